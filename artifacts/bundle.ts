@@ -1,0 +1,82 @@
+/**
+ * The formats that deployment writes and serving reads. No I/O.
+ *
+ * A bundle is a tree in the Open Inference Protocol model-repository layout:
+ *   <model>/config.pbtxt           Triton's configuration (platform onnxruntime_onnx)
+ *   <model>/model-settings.json    MLServer's
+ *   <model>/1/model.onnx, tokenizer.json, classifier.json
+ *   MODEL_CARD.md  LICENSES/…  provenance.json  reference/{reference.json,embeddings.f32,probabilities.f32}
+ *
+ * Approvals are not inside: they approve the bundle's digest, so they stand in the release record that points to it.
+ */
+import type { ArtifactRef, Digest } from './reference.ts';
+
+/** `registry/<model>/channels/<channel>`: what is served under this name. Replaced only by compare-and-swap. */
+export interface ChannelPointer {
+  readonly version: 1;
+  readonly model: string;
+  readonly channel: string;
+  readonly bundle: ArtifactRef;
+  readonly release: ArtifactRef;
+  readonly revision: number;
+  readonly updatedAt: string;
+}
+
+/** Why a bundle may be served: the server checks every link of this before it loads a byte of the model. */
+export interface ReleaseRecord {
+  readonly version: 1;
+  readonly model: string;
+  readonly channel: string;
+  readonly runId: string;
+  readonly bundle: Digest;
+  /** The release evidence pack; its `facts.json` names the same bundle digest. */
+  readonly evidence: ArtifactRef;
+  readonly approvals: readonly {
+    readonly approval: string;
+    readonly decision: string;
+    readonly approver: string;
+    readonly roles: readonly string[];
+    readonly comment: string;
+    readonly evidenceDigest: Digest;
+    readonly at: string;
+  }[];
+  readonly monitor: unknown;
+  readonly recordText: boolean;
+  readonly runInput: ArtifactRef;
+}
+
+/** `reference/reference.json`: what the two float32 files hold. */
+export interface ReferenceStatistics {
+  readonly version: 1;
+  readonly rows: number;
+  readonly dimension: number;
+  readonly labels: readonly string[];
+  /** Row-major [rows, dimension] and [rows, labels.length], little-endian float32. */
+  readonly embeddings: 'embeddings.f32';
+  readonly probabilities: 'probabilities.f32';
+  /** Mean text length in characters and its distribution (one number a row). */
+  readonly textLengths: readonly number[];
+}
+
+/** One line of a prediction log object `predictions/<model>/<bundle hex>/<yyyy-mm-dd>/<time>-<server>.jsonl`. */
+export interface PredictionRecord {
+  readonly id: string;
+  readonly at: string;
+  readonly bundle: Digest;
+  readonly label: string;
+  /** Class probabilities, in the bundle's label order. */
+  readonly probabilities: readonly number[];
+  /** Base64 of little-endian float32 [dimension]. */
+  readonly embedding: string;
+  readonly textLength: number;
+  /** Only where the pipeline allows it. */
+  readonly text?: string;
+}
+
+export function channelKey(model: string, channel: string): string {
+  return `registry/${model}/channels/${channel}`;
+}
+
+export function predictionPrefix(model: string, bundle: Digest): string {
+  return `predictions/${model}/${bundle.slice('sha256:'.length)}/`;
+}

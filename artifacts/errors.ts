@@ -1,0 +1,81 @@
+/**
+ * The one shape in which an error crosses a room's border (docs/architecture.md, "Errors").
+ * This file has no imports: workflow code, activities, the CLI and the server all use it.
+ */
+
+/** Every kind of error Espalier raises on purpose. Retryable or not is decided by this table, where the cause is known. */
+export const ERROR_KINDS = {
+  // what the user gave us
+  BadDefinition: { retryable: false },
+  BadData: { retryable: false },
+  BadConfig: { retryable: false },
+  BadModel: { retryable: false },
+  UnsafeModel: { retryable: false },
+  LicenceDenied: { retryable: false },
+  NotFound: { retryable: false },
+  Conflict: { retryable: false },
+  // decisions
+  NoCandidate: { retryable: false },
+  GatesFailed: { retryable: false },
+  ApprovalRejected: { retryable: false },
+  ApprovalExpired: { retryable: false },
+  ApprovalRefused: { retryable: false },
+  // training
+  Diverged: { retryable: false },
+  CheckpointIncompatible: { retryable: false },
+  OutOfMemory: { retryable: true },
+  Preempted: { retryable: true },
+  TrainerFailed: { retryable: true },
+  // surroundings
+  Corrupt: { retryable: true },
+  StorageUnavailable: { retryable: true },
+  StorageDenied: { retryable: false },
+  TemporalUnavailable: { retryable: true },
+  NetworkUnavailable: { retryable: true },
+  DiskFull: { retryable: true },
+  MissingTool: { retryable: false },
+  Internal: { retryable: true },
+} as const satisfies Record<string, { retryable: boolean }>;
+
+export type ErrorKind = keyof typeof ERROR_KINDS;
+
+/** The plain-data form of an error, as it is recorded and shown. */
+export interface ErrorRecord {
+  readonly kind: ErrorKind;
+  /** What was wrong: names the field and the value. */
+  readonly message: string;
+  /** Where: a definition path, a file and line, an S3 key, a step. */
+  readonly where?: string;
+  /** What the reader can do about it. */
+  readonly fix?: string;
+  readonly retryable: boolean;
+}
+
+/** An error with a kind, a place and a way out. Thrown only at a room's rim; returned as data below it. */
+export class EspalierError extends Error {
+  readonly kind: ErrorKind;
+  readonly where: string | undefined;
+  readonly fix: string | undefined;
+
+  constructor(kind: ErrorKind, message: string, options: { where?: string; fix?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = kind;
+    this.kind = kind;
+    this.where = options.where;
+    this.fix = options.fix;
+  }
+
+  get retryable(): boolean {
+    return ERROR_KINDS[this.kind].retryable;
+  }
+
+  toRecord(): ErrorRecord {
+    return {
+      kind: this.kind,
+      message: this.message,
+      ...(this.where === undefined ? {} : { where: this.where }),
+      ...(this.fix === undefined ? {} : { fix: this.fix }),
+      retryable: this.retryable,
+    };
+  }
+}
