@@ -1,0 +1,72 @@
+/** Decisions: what waits for one, and handing one in. */
+import { readFile } from 'node:fs/promises';
+import { WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { z } from 'zod';
+import type { ApprovalRecord } from '../activities/contract.ts';
+import { EspalierError } from '../artifacts/errors.ts';
+import type { ApprovalView, Approver, Decision } from '../workflows/messages.ts';
+import { asRunError, listRuns, showRun } from './runs.ts';
+
+export interface OpenApproval extends ApprovalView {
+  readonly runId: string;
+  readonly pipeline: string;
+  readonly startedBy: string;
+}
+
+/** Everything that waits for a person, oldest first. */
+export async function listApprovals(client: Client): Promise<OpenApproval[]> {
+  const waiting = (await listRuns(client, { limit: 1000 })).filter(({ state }) => state === 'waiting-for-approval');
+  const views = await Promise.all(waiting.map(({ runId }) => showRun(client, runId)));
+  return views
+    .flatMap(({ runId, pipeline, startedBy, approvals }) =>
+      approvals
+        .filter(({ state }) => state === 'open')
+        .map((approval) => ({ ...approval, runId, pipeline, startedBy })),
+    )
+    .sort((a, b) => (a.openedAt ?? '').localeCompare(b.openedAt ?? ''));
+}
+
+/**
+ * Hands in a decision. The run's validator has the last word.
+ * @throws EspalierError ApprovalRefused with the reason (wrong role, own run, stale evidence, closed …)
+ */
+export async function decide(client: Client, runId: string, decision: Decision): Promise<ApprovalRecord> {
+  try {
+    return await client.workflow
+      .getHandle(runId)
+      .executeUpdate<ApprovalRecord, [Decision]>('decide', { args: [decision] });
+  } catch (error) {
+    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+      throw new EspalierError('ApprovalRefused', error.cause.message, {
+        where: `${runId} ${decision.approval}`,
+        fix: `\`espalier approvals show ${runId}\` shows who may decide on what`,
+      });
+    }
+    throw asRunError(error, runId);
+  }
+}
+
+const Approvers = z.array(z.strictObject({ name: z.string().min(1), roles: z.array(z.string().min(1)).min(1) })).min(1);
+
+/** The people who may approve, from a JSON file `[{"name": "...", "roles": ["legal"]}]`. */
+export async function readApprovers(path: string): Promise<Approver[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch {
+    throw new EspalierError('NotFound', `the approvers file ${path} cannot be read`, {
+      where: 'ESPALIER_APPROVERS',
+      fix: 'write a JSON list of {"name", "roles"} there, or let ESPALIER_APPROVERS point to one',
+    });
+  }
+  try {
+    return Approvers.parse(JSON.parse(text));
+  } catch (error) {
+    const detail = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    throw new EspalierError('BadConfig', `the approvers file ${path} is not valid: ${detail}`, {
+      where: path,
+      fix: 'it holds a JSON list like [{"name": "lena", "roles": ["legal"]}]',
+    });
+  }
+}

@@ -1,0 +1,87 @@
+/** Reaching Temporal: by the standard variables and files only (TEMPORAL_*, temporal.toml), with an error that names the address. */
+import { connect as connectSocket } from 'node:net';
+import { Client, Connection } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { EspalierError } from '../artifacts/errors.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface TemporalSettings {
+  readonly address: string;
+  readonly namespace: string;
+  readonly connectionOptions: ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
+}
+
+export interface TemporalClient extends TemporalSettings {
+  readonly client: Client;
+  close(): Promise<void>;
+}
+
+/** How long a server may take to accept a connection before we say that it is not there. */
+const PROBE_MS = 2000;
+
+/** @throws EspalierError BadConfig when temporal.toml or TEMPORAL_PROFILE is wrong */
+export function temporalSettings(env: Environment): TemporalSettings {
+  try {
+    const overrideEnvVars = Object.fromEntries(
+      Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    );
+    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars });
+    const address = connectionOptions.address ?? 'localhost:7233';
+    return { address, namespace: namespace ?? 'default', connectionOptions: { ...connectionOptions, address } };
+  } catch (error) {
+    throw new EspalierError('BadConfig', `the Temporal configuration cannot be read: ${(error as Error).message}`, {
+      where: 'TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or temporal.toml',
+      fix: 'correct the file or the variable; `espalier doctor` shows what is used',
+      cause: error,
+    });
+  }
+}
+
+/** Connects within about two seconds or says what is missing. */
+export async function connectTemporal(env: Environment): Promise<TemporalClient> {
+  const settings = temporalSettings(env);
+  await probeTemporal(settings.address);
+  try {
+    const { apiKey, tls, metadata, address } = settings.connectionOptions;
+    const connection = await Connection.connect({
+      address,
+      ...(apiKey === undefined ? {} : { apiKey }),
+      ...(tls === undefined ? {} : { tls }),
+      ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
+      connectTimeout: '5s',
+    });
+    const client = new Client({ connection, namespace: settings.namespace });
+    return { ...settings, client, close: () => connection.close() };
+  } catch (error) {
+    throw unavailable(settings.address, (error as Error).message);
+  }
+}
+
+/** A plain TCP connect: the gRPC client would wait ten seconds and not name the address. */
+export async function probeTemporal(address: string): Promise<void> {
+  const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
+  if (host === undefined || port === undefined) {
+    throw new EspalierError('BadConfig', `TEMPORAL_ADDRESS is '${address}', not host:port`, {
+      fix: "write it like 'localhost:7233'",
+    });
+  }
+  const problem = await new Promise<string | undefined>((resolve) => {
+    const socket = connectSocket({ host: host.replace(/^\[|\]$/g, ''), port: Number(port), timeout: PROBE_MS });
+    const end = (result: string | undefined): void => {
+      socket.destroy();
+      resolve(result);
+    };
+    socket.once('connect', () => end(undefined));
+    socket.once('timeout', () => end(`no answer within ${PROBE_MS / 1000} s`));
+    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+  });
+  if (problem !== undefined) throw unavailable(address, problem);
+}
+
+function unavailable(address: string, problem: string): EspalierError {
+  return new EspalierError('TemporalUnavailable', `no Temporal server at ${address} (${problem})`, {
+    where: address,
+    fix: 'start one with `npx espalier dev`, or set TEMPORAL_ADDRESS (or temporal.toml) to yours',
+  });
+}

@@ -1,0 +1,53 @@
+/** The registry: what is served under which name, why it may be, and how far its inputs have drifted. */
+import { channelKey, type ChannelPointer, type ReleaseRecord } from '../artifacts/bundle.ts';
+import { EspalierError } from '../artifacts/errors.ts';
+import type { Pointers } from '../artifacts/pointers.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import type { DriftReport, RunFacts } from '../activities/contract.ts';
+
+export interface ModelSummary extends ChannelPointer {
+  readonly drift: DriftReport | null;
+}
+
+export interface ModelDetail extends ModelSummary {
+  readonly releaseRecord: ReleaseRecord;
+  /** The facts the release was approved on: the model's whole lineage. */
+  readonly facts: RunFacts;
+}
+
+export async function listModels(pointers: Pointers): Promise<ModelSummary[]> {
+  const keys = (await pointers.list('registry/')).filter((key) => /^registry\/[^/]+\/channels\/[^/]+$/.test(key));
+  const channels = await Promise.all(keys.map((key) => pointers.read<ChannelPointer>(key)));
+  return Promise.all(
+    channels
+      .flatMap((found) => (found === undefined ? [] : [found.value]))
+      .map(async (channel) => ({
+        ...channel,
+        drift: await latestDrift(pointers, channel.model, channel.channel),
+      })),
+  );
+}
+
+/** @throws EspalierError NotFound when nothing is deployed under this name */
+export async function showModel(
+  store: ArtifactStore,
+  pointers: Pointers,
+  model: string,
+  channel = 'production',
+): Promise<ModelDetail> {
+  const found = await pointers.read<ChannelPointer>(channelKey(model, channel));
+  if (found === undefined) {
+    throw new EspalierError('NotFound', `no model '${model}' in channel '${channel}'`, {
+      fix: '`espalier models list` shows what is deployed',
+    });
+  }
+  const releaseRecord = await store.getJson<ReleaseRecord>(found.value.release);
+  const factsFile = (await store.tree(releaseRecord.evidence)).entries.find(({ path }) => path === 'facts.json');
+  if (factsFile === undefined) throw new EspalierError('Corrupt', `the evidence of '${model}' holds no facts.json`);
+  const facts = await store.getJson<RunFacts>(factsFile.digest);
+  return { ...found.value, releaseRecord, facts, drift: await latestDrift(pointers, model, channel) };
+}
+
+async function latestDrift(pointers: Pointers, model: string, channel: string): Promise<DriftReport | null> {
+  return (await pointers.read<DriftReport>(`registry/${model}/drift/${channel}`))?.value ?? null;
+}

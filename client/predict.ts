@@ -1,0 +1,50 @@
+/** One prediction by the Open Inference Protocol. */
+import { EspalierError } from '../artifacts/errors.ts';
+
+export interface Prediction {
+  readonly text: string;
+  readonly label: string;
+  readonly probability: number;
+  readonly probabilities: Readonly<Record<string, number>>;
+}
+
+interface InferResponse {
+  readonly outputs: readonly { readonly name: string; readonly data: readonly (string | number)[] }[];
+}
+
+/** @throws EspalierError NotFound / NetworkUnavailable with the server's own words */
+export async function predict(serverUrl: string, model: string, texts: readonly string[]): Promise<Prediction[]> {
+  const call = async <T>(path: string, init?: RequestInit): Promise<T> => {
+    const url = `${serverUrl}/v2/models/${encodeURIComponent(model)}${path}`;
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(30_000) }).catch((error: unknown) => {
+      throw new EspalierError('NetworkUnavailable', `no model server at ${serverUrl} (${(error as Error).message})`, {
+        fix: 'start one with `npx espalier dev`, or pass --url',
+      });
+    });
+    const body = (await response.json()) as T & { error?: string };
+    if (!response.ok) {
+      throw new EspalierError(
+        response.status === 404 ? 'NotFound' : 'BadConfig',
+        body.error ?? `HTTP ${response.status}`,
+        { where: url },
+      );
+    }
+    return body;
+  };
+  const metadata = await call<{ parameters?: { labels?: readonly string[] } }>('');
+  const labels = metadata.parameters?.labels ?? [];
+  const { outputs } = await call<InferResponse>('/infer', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ inputs: [{ name: 'text', datatype: 'BYTES', shape: [texts.length], data: texts }] }),
+  });
+  const output = (name: string) => outputs.find((one) => one.name === name)?.data ?? [];
+  const all = output('probabilities') as readonly number[];
+  return texts.map((text, row) => {
+    const probabilities = Object.fromEntries(
+      labels.map((label, column) => [label, all[row * labels.length + column] ?? 0]),
+    );
+    const label = String(output('label')[row]);
+    return { text, label, probability: probabilities[label] ?? 0, probabilities };
+  });
+}

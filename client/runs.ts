@@ -1,0 +1,113 @@
+/** Looking at runs: lists from Temporal's visibility, one run from its own query, live progress from heartbeats. */
+import type { Client, WorkflowExecutionStatusName } from '@temporalio/client';
+import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { ActivityFailure, ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
+import type { Progress } from '../activities/contract.ts';
+import { EspalierError, type ErrorKind, type ErrorRecord } from '../artifacts/errors.ts';
+import type { RunOutcome, RunState, RunView } from '../workflows/messages.ts';
+
+export interface RunSummary {
+  readonly runId: string;
+  readonly pipeline: string;
+  readonly state: RunState;
+  readonly startedBy: string;
+  readonly trigger: string;
+  readonly startedAt: string;
+  readonly endedAt: string | null;
+}
+
+/** Newest first. */
+export async function listRuns(
+  client: Client,
+  options: { readonly pipeline?: string; readonly limit?: number } = {},
+): Promise<RunSummary[]> {
+  const clauses = ["WorkflowType = 'runPipeline'"];
+  if (options.pipeline !== undefined) clauses.push(`EspalierPipeline = '${options.pipeline.replaceAll("'", "''")}'`);
+  const runs: RunSummary[] = [];
+  for await (const execution of client.workflow.list({ query: clauses.join(' AND ') })) {
+    const memo = (execution.memo ?? {}) as Record<string, string>;
+    runs.push({
+      runId: execution.workflowId,
+      pipeline: memo['pipeline'] ?? '?',
+      state: stateOf(execution.status.name, memo['state']),
+      startedBy: memo['startedBy'] ?? '?',
+      trigger: memo['trigger'] ?? '?',
+      startedAt: execution.startTime.toISOString(),
+      endedAt: execution.closeTime?.toISOString() ?? null,
+    });
+    if (runs.length >= (options.limit ?? 100)) break;
+  }
+  return runs;
+}
+
+/** What the run says of itself; a run closed by force is shown as the server knows it. */
+export async function showRun(
+  client: Client,
+  runId: string,
+): Promise<RunView & { readonly progress: Readonly<Record<string, Progress & { attempt: number }>> }> {
+  const handle = client.workflow.getHandle(runId);
+  try {
+    const [view, progress] = await Promise.all([handle.query<RunView>('progress'), heartbeats(client, runId)]);
+    return { ...view, progress };
+  } catch (error) {
+    throw asRunError(error, runId);
+  }
+}
+
+/** The last heartbeat of every running activity, by step id. */
+async function heartbeats(client: Client, runId: string): Promise<Record<string, Progress & { attempt: number }>> {
+  const { raw } = await client.workflow.getHandle(runId).describe();
+  const found: Record<string, Progress & { attempt: number }> = {};
+  for (const activity of raw.pendingActivities ?? []) {
+    const payload = activity.heartbeatDetails?.payloads?.[0];
+    if (!activity.activityId || !payload) continue;
+    found[activity.activityId] = {
+      ...defaultPayloadConverter.fromPayload<Progress>(payload),
+      attempt: activity.attempt ?? 1,
+    };
+  }
+  return found;
+}
+
+/** Waits for the end. A failed run is an EspalierError with the failed step's kind, message and fix. */
+export async function runOutcome(client: Client, runId: string): Promise<RunOutcome> {
+  try {
+    return (await client.workflow.getHandle(runId).result()) as RunOutcome;
+  } catch (error) {
+    throw asRunError(error, runId);
+  }
+}
+
+export async function cancelRun(client: Client, runId: string): Promise<void> {
+  try {
+    await client.workflow.getHandle(runId).cancel();
+  } catch (error) {
+    throw asRunError(error, runId);
+  }
+}
+
+export function asRunError(error: unknown, runId: string): unknown {
+  if (error instanceof WorkflowNotFoundError) {
+    return new EspalierError('NotFound', `there is no run ${runId}`, {
+      fix: '`espalier runs list` shows what there is',
+    });
+  }
+  if (!(error instanceof WorkflowFailedError)) return error;
+  let cause: unknown = error.cause;
+  while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
+  if (cause instanceof CancelledFailure) return new EspalierError('Conflict', `run ${runId} was cancelled`);
+  if (!(cause instanceof ApplicationFailure)) return error;
+  const record = cause.details?.[0] as ErrorRecord | undefined;
+  return new EspalierError((record?.kind ?? cause.type ?? 'Internal') as ErrorKind, record?.message ?? cause.message, {
+    where: record?.where ?? runId,
+    ...(record?.fix === undefined ? {} : { fix: record.fix }),
+    cause: error,
+  });
+}
+
+/** The run's own word for its state, corrected by the server's: a terminated run cannot say so itself. */
+function stateOf(status: WorkflowExecutionStatusName, own: string | undefined): RunState {
+  if (status === 'FAILED' || status === 'TERMINATED' || status === 'TIMED_OUT') return 'failed';
+  if (status === 'CANCELLED') return 'cancelled';
+  return (own ?? 'running') as RunState;
+}

@@ -1,0 +1,147 @@
+/** Starting a run: local files become artifacts first, so that the run depends on bytes and never on somebody's disk. */
+import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import type { Client } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { canonicalJson } from '../artifacts/canonical-json.ts';
+import { digestJson } from '../artifacts/digest.ts';
+import { EspalierError } from '../artifacts/errors.ts';
+import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/reference.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import type { CandidateSource, DataFileSource } from '../activities/contract.ts';
+import type { Candidate, Pipeline } from '../pipelines/definition.ts';
+import { parseModelSource } from '../pipelines/sources.ts';
+import {
+  PIPELINE_ATTRIBUTE,
+  STATE_ATTRIBUTE,
+  TASK_QUEUES,
+  type Approver,
+  type RunInput,
+} from '../workflows/messages.ts';
+
+export interface RunOptions {
+  readonly startedBy: string;
+  readonly approvers: readonly Approver[];
+  /** false computes every step anew. @default true */
+  readonly reuse?: boolean;
+  /** @default 30 */
+  readonly heartbeatSeconds?: number;
+}
+
+export interface PreparedRun {
+  readonly input: RunInput;
+  readonly inputRef: ArtifactRef;
+  /** Of what decides the result (definition and data, not who starts it): the same again means the same steps. */
+  readonly digest: Digest;
+}
+
+/**
+ * Uploads what the definition names on this machine and builds the run's input.
+ * @throws EspalierError NotFound for a missing file, before any work starts
+ */
+export async function prepareRun(
+  pipeline: Pipeline,
+  folder: string,
+  store: ArtifactStore,
+  options: RunOptions,
+): Promise<PreparedRun> {
+  const dataFiles = await Promise.all(dataFilesOf(pipeline).map((file) => snapshotFile(file, folder, store)));
+  const candidates = await Promise.all(pipeline.candidates.map((one) => snapshotCandidate(one, folder, store)));
+  const definition = await store.putJson(pipeline, `${pipeline.name}.pipeline.json`);
+  const input: RunInput = {
+    pipeline,
+    definition,
+    dataFiles,
+    candidates,
+    startedBy: options.startedBy,
+    trigger: 'user',
+    approvers: options.approvers,
+    reuse: options.reuse ?? true,
+    heartbeatSeconds: options.heartbeatSeconds ?? 30,
+  };
+  const inputRef = await store.putJson(JSON.parse(canonicalJson(input)), `${pipeline.name}.run.json`);
+  return { input, inputRef, digest: digestJson({ pipeline, dataFiles, candidates }) };
+}
+
+/** A new run's id says what and when; the random end keeps two at the same second apart. */
+export function newRunId(pipeline: string, now = new Date()): string {
+  const stamp = now.toISOString().slice(0, 19).replaceAll('-', '').replace('T', '-').replaceAll(':', '');
+  return `${pipeline}-${stamp}-${randomBytes(2).toString('hex')}`;
+}
+
+/** The id under which the same inputs are the same run (`npm start`). */
+export function stableRunId(prepared: PreparedRun): string {
+  return `${prepared.input.pipeline.name}-${shortDigest(prepared.digest)}`;
+}
+
+/** @throws EspalierError Conflict when a run with this id exists and `attach` is off */
+export async function startRun(
+  client: Client,
+  prepared: PreparedRun,
+  options: { readonly runId: string; readonly attach?: boolean },
+): Promise<void> {
+  const { input, inputRef } = prepared;
+  const { name } = input.pipeline;
+  try {
+    await client.workflow.start('runPipeline', {
+      workflowId: options.runId,
+      taskQueue: TASK_QUEUES.orchestration,
+      args: [input, inputRef],
+      workflowIdConflictPolicy: options.attach === true ? 'USE_EXISTING' : 'FAIL',
+      workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      typedSearchAttributes: [
+        { key: PIPELINE_ATTRIBUTE, value: name },
+        { key: STATE_ATTRIBUTE, value: 'running' },
+      ],
+      memo: { pipeline: name, startedBy: input.startedBy, trigger: input.trigger, state: 'running' },
+      staticSummary: `${name}, started by ${input.startedBy}`,
+    });
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      throw new EspalierError('Conflict', `a run with the id ${options.runId} exists`, {
+        where: options.runId,
+        fix: `look at it with \`espalier runs show ${options.runId}\`, or start one with another id`,
+      });
+    }
+    throw error;
+  }
+}
+
+function dataFilesOf(pipeline: Pipeline): DataFileSource[] {
+  const { files, format } = pipeline.data;
+  const source =
+    (split: DataFileSource['split']) =>
+    (path: string): DataFileSource => ({
+      path,
+      split,
+      format: format ?? (/\.jsonl(\?|$)|\.ndjson$/i.test(path) ? 'jsonl' : 'csv'),
+    });
+  if (Array.isArray(files)) return files.map(source('all'));
+  return (['train', 'validation', 'test'] as const).flatMap((split) => (files[split] ?? []).map(source(split)));
+}
+
+async function snapshotFile(file: DataFileSource, folder: string, store: ArtifactStore): Promise<DataFileSource> {
+  if (file.path.startsWith('s3://')) return file;
+  const path = resolve(folder, file.path);
+  await requireKind(path, 'file', `data.files: ${file.path}`);
+  const mediaType = file.format === 'csv' ? 'text/csv' : 'application/jsonl';
+  return { ...file, ref: await store.putFile(path, { name: basename(path), mediaType }) };
+}
+
+async function snapshotCandidate(candidate: Candidate, folder: string, store: ArtifactStore): Promise<CandidateSource> {
+  const source = parseModelSource(candidate.model);
+  if (source.kind !== 'local') return candidate;
+  const path = resolve(folder, source.path);
+  await requireKind(path, 'folder', `candidates.${candidate.id}.model`);
+  return { ...candidate, tree: await store.putTree(path, basename(path)) };
+}
+
+async function requireKind(path: string, kind: 'file' | 'folder', where: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found !== undefined && (kind === 'file' ? found.isFile() : found.isDirectory())) return;
+  throw new EspalierError('NotFound', `${path} ${found === undefined ? 'does not exist' : `is not a ${kind}`}`, {
+    where,
+    fix: "paths are relative to the definition's folder; correct the path or create it",
+  });
+}

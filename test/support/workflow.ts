@@ -1,0 +1,181 @@
+/** The real workflows on a real server, with activities that answer at once: for tests of the orchestration alone. */
+import { fileURLToPath } from 'node:url';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import type { Activities, StepCall, StepResult } from '../../activities/contract.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { PipelineSchema } from '../../pipelines/definition.ts';
+import { TASK_QUEUES, type RunInput } from '../../workflows/messages.ts';
+
+let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
+let installed = false;
+
+function quiet(): void {
+  if (!installed) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  installed = true;
+}
+
+export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
+  quiet();
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  });
+  return bundle;
+}
+
+/** Runs `body` while workers serve every queue with these activities. */
+export async function withWorkers<T>(address: string, activities: Activities, body: () => Promise<T>): Promise<T> {
+  const workflows = await workflowBundle();
+  const connection = await NativeConnection.connect({ address });
+  try {
+    const workers = await Promise.all(
+      Object.values(TASK_QUEUES).map((taskQueue) =>
+        Worker.create({
+          connection,
+          taskQueue,
+          activities,
+          ...(taskQueue === TASK_QUEUES.orchestration ? { workflowBundle: workflows } : {}),
+        }),
+      ),
+    );
+    const stopped = Promise.all(workers.slice(1).map((worker) => worker.run()));
+    try {
+      return await (workers[0] as Worker).runUntil(body);
+    } finally {
+      workers.slice(1).forEach((worker) => worker.shutdown());
+      await stopped;
+    }
+  } finally {
+    await connection.close();
+  }
+}
+
+export function ref(name: string): ArtifactRef {
+  return { digest: digestJson(name), mediaType: 'application/json', size: name.length, name };
+}
+
+/** Activities that succeed at once, and a log of which steps ran in which order. */
+export function fakeActivities(overrides: Partial<Activities> = {}): { activities: Activities; ran: string[] } {
+  const ran: string[] = [];
+  const step =
+    <Output>(output: (call: StepCall<never>) => Output) =>
+    (call: StepCall<never>): Promise<StepResult<Output>> => {
+      ran.push(call.stepId);
+      return Promise.resolve({
+        key: digestJson(call.stepId),
+        reused: false,
+        output: output(call),
+        computedBy: call.runId,
+        attempt: 1,
+        startedAt: '2026-01-01T00:00:00.000Z',
+        finishedAt: '2026-01-01T00:00:01.000Z',
+      });
+    };
+  const effect =
+    <Output>(output: (call: StepCall<never>) => Output) =>
+    (call: StepCall<never>): Promise<Output> => {
+      ran.push(call.stepId);
+      return Promise.resolve(output(call));
+    };
+  const score = { value: 0.9, interval: { low: 0.85, high: 0.95, confidence: 0.95 }, rows: 100 };
+  const activities = {
+    snapshotData: effect(() => ({ files: [] })),
+    prepareData: step(() => ({
+      dataset: ref('dataset'),
+      labels: ['a', 'b'],
+      rows: { train: 70, validation: 15, test: 15 },
+    })),
+    scanPrivacy: step(() => ({ rowsScanned: 100, counts: {}, samples: [] })),
+    resolveModel: step((call: StepCall<{ candidate: { id: string } }>) => ({
+      candidateId: call.input.candidate.id,
+      source: 'tree:x',
+      revision: '1',
+      licence: { verdict: 'allow', declared: 'apache-2.0', spdx: 'Apache-2.0', reasons: [], howToFix: [] },
+    })),
+    importModel: step(() => ({ model: ref('model'), quarantined: [], parameters: 1, weightsBytes: 1 })),
+    exportEncoder: step(() => ({
+      encoder: ref('encoder'),
+      weights: ref('weights'),
+      parityMaxAbs: 0,
+      dimension: 4,
+      layers: 1,
+      parameters: 1,
+      sizeBytes: 1,
+    })),
+    profileEncoder: step(() => ({ latency: {}, sizeMb: 1, memoryMb: 1, hardware: {} })),
+    probeEncoder: step(() => ({
+      knnAccuracy: score,
+      linearAccuracy: score,
+      linearMacroF1: score,
+      probe: ref('probe'),
+    })),
+    rankCandidates: step((call: StepCall<{ candidates: { id: string; probe?: unknown }[] }>) => ({
+      winner: call.input.candidates.find(({ probe }) => probe !== undefined)?.id,
+      ranking: [],
+      rule: 'first',
+    })),
+    trainModel: step(() => ({ model: ref('trained'), history: ref('history'), log: ref('log') })),
+    exportClassifier: step(() => ({ classifier: ref('classifier'), parityMaxAbs: 0, sizeBytes: 1 })),
+    evaluateModel: step(() => ({ measures: {} })),
+    judgeGates: step(() => ({ verdict: 'pass', gates: [] })),
+    writeReport: step((call: StepCall<{ kind: string }>) => ({
+      pack: ref(`pack-${call.stepId}`),
+      html: ref('html'),
+      json: ref('json'),
+    })),
+    packageModel: step(() => ({ bundle: ref('bundle') })),
+    deployModel: effect(() => ({
+      model: 'm',
+      channel: 'production',
+      bundle: ref('bundle'),
+      release: ref('release'),
+      revision: 1,
+      previousBundle: null,
+      deployedAt: 'now',
+      serving: null,
+    })),
+    scheduleMonitor: effect(() => ({ scheduleId: 's' })),
+    checkDrift: effect(() => ({})),
+    readRunInput: effect(() => ({})),
+  };
+  return { activities: { ...(activities as unknown as Activities), ...overrides }, ran };
+}
+
+export function runInput(changes: Partial<RunInput> = {}): RunInput {
+  const pipeline = PipelineSchema.parse({
+    name: 'orchestration-test',
+    task: 'text-classification',
+    data: { files: ['a.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'test' },
+    intendedUse: { commercial: true, domain: 'test' },
+    candidates: [
+      { id: 'one', model: 'local:one' },
+      { id: 'two', model: 'local:two' },
+    ],
+    approvals: { review: { roles: ['legal'] }, release: { roles: ['product-owner'] } },
+    deploy: { model: 'm' },
+  });
+  return {
+    pipeline,
+    definition: ref('definition'),
+    dataFiles: [],
+    candidates: pipeline.candidates,
+    startedBy: 'starter',
+    trigger: 'user',
+    approvers: [
+      { name: 'lena', roles: ['legal'] },
+      { name: 'omar', roles: ['product-owner'] },
+      { name: 'starter', roles: ['legal', 'product-owner'] },
+    ],
+    reuse: true,
+    heartbeatSeconds: 5,
+    ...changes,
+  };
+}

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities } from '../../activities/contract.ts';
+import { decide, listApprovals } from '../../client/approvals.ts';
+import type { TemporalClient } from '../../client/connection.ts';
+import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
+import { startRun } from '../../client/start-run.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import type { RunInput, RunView } from '../../workflows/messages.ts';
+import { temporalForTests } from '../support/temporal.ts';
+import { fakeActivities, ref, runInput, withWorkers } from '../support/workflow.ts';
+
+describe('a run', function () {
+  this.timeout(60_000);
+  let temporal: TemporalClient;
+  before(async () => {
+    temporal = await (await temporalForTests()).connect();
+  });
+  after(() => temporal.close());
+
+  /** Starts a run on fake activities, hands its id to `body`, and gives what ran. */
+  async function withRun(
+    options: { input?: Partial<RunInput>; overrides?: Partial<Activities> },
+    body: (runId: string) => Promise<void>,
+  ): Promise<string[]> {
+    const { activities, ran } = fakeActivities(options.overrides);
+    const runId = `test-${randomUUID()}`;
+    const input = runInput(options.input);
+    await withWorkers(temporal.address, activities, async () => {
+      await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      await body(runId);
+    });
+    return ran;
+  }
+
+  async function until(runId: string, condition: (run: RunView) => boolean): Promise<RunView> {
+    for (;;) {
+      const run = await showRun(temporal.client, runId);
+      if (condition(run)) return run;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async function approve(runId: string, approval: 'review' | 'release', approver: string): Promise<void> {
+    const run = await until(runId, ({ approvals }) =>
+      approvals.some((one) => one.approval === approval && one.state === 'open'),
+    );
+    const evidenceDigest =
+      run.approvals.find((one) => one.approval === approval)?.evidence?.digest ?? digestJson('none');
+    await decide(temporal.client, runId, { approval, decision: 'approve', approver, comment: 'fine', evidenceDigest });
+  }
+
+  it('goes from data to a deployed model with two decisions, each step once and after what it needs', async () => {
+    let view: RunView | undefined;
+    const ran = await withRun({}, async (runId) => {
+      await approve(runId, 'review', 'lena');
+      await approve(runId, 'release', 'omar');
+      const outcome = await runOutcome(temporal.client, runId);
+      assert.equal(outcome.state, 'deployed');
+      assert.equal(outcome.deployment?.revision, 1);
+      view = await showRun(temporal.client, runId);
+    });
+    assert.equal(new Set(ran).size, ran.length, 'no step ran twice');
+    const order = (id: string): number => ran.indexOf(id);
+    for (const { id, needs, state } of view?.steps ?? []) {
+      assert.equal(state, 'done', id);
+      for (const need of needs)
+        if (order(id) >= 0 && order(need) >= 0) assert.ok(order(need) < order(id), `${need} before ${id}`);
+    }
+    assert.deepEqual(
+      view?.approvals.map(({ record }) => record?.approver),
+      ['lena', 'omar'],
+    );
+  });
+
+  it('refuses wrong votes with the reason and without a trace in the history', async () => {
+    await withRun({}, async (runId) => {
+      const run = await until(runId, ({ state }) => state === 'waiting-for-approval');
+      const evidenceDigest = run.approvals[0]?.evidence?.digest ?? digestJson('none');
+      const events = async (): Promise<number> =>
+        (await temporal.client.workflow.getHandle(runId).fetchHistory()).events?.length ?? 0;
+      const before = await events();
+      const vote = { approval: 'review', decision: 'approve', comment: '', evidenceDigest } as const;
+      const refused = (approver: string, change: object, reason: RegExp): Promise<void> =>
+        assert.rejects(
+          decide(temporal.client, runId, { ...vote, approver, ...change }),
+          (error: { kind: string; message: string }) => {
+            assert.equal(error.kind, 'ApprovalRefused');
+            assert.match(error.message, reason);
+            return true;
+          },
+        );
+      await refused('omar', {}, /needs legal/);
+      await refused('starter', {}, /started this run/);
+      await refused('lena', { evidenceDigest: digestJson('old') }, /stale/);
+      await refused('lena', { approval: 'release' }, /not open yet/);
+      assert.equal(await events(), before);
+      await decide(temporal.client, runId, { ...vote, approver: 'lena' });
+      await refused('lena', {}, /closed: approved by lena/);
+    });
+  });
+
+  it('shows up in lists as waiting, with its approval in the inbox', async () => {
+    await withRun({}, async (runId) => {
+      await until(runId, ({ state }) => state === 'waiting-for-approval');
+      const listed = async (): Promise<string | undefined> =>
+        (await listRuns(temporal.client, { pipeline: 'orchestration-test' })).find((run) => run.runId === runId)?.state;
+      // Visibility is eventually consistent: about a second.
+      for (let i = 0; i < 50 && (await listed()) !== 'waiting-for-approval'; i++)
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal(await listed(), 'waiting-for-approval');
+      const inbox = await listApprovals(temporal.client);
+      assert.equal(inbox.find((one) => one.runId === runId)?.approval, 'review');
+    });
+  });
+
+  it('drops a candidate that fails, with the reason, and goes on with the rest', async () => {
+    const fails = ApplicationFailure.create({
+      message: 'pytorch_model.bin is a pickle',
+      type: 'UnsafeModel',
+      nonRetryable: true,
+      details: [
+        { kind: 'UnsafeModel', message: 'pytorch_model.bin is a pickle', where: 'candidates.one', retryable: false },
+      ],
+    });
+    const { activities } = fakeActivities();
+    const ran = await withRun(
+      {
+        overrides: {
+          importModel: (call) => (call.stepId === 'import:one' ? Promise.reject(fails) : activities.importModel(call)),
+        },
+      },
+      async (runId) => {
+        const run = await until(runId, ({ state }) => state === 'waiting-for-approval');
+        const step = run.steps.find(({ id }) => id === 'import:one');
+        assert.equal(step?.state, 'dropped');
+        assert.equal(step?.error?.kind, 'UnsafeModel');
+        assert.equal(run.steps.find(({ id }) => id === 'probe:two')?.state, 'done');
+      },
+    );
+    assert.ok(!ran.includes('export:one'));
+  });
+
+  it('fetches no weights of a candidate whose licence forbids the use', async () => {
+    const { activities } = fakeActivities();
+    const ran = await withRun(
+      {
+        overrides: {
+          resolveModel: async (call) => {
+            const result = await activities.resolveModel(call);
+            if (call.stepId !== 'resolve:one') return result;
+            const licence = {
+              ...result.output.licence,
+              verdict: 'deny' as const,
+              reasons: ['CC-BY-NC forbids commercial use.'],
+            };
+            return { ...result, output: { ...result.output, licence } };
+          },
+        },
+      },
+      async (runId) => {
+        const run = await until(runId, ({ state }) => state === 'waiting-for-approval');
+        assert.equal(run.steps.find(({ id }) => id === 'import:one')?.error?.kind, 'LicenceDenied');
+      },
+    );
+    assert.ok(!ran.includes('import:one') && ran.includes('import:two'));
+  });
+
+  it('ends without a release when a gate fails, and writes the report all the same', async () => {
+    const { activities } = fakeActivities();
+    const ran = await withRun(
+      {
+        overrides: {
+          judgeGates: async (call) => ({
+            ...(await activities.judgeGates(call)),
+            output: { verdict: 'fail', gates: [] },
+          }),
+        },
+      },
+      async (runId) => {
+        await approve(runId, 'review', 'lena');
+        const outcome = await runOutcome(temporal.client, runId);
+        assert.equal(outcome.state, 'gates-failed');
+        assert.equal(outcome.deployment, null);
+      },
+    );
+    assert.ok(ran.includes('report') && !ran.includes('package') && !ran.includes('deploy'));
+  });
+
+  it('deploys nothing when the release is rejected', async () => {
+    const ran = await withRun({}, async (runId) => {
+      await approve(runId, 'review', 'lena');
+      const run = await until(runId, ({ approvals }) => approvals[1]?.state === 'open');
+      const evidenceDigest = run.approvals[1]?.evidence?.digest ?? digestJson('none');
+      await decide(temporal.client, runId, {
+        approval: 'release',
+        decision: 'reject',
+        approver: 'omar',
+        comment: 'not now',
+        evidenceDigest,
+      });
+      const outcome = await runOutcome(temporal.client, runId);
+      assert.equal(outcome.state, 'rejected');
+      assert.match(outcome.reason, /omar rejected 'release': not now/);
+    });
+    assert.ok(!ran.includes('deploy'));
+  });
+
+  it('takes an approval nobody gives in time for a rejection, never for an approval', async () => {
+    const { pipeline } = runInput();
+    const approvals = { ...pipeline.approvals, review: { roles: ['legal'], timeout: '1s' } };
+    const ran = await withRun({ input: { pipeline: { ...pipeline, approvals } } }, async (runId) => {
+      const outcome = await runOutcome(temporal.client, runId);
+      assert.equal(outcome.state, 'rejected');
+      assert.match(outcome.reason, /expired/);
+    });
+    assert.ok(!ran.includes('train'));
+  });
+
+  it('fails with the typed error of bad data, not with a wrapper, and with a report', async () => {
+    const record = {
+      kind: 'BadData',
+      message: 'messages.csv has no column "text"',
+      where: 'messages.csv',
+      fix: 'name one of: a, b',
+      retryable: false,
+    };
+    const bad = ApplicationFailure.create({
+      message: record.message,
+      type: 'BadData',
+      nonRetryable: true,
+      details: [record],
+    });
+    const ran = await withRun({ overrides: { prepareData: () => Promise.reject(bad) } }, async (runId) => {
+      await assert.rejects(runOutcome(temporal.client, runId), {
+        kind: 'BadData',
+        message: record.message,
+        fix: record.fix,
+      });
+    });
+    assert.ok(ran.includes('report') && !ran.includes('train'));
+  });
+
+  it('can be cancelled while it waits', async () => {
+    await withRun({}, async (runId) => {
+      await until(runId, ({ state }) => state === 'waiting-for-approval');
+      await cancelRun(temporal.client, runId);
+      await assert.rejects(runOutcome(temporal.client, runId), /was cancelled/);
+    });
+  });
+
+  it('cannot be started twice under one id', async () => {
+    await withRun({}, async (runId) => {
+      const again = startRun(
+        temporal.client,
+        { input: runInput(), inputRef: ref('input'), digest: digestJson('x') },
+        { runId },
+      );
+      await assert.rejects(again, { kind: 'Conflict' });
+    });
+  });
+});

@@ -1,0 +1,120 @@
+/** The approval desk: what is open, who may decide, and why a vote is refused. The rules are pure; the desk only waits. */
+import { ApplicationFailure, condition } from '@temporalio/workflow';
+import type { ApprovalRecord } from '../activities/contract.ts';
+import type { ArtifactRef } from '../artifacts/reference.ts';
+import type { ApprovalName, Pipeline } from '../pipelines/definition.ts';
+import type { ApprovalView, Approver, Decision } from './messages.ts';
+
+type Open = { -readonly [K in keyof ApprovalView]: ApprovalView[K] };
+
+/** Longest comment kept in the history; a longer text belongs into a document the comment names. */
+const MAX_COMMENT = 4000;
+
+export interface Electorate {
+  readonly startedBy: string;
+  readonly approvers: readonly Approver[];
+}
+
+/** Why this vote does not count; undefined when it does. */
+export function refusal(
+  decision: Decision,
+  open: ApprovalView | undefined,
+  electorate: Electorate,
+): string | undefined {
+  if (open === undefined) return `there is no approval '${decision.approval}'; there are review and release`;
+  if (open.state === 'not-open') return `approval '${open.approval}' is not open yet: its evidence does not exist`;
+  if (open.state !== 'open') {
+    const by = open.record === undefined ? '' : ` by ${open.record.approver} at ${open.record.at}`;
+    return `approval '${open.approval}' is closed: ${open.state}${by}`;
+  }
+  const approver = electorate.approvers.find(({ name }) => name === decision.approver);
+  if (approver === undefined) return `'${decision.approver}' is not among the approvers of this run`;
+  if (approver.name === electorate.startedBy) return `'${approver.name}' started this run and cannot approve it`;
+  if (!approver.roles.some((role) => open.roles.includes(role))) {
+    return `'${approver.name}' holds ${approver.roles.join(', ') || 'no role'}; approval '${open.approval}' needs ${open.roles.join(' or ')}`;
+  }
+  if (decision.evidenceDigest !== open.evidence?.digest) {
+    return `the evidence is stale: the vote is on ${decision.evidenceDigest}, open is ${open.evidence?.digest ?? 'none'}; look at it again`;
+  }
+  if (decision.decision !== 'approve' && decision.decision !== 'reject') return `a decision is 'approve' or 'reject'`;
+  if (typeof decision.comment !== 'string' || decision.comment.length > MAX_COMMENT) {
+    return `a comment has at most ${MAX_COMMENT} characters`;
+  }
+  if (decision.decision === 'reject' && decision.comment.trim() === '')
+    return 'a rejection needs a comment that says why';
+  return undefined;
+}
+
+export class ApprovalDesk {
+  private readonly desks: ReadonlyMap<ApprovalName, Open>;
+  private readonly timeouts: Readonly<Record<ApprovalName, string>>;
+  private readonly electorate: Electorate;
+
+  constructor(rules: Pipeline['approvals'], electorate: Electorate) {
+    this.electorate = electorate;
+    this.timeouts = { review: rules.review.timeout, release: rules.release.timeout };
+    this.desks = new Map(
+      (['review', 'release'] as const).map((approval) => [
+        approval,
+        { approval, state: 'not-open', roles: rules[approval].roles },
+      ]),
+    );
+  }
+
+  /** The Update's validator: synchronous and read-only; a refused vote leaves no history event. */
+  validate(decision: Decision): void {
+    const reason = refusal(decision, this.desks.get(decision.approval), this.electorate);
+    if (reason !== undefined) throw ApplicationFailure.nonRetryable(reason, 'ApprovalRefused');
+  }
+
+  decide(decision: Decision): ApprovalRecord {
+    const desk = this.desk(decision.approval);
+    const approver = this.electorate.approvers.find(({ name }) => name === decision.approver);
+    const record: ApprovalRecord = {
+      approval: decision.approval,
+      decision: decision.decision,
+      approver: decision.approver,
+      roles: (approver?.roles ?? []).filter((role) => desk.roles.includes(role)),
+      comment: decision.comment,
+      evidenceDigest: decision.evidenceDigest,
+      at: new Date().toISOString(),
+    };
+    desk.record = record;
+    desk.state = decision.decision === 'approve' ? 'approved' : 'rejected';
+    return record;
+  }
+
+  /** Opens the approval on this evidence and waits: for one decision, or for the deadline, which rejects and never approves. */
+  async wait(approval: ApprovalName, evidence: ArtifactRef): Promise<'approved' | 'rejected' | 'expired'> {
+    const desk = this.desk(approval);
+    const milliseconds = parseDuration(this.timeouts[approval]);
+    desk.evidence = evidence;
+    desk.openedAt = new Date().toISOString();
+    desk.deadline = new Date(Date.now() + milliseconds).toISOString();
+    desk.state = 'open';
+    await condition(() => desk.state !== 'open', milliseconds);
+    if (desk.state === 'open') desk.state = 'expired';
+    return desk.state as 'approved' | 'rejected' | 'expired';
+  }
+
+  view(): readonly ApprovalView[] {
+    return [...this.desks.values()].map((desk) => ({ ...desk }));
+  }
+
+  records(): readonly ApprovalRecord[] {
+    return [...this.desks.values()].flatMap(({ record }) => (record === undefined ? [] : [record]));
+  }
+
+  private desk(approval: ApprovalName): Open {
+    const desk = this.desks.get(approval);
+    if (desk === undefined) throw new Error(`no approval ${approval}`);
+    return desk;
+  }
+}
+
+const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** '30s' | '15m' | '6h' | '7d' (checked by the definition's schema) in milliseconds. */
+export function parseDuration(duration: string): number {
+  return Number(duration.slice(0, -1)) * UNITS[duration.slice(-1) as keyof typeof UNITS];
+}

@@ -1,0 +1,3 @@
+/** What the workers bundle: every workflow by its wire name. */
+export { runPipeline } from './run-pipeline.ts';
+export { watchModel } from './watch-model.ts';

@@ -1,0 +1,118 @@
+/** What goes in and out of a run while it lives: its input, its view, and the decision a person sends. Types and names only. */
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import type {
+  ApprovalRecord,
+  CandidateSource,
+  DataFileSource,
+  Deployment,
+  GatesVerdict,
+  RunFacts,
+} from '../activities/contract.ts';
+import type { ErrorRecord } from '../artifacts/errors.ts';
+import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
+import type { ApprovalName, Pipeline } from '../pipelines/definition.ts';
+
+export interface Approver {
+  readonly name: string;
+  readonly roles: readonly string[];
+}
+
+/** Everything a run needs, local files already snapshotted: the same input starts the same run anywhere. */
+export interface RunInput {
+  readonly pipeline: Pipeline;
+  /** The checked definition as an artifact: what lineage points to. */
+  readonly definition: ArtifactRef;
+  readonly dataFiles: readonly DataFileSource[];
+  readonly candidates: readonly CandidateSource[];
+  readonly startedBy: string;
+  readonly trigger: RunFacts['run']['trigger'];
+  /** Who may decide, as configured when the run began: a vote is checked against this, not against the voter's word. */
+  readonly approvers: readonly Approver[];
+  /** false computes every step anew. */
+  readonly reuse: boolean;
+  /** A worker silent for this long is taken for dead and its step goes to another. */
+  readonly heartbeatSeconds: number;
+}
+
+export type StepState = 'pending' | 'running' | 'waiting' | 'done' | 'reused' | 'dropped' | 'failed' | 'skipped';
+
+export interface StepView {
+  readonly id: string;
+  readonly title: string;
+  readonly stage: string;
+  readonly needs: readonly string[];
+  readonly state: StepState;
+  readonly key?: Digest;
+  readonly computedBy?: string;
+  readonly attempt?: number;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly error?: ErrorRecord;
+}
+
+export interface ApprovalView {
+  readonly approval: ApprovalName;
+  readonly state: 'not-open' | 'open' | 'approved' | 'rejected' | 'expired';
+  readonly roles: readonly string[];
+  readonly evidence?: ArtifactRef;
+  readonly openedAt?: string;
+  readonly deadline?: string;
+  readonly record?: ApprovalRecord;
+}
+
+export type RunState =
+  | 'running'
+  | 'waiting-for-approval'
+  | 'deployed'
+  | 'rejected'
+  | 'gates-failed'
+  | 'failed'
+  | 'cancelled';
+
+export interface RunView {
+  readonly runId: string;
+  readonly pipeline: string;
+  readonly startedBy: string;
+  readonly startedAt: string;
+  readonly trigger: RunInput['trigger'];
+  readonly state: RunState;
+  readonly steps: readonly StepView[];
+  readonly approvals: readonly ApprovalView[];
+  readonly gates?: GatesVerdict;
+  readonly deployment?: Deployment;
+  readonly report?: ArtifactRef;
+}
+
+/** What a run returns. */
+export interface RunOutcome {
+  readonly runId: string;
+  readonly state: Extract<RunState, 'deployed' | 'rejected' | 'gates-failed'>;
+  readonly reason: string;
+  readonly report: ArtifactRef;
+  readonly reportHtml: ArtifactRef;
+  readonly deployment: Deployment | null;
+}
+
+export interface Decision {
+  readonly approval: ApprovalName;
+  readonly decision: 'approve' | 'reject';
+  readonly approver: string;
+  readonly comment: string;
+  /** The evidence the approver looked at; another digest than the open one is refused. */
+  readonly evidenceDigest: Digest;
+}
+
+export const progressQuery = defineQuery<RunView>('progress');
+export const decideUpdate = defineUpdate<ApprovalRecord, [Decision]>('decide');
+
+export const PIPELINE_ATTRIBUTE = defineSearchAttributeKey('EspalierPipeline', 'KEYWORD');
+export const STATE_ATTRIBUTE = defineSearchAttributeKey('EspalierState', 'KEYWORD');
+
+/** Task queues: scaling out is more workers on the same queues. */
+export const TASK_QUEUES = {
+  orchestration: 'espalier',
+  cpu: 'espalier-cpu',
+  gpu: 'espalier-gpu',
+  deploy: 'espalier-deploy',
+} as const;

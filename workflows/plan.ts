@@ -1,0 +1,52 @@
+import type { Pipeline } from '../pipelines/definition.ts';
+
+/** One node of a run's graph. */
+export interface PlannedStep {
+  readonly id: string;
+  readonly title: string;
+  readonly stage: 'data' | 'select' | 'review' | 'tune' | 'release';
+  /** Ids of the steps that must have ended first. */
+  readonly needs: readonly string[];
+}
+
+/** The steps one candidate goes through; the licence is decided in `resolve`, before a byte of weights is fetched. */
+export const CANDIDATE_STEPS = ['resolve', 'import', 'export', 'profile', 'probe'] as const;
+
+/**
+ * The graph of a run: a pure function of its definition. `needs` is complete and acyclic, and the list is in
+ * topological order; the engine refuses a step that is not in it.
+ */
+export function planRun(pipeline: Pick<Pipeline, 'candidates'>): readonly PlannedStep[] {
+  const perCandidate = pipeline.candidates.flatMap(({ id }): PlannedStep[] => [
+    { id: `resolve:${id}`, title: `resolve ${id} and read its licence`, stage: 'select', needs: [] },
+    { id: `import:${id}`, title: `fetch and check the files of ${id}`, stage: 'select', needs: [`resolve:${id}`] },
+    { id: `export:${id}`, title: `export ${id} to ONNX`, stage: 'select', needs: [`import:${id}`] },
+    {
+      id: `profile:${id}`,
+      title: `measure ${id}: latency, size, memory`,
+      stage: 'select',
+      needs: [`export:${id}`, 'data'],
+    },
+    { id: `probe:${id}`, title: `score ${id} on frozen embeddings`, stage: 'select', needs: [`profile:${id}`] },
+  ]);
+  const probes = pipeline.candidates.map(({ id }) => `probe:${id}`);
+  return [
+    { id: 'snapshot', title: 'take a snapshot of the data', stage: 'data', needs: [] },
+    { id: 'data', title: 'check and split the data', stage: 'data', needs: ['snapshot'] },
+    { id: 'privacy', title: 'look for personal data', stage: 'review', needs: ['data'] },
+    ...perCandidate,
+    { id: 'rank', title: 'choose the candidate', stage: 'select', needs: [...probes] },
+    { id: 'review-evidence', title: 'gather the evidence for review', stage: 'review', needs: ['rank', 'privacy'] },
+    { id: 'approve-review', title: 'approval: review', stage: 'review', needs: ['review-evidence'] },
+    { id: 'train', title: 'fine-tune', stage: 'tune', needs: ['approve-review'] },
+    { id: 'export', title: 'export the tuned model to ONNX', stage: 'tune', needs: ['train'] },
+    { id: 'evaluate', title: 'evaluate through onnxruntime', stage: 'tune', needs: ['export'] },
+    { id: 'gates', title: 'judge the gates', stage: 'tune', needs: ['evaluate'] },
+    { id: 'package', title: 'package the bundle', stage: 'release', needs: ['gates'] },
+    { id: 'release-evidence', title: 'gather the evidence for release', stage: 'release', needs: ['package'] },
+    { id: 'approve-release', title: 'approval: release', stage: 'release', needs: ['release-evidence'] },
+    { id: 'deploy', title: 'deploy', stage: 'release', needs: ['approve-release'] },
+    { id: 'monitor', title: 'schedule the drift check', stage: 'release', needs: ['deploy'] },
+    { id: 'report', title: 'write the report', stage: 'release', needs: ['monitor'] },
+  ];
+}

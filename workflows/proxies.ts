@@ -1,0 +1,62 @@
+/** One activity proxy per promise, each with its reason. Activity ids are step ids, so that heartbeats can be found by step. */
+import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
+import type { Activities } from '../activities/contract.ts';
+import { TASK_QUEUES } from './messages.ts';
+
+/** How a class of steps is retried and given up. */
+const PROMISES = {
+  /** Storage and pure work: idempotent by step key, so retry freely; minutes at most. */
+  light: {
+    taskQueue: TASK_QUEUES.orchestration,
+    startToCloseTimeout: '30m',
+    retry: { initialInterval: '1s', maximumInterval: '30s', maximumAttempts: 10 },
+  },
+  /** Export, probes, evaluation: CPU-bound, idempotent; an hour covers the largest encoder on one core. */
+  cpu: {
+    taskQueue: TASK_QUEUES.cpu,
+    startToCloseTimeout: '2h',
+    retry: { initialInterval: '1s', maximumInterval: '1m', maximumAttempts: 6 },
+  },
+  /** Downloads: the other side may be down for a while. */
+  fetch: {
+    taskQueue: TASK_QUEUES.orchestration,
+    startToCloseTimeout: '6h',
+    retry: { initialInterval: '2s', maximumInterval: '1m', maximumAttempts: 8 },
+  },
+  /** A hub that may be out of reach by design: one more try, then the candidate is dropped with the reason. */
+  fetchOnce: {
+    taskQueue: TASK_QUEUES.orchestration,
+    startToCloseTimeout: '6h',
+    retry: { initialInterval: '2s', maximumAttempts: 2 },
+  },
+  /** Days long; every attempt goes on from the last checkpoint, so attempts are cheap and a lost worker is no failure. */
+  gpu: {
+    taskQueue: TASK_QUEUES.gpu,
+    startToCloseTimeout: '30d',
+    retry: { initialInterval: '1s', maximumInterval: '1m', maximumAttempts: 20 },
+  },
+  /** Moves a pointer by compare-and-swap: a second attempt finds its own move. */
+  deploy: {
+    taskQueue: TASK_QUEUES.deploy,
+    startToCloseTimeout: '15m',
+    retry: { initialInterval: '1s', maximumInterval: '30s', maximumAttempts: 5 },
+  },
+} as const satisfies Record<string, ActivityOptions>;
+
+export type StepActivities = (stepId: string, title: string) => Activities;
+export type StepProxies = Record<keyof typeof PROMISES, StepActivities>;
+
+export function stepProxies(heartbeatSeconds: number): StepProxies {
+  const proxies =
+    (options: ActivityOptions): StepActivities =>
+    (stepId, title) =>
+      proxyActivities<Activities>({
+        ...options,
+        activityId: stepId,
+        summary: title,
+        heartbeatTimeout: `${heartbeatSeconds}s`,
+        // The child must be gone before the step counts as cancelled.
+        cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+      });
+  return Object.fromEntries(Object.entries(PROMISES).map(([name, options]) => [name, proxies(options)])) as StepProxies;
+}

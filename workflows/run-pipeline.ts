@@ -1,0 +1,111 @@
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  setHandler,
+  setWorkflowOptions,
+} from '@temporalio/workflow';
+import type { WrittenReport } from '../activities/contract.ts';
+import type { ArtifactRef } from '../artifacts/reference.ts';
+import { errorRecord } from './engine.ts';
+import { decideUpdate, progressQuery, type RunInput, type RunOutcome } from './messages.ts';
+import { Run } from './run.ts';
+import { release } from './stages/release.ts';
+import { review } from './stages/review.ts';
+import { select } from './stages/select.ts';
+import { tune } from './stages/tune.ts';
+
+// A bug fails the run with its message instead of hanging it in retried workflow tasks.
+setWorkflowOptions({ failureExceptionTypes: [Error] }, runPipeline);
+
+/** A run: from candidates to a served, watched model. `inputRef` is `input` as an artifact. */
+export async function runPipeline(input: RunInput, inputRef: ArtifactRef): Promise<RunOutcome> {
+  const run = new Run(input, inputRef);
+  setHandler(progressQuery, () => run.view());
+  setHandler(decideUpdate, (decision) => run.desk.decide(decision), {
+    validator: (decision) => run.desk.validate(decision),
+  });
+  try {
+    const outcome = await story(run);
+    await condition(allHandlersFinished);
+    return outcome;
+  } catch (error) {
+    await CancellationScope.nonCancellable(() => lastWords(run, error));
+    throw asFailure(error);
+  }
+}
+
+async function story(run: Run): Promise<RunOutcome> {
+  const selected = await select(run);
+  if (!(await review(run, selected))) return end(run, 'rejected', ended(run, 'review'));
+  await tune(run, selected);
+  if (run.facts.gates?.verdict === 'fail') return end(run, 'gates-failed', failedGates(run));
+  if (!(await release(run, selected))) return end(run, 'rejected', ended(run, 'release'));
+  return end(run, 'deployed', 'every gate passed and both approvals were given');
+}
+
+async function end(run: Run, state: RunOutcome['state'], reason: string): Promise<RunOutcome> {
+  run.engine.skipRest(['report']);
+  const report = await writeFinalReport(run, `${state}: ${reason}`);
+  run.enter(state);
+  return {
+    runId: run.id,
+    state,
+    reason,
+    report: report.pack,
+    reportHtml: report.html,
+    deployment: run.facts.deployment ?? null,
+  };
+}
+
+async function writeFinalReport(run: Run, outcome: string): Promise<WrittenReport> {
+  run.report = await run.step('light', 'report', 'writeReport', { kind: 'final', facts: run.snapshot(outcome) });
+  return run.report;
+}
+
+/** A failed run leaves a report of what it knew; a failure to write it must not hide the first error. */
+async function lastWords(run: Run, error: unknown): Promise<void> {
+  const cancelled = isCancellation(error);
+  run.enter(cancelled ? 'cancelled' : 'failed');
+  if (cancelled) return;
+  run.engine.skipRest(['report']);
+  run.engine.close(
+    run.engine
+      .view()
+      .filter(({ state }) => state === 'failed')
+      .map(({ id }) => id),
+    'dropped',
+  );
+  try {
+    const record = errorRecord(error, run.id);
+    await writeFinalReport(run, `failed: ${record.kind}: ${record.message}`);
+  } catch {
+    // The error below says what happened.
+  }
+}
+
+/** The step's typed error, not Temporal's "Activity task failed" around it. */
+function asFailure(error: unknown): unknown {
+  if (isCancellation(error)) return error;
+  const record = errorRecord(error, 'run');
+  return ApplicationFailure.create({
+    message: record.message,
+    type: record.kind,
+    nonRetryable: true,
+    details: [record],
+    ...(error instanceof Error ? { cause: error } : {}),
+  });
+}
+
+function ended(run: Run, approval: 'review' | 'release'): string {
+  const desk = run.desk.view().find((one) => one.approval === approval);
+  if (desk?.state === 'expired') return `approval '${approval}' expired at ${desk.deadline ?? '?'} without a decision`;
+  return `${desk?.record?.approver ?? 'somebody'} rejected '${approval}': ${desk?.record?.comment ?? ''}`;
+}
+
+function failedGates(run: Run): string {
+  const failed = run.facts.gates?.gates.filter(({ verdict }) => verdict === 'fail') ?? [];
+  return failed.map(({ reason }) => reason).join(' ');
+}

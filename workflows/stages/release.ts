@@ -1,0 +1,50 @@
+import type { Run } from '../run.ts';
+import { approved } from './approve.ts';
+import type { Selected } from './select.ts';
+
+/**
+ * Package, approve, deploy, watch. The bundle is made before the approval, so that the approval binds its very bytes:
+ * the evidence names the bundle's digest, and the server serves nothing else. true = deployed.
+ */
+export async function release(run: Run, { dataset, winner }: Selected): Promise<boolean> {
+  const { pipeline, definition } = run.input;
+  const { exported, training, evaluation, gates } = run.facts;
+  if (!exported || !training || !evaluation || !gates) throw new Error('release began before tuning ended');
+  const { model, channel, recordText } = pipeline.deploy;
+  const { bundle } = await run.step('light', 'package', 'packageModel', {
+    model,
+    pipeline,
+    definition,
+    classifier: exported.classifier,
+    trained: training,
+    dataset,
+    evaluation,
+    gates,
+    base: winner.resolved,
+    baseModel: winner.imported,
+  });
+  run.facts.bundle = bundle;
+  if (!(await approved(run, 'release'))) return false;
+  const evidence = run.evidence;
+  if (evidence === undefined) throw new Error('approved without evidence');
+  run.facts.deployment = await run.engine.step('deploy', () =>
+    run.activities('deploy', 'deploy').deployModel(
+      run.call('deploy', {
+        model,
+        channel,
+        bundle,
+        evidence,
+        approvals: run.desk.records(),
+        monitor: pipeline.monitor,
+        recordText,
+        runInput: run.inputRef,
+      }),
+    ),
+  );
+  await run.engine.step('monitor', () =>
+    run
+      .activities('deploy', 'monitor')
+      .scheduleMonitor(run.call('monitor', { model, channel, monitor: pipeline.monitor })),
+  );
+  return true;
+}
