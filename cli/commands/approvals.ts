@@ -1,0 +1,131 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { isDigest, type Digest } from '../../artifacts/reference.ts';
+import { decide, listApprovals, type OpenApproval } from '../../client/approvals.ts';
+import { showRun } from '../../client/runs.ts';
+import type { Context } from '../context.ts';
+import { EXIT, printJson, printTable, say, style } from '../output.ts';
+import { saveReport } from '../reports.ts';
+import { withContext } from './runs.ts';
+
+export async function list(json: boolean): Promise<number> {
+  return withContext(async (context) => {
+    const { client } = await context.temporal();
+    const open = await listApprovals(client);
+    if (json) printJson(open);
+    else if (open.length === 0) say('nothing waits for a decision');
+    else {
+      printTable(
+        ['RUN', 'APPROVAL', 'NEEDS', 'OPEN SINCE (UTC)', 'DEADLINE (UTC)', 'STARTED BY'],
+        open.map((one) => [
+          one.runId,
+          one.approval,
+          one.roles.join(' or '),
+          stamp(one.openedAt),
+          stamp(one.deadline),
+          one.startedBy,
+        ]),
+      );
+    }
+    return EXIT.ok;
+  });
+}
+
+export async function show(json: boolean, runId: string): Promise<number> {
+  return withContext(async (context) => {
+    const open = await openApproval(context, runId);
+    const evidencePath = await saveEvidence(context, open);
+    if (json) printJson({ ...open, evidencePath });
+    else {
+      process.stdout.write(`${style.bold(open.approval)} of ${runId}\n`);
+      process.stdout.write(`  needs     ${open.roles.join(' or ')} (not ${open.startedBy}, who started the run)\n`);
+      process.stdout.write(`  deadline  ${stamp(open.deadline)} UTC; then it counts as rejected\n`);
+      process.stdout.write(`  evidence  ${open.evidence?.digest ?? ''}\n  look at   ${evidencePath}\n`);
+      say(style.dim(`decide: espalier approvals approve|reject ${runId} --as NAME -m "why"`));
+    }
+    return EXIT.ok;
+  });
+}
+
+interface Vote {
+  readonly as?: string;
+  readonly comment: string;
+  readonly evidence?: string;
+}
+export const approve = (json: boolean, runId: string, vote: Vote): Promise<number> =>
+  cast(json, runId, vote, 'approve');
+export const reject = (json: boolean, runId: string, vote: Vote): Promise<number> => cast(json, runId, vote, 'reject');
+
+async function cast(json: boolean, runId: string, vote: Vote, decision: 'approve' | 'reject'): Promise<number> {
+  return withContext(async (context) => {
+    const { client } = await context.temporal();
+    const open = await openApproval(context, runId);
+    const evidenceDigest = vote.evidence ?? (await seenEvidence(context, open));
+    if (!isDigest(evidenceDigest)) {
+      throw new EspalierError('BadConfig', `--evidence '${evidenceDigest}' is not a digest`, {
+        fix: 'copy it from `espalier approvals show`',
+      });
+    }
+    const record = await decide(client, runId, {
+      approval: open.approval,
+      decision,
+      approver: vote.as ?? context.user,
+      comment: vote.comment,
+      evidenceDigest,
+    });
+    if (json) printJson(record);
+    else
+      say(
+        `${decision === 'approve' ? style.green('approved') : style.red('rejected')} ${open.approval} of ${runId} as ${record.approver}`,
+      );
+    return EXIT.ok;
+  });
+}
+
+/** The approval a person would decide on now; with none open, the last one (the run says why it is closed). */
+export async function openApproval(context: Context, runId: string): Promise<OpenApproval> {
+  const { client } = await context.temporal();
+  const { approvals, pipeline, startedBy } = await showRun(client, runId);
+  const found =
+    approvals.find(({ state }) => state === 'open') ?? approvals.findLast(({ evidence }) => evidence !== undefined);
+  if (found === undefined) {
+    throw new EspalierError('Conflict', `nothing waits for a decision in ${runId}: its evidence does not exist yet`, {
+      fix: `\`espalier runs watch ${runId}\` shows how far it is`,
+    });
+  }
+  return { ...found, runId, pipeline, startedBy };
+}
+
+/** Saves the evidence for a browser and remembers that this digest was shown: a vote without --evidence is on it. */
+export async function saveEvidence(context: Context, open: OpenApproval): Promise<string> {
+  if (open.evidence === undefined)
+    throw new EspalierError('Conflict', `approval '${open.approval}' has no evidence yet`);
+  const { store } = await context.store();
+  const html = (await store.tree(open.evidence)).entries.find(({ path }) => path === 'report.html');
+  if (html === undefined) throw new EspalierError('Corrupt', 'the evidence pack holds no report.html');
+  const path = await saveReport(store, context.stateDir, open.runId, open.approval, {
+    ...html,
+    name: 'report.html',
+    mediaType: 'text/html',
+  });
+  await mkdir(join(context.stateDir, 'seen'), { recursive: true });
+  await writeFile(seenFile(context, open), open.evidence.digest);
+  return path;
+}
+
+async function seenEvidence(context: Context, open: OpenApproval): Promise<Digest | string> {
+  const seen = await readFile(seenFile(context, open), 'utf8').catch(() => undefined);
+  if (seen !== undefined) return seen.trim();
+  throw new EspalierError('BadConfig', `nobody looked at the evidence of '${open.approval}' here yet`, {
+    fix: `look first: espalier approvals show ${open.runId}, or name the digest with --evidence`,
+  });
+}
+
+function seenFile(context: Context, open: OpenApproval): string {
+  return join(context.stateDir, 'seen', `${open.runId}.${open.approval}`);
+}
+
+function stamp(iso: string | undefined): string {
+  return (iso ?? '').slice(0, 16).replace('T', ' ');
+}

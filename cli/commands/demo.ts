@@ -1,0 +1,214 @@
+/** `npm start`: from nothing to a served model, with the two decisions asked of the person at the terminal. */
+import { confirm, isCancel, select, text } from '@clack/prompts';
+import type { Client } from '@temporalio/client';
+import { readRunningStack } from '../../infra/embedded/state.ts';
+import { decide, type OpenApproval } from '../../client/approvals.ts';
+import { predict } from '../../client/predict.ts';
+import { listRuns, runOutcome } from '../../client/runs.ts';
+import { newRunId, prepareRun, stableRunId, startRun, type PreparedRun } from '../../client/start-run.ts';
+import type { RunOutcome } from '../../workflows/messages.ts';
+import { contextOf, createContext, stateDirOf, type Context } from '../context.ts';
+import { loadChecked } from '../definition.ts';
+import { DEMO_APPROVERS, startHost } from '../host.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { EXIT, printJson, say, style } from '../output.ts';
+import { saveReport } from '../reports.ts';
+import { ENDED, watchRun } from '../watch.ts';
+import { openApproval, saveEvidence } from './approvals.ts';
+import { summarise } from '../summary.ts';
+
+interface Options {
+  readonly yes?: boolean;
+  readonly once?: boolean;
+  readonly again?: boolean;
+  readonly set: readonly string[];
+}
+
+export async function demo(json: boolean, name: string, options: Options): Promise<number> {
+  const checked = await loadChecked(name, options.set, json);
+  if (typeof checked === 'number') return checked;
+  if (options.yes !== true && process.stdin.isTTY !== true) {
+    say('there is no terminal to ask for the approvals: use `npm start -- --yes` to answer them as the demo approvers');
+    return EXIT.needsConfirmation;
+  }
+  const interrupted = untilInterrupted();
+  const stateDir = stateDirOf(process.env);
+  const running = readRunningStack(stateDir);
+  if (running === undefined) say(style.dim('starting Temporal, the S3 gateway, the workers and the model server …'));
+  else say(style.dim(`using the stack that process ${running.pid} runs here`));
+  const host = running === undefined ? await startHost(stateDir) : undefined;
+  const context =
+    host === undefined
+      ? createContext()
+      : contextOf({ ...process.env, ...host.stack.env, ESPALIER_SERVING_URL: host.servingUrl }, stateDir);
+  try {
+    const work = play(context, checked.pipeline, checked.folder, options, json);
+    const code = await Promise.race([work, interrupted.then(() => 'interrupted' as const)]);
+    if (code === 'interrupted') {
+      work.catch(() => undefined);
+      say('\nstopping; nothing is lost: the run goes on at the next `npm start`');
+      return EXIT.failed;
+    }
+    if (options.once !== true && host !== undefined) {
+      say(style.dim('everything keeps running; Ctrl-C stops it'));
+      await interrupted;
+    }
+    return code;
+  } finally {
+    await context.close();
+    if (host !== undefined) {
+      say(style.dim('stopping …'));
+      await host.stack.stop();
+    }
+  }
+}
+
+async function play(
+  context: Context,
+  pipeline: Parameters<typeof prepareRun>[0],
+  folder: string,
+  options: Options,
+  json: boolean,
+): Promise<number> {
+  const { client } = await context.temporal();
+  const { store } = await context.store();
+  const prepared = await prepareRun(pipeline, folder, store, {
+    startedBy: context.user,
+    approvers: await context.approvers(),
+  });
+  const runId = await attachOrStart(client, prepared, options.again === true);
+  for (;;) {
+    const run = await watchRun(
+      client,
+      runId,
+      (one) => ENDED.has(one.state) || one.approvals.some(({ state }) => state === 'open'),
+    );
+    if (ENDED.has(run.state)) break;
+    await ask(context, await openApproval(context, runId), options.yes === true);
+  }
+  const outcome = await runOutcome(client, runId);
+  await showResult(context, outcome, json);
+  return outcome.state === 'deployed' ? EXIT.ok : EXIT.failed;
+}
+
+/** The same inputs are the same run: one in progress goes on, a finished one is shown, a failed one is followed by another. */
+async function attachOrStart(client: Client, prepared: PreparedRun, again: boolean): Promise<string> {
+  const stable = stableRunId(prepared);
+  const { name } = prepared.input.pipeline;
+  const mine = (await listRuns(client, { pipeline: name, limit: 1000 })).filter(({ runId }) =>
+    runId.startsWith(stable),
+  );
+  const going = mine.find(({ state }) => state === 'running' || state === 'waiting-for-approval');
+  const finished = mine.find(({ state }) => state === 'deployed');
+  if (going !== undefined) {
+    say(`run ${style.bold(going.runId)} goes on where it was`);
+    return going.runId;
+  }
+  if (finished !== undefined && !again) {
+    say(`run ${style.bold(finished.runId)} has finished with these very inputs: nothing is computed again`);
+    return finished.runId;
+  }
+  const runId = mine.length === 0 ? stable : newRunId(stable);
+  await startRun(client, prepared, { runId });
+  say(`run ${style.bold(runId)}${mine.length === 0 ? '' : ': finished steps of earlier runs are reused'}`);
+  return runId;
+}
+
+async function ask(context: Context, open: OpenApproval, yes: boolean): Promise<void> {
+  const { client } = await context.temporal();
+  const { store } = await context.store();
+  const path = await saveEvidence(context, open);
+  const approvers = (await context.approvers()).filter(({ roles }) => roles.some((role) => open.roles.includes(role)));
+  const approver = approvers.find(({ name }) => name !== open.startedBy) ?? DEMO_APPROVERS[0];
+  if (open.evidence === undefined || approver === undefined)
+    throw new Error(`approval ${open.approval} has nobody to ask`);
+  say();
+  say(
+    style.bold(`approval: ${open.approval}`) +
+      style.dim(`  (needs ${open.roles.join(' or ')}; evidence ${open.evidence.digest.slice(0, 19)}…)`),
+  );
+  for (const line of summarise(await store.getJson(await factsOf(store, open.evidence)), open.approval))
+    say(`  ${line}`);
+  say(`  ${style.dim('the whole evidence:')} ${path}`);
+  const vote = yes
+    ? { decision: 'approve' as const, comment: 'approved by npm start -- --yes' }
+    : await prompt(open, approver.name);
+  await decide(client, open.runId, {
+    approval: open.approval,
+    decision: vote.decision,
+    approver: approver.name,
+    comment: vote.comment,
+    evidenceDigest: open.evidence.digest,
+  });
+  say(
+    `${vote.decision === 'approve' ? style.green('approved') : style.red('rejected')} as ${approver.name} (${approver.roles.join(', ')})`,
+  );
+}
+
+async function factsOf(
+  store: Awaited<ReturnType<Context['store']>>['store'],
+  evidence: NonNullable<OpenApproval['evidence']>,
+) {
+  const facts = (await store.tree(evidence)).entries.find(({ path }) => path === 'facts.json');
+  if (facts === undefined) throw new Error('the evidence pack holds no facts.json');
+  return facts.digest;
+}
+
+async function prompt(
+  open: OpenApproval,
+  approver: string,
+): Promise<{ decision: 'approve' | 'reject'; comment: string }> {
+  for (;;) {
+    const decision = await select({
+      message: `You decide '${open.approval}' as ${approver}:`,
+      options: [
+        { value: 'approve' as const, label: 'approve' },
+        { value: 'reject' as const, label: 'reject' },
+      ],
+    });
+    if (isCancel(decision)) {
+      process.kill(process.pid, 'SIGINT');
+      return new Promise(() => undefined);
+    }
+    const comment = await text({
+      message: decision === 'reject' ? 'Why?' : 'A comment (may be empty):',
+      defaultValue: '',
+    });
+    if (isCancel(comment)) continue;
+    if (decision === 'reject' && comment.trim() === '') {
+      say('a rejection needs a reason');
+      continue;
+    }
+    if (decision === 'approve' || (await confirm({ message: 'Reject? The run ends with that.' })) === true) {
+      return { decision, comment };
+    }
+  }
+}
+
+/** What the user came for: the report, one real answer over HTTP, and where everything is. */
+async function showResult(context: Context, outcome: RunOutcome, json: boolean): Promise<void> {
+  const { store } = await context.store();
+  const report = await saveReport(store, context.stateDir, outcome.runId, 'report', outcome.reportHtml);
+  const url = context.env['ESPALIER_SERVING_URL'];
+  const model = outcome.deployment?.model;
+  const sample = 'hi, I was charged twice for my last order and want the money back';
+  const predictions = url === undefined || model === undefined ? [] : await predict(url, model, [sample]);
+  if (json) {
+    printJson({ outcome, report, predictions, servingUrl: url ?? null });
+    return;
+  }
+  say();
+  say(`${outcome.state === 'deployed' ? style.green('deployed') : style.red(outcome.state)}: ${outcome.reason}`);
+  for (const { label, probability, text: asked } of predictions) {
+    say(
+      `  "${asked}"\n    → ${style.bold(label)} (${probability.toFixed(3)}), answered over HTTP by bundle ${outcome.deployment?.bundle.digest.slice(0, 19)}…`,
+    );
+  }
+  say();
+  say(`  report        ${report}`);
+  if (url !== undefined) say(`  model server  ${url}/v2/models/${model ?? ''}`);
+  const stack = readRunningStack(context.stateDir);
+  say(`  Temporal UI   ${stack?.uiUrl ?? 'yours'}`);
+  say(`  artifacts     ${stack?.s3Endpoint ?? 'your S3'} (bucket ${context.env['ESPALIER_BUCKET'] ?? 'espalier'})`);
+  if (model !== undefined) say(`  ask it        npx espalier predict ${model} "where is my parcel?"`);
+}

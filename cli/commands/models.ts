@@ -1,0 +1,72 @@
+import { shortDigest } from '../../artifacts/reference.ts';
+import { listModels, showModel, type ModelSummary } from '../../client/models.ts';
+import { EXIT, printJson, printTable, say, style } from '../output.ts';
+import { withContext } from './runs.ts';
+
+export async function list(json: boolean): Promise<number> {
+  return withContext(async (context) => {
+    const { pointers } = await context.store();
+    const models = await listModels(pointers);
+    if (json) printJson(models);
+    else if (models.length === 0) say('no model is deployed yet');
+    else {
+      printTable(
+        ['MODEL', 'CHANNEL', 'REVISION', 'BUNDLE', 'SINCE (UTC)', 'DRIFT'],
+        models.map((one) => [
+          one.model,
+          one.channel,
+          String(one.revision),
+          shortDigest(one.bundle.digest),
+          one.updatedAt.slice(0, 16).replace('T', ' '),
+          drift(one),
+        ]),
+      );
+    }
+    return EXIT.ok;
+  });
+}
+
+export async function show(json: boolean, model: string, options: { channel: string }): Promise<number> {
+  return withContext(async (context) => {
+    const { store, pointers } = await context.store();
+    const detail = await showModel(store, pointers, model, options.channel);
+    if (json) {
+      printJson(detail);
+      return EXIT.ok;
+    }
+    const { facts, releaseRecord } = detail;
+    const winner = facts.candidates?.find(({ id }) => id === facts.selection?.winner);
+    const accuracy = facts.evaluation?.measures.accuracy;
+    const rows: [string, string][] = [
+      ['bundle', detail.bundle.digest],
+      ['channel', `${detail.channel}, revision ${detail.revision}, since ${detail.updatedAt}`],
+      ['run', releaseRecord.runId],
+      [
+        'accuracy',
+        accuracy?.value == null ? 'not measured' : `${accuracy.value.toFixed(3)} on ${accuracy.rows} test rows`,
+      ],
+      ...releaseRecord.approvals.map((one): [string, string] => [
+        `approved: ${one.approval}`,
+        `${one.approver} (${one.roles.join(', ')}) at ${one.at}, on ${shortDigest(one.evidenceDigest)}${one.comment === '' ? '' : `: ${one.comment}`}`,
+      ]),
+      ['drift', drift(detail)],
+      ['definition', facts.definition.digest],
+      ['data', `${facts.data?.dataset.digest ?? '?'} (${facts.pipeline.data.licence})`],
+      ['base model', `${winner?.resolved?.source ?? '?'} (${winner?.resolved?.licence.declared ?? 'no licence'})`],
+      ['base weights', winner?.exported?.weights.digest ?? '?'],
+      ['tuned model', facts.training?.model.digest ?? '?'],
+      ['exported', facts.exported?.classifier.digest ?? '?'],
+    ];
+    process.stdout.write(`${style.bold(detail.model)}\n`);
+    for (const [name, value] of rows) process.stdout.write(`  ${name.padEnd(18)}${value}\n`);
+    return EXIT.ok;
+  });
+}
+
+function drift({ drift: report, bundle }: ModelSummary): string {
+  if (report === null) return 'not checked yet';
+  const stale = report.bundle === bundle.digest ? '' : ' (of an earlier bundle)';
+  const alarms = report.tests.filter(({ alarm }) => alarm).map(({ name }) => name);
+  const detail = alarms.length > 0 ? ` by ${alarms.join(', ')}` : '';
+  return `${report.verdict}${detail}, ${report.rows} rows at ${report.checkedAt.slice(0, 16)}${stale}`;
+}

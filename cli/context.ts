@@ -1,0 +1,49 @@
+/** What a command talks to: the user's own Temporal and S3 by the standard variables, else the embedded stack of this folder. */
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { openStore, type OpenStore } from '../artifacts/open.ts';
+import { connectTemporal, type Environment, type TemporalClient } from '../client/connection.ts';
+import { readApprovers } from '../client/approvals.ts';
+import { readRunningStack } from '../infra/embedded/state.ts';
+import type { Approver } from '../workflows/messages.ts';
+
+export interface Context {
+  readonly env: Environment;
+  /** `.espalier` in the working folder, or ESPALIER_STATE. */
+  readonly stateDir: string;
+  /** Who acts, by ESPALIER_USER or the login name. */
+  readonly user: string;
+  temporal(): Promise<TemporalClient>;
+  store(): Promise<OpenStore>;
+  approvers(): Promise<Approver[]>;
+  close(): Promise<void>;
+}
+
+export function stateDirOf(env: Environment): string {
+  return resolve(env['ESPALIER_STATE'] ?? '.espalier');
+}
+
+export function createContext(own: Environment = process.env): Context {
+  const stateDir = stateDirOf(own);
+  const stack = readRunningStack(stateDir);
+  const port = stack?.ports['serving'];
+  const serving = port === undefined ? {} : { ESPALIER_SERVING_URL: `http://127.0.0.1:${port}` };
+  return contextOf({ ...serving, ...own, ...stack?.env }, stateDir);
+}
+
+export function contextOf(env: Environment, stateDir: string): Context {
+  let temporal: Promise<TemporalClient> | undefined;
+  let store: Promise<OpenStore> | undefined;
+  return {
+    env,
+    stateDir,
+    user: env['ESPALIER_USER'] ?? userInfo().username,
+    temporal: () => (temporal ??= connectTemporal(env)),
+    store: () => (store ??= openStore(env)),
+    approvers: () => readApprovers(env['ESPALIER_APPROVERS'] ?? join(stateDir, 'approvers.json')),
+    async close() {
+      const opened = await temporal?.catch(() => undefined);
+      await opened?.close();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+/** Everything on one machine: the embedded stack, the two worker processes and the model server. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startStack, type Stack } from '../infra/embedded/stack.ts';
+import { isCompiled } from '../infra/root.ts';
+import type { Approver } from '../workflows/messages.ts';
+import { say, style } from './output.ts';
+
+/** Who may approve until the user says otherwise; `npm start -- --yes` answers as them. */
+export const DEMO_APPROVERS: readonly Approver[] = [
+  { name: 'lena-legal', roles: ['legal'] },
+  { name: 'omar-product', roles: ['product-owner'] },
+];
+
+export interface Host {
+  readonly stack: Stack;
+  readonly servingUrl: string;
+}
+
+/** Starts what is not running yet, in order; stopping the stack stops all of it. */
+export async function startHost(stateDir: string): Promise<Host> {
+  const stack = await startStack({
+    stateDir,
+    searchAttributes: { EspalierPipeline: 'Keyword', EspalierState: 'Keyword' },
+    onNotice: (line) => say(style.dim(line)),
+  });
+  try {
+    ensureApprovers(stateDir);
+    const port = await stack.port('serving');
+    const servingUrl = `http://127.0.0.1:${port}`;
+    const env = { ESPALIER_SERVING_URL: servingUrl, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
+    // Workers before the server: a run can go on while the server is still loading models. All three at once: none needs another.
+    await Promise.all([
+      stack.start({
+        name: 'worker-pipeline',
+        ...script('../workers/pipeline'),
+        env,
+        restart: true,
+        graceMs: 20_000,
+        ready: isReady,
+      }),
+      stack.start({
+        name: 'worker-gpu',
+        ...script('../workers/gpu'),
+        env,
+        restart: true,
+        graceMs: 20_000,
+        ready: isReady,
+      }),
+      stack.start({
+        name: 'model-server',
+        ...script('../serving/main'),
+        env: { ...env, HOST: '127.0.0.1', PORT: String(port) },
+        restart: true,
+        ready: () => answers(`${servingUrl}/v2/health/live`),
+      }),
+    ]);
+    return { stack, servingUrl };
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+}
+
+/** A program of ours beside this file, compiled or from source. */
+function script(path: string): { command: string; args: string[] } {
+  const file = fileURLToPath(new URL(`${path}.${isCompiled ? 'js' : 'ts'}`, import.meta.url));
+  return { command: process.execPath, args: isCompiled ? [file] : ['--import', 'tsx', file] };
+}
+
+function isReady(log: () => string): boolean {
+  return log().includes('"message":"ready"');
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(1000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+function ensureApprovers(stateDir: string): void {
+  const path = join(stateDir, 'approvers.json');
+  if (!existsSync(path)) writeFileSync(path, `${JSON.stringify(DEMO_APPROVERS, null, 2)}\n`);
+}

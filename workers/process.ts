@@ -1,0 +1,45 @@
+/** The life of a worker process: quiet structured logs, a clean stop on the first signal, and a crash that says so. */
+import { DefaultLogger, Runtime, type LogEntry } from '@temporalio/worker';
+import { EspalierError } from '../artifacts/errors.ts';
+import { createWorkerProcess, type QueueRole } from './worker.ts';
+
+export async function runWorkerProcess(name: string, queues: readonly QueueRole[]): Promise<void> {
+  const write = (entry: Record<string, unknown>): void => {
+    process.stderr.write(
+      `${JSON.stringify({ at: new Date().toISOString(), worker: name, pid: process.pid, ...entry })}\n`,
+    );
+  };
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('INFO', ({ level, message, meta }: LogEntry) =>
+      write({ level, message, ...summary(meta) }),
+    ),
+  });
+  try {
+    const workers = await createWorkerProcess(process.env, queues);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => workers.shutdown());
+    write({ level: 'INFO', message: 'ready', queues: queues.map(({ taskQueue }) => taskQueue) });
+    await workers.run();
+    write({ level: 'INFO', message: 'stopped' });
+  } catch (error) {
+    const record =
+      error instanceof EspalierError
+        ? error.toRecord()
+        : { message: error instanceof Error ? error.stack : String(error) };
+    write({ level: 'ERROR', message: 'worker failed', error: record });
+    process.exitCode = 1;
+  }
+}
+
+/** Ids only: activity arguments and errors' causes could hold anything. */
+function summary(meta: LogEntry['meta']): Record<string, unknown> {
+  const { workflowId, activityId, activityType, attempt, taskQueue, error } = (meta ?? {}) as Record<string, unknown>;
+  return {
+    workflowId,
+    activityId,
+    activityType,
+    attempt,
+    taskQueue,
+    error: error instanceof Error ? error.message : undefined,
+  };
+}
