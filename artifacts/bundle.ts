@@ -29,6 +29,8 @@ export interface ReleaseRecord {
   readonly channel: string;
   readonly runId: string;
   readonly bundle: Digest;
+  /** What the channel served before: where a rollback goes. */
+  readonly previousBundle: Digest | null;
   /** The release evidence pack; its `facts.json` names the same bundle digest. */
   readonly evidence: ArtifactRef;
   readonly approvals: readonly {
@@ -58,7 +60,7 @@ export interface ReferenceStatistics {
   readonly textLengths: readonly number[];
 }
 
-/** One line of a prediction log object `predictions/<model>/<bundle hex>/<yyyy-mm-dd>/<time>-<server>.jsonl`. */
+/** One line of a prediction log (JSON Lines). Written and read through artifacts/predictions.ts. */
 export interface PredictionRecord {
   readonly id: string;
   readonly at: string;
@@ -72,6 +74,22 @@ export interface PredictionRecord {
   /** Only where the pipeline allows it. */
   readonly text?: string;
 }
+
+/**
+ * `predictions/<model>/<bundle hex>/<yyyy-mm-dd>/<time>-<server>`: one log, written once. Keys sort by the time of
+ * their last row. The lines themselves are a blob, so that they are verified on reading like everything else.
+ */
+export interface PredictionLog {
+  readonly version: 1;
+  readonly rows: number;
+  /** `at` of the first and the last row. */
+  readonly from: string;
+  readonly to: string;
+  readonly lines: ArtifactRef;
+}
+
+/** The files of `<model>/1/` without which nothing can be served. */
+export const MODEL_FILES = ['model.onnx', 'tokenizer.json', 'classifier.json'] as const;
 
 export function channelKey(model: string, channel: string): string {
   return `registry/${model}/channels/${channel}`;

@@ -65,6 +65,15 @@ export class EspalierError extends Error {
     this.fix = options.fix;
   }
 
+  /** By brand: a user's module, or a lazily loaded one, may bring its own copy of this class. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return (
+      value instanceof Error &&
+      Object.hasOwn(ERROR_KINDS, (value as { kind?: string }).kind ?? '') &&
+      'toRecord' in value
+    );
+  }
+
   get retryable(): boolean {
     return ERROR_KINDS[this.kind].retryable;
   }

@@ -1,14 +1,77 @@
-/** STUB replaced by the store's author. */
+/** Small JSON objects under their key, changed only by compare-and-swap. Those below `registry/` are audited. */
+import type { AuditLog } from './audit.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { digestBytes } from './digest.ts';
+import { EspalierError } from './errors.ts';
+import type { ObjectStore } from './object-store.ts';
+
 export interface Pointer<T> {
   readonly value: T;
   /** The version to hand back to `replace` (an ETag). */
   readonly version: string;
 }
-export declare class Pointers {
-  read<T>(key: string): Promise<Pointer<T> | undefined>;
+
+const AUDITED = 'registry/';
+/** Content has its own room, and the log keeps itself. */
+const RESERVED = /^(blobs|audit)\//;
+const KEY = /^[A-Za-z0-9_.@=+-]+(\/[A-Za-z0-9_.@=+-]+)*$/;
+const MAX_KEY_LENGTH = 900;
+
+export class Pointers {
+  readonly #objects: ObjectStore;
+  readonly #audit: AuditLog;
+
+  constructor(objects: ObjectStore, audit: AuditLog) {
+    this.#objects = objects;
+    this.#audit = audit;
+  }
+
+  /** Throws Corrupt for an object that is not JSON. */
+  async read<T>(key: string): Promise<Pointer<T> | undefined> {
+    const found = await this.#objects.getBytes(checked(key));
+    if (found === undefined) return undefined;
+    try {
+      return { value: JSON.parse(found.bytes.toString('utf8')) as T, version: found.etag };
+    } catch (error) {
+      throw new EspalierError('Corrupt', `the pointer ${key} is not JSON`, { where: key, cause: error });
+    }
+  }
+
   /** false: somebody else was first. */
-  create<T>(key: string, value: T): Promise<boolean>;
-  /** false: it moved in between. `version` undefined = must not exist yet. */
-  replace<T>(key: string, value: T, version: string | undefined): Promise<boolean>;
-  list(prefix: string): Promise<readonly string[]>;
+  async create<T>(key: string, value: T): Promise<boolean> {
+    return this.replace(key, value, undefined);
+  }
+
+  /**
+   * false: it moved in between. `version` undefined = must not exist yet. A change below `registry/` stands in the
+   * audit log before it happens, so that none can happen unseen; one that then lost its race is marked there.
+   */
+  async replace<T>(key: string, value: T, version: string | undefined): Promise<boolean> {
+    const bytes = Buffer.from(canonicalJson(value));
+    const condition = version === undefined ? ('absent' as const) : { etag: version };
+    const write = async (): Promise<boolean> =>
+      (await this.#objects.putBytes(checked(key), bytes, { condition, contentType: 'application/json' })) !== undefined;
+    if (!key.startsWith(AUDITED)) return write();
+    const event = { action: 'pointer.replace', key, value: digestBytes(bytes), version: version ?? null };
+    const { seq } = await this.#audit.append(event);
+    const won = await write();
+    if (!won) await this.#audit.append({ action: 'pointer.lost', key, seq });
+    return won;
+  }
+
+  /** Keys that start with the prefix, in order. */
+  async list(prefix: string): Promise<readonly string[]> {
+    return this.#objects.list(prefix);
+  }
+}
+
+function checked(key: string): string {
+  const bad = !KEY.test(key) || key.split('/').some((part) => /^\.+$/.test(part)) || key.length > MAX_KEY_LENGTH;
+  if (bad || RESERVED.test(key)) {
+    throw new EspalierError('BadConfig', `'${key}' cannot be the key of a pointer`, {
+      where: key,
+      fix: "use letters, digits and _.@=+- between single slashes, not below 'blobs/' or 'audit/'",
+    });
+  }
+  return key;
 }

@@ -1,0 +1,306 @@
+/** Objects by key over S3: whole, conditional and ranged; every failure in our words. Large files: upload.ts. */
+import type { FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { retrying } from './concurrency.ts';
+import { EspalierError } from './errors.ts';
+import { MULTIPART_FROM, type FileContent } from './file-content.ts';
+import { describeStore, type StoreSettings } from './settings.ts';
+import { attemptsOf, isLostCondition, isMissing, nameOf, statusOf, toStorageError } from './storage-errors.ts';
+import { sendFile, uploadParts } from './upload.ts';
+
+export interface ObjectInfo {
+  readonly size: number;
+  readonly etag: string;
+  /** Base64, of the whole object, where the store keeps one. */
+  readonly sha256: string | undefined;
+  readonly crc32: string | undefined;
+}
+
+/** `absent`: only if there is no such object; `{ etag }`: only if it is still this version. */
+export type WriteCondition = 'absent' | { readonly etag: string } | undefined;
+
+/** Enough to tell a dead or forbidding store quickly, not enough to give up on a slow one. */
+const REACH_TIMEOUT_MS = 5_000;
+const WRITE_BYTES = 2 ** 20;
+
+export class ObjectStore {
+  readonly client: S3Client;
+  readonly settings: StoreSettings;
+
+  constructor(client: S3Client, settings: StoreSettings) {
+    this.client = client;
+    this.settings = settings;
+  }
+
+  /** Bucket and full key of a key below the prefix. */
+  at(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.settings.bucket, Key: `${this.settings.prefix}${key}` };
+  }
+
+  /**
+   * Makes sure that the bucket is there, creating it where that is allowed. Tells within seconds what is wrong:
+   * StorageDenied (key, rights, bucket) or StorageUnavailable.
+   */
+  async ensureBucket(): Promise<void> {
+    const Bucket = this.settings.bucket;
+    const abortSignal = AbortSignal.timeout(REACH_TIMEOUT_MS);
+    try {
+      await this.client.send(new HeadBucketCommand({ Bucket }), { abortSignal });
+    } catch (error) {
+      try {
+        if (statusOf(error) !== 404) throw await this.#explained(error, abortSignal);
+        await this.client.send(new CreateBucketCommand({ Bucket }), { abortSignal });
+      } catch (failure) {
+        if (/BucketAlreadyOwnedByYou|BucketAlreadyExists/.test(nameOf(failure))) return;
+        if (abortSignal.aborted) {
+          throw new EspalierError(
+            'StorageUnavailable',
+            `no answer from the S3 store (${describeStore(this.settings)})`,
+            {
+              where: `s3://${Bucket}`,
+              fix: 'check AWS_ENDPOINT_URL_S3 and that the store runs; then `espalier doctor`',
+              cause: failure,
+            },
+          );
+        }
+        throw toStorageError(failure, this.settings, '');
+      }
+    }
+  }
+
+  async head(key: string, signal?: AbortSignal): Promise<ObjectInfo | undefined> {
+    return this.#call(key, signal, async () => {
+      const command = new HeadObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' });
+      try {
+        const found = await this.client.send(command, { abortSignal: signal });
+        return {
+          size: found.ContentLength ?? 0,
+          etag: found.ETag ?? '',
+          sha256: found.ChecksumType === 'COMPOSITE' ? undefined : found.ChecksumSHA256,
+          crc32: found.ChecksumType === 'COMPOSITE' ? undefined : found.ChecksumCRC32,
+        };
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Writes a small object in one request. Returns its ETag, or undefined when the condition was lost. A repeated
+   * request that finds its own bytes has won: the first try's answer was lost on the way.
+   */
+  async putBytes(
+    key: string,
+    bytes: Uint8Array,
+    options: { condition?: WriteCondition; contentType?: string; sha256?: string; signal?: AbortSignal } = {},
+  ): Promise<string | undefined> {
+    const { condition, contentType, sha256, signal } = options;
+    let tries = 0;
+    return this.#call(key, signal, async () => {
+      tries++;
+      const command = new PutObjectCommand({
+        ...this.at(key),
+        Body: bytes,
+        ContentLength: bytes.length,
+        ...(contentType === undefined ? {} : { ContentType: contentType }),
+        ...(sha256 === undefined ? {} : { ChecksumSHA256: sha256 }),
+        ...(condition === 'absent' ? { IfNoneMatch: '*' } : {}),
+        ...(typeof condition === 'object' ? { IfMatch: condition.etag } : {}),
+      });
+      try {
+        return (await this.client.send(command, { abortSignal: signal })).ETag ?? '';
+      } catch (error) {
+        if (condition === undefined) throw error;
+        // A replaced object that is gone altogether has moved, too.
+        if (!isLostCondition(error) && !(typeof condition === 'object' && isMissing(error))) throw error;
+        if (tries === 1 && attemptsOf(error) === 1) return undefined;
+        const now = await this.getBytes(key, signal);
+        return now !== undefined && now.bytes.equals(bytes) ? now.etag : undefined;
+      }
+    });
+  }
+
+  /** Writes a file: in one request with its SHA-256, or resumably in parts with CRC-32s. */
+  async putFile(
+    key: string,
+    path: string,
+    content: FileContent,
+    options: { overwrite?: boolean; signal?: AbortSignal; onBytes?: (bytes: number) => void } = {},
+  ): Promise<void> {
+    const { overwrite = false, signal, onBytes } = options;
+    if (content.size >= MULTIPART_FROM) {
+      await this.#explaining(key, () => uploadParts(this, key, path, content, options));
+      return;
+    }
+    const sha256 = Buffer.from(content.digest.slice('sha256:'.length), 'hex').toString('base64');
+    if (content.bytes !== undefined) {
+      await this.putBytes(key, content.bytes, { condition: overwrite ? undefined : 'absent', sha256, signal });
+    } else {
+      const object = {
+        ...this.at(key),
+        ContentLength: content.size,
+        ChecksumSHA256: sha256,
+        ...(overwrite ? {} : { IfNoneMatch: '*' }),
+      };
+      const send = (Body: Readable, abortSignal: AbortSignal): Promise<unknown> =>
+        this.client.send(new PutObjectCommand({ ...object, Body }), { abortSignal });
+      await this.#call(key, signal, () =>
+        sendFile(path, {}, signal, send).catch((error: unknown) => {
+          if (!isLostCondition(error)) throw error; // otherwise: somebody stored the same bytes first
+        }),
+      );
+    }
+    onBytes?.(content.size);
+  }
+
+  /** A small object in memory, or undefined. Its stored checksum is verified. */
+  async getBytes(key: string, signal?: AbortSignal): Promise<{ bytes: Buffer; etag: string } | undefined> {
+    return this.#call(key, signal, async () => {
+      const command = new GetObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' });
+      try {
+        const found = await this.client.send(command, { abortSignal: signal });
+        const bytes = Buffer.from((await found.Body?.transformToByteArray()) ?? []);
+        return { bytes, etag: found.ETag ?? '' };
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Streams an object into an open file from its start, telling `observe` every chunk once and in order. A broken
+   * connection is resumed where it broke. Returns the bytes written; undefined when there is no such object.
+   */
+  async download(
+    key: string,
+    file: FileHandle,
+    options: { observe: (chunk: Buffer) => void; maxBytes: number; signal?: AbortSignal },
+  ): Promise<number | undefined> {
+    const { observe, maxBytes, signal } = options;
+    const sink = fileSink(file);
+    let etag: string | undefined;
+    const attempt = async (): Promise<number | undefined> => {
+      const range = sink.received() === 0 ? {} : { Range: `bytes=${sink.received()}-`, IfMatch: etag };
+      try {
+        const found = await this.client.send(new GetObjectCommand({ ...this.at(key), ...range }), {
+          abortSignal: signal,
+        });
+        etag = found.ETag;
+        const expected = sink.received() + (found.ContentLength ?? 0);
+        for await (const chunk of found.Body as Readable as AsyncIterable<Buffer>) {
+          observe(chunk);
+          await sink.write(chunk);
+          // Never fill a disk with an object that cannot be the right one.
+          if (sink.received() > maxBytes) return sink.received();
+        }
+        if (sink.received() < expected) throw Object.assign(new Error('premature close'), { code: 'ECONNRESET' });
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+      await sink.flush();
+      return sink.received();
+    };
+    return this.#explaining(key, () => retrying(attempt, signal, sink.received));
+  }
+
+  /** Keys below a prefix, in order, without the store's own prefix; `after` is exclusive. */
+  async list(prefix: string, options: { after?: string; signal?: AbortSignal } = {}): Promise<string[]> {
+    const keys: string[] = [];
+    const { Bucket, Key: Prefix } = this.at(prefix);
+    let token: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({
+        Bucket,
+        Prefix,
+        ...(options.after === undefined ? {} : { StartAfter: this.at(options.after).Key }),
+        ...(token === undefined ? {} : { ContinuationToken: token }),
+      });
+      const page = await this.#call(prefix, options.signal, () =>
+        this.client.send(command, { abortSignal: options.signal }),
+      );
+      for (const { Key } of page.Contents ?? [])
+        if (Key !== undefined) keys.push(Key.slice(this.settings.prefix.length));
+      token = page.NextContinuationToken;
+    } while (token !== undefined);
+    return keys;
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#call(key, undefined, () => this.client.send(new DeleteObjectCommand(this.at(key))));
+  }
+
+  async #call<T>(key: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    return this.#explaining(key, () => retrying(work, signal));
+  }
+
+  async #explaining<T>(key: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw toStorageError(await this.#explained(error), this.settings, `${this.settings.prefix}${key}`);
+    }
+  }
+
+  /** The answer to a HEAD has no body, so no reason; the same question as a list has one. */
+  async #explained(error: unknown, signal: AbortSignal = AbortSignal.timeout(REACH_TIMEOUT_MS)): Promise<unknown> {
+    if (statusOf(error) !== 403 || !/^(403|Forbidden|UnknownError|Unknown)$/.test(nameOf(error))) return error;
+    const command = new ListObjectsV2Command({ Bucket: this.settings.bucket, MaxKeys: 1 });
+    return this.client.send(command, { abortSignal: signal }).then(
+      () => error,
+      (reason: unknown) => reason,
+    );
+  }
+}
+
+/** Collects the network's small chunks into large writes, one of which is under way while the next is collected. */
+function fileSink(file: FileHandle) {
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  let position = 0;
+  let writing: Promise<unknown> = Promise.resolve();
+  const push = async (): Promise<void> => {
+    const [buffers, start] = [pending, position];
+    position += pendingBytes;
+    [pending, pendingBytes] = [[], 0];
+    await writing;
+    writing = buffers.length === 0 ? Promise.resolve() : writeAll(file, buffers, start);
+    writing.catch(() => {}); // reported by the next await of `writing`
+  };
+  return {
+    received: () => position + pendingBytes,
+    async write(chunk: Buffer) {
+      pending.push(chunk);
+      pendingBytes += chunk.length;
+      if (pendingBytes >= WRITE_BYTES) await push();
+    },
+    async flush() {
+      await push();
+      await writing;
+    },
+  };
+}
+
+/** A full disk may take a part of a write: the rest then fails with ENOSPC instead of being lost. */
+async function writeAll(file: FileHandle, buffers: Buffer[], start: number): Promise<void> {
+  const total = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+  const { bytesWritten } = await file.writev(buffers, start);
+  if (bytesWritten < total) {
+    const rest = Buffer.concat(buffers).subarray(bytesWritten);
+    for (let done = 0; done < rest.length;) {
+      done += (await file.write(rest, done, rest.length - done, start + bytesWritten + done)).bytesWritten;
+    }
+  }
+}
