@@ -1,0 +1,157 @@
+/** What must hold of labelled texts before anything is trained on them. Pure. */
+import type { DataFile, DataFinding, Split } from '../contract.ts';
+import { compareText, countLabels, groupBy } from './group.ts';
+import { isBlank, type TextIdentity } from './normalise.ts';
+
+/** A readable row with everything that is compared about it worked out once. */
+export interface CheckedRow extends TextIdentity {
+  readonly file: string;
+  readonly line: number;
+  readonly split: DataFile['split'];
+  readonly text: string;
+  readonly label: string;
+}
+
+export interface BadRow {
+  readonly reason: string;
+  readonly file: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+export interface RowRules {
+  readonly maxTextBytes: number;
+  readonly labels?: readonly string[] | undefined;
+}
+
+/** What is wrong with one row by itself. */
+export function checkRow(
+  row: { readonly text: string; readonly label: string },
+  rules: RowRules,
+): { readonly reason: string; readonly message: string } | undefined {
+  if (isBlank(row.text)) return { reason: 'empty-text', message: 'the text is empty' };
+  if (isBlank(row.label)) return { reason: 'empty-label', message: 'the label is empty' };
+  const bytes = Buffer.byteLength(row.text);
+  if (bytes > rules.maxTextBytes) {
+    return {
+      reason: 'too-long',
+      message: `the text has ${bytes} bytes, more than data.maxTextBytes (${rules.maxTextBytes})`,
+    };
+  }
+  if (rules.labels !== undefined && !rules.labels.includes(row.label)) {
+    return { reason: 'unknown-label', message: `the label ${quoted(row.label)} is not in data.labels` };
+  }
+  return undefined;
+}
+
+/** Rows to evaluate on whose label the training rows never show: no model could learn it. Only for declared splits. */
+export function unseenLabels(rows: readonly CheckedRow[]): readonly BadRow[] {
+  const seen = new Set(rows.filter(({ split }) => !isHeldOut(split)).map(({ label }) => label));
+  return rows
+    .filter(({ split, label }) => isHeldOut(split) && !seen.has(label))
+    .map(({ file, line, split, label }) => ({
+      reason: 'unknown-label',
+      file,
+      line,
+      message: `the label ${quoted(label)} is in ${split} but never in train`,
+    }));
+}
+
+/** Which side keeps a text that several sides have: the smaller ones, so that what is measured stays whole. */
+const KEEPS: Readonly<Record<DataFile['split'], number>> = { test: 0, validation: 1, train: 2, all: 3 };
+
+export interface Deduplicated {
+  readonly kept: readonly CheckedRow[];
+  /** Same text, same label. */
+  readonly duplicates: readonly BadRow[];
+  /** Same text, different labels: which one is right cannot be known, so none of them is kept. */
+  readonly conflicts: readonly BadRow[];
+}
+
+/**
+ * Leaves one row a normalised text. Of equal rows the held-out side's is kept, and among those the one whose text
+ * sorts first, so that the order of the rows in a file does not matter.
+ */
+export function deduplicate(rows: readonly CheckedRow[]): Deduplicated {
+  const groups = groupBy(rows, ({ normalised }) => normalised);
+  const kept: CheckedRow[] = [];
+  const duplicates: BadRow[] = [];
+  const conflicts: BadRow[] = [];
+  for (const group of groups.values()) {
+    const [best, ...rest] = group.length === 1 ? group : group.toSorted(byKeeping);
+    if (best === undefined) continue;
+    const other = rest.find(({ label }) => label !== best.label);
+    if (other === undefined) {
+      kept.push(best);
+      for (const { file, line } of rest) {
+        duplicates.push({ reason: 'duplicate', file, line, message: `the same text and label as ${place(best)}` });
+      }
+    } else {
+      for (const row of group) {
+        const against = row.label === best.label ? other : best;
+        const message = `the same text as ${place(against)}, which has the label ${quoted(against.label)} instead of ${quoted(row.label)}`;
+        conflicts.push({ reason: 'conflicting-duplicate', file: row.file, line: row.line, message });
+      }
+    }
+  }
+  return { kept, duplicates, conflicts };
+}
+
+function byKeeping(left: CheckedRow, right: CheckedRow): number {
+  return (
+    KEEPS[left.split] - KEEPS[right.split] || compareText(left.text, right.text) || compareText(left.label, right.label)
+  );
+}
+
+/**
+ * Why these rows cannot be trained on, as a sentence for each reason: fewer than two labels, or too few rows of one.
+ * `labels` are those that must be there.
+ */
+export function classProblems(
+  rows: readonly { readonly label: string }[],
+  labels: readonly string[],
+  minRowsPerLabel: number,
+): readonly string[] {
+  if (labels.length < 2) {
+    const only = labels.map(quoted).join('');
+    return [
+      `there ${rows.length === 1 ? 'is 1 row' : `are ${rows.length} rows`} of ${only === '' ? 'no label' : `one label, ${only}`}; a classifier needs at least two labels`,
+    ];
+  }
+  const counts = countLabels(rows);
+  const short = labels.filter((label) => (counts.get(label) ?? 0) < minRowsPerLabel);
+  if (short.length === 0) return [];
+  const shown = short.slice(0, 10).map((label) => `${quoted(label)} has ${counts.get(label) ?? 0}`);
+  const more = short.length > shown.length ? ` and ${short.length - shown.length} more labels` : '';
+  return [
+    `${rows.length} usable rows are too few: every label needs at least ${minRowsPerLabel} (data.minRowsPerLabel), but ${shown.join(', ')}${more}`,
+  ];
+}
+
+/** The largest label has at least this many times the rows of the smallest: accuracy hides how the small one does. */
+const IMBALANCE_RATIO = 10;
+
+export function imbalance(rows: readonly { readonly label: string }[]): DataFinding | undefined {
+  const sorted = [...countLabels(rows)].toSorted(([, left], [, right]) => left - right);
+  const [least, most] = [sorted.at(0), sorted.at(-1)];
+  if (least === undefined || most === undefined || most[1] < IMBALANCE_RATIO * least[1]) return undefined;
+  return {
+    severity: 'warning',
+    reason: 'imbalance',
+    message: `${quoted(most[0])} has ${most[1]} rows, ${quoted(least[0])} only ${least[1]}: look at macro-F1, and consider training.classWeights`,
+  };
+}
+
+/** A label or text for a message: quoted, cut, and without control characters. */
+export function quoted(text: string): string {
+  const clean = text.replaceAll(/\p{C}/gu, '\u{FFFD}');
+  return `'${clean.length > 60 ? `${clean.slice(0, 60)}…` : clean}'`;
+}
+
+function isHeldOut(split: DataFile['split']): split is Exclude<Split, 'train'> {
+  return split === 'validation' || split === 'test';
+}
+
+function place(row: { readonly file: string; readonly line: number }): string {
+  return `${row.file}:${row.line}`;
+}

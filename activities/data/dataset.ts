@@ -1,0 +1,76 @@
+/** Reads a prepared dataset back (`DatasetSummary.dataset`). */
+import { createReadStream } from 'node:fs';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { Split } from '../contract.ts';
+
+export const SPLITS: readonly Split[] = ['train', 'validation', 'test'];
+
+export interface DatasetRow {
+  readonly id: string;
+  readonly text: string;
+  readonly label: string;
+}
+
+/** The labels; a label's index is its class. */
+export async function loadLabels(store: ArtifactStore, dataset: ArtifactRef): Promise<readonly string[]> {
+  const { entries } = await store.tree(dataset);
+  const entry = entries.find(({ path }) => path === 'labels.json');
+  if (entry === undefined) {
+    throw new EspalierError('NotFound', 'the dataset has no labels.json', { where: dataset.digest });
+  }
+  return store.getJson<readonly string[]>(entry.digest);
+}
+
+/** One split in the dataset's order. */
+export async function loadSplit(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  split: Split,
+  signal?: AbortSignal,
+): Promise<DatasetRow[]> {
+  const rows: DatasetRow[] = [];
+  const path = await store.fileInTree(dataset, `${split}.jsonl`, signal);
+  let rest = '';
+  for await (const chunk of createReadStream(path, { encoding: 'utf8', signal })) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) rows.push(JSON.parse(line) as DatasetRow);
+  }
+  return rows;
+}
+
+export interface LabelledRows {
+  readonly ids: readonly string[];
+  readonly texts: readonly string[];
+  /** Class of each row: index into the labels that were asked for. */
+  readonly classes: Int32Array;
+}
+
+/** One split as columns. Throws BadData when a row has a label that is not among `labels`. */
+export async function loadClassified(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  split: Split,
+  labels: readonly string[],
+  signal?: AbortSignal,
+): Promise<LabelledRows> {
+  const rows = await loadSplit(store, dataset, split, signal);
+  const classOf = new Map(labels.map((label, index) => [label, index]));
+  const classes = Int32Array.from(rows, ({ id, label }) => {
+    const index = classOf.get(label);
+    if (index !== undefined) return index;
+    throw new EspalierError('BadData', `row ${id} has the label '${label}', which the model does not know`, {
+      where: `${split}.jsonl`,
+      fix: `train and evaluate on one dataset; the model knows ${labels.join(', ')}`,
+    });
+  });
+  return { ids: rows.map(({ id }) => id), texts: rows.map(({ text }) => text), classes };
+}
+
+/** One line of a split's file. U+2028 and U+2029 are escaped: some readers of lines, Node's among them, break there. */
+export function datasetLine({ id, text, label }: DatasetRow): string {
+  const json = JSON.stringify({ id, text, label });
+  return `${json.replaceAll(/[\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16)}`)}\n`;
+}

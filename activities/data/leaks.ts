@@ -1,0 +1,80 @@
+/** Labels that stand in their own texts: a model that reads them off learns nothing. Pure. */
+import type { DataFinding } from '../contract.ts';
+import { quoted } from './checks.ts';
+import { countLabels, groupBy } from './group.ts';
+
+interface LabelledText {
+  readonly label: string;
+  readonly normalised: string;
+}
+
+/** Below this, one word in all rows of a label is likely by chance. */
+const MIN_ROWS = 20;
+/** Share of a label's rows, and of the rows with the word, that makes it a give-away. */
+const SHARE = 0.99;
+/** Share of a label's rows that name the label, where a warning is due. */
+const NAMED_SHARE = 0.9;
+/** A tell-tale stands early or often; longer texts are cut, to bound the time. */
+const MAX_CHARACTERS = 2000;
+
+/** Warns of each label whose name stands word for word in at least 90 % of its (≥ 20) rows. */
+export function namedLabels(rows: readonly LabelledText[]): readonly DataFinding[] {
+  const names = new Map([...countLabels(rows).keys()].map((label) => [label, wordsOf(label.toLowerCase()).join(' ')]));
+  const named = countLabels(
+    rows.filter(({ label, normalised }) => {
+      const name = names.get(label) ?? '';
+      // Most texts do not even hold the name's first word: only the others are cut into words.
+      const first = name.split(' ', 1)[0] ?? '';
+      return first !== '' && normalised.includes(first) && ` ${wordsOf(normalised).join(' ')} `.includes(` ${name} `);
+    }),
+  );
+  return [...countLabels(rows)].flatMap(([label, total]) => {
+    const hits = named.get(label) ?? 0;
+    if (total < MIN_ROWS || hits < NAMED_SHARE * total) return [];
+    return [warning('label-in-text', `${hits} of ${total} texts of ${quoted(label)} contain the label itself`)];
+  });
+}
+
+/**
+ * Warns once where every label with at least 20 rows (and there are two) has a single word that is in 99 % of its rows
+ * and 99 % of whose rows are of that label.
+ */
+export function giveaways(rows: readonly LabelledText[]): readonly DataFinding[] {
+  const byLabel = [...groupBy(rows, ({ label }) => label)].filter(([, group]) => group.length >= MIN_ROWS);
+  if (byLabel.length < 2) return [];
+  // A word in 99 % of n rows is in at least one of any ⌊n / 100⌋ + 1 of them: no others need counting.
+  const candidates = new Set(
+    byLabel.flatMap(([, group]) =>
+      group.slice(0, Math.floor(group.length * (1 - SHARE)) + 1).flatMap(({ normalised }) => wordsOf(normalised)),
+    ),
+  );
+  const counts = new Map<string, Map<string, number>>();
+  for (const { label, normalised } of rows) {
+    for (const word of new Set(wordsOf(normalised))) {
+      if (!candidates.has(word)) continue;
+      const labels = counts.get(word) ?? new Map<string, number>();
+      counts.set(word, labels.set(label, (labels.get(label) ?? 0) + 1));
+    }
+  }
+  const words = byLabel.map(([label, group]) => {
+    const found = [...counts].find(([, labels]) => {
+      const here = labels.get(label) ?? 0;
+      const everywhere = [...labels.values()].reduce((sum, count) => sum + count, 0);
+      return here >= SHARE * group.length && here >= SHARE * everywhere;
+    });
+    return found === undefined ? undefined : `${quoted(found[0])} for ${quoted(label)}`;
+  });
+  if (words.includes(undefined)) return [];
+  const shown = `${words.slice(0, 5).join(', ')}${words.length > 5 ? ', …' : ''}`;
+  return [
+    warning('label-leak', `one word gives every label away: ${shown}; the model will learn these words and no more`),
+  ];
+}
+
+function wordsOf(text: string): readonly string[] {
+  return text.slice(0, MAX_CHARACTERS).match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+}
+
+function warning(reason: string, message: string): DataFinding {
+  return { severity: 'warning', reason, message };
+}

@@ -1,0 +1,268 @@
+/** From data files to a checked, split dataset in the store. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as letOthersRun } from 'node:timers/promises';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { DataFile, DataFinding, DatasetSummary, PrepareDataInput, Split } from '../contract.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
+import {
+  checkRow,
+  classProblems,
+  deduplicate,
+  imbalance,
+  quoted,
+  unseenLabels,
+  type BadRow,
+  type CheckedRow,
+} from './checks.ts';
+import { datasetLine, SPLITS } from './dataset.ts';
+import { compareText, countLabels, groupBy } from './group.ts';
+import { giveaways, namedLabels } from './leaks.ts';
+import { textIdentity } from './normalise.ts';
+import { readRows } from './readers.ts';
+import { splitRows, type Shares } from './split.ts';
+
+type Sides = Readonly<Record<Split, readonly CheckedRow[]>>;
+
+const SHOWN_FINDINGS = 50;
+const SHOWN_BAD_ROWS = 10;
+const PROGRESS_ROWS = 20_000;
+
+/** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
+export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
+  type: 'data.prepare',
+  version: 1,
+  async run(input, context) {
+    const { data } = input;
+    const { rows, badRows, rowsRead } = await readAll(input, context);
+    if (!rows.some(({ split }) => split === 'train' || split === 'all') && badRows.length === 0) {
+      throw new EspalierError('BadData', 'there are no training rows', {
+        where: 'data.files',
+        fix: 'declare a train file',
+      });
+    }
+    context.progress({ phase: 'checking rows', done: rows.length, total: rows.length });
+    const unseen = data.labels === undefined ? unseenLabels(rows) : [];
+    const hidden = new Set(unseen.map(({ file, line }) => `${file}:${line}`));
+    const { kept, duplicates, conflicts } = deduplicate(
+      hidden.size === 0 ? rows : rows.filter(({ file, line }) => !hidden.has(`${file}:${line}`)),
+    );
+    const bad = [...badRows, ...unseen, ...conflicts].toSorted(byPlace);
+    if (bad.length > 0 && data.onBadRow === 'fail') throw badData(bad);
+    await pause(context);
+
+    const labels = data.labels ?? [...countLabels(kept).keys()].toSorted(compareText);
+    refuse(classProblems(kept, labels, data.minRowsPerLabel), bad.length + duplicates.length);
+    const findings: DataFinding[] = [
+      ...bad.map((row) => ({ severity: 'error' as const, ...row })),
+      ...duplicates.map((row) => ({ severity: 'warning' as const, ...row })),
+      ...[imbalance(kept) ?? []].flat(),
+      ...namedLabels(kept),
+    ];
+    await pause(context);
+    findings.push(...giveaways(kept));
+    await pause(context);
+
+    const sides = divide(kept, input.files, data.split);
+    const trained = countLabels(sides.train);
+    const untrained = labels
+      .filter((label) => !trained.has(label))
+      .map((label) => `train has no row of ${quoted(label)}`);
+    refuse(untrained.slice(0, SHOWN_BAD_ROWS), bad.length + duplicates.length);
+    findings.push(...straddling(sides), ...missingLabels(sides, labels));
+    // General findings first: of thousands of duplicates only the first few are shown.
+    findings.sort((left, right) => Number(left.line !== undefined) - Number(right.line !== undefined));
+    await pause(context);
+
+    const dropped = Object.fromEntries(
+      [...groupBy([...bad, ...duplicates], ({ reason }) => reason)].map(([reason, group]) => [reason, group.length]),
+    );
+    const counts = { rows: sizes(sides), labelCounts: labelCounts(sides, labels), dropped };
+    const dataset = await writeDataset(input, context, sides, labels, { ...counts, rowsRead });
+    const findingsFile = await context.store.putBytes(
+      findings.map((finding) => `${canonicalJson(finding)}\n`).join(''),
+      {
+        name: 'findings.jsonl',
+        mediaType: 'application/jsonl',
+        signal: context.signal,
+      },
+    );
+    return { dataset, labels, ...counts, findings: findings.slice(0, SHOWN_FINDINGS), findingsFile };
+  },
+};
+
+async function readAll(
+  { files, data }: PrepareDataInput,
+  context: StepContext,
+): Promise<{ rows: CheckedRow[]; badRows: BadRow[]; rowsRead: Record<string, number> }> {
+  const rows: CheckedRow[] = [];
+  const badRows: BadRow[] = [];
+  const rowsRead: Record<string, number> = {};
+  const rules = { maxTextBytes: data.maxTextBytes, labels: data.labels };
+  for (const { path: file, format, split, ref } of files) {
+    const source = { path: await context.store.file(ref, context.signal), name: file, format };
+    let read = 0;
+    for await (const row of readRows(source, data, context.signal)) {
+      read += 1;
+      if (read % PROGRESS_ROWS === 0) context.progress({ phase: 'reading', done: read, note: file });
+      // Spaces around a label would make a class of their own that nobody meant.
+      const label = 'problem' in row ? '' : row.label.normalize('NFC').trim();
+      const problem = 'problem' in row ? row.problem : checkRow({ text: row.text, label }, rules);
+      if (problem !== undefined)
+        badRows.push({ reason: problem.reason, file, line: row.line, message: problem.message });
+      else if (!('problem' in row)) {
+        rows.push({ file, line: row.line, split, text: row.text, label, ...textIdentity(row.text) });
+      }
+    }
+    rowsRead[file] = read;
+  }
+  return { rows, badRows, rowsRead };
+}
+
+/** Declared sides stay; what is not declared is split off from the rest. Each side is sorted by row id. */
+function divide(
+  rows: readonly CheckedRow[],
+  files: readonly DataFile[],
+  { train, validation, test, seed }: PrepareDataInput['data']['split'],
+): Sides {
+  const declared = new Set(files.map(({ split }) => split));
+  const shares: Shares = {
+    train,
+    ...(declared.has('validation') ? {} : { validation }),
+    ...(declared.has('test') ? {} : { test }),
+  };
+  const { sides, unsplittable } = splitRows(
+    rows.filter(({ split }) => split === 'train' || split === 'all'),
+    shares,
+    seed,
+  );
+  if (unsplittable.length > 0) {
+    const names = unsplittable.slice(0, 10).map(quoted);
+    throw new EspalierError(
+      'BadData',
+      `the rows of ${names.join(', ')} are nearly the same text (they differ only in digits, punctuation or case), so that no split can hold different ones`,
+      { where: 'data.files', fix: 'add different texts for these labels, or declare the splits in data.files' },
+    );
+  }
+  const side = (split: Split): CheckedRow[] => [
+    ...sides[split],
+    ...rows.filter((row) => split !== 'train' && row.split === split),
+  ];
+  return { train: byId(side('train')), validation: byId(side('validation')), test: byId(side('test')) };
+}
+
+function byId(rows: readonly CheckedRow[]): readonly CheckedRow[] {
+  return rows.toSorted((left, right) => compareText(left.id, right.id));
+}
+
+/** Texts that differ only in digits or punctuation on two sides: only declared splits can have them. */
+function straddling(sides: Sides): readonly DataFinding[] {
+  const trained = new Set(sides.train.map(({ near }) => near));
+  return (['validation', 'test'] as const).flatMap((split) => {
+    const count = sides[split].filter(({ near }) => trained.has(near)).length;
+    if (count === 0) return [];
+    const message = `${count} of ${sides[split].length} ${split} texts are in train but for digits, punctuation or case: scores will look better than they are`;
+    return [{ severity: 'warning' as const, reason: 'near-duplicate', message }];
+  });
+}
+
+function missingLabels(sides: Sides, labels: readonly string[]): readonly DataFinding[] {
+  return (['validation', 'test'] as const).flatMap((split) => {
+    const present = countLabels(sides[split]);
+    const missing = labels.filter((label) => !present.has(label));
+    if (missing.length === 0) return [];
+    const message = `${split} has no row of ${missing.slice(0, 10).map(quoted).join(', ')}${missing.length > 10 ? ', …' : ''}: how well these do cannot be measured there`;
+    return [{ severity: 'warning' as const, reason: 'label-not-measured', message }];
+  });
+}
+
+async function writeDataset(
+  { files, data }: PrepareDataInput,
+  context: StepContext,
+  sides: Sides,
+  labels: readonly string[],
+  counts: Pick<DatasetSummary, 'rows' | 'labelCounts' | 'dropped'> & { readonly rowsRead: Record<string, number> },
+): Promise<DatasetSummary['dataset']> {
+  const folder = join(context.workDir, 'dataset');
+  await mkdir(folder);
+  const signal = context.signal;
+  for (const split of SPLITS) await writeFile(join(folder, `${split}.jsonl`), linesOf(sides[split]), { signal });
+  await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
+  const { rows, labelCounts, dropped, rowsRead } = counts;
+  const provenance = {
+    version: 1,
+    source: data.source,
+    licence: data.licence,
+    files: files.map(({ path, format, split, ref }) => ({
+      path,
+      format,
+      split,
+      sha256: ref.digest.slice('sha256:'.length),
+      bytes: ref.size,
+      rows: rowsRead[path] ?? 0,
+    })),
+    columns: { text: data.text, label: data.label },
+    split: data.split,
+    rows,
+    labelCounts,
+    dropped,
+  };
+  await writeFile(join(folder, 'dataset.json'), canonicalJson(provenance));
+  return context.store.putTree(folder, 'dataset', { signal });
+}
+
+/** Lines in blocks: one write a row would be slow, one string for all of them large. */
+function* linesOf(rows: readonly CheckedRow[]): Generator<string> {
+  for (let from = 0; from < rows.length; from += 1000) {
+    yield rows
+      .slice(from, from + 1000)
+      .map(datasetLine)
+      .join('');
+  }
+}
+
+function sizes(sides: Sides): DatasetSummary['rows'] {
+  return { train: sides.train.length, validation: sides.validation.length, test: sides.test.length };
+}
+
+function labelCounts(sides: Sides, labels: readonly string[]): DatasetSummary['labelCounts'] {
+  const [train, validation, test] = SPLITS.map((split) => countLabels(sides[split]));
+  return Object.fromEntries(
+    labels.map((label) => [
+      label,
+      { train: train?.get(label) ?? 0, validation: validation?.get(label) ?? 0, test: test?.get(label) ?? 0 },
+    ]),
+  );
+}
+
+function badData(bad: readonly BadRow[]): EspalierError {
+  const shown = bad
+    .slice(0, SHOWN_BAD_ROWS)
+    .map(({ file, line, reason, message }) => `  ${file}:${line}: ${message} (${reason})`);
+  const more = bad.length > shown.length ? [`  … and ${bad.length - shown.length} more`] : [];
+  const count = bad.length === 1 ? '1 row is bad' : `${bad.length} rows are bad`;
+  return new EspalierError('BadData', [`${count}:`, ...shown, ...more].join('\n'), {
+    where: `${bad[0]?.file}:${bad[0]?.line}`,
+    fix: "correct these rows, or set data.onBadRow to 'drop' to leave them out and have them counted in the report",
+  });
+}
+
+function refuse(problems: readonly string[], dropped: number): void {
+  if (problems.length === 0) return;
+  const note = dropped === 0 ? '' : ` (${dropped} rows were left out as bad or duplicate)`;
+  throw new EspalierError('BadData', `${problems.join('; ')}${note}`, {
+    where: 'data.files',
+    fix: 'add rows, merge or remove labels, or check that data.label names the right column',
+  });
+}
+
+function byPlace(left: BadRow, right: BadRow): number {
+  return compareText(left.file, right.file) || left.line - right.line;
+}
+
+/** Between two passes over all rows: heartbeats go out, and a cancellation is seen. */
+async function pause(context: StepContext): Promise<void> {
+  await letOthersRun();
+  context.signal.throwIfAborted();
+}

@@ -1,0 +1,268 @@
+/**
+ * Rows of CSV (RFC 4180) and JSONL files, streamed, each with the line it starts on. Bytes that are not UTF-8 and
+ * values that are not strings are told a row, so that a policy can drop the row; what makes the rest of a file
+ * unreadable (an unclosed quote, a missing column) throws BadData.
+ */
+import { createReadStream } from 'node:fs';
+import { pipeline, Readable } from 'node:stream';
+import { CsvError, parse } from 'csv-parse';
+import { EspalierError } from '../../artifacts/errors.ts';
+
+/** A record beyond this is an unclosed quote or a missing line end, not a message; it bounds the memory. */
+export const MAX_RECORD_BYTES = 16 * 2 ** 20;
+const SHOWN_COLUMNS = 50;
+
+export interface SourceFile {
+  /** Where the bytes are. */
+  readonly path: string;
+  /** What people call it. */
+  readonly name: string;
+  readonly format: 'csv' | 'jsonl';
+}
+export interface Columns {
+  readonly text: string;
+  readonly label: string;
+}
+export interface RowProblem {
+  readonly reason: 'not-utf8' | 'ragged' | 'not-json' | 'not-a-string' | 'missing-value';
+  readonly message: string;
+}
+export type SourceRow =
+  | { readonly line: number; readonly text: string; readonly label: string }
+  | { readonly line: number; readonly problem: RowProblem };
+
+/** Rows in file order; lines count from 1. Throws BadData naming file and line. */
+export async function* readRows(file: SourceFile, columns: Columns, signal?: AbortSignal): AsyncGenerator<SourceRow> {
+  const bytes = readBytes(file, signal);
+  let rows = 0;
+  for await (const row of file.format === 'csv' ? readCsv(bytes, file, columns) : readJsonl(bytes, file, columns)) {
+    rows += 1;
+    yield row;
+  }
+  if (rows === 0) {
+    throw badFile(file, `${file.name} has no rows`, 'give a file with at least one row, or remove it from data.files');
+  }
+}
+
+/** The file's bytes without a UTF-8 byte order mark. */
+async function* readBytes(file: SourceFile, signal?: AbortSignal): AsyncGenerator<Buffer> {
+  let started = false;
+  for await (const chunk of createReadStream(file.path, { highWaterMark: 1 << 18, signal })) {
+    let bytes = chunk as Buffer;
+    if (!started) {
+      started = true;
+      const mark = bytes.subarray(0, 3).toString('hex');
+      if (mark.startsWith('fffe') || mark.startsWith('feff')) {
+        throw badFile(file, `${file.name} is UTF-16, not UTF-8`, 'save it as UTF-8');
+      }
+      if (mark === 'efbbbf') bytes = bytes.subarray(3);
+    }
+    yield bytes;
+  }
+  if (!started) throw badFile(file, `${file.name} is empty`, 'give a file with rows, or remove it from data.files');
+}
+
+// ────────────────────────────── CSV ─────────────────────────────
+
+interface CsvRecord {
+  readonly line: number;
+  readonly cells: readonly Buffer[];
+}
+
+async function* readCsv(bytes: AsyncIterable<Buffer>, file: SourceFile, columns: Columns): AsyncGenerator<SourceRow> {
+  let header: readonly string[] | undefined;
+  let at = { text: -1, label: -1 };
+  for await (const { line, cells } of csvRecords(bytes, file)) {
+    if (header === undefined) {
+      header = cells.map((cell) => decodeUtf8(cell)?.trim() ?? '');
+      at = { text: columnIndex(header, columns.text, file), label: columnIndex(header, columns.label, file) };
+    } else if (cells.length !== header.length) {
+      yield problem(line, 'ragged', `${cells.length} cells where the header has ${header.length}`);
+    } else {
+      const text = decodeUtf8(cells[at.text] as Buffer);
+      const label = decodeUtf8(cells[at.label] as Buffer);
+      if (text === undefined) yield notUtf8(line, columns.text);
+      else if (label === undefined) yield notUtf8(line, columns.label);
+      else yield { line, text, label };
+    }
+  }
+}
+
+/**
+ * Cells stay bytes until they are known to be UTF-8: the parser's own decoding would put U+FFFD in their place. Lines
+ * are counted here, because the parser counts a CRLF inside quotes twice.
+ */
+async function* csvRecords(bytes: AsyncIterable<Buffer>, file: SourceFile): AsyncGenerator<CsvRecord> {
+  let nextLine = 1;
+  let emptyLines = 0;
+  const parser = parse({
+    encoding: null,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    max_record_size: MAX_RECORD_BYTES,
+    // The types know neither cells of bytes nor records of another shape.
+    on_record(record, info) {
+      const cells = record as unknown as Buffer[];
+      const line = nextLine + info.empty_lines - emptyLines;
+      emptyLines = info.empty_lines;
+      nextLine = line + 1;
+      for (const cell of cells) nextLine += countLineFeeds(cell);
+      return { line, cells } as unknown as string[];
+    },
+  });
+  try {
+    // `pipeline` ends the parser with the source's error, and the source when the reader stops early.
+    for await (const record of pipeline(Readable.from(bytes), parser, () => undefined)) yield record;
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const skipped = (error as { empty_lines?: number }).empty_lines ?? emptyLines;
+    const where = { ...file, line: nextLine + skipped - emptyLines };
+    throw badFile(
+      where,
+      `the row at ${file.name}:${where.line} is not CSV: ${CSV_FAULTS[error.code] ?? error.code}`,
+      'put the cell in double quotes and double every quote inside it (RFC 4180)',
+    );
+  }
+}
+
+const CSV_FAULTS: Readonly<Record<string, string>> = {
+  INVALID_OPENING_QUOTE: 'a double quote in the middle of an unquoted cell',
+  CSV_INVALID_CLOSING_QUOTE: 'text after the closing quote of a cell',
+  CSV_QUOTE_NOT_CLOSED: 'a quote that is never closed',
+  CSV_MAX_RECORD_SIZE: `more than ${MAX_RECORD_BYTES / 2 ** 20} MiB, so a quote is probably not closed`,
+};
+
+function countLineFeeds(cell: Buffer): number {
+  let count = 0;
+  for (let at = cell.indexOf(10); at !== -1; at = cell.indexOf(10, at + 1)) count += 1;
+  return count;
+}
+
+function columnIndex(header: readonly string[], column: string, file: SourceFile): number {
+  const index = header.indexOf(column);
+  if (index === -1) throw unknownColumn(file, column, header);
+  if (header.includes(column, index + 1)) {
+    throw badFile(file, `${file.name} has more than one column '${column}'`, 'rename all but one');
+  }
+  return index;
+}
+
+// ───────────────────────────── JSONL ────────────────────────────
+
+async function* readJsonl(bytes: AsyncIterable<Buffer>, file: SourceFile, columns: Columns): AsyncGenerator<SourceRow> {
+  const keys = new Set<string>();
+  let objects = 0;
+  for await (const { line, bytes: lineBytes } of splitLines(bytes, file)) {
+    const json = decodeUtf8(lineBytes);
+    if (json === undefined) {
+      yield notUtf8(line);
+      continue;
+    }
+    if (json.trim() === '') continue;
+    const row = parseObject(json);
+    if (row === undefined) {
+      yield problem(line, 'not-json', 'not a JSON object');
+      continue;
+    }
+    objects += 1;
+    for (const key of Object.keys(row)) if (keys.size < SHOWN_COLUMNS) keys.add(key);
+    if (Object.hasOwn(row, columns.text)) keys.add(columns.text);
+    if (Object.hasOwn(row, columns.label)) keys.add(columns.label);
+    yield jsonRow(line, row, columns);
+  }
+  if (objects === 0) return;
+  for (const column of [columns.text, columns.label])
+    if (!keys.has(column)) throw unknownColumn(file, column, [...keys]);
+}
+
+function jsonRow(line: number, row: Readonly<Record<string, unknown>>, columns: Columns): SourceRow {
+  for (const column of [columns.text, columns.label]) {
+    const value = Object.hasOwn(row, column) ? row[column] : undefined;
+    if (value === undefined || value === null) return problem(line, 'missing-value', `no value for '${column}'`);
+    if (typeof value !== 'string') {
+      const type = Array.isArray(value) ? 'array' : typeof value;
+      return problem(line, 'not-a-string', `'${column}' is of type ${type}, not a string`);
+    }
+    // JSON can escape half a surrogate pair, which no UTF-8 file can hold.
+    if (/\p{Surrogate}/u.test(value)) return notUtf8(line, column);
+  }
+  return { line, text: row[columns.text] as string, label: row[columns.label] as string };
+}
+
+function parseObject(json: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function* splitLines(
+  chunks: AsyncIterable<Buffer>,
+  file: SourceFile,
+): AsyncGenerator<{ line: number; bytes: Buffer }> {
+  let line = 1;
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  for await (const chunk of chunks) {
+    let from = 0;
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
+      yield { line, bytes: Buffer.concat([...pending, chunk.subarray(from, end)]) };
+      pending = [];
+      pendingBytes = 0;
+      line += 1;
+      from = end + 1;
+    }
+    if (from === chunk.length) continue;
+    pending.push(chunk.subarray(from));
+    pendingBytes += chunk.length - from;
+    if (pendingBytes > MAX_RECORD_BYTES) {
+      const size = `${MAX_RECORD_BYTES / 2 ** 20} MiB`;
+      throw badFile(
+        { ...file, line },
+        `the line ${file.name}:${line} is longer than ${size}`,
+        'write one JSON object a line',
+      );
+    }
+  }
+  if (pendingBytes > 0) yield { line, bytes: Buffer.concat(pending) };
+}
+
+// ───────────────────────────── shared ───────────────────────────
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function decodeUtf8(bytes: Buffer): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function notUtf8(line: number, column?: string): SourceRow {
+  return problem(line, 'not-utf8', `${column === undefined ? 'the line' : `'${column}'`} is not valid UTF-8`);
+}
+
+function problem(line: number, reason: RowProblem['reason'], message: string): SourceRow {
+  return { line, problem: { reason, message } };
+}
+
+function unknownColumn(file: SourceFile, column: string, columns: readonly string[]): EspalierError {
+  const known = columns.slice(0, SHOWN_COLUMNS).map((name) => `'${name}'`);
+  return badFile(
+    file,
+    `${file.name} has no column '${column}'; it has ${known.join(', ')}${columns.length > SHOWN_COLUMNS ? ', …' : ''}`,
+    'name one of these in data.text and data.label',
+  );
+}
+
+function badFile(at: SourceFile & { readonly line?: number }, message: string, fix: string): EspalierError {
+  return new EspalierError('BadData', message, {
+    where: at.line === undefined ? at.name : `${at.name}:${at.line}`,
+    fix,
+  });
+}

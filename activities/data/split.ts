@@ -1,0 +1,131 @@
+/**
+ * Divides rows into train, validation and test: seeded, stratified by label, with texts that differ only in digits,
+ * punctuation or case on the same side. The order of the rows does not matter. Pure.
+ */
+import { compareText, countLabels, groupBy } from './group.ts';
+import { sha256Hex } from './normalise.ts';
+import type { Split } from '../contract.ts';
+
+export interface SplitRow {
+  /** Equal for texts that must not be on two sides (normalise.ts). */
+  readonly near: string;
+  readonly label: string;
+}
+export type Shares = Partial<Readonly<Record<Split, number>>>;
+
+interface Group<Row> {
+  readonly rows: readonly Row[];
+  readonly counts: ReadonlyMap<string, number>;
+  /** Decides the order: random by the seed, yet the same for the same text. */
+  readonly rank: number;
+}
+
+/**
+ * Rows by side, for the sides that have a share. A label's rows meet the shares to within one row where its texts are
+ * all different; a group of near-identical texts stays together even where that costs more. Every label is on every
+ * side, unless it is in `unsplittable`: it has fewer groups of near-identical texts than there are sides.
+ */
+export function splitRows<Row extends SplitRow>(
+  rows: readonly Row[],
+  shares: Shares,
+  seed: number,
+): { readonly sides: Readonly<Record<Split, readonly Row[]>>; readonly unsplittable: readonly string[] } {
+  const splits = (['train', 'validation', 'test'] as const).filter((split) => (shares[split] ?? 0) > 0);
+  const groups = [...groupBy(rows, ({ near }) => near)]
+    .map(([key, members]) => ({
+      rows: members,
+      counts: countLabels(members),
+      key,
+      rank: Number.parseInt(sha256Hex(`${seed}:${key}`).slice(0, 13), 16),
+    }))
+    .toSorted((left, right) => left.rank - right.rank || compareText(left.key, right.key));
+  const sides: Record<Split, Row[]> = { train: [], validation: [], test: [] };
+  const left = targets(countLabels(rows), shares, splits);
+  const present: Record<Split, Set<string>> = { train: new Set(), validation: new Set(), test: new Set() };
+  const placed = new Set<Group<Row>>();
+  const place = (group: Group<Row>, split: Split): void => {
+    placed.add(group);
+    for (const row of group.rows) sides[split].push(row);
+    for (const [label, count] of group.counts) {
+      present[split].add(label);
+      const remaining = left.get(label) as Record<Split, number>;
+      remaining[split] -= count;
+    }
+  };
+
+  // First one group of each label on each side, the smallest: later the large groups might leave none over.
+  const unsplittable: string[] = [];
+  const byLabel = [...left.keys()]
+    .map((label) => ({ label, groups: [] as Group<Row>[] }))
+    .toSorted((one, other) => (one.label < other.label ? -1 : 1));
+  const lists = new Map(byLabel.map((entry) => [entry.label, entry.groups]));
+  for (const group of groups) for (const label of group.counts.keys()) lists.get(label)?.push(group);
+  for (const { label, groups: own } of byLabel.toSorted((one, other) => one.groups.length - other.groups.length)) {
+    const smallest = own.toSorted(
+      (one, other) => one.counts.size - other.counts.size || one.rows.length - other.rows.length,
+    );
+    let next = 0;
+    for (const split of splits.toReversed()) {
+      if (present[split].has(label)) continue;
+      while (next < smallest.length && placed.has(smallest[next] as Group<Row>)) next += 1;
+      const group = smallest[next];
+      if (group === undefined) unsplittable.push(label);
+      else place(group, split);
+    }
+  }
+
+  // Then the largest first, each where most of its share is still open: single texts fill up what remains exactly.
+  const open = groups
+    .filter((group) => !placed.has(group))
+    .toSorted((one, other) => other.rows.length - one.rows.length);
+  for (const group of open) place(group, roomiest(group, left, shares, splits));
+  return { sides, unsplittable: [...new Set(unsplittable)] };
+}
+
+/** The side that overflows least; among equals, the one with most of its share open. */
+function roomiest(
+  group: { readonly counts: ReadonlyMap<string, number> },
+  left: ReadonlyMap<string, Record<Split, number>>,
+  shares: Shares,
+  splits: readonly Split[],
+): Split {
+  let best: { readonly split: Split; readonly overflow: number; readonly room: number } | undefined;
+  for (const split of splits) {
+    let overflow = 0;
+    let room = 0;
+    for (const [label, count] of group.counts) {
+      const remaining = left.get(label)?.[split] ?? 0;
+      overflow += Math.max(0, count - remaining);
+      room += remaining / (shares[split] ?? 1);
+    }
+    const better = best === undefined || overflow < best.overflow || (overflow === best.overflow && room > best.room);
+    if (better) best = { split, overflow, room };
+  }
+  return best?.split ?? 'train';
+}
+
+/** Rows each side should get of each label: largest remainders, and at least one. */
+function targets(
+  counts: ReadonlyMap<string, number>,
+  shares: Shares,
+  splits: readonly Split[],
+): Map<string, Record<Split, number>> {
+  const sum = splits.reduce((total, split) => total + (shares[split] ?? 0), 0);
+  return new Map(
+    [...counts].map(([label, rows]) => {
+      const exact = splits.map((split) => ({ split, quota: (rows * (shares[split] ?? 0)) / sum }));
+      const wanted: Record<Split, number> = { train: 0, validation: 0, test: 0 };
+      for (const { split, quota } of exact) wanted[split] = Math.floor(quota);
+      const missing = rows - splits.reduce((total, split) => total + wanted[split], 0);
+      const byRemainder = exact.toSorted((one, other) => (other.quota % 1) - (one.quota % 1));
+      for (const { split } of byRemainder.slice(0, missing)) wanted[split] += 1;
+      for (const split of splits) {
+        const largest = splits.reduce((best, candidate) => (wanted[candidate] > wanted[best] ? candidate : best));
+        if (wanted[split] > 0 || wanted[largest] <= 1) continue;
+        wanted[largest] -= 1;
+        wanted[split] = 1;
+      }
+      return [label, wanted];
+    }),
+  );
+}
