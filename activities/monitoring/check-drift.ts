@@ -1,0 +1,152 @@
+/** One drift check of a channel: what it served lately against what its model was validated on. */
+import { readFile } from 'node:fs/promises';
+import { Context } from '@temporalio/activity';
+import { channelKey, type ReferenceStatistics, type ReleaseRecord } from '../../artifacts/bundle.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { readPredictions } from '../../artifacts/predictions.ts';
+import { parsePointer, parseRelease, type Parsed } from '../../artifacts/release.ts';
+import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
+import type { CheckDriftInput, DriftReport, Progress, StepCall } from '../contract.ts';
+import { toFailure, type ActivityServices } from '../step.ts';
+import { detectDrift, type DriftResult, type ModelOutputs } from './drift.ts';
+import { referenceOutputs, windowOutputs } from './model-outputs.ts';
+
+/** `registry/<model>/drift/<channel>`: the latest check, and the run that drift of a bundle has started already. */
+export interface DriftPointer extends DriftReport {
+  readonly version: 1;
+  readonly started: { readonly bundle: Digest; readonly by: string } | null;
+}
+
+export function driftKey(model: string, channel: string): string {
+  return `registry/${model}/drift/${channel}`;
+}
+
+type Services = Pick<ActivityServices, 'store' | 'pointers'>;
+interface Watch {
+  readonly signal: AbortSignal;
+  progress(progress: Progress): void;
+}
+
+/** Activity `checkDrift`: not cached, because its result depends on the traffic. */
+export function checkDriftActivity(services: Services): (call: StepCall<CheckDriftInput>) => Promise<DriftReport> {
+  return async (call) => {
+    const context = Context.current();
+    let last: Progress = { phase: 'starting' };
+    const timer = setInterval(() => context.heartbeat(last), 5000); // reading a long window reports nothing by itself
+    try {
+      return await checkDrift(call, services, {
+        signal: context.cancellationSignal,
+        progress: (progress) => context.heartbeat((last = progress)),
+      });
+    } catch (error) {
+      throw toFailure(error, call.stepId);
+    } finally {
+      clearInterval(timer);
+    }
+  };
+}
+
+/**
+ * Tests the newest predictions of the channel's bundle against the bundle's reference, stores the report and moves the
+ * drift pointer to it. Too few predictions decide nothing. Throws NotFound when nothing is deployed in the channel.
+ */
+export async function checkDrift(
+  call: StepCall<CheckDriftInput>,
+  services: Services,
+  watch: Watch,
+): Promise<DriftReport> {
+  const { model, channel, monitor } = call.input;
+  watch.progress({ phase: 'reading predictions' });
+  const { bundle, release } = await readRelease(services, model, channel);
+  const reference = await readReference(services, bundle, watch.signal);
+  const records = await readPredictions(services, model, bundle.digest, monitor.windowRows);
+  const { outputs, used, unusable } = windowOutputs(records, reference);
+  // The bundle's digest is the seed: one bundle is checked with the same permutations every time, as anyone can again.
+  const seed = Number.parseInt(bundle.digest.slice('sha256:'.length, 'sha256:'.length + 8), 16);
+  const found: DriftResult | null =
+    outputs.rows < monitor.minRows
+      ? null
+      : await detectDrift(reference, outputs, {
+          falseAlarmRate: monitor.falseAlarmRate,
+          seed,
+          signal: watch.signal,
+          onProgress: (done, total) => watch.progress({ phase: 'permutation test', done, total }),
+        });
+  const times = used.map(({ at }) => at).sort();
+  const summary = {
+    model,
+    channel,
+    bundle: bundle.digest,
+    verdict: found === null ? ('not-enough-data' as const) : found.drift ? ('drift' as const) : ('no-drift' as const),
+    rows: outputs.rows,
+    falseAlarmRate: monitor.falseAlarmRate,
+    tests: found?.tests ?? [],
+    windowFrom: times[0] ?? null,
+    windowTo: times.at(-1) ?? null,
+    checkedAt: new Date().toISOString(),
+  };
+  const report = await services.store.putJson(
+    {
+      ...summary,
+      version: 1,
+      minRows: monitor.minRows,
+      unusableRows: unusable,
+      seed,
+      permutations: found?.permutations ?? null,
+      comparedRows: found === null ? null : { reference: found.referenceRows, window: found.windowRows },
+    },
+    `drift-${model}-${channel}.json`,
+  );
+  const runInput = summary.verdict === 'drift' && monitor.onDrift === 'start-run' ? release.runInput : null;
+  return recordCheck(services, call.runId, { ...summary, report, startRun: runInput });
+}
+
+/**
+ * Moves the drift pointer. Drift of one bundle starts one run, whoever checks: the check that first claims it gets
+ * `startRun`, and gets it again when it is retried; every other check gets null.
+ */
+async function recordCheck({ pointers }: Services, by: string, wanted: DriftReport): Promise<DriftReport> {
+  const key = driftKey(wanted.model, wanted.channel);
+  for (;;) {
+    const latest = await pointers.read<DriftPointer>(key);
+    const claimed = latest?.value.started?.bundle === wanted.bundle ? latest.value.started : null;
+    const startRun = claimed === null || claimed.by === by ? wanted.startRun : null;
+    const report: DriftReport = { ...wanted, startRun };
+    const started = startRun === null ? (latest?.value.started ?? null) : { bundle: wanted.bundle, by };
+    if (await pointers.replace<DriftPointer>(key, { version: 1, ...report, started }, latest?.version)) return report;
+  }
+}
+
+async function readRelease(
+  { store, pointers }: Services,
+  model: string,
+  channel: string,
+): Promise<{ bundle: ArtifactRef; release: ReleaseRecord }> {
+  const key = channelKey(model, channel);
+  const found = await pointers.read<unknown>(key);
+  if (found === undefined) {
+    throw new EspalierError('NotFound', `nothing is deployed as '${model}' in channel '${channel}'`, {
+      where: key,
+      fix: 'deploy a model there, or delete the schedule that watches it',
+    });
+  }
+  const pointer = parsed(parsePointer(found.value), key);
+  const release = parsed(parseRelease(await store.getJson(pointer.release)), pointer.release.digest);
+  return { bundle: pointer.bundle, release };
+}
+
+function parsed<T>(result: Parsed<T>, where: string): T {
+  if (result.problem === undefined) return result.value;
+  throw new EspalierError('Corrupt', result.problem, { where, fix: 'deploy the model again' });
+}
+
+async function readReference({ store }: Services, bundle: ArtifactRef, signal: AbortSignal): Promise<ModelOutputs> {
+  const read = async (name: string): Promise<Buffer> =>
+    readFile(await store.fileInTree(bundle, `reference/${name}`, signal));
+  const [json, embeddings, probabilities] = await Promise.all([
+    read('reference.json'),
+    read('embeddings.f32'),
+    read('probabilities.f32'),
+  ]);
+  return referenceOutputs(JSON.parse(json.toString('utf8')) as ReferenceStatistics, embeddings, probabilities);
+}

@@ -1,0 +1,68 @@
+/** How a classifier behaves on texts that no test split has: awkward ones, and harmless edits of known ones. */
+import type { TextModel } from '../../inference/text-model.ts';
+import type { Evaluation, Score } from '../contract.ts';
+import { EDGE_INPUTS, probabilityProblem, type EdgeInput } from './edge-inputs.ts';
+import { argmaxRows } from './metrics.ts';
+import { PERTURBATIONS, type Perturbation } from './perturbations.ts';
+import { shareScore } from './scores.ts';
+
+type Answers = Pick<TextModel, 'run' | 'runAll'>;
+
+/** Asks each awkward text by itself; a text that throws, or is answered with no distribution, is not ok. */
+export async function checkEdgeInputs(
+  model: Answers,
+  classes: number,
+  signal?: AbortSignal,
+  inputs: readonly EdgeInput[] = EDGE_INPUTS,
+): Promise<Evaluation['edgeInputs'][number][]> {
+  const results: Evaluation['edgeInputs'][number][] = [];
+  for (const { name, text } of inputs) {
+    signal?.throwIfAborted();
+    const problem = await model.run([text]).then(
+      ({ probabilities }) => probabilityProblem(probabilities, classes),
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    results.push({ name, ok: problem === null, detail: problem ?? 'answered with a probability for every label' });
+    await new Promise((resume) => setImmediate(resume)); // the runtime computes on this thread: heartbeats go between
+  }
+  return results;
+}
+
+export interface Flips {
+  /** Share of texts whose label changes under at least one edit. */
+  readonly score: Score;
+  readonly byEdit: readonly { readonly name: string; readonly edited: number; readonly flipped: number }[];
+}
+
+/** Applies every edit to every text. An edit that leaves a text as it is cannot flip it and is not asked again. */
+export async function measureFlips(
+  model: Answers,
+  texts: readonly string[],
+  predicted: Int32Array,
+  classes: number,
+  options: {
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (done: number, total: number) => void;
+    readonly edits?: readonly Perturbation[];
+  } = {},
+): Promise<Flips> {
+  const { signal, onProgress, edits = PERTURBATIONS } = options;
+  const flipped = new Set<number>();
+  const byEdit: Flips['byEdit'][number][] = [];
+  for (const [place, edit] of edits.entries()) {
+    const edited = texts.flatMap((text, row) => {
+      const changed = edit.apply(text);
+      return changed === text ? [] : [{ row, text: changed }];
+    });
+    const { probabilities } = await model.runAll(
+      edited.map(({ text }) => text),
+      signal === undefined ? {} : { signal },
+    );
+    const labels = argmaxRows(probabilities ?? new Float32Array(), classes);
+    const changed = edited.filter(({ row }, index) => labels[index] !== predicted[row]);
+    for (const { row } of changed) flipped.add(row);
+    byEdit.push({ name: edit.name, edited: edited.length, flipped: changed.length });
+    onProgress?.(place + 1, edits.length);
+  }
+  return { score: shareScore(flipped.size, texts.length), byEdit };
+}

@@ -1,0 +1,256 @@
+/**
+ * The tuned model measured as it will be served: the exported graph on onnxruntime-node, through the code that serves.
+ * Everything that a gate judges, the evidence for people, and the reference that drift is measured against.
+ */
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { TextModel } from '../../inference/text-model.ts';
+import type { EvaluateModelInput, Evaluation } from '../contract.ts';
+import { highestClasses, linearScores, type LinearProbe } from '../selection/linear-probe.ts';
+import { hardware } from '../selection/profile-encoder.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
+import { checkEdgeInputs, measureFlips } from './behaviour.ts';
+import { loadClassified, type LabelledRows } from '../data/dataset.ts';
+import { sampleRows } from './sample-rows.ts';
+import { float32ToBytes } from './float32.ts';
+import { measureLatency } from './measure-latency.ts';
+import { argmaxRows, confusionMatrix, confusionRows, finiteOrNull, labelScores } from './metrics.ts';
+import { accuracyScore, f1Scores, gainScore, gapScore, plainScore, worstMistakes } from './scores.ts';
+
+/** Rows of train and of validation that are predicted: their accuracy then has a standard error of about 1 %. */
+const SPLIT_ROWS = 2000;
+/** Test rows that are edited for the flip rate: each costs one prediction an edit. */
+const FLIP_ROWS = 500;
+/** Different texts whose latency is measured. */
+const LATENCY_TEXTS = 200;
+const MISTAKES = 20;
+
+export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
+  type: 'validation.evaluate',
+  version: 1,
+  // Latency is among the measures: on other hardware it is another result.
+  environment: () => Promise.resolve(hardware()),
+  async run(input, context) {
+    const folder = await checkout(context, input.classifier, 'classifier');
+    const model = await TextModel.load(folder);
+    try {
+      return await evaluate(input, context, folder, model);
+    } finally {
+      await model.release();
+    }
+  },
+};
+
+async function evaluate(
+  input: EvaluateModelInput,
+  context: StepContext,
+  folder: string,
+  model: TextModel,
+): Promise<Evaluation> {
+  const { store, signal } = context;
+  const labels = labelsOf(model);
+  const { seed } = input;
+  const read = (split: 'train' | 'validation' | 'test') => loadClassified(store, input.dataset, split, labels, signal);
+  const test = await read('test');
+  if (test.ids.length === 0) {
+    throw new EspalierError('BadData', 'the test split has no rows to evaluate on', {
+      where: 'test.jsonl',
+      fix: 'declare test files, or give data.split.test a share',
+    });
+  }
+  const answers = await predict(model, test, context, 'test rows');
+  const { predicted } = answers;
+  const outcome = { expected: test.classes, predicted };
+  const train = await predict(model, sampleRows(await read('train'), SPLIT_ROWS, seed), context, 'training rows');
+  const held = await predict(model, sampleRows(await read('validation'), SPLIT_ROWS, seed), context, 'validation rows');
+  const trainAccuracy = accuracyScore(train);
+  const validationAccuracy = accuracyScore(held);
+
+  const frozen = await predictBaseline(input, context, test, labels);
+  context.progress({ phase: 'intervals' });
+  const f1 = await f1Scores(outcome, labels.length, { seed, signal });
+  const gainOverProbe = await gainScore(test.classes, predicted, frozen, { seed, signal });
+
+  context.progress({ phase: 'edge inputs' });
+  const edgeInputs = await checkEdgeInputs(model, labels.length, signal);
+  const flipTexts = sampleRows({ ...test, classes: predicted }, FLIP_ROWS, seed);
+  const flips = await measureFlips(model, flipTexts.texts, flipTexts.classes, labels.length, {
+    signal,
+    onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
+  });
+  context.progress({ phase: 'latency' });
+  const latency = await measureLatency(folder, sampleRows(test, LATENCY_TEXTS, seed).texts, signal);
+
+  const measures: Evaluation['measures'] = {
+    accuracy: accuracyScore(outcome),
+    ...f1,
+    gainOverProbe,
+    trainValidationGap: gapScore(trainAccuracy, validationAccuracy),
+    latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
+    sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
+    edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
+    flipRate: flips.score,
+    exportParity: plainScore(input.exportParityMaxAbs, 0),
+  };
+  const confusion = confusionMatrix(test.classes, predicted, labels.length);
+  const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
+    measures,
+    baselineAccuracy: accuracyScore({ expected: test.classes, predicted: frozen }),
+    trainAccuracy,
+    validationAccuracy,
+    perLabel: labelScores(confusion, labels),
+    confusion: confusionRows(confusion, labels.length),
+    latency,
+    hardware: hardware(),
+    edgeInputs,
+    mistakes: worstMistakes(test.ids, labels, outcome, answers.probabilities, MISTAKES),
+  };
+  const details = {
+    ...evaluation,
+    version: 1,
+    labels,
+    seed,
+    flips: flips.byEdit,
+    predictions: predictionRows(test, labels, answers, frozen),
+  };
+  return {
+    ...evaluation,
+    details: await store.putJson(details, 'evaluation.json'),
+    reference: await putReference(context, labels, test, answers),
+  };
+}
+
+interface Answers {
+  readonly expected: Int32Array;
+  readonly predicted: Int32Array;
+  /** Row-major [rows, dimension]. */
+  readonly embeddings: Float32Array;
+  /** Row-major [rows, labels]. */
+  readonly probabilities: Float32Array;
+}
+
+async function predict(model: TextModel, rows: LabelledRows, context: StepContext, phase: string): Promise<Answers> {
+  const classes = labelsOf(model).length;
+  const { embeddings, probabilities = new Float32Array() } = await model.runAll(rows.texts, {
+    signal: context.signal,
+    onProgress: (done, total) => context.progress({ phase: `predicting ${phase}`, done, total }),
+  });
+  requireFinite(embeddings, model.config.dimension, rows, 'tuned model');
+  requireFinite(probabilities, classes, rows, 'tuned model');
+  return { expected: rows.classes, predicted: argmaxRows(probabilities, classes), embeddings, probabilities };
+}
+
+/** A model that answers a text with NaN has no accuracy to speak of. `values`: row-major [rows, width]. */
+function requireFinite(values: Float32Array, width: number, rows: LabelledRows, what: string): void {
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  if (wrong === -1) return;
+  throw new EspalierError(
+    'BadModel',
+    `the ${what} answers row ${rows.ids[Math.floor(wrong / width)]} with ${values[wrong]}`,
+    {
+      where: 'model.onnx',
+      fix: 'training diverged or the export is broken: lower training.learningRate, or train in fp32',
+    },
+  );
+}
+
+/**
+ * The test rows' classes by the frozen encoder and its linear probe: what tuning must beat. A baseline that cannot be
+ * right about some label, or about any row, would make every model a gain: it is refused.
+ */
+async function predictBaseline(
+  { baseline }: EvaluateModelInput,
+  context: StepContext,
+  rows: LabelledRows,
+  labels: readonly string[],
+): Promise<Int32Array> {
+  const probe = await context.store.getJson<LinearProbe & { readonly labels: readonly string[] }>(baseline.probe);
+  const classOf = Int32Array.from(probe.labels, (label) => labels.indexOf(label));
+  if (classOf.length !== labels.length || new Set(classOf).size !== labels.length || classOf.includes(-1)) {
+    throw new EspalierError(
+      'BadModel',
+      `the frozen probe knows ${probe.labels.join(', ')}, the model ${labels.join(', ')}`,
+      {
+        where: 'probe.json',
+        fix: 'select and train on one dataset',
+      },
+    );
+  }
+  const encoder = await TextModel.load(await checkout(context, baseline.encoder, 'encoder'));
+  try {
+    const { embeddings } = await encoder.runAll(rows.texts, {
+      signal: context.signal,
+      onProgress: (done, total) => context.progress({ phase: 'predicting with the frozen encoder', done, total }),
+    });
+    requireFinite(embeddings, encoder.config.dimension, rows, 'frozen encoder');
+    return highestClasses(linearScores(probe, embeddings), labels.length).map((index) => classOf[index]!);
+  } finally {
+    await encoder.release();
+  }
+}
+
+/** Every test row's outcome; the text only of those that the model got wrong, for whoever looks into them. */
+function predictionRows(
+  test: LabelledRows,
+  labels: readonly string[],
+  answers: Answers,
+  frozen: Int32Array,
+): unknown[] {
+  return test.ids.map((rowId, row) => {
+    const [expected, predicted] = [answers.expected[row]!, answers.predicted[row]!];
+    return {
+      rowId,
+      expected: labels[expected],
+      predicted: labels[predicted],
+      probability: finiteOrNull(answers.probabilities[row * labels.length + predicted]!),
+      frozenProbe: labels[frozen[row]!] ?? null,
+      ...(expected === predicted ? {} : { text: test.texts[row] }),
+    };
+  });
+}
+
+/** The tree that monitoring compares traffic with (artifacts/bundle.ts). */
+async function putReference(
+  { store, workDir, signal }: StepContext,
+  labels: readonly string[],
+  test: LabelledRows,
+  answers: Answers,
+): Promise<ArtifactRef> {
+  const rows = test.ids.length;
+  const statistics: ReferenceStatistics = {
+    version: 1,
+    rows,
+    dimension: answers.embeddings.length / rows,
+    labels,
+    embeddings: 'embeddings.f32',
+    probabilities: 'probabilities.f32',
+    textLengths: test.texts.map((text) => Array.from(text).length), // code points, as the server counts them
+  };
+  const folder = join(workDir, 'reference');
+  await mkdir(folder);
+  await Promise.all([
+    writeFile(join(folder, 'reference.json'), canonicalJson(statistics)),
+    writeFile(join(folder, 'embeddings.f32'), float32ToBytes(answers.embeddings)),
+    writeFile(join(folder, 'probabilities.f32'), float32ToBytes(answers.probabilities)),
+  ]);
+  return store.putTree(folder, 'reference', { signal });
+}
+
+async function checkout({ store, workDir, signal }: StepContext, tree: ArtifactRef, name: string): Promise<string> {
+  const folder = join(workDir, name);
+  await mkdir(folder);
+  await store.checkout(tree, folder, { signal });
+  return folder;
+}
+
+function labelsOf({ config }: TextModel): readonly string[] {
+  if (config.kind === 'classifier') return config.labels;
+  throw new EspalierError('BadModel', 'the model to evaluate is an encoder without a classifier', {
+    where: 'classifier.json',
+    fix: 'export the tuned model with the export step',
+  });
+}

@@ -1,0 +1,14 @@
+/** A bounded sample of a split: evaluation's cost must not grow with the training data. */
+import type { LabelledRows } from '../data/dataset.ts';
+import { sampleIndices, seededRandom } from './random.ts';
+
+/** All rows, or a seeded sample of `most` of them in their order. */
+export function sampleRows(rows: LabelledRows, most: number, seed: number): LabelledRows {
+  if (rows.ids.length <= most) return rows;
+  const indices = sampleIndices(rows.ids.length, most, seededRandom(seed));
+  return {
+    ids: indices.map((index) => rows.ids[index]!),
+    texts: indices.map((index) => rows.texts[index]!),
+    classes: Int32Array.from(indices, (index) => rows.classes[index]!),
+  };
+}

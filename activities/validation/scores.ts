@@ -1,0 +1,107 @@
+/** Predictions of one split turned into scores with intervals. Classes are indices into the classifier's labels. */
+import type { Evaluation, Score } from '../contract.ts';
+import { accuracy, confusionMatrix, countCorrect, finiteOrNull, macroF1, worstLabelF1 } from './metrics.ts';
+import { bootstrapInterval, pairedBootstrap, wilsonInterval, type BootstrapOptions } from './statistics.ts';
+
+/** Predictions of `rows` texts. */
+export interface Predictions {
+  readonly expected: Int32Array;
+  readonly predicted: Int32Array;
+}
+
+export const NO_SCORE: Score = { value: null, interval: null, rows: 0 };
+
+/** A number that is no mean over rows, or null where it could not be had. */
+export function plainScore(value: number, rows: number): Score {
+  return { value: finiteOrNull(value), interval: null, rows };
+}
+
+/** A share of rows with Wilson's interval, which does not shrink to a point when every row agrees as resampling would. */
+export function shareScore(count: number, rows: number): Score {
+  return rows === 0 ? NO_SCORE : { value: count / rows, interval: wilsonInterval(count, rows), rows };
+}
+
+export function accuracyScore({ expected, predicted }: Predictions): Score {
+  return shareScore(countCorrect(expected, predicted), expected.length);
+}
+
+/** Macro-F1 and the worst label's F1 with bootstrap intervals over the rows. */
+export async function f1Scores(
+  { expected, predicted }: Predictions,
+  classes: number,
+  options: BootstrapOptions,
+): Promise<{ macroF1: Score; worstLabelF1: Score }> {
+  const rows = expected.length;
+  const confusion = confusionMatrix(expected, predicted, classes);
+  const resampled = (statistic: (confusion: Uint32Array, classes: number) => number) =>
+    bootstrapInterval(
+      rows,
+      (indices) => statistic(confusionMatrix(expected, predicted, classes, indices), classes),
+      options,
+    );
+  if (countCorrect(expected, predicted) < rows) {
+    return {
+      macroF1: { value: finiteOrNull(macroF1(confusion, classes)), interval: await resampled(macroF1), rows },
+      worstLabelF1: {
+        value: finiteOrNull(worstLabelF1(confusion, classes)),
+        interval: await resampled(worstLabelF1),
+        rows,
+      },
+    };
+  }
+  // Without a mistake no resample has one, and the bootstrap's interval would claim certainty of a handful of rows: what
+  // so many successes in a row still allow is Wilson's bound, for the worst label that of the label with the fewest rows.
+  const supports = Array.from({ length: classes }, (_, label) => confusion[label * classes + label]!);
+  const fewest = Math.min(...supports.filter((support) => support > 0));
+  return {
+    macroF1: shareScore(rows, rows),
+    worstLabelF1: rows === 0 ? NO_SCORE : { ...shareScore(fewest, fewest), rows },
+  };
+}
+
+/** Accuracy of `tuned` minus that of `frozen` on the same rows, by paired bootstrap. */
+export async function gainScore(
+  expected: Int32Array,
+  tuned: Int32Array,
+  frozen: Int32Array,
+  options: BootstrapOptions,
+): Promise<Score> {
+  const hits = (predicted: Int32Array): Uint8Array =>
+    Uint8Array.from(expected, (label, row) => Number(label === predicted[row]));
+  return {
+    value: finiteOrNull(accuracy(expected, tuned) - accuracy(expected, frozen)),
+    interval: await pairedBootstrap(hits(tuned), hits(frozen), options),
+    rows: expected.length,
+  };
+}
+
+/** Training minus validation accuracy; no number where either split has no rows. */
+export function gapScore(train: Score, validation: Score): Score {
+  if (train.value === null || validation.value === null) return NO_SCORE;
+  return { value: train.value - validation.value, interval: null, rows: validation.rows };
+}
+
+/** The wrong rows, the most confident first: what people look at. */
+export function worstMistakes(
+  rowIds: readonly string[],
+  labels: readonly string[],
+  { expected, predicted }: Predictions,
+  probabilities: Float32Array,
+  most: number,
+): Evaluation['mistakes'][number][] {
+  return rowIds
+    .flatMap((rowId, row) => {
+      const [truth, guess] = [expected[row]!, predicted[row]!];
+      if (truth === guess) return [];
+      return [
+        {
+          rowId,
+          expected: labels[truth]!,
+          predicted: labels[guess]!,
+          probability: probabilities[row * labels.length + guess]!,
+        },
+      ];
+    })
+    .sort((left, right) => right.probability - left.probability || (left.rowId < right.rowId ? -1 : 1))
+    .slice(0, most);
+}

@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Evaluation, EvaluateModelInput } from '../../activities/contract.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import { EDGE_INPUTS } from '../../activities/validation/edge-inputs.ts';
+import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
+import { float32FromBytes } from '../../activities/validation/float32.ts';
+import { judgeGates } from '../../activities/validation/gates.ts';
+import { argmaxRows } from '../../activities/validation/metrics.ts';
+import { wilsonInterval } from '../../activities/validation/statistics.ts';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { TextModel } from '../../inference/text-model.ts';
+import { GatesSchema } from '../../pipelines/definition.ts';
+import { runStep } from '../support/step.ts';
+import { withStore } from '../support/store.ts';
+import { writeTinyOnnx } from '../support/tiny-onnx.ts';
+
+const LABELS = ['even', 'odd'];
+const TEST_ROWS = 40;
+const WORDS = 'where is my card the parcel was lost please help me pay again today 😀'.split(' ');
+
+/** Different texts; the first holds a line separator that must not cut its row in two. */
+function makeTexts(count: number, start: number): string[] {
+  const word = (index: number): string => WORDS[index % WORDS.length]!;
+  return Array.from({ length: count }, (_, row) => {
+    const number = start + row;
+    return row === 0
+      ? `split\u2028here ${number}`
+      : [number, 3 * number, 5 * number + 1].map(word).join(' ') + ` ${number}`;
+  });
+}
+
+describe('evaluating an exported model', function () {
+  this.timeout(120_000);
+  let root: string;
+  let services: ActivityServices;
+  let input: EvaluateModelInput;
+  let texts: string[];
+  let truth: string[];
+  let evaluation: Evaluation;
+
+  async function putDataset(
+    splits: Record<'train' | 'validation' | 'test', readonly { text: string; label: string }[]>,
+  ): Promise<ArtifactRef> {
+    const folder = await mkdtemp(join(root, 'dataset-'));
+    for (const [split, rows] of Object.entries(splits)) {
+      const lines = rows.map((row, index) => `${JSON.stringify({ id: `${split}-${index}`, ...row })}\n`);
+      await writeFile(join(folder, `${split}.jsonl`), lines.join(''));
+    }
+    await writeFile(join(folder, 'labels.json'), JSON.stringify(LABELS));
+    return services.store.putTree(folder, 'dataset');
+  }
+
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'espalier-evaluate-'));
+    const { store, pointers } = await withStore();
+    services = { store, pointers, python: { executable: 'unused', packages: 'unused' } };
+    const [classifier, encoder] = [join(root, 'classifier'), join(root, 'encoder')];
+    await writeTinyOnnx(classifier, 'classifier');
+    await writeTinyOnnx(encoder, 'encoder');
+
+    // The truth is what the model says, but for every fifth row: its scores are then known.
+    const model = await TextModel.load(classifier);
+    const labelled = async (
+      rows: readonly string[],
+      wrongEvery: number,
+    ): Promise<{ text: string; label: string }[]> => {
+      const guesses = argmaxRows((await model.runAll(rows)).probabilities!, 2);
+      return rows.map((text, row) => ({
+        text,
+        label: LABELS[row % wrongEvery === 0 ? 1 - guesses[row]! : guesses[row]!]!,
+      }));
+    };
+    const test = await labelled(makeTexts(TEST_ROWS, 0), 5);
+    texts = test.map(({ text }) => text);
+    truth = test.map(({ label }) => label);
+    const dataset = await putDataset({
+      train: await labelled(makeTexts(30, 100), 10),
+      validation: await labelled(makeTexts(20, 200), 4),
+      test,
+    });
+    await model.release();
+
+    // A probe that always says 'even', its labels in another order than the model's.
+    const probe = {
+      labels: ['odd', 'even'],
+      weights: [
+        [0, 0, 0],
+        [0, 0, 0],
+      ],
+      bias: [0, 1],
+      l2: 1,
+    };
+    input = {
+      classifier: await store.putTree(classifier, 'classifier'),
+      dataset,
+      baseline: { encoder: await store.putTree(encoder, 'encoder'), probe: await store.putJson(probe, 'probe.json') },
+      exportParityMaxAbs: 2e-7,
+      seed: 7,
+    };
+    evaluation = await runStep(evaluateModel, input, services);
+  });
+  after(() => rm(root, { recursive: true }));
+
+  it('measures the accuracy that the data were made for, on every split', () => {
+    assert.deepEqual(evaluation.measures.accuracy, { value: 0.8, interval: wilsonInterval(32, 40), rows: 40 });
+    assert.equal(evaluation.trainAccuracy.value, 27 / 30);
+    assert.equal(evaluation.validationAccuracy.value, 15 / 20);
+    assert.ok(Math.abs(evaluation.measures.trainValidationGap.value! - 0.15) < 1e-12);
+  });
+
+  it('counts every test row once in the confusion matrix, and its diagonal is the accuracy', () => {
+    const { confusion, perLabel } = evaluation;
+    assert.equal(
+      confusion.flat().reduce((sum, count) => sum + count, 0),
+      TEST_ROWS,
+    );
+    assert.equal(confusion[0]![0]! + confusion[1]![1]!, 32);
+    for (const [index, { label, support }] of perLabel.entries()) {
+      assert.equal(support, truth.filter((each) => each === label).length);
+      assert.equal(
+        support,
+        confusion[index]!.reduce((sum, count) => sum + count, 0),
+      );
+    }
+  });
+
+  it('compares with the frozen probe by label names, on the same rows', () => {
+    const even = truth.filter((label) => label === 'even').length / TEST_ROWS;
+    assert.equal(evaluation.baselineAccuracy.value, even);
+    const { value, interval } = evaluation.measures.gainOverProbe;
+    assert.ok(Math.abs(value! - (0.8 - even)) < 1e-12);
+    assert.ok(interval!.low <= value! && value! <= interval!.high && interval!.low < interval!.high);
+  });
+
+  it('measures latency, size, edge inputs, flips and parity of the real graph', async () => {
+    const { latency, measures, edgeInputs } = evaluation;
+    assert.ok(latency.p50Ms > 0 && latency.p50Ms <= latency.p95Ms && latency.runs >= 1 && latency.warmupRuns >= 1);
+    assert.equal(measures.latencyP95Ms.value, latency.p95Ms);
+    assert.equal(measures.sizeMb.value, (await stat(join(root, 'classifier/model.onnx'))).size / 1e6);
+    assert.equal(edgeInputs.length, EDGE_INPUTS.length);
+    assert.deepEqual(
+      edgeInputs.filter(({ ok }) => !ok),
+      [],
+    );
+    assert.equal(measures.edgeInputs.value, 1);
+    assert.equal(measures.exportParity.value, 2e-7);
+    assert.ok(measures.flipRate.value! >= 0 && measures.flipRate.value! <= 1 && measures.flipRate.rows === TEST_ROWS);
+    assert.ok(evaluation.hardware.cores >= 1 && evaluation.hardware.runtime.startsWith('onnxruntime-node'));
+  });
+
+  it('lists the mistakes by confidence without their text, which stays in the artifact', async () => {
+    assert.deepEqual(
+      evaluation.mistakes.map(({ rowId }) => Number(rowId.slice(5)) % 5),
+      Array(8).fill(0),
+    );
+    const probabilities = evaluation.mistakes.map(({ probability }) => probability);
+    assert.deepEqual(
+      probabilities,
+      probabilities.toSorted((left, right) => right - left),
+    );
+    const details = await services.store.getJson<{ predictions: Record<string, unknown>[]; confusion: unknown }>(
+      evaluation.details,
+    );
+    assert.deepEqual(details.confusion, evaluation.confusion);
+    assert.equal(details.predictions.length, TEST_ROWS);
+    assert.equal(details.predictions[0]?.['text'], texts[0]);
+    assert.ok(!('text' in details.predictions[1]!));
+    assert.ok(!canonicalJson(evaluation).includes('parcel'));
+  });
+
+  it('keeps as reference what the served model answers to the test texts', async () => {
+    const read = async (name: string): Promise<Buffer> =>
+      readFile(await services.store.fileInTree(evaluation.reference, name));
+    const statistics = JSON.parse((await read('reference.json')).toString()) as ReferenceStatistics;
+    assert.deepEqual([statistics.rows, statistics.dimension, statistics.labels], [TEST_ROWS, 3, LABELS]);
+    assert.deepEqual(
+      statistics.textLengths,
+      texts.map((text) => Array.from(text).length),
+    );
+    const model = await TextModel.load(join(root, 'classifier'));
+    const answers = await model.runAll(texts);
+    await model.release();
+    assert.deepEqual(float32FromBytes(await read('embeddings.f32')), answers.embeddings);
+    assert.deepEqual(float32FromBytes(await read('probabilities.f32')), answers.probabilities);
+  });
+
+  it('gives gates what they need: every measure has a number, and no NaN is left', () => {
+    const { gates } = judgeGates(evaluation.measures, GatesSchema.parse({}));
+    assert.deepEqual(
+      gates.filter(({ measured }) => measured === null),
+      [],
+    );
+    assert.equal(gates.find(({ name }) => name === 'accuracy')?.verdict, 'fail', '0.8 is not yet 0.8 at its lower end');
+    canonicalJson(evaluation);
+  });
+
+  it('gives the same scores for the same input, whatever the clock', async () => {
+    const again = await runStep(evaluateModel, input, services);
+    const timeless = ({ measures, ...rest }: Evaluation) => ({
+      ...measures,
+      latencyP95Ms: 0,
+      perLabel: rest.perLabel,
+      reference: rest.reference,
+    });
+    assert.deepEqual(timeless(again), timeless(evaluation));
+  });
+
+  it('has the hardware in its key, because latency is among the measures', async () => {
+    assert.deepEqual(await evaluateModel.environment?.(input, services), evaluation.hardware);
+  });
+
+  it('refuses a label that the model does not know, an empty test split and an encoder, with the way out', async () => {
+    const row = { text: 'hello', label: 'even' };
+    const strange = await putDataset({ train: [row], validation: [row], test: [{ text: 'hello', label: 'purple' }] });
+    await assert.rejects(runStep(evaluateModel, { ...input, dataset: strange }, services), {
+      kind: 'BadData',
+      message: "row test-0 has the label 'purple', which the model does not know",
+    });
+    const empty = await putDataset({ train: [row], validation: [row], test: [] });
+    await assert.rejects(runStep(evaluateModel, { ...input, dataset: empty }, services), {
+      kind: 'BadData',
+      where: 'test.jsonl',
+    });
+    await assert.rejects(runStep(evaluateModel, { ...input, classifier: input.baseline.encoder }, services), {
+      kind: 'BadModel',
+    });
+  });
+
+  it('refuses a frozen probe that makes every model a gain: one of other labels', async () => {
+    const { baseline } = input;
+    const other = {
+      labels: ['odd', 'uneven'],
+      weights: [
+        [0, 0, 0],
+        [0, 0, 0],
+      ],
+      bias: [0, 1],
+      l2: 1,
+    };
+    const probe = await services.store.putJson(other, 'probe.json');
+    await assert.rejects(runStep(evaluateModel, { ...input, baseline: { ...baseline, probe } }, services), {
+      kind: 'BadModel',
+      message: 'the frozen probe knows odd, uneven, the model even, odd',
+    });
+  });
+
+  it('stops when it is cancelled', async () => {
+    const controller = new AbortController();
+    const running = runStep(evaluateModel, input, services, {
+      signal: controller.signal,
+      onProgress: ({ phase }) => {
+        if (phase === 'latency') controller.abort(new Error('cancelled by the test'));
+      },
+    });
+    await assert.rejects(running, (error: Error) => error.name === 'AbortError' || /cancelled/.test(error.message));
+  });
+});
