@@ -519,3 +519,33 @@ export interface DriftReport {
   /** Set when the policy asks for a new run: what to start. */
   readonly startRun: ArtifactRef | null;
 }
+
+// ─────────────────────────── activities ─────────────────────────
+
+type Step<Input, Output> = (call: StepCall<Input>) => Promise<StepResult<Output>>;
+/** Not cached by step key: its result depends on the world outside (an object's newest version, a pointer, a schedule). */
+type Effect<Input, Output> = (call: StepCall<Input>) => Promise<Output>;
+
+/** Every activity by its wire name. */
+export interface Activities {
+  snapshotData: Effect<SnapshotDataInput, SnapshotDataOutput>;
+  prepareData: Step<PrepareDataInput, DatasetSummary>;
+  scanPrivacy: Step<ScanPrivacyInput, PrivacySummary>;
+  resolveModel: Step<ResolveModelInput, ResolvedModel>;
+  importModel: Step<ImportModelInput, ImportedModel>;
+  exportEncoder: Step<ExportEncoderInput, ExportedEncoder>;
+  profileEncoder: Step<ProfileEncoderInput, EncoderProfile>;
+  probeEncoder: Step<ProbeEncoderInput, EncoderProbe>;
+  rankCandidates: Step<RankCandidatesInput, Selection>;
+  trainModel: Step<TrainModelInput, TrainedModel>;
+  exportClassifier: Step<ExportClassifierInput, ExportedClassifier>;
+  evaluateModel: Step<EvaluateModelInput, Evaluation>;
+  judgeGates: Step<JudgeGatesInput, GatesVerdict>;
+  writeReport: Step<WriteReportInput, WrittenReport>;
+  packageModel: Step<PackageModelInput, PackagedModel>;
+  deployModel: Effect<DeployModelInput, Deployment>;
+  scheduleMonitor: Effect<ScheduleMonitorInput, ScheduledMonitor>;
+  checkDrift: Effect<CheckDriftInput, DriftReport>;
+  /** A small JSON artifact, for a workflow that starts another from a recorded input. */
+  readRunInput: Effect<ArtifactRef, unknown>;
+}

@@ -30,6 +30,8 @@ export interface StepContext extends ActivityServices {
   /** Temporal's attempt number, from 1: also the fence of a checkpoint's lease. */
   readonly attempt: number;
   readonly key: Digest;
+  /** What `environment` said when the key was made: a step that pins something moving pins this, not what it finds later. */
+  readonly environment: unknown;
   /** Aborted on cancellation, time-out and worker shutdown (`signal.reason.message` names which). */
   readonly signal: AbortSignal;
   /** An empty folder of this attempt, removed when the step ends. */
@@ -42,8 +44,8 @@ export interface StepDefinition<Input, Output> {
   readonly type: string;
   /** Raised whenever the code would give another result for the same input. */
   readonly version: number;
-  /** What else decides the result: e.g. the hardware of a latency measurement. */
-  environment?(): Promise<unknown>;
+  /** What else decides the result: the hardware of a latency measurement, the commit that a branch stands at. */
+  environment?(input: Input, services: ActivityServices): Promise<unknown>;
   run(input: Input, context: StepContext): Promise<Output>;
 }
 
@@ -84,7 +86,7 @@ export function stepActivity<Input, Output>(
     const context = Context.current();
     const beat = heart(context);
     try {
-      const environment = (await step.environment?.()) ?? null;
+      const environment = (await step.environment?.(call.input, services)) ?? null;
       const key = stepKey(step.type, step.version, call.input, environment);
       const recordKey = `steps/${key.slice('sha256:'.length)}`;
       if (call.reuse) {
@@ -100,6 +102,7 @@ export function stepActivity<Input, Output>(
           stepId: call.stepId,
           attempt: context.info.attempt,
           key,
+          environment,
           signal: context.cancellationSignal,
           workDir,
           progress: beat.progress,
@@ -161,11 +164,11 @@ function asResult<Output>(record: StepRecord<Output>, reused: boolean): StepResu
   return { key, reused, output, computedBy, attempt, startedAt, finishedAt };
 }
 
-/** Beats every 5 s whatever the step does, and at once when it reports progress (the SDK throttles). */
+/** Beats every 2 s whatever the step does, and at once when it reports progress (the SDK throttles). */
 function heart(context: Context): { progress(progress: Progress): void; stop(): void } {
   let last: Progress = { phase: 'starting' };
   context.heartbeat(last);
-  const timer = setInterval(() => context.heartbeat(last), 5000);
+  const timer = setInterval(() => context.heartbeat(last), 2000);
   return {
     progress(progress) {
       last = progress;

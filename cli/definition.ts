@@ -18,7 +18,7 @@ export async function loadChecked(
   json: boolean,
 ): Promise<CheckedPipeline | number> {
   const { path, folder, value } = await loadPipeline(name);
-  const checked = await checkPipeline(applySettings(value, settings), { folder });
+  const checked = checkPipeline(applySettings(value, settings), { folder });
   if (checked.ok) return { pipeline: checked.pipeline, path, folder };
   if (json) printJson({ ok: false, path, problems: checked.problems });
   const count = checked.problems.length;

@@ -48,7 +48,7 @@ export async function connectTemporal(env: Environment): Promise<TemporalClient>
       address,
       ...(apiKey === undefined ? {} : { apiKey }),
       ...(tls === undefined ? {} : { tls }),
-      ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
+      ...(metadata === undefined ? {} : { metadata }),
       connectTimeout: '5s',
     });
     const client = new Client({ connection, namespace: settings.namespace });

@@ -1,12 +1,12 @@
 /** What every Espalier worker process has in common: its services, its connection, its promises to a running step. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Client, Connection } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ActivityServices } from '../activities/step.ts';
 import { createActivities } from '../activities/index.ts';
 import { openStore } from '../artifacts/open.ts';
-import { probeTemporal, temporalSettings, type Environment } from '../client/connection.ts';
+import { connectTemporal, type Environment } from '../client/connection.ts';
 import { trainerPython } from '../infra/tools.ts';
 import { PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE } from '../workflows/messages.ts';
 import { temporalScheduler } from './scheduler.ts';
@@ -28,23 +28,14 @@ export interface QueueRole {
 const SHUTDOWN_GRACE = '15s';
 
 export async function createWorkerProcess(env: Environment, queues: readonly QueueRole[]): Promise<WorkerProcess> {
-  const settings = temporalSettings(env);
-  await probeTemporal(settings.address);
-  const connection = await NativeConnection.connect(settings.connectionOptions);
-  const { tls, apiKey, metadata, address } = settings.connectionOptions;
-  const clientConnection = await Connection.connect({
-    address,
-    ...(tls === undefined ? {} : { tls }),
-    ...(apiKey === undefined ? {} : { apiKey }),
-    ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
-  });
-  const client = new Client({ connection: clientConnection, namespace: settings.namespace });
-  await ensureSearchAttributes(clientConnection, settings.namespace);
-  const { store, pointers, objects } = await openStore(env);
+  const temporal = await connectTemporal(env);
+  const { client, namespace } = temporal;
+  const connection = await NativeConnection.connect(temporal.connectionOptions);
+  await ensureSearchAttributes(client.connection as Connection, namespace);
+  const { store, pointers, close: closeStore } = await openStore(env);
   const services: ActivityServices = {
     store,
     pointers,
-    objects,
     python: trainerPython(env),
     ...(env['ESPALIER_SERVING_URL'] === undefined ? {} : { servingUrl: env['ESPALIER_SERVING_URL'] }),
   };
@@ -53,14 +44,15 @@ export async function createWorkerProcess(env: Environment, queues: readonly Que
     queues.map(({ taskQueue, slots, workflows }) =>
       Worker.create({
         connection,
-        namespace: settings.namespace,
+        namespace,
         taskQueue,
         activities,
         maxConcurrentActivityTaskExecutions: slots,
         shutdownGraceTime: SHUTDOWN_GRACE,
-        // The SDK holds heartbeats back for up to 60 s: progress and cancellation should be seconds old.
-        maxHeartbeatThrottleInterval: '3s',
-        defaultHeartbeatThrottleInterval: '3s',
+        // The SDK holds heartbeats back for up to 60 s, and a cancellation only comes with the answer to one: a training
+        // must be gone 5 s after it was cancelled.
+        maxHeartbeatThrottleInterval: '1s',
+        defaultHeartbeatThrottleInterval: '1s',
         ...(workflows === true ? workflowSource() : {}),
       }),
     ),
@@ -70,7 +62,8 @@ export async function createWorkerProcess(env: Environment, queues: readonly Que
       try {
         await Promise.all(workers.map((worker) => worker.run()));
       } finally {
-        await clientConnection.close();
+        await temporal.close();
+        closeStore();
         await connection.close();
       }
     },

@@ -92,9 +92,9 @@ export class ApprovalDesk {
     desk.openedAt = new Date().toISOString();
     desk.deadline = new Date(Date.now() + milliseconds).toISOString();
     desk.state = 'open';
-    await condition(() => desk.state !== 'open', milliseconds);
-    if (desk.state === 'open') desk.state = 'expired';
-    return desk.state as 'approved' | 'rejected' | 'expired';
+    await condition(() => desk.record !== undefined, milliseconds);
+    if (desk.record === undefined) desk.state = 'expired';
+    return desk.record === undefined ? 'expired' : desk.record.decision === 'approve' ? 'approved' : 'rejected';
   }
 
   view(): readonly ApprovalView[] {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { isDigest, type Digest } from '../../artifacts/reference.ts';
+import { isDigest } from '../../artifacts/reference.ts';
 import { decide, listApprovals, type OpenApproval } from '../../client/approvals.ts';
 import { showRun } from '../../client/runs.ts';
 import type { Context } from '../context.ts';
@@ -114,7 +114,7 @@ export async function saveEvidence(context: Context, open: OpenApproval): Promis
   return path;
 }
 
-async function seenEvidence(context: Context, open: OpenApproval): Promise<Digest | string> {
+async function seenEvidence(context: Context, open: OpenApproval): Promise<string> {
   const seen = await readFile(seenFile(context, open), 'utf8').catch(() => undefined);
   if (seen !== undefined) return seen.trim();
   throw new EspalierError('BadConfig', `nobody looked at the evidence of '${open.approval}' here yet`, {

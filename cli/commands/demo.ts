@@ -27,7 +27,7 @@ interface Options {
 export async function demo(json: boolean, name: string, options: Options): Promise<number> {
   const checked = await loadChecked(name, options.set, json);
   if (typeof checked === 'number') return checked;
-  if (options.yes !== true && process.stdin.isTTY !== true) {
+  if (options.yes !== true && !process.stdin.isTTY) {
     say('there is no terminal to ask for the approvals: use `npm start -- --yes` to answer them as the demo approvers');
     return EXIT.needsConfirmation;
   }

@@ -13,13 +13,14 @@ export async function runStep<Input, Output>(
 ): Promise<Output> {
   const workDir = await mkdtemp(join(tmpdir(), 'espalier-test-'));
   try {
-    const environment = (await step.environment?.()) ?? null;
+    const environment = (await step.environment?.(input, services)) ?? null;
     return await step.run(input, {
       ...services,
       runId: 'test-run',
       stepId: step.type,
       attempt: options.attempt ?? 1,
       key: stepKey(step.type, step.version, input, environment),
+      environment,
       signal: options.signal ?? new AbortController().signal,
       workDir,
       progress: (progress) => options.onProgress?.(progress),

@@ -18,7 +18,11 @@ let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 let installed = false;
 
 function quiet(): void {
-  if (!installed) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  if (!installed) Runtime.install({
+      logger: new DefaultLogger('ERROR'),
+      shutdownSignals: [],
+      telemetryOptions: { logging: { filter: 'OFF' } },
+    });
   installed = true;
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { planRun } from '../../workflows/plan.ts';
 
 describe('the plan of a run', () => {

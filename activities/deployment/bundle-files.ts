@@ -1,0 +1,130 @@
+/** The bundle's small documents, each a pure function of the packaging input: same input, same bytes. */
+import { stringify } from 'yaml';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import type { TreeManifest } from '../../artifacts/reference.ts';
+import type { ClassifierConfig } from '../../inference/config.ts';
+import type { PackageModelInput } from '../contract.ts';
+
+/** Texts a batch in Triton: what our own server takes too. */
+const MAX_BATCH = 32;
+
+/** Triton's model configuration (protobuf text format); dimensions leave out the batch. */
+export function tritonConfig(model: string, config: ClassifierConfig): string {
+  const tensor = (name: string, type: string, dimensions: string, more = '') =>
+    `  { name: "${name}" data_type: ${type} dims: [ ${dimensions} ]${more} }`;
+  const inputs = config.inputs.map((name) => tensor(name, 'TYPE_INT64', '-1'));
+  const classes = String(config.labels.length);
+  const outputs = [
+    tensor('probabilities', 'TYPE_FP32', classes, ' label_filename: "labels.txt"'),
+    tensor('logits', 'TYPE_FP32', classes),
+    tensor('embedding', 'TYPE_FP32', String(config.dimension)),
+  ];
+  return [
+    `name: "${model}"`,
+    'platform: "onnxruntime_onnx"',
+    `max_batch_size: ${MAX_BATCH}`,
+    `input [\n${inputs.join(',\n')}\n]`,
+    `output [\n${outputs.join(',\n')}\n]`,
+    'dynamic_batching { }',
+    '',
+  ].join('\n');
+}
+
+/** Triton's label file: one line a class. */
+export function labelFile(labels: readonly string[]): string {
+  return labels.map((label) => `${label.replaceAll(/\s+/g, ' ').trim()}\n`).join('');
+}
+
+/** MLServer's model settings, for its ONNX runtime (`mlserver-onnx`). */
+export function mlserverSettings(model: string, config: ClassifierConfig): string {
+  return pretty({
+    name: model,
+    implementation: 'mlserver_onnx.OnnxModel',
+    platform: 'onnxruntime_onnx',
+    inputs: config.inputs.map((name) => ({ name, datatype: 'INT64', shape: [-1, -1] })),
+    outputs: [
+      { name: 'probabilities', datatype: 'FP32', shape: [-1, config.labels.length] },
+      { name: 'logits', datatype: 'FP32', shape: [-1, config.labels.length] },
+      { name: 'embedding', datatype: 'FP32', shape: [-1, config.dimension] },
+    ],
+    parameters: { uri: './1/model.onnx', version: '1' },
+  });
+}
+
+/** Files that state terms, wherever in the base model they lie. */
+export function isLicenceFile(path: string): boolean {
+  return /(^|\/)(licen[cs]e|notice|copying|copyright|use[_-]?policy)([._-][^/]*)?$/i.test(path);
+}
+
+/** `LICENSES/README.md`: what was declared, by whom, and what was concluded; it claims nothing that nobody declared. */
+export function licenceStatement({ base, pipeline }: PackageModelInput, texts: readonly string[]): string {
+  const { licence } = base;
+  const facts = stringify({
+    base_model: {
+      source: base.source,
+      revision: base.revision,
+      declared_licence: licence.declared ?? 'none',
+      spdx: licence.spdx ?? 'none',
+      verdict_for_this_use: licence.verdict,
+      reasons: licence.reasons,
+      policy: licence.policyDigest,
+      texts: texts.length === 0 ? 'the source ships no licence text' : texts,
+    },
+    training_data: { source: pipeline.data.source, declared_licence: pipeline.data.licence },
+    intended_use: pipeline.intendedUse,
+  });
+  // Users' text stays inside an indented block: it cannot become markup.
+  return `# Licences\n\nThe tuned weights derive from the base model and the training data below; the terms of both apply.\n\n${facts
+    .trimEnd()
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n')}\n`;
+}
+
+/** `provenance.json`: from the definition to the served bytes, every link by digest. No times, no run: those are in the release record. */
+export function provenance(
+  { model, pipeline, definition, classifier, trained, dataset, evaluation, gates, base, baseModel }: PackageModelInput,
+  trees: { readonly dataset: TreeManifest; readonly classifier: TreeManifest },
+): string {
+  const files = ({ entries }: TreeManifest) => entries.map(({ path, digest, size }) => ({ path, digest, size }));
+  return pretty({
+    version: 1,
+    model,
+    pipeline: { name: pipeline.name, definition: definition.digest, task: pipeline.task },
+    dataset: {
+      digest: dataset.dataset.digest,
+      files: files(trees.dataset),
+      source: pipeline.data.source,
+      licence: pipeline.data.licence,
+      rows: dataset.rows,
+      dropped: dataset.dropped,
+    },
+    base: {
+      candidate: base.candidateId,
+      source: base.source,
+      revision: base.revision,
+      licence: base.licence,
+      tree: baseModel.model.digest,
+      quarantined: baseModel.quarantined,
+    },
+    training: {
+      spec: pipeline.training,
+      environment: trained.environment,
+      steps: trained.steps,
+      bestEpoch: trained.bestEpoch,
+    },
+    trained: { tree: trained.model.digest, history: trained.history.digest },
+    classifier: { tree: classifier.digest, files: files(trees.classifier) },
+    evaluation: {
+      details: evaluation.details.digest,
+      reference: evaluation.reference.digest,
+      measures: evaluation.measures,
+    },
+    gates,
+  });
+}
+
+/** Canonical order, readable lines. */
+function pretty(value: unknown): string {
+  return `${JSON.stringify(JSON.parse(canonicalJson(value)), null, 2)}\n`;
+}

@@ -1,0 +1,147 @@
+/** Does the model server serve this bundle, and does it answer as the evaluation did? Asked over HTTP, as a client would. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
+import { ERROR_KINDS, EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
+import type { DeployModelInput, Deployment } from '../contract.ts';
+import type { ActivityServices } from '../step.ts';
+import type { DeployContext } from './deploy-model.ts';
+
+const SERVING_TIMEOUT_MS = 60_000;
+const POLL_MS = 250;
+const ROWS = 16;
+/** Other batches pad otherwise and round otherwise: the last bits may differ, nothing a person would see. */
+const TOLERANCE = 1e-3;
+
+/** null where the server follows another channel. Throws NetworkUnavailable (retryable) when it does not come to serve it. */
+export async function checkServing(
+  url: string,
+  { model, channel, bundle }: DeployModelInput,
+  services: ActivityServices,
+  { signal, progress, servingTimeoutMs = SERVING_TIMEOUT_MS }: DeployContext,
+): Promise<Deployment['serving']> {
+  const base = url.replace(/\/+$/, '');
+  const deadline = performance.now() + servingTimeoutMs;
+  for (let said = 'nothing'; ; await sleep(POLL_MS, undefined, { signal })) {
+    progress({ phase: 'waiting for the model server', note: said });
+    const look = await lookAt(base, model, bundle.digest, signal);
+    if (look.channel !== undefined && look.channel !== channel) return null;
+    if (look.served) break;
+    said = look.said;
+    if (look.refused || performance.now() > deadline) {
+      throw new EspalierError(
+        look.refused ? 'ApprovalRefused' : 'NetworkUnavailable',
+        `the model server at ${base} does not serve ${bundle.digest}: ${said}`,
+        {
+          where: `${base}/v2/models/${model}`,
+          fix: 'see that the server runs, reads this store and follows this channel',
+        },
+      );
+    }
+  }
+  progress({ phase: 'comparing with the evaluation' });
+  return { url: base, ...(await compare(`${base}/v2/models/${model}/infer`, bundle, services, signal)) };
+}
+
+/** What we read of the server's answers; another server's may say less. */
+const AnswerSchema = z.looseObject({
+  error: z.string().optional(),
+  channel: z.string().optional(),
+  parameters: z
+    .looseObject({
+      bundle: z.string().optional(),
+      refused: z.string().optional(),
+      refused_kind: z.string().optional(),
+      refused_bundle: z.string().optional(),
+    })
+    .default({}),
+  outputs: z.array(z.looseObject({ data: z.array(z.unknown()).default([]) })).default([]),
+});
+
+interface Look {
+  readonly served: boolean;
+  /** For good: what can mend itself, such as a store out of reach, the server tries again by itself. */
+  readonly refused: boolean;
+  readonly said: string;
+  readonly channel?: string | undefined;
+}
+
+async function lookAt(base: string, model: string, bundle: Digest, signal: AbortSignal): Promise<Look> {
+  try {
+    const { channel } = (await request(`${base}/v2`, signal)).body;
+    const { status, body } = await request(`${base}/v2/models/${model}`, signal);
+    const { bundle: served = 'nothing', refused, refused_kind: kind, refused_bundle: refusedBundle } = body.parameters;
+    const refusedIt = refusedBundle === bundle;
+    const retryable = Object.entries(ERROR_KINDS).some(([name, facts]) => name === kind && facts.retryable);
+    return {
+      served: served === bundle,
+      refused: refusedIt && !retryable,
+      said: refusedIt ? `it refused it (${refused})` : (body.error ?? `it answers ${status} and serves ${served}`),
+      channel,
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    const cause = (error as { cause?: unknown }).cause;
+    return { served: false, refused: false, said: `it gives no answer that can be used (${String(cause ?? error)})` };
+  }
+}
+
+/** Sends the first test rows and compares with what the evaluation wrote down for them. */
+async function compare(
+  url: string,
+  bundle: ArtifactRef,
+  { store }: ActivityServices,
+  signal: AbortSignal,
+): Promise<{ readonly checkedRows: number; readonly agreement: number }> {
+  const { entries } = await store.tree(bundle);
+  const read = async (path: string) => {
+    const entry = entries.find((file) => file.path === path);
+    if (entry === undefined) throw new EspalierError('BadModel', `the bundle lacks ${path}`, { where: bundle.digest });
+    return store.getBytes(entry.digest);
+  };
+  const reference = JSON.parse((await read('reference/reference.json')).toString('utf8')) as ReferenceStatistics;
+  const probabilities = await read(`reference/${reference.probabilities}`);
+  const { dataset } = JSON.parse((await read('provenance.json')).toString('utf8')) as { dataset: { digest: Digest } };
+  const texts = await testTexts(store, dataset.digest);
+  const classes = reference.labels.length;
+  const rows = Math.min(ROWS, reference.rows, texts.length);
+  const body = {
+    // Our own question is no traffic: it must not count as a prediction in the drift check.
+    parameters: { espalier_record: false },
+    inputs: [{ name: 'text', datatype: 'BYTES', shape: [rows], data: texts.slice(0, rows) }],
+    outputs: [{ name: 'probabilities' }],
+  };
+  const answer = await request(url, signal, { method: 'POST', body: JSON.stringify(body) });
+  const served = answer.body.outputs[0]?.data;
+  if (answer.status !== 200 || served?.length !== rows * classes) {
+    throw new EspalierError(
+      'NetworkUnavailable',
+      `the model server answered ${answer.status} to ${rows} texts: ${answer.body.error ?? 'not one probability a class'}`,
+      { where: url },
+    );
+  }
+  const expected = Array.from({ length: rows * classes }, (_, index) => probabilities.readFloatLE(index * 4));
+  const agrees = (row: number) =>
+    Array.from({ length: classes }, (_, column) => row * classes + column).every(
+      (index) => Math.abs(Number(served[index]) - (expected[index] ?? Number.NaN)) <= TOLERANCE,
+    );
+  const agreeing = Array.from({ length: rows }, (_, row) => row).filter(agrees).length;
+  return { checkedRows: rows, agreement: agreeing / rows };
+}
+
+async function testTexts(store: ActivityServices['store'], dataset: Digest): Promise<readonly string[]> {
+  const entry = (await store.tree(dataset)).entries.find(({ path }) => path === 'test.jsonl');
+  if (entry === undefined) throw new EspalierError('BadData', 'the dataset has no test.jsonl', { where: dataset });
+  const lines = (await store.getBytes(entry.digest)).toString('utf8').split('\n').filter(Boolean).slice(0, ROWS);
+  return lines.map((line) => (JSON.parse(line) as { text: string }).text);
+}
+
+async function request(
+  url: string,
+  signal: AbortSignal,
+  init: RequestInit = {},
+): Promise<{ readonly status: number; readonly body: z.output<typeof AnswerSchema> }> {
+  const response = await fetch(url, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) });
+  return { status: response.status, body: AnswerSchema.parse(await response.json()) };
+}

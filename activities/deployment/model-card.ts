@@ -1,0 +1,171 @@
+/**
+ * MODEL_CARD.md: front matter as the Hugging Face Hub reads it, then the figures a reader needs to decide. Pure.
+ * https://huggingface.co/docs/hub/model-cards
+ */
+import { stringify } from 'yaml';
+import type { Digest } from '../../artifacts/reference.ts';
+import type { GateResult, PackageModelInput, Score } from '../contract.ts';
+
+export function modelCard(input: PackageModelInput, language: readonly string[]): string {
+  return `---\n${frontMatter(input, language)}---\n\n${body(input)}`;
+}
+
+/** The Hub's licence ids are lower-case SPDX ids; what is none of them, or nothing, is `other`, never a guess. */
+function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, language: readonly string[]): string {
+  const { declared, spdx } = base.licence;
+  const { accuracy, macroF1 } = evaluation.measures;
+  const metrics = [
+    { type: 'accuracy', name: 'Accuracy', score: accuracy },
+    { type: 'f1', name: 'Macro F1', score: macroF1 },
+  ].flatMap(({ type, name, score }) =>
+    score.value === null ? [] : [{ type, name: `${name}${intervalText(score)}`, value: rounded(score.value) }],
+  );
+  return stringify(
+    {
+      ...(language.length === 0 ? {} : { language: language.length === 1 ? language[0] : language }),
+      ...(spdx === null
+        ? { license: 'other', license_name: declared ?? 'unknown', license_link: 'LICENSES/README.md' }
+        : { license: spdx.toLowerCase() }),
+      base_model: baseModelId(base.source),
+      pipeline_tag: 'text-classification',
+      library_name: 'onnx',
+      tags: ['text-classification', 'espalier'],
+      metrics: ['accuracy', 'f1'],
+      'model-index': [
+        {
+          name: model,
+          results: [
+            {
+              task: { type: 'text-classification' },
+              dataset: { type: pipeline.name, name: `${pipeline.name} (test split)`, split: 'test' },
+              metrics,
+            },
+          ],
+        },
+      ],
+    },
+    { lineWidth: 0 },
+  );
+}
+
+/** The Hub's own ids are given as it writes them; other sources in full. */
+function baseModelId(source: string): string {
+  return /^hf:([^@]+)@/.exec(source)?.[1] ?? source;
+}
+
+function body(input: PackageModelInput): string {
+  const { model, pipeline, base, dataset, evaluation, gates, trained } = input;
+  const { intendedUse } = pipeline;
+  const sections: readonly (readonly [string, string])[] = [
+    [
+      'Intended use',
+      [
+        `- Domain: ${escapeMarkdown(intendedUse.domain)}`,
+        `- Commercial: ${yesNo(intendedUse.commercial)}; weights given to others: ${yesNo(intendedUse.publish)}; reached over a network: ${yesNo(intendedUse.hosted)}`,
+        '- Out of scope: languages and subjects that the data below do not hold, and decisions about people that nobody reviews.',
+      ].join('\n'),
+    ],
+    [
+      'Base model',
+      [
+        `- Source: ${escapeMarkdown(base.source)}, revision ${escapeMarkdown(base.revision)}`,
+        `- Declared licence: ${escapeMarkdown(base.licence.declared ?? 'none')}; judged for this use: ${base.licence.verdict}`,
+      ].join('\n'),
+    ],
+    [
+      'Data',
+      [
+        `- Source: ${escapeMarkdown(pipeline.data.source)}; licence: ${escapeMarkdown(pipeline.data.licence)}`,
+        `- Rows: ${dataset.rows.train} train, ${dataset.rows.validation} validation, ${dataset.rows.test} test`,
+        `- Labels: ${dataset.labels.map(escapeMarkdown).join(', ')}`,
+      ].join('\n'),
+    ],
+    [
+      'Training',
+      `Method ${pipeline.training.method}, ${trained.steps} steps, best epoch ${trained.bestEpoch}, seed ${pipeline.training.seed}. Every setting is in \`provenance.json\`.`,
+    ],
+    [
+      'Measured on the test split',
+      table(
+        ['Gate', 'Measured', 'Limit', 'Verdict'],
+        gates.gates.map((gate) => [gate.name, scoreText(gate.score), limitText(gate), gate.verdict]),
+      ),
+    ],
+    [
+      'Per label',
+      table(
+        ['Label', 'Precision', 'Recall', 'F1', 'Rows'],
+        evaluation.perLabel.map(({ label, precision, recall, f1, support }) => [
+          escapeMarkdown(label),
+          numberText(precision),
+          numberText(recall),
+          numberText(f1),
+          String(support),
+        ]),
+      ),
+    ],
+    [
+      'Edge inputs',
+      table(
+        ['Input', 'Answered', 'Detail'],
+        evaluation.edgeInputs.map(({ name, ok, detail }) => [escapeMarkdown(name), yesNo(ok), escapeMarkdown(detail)]),
+      ),
+    ],
+    [
+      'Speed',
+      `One text: p50 ${numberText(evaluation.latency.p50Ms)} ms, p95 ${numberText(evaluation.latency.p95Ms)} ms over ${evaluation.latency.runs} runs on ${escapeMarkdown(evaluation.hardware.cpu)} (${evaluation.hardware.cores} cores, ${escapeMarkdown(evaluation.hardware.runtime)}).`,
+    ],
+    ['Lineage', lineage(input)],
+  ];
+  const title = `# ${model}\n\n${escapeMarkdown(pipeline.description || 'A text classifier.')}\n`;
+  return `${title}\n${sections.map(([name, text]) => `## ${name}\n\n${text}\n`).join('\n')}`;
+}
+
+function lineage({ definition, dataset, baseModel, trained, classifier }: PackageModelInput): string {
+  const digests: readonly (readonly [string, Digest])[] = [
+    ['Pipeline definition', definition.digest],
+    ['Dataset', dataset.dataset.digest],
+    ['Base model files', baseModel.model.digest],
+    ['Tuned model', trained.model.digest],
+    ['Served model', classifier.digest],
+  ];
+  return digests.map(([name, digest]) => `- ${name}: \`${digest}\``).join('\n');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function scoreText(score: Score): string {
+  return score.value === null ? 'not measured' : `${numberText(score.value)}${intervalText(score)}`;
+}
+
+function intervalText({ interval }: Score): string {
+  if (interval === null) return '';
+  return ` (${Math.round(interval.confidence * 100)} % interval ${numberText(interval.low)} to ${numberText(interval.high)})`;
+}
+
+function limitText({ direction, threshold }: GateResult): string {
+  return `${direction === 'min' ? 'at least' : 'at most'} ${numberText(threshold)}`;
+}
+
+function numberText(value: number | null): string {
+  return value === null ? 'not measured' : String(rounded(value));
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+function yesNo(value: boolean): string {
+  return value ? 'yes' : 'no';
+}
+
+/** Text of users and of downloaded cards as plain Markdown text: on one line, with no markup, link or HTML of its own. */
+export function escapeMarkdown(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is removed
+  return text
+    .replace(/[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
+    .replace(/[\\`*_{}[\]<>()#|!~&$]/g, String.raw`\$&`)
+    .trim();
+}

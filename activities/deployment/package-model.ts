@@ -1,0 +1,103 @@
+/** The deployment bundle (artifacts/bundle.ts) from artifacts already in the store: no model byte is read or sent again. */
+import { parse } from 'yaml';
+import { MODEL_FILES } from '../../artifacts/bundle.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef, TreeEntry, TreeManifest } from '../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import type { ClassifierConfig } from '../../inference/config.ts';
+import type { PackagedModel, PackageModelInput } from '../contract.ts';
+import type { StepDefinition } from '../step.ts';
+import {
+  isLicenceFile,
+  labelFile,
+  licenceStatement,
+  mlserverSettings,
+  provenance,
+  tritonConfig,
+} from './bundle-files.ts';
+import { modelCard } from './model-card.ts';
+
+interface BundleEntry {
+  readonly path: string;
+  readonly ref: ArtifactRef;
+}
+
+export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
+  type: 'deployment.package',
+  version: 1,
+  async run(input, { store, progress }) {
+    progress({ phase: 'packaging' });
+    const { model } = input;
+    const [classifier, dataset, base, reference] = await Promise.all(
+      [input.classifier, input.dataset.dataset, input.baseModel.model, input.evaluation.reference].map((tree) =>
+        store.tree(tree),
+      ),
+    );
+    if (!classifier || !dataset || !base || !reference) throw new EspalierError('Internal', 'a tree is missing');
+    const config = await classifierConfig(store, classifier, input.classifier);
+    const licences = base.entries.filter(({ path }) => isLicenceFile(path));
+    const card = input.base.card === null ? undefined : (await store.getBytes(input.base.card)).toString('utf8');
+
+    const documents: readonly (readonly [path: string, mediaType: string, text: string])[] = [
+      [`${model}/config.pbtxt`, 'text/plain', tritonConfig(model, config)],
+      [`${model}/labels.txt`, 'text/plain', labelFile(config.labels)],
+      [`${model}/model-settings.json`, 'application/json', mlserverSettings(model, config)],
+      [
+        'LICENSES/README.md',
+        'text/markdown',
+        licenceStatement(
+          input,
+          licences.map(({ path }) => `base/${path}`),
+        ),
+      ],
+      ['MODEL_CARD.md', 'text/markdown', modelCard(input, languagesOf(card))],
+      ['provenance.json', 'application/json', provenance(input, { dataset, classifier })],
+    ];
+    const entries: BundleEntry[] = [
+      ...(await Promise.all(
+        documents.map(async ([path, mediaType, text]) => ({
+          path,
+          ref: await store.putBytes(text, { name: path, mediaType }),
+        })),
+      )),
+      ...classifier.entries.map((entry) => placed(`${model}/1/`, entry)),
+      ...licences.map((entry) => placed('LICENSES/base/', entry)),
+      ...(input.base.card === null ? [] : [{ path: 'LICENSES/BASE_MODEL_CARD.md', ref: input.base.card }]),
+      ...reference.entries.map((entry) => placed('reference/', entry)),
+    ];
+    return { bundle: await store.putManifest(entries, `${model}-bundle`) };
+  },
+};
+
+function placed(folder: string, { path, digest, size }: TreeEntry): BundleEntry {
+  return { path: `${folder}${path}`, ref: { digest, size, mediaType: 'application/octet-stream', name: path } };
+}
+
+async function classifierConfig(
+  store: ArtifactStore,
+  tree: TreeManifest,
+  { digest }: ArtifactRef,
+): Promise<ClassifierConfig> {
+  const missing = MODEL_FILES.filter((name) => !tree.entries.some(({ path }) => path === name));
+  const entry = tree.entries.find(({ path }) => path === 'classifier.json');
+  if (missing.length > 0 || entry === undefined) {
+    throw new EspalierError('BadModel', `the exported classifier lacks ${missing.join(', ')}`, {
+      where: digest,
+      fix: 'export the tuned model again',
+    });
+  }
+  return store.getJson<ClassifierConfig>(entry.digest);
+}
+
+/** The base card's `language` front matter; a card is a stranger's text, so whatever it is not is left out. */
+export function languagesOf(card: string | undefined): readonly string[] {
+  const yaml = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card ?? '')?.[1];
+  if (yaml === undefined) return [];
+  try {
+    const { language } = parse(yaml, { maxAliasCount: 0 }) as { language?: unknown };
+    const all = Array.isArray(language) ? (language as unknown[]) : [language];
+    return all.filter((tag): tag is string => typeof tag === 'string' && /^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/.test(tag));
+  } catch {
+    return [];
+  }
+}

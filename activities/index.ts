@@ -1,0 +1,45 @@
+/** Every activity by its wire name. Workers register these; workflows see only their types. */
+import type { Activities } from './contract.ts';
+import { prepareData } from './data/prepare-data.ts';
+import { snapshotDataActivity } from './data/snapshot-data.ts';
+import { deployModelActivity } from './deployment/deploy-model.ts';
+import { packageModel } from './deployment/package-model.ts';
+import { scheduleMonitorActivity, type Scheduler } from './deployment/schedule-monitor.ts';
+import { checkDriftActivity } from './monitoring/check-drift.ts';
+import { writeReport } from './report/write-report.ts';
+import { scanPrivacy } from './review/scan-privacy.ts';
+import { importModel } from './selection/import-model.ts';
+import { probeEncoder } from './selection/probe-encoder.ts';
+import { profileEncoder } from './selection/profile-encoder.ts';
+import { rankCandidates } from './selection/rank-candidates.ts';
+import { resolveModel } from './selection/resolve-model.ts';
+import { stepActivity, type ActivityServices } from './step.ts';
+import { exportClassifier } from './training/export-classifier.ts';
+import { exportEncoder } from './training/export-encoder.ts';
+import { trainModel } from './training/train-model.ts';
+import { evaluateModel } from './validation/evaluate-model.ts';
+import { judgeGatesStep } from './validation/judge-gates.ts';
+
+export function createActivities(services: ActivityServices, scheduler: Scheduler): Activities {
+  return {
+    snapshotData: snapshotDataActivity(services),
+    prepareData: stepActivity(prepareData, services),
+    scanPrivacy: stepActivity(scanPrivacy, services),
+    resolveModel: stepActivity(resolveModel, services),
+    importModel: stepActivity(importModel, services),
+    exportEncoder: stepActivity(exportEncoder, services),
+    profileEncoder: stepActivity(profileEncoder, services),
+    probeEncoder: stepActivity(probeEncoder, services),
+    rankCandidates: stepActivity(rankCandidates, services),
+    trainModel: stepActivity(trainModel, services),
+    exportClassifier: stepActivity(exportClassifier, services),
+    evaluateModel: stepActivity(evaluateModel, services),
+    judgeGates: stepActivity(judgeGatesStep, services),
+    writeReport: stepActivity(writeReport, services),
+    packageModel: stepActivity(packageModel, services),
+    deployModel: deployModelActivity(services),
+    scheduleMonitor: scheduleMonitorActivity(scheduler),
+    checkDrift: checkDriftActivity(services),
+    readRunInput: (call) => services.store.getJson(call.input),
+  };
+}

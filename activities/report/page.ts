@@ -1,0 +1,24 @@
+/** What a section of the report is made from, and its frame. */
+import type { RunFacts, TrainingHistory, WriteReportInput } from '../contract.ts';
+import { html, type Content, type Html } from './html.ts';
+
+/** All that the report shows. `history` is the training's curves, read from the store. */
+export interface ReportInput {
+  readonly kind: WriteReportInput['kind'];
+  readonly facts: RunFacts;
+  readonly history: TrainingHistory | null;
+}
+
+export interface Section {
+  readonly id: string;
+  readonly title: string;
+  /** null: the run has not got there. */
+  body(input: ReportInput): Content;
+}
+
+export function frame(section: Pick<Section, 'id' | 'title'>, body: Content): Html {
+  return html`<section id="${section.id}" aria-labelledby="${section.id}-heading">
+    <h2 id="${section.id}-heading">${section.title}</h2>
+    ${body}
+  </section> `;
+}

@@ -1,0 +1,82 @@
+/** The report: one page that needs nothing else. A pure function of its input: the same facts give the same bytes. */
+import { createHash } from 'node:crypto';
+import { Html, html, list, type Content } from './html.ts';
+import { frame, type ReportInput, type Section } from './page.ts';
+import { candidatesSection, licenceSection } from './sections/candidates.ts';
+import { dataSection, privacySection } from './sections/data.ts';
+import { approvalsSection, deploymentSection } from './sections/decisions.ts';
+import { evaluationSection } from './sections/evaluation.ts';
+import { gatesSection } from './sections/gates.ts';
+import { lineageSection } from './sections/lineage.ts';
+import { headline, runSection } from './sections/run.ts';
+import { stepsSection } from './sections/steps.ts';
+import { trainingSection } from './sections/training.ts';
+import { STYLE } from './style.ts';
+
+/** In the order in which a decider reads; the record follows the evidence. */
+const SECTIONS: readonly Section[] = [
+  runSection,
+  gatesSection,
+  evaluationSection,
+  candidatesSection,
+  licenceSection,
+  dataSection,
+  privacySection,
+  trainingSection,
+  approvalsSection,
+  deploymentSection,
+  lineageSection,
+  stepsSection,
+];
+
+// No script, no image, no request, no form: only the one style sheet, by its hash. Whatever a model card or a comment
+// says, the page can do nothing with it.
+const CONTENT_POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+// Not in a template: the formatter may indent those, and the policy's hash is of these very bytes.
+const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
+
+/** Renders the page (HTML5, UTF-8). Sections that the run has not reached are named at the end. */
+export function renderReport(input: ReportInput): string {
+  const bodies = SECTIONS.map((section) => ({ section, body: section.body(input) }));
+  const shown = bodies.filter(({ body }) => body !== null);
+  const missing = bodies.filter(({ body }) => body === null).map(({ section }) => section.title);
+  const { run, pipeline } = input.facts;
+  return page(
+    `${pipeline.deploy.model} · ${input.kind} report · ${run.id}`,
+    html`${headline(input)}
+      <nav aria-label="Sections">
+        ${list(shown.map(({ section }) => html`<a href="#${section.id}">${section.title}</a>`))}
+      </nav>
+      <main>
+        ${shown.map(({ section, body }) => frame(section, body))}
+        ${missing.length === 0 ? '' : html`<p class="quiet">Not in this report, since the run has not been there: ${missing.join(', ')}.</p>`}
+      </main>
+      <footer>
+        Made by Espalier from <code>facts.json</code> beside this page, which holds the same facts for machines.
+      </footer>`,
+  );
+}
+
+function page(title: string, body: Content): string {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content="${CONTENT_POLICY}" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="referrer" content="no-referrer" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${title}</title>
+        ${STYLE_ELEMENT}
+      </head>
+      <body>
+        ${body}
+      </body>
+    </html> `.markup;
+}

@@ -1,0 +1,121 @@
+/** The candidates: measured, ranked, and why each won or lost; the licence decision of each. */
+import type { CandidateOutcome, LicenceVerdict, RankedCandidate, RunFacts } from '../../contract.ts';
+import { count, digest, megabytes, milliseconds, score, significant } from '../format.ts';
+import { badge, html, list, table, type Content } from '../html.ts';
+import type { Section } from '../page.ts';
+import { candidatesPlot } from '../plots/candidates.ts';
+
+type Row = CandidateOutcome & { readonly ranked: RankedCandidate | undefined };
+
+/** By rank; those that dropped out last. */
+export function rankedRows({ candidates = [], selection }: RunFacts): readonly Row[] {
+  return candidates
+    .map((candidate) => ({ ...candidate, ranked: selection?.ranking.find((one) => one.id === candidate.id) }))
+    .toSorted((left, right) => (left.ranked?.rank ?? Infinity) - (right.ranked?.rank ?? Infinity) || 0);
+}
+
+export const candidatesSection: Section = {
+  id: 'candidates',
+  title: 'Candidates',
+  body: ({ facts: run }) => {
+    const rows = rankedRows(run);
+    if (rows.length === 0) return null;
+    const winner = run.selection?.winner;
+    const hardware = rows.find((row) => row.profile !== undefined)?.profile?.hardware;
+    return html`${run.selection === undefined ? '' : html`<p>${run.selection.rule}</p>`} ${candidatesPlot(run)}
+    ${table(
+      'Frozen encoders, scored on the validation split; intervals below',
+      [
+        {
+          title: 'Candidate',
+          cell: (row: Row) =>
+            html`${row.id}${row.id === winner ? html`<small>${badge('good', 'chosen')}</small>` : ''}`,
+        },
+        { title: 'Rank', numeric: true, cell: (row) => row.ranked?.rank ?? 'none' },
+        { title: 'Linear probe', numeric: true, cell: (row) => row.probe && score(row.probe.linearAccuracy) },
+        { title: 'kNN', numeric: true, cell: (row) => row.probe && score(row.probe.knnAccuracy) },
+        { title: 'Latency p50', numeric: true, cell: (row) => row.profile && milliseconds(row.profile.latency.p50Ms) },
+        { title: 'p95', numeric: true, cell: (row) => row.profile && milliseconds(row.profile.latency.p95Ms) },
+        { title: 'Size', numeric: true, cell: (row) => row.profile && megabytes(row.profile.sizeMb) },
+        { title: 'Memory', numeric: true, cell: (row) => row.profile && megabytes(row.profile.memoryMb) },
+        { title: 'Export |Δ|', numeric: true, cell: (row) => row.exported && significant(row.exported.parityMaxAbs) },
+      ],
+      rows,
+    )}
+    ${hardware === undefined ? '' : html`<p class="quiet">Measured one text at a time on ${hardware.cpu} (${hardware.cores} cores, ${hardware.arch}), ${hardware.runtime}.</p>`}
+    ${table(
+      'Why each won or lost',
+      [
+        { title: 'Candidate', cell: (row: Row) => row.id },
+        { title: 'Verdict', cell: (row) => verdict(row, winner) },
+        {
+          title: 'Reasons',
+          cell: (row) =>
+            list([...(row.ranked?.reasons ?? []), ...(row.error === undefined ? [] : [failure(row.error)])]),
+        },
+      ],
+      rows,
+    )}
+    ${table(
+      'Where each comes from',
+      [
+        { title: 'Candidate', cell: (row: Row) => row.id },
+        {
+          title: 'Source, exact',
+          cell: (row) => (row.resolved === undefined ? 'not resolved' : html`<code>${row.resolved.source}</code>`),
+        },
+        { title: 'Parameters', numeric: true, cell: (row) => row.exported && count(row.exported.parameters) },
+        {
+          title: 'Files left behind',
+          cell: (row) =>
+            list((row.imported?.quarantined ?? []).map((file) => html`<code>${file.path}</code>: ${file.reason}`)),
+        },
+        { title: 'Model', cell: (row) => digest(row.imported?.model.digest) },
+      ],
+      rows,
+    )}`;
+  },
+};
+
+function verdict(row: Row, winner: string | undefined): Content {
+  if (row.error !== undefined) return badge('bad', 'dropped out');
+  if (row.id === winner) return badge('good', 'chosen');
+  if (row.ranked === undefined) return badge('neutral', 'not ranked');
+  return row.ranked.eligible ? badge('neutral', 'not chosen') : badge('bad', 'not eligible');
+}
+
+const failure = (error: NonNullable<CandidateOutcome['error']>) =>
+  html`${error.kind}:
+  ${error.message}${error.fix === undefined ? '' : html` <span class="quiet">Way out: ${error.fix}</span>`}`;
+
+const LICENCE_BADGES = { allow: 'good', review: 'care', deny: 'bad' } as const satisfies Record<LicenceVerdict, string>;
+
+export const licenceSection: Section = {
+  id: 'licences',
+  title: 'Licences',
+  body: ({ facts: run }) => {
+    const rows = rankedRows(run).filter((row) => row.resolved !== undefined);
+    if (rows.length === 0) return null;
+    const policy = rows[0]?.resolved?.licence.policyDigest;
+    return html`<p>
+        The declared licence of each candidate against the intended use, by the policy ${digest(policy)}. A declaration
+        is the publisher's word, not proof.
+      </p>
+      ${table(
+        'Licence decisions',
+        [
+          { title: 'Candidate', cell: (row: Row) => row.id },
+          {
+            title: 'Decision',
+            cell: (row) =>
+              row.resolved && badge(LICENCE_BADGES[row.resolved.licence.verdict], row.resolved.licence.verdict),
+          },
+          { title: 'Declared', cell: (row) => row.resolved?.licence.declared ?? 'nothing' },
+          { title: 'SPDX', cell: (row) => row.resolved?.licence.spdx ?? 'none fits' },
+          { title: 'Reasons', cell: (row) => list(row.resolved?.licence.reasons ?? []) },
+          { title: 'What would help', cell: (row) => list(row.resolved?.licence.howToFix ?? []) },
+        ],
+        rows,
+      )}`;
+  },
+};

@@ -1,0 +1,105 @@
+/** How the tuned model answers the test split: label by label, where it errs, and what odd inputs do to it. */
+import type { Evaluation, LabelScore } from '../../contract.ts';
+import { count, milliseconds, percent, score } from '../format.ts';
+import { badge, facts, html, table, type Content, type Html } from '../html.ts';
+import type { Section } from '../page.ts';
+
+export const evaluationSection: Section = {
+  id: 'evaluation',
+  title: 'Evaluation',
+  body: ({ facts: run }) => {
+    const { evaluation } = run;
+    if (evaluation === undefined) return null;
+    const { latency, hardware } = evaluation;
+    return html`${facts([
+      ['Test accuracy', score(evaluation.measures.accuracy)],
+      ['Frozen probe on the same rows', score(evaluation.baselineAccuracy)],
+      ['Validation accuracy', score(evaluation.validationAccuracy)],
+      ['Training accuracy', score(evaluation.trainAccuracy)],
+      ['Macro F1', score(evaluation.measures.macroF1)],
+      [
+        'Latency, one text',
+        `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns})`,
+      ],
+      ['Measured on', `${hardware.cpu}, ${hardware.cores} cores, ${hardware.runtime}`],
+    ])}
+    ${table(
+      'Label by label, test split',
+      [
+        { title: 'Label', cell: (row: LabelScore) => row.label },
+        { title: 'Precision', numeric: true, cell: (row) => percent(row.precision) },
+        { title: 'Recall', numeric: true, cell: (row) => percent(row.recall) },
+        { title: 'F1', numeric: true, cell: (row) => percent(row.f1) },
+        { title: 'Rows', numeric: true, cell: (row) => count(row.support) },
+      ],
+      evaluation.perLabel,
+    )}${confusion(evaluation)}${mistakes(evaluation)}${edges(evaluation)}`;
+  },
+};
+
+/** Counts, shaded by their share of the row: green on the diagonal, red beside it; the count is always written. */
+function confusion({ confusion: matrix, perLabel }: Evaluation): Html {
+  const labels = perLabel.map((row) => row.label);
+  const cell =
+    (row: readonly number[], at: number) =>
+    (column: number): Content => {
+      const rows = row.reduce((sum, value) => sum + value, 0);
+      const value = row[column] ?? 0;
+      const tenth = rows === 0 ? 0 : Math.ceil((value / rows) * 10);
+      return html`<td class="${column === at ? 'heat' : 'miss'}${tenth}">
+        ${value === 0 ? html`<span class="quiet">0</span>` : count(value)}
+      </td>`;
+    };
+  const caption = 'Confusion matrix: rows are the true label, columns the predicted one';
+  return html`<div class="matrix">
+    <div class="scroll" tabindex="0" role="region" aria-label="${caption}">
+      <table>
+        <caption>
+          ${caption}
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">true ↓ predicted →</th>
+            ${labels.map((label) => html`<th scope="col">${label}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${matrix.map(
+            (row, at) =>
+              html`<tr>
+                <th scope="row">${labels[at] ?? `class ${at}`}</th>
+                ${row.map((_, column) => cell(row, at)(column))}
+              </tr> `,
+          )}
+        </tbody>
+      </table>
+    </div>
+  </div>`;
+}
+
+function mistakes({ mistakes: wrong }: Evaluation): Html {
+  if (wrong.length === 0) return html`<p>No test row was labelled wrongly.</p>`;
+  return table(
+    'Mistakes of which the model was surest; the texts are in the evaluation artifact',
+    [
+      { title: 'Row', cell: (row: Evaluation['mistakes'][number]) => html`<code>${row.rowId}</code>` },
+      { title: 'True', cell: (row) => row.expected },
+      { title: 'Predicted', cell: (row) => row.predicted },
+      { title: 'Probability', numeric: true, cell: (row) => percent(row.probability) },
+    ],
+    wrong,
+  );
+}
+
+function edges({ edgeInputs }: Evaluation): Html {
+  if (edgeInputs.length === 0) return html``;
+  return table(
+    'Edge inputs',
+    [
+      { title: 'Input', cell: (row: Evaluation['edgeInputs'][number]) => row.name },
+      { title: 'Answer', cell: (row) => (row.ok ? badge('good', 'finite') : badge('bad', 'not usable')) },
+      { title: 'Detail', cell: (row) => row.detail },
+    ],
+    edgeInputs,
+  );
+}

@@ -1,0 +1,47 @@
+/** How the model was tuned: the settings in force, the curves, what ran it. */
+import { bytes, decimal, digest, percent, significant } from '../format.ts';
+import { facts, html } from '../html.ts';
+import type { Section } from '../page.ts';
+import { trainingPlots } from '../plots/training.ts';
+
+export const trainingSection: Section = {
+  id: 'training',
+  title: 'Fine-tuning',
+  body: ({ facts: run, history }) => {
+    const { training: trained, exported } = run;
+    if (trained === undefined) return null;
+    const spec = run.pipeline.training;
+    const adapters = spec.method === 'lora' ? ` (rank ${spec.lora.rank}, alpha ${spec.lora.alpha})` : '';
+    const { device, threads, versions } = trained.environment;
+    return html`${facts([
+        ['Method', `${spec.method}${adapters}, ${spec.precision}`],
+        ['Steps', `${trained.steps}, best epoch ${trained.bestEpoch} of at most ${spec.epochs}`],
+        ['Batch', `${spec.batchSize} × ${spec.gradientAccumulation}`],
+        [
+          'Learning rate',
+          `${significant(spec.learningRate)}, head ${significant(spec.headLearningRate)}, ${spec.schedule}`,
+        ],
+        ['Seed', spec.seed],
+        ['Training loss', decimal(trained.trainLoss, 3)],
+        ['Validation loss', decimal(trained.validationLoss, 3)],
+        ['Training accuracy', percent(trained.trainAccuracy)],
+        ['Validation accuracy', percent(trained.validationAccuracy)],
+        ['Ran on', `${device}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`],
+        ['Resumed at steps', trained.resumedAtSteps.length === 0 ? 'never' : trained.resumedAtSteps.join(', ')],
+        ['Tuned model', digest(trained.model.digest)],
+        ...(exported === undefined
+          ? []
+          : ([
+              ['Exported', html`${bytes(exported.sizeBytes)}, ${digest(exported.classifier.digest)}`],
+              ['Export, largest |Δ probability|', significant(exported.parityMaxAbs)],
+            ] as const)),
+      ])}
+      ${history === null ? html`<p class="quiet">The curves could not be read.</p>` : trainingPlots(history, trained)}
+      <p class="quiet">
+        ${Object.entries(versions)
+          .toSorted(([left], [right]) => (left < right ? -1 : 1))
+          .map(([name, version]) => `${name} ${version}`)
+          .join(' · ')}
+      </p>`;
+  },
+};

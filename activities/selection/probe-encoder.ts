@@ -1,0 +1,105 @@
+/** What a frozen encoder already knows about the task: kNN and a linear probe, trained on train, scored on validation. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { TextModel } from '../../inference/text-model.ts';
+import type { EncoderProbe, ProbeEncoderInput, Score } from '../contract.ts';
+import { loadClassified, loadLabels, type LabelledRows } from '../data/dataset.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
+import { confusionMatrix, countCorrect, macroF1 } from '../validation/metrics.ts';
+import { bootstrapInterval, wilsonInterval } from '../validation/statistics.ts';
+import { knnPredict, type LabelledEmbeddings } from './knn.ts';
+import { highestClasses, linearScores, trainLinearProbe } from './linear-probe.ts';
+
+export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
+  type: 'selection.probe',
+  version: 1,
+  async run({ encoder, dataset, neighbours, seed }, context) {
+    const { store, signal } = context;
+    const folder = join(context.workDir, 'encoder');
+    await mkdir(folder);
+    const [labels] = await Promise.all([loadLabels(store, dataset), store.checkout(encoder, folder, { signal })]);
+    const [train, validation] = await Promise.all([
+      loadClassified(store, dataset, 'train', labels, signal),
+      loadClassified(store, dataset, 'validation', labels, signal),
+    ]);
+    const { known, asked, dimension } = await embed(folder, train, validation, context);
+    const classes = labels.length;
+    context.progress({ phase: 'nearest neighbours' });
+    const nearest = await knnPredict(known, asked.embeddings, dimension, { neighbours, classes, signal });
+    context.progress({ phase: 'linear probe' });
+    const probe = await trainLinearProbe(known, { dimension, classes, seed, signal });
+    const predicted = highestClasses(linearScores(probe, asked.embeddings), classes);
+    return {
+      knnAccuracy: accuracyScore(asked.classes, nearest),
+      linearAccuracy: accuracyScore(asked.classes, predicted),
+      linearMacroF1: await macroF1Score(asked.classes, predicted, classes, seed, signal),
+      probe: await store.putJson({ labels, ...probe }, 'probe.json'),
+    };
+  },
+};
+
+interface Embedded {
+  readonly known: LabelledEmbeddings;
+  readonly asked: LabelledEmbeddings;
+  readonly dimension: number;
+}
+
+async function embed(
+  folder: string,
+  train: LabelledRows,
+  validation: LabelledRows,
+  context: StepContext,
+): Promise<Embedded> {
+  const model = await TextModel.load(folder);
+  try {
+    const texts = [...train.texts, ...validation.texts];
+    const { embeddings } = await model.runAll(texts, {
+      signal: context.signal,
+      onProgress: (done, total) => context.progress({ phase: 'embedding', done, total }),
+    });
+    if (!embeddings.every(Number.isFinite)) {
+      const row = Math.floor(embeddings.findIndex((value) => !Number.isFinite(value)) / model.config.dimension);
+      throw new EspalierError(
+        'BadModel',
+        `the encoder gives no finite embedding for row ${row}: ${JSON.stringify(texts[row]?.slice(0, 80))}`,
+        {
+          where: 'model.onnx',
+          fix: 'the weights hold NaN or infinite numbers, or overflow in this precision: use another candidate',
+        },
+      );
+    }
+    const { dimension } = model.config;
+    const border = train.texts.length * dimension;
+    return {
+      known: { embeddings: embeddings.subarray(0, border), classes: train.classes },
+      asked: { embeddings: embeddings.subarray(border), classes: validation.classes },
+      dimension,
+    };
+  } finally {
+    await model.release();
+  }
+}
+
+function accuracyScore(expected: Int32Array, predicted: Int32Array): Score {
+  const rows = expected.length;
+  if (rows === 0) return { value: null, interval: null, rows };
+  const correct = countCorrect(expected, predicted);
+  return { value: correct / rows, interval: wilsonInterval(correct, rows), rows };
+}
+
+async function macroF1Score(
+  expected: Int32Array,
+  predicted: Int32Array,
+  classes: number,
+  seed: number,
+  signal: AbortSignal,
+): Promise<Score> {
+  const value = macroF1(confusionMatrix(expected, predicted, classes), classes);
+  const interval = await bootstrapInterval(
+    expected.length,
+    (indices) => macroF1(confusionMatrix(expected, predicted, classes, indices), classes),
+    { seed, signal },
+  );
+  return { value: Number.isFinite(value) ? value : null, interval, rows: expected.length };
+}

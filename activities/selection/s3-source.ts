@@ -1,0 +1,118 @@
+/** A model in a bucket: listed for its identity, copied into the store as a snapshot. */
+import { createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import { forEachParallel, retrying } from '../../artifacts/concurrency.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
+import { toStorageError } from '../../artifacts/storage-errors.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+
+export interface S3Location {
+  readonly bucket: string;
+  readonly prefix: string;
+}
+export interface ListedObject {
+  readonly key: string;
+  /** Below the prefix. */
+  readonly path: string;
+  readonly size: number;
+  readonly etag: string;
+}
+
+/** A model folder has a dozen files; a prefix with more than this is not one. */
+const MAX_OBJECTS = 1000;
+
+/** Every object below the prefix, sorted. Throws NotFound when there is none, BadModel when there are too many. */
+export async function listModelObjects({ bucket, prefix }: S3Location): Promise<ListedObject[]> {
+  return withClient(bucket, prefix, async (client) => {
+    const root = `${prefix.replace(/\/+$/, '')}/`;
+    const objects: ListedObject[] = [];
+    let token: string | undefined;
+    do {
+      const page = await client.send(
+        new ListObjectsV2Command({ Bucket: bucket, Prefix: root, ContinuationToken: token }),
+      );
+      for (const { Key: key = '', Size: size = 0, ETag: etag = '' } of page.Contents ?? []) {
+        if (!key.endsWith('/')) objects.push({ key, path: key.slice(root.length), size, etag });
+      }
+      token = page.NextContinuationToken;
+    } while (token !== undefined && objects.length <= MAX_OBJECTS);
+    const where = `s3://${bucket}/${root}`;
+    if (objects.length === 0) throw new EspalierError('NotFound', `there is no object below ${where}`, { where });
+    if (objects.length > MAX_OBJECTS) {
+      throw new EspalierError('BadModel', `${where} holds more than ${MAX_OBJECTS} objects`, {
+        where,
+        fix: 'name the prefix of one model folder',
+      });
+    }
+    return objects.toSorted((left, right) => (left.path < right.path ? -1 : 1));
+  });
+}
+
+/** Copies the objects, at the versions that were listed, into the store as a tree. Throws Conflict when one changed since. */
+export async function snapshotModelObjects(
+  { bucket, prefix }: S3Location,
+  objects: readonly ListedObject[],
+  options: {
+    store: ArtifactStore;
+    workDir: string;
+    signal: AbortSignal;
+    onProgress: (done: number, total: number) => void;
+  },
+): Promise<ArtifactRef> {
+  return withClient(bucket, prefix, async (client) => {
+    const entries: { path: string; ref: ArtifactRef }[] = [];
+    const total = objects.reduce((sum, object) => sum + object.size, 0);
+    let done = 0;
+    await forEachParallel(objects, 4, options.signal, async (object, signal) => {
+      const file = join(options.workDir, `object-${objects.indexOf(object)}`);
+      await retrying(() => download(client, bucket, object, file, signal), signal);
+      const ref = await options.store.putFile(file, {
+        name: object.path,
+        mediaType: 'application/octet-stream',
+        signal,
+      });
+      await rm(file);
+      entries.push({ path: object.path, ref });
+      options.onProgress((done += object.size), total);
+    });
+    const sorted = entries.toSorted((left, right) => (left.path < right.path ? -1 : 1));
+    return options.store.putManifest(sorted, `s3://${bucket}/${prefix}`);
+  });
+}
+
+async function download(
+  client: S3Client,
+  bucket: string,
+  object: ListedObject,
+  file: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const command = new GetObjectCommand({ Bucket: bucket, Key: object.key, IfMatch: object.etag });
+  const { Body: body } = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+    if ((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode !== 412) throw error;
+    const where = `s3://${bucket}/${object.key}`;
+    throw new EspalierError('Conflict', `${where} changed while the model was read`, {
+      where,
+      fix: 'start again once nothing writes to it',
+    });
+  });
+  await pipeline(body as Readable, createWriteStream(file), { signal });
+}
+
+async function withClient<T>(bucket: string, key: string, work: (client: S3Client) => Promise<T>): Promise<T> {
+  const settings = { ...storeSettings(), bucket };
+  const client = createS3Client(settings);
+  try {
+    return await work(client);
+  } catch (error) {
+    throw toStorageError(error, settings, key);
+  } finally {
+    client.destroy();
+  }
+}

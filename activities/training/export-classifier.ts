@@ -1,0 +1,28 @@
+/** Step `training.export-classifier`: the tuned model as ONNX with probabilities, logits and the embedding drift is measured on. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExportClassifierInput, ExportedClassifier } from '../contract.ts';
+import type { StepDefinition } from '../step.ts';
+import { ExportClassifierResultSchema } from './job.ts';
+import { measureParity } from './parity.ts';
+import { runTask } from './run-task.ts';
+
+/** Throws BadModel when the export is not faithful. */
+export const exportClassifier: StepDefinition<ExportClassifierInput, ExportedClassifier> = {
+  type: 'training.export-classifier',
+  version: 1,
+  async run(input, context) {
+    const { store, workDir, signal } = context;
+    const model = join(workDir, 'model');
+    await store.checkout(input.model, model, { signal });
+    const task = { verb: 'export-classifier', model, out: join(workDir, 'out') } as const;
+    const result = ExportClassifierResultSchema.parse(await runTask(task, context));
+    context.progress({ phase: 'comparing onnxruntime with PyTorch' });
+    const parityMaxAbs = await measureParity(result.classifier, result.parity);
+    const [classifier, onnx] = await Promise.all([
+      store.putTree(result.classifier, 'classifier', { signal }),
+      stat(join(result.classifier, 'model.onnx')),
+    ]);
+    return { classifier, parityMaxAbs, sizeBytes: onnx.size };
+  },
+};

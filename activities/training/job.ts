@@ -1,0 +1,177 @@
+/** The training process's contract as TypeScript sees it (docs/training-process.md): jobs in, events out. No I/O. */
+import { z } from 'zod';
+import { ERROR_KINDS, EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
+import type { TrainingSpec } from '../../pipelines/definition.ts';
+
+export interface TrainTask {
+  readonly verb: 'train';
+  /** Folder: `config.json`, `model.safetensors`, tokenizer files. */
+  readonly model: string;
+  /** JSON-lines files of rows `{text, label}`. */
+  readonly train: string;
+  readonly validation: string;
+  readonly labels: readonly string[];
+  readonly pooling: 'mean' | 'cls';
+  readonly maxLength: number;
+  readonly training: TrainingSpec;
+  readonly device: 'auto' | 'cpu' | 'cuda';
+  /** Folder that receives the checkpoint folders. */
+  readonly checkpoints: string;
+  readonly out: string;
+  readonly resumeFrom?: string | null;
+  readonly checkpointEverySteps?: number | null;
+}
+export interface ExportEncoderTask {
+  readonly verb: 'export-encoder';
+  readonly model: string;
+  readonly pooling: 'mean' | 'cls';
+  readonly maxLength: number;
+  readonly layers: number | null;
+  readonly out: string;
+}
+export interface ExportClassifierTask {
+  readonly verb: 'export-classifier';
+  readonly model: string;
+  readonly out: string;
+}
+export type TrainerTask = TrainTask | ExportEncoderTask | ExportClassifierTask;
+export interface TrainerJob {
+  readonly version: 1;
+  readonly id: string;
+  /** Run in order by one process: its start costs seconds. */
+  readonly tasks: readonly TrainerTask[];
+}
+
+const envelope = { v: z.literal(1), seq: z.int(), t: z.number() };
+const count = z.int().min(0);
+const environment = { device: z.string(), threads: z.int() };
+
+/** One line of descriptor 3. */
+const TrainerEventSchema = z.discriminatedUnion('type', [
+  z.looseObject({ ...envelope, type: z.literal('starting'), pid: z.int() }),
+  z.looseObject({ ...envelope, type: z.literal('alive'), phase: z.string() }),
+  z.looseObject({ ...envelope, ...environment, type: z.literal('ready'), step: count.optional() }),
+  z.looseObject({
+    ...envelope,
+    type: z.literal('step'),
+    step: count,
+    total: count,
+    epoch: count,
+    loss: z.number(),
+    lr: z.number(),
+    gradNorm: z.number(),
+    samplesPerSecond: z.number(),
+  }),
+  z.looseObject({ ...envelope, type: z.literal('eval'), split: z.string(), epoch: count, step: count }),
+  z.looseObject({
+    ...envelope,
+    type: z.literal('checkpoint'),
+    path: z.string(),
+    step: count,
+    bytes: count,
+    manifestSha256: z.string(),
+  }),
+  z.looseObject({ ...envelope, type: z.literal('artifact'), task: count, verb: z.string() }),
+  z.looseObject({ ...envelope, type: z.literal('warning'), message: z.string() }),
+  z.looseObject({ ...envelope, type: z.literal('done'), results: z.array(z.record(z.string(), z.unknown())) }),
+  z.looseObject({
+    ...envelope,
+    type: z.literal('stopped'),
+    reason: z.string().nullable(),
+    step: count,
+    checkpoint: z.string().nullable(),
+  }),
+  z.looseObject({
+    ...envelope,
+    type: z.literal('error'),
+    code: z.int(),
+    message: z.string(),
+    kind: z.string().nullish(),
+    fix: z.string().nullish(),
+  }),
+]);
+export type TrainerEvent = z.infer<typeof TrainerEventSchema>;
+export type TrainerEventOf<Type extends TrainerEvent['type']> = Extract<TrainerEvent, { type: Type }>;
+const KNOWN_TYPES = new Set<unknown>(TrainerEventSchema.options.map((option) => option.shape.type.value));
+
+/** The event of a line; undefined for a type this version does not know: a newer trainer may say more. Throws TrainerFailed. */
+export function parseEvent(line: string): TrainerEvent | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    const type = (value as { type?: unknown } | null)?.type;
+    return typeof type === 'string' && !KNOWN_TYPES.has(type) ? undefined : TrainerEventSchema.parse(value);
+  } catch (error) {
+    throw new EspalierError(
+      'TrainerFailed',
+      `the training process wrote a line that is no event: ${line.slice(0, 200)}`,
+      {
+        fix: 'only events may go to descriptor 3 (docs/training-process.md)',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** What the `train` verb ends with. */
+export const TrainResultSchema = z.looseObject({
+  verb: z.literal('train'),
+  model: z.string(),
+  history: z.string(),
+  steps: z.int().min(1),
+  total: z.int().min(1),
+  bestEpoch: z.int().min(1),
+  trainLoss: z.number(),
+  trainAccuracy: z.number(),
+  validationLoss: z.number(),
+  validationAccuracy: z.number(),
+  environment: z.object({ ...environment, versions: z.record(z.string(), z.string()) }),
+});
+export const ExportEncoderResultSchema = z.looseObject({
+  verb: z.literal('export-encoder'),
+  weights: z.string(),
+  encoder: z.string(),
+  parity: z.string(),
+  dimension: z.int(),
+  layers: z.int(),
+  parameters: z.int(),
+});
+export const ExportClassifierResultSchema = z.looseObject({
+  verb: z.literal('export-classifier'),
+  classifier: z.string(),
+  parity: z.string(),
+});
+
+/** Exit codes that have a meaning, as error kinds. 0 is no error only together with a `done` event; 75 is a checkpointed stop. */
+export const EXIT_KINDS: Readonly<Record<number, ErrorKind>> = {
+  64: 'BadConfig',
+  65: 'BadData',
+  66: 'CheckpointIncompatible',
+  67: 'Diverged',
+  70: 'TrainerFailed',
+  71: 'OutOfMemory',
+  76: 'TrainerFailed',
+};
+export const EXIT_STOPPED = 75;
+
+/** How the process ended, as an error. `logTail` stands in where the process could not say anything itself. */
+export function exitError(
+  code: number | null,
+  signal: string | null,
+  event: TrainerEventOf<'error'> | undefined,
+  logTail: string,
+): EspalierError {
+  if (code !== null && event !== undefined && event.code === code) {
+    const narrowed =
+      code === 64 && event.kind != null && event.kind in ERROR_KINDS ? (event.kind as ErrorKind) : undefined;
+    const kind = narrowed ?? EXIT_KINDS[code] ?? 'TrainerFailed';
+    return new EspalierError(kind, event.message, event.fix == null ? {} : { fix: event.fix });
+  }
+  const how = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
+  const said = logTail === '' ? 'It wrote no log.' : `The end of its log:\n${logTail}`;
+  return new EspalierError('TrainerFailed', `the training process ${how} without saying why. ${said}`, {
+    fix:
+      signal === 'SIGKILL'
+        ? 'if the machine ran out of memory, use a smaller batchSize with more gradientAccumulation'
+        : 'see the log',
+  });
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../support/temporal.ts';
+
+const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+
+describe('the espalier command', function () {
+  this.timeout(30_000);
+  let folder: string;
+  let address: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'espalier-cli-'));
+    address = `127.0.0.1:${await freePort()}`;
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  async function espalier(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    const env = { ...process.env, ESPALIER_STATE: join(folder, 'state'), TEMPORAL_ADDRESS: address, NO_COLOR: '1' };
+    return new Promise((resolve) => {
+      const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      let [stdout, stderr] = ['', ''];
+      child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+      child.on('close', (code) => resolve({ code, stdout, stderr }));
+    });
+  }
+
+  it('says what there is', async () => {
+    const { code, stdout } = await espalier('--help');
+    assert.equal(code, 0);
+    for (const command of ['dev', 'run', 'runs', 'approvals', 'models', 'predict', 'pipelines', 'doctor']) assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
+    assert.doesNotMatch(stdout, /\bdemo\b/);
+  });
+
+  it('answers a wrong command with exit code 2', async () => {
+    assert.equal((await espalier('deplyo')).code, 2);
+    assert.equal((await espalier('run')).code, 2);
+  });
+
+  it('lists every mistake of a definition by path, as text and as JSON', async () => {
+    const file = join(folder, 'wrong.json');
+    await writeFile(file, JSON.stringify({ name: 'Wrong Name', task: 'text-classification', candidates: [{ id: 'a', model: 'pypi:x' }], training: { epochs: -1, epoch: 3 } }));
+    const { code, stderr } = await espalier('pipelines', 'check', file);
+    assert.equal(code, 2);
+    for (const path of ['name', 'data', 'candidates[0].model', 'training.epochs', 'training.epoch', 'approvals', 'deploy', 'intendedUse']) {
+      assert.ok(stderr.includes(`  ${path}:`), `${path} in\n${stderr}`);
+    }
+    const json = await espalier('--json', 'pipelines', 'check', file);
+    assert.equal(json.code, 2);
+    const { ok, problems } = JSON.parse(json.stdout) as { ok: boolean; problems: unknown[] };
+    assert.equal(ok, false);
+    assert.ok(problems.length >= 8);
+  });
+
+  it('checks the shipped pipeline', async () => {
+    const { code, stdout } = await espalier('--json', 'pipelines', 'check', 'support-intents');
+    assert.equal(code, 0);
+    assert.equal((JSON.parse(stdout) as { pipeline: { name: string } }).pipeline.name, 'support-intents');
+  });
+
+  it('says within seconds which address has no Temporal server, and what to do', async () => {
+    const { code, stderr } = await espalier('runs', 'list');
+    assert.equal(code, 1);
+    assert.ok(stderr.includes(`no Temporal server at ${address}`), stderr);
+    assert.match(stderr, /espalier dev/);
+  });
+
+  it('names a pipeline that does not exist, with exit code 5', async () => {
+    const { code, stderr } = await espalier('run', './nowhere.ts');
+    assert.equal(code, 5, stderr);
+    assert.match(stderr, /nowhere\.ts/);
+  });
+
+  it('prints errors as JSON too', async () => {
+    const { stdout } = await espalier('--json', 'runs', 'show', 'x');
+    assert.equal((JSON.parse(stdout) as { error: { kind: string } }).error.kind, 'TemporalUnavailable');
+  });
+});

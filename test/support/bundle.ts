@@ -1,0 +1,197 @@
+/** What packaging takes, for a tiny real classifier in a real store. */
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PackageModelInput, Score } from '../../activities/contract.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
+import type { ClassifierConfig } from '../../inference/config.ts';
+import { TextModel } from '../../inference/text-model.ts';
+import { PipelineSchema, type GateName, type Pipeline } from '../../pipelines/definition.ts';
+import { withStore, type TestStore } from './store.ts';
+import { writeTinyOnnx } from './tiny-onnx.ts';
+
+export const MODEL = 'tiny-parity';
+export const TEXTS = Array.from(
+  { length: 24 },
+  (_, row) => `a message about number ${row}${' and so on'.repeat(row % 4)}`,
+);
+
+let exported: Promise<string> | undefined;
+/** The tiny classifier's folder, exported once a process. Do not write to it. */
+export function tinyClassifier(): Promise<string> {
+  exported ??= mkdtemp(join(tmpdir(), 'espalier-test-classifier-')).then(async (folder) => {
+    await writeTinyOnnx(join(folder, 'model'), 'classifier');
+    return join(folder, 'model');
+  });
+  return exported;
+}
+
+export async function withServices(): Promise<TestStore & ActivityServices> {
+  return { ...(await withStore()), python: { executable: 'python', packages: 'none' } };
+}
+
+export function testPipeline(more: { readonly description?: string; readonly recordText?: boolean } = {}): Pipeline {
+  return PipelineSchema.parse({
+    name: 'parity',
+    description: more.description ?? 'Even or odd.',
+    task: 'text-classification',
+    data: { files: ['data.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'written for the tests' },
+    intendedUse: { commercial: true, domain: 'tests' },
+    candidates: [{ id: 'tiny', model: './tiny' }],
+    approvals: { review: { roles: ['legal'] }, release: { roles: ['product-owner'] } },
+    deploy: { model: MODEL, recordText: more.recordText ?? false },
+  });
+}
+
+export interface BundleOptions {
+  /** Another exported classifier's folder; the tiny one's when left out. */
+  readonly folder?: string;
+  readonly labels?: readonly string[];
+  readonly pipeline?: Pipeline;
+  readonly base?: Partial<PackageModelInput['base']>;
+  readonly baseFiles?: Readonly<Record<string, string>>;
+  readonly card?: string | null;
+}
+
+/** Everything packaging takes, stored; the reference is what the model really answers to `TEXTS`. */
+export async function packageInput(
+  services: ActivityServices,
+  options: BundleOptions = {},
+): Promise<PackageModelInput> {
+  const { store } = services;
+  const pipeline = options.pipeline ?? testPipeline();
+  const folder = options.folder ?? (await tinyClassifier());
+  const config = JSON.parse(await readFile(join(folder, 'classifier.json'), 'utf8')) as ClassifierConfig;
+  const labels = options.labels ?? config.labels;
+  const tree = async (name: string, files: Readonly<Record<string, string | Uint8Array>>) =>
+    store.putManifest(
+      await Promise.all(
+        Object.entries(files).map(async ([path, bytes]) => ({
+          path,
+          ref: await store.putBytes(bytes, { name: path, mediaType: 'application/octet-stream' }),
+        })),
+      ),
+      name,
+    );
+  const classifier = await tree('classifier', {
+    'model.onnx': await readFile(join(folder, 'model.onnx')),
+    'tokenizer.json': await readFile(join(folder, 'tokenizer.json')),
+    'classifier.json': JSON.stringify({ ...config, labels }),
+  });
+  const model = await TextModel.load(folder);
+  const output = await model.runAll(TEXTS);
+  await model.release();
+  const statistics: ReferenceStatistics = {
+    version: 1,
+    rows: TEXTS.length,
+    dimension: config.dimension,
+    labels,
+    embeddings: 'embeddings.f32',
+    probabilities: 'probabilities.f32',
+    textLengths: TEXTS.map((text) => text.length),
+  };
+  const reference = await tree('reference', {
+    'reference.json': JSON.stringify(statistics),
+    'embeddings.f32': bytesOf(output.embeddings),
+    'probabilities.f32': bytesOf(output.probabilities ?? new Float32Array()),
+  });
+  const rows = TEXTS.map((text, row) => `${JSON.stringify({ id: String(row), text, label: labels[row % 2] })}\n`).join(
+    '',
+  );
+  const dataset = await tree('dataset', { 'train.jsonl': rows, 'validation.jsonl': rows, 'test.jsonl': rows });
+  const card = options.card === undefined ? '---\nlicense: apache-2.0\nlanguage: en\n---\n# Tiny\n' : options.card;
+  const bytes = await store.putBytes('{}', { name: 'file', mediaType: 'application/json' });
+  const digest = bytes.digest;
+  const score = (value: number | null): Score => ({
+    value,
+    interval: value === null ? null : { low: value - 0.05, high: value + 0.05, confidence: 0.95 },
+    rows: TEXTS.length,
+  });
+  const gateNames = Object.keys(pipeline.gates) as GateName[];
+  const measures = Object.fromEntries(gateNames.map((name) => [name, score(0.9)])) as Record<GateName, Score>;
+  return {
+    model: pipeline.deploy.model,
+    pipeline,
+    definition: await store.putJson(pipeline, 'pipeline'),
+    classifier,
+    trained: {
+      model: await tree('trained', { 'config.json': '{}' }),
+      history: bytes,
+      log: bytes,
+      steps: 12,
+      bestEpoch: 2,
+      trainLoss: 0.1,
+      validationLoss: 0.2,
+      validationAccuracy: 0.9,
+      trainAccuracy: 0.95,
+      resumedAtSteps: [],
+      environment: { device: 'cpu', threads: 1, versions: { torch: '2.0' } },
+    },
+    dataset: {
+      dataset,
+      labels,
+      rows: { train: 24, validation: 24, test: 24 },
+      labelCounts: Object.fromEntries(labels.map((label) => [label, { train: 12, validation: 12, test: 12 }])),
+      dropped: {},
+      findings: [],
+      findingsFile: bytes,
+    },
+    evaluation: {
+      measures,
+      baselineAccuracy: score(0.8),
+      trainAccuracy: score(0.95),
+      validationAccuracy: score(0.9),
+      perLabel: labels.map((label) => ({ label, precision: 0.9, recall: null, f1: 0.9, support: 12 })),
+      confusion: [
+        [11, 1],
+        [1, 11],
+      ],
+      latency: { p50Ms: 1.25, p95Ms: 2.5, meanMs: 1.5, runs: 100, warmupRuns: 10 },
+      hardware: { cpu: 'test | cpu', cores: 2, arch: 'x64', runtime: 'onnxruntime-node' },
+      edgeInputs: [{ name: 'empty', ok: true, detail: 'answered' }],
+      mistakes: [],
+      details: bytes,
+      reference,
+    },
+    gates: {
+      verdict: 'pass',
+      gates: gateNames.map((name) => ({
+        name,
+        verdict: 'pass',
+        measured: 0.85,
+        score: measures[name],
+        threshold: 0.8,
+        direction: 'min',
+        reason: 'enough',
+      })),
+    },
+    base: {
+      candidateId: 'tiny',
+      source: 'hf:someone/tiny@0123456789abcdef0123456789abcdef01234567',
+      revision: '0123456789abcdef0123456789abcdef01234567',
+      card: card === null ? null : await store.putBytes(card, { name: 'README.md', mediaType: 'text/markdown' }),
+      licence: {
+        verdict: 'allow',
+        declared: 'apache-2.0',
+        spdx: 'Apache-2.0',
+        reasons: ['permissive'],
+        howToFix: [],
+        policyDigest: digest,
+      },
+      tree: null,
+      sizeBytes: null,
+      ...options.base,
+    },
+    baseModel: {
+      model: await tree('base', { 'config.json': '{}', ...(options.baseFiles ?? { LICENSE: 'Apache License 2.0 …' }) }),
+      quarantined: [{ path: 'pytorch_model.bin', reason: 'pickle' }],
+      parameters: 1000,
+      weightsBytes: 4000,
+    },
+  };
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

@@ -1,0 +1,131 @@
+/** The whole product on one machine, from source, in a state folder of its own: for tests that kill parts of it. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { OpenStore } from '../../artifacts/open.ts';
+import { decide } from '../../client/approvals.ts';
+import type { TemporalClient } from '../../client/connection.ts';
+import { showRun } from '../../client/runs.ts';
+import { prepareRun, startRun } from '../../client/start-run.ts';
+import { contextOf } from '../../cli/context.ts';
+import { DEMO_APPROVERS, startHost, type Host } from '../../cli/host.ts';
+import { ENDED, type WatchedRun } from '../../cli/watch.ts';
+import { checkPipeline } from '../../pipelines/check.ts';
+import type { PipelineDefinition } from '../../pipelines/definition.ts';
+import { tinyModel } from './tiny-model.ts';
+
+export interface TestHost extends Host {
+  readonly folder: string;
+  readonly stateDir: string;
+  readonly temporal: TemporalClient;
+  readonly store: OpenStore;
+  /** Process id of a child of the stack by its name, as it is now. */
+  pid(name: 'worker-pipeline' | 'worker-gpu' | 'model-server' | 'temporal' | 's3'): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export async function startTestHost(): Promise<TestHost> {
+  const folder = await mkdtemp(join(tmpdir(), 'espalier-host-'));
+  const stateDir = join(folder, 'state');
+  const host = await startHost(stateDir);
+  const context = contextOf({ ...process.env, ...host.stack.env, ESPALIER_SERVING_URL: host.servingUrl }, stateDir);
+  return {
+    ...host,
+    folder,
+    stateDir,
+    temporal: await context.temporal(),
+    store: await context.store(),
+    async pid(name) {
+      const { children } = JSON.parse(await readFile(join(stateDir, 'stack.json'), 'utf8')) as {
+        children: { name: string; pid: number }[];
+      };
+      const child = children.find((one) => one.name === name);
+      if (child === undefined) throw new Error(`no process ${name}`);
+      return child.pid;
+    },
+    async stop() {
+      await context.close();
+      await host.stack.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const TOPICS: Readonly<Record<string, readonly string[]>> = {
+  billing: ['invoice', 'charge', 'payment', 'card', 'receipt', 'tax'],
+  delivery: ['parcel', 'courier', 'address', 'shipping', 'tracking', 'late'],
+  account: ['password', 'login', 'email', 'profile', 'username', 'locked'],
+};
+
+/** 180 short rows of three separable topics, the same every time. */
+export function smallCsv(): string {
+  const rows = Object.entries(TOPICS).flatMap(([label, words]) =>
+    Array.from({ length: 60 }, (_, i) => {
+      const [a, b, c] = [words[i % 6], words[(i * 5 + 1) % 6], words[(i * 7 + 3) % 6]];
+      return `"message ${i} about my ${a} and the ${b}, also ${c} number ${i * 37}",${label}`;
+    }),
+  );
+  return `text,label\n${rows.join('\n')}\n`;
+}
+
+/** A small pipeline on a tiny random encoder: every stage is real, each takes seconds. Gates that a random encoder cannot pass are off. */
+export async function smallPipeline(changes: Partial<PipelineDefinition> = {}): Promise<PipelineDefinition> {
+  const off = { severity: 'off' } as const;
+  return {
+    name: 'small',
+    task: 'text-classification',
+    data: { files: ['data.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'made for this test' },
+    intendedUse: { commercial: true, domain: 'test' },
+    candidates: [{ id: 'tiny', model: await tinyModel() }],
+    selection: { maxLength: 32 },
+    training: { epochs: 2, batchSize: 8, checkpointEverySeconds: 1, earlyStoppingPatience: 0 },
+    gates: { accuracy: off, macroF1: off, worstLabelF1: off, gainOverProbe: off, trainValidationGap: off, flipRate: off },
+    approvals: { review: { roles: ['legal'] }, release: { roles: ['product-owner'] } },
+    deploy: { model: 'small' },
+    ...changes,
+  };
+}
+
+export async function startSmallRun(
+  host: TestHost,
+  runId: string,
+  definition: PipelineDefinition,
+  options: { readonly reuse?: boolean; readonly csv?: string } = {},
+): Promise<void> {
+  await writeFile(join(host.folder, 'data.csv'), options.csv ?? smallCsv());
+  const checked = checkPipeline(definition, { folder: host.folder });
+  if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
+  const prepared = await prepareRun(checked.pipeline, host.folder, host.store.store, {
+    startedBy: 'tester',
+    approvers: DEMO_APPROVERS,
+    reuse: options.reuse ?? true,
+    heartbeatSeconds: 6,
+  });
+  await startRun(host.temporal.client, prepared, { runId });
+}
+
+/** Follows a run to its end, gives both approvals on the way, and calls `onView` at every look. */
+export async function finishRun(host: TestHost, runId: string, onView?: (run: WatchedRun) => Promise<void>): Promise<WatchedRun> {
+  const voters = { review: 'lena-legal', release: 'omar-product' } as const;
+  for (;;) {
+    // A worker that was just killed answers no query: look again.
+    const run = await showRun(host.temporal.client, runId).catch(() => undefined);
+    if (run !== undefined) {
+      await onView?.(run);
+      const open = run.approvals.find(({ state }) => state === 'open');
+      if (open?.evidence !== undefined) {
+        await decide(host.temporal.client, runId, {
+          approval: open.approval,
+          decision: 'approve',
+          approver: voters[open.approval],
+          comment: 'test',
+          evidenceDigest: open.evidence.digest,
+        }).catch((error: unknown) => {
+          if (!/closed|timed out|deadline|cancelled/i.test(String(error))) throw error;
+        });
+      }
+      if (ENDED.has(run.state)) return run;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

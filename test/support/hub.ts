@@ -1,0 +1,75 @@
+/** A Hugging Face hub on loopback: what huggingface_hub 2.4 asks for, over one repository whose branch can move. */
+import { createHash } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface TestHub {
+  readonly endpoint: string;
+  /** `METHOD path` of every request, and the Authorization headers seen. */
+  readonly requests: string[];
+  readonly authorisations: Set<string>;
+  /** Makes a commit of the files and moves `main` to it: its id. */
+  commit(files: Readonly<Record<string, Buffer>>): string;
+  stop(): Promise<void>;
+}
+
+export async function startTestHub(repository: string): Promise<TestHub> {
+  const commits = new Map<string, Readonly<Record<string, Buffer>>>();
+  let head = '';
+  const requests: string[] = [];
+  const authorisations = new Set<string>();
+  const server: Server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://hub').pathname);
+    requests.push(`${request.method} ${path}`);
+    if (request.headers.authorization !== undefined) authorisations.add(request.headers.authorization);
+    const at = (revision: string | undefined): string => (revision === 'main' ? head : (revision ?? ''));
+    const info = new RegExp(`^/api/models/${repository}/revision/([^/]+)$`).exec(path);
+    const file = new RegExp(`^/${repository}/resolve/([^/]+)/(.+)$`).exec(path);
+    const commit = at(info?.[1] ?? file?.[1]);
+    const files = commits.get(commit);
+    if (files === undefined) {
+      const code = path.includes(repository) ? 'RevisionNotFound' : 'RepoNotFound';
+      response.writeHead(404, { 'X-Error-Code': code }).end();
+    } else if (info !== null) {
+      const siblings = Object.entries(files).map(([rfilename, bytes]) => ({
+        rfilename,
+        size: bytes.length,
+        blobId: blobId(bytes),
+        ...(isLarge(rfilename) ? { lfs: { sha256: sha256(bytes), size: bytes.length, pointerSize: 134 } } : {}),
+      }));
+      response.setHeader('Content-Type', 'application/json');
+      response.end(
+        JSON.stringify({ id: repository, modelId: repository, sha: commit, siblings, tags: [], downloads: 0 }),
+      );
+    } else {
+      const bytes = files[file?.[2] ?? ''];
+      if (bytes === undefined) return void response.writeHead(404, { 'X-Error-Code': 'EntryNotFound' }).end();
+      response.setHeader('X-Repo-Commit', commit);
+      response.setHeader('ETag', `"${isLarge(file?.[2] ?? '') ? sha256(bytes) : blobId(bytes)}"`);
+      response.setHeader('Content-Length', bytes.length);
+      response.end(request.method === 'HEAD' ? undefined : bytes);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    authorisations,
+    commit(files) {
+      head = createHash('sha1')
+        .update(JSON.stringify(Object.entries(files).map(([name, bytes]) => [name, sha256(bytes)])))
+        .digest('hex');
+      commits.set(head, files);
+      return head;
+    },
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const isLarge = (path: string): boolean => path.endsWith('.safetensors') || path.endsWith('.bin');
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+const blobId = (bytes: Buffer): string =>
+  createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');

@@ -1,0 +1,135 @@
+/** Releases of real bundles, approved as a run would leave them; and forged ones. */
+import type { ApprovalRecord, DeployModelInput, Deployment } from '../../activities/contract.ts';
+import { deployModel } from '../../activities/deployment/deploy-model.ts';
+import { packageModel } from '../../activities/deployment/package-model.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artifacts/bundle.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { packageInput, type BundleOptions } from './bundle.ts';
+import { runStep } from './step.ts';
+
+/** A run's finished release, up to the approval: all that `deployModel` takes. */
+export async function approvedRelease(
+  services: ActivityServices,
+  options: BundleOptions & {
+    readonly recordText?: boolean;
+    /** Changes the votes, or the evidence that they are about. */
+    readonly votes?: (vote: ApprovalRecord) => readonly ApprovalRecord[];
+    readonly evidenceBundle?: ArtifactRef;
+    /** Puts other files into the bundle, before the evidence names it: path → text, or null to leave it out. */
+    readonly bundleFiles?: Readonly<Record<string, string | Uint8Array | null>>;
+  } = {},
+): Promise<DeployModelInput> {
+  const { store } = services;
+  const input = await packageInput(services, options);
+  const packaged = await runStep(packageModel, input, services);
+  const bundle = await withFiles(services, packaged.bundle, options.bundleFiles ?? {});
+  const facts = {
+    run: {
+      id: 'test-run',
+      pipeline: 'parity',
+      startedBy: 'ada',
+      startedAt: '2026-01-01T00:00:00.000Z',
+      trigger: 'user',
+    },
+    pipeline: input.pipeline,
+    definition: input.definition,
+    steps: [],
+    exported: { classifier: input.classifier, parityMaxAbs: 0, sizeBytes: 1 },
+    gates: input.gates,
+    bundle: options.evidenceBundle ?? bundle,
+    approvals: [],
+  };
+  const html = await store.putBytes('<!doctype html>', { name: 'report.html', mediaType: 'text/html' });
+  const evidence = await store.putManifest(
+    [
+      { path: 'facts.json', ref: await store.putJson(facts, 'facts.json') },
+      { path: 'report.html', ref: html },
+    ],
+    'evidence',
+  );
+  const vote: ApprovalRecord = {
+    approval: 'release',
+    decision: 'approve',
+    approver: 'olga',
+    roles: ['product-owner'],
+    comment: 'fine',
+    evidenceDigest: evidence.digest,
+    at: '2026-01-02T00:00:00.000Z',
+  };
+  return {
+    model: input.model,
+    channel: 'production',
+    bundle,
+    evidence,
+    approvals: options.votes?.(vote) ?? [vote],
+    monitor: input.pipeline.monitor,
+    recordText: options.recordText ?? false,
+    runInput: html,
+  };
+}
+
+export async function deploy(
+  services: ActivityServices,
+  input: DeployModelInput,
+  runId = 'test-run',
+  servingTimeoutMs = 20_000,
+): Promise<Deployment> {
+  const call = { runId, stepId: 'deploy', input, reuse: true };
+  return deployModel(call, services, {
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    servingTimeoutMs,
+  });
+}
+
+/** Points the channel at a release as somebody with write access to the store could, past every check. */
+export async function forge(services: ActivityServices, input: DeployModelInput): Promise<void> {
+  const { store, pointers } = services;
+  const { model, channel, bundle, evidence, approvals, monitor, recordText, runInput } = input;
+  const key = channelKey(model, channel);
+  const before = await pointers.read<ChannelPointer>(key);
+  const previousBundle = before?.value.bundle.digest ?? null;
+  const release: ReleaseRecord = {
+    version: 1,
+    model,
+    channel,
+    runId: 'forged',
+    bundle: bundle.digest,
+    previousBundle,
+    evidence,
+    approvals,
+    monitor,
+    recordText,
+    runInput,
+  };
+  const pointer: ChannelPointer = {
+    version: 1,
+    model,
+    channel,
+    bundle,
+    release: await store.putJson(release, 'release'),
+    revision: (before?.value.revision ?? 0) + 1,
+    updatedAt: '2026-01-03T00:00:00.000Z',
+  };
+  if (!(await pointers.replace(key, pointer, before?.version))) throw new Error('the pointer moved under the test');
+}
+
+async function withFiles(
+  { store }: ActivityServices,
+  tree: ArtifactRef,
+  files: Readonly<Record<string, string | Uint8Array | null>>,
+): Promise<ArtifactRef> {
+  const kept = (await store.tree(tree)).entries.filter(({ path }) => !(path in files));
+  const added = Object.entries(files).flatMap(([path, bytes]) => (bytes === null ? [] : [{ path, bytes }]));
+  const mediaType = 'application/octet-stream';
+  return store.putManifest(
+    [
+      ...kept.map(({ path, digest, size }) => ({ path, ref: { digest, size, name: path, mediaType } })),
+      ...(await Promise.all(
+        added.map(async ({ path, bytes }) => ({ path, ref: await store.putBytes(bytes, { name: path, mediaType }) })),
+      )),
+    ],
+    'bundle',
+  );
+}

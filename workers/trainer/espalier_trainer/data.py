@@ -1,0 +1,99 @@
+"""Rows to token batches. Every choice is a pure function of (seed, epoch): there is no sampler state to save."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy
+import torch
+from tokenizers import Tokenizer
+
+from .events import BAD_DATA, TrainerError
+
+SHOWN_PROBLEMS = 20
+
+
+def pure_seed(*parts: object) -> int:
+    """A 63-bit seed from anything: H(seed, 'step', 17)."""
+    return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8]) >> 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Tokenised texts with their classes. `tokens`/`types`: one int32 array a row; `targets`: int64 [rows]."""
+
+    tokens: list[numpy.ndarray]
+    types: list[numpy.ndarray]
+    targets: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def read_rows(path: Path, labels: list[str]) -> tuple[list[str], list[int]]:
+    """Texts and classes of a JSON-lines file. Raises TrainerError 65 naming the first lines that are wrong."""
+    classes = {label: index for index, label in enumerate(labels)}
+    texts: list[str] = []
+    targets: list[int] = []
+    problems: list[str] = []
+    with path.open("rb") as stream:
+        for line_number, line in enumerate(stream, 1):
+            try:
+                row = json.loads(line)
+                text, label = row["text"], row["label"]
+            except (ValueError, KeyError, TypeError) as error:
+                problems.append(f"{path.name}:{line_number} is not a row with text and label ({type(error).__name__}: {error})")
+                continue
+            if not isinstance(text, str) or not text.strip():
+                problems.append(f"{path.name}:{line_number} has no text")
+            elif not isinstance(label, str) or label not in classes:
+                problems.append(f"{path.name}:{line_number} has the unknown label {label!r}")
+            else:
+                texts.append(text)
+                targets.append(classes[label])
+    if not problems and not texts:
+        problems.append(f"{path.name} has no rows")
+    if problems:
+        more = len(problems) - SHOWN_PROBLEMS
+        shown = problems[:SHOWN_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
+        raise TrainerError(BAD_DATA, "the training data are not usable: " + "; ".join(shown), problems=shown)
+    return texts, targets
+
+
+def tokenize(tokenizer: Tokenizer, texts: list[str], targets: list[int], max_length: int) -> Rows:
+    tokenizer.enable_truncation(max_length)
+    tokenizer.no_padding()
+    encodings = tokenizer.encode_batch(texts)
+    return Rows(
+        [numpy.asarray(encoding.ids, numpy.int32) for encoding in encodings],
+        [numpy.asarray(encoding.type_ids, numpy.int32) for encoding in encodings],
+        torch.tensor(targets, dtype=torch.int64),
+    )
+
+
+@lru_cache(maxsize=1)  # every step of an epoch asks for it
+def order(rows: int, seed: int, epoch: int) -> numpy.ndarray:
+    return numpy.random.Generator(numpy.random.PCG64(pure_seed(seed, "order", epoch))).permutation(rows)
+
+
+def step_batches(rows: int, seed: int, epoch: int, step_in_epoch: int, batch_size: int, accumulation: int) -> list[numpy.ndarray]:
+    """The micro-batches (row numbers) of one optimizer step; the epoch's last step may be short."""
+    first = step_in_epoch * batch_size * accumulation
+    chosen = order(rows, seed, epoch)[first : first + batch_size * accumulation]
+    return [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
+
+
+def collate(rows: Rows, indices: numpy.ndarray, pad: int, inputs: list[str], device: torch.device) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Inputs by name, int64 [batch, longest], padded on the right; targets int64 [batch]."""
+    longest = max(len(rows.tokens[index]) for index in indices)
+    arrays = {name: numpy.full((len(indices), longest), pad if name == "input_ids" else 0, numpy.int64) for name in inputs}
+    for row, index in enumerate(indices):
+        length = len(rows.tokens[index])
+        arrays["input_ids"][row, :length] = rows.tokens[index]
+        arrays["attention_mask"][row, :length] = 1
+        if "token_type_ids" in arrays:
+            arrays["token_type_ids"][row, :length] = rows.types[index]
+    targets = rows.targets[torch.from_numpy(numpy.ascontiguousarray(indices))]
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}, targets.to(device)

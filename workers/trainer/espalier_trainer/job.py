@@ -1,0 +1,168 @@
+"""The job file: complete and explicit. All mistakes are reported at once, each by its path; nothing has a default here
+but the two fields that do not touch the result. No heavy import: a bad job fails in milliseconds."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from .events import BAD_JOB, TrainerError
+
+Check = Callable[[object], str | None]
+
+
+def number(low: float, high: float = math.inf, *, above: bool = False) -> Check:
+    def check(value: object) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return "must be a finite number"
+        if value < low or value > high or (above and value == low):
+            return f"must be {'more than' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
+        return None
+
+    return check
+
+
+def integer(low: int, high: int = 2**31 - 1) -> Check:
+    def check(value: object) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            return f"must be an integer from {low} to {high}"
+        return None
+
+    return check
+
+
+def one_of(*choices: object) -> Check:
+    def check(value: object) -> str | None:
+        # 1 == True in Python: compare types as well
+        if any(type(value) is type(choice) and value == choice for choice in choices):
+            return None
+        return "must be one of " + ", ".join(map(json.dumps, choices))
+
+    return check
+
+
+def optional(inner: Check) -> Check:
+    return lambda value: None if value is None else inner(value)
+
+
+def text(value: object) -> str | None:
+    return None if isinstance(value, str) and value else "must be a non-empty string"
+
+
+def labels(value: object) -> str | None:
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(label, str) and label for label in value):
+        return "must be a list of at least two non-empty strings"
+    return None if len(set(value)) == len(value) else "must not repeat a label"
+
+
+def folder(value: object) -> str | None:
+    return text(value) or (None if Path(str(value)).is_dir() else f"is not a folder: {value}")
+
+
+def file(value: object) -> str | None:
+    return text(value) or (None if Path(str(value)).is_file() else f"is not a file: {value}")
+
+
+def fresh(value: object) -> str | None:
+    taken = isinstance(value, str) and Path(value).exists() and any(Path(value).iterdir())
+    return text(value) or (f"must be an empty or absent folder: {value}" if taken else None)
+
+
+FRACTION = number(0, 1)
+TRAINING = {
+    "method": one_of("full", "lora", "head"),
+    "epochs": integer(1, 1000),
+    "batchSize": integer(1, 4096),
+    "gradientAccumulation": integer(1, 1024),
+    "learningRate": number(0, above=True),
+    "headLearningRate": number(0, above=True),
+    "weightDecay": FRACTION,
+    "warmupFraction": FRACTION,
+    "schedule": one_of("linear", "cosine", "constant"),
+    "dropout": FRACTION,
+    "labelSmoothing": FRACTION,
+    "maxGradientNorm": number(0, above=True),
+    "classWeights": one_of(True, False),
+    "lora": {"rank": integer(1, 256), "alpha": number(0, above=True), "dropout": FRACTION},
+    "precision": one_of("fp32", "bf16"),
+    "seed": integer(0),
+    "earlyStoppingPatience": integer(0),
+    "checkpointEverySeconds": number(0, above=True),
+    "threads": integer(1, 256),
+}
+ENCODING = {"pooling": one_of("mean", "cls"), "maxLength": integer(8, 8192)}
+TASKS: dict[str, dict] = {
+    "train": {
+        "model": folder,
+        "train": file,
+        "validation": file,
+        "labels": labels,
+        **ENCODING,
+        "training": TRAINING,
+        "device": one_of("auto", "cpu", "cuda"),
+        "checkpoints": text,
+        "out": fresh,
+        "resumeFrom": optional(folder),
+        "checkpointEverySteps": optional(integer(1)),
+    },
+    "export-encoder": {"model": folder, **ENCODING, "layers": optional(integer(1, 1024)), "out": fresh},
+    "export-classifier": {"model": folder, "out": fresh},
+}
+MAY_BE_ABSENT = {"resumeFrom", "checkpointEverySteps"}
+
+
+def problems_of(value: object, spec: dict, path: str) -> list[str]:
+    if not isinstance(value, dict):
+        return [f"{path} must be an object"]
+    found = [f"{path}.{key} is not a field of the contract" for key in value if key not in spec and key != "verb"]
+    for key, rule in spec.items():
+        where = f"{path}.{key}"
+        if key not in value:
+            found += [] if key in MAY_BE_ABSENT else [f"{where} is missing"]
+        elif isinstance(rule, dict):
+            found += problems_of(value[key], rule, where)
+        elif problem := rule(value[key]):
+            found.append(f"{where} {problem}")
+    return found
+
+
+def job_problems(job: object) -> list[str]:
+    if not isinstance(job, dict):
+        return ["job must be an object"]
+    found = [f"job.{key} is not a field of the contract" for key in job if key not in ("version", "id", "tasks")]
+    if problem := one_of(1)(job.get("version")):
+        found.append(f"job.version {problem}")
+    if problem := text(job.get("id")):
+        found.append(f"job.id {problem}")
+    tasks = job.get("tasks")
+    if not isinstance(tasks, list) or not tasks:
+        return [*found, "job.tasks must be a non-empty list"]
+    for index, task in enumerate(tasks):
+        path = f"job.tasks[{index}]"
+        verb = task.get("verb") if isinstance(task, dict) else None
+        if problem := one_of(*TASKS)(verb):
+            found.append(f"{path}.verb {problem}")
+        else:
+            found += problems_of(task, TASKS[str(verb)], path)
+    return found
+
+
+def read_job(path: str) -> dict:
+    """The checked job. Raises TrainerError 64 with every mistake."""
+    try:
+        job = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainerError(BAD_JOB, f"cannot read the job file {path}: {error}") from error
+    if found := job_problems(job):
+        raise TrainerError(BAD_JOB, "the job is not valid: " + "; ".join(found), problems=found)
+    return job
+
+
+def sha256_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_json(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
