@@ -60,8 +60,7 @@ export function printError(error: unknown, json: boolean): void {
 }
 
 const coloured =
-  !process.env['NO_COLOR'] &&
-  (process.env['FORCE_COLOR'] ? process.env['FORCE_COLOR'] !== '0' : process.stderr.isTTY);
+  !process.env['NO_COLOR'] && (process.env['FORCE_COLOR'] ? process.env['FORCE_COLOR'] !== '0' : process.stderr.isTTY);
 const paint =
   (code: number) =>
   (text: string): string =>

@@ -1,4 +1,5 @@
 /** Follows a run in the terminal: a line a finished step, and one live line for what is going on. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { showRun } from '../client/runs.ts';
 import type { StepView } from '../workflows/messages.ts';
@@ -15,14 +16,13 @@ const MARKS: Partial<Record<StepView['state'], string>> = {
   failed: style.red('✗'),
 };
 
-/** Prints until `until` says stop; returns the last view. The run goes on whatever happens to the watcher. */
+/** Prints until `until` says stop; returns the last view. `printed` remembers the lines from one call to the next. */
 export async function watchRun(
   client: Client,
   runId: string,
   until: (run: WatchedRun) => boolean,
-  signal?: AbortSignal,
+  printed: Set<string> = new Set(),
 ): Promise<WatchedRun> {
-  const printed = new Set<string>();
   const live = liveLine();
   try {
     for (;;) {
@@ -31,15 +31,14 @@ export async function watchRun(
         const mark = MARKS[step.state];
         if (mark === undefined || printed.has(step.id)) continue;
         printed.add(step.id);
+        // One line tells why a candidate dropped out; its other steps never ran.
+        if (step.state === 'dropped' && step.startedAt === undefined) continue;
         live.clear();
         say(`${mark} ${step.title}${style.dim(note(step))}`);
       }
       if (until(run)) return run;
       live.show(status(run));
-      await new Promise((resolve, reject) => {
-        const timer = setTimeout(resolve, POLL_MS);
-        signal?.addEventListener('abort', () => (clearTimeout(timer), reject(signal.reason as Error)), { once: true });
-      });
+      await sleep(POLL_MS);
     }
   } finally {
     live.clear();

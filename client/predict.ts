@@ -31,8 +31,8 @@ export async function predict(serverUrl: string, model: string, texts: readonly 
     }
     return body;
   };
-  const metadata = await call<{ parameters?: { labels?: readonly string[] } }>('');
-  const labels = metadata.parameters?.labels ?? [];
+  const metadata = await call<{ parameters?: { labels?: string } }>('');
+  const labels = JSON.parse(metadata.parameters?.labels ?? '[]') as readonly string[];
   const { outputs } = await call<InferResponse>('/infer', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

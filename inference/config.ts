@@ -1,4 +1,9 @@
 /** `encoder.json` / `classifier.json` beside a `model.onnx`: all a Node process needs to run it on text. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { EspalierError } from '../artifacts/errors.ts';
+
 export interface EncoderConfig {
   readonly kind: 'encoder';
   /** Tokens; longer texts are truncated. */
@@ -13,4 +18,43 @@ export interface ClassifierConfig extends Omit<EncoderConfig, 'kind'> {
   readonly kind: 'classifier';
   /** Index = class. */
   readonly labels: readonly string[];
+}
+
+const shape = {
+  maxLength: z.int().min(2),
+  pooling: z.enum(['mean', 'cls']),
+  dimension: z.int().min(1),
+  inputs: z.array(z.enum(['input_ids', 'attention_mask', 'token_type_ids'])).min(1),
+};
+const FILES = [
+  ['classifier.json', z.object({ kind: z.literal('classifier'), ...shape, labels: z.array(z.string()).min(2) })],
+  ['encoder.json', z.object({ kind: z.literal('encoder'), ...shape })],
+] as const;
+
+/** Reads the config of a model folder, whichever of the two it has. Throws BadModel naming the file and the field. */
+export async function readModelConfig(directory: string): Promise<EncoderConfig | ClassifierConfig> {
+  for (const [name, schema] of FILES) {
+    const file = join(directory, name);
+    let text: string;
+    try {
+      text = await readFile(file, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      throw bad(file, (error as Error).message, error);
+    }
+    try {
+      return schema.parse(JSON.parse(text));
+    } catch (error) {
+      throw bad(file, error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message, error);
+    }
+  }
+  throw bad(directory, 'neither classifier.json nor encoder.json is there');
+}
+
+function bad(where: string, message: string, cause?: unknown): EspalierError {
+  return new EspalierError('BadModel', `the model's config cannot be used: ${message}`, {
+    where,
+    fix: 'use the folder that the export step wrote',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -31,7 +31,7 @@ const ALLOWED: readonly (readonly [pattern: RegExp, kind: FileKind, maxBytes: nu
   [/^\d{1,2}_(Pooling|Normalize|Dense)\/config\.json$/, 'json', MB],
   [/^(vocab|merges)\.txt$/, 'text', 64 * MB],
   [/^(README|MODEL_CARD)\.md$/i, 'text', 16 * MB],
-  [/^(licenses\/)?(LICEN[CS]E|NOTICE|COPYING)([-.][\w.-]{0,40})?$/i, 'text', 4 * MB],
+  [/^(licenses\/)?(LICEN[CS]E|NOTICE|COPYING)(-[\w.-]{1,40})?(\.(txt|md|rst))?$/i, 'text', 4 * MB],
 ];
 
 /** Why names that are no surprise stay outside. */
@@ -48,9 +48,11 @@ export function judgeName(
 ): { readonly kind: FileKind; readonly maxBytes: number } | { readonly reason: string } {
   if (path.startsWith('/') || /(^|[/\\])\.\.([/\\]|$)|\\|\0/.test(path))
     return { reason: 'points outside the model folder' };
-  const allowed = ALLOWED.find(([pattern]) => pattern.test(path));
+  const refused = REFUSED.find(([pattern]) => pattern.test(path));
+  const allowed =
+    path !== WEIGHTS && refused !== undefined ? undefined : ALLOWED.find(([pattern]) => pattern.test(path));
   if (allowed !== undefined) return { kind: allowed[1], maxBytes: allowed[2] };
-  return { reason: REFUSED.find(([pattern]) => pattern.test(path))?.[1] ?? 'is not needed by a text encoder' };
+  return { reason: refused?.[1] ?? 'is not needed by a text encoder' };
 }
 
 /**

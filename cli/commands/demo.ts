@@ -77,11 +77,13 @@ async function play(
     approvers: await context.approvers(),
   });
   const runId = await attachOrStart(client, prepared, options.again === true);
+  const printed = new Set<string>();
   for (;;) {
     const run = await watchRun(
       client,
       runId,
       (one) => ENDED.has(one.state) || one.approvals.some(({ state }) => state === 'open'),
+      printed,
     );
     if (ENDED.has(run.state)) break;
     await ask(context, await openApproval(context, runId), options.yes === true);

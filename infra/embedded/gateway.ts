@@ -59,6 +59,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const listen = ['--port', `${host}:${port}`, '--keep-alive', '--health', health, '--quiet'];
   const child = spawn(binary, [...listen, 'posix', dataDir], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    // A group of its own: Ctrl-C in the terminal must not end the store before the workers have left their checkpoints.
+    detached: true,
     // Credentials in the environment: an argument list is readable by every user of the machine.
     env: { PATH: process.env['PATH'], ROOT_ACCESS_KEY_ID: accessKey, ROOT_SECRET_ACCESS_KEY: secretKey },
   });

@@ -51,13 +51,23 @@ describe('a step as an activity', function () {
     const { activities } = fakeActivities({ prepareData: wrapped as unknown as Activities['prepareData'] });
     const runId = `step-${randomUUID()}`;
     return withWorkers(temporal.address, activities, async () => {
-      await startRun(temporal.client, { input: runInput({ reuse }), inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      await startRun(
+        temporal.client,
+        { input: runInput({ reuse }), inputRef: ref('input'), digest: digestJson(runId) },
+        { runId },
+      );
       for (;;) {
         const run = await showRun(temporal.client, runId);
         const data = run.steps.find(({ id }) => id === 'data');
         if (data?.finishedAt !== undefined) {
-          const failure = data.state === 'failed' || run.state === 'failed' ? await runOutcome(temporal.client, runId).catch((error: unknown) => error) : undefined;
-          await temporal.client.workflow.getHandle(runId).terminate().catch(() => undefined);
+          const failure =
+            data.state === 'failed' || run.state === 'failed'
+              ? await runOutcome(temporal.client, runId).catch((error: unknown) => error)
+              : undefined;
+          await temporal.client.workflow
+            .getHandle(runId)
+            .terminate()
+            .catch(() => undefined);
           return { data, failure: failure as EspalierError | undefined };
         }
         await new Promise((resolve) => setTimeout(resolve, 50));
@@ -103,7 +113,9 @@ describe('a step as an activity', function () {
     let calls = 0;
     const run = (): Promise<object> => {
       calls += 1;
-      return Promise.reject(new EspalierError('BadData', 'no column "text"', { where: 'a.csv', fix: 'name the column' }));
+      return Promise.reject(
+        new EspalierError('BadData', 'no column "text"', { where: 'a.csv', fix: 'name the column' }),
+      );
     };
     const { failure } = await runData({ type: `bad.${randomUUID()}`, run });
     assert.equal(calls, 1);
@@ -118,7 +130,9 @@ describe('a step as an activity', function () {
   });
 
   /** `Internal` is retried ten times: for this test the first failure is enough. */
-  async function runDataOnce(run: StepDefinition<PrepareDataInput, unknown>['run']): Promise<{ failure: Error | undefined }> {
+  async function runDataOnce(
+    run: StepDefinition<PrepareDataInput, unknown>['run'],
+  ): Promise<{ failure: Error | undefined }> {
     let failure: Error | undefined;
     const definition: StepDefinition<PrepareDataInput, unknown> = { type: `large.${randomUUID()}`, version: 1, run };
     const wrapped = stepActivity(definition, { ...storage, python: { executable: '', packages: '' } });
@@ -134,7 +148,11 @@ describe('a step as an activity', function () {
     });
     const runId = `step-${randomUUID()}`;
     await withWorkers(temporal.address, activities, async () => {
-      await startRun(temporal.client, { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      await startRun(
+        temporal.client,
+        { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) },
+        { runId },
+      );
       while (failure === undefined) await new Promise((resolve) => setTimeout(resolve, 50));
       await temporal.client.workflow.getHandle(runId).terminate();
     });

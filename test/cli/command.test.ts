@@ -21,7 +21,10 @@ describe('the espalier command', function () {
   async function espalier(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const env = { ...process.env, ESPALIER_STATE: join(folder, 'state'), TEMPORAL_ADDRESS: address, NO_COLOR: '1' };
     return new Promise((resolve) => {
-      const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       let [stdout, stderr] = ['', ''];
       child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
       child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
@@ -32,7 +35,8 @@ describe('the espalier command', function () {
   it('says what there is', async () => {
     const { code, stdout } = await espalier('--help');
     assert.equal(code, 0);
-    for (const command of ['dev', 'run', 'runs', 'approvals', 'models', 'predict', 'pipelines', 'doctor']) assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
+    for (const command of ['dev', 'run', 'runs', 'approvals', 'models', 'predict', 'pipelines', 'doctor'])
+      assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
     assert.doesNotMatch(stdout, /\bdemo\b/);
   });
 
@@ -43,10 +47,27 @@ describe('the espalier command', function () {
 
   it('lists every mistake of a definition by path, as text and as JSON', async () => {
     const file = join(folder, 'wrong.json');
-    await writeFile(file, JSON.stringify({ name: 'Wrong Name', task: 'text-classification', candidates: [{ id: 'a', model: 'pypi:x' }], training: { epochs: -1, epoch: 3 } }));
+    await writeFile(
+      file,
+      JSON.stringify({
+        name: 'Wrong Name',
+        task: 'text-classification',
+        candidates: [{ id: 'a', model: 'pypi:x' }],
+        training: { epochs: -1, epoch: 3 },
+      }),
+    );
     const { code, stderr } = await espalier('pipelines', 'check', file);
     assert.equal(code, 2);
-    for (const path of ['name', 'data', 'candidates[0].model', 'training.epochs', 'training.epoch', 'approvals', 'deploy', 'intendedUse']) {
+    for (const path of [
+      'name',
+      'data',
+      'candidates[0].model',
+      'training.epochs',
+      'training.epoch',
+      'approvals',
+      'deploy',
+      'intendedUse',
+    ]) {
       assert.ok(stderr.includes(`  ${path}:`), `${path} in\n${stderr}`);
     }
     const json = await espalier('--json', 'pipelines', 'check', file);

@@ -14,14 +14,18 @@ describe('--set', () => {
   for (const [setting, expected] of cases) {
     it(`${setting} changes that value and no other`, () => {
       assert.deepEqual(applySettings(definition, [setting]), expected);
-      assert.deepEqual(definition, { training: { epochs: 4 }, candidates: [{ id: 'one' }] }, 'the original is untouched');
+      assert.deepEqual(
+        definition,
+        { training: { epochs: 4 }, candidates: [{ id: 'one' }] },
+        'the original is untouched',
+      );
     });
   }
 
   for (const setting of ['epochs', '=2', '__proto__.polluted=1', 'a..b=1', 'training.epochs.deep=1']) {
     it(`${setting} is refused`, () => {
       assert.throws(() => applySettings(definition, [setting]), { kind: 'BadConfig' });
-      assert.equal((({}) as Record<string, unknown>)['polluted'], undefined);
+      assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
     });
   }
 });

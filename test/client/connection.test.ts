@@ -7,12 +7,15 @@ describe('reaching Temporal', () => {
   it('says within two seconds that nothing listens, with the address and a way out', async () => {
     const address = `127.0.0.1:${await freePort()}`;
     const begin = Date.now();
-    await assert.rejects(connectTemporal({ TEMPORAL_ADDRESS: address }), (error: { kind: string; message: string; fix: string }) => {
-      assert.equal(error.kind, 'TemporalUnavailable');
-      assert.ok(error.message.includes(address));
-      assert.match(error.fix, /TEMPORAL_ADDRESS/);
-      return true;
-    });
+    await assert.rejects(
+      connectTemporal({ TEMPORAL_ADDRESS: address }),
+      (error: { kind: string; message: string; fix: string }) => {
+        assert.equal(error.kind, 'TemporalUnavailable');
+        assert.ok(error.message.includes(address));
+        assert.match(error.fix, /TEMPORAL_ADDRESS/);
+        return true;
+      },
+    );
     assert.ok(Date.now() - begin < 2000);
   });
 
@@ -21,7 +24,9 @@ describe('reaching Temporal', () => {
   });
 
   it('says that something else listens there', async () => {
-    const server = createServer((socket) => socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    const server = createServer((socket) =>
+      socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    );
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
     try {

@@ -79,7 +79,14 @@ export async function smallPipeline(changes: Partial<PipelineDefinition> = {}): 
     candidates: [{ id: 'tiny', model: await tinyModel() }],
     selection: { maxLength: 32 },
     training: { epochs: 2, batchSize: 8, checkpointEverySeconds: 1, earlyStoppingPatience: 0 },
-    gates: { accuracy: off, macroF1: off, worstLabelF1: off, gainOverProbe: off, trainValidationGap: off, flipRate: off },
+    gates: {
+      accuracy: off,
+      macroF1: off,
+      worstLabelF1: off,
+      gainOverProbe: off,
+      trainValidationGap: off,
+      flipRate: off,
+    },
     approvals: { review: { roles: ['legal'] }, release: { roles: ['product-owner'] } },
     deploy: { model: 'small' },
     ...changes,
@@ -105,7 +112,11 @@ export async function startSmallRun(
 }
 
 /** Follows a run to its end, gives both approvals on the way, and calls `onView` at every look. */
-export async function finishRun(host: TestHost, runId: string, onView?: (run: WatchedRun) => Promise<void>): Promise<WatchedRun> {
+export async function finishRun(
+  host: TestHost,
+  runId: string,
+  onView?: (run: WatchedRun) => Promise<void>,
+): Promise<WatchedRun> {
   const voters = { review: 'lena-legal', release: 'omar-product' } as const;
   for (;;) {
     // A worker that was just killed answers no query: look again.

@@ -18,7 +18,8 @@ let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 let installed = false;
 
 function quiet(): void {
-  if (!installed) Runtime.install({
+  if (!installed)
+    Runtime.install({
       logger: new DefaultLogger('ERROR'),
       shutdownSignals: [],
       telemetryOptions: { logging: { filter: 'OFF' } },

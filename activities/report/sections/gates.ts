@@ -1,7 +1,7 @@
 /** Each gate: what was measured, against what, and the verdict with its reason. */
 import type { GateResult } from '../../contract.ts';
 import type { GateName } from '../../../pipelines/definition.ts';
-import { decimal, interval, megabytes, milliseconds, percent, significant } from '../format.ts';
+import { decimal, megabytes, milliseconds, percent, score, significant } from '../format.ts';
 import { badge, html, table } from '../html.ts';
 import type { Section } from '../page.ts';
 
@@ -44,8 +44,7 @@ export const gatesSection: Section = {
         [
           { title: 'Gate', cell: (gate: GateResult) => GATES[gate.name].title },
           { title: 'Verdict', cell: (gate) => badge(VERDICTS[gate.verdict], gate.verdict) },
-          { title: 'Measured', numeric: true, cell: (gate) => show(gate)(gate.score.value) },
-          { title: 'Interval', numeric: true, cell: (gate) => interval(gate.score.interval, show(gate)) },
+          { title: 'Measured, interval', numeric: true, cell: (gate) => score(gate.score, show(gate)) },
           { title: 'Judged', numeric: true, cell: (gate) => show(gate)(gate.measured) },
           {
             title: 'Threshold',

@@ -1,0 +1,80 @@
+/**
+ * What Espalier adds to a step: 10 no-op steps in a row and a fan-out of 50, through the engine and the step wrapper
+ * (graph, key, look-up and record in S3), against the same written directly on the SDK. Prints ratios of one run.
+ *
+ *   npx tsx bench/orchestration.ts [rounds]
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { stepActivity } from '../activities/step.ts';
+import { openStore } from '../artifacts/open.ts';
+import { connectTemporal } from '../client/connection.ts';
+import { startStack } from '../infra/embedded/stack.ts';
+
+const rounds = Number(process.argv[2] ?? 7);
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+const folder = await mkdtemp(join(tmpdir(), 'espalier-bench-'));
+const stack = await startStack({ stateDir: folder });
+const env = { ...process.env, ...stack.env };
+const temporal = await connectTemporal(env);
+const { store, pointers, close } = await openStore(env);
+const salt = randomUUID();
+const services = { store, pointers, python: { executable: '', packages: '' } };
+const step = stepActivity<number, number>(
+  // A fresh key a call: the bench measures a computed step, not a reused one.
+  {
+    type: 'bench.noop',
+    version: 1,
+    environment: () => Promise.resolve(`${salt}${randomUUID()}`),
+    run: (input) => Promise.resolve(input),
+  },
+  services,
+);
+const connection = await NativeConnection.connect({ address: temporal.address });
+const worker = await Worker.create({
+  connection,
+  taskQueue: 'bench',
+  workflowBundle: await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./orchestration/workflows.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  }),
+  activities: { plain: (input: number) => Promise.resolve(input), step },
+});
+
+async function milliseconds(workflow: string, count: number): Promise<number> {
+  const workflowId = `${workflow}-${randomUUID()}`;
+  const begin = performance.now();
+  await temporal.client.workflow.execute(workflow, { workflowId, taskQueue: 'bench', args: [count, workflowId] });
+  return performance.now() - begin;
+}
+
+const median = (values: number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+await worker.runUntil(async () => {
+  for (const [shape, count] of [
+    ['Steps', 10],
+    ['FanOut', 50],
+  ] as const) {
+    const times = { direct: [] as number[], engine: [] as number[] };
+    for (let round = -1; round < rounds; round++) {
+      // Interleaved, and the first round (cold caches) is dropped.
+      const direct = await milliseconds(`direct${shape}`, count);
+      const engine = await milliseconds(`engine${shape}`, count);
+      if (round >= 0) (times.direct.push(direct), times.engine.push(engine));
+    }
+    const [direct, engine] = [median(times.direct), median(times.engine)];
+    console.log(
+      `${shape} × ${count}: espalier ${engine.toFixed(0)} ms, SDK ${direct.toFixed(0)} ms, ratio ${(engine / direct).toFixed(2)} (goal ≤ 1.3; medians of ${rounds})`,
+    );
+  }
+});
+await connection.close();
+await temporal.close();
+close();
+await stack.stop();
+await rm(folder, { recursive: true, force: true });

@@ -1,0 +1,90 @@
+/** onnxruntime-node behind the two calls this room needs, with its settings and their reasons. */
+import { access } from 'node:fs/promises';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { EspalierError } from '../artifacts/errors.ts';
+import type { TokenBatch } from './tokenizer.ts';
+
+export interface Session {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly session: InferenceSession;
+  release(): Promise<void>;
+}
+
+/** Opens an ONNX file and checks that it has the inputs and outputs its config promises. Throws BadModel. */
+export async function openSession(
+  file: string,
+  options: { readonly inputs: readonly string[]; readonly outputs: readonly string[]; readonly threads: number },
+): Promise<Session> {
+  const session = await open(file, options.threads);
+  const missing = [
+    ...unlike(options.inputs, session.inputNames).map((name) => `input '${name}'`),
+    ...options.outputs.filter((name) => !session.outputNames.includes(name)).map((name) => `output '${name}'`),
+  ];
+  if (missing.length > 0) {
+    await session.release();
+    throw new EspalierError(
+      'BadModel',
+      `the graph does not fit its config in ${missing.join(', ')}: it takes ${session.inputNames.join(', ')} and gives ${session.outputNames.join(', ')}`,
+      { where: file, fix: 'export the model again with its config' },
+    );
+  }
+  return { inputs: options.inputs, outputs: options.outputs, session, release: () => session.release() };
+}
+
+/** Runs one batch; each output as a flat Float32Array by name. Throws BadModel where the graph refuses the batch. */
+export async function runSession(
+  session: Session,
+  batch: TokenBatch,
+  file: string,
+): Promise<ReadonlyMap<string, Float32Array>> {
+  const shape = [batch.rows, batch.length];
+  const values: Record<string, BigInt64Array> = {
+    input_ids: batch.ids,
+    attention_mask: batch.mask,
+    token_type_ids: batch.types,
+  };
+  const feeds: Record<string, Tensor> = {};
+  for (const name of session.inputs) {
+    const value = values[name];
+    if (value !== undefined) feeds[name] = new Tensor('int64', value, shape);
+  }
+  try {
+    const results = await session.session.run(feeds, [...session.outputs]);
+    return new Map(
+      Object.entries(results).flatMap(([name, tensor]) =>
+        tensor.data instanceof Float32Array ? [[name, tensor.data] as const] : [],
+      ),
+    );
+  } catch (error) {
+    throw new EspalierError(
+      'BadModel',
+      `the graph fails on ${batch.rows} texts of ${batch.length} tokens: ${(error as Error).message}`,
+      { where: file, cause: error },
+    );
+  }
+}
+
+async function open(file: string, threads: number): Promise<InferenceSession> {
+  try {
+    await access(file);
+    return await InferenceSession.create(file, {
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      // Spinning threads on shared cores cost 15–30 ms of CPU a request (measured): they sleep instead.
+      extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+      logSeverityLevel: 3,
+    });
+  } catch (error) {
+    throw new EspalierError('BadModel', `model.onnx cannot be loaded: ${(error as Error).message}`, {
+      where: file,
+      fix: 'export the model again',
+      cause: error,
+    });
+  }
+}
+
+function unlike(expected: readonly string[], found: readonly string[]): string[] {
+  return [...expected.filter((name) => !found.includes(name)), ...found.filter((name) => !expected.includes(name))];
+}

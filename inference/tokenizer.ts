@@ -1,0 +1,99 @@
+/**
+ * Text to token ids, by the Rust tokenizer that the trainer uses through Python (npm `tokenizers`): parity with the
+ * Python package is tested (test/inference/tokenizer.test.ts), id by id.
+ *
+ * Text that spells a special token (`[SEP]`, `<s>`) becomes that token, here and in training alike: the package for
+ * Node has no switch for it, and a difference between training and serving would be worse than a strange input.
+ */
+import { readFile } from 'node:fs/promises';
+import { Tokenizer } from 'tokenizers';
+import { EspalierError } from '../artifacts/errors.ts';
+
+/** Token ids of some texts, padded to the longest: row-major [rows, length]. */
+export interface TokenBatch {
+  readonly rows: number;
+  readonly length: number;
+  readonly ids: BigInt64Array;
+  readonly mask: BigInt64Array;
+  readonly types: BigInt64Array;
+}
+
+type Encoded = Awaited<ReturnType<Tokenizer['encode']>>;
+
+export class TextTokenizer {
+  readonly #tokenizer: Tokenizer;
+  readonly #padId: bigint;
+
+  private constructor(tokenizer: Tokenizer, padId: number) {
+    this.#tokenizer = tokenizer;
+    this.#padId = BigInt(padId);
+  }
+
+  /** Reads a `tokenizer.json`; texts are cut to `maxLength` tokens, special tokens included. Throws BadModel. */
+  static async load(file: string, maxLength: number): Promise<TextTokenizer> {
+    try {
+      const text = await readFile(file, 'utf8');
+      const tokenizer = Tokenizer.fromString(text);
+      tokenizer.disablePadding();
+      tokenizer.setTruncation(maxLength);
+      return new TextTokenizer(tokenizer, padId(tokenizer, JSON.parse(text)));
+    } catch (error) {
+      throw new EspalierError('BadModel', `tokenizer.json cannot be used: ${(error as Error).message}`, {
+        where: file,
+        fix: 'save the model with a fast tokenizer (transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…))',
+        cause: error,
+      });
+    }
+  }
+
+  /** The token ids of one text, neither padded nor split. */
+  async ids(text: string): Promise<number[]> {
+    return (await this.#tokenizer.encode(text)).getIds();
+  }
+
+  /** Encodes texts in order, into batches of at most `maxTokens` = rows × longest each (one text always fits). */
+  async encode(texts: readonly string[], maxTokens: number): Promise<TokenBatch[]> {
+    if (texts.length === 0) return [];
+    const encoded = await this.#tokenizer.encodeBatch([...texts]);
+    const batches: TokenBatch[] = [];
+    let group: Encoded[] = [];
+    let longest = 1;
+    for (const one of encoded) {
+      const length = Math.max(longest, one.getLength());
+      if (group.length > 0 && (group.length + 1) * length > maxTokens) {
+        batches.push(this.#pad(group, longest));
+        group = [];
+        longest = 1;
+      }
+      group.push(one);
+      longest = Math.max(longest, one.getLength());
+    }
+    batches.push(this.#pad(group, longest));
+    return batches;
+  }
+
+  /** `length` is at least 1: a tokenizer without special tokens makes nothing of an empty text, and the graph needs a column. */
+  #pad(encoded: readonly Encoded[], length: number): TokenBatch {
+    const rows = encoded.length;
+    const ids = new BigInt64Array(rows * length).fill(this.#padId);
+    const mask = new BigInt64Array(rows * length);
+    const types = new BigInt64Array(rows * length);
+    encoded.forEach((one, row) => {
+      const typeIds = one.getTypeIds();
+      one.getIds().forEach((id, column) => {
+        const at = row * length + column;
+        ids[at] = BigInt(id);
+        mask[at] = 1n;
+        types[at] = BigInt(typeIds[column] ?? 0);
+      });
+    });
+    return { rows, length, ids, mask, types };
+  }
+}
+
+/** The file's own padding id where it has one; else its padding token by the two usual names; else 0 (masked out anyway). */
+function padId(tokenizer: Tokenizer, file: unknown): number {
+  const padding = (file as { padding?: { pad_id?: unknown } | null }).padding;
+  if (typeof padding?.pad_id === 'number') return padding.pad_id;
+  return tokenizer.tokenToId('[PAD]') ?? tokenizer.tokenToId('<pad>') ?? 0;
+}

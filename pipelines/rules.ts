@@ -1,0 +1,243 @@
+/**
+ * The rules between fields, which a schema of single fields cannot say. Each rule looks only at sections that parse on
+ * their own, so that one mistake does not hide another.
+ */
+import { statSync, type Stats } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { z } from 'zod';
+import { EspalierError } from '../artifacts/errors.ts';
+import type { Problem } from './check.ts';
+import { CandidateSchema, DataSchema, GatesSchema, MonitorSchema, PipelineSchema } from './definition.ts';
+import type { GateName, Pipeline } from './definition.ts';
+import { parseModelSource } from './sources.ts';
+
+type Data = Pipeline['data'];
+
+/** Problems and notes of a definition, parsed or not; local files are looked for when its folder is given. */
+export function crossProblems(
+  value: unknown,
+  folder: string | undefined,
+): { readonly problems: readonly Problem[]; readonly notes: readonly Problem[] } {
+  const raw: Record<string, unknown> = typeof value === 'object' && value !== null ? { ...value } : {};
+  const problems: Problem[] = [];
+  const notes: Problem[] = [];
+  const data = DataSchema.safeParse(raw['data']);
+  if (data.success) problems.push(...dataProblems(data.data), ...fileProblems(data.data, folder));
+  if (Array.isArray(raw['candidates'])) {
+    const checked = candidateProblems(raw['candidates'], folder);
+    problems.push(...checked.problems);
+    notes.push(...checked.notes);
+  }
+  problems.push(...gateProblems(raw['gates']));
+  const monitor = MonitorSchema.safeParse(raw['monitor'] ?? {});
+  if (monitor.success && monitor.data.windowRows < monitor.data.minRows) {
+    problems.push({
+      path: 'monitor.windowRows',
+      message: `${monitor.data.windowRows} rows are fewer than minRows (${monitor.data.minRows}): no check would ever decide`,
+      fix: 'raise windowRows or lower minRows',
+    });
+  }
+  const approvals = PipelineSchema.shape.approvals.safeParse(raw['approvals']);
+  for (const [name, rule] of Object.entries(approvals.data ?? {})) {
+    problems.push(...repeated(rule.roles, `approvals.${name}.roles`, 'role'));
+  }
+  return { problems, notes };
+}
+
+function dataProblems(data: Data): readonly Problem[] {
+  const problems: Problem[] = repeated(data.labels ?? [], 'data.labels', 'label');
+  if (data.text === data.label) {
+    problems.push({
+      path: 'data.label',
+      message: `is the same column as data.text ('${data.text}')`,
+      fix: 'name the column of the label',
+    });
+  }
+  const { train, validation, test } = data.split;
+  const sum = train + validation + test;
+  // Shares are written in decimal: 0.7 + 0.15 + 0.15 is off by a rounding error in binary.
+  if (Math.abs(sum - 1) > 1e-9) {
+    problems.push({
+      path: 'data.split',
+      message: `the shares add up to ${Number(sum.toFixed(6))}, not 1`,
+      fix: 'make train + validation + test = 1',
+    });
+  }
+  const declared = Array.isArray(data.files) ? {} : data.files;
+  const derived = {
+    train: true,
+    validation: !('validation' in declared && declared.validation),
+    test: !('test' in declared && declared.test),
+  };
+  for (const split of ['train', 'validation', 'test'] as const) {
+    if (derived[split] && data.split[split] === 0) {
+      problems.push({
+        path: `data.split.${split}`,
+        message: 'is 0, and no file is declared for it',
+        fix: `give it a share, or a file in data.files.${split}`,
+      });
+    }
+  }
+  return problems;
+}
+
+/** Data files by path, with where the definition names them. */
+function namedFiles(files: Data['files']): readonly { readonly path: string; readonly file: string }[] {
+  const of = (list: readonly string[], at: string) => list.map((file, index) => ({ path: `${at}[${index}]`, file }));
+  if (Array.isArray(files)) return of(files, 'data.files');
+  return (['train', 'validation', 'test'] as const).flatMap((split) => of(files[split] ?? [], `data.files.${split}`));
+}
+
+const S3_OBJECT = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/.+[^/]$/;
+
+function fileProblems(data: Data, folder: string | undefined): readonly Problem[] {
+  const seen = new Map<string, string>();
+  return namedFiles(data.files).flatMap(({ path, file }): readonly Problem[] => {
+    const problems: Problem[] = [];
+    const earlier = seen.get(file);
+    if (earlier !== undefined)
+      problems.push({ path, message: `names '${file}' again (also ${earlier})`, fix: 'name each file once' });
+    seen.set(file, path);
+    if (data.format === undefined && !/\.(csv|jsonl)$/i.test(file)) {
+      problems.push({
+        path,
+        message: `the format of '${file}' cannot be told by its ending`,
+        fix: 'rename it to .csv or .jsonl, or set data.format',
+      });
+    }
+    const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(file)?.[1]?.toLowerCase();
+    if (scheme === 's3') {
+      if (!S3_OBJECT.test(file))
+        problems.push({ path, message: `'${file}' is not an S3 object`, fix: "write 's3://BUCKET/KEY'" });
+    } else if (scheme !== undefined) {
+      problems.push({
+        path,
+        message: `data cannot be read from '${scheme}://'`,
+        fix: 'download the file, or put it into S3',
+      });
+    } else if (folder !== undefined) {
+      const found = look(resolve(folder, file));
+      if (found === undefined)
+        problems.push({
+          path,
+          message: `there is no file '${file}' in ${folder}`,
+          fix: "paths are relative to the definition's folder",
+        });
+      else if (!found.isFile())
+        problems.push({ path, message: `'${file}' is not a file`, fix: 'name the files one by one' });
+      else if (found.size === 0) problems.push({ path, message: `'${file}' is empty` });
+    }
+    return problems;
+  });
+}
+
+function candidateProblems(candidates: readonly unknown[], folder: string | undefined) {
+  const problems: Problem[] = [];
+  const notes: Problem[] = [];
+  const ids = new Map<string, number>();
+  for (const [index, raw] of candidates.entries()) {
+    const at = `candidates[${index}]`;
+    const { id, model } = (typeof raw === 'object' && raw !== null ? raw : {}) as { id?: unknown; model?: unknown };
+    if (typeof id === 'string') {
+      const earlier = ids.get(id);
+      if (earlier !== undefined)
+        problems.push({
+          path: `${at}.id`,
+          message: `'${id}' is already the id of candidates[${earlier}]`,
+          fix: 'give every candidate its own id',
+        });
+      ids.set(id, earlier ?? index);
+    }
+    if (!CandidateSchema.shape.model.safeParse(model).success) continue;
+    const checked = modelProblem(model as string, folder);
+    if (checked.problem !== undefined) problems.push({ path: `${at}.model`, ...checked.problem });
+    if (checked.note !== undefined) notes.push({ path: `${at}.model`, ...checked.note });
+  }
+  return { problems, notes };
+}
+
+type Finding = Omit<Problem, 'path'>;
+
+function modelProblem(
+  uri: string,
+  folder: string | undefined,
+): { readonly problem?: Finding; readonly note?: Finding } {
+  try {
+    const source = parseModelSource(uri);
+    if (source.kind === 'hf' && !source.pinned) {
+      const message = `'${source.revision}' can move: each new run resolves it to a commit and records that`;
+      return { note: { message, fix: 'write the commit to pin it' } };
+    }
+    if (source.kind !== 'local' || folder === undefined) return {};
+    const home = resolve(folder, source.path);
+    if (look(home)?.isDirectory() !== true) {
+      return {
+        problem: {
+          message: `there is no folder '${source.path}' in ${folder}`,
+          fix: "paths are relative to the definition's folder",
+        },
+      };
+    }
+    const missing = ['config.json', 'model.safetensors'].filter((name) => look(join(home, name))?.isFile() !== true);
+    if (missing.length === 0) return {};
+    return {
+      problem: {
+        message: `the folder '${source.path}' has no ${missing.join(' and no ')}`,
+        fix: 'save the model in safetensors form',
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error;
+    return { problem: { message: error.message, ...(error.fix === undefined ? {} : { fix: error.fix }) } };
+  }
+}
+
+/** What a gate's measure can be: a threshold outside would always pass or never. */
+const GATE_RANGES: Readonly<Record<GateName, readonly [low: number, high: number]>> = {
+  accuracy: [0, 1],
+  macroF1: [0, 1],
+  worstLabelF1: [0, 1],
+  gainOverProbe: [-1, 1],
+  trainValidationGap: [-1, 1],
+  latencyP95Ms: [0, Number.MAX_VALUE],
+  sizeMb: [0, Number.MAX_VALUE],
+  edgeInputs: [0, 1],
+  flipRate: [0, 1],
+  exportParity: [0, 1],
+};
+
+function gateProblems(gates: unknown): readonly Problem[] {
+  if (typeof gates !== 'object' || gates === null) return [];
+  return Object.entries(GATE_RANGES).flatMap(([name, [low, high]]): readonly Problem[] => {
+    const gate: z.ZodType = GatesSchema.shape[name as GateName];
+    const parsed = gate.safeParse((gates as Record<string, unknown>)[name]);
+    if (!parsed.success) return [];
+    const [bound, threshold] =
+      Object.entries(parsed.data as Record<string, unknown>).find(([key]) => key !== 'severity') ?? [];
+    if (typeof threshold !== 'number' || (threshold >= low && threshold <= high)) return [];
+    const range = high === Number.MAX_VALUE ? `not below ${low}` : `from ${low} to ${high}`;
+    return [
+      {
+        path: `gates.${name}.${bound}`,
+        message: `is ${threshold}, but what it bounds lies ${range}`,
+        fix: 'shares are written 0–1, not in percent',
+      },
+    ];
+  });
+}
+
+function repeated(values: readonly string[], path: string, noun: string): Problem[] {
+  return values.flatMap((value, index) =>
+    values.indexOf(value) === index
+      ? []
+      : [{ path: `${path}[${index}]`, message: `the ${noun} '${value}' is there twice`, fix: 'remove one' }],
+  );
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined; // whatever hinders reading it, there is nothing there for a run either
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * Follows the registry: what a channel points to is verified, loaded beside the old version, and swapped in. A release
+ * that fails on the way is never served and changes nothing: the version before keeps answering, and says why.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { channelKey } from '../artifacts/bundle.ts';
+import { EspalierError } from '../artifacts/errors.ts';
+import type { Pointers } from '../artifacts/pointers.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { readModelConfig, type ClassifierConfig } from '../inference/config.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { ModelPool } from './pool.ts';
+import { fetchBundle, verifyRelease, type Release } from './release.ts';
+
+export interface ServedModel {
+  readonly release: Release;
+  readonly config: ClassifierConfig;
+  readonly pool: ModelPool;
+  readonly folder: string;
+}
+
+/** Why what the channel points to is not what is served. */
+export interface Refusal {
+  readonly bundle: string | null;
+  readonly kind: string;
+  readonly reason: string;
+}
+
+export interface ModelState {
+  readonly served: ServedModel | undefined;
+  readonly refused: Refusal | undefined;
+}
+
+export interface FollowerOptions {
+  readonly store: ArtifactStore;
+  readonly pointers: Pointers;
+  /** The registry's names to serve, or all of them, also those still to come. */
+  readonly models: readonly string[] | 'all';
+  readonly channel: string;
+  /** Worker threads a model. */
+  readonly workers: number;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** The pointer version that was looked at last, and when to look again although it has not moved. */
+interface Seen {
+  readonly version: string;
+  readonly retryAt: number;
+  readonly failures: number;
+}
+
+const MAX_RETRY_MS = 60_000;
+
+export class Follower {
+  readonly #options: FollowerOptions;
+  readonly #states = new Map<string, ModelState>();
+  readonly #seen = new Map<string, Seen>();
+  readonly #unloading = new Set<Promise<void>>();
+  /** What was last wrong with the registry ('') or a model's pointer. */
+  readonly #troubles = new Map<string, string>();
+  #polling: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #polled = false;
+  #stopped = false;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+  }
+
+  get states(): ReadonlyMap<string, ModelState> {
+    return this.#states;
+  }
+
+  /** The registry was read, and every model asked for by name is served. */
+  get ready(): boolean {
+    const { models } = this.#options;
+    return this.#polled && (models === 'all' || models.every((model) => this.#states.get(model)?.served !== undefined));
+  }
+
+  /** Looks at once, then every `intervalMs`. */
+  start(intervalMs: number): void {
+    const again = () => {
+      if (this.#stopped) return;
+      this.#timer = setTimeout(() => void this.poll().then(again), intervalMs);
+    };
+    void this.poll().then(again);
+  }
+
+  /** One look at the registry. Never rejects: a registry that cannot be read leaves things as they are. */
+  poll(): Promise<void> {
+    this.#polling ??= this.#look().finally(() => {
+      this.#polling = undefined;
+    });
+    return this.#polling;
+  }
+
+  /** Stops following and unloads everything, after what was accepted is answered. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#polling;
+    for (const [model, { served }] of this.#states) if (served !== undefined) this.#unload(model, served);
+    await Promise.all(this.#unloading);
+  }
+
+  async #look(): Promise<void> {
+    const wanted = await this.#wanted().catch((error: unknown) => this.#unreadable('', error));
+    if (wanted === undefined) return;
+    for (const model of wanted) {
+      if (this.#stopped) return;
+      // One model's trouble must not keep the others from being followed.
+      await this.#follow(model).then(
+        () => this.#troubles.delete(model),
+        (error: unknown) => this.#unreadable(model, error),
+      );
+    }
+    this.#troubles.delete('');
+    this.#polled = true;
+  }
+
+  /** Counted every time, logged when it is news. */
+  #unreadable(model: string, error: unknown): undefined {
+    const reason = messageOf(error);
+    this.#options.metrics.pollErrors.inc();
+    if (this.#troubles.get(model) !== reason) this.#options.log('warn', 'registry-unreadable', { model, reason });
+    this.#troubles.set(model, reason);
+    if (error instanceof EspalierError && error.kind === 'Corrupt') {
+      this.#states.set(model, { served: this.#states.get(model)?.served, refused: refusalOf(error, null) });
+    }
+  }
+
+  async #wanted(): Promise<readonly string[]> {
+    const { models, pointers, channel } = this.#options;
+    if (models !== 'all') return models;
+    const keys = await pointers.list('registry/');
+    return keys.flatMap((key) => {
+      const [, model, ...rest] = key.split('/');
+      return model !== undefined && key === channelKey(model, channel) && rest.length === 2 ? [model] : [];
+    });
+  }
+
+  async #follow(model: string): Promise<void> {
+    const { pointers, channel, metrics, log } = this.#options;
+    const pointer = await pointers.read<unknown>(channelKey(model, channel));
+    if (pointer === undefined) return;
+    const seen = this.#seen.get(model);
+    if (seen?.version === pointer.version && Date.now() < seen.retryAt) return;
+    const before = this.#states.get(model)?.served;
+    try {
+      const served = await this.#load(model, pointer.value, before);
+      this.#states.set(model, { served, refused: undefined });
+      this.#seen.set(model, { version: pointer.version, retryAt: Number.POSITIVE_INFINITY, failures: 0 });
+      if (before !== undefined) metrics.modelInfo.remove(infoLabels(before.release));
+      metrics.modelInfo.set(infoLabels(served.release), 1);
+      log('info', 'model-served', { ...served.release, previousBundle: before?.release.bundle ?? null });
+      if (before !== undefined && before.pool !== served.pool) this.#unload(model, before);
+    } catch (error) {
+      const failures = seen?.version === pointer.version ? seen.failures + 1 : 1;
+      // What is wrong for good is looked at again only when the pointer moves.
+      const retryable = !(error instanceof EspalierError) || error.retryable;
+      const delayMs = retryable ? Math.min(MAX_RETRY_MS, 1000 * 2 ** failures) : Number.POSITIVE_INFINITY;
+      this.#seen.set(model, { version: pointer.version, retryAt: Date.now() + delayMs, failures });
+      const refused = refusalOf(error, pointer.value);
+      this.#states.set(model, { served: before, refused });
+      if (failures === 1) metrics.refused.inc({ model, kind: refused.kind });
+      log('error', 'release-refused', { model, channel, ...refused, serving: before?.release.bundle ?? null });
+    }
+  }
+
+  /** The new version, loaded, warm and checked; the old one's workers when only the release around the bundle changed. */
+  async #load(model: string, pointer: unknown, before: ServedModel | undefined): Promise<ServedModel> {
+    const { store, channel, workers, metrics, log } = this.#options;
+    const release = await verifyRelease(store, pointer, { model, channel });
+    if (before?.release.bundle === release.bundle) return { ...before, release };
+    const folder = await fetchBundle(store, release);
+    try {
+      const directory = join(folder, model, '1');
+      const config = await readModelConfig(directory);
+      if (config.kind !== 'classifier') throw new EspalierError('BadModel', `${model} is not a classifier`);
+      const pool = await ModelPool.start(directory, {
+        workers,
+        dimension: config.dimension,
+        classes: config.labels.length,
+        onBatch: (rows) => metrics.batchRows.observe({ model }, rows),
+        onRestart: (reason) => {
+          metrics.workerRestarts.inc({ model });
+          log('error', 'model-worker-lost', { model, reason });
+        },
+      });
+      try {
+        await warmUp(pool, workers);
+      } catch (error) {
+        await pool.drain();
+        throw error;
+      }
+      return { release, config, pool, folder };
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  #unload(model: string, { pool, folder, release }: ServedModel): void {
+    const { log } = this.#options;
+    const unloading = pool
+      .drain()
+      .then(() => rm(folder, { recursive: true, force: true }))
+      .then(() => log('info', 'model-unloaded', { model, bundle: release.bundle }))
+      .catch((error: unknown) => log('error', 'model-unload-failed', { model, reason: messageOf(error) }))
+      .finally(() => this.#unloading.delete(unloading));
+    this.#unloading.add(unloading);
+  }
+}
+
+/** The first run of a session allocates: it happens before anyone waits, and its numbers must be numbers. */
+async function warmUp(pool: ModelPool, workers: number): Promise<void> {
+  const output = await pool.run(Array.from({ length: workers }, () => 'warm-up'));
+  if (![...output.probabilities, ...output.embeddings].every(Number.isFinite)) {
+    throw new EspalierError('BadModel', 'the model answers a plain text with numbers that are not finite');
+  }
+}
+
+function infoLabels({ model, channel, version, bundle }: Release) {
+  return { model, channel, version, bundle };
+}
+
+function refusalOf(error: unknown, pointer: unknown): Refusal {
+  const bundle = (pointer as { bundle?: { digest?: unknown } } | null)?.bundle?.digest;
+  return {
+    bundle: typeof bundle === 'string' ? bundle : null,
+    kind: error instanceof EspalierError ? error.kind : 'Internal',
+    reason: messageOf(error),
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

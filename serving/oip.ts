@@ -1,0 +1,214 @@
+/**
+ * Open Inference Protocol V2 over HTTP, for models that take text and give a label and class probabilities. Pure:
+ * bytes in, checked request out; predictions in, bytes out. With the binary tensor extension (what `tritonclient` sends
+ * by default): `Inference-Header-Content-Length` JSON bytes, then the tensors' bytes.
+ * https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
+ */
+import { Buffer } from 'node:buffer';
+import { z } from 'zod';
+import { decodeBytesTensor, encodeBytesTensor, encodeFloats } from './tensors.ts';
+
+/** A request that cannot be answered: HTTP status and what the client should know. */
+export class ProtocolError extends Error {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.name = 'ProtocolError';
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** Texts a request: a larger one belongs into several, so that others are not kept waiting. */
+export const MAX_ROWS = 1024;
+const OUTPUTS = ['label', 'probabilities'] as const;
+type OutputName = (typeof OUTPUTS)[number];
+
+export interface InferRequest {
+  readonly id: string | undefined;
+  readonly texts: readonly string[];
+  /** false (`parameters.espalier_record`): not traffic but a check, kept out of the prediction log. */
+  readonly record: boolean;
+  /** In the order asked for. */
+  readonly outputs: readonly { readonly name: OutputName; readonly binary: boolean }[];
+}
+
+export interface Predictions {
+  readonly labels: readonly string[];
+  /** Row-major [rows, classes]. */
+  readonly probabilities: Float32Array;
+  readonly classes: number;
+}
+
+const parameters = z.record(z.string(), z.unknown()).optional();
+const RequestSchema = z.looseObject({
+  id: z.string().max(256).optional(),
+  parameters,
+  inputs: z
+    .array(
+      z.looseObject({
+        name: z.string(),
+        shape: z.array(z.int().min(0)),
+        datatype: z.string(),
+        parameters,
+        data: z.unknown().optional(),
+      }),
+    )
+    .min(1),
+  outputs: z.array(z.looseObject({ name: z.string(), parameters })).optional(),
+});
+type RawInput = z.output<typeof RequestSchema>['inputs'][number];
+
+/** Reads an infer request. `headerLength` is `Inference-Header-Content-Length`, if sent. Throws ProtocolError 400. */
+export function parseInferRequest(body: Buffer, headerLength?: string): InferRequest {
+  const jsonBytes = headerLength === undefined ? body.length : Number(headerLength);
+  if (!Number.isSafeInteger(jsonBytes) || jsonBytes < 0 || jsonBytes > body.length) {
+    throw bad(`Inference-Header-Content-Length is '${headerLength}', but the body has ${body.length} bytes`);
+  }
+  const request = parseJson(body.subarray(0, jsonBytes));
+  const parsed = RequestSchema.safeParse(request);
+  if (!parsed.success) {
+    throw bad(
+      parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the request'}: ${issue.message}`).join('; '),
+    );
+  }
+  const { id, inputs } = parsed.data;
+  const unknown = inputs.find(({ name }) => name !== 'text');
+  if (unknown !== undefined) throw bad(`unexpected input '${unknown.name}': this model takes one input, 'text'`);
+  const [input, second] = inputs;
+  if (input === undefined || second !== undefined) throw bad("input 'text' is given twice");
+  const texts = readTexts(input, body.subarray(jsonBytes));
+  const binaryByDefault = parsed.data.parameters?.['binary_data_output'] === true;
+  const record = parsed.data.parameters?.['espalier_record'] !== false;
+  return { id, texts, record, outputs: requestedOutputs(parsed.data.outputs, binaryByDefault) };
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
+  } catch (error) {
+    throw bad(`the request is not JSON: ${(error as Error).message}`);
+  }
+}
+
+function readTexts(input: RawInput, binary: Buffer): readonly string[] {
+  if (input.datatype !== 'BYTES') throw bad(`input 'text' has datatype '${input.datatype}': send BYTES`);
+  const [rows, width] = input.shape;
+  if (rows === undefined || input.shape.length > 2 || (input.shape.length === 2 && width !== 1)) {
+    throw bad(`input 'text' has shape [${input.shape.join(', ')}]: send [n] or [n, 1]`);
+  }
+  if (rows < 1 || rows > MAX_ROWS) throw bad(`input 'text' has ${rows} rows: send 1 to ${MAX_ROWS}`);
+  const size = input.parameters?.['binary_data_size'];
+  if (size === undefined) {
+    if (binary.length > 0) throw bad(`${binary.length} bytes follow the JSON, but no input says binary_data_size`);
+    return readJsonTexts(input.data, rows);
+  }
+  if (input.data !== undefined) throw bad("input 'text' has both data and binary_data_size");
+  if (size !== binary.length) {
+    throw bad(`input 'text' says binary_data_size ${JSON.stringify(size)}, but ${binary.length} bytes follow the JSON`);
+  }
+  const texts = decodeBytesTensor(binary);
+  if (typeof texts === 'string') throw bad(`input 'text': ${texts}`);
+  if (texts.length !== rows)
+    throw bad(`input 'text' has shape [${input.shape.join(', ')}], but ${texts.length} values`);
+  return texts;
+}
+
+function readJsonTexts(data: unknown, rows: number): readonly string[] {
+  if (!Array.isArray(data)) throw bad("input 'text' has no data array");
+  // Row-major data may come flat or nested as its shape.
+  const flat: unknown[] = data.flat(1);
+  if (flat.length !== rows) throw bad(`input 'text' has ${flat.length} values for ${rows} rows`);
+  const wrong = flat.findIndex((value) => typeof value !== 'string');
+  if (wrong >= 0)
+    throw bad(`input 'text' has a ${flat[wrong] === null ? 'null' : typeof flat[wrong]} at ${wrong}: send strings`);
+  return flat as string[];
+}
+
+function requestedOutputs(
+  requested: z.output<typeof RequestSchema>['outputs'],
+  binaryByDefault: boolean,
+): InferRequest['outputs'] {
+  if (requested === undefined || requested.length === 0) {
+    return OUTPUTS.map((name) => ({ name, binary: binaryByDefault }));
+  }
+  return requested.map(({ name, parameters: asked }) => {
+    const known = OUTPUTS.find((output) => output === name);
+    if (known === undefined) throw bad(`unexpected output '${name}': this model gives ${OUTPUTS.join(' and ')}`);
+    if (asked?.['classification'] !== undefined)
+      throw bad("the classification extension is not supported: ask for 'label'");
+    return { name: known, binary: (asked?.['binary_data'] as boolean | undefined) ?? binaryByDefault };
+  });
+}
+
+/** The answer's body and headers. */
+export function formatInferResponse(
+  request: InferRequest,
+  served: { readonly model: string; readonly version: string; readonly bundle: string },
+  predictions: Predictions,
+): { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer } {
+  const rows = predictions.labels.length;
+  const binaries: Buffer[] = [];
+  const outputs = request.outputs.map(({ name, binary }) => {
+    const tensor =
+      name === 'label'
+        ? { name, datatype: 'BYTES', shape: [rows] }
+        : { name, datatype: 'FP32', shape: [rows, predictions.classes] };
+    if (!binary)
+      return { ...tensor, data: name === 'label' ? predictions.labels : Array.from(predictions.probabilities) };
+    const bytes = name === 'label' ? encodeBytesTensor(predictions.labels) : encodeFloats(predictions.probabilities);
+    binaries.push(bytes);
+    return { ...tensor, parameters: { binary_data_size: bytes.length } };
+  });
+  const json = Buffer.from(
+    JSON.stringify({
+      model_name: served.model,
+      model_version: served.version,
+      ...(request.id === undefined ? {} : { id: request.id }),
+      parameters: { bundle: served.bundle },
+      outputs,
+    }),
+  );
+  if (binaries.length === 0) return { headers: { 'content-type': 'application/json' }, body: json };
+  return {
+    headers: { 'content-type': 'application/octet-stream', 'inference-header-content-length': String(json.length) },
+    body: Buffer.concat([json, ...binaries]),
+  };
+}
+
+/** Model metadata. `parameters.bundle` is the digest that is served; `parameters.refused` says why a newer one is not. */
+export function modelMetadata(served: {
+  readonly model: string;
+  readonly version: string;
+  readonly bundle: string;
+  readonly labels: readonly string[];
+  readonly refused: { readonly bundle: string | null; readonly kind: string; readonly reason: string } | undefined;
+}): unknown {
+  return {
+    name: served.model,
+    versions: [served.version],
+    platform: 'onnxruntime_onnx',
+    inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
+    outputs: [
+      { name: 'label', datatype: 'BYTES', shape: [-1] },
+      { name: 'probabilities', datatype: 'FP32', shape: [-1, served.labels.length] },
+    ],
+    parameters: {
+      bundle: served.bundle,
+      // The protocol's parameters are strings, numbers and booleans: the label list travels as JSON.
+      labels: JSON.stringify(served.labels),
+      ...(served.refused === undefined
+        ? {}
+        : {
+            refused: served.refused.reason,
+            refused_kind: served.refused.kind,
+            refused_bundle: served.refused.bundle ?? '',
+          }),
+    },
+  };
+}
+
+function bad(message: string): ProtocolError {
+  return new ProtocolError(400, message);
+}

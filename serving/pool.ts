@@ -1,0 +1,234 @@
+/**
+ * One model version on worker threads. Batching is greedy: a free worker takes what waits, at once, up to 32 texts; under
+ * load batches grow by themselves, without load nothing waits. The event loop never computes, so health checks and
+ * drains stay prompt.
+ */
+import { Worker } from 'node:worker_threads';
+import { EspalierError } from '../artifacts/errors.ts';
+import type { FromWorker, ToWorker, WorkerOptions } from './pool-worker.ts';
+
+/** Texts a batch: beyond it throughput no longer grows on a CPU, and the texts behind it wait longer. */
+const MAX_BATCH = 32;
+/** Texts that may wait; more is overload, told to the client instead of growing without end. */
+const MAX_QUEUE = 4096;
+const RESTART_DELAY_MS = 1000;
+
+export interface PoolOptions {
+  readonly workers: number;
+  readonly dimension: number;
+  readonly classes: number;
+  readonly onBatch?: (rows: number) => void;
+  readonly onRestart?: (reason: string) => void;
+}
+
+export interface PoolOutput {
+  /** Row-major [texts, dimension]. */
+  readonly embeddings: Float32Array;
+  /** Row-major [texts, classes]. */
+  readonly probabilities: Float32Array;
+}
+
+interface Job {
+  readonly texts: readonly string[];
+  readonly output: PoolOutput;
+  /** Texts handed to a worker; texts answered. */
+  taken: number;
+  answered: number;
+  resolve(): void;
+  reject(error: Error): void;
+}
+interface Part {
+  readonly job: Job;
+  readonly from: number;
+  readonly rows: number;
+}
+interface Slot {
+  readonly worker: Worker;
+  state: 'starting' | 'idle' | 'busy' | 'gone';
+  batch: readonly Part[];
+}
+
+export class ModelPool {
+  readonly #directory: string;
+  readonly #options: PoolOptions;
+  readonly #slots = new Set<Slot>();
+  readonly #queue: Job[] = [];
+  readonly #answers = new Set<Promise<PoolOutput>>();
+  #queued = 0;
+  #started = false;
+  #draining = false;
+
+  private constructor(directory: string, options: PoolOptions) {
+    this.#directory = directory;
+    this.#options = options;
+  }
+
+  /** Starts all workers and waits until each has loaded the model; throws what the first failing one said. */
+  static async start(directory: string, options: PoolOptions): Promise<ModelPool> {
+    const pool = new ModelPool(directory, options);
+    try {
+      await Promise.all(Array.from({ length: options.workers }, () => pool.#spawn()));
+    } catch (error) {
+      await pool.drain();
+      throw error;
+    }
+    pool.#started = true;
+    return pool;
+  }
+
+  /** Texts waiting for a worker. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  /** Live threads, for tests and `ps`. */
+  get threadIds(): readonly number[] {
+    return [...this.#slots].map(({ worker }) => worker.threadId);
+  }
+
+  /** Ends one worker as a crash would: for tests of what follows. */
+  async killWorker(): Promise<void> {
+    for (const { worker } of this.#slots) return void (await worker.terminate());
+  }
+
+  /** Results in the order of `texts`. Throws Conflict when too much waits already, Internal when the worker failed. */
+  async run(texts: readonly string[]): Promise<PoolOutput> {
+    if (this.#draining) throw new EspalierError('Internal', 'this model version is being unloaded');
+    if (this.#queued + texts.length > MAX_QUEUE) {
+      throw new EspalierError('Conflict', `${this.#queued} texts wait already`, { fix: 'try again later' });
+    }
+    const { dimension, classes } = this.#options;
+    const answer = new Promise<PoolOutput>((resolve, reject) => {
+      const output: PoolOutput = {
+        embeddings: new Float32Array(texts.length * dimension),
+        probabilities: new Float32Array(texts.length * classes),
+      };
+      this.#queue.push({ texts, output, taken: 0, answered: 0, resolve: () => resolve(output), reject });
+      this.#queued += texts.length;
+    });
+    this.#answers.add(answer);
+    this.#dispatch();
+    try {
+      return await answer;
+    } finally {
+      this.#answers.delete(answer);
+    }
+  }
+
+  /** Answers everything accepted, then unloads the model and ends the threads. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await Promise.allSettled(this.#answers);
+    await Promise.all(
+      [...this.#slots].map(async ({ worker, state }) => {
+        if (state === 'starting') return void (await worker.terminate());
+        const ended = new Promise((resolve) => worker.once('exit', resolve));
+        worker.postMessage('release' satisfies ToWorker);
+        await ended;
+      }),
+    );
+  }
+
+  #spawn(): Promise<void> {
+    const worker = new Worker(workerEntry(), {
+      workerData: { directory: this.#directory } satisfies WorkerOptions,
+      name: 'espalier-model',
+    });
+    const slot: Slot = { worker, state: 'starting', batch: [] };
+    this.#slots.add(slot);
+    return new Promise((resolve, reject) => {
+      let cause: Error | undefined;
+      worker.on('message', (message: FromWorker) => {
+        if (message.type === 'ready') resolve();
+        else this.#answer(slot, message);
+        slot.state = 'idle';
+        slot.batch = [];
+        this.#dispatch();
+      });
+      worker.on('error', (error) => {
+        cause = error;
+      });
+      worker.on('exit', (code) => {
+        const error = cause ?? new EspalierError('Internal', `the model's worker ended with code ${code}`);
+        reject(error);
+        this.#lost(slot, error);
+      });
+    });
+  }
+
+  /** A worker is gone: its batch fails (it may be the cause), the others go on, and a new one takes its place. */
+  #lost(slot: Slot, error: Error): void {
+    const wasUp = slot.state !== 'starting';
+    slot.state = 'gone';
+    this.#slots.delete(slot);
+    for (const { job } of slot.batch) this.#fail(job, error);
+    if (!this.#started || this.#draining) return;
+    this.#options.onRestart?.(error.message);
+    if (wasUp) return void this.#spawn().catch(() => undefined);
+    // It did not come up: whoever waits for it is told, and it is tried again, but not in a tight circle.
+    if (this.#slots.size === 0) for (const job of this.#queue.slice()) this.#fail(job, error);
+    setTimeout(() => {
+      if (!this.#draining) void this.#spawn().catch(() => undefined);
+    }, RESTART_DELAY_MS).unref();
+  }
+
+  #fail(job: Job, error: Error): void {
+    const waiting = this.#queue.indexOf(job);
+    if (waiting >= 0) {
+      this.#queue.splice(waiting, 1);
+      this.#queued -= job.texts.length - job.taken;
+    }
+    job.reject(error);
+  }
+
+  #answer(slot: Slot, message: Exclude<FromWorker, { type: 'ready' }>): void {
+    const { dimension, classes } = this.#options;
+    let row = 0;
+    for (const { job, from, rows } of slot.batch) {
+      if (message.type === 'failed') this.#fail(job, new EspalierError('Internal', message.message));
+      else {
+        const { embeddings, probabilities } = job.output;
+        embeddings.set(message.embeddings.subarray(row * dimension, (row + rows) * dimension), from * dimension);
+        probabilities.set(message.probabilities.subarray(row * classes, (row + rows) * classes), from * classes);
+        job.answered += rows;
+        if (job.answered === job.texts.length) job.resolve();
+      }
+      row += rows;
+    }
+  }
+
+  #dispatch(): void {
+    const idle = [...this.#slots].filter(({ state }) => state === 'idle');
+    for (const [index, slot] of idle.entries()) {
+      if (this.#queued === 0) return;
+      const share = Math.min(MAX_BATCH, Math.ceil(this.#queued / (idle.length - index)));
+      const batch = this.#take(share);
+      const texts = batch.flatMap(({ job, from, rows }) => job.texts.slice(from, from + rows));
+      slot.state = 'busy';
+      slot.batch = batch;
+      slot.worker.postMessage({ texts } satisfies ToWorker);
+      this.#options.onBatch?.(texts.length);
+    }
+  }
+
+  #take(limit: number): readonly Part[] {
+    const batch: Part[] = [];
+    for (let left = limit; left > 0;) {
+      const job = this.#queue[0];
+      if (job === undefined) break;
+      const rows = Math.min(left, job.texts.length - job.taken);
+      batch.push({ job, from: job.taken, rows });
+      job.taken += rows;
+      left -= rows;
+      this.#queued -= rows;
+      if (job.taken === job.texts.length) this.#queue.shift();
+    }
+    return batch;
+  }
+}
+
+/** The worker's file, compiled or from sources like this one. */
+function workerEntry(): URL {
+  const compiled = new URL(import.meta.url).pathname.endsWith('.js');
+  return new URL(compiled ? './pool-worker.js' : './pool-worker.source.mjs', import.meta.url);
+}

@@ -1,0 +1,126 @@
+/**
+ * Keeps predictions for drift monitoring: buffered, written in batches, never in a request's way. What cannot be kept
+ * (the buffer is full, the store stays away) is dropped and counted, so that monitoring can say how much it saw.
+ */
+import type { PredictionRecord } from '../artifacts/bundle.ts';
+import type { Digest } from '../artifacts/reference.ts';
+import type { Log } from './log.ts';
+
+/** Writes one batch of one bundle's records; rejects when the store did not take them. */
+export type WriteBatch = (
+  target: { readonly model: string; readonly bundle: Digest },
+  records: readonly [PredictionRecord, ...PredictionRecord[]],
+) => Promise<unknown>;
+
+export interface RecorderOptions {
+  readonly write: WriteBatch;
+  readonly log: Log;
+  readonly onRecorded: (model: string, rows: number) => void;
+  readonly onDropped: (model: string, rows: number) => void;
+  /** Rows that make a log object worth writing before its time is up. */
+  readonly batchRows?: number;
+  /** Longest time that a row waits. */
+  readonly flushMs?: number;
+  /** Rows in memory, written or waiting; more are dropped. */
+  readonly maxRows?: number;
+}
+
+interface Buffered {
+  readonly model: string;
+  readonly bundle: Digest;
+  records: PredictionRecord[];
+}
+
+export class Recorder {
+  readonly #options: Required<RecorderOptions>;
+  readonly #buffers = new Map<string, Buffered>();
+  readonly #writes = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+  #rows = 0;
+
+  constructor(options: RecorderOptions) {
+    this.#options = { batchRows: 500, flushMs: 5000, maxRows: 20_000, ...options };
+    this.#timer = setInterval(() => this.#writeAll(), this.#options.flushMs).unref();
+  }
+
+  record(model: string, bundle: Digest, records: readonly PredictionRecord[]): void {
+    const room = Math.max(0, this.#options.maxRows - this.#rows);
+    const kept = records.slice(0, room);
+    if (kept.length < records.length) this.#options.onDropped(model, records.length - kept.length);
+    if (kept.length === 0) return;
+    const key = `${model} ${bundle}`;
+    const buffered = this.#buffers.get(key) ?? { model, bundle, records: [] };
+    this.#buffers.set(key, buffered);
+    buffered.records.push(...kept);
+    this.#rows += kept.length;
+    if (buffered.records.length >= this.#options.batchRows) this.#write(key, buffered);
+  }
+
+  /** Writes what is buffered and waits for it. */
+  async flush(): Promise<void> {
+    this.#writeAll();
+    await Promise.all(this.#writes);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+
+  #writeAll(): void {
+    for (const [key, buffered] of this.#buffers) this.#write(key, buffered);
+  }
+
+  #write(key: string, { model, bundle, records }: Buffered): void {
+    const [first, ...rest] = records;
+    this.#buffers.delete(key);
+    if (first === undefined) return;
+    const { write, log, onRecorded, onDropped } = this.#options;
+    const writing = write({ model, bundle }, [first, ...rest])
+      .then(
+        () => onRecorded(model, records.length),
+        (error: unknown) => {
+          onDropped(model, records.length);
+          log('error', 'predictions-not-recorded', { model, rows: records.length, reason: String(error) });
+        },
+      )
+      .finally(() => {
+        this.#rows -= records.length;
+        this.#writes.delete(writing);
+      });
+    this.#writes.add(writing);
+  }
+}
+
+/** One request's predictions as records: embedding and output; the text only where the release allows it. */
+export function predictionRecords(
+  at: string,
+  request: { readonly id: string; readonly texts: readonly string[] },
+  release: { readonly bundle: Digest; readonly recordText: boolean },
+  output: {
+    readonly labels: readonly string[];
+    readonly embeddings: Float32Array;
+    readonly probabilities: Float32Array;
+  },
+): PredictionRecord[] {
+  const rows = request.texts.length;
+  const dimension = output.embeddings.length / rows;
+  const classes = output.probabilities.length / rows;
+  return request.texts.map((text, row) => {
+    const embedding = new DataView(new ArrayBuffer(dimension * 4));
+    for (let column = 0; column < dimension; column++) {
+      embedding.setFloat32(column * 4, output.embeddings[row * dimension + column] ?? 0, true);
+    }
+    return {
+      id: rows === 1 ? request.id : `${request.id}/${row}`,
+      at,
+      bundle: release.bundle,
+      label: output.labels[row] ?? '',
+      probabilities: Array.from(output.probabilities.subarray(row * classes, (row + 1) * classes)),
+      embedding: Buffer.from(embedding.buffer).toString('base64'),
+      // Code points, as the reference statistics count them.
+      textLength: Array.from(text).length,
+      ...(release.recordText ? { text } : {}),
+    };
+  });
+}

@@ -1,0 +1,180 @@
+/** The model server: plain node:http around the routes, with a drain that loses nothing. */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pointers } from '../artifacts/pointers.ts';
+import { writePredictions } from '../artifacts/predictions.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { Follower } from './follower.ts';
+import type { Log } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { ProtocolError } from './oip.ts';
+import { Recorder, type RecorderOptions } from './recorder.ts';
+import { VERSION } from './version.ts';
+import { ROUTES, type Answer, type Call, type Services } from './routes.ts';
+
+export interface ModelServerOptions {
+  readonly store: ArtifactStore;
+  readonly pointers: Pointers;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly models: readonly string[] | 'all';
+  readonly channel: string;
+  readonly followSeconds: number;
+  readonly workers: number;
+  readonly maxBodyBytes: number;
+  /** How long requests are still accepted once it says that it is not ready: the time a load balancer needs to notice. */
+  readonly drainSeconds: number;
+  readonly accessLog: boolean;
+  readonly log: Log;
+  readonly recorder?: Pick<RecorderOptions, 'batchRows' | 'flushMs' | 'maxRows'>;
+}
+
+export interface ModelServer {
+  readonly url: string;
+  readonly follower: Follower;
+  readonly metrics: Metrics;
+  readonly recorder: Recorder;
+  /** Not ready, then no new connections, then everything accepted is answered, recorded and unloaded. */
+  drain(): Promise<void>;
+}
+
+/** In-flight requests get this long to end in a drain. */
+const DRAIN_DEADLINE_MS = 30_000;
+
+export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
+  const { store, pointers, log } = options;
+  const metrics = createMetrics();
+  const follower = new Follower({ ...options, metrics });
+  const serverId = randomUUID().slice(0, 8);
+  const recorder = new Recorder({
+    ...options.recorder,
+    log,
+    write: ({ model, bundle }, records) =>
+      writePredictions({ store, pointers }, { model, bundle, server: serverId }, records),
+    onRecorded: (model, rows) => metrics.recorded.inc({ model }, rows),
+    onDropped: (model, rows) => metrics.dropped.inc({ model }, rows),
+  });
+  let draining: Promise<void> | undefined;
+  const services: Services = {
+    ...options,
+    version: VERSION,
+    follower,
+    recorder,
+    metrics,
+    draining: () => draining !== undefined,
+  };
+  const server = createServer((request, response) => void handle(services, options, request, response));
+  // A body that trickles in must not hold a connection for Node's five minutes.
+  server.requestTimeout = 60_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  follower.start(options.followSeconds * 1000);
+
+  const close = async () => {
+    log('info', 'draining');
+    await sleep(options.drainSeconds * 1000);
+    const closed = new Promise((resolve) => server.close(resolve));
+    const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_DEADLINE_MS);
+    await closed;
+    clearTimeout(deadline);
+    await follower.stop();
+    await recorder.close();
+    log('info', 'drained');
+  };
+  const { address, port, family } = server.address() as AddressInfo;
+  return {
+    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    follower,
+    metrics,
+    recorder,
+    drain: () => (draining ??= close()),
+  };
+}
+
+async function handle(
+  services: Services,
+  options: ModelServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const startedAt = performance.now();
+  const given = request.headers['x-request-id'];
+  const requestId = typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+  const { call, name, answer } = dispatch(services, request, requestId);
+  const { status, headers, body } = await answered(call, answer, options.log);
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+  const model = services.follower.states.has(call.model) ? call.model : '';
+  services.metrics.requests.inc({ route: name, model, status });
+  if (options.accessLog) {
+    const milliseconds = Math.round(performance.now() - startedAt);
+    options.log('info', 'request', { requestId, route: name, model, status, milliseconds, bytes: bytes.length });
+  }
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': bytes.length,
+    'x-request-id': requestId,
+    ...(services.draining() ? { connection: 'close' } : {}),
+    ...headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+  // What was not read of a refused body is thrown away, so that the connection can be used again.
+  request.resume();
+}
+
+/** The route of a path and method; paths without one answer 404, a known path with another method 405. */
+function dispatch(
+  services: Services,
+  request: IncomingMessage,
+  requestId: string,
+): { readonly call: Call; readonly name: string; readonly answer: (call: Call) => Answer | Promise<Answer> } {
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  for (const route of ROUTES) {
+    const match = route.path.exec(path);
+    if (match === null) continue;
+    const [model, version] = [decode(match.groups?.['model']), decode(match.groups?.['version'])];
+    const call: Call = { services, request, requestId, model: model ?? '', version };
+    if (route.method === method) return { call, name: route.name, answer: route.answer };
+    const allow = route.method === 'GET' ? 'GET, HEAD' : route.method;
+    return {
+      call,
+      name: route.name,
+      answer: () => ({
+        status: 405,
+        headers: { allow },
+        body: { error: `${request.method} is not allowed: use ${allow}` },
+      }),
+    };
+  }
+  return {
+    call: { services, request, requestId, model: '', version: undefined },
+    name: 'unknown',
+    answer: () => ({ status: 404, body: { error: 'unknown path' } }),
+  };
+}
+
+function decode(part: string | undefined): string | undefined {
+  try {
+    return part === undefined ? undefined : decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+async function answered(call: Call, answer: (call: Call) => Answer | Promise<Answer>, log: Log): Promise<Answer> {
+  try {
+    return await answer(call);
+  } catch (error) {
+    if (error instanceof ProtocolError) {
+      return { status: error.status, headers: error.headers, body: { error: error.message } };
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    log('error', 'request-failed', { requestId: call.requestId, model: call.model, reason });
+    return { status: 500, body: { error: `the server could not answer (request ${call.requestId})` } };
+  }
+}

@@ -1,0 +1,142 @@
+import { deepEqual, doesNotMatch, equal, match, ok, rejects } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { packageModel } from '../../activities/deployment/package-model.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { MODEL, packageInput, testPipeline, withServices, type BundleOptions } from '../support/bundle.ts';
+import { runStep } from '../support/step.ts';
+
+describe('packaging a model', () => {
+  let services: ActivityServices;
+  before(async () => {
+    services = await withServices();
+  });
+
+  async function packaged(options: BundleOptions = {}): Promise<{
+    readonly bundle: ArtifactRef;
+    readonly paths: readonly string[];
+    readonly text: (path: string) => Promise<string>;
+  }> {
+    const { bundle } = await runStep(packageModel, await packageInput(services, options), services);
+    const { entries } = await services.store.tree(bundle);
+    return {
+      bundle,
+      paths: entries.map(({ path }) => path),
+      text: async (path) => {
+        const entry = entries.find((file) => file.path === path);
+        ok(entry, `${path} is in the bundle`);
+        return (await services.store.getBytes(entry.digest)).toString('utf8');
+      },
+    };
+  }
+  const frontMatter = (card: string) =>
+    parse(/^---\n([\s\S]*?)\n---\n/.exec(card)?.[1] ?? '') as Record<string, unknown>;
+
+  it('makes the model repository, the papers and the reference, and the same bytes again', async () => {
+    const first = await packaged();
+    deepEqual(first.paths, [
+      'LICENSES/BASE_MODEL_CARD.md',
+      'LICENSES/README.md',
+      'LICENSES/base/LICENSE',
+      'MODEL_CARD.md',
+      'provenance.json',
+      'reference/embeddings.f32',
+      'reference/probabilities.f32',
+      'reference/reference.json',
+      `${MODEL}/1/classifier.json`,
+      `${MODEL}/1/model.onnx`,
+      `${MODEL}/1/tokenizer.json`,
+      `${MODEL}/config.pbtxt`,
+      `${MODEL}/labels.txt`,
+      `${MODEL}/model-settings.json`,
+    ]);
+    equal((await packaged()).bundle.digest, first.bundle.digest);
+  });
+
+  it('describes the graph to Triton and to MLServer', async () => {
+    const { text } = await packaged({ labels: ['yes "sure"', 'no\nway'] });
+    const pbtxt = await text(`${MODEL}/config.pbtxt`);
+    match(pbtxt, /^name: "tiny-parity"$/m);
+    match(pbtxt, /^platform: "onnxruntime_onnx"$/m);
+    match(pbtxt, /name: "input_ids" data_type: TYPE_INT64 dims: \[ -1 \]/);
+    match(pbtxt, /name: "probabilities" data_type: TYPE_FP32 dims: \[ 2 \] label_filename: "labels.txt"/);
+    match(pbtxt, /name: "embedding" data_type: TYPE_FP32 dims: \[ 3 \]/);
+    equal(await text(`${MODEL}/labels.txt`), 'yes "sure"\nno way\n');
+    const settings = JSON.parse(await text(`${MODEL}/model-settings.json`)) as Record<string, unknown>;
+    equal(settings['name'], MODEL);
+    deepEqual(settings['parameters'], { uri: './1/model.onnx', version: '1' });
+  });
+
+  it('writes a model card whose front matter the Hub can read', async () => {
+    const card = await (await packaged()).text('MODEL_CARD.md');
+    const front = frontMatter(card);
+    equal(front['license'], 'apache-2.0');
+    equal(front['base_model'], 'someone/tiny');
+    equal(front['language'], 'en');
+    equal(front['pipeline_tag'], 'text-classification');
+    const [index] = front['model-index'] as {
+      results: { metrics: { type: string; name: string; value: number }[] }[];
+    }[];
+    deepEqual(index?.results[0]?.metrics[0], {
+      type: 'accuracy',
+      name: 'Accuracy (95 % interval 0.85 to 0.95)',
+      value: 0.9,
+    });
+    match(card, /\| accuracy \| 0\.9 \(95 % interval 0\.85 to 0\.95\) \| at least 0\.8 \| pass \|/);
+    match(card, /\| even \| 0\.9 \| not measured \| 0\.9 \| 12 \|/);
+  });
+
+  it('claims no licence where none is declared', async () => {
+    const policyDigest = `sha256:${'0'.repeat(64)}` as const;
+    const licence = { verdict: 'review', declared: null, spdx: null, reasons: [], howToFix: [], policyDigest } as const;
+    const { paths, text } = await packaged({ base: { licence }, baseFiles: {}, card: null });
+    const front = frontMatter(await text('MODEL_CARD.md'));
+    deepEqual([front['license'], front['license_name'], front['language']], ['other', 'unknown', undefined]);
+    match(await text('LICENSES/README.md'), /declared_licence: none\n[\s\S]*the source ships no licence text/);
+    deepEqual(
+      paths.filter((path) => path.startsWith('LICENSES/')),
+      ['LICENSES/README.md'],
+    );
+  });
+
+  it('lets no text of a user or of a downloaded card become markup, metadata or a row', async () => {
+    const pipeline = testPipeline({ description: '<script>alert(1)</script>\n---\nlicense: mit\n| [x](http://x) |' });
+    const hostileCard = '---\nlanguage: ["en", "x\\nlicense: mit", 7]\n---\n';
+    const { text } = await packaged({ pipeline, labels: ['a | b', '<img src=x>'], card: hostileCard });
+    const card = await text('MODEL_CARD.md');
+    const front = frontMatter(card);
+    deepEqual([front['license'], front['language']], ['apache-2.0', 'en']);
+    doesNotMatch(card, /(?<!\\)<(script|img)/);
+    match(card, /\| a \\\| b \| 0\.9 \|/);
+    match(card, /\| \\<img src=x\\> \| 0\.9 \|/);
+  });
+
+  it('records the whole lineage by digest', async () => {
+    const input = await packageInput(services);
+    const { bundle } = await runStep(packageModel, input, services);
+    const file = await services.store.fileInTree(bundle, 'provenance.json');
+    const record = JSON.parse(await readFile(file, 'utf8')) as Record<string, never>;
+    const path = (...keys: string[]) => keys.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], record);
+    equal(path('pipeline', 'definition'), input.definition.digest);
+    equal(path('dataset', 'digest'), input.dataset.dataset.digest);
+    deepEqual(
+      (path('dataset', 'files') as { path: string }[]).map(({ path: name }) => name),
+      ['test.jsonl', 'train.jsonl', 'validation.jsonl'],
+    );
+    equal(path('base', 'revision'), input.base.revision);
+    equal(path('base', 'tree'), input.baseModel.model.digest);
+    equal(path('trained', 'tree'), input.trained.model.digest);
+    equal(path('classifier', 'tree'), input.classifier.digest);
+    equal(path('training', 'spec', 'seed'), 7);
+    equal(path('gates', 'verdict'), 'pass');
+  });
+
+  it('refuses a classifier without its graph', async () => {
+    const input = await packageInput(services);
+    await rejects(runStep(packageModel, { ...input, classifier: input.trained.model }, services), {
+      kind: 'BadModel',
+      message: /lacks model\.onnx, tokenizer\.json, classifier\.json/,
+    });
+  });
+});

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { RunFacts } from '../../activities/contract.ts';
+import { cancelRun, runOutcome, showRun } from '../../client/runs.ts';
+import { finishRun, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
+
+describe('a run whose workers are killed', function () {
+  this.timeout(600_000);
+  let host: TestHost;
+  before(async () => {
+    host = await startTestHost();
+  });
+  after(() => host.stop());
+
+  async function factsOf(runId: string): Promise<RunFacts> {
+    const { report } = await runOutcome(host.temporal.client, runId);
+    const facts = (await host.store.store.tree(report)).entries.find(({ path }) => path === 'facts.json');
+    assert.ok(facts);
+    return host.store.store.getJson<RunFacts>(facts.digest);
+  }
+
+  /** How often each step's activity completed, from the history: the server's word, not ours. */
+  async function completions(runId: string): Promise<Map<string, number>> {
+    const { events } = await host.temporal.client.workflow.getHandle(runId).fetchHistory();
+    const scheduled = new Map<string, string>();
+    const completed = new Map<string, number>();
+    for (const event of events ?? []) {
+      const { activityTaskScheduledEventAttributes: begin, activityTaskCompletedEventAttributes: end } = event;
+      if (begin) scheduled.set(String(event.eventId), begin.activityId ?? '');
+      if (!end) continue;
+      const id = scheduled.get(String(end.scheduledEventId)) ?? '';
+      completed.set(id, (completed.get(id) ?? 0) + 1);
+    }
+    return completed;
+  }
+
+  it('ends in the same bytes as one left alone, wherever the kills fall, and no finished step is redone', async () => {
+    const definition = await smallPipeline();
+    await startSmallRun(host, 'undisturbed', definition, { reuse: false });
+    assert.equal((await finishRun(host, 'undisturbed')).state, 'deployed');
+    const expected = await factsOf('undisturbed');
+
+    // One kill in every stage: the worker that has the step, in the middle of it where it lasts that long.
+    const victims = new Map<string, 'worker-pipeline' | 'worker-gpu'>([
+      ['data', 'worker-pipeline'],
+      ['import:tiny', 'worker-pipeline'],
+      ['export:tiny', 'worker-pipeline'],
+      ['profile:tiny', 'worker-pipeline'],
+      ['train', 'worker-gpu'],
+      ['export', 'worker-pipeline'],
+      ['evaluate', 'worker-pipeline'],
+      ['package', 'worker-pipeline'],
+      ['deploy', 'worker-pipeline'],
+    ]);
+    const killed: string[] = [];
+    await startSmallRun(host, 'killed', definition, { reuse: false });
+    const view = await finishRun(host, 'killed', async (run) => {
+      for (const [step, victim] of victims) {
+        const state = run.steps.find(({ id }) => id === step)?.state;
+        if (state === undefined || state === 'pending') continue;
+        victims.delete(step);
+        process.kill(await host.pid(victim), 'SIGKILL');
+        killed.push(step);
+        return;
+      }
+    });
+    assert.equal(view.state, 'deployed');
+    assert.equal(killed.length, 9);
+    for (const [id, count] of await completions('killed')) assert.equal(count, 1, `${id} completed once`);
+
+    const facts = await factsOf('killed');
+    assert.equal(facts.training?.model.digest, expected.training?.model.digest, 'the tuned weights are the same bytes');
+    assert.equal(facts.exported?.classifier.digest, expected.exported?.classifier.digest, 'so is the exported model');
+    assert.equal(facts.data?.dataset.digest, expected.data?.dataset.digest);
+    await host.store.audit.verify();
+  });
+
+  it('answers the same inputs again from its finished steps, and says so', async () => {
+    await startSmallRun(host, 'again', await smallPipeline());
+    const view = await finishRun(host, 'again');
+    assert.equal(view.state, 'deployed');
+    const expensive = view.steps.filter(({ id }) => /^(data|import|export|probe|train|evaluate)/.test(id));
+    for (const { id, state } of expensive) assert.equal(state, 'reused', id);
+  });
+
+  it('stops its training within five seconds of a cancellation, and keeps the checkpoint', async () => {
+    const definition = await smallPipeline({
+      training: { epochs: 1000, batchSize: 2, checkpointEverySeconds: 1, earlyStoppingPatience: 0 },
+    });
+    await startSmallRun(host, 'cancelled', definition);
+    const trainers = async (): Promise<string> =>
+      promisify(execFile)('pgrep', ['-f', 'espalier_trainer run'])
+        .then(({ stdout }) => stdout.trim())
+        .catch(() => '');
+    let key: string | undefined;
+    let cancelledAt = 0;
+    await finishRun(host, 'cancelled', async (run) => {
+      const progress = run.progress['train'];
+      if (cancelledAt !== 0 || (progress?.done ?? 0) < 20) return;
+      key = (await host.store.pointers.list('checkpoints/'))[0];
+      if (key === undefined) return;
+      assert.notEqual(await trainers(), '');
+      cancelledAt = Date.now();
+      await cancelRun(host.temporal.client, 'cancelled');
+    });
+    while ((await trainers()) !== '') {
+      assert.ok(Date.now() - cancelledAt < 5000, 'the training process is still there');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.equal((await showRun(host.temporal.client, 'cancelled')).state, 'cancelled');
+    assert.ok(key !== undefined && (await host.store.pointers.read(key)) !== undefined, 'the checkpoint is kept');
+  });
+});

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TextTokenizer } from '../../inference/tokenizer.ts';
+import { pythonForTests } from '../support/python.ts';
+
+/** Strings on which tokenizers are known to disagree: each has broken some implementation. */
+const HARD: Readonly<Record<string, string>> = {
+  empty: '',
+  blank: ' \t\r\n\u00a0\u2003 ',
+  accents: 'Crème brûlée naïve Ångström ÅNGSTRÖM',
+  combining: 'e\u0301 a\u0308\u0323 Z\u0300\u0301\u0302\u0303 \u1e9b\u0323',
+  emoji: '😀😃 ❤️ 👍🏽 🇩🇪🇫🇷 x😀y',
+  zwj: '👩‍👩‍👧‍👦 👨🏿‍🚀 🏳️‍🌈 a\u200db \u200c\u200b',
+  cjk: '我想退款 東京タワー 한국어 ﾊﾝｶｸ',
+  cjkExtensionB: '𠀀𠀁 a𠮷b 𪜀 𫝀 丽',
+  rtl: 'أريد استرداد أموالي שָׁלוֹם \u202eabc\u202c',
+  thai: 'ฉันต้องการเงินคืน',
+  devanagari: 'मुझे धनवापसी चाहिए क्षि',
+  finalSigma: 'ΟΔΥΣΣΕΥΣ ΣΑΣ Σ ας',
+  turkish: 'İstanbul IĞDIR ıi',
+  sharpS: 'STRASSE ẞ ß ﬁ ﬂ ǅ',
+  control: 'a\u0000b\u0001c\u0007d\u007fe\u0085f\ufeffg\ufffdh\u00adi',
+  privateUse: 'x\ue000y\u{f0000}z\u{10ffff}',
+  loneSurrogate: 'a\ud800b \udc00',
+  special: 'a [SEP] b [CLS][PAD] [MASK][UNK] [sep] <s> </s> ##ing',
+  punctuation: '...!!!¿¡—–“”‘’«»…·•‰€£¥©®™ $5.99 a_b a-b',
+  mathematical: '𝐁𝐨𝐥𝐝 𝒮𝒸𝓇𝒾𝓅𝓉 ½ ² ⅷ Ⅷ ∑∫',
+  unicode15: '\u{1FAE8} \u{1FAF8} \u{11F00} \u{1F6DC}',
+  longWord: 'x'.repeat(101) + ' ' + 'ab'.repeat(60),
+  long: 'Where is my card? 我的卡在哪里 😀 '.repeat(3500),
+};
+
+/** A WordPiece tokenizer as BERT has it; small, but with every branch of its normaliser switched on. */
+function bertTokenizer(vocabulary: readonly string[]): unknown {
+  const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
+  const tokens = [...new Set([...special, ...vocabulary])];
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: special.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: true,
+      strip_accents: null,
+      lowercase: true,
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [
+        { SpecialToken: { id: '[CLS]', type_id: 0 } },
+        { Sequence: { id: 'A', type_id: 0 } },
+        { SpecialToken: { id: '[SEP]', type_id: 0 } },
+      ],
+      pair: [],
+      special_tokens: {
+        '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
+        '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
+      },
+    },
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      type: 'WordPiece',
+      unk_token: '[UNK]',
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+    },
+  };
+}
+
+/**
+ * Every character of the hard strings, in every case and normal form, alone and as a continuation: whatever a
+ * normaliser makes of a character has an id of its own, so a difference cannot hide behind [UNK].
+ */
+function vocabularyOf(texts: readonly string[]): string[] {
+  const characters = new Set<string>();
+  for (const text of texts) {
+    for (const form of [text, text.toLowerCase(), text.toUpperCase()]) {
+      for (const normal of [form, form.normalize('NFD'), form.normalize('NFC')]) {
+        for (const character of wellFormed(normal)) characters.add(character);
+      }
+    }
+  }
+  return [...characters].flatMap((character) => [character, `##${character}`]);
+}
+
+/** A lone surrogate has no UTF-8 form: it becomes U+FFFD. */
+function wellFormed(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8');
+}
+
+const PYTHON = `
+import json, sys
+from tokenizers import Tokenizer
+request = json.load(sys.stdin)
+tokenizer = Tokenizer.from_file(request["file"])
+tokenizer.no_padding()
+tokenizer.enable_truncation(request["maxLength"])
+json.dump([tokenizer.encode(text).ids for text in request["texts"]], sys.stdout)
+`;
+
+function idsByPython(python: string, file: string, texts: readonly string[], maxLength: number): number[][] {
+  const input = JSON.stringify({ file, maxLength, texts: texts.map(wellFormed) });
+  const child = spawnSync(python, ['-c', PYTHON], { input, encoding: 'utf8', maxBuffer: 1 << 28 });
+  assert.equal(child.status, 0, child.stderr);
+  return JSON.parse(child.stdout) as number[][];
+}
+
+async function assertSameIds(file: string, python: string, maxLength: number): Promise<number> {
+  const names = Object.keys(HARD);
+  const texts = Object.values(HARD);
+  const expected = idsByPython(python, file, texts, maxLength);
+  const tokenizer = await TextTokenizer.load(file, maxLength);
+  let tokens = 0;
+  for (const [index, text] of texts.entries()) {
+    const ids = await tokenizer.ids(text);
+    assert.deepEqual(ids, expected[index], `'${names[index]}' differs`);
+    tokens += ids.length;
+  }
+  return tokens;
+}
+
+describe('the Node tokenizer', function () {
+  let directory: string;
+  let file: string;
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'espalier-tokenizer-'));
+    file = join(directory, 'tokenizer.json');
+    await writeFile(file, JSON.stringify(bertTokenizer(vocabularyOf(Object.values(HARD)))));
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  it('gives the ids of the Python tokenizer for every hard string, long ones whole', async () => {
+    const python = pythonForTests().executable;
+    const tokens = await assertSameIds(file, python, 1_000_000);
+    assert.ok(tokens > 70_000, 'the long text was not cut');
+  });
+
+  it('cuts long texts at the same token as the Python tokenizer', async () => {
+    await assertSameIds(file, pythonForTests().executable, 16);
+  });
+
+  it('[real-data] gives the ids of the Python tokenizer with a real vocabulary', async function () {
+    const data = process.env['ESPALIER_TEST_DATA'] ?? this.skip();
+    const real = join(directory, 'real.json');
+    await copyFile(join(data, 'models/derived/minilm-tiny-l4-h128-v8k/tokenizer.json'), real);
+    await assertSameIds(real, pythonForTests().executable, 1_000_000);
+  });
+
+  it('reads a special token spelled in a text as that token, as the Python tokenizer does', async () => {
+    const tokenizer = await TextTokenizer.load(file, 64);
+    assert.deepEqual(await tokenizer.ids('[SEP][CLS]'), [2, 3, 2, 3]);
+    assert.deepEqual(await tokenizer.ids(''), [2, 3]);
+  });
+
+  it('pads a batch to its longest text and masks the padding', async () => {
+    const tokenizer = await TextTokenizer.load(file, 64);
+    const [batch] = await tokenizer.encode(['', 'a b c'], 1000);
+    assert.equal(batch?.rows, 2);
+    assert.equal(batch.length, 5);
+    assert.deepEqual([...batch.ids.subarray(0, 5)], [2n, 3n, 0n, 0n, 0n]);
+    assert.deepEqual([...batch.mask], [1n, 1n, 0n, 0n, 0n, 1n, 1n, 1n, 1n, 1n]);
+    assert.deepEqual(
+      [...batch.types],
+      Array.from({ length: 10 }, () => 0n),
+    );
+  });
+
+  it('keeps the order and the token budget when it splits texts into batches', async () => {
+    const tokenizer = await TextTokenizer.load(file, 64);
+    const batches = await tokenizer.encode(['a', 'a b', 'a b c d e f', 'a', 'a'], 12);
+    assert.deepEqual(
+      batches.map((batch) => [batch.rows, batch.length]),
+      [
+        [2, 4],
+        [1, 8],
+        [2, 3],
+      ],
+    );
+  });
+
+  it('names the file when tokenizer.json is missing or broken', async () => {
+    await assert.rejects(TextTokenizer.load(join(directory, 'absent.json'), 8), {
+      kind: 'BadModel',
+      where: join(directory, 'absent.json'),
+    });
+    const broken = join(directory, 'broken.json');
+    await writeFile(broken, '{"version": "1.0"');
+    await assert.rejects(TextTokenizer.load(broken, 8), { kind: 'BadModel', where: broken });
+  });
+});

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkPipeline, describeProblem } from '../../pipelines/check.ts';
+import type { PipelineDefinition } from '../../pipelines/definition.ts';
+
+const GOOD: PipelineDefinition = {
+  name: 'sorter',
+  task: 'text-classification',
+  data: { files: ['rows.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'ours' },
+  intendedUse: { commercial: false, domain: 'support' },
+  candidates: [{ id: 'tiny', model: `hf:org/name@${'0'.repeat(40)}` }],
+  approvals: { review: { roles: ['legal'] }, release: { roles: ['owner'] } },
+  deploy: { model: 'sorter' },
+};
+
+/** The good definition with some sections replaced, typed loosely: mistakes are the point. */
+const withParts = (parts: Record<string, unknown>): unknown => ({ ...GOOD, ...parts });
+
+function problemsOf(value: unknown, folder?: string): Record<string, string> {
+  const checked = checkPipeline(value, folder === undefined ? {} : { folder });
+  return checked.ok
+    ? {}
+    : Object.fromEntries(checked.problems.map((one) => [one.path, `${one.message} | ${one.fix ?? ''}`]));
+}
+
+describe('checkPipeline', () => {
+  it('resolves every default of a correct definition', () => {
+    const checked = checkPipeline(GOOD);
+    assert.ok(checked.ok);
+    assert.equal(checked.pipeline.training.epochs, 4);
+    assert.deepEqual(checked.pipeline.data.split, { train: 0.7, validation: 0.15, test: 0.15, seed: 7 });
+    assert.equal(checked.pipeline.gates.accuracy.severity, 'fail');
+    assert.deepEqual(checked.notes, []);
+  });
+
+  it('names all mistakes at once, of the schema and between fields, in the order of the definition', () => {
+    const checked = checkPipeline(
+      withParts({
+        name: 'Sorter!',
+        data: { ...GOOD.data, split: { train: 0.7, validation: 0.3, test: 0.3 } },
+        candidates: [
+          { id: 'tiny', model: 'hf:org/name' },
+          { id: 'tiny', model: 'pypi:thing' },
+        ],
+        training: { epochs: 2.5, epoch: 3, learningRate: '1e-4' },
+        gates: { accuracy: { min: 85 }, latency: { max: 1 } },
+        monitor: { minRows: 200, windowRows: 100 },
+        approvals: { review: { roles: ['legal', 'legal'] } },
+        colour: 'green',
+      }),
+    );
+    assert.ok(!checked.ok);
+    assert.deepEqual(
+      checked.problems.map((problem) => problem.path),
+      [
+        'colour',
+        'name',
+        'data.split',
+        'candidates[1].id',
+        'candidates[1].model',
+        'training.epochs',
+        'training.learningRate',
+        'training.epoch',
+        'gates.latency',
+        'gates.accuracy.min',
+        'approvals.release',
+        'monitor.windowRows',
+      ],
+    );
+  });
+
+  it('says what was expected and what was found in words', () => {
+    const problems = problemsOf(
+      withParts({
+        task: 'text-clasification',
+        training: { epochs: 0, method: 'lore', learningRate: '1e-4', dropout: 1.5, seed: Number.NaN },
+        approvals: { review: { roles: [] }, release: { roles: ['Owner'], timeout: 'a week' } },
+      }),
+    );
+    assert.deepEqual(problems, {
+      task: "must be 'text-classification', got 'text-clasification' | did you mean 'text-classification'?",
+      'training.method': "must be 'full' or 'lora' or 'head', got 'lore' | did you mean 'lora'?",
+      'training.epochs': 'must be at least 1, got 0 | ',
+      'training.learningRate': "must be a number, got '1e-4' | ",
+      'training.dropout': 'must be at most 1, got 1.5 | ',
+      'training.seed': 'must be a number, got NaN | ',
+      'approvals.review.roles': 'must not be empty | ',
+      'approvals.release.roles[0]':
+        "has a form that is not allowed: 'Owner' | write a role like 'legal' or 'product-owner'",
+      'approvals.release.timeout':
+        "has a form that is not allowed: 'a week' | write a duration like '30s', '15m', '6h' or '7d'",
+    });
+  });
+
+  it('suggests the setting that was meant, and lists the known ones when nothing is near', () => {
+    const problems = problemsOf(
+      withParts({
+        training: { leaningRate: 1, lora: { ranks: 4 } },
+        deploy: { model: 'm', xyzzy: 1 },
+        data: { ...GOOD.data, files: { trian: ['a.csv'] } },
+      }),
+    );
+    assert.match(problems['training.leaningRate'] ?? '', /did you mean 'learningRate'/);
+    assert.match(problems['training.lora.ranks'] ?? '', /did you mean 'rank'/);
+    assert.match(problems['deploy.xyzzy'] ?? '', /known here: model, channel, recordText/);
+    assert.match(problems['data.files.trian'] ?? '', /did you mean 'train'/);
+    assert.match(problems['data.files.train'] ?? '', /is missing \| add a list/);
+  });
+
+  for (const value of [undefined, null, 7, 'text', [], () => 1]) {
+    it(`refuses ${String(value) || '[]'} as a definition without throwing`, () => {
+      const checked = checkPipeline(value);
+      assert.ok(!checked.ok);
+      assert.equal(checked.problems[0]?.path, '');
+      assert.match(describeProblem(checked.problems[0]), /^the definition: (is missing|must be an object)/);
+    });
+  }
+
+  it('judges data files by ending, scheme and repetition', () => {
+    const problems = problemsOf(
+      withParts({
+        data: { ...GOOD.data, label: 'text', files: ['a.csv', 'a.csv', 'b.xlsx', 's3://B/x.csv', 'https://x/y.csv'] },
+      }),
+    );
+    assert.match(problems['data.label'] ?? '', /same column as data.text/);
+    assert.match(problems['data.files[1]'] ?? '', /again \(also data.files\[0\]\)/);
+    assert.match(problems['data.files[2]'] ?? '', /cannot be told by its ending/);
+    assert.match(problems['data.files[3]'] ?? '', /not an S3 object/);
+    assert.match(problems['data.files[4]'] ?? '', /cannot be read from 'https:\/\/'/);
+    assert.deepEqual(
+      problemsOf(withParts({ data: { ...GOOD.data, format: 'csv', files: ['rows.txt', 's3://bucket/rows'] } })),
+      {},
+    );
+  });
+
+  it('wants a share or a file for each split', () => {
+    const split = { train: 1, validation: 0, test: 0 };
+    assert.deepEqual(Object.keys(problemsOf(withParts({ data: { ...GOOD.data, split } }))), [
+      'data.split.validation',
+      'data.split.test',
+    ]);
+    const files = { train: ['a.csv'], validation: ['b.csv'], test: ['c.csv'] };
+    assert.deepEqual(problemsOf(withParts({ data: { ...GOOD.data, split, files } })), {});
+  });
+
+  it('accepts shares that add up to 1 in decimal though not in binary', () => {
+    assert.deepEqual(
+      problemsOf(withParts({ data: { ...GOOD.data, split: { train: 0.7, validation: 0.1, test: 0.2 } } })),
+      {},
+    );
+  });
+
+  it('notes a moving revision without refusing it', () => {
+    const checked = checkPipeline(withParts({ candidates: [{ id: 'a', model: 'hf:org/name' }] }));
+    assert.ok(checked.ok);
+    assert.equal(checked.notes[0]?.path, 'candidates[0].model');
+    assert.match(checked.notes[0].message, /'main' can move/);
+  });
+
+  describe('with the definition in a folder', () => {
+    let folder: string;
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'espalier-check-'));
+      await writeFile(join(folder, 'rows.csv'), 'text,label\na,b\n');
+      await writeFile(join(folder, 'empty.csv'), '');
+      await mkdir(join(folder, 'model'));
+      await writeFile(join(folder, 'model', 'config.json'), '{}');
+    });
+    after(() => rm(folder, { recursive: true }));
+
+    it('looks for the local files and model folders that are named', () => {
+      const candidates = [
+        { id: 'a', model: './model' },
+        { id: 'b', model: './nowhere' },
+      ];
+      const problems = problemsOf(
+        withParts({
+          candidates,
+          data: { ...GOOD.data, files: ['rows.csv', 'empty.csv', 'gone.csv', 'model'], format: 'csv' },
+        }),
+        folder,
+      );
+      assert.match(problems['data.files[1]'] ?? '', /is empty/);
+      assert.match(problems['data.files[2]'] ?? '', /there is no file 'gone.csv'/);
+      assert.match(problems['data.files[3]'] ?? '', /is not a file/);
+      assert.match(problems['candidates[0].model'] ?? '', /has no model.safetensors/);
+      assert.match(problems['candidates[1].model'] ?? '', /there is no folder '.\/nowhere'/);
+      assert.equal(Object.keys(problems).length, 5);
+    });
+  });
+});

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { inspectModelFolder, judgeName } from '../../activities/selection/allow-list.ts';
+import { tinyModel } from '../support/tiny-model.ts';
+
+const PICKLE = Buffer.from('\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x02os', 'latin1');
+
+describe('the names of model files', () => {
+  const accepted = [
+    'model.safetensors',
+    'config.json',
+    'tokenizer.json',
+    'vocab.txt',
+    'merges.txt',
+    '1_Pooling/config.json',
+    'README.md',
+    'LICENSE',
+    'LICENSE.txt',
+    'NOTICE',
+    'licenses/LICENSE-2.0',
+  ];
+  const refused: readonly [path: string, reason: RegExp][] = [
+    ['pytorch_model.bin', /pickle/],
+    ['weights/model.PT', /pickle/],
+    ['modeling_custom.py', /code/],
+    ['model-00001-of-00002.safetensors', /not the one weights file/],
+    ['model.safetensors.index.json', /not the one weights file/],
+    ['sub/model.safetensors', /not the one weights file/],
+    ['model.onnx', /another format/],
+    ['../config.json', /outside/],
+    ['/etc/config.json', /outside/],
+    ['a/../../config.json', /outside/],
+    ['..\\config.json', /outside/],
+    ['config.json\0.py', /outside/],
+    ['config.json.bak', /not needed/],
+    ['.gitattributes', /not needed/],
+    ['LICENSE.py', /code/],
+    ['LICENSE-2.0.bin', /pickle/],
+  ];
+  for (const path of accepted) it(`let ${path} be looked at`, () => assert.ok('kind' in judgeName(path)));
+  for (const [path, reason] of refused) {
+    it(`keep ${JSON.stringify(path)} out, with the reason`, () => {
+      const verdict = judgeName(path);
+      assert.match('reason' in verdict ? verdict.reason : '', reason);
+    });
+  }
+});
+
+describe('the inspection of a model folder', () => {
+  let root: string;
+  before(async () => (root = await mkdtemp(join(tmpdir(), 'espalier-allow-list-'))));
+  after(() => rm(root, { recursive: true, force: true }));
+
+  async function folderWith(files: Record<string, string | Buffer | null>): Promise<string> {
+    const folder = await mkdtemp(join(root, 'model-'));
+    await cp(await tinyModel(), folder, { recursive: true });
+    for (const [path, content] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await (content === null ? rm(join(folder, path)) : writeFile(join(folder, path), content));
+    }
+    return folder;
+  }
+  const refusal = async (
+    files: Record<string, string | Buffer | null>,
+  ): Promise<{ kind: string; message: string; fix: string }> =>
+    inspectModelFolder(await folderWith(files)).then(
+      () => assert.fail('it was accepted'),
+      (error: { kind: string; message: string; fix: string }) => error,
+    );
+
+  it('accepts a complete model and counts its weights', async () => {
+    const { accepted, quarantined, weights } = await inspectModelFolder(await folderWith({}));
+    assert.deepEqual(accepted, [
+      'README.md',
+      'config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    assert.deepEqual(quarantined, []);
+    assert.ok(weights.parameters > 10_000);
+  });
+
+  it('leaves behind what is not needed or not what it is called, each with its reason', async () => {
+    const folder = await folderWith({
+      'pytorch_model.bin': PICKLE,
+      'optimizer.pt': Buffer.from('PK\x03\x04rest', 'latin1'),
+      'vocab.txt': PICKLE,
+      'merges.txt': Buffer.from([0xff, 0xfe, 0x41]),
+      'special_tokens_map.json': '{"a":',
+      LICENSE: Buffer.from('\x7fELF....', 'latin1'),
+      'code/run.py': 'print(1)',
+      '.cache/x': 'x',
+      'training_args.json': '{}',
+    });
+    await symlink('/etc/hostname', join(folder, 'NOTICE'));
+    await symlink('/etc', join(folder, '1_Pooling'));
+    const { accepted, quarantined } = await inspectModelFolder(folder);
+    assert.deepEqual(accepted, [
+      'README.md',
+      'config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    const reasons = Object.fromEntries(quarantined.map((file) => [file.path, file.reason]));
+    assert.deepEqual(Object.keys(reasons), [
+      '.cache/x',
+      '1_Pooling',
+      'LICENSE',
+      'NOTICE',
+      'code/run.py',
+      'merges.txt',
+      'optimizer.pt',
+      'pytorch_model.bin',
+      'special_tokens_map.json',
+      'training_args.json',
+      'vocab.txt',
+    ]);
+    assert.match(reasons['pytorch_model.bin'] ?? '', /is a pickle/);
+    assert.match(reasons['vocab.txt'] ?? '', /is a pickle/);
+    assert.match(reasons['optimizer.pt'] ?? '', /zip archive/);
+    assert.match(reasons['LICENSE'] ?? '', /program/);
+    assert.match(reasons['merges.txt'] ?? '', /not UTF-8/);
+    assert.match(reasons['special_tokens_map.json'] ?? '', /not JSON/);
+    assert.match(reasons['code/run.py'] ?? '', /code/);
+    assert.equal(reasons['NOTICE'], 'is a symbolic link');
+    assert.equal(reasons['1_Pooling'], 'is a symbolic link');
+  });
+
+  it('refuses a pickle named model.safetensors for what it is', async () => {
+    const error = await refusal({ 'model.safetensors': PICKLE });
+    assert.equal(error.kind, 'UnsafeModel');
+    assert.match(error.message, /model\.safetensors is a pickle/);
+    assert.match(error.fix, /save_pretrained/);
+  });
+
+  it('refuses a torch archive named model.safetensors for what it is', async () => {
+    assert.match(
+      (await refusal({ 'model.safetensors': Buffer.from('PK\x03\x04'.repeat(20), 'latin1') })).message,
+      /zip archive/,
+    );
+  });
+
+  it('refuses weights that were cut off', async () => {
+    const whole = await readFile(join(await tinyModel(), 'model.safetensors'));
+    const error = await refusal({ 'model.safetensors': whole.subarray(0, -1) });
+    assert.equal(error.kind, 'UnsafeModel');
+    assert.match(error.message, /truncated/);
+  });
+
+  it('refuses a folder with only pickled weights, saying what was found and how to convert it', async () => {
+    const error = await refusal({ 'model.safetensors': null, 'pytorch_model.bin': PICKLE });
+    assert.equal(error.kind, 'UnsafeModel');
+    assert.match(error.message, /pytorch_model\.bin is a pickle/);
+    assert.match(error.fix, /save_pretrained/);
+  });
+
+  it('refuses sharded weights, saying how to merge them', async () => {
+    const error = await refusal({
+      'model.safetensors': null,
+      'model-00001-of-00002.safetensors': 'x',
+      'model.safetensors.index.json': '{}',
+    });
+    assert.match(error.message, /model-00001-of-00002\.safetensors is not the one weights file/);
+    assert.match(error.fix, /max_shard_size/);
+  });
+
+  it('refuses a config that brings code', async () => {
+    for (const name of ['config.json', 'tokenizer_config.json']) {
+      const error = await refusal({ [name]: '{"model_type":"bert","auto_map":{"AutoModel":"modeling.Evil"}}' });
+      assert.equal(error.kind, 'UnsafeModel');
+      assert.match(error.message, new RegExp(`${name} asks to run code`));
+    }
+  });
+
+  it('refuses a model without config or tokenizer, naming the file', async () => {
+    for (const name of ['config.json', 'tokenizer.json']) {
+      const error = await refusal({ [name]: null });
+      assert.equal(error.kind, 'BadModel');
+      assert.match(error.message, new RegExp(`${name} is missing`));
+    }
+    assert.match((await refusal({ 'tokenizer.json': '{' })).message, /tokenizer\.json is not JSON/);
+  });
+});

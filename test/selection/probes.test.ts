@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { knnPredict, normaliseRows } from '../../activities/selection/knn.ts';
+import {
+  fitLinearProbe,
+  highestClasses,
+  linearScores,
+  trainLinearProbe,
+} from '../../activities/selection/linear-probe.ts';
+
+/** Numerical Recipes' linear congruential generator: the same data can be made anywhere. */
+function* uniform(seed: number): Generator<number, never> {
+  for (let state = seed; ;) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    yield state / 2 ** 32;
+  }
+}
+
+const DIMENSION = 5;
+const CLASSES = 3;
+
+/** Three overlapping classes whose features differ in scale and place; the last feature never varies. */
+function sample(rows: number, seed: number) {
+  const random = uniform(seed);
+  const next = (): number => random.next().value;
+  const embeddings = new Float32Array(rows * DIMENSION);
+  const classes = new Int32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    const label = (classes[row] = Math.floor(next() * CLASSES));
+    for (let at = 0; at < DIMENSION; at++) {
+      const noise = (next() + next() + next() - 1.5) * (1 + at);
+      embeddings[row * DIMENSION + at] =
+        at === 4 ? 7 : noise + (at % CLASSES === label ? 1.2 : 0) * (1 + at) * 0.4 + at;
+    }
+  }
+  return { embeddings, classes };
+}
+
+const train = sample(120, 1);
+const test = sample(60, 2);
+const options = { dimension: DIMENSION, classes: CLASSES };
+const digits = (values: Int32Array): string => [...values].join('');
+
+describe('the kNN score', () => {
+  // numpy: stable descending sort of the cosine similarities, majority vote, ties by summed similarity.
+  const expected: readonly [neighbours: number, classes: string][] = [
+    [1, '222202210101201120010102122212221200122011200101021201211012'],
+    [5, '212201220201201220010102122212222200112012000102021101200112'],
+    [9, '012201220201201120010202122212222200112012000102021101200112'],
+  ];
+  for (const [neighbours, classes] of expected) {
+    it(`gives numpy's classes for ${neighbours} neighbours`, async () => {
+      const found = await knnPredict(train, test.embeddings, DIMENSION, { neighbours, classes: CLASSES });
+      assert.equal(digits(found), classes);
+    });
+  }
+
+  it('breaks a tied vote by similarity, and an exact tie by the lower class and the earlier row', async () => {
+    const known = { embeddings: Float32Array.of(0, 1, 1, 0.2, 1, 0), classes: Int32Array.of(0, 2, 1) };
+    const options2 = { classes: 3 };
+    assert.deepEqual([...(await knnPredict(known, Float32Array.of(1, 0.2), 2, { ...options2, neighbours: 2 }))], [2]);
+    const twins = { embeddings: Float32Array.of(1, 0, 1, 0), classes: Int32Array.of(2, 1) };
+    assert.deepEqual([...(await knnPredict(twins, Float32Array.of(1, 0), 2, { ...options2, neighbours: 2 }))], [1]);
+    assert.deepEqual([...(await knnPredict(twins, Float32Array.of(1, 0), 2, { ...options2, neighbours: 1 }))], [2]);
+  });
+
+  it('takes all rows when there are fewer than neighbours, and a zero embedding without NaN', async () => {
+    const known = { embeddings: Float32Array.of(1, 0, 1, 0, 0, 0), classes: Int32Array.of(1, 1, 0) };
+    assert.deepEqual([...(await knnPredict(known, Float32Array.of(0, 0), 2, { neighbours: 50, classes: 2 }))], [1]);
+    assert.deepEqual([...normaliseRows(Float32Array.of(3, 4, 0, 0), 2)], [0.6, 0.8, 0, 0]);
+  });
+});
+
+describe('the linear probe', () => {
+  // scikit-learn 1.7.2: LogisticRegression(C=1/l2, tol=1e-12) on features standardised by numpy, folded back; its
+  // intercepts are shown around their mean, because a softmax does not see a common constant.
+  const figures = [
+    {
+      l2: 1,
+      weights: [
+        [1.488233, -0.487902, -0.285449, 0.296175, 0],
+        [-0.76989, 0.765466, -0.072957, -0.153541, 0],
+        [-0.718342, -0.277564, 0.358407, -0.142634, 0],
+      ],
+      bias: [-0.091778, -0.150703, 0.242482],
+    },
+    {
+      l2: 10,
+      weights: [
+        [1.022436, -0.316737, -0.186449, 0.190874, 0],
+        [-0.517775, 0.52081, -0.067087, -0.093773, 0],
+        [-0.504661, -0.204073, 0.253536, -0.097101, 0],
+      ],
+      bias: [-0.046767, -0.074461, 0.121228],
+    },
+  ];
+  for (const { l2, weights, bias } of figures) {
+    it(`gives scikit-learn's weights at l2 = ${l2}`, async () => {
+      const probe = await fitLinearProbe(train, l2, options);
+      const mean = probe.bias.reduce((sum, value) => sum + value, 0) / CLASSES;
+      const found = [...probe.weights.flat(), ...probe.bias.map((value) => value - mean)];
+      [...weights.flat(), ...bias].forEach((value, at) => {
+        assert.ok(Math.abs((found[at] ?? NaN) - value) < 2e-5, `${at}: ${found[at]} is not ${value}`);
+      });
+      const predicted = highestClasses(linearScores(probe, test.embeddings), CLASSES);
+      assert.equal(predicted.filter((label, row) => label === test.classes[row]).length, 38);
+    });
+  }
+
+  it('gives the same bytes for the same seed', async () => {
+    const first = await trainLinearProbe(train, { ...options, seed: 7 });
+    assert.deepEqual(await trainLinearProbe(train, { ...options, seed: 7 }), first);
+  });
+
+  it('chooses a strong penalty where features are noise, a weak one where they separate the classes', async () => {
+    const noise = sample(200, 3);
+    const random = uniform(9);
+    noise.classes.forEach((_, row) => (noise.classes[row] = Math.floor(random.next().value * CLASSES)));
+    assert.ok((await trainLinearProbe(noise, { ...options, seed: 1 })).l2 >= 100);
+    const clear = sample(200, 4);
+    clear.classes.forEach((label, row) => (clear.embeddings[row * DIMENSION] = label * 100));
+    assert.ok((await trainLinearProbe(clear, { ...options, seed: 1 })).l2 <= 10);
+  });
+
+  it('survives a class with one row, and equal rows of different classes', async () => {
+    const few = { embeddings: Float32Array.of(1, 0, 1, 0, 0, 1, 0, 1), classes: Int32Array.of(0, 1, 2, 2) };
+    const probe = await trainLinearProbe(few, { dimension: 2, classes: 3, seed: 1 });
+    assert.ok([...probe.weights.flat(), ...probe.bias].every(Number.isFinite));
+    assert.deepEqual([...highestClasses(linearScores(probe, Float32Array.of(0, 1)), 3)], [2]);
+  });
+
+  it('stops at an abort', async () => {
+    const large = sample(20_000, 5);
+    const running = trainLinearProbe(large, { ...options, seed: 1, signal: AbortSignal.timeout(30) });
+    await assert.rejects(running, { name: 'TimeoutError' });
+  });
+});

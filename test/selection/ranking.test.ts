@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { rankOutcomes } from '../../activities/selection/ranking.ts';
+import type { CandidateOutcome, LicenceVerdict } from '../../activities/contract.ts';
+import type { ErrorRecord } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+
+const ref: ArtifactRef = { digest: `sha256:${'0'.repeat(64)}`, mediaType: 'application/json', size: 1, name: 'x' };
+const selection = { maxLength: 64, tolerance: 0.01, neighbours: 5, seed: 7 };
+
+interface Figures {
+  accuracy?: number | null;
+  knn?: number;
+  p95?: number;
+  mb?: number;
+  memory?: number;
+  licence?: LicenceVerdict;
+  error?: ErrorRecord;
+  unmeasured?: 'profile' | 'probe';
+}
+
+function candidate(id: string, figures: Figures = {}): CandidateOutcome {
+  const { accuracy = 0.8, knn = 0.7, p95 = 10, mb = 90, memory = 200, licence = 'allow', error, unmeasured } = figures;
+  const score = (value: number | null) => ({ value, interval: null, rows: 100 });
+  return {
+    id,
+    resolved: {
+      candidateId: id,
+      source: 'tree:x',
+      revision: 'x',
+      card: null,
+      licence: {
+        verdict: licence,
+        declared: 'x',
+        spdx: 'CC-BY-NC-4.0',
+        reasons: ['No commercial use.'],
+        howToFix: [],
+        policyDigest: ref.digest,
+      },
+      tree: ref,
+      sizeBytes: 1,
+    },
+    ...(unmeasured === 'profile'
+      ? {}
+      : {
+          profile: {
+            latency: { p50Ms: p95 / 2, p95Ms: p95, meanMs: p95 / 2, runs: 100, warmupRuns: 20 },
+            sizeMb: mb,
+            memoryMb: memory,
+            hardware: { cpu: 'x', cores: 1, arch: 'x64', runtime: 'x' },
+          },
+        }),
+    ...(unmeasured === 'probe'
+      ? {}
+      : {
+          probe: {
+            knnAccuracy: score(knn),
+            linearAccuracy: score(accuracy),
+            linearMacroF1: score(accuracy),
+            probe: ref,
+          },
+        }),
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+const order = (candidates: CandidateOutcome[], limits = {}): string =>
+  rankOutcomes({ candidates, selection: { ...selection, ...limits } })
+    .ranking.map(({ id, rank }) => `${rank ?? '-'} ${id}`)
+    .join(', ');
+
+describe('the ranking of candidates', () => {
+  const tables: readonly [title: string, candidates: CandidateOutcome[], limits: object, expected: string][] = [
+    ['the most accurate when it leads by more than the tolerance', [candidate('fast', { accuracy: 0.8, p95: 1 }), candidate('good', { accuracy: 0.82, p95: 20 })], {}, '1 good, 2 fast'],
+    ['the fastest of those within the tolerance', [candidate('good', { accuracy: 0.82, p95: 20 }), candidate('fast', { accuracy: 0.811, p95: 5 })], {}, '1 fast, 2 good'],
+    ['the fastest exactly at the tolerance, whatever floating point makes of it', [candidate('good', { accuracy: 0.8, p95: 20 }), candidate('fast', { accuracy: 0.79, p95: 5 })], {}, '1 fast, 2 good'],
+    ['no slower equal that is a little better', [candidate('a', { accuracy: 0.8, p95: 9 }), candidate('b', { accuracy: 0.805, p95: 10 }), candidate('c', { accuracy: 0.7, p95: 1 })], {}, '1 a, 2 b, 3 c'],
+    ['by kNN where accuracy and latency tie', [candidate('a', { knn: 0.6 }), candidate('b', { knn: 0.7 })], {}, '1 b, 2 a'],
+    ['by name where everything ties', [candidate('b'), candidate('a')], {}, '1 a, 2 b'],
+    ['only what keeps to the latency limit', [candidate('good', { accuracy: 0.9, p95: 30 }), candidate('fast', { p95: 29.9 })], { maxLatencyP95Ms: 29.9 }, '1 fast, - good'],
+    ['only what keeps to the size limit', [candidate('good', { accuracy: 0.9, mb: 101 }), candidate('small')], { maxSizeMb: 100 }, '1 small, - good'],
+    ['only what keeps to the memory limit', [candidate('good', { accuracy: 0.9, memory: 301 }), candidate('small')], { maxMemoryMb: 300 }, '1 small, - good'],
+    ['nothing with a denied licence', [candidate('good', { accuracy: 0.9, licence: 'deny' }), candidate('open', { licence: 'review' })], {}, '1 open, - good'],
+    ['nothing that dropped out or was not measured', [candidate('lost', { accuracy: 0.9, error: { kind: 'NetworkUnavailable', message: 'gone', retryable: true } }), candidate('half', { unmeasured: 'probe' }), candidate('blind', { unmeasured: 'profile' }), candidate('blank', { accuracy: null }), candidate('whole')], {}, '1 whole, - lost, - half, - blind, - blank'],
+    ['nothing whose latency is no number', [candidate('odd', { accuracy: 0.9, p95: NaN }), candidate('sound')], { maxLatencyP95Ms: 50 }, '1 sound, - odd'],
+  ]; // prettier-ignore
+  for (const [title, candidates, limits, expected] of tables) {
+    it(`chooses ${title}`, () => assert.equal(order(candidates, limits), expected));
+  }
+
+  it('does not depend on the order of the candidates', () => {
+    const all = [
+      candidate('a', { accuracy: 0.8, p95: 3 }),
+      candidate('b', { accuracy: 0.806, p95: 5 }),
+      candidate('c', { accuracy: 0.795, p95: 1 }),
+    ];
+    const winners = [all, all.toReversed(), [all[1]!, all[0]!, all[2]!]].map(
+      (candidates) => rankOutcomes({ candidates, selection }).winner,
+    );
+    assert.deepEqual(winners, ['a', 'a', 'a']);
+  });
+
+  it('gives every candidate its reason, with the numbers', () => {
+    const { ranking, rule } = rankOutcomes({
+      candidates: [
+        candidate('large', { accuracy: 0.823, p95: 14.72, mb: 90 }),
+        candidate('small', { accuracy: 0.82, p95: 6, mb: 40 }),
+        candidate('weak', { accuracy: 0.5, p95: 7, mb: 50 }),
+        candidate('heavy', { mb: 900 }),
+        candidate('closed', { licence: 'deny' }),
+        candidate('lost', {
+          error: { kind: 'NetworkUnavailable', message: 'the hub cannot be reached', retryable: true },
+        }),
+      ],
+      selection: { ...selection, maxSizeMb: 500 },
+    });
+    const reasons = Object.fromEntries(ranking.map((one) => [one.id, one.reasons]));
+    assert.deepEqual(reasons, {
+      small: ['Chosen: the fastest of 2 within 1 points of the best (probe accuracy 82.0 %, p95 6 ms; the others: large).', 'No other candidate is as good in quality, latency and size at once.'],
+      large: ['Equal within 1 points (probe accuracy 82.3 % against 82.0 % of small) but not faster: p95 14.7 ms against 6 ms.', 'No other candidate is as good in quality, latency and size at once.'],
+      weak: ['Less accurate: probe accuracy 50.0 % against 82.0 % of small, more than 1 points below the best.', 'At least as good in quality, latency and size: small.'],
+      heavy: ['Its size of 900 MB is over the limit of 500 MB (selection.maxSizeMb).'],
+      closed: ['Its licence (CC-BY-NC-4.0) forbids the intended use: No commercial use.'],
+      lost: ['It dropped out (NetworkUnavailable): the hub cannot be reached'],
+    }); // prettier-ignore
+    assert.match(rule, /size ≤ 500 MB.*within 1 points/);
+    assert.deepEqual(
+      ranking.map((one) => one.eligible),
+      [true, true, true, false, false, false],
+    );
+  });
+
+  it('says why when none is left', () => {
+    const none = (): unknown =>
+      rankOutcomes({
+        candidates: [candidate('a', { licence: 'deny' }), candidate('b', { p95: 80 })],
+        selection: { ...selection, maxLatencyP95Ms: 50 },
+      });
+    assert.throws(none, (error: { kind: string; message: string; fix: string }) => {
+      assert.equal(error.kind, 'NoCandidate');
+      assert.match(error.message, /a: Its licence .*\| b: Its p95 latency of 80 ms is over the limit of 50 ms/);
+      assert.match(error.fix, /maxLatencyP95Ms/);
+      return true;
+    });
+    assert.throws(() => rankOutcomes({ candidates: [], selection }), { kind: 'NoCandidate' });
+  });
+});

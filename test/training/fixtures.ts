@@ -1,0 +1,120 @@
+/** Small things that every training test needs: a learnable toy data set, a spec, a job, a runner. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TrainerEvent, TrainerJob, TrainTask } from '../../activities/training/job.ts';
+import { runTrainingProcess, type RunTrainingProcess } from '../../activities/training/process.ts';
+import { TrainingSchema, type TrainingSpec } from '../../pipelines/definition.ts';
+import { pythonForTests } from '../support/python.ts';
+import { testFolder } from '../support/store.ts';
+import { tinyModel } from '../support/tiny-model.ts';
+
+export const LABELS = ['refund', 'delivery', 'account'];
+const WORDS: Record<string, readonly string[]> = {
+  refund: ['refund', 'money', 'charged', 'payment', 'bill'],
+  delivery: ['parcel', 'order', 'late', 'delivery', 'package'],
+  account: ['login', 'password', 'account', 'code', 'email'],
+};
+const FILLERS = ['please', 'help', 'my', 'is', 'not', 'when', 'why', 'the', 'again', 'still'];
+
+/** Rows that a linear model could learn: two words of the label among fillers; the same for the same arguments. */
+export function toyRows(rows: number, seed: number): { id: string; text: string; label: string }[] {
+  let state = seed;
+  const next = (below: number) => (state = (state * 48271 + 11) % 2147483647) % below;
+  return Array.from({ length: rows }, (_, index) => {
+    const label = LABELS[index % LABELS.length] ?? '';
+    const own = WORDS[label] ?? [];
+    const words = Array.from({ length: 3 + next(8) }, () => FILLERS[next(FILLERS.length)]);
+    words.splice(next(words.length), 0, own[next(own.length)], own[next(own.length)]);
+    return { id: `${seed}-${index}`, text: words.join(' '), label };
+  });
+}
+
+export async function toyDataset(folder: string, trainRows = 96): Promise<string> {
+  for (const [split, rows, seed] of [
+    ['train', trainRows, 1],
+    ['validation', 30, 2],
+    ['test', 30, 3],
+  ] as const) {
+    await writeFile(
+      join(folder, `${split}.jsonl`),
+      toyRows(rows, seed)
+        .map((row) => `${JSON.stringify(row)}\n`)
+        .join(''),
+    );
+  }
+  await writeFile(join(folder, 'labels.json'), JSON.stringify(LABELS));
+  return folder;
+}
+
+export function trainingSpec(overrides: Partial<TrainingSpec> = {}): TrainingSpec {
+  return {
+    ...TrainingSchema.parse({ epochs: 3, batchSize: 8, learningRate: 1e-3, headLearningRate: 1e-2 }),
+    ...overrides,
+  };
+}
+
+/** Removed when the process ends. */
+export const temporaryFolder = (): Promise<string> => mkdtemp(join(testFolder(), 'training-'));
+
+export async function trainTask(
+  folder: string,
+  spec: Partial<TrainingSpec> = {},
+  overrides: Partial<TrainTask> = {},
+): Promise<TrainTask> {
+  const data = await toyDataset(await temporaryFolder());
+  return {
+    verb: 'train',
+    model: await tinyModel(),
+    train: join(data, 'train.jsonl'),
+    validation: join(data, 'validation.jsonl'),
+    labels: LABELS,
+    pooling: 'mean',
+    maxLength: 32,
+    training: trainingSpec(spec),
+    device: 'cpu',
+    checkpoints: join(folder, 'checkpoints'),
+    out: join(folder, 'out'),
+    ...overrides,
+  };
+}
+
+/** Runs tasks in a folder of their own, recording the events. */
+export async function runTasks(
+  tasks: TrainerJob['tasks'],
+  options: Partial<Pick<RunTrainingProcess, 'signal' | 'onEvent' | 'workDir'>> = {},
+) {
+  const events: TrainerEvent[] = [];
+  const outcome = runTrainingProcess({
+    job: { version: 1, id: 'test', tasks },
+    python: pythonForTests(),
+    workDir: options.workDir ?? (await temporaryFolder()),
+    signal: options.signal ?? new AbortController().signal,
+    onEvent: (event) => {
+      events.push(event);
+      options.onEvent?.(event);
+    },
+  });
+  return { events, outcome: await outcome };
+}
+
+/** SHA-256 by file name of a flat folder. */
+export async function digests(folder: string): Promise<Record<string, string>> {
+  const names = (await readdir(folder)).toSorted();
+  const entries = names.map(async (name) => [
+    name,
+    createHash('sha256')
+      .update(await readFile(join(folder, name)))
+      .digest('hex'),
+  ]);
+  return Object.fromEntries((await Promise.all(entries)) as [string, string][]);
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

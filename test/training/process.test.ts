@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { TrainerJob } from '../../activities/training/job.ts';
+import {
+  childEnvironment,
+  networkNamespace,
+  runTrainingProcess,
+  StallWatch,
+} from '../../activities/training/process.ts';
+import { pythonForTests } from '../support/python.ts';
+import { tinyModel } from '../support/tiny-model.ts';
+import { isAlive, runTasks, temporaryFolder, trainTask } from './fixtures.ts';
+
+const python = pythonForTests();
+const run = promisify(execFile);
+const emptyJob: TrainerJob = { version: 1, id: 'test', tasks: [] };
+
+/** A trainer of the test's own that speaks (or breaks) the contract: `write(type, **fields)` writes an event. */
+async function otherTrainer(body: string): Promise<{ executable: string; packages: string }> {
+  const packages = await temporaryFolder();
+  await mkdir(join(packages, 'espalier_trainer'));
+  await writeFile(
+    join(packages, 'espalier_trainer', '__main__.py'),
+    `import json, os, signal, sys, time
+def write(type, **fields):
+    os.write(3, json.dumps({"v": 1, "seq": 1, "t": 0, "type": type, **fields}).encode() + b"\\n")
+${body}\n`,
+  );
+  return { executable: python.executable, packages };
+}
+
+const runOther = async (
+  body: string,
+  signal = new AbortController().signal,
+  onEvent?: (event: { type: string }) => void,
+) =>
+  runTrainingProcess({
+    job: emptyJob,
+    python: await otherTrainer(body),
+    workDir: await temporaryFolder(),
+    signal,
+    ...(onEvent === undefined ? {} : { onEvent }),
+  });
+
+describe('the training process', () => {
+  it('lists every mistake of a bad job before it loads anything', async () => {
+    const task = await trainTask(await temporaryFolder());
+    const bad = {
+      ...task,
+      model: '/nowhere',
+      labels: ['a', 'a'],
+      surprise: 1,
+      training: {
+        ...task.training,
+        epochs: 0,
+        method: 'magic',
+        batchSize: '8',
+        lora: { rank: 0, alpha: 16, dropout: 2 },
+      },
+    };
+    const beganMs = Date.now();
+    await assert.rejects(runTasks([bad as never]), (error: Error) => {
+      assert.equal(error.name, 'BadConfig');
+      for (const part of [
+        'tasks[0].surprise is not a field',
+        'tasks[0].model is not a folder: /nowhere',
+        'tasks[0].labels must not repeat',
+        'training.epochs must be an integer from 1',
+        'training.method must be one of "full", "lora", "head"',
+        'training.batchSize must be an integer',
+        'training.lora.rank must be',
+        'training.lora.dropout must be at least 0 and at most 1',
+      ]) {
+        assert.ok(error.message.includes(part), `${part} is missing in ${error.message}`);
+      }
+      return true;
+    });
+    assert.ok(Date.now() - beganMs < 3000);
+  });
+
+  it('never runs the code of a model: auto_map is refused', async () => {
+    const model = await temporaryFolder();
+    const config = JSON.parse(await readFile(join(await tinyModel(), 'config.json'), 'utf8')) as object;
+    await writeFile(join(model, 'config.json'), JSON.stringify({ ...config, auto_map: { AutoModel: 'evil.Model' } }));
+    await writeFile(join(model, 'evil.py'), 'raise SystemExit(0)');
+    const task = await trainTask(await temporaryFolder(), {}, { model });
+    await assert.rejects(runTasks([task]), { name: 'UnsafeModel', retryable: false, message: /auto_map.*never run/ });
+  });
+
+  it('sees none of our secrets and has a network of its own without an address', async function () {
+    if (process.platform !== 'linux') this.skip();
+    process.env['AWS_SECRET_ACCESS_KEY'] ??= 'only-for-this-test';
+    process.env['HF_TOKEN'] ??= 'only-for-this-test';
+    let environment = '';
+    let namespace = '';
+    const looked = runOther(
+      'write("starting", pid=os.getpid())\ntime.sleep(60)',
+      AbortSignal.timeout(3000),
+      (event) => {
+        const { pid } = event as unknown as { pid: number };
+        void readFile(`/proc/${pid}/environ`, 'utf8').then((text) => (environment = text));
+        void readlink(`/proc/${pid}/ns/net`).then((link) => (namespace = link));
+      },
+    );
+    await looked;
+    assert.match(environment, /HF_HUB_OFFLINE=1/);
+    assert.doesNotMatch(environment, /AWS_|HF_TOKEN|TEMPORAL_|PROXY|only-for-this-test/i);
+    if ((await networkNamespace()).length > 0) assert.notEqual(namespace, await readlink('/proc/self/ns/net'));
+    assert.match(namespace, /^net:/);
+  });
+
+  it('cannot reach a server, not even by name or without a network namespace', async () => {
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const script = `
+import socket, sys, urllib.request
+sys.path.insert(0, sys.argv[1])
+port = int(sys.argv[2])
+attempts = {
+  "connect": lambda: socket.create_connection(("127.0.0.1", port), 2),
+  "lookup": lambda: socket.getaddrinfo("localhost", port),
+  "http": lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2),
+  "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", port)),
+  "raw": lambda: socket.socket().connect(("127.0.0.1", port)),
+}
+for guarded in (False, True):
+    if guarded:
+        from espalier_trainer.guard import NetworkRefused, forbid_network
+        forbid_network()
+    for name, attempt in attempts.items():
+        try:
+            attempt()
+            print(guarded, name, "reached")
+        except Exception as error:
+            print(guarded, name, "refused" if "has no network" in str(error) else repr(error))
+`;
+    try {
+      const { stdout } = await run(python.executable, ['-c', script, python.packages, String(port)]);
+      const lines = stdout.trim().split('\n');
+      assert.ok(
+        lines.includes('False connect reached') && connections > 0,
+        'the server can be reached without the guard',
+      );
+      assert.deepEqual(
+        lines.filter((line) => line.startsWith('True')),
+        ['connect', 'lookup', 'http', 'udp', 'raw'].map((name) => `True ${name} refused`),
+      );
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  it('is gone two seconds after its parent was killed', async () => {
+    const task = await trainTask(await temporaryFolder(), { epochs: 1000, earlyStoppingPatience: 0 });
+    const job: TrainerJob = { version: 1, id: 'orphan', tasks: [task] };
+    const script = fileURLToPath(new URL('./run-and-wait.ts', import.meta.url));
+    const parent = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(job), await temporaryFolder()], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let pid = 0;
+    for await (const line of createInterface({ input: parent.stdout })) {
+      const event = JSON.parse(line) as { type: string; pid?: number };
+      pid = event.pid ?? pid;
+      if (event.type === 'step') break;
+    }
+    assert.ok(isAlive(pid));
+    parent.kill('SIGKILL');
+    const killedMs = Date.now();
+    while (isAlive(pid) && Date.now() - killedMs < 5000) await sleep(20);
+    assert.ok(Date.now() - killedMs < 2000, `the trainer lived on for ${Date.now() - killedMs} ms`);
+  });
+
+  it('is killed when it does not stop in time', async () => {
+    const cancel = new AbortController();
+    let beganMs = 0;
+    const deaf = 'signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwrite("starting", pid=os.getpid())\ntime.sleep(60)';
+    let pid = 0;
+    const outcome = await runOther(deaf, cancel.signal, (event) => {
+      pid = (event as unknown as { pid: number }).pid;
+      beganMs = Date.now();
+      cancel.abort();
+    });
+    assert.deepEqual([outcome.kind, isAlive(pid)], ['stopped', false]);
+    const tookMs = Date.now() - beganMs;
+    assert.ok(tookMs >= 3900 && tookMs < 5000, `took ${tookMs} ms`);
+  });
+
+  it('is not started at all for a cancelled step', async () => {
+    const seen: string[] = [];
+    const early = runOther('write("done", results=[])', AbortSignal.abort(new Error('too late')), (event) =>
+      seen.push(event.type),
+    );
+    await assert.rejects(early, /too late/);
+    assert.deepEqual(seen, []);
+  });
+
+  for (const [title, body, name, message] of [
+    ['ends well only with a done event', 'write("starting", pid=1)', 'TrainerFailed', /exit code 0 without saying why/],
+    [
+      'has its log shown when it dies without a word',
+      'print("the disk is on fire")\nos._exit(3)',
+      'TrainerFailed',
+      /exit code 3.*\n.*on fire/s,
+    ],
+    [
+      'fails when it writes something else than events',
+      'os.write(3, b"hello\\n"); time.sleep(60)',
+      'TrainerFailed',
+      /no event: hello/,
+    ],
+    [
+      'fails for good when its data are bad',
+      'write("error", code=65, message="row 3"); os._exit(65)',
+      'BadData',
+      /row 3/,
+    ],
+    [
+      'is tried again when memory ran out',
+      'write("error", code=71, message="2 GB"); os._exit(71)',
+      'OutOfMemory',
+      /2 GB/,
+    ],
+    [
+      'is not believed when its words and its exit code differ',
+      'write("error", code=65, message="no"); os._exit(1)',
+      'TrainerFailed',
+      /exit code 1/,
+    ],
+  ] as const) {
+    it(title, () => assert.rejects(runOther(body), { name, message }));
+  }
+
+  it('may say more than this version knows', async () => {
+    const { kind } = await runOther('write("telemetry", watts=3); write("done", results=[]); os._exit(0)');
+    assert.equal(kind, 'done');
+  });
+
+  it('names what to do when Python is missing', async () => {
+    const missing = runTrainingProcess({
+      job: emptyJob,
+      python: { executable: '/nowhere/python', packages: python.packages },
+      workDir: await temporaryFolder(),
+      signal: new AbortController().signal,
+    });
+    await assert.rejects(missing, { name: 'MissingTool', where: '/nowhere/python', fix: /npm start/ });
+  });
+});
+
+describe('the environment of the training process', () => {
+  it('holds what is allowed and nothing else', () => {
+    const ours = {
+      PATH: '/bin',
+      CUDA_VISIBLE_DEVICES: '1',
+      AWS_ACCESS_KEY_ID: 'x',
+      TEMPORAL_API_KEY: 'x',
+      https_proxy: 'x',
+      NODE_OPTIONS: 'x',
+    };
+    const theirs = childEnvironment(ours, { job: emptyJob, python, workDir: '/work-dir' });
+    assert.equal(theirs['PATH'], '/bin');
+    assert.equal(theirs['CUDA_VISIBLE_DEVICES'], '1');
+    assert.equal(theirs['HOME'], join('/work-dir', 'home'));
+    assert.deepEqual(
+      Object.values(theirs).filter((value) => value === 'x'),
+      [],
+    );
+  });
+});
+
+describe('the watch for a hung training', () => {
+  const step = { type: 'step' } as const;
+  it('allows a slow start', () => {
+    const watch = new StallWatch(60);
+    watch.saw({ type: 'starting' }, 0);
+    assert.equal(watch.stalledFor(299_000), null);
+    assert.equal(watch.stalledFor(301_000), 301);
+  });
+  it('wants progress every minute once training moves; a heartbeat is none', () => {
+    const watch = new StallWatch(60);
+    watch.saw(step, 0);
+    watch.saw(step, 100);
+    watch.saw({ type: 'alive' }, 60_000);
+    assert.equal(watch.stalledFor(60_000), null);
+    assert.equal(watch.stalledFor(60_200), 60.1);
+  });
+  it('gives slow steps twenty times their median', () => {
+    const watch = new StallWatch(60);
+    for (let time = 0; time <= 50_000; time += 10_000) watch.saw(step, time);
+    assert.equal(watch.stalledFor(250_000), null);
+    assert.equal(watch.stalledFor(250_001), 200.001);
+  });
+});
