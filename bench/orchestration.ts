@@ -65,7 +65,9 @@ await worker.runUntil(async () => {
       // Interleaved, and the first round (cold caches) is dropped.
       const direct = await milliseconds(`direct${shape}`, count);
       const engine = await milliseconds(`engine${shape}`, count);
-      if (round >= 0) (times.direct.push(direct), times.engine.push(engine));
+      if (round < 0) continue;
+      times.direct.push(direct);
+      times.engine.push(engine);
     }
     const [direct, engine] = [median(times.direct), median(times.engine)];
     console.log(

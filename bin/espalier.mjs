@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const main = new URL('../dist/cli/main.js', import.meta.url);
 
-if (process.argv[2] === 'setup') {
+if (process.argv[2] === 'setup' && process.argv.length === 3) {
   // Its own entry check compares with argv[1]: this makes it the program.
   process.argv[1] = fileURLToPath(new URL('../infra/setup.mjs', import.meta.url));
   await import('../infra/setup.mjs');

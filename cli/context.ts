@@ -28,7 +28,16 @@ export function createContext(own: Environment = process.env): Context {
   const stack = readRunningStack(stateDir);
   const port = stack?.ports['serving'];
   const serving = port === undefined ? {} : { ESPALIER_SERVING_URL: `http://127.0.0.1:${port}` };
-  return contextOf({ ...serving, ...own, ...stack?.env }, stateDir);
+  return contextOf({ ...serving, ...own, ...embeddedPart(stack?.env ?? {}, own) }, stateDir);
+}
+
+/** The running stack's variables, less those of a service that the user names: an explicit address always wins. */
+function embeddedPart(stackEnv: Readonly<Record<string, string>>, own: Environment): Environment {
+  const named: Readonly<Record<string, boolean>> = {
+    TEMPORAL: own['TEMPORAL_ADDRESS'] !== undefined,
+    AWS: own['AWS_ENDPOINT_URL_S3'] !== undefined,
+  };
+  return Object.fromEntries(Object.entries(stackEnv).filter(([name]) => named[name.split('_')[0] ?? ''] !== true));
 }
 
 export function contextOf(env: Environment, stateDir: string): Context {

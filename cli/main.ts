@@ -31,6 +31,11 @@ function run<Arguments extends unknown[]>(
 const collect = (value: string, all: string[]): string[] => [...all, value];
 
 program
+  .command('setup')
+  .description('install or build what Espalier needs on this machine (run it before anything else)')
+  // The launcher runs it before there is anything to load; here it only stands in the help.
+  .action(() => program.error("'setup' takes no options"));
+program
   .command('dev')
   .description('start the embedded stack, the workers and the model server in the foreground')
   .action(run(async () => (await import('./commands/dev.ts')).dev));

@@ -38,7 +38,9 @@ export function printTable(header: readonly string[], rows: readonly (readonly s
       .map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
       .join('  ')
       .trimEnd();
-  process.stdout.write(`${[style.bold(line(header)), ...rows.map(line)].join('\n')}\n`);
+  process.stdout.write(
+    `${[process.stdout.isTTY ? style.bold(line(header)) : line(header), ...rows.map(line)].join('\n')}\n`,
+  );
 }
 
 /** One line for people, on stderr. */

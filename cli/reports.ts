@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
@@ -14,6 +14,7 @@ export async function saveReport(
   const folder = join(stateDir, 'reports', runId);
   await mkdir(folder, { recursive: true });
   const path = join(folder, `${name}.html`);
-  await copyFile(await store.file(html), path);
+  // Not a copy: the cache's files are read-only, and a second save must be able to replace this one.
+  await writeFile(path, await readFile(await store.file(html)));
   return path;
 }

@@ -1,6 +1,7 @@
 /** Follows a run in the terminal: a line a finished step, and one live line for what is going on. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { EspalierError } from '../artifacts/errors.ts';
 import { showRun } from '../client/runs.ts';
 import type { StepView } from '../workflows/messages.ts';
 import { say, seconds, style } from './output.ts';
@@ -8,6 +9,8 @@ import { say, seconds, style } from './output.ts';
 export type WatchedRun = Awaited<ReturnType<typeof showRun>>;
 
 const POLL_MS = 500;
+/** A killed worker is back long before this. */
+const PATIENCE_MS = 60_000;
 const MARKS: Partial<Record<StepView['state'], string>> = {
   done: style.green('✓'),
   reused: style.cyan('↺'),
@@ -26,7 +29,7 @@ export async function watchRun(
   const live = liveLine();
   try {
     for (;;) {
-      const run = await showRun(client, runId);
+      const run = await look(client, runId);
       for (const step of run.steps) {
         const mark = MARKS[step.state];
         if (mark === undefined || printed.has(step.id)) continue;
@@ -42,6 +45,19 @@ export async function watchRun(
     }
   } finally {
     live.clear();
+  }
+}
+
+/** A worker that was just killed answers no query; the run is fine, and another worker answers soon. */
+async function look(client: Client, runId: string): Promise<WatchedRun> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await showRun(client, runId);
+    } catch (error) {
+      if (Date.now() > deadline || (error instanceof EspalierError && error.kind === 'NotFound')) throw error;
+      await sleep(POLL_MS);
+    }
   }
 }
 

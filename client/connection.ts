@@ -49,7 +49,7 @@ export async function connectTemporal(env: Environment): Promise<TemporalClient>
       ...(apiKey === undefined ? {} : { apiKey }),
       ...(tls === undefined ? {} : { tls }),
       ...(metadata === undefined ? {} : { metadata }),
-      connectTimeout: '5s',
+      connectTimeout: '2s',
     });
     const client = new Client({ connection, namespace: settings.namespace });
     return { ...settings, client, close: () => connection.close() };

@@ -21,13 +21,10 @@ export async function predict(serverUrl: string, model: string, texts: readonly 
         fix: 'start one with `npx espalier dev`, or pass --url',
       });
     });
-    const body = (await response.json()) as T & { error?: string };
+    const body = (await response.json().catch(() => ({}))) as T & { error?: string };
     if (!response.ok) {
-      throw new EspalierError(
-        response.status === 404 ? 'NotFound' : 'BadConfig',
-        body.error ?? `HTTP ${response.status}`,
-        { where: url },
-      );
+      const kind = response.status === 404 ? 'NotFound' : response.status >= 500 ? 'NetworkUnavailable' : 'BadConfig';
+      throw new EspalierError(kind, body.error ?? `HTTP ${response.status}`, { where: url });
     }
     return body;
   };
@@ -47,4 +44,24 @@ export async function predict(serverUrl: string, model: string, texts: readonly 
     const label = String(output('label')[row]);
     return { text, label, probability: probabilities[label] ?? 0, probabilities };
   });
+}
+
+/** Waits until the server has loaded the model; a server that has just started needs a few seconds. */
+export async function untilServed(serverUrl: string, model: string, timeoutMs = 60_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  const url = `${serverUrl}/v2/models/${encodeURIComponent(model)}/ready`;
+  while (
+    !(await fetch(url).then(
+      ({ ok }) => ok,
+      () => false,
+    ))
+  ) {
+    if (Date.now() > deadline) {
+      throw new EspalierError('NetworkUnavailable', `the model server at ${serverUrl} does not serve '${model}'`, {
+        where: url,
+        fix: 'its log (.espalier/logs/model-server.log) says why',
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }

@@ -1,6 +1,6 @@
 /** Looking at runs: lists from Temporal's visibility, one run from its own query, live progress from heartbeats. */
 import type { Client, WorkflowExecutionStatusName } from '@temporalio/client';
-import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { QueryNotRegisteredError, ServiceError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { Progress } from '../activities/contract.ts';
 import { EspalierError, type ErrorKind, type ErrorRecord } from '../artifacts/errors.ts';
@@ -24,18 +24,22 @@ export async function listRuns(
   const clauses = ["WorkflowType = 'runPipeline'"];
   if (options.pipeline !== undefined) clauses.push(`EspalierPipeline = '${options.pipeline.replaceAll("'", "''")}'`);
   const runs: RunSummary[] = [];
-  for await (const execution of client.workflow.list({ query: clauses.join(' AND ') })) {
-    const memo = (execution.memo ?? {}) as Record<string, string>;
-    runs.push({
-      runId: execution.workflowId,
-      pipeline: memo['pipeline'] ?? '?',
-      state: stateOf(execution.status.name, memo['state']),
-      startedBy: memo['startedBy'] ?? '?',
-      trigger: memo['trigger'] ?? '?',
-      startedAt: execution.startTime.toISOString(),
-      endedAt: execution.closeTime?.toISOString() ?? null,
-    });
-    if (runs.length >= (options.limit ?? 100)) break;
+  try {
+    for await (const execution of client.workflow.list({ query: clauses.join(' AND ') })) {
+      const memo = (execution.memo ?? {}) as Record<string, string>;
+      runs.push({
+        runId: execution.workflowId,
+        pipeline: memo['pipeline'] ?? '?',
+        state: stateOf(execution.status.name, memo['state']),
+        startedBy: memo['startedBy'] ?? '?',
+        trigger: memo['trigger'] ?? '?',
+        startedAt: execution.startTime.toISOString(),
+        endedAt: execution.closeTime?.toISOString() ?? null,
+      });
+      if (runs.length >= (options.limit ?? 100)) break;
+    }
+  } catch (error) {
+    throw asRunError(error, 'list');
   }
   return runs;
 }
@@ -92,6 +96,7 @@ export function asRunError(error: unknown, runId: string): unknown {
       fix: '`espalier runs list` shows what there is',
     });
   }
+  if (error instanceof ServiceError || error instanceof QueryNotRegisteredError) return asServiceError(error);
   if (!(error instanceof WorkflowFailedError)) return error;
   let cause: unknown = error.cause;
   while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
@@ -101,6 +106,15 @@ export function asRunError(error: unknown, runId: string): unknown {
   return new EspalierError((record?.kind ?? cause.type ?? 'Internal') as ErrorKind, record?.message ?? cause.message, {
     where: record?.where ?? runId,
     ...(record?.fix === undefined ? {} : { fix: record.fix }),
+    cause: error,
+  });
+}
+
+/** What the gRPC client says in one word, said in ours. */
+function asServiceError(error: Error): EspalierError {
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return new EspalierError('TemporalUnavailable', `${error.message}${cause}`, {
+    fix: 'see that the server and a worker run and that the namespace is right: `espalier doctor`',
     cause: error,
   });
 }

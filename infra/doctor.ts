@@ -131,10 +131,10 @@ async function checkIsolation(env: NodeJS.ProcessEnv): Promise<Check> {
   if ((await output('unshare', ['--net', 'true'], env)) !== undefined) {
     return { name, ok: true, detail: 'the trainer can run without any network (unshare --net)' };
   }
-  if ((await output('unshare', ['--map-root-user', '--net', 'true'], env)) !== undefined) {
-    return { name, ok: true, detail: 'the trainer can run without any network (unshare --map-root-user --net)' };
+  if ((await output('unshare', ['--user', '--map-current-user', '--net', 'true'], env)) !== undefined) {
+    return { name, ok: true, detail: 'the trainer can run without any network (unshare --user --net)' };
   }
-  const detail = 'network namespaces cannot be made here: the trainer is kept offline by its settings alone';
+  const detail = 'network namespaces cannot be made here: only the guard inside the trainer keeps it offline';
   const fix =
     'on Linux allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run workers in containers without a network';
   return { name, ok: 'warn', detail, fix };

@@ -130,7 +130,7 @@ async function installPackages(root, env, progress) {
   const lock = await waitForLock(join(root, '.espalier/install.lock'), waiting(progress, 'installing packages'));
   try {
     if (current()) return;
-    await progress.run('npm ci', 'npm', ['ci', '--no-audit', '--no-fund'], {
+    await progress.run('npm ci', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
       cwd: root,
       // npm 10 ignores allowScripts: without this, onnxruntime-node fetches GPU libraries nobody asked for.
       env: { ...env, ONNXRUNTIME_NODE_INSTALL: 'skip' },

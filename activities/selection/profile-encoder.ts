@@ -44,7 +44,10 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
     const rows = await loadSplit(store, dataset, 'train', signal);
     const chosen = sampleIndices(rows.length, SAMPLE_TEXTS, seededRandom(0));
     context.progress({ phase: 'measuring' });
-    const { latency, memoryMb } = await measure({ folder, texts: chosen.map((row) => rows[row]?.text ?? '') }, signal);
+    const { latency, memoryMb } = await measureModel(
+      { folder, texts: chosen.map((row) => rows[row]?.text ?? '') },
+      signal,
+    );
     const { entries } = await store.tree(encoder);
     const sizeMb = entries.reduce((sum, entry) => sum + entry.size, 0) / 1e6;
     return { latency, memoryMb, sizeMb, hardware: hardware() };
@@ -62,8 +65,14 @@ export function hardware(): Hardware {
   };
 }
 
-/** Runs profile-child in the same way as this file runs: from source under tsx, or compiled. */
-async function measure(task: ProfileTask, signal: AbortSignal): Promise<Exclude<ProfileAnswer, { error: unknown }>> {
+/**
+ * Times the model in `task.folder` on `task.texts`, one at a time, in a process of its own: the one that asks is busy with heartbeats
+ * and its own memory. Runs profile-child in the same way as this file runs: from source under tsx, or compiled.
+ */
+export async function measureModel(
+  task: ProfileTask,
+  signal: AbortSignal,
+): Promise<Exclude<ProfileAnswer, { error: unknown }>> {
   const program = fileURLToPath(new URL(`./profile-child${extname(import.meta.url)}`, import.meta.url));
   const { PATH, HOME, TMPDIR, LD_LIBRARY_PATH } = process.env;
   const child = fork(program, {

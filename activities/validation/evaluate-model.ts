@@ -11,13 +11,12 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import type { EvaluateModelInput, Evaluation } from '../contract.ts';
 import { highestClasses, linearScores, type LinearProbe } from '../selection/linear-probe.ts';
-import { hardware } from '../selection/profile-encoder.ts';
+import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
 import { loadClassified, type LabelledRows } from '../data/dataset.ts';
 import { sampleRows } from './sample-rows.ts';
 import { float32ToBytes } from './float32.ts';
-import { measureLatency } from './measure-latency.ts';
 import { argmaxRows, confusionMatrix, confusionRows, finiteOrNull, labelScores } from './metrics.ts';
 import { accuracyScore, f1Scores, gainScore, gapScore, plainScore, worstMistakes } from './scores.ts';
 
@@ -83,7 +82,7 @@ async function evaluate(
     onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
   });
   context.progress({ phase: 'latency' });
-  const latency = await measureLatency(folder, sampleRows(test, LATENCY_TEXTS, seed).texts, signal);
+  const { latency } = await measureModel({ folder, texts: sampleRows(test, LATENCY_TEXTS, seed).texts }, signal);
 
   const measures: Evaluation['measures'] = {
     accuracy: accuracyScore(outcome),

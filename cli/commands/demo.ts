@@ -3,7 +3,7 @@ import { confirm, isCancel, select, text } from '@clack/prompts';
 import type { Client } from '@temporalio/client';
 import { readRunningStack } from '../../infra/embedded/state.ts';
 import { decide, type OpenApproval } from '../../client/approvals.ts';
-import { predict } from '../../client/predict.ts';
+import { predict, untilServed } from '../../client/predict.ts';
 import { listRuns, runOutcome } from '../../client/runs.ts';
 import { newRunId, prepareRun, stableRunId, startRun, type PreparedRun } from '../../client/start-run.ts';
 import type { RunOutcome } from '../../workflows/messages.ts';
@@ -11,7 +11,7 @@ import { contextOf, createContext, stateDirOf, type Context } from '../context.t
 import { loadChecked } from '../definition.ts';
 import { DEMO_APPROVERS, startHost } from '../host.ts';
 import { untilInterrupted } from '../interrupt.ts';
-import { EXIT, printJson, say, style } from '../output.ts';
+import { EXIT, printError, printJson, say, style } from '../output.ts';
 import { saveReport } from '../reports.ts';
 import { ENDED, watchRun } from '../watch.ts';
 import { openApproval, saveEvidence } from './approvals.ts';
@@ -88,9 +88,14 @@ async function play(
     if (ENDED.has(run.state)) break;
     await ask(context, await openApproval(context, runId), options.yes === true);
   }
-  const outcome = await runOutcome(client, runId);
-  await showResult(context, outcome, json);
-  return outcome.state === 'deployed' ? EXIT.ok : EXIT.failed;
+  try {
+    const outcome = await runOutcome(client, runId);
+    await showResult(context, outcome, json);
+    return outcome.state === 'deployed' ? EXIT.ok : EXIT.failed;
+  } catch (error) {
+    printError(error, json);
+    return EXIT.failed;
+  }
 }
 
 /** The same inputs are the same run: one in progress goes on, a finished one is shown, a failed one is followed by another. */
@@ -194,6 +199,7 @@ async function showResult(context: Context, outcome: RunOutcome, json: boolean):
   const url = context.env['ESPALIER_SERVING_URL'];
   const model = outcome.deployment?.model;
   const sample = 'hi, I was charged twice for my last order and want the money back';
+  if (url !== undefined && model !== undefined) await untilServed(url, model);
   const predictions = url === undefined || model === undefined ? [] : await predict(url, model, [sample]);
   if (json) {
     printJson({ outcome, report, predictions, servingUrl: url ?? null });

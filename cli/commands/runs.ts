@@ -1,13 +1,20 @@
+import { EspalierError } from '../../artifacts/errors.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
 import { createContext, type Context } from '../context.ts';
-import { EXIT, printJson, printTable, say, seconds, style } from '../output.ts';
+import type { RunOutcome } from '../../workflows/messages.ts';
+import { EXIT, printError, printJson, printTable, say, seconds, style } from '../output.ts';
 import { saveReport } from '../reports.ts';
 import { ENDED, status, watchRun } from '../watch.ts';
 
 export async function list(json: boolean, options: { pipeline?: string; limit: string }): Promise<number> {
   return withContext(async (context) => {
     const { client } = await context.temporal();
-    const limit = Math.max(1, Number.parseInt(options.limit, 10) || 20);
+    const limit = Number(options.limit);
+    if (!Number.isInteger(limit) || limit < 1) {
+      throw new EspalierError('BadConfig', `--limit '${options.limit}' is not a count`, {
+        fix: 'write a whole number from 1',
+      });
+    }
     const runs = await listRuns(client, {
       limit,
       ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
@@ -97,9 +104,18 @@ export async function followRun(
     say(`${style.yellow('waiting for approval')}: espalier approvals show ${runId}`);
     return EXIT.waitingForApproval;
   }
-  const outcome = await runOutcome(client, runId);
   const { store } = await context.store();
-  const report = await saveReport(store, context.stateDir, runId, 'report', outcome.reportHtml);
+  const report =
+    run.report === undefined ? undefined : await saveReport(store, context.stateDir, runId, 'report', run.report);
+  let outcome: RunOutcome;
+  try {
+    outcome = await runOutcome(client, runId);
+  } catch (error) {
+    // Whatever the kind: a run that failed is exit code 1.
+    printError(error, json);
+    if (report !== undefined) say(`report: ${report}`);
+    return EXIT.failed;
+  }
   if (json) printJson(outcome);
   else
     say(

@@ -133,7 +133,7 @@ describe('a step as an activity', function () {
   async function runDataOnce(
     run: StepDefinition<PrepareDataInput, unknown>['run'],
   ): Promise<{ failure: Error | undefined }> {
-    let failure: Error | undefined;
+    const failures: Error[] = [];
     const definition: StepDefinition<PrepareDataInput, unknown> = { type: `large.${randomUUID()}`, version: 1, run };
     const wrapped = stepActivity(definition, { ...storage, python: { executable: '', packages: '' } });
     const { activities } = fakeActivities({
@@ -141,7 +141,7 @@ describe('a step as an activity', function () {
         try {
           return await wrapped(call);
         } catch (error) {
-          failure = error as Error;
+          failures.push(error as Error);
           throw new EspalierError('BadData', 'stop here');
         }
       }) as unknown as Activities['prepareData'],
@@ -153,9 +153,9 @@ describe('a step as an activity', function () {
         { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) },
         { runId },
       );
-      while (failure === undefined) await new Promise((resolve) => setTimeout(resolve, 50));
+      while (failures.length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
       await temporal.client.workflow.getHandle(runId).terminate();
     });
-    return { failure };
+    return { failure: failures[0] };
   }
 });

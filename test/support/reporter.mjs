@@ -1,4 +1,4 @@
-/** Mocha's spec reporter, which also leaves its counts in the file ESPALIER_TEST_COUNTS for `test/run.mjs`. */
+/** Mocha's spec reporter, which also leaves its counts in the file ESPALIER_TEST_COUNTS for `infra/run-tests.mjs`. */
 import { writeFileSync } from 'node:fs';
 import mocha from 'mocha';
 

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = (/** @type {string} */ name) => join(root, 'node_modules/.bin', name);
+const ALL = 'test/**/*.test.ts';
 const END_TO_END = 'test/e2e/**/*.test.ts';
 
 /** @type {readonly [title: string, command: string, args: readonly string[]][]} */
@@ -25,11 +26,11 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 const folder = mkdtempSync(join(tmpdir(), 'espalier-test-run-'));
 const forwarded = process.argv.slice(2);
 try {
-  if (forwarded.length > 0) mocha(forwarded);
+  if (forwarded.length > 0) mocha(forwarded.some((word) => word.endsWith('.ts')) ? forwarded : [...forwarded, ALL]);
   else {
     for (const [title, command, args] of CHECKS) check(title, command, args);
-    mocha(['--ignore', END_TO_END]);
-    mocha(['--ignore', '!(test/e2e)/**', '--ignore', 'test/!(e2e)/**']);
+    mocha(['--ignore', END_TO_END, ALL]);
+    mocha([END_TO_END]);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { RunFacts } from '../../activities/contract.ts';
-import { cancelRun, runOutcome, showRun } from '../../client/runs.ts';
+import { readPredictions } from '../../artifacts/predictions.ts';
+import { showModel } from '../../client/models.ts';
+import { predict } from '../../client/predict.ts';
+import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
 import { finishRun, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
 
-describe('a run whose workers are killed', function () {
+describe('whole runs on one machine', function () {
   this.timeout(600_000);
   let host: TestHost;
   before(async () => {
@@ -35,7 +38,7 @@ describe('a run whose workers are killed', function () {
     return completed;
   }
 
-  it('ends in the same bytes as one left alone, wherever the kills fall, and no finished step is redone', async () => {
+  it('end in the same bytes wherever workers are killed, and no finished step is redone', async () => {
     const definition = await smallPipeline();
     await startSmallRun(host, 'undisturbed', definition, { reuse: false });
     assert.equal((await finishRun(host, 'undisturbed')).state, 'deployed');
@@ -76,7 +79,7 @@ describe('a run whose workers are killed', function () {
     await host.store.audit.verify();
   });
 
-  it('answers the same inputs again from its finished steps, and says so', async () => {
+  it('are answered from finished steps for the same inputs, and say so', async () => {
     await startSmallRun(host, 'again', await smallPipeline());
     const view = await finishRun(host, 'again');
     assert.equal(view.state, 'deployed');
@@ -84,7 +87,7 @@ describe('a run whose workers are killed', function () {
     for (const { id, state } of expensive) assert.equal(state, 'reused', id);
   });
 
-  it('stops its training within five seconds of a cancellation, and keeps the checkpoint', async () => {
+  it('stop training within five seconds of a cancellation, and keep the checkpoint', async () => {
     const definition = await smallPipeline({
       training: { epochs: 1000, batchSize: 2, checkpointEverySeconds: 1, earlyStoppingPatience: 0 },
     });
@@ -110,5 +113,33 @@ describe('a run whose workers are killed', function () {
     }
     assert.equal((await showRun(host.temporal.client, 'cancelled')).state, 'cancelled');
     assert.ok(key !== undefined && (await host.store.pointers.read(key)) !== undefined, 'the checkpoint is kept');
+  });
+
+  it('are followed by a watch: drifted traffic shows in the registry and starts a new run where the policy says so', async () => {
+    const monitor = { every: '1d', minRows: 100, windowRows: 100, falseAlarmRate: 0.01, onDrift: 'start-run' } as const;
+    await startSmallRun(host, 'watched', await smallPipeline({ monitor }));
+    assert.equal((await finishRun(host, 'watched')).state, 'deployed');
+    const { client } = host.temporal;
+    const { bundle } = await showModel(host.store.store, host.store.pointers, 'small');
+
+    const shifted = Array.from({ length: 120 }, (_, i) => `${'Z'.repeat(1 + (i % 40))} ??? ${'9'.repeat(i % 60)} %%%`);
+    for (let i = 0; i < shifted.length; i += 20) await predict(host.servingUrl, 'small', shifted.slice(i, i + 20));
+    const recorded = async (): Promise<number> =>
+      (await readPredictions(host.store, 'small', bundle.digest, 1000)).length;
+    while ((await recorded()) < 120) await new Promise((resolve) => setTimeout(resolve, 200));
+
+    await client.schedule.getHandle('monitor-small-production').trigger();
+    let drift = null;
+    while (drift === null) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      ({ drift } = await showModel(host.store.store, host.store.pointers, 'small'));
+    }
+    assert.equal(drift.verdict, 'drift', JSON.stringify(drift.tests));
+    const started = async () =>
+      (await listRuns(client, { pipeline: 'small' })).find(({ trigger }) => trigger === 'drift');
+    while ((await started()) === undefined) await new Promise((resolve) => setTimeout(resolve, 300));
+    const run = await started();
+    assert.equal(run?.startedBy, 'monitor');
+    await cancelRun(client, run?.runId ?? '');
   });
 });
