@@ -148,8 +148,11 @@ export const GatesSchema = z.strictObject({
   macroF1: atLeast(0.75),
   /** Worst label's F1. */
   worstLabelF1: atLeast(0.5, 'warn'),
-  /** Tuned minus frozen probe, paired on the test rows; judged on the lower end: tuning must not lose to the probe. */
-  gainOverProbe: atLeast(-0.02),
+  /**
+   * Tuned minus frozen probe, paired on the test rows; judged on the lower end: by default tuning must beat the probe
+   * beyond chance. With few test rows that cannot be shown; a small negative `min` then rules out a real loss.
+   */
+  gainOverProbe: atLeast(0),
   /** Training accuracy minus validation accuracy. */
   trainValidationGap: atMost(0.15),
   latencyP95Ms: atMost(100),

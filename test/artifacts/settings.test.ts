@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { checkStore } from '../../artifacts/doctor.ts';
 import { EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
 import { ObjectStore } from '../../artifacts/object-store.ts';
@@ -117,6 +118,27 @@ describe('opening a store', () => {
       );
       return true;
     });
+  });
+
+  it('tells a bucket without rights from one that is missing, and does not try again', async () => {
+    let requests = 0;
+    const server = createHttpServer((_, response) => {
+      requests += 1;
+      response.writeHead(403, { 'content-type': 'application/xml' });
+      response.end('<Error><Code>AccessDenied</Code><Message>no</Message></Error>');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    try {
+      await assert.rejects(openStore(storeEnv(`http://127.0.0.1:${port}`, 'not-yours')), (error) => {
+        assert.ok(error instanceof EspalierError, JSON.stringify(error));
+        check(error, 'StorageDenied', /not-yours/, /./);
+        return true;
+      });
+      assert.ok(requests <= 2, `${requests} requests`);
+    } finally {
+      server.close();
+    }
   });
 });
 

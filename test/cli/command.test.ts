@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { espalier as command, type Ended } from '../support/command.ts';
 import { freePort } from '../support/temporal.ts';
-
-const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 describe('the espalier command', function () {
   this.timeout(30_000);
@@ -18,17 +15,12 @@ describe('the espalier command', function () {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  async function espalier(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-    const env = { ...process.env, ESPALIER_STATE: join(folder, 'state'), TEMPORAL_ADDRESS: address, NO_COLOR: '1' };
-    return new Promise((resolve) => {
-      const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-        env,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      let [stdout, stderr] = ['', ''];
-      child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-      child.on('close', (code) => resolve({ code, stdout, stderr }));
+  function espalier(...args: string[]): Promise<Ended> {
+    return command(args, {
+      ...process.env,
+      ESPALIER_STATE: join(folder, 'state'),
+      TEMPORAL_ADDRESS: address,
+      NO_COLOR: '1',
     });
   }
 

@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../infra/root.ts';
+import { runNode, type Ended } from '../support/command.ts';
 import type { RunOutcome } from '../../workflows/messages.ts';
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 interface DemoResult {
   readonly outcome: RunOutcome;
@@ -19,18 +13,8 @@ interface DemoResult {
 }
 
 /** What a user types, on the built command. */
-function espalier(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(packageRoot, 'bin/espalier.mjs'), ...args], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
-  });
-}
+const espalier = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> =>
+  runNode([join(packageRoot, 'bin/espalier.mjs'), ...args], env);
 
 describe('the main job', function () {
   this.timeout(1_200_000);

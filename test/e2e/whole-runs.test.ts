@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { RunFacts } from '../../activities/contract.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
 import { showModel } from '../../client/models.ts';
 import { predict } from '../../client/predict.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
+import { espalier, type Ended } from '../support/command.ts';
 import { finishRun, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
 
 describe('whole runs on one machine', function () {
@@ -44,17 +47,20 @@ describe('whole runs on one machine', function () {
     assert.equal((await finishRun(host, 'undisturbed')).state, 'deployed');
     const expected = await factsOf('undisturbed');
 
-    // One kill in every stage: the worker that has the step, in the middle of it where it lasts that long.
+    // A kill in every stage: the worker that has the step, in the middle of it where it lasts that long.
     const victims = new Map<string, 'worker-pipeline' | 'worker-gpu'>([
       ['data', 'worker-pipeline'],
       ['import:tiny', 'worker-pipeline'],
       ['export:tiny', 'worker-pipeline'],
       ['profile:tiny', 'worker-pipeline'],
+      ['probe:tiny', 'worker-pipeline'],
+      ['privacy', 'worker-pipeline'],
       ['train', 'worker-gpu'],
       ['export', 'worker-pipeline'],
       ['evaluate', 'worker-pipeline'],
       ['package', 'worker-pipeline'],
       ['deploy', 'worker-pipeline'],
+      ['report', 'worker-pipeline'],
     ]);
     const killed: string[] = [];
     await startSmallRun(host, 'killed', definition, { reuse: false });
@@ -62,6 +68,8 @@ describe('whole runs on one machine', function () {
       for (const [step, victim] of victims) {
         const state = run.steps.find(({ id }) => id === step)?.state;
         if (state === undefined || state === 'pending') continue;
+        // Late enough that there is a checkpoint to go on from.
+        if (step === 'train' && state === 'running' && (run.progress['train']?.done ?? 0) < 40) continue;
         victims.delete(step);
         process.kill(await host.pid(victim), 'SIGKILL');
         killed.push(step);
@@ -69,10 +77,14 @@ describe('whole runs on one machine', function () {
       }
     });
     assert.equal(view.state, 'deployed');
-    assert.equal(killed.length, 9);
+    assert.ok(killed.length >= 11, `killed in ${killed.join(', ')}`);
     for (const [id, count] of await completions('killed')) assert.equal(count, 1, `${id} completed once`);
 
+    const attempts = (id: string): number => view.steps.find((step) => step.id === id)?.attempt ?? 0;
+    for (const id of ['export:tiny', 'train', 'export']) assert.ok(attempts(id) > 1, `${id} was killed in the middle`);
+
     const facts = await factsOf('killed');
+    assert.notDeepEqual(facts.training?.resumedAtSteps, [], 'training went on from a checkpoint');
     assert.equal(facts.training?.model.digest, expected.training?.model.digest, 'the tuned weights are the same bytes');
     assert.equal(facts.exported?.classifier.digest, expected.exported?.classifier.digest, 'so is the exported model');
     assert.equal(facts.data?.dataset.digest, expected.data?.dataset.digest);
@@ -93,7 +105,7 @@ describe('whole runs on one machine', function () {
     });
     await startSmallRun(host, 'cancelled', definition);
     const trainers = async (): Promise<string> =>
-      promisify(execFile)('pgrep', ['-f', 'espalier_trainer run'])
+      promisify(execFile)('pgrep', ['-P', String(await host.pid('worker-gpu')), '-f', 'espalier_trainer'])
         .then(({ stdout }) => stdout.trim())
         .catch(() => '');
     let key: string | undefined;
@@ -141,5 +153,63 @@ describe('whole runs on one machine', function () {
     const run = await started();
     assert.equal(run?.startedBy, 'monitor');
     await cancelRun(client, run?.runId ?? '');
+  });
+
+  it('are started, watched, decided on and asked from the command line alone', async () => {
+    const env = { ...process.env, ESPALIER_STATE: host.stateDir, ESPALIER_USER: 'tester', NO_COLOR: '1' };
+    const run = (...args: string[]): Promise<Ended> => espalier(args, env);
+    const json = async <T>(...args: string[]): Promise<T> => JSON.parse((await run('--json', ...args)).stdout) as T;
+    const file = join(host.folder, 'pipeline.json');
+    await writeFile(file, JSON.stringify(await smallPipeline({ deploy: { model: 'by-command' } })));
+
+    const started = await run('run', file, '--id', 'by-command', '--watch');
+    assert.equal(started.code, 3, `it waits for an approval\n${started.stderr}`);
+    assert.equal((await run('run', file, '--id', 'by-command')).code, 4, 'the id is taken');
+
+    const blind = await run('approvals', 'approve', 'by-command', '--as', 'lena-legal');
+    assert.equal(blind.code, 2);
+    assert.match(blind.stderr, /nobody looked at the evidence/);
+    const inbox = await json<{ runId: string }[]>('approvals', 'list');
+    assert.ok(inbox.some(({ runId }) => runId === 'by-command'));
+    const shown = await json<{ evidencePath: string }>('approvals', 'show', 'by-command');
+    assert.match(await readFile(shown.evidencePath, 'utf8'), /<!doctype html>/i);
+    const wrong = await run('approvals', 'approve', 'by-command', '--as', 'omar-product');
+    assert.equal(wrong.code, 4);
+    assert.match(wrong.stderr, /needs legal/);
+    const unexplained = await run('approvals', 'reject', 'by-command', '--as', 'lena-legal');
+    assert.match(unexplained.stderr, /needs a comment/);
+    assert.equal((await run('approvals', 'approve', 'by-command', '--as', 'lena-legal', '-m', 'fine')).code, 0);
+
+    while (!(await run('approvals', 'show', 'by-command')).stdout.startsWith('release')) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    const watching = run('runs', 'watch', 'by-command');
+    assert.equal((await run('approvals', 'approve', 'by-command', '--as', 'omar-product')).code, 0);
+    const watched = await watching;
+    assert.equal(watched.code, 0, watched.stderr);
+    assert.match(watched.stderr, /deployed/);
+
+    const late = await run('approvals', 'reject', 'by-command', '--as', 'omar-product', '-m', 'changed my mind');
+    assert.equal(late.code, 4);
+    assert.match(late.stderr, /closed: approved by omar-product/);
+    assert.ok((await json<{ runId: string }[]>('runs', 'list')).some(({ runId }) => runId === 'by-command'));
+    assert.equal((await json<{ state: string }>('runs', 'show', 'by-command')).state, 'deployed');
+    assert.match((await run('runs', 'show', 'by-command')).stdout, /approval release: approved \(by omar-product\)/);
+    assert.ok((await json<{ model: string }[]>('models', 'list')).some(({ model }) => model === 'by-command'));
+    assert.match((await run('models', 'show', 'by-command')).stdout, /approved: release +omar-product/);
+    const [prediction] = await json<{ label: string }[]>('predict', 'by-command', 'where is my parcel?');
+    assert.ok(['billing', 'delivery', 'account'].includes(prediction?.label ?? ''));
+    assert.equal((await run('models', 'show', 'nobody')).code, 5);
+    assert.equal((await run('runs', 'show', 'nobody')).code, 5);
+
+    const checks = await json<{ name: string; ok: boolean | 'warn' }[]>('doctor');
+    assert.deepEqual(
+      checks.filter(({ ok }) => ok === false),
+      [],
+    );
+    assert.ok(
+      checks.some(({ name }) => /race|conditional/i.test(name)),
+      JSON.stringify(checks.map(({ name }) => name)),
+    );
   });
 });
