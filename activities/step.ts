@@ -2,7 +2,8 @@
  * A step: a function that runs at most once for the same inputs. `stepActivity` turns it into a Temporal activity that
  * looks its key up first, heartbeats, keeps its result's record in the store, and speaks typed errors.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
@@ -94,7 +95,7 @@ export function stepActivity<Input, Output>(
         if (found !== undefined) return asResult(found.value, found.value.computedBy !== call.runId);
       }
       const startedAt = new Date().toISOString();
-      const workDir = await mkdtemp(join(tmpdir(), 'espalier-step-'));
+      const folder = lazyFolder();
       try {
         const output = await step.run(call.input, {
           ...services,
@@ -104,7 +105,9 @@ export function stepActivity<Input, Output>(
           key,
           environment,
           signal: context.cancellationSignal,
-          workDir,
+          get workDir() {
+            return folder.path();
+          },
           progress: beat.progress,
         });
         const record: StepRecord<Output> = {
@@ -123,7 +126,7 @@ export function stepActivity<Input, Output>(
         };
         return await keep(services.pointers, recordKey, record, call.reuse);
       } finally {
-        await rm(workDir, { recursive: true, force: true });
+        await folder.remove();
       }
     } catch (error) {
       throw toFailure(error, call.stepId);
@@ -164,10 +167,20 @@ function asResult<Output>(record: StepRecord<Output>, reused: boolean): StepResu
   return { key, reused, output, computedBy, attempt, startedAt, finishedAt };
 }
 
+/** A folder made when first asked for: most small steps never do. */
+function lazyFolder(): { path(): string; remove(): Promise<void> } {
+  let made: string | undefined;
+  return {
+    path: () => (made ??= mkdtempSync(join(tmpdir(), 'espalier-step-'))),
+    async remove() {
+      if (made !== undefined) await rm(made, { recursive: true, force: true });
+    },
+  };
+}
+
 /** Beats every 2 s whatever the step does, and at once when it reports progress (the SDK throttles). */
 function heart(context: Context): { progress(progress: Progress): void; stop(): void } {
   let last: Progress = { phase: 'starting' };
-  context.heartbeat(last);
   const timer = setInterval(() => context.heartbeat(last), 2000);
   return {
     progress(progress) {

@@ -1,7 +1,7 @@
 /** Where the artifacts live: the standard AWS_* variables, and a few ESPALIER_* for what those cannot say. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { S3Client } from '@aws-sdk/client-s3';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { EspalierError } from './errors.ts';
 
 export interface StoreSettings {
@@ -19,7 +19,8 @@ export interface StoreSettings {
 }
 
 const MIB = 2 ** 20;
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+// Without `info`: with it, the SDK copies every request and answer for a line that nobody reads.
+const SILENT = { debug() {}, warn() {}, error() {} } as unknown as NonNullable<S3ClientConfig['logger']>;
 
 /**
  * Reads AWS_ENDPOINT_URL_S3 (or AWS_ENDPOINT_URL), AWS_REGION, ESPALIER_BUCKET ('espalier'), ESPALIER_PREFIX (''),
