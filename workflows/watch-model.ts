@@ -1,4 +1,5 @@
 import { log, ParentClosePolicy, setWorkflowOptions, startChild, workflowInfo } from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { CheckDriftInput, DriftReport } from '../activities/contract.ts';
 import { PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE, type RunInput } from './messages.ts';
 import { stepProxies } from './proxies.ts';
@@ -24,16 +25,21 @@ export async function watchModel(input: CheckDriftInput): Promise<DriftReport> {
 async function startRetraining(report: DriftReport, runInput: RunInput): Promise<void> {
   if (report.startRun === null) return;
   const workflowId = `${runInput.pipeline.name}-drift-${report.bundle.slice('sha256:'.length, 'sha256:'.length + 12)}`;
-  await startChild(runPipeline, {
-    workflowId,
-    args: [{ ...runInput, trigger: 'drift', startedBy: 'monitor' }, report.startRun],
-    parentClosePolicy: ParentClosePolicy.ABANDON,
-    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-    typedSearchAttributes: [
-      { key: PIPELINE_ATTRIBUTE, value: runInput.pipeline.name },
-      { key: STATE_ATTRIBUTE, value: 'running' },
-    ],
-    memo: { pipeline: runInput.pipeline.name, startedBy: 'monitor', trigger: 'drift', state: 'running' },
-  });
+  try {
+    await startChild(runPipeline, {
+      workflowId,
+      args: [{ ...runInput, trigger: 'drift', startedBy: 'monitor' }, report.startRun],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      typedSearchAttributes: [
+        { key: PIPELINE_ATTRIBUTE, value: runInput.pipeline.name },
+        { key: STATE_ATTRIBUTE, value: 'running' },
+      ],
+      memo: { pipeline: runInput.pipeline.name, startedBy: 'monitor', trigger: 'drift', state: 'running' },
+    });
+  } catch (error) {
+    // An earlier attempt of this check, or an earlier check, has started it.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
   log.info('drift started a run', { workflowId });
 }
