@@ -1,7 +1,11 @@
 /** One pass over a file: all that its upload must know. */
-import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { once } from 'node:events';
+import { open, type FileHandle } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
+import { limiter } from './concurrency.ts';
+import type { ContentAnswer, ContentRequest, ContentSums } from './content-worker.mjs';
+import { digestBytes } from './digest.ts';
 import type { Digest } from './reference.ts';
 
 const MIB = 2 ** 20;
@@ -9,6 +13,10 @@ const MIB = 2 ** 20;
 export const MULTIPART_FROM = 64 * MIB;
 const PART_BYTES = 32 * MIB;
 const MAX_PARTS = 10_000;
+/** Up to here a file is taken into memory and hashed in place: about a millisecond of the event loop. */
+const SMALL_BYTES = MIB;
+/** Threads that hash: one of them is faster than a network, two make short work of a tree that is stored already. */
+const THREADS = 2;
 
 export interface FileContent {
   readonly digest: Digest;
@@ -26,47 +34,102 @@ export function partBytesFor(size: number): number {
   return Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS / MIB) * MIB);
 }
 
-/**
- * Reads the file once, 1 MiB at a time (about a millisecond of the event loop each), one piece being read while the
- * one before is hashed.
- */
+/** Reads the file once; a large one in a thread, so that other files are sent meanwhile. */
 export async function readContent(path: string, signal?: AbortSignal): Promise<FileContent> {
+  signal?.throwIfAborted();
   const file = await open(path);
   try {
-    const partBytes = partBytesFor((await file.stat()).size);
-    const hash = createHash('sha256');
-    const partCrc32: number[] = [];
-    let whole = 0;
-    let size = 0;
-    let firstBytes = 0;
-    // Two buffers for the whole file: fresh ones for every piece cost more than the hash.
-    const buffers = [Buffer.allocUnsafe(MIB), Buffer.allocUnsafe(MIB)] as const;
-    const read = (index: number): Promise<Buffer> => {
-      const buffer = buffers[index % 2 === 0 ? 0 : 1];
-      return file.read(buffer, 0, MIB, null).then(({ bytesRead }) => buffer.subarray(0, bytesRead));
-    };
-    let next = read(0);
-    for (let index = 1; ; index++) {
-      const piece = await next;
-      if (piece.length === 0) break;
-      if (index === 1) firstBytes = piece.length;
-      signal?.throwIfAborted();
-      next = read(index);
-      hash.update(piece);
-      whole = crc32(piece, whole);
-      for (let start = 0; start < piece.length;) {
-        const part = Math.floor(size / partBytes);
-        const slice = piece.subarray(start, start + (part + 1) * partBytes - size);
-        partCrc32[part] = crc32(slice, partCrc32[part] ?? 0);
-        start += slice.length;
-        size += slice.length;
-      }
+    const { size } = await file.stat();
+    const partBytes = partBytesFor(size);
+    const bytes = size <= SMALL_BYTES ? await readSmall(file) : undefined;
+    if (bytes !== undefined) {
+      const sum = crc32(bytes);
+      const partCrc32 = bytes.length === 0 ? [] : [sum];
+      return { digest: digestBytes(bytes), size: bytes.length, crc32: sum, partBytes, partCrc32, bytes };
     }
-    const bytes = size === firstBytes ? Buffer.from(buffers[0].subarray(0, size)) : undefined;
-    return { digest: `sha256:${hash.digest('hex')}`, size, crc32: whole, partBytes, partCrc32, bytes };
+    const sums = await threads(() => sumsInThread({ path, partBytes }, signal));
+    return {
+      digest: `sha256:${sums.sha256}`,
+      size: sums.size,
+      crc32: joinedCrc32(sums.partCrc32, partBytes, sums.size),
+      partBytes,
+      partCrc32: sums.partCrc32,
+      bytes: undefined,
+    };
   } finally {
     await file.close();
   }
+}
+
+/** Undefined when the file has outgrown what its size said. */
+async function readSmall(file: FileHandle): Promise<Buffer | undefined> {
+  const buffer = Buffer.allocUnsafe(SMALL_BYTES + 1);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
+    length += bytesRead;
+    if (length > SMALL_BYTES) return undefined;
+    if (bytesRead === 0) return Buffer.from(buffer.subarray(0, length));
+  }
+}
+
+const threads = limiter(THREADS);
+const idle: Worker[] = [];
+
+/** Cancelling ends the thread at once; the next file gets a new one. */
+async function sumsInThread(request: ContentRequest, signal: AbortSignal | undefined): Promise<ContentSums> {
+  signal?.throwIfAborted();
+  // Without `execArgv`, the options of this process (a loader of TypeScript, say) would be set up in the thread, too.
+  const worker = idle.pop() ?? new Worker(new URL('./content-worker.mjs', import.meta.url), { execArgv: [] });
+  worker.ref();
+  try {
+    worker.postMessage(request);
+    const [answer] = (await once(worker, 'message', { signal })) as [ContentAnswer];
+    // A thread that waits for work keeps no process alive.
+    worker.unref();
+    idle.push(worker);
+    if ('sums' in answer) return answer.sums;
+    throw Object.assign(new Error(answer.message), answer.fields);
+  } catch (error) {
+    if (!idle.includes(worker)) await worker.terminate();
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+const CRC32_POLYNOMIAL = 0xedb88320;
+
+/**
+ * CRC-32 of parts in a row from their own: a CRC is the remainder of a polynomial over GF(2), so that bytes which follow
+ * multiply what was before by x^(8 * bytes). Saves a second checksum of every byte.
+ */
+export function joinedCrc32(partCrc32: readonly number[], partBytes: number, size: number): number {
+  const wholePart = powerOfByte(partBytes);
+  return partCrc32.reduce((before, part, index) => {
+    const bytes = Math.min(partBytes, size - index * partBytes);
+    return (multiply(before, bytes === partBytes ? wholePart : powerOfByte(bytes)) ^ part) >>> 0;
+  }, 0);
+}
+
+/** x^(8 * bytes) modulo the polynomial, by squaring. Bit 31 stands for x^0, bit 23 for x^8. */
+function powerOfByte(bytes: number): number {
+  let power = 2 ** 31;
+  let square = 2 ** 23;
+  for (let rest = bytes; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) power = multiply(power, square);
+    square = multiply(square, square);
+  }
+  return power;
+}
+
+function multiply(a: number, b: number): number {
+  let product = 0;
+  let shifted = b;
+  for (let bit = 31; bit >= 0; bit--) {
+    if ((a >>> bit) & 1) product ^= shifted;
+    shifted = (shifted >>> 1) ^ (shifted & 1 ? CRC32_POLYNOMIAL : 0);
+  }
+  return product >>> 0;
 }
 
 /** As S3 writes a CRC-32: base64 of four big-endian bytes. */

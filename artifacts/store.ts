@@ -7,7 +7,7 @@ import { chmod, copyFile, mkdir, open, readdir, rename, rm, type FileHandle } fr
 import { dirname, join } from 'node:path';
 import { BlobCache } from './cache.ts';
 import { canonicalJson } from './canonical-json.ts';
-import { forEachParallel, limiter } from './concurrency.ts';
+import { forEachParallel } from './concurrency.ts';
 import { digestBytes } from './digest.ts';
 import { EspalierError } from './errors.ts';
 import { crc32Base64, readContent, type FileContent } from './file-content.ts';
@@ -36,15 +36,12 @@ export interface TransferOptions {
 
 /** Files of a tree under way at a time. */
 const PARALLEL_FILES = 8;
-/** Passes over files at a time: reading and hashing more of them at once is not faster on one event loop. */
-const PARALLEL_READS = 2;
 /** What `getBytes` takes into memory; larger content is used as a file. */
 const MAX_BYTES_IN_MEMORY = 256 * 2 ** 20;
 
 export class ArtifactStore {
   readonly #objects: ObjectStore;
   readonly #cache: BlobCache;
-  readonly #reads = limiter(PARALLEL_READS);
   readonly #fetching = new Map<Digest, Promise<string>>();
 
   constructor(objects: ObjectStore, cache = new BlobCache(objects.settings.cacheDir, objects.settings.cacheBytes)) {
@@ -87,7 +84,9 @@ export class ArtifactStore {
     const total = files.reduce((sum, file) => sum + file.size, 0);
     let done = 0;
     const entries: TreeEntry[] = [];
-    await forEachParallel(files, PARALLEL_FILES, signal, async ({ path, mode }, stop) => {
+    // The small ones first: something is sent from the first moment, while the large ones are hashed.
+    const inOrder = files.toSorted((a, b) => a.size - b.size);
+    await forEachParallel(inOrder, PARALLEL_FILES, signal, async ({ path, mode }, stop) => {
       const { digest, size } = await this.#putContent(join(directory, path), stop, (bytes) => {
         done += bytes;
         onProgress?.(done, total);
@@ -208,7 +207,7 @@ export class ArtifactStore {
     signal: AbortSignal | undefined,
     onBytes: (bytes: number) => void,
   ): Promise<FileContent> {
-    const content = await this.#reads(() => readContent(path, signal));
+    const content = await readContent(path, signal);
     const key = blobKey(content.digest);
     const found = await this.#objects.head(key, signal);
     const intact =
