@@ -15,7 +15,8 @@ import { openStore } from '../artifacts/open.ts';
 import { connectTemporal } from '../client/connection.ts';
 import { startStack } from '../infra/embedded/stack.ts';
 
-const rounds = Number(process.argv[2] ?? 7);
+const rounds = Number(process.argv[2] ?? 9);
+const WARM_UP = 6;
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 const folder = await mkdtemp(join(tmpdir(), 'espalier-bench-'));
 const stack = await startStack({ stateDir: folder });
@@ -61,8 +62,8 @@ await worker.runUntil(async () => {
     ['FanOut', 50],
   ] as const) {
     const times = { direct: [] as number[], engine: [] as number[] };
-    for (let round = -1; round < rounds; round++) {
-      // Interleaved, and the first round (cold caches) is dropped.
+    for (let round = -WARM_UP; round < rounds; round++) {
+      // Interleaved. A worker lives for weeks: what its first calls cost the compiler is not a step's cost.
       const direct = await milliseconds(`direct${shape}`, count);
       const engine = await milliseconds(`engine${shape}`, count);
       if (round < 0) continue;

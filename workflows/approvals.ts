@@ -1,5 +1,5 @@
 /** The approval desk: what is open, who may decide, and why a vote is refused. The rules are pure; the desk only waits. */
-import { ApplicationFailure, condition } from '@temporalio/workflow';
+import { ApplicationFailure, condition, sleep } from '@temporalio/workflow';
 import type { ApprovalRecord } from '../activities/contract.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { ApprovalName, Pipeline } from '../pipelines/definition.ts';
@@ -22,7 +22,7 @@ export function refusal(
   electorate: Electorate,
 ): string | undefined {
   if (open === undefined) return `there is no approval '${decision.approval}'; there are review and release`;
-  if (open.state === 'not-open') return `approval '${open.approval}' is not open yet: its evidence does not exist`;
+  if (open.state === 'not-open') return `approval '${open.approval}' is not open yet`;
   if (open.state !== 'open') {
     const by = open.record === undefined ? '' : ` by ${open.record.approver} at ${open.record.at}`;
     return `approval '${open.approval}' is closed: ${open.state}${by}`;
@@ -91,8 +91,14 @@ export class ApprovalDesk {
     desk.evidence = evidence;
     desk.openedAt = new Date().toISOString();
     desk.deadline = new Date(Date.now() + milliseconds).toISOString();
-    desk.state = 'open';
-    await condition(() => desk.record !== undefined, milliseconds);
+    // The desk opens one workflow task after its timer and attributes were written. A vote that shares a task with other
+    // events is handled after them when it arrives and before them on replay: between opening and vote there must be no
+    // command, or the replay finds them in another order and the run hangs.
+    const open = async (): Promise<void> => {
+      await sleep(1);
+      if (desk.record === undefined) desk.state = 'open';
+    };
+    await Promise.all([condition(() => desk.record !== undefined, milliseconds), open()]);
     if (desk.record === undefined) desk.state = 'expired';
     return desk.record === undefined ? 'expired' : desk.record.decision === 'approve' ? 'approved' : 'rejected';
   }

@@ -93,12 +93,18 @@ export class Run {
       startedBy,
       startedAt: this.startedAt,
       trigger,
-      state: this.state,
+      state: this.visibleState(),
       steps: this.engine.view(),
       approvals: this.desk.view(),
       ...(this.facts.gates === undefined ? {} : { gates: this.facts.gates }),
       ...(this.facts.deployment === undefined ? {} : { deployment: this.facts.deployment }),
       ...(this.report === undefined ? {} : { report: this.report.html }),
     };
+  }
+
+  /** A run waits for a person from the moment that a vote would count. */
+  private visibleState(): RunState {
+    if (this.state !== 'waiting-for-approval') return this.state;
+    return this.desk.view().some(({ state }) => state === 'open') ? this.state : 'running';
   }
 }

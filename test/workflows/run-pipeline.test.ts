@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
+import { Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/contract.ts';
 import { decide, listApprovals } from '../../client/approvals.ts';
 import type { TemporalClient } from '../../client/connection.ts';
@@ -9,7 +10,7 @@ import { startRun } from '../../client/start-run.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { RunInput, RunView } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { fakeActivities, ref, runInput, withWorkers } from '../support/workflow.ts';
+import { fakeActivities, ref, runInput, withWorkers, workflowBundle } from '../support/workflow.ts';
 
 describe('a run', function () {
   this.timeout(60_000);
@@ -51,6 +52,46 @@ describe('a run', function () {
     await decide(temporal.client, runId, { approval, decision: 'approve', approver, comment: 'fine', evidenceDigest });
   }
 
+  /** Another worker must come to the same commands from the history: what a killed one leaves behind. */
+  async function replay(runId: string): Promise<void> {
+    const history = await temporal.client.workflow.getHandle(runId).fetchHistory();
+    await Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, runId);
+  }
+
+  it('can be replayed when a vote comes in the very moment that its evidence exists', async () => {
+    const { activities } = fakeActivities();
+    const runId = `test-${randomUUID()}`;
+    const voting: Promise<void>[] = [];
+    /** Votes over and over from before the desk opens: the first that counts is as early as one can be. */
+    const keen: Activities['writeReport'] = async (call) => {
+      const result = await activities.writeReport(call);
+      const { kind } = call.input;
+      if (kind === 'final') return result;
+      const vote = {
+        approval: kind,
+        decision: 'approve',
+        comment: '',
+        evidenceDigest: result.output.pack.digest,
+      } as const;
+      const approver = kind === 'review' ? 'lena' : 'omar';
+      const untilCounted = async (): Promise<void> => {
+        for (let tries = 0; tries < 200; tries++) {
+          const counted = await decide(temporal.client, runId, { ...vote, approver }).catch(() => undefined);
+          if (counted !== undefined) return;
+        }
+      };
+      voting.push(untilCounted());
+      return result;
+    };
+    await withWorkers(temporal.address, { ...activities, writeReport: keen }, async () => {
+      const prepared = { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) };
+      await startRun(temporal.client, prepared, { runId });
+      assert.equal((await runOutcome(temporal.client, runId)).state, 'deployed');
+      await Promise.all(voting);
+    });
+    await replay(runId);
+  });
+
   it('goes from data to a deployed model with two decisions, each step once and after what it needs', async () => {
     let view: RunView | undefined;
     const ran = await withRun({}, async (runId) => {
@@ -60,6 +101,7 @@ describe('a run', function () {
       assert.equal(outcome.state, 'deployed');
       assert.equal(outcome.deployment?.revision, 1);
       view = await showRun(temporal.client, runId);
+      await replay(runId);
     });
     assert.equal(new Set(ran).size, ran.length, 'no step ran twice');
     const order = (id: string): number => ran.indexOf(id);
