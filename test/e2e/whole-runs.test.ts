@@ -63,8 +63,8 @@ describe('whole runs on one machine', function () {
       for (const [step, victim] of victims) {
         const state = run.steps.find(({ id }) => id === step)?.state;
         if (state === undefined || state === 'pending') continue;
-        // Late enough that there is a checkpoint to go on from.
-        if (step === 'train' && state === 'running' && (run.progress['train']?.done ?? 0) < 40) continue;
+        // In the middle of training, late enough that there is a checkpoint to go on from.
+        if (step === 'train' && state === 'running' && (run.progress['train']?.done ?? 0) < 100) continue;
         victims.delete(step);
         process.kill(await host.pid(victim), 'SIGKILL');
         killed.push(step);
@@ -75,8 +75,7 @@ describe('whole runs on one machine', function () {
     assert.equal(killed.length, 7, `killed in ${killed.join(', ')}`);
     for (const [id, count] of await completions('killed')) assert.equal(count, 1, `${id} completed once`);
 
-    const attempts = (id: string): number => view.steps.find((step) => step.id === id)?.attempt ?? 0;
-    for (const id of ['export:tiny', 'train', 'export']) assert.ok(attempts(id) > 1, `${id} was killed in the middle`);
+    assert.ok((view.steps.find(({ id }) => id === 'train')?.attempt ?? 0) > 1, 'training was killed in the middle');
 
     const facts = await factsOf('killed');
     assert.notDeepEqual(facts.training?.resumedAtSteps, [], 'training went on from a checkpoint');
