@@ -1,6 +1,6 @@
 /** Decisions: what waits for one, and handing one in. */
 import { readFile } from 'node:fs/promises';
-import { WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import type { ApprovalRecord } from '../activities/contract.ts';
@@ -43,8 +43,20 @@ export async function decide(client: Client, runId: string, decision: Decision):
         fix: `\`espalier approvals show ${runId}\` shows who may decide on what`,
       });
     }
+    if (error instanceof WorkflowNotFoundError) throw await ended(client, runId, decision.approval);
     throw asRunError(error, runId);
   }
+}
+
+/** A run that has ended takes no more votes; it still says who decided. Throws NotFound when there is no such run. */
+async function ended(client: Client, runId: string, approval: Decision['approval']): Promise<EspalierError> {
+  const { approvals, state } = await showRun(client, runId);
+  const desk = approvals.find((one) => one.approval === approval);
+  const by = desk?.record === undefined ? '' : ` by ${desk.record.approver} at ${desk.record.at}`;
+  return new EspalierError('ApprovalRefused', `approval '${approval}' is closed: ${desk?.state ?? 'unknown'}${by}`, {
+    where: `${runId} ${approval}`,
+    fix: `the run has ended (${state}); a new decision needs a new run`,
+  });
 }
 
 const Approvers = z.array(z.strictObject({ name: z.string().min(1), roles: z.array(z.string().min(1)).min(1) })).min(1);
