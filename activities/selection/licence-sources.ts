@@ -26,6 +26,13 @@ export function judgeLicence(sources: LicenceSources, use: IntendedUse): Licence
     },
     use,
   );
+  // A card that cannot be read, or that names its licence in words only, is not overruled by the package's header.
+  const unread =
+    card.note ??
+    (ofCard.length === 0 && card.licenseName !== null ? 'The card names its licence in words only.' : null);
+  if (unread !== null && decision.verdict === 'allow') {
+    return { ...decision, verdict: 'review', reasons: [...decision.reasons, unread] };
+  }
   const agrees = ofWheel.every((id) => ofCard.some((other) => other.toLowerCase() === id.toLowerCase()));
   if (ofCard.length === 0 || agrees || decision.verdict === 'deny') return decision;
   return {
