@@ -60,14 +60,10 @@ async function embed(
     });
     if (!embeddings.every(Number.isFinite)) {
       const row = Math.floor(embeddings.findIndex((value) => !Number.isFinite(value)) / model.config.dimension);
-      throw new EspalierError(
-        'BadModel',
-        `the encoder gives no finite embedding for row ${row}: ${JSON.stringify(texts[row]?.slice(0, 80))}`,
-        {
-          where: 'model.onnx',
-          fix: 'the weights hold NaN or infinite numbers, or overflow in this precision: use another candidate',
-        },
-      );
+      throw new EspalierError('BadModel', `the encoder gives no finite embedding for row ${row}`, {
+        where: 'model.onnx',
+        fix: 'the weights hold NaN or infinite numbers, or overflow in this precision: use another candidate',
+      });
     }
     const { dimension } = model.config;
     const border = train.texts.length * dimension;

@@ -20,6 +20,8 @@ export async function select(run: Run): Promise<Selected> {
   const tried = candidates.run(() =>
     Promise.all(run.input.candidates.map((candidate) => tryCandidate(run, candidate, dataReady))),
   );
+  // Awaited below; a cancellation that reaches a candidate first must not count as unhandled meanwhile.
+  tried.catch(() => undefined);
   let dataset: DatasetSummary;
   try {
     dataset = await dataReady;
