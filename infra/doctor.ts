@@ -7,7 +7,7 @@ import { checkStore } from '../artifacts/doctor.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { storeSettings } from '../artifacts/settings.ts';
 import { isListening } from './embedded/processes.ts';
-import { configuredTemporal } from './embedded/stack.ts';
+import { configuredTemporal, definedOnly } from './embedded/stack.ts';
 import { SEARCH_ATTRIBUTES } from './embedded/temporal.ts';
 import { packageRoot } from './root.ts';
 import { cacheFolder, isAtLeast, locatePython, locateTrainerPython, MINIMUM } from './toolchain.mjs';
@@ -167,8 +167,4 @@ function splitAddress(address: string): { host: string; port: number } {
   return colon < 0
     ? { host: address, port: 7233 }
     : { host: address.slice(0, colon).replaceAll(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
-}
-
-function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

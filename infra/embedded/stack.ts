@@ -250,6 +250,7 @@ export async function configuredTemporal(
   return address === undefined ? undefined : { temporalAddress: address, temporalNamespace: namespace ?? 'default' };
 }
 
-function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+/** An environment as `loadClientConnectConfig` takes it. */
+export function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
