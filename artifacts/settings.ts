@@ -74,6 +74,7 @@ export function createS3Client(settings: StoreSettings, env: NodeJS.ProcessEnv =
     forcePathStyle: settings.pathStyle,
     // What fails is told by our errors; the SDK would also write to the user's terminal.
     logger: SILENT,
+    cacheMiddleware: true,
     // It would open a connection of its own for every part, and wait for a round trip.
     expectContinueHeader: false,
     // A dead host must be told within seconds; a slow completion of a large multipart upload may be silent for long.

@@ -149,8 +149,9 @@ async function rawPut(client: S3Client, Bucket: string, directory: string): Prom
       );
       return;
     }
-    const { UploadId } = await client.send(
-      new CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm: 'CRC32' }),
+    const { UploadId } = await retrying(
+      () => client.send(new CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm: 'CRC32' })),
+      undefined,
     );
     const starts = Array.from({ length: Math.ceil(size / SLICE) }, (_, i) => i * SLICE);
     const Parts: CompletedPart[] = [];
@@ -172,7 +173,10 @@ async function rawPut(client: S3Client, Bucket: string, directory: string): Prom
       const { ETag, ChecksumCRC32 } = await retrying(send, undefined);
       Parts[PartNumber - 1] = { PartNumber, ETag, ChecksumCRC32 };
     });
-    await client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }));
+    await retrying(
+      () => client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } })),
+      undefined,
+    );
   });
 }
 
