@@ -18,8 +18,17 @@ export interface ChannelPointer {
   readonly channel: string;
   readonly bundle: ArtifactRef;
   readonly release: ArtifactRef;
+  /** Counts the channel's moves, also those that were taken back. */
   readonly revision: number;
   readonly updatedAt: string;
+  /** The release that this move took back, because it could not be served: what stood before stands again. */
+  readonly undid?: ArtifactRef;
+}
+
+/** In a pointer's place where the release that was taken back was the first: the channel serves nothing, and says why. */
+export interface WithdrawnChannel extends Omit<ChannelPointer, 'bundle' | 'release' | 'undid'> {
+  readonly withdrawn: string;
+  readonly undid: ArtifactRef;
 }
 
 /** Why a bundle may be served: the server checks every link of this before it loads a byte of the model. */
@@ -31,6 +40,10 @@ export interface ReleaseRecord {
   readonly bundle: Digest;
   /** What the channel served before: where a rollback goes. */
   readonly previousBundle: Digest | null;
+  /** The same as the pointer had it: what a refused release gives way to. */
+  readonly previous?: Pick<ChannelPointer, 'bundle' | 'release'> | null;
+  /** The release of the move before, also of one taken back: from release to release, the channel's whole history. */
+  readonly after?: ArtifactRef | null;
   /** The release evidence pack; its `facts.json` names the same bundle digest. */
   readonly evidence: ArtifactRef;
   readonly approvals: readonly {

@@ -1,10 +1,11 @@
 /**
  * May this bundle be served under this name? The whole chain, from the pointer to the person who approved: what was
- * evaluated is what was approved is what is deployed is what is served. Pure; used before the pointer moves
- * (activities/deployment) and again before a byte of the model is loaded (serving).
+ * reviewed and evaluated is what was approved is what is deployed is what is served. Pure; release-chain.ts asks it for
+ * the deployment, before the pointer moves, and again for the server, before a byte of the model is loaded.
  */
 import { z } from 'zod';
-import type { ChannelPointer, ReleaseRecord } from './bundle.ts';
+import { canonicalJson } from './canonical-json.ts';
+import type { ChannelPointer, ReleaseRecord, WithdrawnChannel } from './bundle.ts';
 import { isArtifactRef, isDigest, type ArtifactRef, type Digest, type TreeManifest } from './reference.ts';
 
 const digest = z.custom<Digest>(isDigest, 'is not a sha256 digest');
@@ -16,6 +17,17 @@ const PointerSchema = z.looseObject({
   channel: z.string(),
   bundle: reference,
   release: reference,
+  revision: z.int().min(1),
+  updatedAt: z.string(),
+  undid: reference.optional(),
+});
+
+const WithdrawnSchema = z.looseObject({
+  version: z.literal(1),
+  model: z.string(),
+  channel: z.string(),
+  withdrawn: z.string(),
+  undid: reference,
   revision: z.int().min(1),
   updatedAt: z.string(),
 });
@@ -37,6 +49,9 @@ const ReleaseSchema = z.looseObject({
   runId: z.string(),
   bundle: digest,
   previousBundle: digest.nullable(),
+  // Records of releases before these were written have neither.
+  previous: z.looseObject({ bundle: reference, release: reference }).nullable().optional(),
+  after: reference.nullable().optional(),
   evidence: reference,
   approvals: z.array(VoteSchema),
   monitor: z.unknown(),
@@ -44,19 +59,36 @@ const ReleaseSchema = z.looseObject({
   runInput: reference,
 });
 
+/** What the review's pack and the release's must say alike: what a reviewer saw is what the model was made of. */
+const Reviewed = {
+  definition: reference,
+  data: z.looseObject({ dataset: reference }),
+  // Not every task has text to look through.
+  privacy: z.looseObject({}).optional(),
+  candidates: z.array(z.looseObject({ id: z.string() })),
+  selection: z.looseObject({ winner: z.string() }),
+};
+const REVIEWED = Object.keys(Reviewed) as (keyof typeof Reviewed)[];
+
+const ReviewSchema = z.looseObject({ run: z.looseObject({ id: z.string() }), ...Reviewed });
+
+const roles = z.looseObject({ roles: z.array(z.string()).min(1) });
 const EvidenceSchema = z.looseObject({
+  ...Reviewed,
   run: z.looseObject({ id: z.string(), startedBy: z.string() }),
   pipeline: z.looseObject({
-    approvals: z.looseObject({ release: z.looseObject({ roles: z.array(z.string()).min(1) }) }),
+    approvals: z.looseObject({ review: roles, release: roles }),
     deploy: z.looseObject({ model: z.string(), channel: z.string() }),
   }),
   exported: z.looseObject({ classifier: reference }),
   gates: z.looseObject({ verdict: z.string() }),
   bundle: reference,
+  approvals: z.array(VoteSchema),
 });
 
-/** What the chain needs of an evidence pack's `facts.json`. */
+/** What the chain needs of the `facts.json` of the release's evidence pack, and of the review's. */
 export type ReleaseEvidence = z.output<typeof EvidenceSchema>;
+export type ReviewEvidence = z.output<typeof ReviewSchema>;
 export type Vote = ReleaseRecord['approvals'][number];
 
 /** A parsed document, or what is wrong with it. */
@@ -66,10 +98,14 @@ export type Parsed<T> =
 
 export const parsePointer = (value: unknown): Parsed<ChannelPointer> =>
   parse(PointerSchema, value, 'the channel pointer');
+/** The channel's tombstone, or undefined where the value is something else. */
+export const withdrawnChannel = (value: unknown): WithdrawnChannel | undefined => WithdrawnSchema.safeParse(value).data;
 export const parseRelease = (value: unknown): Parsed<ReleaseRecord> =>
   parse(ReleaseSchema, value, 'the release record');
 export const parseEvidence = (value: unknown): Parsed<ReleaseEvidence> =>
   parse(EvidenceSchema, value, "the evidence pack's facts.json");
+export const parseReview = (value: unknown): Parsed<ReviewEvidence> =>
+  parse(ReviewSchema, value, "the review pack's facts.json");
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): Parsed<T> {
   const result = schema.safeParse(value);
@@ -79,54 +115,98 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): Parsed<T>
 }
 
 /** What stands between this evidence, these votes and this bundle; empty when nothing does. */
-export function approvalProblems(
-  target: { readonly model: string; readonly channel: string; readonly bundle: Digest; readonly evidence: Digest },
-  votes: readonly Vote[],
-  facts: ReleaseEvidence,
-): string[] {
+export function approvalProblems(target: Target, votes: readonly Vote[], facts: ReleaseEvidence): string[] {
   const problems: string[] = [];
   if (facts.bundle.digest !== target.bundle) {
     problems.push(`the evidence is about bundle ${facts.bundle.digest}, not ${target.bundle}`);
   }
-  const { deploy, approvals } = facts.pipeline;
+  const { deploy } = facts.pipeline;
   if (deploy.model !== target.model || deploy.channel !== target.channel) {
     problems.push(`the evidence is for ${deploy.model}/${deploy.channel}, not ${target.model}/${target.channel}`);
   }
   if (facts.gates.verdict !== 'pass' && facts.gates.verdict !== 'warn') {
     problems.push(`the evidence's gates say '${facts.gates.verdict}'`);
   }
-  const release = votes.filter(({ approval }) => approval === 'release');
-  const current = release.filter(({ evidenceDigest }) => evidenceDigest === target.evidence);
-  const rejection = current.find(({ decision }) => decision !== 'approve');
-  if (rejection !== undefined) problems.push(`${rejection.approver} decided '${rejection.decision}' on the release`);
-  const valid = current.filter(
-    ({ decision, approver, roles }) =>
-      decision === 'approve' &&
-      approver !== facts.run.startedBy &&
-      roles.some((role) => approvals.release.roles.includes(role)),
-  );
-  if (valid.length === 0) problems.push(missingApproval(target.evidence, release, facts));
-  return problems;
+  const release = voteProblems('release', votes, facts, target.evidence);
+  // The review's votes stand in the evidence: whoever approved its digest approved them to the byte.
+  const review = reviewOf(facts);
+  const reviewed = voteProblems('review', facts.approvals, facts, review?.evidenceDigest);
+  if (canonicalJson(of('review', votes)) !== canonicalJson(of('review', facts.approvals))) {
+    reviewed.push("the votes on the review are not those of the release's evidence");
+  }
+  return [...problems, ...release, ...reviewed];
 }
 
-function missingApproval(evidence: Digest, votes: readonly Vote[], facts: ReleaseEvidence): string {
+/** The vote that approved the review, as the release's evidence has it: its digest names the pack that was reviewed. */
+export function reviewOf(facts: ReleaseEvidence): Vote | undefined {
+  return of('review', facts.approvals).find(({ decision }) => decision === 'approve');
+}
+
+/** What differs between what was reviewed and what the released model was made of; empty when nothing does. */
+export function reviewProblems(facts: ReleaseEvidence, review: ReviewEvidence): string[] {
+  if (review.run.id !== facts.run.id) return [`the review is of run ${review.run.id}, not ${facts.run.id}`];
+  return REVIEWED.filter((part) => canonicalJson(facts[part] ?? null) !== canonicalJson(review[part] ?? null)).map(
+    (part) => `the evidence's ${part} is not what was reviewed`,
+  );
+}
+
+/** What the release's evidence, the channel and the bundle must agree on. */
+export interface Target {
+  readonly model: string;
+  readonly channel: string;
+  readonly bundle: Digest;
+  readonly evidence: Digest;
+}
+
+type ApprovalName = 'review' | 'release';
+
+const of = (approval: ApprovalName, votes: readonly Vote[]): readonly Vote[] =>
+  votes.filter((vote) => vote.approval === approval);
+
+/** Why these votes do not approve this evidence. A rejection of it outweighs every approval. */
+function voteProblems(
+  approval: ApprovalName,
+  all: readonly Vote[],
+  facts: ReleaseEvidence,
+  evidence: Digest | undefined,
+): string[] {
+  const votes = of(approval, all);
+  const current = votes.filter(({ evidenceDigest }) => evidenceDigest === evidence);
+  const problems: string[] = [];
+  const rejection = current.find(({ decision }) => decision !== 'approve');
+  if (rejection !== undefined) {
+    problems.push(`${rejection.approver} decided '${rejection.decision}' on the ${approval}`);
+  }
+  const needed = facts.pipeline.approvals[approval].roles;
+  const valid = current.some(
+    ({ decision, approver, roles: held }) =>
+      decision === 'approve' && approver !== facts.run.startedBy && held.some((role) => needed.includes(role)),
+  );
+  return valid ? problems : [...problems, missingApproval(approval, votes, evidence, facts)];
+}
+
+function missingApproval(
+  approval: ApprovalName,
+  votes: readonly Vote[],
+  evidence: Digest | undefined,
+  facts: ReleaseEvidence,
+): string {
   const approvals = votes.filter(({ decision }) => decision === 'approve');
   const [vote] = approvals;
-  if (vote === undefined) return "no 'release' approval is on record";
+  if (vote === undefined) return `no '${approval}' approval is on record`;
   if (approvals.every(({ evidenceDigest }) => evidenceDigest !== evidence)) {
-    return `the 'release' approval is about evidence ${vote.evidenceDigest}, not ${evidence}`;
+    return `the '${approval}' approval is about evidence ${vote.evidenceDigest}, not ${evidence}`;
   }
   if (approvals.every(({ approver }) => approver === facts.run.startedBy)) {
-    return `${vote.approver} started the run and cannot approve its release`;
+    return `${vote.approver} started the run and cannot approve its ${approval}`;
   }
-  return `no approver of the release holds one of the roles ${facts.pipeline.approvals.release.roles.join(', ')}`;
+  return `no approver of the ${approval} holds one of the roles ${facts.pipeline.approvals[approval].roles.join(', ')}`;
 }
 
-/** The same for a published release: the pointer, its release record and the evidence must all name one bundle. */
-export function releaseProblems(
+/** A published release's pointer and record must be for one channel and name one bundle. */
+export function pointerProblems(
   pointer: ChannelPointer,
   release: ReleaseRecord,
-  facts: ReleaseEvidence,
   wanted: { readonly model: string; readonly channel: string },
 ): string[] {
   const problems: string[] = [];
@@ -141,8 +221,7 @@ export function releaseProblems(
   if (release.bundle !== pointer.bundle.digest) {
     problems.push(`the release record is about bundle ${release.bundle}, not ${pointer.bundle.digest}`);
   }
-  const target = { ...wanted, bundle: pointer.bundle.digest, evidence: release.evidence.digest };
-  return [...problems, ...approvalProblems(target, release.approvals, facts)];
+  return problems;
 }
 
 /** The bundle's `<model>/1/` must be, file by file, the classifier that the evidence evaluated. */

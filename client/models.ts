@@ -1,6 +1,7 @@
 /** The registry: what is served under which name, why it may be, and how far its inputs have drifted. */
 import { channelKey, type ChannelPointer, type ReleaseRecord } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { withdrawnChannel } from '../artifacts/release.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { DriftReport, RunFacts } from '../activities/contract.ts';
@@ -20,7 +21,7 @@ export async function listModels(pointers: Pointers): Promise<ModelSummary[]> {
   const channels = await Promise.all(keys.map((key) => pointers.read<ChannelPointer>(key)));
   return Promise.all(
     channels
-      .flatMap((found) => (found === undefined ? [] : [found.value]))
+      .flatMap((found) => (found === undefined || withdrawnChannel(found.value) ? [] : [found.value]))
       .map(async (channel) => ({
         ...channel,
         drift: await latestDrift(pointers, channel.model, channel.channel),
@@ -36,8 +37,10 @@ export async function showModel(
   channel = 'production',
 ): Promise<ModelDetail> {
   const found = await pointers.read<ChannelPointer>(channelKey(model, channel));
-  if (found === undefined) {
-    throw new EspalierError('NotFound', `no model '${model}' in channel '${channel}'`, {
+  const withdrawn = withdrawnChannel(found?.value)?.withdrawn;
+  if (found === undefined || withdrawn !== undefined) {
+    const why = withdrawn === undefined ? '' : `: it was withdrawn (${withdrawn})`;
+    throw new EspalierError('NotFound', `no model '${model}' in channel '${channel}'${why}`, {
       fix: '`espalier models list` shows what is deployed',
     });
   }

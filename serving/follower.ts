@@ -1,12 +1,14 @@
 /**
  * Follows the registry: what a channel points to is verified, loaded beside the old version, and swapped in. A release
- * that fails on the way is never served and changes nothing: the version before keeps answering, and says why.
+ * that fails on the way is never served and changes nothing: the version before keeps answering, and says why. Only a
+ * channel that is deleted or withdrawn takes the model from service.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { channelKey } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
+import { withdrawnChannel } from '../artifacts/release.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { readModelConfig, type ClassifierConfig } from '../inference/config.ts';
 import type { Log } from './log.ts';
@@ -53,6 +55,7 @@ interface Seen {
 }
 
 const MAX_RETRY_MS = 60_000;
+const GONE = 'its pointer was deleted from the registry';
 
 export class Follower {
   readonly #options: FollowerOptions;
@@ -129,6 +132,8 @@ export class Follower {
     this.#troubles.set(model, reason);
     if (error instanceof EspalierError && error.kind === 'Corrupt') {
       this.#states.set(model, { served: this.#states.get(model)?.served, refused: refusalOf(error, null) });
+      // Once it can be read again it is looked at anew, also where it is the very version that was served before.
+      this.#seen.delete(model);
     }
   }
 
@@ -136,16 +141,20 @@ export class Follower {
     const { models, pointers, channel } = this.#options;
     if (models !== 'all') return models;
     const keys = await pointers.list('registry/');
-    return keys.flatMap((key) => {
+    const listed = keys.flatMap((key) => {
       const [, model, ...rest] = key.split('/');
       return model !== undefined && key === channelKey(model, channel) && rest.length === 2 ? [model] : [];
     });
+    // A model that is no longer listed is asked for by its key: only that answer can unload it.
+    return [...new Set([...listed, ...this.#states.keys()])];
   }
 
   async #follow(model: string): Promise<void> {
     const { pointers, channel, metrics, log } = this.#options;
     const pointer = await pointers.read<unknown>(channelKey(model, channel));
-    if (pointer === undefined) return;
+    if (pointer === undefined) return this.#withdraw(model, GONE);
+    const tombstone = withdrawnChannel(pointer.value);
+    if (tombstone !== undefined) return this.#withdraw(model, tombstone.withdrawn);
     const seen = this.#seen.get(model);
     if (seen?.version === pointer.version && Date.now() < seen.retryAt) return;
     const before = this.#states.get(model)?.served;
@@ -168,6 +177,22 @@ export class Follower {
       if (failures === 1) metrics.refused.inc({ model, kind: refused.kind });
       log('error', 'release-refused', { model, channel, ...refused, serving: before?.release.bundle ?? null });
     }
+  }
+
+  /** Nothing may be served under this name any more. What was accepted is still answered. */
+  #withdraw(model: string, reason: string): void {
+    const { channel, metrics, log } = this.#options;
+    const state = this.#states.get(model);
+    const refused = { bundle: null, kind: 'NotFound', reason: `channel '${channel}' serves nothing: ${reason}` };
+    // A name that never stood in the registry stays unknown.
+    if (state === undefined && reason === GONE) return;
+    if (state !== undefined && state.served === undefined && state.refused?.reason === refused.reason) return;
+    this.#states.set(model, { served: undefined, refused });
+    this.#seen.delete(model);
+    log('warn', 'model-withdrawn', { model, channel, reason, bundle: state?.served?.release.bundle ?? null });
+    if (state?.served === undefined) return;
+    metrics.modelInfo.remove(infoLabels(state.served.release));
+    this.#unload(model, state.served);
   }
 
   /** The new version, loaded, warm and checked; the old one's workers when only the release around the bundle changed. */

@@ -177,13 +177,23 @@ export function formatInferResponse(
   };
 }
 
+export interface RefusedVersion {
+  readonly bundle: string | null;
+  readonly kind: string;
+  readonly reason: string;
+}
+
+export function refusalParameters({ bundle, kind, reason }: RefusedVersion): Readonly<Record<string, string>> {
+  return { refused: reason, refused_kind: kind, refused_bundle: bundle ?? '' };
+}
+
 /** Model metadata. `parameters.bundle` is the digest that is served; `parameters.refused` says why a newer one is not. */
 export function modelMetadata(served: {
   readonly model: string;
   readonly version: string;
   readonly bundle: string;
   readonly labels: readonly string[];
-  readonly refused: { readonly bundle: string | null; readonly kind: string; readonly reason: string } | undefined;
+  readonly refused: RefusedVersion | undefined;
 }): unknown {
   return {
     name: served.model,
@@ -198,13 +208,7 @@ export function modelMetadata(served: {
       bundle: served.bundle,
       // The protocol's parameters are strings, numbers and booleans: the label list travels as JSON.
       labels: JSON.stringify(served.labels),
-      ...(served.refused === undefined
-        ? {}
-        : {
-            refused: served.refused.reason,
-            refused_kind: served.refused.kind,
-            refused_bundle: served.refused.bundle ?? '',
-          }),
+      ...(served.refused === undefined ? {} : refusalParameters(served.refused)),
     },
   };
 }

@@ -118,6 +118,7 @@ export class ModelPool {
   /** Answers everything accepted, then unloads the model and ends the threads. */
   async drain(): Promise<void> {
     this.#draining = true;
+    this.#failStranded();
     await Promise.allSettled(this.#answers);
     await Promise.all(
       [...this.#slots].map(async ({ worker, state }) => {
@@ -162,7 +163,8 @@ export class ModelPool {
     slot.state = 'gone';
     this.#slots.delete(slot);
     for (const { job } of slot.batch) this.#fail(job, error);
-    if (!this.#started || this.#draining) return;
+    if (this.#draining) return this.#failStranded(error);
+    if (!this.#started) return;
     this.#options.onRestart?.(error.message);
     if (wasUp) return void this.#spawn().catch(() => undefined);
     // It did not come up: whoever waits for it is told, and it is tried again, but not in a tight circle.
@@ -170,6 +172,15 @@ export class ModelPool {
     setTimeout(() => {
       if (!this.#draining) void this.#spawn().catch(() => undefined);
     }, RESTART_DELAY_MS).unref();
+  }
+
+  /** A pool that is being unloaded starts no worker any more: once the last is gone, nobody will answer what waits. */
+  #failStranded(cause?: Error): void {
+    if (this.#slots.size > 0) return;
+    const reason = cause === undefined ? 'no worker was up' : `its last worker was lost (${cause.message})`;
+    for (const job of this.#queue.slice()) {
+      this.#fail(job, new EspalierError('Internal', `this model version is being unloaded and ${reason}`, { cause }));
+    }
   }
 
   #fail(job: Job, error: Error): void {

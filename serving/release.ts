@@ -6,7 +6,8 @@ import { MODEL_FILES, type ChannelPointer } from '../artifacts/bundle.ts';
 import { digestFile } from '../artifacts/digest.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Digest, TreeManifest } from '../artifacts/reference.ts';
-import { contentProblems, parseEvidence, parsePointer, parseRelease, releaseProblems } from '../artifacts/release.ts';
+import { parsePointer, parseRelease, pointerProblems } from '../artifacts/release.ts';
+import { chainProblems } from '../artifacts/release-chain.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 
 /** A release that may be served. */
@@ -24,26 +25,24 @@ export interface WantedChannel {
   readonly channel: string;
 }
 
-/** Checks pointer → release record → evidence → approvals → content. Throws ApprovalRefused with every broken link. */
+/** Checks pointer → release record → evidence → approvals → reviewed pack → content. Throws ApprovalRefused with every broken link. */
 export async function verifyRelease(store: ArtifactStore, value: unknown, wanted: WantedChannel): Promise<Release> {
   const pointer = must(parsePointer(value));
   const release = must(parseRelease(await store.getJson(pointer.release)));
-  const facts = must(parseEvidence(await store.getJson(await fileRef(store, release.evidence.digest, 'facts.json'))));
-  const problems = releaseProblems(pointer, release, facts, wanted);
-  if (problems.length === 0) {
-    const [bundle, classifier] = await Promise.all([
-      store.tree(pointer.bundle.digest),
-      store.tree(facts.exported.classifier.digest),
-    ]);
-    problems.push(...contentProblems(wanted.model, bundle, classifier), ...missingFiles(wanted.model, bundle));
-  }
+  const bundle = pointer.bundle.digest;
+  const target = { ...wanted, bundle, evidence: release.evidence.digest };
+  const problems = [
+    ...pointerProblems(pointer, release, wanted),
+    ...(await chainProblems(store, target, release.approvals)),
+  ];
+  if (problems.length === 0) problems.push(...missingFiles(wanted.model, await store.tree(bundle)));
   if (problems.length > 0) throw refused(pointer, problems);
   const { model, channel, revision } = pointer;
   return {
     model,
     channel,
     version: String(revision),
-    bundle: pointer.bundle.digest,
+    bundle,
     recordText: release.recordText,
   };
 }
@@ -77,15 +76,6 @@ export async function verifyFolder(directory: string, manifest: TreeManifest): P
     listed.delete(path);
   }
   for (const path of listed.keys()) throw corrupt(path, 'it is missing');
-}
-
-/** The digest of one file of a tree: small documents are read by digest, without a local copy. */
-async function fileRef(store: ArtifactStore, tree: Digest, path: string): Promise<Digest> {
-  const entry = (await store.tree(tree)).entries.find((file) => file.path === path);
-  if (entry === undefined) {
-    throw new EspalierError('ApprovalRefused', `the evidence pack has no ${path}`, { where: tree });
-  }
-  return entry.digest;
 }
 
 function missingFiles(model: string, bundle: TreeManifest): string[] {

@@ -4,7 +4,14 @@ import { EspalierError } from '../artifacts/errors.ts';
 import { readBody } from './body.ts';
 import type { Follower, ModelState, ServedModel } from './follower.ts';
 import type { Metrics } from './metrics.ts';
-import { formatInferResponse, modelMetadata, parseInferRequest, ProtocolError, type Predictions } from './oip.ts';
+import {
+  formatInferResponse,
+  modelMetadata,
+  parseInferRequest,
+  ProtocolError,
+  refusalParameters,
+  type Predictions,
+} from './oip.ts';
 import type { PoolOutput } from './pool.ts';
 import { predictionRecords, type Recorder } from './recorder.ts';
 
@@ -80,6 +87,14 @@ function repositoryIndex({ services }: Call): Answer {
 }
 
 function model(call: Call): Answer {
+  const known = call.services.follower.states.get(call.model);
+  if (known?.refused !== undefined && known.served === undefined) {
+    // Whoever deployed it asks here, and must learn whether it is refused for good.
+    return {
+      status: 503,
+      body: { error: nothingServed(call.model, known), parameters: refusalParameters(known.refused) },
+    };
+  }
   const { state, served } = find(call);
   return ok(
     modelMetadata({
@@ -133,9 +148,9 @@ async function infer(call: Call): Promise<Answer> {
 function find({ services, model: name, version }: Call): { readonly state: ModelState; readonly served: ServedModel } {
   const state = services.follower.states.get(name);
   if (state === undefined) throw new ProtocolError(404, `unknown model '${name}'`);
-  const { served, refused } = state;
+  const { served } = state;
   if (served === undefined) {
-    throw new ProtocolError(503, `model '${name}' has no version that may be served: ${refused?.reason ?? 'loading'}`);
+    throw new ProtocolError(503, nothingServed(name, state));
   }
   if (version !== undefined && version !== served.release.version) {
     throw new ProtocolError(
@@ -144,6 +159,10 @@ function find({ services, model: name, version }: Call): { readonly state: Model
     );
   }
   return { state, served };
+}
+
+function nothingServed(name: string, { refused }: ModelState): string {
+  return `model '${name}' has no version that may be served: ${refused?.reason ?? 'loading'}`;
 }
 
 async function compute({ pool }: ServedModel, texts: readonly string[]): Promise<PoolOutput> {

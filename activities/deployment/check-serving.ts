@@ -1,10 +1,10 @@
 /** Does the model server serve this bundle, and does it answer as the evaluation did? Asked over HTTP, as a client would. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
+import type { ChannelPointer, ReferenceStatistics } from '../../artifacts/bundle.ts';
 import { ERROR_KINDS, EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { DeployModelInput, Deployment } from '../contract.ts';
+import type { Deployment } from '../contract.ts';
 import type { ActivityServices } from '../step.ts';
 import type { DeployContext } from './deploy-model.ts';
 
@@ -14,10 +14,13 @@ const ROWS = 16;
 /** Other batches pad otherwise and round otherwise: the last bits may differ, nothing a person would see. */
 const TOLERANCE = 1e-3;
 
-/** null where the server follows another channel. Throws NetworkUnavailable (retryable) when it does not come to serve it. */
+/**
+ * null where the server follows another channel. Throws NetworkUnavailable (retryable) when it does not come to serve
+ * it, ApprovalRefused when it refuses it for good, and BadModel when it answers otherwise than was evaluated.
+ */
 export async function checkServing(
   url: string,
-  { model, channel, bundle }: DeployModelInput,
+  { model, channel, bundle, revision }: Pick<ChannelPointer, 'model' | 'channel' | 'bundle' | 'revision'>,
   services: ActivityServices,
   { signal, progress, servingTimeoutMs = SERVING_TIMEOUT_MS }: DeployContext,
 ): Promise<Deployment['serving']> {
@@ -25,7 +28,7 @@ export async function checkServing(
   const deadline = performance.now() + servingTimeoutMs;
   for (let said = 'nothing'; ; await sleep(POLL_MS, undefined, { signal })) {
     progress({ phase: 'waiting for the model server', note: said });
-    const look = await lookAt(base, model, bundle.digest, signal);
+    const look = await lookAt(base, { model, bundle: bundle.digest, revision }, signal);
     if (look.channel !== undefined && look.channel !== channel) return null;
     if (look.served) break;
     said = look.said;
@@ -41,13 +44,16 @@ export async function checkServing(
     }
   }
   progress({ phase: 'comparing with the evaluation' });
-  return { url: base, ...(await compare(`${base}/v2/models/${model}/infer`, bundle, services, signal)) };
+  // Asked by version: should a later release be served by now, its answers are not held against this one.
+  const infer = `${base}/v2/models/${model}/versions/${revision}/infer`;
+  return { url: base, ...(await compare(infer, bundle, services, signal)) };
 }
 
 /** What we read of the server's answers; another server's may say less. */
 const AnswerSchema = z.looseObject({
   error: z.string().optional(),
   channel: z.string().optional(),
+  versions: z.array(z.string()).default([]),
   parameters: z
     .looseObject({
       bundle: z.string().optional(),
@@ -67,7 +73,11 @@ interface Look {
   readonly channel?: string | undefined;
 }
 
-async function lookAt(base: string, model: string, bundle: Digest, signal: AbortSignal): Promise<Look> {
+async function lookAt(
+  base: string,
+  { model, bundle, revision }: { readonly model: string; readonly bundle: Digest; readonly revision: number },
+  signal: AbortSignal,
+): Promise<Look> {
   try {
     const { channel } = (await request(`${base}/v2`, signal)).body;
     const { status, body } = await request(`${base}/v2/models/${model}`, signal);
@@ -75,7 +85,7 @@ async function lookAt(base: string, model: string, bundle: Digest, signal: Abort
     const refusedIt = refusedBundle === bundle;
     const retryable = Object.entries(ERROR_KINDS).some(([name, facts]) => name === kind && facts.retryable);
     return {
-      served: served === bundle,
+      served: served === bundle && body.versions.includes(String(revision)),
       refused: refusedIt && !retryable,
       said: refusedIt ? `it refused it (${refused})` : (body.error ?? `it answers ${status} and serves ${served}`),
       channel,
@@ -106,6 +116,8 @@ async function compare(
   const texts = await testTexts(store, dataset.digest);
   const classes = reference.labels.length;
   const rows = Math.min(ROWS, reference.rows, texts.length);
+  if (rows === 0)
+    throw new EspalierError('BadModel', 'the bundle has no test row to compare', { where: bundle.digest });
   const body = {
     // Our own question is no traffic: it must not count as a prediction in the drift check.
     parameters: { espalier_record: false },
@@ -126,8 +138,14 @@ async function compare(
     Array.from({ length: classes }, (_, column) => row * classes + column).every(
       (index) => Math.abs(Number(served[index]) - (expected[index] ?? Number.NaN)) <= TOLERANCE,
     );
-  const agreeing = Array.from({ length: rows }, (_, row) => row).filter(agrees).length;
-  return { checkedRows: rows, agreement: agreeing / rows };
+  const wrong = Array.from({ length: rows }, (_, row) => row).filter((row) => !agrees(row));
+  if (wrong.length === 0) return { checkedRows: rows, agreement: 1 };
+  throw new EspalierError(
+    'BadModel',
+    `the model server answers ${wrong.length} of ${rows} test texts otherwise than was evaluated: ` +
+      `test rows ${wrong.map((row) => row + 1).join(', ')} by more than ${TOLERANCE} in a class's probability`,
+    { where: url, fix: "run the server on the release's own runtime version, or evaluate on the hardware that serves" },
+  );
 }
 
 async function testTexts(store: ActivityServices['store'], dataset: Digest): Promise<readonly string[]> {

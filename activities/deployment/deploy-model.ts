@@ -1,18 +1,14 @@
 /**
- * Moves a channel's pointer to an approved bundle. Not cached by step key: it changes the world. Idempotent by the
+ * Moves a channel's pointer to an approved bundle, and back if the model server refuses it. Not cached by step key: it changes the world. Idempotent by the
  * release record instead: a run that finds its own release under the pointer has deployed already.
  */
 import { Context } from '@temporalio/activity';
-import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { Pointer } from '../../artifacts/pointers.ts';
-import { approvalProblems, contentProblems, parseEvidence, parsePointer } from '../../artifacts/release.ts';
+import { chainProblems } from '../../artifacts/release-chain.ts';
 import type { DeployModelInput, Deployment, Progress, StepCall } from '../contract.ts';
-import { toFailure, type ActivityServices } from '../step.ts';
+import { heart, toFailure, type ActivityServices } from '../step.ts';
 import { checkServing } from './check-serving.ts';
-
-/** Others move a channel rarely; losing this often means that something moves it in a loop. */
-const MAX_MOVES = 10;
+import { movePointer, takeBack, type Move } from './move-pointer.ts';
 
 export interface DeployContext {
   readonly signal: AbortSignal;
@@ -26,25 +22,21 @@ export function deployModelActivity(
 ): (call: StepCall<DeployModelInput>) => Promise<Deployment> {
   return async (call) => {
     const context = Context.current();
-    let last: Progress = { phase: 'starting' };
-    const timer = setInterval(() => context.heartbeat(last), 5000);
+    const beat = heart(context);
     try {
-      return await deployModel(call, services, {
-        signal: context.cancellationSignal,
-        progress(progress) {
-          last = progress;
-          context.heartbeat(progress);
-        },
-      });
+      return await deployModel(call, services, { signal: context.cancellationSignal, progress: beat.progress });
     } catch (error) {
       throw toFailure(error, call.stepId);
     } finally {
-      clearInterval(timer);
+      beat.stop();
     }
   };
 }
 
-/** Throws ApprovalRefused unless a person with the right role approved exactly this bundle's evidence. */
+/**
+ * Throws ApprovalRefused unless people with the right roles approved the review and exactly this bundle's evidence,
+ * Conflict where a later release stands, and BadModel where the server answers otherwise than the evaluation did.
+ */
 export async function deployModel(
   { runId, input }: StepCall<DeployModelInput>,
   services: ActivityServices,
@@ -53,95 +45,48 @@ export async function deployModel(
   context.progress({ phase: 'checking approvals' });
   await checkApproved(input, services);
   context.progress({ phase: 'moving the pointer' });
-  const { pointer, previousBundle } = await movePointer(runId, input, services, context.signal);
-  const deployment = {
+  const move = await movePointer(runId, input, services, context.signal);
+  const url = services.servingUrl;
+  return {
     model: input.model,
     channel: input.channel,
     bundle: input.bundle,
-    release: pointer.release,
-    revision: pointer.revision,
-    previousBundle,
-    deployedAt: pointer.updatedAt,
+    release: move.pointer.release,
+    revision: move.pointer.revision,
+    previousBundle: move.release.previousBundle,
+    deployedAt: move.pointer.updatedAt,
+    serving: url === undefined ? null : await serve(url, move, services, context),
   };
-  if (services.servingUrl === undefined) return { ...deployment, serving: null };
-  return { ...deployment, serving: await checkServing(services.servingUrl, input, services, context) };
 }
 
 async function checkApproved(input: DeployModelInput, { store }: ActivityServices): Promise<void> {
   const { model, channel, bundle, evidence, approvals } = input;
-  const facts = (await store.tree(evidence)).entries.find(({ path }) => path === 'facts.json');
-  const parsed =
-    facts === undefined
-      ? { problem: 'the evidence pack has no facts.json' }
-      : parseEvidence(await store.getJson(facts.digest));
-  const problems =
-    parsed.value === undefined
-      ? [parsed.problem]
-      : [
-          ...approvalProblems(
-            { model, channel, bundle: bundle.digest, evidence: evidence.digest },
-            approvals,
-            parsed.value,
-          ),
-          ...contentProblems(model, await store.tree(bundle), await store.tree(parsed.value.exported.classifier)),
-        ];
+  const target = { model, channel, bundle: bundle.digest, evidence: evidence.digest };
+  const problems = await chainProblems(store, target, approvals);
   if (problems.length === 0) return;
   throw new EspalierError('ApprovalRefused', `${model}/${channel} stays as it is: ${problems.join('; ')}`, {
     where: bundle.digest,
-    fix: "approve the release of this very bundle, with a role the pipeline's approvals name",
+    fix: "approve the review and the release of this very bundle, with roles the pipeline's approvals name",
   });
 }
 
-async function movePointer(
-  runId: string,
-  input: DeployModelInput,
-  { store, pointers }: ActivityServices,
-  signal: AbortSignal,
-): Promise<{ readonly pointer: ChannelPointer; readonly previousBundle: ReleaseRecord['previousBundle'] }> {
-  const { model, channel, bundle, evidence, approvals, monitor, recordText, runInput } = input;
-  const key = channelKey(model, channel);
-  for (let attempt = 0; attempt < MAX_MOVES; attempt++) {
-    signal.throwIfAborted();
-    const current = await pointers.read<unknown>(key);
-    const before = current === undefined ? undefined : parsed(current, key);
-    if (before?.bundle.digest === bundle.digest) {
-      const { previousBundle, ...release } = await store.getJson<ReleaseRecord>(before.release);
-      if (release.runId === runId && release.evidence.digest === evidence.digest)
-        return { pointer: before, previousBundle };
-    }
-    const previousBundle = before?.bundle.digest ?? null;
-    const release: ReleaseRecord = {
-      version: 1,
-      model,
-      channel,
-      runId,
-      bundle: bundle.digest,
-      previousBundle,
-      evidence,
-      approvals,
-      monitor,
-      recordText,
-      runInput,
-    };
-    const pointer: ChannelPointer = {
-      version: 1,
-      model,
-      channel,
-      bundle,
-      release: await store.putJson(release, `release-${model}-${channel}`),
-      revision: (before?.revision ?? 0) + 1,
-      updatedAt: new Date().toISOString(),
-    };
-    if (await pointers.replace(key, pointer, current?.version)) return { pointer, previousBundle };
+/** What the server refuses for good gives way to what stood before; what may pass is retried where it stands. */
+async function serve(
+  url: string,
+  move: Move,
+  services: ActivityServices,
+  context: DeployContext,
+): Promise<Deployment['serving']> {
+  try {
+    return await checkServing(url, move.pointer, services, context);
+  } catch (error) {
+    if (!(error instanceof EspalierError) || error.retryable) throw error;
+    context.progress({ phase: 'taking the pointer back' });
+    const state = await takeBack(move, `${move.pointer.bundle.digest} was refused: ${error.message}`, services);
+    throw new EspalierError(error.kind, `${error.message}; ${state}`, {
+      ...(error.where === undefined ? {} : { where: error.where }),
+      ...(error.fix === undefined ? {} : { fix: error.fix }),
+      cause: error,
+    });
   }
-  throw new EspalierError('Conflict', `${key} was moved by somebody else ${MAX_MOVES} times in a row`, {
-    where: key,
-    fix: 'see which runs deploy to this channel (espalier models show), then retry the step',
-  });
-}
-
-function parsed(current: Pointer<unknown>, key: string): ChannelPointer {
-  const { value, problem } = parsePointer(current.value);
-  if (value !== undefined) return value;
-  throw new EspalierError('Corrupt', problem, { where: key, fix: 'restore the pointer from an earlier version' });
 }

@@ -1,12 +1,15 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
-import type { ApprovalRecord } from '../../activities/contract.ts';
+import type { ApprovalRecord, DeployModelInput } from '../../activities/contract.ts';
+import { movePointer, takeBack } from '../../activities/deployment/move-pointer.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artifacts/bundle.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
+import type { Pointers } from '../../artifacts/pointers.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
+import { listModels, showModel } from '../../client/models.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
 import { approvedRelease, deploy } from '../support/release.ts';
-import { startTestServer } from '../support/model-server.ts';
+import { startTestServer, until } from '../support/model-server.ts';
 
 describe('deploying a model', () => {
   let services: ActivityServices;
@@ -82,6 +85,70 @@ describe('deploying a model', () => {
     });
   }
 
+  type Options = NonNullable<Parameters<typeof approvedRelease>[1]>;
+  const reviews: readonly (readonly [string, Options, RegExp])[] = [
+    ['nobody reviewed', { reviews: () => [] }, /no 'review' approval is on record/],
+    ['the review was rejected', { reviews: (vote) => [{ ...vote, decision: 'reject' }] }, /no 'review' approval/],
+    [
+      'a reviewer rejected what another approved',
+      { reviews: (vote) => [vote, { ...vote, decision: 'reject', approver: 'rita' }] },
+      /rita decided 'reject' on the review/,
+    ],
+    [
+      'the reviewer has no such role',
+      { reviews: (vote) => [{ ...vote, roles: ['product-owner'] }] },
+      /no approver of the review holds one of the roles legal/,
+    ],
+    [
+      "the run's starter reviewed",
+      { reviews: (vote) => [{ ...vote, approver: 'ada' }] },
+      /ada started the run and cannot approve its review/,
+    ],
+    [
+      'the reviewed pack is not in the store',
+      { reviews: (vote) => [{ ...vote, evidenceDigest: digestBytes('x') }] },
+      /review's evidence pack sha256:\w+ is not in the store/,
+    ],
+    [
+      'another run was reviewed',
+      { reviewed: { run: { id: 'another' } } },
+      /the review is of run another, not test-run/,
+    ],
+    [
+      'other data were reviewed',
+      { reviewed: { data: { dataset: { digest: digestBytes('x'), size: 1, mediaType: 'a/b', name: 'x' } } } },
+      /the evidence's data is not what was reviewed/,
+    ],
+    [
+      'another licence was reviewed',
+      { reviewed: { candidates: [{ id: 'tiny', resolved: { licence: 'mit' } }] } },
+      /the evidence's candidates is not what was reviewed/,
+    ],
+    [
+      'another winner was reviewed',
+      { reviewed: { selection: { winner: 'another' } } },
+      /the evidence's selection is not what was reviewed/,
+    ],
+    ['no personal data were counted', { reviewed: { privacy: null } }, /the review pack's facts.json is malformed/],
+  ];
+  for (const [what, options, message] of reviews) {
+    it(`is refused when ${what}, and the channel stays`, async () => {
+      const release = await approvedRelease(services, options);
+      await rejects(deploy(services, release), { kind: 'ApprovalRefused', message });
+      equal(await pointer(), undefined);
+    });
+  }
+
+  it('is refused when the votes on the review are not, to the byte, those of the evidence', async () => {
+    const release = await approvedRelease(services);
+    const message = /the votes on the review are not those of the release's evidence/;
+    for (const change of [{ comment: 'fine' }, { at: '2026-01-01T13:00:00.000Z' }, { approval: 'other' as 'review' }]) {
+      const approvals = release.approvals.map((vote) => (vote.approval === 'review' ? { ...vote, ...change } : vote));
+      await rejects(deploy(services, { ...release, approvals }), { kind: 'ApprovalRefused', message });
+    }
+    equal(await pointer(), undefined);
+  });
+
   it('is refused for another bundle, channel or model than the evidence names', async () => {
     const release = await approvedRelease(services);
     const other = await approvedRelease(services, { labels: ['x', 'y'] });
@@ -114,15 +181,48 @@ describe('deploying a model', () => {
     }
   });
 
-  it('says how often the server disagrees with the evaluation', async () => {
-    const wrong = new Float32Array(48);
-    const release = await approvedRelease(services, {
-      bundleFiles: { 'reference/probabilities.f32': new Uint8Array(wrong.buffer) },
-    });
+  it('takes a first release back that the server answers otherwise than was evaluated; the next one goes out', async () => {
+    const wrong = { 'reference/probabilities.f32': new Uint8Array(new Float32Array(48).buffer) };
+    const release = await approvedRelease(services, { bundleFiles: wrong });
     const server = await startTestServer(services);
+    const serving = { ...services, servingUrl: server.url };
     try {
-      const { serving } = await deploy({ ...services, servingUrl: server.url }, release);
-      deepEqual(serving, { url: server.url, checkedRows: 16, agreement: 0 });
+      await rejects(deploy(serving, release, 'run-1'), {
+        kind: 'BadModel',
+        message:
+          /answers 16 of 16 test texts otherwise than was evaluated.*was withdrawn: it had served nothing before/,
+      });
+      await until('it is unloaded', async () => (await server.infer(MODEL, ['a'])).status === 503);
+      match(
+        (await server.infer(MODEL, ['a'])).json.error,
+        /channel 'production' serves nothing: sha256:\w+ was refused/,
+      );
+      deepEqual(await listModels(services.pointers), []);
+      await rejects(showModel(services.store, services.pointers, MODEL), {
+        kind: 'NotFound',
+        message: /was withdrawn/,
+      });
+      const good = await deploy(serving, await approvedRelease(services), 'run-2');
+      deepEqual([good.revision, good.previousBundle, good.serving?.agreement], [3, null, 1]);
+      await rejects(deploy(serving, release, 'run-1'), { kind: 'Conflict', message: /run-1 is superseded by run-2/ });
+    } finally {
+      await server.drain();
+    }
+  });
+
+  it('compares one row in sixteen as strictly as all', async () => {
+    const server = await startTestServer(services);
+    const serving = { ...services, servingUrl: server.url };
+    try {
+      const first = await deploy(serving, await approvedRelease(services), 'run-1');
+      const { entries } = await services.store.tree(first.bundle);
+      const entry = entries.find(({ path }) => path === 'reference/probabilities.f32');
+      ok(entry);
+      const bytes = Buffer.from(await services.store.getBytes(entry.digest));
+      bytes.writeFloatLE(bytes.readFloatLE(8) + 0.01, 8);
+      const off = await approvedRelease(services, { bundleFiles: { 'reference/probabilities.f32': bytes } });
+      await rejects(deploy(serving, off, 'run-2'), { kind: 'BadModel', message: /1 of 16 .* test rows 2 by more/ });
+      deepEqual([(await pointer())?.bundle, (await pointer())?.revision], [first.bundle, 3]);
     } finally {
       await server.drain();
     }
@@ -155,23 +255,107 @@ describe('deploying a model', () => {
     }
   });
 
-  it('gives up at once when the server refuses the bundle for good', async () => {
+  it('gives up at once when the server refuses the bundle for good, and puts back what stood before', async () => {
     const server = await startTestServer(services);
     try {
       const serving = { ...services, servingUrl: server.url };
-      await deploy(serving, await approvedRelease(services));
+      const good = await approvedRelease(services);
+      const first = await deploy(serving, good);
       // An approved model that does not load: its config has fewer labels than its graph.
       const broken = await approvedRelease(services, { labels: ['only one'] });
       const startedAt = performance.now();
-      await rejects(deploy(serving, broken, 'run-2'), {
+      const refused = {
         kind: 'ApprovalRefused',
-        message: /it refused it \(.*labels/s,
-      });
+        message: /it refused it \(.*labels.*points to sha256:\w+ again, as before/s,
+      };
+      await rejects(deploy(serving, broken, 'run-2'), refused);
       ok(performance.now() - startedAt < 10_000);
       equal((await server.infer(MODEL, ['a'])).status, 200);
+      const back = await pointer();
+      deepEqual([back?.bundle, back?.release, back?.revision], [first.bundle, first.release, 3]);
+      await until('nothing is refused any more', async () => {
+        const { parameters, versions } = (await server.get(`/v2/models/${MODEL}`)).json;
+        return parameters.refused === undefined && versions[0] === '3';
+      });
+      // The restored release stands for its run, and a person may try the refused one again while nothing followed.
+      equal((await deploy(serving, good)).revision, 3);
+      await rejects(deploy(serving, broken, 'run-2'), refused);
+      equal((await pointer())?.revision, 5);
     } finally {
       await server.drain();
     }
+  });
+
+  it('takes a first release back that the server refuses for good', async () => {
+    const server = await startTestServer(services);
+    try {
+      const broken = await approvedRelease(services, { labels: ['only one'] });
+      const call = deploy({ ...services, servingUrl: server.url }, broken);
+      await rejects(call, { kind: 'ApprovalRefused', message: /it refused it \(.*was withdrawn/s });
+      match(JSON.stringify(await pointer()), /"withdrawn":"sha256:\w+ was refused: /);
+    } finally {
+      await server.drain();
+    }
+  });
+
+  describe('retried', () => {
+    const move = async (run: string, release: DeployModelInput) =>
+      movePointer(run, release, services, new AbortController().signal);
+
+    it('never moves the channel back over a newer run, and names that run', async () => {
+      const older = await approvedRelease(services);
+      const newer = await approvedRelease(services, { labels: ['gerade', 'ungerade'] });
+      await deploy(services, older, 'run-a');
+      await deploy(services, newer, 'run-b');
+      const superseded = {
+        kind: 'Conflict',
+        retryable: false,
+        message: /release of run-a is superseded by run-b: tiny-parity\/production is at revision 2/,
+      };
+      await rejects(deploy(services, older, 'run-a'), superseded);
+      deepEqual([(await pointer())?.bundle, (await pointer())?.revision], [newer.bundle, 2]);
+      await deploy(services, newer, 'run-c');
+      await rejects(deploy(services, older, 'run-a'), /superseded by run-c: .* revision 3/);
+      equal((await deploy(services, older, 'run-d')).revision, 4, 'a new run may bring the older bundle back');
+    });
+
+    it('knows its own move also where the worker died before it was told of it', async () => {
+      const release = await approvedRelease(services);
+      const lost = dying(services, { after: true });
+      await rejects(deploy(lost, release, 'run-a'), /the worker died/);
+      equal((await pointer())?.revision, 1);
+      await deploy(services, await approvedRelease(services, { labels: ['x', 'y'] }), 'run-b');
+      await rejects(deploy(services, release, 'run-a'), { kind: 'Conflict', message: /superseded by run-b/ });
+      equal((await pointer())?.revision, 2);
+    });
+
+    it('moves where the worker died before it had moved anything', async () => {
+      const release = await approvedRelease(services);
+      await rejects(deploy(dying(services, { after: false }), release, 'run-a'), /the worker died/);
+      await deploy(services, await approvedRelease(services, { labels: ['x', 'y'] }), 'run-b');
+      equal((await deploy(services, release, 'run-a')).revision, 2);
+    });
+
+    it('is superseded by what followed a release of its own that was taken back', async () => {
+      const [first, refused] = [
+        await approvedRelease(services),
+        await approvedRelease(services, { labels: ['x', 'y'] }),
+      ];
+      await move('run-a', first);
+      match(await takeBack(await move('run-b', refused), 'no', services), /again, as before/);
+      equal((await move('run-a', first)).pointer.revision, 3);
+      await move('run-c', first);
+      await rejects(move('run-b', refused), { kind: 'Conflict', message: /run-b is superseded by run-c/ });
+      await rejects(move('run-a', first), { kind: 'Conflict', message: /run-a is superseded by run-c/ });
+    });
+
+    it('takes nothing back once the channel has moved on', async () => {
+      const release = await approvedRelease(services);
+      const refused = await move('run-a', release);
+      await move('run-b', release);
+      match(await takeBack(refused, 'no', services), /has moved on since and was left as it is/);
+      equal((await pointer())?.revision, 2);
+    });
   });
 
   it('does not overwrite a pointer that it cannot read', async () => {
@@ -183,3 +367,16 @@ describe('deploying a model', () => {
     });
   });
 });
+
+/** Services whose worker dies at the channel's move: before the store has it, or after. */
+function dying(services: ActivityServices, { after }: { readonly after: boolean }): ActivityServices {
+  const { pointers } = services;
+  const replace: Pointers['replace'] = async (key, value, version) => {
+    if (after) await pointers.replace(key, value, version);
+    throw new Error('the worker died');
+  };
+  return {
+    ...services,
+    pointers: { replace, read: pointers.read.bind(pointers), create: pointers.create.bind(pointers) } as Pointers,
+  };
+}

@@ -59,6 +59,24 @@ describe('following the registry', () => {
       /ada started the run/,
     ],
     [
+      'nobody reviewed',
+      () => approvedRelease(services, { labels: NEW, reviews: () => [] }),
+      /no 'review' approval is on record/,
+    ],
+    [
+      'the review was of other data',
+      () => approvedRelease(services, { labels: NEW, reviewed: { data: { dataset: current.bundle } } }),
+      /the evidence's data is not what was reviewed/,
+    ],
+    [
+      'the votes on the review were changed after the approval',
+      async () => {
+        const { approvals, ...release } = await approvedRelease(services, { labels: NEW });
+        return { ...release, approvals: approvals.map((vote) => ({ ...vote, comment: 'fine' })) };
+      },
+      /the votes on the review are not those of the release's evidence/,
+    ],
+    [
       'an approver without the role approved',
       () => approvedRelease(services, { labels: NEW, votes: (vote) => [{ ...vote, roles: ['legal'] }] }),
       /roles product-owner/,
@@ -189,6 +207,58 @@ describe('following the registry', () => {
     const logged = server.lines.filter((line) => line.includes('registry-unreadable'));
     equal(logged.length, 2, 'the same trouble is logged once');
   });
+
+  it('forgets a damaged pointer once it is as it was', async () => {
+    const key = channelKey(MODEL, 'production');
+    const good = await services.objects.getBytes(key);
+    ok(good);
+    await services.objects.putBytes(key, Buffer.from('garbage'));
+    await until('the damage is seen', async () => /is not JSON/.test((await metadata()).parameters.refused));
+    equal((await server.infer(MODEL, ['a'])).status, 200);
+    await services.objects.putBytes(key, good.bytes);
+    await until('it is forgotten', async () => (await metadata()).parameters.refused === undefined, 5000);
+    equal((await server.post('/v2/repository/index', {})).json[0].reason, '');
+    ok(!server.lines.some((line) => line.includes('model-unloaded')), 'it is not loaded again');
+  });
+
+  for (const models of [[MODEL], 'all'] as const) {
+    it(`unloads a model whose pointer is deleted, answers what it accepted, and serves it again (${String(models)})`, async () => {
+      const follower = await startTestServer(services, { models });
+      try {
+        const ready = async () => (await follower.get(`/v2/models/${MODEL}/ready`)).status;
+        await until('it is served', async () => (await ready()) === 200);
+        const pool = follower.follower.states.get(MODEL)?.served?.pool;
+        ok(pool);
+        const key = channelKey(MODEL, 'production');
+        const good = await services.objects.getBytes(key);
+        ok(good);
+        const many = Array.from({ length: 1000 }, (_, row) => `text ${row} ${'long '.repeat(10)}`);
+        const accepted = [follower.infer(MODEL, many), follower.infer(MODEL, many)];
+        await until('they are accepted', () => pool.queued > 1000);
+        await services.objects.delete(key);
+        await until('it is not ready', async () => (await ready()) === 503);
+        const { status, json } = await follower.infer(MODEL, ['a']);
+        equal(status, 503);
+        match(json.error, /channel 'production' serves nothing: its pointer was deleted from the registry/);
+        equal((await follower.get('/v2/health/ready')).status, models === 'all' ? 200 : 503);
+        deepEqual(
+          (await Promise.all(accepted)).map((answer) => [answer.status, answer.json.outputs[0].data.length]),
+          [
+            [200, 1000],
+            [200, 1000],
+          ],
+        );
+        await until('it is unloaded', () => follower.lines.some((line) => line.includes('model-unloaded')));
+        deepEqual(pool.threadIds, []);
+        ok(!(await follower.get('/metrics')).bytes.toString().includes('model_info{'), 'nothing is shown as served');
+        equal(follower.lines.filter((line) => line.includes('model-withdrawn')).length, 1, 'it is logged once');
+        await services.objects.putBytes(key, good.bytes);
+        await until('it is served again', async () => (await ready()) === 200);
+      } finally {
+        await follower.drain();
+      }
+    });
+  }
 
   it('answers 503 with the reason for a model that never had a version to serve', async () => {
     const other = await withServices();

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TextModel } from '../../inference/text-model.ts';
@@ -79,6 +79,33 @@ describe('the worker pool', () => {
     await drained;
     equal((await accepted).length, texts.length);
     deepEqual(pool.threadIds, []);
+  });
+
+  it('fails what still waits when its last worker dies while it is unloaded, instead of letting it hang', async () => {
+    const pool = await ModelPool.start(folder, { ...options, workers: 1 });
+    const running = pool.run(texts);
+    const waiting = pool.run(['waits']);
+    const drained = pool.drain();
+    await pool.killWorker();
+    await rejects(running, { name: 'Internal', message: /worker ended with code/ });
+    await rejects(waiting, { name: 'Internal', message: /being unloaded and its last worker was lost \(.*code/ });
+    await drained;
+    equal(pool.queued, 0);
+  });
+
+  it('fails what waits for a worker that will not come when it is unloaded', async () => {
+    const broken = join(await mkdtemp(join(tmpdir(), 'espalier-pool-')), 'model');
+    await cp(folder, broken, { recursive: true });
+    const lost: string[] = [];
+    const pool = await ModelPool.start(broken, { ...options, workers: 1, onRestart: (reason) => lost.push(reason) });
+    await rm(broken, { recursive: true });
+    await pool.killWorker();
+    while (lost.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    // Between two tries to start one.
+    const waiting = pool.run(['waits']);
+    const drained = pool.drain();
+    await rejects(waiting, { name: 'Internal', message: /being unloaded and no worker was up/ });
+    await drained;
   });
 
   it('gives the memory of an unloaded model back', async function () {

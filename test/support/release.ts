@@ -16,6 +16,9 @@ export async function approvedRelease(
     /** Changes the votes, or the evidence that they are about. */
     readonly votes?: (vote: ApprovalRecord) => readonly ApprovalRecord[];
     readonly evidenceBundle?: ArtifactRef;
+    /** Changes the review's vote, or the facts of the pack that it is about. */
+    readonly reviews?: (vote: ApprovalRecord) => readonly ApprovalRecord[];
+    readonly reviewed?: Readonly<Record<string, unknown>>;
     /** Puts other files into the bundle, before the evidence names it: path → text, or null to leave it out. */
     readonly bundleFiles?: Readonly<Record<string, string | Uint8Array | null>>;
   } = {},
@@ -24,7 +27,7 @@ export async function approvedRelease(
   const input = await packageInput(services, options);
   const packaged = await runStep(packageModel, input, services);
   const bundle = await withFiles(services, packaged.bundle, options.bundleFiles ?? {});
-  const facts = {
+  const reviewFacts = {
     run: {
       id: 'test-run',
       pipeline: 'parity',
@@ -35,19 +38,39 @@ export async function approvedRelease(
     pipeline: input.pipeline,
     definition: input.definition,
     steps: [],
-    exported: { classifier: input.classifier, parityMaxAbs: 0, sizeBytes: 1 },
-    gates: input.gates,
-    bundle: options.evidenceBundle ?? bundle,
+    data: input.dataset,
+    privacy: { rowsScanned: 24, counts: {}, samples: [] },
+    candidates: [{ id: 'tiny', resolved: input.base, imported: input.baseModel }],
+    selection: { winner: 'tiny', ranking: [], rule: 'the only one' },
     approvals: [],
   };
   const html = await store.putBytes('<!doctype html>', { name: 'report.html', mediaType: 'text/html' });
-  const evidence = await store.putManifest(
-    [
-      { path: 'facts.json', ref: await store.putJson(facts, 'facts.json') },
-      { path: 'report.html', ref: html },
-    ],
-    'evidence',
-  );
+  const pack = async (name: string, facts: object) =>
+    store.putManifest(
+      [
+        { path: 'facts.json', ref: await store.putJson(facts, 'facts.json') },
+        { path: 'report.html', ref: html },
+      ],
+      name,
+    );
+  const review: ApprovalRecord = {
+    approval: 'review',
+    decision: 'approve',
+    approver: 'lena',
+    roles: ['legal'],
+    comment: 'both licences allow it',
+    evidenceDigest: (await pack('review', { ...reviewFacts, ...options.reviewed })).digest,
+    at: '2026-01-01T12:00:00.000Z',
+  };
+  const reviews = options.reviews?.(review) ?? [review];
+  const facts = {
+    ...reviewFacts,
+    exported: { classifier: input.classifier, parityMaxAbs: 0, sizeBytes: 1 },
+    gates: input.gates,
+    bundle: options.evidenceBundle ?? bundle,
+    approvals: reviews,
+  };
+  const evidence = await pack('evidence', facts);
   const vote: ApprovalRecord = {
     approval: 'release',
     decision: 'approve',
@@ -62,7 +85,7 @@ export async function approvedRelease(
     channel: 'production',
     bundle,
     evidence,
-    approvals: options.votes?.(vote) ?? [vote],
+    approvals: [...reviews, ...(options.votes?.(vote) ?? [vote])],
     monitor: input.pipeline.monitor,
     recordText: options.recordText ?? false,
     runInput: html,

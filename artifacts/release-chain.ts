@@ -1,0 +1,49 @@
+/** The whole chain behind a release, read from the store: evidence, votes, the pack that was reviewed, and the bytes. */
+import { EspalierError } from './errors.ts';
+import type { Digest } from './reference.ts';
+import {
+  approvalProblems,
+  contentProblems,
+  parseEvidence,
+  parseReview,
+  reviewOf,
+  reviewProblems,
+  type Parsed,
+  type Target,
+  type Vote,
+} from './release.ts';
+import type { ArtifactStore } from './store.ts';
+
+/**
+ * What stands between these votes and this bundle; empty when it may be served. The same for who deploys and for who
+ * serves. Throws what the store throws.
+ */
+export async function chainProblems(store: ArtifactStore, target: Target, votes: readonly Vote[]): Promise<string[]> {
+  const { value: facts, problem } = await readFacts(store, target.evidence, 'the evidence pack', parseEvidence);
+  if (facts === undefined) return [problem];
+  const problems = approvalProblems(target, votes, facts);
+  const vote = reviewOf(facts);
+  if (vote !== undefined) {
+    const review = await readFacts(store, vote.evidenceDigest, "the review's evidence pack", parseReview);
+    problems.push(...(review.value === undefined ? [review.problem] : reviewProblems(facts, review.value)));
+  }
+  if (problems.length > 0) return problems;
+  const [bundle, classifier] = await Promise.all([store.tree(target.bundle), store.tree(facts.exported.classifier)]);
+  return contentProblems(target.model, bundle, classifier);
+}
+
+async function readFacts<T>(
+  store: ArtifactStore,
+  pack: Digest,
+  what: string,
+  parse: (value: unknown) => Parsed<T>,
+): Promise<Parsed<T>> {
+  try {
+    const facts = (await store.tree(pack)).entries.find(({ path }) => path === 'facts.json');
+    if (facts === undefined) return { problem: `${what} has no facts.json` };
+    return parse(await store.getJson(facts.digest));
+  } catch (error) {
+    if (!(error instanceof EspalierError) || error.kind !== 'NotFound') throw error;
+    return { problem: `${what} ${pack} is not in the store` };
+  }
+}
