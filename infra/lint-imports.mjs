@@ -22,8 +22,9 @@ export const RULES = {
   activities: { values: ['artifacts', 'pipelines', 'inference'] },
   serving: { values: ['artifacts', 'inference'] },
   workflows: {
-    // The file of errors imports nothing itself; anything else would pull its dependencies into the sandbox.
-    values: ['artifacts/errors.ts'],
+    // The file of errors imports nothing itself; the one of changed settings brings the schema (zod), since a run checks
+    // a change by the very schema before it counts. Anything else would pull its dependencies into the sandbox.
+    values: ['artifacts/errors.ts', 'pipelines/change.ts'],
     types: ['activities', 'artifacts', 'pipelines'],
     packages: ['@temporalio/workflow', '@temporalio/common'],
   },

@@ -4,11 +4,11 @@
  */
 import { statSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { z } from 'zod';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Problem } from './check.ts';
-import { CandidateSchema, DataSchema, GatesSchema, MonitorSchema, PipelineSchema } from './definition.ts';
-import type { GateName, Pipeline } from './definition.ts';
+import { CandidateSchema, DataSchema, MonitorSchema, PipelineSchema } from './definition.ts';
+import type { Pipeline } from './definition.ts';
+import { gateProblems } from './gate-rules.ts';
 import { parseModelSource } from './sources.ts';
 
 type Data = Pipeline['data'];
@@ -35,6 +35,13 @@ export function crossProblems(
       path: 'monitor.windowRows',
       message: `${monitor.data.windowRows} rows are fewer than minRows (${monitor.data.minRows}): no check would ever decide`,
       fix: 'raise windowRows or lower minRows',
+    });
+  }
+  if (data.success && monitor.success && monitor.data.onDrift === 'start-run' && !readsAnew(data.data)) {
+    problems.push({
+      path: 'monitor.onDrift',
+      message: "'start-run' would train on the same bytes again: every data file is a snapshot of a local file",
+      fix: "put the data that grows into S3 ('s3://BUCKET/KEY' is read anew by each run), or write 'report'",
     });
   }
   const approvals = PipelineSchema.shape.approvals.safeParse(raw['approvals']);
@@ -86,6 +93,11 @@ function namedFiles(files: Data['files']): readonly { readonly path: string; rea
   const of = (list: readonly string[], at: string) => list.map((file, index) => ({ path: `${at}[${index}]`, file }));
   if (Array.isArray(files)) return of(files, 'data.files');
   return (['train', 'validation', 'test'] as const).flatMap((split) => of(files[split] ?? [], `data.files.${split}`));
+}
+
+/** Whether a run that nobody starts by hand could see other data than the one before it. */
+function readsAnew(data: Data): boolean {
+  return namedFiles(data.files).some(({ file }) => /^s3:\/\//i.test(file));
 }
 
 const S3_OBJECT = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/.+[^/]$/;
@@ -190,40 +202,6 @@ function modelProblem(
     if (!(error instanceof EspalierError)) throw error;
     return { problem: { message: error.message, ...(error.fix === undefined ? {} : { fix: error.fix }) } };
   }
-}
-
-/** What a gate's measure can be: a threshold outside would always pass or never. */
-const GATE_RANGES: Readonly<Record<GateName, readonly [low: number, high: number]>> = {
-  accuracy: [0, 1],
-  macroF1: [0, 1],
-  worstLabelF1: [0, 1],
-  gainOverProbe: [-1, 1],
-  trainValidationGap: [-1, 1],
-  latencyP95Ms: [0, Number.MAX_VALUE],
-  sizeMb: [0, Number.MAX_VALUE],
-  edgeInputs: [0, 1],
-  flipRate: [0, 1],
-  exportParity: [0, 1],
-};
-
-function gateProblems(gates: unknown): readonly Problem[] {
-  if (typeof gates !== 'object' || gates === null) return [];
-  return Object.entries(GATE_RANGES).flatMap(([name, [low, high]]): readonly Problem[] => {
-    const gate: z.ZodType = GatesSchema.shape[name as GateName];
-    const parsed = gate.safeParse((gates as Record<string, unknown>)[name]);
-    if (!parsed.success) return [];
-    const [bound, threshold] =
-      Object.entries(parsed.data as Record<string, unknown>).find(([key]) => key !== 'severity') ?? [];
-    if (typeof threshold !== 'number' || (threshold >= low && threshold <= high)) return [];
-    const range = high === Number.MAX_VALUE ? `not below ${low}` : `from ${low} to ${high}`;
-    return [
-      {
-        path: `gates.${name}.${bound}`,
-        message: `is ${threshold}, but what it bounds lies ${range}`,
-        fix: 'shares are written 0–1, not in percent',
-      },
-    ];
-  });
 }
 
 function repeated(values: readonly string[], path: string, noun: string): Problem[] {

@@ -1,45 +1,155 @@
-/** The one engine: runs a planned step when what it needs has ended, and keeps the graph's state for everyone to see. */
-import { ActivityFailure, ApplicationFailure, isCancellation } from '@temporalio/workflow';
-import type { StepFact, StepResult } from '../activities/contract.ts';
+/**
+ * The one engine: runs a planned step when what it needs has ended, and keeps the graph's state for everyone to see.
+ * A step that fails waits for an operator where the table of causes (causes.ts) says so; finished steps stay finished.
+ */
+import { ActivityFailure, ApplicationFailure, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
+import type { ResolutionRecord, StepFact, StepResult } from '../activities/contract.ts';
 import type { ErrorKind, ErrorRecord } from '../artifacts/errors.ts';
+import type { Response } from './causes.ts';
 import type { StepState, StepView } from './messages.ts';
 import type { PlannedStep } from './plan.ts';
+import { actionsFor } from './resolutions.ts';
 
 type Node = { -readonly [K in keyof StepView]: StepView[K] };
 
+/** A step was given up without ending the run: by rule, or because an operator skipped it. */
+export class StepLeftOut extends Error {
+  readonly record: ErrorRecord;
+
+  constructor(record: ErrorRecord) {
+    super(record.message);
+    this.record = record;
+  }
+}
+
+export interface StepOptions {
+  /** What the step is while its body runs. @default 'running' */
+  readonly state?: StepState;
+  /** What to do about a failure. @default end the run */
+  readonly respond?: (error: ErrorRecord) => Response;
+}
+
+interface Parking {
+  resolution?: ResolutionRecord;
+  /** The step has gone on from its resolution. */
+  left: boolean;
+}
+
 export class Engine {
   private readonly nodes: ReadonlyMap<string, Node>;
+  private readonly parkings = new Map<string, Parking>();
+  private readonly onParking: (parked: boolean) => void;
+  /** Length of the history when a step last began, ended or parked: when commands were last emitted. */
+  private movedAt = -1;
 
-  constructor(plan: readonly PlannedStep[]) {
+  /** `onParking` hears when the first step parks and when the last one has been resolved. */
+  constructor(plan: readonly PlannedStep[], onParking: (parked: boolean) => void = () => undefined) {
     this.nodes = new Map(plan.map((step) => [step.id, { ...step, state: 'pending' }]));
+    this.onParking = onParking;
   }
 
-  /** Runs `body` as the planned step `id`. What the plan says it needs must have ended: story and graph cannot drift apart. */
-  async step<Output>(id: string, body: () => Promise<Output>, state: StepState = 'running'): Promise<Output> {
+  /**
+   * Runs `body` as the planned step `id`. What the plan says it needs must have ended: story and graph cannot drift apart.
+   * @throws StepLeftOut when it was dropped or skipped; else what the body threw
+   */
+  async step<Output>(id: string, body: () => Promise<Output>, options: StepOptions = {}): Promise<Output> {
     const node = this.node(id);
     const missing = node.needs.filter((need) => !this.ended(need));
     if (missing.length > 0) throw new Error(`step ${id} began before ${missing.join(', ')}`);
-    node.state = state;
-    node.startedAt = now();
+    for (;;) {
+      begin(node, options.state ?? 'running');
+      this.moved();
+      try {
+        const output = await body();
+        node.state = 'done';
+        if (isStepResult(output)) adopt(node, output);
+        end(node);
+        return output;
+      } catch (error) {
+        const action = await this.failed(node, error, options.respond);
+        if (action === 'skip') throw new StepLeftOut(node.error ?? errorRecord(error, id));
+        if (action === 'abort') throw error;
+      } finally {
+        this.moved();
+      }
+    }
+  }
+
+  /** What to do about a step that failed: by rule, or by an operator, however long that takes. */
+  private async failed(
+    node: Node,
+    error: unknown,
+    respond: StepOptions['respond'],
+  ): Promise<ResolutionRecord['action']> {
+    node.error = errorRecord(error, node.id);
+    end(node);
+    if (isCancellation(error)) {
+      node.state = 'skipped';
+      return 'abort';
+    }
+    const response = respond?.(node.error) ?? 'fail';
+    if (response !== 'park') {
+      node.state = response === 'drop' ? 'dropped' : 'failed';
+      return response === 'drop' ? 'skip' : 'abort';
+    }
+    const { action, by } = await this.parked(node);
+    if (action === 'skip') node.error = { ...node.error, message: `skipped by ${by}: ${node.error.message}` };
+    return action;
+  }
+
+  private async parked(node: Node): Promise<ResolutionRecord> {
+    const parking: Parking = { left: false };
+    this.parkings.set(node.id, parking);
+    node.state = 'parked';
+    node.actions = actionsFor(node.id);
+    this.moved();
+    if (this.parkings.size === 1) this.onParking(true);
     try {
-      const output = await body();
-      node.state = 'done';
-      if (isStepResult(output)) adopt(node, output);
-      return output;
+      await condition(() => parking.resolution !== undefined);
+      await laterInThisTask();
+      if (parking.resolution === undefined) throw new Error(`${node.id} left without a resolution`);
+      return parking.resolution;
     } catch (error) {
-      node.state = isCancellation(error) ? 'skipped' : 'failed';
-      node.error = errorRecord(error, id);
+      node.state = 'skipped'; // cancelled while it waited
       throw error;
     } finally {
-      node.finishedAt ??= now();
+      parking.left = true;
+      delete node.actions;
+      this.parkings.delete(node.id);
+      this.moved();
+      if (this.parkings.size === 0) this.onParking(false);
     }
+  }
+
+  /**
+   * Why an Update cannot be taken in right now. An Update that shares a workflow task with other events comes after them
+   * when it arrives, but before them on replay; a task that has emitted commands before the Update would emit them in
+   * another order then. So an Update is taken only in a task that has emitted none: moments later.
+   */
+  get onTheMove(): boolean {
+    return this.movedAt === workflowInfo().historyLength;
+  }
+
+  /** Hands a checked resolution to its parked step; ends once the step has gone on from it. */
+  async resolve(record: ResolutionRecord): Promise<StepView> {
+    const node = this.node(record.step);
+    const parking = this.parkings.get(record.step);
+    if (parking === undefined || parking.resolution !== undefined) {
+      throw ApplicationFailure.nonRetryable(`step '${record.step}' is not parked`, 'ResolutionRefused');
+    }
+    parking.resolution = record;
+    node.resolutions = [...(node.resolutions ?? []), record];
+    // At once, so that a second Update of the same task is refused.
+    node.state = AFTER[record.action];
+    await condition(() => parking.left);
+    return { ...node };
   }
 
   /** Ends steps that will not run, with the reason. */
   close(ids: readonly string[], state: 'dropped' | 'skipped', error?: ErrorRecord): void {
     for (const id of ids) {
       const node = this.node(id);
-      if (node.state !== 'pending' && node.state !== 'failed') continue;
+      if (!['pending', 'failed', 'skipped'].includes(node.state)) continue;
       node.state = state;
       if (error !== undefined) node.error ??= error;
     }
@@ -70,8 +180,12 @@ export class Engine {
     }));
   }
 
+  private moved(): void {
+    this.movedAt = workflowInfo().historyLength;
+  }
+
   private ended(id: string): boolean {
-    return !['pending', 'running', 'waiting', 'failed'].includes(this.node(id).state);
+    return !['pending', 'running', 'waiting', 'parked'].includes(this.node(id).state);
   }
 
   private node(id: string): Node {
@@ -79,6 +193,26 @@ export class Engine {
     if (node === undefined) throw new Error(`step ${id} is not in the plan`);
     return node;
   }
+}
+
+const AFTER = { retry: 'running', skip: 'skipped', abort: 'failed' } as const satisfies Record<string, StepState>;
+
+/** Goes on when all that this workflow task brought has been acted on: in the same order live and on replay. */
+function laterInThisTask(): Promise<void> {
+  let looks = 0;
+  // The first look is the call's own; the next one comes after the task's other work has run dry.
+  return condition(() => looks++ > 0);
+}
+
+function begin(node: Node, state: StepState): void {
+  node.state = state;
+  node.startedAt = now();
+  delete node.finishedAt;
+  delete node.error;
+}
+
+function end(node: Node): void {
+  node.finishedAt = now();
 }
 
 function adopt(node: Node, result: StepResult<unknown>): void {
@@ -94,6 +228,7 @@ function isStepResult(value: unknown): value is StepResult<unknown> {
 
 /** The typed record inside whatever Temporal wrapped around it. */
 export function errorRecord(error: unknown, where: string): ErrorRecord {
+  if (error instanceof StepLeftOut) return error.record;
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
     const record: unknown = cause.details?.[0];

@@ -7,6 +7,7 @@ import type {
   DataFileSource,
   Deployment,
   GatesVerdict,
+  ResolutionRecord,
   RunFacts,
 } from '../activities/contract.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
@@ -33,9 +34,22 @@ export interface RunInput {
   readonly reuse: boolean;
   /** A worker silent for this long is taken for dead and its step goes to another. */
   readonly heartbeatSeconds: number;
+  /** What a failed step does: `park` (also when missing) waits for an operator's `resolve`; `fail` ends the run, for CI. */
+  readonly onFailure?: OnFailure;
 }
 
-export type StepState = 'pending' | 'running' | 'waiting' | 'done' | 'reused' | 'dropped' | 'failed' | 'skipped';
+export type OnFailure = 'park' | 'fail';
+
+export type StepState =
+  | 'pending'
+  | 'running'
+  | 'waiting'
+  | 'parked'
+  | 'done'
+  | 'reused'
+  | 'dropped'
+  | 'failed'
+  | 'skipped';
 
 export interface StepView {
   readonly id: string;
@@ -49,6 +63,9 @@ export interface StepView {
   readonly startedAt?: string;
   readonly finishedAt?: string;
   readonly error?: ErrorRecord;
+  /** While parked: what an operator can do about it. */
+  readonly actions?: readonly ResolutionAction[];
+  readonly resolutions?: readonly ResolutionRecord[];
 }
 
 export interface ApprovalView {
@@ -64,6 +81,7 @@ export interface ApprovalView {
 export type RunState =
   | 'running'
   | 'waiting-for-approval'
+  | 'parked'
   | 'deployed'
   | 'rejected'
   | 'gates-failed'
@@ -103,8 +121,15 @@ export interface Decision {
   readonly evidenceDigest: Digest;
 }
 
+export type ResolutionAction = ResolutionRecord['action'];
+/** What an operator decides about a parked step; `error` is filled in by the run. */
+export type Resolution = Omit<ResolutionRecord, 'at'>;
+
 export const progressQuery = defineQuery<RunView>('progress');
 export const decideUpdate = defineUpdate<ApprovalRecord, [Decision]>('decide');
+
+/** Resolves a parked step; refused with the reason (`ResolutionRefused`) and without a trace in the history. */
+export const resolveUpdate = defineUpdate<StepView, [Resolution]>('resolve');
 
 export const PIPELINE_ATTRIBUTE = defineSearchAttributeKey('EspalierPipeline', 'KEYWORD');
 export const STATE_ATTRIBUTE = defineSearchAttributeKey('EspalierState', 'KEYWORD');

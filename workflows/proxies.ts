@@ -29,11 +29,15 @@ const PROMISES = {
     startToCloseTimeout: '6h',
     retry: { initialInterval: '2s', maximumAttempts: 2 },
   },
-  /** Days long; every attempt goes on from the last checkpoint, so attempts are cheap and a lost worker is no failure. */
+  /**
+   * Days long; every attempt goes on from the last checkpoint, so attempts are cheap and a lost worker is no failure: it
+   * is retried for ever. An error of the step's own does end it: those that recur are made final where the cause is known
+   * (the trainer's at the same step again), and any at all from the 20th attempt on (activities/step.ts).
+   */
   gpu: {
     taskQueue: TASK_QUEUES.gpu,
     startToCloseTimeout: '30d',
-    retry: { initialInterval: '1s', maximumInterval: '1m', maximumAttempts: 20 },
+    retry: { initialInterval: '1s', maximumInterval: '1m' },
   },
   /** Moves a pointer by compare-and-swap: a second attempt finds its own move. */
   deploy: {

@@ -9,8 +9,8 @@ import {
 } from '@temporalio/workflow';
 import type { WrittenReport } from '../activities/contract.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
-import { errorRecord } from './engine.ts';
-import { decideUpdate, progressQuery, type RunInput, type RunOutcome } from './messages.ts';
+import { errorRecord, type StepOptions } from './engine.ts';
+import { decideUpdate, progressQuery, resolveUpdate, type RunInput, type RunOutcome } from './messages.ts';
 import { Run } from './run.ts';
 import { release } from './stages/release.ts';
 import { review } from './stages/review.ts';
@@ -26,6 +26,9 @@ export async function runPipeline(input: RunInput, inputRef: ArtifactRef): Promi
   setHandler(progressQuery, () => run.view());
   setHandler(decideUpdate, (decision) => run.desk.decide(decision), {
     validator: (decision) => run.desk.validate(decision),
+  });
+  setHandler(resolveUpdate, (resolution) => run.resolve(resolution), {
+    validator: (resolution) => run.validate(resolution),
   });
   try {
     const outcome = await story(run);
@@ -48,7 +51,7 @@ async function story(run: Run): Promise<RunOutcome> {
 
 async function end(run: Run, state: RunOutcome['state'], reason: string): Promise<RunOutcome> {
   run.engine.skipRest(['report']);
-  const report = await writeFinalReport(run, `${state}: ${reason}`);
+  const report = await writeFinalReport(run, `${state}: ${reason}`, run.parking());
   run.enter(state);
   return {
     runId: run.id,
@@ -60,27 +63,23 @@ async function end(run: Run, state: RunOutcome['state'], reason: string): Promis
   };
 }
 
-async function writeFinalReport(run: Run, outcome: string): Promise<WrittenReport> {
-  run.report = await run.step('light', 'report', 'writeReport', { kind: 'final', facts: run.snapshot(outcome) });
+async function writeFinalReport(run: Run, outcome: string, options: StepOptions): Promise<WrittenReport> {
+  const input = () => ({ kind: 'final', facts: run.snapshot(outcome) }) as const;
+  run.report = await run.step('light', 'report', 'writeReport', input, options);
   return run.report;
 }
 
-/** A failed run leaves a report of what it knew; a failure to write it must not hide the first error. */
+/** A failed run leaves a report of what it knew; a failure to write it must not hide the first error, so it parks nothing. */
 async function lastWords(run: Run, error: unknown): Promise<void> {
   const cancelled = isCancellation(error);
   run.enter(cancelled ? 'cancelled' : 'failed');
   if (cancelled) return;
   run.engine.skipRest(['report']);
-  run.engine.close(
-    run.engine
-      .view()
-      .filter(({ state }) => state === 'failed')
-      .map(({ id }) => id),
-    'dropped',
-  );
+  // It could not be written: somebody has decided to end without it.
+  if (run.engine.view().some(({ id, state }) => id === 'report' && state === 'failed')) return;
   try {
     const record = errorRecord(error, run.id);
-    await writeFinalReport(run, `failed: ${record.kind}: ${record.message}`);
+    await writeFinalReport(run, `failed: ${record.kind}: ${record.message}`, {});
   } catch {
     // The error below says what happened.
   }

@@ -1,11 +1,30 @@
 /** What the stages of one run share: its input, its graph, its approvals, and the facts gathered so far. */
-import { upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { Activities, RunFacts, StepCall, StepResult, WrittenReport } from '../activities/contract.ts';
+import { ApplicationFailure, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type {
+  Activities,
+  ResolutionRecord,
+  RunFacts,
+  SettingChange,
+  StepCall,
+  StepResult,
+  WrittenReport,
+} from '../activities/contract.ts';
+import { settingAt, withSettings } from '../pipelines/change.ts';
+import type { Pipeline } from '../pipelines/definition.ts';
 import { ApprovalDesk } from './approvals.ts';
-import { Engine } from './engine.ts';
-import { STATE_ATTRIBUTE, type RunInput, type RunState, type RunView } from './messages.ts';
+import { responseTo } from './causes.ts';
+import { Engine, type StepOptions } from './engine.ts';
+import {
+  STATE_ATTRIBUTE,
+  type Resolution,
+  type RunInput,
+  type RunState,
+  type RunView,
+  type StepView,
+} from './messages.ts';
 import { planRun } from './plan.ts';
 import { stepProxies, type StepProxies } from './proxies.ts';
+import { resolutionRefusal } from './resolutions.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type StepName = {
@@ -25,6 +44,10 @@ export class Run {
   report: WrittenReport | undefined;
   /** The release evidence that the open or given approval is bound to. */
   evidence: RunFacts['definition'] | undefined;
+  /** The definition as it holds now: with what operators changed. Read it where a step's input is made, not before. */
+  pipeline: Pipeline;
+  private readonly resolutions: ResolutionRecord[] = [];
+  private readonly changes: SettingChange[] = [];
   private readonly proxies: StepProxies;
   private readonly startedAt: string;
   private state: RunState = 'running';
@@ -34,25 +57,69 @@ export class Run {
     this.inputRef = inputRef;
     this.id = workflowInfo().workflowId;
     this.startedAt = workflowInfo().startTime.toISOString();
-    this.engine = new Engine(planRun(input.pipeline));
+    this.pipeline = input.pipeline;
+    this.engine = new Engine(planRun(input.pipeline), (parked) => this.enter(parked ? 'parked' : 'running'));
     this.desk = new ApprovalDesk(input.pipeline.approvals, input);
     this.proxies = stepProxies(input.heartbeatSeconds);
   }
 
-  /** Runs the activity `name` as the planned step `id` and returns its output. */
+  /** Runs the activity `name` as the planned step `id`, with the input as it is when it begins, and returns its output. */
   async step<K extends StepName>(
     promise: keyof StepProxies,
     id: string,
     name: K,
-    input: InputOf<K>,
+    input: () => InputOf<K>,
+    options: StepOptions = this.parking(),
   ): Promise<OutputOf<K>> {
-    const result = await this.engine.step(id, () => {
+    const body = (): Promise<StepResult<OutputOf<K>>> => {
       const activity = this.activities(promise, id)[name] as unknown as (
         call: StepCall<InputOf<K>>,
       ) => Promise<StepResult<OutputOf<K>>>;
-      return activity(this.call(id, input));
-    });
-    return result.output;
+      return activity(this.call(id, input()));
+    };
+    return (await this.engine.step(id, body, options)).output;
+  }
+
+  /** What a step does about a failure in this run; `candidate` is whose step it is. */
+  parking(candidate?: { readonly optional: boolean }): StepOptions {
+    const { onFailure = 'park' } = this.input;
+    return { respond: ({ kind }) => responseTo(kind, onFailure, candidate) };
+  }
+
+  /** The Update's validator: synchronous and read-only; a refused resolution leaves no history event. */
+  validate(resolution: Resolution): void {
+    const reason = resolutionRefusal(resolution, this.engine.view(), this.pipeline);
+    if (reason !== undefined) throw ApplicationFailure.nonRetryable(reason, 'ResolutionRefused');
+    if (this.engine.onTheMove) {
+      throw ApplicationFailure.nonRetryable(
+        'the run is just moving on; send it again in a moment',
+        'ResolutionTooEarly',
+      );
+    }
+  }
+
+  /** Takes an operator's decision on a parked step: changed settings hold for it and for every later step of this run. */
+  resolve(resolution: Resolution): Promise<StepView> {
+    const { step, action, settings = {}, by, comment } = resolution;
+    const at = new Date().toISOString();
+    const error = this.engine.view().find(({ id }) => id === step)?.error?.message;
+    const changed = Object.keys(settings).length > 0;
+    const record: ResolutionRecord = {
+      step,
+      action,
+      ...(changed ? { settings } : {}),
+      by,
+      comment,
+      ...(error === undefined ? {} : { error }),
+      at,
+    };
+    const taken = this.engine.resolve(record);
+    this.resolutions.push(record);
+    for (const [path, to] of Object.entries(settings)) {
+      this.changes.push({ path, from: settingAt(this.pipeline, path) ?? null, to, step, by, at });
+    }
+    this.pipeline = withSettings(this.pipeline, settings);
+    return taken;
   }
 
   activities(promise: keyof StepProxies, id: string): Activities {
@@ -73,12 +140,15 @@ export class Run {
 
   /** All that is known now; the report and the evidence packs are pure functions of it. */
   snapshot(outcome?: string): RunFacts {
-    const { pipeline, definition, startedBy, trigger } = this.input;
+    const { definition, startedBy, trigger } = this.input;
+    const { pipeline } = this;
     return {
       run: { id: this.id, pipeline: pipeline.name, startedBy, startedAt: this.startedAt, trigger },
       pipeline,
       definition,
       steps: this.engine.facts(),
+      ...(this.resolutions.length === 0 ? {} : { resolutions: this.resolutions }),
+      ...(this.changes.length === 0 ? {} : { changes: this.changes }),
       approvals: this.desk.records(),
       ...this.facts,
       ...(outcome === undefined ? {} : { outcome }),

@@ -71,6 +71,29 @@ describe('checkPipeline', () => {
     );
   });
 
+  it('lets nothing wait for longer than a year', () => {
+    const waiting = (timeout: string) =>
+      problemsOf(withParts({ approvals: { review: { roles: ['legal'], timeout }, release: { roles: ['owner'] } } }));
+    assert.deepEqual(waiting('365d'), {});
+    for (const timeout of ['366d', '8761h', '99999999999s']) {
+      assert.match(
+        waiting(timeout)['approvals.review.timeout'] ?? '',
+        /longer than a year: write at most '365d'/,
+        timeout,
+      );
+    }
+    assert.match(waiting('a year')['approvals.review.timeout'] ?? '', /write a duration like/);
+  });
+
+  it('refuses a new run on drift that could only repeat the last one', () => {
+    const drifting = (files: unknown) =>
+      problemsOf(withParts({ data: { ...GOOD.data, files }, monitor: { onDrift: 'start-run' } }));
+    assert.match(drifting(['rows.csv'])['monitor.onDrift'] ?? '', /same bytes again.*read anew by each run.*'report'/);
+    assert.match(drifting({ train: ['a.csv'], test: ['b.csv'] })['monitor.onDrift'] ?? '', /same bytes again/);
+    assert.deepEqual(drifting(['rows.csv', 's3://bucket/new.csv']), {});
+    assert.deepEqual(drifting({ train: ['s3://bucket/new.csv'], test: ['b.csv'] }), {});
+  });
+
   it('says what was expected and what was found in words', () => {
     const problems = problemsOf(
       withParts({

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { textIdentity } from '../../activities/data/normalise.ts';
 import { checkPipeline } from '../../pipelines/check.ts';
 import { loadPipeline, packageRoot } from '../../pipelines/load.ts';
 
@@ -43,11 +44,29 @@ describe('the shipped pipeline support-intents', () => {
     assert.ok(Math.min(...counts) >= 60);
   });
 
-  it('has a shifted file of the same intents that shares no message with the first', async () => {
-    const [messages, shifted] = await Promise.all([rowsOf('messages.csv'), rowsOf('shifted.csv')]);
-    assert.ok(shifted.length >= 150);
+  it('has a test file of 600 messages, sixty an intent, none of them a training message but for digits, punctuation or case', async () => {
+    const [messages, test] = await Promise.all([rowsOf('messages.csv'), rowsOf('test.csv')]);
+    const near = new Set(messages.map((row) => textIdentity(row.message).near));
+    assert.deepEqual(
+      test.filter((row) => near.has(textIdentity(row.message).near)),
+      [],
+    );
+    assert.equal(new Set(test.map((row) => textIdentity(row.message).near)).size, 600);
+    for (const intent of new Set(messages.map((row) => row.intent)))
+      assert.equal(test.filter((row) => row.intent === intent).length, 60, intent);
+  });
+
+  it('demands of tuning what the defaults demand: to beat the frozen probe beyond chance', async () => {
+    const { value, folder } = await loadPipeline('support-intents');
+    const checked = checkPipeline(value, { folder });
+    assert.deepEqual(checked.ok && checked.pipeline.gates.gainOverProbe, { min: 0, severity: 'fail' });
+  });
+
+  it('has a shifted file of the same intents that shares no message with the others', async () => {
+    const [messages, test, shifted] = await Promise.all(['messages.csv', 'test.csv', 'shifted.csv'].map(rowsOf));
+    assert.ok(messages && test && shifted && shifted.length >= 150);
     assert.deepEqual(new Set(shifted.map((row) => row.intent)), new Set(messages.map((row) => row.intent)));
-    const known = new Set(messages.map((row) => normalised(row.message)));
+    const known = new Set([...messages, ...test].map((row) => normalised(row.message)));
     assert.deepEqual(
       shifted.filter((row) => known.has(normalised(row.message))),
       [],
@@ -56,19 +75,19 @@ describe('the shipped pipeline support-intents', () => {
 
   it('tells the truth in its data card: every count of the table', async () => {
     const card = await readFile(join(home, 'data', 'DATA_CARD.md'), 'utf8');
-    const [messages, shifted] = await Promise.all([rowsOf('messages.csv'), rowsOf('shifted.csv')]);
-    assert.ok(
-      card.includes(`| \`messages.csv\` | ${messages.length} |`) &&
-        card.includes(`| \`shifted.csv\` | ${shifted.length} |`),
-    );
-    for (const intent of new Set(messages.map((row) => row.intent))) {
-      const count = (rows: readonly Row[]) => rows.filter((row) => row.intent === intent).length;
-      assert.ok(card.includes(`| \`${intent}\` | ${count(messages)} | ${count(shifted)} |`), intent);
+    const files = ['messages.csv', 'test.csv', 'shifted.csv'];
+    const rows = await Promise.all(files.map(rowsOf));
+    for (const [at, file] of files.entries()) assert.ok(card.includes(`| \`${file}\` | ${rows[at]?.length} |`), file);
+    for (const intent of new Set(rows.flat().map((row) => row.intent))) {
+      const counts = rows.map((file) => file.filter((row) => row.intent === intent).length);
+      assert.ok(card.includes(`| \`${intent}\` | ${counts.join(' | ')} |`), intent);
     }
   });
 
   it('holds no e-mail address or telephone number that could be somebody’s', async () => {
-    const text = [...(await rowsOf('messages.csv')), ...(await rowsOf('shifted.csv'))]
+    const rows = await Promise.all(['messages.csv', 'test.csv', 'shifted.csv'].map(rowsOf));
+    const text = rows
+      .flat()
       .map((row) => row.message)
       .join('\n');
     const mails = text.match(/[\w.+-]+@[\w.-]+/g) ?? [];

@@ -1,5 +1,6 @@
 /** The real workflows on a real server, with activities that answer at once: for tests of the orchestration alone. */
 import { fileURLToPath } from 'node:url';
+import type { Client } from '@temporalio/client';
 import {
   bundleWorkflowCode,
   DefaultLogger,
@@ -11,8 +12,10 @@ import {
 import type { Activities, StepCall, StepResult } from '../../activities/contract.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { decide } from '../../client/approvals.ts';
+import { showRun } from '../../client/runs.ts';
 import { PipelineSchema } from '../../pipelines/definition.ts';
-import { TASK_QUEUES, type RunInput } from '../../workflows/messages.ts';
+import { TASK_QUEUES, type RunInput, type RunView } from '../../workflows/messages.ts';
 
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 let installed = false;
@@ -36,13 +39,18 @@ export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
   return bundle;
 }
 
-/** Runs `body` while workers serve every queue with these activities. */
-export async function withWorkers<T>(address: string, activities: Activities, body: () => Promise<T>): Promise<T> {
+/** Runs `body` while workers serve these queues, every one when left out, with these activities. */
+export async function withWorkers<T>(
+  address: string,
+  activities: Activities,
+  body: () => Promise<T>,
+  queues: readonly string[] = Object.values(TASK_QUEUES),
+): Promise<T> {
   const workflows = await workflowBundle();
   const connection = await NativeConnection.connect({ address });
   try {
     const workers = await Promise.all(
-      Object.values(TASK_QUEUES).map((taskQueue) =>
+      queues.map((taskQueue) =>
         Worker.create({
           connection,
           taskQueue,
@@ -61,6 +69,34 @@ export async function withWorkers<T>(address: string, activities: Activities, bo
   } finally {
     await connection.close();
   }
+}
+
+export async function untilRun(client: Client, runId: string, condition: (run: RunView) => boolean): Promise<RunView> {
+  for (;;) {
+    const run = await showRun(client, runId);
+    if (condition(run)) return run;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Waits for the approval to open and votes for the evidence that lies on the desk. */
+export async function approveRun(
+  client: Client,
+  runId: string,
+  approval: 'review' | 'release',
+  approver: string,
+): Promise<void> {
+  const run = await untilRun(client, runId, ({ approvals }) =>
+    approvals.some((one) => one.approval === approval && one.state === 'open'),
+  );
+  const evidenceDigest = run.approvals.find((one) => one.approval === approval)?.evidence?.digest ?? digestJson('none');
+  await decide(client, runId, { approval, decision: 'approve', approver, comment: 'fine', evidenceDigest });
+}
+
+/** Another worker must come to the same commands from the history: what a killed one leaves behind. */
+export async function replayRun(client: Client, runId: string): Promise<void> {
+  const history = await client.workflow.getHandle(runId).fetchHistory();
+  await Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, runId);
 }
 
 export function ref(name: string): ArtifactRef {

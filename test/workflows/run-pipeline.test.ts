@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
-import { Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/contract.ts';
 import { decide, listApprovals } from '../../client/approvals.ts';
 import type { TemporalClient } from '../../client/connection.ts';
@@ -10,7 +9,7 @@ import { startRun } from '../../client/start-run.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { RunInput, RunView } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { fakeActivities, ref, runInput, withWorkers, workflowBundle } from '../support/workflow.ts';
+import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
 
 describe('a run', function () {
   this.timeout(60_000);
@@ -35,28 +34,11 @@ describe('a run', function () {
     return ran;
   }
 
-  async function until(runId: string, condition: (run: RunView) => boolean): Promise<RunView> {
-    for (;;) {
-      const run = await showRun(temporal.client, runId);
-      if (condition(run)) return run;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  async function approve(runId: string, approval: 'review' | 'release', approver: string): Promise<void> {
-    const run = await until(runId, ({ approvals }) =>
-      approvals.some((one) => one.approval === approval && one.state === 'open'),
-    );
-    const evidenceDigest =
-      run.approvals.find((one) => one.approval === approval)?.evidence?.digest ?? digestJson('none');
-    await decide(temporal.client, runId, { approval, decision: 'approve', approver, comment: 'fine', evidenceDigest });
-  }
-
-  /** Another worker must come to the same commands from the history: what a killed one leaves behind. */
-  async function replay(runId: string): Promise<void> {
-    const history = await temporal.client.workflow.getHandle(runId).fetchHistory();
-    await Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history, runId);
-  }
+  const until = (runId: string, condition: (run: RunView) => boolean): Promise<RunView> =>
+    untilRun(temporal.client, runId, condition);
+  const approve = (runId: string, approval: 'review' | 'release', approver: string): Promise<void> =>
+    approveRun(temporal.client, runId, approval, approver);
+  const replay = (runId: string): Promise<void> => replayRun(temporal.client, runId);
 
   it('can be replayed when a vote comes in the very moment that its evidence exists', async () => {
     const { activities } = fakeActivities();
@@ -274,12 +256,15 @@ describe('a run', function () {
       nonRetryable: true,
       details: [record],
     });
-    const ran = await withRun({ overrides: { prepareData: () => Promise.reject(bad) } }, async (runId) => {
+    const options = { input: { onFailure: 'fail' }, overrides: { prepareData: () => Promise.reject(bad) } } as const;
+    const ran = await withRun(options, async (runId) => {
       await assert.rejects(runOutcome(temporal.client, runId), {
         kind: 'BadData',
         message: record.message,
         fix: record.fix,
       });
+      const run = await showRun(temporal.client, runId);
+      assert.equal(run.steps.find(({ id }) => id === 'data')?.state, 'failed');
     });
     assert.ok(ran.includes('report') && !ran.includes('train'));
   });

@@ -3,18 +3,16 @@ import type { Run } from '../run.ts';
 
 /** Gathers the evidence, opens the approval on exactly that evidence, and waits for its end. */
 export async function approved(run: Run, approval: ApprovalName): Promise<boolean> {
-  const evidence = await run.step('light', `${approval}-evidence`, 'writeReport', {
+  const evidence = await run.step('light', `${approval}-evidence`, 'writeReport', () => ({
     kind: approval,
     facts: run.snapshot(),
-  });
+  }));
   run.report = evidence;
   if (approval === 'release') run.evidence = evidence.pack;
   run.enter('waiting-for-approval');
-  const decision = await run.engine.step(
-    `approve-${approval}`,
-    () => run.desk.wait(approval, evidence.pack),
-    'waiting',
-  );
+  const decision = await run.engine.step(`approve-${approval}`, () => run.desk.wait(approval, evidence.pack), {
+    state: 'waiting',
+  });
   run.enter('running');
   return decision === 'approved';
 }

@@ -1,3 +1,4 @@
+import { StepLeftOut } from '../engine.ts';
 import type { Run } from '../run.ts';
 import { approved } from './approve.ts';
 import type { Selected } from './select.ts';
@@ -7,11 +8,13 @@ import type { Selected } from './select.ts';
  * the evidence names the bundle's digest, and the server serves nothing else. true = deployed.
  */
 export async function release(run: Run, { dataset, winner }: Selected): Promise<boolean> {
-  const { pipeline, definition } = run.input;
+  const { definition } = run.input;
+  // No setting that may change is read from here on: the definition stands.
+  const { pipeline } = run;
   const { exported, training, evaluation, gates } = run.facts;
   if (!exported || !training || !evaluation || !gates) throw new Error('release began before tuning ended');
   const { model, channel, recordText } = pipeline.deploy;
-  const { bundle } = await run.step('light', 'package', 'packageModel', {
+  const { bundle } = await run.step('light', 'package', 'packageModel', () => ({
     model,
     pipeline,
     definition,
@@ -22,12 +25,12 @@ export async function release(run: Run, { dataset, winner }: Selected): Promise<
     gates,
     base: winner.resolved,
     baseModel: winner.imported,
-  });
+  }));
   run.facts.bundle = bundle;
   if (!(await approved(run, 'release'))) return false;
   const evidence = run.evidence;
   if (evidence === undefined) throw new Error('approved without evidence');
-  run.facts.deployment = await run.engine.step('deploy', () =>
+  const deploy = () =>
     run.activities('deploy', 'deploy').deployModel(
       run.call('deploy', {
         model,
@@ -39,12 +42,17 @@ export async function release(run: Run, { dataset, winner }: Selected): Promise<
         recordText,
         runInput: run.inputRef,
       }),
-    ),
-  );
-  await run.engine.step('monitor', () =>
+    );
+  run.facts.deployment = await run.engine.step('deploy', deploy, run.parking());
+  const watch = () =>
     run
       .activities('deploy', 'monitor')
-      .scheduleMonitor(run.call('monitor', { model, channel, monitor: pipeline.monitor })),
-  );
+      .scheduleMonitor(run.call('monitor', { model, channel, monitor: pipeline.monitor }));
+  try {
+    await run.engine.step('monitor', watch, run.parking());
+  } catch (error) {
+    // An operator skipped it: the model is served, but nobody watches it.
+    if (!(error instanceof StepLeftOut)) throw error;
+  }
   return true;
 }

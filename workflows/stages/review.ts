@@ -4,9 +4,9 @@ import type { Selected } from './select.ts';
 
 /** Licence and privacy as evidence, then a person's decision. true = go on. */
 export async function review(run: Run, { dataset }: Selected): Promise<boolean> {
-  run.facts.privacy = await run.step('light', 'privacy', 'scanPrivacy', {
+  run.facts.privacy = await run.step('light', 'privacy', 'scanPrivacy', () => ({
     dataset: dataset.dataset,
-    onPersonalData: run.input.pipeline.data.onPersonalData,
-  });
+    onPersonalData: run.pipeline.data.onPersonalData,
+  }));
   return approved(run, 'review');
 }

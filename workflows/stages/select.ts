@@ -1,7 +1,7 @@
 import type { CandidateOutcome, CandidateSource, DatasetSummary } from '../../activities/contract.ts';
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
-import { errorRecord } from '../engine.ts';
+import { StepLeftOut } from '../engine.ts';
 import { CANDIDATE_STEPS } from '../plan.ts';
 import type { Run } from '../run.ts';
 
@@ -15,37 +15,48 @@ export interface Selected {
 
 /** Data, then every candidate in parallel, then the choice. */
 export async function select(run: Run): Promise<Selected> {
-  const dataReady = prepareData(run);
-  const candidates = new CancellationScope();
-  const tried = candidates.run(() =>
-    Promise.all(run.input.candidates.map((candidate) => tryCandidate(run, candidate, dataReady))),
-  );
-  // Awaited below; a cancellation that reaches a candidate first must not count as unhandled meanwhile.
-  tried.catch(() => undefined);
-  let dataset: DatasetSummary;
-  try {
-    dataset = await dataReady;
-  } catch (error) {
-    // Bad data ends the run at once; no candidate is left running unobserved.
-    candidates.cancel();
-    await tried.catch(() => undefined);
-    throw error;
-  }
-  const outcomes = await tried;
+  const { dataset, outcomes } = await gather(run);
   run.facts.candidates = outcomes;
-  const selection = await run.step('light', 'rank', 'rankCandidates', {
+  const selection = await run.step('light', 'rank', 'rankCandidates', () => ({
     candidates: outcomes,
-    selection: run.input.pipeline.selection,
-  });
+    selection: run.pipeline.selection,
+  }));
   run.facts.selection = selection;
   return { dataset, winner: winnerOf(run, outcomes, selection.winner) };
 }
 
+interface Gathered {
+  readonly dataset: DatasetSummary;
+  readonly outcomes: readonly CandidateOutcome[];
+}
+
+/** Data and candidates side by side. The first that ends the run ends them all: nothing is left running unobserved. */
+async function gather(run: Run): Promise<Gathered> {
+  const scope = new CancellationScope();
+  const failures: unknown[] = [];
+  const together = async <Output>(work: Promise<Output>): Promise<Output> => {
+    try {
+      return await work;
+    } catch (error) {
+      failures.push(error);
+      scope.cancel();
+      throw error;
+    }
+  };
+  return scope.run(async () => {
+    const dataReady = together(prepareData(run));
+    const tried = run.input.candidates.map((candidate) => together(tryCandidate(run, candidate, dataReady)));
+    await Promise.allSettled([dataReady, ...tried]);
+    if (failures.length > 0) throw failures[0];
+    return { dataset: await dataReady, outcomes: await Promise.all(tried) };
+  });
+}
+
 async function prepareData(run: Run): Promise<DatasetSummary> {
-  const { files } = await run.engine.step('snapshot', () =>
-    run.activities('fetch', 'snapshot').snapshotData(run.call('snapshot', { files: run.input.dataFiles })),
-  );
-  const dataset = await run.step('light', 'data', 'prepareData', { files, data: run.input.pipeline.data });
+  const snapshot = () =>
+    run.activities('fetch', 'snapshot').snapshotData(run.call('snapshot', { files: run.input.dataFiles }));
+  const { files } = await run.engine.step('snapshot', snapshot, run.parking());
+  const dataset = await run.step('light', 'data', 'prepareData', () => ({ files, data: run.pipeline.data }));
   run.facts.data = dataset;
   return dataset;
 }
@@ -57,7 +68,7 @@ async function tryCandidate(
   dataReady: Promise<DatasetSummary>,
 ): Promise<CandidateOutcome> {
   const { id } = candidate;
-  const { intendedUse, selection } = run.input.pipeline;
+  const { intendedUse, selection } = run.pipeline;
   const outcome: { -readonly [K in keyof CandidateOutcome]: CandidateOutcome[K] } = { id };
   const drop = (error: ErrorRecord): CandidateOutcome => {
     run.engine.close(
@@ -67,43 +78,62 @@ async function tryCandidate(
     );
     return { ...outcome, error };
   };
+  const parking = run.parking(candidate);
   try {
     const fetch = candidate.optional ? 'fetchOnce' : 'fetch';
-    outcome.resolved = await run.step(fetch, `resolve:${id}`, 'resolveModel', { candidate, intendedUse });
-    const { licence } = outcome.resolved;
-    if (licence.verdict === 'deny') {
+    const resolved = await run.step(
+      fetch,
+      `resolve:${id}`,
+      'resolveModel',
+      () => ({ candidate, intendedUse }),
+      parking,
+    );
+    outcome.resolved = resolved;
+    if (resolved.licence.verdict === 'deny') {
       return drop({
         kind: 'LicenceDenied',
-        message: licence.reasons.join(' '),
+        message: resolved.licence.reasons.join(' '),
         where: `candidates.${id}`,
-        fix: licence.howToFix.join(' '),
+        fix: resolved.licence.howToFix.join(' '),
         retryable: false,
       });
     }
-    outcome.imported = await run.step(fetch, `import:${id}`, 'importModel', { resolved: outcome.resolved });
-    outcome.exported = await run.step('cpu', `export:${id}`, 'exportEncoder', {
-      model: outcome.imported.model,
-      layers: candidate.layers ?? null,
-      pooling: candidate.pooling,
-      maxLength: selection.maxLength,
-    });
+    const { model } = (outcome.imported = await run.step(
+      fetch,
+      `import:${id}`,
+      'importModel',
+      () => ({ resolved }),
+      parking,
+    ));
+    const layers = candidate.layers ?? null;
+    const { pooling } = candidate;
+    const { maxLength, neighbours, seed } = selection;
+    const { encoder } = (outcome.exported = await run.step(
+      'cpu',
+      `export:${id}`,
+      'exportEncoder',
+      () => ({ model, layers, pooling, maxLength }),
+      parking,
+    ));
     const { dataset } = await dataReady;
-    const encoder = outcome.exported.encoder;
-    outcome.profile = await run.step('cpu', `profile:${id}`, 'profileEncoder', {
-      encoder,
-      dataset,
-      maxLength: selection.maxLength,
-    });
-    outcome.probe = await run.step('cpu', `probe:${id}`, 'probeEncoder', {
-      encoder,
-      dataset,
-      neighbours: selection.neighbours,
-      seed: selection.seed,
-    });
+    outcome.profile = await run.step(
+      'cpu',
+      `profile:${id}`,
+      'profileEncoder',
+      () => ({ encoder, dataset, maxLength }),
+      parking,
+    );
+    outcome.probe = await run.step(
+      'cpu',
+      `probe:${id}`,
+      'probeEncoder',
+      () => ({ encoder, dataset, neighbours, seed }),
+      parking,
+    );
     return outcome;
   } catch (error) {
-    if (isCancellation(error)) throw error;
-    return drop(errorRecord(error, `candidates.${id}`));
+    if (error instanceof StepLeftOut) return drop(error.record);
+    throw error;
   }
 }
 

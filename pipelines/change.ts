@@ -1,0 +1,77 @@
+/** Settings changed while a run is under way: what may change, and the changed definition. No I/O: the run itself checks with it. */
+import type { Problem } from './check.ts';
+import { PipelineSchema, type Pipeline } from './definition.ts';
+import { explainIssues } from './explain.ts';
+import { gateProblems } from './gate-rules.ts';
+
+/** New values by dotted path of the definition, e.g. `training.learningRate`: 1e-4. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+/** How a run trains, chooses and judges may change; never what it is, reads, decides by or deploys. */
+const CHANGEABLE = ['training', 'gates', 'selection'] as const;
+export type ChangeableSection = (typeof CHANGEABLE)[number];
+
+/** They decide how every candidate is measured: changed halfway, unlike would be compared with unlike. */
+const MEASURING = new Set(['selection.maxLength', 'selection.neighbours', 'selection.seed']);
+
+const PATH = /^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z][A-Za-z0-9]*)+$/;
+
+/** The section a path belongs to; undefined when nothing there may change. */
+export function changeableSection(path: string): ChangeableSection | undefined {
+  return CHANGEABLE.find((section) => PATH.test(path) && path.startsWith(`${section}.`));
+}
+
+/** What stands at a dotted path. */
+export function settingAt(pipeline: Pipeline, path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (value, key) => (isSection(value) && Object.hasOwn(value, key) ? value[key] : undefined),
+      pipeline,
+    );
+}
+
+/** The definition with these values, unchecked: checked settings give the same on every replay, whatever the schema becomes. */
+export function withSettings(pipeline: Pipeline, settings: Settings): Pipeline {
+  return Object.entries(settings).reduce<Record<string, unknown>>(
+    (changed, [path, value]) => put(changed, path.split('.'), value),
+    { ...pipeline },
+  ) as Pipeline;
+}
+
+/** Every reason why these settings cannot be changed, by path; empty when they can. */
+export function settingProblems(pipeline: Pipeline, settings: Settings): readonly Problem[] {
+  const fixed = Object.entries(settings).flatMap(([path, value]): readonly Problem[] => {
+    if (changeableSection(path) === undefined) {
+      const fix = 'training.*, gates.* and selection.* can; for anything else start a new run';
+      return [{ path, message: 'cannot change while a run is under way', fix }];
+    }
+    if (MEASURING.has(path)) {
+      const message = 'decides how every candidate is measured: changed now, unlike would be compared with unlike';
+      return [{ path, message, fix: 'start a new run with it' }];
+    }
+    if (isSection(value) || isSection(settingAt(pipeline, path))) {
+      return [{ path, message: 'is a group of settings', fix: `name one of them, e.g. ${path}.…` }];
+    }
+    return [];
+  });
+  if (fixed.length > 0) return fixed;
+  const changed = withSettings(pipeline, settings);
+  const parsed = PipelineSchema.safeParse(changed);
+  const fromSchema = parsed.success ? [] : explainIssues(PipelineSchema, parsed.error.issues, changed);
+  return [...fromSchema, ...gateProblems(changed.gates)];
+}
+
+function put(
+  section: Record<string, unknown>,
+  [key = '', ...rest]: readonly string[],
+  value: unknown,
+): Record<string, unknown> {
+  if (rest.length === 0) return { ...section, [key]: value };
+  const inner = Object.hasOwn(section, key) ? section[key] : undefined;
+  return { ...section, [key]: put(isSection(inner) ? inner : {}, rest, value) };
+}
+
+function isSection(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { PipelineSchema } from '../../pipelines/definition.ts';
+import { changeableSection, settingAt, settingProblems, withSettings } from '../../pipelines/change.ts';
+
+const pipeline = PipelineSchema.parse({
+  name: 'sorter',
+  task: 'text-classification',
+  data: { files: ['rows.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'ours' },
+  intendedUse: { commercial: false, domain: 'support' },
+  candidates: [{ id: 'tiny', model: 'hf:org/name' }],
+  approvals: { review: { roles: ['legal'] }, release: { roles: ['owner'] } },
+  deploy: { model: 'sorter' },
+});
+
+describe('a setting changed while a run is under way', () => {
+  it('is put at its path and nowhere else, and nothing is changed in place', () => {
+    const before = structuredClone(pipeline);
+    const changed = withSettings(pipeline, { 'training.lora.rank': 4, 'gates.accuracy.min': 0.7 });
+    assert.equal(changed.training.lora.rank, 4);
+    assert.equal(changed.training.lora.alpha, 16);
+    assert.equal(changed.gates.accuracy.min, 0.7);
+    assert.equal(changed.data, pipeline.data);
+    assert.deepEqual(pipeline, before);
+    assert.equal(settingAt(changed, 'training.lora.rank'), 4);
+  });
+
+  it('may be one that the definition leaves out', () => {
+    assert.deepEqual(settingProblems(pipeline, { 'selection.maxLatencyP95Ms': 40 }), []);
+    assert.equal(settingAt(pipeline, 'selection.maxLatencyP95Ms'), undefined);
+    assert.equal(withSettings(pipeline, { 'selection.maxLatencyP95Ms': 40 }).selection.maxLatencyP95Ms, 40);
+  });
+
+  const refused: [string, unknown, RegExp][] = [
+    ['training.learningRat', 1e-4, /is not a setting here .*learningRate/],
+    ['training.learningRate', 'fast', /must be a number, got 'fast'/],
+    ['training.learningRate', -1, /must be more than 0/],
+    ['gates.accuracy.min', 85, /shares are written 0–1/],
+    ['gates.latency.max', 85, /is not a setting here/],
+    ['training.lora', { rank: 2 }, /is a group of settings/],
+    ['training.seed', { value: 2 }, /is a group of settings/],
+    ['selection.maxLength', 128, /unlike would be compared with unlike/],
+    ['data.onBadRow', 'drop', /cannot change while a run is under way/],
+    ['name', 'other', /cannot change while a run is under way/],
+    ['training', {}, /cannot change while a run is under way/],
+    ['training.__proto__.seed', 1, /cannot change while a run is under way/],
+    ['training.constructor.name', 'x', /is not a setting here/],
+    ['trainingX.seed', 1, /cannot change while a run is under way/],
+  ];
+  for (const [path, value, reason] of refused) {
+    it(`is refused with the reason: ${path} = ${JSON.stringify(value)}`, () => {
+      const [problem] = settingProblems(pipeline, { [path]: value });
+      assert.ok(problem, 'refused');
+      assert.match(`${problem.message} ${problem.fix ?? ''}`, reason);
+      assert.ok(path.startsWith(problem.path) || problem.path.startsWith(path), problem.path);
+    });
+  }
+
+  it('belongs to one of three sections', () => {
+    assert.deepEqual(
+      ['training.seed', 'gates.accuracy.min', 'selection.tolerance', 'monitor.every', 'gates'].map(changeableSection),
+      ['training', 'gates', 'selection', undefined, undefined],
+    );
+  });
+});

@@ -1,0 +1,440 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities, RunFacts, StepCall, TrainModelInput } from '../../activities/contract.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import { ERROR_KINDS, type ErrorKind } from '../../artifacts/errors.ts';
+import type { TemporalClient } from '../../client/connection.ts';
+import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
+import { startRun } from '../../client/start-run.ts';
+import { TASK_QUEUES, type Resolution, type RunInput, type RunView, type StepView } from '../../workflows/messages.ts';
+import { temporalForTests } from '../support/temporal.ts';
+import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
+
+/** A step's typed error as the activity rim makes it, final at once: no test waits for retries. */
+function failure(kind: ErrorKind, message: string, fix?: string): ApplicationFailure {
+  const record = { kind, message, ...(fix === undefined ? {} : { fix }), retryable: ERROR_KINDS[kind].retryable };
+  return ApplicationFailure.create({ message, type: kind, nonRetryable: true, details: [record] });
+}
+
+/** Fails the first `times` calls, then answers as `real` does. */
+function failing<Name extends keyof Activities>(
+  real: Activities[Name],
+  error: ApplicationFailure,
+  options: { times?: number; step?: string } = {},
+): Activities[Name] {
+  let left = options.times ?? 1;
+  const wrapped = (call: StepCall<never>): Promise<unknown> =>
+    (options.step === undefined || call.stepId === options.step) && left-- > 0
+      ? Promise.reject(error)
+      : (real as (call: StepCall<never>) => Promise<unknown>)(call);
+  return wrapped as Activities[Name];
+}
+
+describe('a step that failed', function () {
+  this.timeout(90_000);
+  let temporal: TemporalClient;
+  before(async () => {
+    temporal = await (await temporalForTests()).connect();
+  });
+  after(() => temporal.close());
+
+  const until = (runId: string, condition: (run: RunView) => boolean): Promise<RunView> =>
+    untilRun(temporal.client, runId, condition);
+  const parked = async (runId: string, step: string): Promise<StepView> => {
+    const run = await until(runId, ({ steps }) => steps.some(({ id, state }) => id === step && state === 'parked'));
+    assert.equal(run.state, 'parked');
+    return run.steps.find(({ id }) => id === step) as StepView;
+  };
+  const send = (runId: string, resolution: Partial<Resolution>): Promise<StepView> =>
+    temporal.client.workflow.getHandle(runId).executeUpdate<StepView, [Resolution]>('resolve', {
+      args: [{ step: 'train', action: 'retry', by: 'olga', comment: '', ...resolution }],
+    });
+  /** As an operator would: again, when the run says that it is just moving on. */
+  const resolve = async (runId: string, resolution: Partial<Resolution>): Promise<StepView> => {
+    for (;;) {
+      try {
+        return await send(runId, resolution);
+      } catch (error) {
+        if (!/just moving on/.test(reasonOf(error))) throw error;
+      }
+    }
+  };
+  const reasonOf = (error: unknown): string =>
+    error instanceof WorkflowUpdateFailedError ? (error.cause?.message ?? '') : String(error);
+
+  /** What completed in this run, from its history: workers serve the runs that other tests left, too. */
+  async function completed(runId: string): Promise<string[]> {
+    const { events } = await temporal.client.workflow.getHandle(runId).fetchHistory();
+    const scheduled = new Map(
+      (events ?? []).map((event) => [String(event.eventId), event.activityTaskScheduledEventAttributes?.activityId]),
+    );
+    return (events ?? []).flatMap(({ activityTaskCompletedEventAttributes: ended }) =>
+      ended ? [scheduled.get(String(ended.scheduledEventId)) ?? '?'] : [],
+    );
+  }
+
+  async function withRun(
+    overrides: (real: Activities) => Partial<Activities>,
+    body: (runId: string) => Promise<void>,
+    input: Partial<RunInput> = {},
+  ): Promise<string[]> {
+    const { activities } = fakeActivities();
+    const runId = `test-${randomUUID()}`;
+    await withWorkers(temporal.address, { ...activities, ...overrides(activities) }, async () => {
+      const prepared = { input: runInput(input), inputRef: ref('input'), digest: digestJson(runId) };
+      await startRun(temporal.client, prepared, { runId });
+      try {
+        await body(runId);
+      } finally {
+        await cancelRun(temporal.client, runId).catch(() => undefined);
+      }
+      await replayRun(temporal.client, runId);
+    });
+    return completed(runId);
+  }
+
+  const diverged = failure('Diverged', 'loss is NaN at step 12', 'lower training.learningRate');
+
+  it('waits for an operator, and a retry with a changed setting ends in a deployment that records the change', async () => {
+    const inputs: TrainModelInput[] = [];
+    let facts: RunFacts | undefined;
+    const ran = await withRun(
+      (real) => {
+        const train = failing<'trainModel'>(real.trainModel, diverged);
+        return {
+          trainModel: (call) => (inputs.push(call.input), train(call)),
+          writeReport: (call) => {
+            if (call.input.facts.resolutions !== undefined) facts = call.input.facts;
+            return real.writeReport(call);
+          },
+        };
+      },
+      async (runId) => {
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        const step = await parked(runId, 'train');
+        assert.deepEqual(
+          [step.error?.kind, step.error?.message, step.error?.fix],
+          ['Diverged', 'loss is NaN at step 12', 'lower training.learningRate'],
+        );
+        assert.deepEqual(step.actions, ['retry', 'abort']);
+        const settings = { 'training.learningRate': 1e-5, 'gates.accuracy.min': 0.7 };
+        const view = await resolve(runId, { settings, comment: 'too hot' });
+        assert.equal(view.resolutions?.[0]?.error, 'loss is NaN at step 12');
+        await approveRun(temporal.client, runId, 'release', 'omar');
+        assert.equal((await runOutcome(temporal.client, runId)).state, 'deployed');
+      },
+    );
+    assert.deepEqual(
+      inputs.map(({ training }) => training.learningRate),
+      [5e-5, 1e-5],
+    );
+    assert.deepEqual(
+      facts?.changes?.map(({ path, from, to, step, by }) => [path, from, to, step, by]),
+      [
+        ['training.learningRate', 5e-5, 1e-5, 'train', 'olga'],
+        ['gates.accuracy.min', 0.8, 0.7, 'train', 'olga'],
+      ],
+    );
+    assert.equal(facts?.pipeline.training.learningRate, 1e-5);
+    assert.equal(facts?.resolutions?.[0]?.comment, 'too hot');
+    assert.equal(new Set(ran).size, ran.length, 'no finished step ran again');
+  });
+
+  it('can be retried again and again, each time recorded', async () => {
+    await withRun(
+      (real) => ({
+        prepareData: failing<'prepareData'>(real.prepareData, failure('BadData', 'no column'), { times: 3 }),
+      }),
+      async (runId) => {
+        for (let round = 1; round <= 3; round++) {
+          await until(runId, ({ steps }) =>
+            steps.some(
+              ({ id, state, resolutions = [] }) =>
+                id === 'data' && state === 'parked' && resolutions.length === round - 1,
+            ),
+          );
+          await resolve(runId, { step: 'data', comment: `round ${round}` });
+        }
+        const run = await until(runId, ({ state }) => state === 'waiting-for-approval');
+        const data = run.steps.find(({ id }) => id === 'data');
+        assert.deepEqual([data?.state, data?.error, data?.resolutions?.length], ['done', undefined, 3]);
+      },
+    );
+  });
+
+  it('ends the run with its own typed error when it is aborted, and leaves a report', async () => {
+    const ran = await withRun(
+      (real) => ({ trainModel: failing<'trainModel'>(real.trainModel, diverged) }),
+      async (runId) => {
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        await parked(runId, 'train');
+        await resolve(runId, { action: 'abort', comment: 'the data are wrong' });
+        await assert.rejects(runOutcome(temporal.client, runId), {
+          kind: 'Diverged',
+          message: 'loss is NaN at step 12',
+        });
+        const run = await showRun(temporal.client, runId);
+        assert.equal(run.state, 'failed');
+        assert.equal(run.steps.find(({ id }) => id === 'train')?.state, 'failed');
+      },
+    );
+    assert.ok(ran.includes('report') && !ran.includes('export'));
+  });
+
+  it('refuses a decision that cannot count with the reason, and without a trace in the history', async () => {
+    await withRun(
+      (real) => ({ judgeGates: failing<'judgeGates'>(real.judgeGates, failure('Internal', 'a bug')) }),
+      async (runId) => {
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        await parked(runId, 'gates');
+        const events = async (): Promise<number> =>
+          (await temporal.client.workflow.getHandle(runId).fetchHistory()).events?.length ?? 0;
+        const before = await events();
+        const refused: [Partial<Resolution>, RegExp][] = [
+          [{ step: 'gatess' }, /no step 'gatess'/],
+          [{ step: 'train' }, /'train' is not parked: done/],
+          [{ step: 'deploy' }, /'deploy' is not parked: pending/],
+          [{ action: 'skip' }, /'gates' cannot be skipped: no model is released unjudged/],
+          [{ action: 'abort', settings: { 'gates.accuracy.min': 0.1 } }, /settings go with 'retry' only/],
+          [
+            { settings: { 'gates.accuracy.mim': 0.1 } },
+            /gates.accuracy.mim: is not a setting here \(did you mean 'min'/,
+          ],
+          [{ settings: { 'gates.accuracy.min': 70 } }, /shares are written 0–1/],
+          [{ settings: { 'gates.accuracy.min': 'low' } }, /must be a number/],
+          [{ settings: { 'deploy.channel': 'staging' } }, /cannot change while a run is under way/],
+          [{ settings: { 'training.epochs': 2 } }, /step 'train' has already used it/],
+          [{ by: ' ' }, /'by' must say who/],
+          [{ action: 'maybe' as 'retry' }, /'retry', 'skip' or 'abort'/],
+        ];
+        for (const [change, reason] of refused) {
+          await assert.rejects(send(runId, { step: 'gates', ...change }), (error) => {
+            assert.match(reasonOf(error), reason);
+            return true;
+          });
+        }
+        assert.equal(await events(), before);
+        await resolve(runId, { step: 'gates', settings: { 'gates.accuracy.min': 0.6 } });
+        await until(runId, ({ state }) => state === 'waiting-for-approval');
+      },
+    );
+  });
+
+  it('shows its run as parked in lists, and lets it be cancelled', async () => {
+    await withRun(
+      (real) => ({
+        scanPrivacy: failing<'scanPrivacy'>(real.scanPrivacy, failure('StorageUnavailable', 'the store is away')),
+      }),
+      async (runId) => {
+        await parked(runId, 'privacy');
+        const query = `EspalierState = 'parked' AND WorkflowId = '${runId}'`;
+        const found = async (): Promise<number> => (await temporal.client.workflow.count(query)).count;
+        for (let i = 0; i < 50 && (await found()) === 0; i++) await new Promise((done) => setTimeout(done, 100));
+        assert.equal(await found(), 1);
+        const [listed] = (await listRuns(temporal.client, { pipeline: 'orchestration-test' })).filter(
+          (run) => run.runId === runId,
+        );
+        assert.equal(listed?.state, 'parked');
+        await cancelRun(temporal.client, runId);
+        await assert.rejects(runOutcome(temporal.client, runId), /was cancelled/);
+        const run = await showRun(temporal.client, runId);
+        assert.equal(run.state, 'cancelled');
+        assert.equal(run.steps.find(({ id }) => id === 'privacy')?.state, 'skipped');
+      },
+    );
+  });
+
+  it("of a candidate parks for what is not the candidate's fault, and can be skipped: the others go on", async () => {
+    const away = failure('NetworkUnavailable', 'the hub is out of reach');
+    const ran = await withRun(
+      (real) => ({ importModel: failing<'importModel'>(real.importModel, away, { step: 'import:one' }) }),
+      async (runId) => {
+        const step = await parked(runId, 'import:one');
+        assert.deepEqual(step.actions, ['retry', 'skip', 'abort']);
+        await until(runId, ({ steps }) => steps.some(({ id, state }) => id === 'probe:two' && state === 'done'));
+        await resolve(runId, { step: 'import:one', action: 'skip', comment: 'not worth the wait' });
+        const run = await until(runId, ({ state }) => state === 'waiting-for-approval');
+        for (const id of ['import:one', 'export:one', 'probe:one']) {
+          const dropped = run.steps.find((one) => one.id === id);
+          assert.equal(dropped?.state, 'dropped', id);
+          assert.match(dropped?.error?.message ?? '', /skipped by olga: the hub is out of reach/);
+        }
+      },
+    );
+    assert.ok(!ran.includes('export:one') && ran.includes('rank'));
+  });
+
+  it('of an optional candidate, or in a run that fails on failure, is dropped without asking', async () => {
+    const away = failure('NetworkUnavailable', 'the hub is out of reach');
+    const { pipeline } = runInput();
+    const candidates = pipeline.candidates.map((one) => ({ ...one, optional: one.id === 'one' }));
+    for (const input of [{ candidates }, { onFailure: 'fail' }] as const) {
+      await withRun(
+        (real) => ({ importModel: failing<'importModel'>(real.importModel, away, { step: 'import:one' }) }),
+        async (runId) => {
+          const run = await until(runId, ({ state }) => state === 'waiting-for-approval');
+          assert.equal(run.steps.find(({ id }) => id === 'import:one')?.state, 'dropped');
+        },
+        input,
+      );
+    }
+  });
+
+  it('aborted among candidates stops the others before the run ends: nothing runs on', async () => {
+    const { Context } = await import('@temporalio/activity');
+    let stopped = false;
+    await withRun(
+      (real) => ({
+        importModel: failing<'importModel'>(real.importModel, failure('DiskFull', 'no space left'), {
+          step: 'import:one',
+        }),
+        exportEncoder: async (call) => {
+          const { cancellationSignal, heartbeat } = Context.current();
+          const beat = setInterval(() => heartbeat(), 100);
+          await new Promise<void>((done) => cancellationSignal.addEventListener('abort', () => done()));
+          clearInterval(beat);
+          stopped = true;
+          return real.exportEncoder(call);
+        },
+      }),
+      async (runId) => {
+        await parked(runId, 'import:one');
+        await until(runId, ({ steps }) => steps.some(({ id, state }) => id === 'export:two' && state === 'running'));
+        await resolve(runId, { step: 'import:one', action: 'abort' });
+        await assert.rejects(runOutcome(temporal.client, runId), { kind: 'DiskFull' });
+        assert.ok(stopped, 'the other candidate was stopped first');
+      },
+    );
+  });
+
+  it('parks the report too, and its abort ends the run', async () => {
+    await withRun(
+      (real) => ({
+        judgeGates: async (call) => ({ ...(await real.judgeGates(call)), output: { verdict: 'fail', gates: [] } }),
+        writeReport: failing<'writeReport'>(real.writeReport, failure('StorageDenied', 'no write access'), {
+          step: 'report',
+          times: 2,
+        }),
+      }),
+      async (runId) => {
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        assert.deepEqual((await parked(runId, 'report')).actions, ['retry', 'abort']);
+        await resolve(runId, { step: 'report', action: 'abort' });
+        await assert.rejects(runOutcome(temporal.client, runId), { kind: 'StorageDenied' });
+      },
+    );
+  });
+
+  it('leaves a deployed model unwatched when its monitor is skipped', async () => {
+    await withRun(
+      (real) => ({
+        scheduleMonitor: failing<'scheduleMonitor'>(real.scheduleMonitor, failure('Internal', 'no schedule')),
+      }),
+      async (runId) => {
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        await approveRun(temporal.client, runId, 'release', 'omar');
+        await parked(runId, 'monitor');
+        await resolve(runId, { step: 'monitor', action: 'skip' });
+        assert.equal((await runOutcome(temporal.client, runId)).state, 'deployed');
+      },
+    );
+  });
+
+  it('can be replayed when its retry comes in the very moment of parking, beside candidates that go on', async () => {
+    const away = failure('NetworkUnavailable', 'away');
+    for (let round = 0; round < 2; round++) {
+      const hammering: Promise<void>[] = [];
+      const over = new AbortController();
+      await withRun(
+        (real) => ({
+          // Each candidate step takes some milliseconds, so that the other's events fall into the moment of a retry.
+          exportEncoder: async (call) => {
+            await new Promise((next) => setTimeout(next, 5 + Math.random() * 20));
+            return real.exportEncoder(call);
+          },
+          resolveModel: failing<'resolveModel'>(real.resolveModel, away, { step: 'resolve:one', times: 3 }),
+          importModel: failing<'importModel'>(real.importModel, away, { step: 'import:two', times: 3 }),
+          profileEncoder: failing<'profileEncoder'>(real.profileEncoder, away, { times: 6 }),
+        }),
+        async (runId) => {
+          for (const step of ['resolve:one', 'import:two', 'profile:one', 'profile:two']) {
+            const keen = async (): Promise<void> => {
+              while (!over.signal.aborted) await send(runId, { step }).catch(() => undefined);
+            };
+            hammering.push(keen());
+          }
+          try {
+            await until(runId, ({ state }) => state === 'waiting-for-approval');
+          } finally {
+            over.abort();
+            await Promise.all(hammering);
+          }
+        },
+      );
+    }
+  });
+
+  it('can be replayed when its retry shares a workflow task with another step that ends', async () => {
+    const { activities } = fakeActivities();
+    const away = failure('NetworkUnavailable', 'away');
+    let finishExport = (): void => undefined;
+    const exporting = new Promise<void>((done) => (finishExport = done));
+    const overrides: Partial<Activities> = {
+      resolveModel: failing<'resolveModel'>(activities.resolveModel, away, { step: 'resolve:one' }),
+      exportEncoder: async (call) => {
+        if (call.stepId === 'export:two') await exporting;
+        return activities.exportEncoder(call);
+      },
+    };
+    const all = { ...activities, ...overrides };
+    const runId = `test-${randomUUID()}`;
+    const { orchestration, ...others } = TASK_QUEUES;
+    const orchestrating = (body: () => Promise<void>): Promise<void> =>
+      withWorkers(temporal.address, all, body, [orchestration]);
+    const handle = temporal.client.workflow.getHandle(runId);
+    await withWorkers(
+      temporal.address,
+      all,
+      async () => {
+        await orchestrating(async () => {
+          const prepared = { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) };
+          await startRun(temporal.client, prepared, { runId });
+          await parked(runId, 'resolve:one');
+          await until(runId, ({ steps }) => steps.some(({ id, state }) => id === 'export:two' && state === 'running'));
+        });
+        // Nobody orchestrates: the end of the export and the retry wait for the same workflow task.
+        finishExport();
+        while (!(await completed(runId)).includes('export:two')) await new Promise((next) => setTimeout(next, 50));
+        const sent = send(runId, { step: 'resolve:one' }).catch(reasonOf);
+        await new Promise((next) => setTimeout(next, 500));
+        await orchestrating(async () => {
+          if (typeof (await sent) === 'string') await resolve(runId, { step: 'resolve:one' });
+          await until(runId, ({ state }) => state === 'waiting-for-approval');
+        });
+      },
+      Object.values(others),
+    );
+    await replayRun(temporal.client, runId);
+    await handle.terminate();
+  });
+
+  it('is given to another worker for ever when its own is lost: only a training has no last attempt', async () => {
+    await withRun(
+      () => ({}),
+      async (runId) => {
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        await until(runId, ({ approvals }) => approvals[1]?.state === 'open');
+        const { events = [] } = await temporal.client.workflow.getHandle(runId).fetchHistory();
+        const attempts = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+          scheduled ? [[scheduled.activityId, scheduled.retryPolicy?.maximumAttempts] as const] : [],
+        );
+        assert.deepEqual(
+          attempts.filter(([, most]) => most === 0).map(([id]) => id),
+          ['train'],
+        );
+      },
+    );
+  });
+});
