@@ -1,4 +1,8 @@
-/** Who wins, and why each of the others lost. Pure. */
+/**
+ * Who wins, and why each of the others lost. Pure. Every encoder is two candidates: the one to be tuned, and the frozen
+ * one under its linear probe. Their figures are the same until one is tuned; between the winner's two the gate
+ * gainOverProbe decides.
+ */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { CandidateOutcome, RankCandidatesInput, RankedCandidate, Selection } from '../contract.ts';
 
@@ -14,7 +18,7 @@ interface Measured {
 /**
  * Ranks what the candidates measured. The best linear-probe validation accuracy sets the bar; all within
  * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins. Below them accuracy decides,
- * then kNN accuracy. Throws NoCandidate listing every reason when none is left.
+ * then kNN accuracy. Each frozen probe follows its encoder. Throws NoCandidate listing every reason when none is left.
  */
 export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Selection {
   const judged = candidates.map((candidate) => ({
@@ -44,16 +48,23 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
       fix: 'loosen selection.maxLatencyP95Ms, maxSizeMb or maxMemoryMb, or add a candidate whose source and licence fit',
     });
   }
-  const rankOf = new Map(ranked.map((one, at) => [one.id, at + 1]));
-  const ranking = judged.map(({ candidate, measured, faults }): RankedCandidate => {
-    const rank = rankOf.get(candidate.id);
-    if (measured === null || rank === undefined)
-      return { id: candidate.id, rank: null, eligible: false, reasons: faults };
-    const why =
-      measured === winner
-        ? winning(winner, ranked.filter(isEqual), selection.tolerance)
-        : losing(measured, winner, isEqual(measured), selection.tolerance);
-    return { id: candidate.id, rank, eligible: true, reasons: [why, front(measured, eligible)] };
+  const placeOf = new Map(ranked.map((one, at) => [one.id, at]));
+  const ranking = judged.flatMap(({ candidate: { id }, measured, faults }): readonly RankedCandidate[] => {
+    const tune = { id, encoder: id, form: 'tune' } as const;
+    const frozen = { id: frozenId(id), encoder: id, form: 'frozen' } as const;
+    const place = placeOf.get(id);
+    if (measured === null || place === undefined) {
+      return [tune, frozen].map((form) => ({ ...form, rank: null, eligible: false, reasons: faults }));
+    }
+    const chosen = measured === winner;
+    const lost = (to: string): string => losing(measured, winner, to, isEqual(measured), selection.tolerance);
+    const why = chosen ? winning(winner, ranked.filter(isEqual), selection.tolerance) : lost(winner.id);
+    const whyFrozen = chosen ? toBeat(winner) : lost(frozenId(winner.id));
+    const standing = front(measured, eligible);
+    return [
+      { ...tune, rank: 2 * place + 1, eligible: true, reasons: [why, standing] },
+      { ...frozen, rank: 2 * place + 2, eligible: true, reasons: [whyFrozen, standing] },
+    ];
   });
   return {
     winner: winner.id,
@@ -72,6 +83,10 @@ function measuredOf({ id, profile, probe }: CandidateOutcome): Measured | null {
     p95Ms: profile.latency.p95Ms,
     sizeMb: profile.sizeMb,
   };
+}
+
+function frozenId(encoder: string): string {
+  return `${encoder}, frozen (probe)`;
 }
 
 /** Why a candidate may not win; empty when it may. */
@@ -106,8 +121,17 @@ function winning(winner: Measured, equals: readonly Measured[], tolerance: numbe
   return `Chosen: the fastest of ${equals.length} within ${points(tolerance)} of the best (${score}; the others: ${others.join(', ')}).`;
 }
 
-function losing(one: Measured, winner: Measured, isEqual: boolean, tolerance: number): string {
-  const gap = `probe accuracy ${percent(one.accuracy)} against ${percent(winner.accuracy)} of ${winner.id}`;
+/** Why the winner's frozen probe is not simply released: it may be, if tuning gains nothing. */
+function toBeat({ id, accuracy, p95Ms, sizeMb }: Measured): string {
+  return (
+    `To be beaten: without any tuning ${id} has probe accuracy ${percent(accuracy)}, p95 ${figure(p95Ms)} ms, ${figure(sizeMb)} MB. ` +
+    `The tuned model is held against it on the test rows (gates.gainOverProbe); training.method 'head' releases it instead.`
+  );
+}
+
+/** `to`: the winner, in the form that `one` is compared in. */
+function losing(one: Measured, winner: Measured, to: string, isEqual: boolean, tolerance: number): string {
+  const gap = `probe accuracy ${percent(one.accuracy)} against ${percent(winner.accuracy)} of ${to}`;
   return isEqual
     ? `Equal within ${points(tolerance)} (${gap}) but not faster: p95 ${figure(one.p95Ms)} ms against ${figure(winner.p95Ms)} ms.`
     : `Less accurate: ${gap}, more than ${points(tolerance)} below the best.`;
@@ -135,7 +159,8 @@ function ruleOf(selection: RankCandidatesInput['selection']): string {
   ].flat();
   return (
     `Among candidates whose licence is not denied${limits.length === 0 ? '' : ` and with ${limits.join(', ')}`}: the best linear-probe ` +
-    `accuracy on validation; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins.`
+    `accuracy on validation; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
+    `Each encoder's frozen probe is a candidate too: the winner's is what tuning must beat.`
   );
 }
 

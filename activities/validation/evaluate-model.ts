@@ -14,6 +14,7 @@ import { highestClasses, linearScores, type LinearProbe } from '../selection/lin
 import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
+import { withoutBulk } from './bulk.ts';
 import { loadClassified, type LabelledRows } from '../data/dataset.ts';
 import { sampleRows } from './sample-rows.ts';
 import { float32ToBytes } from './float32.ts';
@@ -30,7 +31,7 @@ const MISTAKES = 20;
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 1,
+  version: 2,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -117,7 +118,7 @@ async function evaluate(
     predictions: predictionRows(test, labels, answers, frozen),
   };
   return {
-    ...evaluation,
+    ...withoutBulk(evaluation),
     details: await store.putJson(details, 'evaluation.json'),
     reference: await putReference(context, labels, test, answers),
   };

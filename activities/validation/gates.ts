@@ -3,7 +3,7 @@
  * is judged, so that a small test set cannot pass on luck; a measure that is missing, NaN or without its interval fails.
  */
 import type { GateResult, GatesVerdict, Score } from '../contract.ts';
-import type { GateName, GatesSpec } from '../../pipelines/definition.ts';
+import type { GateName, GatesSpec, TrainingSpec } from '../../pipelines/definition.ts';
 
 export interface GateDefinition {
   /** `min`: the measure must be at least the threshold; `max`: at most. */
@@ -76,11 +76,37 @@ export const GATES: Readonly<Record<GateName, GateDefinition>> = {
 
 export const GATE_NAMES = Object.keys(GATES) as readonly GateName[];
 
-/** Judges every gate. The verdict is the worst of the gates that are on; the result names each threshold's origin. */
-export function judgeGates(measures: Readonly<Partial<Record<GateName, Score | null>>>, spec: GatesSpec): GatesVerdict {
-  const gates = GATE_NAMES.map((name) => judgeGate(name, measures[name] ?? MISSING, spec[name]));
+/**
+ * Judges every gate. The verdict is the worst of the gates that are on; the result names each threshold's origin. With
+ * training method `head` the gain over the probe is recorded only: a head on the frozen encoder is that probe.
+ */
+export function judgeGates(
+  measures: Readonly<Partial<Record<GateName, Score | null>>>,
+  spec: GatesSpec,
+  method: TrainingSpec['method'] = 'full',
+): GatesVerdict {
+  const gates = GATE_NAMES.map((name) => {
+    const gate = judgeGate(name, measures[name] ?? MISSING, spec[name]);
+    return name === 'gainOverProbe' ? gainAdvised(gate, method) : gate;
+  });
   const worst = (['fail', 'warn'] as const).find((verdict) => gates.some((gate) => gate.verdict === verdict));
   return { verdict: worst ?? 'pass', gates };
+}
+
+/** What the gain over the probe means for how it was trained, and the way out where tuning was not worth it. */
+function gainAdvised(gate: GateResult, method: TrainingSpec['method']): GateResult {
+  if (method === 'head') {
+    const gain = gate.score.value === null ? 'could not be measured' : `is ${number(gate.score.value)}`;
+    const reason =
+      `gainOverProbe ${gain} and is recorded, not judged: training.method 'head' trains a head on the frozen encoder, ` +
+      'which is the probe itself; it need not beat itself, and the other gates judge it';
+    return { ...gate, verdict: 'off', reason };
+  }
+  if (gate.measured === null || (gate.verdict !== 'fail' && gate.verdict !== 'warn')) return gate;
+  const wayOut =
+    "to release the frozen probe itself, set training.method to 'head' with more epochs and a higher headLearningRate: " +
+    'the encoder then stays as it is, and this gate only records';
+  return { ...gate, reason: `${gate.reason}; ${wayOut}` };
 }
 
 const MISSING: Score = { value: null, interval: null, rows: 0 };

@@ -6,14 +6,15 @@ export default definePipeline({
   description: "What a customer's message asks for: one of ten intents, so that it reaches the right team at once.",
   task: 'text-classification',
   data: {
-    files: ['data/messages.csv'],
+    // The test messages are a file of their own, written later: as many as it takes to prove a gain of a few points.
+    files: { train: ['data/messages.csv'], test: ['data/test.csv'] },
     text: 'message',
     label: 'intent',
-    // Few rows: most are needed to learn from; 0.15 of them still give each intent a dozen to be judged by.
-    split: { train: 0.7, validation: 0.15, test: 0.15, seed: 7 },
+    // Few rows: most are needed to learn from; 0.3 of them still give each intent two dozen to choose settings by.
+    split: { train: 0.7, validation: 0.3, test: 0, seed: 7 },
     // The file is our own: a bad row is a mistake of ours, to be mended and not dropped.
     onBadRow: 'fail',
-    // 12 a label leave at least one of each in validation and test.
+    // 12 a label leave at least three of each in validation.
     minRowsPerLabel: 12,
     // A message of more than 4 KB is a mail thread, not a message.
     maxTextBytes: 4096,
@@ -49,7 +50,7 @@ export default definePipeline({
     maxLatencyP95Ms: 250,
     // Fits a 256 MB container next to the runtime.
     maxSizeMb: 150,
-    // One point of accuracy is below what 130 validation rows can tell apart.
+    // One point of accuracy is below what 260 validation rows can tell apart.
     tolerance: 0.01,
     neighbours: 5,
     seed: 7,
@@ -59,26 +60,26 @@ export default definePipeline({
     method: 'full',
     epochs: 4,
     batchSize: 16,
-    // Above the usual 5e-5: there are only about 150 steps to learn in.
-    learningRate: 1e-4,
-    headLearningRate: 1e-3,
+    // Above the usual 5e-5: there are only about 150 steps to learn in. Of 7e-5, 1e-4, 2e-4 and 3e-4 the best on validation.
+    learningRate: 7e-5,
+    headLearningRate: 3e-3,
     warmupFraction: 0.1,
     schedule: 'linear',
     dropout: 0.1,
     // Ten seconds are the most that a killed worker costs.
-    checkpointEverySeconds: 10,
+    checkpoints: { every: '10s' },
     seed: 7,
     // One thread: the same bytes on every machine of a kind, and a laptop stays usable.
     threads: 1,
   },
   gates: {
-    // Judged on the interval's lower end: about 130 test rows at 0.85 reach down to about 0.78. Guessing would get 0.1.
-    accuracy: { min: 0.7 },
-    macroF1: { min: 0.7 },
-    // An intent that is mostly missed would be a queue nobody reads; a dozen test rows each allow a warning only.
+    // Judged on the interval's lower end: 600 test rows at 0.9 reach down to 0.87. Guessing would get 0.1.
+    accuracy: { min: 0.8 },
+    macroF1: { min: 0.8 },
+    // An intent that is mostly missed would be a queue nobody reads; sixty test rows each allow a warning only.
     worstLabelF1: { min: 0.5, severity: 'warn' },
-    // Judged on the lower end as well: so few paired rows cannot prove a gain of three points, only rule out a real loss.
-    gainOverProbe: { min: -0.05 },
+    // Judged on the lower end as well: tuning must beat the frozen probe beyond chance, or it is not worth its cost.
+    gainOverProbe: { min: 0 },
     // The training rows are nearly learned by heart; a wider gap than this would be memory instead of skill.
     trainValidationGap: { max: 0.2 },
     latencyP95Ms: { max: 250 },

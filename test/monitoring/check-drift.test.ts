@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CheckDriftInput, DriftReport } from '../../activities/contract.ts';
-import { checkDrift, driftKey, type DriftPointer } from '../../activities/monitoring/check-drift.ts';
+import { checkDrift, checkFailed, driftKey, type DriftPointer } from '../../activities/monitoring/check-drift.ts';
 import type { ModelOutputs } from '../../activities/monitoring/drift.ts';
 import { float32ToBytes } from '../../activities/validation/float32.ts';
 import { seededRandom, type Random } from '../../activities/validation/random.ts';
@@ -11,7 +11,10 @@ import { channelKey, type ChannelPointer, type PredictionRecord, type ReleaseRec
 import { writePredictions } from '../../artifacts/predictions.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { MonitorSchema } from '../../pipelines/definition.ts';
+import { TASK_QUEUES } from '../../workflows/messages.ts';
 import { withStore, type TestStore } from '../support/store.ts';
+import { temporalForTests } from '../support/temporal.ts';
+import { fakeActivities, withWorkers } from '../support/workflow.ts';
 import { drawTraffic } from './traffic.ts';
 
 const LABELS = ['a', 'b', 'c', 'd'];
@@ -23,6 +26,12 @@ describe('a drift check', function () {
   let runInput: ArtifactRef;
   let minute = 0;
   let random: Random;
+  const failed = new Set<string>();
+  const watching = {
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    failed: (check: string) => Promise.resolve(failed.has(check)),
+  };
 
   /** A channel of its own for every test: a bundle with reference statistics, and its release. */
   async function deploy(reference: ModelOutputs): Promise<void> {
@@ -96,10 +105,11 @@ describe('a drift check', function () {
     const settings = MonitorSchema.parse({ minRows: 50, windowRows: 200, falseAlarmRate: 0.02, ...monitor });
     const input = { model: 'intents', channel: 'production', monitor: settings };
     const call = { runId, stepId: 'check-drift', reuse: false, input };
-    return checkDrift(call, services, { signal: new AbortController().signal, progress: () => undefined });
+    return checkDrift(call, services, watching);
   }
 
   beforeEach(async () => {
+    failed.clear();
     services = await withStore();
     random = seededRandom(1);
     await deploy(drawTraffic(150, random));
@@ -168,6 +178,18 @@ describe('a drift check', function () {
     assert.deepEqual((await check(policy, 'check-3')).startRun, runInput, 'another bundle');
   });
 
+  it('hands the run out again when the check that claimed it failed before starting it, and then only once', async () => {
+    await serve(drawTraffic(200, random, { shift: 1.5 }));
+    const policy = { onDrift: 'start-run' } as const;
+    assert.deepEqual((await check(policy, 'check-1')).startRun, runInput);
+    assert.equal((await check(policy, 'check-2')).startRun, null, 'check-1 is at it');
+    failed.add('check-1');
+    assert.deepEqual((await check(policy, 'check-3')).startRun, runInput, 'check-1 has failed');
+    assert.equal((await check(policy, 'check-4')).startRun, null, 'check-3 is at it');
+    const pointer = await services.pointers.read<DriftPointer>(driftKey('intents', 'production'));
+    assert.deepEqual(pointer?.value.started, { bundle: bundle.digest, by: 'check-3' });
+  });
+
   it('lets only one of two simultaneous checks start the run', async () => {
     await serve(drawTraffic(200, random, { shift: 1.5 }));
     const reports = await Promise.all(['check-1', 'check-2'].map((runId) => check({ onDrift: 'start-run' }, runId)));
@@ -183,10 +205,35 @@ describe('a drift check', function () {
         input: { model: 'nobody', channel: 'production', monitor: MonitorSchema.parse({}) },
       },
       services,
-      { signal: new AbortController().signal, progress: () => undefined },
+      watching,
     );
     await assert.rejects(missing, { kind: 'NotFound', where: channelKey('nobody', 'production') });
     await deploy({ ...drawTraffic(20, random), rows: 21 });
     await assert.rejects(check(), { kind: 'Corrupt', where: 'reference/embeddings.f32' });
+  });
+});
+
+describe('a check that claimed a run', function () {
+  this.timeout(60_000);
+
+  it('has failed when its workflow ended otherwise than by completing; one that runs or is unknown has not', async () => {
+    const server = await temporalForTests();
+    const { client, close } = await server.connect();
+    try {
+      const input = { model: 'intents', channel: 'production', monitor: MonitorSchema.parse({}) };
+      const start = (workflowId: string) =>
+        client.workflow.start('watchModel', { workflowId, taskQueue: TASK_QUEUES.orchestration, args: [input] });
+      const [running, terminated] = [await start('check-running'), await start('check-terminated')];
+      await terminated.terminate('test');
+      assert.equal(await checkFailed(client, running.workflowId), false);
+      assert.equal(await checkFailed(client, terminated.workflowId), true);
+      assert.equal(await checkFailed(client, 'check-unknown'), false);
+      const report = { startRun: null, model: 'intents' } as DriftReport;
+      const { activities } = fakeActivities({ checkDrift: () => Promise.resolve(report) });
+      await withWorkers(server.address, activities, () => running.result());
+      assert.equal(await checkFailed(client, running.workflowId), false, 'it has completed');
+    } finally {
+      await close();
+    }
   });
 });

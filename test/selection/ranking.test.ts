@@ -63,9 +63,11 @@ function candidate(id: string, figures: Figures = {}): CandidateOutcome {
   };
 }
 
+/** Of the encoders to tune; their frozen probes have the places between. */
 const order = (candidates: CandidateOutcome[], limits = {}): string =>
   rankOutcomes({ candidates, selection: { ...selection, ...limits } })
-    .ranking.map(({ id, rank }) => `${rank ?? '-'} ${id}`)
+    .ranking.filter(({ form }) => form === 'tune')
+    .map(({ id, rank }) => `${rank === null ? '-' : (rank + 1) / 2} ${id}`)
     .join(', ');
 
 describe('the ranking of candidates', () => {
@@ -114,18 +116,53 @@ describe('the ranking of candidates', () => {
       selection: { ...selection, maxSizeMb: 500 },
     });
     const reasons = Object.fromEntries(ranking.map((one) => [one.id, one.reasons]));
+    const [size, licence, lost] = [
+      'Its size of 900 MB is over the limit of 500 MB (selection.maxSizeMb).',
+      'Its licence (CC-BY-NC-4.0) forbids the intended use: No commercial use.',
+      'It dropped out (NetworkUnavailable): the hub cannot be reached',
+    ];
+    const alone = 'No other candidate is as good in quality, latency and size at once.';
     assert.deepEqual(reasons, {
-      small: ['Chosen: the fastest of 2 within 1 points of the best (probe accuracy 82.0 %, p95 6 ms; the others: large).', 'No other candidate is as good in quality, latency and size at once.'],
-      large: ['Equal within 1 points (probe accuracy 82.3 % against 82.0 % of small) but not faster: p95 14.7 ms against 6 ms.', 'No other candidate is as good in quality, latency and size at once.'],
+      small: ['Chosen: the fastest of 2 within 1 points of the best (probe accuracy 82.0 %, p95 6 ms; the others: large).', alone],
+      'small, frozen (probe)': ["To be beaten: without any tuning small has probe accuracy 82.0 %, p95 6 ms, 40 MB. The tuned model is held against it on the test rows (gates.gainOverProbe); training.method 'head' releases it instead.", alone],
+      large: ['Equal within 1 points (probe accuracy 82.3 % against 82.0 % of small) but not faster: p95 14.7 ms against 6 ms.', alone],
+      'large, frozen (probe)': ['Equal within 1 points (probe accuracy 82.3 % against 82.0 % of small, frozen (probe)) but not faster: p95 14.7 ms against 6 ms.', alone],
       weak: ['Less accurate: probe accuracy 50.0 % against 82.0 % of small, more than 1 points below the best.', 'At least as good in quality, latency and size: small.'],
-      heavy: ['Its size of 900 MB is over the limit of 500 MB (selection.maxSizeMb).'],
-      closed: ['Its licence (CC-BY-NC-4.0) forbids the intended use: No commercial use.'],
-      lost: ['It dropped out (NetworkUnavailable): the hub cannot be reached'],
+      'weak, frozen (probe)': ['Less accurate: probe accuracy 50.0 % against 82.0 % of small, frozen (probe), more than 1 points below the best.', 'At least as good in quality, latency and size: small.'],
+      heavy: [size],
+      'heavy, frozen (probe)': [size],
+      closed: [licence],
+      'closed, frozen (probe)': [licence],
+      lost: [lost],
+      'lost, frozen (probe)': [lost],
     }); // prettier-ignore
     assert.match(rule, /size ≤ 500 MB.*within 1 points/);
     assert.deepEqual(
-      ranking.map((one) => one.eligible),
-      [true, true, true, false, false, false],
+      ranking.map(({ encoder, form, rank, eligible }) => [encoder, form, rank, eligible]),
+      [
+        ['small', 'tune', 1, true],
+        ['small', 'frozen', 2, true],
+        ['large', 'tune', 3, true],
+        ['large', 'frozen', 4, true],
+        ['weak', 'tune', 5, true],
+        ['weak', 'frozen', 6, true],
+        ...['heavy', 'closed', 'lost'].flatMap((id) => [
+          [id, 'tune', null, false],
+          [id, 'frozen', null, false],
+        ]),
+      ],
+    );
+  });
+
+  it('chooses an encoder to tune, never a frozen probe', () => {
+    const { winner, ranking } = rankOutcomes({ candidates: [candidate('only')], selection });
+    assert.equal(winner, 'only');
+    assert.deepEqual(
+      ranking.map(({ id, rank }) => [id, rank]),
+      [
+        ['only', 1],
+        ['only, frozen (probe)', 2],
+      ],
     );
   });
 

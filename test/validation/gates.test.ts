@@ -98,6 +98,34 @@ describe('gates', () => {
     );
   });
 
+  it('say how to release the frozen probe where tuning does not beat it, and only there', () => {
+    const equal = { ...good, gainOverProbe: score(0.01, -0.02, 0.04) };
+    const { verdict, reason } = verdictOf('gainOverProbe', equal);
+    assert.equal(verdict, 'fail');
+    assert.match(
+      reason,
+      /-0\.02, is below the pipeline's gates\.gainOverProbe\.min \(0\); .*set training\.method to 'head'/,
+    );
+    const unmeasured = verdictOf('gainOverProbe', { ...good, gainOverProbe: score(null) });
+    for (const gate of [
+      unmeasured,
+      verdictOf('gainOverProbe', good),
+      verdictOf('accuracy', { accuracy: score(0.5, 0.4, 0.6) }),
+    ])
+      assert.doesNotMatch(gate.reason, /'head'/);
+  });
+
+  it('only record the gain over the probe of a head on the frozen encoder, and judge all the rest of it', () => {
+    const measures = { ...good, gainOverProbe: score(-0.01, -0.03, 0.01) };
+    const { verdict, gates } = judgeGates(measures, spec, 'head');
+    assert.equal(verdict, 'pass');
+    const gain = gates.find(({ name }) => name === 'gainOverProbe');
+    assert.deepEqual([gain?.verdict, gain?.measured, gain?.score], ['off', -0.03, measures.gainOverProbe]);
+    assert.match(gain?.reason ?? '', /gainOverProbe is -0\.01 and is recorded, not judged: training\.method 'head'/);
+    assert.equal(judgeGates({ ...measures, accuracy: score(0.5, 0.4, 0.6) }, spec, 'head').verdict, 'fail');
+    for (const method of ['full', 'lora'] as const) assert.equal(judgeGates(measures, spec, method).verdict, 'fail');
+  });
+
   const notANumber = fc.constantFrom(Number.NaN, Infinity, -Infinity);
   const brokenScore = fc.oneof(
     fc.constant(null),
@@ -155,5 +183,9 @@ describe('gates', () => {
     const verdict = await judgeGatesStep.run({ measures, gates: spec }, {} as StepContext);
     assert.deepEqual(verdict, judgeGates(measures, spec));
     assert.equal(verdict.verdict, 'fail');
+    const even = { ...good, gainOverProbe: score(0, -0.02, 0.02) };
+    const ofHead = await judgeGatesStep.run({ measures: even, gates: spec, method: 'head' }, {} as StepContext);
+    assert.deepEqual(ofHead, judgeGates(even, spec, 'head'));
+    assert.equal(ofHead.verdict, 'pass');
   });
 });

@@ -7,12 +7,18 @@ import { candidatesPlot } from '../plots/candidates.ts';
 
 type Row = CandidateOutcome & { readonly ranked: RankedCandidate | undefined };
 
-/** By rank; those that dropped out last. */
-export function rankedRows({ candidates = [], selection }: RunFacts): readonly Row[] {
+/** Each encoder and its frozen probe, by rank; those that dropped out last. Unranked, an encoder has one row. */
+function rankedRows({ candidates = [], selection }: RunFacts): readonly Row[] {
   return candidates
-    .map((candidate) => ({ ...candidate, ranked: selection?.ranking.find((one) => one.id === candidate.id) }))
+    .flatMap((candidate): readonly Row[] => {
+      const forms = selection?.ranking.filter(({ encoder }) => encoder === candidate.id) ?? [];
+      return (forms.length === 0 ? [undefined] : forms).map((ranked) => ({ ...candidate, ranked }));
+    })
     .toSorted((left, right) => (left.ranked?.rank ?? Infinity) - (right.ranked?.rank ?? Infinity) || 0);
 }
+
+const isEncoder = ({ ranked }: Row): boolean => ranked?.form !== 'frozen';
+const nameOf = ({ id, ranked }: Row): string => ranked?.id ?? id;
 
 export const candidatesSection: Section = {
   id: 'candidates',
@@ -29,7 +35,7 @@ export const candidatesSection: Section = {
         {
           title: 'Candidate',
           cell: (row: Row) =>
-            html`${row.id}${row.id === winner ? html`<small>${badge('good', 'chosen')}</small>` : ''}`,
+            html`${nameOf(row)}${nameOf(row) === winner ? html`<small>${badge('good', 'chosen')}</small>` : ''}`,
         },
         { title: 'Rank', numeric: true, cell: (row) => row.ranked?.rank ?? 'none' },
         { title: 'Linear probe', numeric: true, cell: (row) => row.probe && score(row.probe.linearAccuracy) },
@@ -46,8 +52,8 @@ export const candidatesSection: Section = {
     ${table(
       'Why each won or lost',
       [
-        { title: 'Candidate', cell: (row: Row) => row.id },
-        { title: 'Verdict', cell: (row) => verdict(row, winner) },
+        { title: 'Candidate', cell: nameOf },
+        { title: 'Verdict', cell: (row) => verdict(row, run) },
         {
           title: 'Reasons',
           cell: (row) =>
@@ -72,14 +78,17 @@ export const candidatesSection: Section = {
         },
         { title: 'Model', cell: (row) => digest(row.imported?.model.digest) },
       ],
-      rows,
+      rows.filter(isEncoder),
     )}`;
   },
 };
 
-function verdict(row: Row, winner: string | undefined): Content {
+function verdict(row: Row, { selection, pipeline }: RunFacts): Content {
   if (row.error !== undefined) return badge('bad', 'dropped out');
-  if (row.id === winner) return badge('good', 'chosen');
+  if (row.id === selection?.winner) {
+    if (isEncoder(row)) return badge('good', 'chosen');
+    return pipeline.training.method === 'head' ? badge('good', 'trained as a head') : badge('neutral', 'to be beaten');
+  }
   if (row.ranked === undefined) return badge('neutral', 'not ranked');
   return row.ranked.eligible ? badge('neutral', 'not chosen') : badge('bad', 'not eligible');
 }
@@ -94,7 +103,7 @@ export const licenceSection: Section = {
   id: 'licences',
   title: 'Licences',
   body: ({ facts: run }) => {
-    const rows = rankedRows(run).filter((row) => row.resolved !== undefined);
+    const rows = rankedRows(run).filter((row) => isEncoder(row) && row.resolved !== undefined);
     if (rows.length === 0) return null;
     const policy = rows[0]?.resolved?.licence.policyDigest;
     return html`<p>

@@ -24,7 +24,9 @@ export const evaluationSection: Section = {
       ['Measured on', `${hardware.cpu}, ${hardware.cores} cores, ${hardware.runtime}`],
     ])}
     ${table(
-      'Label by label, test split',
+      evaluation.perLabel.length < (run.data?.labels.length ?? 0)
+        ? `The ${evaluation.perLabel.length} labels with the lowest F1 of ${count(run.data?.labels.length ?? 0)}, test split; all are in the evaluation artifact`
+        : 'Label by label, test split',
       [
         { title: 'Label', cell: (row: LabelScore) => row.label },
         { title: 'Precision', numeric: true, cell: (row) => percent(row.precision) },
@@ -39,6 +41,7 @@ export const evaluationSection: Section = {
 
 /** Counts, shaded by their share of the row: green on the diagonal, red beside it; the count is always written. */
 function confusion({ confusion: matrix, perLabel }: Evaluation): Html {
+  if (matrix.length === 0) return html`<p>The confusion matrix of so many labels is in the evaluation artifact.</p>`;
   const labels = perLabel.map((row) => row.label);
   const cell =
     (row: readonly number[], at: number) =>
