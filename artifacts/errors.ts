@@ -3,7 +3,7 @@
  * This file has no imports: workflow code, activities, the CLI and the server all use it.
  */
 
-/** Every kind of error Espalier raises on purpose. Retryable or not is decided by this table, where the cause is known. */
+/** Every kind of error Espalier raises on purpose. Retryable or not is decided by this table, unless who raises it knows better. */
 export const ERROR_KINDS = {
   // what the user gave us
   BadDefinition: { retryable: false },
@@ -56,13 +56,19 @@ export class EspalierError extends Error {
   readonly kind: ErrorKind;
   readonly where: string | undefined;
   readonly fix: string | undefined;
+  readonly retryable: boolean;
 
-  constructor(kind: ErrorKind, message: string, options: { where?: string; fix?: string; cause?: unknown } = {}) {
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    options: { where?: string; fix?: string; cause?: unknown; retryable?: boolean } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = kind;
     this.kind = kind;
     this.where = options.where;
     this.fix = options.fix;
+    this.retryable = options.retryable ?? ERROR_KINDS[kind].retryable;
   }
 
   /** By brand: a user's module, or a lazily loaded one, may bring its own copy of this class. */
@@ -72,10 +78,6 @@ export class EspalierError extends Error {
       Object.hasOwn(ERROR_KINDS, (value as { kind?: string }).kind ?? '') &&
       'toRecord' in value
     );
-  }
-
-  get retryable(): boolean {
-    return ERROR_KINDS[this.kind].retryable;
   }
 
   toRecord(): ErrorRecord {

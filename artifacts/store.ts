@@ -2,7 +2,7 @@
  * Content by digest. A blob lies under `blobs/sha256/<2 hex>/<64 hex>`, is written once, and is never believed: whatever
  * is read is hashed first. A directory is a tree: a canonical manifest of blobs, written after them.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { chmod, copyFile, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BlobCache } from './cache.ts';
@@ -220,7 +220,8 @@ export class ArtifactStore {
   }
 
   async #place(entry: TreeEntry, target: string, signal: AbortSignal): Promise<void> {
-    const partial = `${target}.partial`;
+    // Short and random: the tree may hold a file of any name, and one as long as a name can be.
+    const partial = join(dirname(target), `.${randomUUID()}.partial`);
     try {
       const cached = await this.#cache.find(entry.digest, signal);
       if (cached !== undefined) {

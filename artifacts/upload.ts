@@ -29,7 +29,10 @@ export interface UploadOptions {
 const PARALLEL_PARTS = 4;
 const TRIES = 3;
 
-/** Throws Corrupt when the store says "complete" but does not hold the object, three times over. */
+/**
+ * Any number of callers may upload the same content at once: they share an upload, the first completes it, and the
+ * others find the object. Throws Corrupt when three uploads have ended and the store still does not hold the object.
+ */
 export async function uploadParts(
   objects: ObjectStore,
   key: string,
@@ -37,30 +40,84 @@ export async function uploadParts(
   content: FileContent,
   options: UploadOptions,
 ): Promise<void> {
+  const ended = new Set<string>();
+  let reported = 0;
   for (let attempt = 1; ; attempt++) {
-    const uploadId = (await interruptedUpload(objects, key)) ?? (await beginUpload(objects, key));
-    const parts = await sendParts(
-      objects,
-      key,
-      uploadId,
-      path,
-      content,
-      attempt === 1 ? options : { ...options, onBytes: undefined },
-    );
-    await complete(objects, key, uploadId, parts, options);
+    const uploadId = (await interruptedUpload(objects, key, ended)) ?? (await beginUpload(objects, key));
+    const onBytes = (bytes: number): void => {
+      if (attempt > 1) return; // a part that is sent again is no progress
+      reported += bytes;
+      options.onBytes?.(bytes);
+    };
+    try {
+      const parts = await sendParts(objects, key, uploadId, path, content, { ...options, onBytes });
+      await complete(objects, key, uploadId, parts, options);
+    } catch (error) {
+      // A twin has completed it, or somebody collected it as abandoned: which, the object tells.
+      if (!isUploadGone(error)) throw error;
+      ended.add(uploadId);
+    }
     // The answer to a repeated Complete proves nothing (versitygw answers 200 to a dead one): only the object does.
     const stored = await objects.head(key, options.signal);
-    if (stored?.size === content.size && (stored.crc32 ?? crc32Base64(content.crc32)) === crc32Base64(content.crc32))
+    if (stored?.size === content.size && (stored.crc32 ?? crc32Base64(content.crc32)) === crc32Base64(content.crc32)) {
+      if (reported < content.size) options.onBytes?.(content.size - reported);
       return;
+    }
     // Its parts may still be good (a gateway killed inside Complete): begin anew only when they did not help twice.
     if (attempt > 1) await abandon(objects, key, uploadId);
     if (attempt === TRIES) {
-      throw new EspalierError('Corrupt', `the S3 store reports the upload of ${key} complete but does not hold it`, {
+      throw new EspalierError('Corrupt', `${TRIES} uploads of ${key} have ended and the S3 store does not hold it`, {
         where: `s3://${objects.settings.bucket}/${objects.at(key).Key}`,
         fix: 'check the store with `espalier doctor`; restart an embedded gateway',
       });
     }
   }
+}
+
+/** versitygw's words for an upload that was aborted while a part of it arrived are the second and the third. */
+function isUploadGone(error: unknown): boolean {
+  if (nameOf(error) === 'NoSuchUpload' || nameOf(error) === 'InvalidPart') return true;
+  return nameOf(error) === 'InvalidRequest' && /checksum mode/.test((error as Error).message);
+}
+
+/** Longer than any interrupted upload is worth continuing. */
+const ABANDONED_AFTER_MS = 7 * 24 * 3600 * 1000;
+
+/**
+ * Aborts the uploads of content that nobody has completed for `olderThanMs`: their parts are paid for and invisible. At
+ * most `limit` a call. Safe at any time and from several processes: an upload that is being continued after all begins
+ * anew. Gives how many it ended.
+ */
+export async function collectUploads(
+  objects: ObjectStore,
+  options: { olderThanMs?: number; limit?: number; signal?: AbortSignal } = {},
+): Promise<number> {
+  const { olderThanMs = ABANDONED_AFTER_MS, limit = 1000, signal } = options;
+  const before = Date.now() - olderThanMs;
+  const { Bucket, Key: Prefix } = objects.at('blobs/');
+  const old: { Bucket: string; Key: string; UploadId: string }[] = [];
+  let from: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
+  while (from !== undefined && old.length < limit) {
+    const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({ Bucket, Prefix, ...from });
+    const page = await retrying(() => objects.client.send(command, { abortSignal: signal }), signal);
+    for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+      const isOld = Initiated !== undefined && Initiated.getTime() <= before;
+      if (isOld && Key !== undefined && UploadId !== undefined) old.push({ Bucket, Key, UploadId });
+    }
+    const { IsTruncated, NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
+    const more = IsTruncated === true && KeyMarker !== undefined;
+    from = more ? { KeyMarker, ...(UploadIdMarker === undefined ? {} : { UploadIdMarker }) } : undefined;
+  }
+  let ended = 0;
+  await forEachParallel(old.slice(0, limit), PARALLEL_PARTS, signal, async (upload) => {
+    try {
+      await retrying(() => objects.client.send(new AbortMultipartUploadCommand(upload)), signal);
+      ended++;
+    } catch (error) {
+      if (nameOf(error) !== 'NoSuchUpload') throw error; // completed or collected by somebody else meanwhile
+    }
+  });
+  return ended;
 }
 
 /**
@@ -102,15 +159,19 @@ async function beginUpload(objects: ObjectStore, key: string): Promise<string> {
   return begun.UploadId;
 }
 
-/** The newest upload of this key that nobody completed. Keys are digests, so its parts are parts of the same bytes. */
-async function interruptedUpload(objects: ObjectStore, key: string): Promise<string | undefined> {
+/** The newest upload of this key that nobody completed, besides those that we saw end. Keys are digests, so its parts are parts of the same bytes. */
+async function interruptedUpload(
+  objects: ObjectStore,
+  key: string,
+  ended: ReadonlySet<string>,
+): Promise<string | undefined> {
   const { Bucket, Key } = objects.at(key);
   const listed = await retrying(
     () => objects.client.send(new ListMultipartUploadsCommand({ Bucket, Prefix: Key })),
     undefined,
   );
   return (listed.Uploads ?? [])
-    .filter((upload) => upload.Key === Key && upload.ChecksumAlgorithm === 'CRC32')
+    .filter((upload) => upload.Key === Key && upload.ChecksumAlgorithm === 'CRC32' && !ended.has(upload.UploadId ?? ''))
     .toSorted((a, b) => (b.Initiated?.getTime() ?? 0) - (a.Initiated?.getTime() ?? 0))[0]?.UploadId;
 }
 
@@ -153,8 +214,15 @@ async function sendParts(
     const present = stored.get(PartNumber);
     let ETag = present?.Size === length && present.ChecksumCRC32 === ChecksumCRC32 ? present.ETag : undefined;
     const part = { ...objects.at(key), UploadId: uploadId, PartNumber, ContentLength: length, ChecksumCRC32 };
-    const send = async (Body: Readable, abortSignal: AbortSignal): Promise<string | undefined> =>
-      (await objects.client.send(new UploadPartCommand({ ...part, Body }), { abortSignal })).ETag;
+    const send = async (Body: Readable, abortSignal: AbortSignal): Promise<string | undefined> => {
+      try {
+        return (await objects.client.send(new UploadPartCommand({ ...part, Body }), { abortSignal })).ETag;
+      } catch (error) {
+        // A store may hang up on a part of a vanished upload before it has read, and answered, the request.
+        if (isTransient(error)) await requireUpload(objects, key, uploadId, abortSignal);
+        throw error;
+      }
+    };
     ETag ??= await retrying(() => sendFile(path, { start, end: start + length - 1 }, stop, send), stop);
     done[index] = { PartNumber, ETag, ChecksumCRC32 };
     onBytes?.(length);
@@ -162,7 +230,17 @@ async function sendParts(
   return done;
 }
 
-/** Every outcome that may still mean "stored" returns: the caller looks. */
+/** Throws NoSuchUpload when the store says that there is none; a store that says nothing proves nothing. */
+async function requireUpload(objects: ObjectStore, key: string, UploadId: string, signal: AbortSignal): Promise<void> {
+  const command = new ListPartsCommand({ ...objects.at(key), UploadId, MaxParts: 1 });
+  try {
+    await objects.client.send(command, { abortSignal: signal });
+  } catch (error) {
+    if (isUploadGone(error)) throw error;
+  }
+}
+
+/** Every outcome that may still mean "stored" returns, but for a vanished upload: the caller looks. */
 async function complete(
   objects: ObjectStore,
   key: string,
@@ -180,7 +258,6 @@ async function complete(
   try {
     await objects.client.send(command, { abortSignal: signal });
   } catch (error) {
-    if (nameOf(error) === 'NoSuchUpload') return; // a twin completed it
     if (isTransient(error)) return; // it may have arrived
     if (!isLostCondition(error)) throw error;
     // Somebody stored the object meanwhile: the parts are of no more use.

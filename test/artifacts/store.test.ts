@@ -99,6 +99,26 @@ describe('the artifact store', () => {
     await assert.rejects(store.checkout(ref, out), fails('Conflict', /is not empty/));
   });
 
+  it('gives back files whose names end in .partial, and files whose names are as long as a name can be', async () => {
+    const long = 'x'.repeat(255);
+    const files = Object.fromEntries(
+      ['a', 'a.partial', 'a.partial.partial', long].map((name) => [name, `the text of ${name}`]),
+    );
+    const ref = await test.store.putTree(await folderWith(files), 'names');
+    // Once from the store and once from the cache: the two write in different ways.
+    for (const warm of [false, true]) {
+      const out = emptyFolder();
+      await test.store.checkout(ref, out);
+      assert.deepEqual(
+        (await readdir(out)).toSorted(),
+        Object.keys(files).toSorted(),
+        warm ? 'from the cache' : 'fetched',
+      );
+      for (const [name, text] of Object.entries(files)) assert.equal(await readFile(join(out, name), 'utf8'), text);
+      for (const name of Object.keys(files)) await test.store.fileInTree(ref, name);
+    }
+  });
+
   it('makes the same tree of the same references, and refuses one of a missing reference', async () => {
     const { store } = test;
     const ref = await store.putBytes('a', { name: 'a', mediaType: 'text/plain' });
