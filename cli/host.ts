@@ -37,7 +37,7 @@ export async function startHost(stateDir: string): Promise<Host> {
         ...script('../workers/pipeline'),
         env,
         restart: true,
-        graceMs: 20_000,
+        graceMs: 30_000, // workers stop themselves by then
         ready: isReady,
       }),
       stack.start({
@@ -45,7 +45,7 @@ export async function startHost(stateDir: string): Promise<Host> {
         ...script('../workers/gpu'),
         env,
         restart: true,
-        graceMs: 20_000,
+        graceMs: 30_000, // workers stop themselves by then
         ready: isReady,
       }),
       stack.start({

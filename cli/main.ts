@@ -1,8 +1,9 @@
 /** The `espalier` command. Commands are loaded when called: the clients behind them take seconds to import. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { packageRoot } from '../infra/root.ts';
-import { EXIT, exitCodeOf, printError } from './output.ts';
+import { EspalierError } from '../artifacts/errors.ts';
+import { EXIT, exitCodeOf, printError, printJson } from './output.ts';
 
 const { version } = JSON.parse(readFileSync(`${packageRoot}/package.json`, 'utf8')) as { version: string };
 const program = new Command('espalier')
@@ -11,7 +12,14 @@ const program = new Command('espalier')
   .option('--json', 'print data as JSON on stdout')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
-  .showHelpAfterError('(espalier COMMAND --help shows what there is)');
+  .showHelpAfterError('(espalier COMMAND --help shows what there is)')
+  .addHelpText(
+    'after',
+    `
+Exit codes:
+  0 done   1 failed or rejected   2 usage   3 waits for an approval   4 conflict   5 not found
+  6 needs confirmation   7 a step is parked: retry, skip or abort it   130 interrupted`,
+  );
 
 /** Runs a command and turns what it returns or throws into the exit code. */
 function run<Arguments extends unknown[]>(
@@ -28,7 +36,11 @@ function run<Arguments extends unknown[]>(
   };
 }
 
-const collect = (value: string, all: string[]): string[] => [...all, value];
+const FOLLOW = 'follow the run; exits 3 when it waits for an approval, 7 when a step is parked';
+const setting = (description: string): Option =>
+  new Option('--set <path=value>', description)
+    .argParser((value: string, all: string[]) => [...all, value])
+    .default([], 'none');
 
 program
   .command('setup')
@@ -45,38 +57,72 @@ program
   .option('-y, --yes', 'answer the approvals as the demo approvers')
   .option('--once', 'stop everything at the end instead of waiting for Ctrl-C')
   .option('--again', 'a new run although these inputs have a finished one (finished steps are reused)')
-  .option('--set <path=value>', 'change a setting of the pipeline', collect, [])
+  .addOption(setting('change a setting of the pipeline'))
   .argument('[pipeline]', 'a shipped name or a file', 'support-intents')
   .action(run(async () => (await import('./commands/demo.ts')).demo));
 program
   .command('run')
   .description('start a run of a pipeline (a file, a folder or a shipped name)')
   .argument('<pipeline>')
-  .option('--set <path=value>', 'change a setting, e.g. training.epochs=2', collect, [])
-  .option('-w, --watch', 'follow the run to its end; exits 3 when it waits for an approval')
+  .addOption(setting('change a setting, e.g. training.epochs=2'))
+  .option('-w, --watch', FOLLOW)
   .option('--id <id>', 'the run id')
   .option('--no-reuse', 'compute every step anew')
+  .addOption(
+    new Option('--on-failure <what>', 'a step that fails waits for `runs retry|skip|abort`, or ends the run')
+      .choices(['park', 'fail'])
+      .default('park'),
+  )
   .action(run(async () => (await import('./commands/run.ts')).run));
 
-const runs = program.command('runs').description('look at runs');
+const runs = program.command('runs').description('look at runs, and steer them');
 runs
   .command('list')
+  .description('newest first')
   .option('-p, --pipeline <name>')
   .option('-n, --limit <count>', 'how many', '20')
   .action(run(async () => (await import('./commands/runs.ts')).list));
 runs
   .command('show')
   .argument('<run>')
+  .description('its steps, approvals and report, and how far it is')
   .action(run(async () => (await import('./commands/runs.ts')).show));
 runs
   .command('watch')
   .argument('<run>')
-  .description('follow a run to its end')
+  .description('follow a run to its end; without a terminal, exits 7 when a step is parked')
   .action(run(async () => (await import('./commands/runs.ts')).watch));
 runs
   .command('cancel')
   .argument('<run>')
+  .description('stop a run; its finished steps and last checkpoint are kept (asks on a terminal)')
+  .option('-y, --yes', 'do not ask')
   .action(run(async () => (await import('./commands/runs.ts')).cancel));
+runs
+  .command('resume')
+  .argument('<run>')
+  .description('start a new run where a cancelled or failed one ended: finished steps are reused, training goes on')
+  .option('-w, --watch', FOLLOW)
+  .option('--id <id>', 'the id of the new run')
+  .action(run(async () => (await import('./commands/runs.ts')).resume));
+runs
+  .command('explain')
+  .argument('<run>')
+  .argument('<step>')
+  .description('why a step was or was not reused: which input, environment or code version differed')
+  .action(run(async () => (await import('./commands/steps.ts')).explain));
+for (const { action, description } of [
+  { action: 'retry', description: 'try a parked step again, with changed settings if you like' },
+  { action: 'skip', description: 'leave a parked step out (a candidate is dropped, a model goes unwatched)' },
+  { action: 'abort', description: 'end the run at a parked step (asks on a terminal)' },
+] as const) {
+  const command = runs.command(action).argument('<run>').argument('<step>').description(description);
+  if (action === 'retry') command.addOption(setting('a new value, e.g. training.learningRate=1e-5'));
+  if (action === 'abort') command.option('-y, --yes', 'do not ask');
+  command
+    .option('-m, --comment <text>', 'why; kept in the report')
+    .action(run(async () => (await import('./commands/steps.ts'))[action]));
+}
 
 const approvals = program.command('approvals').description('what waits for a person');
 approvals.command('list').action(run(async () => (await import('./commands/approvals.ts')).list));
@@ -116,7 +162,7 @@ pipelines.command('list').action(run(async () => (await import('./commands/pipel
 pipelines
   .command('check')
   .argument('<pipeline>')
-  .option('--set <path=value>', 'change a setting', collect, [])
+  .addOption(setting('change a setting'))
   .description('every mistake in a definition, by path')
   .action(run(async () => (await import('./commands/pipelines.ts')).check));
 
@@ -130,4 +176,11 @@ try {
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  // Commander has said it on stderr; whoever reads JSON gets it there too. The option may not have been parsed yet.
+  if (error.exitCode !== 0 && process.argv.includes('--json')) printJson({ error: usageError(error).toRecord() });
+}
+
+function usageError({ code, message }: CommanderError): EspalierError {
+  const reason = code === 'commander.help' ? 'a command is missing' : message.replace(/^error: /, '');
+  return new EspalierError('BadConfig', reason, { fix: '`espalier COMMAND --help` shows what there is' });
 }

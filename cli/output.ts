@@ -10,6 +10,8 @@ export const EXIT = {
   conflict: 4,
   notFound: 5,
   needsConfirmation: 6,
+  parked: 7,
+  interrupted: 130,
 } as const;
 
 const EXIT_BY_KIND: Partial<Record<ErrorKind, number>> = {

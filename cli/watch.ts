@@ -2,11 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { EspalierError } from '../artifacts/errors.ts';
-import { showRun } from '../client/runs.ts';
+import { showRun, type ShownRun } from '../client/runs.ts';
 import type { StepView } from '../workflows/messages.ts';
+import { liveLine } from './live-line.ts';
 import { say, seconds, style } from './output.ts';
+import { parkedLines } from './parked.ts';
+import { status } from './progress.ts';
 
-export type WatchedRun = Awaited<ReturnType<typeof showRun>>;
+export type WatchedRun = ShownRun;
 
 const POLL_MS = 500;
 /** A killed worker is back long before this. */
@@ -19,29 +22,34 @@ const MARKS: Partial<Record<StepView['state'], string>> = {
   failed: style.red('✗'),
 };
 
-/** Prints until `until` says stop; returns the last view. `printed` remembers the lines from one call to the next. */
+export interface WatchOptions {
+  /** Remembers the lines that are printed, from one call to the next. */
+  readonly printed?: Set<string>;
+  /** Ends the watch, not the run. */
+  readonly signal?: AbortSignal;
+}
+
+/** Prints until `until` says stop; returns the last view. Rejects with the signal's reason when that ends it. */
 export async function watchRun(
   client: Client,
   runId: string,
   until: (run: WatchedRun) => boolean,
-  printed: Set<string> = new Set(),
+  { printed = new Set(), signal }: WatchOptions = {},
 ): Promise<WatchedRun> {
   const live = liveLine();
+  const aborted = new Promise<never>((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  aborted.catch(() => undefined);
   try {
     for (;;) {
-      const run = await look(client, runId);
-      for (const step of run.steps) {
-        const mark = MARKS[step.state];
-        if (mark === undefined || printed.has(step.id)) continue;
-        printed.add(step.id);
-        // One line tells why a candidate dropped out; its other steps never ran.
-        if (step.state === 'dropped' && step.startedAt === undefined) continue;
-        live.clear();
-        say(`${mark} ${step.title}${style.dim(note(step))}`);
-      }
+      const run = await Promise.race([look(client, runId), aborted]);
+      const news = run.steps.flatMap((step) => newsOf(runId, step, printed));
+      if (news.length > 0) live.clear();
+      for (const line of news) say(line);
       if (until(run)) return run;
-      live.show(status(run));
-      await sleep(POLL_MS);
+      live.show((width) => status(run, Date.now(), width), run.state);
+      await Promise.race([sleep(POLL_MS), aborted]);
     }
   } finally {
     live.clear();
@@ -63,56 +71,24 @@ async function look(client: Client, runId: string): Promise<WatchedRun> {
 
 export const ENDED: ReadonlySet<string> = new Set(['deployed', 'rejected', 'gates-failed', 'failed', 'cancelled']);
 
+/** The lines that this step has not had yet. */
+function newsOf(runId: string, step: StepView, printed: Set<string>): readonly string[] {
+  const mark = MARKS[step.state];
+  if (mark === undefined && step.state !== 'parked') return [];
+  // A step can be parked again after a retry: that is news.
+  const line = mark === undefined ? `${step.id} parked ${step.resolutions?.length ?? 0}` : step.id;
+  if (printed.has(line)) return [];
+  printed.add(line);
+  if (mark === undefined) return parkedLines(runId, step);
+  // One line tells why a candidate dropped out; its other steps never ran.
+  if (step.state === 'dropped' && step.startedAt === undefined) return [];
+  return [`${mark} ${step.title}${style.dim(note(step))}`];
+}
+
 function note(step: StepView): string {
-  if (step.error !== undefined) return `  ${step.error.kind}: ${step.error.message}`;
+  if (step.error !== undefined && step.state !== 'done') return `  ${step.error.kind}: ${step.error.message}`;
   if (step.state === 'reused') return `  reused from ${step.computedBy ?? 'an earlier run'}`;
   if (step.startedAt === undefined || step.finishedAt === undefined) return '';
   const took = (Date.parse(step.finishedAt) - Date.parse(step.startedAt)) / 1000;
   return `  ${seconds(took)}${(step.attempt ?? 1) > 1 ? `, attempt ${step.attempt}` : ''}`;
-}
-
-/** What runs now, with how far it is. */
-export function status(run: WatchedRun): string {
-  const running = run.steps.filter(({ state }) => state === 'running' || state === 'waiting');
-  return running
-    .map(({ id, title, state }) => {
-      if (state === 'waiting') return `waiting: ${title}`;
-      const progress = run.progress[id];
-      if (progress === undefined) return title;
-      const share = progress.total === undefined ? '' : ` ${progress.done ?? 0}/${progress.total}`;
-      const eta = progress.etaSeconds === undefined ? '' : `, ${seconds(progress.etaSeconds)} left`;
-      const attempt = progress.attempt > 1 ? `, attempt ${progress.attempt}` : '';
-      return `${title}: ${progress.phase}${share}${progress.note === undefined ? '' : ` ${progress.note}`}${eta}${attempt}`;
-    })
-    .join(' · ');
-}
-
-/** Rewrites one line on a terminal; elsewhere prints a changed status every ten seconds. */
-function liveLine(): { show(text: string): void; clear(): void } {
-  const out = process.stderr;
-  let last = '';
-  let lastAt = 0;
-  if (!out.isTTY) {
-    return {
-      show(text) {
-        if (text === last || text === '' || Date.now() - lastAt < 10_000) return;
-        last = text;
-        lastAt = Date.now();
-        say(`  ${text}`);
-      },
-      clear: () => undefined,
-    };
-  }
-  return {
-    show(text) {
-      if (text === last) return;
-      last = text;
-      const width = (out.columns || 80) - 3;
-      out.write(`\r\u001b[K${style.dim(`… ${text.length > width ? `${text.slice(0, width - 1)}…` : text}`)}`);
-    },
-    clear() {
-      if (last !== '') out.write('\r\u001b[K');
-      last = '';
-    },
-  };
 }

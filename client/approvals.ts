@@ -1,12 +1,12 @@
 /** Decisions: what waits for one, and handing one in. */
 import { readFile } from 'node:fs/promises';
-import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { z } from 'zod';
 import type { ApprovalRecord } from '../activities/contract.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { ApprovalView, Approver, Decision } from '../workflows/messages.ts';
 import { asRunError, listRuns, showRun } from './runs.ts';
+import { sendUpdate, UpdateRefused } from './updates.ts';
 
 export interface OpenApproval extends ApprovalView {
   readonly runId: string;
@@ -29,16 +29,15 @@ export async function listApprovals(client: Client): Promise<OpenApproval[]> {
 
 /**
  * Hands in a decision. The run's validator has the last word.
- * @throws EspalierError ApprovalRefused with the reason (wrong role, own run, stale evidence, closed …)
+ * @throws EspalierError ApprovalRefused with the reason (wrong role, own run, stale evidence, closed …);
+ *   TemporalUnavailable when no worker answers
  */
 export async function decide(client: Client, runId: string, decision: Decision): Promise<ApprovalRecord> {
   try {
-    return await client.workflow
-      .getHandle(runId)
-      .executeUpdate<ApprovalRecord, [Decision]>('decide', { args: [decision] });
+    return await sendUpdate<ApprovalRecord, Decision>(client, runId, 'decide', decision);
   } catch (error) {
-    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-      throw new EspalierError('ApprovalRefused', error.cause.message, {
+    if (error instanceof UpdateRefused) {
+      throw new EspalierError('ApprovalRefused', error.message, {
         where: `${runId} ${decision.approval}`,
         fix: `\`espalier approvals show ${runId}\` shows who may decide on what`,
       });

@@ -17,8 +17,8 @@ export interface TemporalClient extends TemporalSettings {
   close(): Promise<void>;
 }
 
-/** How long a server may take to accept a connection before we say that it is not there. */
-const PROBE_MS = 2000;
+/** How long a server may take to accept a connection and to answer on it before we say that it is not there. */
+const PATIENCE_MS = 1800;
 
 /** @throws EspalierError BadConfig when temporal.toml or TEMPORAL_PROFILE is wrong */
 export function temporalSettings(env: Environment): TemporalSettings {
@@ -38,24 +38,28 @@ export function temporalSettings(env: Environment): TemporalSettings {
   }
 }
 
-/** Connects within about two seconds or says what is missing. */
+/** Connects within two seconds or says what is missing: the socket and the first answer share one deadline. */
 export async function connectTemporal(env: Environment): Promise<TemporalClient> {
   const settings = temporalSettings(env);
+  const deadline = Date.now() + PATIENCE_MS;
   await probeTemporal(settings.address);
+  const { apiKey, tls, metadata, address } = settings.connectionOptions;
+  const connection = Connection.lazy({
+    address,
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(metadata === undefined ? {} : { metadata }),
+    connectTimeout: Math.max(1, deadline - Date.now()),
+  });
   try {
-    const { apiKey, tls, metadata, address } = settings.connectionOptions;
-    const connection = await Connection.connect({
-      address,
-      ...(apiKey === undefined ? {} : { apiKey }),
-      ...(tls === undefined ? {} : { tls }),
-      ...(metadata === undefined ? {} : { metadata }),
-      connectTimeout: '2s',
-    });
-    const client = new Client({ connection, namespace: settings.namespace });
-    return { ...settings, client, close: () => connection.close() };
+    // The gRPC client retries past its own deadline when a server accepts and says nothing.
+    await before(deadline, connection.ensureConnected());
   } catch (error) {
+    await connection.close();
     throw unavailable(settings.address, (error as Error).message);
   }
+  const client = new Client({ connection, namespace: settings.namespace });
+  return { ...settings, client, close: () => connection.close() };
 }
 
 /** A plain TCP connect: the gRPC client would wait ten seconds and not name the address. */
@@ -67,16 +71,31 @@ export async function probeTemporal(address: string): Promise<void> {
     });
   }
   const problem = await new Promise<string | undefined>((resolve) => {
-    const socket = connectSocket({ host: host.replace(/^\[|\]$/g, ''), port: Number(port), timeout: PROBE_MS });
+    const socket = connectSocket({ host: host.replace(/^\[|\]$/g, ''), port: Number(port), timeout: PATIENCE_MS });
     const end = (result: string | undefined): void => {
       socket.destroy();
       resolve(result);
     };
     socket.once('connect', () => end(undefined));
-    socket.once('timeout', () => end(`no answer within ${PROBE_MS / 1000} s`));
+    socket.once('timeout', () => end(SILENT));
     socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
   });
   if (problem !== undefined) throw unavailable(address, problem);
+}
+
+const SILENT = `no answer within ${PATIENCE_MS / 1000} s`;
+
+/** What `work` gives, unless the deadline (ms since the epoch) comes first. */
+async function before<T>(deadline: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(SILENT)), Math.max(0, deadline - Date.now()));
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function unavailable(address: string, problem: string): EspalierError {

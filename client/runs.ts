@@ -1,10 +1,11 @@
-/** Looking at runs: lists from Temporal's visibility, one run from its own query, live progress from heartbeats. */
+/** Runs: lists from Temporal's visibility, one run from its own query, live progress from heartbeats; and steering one. */
 import type { Client, WorkflowExecutionStatusName } from '@temporalio/client';
 import { QueryNotRegisteredError, ServiceError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { Progress } from '../activities/contract.ts';
 import { EspalierError, type ErrorKind, type ErrorRecord } from '../artifacts/errors.ts';
-import type { RunOutcome, RunState, RunView } from '../workflows/messages.ts';
+import type { Resolution, RunOutcome, RunState, RunView, StepView } from '../workflows/messages.ts';
+import { sendUpdate, UpdateRefused } from './updates.ts';
 
 export interface RunSummary {
   readonly runId: string;
@@ -44,11 +45,12 @@ export async function listRuns(
   return runs;
 }
 
-/** What the run says of itself; a run closed by force is shown as the server knows it. */
-export async function showRun(
-  client: Client,
-  runId: string,
-): Promise<RunView & { readonly progress: Readonly<Record<string, Progress & { attempt: number }>> }> {
+/** A run's own view, and the last heartbeat of every running step by its id. */
+export interface ShownRun extends RunView {
+  readonly progress: Readonly<Record<string, Progress & { readonly attempt: number }>>;
+}
+
+export async function showRun(client: Client, runId: string): Promise<ShownRun> {
   const handle = client.workflow.getHandle(runId);
   try {
     const [view, progress] = await Promise.all([handle.query<RunView>('progress'), heartbeats(client, runId)]);
@@ -87,6 +89,34 @@ export async function cancelRun(client: Client, runId: string): Promise<void> {
     await client.workflow.getHandle(runId).cancel();
   } catch (error) {
     throw asRunError(error, runId);
+  }
+}
+
+/**
+ * Decides what becomes of a parked step. The run's validator has the last word.
+ * @throws EspalierError Conflict with the reason (not parked, ended, a setting that may not change …); NotFound;
+ *   TemporalUnavailable when no worker answers
+ */
+export async function resolveStep(client: Client, runId: string, resolution: Resolution): Promise<StepView> {
+  try {
+    return await sendUpdate<StepView, Resolution>(client, runId, 'resolve', resolution);
+  } catch (error) {
+    const where = `${runId} ${resolution.step}`;
+    if (error instanceof UpdateRefused) {
+      throw new EspalierError('Conflict', error.message, {
+        where,
+        fix: `\`espalier runs show ${runId}\` shows which steps are parked and what can be done`,
+      });
+    }
+    if (!(error instanceof WorkflowNotFoundError)) throw asRunError(error, runId);
+    const { state } = await showRun(client, runId);
+    throw new EspalierError('Conflict', `the run has ended (${state}): its steps take no more decisions`, {
+      where,
+      fix:
+        state === 'failed' || state === 'cancelled'
+          ? `go on from its finished steps and its last checkpoint: espalier runs resume ${runId}`
+          : `\`espalier runs show ${runId}\` has its result`,
+    });
   }
 }
 

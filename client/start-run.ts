@@ -17,6 +17,7 @@ import {
   STATE_ATTRIBUTE,
   TASK_QUEUES,
   type Approver,
+  type OnFailure,
   type RunInput,
 } from '../workflows/messages.ts';
 
@@ -27,6 +28,8 @@ export interface RunOptions {
   readonly reuse?: boolean;
   /** @default 30 */
   readonly heartbeatSeconds?: number;
+  /** What a failed step does: `park` waits for an operator, `fail` ends the run. @default 'park' */
+  readonly onFailure?: OnFailure;
 }
 
 export interface PreparedRun {
@@ -48,10 +51,8 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const dataFiles = await Promise.all(dataFilesOf(pipeline).map((file) => snapshotFile(file, folder, store)));
   const candidates = await Promise.all(pipeline.candidates.map((one) => snapshotCandidate(one, folder, store)));
-  const definition = await store.putJson(pipeline, `${pipeline.name}.pipeline.json`);
-  const input: RunInput = {
+  return recordInput(store, {
     pipeline,
-    definition,
     dataFiles,
     candidates,
     startedBy: options.startedBy,
@@ -59,9 +60,17 @@ export async function prepareRun(
     approvers: options.approvers,
     reuse: options.reuse ?? true,
     heartbeatSeconds: options.heartbeatSeconds ?? 30,
-  };
-  const inputRef = await store.putJson(JSON.parse(canonicalJson(input)), `${pipeline.name}.run.json`);
-  return { input, inputRef, digest: digestJson({ pipeline, dataFiles, candidates }) };
+    onFailure: options.onFailure ?? 'park',
+  });
+}
+
+/** Keeps a run's definition and input as artifacts: what lineage and later runs point to. */
+export async function recordInput(store: ArtifactStore, input: Omit<RunInput, 'definition'>): Promise<PreparedRun> {
+  const { pipeline, dataFiles, candidates } = input;
+  const definition = await store.putJson(pipeline, `${pipeline.name}.pipeline.json`);
+  const whole: RunInput = { ...input, definition };
+  const inputRef = await store.putJson(JSON.parse(canonicalJson(whole)), `${pipeline.name}.run.json`);
+  return { input: whole, inputRef, digest: digestJson({ pipeline, dataFiles, candidates }) };
 }
 
 /** A new run's id says what and when; the random end keeps two at the same second apart. */

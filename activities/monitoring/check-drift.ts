@@ -1,6 +1,8 @@
 /** One drift check of a channel: what it served lately against what its model was validated on. */
 import { readFile } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import { channelKey, type ReferenceStatistics, type ReleaseRecord } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
@@ -25,6 +27,8 @@ type Services = Pick<ActivityServices, 'store' | 'pointers'>;
 interface Watch {
   readonly signal: AbortSignal;
   progress(progress: Progress): void;
+  /** Whether the check with this id ended without doing its work: it has not started the run that it claimed. */
+  failed(check: string): Promise<boolean>;
 }
 
 /** Activity `checkDrift`: not cached, because its result depends on the traffic. */
@@ -37,6 +41,7 @@ export function checkDriftActivity(services: Services): (call: StepCall<CheckDri
       return await checkDrift(call, services, {
         signal: context.cancellationSignal,
         progress: (progress) => context.heartbeat((last = progress)),
+        failed: (check) => checkFailed(context.client, check),
       });
     } catch (error) {
       throw toFailure(error, call.stepId);
@@ -98,19 +103,38 @@ export async function checkDrift(
     `drift-${model}-${channel}.json`,
   );
   const runInput = summary.verdict === 'drift' && monitor.onDrift === 'start-run' ? release.runInput : null;
-  return recordCheck(services, call.runId, { ...summary, report, startRun: runInput });
+  return recordCheck(services, watch, call.runId, { ...summary, report, startRun: runInput });
+}
+
+/** A check is a workflow: one that completed has started its run; one that is gone is taken at its word. */
+export async function checkFailed(client: Client, check: string): Promise<boolean> {
+  try {
+    const { status } = await client.workflow.getHandle(check).describe();
+    return status.name !== 'RUNNING' && status.name !== 'COMPLETED' && status.name !== 'CONTINUED_AS_NEW';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
 }
 
 /**
  * Moves the drift pointer. Drift of one bundle starts one run, whoever checks: the check that first claims it gets
- * `startRun`, and gets it again when it is retried; every other check gets null.
+ * `startRun`, and gets it again when it is retried; every other check gets null, until the one that claimed it has
+ * failed without starting the run: then the claim goes to whoever asks next.
  */
-async function recordCheck({ pointers }: Services, by: string, wanted: DriftReport): Promise<DriftReport> {
+async function recordCheck(
+  { pointers }: Services,
+  watch: Watch,
+  by: string,
+  wanted: DriftReport,
+): Promise<DriftReport> {
   const key = driftKey(wanted.model, wanted.channel);
   for (;;) {
     const latest = await pointers.read<DriftPointer>(key);
     const claimed = latest?.value.started?.bundle === wanted.bundle ? latest.value.started : null;
-    const startRun = claimed === null || claimed.by === by ? wanted.startRun : null;
+    const mine =
+      claimed === null || claimed.by === by || (wanted.startRun !== null && (await watch.failed(claimed.by)));
+    const startRun = mine ? wanted.startRun : null;
     const report: DriftReport = { ...wanted, startRun };
     const started = startRun === null ? (latest?.value.started ?? null) : { bundle: wanted.bundle, by };
     if (await pointers.replace<DriftPointer>(key, { version: 1, ...report, started }, latest?.version)) return report;

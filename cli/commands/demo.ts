@@ -14,6 +14,7 @@ import { untilInterrupted } from '../interrupt.ts';
 import { EXIT, printError, printJson, say, style } from '../output.ts';
 import { saveReport } from '../reports.ts';
 import { ENDED, watchRun } from '../watch.ts';
+import { isInteractive } from '../confirm.ts';
 import { openApproval, saveEvidence } from './approvals.ts';
 import { summarise } from '../summary.ts';
 
@@ -42,7 +43,9 @@ export async function demo(json: boolean, name: string, options: Options): Promi
       ? createContext()
       : contextOf({ ...process.env, ...host.stack.env, ESPALIER_SERVING_URL: host.servingUrl }, stateDir);
   try {
-    const work = play(context, checked.pipeline, checked.folder, options, json);
+    // Without a terminal somebody must look at the exit code; while the stack stays up, the parked step can be resolved.
+    const stopAtParked = !isInteractive() && (options.once === true || host === undefined);
+    const work = play(context, checked.pipeline, checked.folder, { ...options, stopAtParked }, json);
     const code = await Promise.race([work, interrupted.then(() => 'interrupted' as const)]);
     if (code === 'interrupted') {
       work.catch(() => undefined);
@@ -67,7 +70,7 @@ async function play(
   context: Context,
   pipeline: Parameters<typeof prepareRun>[0],
   folder: string,
-  options: Options,
+  options: Options & { readonly stopAtParked: boolean },
   json: boolean,
 ): Promise<number> {
   const { client } = await context.temporal();
@@ -82,10 +85,17 @@ async function play(
     const run = await watchRun(
       client,
       runId,
-      (one) => ENDED.has(one.state) || one.approvals.some(({ state }) => state === 'open'),
-      printed,
+      (one) =>
+        ENDED.has(one.state) ||
+        (options.stopAtParked && one.state === 'parked') ||
+        one.approvals.some(({ state }) => state === 'open'),
+      { printed },
     );
     if (ENDED.has(run.state)) break;
+    if (options.stopAtParked && run.state === 'parked') {
+      if (json) printJson(run);
+      return EXIT.parked;
+    }
     await ask(context, await openApproval(context, runId), options.yes === true);
   }
   try {
@@ -105,7 +115,7 @@ async function attachOrStart(client: Client, prepared: PreparedRun, again: boole
   const mine = (await listRuns(client, { pipeline: name, limit: 1000 })).filter(({ runId }) =>
     runId.startsWith(stable),
   );
-  const going = mine.find(({ state }) => state === 'running' || state === 'waiting-for-approval');
+  const going = mine.find(({ state }) => !ENDED.has(state));
   const finished = mine.find(({ state }) => state === 'deployed');
   if (going !== undefined) {
     say(`run ${style.bold(going.runId)} goes on where it was`);

@@ -1,14 +1,15 @@
 import { newRunId, prepareRun, startRun } from '../../client/start-run.ts';
 import { createContext } from '../context.ts';
 import { loadChecked } from '../definition.ts';
-import { EXIT, printJson, say, style } from '../output.ts';
-import { followRun } from './runs.ts';
+import type { OnFailure } from '../../workflows/messages.ts';
+import { announce } from './runs.ts';
 
 interface Options {
   readonly set: readonly string[];
   readonly watch?: boolean;
   readonly id?: string;
   readonly reuse: boolean;
+  readonly onFailure: OnFailure;
 }
 
 export async function run(json: boolean, name: string, options: Options): Promise<number> {
@@ -24,17 +25,15 @@ export async function run(json: boolean, name: string, options: Options): Promis
       startedBy: context.user,
       approvers,
       reuse: options.reuse,
+      onFailure: options.onFailure,
     });
     const runId = options.id ?? newRunId(checked.pipeline.name);
     await startRun(client, prepared, { runId });
-    if (options.watch === true) {
-      say(`run ${style.bold(runId)}`);
-      return await followRun(context, runId, json, { stopAtApproval: true });
-    }
-    if (json) printJson({ runId, pipeline: checked.pipeline.name, inputs: prepared.digest });
-    else process.stdout.write(`${runId}\n`);
-    say(style.dim(`follow it with: espalier runs watch ${runId}`));
-    return EXIT.ok;
+    return await announce(context, runId, json, options.watch === true, {
+      runId,
+      pipeline: checked.pipeline.name,
+      inputs: prepared.digest,
+    });
   } finally {
     await context.close();
   }

@@ -1,10 +1,15 @@
 import { EspalierError } from '../../artifacts/errors.ts';
+import { prepareResumption } from '../../client/resume-run.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
+import { newRunId, startRun } from '../../client/start-run.ts';
+import { confirmed, isInteractive } from '../confirm.ts';
 import { createContext, type Context } from '../context.ts';
-import type { RunOutcome } from '../../workflows/messages.ts';
+import type { RunOutcome, StepView } from '../../workflows/messages.ts';
 import { EXIT, printError, printJson, printTable, say, seconds, style } from '../output.ts';
+import { parkedLines } from '../parked.ts';
+import { status } from '../progress.ts';
 import { saveReport } from '../reports.ts';
-import { ENDED, status, watchRun } from '../watch.ts';
+import { ENDED, watchRun, type WatchedRun } from '../watch.ts';
 
 export async function list(json: boolean, options: { pipeline?: string; limit: string }): Promise<number> {
   return withContext(async (context) => {
@@ -60,6 +65,7 @@ export async function show(json: boolean, runId: string): Promise<number> {
     );
     const now = status(run);
     if (now !== '') process.stdout.write(`\nnow: ${now}\n`);
+    for (const line of run.steps.flatMap((step) => stepLines(runId, step))) process.stdout.write(`${line}\n`);
     for (const approval of run.approvals) {
       const who =
         approval.record === undefined ? `needs ${approval.roles.join(' or ')}` : `by ${approval.record.approver}`;
@@ -73,37 +79,112 @@ export async function show(json: boolean, runId: string): Promise<number> {
   });
 }
 
-export async function watch(json: boolean, runId: string): Promise<number> {
-  return withContext((context) => followRun(context, runId, json, { stopAtApproval: false }));
+/** What people decided about a step, and what they can decide now. */
+function stepLines(runId: string, step: StepView): readonly string[] {
+  const decided = (step.resolutions ?? []).map(({ action, by, at, comment, settings }) => {
+    const changed = Object.entries(settings ?? {}).map(([path, value]) => ` ${path}=${JSON.stringify(value)}`);
+    return `${step.id}: ${action}${changed.join('')} by ${by} at ${at}${comment === '' ? '' : `: ${comment}`}`;
+  });
+  return step.state === 'parked' ? [...decided, ...parkedLines(runId, step)] : decided;
 }
 
-export async function cancel(json: boolean, runId: string): Promise<number> {
+export async function watch(json: boolean, runId: string): Promise<number> {
+  return withContext((context) => followRun(context, runId, json, { until: isInteractive() ? 'end' : 'parked' }));
+}
+
+export async function cancel(json: boolean, runId: string, options: { yes?: boolean }): Promise<number> {
   return withContext(async (context) => {
     const { client } = await context.temporal();
-    await showRun(client, runId);
+    const { state } = await showRun(client, runId);
+    if (ENDED.has(state)) {
+      throw new EspalierError('Conflict', `run ${runId} has ended already (${state})`, {
+        fix: `\`espalier runs show ${runId}\` has its result`,
+      });
+    }
+    if (!(await confirmed(`Cancel ${runId}? Its finished steps and last checkpoint are kept.`, options.yes))) {
+      return EXIT.needsConfirmation;
+    }
     await cancelRun(client, runId);
     if (json) printJson({ runId, cancelled: true });
-    else say(`asked ${runId} to stop; its last checkpoint is kept`);
+    else say(`asked ${runId} to stop; its last checkpoint is kept: espalier runs resume ${runId}`);
     return EXIT.ok;
   });
 }
 
-/** Follows a run to its end (or to a waiting approval) and gives its exit code. */
+export async function resume(json: boolean, runId: string, options: { watch?: boolean; id?: string }): Promise<number> {
+  return withContext(async (context) => {
+    const { client } = await context.temporal();
+    const { store } = await context.store();
+    const who = { startedBy: context.user, approvers: await context.approvers() };
+    const prepared = await prepareResumption(client, store, runId, who);
+    const id = options.id ?? newRunId(prepared.input.pipeline.name);
+    await startRun(client, prepared, { runId: id });
+    return announce(context, id, json, options.watch === true, {
+      runId: id,
+      resumes: runId,
+      pipeline: prepared.input.pipeline.name,
+      inputs: prepared.digest,
+    });
+  });
+}
+
+/** Says which run was started, and follows it where that was asked for. */
+export async function announce(
+  context: Context,
+  runId: string,
+  json: boolean,
+  follow: boolean,
+  started: Readonly<Record<string, string>>,
+): Promise<number> {
+  if (follow) {
+    say(`run ${style.bold(runId)}`);
+    return followRun(context, runId, json, { until: 'decision' });
+  }
+  if (json) printJson(started);
+  else process.stdout.write(`${runId}\n`);
+  say(style.dim(`follow it with: espalier runs watch ${runId}`));
+  return EXIT.ok;
+}
+
+/** How far to follow: to the end, until a step is parked, or until anything waits for a person. */
+type Until = 'end' | 'parked' | 'decision';
+
+/** Follows a run and gives its exit code. Ctrl-C ends the watch, never the run. */
 export async function followRun(
   context: Context,
   runId: string,
   json: boolean,
-  options: { readonly stopAtApproval: boolean },
+  { until }: { readonly until: Until },
 ): Promise<number> {
   const { client } = await context.temporal();
-  const run = await watchRun(client, runId, (one) => {
-    return ENDED.has(one.state) || (options.stopAtApproval && one.state === 'waiting-for-approval');
-  });
-  if (run.state === 'waiting-for-approval') {
+  const interruption = new AbortController();
+  const interrupt = (): void => interruption.abort();
+  process.once('SIGINT', interrupt);
+  const stops = (one: WatchedRun): boolean =>
+    ENDED.has(one.state) ||
+    (until !== 'end' && one.state === 'parked') ||
+    (until === 'decision' && one.state === 'waiting-for-approval');
+  try {
+    const run = await watchRun(client, runId, stops, { signal: interruption.signal });
+    return await concluded(context, run, json);
+  } catch (error) {
+    if (!interruption.signal.aborted) throw error;
+    say(`\nthe run goes on; follow it with: espalier runs watch ${runId}`);
+    return EXIT.interrupted;
+  } finally {
+    process.off('SIGINT', interrupt);
+  }
+}
+
+async function concluded(context: Context, run: WatchedRun, json: boolean): Promise<number> {
+  const { runId } = run;
+  if (!ENDED.has(run.state)) {
     if (json) printJson(run);
+    if (run.state === 'parked') return EXIT.parked;
     say(`${style.yellow('waiting for approval')}: espalier approvals show ${runId}`);
     return EXIT.waitingForApproval;
   }
+  const { client } = await context.temporal();
   const { store } = await context.store();
   const report =
     run.report === undefined ? undefined : await saveReport(store, context.stateDir, runId, 'report', run.report);
@@ -114,6 +195,7 @@ export async function followRun(
     // Whatever the kind: a run that failed is exit code 1.
     printError(error, json);
     if (report !== undefined) say(`report: ${report}`);
+    say(style.dim(`go on from its finished steps and last checkpoint: espalier runs resume ${runId}`));
     return EXIT.failed;
   }
   if (json) printJson(outcome);

@@ -37,6 +37,29 @@ describe('the espalier command', function () {
     assert.equal((await espalier('run')).code, 2);
   });
 
+  it('answers a wrong command with JSON where JSON is asked for, wherever --json stands', async () => {
+    const cases: [args: string[], reason: RegExp][] = [
+      [['--json', 'deplyo'], /unknown command 'deplyo'/],
+      [['run', '--json'], /missing required argument 'pipeline'/],
+      [['runs', 'retry', 'some-run', '--json'], /missing required argument 'step'/],
+      [['run', 'x', '--on-failure', 'explode', '--json'], /Allowed choices are park, fail/],
+      [['runs', 'list', '--nope', '--json'], /unknown option '--nope'/],
+    ];
+    for (const [args, reason] of cases) {
+      const { code, stdout } = await espalier(...args);
+      assert.equal(code, 2, args.join(' '));
+      const { error } = JSON.parse(stdout) as { error: { kind: string; message: string; fix: string } };
+      assert.equal(error.kind, 'BadConfig');
+      assert.match(error.message, reason);
+      assert.match(error.fix, /--help/);
+    }
+    const plain = await espalier('deplyo');
+    assert.equal(plain.stdout, '');
+    const help = await espalier('runs', '--help', '--json');
+    assert.equal(help.code, 0);
+    assert.doesNotMatch(help.stdout, /"error"/);
+  });
+
   it('lists every mistake of a definition by path, as text and as JSON', async () => {
     const file = join(folder, 'wrong.json');
     await writeFile(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { applySettings } from '../../cli/definition.ts';
+import { applySettings, parseSettings } from '../../client/settings.ts';
 
 describe('--set', () => {
   const definition = { training: { epochs: 4 }, candidates: [{ id: 'one' }] };
@@ -13,7 +13,7 @@ describe('--set', () => {
   ];
   for (const [setting, expected] of cases) {
     it(`${setting} changes that value and no other`, () => {
-      assert.deepEqual(applySettings(definition, [setting]), expected);
+      assert.deepEqual(applySettings(definition, parseSettings([setting])), expected);
       assert.deepEqual(
         definition,
         { training: { epochs: 4 }, candidates: [{ id: 'one' }] },
@@ -24,7 +24,7 @@ describe('--set', () => {
 
   for (const setting of ['epochs', '=2', '__proto__.polluted=1', 'a..b=1', 'training.epochs.deep=1']) {
     it(`${setting} is refused`, () => {
-      assert.throws(() => applySettings(definition, [setting]), { kind: 'BadConfig' });
+      assert.throws(() => applySettings(definition, parseSettings([setting])), { kind: 'BadConfig' });
       assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
     });
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { connectTemporal, probeTemporal, temporalSettings } from '../../client/connection.ts';
 import { freePort } from '../support/temporal.ts';
 
@@ -32,6 +32,24 @@ describe('reaching Temporal', () => {
     try {
       await assert.rejects(connectTemporal({ TEMPORAL_ADDRESS: `127.0.0.1:${port}` }), { kind: 'TemporalUnavailable' });
     } finally {
+      server.close();
+    }
+  }).timeout(15_000);
+
+  it('says within two seconds that a server accepts and never answers', async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const begin = Date.now();
+    try {
+      await assert.rejects(connectTemporal({ TEMPORAL_ADDRESS: `127.0.0.1:${port}` }), {
+        kind: 'TemporalUnavailable',
+        message: /no answer within 1\.8 s/,
+      });
+      assert.ok(Date.now() - begin < 2300, `${Date.now() - begin} ms`);
+    } finally {
+      for (const socket of sockets) socket.destroy();
       server.close();
     }
   }).timeout(15_000);

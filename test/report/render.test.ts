@@ -43,6 +43,33 @@ assert.ok(
 );
 
 describe('the report', () => {
+  it('shows what operators decided about failed steps and which settings they changed, as text', () => {
+    const at = '2026-03-01T09:00:00.000Z';
+    const page = render({
+      ...sampleFacts,
+      resolutions: [
+        {
+          step: 'train',
+          action: 'retry',
+          settings: { 'training.learningRate': 0.00001 },
+          by: 'olga',
+          comment: '<b>too hot</b>',
+          error: 'loss is NaN at step 12',
+          at,
+        },
+        { step: 'monitor', action: 'skip', by: 'omar', comment: '', error: 'no schedule', at },
+      ],
+      changes: [{ path: 'training.learningRate', from: 0.00005, to: 0.00001, step: 'train', by: 'olga', at }],
+    });
+    const words = wordsOf(page);
+    assert.match(words, /Operator decisions/);
+    assert.match(words, /train loss is NaN at step 12 \S+ retry olga .*too hot/);
+    assert.match(words, /monitor no schedule \S+ skip omar/);
+    assert.match(words, /training\.learningRate 0\.00005 0\.00001 train olga/);
+    assert.ok(!page.includes('<b>too hot'), 'a comment is text');
+    assert.ok(!wordsOf(render(sampleFacts)).includes('Operator decisions'), 'a run without any shows none');
+  });
+
   it('shows every section of a finished run, in the reader’s order', () => {
     assert.deepEqual(sectionsOf(render(sampleFacts)), [
       'run',
@@ -69,6 +96,9 @@ describe('the report', () => {
       'Accuracy ✓ pass 89.4 % 84.4 % to 94.4 % 84.4 % at least 75.0 %',
       'Gain over the frozen probe ✓ pass 4.3 points −0.7 points to 9.9 points',
       'Labels flipped by harmless edits ! warn 11.3 %',
+      'minilm-l6 ✓ chosen 1 85.1 %',
+      'minilm-l6, frozen (probe) 2 85.1 %',
+      'minilm-l6, frozen (probe) – to be beaten what tuning must beat',
       'minilm-l3 – not chosen 5.7 points behind minilm-l6',
       'minilm-l12 ✗ dropped out optional, and its source could not be reached NetworkUnavailable: the hub could not be reached Way out: set HF_ENDPOINT to a mirror',
       'duplicate 5 empty-text 2',
@@ -81,6 +111,17 @@ describe('the report', () => {
     ]) {
       assert.ok(words.includes(expected), expected);
     }
+  });
+
+  it('says where the rest is of an evaluation of more labels than a page can show', () => {
+    assert.ok(data && evaluation);
+    const labels = Array.from({ length: 700 }, (_, index) => `label ${index}`);
+    const facts = { ...sampleFacts, data: { ...data, labels }, evaluation: { ...evaluation, confusion: [] } };
+    const words = wordsOf(render(facts));
+    const shown = evaluation.perLabel.length;
+    assert.match(words, new RegExp(`The ${shown} labels with the lowest F1 of 700, test split; all are in the`));
+    assert.match(words, /The confusion matrix of so many labels is in the evaluation artifact/);
+    assert.doesNotMatch(wordsOf(render(sampleFacts)), /lowest F1|of so many labels/);
   });
 
   it('gives the same bytes for the same facts', () => {

@@ -1,7 +1,7 @@
 /** Who decided what on which evidence, and what was deployed. */
-import type { ApprovalRecord } from '../../contract.ts';
+import type { ApprovalRecord, ResolutionRecord, RunFacts, SettingChange } from '../../contract.ts';
 import { digest, percent, time } from '../format.ts';
-import { badge, facts, html, table } from '../html.ts';
+import { badge, facts, html, table, type Content } from '../html.ts';
 import type { Section } from '../page.ts';
 
 export const approvalsSection: Section = {
@@ -27,9 +27,43 @@ export const approvalsSection: Section = {
               ],
               run.approvals,
             )
-      }`;
+      }${operatorDecisions(run)}`;
   },
 };
+
+/** What people did about steps that had failed, and which settings are no longer the definition's: part of the evidence. */
+function operatorDecisions({ resolutions = [], changes = [] }: RunFacts): Content {
+  if (resolutions.length === 0) return '';
+  const changed = table(
+    'Settings that are no longer as the definition has them',
+    [
+      { title: 'Setting', cell: (one: SettingChange) => html`<code>${one.path}</code>` },
+      { title: 'From', numeric: true, cell: (one) => written(one.from) },
+      { title: 'To', numeric: true, cell: (one) => written(one.to) },
+      { title: 'From step', cell: (one) => one.step },
+      { title: 'By', cell: (one) => one.by },
+    ],
+    changes,
+  );
+  return html`<h3>Operator decisions</h3>
+    ${table(
+      'What was decided about steps that had failed',
+      [
+        { title: 'Step', cell: (one: ResolutionRecord) => one.step },
+        { title: 'It had failed with', cell: (one) => one.error },
+        { title: 'Decision', cell: (one) => badge(one.action === 'retry' ? 'neutral' : 'care', one.action) },
+        { title: 'By', cell: (one) => one.by },
+        { title: 'At', cell: (one) => time(one.at) },
+        { title: 'Comment', cell: (one) => one.comment },
+      ],
+      resolutions,
+    )}
+    ${changes.length === 0 ? '' : changed}`;
+}
+
+function written(value: unknown): string {
+  return value === null ? 'nothing' : JSON.stringify(value);
+}
 
 export const deploymentSection: Section = {
   id: 'deployment',
