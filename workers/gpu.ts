@@ -1,5 +1,9 @@
-/** The process that trains: one slot, so one training a device (CUDA_VISIBLE_DEVICES names it; without a GPU, the CPU). */
+/** The process that trains: one slot a device, and without one a single slot on the CPU. */
 import { TASK_QUEUES } from '../workflows/messages.ts';
+import { openDevices } from './devices.ts';
 import { runWorkerProcess } from './process.ts';
 
-await runWorkerProcess('gpu', [{ taskQueue: TASK_QUEUES.gpu, slots: 1 }]);
+await runWorkerProcess('gpu', async () => {
+  const devices = await openDevices(process.env);
+  return { queues: [{ taskQueue: TASK_QUEUES.gpu, slots: devices.slots }], devices };
+});

@@ -1,9 +1,14 @@
 /** The life of a worker process: quiet structured logs, a clean stop on the first signal, and a crash that says so. */
-import { DefaultLogger, Runtime, type LogEntry } from '@temporalio/worker';
+import { DefaultLogger, GracefulShutdownPeriodExpiredError, Runtime, type LogEntry } from '@temporalio/worker';
 import { EspalierError } from '../artifacts/errors.ts';
+import type { DevicePool } from './devices.ts';
 import { createWorkerProcess, type QueueRole } from './worker.ts';
 
-export async function runWorkerProcess(name: string, queues: readonly QueueRole[]): Promise<void> {
+/** `setUp` gives the queues to poll, and the devices of a process that trains. */
+export async function runWorkerProcess(
+  name: string,
+  setUp: () => Promise<{ readonly queues: readonly QueueRole[]; readonly devices?: DevicePool }>,
+): Promise<void> {
   const write = (entry: Record<string, unknown>): void => {
     process.stderr.write(
       `${JSON.stringify({ at: new Date().toISOString(), worker: name, pid: process.pid, ...entry })}\n`,
@@ -16,9 +21,17 @@ export async function runWorkerProcess(name: string, queues: readonly QueueRole[
     ),
   });
   try {
-    const workers = await createWorkerProcess(process.env, queues);
+    const { queues, devices } = await setUp();
+    const workers = await createWorkerProcess(process.env, queues, devices);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => workers.shutdown());
-    write({ level: 'INFO', message: 'ready', queues: queues.map(({ taskQueue }) => taskQueue) });
+    const { ESPALIER_BUILD_ID: build } = process.env;
+    write({
+      level: 'INFO',
+      message: 'ready',
+      queues: queues.map(({ taskQueue }) => taskQueue),
+      build,
+      devices: devices?.names,
+    });
     await workers.run();
     write({ level: 'INFO', message: 'stopped' });
   } catch (error) {
@@ -28,6 +41,8 @@ export async function runWorkerProcess(name: string, queues: readonly QueueRole[
         : { message: error instanceof Error ? error.stack : String(error) };
     write({ level: 'ERROR', message: 'worker failed', error: record });
     process.exitCode = 1;
+    // What would not end in time holds the process: its step is another worker's by now.
+    if (error instanceof GracefulShutdownPeriodExpiredError) process.exit();
   }
 }
 

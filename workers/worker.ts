@@ -2,14 +2,18 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Connection } from '@temporalio/client';
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import type { ActivityServices } from '../activities/step.ts';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Devices } from '../activities/devices.ts';
 import { createActivities } from '../activities/index.ts';
+import type { ActivityServices } from '../activities/step.ts';
+import { EspalierError } from '../artifacts/errors.ts';
 import { openStore } from '../artifacts/open.ts';
+import { collectUploads } from '../artifacts/upload.ts';
 import { connectTemporal, type Environment } from '../client/connection.ts';
 import { trainerPython } from '../infra/tools.ts';
 import { PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE } from '../workflows/messages.ts';
 import { temporalScheduler } from './scheduler.ts';
+import { clearDeadWorkFolders, openWorkFolder } from './work-folder.ts';
 
 export interface WorkerProcess {
   /** Resolves when every worker has stopped, by `shutdown` or a signal. */
@@ -24,19 +28,26 @@ export interface QueueRole {
   readonly workflows?: boolean;
 }
 
-/** A step gets this long to leave a checkpoint when its worker is asked to stop. */
-const SHUTDOWN_GRACE = '15s';
-
-export async function createWorkerProcess(env: Environment, queues: readonly QueueRole[]): Promise<WorkerProcess> {
+export async function createWorkerProcess(
+  env: Environment,
+  queues: readonly QueueRole[],
+  devices?: Devices,
+): Promise<WorkerProcess> {
+  // What can be wrong without anybody's help is found before anything is opened.
+  const [life, python] = [workerLife(env), trainerPython(env)];
   const temporal = await connectTemporal(env);
   const { client, namespace } = temporal;
   const connection = await NativeConnection.connect(temporal.connectionOptions);
   await ensureSearchAttributes(client.connection as Connection, namespace);
-  const { store, pointers, close: closeStore } = await openStore(env);
+  const { store, pointers, objects, close: closeStore } = await openStore(env);
+  await clearDeadWorkFolders();
+  const workFolder = openWorkFolder();
   const services: ActivityServices = {
     store,
     pointers,
-    python: trainerPython(env),
+    python,
+    workRoot: workFolder.path,
+    ...(devices === undefined ? {} : { devices }),
     ...(env['ESPALIER_SERVING_URL'] === undefined ? {} : { servingUrl: env['ESPALIER_SERVING_URL'] }),
   };
   const activities = createActivities(services, temporalScheduler(client));
@@ -48,26 +59,77 @@ export async function createWorkerProcess(env: Environment, queues: readonly Que
         taskQueue,
         activities,
         maxConcurrentActivityTaskExecutions: slots,
-        shutdownGraceTime: SHUTDOWN_GRACE,
-        // The SDK holds heartbeats back for up to 60 s, and a cancellation only comes with the answer to one: a training
-        // must be gone 5 s after it was cancelled.
-        maxHeartbeatThrottleInterval: '1s',
-        defaultHeartbeatThrottleInterval: '1s',
+        ...life,
         ...(workflows === true ? workflowSource() : {}),
       }),
     ),
   );
+  const shutdown = (): void =>
+    workers.filter((worker) => worker.getState() === 'RUNNING').forEach((worker) => worker.shutdown());
   return {
     async run() {
+      const collecting = new AbortController();
+      const collected = collectUploads(objects, { signal: collecting.signal }).catch((error: unknown) => {
+        if (!collecting.signal.aborted) Runtime.instance().logger.warn('old uploads are not collected', { error });
+      });
       try {
-        await Promise.all(workers.map((worker) => worker.run()));
+        // One that breaks takes the others down in order: a process that serves half its queues helps nobody.
+        const ends = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
+        for (const end of ends) if (end.status === 'rejected') throw end.reason;
       } finally {
+        collecting.abort();
+        await collected;
         await temporal.close();
         closeStore();
-        await connection.close();
+        workFolder.remove();
+        await connection.close().catch(() => {}); // still in use by a worker that was given up
       }
     },
-    shutdown: () => workers.filter((worker) => worker.getState() === 'RUNNING').forEach((worker) => worker.shutdown()),
+    shutdown,
+  };
+}
+
+/** How a worker hears of cancellations, how it stops, and which runs it serves. */
+export function workerLife(env: Environment): Partial<WorkerOptions> {
+  return {
+    // The SDK holds heartbeats back for up to 60 s, and a cancellation only comes with the answer to one: a training
+    // must be gone 5 s after it was cancelled.
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+    // Asked to stop, a worker polls no more, gives steps that are about to end half a second for it, and then tells the
+    // others, by their signal, to leave a checkpoint. That must be soon: the time that whoever stops us allows (30 s in
+    // Kubernetes) is running already. What has not ended by the second limit is left to another worker.
+    shutdownGraceTime: '500ms',
+    shutdownForceTime: '27s',
+    ...workerVersion(env),
+  };
+}
+
+/**
+ * Versioned when `ESPALIER_BUILD_ID` is set: a run stays with the build that it began on, and new runs begin on the one
+ * that is current in Temporal. Throws BadConfig for a name that Temporal would not take.
+ */
+function workerVersion(env: Environment): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const [buildId, deploymentName = 'espalier'] = [env['ESPALIER_BUILD_ID'], env['ESPALIER_DEPLOYMENT_NAME']];
+  if (!buildId) {
+    if (!env['ESPALIER_DEPLOYMENT_NAME']) return {};
+    throw new EspalierError('BadConfig', 'ESPALIER_DEPLOYMENT_NAME is set and ESPALIER_BUILD_ID is not', {
+      where: 'ESPALIER_BUILD_ID',
+      fix: 'set both, for workers with versions, or neither',
+    });
+  }
+  if (!/^[^.:]+$/.test(deploymentName)) {
+    throw new EspalierError('BadConfig', `ESPALIER_DEPLOYMENT_NAME is '${deploymentName}'`, {
+      where: 'ESPALIER_DEPLOYMENT_NAME',
+      fix: 'choose a name without dots and colons: Temporal separates it from the build id by one',
+    });
+  }
+  return {
+    workerDeploymentOptions: {
+      useWorkerVersioning: true,
+      version: { deploymentName, buildId },
+      defaultVersioningBehavior: 'PINNED',
+    },
   };
 }
 

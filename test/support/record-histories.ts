@@ -1,0 +1,196 @@
+/**
+ * Records what runs leave in Temporal, for test/histories/replay.test.ts: each kind of run once, with activities that answer
+ * at once. Done for every release, and kept: a run that began on that release must go on under every later one.
+ *
+ *   npm run histories [version]
+ */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import type { Activities } from '../../activities/contract.ts';
+import { decide } from '../../client/approvals.ts';
+import { connectTemporal } from '../../client/connection.ts';
+import { cancelRun } from '../../client/runs.ts';
+import { startRun } from '../../client/start-run.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import { startTemporal } from '../../infra/embedded/temporal.ts';
+import { freePort } from '../../infra/embedded/gateway.ts';
+import { findTool } from '../../infra/tools.ts';
+import { TASK_QUEUES } from '../../workflows/messages.ts';
+import { approveRun, fakeActivities, ref, runInput, untilRun, withWorkers } from './workflow.ts';
+
+interface Scenario {
+  readonly overrides?: (real: Activities) => Partial<Activities>;
+  /** Until the run has ended. */
+  readonly drive: (client: Client, runId: string) => Promise<void>;
+}
+
+const failure = (kind: string, message: string): ApplicationFailure =>
+  ApplicationFailure.create({
+    message,
+    type: kind,
+    nonRetryable: true,
+    details: [{ kind, message, where: 'here', fix: 'do otherwise', retryable: false }],
+  });
+
+/** The training fails the first time. */
+const divergesOnce = (real: Activities): Partial<Activities> => {
+  let calls = 0;
+  return {
+    trainModel: (call) =>
+      calls++ === 0 ? Promise.reject(failure('Diverged', 'the loss is NaN')) : real.trainModel(call),
+  };
+};
+
+async function untilEnded(client: Client, runId: string): Promise<void> {
+  await client.workflow
+    .getHandle(runId)
+    .result()
+    .catch(() => {}); // failed and cancelled runs have histories, too
+}
+
+async function approveBoth(client: Client, runId: string): Promise<void> {
+  await approveRun(client, runId, 'review', 'lena');
+  await approveRun(client, runId, 'release', 'omar');
+  await untilEnded(client, runId);
+}
+
+async function resolveTraining(client: Client, runId: string, resolution: object): Promise<void> {
+  await approveRun(client, runId, 'review', 'lena');
+  await untilRun(client, runId, ({ state }) => state === 'parked');
+  const args: [object] = [{ step: 'train', by: 'olga', comment: '', ...resolution }];
+  const send = (): Promise<boolean> =>
+    client.workflow
+      .getHandle(runId)
+      .executeUpdate('resolve', { args })
+      .then(
+        () => true,
+        () => false, // just moving on
+      );
+  while (!(await send())) await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  deployed: { drive: approveBoth },
+  rejected: {
+    async drive(client, runId) {
+      await approveRun(client, runId, 'review', 'lena');
+      const run = await untilRun(client, runId, ({ approvals }) => approvals[1]?.state === 'open');
+      const evidenceDigest = run.approvals[1]?.evidence?.digest ?? digestJson('none');
+      const vote = { approval: 'release', decision: 'reject', approver: 'omar', comment: 'not now' } as const;
+      await decide(client, runId, { ...vote, evidenceDigest });
+      await untilEnded(client, runId);
+    },
+  },
+  'gates-failed': {
+    overrides: (real) => ({
+      judgeGates: async (call) => ({ ...(await real.judgeGates(call)), output: { verdict: 'fail', gates: [] } }),
+    }),
+    async drive(client, runId) {
+      await approveRun(client, runId, 'review', 'lena');
+      await untilEnded(client, runId);
+    },
+  },
+  'cancelled-while-waiting': {
+    async drive(client, runId) {
+      await untilRun(client, runId, ({ state }) => state === 'waiting-for-approval');
+      await cancelRun(client, runId);
+      await untilEnded(client, runId);
+    },
+  },
+  'candidate-dropped': {
+    overrides: (real) => ({
+      importModel: (call) =>
+        call.stepId === 'import:one'
+          ? Promise.reject(failure('UnsafeModel', 'it is a pickle'))
+          : real.importModel(call),
+    }),
+    drive: approveBoth,
+  },
+  'parked-and-retried': {
+    overrides: divergesOnce,
+    async drive(client, runId) {
+      await resolveTraining(client, runId, { action: 'retry', settings: { 'training.learningRate': 1e-5 } });
+      await approveRun(client, runId, 'release', 'omar');
+      await untilEnded(client, runId);
+    },
+  },
+  'parked-and-aborted': {
+    overrides: divergesOnce,
+    async drive(client, runId) {
+      await resolveTraining(client, runId, { action: 'abort' });
+      await untilEnded(client, runId);
+    },
+  },
+};
+
+/** The monitor's check, which starts a run of its own when the model has drifted. */
+async function recordDriftCheck(client: Client, address: string): Promise<string> {
+  const { activities } = fakeActivities({
+    checkDrift: () => Promise.resolve({ bundle: digestJson('bundle'), startRun: ref('input') } as never),
+    readRunInput: () => Promise.resolve(runInput() as never),
+  });
+  return withWorkers(address, activities, async () => {
+    const workflowId = 'drift-check';
+    await client.workflow.execute('watchModel', {
+      workflowId,
+      taskQueue: TASK_QUEUES.orchestration,
+      args: [{ model: 'm' }],
+    });
+    return historyOf(client, workflowId);
+  });
+}
+
+async function historyOf(client: Client, workflowId: string): Promise<string> {
+  return historyToJSON(await client.workflow.getHandle(workflowId).fetchHistory());
+}
+
+/** One event a line, without what says where it was recorded: replay needs neither who served a task nor what threw. */
+function withoutPlaces(history: string): string {
+  const { events } = JSON.parse(history, (name, value: unknown) => {
+    if (name === 'identity' || name === 'stackTrace') return '';
+    const { kind } = (value ?? {}) as { kind?: unknown };
+    return name === 'taskQueue' && kind === 'TASK_QUEUE_KIND_STICKY' ? { kind, name: 'sticky' } : value;
+  }) as { events: unknown[] };
+  return `{"events":[\n${events.map((event) => JSON.stringify(event)).join(',\n')}\n]}\n`;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+const folder = join(root, 'test/histories', process.argv[2] ?? version);
+const state = await mkdtemp(join(tmpdir(), 'espalier-histories-'));
+const server = await startTemporal({
+  binary: findTool('temporal'),
+  dataFile: join(state, 'temporal.db'),
+  logFile: join(state, 'temporal.log'),
+  port: await freePort(),
+  uiPort: await freePort(),
+  searchAttributes: { EspalierPipeline: 'Keyword', EspalierState: 'Keyword' },
+});
+const { client, close } = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
+try {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const keep = (name: string, history: string): Promise<void> =>
+    writeFile(join(folder, `${name}.json`), withoutPlaces(history));
+  for (const [name, { overrides, drive }] of Object.entries(SCENARIOS)) {
+    const { activities } = fakeActivities();
+    await withWorkers(server.address, { ...activities, ...overrides?.(activities) }, async () => {
+      const runId = `history-${name}`;
+      await startRun(client, { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      await drive(client, runId);
+      await keep(name, await historyOf(client, runId));
+    });
+    console.log(`${name} recorded`);
+  }
+  await keep('drift-check', await recordDriftCheck(client, server.address));
+  console.log(`drift-check recorded; all of it in ${folder}`);
+} finally {
+  await close();
+  await server.stop();
+  await rm(state, { recursive: true, force: true });
+}
