@@ -35,6 +35,18 @@ export interface Progress {
   readonly total?: number;
   readonly etaSeconds?: number;
   readonly note?: string;
+  /** Of a step that counts its tries itself: which one this is. */
+  readonly attempt?: number;
+  readonly epoch?: number;
+  readonly loss?: number;
+  readonly learningRate?: number;
+  readonly samplesPerSecond?: number;
+  readonly gpuMemoryMb?: number;
+  /** 0–1. */
+  readonly gpuUtilisation?: number;
+  /** The newest checkpoint that is safe in the store. */
+  readonly lastCheckpointStep?: number;
+  readonly lastCheckpointAt?: string;
 }
 
 // ───────────────────────────── data ─────────────────────────────
@@ -241,13 +253,19 @@ export interface RankCandidatesInput {
   readonly selection: Pipeline['selection'];
 }
 export interface RankedCandidate {
+  /** The encoder's, or for its frozen probe `<encoder>, frozen (probe)`. */
   readonly id: string;
+  /** The candidate of the definition that this is a form of. */
+  readonly encoder: string;
+  /** `tune`: the encoder goes on to training. `frozen`: its linear probe stands for it as it is. */
+  readonly form: 'tune' | 'frozen';
   readonly rank: number | null;
   readonly eligible: boolean;
   /** One sentence each: why it won or lost. */
   readonly reasons: readonly string[];
 }
 export interface Selection {
+  /** The encoder to tune. */
   readonly winner: string;
   readonly ranking: readonly RankedCandidate[];
   /** The rule in words, with its numbers. */
@@ -284,6 +302,22 @@ export interface TrainedModel {
     readonly threads: number;
     readonly versions: Readonly<Record<string, string>>;
   };
+  // The rest is missing in results recorded before it was known.
+  /** What went otherwise than planned and was dealt with: a checkpoint passed over, memory that ran out. */
+  readonly warnings?: readonly string[];
+  /** What every attempt wrote, in order; of one that was killed, what it had written by its last checkpoint or minute. */
+  readonly logs?: readonly AttemptLog[];
+  /** How often memory ran out and the micro-batch was halved. */
+  readonly oomRetries?: number;
+  /** Rows that went through the model at once, in the end. */
+  readonly microBatch?: number;
+  /** Whether an undisturbed training on this hardware would end in the same bytes; if not, why. */
+  readonly exact?: { readonly value: boolean; readonly reasons: readonly string[] };
+}
+export interface AttemptLog {
+  readonly runId: string;
+  readonly attempt: number;
+  readonly log: ArtifactRef;
 }
 export interface TrainingHistory {
   readonly steps: readonly {
@@ -336,8 +370,9 @@ export interface Evaluation {
   readonly baselineAccuracy: Score;
   readonly trainAccuracy: Score;
   readonly validationAccuracy: Score;
+  /** In label order; of more than 500 labels the 500 with the lowest F1. */
   readonly perLabel: readonly LabelScore[];
-  /** Rows = true label, columns = predicted, test split, label order. */
+  /** Rows = true label, columns = predicted, test split, label order; empty above 100 labels (see `details`). */
   readonly confusion: readonly (readonly number[])[];
   readonly latency: Latency;
   readonly hardware: Hardware;
@@ -349,7 +384,7 @@ export interface Evaluation {
     readonly predicted: string;
     readonly probability: number;
   }[];
-  /** JSON with everything above and all predictions. */
+  /** JSON with everything above, whole, and all predictions. */
   readonly details: ArtifactRef;
   /** Tree `reference.json` + `embeddings.f32` + `probabilities.f32`: the test split's outputs, what drift is measured against. */
   readonly reference: ArtifactRef;
@@ -358,6 +393,8 @@ export interface Evaluation {
 export interface JudgeGatesInput {
   readonly measures: Evaluation['measures'];
   readonly gates: GatesSpec;
+  /** Missing in inputs recorded before it counted. */
+  readonly method?: TrainingSpec['method'];
 }
 export interface GateResult {
   readonly name: GateName;
@@ -399,6 +436,29 @@ export interface StepFact {
   readonly finishedAt?: string;
 }
 
+/** What a person decided about a step that had failed. */
+export interface ResolutionRecord {
+  readonly step: string;
+  readonly action: 'retry' | 'skip' | 'abort';
+  /** With `retry`: new values by dotted path of the definition. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly by: string;
+  readonly comment: string;
+  /** What the step had failed with. */
+  readonly error?: string;
+  readonly at: string;
+}
+
+/** A setting that is no longer as the definition has it, from the step on that it was changed at. */
+export interface SettingChange {
+  readonly path: string;
+  readonly from: unknown;
+  readonly to: unknown;
+  readonly step: string;
+  readonly by: string;
+  readonly at: string;
+}
+
 /** All that is known of a run so far: the report is a pure function of this. Fields fill up as the run goes on. */
 export interface RunFacts {
   readonly run: {
@@ -408,9 +468,12 @@ export interface RunFacts {
     readonly startedAt: string;
     readonly trigger: 'user' | 'drift' | 'schedule';
   };
+  /** As it holds now: the definition with `changes`. */
   readonly pipeline: Pipeline;
   readonly definition: ArtifactRef;
   readonly steps: readonly StepFact[];
+  readonly resolutions?: readonly ResolutionRecord[];
+  readonly changes?: readonly SettingChange[];
   readonly data?: DatasetSummary;
   readonly privacy?: PrivacySummary;
   readonly candidates?: readonly CandidateOutcome[];

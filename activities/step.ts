@@ -7,13 +7,14 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { digestJson } from '../artifacts/digest.ts';
-import { EspalierError, ERROR_KINDS, type ErrorKind } from '../artifacts/errors.ts';
+import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Progress, StepCall, StepResult } from './contract.ts';
+import type { Devices } from './devices.ts';
 
 /** What every activity may use. Made once a worker. */
 export interface ActivityServices {
@@ -23,6 +24,10 @@ export interface ActivityServices {
   readonly python: { readonly executable: string; readonly packages: string };
   /** Base URL of a model server that follows the registry, if there is one. */
   readonly servingUrl?: string;
+  /** The accelerators of a worker that trains. */
+  readonly devices?: Devices;
+  /** Where steps make their folders; the system's temporary folder otherwise. */
+  readonly workRoot?: string;
 }
 
 export interface StepContext extends ActivityServices {
@@ -37,6 +42,8 @@ export interface StepContext extends ActivityServices {
   readonly signal: AbortSignal;
   /** An empty folder of this attempt, removed when the step ends. */
   readonly workDir: string;
+  /** false: what other runs computed, finished or not, must not be used. */
+  readonly reuse: boolean;
   progress(progress: Progress): void;
 }
 
@@ -45,6 +52,8 @@ export interface StepDefinition<Input, Output> {
   readonly type: string;
   /** Raised whenever the code would give another result for the same input. */
   readonly version: number;
+  /** What of the input decides the result, where that is not all of it: only this is in the key. */
+  identity?(input: Input): unknown;
   /** What else decides the result: the hardware of a latency measurement, the commit that a branch stands at. */
   environment?(input: Input, services: ActivityServices): Promise<unknown>;
   run(input: Input, context: StepContext): Promise<Output>;
@@ -79,6 +88,11 @@ export function stepKey(type: string, version: number, input: unknown, environme
   return digestJson({ type, version, input: keyParts(input), environment: environment ?? null });
 }
 
+/** The part of a step's input that its key is made of. */
+export function stepIdentity<Input>(step: Pick<StepDefinition<Input, unknown>, 'identity'>, input: Input): unknown {
+  return step.identity === undefined ? input : step.identity(input);
+}
+
 export function stepActivity<Input, Output>(
   step: StepDefinition<Input, Output>,
   services: ActivityServices,
@@ -88,14 +102,15 @@ export function stepActivity<Input, Output>(
     const beat = heart(context);
     try {
       const environment = (await step.environment?.(call.input, services)) ?? null;
-      const key = stepKey(step.type, step.version, call.input, environment);
+      const identity = stepIdentity(step, call.input);
+      const key = stepKey(step.type, step.version, identity, environment);
       const recordKey = `steps/${key.slice('sha256:'.length)}`;
       if (call.reuse) {
         const found = await services.pointers.read<StepRecord<Output>>(recordKey);
         if (found !== undefined) return asResult(found.value, found.value.computedBy !== call.runId);
       }
       const startedAt = new Date().toISOString();
-      const folder = lazyFolder();
+      const folder = lazyFolder(services.workRoot);
       try {
         const output = await step.run(call.input, {
           ...services,
@@ -108,6 +123,7 @@ export function stepActivity<Input, Output>(
           get workDir() {
             return folder.path();
           },
+          reuse: call.reuse,
           progress: beat.progress,
         });
         const record: StepRecord<Output> = {
@@ -116,7 +132,7 @@ export function stepActivity<Input, Output>(
           codeVersion: step.version,
           stepId: call.stepId,
           key,
-          input: keyParts(call.input),
+          input: keyParts(identity),
           environment,
           output,
           computedBy: call.runId,
@@ -129,7 +145,7 @@ export function stepActivity<Input, Output>(
         await folder.remove();
       }
     } catch (error) {
-      throw toFailure(error, call.stepId);
+      throw toFailure(error, call.stepId, context.info.attempt);
     } finally {
       beat.stop();
     }
@@ -151,6 +167,7 @@ async function keep<Output>(
       {
         where: record.stepId,
         fix: 'put the large part into an artifact and return its reference',
+        retryable: false, // the same result would be as large again
       },
     );
   }
@@ -168,20 +185,20 @@ function asResult<Output>(record: StepRecord<Output>, reused: boolean): StepResu
 }
 
 /** A folder made when first asked for: most small steps never do. */
-function lazyFolder(): { path(): string; remove(): Promise<void> } {
+function lazyFolder(root = tmpdir()): { path(): string; remove(): Promise<void> } {
   let made: string | undefined;
   return {
-    path: () => (made ??= mkdtempSync(join(tmpdir(), 'espalier-step-'))),
+    path: () => (made ??= mkdtempSync(join(root, 'espalier-step-'))),
     async remove() {
       if (made !== undefined) await rm(made, { recursive: true, force: true });
     },
   };
 }
 
-/** Beats every 2 s whatever the step does, and at once when it reports progress (the SDK throttles). */
-function heart(context: Context): { progress(progress: Progress): void; stop(): void } {
+/** Beats every second whatever the step does (a cancellation comes with the answer), and at once when it reports progress. */
+export function heart(context: Context): { progress(progress: Progress): void; stop(): void } {
   let last: Progress = { phase: 'starting' };
-  const timer = setInterval(() => context.heartbeat(last), 2000);
+  const timer = setInterval(() => context.heartbeat(last), 1000);
   return {
     progress(progress) {
       last = progress;
@@ -191,15 +208,23 @@ function heart(context: Context): { progress(progress: Progress): void; stop(): 
   };
 }
 
+/**
+ * Attempts after which an error of the step's own goes to a person, however retryable: lost workers alone never end a
+ * step (a training's attempts are unbounded), an error that comes again and again must.
+ */
+export const MAX_ATTEMPTS_WITH_ERROR = 20;
+
 /** Converts what a step threw into what Temporal understands: `type` is the error's kind, details[0] its record. */
-export function toFailure(error: unknown, where: string): Error {
+export function toFailure(error: unknown, where: string, attempt = 1): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   if (error instanceof Error && error.name === 'AbortError') return error;
   const known = error instanceof EspalierError ? error : asEspalierError(error, where);
   return ApplicationFailure.create({
     message: known.message,
     type: known.kind,
-    nonRetryable: !ERROR_KINDS[known.kind satisfies ErrorKind].retryable,
+    nonRetryable: !known.retryable || (attempt >= MAX_ATTEMPTS_WITH_ERROR && known.kind !== 'Preempted'),
+    // Nothing failed: the next attempt may begin at once, and nobody need be woken.
+    ...(known.kind === 'Preempted' ? { nextRetryDelay: '1s', category: ApplicationFailureCategory.BENIGN } : {}),
     details: [{ where, ...known.toRecord() }],
     cause: known,
   });

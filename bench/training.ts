@@ -9,7 +9,7 @@ import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { childEnvironment } from '../activities/training/process.ts';
+import { childEnvironment } from '../activities/training/launchers/local.ts';
 import { trainModel } from '../activities/training/train-model.ts';
 import type { TrainerJob } from '../activities/training/job.ts';
 import { pythonForTests } from '../test/support/python.ts';
@@ -27,7 +27,8 @@ const model = testData === undefined ? await tinyModel() : join(testData, 'model
 const data = await toyDataset(await temporaryFolder(), TRAIN_ROWS);
 const python = pythonForTests();
 const storage = await withStore();
-const training = trainingSpec({ epochs: 3, batchSize: 16, earlyStoppingPatience: 0, checkpointEverySeconds: 30 });
+const training = trainingSpec({ epochs: 3, batchSize: 16, earlyStoppingPatience: 0 });
+const { checkpoints: _, ...settings } = training;
 const weights = await storage.store.putTree(model, 'model');
 const dataset = await storage.store.putTree(data, 'data');
 
@@ -41,7 +42,7 @@ function jobIn(folder: string): TrainerJob {
     labels: LABELS,
     pooling: 'mean',
     maxLength: 64,
-    training,
+    training: settings,
     device: 'cpu',
   } as const;
   return { version: 1, id: 'bench', tasks: [task] };

@@ -11,7 +11,16 @@ const name = z
     'use 1–63 lower-case letters, digits and dashes, starting with a letter or digit',
   );
 const fraction = z.number().min(0).max(1);
-const duration = z.string().regex(/^[1-9][0-9]*(s|m|h|d)$/, "write a duration like '30s', '15m', '6h' or '7d'");
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const MAX_DAYS = 365;
+/** A timer of the orchestrator holds no more than some decades, and nobody waits for years on purpose. */
+const duration = z
+  .string()
+  .regex(/^[1-9][0-9]*(s|m|h|d)$/, { error: "write a duration like '30s', '15m', '6h' or '7d'", abort: true })
+  .refine(
+    (text) => Number(text.slice(0, -1)) * (UNIT_SECONDS[text.slice(-1)] ?? 1) <= MAX_DAYS * 86_400,
+    `is longer than a year: write at most '${MAX_DAYS}d'`,
+  );
 const role = z.string().regex(/^[a-z][a-z0-9-]*$/, "write a role like 'legal' or 'product-owner'");
 
 export const DataSchema = z.strictObject({
@@ -130,7 +139,21 @@ export const TrainingSchema = z.strictObject({
     .default(7),
   /** Stop after this many epochs without a better validation loss; 0 never stops early. The best epoch's weights are kept. */
   earlyStoppingPatience: z.int().min(0).default(2),
-  checkpointEverySeconds: z.number().positive().default(30),
+  /** When a training leaves a checkpoint and which are kept. Nothing here touches the result, so none of it is in a step's key. */
+  checkpoints: z
+    .strictObject({
+      /** `auto`: from what a checkpoint costs and how often machines fail (Young/Daly), between 30 s and 10 min. */
+      every: z.union([z.literal('auto'), duration]).default('auto'),
+      /** Also after this many optimizer steps, whichever comes first. */
+      everySteps: z.int().min(1).optional(),
+      /** The newest to keep. Two: for when the newest turns out damaged. */
+      keepLast: z.int().min(1).max(100).default(2),
+      /** Besides them, those with the lowest validation loss. */
+      keepBest: z.int().min(0).max(100).default(0),
+      /** What `auto` reckons with. 0.05: a machine that fails every 20 hours. */
+      failureRatePerHour: z.number().positive().max(3600).default(0.05),
+    })
+    .prefault({}),
   /** CPU threads of the training process; part of the record because it changes the last bits. */
   threads: z.int().min(1).max(256).default(1),
 });

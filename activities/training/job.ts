@@ -1,10 +1,12 @@
 /** The training process's contract as TypeScript sees it (docs/training-process.md): jobs in, events out. No I/O. */
 import { z } from 'zod';
-import { ERROR_KINDS, EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
+import { EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 
 export interface TrainTask {
   readonly verb: 'train';
+  /** text-classification when missing. */
+  readonly task?: 'text-classification' | 'image-classification' | 'causal-lm';
   /** Folder: `config.json`, `model.safetensors`, tokenizer files. */
   readonly model: string;
   /** JSON-lines files of rows `{text, label}`. */
@@ -13,13 +15,18 @@ export interface TrainTask {
   readonly labels: readonly string[];
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
-  readonly training: TrainingSpec;
+  readonly training: Omit<TrainingSpec, 'checkpoints'>;
   readonly device: 'auto' | 'cpu' | 'cuda';
   /** Folder that receives the checkpoint folders. */
   readonly checkpoints: string;
   readonly out: string;
   readonly resumeFrom?: string | null;
+  /** null: from what a checkpoint costs and `failureRatePerHour`. */
+  readonly checkpointEverySeconds?: number | null;
   readonly checkpointEverySteps?: number | null;
+  readonly failureRatePerHour?: number;
+  /** Cuts every batch into this many parts: less memory, the same effective batch. At most `training.batchSize`. */
+  readonly microBatchDivisor?: number;
 }
 export interface ExportEncoderTask {
   readonly verb: 'export-encoder';
@@ -61,8 +68,19 @@ const TrainerEventSchema = z.discriminatedUnion('type', [
     lr: z.number(),
     gradNorm: z.number(),
     samplesPerSecond: z.number(),
+    gpuMemoryMb: z.number().nullish(),
+    /** 0–1. */
+    gpuUtilisation: z.number().nullish(),
   }),
-  z.looseObject({ ...envelope, type: z.literal('eval'), split: z.string(), epoch: count, step: count }),
+  z.looseObject({
+    ...envelope,
+    type: z.literal('eval'),
+    split: z.string(),
+    epoch: count,
+    step: count,
+    /** Only at the end of an evaluation. */
+    loss: z.number().optional(),
+  }),
   z.looseObject({
     ...envelope,
     type: z.literal('checkpoint'),
@@ -70,6 +88,9 @@ const TrainerEventSchema = z.discriminatedUnion('type', [
     step: count,
     bytes: count,
     manifestSha256: z.string(),
+    /** What saving it cost, and the interval now in force. */
+    seconds: z.number().nullish(),
+    intervalSeconds: z.number().nullish(),
   }),
   z.looseObject({ ...envelope, type: z.literal('artifact'), task: count, verb: z.string() }),
   z.looseObject({ ...envelope, type: z.literal('warning'), message: z.string() }),
@@ -88,6 +109,8 @@ const TrainerEventSchema = z.discriminatedUnion('type', [
     message: z.string(),
     kind: z.string().nullish(),
     fix: z.string().nullish(),
+    /** With 71: the rows that were too many. */
+    microBatch: z.int().min(1).nullish(),
   }),
 ]);
 export type TrainerEvent = z.infer<typeof TrainerEventSchema>;
@@ -125,6 +148,8 @@ export const TrainResultSchema = z.looseObject({
   validationLoss: z.number(),
   validationAccuracy: z.number(),
   environment: z.object({ ...environment, versions: z.record(z.string(), z.string()) }),
+  /** Whether the process knows of anything that keeps the same job from ending in the same bytes again. */
+  exact: z.object({ value: z.boolean(), reasons: z.array(z.string()) }).optional(),
 });
 export const ExportEncoderResultSchema = z.looseObject({
   verb: z.literal('export-encoder'),
@@ -151,6 +176,10 @@ export const EXIT_KINDS: Readonly<Record<number, ErrorKind>> = {
   71: 'OutOfMemory',
   76: 'TrainerFailed',
 };
+const NARROWED: Readonly<Record<number, readonly ErrorKind[]>> = {
+  64: ['BadModel', 'UnsafeModel', 'MissingTool'],
+  70: ['DiskFull'],
+};
 export const EXIT_STOPPED = 75;
 
 /** How the process ended, as an error. `logTail` stands in where the process could not say anything itself. */
@@ -161,8 +190,9 @@ export function exitError(
   logTail: string,
 ): EspalierError {
   if (code !== null && event !== undefined && event.code === code) {
-    const narrowed =
-      code === 64 && event.kind != null && event.kind in ERROR_KINDS ? (event.kind as ErrorKind) : undefined;
+    // The process knows the cause better than its code says: BadModel for 64, DiskFull for 70.
+    const kinds = NARROWED[code] ?? [];
+    const narrowed = kinds.find((known) => known === event.kind);
     const kind = narrowed ?? EXIT_KINDS[code] ?? 'TrainerFailed';
     return new EspalierError(kind, event.message, event.fix == null ? {} : { fix: event.fix });
   }

@@ -1,29 +1,33 @@
 /**
- * Runs the training process (`python -m espalier_trainer`) under its contract (docs/training-process.md): scrubbed
- * environment, no network where the kernel lets us take it away, events on descriptor 3, an end in bounded time. The
- * promise settles only after the process is gone.
+ * Supervises the training process under its contract (docs/training-process.md): events on descriptor 3, an end in
+ * bounded time, an exit code that means something. The promise settles only after the process is gone.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { access, constants, mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { promisify } from 'node:util';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { EXIT_STOPPED, exitError, parseEvent, type TrainerEvent, type TrainerEventOf, type TrainerJob } from './job.ts';
+import type { Launcher, ProcessEnd, TrainerProcess } from './launchers/launcher.ts';
+import { localLauncher } from './launchers/local.ts';
+import { redact } from './logs.ts';
 
 export interface RunTrainingProcess {
   readonly job: TrainerJob;
   readonly python: { readonly executable: string; readonly packages: string };
-  /** Receives `job.json`, `process.log` and the process's home. */
+  /** Receives `job.json`, `process.log` (appended to) and the process's home. */
   readonly workDir: string;
   /** Aborted: SIGTERM at once, SIGKILL after `graceSeconds`. */
   readonly signal: AbortSignal;
   readonly onEvent?: (event: TrainerEvent) => void;
-  /** 4: with the kill and the reaping, a cancelled process is gone in under 5 s. */
+  /** How the process ended, whatever is made of it. */
+  readonly onEnd?: (end: ProcessEnd) => void;
+  /** 3: with the second until the worker hears of it, a cancelled process is gone in under 5 s. 20 when the worker stops. */
   readonly graceSeconds?: number;
   /** Longest silence (`alive` does not count) before the process counts as hung. */
   readonly stallSeconds?: number;
+  readonly launcher?: Launcher;
+  /** `CUDA_VISIBLE_DEVICES` of the process; as ours when missing. */
+  readonly visibleDevices?: string;
 }
 
 export type TrainingOutcome = { readonly log: string } & (
@@ -31,24 +35,17 @@ export type TrainingOutcome = { readonly log: string } & (
   | { readonly kind: 'stopped'; readonly step: number; readonly checkpoint: string | null }
 );
 
+export const LOG_NAME = 'process.log';
 /** Imports from a cold disk, loading and tokenising come before the first sign of progress. */
 const START_SECONDS = 300;
+/** The first step of a large model on few cores; nothing is known of its pace yet. */
+const FIRST_STEP_SECONDS = 900;
 /** A training step is seconds at most; one call of the exporter may take minutes on a large model. */
 const STALL_SECONDS = { train: 60, export: 900 };
 const STALL_MEDIANS = 20;
+/** For the last checkpoint; the rest of the 27 s that a stopping worker has is for its upload. */
+const SHUTDOWN_GRACE_SECONDS = 20;
 const LOG_TAIL_BYTES = 2000;
-
-/** All the process may know of its surroundings: no credentials, no proxies, no addresses. */
-const INHERITED = [
-  'PATH',
-  'LANG',
-  'LC_ALL',
-  'TZ',
-  'TMPDIR',
-  'LD_LIBRARY_PATH',
-  'CUDA_VISIBLE_DEVICES',
-  'NVIDIA_VISIBLE_DEVICES',
-];
 
 /**
  * Done, or stopped by the signal (or by somebody else's SIGTERM) with a checkpoint. Throws an EspalierError by the
@@ -56,129 +53,92 @@ const INHERITED = [
  * before anything began.
  */
 export async function runTrainingProcess(options: RunTrainingProcess): Promise<TrainingOutcome> {
-  const { job, python, workDir, signal } = options;
+  const { job, python, workDir, signal, launcher = localLauncher, visibleDevices } = options;
   signal.throwIfAborted();
-  await access(python.executable, constants.X_OK).catch((error: unknown) => {
-    throw cannotStart(python.executable, error);
+  const log = join(workDir, LOG_NAME);
+  const child = await launcher.start(job, {
+    python,
+    workDir,
+    log,
+    ...(visibleDevices === undefined ? {} : { visibleDevices }),
   });
-  const jobFile = join(workDir, 'job.json');
-  const log = join(workDir, 'process.log');
-  await mkdir(join(workDir, 'home'), { recursive: true });
-  await writeFile(jobFile, `${JSON.stringify(job, null, 1)}\n`);
-  const argv = [...(await networkNamespace()), python.executable, '-m', 'espalier_trainer', 'run', jobFile];
-  const logFile = await open(log, 'w');
-  try {
-    // The open standard input is the leash: its end tells the process that we are gone.
-    const child = spawn(argv[0] ?? '', argv.slice(1), {
-      cwd: workDir,
-      env: childEnvironment(process.env, options),
-      stdio: ['pipe', logFile.fd, logFile.fd, 'pipe'],
-    });
-    const end = await supervise(child, options);
-    if (end.failure !== undefined) throw end.failure;
-    if (end.code === 0 && end.done !== undefined) return { kind: 'done', results: end.done.results, log };
-    if (end.code === EXIT_STOPPED && end.stopped !== undefined) {
-      return { kind: 'stopped', step: end.stopped.step, checkpoint: end.stopped.checkpoint, log };
-    }
-    // Killed because it did not stop in time: that is the cancellation, not a fault of the trainer.
-    if (signal.aborted && end.code === null) return { kind: 'stopped', step: 0, checkpoint: null, log };
-    throw exitError(end.code, end.signal, end.error, await tail(log));
-  } finally {
-    await logFile.close();
+  const end = await supervise(child, options);
+  options.onEnd?.({ code: end.code, signal: end.signal });
+  if (end.failure !== undefined) throw end.failure;
+  if (end.code === 0 && end.done !== undefined) return { kind: 'done', results: end.done.results, log };
+  if (end.code === EXIT_STOPPED && end.stopped !== undefined) {
+    return { kind: 'stopped', step: end.stopped.step, checkpoint: end.stopped.checkpoint, log };
   }
+  // Killed because it did not stop in time: that is the cancellation, not a fault of the trainer.
+  if (signal.aborted && end.code === null) return { kind: 'stopped', step: 0, checkpoint: null, log };
+  throw exitError(end.code, end.signal, end.error, redact(await tail(log), process.env));
 }
 
-interface End {
-  code: number | null;
-  signal: string | null;
-  done?: TrainerEventOf<'done'>;
-  stopped?: TrainerEventOf<'stopped'>;
-  error?: TrainerEventOf<'error'>;
+interface End extends ProcessEnd {
+  readonly done?: TrainerEventOf<'done'>;
+  readonly stopped?: TrainerEventOf<'stopped'>;
+  readonly error?: TrainerEventOf<'error'>;
   /** Why we gave the process up. */
-  failure?: Error;
+  readonly failure?: Error;
 }
 
-/** From spawn to the exit: reads events, watches for silence, hands the signal on. */
-async function supervise(child: ChildProcess, options: RunTrainingProcess): Promise<End> {
-  const { signal, onEvent, graceSeconds = 4 } = options;
-  const end: End = { code: null, signal: null };
+/** From the start to the exit: reads events, watches for silence, hands the signal on. */
+async function supervise(child: TrainerProcess, options: RunTrainingProcess): Promise<End> {
+  const { signal, onEvent } = options;
+  const said: { -readonly [Name in 'done' | 'stopped' | 'error' | 'failure']?: End[Name] } = {};
   const fail = (failure: Error) => {
-    end.failure ??= failure;
-    child.kill('SIGKILL');
+    said.failure ??= failure;
+    child.kill();
   };
   const exports = options.job.tasks.some((task) => task.verb !== 'train');
   const watch = new StallWatch(options.stallSeconds ?? (exports ? STALL_SECONDS.export : STALL_SECONDS.train));
   const stallTimer = setInterval(() => {
     const silence = watch.stalledFor(Date.now());
-    if (silence === null) return;
-    fail(
-      new EspalierError(
-        'TrainerFailed',
-        `the training process made no progress for ${Math.round(silence)} s and was killed`,
-        {
-          fix: 'the next attempt resumes from the last checkpoint',
-        },
-      ),
-    );
+    if (silence === null || signal.aborted) return;
+    const message = `the training process made no progress for ${Math.round(silence)} s and was killed`;
+    fail(new EspalierError('TrainerFailed', message, { fix: 'the next attempt resumes from the last checkpoint' }));
   }, 1000);
 
   let killTimer: NodeJS.Timeout | undefined;
   const stop = () => {
-    child.kill('SIGTERM');
-    killTimer ??= setTimeout(() => child.kill('SIGKILL'), graceSeconds * 1000);
+    child.stop();
+    // A worker that stops (workers/worker.ts) has more patience than a person who cancels.
+    const stopping = (signal.reason as Error | undefined)?.message === 'WORKER_SHUTDOWN';
+    const { graceSeconds = stopping ? SHUTDOWN_GRACE_SECONDS : 3 } = options;
+    killTimer ??= setTimeout(() => child.kill(), graceSeconds * 1000);
   };
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
 
-  const lines = createInterface({ input: child.stdio[3] as Readable });
+  const lines = createInterface({ input: child.events });
   lines.on('line', (line) => {
     try {
       const event = parseEvent(line);
       if (event === undefined) return;
       watch.saw(event, Date.now());
-      if (event.type === 'done') end.done = event;
-      if (event.type === 'stopped') end.stopped = event;
-      if (event.type === 'error') end.error = event;
+      if (event.type === 'done') said.done = event;
+      if (event.type === 'stopped') said.stopped = event;
+      if (event.type === 'error') said.error = event;
       onEvent?.(event);
     } catch (error) {
       fail(error as Error);
     }
   });
-  child.stdin?.on('error', () => {}); // the leash of a process that is already gone
   try {
-    await new Promise<void>((resolve) => {
-      child.once('error', (error) => {
-        end.failure ??= cannotStart(options.python.executable, error);
-        if (child.pid === undefined) resolve();
-      });
-      child.once('close', (code, killedBy) => {
-        end.code = code;
-        end.signal = killedBy;
-        resolve();
-      });
-    });
+    return { ...(await child.ended), ...said };
   } finally {
     clearInterval(stallTimer);
     clearTimeout(killTimer);
     signal.removeEventListener('abort', stop);
     lines.close();
   }
-  return end;
-}
-
-function cannotStart(executable: string, cause: unknown): EspalierError {
-  return new EspalierError('MissingTool', `cannot start the training process: ${(cause as Error).message}`, {
-    where: executable,
-    fix: 'run `npm start` once: it makes the Python environment',
-    cause,
-  });
 }
 
 /** Notices a process that lives but does not move: silent for longer than `seconds` and 20 median steps. */
 export class StallWatch {
   readonly #seconds: number;
   #last = Date.now();
-  #moving = false;
+  #pace: 'starting' | 'ready' | 'stepping' = 'starting';
   #lastStep: number | undefined;
   readonly #gaps: number[] = [];
 
@@ -189,8 +149,13 @@ export class StallWatch {
   saw(event: Pick<TrainerEvent, 'type'>, nowMs: number): void {
     if (event.type === 'alive') return;
     this.#last = nowMs;
+    if (event.type === 'ready') {
+      // The first step has a length too: on a slow machine it is all that is known of the pace when the second begins.
+      this.#pace = 'ready';
+      this.#lastStep = nowMs;
+    }
     if (event.type !== 'step') return;
-    this.#moving = true;
+    this.#pace = 'stepping';
     if (this.#lastStep !== undefined) this.#gaps.push(nowMs - this.#lastStep);
     if (this.#gaps.length > 50) this.#gaps.shift();
     this.#lastStep = nowMs;
@@ -199,57 +164,20 @@ export class StallWatch {
   /** Seconds of silence once they are too many, else null. */
   stalledFor(nowMs: number): number | null {
     const median = this.#gaps.toSorted((a, b) => a - b)[this.#gaps.length >> 1] ?? 0;
-    const base = this.#moving ? this.#seconds : Math.max(this.#seconds, START_SECONDS);
+    const least = { starting: START_SECONDS, ready: FIRST_STEP_SECONDS, stepping: this.#seconds }[this.#pace];
     const silence = (nowMs - this.#last) / 1000;
-    return silence > Math.max(base, (STALL_MEDIANS * median) / 1000) ? silence : null;
+    return silence > Math.max(this.#seconds, least, (STALL_MEDIANS * median) / 1000) ? silence : null;
   }
 }
 
-/** The environment of the process, from ours by an allow-list. */
-export function childEnvironment(
-  ours: NodeJS.ProcessEnv,
-  { job, python, workDir }: Pick<RunTrainingProcess, 'job' | 'python' | 'workDir'>,
-): NodeJS.ProcessEnv {
-  const threads = Math.max(1, ...job.tasks.map((task) => (task.verb === 'train' ? task.training.threads : 1)));
-  return {
-    ...Object.fromEntries(INHERITED.flatMap((name) => (ours[name] === undefined ? [] : [[name, ours[name]]]))),
-    HOME: join(workDir, 'home'),
-    HF_HOME: join(workDir, 'home'),
-    HF_HUB_OFFLINE: '1',
-    HF_HUB_DISABLE_TELEMETRY: '1',
-    TOKENIZERS_PARALLELISM: 'false',
-    PYTHONPATH: python.packages,
-    PYTHONNOUSERSITE: '1',
-    PYTHONDONTWRITEBYTECODE: '1',
-    PYTHONHASHSEED: '0',
-    PYTHONUNBUFFERED: '1',
-    OMP_NUM_THREADS: String(threads),
-    CUBLAS_WORKSPACE_CONFIG: ':4096:8',
-  };
-}
-
-let namespace: Promise<readonly string[]> | undefined;
-
-/**
- * The command that runs another without any network, where this machine has one that works (util-linux `unshare`, as
- * root or with user namespaces); empty elsewhere, where the process's own guard stands alone. Probed once.
- */
-export function networkNamespace(): Promise<readonly string[]> {
-  namespace ??= (async () => {
-    if (process.platform !== 'linux') return [];
-    for (const flags of [['--net'], ['--user', '--map-current-user', '--net']]) {
-      const works = await promisify(execFile)('unshare', [...flags, '--', 'true'], { timeout: 5000 }).then(
-        () => true,
-        () => false,
-      );
-      if (works) return ['unshare', ...flags, '--'];
-    }
-    return [];
-  })();
-  return namespace;
-}
-
 async function tail(path: string): Promise<string> {
-  const bytes = await readFile(path);
-  return bytes.subarray(-LOG_TAIL_BYTES).toString('utf8').trim();
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const from = Math.max(0, size - LOG_TAIL_BYTES);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
+    return buffer.toString('utf8', 0, bytesRead).trim();
+  } finally {
+    await file.close();
+  }
 }

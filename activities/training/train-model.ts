@@ -1,174 +1,122 @@
 /** Step `training.train`: fine-tunes the chosen encoder, going on from the newest good checkpoint of earlier attempts. */
-import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EspalierError } from '../../artifacts/errors.ts';
+import { durationSeconds } from '../../pipelines/duration.ts';
 import type { TrainedModel, TrainModelInput } from '../contract.ts';
+import type { DeviceLease } from '../devices.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
-import { CheckpointLease, type Holder } from './checkpoints.ts';
-import { TrainResultSchema, type TrainerEvent, type TrainTask } from './job.ts';
-import { runTrainingProcess, type TrainingOutcome } from './process.ts';
-import { CheckpointUploads } from './upload.ts';
+import { Attempt, type Finished } from './attempt.ts';
+import { checkpointKey, CheckpointLease, RENEW_EVERY_MS } from './checkpoints.ts';
+import { microBatchOf } from './failures.ts';
+import { TrainResultSchema, type TrainTask } from './job.ts';
+import type { Launcher } from './launchers/launcher.ts';
+import { localLauncher } from './launchers/local.ts';
+import { throughOutage } from './upload.ts';
 
-export const trainModel: StepDefinition<TrainModelInput, TrainedModel> = {
-  type: 'training.train',
-  version: 1,
-  run: train,
-};
+/** A finished model is too dear to be lost to an outage of the store; after this the next attempt goes on from the checkpoint. */
+const RESULT_PATIENCE_MS = 15 * 60_000;
 
-/** Progress is shown at most this often; Temporal throttles what it sends further. */
-const PROGRESS_EVERY_MS = 200;
+export interface TrainStepOptions {
+  readonly launcher?: Launcher;
+  readonly renewEveryMs?: number;
+}
 
-async function train(input: TrainModelInput, context: StepContext): Promise<TrainedModel> {
-  const { store, pointers, workDir, signal, runId, attempt, key } = context;
+export function trainStep(options: TrainStepOptions = {}): StepDefinition<TrainModelInput, TrainedModel> {
+  return {
+    type: 'training.train',
+    version: 2,
+    /** When checkpoints are taken and which are kept does not touch the result. */
+    identity(input) {
+      const { checkpoints: _, ...training } = input.training;
+      return { ...input, training };
+    },
+    run: (input, context) => train(input, context, options),
+  };
+}
+
+export const trainModel = trainStep();
+
+/** Fetches what the training reads, then borrows a device for as long as it trains. */
+async function train(input: TrainModelInput, context: StepContext, options: TrainStepOptions): Promise<TrainedModel> {
+  const { store, workDir, signal, attempt } = context;
   const [model, data] = [join(workDir, 'weights'), join(workDir, 'data')];
-  context.progress({ phase: 'fetching model and data' });
+  context.progress({ phase: 'fetching model and data', attempt });
   await store.checkout(input.weights, model, { signal });
   await store.checkout(input.dataset, data, { signal });
-  const lease = await CheckpointLease.take(pointers, key, { runId, attempt });
+  const onWait = (holders: string): void => context.progress({ phase: 'waiting for a device', attempt, note: holders });
+  const device = await context.devices?.acquire({ signal, onWait });
   try {
-    const task: TrainTask = {
-      verb: 'train',
-      model,
-      train: join(data, 'train.jsonl'),
-      validation: join(data, 'validation.jsonl'),
-      labels: input.labels,
-      pooling: input.pooling,
-      maxLength: input.maxLength,
-      training: input.training,
-      device: 'auto',
-      checkpoints: join(workDir, 'checkpoints'),
-      out: join(workDir, 'out'),
-    };
-    const trying = new Attempt(context, lease);
-    return await keep(await trying.run(task), context, lease, trying.notes);
+    return await trainOn(device, model, data, input, context, options);
   } finally {
-    await lease.release().catch(() => {}); // it expires by itself; the step's own end matters more
+    device?.release();
   }
 }
 
-/** One attempt: tries the checkpoints from the newest on, then the beginning. */
-class Attempt {
-  readonly notes: string[] = [];
-  readonly #context: StepContext;
-  readonly #lease: CheckpointLease;
-  readonly #uploads: CheckpointUploads;
-  /** Aborted when a later attempt of this run took over: we are the zombie. */
-  readonly #superseded = new AbortController();
-  #publishing = true;
-  #recorded: Promise<void> = Promise.resolve();
-  #first: { step: number; atMs: number } | undefined;
-  #shownAtMs = 0;
-
-  constructor(context: StepContext, lease: CheckpointLease) {
-    this.#context = context;
-    this.#lease = lease;
-    this.#uploads = new CheckpointUploads({
-      store: ({ path, step }) => context.store.putTree(path, `checkpoint-${step}`),
-      publish: async (step, tree) => {
-        const newHolder = this.#publishing ? await lease.publish({ step, tree }) : undefined;
-        if (newHolder !== undefined) this.#takenOver(newHolder);
-      },
-      onProblem: (message) => this.#note(message),
-    });
-  }
-
-  async run(task: TrainTask): Promise<Extract<TrainingOutcome, { kind: 'done' }>> {
-    for (const [index, saved] of this.#lease.checkpoints.entries()) {
-      const resumeFrom = join(this.#context.workDir, `resume-${index}`);
-      try {
-        await this.#context.store.checkout(saved.tree, resumeFrom, { signal: this.#context.signal });
-        return await this.#runFrom({ ...task, resumeFrom });
-      } catch (error) {
-        if (
-          !(error instanceof EspalierError) ||
-          !['Corrupt', 'NotFound', 'CheckpointIncompatible'].includes(error.kind)
-        )
-          throw error;
-        this.#note(`the checkpoint of step ${saved.step} is not used: ${error.message}`);
-      }
-    }
-    return this.#runFrom(task);
-  }
-
-  async #runFrom(task: TrainTask): Promise<Extract<TrainingOutcome, { kind: 'done' }>> {
-    const { python, workDir, signal, stepId, runId } = this.#context;
-    this.#first = undefined;
-    let outcome: TrainingOutcome;
-    try {
-      outcome = await runTrainingProcess({
-        job: { version: 1, id: `${runId}/${stepId}`, tasks: [task] },
-        python,
-        workDir,
-        signal: AbortSignal.any([signal, this.#superseded.signal]),
-        onEvent: (event) => this.#heard(event),
-      });
-    } finally {
-      // Also after a failure or a cancellation: the last checkpoint is what the next attempt goes on from.
-      await Promise.all([this.#uploads.drained(), this.#recorded]);
-    }
-    this.#superseded.signal.throwIfAborted();
-    if (outcome.kind === 'done') return outcome;
-    signal.throwIfAborted();
-    throw new EspalierError('Preempted', `training was stopped from outside after step ${outcome.step}`, {
-      where: stepId,
-      fix: 'nothing to do: the next attempt goes on from the checkpoint',
-    });
-  }
-
-  #heard(event: TrainerEvent): void {
-    const { progress } = this.#context;
-    if (event.type === 'starting') progress({ phase: 'starting', note: `process ${event.pid}` });
-    if (event.type === 'checkpoint') this.#uploads.add(event);
-    if (event.type === 'warning') this.#note(event.message);
-    if (event.type === 'eval') progress({ phase: `evaluating on ${event.split}`, done: event.step });
-    if (event.type === 'ready' && event.step !== undefined && event.step > 0) {
-      this.#note(`resumed at step ${event.step}`);
-      this.#recorded = this.#lease.resumed(event.step).catch((error: Error) => this.#note(error.message));
-    }
-    if (event.type !== 'step') return;
-    const nowMs = Date.now();
-    this.#first ??= { step: event.step, atMs: nowMs };
-    if (nowMs - this.#shownAtMs < PROGRESS_EVERY_MS && event.step < event.total) return;
-    this.#shownAtMs = nowMs;
-    const since = event.step - this.#first.step;
-    const etaSeconds = ((event.total - event.step) * (nowMs - this.#first.atMs)) / Math.max(1, since) / 1000;
-    const note = `epoch ${event.epoch}, loss ${event.loss.toPrecision(4)}, ${Math.round(event.samplesPerSecond)} rows/s`;
-    const eta = since > 0 ? { etaSeconds: Math.round(etaSeconds) } : {};
-    progress({ phase: 'training', done: event.step, total: event.total, ...eta, note });
-  }
-
-  #takenOver(by: Holder): void {
-    this.#publishing = false;
-    // Another run trains the same thing: both end with the same bytes, and the first result counts.
-    if (by.runId !== this.#context.runId)
-      return this.#note(`run ${by.runId} keeps the checkpoints of this training now`);
-    this.#superseded.abort(
-      new EspalierError('Preempted', `attempt ${by.attempt} of this step has taken over`, {
-        where: this.#context.stepId,
-        fix: 'nothing to do: the later attempt finishes the step',
-      }),
-    );
-  }
-
-  #note(message: string): void {
-    this.notes.push(message);
-    this.#context.progress({ phase: 'training', note: message });
-  }
-}
-
-async function keep(
-  outcome: Extract<TrainingOutcome, { kind: 'done' }>,
-  { store, signal }: StepContext,
-  lease: CheckpointLease,
-  notes: readonly string[],
+async function trainOn(
+  device: DeviceLease | undefined,
+  model: string,
+  data: string,
+  input: TrainModelInput,
+  context: StepContext,
+  { launcher = localLauncher, renewEveryMs = RENEW_EVERY_MS }: TrainStepOptions,
 ): Promise<TrainedModel> {
-  const result = TrainResultSchema.parse(outcome.results[0]);
-  if (notes.length > 0) await appendFile(outcome.log, `${notes.map((note) => `espalier: ${note}`).join('\n')}\n`);
-  const [model, history, log] = await Promise.all([
+  const { pointers, workDir, runId, attempt: number, key, reuse } = context;
+  const { checkpoints: policy, ...training } = input.training;
+  const pointer = checkpointKey(key, reuse ? undefined : runId);
+  const lease = await CheckpointLease.take(pointers, pointer, { runId, attempt: number });
+  const attempt = new Attempt(context, lease, { policy, launcher, device });
+  const renewal = setInterval(() => void attempt.renew(), renewEveryMs);
+  const task: TrainTask = {
+    verb: 'train',
+    task: 'text-classification',
+    model,
+    train: join(data, 'train.jsonl'),
+    validation: join(data, 'validation.jsonl'),
+    labels: input.labels,
+    pooling: input.pooling,
+    maxLength: input.maxLength,
+    training,
+    device: 'auto',
+    checkpoints: join(workDir, 'checkpoints'),
+    out: join(workDir, 'out'),
+    checkpointEverySeconds: policy.every === 'auto' ? null : durationSeconds(policy.every),
+    checkpointEverySteps: policy.everySteps ?? null,
+    failureRatePerHour: policy.failureRatePerHour,
+  };
+  try {
+    const finished = await attempt.run(task);
+    const patience = AbortSignal.any([attempt.signal, AbortSignal.timeout(RESULT_PATIENCE_MS)]);
+    const tell = (error: Error): void => attempt.note(`the result waits on disk: ${error.message}`);
+    return await throughOutage(() => keep(finished, input, context, attempt, lease), patience, tell);
+  } finally {
+    clearInterval(renewal);
+    // A lease that cannot be ended here expires by itself; the step's own end matters more.
+    await attempt.saveLog().catch(() => {});
+    await attempt.finish().catch(() => {});
+  }
+}
+
+/** Stores what the process made; the last thing done is to end the lease, which a zombie cannot. */
+async function keep(
+  finished: Finished,
+  { training }: TrainModelInput,
+  { store }: StepContext,
+  attempt: Attempt,
+  lease: CheckpointLease,
+): Promise<TrainedModel> {
+  const { signal } = attempt;
+  const result = TrainResultSchema.parse(finished.results[0]);
+  const [model, history] = await Promise.all([
     store.putTree(result.model, 'trained-model', { signal }),
     store.putFile(result.history, { name: 'history.json', mediaType: 'application/json', signal }),
-    store.putFile(outcome.log, { name: 'training.log', mediaType: 'text/plain', signal }),
+    attempt.saveLog(),
   ]);
+  await attempt.finish();
+  const { logs = [], resumedAtSteps, warnings = [], outOfMemoryAtSteps = [], microBatchDivisor = 1 } = lease.value;
+  const microBatch = microBatchOf(training.batchSize, Math.min(microBatchDivisor, training.batchSize));
+  // The process knows best; one that says nothing is not believed to add up smaller micro-batches alike.
+  const reasons = outOfMemoryAtSteps.map((step) => `memory ran out after step ${step}: micro-batches became smaller`);
+  const log =
+    logs.at(-1)?.log ?? (await store.putBytes(Buffer.alloc(0), { name: 'training.log', mediaType: 'text/plain' }));
   return {
     model,
     history,
@@ -179,7 +127,12 @@ async function keep(
     validationLoss: result.validationLoss,
     validationAccuracy: result.validationAccuracy,
     trainAccuracy: result.trainAccuracy,
-    resumedAtSteps: await lease.resumedAtSteps(),
+    resumedAtSteps,
     environment: result.environment,
+    warnings,
+    logs: logs.map(({ runId, attempt: number, log: kept }) => ({ runId, attempt: number, log: kept })),
+    oomRetries: outOfMemoryAtSteps.length,
+    microBatch,
+    exact: result.exact ?? { value: reasons.length === 0, reasons },
   };
 }

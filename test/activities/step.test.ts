@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { Activities, PrepareDataInput, StepCall } from '../../activities/contract.ts';
-import { keyParts, MAX_RESULT_BYTES, stepActivity, stepKey, type StepDefinition } from '../../activities/step.ts';
+import {
+  keyParts,
+  MAX_ATTEMPTS_WITH_ERROR,
+  MAX_RESULT_BYTES,
+  stepActivity,
+  stepKey,
+  toFailure,
+  type StepContext,
+  type StepDefinition,
+} from '../../activities/step.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
@@ -33,6 +42,23 @@ describe('a step key', () => {
   });
 });
 
+describe('an error of a step', () => {
+  it('is retried while it may go away, goes to a person at the twentieth attempt, and a preemption never counts', () => {
+    const final = (kind: 'StorageUnavailable' | 'Preempted' | 'BadData', attempt: number): unknown =>
+      (toFailure(new EspalierError(kind, 'x'), 'train', attempt) as { nonRetryable?: boolean }).nonRetryable;
+    assert.equal(MAX_ATTEMPTS_WITH_ERROR, 20);
+    assert.deepEqual(
+      [1, 19, 20, 500].map((attempt) => final('StorageUnavailable', attempt)),
+      [false, false, true, true],
+    );
+    assert.deepEqual(
+      [1, 500].map((attempt) => final('Preempted', attempt)),
+      [false, false],
+    );
+    assert.equal(final('BadData', 1), true);
+  });
+});
+
 describe('a step as an activity', function () {
   this.timeout(60_000);
   let temporal: TemporalClient;
@@ -53,7 +79,7 @@ describe('a step as an activity', function () {
     return withWorkers(temporal.address, activities, async () => {
       await startRun(
         temporal.client,
-        { input: runInput({ reuse }), inputRef: ref('input'), digest: digestJson(runId) },
+        { input: runInput({ reuse, onFailure: 'fail' }), inputRef: ref('input'), digest: digestJson(runId) },
         { runId },
       );
       for (;;) {
@@ -74,6 +100,17 @@ describe('a step as an activity', function () {
       }
     });
   }
+
+  it('is known by what of its input decides the result, where it says so, and knows whether it may reuse', async () => {
+    const type = `identity.${randomUUID()}`;
+    const reuses: boolean[] = [];
+    const run = (_input: PrepareDataInput, { reuse }: StepContext) => Promise.resolve({ kept: reuses.push(reuse) });
+    const identity = () => ({ decisive: 1 });
+    const { data } = await runData({ type, identity, run });
+    assert.equal(data.key, stepKey(type, 1, { decisive: 1 }, null));
+    await runData({ type, identity, run }, false);
+    assert.deepEqual(reuses, [true, false]);
+  });
 
   it('runs once for the same inputs, in this run or another, and says which computed it', async () => {
     let computed = 0;
@@ -127,6 +164,7 @@ describe('a step as an activity', function () {
   it('puts no result into the history that belongs into the store', async () => {
     const { failure } = await runDataOnce(() => Promise.resolve({ large: 'x'.repeat(MAX_RESULT_BYTES) }));
     assert.match(failure?.message ?? '', /bytes, more than/);
+    assert.equal((failure as { nonRetryable?: boolean | null }).nonRetryable, true, 'it would be as large again');
   });
 
   /** `Internal` is retried ten times: for this test the first failure is enough. */

@@ -78,7 +78,7 @@ export async function smallPipeline(changes: Partial<PipelineDefinition> = {}): 
     intendedUse: { commercial: true, domain: 'test' },
     candidates: [{ id: 'tiny', model: await tinyModel() }],
     selection: { maxLength: 32 },
-    training: { epochs: 8, batchSize: 8, checkpointEverySeconds: 1, earlyStoppingPatience: 0 },
+    training: { epochs: 8, batchSize: 8, checkpoints: { every: '1s' }, earlyStoppingPatience: 0 },
     gates: {
       accuracy: off,
       macroF1: off,

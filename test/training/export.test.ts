@@ -123,13 +123,13 @@ describe('the parity measure', () => {
 
 describe('the trainer package', () => {
   it('passes its own unit tests', async function () {
-    this.timeout(120_000);
+    this.timeout(900_000); // 80 s of one core; the limit is for a busy machine
     const { executable, packages } = pythonForTests();
     const env = { ...process.env, TINY_MODEL: await tinyModel(), OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
     const { stderr } = await promisify(execFile)(executable, ['-m', 'unittest', 'discover', '-s', 'tests', '-t', '.'], {
       cwd: packages,
       env,
     });
-    assert.match(stderr, /Ran (1[5-9]|[2-9]\d) tests[^]*\nOK\n/);
+    assert.match(stderr, /Ran [5-9]\d tests[^]*\nOK\n/);
   });
 });

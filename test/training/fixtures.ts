@@ -1,6 +1,6 @@
 /** Small things that every training test needs: a learnable toy data set, a spec, a job, a runner. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrainerEvent, TrainerJob, TrainTask } from '../../activities/training/job.ts';
 import { runTrainingProcess, type RunTrainingProcess } from '../../activities/training/process.ts';
@@ -63,6 +63,7 @@ export async function trainTask(
   overrides: Partial<TrainTask> = {},
 ): Promise<TrainTask> {
   const data = await toyDataset(await temporaryFolder());
+  const { checkpoints: _, ...training } = trainingSpec(spec);
   return {
     verb: 'train',
     model: await tinyModel(),
@@ -71,13 +72,60 @@ export async function trainTask(
     labels: LABELS,
     pooling: 'mean',
     maxLength: 32,
-    training: trainingSpec(spec),
+    training,
     device: 'cpu',
     checkpoints: join(folder, 'checkpoints'),
     out: join(folder, 'out'),
     ...overrides,
   };
 }
+
+/**
+ * A trainer of the test's own that speaks (or breaks) the contract. `write(type, **fields)` writes an event; for train
+ * jobs there are `task`, `began` (the step of the checkpoint it goes on from, or 0), `ready()`, `step(n)`,
+ * `evaluated(loss)`, `checkpoint(n)`, `fail(code, message, **fields)` and `finish(**fields)`.
+ */
+export async function fakeTrainer(body: string): Promise<{ executable: string; packages: string }> {
+  const packages = await temporaryFolder();
+  await mkdir(join(packages, 'espalier_trainer'));
+  await writeFile(join(packages, 'espalier_trainer', '__main__.py'), `${FAKE_TRAINER}${body}\n`);
+  return { executable: pythonForTests().executable, packages };
+}
+
+const FAKE_TRAINER = `import json, os, signal, sys, time
+TOTAL = 10
+sequence = 0
+def write(type, **fields):
+    global sequence
+    sequence += 1
+    os.write(3, json.dumps({"v": 1, "seq": sequence, "t": 0, "type": type, **fields}).encode() + b"\\n")
+task = (json.load(open(sys.argv[-1]))["tasks"] or [{}])[0]
+began = json.load(open(os.path.join(task["resumeFrom"], "state.json")))["step"] if task.get("resumeFrom") else 0
+def ready():
+    write("starting", pid=os.getpid())
+    write("ready", device="cpu", threads=1, step=began)
+def step(n, **fields):
+    write("step", step=n, total=TOTAL, epoch=1, loss=1 / n, lr=0.5, gradNorm=1, samplesPerSecond=8, **fields)
+def evaluated(loss):
+    write("eval", split="validation", epoch=1, step=0, loss=loss)
+def checkpoint(n):
+    folder = os.path.join(task["checkpoints"], f"step-{n:08d}")
+    os.makedirs(folder, exist_ok=True)
+    json.dump({"step": n}, open(os.path.join(folder, "state.json"), "w"))
+    write("checkpoint", path=folder, step=n, bytes=1, manifestSha256="0")
+def fail(code, message, **fields):
+    write("error", code=code, message=message, **fields)
+    os._exit(code)
+def finish(**fields):
+    os.makedirs(os.path.join(task["out"], "model"))
+    open(os.path.join(task["out"], "model", "model.safetensors"), "w").write("weights")
+    open(os.path.join(task["out"], "history.json"), "w").write("{}")
+    result = {"verb": "train", "model": os.path.join(task["out"], "model"), "history": os.path.join(task["out"], "history.json"),
+        "steps": TOTAL, "total": TOTAL, "bestEpoch": 1, "trainLoss": 0.5, "trainAccuracy": 1, "validationLoss": 0.5, "validationAccuracy": 1,
+        "environment": {"device": "cpu", "threads": 1, "versions": {}}, **fields}
+    write("done", results=[result])
+    os._exit(0)
+`;
 
 /** Runs tasks in a folder of their own, recording the events. */
 export async function runTasks(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { readFile, readlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,33 +8,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TrainerJob } from '../../activities/training/job.ts';
-import {
-  childEnvironment,
-  networkNamespace,
-  runTrainingProcess,
-  StallWatch,
-} from '../../activities/training/process.ts';
+import { childEnvironment, networkNamespace } from '../../activities/training/launchers/local.ts';
+import { runTrainingProcess, StallWatch } from '../../activities/training/process.ts';
 import { pythonForTests } from '../support/python.ts';
 import { tinyModel } from '../support/tiny-model.ts';
-import { isAlive, runTasks, temporaryFolder, trainTask } from './fixtures.ts';
+import { fakeTrainer, isAlive, runTasks, temporaryFolder, trainTask } from './fixtures.ts';
 
 const python = pythonForTests();
 const run = promisify(execFile);
 const emptyJob: TrainerJob = { version: 1, id: 'test', tasks: [] };
-
-/** A trainer of the test's own that speaks (or breaks) the contract: `write(type, **fields)` writes an event. */
-async function otherTrainer(body: string): Promise<{ executable: string; packages: string }> {
-  const packages = await temporaryFolder();
-  await mkdir(join(packages, 'espalier_trainer'));
-  await writeFile(
-    join(packages, 'espalier_trainer', '__main__.py'),
-    `import json, os, signal, sys, time
-def write(type, **fields):
-    os.write(3, json.dumps({"v": 1, "seq": 1, "t": 0, "type": type, **fields}).encode() + b"\\n")
-${body}\n`,
-  );
-  return { executable: python.executable, packages };
-}
 
 const runOther = async (
   body: string,
@@ -43,7 +25,7 @@ const runOther = async (
 ) =>
   runTrainingProcess({
     job: emptyJob,
-    python: await otherTrainer(body),
+    python: await fakeTrainer(body),
     workDir: await temporaryFolder(),
     signal,
     ...(onEvent === undefined ? {} : { onEvent }),
@@ -194,7 +176,18 @@ for guarded in (False, True):
     });
     assert.deepEqual([outcome.kind, isAlive(pid)], ['stopped', false]);
     const tookMs = Date.now() - beganMs;
-    assert.ok(tookMs >= 3900 && tookMs < 5000, `took ${tookMs} ms`);
+    assert.ok(tookMs >= 2900 && tookMs < 4000, `took ${tookMs} ms`);
+  });
+
+  it('is killed in the same time when it is paused', async () => {
+    const cancel = new AbortController();
+    let pid = 0;
+    const outcome = await runOther('write("starting", pid=os.getpid())\ntime.sleep(60)', cancel.signal, (event) => {
+      pid = (event as unknown as { pid: number }).pid;
+      process.kill(pid, 'SIGSTOP');
+      cancel.abort();
+    });
+    assert.deepEqual([outcome.kind, isAlive(pid)], ['stopped', false]);
   });
 
   it('is not started at all for a cancelled step', async () => {
@@ -215,6 +208,12 @@ for guarded in (False, True):
       /exit code 3.*\n.*on fire/s,
     ],
     [
+      'has no secret shown of its log',
+      'print("with hf_abcdefghijklmnopqrstuv")\nos._exit(3)',
+      'TrainerFailed',
+      /with \[secret\]$/,
+    ],
+    [
       'fails when it writes something else than events',
       'os.write(3, b"hello\\n"); time.sleep(60)',
       'TrainerFailed',
@@ -226,12 +225,9 @@ for guarded in (False, True):
       'BadData',
       /row 3/,
     ],
-    [
-      'is tried again when memory ran out',
-      'write("error", code=71, message="2 GB"); os._exit(71)',
-      'OutOfMemory',
-      /2 GB/,
-    ],
+    ['names a memory that ran out', 'fail(71, "2 GB", microBatch=8)', 'OutOfMemory', /2 GB/],
+    ['names a disk that is full', 'fail(70, "no space", kind="DiskFull")', 'DiskFull', /no space/],
+    ['is not believed a kind that its code cannot mean', 'fail(70, "x", kind="BadData")', 'TrainerFailed', /x/],
     [
       'is not believed when its words and its exit code differ',
       'write("error", code=65, message="no"); os._exit(1)',
@@ -294,6 +290,14 @@ describe('the watch for a hung training', () => {
     watch.saw({ type: 'alive' }, 60_000);
     assert.equal(watch.stalledFor(60_000), null);
     assert.equal(watch.stalledFor(60_200), 60.1);
+  });
+  it('learns the pace from the first step already: slow steps are no silence', () => {
+    const watch = new StallWatch(60);
+    watch.saw({ type: 'ready' }, 0);
+    assert.equal(watch.stalledFor(899_000), null);
+    watch.saw(step, 90_000);
+    assert.equal(watch.stalledFor(90_000 + 1_800_000), null);
+    assert.equal(watch.stalledFor(90_000 + 1_800_001), 1800.001);
   });
   it('gives slow steps twenty times their median', () => {
     const watch = new StallWatch(60);

@@ -24,6 +24,15 @@ async function newestCheckpoint(folder: string): Promise<string> {
   return join(folder, complete.at(-1) ?? 'none');
 }
 
+/** From the header alone: 8 bytes of its length, then JSON. */
+async function tensorNames(file: string): Promise<string[]> {
+  const bytes = await readFile(file);
+  const length = Number(bytes.readBigUInt64LE());
+  return Object.keys(JSON.parse(bytes.toString('utf8', 8, 8 + length)) as object).filter(
+    (name) => name !== '__metadata__',
+  );
+}
+
 describe('a killed training', function () {
   this.timeout(300_000);
   const whole: Record<string, { model: Record<string, string>; history: string }> = {};
@@ -54,6 +63,9 @@ describe('a killed training', function () {
       const task = await trainTask(folder, spec, { checkpointEverySteps: 2 });
       const atStep = 3 + Math.floor(Math.random() * 14); // of 18; any step must do
       const resumeFrom = await killedAt(atStep, task);
+      const saved = await tensorNames(join(resumeFrom, 'trainable.safetensors'));
+      const base = saved.filter((name) => !/lora_|^head\./.test(name));
+      assert.equal(base.length > 0, method === 'full', `what is frozen is in no checkpoint: ${base.join(', ')}`);
       const { events } = await runTasks([{ ...task, resumeFrom }]);
       const first = events.find((event) => event.type === 'step');
       assert.ok(first?.type === 'step' && first.step > 2, `killed at ${atStep}, went on at ${first?.step}`);

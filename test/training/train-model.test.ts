@@ -7,7 +7,7 @@ import {
 } from '../../activities/training/checkpoints.ts';
 import { trainModel } from '../../activities/training/train-model.ts';
 import type { Progress, TrainingHistory, TrainModelInput } from '../../activities/contract.ts';
-import { stepKey, type ActivityServices } from '../../activities/step.ts';
+import { stepIdentity, stepKey, type ActivityServices } from '../../activities/step.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import { blobKey } from '../../artifacts/store.ts';
 import { pythonForTests } from '../support/python.ts';
@@ -37,7 +37,9 @@ describe('the training step', function () {
   after(() => storage.close());
 
   const withTraining = (spec: Partial<TrainingSpec>): TrainModelInput => ({ ...input, training: trainingSpec(spec) });
-  const pointerOf = (of: TrainModelInput) => checkpointKey(stepKey(trainModel.type, trainModel.version, of, null));
+  const keyOf = (of: TrainModelInput) =>
+    stepKey(trainModel.type, trainModel.version, stepIdentity(trainModel, of), null);
+  const pointerOf = (of: TrainModelInput) => checkpointKey(keyOf(of));
   const read = async (of: TrainModelInput) => {
     const found = await storage.pointers.read<CheckpointPointer>(pointerOf(of));
     assert.ok(found !== undefined, 'there is a checkpoint pointer');
@@ -48,7 +50,7 @@ describe('the training step', function () {
     let pid = 0;
     let called = false;
     return (progress: Progress) => {
-      if (progress.phase === 'starting') pid = Number(/process (\d+)/.exec(progress.note ?? '')?.[1]);
+      pid = Number(/process (\d+)/.exec(progress.note ?? '')?.[1] ?? pid);
       if (called || progress.phase !== 'training' || (progress.done ?? 0) < step) return;
       called = true;
       at(pid);
@@ -87,8 +89,11 @@ describe('the training step', function () {
   });
 
   it('goes on from the checkpoint before when the newest is damaged, and ends with the same bytes', async () => {
-    const whole = await runStep(trainModel, withTraining({ epochs: 8, earlyStoppingPatience: 0 }), services);
-    const spec = withTraining({ epochs: 8, earlyStoppingPatience: 0, checkpointEverySeconds: 0.01 });
+    const whole = await runStep(trainModel, withTraining({ epochs: 8, earlyStoppingPatience: 0, seed: 8 }), services, {
+      reuse: false,
+    });
+    const checkpoints = { ...input.training.checkpoints, everySteps: 3 };
+    const spec = withTraining({ epochs: 8, earlyStoppingPatience: 0, seed: 8, checkpoints });
     const killed = runStep(trainModel, spec, services, { onProgress: when(40, (pid) => process.kill(pid, 'SIGKILL')) });
     await assert.rejects(killed, { name: 'TrainerFailed', retryable: true });
 
@@ -100,16 +105,15 @@ describe('the training step', function () {
     assert.ok(state !== undefined);
     await storage.objects.putBytes(blobKey(state.digest), Buffer.alloc(state.size, '{'), {});
 
-    const notes: string[] = [];
-    const resumed = await runStep(trainModel, spec, services, {
-      attempt: 2,
-      onProgress: (progress) => progress.note === undefined || notes.push(progress.note),
-    });
+    const resumed = await runStep(trainModel, spec, services, { attempt: 2 });
     assert.deepEqual(resumed.resumedAtSteps, [previous.step]);
-    assert.ok(
-      notes.some((note) => note.startsWith(`the checkpoint of step ${newest.step} is not used:`)),
-      notes.join('\n'),
-    );
+    const [warning, ...more] = resumed.warnings ?? [];
+    assert.match(warning ?? '', new RegExp(`^the checkpoint of step ${newest.step} is not used: the stored bytes`));
+    assert.deepEqual(more, []);
+    assert.deepEqual(resumed.exact, { value: true, reasons: [] });
+    const logs = await Promise.all((resumed.logs ?? []).map(({ log }) => storage.store.getBytes(log)));
+    assert.equal(logs.length, 2);
+    assert.match(logs[1]?.toString() ?? '', /espalier: resumed at step/);
     assert.equal(resumed.model.digest, whole.model.digest);
     assert.equal(resumed.history.digest, whole.history.digest);
   });
@@ -137,14 +141,17 @@ describe('the training step', function () {
   });
 
   it('stops itself when a later attempt has taken over, and writes nothing more', async () => {
-    const spec = withTraining({ epochs: 401, earlyStoppingPatience: 0, checkpointEverySeconds: 0.05 });
-    const key = stepKey(trainModel.type, trainModel.version, spec, null);
+    const spec = withTraining({
+      epochs: 401,
+      earlyStoppingPatience: 0,
+      checkpoints: { ...input.training.checkpoints, everySteps: 5 },
+    });
     let taking: Promise<CheckpointLease> | undefined;
     let pid = 0;
     const zombie = runStep(trainModel, spec, services, {
       onProgress: when(30, (child) => {
         pid = child;
-        taking = CheckpointLease.take(storage.pointers, key, { runId: 'test-run', attempt: 2 });
+        taking = CheckpointLease.take(storage.pointers, pointerOf(spec), { runId: 'test-run', attempt: 2 });
       }),
     });
     await assert.rejects(zombie, { name: 'Preempted', message: /attempt 2 of this step has taken over/ });
@@ -152,8 +159,9 @@ describe('the training step', function () {
     assert.equal(isAlive(pid), false);
     const { attempt, held, term, checkpoints } = await read(spec);
     assert.deepEqual({ attempt, held, term }, { attempt: 2, held: true, term: 2 });
-    assert.deepEqual(checkpoints, later?.checkpoints);
-    assert.equal(await later?.publish({ step: 7, tree: input.dataset }), undefined);
+    assert.deepEqual(checkpoints, later?.value.checkpoints);
+    later?.note(() => ({ checkpoints: [{ step: 7, tree: input.dataset }] }));
+    assert.equal(await later?.write(), undefined);
     assert.equal((await read(spec)).checkpoints[0]?.step, 7);
   });
 
@@ -162,7 +170,7 @@ describe('the training step', function () {
     await assert.rejects(runStep(trainModel, { ...input, training: spec }, services), {
       name: 'Diverged',
       retryable: false,
-      message: /at step \d+ \(learning rate \d/,
+      message: /at step \d+ of epoch \d+, learning rate \d.*rows \d/,
       fix: /lower learningRate/,
     });
   });
@@ -176,7 +184,7 @@ describe('the checkpoint lease', () => {
     runId: 'run-a',
     attempt: 3,
     held: true,
-    renewedAt: '2026-01-01T00:00:30Z',
+    renewedAt: '2026-01-01T00:00:45Z',
     checkpoints: [],
     resumedAtSteps: [],
   };
@@ -187,8 +195,8 @@ describe('the checkpoint lease', () => {
     ['goes to another run', holder, { runId: 'run-b', attempt: 1 }, false],
     ['is free once it was let go', { ...holder, held: false }, { runId: 'run-a', attempt: 1 }, false],
     [
-      'is free when its holder showed no life for a minute',
-      { ...holder, renewedAt: '2025-12-31T23:59:59Z' },
+      'is free when its holder showed no life for three renewals',
+      { ...holder, renewedAt: '2026-01-01T00:00:29Z' },
       { runId: 'run-a', attempt: 1 },
       false,
     ],
@@ -199,15 +207,16 @@ describe('the checkpoint lease', () => {
   it('lets one of many that begin together write, the last to take it', async () => {
     const storage = await withStore();
     try {
-      const step = `sha256:${'ab'.repeat(32)}` as const;
+      const key = checkpointKey(`sha256:${'ab'.repeat(32)}`);
       const takers = [1, 2, 3, 4, 5].map((attempt) =>
-        CheckpointLease.take(storage.pointers, step, { runId: `run-${attempt}`, attempt }),
+        CheckpointLease.take(storage.pointers, key, { runId: `run-${attempt}`, attempt }),
       );
       const leases = await Promise.all(takers);
       const tree = await storage.store.putJson({}, 'x');
-      const results = await Promise.all(leases.map((lease, index) => lease.publish({ step: index + 1, tree })));
+      leases.forEach((lease, index) => lease.note(() => ({ checkpoints: [{ step: index + 1, tree }] })));
+      const results = await Promise.all(leases.map((lease) => lease.write()));
       assert.equal(results.filter((newHolder) => newHolder === undefined).length, 1);
-      const pointer = await storage.pointers.read<CheckpointPointer>(checkpointKey(step));
+      const pointer = await storage.pointers.read<CheckpointPointer>(key);
       assert.equal(pointer?.value.term, 5);
       assert.equal(pointer?.value.checkpoints.length, 1);
     } finally {

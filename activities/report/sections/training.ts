@@ -4,6 +4,8 @@ import { facts, html } from '../html.ts';
 import type { Section } from '../page.ts';
 import { trainingPlots } from '../plots/training.ts';
 
+const EXACT = 'yes: the bytes of a training that nothing disturbed';
+
 export const trainingSection: Section = {
   id: 'training',
   title: 'Fine-tuning',
@@ -28,6 +30,14 @@ export const trainingSection: Section = {
         ['Validation accuracy', percent(trained.validationAccuracy)],
         ['Ran on', `${device}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`],
         ['Resumed at steps', trained.resumedAtSteps.length === 0 ? 'never' : trained.resumedAtSteps.join(', ')],
+        ...(trained.oomRetries === undefined || trained.oomRetries === 0
+          ? []
+          : ([
+              ['Memory ran out', `${trained.oomRetries} times; micro-batches of ${trained.microBatch} rows in the end`],
+            ] as const)),
+        ...(trained.exact === undefined
+          ? []
+          : ([['Exact', trained.exact.value ? EXACT : `no: ${trained.exact.reasons.join('; ')}`]] as const)),
         ['Tuned model', digest(trained.model.digest)],
         ...(exported === undefined
           ? []
@@ -36,6 +46,7 @@ export const trainingSection: Section = {
               ['Export, largest |Δ probability|', significant(exported.parityMaxAbs)],
             ] as const)),
       ])}
+      ${(trained.warnings ?? []).map((warning) => html`<p><strong>Warning</strong> ${warning}</p>`)}
       ${history === null ? html`<p class="quiet">The curves could not be read.</p>` : trainingPlots(history, trained)}
       <p class="quiet">
         ${Object.entries(versions)
