@@ -6,7 +6,7 @@
  * to say that the Node it runs on is too old.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -114,6 +114,18 @@ function requirePython(env) {
 }
 
 /**
+ * `npm ci` empties what a link points to: somebody else's packages.
+ * @param {string} folder
+ */
+export function refuseLinkedPackages(folder) {
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
+  throw new SetupError(
+    `${folder} is a link: npm ci would empty the folder it points to`,
+    `remove the link (rm ${folder}) and run the command again`,
+  );
+}
+
+/**
  * `npm ci`, when the packages are missing or belong to another lock file. An installed package (no lock file beside it)
  * has its dependencies from npm already.
  * @param {string} root
@@ -127,6 +139,7 @@ async function installPackages(root, env, progress) {
   const stamp = join(root, 'node_modules/.espalier-lock');
   const current = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === digest;
   if (current()) return;
+  refuseLinkedPackages(join(root, 'node_modules'));
   const lock = await waitForLock(join(root, '.espalier/install.lock'), waiting(progress, 'installing packages'));
   try {
     if (current()) return;

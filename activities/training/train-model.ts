@@ -23,7 +23,7 @@ export interface TrainStepOptions {
 export function trainStep(options: TrainStepOptions = {}): StepDefinition<TrainModelInput, TrainedModel> {
   return {
     type: 'training.train',
-    version: 2,
+    version: 3,
     /** When checkpoints are taken and which are kept does not touch the result. */
     identity(input) {
       const { checkpoints: _, ...training } = input.training;

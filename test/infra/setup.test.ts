@@ -10,12 +10,13 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../infra/root.ts';
-import { checkNode } from '../../infra/setup.mjs';
+import { checkNode, refuseLinkedPackages } from '../../infra/setup.mjs';
 import { isAtLeast, trainerEnvironment } from '../../infra/toolchain.mjs';
 
 const PYTHON = (version: string) => `
@@ -164,6 +165,14 @@ describe('set-up', () => {
       [0, 0],
     );
     assert.deepEqual(called().toSorted(), ['go temporal', 'go versitygw', 'pip', 'venv']);
+  });
+
+  it('installs nothing through a linked node_modules: that would empty the folder it points to', () => {
+    const link = join(folder, 'linked');
+    symlinkSync(root, link);
+    assert.throws(() => refuseLinkedPackages(link), /is a link: npm ci would empty/);
+    assert.doesNotThrow(() => refuseLinkedPackages(root));
+    assert.doesNotThrow(() => refuseLinkedPackages(join(folder, 'not-there-yet')));
   });
 
   it('refuses an old Node by its number', () => {

@@ -1,13 +1,13 @@
 """A checkpoint: a folder written as `.tmp`, synced, sealed by a manifest of every file's sha256, then renamed.
 
-    trainable.safetensors   the parameters that train (a frozen base is never saved again)
+    trainable.safetensors   the parameters that train and running statistics (a frozen base is never saved again)
     optimizer.safetensors   AdamW's tensors, named `<state>/<parameter>`
-    best.safetensors        the best epoch's trainable parameters, once an epoch was evaluated
-    state.json              step, history and best epoch
+    best.safetensors        the best epoch's, once an epoch was evaluated
+    state.json              step, history, float16's loss scale, what makes the run inexact
     manifest.json           {version, step, epoch, identity, files: {name: {sha256, bytes}}}
 
 `identity` is what the trajectory depends on; a resume under another identity is refused, naming the difference.
-There is no random state in it: every random choice is a function of (seed, epoch, step).
+There is no random state in it: every random choice is a function of (seed, epoch, row, step).
 """
 
 import json
@@ -21,29 +21,42 @@ from safetensors.torch import load_file, save_file
 from .events import INCOMPATIBLE, TrainerError
 from .job import sha256_file
 
-VERSION = 1
+VERSION = 2
 
 
 def write_checkpoint(parent: Path, step: int, epoch: int, identity: dict, tensors: dict[str, dict], state: dict) -> tuple[Path, dict]:
     """`tensors` = {file stem: {name: tensor}}. Returns the folder and its manifest."""
     final = parent / f"step-{step:08d}"
     temporary = parent / f"{final.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    for left_over in parent.glob("*.tmp"):  # of a process that was killed while it wrote
+        shutil.rmtree(left_over, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        manifest = fill(temporary, step, epoch, identity, tensors, state)
+        replaced = parent / f"{final.name}.replaced.tmp"
+        if final.exists():
+            final.rename(replaced)
+        temporary.rename(final)
+        sync(parent)
+        shutil.rmtree(replaced, ignore_errors=True)
+    except Exception:
+        shutil.rmtree(temporary, ignore_errors=True)  # on a full disk the half of it is in the way of all else
+        raise
+    return final, manifest
+
+
+def fill(folder: Path, step: int, epoch: int, identity: dict, tensors: dict[str, dict], state: dict) -> dict:
     for stem, named in tensors.items():
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}, temporary / f"{stem}.safetensors")
-    write_json(temporary / "state.json", state)
-    files = {path.name: {"sha256": sha256_file(path), "bytes": path.stat().st_size} for path in sorted(temporary.iterdir())}
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}, folder / f"{stem}.safetensors")
+    write_json(folder / "state.json", state)
+    files = {path.name: {"sha256": sha256_file(path), "bytes": path.stat().st_size} for path in sorted(folder.iterdir())}
     manifest = {"version": VERSION, "step": step, "epoch": epoch, "identity": identity, "files": files}
     for name in files:
-        sync(temporary / name)
-    write_json(temporary / "manifest.json", manifest)
-    sync(temporary / "manifest.json")
-    sync(temporary)
-    shutil.rmtree(final, ignore_errors=True)
-    temporary.rename(final)
-    sync(parent)
-    return final, manifest
+        sync(folder / name)
+    write_json(folder / "manifest.json", manifest)
+    sync(folder / "manifest.json")
+    sync(folder)
+    return manifest
 
 
 def read_checkpoint(folder: Path, identity: dict) -> tuple[dict, dict[str, dict[str, torch.Tensor]]]:
@@ -96,8 +109,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, torch.T
     for key, tensor in saved.items():
         state, _, name = key.partition("/")
         parameter = parameters[name]
-        # AdamW keeps `step` on the CPU and its moments beside the parameter.
-        optimizer.state[parameter][state] = tensor.clone() if state == "step" else tensor.to(parameter.device)
+        # A fused AdamW keeps all of it beside the parameter.
+        optimizer.state[parameter][state] = tensor.to(parameter.device)
 
 
 def write_json(path: Path, value: object) -> None:

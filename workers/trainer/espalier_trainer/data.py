@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -53,13 +54,18 @@ def read_rows(path: Path, labels: list[str]) -> tuple[list[str], list[int]]:
             else:
                 texts.append(text)
                 targets.append(classes[label])
-    if not problems and not texts:
-        problems.append(f"{path.name} has no rows")
+    refuse_rows(path, problems, len(texts))
+    return texts, targets
+
+
+def refuse_rows(path: Path, problems: list[str], rows: int) -> None:
+    """Raises TrainerError 65 when there are problems, or no rows."""
+    if not problems and rows == 0:
+        problems = [f"{path.name} has no rows"]
     if problems:
         more = len(problems) - SHOWN_PROBLEMS
         shown = problems[:SHOWN_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
         raise TrainerError(BAD_DATA, "the training data are not usable: " + "; ".join(shown), problems=shown)
-    return texts, targets
 
 
 def tokenize(tokenizer: Tokenizer, texts: list[str], targets: list[int], max_length: int) -> Rows:
@@ -78,11 +84,15 @@ def order(rows: int, seed: int, epoch: int) -> numpy.ndarray:
     return numpy.random.Generator(numpy.random.PCG64(pure_seed(seed, "order", epoch))).permutation(rows)
 
 
-def step_batches(rows: int, seed: int, epoch: int, step_in_epoch: int, batch_size: int, accumulation: int) -> list[numpy.ndarray]:
-    """The micro-batches (row numbers) of one optimizer step; the epoch's last step may be short."""
-    first = step_in_epoch * batch_size * accumulation
+def step_batches(
+    rows: int, seed: int, epoch: int, step_in_epoch: int, batch_size: int, accumulation: int, divisor: int = 1
+) -> list[numpy.ndarray]:
+    """The micro-batches (row numbers) of one optimizer step; the epoch's last step may be short. A divisor cuts each batch
+    into as many parts: the step's rows stay the same."""
+    first, part = step_in_epoch * batch_size * accumulation, math.ceil(batch_size / divisor)
     chosen = order(rows, seed, epoch)[first : first + batch_size * accumulation]
-    return [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
+    batches = [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
+    return [batch[start : start + part] for batch in batches for start in range(0, len(batch), part)]
 
 
 def collate(rows: Rows, indices: numpy.ndarray, pad: int, inputs: list[str], device: torch.device) -> tuple[dict[str, torch.Tensor], torch.Tensor]:

@@ -19,11 +19,14 @@ EVENT_DESCRIPTOR = 3
 
 class TrainerError(Exception):
     """Ends the process with `code`. `problems` are all findings, each naming its field or line; `kind` narrows the code
-    for the reader of the event (`BadModel`, `UnsafeModel`)."""
+    for the reader of the event (`BadModel`, `UnsafeModel`, `DiskFull`); `details` are further fields of the event."""
 
-    def __init__(self, code: int, message: str, fix: str | None = None, problems: list[str] | None = None, kind: str | None = None):
+    def __init__(
+        self, code: int, message: str, fix: str | None = None, problems: list[str] | None = None, kind: str | None = None, details: dict | None = None
+    ):
         super().__init__(message)
         self.code, self.message, self.fix, self.problems, self.kind = code, message, fix, problems or [], kind
+        self.details = details or {}
 
 
 class Stopped(Exception):
@@ -44,17 +47,20 @@ def supervised() -> bool:
 
 
 class Events:
-    """One writer for all threads. Without a parent (run by hand) the events go to standard output."""
+    """One writer for all threads. Without a parent (run by hand) the events go to standard output. Of several processes
+    of one training all but the first are `silent`."""
 
-    def __init__(self, descriptor: int | None = None):
+    def __init__(self, descriptor: int | None = None, silent: bool = False):
         if descriptor is None:
             descriptor = EVENT_DESCRIPTOR if supervised() else sys.stdout.fileno()
-        self._descriptor = descriptor
+        self._descriptor, self.silent = descriptor, silent
         self._lock = threading.Lock()
         self._sequence = 0
         self.phase = "starting"
 
     def emit(self, type: str, **fields: object) -> None:
+        if self.silent:
+            return
         with self._lock:
             self._sequence += 1
             event = {"v": 1, "seq": self._sequence, "t": round(time.time(), 3), "type": type, **fields}

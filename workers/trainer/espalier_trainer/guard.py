@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import select
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from .events import ORPHANED, supervised
 NETWORK_EVENTS = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg")
 LOOKUP_EVENTS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 PR_SET_PDEATHSIG = 1
+STOP_POLL_SECONDS = 0.1
 
 
 class NetworkRefused(PermissionError):
@@ -32,11 +34,15 @@ def forbid_network() -> None:
 
 
 def die_with_parent() -> None:
-    """Ends this process at once when its parent is gone: by the kernel on Linux, by the closed standard input anywhere."""
+    """Ends this process at once when its parent is gone, by the kernel, on Linux; `watch_parent` does it anywhere."""
+    if supervised() and sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def watch_parent() -> None:
+    """Ends this process when standard input ends: it is the parent's end of a leash."""
     if not supervised():
         return
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
     def watch() -> None:
         # os.read and not sys.stdin.buffer: the latter's lock, held by a daemon thread, aborts the interpreter's exit.
@@ -48,6 +54,21 @@ def die_with_parent() -> None:
         os._exit(ORPHANED)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def read_order(stop: "StopFlag") -> str | None:
+    """One line of standard input, byte by byte: what comes after it stays for the parent's watch. None when stopped."""
+    line = b""
+    while not line.endswith(b"\n"):
+        if stop:
+            return None
+        if not select.select([0], [], [], STOP_POLL_SECONDS)[0]:
+            continue
+        byte = os.read(0, 1)
+        if not byte:
+            os._exit(ORPHANED)
+        line += byte
+    return line.decode().strip()
 
 
 class StopFlag:

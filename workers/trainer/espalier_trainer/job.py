@@ -1,10 +1,11 @@
 """The job file: complete and explicit. All mistakes are reported at once, each by its path; nothing has a default here
-but the two fields that do not touch the result. No heavy import: a bad job fails in milliseconds."""
+but the kind of task and the fields that do not touch the result. No heavy import: a bad job fails in milliseconds."""
 
 import hashlib
 import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from .events import BAD_JOB, TrainerError
@@ -69,7 +70,23 @@ def fresh(value: object) -> str | None:
     return text(value) or (f"must be an empty or absent folder: {value}" if taken else None)
 
 
+@dataclass(frozen=True)
+class Nullable:
+    """An object of these fields, or null."""
+
+    spec: dict
+
+
 FRACTION = number(0, 1)
+FLAG = one_of(True, False)
+# When a checkpoint is due. The result does not depend on it, so it may be left out; `null` seconds: the interval
+# follows from what saving costs and how often machines fail (cadence.py). A task's own field wins over `training`'s.
+CADENCE = {
+    "checkpointEverySeconds": optional(number(0, above=True)),
+    "checkpointEverySteps": optional(integer(1)),
+    "failureRatePerHour": number(0, 3600, above=True),
+}
+DEFAULT_FAILURE_RATE_PER_HOUR = 0.05
 TRAINING = {
     "method": one_of("full", "lora", "head"),
     "epochs": integer(1, 1000),
@@ -83,33 +100,45 @@ TRAINING = {
     "dropout": FRACTION,
     "labelSmoothing": FRACTION,
     "maxGradientNorm": number(0, above=True),
-    "classWeights": one_of(True, False),
+    "classWeights": FLAG,
     "lora": {"rank": integer(1, 256), "alpha": number(0, above=True), "dropout": FRACTION},
-    "precision": one_of("fp32", "bf16"),
+    "precision": one_of("fp32", "bf16", "fp16"),
     "seed": integer(0),
     "earlyStoppingPatience": integer(0),
-    "checkpointEverySeconds": number(0, above=True),
     "threads": integer(1, 256),
+    **CADENCE,
 }
 ENCODING = {"pooling": one_of("mean", "cls"), "maxLength": integer(8, 8192)}
+AUGMENTATION = {
+    "horizontalFlip": FLAG,
+    # null: no crop; else the least share of the picture's area that a random crop keeps
+    "minimumCropArea": optional(number(0, 1, above=True)),
+}
+TRAIN = {
+    "task": text,
+    "model": folder,
+    "train": file,
+    "validation": file,
+    "training": TRAINING,
+    "device": one_of("auto", "cpu", "cuda"),
+    "checkpoints": text,
+    "out": fresh,
+    "resumeFrom": optional(folder),
+    "microBatchDivisor": integer(1, 4096),
+    "processes": integer(1, 64),
+    **CADENCE,
+}
+DEFAULT_KIND = "text-classification"
+KINDS: dict[str, dict] = {
+    DEFAULT_KIND: {**TRAIN, "labels": labels, **ENCODING},
+    "image-classification": {**TRAIN, "labels": labels, "augmentation": Nullable(AUGMENTATION)},
+    "causal-lm": {**TRAIN, "maxLength": integer(8, 131072), "packing": FLAG},
+}
 TASKS: dict[str, dict] = {
-    "train": {
-        "model": folder,
-        "train": file,
-        "validation": file,
-        "labels": labels,
-        **ENCODING,
-        "training": TRAINING,
-        "device": one_of("auto", "cpu", "cuda"),
-        "checkpoints": text,
-        "out": fresh,
-        "resumeFrom": optional(folder),
-        "checkpointEverySteps": optional(integer(1)),
-    },
     "export-encoder": {"model": folder, **ENCODING, "layers": optional(integer(1, 1024)), "out": fresh},
     "export-classifier": {"model": folder, "out": fresh},
 }
-MAY_BE_ABSENT = {"resumeFrom", "checkpointEverySteps"}
+MAY_BE_ABSENT = {"task", "resumeFrom", "microBatchDivisor", "processes", *CADENCE}
 
 
 def problems_of(value: object, spec: dict, path: str) -> list[str]:
@@ -120,6 +149,8 @@ def problems_of(value: object, spec: dict, path: str) -> list[str]:
         where = f"{path}.{key}"
         if key not in value:
             found += [] if key in MAY_BE_ABSENT else [f"{where} is missing"]
+        elif isinstance(rule, Nullable):
+            found += [] if value[key] is None else problems_of(value[key], rule.spec, where)
         elif isinstance(rule, dict):
             found += problems_of(value[key], rule, where)
         elif problem := rule(value[key]):
@@ -138,14 +169,38 @@ def job_problems(job: object) -> list[str]:
     tasks = job.get("tasks")
     if not isinstance(tasks, list) or not tasks:
         return [*found, "job.tasks must be a non-empty list"]
+    counts = {task.get("processes", 1) for task in tasks if isinstance(task, dict) and task.get("verb") == "train" and isinstance(task.get("processes", 1), int)}
+    if len(counts) > 1:
+        found.append(f"job.tasks want {' and '.join(map(str, sorted(counts)))} processes: all trainings of a job must want the same number")
     for index, task in enumerate(tasks):
         path = f"job.tasks[{index}]"
         verb = task.get("verb") if isinstance(task, dict) else None
-        if problem := one_of(*TASKS)(verb):
+        if problem := one_of("train", *TASKS)(verb):
             found.append(f"{path}.verb {problem}")
+        elif verb == "train":
+            found += train_problems(task, path)
         else:
             found += problems_of(task, TASKS[str(verb)], path)
     return found
+
+
+def train_problems(task: dict, path: str) -> list[str]:
+    kind = task.get("task", DEFAULT_KIND)
+    if problem := one_of(*KINDS)(kind):
+        return [f"{path}.task {problem}"]
+    found = problems_of(task, KINDS[kind], path)
+    training = task.get("training")
+    spec = training if isinstance(training, dict) else {}
+    if kind == "causal-lm" and spec.get("method") == "head":
+        found.append(f"{path}.training.method is 'head', but a causal language model has no head of its own: use 'full' or 'lora'")
+    divisor, batch = task.get("microBatchDivisor", 1), spec.get("batchSize")
+    if not integer(1)(divisor) and not integer(1)(batch) and divisor > batch:
+        found.append(f"{path}.microBatchDivisor is {divisor}, but a batch of {batch} rows cannot be cut into more than {batch} parts")
+    return found
+
+
+def processes_of(job: dict) -> int:
+    return max((task.get("processes", 1) for task in job["tasks"] if task["verb"] == "train"), default=1)
 
 
 def read_job(path: str) -> dict:

@@ -1,9 +1,10 @@
-"""Encoders of known architectures, pooling and the classifier's head; folders in and out. Nothing a model folder
+"""Models of known architectures, pooling and the text classifier's head; folders in and out. Nothing a model folder
 brings is executed: its architecture must be one of ours, its weights safetensors, its tokenizer a data file."""
 
 import inspect
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -40,7 +41,33 @@ def bad_model(message: str, fix: str | None = None, kind: str = "BadModel") -> T
 
 
 def read_config(folder: Path, max_length: int, layers: int | None = None) -> transformers.PretrainedConfig:
-    """The folder's config with the first `layers` layers. Raises TrainerError 64 for what we cannot or will not run."""
+    """The text encoder's config with its first `layers` layers. Raises TrainerError 64 for what we cannot or will not run."""
+    config = known_config(folder, LORA_TARGETS)
+    if layers is not None and layers > config.num_hidden_layers:
+        raise bad_model(f"layers is {layers}, but the model has {config.num_hidden_layers}")
+    if layers is not None:
+        config.num_hidden_layers = layers
+    if max_length > (positions := position_limit(config)):
+        raise bad_model(f"maxLength is {max_length}, but the model has {positions} positions", f"set maxLength to at most {positions}")
+    return config
+
+
+def import_architectures(model_types: Collection[str]) -> None:
+    """Imports what loading such models and training them would import; transformers does so when they are first used."""
+    import peft  # noqa: F401
+    from transformers import modeling_utils  # noqa: F401
+
+    mappings = (transformers.MODEL_MAPPING, transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING, transformers.MODEL_FOR_CAUSAL_LM_MAPPING)
+    for model_type in model_types:
+        if model_type not in transformers.CONFIG_MAPPING:
+            raise bad_model(f"there is no model_type {model_type!r} to import")
+        config = transformers.CONFIG_MAPPING[model_type]
+        for mapping in mappings:
+            mapping.get(config, None)
+
+
+def known_config(folder: Path, supported: Collection[str]) -> transformers.PretrainedConfig:
+    """The config of one of the supported model types. Raises TrainerError 64 for code, quantised weights and the rest."""
     try:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -49,18 +76,11 @@ def read_config(folder: Path, max_length: int, layers: int | None = None) -> tra
         message = f"config.json asks for the model's own code ({', '.join(hooks)}), which is never run"
         raise bad_model(message, "choose a model without auto_map", "UnsafeModel")
     model_type = raw.get("model_type")
-    if model_type not in LORA_TARGETS:
-        raise bad_model(f"config.json has model_type {model_type!r}", f"supported are {', '.join(sorted(LORA_TARGETS))}")
+    if model_type not in supported:
+        raise bad_model(f"config.json has model_type {model_type!r}", f"supported are {', '.join(sorted(supported))}")
     if "quantization_config" in raw:
         raise bad_model("the model's weights are quantised; training needs the original ones")
-    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    if layers is not None and layers > config.num_hidden_layers:
-        raise bad_model(f"layers is {layers}, but the model has {config.num_hidden_layers}")
-    if layers is not None:
-        config.num_hidden_layers = layers
-    if max_length > (positions := position_limit(config)):
-        raise bad_model(f"maxLength is {max_length}, but the model has {positions} positions", f"set maxLength to at most {positions}")
-    return config
+    return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def position_limit(config: transformers.PretrainedConfig) -> int:
@@ -80,16 +100,23 @@ def find_key(value: object, key: str, path: str = "config") -> list[str]:
 def load_encoder(folder: Path, config: transformers.PretrainedConfig) -> nn.Module:
     """The encoder in float32 and evaluation mode, without its pooler (never trained on our tasks, never used).
     Raises TrainerError 64 when a weight is missing: transformers would fill it with random numbers and go on."""
-    if not any(folder.glob("model*.safetensors")):
-        raise bad_model("the model has no model.safetensors", "other weight formats can carry code and are not read", "UnsafeModel")
     kind = transformers.MODEL_MAPPING[type(config)]
     options = {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(kind.__init__).parameters else {}
-    encoder, report = kind.from_pretrained(
-        folder, config=config, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
-    )
-    if broken := sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"])):
+    return load_weights(kind, folder, config, **options).eval()
+
+
+def load_weights(kind: type, folder: Path, config: transformers.PretrainedConfig, fresh: str | None = None, **options: object) -> nn.Module:
+    """`kind` in float32 with the folder's safetensors. Weights below `fresh` may be missing or of another shape."""
+    if not any(folder.glob("model*.safetensors")):
+        raise bad_model("the model has no model.safetensors", "other weight formats can carry code and are not read", "UnsafeModel")
+    model, report = kind.from_pretrained(
+        folder, config=config, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True,
+        ignore_mismatched_sizes=True, **options,
+    )  # fmt: skip
+    mismatched = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
+    if broken := sorted(name for name in {*report["missing_keys"], *mismatched} if fresh is None or not name.startswith(fresh)):
         raise bad_model(f"{len(broken)} weights of the model are missing or have another shape: {', '.join(broken[:5])}")
-    return encoder.eval()
+    return model
 
 
 def graph_inputs(encoder: nn.Module) -> list[str]:
@@ -151,28 +178,40 @@ def adapt(classifier: Classifier, method: str, lora: dict, seed: int) -> None:
     if method == "head":
         classifier.encoder.requires_grad_(False)
     elif method == "lora":
-        from peft import LoraConfig, get_peft_model  # 0.4 s that the other methods need not pay
+        classifier.encoder = with_adapters(classifier.encoder, LORA_TARGETS[classifier.encoder.config.model_type], lora, seed)
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(pure_seed(seed, "lora"))
-            classifier.encoder = get_peft_model(
-                classifier.encoder,
-                LoraConfig(
-                    r=lora["rank"],
-                    lora_alpha=lora["alpha"],
-                    lora_dropout=lora["dropout"],
-                    target_modules=LORA_TARGETS[classifier.encoder.config.model_type],
-                ),
-            )
+
+def with_adapters(module: nn.Module, targets: list[str] | str, lora: dict, seed: int, **options: object) -> nn.Module:
+    """The module with all its weights frozen and low-rank adapters beside its `targets`; new weights depend on the seed alone."""
+    from peft import LoraConfig, get_peft_model  # 0.4 s that the other methods need not pay
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(pure_seed(seed, "lora"))
+        return get_peft_model(
+            module,
+            LoraConfig(r=lora["rank"], lora_alpha=lora["alpha"], lora_dropout=lora["dropout"], target_modules=targets, **options),
+        )
 
 
 def save_classifier(classifier: Classifier, source: Path, out: Path, about: dict) -> None:
     """`config.json`, `model.safetensors` (encoder.*, head.*), tokenizer files, `espalier.json`: bytes depend on the weights only."""
     out.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.cpu().contiguous() for name, tensor in classifier.state_dict().items()}, out / "model.safetensors", {"format": "pt"})
+    save_weights(classifier, out)
     shutil.copyfile(source / "config.json", out / "config.json")
     copy_tokenizer_files(source, out)
     (out / "espalier.json").write_text(json.dumps({"version": 1, **about}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def save_weights(module: nn.Module, out: Path) -> None:
+    """`model.safetensors`, float32; a weight that goes by two names (tied embeddings) is stored by its first."""
+    seen: set[tuple[int, torch.Size]] = set()
+    tensors = {}
+    for name, tensor in module.state_dict().items():
+        place = (tensor.data_ptr(), tensor.shape)
+        if tensor.numel() == 0 or place not in seen:
+            tensors[name] = tensor.cpu().contiguous()
+        seen.add(place)
+    save_file(tensors, out / "model.safetensors", {"format": "pt"})
 
 
 def load_classifier(folder: Path) -> tuple[Classifier, dict]:

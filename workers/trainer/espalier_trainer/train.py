@@ -1,28 +1,32 @@
-"""The training loop. Every random choice is a pure function of (seed, epoch, step), so a run that was killed and
-resumed from any checkpoint ends with the same bytes as one that was not (same device type, threads and versions)."""
+"""The training loop, the same for every task. Every random choice is a pure function of (seed, epoch, row, step), so a
+run that was killed and resumed from any checkpoint ends with the same bytes as one that was not (same device type,
+threads, processes and versions)."""
 
 import math
-import os
 import time
-from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy
 import torch
-from torch.nn import functional
 
+from .cadence import Cadence
 from .checkpoint import optimizer_tensors, read_checkpoint, restore_optimizer, write_checkpoint, write_json
-from .data import Rows, collate, pure_seed, read_rows, step_batches, tokenize
-from .events import BAD_JOB, DIVERGED, Events, Stopped, TrainerError
+from .data import pure_seed, step_batches
+from .device import NondeterministicKernels, device_figures, make_deterministic, pick_device
+from .events import DIVERGED, Events, Stopped, TrainerError
+from .failure import failure_of
 from .guard import StopFlag
-from .job import sha256_file
-from .model import TOKENIZER_FILES, Classifier, adapt, graph_inputs, load_encoder, load_tokenizer, read_config, save_classifier
+from .job import CADENCE, DEFAULT_KIND, sha256_file
+from .model import TOKENIZER_FILES
+from .optimisation import LossScale, autocast, learning_rate_factor, parameter_groups
+from .processes import Processes
+from .tasks import make_task
 
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy")
-EVALUATION_BATCH = 64
 # What may differ between two attempts at one training without changing a bit of the result.
-NOT_IN_IDENTITY = ("checkpointEverySeconds", "threads")
+NOT_IN_IDENTITY = {*CADENCE, "threads"}
+SHOWN_ROWS = 64
 
 
 class Interrupted(Exception):
@@ -33,158 +37,224 @@ class Training:
     """One training: `run` reads top to bottom."""
 
     def __init__(self, task: dict, events: Events, stop: StopFlag):
-        self.task, self.spec, self.events, self.stop = task, task["training"], events, stop
-        self.device = pick_device(task["device"])
-        make_deterministic(self.spec["threads"], self.device)
-        self.source, self.checkpoints, self.out = Path(task["model"]), Path(task["checkpoints"]), Path(task["out"])
+        self.job, self.spec, self.events, self.stop = task, task["training"], events, stop
+        self.divisor = task.get("microBatchDivisor", 1)
+        self.micro_batch = math.ceil(self.spec["batchSize"] / self.divisor)
+        self.checkpoints, self.out = Path(task["checkpoints"]), Path(task["out"])
         self.step = 0
         self.history: dict[str, list[dict]] = {"steps": [], "epochs": []}
         self.best: dict[str, torch.Tensor] | None = None
-        self.last_checkpoint, self.last_checkpoint_at = task.get("resumeFrom"), time.monotonic()
+        self.scale, self.kernels = LossScale(self.spec["precision"]), NondeterministicKernels()
+        self.inexact: list[str] = []
+        self.last_checkpoint, self.cadence = task.get("resumeFrom"), Cadence(task)
 
     def run(self) -> dict:
-        self.load()
-        self.resume()
-        trainable = sum(parameter.numel() for parameter in self.trainable.values())
-        self.events.emit("ready", step=self.step, total=self.total_steps, trainable=trainable, **self.identity["environment"])
         try:
+            self.load()
+            self.resume()
+            self.say_ready()
             while not self.finished():
                 epoch = len(self.history["epochs"])
                 while self.step < (epoch + 1) * self.steps_an_epoch:
                     self.train_step(epoch)
-                    self.checkpoint_if_due()
+                    if self.cadence.due(self.step):
+                        self.checkpoint()
                 self.close_epoch(epoch)
             self.take_best_weights()
-            train_loss, train_accuracy = self.evaluate(self.train_rows, "train", len(self.history["epochs"]))
+            train_loss, train_accuracy = self.evaluate("train", len(self.history["epochs"]))
+            return self.finish(train_loss, train_accuracy)
         except Interrupted:
             self.checkpoint()
-            raise Stopped(self.step, str(self.last_checkpoint)) from None
-        return self.finish(train_loss, train_accuracy)
+            raise Stopped(self.step, None if self.last_checkpoint is None else str(self.last_checkpoint)) from None
+        except Exception as error:
+            details = {"microBatch": self.micro_batch, "step": self.step}
+            if failure := failure_of(error, details):
+                raise failure from error
+            raise
 
     # ── set up ──
 
     def load(self) -> None:
-        task, spec = self.task, self.spec
-        config = read_config(self.source, task["maxLength"])
-        train_texts = read_rows(Path(task["train"]), task["labels"])
-        validation_texts = read_rows(Path(task["validation"]), task["labels"])
-        encoder = load_encoder(self.source, config)
-        self.inputs, self.pad = graph_inputs(encoder), config.pad_token_id or 0
-        self.classifier = Classifier(encoder, len(task["labels"]), task["pooling"], spec["dropout"], spec["seed"])
-        adapt(self.classifier, spec["method"], spec["lora"], spec["seed"])
-        self.classifier.to(self.device)
-        self.trainable = {name: parameter for name, parameter in self.classifier.named_parameters() if parameter.requires_grad}
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.trainable, spec))
+        self.device = pick_device(self.job["device"])
+        make_deterministic(self.spec["threads"], self.device)
+        self.kernels.listen()
+        self.processes = Processes(self.device.type)
+        self.task = make_task(self.job, self.device, self.stop)
+        self.module = self.task.module.to(self.device)
+        self.set_training_mode()
+        self.trainable = {name: parameter for name, parameter in self.module.named_parameters() if parameter.requires_grad}
+        self.statistics = running_statistics(self.module)
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.trainable, self.spec, self.task.head), fused=True)
         self.identity = self.describe()
-        tokenizer = load_tokenizer(self.source, config)
-        self.train_rows = tokenize(tokenizer, *train_texts, task["maxLength"])
-        self.validation_rows = tokenize(tokenizer, *validation_texts, task["maxLength"])
-        self.steps_an_epoch = math.ceil(len(self.train_rows) / (spec["batchSize"] * spec["gradientAccumulation"]))
-        self.total_steps = self.steps_an_epoch * spec["epochs"]
-        self.class_weights = class_weights(self.train_rows, len(task["labels"]), spec["classWeights"]).to(self.device)
+        rows_a_step = self.spec["batchSize"] * self.spec["gradientAccumulation"]
+        self.steps_an_epoch = math.ceil(self.task.length("train") / rows_a_step)
+        self.total_steps = self.steps_an_epoch * self.spec["epochs"]
 
     def describe(self) -> dict:
         """All that the trajectory depends on."""
-        task, spec = self.task, self.spec
-        config = {key: value for key, value in spec.items() if key not in NOT_IN_IDENTITY}
-        files = [*sorted(path.name for path in self.source.glob("model*.safetensors")), "config.json", *TOKENIZER_FILES]
+        source, kind = Path(self.job["model"]), self.job.get("task", DEFAULT_KIND)
+        config = {key: value for key, value in self.spec.items() if key not in NOT_IN_IDENTITY}
+        weights = sorted(path.name for path in source.glob("model*.safetensors"))
+        files = [*weights, "config.json", "preprocessor_config.json", *TOKENIZER_FILES]
+        libraries = (*LIBRARIES, "pillow") if kind == "image-classification" else LIBRARIES
         return {
-            "config": {**config, "labels": task["labels"], "pooling": task["pooling"], "maxLength": task["maxLength"]},
-            "model": {name: sha256_file(self.source / name) for name in files if (self.source / name).is_file()},
-            "data": {split: sha256_file(Path(task[split])) for split in ("train", "validation")},
+            "config": {**config, "task": kind, **self.task.config()},
+            "model": {name: sha256_file(source / name) for name in files if (source / name).is_file()},
+            "data": self.task.data(),
             "environment": {
                 "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
-                "threads": spec["threads"],
-                "versions": {name: version(name) for name in LIBRARIES},
+                "threads": self.spec["threads"],
+                "processes": self.processes.world,
+                "versions": {name: version(name) for name in libraries},
             },
         }
 
     def resume(self) -> None:
-        if self.task.get("resumeFrom") is None:
-            return
-        state, tensors = read_checkpoint(Path(self.task["resumeFrom"]), self.identity)
-        self.step, self.history = state["step"], state["history"]
-        self.set_weights(tensors["trainable"])
-        restore_optimizer(self.optimizer, tensors["optimizer"], self.names())
-        self.best = tensors.get("best")
+        if self.job.get("resumeFrom") is not None:
+            state, tensors = read_checkpoint(Path(self.job["resumeFrom"]), self.identity)
+            self.step, self.history, self.inexact = state["step"], state["history"], state["inexact"]
+            self.scale.restore(state["lossScale"])
+            self.set_weights(tensors["trainable"])
+            restore_optimizer(self.optimizer, tensors["optimizer"], self.names())
+            self.best = tensors.get("best")
+        for reason in self.reasons():
+            if reason not in self.inexact:
+                self.inexact.append(reason)
+
+    def reasons(self) -> list[str]:
+        """Why the bytes may differ from those of an undisturbed run of this job, as far as is known before it trains."""
+        found = []
+        if self.divisor > 1:
+            found.append(f"micro-batches of {self.micro_batch} rows instead of {self.spec['batchSize']}: other rounding and dropout")
+        if self.divisor > 1 and self.task.batched_normalisation:
+            found.append(f"batch normalisation saw {self.micro_batch} rows at a time instead of {self.spec['batchSize']}")
+        if self.device.type == "cuda" and self.processes.world > 1:
+            found.append("sums over several GPUs (NCCL) are not known to keep one order")
+        return found
+
+    def exactness(self) -> dict:
+        reasons = [*self.inexact, *self.kernels.reasons()]
+        return {"value": not reasons, "reasons": reasons}
+
+    def say_ready(self) -> None:
+        trainable = sum(parameter.numel() for parameter in self.trainable.values())
+        about = {"trainable": trainable, "microBatch": self.micro_batch, "exact": self.exactness(), **self.identity["environment"]}
+        self.events.emit("ready", step=self.step, total=self.total_steps, **about)
 
     # ── the loop's parts ──
 
     def train_step(self, epoch: int) -> None:
-        if self.stop:
+        if self.processes.any(self.stop, self.device):
             raise Interrupted
         spec, began = self.spec, time.monotonic()
         self.events.phase = "train"
-        self.classifier.train()
-        if spec["method"] == "head":
-            self.classifier.encoder.eval()
-        torch.manual_seed(pure_seed(spec["seed"], "step", self.step))  # dropout: a function of the step alone
+        self.set_training_mode()
         factor = learning_rate_factor(self.step, self.total_steps, spec["warmupFraction"], spec["schedule"])
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
+        rate, first = self.optimizer.param_groups[0]["lr"], epoch * self.steps_an_epoch
         batches = step_batches(
-            len(self.train_rows), spec["seed"], epoch, self.step - epoch * self.steps_an_epoch, spec["batchSize"], spec["gradientAccumulation"]
+            self.task.length("train"), spec["seed"], epoch, self.step - first, spec["batchSize"], spec["gradientAccumulation"], self.divisor
         )
-        # One mean over the whole step, whatever the sizes of its micro-batches.
-        rows = numpy.concatenate(batches)
-        weight = self.class_weights[self.train_rows.targets[torch.from_numpy(rows)].to(self.device)].sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = 0.0
-        for batch in batches:
-            inputs, targets = collate(self.train_rows, batch, self.pad, self.inputs, self.device)
-            with self.precision():
-                logits = self.classifier(inputs)
-            part = functional.cross_entropy(
-                logits.float(), targets, self.class_weights, reduction="sum", label_smoothing=spec["labelSmoothing"]
-            ) / weight  # fmt: skip
-            part.backward()
-            loss += part.item()
-        norm = torch.nn.utils.clip_grad_norm_(self.trainable.values(), spec["maxGradientNorm"]).item()
-        rate = self.optimizer.param_groups[0]["lr"]
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise diverged(f"loss is {loss} and gradient norm {norm} at step {self.step + 1}", rate)
+        rows, before = numpy.concatenate(batches), {name: tensor.clone() for name, tensor in self.statistics.items()}
+        while True:
+            loss = self.gradients(batches, rows, epoch, before)
+            norm = torch.nn.utils.clip_grad_norm_(self.trainable.values(), spec["maxGradientNorm"]).item()
+            if math.isfinite(norm):
+                break
+            self.restore_statistics(before)
+            if not self.scale.overflow():
+                raise self.diverged(f"loss is {loss} and gradient norm {norm}", epoch, rows)
+        self.scale.good()
         self.optimizer.step()
+        self.processes.average(list(self.statistics.values()))
         self.step += 1
         record = {"step": self.step, "epoch": epoch + 1, "loss": loss, "learningRate": rate, "gradientNorm": norm}
         self.history["steps"].append(record)
         speed = round(len(rows) / max(time.monotonic() - began, 1e-6), 1)
         self.events.emit(
-            "step", step=self.step, total=self.total_steps, epoch=epoch + 1, loss=loss, lr=rate, gradNorm=norm, samplesPerSecond=speed
-        )
+            "step", step=self.step, total=self.total_steps, epoch=epoch + 1, loss=loss, lr=rate, gradNorm=norm, samplesPerSecond=speed,
+            **device_figures(self.device),
+        )  # fmt: skip
+
+    def gradients(self, batches: list[numpy.ndarray], rows: numpy.ndarray, epoch: int, before: dict[str, torch.Tensor]) -> float:
+        """Leaves the step's mean gradient in the parameters; returns its mean loss."""
+        rank, world = self.processes.rank, self.processes.world
+        # Dropout: a function of the step alone.
+        torch.manual_seed(pure_seed(self.spec["seed"], "step", self.step, *([rank] if rank > 0 else [])))
+        weight = self.task.weight(rows)  # one mean over the whole step, whatever the sizes of its micro-batches
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = 0.0
+        for batch in batches[rank::world]:
+            if self.stop and world == 1:
+                self.restore_statistics(before)
+                raise Interrupted  # nothing of this step has touched the weights
+            inputs, targets = self.task.batch("train", batch, epoch)
+            with autocast(self.device, self.spec["precision"]):
+                logits = self.task.logits(inputs)
+            part = self.task.loss(logits.float(), targets) / weight
+            (part * self.scale.scale if self.scale.active else part).backward()
+            loss += part.item()
+            if world == 1 and not math.isfinite(loss):
+                raise self.diverged(f"loss is {loss}", epoch, batch)
+        if world > 1:
+            loss = self.processes.add(torch.tensor(loss, dtype=torch.float64, device=self.device)).item()
+            if not math.isfinite(loss):
+                raise self.diverged(f"loss is {loss}", epoch, rows)
+        self.processes.add_gradients(list(self.trainable.values()))
+        if self.scale.active:
+            for parameter in self.trainable.values():
+                if parameter.grad is not None:
+                    parameter.grad.div_(self.scale.scale)
+        return loss
+
+    def diverged(self, what: str, epoch: int, rows: numpy.ndarray) -> TrainerError:
+        """Rows by their numbers in the training file, from 0: never by their texts."""
+        numbers, rate = self.task.source_rows(rows), self.optimizer.param_groups[0]["lr"]
+        shown = ", ".join(map(str, numbers[:SHOWN_ROWS])) + (f" and {len(numbers) - SHOWN_ROWS} more" if len(numbers) > SHOWN_ROWS else "")
+        where = f"at step {self.step + 1} of epoch {epoch + 1}, learning rate {rate:g}, batch of the training rows {shown}"
+        details = {"step": self.step + 1, "epoch": epoch + 1, "learningRate": rate, "rows": numbers[:SHOWN_ROWS]}
+        fix = "lower learningRate or headLearningRate, or raise warmupFraction; look at these rows"
+        return TrainerError(DIVERGED, f"training diverged: {what} {where}", fix, details=details)
 
     def close_epoch(self, epoch: int) -> None:
-        loss, accuracy = self.evaluate(self.validation_rows, "validation", epoch + 1)
+        loss, accuracy = self.evaluate("validation", epoch + 1)
         if not math.isfinite(loss):
-            raise diverged(f"validation loss is {loss} after epoch {epoch + 1}", self.optimizer.param_groups[0]["lr"])
+            rate = self.optimizer.param_groups[0]["lr"]
+            fix, details = "lower learningRate or headLearningRate", {"step": self.step, "epoch": epoch + 1, "learningRate": rate, "rows": []}
+            what = f"validation loss is {loss} after step {self.step} of epoch {epoch + 1}, learning rate {rate:g}"
+            raise TrainerError(DIVERGED, f"training diverged: {what}", fix, details=details)
         losses = [record["loss"] for record in self.history["steps"] if record["epoch"] == epoch + 1]
         record = {"epoch": epoch + 1, "step": self.step, "trainLoss": math.fsum(losses) / len(losses)}
         self.history["epochs"].append({**record, "validationLoss": loss, "validationAccuracy": accuracy})
         if self.best_epoch() == epoch + 1:
-            self.best = {name: parameter.detach().cpu().clone() for name, parameter in self.trainable.items()}
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.weights().items()}
         self.events.emit("eval", split="validation", epoch=epoch + 1, step=self.step, loss=loss, accuracy=accuracy)
         if epoch == 0:
             self.checkpoint()  # a short run has one too
 
     @torch.no_grad()
-    def evaluate(self, rows: Rows, split: str, epoch: int) -> tuple[float, float]:
-        """Mean cross-entropy (unweighted, unsmoothed) and accuracy."""
+    def evaluate(self, split: str, epoch: int) -> tuple[float, float]:
+        """Mean cross-entropy (unweighted, unsmoothed) and accuracy, each over everything predicted."""
         self.events.phase = f"evaluate {split}"
-        self.classifier.eval()
-        by_length = numpy.argsort([len(tokens) for tokens in rows.tokens], kind="stable")
-        losses: list[float] = []
-        correct, told = 0, time.monotonic()
-        for start in range(0, len(rows), EVALUATION_BATCH):
-            if self.stop:
+        self.module.eval()
+        order, size, told = self.task.evaluation_order(split), max(1, self.task.evaluation_rows // self.divisor), time.monotonic()
+        starts = range(0, len(order), size)
+        measured = torch.zeros(len(starts), 3, dtype=torch.float64)
+        for number, start in enumerate(starts):
+            if number % self.processes.world != self.processes.rank:
+                continue
+            if self.stop and self.processes.world == 1:
                 raise Interrupted
-            inputs, targets = collate(rows, by_length[start : start + EVALUATION_BATCH], self.pad, self.inputs, self.device)
-            with self.precision():
-                logits = self.classifier(inputs)
-            losses.append(functional.cross_entropy(logits.float(), targets, reduction="sum").item())
-            correct += int((logits.argmax(1) == targets).sum())
+            inputs, targets = self.task.batch(split, order[start : start + size], None)
+            with autocast(self.device, self.spec["precision"]):
+                logits = self.task.logits(inputs)
+            measured[number] = torch.tensor(self.task.measure(logits.float(), targets), dtype=torch.float64)
             if time.monotonic() - told >= 1:
                 told = time.monotonic()
-                self.events.emit("eval", split=split, epoch=epoch, step=self.step, done=start, rows=len(rows))
-        return math.fsum(losses) / len(rows), correct / len(rows)
+                self.events.emit("eval", split=split, epoch=epoch, step=self.step, done=start, rows=len(order))
+        losses, correct, count = self.processes.add(measured.to(self.device)).cpu().T.tolist()
+        return math.fsum(losses) / sum(count), sum(correct) / sum(count)
 
     def finished(self) -> bool:
         epochs, patience = len(self.history["epochs"]), self.spec["earlyStoppingPatience"]
@@ -200,15 +270,14 @@ class Training:
         self.set_weights(self.best)
 
     def finish(self, train_loss: float, train_accuracy: float) -> dict:
-        if self.spec["method"] == "lora":
-            self.classifier.encoder = self.classifier.encoder.merge_and_unload()
-        about = {key: self.task[key] for key in ("labels", "pooling", "maxLength")} | {"method": self.spec["method"]}
-        save_classifier(self.classifier, self.source, self.out / "model", about)
-        write_json(self.out / "history.json", self.history)
+        model, history = self.out / "model", self.out / "history.json"
+        if self.processes.first:
+            self.task.save(model)
+            write_json(history, self.history)
         best = self.history["epochs"][self.best_epoch() - 1]
         return {
-            "model": str(self.out / "model"),
-            "history": str(self.out / "history.json"),
+            "model": str(model),
+            "history": str(history),
             "steps": self.step,
             "total": self.total_steps,
             "bestEpoch": best["epoch"],
@@ -217,87 +286,57 @@ class Training:
             "validationLoss": best["validationLoss"],
             "validationAccuracy": best["validationAccuracy"],
             "environment": self.identity["environment"],
+            "microBatch": self.micro_batch,
+            "exact": self.exactness(),
         }
 
-    # ── checkpoints ──
+    # ── state ──
 
-    def checkpoint_if_due(self) -> None:
-        every_steps = self.task.get("checkpointEverySteps")
-        due = time.monotonic() - self.last_checkpoint_at >= self.spec["checkpointEverySeconds"]
-        if due or (every_steps and self.step % every_steps == 0):
-            self.checkpoint()
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Everything that training changes in the module."""
+        return {**self.trainable, **self.statistics}
+
+    @torch.no_grad()
+    def set_weights(self, saved: dict[str, torch.Tensor]) -> None:
+        for name, tensor in self.weights().items():
+            tensor.copy_(saved[name])
+
+    def restore_statistics(self, before: dict[str, torch.Tensor]) -> None:
+        for name, tensor in self.statistics.items():
+            tensor.copy_(before[name])
+
+    def set_training_mode(self) -> None:
+        self.module.train()
+        for module in self.task.frozen:
+            module.eval()
 
     def checkpoint(self) -> None:
-        tensors = {"trainable": dict(self.trainable), "optimizer": optimizer_tensors(self.optimizer, self.names())}
+        if not self.processes.first:
+            return
+        began = time.monotonic()
+        tensors = {"trainable": self.weights(), "optimizer": optimizer_tensors(self.optimizer, self.names())}
         if self.best is not None:
             tensors["best"] = self.best
-        state, epochs = {"step": self.step, "history": self.history}, len(self.history["epochs"])
+        state = {"step": self.step, "history": self.history, "lossScale": self.scale.state(), "inexact": self.exactness()["reasons"]}
+        epochs = len(self.history["epochs"])
         path, manifest = write_checkpoint(self.checkpoints, self.step, epochs, self.identity, tensors, state)
-        self.last_checkpoint, self.last_checkpoint_at = path, time.monotonic()
-        size = sum(file["bytes"] for file in manifest["files"].values())
-        digest = sha256_file(path / "manifest.json")
-        self.events.emit("checkpoint", path=str(path), step=self.step, epoch=epochs, bytes=size, manifestSha256=digest)
-
-    # ── small helpers ──
+        seconds = time.monotonic() - began
+        self.cadence.saved(seconds)
+        self.last_checkpoint = path
+        self.events.emit(
+            "checkpoint", path=str(path), step=self.step, epoch=epochs, bytes=sum(file["bytes"] for file in manifest["files"].values()),
+            manifestSha256=sha256_file(path / "manifest.json"), seconds=round(seconds, 4), intervalSeconds=round(self.cadence.interval_seconds, 1),
+        )  # fmt: skip
 
     def names(self) -> dict[torch.Tensor, str]:
         return {parameter: name for name, parameter in self.trainable.items()}
 
-    @torch.no_grad()
-    def set_weights(self, saved: dict[str, torch.Tensor]) -> None:
-        for name, parameter in self.trainable.items():
-            parameter.copy_(saved[name])
 
-    def precision(self):
-        return torch.autocast(self.device.type, torch.bfloat16) if self.spec["precision"] == "bf16" else nullcontext()
-
-
-def pick_device(wanted: str) -> torch.device:
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise TrainerError(BAD_JOB, "the job wants a CUDA device, but torch sees none", "use device 'auto' or 'cpu'")
-    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
-
-
-def make_deterministic(threads: int, device: torch.device) -> None:
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
-        # The fused attention kernels have no deterministic backward pass.
-        torch.backends.cuda.enable_flash_sdp(False)
-        torch.backends.cuda.enable_mem_efficient_sdp(False)
-        torch.backends.cuda.enable_cudnn_sdp(False)
-        torch.backends.cudnn.benchmark = False
-
-
-def parameter_groups(trainable: dict[str, torch.Tensor], spec: dict) -> list[dict]:
-    """Encoder and head with rates of their own; biases and norms (one dimension) are not decayed."""
-    groups = []
-    for rate, of_head in ((spec["learningRate"], False), (spec["headLearningRate"], True)):
-        for decay, is_matrix in ((spec["weightDecay"], True), (0.0, False)):
-            members = [p for name, p in trainable.items() if name.startswith("head.") == of_head and (p.ndim > 1) == is_matrix]
-            if members:
-                groups.append({"params": members, "base_lr": rate, "lr": rate, "weight_decay": decay})
-    return groups
-
-
-def learning_rate_factor(step: int, total: int, warmup_fraction: float, schedule: str) -> float:
-    """Linear warm-up to 1, then down to 0 along the schedule. A function of the step: nothing to save."""
-    warmup = round(total * warmup_fraction)
-    if step < warmup:
-        return (step + 1) / warmup
-    progress = (step - warmup) / max(1, total - warmup)
-    return {"constant": 1.0, "linear": 1 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress))}[schedule]
-
-
-def class_weights(rows: Rows, classes: int, balanced: bool) -> torch.Tensor:
-    """rows / (classes · rows of the class), as scikit-learn's 'balanced'; ones when not asked for."""
-    if not balanced:
-        return torch.ones(classes)
-    counts = torch.bincount(rows.targets, minlength=classes).clamp(min=1)
-    return (len(rows) / (classes * counts)).float()
-
-
-def diverged(what: str, rate: float) -> TrainerError:
-    return TrainerError(DIVERGED, f"training diverged: {what} (learning rate {rate:g})", "lower learningRate or headLearningRate, or raise warmupFraction")
+def running_statistics(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Batch normalisation's buffers, by name, of the modules that are in training mode: they change with every step."""
+    return {
+        f"{prefix}.{name}": buffer
+        for prefix, part in module.named_modules()
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm) and part.training
+        for name, buffer in part.named_buffers(recurse=False)
+    }

@@ -2,9 +2,6 @@
 
 import json
 import math
-import os
-import shutil
-import tempfile
 import unittest
 from pathlib import Path
 
@@ -13,38 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from espalier_trainer import checkpoint, data, events, job, model, train
+from espalier_trainer import checkpoint, data, events, job, model, optimisation, train
 from espalier_trainer.guard import StopFlag
+from espalier_trainer.tasks.classification import class_weights
 
-TINY = Path(os.environ["TINY_MODEL"])
-
-
-class Recorder(events.Events):
-    def __init__(self) -> None:
-        super().__init__(descriptor=-1)
-        self.seen: list[dict] = []
-
-    def emit(self, type: str, **fields: object) -> None:
-        self.seen.append({"type": type, **fields})
-
-
-class Folder(unittest.TestCase):
-    def setUp(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="espalier-unittest-"))
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def fails(self, code: int, fragment: str, call, *arguments, kind: str | None = None) -> None:
-        with self.assertRaises(events.TrainerError) as caught:
-            call(*arguments)
-        self.assertEqual((caught.exception.code, caught.exception.kind), (code, kind))
-        self.assertIn(fragment, caught.exception.message)
-
-    def tiny_copy(self, **config: object) -> Path:
-        copy = self.folder / "model"
-        shutil.copytree(TINY, copy)
-        raw = json.loads((copy / "config.json").read_text()) | config
-        (copy / "config.json").write_text(json.dumps(raw))
-        return copy
+from .support import TINY, Folder, Recorder, toy_task
 
 
 class Randomness(unittest.TestCase):
@@ -77,12 +47,12 @@ class Randomness(unittest.TestCase):
 
 class LearningRate(unittest.TestCase):
     def test_warms_up_and_comes_down(self) -> None:
-        linear = [train.learning_rate_factor(step, 10, 0.2, "linear") for step in range(10)]
+        linear = [optimisation.learning_rate_factor(step, 10, 0.2, "linear") for step in range(10)]
         self.assertEqual(linear[:3], [0.5, 1.0, 1.0])
         self.assertAlmostEqual(linear[-1], 1 / 8)
-        self.assertAlmostEqual(train.learning_rate_factor(6, 10, 0.2, "cosine"), 0.5)
-        self.assertEqual(train.learning_rate_factor(9, 10, 0, "constant"), 1.0)
-        self.assertEqual(train.learning_rate_factor(0, 10, 0, "linear"), 1.0)
+        self.assertAlmostEqual(optimisation.learning_rate_factor(6, 10, 0.2, "cosine"), 0.5)
+        self.assertEqual(optimisation.learning_rate_factor(9, 10, 0, "constant"), 1.0)
+        self.assertEqual(optimisation.learning_rate_factor(0, 10, 0, "linear"), 1.0)
 
 
 class Loss(Folder):
@@ -96,8 +66,8 @@ class Loss(Folder):
             task = toy_task(self.folder / str(batch), path, batchSize=batch, gradientAccumulation=accumulation, classWeights=True, labelSmoothing=0.1, dropout=0.0)
             training = train.Training(task, Recorder(), StopFlag())
             training.load()
-            training.classifier.encoder.config.hidden_dropout_prob = 0.0
-            for module in training.classifier.modules():
+            training.module.encoder.config.hidden_dropout_prob = 0.0
+            for module in training.module.modules():
                 if isinstance(module, torch.nn.Dropout):
                     module.p = 0.0
                 if hasattr(module, "dropout_prob"):
@@ -106,14 +76,14 @@ class Loss(Folder):
             results.append((training.history["steps"][0]["loss"], training.history["steps"][0]["gradientNorm"]))
         self.assertAlmostEqual(results[0][0], results[1][0], places=5)
         self.assertAlmostEqual(results[0][1], results[1][1], places=4)
-        weights = train.class_weights(training.train_rows, 2, True)
+        weights = class_weights(training.task.rows["train"].targets, 2, True)
         self.assertTrue(torch.allclose(weights, torch.tensor([13 / (2 * 8), 13 / (2 * 5)])))
-        inputs, targets = data.collate(training.train_rows, numpy.arange(13), 0, training.inputs, torch.device("cpu"))
+        inputs, targets = training.task.batch("train", numpy.arange(13), None)
         fresh = train.Training(toy_task(self.folder / "fresh", path, dropout=0.0), Recorder(), StopFlag())
         fresh.load()
-        fresh.classifier.eval()
+        fresh.module.eval()
         with torch.no_grad():
-            expected = functional.cross_entropy(fresh.classifier(inputs), targets, weights, label_smoothing=0.1).item()
+            expected = functional.cross_entropy(fresh.module(inputs), targets, weights, label_smoothing=0.1).item()
         self.assertAlmostEqual(results[0][0], expected, places=5)
 
 
@@ -154,8 +124,8 @@ class Methods(Folder):
         classifier, _ = model.load_classifier(self.folder / "out" / "model")
         training = train.Training({**task, "out": str(self.folder / "x")}, Recorder(), StopFlag())
         training.load()
-        training.classifier = classifier
-        self.assertAlmostEqual(training.evaluate(training.validation_rows, "validation", 1)[0], min(losses), places=6)
+        training.task.module = training.module = classifier
+        self.assertAlmostEqual(training.evaluate("validation", 1)[0], min(losses), places=6)
 
 
 class Refusals(Folder):
@@ -232,20 +202,6 @@ class Checkpoints(Folder):
         manifest["files"]["../outside"] = {"sha256": job.sha256_file(self.folder / "outside"), "bytes": 1}
         (self.path / "manifest.json").write_text(json.dumps(manifest))
         self.fails(66, "../outside is missing", checkpoint.read_checkpoint, self.path, self.identity)
-
-
-def toy_task(folder: Path, rows: Path, **training: object) -> dict:
-    spec = {
-        "method": "full", "epochs": 2, "batchSize": 4, "gradientAccumulation": 1, "learningRate": 1e-3, "headLearningRate": 1e-2,
-        "weightDecay": 0.01, "warmupFraction": 0.0, "schedule": "constant", "dropout": 0.1, "labelSmoothing": 0.0,
-        "maxGradientNorm": 1.0, "classWeights": False, "lora": {"rank": 2, "alpha": 4, "dropout": 0.0}, "precision": "fp32",
-        "seed": 7, "earlyStoppingPatience": 0, "checkpointEverySeconds": 60, "threads": 1,
-    }  # fmt: skip
-    return {
-        "verb": "train", "model": str(TINY), "train": str(rows), "validation": str(rows), "labels": ["a", "b"], "pooling": "mean",
-        "maxLength": 32, "training": spec | training, "device": "cpu", "checkpoints": str(folder / "checkpoints"),
-        "out": str(folder / "out"),
-    }  # fmt: skip
 
 
 if __name__ == "__main__":

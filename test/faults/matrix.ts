@@ -1,0 +1,82 @@
+/**
+ * `npm run faults`: the whole matrix of faults, or what `--only` names, with a report table on standard output.
+ *
+ *   npm run faults -- --covering                       the few runs that `npm test` makes
+ *   npm run faults -- --only 'worker kill @export'     these faults (comma between them) in one run
+ *   npm run faults -- --random 20 --seed 7             20 runs with faults at random moments
+ *   npm run faults -- --keep …                         leaves the stack's folder, with its logs, behind
+ */
+import { parseArgs } from 'node:util';
+import { startFaultStack } from '../support/faults-stack.ts';
+import { runRow, undisturbed, type RowResult } from './run-row.ts';
+import { coveringRows, describeFault, parseFault, randomRow, wholeMatrix, type Row } from './table.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [] },
+    covering: { type: 'boolean', default: false },
+    random: { type: 'string', default: '0' },
+    seed: { type: 'string', default: '1' },
+    keep: { type: 'boolean', default: false },
+  },
+});
+
+const stack = await startFaultStack((line) => process.stderr.write(`  ${line}\n`));
+const results: RowResult[] = [];
+try {
+  process.stderr.write(stack.disks ? '' : 'no small disk can be mounted here: rows that fill one are skipped\n');
+  const reference = await undisturbed(stack);
+  process.stderr.write(`undisturbed: ${reference.result.seconds.toFixed(1)} s\n`);
+  for (const row of chosenRows(reference.durationMs)) {
+    if (!stack.disks && row.faults.some(({ what }) => what === 'diskFull')) continue;
+    const result = await runRow(stack, row, reference);
+    results.push(result);
+    process.stderr.write(`${line(result)}\n`);
+  }
+} finally {
+  await stack.stop({ keep: options.keep });
+}
+process.stdout.write(`${table(results)}\n`);
+for (const { row, problems } of results.filter((one) => one.problems.length > 0)) {
+  const faults = row.faults.map(describeFault).join(', ');
+  process.stdout.write(`\n${row.name}: ${problems.join('\n  ')}\n  replay: npm run faults -- --only '${faults}'\n`);
+}
+process.exitCode = results.every(({ problems }) => problems.length === 0) && results.length > 0 ? 0 : 1;
+
+function chosenRows(durationMs: number): Row[] {
+  const seed = Number(options.seed);
+  if (options.only.length > 0) return options.only.map(namedRow);
+  if (options.covering) return coveringRows();
+  if (Number(options.random) > 0) {
+    return Array.from({ length: Number(options.random) }, (_, index) => randomRow(seed + index, durationMs));
+  }
+  return wholeMatrix();
+}
+
+function namedRow(text: string): Row {
+  const faults = text.split(',').map((part) => {
+    const fault = parseFault(part);
+    if (fault === undefined) throw new Error(`'${part.trim()}' is no fault: write it like 'worker kill @export x2'`);
+    return fault;
+  });
+  return { name: text, faults };
+}
+
+function line({ row, seconds, happened, problems }: RowResult): string {
+  const verdict = problems.length === 0 ? 'ok' : `FAILED: ${problems.join('; ')}`;
+  return `${row.name}: ${seconds.toFixed(1)} s, ${verdict}\n    ${happened.join('\n    ')}`;
+}
+
+function table(rows: readonly RowResult[]): string {
+  const cells = rows.map(({ row, seconds, retried, reached, problems }) => [
+    row.faults.map(describeFault).join('<br>'),
+    seconds.toFixed(1),
+    Object.entries(retried)
+      .map(([id, attempt]) => `${id} (${attempt})`)
+      .join(', '),
+    String(reached),
+    problems.length === 0 ? 'same bytes' : `FAILED: ${problems.length}`,
+  ]);
+  const head = ['faults', 'seconds', 'steps retried (attempts)', 'artifacts checked', 'end'];
+  return [head, head.map(() => '---'), ...cells].map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
