@@ -16,7 +16,7 @@ import { connectTemporal } from '../client/connection.ts';
 import { startStack } from '../infra/embedded/stack.ts';
 
 const rounds = Number(process.argv[2] ?? 9);
-const WARM_UP = 6;
+const WARM_UP = 25;
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 const folder = await mkdtemp(join(tmpdir(), 'espalier-bench-'));
 const stack = await startStack({ stateDir: folder });

@@ -12,7 +12,8 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = (/** @type {string} */ name) => join(root, 'node_modules/.bin', name);
 const ALL = 'test/**/*.test.ts';
-const END_TO_END = 'test/e2e/**/*.test.ts';
+/** Whole runs on a stack of their own: one after the other, with the machine to themselves. */
+const WHOLE_RUNS = ['test/e2e/**/*.test.ts', 'test/faults/covering.test.ts'];
 
 /** @type {readonly [title: string, command: string, args: readonly string[]][]} */
 const CHECKS = [
@@ -29,8 +30,8 @@ try {
   if (forwarded.length > 0) mocha(forwarded.some((word) => word.endsWith('.ts')) ? forwarded : [...forwarded, ALL]);
   else {
     for (const [title, command, args] of CHECKS) check(title, command, args);
-    mocha(['--ignore', END_TO_END, ALL]);
-    mocha([END_TO_END]);
+    mocha([...WHOLE_RUNS.flatMap((pattern) => ['--ignore', pattern]), ALL]);
+    mocha(WHOLE_RUNS);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
