@@ -54,7 +54,9 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
     const frozen = { id: frozenId(id), encoder: id, form: 'frozen' } as const;
     const place = placeOf.get(id);
     if (measured === null || place === undefined) {
-      return [tune, frozen].map((form) => ({ ...form, rank: null, eligible: false, reasons: faults }));
+      // Of an encoder that was never measured there is nothing frozen to speak of.
+      const forms = measured === null ? [tune] : [tune, frozen];
+      return forms.map((form) => ({ ...form, rank: null, eligible: false, reasons: faults }));
     }
     const chosen = measured === winner;
     const lost = (to: string): string => losing(measured, winner, to, isEqual(measured), selection.tolerance);

@@ -111,6 +111,8 @@ describe('an upload in parts', function () {
       await digestFile(await test.store.fileInTree(tree, 'weights')),
       await digestFile(join(folder, 'weights')),
     );
+    // A part that arrives while its upload is being aborted makes the gateway list that upload again.
+    await collectUploads(test.objects, { olderThanMs: 0 });
     assert.deepEqual(await uploads(), []);
   });
 
