@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
@@ -24,6 +25,14 @@ export interface ObjectInfo {
   /** Base64, of the whole object, where the store keeps one. */
   readonly sha256: string | undefined;
   readonly crc32: string | undefined;
+  readonly modifiedAtMs: number;
+}
+
+/** What a listing tells of an object; the key is without the store's own prefix. */
+export interface ObjectEntry {
+  readonly key: string;
+  readonly size: number;
+  readonly modifiedAtMs: number;
 }
 
 /** `absent`: only if there is no such object; `{ etag }`: only if it is still this version. */
@@ -88,6 +97,7 @@ export class ObjectStore {
           etag: found.ETag ?? '',
           sha256: found.ChecksumType === 'COMPOSITE' ? undefined : found.ChecksumSHA256,
           crc32: found.ChecksumType === 'COMPOSITE' ? undefined : found.ChecksumCRC32,
+          modifiedAtMs: found.LastModified?.getTime() ?? 0,
         };
       } catch (error) {
         if (isMissing(error)) return undefined;
@@ -216,26 +226,86 @@ export class ObjectStore {
     return this.#explaining(key, () => retrying(attempt, signal, sink.received));
   }
 
+  /** The start of an object in memory, and the size of all of it; undefined when there is none. */
+  async getStart(
+    key: string,
+    bytes: number,
+    signal?: AbortSignal,
+  ): Promise<{ bytes: Buffer; size: number } | undefined> {
+    return this.#call(key, signal, async () => {
+      const command = new GetObjectCommand({ ...this.at(key), Range: `bytes=0-${bytes - 1}` });
+      try {
+        const found = await this.client.send(command, ...stopOn(signal));
+        const start = Buffer.from((await found.Body?.transformToByteArray()) ?? []);
+        return { bytes: start, size: Number(found.ContentRange?.split('/')[1] ?? start.length) };
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        if (statusOf(error) === 416) return { bytes: Buffer.alloc(0), size: 0 }; // an empty object has no first byte
+        throw error;
+      }
+    });
+  }
+
   /** Keys below a prefix, in order, without the store's own prefix; `after` is exclusive. */
   async list(prefix: string, options: { after?: string; signal?: AbortSignal } = {}): Promise<string[]> {
     const keys: string[] = [];
-    const { Bucket, Key: Prefix } = this.at(prefix);
-    let token: string | undefined;
+    let after = options.after;
     do {
-      const command = new ListObjectsV2Command({
-        Bucket,
-        Prefix,
-        ...(options.after === undefined ? {} : { StartAfter: this.at(options.after).Key }),
-        ...(token === undefined ? {} : { ContinuationToken: token }),
-      });
-      const page = await this.#call(prefix, options.signal, () =>
-        this.client.send(command, { abortSignal: options.signal }),
-      );
-      for (const { Key } of page.Contents ?? [])
-        if (Key !== undefined) keys.push(Key.slice(this.settings.prefix.length));
-      token = page.NextContinuationToken;
-    } while (token !== undefined);
+      const { entries, next } = await this.page(prefix, { ...options, after });
+      for (const { key } of entries) keys.push(key);
+      after = next;
+    } while (after !== undefined);
     return keys;
+  }
+
+  /** At most `limit` (up to 1000) objects below a prefix, in order of their keys; `next`: the `after` of what follows. */
+  async page(
+    prefix: string,
+    { after, limit, signal }: { after?: string | undefined; limit?: number; signal?: AbortSignal | undefined } = {},
+  ): Promise<{ readonly entries: readonly ObjectEntry[]; readonly next: string | undefined }> {
+    const { Bucket, Key: Prefix } = this.at(prefix);
+    const command = new ListObjectsV2Command({
+      Bucket,
+      Prefix,
+      ...(after === undefined ? {} : { StartAfter: this.at(after).Key }),
+      ...(limit === undefined ? {} : { MaxKeys: limit }),
+    });
+    const page = await this.#call(prefix, signal, () => this.client.send(command, { abortSignal: signal }));
+    const entries = (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+      key: Key.slice(this.settings.prefix.length),
+      size: Size,
+      // Of unknown age: as good as new.
+      modifiedAtMs: LastModified?.getTime() ?? Number.POSITIVE_INFINITY,
+    }));
+    return { entries, next: page.IsTruncated === true ? entries.at(-1)?.key : undefined };
+  }
+
+  /**
+   * Deletes up to 1000 objects by one request, which is sent once: a repeated one could meet what was stored anew since
+   * the first. Throws StorageUnavailable when what it did is not known.
+   */
+  async deleteOnce(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    const { Bucket } = this.at('');
+    const Objects = keys.map((key) => ({ Key: this.at(key).Key }));
+    const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } });
+    let sent = false;
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        if (sent)
+          throw new EspalierError('StorageUnavailable', 'a deletion got no answer', { where: `s3://${Bucket}` });
+        sent = true;
+        return next(args);
+      },
+      { step: 'finalizeRequest', priority: 'low' },
+    );
+    const { Errors: [refused] = [] } = await this.#explaining(keys[0] ?? '', () =>
+      this.client.send(command, { abortSignal: signal }),
+    );
+    if (refused === undefined) return;
+    throw new EspalierError('StorageDenied', `the S3 store did not delete: ${refused.Code} ${refused.Message ?? ''}`, {
+      where: `s3://${Bucket}/${refused.Key}`,
+      fix: `check the right to delete objects of the bucket '${Bucket}'`,
+    });
   }
 
   async delete(key: string): Promise<void> {

@@ -10,8 +10,8 @@ import { canonicalJson } from './canonical-json.ts';
 import { forEachParallel } from './concurrency.ts';
 import { digestBytes } from './digest.ts';
 import { EspalierError } from './errors.ts';
-import { crc32Base64, readContent, type FileContent } from './file-content.ts';
-import type { ObjectStore } from './object-store.ts';
+import { crc32Base64, MULTIPART_FROM, readContent, type FileContent } from './file-content.ts';
+import type { ObjectInfo, ObjectStore } from './object-store.ts';
 import {
   isDigest,
   TREE_MEDIA_TYPE,
@@ -20,6 +20,7 @@ import {
   type TreeEntry,
   type TreeManifest,
 } from './reference.ts';
+import { isYoung, touch } from './touch.ts';
 import { listDirectory, makeManifest, parseManifest } from './tree.ts';
 
 export interface PutOptions {
@@ -53,12 +54,12 @@ export class ArtifactStore {
     const buffer = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
     const digest = digestBytes(buffer);
     const sha256 = base64Of(digest);
-    const found = await this.#objects.head(blobKey(digest), options.signal);
-    if (found?.size !== buffer.length || (found.sha256 ?? sha256) !== sha256) {
-      // An object of another content under this key is damage: the right bytes replace it.
-      const condition = found === undefined ? ('absent' as const) : undefined;
-      await this.#objects.putBytes(blobKey(digest), buffer, { condition, sha256, signal: options.signal });
-    }
+    const { signal } = options;
+    await this.#ensure(digest, buffer.length, signal, {
+      isIntact: (found) => found.size === buffer.length && (found.sha256 ?? sha256) === sha256,
+      put: (key, overwrite) =>
+        this.#objects.putBytes(key, buffer, { condition: overwrite ? undefined : 'absent', sha256, signal }),
+    });
     return { digest, mediaType: options.mediaType, size: buffer.length, name: options.name };
   }
 
@@ -208,15 +209,43 @@ export class ArtifactStore {
     onBytes: (bytes: number) => void,
   ): Promise<FileContent> {
     const content = await readContent(path, signal);
-    const key = blobKey(content.digest);
-    const found = await this.#objects.head(key, signal);
-    const intact =
-      found?.size === content.size &&
-      (found.sha256 === undefined || found.sha256 === base64Of(content.digest)) &&
-      (found.crc32 === undefined || found.crc32 === crc32Base64(content.crc32));
-    if (intact) onBytes(content.size);
-    else await this.#objects.putFile(key, path, content, { overwrite: found !== undefined, signal, onBytes });
+    let sent = false;
+    await this.#ensure(content.digest, content.size, signal, {
+      isIntact: (found) =>
+        found.size === content.size &&
+        (found.sha256 === undefined || found.sha256 === base64Of(content.digest)) &&
+        (found.crc32 === undefined || found.crc32 === crc32Base64(content.crc32)),
+      put: async (key, overwrite) => {
+        const telling = sent ? {} : { onBytes };
+        sent = true;
+        await this.#objects.putFile(key, path, content, { overwrite, signal, ...telling });
+      },
+    });
+    if (!sent) onBytes(content.size);
     return content;
+  }
+
+  /**
+   * Puts what is not there, and keeps what is there from a collection of garbage (touch.ts). An object of another
+   * content under this key is damage: the right bytes replace it.
+   */
+  async #ensure(
+    digest: Digest,
+    size: number,
+    signal: AbortSignal | undefined,
+    content: {
+      readonly isIntact: (found: ObjectInfo) => boolean;
+      readonly put: (key: string, overwrite: boolean) => Promise<unknown>;
+    },
+  ): Promise<void> {
+    const key = blobKey(digest);
+    for (;;) {
+      const found = await this.#objects.head(key, signal);
+      if (found === undefined || !content.isIntact(found)) await content.put(key, found !== undefined);
+      // On AWS an object in parts is as old as its upload's beginning, and that may have been continued.
+      const isNew = found === undefined ? size < MULTIPART_FROM : isYoung(found);
+      if (isNew || (await touch(this.#objects, key, signal))) return;
+    }
   }
 
   async #place(entry: TreeEntry, target: string, signal: AbortSignal): Promise<void> {

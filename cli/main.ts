@@ -167,6 +167,14 @@ pipelines
   .action(run(async () => (await import('./commands/pipelines.ts')).check));
 
 program
+  .command('gc')
+  .description('delete stored content that no run, release or checkpoint needs any more (asks on a terminal)')
+  .option('--dry-run', 'only say what would be deleted')
+  .option('--grace <duration>', 'leave what was stored or used more recently, at least 2d', '7d')
+  .option('--keep-checkpoints', 'leave the checkpoints of finished trainings')
+  .option('-y, --yes', 'do not ask')
+  .action(run(async () => (await import('./commands/gc.ts')).gc));
+program
   .command('doctor')
   .description('check everything Espalier needs, each with a fix')
   .action(run(async () => (await import('./commands/doctor.ts')).doctor));

@@ -38,7 +38,7 @@ export interface CheckpointPointer {
   readonly failures?: readonly AttemptFailure[];
   readonly warnings?: readonly string[];
   readonly logs?: readonly (AttemptLog & { readonly term: number })[];
-  /** Checkpoints that were let go, for whoever deletes what nothing reaches (retention.ts). */
+  /** Checkpoints that were let go: a collection of garbage spares them for its grace (artifacts/collect.ts). */
   readonly superseded?: readonly { readonly tree: Digest; readonly at: string }[];
 }
 

@@ -6,9 +6,9 @@ import {
   type CheckpointPointer,
   type SavedCheckpoint,
 } from '../../activities/training/checkpoints.ts';
-import { deletableBlobs, reachableCheckpoints, retain, type Garbage } from '../../activities/training/retention.ts';
+import { retain } from '../../activities/training/retention.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
-import { TREE_MEDIA_TYPE, type ArtifactRef, type Digest, type TreeManifest } from '../../artifacts/reference.ts';
+import { TREE_MEDIA_TYPE, type ArtifactRef } from '../../artifacts/reference.ts';
 
 const tree = (name: string): ArtifactRef => ({
   digest: digestBytes(name),
@@ -82,64 +82,5 @@ describe('the retention of checkpoints', () => {
       second.logs?.map((kept) => kept.log.name),
       ['b', 'c'],
     );
-  });
-});
-
-describe('what may be deleted of old checkpoints', () => {
-  const now = Date.parse('2026-01-02T00:00:00Z');
-  const hour = 3_600_000;
-  const blob = (name: string): Digest => digestBytes(`blob ${name}`);
-  const manifest = (...names: string[]): TreeManifest => ({
-    version: 1,
-    entries: names.map((name) => ({ path: name, digest: blob(name), size: 1, mode: '644' })),
-  });
-  const trees = new Map<Digest, TreeManifest>([
-    [tree('tree 1').digest, manifest('weights-1', 'frozen', 'best')],
-    [tree('tree 2').digest, manifest('weights-2', 'frozen', 'best')],
-    [tree('tree 3').digest, manifest('weights-3', 'frozen')],
-    [tree('model').digest, manifest('best')],
-  ]);
-  const old = '2026-01-01T00:00:00Z';
-  const garbage = (parts: Partial<Garbage> = {}): Garbage => ({
-    pointers: [pointer({ checkpoints: [saved(3)], superseded: [{ tree: tree('tree 1').digest, at: old }] })],
-    roots: [],
-    trees,
-    touchedAtMs: () => Date.parse(old),
-    nowMs: now,
-    graceMs: hour,
-    ...parts,
-  });
-
-  it('is what only superseded checkpoints hold: a blob shared with a kept one survives', () => {
-    assert.deepEqual(deletableBlobs(garbage()), [tree('tree 1').digest, blob('weights-1'), blob('best')]);
-  });
-
-  it('is nothing that anybody else holds, be it a tree or a file', () => {
-    assert.deepEqual(deletableBlobs(garbage({ roots: [tree('model'), blob('weights-1')] })), [tree('tree 1').digest]);
-  });
-
-  it('is never a checkpoint that another live run may go on from', () => {
-    const live = pointer({ runId: 'run-b', checkpoints: [saved(1)] });
-    const found = deletableBlobs(garbage({ pointers: [...garbage().pointers, live] }));
-    assert.deepEqual(found, []);
-    assert.deepEqual(reachableCheckpoints([live]), [tree('tree 1').digest]);
-  });
-
-  it('is nothing superseded within the grace: somebody may just be fetching it', () => {
-    const at = new Date(now - hour + 1).toISOString();
-    const recent = pointer({ checkpoints: [saved(3)], superseded: [{ tree: tree('tree 1').digest, at }] });
-    assert.deepEqual(deletableBlobs(garbage({ pointers: [recent] })), []);
-  });
-
-  it('is nothing an upload found within the grace: its pointer moves only later', () => {
-    const touchedAtMs = (digest: Digest) => (digest === blob('weights-1') ? now - 1 : Date.parse(old));
-    assert.deepEqual(deletableBlobs(garbage({ touchedAtMs })), [tree('tree 1').digest, blob('best')]);
-  });
-
-  it('is nothing while a manifest is not known: it could hold anything', () => {
-    const incomplete = new Map([...trees].filter(([digest]) => digest !== tree('tree 3').digest));
-    assert.throws(() => deletableBlobs(garbage({ trees: incomplete })), { name: 'NotFound' });
-    const unknownRoot = { ...tree('unknown') };
-    assert.throws(() => deletableBlobs(garbage({ roots: [unknownRoot] })), { name: 'NotFound' });
   });
 });
