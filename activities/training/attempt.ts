@@ -85,6 +85,8 @@ export class Attempt {
    */
   async run(task: TrainTask): Promise<Finished> {
     const { batchSize } = task.training;
+    // Also an attempt whose process says nothing has a log.
+    this.note(`attempt ${this.#context.attempt} of run ${this.#context.runId}`);
     try {
       for (;;) {
         const divisor = Math.min(this.#lease.value.microBatchDivisor ?? 1, batchSize);

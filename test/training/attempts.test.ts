@@ -299,7 +299,7 @@ finish()`;
     const seen: Progress[] = [];
     const borrowing = { ...(await services(`print(os.environ["CUDA_VISIBLE_DEVICES"])\n${WHOLE}`)), devices };
     const trained = await runStep(step, fresh(), borrowing, { onProgress: (progress) => seen.push(progress) });
-    assert.match((await text(trained))[0] ?? '', /^GPU-3/);
+    assert.match((await text(trained))[0] ?? '', /^GPU-3$/m);
     assert.equal(said[1], 'released');
     assert.ok(seen.some(({ phase, note }) => phase === 'waiting for a device' && note === 'process 7'));
   });
@@ -316,8 +316,8 @@ finish()`;
       ],
     );
     const [first, second] = await text(trained);
-    assert.match(first ?? '', /^first words/);
-    assert.match(second ?? '', /^second words/);
+    assert.match(first ?? '', /^first words$/m);
+    assert.match(second ?? '', /^second words$/m);
     assert.equal(trained.log.digest, trained.logs?.[1]?.log.digest);
   });
 
@@ -376,11 +376,11 @@ finish()`;
         (await text(await attempt(asked, fresh({ checkpoints: { ...checkpoints, ...change } }))))[0];
       assert.match(
         (await said({ every: '5m', everySteps: 7, failureRatePerHour: 2 })) ?? '',
-        /^{"checkpointEverySeconds": 300, "checkpointEverySteps": 7, "failureRatePerHour": 2} False/,
+        /^{"checkpointEverySeconds": 300, "checkpointEverySteps": 7, "failureRatePerHour": 2} False$/m,
       );
       assert.match(
         (await said({})) ?? '',
-        /^{"checkpointEverySeconds": null, "checkpointEverySteps": null, "failureRatePerHour": 0.05} False/,
+        /^{"checkpointEverySeconds": null, "checkpointEverySteps": null, "failureRatePerHour": 0.05} False$/m,
       );
     });
 
