@@ -300,6 +300,8 @@ export interface TrainedModel {
   readonly environment: {
     readonly device: string;
     readonly threads: number;
+    /** 1 when missing. */
+    readonly processes?: number | undefined;
     readonly versions: Readonly<Record<string, string>>;
   };
   // The rest is missing in results recorded before it was known.

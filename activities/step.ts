@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
+import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure, type Duration } from '@temporalio/common';
 import { digestJson } from '../artifacts/digest.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
@@ -15,6 +15,7 @@ import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Progress, StepCall, StepResult } from './contract.ts';
 import type { Devices } from './devices.ts';
+import type { Launcher } from './training/launchers/launcher.ts';
 
 /** What every activity may use. Made once a worker. */
 export interface ActivityServices {
@@ -26,6 +27,8 @@ export interface ActivityServices {
   readonly servingUrl?: string;
   /** The accelerators of a worker that trains. */
   readonly devices?: Devices;
+  /** Starts training processes; as children of this one when missing. */
+  readonly launcher?: Launcher;
   /** Where steps make their folders; the system's temporary folder otherwise. */
   readonly workRoot?: string;
 }
@@ -145,7 +148,13 @@ export function stepActivity<Input, Output>(
         await folder.remove();
       }
     } catch (error) {
-      throw toFailure(error, call.stepId, context.info.attempt);
+      const constant = context.info.retryPolicy?.backoffCoefficient === 1;
+      throw toFailure(
+        error,
+        call.stepId,
+        context.info.attempt,
+        constant ? errorDelay(context.info.attempt) : undefined,
+      );
     } finally {
       beat.stop();
     }
@@ -214,8 +223,16 @@ export function heart(context: Context): { progress(progress: Progress): void; s
  */
 export const MAX_ATTEMPTS_WITH_ERROR = 20;
 
+/**
+ * How long after an error of its own a step is tried again whose retry policy does not back off (workflows/proxies.ts: a
+ * lost worker is replaced at once): a second, then twice as long each time, a minute at most.
+ */
+function errorDelay(attempt: number): Duration {
+  return `${Math.min(60, 2 ** Math.min(attempt - 1, 6))}s`;
+}
+
 /** Converts what a step threw into what Temporal understands: `type` is the error's kind, details[0] its record. */
-export function toFailure(error: unknown, where: string, attempt = 1): Error {
+export function toFailure(error: unknown, where: string, attempt = 1, nextRetryDelay?: Duration): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   if (error instanceof Error && error.name === 'AbortError') return error;
   const known = error instanceof EspalierError ? error : asEspalierError(error, where);
@@ -223,6 +240,7 @@ export function toFailure(error: unknown, where: string, attempt = 1): Error {
     message: known.message,
     type: known.kind,
     nonRetryable: !known.retryable || (attempt >= MAX_ATTEMPTS_WITH_ERROR && known.kind !== 'Preempted'),
+    ...(nextRetryDelay === undefined ? {} : { nextRetryDelay }),
     // Nothing failed: the next attempt may begin at once, and nobody need be woken.
     ...(known.kind === 'Preempted' ? { nextRetryDelay: '1s', category: ApplicationFailureCategory.BENIGN } : {}),
     details: [{ where, ...known.toRecord() }],

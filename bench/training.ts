@@ -28,7 +28,7 @@ const data = await toyDataset(await temporaryFolder(), TRAIN_ROWS);
 const python = pythonForTests();
 const storage = await withStore();
 const training = trainingSpec({ epochs: 3, batchSize: 16, earlyStoppingPatience: 0 });
-const { checkpoints: _, ...settings } = training;
+const { checkpoints: _, processes: __, ...settings } = training;
 const weights = await storage.store.putTree(model, 'model');
 const dataset = await storage.store.putTree(data, 'data');
 

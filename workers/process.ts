@@ -1,13 +1,18 @@
 /** The life of a worker process: quiet structured logs, a clean stop on the first signal, and a crash that says so. */
 import { DefaultLogger, GracefulShutdownPeriodExpiredError, Runtime, type LogEntry } from '@temporalio/worker';
+import type { StandbyLauncher } from '../activities/training/launchers/standby.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { DevicePool } from './devices.ts';
 import { createWorkerProcess, type QueueRole } from './worker.ts';
 
-/** `setUp` gives the queues to poll, and the devices of a process that trains. */
+/** `setUp` gives the queues to poll and, of a process that trains, its devices and what starts its trainings. */
 export async function runWorkerProcess(
   name: string,
-  setUp: () => Promise<{ readonly queues: readonly QueueRole[]; readonly devices?: DevicePool }>,
+  setUp: () => Promise<{
+    readonly queues: readonly QueueRole[];
+    readonly devices?: DevicePool;
+    readonly launcher?: StandbyLauncher;
+  }>,
 ): Promise<void> {
   const write = (entry: Record<string, unknown>): void => {
     process.stderr.write(
@@ -21,8 +26,9 @@ export async function runWorkerProcess(
     ),
   });
   try {
-    const { queues, devices } = await setUp();
-    const workers = await createWorkerProcess(process.env, queues, devices);
+    const { queues, ...training } = await setUp();
+    const { devices, launcher } = training;
+    const workers = await createWorkerProcess(process.env, queues, training);
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => workers.shutdown());
     const { ESPALIER_BUILD_ID: build } = process.env;
     write({
@@ -32,7 +38,12 @@ export async function runWorkerProcess(
       build,
       devices: devices?.names,
     });
-    await workers.run();
+    await launcher?.begin();
+    try {
+      await workers.run();
+    } finally {
+      launcher?.end();
+    }
     write({ level: 'INFO', message: 'stopped' });
   } catch (error) {
     const record =

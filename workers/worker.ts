@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import type { Devices } from '../activities/devices.ts';
 import { createActivities } from '../activities/index.ts';
 import type { ActivityServices } from '../activities/step.ts';
 import { EspalierError } from '../artifacts/errors.ts';
@@ -31,7 +30,7 @@ export interface QueueRole {
 export async function createWorkerProcess(
   env: Environment,
   queues: readonly QueueRole[],
-  devices?: Devices,
+  training: Pick<ActivityServices, 'devices' | 'launcher'> = {},
 ): Promise<WorkerProcess> {
   // What can be wrong without anybody's help is found before anything is opened.
   const [life, python] = [workerLife(env), trainerPython(env)];
@@ -47,7 +46,7 @@ export async function createWorkerProcess(
     pointers,
     python,
     workRoot: workFolder.path,
-    ...(devices === undefined ? {} : { devices }),
+    ...training,
     ...(env['ESPALIER_SERVING_URL'] === undefined ? {} : { servingUrl: env['ESPALIER_SERVING_URL'] }),
   };
   const activities = createActivities(services, temporalScheduler(client));

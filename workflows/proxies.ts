@@ -32,12 +32,13 @@ const PROMISES = {
   /**
    * Days long; every attempt goes on from the last checkpoint, so attempts are cheap and a lost worker is no failure: it
    * is retried for ever. An error of the step's own does end it: those that recur are made final where the cause is known
-   * (the trainer's at the same step again), and any at all from the 20th attempt on (activities/step.ts).
+   * (the trainer's at the same step again), and any at all from the 20th attempt on (activities/step.ts). The tenth lost
+   * worker is replaced as fast as the first; errors of the step's own bring their growing delay along (activities/step.ts).
    */
   gpu: {
     taskQueue: TASK_QUEUES.gpu,
     startToCloseTimeout: '30d',
-    retry: { initialInterval: '1s', maximumInterval: '1m' },
+    retry: { initialInterval: '1s', backoffCoefficient: 1 },
   },
   /** Moves a pointer by compare-and-swap: a second attempt finds its own move. */
   deploy: {
@@ -47,20 +48,36 @@ const PROMISES = {
   },
 } as const satisfies Record<string, ActivityOptions>;
 
+/**
+ * A training beats every second, and how long a lost worker stays unnoticed is most of what its loss costs: 6 s leave 4 of
+ * the 10 s in which it should train again elsewhere for the retry, loading and the first step. Five beats must be missed: a
+ * worker that is starved for so long, or an outage of the server, costs a second start from the newest checkpoint, and
+ * never the result (the attempt given up is fenced). The other steps would begin anew: they keep the run's own, longer limit.
+ */
+const TRAINING_HEARTBEAT_SECONDS = 6;
+
+/** Seconds without a sign of life after which a step's worker counts as lost; `heartbeatSeconds` is the run's own limit. */
+export function heartbeatLimit(promise: keyof typeof PROMISES, heartbeatSeconds: number): number {
+  return promise === 'gpu' ? Math.min(TRAINING_HEARTBEAT_SECONDS, heartbeatSeconds) : heartbeatSeconds;
+}
+
 export type StepActivities = (stepId: string, title: string) => Activities;
 export type StepProxies = Record<keyof typeof PROMISES, StepActivities>;
 
 export function stepProxies(heartbeatSeconds: number): StepProxies {
   const proxies =
-    (options: ActivityOptions): StepActivities =>
+    (options: ActivityOptions, limitSeconds: number): StepActivities =>
     (stepId, title) =>
       proxyActivities<Activities>({
         ...options,
         activityId: stepId,
         summary: title,
-        heartbeatTimeout: `${heartbeatSeconds}s`,
+        heartbeatTimeout: `${limitSeconds}s`,
         // The child must be gone before the step counts as cancelled.
         cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
       });
-  return Object.fromEntries(Object.entries(PROMISES).map(([name, options]) => [name, proxies(options)])) as StepProxies;
+  const names = Object.keys(PROMISES) as (keyof typeof PROMISES)[];
+  return Object.fromEntries(
+    names.map((name) => [name, proxies(PROMISES[name], heartbeatLimit(name, heartbeatSeconds))]),
+  ) as StepProxies;
 }

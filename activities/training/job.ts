@@ -15,7 +15,7 @@ export interface TrainTask {
   readonly labels: readonly string[];
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
-  readonly training: Omit<TrainingSpec, 'checkpoints'>;
+  readonly training: Omit<TrainingSpec, 'checkpoints' | 'processes'>;
   readonly device: 'auto' | 'cpu' | 'cuda';
   /** Folder that receives the checkpoint folders. */
   readonly checkpoints: string;
@@ -27,6 +27,8 @@ export interface TrainTask {
   readonly failureRatePerHour?: number;
   /** Cuts every batch into this many parts: less memory, the same effective batch. At most `training.batchSize`. */
   readonly microBatchDivisor?: number;
+  /** Processes of one machine that share every step; 1 when missing. */
+  readonly processes?: number;
 }
 export interface ExportEncoderTask {
   readonly verb: 'export-encoder';
@@ -51,7 +53,7 @@ export interface TrainerJob {
 
 const envelope = { v: z.literal(1), seq: z.int(), t: z.number() };
 const count = z.int().min(0);
-const environment = { device: z.string(), threads: z.int() };
+const environment = { device: z.string(), threads: z.int(), processes: z.int().min(1).optional() };
 
 /** One line of descriptor 3. */
 const TrainerEventSchema = z.discriminatedUnion('type', [

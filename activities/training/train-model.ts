@@ -24,16 +24,22 @@ export function trainStep(options: TrainStepOptions = {}): StepDefinition<TrainM
   return {
     type: 'training.train',
     version: 3,
-    /** When checkpoints are taken and which are kept does not touch the result. */
+    /** When checkpoints are taken and which are kept does not touch the result. One process is what there always was. */
     identity(input) {
-      const { checkpoints: _, ...training } = input.training;
-      return { ...input, training };
+      const { checkpoints: _, processes: __, ...training } = input.training;
+      const processes = processesOf(input.training);
+      return { ...input, training: processes === 1 ? training : { ...training, processes } };
     },
     run: (input, context) => train(input, context, options),
   };
 }
 
 export const trainModel = trainStep();
+
+/** A run that began before there were several has none of it in its history. */
+function processesOf({ processes }: Partial<TrainModelInput['training']>): number {
+  return processes ?? 1;
+}
 
 /** Fetches what the training reads, then borrows a device for as long as it trains. */
 async function train(input: TrainModelInput, context: StepContext, options: TrainStepOptions): Promise<TrainedModel> {
@@ -43,7 +49,7 @@ async function train(input: TrainModelInput, context: StepContext, options: Trai
   await store.checkout(input.weights, model, { signal });
   await store.checkout(input.dataset, data, { signal });
   const onWait = (holders: string): void => context.progress({ phase: 'waiting for a device', attempt, note: holders });
-  const device = await context.devices?.acquire({ signal, onWait });
+  const device = await context.devices?.acquire({ count: processesOf(input.training), signal, onWait });
   try {
     return await trainOn(device, model, data, input, context, options);
   } finally {
@@ -57,10 +63,10 @@ async function trainOn(
   data: string,
   input: TrainModelInput,
   context: StepContext,
-  { launcher = localLauncher, renewEveryMs = RENEW_EVERY_MS }: TrainStepOptions,
+  { launcher = context.launcher ?? localLauncher, renewEveryMs = RENEW_EVERY_MS }: TrainStepOptions,
 ): Promise<TrainedModel> {
   const { pointers, workDir, runId, attempt: number, key, reuse } = context;
-  const { checkpoints: policy, ...training } = input.training;
+  const { checkpoints: policy, processes: _, ...training } = input.training;
   const pointer = checkpointKey(key, reuse ? undefined : runId);
   const lease = await CheckpointLease.take(pointers, pointer, { runId, attempt: number });
   const attempt = new Attempt(context, lease, { policy, launcher, device });
@@ -81,6 +87,7 @@ async function trainOn(
     checkpointEverySeconds: policy.every === 'auto' ? null : durationSeconds(policy.every),
     checkpointEverySteps: policy.everySteps ?? null,
     failureRatePerHour: policy.failureRatePerHour,
+    processes: processesOf(input.training),
   };
   try {
     const finished = await attempt.run(task);

@@ -143,6 +143,7 @@ async function beginRow(options: {
     AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${s3.port}`,
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     ESPALIER_BUCKET: bucket,
+    ESPALIER_STANDBY: '0', // training processes are known by the folder of their job
     ESPALIER_SERVING_URL: servingUrl,
     XDG_CACHE_HOME: cache,
     TMPDIR: workDir,

@@ -27,6 +27,8 @@ export interface TestHost extends Host {
 export async function startTestHost(): Promise<TestHost> {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-host-'));
   const stateDir = join(folder, 'state');
+  // Its imports would compete with what a test times, and a test could take it for a training.
+  process.env['ESPALIER_STANDBY'] ??= '0';
   const host = await startHost(stateDir);
   const context = contextOf({ ...process.env, ...host.stack.env, ESPALIER_SERVING_URL: host.servingUrl }, stateDir);
   return {
@@ -134,6 +136,10 @@ export async function finishRun(
         }).catch((error: unknown) => {
           if (!/closed|timed out|deadline|cancelled/i.test(String(error))) throw error;
         });
+      }
+      if (run.state === 'parked') {
+        const { id, error } = run.steps.find(({ state }) => state === 'parked') ?? {};
+        throw new Error(`${runId} is parked at ${id}: ${error?.kind}: ${error?.message}`);
       }
       if (ENDED.has(run.state)) return run;
     }

@@ -63,7 +63,7 @@ export async function trainTask(
   overrides: Partial<TrainTask> = {},
 ): Promise<TrainTask> {
   const data = await toyDataset(await temporaryFolder());
-  const { checkpoints: _, ...training } = trainingSpec(spec);
+  const { checkpoints: _, processes: __, ...training } = trainingSpec(spec);
   return {
     verb: 'train',
     model: await tinyModel(),

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { asyncLocalStorage, type Context } from '@temporalio/activity';
+import type { ApplicationFailure } from '@temporalio/common';
+import { stepActivity } from '../../activities/step.ts';
+import { EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
+import { withStore, type TestStore } from '../support/store.ts';
+
+describe('an error of a step whose lost workers are replaced at once', () => {
+  let storage: TestStore;
+  before(async () => (storage = await withStore()));
+  after(() => storage.close());
+
+  const delayOf = async (kind: ErrorKind, attempt: number, backoffCoefficient: number): Promise<unknown> => {
+    const fails = stepActivity<number, never>(
+      { type: 'test.delay', version: 1, run: () => Promise.reject(new EspalierError(kind, 'x')) },
+      { ...storage, python: { executable: '', packages: '' } },
+    );
+    const info = { attempt, retryPolicy: { backoffCoefficient } };
+    const context = { info, cancellationSignal: new AbortController().signal, heartbeat: () => {} };
+    const call = { runId: 'r', stepId: 's', input: 1, reuse: true };
+    return asyncLocalStorage.run(context as unknown as Context, () =>
+      fails(call).then(
+        () => assert.fail('it must fail'),
+        (error: unknown) => (error as ApplicationFailure).nextRetryDelay,
+      ),
+    );
+  };
+
+  it('waits longer each time, a minute at most', async () => {
+    const delays = await Promise.all([1, 2, 4, 7, 500].map((attempt) => delayOf('StorageUnavailable', attempt, 1)));
+    assert.deepEqual(delays, ['1s', '2s', '8s', '60s', '60s']);
+    assert.equal(await delayOf('Preempted', 9, 1), '1s');
+  });
+
+  it('is left to the retry policy that backs off by itself', async () => {
+    assert.equal(await delayOf('StorageUnavailable', 4, 2), undefined);
+  });
+});
