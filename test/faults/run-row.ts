@@ -126,7 +126,9 @@ async function start(stack: FaultStack, host: RowHost, runId: string): Promise<v
   await writeFile(join(stack.folder, 'data.csv'), smallCsv());
   // Long enough for every point to be seen; the data, and with it the tiny model, stay as small as they are.
   const small = await smallPipeline();
-  const checked = checkPipeline({ ...small, training: { ...small.training, epochs: 60 } }, { folder: stack.folder });
+  // Long enough for its middle to be seen: the server hears of progress once a second.
+  const training = { ...small.training, epochs: 150 };
+  const checked = checkPipeline({ ...small, training }, { folder: stack.folder });
   if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
   const prepared = await prepareRun(checked.pipeline, stack.folder, host.store.store, {
     startedBy: 'tester',
