@@ -43,7 +43,7 @@ export async function watchRun(
   aborted.catch(() => undefined);
   try {
     for (;;) {
-      const run = await Promise.race([look(client, runId), aborted]);
+      const run = await Promise.race([look(client, runId, signal), aborted]);
       const news = run.steps.flatMap((step) => newsOf(runId, step, printed));
       if (news.length > 0) live.clear();
       for (const line of news) say(line);
@@ -56,14 +56,18 @@ export async function watchRun(
   }
 }
 
-/** A worker that was just killed answers no query; the run is fine, and another worker answers soon. */
-async function look(client: Client, runId: string): Promise<WatchedRun> {
+/**
+ * A worker that was just killed answers no query; the run is fine, and another worker answers soon. Not so after the
+ * signal: then nobody waits for an answer, and asking on would keep the process alive.
+ */
+async function look(client: Client, runId: string, signal?: AbortSignal): Promise<WatchedRun> {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     try {
       return await showRun(client, runId);
     } catch (error) {
-      if (Date.now() > deadline || (error instanceof EspalierError && error.kind === 'NotFound')) throw error;
+      const over = signal?.aborted === true || Date.now() > deadline;
+      if (over || (error instanceof EspalierError && error.kind === 'NotFound')) throw error;
       await sleep(POLL_MS);
     }
   }

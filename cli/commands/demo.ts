@@ -32,7 +32,8 @@ export async function demo(json: boolean, name: string, options: Options): Promi
     say('there is no terminal to ask for the approvals: use `npm start -- --yes` to answer them as the demo approvers');
     return EXIT.needsConfirmation;
   }
-  const interrupted = untilInterrupted();
+  const interruption = new AbortController();
+  const interrupted = untilInterrupted().then(() => interruption.abort());
   const stateDir = stateDirOf(process.env);
   const running = readRunningStack(stateDir);
   if (running === undefined) say(style.dim('starting Temporal, the S3 gateway, the workers and the model server …'));
@@ -45,12 +46,13 @@ export async function demo(json: boolean, name: string, options: Options): Promi
   try {
     // Without a terminal somebody must look at the exit code; while the stack stays up, the parked step can be resolved.
     const stopAtParked = !isInteractive() && (options.once === true || host === undefined);
-    const work = play(context, checked.pipeline, checked.folder, { ...options, stopAtParked }, json);
+    const { signal } = interruption;
+    const work = play(context, checked.pipeline, checked.folder, { ...options, stopAtParked, signal }, json);
     const code = await Promise.race([work, interrupted.then(() => 'interrupted' as const)]);
     if (code === 'interrupted') {
       work.catch(() => undefined);
       say('\nstopping; nothing is lost: the run goes on at the next `npm start`');
-      return EXIT.failed;
+      return EXIT.interrupted;
     }
     if (options.once !== true && host !== undefined) {
       say(style.dim('everything keeps running; Ctrl-C stops it'));
@@ -70,7 +72,7 @@ async function play(
   context: Context,
   pipeline: Parameters<typeof prepareRun>[0],
   folder: string,
-  options: Options & { readonly stopAtParked: boolean },
+  options: Options & { readonly stopAtParked: boolean; readonly signal: AbortSignal },
   json: boolean,
 ): Promise<number> {
   const { client } = await context.temporal();
@@ -89,7 +91,7 @@ async function play(
         ENDED.has(one.state) ||
         (options.stopAtParked && one.state === 'parked') ||
         one.approvals.some(({ state }) => state === 'open'),
-      { printed },
+      { printed, signal: options.signal },
     );
     if (ENDED.has(run.state)) break;
     if (options.stopAtParked && run.state === 'parked') {

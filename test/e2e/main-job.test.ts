@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,9 +28,25 @@ describe('the main job', function () {
   after(() => rm(folder, { recursive: true, force: true }));
   let bundle = '';
 
+  it('ends at Ctrl-C in the middle of a run', async () => {
+    const child = spawn(process.execPath, [join(packageRoot, 'bin/espalier.mjs'), 'demo', '--yes'], {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      if (!child.killed && /✓ take a snapshot/.test(stderr)) child.kill('SIGINT');
+    });
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    assert.equal(code, 130, stderr);
+    assert.match(stderr, /the run goes on at the next/);
+  });
+
   it('takes the shipped pipeline from data to a served model, both approvals given', async () => {
     const ended = await espalier(['--json', 'demo', '--yes', '--once'], env);
     assert.equal(ended.code, 0, ended.stderr);
+    assert.match(ended.stderr, /goes on where it was/);
     const { outcome, report, predictions } = JSON.parse(ended.stdout) as DemoResult;
     assert.equal(outcome.state, 'deployed');
     assert.equal(outcome.deployment?.serving?.agreement, 1, 'the served model answers as the evaluated one did');
