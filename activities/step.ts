@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure, type Duration } from '@temporalio/common';
 import { digestJson } from '../artifacts/digest.ts';
+import { limiter } from '../artifacts/concurrency.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
@@ -91,6 +92,9 @@ export function stepKey(type: string, version: number, input: unknown, environme
   return digestJson({ type, version, input: keyParts(input), environment: environment ?? null });
 }
 
+/** A few look-ups at a time: the first steps of a wide fan-out are done and reported while the last are looked up. */
+const lookUp = limiter(8);
+
 /** The part of a step's input that its key is made of. */
 export function stepIdentity<Input>(step: Pick<StepDefinition<Input, unknown>, 'identity'>, input: Input): unknown {
   return step.identity === undefined ? input : step.identity(input);
@@ -109,7 +113,7 @@ export function stepActivity<Input, Output>(
       const key = stepKey(step.type, step.version, identity, environment);
       const recordKey = `steps/${key.slice('sha256:'.length)}`;
       if (call.reuse) {
-        const found = await services.pointers.read<StepRecord<Output>>(recordKey);
+        const found = await lookUp(() => services.pointers.read<StepRecord<Output>>(recordKey));
         if (found !== undefined) return asResult(found.value, found.value.computedBy !== call.runId);
       }
       const startedAt = new Date().toISOString();
