@@ -51,7 +51,7 @@ describe('asking a run', function () {
     const unanswered = { kind: 'TemporalUnavailable', message: /^no worker answered within/, fix: /espalier dev/ };
     const begin = Date.now();
     await assert.rejects(sendUpdate(temporal.client, 'unserved', 'resolve', retry, 1500), unanswered);
-    assert.ok(Date.now() - begin < 4000, `${Date.now() - begin} ms`);
+    assert.ok(Date.now() - begin < 10_000, `${Date.now() - begin} ms`);
     await assert.rejects(decide(temporal.client, 'unserved', decision), unanswered);
     assert.ok(Date.now() - begin < 20_000, `${Date.now() - begin} ms`);
     await temporal.client.workflow.getHandle('unserved').terminate();

@@ -62,7 +62,7 @@ describe('model card', () => {
     const from = performance.now();
     const card = readCard(`---\nl0: &l0 lol\n${levels.join('\n')}\nlicense: mit\n---\n`);
     equal(card.license, null);
-    ok(performance.now() - from < 1000);
+    ok(performance.now() - from < 10_000);
   });
 
   it('never throws, whatever the text', () => {

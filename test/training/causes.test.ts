@@ -133,7 +133,7 @@ describe('the uploads of checkpoints', () => {
     uploads.add(await local(parent, 1));
     const beganMs = Date.now();
     await uploads.drained(100);
-    assert.ok(Date.now() - beganMs < 900);
+    assert.ok(Date.now() - beganMs < 10_000); // it would go on for ever
     assert.match(problems.at(-1) ?? '', /checkpoint of step 1 could not be kept: gone fishing/);
   });
 
