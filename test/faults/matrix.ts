@@ -1,6 +1,7 @@
 /**
  * `npm run faults`: the whole matrix of faults, or what `--only` names, with a report table on standard output.
  *
+ *   npm run faults -- --together                       each who and what at all its points in one run: an eighth of the time
  *   npm run faults -- --covering                       the few runs that `npm test` makes
  *   npm run faults -- --only 'worker kill @export'     these faults (comma between them) in one run
  *   npm run faults -- --random 20 --seed 7             20 runs with faults at random moments
@@ -9,11 +10,12 @@
 import { parseArgs } from 'node:util';
 import { startFaultStack } from '../support/faults-stack.ts';
 import { runRow, undisturbed, type RowResult } from './run-row.ts';
-import { coveringRows, describeFault, parseFault, randomRow, wholeMatrix, type Row } from './table.ts';
+import { coveringRows, describeFault, matrixTogether, parseFault, randomRow, wholeMatrix, type Row } from './table.ts';
 
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string', multiple: true, default: [] },
+    together: { type: 'boolean', default: false },
     covering: { type: 'boolean', default: false },
     random: { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
@@ -46,6 +48,7 @@ process.exitCode = results.every(({ problems }) => problems.length === 0) && res
 function chosenRows(durationMs: number): Row[] {
   const seed = Number(options.seed);
   if (options.only.length > 0) return options.only.map(namedRow);
+  if (options.together) return matrixTogether();
   if (options.covering) return coveringRows();
   if (Number(options.random) > 0) {
     return Array.from({ length: Number(options.random) }, (_, index) => randomRow(seed + index, durationMs));
