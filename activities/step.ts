@@ -13,6 +13,7 @@ import { limiter } from '../artifacts/concurrency.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
+import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Progress, StepCall, StepResult } from './contract.ts';
 import type { Devices } from './devices.ts';
@@ -63,7 +64,7 @@ export interface StepDefinition<Input, Output> {
   run(input: Input, context: StepContext): Promise<Output>;
 }
 
-/** `steps/<hex>`: a finished step. Written once. */
+/** A finished step, at `stepRecordKey`. Written once. */
 export interface StepRecord<Output> extends Omit<StepResult<Output>, 'reused'> {
   readonly version: 1;
   readonly type: string;
@@ -111,7 +112,7 @@ export function stepActivity<Input, Output>(
       const environment = (await step.environment?.(call.input, services)) ?? null;
       const identity = stepIdentity(step, call.input);
       const key = stepKey(step.type, step.version, identity, environment);
-      const recordKey = `steps/${key.slice('sha256:'.length)}`;
+      const recordKey = stepRecordKey(key);
       if (call.reuse) {
         const found = await lookUp(() => services.pointers.read<StepRecord<Output>>(recordKey));
         if (found !== undefined) return asResult(found.value, found.value.computedBy !== call.runId);

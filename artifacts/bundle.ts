@@ -9,7 +9,7 @@
  *
  * Approvals are not inside: they approve the bundle's digest, so they stand in the release record that points to it.
  */
-import type { ArtifactRef, Digest } from './reference.ts';
+import { hexOf, type ArtifactRef, type Digest } from './reference.ts';
 
 /** `registry/<model>/channels/<channel>`: what is served under this name. Replaced only by compare-and-swap. */
 export interface ChannelPointer {
@@ -109,5 +109,5 @@ export function channelKey(model: string, channel: string): string {
 }
 
 export function predictionPrefix(model: string, bundle: Digest): string {
-  return `predictions/${model}/${bundle.slice('sha256:'.length)}/`;
+  return `predictions/${model}/${hexOf(bundle)}/`;
 }

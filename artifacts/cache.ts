@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestFile } from './digest.ts';
-import type { Digest } from './reference.ts';
+import { hexOf, type Digest } from './reference.ts';
 
 /** A path handed out stays for at least this long, however full the cache is. */
 const GRACE_MS = 15 * 60_000;
@@ -102,7 +102,7 @@ export class BlobCache {
   }
 
   #path(digest: Digest): string {
-    const hex = digest.slice('sha256:'.length);
+    const hex = hexOf(digest);
     return join(this.#directory, 'sha256', hex.slice(0, 2), hex);
   }
 }

@@ -18,7 +18,8 @@ import { forEachParallel } from './concurrency.ts';
 import { digestBytes } from './digest.ts';
 import { EspalierError } from './errors.ts';
 import type { ObjectEntry, ObjectStore } from './object-store.ts';
-import { isArtifactRef, TREE_MEDIA_TYPE, type Digest } from './reference.ts';
+import { hexOf, isArtifactRef, TREE_MEDIA_TYPE, type Digest } from './reference.ts';
+import { stepRecordKey } from './step-records.ts';
 import { blobKey } from './store.ts';
 import { LEASE_KEY, MIN_GRACE_MS, TOUCHED } from './touch.ts';
 
@@ -138,7 +139,9 @@ export async function mark(objects: ObjectStore, runs: AsyncIterable<RunTexts>, 
   }
 
   const hasEnded = async (step: string, kind: string, { runId = '' }: CheckpointFacts): Promise<boolean> =>
-    kind === 'fresh' ? !openRuns.has(runId) : (await objects.head(`steps/${step}`, signal)) !== undefined;
+    kind === 'fresh'
+      ? !openRuns.has(runId)
+      : (await objects.head(stepRecordKey(`sha256:${step}`), signal)) !== undefined;
   const readPointer = async ({ key, size }: ObjectEntry): Promise<void> => {
     if (size > MAX_POINTER_BYTES) return;
     const text = (await objects.getBytes(key, signal))?.bytes.toString('utf8');
@@ -221,5 +224,5 @@ function damaged(objects: ObjectStore, digest: Digest): EspalierError {
 }
 
 function packed(digest: Digest): string {
-  return Buffer.from(digest.slice('sha256:'.length), 'hex').toString('latin1');
+  return Buffer.from(hexOf(digest), 'hex').toString('latin1');
 }

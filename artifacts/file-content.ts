@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { limiter } from './concurrency.ts';
 import type { ContentAnswer, ContentRequest, ContentSums } from './content-worker.mjs';
 import { digestBytes } from './digest.ts';
-import type { Digest } from './reference.ts';
+import { hexOf, type Digest } from './reference.ts';
 
 const MIB = 2 ** 20;
 /** Below this an object goes up in one request. */
@@ -137,4 +137,9 @@ export function crc32Base64(value: number): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes.toString('base64');
+}
+
+/** As S3 writes a SHA-256. */
+export function sha256Base64(digest: Digest): string {
+  return Buffer.from(hexOf(digest), 'hex').toString('base64');
 }

@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { retrying } from './concurrency.ts';
 import { EspalierError } from './errors.ts';
-import { MULTIPART_FROM, type FileContent } from './file-content.ts';
+import { MULTIPART_FROM, sha256Base64, type FileContent } from './file-content.ts';
 import { describeStore, type StoreSettings } from './settings.ts';
 import { attemptsOf, isLostCondition, isMissing, nameOf, statusOf, toStorageError } from './storage-errors.ts';
 import { sendFile, uploadParts } from './upload.ts';
@@ -153,7 +153,7 @@ export class ObjectStore {
       await this.#explaining(key, () => uploadParts(this, key, path, content, options));
       return;
     }
-    const sha256 = Buffer.from(content.digest.slice('sha256:'.length), 'hex').toString('base64');
+    const sha256 = sha256Base64(content.digest);
     if (content.bytes !== undefined) {
       await this.putBytes(key, content.bytes, { condition: overwrite ? undefined : 'absent', sha256, signal });
     } else {
@@ -174,7 +174,7 @@ export class ObjectStore {
     onBytes?.(content.size);
   }
 
-  /** A small object in memory, or undefined. Its stored checksum is verified. */
+  /** A small object in memory, or undefined. Its stored checksum is verified: throws Corrupt. */
   async getBytes(key: string, signal?: AbortSignal): Promise<{ bytes: Buffer; etag: string } | undefined> {
     return this.#call(key, signal, async () => {
       const command = new GetObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' });

@@ -45,6 +45,11 @@ export function isArtifactRef(value: unknown): value is ArtifactRef {
   );
 }
 
+/** The digest without its algorithm, as keys and paths hold it: 64 hex digits. */
+export function hexOf(digest: Digest): string {
+  return digest.slice('sha256:'.length);
+}
+
 /** The first 12 hex digits: enough for people, never for a decision. */
 export function shortDigest(digest: string): string {
   return digest.replace(/^sha256:/, '').slice(0, 12);

@@ -87,6 +87,14 @@ export function toStorageError(error: unknown, settings: StoreSettings, key: str
       cause: error,
     });
   }
+  // The SDK's own word, without a name or code: what it read has not the checksum that the store keeps for it.
+  if (message.startsWith('Checksum mismatch: expected')) {
+    return new EspalierError('Corrupt', `the stored bytes of ${key} are not what was stored`, {
+      where,
+      fix: 'store the artifact again (it replaces damaged bytes), or restore the object from a backup',
+      cause: error,
+    });
+  }
   if (/BadDigest|ChecksumMismatch|XAmzContentSHA256Mismatch|IncompleteBody/.test(name)) {
     return new EspalierError('Conflict', `the content changed while it was being stored: ${detail}`, {
       where,

@@ -10,9 +10,10 @@ import { canonicalJson } from './canonical-json.ts';
 import { forEachParallel } from './concurrency.ts';
 import { digestBytes } from './digest.ts';
 import { EspalierError } from './errors.ts';
-import { crc32Base64, MULTIPART_FROM, readContent, type FileContent } from './file-content.ts';
+import { crc32Base64, MULTIPART_FROM, readContent, sha256Base64, type FileContent } from './file-content.ts';
 import type { ObjectInfo, ObjectStore } from './object-store.ts';
 import {
+  hexOf,
   isDigest,
   TREE_MEDIA_TYPE,
   type ArtifactRef,
@@ -53,7 +54,7 @@ export class ArtifactStore {
   async putBytes(bytes: Uint8Array | string, options: PutOptions): Promise<ArtifactRef> {
     const buffer = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
     const digest = digestBytes(buffer);
-    const sha256 = base64Of(digest);
+    const sha256 = sha256Base64(digest);
     const { signal } = options;
     await this.#ensure(digest, buffer.length, signal, {
       isIntact: (found) => found.size === buffer.length && (found.sha256 ?? sha256) === sha256,
@@ -213,7 +214,7 @@ export class ArtifactStore {
     await this.#ensure(content.digest, content.size, signal, {
       isIntact: (found) =>
         found.size === content.size &&
-        (found.sha256 === undefined || found.sha256 === base64Of(content.digest)) &&
+        (found.sha256 === undefined || found.sha256 === sha256Base64(content.digest)) &&
         (found.crc32 === undefined || found.crc32 === crc32Base64(content.crc32)),
       put: async (key, overwrite) => {
         const telling = sent ? {} : { onBytes };
@@ -289,12 +290,8 @@ export class ArtifactStore {
 /** Where a blob lies: two levels, so that no folder of a file-system backed store grows without bound. */
 export function blobKey(digest: Digest): string {
   if (!isDigest(digest)) throw new EspalierError('BadConfig', `'${String(digest)}' is not a sha256 digest`);
-  const hex = digest.slice('sha256:'.length);
+  const hex = hexOf(digest);
   return `blobs/sha256/${hex.slice(0, 2)}/${hex}`;
-}
-
-function base64Of(digest: Digest): string {
-  return Buffer.from(digest.slice('sha256:'.length), 'hex').toString('base64');
 }
 
 function digestOf(ref: ArtifactRef | Digest): Digest {

@@ -4,6 +4,7 @@ import type { StepRecord } from '../activities/step.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
+import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { RunView, StepView } from '../workflows/messages.ts';
 import { differences, type Difference } from './differences.ts';
 import { readRunInput } from './run-input.ts';
@@ -123,7 +124,7 @@ function withoutRecord(run: RunView, step: StepView): Pick<Explanation, 'verdict
 
 async function recordOf(pointers: Pointers, step: StepView): Promise<Recorded | undefined> {
   if (step.key === undefined) return undefined;
-  return (await pointers.read<Recorded>(`steps/${step.key.slice('sha256:'.length)}`))?.value;
+  return (await pointers.read<Recorded>(stepRecordKey(step.key)))?.value;
 }
 
 /** The parts of a step key, as they are named to people. */

@@ -22,9 +22,10 @@ export const RULES = {
   activities: { values: ['artifacts', 'pipelines', 'inference'] },
   serving: { values: ['artifacts', 'inference'] },
   workflows: {
-    // The file of errors imports nothing itself; the one of changed settings brings the schema (zod), since a run checks
-    // a change by the very schema before it counts. Anything else would pull its dependencies into the sandbox.
-    values: ['artifacts/errors.ts', 'pipelines/change.ts'],
+    // The files of errors and references import nothing themselves; those of changed settings and durations bring the
+    // schema (zod), since a run checks a change by the very schema before it counts. Anything else would pull its
+    // dependencies into the sandbox.
+    values: ['artifacts/errors.ts', 'artifacts/reference.ts', 'pipelines/change.ts', 'pipelines/duration.ts'],
     types: ['activities', 'artifacts', 'pipelines'],
     packages: ['@temporalio/workflow', '@temporalio/common'],
   },

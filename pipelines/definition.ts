@@ -3,6 +3,7 @@
  * `definePipeline` only types and marks the object; `checkPipeline` (check.ts) parses it and reports every mistake.
  */
 import { z } from 'zod';
+import { duration } from './duration.ts';
 
 const name = z
   .string()
@@ -11,16 +12,6 @@ const name = z
     'use 1–63 lower-case letters, digits and dashes, starting with a letter or digit',
   );
 const fraction = z.number().min(0).max(1);
-const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-const MAX_DAYS = 365;
-/** A timer of the orchestrator holds no more than some decades, and nobody waits for years on purpose. */
-const duration = z
-  .string()
-  .regex(/^[1-9][0-9]*(s|m|h|d)$/, { error: "write a duration like '30s', '15m', '6h' or '7d'", abort: true })
-  .refine(
-    (text) => Number(text.slice(0, -1)) * (UNIT_SECONDS[text.slice(-1)] ?? 1) <= MAX_DAYS * 86_400,
-    `is longer than a year: write at most '${MAX_DAYS}d'`,
-  );
 const role = z.string().regex(/^[a-z][a-z0-9-]*$/, "write a role like 'legal' or 'product-owner'");
 
 export const DataSchema = z.strictObject({

@@ -3,6 +3,7 @@ import { ApplicationFailure, condition, sleep } from '@temporalio/workflow';
 import type { ApprovalRecord } from '../activities/contract.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { ApprovalName, Pipeline } from '../pipelines/definition.ts';
+import { durationSeconds } from '../pipelines/duration.ts';
 import type { ApprovalView, Approver, Decision } from './messages.ts';
 
 type Open = { -readonly [K in keyof ApprovalView]: ApprovalView[K] };
@@ -87,7 +88,7 @@ export class ApprovalDesk {
   /** Opens the approval on this evidence and waits: for one decision, or for the deadline, which rejects and never approves. */
   async wait(approval: ApprovalName, evidence: ArtifactRef): Promise<'approved' | 'rejected' | 'expired'> {
     const desk = this.desk(approval);
-    const milliseconds = parseDuration(this.timeouts[approval]);
+    const milliseconds = durationSeconds(this.timeouts[approval]) * 1000;
     desk.evidence = evidence;
     desk.openedAt = new Date().toISOString();
     desk.deadline = new Date(Date.now() + milliseconds).toISOString();
@@ -116,11 +117,4 @@ export class ApprovalDesk {
     if (desk === undefined) throw new Error(`no approval ${approval}`);
     return desk;
   }
-}
-
-const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** '30s' | '15m' | '6h' | '7d' (checked by the definition's schema) in milliseconds. */
-export function parseDuration(duration: string): number {
-  return Number(duration.slice(0, -1)) * UNITS[duration.slice(-1) as keyof typeof UNITS];
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as letOthersRun } from 'node:timers/promises';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { hexOf } from '../../artifacts/reference.ts';
 import type { DataFile, DataFinding, DatasetSummary, PrepareDataInput, Split } from '../contract.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import {
@@ -198,7 +199,7 @@ async function writeDataset(
       path,
       format,
       split,
-      sha256: ref.digest.slice('sha256:'.length),
+      sha256: hexOf(ref.digest),
       bytes: ref.size,
       rows: rowsRead[path] ?? 0,
     })),

@@ -17,21 +17,21 @@ import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
 import { isMissing, toStorageError } from '../../artifacts/storage-errors.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { DataFileSource, SnapshotDataInput, SnapshotDataOutput, StepCall } from '../contract.ts';
-import { toFailure, type ActivityServices } from '../step.ts';
+import { heart, toFailure, type ActivityServices } from '../step.ts';
 
 export function snapshotDataActivity(
   services: ActivityServices,
 ): (call: StepCall<SnapshotDataInput>) => Promise<SnapshotDataOutput> {
   return async (call) => {
     const context = Context.current();
-    context.heartbeat({ phase: 'copying data' });
-    const timer = setInterval(() => context.heartbeat({ phase: 'copying data' }), 5000);
+    const beat = heart(context);
+    beat.progress({ phase: 'copying data' });
     try {
       return await snapshotData(call.input, services.store, context.cancellationSignal);
     } catch (error) {
       throw toFailure(error, call.stepId);
     } finally {
-      clearInterval(timer);
+      beat.stop();
     }
   };
 }
@@ -82,7 +82,7 @@ async function copyObject(
   }
 }
 
-const MEDIA_TYPES = { csv: 'text/csv', jsonl: 'application/jsonl' } as const;
+const MEDIA_TYPES = { csv: 'text/csv', jsonl: 'application/jsonl', json: 'application/ld+json' } as const;
 
 async function download(
   client: S3Client,

@@ -5,7 +5,7 @@
 import { channelKey, type ChannelPointer, type ReleaseRecord, type WithdrawnChannel } from '../../artifacts/bundle.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { hexOf, type ArtifactRef } from '../../artifacts/reference.ts';
 import { parsePointer, withdrawnChannel } from '../../artifacts/release.ts';
 import type { DeployModelInput } from '../contract.ts';
 import type { ActivityServices } from '../step.ts';
@@ -132,7 +132,7 @@ async function firstRevision(
   { pointers }: ActivityServices,
 ): Promise<number> {
   // A run's id is anybody's text, and no key: the record holds it.
-  const key = `deployments/${digestJson({ runId, evidence: evidence.digest }).slice('sha256:'.length)}`;
+  const key = `deployments/${hexOf(digestJson({ runId, evidence: evidence.digest }))}`;
   const record = { version: 1, runId, model, channel, evidence: evidence.digest, revision };
   if (await pointers.create(key, record)) return revision;
   const found = await pointers.read<typeof record>(key);

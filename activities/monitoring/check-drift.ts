@@ -6,10 +6,12 @@ import { WorkflowNotFoundError } from '@temporalio/common';
 import { channelKey, type ReferenceStatistics, type ReleaseRecord } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
-import { parsePointer, parseRelease, type Parsed } from '../../artifacts/release.ts';
-import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { CheckDriftInput, DriftReport, Progress, StepCall } from '../contract.ts';
-import { toFailure, type ActivityServices } from '../step.ts';
+import { evidenceFacts } from '../../artifacts/release-chain.ts';
+import { parsePointer, parseRelease, withdrawnChannel, type Parsed } from '../../artifacts/release.ts';
+import { hexOf, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
+import type { CheckDriftInput, DriftReport, Progress, RunFacts, StepCall } from '../contract.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import { heart, toFailure, type ActivityServices } from '../step.ts';
 import { detectDrift, type DriftResult, type ModelOutputs } from './drift.ts';
 import { referenceOutputs, windowOutputs } from './model-outputs.ts';
 
@@ -35,18 +37,17 @@ interface Watch {
 export function checkDriftActivity(services: Services): (call: StepCall<CheckDriftInput>) => Promise<DriftReport> {
   return async (call) => {
     const context = Context.current();
-    let last: Progress = { phase: 'starting' };
-    const timer = setInterval(() => context.heartbeat(last), 5000); // reading a long window reports nothing by itself
+    const beat = heart(context);
     try {
       return await checkDrift(call, services, {
         signal: context.cancellationSignal,
-        progress: (progress) => context.heartbeat((last = progress)),
+        progress: beat.progress,
         failed: (check) => checkFailed(context.client, check),
       });
     } catch (error) {
       throw toFailure(error, call.stepId);
     } finally {
-      clearInterval(timer);
+      beat.stop();
     }
   };
 }
@@ -67,7 +68,7 @@ export async function checkDrift(
   const records = await readPredictions(services, model, bundle.digest, monitor.windowRows);
   const { outputs, used, unusable } = windowOutputs(records, reference);
   // The bundle's digest is the seed: one bundle is checked with the same permutations every time, as anyone can again.
-  const seed = Number.parseInt(bundle.digest.slice('sha256:'.length, 'sha256:'.length + 8), 16);
+  const seed = Number.parseInt(hexOf(bundle.digest).slice(0, 8), 16);
   const found: DriftResult | null =
     outputs.rows < monitor.minRows
       ? null
@@ -102,8 +103,21 @@ export async function checkDrift(
     },
     `drift-${model}-${channel}.json`,
   );
-  const runInput = summary.verdict === 'drift' && monitor.onDrift === 'start-run' ? release.runInput : null;
-  return recordCheck(services, watch, call.runId, { ...summary, report, startRun: runInput });
+  const wanted = summary.verdict === 'drift' && monitor.onDrift === 'start-run';
+  const startRun = wanted ? await inputAsRun(services.store, release) : null;
+  return recordCheck(services, watch, call.runId, { ...summary, report, startRun });
+}
+
+/**
+ * The input of the run that the release came from, with the settings that operators changed on its way: what replaces
+ * the model is made as the model was.
+ */
+async function inputAsRun(store: ArtifactStore, { runId, runInput, evidence }: ReleaseRecord): Promise<ArtifactRef> {
+  const { changes = [] } = await evidenceFacts<Pick<RunFacts, 'changes'>>(store, evidence.digest);
+  if (changes.length === 0) return runInput;
+  const input = await store.getJson<object>(runInput);
+  // Those that the run itself had taken over already name where they come from.
+  return store.putJson({ ...input, changes: changes.map((change) => ({ run: runId, ...change })) }, runInput.name);
 }
 
 /** A check is a workflow: one that completed has started its run; one that is gone is taken at its word. */
@@ -148,8 +162,10 @@ async function readRelease(
 ): Promise<{ bundle: ArtifactRef; release: ReleaseRecord }> {
   const key = channelKey(model, channel);
   const found = await pointers.read<unknown>(key);
-  if (found === undefined) {
-    throw new EspalierError('NotFound', `nothing is deployed as '${model}' in channel '${channel}'`, {
+  const withdrawn = withdrawnChannel(found?.value)?.withdrawn;
+  if (found === undefined || withdrawn !== undefined) {
+    const why = withdrawn === undefined ? '' : `: it was withdrawn (${withdrawn})`;
+    throw new EspalierError('NotFound', `nothing is deployed as '${model}' in channel '${channel}'${why}`, {
       where: key,
       fix: 'deploy a model there, or delete the schedule that watches it',
     });

@@ -1,4 +1,5 @@
 /** Numbers and times as people read them; the same in every locale and time zone. */
+import { shortDigest } from '../../artifacts/reference.ts';
 import type { Interval, Score } from '../contract.ts';
 import { html, type Content, type Html } from './html.ts';
 
@@ -77,5 +78,5 @@ export function score(measured: Score, show: (value: Maybe) => string = (value) 
 
 /** A digest, short to the eye, whole on demand. */
 export function digest(value: string | undefined): Content {
-  return value === undefined ? '' : html`<code title="${value}">${value.replace(/^sha256:/, '').slice(0, 12)}</code>`;
+  return value === undefined ? '' : html`<code title="${value}">${shortDigest(value)}</code>`;
 }

@@ -6,7 +6,7 @@
 import { digestBytes } from '../../artifacts/digest.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { Pointers } from '../../artifacts/pointers.ts';
-import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
+import { hexOf, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
 import type { AttemptLog } from '../contract.ts';
 import type { AttemptFailure } from './failures.ts';
 import { retain, type RetentionPolicy } from './retention.ts';
@@ -59,7 +59,7 @@ const KEPT_WARNINGS = 50;
 
 /** `ownRun`: of a run that must not use what others computed: a lineage of its own. (A run's id may hold what a key must not.) */
 export function checkpointKey(step: Digest, ownRun?: string): string {
-  return `checkpoints/${step.slice('sha256:'.length)}/${ownRun === undefined ? 'latest' : `fresh/${digestBytes(ownRun).slice('sha256:'.length)}`}`;
+  return `checkpoints/${hexOf(step)}/${ownRun === undefined ? 'latest' : `fresh/${hexOf(digestBytes(ownRun))}`}`;
 }
 
 /** Whether an attempt that begins must give way to the one that holds the pointer. */

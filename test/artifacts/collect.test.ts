@@ -7,7 +7,7 @@ import { digestBytes } from '../../artifacts/digest.ts';
 import type { EspalierError } from '../../artifacts/errors.ts';
 import { MULTIPART_FROM } from '../../artifacts/file-content.ts';
 import { openStore, type OpenStore } from '../../artifacts/open.ts';
-import { TREE_MEDIA_TYPE, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
+import { hexOf, TREE_MEDIA_TYPE, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
 import { blobKey } from '../../artifacts/store.ts';
 import { sweep, type SweepOptions } from '../../artifacts/sweep.ts';
 import { LEASE_KEY, readLease, touchKey } from '../../artifacts/touch.ts';
@@ -17,7 +17,7 @@ const DAY = 24 * 3600_000;
 const GRACE = 7 * DAY;
 const ago = (days: number): string => new Date(Date.now() - days * DAY).toISOString();
 const TEXT = { name: 'file.txt', mediaType: 'text/plain' };
-const hex = (name: string): string => digestBytes(name).slice('sha256:'.length);
+const hex = (name: string): string => hexOf(digestBytes(name));
 
 /** Calls `hook` around every command of this name that the store sends. */
 function around(

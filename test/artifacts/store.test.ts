@@ -178,6 +178,22 @@ describe('the artifact store', () => {
     assert.deepEqual(await store.getBytes(digest), content);
   });
 
+  it('answers an object that rotted where it lies with Corrupt, be it an artifact or a pointer', async () => {
+    const { store, objects, pointers } = test;
+    const rot = async (key: string, bytes: string): Promise<void> => {
+      const { Bucket, Key } = objects.at(key);
+      // The gateway keeps the checksum beside the bytes, as every store does.
+      await writeFile(join(testFolder(), 'data', Bucket, Key), bytes);
+    };
+    const ref = await store.putJson({ a: 1 }, 'a.json');
+    await rot(blobKey(ref.digest), '{"a":2}');
+    await assert.rejects(store.getBytes(ref), fails('Corrupt', /are not what was stored/));
+    await assert.rejects(store.getJson(ref), fails('Corrupt', /are not what was stored/));
+    await pointers.create('steps/rotted', { a: 1 });
+    await rot('steps/rotted', '{"a":2}');
+    await assert.rejects(pointers.read('steps/rotted'), fails('Corrupt', /are not what was stored/));
+  });
+
   it('says which artifact is missing', async () => {
     const { store } = test;
     const digest = digestBytes('nobody put this');

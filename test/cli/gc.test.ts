@@ -4,6 +4,7 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestBytes } from '../../artifacts/digest.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { stepRecordKey } from '../../artifacts/step-records.ts';
 import { blobKey } from '../../artifacts/store.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { TASK_QUEUES } from '../../workflows/messages.ts';
@@ -94,7 +95,7 @@ describe('espalier gc', function () {
 
   it('stops at damage with the name of what is damaged, and deletes nothing', async () => {
     const garbage = await put('still garbage');
-    const key = `steps/${digestBytes('step').slice('sha256:'.length)}`;
+    const key = stepRecordKey(digestBytes('step'));
     await store.objects.putBytes(key, Buffer.from('not JSON'));
     const { code, stdout } = await gc(['--yes', '--json']);
     assert.equal(code, 1);

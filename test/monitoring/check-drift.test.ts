@@ -2,12 +2,18 @@ import assert from 'node:assert/strict';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CheckDriftInput, DriftReport } from '../../activities/contract.ts';
+import type { CheckDriftInput, DriftReport, SettingChange } from '../../activities/contract.ts';
 import { checkDrift, checkFailed, driftKey, type DriftPointer } from '../../activities/monitoring/check-drift.ts';
 import type { ModelOutputs } from '../../activities/monitoring/drift.ts';
 import { float32ToBytes } from '../../activities/validation/float32.ts';
 import { seededRandom, type Random } from '../../activities/validation/random.ts';
-import { channelKey, type ChannelPointer, type PredictionRecord, type ReleaseRecord } from '../../artifacts/bundle.ts';
+import {
+  channelKey,
+  type ChannelPointer,
+  type PredictionRecord,
+  type ReleaseRecord,
+  type WithdrawnChannel,
+} from '../../artifacts/bundle.ts';
 import { writePredictions } from '../../artifacts/predictions.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { MonitorSchema } from '../../pipelines/definition.ts';
@@ -34,7 +40,7 @@ describe('a drift check', function () {
   };
 
   /** A channel of its own for every test: a bundle with reference statistics, and its release. */
-  async function deploy(reference: ModelOutputs): Promise<void> {
+  async function deploy(reference: ModelOutputs, changes?: readonly SettingChange[]): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), 'espalier-bundle-'));
     await mkdir(join(folder, 'reference'));
     const { rows, dimension, textLengths } = reference;
@@ -53,6 +59,7 @@ describe('a drift check', function () {
     bundle = await services.store.putTree(folder, 'bundle');
     await rm(folder, { recursive: true });
     runInput = await services.store.putJson({ pipeline: 'intents' }, 'run-input.json');
+    const facts = await services.store.putJson(changes === undefined ? {} : { changes }, 'facts.json');
     const release: ReleaseRecord = {
       version: 1,
       model: 'intents',
@@ -60,7 +67,7 @@ describe('a drift check', function () {
       runId: 'run-1',
       bundle: bundle.digest,
       previousBundle: null,
-      evidence: runInput,
+      evidence: await services.store.putManifest([{ path: 'facts.json', ref: facts }], 'evidence'),
       approvals: [],
       monitor: {},
       recordText: false,
@@ -178,6 +185,20 @@ describe('a drift check', function () {
     assert.deepEqual((await check(policy, 'check-3')).startRun, runInput, 'another bundle');
   });
 
+  it('starts it with the settings that operators changed in the run of the model that drifted', async () => {
+    const at = '2026-01-01T00:00:00.000Z';
+    const change = { path: 'training.learningRate', from: 5e-5, to: 1e-5, step: 'train', by: 'olga', at };
+    const older = { path: 'training.epochs', from: 3, to: 5, step: 'train', by: 'omar', at, run: 'run-0' };
+    await deploy(drawTraffic(150, random), [older, change]);
+    await serve(drawTraffic(200, random, { shift: 1.5 }));
+    const { startRun } = await check({ onDrift: 'start-run' });
+    assert.ok(startRun !== null);
+    assert.deepEqual(await services.store.getJson(startRun), {
+      ...(await services.store.getJson<object>(runInput)),
+      changes: [older, { ...change, run: 'run-1' }],
+    });
+  });
+
   it('hands the run out again when the check that claimed it failed before starting it, and then only once', async () => {
     await serve(drawTraffic(200, random, { shift: 1.5 }));
     const policy = { onDrift: 'start-run' } as const;
@@ -194,6 +215,20 @@ describe('a drift check', function () {
     await serve(drawTraffic(200, random, { shift: 1.5 }));
     const reports = await Promise.all(['check-1', 'check-2'].map((runId) => check({ onDrift: 'start-run' }, runId)));
     assert.equal(reports.filter(({ startRun }) => startRun !== null).length, 1);
+  });
+
+  it('says that nothing is deployed where the only release was taken back, and why', async () => {
+    const key = channelKey('intents', 'production');
+    const found = await services.pointers.read<ChannelPointer>(key);
+    assert.ok(found !== undefined);
+    const { bundle: _, release, ...rest } = found.value;
+    const withdrawn: WithdrawnChannel = { ...rest, undid: release, withdrawn: 'the server refused it' };
+    await services.pointers.replace(key, withdrawn, found.version);
+    await assert.rejects(check(), {
+      kind: 'NotFound',
+      where: key,
+      message: /nothing is deployed as 'intents' in channel 'production': it was withdrawn \(the server refused it\)/,
+    });
   });
 
   it('says what is wrong when nothing is deployed, or the reference contradicts itself', async () => {

@@ -7,6 +7,7 @@ import type { ChannelPointer } from '../../artifacts/bundle.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import type { OpenStore } from '../../artifacts/open.ts';
 import { isArtifactRef, TREE_MEDIA_TYPE, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
+import { stepRecordKey } from '../../artifacts/step-records.ts';
 import { blobKey } from '../../artifacts/store.ts';
 
 const POINTERS = ['steps/', 'registry/', 'checkpoints/', 'predictions/', 'audit/'];
@@ -125,7 +126,7 @@ export async function checkSteps(
   const told = new Map<string, string>();
   for (const [id, result] of Object.entries(results)) {
     if (!isStepResult(result)) continue;
-    const key = `steps/${result.key.slice('sha256:'.length)}`;
+    const key = stepRecordKey(result.key);
     told.set(key, id);
     const record = (await pointers.read<StepRecord<unknown>>(key))?.value;
     if (record === undefined) problems.push(`step ${id} has no record`);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { digestJson } from '../../artifacts/digest.ts';
-import { parseDuration, refusal } from '../../workflows/approvals.ts';
+import { refusal } from '../../workflows/approvals.ts';
 import type { ApprovalView, Decision } from '../../workflows/messages.ts';
 import { ref } from '../support/workflow.ts';
 
@@ -47,11 +47,5 @@ describe('a vote', () => {
 
   it('on an approval that does not exist is refused', () => {
     assert.match(refusal(vote, undefined, electorate) ?? 'accepted', /there is no approval/);
-  });
-});
-
-describe('durations', () => {
-  it('are milliseconds', () => {
-    assert.deepEqual(['30s', '15m', '6h', '7d'].map(parseDuration), [30_000, 900_000, 21_600_000, 604_800_000]);
   });
 });
