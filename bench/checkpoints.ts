@@ -8,28 +8,25 @@
  *   ESPALIER_TEST_DATA=… npx tsx bench/checkpoints.ts [rounds]
  */
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import type { Launcher } from '../activities/training/launchers/launcher.ts';
 import { localLauncher } from '../activities/training/launchers/local.ts';
-import { trainStep } from '../activities/training/train-model.ts';
+import { trainModel } from '../activities/training/train-model.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';
-import { tinyModel } from '../test/support/tiny-model.ts';
 import { LABELS, temporaryFolder, toyDataset, trainingSpec } from '../test/training/fixtures.ts';
+import { median, smallEncoder } from './support.ts';
 
 const GOAL = 1.03;
 /** workers/trainer/espalier_trainer/cadence.py */
 const SHORTEST_INTERVAL_MS = 30_000;
 const TRAIN_ROWS = 1600;
 const rounds = Number(process.argv[2] ?? 5);
-const testData = process.env['ESPALIER_TEST_DATA'];
-const modelFolder =
-  testData === undefined ? await tinyModel() : join(testData, 'models/derived/minilm-tiny-l4-h128-v8k');
+const encoder = await smallEncoder();
 const storage = await withStore();
-const weights = await storage.store.putTree(modelFolder, 'model');
+const weights = await storage.store.putTree(encoder.folder, 'model');
 const dataset = await storage.store.putTree(await toyDataset(await temporaryFolder(), TRAIN_ROWS), 'data');
 
 interface Run {
@@ -82,9 +79,9 @@ async function train(every: string): Promise<Run> {
     checkpoints: { every, keepLast: 2, keepBest: 0, failureRatePerHour: 0.05 },
   });
   const trained = await runStep(
-    trainStep({ launcher: listening }),
+    trainModel,
     { weights, dataset, labels: LABELS, pooling: 'mean', maxLength: 64, training },
-    { ...storage, python: pythonForTests() },
+    { ...storage, python: pythonForTests(), launcher: listening },
     {
       runId: randomUUID(),
       reuse: false,
@@ -111,14 +108,6 @@ async function train(every: string): Promise<Run> {
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] ?? NaN)
-    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
 
 const found: { none: Run; often: Run }[] = [];
@@ -150,7 +139,7 @@ const cost = median(
 );
 const growth = 1 + cost / SHORTEST_INTERVAL_MS;
 process.stdout.write(
-  `${testData === undefined ? 'random 2-layer encoder of 32' : 'encoder of 4 layers, 128 wide'}, batches of 16; medians of ${rounds} interleaved pairs; same final bytes: ${digests.size === 1}
+  `${encoder.title}, batches of 16; medians of ${rounds} interleaved pairs; same final bytes: ${digests.size === 1}
 checkpoints      saves     MB  stored    a save   step between saves  (mean)    with saves
 ${row('first epoch only', 'none')}
 ${row('every second', 'often')}

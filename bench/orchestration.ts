@@ -14,6 +14,7 @@ import { stepActivity } from '../activities/step.ts';
 import { openStore } from '../artifacts/open.ts';
 import { connectTemporal } from '../client/connection.ts';
 import { startStack } from '../infra/embedded/stack.ts';
+import { median } from './support.ts';
 
 const rounds = Number(process.argv[2] ?? 9);
 const WARM_UP = 25;
@@ -52,9 +53,6 @@ async function milliseconds(workflow: string, count: number): Promise<number> {
   await temporal.client.workflow.execute(workflow, { workflowId, taskQueue: 'bench', args: [count, workflowId] });
   return performance.now() - begin;
 }
-
-const median = (values: number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 await worker.runUntil(async () => {
   for (const [shape, count] of [

@@ -15,15 +15,13 @@ import type { TrainModelInput } from '../activities/contract.ts';
 import { openStore } from '../artifacts/open.ts';
 import { connectTemporal } from '../client/connection.ts';
 import { startStack } from '../infra/embedded/stack.ts';
-import { tinyModel } from '../test/support/tiny-model.ts';
 import { LABELS, temporaryFolder, toyDataset, trainingSpec } from '../test/training/fixtures.ts';
+import { median, smallEncoder } from './support.ts';
 
 const rounds = Number(process.argv[2] ?? 3);
 const GOAL_SECONDS = 10;
 const CHECKPOINT_EVERY = '3s';
-const testData = process.env['ESPALIER_TEST_DATA'];
-const modelFolder =
-  testData === undefined ? await tinyModel() : join(testData, 'models/derived/minilm-tiny-l4-h128-v8k');
+const encoder = await smallEncoder();
 
 interface Noted {
   readonly at: number;
@@ -46,7 +44,7 @@ const stack = await startStack({
 const env = { ...process.env, ...stack.env };
 const temporal = await connectTemporal(env);
 const { store, close } = await openStore(env);
-const weights = await store.putTree(modelFolder, 'model');
+const weights = await store.putTree(encoder.folder, 'model');
 const dataset = await store.putTree(await toyDataset(await temporaryFolder(), 960), 'data');
 const connection = await NativeConnection.connect({ address: temporal.address });
 const orchestrator = await Worker.create({
@@ -163,14 +161,6 @@ async function recovery(victim: Victim, standby: boolean): Promise<Recovery> {
     stepsLost: (last?.step ?? NaN) - (ready.step ?? NaN),
     secondsLost: seconds(resumed?.at ?? NaN, last?.at ?? NaN),
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] ?? NaN)
-    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
 const CASES = (['trainer', 'worker'] as const).flatMap((victim) =>
   [true, false].map((standby) => ({ victim, standby })),

@@ -9,6 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../infra/root.ts';
+import { median } from './support.ts';
 
 const rounds = Number(process.argv[2] ?? 3);
 const GOAL_SECONDS = 15;
@@ -32,9 +33,6 @@ async function secondsTo(args: readonly string[], line: RegExp, env: NodeJS.Proc
   await ended;
   return found;
 }
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const times: number[] = [];
 for (let round = 0; round < rounds; round++) {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-bench-start-'));

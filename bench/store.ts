@@ -25,6 +25,7 @@ import { forEachParallel, retrying } from '../artifacts/concurrency.ts';
 import { openStore } from '../artifacts/open.ts';
 import { listDirectory } from '../artifacts/tree.ts';
 import { findGatewayBinary, startGateway } from '../infra/embedded/gateway.ts';
+import { median } from './support.ts';
 
 const MIB = 2 ** 20;
 const SLICE = 32 * MIB;
@@ -193,10 +194,6 @@ async function seconds(work: () => Promise<void>): Promise<number> {
   const start = performance.now();
   await work();
   return (performance.now() - start) / 1000;
-}
-
-function median(samples: number[]): number {
-  return samples.toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? Number.NaN;
 }
 
 /** Growth of the resident set, sampled. */

@@ -15,15 +15,14 @@ import type { TrainerJob } from '../activities/training/job.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';
-import { tinyModel } from '../test/support/tiny-model.ts';
 import { LABELS, temporaryFolder, toyDataset, trainingSpec } from '../test/training/fixtures.ts';
+import { median, smallEncoder } from './support.ts';
 
 const TRAIN_ROWS = 1600;
 const GOAL = 1.1;
 
 const repeats = Number(process.argv[2] ?? 3);
-const testData = process.env['ESPALIER_TEST_DATA'];
-const model = testData === undefined ? await tinyModel() : join(testData, 'models/derived/minilm-tiny-l4-h128-v8k');
+const { folder: model, title } = await smallEncoder();
 const data = await toyDataset(await temporaryFolder(), TRAIN_ROWS);
 const python = pythonForTests();
 const storage = await withStore();
@@ -96,8 +95,6 @@ async function withTrainer(): Promise<number> {
   const { stdout } = await promisify(execFile)(python.executable, [script, join(folder, 'job.json')], { env });
   return (JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as { seconds: number }).seconds;
 }
-
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 const times = { espalier: [] as number[], byHand: [] as number[], trainer: [] as number[] };
 for (let round = 1; round <= repeats; round++) {
   process.stderr.write(`round ${round} of ${repeats}\n`);
@@ -108,7 +105,7 @@ for (let round = 1; round <= repeats; round++) {
 const [espalier, hand, trainer] = [median(times.espalier), median(times.byHand), median(times.trainer)];
 const steps = Math.ceil(TRAIN_ROWS / training.batchSize) * training.epochs;
 process.stdout.write(
-  `${steps} steps of ${training.batchSize} rows, ${testData === undefined ? 'random 2-layer encoder of 32' : 'encoder of 4 layers, 128 wide'}; median of ${repeats}
+  `${steps} steps of ${training.batchSize} rows, ${title}; median of ${repeats}
 our loop by hand        ${hand.toFixed(2)} s
 through Espalier        ${espalier.toFixed(2)} s   ${(espalier / hand).toFixed(3)}x (goal ${GOAL.toFixed(2)}x or less)
 HF Trainer, same steps  ${trainer.toFixed(2)} s   ours is ${(hand / trainer).toFixed(3)}x of it

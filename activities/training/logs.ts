@@ -24,17 +24,31 @@ export function redact(text: string, env: NodeJS.ProcessEnv): string {
 
 /** At most 2 MiB: of a longer file the first 256 KiB and the end, and how much is missing between. */
 export async function readLog(path: string, env: NodeJS.ProcessEnv): Promise<string> {
+  return redacted(path, env, async (size, read) => {
+    if (size <= HEAD_BYTES + TAIL_BYTES) return read(0, size);
+    const gap = `\n… espalier left out ${size - HEAD_BYTES - TAIL_BYTES} bytes …\n`;
+    return `${await read(0, HEAD_BYTES)}${gap}${await read(size - TAIL_BYTES, size)}`;
+  });
+}
+
+/** At most the last `bytes` of the file. */
+export async function readLogEnd(path: string, bytes: number, env: NodeJS.ProcessEnv): Promise<string> {
+  return redacted(path, env, (size, read) => read(Math.max(0, size - bytes), size));
+}
+
+async function redacted(
+  path: string,
+  env: NodeJS.ProcessEnv,
+  choose: (size: number, read: (from: number, to: number) => Promise<string>) => Promise<string>,
+): Promise<string> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
-    const read = async (from: number, to: number): Promise<string> => {
+    const text = await choose(size, async (from, to) => {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(to - from), 0, to - from, from);
       return buffer.toString('utf8', 0, bytesRead);
-    };
-    if (size <= HEAD_BYTES + TAIL_BYTES) return redact(await read(0, size), env);
-    const left = size - HEAD_BYTES - TAIL_BYTES;
-    const gap = `\n… espalier left out ${left} bytes …\n`;
-    return redact(`${await read(0, HEAD_BYTES)}${gap}${await read(size - TAIL_BYTES, size)}`, env);
+    });
+    return redact(text, env);
   } finally {
     await file.close();
   }

@@ -2,14 +2,13 @@
  * Supervises the training process under its contract (docs/training-process.md): events on descriptor 3, an end in
  * bounded time, an exit code that means something. The promise settles only after the process is gone.
  */
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { EXIT_STOPPED, exitError, parseEvent, type TrainerEvent, type TrainerEventOf, type TrainerJob } from './job.ts';
 import type { Launcher, ProcessEnd, TrainerProcess } from './launchers/launcher.ts';
 import { localLauncher } from './launchers/local.ts';
-import { redact } from './logs.ts';
+import { readLogEnd } from './logs.ts';
 
 export interface RunTrainingProcess {
   readonly job: TrainerJob;
@@ -56,12 +55,7 @@ export async function runTrainingProcess(options: RunTrainingProcess): Promise<T
   const { job, python, workDir, signal, launcher = localLauncher, visibleDevices } = options;
   signal.throwIfAborted();
   const log = join(workDir, LOG_NAME);
-  const child = await launcher.start(job, {
-    python,
-    workDir,
-    log,
-    ...(visibleDevices === undefined ? {} : { visibleDevices }),
-  });
+  const child = await launcher.start(job, { python, workDir, log, visibleDevices });
   const end = await supervise(child, options);
   options.onEnd?.({ code: end.code, signal: end.signal });
   if (end.failure !== undefined) throw end.failure;
@@ -71,7 +65,7 @@ export async function runTrainingProcess(options: RunTrainingProcess): Promise<T
   }
   // Killed because it did not stop in time: that is the cancellation, not a fault of the trainer.
   if (signal.aborted && end.code === null) return { kind: 'stopped', step: 0, checkpoint: null, log };
-  throw exitError(end.code, end.signal, end.error, redact(await tail(log), process.env));
+  throw exitError(end.code, end.signal, end.error, (await readLogEnd(log, LOG_TAIL_BYTES, process.env)).trim());
 }
 
 interface End extends ProcessEnd {
@@ -167,17 +161,5 @@ export class StallWatch {
     const least = { starting: START_SECONDS, ready: FIRST_STEP_SECONDS, stepping: this.#seconds }[this.#pace];
     const silence = (nowMs - this.#last) / 1000;
     return silence > Math.max(this.#seconds, least, (STALL_MEDIANS * median) / 1000) ? silence : null;
-  }
-}
-
-async function tail(path: string): Promise<string> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const from = Math.max(0, size - LOG_TAIL_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
-    return buffer.toString('utf8', 0, bytesRead).trim();
-  } finally {
-    await file.close();
   }
 }

@@ -8,19 +8,13 @@ import { Attempt, type Finished } from './attempt.ts';
 import { checkpointKey, CheckpointLease, RENEW_EVERY_MS } from './checkpoints.ts';
 import { microBatchOf } from './failures.ts';
 import { TrainResultSchema, type TrainTask } from './job.ts';
-import type { Launcher } from './launchers/launcher.ts';
 import { localLauncher } from './launchers/local.ts';
 import { throughOutage } from './upload.ts';
 
 /** A finished model is too dear to be lost to an outage of the store; after this the next attempt goes on from the checkpoint. */
 const RESULT_PATIENCE_MS = 15 * 60_000;
 
-export interface TrainStepOptions {
-  readonly launcher?: Launcher;
-  readonly renewEveryMs?: number;
-}
-
-export function trainStep(options: TrainStepOptions = {}): StepDefinition<TrainModelInput, TrainedModel> {
+export function trainStep(renewEveryMs = RENEW_EVERY_MS): StepDefinition<TrainModelInput, TrainedModel> {
   return {
     type: 'training.train',
     version: 3,
@@ -30,7 +24,7 @@ export function trainStep(options: TrainStepOptions = {}): StepDefinition<TrainM
       const processes = processesOf(input.training);
       return { ...input, training: processes === 1 ? training : { ...training, processes } };
     },
-    run: (input, context) => train(input, context, options),
+    run: (input, context) => train(input, context, renewEveryMs),
   };
 }
 
@@ -42,7 +36,7 @@ function processesOf({ processes }: Partial<TrainModelInput['training']>): numbe
 }
 
 /** Fetches what the training reads, then borrows a device for as long as it trains. */
-async function train(input: TrainModelInput, context: StepContext, options: TrainStepOptions): Promise<TrainedModel> {
+async function train(input: TrainModelInput, context: StepContext, renewEveryMs: number): Promise<TrainedModel> {
   const { store, workDir, signal, attempt } = context;
   const [model, data] = [join(workDir, 'weights'), join(workDir, 'data')];
   context.progress({ phase: 'fetching model and data', attempt });
@@ -51,7 +45,7 @@ async function train(input: TrainModelInput, context: StepContext, options: Trai
   const onWait = (holders: string): void => context.progress({ phase: 'waiting for a device', attempt, note: holders });
   const device = await context.devices?.acquire({ count: processesOf(input.training), signal, onWait });
   try {
-    return await trainOn(device, model, data, input, context, options);
+    return await trainOn(device, model, data, input, context, renewEveryMs);
   } finally {
     device?.release();
   }
@@ -63,9 +57,9 @@ async function trainOn(
   data: string,
   input: TrainModelInput,
   context: StepContext,
-  { launcher = context.launcher ?? localLauncher, renewEveryMs = RENEW_EVERY_MS }: TrainStepOptions,
+  renewEveryMs: number,
 ): Promise<TrainedModel> {
-  const { pointers, workDir, runId, attempt: number, key, reuse } = context;
+  const { pointers, workDir, runId, attempt: number, key, reuse, launcher = localLauncher } = context;
   const { checkpoints: policy, processes: _, ...training } = input.training;
   const pointer = checkpointKey(key, reuse ? undefined : runId);
   const lease = await CheckpointLease.take(pointers, pointer, { runId, attempt: number });

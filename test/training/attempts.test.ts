@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkpointKey, CheckpointLease, type CheckpointPointer } from '../../activities/training/checkpoints.ts';
+import { CheckpointLease, type CheckpointPointer } from '../../activities/training/checkpoints.ts';
 import { trainStep } from '../../activities/training/train-model.ts';
 import type { Progress, TrainedModel, TrainModelInput } from '../../activities/contract.ts';
 import type { Devices } from '../../activities/devices.ts';
-import { stepIdentity, stepKey, type ActivityServices } from '../../activities/step.ts';
+import type { ActivityServices } from '../../activities/step.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
-import { tinyModel } from '../support/tiny-model.ts';
-import { fakeTrainer, isAlive, LABELS, temporaryFolder, toyDataset, trainingSpec } from './fixtures.ts';
+import { fakeTrainer, isAlive, pointerKey, readPointer, trainingInput, trainingKey, trainingSpec } from './fixtures.ts';
 
 const WHOLE = 'ready()\nfor n in range(began + 1, TOTAL + 1): step(n)\nfinish()';
 
@@ -19,18 +18,11 @@ describe('an attempt at a training', function () {
   let storage: TestStore;
   let input: TrainModelInput;
   let seed = 100;
-  const step = trainStep({ renewEveryMs: 100 });
+  const step = trainStep(100);
 
   before(async () => {
     storage = await withStore();
-    input = {
-      weights: await storage.store.putTree(await tinyModel(), 'tiny'),
-      dataset: await storage.store.putTree(await toyDataset(await temporaryFolder()), 'toy'),
-      labels: LABELS,
-      pooling: 'mean',
-      maxLength: 32,
-      training: trainingSpec(),
-    };
+    input = await trainingInput(storage.store);
   });
   after(() => storage.close());
 
@@ -39,12 +31,7 @@ describe('an attempt at a training', function () {
     ...input,
     training: trainingSpec({ seed: seed++, ...spec }),
   });
-  const keyOf = (of: TrainModelInput) => stepKey(step.type, step.version, stepIdentity(step, of), null);
-  const pointerOf = async (of: TrainModelInput, ownRun?: string): Promise<CheckpointPointer> => {
-    const found = await storage.pointers.read<CheckpointPointer>(checkpointKey(keyOf(of), ownRun));
-    assert.ok(found !== undefined, 'there is a checkpoint pointer');
-    return found.value;
-  };
+  const pointerOf = (of: TrainModelInput, ownRun?: string) => readPointer(storage.pointers, of, ownRun);
   const services = async (body: string, store: ArtifactStore = storage.store): Promise<ActivityServices> => ({
     store,
     pointers: storage.pointers,
@@ -159,7 +146,7 @@ finish()`;
           if (progress.lastCheckpointStep !== 1 || tookOverMs > 0) return;
           tookOverMs = Date.now();
           process.kill(pid, 'SIGSTOP');
-          void CheckpointLease.take(storage.pointers, checkpointKey(keyOf(of)), { runId: 'test-run', attempt: 2 });
+          void CheckpointLease.take(storage.pointers, pointerKey(of), { runId: 'test-run', attempt: 2 });
         },
       });
       await assert.rejects(zombie, { name: 'Preempted', message: /attempt 2 of this step has taken over/ });
@@ -171,12 +158,12 @@ finish()`;
 
     it('cannot finish the step although its process did', async () => {
       const of = fresh();
-      const deaf = trainStep({ renewEveryMs: 3_600_000 });
+      const deaf = trainStep(3_600_000);
       let taken: Promise<CheckpointLease> | undefined;
       const zombie = runStep(deaf, of, await services('ready(); step(1); time.sleep(1); finish()'), {
         onProgress: ({ done }) => {
           if (done === 1)
-            taken ??= CheckpointLease.take(storage.pointers, checkpointKey(keyOf(of)), {
+            taken ??= CheckpointLease.take(storage.pointers, pointerKey(of), {
               runId: 'test-run',
               attempt: 2,
             });
@@ -194,9 +181,7 @@ finish()`;
         'ready()\nfor n in range(began + 1, TOTAL + 1):\n    step(n); checkpoint(n); time.sleep(0.3)\nfinish()';
       const first = attempt(slow, of);
       first.catch(() => {});
-      while (
-        (await storage.pointers.read<CheckpointPointer>(checkpointKey(keyOf(of))))?.value.checkpoints[0] === undefined
-      )
+      while ((await storage.pointers.read<CheckpointPointer>(pointerKey(of)))?.value.checkpoints[0] === undefined)
         await sleep(20);
       const second = await attempt(slow, of, { attempt: 2 });
       await assert.rejects(first, { name: 'Preempted' });
@@ -211,7 +196,7 @@ finish()`;
       const trained = await attempt('ready(); step(1); time.sleep(0.6); checkpoint(2); time.sleep(0.3); finish()', of, {
         onProgress: ({ done }) => {
           if (done === 1)
-            taken ??= CheckpointLease.take(storage.pointers, checkpointKey(keyOf(of)), { runId: 'other', attempt: 1 });
+            taken ??= CheckpointLease.take(storage.pointers, pointerKey(of), { runId: 'other', attempt: 1 });
         },
       });
       assert.equal(trained.steps, 10);
@@ -388,8 +373,8 @@ finish()`;
       const of = fresh();
       const { training } = of;
       const other = { ...training.checkpoints, every: '1h', keepLast: 9 };
-      assert.equal(keyOf({ ...of, training: { ...training, checkpoints: other } }), keyOf(of));
-      assert.notEqual(keyOf({ ...of, training: { ...training, learningRate: 0.123 } }), keyOf(of));
+      assert.equal(trainingKey({ ...of, training: { ...training, checkpoints: other } }), trainingKey(of));
+      assert.notEqual(trainingKey({ ...of, training: { ...training, learningRate: 0.123 } }), trainingKey(of));
     });
 
     it('decide which are kept: the last ones and the best', async () => {

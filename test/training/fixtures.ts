@@ -1,9 +1,17 @@
 /** Small things that every training test needs: a learnable toy data set, a spec, a job, a runner. */
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { TrainModelInput } from '../../activities/contract.ts';
+import { stepIdentity, stepKey } from '../../activities/step.ts';
+import { checkpointKey, type CheckpointPointer } from '../../activities/training/checkpoints.ts';
 import type { TrainerEvent, TrainerJob, TrainTask } from '../../activities/training/job.ts';
 import { runTrainingProcess, type RunTrainingProcess } from '../../activities/training/process.ts';
+import { trainModel } from '../../activities/training/train-model.ts';
+import type { Pointers } from '../../artifacts/pointers.ts';
+import type { Digest } from '../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
 import { TrainingSchema, type TrainingSpec } from '../../pipelines/definition.ts';
 import { pythonForTests } from '../support/python.ts';
 import { testFolder } from '../support/store.ts';
@@ -52,6 +60,37 @@ export function trainingSpec(overrides: Partial<TrainingSpec> = {}): TrainingSpe
     ...TrainingSchema.parse({ epochs: 3, batchSize: 8, learningRate: 1e-3, headLearningRate: 1e-2 }),
     ...overrides,
   };
+}
+
+/** What the training step reads, in the store: a tiny encoder and the toy data. */
+export async function trainingInput(store: ArtifactStore, training = trainingSpec()): Promise<TrainModelInput> {
+  return {
+    weights: await store.putTree(await tinyModel(), 'tiny'),
+    dataset: await store.putTree(await toyDataset(await temporaryFolder()), 'toy'),
+    labels: LABELS,
+    pooling: 'mean',
+    maxLength: 32,
+    training,
+  };
+}
+
+export function trainingKey(input: TrainModelInput): Digest {
+  return stepKey(trainModel.type, trainModel.version, stepIdentity(trainModel, input), null);
+}
+
+/** Where the checkpoints of this training are recorded; of one that must not reuse anything, by its run. */
+export function pointerKey(input: TrainModelInput, ownRun?: string): string {
+  return checkpointKey(trainingKey(input), ownRun);
+}
+
+export async function readPointer(
+  pointers: Pointers,
+  input: TrainModelInput,
+  ownRun?: string,
+): Promise<CheckpointPointer> {
+  const found = await pointers.read<CheckpointPointer>(pointerKey(input, ownRun));
+  assert.ok(found !== undefined, 'there is a checkpoint pointer');
+  return found.value;
 }
 
 /** Removed when the process ends. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Progress, TrainModelInput } from '../../activities/contract.ts';
 import type { Devices } from '../../activities/devices.ts';
-import { stepIdentity, stepKey, type ActivityServices } from '../../activities/step.ts';
+import type { ActivityServices } from '../../activities/step.ts';
 import type { Launcher } from '../../activities/training/launchers/launcher.ts';
 import { localLauncher } from '../../activities/training/launchers/local.ts';
 import { trainModel } from '../../activities/training/train-model.ts';
@@ -11,8 +11,7 @@ import { TrainingSchema } from '../../pipelines/definition.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
-import { tinyModel } from '../support/tiny-model.ts';
-import { fakeTrainer, isAlive, LABELS, temporaryFolder, toyDataset, trainingSpec } from './fixtures.ts';
+import { fakeTrainer, isAlive, trainingInput, trainingKey, trainingSpec } from './fixtures.ts';
 
 describe('the training step in several processes', function () {
   this.timeout(300_000);
@@ -20,14 +19,10 @@ describe('the training step in several processes', function () {
   let input: TrainModelInput;
   before(async () => {
     storage = await withStore();
-    input = {
-      weights: await storage.store.putTree(await tinyModel(), 'tiny'),
-      dataset: await storage.store.putTree(await toyDataset(await temporaryFolder()), 'toy'),
-      labels: LABELS,
-      pooling: 'mean',
-      maxLength: 32,
-      training: trainingSpec({ processes: 2, gradientAccumulation: 2, epochs: 40, earlyStoppingPatience: 0 }),
-    };
+    input = await trainingInput(
+      storage.store,
+      trainingSpec({ processes: 2, gradientAccumulation: 2, epochs: 40, earlyStoppingPatience: 0 }),
+    );
   });
   after(() => storage.close());
 
@@ -102,11 +97,10 @@ describe('the training step in several processes', function () {
   });
 
   it('has a step key of its own; one process has the key that it always had', () => {
-    const keyOf = (of: TrainModelInput) => stepKey(trainModel.type, 3, stepIdentity(trainModel, of), null);
     const one = { ...input, training: { ...input.training, processes: 1 } };
     const { processes: _, ...before } = input.training;
-    assert.notEqual(keyOf(input), keyOf(one));
-    assert.equal(keyOf(one), keyOf({ ...input, training: before as typeof input.training }));
+    assert.notEqual(trainingKey(input), trainingKey(one));
+    assert.equal(trainingKey(one), trainingKey({ ...input, training: before as typeof input.training }));
   });
 
   it('is refused where a step has no micro-batches to share out', () => {

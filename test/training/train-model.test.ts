@@ -7,14 +7,13 @@ import {
 } from '../../activities/training/checkpoints.ts';
 import { trainModel } from '../../activities/training/train-model.ts';
 import type { Progress, TrainingHistory, TrainModelInput } from '../../activities/contract.ts';
-import { stepIdentity, stepKey, type ActivityServices } from '../../activities/step.ts';
+import type { ActivityServices } from '../../activities/step.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import { blobKey } from '../../artifacts/store.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
-import { tinyModel } from '../support/tiny-model.ts';
-import { isAlive, LABELS, temporaryFolder, toyDataset, trainingSpec } from './fixtures.ts';
+import { isAlive, pointerKey, readPointer, trainingInput, trainingSpec } from './fixtures.ts';
 
 describe('the training step', function () {
   this.timeout(120_000);
@@ -25,26 +24,12 @@ describe('the training step', function () {
   before(async () => {
     storage = await withStore();
     services = { store: storage.store, pointers: storage.pointers, python: pythonForTests() };
-    input = {
-      weights: await storage.store.putTree(await tinyModel(), 'tiny'),
-      dataset: await storage.store.putTree(await toyDataset(await temporaryFolder()), 'toy'),
-      labels: LABELS,
-      pooling: 'mean',
-      maxLength: 32,
-      training: trainingSpec(),
-    };
+    input = await trainingInput(storage.store);
   });
   after(() => storage.close());
 
   const withTraining = (spec: Partial<TrainingSpec>): TrainModelInput => ({ ...input, training: trainingSpec(spec) });
-  const keyOf = (of: TrainModelInput) =>
-    stepKey(trainModel.type, trainModel.version, stepIdentity(trainModel, of), null);
-  const pointerOf = (of: TrainModelInput) => checkpointKey(keyOf(of));
-  const read = async (of: TrainModelInput) => {
-    const found = await storage.pointers.read<CheckpointPointer>(pointerOf(of));
-    assert.ok(found !== undefined, 'there is a checkpoint pointer');
-    return found.value;
-  };
+  const read = (of: TrainModelInput) => readPointer(storage.pointers, of);
   /** Calls `at` once, with the process id, when progress reaches the step. */
   const when = (step: number, at: (pid: number) => void) => {
     let pid = 0;
@@ -151,7 +136,7 @@ describe('the training step', function () {
     const zombie = runStep(trainModel, spec, services, {
       onProgress: when(30, (child) => {
         pid = child;
-        taking = CheckpointLease.take(storage.pointers, pointerOf(spec), { runId: 'test-run', attempt: 2 });
+        taking = CheckpointLease.take(storage.pointers, pointerKey(spec), { runId: 'test-run', attempt: 2 });
       }),
     });
     await assert.rejects(zombie, { name: 'Preempted', message: /attempt 2 of this step has taken over/ });

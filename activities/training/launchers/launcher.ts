@@ -2,6 +2,8 @@
  * Where the training process runs. A launcher starts one process that speaks the contract (docs/training-process.md) and
  * hands back its events and its end; what they mean is judged in process.ts, the same for all launchers.
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TrainerJob } from '../job.ts';
 
@@ -12,7 +14,7 @@ export interface LaunchOptions {
   /** File that standard output and standard error are appended to. */
   readonly log: string;
   /** `CUDA_VISIBLE_DEVICES` of the process; as ours when missing. */
-  readonly visibleDevices?: string;
+  readonly visibleDevices?: string | undefined;
 }
 
 export interface ProcessEnd {
@@ -35,4 +37,11 @@ export interface TrainerProcess {
 export interface Launcher {
   readonly name: string;
   start(job: TrainerJob, options: LaunchOptions): Promise<TrainerProcess>;
+}
+
+/** The job as the process reads it: the path of the file. */
+export async function writeJob(job: TrainerJob, workDir: string): Promise<string> {
+  const path = join(workDir, 'job.json');
+  await writeFile(path, `${JSON.stringify(job, null, 1)}\n`);
+  return path;
 }

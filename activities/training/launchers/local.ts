@@ -1,12 +1,12 @@
 /** The training process as a child on this machine: scrubbed environment, no network where the kernel lets us take it away. */
 import { execFile, spawn } from 'node:child_process';
-import { access, constants, mkdir, open, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import type { TrainerJob } from '../job.ts';
-import type { Launcher, LaunchOptions, ProcessEnd } from './launcher.ts';
+import { writeJob, type Launcher, type LaunchOptions, type ProcessEnd } from './launcher.ts';
 
 /** All the process may know of its surroundings: no credentials, no proxies, no addresses. */
 const INHERITED = [
@@ -27,9 +27,8 @@ export const localLauncher: Launcher = {
     await access(python.executable, constants.X_OK).catch((error: unknown) => {
       throw cannotStart(python.executable, error);
     });
-    const jobFile = join(workDir, 'job.json');
     await mkdir(join(workDir, 'home'), { recursive: true });
-    await writeFile(jobFile, `${JSON.stringify(job, null, 1)}\n`);
+    const jobFile = await writeJob(job, workDir);
     const argv = [...(await networkNamespace()), python.executable, '-m', 'espalier_trainer', 'run', jobFile];
     const logFile = await open(log, 'a');
     try {

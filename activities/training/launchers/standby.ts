@@ -4,12 +4,12 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, mkdtempSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import type { TrainerJob } from '../job.ts';
-import type { Launcher, LaunchOptions, ProcessEnd, TrainerProcess } from './launcher.ts';
+import { writeJob, type Launcher, type LaunchOptions, type ProcessEnd, type TrainerProcess } from './launcher.ts';
 import { childEnvironment, localLauncher, networkNamespace } from './local.ts';
 
 export interface StandbyOptions {
@@ -160,12 +160,7 @@ class WaitingProcess {
 
   /** Devices, threads and the rest of a process's environment are settled when it begins. */
   suits(job: TrainerJob, { python, visibleDevices }: LaunchOptions): boolean {
-    const wanted = childEnvironment(process.env, {
-      job,
-      python,
-      workDir: this.#home,
-      ...(visibleDevices === undefined ? {} : { visibleDevices }),
-    });
+    const wanted = environmentFor({ job, visibleDevices }, python, this.#home);
     const ours = environmentFor(this.expected, this.#python, this.#home);
     return isOneProcess(job) && python.executable === this.#python.executable && isDeepStrictEqual(wanted, ours);
   }
@@ -173,9 +168,9 @@ class WaitingProcess {
   /** undefined: it has died meanwhile. */
   async take(job: TrainerJob, { workDir, log }: LaunchOptions): Promise<TrainerProcess | undefined> {
     const child = this.#child;
-    const jobFile = join(workDir, 'job.json');
+    let jobFile: string;
     try {
-      await writeFile(jobFile, `${JSON.stringify(job, null, 1)}\n`);
+      jobFile = await writeJob(job, workDir);
       if (!this.ready) return undefined;
       this.#taken = true;
     } finally {
@@ -222,12 +217,11 @@ class WaitingProcess {
 }
 
 function environmentFor(
-  { job, visibleDevices }: Expected,
+  { job, visibleDevices }: Pick<Expected, 'job' | 'visibleDevices'>,
   python: LaunchOptions['python'],
   workDir: string,
 ): NodeJS.ProcessEnv {
-  const devices = visibleDevices === undefined ? {} : { visibleDevices };
-  return childEnvironment(process.env, { job, python, workDir, ...devices });
+  return childEnvironment(process.env, { job, visibleDevices, python, workDir });
 }
 
 /** Of several processes the first only starts the others. */
