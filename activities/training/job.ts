@@ -3,19 +3,14 @@ import { z } from 'zod';
 import { EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 
-export interface TrainTask {
+interface Training {
   readonly verb: 'train';
-  /** text-classification when missing. */
-  readonly task?: 'text-classification' | 'image-classification' | 'causal-lm';
   /** Folder: `config.json`, `model.safetensors`, tokenizer files. */
   readonly model: string;
-  /** JSON-lines files of rows `{text, label}`. */
+  /** JSON-lines files; what a row holds is the family's (docs/training-process.md). */
   readonly train: string;
   readonly validation: string;
-  readonly labels: readonly string[];
-  readonly pooling: 'mean' | 'cls';
-  readonly maxLength: number;
-  readonly training: Omit<TrainingSpec, 'checkpoints' | 'processes'>;
+  readonly training: Omit<TrainingSpec, 'checkpoints' | 'processes' | 'launcher'>;
   readonly device: 'auto' | 'cpu' | 'cuda';
   /** Folder that receives the checkpoint folders. */
   readonly checkpoints: string;
@@ -30,6 +25,26 @@ export interface TrainTask {
   /** Processes of one machine that share every step; 1 when missing. */
   readonly processes?: number;
 }
+export interface TextTask extends Training {
+  /** This when missing. */
+  readonly task?: 'text-classification';
+  readonly labels: readonly string[];
+  readonly pooling: 'mean' | 'cls';
+  readonly maxLength: number;
+}
+export interface ImageTask extends Training {
+  readonly task: 'image-classification';
+  readonly labels: readonly string[];
+  /** A crop keeps at least this share (0–1) of the picture's area; null: none. */
+  readonly augmentation: { readonly horizontalFlip: boolean; readonly minimumCropArea: number | null } | null;
+}
+export interface LanguageTask extends Training {
+  readonly task: 'causal-lm';
+  readonly maxLength: number;
+  /** Rows one after the other, cut every `maxLength` tokens; else a row is a sequence. */
+  readonly packing: boolean;
+}
+export type TrainTask = TextTask | ImageTask | LanguageTask;
 export interface ExportEncoderTask {
   readonly verb: 'export-encoder';
   readonly model: string;

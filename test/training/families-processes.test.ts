@@ -4,16 +4,16 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import type { TrainTask } from '../../activities/training/job.ts';
+import type { TextTask } from '../../activities/training/job.ts';
 import { pythonForTests } from '../support/python.ts';
 import { digests, runTasks, temporaryFolder, trainTask } from './fixtures.ts';
 
 describe('a training in two processes', () => {
   it('is started, heard, stopped and resumed as one, and ends with the same bytes', async function () {
     this.timeout(300_000); // three starts
-    const inTwo = async (overrides: Partial<TrainTask> = {}) => {
+    const inTwo = async (overrides: Partial<TextTask> = {}) => {
       const task = await trainTask(await temporaryFolder(), { gradientAccumulation: 2 }, overrides);
-      return { ...task, processes: 2 } as TrainTask;
+      return { ...task, processes: 2 };
     };
     const whole = await inTwo();
     const { events, outcome } = await runTasks([whole]);

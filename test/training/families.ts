@@ -10,9 +10,6 @@ import { tinyGpt } from '../support/tiny-gpt.ts';
 import { PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 import { temporaryFolder, trainTask } from './fixtures.ts';
 
-/** A `train` task of any family: the fields of a family are its own (docs/training-process.md). */
-export type FamilyTask = Omit<TrainTask, 'labels' | 'pooling' | 'maxLength'> & Readonly<Record<string, unknown>>;
-
 export interface Kill {
   readonly atStep: number;
   readonly by: string;
@@ -42,35 +39,35 @@ const SPEC: Partial<TrainingSpec> = {
 };
 
 /** Each family's tasks by label, full and LoRA. */
-export async function familyTasks(): Promise<Readonly<Record<string, FamilyTask>>> {
+export async function familyTasks(): Promise<Readonly<Record<string, TrainTask>>> {
   const [images, gpt] = [await tinyImages(), await tinyGpt()];
   const data = (folder: string) => ({
     train: join(folder, 'train.jsonl'),
     validation: join(folder, 'validation.jsonl'),
   });
   const picture = {
-    task: 'image-classification',
+    task: 'image-classification' as const,
     model: images.model,
     ...data(images.data),
     labels: PICTURE_LABELS,
     augmentation: { horizontalFlip: true, minimumCropArea: 0.3 },
   };
-  const language = { task: 'causal-lm', model: gpt.model, maxLength: 32 };
-  const tasks: Record<string, FamilyTask> = {};
+  const language = { task: 'causal-lm' as const, model: gpt.model, maxLength: 32 };
+  const tasks: Record<string, TrainTask> = {};
   for (const method of ['full', 'lora'] as const) {
     const text = await trainTask('', { ...SPEC, method }, { checkpointEverySteps: 2 });
-    const { labels: _labels, pooling: _pooling, maxLength: _maxLength, ...common } = text;
+    const { task: _task, labels: _labels, pooling: _pooling, maxLength: _maxLength, ...common } = text;
     tasks[`text-classification ${method}`] = { ...text };
-    tasks[`image-classification ${method}`] = { ...common, ...picture } as FamilyTask;
+    tasks[`image-classification ${method}`] = { ...common, ...picture };
     const rows = method === 'full' ? { ...data(gpt.texts), packing: true } : { ...data(gpt.pairs), packing: false };
-    tasks[`causal-lm ${method}`] = { ...common, ...language, ...rows } as FamilyTask;
+    tasks[`causal-lm ${method}`] = { ...common, ...language, ...rows };
   }
   return tasks;
 }
 
 /** Runs each task undisturbed, then killed `kills` times, all moments drawn from the seed. */
 export async function disturb(
-  tasks: Readonly<Record<string, FamilyTask>>,
+  tasks: Readonly<Record<string, TrainTask>>,
   { kills, seed }: { readonly kills: number; readonly seed: number },
 ): Promise<readonly Disturbed[]> {
   const folder = await temporaryFolder();

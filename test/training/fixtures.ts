@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { TrainModelInput } from '../../activities/contract.ts';
 import { stepIdentity, stepKey } from '../../activities/step.ts';
 import { checkpointKey, type CheckpointPointer } from '../../activities/training/checkpoints.ts';
-import type { TrainerEvent, TrainerJob, TrainTask } from '../../activities/training/job.ts';
+import type { TrainerEvent, TextTask, TrainerJob } from '../../activities/training/job.ts';
 import { runTrainingProcess, type RunTrainingProcess } from '../../activities/training/process.ts';
 import { trainModel } from '../../activities/training/train-model.ts';
 import type { Pointers } from '../../artifacts/pointers.ts';
@@ -99,8 +99,8 @@ export const temporaryFolder = (): Promise<string> => mkdtemp(join(testFolder(),
 export async function trainTask(
   folder: string,
   spec: Partial<TrainingSpec> = {},
-  overrides: Partial<TrainTask> = {},
-): Promise<TrainTask> {
+  overrides: Partial<TextTask> = {},
+): Promise<TextTask> {
   const data = await toyDataset(await temporaryFolder());
   const { checkpoints: _, processes: __, ...training } = trainingSpec(spec);
   return {
