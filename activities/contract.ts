@@ -5,7 +5,10 @@
  */
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
-import type { Candidate, GatesSpec, GateName, IntendedUse, Pipeline, TrainingSpec } from '../pipelines/definition.ts';
+import type { Candidate, GatesSpec, GateName, PiiKind, Pipeline, TrainingSpec } from '../pipelines/definition.ts';
+import type { LicenceText, LicenceVerdict, Obligation } from '../pipelines/licence/decision.ts';
+import type { IntendedUse } from '../pipelines/licence/use.ts';
+import type { LauncherSpec } from '../pipelines/launcher.ts';
 
 /** Who runs what: handed to every step so that records can name their run. Not part of any step key. */
 export interface StepCall<Input> {
@@ -51,11 +54,14 @@ export interface Progress {
 
 // ───────────────────────────── data ─────────────────────────────
 
+/** What a file's rows are for; `all` are to be split. */
+export type RowSplit = 'train' | 'validation' | 'test' | 'all';
 /** A data file as the definition names it; `ref` is its snapshot in the store. */
 export interface DataFile {
   readonly path: string;
-  readonly format: 'csv' | 'jsonl';
-  readonly split: 'train' | 'validation' | 'test' | 'all';
+  readonly format: 'csv' | 'jsonl' | 'json';
+  /** `evaluation`: texts that only their overlap with the dataset is counted of; `description`: a Croissant file. */
+  readonly split: RowSplit | 'evaluation' | 'description';
   readonly ref: ArtifactRef;
 }
 
@@ -91,9 +97,46 @@ export interface DatasetSummary {
   readonly labelCounts: Readonly<Record<string, Readonly<Record<Split, number>>>>;
   /** Rows left out, by reason (`empty-text`, `unknown-label`, `duplicate`, `conflicting-duplicate`, `not-utf8`, `too-long`, …). */
   readonly dropped: Readonly<Record<string, number>>;
+  /** What was done about personal data before anything was stored; missing where the policy asks for neither. */
+  readonly personalData?: PersonalDataRemoved;
+  /** Missing in results recorded before it was looked for. */
+  readonly contamination?: Contamination;
+  /** What the data's Croissant description says, where the definition names one. */
+  readonly described?: DataDescription;
   /** The first 50 findings, for people; all are in the artifact. */
   readonly findings: readonly DataFinding[];
   readonly findingsFile: ArtifactRef;
+}
+/** Rows left out, rows changed, and the values that gave way to placeholders. */
+export interface PersonalDataRemoved {
+  readonly rowsDropped: number;
+  readonly rowsRedacted: number;
+  readonly values: Readonly<Partial<Record<PiiKind, { readonly replaced: number; readonly different: number }>>>;
+}
+/** How far what is measured is known from training, or from the evaluation files. Similarity: Jaccard of character 5-grams. */
+export interface Contamination {
+  readonly similarity: number;
+  /** Chance that a pair of just this similarity is overlooked. */
+  readonly missRate: number;
+  /** Rows that have a near twin in a split that is used before them, after what the policy did. */
+  readonly nearTwins: { readonly validation: number; readonly test: number };
+  /** Rows that the policy took out because of one. */
+  readonly dropped: number;
+  /** A named evaluation file each: its texts that are in the dataset, word for word or nearly. */
+  readonly evaluation: readonly {
+    readonly file: string;
+    readonly rows: number;
+    readonly exact: number;
+    readonly near: number;
+  }[];
+}
+/** Of a Croissant file (ML Commons, 1.0): what is said about the data, and how many files' SHA-256 it confirmed. */
+export interface DataDescription {
+  readonly name: string | null;
+  readonly licence: string | null;
+  readonly creators: readonly string[];
+  readonly url: string | null;
+  readonly filesVerified: number;
 }
 export interface DataFinding {
   readonly severity: 'error' | 'warning';
@@ -105,31 +148,40 @@ export interface DataFinding {
 
 // ──────────────────────────── review ────────────────────────────
 
-export type PiiKind = 'email' | 'phone' | 'card' | 'iban';
 export interface ScanPrivacyInput {
   readonly dataset: ArtifactRef;
-  readonly onPersonalData: 'warn' | 'fail';
+  readonly onPersonalData: Pipeline['data']['onPersonalData'];
 }
 export interface PrivacySummary {
   readonly rowsScanned: number;
-  /** Rows with at least one match, and matches, a kind and split. */
+  /** Rows with at least one match, and matches, a kind and split. Old results lack the kinds that came later. */
   readonly counts: Readonly<
-    Record<PiiKind, Readonly<Record<Split, { readonly rows: number; readonly matches: number }>>>
+    Partial<Record<PiiKind, Readonly<Record<Split, { readonly rows: number; readonly matches: number }>>>>
   >;
   /** Redacted: `a…@…`, never the raw value. */
   readonly samples: readonly { readonly kind: PiiKind; readonly redacted: string; readonly rowId: string }[];
 }
 
-export type LicenceVerdict = 'allow' | 'review' | 'deny';
+export type { LicenceVerdict } from '../pipelines/licence/decision.ts';
 export interface LicenceDecision {
   readonly verdict: LicenceVerdict;
   /** As the card says; null when it says nothing. */
   readonly declared: string | null;
   /** SPDX id, where one fits. */
   readonly spdx: string | null;
+  /** One sentence each, with the clause and where it was read. */
   readonly reasons: readonly string[];
   readonly howToFix: readonly string[];
+  /** Of the tables, the rules and the organisation's policy. */
   readonly policyDigest: Digest;
+  // The rest is missing in decisions recorded before it was known.
+  /** The most restrictive licence of model, source and parents; null while one of them is unknown. */
+  readonly concluded?: string | null;
+  readonly obligations?: readonly Obligation[];
+  /** The texts that it was decided on: other texts, another decision. */
+  readonly texts?: readonly LicenceText[];
+  /** The person's conclusion that it rests on. */
+  readonly conclusion?: { readonly by: string; readonly reason: string; readonly expires: string };
 }
 
 // ─────────────────────────── selection ──────────────────────────
@@ -142,6 +194,8 @@ export interface CandidateSource extends Candidate {
 export interface ResolveModelInput {
   readonly candidate: CandidateSource;
   readonly intendedUse: IntendedUse;
+  /** The organisation's licence policy, as it was when the run began. */
+  readonly policy?: ArtifactRef;
 }
 /** The candidate pinned: nothing after this step depends on a name that can move. No weights are fetched to get here where the source can tell. */
 export interface ResolvedModel {
@@ -281,7 +335,8 @@ export interface TrainModelInput {
   readonly labels: readonly string[];
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
-  readonly training: TrainingSpec;
+  /** Where it trains is not what it trains. */
+  readonly training: Omit<TrainingSpec, 'launcher'>;
 }
 export interface TrainedModel {
   /** Tree: `config.json`, `model.safetensors` (encoder.* and head.*), tokenizer files, `espalier.json` (labels, pooling, maxLength). No timings: its digest is the run's bytes. */
@@ -336,6 +391,13 @@ export interface TrainingHistory {
     readonly validationLoss: number;
     readonly validationAccuracy: number;
   }[];
+}
+
+/** A gpu worker for one training alone: it polls this queue, and nobody else does. */
+export interface OwnWorkerInput {
+  /** A DNS label of at most 59 characters: jobs are named after it. */
+  readonly taskQueue: string;
+  readonly launcher: LauncherSpec;
 }
 
 export interface ExportClassifierInput {
@@ -459,6 +521,8 @@ export interface SettingChange {
   readonly step: string;
   readonly by: string;
   readonly at: string;
+  /** The run it was made in, where this one began with it: one that drift started trains as what it replaces did. */
+  readonly run?: string;
 }
 
 /** All that is known of a run so far: the report is a pure function of this. Fields fill up as the run goes on. */
@@ -603,6 +667,12 @@ export interface Activities {
   probeEncoder: Step<ProbeEncoderInput, EncoderProbe>;
   rankCandidates: Step<RankCandidatesInput, Selection>;
   trainModel: Step<TrainModelInput, TrainedModel>;
+  /** The result of `trainModel`, if it need not run: no machine is asked for what is known. */
+  findTraining: Effect<TrainModelInput, StepResult<TrainedModel> | null>;
+  /** Keeps a worker of its own there for a training until it is cancelled; never ends well by itself. */
+  provisionWorker: Effect<OwnWorkerInput, void>;
+  /** Stops every worker of the queue. */
+  releaseWorker: Effect<OwnWorkerInput, void>;
   exportClassifier: Step<ExportClassifierInput, ExportedClassifier>;
   evaluateModel: Step<EvaluateModelInput, Evaluation>;
   judgeGates: Step<JudgeGatesInput, GatesVerdict>;

@@ -11,6 +11,8 @@ import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/referen
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { CandidateSource, DataFileSource } from '../activities/contract.ts';
 import type { Candidate, Pipeline } from '../pipelines/definition.ts';
+import { readPolicyFile, policyPath } from '../pipelines/licence/policy-file.ts';
+import { parsePolicy } from '../pipelines/licence/policy.ts';
 import { parseModelSource } from '../pipelines/sources.ts';
 import {
   PIPELINE_ATTRIBUTE,
@@ -51,10 +53,12 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const dataFiles = await Promise.all(dataFilesOf(pipeline).map((file) => snapshotFile(file, folder, store)));
   const candidates = await Promise.all(pipeline.candidates.map((one) => snapshotCandidate(one, folder, store)));
+  const policy = await snapshotPolicy(pipeline, folder, store);
   return recordInput(store, {
     pipeline,
     dataFiles,
     candidates,
+    ...(policy === undefined ? {} : { policy }),
     startedBy: options.startedBy,
     trigger: 'user',
     approvers: options.approvers,
@@ -66,11 +70,11 @@ export async function prepareRun(
 
 /** Keeps a run's definition and input as artifacts: what lineage and later runs point to. */
 export async function recordInput(store: ArtifactStore, input: Omit<RunInput, 'definition'>): Promise<PreparedRun> {
-  const { pipeline, dataFiles, candidates } = input;
+  const { pipeline, dataFiles, candidates, policy } = input;
   const definition = await store.putJson(pipeline, `${pipeline.name}.pipeline.json`);
   const whole: RunInput = { ...input, definition };
   const inputRef = await store.putJson(JSON.parse(canonicalJson(whole)), `${pipeline.name}.run.json`);
-  return { input: whole, inputRef, digest: digestJson({ pipeline, dataFiles, candidates }) };
+  return { input: whole, inputRef, digest: digestJson({ pipeline, dataFiles, candidates, policy }) };
 }
 
 /** A new run's id says what and when; the random end keeps two at the same second apart. */
@@ -117,8 +121,8 @@ export async function startRun(
   }
 }
 
-function dataFilesOf(pipeline: Pipeline): DataFileSource[] {
-  const { files, format } = pipeline.data;
+function dataFilesOf({ data }: Pipeline): DataFileSource[] {
+  const { files, format, evaluationFiles = [], croissant } = data;
   const source =
     (split: DataFileSource['split']) =>
     (path: string): DataFileSource => ({
@@ -126,16 +130,23 @@ function dataFilesOf(pipeline: Pipeline): DataFileSource[] {
       split,
       format: format ?? (/\.jsonl(\?|$)|\.ndjson$/i.test(path) ? 'jsonl' : 'csv'),
     });
-  if (Array.isArray(files)) return files.map(source('all'));
-  return (['train', 'validation', 'test'] as const).flatMap((split) => (files[split] ?? []).map(source(split)));
+  const rows = Array.isArray(files)
+    ? files.map(source('all'))
+    : (['train', 'validation', 'test'] as const).flatMap((split) => (files[split] ?? []).map(source(split)));
+  return [
+    ...rows,
+    ...evaluationFiles.map(source('evaluation')),
+    ...(croissant === undefined ? [] : [{ path: croissant, split: 'description', format: 'json' } as const]),
+  ];
 }
+
+const MEDIA_TYPES = { csv: 'text/csv', jsonl: 'application/jsonl', json: 'application/ld+json' } as const;
 
 async function snapshotFile(file: DataFileSource, folder: string, store: ArtifactStore): Promise<DataFileSource> {
   if (file.path.startsWith('s3://')) return file;
   const path = resolve(folder, file.path);
   await requireKind(path, 'file', `data.files: ${file.path}`);
-  const mediaType = file.format === 'csv' ? 'text/csv' : 'application/jsonl';
-  return { ...file, ref: await store.putFile(path, { name: basename(path), mediaType }) };
+  return { ...file, ref: await store.putFile(path, { name: basename(path), mediaType: MEDIA_TYPES[file.format] }) };
 }
 
 async function snapshotCandidate(candidate: Candidate, folder: string, store: ArtifactStore): Promise<CandidateSource> {
@@ -144,6 +155,19 @@ async function snapshotCandidate(candidate: Candidate, folder: string, store: Ar
   const path = resolve(folder, source.path);
   await requireKind(path, 'folder', `candidates.${candidate.id}.model`);
   return { ...candidate, tree: await store.putTree(path, basename(path)) };
+}
+
+/** Checked before it is stored: a run never begins under a policy that nobody can read. */
+async function snapshotPolicy(
+  pipeline: Pipeline,
+  folder: string,
+  store: ArtifactStore,
+): Promise<ArtifactRef | undefined> {
+  const path = policyPath(pipeline.review?.policy, folder);
+  if (path === undefined) return undefined;
+  const text = readPolicyFile(path);
+  parsePolicy(text, path);
+  return store.putBytes(text, { name: basename(path), mediaType: 'application/yaml' });
 }
 
 async function requireKind(path: string, kind: 'file' | 'folder', where: string): Promise<void> {

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { duration } from './duration.ts';
+import { LauncherSchema } from './launcher.ts';
+import { IntendedUseSchema } from './licence/use.ts';
 
 const name = z
   .string()
@@ -13,6 +15,22 @@ const name = z
   );
 const fraction = z.number().min(0).max(1);
 const role = z.string().regex(/^[a-z][a-z0-9-]*$/, "write a role like 'legal' or 'product-owner'");
+
+/** The kinds of personal data that have a form of their own (activities/privacy finds them). */
+export const PII_KINDS = [
+  'email',
+  'phone',
+  'card',
+  'iban',
+  'nationalId',
+  'ipAddress',
+  'macAddress',
+  'secret',
+  'birthDate',
+] as const;
+export type PiiKind = (typeof PII_KINDS)[number];
+const piiAction = z.enum(['warn', 'redact', 'drop', 'fail']);
+export type PiiAction = z.output<typeof piiAction>;
 
 export const DataSchema = z.strictObject({
   /**
@@ -57,18 +75,44 @@ export const DataSchema = z.strictObject({
   licence: z.string().min(1),
   /** Where the data come from, for the record. */
   source: z.string().min(1),
-  /** Action on personal data found by the scan. */
-  onPersonalData: z.enum(['warn', 'fail']).default('warn'),
-});
-
-/** What the model will be used for: the licence is judged against this. (The audit-grade review adds fields here.) */
-export const IntendedUseSchema = z.strictObject({
-  commercial: z.boolean(),
-  domain: z.string().min(1),
-  /** Weights are given to others. */
-  publish: z.boolean().default(false),
-  /** Others reach the model over a network. */
-  hosted: z.boolean().default(true),
+  /**
+   * What is done about personal data, for all kinds or kind by kind (`warn` for those left out). `warn`: counted and
+   * shown, redacted. `redact`: each value becomes a placeholder (`<EMAIL_1>`), the same for the same value. `drop`: the
+   * row is left out. `fail`: the data are refused.
+   */
+  onPersonalData: z.union([piiAction, z.partialRecord(z.enum(PII_KINDS), piiAction)]).default('warn'),
+  /** Texts that are nearly the same, in two splits: what is measured on them is memory. Always counted and reported. */
+  nearDuplicates: z
+    .strictObject({
+      /**
+       * `warn`: reported. `separate`: kept together when rows are split; of declared splits the test's row stays, its
+       * twins in train and validation are left out. `fail`: the data are refused.
+       */
+      action: z.enum(['warn', 'separate', 'fail']).default('warn'),
+      /** Share of character 5-grams in common (Jaccard) from which two texts are near duplicates. */
+      similarity: z.number().min(0.7).max(1).default(0.8),
+    })
+    .prefault({}),
+  /** Texts (column `text`) that the model will be compared with others by: what of them is in the data is reported. */
+  evaluationFiles: z.array(z.string().min(1)).min(1).optional(),
+  /** A Croissant description (JSON-LD): shown in the report; a SHA-256 that it states for a data file must be right. */
+  croissant: z.string().min(1).optional(),
+  /** Why the data may be used, after GDPR Art. 6(1); `not-personal` where they are about nobody. For the record. */
+  legalBasis: z
+    .enum([
+      'consent',
+      'contract',
+      'legal-obligation',
+      'vital-interests',
+      'public-task',
+      'legitimate-interests',
+      'not-personal',
+    ])
+    .optional(),
+  /** How consent was asked for and where it is kept. */
+  consent: z.string().min(1).optional(),
+  /** How long the data are kept, and how they are deleted then. */
+  retention: z.string().min(1).optional(),
 });
 
 export const CandidateSchema = z.strictObject({
@@ -153,6 +197,8 @@ export const TrainingSchema = z
      * dealt the micro-batches of a step, so `gradientAccumulation` must be a multiple; rows and result stay one training's.
      */
     processes: z.int().min(1).max(64).default(1),
+    /** A worker of the training's own, on Ray or Kubernetes; without one the workers of the shared queue train. */
+    launcher: LauncherSchema.optional(),
   })
   .refine(({ gradientAccumulation, processes }) => gradientAccumulation % processes === 0, {
     path: ['gradientAccumulation'],
@@ -212,7 +258,14 @@ export const PipelineSchema = z.strictObject({
   description: z.string().default(''),
   task: z.literal('text-classification'),
   data: DataSchema,
+  /** What the model will be used for: licences are judged against this. */
   intendedUse: IntendedUseSchema,
+  review: z
+    .strictObject({
+      /** The organisation's licence policy, relative to the definition's folder; else by ESPALIER_LICENCE_POLICY. */
+      policy: z.string().min(1).optional(),
+    })
+    .optional(),
   candidates: z.array(CandidateSchema).min(1).max(32),
   selection: SelectionSchema.prefault({}),
   training: TrainingSchema.prefault({}),
@@ -233,7 +286,6 @@ export type PipelineDefinition = z.input<typeof PipelineSchema>;
 /** The checked definition, every default resolved. */
 export type Pipeline = z.output<typeof PipelineSchema>;
 export type Candidate = Pipeline['candidates'][number];
-export type IntendedUse = Pipeline['intendedUse'];
 export type TrainingSpec = Pipeline['training'];
 export type GatesSpec = Pipeline['gates'];
 export type GateName = keyof GatesSpec;

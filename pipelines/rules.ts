@@ -9,6 +9,7 @@ import type { Problem } from './check.ts';
 import { CandidateSchema, DataSchema, MonitorSchema, PipelineSchema } from './definition.ts';
 import type { Pipeline } from './definition.ts';
 import { gateProblems } from './gate-rules.ts';
+import { checkLicences } from './licence/check.ts';
 import { parseModelSource } from './sources.ts';
 
 type Data = Pipeline['data'];
@@ -28,7 +29,9 @@ export function crossProblems(
     problems.push(...checked.problems);
     notes.push(...checked.notes);
   }
-  problems.push(...gateProblems(raw['gates']));
+  const licences = checkLicences(raw, folder);
+  problems.push(...licences.problems, ...gateProblems(raw['gates']));
+  notes.push(...licences.notes);
   const monitor = MonitorSchema.safeParse(raw['monitor'] ?? {});
   if (monitor.success && monitor.data.windowRows < monitor.data.minRows) {
     problems.push({
@@ -58,6 +61,13 @@ function dataProblems(data: Data): readonly Problem[] {
       path: 'data.label',
       message: `is the same column as data.text ('${data.text}')`,
       fix: 'name the column of the label',
+    });
+  }
+  if (data.consent !== undefined && data.legalBasis !== 'consent') {
+    problems.push({
+      path: 'data.consent',
+      message: `is given, but data.legalBasis is ${data.legalBasis === undefined ? 'missing' : `'${data.legalBasis}'`}`,
+      fix: "write legalBasis: 'consent', or leave data.consent out",
     });
   }
   const { train, validation, test } = data.split;
@@ -104,13 +114,18 @@ const S3_OBJECT = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/.+[^/]$/;
 
 function fileProblems(data: Data, folder: string | undefined): readonly Problem[] {
   const seen = new Map<string, string>();
-  return namedFiles(data.files).flatMap(({ path, file }): readonly Problem[] => {
+  const evaluation = (data.evaluationFiles ?? []).map((file, index) => ({
+    path: `data.evaluationFiles[${index}]`,
+    file,
+  }));
+  const description = data.croissant === undefined ? [] : [{ path: 'data.croissant', file: data.croissant }];
+  return [...namedFiles(data.files), ...evaluation, ...description].flatMap(({ path, file }): readonly Problem[] => {
     const problems: Problem[] = [];
     const earlier = seen.get(file);
     if (earlier !== undefined)
       problems.push({ path, message: `names '${file}' again (also ${earlier})`, fix: 'name each file once' });
     seen.set(file, path);
-    if (data.format === undefined && !/\.(csv|jsonl)$/i.test(file)) {
+    if (data.format === undefined && path !== 'data.croissant' && !/\.(csv|jsonl)$/i.test(file)) {
       problems.push({
         path,
         message: `the format of '${file}' cannot be told by its ending`,

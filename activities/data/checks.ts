@@ -1,13 +1,14 @@
 /** What must hold of labelled texts before anything is trained on them. Pure. */
-import type { DataFile, DataFinding, Split } from '../contract.ts';
+import type { DataFinding, RowSplit, Split } from '../contract.ts';
 import { compareText, countLabels, groupBy } from './group.ts';
+import { maskPersonalData } from '../privacy/scan.ts';
 import { isBlank, type TextIdentity } from './normalise.ts';
 
 /** A readable row with everything that is compared about it worked out once. */
 export interface CheckedRow extends TextIdentity {
   readonly file: string;
   readonly line: number;
-  readonly split: DataFile['split'];
+  readonly split: RowSplit;
   readonly text: string;
   readonly label: string;
 }
@@ -58,7 +59,7 @@ export function unseenLabels(rows: readonly CheckedRow[]): readonly BadRow[] {
 }
 
 /** Which side keeps a text that several sides have: the smaller ones, so that what is measured stays whole. */
-const KEEPS: Readonly<Record<DataFile['split'], number>> = { test: 0, validation: 1, train: 2, all: 3 };
+const KEEPS: Readonly<Record<RowSplit, number>> = { test: 0, validation: 1, train: 2, all: 3 };
 
 export interface Deduplicated {
   readonly kept: readonly CheckedRow[];
@@ -142,13 +143,13 @@ export function imbalance(rows: readonly { readonly label: string }[]): DataFind
   };
 }
 
-/** A label or text for a message: quoted, cut, and without control characters. */
+/** A label or text for a message: quoted, cut, and without control characters or personal data. */
 export function quoted(text: string): string {
-  const clean = text.replaceAll(/\p{C}/gu, '\u{FFFD}');
+  const clean = maskPersonalData(text).replaceAll(/\p{C}/gu, '\u{FFFD}');
   return `'${clean.length > 60 ? `${clean.slice(0, 60)}…` : clean}'`;
 }
 
-function isHeldOut(split: DataFile['split']): split is Exclude<Split, 'train'> {
+function isHeldOut(split: RowSplit): split is Exclude<Split, 'train'> {
   return split === 'validation' || split === 'test';
 }
 

@@ -62,17 +62,22 @@ export function giveaways(rows: readonly LabelledText[]): readonly DataFinding[]
       const everywhere = [...labels.values()].reduce((sum, count) => sum + count, 0);
       return here >= SHARE * group.length && here >= SHARE * everywhere;
     });
-    return found === undefined ? undefined : `${quoted(found[0])} for ${quoted(label)}`;
+    return found === undefined ? undefined : `${quoted(shown(found[0]))} for ${quoted(label)}`;
   });
   if (words.includes(undefined)) return [];
-  const shown = `${words.slice(0, 5).join(', ')}${words.length > 5 ? ', …' : ''}`;
+  const some = `${words.slice(0, 5).join(', ')}${words.length > 5 ? ', …' : ''}`;
   return [
-    warning('label-leak', `one word gives every label away: ${shown}; the model will learn these words and no more`),
+    warning('label-leak', `one word gives every label away: ${some}; the model will learn these words and no more`),
   ];
 }
 
 function wordsOf(text: string): readonly string[] {
   return text.slice(0, MAX_CHARACTERS).match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+}
+
+/** A long number could be somebody's, and is not needed to see what gives a label away. */
+function shown(word: string): string {
+  return word.replaceAll(/[0-9]{4,}/g, '#');
 }
 
 function warning(reason: string, message: string): DataFinding {

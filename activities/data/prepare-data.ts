@@ -1,11 +1,9 @@
 /** From data files to a checked, split dataset in the store. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setImmediate as letOthersRun } from 'node:timers/promises';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { hexOf } from '../../artifacts/reference.ts';
-import type { DataFile, DataFinding, DatasetSummary, PrepareDataInput, Split } from '../contract.ts';
+import type { DataDescription, DataFile, DataFinding, DatasetSummary, PrepareDataInput, Split } from '../contract.ts';
+import { kindsTo } from '../privacy/policy.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import {
   checkRow,
@@ -17,14 +15,21 @@ import {
   type BadRow,
   type CheckedRow,
 } from './checks.ts';
-import { datasetLine, SPLITS } from './dataset.ts';
+import {
+  contaminationFindings,
+  dropTwins,
+  keepTwinsTogether,
+  measureContamination,
+  type Sides,
+} from './contamination.ts';
+import { readCroissant } from './croissant.ts';
 import { compareText, countLabels, groupBy } from './group.ts';
 import { giveaways, namedLabels } from './leaks.ts';
 import { textIdentity } from './normalise.ts';
+import { refusePersonalLabels, removePersonalData } from './personal-data.ts';
 import { readRows } from './readers.ts';
 import { splitRows, type Shares } from './split.ts';
-
-type Sides = Readonly<Record<Split, readonly CheckedRow[]>>;
+import { labelCounts, sizes, writeDataset } from './write-dataset.ts';
 
 const SHOWN_FINDINGS = 50;
 const SHOWN_BAD_ROWS = 10;
@@ -33,10 +38,18 @@ const PROGRESS_ROWS = 20_000;
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
 export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
   type: 'data.prepare',
-  version: 1,
+  version: 2,
+  // Kinds that are only counted, or refused by the scan that follows, change nothing here.
+  identity: ({ files, data: { onPersonalData, ...data } }) => ({
+    files,
+    data,
+    removed: { drop: kindsTo('drop', onPersonalData), redact: kindsTo('redact', onPersonalData) },
+  }),
   async run(input, context) {
     const { data } = input;
-    const { rows, badRows, rowsRead } = await readAll(input, context);
+    const described = await describe(input, context);
+    const { rows: read, badRows, rowsRead } = await readAll(input, context);
+    const { rows, left, removed } = await removePersonalData(read, data.onPersonalData, context);
     if (!rows.some(({ split }) => split === 'train' || split === 'all') && badRows.length === 0) {
       throw new EspalierError('BadData', 'there are no training rows', {
         where: 'data.files',
@@ -54,10 +67,12 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
     await pause(context);
 
     const labels = data.labels ?? [...countLabels(kept).keys()].toSorted(compareText);
-    refuse(classProblems(kept, labels, data.minRowsPerLabel), bad.length + duplicates.length);
+    refusePersonalLabels(labels);
+    const leftOut = [...bad, ...duplicates, ...left];
+    refuse(classProblems(kept, labels, data.minRowsPerLabel), leftOut.length);
     const findings: DataFinding[] = [
       ...bad.map((row) => ({ severity: 'error' as const, ...row })),
-      ...duplicates.map((row) => ({ severity: 'warning' as const, ...row })),
+      ...[...duplicates, ...left].map((row) => ({ severity: 'warning' as const, ...row })),
       ...[imbalance(kept) ?? []].flat(),
       ...namedLabels(kept),
     ];
@@ -65,21 +80,29 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
     findings.push(...giveaways(kept));
     await pause(context);
 
-    const sides = divide(kept, input.files, data.split);
+    const { sides, twins } = await keepApart(kept, input, context);
+    const contamination = await measureContamination(sides, input, twins.length, context);
     const trained = countLabels(sides.train);
     const untrained = labels
       .filter((label) => !trained.has(label))
       .map((label) => `train has no row of ${quoted(label)}`);
-    refuse(untrained.slice(0, SHOWN_BAD_ROWS), bad.length + duplicates.length);
-    findings.push(...straddling(sides), ...missingLabels(sides, labels));
+    refuse(untrained.slice(0, SHOWN_BAD_ROWS), leftOut.length + twins.length);
+    findings.push(...straddling(sides), ...contaminationFindings(contamination), ...missingLabels(sides, labels));
+    findings.push(...twins.map((row) => ({ severity: 'warning' as const, ...row })));
     // General findings first: of thousands of duplicates only the first few are shown.
     findings.sort((left, right) => Number(left.line !== undefined) - Number(right.line !== undefined));
     await pause(context);
 
     const dropped = Object.fromEntries(
-      [...groupBy([...bad, ...duplicates], ({ reason }) => reason)].map(([reason, group]) => [reason, group.length]),
+      [...groupBy([...leftOut, ...twins], ({ reason }) => reason)].map(([reason, group]) => [reason, group.length]),
     );
-    const counts = { rows: sizes(sides), labelCounts: labelCounts(sides, labels), dropped };
+    const counts = {
+      rows: sizes(sides),
+      labelCounts: labelCounts(sides, labels),
+      dropped,
+      ...(removed === undefined ? {} : { personalData: removed }),
+      ...(described === undefined ? {} : { described }),
+    };
     const dataset = await writeDataset(input, context, sides, labels, { ...counts, rowsRead });
     const findingsFile = await context.store.putBytes(
       findings.map((finding) => `${canonicalJson(finding)}\n`).join(''),
@@ -89,9 +112,14 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
         signal: context.signal,
       },
     );
-    return { dataset, labels, ...counts, findings: findings.slice(0, SHOWN_FINDINGS), findingsFile };
+    return { dataset, labels, ...counts, contamination, findings: findings.slice(0, SHOWN_FINDINGS), findingsFile };
   },
 };
+
+async function describe({ files }: PrepareDataInput, { store }: StepContext): Promise<DataDescription | undefined> {
+  const file = files.find(({ split }) => split === 'description');
+  return file === undefined ? undefined : readCroissant(await store.getBytes(file.ref), file.path, files);
+}
 
 async function readAll(
   { files, data }: PrepareDataInput,
@@ -102,6 +130,7 @@ async function readAll(
   const rowsRead: Record<string, number> = {};
   const rules = { maxTextBytes: data.maxTextBytes, labels: data.labels };
   for (const { path: file, format, split, ref } of files) {
+    if (split === 'evaluation' || split === 'description' || format === 'json') continue;
     const source = { path: await context.store.file(ref, context.signal), name: file, format };
     let read = 0;
     for await (const row of readRows(source, data, context.signal)) {
@@ -119,6 +148,23 @@ async function readAll(
     rowsRead[file] = read;
   }
   return { rows, badRows, rowsRead };
+}
+
+/** The sides, with near twins on one of them only where the policy says so. */
+async function keepApart(
+  rows: readonly CheckedRow[],
+  { files, data }: PrepareDataInput,
+  { signal }: StepContext,
+): Promise<{ readonly sides: Sides; readonly twins: readonly BadRow[] }> {
+  const policy = data.nearDuplicates;
+  if (policy.action !== 'separate') return { sides: divide(rows, files, data.split), twins: [] };
+  const { sides, dropped } = await dropTwins(
+    divide(await keepTwinsTogether(rows, policy, signal), files, data.split),
+    policy,
+    signal,
+  );
+  const message = 'nearly the same text as one that is measured on';
+  return { sides, twins: dropped.map(({ file, line }) => ({ reason: 'near-duplicate', file, line, message })) };
 }
 
 /** Declared sides stay; what is not declared is split off from the rest. Each side is sorted by row id. */
@@ -176,65 +222,6 @@ function missingLabels(sides: Sides, labels: readonly string[]): readonly DataFi
     const message = `${split} has no row of ${missing.slice(0, 10).map(quoted).join(', ')}${missing.length > 10 ? ', …' : ''}: how well these do cannot be measured there`;
     return [{ severity: 'warning' as const, reason: 'label-not-measured', message }];
   });
-}
-
-async function writeDataset(
-  { files, data }: PrepareDataInput,
-  context: StepContext,
-  sides: Sides,
-  labels: readonly string[],
-  counts: Pick<DatasetSummary, 'rows' | 'labelCounts' | 'dropped'> & { readonly rowsRead: Record<string, number> },
-): Promise<DatasetSummary['dataset']> {
-  const folder = join(context.workDir, 'dataset');
-  await mkdir(folder);
-  const signal = context.signal;
-  for (const split of SPLITS) await writeFile(join(folder, `${split}.jsonl`), linesOf(sides[split]), { signal });
-  await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
-  const { rows, labelCounts, dropped, rowsRead } = counts;
-  const provenance = {
-    version: 1,
-    source: data.source,
-    licence: data.licence,
-    files: files.map(({ path, format, split, ref }) => ({
-      path,
-      format,
-      split,
-      sha256: hexOf(ref.digest),
-      bytes: ref.size,
-      rows: rowsRead[path] ?? 0,
-    })),
-    columns: { text: data.text, label: data.label },
-    split: data.split,
-    rows,
-    labelCounts,
-    dropped,
-  };
-  await writeFile(join(folder, 'dataset.json'), canonicalJson(provenance));
-  return context.store.putTree(folder, 'dataset', { signal });
-}
-
-/** Lines in blocks: one write a row would be slow, one string for all of them large. */
-function* linesOf(rows: readonly CheckedRow[]): Generator<string> {
-  for (let from = 0; from < rows.length; from += 1000) {
-    yield rows
-      .slice(from, from + 1000)
-      .map(datasetLine)
-      .join('');
-  }
-}
-
-function sizes(sides: Sides): DatasetSummary['rows'] {
-  return { train: sides.train.length, validation: sides.validation.length, test: sides.test.length };
-}
-
-function labelCounts(sides: Sides, labels: readonly string[]): DatasetSummary['labelCounts'] {
-  const [train, validation, test] = SPLITS.map((split) => countLabels(sides[split]));
-  return Object.fromEntries(
-    labels.map((label) => [
-      label,
-      { train: train?.get(label) ?? 0, validation: validation?.get(label) ?? 0, test: test?.get(label) ?? 0 },
-    ]),
-  );
 }
 
 function badData(bad: readonly BadRow[]): EspalierError {

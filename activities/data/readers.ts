@@ -7,6 +7,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { quoted } from './checks.ts';
 
 /** A record beyond this is an unclosed quote or a missing line end, not a message; it bounds the memory. */
 export const MAX_RECORD_BYTES = 16 * 2 ** 20;
@@ -252,7 +253,7 @@ function problem(line: number, reason: RowProblem['reason'], message: string): S
 }
 
 function unknownColumn(file: SourceFile, column: string, columns: readonly string[]): EspalierError {
-  const known = columns.slice(0, SHOWN_COLUMNS).map((name) => `'${name}'`);
+  const known = columns.slice(0, SHOWN_COLUMNS).map(quoted);
   return badFile(
     file,
     `${file.name} has no column '${column}'; it has ${known.join(', ')}${columns.length > SHOWN_COLUMNS ? ', …' : ''}`,

@@ -1,27 +1,27 @@
 /** Counts personal data in a prepared dataset: what the reviewer sees before anything is trained on it. */
 import { setImmediate as letOthersRun } from 'node:timers/promises';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { PiiKind, PrivacySummary, ScanPrivacyInput, Split } from '../contract.ts';
+import { PII_KINDS, type PiiKind } from '../../pipelines/definition.ts';
+import type { PrivacySummary, ScanPrivacyInput, Split } from '../contract.ts';
 import { loadSplit, SPLITS } from '../data/dataset.ts';
+import { kindsTo } from '../privacy/policy.ts';
+import { findPersonalData } from '../privacy/scan.ts';
 import type { StepDefinition } from '../step.ts';
-import { findPersonalData } from './pii.ts';
 
-const KINDS: readonly PiiKind[] = ['email', 'phone', 'card', 'iban'];
 const SAMPLES_A_KIND = 5;
 /** Characters between two pauses: well under a second of scanning. */
-const PAUSE_CHARACTERS = 500_000;
+const PAUSE_CHARACTERS = 200_000;
 
 type Count = { rows: number; matches: number };
 
-/** Throws BadData with the counts, and no value, where the definition says that personal data refuses the data. */
+/** Throws BadData with the counts, and no value, where the definition says that such data are refused. */
 export const scanPrivacy: StepDefinition<ScanPrivacyInput, PrivacySummary> = {
   type: 'review.privacy',
-  version: 1,
+  version: 2,
+  // Redaction and dropping were done when the dataset was made: they are in its digest.
+  identity: ({ dataset, onPersonalData }) => ({ dataset, refused: kindsTo('fail', onPersonalData) }),
   async run({ dataset, onPersonalData }, context) {
-    const counts = Object.fromEntries(KINDS.map((kind) => [kind, emptyCounts()])) as Record<
-      PiiKind,
-      Record<Split, Count>
-    >;
+    const counts = Object.fromEntries(PII_KINDS.map((kind) => [kind, emptyCounts()])) as Counts;
     const samples: PrivacySummary['samples'][number][] = [];
     let rowsScanned = 0;
     let characters = 0;
@@ -44,18 +44,20 @@ export const scanPrivacy: StepDefinition<ScanPrivacyInput, PrivacySummary> = {
         context.signal.throwIfAborted();
       }
     }
-    if (onPersonalData === 'fail') refuseAny(counts);
+    refuseAny(counts, kindsTo('fail', onPersonalData));
     return { rowsScanned, counts, samples };
   },
 };
 
-function refuseAny(counts: PrivacySummary['counts']): void {
-  const found = KINDS.map((kind) => ({ kind, ...total(counts[kind]) })).filter(({ matches }) => matches > 0);
+type Counts = Record<PiiKind, Record<Split, Count>>;
+
+function refuseAny(counts: Counts, kinds: readonly PiiKind[]): void {
+  const found = kinds.map((kind) => ({ kind, ...total(counts[kind]) })).filter(({ matches }) => matches > 0);
   if (found.length === 0) return;
   const parts = found.map(({ kind, rows, matches }) => `${kind}: ${matches} in ${rows} row${rows === 1 ? '' : 's'}`);
   throw new EspalierError('BadData', `the data hold personal data (${parts.join('; ')})`, {
     where: 'data.onPersonalData',
-    fix: "remove or mask these values in the data files, or set data.onPersonalData to 'warn' and let the reviewer decide",
+    fix: "set data.onPersonalData to 'redact' or 'drop' for these kinds, remove them from the data files, or write 'warn' and let the reviewer decide",
   });
 }
 

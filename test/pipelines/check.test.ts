@@ -35,6 +35,21 @@ describe('checkPipeline', () => {
     assert.deepEqual(checked.notes, []);
   });
 
+  it('takes an action on personal data for all kinds or kind by kind, and asks why consent is named without being the basis', () => {
+    const data = (parts: object) => withParts({ data: { ...GOOD.data, ...parts } });
+    assert.deepEqual(problemsOf(data({ onPersonalData: { email: 'redact', secret: 'fail' } })), {});
+    assert.deepEqual(problemsOf(data({ legalBasis: 'consent', consent: 'form 7', retention: 'two years' })), {});
+    assert.deepEqual(Object.keys(problemsOf(data({ onPersonalData: 'hide' }))), ['data.onPersonalData']);
+    assert.ok(
+      Object.keys(problemsOf(data({ onPersonalData: { name: 'redact' } })))
+        .join()
+        .includes('onPersonalData'),
+    );
+    assert.deepEqual(Object.keys(problemsOf(data({ consent: 'form 7' }))), ['data.consent']);
+    const missing = problemsOf(data({ evaluationFiles: ['none.csv'], croissant: 'none.json' }), tmpdir());
+    assert.ok(missing['data.evaluationFiles[0]'] !== undefined && missing['data.croissant'] !== undefined);
+  });
+
   it('names all mistakes at once, of the schema and between fields, in the order of the definition', () => {
     const checked = checkPipeline(
       withParts({

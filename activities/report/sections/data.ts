@@ -1,5 +1,6 @@
 /** The data: what came in, what was left out and why, and what the privacy scan counted. */
-import type { DataFinding, DatasetSummary, PiiKind, PrivacySummary, Split } from '../../contract.ts';
+import { PII_KINDS, type PiiKind, type Pipeline } from '../../../pipelines/definition.ts';
+import type { Contamination, DataFinding, DatasetSummary, PrivacySummary, Split } from '../../contract.ts';
 import { count, digest, percent } from '../format.ts';
 import { badge, facts, html, list, table, type Html } from '../html.ts';
 import type { Section } from '../page.ts';
@@ -21,10 +22,60 @@ export const dataSection: Section = {
       ['Labels', data.labels.length],
       ['Licence', run.pipeline.data.licence],
       ['Source', run.pipeline.data.source],
+      ...provenance(run.pipeline.data, data),
       ['Dataset', digest(data.dataset.digest)],
-    ])}${labels(data, rows)}${dropped(data)}${findings(data.findings)}`;
+    ])}${contamination(data.contamination)}${labels(data, rows)}${dropped(data)}${findings(data.findings)}`;
   },
 };
+
+/** Legal basis and retention as the definition has them, `not stated` included: an audit asks. */
+function provenance(
+  { legalBasis, consent, retention, croissant }: Pipeline['data'],
+  { described }: DatasetSummary,
+): readonly (readonly [string, string])[] {
+  const basis = legalBasis === undefined ? 'not stated' : [legalBasis, consent].filter(Boolean).join(': ');
+  const facts: [string, string][] = [
+    ['Legal basis', basis],
+    ['Retention', retention ?? 'not stated'],
+  ];
+  if (described === undefined || croissant === undefined) return facts;
+  const { name, licence, creators, url, filesVerified } = described;
+  const parts = [name, licence, creators.length > 0 ? `by ${creators.join(', ')}` : null, url].filter(
+    (part) => part !== null,
+  );
+  return [
+    ...facts,
+    ['Described by', `${croissant}: ${parts.join(' · ')}; SHA-256 of ${filesVerified} files confirmed`],
+  ];
+}
+
+function contamination(found: Contamination | undefined): Html {
+  if (found === undefined) return html``;
+  const { similarity, missRate, nearTwins, dropped, evaluation } = found;
+  const none = nearTwins.validation + nearTwins.test === 0;
+  return html`<p>
+      ${none ? badge('good', 'no near duplicates') : badge('care', 'near duplicates')} across the splits:
+      ${count(nearTwins.validation)} validation and ${count(nearTwins.test)} test rows share ${percent(similarity)} or
+      more of their character 5-grams with a row of an earlier
+      split${dropped === 0 ? '' : html`; ${count(dropped)} were left out`}. MinHash overlooks such a pair with a chance
+      of ${percent(missRate)} at most.
+    </p>
+    ${evaluation.length === 0 ? '' : overlap(evaluation)}`;
+}
+
+function overlap(evaluation: Contamination['evaluation']): Html {
+  type File = Contamination['evaluation'][number];
+  return table(
+    'Overlap with the evaluation files',
+    [
+      { title: 'File', cell: ({ file }: File) => file },
+      { title: 'Texts', numeric: true, cell: ({ rows }) => count(rows) },
+      { title: 'In the dataset', numeric: true, cell: ({ exact }) => count(exact) },
+      { title: 'Nearly so', numeric: true, cell: ({ near }) => count(near) },
+    ],
+    evaluation,
+  );
+}
 
 function labels(data: DatasetSummary, rows: number): Html {
   return table(
@@ -82,6 +133,11 @@ const KINDS: Readonly<Record<PiiKind, string>> = {
   phone: 'Telephone number',
   card: 'Payment card',
   iban: 'IBAN',
+  nationalId: 'National id',
+  ipAddress: 'IP address',
+  macAddress: 'MAC address',
+  secret: 'Key or secret',
+  birthDate: 'Date of birth',
 };
 
 export const privacySection: Section = {
@@ -90,31 +146,51 @@ export const privacySection: Section = {
   body: ({ facts: run }) => {
     const { privacy } = run;
     if (privacy === undefined) return null;
-    const rows = (kind: PiiKind, of: 'rows' | 'matches') =>
-      SPLITS.reduce((sum, split) => sum + privacy.counts[kind][split][of], 0);
-    const kinds = Object.keys(KINDS) as PiiKind[];
-    const any = kinds.some((kind) => rows(kind, 'matches') > 0);
+    const counted = PII_KINDS.filter((kind) => privacy.counts[kind] !== undefined);
+    const inSplit = (kind: PiiKind, split: Split, of: 'rows' | 'matches') => privacy.counts[kind]?.[split][of] ?? 0;
+    const inAll = (kind: PiiKind, of: 'rows' | 'matches') =>
+      SPLITS.reduce((sum, split) => sum + inSplit(kind, split, of), 0);
+    const any = counted.some((kind) => inAll(kind, 'matches') > 0);
     return html`<p>
         ${any ? badge('care', 'found') : badge('good', 'none found')} in ${count(privacy.rowsScanned)} rows. Policy:
-        ${run.pipeline.data.onPersonalData}. A pattern count: it does not find names or free descriptions, and a match
-        need not be anybody's.
+        ${policy(run.pipeline.data.onPersonalData)}. A pattern count: it does not find names or free descriptions, and a
+        match need not be anybody's.
       </p>
-      ${table(
+      ${removed(run.data?.personalData)}${table(
         'Matches by kind',
         [
           { title: 'Kind', cell: (kind: PiiKind) => KINDS[kind] },
-          { title: 'Matches', numeric: true, cell: (kind) => count(rows(kind, 'matches')) },
-          { title: 'Rows', numeric: true, cell: (kind) => count(rows(kind, 'rows')) },
+          { title: 'Matches', numeric: true, cell: (kind) => count(inAll(kind, 'matches')) },
+          { title: 'Rows', numeric: true, cell: (kind) => count(inAll(kind, 'rows')) },
           ...SPLITS.map((split) => ({
             title: `Rows in ${split}`,
             numeric: true,
-            cell: (kind: PiiKind) => count(privacy.counts[kind][split].rows),
+            cell: (kind: PiiKind) => count(inSplit(kind, split, 'rows')),
           })),
         ],
-        kinds,
+        counted,
       )}${samples(privacy)}`;
   },
 };
+
+function policy(actions: Pipeline['data']['onPersonalData']): string {
+  if (typeof actions === 'string') return actions;
+  return [...Object.entries(actions).map(([kind, action]) => `${kind}: ${action}`), 'all others: warn'].join(', ');
+}
+
+function removed(done: DatasetSummary['personalData']): Html {
+  if (done === undefined) return html``;
+  const kinds = PII_KINDS.flatMap((kind) => {
+    const values = done.values[kind];
+    return values === undefined
+      ? []
+      : [`${KINDS[kind]}: ${count(values.replaced)}, ${count(values.different)} of them different`];
+  });
+  return html`<p>
+    Before the dataset was stored ${count(done.rowsDropped)} rows were left out and ${count(done.rowsRedacted)}
+    redacted${kinds.length === 0 ? '' : ` (${kinds.join('; ')})`}. The counts below are of what is left.
+  </p>`;
+}
 
 function samples(privacy: PrivacySummary): Html {
   if (privacy.samples.length === 0) return html``;

@@ -1,0 +1,138 @@
+/** Texts that training knows nearly word for word are worth nothing for measuring: found, reported, and kept apart on demand. */
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { Contamination, DataFile, DataFinding, PrepareDataInput, Split } from '../contract.ts';
+import type { StepContext } from '../step.ts';
+import type { CheckedRow } from './checks.ts';
+import { findNearTwins, missRate, nearGroups, sketch, type Sketched } from './near-duplicates.ts';
+import { normaliseText } from './normalise.ts';
+import { readRows } from './readers.ts';
+
+export type Sides = Readonly<Record<Split, readonly CheckedRow[]>>;
+type Policy = PrepareDataInput['data']['nearDuplicates'];
+
+const normalised = (rows: readonly CheckedRow[]): string[] => rows.map((row) => row.normalised);
+const counted = (twins: Int32Array): number => twins.filter((twin) => twin !== -1).length;
+
+/** Rows whose near twins have one `near` key with them: the split then keeps them together, whatever their order. */
+export async function keepTwinsTogether(
+  rows: readonly CheckedRow[],
+  { similarity }: Policy,
+  signal: AbortSignal,
+): Promise<readonly CheckedRow[]> {
+  const keys = rows.map(({ near }) => near);
+  const groups = await nearGroups(normalised(rows), keys, similarity, signal);
+  const smallest = new Map<number, string>();
+  for (const [index, key] of keys.entries()) {
+    const group = groups[index] as number;
+    const known = smallest.get(group) ?? key;
+    smallest.set(group, key < known ? key : known);
+  }
+  return rows.map((row, index) => ({ ...row, near: smallest.get(groups[index] as number) ?? row.near }));
+}
+
+/** Takes out of train what validation or test nearly have, and out of validation what test has. */
+export async function dropTwins(
+  { train, validation, test }: Sides,
+  { similarity }: Policy,
+  signal: AbortSignal,
+): Promise<{ readonly sides: Sides; readonly dropped: readonly CheckedRow[] }> {
+  const without = async (rows: readonly CheckedRow[], heldOut: readonly CheckedRow[]) => {
+    const twins = await findNearTwins(
+      await sketch(normalised(rows), signal),
+      await sketch(normalised(heldOut), signal),
+      similarity,
+      signal,
+    );
+    return {
+      kept: rows.filter((_, index) => twins[index] === -1),
+      dropped: rows.filter((_, index) => twins[index] !== -1),
+    };
+  };
+  const judged = await without(validation, test);
+  const learned = await without(train, [...judged.kept, ...test]);
+  return {
+    sides: { train: learned.kept, validation: judged.kept, test },
+    dropped: [...learned.dropped, ...judged.dropped],
+  };
+}
+
+/** Counts near twins across the splits and with the evaluation files. Throws BadData where the policy refuses them. */
+export async function measureContamination(
+  { train, validation, test }: Sides,
+  { files, data }: PrepareDataInput,
+  dropped: number,
+  context: StepContext,
+): Promise<Contamination> {
+  const { action, similarity } = data.nearDuplicates;
+  const { signal } = context;
+  context.progress({ phase: 'looking for near duplicates', total: train.length + validation.length + test.length });
+  const [learned, judged, tested] = (await Promise.all(
+    [train, validation, test].map((rows) => sketch(normalised(rows), signal)),
+  )) as [Sketched, Sketched, Sketched];
+  const inTrain = await findNearTwins(tested, learned, similarity, signal);
+  const inValidation = await findNearTwins(tested, judged, similarity, signal);
+  const nearTwins = {
+    validation: counted(await findNearTwins(judged, learned, similarity, signal)),
+    test: counted(inTrain.map((twin, index) => Math.max(twin, inValidation[index] as number))),
+  };
+  if (action === 'fail' && nearTwins.validation + nearTwins.test > 0) {
+    throw new EspalierError('BadData', twinsMessage(nearTwins, similarity), {
+      where: 'data.nearDuplicates',
+      fix: "remove them from one side, or set data.nearDuplicates.action to 'separate'",
+    });
+  }
+  const evaluation: Contamination['evaluation'][number][] = [];
+  const known = [learned, judged, tested];
+  const all = new Set(known.flatMap(({ texts }) => texts));
+  for (const file of files.filter(({ split }) => split === 'evaluation')) {
+    const texts = await textsOf(file, data.text, context);
+    const others = await sketch(
+      texts.filter((text) => !all.has(text)),
+      signal,
+    );
+    const twins = new Set<number>();
+    for (const side of known) {
+      for (const [index, twin] of (await findNearTwins(others, side, similarity, signal)).entries()) {
+        if (twin !== -1) twins.add(index);
+      }
+    }
+    evaluation.push({
+      file: file.path,
+      rows: texts.length,
+      exact: texts.length - others.texts.length,
+      near: twins.size,
+    });
+  }
+  return { similarity, missRate: missRate(similarity), nearTwins, dropped, evaluation };
+}
+
+async function textsOf({ path, format, ref }: DataFile, column: string, context: StepContext): Promise<string[]> {
+  if (format === 'json') return [];
+  const source = { path: await context.store.file(ref, context.signal), name: path, format };
+  const texts: string[] = [];
+  for await (const row of readRows(source, { text: column, label: column }, context.signal)) {
+    if ('text' in row) texts.push(normaliseText(row.text));
+  }
+  return texts;
+}
+
+/** What people should know of it. */
+export function contaminationFindings({ similarity, nearTwins, evaluation }: Contamination): readonly DataFinding[] {
+  const warning = (reason: string, message: string): DataFinding => ({ severity: 'warning', reason, message });
+  const across =
+    nearTwins.validation + nearTwins.test > 0 ? [warning('near-twin', twinsMessage(nearTwins, similarity))] : [];
+  const known = evaluation.filter(({ exact, near }) => exact + near > 0);
+  return [
+    ...across,
+    ...known.map(({ file, rows, exact, near }) =>
+      warning(
+        'evaluation-overlap',
+        `of the ${rows} texts of ${file}, ${exact} are in the dataset and ${near} nearly so`,
+      ),
+    ),
+  ];
+}
+
+function twinsMessage({ validation, test }: Contamination['nearTwins'], similarity: number): string {
+  return `${validation} validation and ${test} test texts nearly stand in an earlier split (${similarity} or more of their 5-grams in common): scores will look better than they are`;
+}

@@ -1,0 +1,79 @@
+/** A prepared dataset's tree (`DatasetSummary.dataset`). */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import { hexOf } from '../../artifacts/reference.ts';
+import type { DatasetSummary, PrepareDataInput } from '../contract.ts';
+import type { StepContext } from '../step.ts';
+import type { CheckedRow } from './checks.ts';
+import type { Sides } from './contamination.ts';
+import { datasetLine, SPLITS } from './dataset.ts';
+import { countLabels } from './group.ts';
+
+/** The splits as files in the store, with the labels and where everything came from. */
+export async function writeDataset(
+  { files, data }: PrepareDataInput,
+  context: StepContext,
+  sides: Sides,
+  labels: readonly string[],
+  counts: Pick<DatasetSummary, 'rows' | 'labelCounts' | 'dropped' | 'personalData' | 'described'> & {
+    readonly rowsRead: Record<string, number>;
+  },
+): Promise<DatasetSummary['dataset']> {
+  const folder = join(context.workDir, 'dataset');
+  await mkdir(folder);
+  const signal = context.signal;
+  for (const split of SPLITS) await writeFile(join(folder, `${split}.jsonl`), linesOf(sides[split]), { signal });
+  await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
+  const { rowsRead, ...facts } = counts;
+  const provenance = {
+    version: 1,
+    source: data.source,
+    licence: data.licence,
+    files: files.map(({ path, format, split, ref }) => ({
+      path,
+      format,
+      split,
+      sha256: hexOf(ref.digest),
+      bytes: ref.size,
+      rows: rowsRead[path] ?? 0,
+    })),
+    columns: { text: data.text, label: data.label },
+    split: data.split,
+    ...facts,
+    ...stated({ legalBasis: data.legalBasis, consent: data.consent, retention: data.retention }),
+  };
+  await writeFile(join(folder, 'dataset.json'), canonicalJson(provenance));
+  return context.store.putTree(folder, 'dataset', { signal });
+}
+
+/** Without what was not said. */
+function stated(facts: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(facts).flatMap(([name, fact]) => (fact === undefined ? [] : [[name, fact]])),
+  );
+}
+
+/** Lines in blocks: one write a row would be slow, one string for all of them large. */
+function* linesOf(rows: readonly CheckedRow[]): Generator<string> {
+  for (let from = 0; from < rows.length; from += 1000) {
+    yield rows
+      .slice(from, from + 1000)
+      .map(datasetLine)
+      .join('');
+  }
+}
+
+export function sizes(sides: Sides): DatasetSummary['rows'] {
+  return { train: sides.train.length, validation: sides.validation.length, test: sides.test.length };
+}
+
+export function labelCounts(sides: Sides, labels: readonly string[]): DatasetSummary['labelCounts'] {
+  const [train, validation, test] = SPLITS.map((split) => countLabels(sides[split]));
+  return Object.fromEntries(
+    labels.map((label) => [
+      label,
+      { train: train?.get(label) ?? 0, validation: validation?.get(label) ?? 0, test: test?.get(label) ?? 0 },
+    ]),
+  );
+}
