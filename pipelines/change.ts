@@ -31,6 +31,11 @@ export function settingAt(pipeline: Pipeline, path: string): unknown {
     );
 }
 
+/** What holds after these changes: the latest value of each path. */
+export function settingsAfter(changes: readonly { readonly path: string; readonly to: unknown }[]): Settings {
+  return Object.fromEntries(changes.map(({ path, to }) => [path, to]));
+}
+
 /** The definition with these values, unchecked: checked settings give the same on every replay, whatever the schema becomes. */
 export function withSettings(pipeline: Pipeline, settings: Settings): Pipeline {
   return Object.entries(settings).reduce<Record<string, unknown>>(

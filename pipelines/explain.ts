@@ -54,6 +54,8 @@ function explainUnion(
   path: Path,
   value: unknown,
 ): readonly Problem[] {
+  // Of a union told apart by one field, no branch was tried.
+  if (issue.errors.length === 0) return [{ path: showPath(path), message: issue.message }];
   const ofOwnKind = issue.errors.find((branch) =>
     branch.every((one) => one.path.length > 0 || one.code !== 'invalid_type'),
   );

@@ -2,16 +2,19 @@
  * Pins a candidate: an exact revision, its card, and the licence decision, before any weights are fetched where the
  * source can tell. A denied licence is a result, not an error: the ranking says so.
  */
+
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { readModelFolder, readTermFiles, statesTerms, type TermFiles } from '../../pipelines/licence/model-folder.ts';
+import { endedConclusions, parsePolicy, type LicencePolicy } from '../../pipelines/licence/policy.ts';
 import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
 import type { ResolvedModel, ResolveModelInput } from '../contract.ts';
-import type { StepContext, StepDefinition } from '../step.ts';
+import { decideLicence } from '../review/decide-licence.ts';
+import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
 import { judgeName } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
-import { judgeLicence, type LicenceSources } from './licence-sources.ts';
 import { listModelObjects, snapshotModelObjects, type ListedObject } from './s3-source.ts';
 
 /** What every source has to say about itself. */
@@ -20,51 +23,72 @@ interface Pinned {
   readonly revision: string;
   readonly tree: ArtifactRef | null;
   readonly sizeBytes: number | null;
-  /** README.md, if the model has one. */
-  readonly card: string | null;
+  /** Card and licence texts. */
+  readonly files: TermFiles;
   /** A wheel's METADATA: a second declaration, which may contradict the card. */
   readonly wheelMetadata: string | null;
 }
 
 export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
   type: 'selection.resolve',
-  version: 1,
+  version: 2,
   /**
    * What a moving name stands for now is part of the key: a branch that moved, or a prefix that was overwritten, is
-   * resolved again; an exact commit or version is not even asked about.
+   * resolved again; an exact commit or version is not even asked about. So is a conclusion of the policy that has ended.
    */
-  async environment({ candidate }, { python }) {
-    const source = parseModelSource(candidate.model);
-    if (source.kind === 'hf' && !source.pinned) {
-      const { commit } = await fetchProcess(
-        'hub-resolve',
-        { repo: source.repository, revision: source.revision },
-        { python },
-      );
-      return { commit };
-    }
-    if (source.kind === 's3') return { objects: await listModelObjects(source) };
-    return null;
+  async environment({ candidate, policy }, services) {
+    const moving = await movingParts(candidate.model, services);
+    const ended = endedConclusions(await readPolicy(policy, services), today());
+    return ended.length === 0 ? moving : { ...moving, ended };
   },
-  async run({ candidate, intendedUse }, context) {
+  async run({ candidate, intendedUse, policy }, context) {
     context.progress({ phase: 'resolving', note: candidate.model });
     const source = parseModelSource(candidate.model);
-    const pinned = await PIN[source.kind](source as never, candidate.tree, context);
-    const facts: LicenceSources = { card: pinned.card, wheelMetadata: pinned.wheelMetadata };
+    const { files, wheelMetadata, ...pinned } = await PIN[source.kind](source as never, candidate.tree, context);
+    const { card } = files;
+    const licence = decideLicence(
+      { ...files, wheelMetadata },
+      {
+        use: intendedUse,
+        identity: { model: source.kind === 'hf' ? source.repository : pinned.source, revision: pinned.revision },
+        // Fewer layers make it smaller, by how much nobody has measured yet.
+        sizeBytes: candidate.layers === undefined ? pinned.sizeBytes : null,
+        today: today(),
+        policy: await readPolicy(policy, context),
+      },
+    );
     return {
       candidateId: candidate.id,
-      source: pinned.source,
-      revision: pinned.revision,
+      ...pinned,
       card:
-        pinned.card === null
-          ? null
-          : await context.store.putBytes(pinned.card, { name: 'README.md', mediaType: 'text/markdown' }),
-      licence: judgeLicence(facts, intendedUse),
-      tree: pinned.tree,
-      sizeBytes: pinned.sizeBytes,
+        card === null ? null : await context.store.putBytes(card, { name: 'README.md', mediaType: 'text/markdown' }),
+      licence,
     };
   },
 };
+
+async function movingParts(
+  model: string,
+  { python }: Pick<ActivityServices, 'python'>,
+): Promise<Readonly<Record<string, unknown>> | null> {
+  const source = parseModelSource(model);
+  if (source.kind === 'hf' && !source.pinned) {
+    const request = { repo: source.repository, revision: source.revision };
+    const { commit } = await fetchProcess('hub-resolve', request, { python });
+    return { commit };
+  }
+  return source.kind === 's3' ? { objects: await listModelObjects(source) } : null;
+}
+
+async function readPolicy(
+  policy: ArtifactRef | undefined,
+  { store }: Pick<ActivityServices, 'store'>,
+): Promise<LicencePolicy | undefined> {
+  if (policy === undefined) return undefined;
+  return parsePolicy((await store.getBytes(policy)).toString('utf8'), policy.name);
+}
+
+const today = (): string => new Date().toISOString().slice(0, 10);
 
 type Pin<Kind extends ModelSource['kind']> = (
   source: Extract<ModelSource, { kind: Kind }>,
@@ -89,12 +113,11 @@ async function pinHub(
   const found = (context.environment as { commit?: string } | null)?.commit;
   const revision = source.pinned ? source.revision : (found ?? source.revision);
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, { python, signal });
-  const readme = files.find((file) => file.path === 'README.md');
-  const folder = join(context.workDir, 'card');
-  if (readme !== undefined) {
-    await mkdir(folder);
-    await fetchProcess('hub-download', { repo, commit, files: [readme], folder }, { python, signal });
-  }
+  const stating = files.filter((file) => statesTerms(file.path));
+  const folder = join(context.workDir, 'terms');
+  await mkdir(folder);
+  if (stating.length > 0)
+    await fetchProcess('hub-download', { repo, commit, files: stating, folder }, { python, signal });
   const wanted = files.filter((file) => 'kind' in judgeName(file.path));
   return {
     source: `hf:${repo}@${commit}`,
@@ -103,7 +126,7 @@ async function pinHub(
     sizeBytes: wanted.some((file) => file.size === null)
       ? null
       : wanted.reduce((sum, file) => sum + (file.size ?? 0), 0),
-    card: await readIfThere(join(folder, 'README.md')),
+    files: readModelFolder(folder),
     wheelMetadata: null,
   };
 }
@@ -131,7 +154,7 @@ async function pinWheel(
     revision: `sha256:${wheel.sha256}`,
     tree: null,
     sizeBytes: wanted.reduce((sum, file) => sum + file.size, 0),
-    card: await readIfThere(join(target, 'model', 'README.md')),
+    files: readModelFolder(join(target, 'model')),
     wheelMetadata: await readIfThere(join(target, 'METADATA')),
   };
 }
@@ -167,13 +190,16 @@ async function pinLocal(
 
 async function pinTree(tree: ArtifactRef, context: StepContext): Promise<Pinned> {
   const { entries } = await context.store.tree(tree);
-  const readme = entries.some((entry) => entry.path === 'README.md');
+  const stating = entries.filter(({ path }) => statesTerms(path));
+  const files = await Promise.all(
+    stating.map(async ({ path: name }) => ({ name, path: await context.store.fileInTree(tree, name, context.signal) })),
+  );
   return {
     source: `tree:${tree.digest}`,
     revision: tree.digest,
     tree,
     sizeBytes: entries.filter((entry) => 'kind' in judgeName(entry.path)).reduce((sum, entry) => sum + entry.size, 0),
-    card: readme ? await readFile(await context.store.fileInTree(tree, 'README.md', context.signal), 'utf8') : null,
+    files: readTermFiles(files),
     wheelMetadata: null,
   };
 }

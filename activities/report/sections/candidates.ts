@@ -1,4 +1,5 @@
 /** The candidates: measured, ranked, and why each won or lost; the licence decision of each. */
+import type { Obligation } from '../../../pipelines/licence/decision.ts';
 import type { CandidateOutcome, LicenceVerdict, RankedCandidate, RunFacts } from '../../contract.ts';
 import { count, digest, megabytes, milliseconds, score, significant } from '../format.ts';
 import { badge, html, list, table, type Content } from '../html.ts';
@@ -99,6 +100,9 @@ const failure = (error: NonNullable<CandidateOutcome['error']>) =>
 
 const LICENCE_BADGES = { allow: 'good', review: 'care', deny: 'bad' } as const satisfies Record<LicenceVerdict, string>;
 
+const dutyText = ({ text, clause, by }: Obligation): string =>
+  `${text} (${clause}): ${by === 'espalier' ? 'by Espalier' : 'by a person'}`;
+
 export const licenceSection: Section = {
   id: 'licences',
   title: 'Licences',
@@ -107,8 +111,8 @@ export const licenceSection: Section = {
     if (rows.length === 0) return null;
     const policy = rows[0]?.resolved?.licence.policyDigest;
     return html`<p>
-        The declared licence of each candidate against the intended use, by the policy ${digest(policy)}. A declaration
-        is the publisher's word, not proof.
+        What each candidate, its licence texts and the models it was made from declare, against the intended use, by the
+        policy ${digest(policy)}. A declaration is the publisher's word, not proof.
       </p>
       ${table(
         'Licence decisions',
@@ -121,7 +125,9 @@ export const licenceSection: Section = {
           },
           { title: 'Declared', cell: (row) => row.resolved?.licence.declared ?? 'nothing' },
           { title: 'SPDX', cell: (row) => row.resolved?.licence.spdx ?? 'none fits' },
+          { title: 'Strictest', cell: (row) => row.resolved?.licence.concluded ?? 'not known' },
           { title: 'Reasons', cell: (row) => list(row.resolved?.licence.reasons ?? []) },
+          { title: 'Duties', cell: (row) => list((row.resolved?.licence.obligations ?? []).map(dutyText)) },
           { title: 'What would help', cell: (row) => list(row.resolved?.licence.howToFix ?? []) },
         ],
         rows,

@@ -33,32 +33,32 @@ export const approvalsSection: Section = {
 
 /** What people did about steps that had failed, and which settings are no longer the definition's: part of the evidence. */
 function operatorDecisions({ resolutions = [], changes = [] }: RunFacts): Content {
-  if (resolutions.length === 0) return '';
+  if (resolutions.length + changes.length === 0) return '';
   const changed = table(
     'Settings that are no longer as the definition has them',
     [
       { title: 'Setting', cell: (one: SettingChange) => html`<code>${one.path}</code>` },
       { title: 'From', numeric: true, cell: (one) => written(one.from) },
       { title: 'To', numeric: true, cell: (one) => written(one.to) },
-      { title: 'From step', cell: (one) => one.step },
+      { title: 'From step', cell: (one) => (one.run === undefined ? one.step : `${one.step} of ${one.run}`) },
       { title: 'By', cell: (one) => one.by },
     ],
     changes,
   );
+  const decided = table(
+    'What was decided about steps that had failed',
+    [
+      { title: 'Step', cell: (one: ResolutionRecord) => one.step },
+      { title: 'It had failed with', cell: (one) => one.error },
+      { title: 'Decision', cell: (one) => badge(one.action === 'retry' ? 'neutral' : 'care', one.action) },
+      { title: 'By', cell: (one) => one.by },
+      { title: 'At', cell: (one) => time(one.at) },
+      { title: 'Comment', cell: (one) => one.comment },
+    ],
+    resolutions,
+  );
   return html`<h3>Operator decisions</h3>
-    ${table(
-      'What was decided about steps that had failed',
-      [
-        { title: 'Step', cell: (one: ResolutionRecord) => one.step },
-        { title: 'It had failed with', cell: (one) => one.error },
-        { title: 'Decision', cell: (one) => badge(one.action === 'retry' ? 'neutral' : 'care', one.action) },
-        { title: 'By', cell: (one) => one.by },
-        { title: 'At', cell: (one) => time(one.at) },
-        { title: 'Comment', cell: (one) => one.comment },
-      ],
-      resolutions,
-    )}
-    ${changes.length === 0 ? '' : changed}`;
+    ${resolutions.length === 0 ? '' : decided} ${changes.length === 0 ? '' : changed}`;
 }
 
 function written(value: unknown): string {

@@ -2,19 +2,23 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
-import { readCard } from '../../activities/review/card.ts';
-import { decideLicence } from '../../activities/review/licence-policy.ts';
+import { readCard } from '../../../pipelines/licence/card.ts';
+import { evaluate } from '../../../pipelines/licence/evaluate.ts';
+import { termsOf } from '../../../pipelines/licence/model-terms.ts';
 
 describe('model card', () => {
-  it('reads licence, name, link, bases and tags', () => {
+  it('reads licence, name, link, bases, relation, data, gate and tags', () => {
     const card = readCard(
-      '\uFEFF---\r\nlicense: other\r\nlicense_name: acme-1.0\r\nlicense_link: LICENSE\r\nbase_model:\r\n- a/b\r\n- c/d\r\ntags: [x, y, 3]\r\n---\r\n# Title\r\n',
+      '\uFEFF---\r\nlicense: other\r\nlicense_name: acme-1.0\r\nlicense_link: LICENSE\r\nbase_model:\r\n- a/b\r\n- c/d\r\nbase_model_relation: merge\r\ndatasets: d/e\r\nextra_gated_prompt: agree\r\ntags: [x, y, 3]\r\n---\r\n# Title\r\n',
     );
     deepEqual(card, {
       license: 'other',
       licenseName: 'acme-1.0',
       licenseLink: 'LICENSE',
       baseModels: ['a/b', 'c/d'],
+      relation: 'merge',
+      datasets: ['d/e'],
+      gated: true,
       tags: ['x', 'y'],
       note: null,
     });
@@ -34,6 +38,18 @@ describe('model card', () => {
     ['two licences under one key', '---\nlicense: mit\nlicense: gpl-3.0\n---\n', null, /not valid YAML/],
     ['a list for a mapping', '---\n- license\n---\n', null, /not a mapping/],
     ['a number for a licence', '---\nlicense: 2.0\n---\n', null, /not a text/],
+    [
+      'a base model that is half readable',
+      '---\nlicense: mit\nbase_model: [a/b, 3]\n---\n',
+      'mit',
+      /base_model is not a text/,
+    ],
+    [
+      'a relation of no known kind',
+      '---\nlicense: mit\nbase_model_relation: cousin\n---\n',
+      'mit',
+      /'cousin' is not known/,
+    ],
     ['a licence that is half readable', '---\nlicense: [mit, {name: x}]\n---\n', null, /not a text/],
     ['an alias', '---\na: &a mit\nlicense: *a\n---\n', null, /alias/i],
     [
@@ -104,13 +120,14 @@ describe('model card', () => {
     const data = process.env['ESPALIER_TEST_DATA'];
     if (data === undefined) this.skip();
     const folder = join(data, 'cards');
-    const use = { commercial: true, domain: 'support', publish: false, hosted: true };
+    const use = { commercial: true, domain: 'support', publish: false, hosted: true, modify: true };
     const verdicts: Record<string, string> = {};
     for (const file of (await readdir(folder)).filter((name) => name.endsWith('.md'))) {
-      const card = readCard(await readFile(join(folder, file), 'utf8'));
+      const text = await readFile(join(folder, file), 'utf8');
+      const card = readCard(text);
       equal(card.note, null, file);
-      verdicts[file.split('.')[0] as string] =
-        `${String(card.license)} ${decideLicence({ declared: card.license }, use).verdict}`;
+      const { verdict } = evaluate({ terms: termsOf({ card: text }), use, today: '2026-01-01' });
+      verdicts[file.split('.')[0] as string] = `${String(card.license)} ${verdict}`;
     }
     deepEqual(verdicts, {
       'Irfanuruchi--Llama-3': 'null review',
