@@ -13,9 +13,10 @@ import { probeEncoder } from './selection/probe-encoder.ts';
 import { profileEncoder } from './selection/profile-encoder.ts';
 import { rankCandidates } from './selection/rank-candidates.ts';
 import { resolveModel } from './selection/resolve-model.ts';
-import { stepActivity, type ActivityServices } from './step.ts';
+import { findActivity, stepActivity, type ActivityServices } from './step.ts';
 import { exportClassifier } from './training/export-classifier.ts';
 import { exportEncoder } from './training/export-encoder.ts';
+import { ownWorkerActivities } from './training/remote/provision.ts';
 import { trainModel } from './training/train-model.ts';
 import { evaluateModel } from './validation/evaluate-model.ts';
 import { judgeGatesStep } from './validation/judge-gates.ts';
@@ -32,6 +33,8 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     probeEncoder: stepActivity(probeEncoder, services),
     rankCandidates: stepActivity(rankCandidates, services),
     trainModel: stepActivity(trainModel, services),
+    findTraining: findActivity(trainModel, services),
+    ...ownWorkerActivities(),
     exportClassifier: stepActivity(exportClassifier, services),
     evaluateModel: stepActivity(evaluateModel, services),
     judgeGates: stepActivity(judgeGatesStep, services),

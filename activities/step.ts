@@ -13,6 +13,7 @@ import { limiter } from '../artifacts/concurrency.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
+import type { Signer } from '../artifacts/signing-keys.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Progress, StepCall, StepResult } from './contract.ts';
@@ -25,6 +26,8 @@ export interface ActivityServices {
   readonly pointers: Pointers;
   /** The Python of the trainer's environment, and the folder that holds its packages. */
   readonly python: { readonly executable: string; readonly packages: string };
+  /** Signs releases, on a worker that deploys. */
+  readonly signer?: Signer;
   /** Base URL of a model server that follows the registry, if there is one. */
   readonly servingUrl?: string;
   /** The accelerators of a worker that trains. */
@@ -101,6 +104,21 @@ export function stepIdentity<Input>(step: Pick<StepDefinition<Input, unknown>, '
   return step.identity === undefined ? input : step.identity(input);
 }
 
+/** An activity that gives a step's result where it is known already, else null: nothing is computed. */
+export function findActivity<Input, Output>(
+  step: StepDefinition<Input, Output>,
+  services: ActivityServices,
+): (call: StepCall<Input>) => Promise<StepResult<Output> | null> {
+  return async (call) => {
+    try {
+      const { key } = await identify(step, call.input, services);
+      return (await recorded<Output>(call, key, services)) ?? null;
+    } catch (error) {
+      throw toFailure(error, call.stepId, Context.current().info.attempt);
+    }
+  };
+}
+
 export function stepActivity<Input, Output>(
   step: StepDefinition<Input, Output>,
   services: ActivityServices,
@@ -109,14 +127,10 @@ export function stepActivity<Input, Output>(
     const context = Context.current();
     const beat = heart(context);
     try {
-      const environment = (await step.environment?.(call.input, services)) ?? null;
-      const identity = stepIdentity(step, call.input);
-      const key = stepKey(step.type, step.version, identity, environment);
+      const { environment, identity, key } = await identify(step, call.input, services);
       const recordKey = stepRecordKey(key);
-      if (call.reuse) {
-        const found = await lookUp(() => services.pointers.read<StepRecord<Output>>(recordKey));
-        if (found !== undefined) return asResult(found.value, found.value.computedBy !== call.runId);
-      }
+      const found = await recorded<Output>(call, key, services);
+      if (found !== undefined) return found;
       const startedAt = new Date().toISOString();
       const folder = lazyFolder(services.workRoot);
       try {
@@ -164,6 +178,26 @@ export function stepActivity<Input, Output>(
       beat.stop();
     }
   };
+}
+
+async function identify<Input, Output>(
+  step: StepDefinition<Input, Output>,
+  input: Input,
+  services: ActivityServices,
+): Promise<{ environment: unknown; identity: unknown; key: Digest }> {
+  const environment = (await step.environment?.(input, services)) ?? null;
+  const identity = stepIdentity(step, input);
+  return { environment, identity, key: stepKey(step.type, step.version, identity, environment) };
+}
+
+async function recorded<Output>(
+  { runId, reuse }: Pick<StepCall<unknown>, 'runId' | 'reuse'>,
+  key: Digest,
+  { pointers }: ActivityServices,
+): Promise<StepResult<Output> | undefined> {
+  if (!reuse) return undefined;
+  const found = await lookUp(() => pointers.read<StepRecord<Output>>(stepRecordKey(key)));
+  return found && asResult(found.value, found.value.computedBy !== runId);
 }
 
 /** The first result with this key is the result: a slower twin adopts it. */

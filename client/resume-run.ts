@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { describeProblem } from '../pipelines/check.ts';
-import { settingProblems, withSettings, type Settings } from '../pipelines/change.ts';
+import { settingProblems, settingsAfter, withSettings, type Settings } from '../pipelines/change.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import type { Approver, RunState, StepView } from '../workflows/messages.ts';
 import { readRunInput } from './run-input.ts';
@@ -25,8 +25,10 @@ export async function prepareResumption(
   const { state, steps } = await showRun(client, runId);
   const reason = refusal(runId, state);
   if (reason !== undefined) throw reason;
-  const pipeline = withChanges(input.pipeline, changedSettings(steps), runId);
-  return recordInput(store, { ...input, ...who, pipeline, trigger: 'user', reuse: true });
+  const { changes = [], ...rest } = input;
+  const settings = { ...settingsAfter(changes), ...changedSettings(steps) };
+  const pipeline = withChanges(input.pipeline, settings, runId);
+  return recordInput(store, { ...rest, ...who, pipeline, trigger: 'user', reuse: true });
 }
 
 /** Why there is nothing to resume; undefined when there is. */

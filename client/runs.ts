@@ -17,6 +17,9 @@ export interface RunSummary {
   readonly endedAt: string | null;
 }
 
+/** The states that a run does not leave. */
+export const ENDED: ReadonlySet<RunState> = new Set(['deployed', 'rejected', 'gates-failed', 'failed', 'cancelled']);
+
 /** Newest first. */
 export async function listRuns(
   client: Client,
@@ -60,6 +63,9 @@ export async function showRun(client: Client, runId: string): Promise<ShownRun> 
   }
 }
 
+/** What the activity that provides a step's worker adds to the step's id. */
+const PROVIDER = ':worker';
+
 /** The last heartbeat of every running activity, by step id. */
 async function heartbeats(client: Client, runId: string): Promise<Record<string, Progress & { attempt: number }>> {
   const { raw } = await client.workflow.getHandle(runId).describe();
@@ -71,6 +77,10 @@ async function heartbeats(client: Client, runId: string): Promise<Record<string,
       ...defaultPayloadConverter.fromPayload<Progress>(payload),
       attempt: activity.attempt ?? 1,
     };
+  }
+  // A training that has no worker yet has nothing to say: who provides one speaks for it (workflows/own-worker.ts).
+  for (const [id, progress] of Object.entries(found)) {
+    if (id.endsWith(PROVIDER)) found[id.slice(0, -PROVIDER.length)] ??= progress;
   }
   return found;
 }
@@ -84,9 +94,20 @@ export async function runOutcome(client: Client, runId: string): Promise<RunOutc
   }
 }
 
+/** @throws EspalierError Conflict when the run has ended already; NotFound */
 export async function cancelRun(client: Client, runId: string): Promise<void> {
+  const handle = client.workflow.getHandle(runId);
   try {
-    await client.workflow.getHandle(runId).cancel();
+    // Asked first: the server takes a request to cancel what it has cancelled already.
+    const { status, memo } = await handle.describe();
+    if (status.name !== 'RUNNING') {
+      const state = stateOf(status.name, memo?.['state'] as string | undefined);
+      throw new EspalierError('Conflict', `run ${runId} has ended already (${state})`, {
+        where: runId,
+        fix: `\`espalier runs show ${runId}\` has its result`,
+      });
+    }
+    await handle.cancel();
   } catch (error) {
     throw asRunError(error, runId);
   }

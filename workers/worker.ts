@@ -7,10 +7,12 @@ import { createActivities } from '../activities/index.ts';
 import type { ActivityServices } from '../activities/step.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { openStore } from '../artifacts/open.ts';
+import { openSigner } from '../artifacts/open-signer.ts';
 import { collectUploads } from '../artifacts/upload.ts';
 import { connectTemporal, type Environment } from '../client/connection.ts';
 import { trainerPython } from '../infra/tools.ts';
-import { PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE } from '../workflows/messages.ts';
+import { PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE, TASK_QUEUES } from '../workflows/messages.ts';
+import { endWhenIdle, idleLimitMs } from './idle.ts';
 import { temporalScheduler } from './scheduler.ts';
 import { clearDeadWorkFolders, openWorkFolder } from './work-folder.ts';
 
@@ -30,10 +32,13 @@ export interface QueueRole {
 export async function createWorkerProcess(
   env: Environment,
   queues: readonly QueueRole[],
-  training: Pick<ActivityServices, 'devices' | 'launcher'> = {},
+  own: Pick<ActivityServices, 'devices' | 'launcher'> = {},
 ): Promise<WorkerProcess> {
-  // What can be wrong without anybody's help is found before anything is opened.
-  const [life, python] = [workerLife(env), trainerPython(env)];
+  // What can be wrong without anybody's help is found before anything is opened: no run shall train for hours and then
+  // find that its release cannot be signed.
+  const [life, idleMs, python] = [workerLife(env), idleLimitMs(env), trainerPython(env)];
+  const deploys = queues.some(({ taskQueue }) => taskQueue === TASK_QUEUES.deploy);
+  const signing = deploys ? { signer: await openSigner(env) } : {};
   const temporal = await connectTemporal(env);
   const { client, namespace } = temporal;
   const connection = await NativeConnection.connect(temporal.connectionOptions);
@@ -46,7 +51,8 @@ export async function createWorkerProcess(
     pointers,
     python,
     workRoot: workFolder.path,
-    ...training,
+    ...own,
+    ...signing,
     ...(env['ESPALIER_SERVING_URL'] === undefined ? {} : { servingUrl: env['ESPALIER_SERVING_URL'] }),
   };
   const activities = createActivities(services, temporalScheduler(client));
@@ -71,11 +77,14 @@ export async function createWorkerProcess(
       const collected = collectUploads(objects, { signal: collecting.signal }).catch((error: unknown) => {
         if (!collecting.signal.aborted) Runtime.instance().logger.warn('old uploads are not collected', { error });
       });
+      const busy = (): boolean => workers.some((worker) => worker.getStatus().numInFlightActivities > 0);
+      const stopWatching = idleMs === undefined ? undefined : endWhenIdle(idleMs, busy, shutdown);
       try {
         // One that breaks takes the others down in order: a process that serves half its queues helps nobody.
         const ends = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
         for (const end of ends) if (end.status === 'rejected') throw end.reason;
       } finally {
+        stopWatching?.();
         collecting.abort();
         await collected;
         await temporal.close();

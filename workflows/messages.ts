@@ -9,6 +9,7 @@ import type {
   GatesVerdict,
   ResolutionRecord,
   RunFacts,
+  SettingChange,
 } from '../activities/contract.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
@@ -26,6 +27,8 @@ export interface RunInput {
   readonly definition: ArtifactRef;
   readonly dataFiles: readonly DataFileSource[];
   readonly candidates: readonly CandidateSource[];
+  /** The organisation's licence policy, where there is one. */
+  readonly policy?: ArtifactRef;
   readonly startedBy: string;
   readonly trigger: RunFacts['run']['trigger'];
   /** Who may decide, as configured when the run began: a vote is checked against this, not against the voter's word. */
@@ -36,6 +39,8 @@ export interface RunInput {
   readonly heartbeatSeconds: number;
   /** What a failed step does: `park` (also when missing) waits for an operator's `resolve`; `fail` ends the run, for CI. */
   readonly onFailure?: OnFailure;
+  /** Of a run that drift started: what operators changed in the run whose model drifted. It holds from the beginning. */
+  readonly changes?: readonly SettingChange[];
 }
 
 export type OnFailure = 'park' | 'fail';
@@ -140,4 +145,14 @@ export const TASK_QUEUES = {
   cpu: 'espalier-cpu',
   gpu: 'espalier-gpu',
   deploy: 'espalier-deploy',
+  /** Watches over workers on clusters: long, and idle. */
+  provision: 'espalier-provision',
 } as const;
+
+/**
+ * The queue of one training's own worker: a DNS label, since the worker's job is named after it. `execution`: Temporal's
+ * run id. `round`, from 1, counts how often the step was begun: what an earlier one left behind must not be taken for ours.
+ */
+export function ownQueue(execution: string, stepId: string, round: number): string {
+  return `${TASK_QUEUES.gpu}-${execution}-${stepId}-${round}`;
+}

@@ -40,6 +40,12 @@ const PROMISES = {
     startToCloseTimeout: '30d',
     retry: { initialInterval: '1s', backoffCoefficient: 1 },
   },
+  /** As long as the training beside it. Attempts are cheap: each finds the jobs of the one before. */
+  provision: {
+    taskQueue: TASK_QUEUES.provision,
+    startToCloseTimeout: '30d',
+    retry: { initialInterval: '1s', maximumInterval: '1m' },
+  },
   /** Moves a pointer by compare-and-swap: a second attempt finds its own move. */
   deploy: {
     taskQueue: TASK_QUEUES.deploy,
@@ -61,15 +67,17 @@ export function heartbeatLimit(promise: keyof typeof PROMISES, heartbeatSeconds:
   return promise === 'gpu' ? Math.min(TRAINING_HEARTBEAT_SECONDS, heartbeatSeconds) : heartbeatSeconds;
 }
 
-export type StepActivities = (stepId: string, title: string) => Activities;
+/** `taskQueue`: another than the promise's own. */
+export type StepActivities = (stepId: string, title: string, taskQueue?: string) => Activities;
 export type StepProxies = Record<keyof typeof PROMISES, StepActivities>;
 
 export function stepProxies(heartbeatSeconds: number): StepProxies {
   const proxies =
     (options: ActivityOptions, limitSeconds: number): StepActivities =>
-    (stepId, title) =>
+    (stepId, title, taskQueue) =>
       proxyActivities<Activities>({
         ...options,
+        ...(taskQueue === undefined ? {} : { taskQueue }),
         activityId: stepId,
         summary: title,
         heartbeatTimeout: `${limitSeconds}s`,

@@ -9,7 +9,7 @@ import type {
   StepResult,
   WrittenReport,
 } from '../activities/contract.ts';
-import { settingAt, withSettings } from '../pipelines/change.ts';
+import { settingAt, settingsAfter, withSettings } from '../pipelines/change.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import { ApprovalDesk } from './approvals.ts';
 import { responseTo } from './causes.ts';
@@ -47,7 +47,7 @@ export class Run {
   /** The definition as it holds now: with what operators changed. Read it where a step's input is made, not before. */
   pipeline: Pipeline;
   private readonly resolutions: ResolutionRecord[] = [];
-  private readonly changes: SettingChange[] = [];
+  private readonly changes: SettingChange[];
   private readonly proxies: StepProxies;
   private readonly startedAt: string;
   private state: RunState = 'running';
@@ -57,7 +57,8 @@ export class Run {
     this.inputRef = inputRef;
     this.id = workflowInfo().workflowId;
     this.startedAt = workflowInfo().startTime.toISOString();
-    this.pipeline = input.pipeline;
+    this.changes = [...(input.changes ?? [])];
+    this.pipeline = withSettings(input.pipeline, settingsAfter(this.changes));
     this.engine = new Engine(planRun(input.pipeline), (parked) => this.enter(parked ? 'parked' : 'running'));
     this.desk = new ApprovalDesk(input.pipeline.approvals, input);
     this.proxies = stepProxies(input.heartbeatSeconds);
@@ -122,9 +123,9 @@ export class Run {
     return taken;
   }
 
-  activities(promise: keyof StepProxies, id: string): Activities {
+  activities(promise: keyof StepProxies, id: string, taskQueue?: string): Activities {
     const title = this.engine.view().find((step) => step.id === id)?.title ?? id;
-    return this.proxies[promise](id, title);
+    return this.proxies[promise](id, title, taskQueue);
   }
 
   call<Input>(stepId: string, input: Input): StepCall<Input> {

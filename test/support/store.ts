@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStore, type OpenStore } from '../../artifacts/open.ts';
 import { findGatewayBinary, startGateway, type Gateway } from '../../infra/embedded/gateway.ts';
+import { TEST_KEY_ENV } from './signing.ts';
 
 export interface TestStore extends OpenStore {
   readonly endpoint: string;
-  /** For `openStore` and child processes: the endpoint, the keys, the bucket, and a cache folder of its own. */
+  /** For `openStore` and child processes: the endpoint, the keys (also to sign with), the bucket, and a cache folder of its own. */
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -57,5 +58,6 @@ export function storeEnv(endpoint: string, bucket: string): NodeJS.ProcessEnv {
     AWS_SECRET_ACCESS_KEY: TEST_KEYS.secretKey,
     ESPALIER_BUCKET: bucket,
     XDG_CACHE_HOME: join(testFolder(), 'cache', bucket),
+    ...TEST_KEY_ENV,
   };
 }

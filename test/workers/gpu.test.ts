@@ -14,7 +14,7 @@ describe('a gpu worker', function () {
   const started: ChildProcess[] = [];
   afterEach(() => started.splice(0).forEach((worker) => worker.kill('SIGKILL')));
 
-  const ready = async (changes: NodeJS.ProcessEnv): Promise<ChildProcess> => {
+  const ready = async (changes: NodeJS.ProcessEnv, lines: string[] = []): Promise<ChildProcess> => {
     const { env } = await withStore({ XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] }); // the trainer's Python is there
     const { address } = await temporalForTests();
     const script = fileURLToPath(new URL('../../workers/gpu.ts', import.meta.url));
@@ -23,7 +23,10 @@ describe('a gpu worker', function () {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     started.push(worker);
-    for await (const line of createInterface({ input: worker.stderr })) if (/"message":"ready"/.test(line)) break;
+    for await (const line of createInterface({ input: worker.stderr })) {
+      lines.push(line);
+      if (/"message":"ready"/.test(line)) break;
+    }
     worker.stderr.resume();
     return worker;
   };
@@ -47,6 +50,15 @@ describe('a gpu worker', function () {
     const deadline = Date.now() + 2000;
     while (isAlive(child) && Date.now() < deadline) await sleep(20);
     assert.ok(!isAlive(child), 'it is gone');
+  });
+
+  it('polls the queue that it is told, and ends by itself when nothing comes', async () => {
+    const lines: string[] = [];
+    const told = { ESPALIER_GPU_QUEUE: 'espalier-gpu-of-one', ESPALIER_IDLE_SECONDS: '1', ESPALIER_STANDBY: '0' };
+    const worker = await ready(told, lines);
+    assert.deepEqual((JSON.parse(lines.at(-1) ?? '') as { queues: string[] }).queues, ['espalier-gpu-of-one']);
+    const [code] = (await once(worker, 'exit')) as [number | null];
+    assert.equal(code, 0);
   });
 
   it('keeps none where ESPALIER_STANDBY is 0', async function () {

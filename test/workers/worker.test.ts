@@ -40,6 +40,16 @@ async function fleet(address: string, namespace: string, env: Record<string, str
   };
 }
 
+describe('a worker that deploys', () => {
+  it('does not start without a key to sign with: no run shall train for a release that cannot be signed', async () => {
+    const queues = [{ taskQueue: TASK_QUEUES.deploy, slots: 1 }];
+    await assert.rejects(createWorkerProcess({ ...process.env, ESPALIER_SIGNING_KEY: '' }, queues), {
+      kind: 'BadConfig',
+      where: 'ESPALIER_SIGNING_KEY',
+    });
+  });
+});
+
 /** A namespace of this test's own, as `connectTemporal` finds it. */
 async function ownNamespace(temporal: TemporalClient): Promise<Record<string, string>> {
   const namespace = `test-${randomUUID()}`;

@@ -7,8 +7,10 @@ import { digestJson } from '../../artifacts/digest.ts';
 import { ERROR_KINDS, type ErrorKind } from '../../artifacts/errors.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
+import { prepareResumption } from '../../client/resume-run.ts';
 import { startRun } from '../../client/start-run.ts';
 import { TASK_QUEUES, type Resolution, type RunInput, type RunView, type StepView } from '../../workflows/messages.ts';
+import { withStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
 
@@ -140,6 +142,51 @@ describe('a step that failed', function () {
     assert.equal(facts?.pipeline.training.learningRate, 1e-5);
     assert.equal(facts?.resolutions?.[0]?.comment, 'too hot');
     assert.equal(new Set(ran).size, ran.length, 'no finished step ran again');
+  });
+
+  it('needs no operator for what one changed in the run that drift replaces; a change on the way holds over it', async () => {
+    const at = '2026-01-01T00:00:00.000Z';
+    const before = { step: 'train', by: 'olga', at, run: 'drifted' };
+    const changes = [
+      { ...before, path: 'training.learningRate', from: 5e-5, to: 1e-5 },
+      { ...before, path: 'training.epochs', from: 3, to: 7 },
+    ];
+    const inputs: TrainModelInput[] = [];
+    const { store, close } = await withStore();
+    const input = { trigger: 'drift', changes } as const;
+    await withRun(
+      (real) => {
+        const train = failing<'trainModel'>(real.trainModel, diverged);
+        return {
+          trainModel: (call) => (inputs.push(call.input), train(call)),
+          judgeGates: failing<'judgeGates'>(real.judgeGates, failure('Internal', 'a bug')),
+          writeReport: (call) => {
+            assert.deepEqual(call.input.facts.changes?.slice(0, 2), changes);
+            return real.writeReport(call);
+          },
+        };
+      },
+      async (runId) => {
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        await parked(runId, 'train');
+        await resolve(runId, { settings: { 'training.learningRate': 1e-6 } });
+        await parked(runId, 'gates');
+        assert.deepEqual(
+          inputs.map(({ training }) => [training.learningRate, training.epochs]),
+          [
+            [1e-5, 7],
+            [1e-6, 7],
+          ],
+        );
+        await cancelRun(temporal.client, runId);
+        await until(runId, ({ state }) => state === 'cancelled');
+        const again = await prepareResumption(temporal.client, store, runId, { startedBy: 'olga', approvers: [] });
+        const { learningRate, epochs } = again.input.pipeline.training;
+        assert.deepEqual([learningRate, epochs, again.input.changes], [1e-6, 7, undefined]);
+      },
+      input,
+    );
+    close();
   });
 
   it('can be retried again and again, each time recorded', async () => {

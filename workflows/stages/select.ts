@@ -69,6 +69,7 @@ async function tryCandidate(
 ): Promise<CandidateOutcome> {
   const { id } = candidate;
   const { intendedUse, selection } = run.pipeline;
+  const { policy } = run.input;
   const outcome: { -readonly [K in keyof CandidateOutcome]: CandidateOutcome[K] } = { id };
   const drop = (error: ErrorRecord): CandidateOutcome => {
     run.engine.close(
@@ -85,7 +86,7 @@ async function tryCandidate(
       fetch,
       `resolve:${id}`,
       'resolveModel',
-      () => ({ candidate, intendedUse }),
+      () => ({ candidate, intendedUse, ...(policy === undefined ? {} : { policy }) }),
       parking,
     );
     outcome.resolved = resolved;

@@ -1,16 +1,11 @@
+import type { StepResult, TrainedModel } from '../../activities/contract.ts';
+import { trainOnOwnWorker } from '../own-worker.ts';
 import type { Run } from '../run.ts';
 import type { Selected } from './select.ts';
 
 /** Fine-tunes the winner, exports it and judges what onnxruntime measures. */
 export async function tune(run: Run, { dataset, winner }: Selected): Promise<void> {
-  const trained = await run.step('gpu', 'train', 'trainModel', () => ({
-    weights: winner.exported.weights,
-    dataset: dataset.dataset,
-    labels: dataset.labels,
-    pooling: winner.candidate.pooling,
-    maxLength: run.pipeline.selection.maxLength,
-    training: run.pipeline.training,
-  }));
+  const trained = await train(run, { dataset, winner });
   run.facts.training = trained;
   const exported = await run.step('cpu', 'export', 'exportClassifier', () => ({ model: trained.model }));
   run.facts.exported = exported;
@@ -27,4 +22,23 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     gates: run.pipeline.gates,
     method: run.pipeline.training.method,
   }));
+}
+
+/** On the workers that train for everybody, or on one of its own: that decides nothing about the result. */
+async function train(run: Run, { dataset, winner }: Selected): Promise<TrainedModel> {
+  const body = (): Promise<StepResult<TrainedModel>> => {
+    const { launcher, ...training } = run.pipeline.training;
+    const call = run.call('train', {
+      weights: winner.exported.weights,
+      dataset: dataset.dataset,
+      labels: dataset.labels,
+      pooling: winner.candidate.pooling,
+      maxLength: run.pipeline.selection.maxLength,
+      training,
+    });
+    return launcher === undefined
+      ? run.activities('gpu', 'train').trainModel(call)
+      : trainOnOwnWorker(run, launcher, call);
+  };
+  return (await run.engine.step('train', body, run.parking())).output;
 }

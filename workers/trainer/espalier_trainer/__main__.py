@@ -47,8 +47,9 @@ def run(arguments: list[str], events: Events, stop: StopFlag) -> int:
 
 
 def stand_by(model_types: list[str], events: Events, stop: StopFlag) -> list[str]:
-    """Imports everything, with the code of these kinds of model (`bert`, `resnet`, …), says so, and waits for the path of a job on standard input: an attempt that takes this process
-    begins seconds earlier. Standard input stays the leash. Exit 76 when it ends before a job came."""
+    """Imports everything, with the code of these kinds of model (`bert`, `resnet`, …), says so, and waits for the path of
+    a job on standard input: an attempt that takes this process begins seconds earlier. Standard input stays the leash.
+    Exit 76 when it ends before a job came."""
     events.phase = "importing"
     from . import export, train  # noqa: F401
     from .model import import_architectures
