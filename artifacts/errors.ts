@@ -20,6 +20,11 @@ export const ERROR_KINDS = {
   ApprovalRejected: { retryable: false },
   ApprovalExpired: { retryable: false },
   ApprovalRefused: { retryable: false },
+  // requests to the console
+  BadRequest: { retryable: false },
+  Unauthenticated: { retryable: false },
+  Forbidden: { retryable: false },
+  TooManyRequests: { retryable: true },
   // training
   Diverged: { retryable: false },
   CheckpointIncompatible: { retryable: false },

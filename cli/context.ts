@@ -4,6 +4,9 @@ import { join, resolve } from 'node:path';
 import { openStore, type OpenStore } from '../artifacts/open.ts';
 import { connectTemporal, type Environment, type TemporalClient } from '../client/connection.ts';
 import { readApprovers } from '../client/approvals.ts';
+import { checkedLinkKey } from '../client/decision-links.ts';
+import { readLinkKey } from '../infra/embedded/link-key.ts';
+import { keyEnvironment } from '../infra/embedded/signing.ts';
 import { readRunningStack } from '../infra/embedded/state.ts';
 import type { Approver } from '../workflows/messages.ts';
 
@@ -16,6 +19,8 @@ export interface Context {
   temporal(): Promise<TemporalClient>;
   store(): Promise<OpenStore>;
   approvers(): Promise<Approver[]>;
+  /** What signs links to decisions: ESPALIER_LINK_KEY, else made once in the state folder. */
+  linkKey(): string;
   close(): Promise<void>;
 }
 
@@ -28,7 +33,8 @@ export function createContext(own: Environment = process.env): Context {
   const stack = readRunningStack(stateDir);
   const port = stack?.ports['serving'];
   const serving = port === undefined ? {} : { ESPALIER_SERVING_URL: `http://127.0.0.1:${port}` };
-  return contextOf({ ...serving, ...own, ...embeddedPart(stack?.env ?? {}, own) }, stateDir);
+  const { signing } = keyEnvironment(stateDir, own);
+  return contextOf({ ...serving, ...signing, ...own, ...embeddedPart(stack?.env ?? {}, own) }, stateDir);
 }
 
 /** The running stack's variables, less those of a service that the user names: an explicit address always wins. */
@@ -50,6 +56,7 @@ export function contextOf(env: Environment, stateDir: string): Context {
     temporal: () => (temporal ??= connectTemporal(env)),
     store: () => (store ??= openStore(env)),
     approvers: () => readApprovers(env['ESPALIER_APPROVERS'] ?? join(stateDir, 'approvers.json')),
+    linkKey: () => checkedLinkKey(env['ESPALIER_LINK_KEY'] ?? readLinkKey(stateDir)),
     async close() {
       const opened = await temporal?.catch(() => undefined);
       await opened?.close();

@@ -73,8 +73,6 @@ async function look(client: Client, runId: string, signal?: AbortSignal): Promis
   }
 }
 
-export const ENDED: ReadonlySet<string> = new Set(['deployed', 'rejected', 'gates-failed', 'failed', 'cancelled']);
-
 /** The lines that this step has not had yet. */
 function newsOf(runId: string, step: StepView, printed: Set<string>): readonly string[] {
   const mark = MARKS[step.state];

@@ -32,7 +32,11 @@ export const RULES = {
   infra: { values: ['artifacts'] },
   // The file of messages holds the names that both sides of the wire use, and nothing that runs.
   client: { values: ['artifacts', 'pipelines', 'workflows/messages.ts'], types: ['workflows', 'activities'] },
-  cli: { values: ['client', 'infra', 'pipelines', 'artifacts'], types: ['workflows', 'activities'] },
+  // `espalier console` is the one way to start it.
+  cli: {
+    values: ['client', 'infra', 'pipelines', 'artifacts', 'console/server.ts'],
+    types: ['workflows', 'activities'],
+  },
   console: { values: ['client', 'pipelines', 'artifacts'], types: ['workflows', 'activities'] },
   workers: {
     values: ['artifacts', 'pipelines', 'inference', 'activities', 'serving', 'workflows', 'infra', 'client'],

@@ -1,40 +1,5 @@
-/** The page's style sheet. Colours are named once a theme; their contrast is tested (WCAG 2.2: 4.5 for text, 3 for marks). */
-
-export const THEMES = {
-  light: {
-    paper: '#ffffff',
-    panel: '#f4f7f5',
-    ink: '#1a2220',
-    quiet: '#55615c',
-    rule: '#d3dbd7',
-    accent: '#17684c',
-    second: '#8a4b08',
-    good: '#17653a',
-    bad: '#a02318',
-    care: '#7a5000',
-    heat: '#2f8f6b',
-    miss: '#c2452d',
-  },
-  dark: {
-    paper: '#131816',
-    panel: '#1b2220',
-    ink: '#e4eae7',
-    quiet: '#a2afa9',
-    rule: '#36413c',
-    accent: '#6fcaa5',
-    second: '#f0a75e',
-    good: '#7dd6a0',
-    bad: '#ff9c90',
-    care: '#efc253',
-    heat: '#3fa27c',
-    miss: '#d2604a',
-  },
-} as const;
-
-const variables = (theme: keyof typeof THEMES) =>
-  Object.entries(THEMES[theme])
-    .map(([name, value]) => `--${name}:${value}`)
-    .join(';');
+/** The page's style sheet. */
+import { LIGHT, THEME_RULES } from '../../artifacts/theme.ts';
 
 // Shares of a confusion row in tenths: classes, since a strict CSP allows no style attribute.
 const heat = Array.from({ length: 11 }, (_, tenth) => {
@@ -42,8 +7,7 @@ const heat = Array.from({ length: 11 }, (_, tenth) => {
   return `.heat${tenth}{background:color-mix(in srgb,var(--heat) ${share}%,var(--paper))}.miss${tenth}{background:color-mix(in srgb,var(--miss) ${share}%,var(--paper))}`;
 }).join('\n');
 
-export const STYLE = `:root{color-scheme:light dark;${variables('light')}}
-@media (prefers-color-scheme:dark){:root{${variables('dark')}}}
+export const STYLE = `${THEME_RULES}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;overflow-wrap:anywhere}
 header,main,footer,nav{max-width:64rem;margin:0 auto;padding:0 1.25rem}
@@ -104,6 +68,6 @@ svg .strong{font-weight:600}
 svg .arrow{stroke:var(--quiet);fill:none;stroke-width:1.2}
 svg .head{fill:var(--quiet)}
 footer{padding-top:1rem;padding-bottom:3rem;margin-top:3rem;color:var(--quiet);font-size:.85rem}
-@media print{:root{color-scheme:light;${variables('light')}}body{font-size:10.5pt}nav{display:none}h2,h3,caption{break-after:avoid}figure,tr,.outcome{break-inside:avoid}.scroll{overflow:visible}*{print-color-adjust:exact}}
+@media print{:root{color-scheme:light;${LIGHT}}body{font-size:10.5pt}nav{display:none}h2,h3,caption{break-after:avoid}figure,tr,.outcome{break-inside:avoid}.scroll{overflow:visible}*{print-color-adjust:exact}}
 @media (max-width:40rem){h1{font-size:1.5rem}}
 `;

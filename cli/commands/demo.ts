@@ -4,8 +4,9 @@ import type { Client } from '@temporalio/client';
 import { readRunningStack } from '../../infra/embedded/state.ts';
 import { decide, type OpenApproval } from '../../client/approvals.ts';
 import { predict, untilServed } from '../../client/predict.ts';
-import { listRuns, runOutcome } from '../../client/runs.ts';
+import { ENDED, listRuns, runOutcome } from '../../client/runs.ts';
 import { newRunId, prepareRun, stableRunId, startRun, type PreparedRun } from '../../client/start-run.ts';
+import { summarise } from '../../client/summary.ts';
 import type { RunOutcome } from '../../workflows/messages.ts';
 import { contextOf, createContext, stateDirOf, type Context } from '../context.ts';
 import { loadChecked } from '../definition.ts';
@@ -13,10 +14,9 @@ import { DEMO_APPROVERS, startHost } from '../host.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { EXIT, printError, printJson, say, style } from '../output.ts';
 import { saveReport } from '../reports.ts';
-import { ENDED, watchRun } from '../watch.ts';
+import { watchRun } from '../watch.ts';
 import { isInteractive } from '../confirm.ts';
 import { openApproval, saveEvidence } from './approvals.ts';
-import { summarise } from '../summary.ts';
 
 interface Options {
   readonly yes?: boolean;
@@ -146,8 +146,10 @@ async function ask(context: Context, open: OpenApproval, yes: boolean): Promise<
     style.bold(`approval: ${open.approval}`) +
       style.dim(`  (needs ${open.roles.join(' or ')}; evidence ${open.evidence.digest.slice(0, 19)}…)`),
   );
-  for (const line of summarise(await store.getJson(await factsOf(store, open.evidence)), open.approval))
-    say(`  ${line}`);
+  for (const { name, lines } of summarise(await store.getJson(await factsOf(store, open.evidence)), open.approval))
+    lines.forEach(({ text, verdict }, index) =>
+      say(`  ${(index === 0 ? name : '').padEnd(9)}${verdict?.padEnd(5) ?? ''}${text}`),
+    );
   say(`  ${style.dim('the whole evidence:')} ${path}`);
   const vote = yes
     ? { decision: 'approve' as const, comment: 'approved by npm start -- --yes' }

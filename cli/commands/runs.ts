@@ -1,6 +1,6 @@
 import { EspalierError } from '../../artifacts/errors.ts';
 import { prepareResumption } from '../../client/resume-run.ts';
-import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
+import { cancelRun, ENDED, listRuns, runOutcome, showRun } from '../../client/runs.ts';
 import { newRunId, startRun } from '../../client/start-run.ts';
 import { confirmed, isInteractive } from '../confirm.ts';
 import { createContext, type Context } from '../context.ts';
@@ -9,7 +9,7 @@ import { EXIT, printError, printJson, printTable, say, seconds, style } from '..
 import { parkedLines } from '../parked.ts';
 import { status } from '../progress.ts';
 import { saveReport } from '../reports.ts';
-import { ENDED, watchRun, type WatchedRun } from '../watch.ts';
+import { watchRun, type WatchedRun } from '../watch.ts';
 
 export async function list(json: boolean, options: { pipeline?: string; limit: string }): Promise<number> {
   return withContext(async (context) => {
@@ -95,12 +95,6 @@ export async function watch(json: boolean, runId: string): Promise<number> {
 export async function cancel(json: boolean, runId: string, options: { yes?: boolean }): Promise<number> {
   return withContext(async (context) => {
     const { client } = await context.temporal();
-    const { state } = await showRun(client, runId);
-    if (ENDED.has(state)) {
-      throw new EspalierError('Conflict', `run ${runId} has ended already (${state})`, {
-        fix: `\`espalier runs show ${runId}\` has its result`,
-      });
-    }
     if (!(await confirmed(`Cancel ${runId}? Its finished steps and last checkpoint are kept.`, options.yes))) {
       return EXIT.needsConfirmation;
     }

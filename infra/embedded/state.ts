@@ -1,6 +1,6 @@
 /**
  * What a stack leaves in its state folder: `stack.json` (ports, addresses, who runs it, its children) and
- * `credentials.json` (made once, readable by its owner only).
+ * `credentials.json` (made once, readable by its owner only). Its signing keys: signing.ts.
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -119,7 +119,8 @@ async function isFree(port: number): Promise<boolean> {
   });
 }
 
-function writeAtomically(path: string, text: string): void {
+/** Readable by its owner only; whoever reads sees the old text or the new one. */
+export function writeAtomically(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.tmp`;
   writeFileSync(temporary, text, { mode: 0o600 });
   renameSync(temporary, path);

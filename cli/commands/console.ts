@@ -1,0 +1,52 @@
+/** `espalier console`: the HTTP API and the pages of signed links, in the foreground. */
+import { startConsole, type ServedPipeline } from '../../console/server.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { listShippedPipelines } from '../../pipelines/load.ts';
+import { loadChecked } from '../definition.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { EXIT, printJson, say, style } from '../output.ts';
+import { withContext } from './runs.ts';
+
+interface Options {
+  readonly host: string;
+  readonly port: string;
+  readonly pipeline: readonly string[];
+  readonly trustedProxies?: string;
+}
+
+export async function serveConsole(json: boolean, { host, port, pipeline, trustedProxies }: Options): Promise<number> {
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+    throw new EspalierError('BadConfig', `--port '${port}' is not a port`, { fix: 'write a number up to 65535' });
+  }
+  const interrupted = untilInterrupted();
+  const pipelines: ServedPipeline[] = [];
+  for (const name of pipeline.length > 0 ? pipeline : await listShippedPipelines()) {
+    const checked = await loadChecked(name, [], json);
+    if (typeof checked === 'number') return checked;
+    pipelines.push(checked);
+  }
+  return withContext(async (context) => {
+    const [{ client }, { store, pointers }] = await Promise.all([context.temporal(), context.store()]);
+    const publicUrl = context.env['ESPALIER_CONSOLE_URL'];
+    const console = await startConsole(
+      {
+        client,
+        store,
+        pointers,
+        pipelines,
+        approvers: () => context.approvers(),
+        linkKey: context.linkKey(),
+        ...(publicUrl === undefined ? {} : { publicUrl }),
+        ...(trustedProxies === undefined ? {} : { trustedProxies }),
+        onError: (error, id) =>
+          say(`${style.red('error')} ${id}: ${error instanceof Error ? error.stack : String(error)}`),
+      },
+      { host, port: Number(port) },
+    );
+    if (json) printJson({ url: console.url, pipelines: pipelines.map((one) => one.pipeline.name) });
+    say(`console ${style.bold(console.url)}: ${console.url}/openapi.json tells its API; Ctrl-C stops it`);
+    await interrupted;
+    await console.close();
+    return EXIT.ok;
+  });
+}

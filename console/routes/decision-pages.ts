@@ -1,0 +1,145 @@
+/** What a signed link opens: its signature stands for a token, and says for whom, for what and until when. */
+import { readFile } from 'node:fs/promises';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { RunFacts } from '../../activities/contract.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { checkDecisionLink } from '../../client/decision-links.ts';
+import { summarise } from '../../client/summary.ts';
+import { Digest, Vote } from '../answers.ts';
+import { castVote, showApproval } from '../decisions.ts';
+import { sendEvidence } from '../evidence.ts';
+import type { Failures } from '../failures.ts';
+import { decisionPage, type DecisionPage } from '../pages/decision-page.ts';
+import { errorPage, PAGE_POLICY } from '../pages/page.ts';
+import { ProblemError, problemOf } from '../problems.ts';
+import { ApprovalPath, Comment } from '../questions.ts';
+import type { Services } from '../services.ts';
+
+const SignedQuery = z.strictObject({
+  approver: z.string().min(1).max(200),
+  evidence: Digest,
+  expires: z.coerce.number().int().min(0),
+  signature: z.string().max(100),
+});
+type Path = z.output<typeof ApprovalPath>;
+type Query = z.output<typeof SignedQuery>;
+
+const HTML = 'text/html; charset=utf-8';
+const answer = { 'text/html': { schema: z.string() } };
+const shared = { tags: ['signed links'], security: [], params: ApprovalPath, querystring: SignedQuery };
+const response = {
+  200: { description: 'the page', content: answer },
+  default: { description: 'why not, as a page', content: answer },
+};
+
+export function decisionPages(services: Services, failures: Failures): FastifyPluginCallbackZod {
+  const { client, store, linkKey } = services;
+
+  /** The page's parts. @throws EspalierError NotFound when the run is gone */
+  async function shown(path: Path, query: Query): Promise<DecisionPage> {
+    const { approver, evidence } = query;
+    const facts = await readFile(await store.fileInTree(evidence, 'facts.json'), 'utf8');
+    return {
+      approval: await showApproval(client, path.run, path.approval),
+      approver,
+      evidence,
+      summary: summarise(JSON.parse(facts) as RunFacts, path.approval),
+      reportUrl: `/decide/${encodeURIComponent(path.run)}/${path.approval}/report?${search(query)}`,
+    };
+  }
+
+  return (app, _, done) => {
+    app.addHook('preHandler', async ({ params, query, ip }) => {
+      const { run, approval } = params as Path;
+      const { signature, ...link } = query as Query;
+      try {
+        checkDecisionLink({ runId: run, approval, ...link }, signature, linkKey);
+      } catch (error) {
+        failures.add(ip);
+        throw error;
+      }
+    });
+    app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
+      const problem = problemOf(error, request.id);
+      if (problem.status >= 500) services.onError(error, request.id);
+      return send(reply.code(problem.status), errorPage(problem));
+    });
+    // A form without script sends nothing else.
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, parsed) =>
+      parsed(null, Object.fromEntries(new URLSearchParams(String(body)))),
+    );
+
+    app.get(
+      '/decide/:run/:approval',
+      {
+        config: { access: 'signed-link' },
+        schema: { ...shared, operationId: 'openLink', summary: 'The evidence with the buttons beside it', response },
+      },
+      async ({ params, query }, reply) => send(reply, decisionPage(await shown(params, query))),
+    );
+
+    app.get(
+      '/decide/:run/:approval/report',
+      {
+        config: { access: 'signed-link' },
+        schema: {
+          ...shared,
+          operationId: 'openLinkedReport',
+          summary: 'The report that the link is bound to',
+          response,
+        },
+      },
+      async ({ query }, reply) => {
+        await sendEvidence(reply, store, query.evidence, 'report.html');
+        return reply;
+      },
+    );
+
+    app.post(
+      '/decide/:run/:approval',
+      {
+        config: { access: 'signed-link' },
+        schema: {
+          ...shared,
+          operationId: 'decideByLink',
+          summary: 'What the buttons send',
+          consumes: ['application/x-www-form-urlencoded'],
+          body: z.strictObject({ decision: Vote, comment: Comment }),
+          response: { 303: { description: 'counted: back to the page', content: answer }, default: response.default },
+        },
+      },
+      async ({ params, query, body, url }, reply) => {
+        const { run, approval } = params;
+        const { approver, evidence: evidenceDigest } = query;
+        try {
+          await castVote(client, run, { approval, approver, evidenceDigest, ...body });
+        } catch (error) {
+          const status = refusalStatus(error);
+          if (status === undefined) throw error;
+          const refused = { reason: (error as Error).message, comment: body.comment };
+          return send(reply.code(status), decisionPage({ ...(await shown(params, query)), refused }));
+        }
+        // See Other: a reload asks for the page, and does not vote again.
+        return reply.redirect(url, 303);
+      },
+    );
+    done();
+  };
+}
+
+/** Of a vote that was heard and does not count: the page says why, beside the evidence. */
+function refusalStatus(error: unknown): number | undefined {
+  if (error instanceof ProblemError) return 409;
+  return error instanceof EspalierError && error.kind === 'ApprovalRefused' ? 422 : undefined;
+}
+
+function send(reply: FastifyReply, markup: string): FastifyReply {
+  return reply.type(HTML).header('content-security-policy', PAGE_POLICY).send(markup);
+}
+
+function search({ expires, ...rest }: Query): string {
+  return new URLSearchParams({ ...rest, expires: String(expires) }).toString();
+}

@@ -1,0 +1,30 @@
+/** What the console's routes work with: the same as a command's, and what it was started with. */
+import type { Client } from '@temporalio/client';
+import type { Pointers } from '../artifacts/pointers.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import type { Pipeline } from '../pipelines/definition.ts';
+import type { Approver } from '../workflows/messages.ts';
+
+/** A checked definition, and the folder that its paths start at. */
+export interface ServedPipeline {
+  readonly pipeline: Pipeline;
+  readonly folder: string;
+}
+
+export interface Services {
+  readonly client: Client;
+  readonly store: ArtifactStore;
+  readonly pointers: Pointers;
+  /** Who may decide on runs that start now. */
+  readonly approvers: () => Promise<readonly Approver[]>;
+  /** The only ones that a run can be started of. */
+  readonly pipelines: readonly ServedPipeline[];
+  /** Signs the links to decisions; see `checkedLinkKey`. */
+  readonly linkKey: string;
+  /** Where people reach this console, when it is not where it listens. */
+  readonly publicUrl?: string;
+  /** Addresses (or CIDR ranges, by commas) of proxies whose X-Forwarded-For says who calls. Without it nobody's counts. */
+  readonly trustedProxies?: string;
+  /** Told every error that is not the caller's, under the id that the caller got. */
+  readonly onError: (error: unknown, requestId: string) => void;
+}

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import type { ApprovalRecord } from '../../activities/contract.ts';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import { digestBytes, digestJson } from '../../artifacts/digest.ts';
+import type { Digest, TreeEntry } from '../../artifacts/reference.ts';
+import type { OpenApproval } from '../../client/approvals.ts';
+import { cancelRun } from '../../client/runs.ts';
+import type { Problem } from '../../console/problems.ts';
+import { startTestConsole, type Answer, type TestConsole } from '../support/console.ts';
+
+type Shown = OpenApproval & { readonly closed: boolean; readonly evidenceFiles: readonly TreeEntry[] };
+
+describe('approvals over HTTP', function () {
+  this.timeout(90_000);
+  let console: TestConsole;
+  let lena: string;
+  let omar: string;
+  before(async () => {
+    console = await startTestConsole();
+    lena = await console.token('lena');
+    omar = await console.token('omar');
+  });
+  after(() => console.stop());
+
+  async function waiting(): Promise<{ runId: string; evidenceDigest: Digest }> {
+    const runId = await console.start();
+    await console.until(runId, ({ approvals }) => approvals[0]?.state === 'open');
+    const { body } = await console.call<Shown>(`GET /v1/runs/${runId}/approvals/review`);
+    assert.ok(body.evidence);
+    return { runId, evidenceDigest: body.evidence.digest };
+  }
+
+  const vote = <Body = Problem>(runId: string, token: string, body: object): Promise<Answer<Body>> =>
+    console.call<Body>(`POST /v1/runs/${runId}/approvals/review/decision`, { token, body });
+
+  it('lists what waits, shows it with the files of its evidence, and hands those out as they are', async () => {
+    const { runId, evidenceDigest } = await waiting();
+    for (;;) {
+      const { status, body } = await console.call<OpenApproval[]>('GET /v1/approvals');
+      assert.equal(status, 200);
+      const mine = body.find((one) => one.runId === runId);
+      if (mine === undefined) continue; // visibility is written a moment later
+      assert.deepEqual([mine.approval, mine.evidence?.digest, mine.startedBy], ['review', evidenceDigest, 'starter']);
+      break;
+    }
+    const { body } = await console.call<Shown>(`GET /v1/runs/${runId}/approvals/review`);
+    assert.deepEqual([body.state, body.closed, body.roles], ['open', false, ['legal']]);
+    const path = `/v1/runs/${runId}/approvals/review/evidence`;
+    for (const { path: file, digest } of body.evidenceFiles) {
+      const { status, text, headers } = await console.call(`GET ${path}/${file}`);
+      assert.deepEqual([status, digestBytes(Buffer.from(text))], [200, digest], file);
+      assert.equal(headers.get('x-content-type-options'), 'nosniff');
+      assert.equal(
+        headers.get('content-type'),
+        file === 'report.html' ? 'text/html; charset=utf-8' : 'application/json',
+      );
+      const policy = headers.get('content-security-policy') ?? '';
+      assert.match(policy, /^sandbox; default-src 'none';/);
+      assert.doesNotMatch(policy, /script/);
+    }
+    assert.deepEqual(
+      body.evidenceFiles.map((one) => one.path),
+      ['facts.json', 'report.html'],
+    );
+    for (const file of ['nothing.json', '..%2F..%2Fetc%2Fpasswd', '%2Fetc%2Fpasswd', 'facts.json%00']) {
+      assert.equal((await console.call(`GET ${path}/${file}`)).status, 404, file);
+    }
+    const unopened = await console.call<Problem>(`GET /v1/runs/${runId}/approvals/release/evidence/facts.json`);
+    assert.deepEqual([unopened.status, unopened.body.kind], [404, 'NotFound']);
+    assert.equal((await console.call<Shown>(`GET /v1/runs/${runId}/approvals/release`)).body.evidenceFiles.length, 0);
+  });
+
+  it('takes a vote in the name of the token only, on the evidence that was looked at, and says why another does not count', async () => {
+    const { runId, evidenceDigest } = await waiting();
+    const approve = { decision: 'approve', evidenceDigest };
+    const refusals: readonly [string, object, RegExp][] = [
+      [omar, approve, /needs legal/],
+      [await console.token('starter'), approve, /started this run/],
+      [await console.token('stranger'), approve, /not among the approvers/],
+      [lena, { ...approve, evidenceDigest: digestJson('other') }, /stale/],
+      [lena, { decision: 'reject', evidenceDigest, comment: ' ' }, /comment/],
+    ];
+    for (const [token, body, reason] of refusals) {
+      const answer = await vote(runId, token, body);
+      assert.deepEqual([answer.status, answer.body.kind], [422, 'ApprovalRefused'], answer.text);
+      assert.match(answer.body.detail, reason);
+      assert.match(answer.headers.get('content-type') ?? '', /^application\/problem\+json/);
+    }
+    const forged = await vote(runId, omar, { ...approve, approver: 'lena' });
+    assert.equal(forged.status, 400, 'the approver is no field');
+
+    const { status, body } = await vote<ApprovalRecord>(runId, lena, { ...approve, comment: 'fine' });
+    assert.deepEqual(
+      [status, body.approver, body.decision, body.comment, body.evidenceDigest],
+      [200, 'lena', 'approve', 'fine', evidenceDigest],
+    );
+    const second = await vote(runId, lena, { decision: 'reject', evidenceDigest, comment: 'no' });
+    assert.equal(second.status, 409);
+    assert.equal(canonicalJson(second.body.decision), canonicalJson(body), 'the first decision comes with the refusal');
+    const after = await console.call<Shown>(`GET /v1/runs/${runId}/approvals/review`);
+    assert.deepEqual([after.body.closed, after.body.record?.approver], [true, 'lena']);
+  });
+
+  it('answers two decisions at the same moment with one 200 and one 409 that has the other', async () => {
+    const { runId, evidenceDigest } = await waiting();
+    const answers = await Promise.all([
+      vote<ApprovalRecord>(runId, lena, { decision: 'approve', evidenceDigest }),
+      vote<ApprovalRecord>(runId, lena, { decision: 'reject', evidenceDigest, comment: 'no' }),
+    ]);
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200, 409]));
+    const [won] = answers.filter(({ status }) => status === 200);
+    const [lost] = answers.filter(({ status }) => status === 409) as unknown as Answer<Problem>[];
+    assert.deepEqual(lost?.body.decision, won?.body);
+  });
+
+  it('answers 409 without a decision when the run ended before anybody decided', async () => {
+    const { runId, evidenceDigest } = await waiting();
+    await cancelRun(console.temporal.client, runId);
+    await console.until(runId, ({ state }) => state === 'cancelled');
+    const { status, body } = await vote(runId, lena, { decision: 'approve', evidenceDigest });
+    assert.deepEqual([status, body.kind, body.decision], [409, 'Conflict', null]);
+  });
+});
