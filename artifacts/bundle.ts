@@ -5,9 +5,10 @@
  *   <model>/config.pbtxt           Triton's configuration (platform onnxruntime_onnx)
  *   <model>/model-settings.json    MLServer's
  *   <model>/1/model.onnx, tokenizer.json, classifier.json
- *   MODEL_CARD.md  LICENSES/…  provenance.json  reference/{reference.json,embeddings.f32,probabilities.f32}
+ *   MODEL_CARD.md  LICENSES/…  bom.cdx.json  provenance.json  reference/{reference.json,embeddings.f32,probabilities.f32}
  *
- * Approvals are not inside: they approve the bundle's digest, so they stand in the release record that points to it.
+ * Approvals are not inside: they approve the bundle's digest, so they stand in the release record that points to it, and
+ * in the signed tree (signed-release.ts) that is the same bundle with its attestations and `model.sig`.
  */
 import { hexOf, type ArtifactRef, type Digest } from './reference.ts';
 
@@ -38,6 +39,8 @@ export interface ReleaseRecord {
   readonly channel: string;
   readonly runId: string;
   readonly bundle: Digest;
+  /** The same bundle with its attestations and signature; without it nothing is served. */
+  readonly signed?: ArtifactRef;
   /** What the channel served before: where a rollback goes. */
   readonly previousBundle: Digest | null;
   /** The same as the pointer had it: what a refused release gives way to. */

@@ -50,6 +50,11 @@ export function hexOf(digest: Digest): string {
   return digest.slice('sha256:'.length);
 }
 
+/** A tree's file as a reference of its own; what kind of file it is, a tree does not say. */
+export function entryRef({ path, digest, size }: TreeEntry): ArtifactRef {
+  return { digest, size, mediaType: 'application/octet-stream', name: path };
+}
+
 /** The first 12 hex digits: enough for people, never for a decision. */
 export function shortDigest(digest: string): string {
   return digest.replace(/^sha256:/, '').slice(0, 12);

@@ -32,6 +32,13 @@ export async function chainProblems(store: ArtifactStore, target: Target, votes:
   return contentProblems(target.model, bundle, classifier);
 }
 
+/** The facts of a pack of evidence, as they were written. Throws NotFound, or BadData for a pack without them. */
+export async function evidenceFacts<T>(store: ArtifactStore, pack: Digest): Promise<T> {
+  const facts = (await store.tree(pack)).entries.find(({ path }) => path === 'facts.json');
+  if (facts !== undefined) return store.getJson<T>(facts.digest);
+  throw new EspalierError('BadData', `the evidence pack ${pack} has no facts.json`, { where: pack });
+}
+
 async function readFacts<T>(
   store: ArtifactStore,
   pack: Digest,
@@ -39,11 +46,11 @@ async function readFacts<T>(
   parse: (value: unknown) => Parsed<T>,
 ): Promise<Parsed<T>> {
   try {
-    const facts = (await store.tree(pack)).entries.find(({ path }) => path === 'facts.json');
-    if (facts === undefined) return { problem: `${what} has no facts.json` };
-    return parse(await store.getJson(facts.digest));
+    return parse(await evidenceFacts(store, pack));
   } catch (error) {
-    if (!(error instanceof EspalierError) || error.kind !== 'NotFound') throw error;
-    return { problem: `${what} ${pack} is not in the store` };
+    if (!(error instanceof EspalierError)) throw error;
+    if (error.kind === 'NotFound') return { problem: `${what} ${pack} is not in the store` };
+    if (error.kind === 'BadData') return { problem: `${what}: ${error.message}` };
+    throw error;
   }
 }

@@ -48,6 +48,7 @@ const ReleaseSchema = z.looseObject({
   channel: z.string(),
   runId: z.string(),
   bundle: digest,
+  signed: reference.optional(),
   previousBundle: digest.nullable(),
   // Records of releases before these were written have neither.
   previous: z.looseObject({ bundle: reference, release: reference }).nullable().optional(),

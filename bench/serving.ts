@@ -22,6 +22,7 @@ import { TrainingSchema } from '../pipelines/definition.ts';
 import { MODEL } from '../test/support/bundle.ts';
 import { approvedRelease, deploy } from '../test/support/release.ts';
 import { pythonForTests } from '../test/support/python.ts';
+import { TEST_KEY } from '../test/support/signing.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';
 
@@ -49,7 +50,7 @@ const scratch = await mkdtemp(join(tmpdir(), 'espalier-bench-serving-'));
 const children: ChildProcess[] = [];
 try {
   const testStore = await withStore();
-  const services: ActivityServices = { ...testStore, python: pythonForTests() };
+  const services: ActivityServices = { ...testStore, python: pythonForTests(), signer: TEST_KEY.signer };
   const folder = join(scratch, 'classifier');
   await makeClassifier(services, encoder, folder);
   await deploy(services, await approvedRelease(services, { folder }));

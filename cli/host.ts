@@ -2,7 +2,10 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureSigningKeys, keyEnvironment, type KeyEnvironment } from '../infra/embedded/signing.ts';
 import { startStack, type Stack } from '../infra/embedded/stack.ts';
+import { openSigner } from '../artifacts/open-signer.ts';
+import { readTrustedKeys } from '../artifacts/signing-keys.ts';
 import { isCompiled } from '../infra/root.ts';
 import type { Approver } from '../workflows/messages.ts';
 import { say, style } from './output.ts';
@@ -27,6 +30,7 @@ export async function startHost(stateDir: string): Promise<Host> {
   });
   try {
     ensureApprovers(stateDir);
+    const keys = await ensureKeys(stateDir);
     const port = await stack.port('serving');
     const servingUrl = `http://127.0.0.1:${port}`;
     const env = { ESPALIER_SERVING_URL: servingUrl, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
@@ -35,7 +39,7 @@ export async function startHost(stateDir: string): Promise<Host> {
       stack.start({
         name: 'worker-pipeline',
         ...script('../workers/pipeline'),
-        env,
+        env: { ...env, ...keys.signing },
         restart: true,
         graceMs: 30_000, // workers stop themselves by then
         ready: isReady,
@@ -51,7 +55,8 @@ export async function startHost(stateDir: string): Promise<Host> {
       stack.start({
         name: 'model-server',
         ...script('../serving/main'),
-        env: { ...env, HOST: '127.0.0.1', PORT: String(port) },
+        // It verifies and never signs: it is not told of the private key.
+        env: { ...env, ...keys.verifying, ESPALIER_SIGNING_KEY: '', HOST: '127.0.0.1', PORT: String(port) },
         restart: true,
         ready: () => answers(`${servingUrl}/v2/health/live`),
       }),
@@ -79,6 +84,17 @@ async function answers(url: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** The stack's own keys, or the user's, tried before anything starts. */
+async function ensureKeys(stateDir: string): Promise<KeyEnvironment> {
+  const made = ensureSigningKeys(stateDir, process.env);
+  if (made !== undefined) say(style.dim(`made a key to sign releases with: ${made} (docs/provenance.md)`));
+  const keys = keyEnvironment(stateDir, process.env);
+  const env = { ...process.env, ...keys.signing };
+  readTrustedKeys(env);
+  await openSigner(env);
+  return keys;
 }
 
 function ensureApprovers(stateDir: string): void {

@@ -37,10 +37,9 @@ function run<Arguments extends unknown[]>(
 }
 
 const FOLLOW = 'follow the run; exits 3 when it waits for an approval, 7 when a step is parked';
-const setting = (description: string): Option =>
-  new Option('--set <path=value>', description)
-    .argParser((value: string, all: string[]) => [...all, value])
-    .default([], 'none');
+const repeated = (flags: string, description: string): Option =>
+  new Option(flags, description).argParser((value: string, all: string[]) => [...all, value]).default([], 'none');
+const setting = (description: string): Option => repeated('--set <path=value>', description);
 
 program
   .command('setup')
@@ -141,6 +140,31 @@ for (const decision of ['approve', 'reject'] as const) {
     .action(run(async () => (await import('./commands/approvals.ts'))[decision]));
 }
 
+approvals
+  .command('link')
+  .argument('<run>')
+  .argument('<approval>', 'review or release')
+  .description('a link to the evidence with the buttons beside it, for a browser, without a token')
+  .requiredOption('--as <name>', 'whose link it is: whoever opens it decides as this approver')
+  .option('--expires <duration>', 'how long it works', '1d')
+  .option('--url <url>', 'where the console is reached (default: ESPALIER_CONSOLE_URL, else http://127.0.0.1:7330)')
+  .action(run(async () => (await import('./commands/link.ts')).link));
+
+const tokens = program.command('tokens').description('API tokens for the console');
+tokens
+  .command('create')
+  .description('a new token, shown this once')
+  .requiredOption('--user <name>', 'who acts by it, as in the list of approvers')
+  .requiredOption('--scopes <list>', 'what for: runs:read,runs:write,approvals:read,approvals:decide,models:read')
+  .option('--expires <duration>', 'how long it is valid', '30d')
+  .action(run(async () => (await import('./commands/tokens.ts')).create));
+tokens.command('list').action(run(async () => (await import('./commands/tokens.ts')).list));
+tokens
+  .command('revoke')
+  .argument('<id>')
+  .description('it opens nothing from now on')
+  .action(run(async () => (await import('./commands/tokens.ts')).revoke));
+
 const models = program.command('models').description('what is deployed');
 models.command('list').action(run(async () => (await import('./commands/models.ts')).list));
 models
@@ -149,6 +173,30 @@ models
   .option('--channel <name>', 'the channel', 'production')
   .action(run(async () => (await import('./commands/models.ts')).show));
 
+models
+  .command('export')
+  .argument('<model>')
+  .argument('<folder>', 'an empty one')
+  .option('--channel <name>', 'the channel', 'production')
+  .description('write the released bundle with its attestations and signature to a folder, verified')
+  .action(run(async () => (await import('./commands/models.ts')).exportBundle));
+models
+  .command('verify')
+  .argument('<folder>')
+  .description('check every file of a bundle by its signature (ESPALIER_TRUSTED_KEYS)')
+  .action(run(async () => (await import('./commands/models.ts')).verify));
+
+program
+  .command('trace')
+  .argument('<digest>', 'of a bundle, a release or a model; its first digits will do')
+  .description('where a released model comes from: approvals, gates, training, base model, data')
+  .option('--svg <file>', 'draw it, too')
+  .action(run(async () => (await import('./commands/trace.ts')).trace));
+program
+  .command('reproduce')
+  .argument('<digest>', 'of a bundle, a release or a model; its first digits will do')
+  .description('make a released model again from its record, and say whether the bytes are equal; releases nothing')
+  .action(run(async () => (await import('./commands/reproduce.ts')).reproduce));
 program
   .command('predict')
   .description('ask the deployed model')
@@ -156,6 +204,16 @@ program
   .argument('<text...>')
   .option('--url <url>', 'the model server (default: ESPALIER_SERVING_URL or the embedded one)')
   .action(run(async () => (await import('./commands/predict.ts')).predictCommand));
+
+program
+  .command('licence')
+  .description('what licences permit')
+  .command('check')
+  .argument('<path>', 'a model card, a model’s folder, or cases.jsonl')
+  .option('--use <file>', 'the intended use (YAML)')
+  .option('--policy <file>', 'the organisation’s policy (default: ESPALIER_LICENCE_POLICY)')
+  .description('judge licences for an intended use: allow (exit 0), review (3) or deny (1)')
+  .action(run(async () => (await import('./commands/licence.ts')).check));
 
 const pipelines = program.command('pipelines').description('definitions');
 pipelines.command('list').action(run(async () => (await import('./commands/pipelines.ts')).list));
@@ -166,6 +224,14 @@ pipelines
   .description('every mistake in a definition, by path')
   .action(run(async () => (await import('./commands/pipelines.ts')).check));
 
+program
+  .command('console')
+  .description('serve the HTTP API and the pages of signed links in the foreground')
+  .option('--port <port>', 'where it listens', '7330')
+  .option('--host <address>', 'on which address', '127.0.0.1')
+  .option('--trusted-proxies <addresses>', 'proxies in front of it, whose X-Forwarded-For says who calls')
+  .addOption(repeated('--pipeline <name>', 'what the API may start; repeat for more, without it the shipped ones'))
+  .action(run(async () => (await import('./commands/console.ts')).serveConsole));
 program
   .command('gc')
   .description('delete stored content that no run, release or checkpoint needs any more (asks on a terminal)')

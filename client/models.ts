@@ -1,6 +1,7 @@
 /** The registry: what is served under which name, why it may be, and how far its inputs have drifted. */
 import { channelKey, type ChannelPointer, type ReleaseRecord } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { evidenceFacts } from '../artifacts/release-chain.ts';
 import { withdrawnChannel } from '../artifacts/release.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
@@ -45,9 +46,7 @@ export async function showModel(
     });
   }
   const releaseRecord = await store.getJson<ReleaseRecord>(found.value.release);
-  const factsFile = (await store.tree(releaseRecord.evidence)).entries.find(({ path }) => path === 'facts.json');
-  if (factsFile === undefined) throw new EspalierError('Corrupt', `the evidence of '${model}' holds no facts.json`);
-  const facts = await store.getJson<RunFacts>(factsFile.digest);
+  const facts = await evidenceFacts<RunFacts>(store, releaseRecord.evidence.digest);
   return { ...found.value, releaseRecord, facts, drift: await latestDrift(pointers, model, channel) };
 }
 

@@ -5,6 +5,8 @@ import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { checkStore } from '../artifacts/doctor.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { openSigner } from '../artifacts/open-signer.ts';
+import { readTrustedKeys } from '../artifacts/signing-keys.ts';
 import { storeSettings } from '../artifacts/settings.ts';
 import { isListening } from './embedded/processes.ts';
 import { configuredTemporal, definedOnly } from './embedded/stack.ts';
@@ -32,6 +34,7 @@ export async function runDoctor(env: NodeJS.ProcessEnv = process.env): Promise<C
     guarded('Python', () => Promise.resolve([checkPython(env)])),
     guarded('Temporal', () => checkTemporal(env)),
     guarded('S3', () => checkS3(env)),
+    guarded('signing', async () => [await checkSigning(env)]),
     guarded('GPU', async () => [await checkGpu(env)]),
     guarded('disk', () =>
       Promise.resolve([checkDisk('disk (state)', '.'), checkDisk('disk (cache)', cacheFolder(env))]),
@@ -104,6 +107,22 @@ async function checkTemporal(env: NodeJS.ProcessEnv): Promise<Check[]> {
 async function checkS3(env: NodeJS.ProcessEnv): Promise<Check[]> {
   const checks = await checkStore(storeSettings(env), env);
   return checks.map((check) => ({ ...check, name: `S3 ${check.name}` }));
+}
+
+/** A machine that neither deploys nor serves needs no key, and should have none. */
+async function checkSigning(env: NodeJS.ProcessEnv): Promise<Check> {
+  const name = 'signing';
+  const signs = Boolean(env['ESPALIER_SIGNING_KEY'] || env['ESPALIER_SIGNER']);
+  const verifies = Boolean(env['ESPALIER_TRUSTED_KEYS']);
+  if (!signs && !verifies) {
+    const fix =
+      'set ESPALIER_SIGNING_KEY for workers that deploy, ESPALIER_TRUSTED_KEYS for servers (docs/provenance.md)';
+    return { name, ok: 'warn', detail: 'no keys are named here: nothing can be released or served', fix };
+  }
+  const signer = signs
+    ? `releases are signed by key ${(await openSigner(env)).keyId.slice(0, 12)}`
+    : 'nothing is signed';
+  return { name, ok: true, detail: verifies ? `${signer}, ${readTrustedKeys(env).size} trusted` : signer };
 }
 
 async function checkGpu(env: NodeJS.ProcessEnv): Promise<Check> {

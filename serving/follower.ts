@@ -9,6 +9,7 @@ import { channelKey } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { withdrawnChannel } from '../artifacts/release.ts';
+import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { readModelConfig, type ClassifierConfig } from '../inference/config.ts';
 import type { Log } from './log.ts';
@@ -41,6 +42,8 @@ export interface FollowerOptions {
   /** The registry's names to serve, or all of them, also those still to come. */
   readonly models: readonly string[] | 'all';
   readonly channel: string;
+  /** Whose signatures count. */
+  readonly trusted: TrustedKeys;
   /** Worker threads a model. */
   readonly workers: number;
   readonly metrics: Metrics;
@@ -197,10 +200,10 @@ export class Follower {
 
   /** The new version, loaded, warm and checked; the old one's workers when only the release around the bundle changed. */
   async #load(model: string, pointer: unknown, before: ServedModel | undefined): Promise<ServedModel> {
-    const { store, channel, workers, metrics, log } = this.#options;
-    const release = await verifyRelease(store, pointer, { model, channel });
+    const { store, channel, trusted, workers, metrics, log } = this.#options;
+    const release = await verifyRelease(store, pointer, { model, channel }, trusted);
     if (before?.release.bundle === release.bundle) return { ...before, release };
-    const folder = await fetchBundle(store, release);
+    const folder = await fetchBundle(store, release, trusted);
     try {
       const directory = join(folder, model, '1');
       const config = await readModelConfig(directory);

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { writePredictions } from '../artifacts/predictions.ts';
+import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { Follower } from './follower.ts';
 import type { Log } from './log.ts';
@@ -22,6 +23,8 @@ export interface ModelServerOptions {
   readonly port: number;
   readonly models: readonly string[] | 'all';
   readonly channel: string;
+  /** The keys whose signatures count: nothing else is loaded. */
+  readonly trusted: TrustedKeys;
   readonly followSeconds: number;
   readonly workers: number;
   readonly maxBodyBytes: number;

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { EspalierError } from '../artifacts/errors.ts';
+import { readTrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ModelServerOptions } from './server.ts';
 
 export type ServingSettings = Omit<ModelServerOptions, 'store' | 'pointers' | 'log' | 'recorder'>;
@@ -46,6 +47,7 @@ export function servingSettings(env: NodeJS.ProcessEnv): ServingSettings {
     port: data.PORT,
     models: models.length === 0 ? 'all' : models,
     channel: data.ESPALIER_SERVE_CHANNEL,
+    trusted: readTrustedKeys(env),
     followSeconds: data.ESPALIER_SERVE_FOLLOW_SECONDS,
     workers: data.ESPALIER_SERVE_WORKERS,
     maxBodyBytes: data.ESPALIER_SERVE_MAX_BODY_BYTES,

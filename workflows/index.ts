@@ -1,3 +1,4 @@
 /** What the workers bundle: every workflow by its wire name. */
 export { runPipeline } from './run-pipeline.ts';
+export { reproduceModel } from './reproduce-model.ts';
 export { watchModel } from './watch-model.ts';

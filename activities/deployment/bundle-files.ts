@@ -125,6 +125,6 @@ export function provenance(
 }
 
 /** Canonical order, readable lines. */
-function pretty(value: unknown): string {
+export function pretty(value: unknown): string {
   return `${JSON.stringify(JSON.parse(canonicalJson(value)), null, 2)}\n`;
 }

@@ -1,14 +1,18 @@
 /**
- * Moves a channel's pointer to an approved bundle, and back if the model server refuses it. Not cached by step key: it changes the world. Idempotent by the
- * release record instead: a run that finds its own release under the pointer has deployed already.
+ * Moves a channel's pointer to an approved bundle, and back if the model server refuses it. Not cached by step key: it
+ * changes the world. Idempotent by the release record instead: a run that finds its own release under the pointer has
+ * deployed already.
  */
 import { Context } from '@temporalio/activity';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { chainProblems } from '../../artifacts/release-chain.ts';
-import type { DeployModelInput, Deployment, Progress, StepCall } from '../contract.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { chainProblems, evidenceFacts } from '../../artifacts/release-chain.ts';
+import { signRelease } from '../../artifacts/signed-release.ts';
+import type { DeployModelInput, Deployment, Progress, RunFacts, StepCall } from '../contract.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
 import { checkServing } from './check-serving.ts';
 import { movePointer, takeBack, type Move } from './move-pointer.ts';
+import { slsaProvenance, winnerOf } from './slsa-provenance.ts';
 
 export interface DeployContext {
   readonly signal: AbortSignal;
@@ -34,7 +38,7 @@ export function deployModelActivity(
 }
 
 /**
- * Throws ApprovalRefused unless people with the right roles approved the review and exactly this bundle's evidence,
+ * Signs the bundle and moves the channel to it. Throws ApprovalRefused unless people with the right roles approved the review and exactly this bundle's evidence,
  * Conflict where a later release stands, and BadModel where the server answers otherwise than the evaluation did.
  */
 export async function deployModel(
@@ -44,8 +48,10 @@ export async function deployModel(
 ): Promise<Deployment> {
   context.progress({ phase: 'checking approvals' });
   await checkApproved(input, services);
+  context.progress({ phase: 'signing' });
+  const signed = await sign(runId, input, services);
   context.progress({ phase: 'moving the pointer' });
-  const move = await movePointer(runId, input, services, context.signal);
+  const move = await movePointer(runId, input, signed, services, context.signal);
   const url = services.servingUrl;
   return {
     model: input.model,
@@ -68,6 +74,27 @@ async function checkApproved(input: DeployModelInput, { store }: ActivityService
     where: bundle.digest,
     fix: "approve the review and the release of this very bundle, with roles the pipeline's approvals name",
   });
+}
+
+/** Only what was approved is signed: whoever finds the signature need not ask whether it was. */
+async function sign(runId: string, input: DeployModelInput, { store, signer }: ActivityServices): Promise<ArtifactRef> {
+  if (signer === undefined) {
+    throw new EspalierError('BadConfig', 'this worker deploys and has no key to sign with', {
+      where: 'ESPALIER_SIGNING_KEY',
+      fix: 'give the workers of the deploy queue a signing key (docs/provenance.md)',
+    });
+  }
+  const facts = await evidenceFacts<RunFacts>(store, input.evidence.digest);
+  const base = winnerOf(facts)?.imported;
+  if (base === undefined || facts.data === undefined) {
+    throw new EspalierError('Corrupt', 'the evidence does not name its data and base model', {
+      where: input.evidence.digest,
+    });
+  }
+  const trees = { base: await store.tree(base.model), dataset: await store.tree(facts.data.dataset) };
+  const { model, bundle } = input;
+  const provenance = slsaProvenance(facts, model, bundle.digest, trees);
+  return signRelease(store, { ...input, runId, bundle: bundle.digest }, provenance, signer);
 }
 
 /** What the server refuses for good gives way to what stood before; what may pass is retried where it stands. */

@@ -6,6 +6,9 @@ import { stringify } from 'yaml';
 import type { Digest } from '../../artifacts/reference.ts';
 import type { GateResult, PackageModelInput, Score } from '../contract.ts';
 
+export const OUT_OF_SCOPE =
+  'languages and subjects that the training data do not hold, and decisions about people that nobody reviews';
+
 export function modelCard(input: PackageModelInput, language: readonly string[]): string {
   return `---\n${frontMatter(input, language)}---\n\n${body(input)}`;
 }
@@ -27,6 +30,7 @@ function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, l
         ? { license: 'other', license_name: declared ?? 'unknown', license_link: 'LICENSES/README.md' }
         : { license: spdx.toLowerCase() }),
       base_model: baseModelId(base.source),
+      base_model_relation: 'finetune',
       pipeline_tag: 'text-classification',
       library_name: 'onnx',
       tags: ['text-classification', 'espalier'],
@@ -62,7 +66,7 @@ function body(input: PackageModelInput): string {
       [
         `- Domain: ${escapeMarkdown(intendedUse.domain)}`,
         `- Commercial: ${yesNo(intendedUse.commercial)}; weights given to others: ${yesNo(intendedUse.publish)}; reached over a network: ${yesNo(intendedUse.hosted)}`,
-        '- Out of scope: languages and subjects that the data below do not hold, and decisions about people that nobody reviews.',
+        `- Out of scope: ${OUT_OF_SCOPE}.`,
       ].join('\n'),
     ],
     [
@@ -116,6 +120,10 @@ function body(input: PackageModelInput): string {
       `One text: p50 ${numberText(evaluation.latency.p50Ms)} ms, p95 ${numberText(evaluation.latency.p95Ms)} ms over ${evaluation.latency.runs} runs on ${escapeMarkdown(evaluation.hardware.cpu)} (${evaluation.hardware.cores} cores, ${escapeMarkdown(evaluation.hardware.runtime)}).`,
     ],
     ['Lineage', lineage(input)],
+    [
+      'Provenance',
+      '`bom.cdx.json` lists what the model was made of (CycloneDX 1.6). A released bundle also holds who approved it and how it was made (`attestations/`, in-toto) and the signature of all its files (`model.sig`, OpenSSF model signing).',
+    ],
   ];
   const title = `# ${model}\n\n${escapeMarkdown(pipeline.description || 'A text classifier.')}\n`;
   return `${title}\n${sections.map(([name, text]) => `## ${name}\n\n${text}\n`).join('\n')}`;

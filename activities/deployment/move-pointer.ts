@@ -33,6 +33,7 @@ export interface Move {
 export async function movePointer(
   runId: string,
   input: DeployModelInput,
+  signed: ArtifactRef,
   services: ActivityServices,
   signal: AbortSignal,
 ): Promise<Move> {
@@ -53,6 +54,7 @@ export async function movePointer(
       channel,
       runId,
       bundle: bundle.digest,
+      signed,
       previousBundle: before?.bundle.digest ?? null,
       previous: before === undefined ? null : { bundle: before.bundle, release: before.release },
       after: now.undid ?? before?.release ?? null,

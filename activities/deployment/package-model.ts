@@ -1,8 +1,9 @@
 /** The deployment bundle (artifacts/bundle.ts) from artifacts already in the store: no model byte is read or sent again. */
 import { parse } from 'yaml';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { MODEL_FILES } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { ArtifactRef, TreeEntry, TreeManifest } from '../../artifacts/reference.ts';
+import { entryRef, type ArtifactRef, type TreeEntry, type TreeManifest } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { ClassifierConfig } from '../../inference/config.ts';
 import type { PackagedModel, PackageModelInput } from '../contract.ts';
@@ -15,6 +16,7 @@ import {
   provenance,
   tritonConfig,
 } from './bundle-files.ts';
+import { mlBom } from './ml-bom.ts';
 import { modelCard } from './model-card.ts';
 
 interface BundleEntry {
@@ -24,9 +26,11 @@ interface BundleEntry {
 
 export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
   type: 'deployment.package',
-  version: 1,
-  async run(input, { store, progress }) {
+  version: 2,
+  async run(given, { store, progress }) {
     progress({ phase: 'packaging' });
+    // The order in which somebody wrote a definition's settings is no part of the step's key: nor may it be of the bytes.
+    const input = JSON.parse(canonicalJson(given)) as PackageModelInput;
     const { model } = input;
     const [classifier, dataset, base, reference] = await Promise.all(
       [input.classifier, input.dataset.dataset, input.baseModel.model, input.evaluation.reference].map((tree) =>
@@ -51,6 +55,7 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
         ),
       ],
       ['MODEL_CARD.md', 'text/markdown', modelCard(input, languagesOf(card))],
+      ['bom.cdx.json', 'application/vnd.cyclonedx+json', mlBom(input, { classifier, dataset, base })],
       ['provenance.json', 'application/json', provenance(input, { dataset, classifier })],
     ];
     const entries: BundleEntry[] = [
@@ -69,8 +74,8 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
   },
 };
 
-function placed(folder: string, { path, digest, size }: TreeEntry): BundleEntry {
-  return { path: `${folder}${path}`, ref: { digest, size, mediaType: 'application/octet-stream', name: path } };
+function placed(folder: string, entry: TreeEntry): BundleEntry {
+  return { path: `${folder}${entry.path}`, ref: entryRef(entry) };
 }
 
 async function classifierConfig(

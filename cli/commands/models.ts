@@ -1,5 +1,10 @@
+import { EspalierError } from '../../artifacts/errors.ts';
+import { verifySignedFolder } from '../../artifacts/model-signature.ts';
 import { shortDigest } from '../../artifacts/reference.ts';
+import { readTrustedKeys } from '../../artifacts/signing-keys.ts';
+import { winnerOf } from '../../client/lineage.ts';
 import { listModels, showModel, type ModelSummary } from '../../client/models.ts';
+import { createContext } from '../context.ts';
 import { EXIT, printJson, printTable, say, style } from '../output.ts';
 import { withContext } from './runs.ts';
 
@@ -35,7 +40,7 @@ export async function show(json: boolean, model: string, options: { channel: str
       return EXIT.ok;
     }
     const { facts, releaseRecord } = detail;
-    const winner = facts.candidates?.find(({ id }) => id === facts.selection?.winner);
+    const winner = winnerOf(facts);
     const accuracy = facts.evaluation?.measures.accuracy;
     const rows: [string, string][] = [
       ['bundle', detail.bundle.digest],
@@ -61,6 +66,37 @@ export async function show(json: boolean, model: string, options: { channel: str
     for (const [name, value] of rows) process.stdout.write(`  ${name.padEnd(18)}${value}\n`);
     return EXIT.ok;
   });
+}
+
+export async function exportBundle(
+  json: boolean,
+  model: string,
+  folder: string,
+  options: { channel: string },
+): Promise<number> {
+  return withContext(async (context) => {
+    const { store, pointers } = await context.store();
+    const trusted = readTrustedKeys(context.env);
+    const { signed } = (await showModel(store, pointers, model, options.channel)).releaseRecord;
+    if (signed === undefined) {
+      throw new EspalierError('NotFound', `the release of '${model}' is not signed`, {
+        fix: 'deploy it again: releases are signed when they are deployed',
+      });
+    }
+    await store.checkout(signed, folder);
+    await verifySignedFolder(folder, trusted);
+    if (json) printJson({ folder, signed: signed.digest });
+    else say(`${folder} holds ${model} with its signature`);
+    return EXIT.ok;
+  });
+}
+
+export async function verify(json: boolean, folder: string): Promise<number> {
+  const { env } = createContext();
+  const { files, keyId } = await verifySignedFolder(folder, readTrustedKeys(env));
+  if (json) printJson({ folder, keyId, files: Object.fromEntries(files) });
+  else say(`${folder}: ${files.size} files as key ${keyId.slice(0, 12)} signed them, and no other`);
+  return EXIT.ok;
 }
 
 function drift({ drift: report, bundle }: ModelSummary): string {

@@ -33,11 +33,12 @@ describe('the deployment as an activity', () => {
       tree,
       getJson: store.getJson.bind(store),
       putJson: store.putJson.bind(store),
+      putManifest: store.putManifest.bind(store),
     });
     const { running } = inActivity({ ...services, store: slow }, input, (beat) => phases.push(beat));
     equal((await running).revision, 1);
     const beats = phases.map(({ phase }) => phase);
-    deepEqual([...new Set(beats)], ['checking approvals', 'moving the pointer']);
+    deepEqual([...new Set(beats)], ['checking approvals', 'signing', 'moving the pointer']);
     ok(beats.filter((phase) => phase === 'checking approvals').length >= 2, `it beat ${beats.join()}`);
     await sleep(2500);
     equal(phases.length, beats.length);

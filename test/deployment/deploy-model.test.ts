@@ -300,7 +300,7 @@ describe('deploying a model', () => {
 
   describe('retried', () => {
     const move = async (run: string, release: DeployModelInput) =>
-      movePointer(run, release, services, new AbortController().signal);
+      movePointer(run, release, release.bundle, services, new AbortController().signal);
 
     it('never moves the channel back over a newer run, and names that run', async () => {
       const older = await approvedRelease(services);

@@ -1,6 +1,7 @@
 import { deepEqual, doesNotMatch, equal, match, ok, rejects } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
+import type { PackageModelInput } from '../../activities/contract.ts';
 import { packageModel } from '../../activities/deployment/package-model.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
@@ -40,6 +41,7 @@ describe('packaging a model', () => {
       'LICENSES/README.md',
       'LICENSES/base/LICENSE',
       'MODEL_CARD.md',
+      'bom.cdx.json',
       'provenance.json',
       'reference/embeddings.f32',
       'reference/probabilities.f32',
@@ -52,6 +54,21 @@ describe('packaging a model', () => {
       `${MODEL}/model-settings.json`,
     ]);
     equal((await packaged()).bundle.digest, first.bundle.digest);
+  });
+
+  it('is the same whatever the order in which the settings were written', async () => {
+    const input = await packageInput(services);
+    const reversed = (value: unknown): unknown =>
+      typeof value !== 'object' || value === null || Array.isArray(value)
+        ? value
+        : Object.fromEntries(
+            Object.entries(value)
+              .toReversed()
+              .map(([name, part]) => [name, reversed(part)]),
+          );
+    const { bundle } = await runStep(packageModel, input, services);
+    const again = await runStep(packageModel, reversed(input) as PackageModelInput, services);
+    equal(again.bundle.digest, bundle.digest);
   });
 
   it('describes the graph to Triton and to MLServer', async () => {

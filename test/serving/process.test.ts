@@ -8,6 +8,7 @@ import { servingSettings } from '../../serving/settings.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
 import { approvedRelease, deploy } from '../support/release.ts';
 import { inferBody, until } from '../support/model-server.ts';
+import { TEST_KEY, TEST_KEY_ENV } from '../support/signing.ts';
 
 const main = fileURLToPath(new URL('../../serving/main.ts', import.meta.url));
 
@@ -67,8 +68,13 @@ describe("the model server's process", () => {
   });
 
   it('has settings with defaults, and names all that cannot be used', () => {
-    const { workers, ...rest } = servingSettings({ PORT: '', ESPALIER_SERVE_MODELS: ' a, b ,' });
+    const { workers, trusted, ...rest } = servingSettings({
+      PORT: '',
+      ESPALIER_SERVE_MODELS: ' a, b ,',
+      ...TEST_KEY_ENV,
+    });
     ok(workers >= 1 && workers <= 4);
+    deepEqual([...trusted.keys()], [TEST_KEY.signer.keyId]);
     deepEqual(rest, {
       host: '127.0.0.1',
       port: 0,
@@ -79,7 +85,12 @@ describe("the model server's process", () => {
       drainSeconds: 0,
       accessLog: false,
     });
-    equal(servingSettings({}).models, 'all');
+    equal(servingSettings({ ...TEST_KEY_ENV }).models, 'all');
+    throws(() => servingSettings({}), {
+      kind: 'BadConfig',
+      where: 'ESPALIER_TRUSTED_KEYS',
+      message: /no key is trusted/,
+    });
     throws(() => servingSettings({ PORT: '99999', ESPALIER_SERVE_WORKERS: 'two' }), {
       kind: 'BadConfig',
       message: /PORT: .*; ESPALIER_SERVE_WORKERS: /,

@@ -8,6 +8,7 @@ import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import type { ClassifierConfig } from '../../inference/config.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { PipelineSchema, type GateName, type Pipeline } from '../../pipelines/definition.ts';
+import { TEST_KEY } from './signing.ts';
 import { withStore, type TestStore } from './store.ts';
 import { writeTinyOnnx } from './tiny-onnx.ts';
 
@@ -28,7 +29,7 @@ export function tinyClassifier(): Promise<string> {
 }
 
 export async function withServices(): Promise<TestStore & ActivityServices> {
-  return { ...(await withStore()), python: { executable: 'python', packages: 'none' } };
+  return { ...(await withStore()), python: { executable: 'python', packages: 'none' }, signer: TEST_KEY.signer };
 }
 
 export function testPipeline(more: { readonly description?: string; readonly recordText?: boolean } = {}): Pipeline {

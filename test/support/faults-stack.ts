@@ -4,6 +4,7 @@
  * reach both services through fault proxies; the harness itself does not.
  */
 import { execFile, execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, readFile, rm, symlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { limiter } from '../../artifacts/concurrency.ts';
 import { openStore, type OpenStore } from '../../artifacts/open.ts';
 import { connectTemporal, type TemporalClient } from '../../client/connection.ts';
 import { isListening, type RunningProcess } from '../../infra/embedded/processes.ts';
@@ -18,6 +20,7 @@ import { startStack, type Stack } from '../../infra/embedded/stack.ts';
 import { cachePath } from '../../infra/tools.ts';
 import { TcpProxy } from './faults-proxy.ts';
 import { S3Proxy } from './faults-s3-proxy.ts';
+import { TEST_KEY_ENV } from './signing.ts';
 
 export type WorkerName = 'worker-pipeline' | 'worker-gpu';
 type ChildName = WorkerName | 'model-server' | 'temporal' | 's3';
@@ -139,6 +142,7 @@ async function beginRow(options: {
   const servingUrl = `http://127.0.0.1:${servingPort}`;
   const env = {
     ...stack.env,
+    ...TEST_KEY_ENV,
     TEMPORAL_ADDRESS: `127.0.0.1:${temporalProxy.port}`,
     AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${s3.port}`,
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
@@ -169,16 +173,19 @@ async function beginRow(options: {
     processes.set(name, running);
   };
   await Promise.all([start('worker-pipeline'), start('worker-gpu'), start('model-server')]);
+  // Two restarts at once would both start a process, and only the last is known to be stopped.
+  const oneAtATime = limiter(1);
   const store = await openStore({ ...process.env, ...stack.env, ESPALIER_BUCKET: bucket, XDG_CACHE_HOME: cache });
   return {
     bucket,
     workDir,
     store,
     servingUrl,
-    async restart(name) {
-      await processes.get(name)?.stop();
-      await start(name);
-    },
+    restart: (name) =>
+      oneAtATime(async () => {
+        await processes.get(name)?.stop();
+        await start(name);
+      }),
     fillDisk: (forMs) => fill(workDir, forMs),
     trainers: () => processesNaming('espalier_trainer', workDir),
     stepFolders: () => stepFolders(workDir),
@@ -230,9 +237,9 @@ async function copyFolder(from: string, to: string): Promise<void> {
   await promisify(execFile)('cp', ['-a', from, to]);
 }
 
-/** Leaves not a byte free for `forMs`. */
+/** Leaves not a byte free for `forMs`; another may be filling it at the same time. */
 async function fill(folder: string, forMs: number): Promise<void> {
-  const path = join(folder, 'ballast');
+  const path = join(folder, `ballast-${randomUUID()}`);
   const file = await open(path, 'w');
   try {
     for (const size of [2 ** 20, 2 ** 16, 4096]) while (await append(file, size));

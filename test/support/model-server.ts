@@ -2,6 +2,7 @@
 import type { ActivityServices } from '../../activities/step.ts';
 import type { Log } from '../../serving/log.ts';
 import { startModelServer, type ModelServer, type ModelServerOptions } from '../../serving/server.ts';
+import { TEST_KEY } from './signing.ts';
 
 export interface TestServer extends ModelServer {
   /** Everything it logged. */
@@ -32,6 +33,7 @@ export async function startTestServer(
     port: 0,
     models: 'all',
     channel: 'production',
+    trusted: TEST_KEY.trusted,
     followSeconds: 0.1,
     workers: 1,
     maxBodyBytes: 64 * 1024,

@@ -4,8 +4,11 @@ import { deployModel } from '../../activities/deployment/deploy-model.ts';
 import { packageModel } from '../../activities/deployment/package-model.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artifacts/bundle.ts';
-import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { STATEMENT_TYPE, type Statement } from '../../artifacts/dsse.ts';
+import { entryRef, type ArtifactRef } from '../../artifacts/reference.ts';
+import { signRelease } from '../../artifacts/signed-release.ts';
 import { packageInput, type BundleOptions } from './bundle.ts';
+import { TEST_KEY } from './signing.ts';
 import { runStep } from './step.ts';
 
 /** A run's finished release, up to the approval: all that `deployModel` takes. */
@@ -106,19 +109,29 @@ export async function deploy(
   });
 }
 
-/** Points the channel at a release as somebody with write access to the store could, past every check. */
-export async function forge(services: ActivityServices, input: DeployModelInput): Promise<void> {
+/**
+ * Points the channel at a release past every check, as somebody could who can write to the store and holds the key:
+ * what it refuses then is refused for its approvals. `signed` takes another signature's place, null leaves it out.
+ */
+export async function forge(
+  services: ActivityServices,
+  input: DeployModelInput,
+  signed?: ArtifactRef | null,
+): Promise<void> {
   const { store, pointers } = services;
   const { model, channel, bundle, evidence, approvals, monitor, recordText, runInput } = input;
   const key = channelKey(model, channel);
   const before = await pointers.read<ChannelPointer>(key);
   const previousBundle = before?.value.bundle.digest ?? null;
+  const grant = { ...input, runId: 'forged', bundle: bundle.digest };
+  const signature = signed === undefined ? await signRelease(store, grant, NO_PROVENANCE, TEST_KEY.signer) : signed;
   const release: ReleaseRecord = {
     version: 1,
     model,
     channel,
     runId: 'forged',
     bundle: bundle.digest,
+    ...(signature === null ? {} : { signed: signature }),
     previousBundle,
     evidence,
     approvals,
@@ -138,7 +151,11 @@ export async function forge(services: ActivityServices, input: DeployModelInput)
   if (!(await pointers.replace(key, pointer, before?.version))) throw new Error('the pointer moved under the test');
 }
 
-async function withFiles(
+/** Who forges need not say how it was made: nobody reads that to serve it. */
+export const NO_PROVENANCE: Statement = { _type: STATEMENT_TYPE, subject: [], predicateType: 'none', predicate: {} };
+
+/** The tree with other files in it: path → bytes, or null to leave one out. */
+export async function withFiles(
   { store }: ActivityServices,
   tree: ArtifactRef,
   files: Readonly<Record<string, string | Uint8Array | null>>,
@@ -148,7 +165,7 @@ async function withFiles(
   const mediaType = 'application/octet-stream';
   return store.putManifest(
     [
-      ...kept.map(({ path, digest, size }) => ({ path, ref: { digest, size, name: path, mediaType } })),
+      ...kept.map((entry) => ({ path: entry.path, ref: entryRef(entry) })),
       ...(await Promise.all(
         added.map(async ({ path, bytes }) => ({ path, ref: await store.putBytes(bytes, { name: path, mediaType }) })),
       )),

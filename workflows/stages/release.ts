@@ -1,4 +1,5 @@
 import { StepLeftOut } from '../engine.ts';
+import { packageInput } from '../package-input.ts';
 import type { Run } from '../run.ts';
 import { approved } from './approve.ts';
 import type { Selected } from './select.ts';
@@ -14,18 +15,10 @@ export async function release(run: Run, { dataset, winner }: Selected): Promise<
   const { exported, training, evaluation, gates } = run.facts;
   if (!exported || !training || !evaluation || !gates) throw new Error('release began before tuning ended');
   const { model, channel, recordText } = pipeline.deploy;
-  const { bundle } = await run.step('light', 'package', 'packageModel', () => ({
-    model,
-    pipeline,
-    definition,
-    classifier: exported.classifier,
-    trained: training,
-    dataset,
-    evaluation,
-    gates,
-    base: winner.resolved,
-    baseModel: winner.imported,
-  }));
+  const made = { classifier: exported.classifier, trained: training, dataset, evaluation, gates };
+  const { bundle } = await run.step('light', 'package', 'packageModel', () =>
+    packageInput({ pipeline, definition }, winner, made),
+  );
   run.facts.bundle = bundle;
   if (!(await approved(run, 'release'))) return false;
   const evidence = run.evidence;

@@ -1,0 +1,174 @@
+/**
+ * `bom.cdx.json`: the bundle's bill of materials in CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json). Pure, and
+ * without clock or chance, so that the same model has the same one again: its serial number is made of its content.
+ */
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import { hexOf, type TreeManifest } from '../../artifacts/reference.ts';
+import type { PackageModelInput, Score } from '../contract.ts';
+import { pretty } from './bundle-files.ts';
+import { OUT_OF_SCOPE } from './model-card.ts';
+
+interface Trees {
+  readonly classifier: TreeManifest;
+  readonly dataset: TreeManifest;
+  readonly base: TreeManifest;
+}
+
+/** The tuned model with its card, its base model as its ancestor, and the data that it was tuned on. */
+export function mlBom(input: PackageModelInput, trees: Trees): string {
+  const bom = {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    version: 1,
+    metadata: {
+      tools: { components: [{ type: 'application', name: 'espalier' }] },
+      component: model(input, trees),
+    },
+    components: [dataset(input, trees.dataset)],
+    dependencies: [{ ref: 'model', dependsOn: ['dataset'] }, { ref: 'dataset' }],
+  };
+  return pretty({ $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json', ...bom, serialNumber: serial(bom) });
+}
+
+/** A UUID of version 8 (RFC 9562: what it is made of is ours to say) from the document's digest. */
+function serial(bom: unknown): string {
+  const hex = hexOf(digestJson(bom));
+  const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16);
+  const parts = [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    variant + hex.slice(17, 20),
+    hex.slice(20, 32),
+  ];
+  return `urn:uuid:${parts.join('-')}`;
+}
+
+function model(input: PackageModelInput, trees: Trees) {
+  const { pipeline, classifier, base, definition } = input;
+  return {
+    type: 'machine-learning-model',
+    'bom-ref': 'model',
+    name: input.model,
+    version: hexOf(classifier.digest).slice(0, 12),
+    description: pipeline.description || 'A text classifier.',
+    licenses: concluded(base.licence.spdx),
+    components: files(trees.classifier, `${input.model}/1/`),
+    pedigree: { ancestors: [baseModel(input, trees.base)], notes: `tuned: ${pipeline.training.method}` },
+    modelCard: modelCard(input),
+    properties: properties({
+      tree: classifier.digest,
+      trained: input.trained.model.digest,
+      definition: definition.digest,
+      ...prefixed('training', { ...pipeline.training }),
+      ...prefixed('environment', { ...input.trained.environment }),
+    }),
+  };
+}
+
+function modelCard({ pipeline, evaluation, gates }: PackageModelInput) {
+  const { intendedUse } = pipeline;
+  const measured = Object.entries(evaluation.measures);
+  const confidences = [...new Set(measured.flatMap(([, { interval }]) => interval?.confidence ?? []))];
+  const failed = evaluation.edgeInputs.filter(({ ok }) => !ok);
+  return {
+    modelParameters: {
+      approach: { type: 'supervised' },
+      task: pipeline.task,
+      architectureFamily: 'transformer encoder',
+      datasets: [{ ref: 'dataset' }],
+      inputs: [{ format: 'text' }],
+      outputs: [{ format: 'class probabilities' }],
+    },
+    quantitativeAnalysis: {
+      performanceMetrics: [
+        ...measured.flatMap(([name, score]) => metric(name, score, 'test split')),
+        ...evaluation.perLabel.flatMap(({ label, f1, support }) =>
+          metric('f1', { value: f1, interval: null, rows: support }, `test split, label ${label}`),
+        ),
+      ],
+    },
+    considerations: {
+      users: [intendedUse.domain],
+      useCases: [
+        `${pipeline.task} for ${intendedUse.domain}, ${intendedUse.commercial ? 'commercial' : 'not commercial'}`,
+      ],
+      technicalLimitations: [OUT_OF_SCOPE, ...failed.map(({ name, detail }) => `edge input '${name}': ${detail}`)],
+      performanceTradeoffs: gates.gates.filter(({ verdict }) => verdict === 'warn').map(({ reason }) => reason),
+    },
+    properties: properties({ 'interval-confidence': confidences.join(', '), gates: gates.verdict }),
+  };
+}
+
+/** What was not measured is left out: the format has no word for it. */
+function metric(type: string, { value, interval, rows }: Score, slice: string) {
+  if (value === null) return [];
+  const bounds = interval && {
+    confidenceInterval: { lowerBound: String(interval.low), upperBound: String(interval.high) },
+  };
+  return [{ type, value: String(value), slice: `${slice}, ${rows} rows`, ...bounds }];
+}
+
+function baseModel({ base, baseModel: imported }: PackageModelInput, tree: TreeManifest) {
+  return {
+    type: 'machine-learning-model',
+    'bom-ref': 'base-model',
+    name: base.source,
+    version: base.revision,
+    licenses: [...declared(base.licence.declared), ...concluded(base.licence.spdx)],
+    components: files(tree, 'base/'),
+    properties: properties({
+      tree: imported.model.digest,
+      parameters: imported.parameters,
+      'licence-verdict': base.licence.verdict,
+      'licence-policy': base.licence.policyDigest,
+    }),
+  };
+}
+
+function dataset({ pipeline, dataset: summary }: PackageModelInput, tree: TreeManifest) {
+  return {
+    type: 'data',
+    'bom-ref': 'dataset',
+    name: `${pipeline.name} data`,
+    version: hexOf(summary.dataset.digest).slice(0, 12),
+    licenses: declared(pipeline.data.licence),
+    components: files(tree, 'dataset/'),
+    data: [{ type: 'dataset', name: pipeline.data.source }],
+    properties: properties({ tree: summary.dataset.digest, ...prefixed('rows', summary.rows) }),
+  };
+}
+
+function files({ entries }: TreeManifest, folder: string) {
+  return entries.map(({ path, digest }) => ({
+    type: 'file',
+    'bom-ref': `${folder}${path}`,
+    name: `${folder}${path}`,
+    hashes: [{ alg: 'SHA-256', content: hexOf(digest) }],
+  }));
+}
+
+/** As its author wrote it: it may be no licence's id at all. */
+function declared(name: string | null) {
+  return name === null || name === '' ? [] : [{ license: { name, acknowledgement: 'declared' } }];
+}
+
+function concluded(spdx: string | null) {
+  if (spdx === null) return [];
+  const isReference = spdx.startsWith('LicenseRef-');
+  return [{ license: { ...(isReference ? { name: spdx } : { id: spdx }), acknowledgement: 'concluded' } }];
+}
+
+function properties(values: Readonly<Record<string, unknown>>) {
+  return Object.entries(values).map(([name, value]) => ({
+    name: `espalier:${name}`,
+    value: typeof value === 'string' ? value : canonicalJson(value),
+  }));
+}
+
+function prefixed(prefix: string, values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[`${prefix}:${name}`, value]])),
+  );
+}

@@ -1,0 +1,218 @@
+/** Where a released model comes from, as one tree: the release, who approved it, what was measured, trained, and from what. */
+import type { CandidateOutcome, RunFacts, StepFact } from '../activities/contract.ts';
+import type { StepRecord } from '../activities/step.ts';
+import { canonicalJson } from '../artifacts/canonical-json.ts';
+import type { Pointers } from '../artifacts/pointers.ts';
+import type { TreeManifest } from '../artifacts/reference.ts';
+import { stepRecordKey } from '../artifacts/step-records.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import type { FoundRelease } from './releases.ts';
+
+export interface LineageNode {
+  readonly kind: 'release' | 'approval' | 'gates' | 'evaluation' | 'training' | 'base-model' | 'dataset' | 'definition';
+  readonly title: string;
+  /** What is on record about it, by name, in the order to show. Digests in full. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** What it was made from or rests on. */
+  readonly from: readonly LineageNode[];
+}
+
+/** What of the lineage does not stand in the release's evidence. */
+export interface LineageDetails {
+  /** The records of the run's steps by step id, where the store still has them. */
+  readonly steps: ReadonlyMap<string, Pick<StepRecord<unknown>, 'codeVersion'>>;
+  readonly base: TreeManifest;
+  readonly dataset: TreeManifest;
+}
+
+const NONE: TreeManifest = { version: 1, entries: [] };
+
+export async function readLineage(
+  store: ArtifactStore,
+  pointers: Pointers,
+  release: FoundRelease,
+): Promise<LineageNode> {
+  const { facts } = release;
+  const base = winnerOf(facts)?.imported?.model;
+  const dataset = facts.data?.dataset;
+  const records = await Promise.all(
+    facts.steps.map(async ({ id, key }) => {
+      const found = key === undefined ? undefined : await pointers.read<StepRecord<unknown>>(stepRecordKey(key));
+      return [id, found?.value] as const;
+    }),
+  );
+  return lineageOf(release, {
+    steps: new Map(records.flatMap(([id, record]) => (record === undefined ? [] : [[id, record]]))),
+    base: base === undefined ? NONE : await store.tree(base),
+    dataset: dataset === undefined ? NONE : await store.tree(dataset),
+  });
+}
+
+/** Pure, and the same for the same release. */
+export function lineageOf(release: FoundRelease, details: LineageDetails): LineageNode {
+  const { ref, record, facts } = release;
+  return {
+    kind: 'release',
+    title: `${record.model}/${record.channel}`,
+    facts: known({
+      bundle: record.bundle,
+      signed: record.signed?.digest ?? 'not signed',
+      release: ref.digest,
+      run: record.runId,
+      evidence: record.evidence.digest,
+      'replaced bundle': record.previousBundle ?? 'none',
+    }),
+    from: [
+      ...record.approvals.map((vote) => ({
+        kind: 'approval' as const,
+        title: `${vote.approval}: ${vote.decision}`,
+        facts: known({
+          by: `${vote.approver} (${vote.roles.join(', ')})`,
+          at: vote.at,
+          evidence: vote.evidenceDigest,
+          comment: vote.comment || undefined,
+        }),
+        from: [],
+      })),
+      gatesNode(facts, details),
+    ],
+  };
+}
+
+function gatesNode(facts: RunFacts, details: LineageDetails): LineageNode {
+  const { gates, evaluation } = facts;
+  const results = (gates?.gates ?? []).filter(({ verdict }) => verdict !== 'off');
+  return {
+    kind: 'gates',
+    title: `gates: ${gates?.verdict ?? 'not judged'}`,
+    facts: known({
+      ...Object.fromEntries(
+        results.map((gate) => [
+          gate.name,
+          `${gate.verdict}: ${gate.measured === null ? 'not measured' : shortNumber(gate.measured)} (${gate.direction} ${gate.threshold})`,
+        ]),
+      ),
+      hardware:
+        evaluation && `${evaluation.hardware.cpu}, ${evaluation.hardware.cores} cores, ${evaluation.hardware.runtime}`,
+      ...stepFacts(facts, details, 'evaluate'),
+    }),
+    from: [trainingNode(facts, details)],
+  };
+}
+
+function trainingNode(facts: RunFacts, details: LineageDetails): LineageNode {
+  const { training, exported, pipeline } = facts;
+  const environment = training?.environment;
+  return {
+    kind: 'training',
+    title: `training: ${pipeline.training.method}`,
+    facts: known({
+      'tuned model': training?.model.digest,
+      'served model': exported?.classifier.digest,
+      ...stepFacts(facts, details, 'train'),
+      configuration: canonicalJson(pipeline.training),
+      environment:
+        environment &&
+        Object.entries(environment.versions)
+          .map(([name, version]) => `${name} ${version}`)
+          .join(', '),
+      'hardware class': environment && `${environment.device}, ${environment.threads} threads`,
+      exact: training?.exact && (training.exact.value ? 'yes' : `no: ${training.exact.reasons.join('; ')}`),
+    }),
+    from: [baseNode(facts, details), datasetNode(facts, details), definitionNode(facts)],
+  };
+}
+
+function baseNode(facts: RunFacts, { base }: LineageDetails): LineageNode {
+  const winner = winnerOf(facts);
+  const licence = winner?.resolved?.licence;
+  return {
+    kind: 'base-model',
+    title: `base model: ${winner?.id ?? 'unknown'}`,
+    facts: known({
+      source: winner?.resolved?.source,
+      revision: winner?.resolved?.revision,
+      licence: licence && `${licence.declared ?? 'none declared'}; judged: ${licence.verdict}`,
+      tree: winner?.imported?.model.digest,
+      ...Object.fromEntries(base.entries.map(({ path, digest }) => [path, digest])),
+    }),
+    from: [],
+  };
+}
+
+function datasetNode({ data, pipeline }: RunFacts, { dataset }: LineageDetails): LineageNode {
+  return {
+    kind: 'dataset',
+    title: 'dataset',
+    facts: known({
+      source: pipeline.data.source,
+      licence: pipeline.data.licence,
+      rows:
+        data &&
+        Object.entries(data.rows)
+          .map(([split, rows]) => `${rows} ${split}`)
+          .join(', '),
+      tree: data?.dataset.digest,
+      ...Object.fromEntries(dataset.entries.map(({ path, digest }) => [path, digest])),
+    }),
+    from: [],
+  };
+}
+
+function definitionNode({ definition, pipeline, run, changes = [] }: RunFacts): LineageNode {
+  const changed = changes.map(({ path, to, by }) => `${path} = ${canonicalJson(to)} by ${by}`);
+  return {
+    kind: 'definition',
+    title: `pipeline: ${pipeline.name}`,
+    facts: known({
+      definition: definition.digest,
+      'started by': `${run.startedBy} (${run.trigger})`,
+      'started at': run.startedAt,
+      changed: changed.join('; ') || undefined,
+    }),
+    from: [],
+  };
+}
+
+function stepFacts(facts: RunFacts, { steps }: LineageDetails, id: string): Record<string, string | undefined> {
+  const step: StepFact | undefined = facts.steps.find((one) => one.id === id);
+  return {
+    step: step?.key,
+    'code version': steps.get(id) && String(steps.get(id)?.codeVersion),
+    'computed by': step?.computedBy,
+    finished: step?.finishedAt,
+  };
+}
+
+/** The candidate that was tuned. */
+export function winnerOf({ candidates, selection }: RunFacts): CandidateOutcome | undefined {
+  return candidates?.find(({ id }) => id === selection?.winner);
+}
+
+function known(facts: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(facts).filter((fact): fact is [string, string] => fact[1] !== undefined));
+}
+
+function shortNumber(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+/** As an indented tree: every fact in full, one a line. */
+export function lineageText(root: LineageNode): string {
+  const lines: string[] = [];
+  const write = ({ title, facts, from }: LineageNode, first: string, rest: string): void => {
+    lines.push(`${first}${title}`);
+    const inner = `${rest}${from.length > 0 ? '│' : ' '}   `;
+    const width = Math.max(0, ...Object.keys(facts).map((name) => name.length));
+    for (const [name, value] of Object.entries(facts)) {
+      lines.push(`${inner}${name.padEnd(width)}  ${value.replaceAll(/\s+/g, ' ')}`);
+    }
+    from.forEach((node, index) => {
+      const last = index === from.length - 1;
+      lines.push(`${rest}│`);
+      write(node, `${rest}${last ? '└' : '├'}─ `, `${rest}${last ? ' ' : '│'}  `);
+    });
+  };
+  write(root, '', '');
+  return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
+}

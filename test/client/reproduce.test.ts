@@ -1,0 +1,90 @@
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import type { ActivityServices } from '../../activities/step.ts';
+import type { Digest, TreeManifest } from '../../artifacts/reference.ts';
+import { stepRecordKey } from '../../artifacts/step-records.ts';
+import { reproductionInput, reproductionVerdict, changedFiles } from '../../client/reproduce.ts';
+import type { FoundRelease } from '../../client/releases.ts';
+import { withServices } from '../support/bundle.ts';
+import { digestOf, refOf, sampleFacts } from '../support/facts.ts';
+import type { TestStore } from '../support/store.ts';
+
+describe('reproducing a release', () => {
+  let services: TestStore & ActivityServices;
+  beforeEach(async () => {
+    services = await withServices();
+  });
+
+  const release = (changes: Partial<FoundRelease['facts']> = {}): FoundRelease =>
+    ({ facts: { ...sampleFacts, bundle: refOf('bundle'), ...changes } }) as FoundRelease;
+  const recordData = async (ref: Digest) => {
+    const key = sampleFacts.steps.find(({ id }) => id === 'data')?.key;
+    const file = { path: 'data/messages.csv', format: 'csv', split: 'all', ref };
+    await services.pointers.create(stepRecordKey(key ?? digestOf('none')), { input: { files: [file] } });
+  };
+
+  it('takes the data from the record of the step that read it, wherever it once came from', async () => {
+    const { digest, size } = await services.store.putBytes('a,b\n', { name: 'x', mediaType: 'text/csv' });
+    await recordData(digest);
+    const { dataFiles, winner } = await reproductionInput(services, release());
+    deepEqual(
+      dataFiles.map(({ path, format, split, ref }) => [path, format, split, ref.digest, ref.size]),
+      [['data/messages.csv', 'csv', 'all', digest, size]],
+    );
+    equal(winner.candidate.id, 'minilm-l6');
+  });
+
+  it('says what the record no longer holds', async () => {
+    await rejects(reproductionInput(services, release()), {
+      kind: 'NotFound',
+      message: /the step that prepared the data/,
+    });
+    await recordData(digestOf('collected'));
+    await rejects(reproductionInput(services, release()), /does not hold the data file data\/messages\.csv \(sha256:/);
+    const { training: _, ...untrained } = release().facts;
+    await rejects(reproductionInput(services, { facts: untrained } as FoundRelease), /every step of the run/);
+  });
+
+  it('names the first difference, the environment’s and the bundle’s files', async () => {
+    const { store } = services;
+    const text = async (path: string, bytes: string) => ({
+      path,
+      ref: await store.putBytes(bytes, { name: path, mediaType: 'text/plain' }),
+    });
+    const card = await text('card', 'x');
+    const bundle = await store.putManifest([card, await text('provenance.json', '1')], 'bundle');
+    const rebuilt = await store.putManifest([card, await text('provenance.json', '2')], 'bundle');
+    const { training } = sampleFacts;
+    const environment = { ...training?.environment, versions: { ...training?.environment.versions, torch: '0.0.1' } };
+    const verdict = await reproductionVerdict(
+      services,
+      { bundle, ...(training === undefined ? {} : { training }) },
+      {
+        compared: [
+          { what: 'dataset', recorded: digestOf('a'), rebuilt: digestOf('a') },
+          { what: 'bundle', recorded: bundle.digest, rebuilt: rebuilt.digest },
+        ],
+        bundle: rebuilt,
+        environment: environment as NonNullable<typeof training>['environment'],
+      },
+    );
+    equal(verdict.equal, false);
+    equal(verdict.firstDifference?.what, 'bundle');
+    deepEqual(verdict.files, ['provenance.json']);
+    deepEqual(
+      verdict.environmentDifferences.map(({ path, to }) => [path, to]),
+      [['versions.torch', '0.0.1']],
+    );
+  });
+
+  it('counts a rebuild that never came to a bundle as not equal', async () => {
+    equal((await reproductionVerdict(services, { bundle: refOf('bundle') }, { compared: [] })).equal, false);
+  });
+
+  it('compares bundles by every path of either', () => {
+    const tree = (files: Readonly<Record<string, string>>): TreeManifest => ({
+      version: 1,
+      entries: Object.entries(files).map(([path, text]) => ({ path, digest: digestOf(text), size: 1, mode: '644' })),
+    });
+    deepEqual(changedFiles(tree({ a: '1', b: '2', c: '3' }), tree({ b: '2', c: '4', d: '5' })), ['a', 'c', 'd']);
+  });
+});

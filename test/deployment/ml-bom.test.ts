@@ -1,0 +1,140 @@
+import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
+import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
+import type { PackageModelInput } from '../../activities/contract.ts';
+import { mlBom } from '../../activities/deployment/ml-bom.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import { packageInput, withServices, type BundleOptions } from '../support/bundle.ts';
+
+interface Component {
+  readonly name: string;
+  readonly version: string;
+  readonly licenses?: readonly { readonly license: Readonly<Record<string, string>> }[];
+  readonly components: readonly { readonly name: string; readonly hashes: readonly { readonly content: string }[] }[];
+  readonly properties: readonly { readonly name: string; readonly value: string }[];
+}
+interface Bom {
+  readonly serialNumber: string;
+  readonly components: readonly Component[];
+  readonly metadata: {
+    readonly component: Component & {
+      readonly pedigree: { readonly ancestors: readonly Component[] };
+      readonly modelCard: {
+        readonly quantitativeAnalysis: { readonly performanceMetrics: readonly Readonly<Record<string, unknown>>[] };
+        readonly considerations: Readonly<Record<string, readonly string[]>>;
+      };
+    };
+  };
+}
+
+describe('the bill of materials', () => {
+  let services: ActivityServices;
+  before(async () => {
+    services = await withServices();
+  });
+
+  async function bomOf(
+    options: BundleOptions = {},
+    change = (input: PackageModelInput) => input,
+  ): Promise<{ readonly text: string; readonly bom: Bom; readonly input: PackageModelInput }> {
+    const input = change(await packageInput(services, options));
+    const [classifier, dataset, base] = await Promise.all(
+      [input.classifier, input.dataset.dataset, input.baseModel.model].map((tree) => services.store.tree(tree)),
+    );
+    if (!classifier || !dataset || !base) throw new Error('a tree is missing');
+    const text = mlBom(input, { classifier, dataset, base });
+    return { text, bom: JSON.parse(text) as Bom, input };
+  }
+
+  const licence = (declared: string | null, spdx: string | null): BundleOptions => ({
+    base: {
+      licence: {
+        verdict: 'review',
+        declared,
+        spdx,
+        reasons: [],
+        howToFix: [],
+        policyDigest: `sha256:${'0'.repeat(64)}`,
+      },
+    },
+  });
+  const cases: readonly (readonly [string, BundleOptions])[] = [
+    ['a declared and concluded licence', {}],
+    ['no licence at all', licence(null, null)],
+    ['a licence that SPDX does not list', licence('my-licence', 'LicenseRef-my-licence')],
+    ['labels and names that no format foresaw', { labels: ['a "quoted" <b>', 'ünïcode\n'] }],
+  ];
+  for (const [what, options] of cases) {
+    it(`is CycloneDX 1.6 to the strict schema, with ${what}`, async () => {
+      const { text } = await bomOf(options);
+      const validator = new Validation.JsonStrictValidator(Spec.Version.v1dot6);
+      equal(await validator.validate(text), null);
+      const broken = text.replace('"machine-learning-model"', '"learned-machine"');
+      notEqual(await validator.validate(broken), null, 'the validator does validate');
+    });
+  }
+
+  it('names the model, the base model as its ancestor, the data, and every file by its hash', async () => {
+    const { bom, input } = await bomOf();
+    const { component } = bom.metadata;
+    equal(component.name, input.model);
+    deepEqual(
+      component.components.map(({ name }) => name),
+      ['classifier.json', 'model.onnx', 'tokenizer.json'].map((file) => `${input.model}/1/${file}`),
+    );
+    const { entries } = await services.store.tree(input.classifier);
+    deepEqual(
+      component.components.map(({ hashes }) => `sha256:${hashes[0]?.content}`),
+      entries.map(({ digest }) => digest),
+    );
+    const [base] = component.pedigree.ancestors;
+    deepEqual([base?.name, base?.version], [input.base.source, input.base.revision]);
+    deepEqual(
+      base?.licenses?.map(({ license }) => [license['id'] ?? license['name'], license['acknowledgement']]),
+      [
+        ['apache-2.0', 'declared'],
+        ['Apache-2.0', 'concluded'],
+      ],
+    );
+    const [data] = bom.components;
+    deepEqual(
+      data?.components.map(({ name }) => name),
+      ['dataset/test.jsonl', 'dataset/train.jsonl', 'dataset/validation.jsonl'],
+    );
+    const property = (of: Component | undefined, name: string) =>
+      of?.properties.find((one) => one.name === `espalier:${name}`)?.value;
+    equal(property(data, 'tree'), input.dataset.dataset.digest);
+    equal(property(component, 'training:seed'), String(input.pipeline.training.seed));
+  });
+
+  it('gives every measure with its interval, and none that was not taken', async () => {
+    const { bom } = await bomOf({}, (input) => ({
+      ...input,
+      evaluation: {
+        ...input.evaluation,
+        measures: {
+          ...input.evaluation.measures,
+          macroF1: { value: null, interval: null, rows: 24 },
+        },
+      },
+    }));
+    const metrics = bom.metadata.component.modelCard.quantitativeAnalysis.performanceMetrics;
+    const of = (type: string) => metrics.filter((metric) => metric['type'] === type);
+    deepEqual(of('accuracy'), [
+      {
+        type: 'accuracy',
+        value: '0.9',
+        slice: 'test split, 24 rows',
+        confidenceInterval: { lowerBound: '0.85', upperBound: '0.9500000000000001' },
+      },
+    ]);
+    deepEqual(of('macroF1'), []);
+    match(bom.metadata.component.modelCard.considerations['technicalLimitations']?.[0] ?? '', /decisions about people/);
+  });
+
+  it('is the same for the same model, with a serial number of its content', async () => {
+    const [first, again, other] = [await bomOf(), await bomOf(), await bomOf({ labels: ['gerade', 'ungerade'] })];
+    equal(again.text, first.text);
+    match(first.bom.serialNumber, /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    notEqual(other.bom.serialNumber, first.bom.serialNumber);
+  });
+});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { Activities, StepCall, StepResult } from '../../activities/contract.ts';
+import type { TemporalClient } from '../../client/connection.ts';
+import { reproductionOutcome, startReproduction } from '../../client/reproduce.ts';
+import type { Comparison, Reproduction, ReproductionInput } from '../../workflows/reproduce-model.ts';
+import { temporalForTests } from '../support/temporal.ts';
+import { fakeActivities, ref, replayRun, runInput, withWorkers } from '../support/workflow.ts';
+
+/** What the fake activities make, as a record would have it. */
+function recorded(): ReproductionInput {
+  const { pipeline, definition } = runInput();
+  const [candidate] = pipeline.candidates;
+  const record = {
+    facts: {
+      pipeline,
+      definition,
+      data: { dataset: ref('dataset') },
+      training: { model: ref('trained') },
+      exported: { classifier: ref('classifier') },
+      evaluation: { reference: ref('reference') },
+      gates: { verdict: 'pass' },
+      bundle: ref('bundle'),
+    },
+    winner: {
+      candidate,
+      resolved: {},
+      imported: { model: ref('model') },
+      exported: { encoder: ref('encoder'), weights: ref('weights') },
+      probe: { probe: ref('probe') },
+    },
+    dataFiles: [],
+    heartbeatSeconds: 5,
+  };
+  return record as unknown as ReproductionInput;
+}
+
+describe('making a model again', function () {
+  this.timeout(60_000);
+  let temporal: TemporalClient;
+  before(async () => {
+    temporal = await (await temporalForTests()).connect();
+  });
+  after(() => temporal.close());
+
+  async function reproduced(overrides: Partial<Activities> = {}) {
+    const calls: StepCall<unknown>[] = [];
+    const { activities } = fakeActivities();
+    const evaluateModel: Activities['evaluateModel'] = async (call) => {
+      const result = await activities.evaluateModel(call);
+      return { ...result, output: { ...result.output, reference: ref('reference') } };
+    };
+    const heard: Comparison[] = [];
+    const id = `again-${randomUUID()}`;
+    const all = recording({ ...activities, evaluateModel, ...overrides }, calls);
+    const outcome = await withWorkers(temporal.address, all, async (): Promise<Reproduction> => {
+      await startReproduction(temporal.client, recorded(), id);
+      return reproductionOutcome(temporal.client, id, (comparison) => heard.push(comparison));
+    });
+    await replayRun(temporal.client, id);
+    // Runs that other tests left behind go on with these workers, too.
+    return { outcome, heard, calls: calls.filter(({ runId }) => runId === id) };
+  }
+
+  it('computes every step anew, and releases nothing', async () => {
+    const { outcome, heard, calls } = await reproduced();
+    assert.deepEqual(
+      calls.map(({ stepId }) => stepId),
+      ['data', 'encoder', 'train', 'export', 'evaluate', 'package'],
+    );
+    assert.ok(calls.every(({ reuse }) => !reuse));
+    assert.deepEqual(outcome.bundle, ref('bundle'));
+    assert.ok(outcome.compared.every((one) => one.recorded === one.rebuilt));
+    assert.deepEqual(heard, outcome.compared);
+  });
+
+  it('ends at the first thing that differs, and names it', async () => {
+    const { activities } = fakeActivities();
+    const trainModel: Activities['trainModel'] = async (call) => {
+      const result = await activities.trainModel(call);
+      return { ...result, output: { ...result.output, model: ref('other weights') } };
+    };
+    const { outcome, calls } = await reproduced({ trainModel });
+    assert.deepEqual(
+      calls.map(({ stepId }) => stepId),
+      ['data', 'encoder', 'train'],
+    );
+    assert.deepEqual(outcome.compared.at(-1), {
+      what: 'tuned model',
+      recorded: ref('trained').digest,
+      rebuilt: ref('other weights').digest,
+    });
+    assert.equal(outcome.bundle, undefined);
+  });
+});
+
+/** The same activities, with every call kept. */
+function recording(activities: Activities, calls: StepCall<unknown>[]): Activities {
+  return Object.fromEntries(
+    Object.entries(activities).map(([name, activity]) => [
+      name,
+      (call: StepCall<unknown>) => {
+        calls.push(call);
+        return (activity as (call: StepCall<unknown>) => Promise<StepResult<unknown>>)(call);
+      },
+    ]),
+  ) as unknown as Activities;
+}
