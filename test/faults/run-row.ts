@@ -1,23 +1,15 @@
 /** One row of the table: a run, its faults at their moments, and what must hold afterwards. */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Progress } from '../../activities/contract.ts';
-import { decide } from '../../client/approvals.ts';
 import { showRun } from '../../client/runs.ts';
-import { prepareRun, startRun } from '../../client/start-run.ts';
-import { DEMO_APPROVERS } from '../../cli/host.ts';
-import { checkPipeline } from '../../pipelines/check.ts';
 import { processesNaming, type FaultStack, type RowHost } from '../support/faults-stack.ts';
 import { checkDeployment, checkHistory, checkSteps, checkStore, finalDigests } from '../support/faults-check.ts';
-import { smallCsv, smallPipeline } from '../support/host.ts';
+import { approve, smallPipeline, startSmallRun } from '../support/host.ts';
 import { inflict } from './inflict.ts';
 import { Moments, type RunningStep } from './moments.ts';
 import { describeFault, type Row } from './table.ts';
 
-/** Shorter than a hang and a partition (inflict.ts), so that both make an attempt a zombie. */
-const HEARTBEAT_SECONDS = 6;
 /** From the end of a run to the end of everything it started. */
 const ORPHAN_GRACE_MS = 5_000;
 const ROW_DEADLINE_MS = 420_000;
@@ -95,7 +87,7 @@ async function runOnce(
       }
     });
     for (const hit of hits) hit.catch((error: Error) => problems.push(error.message));
-    await start(stack, host, runId);
+    await start({ folder: stack.folder, store: host.store, temporal: stack.temporal }, runId);
     const state = await follow(stack, host, runId, moments, onReview);
     if (state !== 'deployed') problems.push(`it ended as '${state}' after ${at()}`);
     const seconds = (Date.now() - startedMs) / 1000;
@@ -122,20 +114,12 @@ async function runOnce(
   }
 }
 
-async function start(stack: FaultStack, host: RowHost, runId: string): Promise<void> {
-  await writeFile(join(stack.folder, 'data.csv'), smallCsv());
-  // Long enough for every point to be seen; the data, and with it the tiny model, stay as small as they are.
+async function start(host: Parameters<typeof startSmallRun>[0], runId: string): Promise<void> {
   const small = await smallPipeline();
-  // Long enough for its middle to be seen: the server hears of progress once a second.
+  // Long enough for its middle to be seen: the server hears of progress once a second. The data, and with it the tiny
+  // model, stay as small as they are.
   const training = { ...small.training, epochs: 150 };
-  const checked = checkPipeline({ ...small, training }, { folder: stack.folder });
-  if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
-  const prepared = await prepareRun(checked.pipeline, stack.folder, host.store.store, {
-    startedBy: 'tester',
-    approvers: DEMO_APPROVERS,
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-  });
-  await startRun(stack.temporal.client, prepared, { runId });
+  await startSmallRun(host, runId, { ...small, training });
 }
 
 /** Looks at the run until it ends or must be given up, and gives each approval once. Returns its last state. */
@@ -147,7 +131,6 @@ async function follow(
   onReview?: (host: RowHost) => Promise<void>,
 ): Promise<string> {
   const { client } = stack.temporal;
-  const voters = { review: 'lena-legal', release: 'omar-product' } as const;
   const given = new Set<string>();
   const deadline = Date.now() + ROW_DEADLINE_MS;
   for (; Date.now() < deadline; await sleep(50)) {
@@ -175,13 +158,7 @@ async function follow(
       moments.reviewed();
     }
     given.add(open.approval);
-    await decide(client, runId, {
-      approval: open.approval,
-      decision: 'approve',
-      approver: voters[open.approval],
-      comment: 'test',
-      evidenceDigest: open.evidence.digest,
-    }).catch((error: unknown) => {
+    await approve(client, runId, open.approval, open.evidence).catch((error: unknown) => {
       // The vote may have been counted although its answer was lost; if not, it is given again.
       if (!/closed/.test(String(error))) given.delete(open.approval);
     });

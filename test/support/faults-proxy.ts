@@ -6,18 +6,6 @@ export const HOST = '127.0.0.1';
 /** Between two breaks, long enough for a client to have connected again. */
 export const RESET_EVERY_MS = 200;
 
-/** What both proxies can do. Every promise resolves when the fault is over. */
-export interface FaultProxy {
-  readonly port: number;
-  /** Nothing passes in either direction for this long; then everything goes on where it stood. */
-  partition(forMs: number): Promise<void>;
-  /** Every chunk (TCP) or request (S3) comes this much later. */
-  latency(delayMs: number, forMs: number): Promise<void>;
-  /** Breaks every open connection, `times` times. */
-  reset(times: number): Promise<void>;
-  close(): Promise<void>;
-}
-
 /** Holds whoever passes while it is shut. */
 export class Gate {
   #shut: Promise<void> | undefined;
@@ -33,14 +21,50 @@ export class Gate {
   }
 }
 
-export class TcpProxy implements FaultProxy {
-  readonly #server: Server;
-  readonly #gate = new Gate();
+/** What both proxies can do. Every promise resolves when the fault is over. */
+export abstract class FaultProxy {
+  protected abstract readonly server: Server;
+  protected readonly gate = new Gate();
+  protected delayMs = 0;
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** Nothing passes in either direction for this long; then everything goes on where it stood. */
+  partition(forMs: number): Promise<void> {
+    return this.gate.shutFor(forMs);
+  }
+
+  /** Every chunk (TCP) or request (S3) comes this much later. */
+  async latency(delayMs: number, forMs: number): Promise<void> {
+    this.delayMs = delayMs;
+    await sleep(forMs);
+    this.delayMs = 0;
+  }
+
+  /** Breaks every open connection, `times` times. */
+  abstract reset(times: number): Promise<void>;
+  abstract close(): Promise<void>;
+
+  protected async listen(): Promise<this> {
+    await new Promise<void>((resolve, reject) => this.server.once('error', reject).listen(0, HOST, resolve));
+    this.server.unref();
+    return this;
+  }
+
+  protected async closed(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+  }
+}
+
+export class TcpProxy extends FaultProxy {
+  protected readonly server: Server;
   readonly #sockets = new Set<Socket>();
-  #delayMs = 0;
 
   private constructor(upstreamPort: number) {
-    this.#server = createServer((client) => {
+    super();
+    this.server = createServer((client) => {
       const upstream = connect(upstreamPort, HOST);
       for (const socket of [client, upstream]) {
         socket.setNoDelay(true);
@@ -52,24 +76,8 @@ export class TcpProxy implements FaultProxy {
     });
   }
 
-  static async start(upstreamPort: number): Promise<TcpProxy> {
-    const proxy = new TcpProxy(upstreamPort);
-    await listen(proxy.#server);
-    return proxy;
-  }
-
-  get port(): number {
-    return portOf(this.#server);
-  }
-
-  partition(forMs: number): Promise<void> {
-    return this.#gate.shutFor(forMs);
-  }
-
-  async latency(delayMs: number, forMs: number): Promise<void> {
-    this.#delayMs = delayMs;
-    await sleep(forMs);
-    this.#delayMs = 0;
+  static start(upstreamPort: number): Promise<TcpProxy> {
+    return new TcpProxy(upstreamPort).listen();
   }
 
   async reset(times: number): Promise<void> {
@@ -81,7 +89,7 @@ export class TcpProxy implements FaultProxy {
 
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
-    await closed(this.#server);
+    await this.closed();
   }
 
   /** One direction: in order, each chunk when it is due and the gate is open. */
@@ -91,28 +99,15 @@ export class TcpProxy implements FaultProxy {
       await before;
       const waitMs = dueMs - Date.now();
       if (waitMs > 0) await sleep(waitMs);
-      await this.#gate.pass();
+      await this.gate.pass();
       act();
     };
     const inTurn = (act: () => void): void => {
-      last = turn(last, Date.now() + this.#delayMs, act);
+      last = turn(last, Date.now() + this.delayMs, act);
     };
     from.on('data', (chunk: Buffer) => inTurn(() => void to.write(chunk)));
     from.once('end', () => inTurn(() => to.end()));
     from.once('error', () => to.resetAndDestroy());
     from.once('close', () => inTurn(() => to.destroy()));
   }
-}
-
-export async function listen(server: Server): Promise<void> {
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, HOST, resolve));
-  server.unref();
-}
-
-export function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
-}
-
-export async function closed(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => server.close(() => resolve()));
 }

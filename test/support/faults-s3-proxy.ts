@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { closed, Gate, HOST, listen, portOf, type FaultProxy } from './faults-proxy.ts';
+import { FaultProxy, HOST } from './faults-proxy.ts';
 
 /** A request as it passes, before it is forwarded. `key` is empty for a request on the bucket. */
 export interface SeenRequest {
@@ -22,51 +22,34 @@ const SLOW_DOWN =
   '<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>injected</Message></Error>';
 
 /** Forwards Host as it came: it is part of what the client has signed, and the store checks it. */
-export class S3Proxy implements FaultProxy {
-  readonly #server: ReturnType<typeof createServer>;
+export class S3Proxy extends FaultProxy {
+  protected readonly server: ReturnType<typeof createServer>;
   readonly #upstreamPort: number;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 256 });
-  readonly #gate = new Gate();
   readonly #listeners = new Set<(seen: SeenRequest) => void>();
   /** The faults of the next requests, the first for the next. */
   readonly #next: RequestFault[] = [];
   #burst: RequestFault | undefined;
-  #delayMs = 0;
   /** How many requests a fault has touched: a fault that met no request was none. */
   faulted = 0;
 
   private constructor(upstreamPort: number) {
+    super();
     this.#upstreamPort = upstreamPort;
-    this.#server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (incoming, answer) => {
+    this.server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (incoming, answer) => {
       const { socket } = incoming;
       this.#serve(incoming, answer, socket).catch(() => socket.resetAndDestroy());
     });
   }
 
-  static async start(upstreamPort: number): Promise<S3Proxy> {
-    const proxy = new S3Proxy(upstreamPort);
-    await listen(proxy.#server);
-    return proxy;
-  }
-
-  get port(): number {
-    return portOf(this.#server);
+  static start(upstreamPort: number): Promise<S3Proxy> {
+    return new S3Proxy(upstreamPort).listen();
   }
 
   /** Called synchronously for every request, before it is forwarded; returns how to stop. */
   onRequest(listener: (seen: SeenRequest) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
-  }
-
-  partition(forMs: number): Promise<void> {
-    return this.#gate.shutFor(forMs);
-  }
-
-  async latency(delayMs: number, forMs: number): Promise<void> {
-    this.#delayMs = delayMs;
-    await sleep(forMs);
-    this.#delayMs = 0;
   }
 
   /** Of the next requests, in turns: one never arrives, of the next only the answer is lost. */
@@ -97,13 +80,13 @@ export class S3Proxy implements FaultProxy {
   heal(): void {
     this.#next.length = 0;
     this.#burst = undefined;
-    this.#delayMs = 0;
+    this.delayMs = 0;
   }
 
   async close(): Promise<void> {
-    this.#server.closeAllConnections();
+    this.server.closeAllConnections();
     this.#agent.destroy();
-    await closed(this.#server);
+    await this.closed();
   }
 
   async #during(fault: RequestFault, forMs: number): Promise<void> {
@@ -120,10 +103,10 @@ export class S3Proxy implements FaultProxy {
     const [, bucket = '', ...rest] = new URL(incoming.url ?? '/', `http://${HOST}`).pathname.split('/');
     const seen = { method: incoming.method ?? '', bucket, key: rest.join('/') };
     for (const listener of this.#listeners) listener(seen);
-    await this.#gate.pass();
-    if (this.#delayMs > 0) {
+    await this.gate.pass();
+    if (this.delayMs > 0) {
       this.faulted++;
-      await sleep(this.#delayMs);
+      await sleep(this.delayMs);
     }
     const fault = this.#faultOf(incoming);
     if (fault !== undefined) this.faulted++;
@@ -170,7 +153,7 @@ export class S3Proxy implements FaultProxy {
     // A store may answer before it has read the whole body.
     sending.catch(() => undefined);
     const found = await answered;
-    await this.#gate.pass();
+    await this.gate.pass();
     if (fault === 'lostAnswer') {
       found.resume();
       return false;

@@ -3,15 +3,16 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OpenStore } from '../../artifacts/open.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { decide } from '../../client/approvals.ts';
 import type { TemporalClient } from '../../client/connection.ts';
-import { showRun } from '../../client/runs.ts';
+import { ENDED, showRun } from '../../client/runs.ts';
 import { prepareRun, startRun } from '../../client/start-run.ts';
 import { contextOf } from '../../cli/context.ts';
 import { DEMO_APPROVERS, startHost, type Host } from '../../cli/host.ts';
-import { ENDED, type WatchedRun } from '../../cli/watch.ts';
+import type { WatchedRun } from '../../cli/watch.ts';
 import { checkPipeline } from '../../pipelines/check.ts';
-import type { PipelineDefinition } from '../../pipelines/definition.ts';
+import type { ApprovalName, PipelineDefinition } from '../../pipelines/definition.ts';
 import { tinyModel } from './tiny-model.ts';
 
 export interface TestHost extends Host {
@@ -95,8 +96,11 @@ export async function smallPipeline(changes: Partial<PipelineDefinition> = {}): 
   };
 }
 
+/** Shorter than a hang and a partition of a fault (test/faults/inflict.ts), so that both make an attempt a zombie. */
+const SMALL_HEARTBEAT_SECONDS = 6;
+
 export async function startSmallRun(
-  host: TestHost,
+  host: Pick<TestHost, 'folder' | 'store' | 'temporal'>,
   runId: string,
   definition: PipelineDefinition,
   options: { readonly reuse?: boolean; readonly csv?: string } = {},
@@ -108,9 +112,27 @@ export async function startSmallRun(
     startedBy: 'tester',
     approvers: DEMO_APPROVERS,
     reuse: options.reuse ?? true,
-    heartbeatSeconds: 6,
+    heartbeatSeconds: SMALL_HEARTBEAT_SECONDS,
   });
   await startRun(host.temporal.client, prepared, { runId });
+}
+
+const VOTERS = { review: 'lena-legal', release: 'omar-product' } as const;
+
+/** Approves as a person who may. */
+export async function approve(
+  client: TemporalClient['client'],
+  runId: string,
+  approval: ApprovalName,
+  evidence: ArtifactRef,
+): Promise<void> {
+  await decide(client, runId, {
+    approval,
+    decision: 'approve',
+    approver: VOTERS[approval],
+    comment: 'test',
+    evidenceDigest: evidence.digest,
+  });
 }
 
 /** Follows a run to its end, gives both approvals on the way, and calls `onView` at every look. */
@@ -119,7 +141,6 @@ export async function finishRun(
   runId: string,
   onView?: (run: WatchedRun) => Promise<void>,
 ): Promise<WatchedRun> {
-  const voters = { review: 'lena-legal', release: 'omar-product' } as const;
   for (;;) {
     // A worker that was just killed answers no query: look again.
     const run = await showRun(host.temporal.client, runId).catch(() => undefined);
@@ -127,13 +148,7 @@ export async function finishRun(
       await onView?.(run);
       const open = run.approvals.find(({ state }) => state === 'open');
       if (open?.evidence !== undefined) {
-        await decide(host.temporal.client, runId, {
-          approval: open.approval,
-          decision: 'approve',
-          approver: voters[open.approval],
-          comment: 'test',
-          evidenceDigest: open.evidence.digest,
-        }).catch((error: unknown) => {
+        await approve(host.temporal.client, runId, open.approval, open.evidence).catch((error: unknown) => {
           if (!/closed|timed out|deadline|cancelled/i.test(String(error))) throw error;
         });
       }
