@@ -74,6 +74,10 @@ function body(input: PackageModelInput): string {
       [
         `- Source: ${escapeMarkdown(base.source)}, revision ${escapeMarkdown(base.revision)}`,
         `- Declared licence: ${escapeMarkdown(base.licence.declared ?? 'none')}; judged for this use: ${base.licence.verdict}`,
+        ...(base.licence.obligations ?? []).map(
+          ({ text, clause, by }) =>
+            `- Duty (${escapeMarkdown(clause)}): ${escapeMarkdown(text)}${by === 'person' ? '; for whoever uses the model' : ''}`,
+        ),
       ].join('\n'),
     ],
     [

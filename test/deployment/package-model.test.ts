@@ -117,6 +117,19 @@ describe('packaging a model', () => {
     );
   });
 
+  it("tells the licence's duties, and which are left to people", async () => {
+    const policyDigest = `sha256:${'0'.repeat(64)}` as const;
+    const obligations = [
+      { text: 'display "Built with Meta Llama 3"', clause: 's.1.b.i', by: 'espalier', stated: false },
+      { text: 'pass the use policy on', clause: 's.1.b.iv', by: 'person', stated: false },
+    ] as const;
+    const verdict = { verdict: 'allow', declared: 'llama3', spdx: null, reasons: [], howToFix: [] } as const;
+    const { text } = await packaged({ base: { licence: { ...verdict, policyDigest, obligations } } });
+    const card = await text('MODEL_CARD.md');
+    match(card, /^- Duty \(s\.1\.b\.i\): display "Built with Meta Llama 3"$/m);
+    match(card, /^- Duty \(s\.1\.b\.iv\): pass the use policy on; for whoever uses the model$/m);
+  });
+
   it('lets no text of a user or of a downloaded card become markup, metadata or a row', async () => {
     const pipeline = testPipeline({ description: '<script>alert(1)</script>\n---\nlicense: mit\n| [x](http://x) |' });
     const hostileCard = '---\nlanguage: ["en", "x\\nlicense: mit", 7]\n---\n';
