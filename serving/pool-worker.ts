@@ -5,7 +5,7 @@ import { TextModel } from '../inference/text-model.ts';
 export interface WorkerOptions {
   readonly directory: string;
 }
-export type ToWorker = { readonly texts: readonly string[] } | 'release';
+export type ToWorker = { readonly texts: readonly string[] } | 'release' | 'crash';
 export type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'done'; readonly embeddings: Float32Array; readonly probabilities: Float32Array }
@@ -16,6 +16,7 @@ if (port === null) throw new Error('pool-worker.ts runs in a worker thread only'
 const model = await TextModel.load((workerData as WorkerOptions).directory, { threads: 1 });
 
 port.on('message', (message: ToWorker) => {
+  if (message === 'crash') process.exit(1);
   void (message === 'release' ? release() : run(message.texts));
 });
 send({ type: 'ready' });

@@ -86,9 +86,9 @@ export class ModelPool {
     return [...this.#slots].map(({ worker }) => worker.threadId);
   }
 
-  /** Ends one worker as a crash would: for tests of what follows. */
-  async killWorker(): Promise<void> {
-    for (const { worker } of this.#slots) return void (await worker.terminate());
+  /** Lets one worker crash: for tests of what follows. */
+  async crashWorker(): Promise<void> {
+    for (const slot of this.#slots) return end(slot, 'crash');
   }
 
   /** Results in the order of `texts`. Throws Conflict when too much waits already, Internal when the worker failed. */
@@ -120,14 +120,7 @@ export class ModelPool {
     this.#draining = true;
     this.#failStranded();
     await Promise.allSettled(this.#answers);
-    await Promise.all(
-      [...this.#slots].map(async ({ worker, state }) => {
-        if (state === 'starting') return void (await worker.terminate());
-        const ended = new Promise((resolve) => worker.once('exit', resolve));
-        worker.postMessage('release' satisfies ToWorker);
-        await ended;
-      }),
-    );
+    await Promise.all([...this.#slots].map((slot) => end(slot, 'release')));
   }
 
   #spawn(): Promise<void> {
@@ -236,6 +229,16 @@ export class ModelPool {
     }
     return batch;
   }
+}
+
+/**
+ * A worker ends by itself, when it has loaded what it is loading: `terminate` in the middle of the runtime's native code
+ * aborts the whole process.
+ */
+async function end({ worker }: Slot, message: 'release' | 'crash'): Promise<void> {
+  const ended = new Promise((resolve) => worker.once('exit', resolve));
+  worker.postMessage(message satisfies ToWorker);
+  await ended;
 }
 
 /** The worker's file, compiled or from sources like this one. */

@@ -346,7 +346,7 @@ describe('following the registry', () => {
     const many = Array.from({ length: 1000 }, (_, row) => `text ${row} ${'long '.repeat(10)}`);
     const running = server.infer(MODEL, many);
     await until('it computes', () => pool.queued > 0);
-    await pool.killWorker();
+    await pool.crashWorker();
     const { status, json } = await running;
     equal(status, 500);
     match(json.error, /request [\w-]+/);

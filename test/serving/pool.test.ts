@@ -50,7 +50,7 @@ describe('the worker pool', () => {
     });
     const [before] = pool.threadIds;
     const running = pool.run(texts);
-    await pool.killWorker();
+    await pool.crashWorker();
     await rejects(running, { name: 'Internal', message: /worker ended/ });
     equal((await pool.run(['still there'])).probabilities.length, 2);
     equal(restarts.length, 1);
@@ -86,7 +86,7 @@ describe('the worker pool', () => {
     const running = pool.run(texts);
     const waiting = pool.run(['waits']);
     const drained = pool.drain();
-    await pool.killWorker();
+    await pool.crashWorker();
     await rejects(running, { name: 'Internal', message: /worker ended with code/ });
     await rejects(waiting, { name: 'Internal', message: /being unloaded and its last worker was lost \(.*code/ });
     await drained;
@@ -99,7 +99,7 @@ describe('the worker pool', () => {
     const lost: string[] = [];
     const pool = await ModelPool.start(broken, { ...options, workers: 1, onRestart: (reason) => lost.push(reason) });
     await rm(broken, { recursive: true });
-    await pool.killWorker();
+    await pool.crashWorker();
     while (lost.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     // Between two tries to start one.
     const waiting = pool.run(['waits']);
