@@ -111,6 +111,12 @@ export function channelKey(model: string, channel: string): string {
   return `registry/${model}/channels/${channel}`;
 }
 
+/** What `channelKey` was made of; undefined for any other key. */
+export function parseChannelKey(key: string): { readonly model: string; readonly channel: string } | undefined {
+  const [, model, channel] = /^registry\/([^/]+)\/channels\/([^/]+)$/.exec(key) ?? [];
+  return model === undefined || channel === undefined ? undefined : { model, channel };
+}
+
 export function predictionPrefix(model: string, bundle: Digest): string {
   return `predictions/${model}/${hexOf(bundle)}/`;
 }

@@ -101,6 +101,12 @@ export const parsePointer = (value: unknown): Parsed<ChannelPointer> =>
   parse(PointerSchema, value, 'the channel pointer');
 /** The channel's tombstone, or undefined where the value is something else. */
 export const withdrawnChannel = (value: unknown): WithdrawnChannel | undefined => WithdrawnSchema.safeParse(value).data;
+/** Why a channel serves nothing, to be put behind a sentence that says so; undefined where a release stands in it. */
+export function whyEmpty(value: unknown): string | undefined {
+  if (value === undefined) return '';
+  const withdrawn = withdrawnChannel(value)?.withdrawn;
+  return withdrawn === undefined ? undefined : `: it was withdrawn (${withdrawn})`;
+}
 export const parseRelease = (value: unknown): Parsed<ReleaseRecord> =>
   parse(ReleaseSchema, value, 'the release record');
 export const parseEvidence = (value: unknown): Parsed<ReleaseEvidence> =>

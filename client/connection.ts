@@ -2,6 +2,7 @@
 import { connect as connectSocket } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { definedOnly } from '../artifacts/defined-only.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -23,10 +24,7 @@ const PATIENCE_MS = 1800;
 /** @throws EspalierError BadConfig when temporal.toml or TEMPORAL_PROFILE is wrong */
 export function temporalSettings(env: Environment): TemporalSettings {
   try {
-    const overrideEnvVars = Object.fromEntries(
-      Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    );
-    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars });
+    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: definedOnly(env) });
     const address = connectionOptions.address ?? 'localhost:7233';
     return { address, namespace: namespace ?? 'default', connectionOptions: { ...connectionOptions, address } };
   } catch (error) {

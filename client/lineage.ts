@@ -1,11 +1,13 @@
 /** Where a released model comes from, as one tree: the release, who approved it, what was measured, trained, and from what. */
-import type { CandidateOutcome, RunFacts, StepFact } from '../activities/contract.ts';
+import type { RunFacts, StepFact } from '../activities/contract.ts';
 import type { StepRecord } from '../activities/step.ts';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
+import { definedOnly } from '../artifacts/defined-only.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import type { TreeManifest } from '../artifacts/reference.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
+import { winnerOf } from '../pipelines/winner.ts';
 import type { FoundRelease } from './releases.ts';
 
 export interface LineageNode {
@@ -54,7 +56,7 @@ export function lineageOf(release: FoundRelease, details: LineageDetails): Linea
   return {
     kind: 'release',
     title: `${record.model}/${record.channel}`,
-    facts: known({
+    facts: definedOnly({
       bundle: record.bundle,
       signed: record.signed?.digest ?? 'not signed',
       release: ref.digest,
@@ -66,7 +68,7 @@ export function lineageOf(release: FoundRelease, details: LineageDetails): Linea
       ...record.approvals.map((vote) => ({
         kind: 'approval' as const,
         title: `${vote.approval}: ${vote.decision}`,
-        facts: known({
+        facts: definedOnly({
           by: `${vote.approver} (${vote.roles.join(', ')})`,
           at: vote.at,
           evidence: vote.evidenceDigest,
@@ -85,7 +87,7 @@ function gatesNode(facts: RunFacts, details: LineageDetails): LineageNode {
   return {
     kind: 'gates',
     title: `gates: ${gates?.verdict ?? 'not judged'}`,
-    facts: known({
+    facts: definedOnly({
       ...Object.fromEntries(
         results.map((gate) => [
           gate.name,
@@ -106,7 +108,7 @@ function trainingNode(facts: RunFacts, details: LineageDetails): LineageNode {
   return {
     kind: 'training',
     title: `training: ${pipeline.training.method}`,
-    facts: known({
+    facts: definedOnly({
       'tuned model': training?.model.digest,
       'served model': exported?.classifier.digest,
       ...stepFacts(facts, details, 'train'),
@@ -129,7 +131,7 @@ function baseNode(facts: RunFacts, { base }: LineageDetails): LineageNode {
   return {
     kind: 'base-model',
     title: `base model: ${winner?.id ?? 'unknown'}`,
-    facts: known({
+    facts: definedOnly({
       source: winner?.resolved?.source,
       revision: winner?.resolved?.revision,
       licence: licence && `${licence.declared ?? 'none declared'}; judged: ${licence.verdict}`,
@@ -144,7 +146,7 @@ function datasetNode({ data, pipeline }: RunFacts, { dataset }: LineageDetails):
   return {
     kind: 'dataset',
     title: 'dataset',
-    facts: known({
+    facts: definedOnly({
       source: pipeline.data.source,
       licence: pipeline.data.licence,
       rows:
@@ -164,7 +166,7 @@ function definitionNode({ definition, pipeline, run, changes = [] }: RunFacts): 
   return {
     kind: 'definition',
     title: `pipeline: ${pipeline.name}`,
-    facts: known({
+    facts: definedOnly({
       definition: definition.digest,
       'started by': `${run.startedBy} (${run.trigger})`,
       'started at': run.startedAt,
@@ -182,15 +184,6 @@ function stepFacts(facts: RunFacts, { steps }: LineageDetails, id: string): Reco
     'computed by': step?.computedBy,
     finished: step?.finishedAt,
   };
-}
-
-/** The candidate that was tuned. */
-export function winnerOf({ candidates, selection }: RunFacts): CandidateOutcome | undefined {
-  return candidates?.find(({ id }) => id === selection?.winner);
-}
-
-function known(facts: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(facts).filter((fact): fact is [string, string] => fact[1] !== undefined));
 }
 
 function shortNumber(value: number): string {

@@ -1,8 +1,8 @@
 /** The registry: what is served under which name, why it may be, and how far its inputs have drifted. */
-import { channelKey, type ChannelPointer, type ReleaseRecord } from '../artifacts/bundle.ts';
+import { channelKey, parseChannelKey, type ChannelPointer, type ReleaseRecord } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { evidenceFacts } from '../artifacts/release-chain.ts';
-import { withdrawnChannel } from '../artifacts/release.ts';
+import { whyEmpty, withdrawnChannel } from '../artifacts/release.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { DriftReport, RunFacts } from '../activities/contract.ts';
@@ -18,7 +18,7 @@ export interface ModelDetail extends ModelSummary {
 }
 
 export async function listModels(pointers: Pointers): Promise<ModelSummary[]> {
-  const keys = (await pointers.list('registry/')).filter((key) => /^registry\/[^/]+\/channels\/[^/]+$/.test(key));
+  const keys = (await pointers.list('registry/')).filter((key) => parseChannelKey(key) !== undefined);
   const channels = await Promise.all(keys.map((key) => pointers.read<ChannelPointer>(key)));
   return Promise.all(
     channels
@@ -38,9 +38,8 @@ export async function showModel(
   channel = 'production',
 ): Promise<ModelDetail> {
   const found = await pointers.read<ChannelPointer>(channelKey(model, channel));
-  const withdrawn = withdrawnChannel(found?.value)?.withdrawn;
-  if (found === undefined || withdrawn !== undefined) {
-    const why = withdrawn === undefined ? '' : `: it was withdrawn (${withdrawn})`;
+  const why = whyEmpty(found?.value);
+  if (found === undefined || why !== undefined) {
     throw new EspalierError('NotFound', `no model '${model}' in channel '${channel}'${why}`, {
       fix: '`espalier models list` shows what is deployed',
     });

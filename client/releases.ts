@@ -1,6 +1,6 @@
 /** Every release there ever was, by the chain that each channel's pointer hangs on; and the one behind a digest. */
 import type { RunFacts } from '../activities/contract.ts';
-import { channelKey, type ReleaseRecord } from '../artifacts/bundle.ts';
+import { parseChannelKey, type ReleaseRecord } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { hexOf, type ArtifactRef } from '../artifacts/reference.ts';
@@ -21,8 +21,7 @@ export async function* everyRelease(
   pointers: Pointers,
 ): AsyncGenerator<Pick<FoundRelease, 'ref' | 'record'>> {
   for (const key of await pointers.list('registry/')) {
-    const [, model = '', , channel = ''] = key.split('/');
-    if (key !== channelKey(model, channel)) continue;
+    if (parseChannelKey(key) === undefined) continue;
     const value = (await pointers.read<unknown>(key))?.value;
     const pointer = parsePointer(value).value;
     let at = withdrawnChannel(value)?.undid ?? pointer?.undid ?? pointer?.release;

@@ -5,7 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { channelKey } from '../artifacts/bundle.ts';
+import { channelKey, parseChannelKey } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { withdrawnChannel } from '../artifacts/release.ts';
@@ -145,8 +145,8 @@ export class Follower {
     if (models !== 'all') return models;
     const keys = await pointers.list('registry/');
     const listed = keys.flatMap((key) => {
-      const [, model, ...rest] = key.split('/');
-      return model !== undefined && key === channelKey(model, channel) && rest.length === 2 ? [model] : [];
+      const found = parseChannelKey(key);
+      return found?.channel === channel ? [found.model] : [];
     });
     // A model that is no longer listed is asked for by its key: only that answer can unload it.
     return [...new Set([...listed, ...this.#states.keys()])];

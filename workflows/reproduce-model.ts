@@ -1,9 +1,9 @@
 import { defineQuery, setHandler, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
 import type { Activities, DataFile, RunFacts, StepCall } from '../activities/contract.ts';
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
-import { packageInput } from './package-input.ts';
 import { stepProxies } from './proxies.ts';
 import type { Winner } from './stages/select.ts';
+import { encoderInput, evaluateInput, packageInput, trainInput } from './step-inputs.ts';
 
 // A bug fails the rebuild with its message instead of hanging it in retried workflow tasks.
 setWorkflowOptions({ failureExceptionTypes: [Error] }, reproduceModel);
@@ -66,17 +66,12 @@ export async function reproduceModel(input: ReproductionInput): Promise<Reproduc
     const { output: dataset } = await activities('light', 'data').prepareData(data);
     same('dataset', facts.data.dataset, dataset.dataset);
 
-    const { pooling, layers = null } = winner.candidate;
-    const { maxLength } = pipeline.selection;
-    const encode = call('encoder', { model: winner.imported.model, layers, pooling, maxLength });
+    const encode = call('encoder', encoderInput(winner.candidate, winner.imported.model, pipeline));
     const { output: encoder } = await activities('cpu', 'encoder').exportEncoder(encode);
     same('encoder', winner.exported.encoder, encoder.encoder);
     same('base weights', winner.exported.weights, encoder.weights);
 
-    const { launcher: _, ...training } = pipeline.training;
-    const { weights } = encoder;
-    const { labels } = dataset;
-    const train = call('train', { weights, dataset: dataset.dataset, labels, pooling, maxLength, training });
+    const train = call('train', trainInput(winner, encoder.weights, dataset, pipeline));
     const { output: trained } = await activities('gpu', 'train').trainModel(train);
     result.environment = trained.environment;
     same('tuned model', facts.training.model, trained.model);
@@ -86,13 +81,7 @@ export async function reproduceModel(input: ReproductionInput): Promise<Reproduc
     );
     same('served model', facts.exported.classifier, exported.classifier);
 
-    const evaluate = call('evaluate', {
-      classifier: exported.classifier,
-      dataset: dataset.dataset,
-      baseline: { encoder: encoder.encoder, probe: winner.probe.probe },
-      exportParityMaxAbs: exported.parityMaxAbs,
-      seed: pipeline.training.seed,
-    });
+    const evaluate = call('evaluate', evaluateInput(encoder.encoder, winner.probe, exported, dataset, pipeline));
     const { output: evaluation } = await activities('cpu', 'evaluate').evaluateModel(evaluate);
     same('answers to the test rows', facts.evaluation.reference, evaluation.reference);
 

@@ -1,7 +1,7 @@
 import { log, ParentClosePolicy, setWorkflowOptions, startChild, workflowInfo } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { CheckDriftInput, DriftReport } from '../activities/contract.ts';
-import { hexOf } from '../artifacts/reference.ts';
+import { shortDigest } from '../artifacts/reference.ts';
 import { PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE, type RunInput } from './messages.ts';
 import { stepProxies } from './proxies.ts';
 import { runPipeline } from './run-pipeline.ts';
@@ -25,7 +25,7 @@ export async function watchModel(input: CheckDriftInput): Promise<DriftReport> {
 /** The new run outlives the check; one a drifted bundle: the id says so, and a second start finds the first. */
 async function startRetraining(report: DriftReport, runInput: RunInput): Promise<void> {
   if (report.startRun === null) return;
-  const workflowId = `${runInput.pipeline.name}-drift-${hexOf(report.bundle).slice(0, 12)}`;
+  const workflowId = `${runInput.pipeline.name}-drift-${shortDigest(report.bundle)}`;
   try {
     await startChild(runPipeline, {
       workflowId,

@@ -3,12 +3,13 @@
  * documents, 1997) with banding (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, 3.4). A text is the set of its
  * character 5-grams, two texts are as similar as their sets (Jaccard). 125 permutations make 25 bands of 5: two texts
  * that agree on a band are candidates, and what is a candidate is compared exactly. So nothing below the threshold is
- * reported, and of pairs at similarity s a share of (1 − s⁵)²⁵ is overlooked: 5 in 100 000 at 0.8; more only where more than 8 texts agree on a band with one another.
+ * reported, and of pairs at similarity s a share of (1 − s⁵)²⁵ is overlooked: 5 in 100 000 at 0.8; more only where more
+ * than 8 texts agree on a band with one another.
  *
  * All hashes are 32 bits wide, by `Math.imul` and shifts alone: exact in JavaScript's numbers. Two of a text's n 5-grams
  * share a hash with a chance below n / 2³². Pure.
  */
-import { setImmediate as letOthersRun } from 'node:timers/promises';
+import { pause } from './pauses.ts';
 
 const SHINGLE = 5;
 const BANDS = 25;
@@ -195,8 +196,3 @@ function mix(value: number): number {
 }
 
 const SEEDS = Uint32Array.from({ length: PERMUTATIONS }, (_, index) => mix(Math.imul(index + 1, 0x9e37_79b9)));
-
-async function pause(signal?: AbortSignal): Promise<void> {
-  await letOthersRun();
-  signal?.throwIfAborted();
-}

@@ -1,5 +1,4 @@
 /** Drops rows and redacts values as the policy says, before anything of them is stored. */
-import { setImmediate as letOthersRun } from 'node:timers/promises';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { PersonalDataRemoved } from '../contract.ts';
 import { kindsTo, type PrivacyPolicy } from '../privacy/policy.ts';
@@ -8,14 +7,13 @@ import { findPersonalData } from '../privacy/scan.ts';
 import type { StepContext } from '../step.ts';
 import type { BadRow, CheckedRow } from './checks.ts';
 import { textIdentity } from './normalise.ts';
+import { breather } from './pauses.ts';
 
 export interface WithoutPersonalData {
   readonly rows: readonly CheckedRow[];
   readonly left: readonly BadRow[];
   readonly removed?: PersonalDataRemoved;
 }
-
-const PAUSE_CHARACTERS = 200_000;
 
 /** `removed` is missing where the policy neither drops nor redacts: the rows are then as they were. */
 export async function removePersonalData(
@@ -26,7 +24,7 @@ export async function removePersonalData(
   const dropping = new Set(kindsTo('drop', policy));
   const redacting = kindsTo('redact', policy);
   if (dropping.size + redacting.length === 0) return { rows, left: [] };
-  const breathe = breather(context);
+  const breathe = breather(context, 'removing personal data');
   const kept: CheckedRow[] = [];
   const left: BadRow[] = [];
   for (const row of rows) {
@@ -51,21 +49,6 @@ export async function removePersonalData(
     }),
     left,
     removed: { rowsDropped: left.length, rowsRedacted: changed, values },
-  };
-}
-
-/** Lets others run now and then, by the characters that were read. */
-function breather(context: StepContext): (text: string) => Promise<void> {
-  let characters = 0;
-  let rows = 0;
-  return async (text) => {
-    characters += text.length;
-    rows += 1;
-    if (characters < PAUSE_CHARACTERS) return;
-    characters = 0;
-    context.progress({ phase: 'removing personal data', done: rows });
-    await letOthersRun();
-    context.signal.throwIfAborted();
   };
 }
 

@@ -1,5 +1,4 @@
 /** From data files to a checked, split dataset in the store. */
-import { setImmediate as letOthersRun } from 'node:timers/promises';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { DataDescription, DataFile, DataFinding, DatasetSummary, PrepareDataInput, Split } from '../contract.ts';
@@ -26,6 +25,7 @@ import { readCroissant } from './croissant.ts';
 import { compareText, countLabels, groupBy } from './group.ts';
 import { giveaways, namedLabels } from './leaks.ts';
 import { textIdentity } from './normalise.ts';
+import { pause } from './pauses.ts';
 import { refusePersonalLabels, removePersonalData } from './personal-data.ts';
 import { readRows } from './readers.ts';
 import { splitRows, type Shares } from './split.ts';
@@ -64,7 +64,7 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
     );
     const bad = [...badRows, ...unseen, ...conflicts].toSorted(byPlace);
     if (bad.length > 0 && data.onBadRow === 'fail') throw badData(bad);
-    await pause(context);
+    await pause(context.signal);
 
     const labels = data.labels ?? [...countLabels(kept).keys()].toSorted(compareText);
     refusePersonalLabels(labels);
@@ -76,9 +76,9 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
       ...[imbalance(kept) ?? []].flat(),
       ...namedLabels(kept),
     ];
-    await pause(context);
+    await pause(context.signal);
     findings.push(...giveaways(kept));
-    await pause(context);
+    await pause(context.signal);
 
     const { sides, twins } = await keepApart(kept, input, context);
     const contamination = await measureContamination(sides, input, twins.length, context);
@@ -91,7 +91,7 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
     findings.push(...twins.map((row) => ({ severity: 'warning' as const, ...row })));
     // General findings first: of thousands of duplicates only the first few are shown.
     findings.sort((left, right) => Number(left.line !== undefined) - Number(right.line !== undefined));
-    await pause(context);
+    await pause(context.signal);
 
     const dropped = Object.fromEntries(
       [...groupBy([...leftOut, ...twins], ({ reason }) => reason)].map(([reason, group]) => [reason, group.length]),
@@ -247,10 +247,4 @@ function refuse(problems: readonly string[], dropped: number): void {
 
 function byPlace(left: BadRow, right: BadRow): number {
   return compareText(left.file, right.file) || left.line - right.line;
-}
-
-/** Between two passes over all rows: heartbeats go out, and a cancellation is seen. */
-async function pause(context: StepContext): Promise<void> {
-  await letOthersRun();
-  context.signal.throwIfAborted();
 }

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import { definedOnly } from '../../artifacts/defined-only.ts';
 import { hexOf } from '../../artifacts/reference.ts';
 import type { DatasetSummary, PrepareDataInput } from '../contract.ts';
 import type { StepContext } from '../step.ts';
@@ -41,17 +42,10 @@ export async function writeDataset(
     columns: { text: data.text, label: data.label },
     split: data.split,
     ...facts,
-    ...stated({ legalBasis: data.legalBasis, consent: data.consent, retention: data.retention }),
+    ...definedOnly({ legalBasis: data.legalBasis, consent: data.consent, retention: data.retention }),
   };
   await writeFile(join(folder, 'dataset.json'), canonicalJson(provenance));
   return context.store.putTree(folder, 'dataset', { signal });
-}
-
-/** Without what was not said. */
-function stated(facts: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    Object.entries(facts).flatMap(([name, fact]) => (fact === undefined ? [] : [[name, fact]])),
-  );
 }
 
 /** Lines in blocks: one write a row would be slow, one string for all of them large. */

@@ -8,11 +8,12 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { chainProblems, evidenceFacts } from '../../artifacts/release-chain.ts';
 import { signRelease } from '../../artifacts/signed-release.ts';
+import { winnerOf } from '../../pipelines/winner.ts';
 import type { DeployModelInput, Deployment, Progress, RunFacts, StepCall } from '../contract.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
 import { checkServing } from './check-serving.ts';
 import { movePointer, takeBack, type Move } from './move-pointer.ts';
-import { slsaProvenance, winnerOf } from './slsa-provenance.ts';
+import { slsaProvenance } from './slsa-provenance.ts';
 
 export interface DeployContext {
   readonly signal: AbortSignal;
@@ -38,8 +39,9 @@ export function deployModelActivity(
 }
 
 /**
- * Signs the bundle and moves the channel to it. Throws ApprovalRefused unless people with the right roles approved the review and exactly this bundle's evidence,
- * Conflict where a later release stands, and BadModel where the server answers otherwise than the evaluation did.
+ * Signs the bundle and moves the channel to it. Throws ApprovalRefused unless people with the right roles approved the
+ * review and exactly this bundle's evidence, Conflict where a later release stands, and BadModel where the server answers
+ * otherwise than the evaluation did.
  */
 export async function deployModel(
   { runId, input }: StepCall<DeployModelInput>,

@@ -3,8 +3,9 @@
  * without clock or chance, so that the same model has the same one again: its serial number is made of its content.
  */
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import { definedOnly } from '../../artifacts/defined-only.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import { hexOf, type TreeManifest } from '../../artifacts/reference.ts';
+import { hexOf, shortDigest, type TreeManifest } from '../../artifacts/reference.ts';
 import type { PackageModelInput, Score } from '../contract.ts';
 import { pretty } from './bundle-files.ts';
 import { OUT_OF_SCOPE } from './model-card.ts';
@@ -51,7 +52,7 @@ function model(input: PackageModelInput, trees: Trees) {
     type: 'machine-learning-model',
     'bom-ref': 'model',
     name: input.model,
-    version: hexOf(classifier.digest).slice(0, 12),
+    version: shortDigest(classifier.digest),
     description: pipeline.description || 'A text classifier.',
     licenses: concluded(base.licence.spdx),
     components: files(trees.classifier, `${input.model}/1/`),
@@ -132,7 +133,7 @@ function dataset({ pipeline, dataset: summary }: PackageModelInput, tree: TreeMa
     type: 'data',
     'bom-ref': 'dataset',
     name: `${pipeline.name} data`,
-    version: hexOf(summary.dataset.digest).slice(0, 12),
+    version: shortDigest(summary.dataset.digest),
     licenses: declared(pipeline.data.licence),
     components: files(tree, 'dataset/'),
     data: [{ type: 'dataset', name: pipeline.data.source }],
@@ -168,7 +169,5 @@ function properties(values: Readonly<Record<string, unknown>>) {
 }
 
 function prefixed(prefix: string, values: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[`${prefix}:${name}`, value]])),
-  );
+  return Object.fromEntries(Object.entries(definedOnly(values)).map(([name, value]) => [`${prefix}:${name}`, value]));
 }

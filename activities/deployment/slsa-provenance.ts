@@ -2,16 +2,12 @@
 import { STATEMENT_TYPE, type Statement } from '../../artifacts/dsse.ts';
 import { hexOf, type ArtifactRef, type Digest, type TreeManifest } from '../../artifacts/reference.ts';
 import { subjectOf } from '../../artifacts/signed-release.ts';
-import type { CandidateOutcome, RunFacts } from '../contract.ts';
+import { winnerOf } from '../../pipelines/winner.ts';
+import type { RunFacts } from '../contract.ts';
 
 const PREDICATE_TYPE = 'https://slsa.dev/provenance/v1';
 const BUILD_TYPE = 'urn:espalier:run-pipeline:v1';
 const BUILDER = 'urn:espalier:worker';
-
-/** The candidate that was tuned. */
-export function winnerOf({ candidates, selection }: RunFacts): CandidateOutcome | undefined {
-  return candidates?.find(({ id }) => id === selection?.winner);
-}
 
 export function slsaProvenance(
   facts: RunFacts,

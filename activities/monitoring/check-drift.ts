@@ -7,7 +7,7 @@ import { channelKey, type ReferenceStatistics, type ReleaseRecord } from '../../
 import { EspalierError } from '../../artifacts/errors.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
-import { parsePointer, parseRelease, withdrawnChannel, type Parsed } from '../../artifacts/release.ts';
+import { parsePointer, parseRelease, whyEmpty, type Parsed } from '../../artifacts/release.ts';
 import { hexOf, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
 import type { CheckDriftInput, DriftReport, Progress, RunFacts, StepCall } from '../contract.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
@@ -162,9 +162,8 @@ async function readRelease(
 ): Promise<{ bundle: ArtifactRef; release: ReleaseRecord }> {
   const key = channelKey(model, channel);
   const found = await pointers.read<unknown>(key);
-  const withdrawn = withdrawnChannel(found?.value)?.withdrawn;
-  if (found === undefined || withdrawn !== undefined) {
-    const why = withdrawn === undefined ? '' : `: it was withdrawn (${withdrawn})`;
+  const why = whyEmpty(found?.value);
+  if (found === undefined || why !== undefined) {
     throw new EspalierError('NotFound', `nothing is deployed as '${model}' in channel '${channel}'${why}`, {
       where: key,
       fix: 'deploy a model there, or delete the schedule that watches it',

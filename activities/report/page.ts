@@ -1,6 +1,6 @@
 /** What a section of the report is made from, and its frame. */
 import type { RunFacts, TrainingHistory, WriteReportInput } from '../contract.ts';
-import { html, type Content, type Html } from './html.ts';
+import { html, type Content, type Html } from '../../artifacts/html.ts';
 
 /** All that the report shows. `history` is the training's curves, read from the store. */
 export interface ReportInput {

@@ -1,6 +1,7 @@
 /** The report: one page that needs nothing else. A pure function of its input: the same facts give the same bytes. */
 import { createHash } from 'node:crypto';
-import { Html, html, list, type Content } from './html.ts';
+import { Html, html, type Content } from '../../artifacts/html.ts';
+import { list } from './parts.ts';
 import { frame, type ReportInput, type Section } from './page.ts';
 import { candidatesSection, licenceSection } from './sections/candidates.ts';
 import { dataSection, privacySection } from './sections/data.ts';

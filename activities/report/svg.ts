@@ -1,5 +1,5 @@
 /** Small drawing helpers: scales, ticks, axes. Colours come from the page's classes, so that they follow the theme. */
-import { html, type Content, type Html } from './html.ts';
+import { html, type Content, type Html } from '../../artifacts/html.ts';
 
 export interface Frame {
   readonly width: number;

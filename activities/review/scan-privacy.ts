@@ -1,16 +1,14 @@
 /** Counts personal data in a prepared dataset: what the reviewer sees before anything is trained on it. */
-import { setImmediate as letOthersRun } from 'node:timers/promises';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { PII_KINDS, type PiiKind } from '../../pipelines/definition.ts';
 import type { PrivacySummary, ScanPrivacyInput, Split } from '../contract.ts';
 import { loadSplit, SPLITS } from '../data/dataset.ts';
+import { breather } from '../data/pauses.ts';
 import { kindsTo } from '../privacy/policy.ts';
 import { findPersonalData } from '../privacy/scan.ts';
 import type { StepDefinition } from '../step.ts';
 
 const SAMPLES_A_KIND = 5;
-/** Characters between two pauses: well under a second of scanning. */
-const PAUSE_CHARACTERS = 200_000;
 
 type Count = { rows: number; matches: number };
 
@@ -24,7 +22,7 @@ export const scanPrivacy: StepDefinition<ScanPrivacyInput, PrivacySummary> = {
     const counts = Object.fromEntries(PII_KINDS.map((kind) => [kind, emptyCounts()])) as Counts;
     const samples: PrivacySummary['samples'][number][] = [];
     let rowsScanned = 0;
-    let characters = 0;
+    const breathe = breather(context, 'scanning for personal data');
     for (const split of SPLITS) {
       for (const { id, text } of await loadSplit(context.store, dataset, split, context.signal)) {
         const matches = findPersonalData(text);
@@ -36,12 +34,7 @@ export const scanPrivacy: StepDefinition<ScanPrivacyInput, PrivacySummary> = {
           }
         }
         rowsScanned += 1;
-        characters += text.length;
-        if (characters < PAUSE_CHARACTERS) continue;
-        characters = 0;
-        context.progress({ phase: 'scanning for personal data', done: rowsScanned, note: split });
-        await letOthersRun();
-        context.signal.throwIfAborted();
+        await breathe(text, split);
       }
     }
     refuseAny(counts, kindsTo('fail', onPersonalData));

@@ -2,7 +2,6 @@
  * Pins a candidate: an exact revision, its card, and the licence decision, before any weights are fetched where the
  * source can tell. A denied licence is a result, not an error: the ranking says so.
  */
-
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';

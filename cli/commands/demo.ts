@@ -7,6 +7,8 @@ import { predict, untilServed } from '../../client/predict.ts';
 import { ENDED, listRuns, runOutcome } from '../../client/runs.ts';
 import { newRunId, prepareRun, stableRunId, startRun, type PreparedRun } from '../../client/start-run.ts';
 import { summarise } from '../../client/summary.ts';
+import type { RunFacts } from '../../activities/contract.ts';
+import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import type { RunOutcome } from '../../workflows/messages.ts';
 import { contextOf, createContext, stateDirOf, type Context } from '../context.ts';
 import { loadChecked } from '../definition.ts';
@@ -146,7 +148,8 @@ async function ask(context: Context, open: OpenApproval, yes: boolean): Promise<
     style.bold(`approval: ${open.approval}`) +
       style.dim(`  (needs ${open.roles.join(' or ')}; evidence ${open.evidence.digest.slice(0, 19)}…)`),
   );
-  for (const { name, lines } of summarise(await store.getJson(await factsOf(store, open.evidence)), open.approval))
+  const facts = await evidenceFacts<RunFacts>(store, open.evidence.digest);
+  for (const { name, lines } of summarise(facts, open.approval))
     lines.forEach(({ text, verdict }, index) =>
       say(`  ${(index === 0 ? name : '').padEnd(9)}${verdict?.padEnd(5) ?? ''}${text}`),
     );
@@ -164,15 +167,6 @@ async function ask(context: Context, open: OpenApproval, yes: boolean): Promise<
   say(
     `${vote.decision === 'approve' ? style.green('approved') : style.red('rejected')} as ${approver.name} (${approver.roles.join(', ')})`,
   );
-}
-
-async function factsOf(
-  store: Awaited<ReturnType<Context['store']>>['store'],
-  evidence: NonNullable<OpenApproval['evidence']>,
-) {
-  const facts = (await store.tree(evidence)).entries.find(({ path }) => path === 'facts.json');
-  if (facts === undefined) throw new Error('the evidence pack holds no facts.json');
-  return facts.digest;
 }
 
 async function prompt(

@@ -2,7 +2,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { verifySignedFolder } from '../../artifacts/model-signature.ts';
 import { shortDigest } from '../../artifacts/reference.ts';
 import { readTrustedKeys } from '../../artifacts/signing-keys.ts';
-import { winnerOf } from '../../client/lineage.ts';
+import { winnerOf } from '../../pipelines/winner.ts';
 import { listModels, showModel, type ModelSummary } from '../../client/models.ts';
 import { createContext } from '../context.ts';
 import { EXIT, printJson, printTable, say, style } from '../output.ts';

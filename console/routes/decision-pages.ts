@@ -1,10 +1,10 @@
 /** What a signed link opens: its signature stands for a token, and says for whom, for what and until when. */
-import { readFile } from 'node:fs/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { RunFacts } from '../../activities/contract.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import { checkDecisionLink } from '../../client/decision-links.ts';
 import { summarise } from '../../client/summary.ts';
 import { Digest, Vote } from '../answers.ts';
@@ -40,12 +40,11 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
   /** The page's parts. @throws EspalierError NotFound when the run is gone */
   async function shown(path: Path, query: Query): Promise<DecisionPage> {
     const { approver, evidence } = query;
-    const facts = await readFile(await store.fileInTree(evidence, 'facts.json'), 'utf8');
     return {
       approval: await showApproval(client, path.run, path.approval),
       approver,
       evidence,
-      summary: summarise(JSON.parse(facts) as RunFacts, path.approval),
+      summary: summarise(await evidenceFacts<RunFacts>(store, evidence), path.approval),
       reportUrl: `/decide/${encodeURIComponent(path.run)}/${path.approval}/report?${search(query)}`,
     };
   }

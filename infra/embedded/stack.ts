@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { definedOnly } from '../../artifacts/defined-only.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { isRunning, processIdentity, tryLock } from '../lock.mjs';
 import { namesOwnStore } from '../toolchain.mjs';
@@ -248,9 +249,4 @@ export async function configuredTemporal(
   const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: definedOnly(env) });
   const address = connectionOptions.address;
   return address === undefined ? undefined : { temporalAddress: address, temporalNamespace: namespace ?? 'default' };
-}
-
-/** An environment as `loadClientConnectConfig` takes it. */
-export function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

@@ -15,7 +15,7 @@ export interface Sources {
 
 export function termsOf({ card, wheelMetadata, texts = [], unreadable = [] }: Sources): ModelTerms {
   const terms = termsOfCard(readCard(card ?? ''));
-  const ofTexts = texts.filter(({ path }) => statesTerms(path));
+  const ofTexts = texts.filter(({ path }) => givesRights(path));
   const known = ofTexts.flatMap(({ licence, path }) =>
     licence === null || findLicence(licence) === undefined ? [] : [{ id: licence, by: `the text ${path}` }],
   );
@@ -62,7 +62,7 @@ export function termsOfCard(card: ModelCard, parents: readonly Parent[] = []): M
 export function isLicencePath(path: string): boolean {
   return /^(licen[cs]e|notice|copying|copyright|use[_-]?policy)([._-][^/]*)?$/i.test(path);
 }
-const statesTerms = (path: string): boolean => /^(licen[cs]e|copying)/i.test(path);
+const givesRights = (path: string): boolean => /^(licen[cs]e|copying)/i.test(path);
 
 function doubtsOf({ path, licence, same, similarity, differences }: LicenceText): readonly string[] {
   if (licence === null) return [`${path} is a text that is not known here`];

@@ -16,7 +16,7 @@ const MAX_DIFFERENCES = 20;
 /** The longest text that is shipped has 36 KB. */
 const MAX_CHARACTERS = 256 * 1024;
 
-/** The shipped texts by file name, with the id of the table's row; null: a policy that belongs to a licence. */
+/** The id of the table's row, where a shipped text's file has another name. */
 const TEXT_OF: Readonly<Record<string, string>> = {
   'bsd-new': 'bsd-3-clause',
   'bigcode-open-rail-m-v1': 'bigcode-openrail-m',

@@ -9,7 +9,7 @@ import {
   significant,
   time,
 } from '../../activities/report/format.ts';
-import { html } from '../../activities/report/html.ts';
+import { html } from '../../artifacts/html.ts';
 import { thin } from '../../activities/report/plots/training.ts';
 import { THEMES } from '../../artifacts/theme.ts';
 import { apart, linearScale, logScale } from '../../activities/report/svg.ts';

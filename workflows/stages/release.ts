@@ -1,5 +1,5 @@
 import { StepLeftOut } from '../engine.ts';
-import { packageInput } from '../package-input.ts';
+import { packageInput } from '../step-inputs.ts';
 import type { Run } from '../run.ts';
 import { approved } from './approve.ts';
 import type { Selected } from './select.ts';

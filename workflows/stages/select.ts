@@ -4,6 +4,7 @@ import type { ErrorRecord } from '../../artifacts/errors.ts';
 import { StepLeftOut } from '../engine.ts';
 import { CANDIDATE_STEPS } from '../plan.ts';
 import type { Run } from '../run.ts';
+import { encoderInput } from '../step-inputs.ts';
 
 /** The winner, with everything training and evaluation need of it. */
 export type Winner = Required<Omit<CandidateOutcome, 'error'>> & { readonly candidate: CandidateSource };
@@ -106,14 +107,12 @@ async function tryCandidate(
       () => ({ resolved }),
       parking,
     ));
-    const layers = candidate.layers ?? null;
-    const { pooling } = candidate;
     const { maxLength, neighbours, seed } = selection;
     const { encoder } = (outcome.exported = await run.step(
       'cpu',
       `export:${id}`,
       'exportEncoder',
-      () => ({ model, layers, pooling, maxLength }),
+      () => encoderInput(candidate, model, { selection }),
       parking,
     ));
     const { dataset } = await dataReady;

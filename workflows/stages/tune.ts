@@ -1,6 +1,7 @@
 import type { StepResult, TrainedModel } from '../../activities/contract.ts';
 import { trainOnOwnWorker } from '../own-worker.ts';
 import type { Run } from '../run.ts';
+import { evaluateInput, trainInput } from '../step-inputs.ts';
 import type { Selected } from './select.ts';
 
 /** Fine-tunes the winner, exports it and judges what onnxruntime measures. */
@@ -9,13 +10,9 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
   run.facts.training = trained;
   const exported = await run.step('cpu', 'export', 'exportClassifier', () => ({ model: trained.model }));
   run.facts.exported = exported;
-  const evaluation = await run.step('cpu', 'evaluate', 'evaluateModel', () => ({
-    classifier: exported.classifier,
-    dataset: dataset.dataset,
-    baseline: { encoder: winner.exported.encoder, probe: winner.probe.probe },
-    exportParityMaxAbs: exported.parityMaxAbs,
-    seed: run.pipeline.training.seed,
-  }));
+  const evaluation = await run.step('cpu', 'evaluate', 'evaluateModel', () =>
+    evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, run.pipeline),
+  );
   run.facts.evaluation = evaluation;
   run.facts.gates = await run.step('light', 'gates', 'judgeGates', () => ({
     measures: evaluation.measures,
@@ -27,15 +24,8 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
 /** On the workers that train for everybody, or on one of its own: that decides nothing about the result. */
 async function train(run: Run, { dataset, winner }: Selected): Promise<TrainedModel> {
   const body = (): Promise<StepResult<TrainedModel>> => {
-    const { launcher, ...training } = run.pipeline.training;
-    const call = run.call('train', {
-      weights: winner.exported.weights,
-      dataset: dataset.dataset,
-      labels: dataset.labels,
-      pooling: winner.candidate.pooling,
-      maxLength: run.pipeline.selection.maxLength,
-      training,
-    });
+    const { launcher } = run.pipeline.training;
+    const call = run.call('train', trainInput(winner, winner.exported.weights, dataset, run.pipeline));
     return launcher === undefined
       ? run.activities('gpu', 'train').trainModel(call)
       : trainOnOwnWorker(run, launcher, call);

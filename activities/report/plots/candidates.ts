@@ -1,7 +1,7 @@
 /** Quality × latency × size: each candidate a bubble; up and to the left is better. */
 import type { CandidateOutcome, RunFacts } from '../../contract.ts';
 import { megabytes, milliseconds, percent, significant } from '../format.ts';
-import { html, type Html } from '../html.ts';
+import { html, type Html } from '../../../artifacts/html.ts';
 import { apart, at, axes, drawing, linearScale, logScale } from '../svg.ts';
 
 const FRAME = { width: 860, height: 380, left: 58, right: 150, top: 34, bottom: 52 };

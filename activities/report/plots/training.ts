@@ -1,7 +1,7 @@
 /** Training curves: loss by step with the validation loss of each epoch, and the validation accuracy. */
 import type { TrainedModel, TrainingHistory } from '../../contract.ts';
 import { decimal, percent, significant } from '../format.ts';
-import { html, type Html } from '../html.ts';
+import { html, type Html } from '../../../artifacts/html.ts';
 import { apart, at, axes, drawing, line, linearScale } from '../svg.ts';
 
 const FRAME = { width: 460, height: 280, left: 52, right: 86, top: 34, bottom: 50 };

@@ -2,7 +2,8 @@
 import type { Obligation } from '../../../pipelines/licence/decision.ts';
 import type { CandidateOutcome, LicenceVerdict, RankedCandidate, RunFacts } from '../../contract.ts';
 import { count, digest, megabytes, milliseconds, score, significant } from '../format.ts';
-import { badge, html, list, table, type Content } from '../html.ts';
+import { html, type Content } from '../../../artifacts/html.ts';
+import { badge, list, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 import { candidatesPlot } from '../plots/candidates.ts';
 

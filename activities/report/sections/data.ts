@@ -2,7 +2,8 @@
 import { PII_KINDS, type PiiKind, type Pipeline } from '../../../pipelines/definition.ts';
 import type { Contamination, DataFinding, DatasetSummary, PrivacySummary, Split } from '../../contract.ts';
 import { count, digest, percent } from '../format.ts';
-import { badge, facts, html, list, table, type Html } from '../html.ts';
+import { html, type Html } from '../../../artifacts/html.ts';
+import { badge, facts, list, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
 const SPLITS: readonly Split[] = ['train', 'validation', 'test'];

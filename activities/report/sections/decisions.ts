@@ -1,7 +1,8 @@
 /** Who decided what on which evidence, and what was deployed. */
 import type { ApprovalRecord, ResolutionRecord, RunFacts, SettingChange } from '../../contract.ts';
 import { digest, percent, time } from '../format.ts';
-import { badge, facts, html, table, type Content } from '../html.ts';
+import { html, type Content } from '../../../artifacts/html.ts';
+import { badge, facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
 export const approvalsSection: Section = {

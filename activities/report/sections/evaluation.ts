@@ -1,7 +1,8 @@
 /** How the tuned model answers the test split: label by label, where it errs, and what odd inputs do to it. */
 import type { Evaluation, LabelScore } from '../../contract.ts';
 import { count, milliseconds, percent, score } from '../format.ts';
-import { badge, facts, html, table, type Content, type Html } from '../html.ts';
+import { html, type Content, type Html } from '../../../artifacts/html.ts';
+import { badge, facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
 export const evaluationSection: Section = {

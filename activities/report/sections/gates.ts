@@ -2,7 +2,8 @@
 import type { GateResult } from '../../contract.ts';
 import type { GateName } from '../../../pipelines/definition.ts';
 import { decimal, megabytes, milliseconds, percent, score, significant } from '../format.ts';
-import { badge, html, table } from '../html.ts';
+import { html } from '../../../artifacts/html.ts';
+import { badge, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
 const points = (value: number | null | undefined) =>

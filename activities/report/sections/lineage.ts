@@ -3,7 +3,9 @@ import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import { shortDigest } from '../../../artifacts/reference.ts';
 import type { RunFacts } from '../../contract.ts';
 import { bytes, digest } from '../format.ts';
-import { html, table, type Html } from '../html.ts';
+import { html, type Html } from '../../../artifacts/html.ts';
+import { winnerOf } from '../../../pipelines/winner.ts';
+import { table } from '../parts.ts';
 import type { Section } from '../page.ts';
 import { at, drawing } from '../svg.ts';
 
@@ -19,7 +21,7 @@ interface Node {
 
 /** The artifacts known so far, parents first. */
 function lineage(run: RunFacts): readonly Node[] {
-  const winner = run.candidates?.find((candidate) => candidate.id === run.selection?.winner);
+  const winner = winnerOf(run);
   const base = winner?.id ?? '';
   const nodes: readonly (Omit<Node, 'ref'> & { readonly ref: ArtifactRef | undefined })[] = [
     { name: 'dataset', ref: run.data?.dataset, from: [], step: 'data', column: 0, row: 0 },
@@ -65,7 +67,7 @@ export const lineageSection: Section = {
   body: ({ facts: run }) => {
     const nodes = lineage(run);
     if (nodes.length === 0) return null;
-    const source = run.candidates?.find((candidate) => candidate.id === run.selection?.winner)?.resolved?.source;
+    const source = winnerOf(run)?.resolved?.source;
     return html`${source === undefined ? '' : html`<p>The base model is <code>${source}</code>.</p>`}
       <figure>${graph(nodes)}</figure>
       ${table(

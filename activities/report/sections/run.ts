@@ -1,7 +1,8 @@
 /** Who ran what, when, and how it stands. */
 import type { GateResult } from '../../contract.ts';
 import { digest, time } from '../format.ts';
-import { badge, facts, html, type Html } from '../html.ts';
+import { html, type Html } from '../../../artifacts/html.ts';
+import { badge, facts } from '../parts.ts';
 import type { ReportInput, Section } from '../page.ts';
 
 const WAITING = {

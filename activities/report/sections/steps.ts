@@ -1,7 +1,8 @@
 /** Every step: how it ended, how long it took, and whether its result was there already. */
 import type { StepFact } from '../../contract.ts';
 import { digest, duration, time } from '../format.ts';
-import { badge, html, table } from '../html.ts';
+import { html } from '../../../artifacts/html.ts';
+import { badge, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
 type Kind = Parameters<typeof badge>[0];

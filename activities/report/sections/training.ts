@@ -1,6 +1,7 @@
 /** How the model was tuned: the settings in force, the curves, what ran it. */
 import { bytes, decimal, digest, percent, significant } from '../format.ts';
-import { facts, html } from '../html.ts';
+import { html } from '../../../artifacts/html.ts';
+import { facts } from '../parts.ts';
 import type { Section } from '../page.ts';
 import { trainingPlots } from '../plots/training.ts';
 

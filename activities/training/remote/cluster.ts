@@ -2,6 +2,8 @@
  * Where a gpu worker of a training's own comes from: one job on a cluster, which polls the training's queue. This is the
  * level of machines; `launchers/` beside it is that of processes, and works on such a worker as on any other.
  */
+import { EspalierError, type ErrorKind } from '../../../artifacts/errors.ts';
+
 export interface WorkerJob {
   readonly name: string;
   readonly state: 'pending' | 'running' | 'ended';
@@ -26,6 +28,22 @@ export interface JobRequest {
   readonly name: string;
   readonly queue: string;
   readonly runId: string;
+}
+
+/** What an HTTP status of a cluster's API means to whoever called it; `fix` has the ways out. */
+export function refusalOf(
+  status: number,
+  message: string,
+  where: string,
+  fix: Readonly<Record<'denied' | 'missing' | 'trouble' | 'other', string>>,
+): EspalierError {
+  const problem = (kind: ErrorKind, way: string): EspalierError =>
+    new EspalierError(kind, message, { where, fix: way });
+  if (status === 401 || status === 403) return problem('BadConfig', fix.denied);
+  if (status === 404) return problem('NotFound', fix.missing);
+  if (status === 409) return problem('Conflict', 'watch the job that is there');
+  if (status === 429 || status >= 500) return problem('NetworkUnavailable', fix.trouble);
+  return problem('BadConfig', fix.other);
 }
 
 /** The 7th job of a queue: `espalier-gpu-…-train-1-7`. */

@@ -1,7 +1,7 @@
 /** A worker as a Kubernetes Job, by the configuration that kubectl would use here: KUBECONFIG, ~/.kube, or the pod's account. */
 import type { BatchV1Api, CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { EspalierError } from '../../../artifacts/errors.ts';
-import type { Cluster } from './cluster.ts';
+import { refusalOf, type Cluster } from './cluster.ts';
 import { jobState, QUEUE_LABEL, workerJob, type KubernetesLauncher } from './worker-job.ts';
 
 const REQUEST_MS = 30_000;
@@ -97,19 +97,12 @@ function explained(error: unknown, what: string): EspalierError {
       cause: error,
     });
   }
-  const answer = `cannot ${what}: ${code} ${messageOf(body)}`;
-  const problem = (kind: 'BadConfig' | 'Conflict' | 'NotFound' | 'NetworkUnavailable', fix: string): EspalierError =>
-    new EspalierError(kind, answer, { where: 'training.launcher', fix });
-  if (code === 401 || code === 403) {
-    return problem(
-      'BadConfig',
-      'give the pipeline workers the role in docs/operating.md, "Trainings on Ray or Kubernetes"',
-    );
-  }
-  if (code === 404) return problem('NotFound', 'check training.launcher.namespace');
-  if (code === 409) return problem('Conflict', 'watch the job that is there');
-  if (code === 429 || code >= 500) return problem('NetworkUnavailable', 'ask whoever runs the cluster');
-  return problem('BadConfig', 'check training.launcher');
+  return refusalOf(code, `cannot ${what}: ${code} ${messageOf(body)}`, 'training.launcher', {
+    denied: 'give the pipeline workers the role in docs/operating.md, "Trainings on Ray or Kubernetes"',
+    missing: 'check training.launcher.namespace',
+    trouble: 'ask whoever runs the cluster',
+    other: 'check training.launcher',
+  });
 }
 
 /** The sentence of a Status object, parsed or not. */

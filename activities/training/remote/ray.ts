@@ -5,7 +5,7 @@ import https from 'node:https';
 import { z } from 'zod';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import type { LauncherSpec } from '../../../pipelines/launcher.ts';
-import { workerEnvironment, type Cluster, type JobRequest, type WorkerJob } from './cluster.ts';
+import { refusalOf, workerEnvironment, type Cluster, type JobRequest, type WorkerJob } from './cluster.ts';
 
 export type RayLauncher = Extract<LauncherSpec, { kind: 'ray' }>;
 
@@ -126,14 +126,12 @@ function refusal(url: string, status: number, text: string): EspalierError {
       .split('\n')
       .findLast((line) => /\w/.test(line))
       ?.slice(0, MESSAGE_CHARACTERS) ?? '';
-  const problem = (kind: 'BadConfig' | 'Conflict' | 'NotFound' | 'NetworkUnavailable', fix: string): EspalierError =>
-    new EspalierError(kind, `the Ray cluster answered ${status}: ${last}`, { where: url, fix });
-  if (/already exists/.test(text)) return problem('Conflict', 'watch the job that is there');
-  if (status === 401 || status === 403) {
-    const fix = "give the pipeline workers the cluster's RAY_AUTH_TOKEN, and its address as RAY_ADDRESS";
-    return problem('BadConfig', fix);
-  }
-  if (status === 404) return problem('NotFound', "check training.launcher.address: the dashboard's, port 8265");
-  if (status >= 500 || status === 429) return problem('NetworkUnavailable', "see the log of the cluster's dashboard");
-  return problem('BadConfig', 'check training.launcher');
+  // A name that is taken comes as an error of the server's own.
+  const said = /already exists/.test(text) ? 409 : status;
+  return refusalOf(said, `the Ray cluster answered ${status}: ${last}`, url, {
+    denied: "give the pipeline workers the cluster's RAY_AUTH_TOKEN, and its address as RAY_ADDRESS",
+    missing: "check training.launcher.address: the dashboard's, port 8265",
+    trouble: "see the log of the cluster's dashboard",
+    other: 'check training.launcher',
+  });
 }

@@ -1,8 +1,6 @@
 /** The parts that the report's sections are built of. */
 import { html, type Content, type Html } from '../../artifacts/html.ts';
 
-export { Html, html, type Content } from '../../artifacts/html.ts';
-
 export interface Column<Row> {
   readonly title: string;
   /** Right-aligned, in figures of one width. */

@@ -1,0 +1,28 @@
+/** Long work on this thread, in pieces: between them heartbeats go out, and a cancellation is seen. */
+import { setImmediate as letOthersRun } from 'node:timers/promises';
+import type { StepContext } from '../step.ts';
+
+/** Characters between two pauses: well under a second of scanning. */
+const PAUSE_CHARACTERS = 200_000;
+
+export async function pause(signal?: AbortSignal): Promise<void> {
+  await letOthersRun();
+  signal?.throwIfAborted();
+}
+
+/** To be told every text that was read: pauses now and then, and says how many rows are done. */
+export function breather(
+  { progress, signal }: Pick<StepContext, 'progress' | 'signal'>,
+  phase: string,
+): (text: string, note?: string) => Promise<void> {
+  let characters = 0;
+  let rows = 0;
+  return async (text, note) => {
+    characters += text.length;
+    rows += 1;
+    if (characters < PAUSE_CHARACTERS) return;
+    characters = 0;
+    progress({ phase, done: rows, ...(note === undefined ? {} : { note }) });
+    await pause(signal);
+  };
+}

@@ -1,0 +1,50 @@
+/** What the steps that make a model are given: the same for the run that releases it and for one that makes it again. */
+import type {
+  DatasetSummary,
+  EvaluateModelInput,
+  ExportedClassifier,
+  ExportEncoderInput,
+  PackageModelInput,
+  RunFacts,
+  TrainModelInput,
+} from '../activities/contract.ts';
+import type { ArtifactRef } from '../artifacts/reference.ts';
+import type { Pipeline } from '../pipelines/definition.ts';
+import type { Winner } from './stages/select.ts';
+
+export function encoderInput(
+  { layers, pooling }: Pick<Winner['candidate'], 'layers' | 'pooling'>,
+  model: ArtifactRef,
+  { selection }: Pick<Pipeline, 'selection'>,
+): ExportEncoderInput {
+  return { model, layers: layers ?? null, pooling, maxLength: selection.maxLength };
+}
+
+/** Where it trains is no part of what it trains. */
+export function trainInput(
+  { candidate: { pooling } }: Pick<Winner, 'candidate'>,
+  weights: ArtifactRef,
+  { dataset, labels }: DatasetSummary,
+  { selection, training: asked }: Pipeline,
+): TrainModelInput {
+  const { launcher: _, ...training } = asked;
+  return { weights, dataset, labels, pooling, maxLength: selection.maxLength, training };
+}
+
+export function evaluateInput(
+  encoder: ArtifactRef,
+  { probe }: Winner['probe'],
+  { classifier, parityMaxAbs }: ExportedClassifier,
+  { dataset }: DatasetSummary,
+  { training }: Pipeline,
+): EvaluateModelInput {
+  return { classifier, dataset, baseline: { encoder, probe }, exportParityMaxAbs: parityMaxAbs, seed: training.seed };
+}
+
+export function packageInput(
+  { pipeline, definition }: Pick<RunFacts, 'pipeline' | 'definition'>,
+  { resolved, imported }: Pick<Winner, 'resolved' | 'imported'>,
+  made: Pick<PackageModelInput, 'classifier' | 'trained' | 'dataset' | 'evaluation' | 'gates'>,
+): PackageModelInput {
+  return { model: pipeline.deploy.model, pipeline, definition, ...made, base: resolved, baseModel: imported };
+}
