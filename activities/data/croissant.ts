@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { DataDescription, DataFile } from '../contract.ts';
+import { maskPersonalData } from '../privacy/scan.ts';
 
 const oneOrMore = <Schema extends z.ZodType>(schema: Schema) =>
   z.union([schema.transform((one) => [one]), z.array(schema)]).optional();
@@ -61,10 +62,11 @@ export function readCroissant(bytes: Buffer, name: string, files: readonly DataF
     }
     filesVerified += 1;
   }
+  // People put their addresses beside their names.
   return {
-    name: described.data.name ?? null,
-    licence: license?.join(', ') ?? null,
-    creators: creator ?? [],
+    name: described.data.name === undefined ? null : maskPersonalData(described.data.name),
+    licence: license === undefined ? null : maskPersonalData(license.join(', ')),
+    creators: (creator ?? []).map(maskPersonalData),
     url: url ?? null,
     filesVerified,
   };

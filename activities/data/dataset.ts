@@ -36,9 +36,18 @@ export async function loadSplit(
   for await (const chunk of createReadStream(path, { encoding: 'utf8', signal })) {
     const lines = (rest + String(chunk)).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) rows.push(JSON.parse(line) as DatasetRow);
+    for (const line of lines) rows.push(parseRow(line, `${split}.jsonl:${rows.length + 1}`));
   }
   return rows;
+}
+
+/** The parser's own message would quote the text. */
+function parseRow(line: string, where: string): DatasetRow {
+  try {
+    return JSON.parse(line) as DatasetRow;
+  } catch {
+    throw new EspalierError('BadData', `${where} is not JSON`, { where, fix: 'prepare the data again' });
+  }
 }
 
 export interface LabelledRows {

@@ -1,10 +1,13 @@
 /** Labels that stand in their own texts: a model that reads them off learns nothing. Pure. */
 import type { DataFinding } from '../contract.ts';
 import { quoted } from './checks.ts';
+import { maskPersonalData } from '../privacy/scan.ts';
 import { countLabels, groupBy } from './group.ts';
+import { normaliseText } from './normalise.ts';
 
 interface LabelledText {
   readonly label: string;
+  readonly text: string;
   readonly normalised: string;
 }
 
@@ -62,7 +65,7 @@ export function giveaways(rows: readonly LabelledText[]): readonly DataFinding[]
       const everywhere = [...labels.values()].reduce((sum, count) => sum + count, 0);
       return here >= SHARE * group.length && here >= SHARE * everywhere;
     });
-    return found === undefined ? undefined : `${quoted(shown(found[0]))} for ${quoted(label)}`;
+    return found === undefined ? undefined : `${quoted(shown(found[0], group))} for ${quoted(label)}`;
   });
   if (words.includes(undefined)) return [];
   const some = `${words.slice(0, 5).join(', ')}${words.length > 5 ? ', …' : ''}`;
@@ -75,9 +78,17 @@ function wordsOf(text: string): readonly string[] {
   return text.slice(0, MAX_CHARACTERS).match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
 }
 
-/** A long number could be somebody's, and is not needed to see what gives a label away. */
-function shown(word: string): string {
-  return word.replaceAll(/[0-9]{4,}/g, '#');
+/**
+ * A long number could be somebody's, and is not needed to see what gives a label away; neither is a word that anywhere
+ * belongs to an address or a key.
+ */
+function shown(word: string, rows: readonly LabelledText[]): string {
+  const isOfValue = rows.some(({ text, normalised }) => {
+    if (!normalised.includes(word)) return false;
+    const masked = new Set(wordsOf(normaliseText(maskPersonalData(text))));
+    return wordsOf(normalised).includes(word) && !masked.has(word);
+  });
+  return isOfValue ? '#' : word.replaceAll(/[0-9]{4,}/g, '#');
 }
 
 function warning(reason: string, message: string): DataFinding {

@@ -38,7 +38,7 @@ const PROGRESS_ROWS = 20_000;
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
 export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
   type: 'data.prepare',
-  version: 2,
+  version: 3,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
   identity: ({ files, data: { onPersonalData, ...data } }) => ({
     files,

@@ -18,7 +18,8 @@ export const EMAIL: Form = {
     while (end - at <= MAX_DOMAIN && isDomain(text[end])) end += 1;
     while (end > at && /[.-]/.test(text[end - 1] as string)) end -= 1;
     const labels = text.slice(at + 1, end).split('.');
-    const isAddress = labels.length > 1 && !labels.includes('') && /^\p{L}{2,}$/u.test(labels.at(-1) ?? '');
+    const isAddress =
+      labels.length > 1 && !labels.includes('') && /^(?:\p{L}{2,}|xn--[a-z0-9-]{2,})$/iu.test(labels.at(-1) ?? '');
     return isAddress ? { start, end } : undefined;
   },
 };

@@ -35,7 +35,7 @@ const SPACED_NINO: Form = {
 /** They begin with a digit. */
 export const NUMERIC_IDS: readonly Form[] = [
   // Real Decreto 1553/2005: the letter is the number modulo 23.
-  digits('ES DNI', [8], '[0-9]{8}[ -]?[A-Z]', isDni),
+  digits('ES DNI', [2, 8], '(?:[0-9]{8}|[0-9]{2}\\.[0-9]{3}\\.[0-9]{3})[ -]?[A-Z]', isDni),
   // Numéro d'inscription au répertoire: the key makes it divisible by 97.
   digits('FR NIR', [1, 6, 13, 15], '[1-478](?: ?[0-9]){4} ?[0-9][0-9AB](?: ?[0-9]){8}', isNir),
   // GB 11643-1999: ISO 7064 MOD 11-2 over a number that holds the day of birth.

@@ -5,12 +5,13 @@ import { matchAt, precededBy, type Form, type Span } from './forms.ts';
 const MIN_CARD_DIGITS = 13;
 const MAX_CARD_DIGITS = 19;
 
-/** Up to five groups with one space or dash between; of several that check, the longest. */
+/** Up to five groups with one space, dash or point between; of several that check, the longest. */
 export const CARD: Form = {
   kind: 'card',
   name: 'payment card',
   read(text, start) {
-    if (!'23456'.includes(text.charAt(start))) return undefined;
+    // Behind a plus it is a telephone number, of which every tenth has a card's check digit.
+    if (!'23456'.includes(text.charAt(start)) || text.charAt(start - 1) === '+') return undefined;
     let digits = '';
     let best: Span | undefined;
     for (let at = start, groups = 1; digits.length <= MAX_CARD_DIGITS; at += 1) {
@@ -18,7 +19,7 @@ export const CARD: Form = {
       if (isDigit(character)) digits += character;
       else {
         if (digits.length >= MIN_CARD_DIGITS && standsAlone(text, at) && isCard(digits)) best = { start, end: at };
-        if ((character !== ' ' && character !== '-') || !isDigit(text.charAt(at + 1)) || (groups += 1) > 5) break;
+        if (!/^[ .-]$/.test(character) || !isDigit(text.charAt(at + 1)) || (groups += 1) > 5) break;
       }
     }
     return best;
@@ -100,6 +101,7 @@ const DATE = new RegExp(
     `(?<year>${YEAR})[-/.](?<month>[0-9]{1,2})[-/.](?<day>[0-9]{1,2})`,
     `(?<first>[0-9]{1,2})[-/. ](?<second>[0-9]{1,2})[-/. ](?<last>${YEAR}|[0-9]{2})`,
     `(?<monthDay>[0-9]{1,2})(?:st|nd|rd|th|\\.)?(?: of| de)? (?:${MONTHS})[a-zéû]{0,8}\\.?,?(?: de)? (?<wordYear>${YEAR})`,
+    `(?<compact>[0-9]{8})`,
     `(?<dayAfterMonth>[0-9]{1,2})(?:st|nd|rd|th)?,? (?<yearAfterMonth>${YEAR})`,
   ]
     .map((one) => `(?:${one})`)
@@ -115,7 +117,7 @@ const BIRTH =
 export const BIRTH_DATE: Form = {
   kind: 'birthDate',
   name: 'date of birth',
-  leading: [1, 2, 4],
+  leading: [1, 2, 4, 8],
   read(text, start) {
     DATE.lastIndex = start;
     const found = DATE.exec(text);
@@ -134,6 +136,20 @@ function isPlausible(parts: Readonly<Record<string, string | undefined>>): boole
   if (parts['first'] !== undefined) {
     const year = number('last') < 100 ? 1900 + number('last') : number('last');
     return isDate(year, number('second'), number('first')) || isDate(year, number('first'), number('second'));
+  }
+  const compact = parts['compact'];
+  if (compact !== undefined) {
+    const [front, first, second, back] = [
+      compact.slice(0, 4),
+      compact.slice(0, 2),
+      compact.slice(2, 4),
+      compact.slice(4),
+    ];
+    return (
+      isDate(Number(front), Number(back.slice(0, 2)), Number(back.slice(2))) ||
+      isDate(Number(back), Number(second), Number(first)) ||
+      isDate(Number(back), Number(first), Number(second))
+    );
   }
   const day = parts['monthDay'] ?? parts['dayAfterMonth'];
   return isDate(2000, 1, Number(day));

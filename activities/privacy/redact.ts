@@ -1,6 +1,7 @@
 /** Stable placeholders instead of personal data: `<EMAIL_1>`, the same for the same value all over a dataset. Pure. */
 import { hash } from 'node:crypto';
 import type { PiiKind } from '../../pipelines/definition.ts';
+import { plainText } from './plain.ts';
 import { findPersonalData } from './scan.ts';
 
 export interface Redacted {
@@ -64,7 +65,8 @@ function valuesIn(text: string, kinds: ReadonlyMap<PiiKind, unknown>): readonly 
     .map(({ kind, start, end }) => ({ kind, start, end, identity: identityOf(kind, text.slice(start, end)) }));
 }
 
-function identityOf(kind: PiiKind, value: string): string {
+function identityOf(kind: PiiKind, written: string): string {
+  const value = plainText(written).text;
   const bare =
     kind === 'secret'
       ? value

@@ -9,7 +9,8 @@ import type { Form, Span } from './forms.ts';
 import { LETTERED_IDS, NUMERIC_IDS } from './national-ids.ts';
 import { IP_V4, IP_V6, MAC_ADDRESS } from './network.ts';
 import { BIRTH_DATE, CARD, IBAN, PHONE } from './numbers.ts';
-import { NAMED_SECRET, PREFIXED_SECRET, PRIVATE_KEY, WEB_TOKEN } from './secrets.ts';
+import { plainText } from './plain.ts';
+import { ADDRESS_PASSWORD, NAMED_SECRET, PREFIXED_SECRET, PRIVATE_KEY, WEB_TOKEN } from './secrets.ts';
 
 export interface PiiMatch extends Span {
   readonly kind: PiiKind;
@@ -26,7 +27,7 @@ const BY_LEADING_DIGITS: readonly (readonly Form[])[] = Array.from({ length: 21 
 const BEGINS_WITH_LETTER: readonly Form[] = [PREFIXED_SECRET, WEB_TOKEN, IBAN, ...LETTERED_IDS, IP_V6, MAC_ADDRESS];
 /** A short number that no other follows, "12 of them", "in 2019", can only begin a date. */
 const LONE_NUMBER: readonly Form[] = [BIRTH_DATE];
-const AT_SIGN: readonly Form[] = [EMAIL];
+const AT_SIGN: readonly Form[] = [ADDRESS_PASSWORD, EMAIL];
 const NAMED: readonly Form[] = [NAMED_SECRET];
 const KEY_BLOCK: readonly Form[] = [PRIVATE_KEY];
 const NONE: readonly Form[] = [];
@@ -48,6 +49,15 @@ const CLASS = Uint8Array.from({ length: 128 }, (_, code) => {
 
 /** Matches in order, not overlapping. */
 export function findPersonalData(text: string): readonly PiiMatch[] {
+  const plain = plainText(text);
+  const found = findIn(plain.text);
+  const { places } = plain;
+  if (places === undefined) return found;
+  // What nobody sees inside a value goes with it.
+  return found.map((match) => ({ ...match, start: places[match.start]!, end: places[match.end - 1]! + 1 }));
+}
+
+function findIn(text: string): readonly PiiMatch[] {
   const found: PiiMatch[] = [];
   let taken = 0;
   for (let at = nextMark(text, 0); at < text.length; at = nextMark(text, at)) {
@@ -60,18 +70,22 @@ export function findPersonalData(text: string): readonly PiiMatch[] {
     if (value === undefined) at = sign ? at + 1 : wordEnd(text, at + 1);
     else {
       found.push(value);
-      at = taken = value.end;
+      taken = value.end;
+      at = Math.max(value.end, at + 1); // a password ends before its sign
     }
   }
   return found;
 }
 
-/** A text as it may be shown in a message: every value found in it is replaced by what tells its form. */
+/**
+ * A text as it may be shown in a message: every value found in it is replaced by what tells its form. It is read again
+ * until nothing is found: what stood beside a value may only then stand on its own.
+ */
 export function maskPersonalData(text: string): string {
   const matches = findPersonalData(text);
   if (matches.length === 0) return text;
   const parts = matches.map(({ start, redacted }, index) => text.slice(matches[index - 1]?.end ?? 0, start) + redacted);
-  return parts.join('') + text.slice(matches.at(-1)?.end);
+  return maskPersonalData(parts.join('') + text.slice(matches.at(-1)?.end));
 }
 
 function read(forms: readonly Form[], text: string, start: number, taken: number): PiiMatch | undefined {

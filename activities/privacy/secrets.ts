@@ -87,6 +87,18 @@ export const NAMED_SECRET: Form = {
   },
 };
 
+const IN_ADDRESS = /:\/\/[^\s/:@]{0,64}:([^\s/@<>…]{1,128})$/;
+
+/** What stands between the user's name and the host of an address (RFC 3986, 3.2.1). `start`: the at sign. */
+export const ADDRESS_PASSWORD: Form = {
+  kind: 'secret',
+  name: 'password in an address',
+  read(text, start) {
+    const value = IN_ADDRESS.exec(text.slice(Math.max(0, start - 200), start))?.[1];
+    return value === undefined ? undefined : { start: start - value.length, end: start };
+  },
+};
+
 /** Shannon's entropy of its characters, in bits a character. */
 function entropy(text: string): number {
   const counts = new Uint16Array(128);

@@ -15,7 +15,7 @@ type Count = { rows: number; matches: number };
 /** Throws BadData with the counts, and no value, where the definition says that such data are refused. */
 export const scanPrivacy: StepDefinition<ScanPrivacyInput, PrivacySummary> = {
   type: 'review.privacy',
-  version: 2,
+  version: 3,
   // Redaction and dropping were done when the dataset was made: they are in its digest.
   identity: ({ dataset, onPersonalData }) => ({ dataset, refused: kindsTo('fail', onPersonalData) }),
   async run({ dataset, onPersonalData }, context) {

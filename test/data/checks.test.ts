@@ -21,7 +21,7 @@ const row = (line: number, text: string, label: string, split: CheckedRow['split
   ...textIdentity(text),
 });
 const labelled = (rows: readonly { readonly text: string; readonly label: string }[]) =>
-  rows.map(({ text, label }) => ({ label, normalised: normaliseText(text) }));
+  rows.map(({ text, label }) => ({ label, text, normalised: normaliseText(text) }));
 
 describe('data checks', () => {
   it('judges one row by itself', () => {

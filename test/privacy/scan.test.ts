@@ -2,7 +2,7 @@ import { deepEqual, ok } from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
-import { findPersonalData } from '../../activities/privacy/scan.ts';
+import { findPersonalData, maskPersonalData } from '../../activities/privacy/scan.ts';
 import { PII_KINDS } from '../../pipelines/definition.ts';
 
 const found = (text: string): string[] =>
@@ -83,7 +83,15 @@ describe('personal data scanner', () => {
     ['birthDate', 'born on ‹1980-02-29›, DOB: ‹12/31/1980›, geboren am ‹31.12.1980›, née le ‹1 mars 1980›'],
     ['birthDate', 'date of birth ‹March 12, 1980›, D.O.B. ‹12th of March 1980›, nacido el ‹3 de mayo de 1980›'],
     ['birthDate', 'born on 1981-02-29, due 1980-02-28, DOB 13/13/1980, born in 1980, ordered on March 12, 1980'],
-    ['birthDate', ''],
+    ['birthDate', 'birthdate=‹19800229›, DOB ‹02291980›, ordered 19800229, born 19801329'],
+    ['email', 'jo＠mail.example'.replace(/^.*$/, '‹$&›')],
+    ['email', '‹jo@mail.xn--p1ai›, ‹jo@ma\u00ADil.exam\u200Bple›'],
+    ['card', '‹4111\u00A01111\u202F1111\u20091111›, ‹4111\u20111111\u20131111\u20141111›, ‹4111.1111.1111.1111›'],
+    ['card', '‹４１１１ １１１１ １１１１ １１１１›, ‹٤١١١١١١١١١١١١١١١›, ‹४१११-११११-११११-११११›'],
+    ['iban', '‹DE89\u00A03704\u00A00044\u00A00532\u00A00130\u00A000›'],
+    ['phone', '‹+49\u00A030\u00A07654321›, ‹415\u2011555\u20110123›, ‹+4915112345678›'],
+    ['nationalId', '‹123\u201145\u20116789›, ‹12.345.678-Z›, ‹AB\u00A012\u00A034\u00A056\u00A0C›, 12.345.678-A'],
+    ['secret', 'postgres://jo:‹hunter2!›@db.example/x, https://host.example:8080/@jo, ftp://jo@db'],
   ];
   for (const [kind, marked] of texts) {
     const values = [...marked.matchAll(/‹(.*?)›/gs)].map(([, value]) => `${kind}:${value}`);
@@ -115,6 +123,16 @@ describe('personal data scanner', () => {
             }
           }
         },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('shows a text without anything that would be found in it', () => {
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('')),
+        (text) => deepEqual(found(maskPersonalData(text)), []),
       ),
       { numRuns: 1000 },
     );
@@ -156,7 +174,7 @@ describe('personal data scanner', () => {
       '@|a|a@|a.|a@a.|1|1 |1-|+1|(((1|4111 1111 1111 1111 |DE89 |DE8 |D|1.2.|4 |0 |2345 |+1 2 |.@.|a@b.co |0 1 2 3 |-| |_|a_|eyJ|eyJ-|' +
       'eyJaaaaaaaaaaa.|-----BEGIN PRIVATE KEY-----|-----BEGIN |token=|token: |token:a1B2c3D4e5F6g7H8i9|a:|1:|ab:cd:|ghp_|sk-|sk-1|' +
       'born 1|12 |1980-01-01 |AB 12 |A1|1 Jan 1980 |born 1/1/80 |AB 12 34 56 C |2001:db8:|::|12-34-|RSSMRA85T10A562S|1a |a1-|tel 1|' +
-      '123-45-6789 |phone 5|3.4.|\u00e9|\u00e9@|xoxb-|a1B2c3D4|123456789 ';
+      '123-45-6789 |phone 5|3.4.|\u00e9|\u00a0|1\u00a0|1\u200b|://|://a:b@|://a:|\u00e9@|xoxb-|a1B2c3D4|123456789 ';
     for (const unit of units.split('|')) {
       const text = unit.repeat(Math.ceil(1_000_000 / unit.length));
       // CPU time: the wall clock would also measure whatever else the machine does. A quadratic scan takes minutes.
