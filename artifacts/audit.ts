@@ -1,25 +1,17 @@
 /**
- * The log of what changed in the registry: `audit/<sequence>`, each entry with the digest of the one before. An entry
- * is created only where there is none, so writers at the same moment never fork the chain; changing or removing an
- * entry breaks it for all to see. Cutting off its end does not: `verify` gives the head's digest to be kept elsewhere.
+ * The log of who changed what: `audit/<sequence>`, each entry with the digest of the one before. An entry is created
+ * only where there is none, so writers at the same moment never fork the chain; changing or removing an entry breaks it
+ * for all to see. Cutting off its end does not, nor does writing all of it anew: `verify` gives the head's digest to be
+ * kept elsewhere, and looks for one that was.
  */
 import { randomUUID } from 'node:crypto';
-import { canonicalJson } from './canonical-json.ts';
+import type { AuditEvent } from './audit-events.ts';
+import { linkProblem, sealed, sequenceOf, type AuditEntry } from './audit-entry.ts';
+import { forEachParallel } from './concurrency.ts';
 import { digestBytes } from './digest.ts';
 import { EspalierError } from './errors.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { Digest } from './reference.ts';
-
-export interface AuditEntry {
-  readonly version: 1;
-  readonly seq: number;
-  readonly at: string;
-  /** Tells this entry from another writer's with the same event. */
-  readonly id: string;
-  /** Digest of the entry before; null in the first. */
-  readonly previous: Digest | null;
-  readonly event: unknown;
-}
 
 export interface AuditVerdict {
   readonly ok: boolean;
@@ -32,6 +24,10 @@ export interface AuditVerdict {
 
 /** Writers that lose this often in a row are not racing: something is wrong. */
 const MAX_LOST = 1000;
+const PREFIX = 'audit/';
+/** Entries read at a time: a long log is walked in seconds, and never held as a whole. */
+const PAGE = 512;
+const READERS = 16;
 
 export class AuditLog {
   readonly #objects: ObjectStore;
@@ -42,40 +38,72 @@ export class AuditLog {
     this.#objects = objects;
   }
 
-  async append(event: unknown): Promise<AuditEntry> {
+  async append(event: AuditEvent): Promise<AuditEntry> {
     for (let lost = 0; lost < MAX_LOST; lost++) {
-      const last = (await this.#objects.list('audit/', { after: this.#last })).at(-1) ?? this.#last;
+      const last = (await this.#objects.list(PREFIX, { after: this.#last })).at(-1) ?? this.#last;
       this.#last = last;
       const before = last === undefined ? undefined : await this.#read(last);
-      const entry: AuditEntry = {
+      const { entry, bytes } = sealed({
         version: 1,
         seq: last === undefined ? 1 : sequenceOf(last) + 1,
         at: new Date().toISOString(),
         id: randomUUID(),
         previous: before === undefined ? null : digestBytes(before),
         event,
-      };
-      const bytes = Buffer.from(canonicalJson(entry));
-      if ((await this.#objects.putBytes(keyOf(entry.seq), bytes, { condition: 'absent' })) !== undefined) return entry;
+      });
+      const key = keyOf(entry.seq);
+      if ((await this.#objects.putBytes(key, bytes, { condition: 'absent' })) !== undefined) return entry;
     }
     throw new EspalierError('Conflict', `could not append to the audit log in ${MAX_LOST} tries`, {
-      where: 'audit/',
+      where: PREFIX,
       fix: 'check that the store honours conditional writes: `espalier doctor`',
     });
   }
 
-  /** Walks the whole chain. */
-  async verify(): Promise<AuditVerdict> {
+  /**
+   * Walks the whole chain. `kept`: the head of an earlier walk, kept where whoever writes to the store cannot; a chain
+   * without it was cut off, or written anew, after that walk.
+   */
+  async verify(kept?: Digest): Promise<AuditVerdict> {
     let entries = 0;
     let head: Digest | null = null;
-    for (const key of await this.#objects.list('audit/')) {
-      const bytes = await this.#read(key);
-      const problem = linkProblem(key, bytes, entries + 1, head);
+    let seen = kept === undefined;
+    for await (const { key, bytes } of this.#walk()) {
+      const expected = keyOf(entries + 1);
+      const problem =
+        key === expected ? linkProblem(key, bytes, entries + 1, head) : `${expected} is missing: ${key} follows`;
       if (problem !== undefined) return { ok: false, entries, head, problem };
       head = digestBytes(bytes);
+      seen ||= head === kept;
       entries++;
     }
-    return { ok: true, entries, head, problem: null };
+    const problem = seen ? null : `no entry is ${kept}: the log was cut off or written anew since that was its head`;
+    return { ok: seen, entries, head, problem };
+  }
+
+  /** The entries from the oldest on, as they stand: `verify` says whether they may be believed. */
+  async *entries(): AsyncGenerator<AuditEntry> {
+    for await (const { key, bytes } of this.#walk()) {
+      try {
+        yield JSON.parse(bytes.toString('utf8')) as AuditEntry;
+      } catch (error) {
+        throw new EspalierError('Corrupt', `${key} is not JSON`, {
+          where: key,
+          fix: '`espalier audit verify` says what is whole',
+          cause: error,
+        });
+      }
+    }
+  }
+
+  async *#walk(): AsyncGenerator<{ readonly key: string; readonly bytes: Buffer }> {
+    const keys = await this.#objects.list(PREFIX);
+    for (let from = 0; from < keys.length; from += PAGE) {
+      const page = keys.slice(from, from + PAGE);
+      const found = new Map<string, Buffer>();
+      await forEachParallel(page, READERS, undefined, async (key) => void found.set(key, await this.#read(key)));
+      for (const key of page) yield { key, bytes: found.get(key) ?? Buffer.alloc(0) };
+    }
   }
 
   async #read(key: string): Promise<Buffer> {
@@ -85,25 +113,6 @@ export class AuditLog {
   }
 }
 
-function linkProblem(key: string, bytes: Buffer, seq: number, previous: Digest | null): string | undefined {
-  if (key !== keyOf(seq)) return `${keyOf(seq)} is missing: ${key} follows`;
-  let entry: Partial<AuditEntry>;
-  try {
-    entry = JSON.parse(bytes.toString('utf8')) as Partial<AuditEntry>;
-  } catch {
-    return `${key} is not JSON`;
-  }
-  if (entry.seq !== seq) return `${key} says it is entry ${entry.seq}`;
-  if (entry.previous !== previous) return `${key} follows ${entry.previous}, but the entry before is ${previous}`;
-  return undefined;
-}
-
 function keyOf(seq: number): string {
-  return `audit/${String(seq).padStart(12, '0')}`;
-}
-
-function sequenceOf(key: string): number {
-  const seq = Number(key.slice('audit/'.length));
-  if (Number.isSafeInteger(seq)) return seq;
-  throw new EspalierError('Corrupt', `${key} does not belong into the audit log`, { where: key });
+  return `${PREFIX}${String(seq).padStart(12, '0')}`;
 }

@@ -1,4 +1,5 @@
-/** Small JSON objects under their key, changed only by compare-and-swap. Those below `registry/` are audited. */
+/** Small JSON objects under their key, changed only by compare-and-swap. Those below `registry/` and `tokens/` are audited. */
+import type { AuditEvent } from './audit-events.ts';
 import type { AuditLog } from './audit.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { digestBytes } from './digest.ts';
@@ -11,11 +12,15 @@ export interface Pointer<T> {
   readonly version: string;
 }
 
-const AUDITED = 'registry/';
+const AUDITED = /^(registry|tokens)\//;
 /** Content has its own room, and the log keeps itself. */
 const RESERVED = /^(blobs|audit)\//;
 const KEY = /^[A-Za-z0-9_.@=+-]+(\/[A-Za-z0-9_.@=+-]+)*$/;
 const MAX_KEY_LENGTH = 900;
+
+/** What the audit log tells of a change, when that is more than where it was. */
+export type Told = DistributiveOmit<Extract<AuditEvent, { value: unknown }>, 'key' | 'value' | 'version'>;
+type DistributiveOmit<T, K extends string> = T extends unknown ? Omit<T, K> : never;
 
 export class Pointers {
   readonly #objects: ObjectStore;
@@ -38,22 +43,26 @@ export class Pointers {
   }
 
   /** false: somebody else was first. */
-  async create<T>(key: string, value: T): Promise<boolean> {
-    return this.replace(key, value, undefined);
+  async create<T>(key: string, value: T, told?: Told): Promise<boolean> {
+    return this.replace(key, value, undefined, told);
   }
 
   /**
-   * false: it moved in between. `version` undefined = must not exist yet. A change below `registry/` stands in the
-   * audit log before it happens, so that none can happen unseen; one that then lost its race is marked there.
+   * false: it moved in between. `version` undefined = must not exist yet. A change below `registry/` or `tokens/` stands
+   * in the audit log before it happens, so that none can happen unseen; one that then lost its race is marked there.
    */
-  async replace<T>(key: string, value: T, version: string | undefined): Promise<boolean> {
+  async replace<T>(
+    key: string,
+    value: T,
+    version: string | undefined,
+    told: Told = { action: 'pointer.replace' },
+  ): Promise<boolean> {
     const bytes = Buffer.from(canonicalJson(value));
     const condition = version === undefined ? ('absent' as const) : { etag: version };
     const write = async (): Promise<boolean> =>
       (await this.#objects.putBytes(checked(key), bytes, { condition, contentType: 'application/json' })) !== undefined;
-    if (!key.startsWith(AUDITED)) return write();
-    const event = { action: 'pointer.replace', key, value: digestBytes(bytes), version: version ?? null };
-    const { seq } = await this.#audit.append(event);
+    if (!AUDITED.test(key)) return write();
+    const { seq } = await this.#audit.append({ ...told, key, value: digestBytes(bytes), version: version ?? null });
     const won = await write();
     if (!won) await this.#audit.append({ action: 'pointer.lost', key, seq });
     return won;

@@ -165,6 +165,19 @@ tokens
   .description('it opens nothing from now on')
   .action(run(async () => (await import('./commands/tokens.ts')).revoke));
 
+const audit = program.command('audit').description('the log of votes, tokens, releases and keys');
+audit
+  .command('list')
+  .option('-n, --limit <count>', 'how many of the newest', '50')
+  .option('--action <name>', 'only these, e.g. vote.cast')
+  .description('what happened, the oldest first')
+  .action(run(async () => (await import('./commands/audit.ts')).list));
+audit
+  .command('verify')
+  .option('--head <digest>', 'what `audit verify` printed earlier, kept where the store’s writers cannot change it')
+  .description('find any gap, edit or reorder: exits 1 when there is one')
+  .action(run(async () => (await import('./commands/audit.ts')).verify));
+
 const models = program.command('models').description('what is deployed');
 models.command('list').action(run(async () => (await import('./commands/models.ts')).list));
 models

@@ -36,7 +36,9 @@ export async function createToken(
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
   const token: Token = { version: 1, id, ...facts, createdAt: new Date().toISOString(), revokedAt: null };
   const stored: StoredToken = { ...token, secretSha256: hashOf(secret).toString('hex') };
-  if (!(await pointers.create(keyOf(id), stored))) throw new EspalierError('Conflict', `a token ${id} exists`);
+  const { user, scopes, expiresAt, createdBy: by } = facts;
+  const told = { action: 'token.create', id, user, scopes, expiresAt, by } as const;
+  if (!(await pointers.create(keyOf(id), stored, told))) throw new EspalierError('Conflict', `a token ${id} exists`);
   return { token, text: `esp_${id}_${secret}` };
 }
 
@@ -48,8 +50,8 @@ export async function listTokens(pointers: Pointers): Promise<readonly Token[]> 
     .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt));
 }
 
-/** From now on it opens nothing; revoking it again changes nothing. Throws NotFound. */
-export async function revokeToken(pointers: Pointers, id: string): Promise<Token> {
+/** From now on it opens nothing; revoking it again changes nothing. `by`: who does it. Throws NotFound. */
+export async function revokeToken(pointers: Pointers, id: string, by: string): Promise<Token> {
   for (;;) {
     const found = await readToken(pointers, id);
     if (found === undefined) {
@@ -57,7 +59,8 @@ export async function revokeToken(pointers: Pointers, id: string): Promise<Token
     }
     if (found.value.revokedAt !== null) return withoutSecret(found.value);
     const revoked = { ...found.value, revokedAt: new Date().toISOString() };
-    if (await pointers.replace(keyOf(id), revoked, found.version)) return withoutSecret(revoked);
+    const told = { action: 'token.revoke', id, user: revoked.user, by } as const;
+    if (await pointers.replace(keyOf(id), revoked, found.version, told)) return withoutSecret(revoked);
   }
 }
 

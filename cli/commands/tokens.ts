@@ -49,7 +49,7 @@ export async function list(json: boolean): Promise<number> {
 
 export async function revoke(json: boolean, id: string): Promise<number> {
   return withContext(async (context) => {
-    const token = await revokeToken((await context.store()).pointers, id);
+    const token = await revokeToken((await context.store()).pointers, id, context.user);
     if (json) printJson(token);
     else say(`revoked ${id} of ${token.user}: it opens nothing any more`);
     return EXIT.ok;

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { AuditLog } from '../../artifacts/audit.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { openStore } from '../../artifacts/open.ts';
 import { withStore, type TestStore } from '../support/store.ts';
@@ -83,59 +82,4 @@ describe('pointers', () => {
     const outside = await openStore({ ...inside.env, ESPALIER_PREFIX: '' });
     assert.deepEqual(await outside.pointers.list(''), ['team/a/x/y']);
   });
-});
-
-describe('the audit log', () => {
-  it('holds every change below registry/, and marks the ones that lost', async () => {
-    const { pointers, audit, objects } = await withStore();
-    await pointers.create('jobs/a', {});
-    assert.deepEqual(await objects.list('audit/'), []);
-    await pointers.create('registry/m/channels/production', { revision: 1 });
-    const read = await pointers.read('registry/m/channels/production');
-    await pointers.replace('registry/m/channels/production', { revision: 2 }, read?.version);
-    await pointers.replace('registry/m/channels/production', { revision: 9 }, read?.version);
-    const events = await Promise.all(
-      (await objects.list('audit/')).map(async (key) => {
-        const found = await objects.getBytes(key);
-        return (JSON.parse(String(found?.bytes)) as { event: { action: string; seq?: number } }).event;
-      }),
-    );
-    assert.deepEqual(
-      events.map((event) => event.action),
-      ['pointer.replace', 'pointer.replace', 'pointer.replace', 'pointer.lost'],
-    );
-    assert.equal(events[3]?.seq, 3);
-    const { ok, entries, problem } = await audit.verify();
-    assert.deepEqual({ ok, entries, problem }, { ok: true, entries: 4, problem: null });
-  });
-
-  it('never forks, however many append at once', async () => {
-    const { objects } = await withStore();
-    const logs = Array.from({ length: 8 }, () => new AuditLog(objects));
-    const appended = await Promise.all(logs.flatMap((log, i) => [log.append({ i, n: 0 }), log.append({ i, n: 1 })]));
-    const sequence = appended.map((entry) => entry.seq).toSorted((a, b) => a - b);
-    assert.deepEqual(
-      sequence,
-      Array.from({ length: 16 }, (_, i) => i + 1),
-    );
-    assert.deepEqual((await new AuditLog(objects).verify()).entries, 16);
-  });
-
-  for (const [how, tamper, problem] of [
-    ['changed', 'edit', /audit\/0+3 follows/],
-    ['removed', 'delete', /audit\/0+2 is missing/],
-    ['overwritten with garbage', 'garbage', /audit\/0+2 is not JSON/],
-  ] as const) {
-    it(`shows that an entry was ${how}`, async () => {
-      const { audit, objects } = await withStore();
-      for (let n = 1; n <= 4; n++) await audit.append({ n });
-      const key = 'audit/000000000002';
-      const entry = String((await objects.getBytes(key))?.bytes);
-      if (tamper === 'delete') await objects.delete(key);
-      else await objects.putBytes(key, Buffer.from(tamper === 'edit' ? entry.replace('"n":2', '"n":7') : 'oops'));
-      const verdict = await audit.verify();
-      assert.equal(verdict.ok, false);
-      assert.match(verdict.problem ?? '', problem);
-    });
-  }
 });

@@ -37,14 +37,14 @@ describe('an API token', function () {
     assert.equal((await at('2026-01-01T23:59:59.999Z')).id, token.id);
     await assert.rejects(at('2026-01-02T00:00:00.000Z'), /expired at 2026-01-02/);
     const [first, second] = await Promise.all([
-      revokeToken(stored.pointers, token.id),
-      revokeToken(stored.pointers, token.id),
+      revokeToken(stored.pointers, token.id, 'root'),
+      revokeToken(stored.pointers, token.id, 'root'),
     ]);
     assert.notEqual(first.revokedAt, null);
     assert.equal(first.revokedAt, second.revokedAt, 'the first one stands');
     await assert.rejects(at('2026-01-01T00:00:00.000Z'), /was revoked at/);
     const guess = `esp_${token.id}_${'A'.repeat(43)}`;
     await assert.rejects(authenticate(stored.pointers, guess), /this is no valid API token/);
-    await assert.rejects(revokeToken(stored.pointers, '../registry'), /there is no token/);
+    await assert.rejects(revokeToken(stored.pointers, '../registry', 'root'), /there is no token/);
   });
 });

@@ -85,7 +85,7 @@ describe('who calls the console', function () {
       refusals.add(body.detail);
     }
     assert.equal(refusals.size, 2, 'only who knows the secret learns that it expired');
-    await revokeToken(console.store.pointers, id);
+    await revokeToken(console.store.pointers, id, 'root');
     assert.match((await problem('GET /v1/models', good)).body.detail, /revoked/);
   });
 
