@@ -454,6 +454,84 @@ export interface Evaluation {
   readonly reference: ArtifactRef;
 }
 
+export interface FindProductionInput {
+  readonly model: string;
+  readonly channel: string;
+  /** What the one in production is held against, setting by setting. */
+  readonly pipeline: Pipeline;
+}
+/** What a channel serves when another model is about to follow. */
+export interface ProductionModel {
+  readonly bundle: Digest;
+  readonly release: Digest;
+  readonly revision: number;
+  /** The run that released it, and when its pointer was moved there. */
+  readonly runId: string;
+  readonly since: string;
+  /** What its own evidence says of it; null, with the reason, where that cannot be read any more. */
+  readonly made: {
+    readonly classifier: ArtifactRef;
+    readonly dataset: ArtifactRef;
+    readonly definition: Digest;
+  } | null;
+  readonly problem?: string;
+  /** Settings that this run's definition has otherwise, as both held in the end; the first 200. */
+  readonly settings: readonly { readonly path: string; readonly from?: unknown; readonly to?: unknown }[];
+  readonly settingsLeftOut: number;
+}
+
+export interface CompareModelsInput {
+  readonly production: { readonly bundle: Digest; readonly classifier: ArtifactRef; readonly dataset: ArtifactRef };
+  readonly candidate: {
+    readonly classifier: ArtifactRef;
+    /** `Evaluation.details`: what it answered to every test row. */
+    readonly evaluation: ArtifactRef;
+  };
+  /** Whose test rows both answer. */
+  readonly dataset: ArtifactRef;
+  readonly seed: number;
+}
+/** One measure of both on the same rows; `difference` is the candidate's minus production's. */
+export interface PairedScore {
+  readonly production: Score;
+  readonly candidate: Score;
+  readonly difference: Score;
+}
+export interface ComparedRow {
+  readonly rowId: string;
+  readonly expected: string;
+  readonly production: string;
+  readonly candidate: string;
+}
+/** The tuned model and the one in production on the same test rows, or why they cannot be compared. */
+export type ModelComparison =
+  | { readonly comparable: false; readonly bundle: Digest; readonly reason: string }
+  | {
+      readonly comparable: true;
+      /** The one in production that it was compared with. */
+      readonly bundle: Digest;
+      /** Test rows that both were compared on. */
+      readonly rows: number;
+      /** Test rows left out, since the one in production was trained or chosen on them; null: nobody can say any more. */
+      readonly rowsKnown: number | null;
+      readonly accuracy: PairedScore;
+      readonly macroF1: PairedScore;
+      /** Rows that only the candidate has right, and that only production has; McNemar's test of the two counts. */
+      readonly won: number;
+      readonly lost: number;
+      readonly exactP: number;
+      readonly midP: number;
+      /** Up to ten each, the candidate surest first. */
+      readonly wonExamples: readonly ComparedRow[];
+      readonly lostExamples: readonly ComparedRow[];
+      /** Measured one after the other in the same step, on the same machine. */
+      readonly latency: { readonly production: Latency; readonly candidate: Latency };
+      readonly sizeMb: { readonly production: number; readonly candidate: number };
+      readonly hardware: Hardware;
+      /** JSON: every compared row with both answers. */
+      readonly details: ArtifactRef;
+    };
+
 export interface JudgeGatesInput {
   readonly measures: Evaluation['measures'];
   readonly gates: GatesSpec;
@@ -492,12 +570,17 @@ export interface StepFact {
   readonly id: string;
   readonly title: string;
   readonly state: string;
+  /** Whose workers it was for; missing where none was asked. */
+  readonly queue?: string;
   readonly key?: Digest;
   readonly reused?: boolean;
   readonly computedBy?: string;
   readonly attempt?: number;
+  /** From its begin to its end in this run: waits and failed attempts included. */
   readonly startedAt?: string;
   readonly finishedAt?: string;
+  /** Of a step computed in this run: how long its last attempt ran, by the worker's clock. */
+  readonly ranSeconds?: number;
 }
 
 /** What a person decided about a step that had failed. */
@@ -549,6 +632,9 @@ export interface RunFacts {
   readonly evaluation?: Evaluation;
   readonly gates?: GatesVerdict;
   readonly bundle?: ArtifactRef;
+  /** What was in production when the evidence for the release was gathered; null: nothing. */
+  readonly production?: ProductionModel | null;
+  readonly comparison?: ModelComparison;
   readonly approvals: readonly ApprovalRecord[];
   readonly deployment?: Deployment;
   readonly outcome?: string;
@@ -676,6 +762,9 @@ export interface Activities {
   exportClassifier: Step<ExportClassifierInput, ExportedClassifier>;
   evaluateModel: Step<EvaluateModelInput, Evaluation>;
   judgeGates: Step<JudgeGatesInput, GatesVerdict>;
+  /** What the channel points to now; null: nothing. */
+  findProduction: Effect<FindProductionInput, ProductionModel | null>;
+  compareModels: Step<CompareModelsInput, ModelComparison>;
   writeReport: Step<WriteReportInput, WrittenReport>;
   packageModel: Step<PackageModelInput, PackagedModel>;
   deployModel: Effect<DeployModelInput, Deployment>;

@@ -3,6 +3,7 @@ import type { Activities } from './contract.ts';
 import { prepareData } from './data/prepare-data.ts';
 import { snapshotDataActivity } from './data/snapshot-data.ts';
 import { deployModelActivity } from './deployment/deploy-model.ts';
+import { findProductionActivity } from './deployment/find-production.ts';
 import { packageModel } from './deployment/package-model.ts';
 import { scheduleMonitorActivity, type Scheduler } from './deployment/schedule-monitor.ts';
 import { checkDriftActivity } from './monitoring/check-drift.ts';
@@ -18,6 +19,7 @@ import { exportClassifier } from './training/export-classifier.ts';
 import { exportEncoder } from './training/export-encoder.ts';
 import { ownWorkerActivities } from './training/remote/provision.ts';
 import { trainModel } from './training/train-model.ts';
+import { compareModels } from './validation/compare-models.ts';
 import { evaluateModel } from './validation/evaluate-model.ts';
 import { judgeGatesStep } from './validation/judge-gates.ts';
 
@@ -38,6 +40,8 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     exportClassifier: stepActivity(exportClassifier, services),
     evaluateModel: stepActivity(evaluateModel, services),
     judgeGates: stepActivity(judgeGatesStep, services),
+    findProduction: findProductionActivity(services),
+    compareModels: stepActivity(compareModels, services),
     writeReport: stepActivity(writeReport, services),
     packageModel: stepActivity(packageModel, services),
     deployModel: deployModelActivity(services),

@@ -6,7 +6,7 @@ import type { Pointers } from '../artifacts/pointers.ts';
 import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { RunView, StepView } from '../workflows/messages.ts';
-import { differences, type Difference } from './differences.ts';
+import { differences, type Difference } from '../artifacts/differences.ts';
 import { readRunInput } from './run-input.ts';
 import { listRuns, showRun } from './runs.ts';
 

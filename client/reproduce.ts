@@ -10,7 +10,7 @@ import { blobKey } from '../artifacts/store.ts';
 import { winnerOf } from '../pipelines/winner.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
 import type { Comparison, Reproduction, ReproductionInput } from '../workflows/reproduce-model.ts';
-import { differences, type Difference } from './differences.ts';
+import { differences, type Difference } from '../artifacts/differences.ts';
 import type { FoundRelease } from './releases.ts';
 import { asRunError } from './runs.ts';
 

@@ -37,6 +37,9 @@ interface Parking {
 
 export class Engine {
   private readonly nodes: ReadonlyMap<string, Node>;
+  /** What the record says besides the view: by step, whose workers it was for, and how long its last attempt ran. */
+  private readonly queues = new Map<string, string>();
+  private readonly ranSeconds = new Map<string, number>();
   private readonly parkings = new Map<string, Parking>();
   private readonly onParking: (parked: boolean) => void;
   /** Length of the history when a step last began, ended or parked: when commands were last emitted. */
@@ -58,11 +61,12 @@ export class Engine {
     if (missing.length > 0) throw new Error(`step ${id} began before ${missing.join(', ')}`);
     for (;;) {
       begin(node, options.state ?? 'running');
+      this.ranSeconds.delete(id);
       this.moved();
       try {
         const output = await body();
         node.state = 'done';
-        if (isStepResult(output)) adopt(node, output);
+        if (isStepResult(output)) this.adopt(node, output);
         end(node);
         return output;
       } catch (error) {
@@ -166,22 +170,40 @@ export class Engine {
     return [...this.nodes.values()].map((node) => ({ ...node }));
   }
 
+  /** Whose workers a step was handed to. */
+  queued(id: string, queue: string): void {
+    this.queues.set(id, queue);
+  }
+
   /** For reports: only what is settled, so that an evidence pack does not depend on who looks when. */
   facts(): readonly StepFact[] {
-    return [...this.nodes.values()].map(({ id, title, state, key, computedBy, attempt, startedAt, finishedAt }) => ({
-      id,
-      title,
-      state,
-      ...(key === undefined ? {} : { key, reused: state === 'reused' }),
-      ...(computedBy === undefined ? {} : { computedBy }),
-      ...(attempt === undefined ? {} : { attempt }),
-      ...(startedAt === undefined ? {} : { startedAt }),
-      ...(finishedAt === undefined ? {} : { finishedAt }),
-    }));
+    return [...this.nodes.values()].map(({ id, title, state, key, computedBy, attempt, startedAt, finishedAt }) => {
+      const [queue, ranSeconds] = [this.queues.get(id), this.ranSeconds.get(id)];
+      return {
+        id,
+        title,
+        state,
+        ...(queue === undefined ? {} : { queue }),
+        ...(key === undefined ? {} : { key, reused: state === 'reused' }),
+        ...(computedBy === undefined ? {} : { computedBy }),
+        ...(attempt === undefined ? {} : { attempt }),
+        ...(startedAt === undefined ? {} : { startedAt }),
+        ...(finishedAt === undefined ? {} : { finishedAt }),
+        ...(ranSeconds === undefined ? {} : { ranSeconds }),
+      };
+    });
   }
 
   private moved(): void {
     this.movedAt = workflowInfo().historyLength;
+  }
+
+  private adopt(node: Node, result: StepResult<unknown>): void {
+    node.key = result.key;
+    node.computedBy = result.computedBy;
+    node.attempt = result.attempt;
+    if (result.reused) node.state = 'reused';
+    else this.ranSeconds.set(node.id, (Date.parse(result.finishedAt) - Date.parse(result.startedAt)) / 1000);
   }
 
   private ended(id: string): boolean {
@@ -213,13 +235,6 @@ function begin(node: Node, state: StepState): void {
 
 function end(node: Node): void {
   node.finishedAt = now();
-}
-
-function adopt(node: Node, result: StepResult<unknown>): void {
-  node.key = result.key;
-  node.computedBy = result.computedBy;
-  node.attempt = result.attempt;
-  if (result.reused) node.state = 'reused';
 }
 
 function isStepResult(value: unknown): value is StepResult<unknown> {

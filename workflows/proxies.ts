@@ -67,6 +67,11 @@ export function heartbeatLimit(promise: keyof typeof PROMISES, heartbeatSeconds:
   return promise === 'gpu' ? Math.min(TRAINING_HEARTBEAT_SECONDS, heartbeatSeconds) : heartbeatSeconds;
 }
 
+/** Whose workers a step of this promise is for. */
+export function queueOf(promise: keyof typeof PROMISES): string {
+  return PROMISES[promise].taskQueue;
+}
+
 /** `taskQueue`: another than the promise's own. */
 export type StepActivities = (stepId: string, title: string, taskQueue?: string) => Activities;
 export type StepProxies = Record<keyof typeof PROMISES, StepActivities>;

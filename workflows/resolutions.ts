@@ -22,6 +22,8 @@ const NEEDED: Readonly<Record<string, string>> = {
   evaluate: 'the gates judge what it measures',
   gates: 'no model is released unjudged',
   package: 'what is released is what was packaged',
+  production: `what stands in the channel is part of the evidence for release; ${EVIDENCE}`,
+  compare: `it is part of the evidence for release; ${EVIDENCE}`,
   'release-evidence': EVIDENCE,
   'approve-release': 'an approval is given by a person, never skipped',
   deploy: 'a run that deploys nothing ends by abort',

@@ -23,7 +23,7 @@ import {
   type StepView,
 } from './messages.ts';
 import { planRun } from './plan.ts';
-import { stepProxies, type StepProxies } from './proxies.ts';
+import { queueOf, stepProxies, type StepProxies } from './proxies.ts';
 import { resolutionRefusal } from './resolutions.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -125,6 +125,8 @@ export class Run {
 
   activities(promise: keyof StepProxies, id: string, taskQueue?: string): Activities {
     const title = this.engine.view().find((step) => step.id === id)?.title ?? id;
+    // Of a queue of its own the promise's says what it is for; its name says only which training.
+    this.engine.queued(id, queueOf(promise));
     return this.proxies[promise](id, title, taskQueue);
   }
 

@@ -170,6 +170,25 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     exportClassifier: step(() => ({ classifier: ref('classifier'), parityMaxAbs: 0, sizeBytes: 1 })),
     evaluateModel: step(() => ({ measures: {} })),
     judgeGates: step(() => ({ verdict: 'pass', gates: [] })),
+    findProduction: effect(() => ({
+      bundle: ref('bundle before').digest,
+      release: ref('release before').digest,
+      revision: 1,
+      runId: 'before',
+      since: '2026-01-01T00:00:00.000Z',
+      made: {
+        classifier: ref('classifier before'),
+        dataset: ref('dataset before'),
+        definition: ref('definition').digest,
+      },
+      settings: [],
+      settingsLeftOut: 0,
+    })),
+    compareModels: step((call: StepCall<{ production: { bundle: string } }>) => ({
+      comparable: false,
+      bundle: call.input.production.bundle,
+      reason: 'nothing is compared here',
+    })),
     writeReport: step((call: StepCall<{ kind: string }>) => ({
       pack: ref(`pack-${call.stepId}`),
       html: ref('html'),

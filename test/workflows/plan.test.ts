@@ -28,5 +28,6 @@ describe('the plan of a run', () => {
     assert.ok(before('deploy').has('approve-release'));
     assert.ok(before('approve-release').has('gates'));
     assert.ok(before('approve-release').has('package'), 'the approval binds the bundle that will be served');
+    assert.ok(before('approve-release').has('compare'), 'who approves sees what is replaced');
   });
 });

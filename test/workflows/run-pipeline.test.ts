@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities } from '../../activities/contract.ts';
+import type { Activities, RunFacts } from '../../activities/contract.ts';
 import { decide, listApprovals } from '../../client/approvals.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
@@ -96,6 +96,40 @@ describe('a run', function () {
       view?.approvals.map(({ record }) => record?.approver),
       ['lena', 'omar'],
     );
+  });
+
+  const factsOfRelease = (facts: RunFacts[]): Pick<Activities, 'writeReport'> => ({
+    writeReport: (call) => {
+      if (call.input.kind === 'release') facts.push(call.input.facts);
+      return fakeActivities().activities.writeReport(call);
+    },
+  });
+
+  it('shows who decides about the release which bundle stands there, and how the new model does beside it', async () => {
+    const facts: RunFacts[] = [];
+    await withRun({ overrides: factsOfRelease(facts) }, async (runId) => {
+      await approve(runId, 'review', 'lena');
+      await until(runId, ({ approvals }) => approvals[1]?.state === 'open');
+      await cancelRun(temporal.client, runId);
+    });
+    assert.equal(facts[0]?.comparison?.bundle, ref('bundle before').digest);
+    assert.equal(facts[0]?.production?.bundle, ref('bundle before').digest);
+    const step = facts[0]?.steps.find(({ id }) => id === 'compare');
+    assert.deepEqual([step?.queue, step?.ranSeconds], ['espalier-cpu', 1]);
+  });
+
+  it('compares with nothing where nothing is in production', async () => {
+    const facts: RunFacts[] = [];
+    const nothing = { ...factsOfRelease(facts), findProduction: () => Promise.resolve(null) };
+    const ran = await withRun({ overrides: nothing }, async (runId) => {
+      await approve(runId, 'review', 'lena');
+      await until(runId, ({ approvals }) => approvals[1]?.state === 'open');
+      const { steps } = await showRun(temporal.client, runId);
+      assert.equal(steps.find(({ id }) => id === 'compare')?.state, 'skipped');
+      await cancelRun(temporal.client, runId);
+    });
+    assert.ok(!ran.includes('compare'));
+    assert.deepEqual([facts[0]?.production, facts[0]?.comparison], [null, undefined]);
   });
 
   it('refuses wrong votes with the reason and without a trace in the history', async () => {

@@ -2,6 +2,7 @@ import { StepLeftOut } from '../engine.ts';
 import { packageInput } from '../step-inputs.ts';
 import type { Run } from '../run.ts';
 import { approved } from './approve.ts';
+import { compareWithProduction } from './compare.ts';
 import type { Selected } from './select.ts';
 
 /**
@@ -20,6 +21,7 @@ export async function release(run: Run, { dataset, winner }: Selected): Promise<
     packageInput({ pipeline, definition }, winner, made),
   );
   run.facts.bundle = bundle;
+  await compareWithProduction(run);
   if (!(await approved(run, 'release'))) return false;
   const evidence = run.evidence;
   if (evidence === undefined) throw new Error('approved without evidence');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { differences, type Difference } from '../../client/differences.ts';
+import { differences, type Difference } from '../../artifacts/differences.ts';
 
 describe('what differs between two step records', () => {
   const cases: [title: string, from: unknown, to: unknown, expected: Difference[]][] = [
