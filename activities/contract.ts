@@ -644,7 +644,7 @@ export interface WriteReportInput {
   readonly kind: 'review' | 'release' | 'final';
   readonly facts: RunFacts;
 }
-/** Tree: `facts.json` (canonical `RunFacts`) and `report.html` (self-contained). For `review` and `release` its digest is the evidence digest. */
+/** Tree: `facts.json` (canonical `RunFacts`), `evidence.json` (what the page shows besides) and `report.html` (self-contained). For `review` and `release` its digest is the evidence digest. */
 export interface WrittenReport {
   readonly pack: ArtifactRef;
   readonly html: ArtifactRef;

@@ -18,6 +18,7 @@ import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Progress, StepCall, StepResult } from './contract.ts';
 import type { Devices } from './devices.ts';
+import type { Prices } from './report/prices.ts';
 import type { Launcher } from './training/launchers/launcher.ts';
 
 /** What every activity may use. Made once a worker. */
@@ -28,6 +29,8 @@ export interface ActivityServices {
   readonly python: { readonly executable: string; readonly packages: string };
   /** Signs releases, on a worker that deploys. */
   readonly signer?: Signer;
+  /** What machines cost, where the organisation says so. */
+  readonly prices?: Prices;
   /** Base URL of a model server that follows the registry, if there is one. */
   readonly servingUrl?: string;
   /** The accelerators of a worker that trains. */

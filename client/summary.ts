@@ -1,5 +1,6 @@
 /** The evidence in a few lines, for whoever decides; the report has the rest. */
 import type { GateResult, RunFacts } from '../activities/contract.ts';
+import { shortDigest } from '../artifacts/reference.ts';
 import type { ApprovalName } from '../pipelines/definition.ts';
 
 export interface SummaryRow {
@@ -42,9 +43,28 @@ function reviewRows({ data, privacy, candidates, selection, pipeline }: RunFacts
   ];
 }
 
-function releaseRows({ gates, bundle }: RunFacts): readonly SummaryRow[] {
+function releaseRows({ gates, bundle, production, comparison }: RunFacts): readonly SummaryRow[] {
   const judged = (gates?.gates ?? []).map(({ verdict, reason }) => ({ verdict, text: reason }));
-  return [row('bundle', bundle?.digest ?? '?'), { name: 'gates', lines: judged }];
+  return [
+    row('bundle', bundle?.digest ?? '?'),
+    ...(production === undefined ? [] : [row('replaces', besideProduction(production, comparison))]),
+    { name: 'gates', lines: judged },
+  ];
+}
+
+function besideProduction(production: RunFacts['production'], comparison: RunFacts['comparison']): string {
+  if (production == null) return 'nothing: nothing is in production';
+  const bundle = shortDigest(production.bundle);
+  if (comparison?.comparable !== true) {
+    return `${bundle}, not compared: ${comparison?.reason ?? production.problem ?? 'no comparison was made'}`;
+  }
+  const { won, lost, rows, midP, accuracy } = comparison;
+  const { value, interval } = accuracy.difference;
+  const points = (share: number | null | undefined): string => ((share ?? Number.NaN) * 100).toFixed(1);
+  return (
+    `${bundle}: ${won} rows won, ${lost} lost of ${rows}; accuracy ${points(value)} points ` +
+    `(${points(interval?.low)} to ${points(interval?.high)}), McNemar mid-p ${Number(midP.toPrecision(3))}`
+  );
 }
 
 function row(name: string, ...lines: readonly string[]): SummaryRow {

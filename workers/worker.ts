@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
+import { readPrices } from '../activities/report/prices.ts';
 import type { ActivityServices } from '../activities/step.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { openStore } from '../artifacts/open.ts';
@@ -39,6 +40,7 @@ export async function createWorkerProcess(
   const [life, idleMs, python] = [workerLife(env), idleLimitMs(env), trainerPython(env)];
   const deploys = queues.some(({ taskQueue }) => taskQueue === TASK_QUEUES.deploy);
   const signing = deploys ? { signer: await openSigner(env) } : {};
+  const pricing = await readPrices(env);
   const temporal = await connectTemporal(env);
   const { client, namespace } = temporal;
   const connection = await NativeConnection.connect(temporal.connectionOptions);
@@ -53,6 +55,7 @@ export async function createWorkerProcess(
     workRoot: workFolder.path,
     ...own,
     ...signing,
+    ...pricing,
     ...(env['ESPALIER_SERVING_URL'] === undefined ? {} : { servingUrl: env['ESPALIER_SERVING_URL'] }),
   };
   const activities = createActivities(services, temporalScheduler(client));

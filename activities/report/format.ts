@@ -31,6 +31,40 @@ export function percent(value: Maybe, digits = 1): string {
   return known(value) ? `${decimal(value * 100, digits)} %` : NOT_MEASURED;
 }
 
+/** A difference of shares as percentage points. */
+export function points(value: Maybe): string {
+  return known(value) ? `${decimal(value * 100, 1)} points` : NOT_MEASURED;
+}
+
+/** Of a test: three significant digits, and no figure that is finer than anybody should read. */
+export function probability(value: Maybe): string {
+  if (!known(value)) return NOT_MEASURED;
+  return value < 1e-6 ? 'less than 0.000001' : String(Number(value.toPrecision(3)));
+}
+
+/** `12.3 s`, `4 min 5 s`, `2 h 3 min`. */
+export function seconds(value: Maybe): string {
+  if (!known(value)) return NOT_MEASURED;
+  if (value < 60) return `${value.toFixed(1)} s`;
+  const minutes = Math.floor(value / 60);
+  return minutes < 60
+    ? `${minutes} min ${Math.floor(value % 60)} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Two digits, or what there is of less than a hundredth. */
+export function money(value: Maybe, currency: string): string {
+  if (!known(value)) return NOT_MEASURED;
+  return `${value !== 0 && value < 0.01 ? significant(value) : decimal(value, 2)} ${currency}`;
+}
+
+/** A setting's value as JSON has it, cut where it is long. */
+export function setting(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  const text = JSON.stringify(value);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
 export function count(value: Maybe): string {
   return known(value) ? String(Math.round(value)).replaceAll(/\B(?=(\d{3})+$)/g, ' ') : NOT_MEASURED;
 }
@@ -57,13 +91,8 @@ export function time(iso: string): string {
 }
 
 export function duration(from: string | undefined, to: string | undefined): string {
-  const seconds = (Date.parse(to ?? '') - Date.parse(from ?? '')) / 1000;
-  if (!Number.isFinite(seconds)) return '';
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60
-    ? `${minutes} min ${Math.floor(seconds % 60)} s`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const between = (Date.parse(to ?? '') - Date.parse(from ?? '')) / 1000;
+  return Number.isFinite(between) ? seconds(between) : '';
 }
 
 export function interval(between: Interval | null, show: (value: number) => string): string {

@@ -1,12 +1,12 @@
 /** What a section of the report is made from, and its frame. */
-import type { RunFacts, TrainingHistory, WriteReportInput } from '../contract.ts';
+import type { RunFacts, WriteReportInput } from '../contract.ts';
 import { html, type Content, type Html } from '../../artifacts/html.ts';
+import type { ReportMaterial } from './material.ts';
 
-/** All that the report shows. `history` is the training's curves, read from the store. */
-export interface ReportInput {
+/** All that the report shows. */
+export interface ReportInput extends ReportMaterial {
   readonly kind: WriteReportInput['kind'];
   readonly facts: RunFacts;
-  readonly history: TrainingHistory | null;
 }
 
 export interface Section {

@@ -3,7 +3,10 @@ import { createHash } from 'node:crypto';
 import { Html, html, type Content } from '../../artifacts/html.ts';
 import { list } from './parts.ts';
 import { frame, type ReportInput, type Section } from './page.ts';
+import { bomSection } from './sections/bom.ts';
 import { candidatesSection, licenceSection } from './sections/candidates.ts';
+import { comparisonSection } from './sections/comparison.ts';
+import { costSection } from './sections/cost.ts';
 import { dataSection, privacySection } from './sections/data.ts';
 import { approvalsSection, deploymentSection } from './sections/decisions.ts';
 import { evaluationSection } from './sections/evaluation.ts';
@@ -18,15 +21,18 @@ import { STYLE } from './style.ts';
 const SECTIONS: readonly Section[] = [
   runSection,
   gatesSection,
+  comparisonSection,
   evaluationSection,
   candidatesSection,
   licenceSection,
   dataSection,
   privacySection,
   trainingSection,
+  bomSection,
   approvalsSection,
   deploymentSection,
   lineageSection,
+  costSection,
   stepsSection,
 ];
 
@@ -59,7 +65,8 @@ export function renderReport(input: ReportInput): string {
         ${missing.length === 0 ? '' : html`<p class="quiet">Not in this report, since the run has not been there: ${missing.join(', ')}.</p>`}
       </main>
       <footer>
-        Made by Espalier from <code>facts.json</code> beside this page, which holds the same facts for machines.
+        Made by Espalier from <code>facts.json</code> and <code>evidence.json</code> beside this page, which hold the
+        same for machines.
       </footer>`,
   );
 }

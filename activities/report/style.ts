@@ -36,12 +36,14 @@ table{border-collapse:collapse;font-size:.9rem;min-width:24rem;overflow-wrap:nor
 caption{text-align:left;color:var(--quiet);font-size:.85rem;padding-bottom:.35rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-bottom:1px solid var(--rule)}
 thead th{color:var(--quiet);font-weight:500;font-size:.82rem;vertical-align:bottom}
-tbody th{font-weight:600}
+tbody th{font-weight:600;min-width:6.5rem}
 table code,td .badge,.number{white-space:nowrap}
+.text{display:block;min-width:14rem;max-width:26rem;overflow-wrap:anywhere}
 .number{text-align:right;font-variant-numeric:tabular-nums}
 .badge{font-weight:600;white-space:nowrap}
 .good{color:var(--good)}.bad{color:var(--bad)}.care{color:var(--care)}.neutral{color:var(--quiet)}
 .matrix table{min-width:0;font-size:.82rem}
+.matrix th{min-width:0}
 .matrix th,.matrix td{padding:.35rem .5rem;border:1px solid var(--rule)}
 .matrix td{text-align:right;font-variant-numeric:tabular-nums;min-width:2.4rem}
 .matrix thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;vertical-align:top;padding:.5rem .35rem;max-height:11rem}

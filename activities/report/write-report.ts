@@ -1,25 +1,38 @@
 /** Writes the report of a run, or the evidence for an approval, into the store. */
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
-import type { TrainingHistory, WriteReportInput, WrittenReport } from '../contract.ts';
+import type { WriteReportInput, WrittenReport } from '../contract.ts';
 import type { StepDefinition } from '../step.ts';
+import { readMaterial } from './material.ts';
 import { renderReport } from './render.ts';
 
-/** `facts.json` (canonical) and `report.html` as one tree; its digest is what an approval binds to. */
+/**
+ * `facts.json` (canonical), what else the page shows as `evidence.json`, and `report.html` as one tree; its digest is
+ * what an approval binds to.
+ */
 export const writeReport: StepDefinition<WriteReportInput, WrittenReport> = {
   type: 'report.write',
-  version: 1,
-  async run({ kind, facts }, { store, signal, progress }) {
+  version: 2,
+  // Prices are another report, not another run.
+  environment: (_, { prices }) => Promise.resolve(prices ?? null),
+  async run({ kind, facts }, context) {
+    const { store, signal, progress } = context;
     progress({ phase: 'writing the report' });
-    const history = facts.training === undefined ? null : await store.getJson<TrainingHistory>(facts.training.history);
-    const page = renderReport({ kind, facts, history });
-    const [html, json] = await Promise.all([
+    const material = await readMaterial(facts, context);
+    // The curves are an artifact of their own, and long.
+    const { history: _, ...evidence } = material;
+    const json = (value: unknown, name: string) =>
+      store.putBytes(canonicalJson(value), { name, mediaType: 'application/json', signal });
+    const page = renderReport({ kind, facts, ...material });
+    const [html, factsFile, evidenceFile] = await Promise.all([
       store.putBytes(page, { name: 'report.html', mediaType: 'text/html; charset=utf-8', signal }),
-      store.putBytes(canonicalJson(facts), { name: 'facts.json', mediaType: 'application/json', signal }),
+      json(facts, 'facts.json'),
+      json({ version: 1, ...evidence }, 'evidence.json'),
     ]);
     const entries = [
-      { path: 'facts.json', ref: json },
+      { path: 'evidence.json', ref: evidenceFile },
+      { path: 'facts.json', ref: factsFile },
       { path: 'report.html', ref: html },
     ];
-    return { pack: await store.putManifest(entries, `${kind}-report`), html, json };
+    return { pack: await store.putManifest(entries, `${kind}-report`), html, json: factsFile };
   },
 };

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { RunFacts } from '../../activities/contract.ts';
 import { renderReport } from '../../activities/report/render.ts';
-import { sampleFacts, sampleHistory } from '../support/facts.ts';
+import { sampleFacts, sampleHistory, sampleMaterial } from '../support/facts.ts';
 
 const render = (facts: RunFacts, kind: 'review' | 'release' | 'final' = 'final') =>
-  renderReport({ kind, facts, history: facts.training === undefined ? null : sampleHistory });
+  renderReport({ kind, facts, ...sampleMaterial(facts) });
 const sectionsOf = (page: string) => [...page.matchAll(/<section id="([\w-]+)"/g)].map(([, id]) => id);
 /** The page's words, without markup and with single spaces. */
 const wordsOf = (page: string) =>
@@ -26,6 +26,8 @@ const {
   selection,
   data,
   privacy,
+  production,
+  comparison,
   ...begun
 } = sampleFacts;
 assert.ok(
@@ -39,7 +41,9 @@ assert.ok(
     candidates &&
     selection &&
     data &&
-    privacy,
+    privacy &&
+    production &&
+    comparison?.comparable,
 );
 
 describe('the report', () => {
@@ -76,15 +80,18 @@ describe('the report', () => {
     assert.deepEqual(sectionsOf(render(sampleFacts)), [
       'run',
       'gates',
+      'comparison',
       'evaluation',
       'candidates',
       'licences',
       'data',
       'privacy',
       'training',
+      'bom',
       'approvals',
       'deployment',
       'lineage',
+      'cost',
       'steps',
     ]);
   });
@@ -115,6 +122,94 @@ describe('the report', () => {
     }
   });
 
+  it('sets the new model beside the one in production: rows won and lost, intervals, settings, and what is slower', () => {
+    const words = wordsOf(render(sampleFacts, 'release'));
+    for (const expected of [
+      'In production',
+      '✓ better 14 rows won, 3 lost: accuracy +8.0 points (1.9 points to 13.8 points).',
+      'On the same 138 test rows',
+      'Accuracy 81.1 % 74.6 % to 87.6 % 89.1 % 84.1 % to 94.1 % 8.0 points 1.9 points to 13.8 points',
+      'Latency p95 10.4 ms 6.90 ms −3.50 ms −33.7 %',
+      'Size of model.onnx 133.5 MB 91.4 MB −42.1 MB −31.5 %',
+      'McNemar, exact p = 0.0127',
+      'Beside production: ✓ better (14 rows won, 3 lost of 138)',
+      'Left out are 3 test rows that production was trained or chosen on',
+      '1f0c9a44d2e7b310 refund-request refund-request damaged-item',
+      'training.epochs 3 4',
+      'candidates[2] nothing {&quot;id&quot;:',
+    ]) {
+      assert.ok(words.includes(expected), expected);
+    }
+  });
+
+  it('claims no difference that the interval does not show', () => {
+    assert.ok(comparison?.comparable);
+    const withInterval = (low: number, high: number) =>
+      wordsOf(
+        render({
+          ...sampleFacts,
+          comparison: {
+            ...comparison,
+            accuracy: {
+              ...comparison.accuracy,
+              difference: { value: (low + high) / 2, interval: { low, high, confidence: 0.95 }, rows: 138 },
+            },
+          },
+        }),
+      );
+    assert.match(withInterval(-0.01, 0.02), /– no difference shown .*cannot tell which of the two errs less/);
+    assert.match(withInterval(-0.04, -0.01), /✗ worse 14 rows won, 3 lost: accuracy −2\.5 points/);
+    assert.doesNotMatch(withInterval(0, 0.02), /✓ better/);
+  });
+
+  it('says that nothing is in production, or why the two cannot be compared', () => {
+    const { comparison: _, ...uncompared } = sampleFacts;
+    const words = (facts: Partial<RunFacts>) => wordsOf(render({ ...uncompared, ...facts }));
+    assert.match(
+      words({ production: null }),
+      /Nothing is in production: channel production of support-intents serves nothing/,
+    );
+    const bundleBefore = production?.bundle ?? 'sha256:';
+    assert.match(
+      words({ comparison: { comparable: false, bundle: bundleBefore, reason: 'their labels differ: <i>' } }),
+      /! not compared The two cannot be compared: their labels differ: &lt;i&gt;\. Settings that differ/,
+    );
+    assert.ok(production);
+    const gone = { ...production, made: null, problem: 'its evidence is not in the store', settings: [] };
+    assert.match(words({ production: gone }), /cannot be compared: its evidence is not in the store/);
+    assert.doesNotMatch(words({ production: gone }), /Every setting is as in/);
+    assert.match(words({ production: { ...production, settings: [] } }), /Every setting is as in the definition/);
+  });
+
+  it('says what was measured of the cost, and money only by prices that somebody gave', () => {
+    const words = wordsOf(render(sampleFacts));
+    assert.match(words, /espalier-gpu 1 0 2 1 min 11 s 1 min 11 s/);
+    assert.match(words, /The training ran on the CPU: the seconds of its queue are no GPU&#39;s/);
+    assert.match(words, /In the store 412\.3 MB in 19 artifacts/);
+    assert.match(words, /Money no prices are configured \(ESPALIER_PRICES\)/);
+    assert.doesNotMatch(words, /EUR/);
+    const prices = {
+      version: 1,
+      currency: 'EUR',
+      source: 'the rates of March',
+      perHour: { 'espalier-gpu': 3.6 },
+    } as const;
+    const priced = wordsOf(renderReport({ kind: 'final', facts: sampleFacts, ...sampleMaterial(sampleFacts, prices) }));
+    assert.match(
+      priced,
+      /Computing 0\.07 EUR to 0\.07 EUR what ran, to begin to end; prices: the rates of March; without a price: espalier, espalier-cpu, espalier-deploy/,
+    );
+  });
+
+  it('sums up the bill of materials, and shows the surest mistakes with their texts', () => {
+    const words = wordsOf(render(sampleFacts, 'release'));
+    assert.match(words, /bom\.cdx\.json of the bundle, CycloneDX 1\.6: [0-9a-f]{12}/);
+    assert.match(words, /base model pypi:example-minilm==0\.1\.0#model 0\.1\.0 apache-2\.0 Apache-2\.0 6/);
+    assert.match(words, /data set support-intents data 0f9e8d7c6b5a CC-BY-4\.0 none 5/);
+    assert.match(words, /learningRate 0\.00005/);
+    assert.match(words, /refund-request damaged-item 97\.0 % the parcel came broken, write to &lt;EMAIL_1&gt;/);
+  });
+
   it('says where the rest is of an evaluation of more labels than a page can show', () => {
     assert.ok(data && evaluation);
     const labels = Array.from({ length: 700 }, (_, index) => `label ${index}`);
@@ -141,9 +236,13 @@ describe('the report', () => {
       'privacy',
       'approvals',
       'lineage',
+      'cost',
       'steps',
     ]);
-    assert.match(wordsOf(page), /the run has not been there: Gates, Evaluation, Fine-tuning, Deployment\./);
+    assert.match(
+      wordsOf(page),
+      /the run has not been there: Gates, Compared with production, Evaluation, Fine-tuning, Bill of materials, Deployment\./,
+    );
     assert.match(wordsOf(page), /evidence for the review.*No decision has been made yet/);
     const bare = render({ ...begun, steps: [], approvals: [] });
     assert.deepEqual(sectionsOf(bare), ['run', 'approvals']);
@@ -170,6 +269,7 @@ describe('the report', () => {
     const page = renderReport({
       kind: 'final',
       facts: broken,
+      ...sampleMaterial(broken),
       history: { steps: [{ step: 1, epoch: 1, loss: Number.NaN, learningRate: 0, gradientNorm: 0 }], epochs: [] },
     });
     assert.doesNotMatch(page, /\b(NaN|null|undefined|Infinity)\b|\[object/);
@@ -256,7 +356,12 @@ describe('the report', () => {
       learningRate: 0,
       gradientNorm: 0,
     }));
-    const page = renderReport({ kind: 'final', facts: sampleFacts, history: { ...sampleHistory, steps } });
+    const page = renderReport({
+      kind: 'final',
+      facts: sampleFacts,
+      ...sampleMaterial(sampleFacts),
+      history: { ...sampleHistory, steps },
+    });
     assert.ok(page.length < render(sampleFacts).length + 10_000);
   });
 });

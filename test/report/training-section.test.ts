@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { renderReport } from '../../activities/report/render.ts';
 import type { TrainedModel } from '../../activities/contract.ts';
-import { sampleFacts, sampleHistory } from '../support/facts.ts';
+import { sampleFacts, sampleMaterial } from '../support/facts.ts';
 
 describe('the report on a training that was disturbed', () => {
   const page = (parts: Partial<TrainedModel>): string => {
     const { training } = sampleFacts;
     assert.ok(training !== undefined);
     const facts = { ...sampleFacts, training: { ...training, ...parts } };
-    return renderReport({ kind: 'final', facts, history: sampleHistory });
+    return renderReport({ kind: 'final', facts, ...sampleMaterial(facts) });
   };
 
   it('shows what was passed over, that memory ran out, and that and why the bytes are not exact', () => {

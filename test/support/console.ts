@@ -17,7 +17,7 @@ import { startRun } from '../../client/start-run.ts';
 import { createToken, SCOPES, type Scope } from '../../client/tokens.ts';
 import { startConsole, type RunningConsole, type Services } from '../../console/server.ts';
 import type { RunView } from '../../workflows/messages.ts';
-import { sampleFacts } from './facts.ts';
+import { sampleFacts, sampleMaterial } from './facts.ts';
 import { withStore, type TestStore } from './store.ts';
 import { temporalForTests } from './temporal.ts';
 import { fakeActivities, ref, runInput, untilRun, withWorkers } from './workflow.ts';
@@ -162,7 +162,7 @@ function serve(address: string, { store }: TestStore): () => Promise<void> {
   const reports = async (...[call]: Parameters<Activities['writeReport']>): ReturnType<Activities['writeReport']> => {
     const { kind } = call.input;
     const facts: RunFacts = { ...sampleFacts, run: { ...sampleFacts.run, id: call.runId } };
-    const html = await store.putBytes(renderReport({ kind, facts, history: null }), {
+    const html = await store.putBytes(renderReport({ kind, facts, ...sampleMaterial(facts) }), {
       name: 'report.html',
       mediaType: 'text/html',
     });

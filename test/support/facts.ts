@@ -9,6 +9,11 @@ import type {
   StepFact,
   TrainingHistory,
 } from '../../activities/contract.ts';
+import type { BomSummary } from '../../activities/report/bom.ts';
+import { costOf } from '../../activities/report/cost.ts';
+import type { ReportMaterial } from '../../activities/report/material.ts';
+import type { Prices } from '../../activities/report/prices.ts';
+import { mcnemar, pairedShareInterval } from '../../activities/validation/paired.ts';
 import { TREE_MEDIA_TYPE, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
 import { PipelineSchema } from '../../pipelines/definition.ts';
 
@@ -166,6 +171,11 @@ const gates: readonly GateResult[] = [
   gate('exportParity', 'pass', 3.1e-7, 0.001, 'max', '3.1e-7 is not above 0.001'),
 ];
 
+const QUEUES: Readonly<Record<string, string>> = {
+  train: 'espalier-gpu',
+  evaluate: 'espalier-cpu',
+  deploy: 'espalier-deploy',
+};
 const START = Date.parse('2026-03-02T09:30:00.000Z');
 const when = (seconds: number) => new Date(START + seconds * 1000).toISOString();
 const STEPS: readonly (readonly [id: string, title: string, seconds: number, state?: string])[] = [
@@ -180,6 +190,8 @@ const STEPS: readonly (readonly [id: string, title: string, seconds: number, sta
   ['export', 'export the tuned model to ONNX', 12.3],
   ['evaluate', 'evaluate through onnxruntime', 9.4],
   ['package', 'package the bundle', 0.8],
+  ['production', 'see what is in production', 0.1],
+  ['compare', 'compare with the model in production', 6.2],
   ['deploy', 'deploy', 1.9],
   ['report', 'write the report', 0, 'running'],
 ];
@@ -187,9 +199,11 @@ const steps: readonly StepFact[] = STEPS.map(([id, title, seconds, state = 'done
   id,
   title,
   state,
+  queue: id.includes('export') || id === 'compare' ? 'espalier-cpu' : (QUEUES[id] ?? 'espalier'),
   ...(state === 'running'
     ? {}
     : {
+        ...(state === 'done' ? { ranSeconds: seconds } : {}),
         key: digestOf(`step ${id}`),
         reused: state === 'reused',
         computedBy: state === 'reused' ? 'support-intents/earlier' : 'support-intents/9f2c',
@@ -312,6 +326,61 @@ export const sampleFacts: RunFacts = {
   evaluation,
   gates: { verdict: 'warn', gates },
   bundle: refOf('bundle'),
+  production: {
+    bundle: digestOf('bundle before'),
+    release: digestOf('release before'),
+    revision: 1,
+    runId: 'support-intents/77aa',
+    since: when(-86_400),
+    made: {
+      classifier: refOf('classifier before'),
+      dataset: refOf('dataset before'),
+      definition: digestOf('definition before'),
+    },
+    settings: [
+      { path: 'training.epochs', from: 3, to: 4 },
+      { path: 'training.learningRate', from: 0.0001, to: 0.00005 },
+      { path: 'candidates[2]', to: { id: 'minilm-l12', model: 'hf:example/minilm-l12@main', optional: true } },
+    ],
+    settingsLeftOut: 0,
+  },
+  comparison: {
+    comparable: true,
+    bundle: digestOf('bundle before'),
+    rows: 138,
+    rowsKnown: 3,
+    accuracy: {
+      production: score(0.811, 0.065, 138),
+      candidate: score(0.891, 0.05, 138),
+      difference: { value: 11 / 138, interval: pairedShareInterval({ won: 14, lost: 3 }, 138), rows: 138 },
+    },
+    macroF1: {
+      production: score(0.833, 0.06, 138),
+      candidate: score(0.887, 0.052, 138),
+      difference: { value: 0.054, interval: { low: 0.001, high: 0.106, confidence: 0.95 }, rows: 138 },
+    },
+    won: 14,
+    lost: 3,
+    ...mcnemar({ won: 14, lost: 3 }),
+    wonExamples: [
+      { rowId: '9c0c9a44d2e7b310', expected: 'cancel-order', production: 'order-status', candidate: 'cancel-order' },
+    ],
+    lostExamples: [
+      {
+        rowId: '1f0c9a44d2e7b310',
+        expected: 'refund-request',
+        production: 'refund-request',
+        candidate: 'damaged-item',
+      },
+    ],
+    latency: {
+      production: { p50Ms: 8.02, p95Ms: 10.4, meanMs: 8.3, runs: 141, warmupRuns: 20 },
+      candidate: { p50Ms: 5.3, p95Ms: 6.9, meanMs: 5.5, runs: 141, warmupRuns: 20 },
+    },
+    sizeMb: { production: 133.5, candidate: 91.4 },
+    hardware,
+    details: refOf('comparison.json', 'application/json'),
+  },
   approvals: [
     {
       approval: 'review',
@@ -343,6 +412,61 @@ export const sampleFacts: RunFacts = {
     serving: { url: 'http://127.0.0.1:8080', checkedRows: 16, agreement: 1 },
   },
   outcome: 'deployed: no gate failed and both approvals were given',
+};
+
+const stored = { artifacts: 19, bytes: 412_300_000, gone: 0 };
+
+/** What a report shows besides these facts. */
+export function sampleMaterial(facts: RunFacts, prices?: Prices): ReportMaterial {
+  const { training, evaluation: evaluated, bundle } = facts;
+  return {
+    history: training === undefined ? null : sampleHistory,
+    examples:
+      evaluated === undefined
+        ? null
+        : evaluated.mistakes.map((mistake) => ({ ...mistake, text: 'the parcel came broken, write to <EMAIL_1>' })),
+    bom: bundle === undefined ? null : sampleBom,
+    cost: costOf(facts, stored, prices),
+  };
+}
+
+const sampleBom: BomSummary = {
+  digest: digestOf('bom.cdx.json'),
+  specVersion: '1.6',
+  serialNumber: 'urn:uuid:6b1f2c3d-4e5f-8a6b-9c7d-8e9f0a1b2c3d',
+  parts: [
+    {
+      what: 'model',
+      name: 'support-intents',
+      version: '1a2b3c4d5e6f',
+      declared: [],
+      concluded: ['Apache-2.0'],
+      files: 3,
+    },
+    {
+      what: 'base model',
+      name: 'pypi:example-minilm==0.1.0#model',
+      version: '0.1.0',
+      declared: ['apache-2.0'],
+      concluded: ['Apache-2.0'],
+      files: 6,
+    },
+    {
+      what: 'data set',
+      name: 'support-intents data',
+      version: '0f9e8d7c6b5a',
+      declared: ['CC-BY-4.0'],
+      concluded: [],
+      files: 5,
+    },
+  ],
+  hyperparameters: [
+    ['batchSize', '16'],
+    ['epochs', '4'],
+    ['learningRate', '0.00005'],
+    ['seed', '7'],
+  ],
+  metrics: 15,
 };
 
 /** 108 steps and four epochs of a loss that falls as losses do; no randomness. */

@@ -1,6 +1,6 @@
 /** Who decided what on which evidence, and what was deployed. */
 import type { ApprovalRecord, ResolutionRecord, RunFacts, SettingChange } from '../../contract.ts';
-import { digest, percent, time } from '../format.ts';
+import { digest, percent, setting, time } from '../format.ts';
 import { html, type Content } from '../../../artifacts/html.ts';
 import { badge, facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
@@ -39,8 +39,8 @@ function operatorDecisions({ resolutions = [], changes = [] }: RunFacts): Conten
     'Settings that are no longer as the definition has them',
     [
       { title: 'Setting', cell: (one: SettingChange) => html`<code>${one.path}</code>` },
-      { title: 'From', numeric: true, cell: (one) => written(one.from) },
-      { title: 'To', numeric: true, cell: (one) => written(one.to) },
+      { title: 'From', numeric: true, cell: (one) => setting(one.from) },
+      { title: 'To', numeric: true, cell: (one) => setting(one.to) },
       { title: 'From step', cell: (one) => (one.run === undefined ? one.step : `${one.step} of ${one.run}`) },
       { title: 'By', cell: (one) => one.by },
     ],
@@ -60,10 +60,6 @@ function operatorDecisions({ resolutions = [], changes = [] }: RunFacts): Conten
   );
   return html`<h3>Operator decisions</h3>
     ${resolutions.length === 0 ? '' : decided} ${changes.length === 0 ? '' : changed}`;
-}
-
-function written(value: unknown): string {
-  return value === null ? 'nothing' : JSON.stringify(value);
 }
 
 export const deploymentSection: Section = {

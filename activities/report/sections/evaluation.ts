@@ -2,13 +2,14 @@
 import type { Evaluation, LabelScore } from '../../contract.ts';
 import { count, milliseconds, percent, score } from '../format.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
+import type { Example } from '../examples.ts';
 import { badge, facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
 export const evaluationSection: Section = {
   id: 'evaluation',
   title: 'Evaluation',
-  body: ({ facts: run }) => {
+  body: ({ facts: run, examples }) => {
     const { evaluation } = run;
     if (evaluation === undefined) return null;
     const { latency, hardware } = evaluation;
@@ -36,7 +37,7 @@ export const evaluationSection: Section = {
         { title: 'Rows', numeric: true, cell: (row) => count(row.support) },
       ],
       evaluation.perLabel,
-    )}${confusion(evaluation)}${mistakes(evaluation)}${edges(evaluation)}`;
+    )}${confusion(evaluation)}${mistakes(examples ?? [])}${edges(evaluation)}`;
   },
 };
 
@@ -81,15 +82,16 @@ function confusion({ confusion: matrix, perLabel }: Evaluation): Html {
   </div>`;
 }
 
-function mistakes({ mistakes: wrong }: Evaluation): Html {
+function mistakes(wrong: readonly Example[]): Html {
   if (wrong.length === 0) return html`<p>No test row was labelled wrongly.</p>`;
   return table(
-    'Mistakes of which the model was surest; the texts are in the evaluation artifact',
+    'Mistakes of which the model was surest; placeholders stand for personal data, long texts are cut',
     [
-      { title: 'Row', cell: (row: Evaluation['mistakes'][number]) => html`<code>${row.rowId}</code>` },
+      { title: 'Row', cell: (row: Example) => html`<code>${row.rowId}</code>` },
       { title: 'True', cell: (row) => row.expected },
       { title: 'Predicted', cell: (row) => row.predicted },
       { title: 'Probability', numeric: true, cell: (row) => percent(row.probability) },
+      { title: 'Text', cell: (row) => html`<span class="text">${row.text ?? 'not kept'}</span>` },
     ],
     wrong,
   );

@@ -1,13 +1,10 @@
 /** Each gate: what was measured, against what, and the verdict with its reason. */
 import type { GateResult } from '../../contract.ts';
 import type { GateName } from '../../../pipelines/definition.ts';
-import { decimal, megabytes, milliseconds, percent, score, significant } from '../format.ts';
+import { megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
 import { html } from '../../../artifacts/html.ts';
 import { badge, table } from '../parts.ts';
 import type { Section } from '../page.ts';
-
-const points = (value: number | null | undefined) =>
-  `${decimal(typeof value === 'number' ? value * 100 : value, 1)}${typeof value === 'number' ? ' points' : ''}`;
 
 const GATES: Readonly<
   Record<GateName, { readonly title: string; readonly show: (value: number | null | undefined) => string }>
@@ -52,7 +49,7 @@ export const gatesSection: Section = {
             numeric: true,
             cell: (gate) => `${gate.direction === 'min' ? 'at least' : 'at most'} ${show(gate)(gate.threshold)}`,
           },
-          { title: 'Reason', cell: (gate) => gate.reason },
+          { title: 'Reason', cell: (gate) => html`<span class="text">${gate.reason}</span>` },
         ],
         gates.gates,
       )}`;

@@ -1,6 +1,7 @@
 /** Who ran what, when, and how it stands. */
 import type { GateResult } from '../../contract.ts';
 import { digest, time } from '../format.ts';
+import { comparisonLine } from './comparison.ts';
 import { html, type Html } from '../../../artifacts/html.ts';
 import { badge, facts } from '../parts.ts';
 import type { ReportInput, Section } from '../page.ts';
@@ -23,7 +24,7 @@ export function headline({ kind, facts: run }: ReportInput): Html {
     ${run.pipeline.description === '' ? '' : html`<p class="quiet">${run.pipeline.description}</p>`}
     <div class="outcome">
       <p>${mark} ${sentence}</p>
-      ${gateLine(run.gates?.gates)}${run.selection === undefined ? '' : html`<p>Chosen candidate: <strong>${run.selection.winner}</strong></p>`}
+      ${gateLine(run.gates?.gates)}${comparisonLine(run)}${run.selection === undefined ? '' : html`<p>Chosen candidate: <strong>${run.selection.winner}</strong></p>`}
     </div>
   </header>`;
 }

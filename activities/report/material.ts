@@ -1,0 +1,53 @@
+/** What a report shows besides the run's facts: read from the store, and kept beside the facts for machines. */
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { RunFacts, TrainingHistory } from '../contract.ts';
+import type { StepContext } from '../step.ts';
+import { bomSummary, type BomSummary } from './bom.ts';
+import { costOf, type Cost } from './cost.ts';
+import { examplesOf, type Example } from './examples.ts';
+import { measureStored } from './stored.ts';
+
+export interface ReportMaterial {
+  /** The training's curves; null before it. */
+  readonly history: TrainingHistory | null;
+  /** null before the evaluation. */
+  readonly examples: readonly Example[] | null;
+  /** null before packaging. */
+  readonly bom: BomSummary | null;
+  readonly cost: Cost;
+}
+
+/** Throws NotFound, or what the store throws, where something is gone that the run itself has made. */
+export async function readMaterial(
+  facts: RunFacts,
+  { store, prices }: Pick<StepContext, 'store' | 'prices'>,
+): Promise<ReportMaterial> {
+  const { training, evaluation, bundle } = facts;
+  return {
+    history: training === undefined ? null : await store.getJson<TrainingHistory>(training.history),
+    examples: evaluation === undefined ? null : await examplesOf(evaluation.mistakes, await wrongTexts()),
+    bom: bundle === undefined ? null : await bom(),
+    cost: costOf(facts, await measureStored(facts, store), prices),
+  };
+
+  /** The evaluation keeps the text of rows that went wrong, and of no other. */
+  async function wrongTexts(): Promise<ReadonlyMap<string, string>> {
+    if (evaluation === undefined || evaluation.mistakes.length === 0) return new Map();
+    const { predictions } = await store.getJson<{ readonly predictions: readonly { rowId: string; text?: string }[] }>(
+      evaluation.details,
+    );
+    return new Map(predictions.flatMap(({ rowId, text }) => (text === undefined ? [] : [[rowId, text] as const])));
+  }
+
+  async function bom(): Promise<BomSummary | null> {
+    if (bundle === undefined) return null;
+    const entry = (await store.tree(bundle)).entries.find(({ path }) => path === 'bom.cdx.json');
+    if (entry === undefined) {
+      throw new EspalierError('BadModel', 'the bundle has no bill of materials', {
+        where: bundle.digest,
+        fix: 'package the model again',
+      });
+    }
+    return bomSummary(entry.digest, await store.getJson(entry.digest));
+  }
+}

@@ -1,0 +1,178 @@
+/** The tuned model beside the one that it would replace: on the same rows, on the same machine, and setting by setting. */
+import type { ComparedRow, ModelComparison, PairedScore, ProductionModel, RunFacts } from '../../contract.ts';
+import {
+  count,
+  digest,
+  interval,
+  megabytes,
+  milliseconds,
+  percent,
+  points,
+  probability,
+  score,
+  setting,
+  time,
+} from '../format.ts';
+import { html, type Content, type Html } from '../../../artifacts/html.ts';
+import { badge, facts, table } from '../parts.ts';
+import type { Section } from '../page.ts';
+
+type Compared = Extract<ModelComparison, { comparable: true }>;
+
+export const comparisonSection: Section = {
+  id: 'comparison',
+  title: 'Compared with production',
+  body: ({ facts: run }) => {
+    const { production, comparison } = run;
+    const { model, channel } = run.pipeline.deploy;
+    if (production === undefined) return null;
+    if (production === null) {
+      return html`<p>
+        ${badge('neutral', 'nothing to compare with')} Nothing is in production: channel ${channel} of ${model} serves
+        nothing.
+      </p>`;
+    }
+    return html`${standing(production, channel)}
+    ${comparison?.comparable === true ? compared(comparison) : notCompared(production, comparison)}
+    ${settings(production)}`;
+  },
+};
+
+/** For a reader with ten seconds. */
+export function comparisonLine({ production, comparison }: RunFacts): Content {
+  if (production === undefined) return '';
+  const line = (mark: Html, words = '') => html`<p>Beside production: ${mark}${words}</p>`;
+  if (production === null) return line(badge('neutral', 'nothing is there'));
+  if (comparison?.comparable !== true) return line(badge('care', 'not compared'));
+  const { won, lost } = comparison;
+  return line(mark(comparison), ` (${count(won)} rows won, ${count(lost)} lost of ${count(comparison.rows)})`);
+}
+
+function standing({ bundle, revision, runId, since, made }: ProductionModel, channel: string): Html {
+  return facts([
+    ['In production', html`${digest(bundle)}, revision ${revision} of ${channel}`],
+    ['Since', time(since)],
+    ['Released by', html`<code>${runId}</code>`],
+    ...(made === null ? [] : ([['Its definition', digest(made.definition)]] as const)),
+  ]);
+}
+
+function notCompared({ problem }: ProductionModel, comparison: ModelComparison | undefined): Html {
+  const reason = comparison?.comparable === false ? comparison.reason : (problem ?? 'the comparison was not made');
+  return html`<p>${badge('care', 'not compared')} The two cannot be compared: ${reason}.</p>`;
+}
+
+function compared(both: Compared): Html {
+  const { accuracy, macroF1, latency, sizeMb, won, lost, rows, exactP, midP, hardware } = both;
+  const measures: readonly Measure[] = [
+    paired('Accuracy', accuracy),
+    paired('Macro F1', macroF1),
+    plain('Latency p50', latency.production.p50Ms, latency.candidate.p50Ms, milliseconds),
+    plain('Latency p95', latency.production.p95Ms, latency.candidate.p95Ms, milliseconds),
+    plain('Size of model.onnx', sizeMb.production, sizeMb.candidate, megabytes),
+  ];
+  return html`<p>${verdict(both)}</p>
+    ${table(
+      `On the same ${count(rows)} test rows; differences are the new model's minus production's, with 95 % intervals`,
+      [
+        { title: 'Measure', cell: (row: Measure) => row.name },
+        { title: 'In production', numeric: true, cell: (row) => row.production },
+        { title: 'New', numeric: true, cell: (row) => row.candidate },
+        { title: 'Difference', numeric: true, cell: (row) => row.difference },
+      ],
+      measures,
+    )}
+    ${facts([
+      ['Rows only the new model has right', count(won)],
+      ['Rows only production has right', count(lost)],
+      ['McNemar, exact', `p = ${probability(exactP)}`],
+      ['McNemar, mid-p', `p = ${probability(midP)}`],
+    ])}
+    <p class="quiet">
+      ${leftOut(both)} p: how often two models that err equally often would differ as much by chance. Latency of both:
+      one text at a time, one after the other, on ${hardware.cpu} (${hardware.cores} cores), ${hardware.runtime}.
+    </p>
+    ${examples('Rows won: wrong in production, right now', both.wonExamples, won)}
+    ${examples('Rows lost: right in production, wrong now', both.lostExamples, lost)}`;
+}
+
+/** What the interval of the paired difference says; never more. */
+function mark({ accuracy: { difference } }: Compared): Html {
+  const { low, high } = difference.interval ?? { low: -1, high: 1 };
+  if (low > 0) return badge('good', 'better');
+  return high < 0 ? badge('bad', 'worse') : badge('neutral', 'no difference shown');
+}
+
+function verdict(both: Compared): Content {
+  const { difference } = both.accuracy;
+  const { low, high } = difference.interval ?? { low: -1, high: 1 };
+  return html`${mark(both)} ${count(both.won)} rows won, ${count(both.lost)} lost: accuracy ${change(difference.value)}
+  points (${interval(difference.interval, points)}).
+  ${low <= 0 && high >= 0 ? 'These rows cannot tell which of the two errs less.' : ''}`;
+}
+
+const change = (value: number | null): string =>
+  value === null ? points(null) : `${value > 0 ? '+' : ''}${points(value).replace(' points', '')}`;
+
+function leftOut({ rowsKnown }: Compared): string {
+  if (rowsKnown === null) {
+    return 'The data that production was trained on are in the store no more: it may know some of these rows by heart.';
+  }
+  return rowsKnown === 0
+    ? 'Production was trained on none of the test rows.'
+    : `Left out are ${count(rowsKnown)} test rows that production was trained or chosen on.`;
+}
+
+interface Measure {
+  readonly name: string;
+  readonly production: Content;
+  readonly candidate: Content;
+  readonly difference: Content;
+}
+
+function paired(name: string, { production, candidate, difference }: PairedScore): Measure {
+  return { name, production: score(production), candidate: score(candidate), difference: score(difference, points) };
+}
+
+function plain(name: string, production: number, candidate: number, show: (value: number) => string): Measure {
+  const ratio = production > 0 ? percent(candidate / production - 1) : '';
+  return {
+    name,
+    production: show(production),
+    candidate: show(candidate),
+    difference: html`${show(candidate - production)}${ratio === '' ? '' : html`<small>${ratio}</small>`}`,
+  };
+}
+
+function examples(caption: string, rows: readonly ComparedRow[], all: number): Content {
+  if (rows.length === 0) return '';
+  return table(
+    rows.length < all ? `${caption} (${rows.length} of ${count(all)}, the new model surest first)` : caption,
+    [
+      { title: 'Row', cell: (row: ComparedRow) => html`<code>${row.rowId}</code>` },
+      { title: 'True', cell: (row) => row.expected },
+      { title: 'In production', cell: (row) => row.production },
+      { title: 'New', cell: (row) => row.candidate },
+    ],
+    rows,
+  );
+}
+
+type Setting = ProductionModel['settings'][number];
+
+function settings({ made, settings: changed, settingsLeftOut }: ProductionModel): Content {
+  if (made === null) return '';
+  if (changed.length === 0) return html`<p>Every setting is as in the definition of the model in production.</p>`;
+  return html`<h3>Settings that differ</h3>
+    ${table(
+      settingsLeftOut === 0
+        ? 'From the definition of the model in production'
+        : `From the definition of the model in production, the first ${changed.length}; ${count(settingsLeftOut)} more differ`,
+      [
+        { title: 'Setting', cell: (one: Setting) => html`<code>${one.path}</code>` },
+        { title: 'From', cell: (one) => setting(one.from) },
+        { title: 'To', cell: (one) => setting(one.to) },
+      ],
+      changed,
+    )}`;
+}
