@@ -4,9 +4,10 @@
  * shares and probabilities are 0–1; a measure that could not be taken is null, never NaN, and fails its gate.
  */
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
+import type { CarriedDuty } from '../artifacts/bundle-terms.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
 import type { Candidate, GatesSpec, GateName, PiiKind, Pipeline, TrainingSpec } from '../pipelines/definition.ts';
-import type { LicenceText, LicenceVerdict, Obligation } from '../pipelines/licence/decision.ts';
+import type { LicenceText, LicenceVerdict, ModelTerms, Obligation } from '../pipelines/licence/decision.ts';
 import type { IntendedUse } from '../pipelines/licence/use.ts';
 import type { LauncherSpec } from '../pipelines/launcher.ts';
 
@@ -180,6 +181,10 @@ export interface LicenceDecision {
   readonly obligations?: readonly Obligation[];
   /** The texts that it was decided on: other texts, another decision. */
   readonly texts?: readonly LicenceText[];
+  /** All known licences that apply, by id. */
+  readonly licences?: readonly string[];
+  /** What it was decided from: the same question can be asked again, of another policy or on another day. */
+  readonly terms?: ModelTerms;
   /** The person's conclusion that it rests on. */
   readonly conclusion?: { readonly by: string; readonly reason: string; readonly expires: string };
 }
@@ -635,6 +640,8 @@ export interface RunFacts {
   /** What was in production when the evidence for the release was gathered; null: nothing. */
   readonly production?: ProductionModel | null;
   readonly comparison?: ModelComparison;
+  /** What the bundle's licences ask for: done, by which file, or for a person. */
+  readonly duties?: readonly CarriedDuty[];
   readonly approvals: readonly ApprovalRecord[];
   readonly deployment?: Deployment;
   readonly outcome?: string;
@@ -669,6 +676,8 @@ export interface PackageModelInput {
 export interface PackagedModel {
   /** The deployment bundle (artifacts/bundle.ts). */
   readonly bundle: ArtifactRef;
+  /** What its licences ask for: done, by which file, or for a person. */
+  readonly duties: readonly CarriedDuty[];
 }
 
 export interface DeployModelInput {

@@ -1,9 +1,11 @@
 /** The registry: what is served under which name, why it may be, and how far its inputs have drifted. */
 import { channelKey, parseChannelKey, type ChannelPointer, type ReleaseRecord } from '../artifacts/bundle.ts';
+import { BundleTermsSchema, TERMS_FILE, type BundleTerms } from '../artifacts/bundle-terms.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { evidenceFacts } from '../artifacts/release-chain.ts';
 import { whyEmpty, withdrawnChannel } from '../artifacts/release.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
+import type { Digest } from '../artifacts/reference.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { DriftReport, RunFacts } from '../activities/contract.ts';
 
@@ -15,6 +17,8 @@ export interface ModelDetail extends ModelSummary {
   readonly releaseRecord: ReleaseRecord;
   /** The facts the release was approved on: the model's whole lineage. */
   readonly facts: RunFacts;
+  /** What its licences ask of whoever serves and uses it; null for a bundle that does not say. */
+  readonly terms: BundleTerms | null;
 }
 
 export async function listModels(pointers: Pointers): Promise<ModelSummary[]> {
@@ -46,7 +50,13 @@ export async function showModel(
   }
   const releaseRecord = await store.getJson<ReleaseRecord>(found.value.release);
   const facts = await evidenceFacts<RunFacts>(store, releaseRecord.evidence.digest);
-  return { ...found.value, releaseRecord, facts, drift: await latestDrift(pointers, model, channel) };
+  const terms = await bundleTerms(store, found.value.bundle.digest);
+  return { ...found.value, releaseRecord, facts, terms, drift: await latestDrift(pointers, model, channel) };
+}
+
+async function bundleTerms(store: ArtifactStore, bundle: Digest): Promise<BundleTerms | null> {
+  const file = (await store.tree(bundle)).entries.find(({ path }) => path === TERMS_FILE);
+  return file === undefined ? null : BundleTermsSchema.parse(await store.getJson(file.digest));
 }
 
 async function latestDrift(pointers: Pointers, model: string, channel: string): Promise<DriftReport | null> {

@@ -223,6 +223,9 @@ export const ShownModel = z
   .object({
     ...modelFields,
     releaseRecord: document('Why it may be served: run, evidence, approvals.'),
+    terms: document(
+      'What its licences ask: words to show (`builtWith`), use restrictions, and each duty with the file that does it or the person it is left to.',
+    ),
     facts: document('The facts that the release was approved on, as in facts.json: the whole lineage.'),
   })
   .meta({ id: 'ModelDetail' });

@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { channelKey, parseChannelKey } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import type { BundleTerms } from '../artifacts/bundle-terms.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { withdrawnChannel } from '../artifacts/release.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
@@ -15,6 +16,7 @@ import { readModelConfig, type ClassifierConfig } from '../inference/config.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { ModelPool } from './pool.ts';
+import { readTerms } from './terms.ts';
 import { fetchBundle, verifyRelease, type Release } from './release.ts';
 
 export interface ServedModel {
@@ -22,6 +24,8 @@ export interface ServedModel {
   readonly config: ClassifierConfig;
   readonly pool: ModelPool;
   readonly folder: string;
+  /** What its licences ask of whoever serves it; null where the bundle does not say. */
+  readonly terms: BundleTerms | null;
 }
 
 /** Why what the channel points to is not what is served. */
@@ -208,6 +212,7 @@ export class Follower {
       const directory = join(folder, model, '1');
       const config = await readModelConfig(directory);
       if (config.kind !== 'classifier') throw new EspalierError('BadModel', `${model} is not a classifier`);
+      const terms = await readTerms(folder);
       const pool = await ModelPool.start(directory, {
         workers,
         dimension: config.dimension,
@@ -224,7 +229,7 @@ export class Follower {
         await pool.drain();
         throw error;
       }
-      return { release, config, pool, folder };
+      return { release, config, pool, folder, terms };
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       throw error;

@@ -194,6 +194,8 @@ export function modelMetadata(served: {
   readonly bundle: string;
   readonly labels: readonly string[];
   readonly refused: RefusedVersion | undefined;
+  /** What its licences ask of whoever serves and uses it. */
+  readonly terms?: Readonly<Record<string, string | boolean>>;
 }): unknown {
   return {
     name: served.model,
@@ -208,6 +210,7 @@ export function modelMetadata(served: {
       bundle: served.bundle,
       // The protocol's parameters are strings, numbers and booleans: the label list travels as JSON.
       labels: JSON.stringify(served.labels),
+      ...served.terms,
       ...(served.refused === undefined ? {} : refusalParameters(served.refused)),
     },
   };

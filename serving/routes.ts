@@ -13,6 +13,7 @@ import {
   type Predictions,
 } from './oip.ts';
 import type { PoolOutput } from './pool.ts';
+import { termsOfUse, termsParameters } from './terms.ts';
 import { predictionRecords, type Recorder } from './recorder.ts';
 
 export interface Services {
@@ -57,6 +58,7 @@ export const ROUTES: readonly Route[] = [
   { name: 'index', method: 'POST', path: /^\/v2\/repository\/index$/, answer: repositoryIndex },
   { name: 'model', method: 'GET', path: new RegExp(`^${MODEL}$`), answer: model },
   { name: 'model-ready', method: 'GET', path: new RegExp(`^${MODEL}/ready$`), answer: modelReady },
+  { name: 'terms', method: 'GET', path: new RegExp(`^${MODEL}/terms$`), answer: terms },
   { name: 'infer', method: 'POST', path: new RegExp(`^${MODEL}/infer$`), answer: infer },
   { name: 'metrics', method: 'GET', path: /^\/metrics$/, answer: metrics },
 ];
@@ -103,8 +105,16 @@ function model(call: Call): Answer {
       bundle: served.release.bundle,
       labels: served.config.labels,
       refused: state.refused,
+      terms: termsParameters(call.model, served.terms),
     }),
   );
+}
+
+/** TERMS.md: what users of the model are bound to. */
+async function terms(call: Call): Promise<Answer> {
+  const { served } = find(call);
+  if (served.terms === null) throw new ProtocolError(404, `the bundle of '${call.model}' says nothing of terms`);
+  return ok(await termsOfUse(served.folder), { 'content-type': 'text/markdown; charset=utf-8' });
 }
 
 function modelReady(call: Call): Answer {

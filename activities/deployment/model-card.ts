@@ -3,14 +3,15 @@
  * https://huggingface.co/docs/hub/model-cards
  */
 import { stringify } from 'yaml';
+import { dutyLine, type BundleTerms } from '../../artifacts/bundle-terms.ts';
 import type { Digest } from '../../artifacts/reference.ts';
 import type { GateResult, PackageModelInput, Score } from '../contract.ts';
 
 export const OUT_OF_SCOPE =
   'languages and subjects that the training data do not hold, and decisions about people that nobody reviews';
 
-export function modelCard(input: PackageModelInput, language: readonly string[]): string {
-  return `---\n${frontMatter(input, language)}---\n\n${body(input)}`;
+export function modelCard(input: PackageModelInput, language: readonly string[], terms: BundleTerms): string {
+  return `---\n${frontMatter(input, language)}---\n\n${body(input, terms)}`;
 }
 
 /** The Hub's licence ids are lower-case SPDX ids; what is none of them, or nothing, is `other`, never a guess. */
@@ -57,7 +58,7 @@ function baseModelId(source: string): string {
   return /^hf:([^@]+)@/.exec(source)?.[1] ?? source;
 }
 
-function body(input: PackageModelInput): string {
+function body(input: PackageModelInput, terms: BundleTerms): string {
   const { model, pipeline, base, dataset, evaluation, gates, trained } = input;
   const { intendedUse } = pipeline;
   const sections: readonly (readonly [string, string])[] = [
@@ -74,12 +75,9 @@ function body(input: PackageModelInput): string {
       [
         `- Source: ${escapeMarkdown(base.source)}, revision ${escapeMarkdown(base.revision)}`,
         `- Declared licence: ${escapeMarkdown(base.licence.declared ?? 'none')}; judged for this use: ${base.licence.verdict}`,
-        ...(base.licence.obligations ?? []).map(
-          ({ text, clause, by }) =>
-            `- Duty (${escapeMarkdown(clause)}): ${escapeMarkdown(text)}${by === 'person' ? '; for whoever uses the model' : ''}`,
-        ),
       ].join('\n'),
     ],
+    ['Terms', termsOfUse(terms)],
     [
       'Data',
       [
@@ -129,8 +127,21 @@ function body(input: PackageModelInput): string {
       '`bom.cdx.json` lists what the model was made of (CycloneDX 1.6). A released bundle also holds who approved it and how it was made (`attestations/`, in-toto) and the signature of all its files (`model.sig`, OpenSSF model signing).',
     ],
   ];
-  const title = `# ${model}\n\n${escapeMarkdown(pipeline.description || 'A text classifier.')}\n`;
+  const shown = terms.builtWith.map((words) => `\n**${escapeMarkdown(words)}**\n`).join('');
+  const title = `# ${model}\n${shown}\n${escapeMarkdown(pipeline.description || 'A text classifier.')}\n`;
   return `${title}\n${sections.map(([name, text]) => `## ${name}\n\n${text}\n`).join('\n')}`;
+}
+
+/** What the licences forbid, and what they ask for: by which file it is done, or that somebody has to. */
+function termsOfUse({ licences, restrictions, machineGenerated, duties }: BundleTerms): string {
+  const list = (title: string, lines: readonly string[]): readonly string[] =>
+    lines.length === 0 ? [] : [`${title}\n\n${lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n')}`];
+  return [
+    `Licences that apply: ${licences.map(escapeMarkdown).join(', ') || 'none is known'}. \`TERMS.md\` is what its users are bound to, \`NOTICE\` has the attributions, \`LICENSES/\` the texts.`,
+    ...list('Use restrictions:', restrictions),
+    ...(machineGenerated ? ['Content made with it must be disclosed as made by a machine.'] : []),
+    ...list('Duties:', duties.map(dutyLine)),
+  ].join('\n\n');
 }
 
 function lineage({ definition, dataset, baseModel, trained, classifier }: PackageModelInput): string {

@@ -2,6 +2,7 @@
 import { parse } from 'yaml';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { MODEL_FILES } from '../../artifacts/bundle.ts';
+import { TERMS_FILE, TERMS_TEXT } from '../../artifacts/bundle-terms.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { entryRef, type ArtifactRef, type TreeEntry, type TreeManifest } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
@@ -12,12 +13,15 @@ import {
   isLicenceFile,
   labelFile,
   licenceStatement,
+  pretty,
   mlserverSettings,
   provenance,
   tritonConfig,
 } from './bundle-files.ts';
 import { mlBom } from './ml-bom.ts';
+import { BASE_FOLDER, bundleTerms, missingTexts, NOTICE_FILE } from './licence-duties.ts';
 import { modelCard } from './model-card.ts';
+import { noticeText, termsText } from './terms-files.ts';
 
 interface BundleEntry {
   readonly path: string;
@@ -26,7 +30,7 @@ interface BundleEntry {
 
 export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
   type: 'deployment.package',
-  version: 2,
+  version: 3,
   async run(given, { store, progress }) {
     progress({ phase: 'packaging' });
     // The order in which somebody wrote a definition's settings is no part of the step's key: nor may it be of the bytes.
@@ -41,6 +45,10 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
     const config = await classifierConfig(store, classifier, input.classifier);
     const licences = base.entries.filter(({ path }) => isLicenceFile(path));
     const card = input.base.card === null ? undefined : (await store.getBytes(input.base.card)).toString('utf8');
+    const baseFiles = licences.map(({ path }) => path);
+    const added = missingTexts(input.base, baseFiles);
+    const texts = [...baseFiles.map((path) => `${BASE_FOLDER}${path}`), ...added.map(({ path }) => path)];
+    const terms = bundleTerms(input, baseFiles);
 
     const documents: readonly (readonly [path: string, mediaType: string, text: string])[] = [
       [`${model}/config.pbtxt`, 'text/plain', tritonConfig(model, config)],
@@ -51,10 +59,14 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
         'text/markdown',
         licenceStatement(
           input,
-          licences.map(({ path }) => `base/${path}`),
+          texts.map((path) => path.replace(/^LICENSES\//, '')),
         ),
       ],
-      ['MODEL_CARD.md', 'text/markdown', modelCard(input, languagesOf(card))],
+      [TERMS_FILE, 'application/json', pretty(terms)],
+      ...added.map(({ path, text }) => [path, 'text/plain', text] as const),
+      [NOTICE_FILE, 'text/plain', noticeText(input, await noticesIn(store, licences))],
+      [TERMS_TEXT, 'text/markdown', termsText(model, terms, texts)],
+      ['MODEL_CARD.md', 'text/markdown', modelCard(input, languagesOf(card), terms)],
       ['bom.cdx.json', 'application/vnd.cyclonedx+json', mlBom(input, { classifier, dataset, base })],
       ['provenance.json', 'application/json', provenance(input, { dataset, classifier })],
     ];
@@ -66,13 +78,21 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
         })),
       )),
       ...classifier.entries.map((entry) => placed(`${model}/1/`, entry)),
-      ...licences.map((entry) => placed('LICENSES/base/', entry)),
+      ...licences.map((entry) => placed(BASE_FOLDER, entry)),
       ...(input.base.card === null ? [] : [{ path: 'LICENSES/BASE_MODEL_CARD.md', ref: input.base.card }]),
       ...reference.entries.map((entry) => placed('reference/', entry)),
     ];
-    return { bundle: await store.putManifest(entries, `${model}-bundle`) };
+    return { bundle: await store.putManifest(entries, `${model}-bundle`), duties: terms.duties };
   },
 };
+
+/** The base model's own notices, which have to stay readable in a model made of it. */
+async function noticesIn(store: ArtifactStore, files: readonly TreeEntry[]): Promise<{ path: string; text: string }[]> {
+  const named = files.filter(({ path }) => /(^|\/)(notice|copyright)([._-][^/]*)?$/i.test(path));
+  return Promise.all(
+    named.map(async ({ path, digest }) => ({ path, text: (await store.getBytes(digest)).toString('utf8') })),
+  );
+}
 
 function placed(folder: string, entry: TreeEntry): BundleEntry {
   return { path: `${folder}${entry.path}`, ref: entryRef(entry) };

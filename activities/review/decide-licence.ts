@@ -37,6 +37,9 @@ export function decideLicence(sources: Sources, question: LicenceQuestion): Lice
     howToFix: judged.howToFix,
     policyDigest: policy.digest,
     texts,
+    licences: judged.licences,
+    // Of data whose terms nobody knows, only the review says something: nothing is decided by them.
+    terms: { ...terms, datasets: terms.datasets.filter(({ licence }) => licence !== null) },
     ...(conclusion === undefined
       ? {}
       : { conclusion: { by: conclusion.by, reason: conclusion.reason, expires: conclusion.expires } }),

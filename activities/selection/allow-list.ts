@@ -31,7 +31,11 @@ const ALLOWED: readonly (readonly [pattern: RegExp, kind: FileKind, maxBytes: nu
   [/^\d{1,2}_(Pooling|Normalize|Dense)\/config\.json$/, 'json', MB],
   [/^(vocab|merges)\.txt$/, 'text', 64 * MB],
   [/^(README|MODEL_CARD)\.md$/i, 'text', 16 * MB],
-  [/^(licenses\/)?(LICEN[CS]E|NOTICE|COPYING)(-[\w.-]{1,40})?(\.(txt|md|rst))?$/i, 'text', 4 * MB],
+  [
+    /^(licenses\/)?(LICEN[CS]E|NOTICE|COPYING|COPYRIGHT|USE[_-]?POLICY)(-[\w.-]{1,40})?(\.(txt|md|rst))?$/i,
+    'text',
+    4 * MB,
+  ],
 ];
 
 /** Why names that are no surprise stay outside. */

@@ -26,6 +26,11 @@ export interface FetchVerbs {
     };
     result: { readonly files: number };
   };
+  /** Of a safetensors file, base64 and without a weight; null when it is longer than anybody reads. */
+  'hub-header': {
+    request: { readonly repo: string; readonly commit: string; readonly path: string };
+    result: { readonly header: string | null };
+  };
   'wheel-extract': {
     request: {
       readonly name: string;

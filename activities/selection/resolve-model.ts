@@ -2,11 +2,12 @@
  * Pins a candidate: an exact revision, its card, and the licence decision, before any weights are fetched where the
  * source can tell. A denied licence is a result, not an error: the ranking says so.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelFolder, readTermFiles, statesTerms, type TermFiles } from '../../pipelines/licence/model-folder.ts';
+import { holdsMetadata } from '../../pipelines/licence/weights-metadata.ts';
 import { endedConclusions, parsePolicy, type LicencePolicy } from '../../pipelines/licence/policy.ts';
 import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
 import type { ResolvedModel, ResolveModelInput } from '../contract.ts';
@@ -14,6 +15,7 @@ import { decideLicence } from '../review/decide-licence.ts';
 import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
 import { judgeName } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
+import { hubTerms } from './hub-terms.ts';
 import { listModelObjects, snapshotModelObjects, type ListedObject } from './s3-source.ts';
 
 /** What every source has to say about itself. */
@@ -30,7 +32,7 @@ interface Pinned {
 
 export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
   type: 'selection.resolve',
-  version: 2,
+  version: 3,
   /**
    * What a moving name stands for now is part of the key: a branch that moved, or a prefix that was overwritten, is
    * resolved again; an exact commit or version is not even asked about. So is a conclusion of the policy that has ended.
@@ -112,11 +114,7 @@ async function pinHub(
   const found = (context.environment as { commit?: string } | null)?.commit;
   const revision = source.pinned ? source.revision : (found ?? source.revision);
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, { python, signal });
-  const stating = files.filter((file) => statesTerms(file.path));
-  const folder = join(context.workDir, 'terms');
-  await mkdir(folder);
-  if (stating.length > 0)
-    await fetchProcess('hub-download', { repo, commit, files: stating, folder }, { python, signal });
+  const terms = await hubTerms({ repo, commit, files }, join(context.workDir, 'terms'), { python, signal });
   const wanted = files.filter((file) => 'kind' in judgeName(file.path));
   return {
     source: `hf:${repo}@${commit}`,
@@ -125,7 +123,7 @@ async function pinHub(
     sizeBytes: wanted.some((file) => file.size === null)
       ? null
       : wanted.reduce((sum, file) => sum + (file.size ?? 0), 0),
-    files: readModelFolder(folder),
+    files: terms,
     wheelMetadata: null,
   };
 }
@@ -189,7 +187,7 @@ async function pinLocal(
 
 async function pinTree(tree: ArtifactRef, context: StepContext): Promise<Pinned> {
   const { entries } = await context.store.tree(tree);
-  const stating = entries.filter(({ path }) => statesTerms(path));
+  const stating = entries.filter(({ path }) => statesTerms(path) || holdsMetadata(path));
   const files = await Promise.all(
     stating.map(async ({ path: name }) => ({ name, path: await context.store.fileInTree(tree, name, context.signal) })),
   );

@@ -1,3 +1,4 @@
+import { dutyLine } from '../../artifacts/bundle-terms.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { verifySignedFolder } from '../../artifacts/model-signature.ts';
 import { shortDigest } from '../../artifacts/reference.ts';
@@ -61,6 +62,12 @@ export async function show(json: boolean, model: string, options: { channel: str
       ['base weights', winner?.exported?.weights.digest ?? '?'],
       ['tuned model', facts.training?.model.digest ?? '?'],
       ['exported', facts.exported?.classifier.digest ?? '?'],
+      ...(detail.terms?.builtWith ?? []).map((words): [string, string] => ['to be shown', words]),
+      ...(detail.terms?.restrictions ?? []).map((text): [string, string] => ['use restriction', text]),
+      ...(detail.terms?.duties ?? []).map((duty): [string, string] => [
+        duty.state === 'done' ? 'duty: done' : 'duty: for you',
+        dutyLine(duty),
+      ]),
     ];
     process.stdout.write(`${style.bold(detail.model)}\n`);
     for (const [name, value] of rows) process.stdout.write(`  ${name.padEnd(18)}${value}\n`);

@@ -18,7 +18,9 @@ export interface ModelCard {
 
 /** Real front matter has a few hundred lines at most. */
 const MAX_FRONT_MATTER_CHARACTERS = 256 * 1024;
-const MAX_ITEMS = 1000;
+const MAX_ITEMS = 200;
+/** Longer than any name or link: not meant as one. */
+const MAX_ITEM_CHARACTERS = 500;
 
 /** Never throws: a card that cannot be read declares nothing, and says why. */
 export function readCard(markdown: string): ModelCard {
@@ -80,7 +82,7 @@ function strings(value: unknown): readonly string[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   return list
     .slice(0, MAX_ITEMS)
-    .filter((item): item is string => typeof item === 'string')
+    .filter((item): item is string => typeof item === 'string' && item.length <= MAX_ITEM_CHARACTERS)
     .map((item) => item.trim())
     .filter((item) => item !== '');
 }

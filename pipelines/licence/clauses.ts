@@ -34,6 +34,15 @@ export const notices: Clauses = (clause, when = 'share') => ({
   clause,
   says: 'keep copyright notices and attribution with every copy',
 });
+/** The same, where the licence prescribes the words of a notice file. */
+export const noticeFile = (clause: string, notice: string, when: Trigger = 'share'): Term => ({
+  ask: 'duty',
+  field: 'noticesRetained',
+  notice,
+  when,
+  clause,
+  says: 'keep copyright notices, and give its attribution notice with every copy',
+});
 export const licenceCopy: Clauses = (clause, when = 'share') => ({
   ask: 'duty',
   field: 'licenseCopyIncluded',
@@ -81,6 +90,7 @@ export const builtWith = (clause: string, phrase: string, when: Trigger = 'offer
   when,
   clause,
   says: `display "${phrase}"`,
+  display: phrase,
   ...(above === undefined ? {} : { above }),
 });
 export const prefix = (clause: string, name: string, when: Trigger = 'offer-changed'): Term => ({

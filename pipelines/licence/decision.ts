@@ -1,5 +1,6 @@
 /** What was declared about a model, and what was decided for one use of it. Types only. */
 import type { Digest } from '../../artifacts/reference.ts';
+import type { DutyField, PromiseField } from './terms.ts';
 
 export type LicenceVerdict = 'allow' | 'review' | 'deny';
 
@@ -13,8 +14,17 @@ export interface Reason {
   readonly fix?: string;
 }
 
+/** What a duty asks for: a field of the intended use, a name, or only that somebody remembers. */
+export type Duty = DutyField | PromiseField | 'derivedName' | 'reminder';
+
 /** A duty that comes with a permitted use. */
 export interface Obligation {
+  /** The licence that asks for it, and what it asks for. */
+  readonly licence: string;
+  readonly duty: Duty;
+  /** The words to be shown, or to stand in the notice file, where the licence prescribes them. */
+  readonly display?: string;
+  readonly notice?: string;
   readonly text: string;
   readonly clause: string;
   /** `espalier`: carried out with the bundle, the card and the API; `person`: nobody else can. */
@@ -27,6 +37,8 @@ export interface Judgement {
   readonly verdict: LicenceVerdict;
   /** The id of the most restrictive licence that applies; null while any of them is unknown. */
   readonly concluded: string | null;
+  /** The ids of all known licences that apply. */
+  readonly licences: readonly string[];
   readonly reasons: readonly Reason[];
   readonly obligations: readonly Obligation[];
   readonly howToFix: readonly string[];

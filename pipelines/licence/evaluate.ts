@@ -67,6 +67,7 @@ function conclude({ findings, obligations, rows, unknown }: Notes): Judgement {
   return {
     verdict,
     concluded: unknown || strictest === undefined ? null : strictest.licence.id,
+    licences: rows.size === 0 ? [] : Array.from(rows, ({ licence }) => licence.id),
     reasons,
     obligations: rows.size > 1 ? [...new Set(obligations)] : obligations,
     howToFix: [...fixes],

@@ -4,7 +4,7 @@ import {
   fields,
   licence,
   licenceCopy,
-  notices,
+  noticeFile,
   outputs,
   prefix,
   usersLimit,
@@ -16,8 +16,12 @@ import type { Licence, Term } from './terms.ts';
 const MILLION = 1e6;
 
 // Meta. Whoever was too large on the day of the release has no grant, however small since.
-const meta = (id: string, name: string, source: string, alias: string, ...terms: readonly Term[]): Licence =>
-  licence(
+const meta = (id: string, name: string, source: string, alias: string, ...terms: readonly Term[]): Licence => {
+  const agreement = id === 'llama2' ? 'LLAMA 2' : id === 'llama3' ? 'Meta Llama 3' : name;
+  const sign = id === 'llama2' ? '(c)' : '©';
+  const subject = id === 'llama3' ? 'Meta Llama 3' : name;
+  const notice = `${subject} is licensed under the ${agreement} Community License, Copyright ${sign} Meta Platforms, Inc. All Rights Reserved.`;
+  return licence(
     id,
     null,
     source,
@@ -28,11 +32,12 @@ const meta = (id: string, name: string, source: string, alias: string, ...terms:
         `gives no grant to whoever had more than 700 million monthly users when ${name} was released`,
       ),
       licenceCopy('s.1.b', 'offer'),
-      notices('s.1.b (Notice file)', 'offer'),
+      noticeFile('s.1.b (Notice file)', notice, 'offer'),
       ...terms,
     ],
     [alias],
   );
+};
 const META_USES = fields(
   'acceptable use policy',
   ['military', 'weapons', 'critical-infrastructure', 'malware', 'sexually-explicit', 'surveillance'],

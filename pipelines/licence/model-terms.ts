@@ -2,6 +2,7 @@
 import { readCard, type ModelCard } from './card.ts';
 import type { LicenceText, ModelTerms, Parent } from './decision.ts';
 import { findLicence } from './rows.ts';
+import type { WeightsMetadata } from './weights-metadata.ts';
 
 export interface Sources {
   /** README.md, if the model has one. */
@@ -11,9 +12,11 @@ export interface Sources {
   readonly texts?: readonly LicenceText[];
   /** Bytes that should have been text and are not: each with its path. */
   readonly unreadable?: readonly string[];
+  /** What files of weights say of themselves. */
+  readonly weights?: readonly WeightsMetadata[];
 }
 
-export function termsOf({ card, wheelMetadata, texts = [], unreadable = [] }: Sources): ModelTerms {
+export function termsOf({ card, wheelMetadata, texts = [], unreadable = [], weights = [] }: Sources): ModelTerms {
   const terms = termsOfCard(readCard(card ?? ''));
   const ofTexts = texts.filter(({ path }) => givesRights(path));
   const known = ofTexts.flatMap(({ licence, path }) =>
@@ -25,6 +28,7 @@ export function termsOf({ card, wheelMetadata, texts = [], unreadable = [] }: So
     ...byCard,
     ...wheelLicence(wheelMetadata ?? '').map((id) => ({ id, by: 'the package that carries it' })),
     ...known.map(({ id, by }) => ({ id: versionSaid(id, byCard), by })),
+    ...weights.flatMap(weightsLicence),
   ];
   // A card that names its licence in words only is not overruled by whoever packs the model.
   const inWords = terms.declared.length === 0 && terms.name !== null && known.length === 0;
@@ -36,6 +40,7 @@ export function termsOf({ card, wheelMetadata, texts = [], unreadable = [] }: So
       ...(inWords ? [`the card names its licence in words only: ${terms.name}`] : []),
       ...unreadable.map((path) => `${path} is not UTF-8 text, or too large to be read`),
       ...ofTexts.flatMap(doubtsOf),
+      ...weights.flatMap(weightsDoubts),
     ],
   };
 }
@@ -75,6 +80,25 @@ function doubtsOf({ path, licence, same, similarity, differences }: LicenceText)
 function versionSaid(id: string, declared: ModelTerms['declared']): string {
   const said = declared.find((one) => [`${id}-only`, `${id}-or-later`].includes(one.id.toLowerCase()));
   return said?.id ?? id;
+}
+
+/** The key that names the licence itself, on its own or in somebody's namespace (`modelspec.license`). */
+const IS_LICENCE = /(^|[.:/])licen[cs]e(_id)?$/i;
+/** Where the text lies: another place to look, and no other licence. */
+const IS_PLACE = /licen[cs]e[_-]?(link|url|file|path)$/i;
+
+function weightsLicence({ path, entries }: WeightsMetadata): ModelTerms['declared'] {
+  return Object.entries(entries).flatMap(([key, id]) =>
+    IS_LICENCE.test(key) ? [{ id, by: `the metadata of ${path}` }] : [],
+  );
+}
+
+function weightsDoubts({ path, entries }: WeightsMetadata): readonly string[] {
+  return Object.entries(entries).flatMap(([key, value]) =>
+    IS_LICENCE.test(key) || IS_PLACE.test(key)
+      ? []
+      : [`the metadata of ${path} say '${key}: ${value.slice(0, 200)}', which is not understood`],
+  );
 }
 
 /** `License-Expression` (PEP 639), else `License`, from a wheel's METADATA headers. */

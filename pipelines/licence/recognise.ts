@@ -112,6 +112,21 @@ function knownTexts(): readonly Known[] {
   }));
 }
 
+/** Policies that a licence refers to, as texts of their own. */
+const POLICY_OF: Readonly<Record<string, string>> = { gemma: 'gemma-pup-2024-02-21', llama4: 'llama-4-license-2025' };
+
+/** The texts of a licence as they are shipped, by file name, the newest version of it first; none where none is known. */
+export function shippedTexts(licence: string): readonly { readonly file: string; readonly text: string }[] {
+  const folder = join(packageRoot(), 'pipelines', 'licence', 'texts');
+  const names = readdirSync(folder).map((file) => file.replace(/\.txt$/, ''));
+  const versions = names.filter((name) => (TEXT_OF[name] ?? name) === licence).toSorted();
+  const wanted = [versions.at(-1), POLICY_OF[licence]].filter((name) => name !== undefined);
+  return wanted.map((name) => ({
+    file: `${name}.txt`,
+    text: readFileSync(join(folder, `${name}.txt`), 'utf8'),
+  }));
+}
+
 /** What of a text may be left out: instructions that follow the terms. */
 const INSTRUCTIONS =
   /^(end of terms and conditions|appendix how to apply|how to apply these terms|creative commons is not a party)/;

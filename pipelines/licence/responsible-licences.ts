@@ -7,6 +7,7 @@ import {
   judgement,
   licence,
   licenceCopy,
+  noticeFile,
   notices,
   passOn,
   reminder,
@@ -49,7 +50,10 @@ export const RESPONSIBLE_LICENCES: readonly Licence[] = [
       passOn('s.3.1, s.1.1(b)'),
       licenceCopy('s.3.1', 'offer'),
       changes('s.3.1', 'offer-changed'),
-      notices('s.3.1 (Notice file)'),
+      noticeFile(
+        's.3.1 (Notice file)',
+        'Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms',
+      ),
       fields(
         's.3.2, prohibited use policy',
         ['malware', 'sexually-explicit', 'impersonation', 'weapons', 'surveillance'],

@@ -1,6 +1,6 @@
 /** The table of licences, with what each term has to say prepared once: a decision only picks from it. */
 import type { Answer } from './asks.ts';
-import type { LicenceVerdict, Obligation, Reason } from './decision.ts';
+import type { Duty, LicenceVerdict, Obligation, Reason } from './decision.ts';
 import { FAMILIES, NO_LICENCE, OPEN_LICENCES } from './open-licences.ts';
 import { META_LICENCES } from './meta-licences.ts';
 import { MODEL_LICENCES } from './model-licences.ts';
@@ -80,12 +80,27 @@ function fixOf(term: Term): string {
   return CHOOSE;
 }
 
-/** Duties are Espalier's, promises and names a person's; the other asks leave nothing to do. */
-function obligationsOf(term: Term): PreparedTerm['obligations'] {
-  if (!['duty', 'promise', 'prefix', 'reminder'].includes(term.ask)) return null;
-  const by = term.ask === 'duty' ? 'espalier' : 'person';
-  const of = (stated: boolean): Obligation => ({ text: term.says, clause: term.clause, by, stated });
+/** Duties are Espalier's, and so is the check of a name; promises are a person's; the other asks leave nothing to do. */
+function obligationsOf(term: Term, licence: string): PreparedTerm['obligations'] {
+  const duty = dutyOf(term);
+  if (duty === null) return null;
+  const { display, notice } = term.ask === 'duty' ? term : {};
+  const of = (stated: boolean): Obligation => ({
+    licence,
+    duty,
+    ...(display === undefined ? {} : { display }),
+    ...(notice === undefined ? {} : { notice }),
+    text: term.says,
+    clause: term.clause,
+    by: term.ask === 'duty' || term.ask === 'prefix' ? 'espalier' : 'person',
+    stated,
+  });
   return [of(false), of(true)];
+}
+
+function dutyOf(term: Term): Duty | null {
+  if (term.ask === 'duty' || term.ask === 'promise') return term.field;
+  return term.ask === 'prefix' ? 'derivedName' : term.ask === 'reminder' ? 'reminder' : null;
 }
 
 function prepare(licence: Licence): Row {
@@ -112,7 +127,7 @@ function prepare(licence: Licence): Row {
           missing: finding(term, 'review', ` (undecided: ${fields.join(', ')})`, `state ${fields.join(', ')}`),
           judgement: finding(term, 'review', ' (for a person to judge)', ASK_A_PERSON),
         },
-        obligations: obligationsOf(term),
+        obligations: obligationsOf(term, name),
       };
     }),
     permitted: {

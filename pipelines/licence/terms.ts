@@ -28,7 +28,16 @@ export type Ask =
   /** Nothing to decide; somebody has to do it. */
   | { readonly ask: 'reminder' }
   /** Mechanical: carried out by Espalier unless the use refuses it. */
-  | { readonly ask: 'duty'; readonly field: DutyField; /** Only above any of these. */ readonly above?: Limits }
+  | {
+      readonly ask: 'duty';
+      readonly field: DutyField;
+      /** Only above any of these. */
+      readonly above?: Limits;
+      /** The words to be shown where people meet the model. */
+      readonly display?: string;
+      /** The words that its notice file must hold. */
+      readonly notice?: string;
+    }
   /** Only people can promise it: unsaid is undecided. */
   | { readonly ask: 'promise'; readonly field: PromiseField }
   /** No grant above the limit, unless the owner gives one. */

@@ -40,7 +40,10 @@ describe('packaging a model', () => {
       'LICENSES/BASE_MODEL_CARD.md',
       'LICENSES/README.md',
       'LICENSES/base/LICENSE',
+      'LICENSES/terms.json',
       'MODEL_CARD.md',
+      'NOTICE',
+      'TERMS.md',
       'bom.cdx.json',
       'provenance.json',
       'reference/embeddings.f32',
@@ -113,21 +116,8 @@ describe('packaging a model', () => {
     match(await text('LICENSES/README.md'), /declared_licence: none\n[\s\S]*the source ships no licence text/);
     deepEqual(
       paths.filter((path) => path.startsWith('LICENSES/')),
-      ['LICENSES/README.md'],
+      ['LICENSES/README.md', 'LICENSES/terms.json'],
     );
-  });
-
-  it("tells the licence's duties, and which are left to people", async () => {
-    const policyDigest = `sha256:${'0'.repeat(64)}` as const;
-    const obligations = [
-      { text: 'display "Built with Meta Llama 3"', clause: 's.1.b.i', by: 'espalier', stated: false },
-      { text: 'pass the use policy on', clause: 's.1.b.iv', by: 'person', stated: false },
-    ] as const;
-    const verdict = { verdict: 'allow', declared: 'llama3', spdx: null, reasons: [], howToFix: [] } as const;
-    const { text } = await packaged({ base: { licence: { ...verdict, policyDigest, obligations } } });
-    const card = await text('MODEL_CARD.md');
-    match(card, /^- Duty \(s\.1\.b\.i\): display "Built with Meta Llama 3"$/m);
-    match(card, /^- Duty \(s\.1\.b\.iv\): pass the use policy on; for whoever uses the model$/m);
   });
 
   it('lets no text of a user or of a downloaded card become markup, metadata or a row', async () => {

@@ -198,7 +198,11 @@ describe('resolving and importing a model', function () {
         resolved.sizeBytes,
         Object.values(files).reduce((sum, bytes) => sum + bytes.length, 0),
       );
-      assert.ok(!hub.requests.some((request) => request.includes('safetensors')), hub.requests.join());
+      const header = (await readFile(join(await tinyModel(), 'model.safetensors'))).readBigUInt64LE();
+      assert.deepEqual(
+        hub.requests.filter((request) => request.includes('safetensors')),
+        ['0-7', `8-${header + 7n}`].map((range) => `GET /org/tiny/resolve/${commit}/model.safetensors bytes=${range}`),
+      );
       hub.commit({ 'README.md': Buffer.from('moved on') });
       const imported = await runStep(importModel, { resolved }, services);
       assert.deepEqual(await paths(imported.model), MODEL_FILES);
@@ -209,6 +213,31 @@ describe('resolving and importing a model', function () {
       assert.ok(!hub.requests.some((request) => request.includes('.bin')));
       assert.deepEqual([...hub.authorisations], ['Bearer hf_secretsecretsecret']);
       assert.ok(!JSON.stringify({ resolved, imported }).includes('hf_secret'));
+    });
+
+    it('reads what the weights say of themselves, and never allows a conflict with the card', async () => {
+      const weights = (metadata: object): Buffer => {
+        const tensor = { dtype: 'U8', shape: [1], data_offsets: [0, 1] };
+        const header = Buffer.from(JSON.stringify({ __metadata__: metadata, x: tensor }));
+        const length = Buffer.alloc(8);
+        length.writeBigUInt64LE(BigInt(header.length));
+        return Buffer.concat([length, header, Buffer.alloc(1)]);
+      };
+      const decided = async (metadata: object) => {
+        const card = Buffer.from('---\nlicense: apache-2.0\n---\n');
+        const commit = hub.commit({ 'README.md': card, 'model.safetensors': weights(metadata) });
+        return (await resolve(candidate(`hf:org/tiny@${commit}`))).licence;
+      };
+      assert.equal((await decided({ format: 'pt' })).verdict, 'allow');
+      assert.equal((await decided({ license: 'Apache-2.0' })).verdict, 'allow');
+      const conflict = await decided({ 'modelspec.license': 'mit' });
+      assert.equal(conflict.verdict, 'review');
+      assert.match(
+        conflict.reasons.join(' '),
+        /the card declares apache-2\.0, the metadata of model\.safetensors declares mit/,
+      );
+      assert.equal((await decided({ license: 'cc-by-nc-4.0' })).verdict, 'deny');
+      assert.match((await decided({ license_terms: 'ask us' })).reasons.join(' '), /not understood/);
     });
 
     it('keys a branch by the commit it stands at, and an exact commit by itself', async () => {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 
 export interface TestHub {
   readonly endpoint: string;
-  /** `METHOD path` of every request, and the Authorization headers seen. */
+  /** `METHOD path [range]` of every request, and the Authorization headers seen. */
   readonly requests: string[];
   readonly authorisations: Set<string>;
   /** Makes a commit of the files and moves `main` to it: its id. */
@@ -20,7 +20,8 @@ export async function startTestHub(repository: string): Promise<TestHub> {
   const authorisations = new Set<string>();
   const server: Server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://hub').pathname);
-    requests.push(`${request.method} ${path}`);
+    const { range } = request.headers;
+    requests.push(`${request.method} ${path}${range === undefined ? '' : ` ${range}`}`);
     if (request.headers.authorization !== undefined) authorisations.add(request.headers.authorization);
     const at = (revision: string | undefined): string => (revision === 'main' ? head : (revision ?? ''));
     const info = new RegExp(`^/api/models/${repository}/revision/([^/]+)$`).exec(path);
@@ -46,8 +47,14 @@ export async function startTestHub(repository: string): Promise<TestHub> {
       if (bytes === undefined) return void response.writeHead(404, { 'X-Error-Code': 'EntryNotFound' }).end();
       response.setHeader('X-Repo-Commit', commit);
       response.setHeader('ETag', `"${isLarge(file?.[2] ?? '') ? sha256(bytes) : blobId(bytes)}"`);
-      response.setHeader('Content-Length', bytes.length);
-      response.end(request.method === 'HEAD' ? undefined : bytes);
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+      const part = from === undefined ? bytes : bytes.subarray(Number(from), Number(to) + 1);
+      if (part !== bytes) {
+        response.statusCode = 206;
+        response.setHeader('Content-Range', `bytes ${from}-${to}/${bytes.length}`);
+      }
+      response.setHeader('Content-Length', part.length);
+      response.end(request.method === 'HEAD' ? undefined : part);
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -17,10 +17,11 @@ export async function release(run: Run, { dataset, winner }: Selected): Promise<
   if (!exported || !training || !evaluation || !gates) throw new Error('release began before tuning ended');
   const { model, channel, recordText } = pipeline.deploy;
   const made = { classifier: exported.classifier, trained: training, dataset, evaluation, gates };
-  const { bundle } = await run.step('light', 'package', 'packageModel', () =>
+  const { bundle, duties } = await run.step('light', 'package', 'packageModel', () =>
     packageInput({ pipeline, definition }, winner, made),
   );
   run.facts.bundle = bundle;
+  run.facts.duties = duties;
   await compareWithProduction(run);
   if (!(await approved(run, 'release'))) return false;
   const evidence = run.evidence;

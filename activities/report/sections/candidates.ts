@@ -1,4 +1,5 @@
 /** The candidates: measured, ranked, and why each won or lost; the licence decision of each. */
+import type { CarriedDuty } from '../../../artifacts/bundle-terms.ts';
 import type { Obligation } from '../../../pipelines/licence/decision.ts';
 import type { CandidateOutcome, LicenceVerdict, RankedCandidate, RunFacts } from '../../contract.ts';
 import { count, digest, megabytes, milliseconds, score, significant } from '../format.ts';
@@ -99,6 +100,25 @@ const failure = (error: NonNullable<CandidateOutcome['error']>) =>
   html`${error.kind}:
   ${error.message}${error.fix === undefined ? '' : html` <span class="quiet">Way out: ${error.fix}</span>`}`;
 
+/** Of a packaged model: each duty, and which file of the bundle does it. */
+function dutiesOf({ duties }: RunFacts): Content {
+  if (duties === undefined || duties.length === 0) return '';
+  return table(
+    'What the licences of the chosen model ask for',
+    [
+      { title: 'Licence', cell: (one: CarriedDuty) => one.licence },
+      { title: 'Duty', cell: (one) => html`${one.text}<small>${one.clause}</small>` },
+      {
+        title: 'State',
+        cell: (one) => (one.state === 'done' ? badge('good', 'done') : badge('care', 'for a person')),
+      },
+      { title: 'By', cell: (one) => (one.file === null ? '' : html`<code>${one.file}</code>`) },
+      { title: 'Note', cell: (one) => one.note },
+    ],
+    duties,
+  );
+}
+
 const LICENCE_BADGES = { allow: 'good', review: 'care', deny: 'bad' } as const satisfies Record<LicenceVerdict, string>;
 
 const dutyText = ({ text, clause, by }: Obligation): string =>
@@ -132,6 +152,7 @@ export const licenceSection: Section = {
           { title: 'What would help', cell: (row) => list(row.resolved?.licence.howToFix ?? []) },
         ],
         rows,
-      )}`;
+      )}
+      ${dutiesOf(run)}`;
   },
 };

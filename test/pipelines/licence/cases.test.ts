@@ -10,7 +10,7 @@ const line = (declared: unknown, intendedUse: unknown = SERVICE): CaseVerdict | 
 describe('a table of licence cases', () => {
   it('gives one verdict a line, with clause and source, duties and ways out', () => {
     const judged = line({ license: 'cc-by-nc-4.0' }) as CaseVerdict;
-    deepEqual(Object.keys(judged), ['id', 'verdict', 'concluded', 'reasons', 'obligations', 'howToFix']);
+    deepEqual(Object.keys(judged), ['id', 'verdict', 'concluded', 'licences', 'reasons', 'obligations', 'howToFix']);
     deepEqual([judged.id, judged.verdict, judged.howToFix.length], ['c1', 'deny', 1]);
     deepEqual(judged.reasons[0], {
       verdict: 'deny',

@@ -25,10 +25,10 @@ def main() -> int:
 
 def run(verb: str, request: dict) -> object:
     # Imported per verb: huggingface_hub costs half a second that a wheel does not need.
-    if verb in ("hub-resolve", "hub-download"):
+    if verb in ("hub-resolve", "hub-download", "hub-header"):
         from . import hub
 
-        return hub.resolve(**request) if verb == "hub-resolve" else hub.download(**request)
+        return {"hub-resolve": hub.resolve, "hub-download": hub.download, "hub-header": hub.header}[verb](**request)
     if verb == "wheel-extract":
         from . import wheel
 

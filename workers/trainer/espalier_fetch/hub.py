@@ -1,12 +1,13 @@
 """The Hugging Face hub through its own client: HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE mean what they mean there."""
 
+import base64
 import hashlib
 import os
 import shutil
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import HfApi, constants, hf_hub_download
+from huggingface_hub import HfApi, constants, hf_hub_download, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
     FileMetadataError,
@@ -18,6 +19,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from .failure import FetchError
 from .progress import watch
@@ -62,6 +64,39 @@ def download(repo: str, commit: str, files: list[dict], folder: str) -> dict:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(os.path.realpath(got), place)
     return {"files": len(files)}
+
+
+# As much as our own reader takes: headers of real models have a few hundred KB.
+MAX_HEADER_BYTES = 16 * 1024 * 1024
+
+
+def header(repo: str, commit: str, path: str) -> dict:
+    """The header of a safetensors file without its weights: {header}, base64; null where it is longer than we read."""
+
+    def ask() -> dict:
+        url = hf_hub_url(repo, path, revision=commit)
+        start = _part(url, 0, 8)
+        length = int.from_bytes(start, "little") if len(start) == 8 else 0
+        if length > MAX_HEADER_BYTES:
+            return {"header": None}
+        return {"header": base64.b64encode(_part(url, 8, length) if length else b"").decode()}
+
+    return _attempted(ask, repo, commit)
+
+
+def _part(url: str, start: int, length: int) -> bytes:
+    """`length` bytes of a file from `start`. A server that sends the whole file is left as soon as they are here."""
+    headers = {**build_hf_headers(), "Range": f"bytes={start}-{start + length - 1}", "Accept-Encoding": "identity"}
+    stream = get_session().stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT_SECONDS)
+    with stream as answer:
+        hf_raise_for_status(answer)
+        skipped = 0 if answer.status_code == 206 else start
+        got = b""
+        for block in answer.iter_bytes():
+            got += block
+            if len(got) >= skipped + length:
+                break
+        return got[skipped : skipped + length]
 
 
 def _check_content(path: Path, file: dict, repo: str) -> None:
