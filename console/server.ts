@@ -6,6 +6,7 @@ import { validatorCompiler } from 'fastify-type-provider-zod';
 import { EspalierError } from '../artifacts/errors.ts';
 import { DOCUMENT } from './document.ts';
 import { Failures } from './failures.ts';
+import { Identities } from './identities.ts';
 import { guardRoutes } from './identity.ts';
 import { problemOf, PROBLEM_TYPE } from './problems.ts';
 import { aboutRoutes } from './routes/about.ts';
@@ -13,9 +14,12 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { decisionPages } from './routes/decision-pages.ts';
 import { modelRoutes } from './routes/models.ts';
 import { runRoutes } from './routes/runs.ts';
+import { signInRoutes } from './routes/sign-in.ts';
+import { signedInPages } from './routes/signed-in-pages.ts';
 import { stepRoutes } from './routes/steps.ts';
 import type { Services } from './services.ts';
 
+export { readOidcSettings } from './oidc/settings.ts';
 export type { ServedPipeline, Services } from './services.ts';
 
 export interface RunningConsole {
@@ -78,12 +82,15 @@ async function createConsole(services: Services, consoleUrl: () => string): Prom
   });
   const failures = new Failures();
   await app.register(swagger, DOCUMENT);
-  guardRoutes(app, services.pointers, failures);
+  const identities = new Identities(services, consoleUrl);
+  guardRoutes(app, identities, failures);
   await app.register(aboutRoutes);
   await app.register(runRoutes(services));
   await app.register(stepRoutes(services));
   await app.register(approvalRoutes(services, consoleUrl));
   await app.register(modelRoutes(services));
   await app.register(decisionPages(services, failures));
+  await app.register(signInRoutes(services, identities, failures));
+  await app.register(signedInPages(services, identities));
   return app;
 }

@@ -4,6 +4,7 @@ import type { Pointers } from '../artifacts/pointers.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import type { Approver } from '../workflows/messages.ts';
+import type { OidcSettings } from './oidc/settings.ts';
 
 /** A checked definition, and the folder that its paths start at. */
 export interface ServedPipeline {
@@ -21,6 +22,10 @@ export interface Services {
   readonly pipelines: readonly ServedPipeline[];
   /** Signs the links to decisions; see `checkedLinkKey`. */
   readonly linkKey: string;
+  /** The identity provider that people sign in with, where there is one. */
+  readonly oidc?: OidcSettings;
+  /** Who may sign in by a link that `linkKey` signed: the embedded stack's demo users, nobody else. */
+  readonly demoUsers?: readonly string[];
   /** Where people reach this console, when it is not where it listens. */
   readonly publicUrl?: string;
   /** Addresses (or CIDR ranges, by commas) of proxies whose X-Forwarded-For says who calls. Without it nobody's counts. */

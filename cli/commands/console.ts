@@ -1,7 +1,10 @@
 /** `espalier console`: the HTTP API and the pages of signed links, in the foreground. */
-import { startConsole, type ServedPipeline } from '../../console/server.ts';
+import { readOidcSettings, startConsole, type ServedPipeline } from '../../console/server.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { signInUrl } from '../../client/sign-in-links.ts';
+import { readRunningStack } from '../../infra/embedded/state.ts';
 import { listShippedPipelines } from '../../pipelines/load.ts';
+import type { Context } from '../context.ts';
 import { loadChecked } from '../definition.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { EXIT, printJson, say, style } from '../output.ts';
@@ -13,6 +16,8 @@ interface Options {
   readonly pipeline: readonly string[];
   readonly trustedProxies?: string;
 }
+
+const DEMO_LINK_SECONDS = 12 * 3600;
 
 export async function serveConsole(json: boolean, { host, port, pipeline, trustedProxies }: Options): Promise<number> {
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
@@ -28,6 +33,8 @@ export async function serveConsole(json: boolean, { host, port, pipeline, truste
   return withContext(async (context) => {
     const [{ client }, { store, pointers }] = await Promise.all([context.temporal(), context.store()]);
     const publicUrl = context.env['ESPALIER_CONSOLE_URL'];
+    const oidc = readOidcSettings(context.env);
+    const demoUsers = oidc === undefined ? await demoUsersOf(context) : [];
     const console = await startConsole(
       {
         client,
@@ -36,6 +43,8 @@ export async function serveConsole(json: boolean, { host, port, pipeline, truste
         pipelines,
         approvers: () => context.approvers(),
         linkKey: context.linkKey(),
+        demoUsers,
+        ...(oidc === undefined ? {} : { oidc }),
         ...(publicUrl === undefined ? {} : { publicUrl }),
         ...(trustedProxies === undefined ? {} : { trustedProxies }),
         onError: (error, id) =>
@@ -45,8 +54,24 @@ export async function serveConsole(json: boolean, { host, port, pipeline, truste
     );
     if (json) printJson({ url: console.url, pipelines: pipelines.map((one) => one.pipeline.name) });
     say(`console ${style.bold(console.url)}: ${console.url}/openapi.json tells its API; Ctrl-C stops it`);
+    if (oidc !== undefined) say(`people sign in at ${publicUrl ?? console.url}/sign-in with ${oidc.issuer}`);
+    const expires = Math.floor(Date.now() / 1000) + DEMO_LINK_SECONDS;
+    for (const user of demoUsers) {
+      const url = signInUrl(publicUrl ?? console.url, { user, expires }, context.linkKey());
+      say(`  ${user.padEnd(12)} ${url}`);
+    }
     await interrupted;
     await console.close();
     return EXIT.ok;
   });
+}
+
+/**
+ * Whoever has the state folder is every one of them already: a link saves them the typing. Where the approvers are the
+ * user's own, or the services are, nobody signs in by a printed link.
+ */
+async function demoUsersOf(context: Context): Promise<readonly string[]> {
+  const own = ['TEMPORAL_ADDRESS', 'ESPALIER_APPROVERS'].some((name) => process.env[name] !== undefined);
+  if (own || readRunningStack(context.stateDir) === undefined) return [];
+  return (await context.approvers()).map(({ name }) => name);
 }

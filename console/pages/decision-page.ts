@@ -14,6 +14,8 @@ export interface DecisionPage {
   readonly summary: readonly SummaryRow[];
   /** The whole report, under the same signature. */
   readonly reportUrl: string;
+  /** Of a browser's session: its form shows that it was ours, and whose evidence was looked at. */
+  readonly csrf?: string;
   /** Why the vote that was just sent does not count, and its comment, so that it is not lost. */
   readonly refused?: { readonly reason: string; readonly comment: string };
 }
@@ -63,7 +65,7 @@ export function decisionPage(shown: DecisionPage): string {
   );
 }
 
-function panel({ approval, approver, evidence, refused }: DecisionPage): Content {
+function panel({ approval, approver, evidence, refused, csrf }: DecisionPage): Content {
   const why =
     refused === undefined
       ? ''
@@ -82,6 +84,12 @@ function panel({ approval, approver, evidence, refused }: DecisionPage): Content
   return html`${why}
     <p>You decide as <strong>${approver}</strong> on the evidence <code>${shortDigest(evidence)}</code>.</p>
     <form method="post">
+      ${
+        csrf === undefined
+          ? ''
+          : html`<input type="hidden" name="csrf" value="${csrf}" />
+              <input type="hidden" name="evidence" value="${evidence}" />`
+      }
       <label for="comment">Comment <span>(required to reject)</span></label>
       <textarea id="comment" name="comment" maxlength="4000" required>${refused?.comment ?? ''}</textarea>
       <div class="actions">
@@ -117,6 +125,6 @@ function judged({ text, verdict }: SummaryLine): Content {
   return html`<span class="badge ${kind}"><span aria-hidden="true">${sign}</span> ${verdict}</span>${text}`;
 }
 
-function time(iso: string): Html {
+export function time(iso: string): Html {
   return html`<time datetime="${iso}">${iso.slice(0, 16).replace('T', ' ')} UTC</time>`;
 }

@@ -90,7 +90,8 @@ export function approvalRoutes(
           response: { 200: Decision, ...problems(400, 404, 409, 413, 415, 422) },
         },
       },
-      ({ params: { run, approval }, body, user }) => castVote(client, run, { approval, approver: user, ...body }),
+      ({ params: { run, approval }, body, caller: { user } }) =>
+        castVote(client, run, { approval, approver: user, ...body }),
     );
 
     app.post(
@@ -106,7 +107,7 @@ export function approvalRoutes(
           response: { 201: Link, ...problems(400, 404, 413, 415) },
         },
       },
-      async ({ params: { run, approval }, body: { seconds }, user }, reply) => {
+      async ({ params: { run, approval }, body: { seconds }, caller: { user } }, reply) => {
         const evidence = evidenceOf(await showApproval(client, run, approval)).digest;
         const expires = Math.floor(Date.now() / 1000) + seconds;
         const link = { runId: run, approval, approver: user, evidence, expires };

@@ -1,5 +1,4 @@
 /** What a signed link opens: its signature stands for a token, and says for whom, for what and until when. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { RunFacts } from '../../activities/contract.ts';
@@ -12,10 +11,10 @@ import { castVote, showApproval } from '../decisions.ts';
 import { sendEvidence } from '../evidence.ts';
 import type { Failures } from '../failures.ts';
 import { decisionPage, type DecisionPage } from '../pages/decision-page.ts';
-import { errorPage, PAGE_POLICY } from '../pages/page.ts';
-import { ProblemError, problemOf } from '../problems.ts';
+import { ProblemError } from '../problems.ts';
 import { ApprovalPath, Comment } from '../questions.ts';
 import type { Services } from '../services.ts';
+import { answerWithPages, sendPage } from './pages.ts';
 
 const SignedQuery = z.strictObject({
   approver: z.string().min(1).max(200),
@@ -26,7 +25,6 @@ const SignedQuery = z.strictObject({
 type Path = z.output<typeof ApprovalPath>;
 type Query = z.output<typeof SignedQuery>;
 
-const HTML = 'text/html; charset=utf-8';
 const answer = { 'text/html': { schema: z.string() } };
 const shared = { tags: ['signed links'], security: [], params: ApprovalPath, querystring: SignedQuery };
 const response = {
@@ -60,16 +58,7 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
         throw error;
       }
     });
-    app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
-      const problem = problemOf(error, request.id);
-      if (problem.status >= 500) services.onError(error, request.id);
-      return send(reply.code(problem.status), errorPage(problem));
-    });
-    // A form without script sends nothing else.
-    app.removeAllContentTypeParsers();
-    app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, parsed) =>
-      parsed(null, Object.fromEntries(new URLSearchParams(String(body)))),
-    );
+    answerWithPages(app, services);
 
     app.get(
       '/decide/:run/:approval',
@@ -77,7 +66,7 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
         config: { access: 'signed-link' },
         schema: { ...shared, operationId: 'openLink', summary: 'The evidence with the buttons beside it', response },
       },
-      async ({ params, query }, reply) => send(reply, decisionPage(await shown(params, query))),
+      async ({ params, query }, reply) => sendPage(reply, decisionPage(await shown(params, query))),
     );
 
     app.get(
@@ -119,7 +108,7 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
           const status = refusalStatus(error);
           if (status === undefined) throw error;
           const refused = { reason: (error as Error).message, comment: body.comment };
-          return send(reply.code(status), decisionPage({ ...(await shown(params, query)), refused }));
+          return sendPage(reply.code(status), decisionPage({ ...(await shown(params, query)), refused }));
         }
         // See Other: a reload asks for the page, and does not vote again.
         return reply.redirect(url, 303);
@@ -130,13 +119,9 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
 }
 
 /** Of a vote that was heard and does not count: the page says why, beside the evidence. */
-function refusalStatus(error: unknown): number | undefined {
+export function refusalStatus(error: unknown): number | undefined {
   if (error instanceof ProblemError) return 409;
   return error instanceof EspalierError && error.kind === 'ApprovalRefused' ? 422 : undefined;
-}
-
-function send(reply: FastifyReply, markup: string): FastifyReply {
-  return reply.type(HTML).header('content-security-policy', PAGE_POLICY).send(markup);
 }
 
 function search({ expires, ...rest }: Query): string {

@@ -69,7 +69,7 @@ export function runRoutes(services: Services): FastifyPluginCallbackZod {
           response: { 201: Started, ...problems(400, 404, 409, 413, 415, 422) },
         },
       },
-      async ({ body, user }, reply) => {
+      async ({ body, caller: { user } }, reply) => {
         const served = servedPipeline(services.pipelines, body.pipeline);
         const pipeline = withChecked(served, body.settings);
         const prepared = await prepareRun(pipeline, served.folder, store, {

@@ -42,7 +42,7 @@ export function stepRoutes({ client, pointers }: Services): FastifyPluginCallbac
           response: { 200: Step, ...problems(400, 404, 409, 413, 415, 422) },
         },
       },
-      async ({ params: { run, step }, body: { action, settings, comment }, user }) => {
+      async ({ params: { run, step }, body: { action, settings, comment }, caller: { user } }) => {
         if (settings !== undefined) {
           refuseOutOfReach(settings);
           const mistakes = settingProblems((await readRunInput(client, run)).input.pipeline, settings);

@@ -68,7 +68,8 @@ export const TRAINING: Progress = {
   lastCheckpointAt: '2026-01-01T00:00:00.000Z',
 };
 
-export async function startTestConsole(overrides: Partial<Services> = {}): Promise<TestConsole> {
+/** `port`: where an identity provider must know it before it listens. */
+export async function startTestConsole(overrides: Partial<Services> = {}, port = 0): Promise<TestConsole> {
   const server = await temporalForTests();
   const temporal = await server.connect();
   const store = await withStore();
@@ -92,7 +93,7 @@ export async function startTestConsole(overrides: Partial<Services> = {}): Promi
       onError: (error) => broken.push(error),
       ...overrides,
     },
-    { host: '127.0.0.1', port: 0 },
+    { host: '127.0.0.1', port },
   );
   const workers = serve(server.address, store);
   const token = await tokenFor(store, 'olga');
