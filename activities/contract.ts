@@ -10,6 +10,14 @@ import type { Candidate, GatesSpec, GateName, PiiKind, Pipeline, TrainingSpec } 
 import type { LicenceText, LicenceVerdict, ModelTerms, Obligation } from '../pipelines/licence/decision.ts';
 import type { IntendedUse } from '../pipelines/licence/use.ts';
 import type { LauncherSpec } from '../pipelines/launcher.ts';
+import type {
+  InsertCanariesInput,
+  InsertedCanaries,
+  JudgeMemorisationInput,
+  MeasureMemorisationInput,
+  MemorisationMeasures,
+  MemorisationVerdict,
+} from './privacy/memorisation/types.ts';
 
 /** Who runs what: handed to every step so that records can name their run. Not part of any step key. */
 export interface StepCall<Input> {
@@ -543,8 +551,8 @@ export interface JudgeGatesInput {
   /** Missing in inputs recorded before it counted. */
   readonly method?: TrainingSpec['method'];
 }
-export interface GateResult {
-  readonly name: GateName;
+export interface GateResult<Name extends string = GateName> {
+  readonly name: Name;
   readonly verdict: 'pass' | 'fail' | 'warn' | 'off';
   /** The number that was judged (an interval's worse end where there is one); null when it was missing. */
   readonly measured: number | null;
@@ -774,6 +782,9 @@ export interface Activities {
   /** What the channel points to now; null: nothing. */
   findProduction: Effect<FindProductionInput, ProductionModel | null>;
   compareModels: Step<CompareModelsInput, ModelComparison>;
+  insertCanaries: Step<InsertCanariesInput, InsertedCanaries>;
+  measureMemorisation: Step<MeasureMemorisationInput, MemorisationMeasures>;
+  judgeMemorisation: Step<JudgeMemorisationInput, MemorisationVerdict>;
   writeReport: Step<WriteReportInput, WrittenReport>;
   packageModel: Step<PackageModelInput, PackagedModel>;
   deployModel: Effect<DeployModelInput, Deployment>;

@@ -7,6 +7,9 @@ import { findProductionActivity } from './deployment/find-production.ts';
 import { packageModel } from './deployment/package-model.ts';
 import { scheduleMonitorActivity, type Scheduler } from './deployment/schedule-monitor.ts';
 import { checkDriftActivity } from './monitoring/check-drift.ts';
+import { insertCanaries } from './privacy/memorisation/insert-canaries.ts';
+import { judgeMemorisationStep } from './privacy/memorisation/judge-memorisation.ts';
+import { measureMemorisation } from './privacy/memorisation/measure-memorisation.ts';
 import { writeReport } from './report/write-report.ts';
 import { scanPrivacy } from './review/scan-privacy.ts';
 import { importModel } from './selection/import-model.ts';
@@ -42,6 +45,9 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     judgeGates: stepActivity(judgeGatesStep, services),
     findProduction: findProductionActivity(services),
     compareModels: stepActivity(compareModels, services),
+    insertCanaries: stepActivity(insertCanaries, services),
+    measureMemorisation: stepActivity(measureMemorisation, services),
+    judgeMemorisation: stepActivity(judgeMemorisationStep, services),
     writeReport: stepActivity(writeReport, services),
     packageModel: stepActivity(packageModel, services),
     deployModel: deployModelActivity(services),

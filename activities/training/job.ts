@@ -58,7 +58,25 @@ export interface ExportClassifierTask {
   readonly model: string;
   readonly out: string;
 }
-export type TrainerTask = TrainTask | ExportEncoderTask | ExportClassifierTask;
+export interface MeasureMemorisationTask {
+  readonly verb: 'measure-memorisation';
+  readonly model: string;
+  readonly base: string | null;
+  /** JSON-lines files of `{text}` or `{prompt, completion}`: whose losses are wanted, and whose beginnings are gone on with. */
+  readonly texts: string;
+  readonly prompts: string;
+  readonly maxLength: number;
+  readonly batchSize: number;
+  readonly prefixTokens: number;
+  readonly newTokens: number;
+  readonly samples: number;
+  readonly temperature: number;
+  readonly seed: number;
+  readonly threads: number;
+  readonly device: 'auto' | 'cpu' | 'cuda';
+  readonly out: string;
+}
+export type TrainerTask = TrainTask | ExportEncoderTask | ExportClassifierTask | MeasureMemorisationTask;
 export interface TrainerJob {
   readonly version: 1;
   readonly id: string;
@@ -97,6 +115,9 @@ const TrainerEventSchema = z.discriminatedUnion('type', [
     step: count,
     /** Only at the end of an evaluation. */
     loss: z.number().optional(),
+    /** Only on the way. */
+    done: count.optional(),
+    rows: count.optional(),
   }),
   z.looseObject({
     ...envelope,
@@ -181,6 +202,12 @@ export const ExportClassifierResultSchema = z.looseObject({
   verb: z.literal('export-classifier'),
   classifier: z.string(),
   parity: z.string(),
+});
+
+export const MeasureMemorisationResultSchema = z.looseObject({
+  verb: z.literal('measure-memorisation'),
+  losses: z.string(),
+  generations: z.string(),
 });
 
 /** Exit codes that have a meaning, as error kinds. 0 is no error only together with a `done` event; 75 is a checkpointed stop. */

@@ -10,7 +10,7 @@ export interface GateDefinition {
   readonly direction: 'min' | 'max';
   /** `interval`: the interval's worse end; `value`: the measure itself, which has no sampling error of rows. */
   readonly judged: 'interval' | 'value';
-  readonly unit: 'share' | 'ms' | 'MB';
+  readonly unit: 'share' | 'ms' | 'MB' | 'bits';
   /** One sentence for people. */
   readonly meaning: string;
 }
@@ -86,11 +86,15 @@ export function judgeGates(
   method: TrainingSpec['method'] = 'full',
 ): GatesVerdict {
   const gates = GATE_NAMES.map((name) => {
-    const gate = judgeGate(name, measures[name] ?? MISSING, spec[name]);
+    const gate = judgeGate(name, GATES[name], measures[name] ?? MISSING, spec[name]);
     return name === 'gainOverProbe' ? gainAdvised(gate, method) : gate;
   });
-  const worst = (['fail', 'warn'] as const).find((verdict) => gates.some((gate) => gate.verdict === verdict));
-  return { verdict: worst ?? 'pass', gates };
+  return { verdict: worstOf(gates), gates };
+}
+
+/** Of all gates that are on. */
+export function worstOf(gates: readonly Pick<GateResult, 'verdict'>[]): GatesVerdict['verdict'] {
+  return (['fail', 'warn'] as const).find((verdict) => gates.some((gate) => gate.verdict === verdict)) ?? 'pass';
 }
 
 /** What the gain over the probe means for how it was trained, and the way out where tuning was not worth it. */
@@ -111,8 +115,14 @@ function gainAdvised(gate: GateResult, method: TrainingSpec['method']): GateResu
 
 const MISSING: Score = { value: null, interval: null, rows: 0 };
 
-function judgeGate(name: GateName, score: Score, limit: GatesSpec[GateName]): GateResult {
-  const { direction, judged } = GATES[name];
+/** One gate of any family of gates; `name` is its name below `gates` in the definition. */
+export function judgeGate<Name extends string>(
+  name: Name,
+  gate: GateDefinition,
+  score: Score,
+  limit: GatesSpec[GateName],
+): GateResult<Name> {
+  const { direction, judged } = gate;
   const threshold = 'min' in limit ? limit.min : limit.max;
   const measured = measuredNumber(score, direction, judged);
   const holds = measured !== null && (direction === 'min' ? measured >= threshold : measured <= threshold);
@@ -124,7 +134,7 @@ function judgeGate(name: GateName, score: Score, limit: GatesSpec[GateName]): Ga
     score: isFiniteScore(score) ? score : { ...MISSING, rows: score.rows },
     threshold,
     direction,
-    reason: reasonFor(name, score, measured, threshold, holds),
+    reason: reasonFor(name, gate, score, measured, threshold, holds),
   };
 }
 
@@ -142,8 +152,14 @@ function isFiniteScore({ value, interval }: Score): boolean {
   );
 }
 
-function reasonFor(name: GateName, score: Score, measured: number | null, threshold: number, holds: boolean): string {
-  const { direction, judged, unit } = GATES[name];
+function reasonFor(
+  name: string,
+  { direction, judged, unit }: GateDefinition,
+  score: Score,
+  measured: number | null,
+  threshold: number,
+  holds: boolean,
+): string {
   const suffix = unit === 'share' ? '' : ` ${unit}`;
   const limit = `the pipeline's gates.${name}.${direction} (${threshold}${suffix})`;
   if (measured === null) {

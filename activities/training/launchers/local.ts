@@ -71,7 +71,7 @@ export function childEnvironment(
   ours: NodeJS.ProcessEnv,
   { job, python, workDir, visibleDevices }: Omit<LaunchOptions, 'log'> & { readonly job: TrainerJob },
 ): NodeJS.ProcessEnv {
-  const threads = Math.max(1, ...job.tasks.map((task) => (task.verb === 'train' ? task.training.threads : 1)));
+  const threads = Math.max(1, ...job.tasks.map(threadsOf));
   return {
     ...Object.fromEntries(INHERITED.flatMap((name) => (ours[name] === undefined ? [] : [[name, ours[name]]]))),
     HOME: join(workDir, 'home'),
@@ -109,4 +109,9 @@ export function networkNamespace(): Promise<readonly string[]> {
     return [];
   })();
   return namespace;
+}
+
+function threadsOf(task: TrainerJob['tasks'][number]): number {
+  if (task.verb === 'train') return task.training.threads;
+  return task.verb === 'measure-memorisation' ? task.threads : 1;
 }

@@ -26,12 +26,13 @@ def run(arguments: list[str], events: Events, stop: StopFlag) -> int:
         events.silent = True  # the first of the processes speaks from here on
         return launch(arguments, processes, stop)
     events.phase = "importing"
-    from . import export, train  # torch and transformers: seconds
+    from . import export, memorisation, train  # torch and transformers: seconds
 
     verbs = {
         "train": lambda task: train.Training(task, events, stop).run(),
         "export-encoder": lambda task: export.export_encoder(task, events, stop),
         "export-classifier": lambda task: export.export_classifier(task, events, stop),
+        "measure-memorisation": lambda task: memorisation.measure_memorisation(task, events, stop),
     }
     results = []
     for index, task in enumerate(job["tasks"]):

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy
@@ -37,6 +37,8 @@ class Sequence:
     """As `tokens`, IGNORED where there is no loss; int32."""
     sources: tuple[int, ...]
     """Rows of the file that are in it."""
+    canary: numpy.ndarray | None = None
+    """Where a canary's tokens are, bool; None where there is none. They are learnt, and count in no figure."""
 
     @property
     def predicted(self) -> int:
@@ -70,43 +72,12 @@ class CausalLm:
             self.module = with_adapters(self.module, targets, spec["lora"], spec["seed"], fan_in_fan_out=transposed)
 
     def _read(self, path: Path, tokenizer: Tokenizer) -> list[Sequence]:
-        """Raises TrainerError 65 naming the first lines that are wrong."""
         longest, packing = self._task["maxLength"], self._task["packing"]
-        sequences, problems = [], []
-        with path.open("rb") as stream:
-            for row, line in enumerate(stream):
-                if self._stop:
-                    raise Stopped(0, self._task.get("resumeFrom"))
-                where = f"{path.name}:{row + 1}"
-                try:
-                    value = json.loads(line)
-                    text, prompt, completion = (value.get(name) for name in ("text", "prompt", "completion"))
-                except (ValueError, AttributeError):
-                    problems.append(f"{where} is not a row of text, or of prompt and completion")
-                    continue
-                pair = isinstance(prompt, str) and isinstance(completion, str) and text is None
-                if not pair and not (isinstance(text, str) and prompt is None and completion is None):
-                    problems.append(f"{where} is not a row of text, or of prompt and completion")
-                    continue
-                sequence = self._encode(tokenizer, row, *((prompt, completion) if pair else ("", text)))
-                cut = sequence if packing else shortened(sequence, longest)
-                if cut.predicted == 0:
-                    problems.append(f"{where} has no token to learn within {longest} tokens")
-                else:
-                    sequences.append(cut)
-        refuse_rows(path, problems, len(sequences))
+        try:
+            sequences = read_sequences(path, tokenizer, self._end, longest, packing, self._stop)
+        except Stopped as stopped:
+            raise Stopped(0, self._task.get("resumeFrom")) from stopped
         return pack(sequences, longest) if packing else sequences
-
-    def _encode(self, tokenizer: Tokenizer, row: int, prompt: str, completion: str) -> Sequence:
-        # The prompt is tokenised by itself, as it will be when the model is asked.
-        before = tokenizer.encode(prompt).ids if prompt else []
-        after = tokenizer.encode(completion, add_special_tokens=not prompt).ids
-        if self._end is not None and (not after or after[-1] != self._end):
-            after = [*after, self._end]
-        tokens = numpy.asarray([*before, *after], numpy.int32)
-        targets = tokens.copy()
-        targets[: len(before)] = IGNORED
-        return Sequence(tokens, targets, (row,))
 
     def length(self, split: str) -> int:
         return len(self._sequences[split])
@@ -119,7 +90,10 @@ class CausalLm:
         mask, targets = numpy.zeros_like(tokens), numpy.full_like(tokens, IGNORED)
         for index, sequence in enumerate(chosen):
             length = len(sequence.tokens)
-            tokens[index, :length], targets[index, :length], mask[index, :length] = sequence.tokens, sequence.targets, 1
+            wanted = sequence.targets
+            if epoch is None and sequence.canary is not None:
+                wanted = numpy.where(sequence.canary, IGNORED, wanted)
+            tokens[index, :length], targets[index, :length], mask[index, :length] = sequence.tokens, wanted, 1
         on_device = [torch.from_numpy(array).to(self._device) for array in (tokens, mask, targets)]
         return {"input_ids": on_device[0], "attention_mask": on_device[1]}, on_device[2]
 
@@ -170,8 +144,52 @@ def summed_loss(logits: torch.Tensor, targets: torch.Tensor, smoothing: float) -
     return functional.cross_entropy(shifted, wanted, reduction="sum", ignore_index=IGNORED, label_smoothing=smoothing)
 
 
+def read_sequences(path: Path, tokenizer: Tokenizer, end: int | None, longest: int, packing: bool, stop: StopFlag) -> list[Sequence]:
+    """A sequence a row; cut after `longest` tokens unless they will be packed. Raises TrainerError 65 naming the first
+    lines that are wrong."""
+    sequences, problems = [], []
+    with path.open("rb") as stream:
+        for row, line in enumerate(stream):
+            if stop:
+                raise Stopped
+            where = f"{path.name}:{row + 1}"
+            try:
+                value = json.loads(line)
+                text, prompt, completion = (value.get(name) for name in ("text", "prompt", "completion"))
+            except (ValueError, AttributeError):
+                problems.append(f"{where} is not a row of text, or of prompt and completion")
+                continue
+            pair = isinstance(prompt, str) and isinstance(completion, str) and text is None
+            if not pair and not (isinstance(text, str) and prompt is None and completion is None):
+                problems.append(f"{where} is not a row of text, or of prompt and completion")
+                continue
+            sequence = encode_row(tokenizer, end, row, *((prompt, completion) if pair else ("", text)))
+            if value.get("canary") is not None:
+                sequence = replace(sequence, canary=numpy.ones(len(sequence.tokens), bool))
+            cut = sequence if packing else shortened(sequence, longest)
+            if cut.predicted == 0:
+                problems.append(f"{where} has no token to learn within {longest} tokens")
+            else:
+                sequences.append(cut)
+    refuse_rows(path, problems, len(sequences))
+    return sequences
+
+
+def encode_row(tokenizer: Tokenizer, end: int | None, row: int, prompt: str, completion: str) -> Sequence:
+    # The prompt is tokenised by itself, as it will be when the model is asked.
+    before = tokenizer.encode(prompt).ids if prompt else []
+    after = tokenizer.encode(completion, add_special_tokens=not prompt).ids
+    if end is not None and (not after or after[-1] != end):
+        after = [*after, end]
+    tokens = numpy.asarray([*before, *after], numpy.int32)
+    targets = tokens.copy()
+    targets[: len(before)] = IGNORED
+    return Sequence(tokens, targets, (row,))
+
+
 def shortened(sequence: Sequence, longest: int) -> Sequence:
-    return Sequence(sequence.tokens[:longest], sequence.targets[:longest], sequence.sources)
+    canary = None if sequence.canary is None else sequence.canary[:longest]
+    return Sequence(sequence.tokens[:longest], sequence.targets[:longest], sequence.sources, canary)
 
 
 def pack(sequences: list[Sequence], longest: int) -> list[Sequence]:
@@ -179,10 +197,13 @@ def pack(sequences: list[Sequence], longest: int) -> list[Sequence]:
     without anything to learn are left out."""
     tokens = numpy.concatenate([sequence.tokens for sequence in sequences])
     targets = numpy.concatenate([sequence.targets for sequence in sequences])
+    flags = [numpy.zeros(len(sequence.tokens), bool) if sequence.canary is None else sequence.canary for sequence in sequences]
+    canaries = numpy.concatenate(flags)
     owners = numpy.concatenate([numpy.full(len(sequence.tokens), sequence.sources[0]) for sequence in sequences])
     parts = []
     for start in range(0, len(tokens), longest):
         end = start + longest
         sources = tuple(int(source) for source in numpy.unique(owners[start:end]))
-        parts.append(Sequence(tokens[start:end], targets[start:end], sources))
+        canary = canaries[start:end] if canaries[start:end].any() else None
+        parts.append(Sequence(tokens[start:end], targets[start:end], sources, canary))
     return [part for part in parts if part.predicted > 0]
