@@ -51,18 +51,16 @@ export type AuditEvent =
       readonly run?: string;
     }
   /** A process started with other keys than the last one of its kind. */
-  | {
-      readonly action: 'keys.change';
-      readonly process: string;
-      /** The id of the key that it signs with. */
-      readonly signs: string | null;
-      readonly trusted: readonly {
-        readonly id: string;
-        readonly purposes: readonly string[];
-        readonly until?: string;
-      }[];
-      readonly revoked: readonly string[];
-    };
+  | ({ readonly action: 'keys.change' } & KeySet & Change);
+
+/** The keys of one kind of process. */
+export interface KeySet {
+  readonly process: string;
+  /** The id of the key that it signs with. */
+  readonly signs: string | null;
+  readonly trusted: readonly { readonly id: string; readonly purposes: readonly string[]; readonly until?: string }[];
+  readonly revoked: readonly string[];
+}
 
 type Summaries = { readonly [A in AuditEvent['action']]: (event: Extract<AuditEvent, { action: A }>) => string };
 

@@ -6,7 +6,7 @@ import { verify } from 'node:crypto';
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.ts';
 import type { Parsed } from './release.ts';
-import type { Signer, TrustedKeys } from './signing-keys.ts';
+import { distrust, type Purpose, type Signer, type TrustedKeys } from './signing-keys.ts';
 
 export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
 
@@ -54,13 +54,18 @@ export async function signStatement(statement: Statement, signer: Signer): Promi
   };
 }
 
-/** The statement, once its signature by a trusted key holds; nothing of it is read before. */
-export function openStatement(value: unknown, trusted: TrustedKeys): Parsed<Statement & { readonly keyId: string }> {
+/** The statement, once its signature by a key trusted for `purpose` holds; nothing of it is read before. */
+export function openStatement(
+  value: unknown,
+  trusted: TrustedKeys,
+  purpose: Purpose,
+): Parsed<Statement & { readonly keyId: string }> {
   const bundle = BundleSchema.safeParse(value).data;
   if (bundle === undefined) return { problem: 'the signature is not a Sigstore bundle v0.3 with one key signature' };
   const keyId = bundle.verificationMaterial.publicKey.hint;
-  const key = trusted.get(keyId);
-  if (key === undefined) return { problem: `the signature is by key ${keyId}, which is not trusted` };
+  const distrusted = distrust(keyId, purpose, trusted);
+  const key = trusted.get(keyId)?.key;
+  if (distrusted !== undefined || key === undefined) return { problem: `the signature is ${distrusted}` };
   const payload = Buffer.from(bundle.dsseEnvelope.payload, 'base64');
   const signature = Buffer.from(bundle.dsseEnvelope.signatures[0].sig, 'base64');
   if (!verify('sha256', preAuthenticated(payload), key, signature)) {

@@ -60,7 +60,7 @@ const PredicateSchema = z.looseObject({
 
 /** The files that a trusted key's signature lists. Its own ignore list is of no account. */
 export function openModelSignature(value: unknown, trusted: TrustedKeys): Parsed<ModelSignature> {
-  const { value: statement, problem } = openStatement(value, trusted);
+  const { value: statement, problem } = openStatement(value, trusted, 'releases');
   if (statement === undefined) return { problem };
   const predicate = PredicateSchema.safeParse(statement.predicate).data;
   if (statement.predicateType !== PREDICATE_TYPE || predicate === undefined) {

@@ -4,19 +4,19 @@ import { pathToFileURL } from 'node:url';
 import { openStatement, signStatement } from './dsse.ts';
 import { EspalierError } from './errors.ts';
 import { modelStatement } from './model-signature.ts';
-import { readSigner, readTrustedKeys, type Signer } from './signing-keys.ts';
+import { readSigner, readTrustedKeys, type Purpose, type Signer } from './signing-keys.ts';
 
 /**
  * ESPALIER_SIGNER: the path of an ES module that exports `signer`, e.g. over a KMS. It must sign what ESPALIER_TRUSTED_KEYS
  * accepts, which is tried at once. Without it: the key of ESPALIER_SIGNING_KEY. Throws BadConfig.
  */
-export async function openSigner(env: NodeJS.ProcessEnv): Promise<Signer> {
+export async function openSigner(env: NodeJS.ProcessEnv, purpose: Purpose = 'releases'): Promise<Signer> {
   const path = env['ESPALIER_SIGNER'];
-  if (!path) return readSigner(env);
+  if (!path) return readSigner(env, purpose);
   const trusted = readTrustedKeys(env);
   try {
     const { signer } = (await import(pathToFileURL(resolve(path)).href)) as { readonly signer: Signer };
-    const { problem } = openStatement(await signStatement(modelStatement('try', []), signer), trusted);
+    const { problem } = openStatement(await signStatement(modelStatement('try', []), signer), trusted, purpose);
     if (problem === undefined) return signer;
     throw new Error(problem);
   } catch (error) {

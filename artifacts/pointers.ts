@@ -1,4 +1,4 @@
-/** Small JSON objects under their key, changed only by compare-and-swap. Those below `registry/` and `tokens/` are audited. */
+/** Small JSON objects under their key, changed only by compare-and-swap. Those below `registry/`, `tokens/` and `keys/` are audited. */
 import type { AuditEvent } from './audit-events.ts';
 import type { AuditLog } from './audit.ts';
 import { canonicalJson } from './canonical-json.ts';
@@ -12,7 +12,7 @@ export interface Pointer<T> {
   readonly version: string;
 }
 
-const AUDITED = /^(registry|tokens)\//;
+const AUDITED = /^(registry|tokens|keys)\//;
 /** Content has its own room, and the log keeps itself. */
 const RESERVED = /^(blobs|audit)\//;
 const KEY = /^[A-Za-z0-9_.@=+-]+(\/[A-Za-z0-9_.@=+-]+)*$/;
@@ -48,8 +48,8 @@ export class Pointers {
   }
 
   /**
-   * false: it moved in between. `version` undefined = must not exist yet. A change below `registry/` or `tokens/` stands
-   * in the audit log before it happens, so that none can happen unseen; one that then lost its race is marked there.
+   * false: it moved in between. `version` undefined = must not exist yet. A change of an audited one stands in the
+   * audit log before it happens, so that none can happen unseen; one that then lost its race is marked there.
    */
   async replace<T>(
     key: string,

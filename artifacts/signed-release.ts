@@ -80,7 +80,7 @@ export async function signatureProblems(
     ...fileProblems(signature.files, files),
     ...bundleProblems(files, await store.tree(release.bundle), release.bundle),
   ];
-  const approval = openStatement(await read(APPROVAL_FILE), trusted);
+  const approval = openStatement(await read(APPROVAL_FILE), trusted, 'releases');
   if (approval.value === undefined) return [...problems, `the approval statement: ${approval.problem}`];
   const { keyId: _, ...stated } = approval.value;
   if (canonicalJson(stated) !== canonicalJson(approvalStatement(release))) {

@@ -8,6 +8,7 @@ import { readPrices } from '../activities/report/prices.ts';
 import type { ActivityServices } from '../activities/step.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { openStore } from '../artifacts/open.ts';
+import { noteKeys } from '../artifacts/key-changes.ts';
 import { openSigner } from '../artifacts/open-signer.ts';
 import { collectUploads } from '../artifacts/upload.ts';
 import { connectTemporal, type Environment } from '../client/connection.ts';
@@ -39,13 +40,14 @@ export async function createWorkerProcess(
   // find that its release cannot be signed.
   const [life, idleMs, python] = [workerLife(env), idleLimitMs(env), trainerPython(env)];
   const deploys = queues.some(({ taskQueue }) => taskQueue === TASK_QUEUES.deploy);
-  const signing = deploys ? { signer: await openSigner(env) } : {};
+  const signing: Pick<ActivityServices, 'signer'> = deploys ? { signer: await openSigner(env) } : {};
   const pricing = await readPrices(env);
   const temporal = await connectTemporal(env);
   const { client, namespace } = temporal;
   const connection = await NativeConnection.connect(temporal.connectionOptions);
   await ensureSearchAttributes(client.connection as Connection, namespace);
   const { store, pointers, objects, close: closeStore } = await openStore(env);
+  if (deploys) await noteKeys(pointers, 'deploy-worker', env, signing.signer);
   await clearDeadWorkFolders();
   const workFolder = openWorkFolder();
   const services: ActivityServices = {

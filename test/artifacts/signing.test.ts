@@ -1,17 +1,19 @@
 import { equal, match, ok, rejects, throws } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestFile } from '../../artifacts/digest.ts';
 import { openStatement, signStatement, type Statement } from '../../artifacts/dsse.ts';
+import { noteKeys } from '../../artifacts/key-changes.ts';
 import { modelStatement, SIGNATURE_FILE, verifySignedFolder } from '../../artifacts/model-signature.ts';
 import { openSigner } from '../../artifacts/open-signer.ts';
-import { readSigner, readTrustedKeys, type Signer } from '../../artifacts/signing-keys.ts';
+import { distrust, readSigner, readTrustedKeys, type Signer } from '../../artifacts/signing-keys.ts';
 import { listDirectory } from '../../artifacts/tree.ts';
 import { makeKey, newTestKey, TEST_KEY } from '../support/signing.ts';
+import { withStore } from '../support/store.ts';
 
 async function writeModel(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-signed-'));
@@ -165,7 +167,8 @@ describe('signed statements', () => {
       await signStatement(statement, TEST_KEY.signer),
     ];
     ok(JSON.stringify(first) !== JSON.stringify(second));
-    for (const one of [first, second]) equal(openStatement(one, TEST_KEY.trusted).value?.subject[0]?.name, 'm');
+    for (const one of [first, second])
+      equal(openStatement(one, TEST_KEY.trusted, 'releases').value?.subject[0]?.name, 'm');
   });
 });
 
@@ -194,7 +197,59 @@ describe('signing keys', () => {
   it('that are revoked are not trusted, wherever else they are named', () => {
     const env = { ESPALIER_TRUSTED_KEYS: join(folder, 'trusted.pem'), ESPALIER_REVOKED_KEYS: signer.keyId };
     equal([...readTrustedKeys(env).keys()].join(), other.signer.keyId);
-    throws(() => readSigner({ ...env, ESPALIER_SIGNING_KEY: privatePem }), /no server would accept what key/);
+    throws(
+      () => readSigner({ ...env, ESPALIER_SIGNING_KEY: privatePem }),
+      /no server would accept what is signed by key/,
+    );
+  });
+
+  it('may be trusted for one purpose alone, and until a day', async () => {
+    const file = join(folder, 'terms.pem');
+    const terms = (...lines: string[]): NodeJS.ProcessEnv => {
+      writeFileSync(file, `# the console's\n${lines.join('\n')}\n${publicPem}\n\n${other.publicPem}`);
+      return { ESPALIER_TRUSTED_KEYS: file, ESPALIER_SIGNING_KEY: privatePem };
+    };
+    const statement = await signStatement(modelStatement('m', []), signer);
+    const votes = terms('Espalier-Purposes: votes');
+    equal(openStatement(statement, readTrustedKeys(votes), 'votes').problem, undefined);
+    match(openStatement(statement, readTrustedKeys(votes), 'releases').problem ?? '', /is not trusted for releases/);
+    equal(readSigner(votes, 'votes').keyId, signer.keyId);
+    throws(() => readSigner(votes), /no server would accept .* is not trusted for releases/);
+    const both = readTrustedKeys(terms('Espalier-Purposes: votes, releases', 'Espalier-Until: 2999-01-01'));
+    equal(openStatement(statement, both, 'releases').problem, undefined);
+    equal(both.get(other.signer.keyId)?.until, undefined, 'the next key has terms of its own');
+    const noon = new Date('2026-06-30T12:00:00Z');
+    const ended = readTrustedKeys(terms('Espalier-Until: 2026-06-30T12:00:00Z'));
+    equal(distrust(signer.keyId, 'votes', ended, new Date(noon.getTime() - 1)), undefined);
+    match(distrust(signer.keyId, 'votes', ended, noon) ?? '', /was trusted until 2026-06-30T12:00:00/);
+    match(openStatement(statement, ended, 'votes').problem ?? '', /was trusted until/);
+    throws(() => readSigner(terms('Espalier-Until: 2026-06-30')), /was trusted until/);
+    for (const line of [
+      'Espalier-Purpose: votes',
+      'Espalier-Purposes: vote',
+      'Espalier-Purposes: votes releases all',
+      'Espalier-Purposes:',
+      'espalier-until: soon',
+      'Espalier-Until: 2026-13-45',
+      'Espalier-Until:',
+    ]) {
+      throws(() => readTrustedKeys(terms(line)), { kind: 'BadConfig', message: /says nothing about a key/ }, line);
+    }
+  });
+
+  it('stand in the audit log whenever a process starts with others, and only then', async () => {
+    const { pointers, audit } = await withStore();
+    const env = { ESPALIER_TRUSTED_KEYS: join(folder, 'trusted.pem') };
+    await noteKeys(pointers, 'deploy-worker', env, signer);
+    await noteKeys(pointers, 'deploy-worker', env, signer);
+    await noteKeys(pointers, 'model-server', env);
+    await noteKeys(pointers, 'deploy-worker', { ...env, ESPALIER_REVOKED_KEYS: other.signer.keyId }, signer);
+    await noteKeys(pointers, 'deploy-worker', { ...env, ESPALIER_REVOKED_KEYS: other.signer.keyId }, signer);
+    const told: string[] = [];
+    for await (const { event } of audit.entries()) {
+      if (event.action === 'keys.change') told.push(`${event.process} ${event.trusted.length} ${event.revoked.length}`);
+    }
+    equal(told.join(), 'deploy-worker 2 0,model-server 2 0,deploy-worker 1 1');
   });
 
   const wrong: readonly (readonly [string, () => NodeJS.ProcessEnv, RegExp])[] = [
@@ -257,7 +312,7 @@ describe('signing keys', () => {
     await writeFile(path, module('der'));
     const env = { ESPALIER_SIGNER: path, ESPALIER_TRUSTED_KEYS: publicPem };
     const remote = await openSigner(env);
-    ok(openStatement(await signStatement(modelStatement('m', []), remote), TEST_KEY.trusted).value);
+    ok(openStatement(await signStatement(modelStatement('m', []), remote), TEST_KEY.trusted, 'releases').value);
     const raw = join(folder, 'raw.mjs');
     await writeFile(raw, module('ieee-p1363'));
     await rejects(openSigner({ ...env, ESPALIER_SIGNER: raw }), {

@@ -6,7 +6,7 @@ import { modelStatement, SIGNATURE_FILE } from '../../artifacts/model-signature.
 import { openStatement, signStatement } from '../../artifacts/dsse.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { APPROVAL_FILE, PROVENANCE_FILE, signRelease, type Grant } from '../../artifacts/signed-release.ts';
-import type { Signer } from '../../artifacts/signing-keys.ts';
+import type { Signer, TrustedKey, TrustedKeys } from '../../artifacts/signing-keys.ts';
 import { verifyRelease } from '../../serving/release.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
 import { startTestServer, until } from '../support/model-server.ts';
@@ -59,7 +59,7 @@ describe('a release’s signature', () => {
     const { entries } = await services.store.tree(tree);
     const statement = async (path: string) => {
       const entry = entries.find((file) => file.path === path);
-      return openStatement(await services.store.getJson(entry?.digest ?? tree), TEST_KEY.trusted).value;
+      return openStatement(await services.store.getJson(entry?.digest ?? tree), TEST_KEY.trusted, 'releases').value;
     };
     const hex = input.bundle.digest.slice('sha256:'.length);
     const approval = await statement(APPROVAL_FILE);
@@ -140,6 +140,15 @@ describe('a release’s signature', () => {
     } finally {
       await server.drain();
     }
+  });
+
+  it('counts no more once its key has ended, or is trusted for votes alone', async () => {
+    await deploy(services, input, 'ended-run');
+    const as = (terms: Partial<TrustedKey>): TrustedKeys =>
+      new Map([...TEST_KEY.trusted].map(([id, found]) => [id, { ...found, ...terms }]));
+    await verified(as({ until: new Date(Date.now() + 60_000), purposes: ['releases', 'votes'] }));
+    await rejects(verified(as({ until: new Date() })), { kind: 'ApprovalRefused', message: /was trusted until/ });
+    await rejects(verified(as({ purposes: ['votes'] })), { message: /is not trusted for releases/ });
   });
 
   it('by any of several trusted keys will do, so that keys can be changed one after the other', async () => {

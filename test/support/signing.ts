@@ -1,6 +1,6 @@
 /** A key of the tests' own: what they deploy is signed with it, and their servers trust it alone. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { keyIdOf, signerOf, type Signer, type TrustedKeys } from '../../artifacts/signing-keys.ts';
+import { keyIdOf, PURPOSES, signerOf, type Signer, type TrustedKeys } from '../../artifacts/signing-keys.ts';
 
 export interface TestKey {
   readonly signer: Signer;
@@ -17,7 +17,7 @@ export function newTestKey(): TestKey {
   const { privateKey, publicKey } = makeKey();
   return {
     signer: signerOf(privateKey),
-    trusted: new Map([[keyIdOf(publicKey), publicKey]]),
+    trusted: new Map([[keyIdOf(publicKey), { key: publicKey, purposes: PURPOSES }]]),
     privatePem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
   };
