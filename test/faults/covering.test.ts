@@ -21,8 +21,13 @@ describe('a run ends in the same bytes, nothing lost and nothing done twice, whe
     it(row?.name ?? `faults come at random moments (seed ${SEED})`, async function () {
       const chosen = row ?? randomRow(SEED, reference.durationMs);
       if (!stack.disks && chosen.faults.some(({ what }) => what === 'diskFull')) this.skip();
-      const { problems, happened } = await runRow(stack, chosen, reference);
+      const { problems, missed, happened } = await runRow(stack, chosen, reference);
       const replay = `npm run faults -- --only '${chosen.faults.map(describeFault).join(', ')}'`;
+      assert.deepEqual(
+        missed.map(describeFault),
+        [],
+        `these never happened\n${happened.join('\n')}\nreplay: ${replay}`,
+      );
       assert.deepEqual(problems, [], `${problems.join('\n')}\n${happened.join('\n')}\nreplay: ${replay}`);
     });
   }

@@ -50,10 +50,9 @@ export async function inflict(
     case 'term':
     case 'stop10s':
   }
-  const pid = await victim(who, worker, stack, host, ended);
+  const signal = what === 'kill' ? 'SIGKILL' : what === 'stop10s' ? 'SIGSTOP' : 'SIGTERM';
+  const pid = await hit(signal, () => victim(who, worker, stack, host, ended), ended);
   if (pid === undefined) return;
-  // Throws when the process has ended meanwhile: such a fault has hit nobody.
-  process.kill(pid, what === 'kill' ? 'SIGKILL' : what === 'stop10s' ? 'SIGSTOP' : 'SIGTERM');
   if (what === 'stop10s') {
     await sleep(HANG_MS);
     goOn(pid);
@@ -88,6 +87,29 @@ async function victim(
     await sleep(10);
   }
   throw new Error('there was no training process to hit');
+}
+
+/**
+ * Sends the signal to whoever it is for, and says who that was. One that another fault has just ended is hit once its
+ * successor is there: a fault that hit nobody would count as survived. Undefined: the run ended first.
+ */
+async function hit(
+  signal: NodeJS.Signals,
+  find: () => Promise<number | undefined>,
+  ended: AbortSignal,
+): Promise<number | undefined> {
+  while (!ended.aborted) {
+    const pid = await find();
+    if (pid === undefined) return undefined;
+    try {
+      process.kill(pid, signal);
+      return pid;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      await sleep(20);
+    }
+  }
+  return undefined;
 }
 
 function goOn(pid: number): void {
