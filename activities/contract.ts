@@ -5,9 +5,11 @@
  */
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
 import type { CarriedDuty } from '../artifacts/bundle-terms.ts';
+import type { TermsPointer } from '../artifacts/model-terms.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
 import type { Candidate, GatesSpec, GateName, PiiKind, Pipeline, TrainingSpec } from '../pipelines/definition.ts';
 import type { LicenceText, LicenceVerdict, ModelTerms, Obligation } from '../pipelines/licence/decision.ts';
+import type { TextChange } from '../pipelines/licence/text-changes.ts';
 import type { IntendedUse } from '../pipelines/licence/use.ts';
 import type { LauncherSpec } from '../pipelines/launcher.ts';
 import type {
@@ -195,6 +197,45 @@ export interface LicenceDecision {
   readonly terms?: ModelTerms;
   /** The person's conclusion that it rests on. */
   readonly conclusion?: { readonly by: string; readonly reason: string; readonly expires: string };
+}
+
+/** What a model's source says of its terms at one moment. */
+export interface SourceTerms {
+  /** fixed: it cannot change; unreachable: it could not be asked, which is no change. */
+  readonly state: 'read' | 'fixed' | 'unreachable';
+  /** Where it was read; else why not. */
+  readonly at: string;
+  readonly declared: readonly string[];
+  readonly texts: readonly { readonly path: string; readonly digest: Digest; readonly ref: ArtifactRef }[];
+}
+/** A licence judged again: by the policy as it is now, from what the source says by now. */
+export interface TermsVerdict {
+  readonly checkedAt: string;
+  readonly verdict: LicenceVerdict;
+  readonly concluded: string | null;
+  readonly reasons: readonly string[];
+  readonly howToFix: readonly string[];
+  readonly policyDigest: Digest;
+  readonly policyFrom: string;
+  readonly policy?: ArtifactRef;
+  readonly source: SourceTerms;
+  readonly changes: readonly TextChange[];
+  readonly conclusion?: { readonly by: string; readonly reason: string; readonly expires: string };
+}
+/** Why the review of a model in production is open again: what has changed, and how it is judged now. */
+export interface ReopenedTerms {
+  readonly runId: string;
+  readonly reasons: readonly string[];
+  readonly terms: TermsVerdict;
+}
+export interface CheckTermsInput {
+  readonly pipeline: Pick<Pipeline, 'name' | 'intendedUse' | 'deploy' | 'review'>;
+  readonly candidate: CandidateSource;
+  readonly resolved: ResolvedModel;
+  readonly imported: ImportedModel;
+  readonly bundle: ArtifactRef;
+  readonly duties: readonly CarriedDuty[];
+  readonly policy?: ArtifactRef;
 }
 
 // ─────────────────────────── selection ──────────────────────────
@@ -628,7 +669,7 @@ export interface RunFacts {
     readonly pipeline: string;
     readonly startedBy: string;
     readonly startedAt: string;
-    readonly trigger: 'user' | 'drift' | 'schedule';
+    readonly trigger: 'user' | 'drift' | 'schedule' | 'terms';
   };
   /** As it holds now: the definition with `changes`. */
   readonly pipeline: Pipeline;
@@ -650,6 +691,10 @@ export interface RunFacts {
   readonly comparison?: ModelComparison;
   /** What the bundle's licences ask for: done, by which file, or for a person. */
   readonly duties?: readonly CarriedDuty[];
+  /** Of a run that the monitor started because the terms of a served model have changed. */
+  readonly reopened?: ReopenedTerms;
+  /** The licence judged again before the release. */
+  readonly terms?: TermsVerdict;
   readonly approvals: readonly ApprovalRecord[];
   readonly deployment?: Deployment;
   readonly outcome?: string;
@@ -752,6 +797,23 @@ export interface DriftReport {
   readonly startRun: ArtifactRef | null;
 }
 
+export interface CheckModelTermsInput {
+  readonly model: string;
+  readonly channel: string;
+}
+export interface TermsReport extends TermsPointer {
+  /** Set when a changed state asks for a run, and this check is the one to start it. */
+  readonly startRun: ArtifactRef | null;
+}
+export interface SettleTermsInput {
+  readonly model: string;
+  readonly channel: string;
+  /** How the run ended, and why. */
+  readonly state: string;
+  readonly reason: string;
+  readonly at: string;
+}
+
 // ─────────────────────────── activities ─────────────────────────
 
 type Step<Input, Output> = (call: StepCall<Input>) => Promise<StepResult<Output>>;
@@ -787,9 +849,12 @@ export interface Activities {
   judgeMemorisation: Step<JudgeMemorisationInput, MemorisationVerdict>;
   writeReport: Step<WriteReportInput, WrittenReport>;
   packageModel: Step<PackageModelInput, PackagedModel>;
+  checkTerms: Effect<CheckTermsInput, TermsVerdict>;
   deployModel: Effect<DeployModelInput, Deployment>;
   scheduleMonitor: Effect<ScheduleMonitorInput, ScheduledMonitor>;
   checkDrift: Effect<CheckDriftInput, DriftReport>;
+  checkModelTerms: Effect<CheckModelTermsInput, TermsReport>;
+  settleTerms: Effect<SettleTermsInput, void>;
   /** A small JSON artifact, for a workflow that starts another from a recorded input. */
   readRunInput: Effect<ArtifactRef, unknown>;
 }

@@ -10,7 +10,9 @@ import { checkDriftActivity } from './monitoring/check-drift.ts';
 import { insertCanaries } from './privacy/memorisation/insert-canaries.ts';
 import { judgeMemorisationStep } from './privacy/memorisation/judge-memorisation.ts';
 import { measureMemorisation } from './privacy/memorisation/measure-memorisation.ts';
+import { checkModelTermsActivity, settleTermsActivity } from './monitoring/check-model-terms.ts';
 import { writeReport } from './report/write-report.ts';
+import { checkTermsActivity } from './review/check-terms.ts';
 import { scanPrivacy } from './review/scan-privacy.ts';
 import { importModel } from './selection/import-model.ts';
 import { probeEncoder } from './selection/probe-encoder.ts';
@@ -50,9 +52,12 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     judgeMemorisation: stepActivity(judgeMemorisationStep, services),
     writeReport: stepActivity(writeReport, services),
     packageModel: stepActivity(packageModel, services),
+    checkTerms: checkTermsActivity(services),
     deployModel: deployModelActivity(services),
     scheduleMonitor: scheduleMonitorActivity(scheduler),
     checkDrift: checkDriftActivity(services),
+    checkModelTerms: checkModelTermsActivity(services),
+    settleTerms: settleTermsActivity(services),
     readRunInput: (call) => services.store.getJson(call.input),
   };
 }

@@ -8,6 +8,8 @@ export const TERMS_TEXT = 'TERMS.md';
 /** A licence's duty: done, by which file of the bundle, or left to a person. */
 const DutySchema = z.looseObject({
   licence: z.string(),
+  /** What it asks for: a field of the intended use, a name, or only to be remembered. */
+  duty: z.string(),
   text: z.string(),
   clause: z.string(),
   state: z.enum(['done', 'person']),

@@ -218,9 +218,14 @@ program
   .option('--url <url>', 'the model server (default: ESPALIER_SERVING_URL or the embedded one)')
   .action(run(async () => (await import('./commands/predict.ts')).predictCommand));
 
-program
-  .command('licence')
-  .description('what licences permit')
+const licence = program.command('licence').description('what licences permit');
+licence
+  .command('publish')
+  .argument('<policy>', 'the policy (YAML)')
+  .option('--pipeline <name>', 'for this pipeline alone')
+  .description('make a licence policy the current one: releases and served models are judged by it from now on')
+  .action(run(async () => (await import('./commands/publish-policy.ts')).publish));
+licence
   .command('check')
   .argument('<path>', 'a model card, a model’s folder, or cases.jsonl')
   .option('--use <file>', 'the intended use (YAML)')

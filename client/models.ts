@@ -1,6 +1,7 @@
 /** The registry: what is served under which name, why it may be, and how far its inputs have drifted. */
 import { channelKey, parseChannelKey, type ChannelPointer, type ReleaseRecord } from '../artifacts/bundle.ts';
 import { BundleTermsSchema, TERMS_FILE, type BundleTerms } from '../artifacts/bundle-terms.ts';
+import { reopenedText, termsKey, type TermsPointer } from '../artifacts/model-terms.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { evidenceFacts } from '../artifacts/release-chain.ts';
 import { whyEmpty, withdrawnChannel } from '../artifacts/release.ts';
@@ -11,6 +12,10 @@ import type { DriftReport, RunFacts } from '../activities/contract.ts';
 
 export interface ModelSummary extends ChannelPointer {
   readonly drift: DriftReport | null;
+  /** The last check of its terms; null before the first. */
+  readonly termsCheck: TermsPointer | null;
+  /** What has changed since its release was approved, and who is asked; null while that decision stands. */
+  readonly reviewReopened: string | null;
 }
 
 export interface ModelDetail extends ModelSummary {
@@ -30,6 +35,7 @@ export async function listModels(pointers: Pointers): Promise<ModelSummary[]> {
       .map(async (channel) => ({
         ...channel,
         drift: await latestDrift(pointers, channel.model, channel.channel),
+        ...(await latestTerms(pointers, channel)),
       })),
   );
 }
@@ -51,12 +57,28 @@ export async function showModel(
   const releaseRecord = await store.getJson<ReleaseRecord>(found.value.release);
   const facts = await evidenceFacts<RunFacts>(store, releaseRecord.evidence.digest);
   const terms = await bundleTerms(store, found.value.bundle.digest);
-  return { ...found.value, releaseRecord, facts, terms, drift: await latestDrift(pointers, model, channel) };
+  const checked = await latestTerms(pointers, found.value);
+  return {
+    ...found.value,
+    ...checked,
+    releaseRecord,
+    facts,
+    terms,
+    drift: await latestDrift(pointers, model, channel),
+  };
 }
 
 async function bundleTerms(store: ArtifactStore, bundle: Digest): Promise<BundleTerms | null> {
   const file = (await store.tree(bundle)).entries.find(({ path }) => path === TERMS_FILE);
   return file === undefined ? null : BundleTermsSchema.parse(await store.getJson(file.digest));
+}
+
+async function latestTerms(
+  pointers: Pointers,
+  { model, channel, release }: ChannelPointer,
+): Promise<Pick<ModelSummary, 'termsCheck' | 'reviewReopened'>> {
+  const termsCheck = (await pointers.read<TermsPointer>(termsKey(model, channel)))?.value ?? null;
+  return { termsCheck, reviewReopened: reopenedText(termsCheck, release.digest) ?? null };
 }
 
 async function latestDrift(pointers: Pointers, model: string, channel: string): Promise<DriftReport | null> {

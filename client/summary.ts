@@ -18,7 +18,7 @@ export function summarise(facts: RunFacts, approval: ApprovalName): readonly Sum
   return approval === 'review' ? reviewRows(facts) : releaseRows(facts);
 }
 
-function reviewRows({ data, privacy, candidates, selection, pipeline }: RunFacts): readonly SummaryRow[] {
+function reviewRows({ reopened, data, privacy, candidates, selection, pipeline }: RunFacts): readonly SummaryRow[] {
   const licences = (candidates ?? []).map(({ id, resolved, error }) =>
     resolved === undefined
       ? `${id}: dropped, ${error?.kind ?? 'no result'}`
@@ -38,16 +38,18 @@ function reviewRows({ data, privacy, candidates, selection, pipeline }: RunFacts
         `licence ${pipeline.data.licence}${dropped.length === 0 ? '' : `; dropped: ${dropped.join(', ')}`}`,
     ),
     row('privacy', found.join(', ') || 'not scanned'),
+    ...(reopened === undefined ? [] : [row('reopened', ...reopened.reasons)]),
     row('models', ...licences),
     row('chosen', `${selection?.winner ?? '?'}: ${reasons}`),
   ];
 }
 
-function releaseRows({ gates, bundle, production, comparison }: RunFacts): readonly SummaryRow[] {
+function releaseRows({ gates, bundle, terms, production, comparison }: RunFacts): readonly SummaryRow[] {
   const judged = (gates?.gates ?? []).map(({ verdict, reason }) => ({ verdict, text: reason }));
   return [
     row('bundle', bundle?.digest ?? '?'),
     ...(production === undefined ? [] : [row('replaces', besideProduction(production, comparison))]),
+    ...(terms === undefined ? [] : [row('licence', `${terms.verdict}: ${terms.reasons.join('; ')}`)]),
     { name: 'gates', lines: judged },
   ];
 }

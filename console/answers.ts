@@ -217,6 +217,11 @@ const modelFields = {
   updatedAt: time,
   undid: Artifact.optional(),
   drift: document('The last drift report; null before the first.'),
+  termsCheck: document('The last check of its terms; null before the first.'),
+  reviewReopened: z
+    .string()
+    .nullable()
+    .describe('What has changed since its release was approved, and where to decide; null while that decision stands.'),
 };
 export const Model = z.object(modelFields).meta({ id: 'Model', description: 'What a channel serves.' });
 export const ShownModel = z

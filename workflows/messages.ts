@@ -7,6 +7,7 @@ import type {
   DataFileSource,
   Deployment,
   GatesVerdict,
+  ReopenedTerms,
   ResolutionRecord,
   RunFacts,
   SettingChange,
@@ -41,6 +42,8 @@ export interface RunInput {
   readonly onFailure?: OnFailure;
   /** Of a run that drift started: what operators changed in the run whose model drifted. It holds from the beginning. */
   readonly changes?: readonly SettingChange[];
+  /** Of a run that changed terms started: what its review is about. */
+  readonly reopened?: ReopenedTerms;
 }
 
 export type OnFailure = 'park' | 'fail';

@@ -22,6 +22,7 @@ const NEEDED: Readonly<Record<string, string>> = {
   evaluate: 'the gates judge what it measures',
   gates: 'no model is released unjudged',
   package: 'what is released is what was packaged',
+  terms: 'nothing is released whose licence nobody judged',
   production: `what stands in the channel is part of the evidence for release; ${EVIDENCE}`,
   compare: `it is part of the evidence for release; ${EVIDENCE}`,
   'release-evidence': EVIDENCE,

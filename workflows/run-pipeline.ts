@@ -49,8 +49,10 @@ async function story(run: Run): Promise<RunOutcome> {
   return end(run, 'deployed', 'every gate passed and both approvals were given');
 }
 
-async function end(run: Run, state: RunOutcome['state'], reason: string): Promise<RunOutcome> {
+async function end(run: Run, state: RunOutcome['state'], why: string): Promise<RunOutcome> {
+  const reason = run.input.reopened === undefined || state === 'deployed' ? why : `${why}${stillServed(run)}`;
   run.engine.skipRest(['report']);
+  await settleTerms(run, state, reason);
   const report = await writeFinalReport(run, `${state}: ${reason}`, run.parking());
   run.enter(state);
   return {
@@ -61,6 +63,22 @@ async function end(run: Run, state: RunOutcome['state'], reason: string): Promis
     reportHtml: report.html,
     deployment: run.facts.deployment ?? null,
   };
+}
+
+/** Nothing is withdrawn silently: whoever said no to changed terms reads what is left to do. */
+function stillServed(run: Run): string {
+  const { model, channel } = run.input.pipeline.deploy;
+  return `; '${model}' is still served under the terms in question: deploy one whose terms are accepted, or delete registry/${model}/channels/${channel}`;
+}
+
+/** Of a run that asks about changed terms: the registry says how it ended, so that whoever looks at the model sees it. */
+async function settleTerms(run: Run, state: string, reason: string): Promise<void> {
+  if (run.input.reopened === undefined) return;
+  const { model, channel } = run.input.pipeline.deploy;
+  const at = new Date().toISOString();
+  await run
+    .activities('light', 'settle-terms')
+    .settleTerms(run.call('settle-terms', { model, channel, state, reason, at }));
 }
 
 async function writeFinalReport(run: Run, outcome: string, options: StepOptions): Promise<WrittenReport> {

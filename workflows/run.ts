@@ -143,7 +143,7 @@ export class Run {
 
   /** All that is known now; the report and the evidence packs are pure functions of it. */
   snapshot(outcome?: string): RunFacts {
-    const { definition, startedBy, trigger } = this.input;
+    const { definition, startedBy, trigger, reopened } = this.input;
     const { pipeline } = this;
     return {
       run: { id: this.id, pipeline: pipeline.name, startedBy, startedAt: this.startedAt, trigger },
@@ -152,6 +152,7 @@ export class Run {
       steps: this.engine.facts(),
       ...(this.resolutions.length === 0 ? {} : { resolutions: this.resolutions }),
       ...(this.changes.length === 0 ? {} : { changes: this.changes }),
+      ...(reopened === undefined ? {} : { reopened }),
       approvals: this.desk.records(),
       ...this.facts,
       ...(outcome === undefined ? {} : { outcome }),

@@ -86,5 +86,5 @@ function carry(obligation: Obligation, model: string, copies: ReadonlyMap<string
     writtenAuthorization: () => person(null, promised || 'keep the owner’s permission'),
     reminder: () => person(null, ''),
   };
-  return { licence, text, clause, ...how[duty]() };
+  return { licence, duty, text, clause, ...how[duty]() };
 }

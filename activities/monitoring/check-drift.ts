@@ -155,11 +155,17 @@ async function recordCheck(
   }
 }
 
-async function readRelease(
+export interface ChannelRelease {
+  readonly bundle: ArtifactRef;
+  readonly ref: ArtifactRef;
+  readonly release: ReleaseRecord;
+}
+
+export async function readRelease(
   { store, pointers }: Services,
   model: string,
   channel: string,
-): Promise<{ bundle: ArtifactRef; release: ReleaseRecord }> {
+): Promise<ChannelRelease> {
   const key = channelKey(model, channel);
   const found = await pointers.read<unknown>(key);
   const why = whyEmpty(found?.value);
@@ -171,7 +177,7 @@ async function readRelease(
   }
   const pointer = parsed(parsePointer(found.value), key);
   const release = parsed(parseRelease(await store.getJson(pointer.release)), pointer.release.digest);
-  return { bundle: pointer.bundle, release };
+  return { bundle: pointer.bundle, ref: pointer.release, release };
 }
 
 function parsed<T>(result: Parsed<T>, where: string): T {

@@ -17,7 +17,7 @@ export async function list(json: boolean): Promise<number> {
     else if (models.length === 0) say('no model is deployed yet');
     else {
       printTable(
-        ['MODEL', 'CHANNEL', 'REVISION', 'BUNDLE', 'SINCE (UTC)', 'DRIFT'],
+        ['MODEL', 'CHANNEL', 'REVISION', 'BUNDLE', 'SINCE (UTC)', 'DRIFT', 'TERMS'],
         models.map((one) => [
           one.model,
           one.channel,
@@ -25,6 +25,7 @@ export async function list(json: boolean): Promise<number> {
           shortDigest(one.bundle.digest),
           one.updatedAt.slice(0, 16).replace('T', ' '),
           drift(one),
+          one.reviewReopened === null ? (one.termsCheck?.verdict ?? 'not checked yet') : 'review reopened',
         ]),
       );
     }
@@ -56,6 +57,7 @@ export async function show(json: boolean, model: string, options: { channel: str
         `${one.approver} (${one.roles.join(', ')}) at ${one.at}, on ${shortDigest(one.evidenceDigest)}${one.comment === '' ? '' : `: ${one.comment}`}`,
       ]),
       ['drift', drift(detail)],
+      ['terms', detail.reviewReopened ?? terms(detail)],
       ['definition', facts.definition.digest],
       ['data', `${facts.data?.dataset.digest ?? '?'} (${facts.pipeline.data.licence})`],
       ['base model', `${winner?.resolved?.source ?? '?'} (${winner?.resolved?.licence.declared ?? 'no licence'})`],
@@ -104,6 +106,13 @@ export async function verify(json: boolean, folder: string): Promise<number> {
   if (json) printJson({ folder, keyId, files: Object.fromEntries(files) });
   else say(`${folder}: ${files.size} files as key ${keyId.slice(0, 12)} signed them, and no other`);
   return EXIT.ok;
+}
+
+function terms({ termsCheck }: ModelSummary): string {
+  if (termsCheck === null) return 'not checked yet';
+  const { verdict, checkedAt, source } = termsCheck;
+  const now = verdict === 'same' ? 'the decision stands' : verdict;
+  return `${now}, checked at ${checkedAt.slice(0, 16)}; source ${source}`;
 }
 
 function drift({ drift: report, bundle }: ModelSummary): string {

@@ -22,7 +22,12 @@ export function checkLicences(raw: Readonly<Record<string, unknown>>, folder: st
   const parsed = IntendedUseSchema.safeParse(raw['intendedUse']);
   const policy = folder === undefined ? NO_POLICY : findPolicy(raw['review'], folder, problems);
   if (!parsed.success) return { problems, notes };
-  const use = parsed.data;
+  const { data: stated } = parsed;
+  const named = (raw['deploy'] as { model?: unknown } | null | undefined)?.model;
+  const use = {
+    ...stated,
+    derivedName: stated.derivedName ?? (typeof named === 'string' && named !== '' ? named : undefined),
+  };
   const domain = domainFinding(use);
   if (domain !== undefined) {
     (domain.verdict === 'deny' ? problems : notes).push({

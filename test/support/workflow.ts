@@ -194,7 +194,8 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
       html: ref('html'),
       json: ref('json'),
     })),
-    packageModel: step(() => ({ bundle: ref('bundle') })),
+    packageModel: step(() => ({ bundle: ref('bundle'), duties: [] })),
+    checkTerms: effect(() => ({ verdict: 'allow', reasons: [] })),
     deployModel: effect(() => ({
       model: 'm',
       channel: 'production',
@@ -207,6 +208,8 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     })),
     scheduleMonitor: effect(() => ({ scheduleId: 's' })),
     checkDrift: effect(() => ({})),
+    checkModelTerms: effect(() => ({ startRun: null, reopened: null })),
+    settleTerms: effect(() => undefined),
     readRunInput: effect(() => ({})),
   };
   return { activities: { ...(activities as unknown as Activities), ...overrides }, ran };

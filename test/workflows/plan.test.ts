@@ -28,6 +28,7 @@ describe('the plan of a run', () => {
     assert.ok(before('deploy').has('approve-release'));
     assert.ok(before('approve-release').has('gates'));
     assert.ok(before('approve-release').has('package'), 'the approval binds the bundle that will be served');
+    assert.ok(before('approve-release').has('terms'), 'nothing is approved whose licence was not judged as it is now');
     assert.ok(before('approve-release').has('compare'), 'who approves sees what is replaced');
   });
 });

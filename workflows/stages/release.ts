@@ -3,6 +3,7 @@ import { packageInput } from '../step-inputs.ts';
 import type { Run } from '../run.ts';
 import { approved } from './approve.ts';
 import { compareWithProduction } from './compare.ts';
+import { judgeTermsAgain } from './terms.ts';
 import type { Selected } from './select.ts';
 
 /**
@@ -22,6 +23,7 @@ export async function release(run: Run, { dataset, winner }: Selected): Promise<
   );
   run.facts.bundle = bundle;
   run.facts.duties = duties;
+  await judgeTermsAgain(run, winner);
   await compareWithProduction(run);
   if (!(await approved(run, 'release'))) return false;
   const evidence = run.evidence;

@@ -69,7 +69,9 @@ async function tryCandidate(
   dataReady: Promise<DatasetSummary>,
 ): Promise<CandidateOutcome> {
   const { id } = candidate;
-  const { intendedUse, selection } = run.pipeline;
+  const { intendedUse, selection, deploy } = run.pipeline;
+  // Some licences ask for a name: the model's is known from the beginning.
+  const named = { ...intendedUse, derivedName: intendedUse.derivedName ?? deploy.model };
   const { policy } = run.input;
   const outcome: { -readonly [K in keyof CandidateOutcome]: CandidateOutcome[K] } = { id };
   const drop = (error: ErrorRecord): CandidateOutcome => {
@@ -87,7 +89,7 @@ async function tryCandidate(
       fetch,
       `resolve:${id}`,
       'resolveModel',
-      () => ({ candidate, intendedUse, ...(policy === undefined ? {} : { policy }) }),
+      () => ({ candidate, intendedUse: named, ...(policy === undefined ? {} : { policy }) }),
       parking,
     );
     outcome.resolved = resolved;

@@ -1,10 +1,11 @@
 /** The candidates: measured, ranked, and why each won or lost; the licence decision of each. */
 import type { CarriedDuty } from '../../../artifacts/bundle-terms.ts';
 import type { Obligation } from '../../../pipelines/licence/decision.ts';
+import type { TextChange } from '../../../pipelines/licence/text-changes.ts';
 import type { CandidateOutcome, LicenceVerdict, RankedCandidate, RunFacts } from '../../contract.ts';
-import { count, digest, megabytes, milliseconds, score, significant } from '../format.ts';
+import { count, digest, megabytes, milliseconds, score, significant, time } from '../format.ts';
 import { html, type Content } from '../../../artifacts/html.ts';
-import { badge, list, table } from '../parts.ts';
+import { badge, facts, list, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 import { candidatesPlot } from '../plots/candidates.ts';
 
@@ -100,6 +101,52 @@ const failure = (error: NonNullable<CandidateOutcome['error']>) =>
   html`${error.kind}:
   ${error.message}${error.fix === undefined ? '' : html` <span class="quiet">Way out: ${error.fix}</span>`}`;
 
+/** Of a run that the monitor started: what has changed since the model in production was approved. */
+function reopenedReview({ reopened, pipeline }: RunFacts): Content {
+  if (reopened === undefined) return '';
+  const { reasons, terms } = reopened;
+  return html`<h3>The review is open again</h3>
+    <p>
+      The terms of '${pipeline.deploy.model}', which is in production, are not those that were approved. It is served
+      until somebody decides otherwise: approve to release it anew under these terms; after a rejection deploy another
+      model, or delete its channel.
+    </p>
+    ${list(reasons)}
+    ${
+      terms.changes.length === 0
+        ? ''
+        : table(
+            'Licence texts at the source',
+            [
+              { title: 'Text', cell: (one: TextChange) => html`<code>${one.path}</code>` },
+              { title: 'Decided on', cell: (one) => digest(one.before ?? undefined) },
+              { title: 'Now', cell: (one) => digest(one.after ?? undefined) },
+              { title: 'Lines that differ', cell: (one) => list(one.differences) },
+            ],
+            terms.changes,
+          )
+    }`;
+}
+
+/** The chosen model's licence as it stood before the release: the policy of that day, and the source read again. */
+function judgedAgain({ terms }: RunFacts): Content {
+  if (terms === undefined) return '';
+  const { source, conclusion } = terms;
+  return html`<h3>Judged again before the release</h3>
+    ${facts([
+      ['Verdict', badge(LICENCE_BADGES[terms.verdict], terms.verdict)],
+      ['Reasons', list(terms.reasons)],
+      ['What would help', list(terms.howToFix)],
+      ['Policy', html`${digest(terms.policyDigest)} ${terms.policyFrom}`],
+      ['Source', source === undefined ? '' : `${source.state}: ${source.at}`],
+      [
+        'Conclusion',
+        conclusion === undefined ? 'none' : `by ${conclusion.by} until ${conclusion.expires}: ${conclusion.reason}`,
+      ],
+      ['At', time(terms.checkedAt)],
+    ])}`;
+}
+
 /** Of a packaged model: each duty, and which file of the bundle does it. */
 function dutiesOf({ duties }: RunFacts): Content {
   if (duties === undefined || duties.length === 0) return '';
@@ -131,7 +178,8 @@ export const licenceSection: Section = {
     const rows = rankedRows(run).filter((row) => isEncoder(row) && row.resolved !== undefined);
     if (rows.length === 0) return null;
     const policy = rows[0]?.resolved?.licence.policyDigest;
-    return html`<p>
+    return html`${reopenedReview(run)}
+      <p>
         What each candidate, its licence texts and the models it was made from declare, against the intended use, by the
         policy ${digest(policy)}. A declaration is the publisher's word, not proof.
       </p>
@@ -153,6 +201,6 @@ export const licenceSection: Section = {
         ],
         rows,
       )}
-      ${dutiesOf(run)}`;
+      ${dutiesOf(run)} ${judgedAgain(run)}`;
   },
 };
