@@ -40,7 +40,10 @@ describe('models over HTTP', function () {
     assert.ok(await pointers.create(channelKey(model, 'production'), pointer));
 
     const list = await console.call<ModelSummary[]>('GET /v1/models');
-    assert.deepEqual([list.status, list.body], [200, [{ ...pointer, drift: null, termsCheck: null, reviewReopened: null }]]);
+    assert.deepEqual(
+      [list.status, list.body],
+      [200, [{ ...pointer, drift: null, termsCheck: null, reviewReopened: null }]],
+    );
     const { status, body } = await console.call<ModelDetail>(`GET /v1/models/${model}`);
     assert.equal(status, 200);
     assert.deepEqual([body.revision, body.releaseRecord.runId, body.releaseRecord.evidence], [3, 'a-run', evidence]);
