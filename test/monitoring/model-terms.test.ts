@@ -201,7 +201,7 @@ describe('the terms of a model', function () {
       process.env['ESPALIER_LICENCE_POLICY'] = '/none/of/this.yaml';
       const own = { ...input, pipeline: { ...input.pipeline, name: 'own', review: { policy: 'own.yaml' } } };
       equal((await checkTerms(own, context())).verdict, 'allow');
-      await rejects(checkTerms({ ...own, pipeline: { ...own.pipeline, review: undefined } } as never, context()), {
+      await rejects(checkTerms({ ...own, pipeline: { ...own.pipeline, review: undefined } }, context()), {
         kind: 'NotFound',
       });
     });
