@@ -674,6 +674,8 @@ export interface RunFacts {
   /** As it holds now: the definition with `changes`. */
   readonly pipeline: Pipeline;
   readonly definition: ArtifactRef;
+  /** The file of answers for the dossier, where there is one. */
+  readonly dossier?: ArtifactRef;
   readonly steps: readonly StepFact[];
   readonly resolutions?: readonly ResolutionRecord[];
   readonly changes?: readonly SettingChange[];
@@ -725,6 +727,10 @@ export interface PackageModelInput {
   /** The chosen candidate's resolution: source, revision, licence. */
   readonly base: ResolvedModel;
   readonly baseModel: ImportedModel;
+  /** For the dossier; missing in inputs recorded before there was one. */
+  readonly privacy?: PrivacySummary;
+  readonly selection?: Selection;
+  readonly dossier?: ArtifactRef;
 }
 export interface PackagedModel {
   /** The deployment bundle (artifacts/bundle.ts). */

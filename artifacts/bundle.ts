@@ -5,7 +5,7 @@
  *   <model>/config.pbtxt           Triton's configuration (platform onnxruntime_onnx)
  *   <model>/model-settings.json    MLServer's
  *   <model>/1/model.onnx, tokenizer.json, classifier.json
- *   MODEL_CARD.md  NOTICE  TERMS.md  LICENSES/{terms.json,…}  bom.cdx.json  provenance.json  reference/{reference.json,embeddings.f32,probabilities.f32}
+ *   MODEL_CARD.md  DOSSIER.md  NOTICE  TERMS.md  LICENSES/{terms.json,…}  bom.cdx.json  provenance.json  reference/{reference.json,embeddings.f32,probabilities.f32}
  *
  * Approvals are not inside: they approve the bundle's digest, so they stand in the release record that points to it, and
  * in the signed tree (signed-release.ts) that is the same bundle with its attestations and `model.sig`.

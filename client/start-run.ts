@@ -11,6 +11,7 @@ import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/referen
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { CandidateSource, DataFileSource } from '../activities/contract.ts';
 import type { Candidate, Pipeline } from '../pipelines/definition.ts';
+import { dossierPath, parseDossierAnswers, readDossierFile, unanswered } from '../pipelines/dossier/answers.ts';
 import { readPolicyFile, policyPath } from '../pipelines/licence/policy-file.ts';
 import { parsePolicy } from '../pipelines/licence/policy.ts';
 import { parseModelSource } from '../pipelines/sources.ts';
@@ -54,11 +55,13 @@ export async function prepareRun(
   const dataFiles = await Promise.all(dataFilesOf(pipeline).map((file) => snapshotFile(file, folder, store)));
   const candidates = await Promise.all(pipeline.candidates.map((one) => snapshotCandidate(one, folder, store)));
   const policy = await snapshotPolicy(pipeline, folder, store);
+  const dossier = await snapshotDossier(pipeline, folder, store);
   return recordInput(store, {
     pipeline,
     dataFiles,
     candidates,
     ...(policy === undefined ? {} : { policy }),
+    ...(dossier === undefined ? {} : { dossier }),
     startedBy: options.startedBy,
     trigger: 'user',
     approvers: options.approvers,
@@ -70,11 +73,11 @@ export async function prepareRun(
 
 /** Keeps a run's definition and input as artifacts: what lineage and later runs point to. */
 export async function recordInput(store: ArtifactStore, input: Omit<RunInput, 'definition'>): Promise<PreparedRun> {
-  const { pipeline, dataFiles, candidates, policy } = input;
+  const { pipeline, dataFiles, candidates, policy, dossier } = input;
   const definition = await store.putJson(pipeline, `${pipeline.name}.pipeline.json`);
   const whole: RunInput = { ...input, definition };
   const inputRef = await store.putJson(JSON.parse(canonicalJson(whole)), `${pipeline.name}.run.json`);
-  return { input: whole, inputRef, digest: digestJson({ pipeline, dataFiles, candidates, policy }) };
+  return { input: whole, inputRef, digest: digestJson({ pipeline, dataFiles, candidates, policy, dossier }) };
 }
 
 /** A new run's id says what and when; the random end keeps two at the same second apart. */
@@ -167,6 +170,29 @@ async function snapshotPolicy(
   if (path === undefined) return undefined;
   const text = readPolicyFile(path);
   parsePolicy(text, path);
+  return store.putBytes(text, { name: basename(path), mediaType: 'application/yaml' });
+}
+
+/**
+ * What people have written for the dossier. Where it must be complete, what only they can write is missed now, and not
+ * after hours of training.
+ */
+async function snapshotDossier(
+  pipeline: Pipeline,
+  folder: string,
+  store: ArtifactStore,
+): Promise<ArtifactRef | undefined> {
+  const path = dossierPath(pipeline.review?.dossier, folder);
+  const text = path === undefined ? undefined : readDossierFile(path);
+  const answers = path === undefined || text === undefined ? undefined : parseDossierAnswers(text, path);
+  const open = unanswered(answers);
+  if ((pipeline.review?.requireDossier === true || answers?.requireComplete === true) && open.length > 0) {
+    throw new EspalierError('BadConfig', `the dossier must be complete, and nobody has written ${open.join(', ')}`, {
+      where: path ?? 'review.dossier',
+      fix: 'write these fields into the file of answers (docs/privacy.md), or do not require a complete dossier',
+    });
+  }
+  if (path === undefined || text === undefined) return undefined;
   return store.putBytes(text, { name: basename(path), mediaType: 'application/yaml' });
 }
 

@@ -1,5 +1,6 @@
 /** The evidence in a few lines, for whoever decides; the report has the rest. */
 import type { GateResult, RunFacts } from '../activities/contract.ts';
+import type { DossierCount } from '../artifacts/evidence-dossier.ts';
 import { shortDigest } from '../artifacts/reference.ts';
 import type { ApprovalName } from '../pipelines/definition.ts';
 
@@ -14,8 +15,13 @@ export interface SummaryLine {
   readonly verdict?: GateResult['verdict'];
 }
 
-export function summarise(facts: RunFacts, approval: ApprovalName): readonly SummaryRow[] {
-  return approval === 'review' ? reviewRows(facts) : releaseRows(facts);
+/** `dossier`: as the evidence pack has it; packs made before there was one have none. */
+export function summarise(facts: RunFacts, approval: ApprovalName, dossier?: DossierCount): readonly SummaryRow[] {
+  const rows = approval === 'review' ? reviewRows(facts) : releaseRows(facts);
+  if (dossier === undefined) return rows;
+  const { open, fields, later } = dossier;
+  const more = later === 0 ? '' : `; the run fills ${later} more as it goes on`;
+  return [...rows, row('dossier', `${open} of ${fields} fields open${more}`)];
 }
 
 function reviewRows({ reopened, data, privacy, candidates, selection, pipeline }: RunFacts): readonly SummaryRow[] {

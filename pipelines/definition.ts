@@ -264,6 +264,10 @@ export const PipelineSchema = z.strictObject({
     .strictObject({
       /** The organisation's licence policy, relative to the definition's folder; else by ESPALIER_LICENCE_POLICY. */
       policy: z.string().min(1).optional(),
+      /** What people have written for the dossier (docs/privacy.md), relative to the folder; else by ESPALIER_DOSSIER. */
+      dossier: z.string().min(1).optional(),
+      /** Nothing is packaged for release while a field of the dossier is open. The file of answers can ask for it, too. */
+      requireDossier: z.boolean().optional(),
     })
     .optional(),
   candidates: z.array(CandidateSchema).min(1).max(32),

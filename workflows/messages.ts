@@ -30,6 +30,8 @@ export interface RunInput {
   readonly candidates: readonly CandidateSource[];
   /** The organisation's licence policy, where there is one. */
   readonly policy?: ArtifactRef;
+  /** What people have written for the dossier, where there is a file. */
+  readonly dossier?: ArtifactRef;
   readonly startedBy: string;
   readonly trigger: RunFacts['run']['trigger'];
   /** Who may decide, as configured when the run began: a vote is checked against this, not against the voter's word. */

@@ -3,7 +3,7 @@ import type { Activities, DataFile, RunFacts, StepCall } from '../activities/con
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
 import { stepProxies } from './proxies.ts';
 import type { Winner } from './stages/select.ts';
-import { encoderInput, evaluateInput, packageInput, trainInput } from './step-inputs.ts';
+import { dossierInput, encoderInput, evaluateInput, packageInput, trainInput } from './step-inputs.ts';
 
 // A bug fails the rebuild with its message instead of hanging it in retried workflow tasks.
 setWorkflowOptions({ failureExceptionTypes: [Error] }, reproduceModel);
@@ -11,7 +11,8 @@ setWorkflowOptions({ failureExceptionTypes: [Error] }, reproduceModel);
 /** All of it from the record of a release; nothing is asked of where it once came from. */
 export interface ReproductionInput {
   readonly facts: Pick<RunFacts, 'pipeline' | 'definition'> &
-    Required<Pick<RunFacts, 'data' | 'training' | 'exported' | 'evaluation' | 'gates' | 'bundle'>>;
+    Required<Pick<RunFacts, 'data' | 'training' | 'exported' | 'evaluation' | 'gates' | 'bundle'>> &
+    Partial<Pick<RunFacts, 'privacy' | 'selection' | 'dossier'>>;
   readonly winner: Pick<Winner, 'candidate' | 'resolved' | 'imported' | 'exported' | 'probe'>;
   readonly dataFiles: readonly DataFile[];
   readonly heartbeatSeconds: number;
@@ -91,6 +92,7 @@ export async function reproduceModel(input: ReproductionInput): Promise<Reproduc
       dataset,
       evaluation: facts.evaluation,
       gates: facts.gates,
+      ...dossierInput(facts),
     };
     const pack = call('package', packageInput(facts, winner, made));
     const { output: packaged } = await activities('light', 'package').packageModel(pack);

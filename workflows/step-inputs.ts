@@ -44,7 +44,26 @@ export function evaluateInput(
 export function packageInput(
   { pipeline, definition }: Pick<RunFacts, 'pipeline' | 'definition'>,
   { resolved, imported }: Pick<Winner, 'resolved' | 'imported'>,
-  made: Pick<PackageModelInput, 'classifier' | 'trained' | 'dataset' | 'evaluation' | 'gates'>,
+  made: Pick<
+    PackageModelInput,
+    'classifier' | 'trained' | 'dataset' | 'evaluation' | 'gates' | 'privacy' | 'selection' | 'dossier'
+  >,
 ): PackageModelInput {
   return { model: pipeline.deploy.model, pipeline, definition, ...made, base: resolved, baseModel: imported };
+}
+
+/** What the bundle's dossier tells besides how the model was made. */
+export function dossierInput({
+  privacy,
+  selection,
+  dossier,
+}: Partial<Pick<RunFacts, 'privacy' | 'selection' | 'dossier'>>): Pick<
+  PackageModelInput,
+  'privacy' | 'selection' | 'dossier'
+> {
+  return {
+    ...(privacy === undefined ? {} : { privacy }),
+    ...(selection === undefined ? {} : { selection }),
+    ...(dossier === undefined ? {} : { dossier }),
+  };
 }

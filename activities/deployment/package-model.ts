@@ -18,6 +18,10 @@ import {
   provenance,
   tritonConfig,
 } from './bundle-files.ts';
+import { definedOnly } from '../../artifacts/defined-only.ts';
+import { readAnswers, requireComplete } from '../privacy/dossier/answers.ts';
+import { dossierOf, type Dossier } from '../privacy/dossier/dossier.ts';
+import { dossierMarkdown } from '../privacy/dossier/markdown.ts';
 import { mlBom } from './ml-bom.ts';
 import { BASE_FOLDER, bundleTerms, missingTexts, NOTICE_FILE } from './licence-duties.ts';
 import { modelCard } from './model-card.ts';
@@ -30,7 +34,7 @@ interface BundleEntry {
 
 export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
   type: 'deployment.package',
-  version: 3,
+  version: 4,
   async run(given, { store, progress }) {
     progress({ phase: 'packaging' });
     // The order in which somebody wrote a definition's settings is no part of the step's key: nor may it be of the bytes.
@@ -50,6 +54,7 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
     const texts = [...baseFiles.map((path) => `${BASE_FOLDER}${path}`), ...added.map(({ path }) => path)];
     const terms = bundleTerms(input, baseFiles);
 
+    const dossier = await bundleDossier(input, store);
     const documents: readonly (readonly [path: string, mediaType: string, text: string])[] = [
       [`${model}/config.pbtxt`, 'text/plain', tritonConfig(model, config)],
       [`${model}/labels.txt`, 'text/plain', labelFile(config.labels)],
@@ -66,6 +71,7 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
       ...added.map(({ path, text }) => [path, 'text/plain', text] as const),
       [NOTICE_FILE, 'text/plain', noticeText(input, await noticesIn(store, licences))],
       [TERMS_TEXT, 'text/markdown', termsText(model, terms, texts)],
+      ['DOSSIER.md', 'text/markdown', dossierMarkdown(dossier, model)],
       ['MODEL_CARD.md', 'text/markdown', modelCard(input, languagesOf(card), terms)],
       ['bom.cdx.json', 'application/vnd.cyclonedx+json', mlBom(input, { classifier, dataset, base })],
       ['provenance.json', 'application/json', provenance(input, { dataset, classifier })],
@@ -85,6 +91,24 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
     return { bundle: await store.putManifest(entries, `${model}-bundle`), duties: terms.duties };
   },
 };
+
+/** Throws BadConfig where it must be complete and is not. */
+async function bundleDossier(input: PackageModelInput, store: ArtifactStore): Promise<Dossier> {
+  const { pipeline, dataset: data, trained: training, evaluation, gates, base, privacy, selection } = input;
+  const facts = {
+    pipeline,
+    data,
+    training,
+    evaluation,
+    gates,
+    base,
+    bundled: true,
+    ...definedOnly({ privacy, selection }),
+  };
+  const dossier = dossierOf(facts, await readAnswers(input.dossier, store));
+  requireComplete(dossier);
+  return dossier;
+}
 
 /** The base model's own notices, which have to stay readable in a model made of it. */
 async function noticesIn(store: ArtifactStore, files: readonly TreeEntry[]): Promise<{ path: string; text: string }[]> {

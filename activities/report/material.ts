@@ -2,6 +2,8 @@
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { RunFacts, TrainingHistory } from '../contract.ts';
 import type { StepContext } from '../step.ts';
+import { readAnswers } from '../privacy/dossier/answers.ts';
+import { runDossier, type Dossier } from '../privacy/dossier/dossier.ts';
 import { bomSummary, type BomSummary } from './bom.ts';
 import { costOf, type Cost } from './cost.ts';
 import { examplesOf, type Example } from './examples.ts';
@@ -15,6 +17,7 @@ export interface ReportMaterial {
   /** null before packaging. */
   readonly bom: BomSummary | null;
   readonly cost: Cost;
+  readonly dossier: Dossier;
 }
 
 /** Throws NotFound, or what the store throws, where something is gone that the run itself has made. */
@@ -28,6 +31,7 @@ export async function readMaterial(
     examples: evaluation === undefined ? null : await examplesOf(evaluation.mistakes, await wrongTexts()),
     bom: bundle === undefined ? null : await bom(),
     cost: costOf(facts, await measureStored(facts, store), prices),
+    dossier: runDossier(facts, await readAnswers(facts.dossier, store)),
   };
 
   /** The evaluation keeps the text of rows that went wrong, and of no other. */

@@ -9,6 +9,7 @@ import { comparisonSection } from './sections/comparison.ts';
 import { costSection } from './sections/cost.ts';
 import { dataSection, privacySection } from './sections/data.ts';
 import { approvalsSection, deploymentSection } from './sections/decisions.ts';
+import { dossierSection } from './sections/dossier.ts';
 import { evaluationSection } from './sections/evaluation.ts';
 import { gatesSection } from './sections/gates.ts';
 import { lineageSection } from './sections/lineage.ts';
@@ -28,6 +29,7 @@ const SECTIONS: readonly Section[] = [
   dataSection,
   privacySection,
   trainingSection,
+  dossierSection,
   bomSection,
   approvalsSection,
   deploymentSection,

@@ -2,6 +2,7 @@
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { WriteReportInput, WrittenReport } from '../contract.ts';
 import type { StepDefinition } from '../step.ts';
+import { dossierMarkdown } from '../privacy/dossier/markdown.ts';
 import { readMaterial } from './material.ts';
 import { renderReport } from './render.ts';
 
@@ -11,7 +12,7 @@ import { renderReport } from './render.ts';
  */
 export const writeReport: StepDefinition<WriteReportInput, WrittenReport> = {
   type: 'report.write',
-  version: 2,
+  version: 3,
   // Prices are another report, not another run.
   environment: (_, { prices }) => Promise.resolve(prices ?? null),
   async run({ kind, facts }, context) {
@@ -28,7 +29,13 @@ export const writeReport: StepDefinition<WriteReportInput, WrittenReport> = {
       json(facts, 'facts.json'),
       json({ version: 1, ...evidence }, 'evidence.json'),
     ]);
+    const dossier = await store.putBytes(dossierMarkdown(material.dossier, facts.pipeline.deploy.model), {
+      name: 'DOSSIER.md',
+      mediaType: 'text/markdown; charset=utf-8',
+      signal,
+    });
     const entries = [
+      { path: 'DOSSIER.md', ref: dossier },
       { path: 'evidence.json', ref: evidenceFile },
       { path: 'facts.json', ref: factsFile },
       { path: 'report.html', ref: html },

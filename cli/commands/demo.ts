@@ -8,6 +8,7 @@ import { ENDED, listRuns, runOutcome } from '../../client/runs.ts';
 import { newRunId, prepareRun, stableRunId, startRun, type PreparedRun } from '../../client/start-run.ts';
 import { summarise } from '../../client/summary.ts';
 import type { RunFacts } from '../../activities/contract.ts';
+import { evidenceDossier } from '../../artifacts/evidence-dossier.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import type { RunOutcome } from '../../workflows/messages.ts';
 import { contextOf, createContext, stateDirOf, type Context } from '../context.ts';
@@ -149,7 +150,8 @@ async function ask(context: Context, open: OpenApproval, yes: boolean): Promise<
       style.dim(`  (needs ${open.roles.join(' or ')}; evidence ${open.evidence.digest.slice(0, 19)}…)`),
   );
   const facts = await evidenceFacts<RunFacts>(store, open.evidence.digest);
-  for (const { name, lines } of summarise(facts, open.approval))
+  const dossier = await evidenceDossier(store, open.evidence.digest);
+  for (const { name, lines } of summarise(facts, open.approval, dossier))
     lines.forEach(({ text, verdict }, index) =>
       say(`  ${(index === 0 ? name : '').padEnd(9)}${verdict?.padEnd(5) ?? ''}${text}`),
     );

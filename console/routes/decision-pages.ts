@@ -3,6 +3,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { RunFacts } from '../../activities/contract.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { evidenceDossier } from '../../artifacts/evidence-dossier.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import { checkDecisionLink } from '../../client/decision-links.ts';
 import { summarise } from '../../client/summary.ts';
@@ -42,7 +43,11 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
       approval: await showApproval(client, path.run, path.approval),
       approver,
       evidence,
-      summary: summarise(await evidenceFacts<RunFacts>(store, evidence), path.approval),
+      summary: summarise(
+        await evidenceFacts<RunFacts>(store, evidence),
+        path.approval,
+        await evidenceDossier(store, evidence),
+      ),
       reportUrl: `/decide/${encodeURIComponent(path.run)}/${path.approval}/report?${search(query)}`,
     };
   }

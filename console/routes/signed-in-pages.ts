@@ -4,6 +4,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { RunFacts } from '../../activities/contract.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { evidenceDossier } from '../../artifacts/evidence-dossier.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import { listApprovals } from '../../client/approvals.ts';
 import { summarise } from '../../client/summary.ts';
@@ -64,7 +65,11 @@ export function signedInPages(services: Services, identities: Identities): Fasti
       approval: found,
       approver: session.caller.user,
       evidence,
-      summary: summarise(await evidenceFacts<RunFacts>(store, evidence), approval),
+      summary: summarise(
+        await evidenceFacts<RunFacts>(store, evidence),
+        approval,
+        await evidenceDossier(store, evidence),
+      ),
       reportUrl: `/approvals/${encodeURIComponent(run)}/${approval}/report`,
       csrf: session.csrf,
     };

@@ -37,6 +37,7 @@ describe('packaging a model', () => {
   it('makes the model repository, the papers and the reference, and the same bytes again', async () => {
     const first = await packaged();
     deepEqual(first.paths, [
+      'DOSSIER.md',
       'LICENSES/BASE_MODEL_CARD.md',
       'LICENSES/README.md',
       'LICENSES/base/LICENSE',

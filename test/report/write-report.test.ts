@@ -45,7 +45,8 @@ describe('the step report.write', () => {
     assert.deepEqual(
       tree.entries.map(({ path, digest }) => [path, digest]),
       [
-        ['evidence.json', tree.entries[0]?.digest],
+        ['DOSSIER.md', tree.entries[0]?.digest],
+        ['evidence.json', tree.entries[1]?.digest],
         ['facts.json', written.json.digest],
         ['report.html', written.html.digest],
       ],

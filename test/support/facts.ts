@@ -1,4 +1,5 @@
 /** Facts of an invented run, complete and plausible: for tests of whatever shows or reads a run. */
+import { runDossier } from '../../activities/privacy/dossier/dossier.ts';
 import { createHash } from 'node:crypto';
 import type {
   CandidateOutcome,
@@ -427,6 +428,7 @@ export function sampleMaterial(facts: RunFacts, prices?: Prices): ReportMaterial
         : evaluated.mistakes.map((mistake) => ({ ...mistake, text: 'the parcel came broken, write to <EMAIL_1>' })),
     bom: bundle === undefined ? null : sampleBom,
     cost: costOf(facts, stored, prices),
+    dossier: runDossier(facts, null),
   };
 }
 

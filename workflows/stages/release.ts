@@ -1,5 +1,5 @@
 import { StepLeftOut } from '../engine.ts';
-import { packageInput } from '../step-inputs.ts';
+import { dossierInput, packageInput } from '../step-inputs.ts';
 import type { Run } from '../run.ts';
 import { approved } from './approve.ts';
 import { compareWithProduction } from './compare.ts';
@@ -18,8 +18,9 @@ export async function release(run: Run, { dataset, winner }: Selected): Promise<
   if (!exported || !training || !evaluation || !gates) throw new Error('release began before tuning ended');
   const { model, channel, recordText } = pipeline.deploy;
   const made = { classifier: exported.classifier, trained: training, dataset, evaluation, gates };
+  const told = dossierInput({ ...run.facts, ...run.input });
   const { bundle, duties } = await run.step('light', 'package', 'packageModel', () =>
-    packageInput({ pipeline, definition }, winner, made),
+    packageInput({ pipeline, definition }, winner, { ...made, ...told }),
   );
   run.facts.bundle = bundle;
   run.facts.duties = duties;
