@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { digestFile } from './digest.ts';
+import { digestFile, readWithDigest } from './digest.ts';
 import { openStatement, parsedJson, STATEMENT_TYPE, type Statement } from './dsse.ts';
 import { EspalierError } from './errors.ts';
 import { hexOf, type Digest, type TreeEntry } from './reference.ts';
@@ -87,11 +87,21 @@ export function fileProblems(signed: ModelSignature['files'], files: readonly Si
   return [...unlisted, ...wrong];
 }
 
+export interface VerifiedFolder extends ModelSignature {
+  /** By path, the very bytes that were verified, of the files that were asked for. */
+  readonly kept: ReadonlyMap<string, Buffer>;
+}
+
 /**
- * Verifies a folder against the `model.sig` in it. Throws ApprovalRefused for a signature that does not hold and
- * Corrupt for a file that was not signed, is missing or differs; BadData for a link or a special file.
+ * Verifies a folder against the `model.sig` in it. Files that `keep` names stay in memory: what lies on the disk later
+ * need not be read again, nor believed. Throws ApprovalRefused for a signature that does not hold and Corrupt for a file
+ * that was not signed, is missing or differs; BadData for a link or a special file.
  */
-export async function verifySignedFolder(folder: string, trusted: TrustedKeys): Promise<ModelSignature> {
+export async function verifySignedFolder(
+  folder: string,
+  trusted: TrustedKeys,
+  keep: (path: string) => boolean = () => false,
+): Promise<VerifiedFolder> {
   const listed = await listDirectory(folder);
   const signatureFile = listed.find(({ path }) => path === SIGNATURE_FILE);
   const path = join(folder, SIGNATURE_FILE);
@@ -101,11 +111,20 @@ export async function verifySignedFolder(folder: string, trusted: TrustedKeys): 
   const { value: signature, problem } = openModelSignature(parsedJson(await readFile(path, 'utf8')), trusted);
   if (signature === undefined) throw refused(problem, path);
   const files: SignedFile[] = [];
+  const kept = new Map<string, Buffer>();
   for (const file of listed) {
-    if (file !== signatureFile) files.push({ path: file.path, digest: await digestFile(join(folder, file.path)) });
+    if (file === signatureFile) continue;
+    const full = join(folder, file.path);
+    if (keep(file.path) && signature.files.has(file.path)) {
+      const { bytes, digest } = await readWithDigest(full);
+      kept.set(file.path, bytes);
+      files.push({ path: file.path, digest });
+    } else {
+      files.push({ path: file.path, digest: await digestFile(full) });
+    }
   }
   const problems = fileProblems(signature.files, files);
-  if (problems.length === 0) return signature;
+  if (problems.length === 0) return { ...signature, kept };
   throw new EspalierError('Corrupt', problems.join('; '), { where: folder, fix: 'fetch the bundle again' });
 }
 

@@ -33,22 +33,28 @@ const FILES = [
 
 /** Reads the config of a model folder, whichever of the two it has. Throws BadModel naming the file and the field. */
 export async function readModelConfig(directory: string): Promise<EncoderConfig | ClassifierConfig> {
-  for (const [name, schema] of FILES) {
+  for (const [name] of FILES) {
     const file = join(directory, name);
-    let text: string;
     try {
-      text = await readFile(file, 'utf8');
+      return parseModelConfig(name, await readFile(file, 'utf8'), file);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
-      throw bad(file, (error as Error).message, error);
-    }
-    try {
-      return schema.parse(JSON.parse(text));
-    } catch (error) {
-      throw bad(file, error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message, error);
+      throw error instanceof EspalierError ? error : bad(file, (error as Error).message, error);
     }
   }
   throw bad(directory, 'neither classifier.json nor encoder.json is there');
+}
+
+export type ConfigName = (typeof FILES)[number][0];
+
+/** `where` it was read. Throws BadModel naming the field. */
+export function parseModelConfig(name: ConfigName, text: string, where: string): EncoderConfig | ClassifierConfig {
+  const [, schema] = FILES.find(([known]) => known === name) as (typeof FILES)[number];
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (error) {
+    throw bad(where, error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message, error);
+  }
 }
 
 function bad(where: string, message: string, cause?: unknown): EspalierError {

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { EspalierError } from '../artifacts/errors.ts';
-import { readModelConfig, type ClassifierConfig, type EncoderConfig } from './config.ts';
+import { parseModelConfig, readModelConfig, type ClassifierConfig, type EncoderConfig } from './config.ts';
 import { openSession, runSession, type Session } from './session.ts';
 import { TextTokenizer, type TokenBatch } from './tokenizer.ts';
 
@@ -15,6 +15,27 @@ export interface TextModelOutput {
   readonly embeddings: Float32Array;
   /** Classifiers only: row-major [rows, labels.length]. */
   readonly probabilities?: Float32Array;
+}
+
+/** A classifier's files as they were read and checked: what is loaded is this, whatever lies on the disk by then. */
+export interface ModelFiles {
+  /** For messages: the folder that they were read from. */
+  readonly where: string;
+  readonly 'classifier.json': Uint8Array;
+  readonly 'tokenizer.json': Uint8Array;
+  readonly 'model.onnx': Uint8Array;
+}
+
+/** Throws BadModel. */
+export function configOf(files: Pick<ModelFiles, 'where' | 'classifier.json'>): ClassifierConfig {
+  const name = 'classifier.json';
+  const config = parseModelConfig(name, textOf(files[name]), join(files.where, name));
+  if (config.kind === 'classifier') return config;
+  throw new EspalierError('BadModel', 'the model is not a classifier', { where: files.where });
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
 /**
@@ -50,13 +71,26 @@ export class TextModel {
   static async load(directory: string, options: { readonly threads?: number } = {}): Promise<TextModel> {
     const config = await readModelConfig(directory);
     const tokenizer = await TextTokenizer.load(join(directory, 'tokenizer.json'), config.maxLength);
-    const modelFile = join(directory, 'model.onnx');
+    return TextModel.#open(config, tokenizer, join(directory, 'model.onnx'), { threads: 1, ...options });
+  }
+
+  /** The same from files in memory; they may be let go of once it is loaded. */
+  static async from(files: ModelFiles, options: { readonly threads?: number } = {}): Promise<TextModel> {
+    const config = configOf(files);
+    const where = join(files.where, 'tokenizer.json');
+    const tokenizer = TextTokenizer.parse(textOf(files['tokenizer.json']), config.maxLength, where);
+    const bytes = files['model.onnx'];
+    return TextModel.#open(config, tokenizer, join(files.where, 'model.onnx'), { threads: 1, ...options, bytes });
+  }
+
+  static async #open(
+    config: EncoderConfig | ClassifierConfig,
+    tokenizer: TextTokenizer,
+    modelFile: string,
+    options: { readonly threads: number; readonly bytes?: Uint8Array },
+  ): Promise<TextModel> {
     const outputs = config.kind === 'classifier' ? ['embedding', 'probabilities'] : ['embedding'];
-    const session = await openSession(modelFile, {
-      inputs: config.inputs,
-      outputs,
-      threads: options.threads ?? 1,
-    });
+    const session = await openSession(modelFile, { inputs: config.inputs, outputs, ...options });
     return new TextModel(config, tokenizer, session, modelFile);
   }
 

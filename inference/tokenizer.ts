@@ -32,17 +32,21 @@ export class TextTokenizer {
   /** Reads a `tokenizer.json`; texts are cut to `maxLength` tokens, special tokens included. Throws BadModel. */
   static async load(file: string, maxLength: number): Promise<TextTokenizer> {
     try {
-      const text = await readFile(file, 'utf8');
+      return TextTokenizer.parse(await readFile(file, 'utf8'), maxLength, file);
+    } catch (error) {
+      throw error instanceof EspalierError ? error : unusable(file, error);
+    }
+  }
+
+  /** The same from what was read of the file `where`. */
+  static parse(text: string, maxLength: number, where: string): TextTokenizer {
+    try {
       const tokenizer = Tokenizer.fromString(text);
       tokenizer.disablePadding();
       tokenizer.setTruncation(maxLength);
       return new TextTokenizer(tokenizer, padId(tokenizer, JSON.parse(text)));
     } catch (error) {
-      throw new EspalierError('BadModel', `tokenizer.json cannot be used: ${(error as Error).message}`, {
-        where: file,
-        fix: 'save the model with a fast tokenizer (transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…))',
-        cause: error,
-      });
+      throw unusable(where, error);
     }
   }
 
@@ -89,6 +93,14 @@ export class TextTokenizer {
     });
     return { rows, length, ids, mask, types };
   }
+}
+
+function unusable(where: string, error: unknown): EspalierError {
+  return new EspalierError('BadModel', `tokenizer.json cannot be used: ${(error as Error).message}`, {
+    where,
+    fix: 'save the model with a fast tokenizer (transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…))',
+    cause: error,
+  });
 }
 
 /** The file's own padding id where it has one; else its padding token by the two usual names; else 0 (masked out anyway). */

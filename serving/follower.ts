@@ -4,7 +4,6 @@
  * channel that is deleted or withdrawn takes the model from service.
  */
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { channelKey, parseChannelKey } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { BundleTerms } from '../artifacts/bundle-terms.ts';
@@ -12,7 +11,7 @@ import type { Pointers } from '../artifacts/pointers.ts';
 import { withdrawnChannel } from '../artifacts/release.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import { readModelConfig, type ClassifierConfig } from '../inference/config.ts';
+import type { ClassifierConfig } from '../inference/config.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { ModelPool } from './pool.ts';
@@ -207,13 +206,11 @@ export class Follower {
     const { store, channel, trusted, workers, metrics, log } = this.#options;
     const release = await verifyRelease(store, pointer, { model, channel }, trusted);
     if (before?.release.bundle === release.bundle) return { ...before, release };
-    const folder = await fetchBundle(store, release, trusted);
+    const verified = await fetchBundle(store, release, trusted);
+    const { folder, config } = verified;
     try {
-      const directory = join(folder, model, '1');
-      const config = await readModelConfig(directory);
-      if (config.kind !== 'classifier') throw new EspalierError('BadModel', `${model} is not a classifier`);
       const terms = await readTerms(folder);
-      const pool = await ModelPool.start(directory, {
+      const pool = await ModelPool.start(verified, {
         workers,
         dimension: config.dimension,
         classes: config.labels.length,

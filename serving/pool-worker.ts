@@ -1,25 +1,18 @@
 /** A worker thread of the pool: one model, one intra-op thread, one batch at a time. Speaks `pool.ts`'s messages. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { TextModel } from '../inference/text-model.ts';
-
-export interface WorkerOptions {
-  readonly directory: string;
-}
-export type ToWorker = { readonly texts: readonly string[] } | 'release' | 'crash';
-export type FromWorker =
-  | { readonly type: 'ready' }
-  | { readonly type: 'done'; readonly embeddings: Float32Array; readonly probabilities: Float32Array }
-  | { readonly type: 'failed'; readonly message: string };
+import { buffersOf, type FromWorker, type ToWorker, type WorkerOptions } from './pool-messages.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('pool-worker.ts runs in a worker thread only');
-const model = await TextModel.load((workerData as WorkerOptions).directory, { threads: 1 });
+const { files } = workerData as WorkerOptions;
+const model = await TextModel.from(files, { threads: 1 });
 
 port.on('message', (message: ToWorker) => {
   if (message === 'crash') process.exit(1);
   void (message === 'release' ? release() : run(message.texts));
 });
-send({ type: 'ready' });
+send({ type: 'ready', files }, buffersOf(files));
 
 async function run(texts: readonly string[]): Promise<void> {
   try {

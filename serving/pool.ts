@@ -5,7 +5,9 @@
  */
 import { Worker } from 'node:worker_threads';
 import { EspalierError } from '../artifacts/errors.ts';
-import type { FromWorker, ToWorker, WorkerOptions } from './pool-worker.ts';
+import type { ModelFiles } from '../inference/text-model.ts';
+import { buffersOf, type FromWorker, type ToWorker, type WorkerOptions } from './pool-messages.ts';
+import type { ModelSource } from './verified-model.ts';
 
 /** Texts a batch: beyond it throughput no longer grows on a CPU, and the texts behind it wait longer. */
 const MAX_BATCH = 32;
@@ -49,7 +51,7 @@ interface Slot {
 }
 
 export class ModelPool {
-  readonly #directory: string;
+  readonly #source: ModelSource;
   readonly #options: PoolOptions;
   readonly #slots = new Set<Slot>();
   readonly #queue: Job[] = [];
@@ -58,16 +60,21 @@ export class ModelPool {
   #started = false;
   #draining = false;
 
-  private constructor(directory: string, options: PoolOptions) {
-    this.#directory = directory;
+  private constructor(source: ModelSource, options: PoolOptions) {
+    this.#source = source;
     this.#options = options;
   }
 
-  /** Starts all workers and waits until each has loaded the model; throws what the first failing one said. */
-  static async start(directory: string, options: PoolOptions): Promise<ModelPool> {
-    const pool = new ModelPool(directory, options);
+  /**
+   * Starts all workers and waits until each has loaded the model; throws what the first failing one said. The model's
+   * files are handed from one to the next, so that gigabytes are in memory once besides what the runtime makes of them,
+   * and let go of when the last has loaded. `source` is asked for them again when a lost worker is replaced.
+   */
+  static async start(source: ModelSource, options: PoolOptions): Promise<ModelPool> {
+    const pool = new ModelPool(source, options);
     try {
-      await Promise.all(Array.from({ length: options.workers }, () => pool.#spawn()));
+      let files = await source.take();
+      for (let count = 0; count < options.workers; count++) files = await pool.#spawn(files);
     } catch (error) {
       await pool.drain();
       throw error;
@@ -123,9 +130,11 @@ export class ModelPool {
     await Promise.all([...this.#slots].map((slot) => end(slot, 'release')));
   }
 
-  #spawn(): Promise<void> {
+  /** Gives the files back as soon as the worker has loaded them. */
+  #spawn(files: ModelFiles): Promise<ModelFiles> {
     const worker = new Worker(workerEntry(), {
-      workerData: { directory: this.#directory } satisfies WorkerOptions,
+      workerData: { files } satisfies WorkerOptions,
+      transferList: buffersOf(files),
       name: 'espalier-model',
     });
     const slot: Slot = { worker, state: 'starting', batch: [] };
@@ -133,7 +142,7 @@ export class ModelPool {
     return new Promise((resolve, reject) => {
       let cause: Error | undefined;
       worker.on('message', (message: FromWorker) => {
-        if (message.type === 'ready') resolve();
+        if (message.type === 'ready') resolve(message.files);
         else this.#answer(slot, message);
         slot.state = 'idle';
         slot.batch = [];
@@ -159,11 +168,31 @@ export class ModelPool {
     if (this.#draining) return this.#failStranded(error);
     if (!this.#started) return;
     this.#options.onRestart?.(error.message);
-    if (wasUp) return void this.#spawn().catch(() => undefined);
+    if (wasUp) return this.#respawn();
     // It did not come up: whoever waits for it is told, and it is tried again, but not in a tight circle.
     if (this.#slots.size === 0) for (const job of this.#queue.slice()) this.#fail(job, error);
     setTimeout(() => {
-      if (!this.#draining) void this.#spawn().catch(() => undefined);
+      if (!this.#draining) this.#respawn();
+    }, RESTART_DELAY_MS).unref();
+  }
+
+  /** Its end, whatever it is, is heard by the worker's own listeners; files that cannot be read are tried again. */
+  #respawn(): void {
+    void this.#source
+      .take()
+      .then(
+        (files) => (this.#draining ? undefined : this.#spawn(files)),
+        (error: Error) => this.#unread(error),
+      )
+      .catch(() => undefined);
+  }
+
+  #unread(error: Error): void {
+    if (this.#draining) return this.#failStranded(error);
+    this.#options.onRestart?.(error.message);
+    if (this.#slots.size === 0) for (const job of this.#queue.slice()) this.#fail(job, error);
+    setTimeout(() => {
+      if (!this.#draining) this.#respawn();
     }, RESTART_DELAY_MS).unref();
   }
 

@@ -11,6 +11,7 @@ import { chainProblems } from '../artifacts/release-chain.ts';
 import { signatureProblems } from '../artifacts/signed-release.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
+import { VerifiedModel } from './verified-model.ts';
 
 /** A release that may be served. */
 export interface Release {
@@ -61,13 +62,21 @@ export async function verifyRelease(
   };
 }
 
-/** Brings a verified release to local disk and verifies every file there by its signature. Returns the bundle's folder. */
-export async function fetchBundle(store: ArtifactStore, release: Release, trusted: TrustedKeys): Promise<string> {
+/**
+ * Brings a verified release to local disk and verifies every file there by its signature. The model's own files stay in
+ * memory as they were hashed, so that nothing is read twice and nothing else can be loaded.
+ */
+export async function fetchBundle(
+  store: ArtifactStore,
+  release: Release,
+  trusted: TrustedKeys,
+): Promise<VerifiedModel> {
   const directory = await mkdtemp(join(tmpdir(), 'espalier-serving-'));
   try {
     await store.checkout(release.signed, directory);
-    await verifySignedFolder(directory, trusted);
-    return directory;
+    const paths = MODEL_FILES.map((name) => `${release.model}/1/${name}`);
+    const verified = await verifySignedFolder(directory, trusted, (path) => paths.includes(path));
+    return new VerifiedModel(directory, release.model, verified);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;

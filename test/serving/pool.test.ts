@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TextModel } from '../../inference/text-model.ts';
 import { ModelPool, type PoolOptions } from '../../serving/pool.ts';
+import { folderSource } from '../support/model-source.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';
 
 describe('the worker pool', () => {
@@ -23,7 +24,7 @@ describe('the worker pool', () => {
     const expected = await model.runAll(texts);
     await model.release();
     const batches: number[] = [];
-    const pool = await ModelPool.start(folder, { ...options, onBatch: (rows) => batches.push(rows) });
+    const pool = await ModelPool.start(folderSource(folder), { ...options, onBatch: (rows) => batches.push(rows) });
     const alone = await Promise.all(texts.map((text) => pool.run([text])));
     const together = await pool.run(texts);
     await pool.drain();
@@ -43,7 +44,7 @@ describe('the worker pool', () => {
 
   it('fails the batch of a dead worker, and answers the next request with a new one', async () => {
     const restarts: string[] = [];
-    const pool = await ModelPool.start(folder, {
+    const pool = await ModelPool.start(folderSource(folder), {
       ...options,
       workers: 1,
       onRestart: (reason) => restarts.push(reason),
@@ -59,11 +60,11 @@ describe('the worker pool', () => {
   });
 
   it('refuses a model that does not load, with the reason', async () => {
-    await rejects(ModelPool.start(join(folder, 'nowhere'), options), /classifier\.json/);
+    await rejects(ModelPool.start(folderSource(join(folder, 'nowhere')), options), /classifier\.json/);
   });
 
   it('turns away what would wait too long', async () => {
-    const pool = await ModelPool.start(folder, { ...options, workers: 1 });
+    const pool = await ModelPool.start(folderSource(folder), { ...options, workers: 1 });
     const many = Array.from({ length: 4000 }, () => 'wait');
     const first = pool.run(many);
     await rejects(pool.run(many), { kind: 'Conflict', message: /wait already/ });
@@ -72,7 +73,7 @@ describe('the worker pool', () => {
   });
 
   it('answers what it accepted before it ends its threads, and accepts nothing more', async () => {
-    const pool = await ModelPool.start(folder, options);
+    const pool = await ModelPool.start(folderSource(folder), options);
     const accepted = Promise.all(texts.map((text) => pool.run([text])));
     const drained = pool.drain();
     await rejects(pool.run(['late']), /unloaded/);
@@ -82,7 +83,7 @@ describe('the worker pool', () => {
   });
 
   it('fails what still waits when its last worker dies while it is unloaded, instead of letting it hang', async () => {
-    const pool = await ModelPool.start(folder, { ...options, workers: 1 });
+    const pool = await ModelPool.start(folderSource(folder), { ...options, workers: 1 });
     const running = pool.run(texts);
     const waiting = pool.run(['waits']);
     const drained = pool.drain();
@@ -97,7 +98,11 @@ describe('the worker pool', () => {
     const broken = join(await mkdtemp(join(tmpdir(), 'espalier-pool-')), 'model');
     await cp(folder, broken, { recursive: true });
     const lost: string[] = [];
-    const pool = await ModelPool.start(broken, { ...options, workers: 1, onRestart: (reason) => lost.push(reason) });
+    const pool = await ModelPool.start(folderSource(broken), {
+      ...options,
+      workers: 1,
+      onRestart: (reason) => lost.push(reason),
+    });
     await rm(broken, { recursive: true });
     await pool.crashWorker();
     while (lost.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -111,7 +116,7 @@ describe('the worker pool', () => {
   it('gives the memory of an unloaded model back', async function () {
     if (!existsSync('/proc/self/statm')) this.skip();
     const cycle = async () => {
-      const pool = await ModelPool.start(folder, { ...options, workers: 1 });
+      const pool = await ModelPool.start(folderSource(folder), { ...options, workers: 1 });
       await pool.run(texts);
       await pool.drain();
     };
