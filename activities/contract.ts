@@ -12,6 +12,7 @@ import type { LicenceText, LicenceVerdict, ModelTerms, Obligation } from '../pip
 import type { TextChange } from '../pipelines/licence/text-changes.ts';
 import type { IntendedUse } from '../pipelines/licence/use.ts';
 import type { LauncherSpec } from '../pipelines/launcher.ts';
+import type { NotificationEvent, NotificationSummary } from './notification/events.ts';
 import type {
   InsertCanariesInput,
   InsertedCanaries,
@@ -20,6 +21,8 @@ import type {
   MemorisationMeasures,
   MemorisationVerdict,
 } from './privacy/memorisation/types.ts';
+
+export type { NotificationEvent, NotificationSummary } from './notification/events.ts';
 
 /** Who runs what: handed to every step so that records can name their run. Not part of any step key. */
 export interface StepCall<Input> {
@@ -861,6 +864,8 @@ export interface Activities {
   checkDrift: Effect<CheckDriftInput, DriftReport>;
   checkModelTerms: Effect<CheckModelTermsInput, TermsReport>;
   settleTerms: Effect<SettleTermsInput, void>;
+  /** Tells the configured notifiers of an event. Never fails for a receiver's sake: what was not delivered is in the log. */
+  notify: Effect<NotificationEvent, NotificationSummary>;
   /** A small JSON artifact, for a workflow that starts another from a recorded input. */
   readRunInput: Effect<ArtifactRef, unknown>;
 }

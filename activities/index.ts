@@ -11,6 +11,7 @@ import { insertCanaries } from './privacy/memorisation/insert-canaries.ts';
 import { judgeMemorisationStep } from './privacy/memorisation/judge-memorisation.ts';
 import { measureMemorisation } from './privacy/memorisation/measure-memorisation.ts';
 import { checkModelTermsActivity, settleTermsActivity } from './monitoring/check-model-terms.ts';
+import { notifyActivity } from './notification/notify.ts';
 import { writeReport } from './report/write-report.ts';
 import { checkTermsActivity } from './review/check-terms.ts';
 import { scanPrivacy } from './review/scan-privacy.ts';
@@ -58,6 +59,7 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     checkDrift: checkDriftActivity(services),
     checkModelTerms: checkModelTermsActivity(services),
     settleTerms: settleTermsActivity(services),
+    notify: notifyActivity(services.pointers, services.notifying),
     readRunInput: (call) => services.store.getJson(call.input),
   };
 }

@@ -19,6 +19,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Progress, StepCall, StepResult } from './contract.ts';
 import type { Devices } from './devices.ts';
 import type { Prices } from './report/prices.ts';
+import type { Notifying } from './notification/deliver.ts';
 import type { Launcher } from './training/launchers/launcher.ts';
 
 /** What every activity may use. Made once a worker. */
@@ -33,6 +34,8 @@ export interface ActivityServices {
   readonly prices?: Prices;
   /** Base URL of a model server that follows the registry, if there is one. */
   readonly servingUrl?: string;
+  /** Whom to tell of events, on a worker that tells. */
+  readonly notifying?: Notifying;
   /** The accelerators of a worker that trains. */
   readonly devices?: Devices;
   /** Starts training processes; as children of this one when missing. */

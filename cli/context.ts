@@ -16,6 +16,8 @@ export interface Context {
   readonly stateDir: string;
   /** Who acts, by ESPALIER_USER or the login name. */
   readonly user: string;
+  /** Runs that start here tell notifiers. */
+  readonly notifies: boolean;
   temporal(): Promise<TemporalClient>;
   store(): Promise<OpenStore>;
   approvers(): Promise<Approver[]>;
@@ -53,6 +55,7 @@ export function contextOf(env: Environment, stateDir: string): Context {
     env,
     stateDir,
     user: env['ESPALIER_USER'] ?? userInfo().username,
+    notifies: Boolean(env['ESPALIER_NOTIFIERS']),
     temporal: () => (temporal ??= connectTemporal(env)),
     store: () => (store ??= openStore(env)),
     approvers: () => readApprovers(env['ESPALIER_APPROVERS'] ?? join(stateDir, 'approvers.json')),

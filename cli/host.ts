@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readLinkKey } from '../infra/embedded/link-key.ts';
 import { ensureSigningKeys, keyEnvironment, type KeyEnvironment } from '../infra/embedded/signing.ts';
 import { startStack, type Stack } from '../infra/embedded/stack.ts';
 import { openSigner } from '../artifacts/open-signer.ts';
@@ -39,7 +40,7 @@ export async function startHost(stateDir: string): Promise<Host> {
       stack.start({
         name: 'worker-pipeline',
         ...script('../workers/pipeline'),
-        env: { ...env, ...keys.signing },
+        env: { ...env, ...keys.signing, ...linkEnvironment(stateDir) },
         restart: true,
         graceMs: 30_000, // workers stop themselves by then
         ready: isReady,
@@ -95,6 +96,12 @@ async function ensureKeys(stateDir: string): Promise<KeyEnvironment> {
   readTrustedKeys(env);
   await openSigner(env);
   return keys;
+}
+
+/** What signs links in messages to approvers: only a worker that has somebody to tell needs it. */
+function linkEnvironment(stateDir: string): Record<string, string> {
+  if (!process.env['ESPALIER_NOTIFIERS'] || process.env['ESPALIER_LINK_KEY']) return {};
+  return { ESPALIER_LINK_KEY: readLinkKey(stateDir) };
 }
 
 function ensureApprovers(stateDir: string): void {

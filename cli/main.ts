@@ -150,6 +150,19 @@ approvals
   .option('--url <url>', 'where the console is reached (default: ESPALIER_CONSOLE_URL, else http://127.0.0.1:7330)')
   .action(run(async () => (await import('./commands/link.ts')).link));
 
+const notifications = program.command('notifications').description('what was told to whom');
+notifications
+  .command('list')
+  .argument('[run]', 'only what it told')
+  .option('-n, --limit <count>', 'how many of the newest', '50')
+  .description('the delivery log, the newest first')
+  .action(run(async () => (await import('./commands/notifications.ts')).list));
+notifications
+  .command('test')
+  .argument('<name>', 'a notifier of the file that ESPALIER_NOTIFIERS names')
+  .description('send it a test message, from this machine: exits 1 when it was not delivered')
+  .action(run(async () => (await import('./commands/notifications.ts')).test));
+
 const tokens = program.command('tokens').description('API tokens for the console');
 tokens
   .command('create')

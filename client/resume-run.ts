@@ -19,7 +19,7 @@ export async function prepareResumption(
   client: Client,
   store: ArtifactStore,
   runId: string,
-  who: { readonly startedBy: string; readonly approvers: readonly Approver[] },
+  who: { readonly startedBy: string; readonly approvers: readonly Approver[]; readonly notify?: boolean },
 ): Promise<PreparedRun> {
   const { input } = await readRunInput(client, runId);
   const { state, steps } = await showRun(client, runId);

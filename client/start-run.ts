@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly heartbeatSeconds?: number;
   /** What a failed step does: `park` waits for an operator, `fail` ends the run. @default 'park' */
   readonly onFailure?: OnFailure;
+  /** Notifiers are configured where it is started. @default false */
+  readonly notify?: boolean;
 }
 
 export interface PreparedRun {
@@ -68,6 +70,7 @@ export async function prepareRun(
     reuse: options.reuse ?? true,
     heartbeatSeconds: options.heartbeatSeconds ?? 30,
     onFailure: options.onFailure ?? 'park',
+    ...(options.notify === true ? { notify: true } : {}),
   });
 }
 

@@ -22,6 +22,8 @@ export interface Services {
   readonly pipelines: readonly ServedPipeline[];
   /** Signs the links to decisions; see `checkedLinkKey`. */
   readonly linkKey: string;
+  /** Notifiers are configured, so runs that start here tell them. */
+  readonly notify?: boolean;
   /** The identity provider that people sign in with, where there is one. */
   readonly oidc?: OidcSettings;
   /** Who may sign in by a link that `linkKey` signed: the embedded stack's demo users, nobody else. */

@@ -5,7 +5,9 @@ import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { definedOnly } from '../artifacts/defined-only.ts';
 import { checkStore } from '../artifacts/doctor.ts';
+import { DeliveryLog } from '../artifacts/delivery-log.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { openStore } from '../artifacts/open.ts';
 import { openSigner } from '../artifacts/open-signer.ts';
 import { readTrustedKeys } from '../artifacts/signing-keys.ts';
 import { storeSettings } from '../artifacts/settings.ts';
@@ -25,6 +27,8 @@ export interface Check {
 }
 
 const PROBE_TIMEOUT_MS = 2000;
+/** Longer than a message is tried (workflows/proxies.ts). */
+const TRIED_FOR_MS = 6 * 3600 * 1000;
 const NEEDED_GB = 2;
 const COMFORTABLE_GB = 10;
 
@@ -37,6 +41,7 @@ export async function runDoctor(env: NodeJS.ProcessEnv = process.env): Promise<C
     guarded('S3', () => checkS3(env)),
     guarded('signing', async () => [await checkSigning(env)]),
     guarded('GPU', async () => [await checkGpu(env)]),
+    guarded('notifications', () => checkNotifications(env)),
     guarded('disk', () =>
       Promise.resolve([checkDisk('disk (state)', '.'), checkDisk('disk (cache)', cacheFolder(env))]),
     ),
@@ -124,6 +129,36 @@ async function checkSigning(env: NodeJS.ProcessEnv): Promise<Check> {
     ? `releases are signed by key ${(await openSigner(env)).keyId.slice(0, 12)}`
     : 'nothing is signed';
   return { name, ok: true, detail: verifies ? `${signer}, ${readTrustedKeys(env).size} trusted` : signer };
+}
+
+/** What was not told lately: a receiver that is gone tells nobody itself. */
+async function checkNotifications(env: NodeJS.ProcessEnv): Promise<Check[]> {
+  const name = 'notifications';
+  if (!env['ESPALIER_NOTIFIERS']) return [];
+  const { pointers, close } = await openStore(env);
+  try {
+    const latest = await new DeliveryLog(pointers).list({ limit: 100 });
+    const failed = latest.filter(({ state, at }) => state === 'failed' || (state === 'trying' && isOld(at)));
+    const [last] = failed;
+    if (last === undefined)
+      return [{ name, ok: true, detail: `the last ${latest.length} messages are on their way or delivered` }];
+    const why = last.attempts.at(-1)?.detail ?? 'not tried';
+    const detail = `${failed.length} of the last ${latest.length} messages were not delivered, the last to '${last.notifier}' (${why})`;
+    return [
+      {
+        name,
+        ok: 'warn',
+        detail,
+        fix: `see \`espalier notifications list\`; try again: espalier notifications test ${last.notifier}`,
+      },
+    ];
+  } finally {
+    close();
+  }
+}
+
+function isOld(at: string): boolean {
+  return Date.now() - Date.parse(at) > TRIED_FOR_MS;
 }
 
 async function checkGpu(env: NodeJS.ProcessEnv): Promise<Check> {

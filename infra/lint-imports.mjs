@@ -30,8 +30,18 @@ export const RULES = {
     packages: ['@temporalio/workflow', '@temporalio/common'],
   },
   infra: { values: ['artifacts'] },
-  // The file of messages holds the names that both sides of the wire use, and nothing that runs.
-  client: { values: ['artifacts', 'pipelines', 'workflows/messages.ts'], types: ['workflows', 'activities'] },
+  // The file of messages holds the names that both sides of the wire use, and nothing that runs. A notifier is tried by
+  // the very code that a worker uses.
+  client: {
+    values: [
+      'artifacts',
+      'pipelines',
+      'workflows/messages.ts',
+      'activities/notification/deliver.ts',
+      'activities/notification/notifiers.ts',
+    ],
+    types: ['workflows', 'activities'],
+  },
   // `espalier console` is the one way to start it.
   cli: {
     values: ['client', 'infra', 'pipelines', 'artifacts', 'console/server.ts'],

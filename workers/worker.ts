@@ -12,6 +12,7 @@ import { noteKeys } from '../artifacts/key-changes.ts';
 import { openSigner } from '../artifacts/open-signer.ts';
 import { collectUploads } from '../artifacts/upload.ts';
 import { connectTemporal, type Environment } from '../client/connection.ts';
+import { openNotifying } from '../client/notifications.ts';
 import { trainerPython } from '../infra/tools.ts';
 import { PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE, TASK_QUEUES } from '../workflows/messages.ts';
 import { endWhenIdle, idleLimitMs } from './idle.ts';
@@ -42,6 +43,8 @@ export async function createWorkerProcess(
   const deploys = queues.some(({ taskQueue }) => taskQueue === TASK_QUEUES.deploy);
   const signing: Pick<ActivityServices, 'signer'> = deploys ? { signer: await openSigner(env) } : {};
   const pricing = await readPrices(env);
+  const tells = queues.some(({ taskQueue }) => taskQueue === TASK_QUEUES.orchestration);
+  const telling = tells ? { notifying: openNotifying(env) } : {};
   const temporal = await connectTemporal(env);
   const { client, namespace } = temporal;
   const connection = await NativeConnection.connect(temporal.connectionOptions);
@@ -58,6 +61,7 @@ export async function createWorkerProcess(
     ...own,
     ...signing,
     ...pricing,
+    ...telling,
     ...(env['ESPALIER_SERVING_URL'] === undefined ? {} : { servingUrl: env['ESPALIER_SERVING_URL'] }),
   };
   const activities = createActivities(services, temporalScheduler(client));

@@ -220,7 +220,7 @@ export class Engine {
 const AFTER = { retry: 'running', skip: 'skipped', abort: 'failed' } as const satisfies Record<string, StepState>;
 
 /** Goes on when all that this workflow task brought has been acted on: in the same order live and on replay. */
-function laterInThisTask(): Promise<void> {
+export function laterInThisTask(): Promise<void> {
   let looks = 0;
   // The first look is the call's own; the next one comes after the task's other work has run dry.
   return condition(() => looks++ > 0);

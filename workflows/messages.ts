@@ -42,6 +42,8 @@ export interface RunInput {
   readonly heartbeatSeconds: number;
   /** What a failed step does: `park` (also when missing) waits for an operator's `resolve`; `fail` ends the run, for CI. */
   readonly onFailure?: OnFailure;
+  /** Notifiers are configured: without, nothing is scheduled to tell anybody anything. */
+  readonly notify?: boolean;
   /** Of a run that drift started: what operators changed in the run whose model drifted. It holds from the beginning. */
   readonly changes?: readonly SettingChange[];
   /** Of a run that changed terms started: what its review is about. */

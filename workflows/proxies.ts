@@ -52,6 +52,12 @@ const PROMISES = {
     startToCloseTimeout: '15m',
     retry: { initialInterval: '1s', maximumInterval: '30s', maximumAttempts: 5 },
   },
+  /** A receiver may be down for a night's maintenance: about four hours, then the delivery log says what was not told. */
+  notify: {
+    taskQueue: TASK_QUEUES.orchestration,
+    startToCloseTimeout: '10m',
+    retry: { initialInterval: '5s', backoffCoefficient: 3, maximumInterval: '1h', maximumAttempts: 10 },
+  },
 } as const satisfies Record<string, ActivityOptions>;
 
 /**

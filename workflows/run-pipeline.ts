@@ -35,7 +35,12 @@ export async function runPipeline(input: RunInput, inputRef: ArtifactRef): Promi
     await condition(allHandlersFinished);
     return outcome;
   } catch (error) {
-    await CancellationScope.nonCancellable(() => lastWords(run, error));
+    await CancellationScope.nonCancellable(async () => {
+      await lastWords(run, error);
+      const state = isCancellation(error) ? 'cancelled' : 'failed';
+      run.notify({ event: 'run.ended', state, reason: errorRecord(error, run.id).message });
+      await run.notices.allTold();
+    });
     throw asFailure(error);
   }
 }
@@ -55,6 +60,8 @@ async function end(run: Run, state: RunOutcome['state'], why: string): Promise<R
   await settleTerms(run, state, reason);
   const report = await writeFinalReport(run, `${state}: ${reason}`, run.parking());
   run.enter(state);
+  run.notify({ event: 'run.ended', state, reason });
+  await run.notices.allTold();
   return {
     runId: run.id,
     state,

@@ -2,6 +2,7 @@
 import { ApplicationFailure, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type {
   Activities,
+  NotificationEvent,
   ResolutionRecord,
   RunFacts,
   SettingChange,
@@ -22,6 +23,7 @@ import {
   type RunView,
   type StepView,
 } from './messages.ts';
+import { Notices } from './notices.ts';
 import { planRun } from './plan.ts';
 import { queueOf, stepProxies, type StepProxies } from './proxies.ts';
 import { resolutionRefusal } from './resolutions.ts';
@@ -32,6 +34,9 @@ type StepName = {
 }[keyof Activities];
 type InputOf<K extends keyof Activities> = Parameters<Activities[K]>[0]['input'];
 type OutputOf<K extends StepName> = Awaited<ReturnType<Activities[K]>>['output'];
+
+/** Of a message: the run itself has the whole text. */
+const MAX_REASON = 1000;
 
 export class Run {
   readonly input: RunInput;
@@ -46,6 +51,7 @@ export class Run {
   evidence: RunFacts['definition'] | undefined;
   /** The definition as it holds now: with what operators changed. Read it where a step's input is made, not before. */
   pipeline: Pipeline;
+  readonly notices = new Notices();
   private readonly resolutions: ResolutionRecord[] = [];
   private readonly changes: SettingChange[];
   private readonly proxies: StepProxies;
@@ -59,7 +65,10 @@ export class Run {
     this.startedAt = workflowInfo().startTime.toISOString();
     this.changes = [...(input.changes ?? [])];
     this.pipeline = withSettings(input.pipeline, settingsAfter(this.changes));
-    this.engine = new Engine(planRun(input.pipeline), (parked) => this.enter(parked ? 'parked' : 'running'));
+    this.engine = new Engine(planRun(input.pipeline), (parked) => {
+      this.enter(parked ? 'parked' : 'running');
+      if (parked) this.tellParked();
+    });
     this.desk = new ApprovalDesk(input.pipeline.approvals, input);
     this.proxies = stepProxies(input.heartbeatSeconds);
   }
@@ -132,6 +141,31 @@ export class Run {
 
   call<Input>(stepId: string, input: Input): StepCall<Input> {
     return { runId: this.id, stepId, input, reuse: this.input.reuse };
+  }
+
+  /** Tells people, where notifiers are configured. It never fails, and nothing waits for it. */
+  notify(event: Omit<NotificationEvent, 'runId' | 'pipeline' | 'at'>): void {
+    if (this.input.notify !== true) return;
+    const { reason } = event;
+    this.notices.add({
+      ...event,
+      ...(reason === undefined ? {} : { reason: reason.slice(0, MAX_REASON) }),
+      runId: this.id,
+      pipeline: this.pipeline.name,
+      at: new Date().toISOString(),
+    });
+  }
+
+  private tellParked(): void {
+    const parked = this.engine.view().find(({ state }) => state === 'parked');
+    if (parked === undefined) return;
+    const { id: step, error } = parked;
+    this.notify({
+      event: 'run.parked',
+      state: 'parked',
+      step,
+      ...(error === undefined ? {} : { reason: `${error.kind}: ${error.message}` }),
+    });
   }
 
   enter(state: RunState): void {

@@ -43,6 +43,7 @@ export async function serveConsole(json: boolean, { host, port, pipeline, truste
         pipelines,
         approvers: () => context.approvers(),
         linkKey: context.linkKey(),
+        notify: context.notifies,
         demoUsers,
         ...(oidc === undefined ? {} : { oidc }),
         ...(publicUrl === undefined ? {} : { publicUrl }),

@@ -83,6 +83,7 @@ async function play(
   const prepared = await prepareRun(pipeline, folder, store, {
     startedBy: context.user,
     approvers: await context.approvers(),
+    notify: context.notifies,
   });
   const runId = await attachOrStart(client, prepared, options.again === true);
   const printed = new Set<string>();

@@ -26,6 +26,7 @@ export async function run(json: boolean, name: string, options: Options): Promis
       approvers,
       reuse: options.reuse,
       onFailure: options.onFailure,
+      notify: context.notifies,
     });
     const runId = options.id ?? newRunId(checked.pipeline.name);
     await startRun(client, prepared, { runId });

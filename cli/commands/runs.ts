@@ -109,7 +109,7 @@ export async function resume(json: boolean, runId: string, options: { watch?: bo
   return withContext(async (context) => {
     const { client } = await context.temporal();
     const { store } = await context.store();
-    const who = { startedBy: context.user, approvers: await context.approvers() };
+    const who = { startedBy: context.user, approvers: await context.approvers(), notify: context.notifies };
     const prepared = await prepareResumption(client, store, runId, who);
     const id = options.id ?? newRunId(prepared.input.pipeline.name);
     await startRun(client, prepared, { runId: id });

@@ -77,6 +77,7 @@ export function runRoutes(services: Services): FastifyPluginCallbackZod {
           approvers: await services.approvers(),
           reuse: body.reuse,
           onFailure: body.onFailure,
+          notify: services.notify ?? false,
         });
         const runId = body.runId ?? newRunId(pipeline.name);
         await startRun(client, prepared, { runId });

@@ -210,6 +210,7 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     checkDrift: effect(() => ({})),
     checkModelTerms: effect(() => ({ startRun: null, reopened: null })),
     settleTerms: effect(() => undefined),
+    notify: effect(() => ({ delivered: 1, undelivered: 0 })),
     readRunInput: effect(() => ({})),
   };
   return { activities: { ...(activities as unknown as Activities), ...overrides }, ran };
