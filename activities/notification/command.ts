@@ -24,9 +24,13 @@ export async function runCommand(
     return value === undefined ? [] : [[name, value] as const];
   });
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]);
-  const { code, output } = await execute(program, args, Object.fromEntries(shown), message.body, limit);
   const hidden = passed.map((name) => env[name] ?? '').filter((value) => value.length >= MIN_HIDDEN);
-  const said = hidden.reduce((text, value) => text.replaceAll(value, '***'), output).trim();
+  // The cut may go through a secret: as much more is kept, and taken away again once the whole ones are hidden.
+  const margin = Math.max(0, ...hidden.map((value) => Buffer.byteLength(value)));
+  const keptBytes = MAX_OUTPUT_BYTES + margin;
+  const { code, output } = await execute(program, args, Object.fromEntries(shown), message.body, keptBytes, limit);
+  const whole = hidden.reduce((text, value) => text.replaceAll(value, '***'), output.toString('utf8'));
+  const said = (output.length < keptBytes ? whole : whole.slice(margin)).trim();
   const log = said === '' ? {} : { output: said };
   if (code === 0) return { ok: true, status: 0, detail: 'exited with 0', ...log };
   if (limit.aborted) return { ok: false, final: false, detail: `stopped after ${timeoutSeconds} s`, ...log };
@@ -37,7 +41,7 @@ export async function runCommand(
 interface Execution {
   /** The exit code, or why it was never started; -1 when a signal ended it. */
   readonly code: number | string;
-  readonly output: string;
+  readonly output: Buffer;
 }
 
 function execute(
@@ -45,6 +49,7 @@ function execute(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   input: string,
+  keptBytes: number,
   limit: AbortSignal,
 ): Promise<Execution> {
   return new Promise((resolve) => {
@@ -52,7 +57,7 @@ function execute(
     const child = spawn(program, args, { env, cwd: '/', detached: true, stdio: 'pipe' });
     let output = Buffer.alloc(0);
     const keep = (chunk: Buffer): void => {
-      output = Buffer.concat([output, chunk]).subarray(-MAX_OUTPUT_BYTES);
+      output = Buffer.concat([output, chunk]).subarray(-keptBytes);
     };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
@@ -71,7 +76,7 @@ function execute(
       limit.removeEventListener('abort', stop);
       child.stdout.destroy();
       child.stderr.destroy();
-      resolve({ code, output: output.toString('utf8') });
+      resolve({ code, output });
     };
     if (limit.aborted) stop();
     else limit.addEventListener('abort', stop, { once: true });
