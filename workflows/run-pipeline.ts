@@ -23,6 +23,7 @@ setWorkflowOptions({ failureExceptionTypes: [Error] }, runPipeline);
 /** A run: from candidates to a served, watched model. `inputRef` is `input` as an artifact. */
 export async function runPipeline(input: RunInput, inputRef: ArtifactRef): Promise<RunOutcome> {
   const run = new Run(input, inputRef);
+  if (input.trigger === 'terms') run.notify({ event: 'terms.changed', model: input.pipeline.deploy.model });
   setHandler(progressQuery, () => run.view());
   setHandler(decideUpdate, (decision) => run.desk.decide(decision), {
     validator: (decision) => run.desk.validate(decision),

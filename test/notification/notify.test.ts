@@ -11,10 +11,9 @@ import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { cancelRun, runOutcome } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
-import { freePort } from '../support/temporal.ts';
 import { startReceiver, type Receiver } from '../support/receiver.ts';
 import { withStore, type TestStore } from '../support/store.ts';
-import { temporalForTests } from '../support/temporal.ts';
+import { freePort, temporalForTests } from '../support/temporal.ts';
 import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`;
