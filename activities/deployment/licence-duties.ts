@@ -39,11 +39,18 @@ export function bundleTerms(input: PackageModelInput, baseFiles: readonly string
   return {
     version: 1,
     licences: [...licences],
-    builtWith: [...new Set(obligations.flatMap(({ display }) => display ?? []))],
+    builtWith: [...new Set(obligations.flatMap(({ display }) => display ?? []))].map((words) =>
+      sentence(words, input.model),
+    ),
     machineGenerated: obligations.some(({ duty }) => duty === 'disclosesMachineGenerated'),
     restrictions: [...restrictionsOf(licences)],
     duties: obligations.map((obligation) => carry(obligation, input.model, copies)),
   };
+}
+
+/** A licence may prescribe a sentence whose subject is the model. */
+function sentence(words: string, model: string): string {
+  return words.startsWith('is ') ? `${model} ${words}` : words;
 }
 
 /** Where the text of each licence lies, by the licence's name in obligations. */

@@ -1,9 +1,9 @@
 /** `espalier licence check`: the evaluator alone, on a card, a model's folder or a table of cases. */
-import { createReadStream, readFileSync, statSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { readFileSync, statSync } from 'node:fs';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { describeProblem } from '../../pipelines/check.ts';
 import { explainIssues } from '../../pipelines/explain.ts';
+import { caseLines } from '../../pipelines/licence/case-lines.ts';
 import { judgeLine } from '../../pipelines/licence/cases.ts';
 import type { Judgement, LicenceVerdict } from '../../pipelines/licence/decision.ts';
 import { evaluate } from '../../pipelines/licence/evaluate.ts';
@@ -11,7 +11,7 @@ import { readModelFolder, readTermFiles } from '../../pipelines/licence/model-fo
 import { termsOf } from '../../pipelines/licence/model-terms.ts';
 import { policyPath, readPolicyFile } from '../../pipelines/licence/policy-file.ts';
 import { compilePolicy, parsePolicy, type CompiledPolicy } from '../../pipelines/licence/policy.ts';
-import { parseStrangersYaml } from '../../pipelines/licence/strangers-yaml.ts';
+import { decodeUtf8, parseStrangersYaml } from '../../pipelines/licence/strangers-yaml.ts';
 import { UseFactsSchema, type UseFacts } from '../../pipelines/licence/use.ts';
 import { EXIT, printJson, say, style } from '../output.ts';
 
@@ -19,6 +19,9 @@ interface Options {
   readonly use?: string;
   readonly policy?: string;
 }
+
+/** A use has some twenty fields. */
+const MAX_USE_BYTES = 64 * 1024;
 
 const EXIT_OF: Readonly<Record<LicenceVerdict, number>> = {
   allow: EXIT.ok,
@@ -59,7 +62,7 @@ async function checkCases(
 ): Promise<number> {
   const counts: Record<LicenceVerdict | 'faults', number> = { allow: 0, review: 0, deny: 0, faults: 0 };
   let line = 0;
-  for await (const text of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity })) {
+  for await (const text of caseLines(path)) {
     line += 1;
     if (text.trim() === '') continue;
     const judged = judgeLine(text, line, options);
@@ -87,12 +90,15 @@ function findPolicy(named: string | undefined): CompiledPolicy | undefined {
 
 function readUse(path: string): UseFacts {
   const where = { where: path, fix: 'docs/licences.md lists the fields' };
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
-    throw new EspalierError('NotFound', `there is no intended use at ${path}`, where);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isFile() !== true) throw new EspalierError('NotFound', `there is no intended use at ${path}`, where);
+  const text = found.size > MAX_USE_BYTES ? undefined : decodeUtf8(readFileSync(path));
+  if (text === undefined) {
+    throw new EspalierError('BadConfig', `the intended use is not UTF-8 text of at most ${MAX_USE_BYTES} bytes`, where);
   }
   let value: unknown;
   try {
-    value = parseStrangersYaml(readFileSync(path, 'utf8'));
+    value = parseStrangersYaml(text);
   } catch (error) {
     throw new EspalierError('BadConfig', `the intended use ${(error as Error).message}`, where);
   }

@@ -17,7 +17,7 @@ export interface CaseFault {
   readonly message: string;
 }
 
-const MAX_LINE_CHARACTERS = 1024 * 1024;
+export const MAX_LINE_CHARACTERS = 1024 * 1024;
 const MAX_DEPTH = 16;
 const texts = z.union([z.string(), z.array(z.string())]).nullish();
 /** Fields of a card; a card has many others, which say nothing about terms. */
