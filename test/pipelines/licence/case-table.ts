@@ -15,7 +15,7 @@ export interface TableCase {
 
 const named = (id: string): string => (id.startsWith('exaone') ? 'EXAONE-x' : 'Llama-3-x');
 /** A small American company that publishes its model and keeps every duty. */
-const small = (id: string): UseFacts => ({
+export const small = (id: string): UseFacts => ({
   ...SERVICE,
   publish: true,
   region: 'US',
