@@ -76,6 +76,6 @@ describe('a table of cases, scored by the command', function () {
       equal(code, { allow: 0, review: 3, deny: 1 }[verdict], card);
       verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
     }
-    deepEqual(Object.fromEntries([...verdicts].toSorted()), { allow: 6, deny: 1, review: 5 });
+    deepEqual(Object.fromEntries(verdicts), { allow: 6, deny: 1, review: 5 });
   });
 });

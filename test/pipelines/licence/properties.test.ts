@@ -170,8 +170,7 @@ describe('licence evaluator, whatever the case', () => {
         const { verdict } = judge(id, use);
         for (const field of facts) {
           const possible = values.filter((value) => UseFactsSchema.shape[field].safeParse(value).success);
-          if (possible.some((value) => judge(id, { ...use, [field]: value } as UseFacts).verdict !== verdict))
-            asked.add(field);
+          if (possible.some((value) => judge(id, { ...use, [field]: value }).verdict !== verdict)) asked.add(field);
         }
       }
     }
