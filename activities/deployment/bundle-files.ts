@@ -1,6 +1,7 @@
 /** The bundle's small documents, each a pure function of the packaging input: same input, same bytes. */
 import { stringify } from 'yaml';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { TreeManifest } from '../../artifacts/reference.ts';
 import type { ClassifierConfig } from '../../inference/config.ts';
 import type { PackageModelInput } from '../contract.ts';
@@ -96,6 +97,14 @@ export function provenance(
       files: files(trees.dataset),
       source: pipeline.data.source,
       licence: pipeline.data.licence,
+      ...definedOnly({
+        legalBasis: pipeline.data.legalBasis,
+        consent: pipeline.data.consent,
+        retention: pipeline.data.retention,
+        described: dataset.described,
+        personalData: dataset.personalData,
+        contamination: dataset.contamination,
+      }),
       rows: dataset.rows,
       dropped: dataset.dropped,
     },

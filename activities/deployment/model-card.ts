@@ -82,6 +82,7 @@ function body(input: PackageModelInput, terms: BundleTerms): string {
       'Data',
       [
         `- Source: ${escapeMarkdown(pipeline.data.source)}; licence: ${escapeMarkdown(pipeline.data.licence)}`,
+        `- Legal basis: ${escapeMarkdown(pipeline.data.legalBasis ?? 'not stated')}; retention: ${escapeMarkdown(pipeline.data.retention ?? 'not stated')}; more in \`DOSSIER.md\``,
         `- Rows: ${dataset.rows.train} train, ${dataset.rows.validation} validation, ${dataset.rows.test} test`,
         `- Labels: ${dataset.labels.map(escapeMarkdown).join(', ')}`,
       ].join('\n'),

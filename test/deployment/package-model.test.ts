@@ -5,6 +5,7 @@ import type { PackageModelInput } from '../../activities/contract.ts';
 import { packageModel } from '../../activities/deployment/package-model.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { DOSSIER_FIELD_IDS } from '../../pipelines/dossier/fields.ts';
 import { MODEL, packageInput, testPipeline, withServices, type BundleOptions } from '../support/bundle.ts';
 import { runStep } from '../support/step.ts';
 
@@ -151,6 +152,46 @@ describe('packaging a model', () => {
     equal(path('classifier', 'tree'), input.classifier.digest);
     equal(path('training', 'spec', 'seed'), 7);
     equal(path('gates', 'verdict'), 'pass');
+  });
+
+  describe('with a dossier', () => {
+    const yaml = (ids: readonly string[]) =>
+      `version: 1\nanswers:\n${ids.map((id) => `  ${id}: { text: said by us, by: Dana, at: 2026-11-01 }\n`).join('')}`;
+    const withAnswers = async (ids: readonly string[], requireDossier: boolean): Promise<PackageModelInput> => {
+      const { data, ...pipeline } = testPipeline();
+      const stated = { ...data, legalBasis: 'contract' as const, retention: 'a year, then deleted' };
+      const input = await packageInput(services, {
+        pipeline: { ...pipeline, data: stated, review: { requireDossier } },
+      });
+      const dossier = await services.store.putBytes(yaml(ids), { name: 'd.yaml', mediaType: 'application/yaml' });
+      const privacy = { rowsScanned: 6, counts: {}, samples: [] };
+      const selection = { winner: input.base.candidateId, ranking: [], rule: 'the fastest' };
+      return { ...input, dossier, privacy, selection };
+    };
+    const textOf = async (input: PackageModelInput, path: string): Promise<string> => {
+      const { bundle } = await runStep(packageModel, input, services);
+      return readFile(await services.store.fileInTree(bundle, path), 'utf8');
+    };
+
+    it('carries it, and the record of where the data come from', async () => {
+      const input = await withAnswers(['ai-5'], false);
+      const dossier = await textOf(input, 'DOSSIER.md');
+      match(dossier, /said by us\n\nDana, 2026-11-01/);
+      match(dossier, /Legal basis of the training data\n\n- contract\n/);
+      match(dossier, /\n- a year, then deleted\n/);
+      equal(await textOf(input, 'DOSSIER.md'), dossier);
+      const { dataset } = JSON.parse(await textOf(input, 'provenance.json')) as { dataset: Record<string, unknown> };
+      deepEqual([dataset['legalBasis'], dataset['retention']], ['contract', 'a year, then deleted']);
+      match(await textOf(input, 'MODEL_CARD.md'), /Legal basis: contract; retention: a year, then deleted/);
+    });
+
+    it('refuses to package while a field is open that must not be', async () => {
+      await rejects(runStep(packageModel, await withAnswers(['ai-5'], true), services), {
+        kind: 'BadConfig',
+        message: /must be complete before a release, and \d+ fields are open: gdpr-35-3 /,
+      });
+      match(await textOf(await withAnswers(DOSSIER_FIELD_IDS, true), 'DOSSIER.md'), /0 of 38 fields open\./);
+    });
   });
 
   it('refuses a classifier without its graph', async () => {

@@ -105,6 +105,27 @@ describe('a run', function () {
     },
   });
 
+  it('hands what people have written for the dossier to the evidence and to the bundle', async () => {
+    const facts: RunFacts[] = [];
+    const packaged: unknown[] = [];
+    const overrides: Partial<Activities> = {
+      ...factsOfRelease(facts),
+      packageModel: (call) => {
+        packaged.push(call.input.dossier, call.input.privacy?.rowsScanned, call.input.selection?.winner);
+        return fakeActivities().activities.packageModel(call);
+      },
+    };
+    await withRun({ input: { dossier: ref('answers') }, overrides }, async (runId) => {
+      await approve(runId, 'review', 'lena');
+      await approve(runId, 'release', 'omar');
+      await runOutcome(temporal.client, runId);
+      await replay(runId);
+    });
+    assert.deepEqual(facts[0]?.dossier, ref('answers'));
+    assert.deepEqual(packaged.slice(0, 2), [ref('answers'), 100]);
+    assert.equal(packaged[2], facts[0]?.selection?.winner);
+  });
+
   it('shows who decides about the release which bundle stands there, and how the new model does beside it', async () => {
     const facts: RunFacts[] = [];
     await withRun({ overrides: factsOfRelease(facts) }, async (runId) => {

@@ -65,7 +65,7 @@ function cleaning(data: DatasetSummary, { data: { onPersonalData } }: Pipeline):
 function kinds({ counts, rowsScanned }: PrivacySummary, data: DatasetSummary | undefined): readonly string[] {
   const found = PII_KINDS.flatMap((kind) => {
     const rows = Object.values(counts[kind] ?? {}).reduce((sum, split) => sum + split.rows, 0);
-    return rows === 0 ? [] : [`${KINDS[kind]} in ${count(rows)} rows`];
+    return rows === 0 ? [] : [`${KINDS[kind]} in ${count(rows)} ${rows === 1 ? 'row' : 'rows'}`];
   });
   const before = Object.keys(data?.personalData?.values ?? {}).map((kind) => KINDS[kind as PiiKind]);
   return [

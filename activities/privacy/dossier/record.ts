@@ -142,7 +142,7 @@ const TELLERS: Readonly<Partial<Record<DossierFieldId, Teller>>> = {
     if (data === undefined) return 'later';
     const { train, validation, test } = data.rows;
     return [
-      `Texts from ${pipeline.data.source} are checked and split (${count(train)} train, ${count(validation)} validation, ${count(test)} test), and ` +
+      `Texts (source: ${pipeline.data.source}) are checked and split (${count(train)} train, ${count(validation)} validation, ${count(test)} test), and ` +
         `${base === undefined ? 'a pre-trained model' : base.source} is tuned on them to tell ${data.labels.length} labels apart.`,
       `After two approvals it is served as ${pipeline.deploy.model}; predictions are recorded ${pipeline.deploy.recordText ? 'with' : 'without'} their texts, to notice drift.`,
     ];
