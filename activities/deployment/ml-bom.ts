@@ -6,8 +6,9 @@ import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { hexOf, shortDigest, type TreeManifest } from '../../artifacts/reference.ts';
-import type { PackageModelInput, Score } from '../contract.ts';
+import type { LicenceDecision, PackageModelInput, Score } from '../contract.ts';
 import { pretty } from './bundle-files.ts';
+import { concludedLicence } from './concluded-licence.ts';
 import { OUT_OF_SCOPE } from './model-card.ts';
 
 interface Trees {
@@ -54,7 +55,7 @@ function model(input: PackageModelInput, trees: Trees) {
     name: input.model,
     version: shortDigest(classifier.digest),
     description: pipeline.description || 'A text classifier.',
-    licenses: concluded(base.licence.spdx),
+    licenses: concluded(base.licence),
     components: files(trees.classifier, `${input.model}/1/`),
     pedigree: { ancestors: [baseModel(input, trees.base)], notes: `tuned: ${pipeline.training.method}` },
     modelCard: modelCard(input),
@@ -68,7 +69,8 @@ function model(input: PackageModelInput, trees: Trees) {
   };
 }
 
-function modelCard({ pipeline, evaluation, gates }: PackageModelInput) {
+function modelCard(input: PackageModelInput) {
+  const { pipeline, evaluation, gates } = input;
   const { intendedUse } = pipeline;
   const measured = Object.entries(evaluation.measures);
   const confidences = [...new Set(measured.flatMap(([, { interval }]) => interval?.confidence ?? []))];
@@ -97,8 +99,42 @@ function modelCard({ pipeline, evaluation, gates }: PackageModelInput) {
       ],
       technicalLimitations: [OUT_OF_SCOPE, ...failed.map(({ name, detail }) => `edge input '${name}': ${detail}`)],
       performanceTradeoffs: gates.gates.filter(({ verdict }) => verdict === 'warn').map(({ reason }) => reason),
+      ethicalConsiderations: risks(input),
+      fairnessAssessments: [fairness(input)],
     },
     properties: properties({ 'interval-confidence': confidences.join(', '), gates: gates.verdict }),
+  };
+}
+
+/** What is on record about them; how much energy it took nobody measures here, so nothing is said of it. */
+function risks({ pipeline, dataset: summary }: PackageModelInput) {
+  const { onPersonalData } = pipeline.data;
+  const removed = summary.personalData;
+  const done =
+    removed === undefined
+      ? 'found values were counted and shown to the reviewer'
+      : `${removed.rowsDropped} rows were left out and ${removed.rowsRedacted} redacted before anything was learnt`;
+  return [
+    {
+      name: 'Personal data among the texts that it learnt',
+      mitigationStrategy: `policy ${canonicalJson(onPersonalData)}: ${done}; names and free descriptions have no form to be found by`,
+    },
+    {
+      name: 'Decisions about people by its answers',
+      mitigationStrategy: `out of scope unless a person reviews each; stated use: ${pipeline.intendedUse.domain}`,
+    },
+  ];
+}
+
+/** Rows are not labelled by groups of people: said, not guessed. */
+function fairness({ evaluation: { perLabel } }: PackageModelInput) {
+  const [worst] = perLabel.filter(({ f1 }) => f1 !== null).toSorted((a, b) => (a.f1 ?? 0) - (b.f1 ?? 0));
+  const known =
+    worst === undefined ? '' : `; by label it serves '${worst.label}' worst (F1 ${worst.f1} on ${worst.support} rows)`;
+  return {
+    groupAtRisk: 'not assessed: the data do not say whom a text is from or about',
+    harms: `errors may fall on some groups more than on others, which was not measured${known}`,
+    mitigationStrategy: 'measure it by group before a use that concerns people',
   };
 }
 
@@ -117,7 +153,7 @@ function baseModel({ base, baseModel: imported }: PackageModelInput, tree: TreeM
     'bom-ref': 'base-model',
     name: base.source,
     version: base.revision,
-    licenses: [...declared(base.licence.declared), ...concluded(base.licence.spdx)],
+    licenses: [...declared(base.licence.declared), ...concluded(base.licence)],
     components: files(tree, 'base/'),
     properties: properties({
       tree: imported.model.digest,
@@ -155,10 +191,9 @@ function declared(name: string | null) {
   return name === null || name === '' ? [] : [{ license: { name, acknowledgement: 'declared' } }];
 }
 
-function concluded(spdx: string | null) {
-  if (spdx === null) return [];
-  const isReference = spdx.startsWith('LicenseRef-');
-  return [{ license: { ...(isReference ? { name: spdx } : { id: spdx }), acknowledgement: 'concluded' } }];
+function concluded(decision: LicenceDecision) {
+  const license = concludedLicence(decision);
+  return license === null ? [] : [{ license: { ...license, acknowledgement: 'concluded' } }];
 }
 
 function properties(values: Readonly<Record<string, unknown>>) {

@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { dutyLine, type BundleTerms } from '../../artifacts/bundle-terms.ts';
 import type { Digest } from '../../artifacts/reference.ts';
 import type { GateResult, PackageModelInput, Score } from '../contract.ts';
+import { concludedLicence } from './concluded-licence.ts';
 
 export const OUT_OF_SCOPE =
   'languages and subjects that the training data do not hold, and decisions about people that nobody reviews';
@@ -14,9 +15,14 @@ export function modelCard(input: PackageModelInput, language: readonly string[],
   return `---\n${frontMatter(input, language)}---\n\n${body(input, terms)}`;
 }
 
-/** The Hub's licence ids are lower-case SPDX ids; what is none of them, or nothing, is `other`, never a guess. */
+/**
+ * The Hub's licence ids are lower-case SPDX ids; what is none of them, or nothing, is `other`, never a guess. It is the
+ * concluded licence: a base model's own declaration may be looser than what it was made from.
+ */
 function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, language: readonly string[]): string {
-  const { declared, spdx } = base.licence;
+  const { declared } = base.licence;
+  const concluded = concludedLicence(base.licence);
+  const name = concluded !== null && 'name' in concluded ? concluded.name : (declared ?? 'unknown');
   const { accuracy, macroF1 } = evaluation.measures;
   const metrics = [
     { type: 'accuracy', name: 'Accuracy', score: accuracy },
@@ -27,9 +33,10 @@ function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, l
   return stringify(
     {
       ...(language.length === 0 ? {} : { language: language.length === 1 ? language[0] : language }),
-      ...(spdx === null
-        ? { license: 'other', license_name: declared ?? 'unknown', license_link: 'LICENSES/README.md' }
-        : { license: spdx.toLowerCase() }),
+      ...(concluded !== null && 'id' in concluded
+        ? { license: concluded.id.toLowerCase() }
+        : { license: 'other', license_name: name, license_link: 'LICENSES/README.md' }),
+      datasets: [datasetId(pipeline)],
       base_model: baseModelId(base.source),
       base_model_relation: 'finetune',
       pipeline_tag: 'text-classification',
@@ -51,6 +58,11 @@ function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, l
     },
     { lineWidth: 0 },
   );
+}
+
+/** The data's own id where they are from the Hub; else what the results below call them. */
+function datasetId({ name, data }: PackageModelInput['pipeline']): string {
+  return /^(?:hf:|https:\/\/huggingface\.co\/datasets\/)([\w.-]+\/[\w.-]+)/.exec(data.source)?.[1] ?? name;
 }
 
 /** The Hub's own ids are given as it writes them; other sources in full. */

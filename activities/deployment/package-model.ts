@@ -34,7 +34,7 @@ interface BundleEntry {
 
 export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
   type: 'deployment.package',
-  version: 4,
+  version: 5,
   async run(given, { store, progress }) {
     progress({ phase: 'packaging' });
     // The order in which somebody wrote a definition's settings is no part of the step's key: nor may it be of the bytes.

@@ -20,7 +20,13 @@ interface Bom {
       readonly pedigree: { readonly ancestors: readonly Component[] };
       readonly modelCard: {
         readonly quantitativeAnalysis: { readonly performanceMetrics: readonly Readonly<Record<string, unknown>>[] };
-        readonly considerations: Readonly<Record<string, readonly string[]>>;
+        readonly considerations: {
+          readonly technicalLimitations: readonly string[];
+          readonly useCases: readonly string[];
+          readonly ethicalConsiderations: readonly { readonly name: string; readonly mitigationStrategy: string }[];
+          readonly fairnessAssessments: readonly Readonly<Record<string, string>>[];
+          readonly environmentalConsiderations?: unknown;
+        };
       };
     };
   };
@@ -128,7 +134,38 @@ describe('the bill of materials', () => {
       },
     ]);
     deepEqual(of('macroF1'), []);
-    match(bom.metadata.component.modelCard.considerations['technicalLimitations']?.[0] ?? '', /decisions about people/);
+    match(bom.metadata.component.modelCard.considerations.technicalLimitations[0] ?? '', /decisions about people/);
+  });
+
+  it('concludes the most restrictive licence of all that apply, and nothing while one is unknown', async () => {
+    const of = async (declaredName: string, concluded: string | null) => {
+      const licence = { ...decision, declared: declaredName, concluded };
+      const { bom } = await bomOf({ base: { licence } });
+      return bom.metadata.component.licenses?.map(({ license }) => license['id'] ?? license['name']);
+    };
+    const decision = {
+      verdict: 'review',
+      spdx: 'MIT',
+      reasons: [],
+      howToFix: [],
+      policyDigest: `sha256:${'0'.repeat(64)}`,
+    } as const;
+    deepEqual(await of('mit', 'llama3.1'), ['llama3.1']);
+    deepEqual(await of('mit', 'mit'), ['MIT']);
+    deepEqual(await of('mit', null), []);
+  });
+
+  it('says what is on record of risks and fairness, and nothing that was not measured', async () => {
+    const { bom, input } = await bomOf({}, (given) => ({
+      ...given,
+      dataset: { ...given.dataset, personalData: { rowsDropped: 3, rowsRedacted: 12, values: {} } },
+    }));
+    const { considerations } = bom.metadata.component.modelCard;
+    match(considerations.useCases[0] ?? '', new RegExp(input.pipeline.intendedUse.domain));
+    match(considerations.ethicalConsiderations[0]?.mitigationStrategy ?? '', /3 rows were left out and 12 redacted/);
+    match(considerations.fairnessAssessments[0]?.['groupAtRisk'] ?? '', /^not assessed/);
+    match(considerations.fairnessAssessments[0]?.['harms'] ?? '', /F1 0\.9 on 12 rows/);
+    equal(considerations.environmentalConsiderations, undefined, 'no energy was measured');
   });
 
   it('is the same for the same model, with a serial number of its content', async () => {

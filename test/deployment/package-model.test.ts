@@ -1,5 +1,9 @@
 import { deepEqual, doesNotMatch, equal, match, ok, rejects } from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import type { PackageModelInput } from '../../activities/contract.ts';
 import { packageModel } from '../../activities/deployment/package-model.ts';
@@ -7,6 +11,7 @@ import type { ActivityServices } from '../../activities/step.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { DOSSIER_FIELD_IDS } from '../../pipelines/dossier/fields.ts';
 import { MODEL, packageInput, testPipeline, withServices, type BundleOptions } from '../support/bundle.ts';
+import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 
 describe('packaging a model', () => {
@@ -107,6 +112,56 @@ describe('packaging a model', () => {
     });
     match(card, /\| accuracy \| 0\.9 \(95 % interval 0\.85 to 0\.95\) \| at least 0\.8 \| pass \|/);
     match(card, /\| even \| 0\.9 \| not measured \| 0\.9 \| 12 \|/);
+  });
+
+  it('writes a model card that huggingface_hub reads: licence, base, data and results', async function () {
+    this.timeout(60_000);
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-card-'));
+    try {
+      await writeFile(join(folder, 'README.md'), await (await packaged()).text('MODEL_CARD.md'));
+      const program = [
+        'import json, sys',
+        'from huggingface_hub import ModelCard',
+        'data = ModelCard.load(sys.argv[1], ignore_metadata_errors=False).data',
+        'results = [[r.task_type, r.dataset_type, r.metric_type, r.metric_value] for r in data.eval_results]',
+        'print(json.dumps([data.license, data.base_model, data.datasets, data.model_name, results]))',
+      ].join('\n');
+      const { stdout } = await promisify(execFile)(pythonForTests().executable, [
+        '-c',
+        program,
+        join(folder, 'README.md'),
+      ]);
+      deepEqual(JSON.parse(stdout), [
+        'apache-2.0',
+        'someone/tiny',
+        ['parity'],
+        MODEL,
+        [
+          ['text-classification', 'parity', 'accuracy', 0.9],
+          ['text-classification', 'parity', 'f1', 0.9],
+        ],
+      ]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('names data by their id where they are from the Hub, and the licence that was concluded', async () => {
+    const pipeline = testPipeline();
+    const data = { ...pipeline.data, source: 'hf:org/messages@1234' };
+    const concludedOther = {
+      verdict: 'review',
+      declared: 'mit',
+      spdx: 'MIT',
+      concluded: 'llama3.1',
+      reasons: [],
+      howToFix: [],
+      policyDigest: `sha256:${'0'.repeat(64)}`,
+    } as const;
+    const { text } = await packaged({ pipeline: { ...pipeline, data }, base: { licence: concludedOther } });
+    const front = frontMatter(await text('MODEL_CARD.md'));
+    deepEqual(front['datasets'], ['org/messages']);
+    deepEqual([front['license'], front['license_name']], ['other', 'llama3.1']);
   });
 
   it('claims no licence where none is declared', async () => {
