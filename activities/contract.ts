@@ -621,6 +621,8 @@ export interface ApprovalRecord {
   readonly comment: string;
   readonly evidenceDigest: Digest;
   readonly at: string;
+  /** The vote as who authenticated the voter signed it (artifacts/vote-statement.ts). */
+  readonly statement?: Digest;
 }
 
 export interface StepFact {

@@ -13,7 +13,7 @@ import { limiter } from '../artifacts/concurrency.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
-import type { Signer } from '../artifacts/signing-keys.ts';
+import type { Signer, TrustedKeys } from '../artifacts/signing-keys.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Progress, StepCall, StepResult } from './contract.ts';
@@ -30,6 +30,8 @@ export interface ActivityServices {
   readonly python: { readonly executable: string; readonly packages: string };
   /** Signs releases, on a worker that deploys. */
   readonly signer?: Signer;
+  /** The keys that votes and releases are held to, on the same worker. */
+  readonly trusted?: TrustedKeys;
   /** What machines cost, where the organisation says so. */
   readonly prices?: Prices;
   /** Base URL of a model server that follows the registry, if there is one. */

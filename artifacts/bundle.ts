@@ -57,6 +57,10 @@ export interface ReleaseRecord {
     readonly comment: string;
     readonly evidenceDigest: Digest;
     readonly at: string;
+    /** The vote as it was signed; without it no vote counts. */
+    readonly statement?: Digest;
+    readonly delegation?: { readonly from: string };
+    readonly breakGlass?: boolean;
   }[];
   readonly monitor: unknown;
   readonly recordText: boolean;

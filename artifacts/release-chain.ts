@@ -12,16 +12,26 @@ import {
   type Target,
   type Vote,
 } from './release.ts';
+import type { TrustedKeys } from './signing-keys.ts';
 import type { ArtifactStore } from './store.ts';
+import { statementProblems } from './vote-statement.ts';
 
 /**
- * What stands between these votes and this bundle; empty when it may be served. The same for who deploys and for who
- * serves. Throws what the store throws.
+ * What stands between these votes and this bundle; empty when it may be served. Every vote must be what a key that is
+ * `trusted` for votes signed. The same for who deploys and for who serves. Throws what the store throws.
  */
-export async function chainProblems(store: ArtifactStore, target: Target, votes: readonly Vote[]): Promise<string[]> {
+export async function chainProblems(
+  store: ArtifactStore,
+  target: Target,
+  votes: readonly Vote[],
+  trusted: TrustedKeys,
+): Promise<string[]> {
   const { value: facts, problem } = await readFacts(store, target.evidence, 'the evidence pack', parseEvidence);
   if (facts === undefined) return [problem];
-  const problems = approvalProblems(target, votes, facts);
+  const problems = [
+    ...approvalProblems(target, votes, facts),
+    ...(await statementProblems(store, facts.run.id, votes, trusted)),
+  ];
   const vote = reviewOf(facts);
   if (vote !== undefined) {
     const review = await readFacts(store, vote.evidenceDigest, "the review's evidence pack", parseReview);

@@ -40,6 +40,9 @@ const VoteSchema = z.looseObject({
   comment: z.string(),
   evidenceDigest: digest,
   at: z.string(),
+  statement: digest.optional(),
+  delegation: z.looseObject({ from: z.string() }).optional(),
+  breakGlass: z.boolean().optional(),
 });
 
 const ReleaseSchema = z.looseObject({

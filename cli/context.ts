@@ -1,7 +1,9 @@
 /** What a command talks to: the user's own Temporal and S3 by the standard variables, else the embedded stack of this folder. */
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { openSigner } from '../artifacts/open-signer.ts';
 import { openStore, type OpenStore } from '../artifacts/open.ts';
+import type { Signer } from '../artifacts/signing-keys.ts';
 import { connectTemporal, type Environment, type TemporalClient } from '../client/connection.ts';
 import { readApprovers } from '../client/approvals.ts';
 import { checkedLinkKey } from '../client/decision-links.ts';
@@ -21,6 +23,8 @@ export interface Context {
   temporal(): Promise<TemporalClient>;
   store(): Promise<OpenStore>;
   approvers(): Promise<Approver[]>;
+  /** Signs what is known here of a voter: ESPALIER_SIGNING_KEY or ESPALIER_SIGNER, else the embedded stack's own key. */
+  voteSigner(): Promise<Signer>;
   /** What signs links to decisions: ESPALIER_LINK_KEY, else made once in the state folder. */
   linkKey(): string;
   close(): Promise<void>;
@@ -35,8 +39,7 @@ export function createContext(own: Environment = process.env): Context {
   const stack = readRunningStack(stateDir);
   const port = stack?.ports['serving'];
   const serving = port === undefined ? {} : { ESPALIER_SERVING_URL: `http://127.0.0.1:${port}` };
-  const { signing } = keyEnvironment(stateDir, own);
-  return contextOf({ ...serving, ...signing, ...own, ...embeddedPart(stack?.env ?? {}, own) }, stateDir);
+  return contextOf({ ...serving, ...own, ...embeddedPart(stack?.env ?? {}, own) }, stateDir);
 }
 
 /** The running stack's variables, less those of a service that the user names: an explicit address always wins. */
@@ -48,7 +51,8 @@ function embeddedPart(stackEnv: Readonly<Record<string, string>>, own: Environme
   return Object.fromEntries(Object.entries(stackEnv).filter(([name]) => named[name.split('_')[0] ?? ''] !== true));
 }
 
-export function contextOf(env: Environment, stateDir: string): Context {
+export function contextOf(own: Environment, stateDir: string): Context {
+  const env = { ...keyEnvironment(stateDir, own).signing, ...own };
   let temporal: Promise<TemporalClient> | undefined;
   let store: Promise<OpenStore> | undefined;
   return {
@@ -59,6 +63,7 @@ export function contextOf(env: Environment, stateDir: string): Context {
     temporal: () => (temporal ??= connectTemporal(env)),
     store: () => (store ??= openStore(env)),
     approvers: () => readApprovers(env['ESPALIER_APPROVERS'] ?? join(stateDir, 'approvers.json')),
+    voteSigner: () => openSigner(env, 'votes'),
     linkKey: () => checkedLinkKey(env['ESPALIER_LINK_KEY'] ?? readLinkKey(stateDir)),
     async close() {
       const opened = await temporal?.catch(() => undefined);

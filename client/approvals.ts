@@ -58,9 +58,21 @@ async function ended(client: Client, runId: string, approval: Decision['approval
   });
 }
 
-const Approvers = z.array(z.strictObject({ name: z.string().min(1), roles: z.array(z.string().min(1)).min(1) })).min(1);
+const Name = z.string().min(1);
+const Listed = z.strictObject({
+  name: Name.refine((name) => name !== '*', "'*' needs rolesFrom"),
+  roles: z.array(Name).min(1),
+});
+/** By the identity provider's groups: this person, or everybody (`*`). */
+const ByGroups = z
+  .strictObject({ name: Name, rolesFrom: z.literal('oidc') })
+  .transform((one) => ({ ...one, roles: [] }));
+const Approvers = z
+  .array(z.union([Listed, ByGroups]))
+  .min(1)
+  .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'a name is there twice');
 
-/** The people who may approve, from a JSON file `[{"name": "...", "roles": ["legal"]}]`. */
+/** Who may approve, from a JSON file `[{"name": "lena", "roles": ["legal"]}, {"name": "*", "rolesFrom": "oidc"}]`. */
 export async function readApprovers(path: string): Promise<Approver[]> {
   let text: string;
   try {
@@ -77,7 +89,7 @@ export async function readApprovers(path: string): Promise<Approver[]> {
     const detail = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
     throw new EspalierError('BadConfig', `the approvers file ${path} is not valid: ${detail}`, {
       where: path,
-      fix: 'it holds a JSON list like [{"name": "lena", "roles": ["legal"]}]',
+      fix: 'it holds a JSON list like [{"name": "lena", "roles": ["legal"]}, {"name": "*", "rolesFrom": "oidc"}]',
     });
   }
 }

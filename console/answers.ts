@@ -72,6 +72,7 @@ const Decided = z
     comment: z.string(),
     evidenceDigest: Digest,
     at: time,
+    statement: Digest.optional().describe('The vote as it was signed: an in-toto statement in a DSSE envelope.'),
   })
   .meta({ id: 'Decision', description: 'A vote as it is kept.' }) satisfies z.ZodType<ApprovalRecord>;
 export { Decided as Decision };

@@ -2,10 +2,11 @@
 import type { Client } from '@temporalio/client';
 import type { ApprovalRecord } from '../activities/contract.ts';
 import { EspalierError } from '../artifacts/errors.ts';
-import { decide, type OpenApproval } from '../client/approvals.ts';
+import type { OpenApproval } from '../client/approvals.ts';
+import type { Caller } from '../client/caller.ts';
+import { castSignedVote, type Ballot, type VotingServices } from '../client/votes.ts';
 import { ENDED, showRun } from '../client/runs.ts';
 import type { ApprovalName } from '../pipelines/definition.ts';
-import type { Decision } from '../workflows/messages.ts';
 import { ProblemError } from './problems.ts';
 
 export interface ShownApproval extends OpenApproval {
@@ -23,16 +24,21 @@ export async function showApproval(client: Client, runId: string, approval: Appr
 }
 
 /**
- * Hands in a vote. The run's validator has the last word.
+ * Signs a vote and hands it in. The run's validator has the last word.
  * @throws ProblemError Conflict with the decision that stands, when the approval is closed
  * @throws EspalierError ApprovalRefused with the reason
  */
-export async function castVote(client: Client, runId: string, vote: Decision): Promise<ApprovalRecord> {
+export async function castVote(
+  services: VotingServices,
+  runId: string,
+  vote: Ballot,
+  caller: Caller,
+): Promise<ApprovalRecord> {
   try {
-    return await decide(client, runId, vote);
+    return await castSignedVote(services, runId, vote, caller);
   } catch (error) {
     if (!(error instanceof EspalierError) || error.kind !== 'ApprovalRefused') throw error;
-    const { closed, record } = await showApproval(client, runId, vote.approval);
+    const { closed, record } = await showApproval(services.client, runId, vote.approval);
     if (!closed) throw error;
     const conflict = new EspalierError('Conflict', error.message, {
       where: `${runId} ${vote.approval}`,

@@ -1,5 +1,7 @@
 /** What the console's routes work with: the same as a command's, and what it was started with. */
 import type { Client } from '@temporalio/client';
+import type { AuditLog } from '../artifacts/audit.ts';
+import type { Signer } from '../artifacts/signing-keys.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
@@ -16,6 +18,9 @@ export interface Services {
   readonly client: Client;
   readonly store: ArtifactStore;
   readonly pointers: Pointers;
+  readonly audit: AuditLog;
+  /** Signs what this console says of its voters. */
+  readonly signer: Signer;
   /** Who may decide on runs that start now. */
   readonly approvers: () => Promise<readonly Approver[]>;
   /** The only ones that a run can be started of. */

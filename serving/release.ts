@@ -47,7 +47,7 @@ export async function verifyRelease(
   const problems = [
     ...pointerProblems(pointer, release, wanted),
     ...(await signatureProblems(store, release, trusted)),
-    ...(await chainProblems(store, target, release.approvals)),
+    ...(await chainProblems(store, target, release.approvals, trusted)),
   ];
   if (problems.length === 0) problems.push(...missingFiles(wanted.model, await store.tree(bundle)));
   if (problems.length > 0 || release.signed === undefined) throw refused(pointer, problems);

@@ -9,6 +9,7 @@ import type { ActivityServices } from '../activities/step.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { openStore } from '../artifacts/open.ts';
 import { noteKeys } from '../artifacts/key-changes.ts';
+import { readTrustedKeys } from '../artifacts/signing-keys.ts';
 import { openSigner } from '../artifacts/open-signer.ts';
 import { collectUploads } from '../artifacts/upload.ts';
 import { connectTemporal, type Environment } from '../client/connection.ts';
@@ -41,7 +42,9 @@ export async function createWorkerProcess(
   // find that its release cannot be signed.
   const [life, idleMs, python] = [workerLife(env), idleLimitMs(env), trainerPython(env)];
   const deploys = queues.some(({ taskQueue }) => taskQueue === TASK_QUEUES.deploy);
-  const signing: Pick<ActivityServices, 'signer'> = deploys ? { signer: await openSigner(env) } : {};
+  const signing: Pick<ActivityServices, 'signer' | 'trusted'> = deploys
+    ? { signer: await openSigner(env), trusted: readTrustedKeys(env) }
+    : {};
   const pricing = await readPrices(env);
   const tells = queues.some(({ taskQueue }) => taskQueue === TASK_QUEUES.orchestration);
   const telling = tells ? { notifying: openNotifying(env) } : {};

@@ -1,12 +1,14 @@
 /** The approval desk: what is open, who may decide, and why a vote is refused. The rules are pure; the desk only waits. */
 import { ApplicationFailure, condition, sleep } from '@temporalio/workflow';
 import type { ApprovalRecord } from '../activities/contract.ts';
-import type { ArtifactRef } from '../artifacts/reference.ts';
+import { isDigest, type ArtifactRef } from '../artifacts/reference.ts';
 import type { ApprovalName, Pipeline } from '../pipelines/definition.ts';
 import { durationSeconds } from '../pipelines/duration.ts';
 import type { ApprovalView, Approver, Decision } from './messages.ts';
 
 type Open = { -readonly [K in keyof ApprovalView]: ApprovalView[K] };
+
+const ANYBODY = '*';
 
 /** Longest comment kept in the history; a longer text belongs into a document the comment names. */
 const MAX_COMMENT = 4000;
@@ -28,8 +30,11 @@ export function refusal(
     const by = open.record === undefined ? '' : ` by ${open.record.approver} at ${open.record.at}`;
     return `approval '${open.approval}' is closed: ${open.state}${by}`;
   }
-  const approver = electorate.approvers.find(({ name }) => name === decision.approver);
+  const approver = approverOf(decision, electorate);
   if (approver === undefined) return `'${decision.approver}' is not among the approvers of this run`;
+  if (approver.rolesFrom !== undefined && decision.roles === undefined) {
+    return `the roles of '${approver.name}' come from the identity provider: sign in to the console to vote`;
+  }
   if (approver.name === electorate.startedBy) return `'${approver.name}' started this run and cannot approve it`;
   if (!approver.roles.some((role) => open.roles.includes(role))) {
     return `'${approver.name}' holds ${approver.roles.join(', ') || 'no role'}; approval '${open.approval}' needs ${open.roles.join(' or ')}`;
@@ -43,7 +48,24 @@ export function refusal(
   }
   if (decision.decision === 'reject' && decision.comment.trim() === '')
     return 'a rejection needs a comment that says why';
+  if (!isDigest(decision.statement)) return 'a vote is handed in with its signed statement';
   return undefined;
+}
+
+/**
+ * The voter as the run's own list has them. The identity provider's roles count only where the list says so: an entry by
+ * name comes before the one for everybody.
+ */
+function approverOf({ approver, roles }: Decision, { approvers }: Electorate): Approver | undefined {
+  const found =
+    approvers.find(({ name }) => name === approver) ??
+    approvers.find(({ name, rolesFrom }) => name === ANYBODY && rolesFrom !== undefined);
+  if (found?.rolesFrom === undefined) return found;
+  return {
+    ...found,
+    name: approver,
+    roles: Array.isArray(roles) ? roles.filter((role) => typeof role === 'string') : [],
+  };
 }
 
 export class ApprovalDesk {
@@ -70,7 +92,7 @@ export class ApprovalDesk {
 
   decide(decision: Decision): ApprovalRecord {
     const desk = this.desk(decision.approval);
-    const approver = this.electorate.approvers.find(({ name }) => name === decision.approver);
+    const approver = approverOf(decision, this.electorate);
     const record: ApprovalRecord = {
       approval: decision.approval,
       decision: decision.decision,
@@ -79,6 +101,7 @@ export class ApprovalDesk {
       comment: decision.comment,
       evidenceDigest: decision.evidenceDigest,
       at: new Date().toISOString(),
+      ...(decision.statement === undefined ? {} : { statement: decision.statement }),
     };
     desk.record = record;
     desk.state = decision.decision === 'approve' ? 'approved' : 'rejected';

@@ -17,8 +17,11 @@ import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
 import type { ApprovalName, Pipeline } from '../pipelines/definition.ts';
 
 export interface Approver {
+  /** `*` with `rolesFrom`: whoever the identity provider gives a role. */
   readonly name: string;
   readonly roles: readonly string[];
+  /** The roles are those that the identity provider says at the vote. */
+  readonly rolesFrom?: 'oidc';
 }
 
 /** Everything a run needs, local files already snapshotted: the same input starts the same run anywhere. */
@@ -131,6 +134,10 @@ export interface Decision {
   readonly comment: string;
   /** The evidence the approver looked at; another digest than the open one is refused. */
   readonly evidenceDigest: Digest;
+  /** The roles that the identity provider said, of who signed in with it. The statement must say the same. */
+  readonly roles?: readonly string[];
+  /** The vote as a signed statement: deployment and the model server hold the record to it. */
+  readonly statement?: Digest;
 }
 
 export type ResolutionAction = ResolutionRecord['action'];

@@ -67,10 +67,11 @@ export async function deployModel(
   };
 }
 
-async function checkApproved(input: DeployModelInput, { store }: ActivityServices): Promise<void> {
+async function checkApproved(input: DeployModelInput, { store, trusted }: ActivityServices): Promise<void> {
+  if (trusted === undefined) throw keyless('to hold votes to', 'ESPALIER_TRUSTED_KEYS');
   const { model, channel, bundle, evidence, approvals } = input;
   const target = { model, channel, bundle: bundle.digest, evidence: evidence.digest };
-  const problems = await chainProblems(store, target, approvals);
+  const problems = await chainProblems(store, target, approvals, trusted);
   if (problems.length === 0) return;
   throw new EspalierError('ApprovalRefused', `${model}/${channel} stays as it is: ${problems.join('; ')}`, {
     where: bundle.digest,
@@ -80,12 +81,7 @@ async function checkApproved(input: DeployModelInput, { store }: ActivityService
 
 /** Only what was approved is signed: whoever finds the signature need not ask whether it was. */
 async function sign(runId: string, input: DeployModelInput, { store, signer }: ActivityServices): Promise<ArtifactRef> {
-  if (signer === undefined) {
-    throw new EspalierError('BadConfig', 'this worker deploys and has no key to sign with', {
-      where: 'ESPALIER_SIGNING_KEY',
-      fix: 'give the workers of the deploy queue a signing key (docs/provenance.md)',
-    });
-  }
+  if (signer === undefined) throw keyless('to sign with', 'ESPALIER_SIGNING_KEY');
   const facts = await evidenceFacts<RunFacts>(store, input.evidence.digest);
   const base = winnerOf(facts)?.imported;
   if (base === undefined || facts.data === undefined) {
@@ -97,6 +93,13 @@ async function sign(runId: string, input: DeployModelInput, { store, signer }: A
   const { model, bundle } = input;
   const provenance = slsaProvenance(facts, model, bundle.digest, trees);
   return signRelease(store, { ...input, runId, bundle: bundle.digest }, provenance, signer);
+}
+
+function keyless(what: string, where: string): EspalierError {
+  return new EspalierError('BadConfig', `this worker deploys and has no key ${what}`, {
+    where,
+    fix: 'give the workers of the deploy queue a signing key and the keys that they trust (docs/provenance.md)',
+  });
 }
 
 /** What the server refuses for good gives way to what stood before; what may pass is retried where it stands. */

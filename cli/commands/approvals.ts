@@ -1,8 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import type { ApprovalRecord } from '../../activities/contract.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { isDigest } from '../../artifacts/reference.ts';
-import { decide, listApprovals, type OpenApproval } from '../../client/approvals.ts';
+import { listApprovals, type OpenApproval } from '../../client/approvals.ts';
+import { castSignedVote, type Ballot } from '../../client/votes.ts';
 import { showRun } from '../../client/runs.ts';
 import type { Context } from '../context.ts';
 import { EXIT, printJson, printTable, say, style } from '../output.ts';
@@ -59,7 +62,6 @@ export const reject = (json: boolean, runId: string, vote: Vote): Promise<number
 
 async function cast(json: boolean, runId: string, vote: Vote, decision: 'approve' | 'reject'): Promise<number> {
   return withContext(async (context) => {
-    const { client } = await context.temporal();
     const open = await openApproval(context, runId);
     const evidenceDigest = vote.evidence ?? (await seenEvidence(context, open));
     if (!isDigest(evidenceDigest)) {
@@ -67,10 +69,9 @@ async function cast(json: boolean, runId: string, vote: Vote, decision: 'approve
         fix: 'copy it from `espalier approvals show`',
       });
     }
-    const record = await decide(client, runId, {
+    const record = await castByOperator(context, runId, vote.as ?? context.user, {
       approval: open.approval,
       decision,
-      approver: vote.as ?? context.user,
       comment: vote.comment,
       evidenceDigest,
     });
@@ -81,6 +82,22 @@ async function cast(json: boolean, runId: string, vote: Vote, decision: 'approve
       );
     return EXIT.ok;
   });
+}
+
+/** A vote by command: whoever may reach Temporal and has the key says whose it is. */
+export async function castByOperator(
+  context: Context,
+  runId: string,
+  approver: string,
+  ballot: Ballot,
+): Promise<ApprovalRecord> {
+  const [{ client }, { store, audit }, signer] = await Promise.all([
+    context.temporal(),
+    context.store(),
+    context.voteSigner(),
+  ]);
+  const authentication = { method: 'operator', login: userInfo().username } as const;
+  return castSignedVote({ client, store, audit, signer }, runId, ballot, { user: approver, authentication });
 }
 
 /** The approval a person would decide on now; with none open, the last one (the run says why it is closed). */

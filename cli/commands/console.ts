@@ -1,6 +1,7 @@
 /** `espalier console`: the HTTP API and the pages of signed links, in the foreground. */
 import { readOidcSettings, startConsole, type ServedPipeline } from '../../console/server.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { noteKeys } from '../../artifacts/key-changes.ts';
 import { signInUrl } from '../../client/sign-in-links.ts';
 import { readRunningStack } from '../../infra/embedded/state.ts';
 import { listShippedPipelines } from '../../pipelines/load.ts';
@@ -31,7 +32,12 @@ export async function serveConsole(json: boolean, { host, port, pipeline, truste
     pipelines.push(checked);
   }
   return withContext(async (context) => {
-    const [{ client }, { store, pointers }] = await Promise.all([context.temporal(), context.store()]);
+    const [{ client }, { store, pointers, audit }, signer] = await Promise.all([
+      context.temporal(),
+      context.store(),
+      context.voteSigner(),
+    ]);
+    await noteKeys(pointers, 'console', context.env, signer);
     const publicUrl = context.env['ESPALIER_CONSOLE_URL'];
     const oidc = readOidcSettings(context.env);
     const demoUsers = oidc === undefined ? await demoUsersOf(context) : [];
@@ -40,6 +46,8 @@ export async function serveConsole(json: boolean, { host, port, pipeline, truste
         client,
         store,
         pointers,
+        audit,
+        signer,
         pipelines,
         approvers: () => context.approvers(),
         linkKey: context.linkKey(),
@@ -74,5 +82,5 @@ export async function serveConsole(json: boolean, { host, port, pipeline, truste
 async function demoUsersOf(context: Context): Promise<readonly string[]> {
   const own = ['TEMPORAL_ADDRESS', 'ESPALIER_APPROVERS'].some((name) => process.env[name] !== undefined);
   if (own || readRunningStack(context.stateDir) === undefined) return [];
-  return (await context.approvers()).map(({ name }) => name);
+  return (await context.approvers()).flatMap(({ name, rolesFrom }) => (rolesFrom === undefined ? [name] : []));
 }

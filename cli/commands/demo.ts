@@ -2,7 +2,7 @@
 import { confirm, isCancel, select, text } from '@clack/prompts';
 import type { Client } from '@temporalio/client';
 import { readRunningStack } from '../../infra/embedded/state.ts';
-import { decide, type OpenApproval } from '../../client/approvals.ts';
+import type { OpenApproval } from '../../client/approvals.ts';
 import { predict, untilServed } from '../../client/predict.ts';
 import { ENDED, listRuns, runOutcome } from '../../client/runs.ts';
 import { newRunId, prepareRun, stableRunId, startRun, type PreparedRun } from '../../client/start-run.ts';
@@ -19,7 +19,7 @@ import { EXIT, printError, printJson, say, style } from '../output.ts';
 import { saveReport } from '../reports.ts';
 import { watchRun } from '../watch.ts';
 import { isInteractive } from '../confirm.ts';
-import { openApproval, saveEvidence } from './approvals.ts';
+import { castByOperator, openApproval, saveEvidence } from './approvals.ts';
 
 interface Options {
   readonly yes?: boolean;
@@ -138,7 +138,6 @@ async function attachOrStart(client: Client, prepared: PreparedRun, again: boole
 }
 
 async function ask(context: Context, open: OpenApproval, yes: boolean): Promise<void> {
-  const { client } = await context.temporal();
   const { store } = await context.store();
   const path = await saveEvidence(context, open);
   const approvers = (await context.approvers()).filter(({ roles }) => roles.some((role) => open.roles.includes(role)));
@@ -160,10 +159,9 @@ async function ask(context: Context, open: OpenApproval, yes: boolean): Promise<
   const vote = yes
     ? { decision: 'approve' as const, comment: 'approved by npm start -- --yes' }
     : await prompt(open, approver.name);
-  await decide(client, open.runId, {
+  await castByOperator(context, open.runId, approver.name, {
     approval: open.approval,
     decision: vote.decision,
-    approver: approver.name,
     comment: vote.comment,
     evidenceDigest: open.evidence.digest,
   });

@@ -13,10 +13,8 @@ const tags = ['approvals'];
 const MAX_LINK_SECONDS = 7 * 86_400;
 
 /** @param consoleUrl where people reach this console: known once it listens */
-export function approvalRoutes(
-  { client, store, linkKey }: Services,
-  consoleUrl: () => string,
-): FastifyPluginCallbackZod {
+export function approvalRoutes(services: Services, consoleUrl: () => string): FastifyPluginCallbackZod {
+  const { client, store, linkKey } = services;
   return (app, _, done) => {
     app.get(
       '/v1/approvals',
@@ -90,8 +88,7 @@ export function approvalRoutes(
           response: { 200: Decision, ...problems(400, 404, 409, 413, 415, 422) },
         },
       },
-      ({ params: { run, approval }, body, caller: { user } }) =>
-        castVote(client, run, { approval, approver: user, ...body }),
+      ({ params: { run, approval }, body, caller }) => castVote(services, run, { approval, ...body }, caller),
     );
 
     app.post(

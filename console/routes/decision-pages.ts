@@ -108,7 +108,8 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
         const { run, approval } = params;
         const { approver, evidence: evidenceDigest } = query;
         try {
-          await castVote(client, run, { approval, approver, evidenceDigest, ...body });
+          const caller = { user: approver, authentication: { method: 'signed-link' } } as const;
+          await castVote(services, run, { approval, evidenceDigest, ...body }, caller);
         } catch (error) {
           const status = refusalStatus(error);
           if (status === undefined) throw error;

@@ -106,7 +106,7 @@ export function signedInPages(services: Services, identities: Identities): Fasti
       const session = await sessionOf(request, 'approvals:decide');
       try {
         const { run, approval } = params;
-        await castVote(client, run, { approval, approver: session.caller.user, evidenceDigest, ...vote });
+        await castVote(services, run, { approval, evidenceDigest, ...vote }, session.caller);
       } catch (error) {
         const status = refusalStatus(error);
         if (status === undefined) throw error;

@@ -7,7 +7,7 @@ import { sendUpdate, UpdateRefused } from '../../client/updates.ts';
 import { TASK_QUEUES, type Decision, type Resolution } from '../../workflows/messages.ts';
 import { withStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { fakeActivities, ref, runInput, withWorkers } from '../support/workflow.ts';
+import { fakeActivities, ref, runInput, withWorkers, STATEMENT } from '../support/workflow.ts';
 
 describe('asking a run', function () {
   this.timeout(90_000);
@@ -37,7 +37,14 @@ describe('asking a run', function () {
       if (open?.evidence !== undefined) {
         const approver = open.approval === 'review' ? 'lena' : 'omar';
         const evidenceDigest = open.evidence.digest;
-        return { approval: open.approval, decision: 'approve', approver, comment: '', evidenceDigest };
+        return {
+          approval: open.approval,
+          decision: 'approve',
+          approver,
+          comment: '',
+          evidenceDigest,
+          statement: STATEMENT,
+        };
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { summariseEvent } from '../../artifacts/audit-events.ts';
+import { digestBytes } from '../../artifacts/digest.ts';
+import { openVote } from '../../artifacts/vote-statement.ts';
 import { signInUrl } from '../../client/sign-in-links.ts';
 import type { OidcSettings } from '../../console/oidc/settings.ts';
 import type { Problem } from '../../console/problems.ts';
@@ -15,6 +18,7 @@ import {
   type Page,
   type TestProvider,
 } from '../support/oidc.ts';
+import { TEST_KEY } from '../support/signing.ts';
 import { freePort } from '../support/temporal.ts';
 
 const legal = { groups: ['lawyers'], preferred_username: 'lena', email: 'lena@example.org', email_verified: true };
@@ -92,7 +96,20 @@ describe('signing in with an identity provider', function () {
     assert.match(voted.text, /<strong>Approved<\/strong> by lena \(legal\)/);
     assert.equal((await browser.open(page.url, { ...form, decision: 'reject' })).status, 409);
     const { approvals } = await console.until(runId, () => true);
-    assert.deepEqual([approvals[0]?.record?.approver, approvals[0]?.record?.comment], ['lena', 'by the page']);
+    const { record } = approvals[0] ?? {};
+    assert.deepEqual([record?.approver, record?.comment], ['lena', 'by the page']);
+    const signed = openVote(await console.store.store.getJson(record?.statement ?? digestBytes('')), TEST_KEY.trusted);
+    assert.deepEqual(
+      [signed.value?.roles, signed.value?.authentication],
+      [['legal'], { method: 'oidc', issuer: provider.issuer, subject: '1001' }],
+    );
+    const told: string[] = [];
+    for await (const { event } of console.store.audit.entries()) {
+      if ('run' in event && event.run === runId) told.push(summariseEvent(event));
+    }
+    assert.match(told[0] ?? '', /^lena: approve review of \S+ \(oidc\)$/);
+    assert.match(told[2] ?? '', /^lena: reject review of \S+ did not count: .* is closed: approved by lena/);
+    assert.equal(told.length, 3);
   });
 
   it('keeps the session in a cookie that no script and no other site can use, and that says nothing', async () => {

@@ -29,7 +29,12 @@ export function tinyClassifier(): Promise<string> {
 }
 
 export async function withServices(): Promise<TestStore & ActivityServices> {
-  return { ...(await withStore()), python: { executable: 'python', packages: 'none' }, signer: TEST_KEY.signer };
+  return {
+    ...(await withStore()),
+    python: { executable: 'python', packages: 'none' },
+    signer: TEST_KEY.signer,
+    trusted: TEST_KEY.trusted,
+  };
 }
 
 export function testPipeline(more: { readonly description?: string; readonly recordText?: boolean } = {}): Pipeline {

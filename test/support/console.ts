@@ -18,6 +18,7 @@ import { createToken, SCOPES, type Scope } from '../../client/tokens.ts';
 import { startConsole, type RunningConsole, type Services } from '../../console/server.ts';
 import type { RunView } from '../../workflows/messages.ts';
 import { sampleFacts, sampleMaterial } from './facts.ts';
+import { TEST_KEY } from './signing.ts';
 import { withStore, type TestStore } from './store.ts';
 import { temporalForTests } from './temporal.ts';
 import { fakeActivities, ref, runInput, untilRun, withWorkers } from './workflow.ts';
@@ -86,6 +87,7 @@ export async function startTestConsole(overrides: Partial<Services> = {}, port =
   const running = await startConsole(
     {
       ...store,
+      signer: TEST_KEY.signer,
       client: temporal.client,
       pipelines: [{ pipeline: { ...runInput().pipeline, candidates }, folder }],
       approvers: () => Promise.resolve(runInput().approvers),

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OpenStore } from '../../artifacts/open.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import { decide } from '../../client/approvals.ts';
+import type { Signer } from '../../artifacts/signing-keys.ts';
+import { castSignedVote } from '../../client/votes.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { ENDED, showRun } from '../../client/runs.ts';
 import { prepareRun, startRun } from '../../client/start-run.ts';
@@ -20,6 +21,8 @@ export interface TestHost extends Host {
   readonly stateDir: string;
   readonly temporal: TemporalClient;
   readonly store: OpenStore;
+  /** Signs votes. */
+  readonly signer: Signer;
   /** Process id of a child of the stack by its name, as it is now. */
   pid(name: 'worker-pipeline' | 'worker-gpu' | 'model-server' | 'temporal' | 's3'): Promise<number>;
   stop(): Promise<void>;
@@ -38,6 +41,7 @@ export async function startTestHost(): Promise<TestHost> {
     stateDir,
     temporal: await context.temporal(),
     store: await context.store(),
+    signer: await context.voteSigner(),
     async pid(name) {
       const { children } = JSON.parse(await readFile(join(stateDir, 'stack.json'), 'utf8')) as {
         children: { name: string; pid: number }[];
@@ -121,18 +125,14 @@ const VOTERS = { review: 'lena-legal', release: 'omar-product' } as const;
 
 /** Approves as a person who may. */
 export async function approve(
-  client: TemporalClient['client'],
+  { temporal: { client }, store: { store, audit }, signer }: Pick<TestHost, 'temporal' | 'store' | 'signer'>,
   runId: string,
   approval: ApprovalName,
   evidence: ArtifactRef,
 ): Promise<void> {
-  await decide(client, runId, {
-    approval,
-    decision: 'approve',
-    approver: VOTERS[approval],
-    comment: 'test',
-    evidenceDigest: evidence.digest,
-  });
+  const ballot = { approval, decision: 'approve', comment: 'test', evidenceDigest: evidence.digest } as const;
+  const caller = { user: VOTERS[approval], authentication: { method: 'operator', login: 'test' } } as const;
+  await castSignedVote({ client, store, audit, signer }, runId, ballot, caller);
 }
 
 /** Follows a run to its end, gives both approvals on the way, and calls `onView` at every look. */
@@ -148,7 +148,7 @@ export async function finishRun(
       await onView?.(run);
       const open = run.approvals.find(({ state }) => state === 'open');
       if (open?.evidence !== undefined) {
-        await approve(host.temporal.client, runId, open.approval, open.evidence).catch((error: unknown) => {
+        await approve(host, runId, open.approval, open.evidence).catch((error: unknown) => {
           if (!/closed|timed out|deadline|cancelled/i.test(String(error))) throw error;
         });
       }

@@ -21,7 +21,7 @@ import { startTemporal } from '../../infra/embedded/temporal.ts';
 import { freePort } from '../../infra/embedded/gateway.ts';
 import { findTool } from '../../infra/tools.ts';
 import { TASK_QUEUES } from '../../workflows/messages.ts';
-import { approveRun, fakeActivities, ref, runInput, untilRun, withWorkers } from './workflow.ts';
+import { approveRun, fakeActivities, ref, runInput, untilRun, withWorkers, STATEMENT } from './workflow.ts';
 
 interface Scenario {
   readonly overrides?: (real: Activities) => Partial<Activities>;
@@ -82,7 +82,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
       const run = await untilRun(client, runId, ({ approvals }) => approvals[1]?.state === 'open');
       const evidenceDigest = run.approvals[1]?.evidence?.digest ?? digestJson('none');
       const vote = { approval: 'release', decision: 'reject', approver: 'omar', comment: 'not now' } as const;
-      await decide(client, runId, { ...vote, evidenceDigest });
+      await decide(client, runId, { ...vote, evidenceDigest, statement: STATEMENT });
       await untilEnded(client, runId);
     },
   },

@@ -7,6 +7,8 @@ import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artif
 import { STATEMENT_TYPE, type Statement } from '../../artifacts/dsse.ts';
 import { entryRef, type ArtifactRef } from '../../artifacts/reference.ts';
 import { signRelease } from '../../artifacts/signed-release.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import { signVote, type StatedVote } from '../../artifacts/vote-statement.ts';
 import { packageInput, type BundleOptions } from './bundle.ts';
 import { TEST_KEY } from './signing.ts';
 import { runStep } from './step.ts';
@@ -65,7 +67,8 @@ export async function approvedRelease(
     evidenceDigest: (await pack('review', { ...reviewFacts, ...options.reviewed })).digest,
     at: '2026-01-01T12:00:00.000Z',
   };
-  const reviews = options.reviews?.(review) ?? [review];
+  const signed = (votes: readonly ApprovalRecord[]) => Promise.all(votes.map((vote) => withStatement(store, vote)));
+  const reviews = await signed(options.reviews?.(review) ?? [review]);
   const facts = {
     ...reviewFacts,
     exported: { classifier: input.classifier, parityMaxAbs: 0, sizeBytes: 1 },
@@ -88,11 +91,26 @@ export async function approvedRelease(
     channel: 'production',
     bundle,
     evidence,
-    approvals: [...reviews, ...(options.votes?.(vote) ?? [vote])],
+    approvals: [...reviews, ...(await signed(options.votes?.(vote) ?? [vote]))],
     monitor: input.pipeline.monitor,
     recordText: options.recordText ?? false,
     runInput: html,
   };
+}
+
+/** The vote with the statement that it came with; `change` makes that say something else, `signer` signs it. */
+export async function withStatement(
+  store: ArtifactStore,
+  vote: ApprovalRecord,
+  change: Partial<StatedVote> = {},
+  signer = TEST_KEY.signer,
+): Promise<ApprovalRecord> {
+  if (vote.statement !== undefined) return vote;
+  const { approval, decision, approver, comment, evidenceDigest, at } = vote;
+  const authentication = { method: 'operator', login: 'test' };
+  const said = { approval, decision, approver, comment, evidenceDigest, at, authentication };
+  const stated: StatedVote = { run: 'test-run', roles: null, delegation: null, breakGlass: false, ...said, ...change };
+  return { ...vote, statement: (await store.putJson(await signVote(stated, signer), 'vote')).digest };
 }
 
 export async function deploy(

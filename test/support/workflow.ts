@@ -79,6 +79,9 @@ export async function untilRun(client: Client, runId: string, condition: (run: R
   }
 }
 
+/** In a vote's place for its signed statement: the run only asks for one; who deploys reads it. */
+export const STATEMENT = digestJson('a signed vote');
+
 /** Waits for the approval to open and votes for the evidence that lies on the desk. */
 export async function approveRun(
   client: Client,
@@ -90,7 +93,14 @@ export async function approveRun(
     approvals.some((one) => one.approval === approval && one.state === 'open'),
   );
   const evidenceDigest = run.approvals.find((one) => one.approval === approval)?.evidence?.digest ?? digestJson('none');
-  await decide(client, runId, { approval, decision: 'approve', approver, comment: 'fine', evidenceDigest });
+  await decide(client, runId, {
+    approval,
+    decision: 'approve',
+    approver,
+    comment: 'fine',
+    evidenceDigest,
+    statement: STATEMENT,
+  });
 }
 
 /** Another worker must come to the same commands from the history: what a killed one leaves behind. */

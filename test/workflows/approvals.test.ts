@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { digestJson } from '../../artifacts/digest.ts';
-import { refusal } from '../../workflows/approvals.ts';
+import { refusal, type Electorate } from '../../workflows/approvals.ts';
 import type { ApprovalView, Decision } from '../../workflows/messages.ts';
-import { ref } from '../support/workflow.ts';
+import { ref, STATEMENT } from '../support/workflow.ts';
 
 const evidence = ref('evidence');
 const open: ApprovalView = { approval: 'review', state: 'open', roles: ['legal'], evidence };
@@ -12,13 +12,15 @@ const vote: Decision = {
   approver: 'lena',
   comment: '',
   evidenceDigest: evidence.digest,
+  statement: STATEMENT,
 };
-const electorate = {
+const electorate: Electorate = {
   startedBy: 'sam',
   approvers: [
     { name: 'lena', roles: ['legal'] },
     { name: 'omar', roles: ['product-owner'] },
     { name: 'sam', roles: ['legal'] },
+    { name: 'ida', roles: [], rolesFrom: 'oidc' },
   ],
 };
 
@@ -37,6 +39,7 @@ describe('a vote', () => {
     ['after the deadline', {}, { state: 'expired' }, /closed: expired/],
     ['to reject without a reason', { decision: 'reject', comment: '  ' }, {}, /needs a comment/],
     ['that is neither yes nor no', { decision: 'maybe' as 'approve' }, {}, /'approve' or 'reject'/],
+    ['without its signed statement', { statement: 'none' as 'sha256:0' }, {}, /with its signed statement/],
     ['with an endless comment', { comment: 'x'.repeat(4001) }, {}, /at most 4000 characters/],
   ];
   for (const [what, decision, desk, reason] of refused) {
@@ -44,6 +47,30 @@ describe('a vote', () => {
       assert.match(refusal({ ...vote, ...decision }, { ...open, ...desk }, electorate) ?? 'accepted', reason);
     });
   }
+
+  it('takes the roles of the identity provider only for whom the run’s own list says so', () => {
+    const anybody: Electorate = {
+      ...electorate,
+      approvers: [...electorate.approvers, { name: '*', roles: [], rolesFrom: 'oidc' }],
+    };
+    const reason = (change: object, who = electorate) => refusal({ ...vote, ...change }, open, who) ?? 'counts';
+    assert.equal(reason({ approver: 'ida', roles: ['legal'] }), 'counts');
+    assert.match(reason({ approver: 'ida', roles: ['cook'] }), /'ida' holds cook; .* needs legal/);
+    assert.match(reason({ approver: 'ida' }), /come from the identity provider/);
+    assert.match(
+      reason({ approver: 'omar', roles: ['legal'] }),
+      /holds product-owner/,
+      'the list gives omar his roles',
+    );
+    assert.match(reason({ approver: 'nora', roles: ['legal'] }), /not among the approvers/);
+    assert.equal(reason({ approver: 'nora', roles: ['legal'] }, anybody), 'counts');
+    assert.match(reason({ approver: 'omar', roles: ['legal'] }, anybody), /holds product-owner/);
+    assert.match(reason({ approver: 'sam', roles: ['legal'] }, anybody), /started this run/);
+    assert.match(reason({ approver: '*' }, anybody), /come from the identity provider/);
+    assert.match(reason({ approver: 'nora', roles: 'legal' }, anybody), /holds no role/);
+    const nobody = { ...anybody, startedBy: 'nora' };
+    assert.match(reason({ approver: 'nora', roles: ['legal'] }, nobody), /started this run/);
+  });
 
   it('on an approval that does not exist is refused', () => {
     assert.match(refusal(vote, undefined, electorate) ?? 'accepted', /there is no approval/);

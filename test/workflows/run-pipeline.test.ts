@@ -9,7 +9,16 @@ import { startRun } from '../../client/start-run.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { RunInput, RunView } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
+import {
+  approveRun,
+  fakeActivities,
+  ref,
+  replayRun,
+  runInput,
+  untilRun,
+  withWorkers,
+  STATEMENT,
+} from '../support/workflow.ts';
 
 describe('a run', function () {
   this.timeout(60_000);
@@ -54,6 +63,7 @@ describe('a run', function () {
         decision: 'approve',
         comment: '',
         evidenceDigest: result.output.pack.digest,
+        statement: STATEMENT,
       } as const;
       const approver = kind === 'review' ? 'lena' : 'omar';
       const untilCounted = async (): Promise<void> => {
@@ -160,7 +170,13 @@ describe('a run', function () {
       const events = async (): Promise<number> =>
         (await temporal.client.workflow.getHandle(runId).fetchHistory()).events?.length ?? 0;
       const before = await events();
-      const vote = { approval: 'review', decision: 'approve', comment: '', evidenceDigest } as const;
+      const vote = {
+        approval: 'review',
+        decision: 'approve',
+        comment: '',
+        evidenceDigest,
+        statement: STATEMENT,
+      } as const;
       const refused = (approver: string, change: object, reason: RegExp): Promise<void> =>
         assert.rejects(
           decide(temporal.client, runId, { ...vote, approver, ...change }),
@@ -278,6 +294,7 @@ describe('a run', function () {
         approver: 'omar',
         comment: 'not now',
         evidenceDigest,
+        statement: STATEMENT,
       });
       const outcome = await runOutcome(temporal.client, runId);
       assert.equal(outcome.state, 'rejected');
