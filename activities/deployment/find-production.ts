@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { channelKey } from '../../artifacts/bundle.ts';
 import { differences } from '../../artifacts/differences.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { contentProblems, parsePointer, parseRelease } from '../../artifacts/release.ts';
+import { contentProblems, parsePointer, parseRelease, withdrawnChannel } from '../../artifacts/release.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import type { FindProductionInput, ProductionModel, RunFacts, StepCall } from '../contract.ts';
 import { toFailure, type ActivityServices } from '../step.ts';
@@ -25,14 +25,20 @@ export function findProductionActivity(
 
 /**
  * null where the channel serves nothing. What is wrong with the record of what it serves is no reason not to replace it:
- * that is said in `problem`. Throws what the store throws when it cannot be reached.
+ * that is said in `problem`. Throws Corrupt for a pointer that is none, and what the store throws when it cannot be reached.
  */
 export async function findProduction(
   { model, channel, pipeline }: FindProductionInput,
   { store, pointers }: Pick<ActivityServices, 'store' | 'pointers'>,
 ): Promise<ProductionModel | null> {
-  const { value: pointer } = parsePointer((await pointers.read<unknown>(channelKey(model, channel)))?.value);
-  if (pointer === undefined) return null;
+  const key = channelKey(model, channel);
+  const { value } = (await pointers.read<unknown>(key)) ?? {};
+  if (value === undefined || withdrawnChannel(value) !== undefined) return null;
+  const { value: pointer, problem } = parsePointer(value);
+  // The deployment would refuse to move it: better said now than after somebody approved.
+  if (pointer === undefined) {
+    throw new EspalierError('Corrupt', problem, { where: key, fix: 'restore the pointer from an earlier version' });
+  }
   const standing = {
     bundle: pointer.bundle.digest,
     release: pointer.release.digest,
@@ -40,8 +46,8 @@ export async function findProduction(
     since: pointer.updatedAt,
   };
   try {
-    const { value: release, problem } = parseRelease(await store.getJson(pointer.release));
-    if (release === undefined) return { ...standing, ...unknown(problem) };
+    const { value: release, problem: malformed } = parseRelease(await store.getJson(pointer.release));
+    if (release === undefined) return { ...standing, ...unknown(malformed) };
     const facts = await evidenceFacts<Partial<RunFacts>>(store, release.evidence.digest);
     const { exported, data, definition } = facts;
     if (exported === undefined || data === undefined || definition === undefined) {

@@ -86,6 +86,11 @@ describe('what is in production', () => {
     match(found?.problem ?? '', /model\.onnx is .* was evaluated/);
   });
 
+  it('is not taken for nothing where the pointer is damaged', async () => {
+    ok(await services.pointers.create(channelKey(MODEL, 'production'), { version: 1, bundle: 'lost' }));
+    await rejects(find(), { kind: 'Corrupt', message: /channel pointer is malformed/ });
+  });
+
   it('is asked for again while the store cannot be reached', async () => {
     await deploy(services, await approvedRelease(services));
     const getJson = () => Promise.reject(new EspalierError('NetworkUnavailable', 'the store is away'));
