@@ -47,7 +47,11 @@ export async function judgeTerms(question: TermsQuestion, context: TermsContext)
   const judged = judge(licence.terms ?? UNRECORDED);
   const { changes, findings } = await compareSource(question, source, context.store);
   if (findings.length > 0 && declaredNow !== undefined) {
-    const { verdict, reasons } = judge(declaredNow);
+    // Of the same parents it is known what they said; they are not asked again.
+    const parents = declaredNow.parents.map(
+      (parent) => licence.terms?.parents.find(({ model: known }) => known === parent.model) ?? parent,
+    );
+    const { verdict, reasons } = judge({ ...declaredNow, parents });
     if (SEVERITY[verdict] > SEVERITY[judged.verdict])
       findings.push(
         review(`under what the source declares now, this use would be: ${verdict}, ${reasons[0]?.text ?? ''}`),

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { Parent } from '../../pipelines/licence/decision.ts';
 import { readModelFolder, readTermFiles, statesTerms, type TermFiles } from '../../pipelines/licence/model-folder.ts';
 import { holdsMetadata } from '../../pipelines/licence/weights-metadata.ts';
 import { endedConclusions, parsePolicy, type LicencePolicy } from '../../pipelines/licence/policy.ts';
@@ -15,6 +16,7 @@ import { decideLicence } from '../review/decide-licence.ts';
 import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
 import { judgeName } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
+import { hubParents } from './hub-parents.ts';
 import { hubTerms } from './hub-terms.ts';
 import { listModelObjects, snapshotModelObjects, type ListedObject } from './s3-source.ts';
 
@@ -28,6 +30,8 @@ interface Pinned {
   readonly files: TermFiles;
   /** A wheel's METADATA: a second declaration, which may contradict the card. */
   readonly wheelMetadata: string | null;
+  /** Of the models it was made of, where the source knows them. */
+  readonly parents?: readonly Parent[];
 }
 
 export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
@@ -45,10 +49,15 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
   async run({ candidate, intendedUse, policy }, context) {
     context.progress({ phase: 'resolving', note: candidate.model });
     const source = parseModelSource(candidate.model);
-    const { files, wheelMetadata, ...pinned } = await PIN[source.kind](source as never, candidate.tree, context);
+    const {
+      files,
+      wheelMetadata,
+      parents = [],
+      ...pinned
+    } = await PIN[source.kind](source as never, candidate.tree, context);
     const { card } = files;
     const licence = decideLicence(
-      { ...files, wheelMetadata },
+      { ...files, wheelMetadata, parents },
       {
         use: intendedUse,
         identity: { model: source.kind === 'hf' ? source.repository : pinned.source, revision: pinned.revision },
@@ -125,6 +134,7 @@ async function pinHub(
       : wanted.reduce((sum, file) => sum + (file.size ?? 0), 0),
     files: terms,
     wheelMetadata: null,
+    parents: await hubParents(terms.card, context.workDir, { python, signal }),
   };
 }
 

@@ -14,10 +14,19 @@ export interface Sources {
   readonly unreadable?: readonly string[];
   /** What files of weights say of themselves. */
   readonly weights?: readonly WeightsMetadata[];
+  /** What is known of the models that the card says it was made of; the others are unknown. */
+  readonly parents?: readonly Parent[];
 }
 
-export function termsOf({ card, wheelMetadata, texts = [], unreadable = [], weights = [] }: Sources): ModelTerms {
-  const terms = termsOfCard(readCard(card ?? ''));
+export function termsOf({
+  card,
+  wheelMetadata,
+  texts = [],
+  unreadable = [],
+  weights = [],
+  parents = [],
+}: Sources): ModelTerms {
+  const terms = termsOfCard(readCard(card ?? ''), parents);
   const ofTexts = texts.filter(({ path }) => givesRights(path));
   const known = ofTexts.flatMap(({ licence, path }) =>
     licence === null || findLicence(licence) === undefined ? [] : [{ id: licence, by: `the text ${path}` }],

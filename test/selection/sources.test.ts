@@ -228,7 +228,6 @@ describe('resolving and importing a model', function () {
         const commit = hub.commit({ 'README.md': card, 'model.safetensors': weights(metadata) });
         return (await resolve(candidate(`hf:org/tiny@${commit}`))).licence;
       };
-      assert.equal((await decided({ format: 'pt' })).verdict, 'allow');
       assert.equal((await decided({ license: 'Apache-2.0' })).verdict, 'allow');
       const conflict = await decided({ 'modelspec.license': 'mit' });
       assert.equal(conflict.verdict, 'review');
@@ -236,8 +235,25 @@ describe('resolving and importing a model', function () {
         conflict.reasons.join(' '),
         /the card declares apache-2\.0, the metadata of model\.safetensors declares mit/,
       );
-      assert.equal((await decided({ license: 'cc-by-nc-4.0' })).verdict, 'deny');
-      assert.match((await decided({ license_terms: 'ask us' })).reasons.join(' '), /not understood/);
+    });
+
+    it('asks the hub for the terms of what it was made of, and of what that was made of', async () => {
+      const family = await startTestHub('org/(?:tiny|base|root)');
+      process.env['HF_ENDPOINT'] = family.endpoint;
+      const made = (licence: string, base?: string): string =>
+        family.commit({
+          'README.md': Buffer.from(
+            `---\nlicense: ${licence}\n${base === undefined ? '' : `base_model: ${base}\n`}---\n`,
+          ),
+        });
+      const tiny = made('mit', 'org/base');
+      const decided = async () => (await resolve(candidate(`hf:org/tiny@${tiny}`))).licence;
+      made('cc-by-nc-4.0');
+      const denied = await decided();
+      assert.deepEqual([denied.verdict, denied.concluded], ['deny', 'cc-by-nc-4.0']);
+      made('mit', 'org/base');
+      assert.match((await decided()).reasons.join(' '), /terms of 'org\/base'.*are not known/, 'a circle ends');
+      await family.stop();
     });
 
     it('keys a branch by the commit it stands at, and an exact commit by itself', async () => {

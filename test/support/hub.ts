@@ -1,4 +1,7 @@
-/** A Hugging Face hub on loopback: what huggingface_hub 2.4 asks for, over one repository whose branch can move. */
+/**
+ * A Hugging Face hub on loopback: what huggingface_hub 2.4 asks for, over one repository whose branch can move. A pattern
+ * (`org/(?:a|b)`) names several that share their commits.
+ */
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

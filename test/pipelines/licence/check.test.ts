@@ -65,6 +65,10 @@ describe('licences in the check of a definition', () => {
   it('judges by the name that is used, and by the organisation’s policy', () => {
     deepEqual(paths(checked('mit', { derivedName: 'Llama Sorter' }).problems), ['intendedUse.derivedName']);
     deepEqual(checked('mit', { derivedName: 'Sorter' }).problems, []);
+    const users = { mauAtModelRelease: 10 };
+    match(checked('llama3.1', users).problems[0]?.message ?? '', /the name of the model must begin with "Llama"/);
+    const named = { deploy: { model: 'llama-sorter' } };
+    deepEqual(checked('llama3.1', users, named), { problems: [], notes: [] });
     deepEqual(paths(checked('mit', {}, { review: { policy: 'policy.yaml' } }).notes), ['candidates[0].model']);
     deepEqual(paths(checked('mit', {}, { review: { policy: 'none.yaml' } }).problems), ['review.policy']);
     deepEqual(paths(checked('mit', { comercial: true }).problems), ['intendedUse.comercial']);
