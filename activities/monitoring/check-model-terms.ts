@@ -22,7 +22,7 @@ import type {
   TermsReport,
   TermsVerdict,
 } from '../contract.ts';
-import { useAsBundled } from '../review/check-terms.ts';
+import { servedBytes, useAsBundled } from '../review/check-terms.ts';
 import { judgeTerms, type TermsContext } from '../review/judge-terms.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
 import { checkFailed, readRelease, type ChannelRelease } from './check-drift.ts';
@@ -112,7 +112,7 @@ async function judgeAgain(
       model: candidate.model,
       resolved,
       use: useAsBundled({ pipeline, duties }, new Set(files.entries.map(({ path }) => path))),
-      sizeBytes: imported.weightsBytes,
+      sizeBytes: servedBytes(files, pipeline.deploy.model),
       pipeline: pipeline.name,
       own: pipeline.review?.policy !== undefined,
       snapshot: accepted?.policy ?? policy,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { EspalierError } from '../../artifacts/errors.ts';
+import type { TreeManifest } from '../../artifacts/reference.ts';
 import type { UseFacts } from '../../pipelines/licence/use.ts';
 import type { CheckTermsInput, StepCall, TermsVerdict } from '../contract.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
@@ -38,7 +39,7 @@ export async function checkTerms(input: CheckTermsInput, context: TermsContext):
       model: candidate.model,
       resolved,
       use: useAsBundled(input, files),
-      sizeBytes: imported.weightsBytes,
+      sizeBytes: servedBytes(bundle, pipeline.deploy.model),
       pipeline: pipeline.name,
       own: pipeline.review?.policy !== undefined,
       snapshot: input.policy,
@@ -51,6 +52,11 @@ export async function checkTerms(input: CheckTermsInput, context: TermsContext):
     where: `candidates.${candidate.id}, by the policy ${verdict.policyFrom}`,
     fix: `${verdict.howToFix.join('; ')}; then retry this step`,
   });
+}
+
+/** Of what a device has to hold: a model may have been shortened since it was fetched. */
+export function servedBytes({ entries }: TreeManifest, model: string): number {
+  return entries.filter(({ path }) => path.startsWith(`${model}/1/`)).reduce((sum, { size }) => sum + size, 0);
 }
 
 /** The stated use, with what the bundle really holds: a duty that no file of it does is not done. */

@@ -77,7 +77,7 @@ describe('the terms of a model', function () {
     const given = { candidate, intendedUse: pipeline.intendedUse, ...(policy === undefined ? {} : { policy }) };
     const resolved = await runStep(resolveModel, given, services);
     const file = await services.store.putBytes('x', { name: 'x', mediaType: 'text/plain' });
-    const paths = ['NOTICE', 'MODEL_CARD.md', 'LICENSES/texts/x.txt'];
+    const paths = [`${pipeline.deploy.model}/1/model.onnx`, 'NOTICE', 'MODEL_CARD.md', 'LICENSES/texts/x.txt'];
     return {
       pipeline,
       candidate,
@@ -234,6 +234,8 @@ describe('the terms of a model', function () {
       });
       const notice = { ...duty, duty: 'noticesRetained', state: 'done' as const, file: null };
       await rejects(checkTerms({ ...given, duties: [notice] }, context()), { kind: 'LicenceDenied' });
+      const device = { ...published, intendedUse: { ...published.intendedUse, hardware: { ramMb: 1e-7 } } };
+      await rejects(checkTerms({ ...given, pipeline: device }, context()), { message: /do not fit 1e-7 MB of RAM/ });
       await put({ 'README.md': card('llama3.1') });
       await rejects(checkTerms(await candidateOf(s3()), context()), {
         kind: 'LicenceDenied',
