@@ -89,6 +89,33 @@ describe('who calls the console', function () {
     assert.match((await problem('GET /v1/models', good)).body.detail, /revoked/);
   });
 
+  it('refuses a token that is revoked while requests with it are under way, to every one that begins after', async () => {
+    // Of its own: what is refused here must not count against the other tests' address.
+    const busy = await startTestConsole();
+    const token = await busy.token('olga');
+    const [, id = ''] = token.split('_');
+    const statuses: { readonly begun: number; readonly status: number }[] = [];
+    let revokedAt = Number.POSITIVE_INFINITY;
+    const caller = async (): Promise<void> => {
+      for (let after = 0; after < 3;) {
+        const begun = performance.now();
+        if (begun > revokedAt) after++;
+        statuses.push({ begun, status: (await busy.call('GET /v1/models', { token })).status });
+      }
+    };
+    const callers = Promise.all(Array.from({ length: 4 }, caller));
+    while (!statuses.some(({ status }) => status === 200)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await revokeToken(busy.store.pointers, id, 'root');
+    revokedAt = performance.now();
+    await callers;
+    await busy.stop();
+    const late = statuses.filter(({ begun }) => begun > revokedAt);
+    assert.ok(late.length >= 12);
+    // Twelve refusals are not yet too many.
+    assert.deepEqual([...new Set(late.map(({ status }) => status))], [401]);
+    assert.ok(statuses.every(({ status }) => status === 200 || status === 401));
+  });
+
   it('answers for what it does not have: 404, and 413, 415 and 400 for bodies that are not wanted', async () => {
     for (const route of [
       'GET /',
