@@ -41,15 +41,15 @@ export type AuditEvent =
     } & Voting)
   /** The run did not count it. */
   | ({ readonly action: 'vote.refused'; readonly reason: string } & Voting)
-  | {
+  | ({
       readonly action: 'delegation';
+      readonly id: string;
       readonly from: string;
       readonly to: string;
-      readonly start: string;
-      readonly end: string;
-      readonly by: string;
-      readonly run?: string;
-    }
+      readonly role: string;
+      readonly startsAt: string;
+      readonly endsAt: string;
+    } & Change)
   /** A process started with other keys than the last one of its kind. */
   | ({ readonly action: 'keys.change' } & KeySet & Change);
 
@@ -73,7 +73,8 @@ const SUMMARIES: Summaries = {
     `${approver}${onBehalfOf === null ? '' : ` for ${onBehalfOf}`}: ${decision} ${approval} of ${run} (${authentication})${breakGlass ? ' BREAK-GLASS' : ''}`,
   'vote.refused': ({ approver, decision, approval, run, reason }) =>
     `${approver}: ${decision} ${approval} of ${run} did not count: ${reason}`,
-  delegation: ({ from, to, start, end, by }) => `${from} to ${to}, ${start} to ${end}, by ${by}`,
+  delegation: ({ from, to, role, startsAt, endsAt }) =>
+    `${from} lets ${to} fill their seat of ${role}, ${startsAt} to ${endsAt}`,
   'keys.change': ({ process, signs, trusted, revoked }) =>
     `${process} signs with ${signs?.slice(0, 12) ?? 'none'}, trusts ${trusted.map(({ id }) => id.slice(0, 12)).join(', ') || 'none'}${revoked.length === 0 ? '' : `, revoked ${revoked.map((id) => id.slice(0, 12)).join(', ')}`}`,
 };

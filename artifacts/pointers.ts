@@ -1,4 +1,4 @@
-/** Small JSON objects under their key, changed only by compare-and-swap. Those below `registry/`, `tokens/` and `keys/` are audited. */
+/** Small JSON objects under their key, changed only by compare-and-swap. Those below `registry/`, `tokens/`, `keys/` and `delegations/` are audited. */
 import type { AuditEvent } from './audit-events.ts';
 import type { AuditLog } from './audit.ts';
 import { canonicalJson } from './canonical-json.ts';
@@ -12,7 +12,7 @@ export interface Pointer<T> {
   readonly version: string;
 }
 
-const AUDITED = /^(registry|tokens|keys)\//;
+const AUDITED = /^(registry|tokens|keys|delegations)\//;
 /** Content has its own room, and the log keeps itself. */
 const RESERVED = /^(blobs|audit)\//;
 const KEY = /^[A-Za-z0-9_.@=+-]+(\/[A-Za-z0-9_.@=+-]+)*$/;
