@@ -5,6 +5,8 @@
 import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { hasDuplicateKeys } from './duplicate-keys.ts';
+import { boundsFault, MODEL_JSON } from './json-bounds.ts';
 import { checkSafetensors, type SafetensorsSummary } from './safetensors.ts';
 
 export interface QuarantinedFile {
@@ -107,7 +109,10 @@ async function contentFault(directory: string, path: string, kind: FileKind, max
   if (kind === 'weights') return null;
   const magic = await executableContent(file);
   if (magic !== null) return magic;
-  const text = decodeText(await readFile(file));
+  const bytes = await readFile(file);
+  const tooLarge = kind === 'json' ? boundsFault(bytes, MODEL_JSON) : null;
+  if (tooLarge !== null) return tooLarge;
+  const text = decodeText(bytes);
   if (text === null) return 'is not UTF-8 text';
   return kind === 'json' ? jsonFault(path, text) : null;
 }
@@ -119,11 +124,29 @@ function jsonFault(path: string, text: string): string | null {
   } catch (error) {
     return `is not JSON: ${(error as Error).message.slice(0, 120)}`;
   }
-  if (typeof value === 'object' && value !== null && ('auto_map' in value || 'custom_pipelines' in value)) {
-    throw new EspalierError('UnsafeModel', `${path} asks to run code that comes with the model (auto_map)`, {
+  // Two readers could take different ones of two equal keys: what was checked must be what is loaded.
+  if (hasDuplicateKeys(text)) return 'names a key twice';
+  // A vocabulary may hold any word as a key.
+  const asks = /^(tokenizer|vocab|added_tokens)\.json$/.test(path) ? null : asksForCode(value);
+  if (asks !== null) {
+    throw new EspalierError('UnsafeModel', `${path} asks to run code that comes with the model (${asks})`, {
       where: path,
       fix: 'use a model whose architecture transformers has itself',
     });
+  }
+  return null;
+}
+
+const CODE_KEYS = ['auto_map', 'custom_pipelines', 'trust_remote_code'];
+
+/** The key, at any depth, by which a config asks for the model's own code. The depth of the value is bounded. */
+function asksForCode(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [key, inner] of Object.entries(value)) {
+    const harmless = key === 'trust_remote_code' && (inner === false || inner === null);
+    if (CODE_KEYS.includes(key) && !harmless && !Array.isArray(value)) return key;
+    const found = asksForCode(inner);
+    if (found !== null) return found;
   }
   return null;
 }

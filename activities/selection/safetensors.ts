@@ -6,6 +6,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { hasDuplicateKeys } from './duplicate-keys.ts';
+import { boundsFault, SAFETENSORS_HEADER } from './json-bounds.ts';
 
 export interface SafetensorsSummary {
   /** Numbers in all tensors together. */
@@ -46,6 +47,8 @@ async function readHeader(file: FileHandle, size: number, name: string): Promise
   }
   if (8 + length > size) throw unsafe(name, `truncated: its header claims ${length} bytes and the file has ${size}`);
   const bytes = await readExactly(file, 8, length);
+  const tooLarge = boundsFault(bytes, SAFETENSORS_HEADER);
+  if (tooLarge !== null) throw unsafe(name, `its header ${tooLarge}`);
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), bytes: 8 + length };
   } catch {
@@ -120,7 +123,7 @@ function readTensor(tensor: string, entry: unknown, name: string): Tensor {
   if (!Number.isSafeInteger(parameters) || !Number.isSafeInteger(bytes)) throw wrong('has an impossible size');
   if (end - begin !== bytes) {
     throw wrong(
-      `lies about its size: ${String(dtype)} [${shape.join(', ')}] needs ${bytes} bytes, its offsets span ${end - begin}`,
+      `lies about its size: ${String(dtype)} [${shape.join(', ').slice(0, 120)}] needs ${bytes} bytes, its offsets span ${end - begin}`,
     );
   }
   return { name: tensor.slice(0, 120), begin, end, parameters };

@@ -176,6 +176,32 @@ describe('the inspection of a model folder', () => {
     }
   });
 
+  it('finds the wish for code at any depth and by any of its names, and takes no word of a vocabulary for it', async () => {
+    const wishes = [
+      '{"model_type":"bert","text_config":{"auto_map":{"AutoModel":"modeling.Evil"}}}',
+      '{"model_type":"bert","trust_remote_code":true}',
+      '{"model_type":"bert","parts":[{"custom_pipelines":{}}]}',
+    ];
+    for (const wish of wishes) {
+      assert.match((await refusal({ 'config.json': wish })).message, /config\.json asks to run code/);
+    }
+    const folder = await folderWith({ 'vocab.json': '{"auto_map":1,"trust_remote_code":2}' });
+    assert.ok((await inspectModelFolder(folder)).accepted.includes('vocab.json'));
+  });
+
+  it('leaves out JSON that names a key twice, nests without end or would fill the memory', async () => {
+    const folder = await folderWith({
+      'special_tokens_map.json': '{"a":1,"\\u0061":2}',
+      'added_tokens.json': '['.repeat(1000) + ']'.repeat(1000),
+      'vocab.json': `[${'{},'.repeat(7_000_000)}{}]`,
+    });
+    const { quarantined } = await inspectModelFolder(folder);
+    const reasons = Object.fromEntries(quarantined.map(({ path, reason }) => [path, reason]));
+    assert.match(reasons['special_tokens_map.json'] ?? '', /names a key twice/);
+    assert.match(reasons['added_tokens.json'] ?? '', /more than 64 levels/);
+    assert.match(reasons['vocab.json'] ?? '', /more than 6000000 values/);
+  });
+
   it('refuses a model without config or tokenizer, naming the file', async () => {
     for (const name of ['config.json', 'tokenizer.json']) {
       const error = await refusal({ [name]: null });

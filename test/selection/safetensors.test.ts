@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { hasDuplicateKeys } from '../../activities/selection/duplicate-keys.ts';
 import { checkSafetensors } from '../../activities/selection/safetensors.ts';
 import { tinyModel } from '../support/tiny-model.ts';
@@ -100,6 +102,42 @@ describe('the safetensors check', () => {
         return true;
       });
     });
+  }
+});
+
+describe('a safetensors header of 100 MB', () => {
+  const headers: readonly [title: string, header: () => string, message: RegExp][] = [
+    ['of brackets', () => `{"a":${'['.repeat(49_900_000)}${']'.repeat(49_900_000)}}`, /more than 3 levels/],
+    ['of empty objects', () => `{"a":[${'{},'.repeat(33_000_000)}{}]}`, /more than 4000000 values/],
+    ['of a shape', () => `{"a":{"dtype":"U8","shape":[${'1,'.repeat(49_000_000)}1]}}`, /more than 4000000 values/],
+    ['of one name', () => `{"${'\\\\'.repeat(49_900_000)}":{}}`, /unknown dtype/],
+    ['of blanks', () => `{${' '.repeat(99_900_000)}}`, /no tensors/],
+    ['of an open string', () => `{"${'a'.repeat(99_900_000)}`, /not JSON/],
+  ];
+  for (const [title, header, message] of headers) {
+    it(`${title} is refused in seconds and without gigabytes`, async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'espalier-safetensors-'));
+      try {
+        const path = join(folder, 'model.safetensors');
+        await writeFile(path, safetensors(header(), 4));
+        const check = `import { checkSafetensors } from '${new URL('../../activities/selection/safetensors.ts', import.meta.url).href}';
+          const begin = performance.now();
+          const said = await checkSafetensors('${path}', 'f').then(() => 'sound', (error) => error.message);
+          console.log(JSON.stringify({ said, seconds: (performance.now() - begin) / 1000, megabytes: process.resourceUsage().maxRSS / 1024 }));`;
+        const { stdout } = await promisify(execFile)(
+          process.execPath,
+          ['--import', 'tsx', '--input-type=module', '-e', check],
+          { timeout: 50_000 },
+        );
+        const { said, seconds, megabytes } = JSON.parse(stdout) as { said: string; seconds: number; megabytes: number };
+        assert.match(said, message);
+        assert.ok(said.length < 400);
+        assert.ok(seconds < 20, `${seconds} s`);
+        assert.ok(megabytes < 1000, `${megabytes} MB`);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    }).timeout(60_000);
   }
 });
 

@@ -155,6 +155,16 @@ describe('resolving and importing a model', function () {
       ],
       ['an absolute path', 'absolute', { texts: { '/tmp/escaped.txt': 'x' } }, /points outside/],
       ['a link', 'linking', { links: { 'linking/model/vocab.txt': '/etc/passwd' } }, /link or a device/],
+      ['a path of a drive', 'driving', { texts: { 'C:/escaped.txt': 'x' } }, /points outside/],
+      ['two names in other cases', 'casing', { texts: { 'casing/model/CONFIG.json': 'x' } }, /are one name/],
+      ['two folders in other cases', 'folding', { texts: { 'Folding/model/more.txt': 'x' } }, /are one name/],
+      [
+        'two names in other Unicode forms',
+        'forming',
+        { texts: { 'forming/caf\u00e9.txt': 'x', 'forming/cafe\u0301.txt': 'x' } },
+        /are one name/,
+      ],
+      ['a file that is a folder', 'nesting', { texts: { 'nesting/model/config.json/x': 'x' } }, /a file and a folder/],
       ['a zip bomb', 'bombing', { bombs: { 'bombing/model/vocab.txt': 50 } }, /unpacks to 50000000 bytes/],
     ];
     for (const [title, name, content, message] of malicious) {

