@@ -103,7 +103,9 @@ function differences(vote: Vote, run: string, stated: StatedVote): string[] {
     problems.push("the record's delegation is not what was signed");
   }
   if ((vote.breakGlass ?? false) !== stated.breakGlass) problems.push("the record's breakGlass is not what was signed");
-  const invented = stated.roles === null ? [] : vote.roles.filter((role) => stated.roles?.includes(role) !== true);
+  // By delegation the role is another's, and who breaks the glass needs none: the run's electorate says who may.
+  const own = vote.delegation === undefined && vote.breakGlass !== true;
+  const invented = vote.roles.filter((role) => own && stated.roles?.includes(role) === false);
   if (invented.length > 0) problems.push(`its signer knows nothing of the role ${invented.join(', ')}`);
   if (!(Math.abs(Date.parse(vote.at) - Date.parse(stated.at)) <= MAX_APART_MS)) {
     problems.push(`it was signed at ${stated.at} and recorded at ${vote.at}`);

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import type { ApprovalRecord, DeployModelInput } from '../../activities/contract.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { channelKey } from '../../artifacts/bundle.ts';
@@ -6,7 +6,7 @@ import { digestBytes, digestJson } from '../../artifacts/digest.ts';
 import { signStatement } from '../../artifacts/dsse.ts';
 import { modelStatement } from '../../artifacts/model-signature.ts';
 import type { Signer, TrustedKey, TrustedKeys } from '../../artifacts/signing-keys.ts';
-import { openVote, type StatedVote } from '../../artifacts/vote-statement.ts';
+import { openVote, statementProblems, type StatedVote } from '../../artifacts/vote-statement.ts';
 import { verifyRelease } from '../../serving/release.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
 import { approvedRelease, deploy, forge, withStatement } from '../support/release.ts';
@@ -115,6 +115,22 @@ describe('a vote’s signed statement', function () {
       await rejects(served(), { kind: 'ApprovalRefused', message });
     });
   }
+
+  it('holds a vote to the provider’s roles unless it is by delegation or breaks the glass, whose record it holds as well', async () => {
+    const [vote] = input.approvals.filter(({ approval }) => approval === 'release');
+    ok(vote);
+    const { statement: _, ...unsigned } = vote;
+    const problems = async (record: object, said: Partial<StatedVote>): Promise<string[]> => {
+      const signed = await withStatement(services.store, unsigned, { roles: ['cook'], ...said });
+      return statementProblems(services.store, 'test-run', [{ ...signed, ...record }], TEST_KEY.trusted);
+    };
+    const delegation = { from: 'rita' };
+    deepEqual(await problems({ delegation }, { delegation }), []);
+    deepEqual(await problems({ breakGlass: true, roles: ['break-glass'] }, { breakGlass: true }), []);
+    match((await problems({}, {})).join(), /knows nothing of the role product-owner/);
+    match((await problems({ delegation: { from: 'ida' } }, { delegation })).join(), /record's delegation is not/);
+    match((await problems({ breakGlass: true }, {})).join(), /record's breakGlass is not/);
+  });
 
   it('counts no more once its key is revoked, has ended or is trusted for releases alone; a vote signed anew counts again', async () => {
     const voters = newTestKey();
