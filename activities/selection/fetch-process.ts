@@ -68,7 +68,7 @@ export async function fetchProcess<Verb extends keyof FetchVerbs>(
   options.signal?.throwIfAborted();
   // A process group of its own, so that an abort also ends the pip below it. -P: nothing is imported from the folder it runs in.
   const child = spawn(options.python.executable, ['-P', '-m', 'espalier_fetch'], {
-    env: childEnvironment(options.python.packages),
+    env: fetchEnvironment(process.env, options.python.packages),
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
@@ -112,10 +112,14 @@ interface Line<Result> {
   readonly error?: { readonly kind: string; readonly message: string; readonly fix: string | null };
 }
 
+/** Names of secrets; a hub's and an index's own are what fetching needs. */
+const SECRET = /TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY/i;
+const FETCHING = /^(HF|HUGGING_?FACE|PIP)_/;
+
 /** The user's HF_*, pip and proxy settings, without the secrets that fetching does not need. */
-function childEnvironment(packages: string): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(AWS|TEMPORAL|ESPALIER|PYTHON|NODE)_?/.test(name),
+export function fetchEnvironment(ours: NodeJS.ProcessEnv, packages: string): NodeJS.ProcessEnv {
+  const inherited = Object.entries(ours).filter(
+    ([name]) => !/^(AWS|TEMPORAL|ESPALIER|PYTHON|NODE)_?/.test(name) && (FETCHING.test(name) || !SECRET.test(name)),
   );
   return {
     ...Object.fromEntries(inherited),

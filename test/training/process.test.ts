@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TrainerJob } from '../../activities/training/job.ts';
+import { fetchEnvironment } from '../../activities/selection/fetch-process.ts';
 import { childEnvironment, networkNamespace } from '../../activities/training/launchers/local.ts';
 import { runTrainingProcess, StallWatch } from '../../activities/training/process.ts';
 import { pythonForTests } from '../support/python.ts';
@@ -94,6 +95,20 @@ describe('the training process', () => {
     assert.doesNotMatch(environment, /AWS_|HF_TOKEN|TEMPORAL_|PROXY|only-for-this-test/i);
     if ((await networkNamespace()).length > 0) assert.notEqual(namespace, await readlink('/proc/self/ns/net'));
     assert.match(namespace, /^net:/);
+  });
+
+  it('leaves no dump of its memory and gains no rights', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const script = `
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from espalier_trainer.guard import forbid_privileges
+forbid_privileges()
+status = open("/proc/self/status").read()
+print(resource.getrlimit(resource.RLIMIT_CORE), "NoNewPrivs:\\t1" in status)
+`;
+    const { stdout } = await run(python.executable, ['-c', script, python.packages]);
+    assert.equal(stdout.trim(), '(0, 0) True');
   });
 
   it('cannot reach a server, not even by name or without a network namespace', async () => {
@@ -252,6 +267,24 @@ for guarded in (False, True):
   });
 });
 
+describe('the environment of the fetching process', () => {
+  it('has the settings of hub, index and proxy, and no other secret', () => {
+    const needed = { PATH: '/bin', HF_TOKEN: 'h', PIP_INDEX_URL: 'p', https_proxy: 'q' };
+    const secrets = {
+      AWS_SECRET_ACCESS_KEY: 'x',
+      ESPALIER_SIGNING_KEY: 'x',
+      TEMPORAL_API_KEY: 'x',
+      GITHUB_TOKEN: 'x',
+      DB_PASSWORD: 'x',
+      OPENAI_API_KEY: 'x',
+      GOOGLE_APPLICATION_CREDENTIALS: 'x',
+    };
+    const theirs = fetchEnvironment({ ...needed, ...secrets }, '/packages');
+    for (const [name, value] of Object.entries(needed)) assert.equal(theirs[name], value);
+    for (const name of Object.keys(secrets)) assert.equal(theirs[name], undefined, name);
+  });
+});
+
 describe('the environment of the training process', () => {
   it('holds what is allowed and nothing else', () => {
     const ours = {
@@ -259,6 +292,8 @@ describe('the environment of the training process', () => {
       CUDA_VISIBLE_DEVICES: '1',
       AWS_ACCESS_KEY_ID: 'x',
       TEMPORAL_API_KEY: 'x',
+      HF_TOKEN: 'x',
+      ESPALIER_SIGNING_KEY: 'x',
       https_proxy: 'x',
       NODE_OPTIONS: 'x',
     };
