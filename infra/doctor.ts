@@ -46,6 +46,7 @@ export async function runDoctor(env: NodeJS.ProcessEnv = process.env): Promise<C
       Promise.resolve([checkDisk('disk (state)', '.'), checkDisk('disk (cache)', cacheFolder(env))]),
     ),
     guarded('network isolation', async () => [await checkIsolation(env)]),
+    guarded('read-only inputs', async () => [await checkReadOnlyInputs(env)]),
   ]);
   return checks.flat();
 }
@@ -192,6 +193,18 @@ async function checkIsolation(env: NodeJS.ProcessEnv): Promise<Check> {
   const detail = 'network namespaces cannot be made here: only the guard inside the trainer keeps it offline';
   const fix =
     'on Linux allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run workers in containers without a network';
+  return { name, ok: 'warn', detail, fix };
+}
+
+/** The trainer mounts its inputs read-only where it gets a mount namespace (workers/trainer/espalier_trainer/sandbox.py). */
+async function checkReadOnlyInputs(env: NodeJS.ProcessEnv): Promise<Check> {
+  const name = 'read-only inputs';
+  for (const flags of [['--mount'], ['--user', '--map-root-user', '--mount']]) {
+    if ((await output('unshare', [...flags, 'true'], env)) === undefined) continue;
+    return { name, ok: true, detail: `the kernel holds the trainer's inputs read-only (unshare ${flags.join(' ')})` };
+  }
+  const detail = 'mount namespaces cannot be made here: only the guard inside the trainer keeps its inputs unchanged';
+  const fix = 'on Linux allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1)';
   return { name, ok: 'warn', detail, fix };
 }
 

@@ -12,14 +12,16 @@ from .failure import failure_of
 from .guard import StopFlag, die_with_parent, forbid_network, forbid_privileges, read_order, watch_parent
 from .job import processes_of, read_job
 from .launcher import RENDEZVOUS, launch
+from .sandbox import Sandbox
 
 RETRYABLE = {codes.INTERNAL, codes.OUT_OF_MEMORY}
 # One failed process of several is heard before the others, whose sums fail because of it.
 SAY_LATER_SECONDS = {"other process": 1, "broken sum": 3}
 
 
-def run(arguments: list[str], events: Events, stop: StopFlag) -> int:
+def run(arguments: list[str], events: Events, stop: StopFlag, sandbox: Sandbox) -> int:
     job = read_job(arguments[1])
+    print("inputs are held read-only", "by the kernel" if sandbox.protect(job) else "by the process itself alone", file=sys.stderr)
     if stop:
         raise Stopped
     if (processes := processes_of(job)) > 1 and "RANK" not in os.environ:
@@ -77,6 +79,8 @@ def main(arguments: list[str]) -> int:
     stop.install()
     if RENDEZVOUS not in os.environ:
         events.emit("starting", pid=os.getpid(), python=platform.python_version())
+    sandbox = Sandbox()
+    sandbox.enter()  # while there is one thread
     die_with_parent()
     forbid_network()
     forbid_privileges()
@@ -85,7 +89,7 @@ def main(arguments: list[str]) -> int:
         if waits:
             arguments = stand_by(arguments[1:], events, stop)
         watch_parent()
-        return run(arguments, events, stop)
+        return run(arguments, events, stop, sandbox)
     except Stopped as stopped:
         events.emit("stopped", reason=stop.reason, step=stopped.step, checkpoint=stopped.checkpoint)
         return codes.STOPPED
