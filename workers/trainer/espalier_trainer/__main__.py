@@ -9,7 +9,7 @@ import traceback
 from . import events as codes
 from .events import Events, Stopped, TrainerError
 from .failure import failure_of
-from .guard import StopFlag, die_with_parent, forbid_network, forbid_privileges, read_order, watch_parent
+from .guard import StopFlag, die_with_parent, forbid_network, read_order, watch_parent
 from .job import processes_of, read_job
 from .launcher import RENDEZVOUS, launch
 from .sandbox import Sandbox
@@ -83,7 +83,6 @@ def main(arguments: list[str]) -> int:
     sandbox.enter()  # while there is one thread
     die_with_parent()
     forbid_network()
-    forbid_privileges()
     events.start_heart()
     try:
         if waits:

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import resource
 import select
 import signal
 import socket
@@ -14,7 +13,6 @@ from .events import ORPHANED, supervised
 NETWORK_EVENTS = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg")
 LOOKUP_EVENTS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 PR_SET_PDEATHSIG = 1
-PR_SET_NO_NEW_PRIVS = 38
 STOP_POLL_SECONDS = 0.1
 
 
@@ -33,14 +31,6 @@ def forbid_network() -> None:
             raise NetworkRefused(f"the training process has no network: {event} to {arguments[1]!r} refused")
 
     sys.addaudithook(refuse)
-
-
-def forbid_privileges() -> None:
-    """No dump of this process's memory is written when it crashes, and nothing that it starts gains rights by a set-uid
-    program. Its address space has no limit: CUDA reserves far more than it uses."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def die_with_parent() -> None:

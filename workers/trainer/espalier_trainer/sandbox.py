@@ -23,7 +23,7 @@ OUTPUTS = ("out", "checkpoints")
 # No limit on address space: CUDA and torch reserve far more than they use. None on processes: Linux counts them per
 # user. None on file sizes: a checkpoint is as large as its model.
 LIMITS = {
-    resource.RLIMIT_CORE: 0,  # a core dump would hold rows and weights
+    resource.RLIMIT_CORE: 0,  # a dump of this process's memory would hold rows and weights
     resource.RLIMIT_NOFILE: 4096,  # data loading opens files one by one
 }
 # The kernel, out of memory, takes the training and not the worker that can resume it.
