@@ -124,7 +124,11 @@ for (const { action, description } of [
 }
 
 const approvals = program.command('approvals').description('what waits for a person');
-approvals.command('list').action(run(async () => (await import('./commands/approvals.ts')).list));
+approvals
+  .command('list')
+  .description('the oldest first')
+  .option('-n, --limit <count>', 'how many', '1000')
+  .action(run(async () => (await import('./commands/approvals.ts')).list));
 approvals
   .command('show')
   .argument('<run>')

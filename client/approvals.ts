@@ -1,11 +1,19 @@
 /** Decisions: what waits for one, and handing one in. */
 import { readFile } from 'node:fs/promises';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { z } from 'zod';
 import type { ApprovalRecord } from '../activities/contract.ts';
 import { EspalierError } from '../artifacts/errors.ts';
-import type { ApprovalView, Approver, Decision } from '../workflows/messages.ts';
-import { asRunError, listRuns, showRun } from './runs.ts';
+import {
+  OPEN_APPROVAL,
+  STATE_ATTRIBUTE,
+  type ApprovalView,
+  type Approver,
+  type Decision,
+  type OpenedApproval,
+} from '../workflows/messages.ts';
+import { asRunError, showRun } from './runs.ts';
 import { sendUpdate, UpdateRefused } from './updates.ts';
 
 export interface OpenApproval extends ApprovalView {
@@ -14,17 +22,76 @@ export interface OpenApproval extends ApprovalView {
   readonly startedBy: string;
 }
 
+/** Waiting runs, as their own memos tell them: no run is asked, so no worker need be there. */
+const WAITING = `WorkflowType = 'runPipeline' AND ExecutionStatus = 'Running' AND ${STATE_ATTRIBUTE.name} = 'waiting-for-approval'`;
+/** The most that a server gives at once by default. */
+const MAX_PAGE = 1000;
+
+export interface ApprovalsPage {
+  readonly approvals: readonly OpenApproval[];
+  /** The `cursor` of what follows; null: nothing does. */
+  readonly next: string | null;
+}
+
 /** Everything that waits for a person, oldest first. */
 export async function listApprovals(client: Client): Promise<OpenApproval[]> {
-  const waiting = (await listRuns(client, { limit: 1000 })).filter(({ state }) => state === 'waiting-for-approval');
-  const views = await Promise.all(waiting.map(({ runId }) => showRun(client, runId)));
-  return views
-    .flatMap(({ runId, pipeline, startedBy, approvals }) =>
-      approvals
-        .filter(({ state }) => state === 'open')
-        .map((approval) => ({ ...approval, runId, pipeline, startedBy })),
-    )
-    .sort((a, b) => (a.openedAt ?? '').localeCompare(b.openedAt ?? ''));
+  const all: OpenApproval[] = [];
+  let cursor: string | undefined;
+  do {
+    const { approvals, next } = await pageOfApprovals(client, { limit: MAX_PAGE, cursor });
+    all.push(...approvals);
+    cursor = next ?? undefined;
+  } while (cursor !== undefined);
+  return all.sort((a, b) => ((a.openedAt ?? '') < (b.openedAt ?? '') ? -1 : 1));
+}
+
+/**
+ * At most `limit` (up to 1000) of what waits for a person, in the server's order: by the start of the run, the newest first.
+ * @throws EspalierError BadRequest for a cursor that is none
+ */
+export async function pageOfApprovals(
+  client: Client,
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
+): Promise<ApprovalsPage> {
+  try {
+    const { executions, nextPageToken } = await client.workflowService.listWorkflowExecutions({
+      namespace: client.options.namespace,
+      query: WAITING,
+      pageSize: Math.min(limit, MAX_PAGE),
+      ...(cursor === undefined ? {} : { nextPageToken: Buffer.from(cursor, 'base64url') }),
+    });
+    const more = nextPageToken != null && nextPageToken.length > 0;
+    return {
+      approvals: (executions ?? []).flatMap(({ execution, memo }) =>
+        openApprovalOf(execution?.workflowId, memo?.fields),
+      ),
+      next: more ? Buffer.from(nextPageToken).toString('base64url') : null,
+    };
+  } catch (error) {
+    if (cursor !== undefined && (error as { code?: unknown }).code === INVALID_ARGUMENT) {
+      throw new EspalierError('BadRequest', 'this cursor is none, or of another server', {
+        where: 'cursor',
+        fix: 'give `next` of an earlier answer as it is, or leave it out to begin',
+        cause: error,
+      });
+    }
+    throw asRunError(error, 'list');
+  }
+}
+
+/** gRPC's code. */
+const INVALID_ARGUMENT = 3;
+
+type Fields = Readonly<Record<string, Parameters<typeof defaultPayloadConverter.fromPayload>[0]>> | null | undefined;
+
+/** None: it was decided on in between. */
+function openApprovalOf(runId: string | null | undefined, fields: Fields): readonly OpenApproval[] {
+  const [open, pipeline, startedBy] = [OPEN_APPROVAL, 'pipeline', 'startedBy'].map((name) => {
+    const payload = fields?.[name];
+    return payload === undefined ? undefined : defaultPayloadConverter.fromPayload(payload);
+  });
+  if (open == null || !runId) return [];
+  return [{ ...(open as OpenedApproval), runId, pipeline: String(pipeline), startedBy: String(startedBy) }];
 }
 
 /**

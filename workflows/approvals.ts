@@ -4,7 +4,7 @@ import type { ApprovalRecord } from '../activities/contract.ts';
 import { isDigest, type ArtifactRef } from '../artifacts/reference.ts';
 import type { ApprovalName, Pipeline } from '../pipelines/definition.ts';
 import { durationSeconds } from '../pipelines/duration.ts';
-import type { ApprovalView, Approver, Decision } from './messages.ts';
+import type { ApprovalView, Approver, Decision, OpenedApproval } from './messages.ts';
 
 type Open = { -readonly [K in keyof ApprovalView]: ApprovalView[K] };
 
@@ -106,6 +106,14 @@ export class ApprovalDesk {
     desk.record = record;
     desk.state = decision.decision === 'approve' ? 'approved' : 'rejected';
     return record;
+  }
+
+  /** How the approval stands once `wait`, called in this very workflow task, has opened it: for the lists. */
+  opening(approval: ApprovalName, evidence: ArtifactRef): OpenedApproval {
+    const { roles } = this.desk(approval);
+    const [now, milliseconds] = [Date.now(), durationSeconds(this.timeouts[approval]) * 1000];
+    const [openedAt, deadline] = [new Date(now).toISOString(), new Date(now + milliseconds).toISOString()];
+    return { approval, state: 'open', roles, evidence, openedAt, deadline };
   }
 
   /** Opens the approval on this evidence and waits: for one decision, or for the deadline, which rejects and never approves. */

@@ -93,6 +93,12 @@ export interface ApprovalView {
   readonly record?: ApprovalRecord;
 }
 
+/** What stands in a waiting run's memo, under `OPEN_APPROVAL`: enough to list it without a worker. */
+export type OpenedApproval = Required<
+  Pick<ApprovalView, 'approval' | 'state' | 'roles' | 'evidence' | 'openedAt' | 'deadline'>
+>;
+export const OPEN_APPROVAL = 'openApproval';
+
 export type RunState =
   | 'running'
   | 'waiting-for-approval'

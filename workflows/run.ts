@@ -16,7 +16,9 @@ import { ApprovalDesk } from './approvals.ts';
 import { responseTo } from './causes.ts';
 import { Engine, type StepOptions } from './engine.ts';
 import {
+  OPEN_APPROVAL,
   STATE_ATTRIBUTE,
+  type OpenedApproval,
   type Resolution,
   type RunInput,
   type RunState,
@@ -168,11 +170,12 @@ export class Run {
     });
   }
 
-  enter(state: RunState): void {
+  /** `open`: the approval that it is about to wait for. Lists are made of what stands here: they ask no run. */
+  enter(state: RunState, open: OpenedApproval | null = null): void {
     if (state === this.state) return;
     this.state = state;
     upsertSearchAttributes([{ key: STATE_ATTRIBUTE, value: state }]);
-    upsertMemo({ state });
+    upsertMemo({ state, [OPEN_APPROVAL]: open });
   }
 
   /** All that is known now; the report and the evidence packs are pure functions of it. */

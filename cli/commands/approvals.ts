@@ -12,10 +12,15 @@ import { EXIT, printJson, printTable, say, style } from '../output.ts';
 import { saveReport } from '../reports.ts';
 import { withContext } from './runs.ts';
 
-export async function list(json: boolean): Promise<number> {
+export async function list(json: boolean, options: { readonly limit: string }): Promise<number> {
+  const limit = Number(options.limit);
+  if (!Number.isSafeInteger(limit) || limit < 1) {
+    throw new EspalierError('BadConfig', `--limit '${options.limit}' is not a number from 1`, {});
+  }
   return withContext(async (context) => {
     const { client } = await context.temporal();
-    const open = await listApprovals(client);
+    const all = await listApprovals(client);
+    const open = all.slice(0, limit);
     if (json) printJson(open);
     else if (open.length === 0) say('nothing waits for a decision');
     else {
@@ -30,6 +35,7 @@ export async function list(json: boolean): Promise<number> {
           one.startedBy,
         ]),
       );
+      if (all.length > limit) say(style.dim(`and ${all.length - limit} more: --limit ${all.length} shows them`));
     }
     return EXIT.ok;
   });

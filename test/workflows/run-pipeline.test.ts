@@ -206,7 +206,24 @@ describe('a run', function () {
         await new Promise((resolve) => setTimeout(resolve, 100));
       assert.equal(await listed(), 'waiting-for-approval');
       const inbox = await listApprovals(temporal.client);
-      assert.equal(inbox.find((one) => one.runId === runId)?.approval, 'review');
+      const found = inbox.find((one) => one.runId === runId);
+      const { approvals } = await showRun(temporal.client, runId);
+      // What the list tells without asking the run is what the run itself tells.
+      const { approval, state, evidence, openedAt, deadline } = approvals[0] ?? assert.fail('no approval');
+      const ours = found ?? assert.fail('not in the inbox');
+      assert.deepEqual(
+        [ours.approval, ours.state, ours.evidence, ours.openedAt, ours.deadline, ours.startedBy],
+        [approval, state, evidence, openedAt, deadline, 'starter'],
+      );
+      await approveRun(temporal.client, runId, 'review', 'lena');
+      await until(runId, (run) => run.approvals[1]?.state === 'open');
+      const now = async () => (await listApprovals(temporal.client)).filter((one) => one.runId === runId);
+      for (let i = 0; i < 50 && (await now())[0]?.approval !== 'release'; i++)
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.deepEqual(
+        (await now()).map((one) => one.approval),
+        ['release'],
+      );
     });
   });
 

@@ -9,7 +9,7 @@ export async function approved(run: Run, approval: ApprovalName): Promise<boolea
   }));
   run.report = evidence;
   if (approval === 'release') run.evidence = evidence.pack;
-  run.enter('waiting-for-approval');
+  run.enter('waiting-for-approval', run.desk.opening(approval, evidence.pack));
   const decision = await run.engine.step(`approve-${approval}`, () => run.desk.wait(approval, evidence.pack), {
     state: 'waiting',
   });

@@ -1,0 +1,78 @@
+/**
+ * How long 10,000 open approvals take to list, on the embedded server and without any worker: everything that the list
+ * tells stands in the runs' memos. The waiting runs are started as they stand when they wait; nothing of them is asked.
+ *
+ *   npx tsx bench/approvals.ts [count]
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { limiter } from '../artifacts/concurrency.ts';
+import { digestJson } from '../artifacts/digest.ts';
+import { listApprovals, pageOfApprovals } from '../client/approvals.ts';
+import { connectTemporal } from '../client/connection.ts';
+import { freePort } from '../infra/embedded/gateway.ts';
+import { startTemporal } from '../infra/embedded/temporal.ts';
+import { findTool } from '../infra/tools.ts';
+import { OPEN_APPROVAL, PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE, TASK_QUEUES } from '../workflows/messages.ts';
+
+const count = Number(process.argv[2] ?? 10_000);
+const state = await mkdtemp(join(tmpdir(), 'espalier-approvals-'));
+const server = await startTemporal({
+  binary: findTool('temporal'),
+  dataFile: join(state, 'temporal.db'),
+  logFile: join(state, 'temporal.log'),
+  port: await freePort(),
+  uiPort: await freePort(),
+});
+const { client, close } = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
+const timed = async <T>(work: () => Promise<T>): Promise<{ seconds: number; result: T }> => {
+  const started = performance.now();
+  const result = await work();
+  return { seconds: (performance.now() - started) / 1000, result };
+};
+
+async function startWaiting(index: number): Promise<void> {
+  const openedAt = new Date(Date.now() - index * 1000).toISOString();
+  const evidence = { digest: digestJson(index), mediaType: 'application/json', size: 1234, name: 'evidence' };
+  await client.workflow.start('runPipeline', {
+    workflowId: `support-intents-${index}`,
+    taskQueue: TASK_QUEUES.orchestration,
+    typedSearchAttributes: [
+      { key: PIPELINE_ATTRIBUTE, value: 'support-intents' },
+      { key: STATE_ATTRIBUTE, value: 'waiting-for-approval' },
+    ],
+    memo: {
+      pipeline: 'support-intents',
+      startedBy: 'maria',
+      trigger: 'user',
+      state: 'waiting-for-approval',
+      [OPEN_APPROVAL]: { approval: 'review', state: 'open', roles: ['legal'], evidence, openedAt, deadline: openedAt },
+    },
+  });
+}
+
+try {
+  const atOnce = limiter(32);
+  const { seconds } = await timed(() =>
+    Promise.all(Array.from({ length: count }, (_, index) => atOnce(() => startWaiting(index)))),
+  );
+  console.log(`${count} waiting runs started in ${seconds.toFixed(1)} s, no worker`);
+  // Visibility follows the runs by moments.
+  while ((await listApprovals(client)).length < count) await new Promise((resolve) => setTimeout(resolve, 200));
+  const times: number[] = [];
+  for (let round = 0; round < 7; round++) {
+    const { seconds: time, result } = await timed(() => listApprovals(client));
+    if (result.length !== count || new Set(result.map(({ runId }) => runId)).size !== count) throw new Error('not all');
+    times.push(time);
+  }
+  times.sort((a, b) => a - b);
+  const show = (time: number | undefined): string => `${(time ?? Number.NaN).toFixed(3)} s`;
+  console.log(`all ${count} listed in ${show(times[3])} (median of 7; ${show(times[0])} to ${show(times.at(-1))})`);
+  const first = await timed(() => pageOfApprovals(client, { limit: 100 }));
+  console.log(`the first page of 100 in ${show(first.seconds)}`);
+} finally {
+  await close();
+  await server.stop();
+  await rm(state, { recursive: true, force: true });
+}
