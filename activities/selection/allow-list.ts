@@ -1,12 +1,15 @@
 /**
  * Which files of a downloaded model may come in. A name lets a file be considered; its content decides. Nothing is
- * executed or unpickled here or later: weights come as safetensors, everything else as JSON or plain text.
+ * executed or unpickled here or later: an encoder is loaded from safetensors, JSON and plain text; ONNX and images may
+ * come along.
  */
 import { lstat, open, readdir, readFile } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { join, posix, relative, sep } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { collidingNames } from './colliding-names.ts';
 import { hasDuplicateKeys } from './duplicate-keys.ts';
 import { boundsFault, MODEL_JSON } from './json-bounds.ts';
+import { checkOnnx } from './onnx-file.ts';
 import { checkSafetensors, type SafetensorsSummary } from './safetensors.ts';
 
 export interface QuarantinedFile {
@@ -20,9 +23,10 @@ export interface InspectedModel {
   readonly weights: SafetensorsSummary;
 }
 
-type FileKind = 'weights' | 'json' | 'text';
+type FileKind = 'weights' | 'json' | 'text' | 'onnx' | 'onnx data' | 'image';
 export const WEIGHTS = 'model.safetensors';
 const MB = 1_000_000;
+const ONNX_DATA = /^(onnx\/)?[\w-]{1,80}\.onnx[._]data$/;
 
 /** What a text encoder needs to be loaded, understood and redistributed. The first pattern that fits decides. */
 const ALLOWED: readonly (readonly [pattern: RegExp, kind: FileKind, maxBytes: number])[] = [
@@ -38,13 +42,28 @@ const ALLOWED: readonly (readonly [pattern: RegExp, kind: FileKind, maxBytes: nu
     'text',
     4 * MB,
   ],
+  // A protobuf message, and with it an ONNX file, has 2 GB at most.
+  [/^(onnx\/)?[\w-]{1,80}\.onnx$/, 'onnx', 2 ** 31],
+  [ONNX_DATA, 'onnx data', Number.POSITIVE_INFINITY],
+  [/^([\w-]{1,80}\/){0,3}[\w-]{1,80}\.(png|jpe?g|webp|bmp|gif|tiff?)$/i, 'image', 16 * MB],
+];
+
+/** What a picture's file begins with, by the extension it then has. */
+const IMAGES: readonly (readonly [extension: RegExp, magic: RegExp])[] = [
+  [/\.png$/i, /^\x89PNG\r\n\x1a\n/],
+  [/\.jpe?g$/i, /^\xff\xd8\xff/],
+  [/\.webp$/i, /^RIFF[\s\S]{4}WEBP/],
+  [/\.bmp$/i, /^BM/],
+  [/\.gif$/i, /^GIF8[79]a/],
+  [/\.tiff?$/i, /^(II\*\0|MM\0\*)/],
 ];
 
 /** Why names that are no surprise stay outside. */
 const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/\.(bin|pt|pth|pkl|pickle|ckpt|joblib|npy|npz)$/i, 'may hold a pickle, which runs code when it is opened'],
   [/\.(py|pyc|so|dll|dylib|sh|js)$/i, 'is code'],
-  [/\.(h5|keras|msgpack|onnx|ot|tflite|gguf|mlmodel|pb)$/i, 'is another format of the weights'],
+  [/\.svgz?$/i, 'may hold a script'],
+  [/\.(h5|keras|msgpack|ot|tflite|gguf|mlmodel|pb)$/i, 'is another format of the weights'],
   [/\.safetensors(\.index\.json)?$/i, 'is not the one weights file model.safetensors'],
 ];
 
@@ -61,20 +80,43 @@ export function judgeName(
   return { reason: refused?.[1] ?? 'is not needed by a text encoder' };
 }
 
+/** Whether a file of this name is one that an encoder is loaded from, understood by or redistributed with. */
+export function isNeeded(path: string): boolean {
+  const verdict = judgeName(path);
+  return 'kind' in verdict && ['weights', 'json', 'text'].includes(verdict.kind);
+}
+
+/** Throws UnsafeModel when two of a model's files have one name where case or Unicode forms do not count. */
+export function refuseCollidingNames(paths: readonly string[]): void {
+  const names = collidingNames(paths);
+  if (names === undefined) return;
+  const [first, second] = names.map((name) => JSON.stringify(name));
+  throw new EspalierError(
+    'UnsafeModel',
+    `${first} and ${second} are one name where case or Unicode forms do not count: which one is loaded would depend on the machine`,
+    { where: names[1], fix: 'remove or rename one of the two' },
+  );
+}
+
 /**
- * Sorts a folder's files into accepted and quarantined. Throws UnsafeModel when the weights are missing or unsound or a
- * config asks for the model's own code, BadModel when config.json or tokenizer.json is missing.
+ * Sorts a folder's files into accepted and quarantined. Throws UnsafeModel when the weights are missing or unsound, names
+ * collide or a config asks for the model's own code, BadModel when config.json or tokenizer.json is missing.
  */
 export async function inspectModelFolder(directory: string): Promise<InspectedModel> {
   const accepted: string[] = [];
   const quarantined: QuarantinedFile[] = [];
   let weights: SafetensorsSummary | undefined;
-  for (const path of await listFiles(directory)) {
+  const paths = await listFiles(directory);
+  refuseCollidingNames(paths);
+  const externalData = new Set<string>();
+  // Which data belongs to an ONNX file is known once all of these are read.
+  const dataLast = paths.toSorted((left, right) => Number(ONNX_DATA.test(left)) - Number(ONNX_DATA.test(right)));
+  for (const path of dataLast) {
     const verdict = judgeName(path);
     const reason =
       'reason' in verdict
         ? await reasonWithContent(directory, path, verdict.reason)
-        : await contentFault(directory, path, verdict.kind, verdict.maxBytes);
+        : await contentFault(directory, path, verdict.kind, verdict.maxBytes, externalData);
     if (reason !== null) quarantined.push({ path, reason });
     else accepted.push(path);
     if (reason === null && path === WEIGHTS) weights = await soundWeights(directory);
@@ -88,7 +130,8 @@ export async function inspectModelFolder(directory: string): Promise<InspectedMo
       fix: 'save model and fast tokenizer into one folder: AutoModel…save_pretrained(folder), AutoTokenizer…save_pretrained(folder)',
     });
   }
-  return { accepted, quarantined, weights };
+  const byPath = (left: QuarantinedFile, right: QuarantinedFile): number => (left.path < right.path ? -1 : 1);
+  return { accepted: accepted.toSorted(), quarantined: quarantined.toSorted(byPath), weights };
 }
 
 /** Every entry that is not a directory, links included and not followed. */
@@ -100,7 +143,14 @@ async function listFiles(directory: string): Promise<string[]> {
     .toSorted();
 }
 
-async function contentFault(directory: string, path: string, kind: FileKind, maxBytes: number): Promise<string | null> {
+/** `externalData` collects the files that accepted ONNX files name. */
+async function contentFault(
+  directory: string,
+  path: string,
+  kind: FileKind,
+  maxBytes: number,
+  externalData: Set<string>,
+): Promise<string | null> {
   const file = join(directory, path);
   const stat = await lstat(file);
   if (stat.isSymbolicLink()) return 'is a symbolic link';
@@ -109,6 +159,22 @@ async function contentFault(directory: string, path: string, kind: FileKind, max
   if (kind === 'weights') return null;
   const magic = await executableContent(file);
   if (magic !== null) return magic;
+  if (kind === 'image') {
+    const start = await beginning(file);
+    return IMAGES.some(([extension, image]) => extension.test(path) && image.test(start))
+      ? null
+      : 'is not the kind of picture that its name says';
+  }
+  if (kind === 'onnx data') return externalData.has(path) ? null : 'belongs to no accepted ONNX file';
+  if (kind === 'onnx') {
+    const found = await checkOnnx(file);
+    if ('fault' in found) return found.fault;
+    const data = found.externalData.map((location) => posix.join(posix.dirname(path), location));
+    const foreign = data.find((location) => !ONNX_DATA.test(location));
+    if (foreign !== undefined) return `has external data in ${foreign}, which is not called ….onnx_data`;
+    for (const location of data) externalData.add(location);
+    return null;
+  }
   const bytes = await readFile(file);
   const tooLarge = kind === 'json' ? boundsFault(bytes, MODEL_JSON) : null;
   if (tooLarge !== null) return tooLarge;
@@ -169,11 +235,16 @@ const MAGIC: readonly (readonly [prefix: RegExp, reason: string])[] = [
 ];
 
 async function executableContent(path: string): Promise<string | null> {
+  const start = await beginning(path);
+  return MAGIC.find(([prefix]) => prefix.test(start))?.[1] ?? null;
+}
+
+/** The first bytes, one a character. */
+async function beginning(path: string): Promise<string> {
   const file = await open(path, 'r');
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0);
-    const start = buffer.toString('latin1', 0, bytesRead);
-    return MAGIC.find(([prefix]) => prefix.test(start))?.[1] ?? null;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(16), 0, 16, 0);
+    return buffer.toString('latin1', 0, bytesRead);
   } finally {
     await file.close();
   }

