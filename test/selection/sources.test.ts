@@ -42,6 +42,14 @@ with zipfile.ZipFile(request["wheel"], "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(info, target)
     for name, megabytes in request.get("bombs", {}).items():
         archive.writestr(name, bytes(megabytes * 1000000))
+    for name in request.get("devices", []):
+        info = zipfile.ZipInfo(name)
+        info.external_attr = (stat.S_IFCHR | 0o666) << 16
+        archive.writestr(info, "")
+    for name in request.get("again", []):
+        archive.writestr(name, "another")
+    for number in range(request.get("many", 0)):
+        archive.writestr(f"many/{number}", "")
 `;
 
 describe('resolving and importing a model', function () {
@@ -82,15 +90,14 @@ describe('resolving and importing a model', function () {
   }
 
   describe('from a wheel', () => {
-    async function wheel(name: string, more: { texts?: object; links?: object; bombs?: object } = {}): Promise<void> {
+    async function wheel(name: string, more: { texts?: object; [odd: string]: unknown } = {}): Promise<void> {
       const links = await mkdtemp(join(root, 'wheels-'));
       const folder = await tinyModel();
       const info = `${name}-1.0.dist-info`;
       const request = {
         wheel: join(links, `${name}-1.0-py3-none-any.whl`),
         files: Object.fromEntries(MODEL_FILES.map((file) => [`${name}/model/${file}`, join(folder, file)])),
-        links: more.links ?? {},
-        bombs: more.bombs ?? {},
+        ...more,
         texts: {
           [`${name}/__init__.py`]: 'raise SystemExit("imported")',
           [`${name}/model/pytorch_model.bin`]: 'x',
@@ -146,7 +153,12 @@ describe('resolving and importing a model', function () {
       });
     });
 
-    const malicious: readonly [title: string, name: string, content: object, message: RegExp][] = [
+    const malicious: readonly [
+      title: string,
+      name: string,
+      content: { texts?: object; [odd: string]: unknown },
+      message: RegExp,
+    ][] = [
       [
         'a path that climbs out',
         'climbing',
@@ -155,6 +167,10 @@ describe('resolving and importing a model', function () {
       ],
       ['an absolute path', 'absolute', { texts: { '/tmp/escaped.txt': 'x' } }, /points outside/],
       ['a link', 'linking', { links: { 'linking/model/vocab.txt': '/etc/passwd' } }, /link or a device/],
+      ['a device', 'device', { devices: ['device/model/vocab.txt'] }, /link or a device/],
+      ['an entry that is there twice', 'doubling', { again: ['doubling/model/config.json'] }, /is there twice/],
+      ['more entries than any model has', 'crowding', { many: 20_000 }, /it has 200\d\d entries/],
+      ['a control character in a name', 'control', { texts: { 'control/a\u001bb': 'x' } }, /control character/],
       ['a path of a drive', 'driving', { texts: { 'C:/escaped.txt': 'x' } }, /points outside/],
       ['two names in other cases', 'casing', { texts: { 'casing/model/CONFIG.json': 'x' } }, /are one name/],
       ['two folders in other cases', 'folding', { texts: { 'Folding/model/more.txt': 'x' } }, /are one name/],
