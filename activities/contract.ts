@@ -7,6 +7,7 @@ import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
 import type { CarriedDuty } from '../artifacts/bundle-terms.ts';
 import type { TermsPointer } from '../artifacts/model-terms.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
+import type { Delegation, Electorate } from '../artifacts/votes.ts';
 import type { Candidate, GatesSpec, GateName, PiiKind, Pipeline, TrainingSpec } from '../pipelines/definition.ts';
 import type { LicenceText, LicenceVerdict, ModelTerms, Obligation } from '../pipelines/licence/decision.ts';
 import type { TextChange } from '../pipelines/licence/text-changes.ts';
@@ -615,14 +616,27 @@ export interface GatesVerdict {
 /** One vote as it is kept. */
 export interface ApprovalRecord {
   readonly approval: 'review' | 'release';
-  readonly decision: 'approve' | 'reject';
+  readonly decision: 'approve' | 'reject' | 'request-changes';
+  /** Who voted; for whom, `delegation` says. */
   readonly approver: string;
+  /** The roles by which it counts. */
   readonly roles: readonly string[];
   readonly comment: string;
   readonly evidenceDigest: Digest;
   readonly at: string;
   /** The vote as who authenticated the voter signed it (artifacts/vote-statement.ts). */
   readonly statement?: Digest;
+  /** When its evidence was laid on the desk, and until when votes on it count. */
+  readonly openedAt: string;
+  readonly deadline: string;
+  /** It fills the seat of `from`, who lets the approver do so. */
+  readonly delegation?: Delegation;
+  /** It counts by a role that the approval was escalated to at half time. */
+  readonly escalated?: true;
+  /** It filled every seat at once: the release is marked with it for ever. */
+  readonly breakGlass?: true;
+  /** It counts no longer: changes were requested, and there is new evidence. */
+  readonly voided?: { readonly at: string; readonly reason: string };
 }
 
 export interface StepFact {
@@ -702,6 +716,9 @@ export interface RunFacts {
   readonly reopened?: ReopenedTerms;
   /** The licence judged again before the release. */
   readonly terms?: TermsVerdict;
+  /** Who may decide. */
+  readonly electorate: Electorate;
+  /** Every vote, also those that are void. */
   readonly approvals: readonly ApprovalRecord[];
   readonly deployment?: Deployment;
   readonly outcome?: string;

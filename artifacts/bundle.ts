@@ -10,6 +10,7 @@
  * Approvals are not inside: they approve the bundle's digest, so they stand in the release record that points to it, and
  * in the signed tree (signed-release.ts) that is the same bundle with its attestations and `model.sig`.
  */
+import type { Vote } from './votes.ts';
 import { hexOf, type ArtifactRef, type Digest } from './reference.ts';
 
 /** `registry/<model>/channels/<channel>`: what is served under this name. Replaced only by compare-and-swap. */
@@ -49,19 +50,11 @@ export interface ReleaseRecord {
   readonly after?: ArtifactRef | null;
   /** The release evidence pack; its `facts.json` names the same bundle digest. */
   readonly evidence: ArtifactRef;
-  readonly approvals: readonly {
+  readonly approvals: readonly (Vote & {
     readonly approval: string;
-    readonly decision: string;
-    readonly approver: string;
-    readonly roles: readonly string[];
-    readonly comment: string;
-    readonly evidenceDigest: Digest;
-    readonly at: string;
     /** The vote as it was signed; without it no vote counts. */
-    readonly statement?: Digest;
-    readonly delegation?: { readonly from: string };
-    readonly breakGlass?: boolean;
-  }[];
+    readonly statement?: Digest | undefined;
+  })[];
   readonly monitor: unknown;
   readonly recordText: boolean;
   readonly runInput: ArtifactRef;

@@ -20,6 +20,7 @@ export const ERROR_KINDS = {
   ApprovalRejected: { retryable: false },
   ApprovalExpired: { retryable: false },
   ApprovalRefused: { retryable: false },
+  ChangesRequested: { retryable: false },
   // requests to the console
   BadRequest: { retryable: false },
   Unauthenticated: { retryable: false },

@@ -6,6 +6,8 @@
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.ts';
 import type { ChannelPointer, ReleaseRecord, WithdrawnChannel } from './bundle.ts';
+import { openSeats, seatText } from './seats.ts';
+import { earlierVote, tally, voteProblem } from './votes.ts';
 import { isArtifactRef, isDigest, type ArtifactRef, type Digest, type TreeManifest } from './reference.ts';
 
 const digest = z.custom<Digest>(isDigest, 'is not a sha256 digest');
@@ -32,17 +34,33 @@ const WithdrawnSchema = z.looseObject({
   updatedAt: z.string(),
 });
 
+/** As `toISOString` writes it: votes are compared with their time to decide. */
+const instant = z.iso.datetime({ precision: 3 });
+const names = z.array(z.string());
 const VoteSchema = z.looseObject({
   approval: z.string(),
   decision: z.string(),
   approver: z.string(),
-  roles: z.array(z.string()),
+  roles: names,
   comment: z.string(),
   evidenceDigest: digest,
-  at: z.string(),
+  at: instant,
   statement: digest.optional(),
-  delegation: z.looseObject({ from: z.string() }).optional(),
+  openedAt: instant,
+  deadline: instant,
+  delegation: z
+    .looseObject({
+      id: z.string(),
+      from: z.string(),
+      to: z.string(),
+      role: z.string(),
+      startsAt: instant,
+      endsAt: instant,
+    })
+    .optional(),
+  escalated: z.boolean().optional(),
   breakGlass: z.boolean().optional(),
+  voided: z.looseObject({ at: z.string(), reason: z.string() }).optional(),
 });
 
 const ReleaseSchema = z.looseObject({
@@ -76,17 +94,29 @@ const REVIEWED = Object.keys(Reviewed) as (keyof typeof Reviewed)[];
 
 const ReviewSchema = z.looseObject({ run: z.looseObject({ id: z.string() }), ...Reviewed });
 
-const roles = z.looseObject({ roles: z.array(z.string()).min(1) });
+const rule = z.looseObject({
+  seats: z.array(z.looseObject({ role: z.string(), count: z.int().min(1) })).min(1),
+  escalateTo: names,
+  liftedExclusions: z.array(z.enum(['run-starter', 'definition-author', 'policy-editor'])),
+});
+const electorate = z.looseObject({
+  approvers: z.array(z.looseObject({ name: z.string(), roles: names, rolesFrom: z.literal('oidc').optional() })),
+  breakGlass: names,
+  excluded: z.array(
+    z.looseObject({ name: z.string(), because: z.enum(['run-starter', 'definition-author', 'policy-editor']) }),
+  ),
+});
 const EvidenceSchema = z.looseObject({
   ...Reviewed,
   run: z.looseObject({ id: z.string(), startedBy: z.string() }),
   pipeline: z.looseObject({
-    approvals: z.looseObject({ review: roles, release: roles }),
+    approvals: z.looseObject({ review: rule, release: rule }),
     deploy: z.looseObject({ model: z.string(), channel: z.string() }),
   }),
   exported: z.looseObject({ classifier: reference }),
   gates: z.looseObject({ verdict: z.string() }),
   bundle: reference,
+  electorate,
   approvals: z.array(VoteSchema),
 });
 
@@ -149,7 +179,9 @@ export function approvalProblems(target: Target, votes: readonly Vote[], facts: 
 
 /** The vote that approved the review, as the release's evidence has it: its digest names the pack that was reviewed. */
 export function reviewOf(facts: ReleaseEvidence): Vote | undefined {
-  return of('review', facts.approvals).find(({ decision }) => decision === 'approve');
+  return of('review', facts.approvals).findLast(
+    ({ decision, voided }) => decision === 'approve' && voided === undefined,
+  );
 }
 
 /** What differs between what was reviewed and what the released model was made of; empty when nothing does. */
@@ -173,44 +205,36 @@ type ApprovalName = 'review' | 'release';
 const of = (approval: ApprovalName, votes: readonly Vote[]): readonly Vote[] =>
   votes.filter((vote) => vote.approval === approval);
 
-/** Why these votes do not approve this evidence. A rejection of it outweighs every approval. */
+/** Why these votes do not approve this evidence: the rules of the run itself, asked again of what is on record. */
 function voteProblems(
   approval: ApprovalName,
   all: readonly Vote[],
   facts: ReleaseEvidence,
   evidence: Digest | undefined,
 ): string[] {
-  const votes = of(approval, all);
+  const rule = facts.pipeline.approvals[approval];
+  // Whoever the evidence leaves out, the starter it names cannot be forgotten.
+  const starter = { name: facts.run.startedBy, because: 'run-starter' } as const;
+  const electorate = { ...facts.electorate, excluded: [...facts.electorate.excluded, starter] };
+  const votes = of(approval, all).filter(({ voided }) => voided === undefined);
   const current = votes.filter(({ evidenceDigest }) => evidenceDigest === evidence);
-  const problems: string[] = [];
-  const rejection = current.find(({ decision }) => decision !== 'approve');
-  if (rejection !== undefined) {
-    problems.push(`${rejection.approver} decided '${rejection.decision}' on the ${approval}`);
-  }
-  const needed = facts.pipeline.approvals[approval].roles;
-  const valid = current.some(
-    ({ decision, approver, roles: held }) =>
-      decision === 'approve' && approver !== facts.run.startedBy && held.some((role) => needed.includes(role)),
+  const { verdict, seats } = tally(current, rule, electorate);
+  const against = (evidence === undefined ? votes : current).find(({ decision }) => decision !== 'approve');
+  if (against !== undefined) return [`${against.approver} decided '${against.decision}' on the ${approval}`];
+  const [vote] = votes;
+  if (vote === undefined) return [`no '${approval}' approval is on record`];
+  if (current.length === 0)
+    return [`the '${approval}' approval is about evidence ${vote.evidenceDigest}, not ${evidence}`];
+  // A run takes no vote that cannot count: where one is on record, the record is not a run's.
+  const problems = current.flatMap((one) => voteProblem(one, rule, electorate) ?? []);
+  const twice = current.flatMap((one, index) =>
+    earlierVote(one, current.slice(0, index)) === undefined ? [] : [`'${one.approver}' votes on the ${approval} twice`],
   );
-  return valid ? problems : [...problems, missingApproval(approval, votes, evidence, facts)];
-}
-
-function missingApproval(
-  approval: ApprovalName,
-  votes: readonly Vote[],
-  evidence: Digest | undefined,
-  facts: ReleaseEvidence,
-): string {
-  const approvals = votes.filter(({ decision }) => decision === 'approve');
-  const [vote] = approvals;
-  if (vote === undefined) return `no '${approval}' approval is on record`;
-  if (approvals.every(({ evidenceDigest }) => evidenceDigest !== evidence)) {
-    return `the '${approval}' approval is about evidence ${vote.evidenceDigest}, not ${evidence}`;
-  }
-  if (approvals.every(({ approver }) => approver === facts.run.startedBy)) {
-    return `${vote.approver} started the run and cannot approve its ${approval}`;
-  }
-  return `no approver of the ${approval} holds one of the roles ${facts.pipeline.approvals[approval].roles.join(', ')}`;
+  return [
+    ...(verdict === 'approved' ? [] : [`the ${approval} lacks ${seatText(openSeats(seats))}`]),
+    ...problems,
+    ...twice,
+  ];
 }
 
 /** A published release's pointer and record must be for one channel and name one bundle. */

@@ -5,12 +5,11 @@ import { openSigner } from '../artifacts/open-signer.ts';
 import { openStore, type OpenStore } from '../artifacts/open.ts';
 import type { Signer } from '../artifacts/signing-keys.ts';
 import { connectTemporal, type Environment, type TemporalClient } from '../client/connection.ts';
-import { readApprovers } from '../client/approvals.ts';
+import { readApprovers, type KnownApprover } from '../client/approvals.ts';
 import { checkedLinkKey } from '../client/decision-links.ts';
 import { readLinkKey } from '../infra/embedded/link-key.ts';
 import { keyEnvironment } from '../infra/embedded/signing.ts';
 import { readRunningStack } from '../infra/embedded/state.ts';
-import type { Approver } from '../workflows/messages.ts';
 
 export interface Context {
   readonly env: Environment;
@@ -22,7 +21,7 @@ export interface Context {
   readonly notifies: boolean;
   temporal(): Promise<TemporalClient>;
   store(): Promise<OpenStore>;
-  approvers(): Promise<Approver[]>;
+  approvers(): Promise<KnownApprover[]>;
   /** Signs what is known here of a voter: ESPALIER_SIGNING_KEY or ESPALIER_SIGNER, else the embedded stack's own key. */
   voteSigner(): Promise<Signer>;
   /** What signs links to decisions: ESPALIER_LINK_KEY, else made once in the state folder. */

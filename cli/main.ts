@@ -134,15 +134,34 @@ approvals
   .argument('<run>')
   .description('the open approval of a run, with its evidence saved beside')
   .action(run(async () => (await import('./commands/approvals.ts')).show));
-for (const decision of ['approve', 'reject'] as const) {
-  approvals
+for (const [decision, name] of [
+  ['approve', 'approve'],
+  ['reject', 'reject'],
+  ['request-changes', 'requestChanges'],
+] as const) {
+  const command = approvals
     .command(decision)
     .argument('<run>')
     .option('--as <name>', 'the approver (default: ESPALIER_USER or the login name)')
-    .option('-m, --comment <text>', decision === 'reject' ? 'why (required)' : 'a comment', '')
+    .option('-m, --comment <text>', decision === 'approve' ? 'a comment' : 'why (required)', '')
     .option('--evidence <digest>', 'the evidence looked at (default: what `approvals show` saved last)')
-    .action(run(async () => (await import('./commands/approvals.ts'))[decision]));
+    .option('--on-behalf-of <name>', 'fill the seat of somebody who has delegated it to you')
+    .action(run(async () => (await import('./commands/approvals.ts'))[name]));
+  if (decision === 'approve') command.option('--break-glass', 'approve alone, with a reason (-m), marked for ever');
 }
+approvals
+  .command('delegate')
+  .description("let somebody fill one person's seat of one role, for a time")
+  .requiredOption('--from <name>', 'whose seat it is')
+  .requiredOption('--to <name>', 'who may fill it')
+  .requiredOption('--role <role>')
+  .option('--starts <time>', 'since when (default: now)')
+  .requiredOption('--until <time>', 'until when, e.g. 2026-12-24T08:00Z')
+  .action(run(async () => (await import('./commands/delegations.ts')).delegate));
+approvals
+  .command('delegations')
+  .description('every delegation that has not ended')
+  .action(run(async () => (await import('./commands/delegations.ts')).list));
 
 approvals
   .command('link')

@@ -16,11 +16,14 @@ import {
 import { asRunError, showRun } from './runs.ts';
 import { sendUpdate, UpdateRefused } from './updates.ts';
 
-export interface OpenApproval extends ApprovalView {
+interface OfRun {
   readonly runId: string;
   readonly pipeline: string;
   readonly startedBy: string;
 }
+export type OpenApproval = ApprovalView & OfRun;
+/** As lists have it: who fills which seat, without the votes. */
+export type ListedApproval = OpenedApproval & OfRun;
 
 /** Waiting runs, as their own memos tell them: no run is asked, so no worker need be there. */
 const WAITING = `WorkflowType = 'runPipeline' AND ExecutionStatus = 'Running' AND ${STATE_ATTRIBUTE.name} = 'waiting-for-approval'`;
@@ -28,21 +31,21 @@ const WAITING = `WorkflowType = 'runPipeline' AND ExecutionStatus = 'Running' AN
 const MAX_PAGE = 1000;
 
 export interface ApprovalsPage {
-  readonly approvals: readonly OpenApproval[];
+  readonly approvals: readonly ListedApproval[];
   /** The `cursor` of what follows; null: nothing does. */
   readonly next: string | null;
 }
 
 /** Everything that waits for a person, oldest first. */
-export async function listApprovals(client: Client): Promise<OpenApproval[]> {
-  const all: OpenApproval[] = [];
+export async function listApprovals(client: Client): Promise<ListedApproval[]> {
+  const all: ListedApproval[] = [];
   let cursor: string | undefined;
   do {
     const { approvals, next } = await pageOfApprovals(client, { limit: MAX_PAGE, cursor });
     all.push(...approvals);
     cursor = next ?? undefined;
   } while (cursor !== undefined);
-  return all.sort((a, b) => ((a.openedAt ?? '') < (b.openedAt ?? '') ? -1 : 1));
+  return all.sort((a, b) => (a.openedAt < b.openedAt ? -1 : 1));
 }
 
 /**
@@ -85,7 +88,7 @@ const INVALID_ARGUMENT = 3;
 type Fields = Readonly<Record<string, Parameters<typeof defaultPayloadConverter.fromPayload>[0]>> | null | undefined;
 
 /** None: it was decided on in between. */
-function openApprovalOf(runId: string | null | undefined, fields: Fields): readonly OpenApproval[] {
+function openApprovalOf(runId: string | null | undefined, fields: Fields): readonly ListedApproval[] {
   const [open, pipeline, startedBy] = [OPEN_APPROVAL, 'pipeline', 'startedBy'].map((name) => {
     const payload = fields?.[name];
     return payload === undefined ? undefined : defaultPayloadConverter.fromPayload(payload);
@@ -128,19 +131,30 @@ async function ended(client: Client, runId: string, approval: Decision['approval
 const Name = z.string().min(1);
 const Listed = z.strictObject({
   name: Name.refine((name) => name !== '*', "'*' needs rolesFrom"),
-  roles: z.array(Name).min(1),
+  roles: z.array(Name),
+  emails: z.array(Name).default([]),
+  breakGlass: z.boolean().default(false),
 });
 /** By the identity provider's groups: this person, or everybody (`*`). */
 const ByGroups = z
   .strictObject({ name: Name, rolesFrom: z.literal('oidc') })
-  .transform((one) => ({ ...one, roles: [] }));
+  .transform((one) => ({ ...one, roles: [], emails: [], breakGlass: false }));
 const Approvers = z
   .array(z.union([Listed, ByGroups]))
   .min(1)
-  .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'a name is there twice');
+  .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'a name is there twice')
+  .refine(
+    (all) => all.every((one) => one.roles.length > 0 || one.breakGlass || 'rolesFrom' in one),
+    'somebody has neither a role nor breakGlass',
+  );
+
+/** An approver with what finds them in a repository's history; no run keeps that. */
+export interface KnownApprover extends Approver {
+  readonly emails: readonly string[];
+}
 
 /** Who may approve, from a JSON file `[{"name": "lena", "roles": ["legal"]}, {"name": "*", "rolesFrom": "oidc"}]`. */
-export async function readApprovers(path: string): Promise<Approver[]> {
+export async function readApprovers(path: string): Promise<KnownApprover[]> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');

@@ -1,4 +1,5 @@
 /** Where a released model comes from, as one tree: the release, who approved it, what was measured, trained, and from what. */
+import { voterText } from '../artifacts/votes.ts';
 import type { RunFacts, StepFact } from '../activities/contract.ts';
 import type { StepRecord } from '../activities/step.ts';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
@@ -69,7 +70,9 @@ export function lineageOf(release: FoundRelease, details: LineageDetails): Linea
         kind: 'approval' as const,
         title: `${vote.approval}: ${vote.decision}`,
         facts: definedOnly({
-          by: `${vote.approver} (${vote.roles.join(', ')})`,
+          by: voterText(vote),
+          'break-glass': vote.breakGlass === true ? 'the only approval it needed: marked for ever' : undefined,
+          void: vote.voided?.reason,
           at: vote.at,
           evidence: vote.evidenceDigest,
           comment: vote.comment || undefined,

@@ -7,6 +7,10 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { digestJson } from '../artifacts/digest.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { seatText } from '../artifacts/seats.ts';
+import { electorateOf, unmeetableSeats } from '../artifacts/votes.ts';
+import type { KnownApprover } from './approvals.ts';
+import { authorsOf } from './authors.ts';
 import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/reference.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { CandidateSource, DataFileSource } from '../activities/contract.ts';
@@ -26,7 +30,9 @@ import {
 
 export interface RunOptions {
   readonly startedBy: string;
-  readonly approvers: readonly Approver[];
+  readonly approvers: readonly (Approver & Partial<Pick<KnownApprover, 'emails'>>)[];
+  /** The definition's file, to find its author. */
+  readonly definitionPath?: string;
   /** false computes every step anew. @default true */
   readonly reuse?: boolean;
   /** @default 30 */
@@ -58,6 +64,11 @@ export async function prepareRun(
   const candidates = await Promise.all(pipeline.candidates.map((one) => snapshotCandidate(one, folder, store)));
   const policy = await snapshotPolicy(pipeline, folder, store);
   const dossier = await snapshotDossier(pipeline, folder, store);
+  const { approvers } = options;
+  const authors = await authorsOf(
+    { 'definition-author': options.definitionPath, 'policy-editor': policyPath(pipeline.review?.policy, folder) },
+    approvers,
+  );
   return recordInput(store, {
     pipeline,
     dataFiles,
@@ -66,7 +77,13 @@ export async function prepareRun(
     ...(dossier === undefined ? {} : { dossier }),
     startedBy: options.startedBy,
     trigger: 'user',
-    approvers: options.approvers,
+    approvers: approvers.map(({ name, roles, rolesFrom, breakGlass }) => ({
+      name,
+      roles,
+      ...(rolesFrom === undefined ? {} : { rolesFrom }),
+      ...(breakGlass === true ? { breakGlass } : {}),
+    })),
+    authors,
     reuse: options.reuse ?? true,
     heartbeatSeconds: options.heartbeatSeconds ?? 30,
     onFailure: options.onFailure ?? 'park',
@@ -74,13 +91,34 @@ export async function prepareRun(
   });
 }
 
-/** Keeps a run's definition and input as artifacts: what lineage and later runs point to. */
+/**
+ * Keeps a run's definition and input as artifacts: what lineage and later runs point to.
+ * @throws EspalierError BadDefinition when the approvers can never fill the seats of an approval
+ */
 export async function recordInput(store: ArtifactStore, input: Omit<RunInput, 'definition'>): Promise<PreparedRun> {
   const { pipeline, dataFiles, candidates, policy, dossier } = input;
+  requireMeetable(input);
   const definition = await store.putJson(pipeline, `${pipeline.name}.pipeline.json`);
   const whole: RunInput = { ...input, definition };
   const inputRef = await store.putJson(JSON.parse(canonicalJson(whole)), `${pipeline.name}.run.json`);
   return { input: whole, inputRef, digest: digestJson({ pipeline, dataFiles, candidates, policy, dossier }) };
+}
+
+/** A run that nobody could ever approve would only waste the work before. */
+function requireMeetable(input: Omit<RunInput, 'definition'>): void {
+  const electorate = electorateOf(input);
+  const problems = Object.entries(input.pipeline.approvals).flatMap(([name, rule]) => {
+    const missing = unmeetableSeats(rule, electorate);
+    const left = electorate.excluded.filter(({ because }) => !rule.liftedExclusions.includes(because));
+    const without =
+      left.length === 0 ? '' : ` (left out: ${left.map((one) => `${one.name}, ${one.because}`).join('; ')})`;
+    return missing.length === 0 ? [] : [`approval '${name}' lacks somebody for ${seatText(missing)}${without}`];
+  });
+  if (problems.length === 0) return;
+  throw new EspalierError('BadDefinition', `the approvers can never fill every seat: ${problems.join('; ')}`, {
+    where: 'approvals',
+    fix: 'name people with these roles in the approvers file (ESPALIER_APPROVERS), or ask for other seats',
+  });
 }
 
 /** A new run's id says what and when; the random end keeps two at the same second apart. */

@@ -1,10 +1,13 @@
 /** Asking a run to do something: an Update that is answered, refused with the reason, or given up after a while. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { EspalierError } from '../artifacts/errors.ts';
 
 /** A worker answers within milliseconds; one that restarts is back within this. */
 const ANSWER_MS = 15_000;
+const AGAIN_MS = 100;
 
 /** The run's validator said no; `message` is its reason. */
 export class UpdateRefused extends Error {
@@ -23,10 +26,19 @@ export async function sendUpdate<Result, Argument>(
   argument: Argument,
   answerMs = ANSWER_MS,
 ): Promise<Result> {
+  const updateId = randomUUID();
   const send = (): Promise<Result> =>
-    client.workflow.getHandle(runId).executeUpdate<Result, [Argument]>(name, { args: [argument] });
+    client.workflow.getHandle(runId).executeUpdate<Result, [Argument]>(name, { args: [argument], updateId });
+  const deadline = Date.now() + answerMs;
   try {
-    return await client.withDeadline(Date.now() + answerMs, send);
+    for (;;) {
+      try {
+        return await client.withDeadline(deadline, send);
+      } catch (error) {
+        if (!isTooEarly(error) || Date.now() > deadline - AGAIN_MS) throw error;
+        await setTimeout(AGAIN_MS);
+      }
+    }
   } catch (error) {
     if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
       throw new UpdateRefused(error.cause.message, { cause: error });
@@ -34,6 +46,15 @@ export async function sendUpdate<Result, Argument>(
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) throw unanswered(error, runId, answerMs);
     throw error;
   }
+}
+
+/** The run was just moving on: it takes the same a moment later. */
+function isTooEarly(error: unknown): boolean {
+  return (
+    error instanceof WorkflowUpdateFailedError &&
+    error.cause instanceof ApplicationFailure &&
+    (error.cause.type ?? '').endsWith('TooEarly')
+  );
 }
 
 function unanswered(cause: Error, runId: string, answerMs: number): EspalierError {

@@ -19,10 +19,7 @@ export interface VotingServices {
 }
 
 /** What a voter decides. Who they are is not theirs to say. */
-export type Ballot = Omit<Decision, 'approver' | 'roles' | 'statement'> & {
-  readonly delegation?: { readonly from: string };
-  readonly breakGlass?: boolean;
-};
+export type Ballot = Omit<Decision, 'approver' | 'roles' | 'statement'>;
 
 /**
  * Signs the vote and hands it in. The run's validator has the last word; deployment and the model server look at the
@@ -48,7 +45,7 @@ export async function castSignedVote(
       evidenceDigest,
       at,
       authentication,
-      delegation,
+      delegation: delegation === null ? null : { ...delegation },
       breakGlass,
     },
     signer,

@@ -20,7 +20,7 @@ export const Digest = z.templateLiteral([
 const kinds = Object.keys(ERROR_KINDS) as [ErrorKind, ...ErrorKind[]];
 const Kind = z.enum(kinds);
 export const Approval = z.enum(['review', 'release']) satisfies z.ZodType<ApprovalName>;
-export const Vote = z.enum(['approve', 'reject']);
+export const Vote = z.enum(['approve', 'reject', 'request-changes']);
 export const Action = z.enum(['retry', 'skip', 'abort']);
 
 const Artifact = z
@@ -63,6 +63,11 @@ export const Summary = z
   })
   .meta({ id: 'RunSummary' }) satisfies z.ZodType<RunSummary>;
 
+const Delegation = z
+  .object({ id: z.string(), from: z.string(), to: z.string(), role: z.string(), startsAt: time, endsAt: time })
+  .meta({ id: 'Delegation', description: 'Who lets whom fill their seat.' });
+export { Delegation };
+
 const Decided = z
   .object({
     approval: Approval,
@@ -73,6 +78,12 @@ const Decided = z
     evidenceDigest: Digest,
     at: time,
     statement: Digest.optional().describe('The vote as it was signed: an in-toto statement in a DSSE envelope.'),
+    openedAt: time,
+    deadline: time,
+    delegation: Delegation.optional(),
+    escalated: z.literal(true).optional().describe('It counts by a role that the approval was escalated to.'),
+    breakGlass: z.literal(true).optional().describe('It filled every seat alone.'),
+    voided: z.object({ at: time, reason: z.string() }).optional().describe('It counts no longer.'),
   })
   .meta({ id: 'Decision', description: 'A vote as it is kept.' }) satisfies z.ZodType<ApprovalRecord>;
 export { Decided as Decision };
@@ -124,15 +135,22 @@ export const Step = z
 
 const approvalFields = {
   approval: Approval,
-  state: z.enum(['not-open', 'open', 'approved', 'rejected', 'expired']),
-  roles: list(z.string()),
+  state: z.enum(['not-open', 'open', 'approved', 'rejected', 'changes-requested', 'expired']),
+  seats: list(z.object({ role: z.string(), by: z.string().nullable() })).describe('Each seat, and who fills it.'),
+  excluded: list(
+    z.object({ name: z.string(), because: z.enum(['run-starter', 'definition-author', 'policy-editor']) }),
+  ),
+  escalateTo: list(z.string()),
+  votes: list(Decided).describe('Every vote, also those that are void.'),
   evidence: Artifact.optional(),
   openedAt: time.optional(),
+  escalatesAt: time.optional(),
   deadline: time.optional(),
   record: Decided.optional(),
 };
 const ofRun = { runId: z.string(), pipeline: z.string(), startedBy: z.string() };
-export const OpenApproval = z.object({ ...approvalFields, ...ofRun }).meta({ id: 'OpenApproval' });
+const { votes: _, record: __, ...listedFields } = approvalFields;
+export const OpenApproval = z.object({ ...listedFields, ...ofRun }).meta({ id: 'OpenApproval' });
 export const ShownApproval = z
   .object({
     ...approvalFields,

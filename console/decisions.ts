@@ -2,6 +2,7 @@
 import type { Client } from '@temporalio/client';
 import type { ApprovalRecord } from '../activities/contract.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { earlierVote } from '../artifacts/votes.ts';
 import type { OpenApproval } from '../client/approvals.ts';
 import type { Caller } from '../client/caller.ts';
 import { castSignedVote, type Ballot, type VotingServices } from '../client/votes.ts';
@@ -25,7 +26,7 @@ export async function showApproval(client: Client, runId: string, approval: Appr
 
 /**
  * Signs a vote and hands it in. The run's validator has the last word.
- * @throws ProblemError Conflict with the decision that stands, when the approval is closed
+ * @throws ProblemError Conflict with the decision that stands, when the approval is closed or this person has voted
  * @throws EspalierError ApprovalRefused with the reason
  */
 export async function castVote(
@@ -38,12 +39,13 @@ export async function castVote(
     return await castSignedVote(services, runId, vote, caller);
   } catch (error) {
     if (!(error instanceof EspalierError) || error.kind !== 'ApprovalRefused') throw error;
-    const { closed, record } = await showApproval(services.client, runId, vote.approval);
-    if (!closed) throw error;
+    const { closed, record, votes } = await showApproval(services.client, runId, vote.approval);
+    const own = earlierVote({ ...vote, approver: caller.user }, votes);
+    if (!closed && own === undefined) throw error;
     const conflict = new EspalierError('Conflict', error.message, {
       where: `${runId} ${vote.approval}`,
       fix: 'the first decision stands; a new one needs a new run',
     });
-    throw new ProblemError(conflict, { decision: record ?? null });
+    throw new ProblemError(conflict, { decision: own ?? record ?? null });
   }
 }

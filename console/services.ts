@@ -12,6 +12,8 @@ import type { OidcSettings } from './oidc/settings.ts';
 export interface ServedPipeline {
   readonly pipeline: Pipeline;
   readonly folder: string;
+  /** Its file, to find its author. */
+  readonly path?: string;
 }
 
 export interface Services {

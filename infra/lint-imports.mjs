@@ -25,7 +25,14 @@ export const RULES = {
     // The files of errors and references import nothing themselves; those of changed settings and durations bring the
     // schema (zod), since a run checks a change by the very schema before it counts. Anything else would pull its
     // dependencies into the sandbox.
-    values: ['artifacts/errors.ts', 'artifacts/reference.ts', 'pipelines/change.ts', 'pipelines/duration.ts'],
+    values: [
+      'artifacts/errors.ts',
+      'artifacts/reference.ts',
+      'artifacts/seats.ts',
+      'artifacts/votes.ts',
+      'pipelines/change.ts',
+      'pipelines/duration.ts',
+    ],
     types: ['activities', 'artifacts', 'pipelines'],
     packages: ['@temporalio/workflow', '@temporalio/common'],
   },

@@ -49,7 +49,8 @@ export function crossProblems(
   }
   const approvals = PipelineSchema.shape.approvals.safeParse(raw['approvals']);
   for (const [name, rule] of Object.entries(approvals.data ?? {})) {
-    problems.push(...repeated(rule.roles, `approvals.${name}.roles`, 'role'));
+    const roles = rule.seats.map(({ role }) => role);
+    problems.push(...repeated(roles, `approvals.${name}.seats`, 'role'));
   }
   return { problems, notes };
 }

@@ -14,6 +14,8 @@ import type {
 } from '../activities/contract.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
+import type { FilledSeat } from '../artifacts/seats.ts';
+import type { Delegation, ExcludedPerson } from '../artifacts/votes.ts';
 import type { ApprovalName, Pipeline } from '../pipelines/definition.ts';
 
 export interface Approver {
@@ -22,6 +24,17 @@ export interface Approver {
   readonly roles: readonly string[];
   /** The roles are those that the identity provider says at the vote. */
   readonly rolesFrom?: 'oidc';
+  /** May break the glass: approve alone, with a reason, marked for ever. No role brings that along. */
+  readonly breakGlass?: boolean;
+}
+
+/** Whose work a run is about, from the last commit of the file. */
+export interface Author {
+  readonly of: 'definition-author' | 'policy-editor';
+  /** As git has the name; null: the file is in no repository. */
+  readonly person: string | null;
+  /** The approvers who are this person. */
+  readonly approvers: readonly string[];
 }
 
 /** Everything a run needs, local files already snapshotted: the same input starts the same run anywhere. */
@@ -39,6 +52,8 @@ export interface RunInput {
   readonly trigger: RunFacts['run']['trigger'];
   /** Who may decide, as configured when the run began: a vote is checked against this, not against the voter's word. */
   readonly approvers: readonly Approver[];
+  /** Who wrote the definition and edited the policy last, as far as that is known: they are left out by default. */
+  readonly authors?: readonly Author[];
   /** false computes every step anew. */
   readonly reuse: boolean;
   /** A worker silent for this long is taken for dead and its step goes to another. */
@@ -85,17 +100,28 @@ export interface StepView {
 
 export interface ApprovalView {
   readonly approval: ApprovalName;
-  readonly state: 'not-open' | 'open' | 'approved' | 'rejected' | 'expired';
-  readonly roles: readonly string[];
+  readonly state: 'not-open' | 'open' | 'approved' | 'rejected' | 'changes-requested' | 'expired';
+  readonly seats: readonly FilledSeat[];
+  /** Who can fill no seat, and why. */
+  readonly excluded: readonly ExcludedPerson[];
+  /** Whose holders may fill any open seat from `escalatesAt` on. */
+  readonly escalateTo: readonly string[];
   readonly evidence?: ArtifactRef;
   readonly openedAt?: string;
+  readonly escalatesAt?: string;
   readonly deadline?: string;
+  /** Every vote, also those that are void. */
+  readonly votes: readonly ApprovalRecord[];
+  /** The vote that closed it. */
   readonly record?: ApprovalRecord;
 }
 
 /** What stands in a waiting run's memo, under `OPEN_APPROVAL`: enough to list it without a worker. */
 export type OpenedApproval = Required<
-  Pick<ApprovalView, 'approval' | 'state' | 'roles' | 'evidence' | 'openedAt' | 'deadline'>
+  Pick<
+    ApprovalView,
+    'approval' | 'state' | 'seats' | 'excluded' | 'escalateTo' | 'evidence' | 'openedAt' | 'escalatesAt' | 'deadline'
+  >
 >;
 export const OPEN_APPROVAL = 'openApproval';
 
@@ -135,9 +161,13 @@ export interface RunOutcome {
 
 export interface Decision {
   readonly approval: ApprovalName;
-  readonly decision: 'approve' | 'reject';
+  readonly decision: ApprovalRecord['decision'];
   readonly approver: string;
   readonly comment: string;
+  /** To fill the seat of its `from`. */
+  readonly delegation?: Delegation;
+  /** To approve at once, for whoever may. */
+  readonly breakGlass?: true;
   /** The evidence the approver looked at; another digest than the open one is refused. */
   readonly evidenceDigest: Digest;
   /** The roles that the identity provider said, of who signed in with it. The statement must say the same. */

@@ -12,13 +12,16 @@ import type {
 } from '../activities/contract.ts';
 import { settingAt, settingsAfter, withSettings } from '../pipelines/change.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
-import { ApprovalDesk } from './approvals.ts';
+import { ApprovalDesk, type ApprovalEvent } from './approvals.ts';
+import { openSeats } from '../artifacts/seats.ts';
+import { electorateOf } from '../artifacts/votes.ts';
 import { responseTo } from './causes.ts';
 import { Engine, type StepOptions } from './engine.ts';
 import {
   OPEN_APPROVAL,
   STATE_ATTRIBUTE,
   type OpenedApproval,
+  type ApprovalView,
   type Resolution,
   type RunInput,
   type RunState,
@@ -39,6 +42,17 @@ type OutputOf<K extends StepName> = Awaited<ReturnType<Activities[K]>>['output']
 
 /** Of a message: the run itself has the whole text. */
 const MAX_REASON = 1000;
+
+/** What each event of the desk is called outside. */
+const APPROVAL_NOTICES = {
+  opened: 'approval.opened',
+  reminded: 'approval.reminder',
+  escalated: 'approval.escalated',
+  voted: 'approval.voted',
+  decided: 'approval.decided',
+  'changes-requested': 'approval.changes-requested',
+  expired: 'approval.expired',
+} as const;
 
 export class Run {
   readonly input: RunInput;
@@ -71,7 +85,9 @@ export class Run {
       this.enter(parked ? 'parked' : 'running');
       if (parked) this.tellParked();
     });
-    this.desk = new ApprovalDesk(input.pipeline.approvals, input);
+    this.desk = new ApprovalDesk(input.pipeline.approvals, electorateOf(input), (event, approval) =>
+      this.tellApproval(event, approval),
+    );
     this.proxies = stepProxies(input.heartbeatSeconds);
   }
 
@@ -158,6 +174,36 @@ export class Run {
     });
   }
 
+  private tellApproval(
+    event: ApprovalEvent,
+    { approval, state, evidence, deadline, seats, record, ...desk }: ApprovalView,
+  ): void {
+    const open = openSeats(seats).map(({ role }) => role);
+    const { openedAt, escalatesAt, excluded, escalateTo } = desk;
+    // The lists show who sits where.
+    if (event === 'voted' && evidence && openedAt && escalatesAt && deadline) {
+      const now = { approval, state, seats, excluded, escalateTo, evidence, openedAt, escalatesAt, deadline };
+      upsertMemo({ [OPEN_APPROVAL]: now satisfies OpenedApproval });
+    }
+    const roles = event === 'escalated' ? [...open, ...desk.escalateTo] : open;
+    const silent = [...desk.excluded.map(({ name }) => name), ...desk.votes.map(({ approver }) => approver)];
+    const asked = this.input.approvers.filter(
+      ({ name, roles: held }) => held.some((role) => roles.includes(role)) && !silent.includes(name),
+    );
+    this.notify({
+      event: APPROVAL_NOTICES[state === 'changes-requested' ? state : event],
+      approval,
+      state,
+      roles,
+      ...(state === 'open' ? { approvers: asked.map(({ name }) => name) } : {}),
+      ...(evidence === undefined ? {} : { evidence: evidence.digest }),
+      ...(deadline === undefined ? {} : { deadline }),
+      ...(record === undefined
+        ? {}
+        : { by: record.approver, decision: record.decision, comment: record.comment.slice(0, MAX_REASON) }),
+    });
+  }
+
   private tellParked(): void {
     const parked = this.engine.view().find(({ state }) => state === 'parked');
     if (parked === undefined) return;
@@ -191,6 +237,7 @@ export class Run {
       ...(this.resolutions.length === 0 ? {} : { resolutions: this.resolutions }),
       ...(this.changes.length === 0 ? {} : { changes: this.changes }),
       ...(reopened === undefined ? {} : { reopened }),
+      electorate: electorateOf(this.input),
       approvals: this.desk.records(),
       ...this.facts,
       ...(outcome === undefined ? {} : { outcome }),

@@ -6,6 +6,10 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { isDigest } from '../../artifacts/reference.ts';
 import { listApprovals, type OpenApproval } from '../../client/approvals.ts';
 import { castSignedVote, type Ballot } from '../../client/votes.ts';
+import { filledText } from '../../artifacts/votes.ts';
+import { delegationFor } from '../../client/delegations.ts';
+import type { Decision } from '../../workflows/messages.ts';
+import { voteLine } from '../votes.ts';
 import { showRun } from '../../client/runs.ts';
 import type { Context } from '../context.ts';
 import { EXIT, printJson, printTable, say, style } from '../output.ts';
@@ -29,7 +33,7 @@ export async function list(json: boolean, options: { readonly limit: string }): 
         open.map((one) => [
           one.runId,
           one.approval,
-          one.roles.join(' or '),
+          filledText(one.seats),
           stamp(one.openedAt),
           stamp(one.deadline),
           one.startedBy,
@@ -48,10 +52,16 @@ export async function show(json: boolean, runId: string): Promise<number> {
     if (json) printJson({ ...open, evidencePath });
     else {
       process.stdout.write(`${style.bold(open.approval)} of ${runId}\n`);
-      process.stdout.write(`  needs     ${open.roles.join(' or ')} (not ${open.startedBy}, who started the run)\n`);
+      process.stdout.write(`  seats     ${filledText(open.seats)}\n`);
+      for (const vote of open.votes) process.stdout.write(`            ${voteLine(vote)}\n`);
+      const left = open.excluded.map((one) => `${one.name} (${one.because})`);
+      process.stdout.write(`  left out  ${left.join(', ') || 'nobody'}\n`);
+      if (open.escalateTo.length > 0) {
+        process.stdout.write(`  escalates ${stamp(open.escalatesAt)} UTC to ${open.escalateTo.join(' or ')}\n`);
+      }
       process.stdout.write(`  deadline  ${stamp(open.deadline)} UTC; then it counts as rejected\n`);
       process.stdout.write(`  evidence  ${open.evidence?.digest ?? ''}\n  look at   ${evidencePath}\n`);
-      say(style.dim(`decide: espalier approvals approve|reject ${runId} --as NAME -m "why"`));
+      say(style.dim(`decide: espalier approvals approve|reject|request-changes ${runId} --as NAME -m "why"`));
     }
     return EXIT.ok;
   });
@@ -59,14 +69,18 @@ export async function show(json: boolean, runId: string): Promise<number> {
 
 interface Vote {
   readonly as?: string;
+  readonly onBehalfOf?: string;
+  readonly breakGlass?: boolean;
   readonly comment: string;
   readonly evidence?: string;
 }
 export const approve = (json: boolean, runId: string, vote: Vote): Promise<number> =>
   cast(json, runId, vote, 'approve');
 export const reject = (json: boolean, runId: string, vote: Vote): Promise<number> => cast(json, runId, vote, 'reject');
+export const requestChanges = (json: boolean, runId: string, vote: Vote): Promise<number> =>
+  cast(json, runId, vote, 'request-changes');
 
-async function cast(json: boolean, runId: string, vote: Vote, decision: 'approve' | 'reject'): Promise<number> {
+async function cast(json: boolean, runId: string, vote: Vote, decision: Decision['decision']): Promise<number> {
   return withContext(async (context) => {
     const open = await openApproval(context, runId);
     const evidenceDigest = vote.evidence ?? (await seenEvidence(context, open));
@@ -75,17 +89,28 @@ async function cast(json: boolean, runId: string, vote: Vote, decision: 'approve
         fix: 'copy it from `espalier approvals show`',
       });
     }
-    const record = await castByOperator(context, runId, vote.as ?? context.user, {
+    const approver = vote.as ?? context.user;
+    const { pointers } = await context.store();
+    const { onBehalfOf } = vote;
+    const delegation =
+      onBehalfOf === undefined
+        ? undefined
+        : await delegationFor(pointers, open.seats, { from: onBehalfOf, to: approver });
+    const record = await castByOperator(context, runId, approver, {
       approval: open.approval,
       decision,
       comment: vote.comment,
       evidenceDigest,
+      ...(delegation === undefined ? {} : { delegation }),
+      ...(vote.breakGlass === true ? { breakGlass: true } : {}),
     });
     if (json) printJson(record);
-    else
-      say(
-        `${decision === 'approve' ? style.green('approved') : style.red('rejected')} ${open.approval} of ${runId} as ${record.approver}`,
-      );
+    else {
+      say(`${open.approval} of ${runId}: ${voteLine(record)}`);
+      if (decision === 'request-changes') {
+        say(`the run waits: espalier runs retry ${runId} approve-${open.approval} gathers new evidence and asks again`);
+      }
+    }
     return EXIT.ok;
   });
 }

@@ -3,6 +3,7 @@ import { confirm, isCancel, select, text } from '@clack/prompts';
 import type { Client } from '@temporalio/client';
 import { readRunningStack } from '../../infra/embedded/state.ts';
 import type { OpenApproval } from '../../client/approvals.ts';
+import { openSeats, seatText } from '../../artifacts/seats.ts';
 import { predict, untilServed } from '../../client/predict.ts';
 import { ENDED, listRuns, runOutcome } from '../../client/runs.ts';
 import { newRunId, prepareRun, stableRunId, startRun, type PreparedRun } from '../../client/start-run.ts';
@@ -12,7 +13,7 @@ import { evidenceDossier } from '../../artifacts/evidence-dossier.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import type { RunOutcome } from '../../workflows/messages.ts';
 import { contextOf, createContext, stateDirOf, type Context } from '../context.ts';
-import { loadChecked } from '../definition.ts';
+import { loadChecked, type CheckedPipeline } from '../definition.ts';
 import { DEMO_APPROVERS, startHost } from '../host.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { EXIT, printError, printJson, say, style } from '../output.ts';
@@ -50,7 +51,7 @@ export async function demo(json: boolean, name: string, options: Options): Promi
     // Without a terminal somebody must look at the exit code; while the stack stays up, the parked step can be resolved.
     const stopAtParked = !isInteractive() && (options.once === true || host === undefined);
     const { signal } = interruption;
-    const work = play(context, checked.pipeline, checked.folder, { ...options, stopAtParked, signal }, json);
+    const work = play(context, checked, { ...options, stopAtParked, signal }, json);
     const code = await Promise.race([work, interrupted.then(() => 'interrupted' as const)]);
     if (code === 'interrupted') {
       work.catch(() => undefined);
@@ -73,8 +74,7 @@ export async function demo(json: boolean, name: string, options: Options): Promi
 
 async function play(
   context: Context,
-  pipeline: Parameters<typeof prepareRun>[0],
-  folder: string,
+  { pipeline, folder, path }: CheckedPipeline,
   options: Options & { readonly stopAtParked: boolean; readonly signal: AbortSignal },
   json: boolean,
 ): Promise<number> {
@@ -82,6 +82,7 @@ async function play(
   const { store } = await context.store();
   const prepared = await prepareRun(pipeline, folder, store, {
     startedBy: context.user,
+    definitionPath: path,
     approvers: await context.approvers(),
     notify: context.notifies,
   });
@@ -140,14 +141,21 @@ async function attachOrStart(client: Client, prepared: PreparedRun, again: boole
 async function ask(context: Context, open: OpenApproval, yes: boolean): Promise<void> {
   const { store } = await context.store();
   const path = await saveEvidence(context, open);
-  const approvers = (await context.approvers()).filter(({ roles }) => roles.some((role) => open.roles.includes(role)));
-  const approver = approvers.find(({ name }) => name !== open.startedBy) ?? DEMO_APPROVERS[0];
+  const waiting = openSeats(open.seats).map(({ role }) => role);
+  const busy = [
+    ...open.excluded.map(({ name }) => name),
+    ...open.votes.filter(({ voided }) => voided === undefined).map((vote) => vote.approver),
+  ];
+  const approver =
+    (await context.approvers()).find(
+      ({ name, roles }) => roles.some((role) => waiting.includes(role)) && !busy.includes(name),
+    ) ?? DEMO_APPROVERS[0];
   if (open.evidence === undefined || approver === undefined)
     throw new Error(`approval ${open.approval} has nobody to ask`);
   say();
   say(
     style.bold(`approval: ${open.approval}`) +
-      style.dim(`  (needs ${open.roles.join(' or ')}; evidence ${open.evidence.digest.slice(0, 19)}…)`),
+      style.dim(`  (needs ${seatText(openSeats(open.seats))}; evidence ${open.evidence.digest.slice(0, 19)}…)`),
   );
   const facts = await evidenceFacts<RunFacts>(store, open.evidence.digest);
   const dossier = await evidenceDossier(store, open.evidence.digest);

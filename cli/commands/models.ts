@@ -1,6 +1,7 @@
 import { dutyLine } from '../../artifacts/bundle-terms.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { verifySignedFolder } from '../../artifacts/model-signature.ts';
+import { voterText } from '../../artifacts/votes.ts';
 import { shortDigest } from '../../artifacts/reference.ts';
 import { readTrustedKeys } from '../../artifacts/signing-keys.ts';
 import { winnerOf } from '../../pipelines/winner.ts';
@@ -53,8 +54,8 @@ export async function show(json: boolean, model: string, options: { channel: str
         accuracy?.value == null ? 'not measured' : `${accuracy.value.toFixed(3)} on ${accuracy.rows} test rows`,
       ],
       ...releaseRecord.approvals.map((one): [string, string] => [
-        `approved: ${one.approval}`,
-        `${one.approver} (${one.roles.join(', ')}) at ${one.at}, on ${shortDigest(one.evidenceDigest)}${one.comment === '' ? '' : `: ${one.comment}`}`,
+        one.voided === undefined ? `${one.decision}: ${one.approval}` : `void: ${one.approval}`,
+        `${voterText(one)} at ${one.at}, on ${shortDigest(one.evidenceDigest)}${one.comment === '' ? '' : `: ${one.comment}`}`,
       ]),
       ['drift', drift(detail)],
       ['terms', detail.reviewReopened ?? terms(detail)],

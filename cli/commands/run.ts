@@ -23,6 +23,7 @@ export async function run(json: boolean, name: string, options: Options): Promis
     const approvers = await context.approvers();
     const prepared = await prepareRun(checked.pipeline, checked.folder, store, {
       startedBy: context.user,
+      definitionPath: checked.path,
       approvers,
       reuse: options.reuse,
       onFailure: options.onFailure,

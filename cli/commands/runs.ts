@@ -1,3 +1,5 @@
+import { filledText } from '../../artifacts/votes.ts';
+import { voteLine } from '../votes.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { prepareResumption } from '../../client/resume-run.ts';
 import { cancelRun, ENDED, listRuns, runOutcome, showRun } from '../../client/runs.ts';
@@ -67,9 +69,8 @@ export async function show(json: boolean, runId: string): Promise<number> {
     if (now !== '') process.stdout.write(`\nnow: ${now}\n`);
     for (const line of run.steps.flatMap((step) => stepLines(runId, step))) process.stdout.write(`${line}\n`);
     for (const approval of run.approvals) {
-      const who =
-        approval.record === undefined ? `needs ${approval.roles.join(' or ')}` : `by ${approval.record.approver}`;
-      process.stdout.write(`approval ${approval.approval}: ${approval.state} (${who})\n`);
+      process.stdout.write(`approval ${approval.approval}: ${approval.state} (${filledText(approval.seats)})\n`);
+      for (const vote of approval.votes) process.stdout.write(`  ${voteLine(vote)}\n`);
     }
     if (run.report !== undefined) {
       const { store } = await context.store();

@@ -1,6 +1,7 @@
 /** The evidence, and the decision beside it: what a signed link opens. A pure function of what is shown. */
 import { html, type Content, type Html } from '../../artifacts/html.ts';
 import { shortDigest, type Digest } from '../../artifacts/reference.ts';
+import { voterText } from '../../artifacts/votes.ts';
 import type { SummaryLine, SummaryRow } from '../../client/summary.ts';
 import type { ShownApproval } from '../decisions.ts';
 import { page } from './page.ts';
@@ -21,7 +22,17 @@ export interface DecisionPage {
 }
 
 const TITLES = { review: 'Review', release: 'Release' } as const;
-const OUTCOMES = { approved: 'Approved', rejected: 'Rejected', expired: 'Expired' } as const;
+const OUTCOMES = {
+  approved: 'Approved',
+  rejected: 'Rejected',
+  expired: 'Expired',
+  'changes-requested': 'Changes requested',
+} as const;
+const REASONS = {
+  'run-starter': 'started the run',
+  'definition-author': 'wrote the definition',
+  'policy-editor': 'edited the policy last',
+} as const;
 
 export function decisionPage(shown: DecisionPage): string {
   const { approval, reportUrl, summary } = shown;
@@ -32,8 +43,8 @@ export function decisionPage(shown: DecisionPage): string {
         <p class="over">Espalier · approval</p>
         <h1>${title}</h1>
         <p class="quiet">
-          Run <code>${approval.runId}</code>, started by ${approval.startedBy}. Needs
-          ${approval.roles.join(' or ')}${approval.deadline === undefined ? '' : html`, by ${time(approval.deadline)}`}.
+          Run <code>${approval.runId}</code>, started by
+          ${approval.startedBy}.${approval.deadline === undefined ? '' : html` Open until ${time(approval.deadline)}; then it counts as rejected.`}
         </p>
         <p class="jump"><a href="#decision">Go to the decision</a></p>
       </header>
@@ -59,7 +70,7 @@ export function decisionPage(shown: DecisionPage): string {
         </div>
         <aside aria-labelledby="decision">
           <h2 id="decision">${approval.closed ? 'The decision' : 'Your decision'}</h2>
-          ${panel(shown)}
+          ${panel(shown)} ${seats(approval)} ${votes(approval)}
         </aside>
       </main>`,
   );
@@ -90,13 +101,17 @@ function panel({ approval, approver, evidence, refused, csrf }: DecisionPage): C
           : html`<input type="hidden" name="csrf" value="${csrf}" />
               <input type="hidden" name="evidence" value="${evidence}" />`
       }
-      <label for="comment">Comment <span>(required to reject)</span></label>
+      <label for="comment">Comment <span>(required, except to approve)</span></label>
       <textarea id="comment" name="comment" maxlength="4000" required>${refused?.comment ?? ''}</textarea>
       <div class="actions">
         <button class="approve" name="decision" value="approve" formnovalidate>Approve</button>
+        <button class="changes" name="decision" value="request-changes">Request changes</button>
         <button class="reject" name="decision" value="reject">Reject</button>
       </div>
-      <p class="quiet">The first decision stands. A rejection ends the run.</p>
+      <p class="quiet">
+        Your decision stands. One rejection ends the run; a request for changes voids every vote and asks again with new
+        evidence.
+      </p>
     </form>`;
 }
 
@@ -110,10 +125,51 @@ function outcome({ state, record }: ShownApproval): Html {
     </div>`;
   }
   return html`<div class="notice ${kind}">
-      <p><strong>${word}</strong> by ${record.approver} (${record.roles.join(', ')})</p>
+      <p><strong>${word}</strong> by ${voterText(record)}</p>
       <p class="quiet">${time(record.at)}</p>
     </div>
     ${record.comment === '' ? '' : html`<p>“${record.comment}”</p>`}`;
+}
+
+/** Which seats there are, who fills them, and who cannot. */
+function seats({ seats: all, excluded, escalateTo, escalatesAt }: ShownApproval): Html {
+  return html`<h3>Seats</h3>
+    <ul class="seats">
+      ${all.map(({ role, by }) =>
+        by === null
+          ? html`<li><span aria-hidden="true">○</span> ${role}: <span class="quiet">open</span></li>`
+          : html`<li><span class="good" aria-hidden="true">●</span> ${role}: <strong>${by}</strong></li>`,
+      )}
+    </ul>
+    ${excluded.length === 0 ? '' : html`<p class="quiet">Left out: ${excluded.map(({ name, because }) => `${name} (${REASONS[because]})`).join(', ')}.</p>`}
+    ${
+      escalateTo.length === 0 || escalatesAt === undefined
+        ? ''
+        : html`<p class="quiet">From ${time(escalatesAt)} on, ${escalateTo.join(' or ')} may fill any seat.</p>`
+    }`;
+}
+
+const DONE = {
+  approve: ['good', '✓ approved'],
+  reject: ['bad', '✗ rejected'],
+  'request-changes': ['care', '↺ requested changes'],
+} as const;
+
+/** What has been decided so far, the void votes, too. */
+function votes({ votes: all }: ShownApproval): Content {
+  if (all.length === 0) return '';
+  return html`<h3>Votes</h3>
+    <ul class="votes">
+      ${all.map((vote) => {
+        const [kind, word] = DONE[vote.decision];
+        return html`<li class="${vote.voided === undefined ? '' : 'void'}">
+          <strong>${voterText(vote)}</strong> <span class="${kind}">${word}</span>
+          ${vote.breakGlass === true ? html`<span class="bad">glass broken</span>` : ''}
+          ${vote.voided === undefined ? '' : html`<span class="quiet">void: ${vote.voided.reason}</span>`}
+          <small class="quiet">${time(vote.at)}</small>${vote.comment === '' ? '' : html`<p>“${vote.comment}”</p>`}
+        </li>`;
+      })}
+    </ul>`;
 }
 
 const BADGES = { pass: ['good', '✓'], warn: ['care', '!'], fail: ['bad', '✗'], off: ['quiet', '–'] } as const;

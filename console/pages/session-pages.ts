@@ -1,11 +1,11 @@
 /** What somebody who has signed in sees around the decisions: what waits for one, and the way out. */
 import { html } from '../../artifacts/html.ts';
-import type { OpenApproval } from '../../client/approvals.ts';
+import type { ListedApproval } from '../../client/approvals.ts';
 import type { Session } from '../sessions.ts';
 import { time } from './decision-page.ts';
 import { page } from './page.ts';
 
-export function approvalsPage(open: readonly OpenApproval[], { caller, csrf }: Session): string {
+export function approvalsPage(open: readonly ListedApproval[], { caller, csrf }: Session): string {
   const { user, roles = [] } = caller;
   return page(
     'Approvals',
@@ -28,7 +28,7 @@ export function approvalsPage(open: readonly OpenApproval[], { caller, csrf }: S
   );
 }
 
-function item({ runId, approval, pipeline, startedBy, deadline }: OpenApproval) {
+function item({ runId, approval, pipeline, startedBy, deadline }: ListedApproval) {
   return html`<li>
     <p>
       <a href="/approvals/${encodeURIComponent(runId)}/${approval}">${approval} of ${pipeline}</a>, run

@@ -25,15 +25,22 @@ dd p{margin:0 0 .3rem}
 iframe{width:100%;height:75vh;min-height:24rem;border:1px solid var(--rule);border-radius:8px;background:var(--paper)}
 aside{position:sticky;top:1.5rem;background:var(--panel);border:1px solid var(--rule);border-top:4px solid var(--accent);border-radius:8px;padding:1rem 1.25rem 1.25rem;margin-top:1.5rem}
 aside h2{margin:.1rem 0 .5rem}
+h3{font-size:.95rem;margin:1.1rem 0 .3rem}
+.seats,.votes{list-style:none;margin:0;padding:0}
+.votes li{padding:.35rem 0;border-top:1px solid var(--rule)}
+.votes small{display:block}
+.void strong{text-decoration:line-through;font-weight:400}
 .notice{border-left:4px solid var(--care);padding:.1rem 0 .1rem .75rem;margin:.75rem 0}
 .notice.bad{border-color:var(--bad);color:inherit}
 .notice.good{border-color:var(--good);color:inherit}
 label{display:block;font-weight:600;margin:1rem 0 .3rem}
 label span{font-weight:400;color:var(--quiet)}
 textarea{width:100%;min-height:7rem;resize:vertical;padding:.55rem .65rem;font:inherit;color:var(--ink);background:var(--paper);border:1px solid var(--quiet);border-radius:6px}
-.actions{display:flex;gap:.75rem;margin:.9rem 0 .4rem}
+.actions{display:flex;flex-wrap:wrap;gap:.6rem;margin:.9rem 0 .4rem}
 button{flex:1;padding:.6rem 1rem;min-height:2.75rem;font:inherit;font-weight:650;border-radius:6px;border:2px solid var(--accent);cursor:pointer}
 button.approve{background:var(--accent);color:var(--paper)}
+button.approve{flex-basis:100%}
+button.changes{background:var(--paper);border-color:var(--care);color:var(--care)}
 button.reject{background:var(--paper);border-color:var(--bad);color:var(--bad)}
 button:hover{filter:brightness(1.08)}
 :focus-visible{outline:3px solid var(--second);outline-offset:2px}

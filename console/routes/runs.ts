@@ -74,6 +74,7 @@ export function runRoutes(services: Services): FastifyPluginCallbackZod {
         const pipeline = withChecked(served, body.settings);
         const prepared = await prepareRun(pipeline, served.folder, store, {
           startedBy: user,
+          ...(served.path === undefined ? {} : { definitionPath: served.path }),
           approvers: await services.approvers(),
           reuse: body.reuse,
           onFailure: body.onFailure,

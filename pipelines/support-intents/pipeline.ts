@@ -90,9 +90,9 @@ export default definePipeline({
   },
   approvals: {
     // Licence and personal data are legal's to judge, before a training run is paid for.
-    review: { roles: ['legal'], timeout: '7d' },
+    review: { seats: [{ role: 'legal' }], timeout: '7d' },
     // Whoever answers for the inbox decides what goes live.
-    release: { roles: ['product-owner'], timeout: '7d' },
+    release: { seats: [{ role: 'product-owner' }], timeout: '7d' },
   },
   deploy: {
     model: 'support-intents',

@@ -28,6 +28,8 @@ const sampleRecord: ReleaseRecord = {
       comment: 'better than <what> stands & safe',
       evidenceDigest: digestOf('evidence'),
       at: '2026-03-02T10:00:00.000Z',
+      openedAt: '2026-03-02T09:00:00.000Z',
+      deadline: '2026-03-09T09:00:00.000Z',
     },
   ],
   monitor: {},
@@ -85,7 +87,7 @@ describe('the release behind a digest', () => {
   it('is the newest of several of one bundle, and no other is invented', async () => {
     const { store, pointers } = services;
     const release = await approvedRelease(services);
-    const later = release.approvals.map((vote) => ({ ...vote, at: '2027-01-01T00:00:00.000Z' }));
+    const later = release.approvals.map((vote) => ({ ...vote, at: '2026-01-02T00:05:00.000Z' }));
     const review = later.filter(({ approval }) => approval !== 'review');
     const old = release.approvals.filter(({ approval }) => approval === 'review');
     await deploy(services, { ...release, approvals: [...old, ...review] }, 'run-4');

@@ -66,7 +66,7 @@ describe('asking a run', function () {
 
   it('is refused with the reason, and after its end with the way to go on', async () => {
     const { store } = await withStore();
-    const who = { startedBy: 'olga', approvers: [{ name: 'lena', roles: ['legal'] }] };
+    const who = { startedBy: 'olga', approvers: [{ name: 'lena', roles: ['legal', 'product-owner'] }] };
     await withWorkers(address, fakeActivities().activities, async () => {
       await start('asked');
       const decision = await openApproval('asked');

@@ -44,7 +44,7 @@ describe('approvals over HTTP', function () {
       break;
     }
     const { body } = await console.call<Shown>(`GET /v1/runs/${runId}/approvals/review`);
-    assert.deepEqual([body.state, body.closed, body.roles], ['open', false, ['legal']]);
+    assert.deepEqual([body.state, body.closed, body.seats], ['open', false, [{ role: 'legal', by: null }]]);
     const path = `/v1/runs/${runId}/approvals/review/evidence`;
     for (const { path: file, digest } of body.evidenceFiles) {
       const { status, text, headers } = await console.call(`GET ${path}/${file}`);

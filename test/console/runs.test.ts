@@ -62,7 +62,7 @@ describe('runs over HTTP', function () {
     for (const path of [
       'data.files',
       'candidates.0.model',
-      'approvals.review.roles',
+      'approvals.review.seats',
       'deploy.model',
       'name',
       'training.launcher',

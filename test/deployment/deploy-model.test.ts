@@ -7,7 +7,7 @@ import { digestBytes } from '../../artifacts/digest.ts';
 import type { Pointers } from '../../artifacts/pointers.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
 import { listModels, showModel } from '../../client/models.ts';
-import { MODEL, withServices } from '../support/bundle.ts';
+import { MODEL, testPipeline, withServices } from '../support/bundle.ts';
 import { approvedRelease, deploy } from '../support/release.ts';
 import { startTestServer, until } from '../support/model-server.ts';
 
@@ -61,6 +61,25 @@ describe('deploying a model', () => {
     equal((await pointer())?.revision, 4);
   });
 
+  const DELEGATION = {
+    id: '1',
+    from: 'olga',
+    to: 'dora',
+    role: 'product-owner',
+    startsAt: '2026-01-01T00:00:00.000Z',
+    endsAt: '2026-01-03T00:00:00.000Z',
+  };
+  it('takes a vote by delegation, and one that broke the glass', async () => {
+    const kinds: readonly ((vote: ApprovalRecord) => ApprovalRecord)[] = [
+      (vote) => ({ ...vote, approver: 'dora', delegation: DELEGATION }),
+      (vote) => ({ ...vote, approver: 'bruno', roles: ['break-glass'], breakGlass: true, comment: 'an outage' }),
+    ];
+    for (const change of kinds) {
+      const release = await approvedRelease(services, { votes: (vote) => [change(vote)] });
+      equal((await deploy(services, release)).bundle.digest, release.bundle.digest);
+    }
+  });
+
   const votes: readonly (readonly [string, (vote: ApprovalRecord) => readonly ApprovalRecord[], RegExp])[] = [
     ['nobody approved', () => [], /no 'release' approval is on record/],
     ['somebody rejected', (vote) => [{ ...vote, decision: 'reject' }], /decided 'reject'/],
@@ -73,9 +92,52 @@ describe('deploying a model', () => {
     [
       'the approver has no such role',
       (vote) => [{ ...vote, roles: ['legal'] }],
-      /holds one of the roles product-owner/,
+      /release lacks product-owner.*the approval needs product-owner/,
     ],
-    ["the run's starter approved", (vote) => [{ ...vote, approver: 'ada' }], /cannot approve its release/],
+    ["the run's starter approved", (vote) => [{ ...vote, approver: 'ada' }], /ada' started this run and cannot decide/],
+    [
+      'somebody else is meant to have approved',
+      (vote) => [{ ...vote, approver: 'mallory' }],
+      /'mallory' is not among the approvers/,
+    ],
+    ['the vote is void', (vote) => [{ ...vote, voided: { at: vote.at, reason: 'changes' } }], /no 'release' approval/],
+    ['one person is on record twice', (vote) => [vote, vote], /'olga' votes on the release twice/],
+    ['the vote came after the deadline', (vote) => [{ ...vote, at: '2026-02-01T00:00:00.000Z' }], /outside the time/],
+    [
+      'changes were requested',
+      (vote) => [vote, { ...vote, approver: 'lena', decision: 'request-changes' }],
+      /lena decided 'request-changes'/,
+    ],
+    [
+      'the delegation had ended',
+      (vote) => [{ ...vote, approver: 'dora', delegation: { ...DELEGATION, endsAt: '2026-01-01T23:00:00.000Z' } }],
+      /delegation of 'olga' to 'dora' is not in force/,
+    ],
+    [
+      'the delegation is of another role',
+      (vote) => [{ ...vote, approver: 'dora', delegation: { ...DELEGATION, role: 'legal' } }],
+      /'olga' holds product-owner/,
+    ],
+    [
+      'the delegate is named as escalated, too',
+      (vote) => [{ ...vote, approver: 'dora', escalated: true, delegation: { ...DELEGATION, from: 'lena' } }],
+      /'lena' holds legal/,
+    ],
+    [
+      'somebody escalated it to themselves',
+      (vote) => [{ ...vote, approver: 'lena', escalated: true }],
+      /from .* on, when/,
+    ],
+    [
+      'the glass was broken by who may not',
+      (vote) => [{ ...vote, breakGlass: true }],
+      /'olga' may not break the glass/,
+    ],
+    [
+      'the glass was broken without a reason',
+      (vote) => [{ ...vote, approver: 'bruno', breakGlass: true, comment: ' ' }],
+      /needs a comment/,
+    ],
   ];
   for (const [what, change, message] of votes) {
     it(`is refused when ${what}, and the channel stays`, async () => {
@@ -85,10 +147,33 @@ describe('deploying a model', () => {
     });
   }
 
+  it('is refused when the author of the definition approved, and when seats stay empty', async () => {
+    const people = {
+      approvers: [
+        { name: 'lena', roles: ['legal'] },
+        { name: 'olga', roles: ['product-owner'] },
+      ],
+      breakGlass: [],
+    };
+    const excluded = [{ name: 'olga', because: 'definition-author' as const }];
+    const authored = await approvedRelease(services, { electorate: { ...people, excluded } });
+    await rejects(deploy(services, authored), { kind: 'ApprovalRefused', message: /'olga' is the author/ });
+    const { approvals, ...rest } = testPipeline();
+    const seats = [{ role: 'product-owner', count: 2 }];
+    const pipeline = { ...rest, approvals: { ...approvals, release: { ...approvals.release, seats } } };
+    const short = await approvedRelease(services, { pipeline });
+    await rejects(deploy(services, short), { kind: 'ApprovalRefused', message: /the release lacks product-owner/ });
+    equal(await pointer(), undefined);
+  });
+
   type Options = NonNullable<Parameters<typeof approvedRelease>[1]>;
   const reviews: readonly (readonly [string, Options, RegExp])[] = [
     ['nobody reviewed', { reviews: () => [] }, /no 'review' approval is on record/],
-    ['the review was rejected', { reviews: (vote) => [{ ...vote, decision: 'reject' }] }, /no 'review' approval/],
+    [
+      'the review was rejected',
+      { reviews: (vote) => [{ ...vote, decision: 'reject' }] },
+      /lena decided 'reject' on the review/,
+    ],
     [
       'a reviewer rejected what another approved',
       { reviews: (vote) => [vote, { ...vote, decision: 'reject', approver: 'rita' }] },
@@ -97,12 +182,12 @@ describe('deploying a model', () => {
     [
       'the reviewer has no such role',
       { reviews: (vote) => [{ ...vote, roles: ['product-owner'] }] },
-      /no approver of the review holds one of the roles legal/,
+      /review lacks legal.*the approval needs legal/,
     ],
     [
       "the run's starter reviewed",
       { reviews: (vote) => [{ ...vote, approver: 'ada' }] },
-      /ada started the run and cannot approve its review/,
+      /ada' started this run and cannot decide/,
     ],
     [
       'the reviewed pack is not in the store',

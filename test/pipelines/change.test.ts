@@ -8,7 +8,7 @@ const pipeline = PipelineSchema.parse({
   data: { files: ['rows.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'ours' },
   intendedUse: { commercial: false, domain: 'support' },
   candidates: [{ id: 'tiny', model: 'hf:org/name' }],
-  approvals: { review: { roles: ['legal'] }, release: { roles: ['owner'] } },
+  approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
   deploy: { model: 'sorter' },
 });
 

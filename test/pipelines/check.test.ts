@@ -11,7 +11,7 @@ const GOOD: PipelineDefinition = {
   data: { files: ['rows.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'ours' },
   intendedUse: { commercial: false, domain: 'support' },
   candidates: [{ id: 'tiny', model: `hf:org/name@${'0'.repeat(40)}` }],
-  approvals: { review: { roles: ['legal'] }, release: { roles: ['owner'] } },
+  approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
   deploy: { model: 'sorter' },
 };
 
@@ -62,7 +62,7 @@ describe('checkPipeline', () => {
         training: { epochs: 2.5, epoch: 3, learningRate: '1e-4' },
         gates: { accuracy: { min: 85 }, latency: { max: 1 } },
         monitor: { minRows: 200, windowRows: 100 },
-        approvals: { review: { roles: ['legal', 'legal'] } },
+        approvals: { review: { seats: [{ role: 'legal' }, { role: 'legal' }] } },
         colour: 'green',
       }),
     );
@@ -88,7 +88,11 @@ describe('checkPipeline', () => {
 
   it('lets nothing wait for longer than a year', () => {
     const waiting = (timeout: string) =>
-      problemsOf(withParts({ approvals: { review: { roles: ['legal'], timeout }, release: { roles: ['owner'] } } }));
+      problemsOf(
+        withParts({
+          approvals: { review: { seats: [{ role: 'legal' }], timeout }, release: { seats: [{ role: 'owner' }] } },
+        }),
+      );
     assert.deepEqual(waiting('365d'), {});
     for (const timeout of ['366d', '8761h', '99999999999s']) {
       assert.match(
@@ -114,7 +118,7 @@ describe('checkPipeline', () => {
       withParts({
         task: 'text-clasification',
         training: { epochs: 0, method: 'lore', learningRate: '1e-4', dropout: 1.5, seed: Number.NaN },
-        approvals: { review: { roles: [] }, release: { roles: ['Owner'], timeout: 'a week' } },
+        approvals: { review: { seats: [] }, release: { seats: [{ role: 'Owner' }], timeout: 'a week' } },
       }),
     );
     assert.deepEqual(problems, {
@@ -124,8 +128,8 @@ describe('checkPipeline', () => {
       'training.learningRate': "must be a number, got '1e-4' | ",
       'training.dropout': 'must be at most 1, got 1.5 | ',
       'training.seed': 'must be a number, got NaN | ',
-      'approvals.review.roles': 'must not be empty | ',
-      'approvals.release.roles[0]':
+      'approvals.review.seats': 'must not be empty | ',
+      'approvals.release.seats[0].role':
         "has a form that is not allowed: 'Owner' | write a role like 'legal' or 'product-owner'",
       'approvals.release.timeout':
         "has a form that is not allowed: 'a week' | write a duration like '30s', '15m', '6h' or '7d'",

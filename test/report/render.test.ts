@@ -114,7 +114,7 @@ describe('the report', () => {
       'duplicate 5 empty-text 2',
       'messages.csv:317',
       'E-mail address 5 4 3 1 0',
-      'grace legal 2026-03-02 09:32:30 UTC both licences allow it',
+      'grace (legal) fills the seat legal 2026-03-02 09:32:30 UTC both licences allow it',
       'reused from support-intents/earlier',
       '1 min 11 s',
       'refund-request 85.0 % not measured not measured 19',

@@ -45,7 +45,7 @@ export function testPipeline(more: { readonly description?: string; readonly rec
     data: { files: ['data.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'written for the tests' },
     intendedUse: { commercial: true, domain: 'tests' },
     candidates: [{ id: 'tiny', model: './tiny' }],
-    approvals: { review: { roles: ['legal'] }, release: { roles: ['product-owner'] } },
+    approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
     deploy: { model: MODEL, recordText: more.recordText ?? false },
   });
 }

@@ -52,7 +52,7 @@ const pipeline = PipelineSchema.parse({
     { id: 'minilm-l12', model: 'hf:example/minilm-l12@main', optional: true },
   ],
   selection: { maxLatencyP95Ms: 25 },
-  approvals: { review: { roles: ['legal'] }, release: { roles: ['product-owner'] } },
+  approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
   deploy: { model: 'support-intents' },
 });
 
@@ -382,6 +382,14 @@ export const sampleFacts: RunFacts = {
     hardware,
     details: refOf('comparison.json', 'application/json'),
   },
+  electorate: {
+    approvers: [
+      { name: 'grace', roles: ['legal'] },
+      { name: 'edsger', roles: ['product-owner'] },
+    ],
+    breakGlass: [],
+    excluded: [{ name: 'ada', because: 'run-starter' }],
+  },
   approvals: [
     {
       approval: 'review',
@@ -391,6 +399,8 @@ export const sampleFacts: RunFacts = {
       comment: 'both licences allow it',
       evidenceDigest: digestOf('review pack'),
       at: when(150),
+      openedAt: when(100),
+      deadline: when(100_000),
     },
     {
       approval: 'release',
@@ -400,6 +410,8 @@ export const sampleFacts: RunFacts = {
       comment: 'flips are within what the team accepts',
       evidenceDigest: digestOf('release pack'),
       at: when(320),
+      openedAt: when(300),
+      deadline: when(100_000),
     },
   ],
   deployment: {

@@ -94,7 +94,7 @@ export async function smallPipeline(changes: Partial<PipelineDefinition> = {}): 
       trainValidationGap: off,
       flipRate: off,
     },
-    approvals: { review: { roles: ['legal'] }, release: { roles: ['product-owner'] } },
+    approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
     deploy: { model: 'small' },
     ...changes,
   };

@@ -2,6 +2,7 @@
 import type { ApprovalRecord, DeployModelInput, Deployment } from '../../activities/contract.ts';
 import { deployModel } from '../../activities/deployment/deploy-model.ts';
 import { packageModel } from '../../activities/deployment/package-model.ts';
+import type { Electorate } from '../../artifacts/votes.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artifacts/bundle.ts';
 import { STATEMENT_TYPE, type Statement } from '../../artifacts/dsse.ts';
@@ -24,6 +25,7 @@ export async function approvedRelease(
     /** Changes the review's vote, or the facts of the pack that it is about. */
     readonly reviews?: (vote: ApprovalRecord) => readonly ApprovalRecord[];
     readonly reviewed?: Readonly<Record<string, unknown>>;
+    readonly electorate?: Electorate;
     /** Puts other files into the bundle, before the evidence names it: path → text, or null to leave it out. */
     readonly bundleFiles?: Readonly<Record<string, string | Uint8Array | null>>;
   } = {},
@@ -47,6 +49,14 @@ export async function approvedRelease(
     privacy: { rowsScanned: 24, counts: {}, samples: [] },
     candidates: [{ id: 'tiny', resolved: input.base, imported: input.baseModel }],
     selection: { winner: 'tiny', ranking: [], rule: 'the only one' },
+    electorate: options.electorate ?? {
+      approvers: [
+        { name: 'lena', roles: ['legal'] },
+        { name: 'olga', roles: ['product-owner'] },
+      ],
+      breakGlass: ['bruno'],
+      excluded: [{ name: 'ada', because: 'run-starter' }],
+    },
     approvals: [],
   };
   const html = await store.putBytes('<!doctype html>', { name: 'report.html', mediaType: 'text/html' });
@@ -66,6 +76,8 @@ export async function approvedRelease(
     comment: 'both licences allow it',
     evidenceDigest: (await pack('review', { ...reviewFacts, ...options.reviewed })).digest,
     at: '2026-01-01T12:00:00.000Z',
+    openedAt: '2026-01-01T00:00:00.000Z',
+    deadline: '2026-01-08T00:00:00.000Z',
   };
   const signed = (votes: readonly ApprovalRecord[]) => Promise.all(votes.map((vote) => withStatement(store, vote)));
   const reviews = await signed(options.reviews?.(review) ?? [review]);
@@ -85,6 +97,8 @@ export async function approvedRelease(
     comment: 'fine',
     evidenceDigest: evidence.digest,
     at: '2026-01-02T00:00:00.000Z',
+    openedAt: '2026-01-01T18:00:00.000Z',
+    deadline: '2026-01-08T18:00:00.000Z',
   };
   return {
     model: input.model,
@@ -107,9 +121,11 @@ export async function withStatement(
 ): Promise<ApprovalRecord> {
   if (vote.statement !== undefined) return vote;
   const { approval, decision, approver, comment, evidenceDigest, at } = vote;
+  const { delegation, breakGlass = false } = vote;
+  const how = { delegation: delegation === undefined ? null : { ...delegation }, breakGlass };
   const authentication = { method: 'operator', login: 'test' };
   const said = { approval, decision, approver, comment, evidenceDigest, at, authentication };
-  const stated: StatedVote = { run: 'test-run', roles: null, delegation: null, breakGlass: false, ...said, ...change };
+  const stated: StatedVote = { run: 'test-run', roles: null, ...how, ...said, ...change };
   return { ...vote, statement: (await store.putJson(await signVote(stated, signer), 'vote')).digest };
 }
 

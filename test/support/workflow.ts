@@ -236,7 +236,7 @@ export function runInput(changes: Partial<RunInput> = {}): RunInput {
       { id: 'one', model: 'local:one' },
       { id: 'two', model: 'local:two' },
     ],
-    approvals: { review: { roles: ['legal'] }, release: { roles: ['product-owner'] } },
+    approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
     deploy: { model: 'm' },
   });
   return {

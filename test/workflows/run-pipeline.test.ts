@@ -322,7 +322,7 @@ describe('a run', function () {
 
   it('takes an approval nobody gives in time for a rejection, never for an approval', async () => {
     const { pipeline } = runInput();
-    const approvals = { ...pipeline.approvals, review: { roles: ['legal'], timeout: '1s' } };
+    const approvals = { ...pipeline.approvals, review: { ...pipeline.approvals.review, timeout: '1s' } };
     const ran = await withRun({ input: { pipeline: { ...pipeline, approvals } } }, async (runId) => {
       const outcome = await runOutcome(temporal.client, runId);
       assert.equal(outcome.state, 'rejected');

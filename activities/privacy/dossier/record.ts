@@ -1,4 +1,5 @@
 /** What the record of a run says about each field of the dossier. Pure. */
+import { seatText } from '../../../artifacts/seats.ts';
 import type { DossierFieldId } from '../../../pipelines/dossier/fields.ts';
 import type { ResolvedModel, RunFacts } from '../../contract.ts';
 import { OUT_OF_SCOPE } from '../../deployment/model-card.ts';
@@ -106,8 +107,8 @@ const watched: Teller = ({ pipeline: { monitor } }) => [
 
 const oversight: Teller = ({ pipeline: { approvals, intendedUse } }) => [
   ...Object.entries(approvals).map(
-    ([name, { roles, timeout }]) =>
-      `Approval ${name}: ${roles.join(' or ')} within ${timeout}, on evidence bound by its digest; no answer is a refusal.`,
+    ([name, { seats, timeout }]) =>
+      `Approval ${name}: ${seatText(seats)} within ${timeout}, on evidence bound by its digest; no answer is a refusal.`,
   ),
   ...(intendedUse.automatedDecision === undefined
     ? []

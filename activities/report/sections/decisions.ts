@@ -2,6 +2,8 @@
 import type { ApprovalRecord, ResolutionRecord, RunFacts, SettingChange } from '../../contract.ts';
 import { digest, percent, setting, time } from '../format.ts';
 import { html, type Content } from '../../../artifacts/html.ts';
+import { seatText } from '../../../artifacts/seats.ts';
+import { seatHolder, tally, voterText } from '../../../artifacts/votes.ts';
 import { badge, facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
@@ -9,10 +11,9 @@ export const approvalsSection: Section = {
   id: 'approvals',
   title: 'Approvals',
   body: ({ facts: run }) => {
-    const rules = Object.entries(run.pipeline.approvals).map(
-      ([name, rule]) => `${name}: ${rule.roles.join(' or ')} within ${rule.timeout}`,
-    );
-    return html`<p>Who may decide: ${rules.join('; ')}. A decision holds for the evidence with this digest only.</p>
+    return html`${rules(run)}
+      <p>One person fills one seat. A vote holds for the evidence with its digest only.</p>
+      ${glassBroken(run)}
       ${
         run.approvals.length === 0
           ? html`<p>No decision has been made yet.</p>`
@@ -20,8 +21,8 @@ export const approvalsSection: Section = {
               'Decisions',
               [
                 { title: 'Approval', cell: (one: ApprovalRecord) => one.approval },
-                { title: 'Decision', cell: (one) => badge(one.decision === 'approve' ? 'good' : 'bad', one.decision) },
-                { title: 'By', cell: (one) => html`${one.approver}<small>${one.roles.join(', ')}</small>` },
+                { title: 'Decision', cell: (one) => decided(one) },
+                { title: 'By', cell: (one) => html`${voterText(one)}${seatOf(run, one)}` },
                 { title: 'At', cell: (one) => time(one.at) },
                 { title: 'Comment', cell: (one) => one.comment },
                 { title: 'Evidence', cell: (one) => digest(one.evidenceDigest) },
@@ -31,6 +32,53 @@ export const approvalsSection: Section = {
       }${operatorDecisions(run)}`;
   },
 };
+
+const REASONS = {
+  'run-starter': 'started the run',
+  'definition-author': 'wrote the definition',
+  'policy-editor': 'edited the licence policy last',
+} as const;
+
+/** Who has to approve, who is left out, and what the definition lifts of that. */
+function rules({ pipeline, electorate }: RunFacts): Content {
+  return Object.entries(pipeline.approvals).map(([name, rule]) => {
+    const left = electorate.excluded.filter(({ because }) => !rule.liftedExclusions.includes(because));
+    const lifted = electorate.excluded.filter(({ because }) => rule.liftedExclusions.includes(because));
+    const text = (people: typeof left): string =>
+      people.map((one) => `${one.name} (${REASONS[one.because]})`).join(', ');
+    return html`<p>
+      <strong>${name}</strong> needs ${seatText(rule.seats)} within
+      ${rule.timeout}${rule.escalateTo.length === 0 ? '' : `; from half of that on, ${rule.escalateTo.join(' or ')} may fill any seat`}.
+      ${left.length === 0 ? 'Nobody is left out.' : `Left out: ${text(left)}.`}
+      ${rule.liftedExclusions.length === 0 ? '' : html`<strong>The definition lets decide</strong> whoever ${rule.liftedExclusions.map((one) => REASONS[one]).join(' or ')}${lifted.length === 0 ? '' : ` (${text(lifted)})`}.`}
+    </p>`;
+  });
+}
+
+function glassBroken({ approvals }: RunFacts): Content {
+  const broken = approvals.filter(({ breakGlass, voided }) => breakGlass === true && voided === undefined);
+  return broken.map(
+    (one) =>
+      html`<p>
+        <strong>${badge('bad', 'glass broken')} ${one.approver} approved the ${one.approval} alone:</strong>
+        ${one.comment}
+      </p>`,
+  );
+}
+
+function decided({ decision, voided }: ApprovalRecord): Content {
+  if (voided !== undefined) return html`<s>${decision}</s><small>void: ${voided.reason}, ${time(voided.at)}</small>`;
+  return badge(decision === 'approve' ? 'good' : 'bad', decision);
+}
+
+/** The seat that a vote fills, where it fills one. */
+function seatOf({ pipeline, electorate, approvals }: RunFacts, vote: ApprovalRecord): Content {
+  if (vote.voided !== undefined || vote.decision !== 'approve') return '';
+  const beside = approvals.filter(({ evidenceDigest }) => evidenceDigest === vote.evidenceDigest);
+  const { seats } = tally(beside, pipeline.approvals[vote.approval], electorate);
+  const seat = seats.find(({ by }) => by === seatHolder(vote));
+  return seat === undefined ? '' : html`<small>fills the seat ${seat.role}</small>`;
+}
 
 /** What people did about steps that had failed, and which settings are no longer the definition's: part of the evidence. */
 function operatorDecisions({ resolutions = [], changes = [] }: RunFacts): Content {

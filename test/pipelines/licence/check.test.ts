@@ -30,7 +30,7 @@ describe('licences in the check of a definition', () => {
         data: { files: ['rows.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'ours' },
         intendedUse: { commercial: true, domain: 'support', ...use },
         candidates: [{ id: 'tiny', model: './model' }],
-        approvals: { review: { roles: ['legal'] }, release: { roles: ['owner'] } },
+        approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
         deploy: { model: 'sorter' },
         ...more,
       },

@@ -50,9 +50,9 @@ describe('the fields of a dossier', () => {
 });
 
 describe('a dossier', () => {
-  const { run, pipeline, definition, steps, approvals, data, candidates, selection, privacy } = sampleFacts;
+  const { run, pipeline, definition, steps, approvals, electorate, data, candidates, selection, privacy } = sampleFacts;
   ok(data && candidates && selection && privacy);
-  const reviewed = { run, pipeline, definition, steps, approvals, data, candidates, selection, privacy };
+  const reviewed = { run, pipeline, definition, steps, electorate, approvals, data, candidates, selection, privacy };
 
   it('leaves open what nobody has stated, with what must be written and by whom', () => {
     equal(stateOf(sampleFacts, 'gdpr-6-1'), 'open');

@@ -1,0 +1,35 @@
+import * as delegations from '../../client/delegations.ts';
+import type { Delegation } from '../../artifacts/votes.ts';
+import { EXIT, printJson, printTable, say } from '../output.ts';
+import { withContext } from './runs.ts';
+
+interface Options extends Pick<Delegation, 'from' | 'to' | 'role'> {
+  readonly starts?: string;
+  readonly until: string;
+}
+
+export async function delegate(json: boolean, options: Options): Promise<number> {
+  return withContext(async (context) => {
+    const { pointers } = await context.store();
+    const { from, to, role, starts = new Date().toISOString(), until } = options;
+    const made = await delegations.delegate(pointers, { from, to, role, startsAt: starts, endsAt: until });
+    if (json) printJson(made);
+    else say(`${to} may fill the seat ${role} of ${from} until ${made.endsAt}: --on-behalf-of ${from}`);
+    return EXIT.ok;
+  });
+}
+
+export async function list(json: boolean): Promise<number> {
+  return withContext(async (context) => {
+    const found = await delegations.listDelegations((await context.store()).pointers);
+    if (json) printJson(found);
+    else if (found.length === 0) say('nobody has delegated a seat');
+    else {
+      printTable(
+        ['FROM', 'TO', 'ROLE', 'STARTS (UTC)', 'ENDS (UTC)'],
+        found.map(({ from, to, role, startsAt, endsAt }) => [from, to, role, startsAt, endsAt]),
+      );
+    }
+    return EXIT.ok;
+  });
+}
