@@ -14,7 +14,7 @@ const name = z.string().min(1).max(200);
 const Stored = z.strictObject({ id: name, from: name, to: name, role: name, startsAt: instant, endsAt: instant });
 
 /**
- * Records that `from` lets `to` fill their seat of `role`. The times may have any form that Date reads.
+ * Records that `from` lets `to` fill their seat of `role`; the audit log tells of it. The times may have any form that Date reads.
  * @throws EspalierError BadRequest for times that are none, or in the wrong order, or for a delegation to oneself
  */
 export async function delegate(pointers: Pointers, asked: Omit<Delegation, 'id'>): Promise<Delegation> {
@@ -31,7 +31,7 @@ export async function delegate(pointers: Pointers, asked: Omit<Delegation, 'id'>
   const nonce = randomBytes(8).toString('hex');
   const id = hexOf(digestJson({ from, to, role, startsAt, endsAt, nonce })).slice(0, 16);
   const delegation = Stored.parse({ id, from, to, role, startsAt, endsAt });
-  if (await pointers.create(`${PREFIX}${id}`, delegation)) return delegation;
+  if (await pointers.create(`${PREFIX}${id}`, delegation, { action: 'delegation', ...delegation })) return delegation;
   throw new EspalierError('Conflict', `there is a delegation ${id} already`, { where: id, fix: 'try again' });
 }
 

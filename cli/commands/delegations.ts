@@ -10,8 +10,8 @@ interface Options extends Pick<Delegation, 'from' | 'to' | 'role'> {
 
 export async function delegate(json: boolean, options: Options): Promise<number> {
   return withContext(async (context) => {
-    const { pointers } = await context.store();
     const { from, to, role, starts = new Date().toISOString(), until } = options;
+    const { pointers } = await context.store();
     const made = await delegations.delegate(pointers, { from, to, role, startsAt: starts, endsAt: until });
     if (json) printJson(made);
     else say(`${to} may fill the seat ${role} of ${from} until ${made.endsAt}: --on-behalf-of ${from}`);

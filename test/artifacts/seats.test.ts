@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { fillSeats, openSeats, seatText, type Seat, type Voter } from '../../artifacts/seats.ts';
 
 const LEGAL_AND_RISK: readonly Seat[] = [
