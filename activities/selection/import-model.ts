@@ -19,7 +19,7 @@ import { fetchProcess, wheelCache } from './fetch-process.ts';
 
 export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
   type: 'selection.import',
-  version: 1,
+  version: 2,
   async run({ resolved }, context) {
     const folder = join(context.workDir, 'model');
     await mkdir(folder);
