@@ -166,7 +166,8 @@ export function voteProblem(vote: Vote, rule: ApprovalRule, electorate: Electora
   }
   const fitting = byEscalation ? rule.escalateTo : rule.seats.map(({ role }) => role);
   if (asked.length === 0 || !asked.every((role) => fitting.includes(role) && holder.roles.includes(role))) {
-    return `'${holder.name}' holds ${holder.roles.join(', ') || 'no role'}; the approval needs ${needed}`;
+    const as = asked.length === 0 ? '' : `votes as ${asked.join(', ')} and `;
+    return `'${holder.name}' ${as}holds ${holder.roles.join(', ') || 'no role'}; the approval needs ${needed}`;
   }
   return undefined;
 }

@@ -116,12 +116,12 @@ describe('deploying a model', () => {
     [
       'the delegation is of another role',
       (vote) => [{ ...vote, approver: 'dora', delegation: { ...DELEGATION, role: 'legal' } }],
-      /'olga' holds product-owner/,
+      /'olga' votes as legal and holds product-owner/,
     ],
     [
       'the delegate is named as escalated, too',
       (vote) => [{ ...vote, approver: 'dora', escalated: true, delegation: { ...DELEGATION, from: 'lena' } }],
-      /'lena' holds legal/,
+      /'lena' votes as product-owner and holds legal/,
     ],
     [
       'somebody escalated it to themselves',

@@ -56,7 +56,7 @@ describe('following the registry', () => {
     [
       'the run’s starter approved',
       () => approvedRelease(services, { labels: NEW, votes: (vote) => [{ ...vote, approver: 'ada' }] }),
-      /ada started the run/,
+      /'ada' started this run/,
     ],
     [
       'nobody reviewed',
@@ -79,7 +79,7 @@ describe('following the registry', () => {
     [
       'an approver without the role approved',
       () => approvedRelease(services, { labels: NEW, votes: (vote) => [{ ...vote, roles: ['legal'] }] }),
-      /roles product-owner/,
+      /'olga' votes as legal and holds product-owner/,
     ],
     [
       'other evidence was approved',

@@ -98,7 +98,7 @@ describe('a vote', () => {
       'by a delegation of a role that the delegator lacks',
       { approver: 'omar', delegation: { ...delegation, role: 'risk' } },
       {},
-      /'lena' holds legal/,
+      /'lena' votes as risk and holds legal/,
     ],
     [
       'by a delegation of who is left out',

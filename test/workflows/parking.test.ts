@@ -180,7 +180,10 @@ describe('a step that failed', function () {
         );
         await cancelRun(temporal.client, runId);
         await until(runId, ({ state }) => state === 'cancelled');
-        const again = await prepareResumption(temporal.client, store, runId, { startedBy: 'olga', approvers: [] });
+        const again = await prepareResumption(temporal.client, store, runId, {
+          startedBy: 'olga',
+          approvers: runInput().approvers,
+        });
         const { learningRate, epochs } = again.input.pipeline.training;
         assert.deepEqual([learningRate, epochs, again.input.changes], [1e-6, 7, undefined]);
       },
