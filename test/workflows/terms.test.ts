@@ -9,7 +9,16 @@ import { runOutcome } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { TASK_QUEUES } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
+import {
+  approveRun,
+  fakeActivities,
+  ref,
+  replayRun,
+  runInput,
+  STATEMENT,
+  untilRun,
+  withWorkers,
+} from '../support/workflow.ts';
 
 describe('changed terms', function () {
   this.timeout(60_000);
@@ -54,6 +63,7 @@ describe('changed terms', function () {
         approver: 'lena',
         comment: 'not these terms',
         evidenceDigest: run.approvals[0]?.evidence?.digest ?? digestJson('none'),
+        statement: STATEMENT,
       });
       const { state, reason } = await runOutcome(temporal.client, runId);
       assert.equal(state, 'rejected');
