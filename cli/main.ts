@@ -126,8 +126,8 @@ for (const { action, description } of [
 const approvals = program.command('approvals').description('what waits for a person');
 approvals
   .command('list')
-  .description('the oldest first')
-  .option('-n, --limit <count>', 'how many', '1000')
+  .description('of the newest runs, the longest open first')
+  .option('-n, --limit <count>', 'how many', '100')
   .action(run(async () => (await import('./commands/approvals.ts')).list));
 approvals
   .command('show')

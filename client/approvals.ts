@@ -36,16 +36,28 @@ export interface ApprovalsPage {
   readonly next: string | null;
 }
 
-/** Everything that waits for a person, oldest first. */
-export async function listApprovals(client: Client): Promise<ListedApproval[]> {
-  const all: ListedApproval[] = [];
+/** As many as somebody reads. The embedded server takes about a third of a second for a thousand. */
+export const APPROVALS_AT_ONCE = 100;
+
+export interface ApprovalsList {
+  /** Of the newest runs, the longest open first. */
+  readonly approvals: readonly ListedApproval[];
+  /** How many wait altogether. */
+  readonly total: number;
+}
+
+/** What waits for a person: at most `limit` of it, and how much there is. */
+export async function listApprovals(client: Client, limit = APPROVALS_AT_ONCE): Promise<ApprovalsList> {
+  const approvals: ListedApproval[] = [];
   let cursor: string | undefined;
   do {
-    const { approvals, next } = await pageOfApprovals(client, { limit: MAX_PAGE, cursor });
-    all.push(...approvals);
-    cursor = next ?? undefined;
-  } while (cursor !== undefined);
-  return all.sort((a, b) => (a.openedAt < b.openedAt ? -1 : 1));
+    const page = await pageOfApprovals(client, { limit: Math.min(MAX_PAGE, limit - approvals.length), cursor });
+    approvals.push(...page.approvals);
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined && approvals.length < limit);
+  approvals.sort((a, b) => (a.openedAt < b.openedAt ? -1 : 1));
+  const counted = cursor === undefined ? 0 : (await client.workflow.count(WAITING)).count;
+  return { approvals, total: Math.max(approvals.length, counted) };
 }
 
 /**

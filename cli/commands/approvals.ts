@@ -23,8 +23,7 @@ export async function list(json: boolean, options: { readonly limit: string }): 
   }
   return withContext(async (context) => {
     const { client } = await context.temporal();
-    const all = await listApprovals(client);
-    const open = all.slice(0, limit);
+    const { approvals: open, total } = await listApprovals(client, limit);
     if (json) printJson(open);
     else if (open.length === 0) say('nothing waits for a decision');
     else {
@@ -39,7 +38,7 @@ export async function list(json: boolean, options: { readonly limit: string }): 
           one.startedBy,
         ]),
       );
-      if (all.length > limit) say(style.dim(`and ${all.length - limit} more: --limit ${all.length} shows them`));
+      if (total > open.length) say(style.dim(`and ${total - open.length} of older runs: --limit ${total} shows them`));
     }
     return EXIT.ok;
   });

@@ -1,11 +1,11 @@
 /** What somebody who has signed in sees around the decisions: what waits for one, and the way out. */
 import { html } from '../../artifacts/html.ts';
-import type { ListedApproval } from '../../client/approvals.ts';
+import type { ApprovalsList, ListedApproval } from '../../client/approvals.ts';
 import type { Session } from '../sessions.ts';
 import { time } from './decision-page.ts';
 import { page } from './page.ts';
 
-export function approvalsPage(open: readonly ListedApproval[], { caller, csrf }: Session): string {
+export function approvalsPage({ approvals: open, total }: ApprovalsList, { caller, csrf }: Session): string {
   const { user, roles = [] } = caller;
   return page(
     'Approvals',
@@ -20,6 +20,7 @@ export function approvalsPage(open: readonly ListedApproval[], { caller, csrf }:
               ${open.map(item)}
             </ul>`
       }
+      ${total > open.length ? html`<p class="quiet">And ${total - open.length} of older runs.</p>` : ''}
       <form method="post" action="/sign-out">
         <input type="hidden" name="csrf" value="${csrf}" />
         <div class="actions"><button class="reject">Sign out</button></div>

@@ -1,7 +1,7 @@
 /** Decisions: what waits for one, what it is to be based on, and handing one in. */
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { listApprovals, pageOfApprovals } from '../../client/approvals.ts';
+import { APPROVALS_AT_ONCE, pageOfApprovals } from '../../client/approvals.ts';
 import { decisionUrl } from '../../client/decision-links.ts';
 import { delegate, delegationFor, listDelegations } from '../../client/delegations.ts';
 import { Decision, Delegation, Digest, Link, OpenApproval, problems, ShownApproval, Vote } from '../answers.ts';
@@ -23,21 +23,20 @@ export function approvalRoutes(services: Services, consoleUrl: () => string): Fa
         config: { access: 'approvals:read' },
         schema: {
           operationId: 'listApprovals',
-          summary: 'Everything that waits for a person, the oldest first; with `limit`, in pages',
-          description: 'Pages come in the order of the runs, the newest first; the header `Link` has the next one.',
+          summary: 'What waits for a person, in pages',
+          description: 'In the order of the runs, the newest first; the header `Link` has the next page.',
           tags,
           querystring: z.strictObject({
-            limit: z.coerce.number().int().min(1).max(1000).optional(),
+            limit: z.coerce.number().int().min(1).max(1000).default(APPROVALS_AT_ONCE),
             cursor: z.string().min(1).max(4000).optional().describe('As the header `Link` has it.'),
           }),
           response: { 200: z.array(OpenApproval), ...problems(400) },
         },
       },
       async ({ query: { limit, cursor } }, reply) => {
-        if (limit === undefined && cursor === undefined) return listApprovals(client);
-        const { approvals, next } = await pageOfApprovals(client, { limit: limit ?? 1000, cursor });
+        const { approvals, next } = await pageOfApprovals(client, { limit, cursor });
         if (next !== null) {
-          const query = new URLSearchParams({ limit: String(limit ?? 1000), cursor: next });
+          const query = new URLSearchParams({ limit: String(limit), cursor: next });
           reply.header('link', `</v1/approvals?${query.toString()}>; rel="next"`);
         }
         return [...approvals];

@@ -205,7 +205,8 @@ describe('a run', function () {
       for (let i = 0; i < 50 && (await listed()) !== 'waiting-for-approval'; i++)
         await new Promise((resolve) => setTimeout(resolve, 100));
       assert.equal(await listed(), 'waiting-for-approval');
-      const inbox = await listApprovals(temporal.client);
+      const { approvals: inbox, total } = await listApprovals(temporal.client);
+      assert.equal(total, inbox.length);
       const found = inbox.find((one) => one.runId === runId);
       const { approvals } = await showRun(temporal.client, runId);
       // What the list tells without asking the run is what the run itself tells.
@@ -217,7 +218,7 @@ describe('a run', function () {
       );
       await approveRun(temporal.client, runId, 'review', 'lena');
       await until(runId, (run) => run.approvals[1]?.state === 'open');
-      const now = async () => (await listApprovals(temporal.client)).filter((one) => one.runId === runId);
+      const now = async () => (await listApprovals(temporal.client)).approvals.filter((one) => one.runId === runId);
       for (let i = 0; i < 50 && (await now())[0]?.approval !== 'release'; i++)
         await new Promise((resolve) => setTimeout(resolve, 100));
       assert.deepEqual(
