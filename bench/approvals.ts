@@ -47,7 +47,14 @@ async function startWaiting(index: number): Promise<void> {
       startedBy: 'maria',
       trigger: 'user',
       state: 'waiting-for-approval',
-      [OPEN_APPROVAL]: { approval: 'review', state: 'open', roles: ['legal'], evidence, openedAt, deadline: openedAt },
+      [OPEN_APPROVAL]: {
+        approval: 'review',
+        state: 'open',
+        seats: [{ role: 'legal', by: null }],
+        evidence,
+        openedAt,
+        deadline: openedAt,
+      },
     },
   });
 }

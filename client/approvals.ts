@@ -4,7 +4,9 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { z } from 'zod';
 import type { ApprovalRecord } from '../activities/contract.ts';
+import { digestBytes } from '../artifacts/digest.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { hexOf } from '../artifacts/reference.ts';
 import {
   OPEN_APPROVAL,
   STATE_ATTRIBUTE,
@@ -73,29 +75,33 @@ export async function pageOfApprovals(
       namespace: client.options.namespace,
       query: WAITING,
       pageSize: Math.min(limit, MAX_PAGE),
-      ...(cursor === undefined ? {} : { nextPageToken: Buffer.from(cursor, 'base64url') }),
+      ...(cursor === undefined ? {} : { nextPageToken: tokenOf(cursor) }),
     });
     const more = nextPageToken != null && nextPageToken.length > 0;
     return {
       approvals: (executions ?? []).flatMap(({ execution, memo }) =>
         openApprovalOf(execution?.workflowId, memo?.fields),
       ),
-      next: more ? Buffer.from(nextPageToken).toString('base64url') : null,
+      next: more ? cursorOf(nextPageToken) : null,
     };
   } catch (error) {
-    if (cursor !== undefined && (error as { code?: unknown }).code === INVALID_ARGUMENT) {
-      throw new EspalierError('BadRequest', 'this cursor is none, or of another server', {
-        where: 'cursor',
-        fix: 'give `next` of an earlier answer as it is, or leave it out to begin',
-        cause: error,
-      });
-    }
-    throw asRunError(error, 'list');
+    throw error instanceof EspalierError ? error : asRunError(error, 'list');
   }
 }
 
-/** gRPC's code. */
-const INVALID_ARGUMENT = 3;
+/** The server's token, with a check of our own: of a token that is none it says only that something went wrong. */
+function cursorOf(token: Uint8Array): string {
+  return `${Buffer.from(token).toString('base64url')}.${hexOf(digestBytes(token)).slice(0, 16)}`;
+}
+
+function tokenOf(cursor: string): Uint8Array {
+  const token = Buffer.from(cursor.split('.')[0] ?? '', 'base64url');
+  if (cursorOf(token) === cursor) return token;
+  throw new EspalierError('BadRequest', 'this cursor is none', {
+    where: 'cursor',
+    fix: 'give the one in the header `Link` of an earlier answer as it is, or leave it out to begin',
+  });
+}
 
 type Fields = Readonly<Record<string, Parameters<typeof defaultPayloadConverter.fromPayload>[0]>> | null | undefined;
 

@@ -29,11 +29,15 @@ describe('the answers for a dossier', () => {
       intendedUse: { commercial: false, domain: 'a test' },
       review,
       candidates: [{ id: 'm', model: 'hf:a/b@main' }],
-      approvals: { review: { roles: ['legal'] }, release: { roles: ['owner'] } },
+      approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
       deploy: { model: 'm' },
     });
+  const APPROVERS = [
+    { name: 'b', roles: ['legal'] },
+    { name: 'c', roles: ['owner'] },
+  ];
   const prepared = (review: Pipeline['review']) =>
-    prepareRun(pipeline(review), folder, storage.store, { startedBy: 'a', approvers: [] });
+    prepareRun(pipeline(review), folder, storage.store, { startedBy: 'a', approvers: APPROVERS });
   const answers = async (name: string, ids: readonly string[], more = '') => {
     const list = ids.map((id) => `  ${id}: { text: said, by: Dana, at: 2026-11-01 }\n`).join('');
     await writeFile(join(folder, name), `version: 1\n${more}answers:\n${list}`);

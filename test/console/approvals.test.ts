@@ -33,6 +33,24 @@ describe('approvals over HTTP', function () {
   const vote = <Body = Problem>(runId: string, token: string, body: object): Promise<Answer<Body>> =>
     console.call<Body>(`POST /v1/runs/${runId}/approvals/review/decision`, { token, body });
 
+  it('lists in pages, each with the way to the next, until nothing is left', async () => {
+    const runs = [(await waiting()).runId, (await waiting()).runId];
+    const listed: string[] = [];
+    for (let path: string | undefined = '/v1/approvals?limit=1'; path !== undefined;) {
+      const page: Answer<OpenApproval[]> = await console.call<OpenApproval[]>(`GET ${path}`);
+      assert.ok(page.status === 200 && page.body.length <= 1);
+      listed.push(...page.body.map(({ runId }) => runId));
+      path = /^<([^>]+)>; rel="next"$/.exec(page.headers.get('link') ?? '')?.[1];
+      // Visibility is written a moment later.
+      if (path === undefined && !runs.every((run) => listed.includes(run))) {
+        listed.length = 0;
+        path = '/v1/approvals?limit=1';
+      }
+    }
+    assert.equal(new Set(listed).size, listed.length);
+    assert.equal((await console.call('GET /v1/approvals?cursor=none')).status, 400);
+  });
+
   it('lists what waits, shows it with the files of its evidence, and hands those out as they are', async () => {
     const { runId, evidenceDigest } = await waiting();
     for (;;) {
