@@ -13,8 +13,13 @@ const ROUTES = {
     'GET /v1/approvals',
     'GET /v1/runs/x/approvals/review',
     'GET /v1/runs/x/approvals/review/evidence/y',
+    'GET /v1/delegations',
   ],
-  'approvals:decide': ['POST /v1/runs/x/approvals/review/decision', 'POST /v1/runs/x/approvals/review/link'],
+  'approvals:decide': [
+    'POST /v1/runs/x/approvals/review/decision',
+    'POST /v1/runs/x/approvals/review/link',
+    'POST /v1/delegations',
+  ],
   'models:read': ['GET /v1/models', 'GET /v1/models/x'],
 } as const;
 
