@@ -3,11 +3,13 @@
  * that. It is a tree of its own, made when the release is: a signature is random and a run has a time, so neither may
  * be part of the bundle, whose digest people approve and a rebuild must meet.
  */
+import { brokenGlass, marksOf } from './break-glass.ts';
 import { canonicalJson } from './canonical-json.ts';
+import { digestBytes } from './digest.ts';
 import type { ReleaseRecord } from './bundle.ts';
 import { openStatement, signStatement, STATEMENT_TYPE, type Statement } from './dsse.ts';
 import { fileProblems, modelStatement, openModelSignature, SIGNATURE_FILE } from './model-signature.ts';
-import { entryRef, hexOf, type ArtifactRef, type Digest, type TreeEntry, type TreeManifest } from './reference.ts';
+import { entryRef, hexOf, type ArtifactRef, type Digest, type TreeEntry } from './reference.ts';
 import type { Signer, TrustedKeys } from './signing-keys.ts';
 import type { ArtifactStore } from './store.ts';
 
@@ -47,7 +49,11 @@ export async function signRelease(
 ): Promise<ArtifactRef> {
   const { model, bundle } = grant;
   const statements = { [APPROVAL_FILE]: approvalStatement(grant), [PROVENANCE_FILE]: provenance };
-  const files = (await store.tree(bundle)).entries.map((entry) => ({ path: entry.path, ref: entryRef(entry) }));
+  const marked = await markedEntries(store, bundle, grant.approvals);
+  const files = marked.map(({ entry }) => ({ path: entry.path, ref: entryRef(entry) }));
+  for (const { entry, text } of marked) {
+    if (text !== undefined) await store.putBytes(text, { name: entry.path, mediaType: 'text/plain' });
+  }
   for (const [path, statement] of Object.entries(statements)) {
     files.push({ path, ref: await store.putJson(await signStatement(statement, signer), path) });
   }
@@ -78,7 +84,7 @@ export async function signatureProblems(
   const files = tree.entries.filter(({ path }) => path !== SIGNATURE_FILE);
   const problems = [
     ...fileProblems(signature.files, files),
-    ...bundleProblems(files, await store.tree(release.bundle), release.bundle),
+    ...bundleProblems(files, await markedEntries(store, release.bundle, release.approvals), release.bundle),
   ];
   const approval = openStatement(await read(APPROVAL_FILE), trusted, 'releases');
   if (approval.value === undefined) return [...problems, `the approval statement: ${approval.problem}`];
@@ -89,10 +95,35 @@ export async function signatureProblems(
   return problems;
 }
 
-/** What is signed must be the approved bundle, entry by entry, and the two statements. */
-function bundleProblems(signed: readonly TreeEntry[], approved: TreeManifest, bundle: Digest): string[] {
+interface Marked {
+  readonly entry: TreeEntry;
+  /** What the entry holds, where that is not what the bundle has there. */
+  readonly text?: string;
+}
+
+/** The approved bundle's entries; where somebody broke the glass, with that in card and bill of materials. */
+async function markedEntries(
+  store: ArtifactStore,
+  bundle: Digest,
+  votes: ReleaseRecord['approvals'],
+): Promise<readonly Marked[]> {
+  const marks = marksOf(brokenGlass(votes));
+  const { entries } = await store.tree(bundle);
+  return Promise.all(
+    entries.map(async (entry): Promise<Marked> => {
+      const mark = Object.hasOwn(marks, entry.path) ? marks[entry.path] : undefined;
+      if (mark === undefined) return { entry };
+      const text = mark((await store.getBytes(entry.digest)).toString('utf8'));
+      const bytes = Buffer.from(text);
+      return { entry: { ...entry, digest: digestBytes(bytes), size: bytes.length }, text };
+    }),
+  );
+}
+
+/** What is signed must be the approved bundle, entry by entry but for the marks, and the two statements. */
+function bundleProblems(signed: readonly TreeEntry[], approved: readonly Marked[], bundle: Digest): string[] {
   const statements = [APPROVAL_FILE, PROVENANCE_FILE];
   const files = signed.filter(({ path }) => !statements.includes(path));
-  if (canonicalJson(files) === canonicalJson(approved.entries)) return [];
+  if (canonicalJson(files) === canonicalJson(approved.map(({ entry }) => entry))) return [];
   return [`what was signed is not the bundle ${bundle} to the byte`];
 }
