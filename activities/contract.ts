@@ -266,6 +266,8 @@ export interface ResolvedModel {
   /** For `tree:`/`s3:` sources: the snapshot. */
   readonly tree: ArtifactRef | null;
   readonly sizeBytes: number | null;
+  /** Its torch file may be converted, where it has no model.safetensors. */
+  readonly convert?: Candidate['convert'];
 }
 
 export interface ImportModelInput {
@@ -278,6 +280,13 @@ export interface ImportedModel {
   readonly quarantined: readonly { readonly path: string; readonly reason: string }[];
   readonly parameters: number;
   readonly weightsBytes: number;
+  /** Where the weights came out of a torch file: `path` is its name, `torch` the version that read it. */
+  readonly converted?: ConvertedWeights;
+}
+export interface ConvertedWeights {
+  readonly from: { readonly path: string; readonly sha256: string; readonly bytes: number };
+  readonly scanner: { readonly name: string; readonly version: string; readonly verdict: 'clean' };
+  readonly torch: string;
 }
 
 export interface ExportEncoderInput {

@@ -115,6 +115,7 @@ export function provenance(
       licence: base.licence,
       tree: baseModel.model.digest,
       quarantined: baseModel.quarantined,
+      ...definedOnly({ converted: baseModel.converted }),
     },
     training: {
       spec: pipeline.training,

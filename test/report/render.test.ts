@@ -123,6 +123,19 @@ describe('the report', () => {
     }
   });
 
+  it('says of which torch file a candidate’s weights were made, and what called it clean', () => {
+    const from = { path: 'pytorch_model.bin', sha256: 'ab'.repeat(32), bytes: 4321 };
+    const scanner = { name: 'modelaudit-picklescan', version: '0.1.12', verdict: 'clean' } as const;
+    const [first, ...rest] = candidates;
+    assert.ok(first?.imported);
+    const imported = { ...first.imported, converted: { from, scanner, torch: '2.15.0' } };
+    const words = wordsOf(render({ ...sampleFacts, candidates: [{ ...first, imported }, ...rest] }));
+    const told =
+      /, converted from pytorch_model\.bin \(4\s321 bytes, SHA-256 (ab){32} \), which modelaudit-picklescan 0\.1\.12 called clean, by torch 2\.15\.0/;
+    assert.match(words, told);
+    assert.doesNotMatch(wordsOf(render(sampleFacts)), /converted from/);
+  });
+
   it('sets the new model beside the one in production: rows won and lost, intervals, settings, and what is slower', () => {
     const words = wordsOf(render(sampleFacts, 'release'));
     for (const expected of [

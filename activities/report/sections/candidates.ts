@@ -2,7 +2,7 @@
 import type { CarriedDuty } from '../../../artifacts/bundle-terms.ts';
 import type { Obligation } from '../../../pipelines/licence/decision.ts';
 import type { TextChange } from '../../../pipelines/licence/text-changes.ts';
-import type { CandidateOutcome, LicenceVerdict, RankedCandidate, RunFacts } from '../../contract.ts';
+import type { CandidateOutcome, ImportedModel, LicenceVerdict, RankedCandidate, RunFacts } from '../../contract.ts';
 import { count, digest, megabytes, milliseconds, score, significant, time } from '../format.ts';
 import { html, type Content } from '../../../artifacts/html.ts';
 import { badge, facts, list, table } from '../parts.ts';
@@ -72,7 +72,10 @@ export const candidatesSection: Section = {
         { title: 'Candidate', cell: (row: Row) => row.id },
         {
           title: 'Source, exact',
-          cell: (row) => (row.resolved === undefined ? 'not resolved' : html`<code>${row.resolved.source}</code>`),
+          cell: (row) =>
+            row.resolved === undefined
+              ? 'not resolved'
+              : html`<code>${row.resolved.source}</code>${conversion(row.imported?.converted)}`,
         },
         { title: 'Parameters', numeric: true, cell: (row) => row.exported && count(row.exported.parameters) },
         {
@@ -86,6 +89,14 @@ export const candidatesSection: Section = {
     )}`;
   },
 };
+
+/** Of which torch file the weights were made, and what spoke for opening it. */
+function conversion(converted: ImportedModel['converted']): Content {
+  if (converted === undefined) return '';
+  const { from, scanner, torch } = converted;
+  return html`, converted from <code>${from.path}</code> (${count(from.bytes)} bytes, SHA-256
+    <code>${from.sha256}</code>), which ${scanner.name} ${scanner.version} called ${scanner.verdict}, by torch ${torch}`;
+}
 
 function verdict(row: Row, { selection, pipeline }: RunFacts): Content {
   if (row.error !== undefined) return badge('bad', 'dropped out');

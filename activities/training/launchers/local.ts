@@ -71,7 +71,17 @@ export function childEnvironment(
   ours: NodeJS.ProcessEnv,
   { job, python, workDir, visibleDevices }: Omit<LaunchOptions, 'log'> & { readonly job: TrainerJob },
 ): NodeJS.ProcessEnv {
-  const threads = Math.max(1, ...job.tasks.map(threadsOf));
+  return {
+    ...isolatedEnvironment(ours, { python, workDir, threads: Math.max(1, ...job.tasks.map(threadsOf)) }),
+    ...(visibleDevices === undefined ? {} : { CUDA_VISIBLE_DEVICES: visibleDevices }),
+  };
+}
+
+/** That of any process which opens files of strangers: the allow-list, a home of its own, and what makes sums repeatable. */
+export function isolatedEnvironment(
+  ours: NodeJS.ProcessEnv,
+  { python, workDir, threads }: Pick<LaunchOptions, 'python' | 'workDir'> & { readonly threads: number },
+): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(INHERITED.flatMap((name) => (ours[name] === undefined ? [] : [[name, ours[name]]]))),
     HOME: join(workDir, 'home'),
@@ -86,7 +96,6 @@ export function childEnvironment(
     PYTHONUNBUFFERED: '1',
     OMP_NUM_THREADS: String(threads),
     CUBLAS_WORKSPACE_CONFIG: ':4096:8',
-    ...(visibleDevices === undefined ? {} : { CUDA_VISIBLE_DEVICES: visibleDevices }),
   };
 }
 
