@@ -119,6 +119,30 @@ describe('approvals over HTTP', function () {
     assert.deepEqual([after.body.closed, after.body.record?.approver], [true, 'lena']);
   });
 
+  it('lets somebody delegate their own seat, and takes the vote on their behalf once, from that delegate only', async () => {
+    const { runId, evidenceDigest } = await waiting();
+    const soon = new Date(Date.now() + 3_600_000).toISOString();
+    const given = await console.call<{ from: string }>('POST /v1/delegations', {
+      token: lena,
+      body: { to: 'omar', role: 'legal', endsAt: soon },
+    });
+    assert.deepEqual([given.status, given.body.from], [201, 'lena']);
+    const backwards = { to: 'omar', role: 'legal', endsAt: '2001-01-01T00:00:00.000Z' };
+    assert.equal((await console.call('POST /v1/delegations', { token: lena, body: backwards })).status, 400);
+    const listed = await console.call<{ to: string }[]>('GET /v1/delegations', { token: omar });
+    assert.deepEqual(
+      listed.body.map(({ to }) => to),
+      ['omar'],
+    );
+    const approve = { decision: 'approve', evidenceDigest, onBehalfOf: 'lena' };
+    const stranger = await vote(runId, await console.token('stranger'), approve);
+    assert.deepEqual([stranger.status, stranger.body.kind], [422, 'ApprovalRefused'], stranger.text);
+    const { status, body } = await vote<ApprovalRecord>(runId, omar, approve);
+    assert.deepEqual([status, body.approver, body.delegation?.from], [200, 'omar', 'lena']);
+    const again = await vote(runId, lena, { decision: 'approve', evidenceDigest });
+    assert.equal(again.status, 409, again.text);
+  });
+
   it('answers two decisions at the same moment with one 200 and one 409 that has the other', async () => {
     const { runId, evidenceDigest } = await waiting();
     const answers = await Promise.all([

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { digestJson } from '../../artifacts/digest.ts';
-import { decide } from '../../client/approvals.ts';
+import { decide, listApprovals } from '../../client/approvals.ts';
+import { connectTemporal } from '../../client/connection.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { sendUpdate } from '../../client/updates.ts';
+import { startTemporal } from '../../infra/embedded/temporal.ts';
+import { findTool } from '../../infra/tools.ts';
 import { PipelineSchema } from '../../pipelines/definition.ts';
 import { type ApprovalView, type Decision, type RunInput, type StepView } from '../../workflows/messages.ts';
-import { temporalForTests } from '../support/temporal.ts';
+import { freePort, temporalForTests } from '../support/temporal.ts';
 import {
   approveRun,
   fakeActivities,
@@ -53,8 +59,9 @@ describe('the approval desk of a run', function () {
 
   async function open(
     runId: string,
+    of = client,
   ): Promise<ApprovalView & { readonly vote: (change: Partial<Decision>) => Decision }> {
-    const run = await untilRun(client, runId, ({ approvals }) => approvals.some(({ state }) => state === 'open'));
+    const run = await untilRun(of, runId, ({ approvals }) => approvals.some(({ state }) => state === 'open'));
     const view = run.approvals.find(({ state }) => state === 'open');
     assert.ok(view?.evidence);
     const { approval, evidence } = view;
@@ -188,5 +195,51 @@ describe('the approval desk of a run', function () {
       await approveRun(client, runId, 'release', 'omar');
       assert.equal((await runOutcome(client, runId)).state, 'deployed');
     });
+  });
+
+  it('survives that the server itself is killed with every worker, and lists it without one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-killed-'));
+    const [port, uiPort] = [await freePort(), await freePort()];
+    const serve = () =>
+      startTemporal({
+        binary: findTool('temporal'),
+        dataFile: join(folder, 'temporal.db'),
+        logFile: join(folder, 'temporal.log'),
+        port,
+        uiPort,
+      });
+    const runId = 'desk-killed';
+    const { activities, ran } = fakeActivities();
+    const input = inputWith({ seats: [{ role: 'legal' }, { role: 'risk' }] });
+    let server = await serve();
+    const own = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
+    try {
+      await withWorkers(server.address, activities, async () => {
+        await startRun(own.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+        const opened = await open(runId, own.client);
+        await decide(own.client, runId, opened.vote({ approver: 'bea' }));
+        process.kill(server.pid, 'SIGKILL');
+      });
+      await server.stop();
+      server = await serve();
+      const listed = (await listApprovals(own.client)).approvals.filter((one) => one.runId === runId);
+      assert.deepEqual(
+        listed.map(({ approval }) => approval),
+        ['review'],
+      );
+      const before = ran.length;
+      await withWorkers(server.address, activities, async () => {
+        const { vote, seats } = await open(runId, own.client);
+        assert.deepEqual(seats[0], { role: 'legal', by: 'bea' });
+        assert.deepEqual(ran.slice(before), [], 'nothing finished is done again');
+        await decide(own.client, runId, vote({ approver: 'lena' }));
+        await approveRun(own.client, runId, 'release', 'omar');
+        assert.equal((await runOutcome(own.client, runId)).state, 'deployed');
+      });
+    } finally {
+      await own.close();
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
