@@ -3,9 +3,6 @@
  * conclusion ended, does the policy of now decide the same? What has changed reopens the review, once a state; the model
  * stays in service until people decide otherwise.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { digestJson } from '../../artifacts/digest.ts';
 import { termsKey, type ReopenedReview, type TermsPointer } from '../../artifacts/model-terms.ts';
@@ -22,9 +19,9 @@ import type {
   TermsReport,
   TermsVerdict,
 } from '../contract.ts';
-import { servedBytes, useAsBundled } from '../review/check-terms.ts';
+import { judgingTerms, servedBytes, useAsBundled } from '../review/check-terms.ts';
 import { judgeTerms, type TermsContext } from '../review/judge-terms.ts';
-import { heart, toFailure, type ActivityServices } from '../step.ts';
+import { toFailure, type ActivityServices } from '../step.ts';
 import { checkFailed, readRelease, type ChannelRelease } from './check-drift.ts';
 
 export interface TermsWatch extends TermsContext {
@@ -35,21 +32,11 @@ export interface TermsWatch extends TermsContext {
 export function checkModelTermsActivity(
   services: ActivityServices,
 ): (call: StepCall<CheckModelTermsInput>) => Promise<TermsReport> {
-  return async (call) => {
-    const context = Context.current();
-    const beat = heart(context);
-    const workDir = await mkdtemp(join(services.workRoot ?? tmpdir(), 'espalier-terms-'));
-    try {
-      beat.progress({ phase: 'judging the licence again' });
-      const failed = (check: string): Promise<boolean> => checkFailed(context.client, check);
-      return await checkModelTerms(call, { ...services, signal: context.cancellationSignal, workDir, failed });
-    } catch (error) {
-      throw toFailure(error, call.stepId);
-    } finally {
-      beat.stop();
-      await rm(workDir, { recursive: true, force: true });
-    }
-  };
+  return (call) =>
+    judgingTerms(services, call.stepId, (context) => {
+      const { client } = Context.current();
+      return checkModelTerms(call, { ...context, failed: (check) => checkFailed(client, check) });
+    });
 }
 
 /** Throws NotFound when nothing is deployed in the channel, BadConfig for a policy that cannot be read. */

@@ -13,20 +13,27 @@ import { judgeTerms, type TermsContext } from './judge-terms.ts';
 export function checkTermsActivity(
   services: ActivityServices,
 ): (call: StepCall<CheckTermsInput>) => Promise<TermsVerdict> {
-  return async (call) => {
-    const context = Context.current();
-    const beat = heart(context);
-    const workDir = await mkdtemp(join(services.workRoot ?? tmpdir(), 'espalier-terms-'));
-    try {
-      beat.progress({ phase: 'judging the licence again' });
-      return await checkTerms(call.input, { ...services, signal: context.cancellationSignal, workDir });
-    } catch (error) {
-      throw toFailure(error, call.stepId);
-    } finally {
-      beat.stop();
-      await rm(workDir, { recursive: true, force: true });
-    }
-  };
+  return (call) => judgingTerms(services, call.stepId, (context) => checkTerms(call.input, context));
+}
+
+/** Around an activity that judges terms: a folder of its own, gone afterwards, heartbeats, and failures with their type. */
+export async function judgingTerms<Verdict>(
+  services: ActivityServices,
+  stepId: string,
+  judge: (context: ActivityServices & TermsContext) => Promise<Verdict>,
+): Promise<Verdict> {
+  const context = Context.current();
+  const beat = heart(context);
+  const workDir = await mkdtemp(join(services.workRoot ?? tmpdir(), 'espalier-terms-'));
+  try {
+    beat.progress({ phase: 'judging the licence again' });
+    return await judge({ ...services, signal: context.cancellationSignal, workDir });
+  } catch (error) {
+    throw toFailure(error, stepId);
+  } finally {
+    beat.stop();
+    await rm(workDir, { recursive: true, force: true });
+  }
 }
 
 /** Throws LicenceDenied with what would help: nothing that a text or a rule forbids reaches the approvers. */
