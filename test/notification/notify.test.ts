@@ -131,6 +131,35 @@ describe('what people are told', function () {
     });
   });
 
+  it('tells when an approval opens and how it was decided, and on which evidence', async () => {
+    const well = await receive();
+    await run(telling(webhook('well', well.url)), async (runId) => {
+      const told = (): { type: string; data: Record<string, unknown> }[] =>
+        well.received.map(({ body }) => JSON.parse(body) as { type: string; data: Record<string, unknown> });
+      const until = async (type: string, approval?: string) => {
+        for (;;) {
+          const found = told().find((one) => one.type === type && one.data['approval'] === approval);
+          if (found !== undefined) return found.data;
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      };
+      const opened = await until('approval.opened', 'review');
+      const { approvals } = await untilRun(temporal.client, runId, ({ state }) => state === 'waiting-for-approval');
+      const [review] = approvals;
+      assert.equal(opened['runId'], runId);
+      assert.ok(JSON.stringify(opened).includes(review?.evidence?.digest ?? 'no evidence'), JSON.stringify(opened));
+      assert.equal(opened['deadline'], review?.deadline);
+      await approveRun(temporal.client, runId, 'review', 'lena');
+      assert.ok(JSON.stringify(await until('approval.decided', 'review')).includes('lena'));
+      await until('approval.opened', 'release');
+      await approveRun(temporal.client, runId, 'release', 'omar');
+      assert.equal((await runOutcome(temporal.client, runId)).state, 'deployed');
+      // What is still on its way would reach the next test's receiver.
+      await until('approval.decided', 'release');
+      await until('run.ended');
+    });
+  });
+
   it('tells of a cancelled run, too, and nothing at all where a run has nobody to tell', async () => {
     const well = await receive();
     const notifying = telling(webhook('well', well.url));
