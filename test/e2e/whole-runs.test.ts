@@ -193,9 +193,15 @@ describe('whole runs on one machine', function () {
     assert.match(late.stderr, /closed: approved by omar-product/);
     assert.ok((await json<{ runId: string }[]>('runs', 'list')).some(({ runId }) => runId === 'by-command'));
     assert.equal((await json<{ state: string }>('runs', 'show', 'by-command')).state, 'deployed');
-    assert.match((await run('runs', 'show', 'by-command')).stdout, /approval release: approved \(product-owner: omar-product\)/);
+    assert.match(
+      (await run('runs', 'show', 'by-command')).stdout,
+      /approval release: approved \(product-owner: omar-product\)/,
+    );
     assert.ok((await json<{ model: string }[]>('models', 'list')).some(({ model }) => model === 'by-command'));
-    assert.match((await run('models', 'show', 'by-command')).stdout, /approve: release +omar-product \(product-owner\)/);
+    assert.match(
+      (await run('models', 'show', 'by-command')).stdout,
+      /approve: release +omar-product \(product-owner\)/,
+    );
     const [prediction] = await json<{ label: string }[]>('predict', 'by-command', 'where is my parcel?');
     assert.ok(['billing', 'delivery', 'account'].includes(prediction?.label ?? ''));
     assert.equal((await run('models', 'show', 'nobody')).code, 5);
