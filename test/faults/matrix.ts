@@ -9,7 +9,7 @@
  */
 import { parseArgs } from 'node:util';
 import { startFaultStack } from '../support/faults-stack.ts';
-import { runRow, undisturbed, type Reference, type RowResult } from './run-row.ts';
+import { runRowWhole, undisturbed, type RowResult } from './run-row.ts';
 import { coveringRows, describeFault, matrixTogether, parseFault, randomRow, wholeMatrix, type Row } from './table.ts';
 
 const { values: options } = parseArgs({
@@ -31,12 +31,10 @@ try {
   process.stderr.write(`undisturbed: ${reference.result.seconds.toFixed(1)} s\n`);
   for (const row of chosenRows(reference.durationMs)) {
     if (!stack.disks && row.faults.some(({ what }) => what === 'diskFull')) continue;
-    const result = await report(row, reference);
-    // With others in one run a fault's point may be over before its turn comes: then it gets a run of its own.
-    const alone = row.faults.length > 1 ? result.missed : [];
-    const met = row.faults.filter((fault) => !alone.includes(fault));
-    results.push(alone.length === 0 ? result : { ...result, row: { ...row, faults: met }, missed: [] });
-    for (const fault of alone) results.push(await report({ name: describeFault(fault), faults: [fault] }, reference));
+    for (const result of await runRowWhole(stack, row, reference)) {
+      results.push(result);
+      process.stderr.write(`${line(result)}\n`);
+    }
   }
 } finally {
   await stack.stop({ keep: options.keep });
@@ -50,12 +48,6 @@ for (const result of results.filter((one) => troubles(one).length > 0)) {
 }
 // Not left to Node: after many killed servers it has been seen (20.20, in `Environment::CleanupHandles`) to wait for ever.
 process.exit(results.every((one) => troubles(one).length === 0) && results.length > 0 ? 0 : 1);
-
-async function report(row: Row, reference: Reference): Promise<RowResult> {
-  const result = await runRow(stack, row, reference);
-  process.stderr.write(`${line(result)}\n`);
-  return result;
-}
 
 function troubles({ problems, missed }: RowResult): readonly string[] {
   return [...problems, ...missed.map((fault) => `${describeFault(fault)} never happened`)];
