@@ -1,4 +1,5 @@
 /** What the audit log tells. One line a kind in `SUMMARIES`; no secret is ever part of an event. */
+import type { Delegation } from './votes.ts';
 import type { Digest } from './reference.ts';
 
 interface Change {
@@ -41,15 +42,7 @@ export type AuditEvent =
     } & Voting)
   /** The run did not count it. */
   | ({ readonly action: 'vote.refused'; readonly reason: string } & Voting)
-  | ({
-      readonly action: 'delegation';
-      readonly id: string;
-      readonly from: string;
-      readonly to: string;
-      readonly role: string;
-      readonly startsAt: string;
-      readonly endsAt: string;
-    } & Change)
+  | ({ readonly action: 'delegation' } & Delegation & Change)
   /** A process started with other keys than the last one of its kind. */
   | ({ readonly action: 'keys.change' } & KeySet & Change);
 

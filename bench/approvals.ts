@@ -11,20 +11,12 @@ import { limiter } from '../artifacts/concurrency.ts';
 import { digestJson } from '../artifacts/digest.ts';
 import { APPROVALS_AT_ONCE, listApprovals } from '../client/approvals.ts';
 import { connectTemporal } from '../client/connection.ts';
-import { freePort } from '../infra/embedded/gateway.ts';
-import { startTemporal } from '../infra/embedded/temporal.ts';
-import { findTool } from '../infra/tools.ts';
+import { startTemporalIn } from '../test/support/temporal-server.ts';
 import { OPEN_APPROVAL, PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE, TASK_QUEUES } from '../workflows/messages.ts';
 
 const count = Number(process.argv[2] ?? 10_000);
 const state = await mkdtemp(join(tmpdir(), 'espalier-approvals-'));
-const server = await startTemporal({
-  binary: findTool('temporal'),
-  dataFile: join(state, 'temporal.db'),
-  logFile: join(state, 'temporal.log'),
-  port: await freePort(),
-  uiPort: await freePort(),
-});
+const server = await startTemporalIn(state);
 const { client, close } = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
 const timed = async <T>(work: () => Promise<T>): Promise<{ seconds: number; result: T }> => {
   const started = performance.now();

@@ -17,10 +17,8 @@ import { connectTemporal } from '../../client/connection.ts';
 import { cancelRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import { startTemporal } from '../../infra/embedded/temporal.ts';
-import { freePort } from '../../infra/embedded/gateway.ts';
-import { findTool } from '../../infra/tools.ts';
 import { TASK_QUEUES } from '../../workflows/messages.ts';
+import { startTemporalIn } from './temporal-server.ts';
 import { approveRun, fakeActivities, ref, runInput, untilRun, withWorkers, STATEMENT } from './workflow.ts';
 
 interface Scenario {
@@ -163,14 +161,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
 const folder = join(root, 'test/histories', process.argv[2] ?? version);
 const state = await mkdtemp(join(tmpdir(), 'espalier-histories-'));
-const server = await startTemporal({
-  binary: findTool('temporal'),
-  dataFile: join(state, 'temporal.db'),
-  logFile: join(state, 'temporal.log'),
-  port: await freePort(),
-  uiPort: await freePort(),
-  searchAttributes: { EspalierPipeline: 'Keyword', EspalierState: 'Keyword' },
-});
+const server = await startTemporalIn(state);
 const { client, close } = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
 try {
   await rm(folder, { recursive: true, force: true });

@@ -9,10 +9,9 @@ import { connectTemporal } from '../../client/connection.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { sendUpdate } from '../../client/updates.ts';
-import { startTemporal } from '../../infra/embedded/temporal.ts';
-import { findTool } from '../../infra/tools.ts';
 import { PipelineSchema } from '../../pipelines/definition.ts';
 import { type ApprovalView, type Decision, type RunInput, type StepView } from '../../workflows/messages.ts';
+import { startTemporalIn } from '../support/temporal-server.ts';
 import { freePort, temporalForTests } from '../support/temporal.ts';
 import {
   approveRun,
@@ -199,15 +198,8 @@ describe('the approval desk of a run', function () {
 
   it('survives that the server itself is killed with every worker, and lists it without one', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'espalier-killed-'));
-    const [port, uiPort] = [await freePort(), await freePort()];
-    const serve = () =>
-      startTemporal({
-        binary: findTool('temporal'),
-        dataFile: join(folder, 'temporal.db'),
-        logFile: join(folder, 'temporal.log'),
-        port,
-        uiPort,
-      });
+    const ports = { port: await freePort(), uiPort: await freePort() };
+    const serve = () => startTemporalIn(folder, ports);
     const runId = 'desk-killed';
     const { activities, ran } = fakeActivities();
     const input = inputWith({ seats: [{ role: 'legal' }, { role: 'risk' }] });
