@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import type { TrainModelInput } from '../activities/contract.ts';
+import type { TrainModelInput } from '../activities/contract/training.ts';
 import { openStore } from '../artifacts/open.ts';
 import { connectTemporal } from '../client/connection.ts';
 import { startStack } from '../infra/embedded/stack.ts';

@@ -1,4 +1,4 @@
-import type { ApprovalRecord } from '../activities/contract.ts';
+import type { ApprovalRecord } from '../activities/contract/evidence.ts';
 import { voterText } from '../artifacts/votes.ts';
 import { style } from './output.ts';
 

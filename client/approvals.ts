@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { z } from 'zod';
-import type { ApprovalRecord } from '../activities/contract.ts';
+import type { ApprovalRecord } from '../activities/contract/evidence.ts';
 import { digestBytes } from '../artifacts/digest.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { hexOf } from '../artifacts/reference.ts';

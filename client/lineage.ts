@@ -1,6 +1,6 @@
 /** Where a released model comes from, as one tree: the release, who approved it, what was measured, trained, and from what. */
 import { voterText } from '../artifacts/votes.ts';
-import type { RunFacts, StepFact } from '../activities/contract.ts';
+import type { RunFacts, StepFact } from '../activities/contract/evidence.ts';
 import type { StepRecord } from '../activities/step.ts';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { definedOnly } from '../artifacts/defined-only.ts';

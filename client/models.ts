@@ -8,7 +8,8 @@ import { whyEmpty, withdrawnChannel } from '../artifacts/release.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import type { DriftReport, RunFacts } from '../activities/contract.ts';
+import type { DriftReport } from '../activities/contract/monitoring.ts';
+import type { RunFacts } from '../activities/contract/evidence.ts';
 
 export interface ModelSummary extends ChannelPointer {
   readonly drift: DriftReport | null;

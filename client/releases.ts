@@ -1,5 +1,5 @@
 /** Every release there ever was, by the chain that each channel's pointer hangs on; and the one behind a digest. */
-import type { RunFacts } from '../activities/contract.ts';
+import type { RunFacts } from '../activities/contract/evidence.ts';
 import { parseChannelKey, type ReleaseRecord } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';

@@ -1,6 +1,7 @@
 /** Making a released model again from its record alone, and saying whether the bytes are the same. */
 import type { Client } from '@temporalio/client';
-import type { DataFile, RunFacts } from '../activities/contract.ts';
+import type { DataFile } from '../activities/contract/data.ts';
+import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { StepRecord } from '../activities/step.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { OpenStore } from '../artifacts/open.ts';

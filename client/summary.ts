@@ -1,5 +1,6 @@
 /** The evidence in a few lines, for whoever decides; the report has the rest. */
-import type { GateResult, RunFacts } from '../activities/contract.ts';
+import type { GateResult } from '../activities/contract/validation.ts';
+import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { DossierCount } from '../artifacts/evidence-dossier.ts';
 import { shortDigest } from '../artifacts/reference.ts';
 import type { ApprovalName } from '../pipelines/definition.ts';

@@ -1,6 +1,6 @@
 /** Handing in a vote: signed by who authenticated the voter, told to the audit log, and sent to the run. */
 import type { Client } from '@temporalio/client';
-import type { ApprovalRecord } from '../activities/contract.ts';
+import type { ApprovalRecord } from '../activities/contract/evidence.ts';
 import type { AuditLog } from '../artifacts/audit.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Signer } from '../artifacts/signing-keys.ts';

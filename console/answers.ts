@@ -1,7 +1,7 @@
 /** What the API answers, as its OpenAPI document tells it. The server sends our types as they are; a test holds them to this. */
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import type { ApprovalRecord, ResolutionRecord } from '../activities/contract.ts';
+import type { ApprovalRecord, ResolutionRecord } from '../activities/contract/evidence.ts';
 import { ERROR_KINDS, type ErrorKind } from '../artifacts/errors.ts';
 import type { Digest as DigestText } from '../artifacts/reference.ts';
 import type { RunSummary } from '../client/runs.ts';

@@ -1,6 +1,6 @@
 /** An approval as a person meets it, and a vote on it: the same for the API and for a signed link. */
 import type { Client } from '@temporalio/client';
-import type { ApprovalRecord } from '../activities/contract.ts';
+import type { ApprovalRecord } from '../activities/contract/evidence.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { earlierVote } from '../artifacts/votes.ts';
 import type { OpenApproval } from '../client/approvals.ts';

@@ -1,7 +1,7 @@
 /** What went wrong, as HTTP says it: problem details (RFC 9457) made from our errors. Nothing of an unexpected error gets out. */
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError } from 'fastify';
-import type { ApprovalRecord } from '../activities/contract.ts';
+import type { ApprovalRecord } from '../activities/contract/evidence.ts';
 import { EspalierError, type ErrorKind } from '../artifacts/errors.ts';
 import type { Problem as Mistake } from '../pipelines/check.ts';
 

@@ -1,6 +1,6 @@
 /** The approval desk: what is open, what has been decided, and when it is too late. The rules are in votes.ts; the desk waits. */
 import { ApplicationFailure, condition, workflowInfo } from '@temporalio/workflow';
-import type { ApprovalRecord } from '../activities/contract.ts';
+import type { ApprovalRecord } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import { halfTime, tally, type Electorate } from '../artifacts/votes.ts';
 import type { ApprovalName, Pipeline } from '../pipelines/definition.ts';

@@ -3,7 +3,8 @@
  * A step that fails waits for an operator where the table of causes (causes.ts) says so; finished steps stay finished.
  */
 import { ActivityFailure, ApplicationFailure, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
-import type { ResolutionRecord, StepFact, StepResult } from '../activities/contract.ts';
+import type { ResolutionRecord, StepFact } from '../activities/contract/evidence.ts';
+import type { StepResult } from '../activities/contract.ts';
 import type { ErrorKind, ErrorRecord } from '../artifacts/errors.ts';
 import type { Response } from './causes.ts';
 import type { StepState, StepView } from './messages.ts';

@@ -1,17 +1,12 @@
 /** What goes in and out of a run while it lives: its input, its view, and the decision a person sends. Types and names only. */
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
-import type {
-  ApprovalRecord,
-  CandidateSource,
-  DataFileSource,
-  Deployment,
-  GatesVerdict,
-  ReopenedTerms,
-  ResolutionRecord,
-  RunFacts,
-  SettingChange,
-} from '../activities/contract.ts';
+import type { ApprovalRecord, ResolutionRecord, RunFacts, SettingChange } from '../activities/contract/evidence.ts';
+import type { CandidateSource } from '../activities/contract/selection.ts';
+import type { DataFileSource } from '../activities/contract/data.ts';
+import type { Deployment } from '../activities/contract/deployment.ts';
+import type { GatesVerdict } from '../activities/contract/validation.ts';
+import type { ReopenedTerms } from '../activities/contract/review.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
 import type { FilledSeat } from '../artifacts/seats.ts';

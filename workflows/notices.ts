@@ -1,6 +1,6 @@
 /** What a run tells people, handed to workflows of their own: nothing that becomes of a message touches the run. */
 import { CancellationScope, condition, log, ParentClosePolicy, startChild, workflowInfo } from '@temporalio/workflow';
-import type { NotificationEvent } from '../activities/contract.ts';
+import type { NotificationEvent } from '../activities/notification/events.ts';
 import { laterInThisTask } from './engine.ts';
 import { notifyPeople } from './notify-people.ts';
 

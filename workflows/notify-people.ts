@@ -1,5 +1,5 @@
 import { setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
-import type { NotificationEvent, NotificationSummary } from '../activities/contract.ts';
+import type { NotificationEvent, NotificationSummary } from '../activities/notification/events.ts';
 import { stepProxies } from './proxies.ts';
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, notifyPeople);

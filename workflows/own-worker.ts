@@ -1,6 +1,7 @@
 /** A training on a worker of its own, which a cluster provides for as long as it lasts. */
 import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
-import type { OwnWorkerInput, StepCall, StepResult, TrainedModel, TrainModelInput } from '../activities/contract.ts';
+import type { OwnWorkerInput, TrainedModel, TrainModelInput } from '../activities/contract/training.ts';
+import type { StepCall, StepResult } from '../activities/contract.ts';
 import type { LauncherSpec } from '../pipelines/launcher.ts';
 import { ownQueue } from './messages.ts';
 import type { Run } from './run.ts';

@@ -1,5 +1,7 @@
 import { defineQuery, setHandler, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
-import type { Activities, DataFile, RunFacts, StepCall } from '../activities/contract.ts';
+import type { Activities, StepCall } from '../activities/contract.ts';
+import type { DataFile } from '../activities/contract/data.ts';
+import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
 import { stepProxies } from './proxies.ts';
 import type { Winner } from './stages/select.ts';

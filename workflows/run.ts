@@ -1,15 +1,8 @@
 /** What the stages of one run share: its input, its graph, its approvals, and the facts gathered so far. */
 import { ApplicationFailure, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type {
-  Activities,
-  NotificationEvent,
-  ResolutionRecord,
-  RunFacts,
-  SettingChange,
-  StepCall,
-  StepResult,
-  WrittenReport,
-} from '../activities/contract.ts';
+import type { Activities, StepCall, StepResult } from '../activities/contract.ts';
+import type { NotificationEvent } from '../activities/notification/events.ts';
+import type { ResolutionRecord, RunFacts, SettingChange, WrittenReport } from '../activities/contract/evidence.ts';
 import { settingAt, settingsAfter, withSettings } from '../pipelines/change.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import { ApprovalDesk, type ApprovalEvent } from './approvals.ts';

@@ -1,13 +1,10 @@
 /** What the steps that make a model are given: the same for the run that releases it and for one that makes it again. */
-import type {
-  DatasetSummary,
-  EvaluateModelInput,
-  ExportedClassifier,
-  ExportEncoderInput,
-  PackageModelInput,
-  RunFacts,
-  TrainModelInput,
-} from '../activities/contract.ts';
+import type { DatasetSummary } from '../activities/contract/data.ts';
+import type { EvaluateModelInput } from '../activities/contract/validation.ts';
+import type { ExportedClassifier, TrainModelInput } from '../activities/contract/training.ts';
+import type { ExportEncoderInput } from '../activities/contract/selection.ts';
+import type { PackageModelInput } from '../activities/contract/deployment.ts';
+import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import type { Winner } from './stages/select.ts';

@@ -1,5 +1,5 @@
 /** Which decisions count at an open approval, and how they are kept. Pure rules on top of artifacts/votes.ts. */
-import type { ApprovalRecord } from '../activities/contract.ts';
+import type { ApprovalRecord } from '../activities/contract/evidence.ts';
 import { isDigest } from '../artifacts/reference.ts';
 import {
   earlierVote,

@@ -1,6 +1,6 @@
 import { log, ParentClosePolicy, setWorkflowOptions, startChild, workflowInfo } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { CheckDriftInput, DriftReport } from '../activities/contract.ts';
+import type { CheckDriftInput, DriftReport } from '../activities/contract/monitoring.ts';
 import { shortDigest, type ArtifactRef } from '../artifacts/reference.ts';
 import { PIPELINE_ATTRIBUTE, STATE_ATTRIBUTE, type RunInput } from './messages.ts';
 import { stepProxies } from './proxies.ts';

@@ -1,5 +1,5 @@
 /** What must hold of labelled texts before anything is trained on them. Pure. */
-import type { DataFinding, RowSplit, Split } from '../contract.ts';
+import type { DataFinding, RowSplit, Split } from '../contract/data.ts';
 import { compareText, countLabels, groupBy } from './group.ts';
 import { maskPersonalData } from '../privacy/scan.ts';
 import { isBlank, type TextIdentity } from './normalise.ts';

@@ -1,6 +1,6 @@
 /** Texts that training knows nearly word for word are worth nothing for measuring: found, reported, and kept apart on demand. */
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { Contamination, DataFile, DataFinding, PrepareDataInput, Split } from '../contract.ts';
+import type { Contamination, DataFile, DataFinding, PrepareDataInput, Split } from '../contract/data.ts';
 import type { StepContext } from '../step.ts';
 import type { CheckedRow } from './checks.ts';
 import { findNearTwins, missRate, nearGroups, sketch, type Sketched } from './near-duplicates.ts';

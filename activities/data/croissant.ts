@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { DataDescription, DataFile } from '../contract.ts';
+import type { DataDescription, DataFile } from '../contract/data.ts';
 import { maskPersonalData } from '../privacy/scan.ts';
 
 const oneOrMore = <Schema extends z.ZodType>(schema: Schema) =>

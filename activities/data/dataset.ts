@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { Split } from '../contract.ts';
+import type { Split } from '../contract/data.ts';
 
 export const SPLITS: readonly Split[] = ['train', 'validation', 'test'];
 

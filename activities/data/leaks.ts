@@ -1,5 +1,5 @@
 /** Labels that stand in their own texts: a model that reads them off learns nothing. Pure. */
-import type { DataFinding } from '../contract.ts';
+import type { DataFinding } from '../contract/data.ts';
 import { quoted } from './checks.ts';
 import { maskPersonalData } from '../privacy/scan.ts';
 import { countLabels, groupBy } from './group.ts';

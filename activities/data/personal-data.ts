@@ -1,6 +1,6 @@
 /** Drops rows and redacts values as the policy says, before anything of them is stored. */
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { PersonalDataRemoved } from '../contract.ts';
+import type { PersonalDataRemoved } from '../contract/data.ts';
 import { kindsTo, type PrivacyPolicy } from '../privacy/policy.ts';
 import { redactTexts } from '../privacy/redact.ts';
 import { findPersonalData } from '../privacy/scan.ts';

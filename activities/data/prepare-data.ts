@@ -1,7 +1,14 @@
 /** From data files to a checked, split dataset in the store. */
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { DataDescription, DataFile, DataFinding, DatasetSummary, PrepareDataInput, Split } from '../contract.ts';
+import type {
+  DataDescription,
+  DataFile,
+  DataFinding,
+  DatasetSummary,
+  PrepareDataInput,
+  Split,
+} from '../contract/data.ts';
 import { kindsTo } from '../privacy/policy.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import {

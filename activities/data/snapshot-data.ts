@@ -16,7 +16,8 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
 import { isMissing, toStorageError } from '../../artifacts/storage-errors.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
-import type { DataFileSource, SnapshotDataInput, SnapshotDataOutput, StepCall } from '../contract.ts';
+import type { DataFileSource, SnapshotDataInput, SnapshotDataOutput } from '../contract/data.ts';
+import type { StepCall } from '../contract.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
 
 export function snapshotDataActivity(

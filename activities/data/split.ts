@@ -4,7 +4,7 @@
  */
 import { compareText, countLabels, groupBy } from './group.ts';
 import { sha256Hex } from './normalise.ts';
-import type { Split } from '../contract.ts';
+import type { Split } from '../contract/data.ts';
 
 export interface SplitRow {
   /** Equal for texts that must not be on two sides (normalise.ts). */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import { hexOf } from '../../artifacts/reference.ts';
-import type { DatasetSummary, PrepareDataInput } from '../contract.ts';
+import type { DatasetSummary, PrepareDataInput } from '../contract/data.ts';
 import type { StepContext } from '../step.ts';
 import type { CheckedRow } from './checks.ts';
 import type { Sides } from './contamination.ts';

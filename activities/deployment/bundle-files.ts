@@ -4,7 +4,7 @@ import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { TreeManifest } from '../../artifacts/reference.ts';
 import type { ClassifierConfig } from '../../inference/config.ts';
-import type { PackageModelInput } from '../contract.ts';
+import type { PackageModelInput } from '../contract/deployment.ts';
 
 /** Texts a batch in Triton: what our own server takes too. */
 const MAX_BATCH = 32;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ChannelPointer, ReferenceStatistics } from '../../artifacts/bundle.ts';
 import { ERROR_KINDS, EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { Deployment } from '../contract.ts';
+import type { Deployment } from '../contract/deployment.ts';
 import type { ActivityServices } from '../step.ts';
 import type { DeployContext } from './deploy-model.ts';
 

@@ -1,5 +1,5 @@
 import { findLicence } from '../../pipelines/licence/rows.ts';
-import type { LicenceDecision } from '../contract.ts';
+import type { LicenceDecision } from '../contract/review.ts';
 
 /** An SPDX id where SPDX lists the licence, else the name that it goes by. */
 export type ConcludedLicence = { readonly id: string } | { readonly name: string };

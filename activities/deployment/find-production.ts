@@ -5,7 +5,9 @@ import { differences } from '../../artifacts/differences.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { contentProblems, parsePointer, parseRelease, withdrawnChannel } from '../../artifacts/release.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
-import type { FindProductionInput, ProductionModel, RunFacts, StepCall } from '../contract.ts';
+import type { FindProductionInput, ProductionModel } from '../contract/validation.ts';
+import type { RunFacts } from '../contract/evidence.ts';
+import type { StepCall } from '../contract.ts';
 import { toFailure, type ActivityServices } from '../step.ts';
 
 /** A definition with other label lists has as many differences as labels; a history must hold them. */

@@ -5,7 +5,7 @@ import type { Obligation } from '../../pipelines/licence/decision.ts';
 import { shippedTexts } from '../../pipelines/licence/recognise.ts';
 import { restrictionsOf } from '../../pipelines/licence/restrictions.ts';
 import { findLicence } from '../../pipelines/licence/rows.ts';
-import type { PackageModelInput } from '../contract.ts';
+import type { PackageModelInput } from '../contract/deployment.ts';
 
 export const NOTICE_FILE = 'NOTICE';
 /** Where the base model's own licence files lie in the bundle, and texts that Espalier ships. */

@@ -5,7 +5,9 @@
 import { stringify } from 'yaml';
 import { dutyLine, type BundleTerms } from '../../artifacts/bundle-terms.ts';
 import type { Digest } from '../../artifacts/reference.ts';
-import type { GateResult, PackageModelInput, Score } from '../contract.ts';
+import type { GateResult } from '../contract/validation.ts';
+import type { PackageModelInput } from '../contract/deployment.ts';
+import type { Score } from '../contract/measures.ts';
 import { concludedLicence } from './concluded-licence.ts';
 
 export const OUT_OF_SCOPE =

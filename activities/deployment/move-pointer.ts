@@ -7,7 +7,7 @@ import { digestJson } from '../../artifacts/digest.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { hexOf, type ArtifactRef } from '../../artifacts/reference.ts';
 import { parsePointer, withdrawnChannel } from '../../artifacts/release.ts';
-import type { DeployModelInput } from '../contract.ts';
+import type { DeployModelInput } from '../contract/deployment.ts';
 import type { ActivityServices } from '../step.ts';
 
 /** Others move a channel rarely; losing this often means that something moves it in a loop. */

@@ -7,7 +7,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { entryRef, type ArtifactRef, type TreeEntry, type TreeManifest } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { ClassifierConfig } from '../../inference/config.ts';
-import type { PackagedModel, PackageModelInput } from '../contract.ts';
+import type { PackagedModel, PackageModelInput } from '../contract/deployment.ts';
 import type { StepDefinition } from '../step.ts';
 import {
   isLicenceFile,

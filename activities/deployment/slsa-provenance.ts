@@ -3,7 +3,7 @@ import { STATEMENT_TYPE, type Statement } from '../../artifacts/dsse.ts';
 import { hexOf, type ArtifactRef, type Digest, type TreeManifest } from '../../artifacts/reference.ts';
 import { subjectOf } from '../../artifacts/signed-release.ts';
 import { winnerOf } from '../../pipelines/winner.ts';
-import type { RunFacts } from '../contract.ts';
+import type { RunFacts } from '../contract/evidence.ts';
 
 const PREDICATE_TYPE = 'https://slsa.dev/provenance/v1';
 const BUILD_TYPE = 'urn:espalier:run-pipeline:v1';

@@ -1,6 +1,6 @@
 /** The bundle's papers for people: NOTICE, and TERMS.md with what its users are bound to. Each a pure function of its input. */
 import type { BundleTerms } from '../../artifacts/bundle-terms.ts';
-import type { PackageModelInput } from '../contract.ts';
+import type { PackageModelInput } from '../contract/deployment.ts';
 import { escapeMarkdown } from './model-card.ts';
 
 /** Longer notices stay where they are, and are named. */

@@ -10,15 +10,11 @@ import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import { shortDigest, type ArtifactRef } from '../../artifacts/reference.ts';
 import { SEVERITY } from '../../pipelines/licence/evaluate.ts';
 import { winnerOf } from '../../pipelines/winner.ts';
-import type {
-  CandidateSource,
-  CheckModelTermsInput,
-  RunFacts,
-  SettleTermsInput,
-  StepCall,
-  TermsReport,
-  TermsVerdict,
-} from '../contract.ts';
+import type { CandidateSource } from '../contract/selection.ts';
+import type { CheckModelTermsInput, SettleTermsInput, TermsReport } from '../contract/monitoring.ts';
+import type { RunFacts } from '../contract/evidence.ts';
+import type { StepCall } from '../contract.ts';
+import type { TermsVerdict } from '../contract/review.ts';
 import { judgingTerms, servedBytes, useAsBundled } from '../review/check-terms.ts';
 import { judgeTerms, type TermsContext } from '../review/judge-terms.ts';
 import { toFailure, type ActivityServices } from '../step.ts';

@@ -13,7 +13,7 @@
  * Limits: rows must be independent (a client that repeats one request is drift to this test), and the rate is that of a
  * check with a fresh reference: checks against the same reference share its noise.
  */
-import type { DriftTest } from '../contract.ts';
+import type { DriftTest } from '../contract/monitoring.ts';
 import { argmaxRows } from '../validation/metrics.ts';
 import { sampleIndices, seededRandom, shuffleStart, type Random } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';

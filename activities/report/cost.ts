@@ -1,5 +1,5 @@
 /** What a run took, by queue, from its own record: seconds, attempts, bytes, and money where there are prices. Pure. */
-import type { RunFacts, StepFact } from '../contract.ts';
+import type { RunFacts, StepFact } from '../contract/evidence.ts';
 import type { Prices } from './prices.ts';
 import type { Stored } from './stored.ts';
 

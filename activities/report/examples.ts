@@ -1,6 +1,6 @@
 /** The model's surest mistakes with their texts, as an approver may see them: no personal value that the scanner knows. */
 import { PII_KINDS } from '../../pipelines/definition.ts';
-import type { Evaluation } from '../contract.ts';
+import type { Evaluation } from '../contract/validation.ts';
 import { redactTexts } from '../privacy/redact.ts';
 
 export type Mistake = Evaluation['mistakes'][number];

@@ -1,6 +1,6 @@
 /** Numbers and times as people read them; the same in every locale and time zone. */
 import { shortDigest } from '../../artifacts/reference.ts';
-import type { Interval, Score } from '../contract.ts';
+import type { Interval, Score } from '../contract/measures.ts';
 import { html, type Content, type Html } from '../../artifacts/html.ts';
 
 /** A measure that could not be taken: null and NaN alike. Never a dash that reads as zero. */

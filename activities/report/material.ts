@@ -1,6 +1,7 @@
 /** What a report shows besides the run's facts: read from the store, and kept beside the facts for machines. */
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { RunFacts, TrainingHistory } from '../contract.ts';
+import type { RunFacts } from '../contract/evidence.ts';
+import type { TrainingHistory } from '../contract/training.ts';
 import type { StepContext } from '../step.ts';
 import { readAnswers } from '../privacy/dossier/answers.ts';
 import { runDossier, type Dossier } from '../privacy/dossier/dossier.ts';

@@ -1,5 +1,5 @@
 /** What a section of the report is made from, and its frame. */
-import type { RunFacts, WriteReportInput } from '../contract.ts';
+import type { RunFacts, WriteReportInput } from '../contract/evidence.ts';
 import { html, type Content, type Html } from '../../artifacts/html.ts';
 import type { ReportMaterial } from './material.ts';
 

@@ -1,6 +1,6 @@
 /** Writes the report of a run, or the evidence for an approval, into the store. */
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
-import type { WriteReportInput, WrittenReport } from '../contract.ts';
+import type { WriteReportInput, WrittenReport } from '../contract/evidence.ts';
 import type { StepDefinition } from '../step.ts';
 import { dossierMarkdown } from '../privacy/dossier/markdown.ts';
 import { readMaterial } from './material.ts';

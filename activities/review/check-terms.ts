@@ -6,7 +6,8 @@ import { Context } from '@temporalio/activity';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { TreeManifest } from '../../artifacts/reference.ts';
 import type { UseFacts } from '../../pipelines/licence/use.ts';
-import type { CheckTermsInput, StepCall, TermsVerdict } from '../contract.ts';
+import type { CheckTermsInput, TermsVerdict } from '../contract/review.ts';
+import type { StepCall } from '../contract.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
 import { judgeTerms, type TermsContext } from './judge-terms.ts';
 

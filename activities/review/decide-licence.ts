@@ -5,7 +5,7 @@ import { termsOf, type Sources } from '../../pipelines/licence/model-terms.ts';
 import { compilePolicy, NO_POLICY, type LicencePolicy } from '../../pipelines/licence/policy.ts';
 import { findLicence } from '../../pipelines/licence/rows.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
-import type { LicenceDecision } from '../contract.ts';
+import type { LicenceDecision } from '../contract/review.ts';
 
 export interface LicenceQuestion {
   readonly use: IntendedUse;

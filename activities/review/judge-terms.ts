@@ -11,7 +11,8 @@ import { changeText, textChanges, type KnownText } from '../../pipelines/licence
 import type { UseFacts } from '../../pipelines/licence/use.ts';
 import { parseModelSource } from '../../pipelines/sources.ts';
 import type { ModelTerms, Reason } from '../../pipelines/licence/decision.ts';
-import type { ResolvedModel, SourceTerms, TermsVerdict } from '../contract.ts';
+import type { ResolvedModel } from '../contract/selection.ts';
+import type { SourceTerms, TermsVerdict } from '../contract/review.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { currentPolicy, type PolicyQuestion } from './current-policy.ts';
 import { declaredIn, readSource, type SourceContext } from './source-terms.ts';

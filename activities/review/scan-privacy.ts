@@ -1,7 +1,8 @@
 /** Counts personal data in a prepared dataset: what the reviewer sees before anything is trained on it. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import { PII_KINDS, type PiiKind } from '../../pipelines/definition.ts';
-import type { PrivacySummary, ScanPrivacyInput, Split } from '../contract.ts';
+import type { PrivacySummary, ScanPrivacyInput } from '../contract/review.ts';
+import type { Split } from '../contract/data.ts';
 import { loadSplit, SPLITS } from '../data/dataset.ts';
 import { breather } from '../data/pauses.ts';
 import { kindsTo } from '../privacy/policy.ts';

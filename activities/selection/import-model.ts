@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { parseModelSource } from '../../pipelines/sources.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { ConvertedWeights, ImportedModel, ImportModelInput, ResolvedModel } from '../contract.ts';
+import type { ConvertedWeights, ImportedModel, ImportModelInput, ResolvedModel } from '../contract/selection.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import {
   inspectModelFolder,

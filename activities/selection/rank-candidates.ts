@@ -1,4 +1,4 @@
-import type { RankCandidatesInput, Selection } from '../contract.ts';
+import type { RankCandidatesInput, Selection } from '../contract/selection.ts';
 import type { StepDefinition } from '../step.ts';
 import { rankOutcomes } from './ranking.ts';
 

@@ -4,7 +4,7 @@
  * gainOverProbe decides.
  */
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { CandidateOutcome, RankCandidatesInput, RankedCandidate, Selection } from '../contract.ts';
+import type { CandidateOutcome, RankCandidatesInput, RankedCandidate, Selection } from '../contract/selection.ts';
 
 /** A candidate with every figure the ranking needs. */
 interface Measured {

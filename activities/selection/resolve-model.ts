@@ -11,7 +11,7 @@ import { readModelFolder, readTermFiles, statesTerms, type TermFiles } from '../
 import { holdsMetadata } from '../../pipelines/licence/weights-metadata.ts';
 import { endedConclusions, parsePolicy, type LicencePolicy } from '../../pipelines/licence/policy.ts';
 import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
-import type { CandidateSource, ResolvedModel, ResolveModelInput } from '../contract.ts';
+import type { CandidateSource, ResolvedModel, ResolveModelInput } from '../contract/selection.ts';
 import { decideLicence } from '../review/decide-licence.ts';
 import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
 import { isNeeded } from './allow-list.ts';

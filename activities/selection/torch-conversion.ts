@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { digestFile } from '../../artifacts/digest.ts';
 import { ERROR_KINDS, EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
-import type { ConvertedWeights } from '../contract.ts';
+import type { ConvertedWeights } from '../contract/selection.ts';
 import type { ActivityServices } from '../step.ts';
 import { isolatedEnvironment, networkNamespace } from '../training/launchers/local.ts';
 import { WEIGHTS } from './allow-list.ts';

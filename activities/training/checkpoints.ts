@@ -7,7 +7,7 @@ import { digestBytes } from '../../artifacts/digest.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { Pointers } from '../../artifacts/pointers.ts';
 import { hexOf, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
-import type { AttemptLog } from '../contract.ts';
+import type { AttemptLog } from '../contract/training.ts';
 import type { AttemptFailure } from './failures.ts';
 import { retain, type RetentionPolicy } from './retention.ts';
 

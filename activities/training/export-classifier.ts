@@ -1,7 +1,7 @@
 /** Step `training.export-classifier`: the tuned model as ONNX with probabilities, logits and the embedding drift is measured on. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExportClassifierInput, ExportedClassifier } from '../contract.ts';
+import type { ExportClassifierInput, ExportedClassifier } from '../contract/training.ts';
 import type { StepDefinition } from '../step.ts';
 import { ExportClassifierResultSchema } from './job.ts';
 import { measureParity } from './parity.ts';

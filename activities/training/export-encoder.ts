@@ -1,7 +1,7 @@
 /** Step `training.export-encoder`: a candidate, cut to its first layers, as ONNX for measuring and as weights for training. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExportedEncoder, ExportEncoderInput } from '../contract.ts';
+import type { ExportedEncoder, ExportEncoderInput } from '../contract/selection.ts';
 import type { StepDefinition } from '../step.ts';
 import { ExportEncoderResultSchema } from './job.ts';
 import { measureParity } from './parity.ts';

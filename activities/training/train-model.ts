@@ -1,7 +1,7 @@
 /** Step `training.train`: fine-tunes the chosen encoder, going on from the newest good checkpoint of earlier attempts. */
 import { join } from 'node:path';
 import { durationSeconds } from '../../pipelines/duration.ts';
-import type { TrainedModel, TrainModelInput } from '../contract.ts';
+import type { TrainedModel, TrainModelInput } from '../contract/training.ts';
 import type { DeviceLease } from '../devices.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { Attempt, type Finished } from './attempt.ts';

@@ -1,6 +1,7 @@
 /** How a classifier behaves on texts that no test split has: awkward ones, and harmless edits of known ones. */
 import type { TextModel } from '../../inference/text-model.ts';
-import type { Evaluation, Score } from '../contract.ts';
+import type { Evaluation } from '../contract/validation.ts';
+import type { Score } from '../contract/measures.ts';
 import { EDGE_INPUTS, probabilityProblem, type EdgeInput } from './edge-inputs.ts';
 import { argmaxRows } from './metrics.ts';
 import { PERTURBATIONS, type Perturbation } from './perturbations.ts';

@@ -1,5 +1,5 @@
 /** What of an evaluation a step's result can hold, which is kept in a history and carried to every report. */
-import type { Evaluation } from '../contract.ts';
+import type { Evaluation } from '../contract/validation.ts';
 
 /** 10,000 cells. */
 const MAX_LABELS_OF_MATRIX = 100;

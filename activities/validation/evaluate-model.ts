@@ -9,7 +9,7 @@ import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import type { EvaluateModelInput, Evaluation } from '../contract.ts';
+import type { EvaluateModelInput, Evaluation } from '../contract/validation.ts';
 import { highestClasses, linearScores, type LinearProbe } from '../selection/linear-probe.ts';
 import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';

@@ -2,7 +2,8 @@
  * The gates: what each measures, and the pure rule that judges it. Where a measure comes with an interval its worse end
  * is judged, so that a small test set cannot pass on luck; a measure that is missing, NaN or without its interval fails.
  */
-import type { GateResult, GatesVerdict, Score } from '../contract.ts';
+import type { GateResult, GatesVerdict } from '../contract/validation.ts';
+import type { Score } from '../contract/measures.ts';
 import type { GateName, GatesSpec, TrainingSpec } from '../../pipelines/definition.ts';
 
 export interface GateDefinition {

@@ -1,4 +1,4 @@
-import type { GatesVerdict, JudgeGatesInput } from '../contract.ts';
+import type { GatesVerdict, JudgeGatesInput } from '../contract/validation.ts';
 import type { StepDefinition } from '../step.ts';
 import { judgeGates } from './gates.ts';
 

@@ -3,7 +3,7 @@
  * predicted class. The figures are scikit-learn's with its defaults, but for what it calls 0 and warns about: a ratio
  * whose denominator is 0 is null here.
  */
-import type { LabelScore } from '../contract.ts';
+import type { LabelScore } from '../contract/validation.ts';
 
 /** Counts the (true, predicted) pairs, of all rows or of the drawn `indices` alone (a row may be drawn twice). */
 export function confusionMatrix(

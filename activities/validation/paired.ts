@@ -1,5 +1,5 @@
 /** Two models on the same rows: is one better beyond chance? Pure; the figures are tested against scipy's and statsmodels'. */
-import type { Interval } from '../contract.ts';
+import type { Interval } from '../contract/measures.ts';
 import { normalQuantile } from './statistics.ts';
 
 export interface Discordance {

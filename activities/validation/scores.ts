@@ -1,5 +1,6 @@
 /** Predictions of one split turned into scores with intervals. Classes are indices into the classifier's labels. */
-import type { Evaluation, Score } from '../contract.ts';
+import type { Evaluation } from '../contract/validation.ts';
+import type { Score } from '../contract/measures.ts';
 import { accuracy, confusionMatrix, countCorrect, finiteOrNull, macroF1, worstLabelF1 } from './metrics.ts';
 import { bootstrapInterval, pairedBootstrap, wilsonInterval, type BootstrapOptions } from './statistics.ts';
 

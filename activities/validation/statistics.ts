@@ -1,5 +1,5 @@
 /** Quantiles and intervals. Pure and seeded; each figure is tested against scipy's. */
-import type { Interval } from '../contract.ts';
+import type { Interval } from '../contract/measures.ts';
 import { seededRandom } from './random.ts';
 import { timeSlice } from './time-slice.ts';
 

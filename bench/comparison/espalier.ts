@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import type { StepResult, TrainedModel, TrainModelInput } from '../../activities/contract.ts';
+import type { StepResult } from '../../activities/contract.ts';
+import type { TrainedModel, TrainModelInput } from '../../activities/contract/training.ts';
 import { openStore } from '../../artifacts/open.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { startStack } from '../../infra/embedded/stack.ts';

@@ -1,4 +1,5 @@
-import type { StepResult, TrainedModel, TrainModelInput } from '../../activities/contract.ts';
+import type { StepResult } from '../../activities/contract.ts';
+import type { TrainedModel, TrainModelInput } from '../../activities/contract/training.ts';
 import { stepProxies } from '../../workflows/proxies.ts';
 
 /** The training step alone, under the promise that whole runs make. */

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { ApprovalRecord } from '../../activities/contract.ts';
+import type { ApprovalRecord } from '../../activities/contract/evidence.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { isDigest } from '../../artifacts/reference.ts';
 import { listApprovals, type OpenApproval } from '../../client/approvals.ts';

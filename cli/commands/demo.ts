@@ -8,7 +8,7 @@ import { predict, untilServed } from '../../client/predict.ts';
 import { ENDED, listRuns, runOutcome } from '../../client/runs.ts';
 import { newRunId, prepareRun, stableRunId, startRun, type PreparedRun } from '../../client/start-run.ts';
 import { summarise } from '../../client/summary.ts';
-import type { RunFacts } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { evidenceDossier } from '../../artifacts/evidence-dossier.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import type { RunOutcome } from '../../workflows/messages.ts';

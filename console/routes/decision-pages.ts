@@ -1,7 +1,7 @@
 /** What a signed link opens: its signature stands for a token, and says for whom, for what and until when. */
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { RunFacts } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { evidenceDossier } from '../../artifacts/evidence-dossier.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { Activities, PrepareDataInput, StepCall } from '../../activities/contract.ts';
+import type { Activities, StepCall } from '../../activities/contract.ts';
+import type { PrepareDataInput } from '../../activities/contract/data.ts';
 import {
   keyParts,
   MAX_ATTEMPTS_WITH_ERROR,

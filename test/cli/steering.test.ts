@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunFacts } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { Explanation } from '../../client/explain-step.ts';
 import { cancelRun, runOutcome, showRun, type ShownRun } from '../../client/runs.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ApprovalRecord } from '../../activities/contract.ts';
+import type { ApprovalRecord } from '../../activities/contract/evidence.ts';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { digestBytes, digestJson } from '../../artifacts/digest.ts';
 import type { Digest, TreeEntry } from '../../artifacts/reference.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { readCroissant } from '../../activities/data/croissant.ts';
 import { loadSplit } from '../../activities/data/dataset.ts';
-import type { DataFile } from '../../activities/contract.ts';
+import type { DataFile } from '../../activities/contract/data.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { dataServices, jsonl, prepare, refusal, sentences } from './fixtures.ts';
 

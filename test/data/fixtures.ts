@@ -1,6 +1,6 @@
 /** Data files in a real store, and the step run on them. */
 import { randomUUID } from 'node:crypto';
-import type { DataFile, DatasetSummary } from '../../activities/contract.ts';
+import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import { prepareData } from '../../activities/data/prepare-data.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { EspalierError } from '../../artifacts/errors.ts';

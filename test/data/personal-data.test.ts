@@ -8,7 +8,7 @@ import { kindsTo } from '../../activities/privacy/policy.ts';
 import { redactTexts } from '../../activities/privacy/redact.ts';
 import { findPersonalData } from '../../activities/privacy/scan.ts';
 import { scanPrivacy } from '../../activities/review/scan-privacy.ts';
-import type { DataFile, DatasetSummary } from '../../activities/contract.ts';
+import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import type { PrivacyPolicy } from '../../activities/privacy/policy.ts';
 import { stepIdentity, stepKey } from '../../activities/step.ts';
 import { DataSchema, PII_KINDS } from '../../pipelines/definition.ts';

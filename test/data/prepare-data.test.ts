@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadLabels, loadSplit, SPLITS } from '../../activities/data/dataset.ts';
 import { normaliseText } from '../../activities/data/normalise.ts';
-import type { DatasetSummary } from '../../activities/contract.ts';
+import type { DatasetSummary } from '../../activities/contract/data.ts';
 import { csv, dataServices, jsonl, prepare, refusal, sentences, type Labelled } from './fixtures.ts';
 
 describe('data preparation', () => {

@@ -1,7 +1,8 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { parse } from 'yaml';
-import type { ApprovalRecord, DeployModelInput } from '../../activities/contract.ts';
+import type { ApprovalRecord } from '../../activities/contract/evidence.ts';
+import type { DeployModelInput } from '../../activities/contract/deployment.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { BOM_FILE, CARD_FILE, marksOf } from '../../artifacts/break-glass.ts';
 import { channelKey, type ReleaseRecord } from '../../artifacts/bundle.ts';

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
-import type { ApprovalRecord, DeployModelInput } from '../../activities/contract.ts';
+import type { ApprovalRecord } from '../../activities/contract/evidence.ts';
+import type { DeployModelInput } from '../../activities/contract/deployment.ts';
 import { movePointer, takeBack } from '../../activities/deployment/move-pointer.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artifacts/bundle.ts';

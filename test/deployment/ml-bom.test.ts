@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
-import type { PackageModelInput } from '../../activities/contract.ts';
+import type { PackageModelInput } from '../../activities/contract/deployment.ts';
 import { mlBom } from '../../activities/deployment/ml-bom.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { packageInput, withServices, type BundleOptions } from '../support/bundle.ts';

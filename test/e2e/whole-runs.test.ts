@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import type { RunFacts } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
 import { createS3Client } from '../../artifacts/settings.ts';
 import { showModel } from '../../client/models.ts';

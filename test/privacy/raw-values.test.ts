@@ -1,6 +1,6 @@
 /** Values of all kinds planted in data: whatever a run says, keeps or shows beside the data themselves, none may be in it. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import type { DataFile, PrepareDataInput } from '../../activities/contract.ts';
+import type { DataFile, PrepareDataInput } from '../../activities/contract/data.ts';
 import { prepareData } from '../../activities/data/prepare-data.ts';
 import { writeReport } from '../../activities/report/write-report.ts';
 import { scanPrivacy } from '../../activities/review/scan-privacy.ts';

@@ -7,7 +7,7 @@ import { costOf } from '../../activities/report/cost.ts';
 import { examplesOf } from '../../activities/report/examples.ts';
 import { readPrices } from '../../activities/report/prices.ts';
 import { measureStored } from '../../activities/report/stored.ts';
-import type { StepFact } from '../../activities/contract.ts';
+import type { StepFact } from '../../activities/contract/evidence.ts';
 import { digestOf, refOf, sampleFacts } from '../support/facts.ts';
 import { withStore } from '../support/store.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import type { RunFacts } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { renderReport } from '../../activities/report/render.ts';
 import { sampleFacts, sampleHistory, sampleMaterial } from '../support/facts.ts';
 

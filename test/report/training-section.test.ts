@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { renderReport } from '../../activities/report/render.ts';
-import type { TrainedModel } from '../../activities/contract.ts';
+import type { TrainedModel } from '../../activities/contract/training.ts';
 import { sampleFacts, sampleMaterial } from '../support/facts.ts';
 
 describe('the report on a training that was disturbed', () => {

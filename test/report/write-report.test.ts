@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
-import type { RunFacts } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { packageModel } from '../../activities/deployment/package-model.ts';
 import { writeReport } from '../../activities/report/write-report.ts';

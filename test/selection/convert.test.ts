@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
-import type { ImportedModel } from '../../activities/contract.ts';
+import type { ImportedModel } from '../../activities/contract/selection.ts';
 import { importModel } from '../../activities/selection/import-model.ts';
 import { resolveModel } from '../../activities/selection/resolve-model.ts';
 import { convertTorchFile } from '../../activities/selection/torch-conversion.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { rankOutcomes } from '../../activities/selection/ranking.ts';
-import type { CandidateOutcome, LicenceVerdict } from '../../activities/contract.ts';
+import type { CandidateOutcome } from '../../activities/contract/selection.ts';
+import type { LicenceVerdict } from '../../pipelines/licence/decision.ts';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { importModel } from '../../activities/selection/import-model.ts';
 import { resolveModel } from '../../activities/selection/resolve-model.ts';
-import type { CandidateSource, ResolveModelInput, ResolvedModel } from '../../activities/contract.ts';
+import type { CandidateSource, ResolveModelInput, ResolvedModel } from '../../activities/contract/selection.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import { packageRoot } from '../../pipelines/load.ts';

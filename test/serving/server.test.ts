@@ -2,7 +2,7 @@ import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { deflateSync, gzipSync } from 'node:zlib';
-import type { Deployment } from '../../activities/contract.ts';
+import type { Deployment } from '../../activities/contract/deployment.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
 import { TextModel } from '../../inference/text-model.ts';

@@ -1,5 +1,5 @@
 import { equal, match, ok, rejects } from 'node:assert/strict';
-import type { DeployModelInput } from '../../activities/contract.ts';
+import type { DeployModelInput } from '../../activities/contract/deployment.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { channelKey } from '../../artifacts/bundle.ts';
 import { modelStatement, SIGNATURE_FILE } from '../../artifacts/model-signature.ts';

@@ -2,7 +2,8 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PackageModelInput, Score } from '../../activities/contract.ts';
+import type { PackageModelInput } from '../../activities/contract/deployment.ts';
+import type { Score } from '../../activities/contract/measures.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import type { ClassifierConfig } from '../../inference/config.ts';

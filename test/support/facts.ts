@@ -1,15 +1,11 @@
 /** Facts of an invented run, complete and plausible: for tests of whatever shows or reads a run. */
 import { runDossier } from '../../activities/privacy/dossier/dossier.ts';
 import { createHash } from 'node:crypto';
-import type {
-  CandidateOutcome,
-  Evaluation,
-  GateResult,
-  RunFacts,
-  Score,
-  StepFact,
-  TrainingHistory,
-} from '../../activities/contract.ts';
+import type { CandidateOutcome } from '../../activities/contract/selection.ts';
+import type { Evaluation, GateResult } from '../../activities/contract/validation.ts';
+import type { RunFacts, StepFact } from '../../activities/contract/evidence.ts';
+import type { Score } from '../../activities/contract/measures.ts';
+import type { TrainingHistory } from '../../activities/contract/training.ts';
 import type { BomSummary } from '../../activities/report/bom.ts';
 import { costOf } from '../../activities/report/cost.ts';
 import type { ReportMaterial } from '../../activities/report/material.ts';

@@ -1,5 +1,6 @@
 /** Releases of real bundles, approved as a run would leave them; and forged ones. */
-import type { ApprovalRecord, DeployModelInput, Deployment } from '../../activities/contract.ts';
+import type { ApprovalRecord } from '../../activities/contract/evidence.ts';
+import type { DeployModelInput, Deployment } from '../../activities/contract/deployment.ts';
 import { deployModel } from '../../activities/deployment/deploy-model.ts';
 import { packageModel } from '../../activities/deployment/package-model.ts';
 import type { Electorate } from '../../artifacts/votes.ts';

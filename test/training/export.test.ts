@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { ExportedEncoder } from '../../activities/contract.ts';
+import type { ExportedEncoder } from '../../activities/contract/selection.ts';
 import { exportClassifier } from '../../activities/training/export-classifier.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
 import { maxAbsoluteDifference } from '../../activities/training/parity.ts';

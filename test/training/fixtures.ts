@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TrainModelInput } from '../../activities/contract.ts';
+import type { TrainModelInput } from '../../activities/contract/training.ts';
 import { stepIdentity, stepKey } from '../../activities/step.ts';
 import { checkpointKey, type CheckpointPointer } from '../../activities/training/checkpoints.ts';
 import type { TrainerEvent, TextTask, TrainerJob } from '../../activities/training/job.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Progress, TrainModelInput } from '../../activities/contract.ts';
+import type { Progress } from '../../activities/contract.ts';
+import type { TrainModelInput } from '../../activities/contract/training.ts';
 import type { Devices } from '../../activities/devices.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { Launcher } from '../../activities/training/launchers/launcher.ts';

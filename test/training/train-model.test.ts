@@ -6,7 +6,8 @@ import {
   type CheckpointPointer,
 } from '../../activities/training/checkpoints.ts';
 import { trainModel } from '../../activities/training/train-model.ts';
-import type { Progress, TrainingHistory, TrainModelInput } from '../../activities/contract.ts';
+import type { Progress } from '../../activities/contract.ts';
+import type { TrainingHistory, TrainModelInput } from '../../activities/contract/training.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import { blobKey } from '../../artifacts/store.ts';

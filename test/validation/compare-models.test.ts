@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CompareModelsInput, ModelComparison } from '../../activities/contract.ts';
+import type { CompareModelsInput, ModelComparison } from '../../activities/contract/validation.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { compareModels } from '../../activities/validation/compare-models.ts';
 import { mcnemar, pairedShareInterval } from '../../activities/validation/paired.ts';

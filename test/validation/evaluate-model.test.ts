@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Evaluation, EvaluateModelInput } from '../../activities/contract.ts';
+import type { Evaluation, EvaluateModelInput } from '../../activities/contract/validation.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { EDGE_INPUTS } from '../../activities/validation/edge-inputs.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import type { Score } from '../../activities/contract.ts';
+import type { Score } from '../../activities/contract/measures.ts';
 import { GATE_NAMES, GATES, judgeGates } from '../../activities/validation/gates.ts';
 import { judgeGatesStep } from '../../activities/validation/judge-gates.ts';
 import type { StepContext } from '../../activities/step.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, RunFacts } from '../../activities/contract.ts';
+import type { Activities } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { decide, listApprovals } from '../../client/approvals.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, SettleTermsInput } from '../../activities/contract.ts';
+import type { Activities } from '../../activities/contract.ts';
+import type { SettleTermsInput } from '../../activities/contract/monitoring.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { decide } from '../../client/approvals.ts';
 import type { TemporalClient } from '../../client/connection.ts';

@@ -1,4 +1,5 @@
-import type { CandidateOutcome, CandidateSource, DatasetSummary } from '../../activities/contract.ts';
+import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
+import type { DatasetSummary } from '../../activities/contract/data.ts';
 import { CancellationScope } from '@temporalio/workflow';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import { StepLeftOut } from '../engine.ts';

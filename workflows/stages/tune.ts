@@ -1,4 +1,5 @@
-import type { StepResult, TrainedModel } from '../../activities/contract.ts';
+import type { StepResult } from '../../activities/contract.ts';
+import type { TrainedModel } from '../../activities/contract/training.ts';
 import { trainOnOwnWorker } from '../own-worker.ts';
 import type { Run } from '../run.ts';
 import { evaluateInput, trainInput } from '../step-inputs.ts';

@@ -3,7 +3,7 @@ import type { DossierAnswers } from '../../../pipelines/dossier/answers.ts';
 import { DOSSIER_FIELD_IDS, DOSSIER_FIELDS, type DossierFieldId } from '../../../pipelines/dossier/fields.ts';
 import { winnerOf } from '../../../pipelines/winner.ts';
 import type { Digest } from '../../../artifacts/reference.ts';
-import type { RunFacts } from '../../contract.ts';
+import type { RunFacts } from '../../contract/evidence.ts';
 import { fromRecord, type DossierFacts } from './record.ts';
 
 export interface DossierEntry {

@@ -1,6 +1,7 @@
 /** What the record says of the data. Pure. */
 import { PII_KINDS, type PiiKind, type Pipeline } from '../../../pipelines/definition.ts';
-import type { DatasetSummary, PrivacySummary } from '../../contract.ts';
+import type { DatasetSummary } from '../../contract/data.ts';
+import type { PrivacySummary } from '../../contract/review.ts';
 import { count } from './words.ts';
 
 const KINDS: Readonly<Record<PiiKind, string>> = {

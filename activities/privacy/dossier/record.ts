@@ -1,7 +1,8 @@
 /** What the record of a run says about each field of the dossier. Pure. */
 import { seatText } from '../../../artifacts/seats.ts';
 import type { DossierFieldId } from '../../../pipelines/dossier/fields.ts';
-import type { ResolvedModel, RunFacts } from '../../contract.ts';
+import type { ResolvedModel } from '../../contract/selection.ts';
+import type { RunFacts } from '../../contract/evidence.ts';
 import { OUT_OF_SCOPE } from '../../deployment/model-card.ts';
 import { dataLines } from './record-data.ts';
 import { count, scoreLine } from './words.ts';

@@ -1,5 +1,5 @@
 /** Figures as the dossier writes them. Pure. */
-import type { Score } from '../../contract.ts';
+import type { Score } from '../../contract/measures.ts';
 
 export function count(value: number): string {
   return String(value).replaceAll(/\B(?=(\d{3})+(?!\d))/g, ',');

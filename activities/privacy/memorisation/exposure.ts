@@ -1,5 +1,5 @@
 /** How far a canary that was trained on is ahead of others of its make that were not. Pure. */
-import type { Interval, Score } from '../../contract.ts';
+import type { Interval, Score } from '../../contract/measures.ts';
 import { wilsonInterval } from '../../validation/statistics.ts';
 import { CANARY_BITS } from './canaries.ts';
 

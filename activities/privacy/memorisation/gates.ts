@@ -4,7 +4,7 @@ import {
   type MemorisationGateName,
   type MemorisationGatesSpec,
 } from '../../../pipelines/memorisation.ts';
-import type { Score } from '../../contract.ts';
+import type { Score } from '../../contract/measures.ts';
 import { judgeGate, worstOf, type GateDefinition } from '../../validation/gates.ts';
 import type { MemorisationVerdict } from './types.ts';
 

@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
-import type { Score } from '../../contract.ts';
+import type { Score } from '../../contract/measures.ts';
 import type { StepContext, StepDefinition } from '../../step.ts';
 import { MeasureMemorisationResultSchema } from '../../training/job.ts';
 import { runTask } from '../../training/run-task.ts';

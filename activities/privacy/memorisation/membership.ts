@@ -1,5 +1,5 @@
 /** Whether a text's loss tells that the model was trained on it. Pure. */
-import type { Score } from '../../contract.ts';
+import type { Score } from '../../contract/measures.ts';
 import { normalQuantile } from '../../validation/statistics.ts';
 
 const CONFIDENCE = 0.95;

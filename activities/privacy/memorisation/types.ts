@@ -6,7 +6,8 @@ import type {
   MemorisationGatesSpec,
   MemorisationSpec,
 } from '../../../pipelines/memorisation.ts';
-import type { GateResult, Score } from '../../contract.ts';
+import type { GateResult } from '../../contract/validation.ts';
+import type { Score } from '../../contract/measures.ts';
 
 export interface InsertCanariesInput {
   /** Tree with `train.jsonl`: rows of `{text}` or `{prompt, completion}`. */

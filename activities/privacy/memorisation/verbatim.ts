@@ -1,5 +1,5 @@
 /** How much of what a model writes stands word for word in the texts that it was trained on. Pure. */
-import type { Score } from '../../contract.ts';
+import type { Score } from '../../contract/measures.ts';
 import { normaliseText } from '../../data/normalise.ts';
 import { bootstrapInterval, wilsonInterval } from '../../validation/statistics.ts';
 

@@ -1,5 +1,6 @@
 /** Quality × latency × size: each candidate a bubble; up and to the left is better. */
-import type { CandidateOutcome, RunFacts } from '../../contract.ts';
+import type { CandidateOutcome } from '../../contract/selection.ts';
+import type { RunFacts } from '../../contract/evidence.ts';
 import { megabytes, milliseconds, percent, significant } from '../format.ts';
 import { html, type Html } from '../../../artifacts/html.ts';
 import { apart, at, axes, drawing, linearScale, logScale } from '../svg.ts';

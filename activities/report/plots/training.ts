@@ -1,5 +1,5 @@
 /** Training curves: loss by step with the validation loss of each epoch, and the validation accuracy. */
-import type { TrainedModel, TrainingHistory } from '../../contract.ts';
+import type { TrainedModel, TrainingHistory } from '../../contract/training.ts';
 import { decimal, percent, significant } from '../format.ts';
 import { html, type Html } from '../../../artifacts/html.ts';
 import { apart, at, axes, drawing, line, linearScale } from '../svg.ts';

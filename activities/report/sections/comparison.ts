@@ -1,5 +1,6 @@
 /** The tuned model beside the one that it would replace: on the same rows, on the same machine, and setting by setting. */
-import type { ComparedRow, ModelComparison, PairedScore, ProductionModel, RunFacts } from '../../contract.ts';
+import type { ComparedRow, ModelComparison, PairedScore, ProductionModel } from '../../contract/validation.ts';
+import type { RunFacts } from '../../contract/evidence.ts';
 import {
   count,
   digest,

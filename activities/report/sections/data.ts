@@ -1,6 +1,7 @@
 /** The data: what came in, what was left out and why, and what the privacy scan counted. */
 import { PII_KINDS, type PiiKind, type Pipeline } from '../../../pipelines/definition.ts';
-import type { Contamination, DataFinding, DatasetSummary, PrivacySummary, Split } from '../../contract.ts';
+import type { Contamination, DataFinding, DatasetSummary, Split } from '../../contract/data.ts';
+import type { PrivacySummary } from '../../contract/review.ts';
 import { count, digest, percent } from '../format.ts';
 import { html, type Html } from '../../../artifacts/html.ts';
 import { badge, facts, list, table } from '../parts.ts';

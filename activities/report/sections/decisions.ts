@@ -1,5 +1,5 @@
 /** Who decided what on which evidence, and what was deployed. */
-import type { ApprovalRecord, ResolutionRecord, RunFacts, SettingChange } from '../../contract.ts';
+import type { ApprovalRecord, ResolutionRecord, RunFacts, SettingChange } from '../../contract/evidence.ts';
 import { digest, percent, setting, time } from '../format.ts';
 import { html, type Content } from '../../../artifacts/html.ts';
 import { seatText } from '../../../artifacts/seats.ts';

@@ -1,5 +1,5 @@
 /** How the tuned model answers the test split: label by label, where it errs, and what odd inputs do to it. */
-import type { Evaluation, LabelScore } from '../../contract.ts';
+import type { Evaluation, LabelScore } from '../../contract/validation.ts';
 import { count, milliseconds, percent, score } from '../format.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import type { Example } from '../examples.ts';

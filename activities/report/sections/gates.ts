@@ -1,5 +1,5 @@
 /** Each gate: what was measured, against what, and the verdict with its reason. */
-import type { GateResult } from '../../contract.ts';
+import type { GateResult } from '../../contract/validation.ts';
 import type { GateName } from '../../../pipelines/definition.ts';
 import { megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
 import { html } from '../../../artifacts/html.ts';

@@ -1,7 +1,7 @@
 /** What was made from what, each artifact by its digest, and the key of the step that made it. */
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import { shortDigest } from '../../../artifacts/reference.ts';
-import type { RunFacts } from '../../contract.ts';
+import type { RunFacts } from '../../contract/evidence.ts';
 import { bytes, digest } from '../format.ts';
 import { html, type Html } from '../../../artifacts/html.ts';
 import { winnerOf } from '../../../pipelines/winner.ts';

@@ -1,5 +1,5 @@
 /** Who ran what, when, and how it stands. */
-import type { GateResult } from '../../contract.ts';
+import type { GateResult } from '../../contract/validation.ts';
 import { digest, time } from '../format.ts';
 import { comparisonLine } from './comparison.ts';
 import { html, type Html } from '../../../artifacts/html.ts';

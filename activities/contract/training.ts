@@ -1,0 +1,87 @@
+/** Steps that fine-tune and export. */
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { TrainingSpec } from '../../pipelines/definition.ts';
+import type { LauncherSpec } from '../../pipelines/launcher.ts';
+
+export interface TrainModelInput {
+  /** `ExportedEncoder.weights` of the winner. */
+  readonly weights: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly labels: readonly string[];
+  readonly pooling: 'mean' | 'cls';
+  readonly maxLength: number;
+  /** Where it trains is not what it trains. */
+  readonly training: Omit<TrainingSpec, 'launcher'>;
+}
+export interface TrainedModel {
+  /** Tree: `config.json`, `model.safetensors` (encoder.* and head.*), tokenizer files, `espalier.json` (labels, pooling, maxLength). No timings: its digest is the run's bytes. */
+  readonly model: ArtifactRef;
+  /** JSON: per-epoch and per-step curves (`TrainingHistory`). */
+  readonly history: ArtifactRef;
+  readonly log: ArtifactRef;
+  readonly steps: number;
+  readonly bestEpoch: number;
+  readonly trainLoss: number | null;
+  readonly validationLoss: number | null;
+  readonly validationAccuracy: number | null;
+  readonly trainAccuracy: number | null;
+  /** Steps at which an attempt began from a checkpoint, in order. */
+  readonly resumedAtSteps: readonly number[];
+  readonly environment: {
+    readonly device: string;
+    readonly threads: number;
+    /** 1 when missing. */
+    readonly processes?: number | undefined;
+    readonly versions: Readonly<Record<string, string>>;
+  };
+  // The rest is missing in results recorded before it was known.
+  /** What went otherwise than planned and was dealt with: a checkpoint passed over, memory that ran out. */
+  readonly warnings?: readonly string[];
+  /** What every attempt wrote, in order; of one that was killed, what it had written by its last checkpoint or minute. */
+  readonly logs?: readonly AttemptLog[];
+  /** How often memory ran out and the micro-batch was halved. */
+  readonly oomRetries?: number;
+  /** Rows that went through the model at once, in the end. */
+  readonly microBatch?: number;
+  /** Whether an undisturbed training on this hardware would end in the same bytes; if not, why. */
+  readonly exact?: { readonly value: boolean; readonly reasons: readonly string[] };
+}
+export interface AttemptLog {
+  readonly runId: string;
+  readonly attempt: number;
+  readonly log: ArtifactRef;
+}
+export interface TrainingHistory {
+  readonly steps: readonly {
+    readonly step: number;
+    readonly epoch: number;
+    readonly loss: number;
+    readonly learningRate: number;
+    readonly gradientNorm: number;
+  }[];
+  readonly epochs: readonly {
+    readonly epoch: number;
+    readonly step: number;
+    readonly trainLoss: number;
+    readonly validationLoss: number;
+    readonly validationAccuracy: number;
+  }[];
+}
+
+/** A gpu worker for one training alone: it polls this queue, and nobody else does. */
+export interface OwnWorkerInput {
+  /** A DNS label of at most 59 characters: jobs are named after it. */
+  readonly taskQueue: string;
+  readonly launcher: LauncherSpec;
+}
+
+export interface ExportClassifierInput {
+  readonly model: ArtifactRef;
+}
+export interface ExportedClassifier {
+  /** Tree: `model.onnx` (outputs probabilities float32 [batch, classes], logits float32 [batch, classes], embedding float32 [batch, dim]), `tokenizer.json`, `classifier.json` (`ClassifierConfig`). */
+  readonly classifier: ArtifactRef;
+  /** Largest |Δ probability| PyTorch against onnxruntime-node. */
+  readonly parityMaxAbs: number;
+  readonly sizeBytes: number;
+}

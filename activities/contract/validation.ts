@@ -1,0 +1,144 @@
+/** Steps that measure the tuned model and judge it. */
+import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
+import type { GateName, GatesSpec, Pipeline, TrainingSpec } from '../../pipelines/definition.ts';
+import type { Hardware, Latency, Score } from './measures.ts';
+
+export interface EvaluateModelInput {
+  readonly classifier: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  /** The winner's frozen encoder and probe: the baseline that tuning must beat. */
+  readonly baseline: { readonly encoder: ArtifactRef; readonly probe: ArtifactRef };
+  readonly exportParityMaxAbs: number;
+  readonly seed: number;
+}
+export interface LabelScore {
+  readonly label: string;
+  readonly precision: number | null;
+  readonly recall: number | null;
+  readonly f1: number | null;
+  readonly support: number;
+}
+export interface Evaluation {
+  /** One a gate; the gate of the same name judges it. */
+  readonly measures: Readonly<Record<GateName, Score>>;
+  readonly baselineAccuracy: Score;
+  readonly trainAccuracy: Score;
+  readonly validationAccuracy: Score;
+  /** In label order; of more than 500 labels the 500 with the lowest F1. */
+  readonly perLabel: readonly LabelScore[];
+  /** Rows = true label, columns = predicted, test split, label order; empty above 100 labels (see `details`). */
+  readonly confusion: readonly (readonly number[])[];
+  readonly latency: Latency;
+  readonly hardware: Hardware;
+  readonly edgeInputs: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+  /** Up to 20 wrong test rows by confidence (row ids and labels; the text stays in the artifact). */
+  readonly mistakes: readonly {
+    readonly rowId: string;
+    readonly expected: string;
+    readonly predicted: string;
+    readonly probability: number;
+  }[];
+  /** JSON with everything above, whole, and all predictions. */
+  readonly details: ArtifactRef;
+  /** Tree `reference.json` + `embeddings.f32` + `probabilities.f32`: the test split's outputs, what drift is measured against. */
+  readonly reference: ArtifactRef;
+}
+
+export interface FindProductionInput {
+  readonly model: string;
+  readonly channel: string;
+  /** What the one in production is held against, setting by setting. */
+  readonly pipeline: Pipeline;
+}
+/** What a channel serves when another model is about to follow. */
+export interface ProductionModel {
+  readonly bundle: Digest;
+  readonly release: Digest;
+  readonly revision: number;
+  /** The run that released it, and when its pointer was moved there. */
+  readonly runId: string;
+  readonly since: string;
+  /** What its own evidence says of it; null, with the reason, where that cannot be read any more. */
+  readonly made: {
+    readonly classifier: ArtifactRef;
+    readonly dataset: ArtifactRef;
+    readonly definition: Digest;
+  } | null;
+  readonly problem?: string;
+  /** Settings that this run's definition has otherwise, as both held in the end; the first 200. */
+  readonly settings: readonly { readonly path: string; readonly from?: unknown; readonly to?: unknown }[];
+  readonly settingsLeftOut: number;
+}
+
+export interface CompareModelsInput {
+  readonly production: { readonly bundle: Digest; readonly classifier: ArtifactRef; readonly dataset: ArtifactRef };
+  readonly candidate: {
+    readonly classifier: ArtifactRef;
+    /** `Evaluation.details`: what it answered to every test row. */
+    readonly evaluation: ArtifactRef;
+  };
+  /** Whose test rows both answer. */
+  readonly dataset: ArtifactRef;
+  readonly seed: number;
+}
+/** One measure of both on the same rows; `difference` is the candidate's minus production's. */
+export interface PairedScore {
+  readonly production: Score;
+  readonly candidate: Score;
+  readonly difference: Score;
+}
+export interface ComparedRow {
+  readonly rowId: string;
+  readonly expected: string;
+  readonly production: string;
+  readonly candidate: string;
+}
+/** The tuned model and the one in production on the same test rows, or why they cannot be compared. */
+export type ModelComparison =
+  | { readonly comparable: false; readonly bundle: Digest; readonly reason: string }
+  | {
+      readonly comparable: true;
+      /** The one in production that it was compared with. */
+      readonly bundle: Digest;
+      /** Test rows that both were compared on. */
+      readonly rows: number;
+      /** Test rows left out, since the one in production was trained or chosen on them; null: nobody can say any more. */
+      readonly rowsKnown: number | null;
+      readonly accuracy: PairedScore;
+      readonly macroF1: PairedScore;
+      /** Rows that only the candidate has right, and that only production has; McNemar's test of the two counts. */
+      readonly won: number;
+      readonly lost: number;
+      readonly exactP: number;
+      readonly midP: number;
+      /** Up to ten each, the candidate surest first. */
+      readonly wonExamples: readonly ComparedRow[];
+      readonly lostExamples: readonly ComparedRow[];
+      /** Measured one after the other in the same step, on the same machine. */
+      readonly latency: { readonly production: Latency; readonly candidate: Latency };
+      readonly sizeMb: { readonly production: number; readonly candidate: number };
+      readonly hardware: Hardware;
+      /** JSON: every compared row with both answers. */
+      readonly details: ArtifactRef;
+    };
+
+export interface JudgeGatesInput {
+  readonly measures: Evaluation['measures'];
+  readonly gates: GatesSpec;
+  /** Missing in inputs recorded before it counted. */
+  readonly method?: TrainingSpec['method'];
+}
+export interface GateResult<Name extends string = GateName> {
+  readonly name: Name;
+  readonly verdict: 'pass' | 'fail' | 'warn' | 'off';
+  /** The number that was judged (an interval's worse end where there is one); null when it was missing. */
+  readonly measured: number | null;
+  readonly score: Score;
+  readonly threshold: number;
+  readonly direction: 'min' | 'max';
+  readonly reason: string;
+}
+export interface GatesVerdict {
+  readonly verdict: 'pass' | 'fail' | 'warn';
+  readonly gates: readonly GateResult[];
+}
