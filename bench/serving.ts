@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { exportClassifier } from '../activities/training/export-classifier.ts';
 import { trainModel } from '../activities/training/train-model.ts';
 import type { ActivityServices } from '../activities/step.ts';
-import { TrainingSchema } from '../pipelines/definition.ts';
+import { TrainingSchema } from '../pipelines/definition/training.ts';
 import { MODEL } from '../test/support/bundle.ts';
 import { approvedRelease, deploy } from '../test/support/release.ts';
 import { pythonForTests } from '../test/support/python.ts';

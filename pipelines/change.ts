@@ -1,6 +1,6 @@
 /** Settings changed while a run is under way: what may change, and the changed definition. No I/O: the run itself checks with it. */
 import type { Problem } from './check.ts';
-import { PipelineSchema, type Pipeline } from './definition.ts';
+import { schemaOf, type Pipeline } from './definition.ts';
 import { explainIssues } from './explain.ts';
 import { gateProblems } from './gate-rules.ts';
 
@@ -62,8 +62,9 @@ export function settingProblems(pipeline: Pipeline, settings: Settings): readonl
   });
   if (fixed.length > 0) return fixed;
   const changed = withSettings(pipeline, settings);
-  const parsed = PipelineSchema.safeParse(changed);
-  const fromSchema = parsed.success ? [] : explainIssues(PipelineSchema, parsed.error.issues, changed);
+  const schema = schemaOf(changed);
+  const parsed = schema.safeParse(changed);
+  const fromSchema = parsed.success ? [] : explainIssues(schema, parsed.error.issues, changed);
   return [...fromSchema, ...gateProblems(changed.gates)];
 }
 

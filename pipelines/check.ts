@@ -1,7 +1,7 @@
 /** Checks a definition before anything runs, and reports every mistake at once, each by its path. */
 import type { z } from 'zod';
 import { crossProblems } from './rules.ts';
-import { PipelineSchema, type Pipeline } from './definition.ts';
+import { PipelineSchema, schemaOf, type Pipeline } from './definition.ts';
 import { explainIssues } from './explain.ts';
 
 /** One mistake: `path` is where (`candidates[1].model`; empty for the whole), `message` what, `fix` the way out. */
@@ -25,10 +25,12 @@ export interface CheckOptions {
  * between fields alike, in the definition's order. `notes` are no mistakes, but worth a look. Never throws.
  */
 export function checkPipeline(value: unknown, options: CheckOptions = {}): Checked {
+  const schema = schemaOf(value);
+  const found = schema.safeParse(value);
+  const fromSchema = found.success ? [] : explainIssues(schema, found.error.issues, value);
   const parsed = PipelineSchema.safeParse(value);
-  const fromSchema = parsed.success ? [] : explainIssues(PipelineSchema, parsed.error.issues, value);
   const { problems: fromRules, notes } = crossProblems(value, options.folder);
-  const problems = sortByDefinition([...fromSchema, ...fromRules], PipelineSchema);
+  const problems = sortByDefinition([...fromSchema, ...fromRules], schema);
   if (parsed.success && problems.length === 0) return { ok: true, pipeline: parsed.data, notes };
   return { ok: false, problems };
 }

@@ -1,7 +1,8 @@
 /** What thresholds are possible at all. No I/O: the run's own validator checks a changed threshold by the same rule. */
 import type { z } from 'zod';
 import type { Problem } from './check.ts';
-import { GatesSchema, type GateName } from './definition.ts';
+import { GatesSchema } from './definition/gates.ts';
+import type { GateName } from './definition.ts';
 
 /** What a gate's measure can be: a threshold outside would always pass or never. */
 const GATE_RANGES: Readonly<Record<GateName, readonly [low: number, high: number]>> = {

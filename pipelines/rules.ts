@@ -6,7 +6,10 @@ import { statSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Problem } from './check.ts';
-import { CandidateSchema, DataSchema, MonitorSchema, PipelineSchema } from './definition.ts';
+import { CandidateSchema } from './definition/candidates.ts';
+import { TextDataSchema } from './definition/data.ts';
+import { MonitorSchema } from './definition/monitor.ts';
+import { ApprovalsSchema } from './definition/approvals.ts';
 import type { Pipeline } from './definition.ts';
 import { gateProblems } from './gate-rules.ts';
 import { checkLicences } from './licence/check.ts';
@@ -22,7 +25,7 @@ export function crossProblems(
   const raw: Record<string, unknown> = typeof value === 'object' && value !== null ? { ...value } : {};
   const problems: Problem[] = [];
   const notes: Problem[] = [];
-  const data = DataSchema.safeParse(raw['data']);
+  const data = TextDataSchema.safeParse(raw['data']);
   if (data.success) problems.push(...dataProblems(data.data), ...fileProblems(data.data, folder));
   if (Array.isArray(raw['candidates'])) {
     const checked = candidateProblems(raw['candidates'], folder);
@@ -47,7 +50,7 @@ export function crossProblems(
       fix: "put the data that grows into S3 ('s3://BUCKET/KEY' is read anew by each run), or write 'report'",
     });
   }
-  const approvals = PipelineSchema.shape.approvals.safeParse(raw['approvals']);
+  const approvals = ApprovalsSchema.safeParse(raw['approvals']);
   for (const [name, rule] of Object.entries(approvals.data ?? {})) {
     const roles = rule.seats.map(({ role }) => role);
     problems.push(...repeated(roles, `approvals.${name}.seats`, 'role'));

@@ -1,6 +1,7 @@
 /** Steps that read, check and split the data. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { PiiKind, Pipeline } from '../../pipelines/definition.ts';
+import type { PiiKind } from '../../pipelines/definition/data.ts';
+import type { Pipeline } from '../../pipelines/definition.ts';
 
 /** What a file's rows are for; `all` are to be split. */
 export type RowSplit = 'train' | 'validation' | 'test' | 'all';

@@ -1,7 +1,8 @@
 /** Steps that judge licence and privacy. */
 import type { CarriedDuty } from '../../artifacts/bundle-terms.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { PiiKind, Pipeline } from '../../pipelines/definition.ts';
+import type { PiiKind } from '../../pipelines/definition/data.ts';
+import type { Pipeline } from '../../pipelines/definition.ts';
 import type { LicenceText, LicenceVerdict, ModelTerms, Obligation } from '../../pipelines/licence/decision.ts';
 import type { TextChange } from '../../pipelines/licence/text-changes.ts';
 import type { Split } from './data.ts';

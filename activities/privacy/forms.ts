@@ -1,5 +1,5 @@
 /** How the forms of personal data are written down and tried: the vocabulary of the tables beside this file. Pure. */
-import type { PiiKind } from '../../pipelines/definition.ts';
+import type { PiiKind } from '../../pipelines/definition/data.ts';
 
 /** UTF-16 offsets: [start, end). */
 export interface Span {

@@ -1,5 +1,6 @@
 /** What a definition wants done about each kind of personal data. Pure. */
-import { PII_KINDS, type PiiAction, type PiiKind, type Pipeline } from '../../pipelines/definition.ts';
+import { PII_KINDS, type PiiAction, type PiiKind } from '../../pipelines/definition/data.ts';
+import type { Pipeline } from '../../pipelines/definition.ts';
 
 export type PrivacyPolicy = Pipeline['data']['onPersonalData'];
 

@@ -1,6 +1,6 @@
 /** Stable placeholders instead of personal data: `<EMAIL_1>`, the same for the same value all over a dataset. Pure. */
 import { hash } from 'node:crypto';
-import type { PiiKind } from '../../pipelines/definition.ts';
+import type { PiiKind } from '../../pipelines/definition/data.ts';
 import { plainText } from './plain.ts';
 import { findPersonalData } from './scan.ts';
 

@@ -3,7 +3,7 @@
  * no form. The pass itself only tells words with digits and a few signs from the rest; at each of them the forms that
  * can begin so are tried, none of which looks further than a bounded stretch: the time is linear, whatever the text. Pure.
  */
-import type { PiiKind } from '../../pipelines/definition.ts';
+import type { PiiKind } from '../../pipelines/definition/data.ts';
 import { EMAIL } from './email.ts';
 import type { Form, Span } from './forms.ts';
 import { LETTERED_IDS, NUMERIC_IDS } from './national-ids.ts';

@@ -1,5 +1,5 @@
 /** The model's surest mistakes with their texts, as an approver may see them: no personal value that the scanner knows. */
-import { PII_KINDS } from '../../pipelines/definition.ts';
+import { PII_KINDS } from '../../pipelines/definition/data.ts';
 import type { Evaluation } from '../contract/validation.ts';
 import { redactTexts } from '../privacy/redact.ts';
 

@@ -1,6 +1,6 @@
 /** Counts personal data in a prepared dataset: what the reviewer sees before anything is trained on it. */
 import { EspalierError } from '../../artifacts/errors.ts';
-import { PII_KINDS, type PiiKind } from '../../pipelines/definition.ts';
+import { PII_KINDS, type PiiKind } from '../../pipelines/definition/data.ts';
 import type { PrivacySummary, ScanPrivacyInput } from '../contract/review.ts';
 import type { Split } from '../contract/data.ts';
 import { loadSplit, SPLITS } from '../data/dataset.ts';

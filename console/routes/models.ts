@@ -2,12 +2,12 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { listModels, showModel } from '../../client/models.ts';
-import { PipelineSchema } from '../../pipelines/definition.ts';
+import { pipelineShape } from '../../pipelines/definition.ts';
 import { Model, problems, ShownModel } from '../answers.ts';
 import type { Services } from '../services.ts';
 
 const tags = ['models'];
-const { model: ModelName, channel: Channel } = PipelineSchema.shape.deploy.shape;
+const { model: ModelName, channel: Channel } = pipelineShape.deploy.shape;
 
 export function modelRoutes({ store, pointers }: Services): FastifyPluginCallbackZod {
   return (app, _, done) => {

@@ -6,14 +6,14 @@ import { cancelRun, listRuns, showRun } from '../../client/runs.ts';
 import { newRunId, prepareRun, startRun } from '../../client/start-run.ts';
 import { withSettings, type Settings } from '../../pipelines/change.ts';
 import { checkPipeline } from '../../pipelines/check.ts';
-import { PipelineSchema, type Pipeline } from '../../pipelines/definition.ts';
+import { pipelineShape, type Pipeline } from '../../pipelines/definition.ts';
 import { Cancelled, problems, Run, Started, Summary } from '../answers.ts';
 import { NewRunId, RunPath, SettingsByPath } from '../questions.ts';
 import type { ServedPipeline, Services } from '../services.ts';
 import { refusedSettings, refuseOutOfReach } from '../settings.ts';
 
 const tags = ['runs'];
-const PipelineName = PipelineSchema.shape.name;
+const PipelineName = pipelineShape.name;
 
 export function runRoutes(services: Services): FastifyPluginCallbackZod {
   const { client, store } = services;

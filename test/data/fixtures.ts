@@ -4,12 +4,12 @@ import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts
 import { prepareData } from '../../activities/data/prepare-data.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { DataSchema } from '../../pipelines/definition.ts';
+import { TextDataSchema } from '../../pipelines/definition/data.ts';
 import type { z } from 'zod';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 
-export type DataOptions = Partial<z.input<typeof DataSchema>>;
+export type DataOptions = Partial<z.input<typeof TextDataSchema>>;
 export interface TestFile {
   readonly path: string;
   readonly content: string | Uint8Array;
@@ -26,7 +26,7 @@ export async function prepare(
   files: readonly TestFile[],
   options: DataOptions = {},
 ): Promise<DatasetSummary> {
-  const data = DataSchema.parse({
+  const data = TextDataSchema.parse({
     files: files.map(({ path }) => path),
     text: 'text',
     label: 'label',

@@ -11,7 +11,7 @@ import { scanPrivacy } from '../../activities/review/scan-privacy.ts';
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import type { PrivacyPolicy } from '../../activities/privacy/policy.ts';
 import { stepIdentity, stepKey } from '../../activities/step.ts';
-import { DataSchema, PII_KINDS } from '../../pipelines/definition.ts';
+import { TextDataSchema, PII_KINDS } from '../../pipelines/definition/data.ts';
 import { runStep } from '../support/step.ts';
 import { testFolder } from '../support/store.ts';
 import { dataServices, jsonl, prepare, refusal, sentences, type DataOptions } from './fixtures.ts';
@@ -138,7 +138,7 @@ describe('a policy on personal data', () => {
   it('changes the key of the steps it changes, and of no others', async () => {
     const files: DataFile[] = [];
     const key = (onPersonalData: PrivacyPolicy, options: DataOptions = {}) => {
-      const data = DataSchema.parse({
+      const data = TextDataSchema.parse({
         files: ['a.csv'],
         text: 'text',
         label: 'label',
@@ -183,7 +183,7 @@ describe('a policy on personal data', () => {
         { text: 'hello', label: `write ${email}` },
         { text: `${phone} ${card}`, label: '' },
       ];
-      const data = DataSchema.parse({
+      const data = TextDataSchema.parse({
         files: ['a.jsonl'],
         text: 'text',
         label: 'label',

@@ -216,9 +216,15 @@ describe('data preparation', () => {
     const stopped = AbortSignal.abort(new DOMException('cancelled', 'AbortError'));
     const { runStep } = await import('../support/step.ts');
     const { prepareData } = await import('../../activities/data/prepare-data.ts');
-    const { DataSchema } = await import('../../pipelines/definition.ts');
+    const { TextDataSchema } = await import('../../pipelines/definition/data.ts');
     const ref = await services.store.putBytes(csv(rows), { name: 'a.csv', mediaType: 'text/csv' });
-    const data = DataSchema.parse({ files: ['a.csv'], text: 'text', label: 'label', licence: 'mit', source: 'test' });
+    const data = TextDataSchema.parse({
+      files: ['a.csv'],
+      text: 'text',
+      label: 'label',
+      licence: 'mit',
+      source: 'test',
+    });
     const input = { files: [{ path: 'a.csv', format: 'csv' as const, split: 'all' as const, ref }], data };
     const failure: unknown = await runStep(prepareData, input, services, { signal: stopped }).catch(
       (error: unknown) => error,

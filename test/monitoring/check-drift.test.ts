@@ -17,7 +17,7 @@ import {
 } from '../../artifacts/bundle.ts';
 import { writePredictions } from '../../artifacts/predictions.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import { MonitorSchema } from '../../pipelines/definition.ts';
+import { MonitorSchema } from '../../pipelines/definition/monitor.ts';
 import { TASK_QUEUES } from '../../workflows/messages.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';

@@ -8,7 +8,7 @@ import { linearScores, trainLinearProbe } from '../../activities/selection/linea
 import { resolveModel } from '../../activities/selection/resolve-model.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { CandidateSchema } from '../../pipelines/definition.ts';
+import { CandidateSchema } from '../../pipelines/definition/candidates.ts';
 import { IntendedUseSchema } from '../../pipelines/licence/use.ts';
 import { loadPipeline, packageRoot } from '../../pipelines/load.ts';
 import { pythonForTests } from '../support/python.ts';

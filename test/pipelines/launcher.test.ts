@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { settingProblems } from '../../pipelines/change.ts';
-import { TrainingSchema } from '../../pipelines/definition.ts';
+import { TrainingSchema } from '../../pipelines/definition/training.ts';
 import { explainIssues } from '../../pipelines/explain.ts';
 import { LauncherSchema } from '../../pipelines/launcher.ts';
 import { runInput } from '../support/workflow.ts';

@@ -6,7 +6,7 @@ import { writeReport } from '../../activities/report/write-report.ts';
 import { scanPrivacy } from '../../activities/review/scan-privacy.ts';
 import { toFailure } from '../../activities/step.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { DataSchema, PII_KINDS, type PiiKind } from '../../pipelines/definition.ts';
+import { TextDataSchema, PII_KINDS, type PiiKind } from '../../pipelines/definition/data.ts';
 import { dataServices, jsonl, sentences } from '../data/fixtures.ts';
 import { sampleFacts } from '../support/facts.ts';
 import { runStep } from '../support/step.ts';
@@ -63,7 +63,7 @@ describe('a raw value', () => {
     const said: string[] = [];
     const say = (value: unknown): void => void said.push(JSON.stringify(value));
     const onProgress = say;
-    const data = DataSchema.parse({
+    const data = TextDataSchema.parse({
       files: ['a.jsonl'],
       text: 'text',
       label: 'label',
@@ -152,7 +152,7 @@ describe('a raw value', () => {
       label,
     }));
     const ref = await services.store.putBytes(jsonl(signed), { name: 'b.jsonl', mediaType: 'application/jsonl' });
-    const data = DataSchema.parse({ files: ['b.jsonl'], text: 'text', label: 'label', licence: 'x', source: 'y' });
+    const data = TextDataSchema.parse({ files: ['b.jsonl'], text: 'text', label: 'label', licence: 'x', source: 'y' });
     const files: DataFile[] = [{ path: 'b.jsonl', format: 'jsonl', split: 'all', ref }];
     const { findings } = await runStep(prepareData, { files, data }, services);
     const leak = findings.find(({ reason }) => reason === 'label-leak')?.message ?? '';

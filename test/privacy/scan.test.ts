@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { findPersonalData, maskPersonalData } from '../../activities/privacy/scan.ts';
-import { PII_KINDS } from '../../pipelines/definition.ts';
+import { PII_KINDS } from '../../pipelines/definition/data.ts';
 
 const found = (text: string): string[] =>
   findPersonalData(text).map(({ kind, start, end }) => `${kind}:${text.slice(start, end)}`);

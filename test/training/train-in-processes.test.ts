@@ -8,7 +8,7 @@ import type { ActivityServices } from '../../activities/step.ts';
 import type { Launcher } from '../../activities/training/launchers/launcher.ts';
 import { localLauncher } from '../../activities/training/launchers/local.ts';
 import { trainModel } from '../../activities/training/train-model.ts';
-import { TrainingSchema } from '../../pipelines/definition.ts';
+import { TrainingSchema } from '../../pipelines/definition/training.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';

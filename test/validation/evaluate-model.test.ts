@@ -14,7 +14,7 @@ import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { GatesSchema } from '../../pipelines/definition.ts';
+import { GatesSchema } from '../../pipelines/definition/gates.ts';
 import { runStep } from '../support/step.ts';
 import { withStore } from '../support/store.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';

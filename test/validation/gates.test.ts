@@ -5,7 +5,8 @@ import { GATE_NAMES, GATES, judgeGates } from '../../activities/validation/gates
 import { judgeGatesStep } from '../../activities/validation/judge-gates.ts';
 import type { StepContext } from '../../activities/step.ts';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
-import { GatesSchema, type GateName, type GatesSpec } from '../../pipelines/definition.ts';
+import { GatesSchema } from '../../pipelines/definition/gates.ts';
+import type { GateName, GatesSpec } from '../../pipelines/definition.ts';
 
 const spec = GatesSchema.parse({});
 const score = (value: number | null, low?: number, high?: number): Score => ({

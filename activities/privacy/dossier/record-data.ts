@@ -1,5 +1,6 @@
 /** What the record says of the data. Pure. */
-import { PII_KINDS, type PiiKind, type Pipeline } from '../../../pipelines/definition.ts';
+import { PII_KINDS, type PiiKind } from '../../../pipelines/definition/data.ts';
+import type { Pipeline } from '../../../pipelines/definition.ts';
 import type { DatasetSummary } from '../../contract/data.ts';
 import type { PrivacySummary } from '../../contract/review.ts';
 import { count } from './words.ts';

@@ -1,9 +1,8 @@
 /** The candidates: measured, ranked, and why each won or lost; the licence decision of each. */
 import type { CarriedDuty } from '../../../artifacts/bundle-terms.ts';
-import type { Obligation } from '../../../pipelines/licence/decision.ts';
+import type { LicenceVerdict, Obligation } from '../../../pipelines/licence/decision.ts';
 import type { TextChange } from '../../../pipelines/licence/text-changes.ts';
 import type { CandidateOutcome, ImportedModel, RankedCandidate } from '../../contract/selection.ts';
-import type { LicenceVerdict } from '../../../pipelines/licence/decision.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import { count, digest, megabytes, milliseconds, score, significant, time } from '../format.ts';
 import { html, type Content } from '../../../artifacts/html.ts';

@@ -1,5 +1,6 @@
 /** The data: what came in, what was left out and why, and what the privacy scan counted. */
-import { PII_KINDS, type PiiKind, type Pipeline } from '../../../pipelines/definition.ts';
+import { PII_KINDS, type PiiKind } from '../../../pipelines/definition/data.ts';
+import type { Pipeline } from '../../../pipelines/definition.ts';
 import type { Contamination, DataFinding, DatasetSummary, Split } from '../../contract/data.ts';
 import type { PrivacySummary } from '../../contract/review.ts';
 import { count, digest, percent } from '../format.ts';

@@ -1,0 +1,104 @@
+/** What a pipeline learns from and is measured on. */
+import { z } from 'zod';
+import { fraction, seed } from './values.ts';
+
+/** The kinds of personal data that have a form of their own (activities/privacy finds them). */
+export const PII_KINDS = [
+  'email',
+  'phone',
+  'card',
+  'iban',
+  'nationalId',
+  'ipAddress',
+  'macAddress',
+  'secret',
+  'birthDate',
+] as const;
+export type PiiKind = (typeof PII_KINDS)[number];
+const piiAction = z.enum(['warn', 'redact', 'drop', 'fail']);
+export type PiiAction = z.output<typeof piiAction>;
+
+/** Of any data: which files, how they are split, and what is known about them. */
+export const dataShape = {
+  /**
+   * Local paths (relative to the definition's folder) or `s3://bucket/key`. A list is one set to be split; an object
+   * declares the splits (`validation` and `test` may be left out: they are then split off from train).
+   */
+  files: z.union([
+    z.array(z.string().min(1)).min(1),
+    z.strictObject({
+      train: z.array(z.string().min(1)).min(1),
+      validation: z.array(z.string().min(1)).optional(),
+      test: z.array(z.string().min(1)).optional(),
+    }),
+  ]),
+  split: z
+    .strictObject({
+      train: fraction.default(0.7),
+      validation: fraction.default(0.15),
+      test: fraction.default(0.15),
+      seed,
+    })
+    .prefault({}),
+  /** `fail`: any bad row refuses the data, with file and line. `drop`: bad rows are left out and counted in the report. */
+  onBadRow: z.enum(['fail', 'drop']).default('fail'),
+  /** SPDX id of the data's licence, or `unknown`. */
+  licence: z.string().min(1),
+  /** Where the data come from, for the record. */
+  source: z.string().min(1),
+  /** A Croissant description (JSON-LD): shown in the report; a SHA-256 that it states for a data file must be right. */
+  croissant: z.string().min(1).optional(),
+  /** Why the data may be used, after GDPR Art. 6(1); `not-personal` where they are about nobody. For the record. */
+  legalBasis: z
+    .enum([
+      'consent',
+      'contract',
+      'legal-obligation',
+      'vital-interests',
+      'public-task',
+      'legitimate-interests',
+      'not-personal',
+    ])
+    .optional(),
+  /** How consent was asked for and where it is kept. */
+  consent: z.string().min(1).optional(),
+  /** How long the data are kept, and how they are deleted then. */
+  retention: z.string().min(1).optional(),
+} as const;
+
+/** Texts with a label each. */
+export const TextDataSchema = z.strictObject({
+  ...dataShape,
+  /** Fewest rows a label needs over all splits: below this no split can hold one of each. */
+  minRowsPerLabel: z.int().min(3).default(6),
+  /** By the file name's ending when left out. */
+  format: z.enum(['csv', 'jsonl']).optional(),
+  /** Column (CSV header or JSON key) of the text. */
+  text: z.string().min(1),
+  /** Column of the label. */
+  label: z.string().min(1),
+  /** The allowed labels; from the training data when left out. */
+  labels: z.array(z.string().min(1)).min(2).optional(),
+  /** Largest text, in bytes; a longer one is a bad row (a 5 MB cell is a parsing accident, not a message). */
+  maxTextBytes: z.int().min(16).max(1_048_576).default(32_768),
+  /**
+   * What is done about personal data, for all kinds or kind by kind (`warn` for those left out). `warn`: counted and
+   * shown, redacted. `redact`: each value becomes a placeholder (`<EMAIL_1>`), the same for the same value. `drop`: the
+   * row is left out. `fail`: the data are refused.
+   */
+  onPersonalData: z.union([piiAction, z.partialRecord(z.enum(PII_KINDS), piiAction)]).default('warn'),
+  /** Texts that are nearly the same, in two splits: what is measured on them is memory. Always counted and reported. */
+  nearDuplicates: z
+    .strictObject({
+      /**
+       * `warn`: reported. `separate`: kept together when rows are split; of declared splits the test's row stays, its
+       * twins in train and validation are left out. `fail`: the data are refused.
+       */
+      action: z.enum(['warn', 'separate', 'fail']).default('warn'),
+      /** Share of character 5-grams in common (Jaccard) from which two texts are near duplicates. */
+      similarity: z.number().min(0.7).max(1).default(0.8),
+    })
+    .prefault({}),
+  /** Texts (column `text`) that the model will be compared with others by: what of them is in the data is reported. */
+  evaluationFiles: z.array(z.string().min(1)).min(1).optional(),
+});

@@ -1,0 +1,16 @@
+/** Kinds of values that a definition is made of. */
+import { z } from 'zod';
+
+export const name = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9-]{0,62}$/,
+    'use 1–63 lower-case letters, digits and dashes, starting with a letter or digit',
+  );
+export const fraction = z.number().min(0).max(1);
+export const role = z.string().regex(/^[a-z][a-z0-9-]*$/, "write a role like 'legal' or 'product-owner'");
+export const seed = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1)
+  .default(7);
