@@ -4,7 +4,13 @@
  * shares and probabilities are 0–1; a measure that could not be taken is null, never NaN, and fails its gate.
  */
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
-import type { DatasetSummary, PrepareDataInput, SnapshotDataInput, SnapshotDataOutput } from './contract/data.ts';
+import type {
+  DatasetSummary,
+  PrepareDataInput,
+  PreparePromptsInput,
+  SnapshotDataInput,
+  SnapshotDataOutput,
+} from './contract/data.ts';
 import type {
   DeployModelInput,
   Deployment,
@@ -113,6 +119,7 @@ type Effect<Input, Output> = (call: StepCall<Input>) => Promise<Output>;
 export interface Activities {
   snapshotData: Effect<SnapshotDataInput, SnapshotDataOutput>;
   prepareData: Step<PrepareDataInput, DatasetSummary>;
+  preparePrompts: Step<PreparePromptsInput, DatasetSummary>;
   scanPrivacy: Step<ScanPrivacyInput, PrivacySummary>;
   resolveModel: Step<ResolveModelInput, ResolvedModel>;
   importModel: Step<ImportModelInput, ImportedModel>;

@@ -1,6 +1,7 @@
 /** Every activity by its wire name. Workers register these; workflows see only their types. */
 import type { Activities } from './contract.ts';
 import { prepareData } from './data/prepare-data.ts';
+import { preparePrompts } from './data/prepare-prompts.ts';
 import { snapshotDataActivity } from './data/snapshot-data.ts';
 import { deployModelActivity } from './deployment/deploy-model.ts';
 import { findProductionActivity } from './deployment/find-production.ts';
@@ -33,6 +34,7 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
   return {
     snapshotData: snapshotDataActivity(services),
     prepareData: stepActivity(prepareData, services),
+    preparePrompts: stepActivity(preparePrompts, services),
     scanPrivacy: stepActivity(scanPrivacy, services),
     resolveModel: stepActivity(resolveModel, services),
     importModel: stepActivity(importModel, services),

@@ -185,7 +185,12 @@ function dataFilesOf({ data }: Pipeline): DataFileSource[] {
   ];
 }
 
-const MEDIA_TYPES = { csv: 'text/csv', jsonl: 'application/jsonl', json: 'application/ld+json' } as const;
+const MEDIA_TYPES = {
+  csv: 'text/csv',
+  jsonl: 'application/jsonl',
+  json: 'application/ld+json',
+  text: 'text/plain',
+} as const;
 
 async function snapshotFile(file: DataFileSource, folder: string, store: ArtifactStore): Promise<DataFileSource> {
   if (file.path.startsWith('s3://')) return file;

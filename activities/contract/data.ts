@@ -1,6 +1,6 @@
 /** Steps that read, check and split the data. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { PiiKind } from '../../pipelines/definition/data.ts';
+import type { PiiKind, PromptData } from '../../pipelines/definition/data.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 
 /** What a file's rows are for; `all` are to be split. */
@@ -8,9 +8,12 @@ export type RowSplit = 'train' | 'validation' | 'test' | 'all';
 /** A data file as the definition names it; `ref` is its snapshot in the store. */
 export interface DataFile {
   readonly path: string;
-  readonly format: 'csv' | 'jsonl' | 'json';
-  /** `evaluation`: texts that only their overlap with the dataset is counted of; `description`: a Croissant file. */
-  readonly split: RowSplit | 'evaluation' | 'description';
+  readonly format: 'csv' | 'jsonl' | 'json' | 'text';
+  /**
+   * `evaluation`: texts that only their overlap with the dataset is counted of; `description`: a Croissant file;
+   * `general`: text that a tuned language model is to go on knowing.
+   */
+  readonly split: RowSplit | 'evaluation' | 'description' | 'general';
   readonly ref: ArtifactRef;
 }
 
@@ -31,13 +34,19 @@ export interface PrepareDataInput {
   readonly data: Pipeline['data'];
 }
 
+export interface PreparePromptsInput {
+  readonly files: readonly DataFile[];
+  readonly data: PromptData;
+}
+
 export type Split = 'train' | 'validation' | 'test';
 
 export interface DatasetSummary {
   /**
    * Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` (rows `{"id","text","label"}`, id = first 16 hex of sha256 of
    * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256
-   * of every file, rows a split).
+   * of every file, rows a split). Of prompts: rows `{"id","prompt"[,"completion"][,"facts"]}`, no `labels.json`, and
+   * `general.jsonl` (`{"text"}`) where there is general text.
    */
   readonly dataset: ArtifactRef;
   readonly labels: readonly string[];

@@ -1,4 +1,5 @@
 /** What must hold of labelled texts before anything is trained on them. Pure. */
+import { EspalierError } from '../../artifacts/errors.ts';
 import type { DataFinding, RowSplit, Split } from '../contract/data.ts';
 import { compareText, countLabels, groupBy } from './group.ts';
 import { maskPersonalData } from '../privacy/scan.ts';
@@ -58,11 +59,14 @@ export function unseenLabels(rows: readonly CheckedRow[]): readonly BadRow[] {
     }));
 }
 
+/** Bad rows that an error names; all are counted. */
+export const SHOWN_BAD_ROWS = 10;
+
 /** Which side keeps a text that several sides have: the smaller ones, so that what is measured stays whole. */
 const KEEPS: Readonly<Record<RowSplit, number>> = { test: 0, validation: 1, train: 2, all: 3 };
 
-export interface Deduplicated {
-  readonly kept: readonly CheckedRow[];
+export interface Deduplicated<Row> {
+  readonly kept: readonly Row[];
   /** Same text, same label. */
   readonly duplicates: readonly BadRow[];
   /** Same text, different labels: which one is right cannot be known, so none of them is kept. */
@@ -73,9 +77,9 @@ export interface Deduplicated {
  * Leaves one row a normalised text. Of equal rows the held-out side's is kept, and among those the one whose text
  * sorts first, so that the order of the rows in a file does not matter.
  */
-export function deduplicate(rows: readonly CheckedRow[]): Deduplicated {
+export function deduplicate<Row extends CheckedRow>(rows: readonly Row[]): Deduplicated<Row> {
   const groups = groupBy(rows, ({ normalised }) => normalised);
-  const kept: CheckedRow[] = [];
+  const kept: Row[] = [];
   const duplicates: BadRow[] = [];
   const conflicts: BadRow[] = [];
   for (const group of groups.values()) {
@@ -141,6 +145,19 @@ export function imbalance(rows: readonly { readonly label: string }[]): DataFind
     reason: 'imbalance',
     message: `${quoted(most[0])} has ${most[1]} rows, ${quoted(least[0])} only ${least[1]}: look at macro-F1, and consider training.classWeights`,
   };
+}
+
+/** The first bad rows by file and line. */
+export function badData(bad: readonly BadRow[]): EspalierError {
+  const shown = bad
+    .slice(0, SHOWN_BAD_ROWS)
+    .map(({ file, line, reason, message }) => `  ${file}:${line}: ${message} (${reason})`);
+  const more = bad.length > shown.length ? [`  … and ${bad.length - shown.length} more`] : [];
+  const count = bad.length === 1 ? '1 row is bad' : `${bad.length} rows are bad`;
+  return new EspalierError('BadData', [`${count}:`, ...shown, ...more].join('\n'), {
+    where: `${bad[0]?.file}:${bad[0]?.line}`,
+    fix: "correct these rows, or set data.onBadRow to 'drop' to leave them out and have them counted in the report",
+  });
 }
 
 /** A label or text for a message: quoted, cut, and without control characters or personal data. */

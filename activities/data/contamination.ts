@@ -7,18 +7,24 @@ import { findNearTwins, missRate, nearGroups, sketch, type Sketched } from './ne
 import { normaliseText } from './normalise.ts';
 import { readRows } from './readers.ts';
 
-export type Sides = Readonly<Record<Split, readonly CheckedRow[]>>;
+export type Sides<Row extends CheckedRow = CheckedRow> = Readonly<Record<Split, readonly Row[]>>;
 type Policy = PrepareDataInput['data']['nearDuplicates'];
+
+/** What is compared: the sides with each other, and with the texts of the evaluation files (column `text`). */
+interface Compared {
+  readonly files: readonly DataFile[];
+  readonly data: { readonly nearDuplicates: Policy; readonly text: string };
+}
 
 const normalised = (rows: readonly CheckedRow[]): string[] => rows.map((row) => row.normalised);
 const counted = (twins: Int32Array): number => twins.filter((twin) => twin !== -1).length;
 
 /** Rows whose near twins have one `near` key with them: the split then keeps them together, whatever their order. */
-export async function keepTwinsTogether(
-  rows: readonly CheckedRow[],
+export async function keepTwinsTogether<Row extends CheckedRow>(
+  rows: readonly Row[],
   { similarity }: Policy,
   signal: AbortSignal,
-): Promise<readonly CheckedRow[]> {
+): Promise<readonly Row[]> {
   const keys = rows.map(({ near }) => near);
   const groups = await nearGroups(normalised(rows), keys, similarity, signal);
   const smallest = new Map<number, string>();
@@ -31,12 +37,12 @@ export async function keepTwinsTogether(
 }
 
 /** Takes out of train what validation or test nearly have, and out of validation what test has. */
-export async function dropTwins(
-  { train, validation, test }: Sides,
+export async function dropTwins<Row extends CheckedRow>(
+  { train, validation, test }: Sides<Row>,
   { similarity }: Policy,
   signal: AbortSignal,
-): Promise<{ readonly sides: Sides; readonly dropped: readonly CheckedRow[] }> {
-  const without = async (rows: readonly CheckedRow[], heldOut: readonly CheckedRow[]) => {
+): Promise<{ readonly sides: Sides<Row>; readonly dropped: readonly Row[] }> {
+  const without = async (rows: readonly Row[], heldOut: readonly Row[]) => {
     const twins = await findNearTwins(
       await sketch(normalised(rows), signal),
       await sketch(normalised(heldOut), signal),
@@ -59,7 +65,7 @@ export async function dropTwins(
 /** Counts near twins across the splits and with the evaluation files. Throws BadData where the policy refuses them. */
 export async function measureContamination(
   { train, validation, test }: Sides,
-  { files, data }: PrepareDataInput,
+  { files, data }: Compared,
   dropped: number,
   context: StepContext,
 ): Promise<Contamination> {
@@ -107,7 +113,7 @@ export async function measureContamination(
 }
 
 async function textsOf({ path, format, ref }: DataFile, column: string, context: StepContext): Promise<string[]> {
-  if (format === 'json') return [];
+  if (format !== 'csv' && format !== 'jsonl') return [];
   const source = { path: await context.store.file(ref, context.signal), name: path, format };
   const texts: string[] = [];
   for await (const row of readRows(source, { text: column, label: column }, context.signal)) {

@@ -4,6 +4,7 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { Split } from '../contract/data.ts';
+import { jsonLine } from './prompts.ts';
 
 export const SPLITS: readonly Split[] = ['train', 'validation', 'test'];
 
@@ -78,8 +79,7 @@ export async function loadClassified(
   return { ids: rows.map(({ id }) => id), texts: rows.map(({ text }) => text), classes };
 }
 
-/** One line of a split's file. U+2028 and U+2029 are escaped: some readers of lines, Node's among them, break there. */
+/** One line of a split's file. */
 export function datasetLine({ id, text, label }: DatasetRow): string {
-  const json = JSON.stringify({ id, text, label });
-  return `${json.replaceAll(/[\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16)}`)}\n`;
+  return jsonLine({ id, text, label });
 }

@@ -1,22 +1,17 @@
 /** From data files to a checked, split dataset in the store. */
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type {
-  DataDescription,
-  DataFile,
-  DataFinding,
-  DatasetSummary,
-  PrepareDataInput,
-  Split,
-} from '../contract/data.ts';
+import type { DataDescription, DataFinding, DatasetSummary, PrepareDataInput } from '../contract/data.ts';
 import { kindsTo } from '../privacy/policy.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import {
+  badData,
   checkRow,
   classProblems,
   deduplicate,
   imbalance,
   quoted,
+  SHOWN_BAD_ROWS,
   unseenLabels,
   type BadRow,
   type CheckedRow,
@@ -29,17 +24,16 @@ import {
   type Sides,
 } from './contamination.ts';
 import { readCroissant } from './croissant.ts';
+import { divide } from './divide.ts';
 import { compareText, countLabels, groupBy } from './group.ts';
 import { giveaways, namedLabels } from './leaks.ts';
 import { textIdentity } from './normalise.ts';
 import { pause } from './pauses.ts';
 import { refusePersonalLabels, removePersonalData } from './personal-data.ts';
 import { readRows } from './readers.ts';
-import { splitRows, type Shares } from './split.ts';
 import { labelCounts, sizes, writeDataset } from './write-dataset.ts';
 
 const SHOWN_FINDINGS = 50;
-const SHOWN_BAD_ROWS = 10;
 const PROGRESS_ROWS = 20_000;
 
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
@@ -137,7 +131,8 @@ async function readAll(
   const rowsRead: Record<string, number> = {};
   const rules = { maxTextBytes: data.maxTextBytes, labels: data.labels };
   for (const { path: file, format, split, ref } of files) {
-    if (split === 'evaluation' || split === 'description' || format === 'json') continue;
+    if (split === 'evaluation' || split === 'description' || split === 'general') continue;
+    if (format !== 'csv' && format !== 'jsonl') continue;
     const source = { path: await context.store.file(ref, context.signal), name: file, format };
     let read = 0;
     for await (const row of readRows(source, data, context.signal)) {
@@ -174,42 +169,6 @@ async function keepApart(
   return { sides, twins: dropped.map(({ file, line }) => ({ reason: 'near-duplicate', file, line, message })) };
 }
 
-/** Declared sides stay; what is not declared is split off from the rest. Each side is sorted by row id. */
-function divide(
-  rows: readonly CheckedRow[],
-  files: readonly DataFile[],
-  { train, validation, test, seed }: PrepareDataInput['data']['split'],
-): Sides {
-  const declared = new Set(files.map(({ split }) => split));
-  const shares: Shares = {
-    train,
-    ...(declared.has('validation') ? {} : { validation }),
-    ...(declared.has('test') ? {} : { test }),
-  };
-  const { sides, unsplittable } = splitRows(
-    rows.filter(({ split }) => split === 'train' || split === 'all'),
-    shares,
-    seed,
-  );
-  if (unsplittable.length > 0) {
-    const names = unsplittable.slice(0, 10).map(quoted);
-    throw new EspalierError(
-      'BadData',
-      `the rows of ${names.join(', ')} are nearly the same text (they differ only in digits, punctuation or case), so that no split can hold different ones`,
-      { where: 'data.files', fix: 'add different texts for these labels, or declare the splits in data.files' },
-    );
-  }
-  const side = (split: Split): CheckedRow[] => [
-    ...sides[split],
-    ...rows.filter((row) => split !== 'train' && row.split === split),
-  ];
-  return { train: byId(side('train')), validation: byId(side('validation')), test: byId(side('test')) };
-}
-
-function byId(rows: readonly CheckedRow[]): readonly CheckedRow[] {
-  return rows.toSorted((left, right) => compareText(left.id, right.id));
-}
-
 /** Texts that differ only in digits or punctuation on two sides: only declared splits can have them. */
 function straddling(sides: Sides): readonly DataFinding[] {
   const trained = new Set(sides.train.map(({ near }) => near));
@@ -228,18 +187,6 @@ function missingLabels(sides: Sides, labels: readonly string[]): readonly DataFi
     if (missing.length === 0) return [];
     const message = `${split} has no row of ${missing.slice(0, 10).map(quoted).join(', ')}${missing.length > 10 ? ', …' : ''}: how well these do cannot be measured there`;
     return [{ severity: 'warning' as const, reason: 'label-not-measured', message }];
-  });
-}
-
-function badData(bad: readonly BadRow[]): EspalierError {
-  const shown = bad
-    .slice(0, SHOWN_BAD_ROWS)
-    .map(({ file, line, reason, message }) => `  ${file}:${line}: ${message} (${reason})`);
-  const more = bad.length > shown.length ? [`  … and ${bad.length - shown.length} more`] : [];
-  const count = bad.length === 1 ? '1 row is bad' : `${bad.length} rows are bad`;
-  return new EspalierError('BadData', [`${count}:`, ...shown, ...more].join('\n'), {
-    where: `${bad[0]?.file}:${bad[0]?.line}`,
-    fix: "correct these rows, or set data.onBadRow to 'drop' to leave them out and have them counted in the report",
   });
 }
 

@@ -32,8 +32,33 @@ export type SourceRow =
   | { readonly line: number; readonly text: string; readonly label: string }
   | { readonly line: number; readonly problem: RowProblem };
 
-/** Rows in file order; lines count from 1. Throws BadData naming file and line. */
+/** A column that is read. */
+export interface Column {
+  readonly name: string;
+  /** A row, and a file, may have nothing there: it is '' then. */
+  readonly optional?: true;
+  /** In JSONL it may be a list of strings: they are joined by line feeds. */
+  readonly list?: true;
+}
+export type ValuesRow =
+  | { readonly line: number; readonly values: Readonly<Record<string, string>> }
+  | { readonly line: number; readonly problem: RowProblem };
+
+/** Labelled texts in file order; lines count from 1. Throws BadData naming file and line. */
 export async function* readRows(file: SourceFile, columns: Columns, signal?: AbortSignal): AsyncGenerator<SourceRow> {
+  const [text, label] = [{ name: columns.text }, { name: columns.label }];
+  for await (const row of readValues(file, [text, label], signal)) {
+    if ('problem' in row) yield row;
+    else yield { line: row.line, text: row.values[text.name] ?? '', label: row.values[label.name] ?? '' };
+  }
+}
+
+/** These columns of the rows in file order, by name; lines count from 1. Throws BadData naming file and line. */
+export async function* readValues(
+  file: SourceFile,
+  columns: readonly Column[],
+  signal?: AbortSignal,
+): AsyncGenerator<ValuesRow> {
   const bytes = readBytes(file, signal);
   let rows = 0;
   for await (const row of file.format === 'csv' ? readCsv(bytes, file, columns) : readJsonl(bytes, file, columns)) {
@@ -70,21 +95,28 @@ interface CsvRecord {
   readonly cells: readonly Buffer[];
 }
 
-async function* readCsv(bytes: AsyncIterable<Buffer>, file: SourceFile, columns: Columns): AsyncGenerator<SourceRow> {
+async function* readCsv(
+  bytes: AsyncIterable<Buffer>,
+  file: SourceFile,
+  columns: readonly Column[],
+): AsyncGenerator<ValuesRow> {
   let header: readonly string[] | undefined;
-  let at = { text: -1, label: -1 };
+  let places: readonly number[] = [];
   for await (const { line, cells } of csvRecords(bytes, file)) {
     if (header === undefined) {
       header = cells.map((cell) => decodeUtf8(cell)?.trim() ?? '');
-      at = { text: columnIndex(header, columns.text, file), label: columnIndex(header, columns.label, file) };
+      const known = header;
+      places = columns.map((column) => columnIndex(known, column, file));
     } else if (cells.length !== header.length) {
       yield problem(line, 'ragged', `${cells.length} cells where the header has ${header.length}`);
     } else {
-      const text = decodeUtf8(cells[at.text] as Buffer);
-      const label = decodeUtf8(cells[at.label] as Buffer);
-      if (text === undefined) yield notUtf8(line, columns.text);
-      else if (label === undefined) yield notUtf8(line, columns.label);
-      else yield { line, text, label };
+      const values = columns.map(({ name }, index) => {
+        const cell = cells[places[index] ?? -1];
+        return [name, cell === undefined ? '' : decodeUtf8(cell)] as const;
+      });
+      const broken = values.find(([, value]) => value === undefined);
+      if (broken !== undefined) yield notUtf8(line, broken[0]);
+      else yield { line, values: Object.fromEntries(values.map(([name, value]) => [name, value ?? ''])) };
     }
   }
 }
@@ -139,9 +171,10 @@ function countLineFeeds(cell: Buffer): number {
   return count;
 }
 
-function columnIndex(header: readonly string[], column: string, file: SourceFile): number {
+/** -1 where an optional column is not there. */
+function columnIndex(header: readonly string[], { name: column, optional }: Column, file: SourceFile): number {
   const index = header.indexOf(column);
-  if (index === -1) throw unknownColumn(file, column, header);
+  if (index === -1 && optional !== true) throw unknownColumn(file, column, header);
   if (header.includes(column, index + 1)) {
     throw badFile(file, `${file.name} has more than one column '${column}'`, 'rename all but one');
   }
@@ -150,7 +183,11 @@ function columnIndex(header: readonly string[], column: string, file: SourceFile
 
 // ───────────────────────────── JSONL ────────────────────────────
 
-async function* readJsonl(bytes: AsyncIterable<Buffer>, file: SourceFile, columns: Columns): AsyncGenerator<SourceRow> {
+async function* readJsonl(
+  bytes: AsyncIterable<Buffer>,
+  file: SourceFile,
+  columns: readonly Column[],
+): AsyncGenerator<ValuesRow> {
   const keys = new Set<string>();
   let objects = 0;
   for await (const { line, bytes: lineBytes } of splitLines(bytes, file)) {
@@ -167,27 +204,31 @@ async function* readJsonl(bytes: AsyncIterable<Buffer>, file: SourceFile, column
     }
     objects += 1;
     for (const key of Object.keys(row)) if (keys.size < SHOWN_COLUMNS) keys.add(key);
-    if (Object.hasOwn(row, columns.text)) keys.add(columns.text);
-    if (Object.hasOwn(row, columns.label)) keys.add(columns.label);
+    for (const { name } of columns) if (Object.hasOwn(row, name)) keys.add(name);
     yield jsonRow(line, row, columns);
   }
   if (objects === 0) return;
-  for (const column of [columns.text, columns.label])
-    if (!keys.has(column)) throw unknownColumn(file, column, [...keys]);
+  for (const { name, optional } of columns)
+    if (optional !== true && !keys.has(name)) throw unknownColumn(file, name, [...keys]);
 }
 
-function jsonRow(line: number, row: Readonly<Record<string, unknown>>, columns: Columns): SourceRow {
-  for (const column of [columns.text, columns.label]) {
-    const value = Object.hasOwn(row, column) ? row[column] : undefined;
-    if (value === undefined || value === null) return problem(line, 'missing-value', `no value for '${column}'`);
+function jsonRow(line: number, row: Readonly<Record<string, unknown>>, columns: readonly Column[]): ValuesRow {
+  const values: Record<string, string> = {};
+  for (const { name, optional, list } of columns) {
+    const found = Object.hasOwn(row, name) ? row[name] : undefined;
+    const given = found ?? (optional === true ? '' : undefined);
+    if (given === undefined) return problem(line, 'missing-value', `no value for '${name}'`);
+    const isList = Array.isArray(given) && given.every((item) => typeof item === 'string');
+    const value = list === true && isList ? given.join('\n') : given;
     if (typeof value !== 'string') {
       const type = Array.isArray(value) ? 'array' : typeof value;
-      return problem(line, 'not-a-string', `'${column}' is of type ${type}, not a string`);
+      return problem(line, 'not-a-string', `'${name}' is of type ${type}, not a string`);
     }
     // JSON can escape half a surrogate pair, which no UTF-8 file can hold.
-    if (/\p{Surrogate}/u.test(value)) return notUtf8(line, column);
+    if (/\p{Surrogate}/u.test(value)) return notUtf8(line, name);
+    values[name] = value;
   }
-  return { line, text: row[columns.text] as string, label: row[columns.label] as string };
+  return { line, values };
 }
 
 function parseObject(json: string): Readonly<Record<string, unknown>> | undefined {
@@ -244,11 +285,11 @@ function decodeUtf8(bytes: Buffer): string | undefined {
   }
 }
 
-function notUtf8(line: number, column?: string): SourceRow {
+function notUtf8(line: number, column?: string): Exclude<ValuesRow, { values: unknown }> {
   return problem(line, 'not-utf8', `${column === undefined ? 'the line' : `'${column}'`} is not valid UTF-8`);
 }
 
-function problem(line: number, reason: RowProblem['reason'], message: string): SourceRow {
+function problem(line: number, reason: RowProblem['reason'], message: string): Exclude<ValuesRow, { values: unknown }> {
   return { line, problem: { reason, message } };
 }
 
@@ -257,7 +298,7 @@ function unknownColumn(file: SourceFile, column: string, columns: readonly strin
   return badFile(
     file,
     `${file.name} has no column '${column}'; it has ${known.join(', ')}${columns.length > SHOWN_COLUMNS ? ', …' : ''}`,
-    'name one of these in data.text and data.label',
+    'name one of these in the definition (data.text and data.label, or data.prompt)',
   );
 }
 

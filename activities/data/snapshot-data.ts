@@ -83,7 +83,12 @@ async function copyObject(
   }
 }
 
-const MEDIA_TYPES = { csv: 'text/csv', jsonl: 'application/jsonl', json: 'application/ld+json' } as const;
+const MEDIA_TYPES = {
+  csv: 'text/csv',
+  jsonl: 'application/jsonl',
+  json: 'application/ld+json',
+  text: 'text/plain',
+} as const;
 
 async function download(
   client: S3Client,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import { hexOf } from '../../artifacts/reference.ts';
-import type { DatasetSummary, PrepareDataInput } from '../contract/data.ts';
+import type { DatasetSummary, PrepareDataInput, PreparePromptsInput } from '../contract/data.ts';
 import type { StepContext } from '../step.ts';
 import type { CheckedRow } from './checks.ts';
 import type { Sides } from './contamination.ts';
@@ -17,17 +17,30 @@ export async function writeDataset(
   context: StepContext,
   sides: Sides,
   labels: readonly string[],
-  counts: Pick<DatasetSummary, 'rows' | 'labelCounts' | 'dropped' | 'personalData' | 'described'> & {
-    readonly rowsRead: Record<string, number>;
-  },
+  counts: Counts,
 ): Promise<DatasetSummary['dataset']> {
   const folder = join(context.workDir, 'dataset');
   await mkdir(folder);
   const signal = context.signal;
   for (const split of SPLITS) await writeFile(join(folder, `${split}.jsonl`), linesOf(sides[split]), { signal });
   await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
-  const { rowsRead, ...facts } = counts;
-  const provenance = {
+  const columns = { text: data.text, label: data.label };
+  await writeFile(join(folder, 'dataset.json'), canonicalJson(originOf({ files, data }, columns, counts)));
+  return context.store.putTree(folder, 'dataset', { signal });
+}
+
+type Counts = Pick<DatasetSummary, 'rows' | 'labelCounts' | 'dropped' | 'personalData' | 'described'> & {
+  /** A file each. */
+  readonly rowsRead: Readonly<Record<string, number>>;
+};
+
+/** `dataset.json`: where everything came from, and what was done to it. */
+export function originOf(
+  { files, data }: Pick<PrepareDataInput | PreparePromptsInput, 'files' | 'data'>,
+  columns: Readonly<Record<string, string>>,
+  { rowsRead, ...facts }: Counts,
+): Readonly<Record<string, unknown>> {
+  return {
     version: 1,
     source: data.source,
     licence: data.licence,
@@ -39,13 +52,11 @@ export async function writeDataset(
       bytes: ref.size,
       rows: rowsRead[path] ?? 0,
     })),
-    columns: { text: data.text, label: data.label },
+    columns,
     split: data.split,
     ...facts,
     ...definedOnly({ legalBasis: data.legalBasis, consent: data.consent, retention: data.retention }),
   };
-  await writeFile(join(folder, 'dataset.json'), canonicalJson(provenance));
-  return context.store.putTree(folder, 'dataset', { signal });
 }
 
 /** Lines in blocks: one write a row would be slow, one string for all of them large. */

@@ -3,7 +3,8 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { PII_KINDS, type PiiKind } from '../../pipelines/definition/data.ts';
 import type { PrivacySummary, ScanPrivacyInput } from '../contract/review.ts';
 import type { Split } from '../contract/data.ts';
-import { loadSplit, SPLITS } from '../data/dataset.ts';
+import { SPLITS } from '../data/dataset.ts';
+import { loadTexts } from '../data/prompts.ts';
 import { breather } from '../data/pauses.ts';
 import { kindsTo } from '../privacy/policy.ts';
 import { findPersonalData } from '../privacy/scan.ts';
@@ -25,8 +26,8 @@ export const scanPrivacy: StepDefinition<ScanPrivacyInput, PrivacySummary> = {
     let rowsScanned = 0;
     const breathe = breather(context, 'scanning for personal data');
     for (const split of SPLITS) {
-      for (const { id, text } of await loadSplit(context.store, dataset, split, context.signal)) {
-        const matches = findPersonalData(text);
+      for (const { id, texts } of await loadTexts(context.store, dataset, split, context.signal)) {
+        const matches = texts.flatMap((text) => findPersonalData(text));
         for (const kind of new Set(matches.map((match) => match.kind))) counts[kind][split].rows += 1;
         for (const { kind, redacted } of matches) {
           counts[kind][split].matches += 1;
@@ -35,7 +36,7 @@ export const scanPrivacy: StepDefinition<ScanPrivacyInput, PrivacySummary> = {
           }
         }
         rowsScanned += 1;
-        await breathe(text, split);
+        await breathe(texts.join(''), split);
       }
     }
     refuseAny(counts, kindsTo('fail', onPersonalData));

@@ -66,19 +66,10 @@ export const dataShape = {
   retention: z.string().min(1).optional(),
 } as const;
 
-/** Texts with a label each. */
-export const TextDataSchema = z.strictObject({
-  ...dataShape,
-  /** Fewest rows a label needs over all splits: below this no split can hold one of each. */
-  minRowsPerLabel: z.int().min(3).default(6),
+/** Of texts in rows of CSV or JSONL: how they are read, and what is done about values and texts that should not be there. */
+export const rowsShape = {
   /** By the file name's ending when left out. */
   format: z.enum(['csv', 'jsonl']).optional(),
-  /** Column (CSV header or JSON key) of the text. */
-  text: z.string().min(1),
-  /** Column of the label. */
-  label: z.string().min(1),
-  /** The allowed labels; from the training data when left out. */
-  labels: z.array(z.string().min(1)).min(2).optional(),
   /** Largest text, in bytes; a longer one is a bad row (a 5 MB cell is a parsing accident, not a message). */
   maxTextBytes: z.int().min(16).max(1_048_576).default(32_768),
   /**
@@ -99,6 +90,38 @@ export const TextDataSchema = z.strictObject({
       similarity: z.number().min(0.7).max(1).default(0.8),
     })
     .prefault({}),
-  /** Texts (column `text`) that the model will be compared with others by: what of them is in the data is reported. */
+  /** Texts (of the same column) that the model will be compared with others by: what of them is in the data is reported. */
   evaluationFiles: z.array(z.string().min(1)).min(1).optional(),
+} as const;
+
+/** Texts with a label each. */
+export const TextDataSchema = z.strictObject({
+  ...dataShape,
+  ...rowsShape,
+  /** Fewest rows a label needs over all splits: below this no split can hold one of each. */
+  minRowsPerLabel: z.int().min(3).default(6),
+  /** Column (CSV header or JSON key) of the text. */
+  text: z.string().min(1),
+  /** Column of the label. */
+  label: z.string().min(1),
+  /** The allowed labels; from the training data when left out. */
+  labels: z.array(z.string().min(1)).min(2).optional(),
 });
+
+/** Prompts, with what should be answered where somebody has written it. */
+export const PromptDataSchema = z.strictObject({
+  ...dataShape,
+  ...rowsShape,
+  /** Column of what a person says. */
+  prompt: z.string().min(1).default('prompt'),
+  /** Column of a good answer; a row may be without one: it is asked, and not learnt from. Without the column nothing is tuned. */
+  completion: z.string().min(1).optional(),
+  /** Column of facts that the answer may rest on: one a line, or in JSONL a list. */
+  facts: z.string().min(1).optional(),
+  /**
+   * General text, as the base model was made for (`.txt`, its texts parted by empty lines): how much of it a tuned model
+   * has unlearnt is measured on it. Without one, it is measured on what the base model writes by itself.
+   */
+  generalText: z.string().min(1).optional(),
+});
+export type PromptData = z.output<typeof PromptDataSchema>;

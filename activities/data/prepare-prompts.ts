@@ -1,0 +1,271 @@
+/** From data files to checked, split prompts in the store, with answers and facts where people have written them. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import { definedOnly } from '../../artifacts/defined-only.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { DatasetSummary, DataFinding, PersonalDataRemoved, PreparePromptsInput } from '../contract/data.ts';
+import { kindsTo } from '../privacy/policy.ts';
+import { redactTexts } from '../privacy/redact.ts';
+import { findPersonalData } from '../privacy/scan.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
+import { badData, deduplicate, type BadRow, type CheckedRow } from './checks.ts';
+import {
+  contaminationFindings,
+  dropTwins,
+  keepTwinsTogether,
+  measureContamination,
+  type Sides,
+} from './contamination.ts';
+import { readCroissant } from './croissant.ts';
+import { SPLITS } from './dataset.ts';
+import { divide } from './divide.ts';
+import { groupBy } from './group.ts';
+import { isBlank, textIdentity } from './normalise.ts';
+import { breather, pause } from './pauses.ts';
+import { jsonLine, textsOf } from './prompts.ts';
+import { readValues } from './readers.ts';
+import { originOf, sizes } from './write-dataset.ts';
+
+/** `text` is the prompt: by it rows are told apart. */
+interface CheckedPrompt extends CheckedRow {
+  readonly completion?: string;
+  readonly facts?: readonly string[];
+}
+
+const SHOWN_FINDINGS = 50;
+const PROGRESS_ROWS = 20_000;
+/** A side with fewer says nothing, and a split cannot fill three sides with fewer. */
+const LEAST_ROWS = 3;
+
+/** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
+export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary> = {
+  type: 'data.prepare-prompts',
+  version: 1,
+  // Kinds that are only counted, or refused by the scan that follows, change nothing here.
+  identity: ({ files, data: { onPersonalData, ...data } }) => ({
+    files,
+    data,
+    removed: { drop: kindsTo('drop', onPersonalData), redact: kindsTo('redact', onPersonalData) },
+  }),
+  async run(input, context) {
+    const { data, files } = input;
+    const { store, signal } = context;
+    const description = files.find(({ split }) => split === 'description');
+    const described = description && readCroissant(await store.getBytes(description.ref), description.path, files);
+    const { rows: read, badRows, rowsRead } = await readPrompts(input, context);
+    if (badRows.length > 0 && data.onBadRow === 'fail') throw badData(badRows);
+    const { rows, left, removed } = await withoutPersonalData(read, data.onPersonalData, context);
+    // One label for all: then no two rows contradict each other. Of equal prompts the first answer stands.
+    const { kept, duplicates } = deduplicate(rows);
+    const { sides, twins } = await keepApart(kept, input, context);
+    refuseFew(sides, data.completion !== undefined);
+    const compared = { files, data: { nearDuplicates: data.nearDuplicates, text: data.prompt } };
+    const contamination = await measureContamination(sides, compared, twins.length, context);
+    await pause(signal);
+
+    const leftOut = [...badRows, ...duplicates, ...left, ...twins];
+    const findings: DataFinding[] = [
+      ...contaminationFindings(contamination),
+      ...unanswered(sides, data.completion),
+      ...badRows.map((row) => ({ severity: 'error' as const, ...row })),
+      ...[...duplicates, ...left, ...twins].map((row) => ({ severity: 'warning' as const, ...row })),
+    ];
+    const counts = {
+      rows: sizes(sides),
+      labelCounts: {},
+      dropped: Object.fromEntries(
+        [...groupBy(leftOut, ({ reason }) => reason)].map(([reason, group]) => [reason, group.length]),
+      ),
+      ...definedOnly({ personalData: removed, described }),
+    };
+    const dataset = await writePrompts(input, context, sides, { ...counts, rowsRead });
+    const findingsFile = await store.putBytes(findings.map((finding) => `${canonicalJson(finding)}\n`).join(''), {
+      name: 'findings.jsonl',
+      mediaType: 'application/jsonl',
+      signal,
+    });
+    return { dataset, labels: [], ...counts, contamination, findings: findings.slice(0, SHOWN_FINDINGS), findingsFile };
+  },
+};
+
+async function readPrompts(
+  { files, data }: PreparePromptsInput,
+  { store, signal, progress }: StepContext,
+): Promise<{ rows: CheckedPrompt[]; badRows: BadRow[]; rowsRead: Record<string, number> }> {
+  const rows: CheckedPrompt[] = [];
+  const badRows: BadRow[] = [];
+  const rowsRead: Record<string, number> = {};
+  const columns = [
+    { name: data.prompt },
+    ...(data.completion === undefined ? [] : [{ name: data.completion, optional: true } as const]),
+    ...(data.facts === undefined ? [] : [{ name: data.facts, optional: true, list: true } as const]),
+  ];
+  for (const { path: file, format, split, ref } of files) {
+    if (split === 'evaluation' || split === 'description' || split === 'general') continue;
+    if (format !== 'csv' && format !== 'jsonl') continue;
+    let count = 0;
+    for await (const row of readValues({ path: await store.file(ref, signal), name: file, format }, columns, signal)) {
+      count += 1;
+      if (count % PROGRESS_ROWS === 0) progress({ phase: 'reading', done: count, note: file });
+      const { line } = row;
+      if ('problem' in row) {
+        badRows.push({ reason: row.problem.reason, file, line, message: row.problem.message });
+        continue;
+      }
+      const prompt = row.values[data.prompt] ?? '';
+      const completion = row.values[data.completion ?? ''] ?? '';
+      const facts = (row.values[data.facts ?? ''] ?? '').split('\n').filter((fact) => !isBlank(fact));
+      const problem = promptProblem(prompt, completion, data.maxTextBytes);
+      if (problem !== undefined) badRows.push({ ...problem, file, line });
+      else {
+        rows.push({
+          file,
+          line,
+          split,
+          text: prompt,
+          label: '',
+          ...(isBlank(completion) ? {} : { completion }),
+          ...(facts.length === 0 ? {} : { facts }),
+          ...textIdentity(prompt),
+        });
+      }
+    }
+    rowsRead[file] = count;
+  }
+  return { rows, badRows, rowsRead };
+}
+
+function promptProblem(
+  prompt: string,
+  completion: string,
+  maxTextBytes: number,
+): { readonly reason: string; readonly message: string } | undefined {
+  if (isBlank(prompt)) return { reason: 'empty-text', message: 'the prompt is empty' };
+  for (const [what, text] of [
+    ['prompt', prompt],
+    ['completion', completion],
+  ] as const) {
+    const bytes = Buffer.byteLength(text);
+    if (bytes <= maxTextBytes) continue;
+    const message = `the ${what} has ${bytes} bytes, more than data.maxTextBytes (${maxTextBytes})`;
+    return { reason: 'too-long', message };
+  }
+  return undefined;
+}
+
+/** The policy on prompts, completions and facts alike: what one value is called is the same in all of them. */
+async function withoutPersonalData(
+  rows: readonly CheckedPrompt[],
+  policy: PreparePromptsInput['data']['onPersonalData'],
+  context: StepContext,
+): Promise<{ rows: readonly CheckedPrompt[]; left: readonly BadRow[]; removed?: PersonalDataRemoved }> {
+  const dropping = new Set(kindsTo('drop', policy));
+  const redacting = kindsTo('redact', policy);
+  if (dropping.size + redacting.length === 0) return { rows, left: [] };
+  const breathe = breather(context, 'removing personal data');
+  const kept: CheckedPrompt[] = [];
+  const left: BadRow[] = [];
+  for (const row of rows) {
+    const parts = partsOf(row);
+    const found = [...new Set(parts.flatMap((part) => findPersonalData(part).map(({ kind }) => kind)))].filter((kind) =>
+      dropping.has(kind),
+    );
+    if (found.length === 0) kept.push(row);
+    else {
+      const message = `the row holds personal data: ${found.join(', ')}`;
+      left.push({ reason: 'personal-data', file: row.file, line: row.line, message });
+    }
+    for (const part of parts) await breathe(part);
+  }
+  const { texts, values } = await redactTexts(kept.flatMap(partsOf), redacting, breathe);
+  let next = 0;
+  const redacted = kept.map((row): CheckedPrompt => {
+    const taken = partsOf(row).map(() => texts[next++] as string);
+    const [prompt = row.text, ...rest] = taken;
+    const completion = row.completion === undefined ? undefined : rest.shift();
+    return {
+      ...row,
+      text: prompt,
+      ...definedOnly({ completion }),
+      ...(row.facts === undefined ? {} : { facts: rest }),
+      ...textIdentity(prompt),
+    };
+  });
+  const rowsRedacted = redacted.filter((row, index) => {
+    const before = kept[index];
+    return before !== undefined && partsOf(row).some((part, place) => part !== partsOf(before)[place]);
+  }).length;
+  return { rows: redacted, left, removed: { rowsDropped: left.length, rowsRedacted, values } };
+}
+
+function partsOf({ id, text, completion, facts }: CheckedPrompt): readonly string[] {
+  return textsOf({ id, prompt: text, ...(completion === undefined ? {} : { completion }), facts: [...(facts ?? [])] });
+}
+
+/** The sides, with near twins on one of them only where the policy says so. */
+async function keepApart(
+  rows: readonly CheckedPrompt[],
+  { files, data }: PreparePromptsInput,
+  { signal }: StepContext,
+): Promise<{ readonly sides: Sides<CheckedPrompt>; readonly twins: readonly BadRow[] }> {
+  const policy = data.nearDuplicates;
+  if (policy.action !== 'separate') return { sides: divide(rows, files, data.split), twins: [] };
+  const together = divide(await keepTwinsTogether(rows, policy, signal), files, data.split);
+  const { sides, dropped } = await dropTwins(together, policy, signal);
+  const message = 'nearly the same prompt as one that is measured on';
+  return { sides, twins: dropped.map(({ file, line }) => ({ reason: 'near-duplicate', file, line, message })) };
+}
+
+function refuseFew(sides: Sides<CheckedPrompt>, answered: boolean): void {
+  const few = SPLITS.filter((split) => split !== 'train' && sides[split].length < LEAST_ROWS);
+  const problem =
+    few.length > 0
+      ? `${few.map((split) => `${split} has ${sides[split].length}`).join(' and ')} prompts; each needs at least ${LEAST_ROWS}`
+      : answered && !sides.train.some(({ completion }) => completion !== undefined)
+        ? 'data.completion is given, but no row of train has one'
+        : undefined;
+  if (problem === undefined) return;
+  throw new EspalierError('BadData', problem, {
+    where: 'data.files',
+    fix: 'add rows, or check that data.prompt and data.completion name the right columns',
+  });
+}
+
+/** Without a good answer a row teaches nothing, and the perplexity cannot be measured on it. */
+function unanswered(sides: Sides<CheckedPrompt>, column: string | undefined): readonly DataFinding[] {
+  if (column === undefined) return [];
+  return SPLITS.flatMap((split): readonly DataFinding[] => {
+    const missing = sides[split].filter(({ completion }) => completion === undefined).length;
+    if (missing === 0) return [];
+    const message = `${missing} of ${sides[split].length} ${split} rows have no completion: they are asked, and nothing is learnt from them`;
+    return [{ severity: 'warning', reason: 'no-completion', message }];
+  });
+}
+
+async function writePrompts(
+  { files, data }: PreparePromptsInput,
+  { store, workDir, signal }: StepContext,
+  sides: Sides<CheckedPrompt>,
+  counts: Parameters<typeof originOf>[2],
+): Promise<ArtifactRef> {
+  const folder = join(workDir, 'dataset');
+  await mkdir(folder);
+  for (const split of SPLITS) {
+    const lines = sides[split].map(({ id, text, completion, facts }) =>
+      jsonLine({ id, prompt: text, ...definedOnly({ completion, facts }) }),
+    );
+    await writeFile(join(folder, `${split}.jsonl`), lines.join(''), { signal });
+  }
+  const general = files.find(({ split }) => split === 'general');
+  if (general !== undefined) {
+    const texts = (await readFile(await store.file(general.ref, signal), 'utf8'))
+      .split(/\r?\n\s*\r?\n/)
+      .filter((text) => !isBlank(text));
+    await writeFile(join(folder, 'general.jsonl'), texts.map((text) => jsonLine({ text: text.trim() })).join(''));
+  }
+  const columns = definedOnly({ prompt: data.prompt, completion: data.completion, facts: data.facts });
+  await writeFile(join(folder, 'dataset.json'), canonicalJson(originOf({ files, data }, columns, counts)));
+  return store.putTree(folder, 'dataset', { signal });
+}

@@ -1,0 +1,112 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import type { z } from 'zod';
+import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
+import { preparePrompts } from '../../activities/data/prepare-prompts.ts';
+import { loadGeneralText, loadPrompts } from '../../activities/data/prompts.ts';
+import { scanPrivacy } from '../../activities/review/scan-privacy.ts';
+import { PromptDataSchema } from '../../pipelines/definition/data.ts';
+import { runStep } from '../support/step.ts';
+import { dataServices, jsonl, refusal, sentences, type TestFile } from './fixtures.ts';
+
+describe('preparing prompts', () => {
+  let services: Awaited<ReturnType<typeof dataServices>>;
+  before(async () => {
+    services = await dataServices();
+  });
+  after(() => services.opened.close());
+
+  const rows = sentences(40, ['x']).map(({ text }) => ({ say: text, answer: `About it: ${text}.` }));
+  async function prepare(
+    files: readonly TestFile[],
+    options: Partial<z.input<typeof PromptDataSchema>> = {},
+  ): Promise<DatasetSummary> {
+    const columns = { prompt: 'say', completion: 'answer' };
+    const paths = files.map(({ path }) => path);
+    const data = PromptDataSchema.parse({ files: paths, licence: 'CC0-1.0', source: 'test', ...columns, ...options });
+    const stored: DataFile[] = [];
+    for (const { path, content, split = 'all' } of files) {
+      const ref = await services.store.putBytes(content, { name: path, mediaType: 'application/octet-stream' });
+      const format = path.endsWith('.csv') ? 'csv' : path.endsWith('.txt') ? 'text' : 'jsonl';
+      stored.push({ path, format, split, ref });
+    }
+    return runStep(preparePrompts, { files: stored, data }, services);
+  }
+  const load = (summary: DatasetSummary, split: 'train' | 'validation' | 'test') =>
+    loadPrompts(services.store, summary.dataset, split);
+
+  it('splits prompts, keeps their answers and facts, and says which rows have none', async () => {
+    const given = [
+      ...rows,
+      { say: 'and who pays for the way back', facts: ['The shop pays.', ' ', 'Within 30 days.'] },
+    ];
+    const summary = await prepare([{ path: 'a.jsonl', content: jsonl(given) }], { facts: 'facts' });
+    equal(summary.rows.train + summary.rows.validation + summary.rows.test, 41);
+    deepEqual(summary.labels, []);
+    const all = [await load(summary, 'train'), await load(summary, 'validation'), await load(summary, 'test')].flat();
+    const bare = all.find(({ facts }) => facts !== undefined);
+    deepEqual(bare?.facts, ['The shop pays.', 'Within 30 days.']);
+    equal(bare?.completion, undefined);
+    match(all.find(({ prompt }) => prompt === rows[0]?.say)?.completion ?? '', /^About it/);
+    ok(summary.findings.some(({ reason }) => reason === 'no-completion'));
+  });
+
+  it('gives the same dataset whatever the order of the rows, and one row a prompt', async () => {
+    const one = await prepare([{ path: 'a.jsonl', content: jsonl(rows) }]);
+    const other = await prepare([{ path: 'a.jsonl', content: jsonl([...rows.toReversed(), rows[3]]) }]);
+    deepEqual(await load(one, 'test'), await load(other, 'test'));
+    equal(other.dropped['duplicate'], 1);
+  });
+
+  it('redacts prompts, answers and facts alike, one value by one name', async () => {
+    const secret = {
+      say: 'my address is jo@example.org, please confirm',
+      answer: 'We wrote to jo@example.org.',
+      facts: 'On file: jo@example.org',
+    };
+    const summary = await prepare([{ path: 'a.jsonl', content: jsonl([...rows, secret]) }], {
+      facts: 'facts',
+      onPersonalData: 'redact',
+    });
+    const all = [await load(summary, 'train'), await load(summary, 'validation'), await load(summary, 'test')].flat();
+    const row = all.find(({ prompt }) => prompt.startsWith('my address'));
+    deepEqual(row && [row.prompt, row.completion, row.facts], [
+      'my address is <EMAIL_1>, please confirm',
+      'We wrote to <EMAIL_1>.',
+      ['On file: <EMAIL_1>'],
+    ]);
+    equal(summary.personalData?.rowsRedacted, 1);
+  });
+
+  it('is scanned for personal data in answers and facts, too', async () => {
+    const secret = { say: 'which card do you have of mine', answer: 'It is 4111 1111 1111 1111.' };
+    const { dataset } = await prepare([{ path: 'a.jsonl', content: jsonl([...rows, secret]) }]);
+    const { counts } = await runStep(scanPrivacy, { dataset, onPersonalData: 'warn' }, services);
+    const cards = Object.values(counts.card ?? {}).reduce((sum, { rows: found }) => sum + found, 0);
+    equal(cards, 1);
+  });
+
+  it('reads CSV, and general text by its empty lines', async () => {
+    const csv = `say,answer\n${rows.map(({ say, answer }) => `"${say}","${answer}"\n`).join('')}`;
+    const general = { path: 'g.txt', content: 'Once upon\na time.\n\n \nThe end.\n', split: 'general' } as const;
+    const summary = await prepare([{ path: 'a.csv', content: csv }, general]);
+    deepEqual(await loadGeneralText(services.store, summary.dataset), ['Once upon\na time.', 'The end.']);
+    equal(summary.rows.train, 28);
+  });
+
+  it('refuses bad rows by file and line, a wrong column, and a side without prompts', async () => {
+    const bad = [...rows, { say: '  ', answer: 'x' }, { say: 5 }];
+    const { message, kind } = await refusal(prepare([{ path: 'a.jsonl', content: jsonl(bad) }]));
+    equal(kind, 'BadData');
+    match(message, /a\.jsonl:41: the prompt is empty.*\n.*a\.jsonl:42/);
+    match((await refusal(prepare([{ path: 'a.jsonl', content: jsonl(rows) }], { prompt: 'nope' }))).message, /nope/);
+    const untaught = await refusal(prepare([{ path: 'a.jsonl', content: jsonl(rows) }], { completion: 'reply' }));
+    match(untaught.message, /no row of train has one/);
+    const few = await refusal(
+      prepare([
+        { path: 'a.jsonl', content: jsonl(rows), split: 'train' },
+        { path: 'b.jsonl', content: jsonl([{ say: 'one alone' }]), split: 'test' },
+      ]),
+    );
+    match(few.message, /test has 1 prompts/);
+  });
+});
