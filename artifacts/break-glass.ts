@@ -10,7 +10,7 @@ import type { Vote } from './release.ts';
 export const CARD_FILE = 'MODEL_CARD.md';
 export const BOM_FILE = 'bom.cdx.json';
 
-type BrokenGlass = Pick<Vote, 'approval' | 'approver' | 'comment' | 'at'>;
+export type BrokenGlass = Pick<Vote, 'approval' | 'approver' | 'comment' | 'at'>;
 
 /** The votes that broke it, and still count. */
 export function brokenGlass(

@@ -1,5 +1,6 @@
 /** The registry: what is served under which name, why it may be, and how far its inputs have drifted. */
 import { channelKey, parseChannelKey, type ChannelPointer, type ReleaseRecord } from '../artifacts/bundle.ts';
+import { brokenGlass, type BrokenGlass } from '../artifacts/break-glass.ts';
 import { BundleTermsSchema, TERMS_FILE, type BundleTerms } from '../artifacts/bundle-terms.ts';
 import { reopenedText, termsKey, type TermsPointer } from '../artifacts/model-terms.ts';
 import { EspalierError } from '../artifacts/errors.ts';
@@ -17,6 +18,8 @@ export interface ModelSummary extends ChannelPointer {
   readonly termsCheck: TermsPointer | null;
   /** What has changed since its release was approved, and who is asked; null while that decision stands. */
   readonly reviewReopened: string | null;
+  /** Who approved the release alone, and why; null where its record cannot be read. */
+  readonly brokenGlass: readonly BrokenGlass[] | null;
 }
 
 export interface ModelDetail extends ModelSummary {
@@ -27,7 +30,7 @@ export interface ModelDetail extends ModelSummary {
   readonly terms: BundleTerms | null;
 }
 
-export async function listModels(pointers: Pointers): Promise<ModelSummary[]> {
+export async function listModels(store: ArtifactStore, pointers: Pointers): Promise<ModelSummary[]> {
   const keys = (await pointers.list('registry/')).filter((key) => parseChannelKey(key) !== undefined);
   const channels = await Promise.all(keys.map((key) => pointers.read<ChannelPointer>(key)));
   return Promise.all(
@@ -37,6 +40,7 @@ export async function listModels(pointers: Pointers): Promise<ModelSummary[]> {
         ...channel,
         drift: await latestDrift(pointers, channel.model, channel.channel),
         ...(await latestTerms(pointers, channel)),
+        brokenGlass: await glassOf(store, channel),
       })),
   );
 }
@@ -63,10 +67,21 @@ export async function showModel(
     ...found.value,
     ...checked,
     releaseRecord,
+    brokenGlass: brokenGlass(releaseRecord.approvals),
     facts,
     terms,
     drift: await latestDrift(pointers, model, channel),
   };
+}
+
+/** One release that is gone, or is none, must not hide the others. */
+async function glassOf(store: ArtifactStore, { release }: ChannelPointer): Promise<ModelSummary['brokenGlass']> {
+  try {
+    return brokenGlass((await store.getJson<ReleaseRecord>(release)).approvals);
+  } catch (error) {
+    if (error instanceof EspalierError && (error.kind === 'NotFound' || error.kind === 'Corrupt')) return null;
+    throw error;
+  }
 }
 
 async function bundleTerms(store: ArtifactStore, bundle: Digest): Promise<BundleTerms | null> {

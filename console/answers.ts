@@ -241,6 +241,9 @@ const modelFields = {
     .string()
     .nullable()
     .describe('What has changed since its release was approved, and where to decide; null while that decision stands.'),
+  brokenGlass: list(z.object({ approval: z.string(), approver: z.string(), comment: z.string(), at: time }))
+    .nullable()
+    .describe('Who approved the release alone, and why; empty where nobody did, null where its record cannot be read.'),
 };
 export const Model = z.object(modelFields).meta({ id: 'Model', description: 'What a channel serves.' });
 export const ShownModel = z

@@ -12,13 +12,13 @@ import { withContext } from './runs.ts';
 
 export async function list(json: boolean): Promise<number> {
   return withContext(async (context) => {
-    const { pointers } = await context.store();
-    const models = await listModels(pointers);
+    const { store, pointers } = await context.store();
+    const models = await listModels(store, pointers);
     if (json) printJson(models);
     else if (models.length === 0) say('no model is deployed yet');
     else {
       printTable(
-        ['MODEL', 'CHANNEL', 'REVISION', 'BUNDLE', 'SINCE (UTC)', 'DRIFT', 'TERMS'],
+        ['MODEL', 'CHANNEL', 'REVISION', 'BUNDLE', 'SINCE (UTC)', 'DRIFT', 'TERMS', 'APPROVED'],
         models.map((one) => [
           one.model,
           one.channel,
@@ -27,6 +27,7 @@ export async function list(json: boolean): Promise<number> {
           one.updatedAt.slice(0, 16).replace('T', ' '),
           drift(one),
           one.reviewReopened === null ? (one.termsCheck?.verdict ?? 'not checked yet') : 'review reopened',
+          approved(one),
         ]),
       );
     }
@@ -56,6 +57,10 @@ export async function show(json: boolean, model: string, options: { channel: str
       ...releaseRecord.approvals.map((one): [string, string] => [
         one.voided === undefined ? `${one.decision}: ${one.approval}` : `void: ${one.approval}`,
         `${voterText(one)} at ${one.at}, on ${shortDigest(one.evidenceDigest)}${one.comment === '' ? '' : `: ${one.comment}`}`,
+      ]),
+      ...(detail.brokenGlass ?? []).map((one): [string, string] => [
+        style.red('GLASS BROKEN'),
+        `${one.approver} approved the ${one.approval} alone: ${one.comment.replaceAll(/\s+/g, ' ')}`,
       ]),
       ['drift', drift(detail)],
       ['terms', detail.reviewReopened ?? terms(detail)],
@@ -107,6 +112,13 @@ export async function verify(json: boolean, folder: string): Promise<number> {
   if (json) printJson({ folder, keyId, files: Object.fromEntries(files) });
   else say(`${folder}: ${files.size} files as key ${keyId.slice(0, 12)} signed them, and no other`);
   return EXIT.ok;
+}
+
+/** A release that somebody approved alone looks like no other. */
+function approved({ brokenGlass }: ModelSummary): string {
+  if (brokenGlass === null) return 'not readable';
+  if (brokenGlass.length === 0) return 'by its seats';
+  return style.red(`GLASS BROKEN by ${[...new Set(brokenGlass.map(({ approver }) => approver))].join(', ')}`);
 }
 
 function terms({ termsCheck }: ModelSummary): string {

@@ -17,12 +17,12 @@ export function modelRoutes({ store, pointers }: Services): FastifyPluginCallbac
         config: { access: 'models:read' },
         schema: {
           operationId: 'listModels',
-          summary: 'Every model and channel that serves, with its last drift report',
+          summary: 'Every model and channel that serves, with its last drift report and a broken glass',
           tags,
           response: { 200: z.array(Model), ...problems() },
         },
       },
-      () => listModels(pointers),
+      () => listModels(store, pointers),
     );
 
     app.get(

@@ -42,7 +42,7 @@ describe('models over HTTP', function () {
     const list = await console.call<ModelSummary[]>('GET /v1/models');
     assert.deepEqual(
       [list.status, list.body],
-      [200, [{ ...pointer, drift: null, termsCheck: null, reviewReopened: null }]],
+      [200, [{ ...pointer, drift: null, termsCheck: null, reviewReopened: null, brokenGlass: [] }]],
     );
     const { status, body } = await console.call<ModelDetail>(`GET /v1/models/${model}`);
     assert.equal(status, 200);

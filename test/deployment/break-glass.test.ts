@@ -5,14 +5,18 @@ import type { ApprovalRecord } from '../../activities/contract/evidence.ts';
 import type { DeployModelInput } from '../../activities/contract/deployment.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { BOM_FILE, CARD_FILE, marksOf } from '../../artifacts/break-glass.ts';
-import { channelKey, type ReleaseRecord } from '../../artifacts/bundle.ts';
+import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artifacts/bundle.ts';
+import { digestJson } from '../../artifacts/digest.ts';
 import { STATEMENT_TYPE } from '../../artifacts/dsse.ts';
 import type { Digest } from '../../artifacts/reference.ts';
 import { signRelease } from '../../artifacts/signed-release.ts';
+import { listModels, showModel } from '../../client/models.ts';
 import { verifyRelease } from '../../serving/release.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
+import { espalier } from '../support/command.ts';
 import { approvedRelease, deploy, forge } from '../support/release.ts';
 import { TEST_KEY } from '../support/signing.ts';
+import { testFolder, type TestStore } from '../support/store.ts';
 
 const broken = (vote: ApprovalRecord): ApprovalRecord[] => [
   { ...vote, approver: 'bruno', roles: [], breakGlass: true, comment: 'an outage:\n# refunds | *wait*' },
@@ -21,7 +25,7 @@ const NO_PROVENANCE = { _type: STATEMENT_TYPE, subject: [], predicateType: 'none
 
 describe('a release that somebody broke the glass for', function () {
   this.timeout(60_000);
-  let services: ActivityServices;
+  let services: TestStore & ActivityServices;
   before(async () => {
     services = await withServices();
   });
@@ -61,6 +65,34 @@ describe('a release that somebody broke the glass for', function () {
       equal((await served()).bundle, input.bundle.digest);
     });
   }
+
+  it('says so in the list of models, until a release that its seats approved takes its place', async () => {
+    const { store, pointers, env } = services;
+    const listed = async () => (await listModels(store, pointers))[0]?.brokenGlass;
+    await deploy(services, await approvedRelease(services, { votes: broken }), 'broken-list');
+    const { at, ...said } = (await listed())?.[0] ?? {};
+    deepEqual(said, { approval: 'release', approver: 'bruno', comment: 'an outage:\n# refunds | *wait*' });
+    equal((await showModel(store, pointers, MODEL)).brokenGlass?.[0]?.at, at);
+    const models = async (...args: string[]) => {
+      const { code, stdout } = await espalier(['models', ...args], {
+        ...process.env,
+        ...env,
+        ESPALIER_STATE: testFolder(),
+        NO_COLOR: '1',
+      });
+      equal(code, 0);
+      return stdout;
+    };
+    match(await models('list'), /GLASS BROKEN by bruno$/m);
+    match(await models('show', MODEL), /GLASS BROKEN +bruno approved the release alone: an outage: # refunds/);
+    await deploy(services, await approvedRelease(services), 'by-its-seats');
+    deepEqual(await listed(), []);
+    const pointer = await pointers.read<ChannelPointer>(channelKey(MODEL, 'production'));
+    ok(pointer);
+    const gone = { ...pointer.value, release: { ...pointer.value.release, digest: digestJson('gone') } };
+    ok(await pointers.replace(channelKey(MODEL, 'production'), gone, pointer.version));
+    equal(await listed(), null, 'a record that is gone hides no model');
+  });
 
   it('is refused where the mark was left out, or made where nobody broke it', async () => {
     const [with_, without]: DeployModelInput[] = await Promise.all([

@@ -283,7 +283,7 @@ describe('deploying a model', () => {
         (await server.infer(MODEL, ['a'])).json.error,
         /channel 'production' serves nothing: sha256:\w+ was refused/,
       );
-      deepEqual(await listModels(services.pointers), []);
+      deepEqual(await listModels(services.store, services.pointers), []);
       await rejects(showModel(services.store, services.pointers, MODEL), {
         kind: 'NotFound',
         message: /was withdrawn/,

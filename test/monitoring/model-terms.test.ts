@@ -263,7 +263,7 @@ describe('the terms of a model', function () {
   });
 
   describe('of a served model', () => {
-    const shown = async () => (await listModels(services.pointers))[0];
+    const shown = async () => (await listModels(services.store, services.pointers))[0];
 
     it('stand while nothing has changed, and when the source is out of reach', async () => {
       await put({ 'README.md': card('mit'), LICENSE: MIT });
