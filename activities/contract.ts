@@ -20,6 +20,7 @@ import type {
   ScheduledMonitor,
 } from './contract/deployment.ts';
 import type { WriteReportInput, WrittenReport } from './contract/evidence.ts';
+import type { ExportGeneratorInput, ExportedGenerator } from './contract/generation.ts';
 import type {
   CheckDriftInput,
   CheckModelTermsInput,
@@ -135,6 +136,7 @@ export interface Activities {
   /** Stops every worker of the queue. */
   releaseWorker: Effect<OwnWorkerInput, void>;
   exportClassifier: Step<ExportClassifierInput, ExportedClassifier>;
+  exportGenerator: Step<ExportGeneratorInput, ExportedGenerator>;
   evaluateModel: Step<EvaluateModelInput, Evaluation>;
   judgeGates: Step<JudgeGatesInput, GatesVerdict>;
   /** What the channel points to now; null: nothing. */

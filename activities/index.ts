@@ -24,6 +24,7 @@ import { resolveModel } from './selection/resolve-model.ts';
 import { findActivity, stepActivity, type ActivityServices } from './step.ts';
 import { exportClassifier } from './training/export-classifier.ts';
 import { exportEncoder } from './training/export-encoder.ts';
+import { exportGenerator } from './training/export-generator.ts';
 import { ownWorkerActivities } from './training/remote/provision.ts';
 import { trainModel } from './training/train-model.ts';
 import { compareModels } from './validation/compare-models.ts';
@@ -46,6 +47,7 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     findTraining: findActivity(trainModel, services),
     ...ownWorkerActivities(),
     exportClassifier: stepActivity(exportClassifier, services),
+    exportGenerator: stepActivity(exportGenerator, services),
     evaluateModel: stepActivity(evaluateModel, services),
     judgeGates: stepActivity(judgeGatesStep, services),
     findProduction: findProductionActivity(services),

@@ -58,6 +58,11 @@ export interface ExportClassifierTask {
   readonly model: string;
   readonly out: string;
 }
+export interface ExportGeneratorTask {
+  readonly verb: 'export-generator';
+  readonly model: string;
+  readonly out: string;
+}
 export interface MeasureMemorisationTask {
   readonly verb: 'measure-memorisation';
   readonly model: string;
@@ -76,7 +81,12 @@ export interface MeasureMemorisationTask {
   readonly device: 'auto' | 'cpu' | 'cuda';
   readonly out: string;
 }
-export type TrainerTask = TrainTask | ExportEncoderTask | ExportClassifierTask | MeasureMemorisationTask;
+export type TrainerTask =
+  | TrainTask
+  | ExportEncoderTask
+  | ExportClassifierTask
+  | ExportGeneratorTask
+  | MeasureMemorisationTask;
 export interface TrainerJob {
   readonly version: 1;
   readonly id: string;
@@ -202,6 +212,16 @@ export const ExportClassifierResultSchema = z.looseObject({
   verb: z.literal('export-classifier'),
   classifier: z.string(),
   parity: z.string(),
+});
+
+export const ExportGeneratorResultSchema = z.looseObject({
+  verb: z.literal('export-generator'),
+  generator: z.string(),
+  parity: z.string(),
+  parameters: z.int(),
+  layers: z.int(),
+  contextTokens: z.int(),
+  vocabularySize: z.int(),
 });
 
 export const MeasureMemorisationResultSchema = z.looseObject({

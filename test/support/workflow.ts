@@ -178,6 +178,7 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     provisionWorker: effect(() => undefined),
     releaseWorker: effect(() => undefined),
     exportClassifier: step(() => ({ classifier: ref('classifier'), parityMaxAbs: 0, sizeBytes: 1 })),
+    exportGenerator: step(() => ({ generator: ref('generator'), parityMaxAbs: 0, parityTokens: 1, sizeBytes: 1 })),
     evaluateModel: step(() => ({ measures: {} })),
     judgeGates: step(() => ({ verdict: 'pass', gates: [] })),
     findProduction: effect(() => ({

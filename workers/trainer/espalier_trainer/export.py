@@ -129,16 +129,21 @@ def write_graph(graph: nn.Module, outputs: list[str], folder: Path, about: dict,
     )  # fmt: skip
     model = program.model_proto
     name_outputs(model.graph, outputs)
-    for node in [*model.graph.node, *(node for function in model.functions for node in function.node)]:
-        del node.metadata_props[:]  # stack traces: paths of the machine that exported
-        node.doc_string = ""
-    del model.graph.metadata_props[:], model.graph.value_info[:]
+    strip_machine(model)
     onnx.save(model, folder / "model.onnx")
     tokenizer.no_truncation()
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / f"{about['kind']}.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if stop:
         raise Stopped
+
+
+def strip_machine(model: onnx.ModelProto) -> None:
+    """Takes out what tells of the machine that exported: stack traces with its paths."""
+    for node in [*model.graph.node, *(node for function in model.functions for node in function.node)]:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.graph.metadata_props[:], model.graph.value_info[:]
 
 
 def name_outputs(graph: onnx.GraphProto, outputs: list[str]) -> None:

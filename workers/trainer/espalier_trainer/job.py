@@ -137,6 +137,7 @@ KINDS: dict[str, dict] = {
 TASKS: dict[str, dict] = {
     "export-encoder": {"model": folder, **ENCODING, "layers": optional(integer(1, 1024)), "out": fresh},
     "export-classifier": {"model": folder, "out": fresh},
+    "export-generator": {"model": folder, "out": fresh},
     "measure-memorisation": {
         "model": folder, "base": optional(folder), "texts": file, "prompts": file, "maxLength": integer(8, 131072), "batchSize": integer(1, 4096),
         "prefixTokens": integer(1), "newTokens": integer(1), "samples": integer(0, 1024), "temperature": number(0, above=True), "seed": integer(0),

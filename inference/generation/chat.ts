@@ -1,0 +1,88 @@
+/** Conversations as prompts: the bundle's own instructions first, then what the user said. Pure. */
+import { z } from 'zod';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { CHAT_FORMATS, type ChatFormatName } from './chat-formats.ts';
+
+export interface Message {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+/** `prompt.json` of a bundle: what prompt search found. More fields may stand beside these two. */
+export const ServedPromptSchema = z.looseObject({
+  /** Empty: no system text. */
+  system: z.string(),
+  examples: z.array(z.looseObject({ user: z.string(), assistant: z.string() })),
+});
+export type ServedPrompt = z.output<typeof ServedPromptSchema>;
+
+/** The messages with the prompt's system text and examples before them; a caller's own system messages follow the prompt's. */
+export function withPrompt(prompt: Pick<ServedPrompt, 'system' | 'examples'>, messages: readonly Message[]): Message[] {
+  const texts = [prompt.system, ...messages.filter(({ role }) => role === 'system').map(({ content }) => content)];
+  const system = texts.filter((text) => text !== '').join('\n\n');
+  return [
+    ...(system === '' ? [] : [{ role: 'system', content: system } as const]),
+    ...prompt.examples.flatMap(({ user, assistant }) => [
+      { role: 'user', content: user } as const,
+      { role: 'assistant', content: assistant } as const,
+    ]),
+    ...messages.filter(({ role }) => role !== 'system'),
+  ];
+}
+
+/** A part of a rendered prompt: `ours` is a marker of the format, the rest is somebody's text. */
+export interface PromptPart {
+  readonly text: string;
+  readonly ours: boolean;
+}
+
+/**
+ * A conversation in the model's format, ready for the answer. Throws BadRequest unless the messages are at most one system
+ * text first, and then turns that end with the user's.
+ */
+export function renderChat(format: ChatFormatName, messages: readonly Message[]): PromptPart[] {
+  const { system, user, assistant, opening, systemInUser = false } = CHAT_FORMATS[format];
+  const wrong = conversationProblem(messages);
+  if (wrong !== undefined) throw new EspalierError('BadRequest', wrong, { where: 'messages' });
+  const turn = (around: { readonly before: string; readonly after: string }, content: string): PromptPart[] => [
+    { text: around.before, ours: true },
+    { text: content, ours: false },
+    { text: around.after, ours: true },
+  ];
+  const parts: PromptPart[] = [];
+  let pending: PromptPart[] = [];
+  for (const { role, content } of messages) {
+    if (role === 'system' && systemInUser) pending = turn(system, content);
+    else if (role === 'system') parts.push(...turn(system, content));
+    else if (role === 'assistant') parts.push(...turn(assistant, content));
+    else {
+      const [before, text, after] = turn(user, content) as [PromptPart, PromptPart, PromptPart];
+      parts.push(before, ...pending, text, after);
+      pending = [];
+    }
+  }
+  parts.push({ text: opening, ours: true });
+  return parts.filter(({ text }) => text !== '');
+}
+
+/** The same as one text: for training data and for people. */
+export function chatText(format: ChatFormatName, messages: readonly Message[]): string {
+  return renderChat(format, messages)
+    .map(({ text }) => text)
+    .join('');
+}
+
+/** What a conversation's answer looks like to a model that is trained on it: the answer and the mark that ends it. */
+export function answerText(format: ChatFormatName, answer: string): string {
+  // The space that the opening leaves to the answer's first word.
+  const { assistant, opening } = CHAT_FORMATS[format];
+  return `${assistant.before.slice(opening.length)}${answer}`;
+}
+
+function conversationProblem(messages: readonly Message[]): string | undefined {
+  if (messages.length === 0) return 'there is no message';
+  const later = messages.findIndex(({ role }, at) => role === 'system' && at > 0);
+  if (later > 0) return `message ${later} is a system message: it must be the first`;
+  if (messages.at(-1)?.role !== 'user') return 'the last message must be the user’s';
+  return undefined;
+}
