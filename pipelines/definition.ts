@@ -81,7 +81,7 @@ export type Pipeline = z.output<typeof PipelineSchema>;
 export type Candidate = Pipeline['candidates'][number];
 export type TrainingSpec = Pipeline['training'];
 export type GatesSpec = Pipeline['gates'];
-export type GateName = keyof GatesSpec;
+export type { GateName } from './gate-table.ts';
 export type ApprovalName = keyof Pipeline['approvals'];
 
 /** Types a pipeline definition; nothing runs until `espalier run`. */

@@ -2,27 +2,14 @@
 import type { z } from 'zod';
 import type { Problem } from './check.ts';
 import { GatesSchema } from './definition/gates.ts';
-import type { GateName } from './definition.ts';
-
-/** What a gate's measure can be: a threshold outside would always pass or never. */
-const GATE_RANGES: Readonly<Record<GateName, readonly [low: number, high: number]>> = {
-  accuracy: [0, 1],
-  macroF1: [0, 1],
-  worstLabelF1: [0, 1],
-  gainOverProbe: [-1, 1],
-  trainValidationGap: [-1, 1],
-  latencyP95Ms: [0, Number.MAX_VALUE],
-  sizeMb: [0, Number.MAX_VALUE],
-  edgeInputs: [0, 1],
-  flipRate: [0, 1],
-  exportParity: [0, 1],
-};
+import { GATE_NAMES, GATE_TABLE } from './gate-table.ts';
 
 /** Thresholds outside of what their measure can be. */
 export function gateProblems(gates: unknown): readonly Problem[] {
   if (typeof gates !== 'object' || gates === null) return [];
-  return Object.entries(GATE_RANGES).flatMap(([name, [low, high]]): readonly Problem[] => {
-    const gate: z.ZodType = GatesSchema.shape[name as GateName];
+  return GATE_NAMES.flatMap((name): readonly Problem[] => {
+    const [low, high] = GATE_TABLE[name].range;
+    const gate: z.ZodType = GatesSchema.shape[name];
     const parsed = gate.safeParse((gates as Record<string, unknown>)[name]);
     if (!parsed.success) return [];
     const [bound, threshold] =

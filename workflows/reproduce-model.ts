@@ -80,7 +80,10 @@ export async function reproduceModel(input: ReproductionInput): Promise<Reproduc
     same('tuned model', facts.training.model, trained.model);
 
     const { output: exported } = await activities('cpu', 'export').exportClassifier(
-      call('export', { model: trained.model }),
+      call('export', {
+        model: trained.model,
+        ...(facts.exported.temperature === undefined ? {} : { dataset: dataset.dataset }),
+      }),
     );
     same('served model', facts.exported.classifier, exported.classifier);
 

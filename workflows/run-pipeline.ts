@@ -51,7 +51,12 @@ async function story(run: Run): Promise<RunOutcome> {
   if (!(await review(run, selected))) return end(run, 'rejected', ended(run, 'review'));
   await tune(run, selected);
   if (run.facts.gates?.verdict === 'fail') return end(run, 'gates-failed', failedGates(run));
-  if (!(await release(run, selected))) return end(run, 'rejected', ended(run, 'release'));
+  if (!(await release(run, selected))) {
+    const { gate } = run.facts.comparison ?? {};
+    return gate?.verdict === 'fail'
+      ? end(run, 'gates-failed', gate.reason)
+      : end(run, 'rejected', ended(run, 'release'));
+  }
   return end(run, 'deployed', 'every gate passed and both approvals were given');
 }
 

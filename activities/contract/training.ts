@@ -77,6 +77,8 @@ export interface OwnWorkerInput {
 
 export interface ExportClassifierInput {
   readonly model: ArtifactRef;
+  /** Whose validation split the probabilities are calibrated on; without it they stay as they were trained. */
+  readonly dataset?: ArtifactRef;
 }
 export interface ExportedClassifier {
   /** Tree: `model.onnx` (outputs probabilities float32 [batch, classes], logits float32 [batch, classes], embedding float32 [batch, dim]), `tokenizer.json`, `classifier.json` (`ClassifierConfig`). */
@@ -84,4 +86,6 @@ export interface ExportedClassifier {
   /** Largest |Δ probability| PyTorch against onnxruntime-node. */
   readonly parityMaxAbs: number;
   readonly sizeBytes: number;
+  /** What the logits were divided by (1: nothing); in the graph, so every reader gives the same probabilities. */
+  readonly temperature?: number;
 }

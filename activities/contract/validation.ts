@@ -1,6 +1,7 @@
 /** Steps that measure the tuned model and judge it. */
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { GateName, GatesSpec, Pipeline, TrainingSpec } from '../../pipelines/definition.ts';
+import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
 
 export interface EvaluateModelInput {
@@ -11,6 +12,18 @@ export interface EvaluateModelInput {
   readonly exportParityMaxAbs: number;
   readonly seed: number;
 }
+/** What `measures` always has. */
+type CoreGate =
+  | 'accuracy'
+  | 'macroF1'
+  | 'worstLabelF1'
+  | 'gainOverProbe'
+  | 'trainValidationGap'
+  | 'latencyP95Ms'
+  | 'sizeMb'
+  | 'edgeInputs'
+  | 'flipRate'
+  | 'exportParity';
 export interface LabelScore {
   readonly label: string;
   readonly precision: number | null;
@@ -19,9 +32,22 @@ export interface LabelScore {
   readonly support: number;
 }
 export interface Evaluation {
-  /** One a gate; the gate of the same name judges it. */
-  readonly measures: Readonly<Record<GateName, Score>>;
+  /** One a gate; the gate of the same name judges it. Of the later ones none is in results recorded before them. */
+  readonly measures: Readonly<Record<CoreGate, Score> & Partial<Record<EvaluatedGate, Score>>>;
   readonly baselineAccuracy: Score;
+  // What is optional is missing in results recorded before it was measured.
+  /** Models without any training worth the name, the best on test first. */
+  readonly trivial?: readonly { readonly kind: string; readonly accuracy: Score; readonly midP: number }[];
+  readonly calibration?: {
+    readonly brier: number | null;
+    readonly nll: number | null;
+    /** Of equal width from 0 to 1, by the probability of the predicted label. */
+    readonly bins: readonly {
+      readonly rows: number;
+      readonly confidence: number | null;
+      readonly accuracy: number | null;
+    }[];
+  };
   readonly trainAccuracy: Score;
   readonly validationAccuracy: Score;
   /** In label order; of more than 500 labels the 500 with the lowest F1. */
@@ -77,6 +103,8 @@ export interface CompareModelsInput {
     /** `Evaluation.details`: what it answered to every test row. */
     readonly evaluation: ArtifactRef;
   };
+  /** The gate of the gain over production; missing in inputs recorded before it was judged. */
+  readonly gate?: GatesSpec['gainOverProduction'];
   /** Whose test rows both answer. */
   readonly dataset: ArtifactRef;
   readonly seed: number;
@@ -95,7 +123,7 @@ export interface ComparedRow {
 }
 /** The tuned model and the one in production on the same test rows, or why they cannot be compared. */
 export type ModelComparison =
-  | { readonly comparable: false; readonly bundle: Digest; readonly reason: string }
+  | { readonly comparable: false; readonly bundle: Digest; readonly reason: string; readonly gate?: never }
   | {
       readonly comparable: true;
       /** The one in production that it was compared with. */
@@ -118,6 +146,7 @@ export type ModelComparison =
       readonly latency: { readonly production: Latency; readonly candidate: Latency };
       readonly sizeMb: { readonly production: number; readonly candidate: number };
       readonly hardware: Hardware;
+      readonly gate?: GateResult;
       /** JSON: every compared row with both answers. */
       readonly details: ArtifactRef;
     };

@@ -10,12 +10,14 @@ import { runTask } from './run-task.ts';
 /** Throws BadModel when the export is not faithful. */
 export const exportClassifier: StepDefinition<ExportClassifierInput, ExportedClassifier> = {
   type: 'training.export-classifier',
-  version: 1,
+  version: 2,
   async run(input, context) {
     const { store, workDir, signal } = context;
     const model = join(workDir, 'model');
     await store.checkout(input.model, model, { signal });
-    const task = { verb: 'export-classifier', model, out: join(workDir, 'out') } as const;
+    const calibration =
+      input.dataset === undefined ? null : await store.fileInTree(input.dataset, 'validation.jsonl', signal);
+    const task = { verb: 'export-classifier', model, calibration, out: join(workDir, 'out') } as const;
     const result = ExportClassifierResultSchema.parse(await runTask(task, context));
     context.progress({ phase: 'comparing onnxruntime with PyTorch' });
     const parityMaxAbs = await measureParity(result.classifier, result.parity);
@@ -23,6 +25,6 @@ export const exportClassifier: StepDefinition<ExportClassifierInput, ExportedCla
       store.putTree(result.classifier, 'classifier', { signal }),
       stat(join(result.classifier, 'model.onnx')),
     ]);
-    return { classifier, parityMaxAbs, sizeBytes: onnx.size };
+    return { classifier, parityMaxAbs, sizeBytes: onnx.size, temperature: result.temperature };
   },
 };

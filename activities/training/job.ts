@@ -56,6 +56,8 @@ export interface ExportEncoderTask {
 export interface ExportClassifierTask {
   readonly verb: 'export-classifier';
   readonly model: string;
+  /** JSON-lines file whose rows the temperature is fitted on; null or missing: none is. */
+  readonly calibration?: string | null;
   readonly out: string;
 }
 export interface ExportGeneratorTask {
@@ -212,6 +214,7 @@ export const ExportClassifierResultSchema = z.looseObject({
   verb: z.literal('export-classifier'),
   classifier: z.string(),
   parity: z.string(),
+  temperature: z.number().positive(),
 });
 
 export const ExportGeneratorResultSchema = z.looseObject({

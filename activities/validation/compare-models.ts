@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
+import { GATE_TABLE } from '../../pipelines/gate-table.ts';
 import type { CompareModelsInput, ComparedRow, ModelComparison, PairedScore } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
 import { loadClassified, loadSplit, type LabelledRows } from '../data/dataset.ts';
 import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { argmaxRows, confusionMatrix, finiteOrNull, macroF1 } from './metrics.ts';
+import { judgeGate } from './gates.ts';
 import { mcnemar, pairedShareInterval } from './paired.ts';
 import { sampleRows } from './sample-rows.ts';
 import { accuracyScore, f1Scores } from './scores.ts';
@@ -24,7 +26,7 @@ const EXAMPLES = 10;
 
 export const compareModels: StepDefinition<CompareModelsInput, ModelComparison> = {
   type: 'validation.compare',
-  version: 1,
+  version: 2,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -123,15 +125,23 @@ async function compare(
     production: (await measureModel({ folder, texts }, signal)).latency,
     candidate: (await measureModel({ folder: candidateFolder, texts }, signal)).latency,
   };
+  const difference: Score = {
+    value: (won.length - lost.length) / rows,
+    interval: pairedShareInterval(compared, rows),
+    rows,
+  };
   return {
     comparable: true,
+    ...(input.gate === undefined
+      ? {}
+      : { gate: judgeGate('gainOverProduction', GATE_TABLE.gainOverProduction, difference, input.gate) }),
     bundle: production.bundle,
     rows,
     rowsKnown: seen === null ? null : all.ids.length - rows,
     accuracy: {
       production: accuracyBefore,
       candidate: accuracyAfter,
-      difference: { value: (won.length - lost.length) / rows, interval: pairedShareInterval(compared, rows), rows },
+      difference,
     },
     macroF1: await macroF1Difference(test.classes, before, after, labels.length, { seed, signal }),
     ...compared,

@@ -9,6 +9,8 @@ import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
+import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
+import type { Score } from '../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../contract/validation.ts';
 import { highestClasses, linearScores, type LinearProbe } from '../selection/linear-probe.ts';
 import { hardware, measureModel } from '../selection/profile-encoder.ts';
@@ -19,7 +21,10 @@ import { loadClassified, type LabelledRows } from '../data/dataset.ts';
 import { sampleRows } from './sample-rows.ts';
 import { float32ToBytes } from './float32.ts';
 import { argmaxRows, confusionMatrix, confusionRows, finiteOrNull, labelScores } from './metrics.ts';
-import { accuracyScore, f1Scores, gainScore, gapScore, plainScore, worstMistakes } from './scores.ts';
+import { discordance, mcnemar } from './paired.ts';
+import { calibrationOf } from './calibration.ts';
+import { accuracyScore, f1Scores, gainScore, gapScore, plainScore, worstMistakes, type Predictions } from './scores.ts';
+import { trivialModels, type Trivial } from './trivial.ts';
 
 /** Rows of train and of validation that are predicted: their accuracy then has a standard error of about 1 %. */
 const SPLIT_ROWS = 2000;
@@ -28,10 +33,12 @@ const FLIP_ROWS = 500;
 /** Different texts whose latency is measured. */
 const LATENCY_TEXTS = 200;
 const MISTAKES = 20;
+/** Training rows that a trivial model learns from: word counts are known from far fewer. */
+const TRIVIAL_ROWS = 10_000;
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 2,
+  version: 3,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -65,7 +72,8 @@ async function evaluate(
   const answers = await predict(model, test, context, 'test rows');
   const { predicted } = answers;
   const outcome = { expected: test.classes, predicted };
-  const train = await predict(model, sampleRows(await read('train'), SPLIT_ROWS, seed), context, 'training rows');
+  const learnt = await read('train');
+  const train = await predict(model, sampleRows(learnt, SPLIT_ROWS, seed), context, 'training rows');
   const held = await predict(model, sampleRows(await read('validation'), SPLIT_ROWS, seed), context, 'validation rows');
   const trainAccuracy = accuracyScore(train);
   const validationAccuracy = accuracyScore(held);
@@ -74,6 +82,11 @@ async function evaluate(
   context.progress({ phase: 'intervals' });
   const f1 = await f1Scores(outcome, labels.length, { seed, signal });
   const gainOverProbe = await gainScore(test.classes, predicted, frozen, { seed, signal });
+
+  const calibration = await calibrationOf(answers.probabilities, test.classes, labels.length, { seed, signal });
+  context.progress({ phase: 'trivial models' });
+  const trivial = await trivialModels(sampleRows(learnt, TRIVIAL_ROWS, seed), test, labels.length, signal);
+  const gainOverTrivial = await gainScore(test.classes, predicted, trivial[0].predicted, { seed, signal });
 
   context.progress({ phase: 'edge inputs' });
   const edgeInputs = await checkEdgeInputs(model, labels.length, signal);
@@ -85,10 +98,12 @@ async function evaluate(
   context.progress({ phase: 'latency' });
   const { latency } = await measureModel({ folder, texts: sampleRows(test, LATENCY_TEXTS, seed).texts }, signal);
 
-  const measures: Evaluation['measures'] = {
+  const measures: Readonly<Record<EvaluatedGate, Score>> = {
     accuracy: accuracyScore(outcome),
     ...f1,
     gainOverProbe,
+    gainOverTrivial,
+    calibrationError: calibration.ece,
     trainValidationGap: gapScore(trainAccuracy, validationAccuracy),
     latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
     sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
@@ -100,6 +115,8 @@ async function evaluate(
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
     measures,
     baselineAccuracy: accuracyScore({ expected: test.classes, predicted: frozen }),
+    trivial: trivial.map((one) => trivialRow(one, outcome)),
+    calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
     trainAccuracy,
     validationAccuracy,
     perLabel: labelScores(confusion, labels),
@@ -121,6 +138,14 @@ async function evaluate(
     ...withoutBulk(evaluation),
     details: await store.putJson(details, 'evaluation.json'),
     reference: await putReference(context, labels, test, answers),
+  };
+}
+
+function trivialRow({ kind, predicted }: Trivial, { expected, predicted: tuned }: Predictions) {
+  return {
+    kind,
+    accuracy: accuracyScore({ expected, predicted }),
+    midP: mcnemar(discordance(expected, tuned, predicted)).midP,
   };
 }
 

@@ -1,81 +1,17 @@
 /**
- * The gates: what each measures, and the pure rule that judges it. Where a measure comes with an interval its worse end
- * is judged, so that a small test set cannot pass on luck; a measure that is missing, NaN or without its interval fails.
+ * The pure rule that judges the gates of pipelines/gate-table.ts. Where a measure comes with an interval one of its ends is
+ * judged: the worse one where the model must show that it is good, so that a small test set cannot pass on luck; the better
+ * one where a defect must be shown. A measure that is missing, NaN or without its interval fails.
  */
 import type { GateResult, GatesVerdict } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
-import type { GateName, GatesSpec, TrainingSpec } from '../../pipelines/definition.ts';
+import type { GatesSpec, TrainingSpec } from '../../pipelines/definition.ts';
+import { GATE_NAMES, GATE_TABLE, type GateName, type GateRow } from '../../pipelines/gate-table.ts';
 
-export interface GateDefinition {
-  /** `min`: the measure must be at least the threshold; `max`: at most. */
-  readonly direction: 'min' | 'max';
-  /** `interval`: the interval's worse end; `value`: the measure itself, which has no sampling error of rows. */
-  readonly judged: 'interval' | 'value';
-  readonly unit: 'share' | 'ms' | 'MB' | 'bits';
-  /** One sentence for people. */
-  readonly meaning: string;
-}
-
-export const GATES: Readonly<Record<GateName, GateDefinition>> = {
-  accuracy: {
-    direction: 'min',
-    judged: 'interval',
-    unit: 'share',
-    meaning: 'Share of test rows whose label the exported model predicts.',
-  },
-  macroF1: {
-    direction: 'min',
-    judged: 'interval',
-    unit: 'share',
-    meaning: 'Mean F1 over the labels: rare labels count as much as frequent ones.',
-  },
-  worstLabelF1: {
-    direction: 'min',
-    judged: 'interval',
-    unit: 'share',
-    meaning: 'F1 of the label that the model serves worst.',
-  },
-  gainOverProbe: {
-    direction: 'min',
-    judged: 'interval',
-    unit: 'share',
-    meaning: 'Test accuracy of the tuned model minus that of the frozen encoder with a linear probe, on the same rows.',
-  },
-  trainValidationGap: {
-    direction: 'max',
-    judged: 'value',
-    unit: 'share',
-    meaning: 'Accuracy on training rows minus accuracy on validation rows: how much was learnt by heart.',
-  },
-  latencyP95Ms: {
-    direction: 'max',
-    judged: 'value',
-    unit: 'ms',
-    meaning: 'Time that 95 % of single texts stay under, after warm-up, on the machine that evaluated.',
-  },
-  sizeMb: { direction: 'max', judged: 'value', unit: 'MB', meaning: 'Size of model.onnx (1 MB = 1,000,000 bytes).' },
-  edgeInputs: {
-    direction: 'min',
-    judged: 'value',
-    unit: 'share',
-    meaning:
-      'Share of awkward texts (empty, huge, emoji, other scripts, control characters…) answered with probabilities.',
-  },
-  flipRate: {
-    direction: 'max',
-    judged: 'interval',
-    unit: 'share',
-    meaning: 'Share of test rows whose predicted label changes under an edit that leaves the meaning alone.',
-  },
-  exportParity: {
-    direction: 'max',
-    judged: 'value',
-    unit: 'share',
-    meaning: 'Largest difference of a probability between PyTorch and onnxruntime.',
-  },
+/** What the rule needs to know of a gate, of any family of gates. */
+export type GateDefinition = Pick<GateRow, 'direction' | 'judged' | 'meaning'> & {
+  readonly unit: GateRow['unit'] | 'bits';
 };
-
-export const GATE_NAMES = Object.keys(GATES) as readonly GateName[];
 
 /**
  * Judges every gate. The verdict is the worst of the gates that are on; the result names each threshold's origin. With
@@ -86,8 +22,8 @@ export function judgeGates(
   spec: GatesSpec,
   method: TrainingSpec['method'] = 'full',
 ): GatesVerdict {
-  const gates = GATE_NAMES.map((name) => {
-    const gate = judgeGate(name, GATES[name], measures[name] ?? MISSING, spec[name]);
+  const gates = GATE_NAMES.filter((name) => GATE_TABLE[name].step === 'evaluate').map((name) => {
+    const gate = judgeGate(name, GATE_TABLE[name], measures[name] ?? MISSING, spec[name]);
     return name === 'gainOverProbe' ? gainAdvised(gate, method) : gate;
   });
   return { verdict: worstOf(gates), gates };
@@ -125,6 +61,10 @@ export function judgeGate<Name extends string>(
 ): GateResult<Name> {
   const { direction, judged } = gate;
   const threshold = 'min' in limit ? limit.min : limit.max;
+  if (score.notApplicable !== undefined) {
+    const reason = `${name} was not measured: ${score.notApplicable}`;
+    return { name, verdict: 'off', measured: null, score: MISSING, threshold, direction, reason };
+  }
   const measured = measuredNumber(score, direction, judged);
   const holds = measured !== null && (direction === 'min' ? measured >= threshold : measured <= threshold);
   return {
@@ -144,7 +84,12 @@ function measuredNumber(score: Score, direction: 'min' | 'max', judged: GateDefi
   if (!isFiniteScore(score)) return null;
   if (judged === 'value') return score.value;
   if (score.interval === null) return null;
-  return direction === 'min' ? score.interval.low : score.interval.high;
+  return score.interval[judgedEnd(direction, judged)];
+}
+
+/** Where a high measure is good its low end speaks against the model; a proof of a defect needs the other end. */
+function judgedEnd(direction: 'min' | 'max', judged: 'interval' | 'proof'): 'low' | 'high' {
+  return (direction === 'min') === (judged === 'interval') ? 'low' : 'high';
 }
 
 function isFiniteScore({ value, interval }: Score): boolean {
@@ -161,7 +106,7 @@ function reasonFor(
   threshold: number,
   holds: boolean,
 ): string {
-  const suffix = unit === 'share' ? '' : ` ${unit}`;
+  const suffix = unit === 'share' || unit === 'points' || unit === 'number' ? '' : ` ${unit}`;
   const limit = `the pipeline's gates.${name}.${direction} (${threshold}${suffix})`;
   if (measured === null) {
     const lack = isFiniteScore(score) ? `${name} has no confidence interval` : `${name} could not be measured`;
@@ -171,7 +116,7 @@ function reasonFor(
   const what =
     judged === 'value' || interval === null || value === null
       ? `${name} is ${number(measured)}${suffix}`
-      : `${name} is ${number(value)}${suffix} on ${rows} rows; the ${direction === 'min' ? 'lower' : 'upper'} end of its ` +
+      : `${name} is ${number(value)}${suffix} on ${rows} rows; the ${judgedEnd(direction, judged) === 'low' ? 'lower' : 'upper'} end of its ` +
         `${number(interval.confidence * 100)} % interval, ${number(measured)}${suffix},`;
   const comparison = { min: ['at least', 'below'], max: ['at most', 'above'] }[direction][holds ? 0 : 1];
   const joint = judged === 'value' ? ', ' : ' is ';

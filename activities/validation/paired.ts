@@ -8,6 +8,17 @@ export interface Discordance {
   readonly lost: number;
 }
 
+/** Counts the rows that only one of two has right. */
+export function discordance(expected: Int32Array, first: Int32Array, second: Int32Array): Discordance {
+  let [won, lost] = [0, 0];
+  for (let row = 0; row < expected.length; row++) {
+    const [here, there] = [first[row] === expected[row], second[row] === expected[row]];
+    if (here && !there) won++;
+    if (there && !here) lost++;
+  }
+  return { won, lost };
+}
+
 /**
  * McNemar's test of whether both err equally often, two-sided: exact (binomial over the rows on which they differ) and
  * mid-p, which is less conservative and keeps its level in practice (Fagerland, Lydersen & Laake, BMC Medical Research

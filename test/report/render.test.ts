@@ -328,7 +328,7 @@ describe('the report', () => {
       assert.ok(page.split('onerror=').length > 60, 'the words did not reach the page');
       assert.doesNotMatch(page, /<(script|img|iframe|object|embed|form|link|base|a [^>]*href="(?!#))/i);
       assert.equal(page.match(/<style>/g)?.length, 1);
-      assert.equal(page.match(/<svg\s/g)?.length, 4);
+      assert.equal(page.match(/<svg\s/g)?.length, 5);
       assert.doesNotMatch(page, /<[^>"]*(?:"[^"]*"[^>"]*)*\son\w+=/);
     });
 

@@ -91,6 +91,8 @@ export async function smallPipeline(changes: Partial<PipelineDefinition> = {}): 
       macroF1: off,
       worstLabelF1: off,
       gainOverProbe: off,
+      gainOverTrivial: off,
+      calibrationError: off,
       trainValidationGap: off,
       flipRate: off,
     },

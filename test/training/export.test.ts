@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ExportedEncoder } from '../../activities/contract/selection.ts';
 import { exportClassifier } from '../../activities/training/export-classifier.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
 import { maxAbsoluteDifference } from '../../activities/training/parity.ts';
+import { argmaxRows } from '../../activities/validation/metrics.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
@@ -93,6 +94,32 @@ describe('the export steps', function () {
       }
     });
   }
+
+  it('calibrate a classifier on validation rows: the same labels, other probabilities, still PyTorch’s', async () => {
+    const model = await storage.store.putTree(trained.full ?? '', 'trained');
+    const folder = await temporaryFolder();
+    const rows = Array.from({ length: 60 }, (_, row) =>
+      JSON.stringify({ id: String(row), text: `message ${row} about my parcel`, label: LABELS[row % 3] }),
+    );
+    await writeFile(join(folder, 'validation.jsonl'), `${rows.join('\n')}\n`);
+    const dataset = await storage.store.putTree(folder, 'dataset');
+    const plain = await runStep(exportClassifier, { model }, services);
+    const calibrated = await runStep(exportClassifier, { model, dataset }, services);
+    assert.equal(plain.temperature, 1);
+    assert.ok(calibrated.temperature !== 1 && calibrated.parityMaxAbs < 1e-4, JSON.stringify(calibrated));
+    const answers = await Promise.all(
+      [plain, calibrated].map(async ({ classifier }, index) => {
+        const at = join(folder, String(index));
+        await storage.store.checkout(classifier, at);
+        const loaded = await TextModel.load(at);
+        const { probabilities } = await loaded.run(['where is my parcel', 'hello']);
+        await loaded.release();
+        return probabilities!;
+      }),
+    );
+    assert.notDeepEqual(answers[0], answers[1]);
+    assert.deepEqual(argmaxRows(answers[0]!, 3), argmaxRows(answers[1]!, 3));
+  });
 
   it('refuse a classifier whose weights are not all there', async () => {
     await assert.rejects(runStep(exportClassifier, { model: encoder.weights }, services), {

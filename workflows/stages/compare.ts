@@ -19,6 +19,7 @@ export async function compareWithProduction(run: Run): Promise<void> {
     production: { bundle, classifier: made.classifier, dataset: made.dataset },
     candidate: { classifier: exported.classifier, evaluation: evaluation.details },
     dataset: data.dataset,
+    gate: pipeline.gates.gainOverProduction,
     seed: pipeline.training.seed,
   }));
 }

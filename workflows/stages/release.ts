@@ -8,7 +8,8 @@ import type { Selected } from './select.ts';
 
 /**
  * Package, approve, deploy, watch. The bundle is made before the approval, so that the approval binds its very bytes:
- * the evidence names the bundle's digest, and the server serves nothing else. true = deployed.
+ * the evidence names the bundle's digest, and the server serves nothing else. true = deployed; false = refused, by a person
+ * or by the gate that holds it against the model in production.
  */
 export async function release(run: Run, { dataset, winner }: Selected): Promise<boolean> {
   const { definition } = run.input;
@@ -26,6 +27,8 @@ export async function release(run: Run, { dataset, winner }: Selected): Promise<
   run.facts.duties = duties;
   await judgeTermsAgain(run, winner);
   await compareWithProduction(run);
+  // Nobody is asked to approve what the definition forbids.
+  if (run.facts.comparison?.gate?.verdict === 'fail') return false;
   if (!(await approved(run, 'release'))) return false;
   const evidence = run.evidence;
   if (evidence === undefined) throw new Error('approved without evidence');

@@ -9,7 +9,10 @@ import type { Selected } from './select.ts';
 export async function tune(run: Run, { dataset, winner }: Selected): Promise<void> {
   const trained = await train(run, { dataset, winner });
   run.facts.training = trained;
-  const exported = await run.step('cpu', 'export', 'exportClassifier', () => ({ model: trained.model }));
+  const exported = await run.step('cpu', 'export', 'exportClassifier', () => ({
+    model: trained.model,
+    dataset: dataset.dataset,
+  }));
   run.facts.exported = exported;
   const evaluation = await run.step('cpu', 'evaluate', 'evaluateModel', () =>
     evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, run.pipeline),

@@ -72,7 +72,9 @@ function compared(both: Compared): Html {
     plain('Latency p95', latency.production.p95Ms, latency.candidate.p95Ms, milliseconds),
     plain('Size of model.onnx', sizeMb.production, sizeMb.candidate, megabytes),
   ];
+  const judged = both.gate === undefined ? '' : html`<p>Gate ${both.gate.verdict}: ${both.gate.reason}</p>`;
   return html`<p>${verdict(both)}</p>
+    ${judged}
     ${table(
       `On the same ${count(rows)} test rows; differences are the new model's minus production's, with 95 % intervals`,
       [

@@ -1,6 +1,7 @@
 /** How the tuned model answers the test split: label by label, where it errs, and what odd inputs do to it. */
 import type { Evaluation, LabelScore } from '../../contract/validation.ts';
-import { count, milliseconds, percent, score } from '../format.ts';
+import { count, milliseconds, percent, points, probability, score, significant } from '../format.ts';
+import { reliabilityPlot } from '../plots/reliability.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import type { Example } from '../examples.ts';
 import { badge, facts, table } from '../parts.ts';
@@ -16,9 +17,19 @@ export const evaluationSection: Section = {
     return html`${facts([
       ['Test accuracy', score(evaluation.measures.accuracy)],
       ['Frozen probe on the same rows', score(evaluation.baselineAccuracy)],
+      ...(evaluation.trivial ?? []).map(
+        ({ kind, accuracy, midP }) =>
+          [
+            `Trivial: ${kind}`,
+            html`${score(accuracy)} McNemar's p that the tuned model differs by chance: ${probability(midP)}`,
+          ] as const,
+      ),
       ['Validation accuracy', score(evaluation.validationAccuracy)],
       ['Training accuracy', score(evaluation.trainAccuracy)],
       ['Macro F1', score(evaluation.measures.macroF1)],
+      ...(evaluation.calibration === undefined
+        ? []
+        : ([['Calibration', calibrationLine(evaluation, run.exported?.temperature)]] as const)),
       [
         'Latency, one text',
         `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns})`,
@@ -37,9 +48,19 @@ export const evaluationSection: Section = {
         { title: 'Rows', numeric: true, cell: (row) => count(row.support) },
       ],
       evaluation.perLabel,
-    )}${confusion(evaluation)}${mistakes(examples ?? [])}${edges(evaluation)}`;
+    )}${evaluation.calibration === undefined ? '' : reliabilityPlot(evaluation.calibration)}${confusion(evaluation)}${mistakes(examples ?? [])}${edges(evaluation)}`;
   },
 };
+
+function calibrationLine({ calibration, measures }: Evaluation, temperature: number | undefined): Html {
+  const how =
+    temperature === undefined || temperature === 1
+      ? ''
+      : `; logits divided by ${significant(temperature)}, fitted on validation`;
+  const ece = measures.calibrationError ?? { value: null, interval: null, rows: 0 };
+  return html`ECE ${score(ece, points)} Brier ${significant(calibration?.brier)}, NLL
+  ${significant(calibration?.nll)}${how}`;
+}
 
 /** Counts, shaded by their share of the row: green on the diagonal, red beside it; the count is always written. */
 function confusion({ confusion: matrix, perLabel }: Evaluation): Html {

@@ -9,12 +9,15 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.export import Dim
 
-from .data import collate, tokenize
+from .calibration import calibrate
+from .data import collate, read_rows, tokenize
 from .events import Events, Stopped
 from .guard import StopFlag
 from .model import Classifier, copy_tokenizer_files, graph_inputs, load_classifier, load_encoder, load_tokenizer, pool, position_limit, read_config
 
 OPSET = 18
+# One number is fitted: more rows do not change it, and only cost time.
+MOST_CALIBRATION_ROWS = 2000
 # Short, long, empty-looking, other scripts, emoji and special tokens: where exports and tokenizers tend to differ.
 PARITY_TEXTS = [
     "Where is my order?",
@@ -74,6 +77,11 @@ def export_classifier(task: dict, events: Events, stop: StopFlag) -> dict:
     classifier, trained = load_classifier(source)
     config = classifier.encoder.config
     tokenizer = load_tokenizer(source, config)
+    temperature = 1.0
+    if calibration := task.get("calibration"):
+        texts = read_rows(Path(calibration), trained["labels"])
+        rows = tokenize(tokenizer, *(part[:MOST_CALIBRATION_ROWS] for part in texts), trained["maxLength"])
+        temperature = calibrate(classifier, rows, config.pad_token_id or 0, stop)
     graph = ClassifierGraph(classifier).eval()
     about = {
         "kind": "classifier",
@@ -87,7 +95,7 @@ def export_classifier(task: dict, events: Events, stop: StopFlag) -> dict:
     write_graph(graph, ["probabilities", "logits", "embedding"], out / "classifier", about, tokenizer, config, stop)
     probabilities, _, _ = run_graph(graph, tokenizer, config, about)
     write_parity(out, probabilities=probabilities)
-    return {"classifier": str(out / "classifier"), "parity": str(out / "parity.json")}
+    return {"classifier": str(out / "classifier"), "parity": str(out / "parity.json"), "temperature": temperature}
 
 
 class EncoderGraph(nn.Module):

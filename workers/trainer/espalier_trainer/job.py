@@ -136,7 +136,7 @@ KINDS: dict[str, dict] = {
 }
 TASKS: dict[str, dict] = {
     "export-encoder": {"model": folder, **ENCODING, "layers": optional(integer(1, 1024)), "out": fresh},
-    "export-classifier": {"model": folder, "out": fresh},
+    "export-classifier": {"model": folder, "calibration": optional(file), "out": fresh},
     "export-generator": {"model": folder, "out": fresh},
     "measure-memorisation": {
         "model": folder, "base": optional(folder), "texts": file, "prompts": file, "maxLength": integer(8, 131072), "batchSize": integer(1, 4096),
@@ -144,7 +144,7 @@ TASKS: dict[str, dict] = {
         "threads": integer(1, 256), "device": one_of("auto", "cpu", "cuda"), "out": fresh,
     },
 }  # fmt: skip
-MAY_BE_ABSENT = {"task", "resumeFrom", "microBatchDivisor", "processes", *CADENCE}
+MAY_BE_ABSENT = {"task", "calibration", "resumeFrom", "microBatchDivisor", "processes", *CADENCE}
 
 
 def problems_of(value: object, spec: dict, path: str) -> list[str]:

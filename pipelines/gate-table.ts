@@ -1,0 +1,216 @@
+/**
+ * The gates, one row each: the schema of a definition, the rule that judges, the report and docs/gates.md read this table
+ * and nothing else. Pure data.
+ */
+
+export interface GateRow {
+  readonly title: string;
+  /** One sentence for people. */
+  readonly meaning: string;
+  /** `min`: the measure must be at least the threshold; `max`: at most. */
+  readonly direction: 'min' | 'max';
+  /**
+   * `interval`: the interval's worse end: the model must show that it is good. `proof`: its better end: the defect must
+   * be shown beyond chance. `value`: the measure itself, which has no sampling error of rows.
+   */
+  readonly judged: 'interval' | 'proof' | 'value';
+  /** `points` is a difference of shares. */
+  readonly unit: 'share' | 'points' | 'ms' | 'MB' | 'number';
+  /** What the measure can be: a threshold outside would always pass or never. */
+  readonly range: readonly [low: number, high: number];
+  readonly threshold: number;
+  /** Why this threshold is the default. */
+  readonly why: string;
+  readonly severity: 'fail' | 'warn';
+  /** What is judged: `evaluate` the tuned model by itself; `compare` it beside the one in production. */
+  readonly step: 'evaluate' | 'compare';
+  /** Inputs that it can be measured on. */
+  readonly inputs: 'any' | 'text';
+}
+
+const SHARE = [0, 1] as const;
+const DIFFERENCE = [-1, 1] as const;
+const POSITIVE = [0, Number.MAX_VALUE] as const;
+
+export const GATE_TABLE = {
+  accuracy: {
+    title: 'Accuracy',
+    meaning: 'Share of test rows whose label the exported model predicts.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.8,
+    why: 'four of five right: below it people do better by hand; set your own',
+    severity: 'fail',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  macroF1: {
+    title: 'Macro F1',
+    meaning: 'Mean F1 over the labels: rare labels count as much as frequent ones.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.75,
+    why: 'a little below accuracy: rare labels are harder',
+    severity: 'fail',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  worstLabelF1: {
+    title: 'F1 of the worst label',
+    meaning: 'F1 of the label that the model serves worst.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'below it the label is wrong more often than right; few rows a label allow a warning only',
+    severity: 'warn',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  gainOverProbe: {
+    title: 'Gain over the frozen probe',
+    meaning: 'Test accuracy of the tuned model minus that of the frozen encoder with a linear probe, on the same rows.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0,
+    why: 'tuning must beat the probe beyond chance; with few test rows a small negative `min` rules out a real loss',
+    severity: 'fail',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  gainOverTrivial: {
+    title: 'Gain over a trivial model',
+    meaning:
+      'Test accuracy of the tuned model minus that of the better of two trivial ones (the most frequent label; for texts TF-IDF with logistic regression), on the same rows.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0,
+    why: 'a model that does not beat counting words beyond chance is not worth serving; a small test set cannot show it, so it warns',
+    severity: 'warn',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  gainOverProduction: {
+    title: 'Gain over the model in production',
+    meaning:
+      'Test accuracy of the tuned model minus that of the one in production, on the test rows that production was not trained on.',
+    direction: 'min',
+    judged: 'proof',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0,
+    why: 'speaks where the new model is shown to be worse beyond chance; a tie may have other reasons to be released',
+    severity: 'warn',
+    step: 'compare',
+    inputs: 'any',
+  },
+  calibrationError: {
+    title: 'Calibration error (ECE)',
+    meaning:
+      'Mean distance between how sure the model says it is and how often it is right, over 15 bins of equal width.',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'points',
+    range: SHARE,
+    threshold: 0.05,
+    why: 'five points: more than that and a probability of 0.9 misleads whoever routes by it',
+    severity: 'warn',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  trainValidationGap: {
+    title: 'Training minus validation accuracy',
+    meaning: 'Accuracy on training rows minus accuracy on validation rows: how much was learnt by heart.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0.15,
+    why: 'small data are nearly learnt by heart with a gap of about 10 points; more is memory instead of skill',
+    severity: 'fail',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  latencyP95Ms: {
+    title: 'Latency p95',
+    meaning: 'Time that 95 % of single inputs stay under, after warm-up, on the machine that evaluated.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'ms',
+    range: POSITIVE,
+    threshold: 100,
+    why: 'feels immediate',
+    severity: 'fail',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  sizeMb: {
+    title: 'Size',
+    meaning: 'Size of model.onnx (1 MB = 1,000,000 bytes).',
+    direction: 'max',
+    judged: 'value',
+    unit: 'MB',
+    range: POSITIVE,
+    threshold: 500,
+    why: 'a base-size encoder in fp32 fits',
+    severity: 'fail',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  edgeInputs: {
+    title: 'Edge inputs answered',
+    meaning:
+      'Share of awkward inputs (empty, huge, emoji, other scripts, control characters…) answered with probabilities.',
+    direction: 'min',
+    judged: 'value',
+    unit: 'share',
+    range: SHARE,
+    threshold: 1,
+    why: 'a crash or a NaN on one of them is an outage waiting for its input',
+    severity: 'fail',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  flipRate: {
+    title: 'Labels flipped by harmless edits',
+    meaning: 'Share of test rows whose predicted label changes under an edit that leaves the meaning alone.',
+    direction: 'max',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.1,
+    why: 'one in ten: usual encoders stay under it on case, spaces and punctuation',
+    severity: 'warn',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  exportParity: {
+    title: 'Export parity, largest |Δ probability|',
+    meaning: 'Largest difference of a probability between PyTorch and onnxruntime.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'number',
+    range: SHARE,
+    threshold: 1e-3,
+    why: 'faithful exports differ by less than 1e-5; a thousandth is already another graph',
+    severity: 'fail',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+} as const satisfies Readonly<Record<string, GateRow>>;
+
+export type GateName = keyof typeof GATE_TABLE;
+export const GATE_NAMES = Object.keys(GATE_TABLE) as readonly GateName[];
+/** Those that judge the tuned model by itself. */
+export type EvaluatedGate = {
+  [Name in GateName]: (typeof GATE_TABLE)[Name]['step'] extends 'evaluate' ? Name : never;
+}[GateName];
