@@ -38,7 +38,7 @@ export interface ApprovalsPage {
   readonly next: string | null;
 }
 
-/** As many as somebody reads. The embedded server takes about a third of a second for a thousand. */
+/** As many as somebody reads. */
 export const APPROVALS_AT_ONCE = 100;
 
 export interface ApprovalsList {
