@@ -263,8 +263,11 @@ licence
   .action(run(async () => (await import('./commands/publish-policy.ts')).publish));
 licence
   .command('check')
-  .argument('<path>', 'a model card, a model’s folder, or cases.jsonl')
-  .option('--use <file>', 'the intended use (YAML)')
+  .argument(
+    '<model>',
+    'a card, a model’s folder, hf:…, pypi:…, s3://…, a deployed model’s name or digest, or cases.jsonl',
+  )
+  .option('--use <file>', 'the intended use (YAML; default for what is deployed: what it was released for)')
   .option('--policy <file>', 'the organisation’s policy (default: ESPALIER_LICENCE_POLICY)')
   .description('judge licences for an intended use: allow (exit 0), review (3) or deny (1)')
   .action(run(async () => (await import('./commands/licence.ts')).check));

@@ -37,8 +37,8 @@ export const RULES = {
     packages: ['@temporalio/workflow', '@temporalio/common'],
   },
   infra: { values: ['artifacts'] },
-  // The file of messages holds the names that both sides of the wire use, and nothing that runs. A notifier is tried by
-  // the very code that a worker uses.
+  // The file of messages holds the names that both sides of the wire use, and nothing that runs. A notifier is tried, and
+  // a model's terms are read at its source, by the very code that a worker uses.
   client: {
     values: [
       'artifacts',
@@ -46,6 +46,7 @@ export const RULES = {
       'workflows/messages.ts',
       'activities/notification/deliver.ts',
       'activities/notification/notifiers.ts',
+      'activities/selection/named-terms.ts',
     ],
     types: ['workflows', 'activities'],
   },

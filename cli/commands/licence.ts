@@ -1,11 +1,14 @@
-/** `espalier licence check`: the evaluator alone, on a card, a model's folder or a table of cases. */
+/** `espalier licence check`: the evaluator alone, on a card, a model's folder, a model by its name, or a table of cases. */
 import { readFileSync, statSync } from 'node:fs';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { isSource, termsAtSource, termsOfRelease, type KnownTerms } from '../../client/model-terms.ts';
+import { trainerPython } from '../../infra/tools.ts';
 import { describeProblem } from '../../pipelines/check.ts';
+import { pipelineShape } from '../../pipelines/definition.ts';
 import { explainIssues } from '../../pipelines/explain.ts';
 import { caseLines } from '../../pipelines/licence/case-lines.ts';
 import { judgeLine } from '../../pipelines/licence/cases.ts';
-import type { Judgement, LicenceVerdict } from '../../pipelines/licence/decision.ts';
+import type { Judgement, LicenceText, LicenceVerdict } from '../../pipelines/licence/decision.ts';
 import { evaluate } from '../../pipelines/licence/evaluate.ts';
 import { readModelFolder, readTermFiles } from '../../pipelines/licence/model-folder.ts';
 import { termsOf } from '../../pipelines/licence/model-terms.ts';
@@ -13,6 +16,7 @@ import { policyPath, readPolicyFile } from '../../pipelines/licence/policy-file.
 import { compilePolicy, parsePolicy, type CompiledPolicy } from '../../pipelines/licence/policy.ts';
 import { decodeUtf8, parseStrangersYaml } from '../../pipelines/licence/strangers-yaml.ts';
 import { UseFactsSchema, type UseFacts } from '../../pipelines/licence/use.ts';
+import { createContext } from '../context.ts';
 import { EXIT, printJson, say, style } from '../output.ts';
 
 interface Options {
@@ -29,29 +33,62 @@ const EXIT_OF: Readonly<Record<LicenceVerdict, number>> = {
   deny: EXIT.failed,
 };
 
-export async function check(json: boolean, path: string, options: Options): Promise<number> {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) {
-    throw new EspalierError('NotFound', `there is nothing at ${path}`, {
-      fix: 'give a model card, a model’s folder, or cases.jsonl',
-    });
-  }
+export async function check(json: boolean, name: string, options: Options): Promise<number> {
   const today = new Date().toISOString().slice(0, 10);
+  const found = isSource(name) ? undefined : statSync(name, { throwIfNoEntry: false });
   const policy = findPolicy(options.policy);
   const use = options.use === undefined ? undefined : readUse(options.use);
-  if (path.endsWith('.jsonl') && found.isFile()) return checkCases(json, path, { policy, use, today });
-  if (use === undefined) {
+  if (name.endsWith('.jsonl') && found?.isFile() === true) return checkCases(json, name, { policy, use, today });
+  const known = found === undefined ? await byName(name) : readHere(name, found.isDirectory());
+  const asked = use ?? known.use;
+  if (asked === undefined) {
     throw new EspalierError('BadConfig', 'for which use?', {
       fix: 'give --use use.yaml: commercial, domain, publish, hosted, …',
     });
   }
-  const { sizeBytes, ...files } = found.isDirectory()
+  const { terms, identity, sizeBytes, source, texts } = known;
+  const judgement = evaluate({ terms, use: asked, sizeBytes, today, ...(identity && { identity }) }, policy);
+  if (json) printJson({ ...judgement, source, ...(texts && { texts }) });
+  else describe(source, judgement);
+  return EXIT_OF[judgement.verdict];
+}
+
+interface Found extends Omit<KnownTerms, 'identity'> {
+  readonly identity?: KnownTerms['identity'];
+  readonly texts?: readonly LicenceText[];
+}
+
+/** A card, or a model's folder. */
+function readHere(path: string, isFolder: boolean): Found {
+  const { sizeBytes, ...files } = isFolder
     ? readModelFolder(path)
     : { ...readTermFiles([{ name: 'README.md', path }]), sizeBytes: null };
-  const judgement = evaluate({ terms: termsOf(files), use, sizeBytes, today }, policy);
-  if (json) printJson({ ...judgement, texts: files.texts });
-  else describe(path, judgement);
-  return EXIT_OF[judgement.verdict];
+  return { source: path, terms: termsOf(files), sizeBytes, texts: files.texts };
+}
+
+/** A source, or what is deployed. A name that cannot be a model's is a path that is not there. */
+async function byName(name: string): Promise<Found> {
+  const context = createContext();
+  try {
+    if (isSource(name)) return await termsAtSource(name, { python: trainerPython(context.env), env: context.env });
+    if (!isDigestText(name) && !pipelineShape.deploy.shape.model.safeParse(name).success) throw nothingAt(name);
+    return await termsOfRelease(await context.store(), name);
+  } catch (error) {
+    if (!(error instanceof EspalierError) || isSource(name) || error.kind === 'BadConfig') throw error;
+    if (error.kind === 'NotFound' && error.where !== undefined) throw error;
+    throw nothingAt(name, error.kind === 'NotFound' ? undefined : error);
+  } finally {
+    await context.close();
+  }
+}
+
+const isDigestText = (name: string): boolean => /^(sha256:)?[0-9a-f]{8,64}$/.test(name);
+
+function nothingAt(name: string, offline?: EspalierError): EspalierError {
+  const registry = offline === undefined ? '' : `; whether a model is called so is not known: ${offline.message}`;
+  return new EspalierError('NotFound', `there is nothing at ${name}, and no such model is deployed${registry}`, {
+    fix: 'give a card, a model’s folder, cases.jsonl, hf:ORG/NAME@REVISION, pypi:NAME==VERSION#FOLDER, s3://BUCKET/PREFIX, or what `espalier models list` shows',
+  });
 }
 
 /** One verdict a line, in the order of the cases; lines that are none are named, and the others still judged. */

@@ -73,8 +73,9 @@ export function termsOfCard(card: ModelCard, parents: readonly Parent[] = []): M
 }
 
 /** Files whose text gives or takes rights, by name; a NOTICE only names people. */
+export const LICENCE_PATHS = '(licen[cs]e|notice|copying|copyright|use[_-]?policy)([._-][^/]*)?';
 export function isLicencePath(path: string): boolean {
-  return /^(licen[cs]e|notice|copying|copyright|use[_-]?policy)([._-][^/]*)?$/i.test(path);
+  return new RegExp(`^${LICENCE_PATHS}$`, 'i').test(path);
 }
 const givesRights = (path: string): boolean => /^(licen[cs]e|copying)/i.test(path);
 

@@ -33,6 +33,13 @@ def run(verb: str, request: dict) -> object:
         from . import wheel
 
         return wheel.extract(**request)
+    if verb == "wheel-terms":
+        from . import wheel_terms
+
+        try:
+            return wheel_terms.terms(**request)
+        except Exception as error:
+            raise wheel_terms.explained(error, request["name"]) from error
     raise FetchError("Internal", f"unknown verb {verb!r}")
 
 
