@@ -37,11 +37,11 @@ export function settingsAfter(changes: readonly { readonly path: string; readonl
 }
 
 /** The definition with these values, unchecked: checked settings give the same on every replay, whatever the schema becomes. */
-export function withSettings(pipeline: Pipeline, settings: Settings): Pipeline {
+export function withSettings<Definition extends Pipeline>(pipeline: Definition, settings: Settings): Definition {
   return Object.entries(settings).reduce<Record<string, unknown>>(
     (changed, [path, value]) => put(changed, path.split('.'), value),
     { ...pipeline },
-  ) as Pipeline;
+  ) as Definition;
 }
 
 /** Every reason why these settings cannot be changed, by path; empty when they can. */

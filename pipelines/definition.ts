@@ -76,11 +76,15 @@ export function schemaOf(value: unknown): z.ZodObject {
 
 /** What a user writes: defaults may be left out. */
 export type PipelineDefinition = z.input<typeof PipelineSchema>;
+export type TextClassificationDefinition = z.input<typeof TextClassificationSchema>;
 /** The checked definition, every default resolved. */
 export type Pipeline = z.output<typeof PipelineSchema>;
-export type Candidate = Pipeline['candidates'][number];
-export type TrainingSpec = Pipeline['training'];
-export type GatesSpec = Pipeline['gates'];
+export type TextClassification = z.output<typeof TextClassificationSchema>;
+/** A candidate of any task: what one task says of it and another does not is missing there. */
+export type Candidate = Omit<TextClassification['candidates'][number], 'pooling'> &
+  Partial<Pick<TextClassification['candidates'][number], 'pooling'>>;
+export type TrainingSpec = TextClassification['training'];
+export type GatesSpec = TextClassification['gates'];
 export type { GateName } from './gate-table.ts';
 export type ApprovalName = keyof Pipeline['approvals'];
 

@@ -10,13 +10,32 @@ export interface PlannedStep {
 }
 
 /** The steps one candidate goes through; the licence is decided in `resolve`, before a byte of weights is fetched. */
-export const CANDIDATE_STEPS = ['resolve', 'import', 'export', 'profile', 'probe'] as const;
+export function candidateSteps(task: Pipeline['task']): readonly string[] {
+  return ['resolve', 'import', 'export', 'profile', MEASURED[task].step];
+}
+
+/** What a candidate is scored by: the last of its steps. */
+const MEASURED: Readonly<Record<Pipeline['task'], { readonly step: string; readonly title: (id: string) => string }>> =
+  {
+    'text-classification': { step: 'probe', title: (id) => `score ${id} on frozen embeddings` },
+  };
+
+/** From the review to the gates. */
+const TUNING: Readonly<Record<Pipeline['task'], readonly PlannedStep[]>> = {
+  'text-classification': [
+    { id: 'train', title: 'fine-tune', stage: 'tune', needs: ['approve-review'] },
+    { id: 'export', title: 'export the tuned model to ONNX', stage: 'tune', needs: ['train'] },
+    { id: 'evaluate', title: 'evaluate through onnxruntime', stage: 'tune', needs: ['export'] },
+    { id: 'gates', title: 'judge the gates', stage: 'tune', needs: ['evaluate'] },
+  ],
+};
 
 /**
  * The graph of a run: a pure function of its definition. `needs` is complete and acyclic, and the list is in
  * topological order; the engine refuses a step that is not in it.
  */
-export function planRun(pipeline: Pick<Pipeline, 'candidates'>): readonly PlannedStep[] {
+export function planRun(pipeline: Pick<Pipeline, 'candidates' | 'task'>): readonly PlannedStep[] {
+  const measured = MEASURED[pipeline.task];
   const perCandidate = pipeline.candidates.flatMap(({ id }): PlannedStep[] => [
     { id: `resolve:${id}`, title: `resolve ${id} and read its licence`, stage: 'select', needs: [] },
     { id: `import:${id}`, title: `fetch and check the files of ${id}`, stage: 'select', needs: [`resolve:${id}`] },
@@ -27,21 +46,18 @@ export function planRun(pipeline: Pick<Pipeline, 'candidates'>): readonly Planne
       stage: 'select',
       needs: [`export:${id}`, 'data'],
     },
-    { id: `probe:${id}`, title: `score ${id} on frozen embeddings`, stage: 'select', needs: [`profile:${id}`] },
+    { id: `${measured.step}:${id}`, title: measured.title(id), stage: 'select', needs: [`profile:${id}`] },
   ]);
-  const probes = pipeline.candidates.map(({ id }) => `probe:${id}`);
+  const scored = pipeline.candidates.map(({ id }) => `${measured.step}:${id}`);
   return [
     { id: 'snapshot', title: 'take a snapshot of the data', stage: 'data', needs: [] },
     { id: 'data', title: 'check and split the data', stage: 'data', needs: ['snapshot'] },
     { id: 'privacy', title: 'look for personal data', stage: 'review', needs: ['data'] },
     ...perCandidate,
-    { id: 'rank', title: 'choose the candidate', stage: 'select', needs: [...probes] },
+    { id: 'rank', title: 'choose the candidate', stage: 'select', needs: scored },
     { id: 'review-evidence', title: 'gather the evidence for review', stage: 'review', needs: ['rank', 'privacy'] },
     { id: 'approve-review', title: 'approval: review', stage: 'review', needs: ['review-evidence'] },
-    { id: 'train', title: 'fine-tune', stage: 'tune', needs: ['approve-review'] },
-    { id: 'export', title: 'export the tuned model to ONNX', stage: 'tune', needs: ['train'] },
-    { id: 'evaluate', title: 'evaluate through onnxruntime', stage: 'tune', needs: ['export'] },
-    { id: 'gates', title: 'judge the gates', stage: 'tune', needs: ['evaluate'] },
+    ...TUNING[pipeline.task],
     { id: 'package', title: 'package the bundle', stage: 'release', needs: ['gates'] },
     { id: 'terms', title: 'judge the licence again, as it stands now', stage: 'release', needs: ['package'] },
     { id: 'production', title: 'see what is in production', stage: 'release', needs: ['terms'] },

@@ -3,6 +3,7 @@ import type { Activities, StepCall } from '../activities/contract.ts';
 import type { DataFile } from '../activities/contract/data.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
+import type { TextClassification } from '../pipelines/definition.ts';
 import { stepProxies } from './proxies.ts';
 import type { Winner } from './stages/select.ts';
 import { dossierInput, encoderInput, evaluateInput, packageInput, trainInput } from './step-inputs.ts';
@@ -12,7 +13,7 @@ setWorkflowOptions({ failureExceptionTypes: [Error] }, reproduceModel);
 
 /** All of it from the record of a release; nothing is asked of where it once came from. */
 export interface ReproductionInput {
-  readonly facts: Pick<RunFacts, 'pipeline' | 'definition'> &
+  readonly facts: { readonly pipeline: TextClassification } & Pick<RunFacts, 'definition'> &
     Required<Pick<RunFacts, 'data' | 'training' | 'exported' | 'evaluation' | 'gates' | 'bundle'>> &
     Partial<Pick<RunFacts, 'privacy' | 'selection' | 'dossier'>>;
   readonly winner: Pick<Winner, 'candidate' | 'resolved' | 'imported' | 'exported' | 'probe'>;

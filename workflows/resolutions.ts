@@ -2,11 +2,13 @@
 import { changeableSection, settingProblems, type ChangeableSection } from '../pipelines/change.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import type { Resolution, ResolutionAction, StepView } from './messages.ts';
-import { CANDIDATE_STEPS } from './plan.ts';
 
 /** Longest comment and name kept in the history. */
 const MAX_COMMENT = 4000;
 const MAX_NAME = 200;
+
+/** What is done for one candidate alone: without it, the candidate is dropped. */
+const CANDIDATE_STEPS = new Set(['resolve', 'import', 'export', 'profile', 'probe']);
 
 const EVIDENCE = 'nobody can decide without it';
 /** Why a step cannot be left out. What is not named here can: a candidate's steps, and the monitor. */
@@ -42,7 +44,7 @@ const SETTLED_BY: Readonly<Record<ChangeableSection, string>> = {
 export function skipRefusal(step: string): string | undefined {
   if (step === 'monitor') return undefined;
   const [name, candidate] = step.split(':');
-  if (candidate !== undefined && CANDIDATE_STEPS.some((one) => one === name)) return undefined;
+  if (candidate !== undefined && CANDIDATE_STEPS.has(name ?? '')) return undefined;
   return NEEDED[step] ?? 'the plan does not allow it';
 }
 

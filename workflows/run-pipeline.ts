@@ -8,13 +8,17 @@ import {
   setWorkflowOptions,
 } from '@temporalio/workflow';
 import type { WrittenReport } from '../activities/contract/evidence.ts';
+import type { PackagedModel } from '../activities/contract/deployment.ts';
+import type { ProductionModel } from '../activities/contract/validation.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import { errorRecord, type StepOptions } from './engine.ts';
 import { decideUpdate, progressQuery, resolveUpdate, type RunInput, type RunOutcome } from './messages.ts';
 import { Run } from './run.ts';
-import { release } from './stages/release.ts';
+import { compareClassifier } from './stages/compare.ts';
+import { packageClassifier } from './stages/package.ts';
+import { release, type Releasing } from './stages/release.ts';
 import { review } from './stages/review.ts';
-import { select } from './stages/select.ts';
+import { select, type Selected } from './stages/select.ts';
 import { tune } from './stages/tune.ts';
 
 // A bug fails the run with its message instead of hanging it in retried workflow tasks.
@@ -32,7 +36,7 @@ export async function runPipeline(input: RunInput, inputRef: ArtifactRef): Promi
     validator: (resolution) => run.validate(resolution),
   });
   try {
-    const outcome = await story(run);
+    const outcome = await made(run);
     await condition(allHandlersFinished);
     return outcome;
   } catch (error) {
@@ -46,12 +50,33 @@ export async function runPipeline(input: RunInput, inputRef: ArtifactRef): Promi
   }
 }
 
-async function story(run: Run): Promise<RunOutcome> {
-  const selected = await select(run);
+/** What the verbs of the story are for a task; `Selected` is what its selection hands on. */
+interface Making<Selected> {
+  readonly select: (run: Run) => Promise<Selected>;
+  readonly tune: (run: Run, selected: Selected) => Promise<void>;
+  readonly pack: (run: Run, selected: Selected) => Promise<PackagedModel>;
+  readonly compare: (run: Run, selected: Selected, production: ProductionModel) => Promise<void>;
+}
+
+const CLASSIFIER: Making<Selected> = { select, tune, pack: packageClassifier, compare: compareClassifier };
+function made(run: Run): Promise<RunOutcome> {
+  return story(run, CLASSIFIER);
+}
+
+async function story<Chosen extends Pick<Selected, 'dataset'> & Pick<Releasing, 'winner'>>(
+  run: Run,
+  { select: choose, tune: make, pack, compare }: Making<Chosen>,
+): Promise<RunOutcome> {
+  const selected = await choose(run);
   if (!(await review(run, selected))) return end(run, 'rejected', ended(run, 'review'));
-  await tune(run, selected);
+  await make(run, selected);
   if (run.facts.gates?.verdict === 'fail') return end(run, 'gates-failed', failedGates(run));
-  if (!(await release(run, selected))) {
+  const releasing: Releasing = {
+    winner: selected.winner,
+    pack: () => pack(run, selected),
+    compare: (production) => compare(run, selected, production),
+  };
+  if (!(await release(run, releasing))) {
     const { gate } = run.facts.comparison ?? {};
     return gate?.verdict === 'fail'
       ? end(run, 'gates-failed', gate.reason)

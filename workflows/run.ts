@@ -47,6 +47,13 @@ const APPROVAL_NOTICES = {
   expired: 'approval.expired',
 } as const;
 
+function isOf<Task extends Pipeline['task']>(
+  pipeline: Pipeline,
+  task: Task,
+): pipeline is Extract<Pipeline, { readonly task: Task }> {
+  return pipeline.task === task;
+}
+
 export class Run {
   readonly input: RunInput;
   /** The input as an artifact: a drift-triggered run starts from it. */
@@ -141,6 +148,13 @@ export class Run {
     }
     this.pipeline = withSettings(this.pipeline, settings);
     return taken;
+  }
+
+  /** The definition as it holds now, in a run whose task this is. */
+  definition<Task extends Pipeline['task']>(task: Task): Extract<Pipeline, { readonly task: Task }> {
+    const { pipeline } = this;
+    if (isOf(pipeline, task)) return pipeline;
+    throw new Error(`the task of this run is ${pipeline.task}, not ${task}`);
   }
 
   activities(promise: keyof StepProxies, id: string, taskQueue?: string): Activities {

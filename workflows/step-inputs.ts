@@ -1,29 +1,29 @@
 /** What the steps that make a model are given: the same for the run that releases it and for one that makes it again. */
 import type { DatasetSummary } from '../activities/contract/data.ts';
 import type { EvaluateModelInput } from '../activities/contract/validation.ts';
-import type { ExportedClassifier, TrainModelInput } from '../activities/contract/training.ts';
+import type { ExportedClassifier, TrainTextInput } from '../activities/contract/training.ts';
 import type { ExportEncoderInput } from '../activities/contract/selection.ts';
 import type { PackageModelInput } from '../activities/contract/deployment.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
-import type { Pipeline } from '../pipelines/definition.ts';
+import type { TextClassification } from '../pipelines/definition.ts';
 import type { Winner } from './stages/select.ts';
 
 export function encoderInput(
-  { layers, pooling }: Pick<Winner['candidate'], 'layers' | 'pooling'>,
+  { layers, pooling = 'mean' }: Pick<Winner['candidate'], 'layers' | 'pooling'>,
   model: ArtifactRef,
-  { selection }: Pick<Pipeline, 'selection'>,
+  { selection }: Pick<TextClassification, 'selection'>,
 ): ExportEncoderInput {
   return { model, layers: layers ?? null, pooling, maxLength: selection.maxLength };
 }
 
 /** Where it trains is no part of what it trains. */
 export function trainInput(
-  { candidate: { pooling } }: Pick<Winner, 'candidate'>,
+  { candidate: { pooling = 'mean' } }: Pick<Winner, 'candidate'>,
   weights: ArtifactRef,
   { dataset, labels }: DatasetSummary,
-  { selection, training: asked }: Pipeline,
-): TrainModelInput {
+  { selection, training: asked }: TextClassification,
+): TrainTextInput {
   const { launcher: _, ...training } = asked;
   return { weights, dataset, labels, pooling, maxLength: selection.maxLength, training };
 }
@@ -33,7 +33,7 @@ export function evaluateInput(
   { probe }: Winner['probe'],
   { classifier, parityMaxAbs }: ExportedClassifier,
   { dataset }: DatasetSummary,
-  { training }: Pipeline,
+  { training }: Pick<TextClassification, 'training'>,
 ): EvaluateModelInput {
   return { classifier, dataset, baseline: { encoder, probe }, exportParityMaxAbs: parityMaxAbs, seed: training.seed };
 }

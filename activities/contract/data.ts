@@ -1,7 +1,7 @@
 /** Steps that read, check and split the data. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { PiiKind, PromptData } from '../../pipelines/definition/data.ts';
-import type { Pipeline } from '../../pipelines/definition.ts';
+import type { TextClassification } from '../../pipelines/definition.ts';
 
 /** What a file's rows are for; `all` are to be split. */
 export type RowSplit = 'train' | 'validation' | 'test' | 'all';
@@ -31,7 +31,7 @@ export interface SnapshotDataOutput {
 
 export interface PrepareDataInput {
   readonly files: readonly DataFile[];
-  readonly data: Pipeline['data'];
+  readonly data: TextClassification['data'];
 }
 
 export interface PreparePromptsInput {
@@ -42,6 +42,8 @@ export interface PreparePromptsInput {
 export type Split = 'train' | 'validation' | 'test';
 
 export interface DatasetSummary {
+  /** Of prompts: training rows with a good answer. */
+  readonly completions?: number;
   /**
    * Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` (rows `{"id","text","label"}`, id = first 16 hex of sha256 of
    * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256

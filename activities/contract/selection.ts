@@ -1,7 +1,7 @@
 /** Steps that bring in candidates, measure them and choose. */
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { Candidate, Pipeline } from '../../pipelines/definition.ts';
+import type { Candidate, TextClassification } from '../../pipelines/definition.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
 import type { LicenceDecision } from './review.ts';
@@ -109,7 +109,7 @@ export interface CandidateOutcome {
 }
 export interface RankCandidatesInput {
   readonly candidates: readonly CandidateOutcome[];
-  readonly selection: Pipeline['selection'];
+  readonly selection: TextClassification['selection'];
 }
 export interface RankedCandidate {
   /** The encoder's, or for its frozen probe `<encoder>, frozen (probe)`. */

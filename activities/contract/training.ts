@@ -3,7 +3,11 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import type { LauncherSpec } from '../../pipelines/launcher.ts';
 
-export interface TrainModelInput {
+export type TrainModelInput = TrainTextInput | TrainLanguageInput;
+
+export interface TrainTextInput {
+  /** This when missing. */
+  readonly task?: 'text-classification';
   /** `ExportedEncoder.weights` of the winner. */
   readonly weights: ArtifactRef;
   readonly dataset: ArtifactRef;
@@ -11,6 +15,16 @@ export interface TrainModelInput {
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
   /** Where it trains is not what it trains. */
+  readonly training: Omit<TrainingSpec, 'launcher'>;
+}
+export interface TrainLanguageInput {
+  readonly task: 'causal-lm';
+  /** The model as it was imported. */
+  readonly weights: ArtifactRef;
+  /** Tree: `train.jsonl`, `validation.jsonl` of `{prompt, completion}` (or `{text}`). */
+  readonly dataset: ArtifactRef;
+  readonly maxLength: number;
+  readonly packing: boolean;
   readonly training: Omit<TrainingSpec, 'launcher'>;
 }
 export interface TrainedModel {

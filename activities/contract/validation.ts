@@ -169,5 +169,5 @@ export interface GateResult<Name extends string = GateName> {
 }
 export interface GatesVerdict {
   readonly verdict: 'pass' | 'fail' | 'warn';
-  readonly gates: readonly GateResult[];
+  readonly gates: readonly GateResult<string>[];
 }

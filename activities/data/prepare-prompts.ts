@@ -86,7 +86,16 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
       mediaType: 'application/jsonl',
       signal,
     });
-    return { dataset, labels: [], ...counts, contamination, findings: findings.slice(0, SHOWN_FINDINGS), findingsFile };
+    const completions = sides.train.filter(({ completion }) => completion !== undefined).length;
+    return {
+      dataset,
+      labels: [],
+      completions,
+      ...counts,
+      contamination,
+      findings: findings.slice(0, SHOWN_FINDINGS),
+      findingsFile,
+    };
   },
 };
 

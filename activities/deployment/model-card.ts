@@ -183,7 +183,7 @@ function intervalText({ interval }: Score): string {
   return ` (${Math.round(interval.confidence * 100)} % interval ${numberText(interval.low)} to ${numberText(interval.high)})`;
 }
 
-function limitText({ direction, threshold }: GateResult): string {
+function limitText({ direction, threshold }: GateResult<string>): string {
   return `${direction === 'min' ? 'at least' : 'at most'} ${numberText(threshold)}`;
 }
 

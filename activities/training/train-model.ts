@@ -1,4 +1,4 @@
-/** Step `training.train`: fine-tunes the chosen encoder, going on from the newest good checkpoint of earlier attempts. */
+/** Step `training.train`: fine-tunes the chosen model, going on from the newest good checkpoint of earlier attempts. */
 import { join } from 'node:path';
 import { durationSeconds } from '../../pipelines/duration.ts';
 import type { TrainedModel, TrainModelInput } from '../contract/training.ts';
@@ -7,7 +7,7 @@ import type { StepContext, StepDefinition } from '../step.ts';
 import { Attempt, type Finished } from './attempt.ts';
 import { checkpointKey, CheckpointLease, RENEW_EVERY_MS } from './checkpoints.ts';
 import { microBatchOf } from './failures.ts';
-import { TrainResultSchema, type TrainTask } from './job.ts';
+import { TrainResultSchema, type LanguageTask, type TextTask, type TrainTask } from './job.ts';
 import { localLauncher } from './launchers/local.ts';
 import { throughOutage } from './upload.ts';
 
@@ -67,13 +67,10 @@ async function trainOn(
   const renewal = setInterval(() => void attempt.renew(), renewEveryMs);
   const task: TrainTask = {
     verb: 'train',
-    task: 'text-classification',
+    ...learnt(input),
     model,
     train: join(data, 'train.jsonl'),
     validation: join(data, 'validation.jsonl'),
-    labels: input.labels,
-    pooling: input.pooling,
-    maxLength: input.maxLength,
     training,
     device: 'auto',
     checkpoints: join(workDir, 'checkpoints'),
@@ -94,6 +91,15 @@ async function trainOn(
     await attempt.saveLog().catch(() => {});
     await attempt.finish().catch(() => {});
   }
+}
+
+/** What the trainer is asked to learn. */
+function learnt(
+  input: TrainModelInput,
+): Pick<TextTask, 'task' | 'labels' | 'pooling' | 'maxLength'> | Pick<LanguageTask, 'task' | 'packing' | 'maxLength'> {
+  if (input.task === 'causal-lm') return { task: input.task, packing: input.packing, maxLength: input.maxLength };
+  const { labels, pooling, maxLength } = input;
+  return { task: 'text-classification', labels, pooling, maxLength };
 }
 
 /** Stores what the process made; the last thing done is to end the lease, which a zombie cannot. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { PipelineSchema } from '../../pipelines/definition.ts';
+import { TextClassificationSchema } from '../../pipelines/definition.ts';
 import { changeableSection, settingAt, settingProblems, withSettings } from '../../pipelines/change.ts';
 
-const pipeline = PipelineSchema.parse({
+const pipeline = TextClassificationSchema.parse({
   name: 'sorter',
   task: 'text-classification',
   data: { files: ['rows.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'ours' },

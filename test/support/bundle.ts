@@ -8,7 +8,12 @@ import type { ActivityServices } from '../../activities/step.ts';
 import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import type { ClassifierConfig } from '../../inference/config.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { PipelineSchema, type GateName, type Pipeline } from '../../pipelines/definition.ts';
+import {
+  TextClassificationSchema,
+  type GateName,
+  type Pipeline,
+  type TextClassification,
+} from '../../pipelines/definition.ts';
 import { TEST_KEY } from './signing.ts';
 import { withStore, type TestStore } from './store.ts';
 import { writeTinyOnnx } from './tiny-onnx.ts';
@@ -38,8 +43,10 @@ export async function withServices(): Promise<TestStore & ActivityServices> {
   };
 }
 
-export function testPipeline(more: { readonly description?: string; readonly recordText?: boolean } = {}): Pipeline {
-  return PipelineSchema.parse({
+export function testPipeline(
+  more: { readonly description?: string; readonly recordText?: boolean } = {},
+): TextClassification {
+  return TextClassificationSchema.parse({
     name: 'parity',
     description: more.description ?? 'Even or odd.',
     task: 'text-classification',

@@ -12,7 +12,7 @@ import type { ReportMaterial } from '../../activities/report/material.ts';
 import type { Prices } from '../../activities/report/prices.ts';
 import { mcnemar, pairedShareInterval } from '../../activities/validation/paired.ts';
 import { TREE_MEDIA_TYPE, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
-import { PipelineSchema } from '../../pipelines/definition.ts';
+import { TextClassificationSchema, type TextClassification } from '../../pipelines/definition.ts';
 
 export const digestOf = (text: string): Digest => `sha256:${createHash('sha256').update(text).digest('hex')}`;
 export const refOf = (name: string, mediaType = TREE_MEDIA_TYPE): ArtifactRef => ({
@@ -30,7 +30,7 @@ const score = (value: number, half: number, rows: number): Score => ({
 });
 const hardware = { cpu: 'Example CPU 3000', cores: 8, arch: 'x64', runtime: 'onnxruntime-node 1.30.0' };
 
-const pipeline = PipelineSchema.parse({
+const pipeline = TextClassificationSchema.parse({
   name: 'support-intents',
   description: 'What a message asks for.',
   task: 'text-classification',
@@ -234,7 +234,7 @@ const steps: readonly StepFact[] = STEPS.map(([id, title, seconds, state = 'done
 }));
 
 /** A run that went all the way. Take sections away with a spread to get an earlier one. */
-export const sampleFacts: RunFacts = {
+export const sampleFacts: RunFacts & { readonly pipeline: TextClassification } = {
   run: {
     id: 'support-intents/9f2c',
     pipeline: 'support-intents',

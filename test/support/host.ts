@@ -13,7 +13,7 @@ import { contextOf } from '../../cli/context.ts';
 import { DEMO_APPROVERS, startHost, type Host } from '../../cli/host.ts';
 import type { WatchedRun } from '../../cli/watch.ts';
 import { checkPipeline } from '../../pipelines/check.ts';
-import type { ApprovalName, PipelineDefinition } from '../../pipelines/definition.ts';
+import type { ApprovalName, PipelineDefinition, TextClassificationDefinition } from '../../pipelines/definition.ts';
 import { tinyModel } from './tiny-model.ts';
 
 export interface TestHost extends Host {
@@ -76,7 +76,9 @@ export function smallCsv(): string {
 }
 
 /** A small pipeline on a tiny random encoder: every stage is real, each takes seconds. Gates that a random encoder cannot pass are off. */
-export async function smallPipeline(changes: Partial<PipelineDefinition> = {}): Promise<PipelineDefinition> {
+export async function smallPipeline(
+  changes: Partial<TextClassificationDefinition> = {},
+): Promise<TextClassificationDefinition> {
   const off = { severity: 'off' } as const;
   return {
     name: 'small',

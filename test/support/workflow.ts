@@ -14,7 +14,7 @@ import { digestJson } from '../../artifacts/digest.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { decide } from '../../client/approvals.ts';
 import { showRun } from '../../client/runs.ts';
-import { PipelineSchema } from '../../pipelines/definition.ts';
+import { TextClassificationSchema, type TextClassification } from '../../pipelines/definition.ts';
 import { TASK_QUEUES, type RunInput, type RunView } from '../../workflows/messages.ts';
 
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
@@ -227,8 +227,10 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
   return { activities: { ...(activities as unknown as Activities), ...overrides }, ran };
 }
 
-export function runInput(changes: Partial<RunInput> = {}): RunInput {
-  const pipeline = PipelineSchema.parse({
+export type TextRun = Omit<RunInput, 'pipeline'> & { readonly pipeline: TextClassification };
+
+export function runInput(changes: Partial<TextRun> = {}): TextRun {
+  const pipeline = TextClassificationSchema.parse({
     name: 'orchestration-test',
     task: 'text-classification',
     data: { files: ['a.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'test' },

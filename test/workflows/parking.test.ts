@@ -11,10 +11,19 @@ import type { TemporalClient } from '../../client/connection.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
 import { prepareResumption } from '../../client/resume-run.ts';
 import { startRun } from '../../client/start-run.ts';
-import { TASK_QUEUES, type Resolution, type RunInput, type RunView, type StepView } from '../../workflows/messages.ts';
+import { TASK_QUEUES, type Resolution, type RunView, type StepView } from '../../workflows/messages.ts';
 import { withStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
+import {
+  approveRun,
+  fakeActivities,
+  ref,
+  replayRun,
+  runInput,
+  untilRun,
+  withWorkers,
+  type TextRun,
+} from '../support/workflow.ts';
 
 /** A step's typed error as the activity rim makes it, final at once: no test waits for retries. */
 function failure(kind: ErrorKind, message: string, fix?: string): ApplicationFailure {
@@ -82,7 +91,7 @@ describe('a step that failed', function () {
   async function withRun(
     overrides: (real: Activities) => Partial<Activities>,
     body: (runId: string) => Promise<void>,
-    input: Partial<RunInput> = {},
+    input: Partial<TextRun> = {},
   ): Promise<string[]> {
     const { activities } = fakeActivities();
     const runId = `test-${randomUUID()}`;

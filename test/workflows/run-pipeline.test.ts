@@ -8,7 +8,7 @@ import type { TemporalClient } from '../../client/connection.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import type { RunInput, RunView } from '../../workflows/messages.ts';
+import type { RunView } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import {
   approveRun,
@@ -19,6 +19,7 @@ import {
   untilRun,
   withWorkers,
   STATEMENT,
+  type TextRun,
 } from '../support/workflow.ts';
 
 describe('a run', function () {
@@ -31,7 +32,7 @@ describe('a run', function () {
 
   /** Starts a run on fake activities, hands its id to `body`, and gives what ran. */
   async function withRun(
-    options: { input?: Partial<RunInput>; overrides?: Partial<Activities> },
+    options: { input?: Partial<TextRun>; overrides?: Partial<Activities> },
     body: (runId: string) => Promise<void>,
   ): Promise<string[]> {
     const { activities, ran } = fakeActivities(options.overrides);

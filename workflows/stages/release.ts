@@ -1,32 +1,32 @@
 import { StepLeftOut } from '../engine.ts';
-import { dossierInput, packageInput } from '../step-inputs.ts';
 import type { Run } from '../run.ts';
 import { approved } from './approve.ts';
 import { compareWithProduction } from './compare.ts';
 import { judgeTermsAgain } from './terms.ts';
-import type { Selected } from './select.ts';
+import type { PackagedModel } from '../../activities/contract/deployment.ts';
+import type { ProductionModel } from '../../activities/contract/validation.ts';
+import type { Winner } from './select.ts';
+
+/** What a release is of. */
+export interface Releasing {
+  readonly winner: Pick<Winner, 'candidate' | 'resolved' | 'imported'>;
+  readonly pack: () => Promise<PackagedModel>;
+  readonly compare: (production: ProductionModel) => Promise<void>;
+}
 
 /**
  * Package, approve, deploy, watch. The bundle is made before the approval, so that the approval binds its very bytes:
  * the evidence names the bundle's digest, and the server serves nothing else. true = deployed; false = refused, by a person
  * or by the gate that holds it against the model in production.
  */
-export async function release(run: Run, { dataset, winner }: Selected): Promise<boolean> {
-  const { definition } = run.input;
-  // No setting that may change is read from here on: the definition stands.
+export async function release(run: Run, { winner, pack, compare }: Releasing): Promise<boolean> {
   const { pipeline } = run;
-  const { exported, training, evaluation, gates } = run.facts;
-  if (!exported || !training || !evaluation || !gates) throw new Error('release began before tuning ended');
   const { model, channel, recordText } = pipeline.deploy;
-  const made = { classifier: exported.classifier, trained: training, dataset, evaluation, gates };
-  const told = dossierInput({ ...run.facts, ...run.input });
-  const { bundle, duties } = await run.step('light', 'package', 'packageModel', () =>
-    packageInput({ pipeline, definition }, winner, { ...made, ...told }),
-  );
+  const { bundle, duties } = await pack();
   run.facts.bundle = bundle;
   run.facts.duties = duties;
   await judgeTermsAgain(run, winner);
-  await compareWithProduction(run);
+  await compareWithProduction(run, compare);
   // Nobody is asked to approve what the definition forbids.
   if (run.facts.comparison?.gate?.verdict === 'fail') return false;
   if (!(await approved(run, 'release'))) return false;

@@ -5,7 +5,10 @@ import type { Winner } from './select.ts';
  * The licence once more, by the same evaluator: as policy and source are now, and with what the bundle really holds. What
  * it denies never reaches the approvers: the step parks with the way out, and a retry judges anew.
  */
-export async function judgeTermsAgain(run: Run, { candidate, resolved, imported }: Winner): Promise<void> {
+export async function judgeTermsAgain(
+  run: Run,
+  { candidate, resolved, imported }: Pick<Winner, 'candidate' | 'resolved' | 'imported'>,
+): Promise<void> {
   const { pipeline } = run;
   const { bundle, duties = [] } = run.facts;
   const { policy } = run.input;

@@ -1,6 +1,7 @@
 /** What the record of a run says about each field of the dossier. Pure. */
 import { seatText } from '../../../artifacts/seats.ts';
 import type { DossierFieldId } from '../../../pipelines/dossier/fields.ts';
+import type { Candidate } from '../../../pipelines/definition.ts';
 import type { ResolvedModel } from '../../contract/selection.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import { OUT_OF_SCOPE } from '../../deployment/model-card.ts';
@@ -177,7 +178,8 @@ const TELLERS: Readonly<Partial<Record<DossierFieldId, Teller>>> = {
   },
   'ai-2-a': ({ base, pipeline: { training, candidates } }) => {
     if (base === undefined) return 'later';
-    const layers = candidates.find(({ id }) => id === base.candidateId)?.layers;
+    const chosen: Candidate | undefined = candidates.find(({ id }) => id === base.candidateId);
+    const layers = chosen?.layers;
     const how = {
       full: 'all weights were tuned',
       lora: 'low-rank adapters were tuned and merged',

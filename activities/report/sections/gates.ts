@@ -15,6 +15,15 @@ const SHOWN: Readonly<Record<GateRow['unit'], (value: number | null | undefined)
   number: significant,
 };
 
+/** A gate of the table, or one that a run has of its own. */
+function shownAs(name: string): {
+  readonly title: string;
+  readonly show: (value: number | null | undefined) => string;
+} {
+  const row = Object.entries(GATE_TABLE).find(([known]) => known === name)?.[1];
+  return row === undefined ? { title: name, show: significant } : { title: row.title, show: SHOWN[row.unit] };
+}
+
 const VERDICTS = { pass: 'good', fail: 'bad', warn: 'care', off: 'neutral' } as const satisfies Record<
   GateResult['verdict'],
   string
@@ -26,7 +35,7 @@ export const gatesSection: Section = {
   body: ({ facts: run }) => {
     const { gates } = run;
     if (gates === undefined) return null;
-    const show = (gate: GateResult) => SHOWN[GATE_TABLE[gate.name].unit];
+    const show = (gate: GateResult<string>) => shownAs(gate.name).show;
     return html`<p>
         ${badge(VERDICTS[gates.verdict], gates.verdict)} Where a measure has an interval, an end of it is judged: the
         worse one where the model must show that it is good, the better one where a defect must be shown. What could not
@@ -35,7 +44,7 @@ export const gatesSection: Section = {
       ${table(
         'Gates, measured through onnxruntime on the test split',
         [
-          { title: 'Gate', cell: (gate: GateResult) => GATE_TABLE[gate.name].title },
+          { title: 'Gate', cell: (gate: GateResult<string>) => shownAs(gate.name).title },
           { title: 'Verdict', cell: (gate) => badge(VERDICTS[gate.verdict], gate.verdict) },
           { title: 'Measured, interval', numeric: true, cell: (gate) => score(gate.score, show(gate)) },
           { title: 'Judged', numeric: true, cell: (gate) => show(gate)(gate.measured) },

@@ -29,7 +29,7 @@ export function headline({ kind, facts: run }: ReportInput): Html {
   </header>`;
 }
 
-function gateLine(gates: readonly GateResult[] | undefined): Html {
+function gateLine(gates: readonly GateResult<string>[] | undefined): Html {
   if (gates === undefined) return html``;
   const names = (verdict: GateResult['verdict']) =>
     gates.filter((gate) => gate.verdict === verdict).map((gate) => gate.name);

@@ -22,7 +22,7 @@ export const trainingSection: Section = {
         ['Batch', `${spec.batchSize} × ${spec.gradientAccumulation}`],
         [
           'Learning rate',
-          `${significant(spec.learningRate)}, head ${significant(spec.headLearningRate)}, ${spec.schedule}`,
+          `${significant(spec.learningRate)}${'headLearningRate' in spec ? `, head ${significant(spec.headLearningRate)}` : ''}, ${spec.schedule}`,
         ],
         ['Seed', spec.seed],
         ['Training loss', decimal(trained.trainLoss, 3)],

@@ -1,0 +1,115 @@
+/** What every pipeline begins with: the data and every candidate side by side, whatever is measured of them. */
+import { CancellationScope } from '@temporalio/workflow';
+import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
+import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { ErrorRecord } from '../../artifacts/errors.ts';
+import { StepLeftOut, type StepOptions } from '../engine.ts';
+import { candidateSteps } from '../plan.ts';
+import type { Run } from '../run.ts';
+
+/** What is known of a candidate so far. */
+export type Outcome = { -readonly [K in keyof CandidateOutcome]: CandidateOutcome[K] };
+
+export interface Candidacy {
+  /** From the data as they are to the dataset: the step `data`. */
+  readonly prepare: (files: readonly DataFile[]) => Promise<DatasetSummary>;
+  /** What is measured of one whose files are there: its own steps, noted in `outcome`. */
+  readonly measure: (one: {
+    readonly candidate: CandidateSource;
+    readonly outcome: Outcome;
+    readonly model: ArtifactRef;
+    readonly dataReady: Promise<DatasetSummary>;
+    readonly parking: StepOptions;
+  }) => Promise<void>;
+}
+
+export interface Gathered {
+  readonly dataset: DatasetSummary;
+  readonly outcomes: readonly CandidateOutcome[];
+}
+
+/** Data and candidates side by side. The first that ends the run ends them all: nothing is left running unobserved. */
+export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> {
+  const scope = new CancellationScope();
+  const failures: unknown[] = [];
+  const together = async <Output>(work: Promise<Output>): Promise<Output> => {
+    try {
+      return await work;
+    } catch (error) {
+      failures.push(error);
+      scope.cancel();
+      throw error;
+    }
+  };
+  return scope.run(async () => {
+    const dataReady = together(snapshot(run, candidacy.prepare));
+    const tried = run.input.candidates.map((candidate) => together(tryCandidate(run, candidate, dataReady, candidacy)));
+    await Promise.allSettled([dataReady, ...tried]);
+    if (failures.length > 0) throw failures[0];
+    return { dataset: await dataReady, outcomes: await Promise.all(tried) };
+  });
+}
+
+async function snapshot(run: Run, prepare: Candidacy['prepare']): Promise<DatasetSummary> {
+  const copy = () =>
+    run.activities('fetch', 'snapshot').snapshotData(run.call('snapshot', { files: run.input.dataFiles }));
+  const { files } = await run.engine.step('snapshot', copy, run.parking());
+  return (run.facts.data = await prepare(files));
+}
+
+/** One candidate from name to score. What goes wrong with it is its own: it drops out with the reason. */
+async function tryCandidate(
+  run: Run,
+  candidate: CandidateSource,
+  dataReady: Promise<DatasetSummary>,
+  { measure }: Candidacy,
+): Promise<CandidateOutcome> {
+  const { id } = candidate;
+  const { intendedUse, deploy } = run.pipeline;
+  // Some licences ask for a name: the model's is known from the beginning.
+  const named = { ...intendedUse, derivedName: intendedUse.derivedName ?? deploy.model };
+  const { policy } = run.input;
+  const outcome: Outcome = { id };
+  const drop = (error: ErrorRecord): CandidateOutcome => {
+    run.engine.close(
+      candidateSteps(run.pipeline.task).map((step) => `${step}:${id}`),
+      'dropped',
+      error,
+    );
+    return { ...outcome, error };
+  };
+  const parking = run.parking(candidate);
+  try {
+    const fetch = candidate.optional ? 'fetchOnce' : 'fetch';
+    const resolved = await run.step(
+      fetch,
+      `resolve:${id}`,
+      'resolveModel',
+      () => ({ candidate, intendedUse: named, ...(policy === undefined ? {} : { policy }) }),
+      parking,
+    );
+    outcome.resolved = resolved;
+    if (resolved.licence.verdict === 'deny') {
+      return drop({
+        kind: 'LicenceDenied',
+        message: resolved.licence.reasons.join(' '),
+        where: `candidates.${id}`,
+        fix: resolved.licence.howToFix.join(' '),
+        retryable: false,
+      });
+    }
+    const { model } = (outcome.imported = await run.step(
+      fetch,
+      `import:${id}`,
+      'importModel',
+      () => ({ resolved }),
+      parking,
+    ));
+    await measure({ candidate, outcome, model, dataReady, parking });
+    return outcome;
+  } catch (error) {
+    if (error instanceof StepLeftOut) return drop(error.record);
+    throw error;
+  }
+}
