@@ -22,6 +22,8 @@ import { definedOnly } from '../../artifacts/defined-only.ts';
 import { readAnswers, requireComplete } from '../privacy/dossier/answers.ts';
 import { dossierOf, type Dossier } from '../privacy/dossier/dossier.ts';
 import { dossierMarkdown } from '../privacy/dossier/markdown.ts';
+import { BOM_FILE, CARD_FILE } from '../../artifacts/break-glass.ts';
+import { requireValidBom } from './bom-schema.ts';
 import { mlBom } from './ml-bom.ts';
 import { BASE_FOLDER, bundleTerms, missingTexts, NOTICE_FILE } from './licence-duties.ts';
 import { modelCard } from './model-card.ts';
@@ -55,6 +57,8 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
     const terms = bundleTerms(input, baseFiles);
 
     const dossier = await bundleDossier(input, store);
+    const bom = mlBom(input, { classifier, dataset, base });
+    requireValidBom(bom, BOM_FILE);
     const documents: readonly (readonly [path: string, mediaType: string, text: string])[] = [
       [`${model}/config.pbtxt`, 'text/plain', tritonConfig(model, config)],
       [`${model}/labels.txt`, 'text/plain', labelFile(config.labels)],
@@ -72,8 +76,8 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
       [NOTICE_FILE, 'text/plain', noticeText(input, await noticesIn(store, licences))],
       [TERMS_TEXT, 'text/markdown', termsText(model, terms, texts)],
       ['DOSSIER.md', 'text/markdown', dossierMarkdown(dossier, model)],
-      ['MODEL_CARD.md', 'text/markdown', modelCard(input, languagesOf(card), terms)],
-      ['bom.cdx.json', 'application/vnd.cyclonedx+json', mlBom(input, { classifier, dataset, base })],
+      [CARD_FILE, 'text/markdown', modelCard(input, languagesOf(card), terms)],
+      [BOM_FILE, 'application/vnd.cyclonedx+json', bom],
       ['provenance.json', 'application/json', provenance(input, { dataset, classifier })],
     ];
     const entries: BundleEntry[] = [

@@ -1,8 +1,12 @@
-import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual, ok, rejects } from 'node:assert/strict';
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import type { PackageModelInput } from '../../activities/contract/deployment.ts';
+import { requireValidBom } from '../../activities/deployment/bom-schema.ts';
 import { mlBom } from '../../activities/deployment/ml-bom.ts';
+import { packageModel } from '../../activities/deployment/package-model.ts';
 import type { ActivityServices } from '../../activities/step.ts';
+import type { EspalierError } from '../../artifacts/errors.ts';
+import { runStep } from '../support/step.ts';
 import { packageInput, withServices, type BundleOptions } from '../support/bundle.ts';
 
 interface Component {
@@ -30,6 +34,33 @@ interface Bom {
       };
     };
   };
+}
+
+/** The document with one thing in it left out, made a number, made empty, or added: one at a time, everywhere. */
+function* changesOf(value: unknown): Generator<{ readonly path: string; readonly changed: string }> {
+  for (const path of pathsOf(value)) {
+    for (const change of ['gone', 7, '', 'not one: <x>', { more: true }] as const) {
+      const copy = structuredClone(value) as Record<string, unknown>;
+      const last = path.at(-1) ?? '';
+      const holder = path.slice(0, -1).reduce((at, key) => at[key] as Record<string, unknown>, copy);
+      if (change === 'gone') delete holder[last];
+      else holder[last] = change;
+      const changed = JSON.stringify(copy, (_, part: unknown) =>
+        Array.isArray(part) ? part.filter(() => true) : part,
+      );
+      yield { path: `${path.join('/')} ${JSON.stringify(change)}`, changed };
+    }
+  }
+}
+
+/** Of every list the first part stands for all. */
+function pathsOf(value: unknown, at: readonly string[] = []): readonly (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const keys = Array.isArray(value) ? Object.keys(value).slice(0, 1) : Object.keys(value);
+  return keys.flatMap((key) => {
+    const path = [...at, key];
+    return [path, ...pathsOf((value as Record<string, unknown>)[key], path)];
+  });
 }
 
 describe('the bill of materials', () => {
@@ -78,6 +109,42 @@ describe('the bill of materials', () => {
       notEqual(await validator.validate(broken), null, 'the validator does validate');
     });
   }
+
+  it('is judged at packaging as the strict schema judges it, whatever is changed in it', async function () {
+    this.timeout(60_000);
+    const { text } = await bomOf();
+    requireValidBom(text, 'bom.cdx.json');
+    const validator = new Validation.JsonStrictValidator(Spec.Version.v1dot6);
+    const refusal = (changed: string): string | undefined => {
+      try {
+        requireValidBom(changed, 'bom.cdx.json');
+        return undefined;
+      } catch (error) {
+        return (error as EspalierError).where;
+      }
+    };
+    const verdicts = { valid: 0, invalid: 0 };
+    for (const { path, changed } of changesOf(JSON.parse(text))) {
+      const theirs = (await validator.validate(changed)) === null;
+      const where = refusal(changed);
+      equal(where === undefined, theirs, `${path} in ${where}`);
+      verdicts[theirs ? 'valid' : 'invalid'] += 1;
+    }
+    ok(verdicts.valid > 20 && verdicts.invalid > 50, JSON.stringify(verdicts));
+    equal(
+      refusal(text.replace('"machine-learning-model"', '"learned-machine"')),
+      'bom.cdx.json#/metadata/component/pedigree/ancestors/0/type',
+    );
+  });
+
+  it('fails the packaging with the path of what is not valid', async () => {
+    const input = await packageInput(services);
+    const pipeline = { ...input.pipeline, description: ['a list'] as unknown as string };
+    await rejects(runStep(packageModel, { ...input, pipeline }, services), {
+      kind: 'BadData',
+      message: /^bom\.cdx\.json is not CycloneDX 1\.6: \/metadata\/component\/description must be string$/,
+    });
+  });
 
   it('names the model, the base model as its ancestor, the data, and every file by its hash', async () => {
     const { bom, input } = await bomOf();
