@@ -4,7 +4,7 @@
  * A bundle is a tree in the Open Inference Protocol model-repository layout:
  *   <model>/config.pbtxt           Triton's configuration (platform onnxruntime_onnx)
  *   <model>/model-settings.json    MLServer's
- *   <model>/1/model.onnx, tokenizer.json, classifier.json
+ *   <model>/1/model.onnx, tokenizer.json, and classifier.json, or generator.json and prompt.json
  *   MODEL_CARD.md  DOSSIER.md  NOTICE  TERMS.md  LICENSES/{terms.json,…}  bom.cdx.json  provenance.json  reference/{reference.json,embeddings.f32,probabilities.f32}
  *
  * Approvals are not inside: they approve the bundle's digest, so they stand in the release record that points to it, and
@@ -88,6 +88,23 @@ export interface PredictionRecord {
   readonly text?: string;
 }
 
+/** The same of a generation: figures; the texts only where the pipeline allows it. */
+export interface GenerationRecord {
+  readonly id: string;
+  readonly at: string;
+  readonly bundle: Digest;
+  readonly promptTokens: number;
+  readonly tokens: number;
+  readonly finish: 'end' | 'stop' | 'length';
+  readonly firstTokenMs: number;
+  readonly totalMs: number;
+  /** Characters of the answer. */
+  readonly textLength: number;
+  /** The conversation as it was sent, without the bundle's own prompt. */
+  readonly prompt?: string;
+  readonly text?: string;
+}
+
 /**
  * `predictions/<model>/<bundle hex>/<yyyy-mm-dd>/<time>-<server>`: one log, written once. Keys sort by the time of
  * their last row. The lines themselves are a blob, so that they are verified on reading like everything else.
@@ -101,8 +118,21 @@ export interface PredictionLog {
   readonly lines: ArtifactRef;
 }
 
-/** The files of `<model>/1/` without which nothing can be served. */
-export const MODEL_FILES = ['model.onnx', 'tokenizer.json', 'classifier.json'] as const;
+/** The files of `<model>/1/` without which nothing can be served, by what the model is; the config file comes last. */
+export const MODEL_FILES = {
+  classifier: ['model.onnx', 'tokenizer.json', 'classifier.json'],
+  generator: ['model.onnx', 'tokenizer.json', 'generator.json'],
+} as const;
+export type ModelKind = keyof typeof MODEL_FILES;
+
+/** A generator's own instructions: system text and examples; there where prompt search found any. */
+export const PROMPT_FILE = 'prompt.json';
+
+/** What the files of a model's folder (or names below it) make; undefined where no config is among them. */
+export function modelKindOf(names: readonly string[]): ModelKind | undefined {
+  const kinds = Object.keys(MODEL_FILES) as ModelKind[];
+  return kinds.find((kind) => names.includes(MODEL_FILES[kind][2]));
+}
 
 export function channelKey(model: string, channel: string): string {
   return `registry/${model}/channels/${channel}`;

@@ -4,6 +4,7 @@ import type { Digest } from './reference.ts';
 import {
   approvalProblems,
   contentProblems,
+  evaluatedModel,
   parseEvidence,
   parseReview,
   reviewOf,
@@ -38,8 +39,8 @@ export async function chainProblems(
     problems.push(...(review.value === undefined ? [review.problem] : reviewProblems(facts, review.value)));
   }
   if (problems.length > 0) return problems;
-  const [bundle, classifier] = await Promise.all([store.tree(target.bundle), store.tree(facts.exported.classifier)]);
-  return contentProblems(target.model, bundle, classifier);
+  const [bundle, evaluated] = await Promise.all([store.tree(target.bundle), store.tree(evaluatedModel(facts))]);
+  return contentProblems(target.model, bundle, evaluated);
 }
 
 /** The facts of a pack of evidence, as they were written. Throws NotFound, or BadData for a pack without them. */

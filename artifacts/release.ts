@@ -113,7 +113,8 @@ const EvidenceSchema = z.looseObject({
     approvals: z.looseObject({ review: rule, release: rule }),
     deploy: z.looseObject({ model: z.string(), channel: z.string() }),
   }),
-  exported: z.looseObject({ classifier: reference }),
+  // A generator's tree has its prompt in it: the two were evaluated together.
+  exported: z.union([z.looseObject({ classifier: reference }), z.looseObject({ generator: reference })]),
   gates: z.looseObject({ verdict: z.string() }),
   bundle: reference,
   electorate,
@@ -258,8 +259,13 @@ export function pointerProblems(
   return problems;
 }
 
-/** The bundle's `<model>/1/` must be, file by file, the classifier that the evidence evaluated. */
-export function contentProblems(model: string, bundle: TreeManifest, classifier: TreeManifest): string[] {
+/** The tree of the model that the evidence is about. */
+export function evaluatedModel({ exported }: Pick<ReleaseEvidence, 'exported'>): ArtifactRef {
+  return ('classifier' in exported ? exported.classifier : exported.generator) as ArtifactRef;
+}
+
+/** The bundle's `<model>/1/` must be, file by file, the model that the evidence evaluated. */
+export function contentProblems(model: string, bundle: TreeManifest, evaluated: TreeManifest): string[] {
   const folder = `${model}/1/`;
   const served = new Map(
     bundle.entries
@@ -267,10 +273,10 @@ export function contentProblems(model: string, bundle: TreeManifest, classifier:
       .map(({ path, digest: is }) => [path.slice(folder.length), is]),
   );
   const problems: string[] = [];
-  for (const { path, digest: evaluated } of classifier.entries) {
+  for (const { path, digest: wanted } of evaluated.entries) {
     const is = served.get(path);
     if (is === undefined) problems.push(`the bundle lacks ${folder}${path}`);
-    else if (is !== evaluated) problems.push(`${folder}${path} is ${is}, but ${evaluated} was evaluated`);
+    else if (is !== wanted) problems.push(`${folder}${path} is ${is}, but ${wanted} was evaluated`);
     served.delete(path);
   }
   for (const path of served.keys()) problems.push(`${folder}${path} was not part of the evaluated model`);

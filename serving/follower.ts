@@ -12,20 +12,31 @@ import { withdrawnChannel } from '../artifacts/release.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { ClassifierConfig } from '../inference/config.ts';
+import type { GeneratorConfig } from '../inference/generation/config.ts';
+import { GeneratorPool } from './generator-pool.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { ModelPool } from './pool.ts';
 import { readTerms } from './terms.ts';
 import { fetchBundle, verifyRelease, type Release } from './release.ts';
 
-export interface ServedModel {
+interface ServedBundle {
   readonly release: Release;
-  readonly config: ClassifierConfig;
-  readonly pool: ModelPool;
   readonly folder: string;
   /** What its licences ask of whoever serves it; null where the bundle does not say. */
   readonly terms: BundleTerms | null;
 }
+export interface ServedClassifier extends ServedBundle {
+  readonly kind: 'classifier';
+  readonly config: ClassifierConfig;
+  readonly pool: ModelPool;
+}
+export interface ServedGenerator extends ServedBundle {
+  readonly kind: 'generator';
+  readonly config: GeneratorConfig;
+  readonly pool: GeneratorPool;
+}
+export type ServedModel = ServedClassifier | ServedGenerator;
 
 /** Why what the channel points to is not what is served. */
 export interface Refusal {
@@ -61,6 +72,7 @@ interface Seen {
 }
 
 const MAX_RETRY_MS = 60_000;
+const WARM_UP_MS = 60_000;
 const GONE = 'its pointer was deleted from the registry';
 
 export class Follower {
@@ -207,26 +219,27 @@ export class Follower {
     const release = await verifyRelease(store, pointer, { model, channel }, trusted);
     if (before?.release.bundle === release.bundle) return { ...before, release };
     const verified = await fetchBundle(store, release, trusted);
-    const { folder, config } = verified;
+    const { folder } = verified;
+    const onRestart = (reason: string) => {
+      metrics.workerRestarts.inc({ model });
+      log('error', 'model-worker-lost', { model, reason });
+    };
     try {
       const terms = await readTerms(folder);
-      const pool = await ModelPool.start(verified, {
+      if (verified.kind === 'generator') {
+        const pool = await warm(await GeneratorPool.start(verified, { workers, onRestart }), generates);
+        return { kind: verified.kind, release, config: verified.config, pool, folder, terms };
+      }
+      const { kind, config } = verified;
+      const started = await ModelPool.start(verified, {
         workers,
         dimension: config.dimension,
         classes: config.labels.length,
         onBatch: (rows) => metrics.batchRows.observe({ model }, rows),
-        onRestart: (reason) => {
-          metrics.workerRestarts.inc({ model });
-          log('error', 'model-worker-lost', { model, reason });
-        },
+        onRestart,
       });
-      try {
-        await warmUp(pool, workers);
-      } catch (error) {
-        await pool.drain();
-        throw error;
-      }
-      return { release, config, pool, folder, terms };
+      const pool = await warm(started, (it) => classifies(it, workers));
+      return { kind, release, config, pool, folder, terms };
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       throw error;
@@ -245,12 +258,33 @@ export class Follower {
   }
 }
 
-/** The first run of a session allocates: it happens before anyone waits, and its numbers must be numbers. */
-async function warmUp(pool: ModelPool, workers: number): Promise<void> {
+/** The first run of a session allocates: it happens before anyone waits. A pool that fails it is unloaded. */
+async function warm<Pool extends { drain(): Promise<void> }>(
+  pool: Pool,
+  run: (pool: Pool) => Promise<void>,
+): Promise<Pool> {
+  try {
+    await run(pool);
+    return pool;
+  } catch (error) {
+    await pool.drain();
+    throw error;
+  }
+}
+
+/** Throws BadModel when a plain text is answered with numbers that are none. */
+async function classifies(pool: ModelPool, workers: number): Promise<void> {
   const output = await pool.run(Array.from({ length: workers }, () => 'warm-up'));
   if (![...output.probabilities, ...output.embeddings].every(Number.isFinite)) {
     throw new EspalierError('BadModel', 'the model answers a plain text with numbers that are not finite');
   }
+}
+
+/** Throws what the generator does with a plain text. */
+async function generates(pool: GeneratorPool): Promise<void> {
+  const order = { prompt: 'warm-up', options: { maxNewTokens: 2 } };
+  const pieces = pool.generate(order, AbortSignal.timeout(WARM_UP_MS));
+  while ((await pieces.next()).done !== true);
 }
 
 function infoLabels({ model, channel, version, bundle }: Release) {

@@ -84,7 +84,8 @@ export function parseInferRequest(body: Buffer, headerLength?: string): InferReq
   return { id, texts, record, outputs: requestedOutputs(parsed.data.outputs, binaryByDefault) };
 }
 
-function parseJson(bytes: Buffer): unknown {
+/** Throws ProtocolError 400. */
+export function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
   } catch (error) {
@@ -187,29 +188,48 @@ export function refusalParameters({ bundle, kind, reason }: RefusedVersion): Rea
   return { refused: reason, refused_kind: kind, refused_bundle: bundle ?? '' };
 }
 
-/** Model metadata. `parameters.bundle` is the digest that is served; `parameters.refused` says why a newer one is not. */
-export function modelMetadata(served: {
+interface ServedMetadata {
   readonly model: string;
   readonly version: string;
   readonly bundle: string;
-  readonly labels: readonly string[];
   readonly refused: RefusedVersion | undefined;
   /** What its licences ask of whoever serves and uses it. */
   readonly terms?: Readonly<Record<string, string | boolean>>;
-}): unknown {
+}
+type Parameters = Readonly<Record<string, string | number | boolean>>;
+
+/** Model metadata. `parameters.bundle` is the digest that is served; `parameters.refused` says why a newer one is not. */
+export function modelMetadata(served: ServedMetadata & { readonly labels: readonly string[] }): unknown {
+  const outputs = [
+    { name: 'label', datatype: 'BYTES', shape: [-1] },
+    { name: 'probabilities', datatype: 'FP32', shape: [-1, served.labels.length] },
+  ];
+  // The protocol's parameters are strings, numbers and booleans: the label list travels as JSON.
+  return metadata(served, { name: 'text', datatype: 'BYTES', shape: [-1] }, outputs, {
+    labels: JSON.stringify(served.labels),
+  });
+}
+
+/** The same of a generator, whose tensors are those of the generate extension. */
+export function generatorMetadata(served: ServedMetadata & { readonly contextTokens: number }): unknown {
+  const text = (name: string) => ({ name, datatype: 'BYTES', shape: [1] });
+  const { contextTokens } = served;
+  return metadata(served, text('text_input'), [text('text_output')], {
+    generates: true,
+    context_tokens: contextTokens,
+  });
+}
+
+function metadata(served: ServedMetadata, input: object, outputs: readonly object[], more: Parameters): unknown {
   return {
     name: served.model,
     versions: [served.version],
     platform: 'onnxruntime_onnx',
-    inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
-    outputs: [
-      { name: 'label', datatype: 'BYTES', shape: [-1] },
-      { name: 'probabilities', datatype: 'FP32', shape: [-1, served.labels.length] },
-    ],
+    inputs: [input],
+    outputs,
     parameters: {
       bundle: served.bundle,
-      // The protocol's parameters are strings, numbers and booleans: the label list travels as JSON.
-      labels: JSON.stringify(served.labels),
+      ...more,
       ...served.terms,
       ...(served.refused === undefined ? {} : refusalParameters(served.refused)),
     },

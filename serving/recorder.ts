@@ -2,14 +2,16 @@
  * Keeps predictions for drift monitoring: buffered, written in batches, never in a request's way. What cannot be kept
  * (the buffer is full, the store stays away) is dropped and counted, so that monitoring can say how much it saw.
  */
-import type { PredictionRecord } from '../artifacts/bundle.ts';
+import type { GenerationRecord, PredictionRecord } from '../artifacts/bundle.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import type { Log } from './log.ts';
+
+export type LoggedRecord = PredictionRecord | GenerationRecord;
 
 /** Writes one batch of one bundle's records; rejects when the store did not take them. */
 export type WriteBatch = (
   target: { readonly model: string; readonly bundle: Digest },
-  records: readonly [PredictionRecord, ...PredictionRecord[]],
+  records: readonly [LoggedRecord, ...LoggedRecord[]],
 ) => Promise<unknown>;
 
 export interface RecorderOptions {
@@ -28,7 +30,7 @@ export interface RecorderOptions {
 interface Buffered {
   readonly model: string;
   readonly bundle: Digest;
-  records: PredictionRecord[];
+  records: LoggedRecord[];
 }
 
 export class Recorder {
@@ -43,7 +45,7 @@ export class Recorder {
     this.#timer = setInterval(() => this.#writeAll(), this.#options.flushMs).unref();
   }
 
-  record(model: string, bundle: Digest, records: readonly PredictionRecord[]): void {
+  record(model: string, bundle: Digest, records: readonly LoggedRecord[]): void {
     const room = Math.max(0, this.#options.maxRows - this.#rows);
     const kept = records.slice(0, room);
     if (kept.length < records.length) this.#options.onDropped(model, records.length - kept.length);

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MODEL_FILES, type ChannelPointer } from '../artifacts/bundle.ts';
+import { MODEL_FILES, modelKindOf, PROMPT_FILE, type ChannelPointer } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { verifySignedFolder } from '../artifacts/model-signature.ts';
 import type { Digest, TreeManifest } from '../artifacts/reference.ts';
@@ -11,7 +11,7 @@ import { chainProblems } from '../artifacts/release-chain.ts';
 import { signatureProblems } from '../artifacts/signed-release.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import { VerifiedModel } from './verified-model.ts';
+import { VerifiedGenerator, VerifiedModel } from './verified-model.ts';
 
 /** A release that may be served. */
 export interface Release {
@@ -70,13 +70,16 @@ export async function fetchBundle(
   store: ArtifactStore,
   release: Release,
   trusted: TrustedKeys,
-): Promise<VerifiedModel> {
+): Promise<VerifiedModel | VerifiedGenerator> {
   const directory = await mkdtemp(join(tmpdir(), 'espalier-serving-'));
   try {
     await store.checkout(release.signed, directory);
-    const paths = MODEL_FILES.map((name) => `${release.model}/1/${name}`);
-    const verified = await verifySignedFolder(directory, trusted, (path) => paths.includes(path));
-    return new VerifiedModel(directory, release.model, verified);
+    const names = [...Object.values(MODEL_FILES).flat(), PROMPT_FILE];
+    const paths = new Set(names.map((name) => `${release.model}/1/${name}`));
+    const verified = await verifySignedFolder(directory, trusted, (path) => paths.has(path));
+    const kind = modelKindOf(names.filter((name) => verified.kept.has(`${release.model}/1/${name}`)));
+    const Verified = kind === 'generator' ? VerifiedGenerator : VerifiedModel;
+    return new Verified(directory, release.model, verified);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
@@ -84,9 +87,11 @@ export async function fetchBundle(
 }
 
 function missingFiles(model: string, bundle: TreeManifest): string[] {
-  return MODEL_FILES.map((name) => `${model}/1/${name}`)
-    .filter((path) => !bundle.entries.some((entry) => entry.path === path))
-    .map((path) => `the bundle lacks ${path}`);
+  const prefix = `${model}/1/`;
+  const names = bundle.entries.flatMap(({ path }) => (path.startsWith(prefix) ? [path.slice(prefix.length)] : []));
+  return MODEL_FILES[modelKindOf(names) ?? 'classifier']
+    .filter((name) => !names.includes(name))
+    .map((name) => `the bundle lacks ${prefix}${name}`);
 }
 
 function must<T>(parsed: { readonly value?: T; readonly problem?: string | undefined }): T {

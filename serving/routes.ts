@@ -1,11 +1,13 @@
 /** The server's routes as a table, and what each answers. HTTP itself (bodies, errors, drain) is in server.ts. */
-import type { IncomingMessage } from 'node:http';
 import { EspalierError } from '../artifacts/errors.ts';
 import { readBody } from './body.ts';
-import type { Follower, ModelState, ServedModel } from './follower.ts';
-import type { Metrics } from './metrics.ts';
+import { find, nothingServed, type Answer, type Call } from './call.ts';
+import { chatCompletions, listModels } from './chat.ts';
+import type { ServedClassifier, ServedModel } from './follower.ts';
+import { generate, generateStream } from './generate.ts';
 import {
   formatInferResponse,
+  generatorMetadata,
   modelMetadata,
   parseInferRequest,
   ProtocolError,
@@ -13,40 +15,16 @@ import {
   type Predictions,
 } from './oip.ts';
 import type { PoolOutput } from './pool.ts';
+import { predictionRecords } from './recorder.ts';
 import { termsOfUse, termsParameters } from './terms.ts';
-import { predictionRecords, type Recorder } from './recorder.ts';
-
-export interface Services {
-  readonly follower: Follower;
-  readonly recorder: Recorder;
-  readonly metrics: Metrics;
-  readonly version: string;
-  readonly channel: string;
-  readonly maxBodyBytes: number;
-  readonly draining: () => boolean;
-}
-
-export interface Call {
-  readonly services: Services;
-  readonly request: IncomingMessage;
-  readonly requestId: string;
-  readonly model: string;
-  /** Of the path; undefined asks for whatever is served. */
-  readonly version: string | undefined;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** A value is sent as JSON. */
-  readonly body: unknown;
-}
 
 export interface Route {
   readonly name: string;
   readonly method: 'GET' | 'POST';
   readonly path: RegExp;
   readonly answer: (call: Call) => Answer | Promise<Answer>;
+  /** The shape of its errors; `{error}` when missing. */
+  readonly errors?: 'openai';
 }
 
 const MODEL = String.raw`/v2/models/(?<model>[^/]+)(?:/versions/(?<version>[^/]+))?`;
@@ -60,6 +38,16 @@ export const ROUTES: readonly Route[] = [
   { name: 'model-ready', method: 'GET', path: new RegExp(`^${MODEL}/ready$`), answer: modelReady },
   { name: 'terms', method: 'GET', path: new RegExp(`^${MODEL}/terms$`), answer: terms },
   { name: 'infer', method: 'POST', path: new RegExp(`^${MODEL}/infer$`), answer: infer },
+  { name: 'generate', method: 'POST', path: new RegExp(`^${MODEL}/generate$`), answer: generate },
+  { name: 'generate-stream', method: 'POST', path: new RegExp(`^${MODEL}/generate_stream$`), answer: generateStream },
+  { name: 'models', method: 'GET', path: /^\/v1\/models$/, answer: listModels, errors: 'openai' },
+  {
+    name: 'chat-completions',
+    method: 'POST',
+    path: /^\/v1\/chat\/completions$/,
+    answer: chatCompletions,
+    errors: 'openai',
+  },
   { name: 'metrics', method: 'GET', path: /^\/metrics$/, answer: metrics },
 ];
 
@@ -98,15 +86,18 @@ function model(call: Call): Answer {
     };
   }
   const { state, served } = find(call);
+  const { version, bundle } = served.release;
+  const common = {
+    model: call.model,
+    version,
+    bundle,
+    refused: state.refused,
+    terms: termsParameters(call.model, served.terms),
+  };
   return ok(
-    modelMetadata({
-      model: call.model,
-      version: served.release.version,
-      bundle: served.release.bundle,
-      labels: served.config.labels,
-      refused: state.refused,
-      terms: termsParameters(call.model, served.terms),
-    }),
+    served.kind === 'generator'
+      ? generatorMetadata({ ...common, contextTokens: served.config.contextTokens })
+      : modelMetadata({ ...common, labels: served.config.labels }),
   );
 }
 
@@ -123,9 +114,10 @@ function modelReady(call: Call): Answer {
 }
 
 async function metrics({ services }: Call): Promise<Answer> {
-  const { registry, queuedRows } = services.metrics;
+  const { registry, queuedRows, generating } = services.metrics;
   for (const [name, { served }] of services.follower.states) {
     queuedRows.set({ model: name }, served?.pool.queued ?? 0);
+    if (served?.kind === 'generator') generating.set({ model: name }, served.pool.running);
   }
   return ok(Buffer.from(await registry.metrics()), { 'content-type': registry.contentType });
 }
@@ -133,11 +125,11 @@ async function metrics({ services }: Call): Promise<Answer> {
 async function infer(call: Call): Promise<Answer> {
   const { services, request, requestId } = call;
   const startedAt = performance.now();
-  find(call);
+  classifier(find(call).served);
   const body = await readBody(request, services.maxBodyBytes);
   const parsed = parseInferRequest(body, request.headers['inference-header-content-length'] as string | undefined);
   // The version is taken and used in one go: a switch before this line or after it drops nothing.
-  const { served } = find(call);
+  const served = classifier(find(call).served);
   const output = await compute(served, parsed.texts);
   const predictions = label(served, output);
   const { release } = served;
@@ -154,28 +146,17 @@ async function infer(call: Call): Promise<Answer> {
   return ok(bytes, headers);
 }
 
-/** The model of the path, served. Throws ProtocolError: 404 unknown model or version, 503 known but nothing to serve. */
-function find({ services, model: name, version }: Call): { readonly state: ModelState; readonly served: ServedModel } {
-  const state = services.follower.states.get(name);
-  if (state === undefined) throw new ProtocolError(404, `unknown model '${name}'`);
-  const { served } = state;
-  if (served === undefined) {
-    throw new ProtocolError(503, nothingServed(name, state));
-  }
-  if (version !== undefined && version !== served.release.version) {
-    throw new ProtocolError(
-      404,
-      `unknown version '${version}' of model '${name}': ${served.release.version} is served`,
-    );
-  }
-  return { state, served };
+/** Throws ProtocolError 400 for another kind of model. */
+function classifier(served: ServedModel): ServedClassifier {
+  if (served.kind === 'classifier') return served;
+  const { model } = served.release;
+  throw new ProtocolError(
+    400,
+    `model '${model}' generates text: use /v2/models/${model}/generate or /v1/chat/completions`,
+  );
 }
 
-function nothingServed(name: string, { refused }: ModelState): string {
-  return `model '${name}' has no version that may be served: ${refused?.reason ?? 'loading'}`;
-}
-
-async function compute({ pool }: ServedModel, texts: readonly string[]): Promise<PoolOutput> {
+async function compute({ pool }: ServedClassifier, texts: readonly string[]): Promise<PoolOutput> {
   try {
     return await pool.run(texts);
   } catch (error) {
@@ -187,7 +168,7 @@ async function compute({ pool }: ServedModel, texts: readonly string[]): Promise
 }
 
 /** The most probable label a row. Throws when a probability is not a number: better no answer than a made-up one. */
-function label({ config }: ServedModel, { probabilities }: PoolOutput): Predictions {
+function label({ config }: ServedClassifier, { probabilities }: PoolOutput): Predictions {
   const classes = config.labels.length;
   const labels: string[] = [];
   for (let start = 0; start < probabilities.length; start += classes) {

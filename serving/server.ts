@@ -13,7 +13,9 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { ProtocolError } from './oip.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { VERSION } from './version.ts';
-import { ROUTES, type Answer, type Call, type Services } from './routes.ts';
+import { EventStream, type Answer, type Call, type Services } from './call.ts';
+import { errorBody, sendEvents } from './events.ts';
+import { ROUTES, type Route } from './routes.ts';
 
 export interface ModelServerOptions {
   readonly store: ArtifactStore;
@@ -28,6 +30,8 @@ export interface ModelServerOptions {
   readonly followSeconds: number;
   readonly workers: number;
   readonly maxBodyBytes: number;
+  /** Tokens that an answer of a generator may have. */
+  readonly maxTokens: number;
   /** How long requests are still accepted once it says that it is not ready: the time a load balancer needs to notice. */
   readonly drainSeconds: number;
   readonly accessLog: boolean;
@@ -108,8 +112,17 @@ async function handle(
   const startedAt = performance.now();
   const given = request.headers['x-request-id'];
   const requestId = typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
-  const { call, name, answer } = dispatch(services, request, requestId);
-  const { status, headers, body } = await answered(call, answer, options.log);
+  const gone = new AbortController();
+  response.once('close', () => gone.abort(new Error('the client is gone')));
+  const { call, name, answer, errors } = dispatch(services, request, requestId, gone.signal);
+  const { status, headers, body } = await answered(call, answer, errors, options.log);
+  if (body instanceof EventStream) {
+    services.metrics.requests.inc({ route: name, model: call.model, status });
+    await sendEvents(response, body.events, { requestId, ...headers }, errors, (error) =>
+      options.log('error', 'stream-failed', { requestId, route: name, reason: String(error) }),
+    );
+    return;
+  }
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
   const model = services.follower.states.has(call.model) ? call.model : '';
   services.metrics.requests.inc({ route: name, model, status });
@@ -134,15 +147,16 @@ function dispatch(
   services: Services,
   request: IncomingMessage,
   requestId: string,
-): { readonly call: Call; readonly name: string; readonly answer: (call: Call) => Answer | Promise<Answer> } {
+  signal: AbortSignal,
+): { readonly call: Call } & Pick<Route, 'name' | 'answer' | 'errors'> {
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   for (const route of ROUTES) {
     const match = route.path.exec(path);
     if (match === null) continue;
     const [model, version] = [decode(match.groups?.['model']), decode(match.groups?.['version'])];
-    const call: Call = { services, request, requestId, model: model ?? '', version };
-    if (route.method === method) return { call, name: route.name, answer: route.answer };
+    const call: Call = { services, request, requestId, signal, model: model ?? '', version };
+    if (route.method === method) return { call, ...route };
     const allow = route.method === 'GET' ? 'GET, HEAD' : route.method;
     return {
       call,
@@ -155,7 +169,7 @@ function dispatch(
     };
   }
   return {
-    call: { services, request, requestId, model: '', version: undefined },
+    call: { services, request, requestId, signal, model: '', version: undefined },
     name: 'unknown',
     answer: () => ({ status: 404, body: { error: 'unknown path' } }),
   };
@@ -169,15 +183,16 @@ function decode(part: string | undefined): string | undefined {
   }
 }
 
-async function answered(call: Call, answer: (call: Call) => Answer | Promise<Answer>, log: Log): Promise<Answer> {
+async function answered(call: Call, answer: Route['answer'], errors: Route['errors'], log: Log): Promise<Answer> {
   try {
     return await answer(call);
   } catch (error) {
     if (error instanceof ProtocolError) {
-      return { status: error.status, headers: error.headers, body: { error: error.message } };
+      return { status: error.status, headers: error.headers, body: errorBody(error.message, error.status, errors) };
     }
     const reason = error instanceof Error ? error.message : String(error);
-    log('error', 'request-failed', { requestId: call.requestId, model: call.model, reason });
-    return { status: 500, body: { error: `the server could not answer (request ${call.requestId})` } };
+    // Nobody is there to read it, and nothing went wrong.
+    if (!call.signal.aborted) log('error', 'request-failed', { requestId: call.requestId, model: call.model, reason });
+    return { status: 500, body: errorBody(`the server could not answer (request ${call.requestId})`, 500, errors) };
   }
 }

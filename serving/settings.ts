@@ -23,6 +23,8 @@ const Environment = z.object({
   /** Threads a model, each with a copy of it; more than cores only costs. */
   ESPALIER_SERVE_WORKERS: integer(1, 256, Math.min(4, availableParallelism())),
   ESPALIER_SERVE_MAX_BODY_BYTES: integer(1024, 2 ** 30, 16 * 2 ** 20),
+  /** Tokens an answer of a generator; a request may ask for fewer. */
+  ESPALIER_SERVE_MAX_TOKENS: integer(1, 131_072, 1024),
   ESPALIER_SERVE_DRAIN_SECONDS: number(0, 600, 0),
   ESPALIER_SERVE_ACCESS_LOG: z.enum(['0', '1']).default('0'),
 });
@@ -51,6 +53,7 @@ export function servingSettings(env: NodeJS.ProcessEnv): ServingSettings {
     followSeconds: data.ESPALIER_SERVE_FOLLOW_SECONDS,
     workers: data.ESPALIER_SERVE_WORKERS,
     maxBodyBytes: data.ESPALIER_SERVE_MAX_BODY_BYTES,
+    maxTokens: data.ESPALIER_SERVE_MAX_TOKENS,
     drainSeconds: data.ESPALIER_SERVE_DRAIN_SECONDS,
     accessLog: data.ESPALIER_SERVE_ACCESS_LOG === '1',
   };

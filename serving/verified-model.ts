@@ -1,59 +1,62 @@
 /** A released model's files, handed out only as what the signature says: once from memory, and again from the disk if need be. */
 import { join } from 'node:path';
-import type { MODEL_FILES } from '../artifacts/bundle.ts';
+import { MODEL_FILES, PROMPT_FILE } from '../artifacts/bundle.ts';
 import { readWithDigest } from '../artifacts/digest.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { VerifiedFolder } from '../artifacts/model-signature.ts';
 import type { ClassifierConfig } from '../inference/config.ts';
+import type { GeneratorConfig } from '../inference/generation/config.ts';
+import { generatorConfigOf, type GeneratorFiles } from '../inference/generation/generator.ts';
 import { configOf, type ModelFiles } from '../inference/text-model.ts';
 
 /** Where a pool has its model from. */
-export interface ModelSource {
+export interface ModelSource<Files = ModelFiles> {
   /** The files, in memory that is the taker's own: it may be handed to another thread. */
-  take(): Promise<ModelFiles>;
+  take(): Promise<Files>;
 }
 
-export class VerifiedModel implements ModelSource {
+abstract class VerifiedFiles {
   /** The bundle on the local disk. */
   readonly folder: string;
-  readonly config: ClassifierConfig;
+  readonly where: string;
   readonly #model: string;
   readonly #signed: VerifiedFolder['files'];
-  #inMemory: ModelFiles | undefined;
+  #kept: ReadonlyMap<string, Buffer> | undefined;
 
-  /** `verified`: the folder, verified, with the model's files kept. Throws BadModel for a config that cannot be used. */
   constructor(folder: string, model: string, { files, kept }: VerifiedFolder) {
     this.folder = folder;
+    this.where = join(folder, model, '1');
     this.#model = model;
     this.#signed = files;
-    const file = (name: (typeof MODEL_FILES)[number]): Buffer => {
-      const bytes = kept.get(`${model}/1/${name}`);
-      if (bytes !== undefined) return bytes;
-      throw new EspalierError('BadModel', `the bundle lacks ${model}/1/${name}`, { where: folder });
-    };
-    this.#inMemory = this.#files(file('classifier.json'), file('tokenizer.json'), file('model.onnx'));
-    this.config = configOf(this.#inMemory);
+    this.#kept = kept;
   }
 
-  /** Throws Corrupt when a file on the disk is no longer what was signed. */
-  async take(): Promise<ModelFiles> {
-    const files = this.#inMemory;
-    // A model of gigabytes stays in memory once, in the runtime: a later taker is one that replaces a lost worker.
-    this.#inMemory = undefined;
-    if (files !== undefined) return files;
-    return this.#files(
-      await this.#read('classifier.json'),
-      await this.#read('tokenizer.json'),
-      await this.#read('model.onnx'),
-    );
+  /** Whether the signature speaks of such a file. */
+  protected has(name: string): boolean {
+    return this.#signed.has(`${this.#model}/1/${name}`);
   }
 
-  #files(config: Buffer, tokenizer: Buffer, model: Buffer): ModelFiles {
-    const where = join(this.folder, this.#model, '1');
-    return { where, 'classifier.json': config, 'tokenizer.json': tokenizer, 'model.onnx': model };
+  /** The bytes as they were hashed. Throws BadModel once they are let go of, or where the bundle has none. */
+  protected kept(name: string): Buffer {
+    const bytes = this.#kept?.get(`${this.#model}/1/${name}`);
+    if (bytes !== undefined) return bytes;
+    throw new EspalierError('BadModel', `the bundle lacks ${this.#model}/1/${name}`, { where: this.folder });
   }
 
-  async #read(name: (typeof MODEL_FILES)[number]): Promise<Buffer> {
+  /**
+   * These files by name: from memory the first time, then let go of (a model of gigabytes stays in memory once, in the
+   * runtime; a later taker is one that replaces a lost worker). Throws Corrupt when a file on the disk is no longer what
+   * was signed.
+   */
+  protected async takeFiles<Name extends string>(names: readonly Name[]): Promise<Record<Name, Buffer>> {
+    const fromMemory = this.#kept !== undefined;
+    const entries: [Name, Buffer][] = [];
+    for (const name of names) entries.push([name, fromMemory ? this.kept(name) : await this.#read(name)]);
+    this.#kept = undefined;
+    return Object.fromEntries(entries) as Record<Name, Buffer>;
+  }
+
+  async #read(name: string): Promise<Buffer> {
     const path = `${this.#model}/1/${name}`;
     const { bytes, digest } = await readWithDigest(join(this.folder, path));
     const signed = this.#signed.get(path);
@@ -62,5 +65,38 @@ export class VerifiedModel implements ModelSource {
       where: this.folder,
       fix: 'restart the server: it fetches the bundle again',
     });
+  }
+}
+
+export class VerifiedModel extends VerifiedFiles implements ModelSource {
+  readonly kind = 'classifier';
+  readonly config: ClassifierConfig;
+
+  /** `verified`: the folder, verified, with the model's files kept. Throws BadModel for a config that cannot be used. */
+  constructor(folder: string, model: string, verified: VerifiedFolder) {
+    super(folder, model, verified);
+    for (const name of MODEL_FILES.classifier) this.kept(name);
+    this.config = configOf({ where: this.where, 'classifier.json': this.kept('classifier.json') });
+  }
+
+  async take(): Promise<ModelFiles> {
+    return { where: this.where, ...(await this.takeFiles(MODEL_FILES.classifier)) };
+  }
+}
+
+export class VerifiedGenerator extends VerifiedFiles implements ModelSource<GeneratorFiles> {
+  readonly kind = 'generator';
+  readonly config: GeneratorConfig;
+
+  /** As a `VerifiedModel`. */
+  constructor(folder: string, model: string, verified: VerifiedFolder) {
+    super(folder, model, verified);
+    for (const name of MODEL_FILES.generator) this.kept(name);
+    this.config = generatorConfigOf({ where: this.where, 'generator.json': this.kept('generator.json') });
+  }
+
+  async take(): Promise<GeneratorFiles> {
+    const optional = this.has(PROMPT_FILE) ? ([PROMPT_FILE] as const) : [];
+    return { where: this.where, ...(await this.takeFiles([...MODEL_FILES.generator, ...optional])) };
   }
 }

@@ -131,7 +131,7 @@ async function classifierConfig(
   tree: TreeManifest,
   { digest }: ArtifactRef,
 ): Promise<ClassifierConfig> {
-  const missing = MODEL_FILES.filter((name) => !tree.entries.some(({ path }) => path === name));
+  const missing = MODEL_FILES.classifier.filter((name) => !tree.entries.some(({ path }) => path === name));
   const entry = tree.entries.find(({ path }) => path === 'classifier.json');
   if (missing.length > 0 || entry === undefined) {
     throw new EspalierError('BadModel', `the exported classifier lacks ${missing.join(', ')}`, {

@@ -37,6 +37,7 @@ export async function startTestServer(
     followSeconds: 0.1,
     workers: 1,
     maxBodyBytes: 64 * 1024,
+    maxTokens: 64,
     drainSeconds: 0,
     accessLog: true,
     log,

@@ -27,6 +27,8 @@ export async function approvedRelease(
     readonly reviews?: (vote: ApprovalRecord) => readonly ApprovalRecord[];
     readonly reviewed?: Readonly<Record<string, unknown>>;
     readonly electorate?: Electorate;
+    /** What the evidence says was evaluated, in the tiny classifier's place. */
+    readonly exported?: object;
     /** Puts other files into the bundle, before the evidence names it: path → text, or null to leave it out. */
     readonly bundleFiles?: Readonly<Record<string, string | Uint8Array | null>>;
   } = {},
@@ -84,7 +86,7 @@ export async function approvedRelease(
   const reviews = await signed(options.reviews?.(review) ?? [review]);
   const facts = {
     ...reviewFacts,
-    exported: { classifier: input.classifier, parityMaxAbs: 0, sizeBytes: 1 },
+    exported: options.exported ?? { classifier: input.classifier, parityMaxAbs: 0, sizeBytes: 1 },
     gates: input.gates,
     bundle: options.evidenceBundle ?? bundle,
     approvals: reviews,

@@ -1,0 +1,161 @@
+/**
+ * What clients of the OpenAI API expect of `/v1/models` and `/v1/chat/completions`. What is not supported is refused by
+ * name: an answer that silently leaves something out would be worse.
+ */
+import { z } from 'zod';
+import type { Completion } from '../inference/generation/options.ts';
+import { readBody } from './body.ts';
+import { EventStream, type Answer, type Call } from './call.ts';
+import { completed, findGenerator, startGeneration, type StartedGeneration } from './generation.ts';
+import { parseJson, ProtocolError } from './oip.ts';
+
+const TextSchema = z.union([
+  z.string(),
+  z
+    .array(z.strictObject({ type: z.literal('text'), text: z.string() }))
+    .transform((parts) => parts.map(({ text }) => text).join('')),
+]);
+const MessageSchema = z.strictObject({
+  role: z.enum(['system', 'developer', 'user', 'assistant']),
+  content: TextSchema,
+  name: z.string().optional(),
+});
+/** A field that is accepted only where it changes nothing. */
+const only = (...values: readonly (string | number | boolean | null)[]) => z.literal(values as [string]).optional();
+
+const RequestSchema = z.strictObject({
+  model: z.string(),
+  messages: z.array(MessageSchema).min(1),
+  stream: z.boolean().nullish(),
+  stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
+  max_tokens: z.int().min(1).nullish(),
+  max_completion_tokens: z.int().min(1).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().gt(0).max(1).nullish(),
+  seed: z.int().min(0).nullish(),
+  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+  response_format: z
+    .discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('text') }),
+      z.strictObject({
+        type: z.literal('json_schema'),
+        json_schema: z.strictObject({
+          name: z.string(),
+          description: z.string().optional(),
+          strict: z.boolean().nullish(),
+          schema: z.record(z.string(), z.unknown()),
+        }),
+      }),
+    ])
+    .nullish(),
+  n: only(1, null),
+  logprobs: only(false, null),
+  presence_penalty: only(0, null),
+  frequency_penalty: only(0, null),
+  store: only(false, null),
+  user: z.string().nullish(),
+  metadata: z.record(z.string(), z.string()).nullish(),
+});
+type ChatRequest = z.output<typeof RequestSchema>;
+
+export function listModels({ services }: Call): Answer {
+  const data = [...services.follower.states].flatMap(([id, { served }]) =>
+    served?.kind === 'generator' ? [{ id, object: 'model', created: 0, owned_by: 'espalier' }] : [],
+  );
+  return { status: 200, body: { object: 'list', data } };
+}
+
+export async function chatCompletions(call: Call): Promise<Answer> {
+  const asked = parse(parseJson(await readBody(call.request, call.services.maxBodyBytes)));
+  const named: Call = { ...call, model: asked.model };
+  findGenerator(named);
+  const format = asked.response_format;
+  const started = await startGeneration(named, {
+    prompt: systemFirst(asked.messages),
+    options: {
+      maxNewTokens: asked.max_completion_tokens ?? asked.max_tokens ?? undefined,
+      temperature: asked.temperature ?? undefined,
+      topP: asked.top_p ?? undefined,
+      seed: asked.seed ?? undefined,
+      stop: typeof asked.stop === 'string' ? [asked.stop] : (asked.stop ?? undefined),
+      jsonSchema: format?.type === 'json_schema' ? format.json_schema.schema : undefined,
+    },
+    record: true,
+  });
+  const about = {
+    id: `chatcmpl-${call.requestId}`,
+    created: Math.floor(Date.now() / 1000),
+    model: asked.model,
+    system_fingerprint: started.served.release.bundle,
+  };
+  if (asked.stream === true) {
+    return { status: 200, body: new EventStream(chunks(about, started, asked.stream_options?.include_usage === true)) };
+  }
+  const completion = await completed(started.pieces);
+  const message = { role: 'assistant', content: completion.text, refusal: null };
+  return {
+    status: 200,
+    body: {
+      ...about,
+      object: 'chat.completion',
+      choices: [{ index: 0, message, logprobs: null, finish_reason: reasonOf(completion) }],
+      usage: usageOf(completion),
+    },
+  };
+}
+
+async function* chunks(about: object, { pieces }: StartedGeneration, withUsage: boolean): AsyncGenerator<string> {
+  const chunk = (delta: object, reason: string | null) =>
+    JSON.stringify({
+      ...about,
+      object: 'chat.completion.chunk',
+      choices: [{ index: 0, delta, logprobs: null, finish_reason: reason }],
+      ...(withUsage ? { usage: null } : {}),
+    });
+  try {
+    yield chunk({ role: 'assistant', content: '' }, null);
+    for (;;) {
+      const { done, value } = await pieces.next();
+      if (done !== true) {
+        yield chunk({ content: value.text }, null);
+        continue;
+      }
+      yield chunk({}, reasonOf(value));
+      if (withUsage) {
+        yield JSON.stringify({ ...about, object: 'chat.completion.chunk', choices: [], usage: usageOf(value) });
+      }
+      yield '[DONE]';
+      return;
+    }
+  } finally {
+    await pieces.return(undefined as never);
+  }
+}
+
+/** `developer` is the newer name of `system`; whatever stands of them is one text, before everything else. */
+function systemFirst(messages: ChatRequest['messages']) {
+  const isSystem = (role: string) => role === 'system' || role === 'developer';
+  const system = messages.filter(({ role }) => isSystem(role)).map(({ content }) => content);
+  return [
+    ...(system.length === 0 ? [] : [{ role: 'system', content: system.join('\n\n') } as const]),
+    ...messages.flatMap(({ role, content }) => (role === 'user' || role === 'assistant' ? [{ role, content }] : [])),
+  ];
+}
+
+function parse(body: unknown): ChatRequest {
+  const { data, error } = RequestSchema.safeParse(body);
+  if (data !== undefined) return data;
+  const wrong = error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: not supported by this server`;
+    return `${issue.path.join('.') || 'the request'}: ${issue.message}`;
+  });
+  throw new ProtocolError(400, wrong.join('; '));
+}
+
+function reasonOf({ finish }: Completion): 'stop' | 'length' {
+  return finish === 'length' ? 'length' : 'stop';
+}
+
+function usageOf({ promptTokens, tokens }: Completion) {
+  return { prompt_tokens: promptTokens, completion_tokens: tokens, total_tokens: promptTokens + tokens };
+}

@@ -1,0 +1,57 @@
+/** Server-sent events, as fast as the client reads them, and errors in the shape its protocol has. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { ProtocolError } from './oip.ts';
+import type { Route } from './routes.ts';
+
+/** A client that reads nothing for so long holds a place that others wait for. */
+const STALLED_MS = 30_000;
+
+/** `{error}` as the Open Inference Protocol has it, or OpenAI's object. */
+export function errorBody(message: string, status: number, shape: Route['errors']): unknown {
+  if (shape === undefined) return { error: message };
+  const type = status >= 500 ? 'server_error' : 'invalid_request_error';
+  const code = status === 404 ? 'model_not_found' : null;
+  return { error: { message, type, param: null, code } };
+}
+
+/**
+ * Sends every event; one that fails ends the stream with an event that says so. Never rejects: when the client is gone
+ * or stalls, the events are no longer asked for, which ends what makes them.
+ */
+export async function sendEvents(
+  response: ServerResponse,
+  events: AsyncIterable<string>,
+  { requestId, ...headers }: Readonly<Record<string, string>>,
+  shape: Route['errors'],
+  onFailed: (error: unknown) => void,
+): Promise<void> {
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    // Proxies that gather an answer would defeat its purpose.
+    'x-accel-buffering': 'no',
+    'x-request-id': requestId,
+    ...headers,
+  });
+  response.flushHeaders();
+  const stalled = new AbortController();
+  try {
+    for await (const event of events) {
+      if (response.destroyed) return;
+      if (response.write(`data: ${event}\n\n`)) continue;
+      const timer = setTimeout(() => stalled.abort(new Error('the client reads nothing')), STALLED_MS);
+      await Promise.race([once(response, 'drain', { signal: stalled.signal }), once(response, 'close')]);
+      clearTimeout(timer);
+    }
+  } catch (error) {
+    if (response.destroyed || stalled.signal.aborted) {
+      response.destroy();
+      return;
+    }
+    onFailed(error);
+    const message = error instanceof ProtocolError ? error.message : `the answer broke off (request ${requestId})`;
+    response.write(`data: ${JSON.stringify(errorBody(message, 500, shape))}\n\n`);
+  }
+  response.end();
+}

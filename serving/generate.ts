@@ -1,0 +1,100 @@
+/**
+ * The Open Inference Protocol's generate extension, whole and streamed.
+ * https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/generate_rest.yaml
+ */
+import { z } from 'zod';
+import type { Completion } from '../inference/generation/options.ts';
+import { readBody } from './body.ts';
+import { EventStream, type Answer, type Call } from './call.ts';
+import {
+  completed,
+  findGenerator,
+  startGeneration,
+  type GenerationRequest,
+  type StartedGeneration,
+} from './generation.ts';
+import { parseJson, ProtocolError } from './oip.ts';
+
+const RequestSchema = z.strictObject({
+  id: z.string().max(256).optional(),
+  text_input: z.string(),
+  parameters: z
+    .strictObject({
+      max_tokens: z.int().min(1).optional(),
+      temperature: z.number().min(0).optional(),
+      top_k: z.int().min(1).optional(),
+      top_p: z.number().gt(0).max(1).optional(),
+      repetition_penalty: z.number().gt(0).optional(),
+      seed: z.int().min(0).optional(),
+      stop: z.union([z.string(), z.array(z.string())]).optional(),
+      banned_phrases: z.array(z.string()).optional(),
+      json_schema: z.record(z.string(), z.unknown()).optional(),
+      /** The text is continued as it is; else it is what a user says, after the bundle's own prompt. */
+      raw: z.boolean().default(false),
+      espalier_record: z.boolean().default(true),
+    })
+    .prefault({}),
+});
+
+export async function generate(call: Call): Promise<Answer> {
+  const started = await start(call);
+  const completion = await completed(started.pieces);
+  const details = detailsOf(started, completion);
+  return { status: 200, body: { ...about(started), text_output: completion.text, details } };
+}
+
+export async function generateStream(call: Call): Promise<Answer> {
+  return { status: 200, body: new EventStream(events(await start(call))) };
+}
+
+async function* events(started: StartedGeneration): AsyncGenerator<string> {
+  const { pieces } = started;
+  try {
+    for (;;) {
+      const { done, value } = await pieces.next();
+      if (done === true) {
+        yield JSON.stringify({ ...about(started), text_output: '', details: detailsOf(started, value) });
+        return;
+      }
+      yield JSON.stringify({ ...about(started), text_output: value.text });
+    }
+  } finally {
+    await pieces.return(undefined as never);
+  }
+}
+
+async function start(call: Call): Promise<StartedGeneration> {
+  findGenerator(call);
+  const body = parseJson(await readBody(call.request, call.services.maxBodyBytes));
+  const { data, error } = RequestSchema.safeParse(body);
+  if (data === undefined) {
+    const wrong = error.issues.map(({ path, message }) => `${path.join('.') || 'the request'}: ${message}`);
+    throw new ProtocolError(400, wrong.join('; '));
+  }
+  const { text_input: text, parameters } = data;
+  const request: GenerationRequest = {
+    prompt: parameters.raw ? text : [{ role: 'user', content: text }],
+    options: {
+      maxNewTokens: parameters.max_tokens,
+      temperature: parameters.temperature,
+      topK: parameters.top_k,
+      topP: parameters.top_p,
+      repetitionPenalty: parameters.repetition_penalty,
+      seed: parameters.seed,
+      stop: typeof parameters.stop === 'string' ? [parameters.stop] : parameters.stop,
+      bannedPhrases: parameters.banned_phrases,
+      jsonSchema: parameters.json_schema,
+    },
+    record: parameters.espalier_record,
+  };
+  return startGeneration(call, request);
+}
+
+function detailsOf({ seed }: StartedGeneration, { finish, promptTokens, tokens }: Completion) {
+  return { finish_reason: finish, prompt_tokens: promptTokens, generated_tokens: tokens, seed };
+}
+
+function about({ served }: StartedGeneration) {
+  const { model, version } = served.release;
+  return { model_name: model, model_version: version };
+}

@@ -1,0 +1,163 @@
+/** One generation for a request, whatever its protocol: run, measured, and recorded. */
+import { randomInt } from 'node:crypto';
+import type { GenerationRecord } from '../artifacts/bundle.ts';
+import { EspalierError } from '../artifacts/errors.ts';
+import type { Message } from '../inference/generation/chat.ts';
+import type { Completion, GenerateOptions, Piece } from '../inference/generation/options.ts';
+import { find, type Call } from './call.ts';
+import type { ServedGenerator, ServedModel } from './follower.ts';
+import { ProtocolError } from './oip.ts';
+
+export interface GenerationRequest {
+  readonly prompt: string | readonly Message[];
+  readonly options: Omit<GenerateOptions, 'signal' | 'maxNewTokens' | 'seed'> & {
+    /** As many as the server allows when missing. */
+    readonly maxNewTokens?: number | undefined;
+    /** One of the server's when missing. */
+    readonly seed?: number | undefined;
+  };
+  /** false: not traffic but a check, kept out of the prediction log. */
+  readonly record: boolean;
+}
+
+export interface StartedGeneration {
+  readonly served: ServedGenerator;
+  readonly seed: number;
+  /** The first piece is already there, so that whatever refuses the request has done so. */
+  readonly pieces: AsyncGenerator<Piece, Completion, void>;
+}
+
+/** The model of the path or the body, which must be a generator. Throws ProtocolError. */
+export function findGenerator(call: Call): ServedGenerator {
+  return generatorOf(find(call).served);
+}
+
+function generatorOf(served: ServedModel): ServedGenerator {
+  if (served.kind === 'generator') return served;
+  const { model } = served.release;
+  throw new ProtocolError(400, `model '${model}' does not generate text: use /v2/models/${model}/infer`);
+}
+
+/**
+ * Starts it and waits for its first piece. The version is taken and used in one go: a release that comes later serves
+ * later requests, and this one ends on the model that it began on. Throws ProtocolError: 400 what cannot be generated,
+ * 503 overload.
+ */
+export async function startGeneration(call: Call, request: GenerationRequest): Promise<StartedGeneration> {
+  const { services } = call;
+  const served = findGenerator(call);
+  const { maxNewTokens = services.maxTokens, seed = randomInt(2 ** 32), ...rest } = request.options;
+  if (maxNewTokens > services.maxTokens) {
+    throw new ProtocolError(
+      400,
+      `${maxNewTokens} tokens are asked for: this server gives at most ${services.maxTokens}`,
+    );
+  }
+  const order = { prompt: request.prompt, options: { ...rest, maxNewTokens, seed } };
+  const pieces = told(call, served, request, served.pool.generate(order, call.signal));
+  try {
+    const first = await pieces.next();
+    return { served, seed, pieces: resumed(first, pieces) };
+  } catch (error) {
+    throw refusal(error);
+  }
+}
+
+/** All of it at once. */
+export async function completed(pieces: StartedGeneration['pieces']): Promise<Completion> {
+  try {
+    for (;;) {
+      const { done, value } = await pieces.next();
+      if (done === true) return value;
+    }
+  } catch (error) {
+    throw refusal(error);
+  }
+}
+
+function refusal(error: unknown): unknown {
+  if (!(error instanceof EspalierError)) return error;
+  if (error.kind === 'BadRequest') {
+    const fix = error.fix === undefined ? '' : `: ${error.fix}`;
+    return new ProtocolError(400, `${error.where === undefined ? '' : `${error.where}: `}${error.message}${fix}`);
+  }
+  if (error.kind !== 'Conflict') return error;
+  return new ProtocolError(503, `the server is overloaded: ${error.message}`, { 'retry-after': '1' });
+}
+
+async function* resumed(
+  first: IteratorResult<Piece, Completion>,
+  rest: AsyncGenerator<Piece, Completion, void>,
+): AsyncGenerator<Piece, Completion, void> {
+  if (first.done === true) return first.value;
+  try {
+    yield first.value;
+    return yield* rest;
+  } finally {
+    // Also where nobody asked for the second piece.
+    await rest.return(undefined as never);
+  }
+}
+
+/** The same pieces, with what they tell of: metrics, and a record at the end. */
+async function* told(
+  { services, signal, requestId }: Call,
+  { release }: ServedGenerator,
+  { prompt, record }: GenerationRequest,
+  pieces: AsyncGenerator<Piece, Completion, void>,
+): AsyncGenerator<Piece, Completion, void> {
+  const { metrics, recorder } = services;
+  const { model } = release;
+  const startedAt = performance.now();
+  let firstAt: number | undefined;
+  let finish: Completion['finish'] | 'cancelled' | 'failed' = 'cancelled';
+  try {
+    for (;;) {
+      const next = await pieces.next();
+      if (firstAt === undefined) {
+        firstAt = performance.now();
+        metrics.firstTokenSeconds.observe({ model }, (firstAt - startedAt) / 1000);
+      }
+      if (next.done !== true) {
+        yield next.value;
+        continue;
+      }
+      const completion = next.value;
+      const endedAt = performance.now();
+      finish = completion.finish;
+      metrics.promptTokens.inc({ model }, completion.promptTokens);
+      metrics.generatedTokens.inc({ model }, completion.tokens);
+      if (completion.tokens > 1) {
+        const seconds = Math.max(endedAt - firstAt, 0.01) / 1000;
+        metrics.tokensPerSecond.observe({ model }, (completion.tokens - 1) / seconds);
+      }
+      if (record) {
+        const timing = { firstTokenMs: firstAt - startedAt, totalMs: endedAt - startedAt };
+        const texts = release.recordText ? { prompt: spoken(prompt), text: completion.text } : {};
+        recorder.record(model, release.bundle, [recordOf(requestId, release.bundle, completion, timing, texts)]);
+      }
+      return completion;
+    }
+  } catch (error) {
+    finish = signal.aborted ? 'cancelled' : 'failed';
+    throw error;
+  } finally {
+    metrics.generations.inc({ model, finish });
+    await pieces.return(undefined as never);
+  }
+}
+
+function recordOf(
+  id: string,
+  bundle: GenerationRecord['bundle'],
+  { promptTokens, tokens, finish, text }: Completion,
+  timing: Pick<GenerationRecord, 'firstTokenMs' | 'totalMs'>,
+  texts: Pick<GenerationRecord, 'prompt' | 'text'>,
+): GenerationRecord {
+  const textLength = Array.from(text).length;
+  return { id, at: new Date().toISOString(), bundle, promptTokens, tokens, finish, textLength, ...timing, ...texts };
+}
+
+function spoken(prompt: string | readonly Message[]): string {
+  return typeof prompt === 'string' ? prompt : prompt.map(({ role, content }) => `${role}: ${content}`).join('\n');
+}

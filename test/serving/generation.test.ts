@@ -1,0 +1,250 @@
+import { deepEqual, doesNotMatch, equal, match, notEqual, ok } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ActivityServices } from '../../activities/step.ts';
+import type { GenerationRecord } from '../../artifacts/bundle.ts';
+import { readPredictions } from '../../artifacts/predictions.ts';
+import type { ServedGenerator } from '../../serving/follower.ts';
+import { MODEL, withServices } from '../support/bundle.ts';
+import { startTestServer, until, type TestServer } from '../support/model-server.ts';
+import { approvedRelease, deploy } from '../support/release.ts';
+import type { TestStore } from '../support/store.ts';
+import { exportedOnce, tinyGenerator } from '../support/tiny-generator.ts';
+
+const CHAT = '/v1/chat/completions';
+const USER = { role: 'user', content: 'please refund the money' };
+
+/** An approved release whose model is the generator of a folder. */
+async function generatorRelease(
+  services: TestStore & ActivityServices,
+  folder: string,
+  prompt: object | null,
+  more: { readonly recordText?: boolean } = {},
+) {
+  const { store } = services;
+  const names = ['generator.json', 'tokenizer.json', 'model.onnx'];
+  const files: Record<string, Buffer> = {};
+  for (const name of names) files[name] = await readFile(join(folder, 'generator', name));
+  if (prompt !== null) files['prompt.json'] = Buffer.from(JSON.stringify(prompt));
+  const entries = await Promise.all(
+    Object.entries(files).map(async ([path, bytes]) => ({
+      path,
+      ref: await store.putBytes(bytes, { name: path, mediaType: 'application/octet-stream' }),
+    })),
+  );
+  const placed = Object.entries(files).map(([name, bytes]) => [`${MODEL}/1/${name}`, bytes]);
+  return approvedRelease(services, {
+    ...more,
+    exported: { generator: await store.putManifest(entries, 'generator') },
+    bundleFiles: { ...Object.fromEntries(placed), [`${MODEL}/1/classifier.json`]: null },
+  });
+}
+
+/** What an event stream said, parsed; `[DONE]` as it is. */
+async function events(response: Response): Promise<Event[]> {
+  return (await response.text())
+    .split('\n\n')
+    .filter(Boolean)
+    .map((event) => event.replace(/^data: /, ''))
+    .map((data) => (data === '[DONE]' ? data : JSON.parse(data)));
+}
+type Event = any; // oxlint-disable-line typescript/no-explicit-any -- of every shape, asserted by the tests
+
+describe('a served generator', function () {
+  this.timeout(180_000);
+  let services: TestStore & ActivityServices;
+  let server: TestServer;
+  const served = () => server.follower.states.get(MODEL)?.served as ServedGenerator;
+  const chat = (more: object = {}) => ({ model: MODEL, messages: [USER], max_tokens: 12, ...more });
+  const stream = (path: string, body: object, signal?: AbortSignal) =>
+    fetch(`${server.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
+    });
+
+  before(async () => {
+    services = await withServices();
+    const prompt = { system: 'Be kind.', examples: [], version: 1 };
+    await deploy(services, await generatorRelease(services, await tinyGenerator(), prompt, { recordText: true }));
+    server = await startTestServer(services, { maxTokens: 40 });
+    await until('it is served', () => served() !== undefined);
+  });
+  after(async () => {
+    await server.drain();
+    services.close();
+  });
+
+  it('answers a conversation as OpenAI’s clients expect, the same for the same seed', async () => {
+    const ask = async (more: object) => (await server.post(CHAT, chat(more))).json;
+    const first = await ask({ seed: 7, temperature: 1 });
+    equal(first.object, 'chat.completion');
+    equal(first.choices[0].message.role, 'assistant');
+    equal(first.choices[0].finish_reason, 'length');
+    equal(first.usage.completion_tokens, 12);
+    equal(first.usage.total_tokens, first.usage.prompt_tokens + 12);
+    equal((await ask({ seed: 7, temperature: 1 })).choices[0].message.content, first.choices[0].message.content);
+    notEqual((await ask({ seed: 8, temperature: 1 })).choices[0].message.content, first.choices[0].message.content);
+    deepEqual(
+      (await server.get('/v1/models')).json.data.map(({ id }: { id: string }) => id),
+      [MODEL],
+    );
+  });
+
+  it('puts the bundle’s own prompt before what is said, and leaves a raw text as it is', async () => {
+    const tokens = async (parameters: object) =>
+      (await server.post(`/v2/models/${MODEL}/generate`, { text_input: 'order', parameters })).json.details
+        .prompt_tokens;
+    const [raw, said] = [await tokens({ max_tokens: 1, raw: true }), await tokens({ max_tokens: 1 })];
+    ok(said > raw + 10, `${said} tokens with the prompt, ${raw} without`);
+  });
+
+  it('streams the very text that it gives whole, ends it with [DONE], and says what was used', async () => {
+    const body = { seed: 3, temperature: 1.2, stream: true, stream_options: { include_usage: true } };
+    const response = await stream(CHAT, chat(body));
+    match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
+    const all = await events(response);
+    equal(all.at(-1), '[DONE]');
+    equal(all.at(-2).usage.completion_tokens, 12);
+    const text = all
+      .slice(0, -2)
+      .map((event) => event.choices[0].delta.content ?? '')
+      .join('');
+    const whole = (await server.post(CHAT, chat({ seed: 3, temperature: 1.2 }))).json.choices[0].message.content;
+    equal(text, whole);
+    equal(all.at(-3).choices[0].finish_reason, 'length');
+  });
+
+  it('speaks the generate extension, whole and streamed', async () => {
+    const body = { text_input: 'the order', parameters: { max_tokens: 9, seed: 5, temperature: 1, raw: true } };
+    const { json } = await server.post(`/v2/models/${MODEL}/generate`, body);
+    deepEqual([json.model_name, json.model_version, json.details.generated_tokens], [MODEL, '1', 9]);
+    const all = await events(await stream(`/v2/models/${MODEL}/versions/1/generate_stream`, body));
+    equal(all.map(({ text_output: text }) => text).join(''), json.text_output);
+    equal(all.at(-1).details.finish_reason, 'length');
+    const about = (await server.get(`/v2/models/${MODEL}`)).json;
+    equal(about.parameters.context_tokens, 64);
+    equal(about.inputs[0].name, 'text_input');
+  });
+
+  it('refuses by name what it does not do, in the shape of the protocol that was spoken', async () => {
+    for (const [more, expected] of [
+      [{ tools: [] }, /tools: not supported/],
+      [{ n: 2 }, /n: /],
+      [{ logprobs: true }, /logprobs: /],
+      [{ response_format: { type: 'json_object' } }, /response_format/],
+      [{ max_tokens: 41 }, /41 tokens are asked for: this server gives at most 40/],
+      [{ temperature: -1 }, /temperature/],
+      [{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] }, /content/],
+      [{ messages: [{ role: 'user', content: 'the parcel is late '.repeat(99) }] }, /no room for an answer/],
+      [{ messages: [USER, { role: 'assistant', content: 'yes' }] }, /last message must be the user/],
+    ] as const) {
+      for (const streamed of [false, true]) {
+        const { status, json } = await server.post(CHAT, chat({ ...more, stream: streamed }));
+        deepEqual([status, json.error.type], [400, 'invalid_request_error'], JSON.stringify(more));
+        match(json.error.message, expected);
+      }
+    }
+    const unknown = await server.post(CHAT, chat({ model: 'nobody' }));
+    deepEqual([unknown.status, unknown.json.error.code], [404, 'model_not_found']);
+    match((await server.infer(MODEL, ['a'])).json.error, /generates text: use/);
+    const bad = await server.post(`/v2/models/${MODEL}/generate`, { text_input: 'a', parameters: { best_of: 3 } });
+    deepEqual([bad.status, typeof bad.json.error], [400, 'string']);
+  });
+
+  it('ends a generation whose client is gone, and has room for others then', async () => {
+    const gone = new AbortController();
+    const response = await stream(CHAT, chat({ stream: true, max_tokens: 40 }), gone.signal);
+    await response.body?.getReader().read();
+    gone.abort();
+    await until('nothing runs', () => served().pool.running === 0);
+    match(
+      (await server.get('/metrics')).bytes.toString(),
+      /generations_total\{model="tiny-parity",finish="length"\} \d/,
+    );
+    equal((await server.post(CHAT, chat())).status, 200);
+  });
+
+  it('answers many at once, and says that it is overloaded when too many wait', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 90 }, (_, seed) => server.post(CHAT, chat({ seed, temperature: 1, max_tokens: 30 }))),
+    );
+    const statuses = new Set(answers.map(({ status }) => status));
+    deepEqual(
+      [...statuses].sort((a, b) => a - b),
+      [200, 503],
+    );
+    const refused = answers.find(({ status }) => status === 503);
+    equal(refused?.headers.get('retry-after'), '1');
+    equal(refused?.json.error.type, 'server_error');
+    const alone = await server.post(CHAT, chat({ seed: 0, temperature: 1, max_tokens: 30 }));
+    equal(answers[0]?.json.choices[0].message.content, alone.json.choices[0].message.content, 'others change nothing');
+  });
+
+  it('replaces a worker that is lost, and tells whoever it was answering', async () => {
+    const before = served().pool.threadIds;
+    await served().pool.crashWorker();
+    await until('another is up', () => served().pool.threadIds.some((id) => !before.includes(id)));
+    equal((await server.post(CHAT, chat())).status, 200);
+  });
+
+  it('records figures, and texts where the release allows it', async () => {
+    await server.post(CHAT, chat({ seed: 1, temperature: 1 }));
+    await server.recorder.flush();
+    const records = await readPredictions<GenerationRecord>(services, MODEL, served().release.bundle, 1000);
+    const last = records.at(-1);
+    deepEqual([last?.tokens, last?.finish], [12, 'length']);
+    equal(last?.prompt, 'user: please refund the money');
+    ok((last?.firstTokenMs ?? 0) > 0 && (last?.totalMs ?? 0) >= (last?.firstTokenMs ?? 0));
+    const metrics = (await server.get('/metrics')).bytes.toString();
+    match(metrics, /espalier_serving_generated_tokens_total\{model="tiny-parity"\} [1-9]/);
+    match(metrics, /espalier_serving_first_token_seconds_count\{model="tiny-parity"\} [1-9]/);
+  });
+
+  it('cuts no stream when a new release takes over', async () => {
+    const old = served();
+    const open = await Promise.all(
+      Array.from({ length: 12 }, (_, seed) =>
+        stream(CHAT, chat({ stream: true, seed, temperature: 1, max_tokens: 40 })),
+      ),
+    );
+    await deploy(services, await generatorRelease(services, await tinyGenerator(), null), 'second-run');
+    await until('the new one is served', () => served().release.version === '2');
+    for (const response of open) {
+      const all = await events(response);
+      equal(all.at(-1), '[DONE]');
+      equal(all[0].system_fingerprint, old.release.bundle);
+    }
+    await until('the old one is unloaded', () => server.lines.some((line) => line.includes('model-unloaded')));
+    const { json } = await server.post(CHAT, chat());
+    equal(json.system_fingerprint, served().release.bundle);
+    await server.recorder.flush();
+    const [record] = await readPredictions<GenerationRecord>(services, MODEL, served().release.bundle, 10);
+    deepEqual([record?.prompt, record?.text], [undefined, undefined], 'this release allows no texts');
+  });
+});
+
+describe('a served story teller [real-data]', function () {
+  this.timeout(180_000);
+  const data = process.env['ESPALIER_TEST_DATA'];
+
+  it('tells by HTTP what the paper’s own program tells', async function () {
+    if (data === undefined) return this.skip();
+    const services = await withServices();
+    const folder = await exportedOnce(join(data, 'models/karpathy/tinyllamas-stories260K'), 'stories260K');
+    await deploy(services, await generatorRelease(services, folder, null));
+    const server = await startTestServer(services, { maxTokens: 64 });
+    await until('it is served', () => server.follower.states.get(MODEL)?.served !== undefined);
+    const { json } = await server.post(`/v2/models/${MODEL}/generate`, {
+      text_input: 'Once upon a time',
+      parameters: { raw: true, stop: ['.'] },
+    });
+    // llama2.c, doc/stories260K.md: the greedy story begins so.
+    equal(json.text_output, ', there was a little girl named Lily');
+    equal(json.details.finish_reason, 'stop');
+    doesNotMatch(json.text_output, /\./);
+    await server.drain();
+    services.close();
+  });
+});
