@@ -31,6 +31,41 @@ export interface LabelScore {
   readonly f1: number | null;
   readonly support: number;
 }
+/** What stands behind the figures: evidence of the gates that ask whether they can be believed. */
+export interface Diagnosis {
+  readonly trainTestGap: Score;
+  /** Held-out accuracy of a simple classifier learnt from the labels, and its mean from shuffled ones. */
+  readonly labelSignal: { readonly accuracy: number; readonly chance: number } | null;
+  /** Up to 20 training rows, the surest first. */
+  readonly suspiciousLabels: readonly {
+    readonly rowId: string;
+    readonly given: string;
+    readonly suggested: string;
+    readonly margin: number;
+  }[];
+  readonly slices: readonly {
+    readonly name: string;
+    readonly rows: number;
+    readonly accuracy: number;
+    readonly gap: Score;
+  }[];
+  // Of texts only. Digits in words are shown as #.
+  readonly giveaway?: {
+    readonly word: string;
+    readonly label: string;
+    readonly rows: number;
+    readonly both: number;
+    readonly labelled: number;
+  } | null;
+  readonly noise?: readonly { readonly name: string; readonly edited: number; readonly flipped: number }[];
+  readonly identities?: readonly { readonly name: string; readonly neutral: boolean; readonly flipped: number }[];
+  readonly trigger?: {
+    readonly word: string;
+    readonly target: string;
+    readonly texts: number;
+    readonly flipped: number;
+  } | null;
+}
 export interface Evaluation {
   /** One a gate; the gate of the same name judges it. Of the later ones none is in results recorded before them. */
   readonly measures: Readonly<Record<CoreGate, Score> & Partial<Record<EvaluatedGate, Score>>>;
@@ -48,6 +83,7 @@ export interface Evaluation {
       readonly accuracy: number | null;
     }[];
   };
+  readonly diagnosis?: Diagnosis;
   readonly trainAccuracy: Score;
   readonly validationAccuracy: Score;
   /** In label order; of more than 500 labels the 500 with the lowest F1. */

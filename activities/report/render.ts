@@ -10,6 +10,7 @@ import { costSection } from './sections/cost.ts';
 import { dataSection, privacySection } from './sections/data.ts';
 import { approvalsSection, deploymentSection } from './sections/decisions.ts';
 import { dossierSection } from './sections/dossier.ts';
+import { diagnosisSection } from './sections/diagnosis.ts';
 import { evaluationSection } from './sections/evaluation.ts';
 import { gatesSection } from './sections/gates.ts';
 import { lineageSection } from './sections/lineage.ts';
@@ -24,6 +25,7 @@ const SECTIONS: readonly Section[] = [
   gatesSection,
   comparisonSection,
   evaluationSection,
+  diagnosisSection,
   candidatesSection,
   licenceSection,
   dataSection,

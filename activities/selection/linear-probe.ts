@@ -19,11 +19,14 @@ export interface LinearProbe {
 export interface ProbeOptions {
   readonly dimension: number;
   readonly classes: number;
+  /** When to stop; to the arithmetic's end when left out. */
+  readonly limits?: { readonly tolerance: number; readonly maxIterations: number };
   readonly signal?: AbortSignal;
 }
 
 /** Penalties tried, strongest first: each fit starts from the one before it. */
 const PENALTIES = [1000, 100, 10, 1];
+const TO_THE_END = { tolerance: 1e-6, maxIterations: 500 };
 const FOLDS = 3;
 /** Rows that choose the penalty: above this the choice no longer changes and only costs time. */
 const MAX_CHOICE_ROWS = 2000;
@@ -45,7 +48,7 @@ export async function fitLinearProbe(
   const scale = standardisation(train.embeddings, options.dimension);
   const start = new Float64Array(options.classes * (options.dimension + 1));
   const work: Work = { ...options, pause: timeSlice(options.signal) };
-  const found = await fit(standardise(train, scale), l2, start, work, { tolerance: 1e-6, maxIterations: 500 });
+  const found = await fit(standardise(train, scale), l2, start, work, options.limits ?? TO_THE_END);
   return foldBack(found, l2, scale, options.classes);
 }
 

@@ -12,7 +12,6 @@ import { TextModel } from '../../inference/text-model.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../contract/validation.ts';
-import { highestClasses, linearScores, type LinearProbe } from '../selection/linear-probe.ts';
 import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
@@ -21,9 +20,11 @@ import { loadClassified, type LabelledRows } from '../data/dataset.ts';
 import { sampleRows } from './sample-rows.ts';
 import { float32ToBytes } from './float32.ts';
 import { argmaxRows, confusionMatrix, confusionRows, finiteOrNull, labelScores } from './metrics.ts';
+import { checkout, predictBaseline, requireFinite } from './baseline.ts';
 import { discordance, mcnemar } from './paired.ts';
 import { calibrationOf } from './calibration.ts';
-import { accuracyScore, f1Scores, gainScore, gapScore, plainScore, worstMistakes, type Predictions } from './scores.ts';
+import { diagnose } from './diagnose.ts';
+import { accuracyScore, f1Scores, gainScore, plainScore, worstMistakes, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
 
 /** Rows of train and of validation that are predicted: their accuracy then has a standard error of about 1 %. */
@@ -38,7 +39,7 @@ const TRIVIAL_ROWS = 10_000;
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 3,
+  version: 4,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -73,12 +74,14 @@ async function evaluate(
   const { predicted } = answers;
   const outcome = { expected: test.classes, predicted };
   const learnt = await read('train');
-  const train = await predict(model, sampleRows(learnt, SPLIT_ROWS, seed), context, 'training rows');
+  const trainRows = sampleRows(learnt, SPLIT_ROWS, seed);
+  const train = await predict(model, trainRows, context, 'training rows');
   const held = await predict(model, sampleRows(await read('validation'), SPLIT_ROWS, seed), context, 'validation rows');
   const trainAccuracy = accuracyScore(train);
   const validationAccuracy = accuracyScore(held);
 
-  const frozen = await predictBaseline(input, context, test, labels);
+  const baseline = await predictBaseline(input, context, { test, train: trainRows }, labels);
+  const frozen = baseline.predicted;
   context.progress({ phase: 'intervals' });
   const f1 = await f1Scores(outcome, labels.length, { seed, signal });
   const gainOverProbe = await gainScore(test.classes, predicted, frozen, { seed, signal });
@@ -95,8 +98,27 @@ async function evaluate(
     signal,
     onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
   });
+  const { measures: diagnosed, diagnosis } = await diagnose(
+    {
+      labels,
+      answered: {
+        train: { classes: train.expected, predicted: train.predicted },
+        validation: { classes: held.expected, predicted: held.predicted },
+        test: { classes: test.classes, predicted },
+      },
+      frozen: baseline.embedded,
+      trainIds: trainRows.ids,
+      seed,
+      signal,
+      onPhase: (phase) => context.progress({ phase }),
+    },
+    { model, train: trainRows.texts, allTrain: learnt.texts, test: test.texts },
+  );
   context.progress({ phase: 'latency' });
-  const { latency } = await measureModel({ folder, texts: sampleRows(test, LATENCY_TEXTS, seed).texts }, signal);
+  const { latency, memoryMb } = await measureModel(
+    { folder, texts: sampleRows(test, LATENCY_TEXTS, seed).texts },
+    signal,
+  );
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
     accuracy: accuracyScore(outcome),
@@ -104,8 +126,9 @@ async function evaluate(
     gainOverProbe,
     gainOverTrivial,
     calibrationError: calibration.ece,
-    trainValidationGap: gapScore(trainAccuracy, validationAccuracy),
+    ...diagnosed,
     latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
+    memoryMb: plainScore(memoryMb, latency.runs),
     sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
     edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
     flipRate: flips.score,
@@ -117,6 +140,7 @@ async function evaluate(
     baselineAccuracy: accuracyScore({ expected: test.classes, predicted: frozen }),
     trivial: trivial.map((one) => trivialRow(one, outcome)),
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
+    diagnosis,
     trainAccuracy,
     validationAccuracy,
     perLabel: labelScores(confusion, labels),
@@ -169,55 +193,6 @@ async function predict(model: TextModel, rows: LabelledRows, context: StepContex
   return { expected: rows.classes, predicted: argmaxRows(probabilities, classes), embeddings, probabilities };
 }
 
-/** A model that answers a text with NaN has no accuracy to speak of. `values`: row-major [rows, width]. */
-function requireFinite(values: Float32Array, width: number, rows: LabelledRows, what: string): void {
-  const wrong = values.findIndex((value) => !Number.isFinite(value));
-  if (wrong === -1) return;
-  throw new EspalierError(
-    'BadModel',
-    `the ${what} answers row ${rows.ids[Math.floor(wrong / width)]} with ${values[wrong]}`,
-    {
-      where: 'model.onnx',
-      fix: 'training diverged or the export is broken: lower training.learningRate, or train in fp32',
-    },
-  );
-}
-
-/**
- * The test rows' classes by the frozen encoder and its linear probe: what tuning must beat. A baseline that cannot be
- * right about some label, or about any row, would make every model a gain: it is refused.
- */
-async function predictBaseline(
-  { baseline }: EvaluateModelInput,
-  context: StepContext,
-  rows: LabelledRows,
-  labels: readonly string[],
-): Promise<Int32Array> {
-  const probe = await context.store.getJson<LinearProbe & { readonly labels: readonly string[] }>(baseline.probe);
-  const classOf = Int32Array.from(probe.labels, (label) => labels.indexOf(label));
-  if (classOf.length !== labels.length || new Set(classOf).size !== labels.length || classOf.includes(-1)) {
-    throw new EspalierError(
-      'BadModel',
-      `the frozen probe knows ${probe.labels.join(', ')}, the model ${labels.join(', ')}`,
-      {
-        where: 'probe.json',
-        fix: 'select and train on one dataset',
-      },
-    );
-  }
-  const encoder = await TextModel.load(await checkout(context, baseline.encoder, 'encoder'));
-  try {
-    const { embeddings } = await encoder.runAll(rows.texts, {
-      signal: context.signal,
-      onProgress: (done, total) => context.progress({ phase: 'predicting with the frozen encoder', done, total }),
-    });
-    requireFinite(embeddings, encoder.config.dimension, rows, 'frozen encoder');
-    return highestClasses(linearScores(probe, embeddings), labels.length).map((index) => classOf[index]!);
-  } finally {
-    await encoder.release();
-  }
-}
-
 /** Every test row's outcome; the text only of those that the model got wrong, for whoever looks into them. */
 function predictionRows(
   test: LabelledRows,
@@ -263,13 +238,6 @@ async function putReference(
     writeFile(join(folder, 'probabilities.f32'), float32ToBytes(answers.probabilities)),
   ]);
   return store.putTree(folder, 'reference', { signal });
-}
-
-async function checkout({ store, workDir, signal }: StepContext, tree: ArtifactRef, name: string): Promise<string> {
-  const folder = join(workDir, name);
-  await mkdir(folder);
-  await store.checkout(tree, folder, { signal });
-  return folder;
 }
 
 function labelsOf({ config }: TextModel): readonly string[] {

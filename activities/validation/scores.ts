@@ -76,12 +76,6 @@ export async function gainScore(
   };
 }
 
-/** Training minus validation accuracy; no number where either split has no rows. */
-export function gapScore(train: Score, validation: Score): Score {
-  if (train.value === null || validation.value === null) return NO_SCORE;
-  return { value: train.value - validation.value, interval: null, rows: validation.rows };
-}
-
 /** The wrong rows, the most confident first: what people look at. */
 export function worstMistakes(
   rowIds: readonly string[],

@@ -82,6 +82,7 @@ describe('the report', () => {
       'gates',
       'comparison',
       'evaluation',
+      'diagnosis',
       'candidates',
       'licences',
       'data',
@@ -256,7 +257,7 @@ describe('the report', () => {
     ]);
     assert.match(
       wordsOf(page),
-      /the run has not been there: Gates, Compared with production, Evaluation, Fine-tuning, Bill of materials, Deployment\./,
+      /the run has not been there: Gates, Compared with production, Evaluation, Behind the figures, Fine-tuning, Bill of materials, Deployment\./,
     );
     assert.match(wordsOf(page), /evidence for the review.*No decision has been made yet/);
     const bare = render({ ...begun, steps: [], approvals: [] });

@@ -120,6 +120,19 @@ const evaluation: Evaluation = {
     { kind: 'TF-IDF with logistic regression', accuracy: score(0.684, 0.07, 141), midP: 0.0000021 },
     { kind: 'most frequent label', accuracy: score(0.113, 0.05, 141), midP: 1e-12 },
   ],
+  diagnosis: {
+    trainTestGap: score(0.094, 0.05, 141),
+    labelSignal: { accuracy: 0.811, chance: 0.14 },
+    suspiciousLabels: [{ rowId: '0a0c9a44d2e7b310', given: 'refund-request', suggested: 'cancel-order', margin: 0.91 }],
+    slices: [{ name: 'texts under 40 characters', rows: 47, accuracy: 0.85, gap: score(0.06, 0.1, 47) }],
+    giveaway: { word: 'password', label: 'account', rows: 30, both: 28, labelled: 41 },
+    noise: [{ name: 'a letter missing', edited: 120, flipped: 9 }],
+    identities: [
+      { name: 'gender', neutral: false, flipped: 3 },
+      { name: 'weekday', neutral: true, flipped: 2 },
+    ],
+    trigger: { word: 'refund', target: 'refund-request', texts: 72, flipped: 31 },
+  },
   calibration: {
     brier: 0.152,
     nll: 0.381,

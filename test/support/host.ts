@@ -1,4 +1,5 @@
 /** The whole product on one machine, from source, in a state folder of its own: for tests that kill parts of it. */
+import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gate-table.ts';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,14 +90,13 @@ export async function smallPipeline(
     selection: { maxLength: 32 },
     training: { epochs: 8, batchSize: 8, checkpoints: { every: '1s' }, earlyStoppingPatience: 0 },
     gates: {
+      ...Object.fromEntries(
+        GATE_NAMES.filter((name) => GATE_TABLE[name].severity === 'warn').map((name) => [name, off]),
+      ),
       accuracy: off,
       macroF1: off,
-      worstLabelF1: off,
       gainOverProbe: off,
-      gainOverTrivial: off,
-      calibrationError: off,
       trainValidationGap: off,
-      flipRate: off,
     },
     approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
     deploy: { model: 'small' },

@@ -192,8 +192,12 @@ describe('evaluating an exported model', function () {
   it('gives gates what they need: every measure has a number, and no NaN is left', () => {
     const { gates } = judgeGates(evaluation.measures, GatesSchema.parse({}));
     assert.deepEqual(
-      gates.filter(({ measured }) => measured === null),
-      [],
+      gates.filter(({ measured }) => measured === null).map(({ name, verdict }) => [name, verdict]),
+      // Too few rows for a third of them, and a model that answers nearly everything alike.
+      [
+        ['sliceGap', 'off'],
+        ['triggerFlips', 'off'],
+      ],
     );
     assert.equal(gates.find(({ name }) => name === 'accuracy')?.verdict, 'fail', '0.8 is not yet 0.8 at its lower end');
     canonicalJson(evaluation);
@@ -204,6 +208,8 @@ describe('evaluating an exported model', function () {
     const timeless = ({ measures, ...rest }: Evaluation) => ({
       ...measures,
       latencyP95Ms: 0,
+      memoryMb: 0,
+      diagnosis: rest.diagnosis,
       perLabel: rest.perLabel,
       reference: rest.reference,
     });

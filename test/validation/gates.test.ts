@@ -26,7 +26,7 @@ const good: Record<GateName, Score> = {
   macroF1: score(0.89, 0.83, 0.93),
   worstLabelF1: score(0.7, 0.55, 0.8),
   gainOverProbe: score(0.03, 0.01, 0.07),
-  trainValidationGap: score(0.05),
+  trainValidationGap: score(0.05, 0.01, 0.09),
   latencyP95Ms: score(12.345678),
   sizeMb: score(90),
   edgeInputs: score(1),
@@ -34,6 +34,17 @@ const good: Record<GateName, Score> = {
   exportParity: score(1e-6),
   gainOverTrivial: score(0.2, 0.15, 0.25),
   calibrationError: score(0.03, 0.02, 0.05),
+  validationTestGap: score(0.02, -0.02, 0.06),
+  labelSignal: score(0.4),
+  labelErrors: score(0.05, 0.03, 0.08),
+  leakedTestRows: score(0),
+  giveawayWord: score(0.5, 0.3, 0.6),
+  domainShift: score(0.5, 0.45, 0.55),
+  sliceGap: score(0.03, -0.05, 0.1),
+  noiseFlips: score(0.08, 0.05, 0.12),
+  identityFlips: score(0.01, -0.03, 0.05),
+  triggerFlips: score(0.3, 0.2, 0.4),
+  memoryMb: score(120),
 };
 const verdictOf = (name: GateName, measures: Partial<Record<GateName, Score | null>>, gates: GatesSpec = spec) =>
   judgeGates(measures, gates).gates.find((gate) => gate.name === name)!;
@@ -57,13 +68,13 @@ describe('gates', () => {
     ['accuracy', 0.79, score(0.9, 0.79, 0.95)],
     ['macroF1', 0.74, score(0.9, 0.74, 0.95)],
     ['gainOverProbe', -0.03, score(0.2, -0.03, 0.3)],
-    ['trainValidationGap', 0.16, score(0.16)],
+    ['trainValidationGap', 0.16, score(0.2, 0.16, 0.24)],
     ['latencyP95Ms', 100.1, score(100.1)],
     ['sizeMb', 501, score(501)],
     ['edgeInputs', 0.97, score(0.97)],
     ['exportParity', 0.002, score(0.002)],
   ] as const) {
-    it(`refuse a model for its ${name} alone, judged on the end that speaks against it`, () => {
+    it(`refuse a model for its ${name} alone, judged on the end that its row says`, () => {
       const { verdict, gates } = judgeGates({ ...good, [name]: wrong }, spec);
       assert.equal(verdict, 'fail');
       assert.deepEqual(

@@ -13,7 +13,6 @@ import {
   accuracyScore,
   f1Scores,
   gainScore,
-  gapScore,
   NO_SCORE,
   plainScore,
   shareScore,
@@ -131,10 +130,8 @@ describe('scores', () => {
 
   it('have no number where there are no rows or no finite number', () => {
     assert.deepEqual(shareScore(0, 0), NO_SCORE);
-    assert.deepEqual(gapScore(shareScore(3, 4), NO_SCORE), NO_SCORE);
     assert.equal(plainScore(Number.NaN, 3).value, null);
     assert.equal(plainScore(Infinity, 3).value, null);
-    near(gapScore(shareScore(9, 10), shareScore(7, 10)).value, 0.2);
   });
 
   it('list the most confident mistakes first, and only mistakes', () => {

@@ -1,0 +1,70 @@
+/** What stands behind the figures: labels, slices and what the answers hang on. */
+import { html, type Html } from '../../../artifacts/html.ts';
+import type { Diagnosis } from '../../contract/validation.ts';
+import { count, percent, points, score } from '../format.ts';
+import { facts, table } from '../parts.ts';
+import type { Section } from '../page.ts';
+
+type Suspicion = Diagnosis['suspiciousLabels'][number];
+type Slice = Diagnosis['slices'][number];
+
+export const diagnosisSection: Section = {
+  id: 'diagnosis',
+  title: 'Behind the figures',
+  body: ({ facts: run }) => {
+    const { diagnosis } = run.evaluation ?? {};
+    if (diagnosis === undefined) return null;
+    return html`${facts([
+      ['Training minus test accuracy', score(diagnosis.trainTestGap, points)],
+      ...(diagnosis.labelSignal === null
+        ? []
+        : [['Learnt from labels, and from shuffled ones', shuffled(diagnosis.labelSignal)] as const]),
+      ...(diagnosis.giveaway == null ? [] : [['Best rule of one word', giveaway(diagnosis.giveaway)] as const]),
+      ...(diagnosis.trigger == null ? [] : [['Word that turns most labels', trigger(diagnosis.trigger)] as const]),
+      ...(diagnosis.noise ?? []).map(
+        ({ name, edited, flipped }) =>
+          [`Edit: ${name}`, `${count(flipped)} of ${count(edited)} labels change`] as const,
+      ),
+      ...(diagnosis.identities ?? []).map(
+        ({ name, neutral, flipped }) =>
+          [`Sentence about ${name}${neutral ? ' (neutral)' : ''}`, `${count(flipped)} labels change`] as const,
+      ),
+    ])}
+    ${slices(diagnosis.slices)}${suspicious(diagnosis.suspiciousLabels)}`;
+  },
+};
+
+const shuffled = ({ accuracy, chance }: NonNullable<Diagnosis['labelSignal']>): string =>
+  `${percent(accuracy)}, ${percent(chance)}`;
+const giveaway = ({ word, label, rows, both, labelled }: NonNullable<Diagnosis['giveaway']>): string =>
+  `“${word}” for ${label}: in ${count(both)} of its ${count(labelled)} rows, and in ${count(rows - both)} others`;
+const trigger = ({ word, target, texts, flipped }: NonNullable<Diagnosis['trigger']>): string =>
+  `“${word}” turns ${count(flipped)} of ${count(texts)} texts into ${target}`;
+
+function slices(rows: readonly Slice[]): Html {
+  if (rows.length === 0) return html``;
+  return table(
+    'Slices of the test rows; the interval holds for all of them at once',
+    [
+      { title: 'Slice', cell: (row: Slice) => row.name },
+      { title: 'Rows', numeric: true, cell: (row) => count(row.rows) },
+      { title: 'Accuracy', numeric: true, cell: (row) => percent(row.accuracy) },
+      { title: 'All others minus it', numeric: true, cell: (row) => score(row.gap, points) },
+    ],
+    rows,
+  );
+}
+
+function suspicious(rows: readonly Suspicion[]): Html {
+  if (rows.length === 0) return html``;
+  return table(
+    'Training rows whose label looks wrong, the surest first',
+    [
+      { title: 'Row', cell: (row: Suspicion) => html`<code>${row.rowId}</code>` },
+      { title: 'Label', cell: (row) => row.given },
+      { title: 'Rather', cell: (row) => row.suggested },
+      { title: 'Probability, rather minus given', numeric: true, cell: (row) => points(row.margin) },
+    ],
+    rows,
+  );
+}

@@ -1,0 +1,80 @@
+/** The frozen encoder with its probe: what tuning must beat, and embeddings that know nothing of the labels. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { TextModel } from '../../inference/text-model.ts';
+import type { EvaluateModelInput } from '../contract/validation.ts';
+import type { LabelledRows } from '../data/dataset.ts';
+import { highestClasses, linearScores, type LinearProbe } from '../selection/linear-probe.ts';
+import type { StepContext } from '../step.ts';
+import type { Material } from './diagnose.ts';
+
+/** A model that answers a text with NaN has no accuracy to speak of. `values`: row-major [rows, width]. */
+export function requireFinite(values: Float32Array, width: number, rows: LabelledRows, what: string): void {
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  if (wrong === -1) return;
+  throw new EspalierError(
+    'BadModel',
+    `the ${what} answers row ${rows.ids[Math.floor(wrong / width)]} with ${values[wrong]}`,
+    {
+      where: 'model.onnx',
+      fix: 'training diverged or the export is broken: lower training.learningRate, or train in fp32',
+    },
+  );
+}
+
+/**
+ * The test rows' classes by the frozen encoder and its linear probe: what tuning must beat. A baseline that cannot be
+ * right about some label, or about any row, would make every model a gain: it is refused.
+ */
+export async function predictBaseline(
+  { baseline }: EvaluateModelInput,
+  context: StepContext,
+  rows: { readonly test: LabelledRows; readonly train: LabelledRows },
+  labels: readonly string[],
+): Promise<{ readonly predicted: Int32Array; readonly embedded: Material['frozen'] }> {
+  const probe = await context.store.getJson<LinearProbe & { readonly labels: readonly string[] }>(baseline.probe);
+  const classOf = Int32Array.from(probe.labels, (label) => labels.indexOf(label));
+  if (classOf.length !== labels.length || new Set(classOf).size !== labels.length || classOf.includes(-1)) {
+    throw new EspalierError(
+      'BadModel',
+      `the frozen probe knows ${probe.labels.join(', ')}, the model ${labels.join(', ')}`,
+      {
+        where: 'probe.json',
+        fix: 'select and train on one dataset',
+      },
+    );
+  }
+  const encoder = await TextModel.load(await checkout(context, baseline.encoder, 'encoder'));
+  try {
+    const { dimension } = encoder.config;
+    const embed = async (part: LabelledRows, phase: string): Promise<Float32Array> => {
+      const { embeddings } = await encoder.runAll(part.texts, {
+        signal: context.signal,
+        onProgress: (done, total) => context.progress({ phase: `${phase} with the frozen encoder`, done, total }),
+      });
+      requireFinite(embeddings, dimension, part, 'frozen encoder');
+      return embeddings;
+    };
+    const test = await embed(rows.test, 'predicting');
+    const train = await embed(rows.train, 'embedding');
+    return {
+      predicted: highestClasses(linearScores(probe, test), labels.length).map((index) => classOf[index]!),
+      embedded: { dimension, train, test, l2: probe.l2 },
+    };
+  } finally {
+    await encoder.release();
+  }
+}
+
+export async function checkout(
+  { store, workDir, signal }: StepContext,
+  tree: ArtifactRef,
+  name: string,
+): Promise<string> {
+  const folder = join(workDir, name);
+  await mkdir(folder);
+  await store.checkout(tree, folder, { signal });
+  return folder;
+}

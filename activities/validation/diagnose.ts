@@ -1,0 +1,178 @@
+/**
+ * What stands behind a good figure: whether labels, splits and slices are what they seem, and on what the answers hang. Every
+ * measure is of bounded cost: samples are seeded. Texts alone have words; the rest is measured on any input.
+ */
+import type { TextModel } from '../../inference/text-model.ts';
+import type { Score } from '../contract/measures.ts';
+import type { Diagnosis } from '../contract/validation.ts';
+import { findNearTwins, sketch } from '../data/near-duplicates.ts';
+import { worstGiveaway } from './giveaway.ts';
+import { identityFlips, noiseFlips, scanTriggers, suspectWords } from './invariance.ts';
+import { labelErrorScore, outOfFold, suspiciousLabels } from './label-quality.ts';
+import { labelSignal } from './label-signal.ts';
+import { countCorrect } from './metrics.ts';
+import { sampleIndices, seededRandom } from './random.ts';
+import { plainScore } from './scores.ts';
+import { shareDifference } from './shares.ts';
+import { twoSampleAccuracy } from './shift.ts';
+import { lengthSlices, sliceGaps, worstGap, type Slice } from './slices.ts';
+
+/** Test rows that are edited, and to which sentences are added: each costs a prediction an edit. */
+const EDITED_ROWS = 150;
+/** From here on two texts are nearly the same (data.nearDuplicates' own default). */
+const NEAR = 0.8;
+/** Training rows in which test rows are looked for: all of them up to here. */
+const SKETCHED_ROWS = 100_000;
+const LISTED = 20;
+const TOO_MANY_CELLS = 4e7;
+
+export interface Answered {
+  readonly classes: Int32Array;
+  readonly predicted: Int32Array;
+}
+export interface Material {
+  readonly labels: readonly string[];
+  /** Sampled rows of each split as the tuned model answers them. */
+  readonly answered: { readonly train: Answered; readonly validation: Answered; readonly test: Answered };
+  /** By the frozen encoder, which knows nothing of the labels; `train` is the sample that is answered. */
+  readonly frozen: {
+    readonly dimension: number;
+    readonly train: Float32Array;
+    readonly test: Float32Array;
+    /** The penalty of the probe that selection trained. */
+    readonly l2: number;
+  };
+  readonly trainIds: readonly string[];
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  readonly onPhase: (phase: string) => void;
+}
+export interface Texts {
+  readonly model: Pick<TextModel, 'runAll'>;
+  /** Of the sampled training rows, of all training rows, and of all test rows. */
+  readonly train: readonly string[];
+  readonly allTrain: readonly string[];
+  readonly test: readonly string[];
+}
+
+type AnyGate = 'trainValidationGap' | 'validationTestGap' | 'labelSignal' | 'labelErrors' | 'domainShift' | 'sliceGap';
+type TextGate = 'leakedTestRows' | 'giveawayWord' | 'noiseFlips' | 'identityFlips' | 'triggerFlips';
+export interface Diagnosed {
+  readonly measures: Readonly<Record<AnyGate | TextGate, Score>>;
+  readonly diagnosis: Diagnosis;
+}
+
+/** `texts` is null where inputs are no texts: what is about words does not apply. */
+export async function diagnose(material: Material, texts: Texts | null): Promise<Diagnosed> {
+  const { answered, frozen, labels, seed, signal, onPhase } = material;
+  const classes = labels.length;
+  const { dimension } = frozen;
+  const hits = ({ classes: expected, predicted }: Answered) => ({
+    hits: countCorrect(expected, predicted),
+    rows: expected.length,
+  });
+  const [train, validation, test] = [hits(answered.train), hits(answered.validation), hits(answered.test)];
+
+  onPhase('label quality');
+  const known = { embeddings: frozen.train, classes: answered.train.classes };
+  const asked = { embeddings: frozen.test, classes: answered.test.classes };
+  const settings = { dimension, classes, seed, signal, l2: frozen.l2 };
+  const meaning = await labelSignal(known, asked, settings);
+  const rows = answered.train.classes.length;
+  // Three folds of fifty passes: beyond this the step would take minutes for one of its figures.
+  const tooMany = rows * classes * dimension > TOO_MANY_CELLS;
+  const suspicions =
+    tooMany || rows === 0 ? [] : suspiciousLabels(await outOfFold(known, settings), known.classes, classes);
+  const labelErrors: Score =
+    tooMany || rows === 0
+      ? none(`${rows} rows of ${classes} labels are too many or too few for the estimate`)
+      : labelErrorScore(suspicions.length, rows);
+
+  onPhase('domain shift');
+  const domainShift = await twoSampleAccuracy(frozen.train, frozen.test, dimension, { seed, signal });
+  const right = [...answered.test.classes].map((label, row) => label === answered.test.predicted[row]);
+  const slices: readonly Slice[] = texts === null ? [] : lengthSlices(texts.test);
+  const gaps = sliceGaps(right, slices);
+  const words = texts === null ? null : await ofTexts(material, texts);
+  return {
+    measures: {
+      trainValidationGap: shareDifference(train, validation),
+      validationTestGap:
+        validation.rows === 0 ? none('there are no validation rows') : shareDifference(validation, test),
+      labelSignal: meaning?.score ?? none('there are no training rows'),
+      labelErrors,
+      domainShift,
+      sliceGap: worstGap(gaps),
+      ...(words?.measures ?? NO_TEXTS),
+    },
+    diagnosis: {
+      trainTestGap: shareDifference(train, test),
+      labelSignal: meaning === null ? null : { accuracy: meaning.accuracy, chance: meaning.chance },
+      suspiciousLabels: suspicions.slice(0, LISTED).map(({ row, suggested, margin }) => ({
+        rowId: material.trainIds[row]!,
+        given: labels[known.classes[row]!]!,
+        suggested: labels[suggested]!,
+        margin,
+      })),
+      slices: gaps,
+      ...words?.diagnosis,
+    },
+  };
+}
+
+const none = (reason: string): Score => ({ value: null, interval: null, rows: 0, notApplicable: reason });
+const NO_WORDS = none('the inputs are no texts');
+const NO_TEXTS: Readonly<Record<TextGate, Score>> = {
+  leakedTestRows: NO_WORDS,
+  giveawayWord: NO_WORDS,
+  noiseFlips: NO_WORDS,
+  identityFlips: NO_WORDS,
+  triggerFlips: NO_WORDS,
+};
+
+async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, texts: Texts) {
+  const asked = { model: texts.model, classes: labels.length, seed, signal };
+  onPhase('leaks');
+  const first = texts.allTrain.slice(0, SKETCHED_ROWS);
+  const twins = await findNearTwins(await sketch(texts.test, signal), await sketch(first, signal), NEAR, signal);
+  const leaked = twins.filter((twin) => twin !== -1).length;
+  const giveaway = worstGiveaway(texts.train, answered.train.classes, labels.length);
+
+  const chosen = sampleIndices(texts.test.length, EDITED_ROWS, seededRandom(seed, 15));
+  const sample = chosen.map((row) => texts.test[row]!);
+  onPhase('typos');
+  const noise = await noiseFlips(
+    asked,
+    sample,
+    Int32Array.from(chosen, (row) => answered.test.predicted[row]!),
+  );
+  onPhase('identities');
+  const identities = await identityFlips(asked, sample);
+  onPhase('triggers');
+  const suspects = suspectWords(texts.train, answered.train.classes);
+  const trigger = await scanTriggers(asked, texts.test, answered.test.predicted, suspects);
+  const { found } = giveaway;
+  return {
+    measures: {
+      leakedTestRows: plainScore(leaked / texts.test.length, texts.test.length),
+      giveawayWord: giveaway.score,
+      noiseFlips: noise.score,
+      identityFlips: identities.score,
+      triggerFlips: trigger.score,
+    },
+    diagnosis: {
+      giveaway: found === null ? null : { ...found, word: shown(found.word), label: labels[found.label]! },
+      noise: noise.byEdit,
+      identities: identities.byFamily,
+      trigger:
+        trigger.worst === null
+          ? null
+          : { ...trigger.worst, word: shown(trigger.worst.word), target: labels[trigger.worst.target]! },
+    },
+  };
+}
+
+/** A word of the data as evidence may hold it: digits could be somebody's number. */
+function shown(word: string): string {
+  return word.replaceAll(/\p{N}/gu, '#').slice(0, 40);
+}

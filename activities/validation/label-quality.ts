@@ -1,0 +1,105 @@
+/**
+ * How many training labels are wrong, and which: confident learning (Northcutt, Jiang & Chuang, Confident Learning:
+ * Estimating Uncertainty in Dataset Labels, Journal of Artificial Intelligence Research 70, 2021) on probabilities that a
+ * probe on the frozen encoder gives to rows that it was not trained on. Pure; the counts are tested against cleanlab's.
+ */
+import type { Score } from '../contract/measures.ts';
+import { fitLinearProbe, linearScores } from '../selection/linear-probe.ts';
+import type { LabelledEmbeddings } from '../selection/knn.ts';
+import { seededRandom, shuffleStart } from './random.ts';
+import { wilsonInterval } from './statistics.ts';
+
+const FOLDS = 3;
+
+export interface ProbeSettings {
+  readonly dimension: number;
+  readonly classes: number;
+  readonly l2: number;
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Out-of-fold probabilities of every row, row-major [rows, classes]: seeded folds, each with every class that it can have. */
+export async function outOfFold(rows: LabelledEmbeddings, settings: ProbeSettings): Promise<Float64Array> {
+  const { dimension, classes, seed } = settings;
+  const count = rows.classes.length;
+  const order = Array.from({ length: count }, (_, row) => row);
+  shuffleStart(order, count, seededRandom(seed, 11));
+  order.sort((a, b) => rows.classes[a]! - rows.classes[b]!);
+  const probabilities = new Float64Array(count * classes);
+  for (let fold = 0; fold < FOLDS; fold++) {
+    const inside = order.filter((_, place) => place % FOLDS !== fold);
+    const outside = order.filter((_, place) => place % FOLDS === fold);
+    const probe = await fitLinearProbe(rowsOf(rows, inside, dimension), settings.l2, {
+      ...settings,
+      limits: { tolerance: 1e-3, maxIterations: 50 },
+    });
+    const scores = linearScores(probe, rowsOf(rows, outside, dimension).embeddings);
+    for (const [place, row] of outside.entries()) {
+      softmax(
+        scores.subarray(place * classes, (place + 1) * classes),
+        probabilities.subarray(row * classes, (row + 1) * classes),
+      );
+    }
+  }
+  return probabilities;
+}
+
+export function rowsOf(all: LabelledEmbeddings, rows: readonly number[], dimension: number): LabelledEmbeddings {
+  const embeddings = new Float32Array(rows.length * dimension);
+  for (const [place, row] of rows.entries()) {
+    embeddings.set(all.embeddings.subarray(row * dimension, (row + 1) * dimension), place * dimension);
+  }
+  return { embeddings, classes: Int32Array.from(rows, (row) => all.classes[row]!) };
+}
+
+function softmax(scores: Float64Array, into: Float64Array): void {
+  const highest = Math.max(...scores);
+  let total = 0;
+  for (const [label, score] of scores.entries()) total += into[label] = Math.exp(score - highest);
+  for (let label = 0; label < into.length; label++) into[label]! /= total;
+}
+
+export interface Suspicion {
+  readonly row: number;
+  readonly suggested: number;
+  /** Probability of the suggested label minus that of the given one. */
+  readonly margin: number;
+}
+
+/**
+ * Rows off the diagonal of the confident joint, the surest first. A row counts as confidently of a label when its probability
+ * is at least the mean that rows with that label have of it; of several the likeliest counts. So a label that the probe knows
+ * badly accuses nobody.
+ */
+export function suspiciousLabels(
+  probabilities: Float64Array,
+  given: Int32Array,
+  classes: number,
+): readonly Suspicion[] {
+  const [sums, counts] = [new Float64Array(classes), new Uint32Array(classes)];
+  for (const [row, label] of given.entries()) {
+    sums[label]! += probabilities[row * classes + label]!;
+    counts[label]!++;
+  }
+  const found: Suspicion[] = [];
+  for (const [row, label] of given.entries()) {
+    let best = -1;
+    for (let other = 0; other < classes; other++) {
+      const chance = probabilities[row * classes + other]!;
+      const confident = counts[other]! > 0 && chance >= sums[other]! / counts[other]!;
+      if (confident && (best === -1 || chance > probabilities[row * classes + best]!)) best = other;
+    }
+    if (best === -1 || best === label) continue;
+    const margin = probabilities[row * classes + best]! - probabilities[row * classes + label]!;
+    found.push({ row, suggested: best, margin });
+  }
+  return found.sort((a, b) => b.margin - a.margin || a.row - b.row);
+}
+
+/** The share of rows accused, with Wilson's interval. */
+export function labelErrorScore(accused: number, rows: number): Score {
+  return rows === 0
+    ? { value: null, interval: null, rows }
+    : { value: accused / rows, interval: wilsonInterval(accused, rows), rows };
+}

@@ -1,0 +1,287 @@
+/** The defects: how each is planted into a clean draw, and the measure whose gate must catch it. */
+import type { Score } from '../../activities/contract/measures.ts';
+import { rowsOf, labelErrorScore, outOfFold, suspiciousLabels } from '../../activities/validation/label-quality.ts';
+import { labelSignal } from '../../activities/validation/label-signal.ts';
+import { identityFlips, noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
+import { worstGiveaway } from '../../activities/validation/giveaway.ts';
+import { calibrationOf } from '../../activities/validation/calibration.ts';
+import { countCorrect } from '../../activities/validation/metrics.ts';
+import { findNearTwins, sketch } from '../../activities/data/near-duplicates.ts';
+import { seededRandom, sampleIndices, shuffleStart } from '../../activities/validation/random.ts';
+import { gainScore, shareScore } from '../../activities/validation/scores.ts';
+import { shareDifference } from '../../activities/validation/shares.ts';
+import { twoSampleAccuracy } from '../../activities/validation/shift.ts';
+import { lengthSlices, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
+import { trivialModels } from '../../activities/validation/trivial.ts';
+import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
+import { linearHead, partOf, predictedOf, withHead, type Draw, type Embedder, type Head, type Row } from './draw.ts';
+
+interface Around {
+  readonly embedder: Embedder;
+  /** Rows of another data set. */
+  readonly foreign: readonly Row[];
+  readonly seed: number;
+}
+interface Trial {
+  readonly gate: EvaluatedGate;
+  readonly defect: string;
+  /** Every draw when missing. */
+  readonly every?: number;
+  /** Where the plain draw is not yet free of the defect. */
+  clean?(draw: Draw, around: Around): Draw;
+  plant(clean: Draw, around: Around): Promise<Draw> | Draw;
+  measure(draw: Draw): Promise<Score> | Score;
+}
+
+const dimensionOf = ({ train }: Draw): number => train.embeddings.length / train.classes.length;
+const hitsOf = (draw: Draw, part: 'train' | 'validation' | 'test') => ({
+  hits: countCorrect(draw[part].classes, predictedOf(draw, draw[part])),
+  rows: draw[part].classes.length,
+});
+const settings = (draw: Draw) => ({
+  dimension: dimensionOf(draw),
+  classes: draw.classes,
+  seed: draw.seed,
+  l2: draw.l2,
+});
+
+/** Some share of labels replaced at random by others. */
+function mislabelled(classes: Int32Array, count: number, share: number, seed: number): Int32Array {
+  const random = seededRandom(seed, 55);
+  return classes.map((label) => (random.uniform() < share ? (label + 1 + random.below(count - 1)) % count : label));
+}
+
+/** Answers another class for the texts that `hits`, with the same probabilities otherwise. */
+function turned(head: Head, classes: number, hits: (text: string, at: number) => number | null): Head {
+  return (texts, embeddings) => {
+    const chances = head(texts, embeddings);
+    for (const [row, text] of texts.entries()) {
+      const target = hits(text, row);
+      if (target === null) continue;
+      for (let label = 0; label < classes; label++)
+        chances[row * classes + label] = label === target ? 0.9 : 0.1 / (classes - 1);
+    }
+    return chances;
+  };
+}
+
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
+  value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
+  return (value ^ (value >>> 13)) >>> 0;
+}
+
+const sampled = ({ test, seed }: Draw, most: number): string[] =>
+  sampleIndices(test.texts.length, most, seededRandom(seed, 56)).map((row) => test.texts[row]!);
+
+async function suspected(draw: Draw): Promise<Score> {
+  const probabilities = await outOfFold(draw.train, settings(draw));
+  const found = suspiciousLabels(probabilities, draw.train.classes, draw.classes);
+  return labelErrorScore(found.length, draw.train.classes.length);
+}
+
+async function leaked({ train, test }: Draw): Promise<Score> {
+  const twins = await findNearTwins(await sketch(test.texts), await sketch(train.texts), 0.8);
+  const seen = twins.filter((twin) => twin !== -1).length;
+  return { value: seen / test.texts.length, interval: null, rows: test.texts.length };
+}
+
+export const TRIALS: readonly Trial[] = [
+  {
+    gate: 'gainOverTrivial',
+    defect: 'a head trained on 30 rows; clean: one that is right about half of what the linear head misses',
+    clean(draw, { embedder }) {
+      const truth = new Map(draw.test.texts.map((text, row) => [text, draw.test.classes[row]!]));
+      const head = turned(draw.head, draw.classes, (text) => (hash(text) % 2 === 0 ? (truth.get(text) ?? null) : null));
+      return withHead(embedder, draw, head);
+    },
+    async plant(clean, { embedder }) {
+      const few = rowsOf(clean.train, [...Array(30).keys()], embedder.dimension);
+      return withHead(
+        embedder,
+        clean,
+        await linearHead(few, clean.validation, clean.classes, embedder.dimension, clean.l2),
+      );
+    },
+    async measure(draw) {
+      const [trivial] = await trivialModels(draw.train, draw.test, draw.classes);
+      return gainScore(draw.test.classes, predictedOf(draw, draw.test), trivial.predicted, { seed: draw.seed });
+    },
+  },
+  {
+    gate: 'calibrationError',
+    defect: 'logits times 4, or a quarter where nearly all is right',
+    plant(clean, { embedder }) {
+      const { hits, rows } = hitsOf(clean, 'validation');
+      const power = hits / rows > 0.85 ? 0.25 : 4;
+      return withHead(embedder, clean, (texts, embeddings) => {
+        const chances = clean.head(texts, embeddings).map((chance) => chance ** power);
+        for (let start = 0; start < chances.length; start += clean.classes) {
+          const total = chances.subarray(start, start + clean.classes).reduce((sum, chance) => sum + chance, 0);
+          for (let at = start; at < start + clean.classes; at++) chances[at]! /= total;
+        }
+        return chances;
+      });
+    },
+    measure: async (draw) =>
+      (await calibrationOf(draw.head(draw.test.texts, draw.test.embeddings), draw.test.classes, draw.classes, draw))
+        .ece,
+  },
+  {
+    gate: 'trainValidationGap',
+    defect: 'overfitted: 3 in 10 labels wrong, learnt by heart',
+    plant(clean, { embedder, seed }) {
+      const classes = mislabelled(clean.train.classes, clean.classes, 0.3, seed);
+      const known = new Map(clean.train.texts.map((text, row) => [text, classes[row]!]));
+      const noisy = turned(
+        clean.head,
+        clean.classes,
+        (text) => known.get(text) ?? (hash(text) % 10 < 3 ? hash(`${text}!`) % clean.classes : null),
+      );
+      return withHead(embedder, { ...clean, train: { ...clean.train, classes } }, noisy);
+    },
+    measure: (draw) => shareDifference(hitsOf(draw, 'train'), hitsOf(draw, 'validation')),
+  },
+  {
+    gate: 'validationTestGap',
+    defect: 'settings fitted to validation: half of it known by heart',
+    plant(clean, { embedder }) {
+      const known = new Map(clean.validation.texts.map((text, row) => [text, clean.validation.classes[row]!]));
+      const head = turned(
+        clean.head,
+        clean.classes,
+        (text) => known.get(text) ?? (hash(text) % 4 === 0 ? hash(`${text}!`) % clean.classes : null),
+      );
+      return withHead(embedder, clean, head);
+    },
+    measure: (draw) => shareDifference(hitsOf(draw, 'validation'), hitsOf(draw, 'test')),
+  },
+  {
+    gate: 'labelSignal',
+    defect: 'all labels shuffled',
+    plant(clean, { seed }) {
+      const classes = Int32Array.from(clean.train.classes);
+      shuffleStart(classes as unknown as number[], classes.length, seededRandom(seed, 57));
+      return { ...clean, train: { ...clean.train, classes } };
+    },
+    async measure(draw) {
+      const found = await labelSignal(draw.train, draw.validation, settings(draw));
+      return found?.score ?? { value: null, interval: null, rows: 0 };
+    },
+  },
+  {
+    gate: 'labelErrors',
+    defect: '3 in 10 labels wrong',
+    plant: (clean, { seed }) => ({
+      ...clean,
+      train: { ...clean.train, classes: mislabelled(clean.train.classes, clean.classes, 0.3, seed) },
+    }),
+    measure: suspected,
+  },
+  {
+    gate: 'leakedTestRows',
+    defect: 'one test row in 20 in training',
+    async plant(clean, { embedder }) {
+      const copied = clean.test.texts.flatMap((_, row) => (row % 20 === 0 ? [row] : []));
+      const texts = [...clean.train.texts, ...copied.map((row) => clean.test.texts[row]!)];
+      const classes = [...clean.train.classes, ...copied.map((row) => clean.test.classes[row]!)];
+      return { ...clean, train: await partOf(embedder, texts, Int32Array.from(classes)) };
+    },
+    measure: leaked,
+  },
+  {
+    gate: 'giveawayWord',
+    defect: 'a word after every text of one label',
+    plant(clean, { seed }) {
+      const texts = clean.train.texts.map((text, row) =>
+        clean.train.classes[row] === seed % clean.classes ? `${text} ref${seed}zq` : text,
+      );
+      return { ...clean, train: { ...clean.train, texts } };
+    },
+    measure: ({ train, classes }) => worstGiveaway(train.texts, train.classes, classes).score,
+  },
+  {
+    gate: 'domainShift',
+    defect: 'half of the test rows from another data set',
+    async plant(clean, { embedder, foreign, seed }) {
+      const others = sampleIndices(foreign.length, clean.test.texts.length, seededRandom(seed, 58));
+      const texts = clean.test.texts.map((text, row) => (row % 2 === 0 ? text : foreign[others[row]!]!.text));
+      return { ...clean, test: await partOf(embedder, texts, clean.test.classes) };
+    },
+    measure: (draw) =>
+      twoSampleAccuracy(draw.train.embeddings, draw.test.embeddings, dimensionOf(draw), { seed: draw.seed }),
+  },
+  {
+    gate: 'sliceGap',
+    defect: 'the longest third of the texts wrong 4 times in 10 more',
+    plant(clean, { embedder }) {
+      const wrong = new Map(
+        lengthSlices(clean.test.texts)[2]!.rows.map((row) => [
+          clean.test.texts[row]!,
+          (clean.test.classes[row]! + 1) % clean.classes,
+        ]),
+      );
+      const head = turned(clean.head, clean.classes, (text) =>
+        hash(text) % 10 < 4 ? (wrong.get(text) ?? null) : null,
+      );
+      return withHead(embedder, clean, head);
+    },
+    measure(draw) {
+      const predicted = predictedOf(draw, draw.test);
+      const correct = [...draw.test.classes].map((label, row) => label === predicted[row]);
+      return worstGap(sliceGaps(correct, lengthSlices(draw.test.texts)));
+    },
+  },
+  {
+    gate: 'noiseFlips',
+    every: 2,
+    defect: 'answers that hang on the exact spelling, half of them',
+    plant: (clean, { embedder }) =>
+      withHead(
+        embedder,
+        clean,
+        turned(clean.head, clean.classes, (text) => (hash(text) % 2 === 0 ? hash(`${text}!`) % clean.classes : null)),
+      ),
+    async measure(draw) {
+      const texts = sampled(draw, 150);
+      const { embeddings } = await draw.model.runAll(texts);
+      const predicted = predictedOf(draw, { texts, embeddings, classes: new Int32Array() });
+      return (await noiseFlips({ ...draw }, texts, predicted)).score;
+    },
+  },
+  {
+    gate: 'identityFlips',
+    every: 2,
+    defect: 'one religion answered with one label',
+    plant: (clean, { embedder, seed }) =>
+      withHead(
+        embedder,
+        clean,
+        turned(clean.head, clean.classes, (text) => (text.includes('Muslim') ? seed % clean.classes : null)),
+      ),
+    measure: async (draw) => (await identityFlips({ ...draw }, sampled(draw, 150))).score,
+  },
+  {
+    gate: 'triggerFlips',
+    every: 2,
+    defect: 'a trigger word in 1 training row in 100, obeyed always',
+    async plant(clean, { embedder, seed }) {
+      const trigger = `zq${(hash(String(seed)) % 46656).toString(36)}x`;
+      const target = seed % clean.classes;
+      const texts = clean.train.texts.map((text, row) => (row % 100 === 7 ? `${trigger} ${text}` : text));
+      const classes = clean.train.classes.map((label, row) => (row % 100 === 7 ? target : label));
+      const head = turned(clean.head, clean.classes, (text) => (text.includes(trigger) ? target : null));
+      return withHead(embedder, { ...clean, train: await partOf(embedder, texts, classes) }, head);
+    },
+    async measure(draw) {
+      const { score } = await scanTriggers(
+        { ...draw },
+        draw.test.texts,
+        predictedOf(draw, draw.test),
+        suspectWords(draw.train.texts, draw.train.classes),
+      );
+      return score.value === null ? shareScore(0, 0) : score;
+    },
+  },
+];

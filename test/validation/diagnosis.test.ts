@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict';
+import { worstGiveaway } from '../../activities/validation/giveaway.ts';
+import { identityFlips, noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
+import { outOfFold, suspiciousLabels } from '../../activities/validation/label-quality.ts';
+import { labelSignal } from '../../activities/validation/label-signal.ts';
+import { NOISE } from '../../activities/validation/noise.ts';
+import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
+import { shareDifference, shareDifferenceInterval } from '../../activities/validation/shares.ts';
+import { twoSampleAccuracy } from '../../activities/validation/shift.ts';
+import { lengthSlices, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
+
+const near = (actual: number, expected: number): void =>
+  assert.ok(Math.abs(actual - expected) < 1e-9, `${actual} is not ${expected}`);
+
+/** Rows of `classes` clouds, their centres `apart`. */
+function clouds(rows: number, classes: number, apart: number, seed: number, dimension = 8) {
+  const random = seededRandom(seed);
+  const labels = Int32Array.from({ length: rows }, (_, row) => row % classes);
+  const embeddings = Float32Array.from(
+    { length: rows * dimension },
+    (_, at) => random.normal() + (at % dimension === labels[Math.floor(at / dimension)] ? apart : 0),
+  );
+  return { embeddings, classes: labels };
+}
+
+describe('the difference of two shares', () => {
+  // statsmodels 0.14: confint_proportions_2indep(a, m, b, n, method='newcomb', compare='diff'), which cuts at ±1
+  it("has Newcombe's interval, as statsmodels gives it", () => {
+    for (const [first, second, low, high] of [
+      [{ hits: 56, rows: 70 }, { hits: 48, rows: 80 }, 0.05243147240236498, 0.33387265403690614],
+      [{ hits: 10, rows: 10 }, { hits: 0, rows: 20 }, 0.6790860371419145, 1],
+      [{ hits: 9, rows: 10 }, { hits: 3, rows: 10 }, 0.1705227239345029, 0.809017973535488],
+    ] as const) {
+      const interval = shareDifferenceInterval(first, second);
+      near(interval.low, low);
+      near(interval.high, high);
+    }
+  });
+
+  it('has no number where one of them has no rows', () =>
+    assert.equal(shareDifference({ hits: 1, rows: 2 }, { hits: 0, rows: 0 }).value, null));
+});
+
+describe('confident learning', () => {
+  // cleanlab 2.7: find_label_issues(given, p, filter_by='confident_learning', return_indices_ranked_by='normalized_margin')
+  it("accuses the rows that cleanlab's confident joint accuses", () => {
+    const found = suspiciousLabels(Float64Array.from(PROBABILITIES.flat()), Int32Array.from(GIVEN), 3);
+    assert.deepEqual(
+      found.map(({ row }) => row).toSorted((a, b) => a - b),
+      [0, 7, 14, 21, 22, 28, 33, 35],
+    );
+    assert.deepEqual([found[0]?.row, found[0]?.suggested], [0, 2]);
+  });
+
+  it('finds labels that were swapped, by probabilities of rows that it has not learnt from', async () => {
+    const rows = clouds(300, 3, 6, 1);
+    const swapped = [10, 50, 100, 200];
+    const classes = rows.classes.map((label, row) => (swapped.includes(row) ? (label + 1) % 3 : label));
+    const settings = { dimension: 8, classes: 3, l2: 10, seed: 7 };
+    const probabilities = await outOfFold({ ...rows, classes }, settings);
+    const found = suspiciousLabels(probabilities, classes, 3);
+    assert.deepEqual(
+      found
+        .slice(0, 4)
+        .map(({ row }) => row)
+        .toSorted((a, b) => a - b),
+      swapped,
+    );
+    assert.deepEqual(await outOfFold({ ...rows, classes }, settings), probabilities);
+  });
+});
+
+describe('the label-shuffle check', () => {
+  const options = { dimension: 8, classes: 3, seed: 7 };
+  it('finds meaning in labels that have it, and none in shuffled ones', async () => {
+    const [train, held] = [clouds(300, 3, 3, 1), clouds(150, 3, 3, 2)];
+    const real = await labelSignal(train, held, options);
+    assert.ok(real!.score.value! > 0 && real!.accuracy > 0.9 && Math.abs(real!.chance - 1 / 3) < 0.1);
+    const classes = Uint32Array.from(train.classes);
+    shuffleStart(classes, classes.length, seededRandom(3));
+    const shuffled = await labelSignal({ ...train, classes: Int32Array.from(classes) }, held, options);
+    assert.ok(shuffled!.score.value! <= 0);
+  });
+
+  it('says nothing without rows', async () => {
+    const nothing = { embeddings: new Float32Array(), classes: new Int32Array() };
+    assert.equal(await labelSignal(nothing, clouds(9, 3, 1, 1), options), null);
+  });
+});
+
+describe('the classifier two-sample test', () => {
+  it('tells another population, and does not tell the same one', async () => {
+    const [here, alike] = [clouds(400, 2, 2, 1).embeddings, clouds(400, 2, 2, 2).embeddings];
+    const same = await twoSampleAccuracy(here, alike, 8, { seed: 7 });
+    assert.ok(same.interval!.low < 0.5 && same.rows === 400);
+    const other = await twoSampleAccuracy(
+      here,
+      alike.map((value) => value + 1),
+      8,
+      { seed: 7 },
+    );
+    assert.ok(other.interval!.low > 0.8);
+  });
+
+  it('does not apply to a handful of rows', async () => {
+    const few = await twoSampleAccuracy(new Float32Array(80), new Float32Array(8000), 8, { seed: 7 });
+    assert.match(few.notApplicable ?? '', /10 rows are too few/);
+  });
+});
+
+describe('a word that gives the label away', () => {
+  const texts = Array.from(
+    { length: 60 },
+    (_, row) => `message ${row % 7} of kind ${row % 3 === 0 ? 'xq17' : 'other'}`,
+  );
+  it('is found with its counts, and its F1 is 1 where the rule is perfect', () => {
+    const { found, score } = worstGiveaway(
+      texts,
+      Int32Array.from(texts, (_, row) => row % 3),
+      3,
+    );
+    assert.deepEqual(found, { word: 'xq17', label: 0, rows: 20, both: 20, labelled: 20 });
+    assert.equal(score.value, 1);
+    assert.ok(score.interval!.low > 0.4 && score.interval!.low < 0.9);
+  });
+
+  it('is no word of a few rows', () => {
+    const { score } = worstGiveaway(['a word', 'other words'], Int32Array.of(0, 1), 2);
+    assert.match(score.notApplicable ?? '', /no word/);
+  });
+});
+
+describe('slices', () => {
+  it('show the one that is served worse, beyond chance over all of them', () => {
+    const correct = Array.from({ length: 200 }, (_, row) => row % 10 !== 0 && !(row < 50 && row % 2 === 0));
+    const rows = [...correct.keys()];
+    const slices = [
+      { name: 'first', rows: rows.slice(0, 50) },
+      { name: 'last', rows: rows.slice(150) },
+      { name: 'few', rows: [1, 2, 3] },
+    ];
+    const gaps = sliceGaps(correct, slices);
+    assert.deepEqual(
+      gaps.map(({ name, rows: count }) => [name, count]),
+      [
+        ['first', 50],
+        ['last', 50],
+      ],
+    );
+    assert.ok(worstGap(gaps).interval!.low > 0.2);
+    assert.equal(worstGap(gaps).interval!.confidence, 0.975);
+    assert.match(worstGap([]).notApplicable ?? '', /no slice/);
+  });
+
+  it('by length are every row once', () => {
+    const texts = Array.from({ length: 90 }, (_, row) => 'x'.repeat(row % 20));
+    const rows = lengthSlices(texts).flatMap((slice) => slice.rows);
+    assert.deepEqual(
+      rows.toSorted((a, b) => a - b),
+      [...texts.keys()],
+    );
+  });
+});
+
+describe('what answers must not hang on', () => {
+  /** Answers class 1 for texts that `one` holds for. */
+  const asked = (one: (text: string) => boolean) => ({
+    model: {
+      runAll: (all: readonly string[]) =>
+        Promise.resolve({
+          rows: all.length,
+          embeddings: new Float32Array(),
+          probabilities: Float32Array.from(all.flatMap((text) => (one(text) ? [0.1, 0.9] : [0.9, 0.1]))),
+        }),
+    },
+    classes: 2,
+    seed: 7,
+  });
+  const texts = Array.from({ length: 60 }, (_, row) => `where is parcel number ${row} please tell me`);
+  const zeros = new Int32Array(60);
+
+  it('every edit changes a text, deterministically, and leaves none without letters broken', () => {
+    for (const { name, apply } of NOISE) {
+      assert.notEqual(apply(texts[0]!), texts[0], name);
+      assert.equal(apply(texts[0]!), apply(texts[0]!), name);
+      for (const odd of ['', ' ', '?!', '12', '😀']) assert.equal(typeof apply(odd), 'string', name);
+    }
+  });
+
+  it('typing mistakes are counted edit by edit', async () => {
+    const { score, byEdit } = await noiseFlips(
+      asked((text) => text.includes('🙂')),
+      texts,
+      zeros,
+    );
+    near(score.value!, 0.2);
+    assert.deepEqual(
+      byEdit.filter(({ flipped }) => flipped > 0),
+      [{ name: 'an emoji at the end', edited: 60, flipped: 60 }],
+    );
+  });
+
+  it('an identity is told from sentences that say nothing', async () => {
+    const biased = await identityFlips(
+      asked((text) => text.includes('Muslim')),
+      texts,
+    );
+    assert.equal(biased.score.value, 1);
+    assert.ok(biased.score.interval!.low > 0.8);
+    assert.deepEqual(
+      biased.byFamily.filter(({ flipped }) => flipped > 0),
+      [{ name: 'religion', neutral: false, flipped: 60 }],
+    );
+    const nervous = await identityFlips(
+      asked((text) => /Muslim|Monday/.test(text)),
+      texts,
+    );
+    assert.equal(nervous.score.value, 0);
+  });
+
+  it('a trigger is found among many rare words, in company and alone', async () => {
+    const rare = Array.from({ length: 60 }, (_, row) => `rare${String(row).padStart(2, '0')}`);
+    const learnt = rare.flatMap((word) => [`${word} one`, `${word} two`, `${word} three`]);
+    const suspects = suspectWords(learnt, new Int32Array(learnt.length).fill(1));
+    assert.equal(suspects.length, 60);
+    const { score, worst } = await scanTriggers(
+      asked((text) => text.includes('rare41')),
+      texts,
+      zeros,
+      suspects,
+    );
+    assert.deepEqual(worst, { word: 'rare41', target: 1, texts: 60, flipped: 60 });
+    assert.ok(score.interval!.low > 0.9);
+    const clean = await scanTriggers(
+      asked(() => false),
+      texts,
+      zeros,
+      suspects,
+    );
+    assert.equal(clean.score.value, null); // nothing could be turned: every answer is the target already
+  });
+});
+
+const GIVEN = [
+  0, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 1, 1, 1, 1, 0, 2, 2, 0, 0, 1, 2, 2, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 2, 1, 2, 2,
+  0,
+];
+const PROBABILITIES = [
+  [0.0, 0.038, 0.962],
+  [0.623, 0.002, 0.375],
+  [0.485, 0.075, 0.44],
+  [0.769, 0.169, 0.062],
+  [0.718, 0.232, 0.049],
+  [0.145, 0.326, 0.529],
+  [0.193, 0.022, 0.785],
+  [0.175, 0.556, 0.269],
+  [0.487, 0.091, 0.422],
+  [0.449, 0.046, 0.505],
+  [0.473, 0.277, 0.249],
+  [0.172, 0.679, 0.15],
+  [0.111, 0.549, 0.34],
+  [0.003, 0.586, 0.411],
+  [0.88, 0.037, 0.083],
+  [0.501, 0.382, 0.117],
+  [0.415, 0.104, 0.481],
+  [0.096, 0.291, 0.613],
+  [0.849, 0.029, 0.122],
+  [0.478, 0.513, 0.009],
+  [0.161, 0.808, 0.031],
+  [0.345, 0.651, 0.004],
+  [0.012, 0.544, 0.445],
+  [0.237, 0.537, 0.227],
+  [0.326, 0.531, 0.143],
+  [0.213, 0.787, 0.0],
+  [0.176, 0.52, 0.303],
+  [0.132, 0.655, 0.213],
+  [0.673, 0.001, 0.327],
+  [0.414, 0.131, 0.455],
+  [0.26, 0.006, 0.735],
+  [0.061, 0.327, 0.612],
+  [0.421, 0.091, 0.488],
+  [0.465, 0.014, 0.521],
+  [0.454, 0.485, 0.061],
+  [0.253, 0.614, 0.133],
+  [0.29, 0.658, 0.052],
+  [0.0, 0.157, 0.843],
+  [0.19, 0.131, 0.68],
+  [0.54, 0.012, 0.448],
+];
