@@ -4,6 +4,7 @@
  * shares and probabilities are 0–1; a measure that could not be taken is null, never NaN, and fails its gate.
  */
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
+import type { PricesPerHour } from '../pipelines/budget.ts';
 import type {
   DatasetSummary,
   PrepareDataInput,
@@ -28,6 +29,14 @@ import type {
   SettleTermsInput,
   TermsReport,
 } from './contract/monitoring.ts';
+import type {
+  ChooseCandidateInput,
+  ChosenCandidate,
+  DataSubset,
+  HalveCandidatesInput,
+  HalvedCandidates,
+  SubsetDataInput,
+} from './contract/prototype.ts';
 import type { CheckTermsInput, PrivacySummary, ScanPrivacyInput, TermsVerdict } from './contract/review.ts';
 import type {
   EncoderProbe,
@@ -128,6 +137,12 @@ export interface Activities {
   profileEncoder: Step<ProfileEncoderInput, EncoderProfile>;
   probeEncoder: Step<ProbeEncoderInput, EncoderProbe>;
   rankCandidates: Step<RankCandidatesInput, Selection>;
+  /** A stratified part of a dataset. */
+  subsetData: Step<SubsetDataInput, DataSubset>;
+  /** What machines cost, where the worker is told; asked only by a run with a budget of money. */
+  findPrices: Effect<object, PricesPerHour | null>;
+  halveCandidates: Step<HalveCandidatesInput, HalvedCandidates>;
+  chooseCandidate: Step<ChooseCandidateInput, ChosenCandidate>;
   trainModel: Step<TrainModelInput, TrainedModel>;
   /** The result of `trainModel`, if it need not run: no machine is asked for what is known. */
   findTraining: Effect<TrainModelInput, StepResult<TrainedModel> | null>;

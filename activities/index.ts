@@ -2,6 +2,7 @@
 import type { Activities } from './contract.ts';
 import { prepareData } from './data/prepare-data.ts';
 import { preparePrompts } from './data/prepare-prompts.ts';
+import { subsetData } from './data/subset-data.ts';
 import { snapshotDataActivity } from './data/snapshot-data.ts';
 import { deployModelActivity } from './deployment/deploy-model.ts';
 import { findProductionActivity } from './deployment/find-production.ts';
@@ -19,6 +20,7 @@ import { scanPrivacy } from './review/scan-privacy.ts';
 import { importModel } from './selection/import-model.ts';
 import { probeEncoder } from './selection/probe-encoder.ts';
 import { profileEncoder } from './selection/profile-encoder.ts';
+import { chooseCandidate, halveCandidatesStep } from './selection/prototypes.ts';
 import { rankCandidates } from './selection/rank-candidates.ts';
 import { resolveModel } from './selection/resolve-model.ts';
 import { findActivity, stepActivity, type ActivityServices } from './step.ts';
@@ -43,6 +45,10 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     profileEncoder: stepActivity(profileEncoder, services),
     probeEncoder: stepActivity(probeEncoder, services),
     rankCandidates: stepActivity(rankCandidates, services),
+    subsetData: stepActivity(subsetData, services),
+    halveCandidates: stepActivity(halveCandidatesStep, services),
+    chooseCandidate: stepActivity(chooseCandidate, services),
+    findPrices: () => Promise.resolve(services.prices ?? null),
     trainModel: stepActivity(trainModel, services),
     findTraining: findActivity(trainModel, services),
     ...ownWorkerActivities(),

@@ -72,6 +72,8 @@ export interface StepDefinition<Input, Output> {
   identity?(input: Input): unknown;
   /** What else decides the result: the hardware of a latency measurement, the commit that a branch stands at. */
   environment?(input: Input, services: ActivityServices): Promise<unknown>;
+  /** Whether other runs may take this result for the same inputs; all when missing. One that the clock cut short is this run's own. */
+  keeps?(output: Output): boolean;
   run(input: Input, context: StepContext): Promise<Output>;
 }
 
@@ -170,6 +172,7 @@ export function stepActivity<Input, Output>(
           startedAt,
           finishedAt: new Date().toISOString(),
         };
+        if (step.keeps?.(output) === false) return asResult(record, false);
         return await keep(services.pointers, recordKey, record, call.reuse);
       } finally {
         await folder.remove();

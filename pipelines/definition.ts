@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { ApprovalsSchema } from './definition/approvals.ts';
+import { BudgetSchema, PrototypeRunSchema } from './definition/budget.ts';
 import { CandidateSchema } from './definition/candidates.ts';
 import { TextDataSchema } from './definition/data.ts';
 import { GatesSchema } from './definition/gates.ts';
@@ -45,6 +46,8 @@ const outcome = {
     recordText: z.boolean().default(false),
   }),
   monitor: MonitorSchema.prefault({}),
+  budget: BudgetSchema.optional(),
+  prototype: PrototypeRunSchema.optional(),
 } as const;
 
 /** What every pipeline has, whatever its task. */

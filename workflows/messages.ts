@@ -198,6 +198,6 @@ export const TASK_QUEUES = {
  * The queue of one training's own worker: a DNS label, since the worker's job is named after it. `execution`: Temporal's
  * run id. `round`, from 1, counts how often the step was begun: what an earlier one left behind must not be taken for ours.
  */
-export function ownQueue(execution: string, stepId: string, round: number): string {
-  return `${TASK_QUEUES.gpu}-${execution}-${stepId}-${round}`;
+export function ownQueue(execution: string, label: string, round: number): string {
+  return `${TASK_QUEUES.gpu}-${execution}-${label}-${round}`;
 }

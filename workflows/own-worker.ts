@@ -11,12 +11,13 @@ export async function trainOnOwnWorker(
   run: Run,
   launcher: LauncherSpec,
   call: StepCall<TrainModelInput>,
+  label = call.stepId,
 ): Promise<StepResult<TrainedModel>> {
   const { stepId } = call;
   const found = await run.activities('light', `${stepId}:find`).findTraining(call);
   if (found !== null) return found;
   const resolutions = run.engine.view().find(({ id }) => id === stepId)?.resolutions ?? [];
-  const taskQueue = ownQueue(workflowInfo().runId, stepId, 1 + resolutions.length);
+  const taskQueue = ownQueue(workflowInfo().runId, label, 1 + resolutions.length);
   const worker = run.call<OwnWorkerInput>(stepId, { taskQueue, launcher });
   const training = new CancellationScope();
   const trained = training.run(() => run.activities('gpu', stepId, taskQueue).trainModel(call));

@@ -9,6 +9,16 @@ export interface PlannedStep {
   readonly needs: readonly string[];
 }
 
+/** What of a definition decides the graph. */
+export type Planned = Pick<Pipeline, 'candidates' | 'task'> & Partial<Pick<Pipeline, 'selection' | 'prototype'>>;
+
+/** The shares of the training rows that the best candidates are tried on; none where there is nothing to choose. */
+export function rungsOf({ candidates, selection }: Planned): readonly number[] {
+  // A run that began before there were prototypes has no such setting in its input.
+  const prototype = (selection as Partial<Pipeline['selection']> | undefined)?.prototype;
+  return prototype?.enabled === true && candidates.length > 1 ? prototype.rungs : [];
+}
+
 /** The steps one candidate goes through; the licence is decided in `resolve`, before a byte of weights is fetched. */
 export function candidateSteps(task: Pipeline['task']): readonly string[] {
   return ['resolve', 'import', 'export', 'profile', MEASURED[task].step];
@@ -34,7 +44,7 @@ const TUNING: Readonly<Record<Pipeline['task'], readonly PlannedStep[]>> = {
  * The graph of a run: a pure function of its definition. `needs` is complete and acyclic, and the list is in
  * topological order; the engine refuses a step that is not in it.
  */
-export function planRun(pipeline: Pick<Pipeline, 'candidates' | 'task'>): readonly PlannedStep[] {
+export function planRun(pipeline: Planned): readonly PlannedStep[] {
   const measured = MEASURED[pipeline.task];
   const perCandidate = pipeline.candidates.flatMap(({ id }): PlannedStep[] => [
     { id: `resolve:${id}`, title: `resolve ${id} and read its licence`, stage: 'select', needs: [] },
@@ -49,13 +59,21 @@ export function planRun(pipeline: Pick<Pipeline, 'candidates' | 'task'>): readon
     { id: `${measured.step}:${id}`, title: measured.title(id), stage: 'select', needs: [`profile:${id}`] },
   ]);
   const scored = pipeline.candidates.map(({ id }) => `${measured.step}:${id}`);
+  const trial: readonly PlannedStep[] =
+    pipeline.prototype === undefined
+      ? []
+      : [{ id: 'subset', title: 'take a small part of the data', stage: 'data', needs: ['data'] }];
+  const prototypes = planPrototypes(pipeline);
+  const chosen = prototypes.length === 0 ? 'rank' : 'choose';
   return [
     { id: 'snapshot', title: 'take a snapshot of the data', stage: 'data', needs: [] },
     { id: 'data', title: 'check and split the data', stage: 'data', needs: ['snapshot'] },
+    ...trial,
     { id: 'privacy', title: 'look for personal data', stage: 'review', needs: ['data'] },
     ...perCandidate,
     { id: 'rank', title: 'choose the candidate', stage: 'select', needs: scored },
-    { id: 'review-evidence', title: 'gather the evidence for review', stage: 'review', needs: ['rank', 'privacy'] },
+    ...prototypes,
+    { id: 'review-evidence', title: 'gather the evidence for review', stage: 'review', needs: [chosen, 'privacy'] },
     { id: 'approve-review', title: 'approval: review', stage: 'review', needs: ['review-evidence'] },
     ...TUNING[pipeline.task],
     { id: 'package', title: 'package the bundle', stage: 'release', needs: ['gates'] },
@@ -68,4 +86,39 @@ export function planRun(pipeline: Pick<Pipeline, 'candidates' | 'task'>): readon
     { id: 'monitor', title: 'schedule the drift check', stage: 'release', needs: ['deploy'] },
     { id: 'report', title: 'write the report', stage: 'release', needs: ['monitor'] },
   ];
+}
+
+/** Every rung tries every candidate, as far as the graph goes: who goes on is known when the run gets there. */
+function planPrototypes(pipeline: Planned): readonly PlannedStep[] {
+  const rungs = rungsOf(pipeline);
+  if (rungs.length === 0) return [];
+  const tries = (rung: number): readonly string[] => pipeline.candidates.map(({ id }) => `prototype:${id}:${rung}`);
+  const steps = rungs.flatMap((share, at): readonly PlannedStep[] => {
+    const rung = at + 1;
+    const size = `${Number((share * 100).toPrecision(3))} %`;
+    const judge = `who goes on from rung ${rung}`;
+    return [
+      {
+        id: `subset:${rung}`,
+        title: `take ${size} of the training rows`,
+        stage: 'select',
+        needs: [rung === 1 ? 'rank' : `halve:${rung - 1}`],
+      },
+      ...pipeline.candidates.map(({ id }): PlannedStep => ({
+        id: `prototype:${id}:${rung}`,
+        title: `fine-tune ${id} on ${size} of the training rows`,
+        stage: 'select',
+        needs: [`subset:${rung}`],
+      })),
+      ...(rung === rungs.length
+        ? []
+        : [{ id: `halve:${rung}`, title: judge, stage: 'select', needs: tries(rung) } as const]),
+    ];
+  });
+  return [...steps, { id: 'choose', title: 'choose by the prototypes', stage: 'select', needs: tries(rungs.length) }];
+}
+
+/** The steps that make up the prototypes, whatever the run's size. */
+export function prototypeSteps(pipeline: Planned): readonly string[] {
+  return planPrototypes(pipeline).map(({ id }) => id);
 }

@@ -17,6 +17,9 @@ const NEEDED: Readonly<Record<string, string>> = {
   data: 'there is no run without data',
   privacy: `its findings are part of the evidence for review; ${EVIDENCE}`,
   rank: 'without a choice there is nothing to train',
+  subset: 'there is no run without data',
+  halve: 'without a choice there is nothing to train',
+  choose: 'without a choice there is nothing to train',
   'review-evidence': EVIDENCE,
   'approve-review': 'an approval is given by a person, never skipped',
   train: 'what is released is what was trained',
@@ -45,7 +48,7 @@ export function skipRefusal(step: string): string | undefined {
   if (step === 'monitor') return undefined;
   const [name, candidate] = step.split(':');
   if (candidate !== undefined && CANDIDATE_STEPS.has(name ?? '')) return undefined;
-  return NEEDED[step] ?? 'the plan does not allow it';
+  return NEEDED[name ?? step] ?? 'the plan does not allow it';
 }
 
 export function actionsFor(step: string): readonly ResolutionAction[] {

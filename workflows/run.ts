@@ -3,6 +3,7 @@ import { ApplicationFailure, upsertMemo, upsertSearchAttributes, workflowInfo } 
 import type { Activities, StepCall, StepResult } from '../activities/contract.ts';
 import type { NotificationEvent } from '../activities/notification/events.ts';
 import type { ResolutionRecord, RunFacts, SettingChange, WrittenReport } from '../activities/contract/evidence.ts';
+import { overBudget, secondsLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
 import { settingAt, settingsAfter, withSettings } from '../pipelines/change.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import { ApprovalDesk, type ApprovalEvent } from './approvals.ts';
@@ -73,6 +74,10 @@ export class Run {
   private readonly proxies: StepProxies;
   private readonly startedAt: string;
   private state: RunState = 'running';
+  /** Of the time that people took: the budget is the machines'. */
+  private waitedMs = 0;
+  private waitingSince: number | undefined;
+  private prices: PricesPerHour | null | undefined;
 
   constructor(input: RunInput, inputRef: RunFacts['definition']) {
     this.input = input;
@@ -227,8 +232,43 @@ export class Run {
   enter(state: RunState, open: OpenedApproval | null = null): void {
     if (state === this.state) return;
     this.state = state;
+    this.countWaiting(state === 'waiting-for-approval' || state === 'parked');
     upsertSearchAttributes([{ key: STATE_ATTRIBUTE, value: state }]);
     upsertMemo({ state, [OPEN_APPROVAL]: open });
+  }
+
+  /** Why nothing more is begun that could be left out; undefined while the budget lasts, or where there is none. */
+  async overBudget(): Promise<string | undefined> {
+    const { budget } = this.pipeline;
+    return budget === undefined ? undefined : overBudget(budget, await this.spent());
+  }
+
+  /** When the budget ends a training (ISO 8601); undefined where nothing does. */
+  async stopTrainingAt(): Promise<string | undefined> {
+    const { budget } = this.pipeline;
+    if (budget === undefined) return undefined;
+    const seconds = secondsLeft(budget, await this.spent(), queueOf('gpu'));
+    return Number.isFinite(seconds) ? new Date(Date.now() + seconds * 1000).toISOString() : undefined;
+  }
+
+  private async spent(): Promise<Spent> {
+    if (this.prices === undefined) {
+      const priced = this.pipeline.budget?.money !== undefined;
+      this.prices = priced ? await this.activities('light', 'prices').findPrices(this.call('prices', {})) : null;
+    }
+    const steps = this.engine
+      .facts()
+      .map(({ queue, ranSeconds, reused }) => ({ queue, seconds: reused === true ? 0 : (ranSeconds ?? 0) }));
+    const seconds = (Date.now() - Date.parse(this.startedAt) - this.waitedMs) / 1000;
+    return { seconds, steps, prices: this.prices ?? null };
+  }
+
+  private countWaiting(waits: boolean): void {
+    if (waits) this.waitingSince ??= Date.now();
+    else if (this.waitingSince !== undefined) {
+      this.waitedMs += Date.now() - this.waitingSince;
+      this.waitingSince = undefined;
+    }
   }
 
   /** All that is known now; the report and the evidence packs are pure functions of it. */

@@ -2,11 +2,12 @@
 import type { DatasetSummary } from '../activities/contract/data.ts';
 import type { EvaluateModelInput } from '../activities/contract/validation.ts';
 import type { ExportedClassifier, TrainTextInput } from '../activities/contract/training.ts';
-import type { ExportEncoderInput } from '../activities/contract/selection.ts';
+import type { ChooseCandidateInput, SubsetDataInput } from '../activities/contract/prototype.ts';
+import type { CandidateOutcome, CandidateSource, ExportEncoderInput } from '../activities/contract/selection.ts';
 import type { PackageModelInput } from '../activities/contract/deployment.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
-import type { TextClassification } from '../pipelines/definition.ts';
+import type { Pipeline, TextClassification } from '../pipelines/definition.ts';
 import type { Winner } from './stages/select.ts';
 
 export function encoderInput(
@@ -26,6 +27,65 @@ export function trainInput(
 ): TrainTextInput {
   const { launcher: _, ...training } = asked;
   return { weights, dataset, labels, pooling, maxLength: selection.maxLength, training };
+}
+
+/** The rows that judge the end stay out of the choice. */
+export function rungInput(
+  { selection }: Pick<TextClassification, 'selection'>,
+  { dataset }: DatasetSummary,
+  share: number,
+): SubsetDataInput {
+  const { leastRows: least, mostValidationRows: most } = selection.prototype;
+  return { dataset, rows: { train: { share, least }, validation: { most }, test: { most: 0 } }, seed: selection.seed };
+}
+
+/** The whole of a run that is a prototype. */
+export function trialInput(
+  { dataset }: DatasetSummary,
+  { trainRows, measuredRows: most, seed }: NonNullable<Pipeline['prototype']>,
+): SubsetDataInput {
+  return { dataset, rows: { train: { most: trainRows }, validation: { most }, test: { most } }, seed };
+}
+
+/** One candidate on a rung's part of the data: as it would be trained on all, but for the epochs where they are named. */
+export function prototypeInput(
+  {
+    pipeline,
+    input,
+  }: { readonly pipeline: TextClassification; readonly input: { readonly candidates: readonly CandidateSource[] } },
+  outcomes: readonly CandidateOutcome[],
+  id: string,
+  part: DatasetSummary,
+): TrainTextInput {
+  const candidate = input.candidates.find((one) => one.id === id);
+  const weights = outcomes.find((one) => one.id === id)?.exported?.weights;
+  if (candidate === undefined || weights === undefined) throw new Error(`${id} was shortlisted without weights`);
+  const { epochs = pipeline.training.epochs } = pipeline.selection.prototype;
+  return trainInput({ candidate }, weights, part, { ...pipeline, training: { ...pipeline.training, epochs } });
+}
+
+export function chooseInput(
+  {
+    selection: { prototype, tolerance, seed },
+    training: { epochs },
+  }: Pick<TextClassification, 'selection' | 'training'>,
+  {
+    dataset,
+    outcomes,
+    ...found
+  }: Pick<ChooseCandidateInput, 'selection' | 'results' | 'left' | 'stopped'> & {
+    readonly dataset: DatasetSummary;
+    readonly outcomes: readonly CandidateOutcome[];
+  },
+): ChooseCandidateInput {
+  return {
+    ...found,
+    measured: outcomes.map(({ id, profile }) => ({ id, ...(profile === undefined ? {} : { profile }) })),
+    fullRows: dataset.rows.train,
+    epochsFactor: epochs / (prototype.epochs ?? epochs),
+    tolerance,
+    seed,
+  };
 }
 
 export function evaluateInput(

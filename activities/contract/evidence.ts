@@ -5,6 +5,7 @@ import type { Delegation, Electorate } from '../../artifacts/votes.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { DatasetSummary } from './data.ts';
 import type { Deployment } from './deployment.ts';
+import type { Prototyped } from './prototype.ts';
 import type { PrivacySummary, ReopenedTerms, TermsVerdict } from './review.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
 import type { ExportedClassifier, TrainedModel } from './training.ts';
@@ -99,6 +100,8 @@ export interface RunFacts {
   readonly privacy?: PrivacySummary;
   readonly candidates?: readonly CandidateOutcome[];
   readonly selection?: Selection;
+  /** What prototypes of the best candidates said; missing where none were made. */
+  readonly prototyped?: Prototyped;
   readonly training?: TrainedModel;
   readonly exported?: ExportedClassifier;
   readonly evaluation?: Evaluation;

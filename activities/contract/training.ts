@@ -3,7 +3,12 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import type { LauncherSpec } from '../../pipelines/launcher.ts';
 
-export type TrainModelInput = TrainTextInput | TrainLanguageInput;
+export type TrainModelInput = (TrainTextInput | TrainLanguageInput) & Deadline;
+
+interface Deadline {
+  /** The budget ends then (ISO 8601): the epoch that would not end before is not begun, and the best until there is kept. */
+  readonly stopAt?: string;
+}
 
 export interface TrainTextInput {
   /** This when missing. */
@@ -57,6 +62,8 @@ export interface TrainedModel {
   readonly oomRetries?: number;
   /** Rows that went through the model at once, in the end. */
   readonly microBatch?: number;
+  /** After how many epochs the budget ended it; missing where it did not. */
+  readonly stoppedByBudget?: number;
   /** Whether an undisturbed training on this hardware would end in the same bytes; if not, why. */
   readonly exact?: { readonly value: boolean; readonly reasons: readonly string[] };
 }

@@ -13,6 +13,9 @@ interface Measured {
   readonly neighbours: number;
   readonly p95Ms: number;
   readonly sizeMb: number;
+  readonly memoryMb: number;
+  readonly logMe: number;
+  readonly parameters: number;
 }
 
 /**
@@ -37,6 +40,7 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
       (isEqual(left) && isEqual(right) ? left.p95Ms - right.p95Ms : 0) ||
       right.accuracy - left.accuracy ||
       right.neighbours - left.neighbours ||
+      right.logMe - left.logMe ||
       left.p95Ms - right.p95Ms ||
       (left.id < right.id ? -1 : 1),
   );
@@ -48,6 +52,7 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
       fix: 'loosen selection.maxLatencyP95Ms, maxSizeMb or maxMemoryMb, or add a candidate whose source and licence fit',
     });
   }
+  const shortlist = shortlistOf(ranked, selection);
   const placeOf = new Map(ranked.map((one, at) => [one.id, at]));
   const ranking = judged.flatMap(({ candidate: { id }, measured, faults }): readonly RankedCandidate[] => {
     const tune = { id, encoder: id, form: 'tune' } as const;
@@ -72,19 +77,41 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || 0),
     rule: ruleOf(selection),
+    ...(shortlist.length < 2 ? {} : { shortlist }),
   };
 }
 
-function measuredOf({ id, profile, probe }: CandidateOutcome): Measured | null {
-  const accuracy = probe?.linearAccuracy.value ?? null;
-  if (profile === undefined || accuracy === null) return null;
+/**
+ * Who is tried before one is tuned on all rows: the best by frozen figures, and the largest although its figures may not
+ * say so (Renggli et al., CVPR 2022, arXiv:2010.06402: the best by a proxy together with a generalist regret least).
+ */
+function shortlistOf(ranked: readonly Measured[], { prototype }: RankCandidatesInput['selection']): readonly string[] {
+  if (!prototype.enabled) return [];
+  const best = ranked.slice(0, prototype.shortlist);
+  const [first, ...others] = ranked;
+  const largest = others.reduce((most, one) => (one.parameters > (most?.parameters ?? 0) ? one : most), first);
+  const generalist = prototype.generalist && largest !== undefined && !best.includes(largest) ? [largest] : [];
+  return [...best, ...generalist].map(({ id }) => id);
+}
+
+function measuredOf({ id, profile, probe, exported }: CandidateOutcome): Measured | null {
+  const accuracy = scoreOf(probe);
+  if (profile === undefined || probe === undefined || accuracy === null) return null;
   return {
     id,
     accuracy,
-    neighbours: probe?.knnAccuracy.value ?? 0,
+    neighbours: (probe.crossValidated?.knnAccuracy ?? probe.knnAccuracy).value ?? 0,
+    logMe: probe.logMe ?? Number.NEGATIVE_INFINITY,
     p95Ms: profile.latency.p95Ms,
     sizeMb: profile.sizeMb,
+    memoryMb: profile.memoryMb,
+    parameters: exported?.parameters ?? 0,
   };
+}
+
+/** Of few rows the probe's accuracy over all of them by turns, of many the one on validation. */
+function scoreOf(probe: CandidateOutcome['probe']): number | null {
+  return (probe?.crossValidated?.linearAccuracy ?? probe?.linearAccuracy)?.value ?? null;
 }
 
 function frozenId(encoder: string): string {
@@ -102,7 +129,7 @@ function faultsOf(candidate: CandidateOutcome, selection: RankCandidatesInput['s
   if (candidate.error !== undefined) return [`It dropped out (${candidate.error.kind}): ${candidate.error.message}`];
   const { profile, probe } = candidate;
   if (profile === undefined) return ['It was not measured.'];
-  if (probe === undefined || probe.linearAccuracy.value === null) return ['It has no probe accuracy.'];
+  if (scoreOf(probe) === null) return ['It has no probe accuracy.'];
   const limits: readonly [what: string, value: number, limit: number | undefined, unit: string, field: string][] = [
     ['p95 latency', profile.latency.p95Ms, selection.maxLatencyP95Ms, 'ms', 'maxLatencyP95Ms'],
     ['size', profile.sizeMb, selection.maxSizeMb, 'MB', 'maxSizeMb'],
@@ -139,18 +166,20 @@ function losing(one: Measured, winner: Measured, to: string, isEqual: boolean, t
     : `Less accurate: ${gap}, more than ${points(tolerance)} below the best.`;
 }
 
-/** Whether another eligible candidate is at least as good in quality, latency and size, and better in one. */
+/** What is wanted low; a cost per 1,000 texts at a price an hour is the latency in other words. */
+const WANTED_LOW = ['p95Ms', 'sizeMb', 'memoryMb'] as const;
+
+/** Whether another eligible candidate is at least as good in everything, and better in one: the Pareto set. */
 function front(one: Measured, eligible: readonly Measured[]): string {
   const dominating = eligible.filter(
     (other) =>
       other.accuracy >= one.accuracy &&
-      other.p95Ms <= one.p95Ms &&
-      other.sizeMb <= one.sizeMb &&
-      (other.accuracy > one.accuracy || other.p95Ms < one.p95Ms || other.sizeMb < one.sizeMb),
+      WANTED_LOW.every((figure) => other[figure] <= one[figure]) &&
+      (other.accuracy > one.accuracy || WANTED_LOW.some((figure) => other[figure] < one[figure])),
   );
   return dominating.length === 0
-    ? 'No other candidate is as good in quality, latency and size at once.'
-    : `At least as good in quality, latency and size: ${dominating.map((other) => other.id).join(', ')}.`;
+    ? 'No other candidate is as good in quality, latency, size and memory at once.'
+    : `At least as good in quality, latency, size and memory: ${dominating.map((other) => other.id).join(', ')}.`;
 }
 
 function ruleOf(selection: RankCandidatesInput['selection']): string {

@@ -24,6 +24,8 @@ interface Training {
   readonly microBatchDivisor?: number;
   /** Processes of one machine that share every step; 1 when missing. */
   readonly processes?: number;
+  /** Seconds since 1970: the epoch that would not end before is not begun, once one has ended. */
+  readonly stopAt?: number;
 }
 export interface TextTask extends Training {
   /** This when missing. */
@@ -197,6 +199,8 @@ export const TrainResultSchema = z.looseObject({
   trainAccuracy: z.number(),
   validationLoss: z.number(),
   validationAccuracy: z.number(),
+  /** After how many epochs `stopAt` ended it. */
+  stoppedByBudget: z.int().min(1).nullish(),
   environment: z.object({ ...environment, versions: z.record(z.string(), z.string()) }),
   /** Whether the process knows of anything that keeps the same job from ending in the same bytes again. */
   exact: z.object({ value: z.boolean(), reasons: z.array(z.string()) }).optional(),

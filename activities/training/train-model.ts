@@ -19,11 +19,12 @@ export function trainStep(renewEveryMs = RENEW_EVERY_MS): StepDefinition<TrainMo
     type: 'training.train',
     version: 3,
     /** When checkpoints are taken and which are kept does not touch the result. One process is what there always was. */
-    identity(input) {
+    identity({ stopAt: _stopAt, ...input }) {
       const { checkpoints: _, processes: __, ...training } = input.training;
       const processes = processesOf(input.training);
       return { ...input, training: processes === 1 ? training : { ...training, processes } };
     },
+    keeps: ({ stoppedByBudget }) => stoppedByBudget === undefined,
     run: (input, context) => train(input, context, renewEveryMs),
   };
 }
@@ -79,6 +80,7 @@ async function trainOn(
     checkpointEverySteps: policy.everySteps ?? null,
     failureRatePerHour: policy.failureRatePerHour,
     processes: processesOf(input.training),
+    ...(input.stopAt === undefined ? {} : { stopAt: Date.parse(input.stopAt) / 1000 }),
   };
   try {
     const finished = await attempt.run(task);
@@ -140,6 +142,7 @@ async function keep(
     logs: logs.map(({ runId, attempt: number, log: kept }) => ({ runId, attempt: number, log: kept })),
     oomRetries: outOfMemoryAtSteps.length,
     microBatch,
+    ...(result.stoppedByBudget == null ? {} : { stoppedByBudget: result.stoppedByBudget }),
     exact: result.exact ?? { value: reasons.length === 0, reasons },
   };
 }

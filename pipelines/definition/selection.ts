@@ -1,6 +1,34 @@
 import { z } from 'zod';
 import { fraction } from './values.ts';
 
+/**
+ * Fine-tuning the best few on growing small parts of the training rows, before one of them is tuned on all: successive
+ * halving. Where only one candidate is left to tune there is nothing to try, and it is skipped.
+ */
+const PrototypeStage = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** How many of the best by frozen figures are tried. */
+  shortlist: z.int().min(1).max(16).default(2),
+  /** Also the one with the most parameters: scores of frozen features can miss it, its size cannot. */
+  generalist: z.boolean().default(true),
+  /** Shares of the training rows, ascending. A twentieth tells the hopeless, a fifth the rest: a quarter of tuning two fully. */
+  rungs: z
+    .array(fraction.positive())
+    .min(1)
+    .max(4)
+    .refine(
+      (shares) => shares.every((share, at) => at === 0 || share > (shares[at - 1] ?? 0)),
+      'write ascending shares',
+    )
+    .default([0.05, 0.2]),
+  /** A rung has at least so many training rows, where there are as many: below, chance decides. */
+  leastRows: z.int().min(2).default(64),
+  /** At most so many validation rows tell them apart: 1000 tell two points. */
+  mostValidationRows: z.int().min(10).default(1000),
+  /** Epochs of a try; those of `training` when left out. */
+  epochs: z.int().min(1).max(1000).optional(),
+});
+
 export const SelectionSchema = z.strictObject({
   /** Tokens; longer texts are truncated, in evaluation and in serving alike. */
   maxLength: z.int().min(8).max(512).default(64),
@@ -12,4 +40,5 @@ export const SelectionSchema = z.strictObject({
   /** Neighbours of the kNN score. */
   neighbours: z.int().min(1).max(100).default(5),
   seed: z.int().min(0).default(7),
+  prototype: PrototypeStage.prefault({}),
 });

@@ -14,6 +14,7 @@ const RECORDED = {
   'gates-failed': 'WorkflowExecutionCompleted',
   'parked-and-aborted': 'WorkflowExecutionFailed',
   'parked-and-retried': 'WorkflowExecutionCompleted',
+  prototyped: 'WorkflowExecutionCompleted',
   rejected: 'WorkflowExecutionCompleted',
 } as const;
 

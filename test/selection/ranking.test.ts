@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { rankOutcomes } from '../../activities/selection/ranking.ts';
 import type { CandidateOutcome } from '../../activities/contract/selection.ts';
+import { SelectionSchema } from '../../pipelines/definition/selection.ts';
 import type { LicenceVerdict } from '../../pipelines/licence/decision.ts';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 
 const ref: ArtifactRef = { digest: `sha256:${'0'.repeat(64)}`, mediaType: 'application/json', size: 1, name: 'x' };
-const selection = { maxLength: 64, tolerance: 0.01, neighbours: 5, seed: 7 };
+const selection = SelectionSchema.parse({ maxLength: 64, tolerance: 0.01, neighbours: 5, seed: 7 });
 
 interface Figures {
   accuracy?: number | null;
@@ -122,14 +123,14 @@ describe('the ranking of candidates', () => {
       'Its licence (CC-BY-NC-4.0) forbids the intended use: No commercial use.',
       'It dropped out (NetworkUnavailable): the hub cannot be reached',
     ];
-    const alone = 'No other candidate is as good in quality, latency and size at once.';
+    const alone = 'No other candidate is as good in quality, latency, size and memory at once.';
     assert.deepEqual(reasons, {
       small: ['Chosen: the fastest of 2 within 1 points of the best (probe accuracy 82.0 %, p95 6 ms; the others: large).', alone],
       'small, frozen (probe)': ["To be beaten: without any tuning small has probe accuracy 82.0 %, p95 6 ms, 40 MB. The tuned model is held against it on the test rows (gates.gainOverProbe); training.method 'head' releases it instead.", alone],
       large: ['Equal within 1 points (probe accuracy 82.3 % against 82.0 % of small) but not faster: p95 14.7 ms against 6 ms.', alone],
       'large, frozen (probe)': ['Equal within 1 points (probe accuracy 82.3 % against 82.0 % of small, frozen (probe)) but not faster: p95 14.7 ms against 6 ms.', alone],
-      weak: ['Less accurate: probe accuracy 50.0 % against 82.0 % of small, more than 1 points below the best.', 'At least as good in quality, latency and size: small.'],
-      'weak, frozen (probe)': ['Less accurate: probe accuracy 50.0 % against 82.0 % of small, frozen (probe), more than 1 points below the best.', 'At least as good in quality, latency and size: small.'],
+      weak: ['Less accurate: probe accuracy 50.0 % against 82.0 % of small, more than 1 points below the best.', 'At least as good in quality, latency, size and memory: small.'],
+      'weak, frozen (probe)': ['Less accurate: probe accuracy 50.0 % against 82.0 % of small, frozen (probe), more than 1 points below the best.', 'At least as good in quality, latency, size and memory: small.'],
       heavy: [size],
       'heavy, frozen (probe)': [size],
       closed: [licence],

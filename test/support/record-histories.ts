@@ -93,6 +93,15 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
       await untilEnded(client, runId);
     },
   },
+  prototyped: {
+    overrides: (real) => ({
+      rankCandidates: async (call) => {
+        const ranked = await real.rankCandidates(call);
+        return { ...ranked, output: { ...ranked.output, shortlist: ['two', 'one'] } };
+      },
+    }),
+    drive: approveBoth,
+  },
   'cancelled-while-waiting': {
     async drive(client, runId) {
       await untilRun(client, runId, ({ state }) => state === 'waiting-for-approval');

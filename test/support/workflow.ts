@@ -173,6 +173,20 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
       ranking: [],
       rule: 'first',
     })),
+    subsetData: step(() => ({
+      dataset: ref('subset'),
+      rows: { train: 10, validation: 15, test: 0 },
+      labelCounts: {},
+    })),
+    halveCandidates: step((call: StepCall<{ results: { candidate: string }[] }>) => ({
+      survivors: call.input.results.slice(0, 1).map(({ candidate }) => candidate),
+      left: [],
+    })),
+    chooseCandidate: step((call: StepCall<{ selection: { shortlist: string[] } }>) => ({
+      selection: { ...(call.input.selection as object), winner: call.input.selection.shortlist[0] },
+      prototyped: { curves: [] },
+    })),
+    findPrices: effect(() => null),
     trainModel: step(() => ({ model: ref('trained'), history: ref('history'), log: ref('log') })),
     findTraining: () => Promise.resolve(null),
     provisionWorker: effect(() => undefined),

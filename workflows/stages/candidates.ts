@@ -7,6 +7,7 @@ import type { ErrorRecord } from '../../artifacts/errors.ts';
 import { StepLeftOut, type StepOptions } from '../engine.ts';
 import { candidateSteps } from '../plan.ts';
 import type { Run } from '../run.ts';
+import { trialInput } from '../step-inputs.ts';
 
 /** What is known of a candidate so far. */
 export type Outcome = { -readonly [K in keyof CandidateOutcome]: CandidateOutcome[K] };
@@ -55,7 +56,15 @@ async function snapshot(run: Run, prepare: Candidacy['prepare']): Promise<Datase
   const copy = () =>
     run.activities('fetch', 'snapshot').snapshotData(run.call('snapshot', { files: run.input.dataFiles }));
   const { files } = await run.engine.step('snapshot', copy, run.parking());
-  return (run.facts.data = await prepare(files));
+  return (run.facts.data = await smallPart(run, await prepare(files)));
+}
+
+/** Of a run that is a prototype: a small part stands in the data's place everywhere. */
+async function smallPart(run: Run, whole: DatasetSummary): Promise<DatasetSummary> {
+  const { prototype: limits } = run.pipeline;
+  if (limits === undefined) return whole;
+  const part = await run.step('light', 'subset', 'subsetData', () => trialInput(whole, limits));
+  return { ...whole, ...part };
 }
 
 /** One candidate from name to score. What goes wrong with it is its own: it drops out with the reason. */

@@ -3,6 +3,7 @@ import type { CandidateOutcome, CandidateSource } from '../../activities/contrac
 import type { Run } from '../run.ts';
 import { encoderInput } from '../step-inputs.ts';
 import { gather, type Candidacy } from './candidates.ts';
+import { prototype } from './prototype.ts';
 
 /** The winner, with everything training and evaluation need of it. */
 export type Winner = Required<
@@ -16,7 +17,7 @@ export interface Selected {
   readonly winner: Winner;
 }
 
-/** Data, then every candidate in parallel, then the choice. */
+/** Data, then every candidate in parallel, then the best few on small parts of the data, then the choice. */
 export async function select(run: Run): Promise<Selected> {
   const { dataset, outcomes } = await gather(run, encoders(run));
   run.facts.candidates = outcomes;
@@ -24,8 +25,9 @@ export async function select(run: Run): Promise<Selected> {
     candidates: outcomes,
     selection: run.definition('text-classification').selection,
   }));
-  run.facts.selection = selection;
-  return { dataset, winner: winnerOf(run, outcomes, selection.winner) };
+  const chosen = await prototype(run, { dataset, outcomes, selection });
+  run.facts.selection = chosen;
+  return { dataset, winner: winnerOf(run, outcomes, chosen.winner) };
 }
 
 /** A candidate is measured by its frozen embeddings. */

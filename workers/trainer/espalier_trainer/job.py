@@ -126,6 +126,8 @@ TRAIN = {
     "resumeFrom": optional(folder),
     "microBatchDivisor": integer(1, 4096),
     "processes": integer(1, 64),
+    # Seconds since 1970. The epoch that would not end before is not begun, once one has ended.
+    "stopAt": number(0),
     **CADENCE,
 }
 DEFAULT_KIND = "text-classification"
@@ -144,7 +146,7 @@ TASKS: dict[str, dict] = {
         "threads": integer(1, 256), "device": one_of("auto", "cpu", "cuda"), "out": fresh,
     },
 }  # fmt: skip
-MAY_BE_ABSENT = {"task", "calibration", "resumeFrom", "microBatchDivisor", "processes", *CADENCE}
+MAY_BE_ABSENT = {"task", "calibration", "resumeFrom", "microBatchDivisor", "processes", "stopAt", *CADENCE}
 
 
 def problems_of(value: object, spec: dict, path: str) -> list[str]:

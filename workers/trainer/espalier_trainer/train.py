@@ -46,6 +46,7 @@ class Training:
         self.best: dict[str, torch.Tensor] | None = None
         self.scale, self.kernels = LossScale(self.spec["precision"]), NondeterministicKernels()
         self.inexact: list[str] = []
+        self.epoch_seconds, self.stopped_by_budget = 0.0, None
         self.last_checkpoint, self.cadence = task.get("resumeFrom"), Cadence(task)
 
     def run(self) -> dict:
@@ -54,12 +55,13 @@ class Training:
             self.resume()
             self.say_ready()
             while not self.finished():
-                epoch = len(self.history["epochs"])
+                epoch, began = len(self.history["epochs"]), time.monotonic()
                 while self.step < (epoch + 1) * self.steps_an_epoch:
                     self.train_step(epoch)
                     if self.cadence.due(self.step):
                         self.checkpoint()
                 self.close_epoch(epoch)
+                self.epoch_seconds = max(self.epoch_seconds, time.monotonic() - began)
             self.take_best_weights()
             train_loss, train_accuracy = self.evaluate("train", len(self.history["epochs"]))
             return self.finish(train_loss, train_accuracy)
@@ -258,7 +260,20 @@ class Training:
 
     def finished(self) -> bool:
         epochs, patience = len(self.history["epochs"]), self.spec["earlyStoppingPatience"]
+        if self.out_of_time(epochs):
+            return True
         return epochs == self.spec["epochs"] or (patience > 0 and epochs > 0 and epochs - self.best_epoch() >= patience)
+
+    def out_of_time(self, epochs: int) -> bool:
+        """Whether the next epoch would end after the budget; all processes decide alike."""
+        stop_at = self.job.get("stopAt")
+        if stop_at is None or epochs == 0 or epochs == self.spec["epochs"]:
+            return False
+        late = self.processes.any(time.time() + self.epoch_seconds > stop_at, self.device)
+        if late and self.stopped_by_budget is None:
+            self.stopped_by_budget = epochs
+            self.inexact.append(f"the budget ended after epoch {epochs} of {self.spec['epochs']}")
+        return late
 
     def best_epoch(self) -> int:
         """The first epoch with the lowest validation loss, from 1."""
@@ -288,6 +303,7 @@ class Training:
             "environment": self.identity["environment"],
             "microBatch": self.micro_batch,
             "exact": self.exactness(),
+            "stoppedByBudget": self.stopped_by_budget,
         }
 
     # ── state ──

@@ -1,0 +1,112 @@
+/** Which candidate is tuned on all rows, after the prototypes, and why. Pure. */
+import type {
+  CandidateCurve,
+  ChooseCandidateInput,
+  ChosenCandidate,
+  Prototyped,
+  RungResult,
+} from '../contract/prototype.ts';
+import type { RankedCandidate } from '../contract/selection.ts';
+import { byAccuracy, percent } from './halving.ts';
+import { predictAccuracy, predictSeconds } from './learning-curve.ts';
+
+const RULE =
+  'The best validation accuracy on the last rung that anybody was tuned on; all within the tolerance of it are equals, and the one with the lowest p95 latency wins. Where no prototype came to an end, the frozen figures decide.';
+
+export function choosePrototyped(input: ChooseCandidateInput): ChosenCandidate {
+  const { selection, results, left, fullRows, stopped } = input;
+  const curves = curvesOf(input);
+  const { winner, reason } = decide(input);
+  const prototyped: Prototyped = {
+    winner,
+    curves: curves.toSorted((one, other) => Number(other.candidate === winner) - Number(one.candidate === winner)),
+    left,
+    fullRows,
+    reason,
+    rule: RULE,
+    ...(stopped === undefined ? {} : { stopped }),
+  };
+  if (results.every(({ accuracy }) => accuracy === null)) return { selection, prototyped };
+  return { selection: { ...selection, winner, ranking: retold(input, prototyped) }, prototyped };
+}
+
+function decide({
+  selection,
+  results,
+  measured,
+  tolerance,
+}: ChooseCandidateInput): Pick<Prototyped, 'winner' | 'reason'> {
+  const succeeded = results.filter(({ accuracy }) => accuracy !== null);
+  const last = Math.max(0, ...succeeded.map(({ rung }) => rung));
+  const finalists = byAccuracy(succeeded.filter(({ rung }) => rung === last));
+  const [best] = finalists;
+  if (best === undefined) {
+    const reason = `No prototype came to an end: ${selection.winner} stays, by the frozen figures.`;
+    return { winner: selection.winner, reason };
+  }
+  const equals = finalists.filter(({ accuracy }) => (accuracy ?? 0) >= (best.accuracy ?? 0) - tolerance - 1e-9);
+  const latency = ({ candidate }: RungResult): number =>
+    measured.find(({ id }) => id === candidate)?.profile?.latency.p95Ms ?? Number.POSITIVE_INFINITY;
+  const chosen = equals.reduce((fastest, one) => (latency(one) < latency(fastest) ? one : fastest), best);
+  const of = `${percent(chosen.accuracy)} on validation after ${chosen.trainRows} training rows`;
+  const others = equals.filter((one) => one !== chosen).map(({ candidate }) => candidate);
+  const why =
+    others.length > 0
+      ? `the fastest of ${equals.length} within the tolerance (also ${others.join(', ')})`
+      : finalists.length > 1
+        ? 'the best of the last rung'
+        : 'the one that was left';
+  const changed =
+    chosen.candidate === selection.winner
+      ? 'as the frozen figures said'
+      : `not ${selection.winner}, which led by the frozen figures`;
+  return { winner: chosen.candidate, reason: `${chosen.candidate} is ${why}: ${of}; ${changed}.` };
+}
+
+function curvesOf({ results, fullRows, epochsFactor, seed }: ChooseCandidateInput): readonly CandidateCurve[] {
+  const ids = [...new Set(byRungAndAccuracy(results).map(({ candidate }) => candidate))];
+  return ids.map((candidate): CandidateCurve => {
+    const points = results.filter((one) => one.candidate === candidate).toSorted((a, b) => a.rung - b.rung);
+    const measured = points.flatMap(({ trainRows, accuracy, validationRows }) =>
+      accuracy === null ? [] : [{ rows: trainRows, accuracy, measuredRows: validationRows }],
+    );
+    const timed = points.flatMap(({ trainRows, seconds }) => (seconds === null ? [] : [{ rows: trainRows, seconds }]));
+    const predicted = predictAccuracy(measured, fullRows, seed);
+    return {
+      candidate,
+      points,
+      curve: predicted?.curve ?? null,
+      predictedAccuracy: predicted?.prediction ?? null,
+      predictedSeconds: predictSeconds(timed, fullRows, epochsFactor),
+    };
+  });
+}
+
+/** Whoever came furthest first, and of these the best. */
+function byRungAndAccuracy(results: readonly RungResult[]): readonly RungResult[] {
+  return results.toSorted(
+    (left, right) =>
+      right.rung - left.rung ||
+      (right.accuracy ?? -1) - (left.accuracy ?? -1) ||
+      (left.candidate < right.candidate ? -1 : 1),
+  );
+}
+
+/** What the prototypes say of each form that was ranked; the first one's old reason no longer claims the choice. */
+function retold(
+  { selection }: ChooseCandidateInput,
+  { winner, reason, left, curves }: Prototyped,
+): readonly RankedCandidate[] {
+  return selection.ranking.map((one) => {
+    if (one.form !== 'tune') return one;
+    const leaving = left.find(({ candidate }) => candidate === one.encoder)?.reason;
+    const tried = curves.some(({ candidate }) => candidate === one.encoder);
+    const [first = '', ...rest] = one.reasons;
+    const old = winner !== selection.winner ? first.replace(/^Chosen:/, 'First by the frozen figures:') : first;
+    const said =
+      one.encoder === winner
+        ? `Chosen after prototypes: ${reason}`
+        : (leaving ?? (tried ? 'Not the best of the prototypes.' : undefined));
+    return { ...one, reasons: [...(said === undefined ? [] : [said]), old, ...rest] };
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * Who goes on after a rung: successive halving (Jamieson & Talwalkar, AISTATS 2016, arXiv:1502.07943) with an early stop:
+ * whoever is beyond chance behind the best leaves although there was room. Pure.
+ */
+import type { Interval } from '../contract/measures.ts';
+import type { HalveCandidatesInput, HalvedCandidates, RungResult } from '../contract/prototype.ts';
+import { wilsonInterval } from '../validation/statistics.ts';
+
+export function halveCandidates({ results, rung }: HalveCandidatesInput): HalvedCandidates {
+  const now = results.filter((one) => one.rung === rung);
+  const failed = now.flatMap(({ candidate, accuracy, error }) =>
+    accuracy === null
+      ? [{ candidate, reason: `It failed on rung ${rung}: ${error ?? 'no accuracy was measured'}` }]
+      : [],
+  );
+  const ranked = byAccuracy(now);
+  const [best] = ranked;
+  if (best === undefined) return { survivors: [], left: failed };
+  const room = Math.ceil(ranked.length / 2);
+  const { low: floor } = intervalOf(best);
+  const survivors: string[] = [];
+  const left = [...failed];
+  for (const [place, one] of ranked.entries()) {
+    const { candidate, accuracy, trainRows } = one;
+    const shown = `${percent(accuracy)} on ${trainRows} training rows against ${percent(best.accuracy)} of ${best.candidate}`;
+    if (place > 0 && intervalOf(one).high < floor)
+      left.push({ candidate, reason: `Hopeless on rung ${rung}: ${shown}, beyond chance.` });
+    else if (place >= room) left.push({ candidate, reason: `In the worse half on rung ${rung}: ${shown}.` });
+    else survivors.push(candidate);
+  }
+  return { survivors, left };
+}
+
+/** Those that were measured, best first; the name decides between equals, so that no order of arrival does. */
+export function byAccuracy(results: readonly RungResult[]): readonly RungResult[] {
+  return results
+    .filter(({ accuracy }) => accuracy !== null)
+    .toSorted(
+      (left, right) => (right.accuracy ?? 0) - (left.accuracy ?? 0) || (left.candidate < right.candidate ? -1 : 1),
+    );
+}
+
+/** Of its accuracy, by Wilson. */
+export function intervalOf({ accuracy, validationRows }: Pick<RungResult, 'accuracy' | 'validationRows'>): Interval {
+  return accuracy === null || validationRows === 0
+    ? { low: 0, high: 1, confidence: 0.95 }
+    : wilsonInterval(Math.round(accuracy * validationRows), validationRows);
+}
+
+export function percent(share: number | null): string {
+  return share === null ? 'nothing' : `${(share * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { choosePrototyped } from '../../activities/selection/choosing.ts';
+import { halveCandidates } from '../../activities/selection/halving.ts';
+import {
+  accuracyAt,
+  fitLearningCurve,
+  predictAccuracy,
+  predictSeconds,
+} from '../../activities/selection/learning-curve.ts';
+import type { RungResult } from '../../activities/contract/prototype.ts';
+import type { Selection } from '../../activities/contract/selection.ts';
+import { seededRandom } from '../../activities/validation/random.ts';
+
+const result = (candidate: string, accuracy: number | null, rung = 1, trainRows = 100 * rung): RungResult => ({
+  candidate,
+  rung,
+  trainRows,
+  validationRows: 200,
+  accuracy,
+  seconds: accuracy === null ? null : trainRows / 10 + 5,
+  ...(accuracy === null ? { error: 'the loss is NaN' } : {}),
+});
+
+describe('successive halving', () => {
+  it('keeps the better half, and of an odd number the larger', () => {
+    const results = [result('a', 0.8), result('b', 0.82), result('c', 0.81)];
+    const { survivors, left } = halveCandidates({ results, rung: 1 });
+    assert.deepEqual(survivors, ['b', 'c']);
+    assert.match(left[0]?.reason ?? '', /worse half on rung 1: 80\.0 % .* against 82\.0 % of b/);
+  });
+
+  it('lets the hopeless go although there is room, and those that failed', () => {
+    const results = [result('a', 0.9), result('b', 0.5), result('c', null), result('d', 0.4)];
+    const { survivors, left } = halveCandidates({ results, rung: 1 });
+    assert.deepEqual(survivors, ['a']);
+    assert.match(left.find(({ candidate }) => candidate === 'b')?.reason ?? '', /Hopeless.*beyond chance/);
+    assert.match(left.find(({ candidate }) => candidate === 'c')?.reason ?? '', /failed.*NaN/);
+  });
+
+  it('knows nobody where all failed, and looks at the rung that it is asked about alone', () => {
+    assert.deepEqual(halveCandidates({ results: [result('a', null)], rung: 1 }).survivors, []);
+    const results = [result('a', 0.9, 1), result('b', 0.8, 2)];
+    assert.deepEqual(halveCandidates({ results, rung: 2 }).survivors, ['b']);
+  });
+});
+
+describe('the learning curve', () => {
+  it('finds the law that made the points', () => {
+    const law = { floor: 0.05, scale: 1.5, decay: 0.45, assumed: false };
+    const points = [50, 100, 200, 400, 800].map((rows) => ({ rows, accuracy: accuracyAt(law, rows) }));
+    const found = fitLearningCurve(points);
+    assert.ok(found !== null && Math.abs(accuracyAt(found, 3000) - accuracyAt(law, 3000)) < 0.005);
+    assert.ok(Math.abs(found.decay - 0.45) < 0.06, String(found.decay));
+  });
+
+  it('assumes the decay of two points, says so, and is no curve of one', () => {
+    const two = fitLearningCurve([
+      { rows: 100, accuracy: 0.6 },
+      { rows: 400, accuracy: 0.7 },
+    ]);
+    // 0.4 = a + b / 10, 0.3 = a + b / 20: b = 2, a = 0.2.
+    assert.ok(two !== null && two.assumed);
+    assert.ok(Math.abs(two.floor - 0.2) < 1e-9 && Math.abs(two.scale - 2) < 1e-9);
+    assert.equal(fitLearningCurve([{ rows: 100, accuracy: 0.6 }]), null);
+    assert.equal(predictAccuracy([{ rows: 100, accuracy: 0.6, measuredRows: 50 }], 1000, 1), null);
+  });
+
+  it('never falls with more rows, nor rises over 1', () => {
+    const falling = fitLearningCurve([
+      { rows: 100, accuracy: 0.8 },
+      { rows: 200, accuracy: 0.7 },
+    ]);
+    assert.ok(falling !== null && accuracyAt(falling, 10_000) <= 0.8 && falling.scale === 0);
+    const steep = fitLearningCurve([
+      { rows: 100, accuracy: 0.2 },
+      { rows: 400, accuracy: 0.99 },
+    ]);
+    assert.ok(steep !== null && accuracyAt(steep, 10_000) <= 1 && steep.floor >= 0);
+  });
+
+  it('covers what comes about as often as it says, where the law holds', () => {
+    const law = { floor: 0.08, scale: 1.2, decay: 0.5, assumed: true };
+    const random = seededRandom(3);
+    let covered = 0;
+    for (let trial = 0; trial < 200; trial++) {
+      const points = [100, 400].map((rows) => {
+        const expected = accuracyAt(law, rows);
+        let right = 0;
+        for (let row = 0; row < 300; row++) right += Number(random.uniform() < expected);
+        return { rows, accuracy: right / 300, measuredRows: 300 };
+      });
+      const { prediction } = predictAccuracy(points, 4000, trial) ?? assert.fail('no curve');
+      const truth = accuracyAt(law, 4000);
+      covered += Number(prediction.interval.low <= truth && truth <= prediction.interval.high);
+    }
+    assert.ok(covered >= 0.9 * 200, `${covered} of 200`);
+  });
+
+  it('tells the time at all rows from a start and a time a row; of one point an upper bound', () => {
+    const points = [100, 200].map((rows) => ({ rows, seconds: 5 + rows / 10 }));
+    assert.ok(Math.abs((predictSeconds(points, 1000) ?? 0) - 105) < 1e-9);
+    assert.ok(Math.abs((predictSeconds(points, 1000, 2) ?? 0) - 205) < 1e-9, 'twice the epochs, one start');
+    assert.equal(predictSeconds(points.slice(0, 1), 1000), 150);
+    assert.equal(predictSeconds([], 1000), null);
+  });
+});
+
+describe('the choice after prototypes', () => {
+  const selection: Selection = {
+    winner: 'a',
+    rule: 'x',
+    ranking: ['a', 'b'].map((id, at) => ({
+      id,
+      encoder: id,
+      form: 'tune',
+      rank: at + 1,
+      eligible: true,
+      reasons: [at === 0 ? 'Chosen: x.' : 'Less accurate: x.'],
+    })),
+    shortlist: ['a', 'b'],
+  };
+  const profile = (p95Ms: number) => ({
+    latency: { p50Ms: p95Ms, p95Ms, meanMs: p95Ms, runs: 1, warmupRuns: 1 },
+    sizeMb: 1,
+    memoryMb: 1,
+    hardware: { cpu: 'x', cores: 1, arch: 'x', runtime: 'x' },
+  });
+  const input = {
+    selection,
+    left: [],
+    measured: [
+      { id: 'a', profile: profile(20) },
+      { id: 'b', profile: profile(5) },
+    ],
+    fullRows: 1000,
+    epochsFactor: 1,
+    tolerance: 0.01,
+    seed: 7,
+  };
+
+  it('is of the last rung, whatever the frozen figures said, and tells every form why', () => {
+    const results = [result('a', 0.7), result('b', 0.8), result('b', 0.85, 2)];
+    const { selection: now, prototyped } = choosePrototyped({ ...input, results });
+    assert.equal(now.winner, 'b');
+    assert.match(prototyped.reason, /b is the one that was left.*not a, which led/);
+    assert.match(now.ranking.find(({ id }) => id === 'a')?.reasons.join(' ') ?? '', /First by the frozen figures: x/);
+    const [first] = prototyped.curves;
+    assert.equal(first?.candidate, 'b');
+    assert.ok((first?.predictedAccuracy?.value ?? 0) > 0.85);
+    assert.ok(first?.predictedSeconds === 105);
+  });
+
+  it('is the fastest of equals', () => {
+    const results = [result('a', 0.805), result('b', 0.8)];
+    const { prototyped } = choosePrototyped({ ...input, results });
+    assert.equal(prototyped.winner, 'b');
+    assert.match(prototyped.reason, /fastest of 2/);
+  });
+
+  it('stays with the frozen figures where every prototype failed', () => {
+    const { selection: now, prototyped } = choosePrototyped({
+      ...input,
+      results: [result('a', null), result('b', null)],
+      stopped: 'the time budget had ended',
+    });
+    assert.deepEqual(now, selection);
+    assert.equal(prototyped.winner, 'a');
+    assert.equal(prototyped.stopped, 'the time budget had ended');
+  });
+});

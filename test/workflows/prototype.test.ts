@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities } from '../../activities/contract.ts';
+import type { ChooseCandidateInput } from '../../activities/contract/prototype.ts';
+import { halveCandidates } from '../../activities/selection/halving.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import { connectTemporal, type TemporalClient } from '../../client/connection.ts';
+import { startRun } from '../../client/start-run.ts';
+import type { Pipeline } from '../../pipelines/definition.ts';
+import { startTemporalIn } from '../support/temporal-server.ts';
+import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
+
+type Parts = Partial<Pick<Pipeline, 'budget' | 'prototype' | 'training'>>;
+
+describe('prototypes of the best candidates', function () {
+  this.timeout(60_000);
+  let state: string;
+  let server: Awaited<ReturnType<typeof startTemporalIn>>;
+  let temporal: TemporalClient;
+  before(async () => {
+    state = await mkdtemp(join(tmpdir(), 'espalier-prototype-'));
+    server = await startTemporalIn(state);
+    temporal = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
+  });
+  after(async () => {
+    await temporal.close();
+    await server.stop();
+    await rm(state, { recursive: true, force: true });
+  });
+
+  /** Runs until the review waits; returns which steps ran, what `choose` was given, and the view. */
+  async function untilReview(
+    runId: string,
+    options: { readonly parts?: Parts; readonly overrides?: (real: Activities) => Partial<Activities> } = {},
+  ) {
+    const { activities, ran } = fakeActivities();
+    const chosen: ChooseCandidateInput[] = [];
+    const shortlisting: Partial<Activities> = {
+      rankCandidates: async (call) => {
+        const ranked = await activities.rankCandidates(call);
+        return { ...ranked, output: { ...ranked.output, shortlist: ['two', 'one'] } };
+      },
+      halveCandidates: async (call) => {
+        const faked = await activities.halveCandidates(call);
+        return { ...faked, output: halveCandidates(call.input) };
+      },
+      trainModel: async (call) => {
+        const faked = await activities.trainModel(call);
+        return { ...faked, output: { ...faked.output, validationAccuracy: 0.8 } };
+      },
+      chooseCandidate: (call) => {
+        chosen.push(call.input);
+        return activities.chooseCandidate(call);
+      },
+    };
+    const all = { ...activities, ...shortlisting };
+    const input = runInput();
+    const pipeline = { ...input.pipeline, ...options.parts };
+    return withWorkers(server.address, { ...all, ...options.overrides?.(all) }, async () => {
+      await startRun(
+        temporal.client,
+        { input: { ...input, pipeline }, inputRef: ref('input'), digest: digestJson(runId) },
+        { runId },
+      );
+      const view = await untilRun(temporal.client, runId, ({ state: at }) => at !== 'running');
+      await replayRun(temporal.client, runId);
+      return { ran, chosen: chosen[0], view, stateOf: (id: string) => view.steps.find((one) => one.id === id)?.state };
+    });
+  }
+
+  it('are made rung by rung between rank and review, and whom they choose is tuned', async () => {
+    const { ran, chosen, stateOf } = await untilReview('climbs');
+    const order = ['rank', 'subset:1', 'halve:1', 'subset:2', 'prototype:one:2', 'choose', 'review-evidence'];
+    assert.deepEqual(
+      ran.filter((id) => order.includes(id)),
+      order,
+    );
+    assert.ok(ran.includes('prototype:one:1') && ran.includes('prototype:two:1'));
+    assert.equal(stateOf('prototype:two:2'), 'skipped', 'who left is not tried again');
+    assert.equal(chosen?.results.length, 3);
+  });
+
+  it('never fail the selection: whoever fails is left out with the reason', async () => {
+    const fails = (real: Activities): Partial<Activities> => ({
+      trainModel: (call) =>
+        call.stepId.startsWith('prototype:')
+          ? Promise.reject(ApplicationFailure.nonRetryable('the loss is NaN', 'Diverged'))
+          : real.trainModel(call),
+    });
+    const { chosen, view, stateOf } = await untilReview('fails', { overrides: fails });
+    assert.equal(view.state, 'waiting-for-approval');
+    assert.equal(stateOf('prototype:one:1'), 'dropped');
+    assert.deepEqual(
+      chosen?.results.map(({ accuracy, error }) => [accuracy, error]),
+      [
+        [null, 'the loss is NaN'],
+        [null, 'the loss is NaN'],
+      ],
+    );
+  });
+
+  it('are not made of one candidate, nor where only a head is trained', async () => {
+    const one = (real: Activities): Partial<Activities> => ({
+      rankCandidates: async (call) => {
+        const ranked = await real.rankCandidates(call);
+        return { ...ranked, output: { ...ranked.output, shortlist: ['two'] } };
+      },
+    });
+    const alone = await untilReview('alone', { overrides: one });
+    const { training } = runInput().pipeline;
+    const head = await untilReview('head', { parts: { training: { ...training, method: 'head' } } });
+    for (const { ran, stateOf } of [alone, head]) {
+      assert.ok(!ran.some((id) => /^(subset|prototype|halve)|choose/.test(id)));
+      assert.equal(stateOf('choose'), 'skipped');
+    }
+  });
+
+  it('stop where the budget has ended, with what is known, and the training is told when to end', async () => {
+    const slow = (real: Activities): Partial<Activities> => ({
+      trainModel: async (call) => {
+        await new Promise((resolve) => setTimeout(resolve, 1200));
+        return real.trainModel(call);
+      },
+    });
+    const { chosen, ran, view } = await untilReview('budget', { parts: { budget: { time: '1s' } }, overrides: slow });
+    assert.match(chosen?.stopped ?? '', /time budget of 1s/);
+    assert.ok(!ran.includes('subset:2'));
+    assert.equal(view.state, 'waiting-for-approval');
+    let stopAt: string | undefined;
+    const { activities } = fakeActivities();
+    const listens: Partial<Activities> = {
+      trainModel: (call) => {
+        ({ stopAt } = call.input);
+        return activities.trainModel(call);
+      },
+    };
+    await withWorkers(server.address, { ...activities, ...listens }, async () => {
+      await approveRun(temporal.client, 'budget', 'review', 'lena');
+      await untilRun(temporal.client, 'budget', ({ steps }) =>
+        steps.some(({ id, state: s }) => id === 'train' && s === 'done'),
+      );
+    });
+    assert.ok(Math.abs(Date.parse(stopAt ?? '') - Date.now()) < 30_000, stopAt);
+  });
+
+  it('of a whole run: a small part of the data stands in its place in every step', async () => {
+    const trained: string[] = [];
+    const listens = (real: Activities): Partial<Activities> => ({
+      profileEncoder: (call) => {
+        trained.push(call.input.dataset.name);
+        return real.profileEncoder(call);
+      },
+    });
+    const parts = { prototype: { trainRows: 50, measuredRows: 20, seed: 7 } };
+    const { stateOf } = await untilReview('trial', { parts, overrides: listens });
+    assert.deepEqual(new Set(trained), new Set(['subset']));
+    assert.equal(stateOf('subset'), 'done');
+  });
+});

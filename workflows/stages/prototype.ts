@@ -1,0 +1,109 @@
+import type { DatasetSummary } from '../../activities/contract/data.ts';
+import type { HalvedCandidates, RungResult } from '../../activities/contract/prototype.ts';
+import type { CandidateOutcome, Selection } from '../../activities/contract/selection.ts';
+import { StepLeftOut, type StepOptions } from '../engine.ts';
+import { prototypeSteps, rungsOf } from '../plan.ts';
+import type { Run } from '../run.ts';
+import { chooseInput, prototypeInput, rungInput } from '../step-inputs.ts';
+import { trainStep } from '../training.ts';
+
+/** A try that fails says something of its candidate alone. */
+const DROPPED: StepOptions = { respond: () => 'drop' };
+
+/** What the rungs have to do with: the data, the candidates' outcomes, and who is tried. */
+interface Tried {
+  readonly dataset: DatasetSummary;
+  readonly outcomes: readonly CandidateOutcome[];
+  readonly selection: Selection;
+}
+
+/**
+ * Fine-tunes the best few on growing parts of the training rows, on each rung side by side, and chooses one of them. What
+ * goes wrong with one is its own; where nobody comes through, or the budget has ended, what is known decides.
+ */
+export async function prototype(run: Run, tried: Tried): Promise<Selection> {
+  const { selection } = tried;
+  const steps = prototypeSteps(run.input.pipeline);
+  const nothingToTry =
+    (selection.shortlist?.length ?? 0) < 2 || run.definition('text-classification').training.method === 'head';
+  if (steps.length === 0 || nothingToTry) {
+    run.engine.close(steps, 'skipped');
+    return selection;
+  }
+  const { results, left, stopped } = await climb(run, tried);
+  run.engine.close(
+    steps.filter((id) => id !== 'choose'),
+    'skipped',
+  );
+  const chosen = await run.step('light', 'choose', 'chooseCandidate', () =>
+    chooseInput(run.definition('text-classification'), {
+      ...tried,
+      results,
+      left,
+      ...(stopped === undefined ? {} : { stopped }),
+    }),
+  );
+  run.facts.prototyped = chosen.prototyped;
+  return chosen.selection;
+}
+
+interface Climbed {
+  readonly results: readonly RungResult[];
+  readonly left: HalvedCandidates['left'];
+  /** Why it ended before the last rung. */
+  readonly stopped?: string;
+}
+
+async function climb(run: Run, tried: Tried): Promise<Climbed> {
+  const results: RungResult[] = [];
+  const left: HalvedCandidates['left'][number][] = [];
+  let going = tried.selection.shortlist ?? [];
+  const rungs = rungsOf(run.input.pipeline);
+  for (const [at, share] of rungs.entries()) {
+    const rung = at + 1;
+    const stopped = await run.overBudget();
+    if (stopped !== undefined) return { results, left, stopped };
+    if (going.length === 0) break;
+    results.push(...(await tryRung(run, tried, going, { rung, share })));
+    if (rung === rungs.length) break;
+    const halved = await run.step('light', `halve:${rung}`, 'halveCandidates', () => ({ results, rung }));
+    going = halved.survivors;
+    left.push(...halved.left);
+  }
+  return { results, left };
+}
+
+async function tryRung(
+  run: Run,
+  { dataset, outcomes }: Tried,
+  going: readonly string[],
+  { rung, share }: { readonly rung: number; readonly share: number },
+): Promise<readonly RungResult[]> {
+  const part = await run.step('light', `subset:${rung}`, 'subsetData', () =>
+    rungInput(run.definition('text-classification'), dataset, share),
+  );
+  const idle = run.input.candidates.filter(({ id }) => !going.includes(id));
+  run.engine.close(
+    idle.map(({ id }) => `prototype:${id}:${rung}`),
+    'skipped',
+  );
+  return Promise.all(
+    going.map(async (candidate): Promise<RungResult> => {
+      const about = { candidate, rung, trainRows: part.rows.train, validationRows: part.rows.validation };
+      const place = run.input.candidates.findIndex(({ id }) => id === candidate);
+      try {
+        const input = () =>
+          prototypeInput({ pipeline: run.definition('text-classification'), input: run.input }, outcomes, candidate, {
+            ...dataset,
+            dataset: part.dataset,
+          });
+        const trained = await trainStep(run, `prototype:${candidate}:${rung}`, input, DROPPED, `p${rung}-${place}`);
+        const seconds = (Date.parse(trained.finishedAt) - Date.parse(trained.startedAt)) / 1000;
+        return { ...about, accuracy: trained.output.validationAccuracy ?? null, seconds };
+      } catch (error) {
+        if (!(error instanceof StepLeftOut)) throw error;
+        return { ...about, accuracy: null, seconds: null, error: error.record.message };
+      }
+    }),
+  );
+}
