@@ -43,6 +43,11 @@ export type AuditEvent =
   /** The run did not count it. */
   | ({ readonly action: 'vote.refused'; readonly reason: string } & Voting)
   | ({ readonly action: 'delegation' } & Delegation & Change)
+  | ({ readonly action: 'delegation.revoke'; readonly by: string; readonly reason: string } & Pick<
+      Delegation,
+      'id' | 'from' | 'to' | 'role'
+    > &
+      Change)
   /** A process started with other keys than the last one of its kind. */
   | ({ readonly action: 'keys.change' } & KeySet & Change);
 
@@ -68,6 +73,8 @@ const SUMMARIES: Summaries = {
     `${approver}: ${decision} ${approval} of ${run} did not count: ${reason}`,
   delegation: ({ from, to, role, startsAt, endsAt }) =>
     `${from} lets ${to} fill their seat of ${role}, ${startsAt} to ${endsAt}`,
+  'delegation.revoke': ({ id, from, to, role, by, reason }) =>
+    `${by} revoked ${id}, by which ${from} let ${to} fill their seat of ${role}${reason === '' ? '' : `: ${reason}`}`,
   'keys.change': ({ process, signs, trusted, revoked }) =>
     `${process} signs with ${signs?.slice(0, 12) ?? 'none'}, trusts ${trusted.map(({ id }) => id.slice(0, 12)).join(', ') || 'none'}${revoked.length === 0 ? '' : `, revoked ${revoked.map((id) => id.slice(0, 12)).join(', ')}`}`,
 };

@@ -56,6 +56,7 @@ const VoteSchema = z.looseObject({
       role: z.string(),
       startsAt: instant,
       endsAt: instant,
+      roleFrom: z.literal('oidc').optional(),
     })
     .optional(),
   escalated: z.boolean().optional(),

@@ -48,6 +48,8 @@ export interface Delegation {
   readonly role: string;
   readonly startsAt: string;
   readonly endsAt: string;
+  /** The identity provider said that `from` held the role when they delegated it: for who has no roles of the run's list. */
+  readonly roleFrom?: 'oidc' | undefined;
 }
 
 export interface Vote {
@@ -152,7 +154,11 @@ export function voteProblem(vote: Vote, rule: ApprovalRule, electorate: Electora
     if (excluded !== undefined) return excluded;
   }
   if (vote.breakGlass === true) return breakGlassProblem(vote, electorate);
-  const holder = electorOf(seatHolder(vote), electorate, delegation === undefined ? vote.roles : []);
+  const holder = electorOf(
+    seatHolder(vote),
+    electorate,
+    delegation === undefined ? vote.roles : rolesVouched(delegation),
+  );
   if (holder === undefined) return `'${seatHolder(vote)}' is not among the approvers of this run`;
   if (delegation !== undefined) {
     const problem = delegationProblem(delegation, approver, at);
@@ -177,6 +183,10 @@ function breakGlassProblem({ approver, comment, decision, delegation }: Vote, el
   if (decision !== 'approve') return 'breaking the glass approves; to reject, vote as usual';
   if (delegation !== undefined) return 'nobody breaks the glass on behalf of another';
   return comment.trim() === '' ? 'breaking the glass needs a comment that says why' : undefined;
+}
+
+function rolesVouched({ role, roleFrom }: Delegation): readonly string[] {
+  return roleFrom === 'oidc' ? [role] : [];
 }
 
 /** Why `to` cannot vote by this delegation at `at`. */

@@ -160,8 +160,20 @@ approvals
   .action(run(async () => (await import('./commands/delegations.ts')).delegate));
 approvals
   .command('delegations')
-  .description('every delegation that has not ended')
+  .description('every delegation that has neither ended nor been revoked')
   .action(run(async () => (await import('./commands/delegations.ts')).list));
+
+const delegations = program.command('delegations').description('who lets whom fill their seat');
+delegations
+  .command('list')
+  .description('every delegation that has neither ended nor been revoked')
+  .action(run(async () => (await import('./commands/delegations.ts')).list));
+delegations
+  .command('revoke')
+  .argument('<id>')
+  .option('-m, --comment <text>', 'why; kept in the audit log', '')
+  .description('end it now: no later vote counts by it, votes that were cast stay')
+  .action(run(async () => (await import('./commands/delegations.ts')).revoke));
 
 approvals
   .command('link')

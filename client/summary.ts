@@ -52,7 +52,7 @@ function reviewRows({ reopened, data, privacy, candidates, selection, pipeline }
 }
 
 function releaseRows({ gates, bundle, terms, production, comparison }: RunFacts): readonly SummaryRow[] {
-  const judged = (gates?.gates ?? []).map(({ verdict, reason }) => ({ verdict, text: reason }));
+  const judged = (gates?.gates ?? []).map(({ name, verdict, reason }) => ({ verdict, text: `${name}: ${reason}` }));
   return [
     row('bundle', bundle?.digest ?? '?'),
     ...(production === undefined ? [] : [row('replaces', besideProduction(production, comparison))]),

@@ -63,10 +63,20 @@ export const Summary = z
   })
   .meta({ id: 'RunSummary' }) satisfies z.ZodType<RunSummary>;
 
-const Delegation = z
-  .object({ id: z.string(), from: z.string(), to: z.string(), role: z.string(), startsAt: time, endsAt: time })
-  .meta({ id: 'Delegation', description: 'Who lets whom fill their seat.' });
+const delegationFields = {
+  id: z.string(),
+  from: z.string(),
+  to: z.string(),
+  role: z.string(),
+  startsAt: time,
+  endsAt: time,
+  roleFrom: z.literal('oidc').optional().describe('The identity provider said that `from` holds the role.'),
+};
+const Delegation = z.object(delegationFields).meta({ id: 'Delegation', description: 'Who lets whom fill their seat.' });
 export { Delegation };
+export const RevokedDelegation = z
+  .object({ ...delegationFields, revoked: z.object({ at: time, by: z.string(), reason: z.string() }).optional() })
+  .meta({ id: 'RevokedDelegation' });
 
 const Decided = z
   .object({

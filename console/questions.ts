@@ -1,6 +1,6 @@
 /** What callers send, in the parts that several routes take. Unknown fields are refused, not ignored. */
 import { z } from 'zod';
-import { Approval } from './answers.ts';
+import { Approval, Vote } from './answers.ts';
 
 export const RunPath = z.object({ run: z.string().min(1).max(500) });
 export const StepPath = RunPath.extend({ step: z.string().min(1).max(200) });
@@ -19,3 +19,18 @@ export const SettingsByPath = z
 
 /** The run's validator has the last word, on its length, too. */
 export const Comment = z.string().max(4000).default('');
+
+/** What the buttons of a decision's page send. */
+export const Buttons = z.strictObject({
+  decision: Vote,
+  comment: Comment,
+  onBehalfOf: z
+    .string()
+    .max(200)
+    .optional()
+    .transform((name) => (name === '' ? undefined : name)),
+  breakGlass: z
+    .literal('yes')
+    .optional()
+    .transform((said) => (said === undefined ? undefined : (true as const))),
+});

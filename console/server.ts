@@ -11,6 +11,7 @@ import { guardRoutes } from './identity.ts';
 import { problemOf, PROBLEM_TYPE } from './problems.ts';
 import { aboutRoutes } from './routes/about.ts';
 import { approvalRoutes } from './routes/approvals.ts';
+import { delegationRoutes } from './routes/delegations.ts';
 import { decisionPages } from './routes/decision-pages.ts';
 import { modelRoutes } from './routes/models.ts';
 import { runRoutes } from './routes/runs.ts';
@@ -88,6 +89,7 @@ async function createConsole(services: Services, consoleUrl: () => string): Prom
   await app.register(runRoutes(services));
   await app.register(stepRoutes(services));
   await app.register(approvalRoutes(services, consoleUrl));
+  await app.register(delegationRoutes(services));
   await app.register(modelRoutes(services));
   await app.register(decisionPages(services, failures));
   await app.register(signInRoutes(services, identities, failures));

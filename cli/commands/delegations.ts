@@ -26,10 +26,21 @@ export async function list(json: boolean): Promise<number> {
     else if (found.length === 0) say('nobody has delegated a seat');
     else {
       printTable(
-        ['FROM', 'TO', 'ROLE', 'STARTS (UTC)', 'ENDS (UTC)'],
-        found.map(({ from, to, role, startsAt, endsAt }) => [from, to, role, startsAt, endsAt]),
+        ['ID', 'FROM', 'TO', 'ROLE', 'STARTS (UTC)', 'ENDS (UTC)'],
+        found.map(({ id, from, to, role, startsAt, endsAt }) => [id, from, to, role, startsAt, endsAt]),
       );
     }
+    return EXIT.ok;
+  });
+}
+
+export async function revoke(json: boolean, id: string, { comment }: { readonly comment: string }): Promise<number> {
+  return withContext(async (context) => {
+    const { pointers } = await context.store();
+    const asked = { by: context.user, reason: comment, operator: true };
+    const revoked = await delegations.revokeDelegation(pointers, id, asked);
+    if (json) printJson(revoked);
+    else say(`${revoked.to} may fill no seat of ${revoked.from} by ${id} any more; votes that were cast stay`);
     return EXIT.ok;
   });
 }

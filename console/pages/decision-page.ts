@@ -1,7 +1,8 @@
 /** The evidence, and the decision beside it: what a signed link opens. A pure function of what is shown. */
 import { html, type Content, type Html } from '../../artifacts/html.ts';
 import { shortDigest, type Digest } from '../../artifacts/reference.ts';
-import { voterText } from '../../artifacts/votes.ts';
+import { openSeats } from '../../artifacts/seats.ts';
+import { voterText, type Delegation } from '../../artifacts/votes.ts';
 import type { SummaryLine, SummaryRow } from '../../client/summary.ts';
 import type { ShownApproval } from '../decisions.ts';
 import { page } from './page.ts';
@@ -18,7 +19,10 @@ export interface DecisionPage {
   /** Of a browser's session: its form shows that it was ours, and whose evidence was looked at. */
   readonly csrf?: string;
   /** Why the vote that was just sent does not count, and its comment, so that it is not lost. */
-  readonly refused?: { readonly reason: string; readonly comment: string };
+  readonly refused?: { readonly reason: string; readonly comment: string; readonly breakGlass: boolean };
+  /** By which they may fill an open seat of somebody else now. */
+  readonly delegations: readonly Delegation[];
+  readonly mayBreakGlass: boolean;
 }
 
 const TITLES = { review: 'Review', release: 'Release' } as const;
@@ -76,7 +80,8 @@ export function decisionPage(shown: DecisionPage): string {
   );
 }
 
-function panel({ approval, approver, evidence, refused, csrf }: DecisionPage): Content {
+function panel(shown: DecisionPage): Content {
+  const { approval, approver, evidence, refused } = shown;
   const why =
     refused === undefined
       ? ''
@@ -92,17 +97,13 @@ function panel({ approval, approver, evidence, refused, csrf }: DecisionPage): C
   }
   if (approval.state !== 'open')
     return html`<div class="notice"><p>It is not open yet. Come back in a moment.</p></div>`;
+  const written = refused?.breakGlass === false ? refused.comment : '';
   return html`${why}
     <p>You decide as <strong>${approver}</strong> on the evidence <code>${shortDigest(evidence)}</code>.</p>
     <form method="post">
-      ${
-        csrf === undefined
-          ? ''
-          : html`<input type="hidden" name="csrf" value="${csrf}" />
-              <input type="hidden" name="evidence" value="${evidence}" />`
-      }
+      ${bound(shown)} ${onBehalfOf(shown)}
       <label for="comment">Comment <span>(required, except to approve)</span></label>
-      <textarea id="comment" name="comment" maxlength="4000" required>${refused?.comment ?? ''}</textarea>
+      <textarea id="comment" name="comment" maxlength="4000" required>${written}</textarea>
       <div class="actions">
         <button class="approve" name="decision" value="approve" formnovalidate>Approve</button>
         <button class="changes" name="decision" value="request-changes">Request changes</button>
@@ -112,11 +113,57 @@ function panel({ approval, approver, evidence, refused, csrf }: DecisionPage): C
         Your decision stands. One rejection ends the run; a request for changes voids every vote and asks again with new
         evidence.
       </p>
-    </form>`;
+    </form>
+    ${shown.mayBreakGlass ? glass(shown) : ''}`;
+}
+
+/** Of a session's form: that it is ours, and what was looked at. */
+function bound({ csrf, evidence }: DecisionPage): Content {
+  if (csrf === undefined) return '';
+  return html`<input type="hidden" name="csrf" value="${csrf}" />
+    <input type="hidden" name="evidence" value="${evidence}" />`;
+}
+
+/** Whose seat the vote is to fill; nothing where nobody has delegated theirs. */
+function onBehalfOf({ approver, delegations }: DecisionPage): Content {
+  if (delegations.length === 0) return '';
+  return html`<label for="on-behalf-of">Whose vote it is</label>
+    <select id="on-behalf-of" name="onBehalfOf">
+      <option value="">${approver}: my own</option>
+      ${delegations.map(
+        ({ from, role, endsAt }) =>
+          html`<option value="${from}">${from}, ${role} (delegated until ${stamp(endsAt)})</option>`,
+      )}
+    </select>
+    <p class="quiet">You vote once: for yourself or for one other person.</p>`;
+}
+
+/** Apart, and closed at first: nobody breaks the glass by a slip of the hand. */
+function glass(shown: DecisionPage): Html {
+  const { approval, refused } = shown;
+  const again = refused?.breakGlass === true;
+  const open = openSeats(approval.seats).map(({ role }) => role);
+  return html`<details class="glass" ${again ? html`open` : ''}>
+    <summary>Break the glass</summary>
+    <form method="post">
+      ${bound(shown)}
+      <input type="hidden" name="breakGlass" value="yes" />
+      <p>
+        <strong>You approve alone, in place of ${open.join(', ') || 'everybody'}.</strong> It cannot be undone. Your
+        name and reason stay for ever in the evidence, the model card, the bill of materials, the audit log and every
+        list of models.
+      </p>
+      <label for="why">Why <span>(required)</span></label>
+      <textarea id="why" name="comment" maxlength="4000" required>${again ? refused.comment : ''}</textarea>
+      <div class="actions">
+        <button class="reject" name="decision" value="approve">Break the glass and approve</button>
+      </div>
+    </form>
+  </details>`;
 }
 
 function outcome({ state, record }: ShownApproval): Html {
-  const kind = state === 'approved' ? 'good' : 'bad';
+  const kind = state === 'approved' && record?.breakGlass !== true ? 'good' : 'bad';
   const word = state === 'open' || state === 'not-open' ? 'Closed' : OUTCOMES[state];
   if (record === undefined) {
     const reason = state === 'expired' ? 'The deadline passed without a decision.' : 'The run ended without it.';
@@ -182,5 +229,9 @@ function judged({ text, verdict }: SummaryLine): Content {
 }
 
 export function time(iso: string): Html {
-  return html`<time datetime="${iso}">${iso.slice(0, 16).replace('T', ' ')} UTC</time>`;
+  return html`<time datetime="${iso}">${stamp(iso)}</time>`;
+}
+
+function stamp(iso: string): string {
+  return `${iso.slice(0, 16).replace('T', ' ')} UTC`;
 }

@@ -3,9 +3,8 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { APPROVALS_AT_ONCE, pageOfApprovals } from '../../client/approvals.ts';
 import { decisionUrl } from '../../client/decision-links.ts';
-import { delegate, delegationFor, listDelegations } from '../../client/delegations.ts';
-import { Decision, Delegation, Digest, Link, OpenApproval, problems, ShownApproval, Vote } from '../answers.ts';
-import { castVote, showApproval } from '../decisions.ts';
+import { Decision, Digest, Link, OpenApproval, problems, ShownApproval, Vote } from '../answers.ts';
+import { castVote, mannerOf, showApproval } from '../decisions.ts';
 import { evidenceOf, sendEvidence } from '../evidence.ts';
 import { ApprovalPath, Comment } from '../questions.ts';
 import type { Services } from '../services.ts';
@@ -15,7 +14,7 @@ const MAX_LINK_SECONDS = 7 * 86_400;
 
 /** @param consoleUrl where people reach this console: known once it listens */
 export function approvalRoutes(services: Services, consoleUrl: () => string): FastifyPluginCallbackZod {
-  const { client, store, pointers, linkKey } = services;
+  const { client, store, linkKey } = services;
   return (app, _, done) => {
     app.get(
       '/v1/approvals',
@@ -109,62 +108,8 @@ export function approvalRoutes(services: Services, consoleUrl: () => string): Fa
       },
       async ({ params: { run, approval }, body, caller }) => {
         const { onBehalfOf, breakGlass, ...vote } = body;
-        const delegation =
-          onBehalfOf === undefined
-            ? undefined
-            : await delegationFor(pointers, (await showApproval(client, run, approval)).seats, {
-                from: onBehalfOf,
-                to: caller.user,
-              });
-        return castVote(
-          services,
-          run,
-          {
-            approval,
-            ...vote,
-            ...(breakGlass === undefined ? {} : { breakGlass }),
-            ...(delegation === undefined ? {} : { delegation }),
-          },
-          caller,
-        );
-      },
-    );
-
-    app.get(
-      '/v1/delegations',
-      {
-        config: { access: 'approvals:read' },
-        schema: {
-          operationId: 'listDelegations',
-          summary: 'Every delegation that has not ended',
-          tags,
-          response: { 200: z.array(Delegation), ...problems() },
-        },
-      },
-      () => listDelegations(pointers),
-    );
-
-    app.post(
-      '/v1/delegations',
-      {
-        config: { access: 'approvals:decide' },
-        schema: {
-          operationId: 'delegate',
-          summary: "Let somebody fill the seats of the token's user in one role, for a time",
-          tags,
-          body: z.strictObject({
-            to: z.string().min(1).max(200),
-            role: z.string().min(1).max(200),
-            startsAt: z.string().max(40).optional(),
-            endsAt: z.string().max(40),
-          }),
-          response: { 201: Delegation, ...problems(400, 413, 415, 422) },
-        },
-      },
-      async ({ body, caller: { user } }, reply) => {
-        const { startsAt = new Date().toISOString(), ...asked } = body;
-        reply.code(201);
-        return delegate(pointers, { from: user, startsAt, ...asked });
+        const manner = await mannerOf(services, { run, approval }, { onBehalfOf, breakGlass }, caller.user);
+        return castVote(services, run, { approval, ...vote, ...manner }, caller);
       },
     );
 

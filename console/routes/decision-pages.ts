@@ -7,13 +7,13 @@ import { evidenceDossier } from '../../artifacts/evidence-dossier.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import { checkDecisionLink } from '../../client/decision-links.ts';
 import { summarise } from '../../client/summary.ts';
-import { Digest, Vote } from '../answers.ts';
-import { castVote, showApproval } from '../decisions.ts';
+import { Digest } from '../answers.ts';
+import { castVote, mannerOf, showApproval, waysToVote } from '../decisions.ts';
 import { sendEvidence } from '../evidence.ts';
 import type { Failures } from '../failures.ts';
 import { decisionPage, type DecisionPage } from '../pages/decision-page.ts';
 import { ProblemError } from '../problems.ts';
-import { ApprovalPath, Comment } from '../questions.ts';
+import { ApprovalPath, Buttons } from '../questions.ts';
 import type { Services } from '../services.ts';
 import { answerWithPages, sendPage } from './pages.ts';
 
@@ -39,15 +39,14 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
   /** The page's parts. @throws EspalierError NotFound when the run is gone */
   async function shown(path: Path, query: Query): Promise<DecisionPage> {
     const { approver, evidence } = query;
+    const approval = await showApproval(client, path.run, path.approval);
+    const facts = await evidenceFacts<RunFacts>(store, evidence);
     return {
-      approval: await showApproval(client, path.run, path.approval),
+      approval,
+      ...(await waysToVote(services, approval, facts, approver)),
       approver,
       evidence,
-      summary: summarise(
-        await evidenceFacts<RunFacts>(store, evidence),
-        path.approval,
-        await evidenceDossier(store, evidence),
-      ),
+      summary: summarise(facts, path.approval, await evidenceDossier(store, evidence)),
       reportUrl: `/decide/${encodeURIComponent(path.run)}/${path.approval}/report?${search(query)}`,
     };
   }
@@ -100,7 +99,7 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
           operationId: 'decideByLink',
           summary: 'What the buttons send',
           consumes: ['application/x-www-form-urlencoded'],
-          body: z.strictObject({ decision: Vote, comment: Comment }),
+          body: Buttons,
           response: { 303: { description: 'counted: back to the page', content: answer }, default: response.default },
         },
       },
@@ -109,11 +108,13 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
         const { approver, evidence: evidenceDigest } = query;
         try {
           const caller = { user: approver, authentication: { method: 'signed-link' } } as const;
-          await castVote(services, run, { approval, evidenceDigest, ...body }, caller);
+          const { decision, comment, ...said } = body;
+          const manner = await mannerOf(services, params, said, approver);
+          await castVote(services, run, { approval, evidenceDigest, decision, comment, ...manner }, caller);
         } catch (error) {
           const status = refusalStatus(error);
           if (status === undefined) throw error;
-          const refused = { reason: (error as Error).message, comment: body.comment };
+          const refused = refusalOf(error as Error, body);
           return sendPage(reply.code(status), decisionPage({ ...(await shown(params, query)), refused }));
         }
         // See Other: a reload asks for the page, and does not vote again.
@@ -122,6 +123,14 @@ export function decisionPages(services: Services, failures: Failures): FastifyPl
     );
     done();
   };
+}
+
+/** What the page says of a vote that did not count, with what was written. */
+export function refusalOf(
+  error: Error,
+  { comment, breakGlass = false }: { comment: string; breakGlass?: boolean | undefined },
+) {
+  return { reason: error.message, comment, breakGlass };
 }
 
 /** Of a vote that was heard and does not count: the page says why, beside the evidence. */

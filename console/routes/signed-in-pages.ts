@@ -9,26 +9,21 @@ import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import { listApprovals } from '../../client/approvals.ts';
 import { summarise } from '../../client/summary.ts';
 import type { Scope } from '../../client/tokens.ts';
-import { Digest, Vote } from '../answers.ts';
-import { castVote, showApproval } from '../decisions.ts';
+import { Digest } from '../answers.ts';
+import { castVote, mannerOf, showApproval, waysToVote } from '../decisions.ts';
 import { evidenceOf, sendEvidence } from '../evidence.ts';
 import type { Identities } from '../identities.ts';
 import { decisionPage, type DecisionPage } from '../pages/decision-page.ts';
 import { approvalsPage } from '../pages/session-pages.ts';
-import { ApprovalPath, Comment } from '../questions.ts';
+import { ApprovalPath, Buttons } from '../questions.ts';
 import type { Services } from '../services.ts';
 import { isCsrfOf, type Session } from '../sessions.ts';
-import { refusalStatus } from './decision-pages.ts';
+import { refusalOf, refusalStatus } from './decision-pages.ts';
 import { answerWithPages, sendPage } from './pages.ts';
 
 const hidden = { hide: true } as const;
 const config = { access: 'session' } as const;
-const Form = z.strictObject({
-  decision: Vote,
-  comment: Comment,
-  evidence: Digest,
-  csrf: z.string().max(100).default(''),
-});
+const Form = Buttons.extend({ evidence: Digest, csrf: z.string().max(100).default('') });
 
 export function signedInPages(services: Services, identities: Identities): FastifyPluginCallbackZod {
   const { client, store } = services;
@@ -61,15 +56,13 @@ export function signedInPages(services: Services, identities: Identities): Fasti
   async function shown({ run, approval }: z.output<typeof ApprovalPath>, session: Session): Promise<DecisionPage> {
     const found = await showApproval(client, run, approval);
     const evidence = evidenceOf(found).digest;
+    const facts = await evidenceFacts<RunFacts>(store, evidence);
     return {
       approval: found,
+      ...(await waysToVote(services, found, facts, session.caller.user)),
       approver: session.caller.user,
       evidence,
-      summary: summarise(
-        await evidenceFacts<RunFacts>(store, evidence),
-        approval,
-        await evidenceDossier(store, evidence),
-      ),
+      summary: summarise(facts, approval, await evidenceDossier(store, evidence)),
       reportUrl: `/approvals/${encodeURIComponent(run)}/${approval}/report`,
       csrf: session.csrf,
     };
@@ -98,7 +91,7 @@ export function signedInPages(services: Services, identities: Identities): Fasti
 
     app.post(path, { config, schema: { ...schema, body: Form } }, async (request, reply) => {
       const { params, body } = request;
-      const { csrf, evidence: evidenceDigest, ...vote } = body;
+      const { csrf, evidence: evidenceDigest, decision, comment, ...said } = body;
       const kept = identities.session(request);
       if (kept !== undefined && !isCsrfOf(kept, csrf)) {
         throw new EspalierError('Forbidden', 'this form is not one of your session', { fix: 'load the page again' });
@@ -106,11 +99,12 @@ export function signedInPages(services: Services, identities: Identities): Fasti
       const session = await sessionOf(request, 'approvals:decide');
       try {
         const { run, approval } = params;
-        await castVote(services, run, { approval, evidenceDigest, ...vote }, session.caller);
+        const manner = await mannerOf(services, params, said, session.caller.user);
+        await castVote(services, run, { approval, evidenceDigest, decision, comment, ...manner }, session.caller);
       } catch (error) {
         const status = refusalStatus(error);
         if (status === undefined) throw error;
-        const refused = { reason: (error as Error).message, comment: vote.comment };
+        const refused = refusalOf(error as Error, body);
         return sendPage(reply.code(status), decisionPage({ ...(await shown(params, session)), refused }));
       }
       return reply.redirect(request.url, 303);

@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { GeneratorConfig } from './config.ts';
+import { JsonConstraint } from './json/constraint.ts';
 import type { CheckedOptions } from './options.ts';
 import { uniform } from './random.ts';
 import { penalise, pickToken } from './sampling.ts';
@@ -16,6 +17,7 @@ export class ChoiceOfTokens {
   readonly #ends: ReadonlySet<number>;
   readonly #seen: Set<number>;
   readonly #banned: readonly string[];
+  readonly #constraint: JsonConstraint | undefined;
   #recent = Buffer.alloc(0);
   #place = 0;
 
@@ -27,17 +29,18 @@ export class ChoiceOfTokens {
     prompt: readonly number[],
     most: number,
   ) {
-    void most;
     this.#options = options;
     this.#vocabulary = vocabulary;
     this.#ends = new Set(config.endTokens);
     this.#seen = new Set(prompt);
+    this.#constraint =
+      options.jsonSchema === undefined ? undefined : new JsonConstraint(options.jsonSchema, vocabulary, most);
     this.#banned = options.bannedPhrases.map((phrase) => phrase.toLowerCase());
   }
 
   /** The answer is complete: no token can follow. */
   get finished(): boolean {
-    return false;
+    return this.#constraint?.finished ?? false;
   }
 
   /** The next token, or the answer's end. `logits` [vocabularySize] are changed. Throws BadModel for logits that are no numbers. */
@@ -48,6 +51,7 @@ export class ChoiceOfTokens {
       });
     }
     penalise(logits, this.#seen, this.#options.repetitionPenalty);
+    this.#constraint?.mask(logits, this.#ends);
     const draw = uniform(this.#options.seed, this.#place);
     this.#place += 1;
     for (;;) {
@@ -60,6 +64,7 @@ export class ChoiceOfTokens {
       if (!this.#isBanned(recent)) {
         this.#recent = recent.subarray(-REMEMBERED_BYTES);
         this.#seen.add(token);
+        this.#constraint?.take(token);
         return token;
       }
       logits[token] = -Infinity;

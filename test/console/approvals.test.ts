@@ -6,6 +6,7 @@ import type { Digest, TreeEntry } from '../../artifacts/reference.ts';
 import type { OpenApproval } from '../../client/approvals.ts';
 import { cancelRun } from '../../client/runs.ts';
 import type { Problem } from '../../console/problems.ts';
+import type { Approver } from '../../workflows/messages.ts';
 import { startTestConsole, type Answer, type TestConsole } from '../support/console.ts';
 
 type Shown = OpenApproval & { readonly closed: boolean; readonly evidenceFiles: readonly TreeEntry[] };
@@ -22,8 +23,8 @@ describe('approvals over HTTP', function () {
   });
   after(() => console.stop());
 
-  async function waiting(): Promise<{ runId: string; evidenceDigest: Digest }> {
-    const runId = await console.start();
+  async function waiting(more: readonly Approver[] = []): Promise<{ runId: string; evidenceDigest: Digest }> {
+    const runId = await console.start('waits', more);
     await console.until(runId, ({ approvals }) => approvals[0]?.state === 'open');
     const { body } = await console.call<Shown>(`GET /v1/runs/${runId}/approvals/review`);
     assert.ok(body.evidence);
@@ -141,6 +142,42 @@ describe('approvals over HTTP', function () {
     assert.deepEqual([status, body.approver, body.delegation?.from], [200, 'omar', 'lena']);
     const again = await vote(runId, lena, { decision: 'approve', evidenceDigest });
     assert.equal(again.status, 409, again.text);
+  });
+
+  it('ends a delegation at once when it is revoked: a vote that was cast by it stays, a later one is refused', async () => {
+    const giver = await console.token('lou');
+    const [before, after] = [
+      await waiting([{ name: 'lou', roles: ['legal'] }]),
+      await waiting([{ name: 'lou', roles: ['legal'] }]),
+    ];
+    const soon = new Date(Date.now() + 3_600_000).toISOString();
+    const given = await console.call<{ id: string }>('POST /v1/delegations', {
+      token: giver,
+      body: { to: 'omar', role: 'legal', endsAt: soon },
+    });
+    const approve = (evidenceDigest: string) => ({ decision: 'approve', evidenceDigest, onBehalfOf: 'lou' });
+    assert.equal((await vote(before.runId, omar, approve(before.evidenceDigest))).status, 200);
+    const route = `DELETE /v1/delegations/${given.body.id}`;
+    const other = await console.call<Problem>(route, { token: omar });
+    assert.deepEqual([other.status, other.body.kind], [403, 'Forbidden']);
+    const revoked = await console.call<{ revoked: { by: string; reason: string } }>(`${route}?reason=back`, {
+      token: giver,
+    });
+    assert.deepEqual([revoked.status, revoked.body.revoked.by, revoked.body.revoked.reason], [200, 'lou', 'back']);
+    const late = await vote(after.runId, omar, approve(after.evidenceDigest));
+    assert.equal(late.status, 422, late.text);
+    assert.match(late.body.detail, /there is none/);
+    assert.equal((await console.call(route, { token: giver })).status, 409);
+    assert.equal((await console.call('DELETE /v1/delegations/none', { token: giver })).status, 404);
+    const { body } = await console.call<Shown>(`GET /v1/runs/${before.runId}/approvals/review`);
+    assert.deepEqual(
+      [body.record?.approver, body.record?.delegation?.from, body.record?.voided],
+      ['omar', 'lou', undefined],
+    );
+    assert.equal(
+      (await vote(after.runId, giver, { decision: 'approve', evidenceDigest: after.evidenceDigest })).status,
+      200,
+    );
   });
 
   it('answers two decisions at the same moment with one 200 and one 409 that has the other', async () => {

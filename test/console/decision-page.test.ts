@@ -4,6 +4,8 @@ import { digestJson } from '../../artifacts/digest.ts';
 import type { Digest } from '../../artifacts/reference.ts';
 import { decisionUrl, type DecisionLink } from '../../client/decision-links.ts';
 import type { OpenApproval } from '../../client/approvals.ts';
+import { delegate } from '../../client/delegations.ts';
+import type { Approver } from '../../workflows/messages.ts';
 import { startTestConsole, type Answer, type TestConsole } from '../support/console.ts';
 import { sampleFacts } from '../support/facts.ts';
 
@@ -25,8 +27,11 @@ describe('the page of a signed link', function () {
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
     });
 
-  async function linked(changes: Partial<DecisionLink> = {}): Promise<{ link: DecisionLink; url: string }> {
-    const runId = await console.start();
+  async function linked(
+    changes: Partial<DecisionLink> = {},
+    more: readonly Approver[] = [],
+  ): Promise<{ link: DecisionLink; url: string }> {
+    const runId = await console.start('waits', more);
     const run = await console.until(runId, ({ approvals }) => approvals[0]?.state === 'open');
     const evidence = run.approvals[0]?.evidence?.digest as Digest;
     const link = { runId, approval: 'review', approver: 'lena', evidence, expires: soon(), ...changes } as const;
@@ -77,6 +82,77 @@ describe('the page of a signed link', function () {
     assert.match(refused.text, /needs legal[^]*&lt;b&gt;I &amp; I&lt;\/b&gt;<\/textarea>/);
     assert.equal((await send(url, { decision: 'maybe' })).status, 400);
     assert.equal((await send(url, { decision: 'approve', approver: 'omar' })).status, 400);
+  });
+
+  it('offers a vote on behalf of who has delegated an open seat, and counts it as theirs', async () => {
+    const hostile = '"><img src=x onerror=alert(1)>';
+    const soon = new Date(Date.now() + 3_600_000).toISOString();
+    for (const from of ['lena', hostile]) {
+      await delegate(console.store.pointers, {
+        from,
+        to: 'omar',
+        role: 'legal',
+        startsAt: '2026-01-01T00:00Z',
+        endsAt: soon,
+      });
+    }
+    await delegate(console.store.pointers, {
+      from: 'rita',
+      to: 'omar',
+      role: 'cook',
+      startsAt: '2026-01-01T00:00Z',
+      endsAt: soon,
+    });
+    assert.doesNotMatch((await open((await linked()).url)).text, /onBehalfOf/, 'nobody has delegated anything to lena');
+    const { url, link } = await linked({ approver: 'omar' });
+    const { text } = await open(url);
+    assert.match(
+      text,
+      /<label for="on-behalf-of">[^]*<option value="">omar: my own<\/option>[^]*<option value="lena">lena, legal \(delegated until 20/,
+    );
+    assert.doesNotMatch(text, /<img|value="rita"|<script|\son\w+="/);
+    assert.ok(text.includes('<option value="&quot;&gt;&lt;img'), 'a name is text');
+    const own = await send(url, { decision: 'approve', comment: '', onBehalfOf: '' });
+    assert.deepEqual([own.status, /needs legal/.test(own.text)], [422, true]);
+    const nobody = await send(url, { decision: 'approve', comment: '', onBehalfOf: '<b>x</b>' });
+    assert.equal(nobody.status, 422);
+    assert.match(nobody.text, /no delegation of &#39;&lt;b&gt;x&lt;\/b&gt;&#39; to &#39;omar&#39;/);
+    assert.equal((await send(url, { decision: 'approve', comment: '', onBehalfOf: 'lena' })).status, 303);
+    assert.match((await open(url)).text, /<strong>Approved<\/strong> by omar for lena \(legal\)/);
+    const { record } = (await console.until(link.runId, () => true)).approvals[0] ?? {};
+    assert.deepEqual([record?.approver, record?.delegation?.from], ['omar', 'lena']);
+  });
+
+  it('lets who may break the glass do so, with a reason and a warning, and offers it to nobody else', async () => {
+    const more: readonly Approver[] = [{ name: 'bruno', roles: [], breakGlass: true }];
+    const { url: lenas } = await linked({}, more);
+    assert.doesNotMatch((await open(lenas)).text, /[Bb]reak the glass/);
+    const forced = await send(lenas, { decision: 'approve', comment: 'me', breakGlass: 'yes' });
+    assert.deepEqual([forced.status, /may not break the glass/.test(forced.text)], [422, true]);
+    const { url, link } = await linked({ approver: 'bruno' }, more);
+    const { text } = await open(url);
+    assert.match(
+      text,
+      /<details class="glass"\s*>[^]*<summary>Break the glass<\/summary>[^]*approve alone, in place\s+of\s+legal[^]*cannot\s+be\s+undone/,
+    );
+    assert.match(text, /<textarea id="why" name="comment" maxlength="4000" required><\/textarea>/);
+    const silent = await send(url, { decision: 'approve', comment: '  ', breakGlass: 'yes' });
+    assert.deepEqual([silent.status, /<details class="glass" open>/.test(silent.text)], [422, true]);
+    assert.match(silent.text, /breaking the glass needs a comment that says why/);
+    const wrong = await send(url, {
+      decision: 'reject',
+      comment: '</textarea><script>alert(1)</script>',
+      breakGlass: 'yes',
+    });
+    assert.equal(wrong.status, 422);
+    assert.doesNotMatch(wrong.text, /<script/);
+    assert.match(wrong.text, /required>&lt;\/textarea&gt;&lt;script&gt;/);
+    assert.equal((await send(url, { decision: 'approve', comment: 'x', breakGlass: 'no' })).status, 400);
+    assert.equal((await send(url, { decision: 'approve', comment: 'an outage', breakGlass: 'yes' })).status, 303);
+    const after = (await open(url)).text;
+    assert.match(after, /by bruno \(BROKE THE GLASS\)[^]*glass broken/);
+    const { record } = (await console.until(link.runId, () => true)).approvals[0] ?? {};
+    assert.deepEqual([record?.breakGlass, record?.comment], [true, 'an outage']);
   });
 
   it('opens only as it was signed: any bound field changed, another key or a later hour is refused', async () => {

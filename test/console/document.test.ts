@@ -21,6 +21,7 @@ describe('the console', function () {
       Object.entries(methods).map(([method, operation]) => ({ route: `${method} ${path}`, path, operation })),
     );
     assert.deepEqual(operations.map(({ route }) => route).toSorted(), [
+      'delete /v1/delegations/{id}',
       'get /decide/{run}/{approval}',
       'get /decide/{run}/{approval}/report',
       'get /health',

@@ -19,6 +19,7 @@ const ROUTES = {
     'POST /v1/runs/x/approvals/review/decision',
     'POST /v1/runs/x/approvals/review/link',
     'POST /v1/delegations',
+    'DELETE /v1/delegations/x',
   ],
   'models:read': ['GET /v1/models', 'GET /v1/models/x'],
 } as const;

@@ -180,6 +180,37 @@ describe('signing in with an identity provider', function () {
     assert.equal((await call(link, { 'x-csrf-token': csrfOf(page) })).status, 404);
   });
 
+  it('lets who has their roles from the provider delegate one that they hold now, and end it again', async () => {
+    provider.accounts.set('1001', { ...legal, preferred_username: 'ida' });
+    const runs = await Promise.all(
+      [1, 2].map(() => console.start('waits', [{ name: 'ida', roles: [], rolesFrom: 'oidc' }])),
+    );
+    const { browser, page } = await signedIn();
+    const headers = { cookie: browser.cookieHeader(at('/')), 'x-csrf-token': csrfOf(page) };
+    const ask = (role: string) =>
+      console.call<Problem & { id: string; roleFrom?: string }>('POST /v1/delegations', {
+        token: null,
+        headers,
+        body: { to: 'omar', role, endsAt: new Date(Date.now() + 3_600_000).toISOString() },
+      });
+    const foreign = await ask('risk');
+    assert.deepEqual([foreign.status, foreign.body.kind], [422, 'ApprovalRefused'], foreign.text);
+    assert.match(foreign.body.detail, /'ida' holds legal/);
+    const given = await ask('legal');
+    assert.deepEqual([given.status, given.body.roleFrom], [201, 'oidc'], given.text);
+    const omar = await console.token('omar');
+    const votes = async (runId = ''): Promise<number> => {
+      const run = await console.until(runId, ({ approvals }) => approvals[0]?.state === 'open');
+      const evidenceDigest = run.approvals[0]?.evidence?.digest;
+      const body = { decision: 'approve', evidenceDigest, onBehalfOf: 'ida' };
+      return (await console.call(`POST /v1/runs/${runId}/approvals/review/decision`, { token: omar, body })).status;
+    };
+    assert.equal(await votes(runs[0]), 200);
+    const revoked = await console.call(`DELETE /v1/delegations/${given.body.id}`, { token: null, headers });
+    assert.equal(revoked.status, 200, revoked.text);
+    assert.equal(await votes(runs[1]), 422);
+  });
+
   it('asks the provider anew at every page and vote: a group that was taken away opens nothing any more', async () => {
     const runId = await waiting();
     const { browser, page } = await signedIn('1001', `/approvals/${runId}/review`);

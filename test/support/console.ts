@@ -17,7 +17,7 @@ import type { TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
 import { createToken, SCOPES, type Scope } from '../../client/tokens.ts';
 import { startConsole, type RunningConsole, type Services } from '../../console/server.ts';
-import type { RunView } from '../../workflows/messages.ts';
+import type { Approver, RunView } from '../../workflows/messages.ts';
 import { sampleFacts, sampleMaterial } from './facts.ts';
 import { TEST_KEY } from './signing.ts';
 import { withStore, type TestStore } from './store.ts';
@@ -50,7 +50,7 @@ export interface TestConsole {
   /** `GET /v1/runs`; fails when the document does not know the route, the status or a field. */
   call<Body>(route: string, options?: Call): Promise<Answer<Body>>;
   /** A run on fake activities; its name decides what becomes of it: `parks`, `trains` for ever, or waits for approval. */
-  start(kind?: 'waits' | 'parks' | 'trains'): Promise<string>;
+  start(kind?: 'waits' | 'parks' | 'trains', moreApprovers?: readonly Approver[]): Promise<string>;
   until(runId: string, condition: (run: RunView) => boolean): Promise<RunView>;
   stop(): Promise<void>;
 }
@@ -130,12 +130,17 @@ export async function startTestConsole(overrides: Partial<Services> = {}, port =
       check(method, path, response.status, body);
       return { status: response.status, headers: response.headers, text, body };
     },
-    async start(kind = 'waits') {
+    async start(kind = 'waits', moreApprovers = []) {
       const runId = `test-${kind}-${randomUUID()}`;
       started.push(runId);
+      const input = runInput();
       await startRun(
         temporal.client,
-        { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) },
+        {
+          input: { ...input, approvers: [...input.approvers, ...moreApprovers] },
+          inputRef: ref('input'),
+          digest: digestJson(runId),
+        },
         { runId },
       );
       return runId;
@@ -165,7 +170,12 @@ function serve(address: string, { store }: TestStore): () => Promise<void> {
   const { activities } = fakeActivities();
   const reports = async (...[call]: Parameters<Activities['writeReport']>): ReturnType<Activities['writeReport']> => {
     const { kind } = call.input;
-    const facts: RunFacts = { ...sampleFacts, run: { ...sampleFacts.run, id: call.runId } };
+    const { electorate } = call.input.facts;
+    const facts: RunFacts = {
+      ...sampleFacts,
+      run: { ...sampleFacts.run, id: call.runId },
+      ...(electorate && { electorate }),
+    };
     const html = await store.putBytes(renderReport({ kind, facts, ...sampleMaterial(facts) }), {
       name: 'report.html',
       mediaType: 'text/html',

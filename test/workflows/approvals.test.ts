@@ -162,6 +162,17 @@ describe('a vote', () => {
     assert.match(refused({}, { votes: [voted(byDelegation)] }), /seat of 'lena' is taken: 'omar' decided 'approve'/);
   });
 
+  it('by delegation of who has their roles from the identity provider counts where that said so when they delegated', () => {
+    const given = { ...delegation, from: 'ida' };
+    const by = (change: object) => refused({ approver: 'omar', delegation: { ...given, ...change } });
+    assert.match(by({}), /'ida' votes as legal and holds no role/);
+    assert.equal(by({ roleFrom: 'oidc' }), 'accepted');
+    assert.match(by({ roleFrom: 'oidc', role: 'cook' }), /the approval needs legal, risk/);
+    // For somebody whom the run's own list gives their roles, the word of a provider is worth nothing.
+    assert.match(by({ roleFrom: 'oidc', from: 'rita', role: 'legal' }), /'rita' votes as legal and holds risk/);
+    assert.match(by({ roleFrom: 'oidc', from: 'nora' }), /'nora' is not among the approvers/);
+  });
+
   it('of whom the approval was escalated to counts from half time on, for any seat', () => {
     assert.match(refused({ approver: 'hana' }, {}, 9), /holds head/);
     assert.equal(refused({ approver: 'hana' }, {}, 10), 'accepted');
