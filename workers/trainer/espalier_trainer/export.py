@@ -1,9 +1,9 @@
-"""Encoders and classifiers as ONNX: one file, dynamic batch and sequence, the same bytes every time."""
+"""Encoders and classifiers of texts as ONNX: one file, dynamic batch and sequence, the same bytes every time. Those of
+pictures are in export_images.py."""
 
 import json
 from pathlib import Path
 
-import onnx
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -11,11 +11,12 @@ from torch.export import Dim
 
 from .calibration import calibrate
 from .data import collate, read_rows, tokenize
-from .events import Events, Stopped
+from .events import Events
+from .export_images import export_image_classifier, export_image_encoder
+from .graphs import save_graph
 from .guard import StopFlag
 from .model import Classifier, copy_tokenizer_files, graph_inputs, load_classifier, load_encoder, load_tokenizer, pool, position_limit, read_config
 
-OPSET = 18
 # One number is fitted: more rows do not change it, and only cost time.
 MOST_CALIBRATION_ROWS = 2000
 # Short, long, empty-looking, other scripts, emoji and special tokens: where exports and tokenizers tend to differ.
@@ -37,6 +38,8 @@ PARITY_TEXTS = [
 
 def export_encoder(task: dict, events: Events, stop: StopFlag) -> dict:
     """`out/weights` (the first `layers` layers, ready for training), `out/encoder` (ONNX) and `out/parity.json`."""
+    if task.get("task") == "image-classification":
+        return export_image_encoder(task, events, stop)
     source, out = Path(task["model"]), Path(task["out"])
     config = read_config(source, task["maxLength"], task["layers"])
     encoder = load_encoder(source, config)
@@ -74,6 +77,8 @@ def export_encoder(task: dict, events: Events, stop: StopFlag) -> dict:
 def export_classifier(task: dict, events: Events, stop: StopFlag) -> dict:
     """`out/classifier` (ONNX) and `out/parity.json` for a folder written by `train`."""
     source, out = Path(task["model"]), Path(task["out"])
+    if trained_task(source) == "image-classification":
+        return export_image_classifier(task, events, stop)
     classifier, trained = load_classifier(source)
     config = classifier.encoder.config
     tokenizer = load_tokenizer(source, config)
@@ -96,6 +101,14 @@ def export_classifier(task: dict, events: Events, stop: StopFlag) -> dict:
     probabilities, _, _ = run_graph(graph, tokenizer, config, about)
     write_parity(out, probabilities=probabilities)
     return {"classifier": str(out / "classifier"), "parity": str(out / "parity.json"), "temperature": temperature}
+
+
+def trained_task(folder: Path) -> str | None:
+    """The task of the classifier in the folder; None where that cannot be read: loading it will say why."""
+    try:
+        return json.loads((folder / "espalier.json").read_text(encoding="utf-8")).get("task")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 class EncoderGraph(nn.Module):
@@ -122,47 +135,13 @@ class ClassifierGraph(EncoderGraph):
 
 def write_graph(graph: nn.Module, outputs: list[str], folder: Path, about: dict, tokenizer, config, stop: StopFlag) -> None:
     """`model.onnx`, `tokenizer.json` and `<kind>.json`."""
-    if stop:
-        raise Stopped
-    folder.mkdir(parents=True)
-    inputs = about["inputs"]
-    sample = {name: torch.ones(2, 7, dtype=torch.int64) for name in inputs}
+    sample = {name: torch.ones(2, 7, dtype=torch.int64) for name in about["inputs"]}
     if "token_type_ids" in sample:
         sample["token_type_ids"] = torch.zeros(2, 7, dtype=torch.int64)
-    # Names and axes by keyword: a tokenizer's order of inputs is not the model's.
     axes = {0: Dim("batch", min=1), 1: Dim("seq", min=1, max=position_limit(config))}
-    program = torch.onnx.export(
-        graph, args=(), kwargs=sample, dynamo=True, opset_version=OPSET, verbose=False,
-        input_names=inputs, output_names=[f"output:{name}" for name in outputs], dynamic_shapes={name: axes for name in inputs},
-    )  # fmt: skip
-    model = program.model_proto
-    name_outputs(model.graph, outputs)
-    strip_machine(model)
-    onnx.save(model, folder / "model.onnx")
+    save_graph(graph, sample, dict.fromkeys(sample, axes), outputs, folder, about, stop)
     tokenizer.no_truncation()
     tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / f"{about['kind']}.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if stop:
-        raise Stopped
-
-
-def strip_machine(model: onnx.ModelProto) -> None:
-    """Takes out what tells of the machine that exported: stack traces with its paths."""
-    for node in [*model.graph.node, *(node for function in model.functions for node in function.node)]:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    del model.graph.metadata_props[:], model.graph.value_info[:]
-
-
-def name_outputs(graph: onnx.GraphProto, outputs: list[str]) -> None:
-    """Gives the outputs their names, renaming inner values that have them already: the exporter names values after
-    operators (`embedding`) and does not look for clashes."""
-    names = {name: f"inner:{name}" for name in outputs} | {f"output:{name}": name for name in outputs}
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    for value in [*graph.output, *graph.initializer]:
-        value.name = names.get(value.name, value.name)
 
 
 @torch.no_grad()

@@ -13,7 +13,8 @@ from torch.export import Dim
 from transformers import DynamicCache
 
 from .events import Events, Stopped
-from .export import OPSET, PARITY_TEXTS, name_outputs, strip_machine
+from .export import PARITY_TEXTS
+from .graphs import OPSET, name_outputs, strip_machine
 from .guard import StopFlag
 from .model import bad_model, known_config, load_tokenizer, load_weights
 from .tasks.causal_lm import LM_LORA_TARGETS

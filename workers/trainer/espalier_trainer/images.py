@@ -5,6 +5,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy
 from PIL import Image, ImageOps
@@ -69,7 +70,7 @@ def read_preprocessing(folder: Path) -> Preprocessing:
     return Preprocessing(height, width, shortest, resample, float(scale), tuple(map(float, mean)), tuple(map(float, deviation)))
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_picture(path: Path | BinaryIO) -> Image.Image:
     """Upright, in RGB; transparency over white. Raises OSError or what Pillow raises for a file that is no picture."""
     with Image.open(path) as file:
         picture = ImageOps.exif_transpose(file)

@@ -136,8 +136,11 @@ KINDS: dict[str, dict] = {
     "image-classification": {**TRAIN, "labels": labels, "augmentation": Nullable(AUGMENTATION)},
     "causal-lm": {**TRAIN, "maxLength": integer(8, 131072), "packing": FLAG},
 }
+ENCODERS: dict[str, dict] = {
+    DEFAULT_KIND: {"task": text, "model": folder, **ENCODING, "layers": optional(integer(1, 1024)), "out": fresh},
+    "image-classification": {"task": text, "model": folder, "out": fresh},
+}
 TASKS: dict[str, dict] = {
-    "export-encoder": {"model": folder, **ENCODING, "layers": optional(integer(1, 1024)), "out": fresh},
     "export-classifier": {"model": folder, "calibration": optional(file), "out": fresh},
     "export-generator": {"model": folder, "out": fresh},
     "measure-memorisation": {
@@ -183,13 +186,22 @@ def job_problems(job: object) -> list[str]:
     for index, task in enumerate(tasks):
         path = f"job.tasks[{index}]"
         verb = task.get("verb") if isinstance(task, dict) else None
-        if problem := one_of("train", *TASKS)(verb):
+        if problem := one_of("train", "export-encoder", *TASKS)(verb):
             found.append(f"{path}.verb {problem}")
         elif verb == "train":
             found += train_problems(task, path)
+        elif verb == "export-encoder":
+            found += encoder_problems(task, path)
         else:
             found += problems_of(task, TASKS[str(verb)], path)
     return found
+
+
+def encoder_problems(task: dict, path: str) -> list[str]:
+    kind = task.get("task", DEFAULT_KIND)
+    if problem := one_of(*ENCODERS)(kind):
+        return [f"{path}.task {problem}"]
+    return problems_of(task, ENCODERS[kind], path)
 
 
 def train_problems(task: dict, path: str) -> list[str]:

@@ -25,9 +25,11 @@ from . import Batch
 from .classification import Classification
 
 # model_type → what LoRA adapts: every convolution of a residual network, attention's query and value of a transformer.
-IMAGE_LORA_TARGETS = {
+# Nothing of MobileNetV2: it reads the stride of its convolutions, which adapters hide.
+IMAGE_LORA_TARGETS: dict[str, list[str]] = {
     "resnet": ["convolution"],
     "convnext": ["pwconv1", "pwconv2"],
+    "mobilenet_v2": [],
     "vit": ["q_proj", "v_proj"],
 }
 
@@ -40,7 +42,7 @@ class ImageClassification(Classification):
         self._source = Path(task["model"])
         config = known_config(self._source, IMAGE_LORA_TARGETS)
         self._how = read_preprocessing(self._source)
-        self._rows = {split: self._read(Path(task[split])) for split in ("train", "validation")}
+        self._rows = {split: read_pictures(Path(task[split]), task["labels"], stop, task.get("resumeFrom")) for split in ("train", "validation")}
         self._pool = ThreadPoolExecutor(self._spec["threads"])
         self.module = load_image_classifier(self._source, config, task["labels"], self._spec["seed"])
         self._adapt(config.model_type)
@@ -57,35 +59,10 @@ class ImageClassification(Classification):
         if method == "head":
             module.base_model.requires_grad_(False)
         elif method == "lora":
+            if not IMAGE_LORA_TARGETS[model_type]:
+                raise bad_model(f"low-rank adapters do not fit a model of the type {model_type}", "set training.method to 'full' or 'head'")
             adapted = with_adapters(module.base_model, IMAGE_LORA_TARGETS[model_type], self._spec["lora"], seed)
             setattr(module, module.base_model_prefix, adapted)
-
-    def _read(self, path: Path) -> list[tuple[Path, int]]:
-        """Files and classes. Raises TrainerError 65 naming the first lines that are wrong."""
-        classes = {label: index for index, label in enumerate(self._task["labels"])}
-        rows, problems, root = [], [], path.parent.resolve()
-        with path.open("rb") as stream:
-            for line_number, line in enumerate(stream, 1):
-                if self._stop:
-                    raise Stopped(0, self._task.get("resumeFrom"))
-                where = f"{path.name}:{line_number}"
-                try:
-                    row = json.loads(line)
-                    name, label = row["image"], row["label"]
-                except (ValueError, KeyError, TypeError):
-                    problems.append(f"{where} is not a row of image and label")
-                    continue
-                file = (root / name).resolve() if isinstance(name, str) and name else root
-                if not file.is_relative_to(root) or not file.is_file():
-                    problems.append(f"{where} names no file of the data folder: {name!r}")
-                elif not isinstance(label, str) or label not in classes:
-                    problems.append(f"{where} has the unknown label {label!r}")
-                elif problem := unreadable(file):
-                    problems.append(f"{where} names no picture: {name!r} ({problem})")
-                else:
-                    rows.append((file, classes[label]))
-        refuse_rows(path, problems, len(rows))
-        return rows
 
     def _targets(self, split: str) -> torch.Tensor:
         return torch.tensor([target for _, target in self._rows[split]], dtype=torch.int64)
@@ -153,15 +130,49 @@ def load_image_classifier(folder: Path, config: transformers.PretrainedConfig, l
     config.id2label, config.label2id = dict(enumerate(labels)), {label: index for index, label in enumerate(labels)}
     kind = transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[type(config)]
     model = load_weights(kind, folder, config, fresh=None if same else "classifier.")
-    linear = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)]
-    if len(linear) != 1 or linear[0].out_features != len(labels):
-        raise bad_model(f"{type(model).__name__} has no head of one linear layer")
+    linear = linear_of(model)
     if not same:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(pure_seed(seed, "head"))
-            nn.init.normal_(linear[0].weight, std=0.02)
-            nn.init.zeros_(linear[0].bias)
+            nn.init.normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
     return model
+
+
+def linear_of(model: nn.Module) -> nn.Linear:
+    """The head's one linear layer. Raises TrainerError 64 where there is another head."""
+    linear = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)]
+    if len(linear) != 1 or linear[0].out_features != model.config.num_labels:
+        raise bad_model(f"{type(model).__name__} has no head of one linear layer")
+    return linear[0]
+
+
+def read_pictures(path: Path, labels: list[str], stop: StopFlag, resume_from: str | None = None) -> list[tuple[Path, int]]:
+    """Files and classes. Raises TrainerError 65 naming the first lines that are wrong."""
+    classes = {label: index for index, label in enumerate(labels)}
+    rows, problems, root = [], [], path.parent.resolve()
+    with path.open("rb") as stream:
+        for line_number, line in enumerate(stream, 1):
+            if stop:
+                raise Stopped(0, resume_from)
+            where = f"{path.name}:{line_number}"
+            try:
+                row = json.loads(line)
+                name, label = row["image"], row["label"]
+            except (ValueError, KeyError, TypeError):
+                problems.append(f"{where} is not a row of image and label")
+                continue
+            file = (root / name).resolve() if isinstance(name, str) and name else root
+            if not file.is_relative_to(root) or not file.is_file():
+                problems.append(f"{where} names no file of the data folder: {name!r}")
+            elif not isinstance(label, str) or label not in classes:
+                problems.append(f"{where} has the unknown label {label!r}")
+            elif problem := unreadable(file):
+                problems.append(f"{where} names no picture: {name!r} ({problem})")
+            else:
+                rows.append((file, classes[label]))
+    refuse_rows(path, problems, len(rows))
+    return rows
 
 
 def unreadable(file: Path) -> str | None:
