@@ -1,11 +1,14 @@
-/** `encoder.json` / `classifier.json` beside a `model.onnx`: all a Node process needs to run it on text. */
+/** `encoder.json` / `classifier.json` beside a `model.onnx`: all a Node process needs to run it on texts or on pictures. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { EspalierError } from '../artifacts/errors.ts';
+import { ImageProcessorSchema, type ImageProcessor } from './image/processor.ts';
 
+/** Of texts. */
 export interface EncoderConfig {
   readonly kind: 'encoder';
+  readonly input?: 'text';
   /** Tokens; longer texts are truncated. */
   readonly maxLength: number;
   readonly pooling: 'mean' | 'cls';
@@ -20,20 +23,52 @@ export interface ClassifierConfig extends Omit<EncoderConfig, 'kind'> {
   readonly labels: readonly string[];
 }
 
-const shape = {
+/** Of pictures. */
+export interface ImageEncoderConfig {
+  readonly kind: 'encoder';
+  readonly input: 'image';
+  /** What is done to a picture; in the file it is the model's `preprocessor_config.json`. */
+  readonly processor: ImageProcessor;
+  readonly dimension: number;
+  /** `pixel_values`, float32 [batch, 3, height, width]. */
+  readonly inputs: readonly string[];
+}
+
+export interface ImageClassifierConfig extends Omit<ImageEncoderConfig, 'kind'> {
+  readonly kind: 'classifier';
+  readonly labels: readonly string[];
+}
+
+export type ModelConfig = EncoderConfig | ClassifierConfig | ImageEncoderConfig | ImageClassifierConfig;
+
+const textShape = {
+  input: z.literal('text').optional(),
   maxLength: z.int().min(2),
   pooling: z.enum(['mean', 'cls']),
   dimension: z.int().min(1),
   inputs: z.array(z.enum(['input_ids', 'attention_mask', 'token_type_ids'])).min(1),
 };
-const FILES = [
-  ['classifier.json', z.object({ kind: z.literal('classifier'), ...shape, labels: z.array(z.string()).min(2) })],
-  ['encoder.json', z.object({ kind: z.literal('encoder'), ...shape })],
-] as const;
+const imageShape = {
+  input: z.literal('image'),
+  processor: ImageProcessorSchema,
+  dimension: z.int().min(1),
+  inputs: z.tuple([z.literal('pixel_values')]),
+};
+const encoder = { kind: z.literal('encoder') };
+const classifier = { kind: z.literal('classifier'), labels: z.array(z.string()).min(2) };
+const SCHEMAS = {
+  'classifier.json': {
+    text: z.object({ ...classifier, ...textShape }),
+    image: z.object({ ...classifier, ...imageShape }),
+  },
+  'encoder.json': { text: z.object({ ...encoder, ...textShape }), image: z.object({ ...encoder, ...imageShape }) },
+} as const;
+
+export type ConfigName = keyof typeof SCHEMAS;
 
 /** Reads the config of a model folder, whichever of the two it has. Throws BadModel naming the file and the field. */
-export async function readModelConfig(directory: string): Promise<EncoderConfig | ClassifierConfig> {
-  for (const [name] of FILES) {
+export async function readModelConfig(directory: string): Promise<ModelConfig> {
+  for (const name of ['classifier.json', 'encoder.json'] as const) {
     const file = join(directory, name);
     try {
       return parseModelConfig(name, await readFile(file, 'utf8'), file);
@@ -45,16 +80,27 @@ export async function readModelConfig(directory: string): Promise<EncoderConfig 
   throw bad(directory, 'neither classifier.json nor encoder.json is there');
 }
 
-export type ConfigName = (typeof FILES)[number][0];
-
 /** `where` it was read. Throws BadModel naming the field. */
-export function parseModelConfig(name: ConfigName, text: string, where: string): EncoderConfig | ClassifierConfig {
-  const [, schema] = FILES.find(([known]) => known === name) as (typeof FILES)[number];
+export function parseModelConfig(name: ConfigName, text: string, where: string): ModelConfig {
   try {
-    return schema.parse(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    const ofImages = typeof value === 'object' && value !== null && 'input' in value && value.input === 'image';
+    return SCHEMAS[name][ofImages ? 'image' : 'text'].parse(value);
   } catch (error) {
     throw bad(where, error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message, error);
   }
+}
+
+/** The config where it is one of texts. Throws BadModel. */
+export function ofTexts(config: ModelConfig, where: string): EncoderConfig | ClassifierConfig {
+  if (config.input !== 'image') return config;
+  throw bad(where, 'the model takes pictures, not texts');
+}
+
+/** The config where it is one of pictures. Throws BadModel. */
+export function ofPictures(config: ModelConfig, where: string): ImageEncoderConfig | ImageClassifierConfig {
+  if (config.input === 'image') return config;
+  throw bad(where, 'the model takes texts, not pictures');
 }
 
 function bad(where: string, message: string, cause?: unknown): EspalierError {

@@ -1,8 +1,7 @@
 /** onnxruntime-node behind the two calls this room needs, with its settings and their reasons. */
 import { access } from 'node:fs/promises';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { InferenceSession, type Tensor } from 'onnxruntime-node';
 import { EspalierError } from '../artifacts/errors.ts';
-import type { TokenBatch } from './tokenizer.ts';
 
 export interface Session {
   readonly inputs: readonly string[];
@@ -40,23 +39,25 @@ export async function openSession(
   return { inputs: options.inputs, outputs: options.outputs, session, release: () => session.release() };
 }
 
+/** What a graph is given, a tensor a name; `what` it is, for messages. */
+export interface Feeds {
+  readonly rows: number;
+  readonly what: string;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+}
+
 /** Runs one batch; each output as a flat Float32Array by name. Throws BadModel where the graph refuses the batch. */
 export async function runSession(
   session: Session,
-  batch: TokenBatch,
+  batch: Feeds,
   file: string,
 ): Promise<ReadonlyMap<string, Float32Array>> {
-  const shape = [batch.rows, batch.length];
-  const values: Record<string, BigInt64Array> = {
-    input_ids: batch.ids,
-    attention_mask: batch.mask,
-    token_type_ids: batch.types,
-  };
-  const feeds: Record<string, Tensor> = {};
-  for (const name of session.inputs) {
-    const value = values[name];
-    if (value !== undefined) feeds[name] = new Tensor('int64', value, shape);
-  }
+  const feeds = Object.fromEntries(
+    session.inputs.flatMap((name) => {
+      const tensor = batch.tensors[name];
+      return tensor === undefined ? [] : [[name, tensor] as const];
+    }),
+  );
   try {
     const results = await session.session.run(feeds, [...session.outputs]);
     return new Map(
@@ -65,11 +66,10 @@ export async function runSession(
       ),
     );
   } catch (error) {
-    throw new EspalierError(
-      'BadModel',
-      `the graph fails on ${batch.rows} texts of ${batch.length} tokens: ${(error as Error).message}`,
-      { where: file, cause: error },
-    );
+    throw new EspalierError('BadModel', `the graph fails on ${batch.what}: ${(error as Error).message}`, {
+      where: file,
+      cause: error,
+    });
   }
 }
 

@@ -4,18 +4,12 @@
  * is the figure that production shows.
  */
 import { join } from 'node:path';
+import { Tensor } from 'onnxruntime-node';
 import { EspalierError } from '../artifacts/errors.ts';
-import { parseModelConfig, readModelConfig, type ClassifierConfig, type EncoderConfig } from './config.ts';
-import { openSession, runSession, type Session } from './session.ts';
+import { ofTexts, parseModelConfig, readModelConfig, type ClassifierConfig, type EncoderConfig } from './config.ts';
+import { GraphModel, type ModelOutput, type RunOptions } from './graph-model.ts';
+import type { Feeds } from './session.ts';
 import { TextTokenizer, type TokenBatch } from './tokenizer.ts';
-
-export interface TextModelOutput {
-  readonly rows: number;
-  /** Row-major [rows, config.dimension]. */
-  readonly embeddings: Float32Array;
-  /** Classifiers only: row-major [rows, labels.length]. */
-  readonly probabilities?: Float32Array;
-}
 
 /** A classifier's files as they were read and checked: what is loaded is this, whatever lies on the disk by then. */
 export interface ModelFiles {
@@ -29,7 +23,7 @@ export interface ModelFiles {
 /** Throws BadModel. */
 export function configOf(files: Pick<ModelFiles, 'where' | 'classifier.json'>): ClassifierConfig {
   const name = 'classifier.json';
-  const config = parseModelConfig(name, textOf(files[name]), join(files.where, name));
+  const config = ofTexts(parseModelConfig(name, textOf(files[name]), join(files.where, name)), files.where);
   if (config.kind === 'classifier') return config;
   throw new EspalierError('BadModel', 'the model is not a classifier', { where: files.where });
 }
@@ -47,21 +41,12 @@ const MAX_BATCH_TOKENS = 2048;
 export class TextModel {
   readonly config: EncoderConfig | ClassifierConfig;
   readonly #tokenizer: TextTokenizer;
-  readonly #session: Session;
-  readonly #modelFile: string;
-  readonly #running = new Set<Promise<TextModelOutput>>();
-  #released = false;
+  readonly #graph: GraphModel;
 
-  private constructor(
-    config: EncoderConfig | ClassifierConfig,
-    tokenizer: TextTokenizer,
-    session: Session,
-    modelFile: string,
-  ) {
+  private constructor(config: EncoderConfig | ClassifierConfig, tokenizer: TextTokenizer, graph: GraphModel) {
     this.config = config;
     this.#tokenizer = tokenizer;
-    this.#session = session;
-    this.#modelFile = modelFile;
+    this.#graph = graph;
   }
 
   /**
@@ -69,9 +54,10 @@ export class TextModel {
    * Throws BadModel naming the file that is missing, unreadable or does not fit the others.
    */
   static async load(directory: string, options: { readonly threads?: number } = {}): Promise<TextModel> {
-    const config = await readModelConfig(directory);
+    const config = ofTexts(await readModelConfig(directory), directory);
     const tokenizer = await TextTokenizer.load(join(directory, 'tokenizer.json'), config.maxLength);
-    return TextModel.#open(config, tokenizer, join(directory, 'model.onnx'), { threads: 1, ...options });
+    const graph = await GraphModel.open(config, join(directory, 'model.onnx'), options);
+    return new TextModel(config, tokenizer, graph);
   }
 
   /** The same from files in memory; they may be let go of once it is loaded. */
@@ -80,104 +66,47 @@ export class TextModel {
     const where = join(files.where, 'tokenizer.json');
     const tokenizer = TextTokenizer.parse(textOf(files['tokenizer.json']), config.maxLength, where);
     const bytes = files['model.onnx'];
-    return TextModel.#open(config, tokenizer, join(files.where, 'model.onnx'), { threads: 1, ...options, bytes });
-  }
-
-  static async #open(
-    config: EncoderConfig | ClassifierConfig,
-    tokenizer: TextTokenizer,
-    modelFile: string,
-    options: { readonly threads: number; readonly bytes?: Uint8Array },
-  ): Promise<TextModel> {
-    const outputs = config.kind === 'classifier' ? ['embedding', 'probabilities'] : ['embedding'];
-    const session = await openSession(modelFile, { inputs: config.inputs, outputs, ...options });
-    return new TextModel(config, tokenizer, session, modelFile);
+    const graph = await GraphModel.open(config, join(files.where, 'model.onnx'), { ...options, bytes });
+    return new TextModel(config, tokenizer, graph);
   }
 
   /** One batch, padded to its longest text. An empty text is a text; a text longer than `maxLength` tokens is cut. */
-  async run(texts: readonly string[]): Promise<TextModelOutput> {
+  async run(texts: readonly string[]): Promise<ModelOutput> {
     const [batch] = await this.#tokenizer.encode(texts, Number.POSITIVE_INFINITY);
-    return batch === undefined ? this.#empty(0) : this.#infer(batch);
+    return batch === undefined ? this.#graph.empty(0) : this.#graph.run(tokenFeeds(batch));
   }
 
   /**
    * Any number of texts in batches sorted by nothing: results in order. Yields to the event loop between batches.
    * A batch holds at most `batchSize` (32) texts, fewer where they are long.
    */
-  async runAll(
-    texts: readonly string[],
-    options: {
-      readonly batchSize?: number;
-      readonly signal?: AbortSignal;
-      readonly onProgress?: (done: number, total: number) => void;
-    } = {},
-  ): Promise<TextModelOutput> {
-    const all = this.#empty(texts.length);
-    const batchSize = options.batchSize ?? 32;
-    let done = 0;
+  async runAll(texts: readonly string[], options: RunOptions = {}): Promise<ModelOutput> {
+    return this.#graph.runAll(this.#batches(texts, options.batchSize ?? 32), texts.length, options);
+  }
+
+  async *#batches(texts: readonly string[], batchSize: number): AsyncGenerator<Feeds> {
     for (let start = 0; start < texts.length; start += batchSize) {
       const batches = await this.#tokenizer.encode(texts.slice(start, start + batchSize), MAX_BATCH_TOKENS);
-      for (const batch of batches) {
-        options.signal?.throwIfAborted();
-        const output = await this.#infer(batch);
-        all.embeddings.set(output.embeddings, done * this.config.dimension);
-        if (output.probabilities !== undefined && this.config.kind === 'classifier') {
-          all.probabilities?.set(output.probabilities, done * this.config.labels.length);
-        }
-        done += batch.rows;
-        options.onProgress?.(done, texts.length);
-        await new Promise((resume) => setImmediate(resume));
-      }
+      for (const batch of batches) yield tokenFeeds(batch);
     }
-    return all;
   }
 
   /** Frees the runtime's memory once calls under way have ended; later calls are refused. */
   async release(): Promise<void> {
-    if (this.#released) return;
-    this.#released = true;
-    await Promise.allSettled(this.#running);
-    await this.#session.release();
+    await this.#graph.release();
   }
+}
 
-  #empty(rows: number): TextModelOutput {
-    const embeddings = new Float32Array(rows * this.config.dimension);
-    return this.config.kind === 'classifier'
-      ? { rows, embeddings, probabilities: new Float32Array(rows * this.config.labels.length) }
-      : { rows, embeddings };
-  }
-
-  async #infer(batch: TokenBatch): Promise<TextModelOutput> {
-    if (this.#released) throw new EspalierError('Internal', 'the model was released', { where: this.#modelFile });
-    const running = this.#compute(batch);
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
-  }
-
-  async #compute(batch: TokenBatch): Promise<TextModelOutput> {
-    const { rows } = batch;
-    const { config } = this;
-    const widths = {
-      embedding: config.dimension,
-      probabilities: config.kind === 'classifier' ? config.labels.length : 0,
-    };
-    const outputs = await runSession(this.#session, batch, this.#modelFile);
-    const read = (name: keyof typeof widths): Float32Array => {
-      const values = outputs.get(name);
-      if (values?.length === rows * widths[name]) return values;
-      throw new EspalierError(
-        'BadModel',
-        `output '${name}' has ${values?.length ?? 'no'} numbers for ${rows} texts; its config says ${widths[name]} each`,
-        { where: this.#modelFile, fix: 'export the model again: its config and its graph do not belong together' },
-      );
-    };
-    const embeddings = read('embedding');
-    return config.kind === 'classifier'
-      ? { rows, embeddings, probabilities: read('probabilities') }
-      : { rows, embeddings };
-  }
+/** Token ids as the graph takes them. */
+export function tokenFeeds(batch: TokenBatch): Feeds {
+  const shape = [batch.rows, batch.length];
+  return {
+    rows: batch.rows,
+    what: `${batch.rows} texts of ${batch.length} tokens`,
+    tensors: {
+      input_ids: new Tensor('int64', batch.ids, shape),
+      attention_mask: new Tensor('int64', batch.mask, shape),
+      token_type_ids: new Tensor('int64', batch.types, shape),
+    },
+  };
 }

@@ -6,7 +6,7 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { env } from 'onnxruntime-node';
 import { EspalierError, type ErrorRecord } from '../../artifacts/errors.ts';
-import { readModelConfig } from '../../inference/config.ts';
+import { ofTexts, readModelConfig } from '../../inference/config.ts';
 import type { EncoderProfile, ProfileEncoderInput } from '../contract/selection.ts';
 import type { Hardware, Latency } from '../contract/measures.ts';
 import { loadSplit } from '../data/dataset.ts';
@@ -31,7 +31,7 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
     const folder = join(context.workDir, 'encoder');
     await mkdir(folder);
     await store.checkout(encoder, folder, { signal });
-    const config = await readModelConfig(folder);
+    const config = ofTexts(await readModelConfig(folder), 'encoder.json');
     if (config.maxLength !== maxLength) {
       throw new EspalierError(
         'BadModel',

@@ -9,7 +9,8 @@ import {
 } from '../../activities/selection/linear-probe.ts';
 import { argmaxRows } from '../../activities/validation/metrics.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
-import type { TextModel, TextModelOutput } from '../../inference/text-model.ts';
+import type { ModelOutput } from '../../inference/graph-model.ts';
+import type { TextModel } from '../../inference/text-model.ts';
 import type { GatesSpec } from '../../pipelines/definition.ts';
 
 export interface Row {
@@ -103,7 +104,7 @@ export async function partOf(embedder: Embedder, texts: readonly string[], class
 }
 
 export function withHead(embedder: Embedder, draw: Omit<Draw, 'model' | 'head'>, head: Head): Draw {
-  const runAll = async (texts: readonly string[]): Promise<TextModelOutput> => {
+  const runAll = async (texts: readonly string[]): Promise<ModelOutput> => {
     const embeddings = await embedder.embed(texts);
     return { rows: texts.length, embeddings, probabilities: head(texts, embeddings) };
   };

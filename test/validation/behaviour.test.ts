@@ -7,12 +7,13 @@ import { EDGE_INPUTS, probabilityProblem } from '../../activities/validation/edg
 import { argmaxRows } from '../../activities/validation/metrics.ts';
 import { PERTURBATIONS } from '../../activities/validation/perturbations.ts';
 import { wilsonInterval } from '../../activities/validation/statistics.ts';
-import { TextModel, type TextModelOutput } from '../../inference/text-model.ts';
+import type { ModelOutput } from '../../inference/graph-model.ts';
+import { TextModel } from '../../inference/text-model.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';
 
 /** A classifier of two labels whose rule is the given function: what the measurements must find out. */
 function ruleModel(rule: (text: string) => boolean): { run: typeof answer; runAll: typeof answer } {
-  const answer = async (texts: readonly string[]): Promise<TextModelOutput> => ({
+  const answer = async (texts: readonly string[]): Promise<ModelOutput> => ({
     rows: texts.length,
     embeddings: new Float32Array(texts.length),
     probabilities: Float32Array.from(texts.flatMap((text) => (rule(text) ? [0, 1] : [1, 0]))),
@@ -63,7 +64,7 @@ describe('edge inputs', () => {
       'no share': () => [0.9, 0.9],
       short: () => [1],
     };
-    const run = async ([name = '']: readonly string[]): Promise<TextModelOutput> => ({
+    const run = async ([name = '']: readonly string[]): Promise<ModelOutput> => ({
       rows: 1,
       embeddings: new Float32Array(1),
       probabilities: Float32Array.from(answers[name]!()),

@@ -16,19 +16,24 @@ from .events import BAD_JOB, TrainerError
 # More pixels than this decode to gigabytes: an error, where Pillow alone would only warn.
 Image.MAX_IMAGE_PIXELS = 100_000_000
 warnings.simplefilter("error", Image.DecompressionBombWarning)
-BILINEAR = 2
+BILINEAR, BICUBIC = 2, 3
+# Lanczos, bilinear, bicubic, box: what Node's resampling knows, too.
+FILTERS = (1, 2, 3, 4)
+# Whatever of these a file asks for, the numbers would be others.
+NOT_DONE = ("do_pad", "do_flip_channel_order", "rescale_offset", "do_thumbnail", "do_align_long_axis")
 CROP_RATIOS = (3 / 4, 4 / 3)
 CROP_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """`height` × `width` is what the model sees. `shortest`: the shorter edge is resized to it before a centre crop;
-    null: the picture is stretched to the whole size."""
+    """`height` × `width` is what the model sees, cropped from the centre. `shortest`: the shorter edge is resized to it;
+    null: the picture is stretched to `stretched`, height and width. Node reads it the same way (inference/image/processor.ts)."""
 
     height: int
     width: int
     shortest: int | None
+    stretched: tuple[int, int] | None
     resample: int
     scale: float
     mean: tuple[float, ...]
@@ -44,30 +49,41 @@ def read_preprocessing(folder: Path) -> Preprocessing:
         size = {"shortest_edge": size} if isinstance(size, int) else size
         crop = raw.get("crop_size")
         crop = {"height": crop, "width": crop} if isinstance(crop, int) else crop
-        resample = int(raw.get("resample", BILINEAR))
+        processor = str(raw.get("image_processor_type") or raw.get("feature_extractor_type"))
+        conv_next = "crop_pct" in raw or "convnext" in processor.lower()
+        resample = raw.get("resample")
+        resample = (BICUBIC if conv_next else BILINEAR) if resample is None else int(resample)
         normalised = raw.get("do_normalize", True)
         mean, deviation = (raw["image_mean"], raw["image_std"]) if normalised else ([0.0] * 3, [1.0] * 3)
         scale = raw.get("rescale_factor", 1 / 255) if raw.get("do_rescale", True) else 1.0
         if not raw.get("do_resize", True):
             raise ValueError("do_resize is false: the pictures of a batch must have one size")
+        if undone := [name for name in NOT_DONE if raw.get(name)]:
+            raise ValueError(f"{undone[0]} is not done here")
+        cropped = bool(raw.get("do_center_crop", False)) and crop is not None
+        stretched = None
         if "shortest_edge" in size:
             edge = int(size["shortest_edge"])
-            if raw.get("do_center_crop", False) and crop is not None:
+            if size.get("longest_edge") is not None:
+                raise ValueError("size.longest_edge: the pictures of a batch must have one size")
+            if cropped:
                 height, width, shortest = int(crop["height"]), int(crop["width"]), edge
-            elif edge < 384 and ("crop_pct" in raw or "ConvNext" in str(raw.get("image_processor_type", raw.get("feature_extractor_type")))):
+            elif edge < 384 and conv_next:
                 # ResNet's and ConvNext's own way: only small sizes are cropped.
                 height, width, shortest = edge, edge, int(edge / (raw.get("crop_pct") or 224 / 256))
             else:
-                height, width, shortest = edge, edge, None
+                height, width, shortest, stretched = edge, edge, None, (edge, edge)
         else:
-            height, width, shortest = int(size["height"]), int(size["width"]), None
-        if len(mean) != 3 or len(deviation) != 3 or min(height, width, *deviation) <= 0 or (shortest or height) < 1:
+            stretched, shortest = (int(size["height"]), int(size["width"])), None
+            height, width = (int(crop["height"]), int(crop["width"])) if cropped else stretched
+        if len(mean) != 3 or len(deviation) != 3 or min(height, width, *deviation, *(stretched or (shortest,))) <= 0:
             raise ValueError("size, image_mean and image_std must be positive and of three channels")
-        resample = int(Image.Resampling(resample))
+        if resample not in FILTERS:
+            raise ValueError(f"resample is {resample}: only 1 to 4 are known")
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = "a model of images needs its preprocessor_config.json"
         raise TrainerError(BAD_JOB, f"preprocessor_config.json cannot be used: {error!r}", fix, kind="BadModel") from error
-    return Preprocessing(height, width, shortest, resample, float(scale), tuple(map(float, mean)), tuple(map(float, deviation)))
+    return Preprocessing(height, width, shortest, stretched, resample, float(scale), tuple(map(float, mean)), tuple(map(float, deviation)))
 
 
 def open_picture(path: Path | BinaryIO) -> Image.Image:
@@ -82,13 +98,18 @@ def open_picture(path: Path | BinaryIO) -> Image.Image:
 
 def prepare(picture: Image.Image, how: Preprocessing) -> numpy.ndarray:
     """float32 [3, height, width], without chance."""
-    if how.shortest is None:
-        return to_array(picture.resize((how.width, how.height), how.resample), how)
     width, height = picture.size
-    ratio = how.shortest / min(width, height)
-    resized = picture.resize((max(how.shortest, int(width * ratio)), max(how.shortest, int(height * ratio))), how.resample)
+    if how.stretched is not None:
+        size = how.stretched[1], how.stretched[0]
+    elif width <= height:
+        size = how.shortest, int(how.shortest * height / width)
+    else:
+        size = int(how.shortest * width / height), how.shortest
+    resized = picture.resize(size, how.resample)
     left, top = (resized.width - how.width) // 2, (resized.height - how.height) // 2
-    return to_array(resized.crop((left, top, left + how.width, top + how.height)), how)
+    if (left, top) != (0, 0) or resized.size != (how.width, how.height):
+        resized = resized.crop((left, top, left + how.width, top + how.height))
+    return to_array(resized, how)
 
 
 def augment(picture: Image.Image, how: Preprocessing, augmentation: dict, seed: int, epoch: int, row: int) -> numpy.ndarray:
@@ -116,6 +137,11 @@ def random_box(random: numpy.random.Generator, width: int, height: int, least: f
 
 
 def to_array(picture: Image.Image, how: Preprocessing) -> numpy.ndarray:
-    scaled = numpy.asarray(picture, numpy.float32) * numpy.float32(how.scale)
-    normalised = (scaled - numpy.asarray(how.mean, numpy.float32)) / numpy.asarray(how.deviation, numpy.float32)
-    return numpy.ascontiguousarray(normalised.transpose(2, 0, 1))
+    """What each level of each channel becomes is looked up: the same numbers as transformers' processors compute pixel by pixel."""
+    scaled = (numpy.arange(256, dtype=numpy.float64) * how.scale).astype(numpy.float32)
+    pixels = numpy.asarray(picture)
+    values = numpy.empty((3, *pixels.shape[:2]), numpy.float32)
+    for channel in range(3):
+        levels = (scaled - numpy.float32(how.mean[channel])) / numpy.float32(how.deviation[channel])
+        values[channel] = levels[pixels[..., channel]]
+    return values

@@ -1,0 +1,176 @@
+/**
+ * A picture's file to upright RGB pixels. One decoder (libvips, through sharp) decides what a picture looks like: when
+ * data are prepared, and when a model answers. It agrees with Pillow to the bit on 8-bit JPEG, PNG, WebP, GIF and TIFF, in
+ * grey, RGB, palettes, with transparency and all EXIF orientations (tested). By nature it differs where Pillow
+ * only clips or only multiplies: 16-bit grey (here: the high byte; Pillow cuts everything over 255 to white) and CMYK (here:
+ * by colour profile; Pillow multiplies by what ink leaves over). Therefore data preparation stores the pixels of such pictures
+ * as 8-bit PNG (activities/data/images): what trains reads what serves would see.
+ */
+import sharp from 'sharp';
+import { EspalierError } from '../../artifacts/errors.ts';
+
+/** Row-major [height, width, 3]. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Uint8Array;
+}
+
+export interface PictureLimits {
+  /** Of the file. */
+  readonly maxBytes: number;
+  /** Width × height, known from the header: checked before anything is decoded. */
+  readonly maxPixels: number;
+}
+
+/** 64 million pixels decode to 192 MB; the largest of common cameras have 50 to 60. */
+export const PICTURE_LIMITS: PictureLimits = { maxBytes: 32 * 2 ** 20, maxPixels: 64_000_000 };
+
+/** A strip is no picture; resized to a model's short edge it would need gigabytes in Python. */
+export const MAX_ASPECT_RATIO = 200;
+
+export const PICTURE_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff'] as const;
+export type PictureFormat = (typeof PICTURE_FORMATS)[number];
+
+/** What the header says. */
+export interface PictureHeader {
+  readonly format: PictureFormat;
+  /** As it is shown: after its orientation. */
+  readonly width: number;
+  readonly height: number;
+  /** EXIF, 1 to 8; 1 where it says nothing. */
+  readonly orientation: number;
+  readonly cmyk: boolean;
+  /** More than 8 bits a channel. */
+  readonly deep: boolean;
+  readonly transparent: boolean;
+  readonly frames: number;
+  /** Raw EXIF block, where there is one. */
+  readonly exif: Buffer | undefined;
+  /** Further blocks that may tell of people: IPTC, XMP, comments. */
+  readonly metadata: readonly ('iptc' | 'xmp' | 'comments')[];
+}
+
+// No picture is decoded twice, and a cache would count as the worker's memory.
+sharp.cache(false);
+
+/**
+ * Reads the header. Throws BadData for what is no picture of PICTURE_FORMATS, is too large, or is a strip; `where` says which.
+ */
+export async function readHeader(
+  bytes: Uint8Array,
+  where: string,
+  limits: PictureLimits = PICTURE_LIMITS,
+): Promise<PictureHeader> {
+  if (bytes.length === 0) throw bad('the file is empty', where);
+  if (bytes.length > limits.maxBytes) {
+    throw bad(`the file has ${bytes.length} bytes, more than ${limits.maxBytes}`, where, 'give a smaller picture');
+  }
+  const format = sniff(bytes);
+  if (format === undefined) {
+    throw bad('the file is not JPEG, PNG, WebP, GIF or TIFF', where, 'save the picture as JPEG or PNG');
+  }
+  // The sizes are judged below, with figures.
+  const found = await attempt(where, () => sharp(bytes, { limitInputPixels: false }).metadata());
+  const orientation = found.orientation ?? 1;
+  const [width, height] = orientation > 4 ? [found.height, found.width] : [found.width, found.height];
+  if (width * height > limits.maxPixels) {
+    throw bad(`the picture is ${width} × ${height}, more than ${limits.maxPixels} pixels`, where, 'scale it down');
+  }
+  if (Math.max(width, height) > MAX_ASPECT_RATIO * Math.min(width, height)) {
+    const message = `the picture is ${width} × ${height}: one edge is more than ${MAX_ASPECT_RATIO} times the other`;
+    throw bad(message, where, 'crop it');
+  }
+  return {
+    format,
+    width,
+    height,
+    orientation,
+    cmyk: found.space === 'cmyk',
+    deep: found.depth !== 'uchar',
+    transparent: found.hasAlpha,
+    frames: found.pages ?? 1,
+    exif: found.exif,
+    metadata: [
+      ...(found.iptc === undefined ? [] : ['iptc' as const]),
+      ...(found.xmp === undefined ? [] : ['xmp' as const]),
+      ...((found.comments ?? []).length === 0 ? [] : ['comments' as const]),
+    ],
+  };
+}
+
+/**
+ * Upright RGB of the first frame, transparency over white; colour profiles are not applied, but for CMYK (as Pillow and the
+ * image processors of transformers have it). Throws BadData as `readHeader`, and for what is damaged or cut short.
+ */
+export async function decodePicture(
+  bytes: Uint8Array,
+  where: string,
+  limits: PictureLimits = PICTURE_LIMITS,
+): Promise<Picture> {
+  return decodeKnown(bytes, await readHeader(bytes, where, limits), where);
+}
+
+/** The same where the header is read already. */
+export async function decodeKnown(bytes: Uint8Array, header: PictureHeader, where: string): Promise<Picture> {
+  const { data, info } = await attempt(where, () =>
+    sharp(bytes, { failOn: 'warning', ignoreIcc: !header.cmyk, limitInputPixels: header.width * header.height })
+      .autoOrient()
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true }),
+  );
+  const { width, height } = info;
+  return { width, height, pixels: toRgb(data, width * height, info.channels) };
+}
+
+/** From 1 (grey), 2 (grey, alpha), 3 or 4 channels. */
+function toRgb(data: Uint8Array, count: number, channels: number): Uint8Array {
+  if (channels === 3) return data;
+  const pixels = new Uint8Array(count * 3);
+  const colours = channels >= 3 ? 3 : 1;
+  for (let index = 0; index < count; index += 1) {
+    const at = index * channels;
+    const alpha = channels > colours ? (data[at + colours] as number) : 255;
+    for (let channel = 0; channel < 3; channel += 1) {
+      const value = data[colours === 1 ? at : at + channel] as number;
+      pixels[index * 3 + channel] = alpha === 255 ? value : overWhite(value, alpha);
+    }
+  }
+  return pixels;
+}
+
+/** Pillow's `alpha_composite` on opaque white, in its fixed point of 7 bits. */
+function overWhite(value: number, alpha: number): number {
+  const sum = (value * alpha + 255 * (255 - alpha) + 128) << 7;
+  return (sum + (sum >> 8)) >> 15;
+}
+
+/** By the first bytes: libvips would also load SVG and PDF, which can ask for other files. */
+function sniff(bytes: Uint8Array): PictureFormat | undefined {
+  const start = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
+  if (start.startsWith('\xFF\xD8\xFF')) return 'jpeg';
+  if (start.startsWith('\x89PNG\r\n\x1A\n')) return 'png';
+  if (start.startsWith('RIFF') && start.endsWith('WEBP')) return 'webp';
+  if (/^GIF8[79]a/.test(start)) return 'gif';
+  if (start.startsWith('II*\0') || start.startsWith('MM\0*')) return 'tiff';
+  return undefined;
+}
+
+async function attempt<Result>(where: string, decode: () => Promise<Result>): Promise<Result> {
+  try {
+    return await decode();
+  } catch (error) {
+    const [first = 'it cannot be decoded'] = (error as Error).message.split('\n');
+    throw bad(`the picture is damaged: ${first.slice(0, 200)}`, where, 'save it again, or leave it out', error);
+  }
+}
+
+function bad(
+  message: string,
+  where: string,
+  fix = 'give a picture, or leave the file out',
+  cause?: unknown,
+): EspalierError {
+  return new EspalierError('BadData', message, { where, fix, ...(cause === undefined ? {} : { cause }) });
+}

@@ -1,0 +1,59 @@
+/** A picture as a model sees it: resized as Pillow does, cropped, rescaled and normalised as the Python processor does. */
+import { decodePicture, type Picture, type PictureLimits } from './decode.ts';
+import type { ImageProcessor } from './processor.ts';
+import { resample } from './resample.ts';
+
+/**
+ * float32 [3, crop.height, crop.width], channels first, equal to the Python image processor's `pixel_values` to the bit.
+ * `where` names the picture in messages. Throws BadData for what cannot be decoded.
+ */
+export async function pixelValues(
+  bytes: Uint8Array,
+  processor: ImageProcessor,
+  options: { readonly where?: string; readonly limits?: PictureLimits } = {},
+): Promise<Float32Array> {
+  return preparePicture(await decodePicture(bytes, options.where ?? 'the picture', options.limits), processor);
+}
+
+/** The same from pixels. */
+export function preparePicture(picture: Picture, processor: ImageProcessor): Float32Array {
+  const { width, height } = resizedSize(picture, processor);
+  const { crop } = processor;
+  const { pixels } = resample(
+    picture,
+    { width, height, filter: processor.filter },
+    { ...crop, left: Math.floor((width - crop.width) / 2), top: Math.floor((height - crop.height) / 2) },
+  );
+  const area = crop.width * crop.height;
+  const values = new Float32Array(3 * area);
+  const table = levels(processor);
+  for (let channel = 0; channel < 3; channel += 1) {
+    const of = table.subarray(channel * 256, (channel + 1) * 256);
+    for (let index = 0, from = channel, to = channel * area; index < area; index += 1, from += 3, to += 1) {
+      values[to] = of[pixels[from] as number] as number;
+    }
+  }
+  return values;
+}
+
+function resizedSize(picture: Picture, { resize }: ImageProcessor): { width: number; height: number } {
+  if (!('shortestEdge' in resize)) return resize;
+  const { shortestEdge } = resize;
+  // In this order: Python multiplies before it divides, and truncates.
+  const longer = (long: number, short: number): number => Math.trunc((shortestEdge * long) / short);
+  return picture.width <= picture.height
+    ? { width: shortestEdge, height: longer(picture.height, picture.width) }
+    : { width: longer(picture.width, picture.height), height: shortestEdge };
+}
+
+/** [3, 256]: what each level of each channel becomes. Rounded to float32 where numpy rounds. */
+function levels({ scale, mean, deviation }: ImageProcessor): Float32Array {
+  const table = new Float32Array(3 * 256);
+  for (let channel = 0; channel < 3; channel += 1) {
+    for (let level = 0; level < 256; level += 1) {
+      const centred = Math.fround(Math.fround(level * scale) - Math.fround(mean[channel] as number));
+      table[channel * 256 + level] = centred / Math.fround(deviation[channel] as number);
+    }
+  }
+  return table;
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { decodePicture } from '../../../inference/image/decode.ts';
+import { preparePicture } from '../../../inference/image/preprocess.ts';
+import { ImageProcessorSchema } from '../../../inference/image/processor.ts';
+import { pythonForTests } from '../../support/python.ts';
+
+const common = { do_resize: true, do_rescale: true, rescale_factor: 0.00392156862745098, do_normalize: true };
+const imagenet = { image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] };
+const half = { image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] };
+
+/** A preprocessor_config.json each. */
+const PROCESSORS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  resnet: {
+    ...common,
+    ...imagenet,
+    image_processor_type: 'ConvNextImageProcessor',
+    crop_pct: 0.875,
+    resample: 3,
+    size: { shortest_edge: 224 },
+  },
+  large: { ...common, ...imagenet, image_processor_type: 'ConvNextImageProcessor', size: { shortest_edge: 384 } },
+  mobilenet: {
+    ...common,
+    ...half,
+    image_processor_type: 'MobileNetV2ImageProcessor',
+    size: { shortest_edge: 64 },
+    do_center_crop: true,
+    crop_size: { height: 56, width: 60 },
+    resample: 2,
+  },
+  // A crop larger than what is there: black at the edges.
+  wide: {
+    ...common,
+    ...half,
+    image_processor_type: 'MobileNetV2ImageProcessor',
+    size: { shortest_edge: 30 },
+    do_center_crop: true,
+    crop_size: { height: 41, width: 36 },
+    resample: 1,
+  },
+  vit: { ...common, ...half, image_processor_type: 'ViTImageProcessor', size: { height: 32, width: 48 }, resample: 2 },
+  plain: {
+    ...common,
+    do_normalize: false,
+    ...half,
+    image_processor_type: 'ViTImageProcessor',
+    size: { height: 40, width: 30 },
+    do_center_crop: true,
+    crop_size: { height: 20, width: 21 },
+    resample: 4,
+  },
+};
+
+interface Answer {
+  readonly pictures: Readonly<Record<string, readonly [number, number]>>;
+  readonly different: readonly unknown[];
+}
+
+describe('a picture in Node and in Python', function () {
+  this.timeout(120_000);
+  let folder: string;
+  let answer: Answer;
+  const file = (name: string): Promise<Buffer> => readFile(join(folder, 'pictures', name));
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'espalier-pictures-'));
+    await mkdir(join(folder, 'pictures'));
+    for (const [name, config] of Object.entries(PROCESSORS)) {
+      await mkdir(join(folder, 'processors', name), { recursive: true });
+      await writeFile(join(folder, 'processors', name, 'preprocessor_config.json'), JSON.stringify(config));
+    }
+    const { executable, packages } = pythonForTests();
+    const script = fileURLToPath(new URL('../../support/picture_parity.py', import.meta.url));
+    const { stdout } = await promisify(execFile)(
+      executable,
+      [script, join(folder, 'pictures'), join(folder, 'processors')],
+      { env: { ...process.env, PYTHONPATH: packages, OMP_NUM_THREADS: '1' } },
+    );
+    answer = JSON.parse(stdout) as Answer;
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it('is prepared by the trainer as by the processors of transformers, to the bit', () => {
+    assert.ok(Object.keys(answer.pictures).length > 50);
+    assert.deepEqual(answer.different, []);
+  });
+
+  it('has the same pixels, whatever its format, colours, transparency and orientation', async () => {
+    const different: string[] = [];
+    for (const [name, size] of Object.entries(answer.pictures)) {
+      const picture = await decodePicture(await file(name), name);
+      const same = Buffer.from(picture.pixels).equals(await file(`${name}.rgb`));
+      if (!same || picture.width !== size[0] || picture.height !== size[1]) different.push(name);
+    }
+    assert.deepEqual(different, []);
+  });
+
+  for (const [processor, config] of Object.entries(PROCESSORS)) {
+    it(`becomes the same numbers by the processor '${processor}', to the bit`, async () => {
+      const how = ImageProcessorSchema.parse(config);
+      const different: string[] = [];
+      for (const name of Object.keys(answer.pictures)) {
+        const values = preparePicture(await decodePicture(await file(name), name), how);
+        if (!Buffer.from(values.buffer).equals(await file(`${name}.${processor}.f32`))) different.push(name);
+      }
+      assert.deepEqual(different, []);
+    });
+  }
+
+  it('keeps the brightness of 16-bit grey, and gives CMYK colours', async () => {
+    const deep = await file('other-deep.png');
+    const { pixels } = await decodePicture(deep, 'deep');
+    const raw = await sharp(deep).toColourspace('grey16').raw({ depth: 'ushort' }).toBuffer();
+    for (let index = 0; index < pixels.length / 3; index += 1) {
+      assert.equal(pixels[index * 3], raw.readUInt16LE(index * 2) >> 8);
+    }
+    const cmyk = await decodePicture(await file('other-cmyk.jpg'), 'cmyk');
+    assert.deepEqual([cmyk.width, cmyk.height], [53, 37]);
+  });
+});
