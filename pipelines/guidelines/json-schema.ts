@@ -36,7 +36,8 @@ export function jsonSchemaProblem(schema: object): string | undefined {
   }
 }
 
-/** What ajv asks of a regular expression. */
-function linear(source: string): { test(text: string): boolean } {
-  return new Pattern(source, { ignoreCase: false });
+/** What ajv asks of a regular expression. By its text it tells one from another: two of the same text would be one. */
+function linear(source: string): { test(text: string): boolean; toString(): string } {
+  const pattern = new Pattern(source, { ignoreCase: false });
+  return { test: (text) => pattern.test(text), toString: () => source };
 }
