@@ -49,6 +49,14 @@ export interface Diagnosis {
     readonly accuracy: number;
     readonly gap: Score;
   }[];
+  /** Of declared groups: how much oftener rows of a label are recognised in one than in the other, the largest first. */
+  readonly opportunities?: readonly {
+    readonly column: string;
+    readonly label: string;
+    readonly served: string;
+    readonly unserved: string;
+    readonly gap: Score;
+  }[];
   // Of texts only. Digits in words are shown as #.
   readonly giveaway?: {
     readonly word: string;

@@ -3,6 +3,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { DataFinding, RowSplit, Split } from '../contract/data.ts';
 import { compareText, countLabels, groupBy } from './group.ts';
 import { maskPersonalData } from '../privacy/scan.ts';
+import type { Groups } from './readers.ts';
 import { isBlank, type TextIdentity } from './normalise.ts';
 
 /** A readable row with everything that is compared about it worked out once. */
@@ -12,6 +13,7 @@ export interface CheckedRow extends TextIdentity {
   readonly split: RowSplit;
   readonly text: string;
   readonly label: string;
+  readonly groups?: Groups;
 }
 
 export interface BadRow {

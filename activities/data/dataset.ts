@@ -12,6 +12,8 @@ export interface DatasetRow {
   readonly id: string;
   readonly text: string;
   readonly label: string;
+  /** Value by column of `data.groups`, where the definition names any. */
+  readonly groups?: Readonly<Record<string, string>>;
 }
 
 /** The labels; a label's index is its class. */
@@ -56,6 +58,8 @@ export interface LabelledRows {
   readonly texts: readonly string[];
   /** Class of each row: index into the labels that were asked for. */
   readonly classes: Int32Array;
+  /** Missing where the dataset has no groups. */
+  readonly groups?: readonly Readonly<Record<string, string>>[];
 }
 
 /** One split as columns. Throws BadData when a row has a label that is not among `labels`. */
@@ -76,10 +80,13 @@ export async function loadClassified(
       fix: `train and evaluate on one dataset; the model knows ${labels.join(', ')}`,
     });
   });
-  return { ids: rows.map(({ id }) => id), texts: rows.map(({ text }) => text), classes };
+  const columns = { ids: rows.map(({ id }) => id), texts: rows.map(({ text }) => text), classes };
+  return rows.some(({ groups }) => groups !== undefined)
+    ? { ...columns, groups: rows.map(({ groups }) => groups ?? {}) }
+    : columns;
 }
 
 /** One line of a split's file. */
-export function datasetLine({ id, text, label }: DatasetRow): string {
-  return jsonLine({ id, text, label });
+export function datasetLine({ id, text, label, groups }: DatasetRow): string {
+  return jsonLine({ id, text, label, ...(groups === undefined ? {} : { groups }) });
 }

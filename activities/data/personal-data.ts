@@ -52,6 +52,30 @@ export async function removePersonalData(
   };
 }
 
+/** More different values than this are names or numbers, and no group has rows enough to be measured. */
+const MOST_GROUPS = 50;
+
+/** Groups are shown in reports, too. Throws BadData for a column that is not there, is no grouping, or holds personal data. */
+export function refuseGroups(rows: readonly Pick<CheckedRow, 'groups'>[], columns: readonly string[]): void {
+  for (const column of columns) {
+    const values = new Set(rows.flatMap(({ groups }) => groups?.[column] ?? []));
+    const kinds = new Set([...values].flatMap((value) => findPersonalData(value).map(({ kind }) => kind)));
+    const problem =
+      values.size === 0
+        ? 'no row has a value there'
+        : values.size > MOST_GROUPS
+          ? `${values.size} different values are no groups`
+          : kinds.size > 0
+            ? `its values hold personal data (${[...kinds].join(', ')})`
+            : undefined;
+    if (problem === undefined) continue;
+    throw new EspalierError('BadData', `the column '${column}' cannot say which group a row is of: ${problem}`, {
+      where: 'data.groups',
+      fix: `name columns with at most ${MOST_GROUPS} different values that are nobody’s`,
+    });
+  }
+}
+
 /** Labels are shown wherever the model is: in reports, answers and metrics. None may be somebody's address or number. */
 export function refusePersonalLabels(labels: readonly string[]): void {
   const kinds = new Set(labels.flatMap((label) => findPersonalData(label).map(({ kind }) => kind)));

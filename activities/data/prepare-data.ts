@@ -29,7 +29,7 @@ import { compareText, countLabels, groupBy } from './group.ts';
 import { giveaways, namedLabels } from './leaks.ts';
 import { textIdentity } from './normalise.ts';
 import { pause } from './pauses.ts';
-import { refusePersonalLabels, removePersonalData } from './personal-data.ts';
+import { refuseGroups, refusePersonalLabels, removePersonalData } from './personal-data.ts';
 import { readRows } from './readers.ts';
 import { labelCounts, sizes, writeDataset } from './write-dataset.ts';
 
@@ -69,6 +69,7 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
 
     const labels = data.labels ?? [...countLabels(kept).keys()].toSorted(compareText);
     refusePersonalLabels(labels);
+    refuseGroups(kept, data.groups ?? []);
     const leftOut = [...bad, ...duplicates, ...left];
     refuse(classProblems(kept, labels, data.minRowsPerLabel), leftOut.length);
     const findings: DataFinding[] = [
@@ -144,7 +145,8 @@ async function readAll(
       if (problem !== undefined)
         badRows.push({ reason: problem.reason, file, line: row.line, message: problem.message });
       else if (!('problem' in row)) {
-        rows.push({ file, line: row.line, split, text: row.text, label, ...textIdentity(row.text) });
+        const groups = row.groups === undefined ? {} : { groups: row.groups };
+        rows.push({ file, line: row.line, split, text: row.text, label, ...groups, ...textIdentity(row.text) });
       }
     }
     rowsRead[file] = read;

@@ -23,13 +23,17 @@ export interface SourceFile {
 export interface Columns {
   readonly text: string;
   readonly label: string;
+  /** Columns of groups; a row may have nothing there. */
+  readonly groups?: readonly string[] | undefined;
 }
 export interface RowProblem {
   readonly reason: 'not-utf8' | 'ragged' | 'not-json' | 'not-a-string' | 'missing-value';
   readonly message: string;
 }
+/** Value by column; a column without one is left out. */
+export type Groups = Readonly<Record<string, string>>;
 export type SourceRow =
-  | { readonly line: number; readonly text: string; readonly label: string }
+  | { readonly line: number; readonly text: string; readonly label: string; readonly groups?: Groups }
   | { readonly line: number; readonly problem: RowProblem };
 
 /** A column that is read. */
@@ -47,10 +51,19 @@ export type ValuesRow =
 /** Labelled texts in file order; lines count from 1. Throws BadData naming file and line. */
 export async function* readRows(file: SourceFile, columns: Columns, signal?: AbortSignal): AsyncGenerator<SourceRow> {
   const [text, label] = [{ name: columns.text }, { name: columns.label }];
-  for await (const row of readValues(file, [text, label], signal)) {
+  const asked = columns.groups?.map((name): Column => ({ name, optional: true }));
+  for await (const row of readValues(file, [text, label, ...(asked ?? [])], signal)) {
     if ('problem' in row) yield row;
-    else yield { line: row.line, text: row.values[text.name] ?? '', label: row.values[label.name] ?? '' };
+    else {
+      const values = { text: row.values[text.name] ?? '', label: row.values[label.name] ?? '' };
+      yield { line: row.line, ...values, ...(asked === undefined ? {} : { groups: groupsOf(row.values, asked) }) };
+    }
   }
+}
+
+function groupsOf(values: Readonly<Record<string, string>>, columns: readonly Column[]): Groups {
+  const named = columns.map(({ name }) => [name, (values[name] ?? '').normalize('NFC').trim()] as const);
+  return Object.fromEntries(named.filter(([, value]) => value !== ''));
 }
 
 /** These columns of the rows in file order, by name; lines count from 1. Throws BadData naming file and line. */

@@ -15,7 +15,7 @@ import { sampleIndices, seededRandom } from './random.ts';
 import { plainScore } from './scores.ts';
 import { shareDifference } from './shares.ts';
 import { twoSampleAccuracy } from './shift.ts';
-import { lengthSlices, sliceGaps, worstGap, type Slice } from './slices.ts';
+import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
 
 /** Test rows that are edited, and to which sentences are added: each costs a prediction an edit. */
 const EDITED_ROWS = 150;
@@ -43,6 +43,8 @@ export interface Material {
     readonly l2: number;
   };
   readonly trainIds: readonly string[];
+  /** Of every test row; missing where the data have none. */
+  readonly groups?: readonly Readonly<Record<string, string>>[] | undefined;
   readonly seed: number;
   readonly signal: AbortSignal;
   readonly onPhase: (phase: string) => void;
@@ -55,7 +57,14 @@ export interface Texts {
   readonly test: readonly string[];
 }
 
-type AnyGate = 'trainValidationGap' | 'validationTestGap' | 'labelSignal' | 'labelErrors' | 'domainShift' | 'sliceGap';
+type AnyGate =
+  | 'trainValidationGap'
+  | 'validationTestGap'
+  | 'labelSignal'
+  | 'labelErrors'
+  | 'domainShift'
+  | 'sliceGap'
+  | 'opportunityGap';
 type TextGate = 'leakedTestRows' | 'giveawayWord' | 'noiseFlips' | 'identityFlips' | 'triggerFlips';
 export interface Diagnosed {
   readonly measures: Readonly<Record<AnyGate | TextGate, Score>>;
@@ -91,7 +100,13 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   onPhase('domain shift');
   const domainShift = await twoSampleAccuracy(frozen.train, frozen.test, dimension, { seed, signal });
   const right = [...answered.test.classes].map((label, row) => label === answered.test.predicted[row]);
-  const slices: readonly Slice[] = texts === null ? [] : lengthSlices(texts.test);
+  const { groups } = material;
+  const slices: readonly Slice[] = [
+    ...(texts === null ? [] : lengthSlices(texts.test)),
+    ...(groups === undefined ? [] : groupSlices(groups)),
+  ];
+  const opportunities =
+    groups === undefined ? [] : opportunityGaps(groups, answered.test.classes, answered.test.predicted);
   const gaps = sliceGaps(right, slices);
   const words = texts === null ? null : await ofTexts(material, texts);
   return {
@@ -103,6 +118,11 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
       labelErrors,
       domainShift,
       sliceGap: worstGap(gaps),
+      opportunityGap:
+        opportunities[0]?.gap ??
+        none(
+          groups === undefined ? 'the definition names no data.groups' : 'no two groups have rows enough of a label',
+        ),
       ...(words?.measures ?? NO_TEXTS),
     },
     diagnosis: {
@@ -114,7 +134,8 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
         suggested: labels[suggested]!,
         margin,
       })),
-      slices: gaps,
+      slices: gaps.slice(0, LISTED),
+      opportunities: opportunities.slice(0, LISTED).map(({ label, ...one }) => ({ ...one, label: labels[label]! })),
       ...words?.diagnosis,
     },
   };

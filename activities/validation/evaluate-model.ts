@@ -108,6 +108,7 @@ async function evaluate(
       },
       frozen: baseline.embedded,
       trainIds: trainRows.ids,
+      groups: test.groups,
       seed,
       signal,
       onPhase: (phase) => context.progress({ phase }),

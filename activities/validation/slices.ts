@@ -49,6 +49,72 @@ export function worstGap(results: readonly SliceResult[]): Score {
   );
 }
 
+type Groups = readonly Readonly<Record<string, string>>[];
+
+/** A slice for each value of each column. */
+export function groupSlices(groups: Groups): readonly Slice[] {
+  const rows = new Map<string, number[]>();
+  for (const [row, values] of groups.entries()) {
+    for (const [column, value] of Object.entries(values)) {
+      const name = `${column} = ${value}`;
+      const known = rows.get(name);
+      if (known === undefined) rows.set(name, [row]);
+      else known.push(row);
+    }
+  }
+  return [...rows].map(([name, members]) => ({ name, rows: members })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Rows of one label that a group must have for its recall to say anything. */
+const LEAST_RECALL_ROWS = 20;
+
+export interface OpportunityGap {
+  readonly column: string;
+  readonly label: number;
+  readonly served: string;
+  readonly unserved: string;
+  readonly gap: Score;
+}
+
+/**
+ * Equal opportunity (Hardt, Price & Srebro, Equality of Opportunity in Supervised Learning, NIPS 2016): for each label the rows
+ * that have it should be recognised as often in one group as in another. Every pair of groups with enough rows of a label, the
+ * largest proven gap first; the intervals hold for all pairs at once (Bonferroni).
+ */
+export function opportunityGaps(
+  groups: Groups,
+  expected: Int32Array,
+  predicted: Int32Array,
+): readonly OpportunityGap[] {
+  const counts = new Map<string, Map<string, { hits: number; rows: number }>>();
+  for (const [row, values] of groups.entries()) {
+    for (const [column, value] of Object.entries(values)) {
+      const key = JSON.stringify([column, expected[row]]);
+      const byValue = counts.get(key) ?? new Map<string, { hits: number; rows: number }>();
+      counts.set(key, byValue);
+      const count = byValue.get(value) ?? { hits: 0, rows: 0 };
+      byValue.set(value, count);
+      count.rows++;
+      if (predicted[row] === expected[row]) count.hits++;
+    }
+  }
+  const pairs = [...counts].flatMap(([key, byValue]) => {
+    const [column, label] = JSON.parse(key) as [string, number];
+    const enough = [...byValue].filter(([, { rows }]) => rows >= LEAST_RECALL_ROWS);
+    return enough.flatMap((first, at) =>
+      enough.slice(at + 1).map((second) => {
+        const better = first[1].hits / first[1].rows >= second[1].hits / second[1].rows;
+        return { column, label, pair: better ? ([first, second] as const) : ([second, first] as const) };
+      }),
+    );
+  });
+  return pairs
+    .map(({ column, label, pair: [[served, most], [unserved, least]] }) => {
+      return { column, label, served, unserved, gap: shareDifference(most, least, 1 - 0.05 / pairs.length) };
+    })
+    .toSorted((a, b) => (b.gap.interval?.low ?? -1) - (a.gap.interval?.low ?? -1));
+}
+
 /** Texts by length: the shortest third, the middle, the longest; equal lengths stay together. */
 export function lengthSlices(texts: readonly string[]): readonly Slice[] {
   const lengths = texts.map((text) => text.length);

@@ -90,10 +90,10 @@ async function leaked({ train, test }: Draw): Promise<Score> {
 export const TRIALS: readonly Trial[] = [
   {
     gate: 'gainOverTrivial',
-    defect: 'a head trained on 30 rows; clean: one that is right about half of what the linear head misses',
+    defect: 'a head trained on 30 rows; clean: one that is right about 4 in 5 of what the linear head misses',
     clean(draw, { embedder }) {
       const truth = new Map(draw.test.texts.map((text, row) => [text, draw.test.classes[row]!]));
-      const head = turned(draw.head, draw.classes, (text) => (hash(text) % 2 === 0 ? (truth.get(text) ?? null) : null));
+      const head = turned(draw.head, draw.classes, (text) => (hash(text) % 5 < 4 ? (truth.get(text) ?? null) : null));
       return withHead(embedder, draw, head);
     },
     async plant(clean, { embedder }) {

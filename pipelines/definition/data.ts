@@ -106,6 +106,11 @@ export const TextDataSchema = z.strictObject({
   label: z.string().min(1),
   /** The allowed labels; from the training data when left out. */
   labels: z.array(z.string().min(1)).min(2).optional(),
+  /**
+   * Columns that say which group a row is of (a region, a channel, an age band): the tuned model is measured group by group,
+   * and learns none of it. A row may have nothing there. A column of more than 50 different values is none.
+   */
+  groups: z.array(z.string().min(1)).min(1).max(5).optional(),
 });
 
 /** Prompts, with what should be answered where somebody has written it. */

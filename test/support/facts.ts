@@ -125,6 +125,9 @@ const evaluation: Evaluation = {
     labelSignal: { accuracy: 0.811, chance: 0.14 },
     suspiciousLabels: [{ rowId: '0a0c9a44d2e7b310', given: 'refund-request', suggested: 'cancel-order', margin: 0.91 }],
     slices: [{ name: 'texts under 40 characters', rows: 47, accuracy: 0.85, gap: score(0.06, 0.1, 47) }],
+    opportunities: [
+      { column: 'region', label: 'refund-request', served: 'north', unserved: 'south', gap: score(0.05, 0.1, 30) },
+    ],
     giveaway: { word: 'password', label: 'account', rows: 30, both: 28, labelled: 41 },
     noise: [{ name: 'a letter missing', edited: 120, flipped: 9 }],
     identities: [

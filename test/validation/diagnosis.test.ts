@@ -7,7 +7,7 @@ import { NOISE } from '../../activities/validation/noise.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import { shareDifference, shareDifferenceInterval } from '../../activities/validation/shares.ts';
 import { twoSampleAccuracy } from '../../activities/validation/shift.ts';
-import { lengthSlices, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
+import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
 
 const near = (actual: number, expected: number): void =>
   assert.ok(Math.abs(actual - expected) < 1e-9, `${actual} is not ${expected}`);
@@ -150,6 +150,25 @@ describe('slices', () => {
     assert.ok(worstGap(gaps).interval!.low > 0.2);
     assert.equal(worstGap(gaps).interval!.confidence, 0.975);
     assert.match(worstGap([]).notApplicable ?? '', /no slice/);
+  });
+
+  it('of declared groups are told by column and value, and a label’s recall is compared between them', () => {
+    const groups = Array.from({ length: 200 }, (_, row) => ({ region: row % 2 === 0 ? 'north' : 'south' }));
+    const expected = Int32Array.from({ length: 200 }, (_, row) => (row < 100 ? 0 : 1));
+    // South's rows of the second label are missed, every other one.
+    const predicted = expected.map((label, row) => (row >= 100 && row % 4 === 1 ? 0 : label));
+    assert.deepEqual(
+      groupSlices(groups).map(({ name, rows }) => [name, rows.length]),
+      [
+        ['region = north', 100],
+        ['region = south', 100],
+      ],
+    );
+    const [worst, ...rest] = opportunityGaps(groups, expected, predicted);
+    assert.deepEqual([worst?.label, worst?.served, worst?.unserved, worst?.gap.value], [1, 'north', 'south', 0.5]);
+    assert.ok(worst!.gap.interval!.low > 0.25 && worst!.gap.interval!.confidence === 0.975);
+    assert.ok(rest.every(({ gap }) => gap.interval!.low <= 0));
+    assert.deepEqual(opportunityGaps(groups.slice(0, 10), expected, predicted), []);
   });
 
   it('by length are every row once', () => {

@@ -196,6 +196,7 @@ describe('evaluating an exported model', function () {
       // Too few rows for a third of them, and a model that answers nearly everything alike.
       [
         ['sliceGap', 'off'],
+        ['opportunityGap', 'off'],
         ['triggerFlips', 'off'],
       ],
     );

@@ -6,6 +6,7 @@ import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
 type Suspicion = Diagnosis['suspiciousLabels'][number];
+type Opportunity = NonNullable<Diagnosis['opportunities']>[number];
 type Slice = Diagnosis['slices'][number];
 
 export const diagnosisSection: Section = {
@@ -30,7 +31,7 @@ export const diagnosisSection: Section = {
           [`Sentence about ${name}${neutral ? ' (neutral)' : ''}`, `${count(flipped)} labels change`] as const,
       ),
     ])}
-    ${slices(diagnosis.slices)}${suspicious(diagnosis.suspiciousLabels)}`;
+    ${slices(diagnosis.slices)}${opportunities(diagnosis.opportunities ?? [])}${suspicious(diagnosis.suspiciousLabels)}`;
   },
 };
 
@@ -50,6 +51,19 @@ function slices(rows: readonly Slice[]): Html {
       { title: 'Rows', numeric: true, cell: (row) => count(row.rows) },
       { title: 'Accuracy', numeric: true, cell: (row) => percent(row.accuracy) },
       { title: 'All others minus it', numeric: true, cell: (row) => score(row.gap, points) },
+    ],
+    rows,
+  );
+}
+
+function opportunities(rows: readonly Opportunity[]): Html {
+  if (rows.length === 0) return html``;
+  return table(
+    'Equal opportunity: share of a label’s rows that is recognised; the interval holds for all pairs at once',
+    [
+      { title: 'Groups', cell: (row: Opportunity) => `${row.column}: ${row.served} over ${row.unserved}` },
+      { title: 'Label', cell: (row) => row.label },
+      { title: 'Difference', numeric: true, cell: (row) => score(row.gap, points) },
     ],
     rows,
   );
