@@ -190,6 +190,7 @@ const MEDIA_TYPES = {
   jsonl: 'application/jsonl',
   json: 'application/ld+json',
   text: 'text/plain',
+  tar: 'application/x-tar',
 } as const;
 
 async function snapshotFile(file: DataFileSource, folder: string, store: ArtifactStore): Promise<DataFileSource> {

@@ -13,7 +13,9 @@ import { ApprovalsSchema } from './definition/approvals.ts';
 import type { Pipeline } from './definition.ts';
 import { gateProblems } from './gate-rules.ts';
 import { checkLicences } from './licence/check.ts';
+import { imageDataProblems } from './image-data-rules.ts';
 import { parseModelSource } from './sources.ts';
+import { splitProblems } from './split-rules.ts';
 
 type Data = Pipeline['data'];
 
@@ -27,6 +29,7 @@ export function crossProblems(
   const notes: Problem[] = [];
   const data = TextDataSchema.safeParse(raw['data']);
   if (data.success) problems.push(...dataProblems(data.data), ...fileProblems(data.data, folder));
+  if (String(raw['task']).startsWith('image-')) problems.push(...imageDataProblems(raw['data'], folder));
   if (Array.isArray(raw['candidates'])) {
     const checked = candidateProblems(raw['candidates'], folder);
     problems.push(...checked.problems);
@@ -74,31 +77,7 @@ function dataProblems(data: Data): readonly Problem[] {
       fix: "write legalBasis: 'consent', or leave data.consent out",
     });
   }
-  const { train, validation, test } = data.split;
-  const sum = train + validation + test;
-  // Shares are written in decimal: 0.7 + 0.15 + 0.15 is off by a rounding error in binary.
-  if (Math.abs(sum - 1) > 1e-9) {
-    problems.push({
-      path: 'data.split',
-      message: `the shares add up to ${Number(sum.toFixed(6))}, not 1`,
-      fix: 'make train + validation + test = 1',
-    });
-  }
-  const declared = Array.isArray(data.files) ? {} : data.files;
-  const derived = {
-    train: true,
-    validation: !('validation' in declared && declared.validation),
-    test: !('test' in declared && declared.test),
-  };
-  for (const split of ['train', 'validation', 'test'] as const) {
-    if (derived[split] && data.split[split] === 0) {
-      problems.push({
-        path: `data.split.${split}`,
-        message: 'is 0, and no file is declared for it',
-        fix: `give it a share, or a file in data.files.${split}`,
-      });
-    }
-  }
+  problems.push(...splitProblems(data));
   return problems;
 }
 

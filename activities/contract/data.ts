@@ -1,6 +1,6 @@
 /** Steps that read, check and split the data. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { PiiKind, PromptData } from '../../pipelines/definition/data.ts';
+import type { ImageData, PiiKind, PromptData } from '../../pipelines/definition/data.ts';
 import type { TextClassification } from '../../pipelines/definition.ts';
 
 /** What a file's rows are for; `all` are to be split. */
@@ -8,7 +8,8 @@ export type RowSplit = 'train' | 'validation' | 'test' | 'all';
 /** A data file as the definition names it; `ref` is its snapshot in the store. */
 export interface DataFile {
   readonly path: string;
-  readonly format: 'csv' | 'jsonl' | 'json' | 'text';
+  /** `tar`: pictures. Of pictures, `csv` and `jsonl` are such a tar, too: the list of them is its first member. */
+  readonly format: 'csv' | 'jsonl' | 'json' | 'text' | 'tar';
   /**
    * `evaluation`: texts that only their overlap with the dataset is counted of; `description`: a Croissant file;
    * `general`: text that a tuned language model is to go on knowing.
@@ -39,6 +40,11 @@ export interface PreparePromptsInput {
   readonly data: PromptData;
 }
 
+export interface PreparePicturesInput {
+  readonly files: readonly DataFile[];
+  readonly data: ImageData;
+}
+
 export type Split = 'train' | 'validation' | 'test';
 
 export interface DatasetSummary {
@@ -48,7 +54,8 @@ export interface DatasetSummary {
    * Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` (rows `{"id","text","label"}`, id = first 16 hex of sha256 of
    * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256
    * of every file, rows a split). Of prompts: rows `{"id","prompt"[,"completion"][,"facts"]}`, no `labels.json`, and
-   * `general.jsonl` (`{"text"}`) where there is general text.
+   * `general.jsonl` (`{"text"}`) where there is general text. Of pictures: rows `{"id","image","label"}`, id = first 16 hex
+   * of the sha256 of the picture's file, and `train.tar`, `validation.tar`, `test.tar` with these files (activities/data/images).
    */
   readonly dataset: ArtifactRef;
   readonly labels: readonly string[];

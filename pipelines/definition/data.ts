@@ -130,3 +130,41 @@ export const PromptDataSchema = z.strictObject({
   generalText: z.string().min(1).optional(),
 });
 export type PromptData = z.output<typeof PromptDataSchema>;
+
+/** Pictures with a label each. */
+export const ImageDataSchema = z.strictObject({
+  ...dataShape,
+  /** Fewest pictures a label needs over all splits: below this no split can hold one of each. */
+  minRowsPerLabel: z.int().min(3).default(6),
+  /**
+   * Of CSV and JSONL files: the column of the picture's path, relative to the file's folder. In folders and tar shards the
+   * label is the name of the folder that a picture lies in, or stands beside it (`.cls`, or `.json` with the key `label`).
+   */
+  image: z.string().min(1).default('image'),
+  /** Column, or key of a `.json` beside a picture, of the label. */
+  label: z.string().min(1).default('label'),
+  /** The allowed labels; from the training data when left out. */
+  labels: z.array(z.string().min(1)).min(2).optional(),
+  /** Largest file of a picture; a larger one is a bad row. */
+  maxImageBytes: z.int().min(1024).max(268_435_456).default(33_554_432),
+  /** Largest width × height: known before decoding, so that no file can ask for gigabytes. The trainer's own limit is 100 million. */
+  maxPixels: z.int().min(1024).max(100_000_000).default(64_000_000),
+  /**
+   * What is done about pictures that say where they were taken, or who took them, in their metadata. `strip`: counted and
+   * shown. `fail`: the data are refused. No metadata is ever stored: pictures are kept without.
+   */
+  onPersonalMetadata: z.enum(['strip', 'fail']).default('strip'),
+  /** Pictures that look nearly the same, in two splits: what is measured on them is memory. Always counted and reported. */
+  nearDuplicates: z
+    .strictObject({
+      /** As for texts. */
+      action: z.enum(['warn', 'separate', 'fail']).default('warn'),
+      /**
+       * Bits of 64 (difference hash, Krawetz 2013) in which two pictures may differ and still be near duplicates. A picture
+       * saved again or scaled differs in 0 to 2; from 10 on, different pictures meet by chance.
+       */
+      distance: z.int().min(0).max(8).default(2),
+    })
+    .prefault({}),
+});
+export type ImageData = z.output<typeof ImageDataSchema>;

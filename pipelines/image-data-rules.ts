@@ -1,0 +1,77 @@
+/** What must hold of the data of pictures that its schema cannot say. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Problem } from './check.ts';
+import { ImageDataSchema, type ImageData } from './definition/data.ts';
+import { splitProblems } from './split-rules.ts';
+
+/** Of data that parse; local sources are looked for when the definition's folder is given. */
+export function imageDataProblems(value: unknown, folder: string | undefined): readonly Problem[] {
+  const parsed = ImageDataSchema.safeParse(value);
+  if (!parsed.success) return [];
+  const { data } = parsed;
+  const labels = data.labels ?? [];
+  const seen = new Set<string>();
+  return [
+    ...labels.flatMap((label, index) =>
+      labels.indexOf(label) === index
+        ? []
+        : [{ path: `data.labels[${index}]`, message: `the label '${label}' is there twice`, fix: 'remove one' }],
+    ),
+    ...(data.image === data.label
+      ? [
+          {
+            path: 'data.label',
+            message: `is the same column as data.image ('${data.image}')`,
+            fix: 'name the column of the label',
+          },
+        ]
+      : []),
+    ...splitProblems(data),
+    ...sourcesOf(data.files).flatMap(({ path, source }) => {
+      const again = seen.has(source);
+      seen.add(source);
+      if (again) return [{ path, message: `names '${source}' again`, fix: 'name each source once' }];
+      const problem = sourceProblem(source, folder);
+      return problem === undefined ? [] : [{ path, ...problem }];
+    }),
+  ];
+}
+
+/** Where pictures are: told by the ending, anything else is a folder. */
+export function pictureSourceKind(source: string): 'tar' | 'csv' | 'jsonl' | 'folder' {
+  const ending = /\.(tar|csv|jsonl)$/i.exec(source)?.[1]?.toLowerCase();
+  return ending === 'tar' || ending === 'csv' || ending === 'jsonl' ? ending : 'folder';
+}
+
+function sourcesOf(files: ImageData['files']): readonly { readonly path: string; readonly source: string }[] {
+  const of = (list: readonly string[], at: string) =>
+    list.map((source, index) => ({ path: `${at}[${index}]`, source }));
+  if (Array.isArray(files)) return of(files, 'data.files');
+  return (['train', 'validation', 'test'] as const).flatMap((split) => of(files[split] ?? [], `data.files.${split}`));
+}
+
+function sourceProblem(source: string, folder: string | undefined): Omit<Problem, 'path'> | undefined {
+  const kind = pictureSourceKind(source);
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)?.[1]?.toLowerCase();
+  if (scheme === 's3') {
+    if (kind === 'tar' && /^s3:\/\/[^/]+\/.+/i.test(source)) return undefined;
+    return {
+      message: `'${source}' is not a tar shard`,
+      fix: "write 's3://BUCKET/KEY.tar': folders and lists are read from this machine",
+    };
+  }
+  if (scheme !== undefined) {
+    return { message: `pictures cannot be read from '${scheme}://'`, fix: 'download them, or put tar shards into S3' };
+  }
+  if (folder === undefined) return undefined;
+  const found = statSync(resolve(folder, source), { throwIfNoEntry: false });
+  if (found === undefined) {
+    return { message: `there is no '${source}' in ${folder}`, fix: "paths are relative to the definition's folder" };
+  }
+  if (kind === 'folder' ? found.isDirectory() : found.isFile()) return undefined;
+  return {
+    message: `'${source}' is not a ${kind === 'folder' ? 'folder' : 'file'}`,
+    fix: 'name a folder with a subfolder a label, a .tar, or a .csv or .jsonl with paths',
+  };
+}
