@@ -1,5 +1,6 @@
 /** The whole chain behind a release, read from the store: evidence, votes, the pack that was reviewed, and the bytes. */
 import { EspalierError } from './errors.ts';
+import { prototypeProblems } from './prototype.ts';
 import type { Digest } from './reference.ts';
 import {
   approvalProblems,
@@ -30,6 +31,7 @@ export async function chainProblems(
   const { value: facts, problem } = await readFacts(store, target.evidence, 'the evidence pack', parseEvidence);
   if (facts === undefined) return [problem];
   const problems = [
+    ...prototypeProblems(target.channel, facts.pipeline),
     ...approvalProblems(target, votes, facts),
     ...(await statementProblems(store, facts.run.id, votes, trusted)),
   ];
@@ -40,7 +42,8 @@ export async function chainProblems(
   }
   if (problems.length > 0) return problems;
   const [bundle, evaluated] = await Promise.all([store.tree(target.bundle), store.tree(evaluatedModel(facts))]);
-  return contentProblems(target.model, bundle, evaluated);
+  const trial = prototypeProblems(target.channel, facts.pipeline, bundle);
+  return [...trial, ...contentProblems(target.model, bundle, evaluated)];
 }
 
 /** The facts of a pack of evidence, as they were written. Throws NotFound, or BadData for a pack without them. */

@@ -67,6 +67,8 @@ program
   .option('-w, --watch', FOLLOW)
   .option('--id <id>', 'the run id')
   .option('--no-reuse', 'compute every step anew')
+  .option('--plan', 'show the steps, what is known already, and what the rest would take; start nothing')
+  .option('--prototype', 'the whole run on a small part of the data, for the staging channel; never for production')
   .addOption(
     new Option('--on-failure <what>', 'a step that fails waits for `runs retry|skip|abort`, or ends the run')
       .choices(['park', 'fail'])

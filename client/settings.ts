@@ -16,7 +16,7 @@ export function parseSettings(texts: readonly string[]): Settings {
         });
       }
       const path = text.slice(0, at);
-      if (path.split('.').some((key) => key === '' || ['__proto__', 'constructor', 'prototype'].includes(key))) {
+      if (path.split('.').some((key) => key === '' || ['__proto__', 'constructor'].includes(key))) {
         throw new EspalierError('BadConfig', `--set path '${path}' is not a path`);
       }
       return [path, parseValue(text.slice(at + 1))];

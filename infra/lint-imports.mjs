@@ -45,6 +45,7 @@ export const RULES = {
       'artifacts',
       'pipelines',
       'workflows/messages.ts',
+      'workflows/plan.ts',
       'activities/notification/deliver.ts',
       'activities/notification/notifiers.ts',
       'activities/selection/named-terms.ts',
@@ -53,7 +54,7 @@ export const RULES = {
   },
   // `espalier console` is the one way to start it.
   cli: {
-    values: ['client', 'infra', 'pipelines', 'artifacts', 'console/server.ts'],
+    values: ['client', 'infra', 'pipelines', 'artifacts', 'console/server.ts', 'activities/report/prices.ts'],
     types: ['workflows', 'activities'],
   },
   console: { values: ['client', 'pipelines', 'artifacts'], types: ['workflows', 'activities'] },

@@ -35,6 +35,7 @@ export function crossProblems(
     problems.push(...checked.problems);
     notes.push(...checked.notes);
   }
+  problems.push(...prototypeProductionProblems(raw));
   const licences = checkLicences(raw, folder);
   problems.push(...licences.problems, ...gateProblems(raw['gates']));
   notes.push(...licences.notes);
@@ -59,6 +60,14 @@ export function crossProblems(
     problems.push(...repeated(roles, `approvals.${name}.seats`, 'role'));
   }
   return { problems, notes };
+}
+
+/** The chain that deployment and server follow refuses it as well: here it is said before anything is trained. */
+function prototypeProductionProblems({ prototype, deploy }: Record<string, unknown>): readonly Problem[] {
+  const channel = typeof deploy === 'object' && deploy !== null && 'channel' in deploy ? deploy.channel : 'production';
+  if (prototype === undefined || channel !== 'production') return [];
+  const message = "is 'production', and a prototype is never deployed there: it has seen a small part of the data";
+  return [{ path: 'deploy.channel', message, fix: "write channel: 'staging', or leave out `prototype`" }];
 }
 
 function dataProblems(data: Data): readonly Problem[] {

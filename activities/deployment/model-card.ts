@@ -9,6 +9,7 @@ import type { GateResult } from '../contract/validation.ts';
 import type { PackageModelInput } from '../contract/deployment.ts';
 import type { Score } from '../contract/measures.ts';
 import { concludedLicence } from './concluded-licence.ts';
+import { prototypeNotice } from './prototype-text.ts';
 
 export const OUT_OF_SCOPE =
   'languages and subjects that the training data do not hold, and decisions about people that nobody reviews';
@@ -43,7 +44,7 @@ function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, l
       base_model_relation: 'finetune',
       pipeline_tag: 'text-classification',
       library_name: 'onnx',
-      tags: ['text-classification', 'espalier'],
+      tags: ['text-classification', 'espalier', ...(pipeline.prototype === undefined ? [] : ['prototype'])],
       metrics: ['accuracy', 'f1'],
       'model-index': [
         {
@@ -143,7 +144,8 @@ function body(input: PackageModelInput, terms: BundleTerms): string {
     ],
   ];
   const shown = terms.builtWith.map((words) => `\n**${escapeMarkdown(words)}**\n`).join('');
-  const title = `# ${model}\n${shown}\n${escapeMarkdown(pipeline.description || 'A text classifier.')}\n`;
+  const trial = pipeline.prototype === undefined ? '' : `\n**${prototypeNotice(input)}**\n`;
+  const title = `# ${model}\n${trial}${shown}\n${escapeMarkdown(pipeline.description || 'A text classifier.')}\n`;
   return `${title}\n${sections.map(([name, text]) => `## ${name}\n\n${text}\n`).join('\n')}`;
 }
 

@@ -24,9 +24,11 @@ import { dossierOf, type Dossier } from '../privacy/dossier/dossier.ts';
 import { dossierMarkdown } from '../privacy/dossier/markdown.ts';
 import { BOM_FILE, CARD_FILE } from '../../artifacts/break-glass.ts';
 import { requireValidBom } from './bom-schema.ts';
+import { PROTOTYPE_FILE } from '../../artifacts/prototype.ts';
 import { mlBom } from './ml-bom.ts';
 import { BASE_FOLDER, bundleTerms, missingTexts, NOTICE_FILE } from './licence-duties.ts';
 import { modelCard } from './model-card.ts';
+import { prototypeText } from './prototype-text.ts';
 import { noticeText, termsText } from './terms-files.ts';
 
 interface BundleEntry {
@@ -77,6 +79,9 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
       [TERMS_TEXT, 'text/markdown', termsText(model, terms, texts)],
       ['DOSSIER.md', 'text/markdown', dossierMarkdown(dossier, model)],
       [CARD_FILE, 'text/markdown', modelCard(input, languagesOf(card), terms)],
+      ...(input.pipeline.prototype === undefined
+        ? []
+        : [[PROTOTYPE_FILE, 'text/markdown', prototypeText(input)] as const]),
       [BOM_FILE, 'application/vnd.cyclonedx+json', bom],
       ['provenance.json', 'application/json', provenance(input, { dataset, classifier })],
     ];

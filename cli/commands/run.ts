@@ -2,6 +2,7 @@ import { newRunId, prepareRun, startRun } from '../../client/start-run.ts';
 import { createContext } from '../context.ts';
 import { loadChecked } from '../definition.ts';
 import type { OnFailure } from '../../workflows/messages.ts';
+import { showPlan } from './plan.ts';
 import { announce } from './runs.ts';
 
 interface Options {
@@ -9,11 +10,16 @@ interface Options {
   readonly watch?: boolean;
   readonly id?: string;
   readonly reuse: boolean;
+  readonly plan?: boolean;
+  readonly prototype?: boolean;
   readonly onFailure: OnFailure;
 }
 
+/** The whole run on a small part of the data; --set prototype.trainRows=500 makes it larger. */
+const PROTOTYPE = ['prototype={}', 'deploy.channel=staging'];
+
 export async function run(json: boolean, name: string, options: Options): Promise<number> {
-  const checked = await loadChecked(name, options.set, json);
+  const checked = await loadChecked(name, [...(options.prototype === true ? PROTOTYPE : []), ...options.set], json);
   if (typeof checked === 'number') return checked;
   const context = createContext();
   try {
@@ -29,6 +35,7 @@ export async function run(json: boolean, name: string, options: Options): Promis
       onFailure: options.onFailure,
       notify: context.notifies,
     });
+    if (options.plan === true) return await showPlan(context, prepared, json);
     const runId = options.id ?? newRunId(checked.pipeline.name);
     await startRun(client, prepared, { runId });
     return await announce(context, runId, json, options.watch === true, {

@@ -9,7 +9,7 @@ import { channelKey } from '../../artifacts/bundle.ts';
 import { openStore } from '../../artifacts/open.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import { blobKey } from '../../artifacts/store.ts';
-import { MODEL, withServices } from '../support/bundle.ts';
+import { MODEL, testPipeline, withServices } from '../support/bundle.ts';
 import { approvedRelease, deploy, forge } from '../support/release.ts';
 import { startTestServer, until, type TestServer } from '../support/model-server.ts';
 import type { TestStore } from '../support/store.ts';
@@ -43,6 +43,15 @@ describe('following the registry', () => {
   ];
 
   const forgeries: readonly (readonly [string, () => Promise<DeployModelInput>, RegExp])[] = [
+    [
+      'a prototype stands in production',
+      () =>
+        approvedRelease(services, {
+          labels: NEW,
+          pipeline: { ...testPipeline(), prototype: { trainRows: 100, measuredRows: 100, seed: 7 } },
+        }),
+      /it is a prototype/,
+    ],
     [
       'nobody approved',
       () => approvedRelease(services, { labels: NEW, votes: () => [] }),

@@ -1,0 +1,58 @@
+/** `espalier run --plan`: the steps, what is known already, and what the rest would take; nothing is started. */
+import { readPrices } from '../../activities/report/prices.ts';
+import { planOf, recordedIn, sourceOf, type EarlierRun, type RunPlan } from '../../client/plan-run.ts';
+import { readRunInput } from '../../client/run-input.ts';
+import { listRuns, showRun } from '../../client/runs.ts';
+import type { PreparedRun } from '../../client/start-run.ts';
+import type { Context } from '../context.ts';
+import { EXIT, printJson, printTable, say, seconds, style } from '../output.ts';
+
+/** Older runs than these are not looked at: each costs a query. */
+const MAX_RUNS = 10;
+
+export async function showPlan(context: Context, { input }: PreparedRun, json: boolean): Promise<number> {
+  const { pointers } = await context.store();
+  const { prices } = await readPrices(context.env);
+  const plan = await planOf(input, await earlierRuns(context, input.pipeline.name), recordedIn(pointers), prices);
+  if (json) printJson(plan);
+  else print(plan);
+  return EXIT.ok;
+}
+
+/** Newest first; a run whose history or worker cannot be asked any more tells nothing. */
+async function earlierRuns(context: Context, pipeline: string): Promise<EarlierRun[]> {
+  const { client } = await context.temporal();
+  const runs: EarlierRun[] = [];
+  for (const { runId } of await listRuns(client, { pipeline, limit: MAX_RUNS })) {
+    const known = await Promise.all([readRunInput(client, runId), showRun(client, runId)]).catch(() => undefined);
+    if (known !== undefined) runs.push({ runId, input: known[0].input, steps: known[1].steps });
+  }
+  return runs;
+}
+
+const WORDS = { run: 'runs', reuse: 'reused', maybe: 'only if it gets there', person: 'waits' } as const;
+
+function print(plan: RunPlan): void {
+  const priced = plan.money !== null;
+  printTable(
+    ['STEP', 'WHAT', 'TIME', ...(priced ? ['COST'] : []), 'BY'],
+    plan.steps.map((step) => [
+      step.id,
+      WORDS[step.what],
+      step.seconds === null ? '' : seconds(step.seconds),
+      ...(priced ? [step.money === null ? '' : step.money.toFixed(4)] : []),
+      sourceOf(step),
+    ]),
+  );
+  const cost = priced ? `, ${(plan.money ?? 0).toFixed(2)} ${plan.currency ?? ''}` : '';
+  say(`\nabout ${style.bold(seconds(plan.seconds))} of computing${cost}, one step after the other at most`);
+  const { time, money } = plan.budget ?? {};
+  const budget = [
+    ...(time === undefined ? [] : [time]),
+    ...(money === undefined ? [] : [`${money} ${plan.currency ?? ''}`]),
+  ];
+  if (budget.length > 0) say(`budget: ${budget.join(', ')}`);
+  for (const line of plan.over) say(style.yellow(`! ${line}`));
+  if (plan.prototype) say('a prototype: a small part of the data, and never in production');
+  say(style.dim('nothing was started; without --plan the run begins'));
+}

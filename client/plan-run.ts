@@ -1,0 +1,190 @@
+/** What a run would do, what of it is known already, and what it would take: nothing is started or stored. */
+import { canonicalJson } from '../artifacts/canonical-json.ts';
+import type { Pointers } from '../artifacts/pointers.ts';
+import type { Digest } from '../artifacts/reference.ts';
+import { stepRecordKey } from '../artifacts/step-records.ts';
+import type { Prices } from '../activities/report/prices.ts';
+import { durationSeconds } from '../pipelines/duration.ts';
+import type { Pipeline } from '../pipelines/definition.ts';
+import type { RunInput, StepView } from '../workflows/messages.ts';
+import { planRun, type PlannedStep } from '../workflows/plan.ts';
+import { STATED_SECONDS, queueOfStep } from './stated-rates.ts';
+
+/** What is known of an earlier run of the same pipeline. */
+export interface EarlierRun {
+  readonly runId: string;
+  readonly input: Pick<RunInput, 'pipeline' | 'dataFiles' | 'candidates' | 'policy'>;
+  readonly steps: readonly Pick<StepView, 'id' | 'state' | 'key' | 'startedAt' | 'finishedAt'>[];
+}
+export interface PlannedWork extends Pick<PlannedStep, 'id' | 'title' | 'stage'> {
+  /** `reuse`: its result is there. `maybe`: only some of the candidates get here. `person`: somebody decides. */
+  readonly what: 'run' | 'reuse' | 'maybe' | 'person';
+  readonly queue: string | null;
+  /** 0 of what is reused; null of what waits for a person. */
+  readonly seconds: number | null;
+  /** Where the seconds are from: a run's id, or `stated`. */
+  readonly from: string;
+  readonly money: number | null;
+}
+export interface RunPlan {
+  readonly pipeline: string;
+  readonly prototype: boolean;
+  readonly steps: readonly PlannedWork[];
+  /** Of all steps one after the other, without those that only some candidates reach beyond the shortlist. */
+  readonly seconds: number;
+  readonly money: number | null;
+  readonly currency: string | null;
+  readonly budget: Pipeline['budget'] | null;
+  /** One sentence each: where the estimate is over the budget. */
+  readonly over: readonly string[];
+}
+
+type Known = Pick<EarlierRun, 'input'>['input'];
+
+/** Whether a step's record is there: asked by its key, once each. */
+export type Recorded = (key: Digest) => Promise<boolean>;
+
+export function recordedIn(pointers: Pointers): Recorded {
+  return async (key) => (await pointers.read(stepRecordKey(key))) !== undefined;
+}
+
+/**
+ * The plan of a run of `input`. A step counts as known where an earlier run finished it from the same parts of the
+ * definition and the same data, and its record lies under its step key; the run itself decides by the key.
+ */
+export async function planOf(
+  input: Known,
+  earlier: readonly EarlierRun[],
+  recorded: Recorded,
+  prices?: Prices,
+): Promise<RunPlan> {
+  const { pipeline } = input;
+  const plan = planRun(pipeline);
+  const steps: PlannedWork[] = [];
+  for (const step of plan) {
+    const work = await workOf(step, input, { plan, earlier, recorded });
+    const perHour = work.queue === null ? undefined : prices?.perHour[work.queue];
+    const money = perHour === undefined || work.seconds === null ? null : (work.seconds * perHour) / 3600;
+    steps.push({ id: step.id, title: step.title, stage: step.stage, ...work, money });
+  }
+  const counted = steps.filter(({ what }) => what !== 'maybe');
+  const seconds = counted.reduce((sum, one) => sum + (one.seconds ?? 0), 0);
+  const money = prices === undefined ? null : counted.reduce((sum, one) => sum + (one.money ?? 0), 0);
+  return {
+    pipeline: pipeline.name,
+    prototype: pipeline.prototype !== undefined,
+    steps,
+    seconds,
+    money,
+    currency: prices?.currency ?? null,
+    budget: pipeline.budget ?? null,
+    over: overruns(pipeline, steps, money),
+  };
+}
+
+interface Beside {
+  readonly plan: readonly PlannedStep[];
+  readonly earlier: readonly EarlierRun[];
+  readonly recorded: Recorded;
+}
+
+async function workOf(
+  step: PlannedStep,
+  input: Known,
+  { plan, earlier, recorded }: Beside,
+): Promise<Omit<PlannedWork, 'id' | 'title' | 'stage' | 'money'>> {
+  if (step.id.startsWith('approve-')) return { what: 'person', queue: null, seconds: null, from: '' };
+  const queue = queueOfStep(step.id);
+  const wanted = readsOf(step.id, plan, input);
+  for (const { runId, input: before, steps } of earlier) {
+    const done = steps.find(({ id }) => id === step.id);
+    if (done?.key === undefined || !['done', 'reused'].includes(done.state)) continue;
+    if (canonicalJson(readsOf(step.id, plan, before)) !== canonicalJson(wanted)) continue;
+    if (await recorded(done.key)) return { what: 'reuse', queue, seconds: 0, from: runId };
+  }
+  const what = step.id.startsWith('prototype:') && !withinShortlist(step.id, input.pipeline) ? 'maybe' : 'run';
+  for (const { runId, steps } of earlier) {
+    const done = steps.find(({ id, state }) => id === step.id && state === 'done');
+    const took = (Date.parse(done?.finishedAt ?? '') - Date.parse(done?.startedAt ?? '')) / 1000;
+    if (Number.isFinite(took)) return { what, queue, seconds: took, from: runId };
+  }
+  return { what, queue, seconds: STATED_SECONDS[step.id.split(':')[0] ?? ''] ?? 1, from: 'stated' };
+}
+
+/** Who is tried is not known yet: as many of the first as will be, halved on every rung. */
+function withinShortlist(id: string, { candidates, selection }: Pipeline): boolean {
+  const [, candidate, rung] = id.split(':');
+  const prototype = selection.prototype;
+  const place = candidates.findIndex((one) => one.id === candidate);
+  const tried = Math.min(candidates.length, prototype.shortlist + Number(prototype.generalist));
+  return place < Math.ceil(tried / 2 ** (Number(rung) - 1));
+}
+
+/** Which parts of the input a step's result depends on, those of the steps before it included. */
+function readsOf(id: string, plan: readonly PlannedStep[], input: Known): unknown {
+  const parts = new Set<string>();
+  const candidates = new Set<string>();
+  const visit = (at: string): void => {
+    const [name = '', candidate] = at.split(':');
+    for (const part of READS[name] ?? []) parts.add(part);
+    if (candidate !== undefined && /^[a-z]/.test(candidate)) candidates.add(candidate);
+    for (const need of plan.find((step) => step.id === at)?.needs ?? []) visit(need);
+  };
+  visit(id);
+  const { pipeline } = input;
+  const values = Object.fromEntries(
+    [...parts].map((part) => [part, part === 'files' ? input.dataFiles : pipeline[part as keyof Pipeline]]),
+  );
+  return {
+    ...values,
+    candidates: input.candidates.filter((one) => candidates.has(one.id)),
+    ...(candidates.size === 0
+      ? {}
+      : { use: pipeline.intendedUse, model: pipeline.deploy.model, policy: input.policy?.digest }),
+  };
+}
+
+/** What a step reads itself. What stands in none of them reads nothing that a definition changes. */
+const READS: Readonly<Record<string, readonly string[]>> = {
+  snapshot: ['files'],
+  data: ['files', 'data'],
+  subset: ['prototype', 'selection'],
+  export: ['selection'],
+  profile: ['selection'],
+  probe: ['selection'],
+  rank: ['selection'],
+  prototype: ['selection', 'training'],
+  halve: ['selection', 'training'],
+  choose: ['selection', 'training'],
+  train: ['selection', 'training'],
+  gates: ['gates'],
+  package: ['gates', 'training', 'deploy', 'description'],
+};
+
+function overruns({ budget }: Pipeline, steps: readonly PlannedWork[], money: number | null): readonly string[] {
+  if (budget === undefined) return [];
+  const last = steps.findIndex(({ id }) => id === 'train');
+  const until = steps.slice(0, last < 0 ? undefined : last + 1).filter(({ what }) => what !== 'maybe');
+  const seconds = until.reduce((sum, one) => sum + (one.seconds ?? 0), 0);
+  const { time, money: most } = budget;
+  return [
+    ...(time !== undefined && seconds > durationSeconds(time)
+      ? [
+          `about ${Math.round(seconds)} s until the training has ended, and the budget is ${time}: it stops there with the best so far`,
+        ]
+      : []),
+    ...(most !== undefined && money !== null && money > most
+      ? [`about ${money.toFixed(2)}, and the budget is ${most}`]
+      : []),
+    ...(most !== undefined && money === null
+      ? ['the budget is in money, and nobody says what machines cost (ESPALIER_PRICES): it cannot end anything']
+      : []),
+  ];
+}
+
+/** What people read of where a figure is from. */
+export function sourceOf({ from, what }: Pick<PlannedWork, 'from' | 'what'>): string {
+  if (what === 'person') return 'a person';
+  if (from === 'stated') return 'stated rate';
+  return what === 'reuse' ? `known from ${from}` : `as in ${from}`;
+}

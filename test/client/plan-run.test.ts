@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { planOf, type EarlierRun } from '../../client/plan-run.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import { runInput } from '../support/workflow.ts';
+
+const all = () => Promise.resolve(true);
+const none = () => Promise.resolve(false);
+
+/** A run of `input` that finished every step, each within seven seconds. */
+function finished(input = runInput()): EarlierRun {
+  const ids = [
+    'data',
+    'resolve:one',
+    'import:one',
+    'export:one',
+    'profile:one',
+    'probe:one',
+    'rank',
+    'train',
+    'evaluate',
+    'gates',
+  ];
+  const startedAt = '2026-01-01T00:00:00.000Z';
+  const finishedAt = '2026-01-01T00:00:07.000Z';
+  const steps = ids.map((id) => ({ id, state: 'done' as const, key: digestJson(id), startedAt, finishedAt }));
+  return { runId: 'before', input, steps };
+}
+
+describe('the plan of a run before it begins', () => {
+  it('has a stated time for every step where no run has shown one, and says so', async () => {
+    const { steps, seconds } = await planOf(runInput(), [], all);
+    assert.ok(steps.every(({ what, from }) => what === 'person' || from === 'stated'));
+    assert.deepEqual(
+      steps.filter(({ what }) => what === 'person').map(({ id }) => id),
+      ['approve-review', 'approve-release'],
+    );
+    assert.equal(steps.find(({ id }) => id === 'train')?.queue, 'espalier-gpu');
+    assert.equal(steps.find(({ id }) => id === 'prototype:two:2')?.what, 'maybe', 'half of the candidates get there');
+    assert.ok(seconds > 100);
+  });
+
+  it('knows what an earlier run of the same inputs has finished, and whose record is still there', async () => {
+    const { steps } = await planOf(runInput(), [finished()], all);
+    const of = (id: string) => steps.find((one) => one.id === id);
+    assert.deepEqual([of('train')?.what, of('train')?.seconds, of('train')?.from], ['reuse', 0, 'before']);
+    const gone = await planOf(runInput(), [finished()], none);
+    assert.deepEqual(
+      gone.steps.filter(({ id }) => id === 'train').map(({ what, seconds, from }) => [what, seconds, from]),
+      [['run', 7, 'before']],
+    );
+  });
+
+  it('takes as known only what a changed setting does not reach', async () => {
+    const input = runInput();
+    const changed = { ...input, pipeline: { ...input.pipeline, training: { ...input.pipeline.training, epochs: 9 } } };
+    const { steps } = await planOf(changed, [finished()], all);
+    const known = steps.filter(({ what }) => what === 'reuse').map(({ id }) => id);
+    assert.ok(known.includes('probe:one') && known.includes('data'));
+    assert.ok(!known.includes('train') && !known.includes('evaluate') && !known.includes('gates'));
+    const other = { ...input, candidates: [{ id: 'one', model: 'local:other', optional: false }] } as typeof input;
+    const again = await planOf(other, [finished()], all);
+    assert.ok(!again.steps.some(({ id, what }) => id === 'export:one' && what === 'reuse'));
+    assert.ok(again.steps.some(({ id, what }) => id === 'data' && what === 'reuse'));
+  });
+
+  it('costs what the prices say, and says where it is over the budget', async () => {
+    const prices = { version: 1, currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 3600 } } as const;
+    const input = runInput();
+    const budget = { time: '1s', money: 1 };
+    const { over, money, currency } = await planOf(
+      { ...input, pipeline: { ...input.pipeline, budget } },
+      [],
+      all,
+      prices,
+    );
+    assert.equal(currency, 'EUR');
+    assert.ok((money ?? 0) >= 120, 'a second of the gpu queue is one euro');
+    assert.match(over.join(' '), /budget is 1s.*budget is 1/);
+    const unpriced = await planOf({ ...input, pipeline: { ...input.pipeline, budget } }, [], all);
+    assert.match(unpriced.over.join(' '), /ESPALIER_PRICES/);
+  });
+});
