@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { CHECK_KINDS } from '../../../pipelines/guidelines/checks.ts';
 import { checkGuidelines, parseGuidelines, readGuidelines } from '../../../pipelines/guidelines/guidelines.ts';
@@ -12,6 +13,13 @@ const problemsOf = (text: string) => {
 };
 
 describe('guidelines', () => {
+  it('are in the documentation as they are: the example is read, the table has every kind', () => {
+    const page = readFileSync(new URL('../../../docs/generation.md', import.meta.url), 'utf8');
+    assert.deepEqual(problemsOf(/```yaml\n(version[^]*?)```/.exec(page)?.[1] ?? ''), []);
+    const kinds = [...page.matchAll(/^\| `([a-z-]+)` \| /gm)].map((match) => match[1] ?? '');
+    assert.deepEqual(kinds.toSorted(), CHECK_KINDS.toSorted());
+  });
+
   it('are read with every default, and known by what they say, not by how it is written', () => {
     const one = checkGuidelines(of('  - {id: short, kind: length, maxWords: 40}'));
     const same = checkGuidelines(
