@@ -72,7 +72,7 @@ export function chatText(format: ChatFormatName, messages: readonly Message[]): 
     .join('');
 }
 
-/** What a conversation's answer looks like to a model that is trained on it: the answer and the mark that ends it. */
+/** What follows a conversation's prompt when a model is trained on an answer; the trainer puts the end token after it. */
 export function answerText(format: ChatFormatName, answer: string): string {
   // The space that the opening leaves to the answer's first word.
   const { assistant, opening } = CHAT_FORMATS[format];

@@ -41,24 +41,30 @@ export function pickToken(logits: Float32Array, { temperature, topK, topP }: Sam
   if (temperature === 0 || best < 0) return best;
   const top = logits[best] as number;
   const weight = (token: number) => Math.exp(((logits[token] as number) - top) / temperature);
-  if (topK === undefined && topP === 1) return walk(everyToken(logits), weight, draw);
-  return walk(nucleus(logits, top, { temperature, topK, topP }, weight), weight, draw);
+  if (topK === undefined && topP === 1) return drawFrom(possible(logits, -Infinity), weight, draw);
+  return drawFrom(nucleus(logits, top, { temperature, topK, topP }, weight), weight, draw);
 }
 
-function* everyToken(logits: Float32Array): Iterable<number> {
-  for (let token = 0; token < logits.length; token++) if (logits[token] !== -Infinity) yield token;
+/** Tokens whose logit is at least `floor`, in order of their numbers; impossible ones never. */
+function possible(logits: Float32Array, floor: number): number[] {
+  const found: number[] = [];
+  for (let token = 0; token < logits.length; token++) {
+    const logit = logits[token] as number;
+    if (logit >= floor && logit !== -Infinity) found.push(token);
+  }
+  return found;
 }
 
-function walk(tokens: Iterable<number>, weight: (token: number) => number, draw: number): number {
-  const kept = [...tokens];
-  const weights = kept.map(weight);
-  const target = draw * weights.reduce((sum, each) => sum + each, 0);
+function drawFrom(tokens: readonly number[], weight: (token: number) => number, draw: number): number {
+  let total = 0;
+  for (const token of tokens) total += weight(token);
+  const target = draw * total;
   let sum = 0;
-  for (const [index, token] of kept.entries()) {
-    sum += weights[index] as number;
+  for (const token of tokens) {
+    sum += weight(token);
     if (sum > target) return token;
   }
-  return kept.at(-1) ?? -1;
+  return tokens.at(-1) ?? -1;
 }
 
 function nucleus(
@@ -67,12 +73,12 @@ function nucleus(
   { temperature, topK = logits.length, topP }: SamplingRules,
   weight: (token: number) => number,
 ): number[] {
-  // The most probable tokens are few: only those within a margin are sorted, and the margin grows until they suffice.
   let total = 0;
   for (let token = 0; token < logits.length; token++) total += weight(token);
+  // The most probable tokens are few: only those within a margin are sorted, and the margin grows until they suffice.
   for (let margin = 4; ; margin *= 4) {
     const floor = margin > 1000 ? -Infinity : top - margin * temperature;
-    const near = [...everyToken(logits)].filter((token) => (logits[token] as number) >= floor);
+    const near = possible(logits, floor);
     const mass = near.reduce((sum, token) => sum + weight(token), 0);
     if (floor !== -Infinity && near.length < topK && (topP === 1 || mass < topP * total)) continue;
     near.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);

@@ -71,8 +71,12 @@ export class JsonConstraint {
       return allowed;
     }
     // In a string nearly every token may follow: plain ones are counted, not walked.
-    for (const { token, characters } of this.#tree.plain) {
-      if (inText.some((head) => fits(head, characters, after))) allowed[token] = 1;
+    const { plain, isPlain, longestPlain } = this.#tree;
+    if (inText.some((head) => fits(head, 0, after) && fits(head, longestPlain, after))) allowed.set(isPlain);
+    else {
+      for (const { token, characters } of plain) {
+        if (inText.some((head) => fits(head, characters, after))) allowed[token] = 1;
+      }
     }
     this.#walk(this.#tree.odd, this.#state, after, allowed);
     const others = this.#state.heads.filter((head) => !isPlainText(head));
@@ -81,7 +85,8 @@ export class JsonConstraint {
   }
 
   #walk(node: TokenNode, state: State, after: number, allowed: Uint8Array): void {
-    if (state.shortest <= after) for (const token of node.tokens) allowed[token] = 1;
+    if (node.tokens !== undefined && state.shortest <= after) for (const token of node.tokens) allowed[token] = 1;
+    if (node.next === undefined) return;
     for (const [byte, next] of node.next) {
       const reached = this.#automaton.step(state, byte);
       if (reached !== null) this.#walk(next, reached, after, allowed);

@@ -2,6 +2,7 @@
  * The regular language of the JSON texts that a schema accepts, as nodes, and an automaton over their bytes. States are
  * shared: two ways to the same state give the same object, so that what was worked out for one is not worked out again.
  */
+import { EspalierError } from '../../../artifacts/errors.ts';
 
 export type Node =
   | { readonly id: number; readonly kind: 'literal'; readonly bytes: Uint8Array; readonly shortest: number }
@@ -99,6 +100,10 @@ export interface State {
   readonly steps: Map<number, State | null>;
 }
 
+/** What may stand in one place: each is looked at for every token, and other answers wait meanwhile. */
+const MAX_HEADS = 2000;
+const MAX_TEXTS = 50;
+
 /** In a character of a string: how many bytes follow the first, and which the second may be (RFC 3629, §4). */
 const Inside = {
   none: 0,
@@ -157,6 +162,13 @@ export class Automaton {
       if (rest === null) accepting = true;
       else heads.set(rest.id, rest);
     });
+    const texts = [...heads.values()].filter(({ node }) => node.kind === 'text').length;
+    if (heads.size > MAX_HEADS || texts > MAX_TEXTS) {
+      throw new EspalierError('BadRequest', 'the schema allows too many things in one place', {
+        where: 'jsonSchema',
+        fix: 'use fewer choices in anyOf and enum',
+      });
+    }
     const ids = [...heads.keys()].sort((a, b) => a - b);
     const key = `${accepting ? '+' : ''}${ids.join(',')}`;
     const known = this.#states.get(key);

@@ -27,6 +27,8 @@ const MAX_COUNT = 10_000;
 /** Digits of a number before and after its point: exact as a double. */
 const MAX_DIGITS = 15;
 const MAX_INTEGERS = 1000;
+const MAX_VALUES = 1000;
+const MAX_PROPERTIES = 500;
 
 /** Throws BadRequest naming the place and the keyword. */
 export function grammarOf(schema: unknown): Node {
@@ -139,6 +141,8 @@ class SchemaReader {
     const required = (schema['required'] ?? []) as unknown;
     if (typeof properties !== 'object' || properties === null) throw refused(`${path}.properties`, 'must be an object');
     if (!Array.isArray(required)) throw refused(`${path}.required`, 'must be a list');
+    if (Object.keys(properties).length > MAX_PROPERTIES)
+      throw refused(`${path}.properties`, `are more than ${MAX_PROPERTIES}`);
     const unknown = required.find((name) => !Object.hasOwn(properties, String(name)));
     if (unknown !== undefined)
       throw refused(`${path}.required`, `names '${String(unknown)}', which is not in properties`);
@@ -173,7 +177,7 @@ class SchemaReader {
     const types = type === undefined ? undefined : [type].flat();
     const kept = values.filter((value) => types === undefined || types.some((one) => isOfType(value, one)));
     if (kept.length === 0) throw refused(path, 'allows no value');
-    if (kept.length > MAX_COUNT) throw refused(`${path}.enum`, `has more than ${MAX_COUNT} values`);
+    if (kept.length > MAX_VALUES) throw refused(`${path}.enum`, `has more than ${MAX_VALUES} values`);
     return this.#nodes.choice(...kept.map((value) => this.#nodes.literal(JSON.stringify(value))));
   }
 

@@ -3,9 +3,10 @@ import { Buffer } from 'node:buffer';
 import type { Vocabulary } from '../vocabulary.ts';
 
 export interface TokenNode {
-  readonly next: Map<number, TokenNode>;
+  /** Most nodes of a large vocabulary are ends: what they lack is not made. */
+  next: Map<number, TokenNode> | undefined;
   /** Tokens that end here. */
-  readonly tokens: number[];
+  tokens: number[] | undefined;
 }
 
 export interface TokenTree {
@@ -14,6 +15,9 @@ export interface TokenTree {
   readonly odd: TokenNode;
   /** The others, with how many characters each writes. */
   readonly plain: readonly { readonly token: number; readonly characters: number }[];
+  /** 1 where a token is plain, and the most characters that one of them writes. */
+  readonly isPlain: Uint8Array;
+  readonly longestPlain: number;
   /** Every byte that JSON may need is a token: any text can be written, if only byte by byte. */
   readonly complete: boolean;
 }
@@ -38,26 +42,38 @@ function grow({ bytes }: Vocabulary): TokenTree {
     if (characters === undefined) plant(odd, written, token);
     else plain.push({ token, characters });
   }
-  return { all, odd, plain, complete: neededBytes().every((byte) => single.has(byte)) };
+  const isPlain = new Uint8Array(bytes.length);
+  let longestPlain = 0;
+  for (const { token, characters } of plain) {
+    isPlain[token] = 1;
+    longestPlain = Math.max(longestPlain, characters);
+  }
+  return { all, odd, plain, isPlain, longestPlain, complete: neededBytes().every((byte) => single.has(byte)) };
 }
 
 function leaf(): TokenNode {
-  return { next: new Map(), tokens: [] };
+  return { next: undefined, tokens: undefined };
 }
 
 function plant(root: TokenNode, bytes: Uint8Array, token: number): void {
   let node = root;
   for (const byte of bytes) {
-    const next = node.next.get(byte) ?? leaf();
-    node.next.set(byte, next);
+    node.next ??= new Map();
+    let next = node.next.get(byte);
+    if (next === undefined) node.next.set(byte, (next = leaf()));
     node = next;
   }
-  node.tokens.push(token);
+  (node.tokens ??= []).push(token);
 }
 
 /** undefined unless they are whole characters that may stand in a JSON string as they are. */
 function plainCharacters(bytes: Uint8Array): number | undefined {
-  if (bytes.some((byte) => byte < 0x20 || byte === 0x22 || byte === 0x5c)) return undefined;
+  let ascii = true;
+  for (const byte of bytes) {
+    if (byte < 0x20 || byte === 0x22 || byte === 0x5c) return undefined;
+    ascii &&= byte < 0x80;
+  }
+  if (ascii) return bytes.length;
   const text = Buffer.from(bytes).toString('utf8');
   return Buffer.from(text, 'utf8').equals(bytes) ? Array.from(text).length : undefined;
 }

@@ -79,6 +79,11 @@ describe('the grammar of a JSON schema', () => {
     }
   });
 
+  it('refuses what would take long to look at in one place', () => {
+    const anyOf = Array.from({ length: 60 }, (_, maxLength) => ({ type: 'string', maxLength }));
+    throws(() => accepts({ anyOf }, '"a"'), { kind: 'BadRequest', message: /too many things in one place/ });
+  });
+
   it('names what it does not support', () => {
     const node: Record<string, unknown> = { type: 'array', items: { $ref: '#/$defs/Node' } };
     for (const [schema, expected] of [
@@ -92,6 +97,7 @@ describe('the grammar of a JSON schema', () => {
       [{ $ref: '#/$defs/Node', $defs: { Node: node } }, /contains itself/],
       [{ $ref: 'https://example.com/x' }, /not one of the schema's own/],
       [{ enum: [] }, /allows no value/],
+      [{ enum: Array.from({ length: 1001 }, (_, value) => value) }, /more than 1000 values/],
       [{ type: 'string', minLength: 3, maxLength: 2 }, /less than minLength/],
     ] as const) {
       throws(() => grammarOf(schema), expected, JSON.stringify(schema));
