@@ -8,7 +8,7 @@ import { ApprovalsSchema } from './definition/approvals.ts';
 import { BudgetSchema, PrototypeRunSchema } from './definition/budget.ts';
 import { CandidateSchema } from './definition/candidates.ts';
 import { TextDataSchema } from './definition/data.ts';
-import { GatesSchema } from './definition/gates.ts';
+import { CustomGatesSchema, GatesSchema } from './definition/gates.ts';
 import { MonitorSchema } from './definition/monitor.ts';
 import { SelectionSchema } from './definition/selection.ts';
 import { TrainingSchema } from './definition/training.ts';
@@ -61,6 +61,7 @@ export const TextClassificationSchema = z.strictObject({
   selection: SelectionSchema.prefault({}),
   training: TrainingSchema.prefault({}),
   gates: GatesSchema.prefault({}),
+  customGates: CustomGatesSchema.optional(),
   ...outcome,
 });
 

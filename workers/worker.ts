@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
+import { readCustomGates } from '../activities/validation/custom-gates.ts';
 import { readPrices } from '../activities/report/prices.ts';
 import type { ActivityServices } from '../activities/step.ts';
 import { EspalierError } from '../artifacts/errors.ts';
@@ -46,6 +47,7 @@ export async function createWorkerProcess(
     ? { signer: await openSigner(env), trusted: readTrustedKeys(env) }
     : {};
   const pricing = await readPrices(env);
+  const gating = await readCustomGates(env);
   const tells = queues.some(({ taskQueue }) => taskQueue === TASK_QUEUES.orchestration);
   const telling = tells ? { notifying: openNotifying(env) } : {};
   const temporal = await connectTemporal(env);
@@ -64,6 +66,7 @@ export async function createWorkerProcess(
     ...own,
     ...signing,
     ...pricing,
+    ...gating,
     ...telling,
     ...(env['ESPALIER_SERVING_URL'] === undefined ? {} : { servingUrl: env['ESPALIER_SERVING_URL'] }),
   };

@@ -1,6 +1,7 @@
 /** Steps that measure the tuned model and judge it. */
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { GateName, GatesSpec, Pipeline, TrainingSpec } from '../../pipelines/definition.ts';
+import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
 
@@ -200,6 +201,8 @@ export interface JudgeGatesInput {
   readonly gates: GatesSpec;
   /** Missing in inputs recorded before it counted. */
   readonly method?: TrainingSpec['method'];
+  /** The organisation's own, with the evaluation's details that they are given. */
+  readonly custom?: { readonly gates: CustomGatesSpec; readonly details: ArtifactRef };
 }
 export interface GateResult<Name extends string = GateName> {
   readonly name: Name;

@@ -58,6 +58,8 @@ export function judgeGate<Name extends string>(
   gate: GateDefinition,
   score: Score,
   limit: GatesSpec[GateName],
+  /** Where in the definition its threshold stands. */
+  section = 'gates',
 ): GateResult<Name> {
   const { direction, judged } = gate;
   const threshold = 'min' in limit ? limit.min : limit.max;
@@ -75,7 +77,7 @@ export function judgeGate<Name extends string>(
     score: isFiniteScore(score) ? score : { ...MISSING, rows: score.rows },
     threshold,
     direction,
-    reason: reasonFor(name, gate, score, measured, threshold, holds),
+    reason: reasonFor(`${section}.${name}`, gate, score, measured, threshold, holds),
   };
 }
 
@@ -99,15 +101,16 @@ function isFiniteScore({ value, interval }: Score): boolean {
 }
 
 function reasonFor(
-  name: string,
+  path: string,
   { direction, judged, unit }: GateDefinition,
   score: Score,
   measured: number | null,
   threshold: number,
   holds: boolean,
 ): string {
+  const name = path.slice(path.indexOf('.') + 1);
   const suffix = unit === 'share' || unit === 'points' || unit === 'number' ? '' : ` ${unit}`;
-  const limit = `the pipeline's gates.${name}.${direction} (${threshold}${suffix})`;
+  const limit = `the pipeline's ${path}.${direction} (${threshold}${suffix})`;
   if (measured === null) {
     const lack = isFiniteScore(score) ? `${name} has no confidence interval` : `${name} could not be measured`;
     return `${lack}; a gate without its number fails: ${limit} cannot be judged`;

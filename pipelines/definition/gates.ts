@@ -19,3 +19,20 @@ export const GatesSchema = z.strictObject(
     Object.entries(GATE_TABLE).map(([name, row]) => [name, row.direction === 'min' ? atLeast(row) : atMost(row)]),
   ) as Shape,
 );
+
+const customSeverity = z.enum(['fail', 'warn', 'off']).default('fail');
+
+/**
+ * Gates of your own by the name that a module of the workers exports them by (docs/gates.md). Judged on the worse end of the
+ * interval where the function gives one, else on its value.
+ */
+export const CustomGatesSchema = z.record(
+  z
+    .string()
+    .regex(/^[a-z][a-zA-Z0-9]{0,62}$/, 'write a name like ownGate: letters and digits, beginning with a small one'),
+  z.union([
+    z.strictObject({ min: z.number(), severity: customSeverity }),
+    z.strictObject({ max: z.number(), severity: customSeverity }),
+  ]),
+);
+export type CustomGatesSpec = z.output<typeof CustomGatesSchema>;

@@ -1,3 +1,6 @@
+import type { JudgeGatesInput } from '../../activities/contract/validation.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { Run } from '../run.ts';
 import { evaluateInput, trainInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
@@ -25,5 +28,10 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     measures: evaluation.measures,
     gates: definition().gates,
     method: definition().training.method,
+    ...ownGates(definition().customGates, evaluation.details),
   }));
+}
+
+function ownGates(gates: CustomGatesSpec | undefined, details: ArtifactRef): Pick<JudgeGatesInput, 'custom'> {
+  return gates === undefined ? {} : { custom: { gates, details } };
 }
