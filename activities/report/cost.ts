@@ -28,6 +28,8 @@ export interface Cost {
   readonly device: string | null;
   readonly devices: number;
   readonly stored: Stored | null;
+  /** As the organisation states them; missing without. */
+  readonly prices?: Prices;
   /** null without prices. Queues without a price are named: they are no part of the sum. */
   readonly money: {
     readonly currency: string;
@@ -54,6 +56,7 @@ export function costOf(
     device: trained === undefined || trained.reused === true ? null : (training?.environment.device ?? null),
     devices,
     stored,
+    ...(prices === undefined ? {} : { prices }),
     money: prices === undefined ? null : moneyOf(queues, stored, prices),
   };
 }

@@ -12,6 +12,8 @@ export interface ReportInput extends ReportMaterial {
 export interface Section {
   readonly id: string;
   readonly title: string;
+  /** Many a run never gets there, and nothing is missing then. */
+  readonly optional?: true;
   /** null: the run has not got there. */
   body(input: ReportInput): Content;
 }

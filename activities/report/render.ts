@@ -15,6 +15,7 @@ import { evaluationSection } from './sections/evaluation.ts';
 import { gatesSection } from './sections/gates.ts';
 import { lineageSection } from './sections/lineage.ts';
 import { headline, runSection } from './sections/run.ts';
+import { prototypesSection } from './sections/prototypes.ts';
 import { stepsSection } from './sections/steps.ts';
 import { trainingSection } from './sections/training.ts';
 import { STYLE } from './style.ts';
@@ -26,6 +27,7 @@ const SECTIONS: readonly Section[] = [
   comparisonSection,
   evaluationSection,
   diagnosisSection,
+  prototypesSection,
   candidatesSection,
   licenceSection,
   dataSection,
@@ -56,7 +58,9 @@ const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
 export function renderReport(input: ReportInput): string {
   const bodies = SECTIONS.map((section) => ({ section, body: section.body(input) }));
   const shown = bodies.filter(({ body }) => body !== null);
-  const missing = bodies.filter(({ body }) => body === null).map(({ section }) => section.title);
+  const missing = bodies
+    .filter(({ section, body }) => body === null && section.optional !== true)
+    .map(({ section }) => section.title);
   const { run, pipeline } = input.facts;
   return page(
     `${pipeline.deploy.model} · ${input.kind} report · ${run.id}`,

@@ -4,9 +4,10 @@ import type { LicenceVerdict, Obligation } from '../../../pipelines/licence/deci
 import type { TextChange } from '../../../pipelines/licence/text-changes.ts';
 import type { CandidateOutcome, ImportedModel, RankedCandidate } from '../../contract/selection.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
-import { count, digest, megabytes, milliseconds, score, significant, time } from '../format.ts';
+import { count, digest, megabytes, milliseconds, money, score, significant, time } from '../format.ts';
 import { html, type Content } from '../../../artifacts/html.ts';
-import { badge, facts, list, table } from '../parts.ts';
+import type { Cost } from '../cost.ts';
+import { badge, facts, list, table, type Column } from '../parts.ts';
 import type { Section } from '../page.ts';
 import { candidatesPlot } from '../plots/candidates.ts';
 
@@ -28,7 +29,7 @@ const nameOf = ({ id, ranked }: Row): string => ranked?.id ?? id;
 export const candidatesSection: Section = {
   id: 'candidates',
   title: 'Candidates',
-  body: ({ facts: run }) => {
+  body: ({ facts: run, cost }) => {
     const rows = rankedRows(run);
     if (rows.length === 0) return null;
     const winner = run.selection?.winner;
@@ -49,6 +50,7 @@ export const candidatesSection: Section = {
         { title: 'p95', numeric: true, cell: (row) => row.profile && milliseconds(row.profile.latency.p95Ms) },
         { title: 'Size', numeric: true, cell: (row) => row.profile && megabytes(row.profile.sizeMb) },
         { title: 'Memory', numeric: true, cell: (row) => row.profile && megabytes(row.profile.memoryMb) },
+        ...costColumn(cost),
         { title: 'Export |Δ|', numeric: true, cell: (row) => row.exported && significant(row.exported.parityMaxAbs) },
       ],
       rows,
@@ -90,6 +92,19 @@ export const candidatesSection: Section = {
     )}`;
   },
 };
+
+/** What 1,000 texts cost, one at a time on a slot of the cpu queue; only where the organisation says what that costs. */
+function costColumn({ prices }: Cost): readonly Column<Row>[] {
+  const perHour = prices?.perHour['espalier-cpu'];
+  if (prices === undefined || perHour === undefined) return [];
+  return [
+    {
+      title: 'Cost of 1,000',
+      numeric: true,
+      cell: ({ profile }) => profile && money((profile.latency.meanMs * perHour) / 3600, prices.currency),
+    },
+  ];
+}
 
 /** Of which torch file the weights were made, and what spoke for opening it. */
 function conversion(converted: ImportedModel['converted']): Content {

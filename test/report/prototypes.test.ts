@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { costOf } from '../../activities/report/cost.ts';
+import { prototypesSection } from '../../activities/report/sections/prototypes.ts';
+import type { ReportInput } from '../../activities/report/page.ts';
+import type { RungResult } from '../../activities/contract/prototype.ts';
+import { choosePrototyped } from '../../activities/selection/choosing.ts';
+import { sampleFacts } from '../support/facts.ts';
+import { frame } from '../../activities/report/page.ts';
+
+const result = (candidate: string, rung: number, trainRows: number, accuracy: number | null): RungResult => ({
+  candidate,
+  rung,
+  trainRows,
+  validationRows: 260,
+  accuracy,
+  seconds: accuracy === null ? null : 5 + trainRows / 10,
+  ...(accuracy === null ? { error: 'out of <memory>' } : {}),
+});
+
+function pageOf(results: readonly RungResult[], stopped?: string): string {
+  const { prototyped } = choosePrototyped({
+    selection: { winner: 'a', ranking: [], rule: 'x', shortlist: ['a', 'b', 'c'] },
+    results,
+    left: [{ candidate: 'c', reason: 'It failed on rung 1.' }],
+    measured: [],
+    fullRows: 2000,
+    epochsFactor: 1,
+    tolerance: 0.01,
+    seed: 7,
+    ...(stopped === undefined ? {} : { stopped }),
+  });
+  const prices = { version: 1, currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 3.6 } } as const;
+  const input = { facts: { ...sampleFacts, prototyped }, cost: costOf(sampleFacts, null, prices) } as ReportInput;
+  return frame(prototypesSection, prototypesSection.body(input)).markup.replaceAll(/\s+/g, ' ');
+}
+
+describe('the page on prototypes', () => {
+  it('says why this candidate, draws the curves, and predicts accuracy, time and cost at all rows', () => {
+    const page = pageOf([
+      result('a', 1, 100, 0.6),
+      result('b', 1, 100, 0.7),
+      result('c', 1, 100, null),
+      result('b', 2, 400, 0.8),
+    ]);
+    assert.match(
+      page,
+      /<strong>b is the one that was left: 80\.0 % on validation after 400 training rows; not a, which led/,
+    );
+    assert.match(page, /id="prototypes-plot-title"/);
+    // 0.3 = f + s/10, 0.2 = f + s/20: s = 2, f = 0.1; at 2,000 rows 1 − 0.1 − 2/√2000.
+    assert.match(page, /85\.5 %<small >[\d.]+ % to [\d.]+ %, with an assumed decay/);
+    assert.match(page, /about 3 min 25 s, 0\.2[01] EUR/);
+    assert.match(page, /the curve predicts 5\.5 points more/);
+    assert.match(page, /failed \(out of &lt;memory&gt;\)/);
+    assert.ok(!page.includes('NaN') && !page.includes('undefined'));
+  });
+
+  it('says what the budget left out, and is silent where there were none', () => {
+    assert.match(pageOf([result('a', 1, 100, 0.6)], 'the time budget of 1m had ended'), /stopped.*time budget of 1m/);
+    const input = { facts: sampleFacts, cost: costOf(sampleFacts, null) } as ReportInput;
+    assert.equal(prototypesSection.body(input), null);
+  });
+});
