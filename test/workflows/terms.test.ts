@@ -42,10 +42,11 @@ describe('changed terms', function () {
       readRunInput: () =>
         Promise.resolve({ ...runInput(), reopened: { runId, reasons: ['LICENSE has changed'], terms: {} } } as never),
       writeReport: (call) => {
-        if (call.input.kind === 'review') reviewed.push(call.input.facts.reopened);
+        // Runs that other tests left behind use the same queues.
+        if (call.runId === runId && call.input.kind === 'review') reviewed.push(call.input.facts.reopened);
         return activities.writeReport(call);
       },
-      settleTerms: (call) => Promise.resolve(void settled.push(call.input)),
+      settleTerms: (call) => Promise.resolve(call.runId === runId ? void settled.push(call.input) : undefined),
     };
     await withWorkers(temporal.address, { ...activities, ...overrides }, async () => {
       const check = temporal.client.workflow.execute('watchModel', {
