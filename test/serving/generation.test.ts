@@ -1,4 +1,4 @@
-import { deepEqual, doesNotMatch, equal, match, notEqual, ok } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match, notEqual, ok, rejects } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ActivityServices } from '../../activities/step.ts';
@@ -182,11 +182,62 @@ describe('a served generator', function () {
     equal(answers[0]?.json.choices[0].message.content, alone.json.choices[0].message.content, 'others change nothing');
   });
 
-  it('replaces a worker that is lost, and tells whoever it was answering', async () => {
-    const before = served().pool.threadIds;
-    await served().pool.crashWorker();
-    await until('another is up', () => served().pool.threadIds.some((id) => !before.includes(id)));
+  it('tells whoever a lost worker was answering, and replaces it', async () => {
+    const { pool } = served();
+    const before = pool.threadIds;
+    const order = { prompt: 'the order', options: { maxNewTokens: 40, temperature: 1 } };
+    const under = pool.generate(order, new AbortController().signal).next();
+    const crashed = pool.crashWorker();
+    await rejects(under, /worker ended with code 1/);
+    await crashed;
+    await until('another is up', () => pool.threadIds.some((id) => !before.includes(id)));
     equal((await server.post(CHAT, chat())).status, 200);
+  });
+
+  it('answers with JSON that the schema accepts, whole and streamed, or says why it cannot', async () => {
+    const schema = {
+      type: 'object',
+      properties: { refund: { type: 'boolean' }, why: { type: 'string' } },
+      required: ['refund'],
+    };
+    const format = (more: object) => ({
+      type: 'json_schema',
+      json_schema: { name: 'answer', strict: true, schema: more },
+    });
+    const body = { response_format: format(schema), temperature: 2, seed: 11, max_tokens: 30 };
+    const { content } = (await server.post(CHAT, chat(body))).json.choices[0].message;
+    equal(typeof JSON.parse(content).refund, 'boolean');
+    const all = await events(await stream(CHAT, chat({ ...body, stream: true })));
+    equal(
+      all
+        .slice(0, -1)
+        .map((event) => event.choices[0].delta.content ?? '')
+        .join(''),
+      content,
+    );
+    for (const [wrong, expected] of [
+      [{ ...body, response_format: format({ type: 'string', pattern: 'a' }) }, /pattern is not supported/],
+      [{ ...body, max_tokens: 3 }, /may need 15 tokens, and 3 are left/],
+      [{ ...body, stop: 'x' }, /stop cannot be used together/],
+    ] as const) {
+      const { status, json } = await server.post(CHAT, chat(wrong));
+      equal(status, 400);
+      match(json.error.message, expected);
+    }
+  });
+
+  it('takes a developer’s text for a system text, and a list of text parts for a text', async () => {
+    const ask = async (messages: object[]) => (await server.post(CHAT, chat({ messages }))).json;
+    const plain = await ask([{ role: 'system', content: 'Be brief.' }, USER]);
+    const parts = [
+      { type: 'text', text: 'please refund ' },
+      { type: 'text', text: 'the money' },
+    ];
+    const same = await ask([
+      { role: 'developer', content: 'Be brief.' },
+      { role: 'user', content: parts },
+    ]);
+    deepEqual([same.choices, same.usage], [plain.choices, plain.usage]);
   });
 
   it('records figures, and texts where the release allows it', async () => {

@@ -24,7 +24,10 @@ async function endOpenRuns(address: string): Promise<void> {
   try {
     for await (const { workflowId } of temporal.client.workflow.list({ query: 'ExecutionStatus = "Running"' })) {
       // One that has just ended by itself needs no help.
-      await temporal.client.workflow.getHandle(workflowId).terminate('its test is over').catch(() => undefined);
+      await temporal.client.workflow
+        .getHandle(workflowId)
+        .terminate('its test is over')
+        .catch(() => undefined);
     }
   } finally {
     await temporal.close();

@@ -17,7 +17,7 @@ export async function tinyGenerator(): Promise<string> {
 export async function exportedOnce(model: string, name: string): Promise<string> {
   const { packages } = pythonForTests();
   const hash = createHash('sha256').update(model);
-  for (const file of ['export_generator.py', 'export.py', 'model.py']) {
+  for (const file of ['export_generator.py', 'export.py', 'graphs.py', 'model.py']) {
     hash.update(await readFile(join(packages, 'espalier_trainer', file)));
   }
   const folder = join(tmpdir(), `espalier-tiny-generator-${name}-${hash.digest('hex').slice(0, 12)}`);
