@@ -79,7 +79,7 @@ export interface Deduplicated<Row> {
  * Leaves one row a normalised text. Of equal rows the held-out side's is kept, and among those the one whose text
  * sorts first, so that the order of the rows in a file does not matter.
  */
-export function deduplicate<Row extends CheckedRow>(rows: readonly Row[]): Deduplicated<Row> {
+export function deduplicate<Row extends CheckedRow>(rows: readonly Row[], thing = 'text'): Deduplicated<Row> {
   const groups = groupBy(rows, ({ normalised }) => normalised);
   const kept: Row[] = [];
   const duplicates: BadRow[] = [];
@@ -91,12 +91,12 @@ export function deduplicate<Row extends CheckedRow>(rows: readonly Row[]): Dedup
     if (other === undefined) {
       kept.push(best);
       for (const { file, line } of rest) {
-        duplicates.push({ reason: 'duplicate', file, line, message: `the same text and label as ${place(best)}` });
+        duplicates.push({ reason: 'duplicate', file, line, message: `the same ${thing} and label as ${place(best)}` });
       }
     } else {
       for (const row of group) {
         const against = row.label === best.label ? other : best;
-        const message = `the same text as ${place(against)}, which has the label ${quoted(against.label)} instead of ${quoted(row.label)}`;
+        const message = `the same ${thing} as ${place(against)}, which has the label ${quoted(against.label)} instead of ${quoted(row.label)}`;
         conflicts.push({ reason: 'conflicting-duplicate', file: row.file, line: row.line, message });
       }
     }

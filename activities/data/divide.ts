@@ -11,6 +11,7 @@ export function divide<Row extends CheckedRow>(
   rows: readonly Row[],
   files: readonly DataFile[],
   { train, validation, test, seed }: PrepareDataInput['data']['split'],
+  alike = 'nearly the same text (they differ only in digits, punctuation or case)',
 ): Sides<Row> {
   const declared = new Set(files.map(({ split }) => split));
   const shares: Shares = {
@@ -27,8 +28,8 @@ export function divide<Row extends CheckedRow>(
     const names = unsplittable.slice(0, 10).map(quoted);
     throw new EspalierError(
       'BadData',
-      `the rows of ${names.join(', ')} are nearly the same text (they differ only in digits, punctuation or case), so that no split can hold different ones`,
-      { where: 'data.files', fix: 'add different texts for these labels, or declare the splits in data.files' },
+      `the rows of ${names.join(', ')} are ${alike}, so that no split can hold different ones`,
+      { where: 'data.files', fix: 'add different ones for these labels, or declare the splits in data.files' },
     );
   }
   const side = (split: Split): Row[] => [

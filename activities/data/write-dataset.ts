@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import { hexOf } from '../../artifacts/reference.ts';
-import type { DatasetSummary, PrepareDataInput, PreparePromptsInput } from '../contract/data.ts';
+import type { DatasetSummary, PrepareDataInput, PreparePicturesInput, PreparePromptsInput } from '../contract/data.ts';
 import type { StepContext } from '../step.ts';
 import type { CheckedRow } from './checks.ts';
 import type { Sides } from './contamination.ts';
@@ -36,7 +36,7 @@ type Counts = Pick<DatasetSummary, 'rows' | 'labelCounts' | 'dropped' | 'persona
 
 /** `dataset.json`: where everything came from, and what was done to it. */
 export function originOf(
-  { files, data }: Pick<PrepareDataInput | PreparePromptsInput, 'files' | 'data'>,
+  { files, data }: Pick<PrepareDataInput | PreparePicturesInput | PreparePromptsInput, 'files' | 'data'>,
   columns: Readonly<Record<string, string>>,
   { rowsRead, ...facts }: Counts,
 ): Readonly<Record<string, unknown>> {

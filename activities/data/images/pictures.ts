@@ -1,0 +1,109 @@
+/**
+ * The pictures of a prepared dataset: a tar a split with a member a picture, the same bytes for the same pictures. One object
+ * instead of thousands; `unpackPictures` makes files of it where files are needed.
+ */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { pack } from 'tar-stream';
+import { z } from 'zod';
+import type { ArtifactRef } from '../../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../../artifacts/store.ts';
+import type { Split } from '../../contract/data.ts';
+import { readJsonLines } from './json-lines.ts';
+import type { CheckedPicture } from './read-sources.ts';
+import { tarMembers } from './tar-members.ts';
+
+export interface PictureRow {
+  readonly id: string;
+  /** Path relative to the rows' file, once unpacked: `train/0123456789abcdef.jpg`. */
+  readonly image: string;
+  readonly label: string;
+}
+
+const RowSchema = z.object({ id: z.string(), image: z.string(), label: z.string() });
+
+/** Beyond what data preparation can have kept: PNG of the most pixels. */
+const MAX_MEMBER_BYTES = 2 ** 29;
+
+export function pictureName(split: Split, { id, ending }: Pick<CheckedPicture, 'id' | 'ending'>): string {
+  return `${split}/${id}.${ending}`;
+}
+
+/** Writes `SPLIT.jsonl` and `SPLIT.tar` into the folder, from the spool in which the pictures lie. */
+export async function writeSplit(
+  folder: string,
+  split: Split,
+  rows: readonly CheckedPicture[],
+  spool: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const lines = rows.map((row) => {
+    const line: PictureRow = { id: row.id, image: pictureName(split, row), label: row.label };
+    return `${JSON.stringify(line)}\n`;
+  });
+  await writeFile(join(folder, `${split}.jsonl`), lines, { signal });
+  const archive = pack();
+  const writing = pipeline(archive, createWriteStream(join(folder, `${split}.tar`)), { signal });
+  // Whoever awaits below sees the error; until then it must not count as unhandled.
+  writing.catch(() => undefined);
+  const handle = await open(spool);
+  try {
+    for (const row of rows) {
+      const { buffer } = await handle.read(Buffer.alloc(row.bytes), 0, row.bytes, row.at);
+      // No time, owner or mode of its own: the same pictures are the same pack.
+      const header = { name: pictureName(split, row), mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 };
+      await new Promise<void>((done, fail) => {
+        archive.entry(header, buffer, (error) => (error == null ? done() : fail(error)));
+      });
+    }
+    archive.finalize();
+    await writing;
+  } finally {
+    archive.destroy();
+    await handle.close();
+  }
+}
+
+/** One split's rows in the dataset's order. */
+export async function loadPictureRows(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  split: Split,
+  signal?: AbortSignal,
+): Promise<readonly PictureRow[]> {
+  const path = await store.fileInTree(dataset, `${split}.jsonl`, signal);
+  const rows: PictureRow[] = [];
+  for await (const value of readJsonLines(createReadStream(path, { signal }), `${split}.jsonl`)) {
+    rows.push(RowSchema.parse(value));
+  }
+  return rows;
+}
+
+/** The pictures of one split in the rows' order, streamed: one is in memory at a time. */
+export async function* loadPictures(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  split: Split,
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly image: string; readonly bytes: Uint8Array }> {
+  const path = await store.fileInTree(dataset, `${split}.tar`, signal);
+  for await (const { name, bytes } of tarMembers(path, `${split}.tar`, () => MAX_MEMBER_BYTES, signal)) {
+    if (bytes !== undefined) yield { image: name, bytes };
+  }
+}
+
+/** Writes a split's pictures to `folder/SPLIT/ID.jpg`, as its rows name them. */
+export async function unpackPictures(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  split: Split,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  await mkdir(join(folder, split), { recursive: true });
+  for await (const { image, bytes } of loadPictures(store, dataset, split, signal)) {
+    await writeFile(join(folder, split, basename(image)), bytes, { signal });
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * Pictures with their labels from tar shards: a folder a label, WebDataset's `.cls` or `.json` beside the picture, or a list
+ * (CSV or JSONL) that the client packed in front of its pictures. Streamed; one picture is in memory at a time.
+ */
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ImageData } from '../../../pipelines/definition/data.ts';
+import { quoted } from '../checks.ts';
+import { readRows } from '../readers.ts';
+import { tarMembers, type TarMember } from './tar-members.ts';
+
+export interface PictureSource {
+  /** Where the tar is. */
+  readonly path: string;
+  /** What people call it. */
+  readonly name: string;
+  readonly format: 'tar' | 'csv' | 'jsonl';
+}
+
+export type SourcePicture =
+  | { readonly line: number; readonly name: string; readonly label: string; readonly bytes: Buffer }
+  | { readonly line: number; readonly problem: { readonly reason: string; readonly message: string } };
+
+/** The first member of a packed list. */
+export const LISTING = '.listing';
+const PICTURE = /\.(?:jpe?g|png|webp|gif|tiff?|bmp|avif|heic)$/i;
+const SIDECAR = /\.(?:cls|json)$/i;
+const MAX_SIDECAR_BYTES = 1 << 16;
+/** A list of a million paths has 50 MB. */
+const MAX_LISTING_BYTES = 2 ** 30;
+
+type Columns = Pick<ImageData, 'image' | 'label' | 'maxImageBytes'>;
+
+/** Pictures and problems in the shard's order. Throws BadData for what is no tar, or a list that cannot be read. */
+export async function* readPictures(
+  source: PictureSource,
+  columns: Columns,
+  workDir: string,
+  signal?: AbortSignal,
+): AsyncGenerator<SourcePicture> {
+  yield* source.format === 'tar' ? readShard(source, columns, signal) : readListed(source, columns, workDir, signal);
+}
+
+async function* readShard(
+  source: PictureSource,
+  columns: Columns,
+  signal?: AbortSignal,
+): AsyncGenerator<SourcePicture> {
+  let group: { key: string; pictures: TarMember[]; label: string | undefined } | undefined;
+  const limit = (name: string): number =>
+    PICTURE.test(name) ? columns.maxImageBytes : SIDECAR.test(name) ? MAX_SIDECAR_BYTES : 0;
+  for await (const member of tarMembers(source.path, source.name, limit, signal)) {
+    if (member.problem !== undefined) {
+      yield asProblem(member, member.problem.reason, member.problem.message);
+      continue;
+    }
+    if (member.bytes === undefined || isHidden(member.name)) continue;
+    const key = keyOf(member.name);
+    if (group !== undefined && group.key !== key) {
+      yield* labelled(group);
+      group = undefined;
+    }
+    group ??= { key, pictures: [], label: undefined };
+    if (PICTURE.test(member.name)) group.pictures.push(member);
+    else group.label = sidecarLabel(member, columns.label) ?? group.label;
+  }
+  if (group !== undefined) yield* labelled(group);
+}
+
+/** WebDataset's key: the path up to the first dot of the file's name. Files of one key stand together. */
+function keyOf(name: string): string {
+  const file = name.lastIndexOf('/') + 1;
+  const dot = name.indexOf('.', file);
+  return dot === -1 ? name : name.slice(0, dot);
+}
+
+function* labelled(group: {
+  readonly pictures: readonly TarMember[];
+  readonly label: string | undefined;
+}): Generator<SourcePicture> {
+  for (const { line, name, bytes = Buffer.alloc(0) } of group.pictures) {
+    const label = group.label ?? name.split('/').at(-2);
+    if (label === undefined) {
+      yield asProblem({ line, name }, 'empty-label', 'it lies in no folder, and no .cls or .json stands beside it');
+    } else yield { line, name, label, bytes };
+  }
+}
+
+/** What finders and archivers leave behind. */
+function isHidden(name: string): boolean {
+  return name.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');
+}
+
+function sidecarLabel({ name, bytes }: TarMember, key: string): string | undefined {
+  const text = (bytes ?? Buffer.alloc(0)).toString('utf8');
+  if (/\.cls$/i.test(name)) return text.trim();
+  try {
+    const value: unknown = JSON.parse(text);
+    const found =
+      typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined;
+    return typeof found === 'string' || typeof found === 'number' ? String(found) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function* readListed(
+  source: PictureSource,
+  columns: Columns,
+  workDir: string,
+  signal?: AbortSignal,
+): AsyncGenerator<SourcePicture> {
+  let wanted: Map<string, { line: number; label: string }[]> | undefined;
+  const limit = (name: string): number => (name === LISTING ? MAX_LISTING_BYTES : columns.maxImageBytes);
+  for await (const member of tarMembers(source.path, source.name, limit, signal)) {
+    if (wanted === undefined) {
+      wanted = new Map();
+      const list = await spool(member, workDir);
+      const rows = readRows(
+        { ...source, path: list, format: source.format === 'jsonl' ? 'jsonl' : 'csv' },
+        { text: columns.image, label: columns.label },
+        signal,
+      );
+      for await (const row of rows) {
+        if ('problem' in row) yield row;
+        else wanted.set(row.text, [...(wanted.get(row.text) ?? []), { line: row.line, label: row.label }]);
+      }
+      continue;
+    }
+    const rows = wanted.get(member.name) ?? [];
+    wanted.delete(member.name);
+    for (const { line, label } of rows) {
+      if (member.problem !== undefined || member.bytes === undefined) {
+        const { reason, message } = member.problem ?? { reason: 'not-a-file', message: 'it is no file' };
+        yield asProblem({ line, name: member.name }, reason, message);
+      } else yield { line, name: member.name, label, bytes: member.bytes };
+    }
+  }
+  for (const [name, rows] of wanted ?? []) {
+    for (const { line } of rows)
+      yield asProblem({ line, name }, 'missing-file', 'there is no such file beside the list');
+  }
+}
+
+async function spool({ bytes = Buffer.alloc(0) }: TarMember, workDir: string): Promise<string> {
+  const path = join(await mkdtemp(join(workDir, 'list-')), 'rows');
+  await writeFile(path, bytes);
+  return path;
+}
+
+function asProblem(
+  { line, name }: { readonly line: number; readonly name: string },
+  reason: string,
+  message: string,
+): SourcePicture {
+  return { line, problem: { reason, message: `${quoted(name)}: ${message}` } };
+}
