@@ -141,7 +141,7 @@ const CASES: readonly (readonly [
   [
     { kind: 'language', language: 'en' },
     ['The parcel is on its way to you now.', 'OK!'],
-    ['Das Paket ist auf dem Weg zu Ihnen.', 'Zxq vbn wrt plm kjh gfd.'],
+    ['Das Paket ist auf dem Weg zu Ihnen.', 'Zxq vbn wrt plm kjh gfd. '.repeat(2)],
   ],
   [
     { kind: 'language', language: 'de' },

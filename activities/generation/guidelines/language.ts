@@ -1,12 +1,12 @@
 /** In which language and script an answer is written: by its commonest words, and by its letters. Pure. */
-import type { Language } from '../../../pipelines/guidelines/checks.ts';
+import { LANGUAGES, type Language } from '../../../pipelines/guidelines/checks.ts';
 import type { Rule } from './checker.ts';
 import { wordsOf } from './text.ts';
 
 /** Words that stand in every text of a language and in few of another. */
 const COMMON_WORDS: Readonly<Record<Language, ReadonlySet<string>>> = {
   en: words(
-    'the of and to in is you that it for was on are with as have be this from not your we can will our by or an at my',
+    'the of and to in is you that it for was on are with as have be this from not your we can will our by or an at my i me do what which would could how any there has had they them their his her she he all so if but no yes please thank thanks sorry',
   ),
   de: words(
     'der die das und ist nicht sie ich wir zu den dem mit auf für eine ein es von sich auch im werden haben ihre bei sind wird oder uns',
@@ -21,7 +21,7 @@ const COMMON_WORDS: Readonly<Record<Language, ReadonlySet<string>>> = {
     'il lo la gli di che è e un una per con non si sono del della nel alla come più può ci ma anche questo le suo i da',
   ),
   pt: words(
-    'o a os as de que e é em um uma por para com não se do da no na ao como mais você está são seu sua pode ou',
+    'os as de que é em um uma por para com não se dos nas pelo ao como mais você está são seu sua pode ou foi muito também isso nós ele ela obrigado quando já',
   ),
   nl: words(
     'de het een en van is niet u dat wij te in op voor met zijn we je er aan ook als kan uw om naar bij of hebben wordt',
@@ -32,19 +32,23 @@ function words(text: string): ReadonlySet<string> {
   return new Set(text.split(' '));
 }
 
-/** Fewer words say nothing about a language. */
+/** Fewer words say nothing about a language; and fewer common ones more than another has are chance. */
 const LEAST_WORDS = 5;
+const LEAST_LEAD = 2;
+/** So many words without a common one among ten of them are of none of these languages. */
+const LEAST_FOREIGN_WORDS = 12;
 const LEAST_SCRIPT_SHARE = 0.9;
 
-/** The language whose common words fill the most of a text, or several that tie; none where fewer than a tenth are of any. */
-export function likelyLanguages(text: string): readonly Language[] {
+/** Another language that a text reads like; '' where it is of none that can be told; undefined where it may be this one. */
+export function otherLanguage(text: string, wanted: Language): Language | '' | undefined {
   const found = wordsOf(text.toLowerCase());
-  const counts = Object.entries(COMMON_WORDS).map(
-    ([language, common]) => [language as Language, found.filter((word) => common.has(word)).length] as const,
+  if (found.length < LEAST_WORDS) return undefined;
+  const countOf = (language: Language): number => found.filter((word) => COMMON_WORDS[language].has(word)).length;
+  const [most] = LANGUAGES.map((language) => ({ language, count: countOf(language) })).toSorted(
+    (a, b) => b.count - a.count,
   );
-  const most = Math.max(...counts.map(([, count]) => count));
-  if (found.length === 0 || most < found.length / 10) return [];
-  return counts.filter(([, count]) => count === most).map(([language]) => language);
+  if (most === undefined || most.count < found.length / 10) return found.length < LEAST_FOREIGN_WORDS ? undefined : '';
+  return most.count >= countOf(wanted) + LEAST_LEAD ? most.language : undefined;
 }
 
 export const languageRule: Rule<'language'> = {
@@ -56,12 +60,9 @@ export const languageRule: Rule<'language'> = {
         const share = letters.filter((letter) => ofScript.test(letter)).length / letters.length;
         if (share < LEAST_SCRIPT_SHARE) return `has ${(100 * share).toFixed(0)} % of its letters in ${script} script`;
       }
-      if (language === undefined || wordsOf(answer).length < LEAST_WORDS) return undefined;
-      const likely = likelyLanguages(answer);
-      if (likely.includes(language)) return undefined;
-      return likely.length === 0
-        ? `is of no language that can be told`
-        : `reads like ${likely.join(' or ')}, not ${language}`;
+      const other = language === undefined ? undefined : otherLanguage(answer, language);
+      if (other === undefined) return undefined;
+      return other === '' ? 'is of no language that can be told' : `reads like ${NAMES[other]}`;
     };
   },
   tell: ({ language, script }) =>

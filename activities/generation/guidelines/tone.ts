@@ -117,7 +117,6 @@ export const TONE_WORDS: Readonly<Record<Tone, WordList>> = {
       'outrageous',
       'shameful',
       'everyone knows',
-      'of course',
     ],
     least: 0,
   },
