@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TextTokenizer } from '../../inference/tokenizer.ts';
 import { pythonForTests } from '../support/python.ts';
+import { tinyGpt } from '../support/tiny-gpt.ts';
 
 /** Strings on which tokenizers are known to disagree: each has broken some implementation. */
 const HARD: Readonly<Record<string, string>> = {
@@ -158,6 +159,17 @@ describe('the Node tokenizer', function () {
     const data = process.env['ESPALIER_TEST_DATA'] ?? this.skip();
     const real = join(directory, 'real.json');
     await copyFile(join(data, 'models/derived/minilm-tiny-l4-h128-v8k/tokenizer.json'), real);
+    await assertSameIds(real, pythonForTests().executable, 1_000_000);
+  });
+
+  it('gives the ids of the Python tokenizer for byte-level pairs, as generators have them', async () => {
+    const { model } = await tinyGpt();
+    await assertSameIds(join(model, 'tokenizer.json'), pythonForTests().executable, 1_000_000);
+  });
+
+  it('[real-data] gives the ids of the Python tokenizer for SentencePiece-like pairs with single bytes', async function () {
+    const data = process.env['ESPALIER_TEST_DATA'] ?? this.skip();
+    const real = join(data, 'models/karpathy/tinyllamas-stories260K/tokenizer.json');
     await assertSameIds(real, pythonForTests().executable, 1_000_000);
   });
 
