@@ -51,17 +51,31 @@ export interface ConvertedWeights {
   readonly torch: string;
 }
 
-export interface ExportEncoderInput {
+export type ExportEncoderInput = ExportTextEncoderInput | ExportImageEncoderInput;
+export interface ExportImageEncoderInput {
+  readonly task: 'image-classification';
+  readonly model: ArtifactRef;
+  /** Nothing but a head will be trained: any graph of pictures will do. */
+  readonly frozen: boolean;
+}
+export interface ExportTextEncoderInput {
+  /** This when missing. */
+  readonly task?: 'text-classification';
   readonly model: ArtifactRef;
   readonly layers: number | null;
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
 }
 export interface ExportedEncoder {
-  /** Tree: `model.onnx` (inputs input_ids, attention_mask[, token_type_ids]: int64 [batch, seq]; output embedding: float32 [batch, dim]), `tokenizer.json`, `encoder.json` (`EncoderConfig`). */
+  /**
+   * Tree: `model.onnx` (inputs input_ids, attention_mask[, token_type_ids]: int64 [batch, seq]; output embedding: float32 [batch, dim]), `tokenizer.json`, `encoder.json` (`EncoderConfig`).
+   * Of pictures: input pixel_values float32 [batch, 3, height, width]; `preprocessor_config.json` for the tokenizer; `ImageEncoderConfig`.
+   */
   readonly encoder: ArtifactRef;
-  /** Tree of the (possibly shortened) model, ready for training: `config.json`, `model.safetensors`, tokenizer files. */
+  /** Tree of the (possibly shortened) model, ready for training: `config.json`, `model.safetensors`, tokenizer files; of an `onnx` backbone the same as `encoder`. */
   readonly weights: ArtifactRef;
+  /** `onnx`: a graph that is frozen, only a head is put behind it. `transformers` when missing. */
+  readonly backbone?: 'transformers' | 'onnx';
   /** Largest |Δ embedding| PyTorch against onnxruntime-node over the parity texts. */
   readonly parityMaxAbs: number;
   readonly dimension: number;

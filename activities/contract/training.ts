@@ -97,6 +97,8 @@ export interface OwnWorkerInput {
 }
 
 export interface ExportClassifierInput {
+  /** What the model takes: texts when missing. */
+  readonly task?: 'text-classification' | 'image-classification';
   readonly model: ArtifactRef;
   /** Whose validation split the probabilities are calibrated on; without it they stay as they were trained. */
   readonly dataset?: ArtifactRef;

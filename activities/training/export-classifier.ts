@@ -5,6 +5,7 @@ import type { ExportClassifierInput, ExportedClassifier } from '../contract/trai
 import type { StepDefinition } from '../step.ts';
 import { ExportClassifierResultSchema } from './job.ts';
 import { measureParity } from './parity.ts';
+import { measurePictureParity, saidByHead } from './picture-parity.ts';
 import { runTask } from './run-task.ts';
 
 /** Throws BadModel when the export is not faithful. */
@@ -20,7 +21,10 @@ export const exportClassifier: StepDefinition<ExportClassifierInput, ExportedCla
     const task = { verb: 'export-classifier', model, calibration, out: join(workDir, 'out') } as const;
     const result = ExportClassifierResultSchema.parse(await runTask(task, context));
     context.progress({ phase: 'comparing onnxruntime with PyTorch' });
-    const parityMaxAbs = await measureParity(result.classifier, result.parity);
+    const parityMaxAbs =
+      input.task === 'image-classification'
+        ? await measurePictureParity(result.classifier, result.parity, saidByHead(model))
+        : await measureParity(result.classifier, result.parity);
     const [classifier, onnx] = await Promise.all([
       store.putTree(result.classifier, 'classifier', { signal }),
       stat(join(result.classifier, 'model.onnx')),

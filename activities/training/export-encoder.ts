@@ -1,10 +1,12 @@
 /** Step `training.export-encoder`: a candidate, cut to its first layers, as ONNX for measuring and as weights for training. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EspalierError } from '../../artifacts/errors.ts';
 import type { ExportedEncoder, ExportEncoderInput } from '../contract/selection.ts';
 import type { StepDefinition } from '../step.ts';
-import { ExportEncoderResultSchema } from './job.ts';
+import { ExportEncoderResultSchema, type ExportImageEncoderTask, type ExportTextEncoderTask } from './job.ts';
 import { measureParity } from './parity.ts';
+import { measurePictureParity, saidByGraph } from './picture-parity.ts';
 import { runTask } from './run-task.ts';
 
 /** Throws BadModel or UnsafeModel for a model that cannot or must not be loaded, BadModel when the export is not faithful. */
@@ -15,17 +17,46 @@ export const exportEncoder: StepDefinition<ExportEncoderInput, ExportedEncoder> 
     const { store, workDir, signal } = context;
     const model = join(workDir, 'model');
     await store.checkout(input.model, model, { signal });
-    const { pooling, maxLength, layers } = input;
-    const task = { verb: 'export-encoder', model, pooling, maxLength, layers, out: join(workDir, 'out') } as const;
-    const result = ExportEncoderResultSchema.parse(await runTask(task, context));
+    const result = ExportEncoderResultSchema.parse(
+      await runTask(taskOf(input, { model, out: join(workDir, 'out') }), context),
+    );
+    const { backbone, dimension, layers, parameters } = result;
+    if (input.task === 'image-classification' && backbone === 'onnx' && !input.frozen) throw notTrainable();
     context.progress({ phase: 'comparing onnxruntime with PyTorch' });
-    const parityMaxAbs = await measureParity(result.encoder, result.parity);
+    const parityMaxAbs = await parityOf(input, model, result);
     const [encoder, weights, onnx] = await Promise.all([
       store.putTree(result.encoder, 'encoder', { signal }),
       store.putTree(result.weights, 'encoder-weights', { signal }),
       stat(join(result.encoder, 'model.onnx')),
     ]);
-    const { dimension, layers: kept, parameters } = result;
-    return { encoder, weights, parityMaxAbs, dimension, layers: kept, parameters, sizeBytes: onnx.size };
+    const made = { encoder, weights, parityMaxAbs, dimension, layers, parameters, sizeBytes: onnx.size };
+    return backbone === undefined ? made : { ...made, backbone };
   },
 };
+
+function taskOf(
+  input: ExportEncoderInput,
+  folders: { readonly model: string; readonly out: string },
+): ExportTextEncoderTask | ExportImageEncoderTask {
+  if (input.task === 'image-classification') return { verb: 'export-encoder', task: input.task, ...folders };
+  const { pooling, maxLength, layers } = input;
+  return { verb: 'export-encoder', pooling, maxLength, layers, ...folders };
+}
+
+/** A graph that came as ONNX is held to what it said before it was cut, everything else to PyTorch. */
+async function parityOf(
+  { task }: ExportEncoderInput,
+  model: string,
+  { encoder, parity, input, output }: ReturnType<typeof ExportEncoderResultSchema.parse>,
+): Promise<number> {
+  if (task !== 'image-classification') return measureParity(encoder, parity);
+  if (input === undefined || output === undefined) return measurePictureParity(encoder, parity);
+  return measurePictureParity(encoder, parity, saidByGraph(join(model, 'model.onnx'), { input, output }));
+}
+
+function notTrainable(): EspalierError {
+  return new EspalierError('BadModel', 'the model is a graph (model.onnx) that no architecture of ours fits', {
+    where: 'config.json',
+    fix: "set training.method to 'head': its features are used as they are, and a head is trained on them",
+  });
+}

@@ -47,7 +47,13 @@ export interface LanguageTask extends Training {
   readonly packing: boolean;
 }
 export type TrainTask = TextTask | ImageTask | LanguageTask;
-export interface ExportEncoderTask {
+export interface ExportImageEncoderTask {
+  readonly verb: 'export-encoder';
+  readonly task: 'image-classification';
+  readonly model: string;
+  readonly out: string;
+}
+export interface ExportTextEncoderTask {
   readonly verb: 'export-encoder';
   readonly model: string;
   readonly pooling: 'mean' | 'cls';
@@ -87,7 +93,8 @@ export interface MeasureMemorisationTask {
 }
 export type TrainerTask =
   | TrainTask
-  | ExportEncoderTask
+  | ExportTextEncoderTask
+  | ExportImageEncoderTask
   | ExportClassifierTask
   | ExportGeneratorTask
   | MeasureMemorisationTask;
@@ -213,6 +220,10 @@ export const ExportEncoderResultSchema = z.looseObject({
   dimension: z.int(),
   layers: z.int(),
   parameters: z.int(),
+  backbone: z.enum(['transformers', 'onnx']).optional(),
+  /** Of an `onnx` backbone: its own names of what it takes and of what became the embedding. */
+  input: z.string().optional(),
+  output: z.string().optional(),
 });
 export const ExportClassifierResultSchema = z.looseObject({
   verb: z.literal('export-classifier'),

@@ -21,7 +21,8 @@ PREFIX = "backbone/"
 @dataclass(frozen=True)
 class Backbone:
     model: onnx.ModelProto
-    # Its own name of what became the embedding.
+    # Its own names of what it takes and of what became the embedding.
+    input: str
     output: str
     dimension: int
     parameters: int
@@ -57,7 +58,7 @@ def backbone_of(path: Path, height: int, width: int) -> Backbone:
     graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", shape[1]]))
     strip_machine(model)
     parameters = sum(int(numpy.prod(tensor.dims)) for tensor in weights if tensor.data_type == TensorProto.FLOAT)
-    return Backbone(model, output, shape[1], parameters, sum(node.op_type == "Conv" for node in graph.node))
+    return Backbone(model, picture, output, shape[1], parameters, sum(node.op_type == "Conv" for node in graph.node))
 
 
 def with_head(path: Path, weights: numpy.ndarray, bias: numpy.ndarray) -> tuple[onnx.ModelProto, int]:
