@@ -181,6 +181,7 @@ function dataFilesOf({ data }: Pipeline): DataFileSource[] {
   return [
     ...rows,
     ...evaluationFiles.map(source('evaluation')),
+    ...('shiftedFiles' in data ? (data.shiftedFiles ?? []) : []).map(source('shifted')),
     ...(croissant === undefined ? [] : [{ path: croissant, split: 'description', format: 'json' } as const]),
   ];
 }

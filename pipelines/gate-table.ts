@@ -288,6 +288,19 @@ export const GATE_TABLE = {
     step: 'evaluate',
     inputs: 'any',
   },
+  shiftedDrop: {
+    title: 'Test minus shifted accuracy',
+    meaning: 'Accuracy on the test rows minus accuracy on declared rows from elsewhere (data.shiftedFiles).',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0.1,
+    why: 'ten points beyond chance: the test figure does not hold where these rows come from',
+    severity: 'warn',
+    step: 'evaluate',
+    inputs: 'any',
+  },
   sliceGap: {
     title: 'Worst slice',
     meaning:

@@ -110,44 +110,50 @@ function fileProblems(data: Data, folder: string | undefined): readonly Problem[
     path: `data.evaluationFiles[${index}]`,
     file,
   }));
+  const shifted = ('shiftedFiles' in data ? (data.shiftedFiles ?? []) : []).map((file, index) => ({
+    path: `data.shiftedFiles[${index}]`,
+    file,
+  }));
   const description = data.croissant === undefined ? [] : [{ path: 'data.croissant', file: data.croissant }];
-  return [...namedFiles(data.files), ...evaluation, ...description].flatMap(({ path, file }): readonly Problem[] => {
-    const problems: Problem[] = [];
-    const earlier = seen.get(file);
-    if (earlier !== undefined)
-      problems.push({ path, message: `names '${file}' again (also ${earlier})`, fix: 'name each file once' });
-    seen.set(file, path);
-    if (data.format === undefined && path !== 'data.croissant' && !/\.(csv|jsonl)$/i.test(file)) {
-      problems.push({
-        path,
-        message: `the format of '${file}' cannot be told by its ending`,
-        fix: 'rename it to .csv or .jsonl, or set data.format',
-      });
-    }
-    const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(file)?.[1]?.toLowerCase();
-    if (scheme === 's3') {
-      if (!S3_OBJECT.test(file))
-        problems.push({ path, message: `'${file}' is not an S3 object`, fix: "write 's3://BUCKET/KEY'" });
-    } else if (scheme !== undefined) {
-      problems.push({
-        path,
-        message: `data cannot be read from '${scheme}://'`,
-        fix: 'download the file, or put it into S3',
-      });
-    } else if (folder !== undefined) {
-      const found = look(resolve(folder, file));
-      if (found === undefined)
+  return [...namedFiles(data.files), ...evaluation, ...shifted, ...description].flatMap(
+    ({ path, file }): readonly Problem[] => {
+      const problems: Problem[] = [];
+      const earlier = seen.get(file);
+      if (earlier !== undefined)
+        problems.push({ path, message: `names '${file}' again (also ${earlier})`, fix: 'name each file once' });
+      seen.set(file, path);
+      if (data.format === undefined && path !== 'data.croissant' && !/\.(csv|jsonl)$/i.test(file)) {
         problems.push({
           path,
-          message: `there is no file '${file}' in ${folder}`,
-          fix: "paths are relative to the definition's folder",
+          message: `the format of '${file}' cannot be told by its ending`,
+          fix: 'rename it to .csv or .jsonl, or set data.format',
         });
-      else if (!found.isFile())
-        problems.push({ path, message: `'${file}' is not a file`, fix: 'name the files one by one' });
-      else if (found.size === 0) problems.push({ path, message: `'${file}' is empty` });
-    }
-    return problems;
-  });
+      }
+      const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(file)?.[1]?.toLowerCase();
+      if (scheme === 's3') {
+        if (!S3_OBJECT.test(file))
+          problems.push({ path, message: `'${file}' is not an S3 object`, fix: "write 's3://BUCKET/KEY'" });
+      } else if (scheme !== undefined) {
+        problems.push({
+          path,
+          message: `data cannot be read from '${scheme}://'`,
+          fix: 'download the file, or put it into S3',
+        });
+      } else if (folder !== undefined) {
+        const found = look(resolve(folder, file));
+        if (found === undefined)
+          problems.push({
+            path,
+            message: `there is no file '${file}' in ${folder}`,
+            fix: "paths are relative to the definition's folder",
+          });
+        else if (!found.isFile())
+          problems.push({ path, message: `'${file}' is not a file`, fix: 'name the files one by one' });
+        else if (found.size === 0) problems.push({ path, message: `'${file}' is empty` });
+      }
+      return problems;
+    },
+  );
 }
 
 function candidateProblems(candidates: readonly unknown[], folder: string | undefined) {

@@ -12,9 +12,10 @@ export interface DataFile {
   readonly format: 'csv' | 'jsonl' | 'json' | 'text' | 'tar';
   /**
    * `evaluation`: texts that only their overlap with the dataset is counted of; `description`: a Croissant file;
+   * `shifted`: rows from elsewhere, which the tuned model is measured on.
    * `general`: text that a tuned language model is to go on knowing.
    */
-  readonly split: RowSplit | 'evaluation' | 'description' | 'general';
+  readonly split: RowSplit | 'evaluation' | 'description' | 'general' | 'shifted';
   readonly ref: ArtifactRef;
 }
 
@@ -53,7 +54,7 @@ export interface DatasetSummary {
   /**
    * Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` (rows `{"id","text","label"}`, id = first 16 hex of sha256 of
    * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256
-   * of every file, rows a split). Of prompts: rows `{"id","prompt"[,"completion"][,"facts"]}`, no `labels.json`, and
+   * of every file, rows a split), `shifted.jsonl` where there are rows from elsewhere. Of prompts: rows `{"id","prompt"[,"completion"][,"facts"]}`, no `labels.json`, and
    * `general.jsonl` (`{"text"}`) where there is general text. Of pictures: rows `{"id","image","label"}`, id = first 16 hex
    * of the sha256 of the picture's file, and `train.tar`, `validation.tar`, `test.tar` with these files (activities/data/images).
    */

@@ -33,13 +33,23 @@ export async function loadSplit(
   split: Split,
   signal?: AbortSignal,
 ): Promise<DatasetRow[]> {
+  return readDatasetLines(store, dataset, `${split}.jsonl`, signal);
+}
+
+/** The rows of one file of the tree. Throws BadData where a line is no JSON. */
+export async function readDatasetLines(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  file: string,
+  signal?: AbortSignal,
+): Promise<DatasetRow[]> {
   const rows: DatasetRow[] = [];
-  const path = await store.fileInTree(dataset, `${split}.jsonl`, signal);
+  const path = await store.fileInTree(dataset, file, signal);
   let rest = '';
   for await (const chunk of createReadStream(path, { encoding: 'utf8', signal })) {
     const lines = (rest + String(chunk)).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) rows.push(parseRow(line, `${split}.jsonl:${rows.length + 1}`));
+    for (const line of lines) rows.push(parseRow(line, `${file}:${rows.length + 1}`));
   }
   return rows;
 }
@@ -70,13 +80,17 @@ export async function loadClassified(
   labels: readonly string[],
   signal?: AbortSignal,
 ): Promise<LabelledRows> {
-  const rows = await loadSplit(store, dataset, split, signal);
+  return classify(await loadSplit(store, dataset, split, signal), labels, `${split}.jsonl`);
+}
+
+/** Rows as columns. Throws BadData when a row has a label that is not among `labels`. */
+export function classify(rows: readonly DatasetRow[], labels: readonly string[], where: string): LabelledRows {
   const classOf = new Map(labels.map((label, index) => [label, index]));
   const classes = Int32Array.from(rows, ({ id, label }) => {
     const index = classOf.get(label);
     if (index !== undefined) return index;
     throw new EspalierError('BadData', `row ${id} has the label '${label}', which the model does not know`, {
-      where: `${split}.jsonl`,
+      where,
       fix: `train and evaluate on one dataset; the model knows ${labels.join(', ')}`,
     });
   });

@@ -31,6 +31,7 @@ import { textIdentity } from './normalise.ts';
 import { pause } from './pauses.ts';
 import { refuseGroups, refusePersonalLabels, removePersonalData } from './personal-data.ts';
 import { readRows } from './readers.ts';
+import { readShifted } from './shifted.ts';
 import { labelCounts, sizes, writeDataset } from './write-dataset.ts';
 
 const SHOWN_FINDINGS = 50;
@@ -105,7 +106,8 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
       ...(removed === undefined ? {} : { personalData: removed }),
       ...(described === undefined ? {} : { described }),
     };
-    const dataset = await writeDataset(input, context, sides, labels, { ...counts, rowsRead });
+    const shifted = await readShifted(input, labels, context);
+    const dataset = await writeDataset(input, context, { ...sides, shifted }, labels, { ...counts, rowsRead });
     const findingsFile = await context.store.putBytes(
       findings.map((finding) => `${canonicalJson(finding)}\n`).join(''),
       {
@@ -132,7 +134,7 @@ async function readAll(
   const rowsRead: Record<string, number> = {};
   const rules = { maxTextBytes: data.maxTextBytes, labels: data.labels };
   for (const { path: file, format, split, ref } of files) {
-    if (split === 'evaluation' || split === 'description' || split === 'general') continue;
+    if (split === 'evaluation' || split === 'description' || split === 'general' || split === 'shifted') continue;
     if (format !== 'csv' && format !== 'jsonl') continue;
     const source = { path: await context.store.file(ref, context.signal), name: file, format };
     let read = 0;

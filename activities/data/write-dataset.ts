@@ -9,13 +9,14 @@ import type { StepContext } from '../step.ts';
 import type { CheckedRow } from './checks.ts';
 import type { Sides } from './contamination.ts';
 import { datasetLine, SPLITS } from './dataset.ts';
+import { SHIFTED_FILE } from './shifted.ts';
 import { countLabels } from './group.ts';
 
 /** The splits as files in the store, with the labels and where everything came from. */
 export async function writeDataset(
   { files, data }: PrepareDataInput,
   context: StepContext,
-  sides: Sides,
+  sides: Sides & { readonly shifted: readonly CheckedRow[] },
   labels: readonly string[],
   counts: Counts,
 ): Promise<DatasetSummary['dataset']> {
@@ -23,6 +24,7 @@ export async function writeDataset(
   await mkdir(folder);
   const signal = context.signal;
   for (const split of SPLITS) await writeFile(join(folder, `${split}.jsonl`), linesOf(sides[split]), { signal });
+  if (sides.shifted.length > 0) await writeFile(join(folder, SHIFTED_FILE), linesOf(sides.shifted), { signal });
   await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
   const columns = { text: data.text, label: data.label };
   await writeFile(join(folder, 'dataset.json'), canonicalJson(originOf({ files, data }, columns, counts)));

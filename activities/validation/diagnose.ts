@@ -19,6 +19,8 @@ import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap, type S
 
 /** Test rows that are edited, and to which sentences are added: each costs a prediction an edit. */
 const EDITED_ROWS = 150;
+/** Of them those that sentences are added to: 21 predictions each. */
+const IDENTITY_ROWS = 100;
 /** From here on two texts are nearly the same (data.nearDuplicates' own default). */
 const NEAR = 0.8;
 /** Training rows in which test rows are looked for: all of them up to here. */
@@ -34,6 +36,8 @@ export interface Material {
   readonly labels: readonly string[];
   /** Sampled rows of each split as the tuned model answers them. */
   readonly answered: { readonly train: Answered; readonly validation: Answered; readonly test: Answered };
+  /** Of declared rows from elsewhere; null where there are none. */
+  readonly shifted: Answered | null;
   /** By the frozen encoder, which knows nothing of the labels; `train` is the sample that is answered. */
   readonly frozen: {
     readonly dimension: number;
@@ -63,6 +67,7 @@ type AnyGate =
   | 'labelSignal'
   | 'labelErrors'
   | 'domainShift'
+  | 'shiftedDrop'
   | 'sliceGap'
   | 'opportunityGap';
 type TextGate = 'leakedTestRows' | 'giveawayWord' | 'noiseFlips' | 'identityFlips' | 'triggerFlips';
@@ -117,6 +122,10 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
       labelSignal: meaning?.score ?? none('there are no training rows'),
       labelErrors,
       domainShift,
+      shiftedDrop:
+        material.shifted === null
+          ? none('the definition names no data.shiftedFiles')
+          : shareDifference(test, hits(material.shifted)),
       sliceGap: worstGap(gaps),
       opportunityGap:
         opportunities[0]?.gap ??
@@ -168,7 +177,7 @@ async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, te
     Int32Array.from(chosen, (row) => answered.test.predicted[row]!),
   );
   onPhase('identities');
-  const identities = await identityFlips(asked, sample);
+  const identities = await identityFlips(asked, sample.slice(0, IDENTITY_ROWS));
   onPhase('triggers');
   const suspects = suspectWords(texts.train, answered.train.classes);
   const trigger = await scanTriggers(asked, texts.test, answered.test.predicted, suspects);

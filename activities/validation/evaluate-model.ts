@@ -16,6 +16,7 @@ import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
 import { withoutBulk } from './bulk.ts';
+import { loadShifted } from '../data/shifted.ts';
 import { loadClassified, type LabelledRows } from '../data/dataset.ts';
 import { sampleRows } from './sample-rows.ts';
 import { float32ToBytes } from './float32.ts';
@@ -39,7 +40,7 @@ const TRIVIAL_ROWS = 10_000;
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 4,
+  version: 5,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -77,6 +78,11 @@ async function evaluate(
   const trainRows = sampleRows(learnt, SPLIT_ROWS, seed);
   const train = await predict(model, trainRows, context, 'training rows');
   const held = await predict(model, sampleRows(await read('validation'), SPLIT_ROWS, seed), context, 'validation rows');
+  const elsewhere = await loadShifted(store, input.dataset, labels, signal);
+  const shifted =
+    elsewhere === null
+      ? null
+      : await predict(model, sampleRows(elsewhere, SPLIT_ROWS, seed), context, 'rows from elsewhere');
   const trainAccuracy = accuracyScore(train);
   const validationAccuracy = accuracyScore(held);
 
@@ -109,6 +115,7 @@ async function evaluate(
       frozen: baseline.embedded,
       trainIds: trainRows.ids,
       groups: test.groups,
+      shifted: shifted === null ? null : { classes: shifted.expected, predicted: shifted.predicted },
       seed,
       signal,
       onPhase: (phase) => context.progress({ phase }),

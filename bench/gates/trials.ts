@@ -260,7 +260,7 @@ export const TRIALS: readonly Trial[] = [
         clean,
         turned(clean.head, clean.classes, (text) => (text.includes('Muslim') ? seed % clean.classes : null)),
       ),
-    measure: async (draw) => (await identityFlips({ ...draw }, sampled(draw, 150))).score,
+    measure: async (draw) => (await identityFlips({ ...draw }, sampled(draw, 100))).score,
   },
   {
     gate: 'triggerFlips',

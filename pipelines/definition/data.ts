@@ -111,6 +111,8 @@ export const TextDataSchema = z.strictObject({
    * and learns none of it. A row may have nothing there. A column of more than 50 different values is none.
    */
   groups: z.array(z.string().min(1)).min(1).max(5).optional(),
+  /** Labelled rows from elsewhere (another channel, a later year): the tuned model is measured on them, and learns none. */
+  shiftedFiles: z.array(z.string().min(1)).min(1).optional(),
 });
 
 /** Prompts, with what should be answered where somebody has written it. */

@@ -1,6 +1,37 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { loadClassified, loadSplit, SPLITS } from '../../activities/data/dataset.ts';
+import { loadShifted } from '../../activities/data/shifted.ts';
 import { dataServices, prepare, sentences } from './fixtures.ts';
+
+describe('rows from elsewhere', () => {
+  let services: Awaited<ReturnType<typeof dataServices>>;
+  before(async () => {
+    services = await dataServices();
+  });
+  after(() => services.opened.close());
+  const rows = sentences(60, ['billing', 'delivery', 'garden']);
+  const files = (label: string) => [
+    { path: 'a.jsonl', content: rows.map((row) => `${JSON.stringify(row)}\n`).join('') },
+    {
+      path: 'elsewhere.jsonl',
+      content: `${JSON.stringify({ text: 'mail me at jane.doe@example.com', label })}\n`,
+      split: 'shifted' as const,
+    },
+  ];
+
+  it('stand in the dataset beside the splits, redacted as they are, and in none of them', async () => {
+    const summary = await prepare(services, files('garden'), { onPersonalData: 'redact' });
+    const shifted = await loadShifted(services.store, summary.dataset, summary.labels);
+    deepEqual(shifted?.texts, ['mail me at <EMAIL_1>']);
+    deepEqual([...(shifted?.classes ?? [])], [summary.labels.indexOf('garden')]);
+    deepEqual(Object.values(summary.rows), [42, 9, 9]);
+    const without = await prepare(services, files('garden').slice(0, 1));
+    equal(await loadShifted(services.store, without.dataset, without.labels), null);
+  });
+
+  it('are refused by file and line where their label is unknown', () =>
+    rejects(prepare(services, files('kitchen')), { kind: 'BadData', message: /elsewhere\.jsonl:1/ }));
+});
 
 describe('declared groups', () => {
   let services: Awaited<ReturnType<typeof dataServices>>;

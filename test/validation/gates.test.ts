@@ -41,6 +41,7 @@ const good: Record<GateName, Score> = {
   giveawayWord: score(0.5, 0.3, 0.6),
   domainShift: score(0.5, 0.45, 0.55),
   sliceGap: score(0.03, -0.05, 0.1),
+  shiftedDrop: score(0.03, -0.05, 0.1),
   opportunityGap: score(0.04, -0.05, 0.12),
   noiseFlips: score(0.08, 0.05, 0.12),
   identityFlips: score(0.01, -0.03, 0.05),

@@ -1,0 +1,50 @@
+/** Rows from elsewhere than the training data (another channel, a later year): the tuned model is measured on them, never trained. */
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import type { PrepareDataInput } from '../contract/data.ts';
+import type { StepContext } from '../step.ts';
+import { badData, checkRow, type BadRow, type CheckedRow } from './checks.ts';
+import { classify, readDatasetLines, type LabelledRows } from './dataset.ts';
+import { textIdentity } from './normalise.ts';
+import { removePersonalData } from './personal-data.ts';
+import { readRows } from './readers.ts';
+
+/** In a dataset's tree, where the definition names any. */
+export const SHIFTED_FILE = 'shifted.jsonl';
+
+/** Checked and redacted as all rows are. Throws BadData for bad rows, unless the definition drops them; `[]` without such files. */
+export async function readShifted(
+  { files, data }: PrepareDataInput,
+  labels: readonly string[],
+  context: StepContext,
+): Promise<readonly CheckedRow[]> {
+  const rows: CheckedRow[] = [];
+  const bad: BadRow[] = [];
+  const rules = { maxTextBytes: data.maxTextBytes, labels: [...labels] };
+  for (const { path: file, format, split, ref } of files) {
+    if (split !== 'shifted' || (format !== 'csv' && format !== 'jsonl')) continue;
+    const source = { path: await context.store.file(ref, context.signal), name: file, format };
+    for await (const row of readRows(source, { text: data.text, label: data.label }, context.signal)) {
+      const label = 'problem' in row ? '' : row.label.normalize('NFC').trim();
+      const problem = 'problem' in row ? row.problem : checkRow({ text: row.text, label }, rules);
+      if (problem !== undefined) bad.push({ reason: problem.reason, file, line: row.line, message: problem.message });
+      else if (!('problem' in row)) {
+        rows.push({ file, line: row.line, split: 'test', text: row.text, label, ...textIdentity(row.text) });
+      }
+    }
+  }
+  if (bad.length > 0 && data.onBadRow === 'fail') throw badData(bad);
+  return (await removePersonalData(rows, data.onPersonalData, context)).rows;
+}
+
+/** null where the dataset has none. Throws BadData when a row has a label that is not among `labels`. */
+export async function loadShifted(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  labels: readonly string[],
+  signal?: AbortSignal,
+): Promise<LabelledRows | null> {
+  const { entries } = await store.tree(dataset);
+  if (!entries.some(({ path }) => path === SHIFTED_FILE)) return null;
+  return classify(await readDatasetLines(store, dataset, SHIFTED_FILE, signal), labels, SHIFTED_FILE);
+}
