@@ -205,7 +205,7 @@ describe('a guideline', () => {
           }
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -272,12 +272,14 @@ describe('a guideline', () => {
         checks: [
           { id: 'a', kind: 'length', maxWords: 40, maxSentences: 3 },
           { id: 'b', kind: 'no-shouting', tell: 'Keep calm.' },
+          { id: 'c', kind: 'refusal', when: { promptMatches: '\\b(?:password|passcode)\\b' } },
+          { id: 'd', kind: 'format', format: 'list', when: { promptMatches: '^list', promptLacks: 'one' } },
         ],
       }),
     );
     assert.equal(
       rules,
-      'You answer customers of a book shop.\n- Answer in at most 40 words and at most 3 sentences.\n- Keep calm.',
+      'You answer customers of a book shop.\n- Answer in at most 40 words and at most 3 sentences.\n- Keep calm.\n- Where the question has "password" or "passcode": Decline.\n- Where the question has something of the form ^list and does not have "one": Answer with a list, each item on a line that begins with "- ".',
     );
   });
 });

@@ -64,9 +64,8 @@ export const refusalRule: Rule<'refusal'> = {
       return declined ? 'declines what should be answered' : undefined;
     };
   },
-  tell: ({ must, declineBy, when, meaning }) => {
-    if (must === 'answer') return 'Do not decline what you can answer.';
-    const asked = meaning ?? `a question matches ${when?.promptMatches ?? 'what must be declined'}`;
-    return `Where ${asked}, decline${declineBy.length === 0 ? '' : `: say ${list(declineBy.slice(0, 3))}`}.`;
-  },
+  tell: ({ must, declineBy }) =>
+    must === 'answer'
+      ? 'Do not decline what you can answer.'
+      : `Decline${declineBy.length === 0 ? '' : `: say ${list(declineBy.slice(0, 3))}`}.`,
 };

@@ -51,7 +51,7 @@ export interface PreparedCheck {
 export function prepareCheck(check: GuidelineCheck): PreparedCheck {
   const rule = RULES[check.kind] as Rule<CheckKind>;
   const checker = rule.checker(check);
-  const tell = check.tell ?? rule.tell(check);
+  const tell = check.tell ?? `${conditionTold(check)}${rule.tell(check)}`;
   return {
     check,
     tell,
@@ -62,6 +62,25 @@ export function prepareCheck(check: GuidelineCheck): PreparedCheck {
       return found === undefined ? undefined : shown(found);
     },
   };
+}
+
+/** When a rule holds, in words; '' where it always does. */
+function conditionTold({ when }: GuidelineCheck): string {
+  if (when === undefined) return '';
+  const parts = [
+    ...(when.promptMatches === undefined ? [] : [`has ${patternTold(when.promptMatches)}`]),
+    ...(when.promptLacks === undefined ? [] : [`does not have ${patternTold(when.promptLacks)}`]),
+  ];
+  return `Where the question ${parts.join(' and ')}: `;
+}
+
+/** Words that a pattern lists are listed; of another its source is shown. */
+function patternTold(source: string): string {
+  const bare = source.replace(/^\\b(?:\(\?:|\()?|\)?\\b$/g, '');
+  const words = bare.split('|');
+  return words.every((word) => /^[\p{L}\p{N} '’-]+$/u.test(word))
+    ? words.map((word) => `"${word}"`).join(' or ')
+    : `something of the form ${source}`;
 }
 
 function conditionOf({ when }: GuidelineCheck): (context: CheckContext) => boolean {
