@@ -12,11 +12,17 @@ export interface PlannedStep {
 /** What of a definition decides the graph. */
 export type Planned = Pick<Pipeline, 'candidates' | 'task'> & Partial<Pick<Pipeline, 'selection' | 'prototype'>>;
 
+/** Of few rows a twentieth is none: two points of a curve, the second at all that there are. */
+const TRIAL_RUNGS = [0.3, 1] as const;
+
 /** The shares of the training rows that the best candidates are tried on; none where there is nothing to choose. */
-export function rungsOf({ candidates, selection }: Planned): readonly number[] {
+export function rungsOf({ candidates, selection, prototype: trial }: Planned): readonly number[] {
   // A run that began before there were prototypes has no such setting in its input.
   const prototype = (selection as Partial<Pipeline['selection']> | undefined)?.prototype;
-  return prototype?.enabled === true && candidates.length > 1 ? prototype.rungs : [];
+  if (prototype?.enabled !== true) return [];
+  // A run that is a prototype tells what all rows would bring, of a single candidate, too.
+  if (trial !== undefined) return TRIAL_RUNGS;
+  return candidates.length > 1 ? prototype.rungs : [];
 }
 
 /** The steps one candidate goes through; the licence is decided in `resolve`, before a byte of weights is fetched. */

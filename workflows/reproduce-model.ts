@@ -1,12 +1,12 @@
 import { defineQuery, setHandler, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
 import type { Activities, StepCall } from '../activities/contract.ts';
-import type { DataFile } from '../activities/contract/data.ts';
+import type { DataFile, DatasetSummary } from '../activities/contract/data.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
 import type { TextClassification } from '../pipelines/definition.ts';
 import { stepProxies } from './proxies.ts';
 import type { Winner } from './stages/select.ts';
-import { dossierInput, encoderInput, evaluateInput, packageInput, trainInput } from './step-inputs.ts';
+import { dossierInput, encoderInput, evaluateInput, packageInput, trainInput, trialInput } from './step-inputs.ts';
 
 // A bug fails the rebuild with its message instead of hanging it in retried workflow tasks.
 setWorkflowOptions({ failureExceptionTypes: [Error] }, reproduceModel);
@@ -65,9 +65,16 @@ export async function reproduceModel(input: ReproductionInput): Promise<Reproduc
     reuse: false,
   });
 
+  const smallPart = async (whole: DatasetSummary): Promise<DatasetSummary> => {
+    if (pipeline.prototype === undefined) return whole;
+    const part = call('subset', trialInput(whole, pipeline.prototype));
+    return { ...whole, ...(await activities('light', 'subset').subsetData(part)).output, wholeRows: whole.rows };
+  };
+
   try {
     const data = call('data', { files: dataFiles, data: pipeline.data });
-    const { output: dataset } = await activities('light', 'data').prepareData(data);
+    const { output: prepared } = await activities('light', 'data').prepareData(data);
+    const dataset = await smallPart(prepared);
     same('dataset', facts.data.dataset, dataset.dataset);
 
     const encode = call('encoder', encoderInput(winner.candidate, winner.imported.model, pipeline));

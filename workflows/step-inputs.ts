@@ -81,7 +81,7 @@ export function chooseInput(
   return {
     ...found,
     measured: outcomes.map(({ id, profile }) => ({ id, ...(profile === undefined ? {} : { profile }) })),
-    fullRows: dataset.rows.train,
+    fullRows: (dataset.wholeRows ?? dataset.rows).train,
     epochsFactor: epochs / (prototype.epochs ?? epochs),
     tolerance,
     seed,

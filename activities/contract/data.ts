@@ -61,6 +61,8 @@ export interface DatasetSummary {
   readonly dataset: ArtifactRef;
   readonly labels: readonly string[];
   readonly rows: Readonly<Record<Split, number>>;
+  /** Of a run that is a prototype: the rows that there are in all. */
+  readonly wholeRows?: Readonly<Record<Split, number>>;
   /** Rows a label, over each split. */
   readonly labelCounts: Readonly<Record<string, Readonly<Record<Split, number>>>>;
   /** Rows left out, by reason (`empty-text`, `unknown-label`, `duplicate`, `conflicting-duplicate`, `not-utf8`, `too-long`, …). */

@@ -155,7 +155,8 @@ describe('prototypes of the best candidates', function () {
       },
     });
     const parts = { prototype: { trainRows: 50, measuredRows: 20, seed: 7 } };
-    const { stateOf } = await untilReview('trial', { parts, overrides: listens });
+    const { stateOf, chosen } = await untilReview('trial', { parts, overrides: listens });
+    assert.equal(chosen?.fullRows, 70, 'the curve is read off at all rows that there are');
     assert.deepEqual(new Set(trained), new Set(['subset']));
     assert.equal(stateOf('subset'), 'done');
   });

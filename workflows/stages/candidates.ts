@@ -64,7 +64,7 @@ async function smallPart(run: Run, whole: DatasetSummary): Promise<DatasetSummar
   const { prototype: limits } = run.pipeline;
   if (limits === undefined) return whole;
   const part = await run.step('light', 'subset', 'subsetData', () => trialInput(whole, limits));
-  return { ...whole, ...part };
+  return { ...whole, ...part, wholeRows: whole.rows };
 }
 
 /** One candidate from name to score. What goes wrong with it is its own: it drops out with the reason. */

@@ -24,8 +24,8 @@ interface Tried {
 export async function prototype(run: Run, tried: Tried): Promise<Selection> {
   const { selection } = tried;
   const steps = prototypeSteps(run.input.pipeline);
-  const nothingToTry =
-    (selection.shortlist?.length ?? 0) < 2 || run.definition('text-classification').training.method === 'head';
+  const alone = (selection.shortlist?.length ?? 0) < 2 && run.pipeline.prototype === undefined;
+  const nothingToTry = alone || run.definition('text-classification').training.method === 'head';
   if (steps.length === 0 || nothingToTry) {
     run.engine.close(steps, 'skipped');
     return selection;
@@ -57,7 +57,7 @@ interface Climbed {
 async function climb(run: Run, tried: Tried): Promise<Climbed> {
   const results: RungResult[] = [];
   const left: HalvedCandidates['left'][number][] = [];
-  let going = tried.selection.shortlist ?? [];
+  let going = tried.selection.shortlist ?? [tried.selection.winner];
   const rungs = rungsOf(run.input.pipeline);
   for (const [at, share] of rungs.entries()) {
     const rung = at + 1;
