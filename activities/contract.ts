@@ -8,6 +8,7 @@ import type { PricesPerHour } from '../pipelines/budget.ts';
 import type {
   DatasetSummary,
   PrepareDataInput,
+  PreparePicturesInput,
   PreparePromptsInput,
   SnapshotDataInput,
   SnapshotDataOutput,
@@ -129,6 +130,7 @@ type Effect<Input, Output> = (call: StepCall<Input>) => Promise<Output>;
 export interface Activities {
   snapshotData: Effect<SnapshotDataInput, SnapshotDataOutput>;
   prepareData: Step<PrepareDataInput, DatasetSummary>;
+  preparePictures: Step<PreparePicturesInput, DatasetSummary>;
   preparePrompts: Step<PreparePromptsInput, DatasetSummary>;
   scanPrivacy: Step<ScanPrivacyInput, PrivacySummary>;
   resolveModel: Step<ResolveModelInput, ResolvedModel>;

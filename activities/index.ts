@@ -1,5 +1,6 @@
 /** Every activity by its wire name. Workers register these; workflows see only their types. */
 import type { Activities } from './contract.ts';
+import { preparePictures } from './data/images/prepare-pictures.ts';
 import { prepareData } from './data/prepare-data.ts';
 import { preparePrompts } from './data/prepare-prompts.ts';
 import { subsetData } from './data/subset-data.ts';
@@ -37,6 +38,7 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
   return {
     snapshotData: snapshotDataActivity(services),
     prepareData: stepActivity(prepareData, services),
+    preparePictures: stepActivity(preparePictures, services),
     preparePrompts: stepActivity(preparePrompts, services),
     scanPrivacy: stepActivity(scanPrivacy, services),
     resolveModel: stepActivity(resolveModel, services),

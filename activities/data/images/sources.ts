@@ -21,7 +21,7 @@ export type SourcePicture =
   | { readonly line: number; readonly name: string; readonly label: string; readonly bytes: Buffer }
   | { readonly line: number; readonly problem: { readonly reason: string; readonly message: string } };
 
-/** The first member of a packed list. */
+/** The first member of a packed list (client/pack-pictures.ts). */
 export const LISTING = '.listing';
 const PICTURE = /\.(?:jpe?g|png|webp|gif|tiff?|bmp|avif|heic)$/i;
 const SIDECAR = /\.(?:cls|json)$/i;
@@ -123,7 +123,10 @@ async function* readListed(
       );
       for await (const row of rows) {
         if ('problem' in row) yield row;
-        else wanted.set(row.text, [...(wanted.get(row.text) ?? []), { line: row.line, label: row.label }]);
+        else {
+          const name = row.text.replace(/^(?:\.\/)+/, '');
+          wanted.set(name, [...(wanted.get(name) ?? []), { line: row.line, label: row.label }]);
+        }
       }
       continue;
     }
