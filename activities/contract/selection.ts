@@ -107,31 +107,8 @@ export interface EncoderProbe {
   readonly knnAccuracy: Score;
   readonly linearAccuracy: Score;
   readonly linearMacroF1: Score;
-  /** The same over train and validation by turns (k folds), where few rows would leave wide intervals; null for many. */
-  readonly crossValidated?: {
-    readonly knnAccuracy: Score;
-    readonly linearAccuracy: Score;
-    readonly folds: number;
-  } | null;
-  /** Evidence a row, in nats, that a linear model explains the labels: higher is better. Missing in older results. */
-  readonly logMe?: number;
-  /** How well the encoder's vocabulary and space fit the data; missing in older results. */
-  readonly domain?: DomainAlignment;
   /** JSON: the linear probe `{labels, weights: number[classes][dim], bias: number[classes], l2}`. */
   readonly probe: ArtifactRef;
-}
-
-/** What the tokenizer and the embeddings say of the target texts. Shares 0–1. */
-export interface DomainAlignment {
-  /** Words (runs of letters and digits) that are one token whole. */
-  readonly vocabularyCoverage: number;
-  readonly unknownTokenRate: number;
-  readonly tokensPerWord: number;
-  /** Texts longer than the encoder reads. */
-  readonly truncatedShare: number;
-  /** Area under the ROC curve of telling target from reference embeddings along the line between their means: 0.5 alike, 1 apart. */
-  readonly referenceSeparation: number;
-  readonly reference: string;
 }
 
 /** What became of one candidate; `error` set when it dropped out on the way. */

@@ -14,7 +14,6 @@ interface Measured {
   readonly p95Ms: number;
   readonly sizeMb: number;
   readonly memoryMb: number;
-  readonly logMe: number;
   readonly parameters: number;
 }
 
@@ -40,7 +39,6 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
       (isEqual(left) && isEqual(right) ? left.p95Ms - right.p95Ms : 0) ||
       right.accuracy - left.accuracy ||
       right.neighbours - left.neighbours ||
-      right.logMe - left.logMe ||
       left.p95Ms - right.p95Ms ||
       (left.id < right.id ? -1 : 1),
   );
@@ -95,23 +93,17 @@ function shortlistOf(ranked: readonly Measured[], { prototype }: RankCandidatesI
 }
 
 function measuredOf({ id, profile, probe, exported }: CandidateOutcome): Measured | null {
-  const accuracy = scoreOf(probe);
+  const accuracy = probe?.linearAccuracy.value ?? null;
   if (profile === undefined || probe === undefined || accuracy === null) return null;
   return {
     id,
     accuracy,
-    neighbours: (probe.crossValidated?.knnAccuracy ?? probe.knnAccuracy).value ?? 0,
-    logMe: probe.logMe ?? Number.NEGATIVE_INFINITY,
+    neighbours: probe.knnAccuracy.value ?? 0,
     p95Ms: profile.latency.p95Ms,
     sizeMb: profile.sizeMb,
     memoryMb: profile.memoryMb,
     parameters: exported?.parameters ?? 0,
   };
-}
-
-/** Of few rows the probe's accuracy over all of them by turns, of many the one on validation. */
-function scoreOf(probe: CandidateOutcome['probe']): number | null {
-  return (probe?.crossValidated?.linearAccuracy ?? probe?.linearAccuracy)?.value ?? null;
 }
 
 function frozenId(encoder: string): string {
@@ -129,7 +121,7 @@ function faultsOf(candidate: CandidateOutcome, selection: RankCandidatesInput['s
   if (candidate.error !== undefined) return [`It dropped out (${candidate.error.kind}): ${candidate.error.message}`];
   const { profile, probe } = candidate;
   if (profile === undefined) return ['It was not measured.'];
-  if (scoreOf(probe) === null) return ['It has no probe accuracy.'];
+  if (probe === undefined || probe.linearAccuracy.value === null) return ['It has no probe accuracy.'];
   const limits: readonly [what: string, value: number, limit: number | undefined, unit: string, field: string][] = [
     ['p95 latency', profile.latency.p95Ms, selection.maxLatencyP95Ms, 'ms', 'maxLatencyP95Ms'],
     ['size', profile.sizeMb, selection.maxSizeMb, 'MB', 'maxSizeMb'],
