@@ -39,11 +39,18 @@ export function termsKey(model: string, channel: string): string {
 export const TERMS_FIX =
   'deploy a model whose terms are accepted, or draw a conclusion in the policy; to stop serving it, delete its channel';
 
-/** One line for people; undefined while the decision on this release stands. */
-export function reopenedText(pointer: TermsPointer | null, release: Digest): string | undefined {
+/** What reopened the review, for whoever uses the model: not where it is decided. Undefined while the decision on this release stands. */
+export function reopenedReasons(pointer: TermsPointer | null, release: Digest): string | undefined {
   const reopened = pointer?.reopened;
   if (reopened == null || reopened.release !== release || reopened.outcome?.state === 'deployed') return undefined;
-  const { runId, since, reasons, outcome } = reopened;
+  return `review reopened at ${reopened.since.slice(0, 16)}: ${reopened.reasons.join('; ')}`;
+}
+
+/** One line for people; undefined while the decision on this release stands. */
+export function reopenedText(pointer: TermsPointer | null, release: Digest): string | undefined {
+  const reasons = reopenedReasons(pointer, release);
+  if (reasons === undefined || pointer?.reopened == null) return undefined;
+  const { runId, outcome } = pointer.reopened;
   const ended = outcome === null ? `decide in run ${runId}` : `${outcome.state}: ${outcome.reason}; ${TERMS_FIX}`;
-  return `review reopened at ${since.slice(0, 16)}: ${reasons.join('; ')}; ${ended}`;
+  return `${reasons}; ${ended}`;
 }

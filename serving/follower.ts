@@ -8,7 +8,8 @@ import { channelKey, parseChannelKey } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { BundleTerms } from '../artifacts/bundle-terms.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
-import { withdrawnChannel } from '../artifacts/release.ts';
+import { reopenedReasons, termsKey, type TermsPointer } from '../artifacts/model-terms.ts';
+import { parsePointer, withdrawnChannel } from '../artifacts/release.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { ClassifierConfig } from '../inference/config.ts';
@@ -82,6 +83,8 @@ export class Follower {
   readonly #unloading = new Set<Promise<void>>();
   /** What was last wrong with the registry ('') or a model's pointer. */
   readonly #troubles = new Map<string, string>();
+  /** Why the review of what a model serves is open again. */
+  readonly #reopened = new Map<string, string>();
   #polling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #polled = false;
@@ -93,6 +96,11 @@ export class Follower {
 
   get states(): ReadonlyMap<string, ModelState> {
     return this.#states;
+  }
+
+  /** Why the review of what is served is open again, since its terms have changed; undefined while the decision stands. */
+  reviewReopened(model: string): string | undefined {
+    return this.#reopened.get(model);
   }
 
   /** The registry was read, and every model asked for by name is served. */
@@ -173,6 +181,7 @@ export class Follower {
     if (pointer === undefined) return this.#withdraw(model, GONE);
     const tombstone = withdrawnChannel(pointer.value);
     if (tombstone !== undefined) return this.#withdraw(model, tombstone.withdrawn);
+    await this.#readTerms(model, pointer.value);
     const seen = this.#seen.get(model);
     if (seen?.version === pointer.version && Date.now() < seen.retryAt) return;
     const before = this.#states.get(model)?.served;
@@ -195,6 +204,17 @@ export class Follower {
       if (failures === 1) metrics.refused.inc({ model, kind: refused.kind });
       log('error', 'release-refused', { model, channel, ...refused, serving: before?.release.bundle ?? null });
     }
+  }
+
+  /** It is only told on: what cannot be read changes nothing. */
+  async #readTerms(model: string, value: unknown): Promise<void> {
+    const release = parsePointer(value).value?.release.digest;
+    if (release === undefined) return;
+    const { pointers, channel } = this.#options;
+    const terms = await pointers.read<TermsPointer>(termsKey(model, channel)).catch(() => undefined);
+    const reasons = reopenedReasons(terms?.value ?? null, release);
+    if (reasons === undefined) this.#reopened.delete(model);
+    else this.#reopened.set(model, reasons);
   }
 
   /** Nothing may be served under this name any more. What was accepted is still answered. */

@@ -16,7 +16,7 @@ import {
 } from './oip.ts';
 import type { PoolOutput } from './pool.ts';
 import { predictionRecords } from './recorder.ts';
-import { termsOfUse, termsParameters } from './terms.ts';
+import { reopenedParameters, termsOfUse, termsParameters } from './terms.ts';
 
 export interface Route {
   readonly name: string;
@@ -92,7 +92,10 @@ function model(call: Call): Answer {
     version,
     bundle,
     refused: state.refused,
-    terms: termsParameters(call.model, served.terms),
+    terms: {
+      ...termsParameters(call.model, served.terms),
+      ...reopenedParameters(call.services.follower.reviewReopened(call.model)),
+    },
   };
   return ok(
     served.kind === 'generator'

@@ -37,3 +37,8 @@ export function termsParameters(model: string, terms: BundleTerms | null): Recor
     ...(terms.machineGenerated ? { machine_generated: true } : {}),
   };
 }
+
+/** Of a model whose terms have changed since it was released: it is served, and somebody is asked again. */
+export function reopenedParameters(reasons: string | undefined): Record<string, string> {
+  return reasons === undefined ? {} : { review_reopened: reasons };
+}

@@ -1,4 +1,6 @@
-import { deepEqual, match } from 'node:assert/strict';
+import { deepEqual, equal, fail, match, ok } from 'node:assert/strict';
+import { channelKey, type ChannelPointer } from '../../artifacts/bundle.ts';
+import { termsKey } from '../../artifacts/model-terms.ts';
 import { judge, SERVICE } from '../pipelines/licence/ask.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
 import { startTestServer, until, type TestServer } from '../support/model-server.ts';
@@ -30,5 +32,43 @@ describe('the model server', () => {
     const { status, bytes, headers } = await server.get(terms);
     deepEqual([status, headers.get('content-type')], [200, 'text/markdown; charset=utf-8']);
     match(bytes.toString(), /llama3\.1: excludes fields of use: military/);
+
+    const { value } =
+      (await services.pointers.read<ChannelPointer>(channelKey(MODEL, 'production'))) ?? fail('no pointer');
+    const { release: of } = value;
+    const since = '2026-05-01T08:30:00.000Z';
+    const reopened = {
+      state: of.digest,
+      release: of.digest,
+      runId: 'a-run',
+      by: 'a check',
+      since,
+      reasons: ['the text LICENSE changed'],
+      outcome: null,
+    };
+    const changed = {
+      version: 1,
+      model: MODEL,
+      channel: 'production',
+      checkedAt: since,
+      verdict: 'changed',
+      source: 'x',
+      report: of,
+      reopened,
+    };
+    equal((await metadata()).review_reopened, undefined);
+    const key = termsKey(MODEL, 'production');
+    ok(await services.pointers.create(key, changed));
+    await until('the changed terms are told', async () => (await metadata()).review_reopened !== undefined);
+    equal((await metadata()).review_reopened, 'review reopened at 2026-05-01T08:30: the text LICENSE changed');
+    const accepted = { ...reopened, outcome: { state: 'deployed', reason: 'accepted', at: since } };
+    ok(
+      await services.pointers.replace(
+        key,
+        { ...changed, reopened: accepted },
+        (await services.pointers.read(key))?.version,
+      ),
+    );
+    await until('the decision stands again', async () => (await metadata()).review_reopened === undefined);
   });
 });
