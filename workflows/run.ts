@@ -273,13 +273,14 @@ export class Run {
 
   /** All that is known now; the report and the evidence packs are pure functions of it. */
   snapshot(outcome?: string): RunFacts {
-    const { definition, dossier, startedBy, trigger, reopened } = this.input;
+    const { definition, dossier, startedBy, trigger, reopened, authors } = this.input;
     const { pipeline } = this;
     return {
       run: { id: this.id, pipeline: pipeline.name, startedBy, startedAt: this.startedAt, trigger },
       pipeline,
       definition,
       ...(dossier === undefined ? {} : { dossier }),
+      ...(authors === undefined ? {} : { authors }),
       steps: this.engine.facts(),
       ...(this.resolutions.length === 0 ? {} : { resolutions: this.resolutions }),
       ...(this.changes.length === 0 ? {} : { changes: this.changes }),

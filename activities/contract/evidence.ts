@@ -1,7 +1,7 @@
 /** What is known of a run, as votes, records and reports have it. */
 import type { CarriedDuty } from '../../artifacts/bundle-terms.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { Delegation, Electorate } from '../../artifacts/votes.ts';
+import type { Delegation, Electorate, Exclusion } from '../../artifacts/votes.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { DatasetSummary } from './data.ts';
 import type { Deployment } from './deployment.ts';
@@ -93,6 +93,12 @@ export interface RunFacts {
   readonly definition: ArtifactRef;
   /** The file of answers for the dossier, where there is one. */
   readonly dossier?: ArtifactRef;
+  /** Who wrote the definition and edited the policy last, as git has it; also who is no approver, or not known. */
+  readonly authors?: readonly {
+    readonly of: Exclude<Exclusion, 'run-starter'>;
+    readonly person: string | null;
+    readonly approvers: readonly string[];
+  }[];
   readonly steps: readonly StepFact[];
   readonly resolutions?: readonly ResolutionRecord[];
   readonly changes?: readonly SettingChange[];

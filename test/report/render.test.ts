@@ -137,6 +137,33 @@ describe('the report', () => {
     assert.doesNotMatch(wordsOf(render(sampleFacts)), /converted from/);
   });
 
+  it('names who wrote the definition and edited the policy, also no approver; and which exclusions the definition lifts', () => {
+    const hostile = '<img src=x onerror=alert(1)>';
+    const { pipeline } = sampleFacts;
+    const release = { ...pipeline.approvals.release, liftedExclusions: ['definition-author' as const] };
+    const facts: RunFacts = {
+      ...sampleFacts,
+      pipeline: { ...pipeline, approvals: { ...pipeline.approvals, release } },
+      authors: [
+        { of: 'definition-author', person: hostile, approvers: [] },
+        { of: 'policy-editor', person: 'Lena L.', approvers: ['lena'] },
+      ],
+      electorate: { ...sampleFacts.electorate, excluded: [{ name: 'olga', because: 'definition-author' }] },
+    };
+    const page = render(facts, 'release');
+    assert.ok(!page.includes(hostile));
+    const words = wordsOf(page);
+    assert.match(words, /The definition was last edited by &lt;img [^.]*, no approver\./);
+    assert.match(words, /The licence policy was last edited by Lena L\., the approver lena\./);
+    assert.match(words, /review needs [^]*Left out: olga \(wrote the definition\)\./);
+    assert.match(
+      words,
+      /release needs [^]*Nobody is left out\. The definition lets decide whoever wrote the definition \(olga \(wrote the definition\)\)/,
+    );
+    const unknown = { ...facts, authors: [{ of: 'policy-editor' as const, person: null, approvers: [] }] };
+    assert.match(wordsOf(render(unknown)), /The licence policy is in no repository: who edited it last is not known\./);
+  });
+
   it('sets the new model beside the one in production: rows won and lost, intervals, settings, and what is slower', () => {
     const words = wordsOf(render(sampleFacts, 'release'));
     for (const expected of [

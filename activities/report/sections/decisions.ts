@@ -11,7 +11,7 @@ export const approvalsSection: Section = {
   id: 'approvals',
   title: 'Approvals',
   body: ({ facts: run }) => {
-    return html`${rules(run)}
+    return html`${rules(run)} ${authors(run)}
       <p>One person fills one seat. A vote holds for the evidence with its digest only.</p>
       ${glassBroken(run)}
       ${
@@ -52,6 +52,18 @@ function rules({ pipeline, electorate }: RunFacts): Content {
       ${left.length === 0 ? 'Nobody is left out.' : `Left out: ${text(left)}.`}
       ${rule.liftedExclusions.length === 0 ? '' : html`<strong>The definition lets decide</strong> whoever ${rule.liftedExclusions.map((one) => REASONS[one]).join(' or ')}${lifted.length === 0 ? '' : ` (${text(lifted)})`}.`}
     </p>`;
+  });
+}
+
+const WORKS = { 'definition-author': 'The definition', 'policy-editor': 'The licence policy' } as const;
+
+/** Whose work it is, also where they are no approver: nobody has to ask who wrote it. */
+function authors({ authors: all = [] }: RunFacts): Content {
+  return all.map(({ of, person, approvers }) => {
+    const as = approvers.length === 0 ? 'no approver' : `the approver ${approvers.join(', ')}`;
+    const by =
+      person === null ? 'is in no repository: who edited it last is not known' : `was last edited by ${person}, ${as}`;
+    return html`<p>${WORKS[of]} ${by}.</p>`;
   });
 }
 
