@@ -1,35 +1,16 @@
 /** Values of all kinds planted in data: whatever a run says, keeps or shows beside the data themselves, none may be in it. */
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, ok } from 'node:assert/strict';
 import type { DataFile, PrepareDataInput } from '../../activities/contract/data.ts';
 import { prepareData } from '../../activities/data/prepare-data.ts';
 import { writeReport } from '../../activities/report/write-report.ts';
 import { scanPrivacy } from '../../activities/review/scan-privacy.ts';
 import { toFailure } from '../../activities/step.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { TextDataSchema, PII_KINDS, type PiiKind } from '../../pipelines/definition/data.ts';
+import { TextDataSchema, PII_KINDS } from '../../pipelines/definition/data.ts';
 import { dataServices, jsonl, sentences } from '../data/fixtures.ts';
 import { sampleFacts } from '../support/facts.ts';
+import { PLANTED, plantedIn } from '../support/personal-data.ts';
 import { runStep } from '../support/step.ts';
-
-/** Several of a kind, in forms that are easily overlooked; `part` must not be seen either. */
-const PLANTED: readonly (readonly [kind: PiiKind, text: string, ...parts: string[]])[] = [
-  ['email', 'Wilhelmina.Quackenbush@post-office.example', 'Quackenbush', 'post-office'],
-  ['phone', '+49 30 76543218', '76543218'],
-  ['phone', '+49\u00A0171\u00A07654329', '7654329'],
-  ['card', '4012 8888 8888 1881', '8888', '1881'],
-  ['card', '4012\u202F8888\u202F8888\u202F1881'],
-  ['iban', 'GB29 NWBK 6016 1331 9268 19', 'NWBK', '9268'],
-  ['nationalId', '12345678Z'],
-  ['nationalId', '529.982.247-25', '982.247'],
-  ['nationalId', '811228-9874', '9874'],
-  ['ipAddress', '198.51.100.23', '51.100'],
-  ['ipAddress', '2001:db8:85a3::8a2e:370:7334', '7334'],
-  ['macAddress', '00:1b:63:84:45:e6', '84:45'],
-  ['secret', 'AKIAIOSFODNN7NOTREAL', 'FODNN7'],
-  ['secret', 'https://jo:correct-horse9@host.example', 'correct-horse9'],
-  ['birthDate', 'born on 1981-03-17', '1981-03'],
-  ['birthDate', 'geboren am 17. März 1982', 'März 1982'],
-];
 
 type Action = 'warn' | 'redact' | 'drop' | 'fail';
 
@@ -128,20 +109,12 @@ describe('a raw value', () => {
   ];
   for (const [action, options] of variants) {
     it(`is in nothing that is said or kept (${[action, ...Object.keys(options)].join(', another ')})`, async () => {
-      const said = (await outputs(action, options)).normalize('NFC').toLowerCase();
+      const said = await outputs(action, options);
       ok(
         said.length > 500 && (action !== 'warn' || Object.keys(options).length > 0 || said.includes('(16 digits)')),
         said,
       );
-      for (const [, value, ...parts] of PLANTED) {
-        for (const part of [value, ...parts]) {
-          const written = [part, JSON.stringify(part).slice(1, -1)].map((text) => text.toLowerCase());
-          for (const text of written) {
-            const at = said.indexOf(text);
-            equal(at, -1, `'${part}' in …${said.slice(Math.max(0, at - 80), at + 80)}…`);
-          }
-        }
-      }
+      deepEqual(plantedIn(said), []);
     });
   }
 
