@@ -3,7 +3,7 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import type { LauncherSpec } from '../../pipelines/launcher.ts';
 
-export type TrainModelInput = (TrainTextInput | TrainLanguageInput) & Deadline;
+export type TrainModelInput = (TrainTextInput | TrainImageInput | TrainLanguageInput) & Deadline;
 
 interface Deadline {
   /** The budget ends then (ISO 8601): the epoch that would not end before is not begun, and the best until there is kept. */
@@ -20,6 +20,17 @@ export interface TrainTextInput {
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
   /** Where it trains is not what it trains. */
+  readonly training: Omit<TrainingSpec, 'launcher'>;
+}
+export interface TrainImageInput {
+  readonly task: 'image-classification';
+  /** `ExportedEncoder.weights`: of an `onnx` backbone, the graph that a head is fitted for. */
+  readonly weights: ArtifactRef;
+  /** Tree: `SPLIT.jsonl` of `{id, image, label}` and their pictures in `SPLIT.tar` (activities/data/images). */
+  readonly dataset: ArtifactRef;
+  readonly labels: readonly string[];
+  /** A crop keeps at least this share (0–1) of the picture's area; null: none. */
+  readonly augmentation: { readonly horizontalFlip: boolean; readonly minimumCropArea: number | null } | null;
   readonly training: Omit<TrainingSpec, 'launcher'>;
 }
 export interface TrainLanguageInput {

@@ -2,13 +2,17 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { readModelConfig } from '../../inference/config.ts';
+import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import type { EncoderProbe, ProbeEncoderInput } from '../contract/selection.ts';
 import type { Score } from '../contract/measures.ts';
-import { loadClassified, loadLabels, type LabelledRows } from '../data/dataset.ts';
+import { loadClassified, loadLabels } from '../data/dataset.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { confusionMatrix, countCorrect, macroF1 } from '../validation/metrics.ts';
 import { bootstrapInterval, wilsonInterval } from '../validation/statistics.ts';
+import { embedPictures } from './embed-pictures.ts';
 import { knnPredict, type LabelledEmbeddings } from './knn.ts';
 import { highestClasses, linearScores, trainLinearProbe } from './linear-probe.ts';
 
@@ -20,11 +24,7 @@ export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
     const folder = join(context.workDir, 'encoder');
     await mkdir(folder);
     const [labels] = await Promise.all([loadLabels(store, dataset), store.checkout(encoder, folder, { signal })]);
-    const [train, validation] = await Promise.all([
-      loadClassified(store, dataset, 'train', labels, signal),
-      loadClassified(store, dataset, 'validation', labels, signal),
-    ]);
-    const { known, asked, dimension } = await embed(folder, train, validation, context);
+    const { known, asked, dimension } = await embed(folder, dataset, labels, context);
     const classes = labels.length;
     context.progress({ phase: 'nearest neighbours' });
     const nearest = await knnPredict(known, asked.embeddings, dimension, { neighbours, classes, signal });
@@ -48,10 +48,16 @@ interface Embedded {
 
 async function embed(
   folder: string,
-  train: LabelledRows,
-  validation: LabelledRows,
+  dataset: ArtifactRef,
+  labels: readonly string[],
   context: StepContext,
 ): Promise<Embedded> {
+  const { store, signal } = context;
+  if ((await readModelConfig(folder)).input === 'image') return embedWithImages(folder, dataset, labels, context);
+  const [train, validation] = await Promise.all([
+    loadClassified(store, dataset, 'train', labels, signal),
+    loadClassified(store, dataset, 'validation', labels, signal),
+  ]);
   const model = await TextModel.load(folder);
   try {
     const texts = [...train.texts, ...validation.texts];
@@ -73,6 +79,22 @@ async function embed(
       asked: { embeddings: embeddings.subarray(border), classes: validation.classes },
       dimension,
     };
+  } finally {
+    await model.release();
+  }
+}
+
+async function embedWithImages(
+  folder: string,
+  dataset: ArtifactRef,
+  labels: readonly string[],
+  context: StepContext,
+): Promise<Embedded> {
+  const model = await ImageModel.load(folder);
+  try {
+    const known = await embedPictures(model, { dataset, split: 'train', labels }, context);
+    const asked = await embedPictures(model, { dataset, split: 'validation', labels }, context);
+    return { known, asked, dimension: model.config.dimension };
   } finally {
     await model.release();
   }

@@ -1,8 +1,9 @@
 /** Step `training.export-classifier`: the tuned model as ONNX with probabilities, logits and the embedding drift is measured on. */
-import { stat } from 'node:fs/promises';
+import { access, copyFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExportClassifierInput, ExportedClassifier } from '../contract/training.ts';
-import type { StepDefinition } from '../step.ts';
+import { unpackPictures } from '../data/images/pictures.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
 import { ExportClassifierResultSchema } from './job.ts';
 import { measureParity } from './parity.ts';
 import { measurePictureParity, saidByHead } from './picture-parity.ts';
@@ -16,8 +17,7 @@ export const exportClassifier: StepDefinition<ExportClassifierInput, ExportedCla
     const { store, workDir, signal } = context;
     const model = join(workDir, 'model');
     await store.checkout(input.model, model, { signal });
-    const calibration =
-      input.dataset === undefined ? null : await store.fileInTree(input.dataset, 'validation.jsonl', signal);
+    const calibration = await calibrationRows(input, model, context);
     const task = { verb: 'export-classifier', model, calibration, out: join(workDir, 'out') } as const;
     const result = ExportClassifierResultSchema.parse(await runTask(task, context));
     context.progress({ phase: 'comparing onnxruntime with PyTorch' });
@@ -32,3 +32,23 @@ export const exportClassifier: StepDefinition<ExportClassifierInput, ExportedCla
     return { classifier, parityMaxAbs, sizeBytes: onnx.size, temperature: result.temperature };
   },
 };
+
+/** The file whose rows the temperature is fitted on, pictures beside it; null where none is, or where a head has its own already. */
+async function calibrationRows(
+  { task, dataset }: ExportClassifierInput,
+  model: string,
+  { store, workDir, signal }: StepContext,
+): Promise<string | null> {
+  if (dataset === undefined) return null;
+  const rows = await store.fileInTree(dataset, 'validation.jsonl', signal);
+  if (task !== 'image-classification') return rows;
+  const isHead = await access(join(model, 'head.json')).then(
+    () => true,
+    () => false,
+  );
+  if (isHead) return null;
+  const folder = join(workDir, 'calibration');
+  await unpackPictures(store, dataset, 'validation', folder, signal);
+  await copyFile(rows, join(folder, 'validation.jsonl'));
+  return join(folder, 'validation.jsonl');
+}

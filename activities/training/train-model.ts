@@ -1,14 +1,17 @@
 /** Step `training.train`: fine-tunes the chosen model, going on from the newest good checkpoint of earlier attempts. */
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { durationSeconds } from '../../pipelines/duration.ts';
 import type { TrainedModel, TrainModelInput } from '../contract/training.ts';
+import { unpackPictures } from '../data/images/pictures.ts';
 import type { DeviceLease } from '../devices.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { Attempt, type Finished } from './attempt.ts';
 import { checkpointKey, CheckpointLease, RENEW_EVERY_MS } from './checkpoints.ts';
 import { microBatchOf } from './failures.ts';
-import { TrainResultSchema, type LanguageTask, type TextTask, type TrainTask } from './job.ts';
+import { TrainResultSchema, type ImageTask, type LanguageTask, type TextTask, type TrainTask } from './job.ts';
 import { localLauncher } from './launchers/local.ts';
+import { trainHead } from './train-head.ts';
 import { throughOutage } from './upload.ts';
 
 /** A finished model is too dear to be lost to an outage of the store; after this the next attempt goes on from the checkpoint. */
@@ -42,7 +45,12 @@ async function train(input: TrainModelInput, context: StepContext, renewEveryMs:
   const [model, data] = [join(workDir, 'weights'), join(workDir, 'data')];
   context.progress({ phase: 'fetching model and data', attempt });
   await store.checkout(input.weights, model, { signal });
+  if (input.task === 'image-classification' && (await isFrozen(model))) return trainHead(model, input, context);
   await store.checkout(input.dataset, data, { signal });
+  if (input.task === 'image-classification') {
+    for (const split of ['train', 'validation'] as const)
+      await unpackPictures(store, input.dataset, split, data, signal);
+  }
   const onWait = (holders: string): void => context.progress({ phase: 'waiting for a device', attempt, note: holders });
   const device = await context.devices?.acquire({ count: processesOf(input.training), signal, onWait });
   try {
@@ -95,10 +103,24 @@ async function trainOn(
   }
 }
 
+/** A graph has no weights that the trainer reads: a head is all that can be learnt. */
+async function isFrozen(folder: string): Promise<boolean> {
+  return access(join(folder, 'encoder.json')).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** What the trainer is asked to learn. */
 function learnt(
   input: TrainModelInput,
-): Pick<TextTask, 'task' | 'labels' | 'pooling' | 'maxLength'> | Pick<LanguageTask, 'task' | 'packing' | 'maxLength'> {
+):
+  | Pick<TextTask, 'task' | 'labels' | 'pooling' | 'maxLength'>
+  | Pick<ImageTask, 'task' | 'labels' | 'augmentation'>
+  | Pick<LanguageTask, 'task' | 'packing' | 'maxLength'> {
+  if (input.task === 'image-classification') {
+    return { task: input.task, labels: input.labels, augmentation: input.augmentation };
+  }
   if (input.task === 'causal-lm') return { task: input.task, packing: input.packing, maxLength: input.maxLength };
   const { labels, pooling, maxLength } = input;
   return { task: 'text-classification', labels, pooling, maxLength };

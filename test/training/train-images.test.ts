@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { pack } from 'tar-stream';
+import type { TrainImageInput } from '../../activities/contract/training.ts';
+import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import { exportClassifier } from '../../activities/training/export-classifier.ts';
+import { exportEncoder } from '../../activities/training/export-encoder.ts';
+import { trainModel } from '../../activities/training/train-model.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { TrainingSchema } from '../../pipelines/definition/training.ts';
+import { pythonForTests } from '../support/python.ts';
+import { runStep } from '../support/step.ts';
+import { withStore, type TestStore } from '../support/store.ts';
+import { PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
+import { temporaryFolder } from './fixtures.ts';
+
+describe('the steps that train on pictures', function () {
+  this.timeout(240_000);
+  let storage: TestStore;
+  let services: ActivityServices;
+  let dataset: ArtifactRef;
+  let model: string;
+
+  before(async () => {
+    storage = await withStore();
+    services = { store: storage.store, pointers: storage.pointers, python: pythonForTests() };
+    const made = await tinyImages();
+    model = made.model;
+    dataset = await storage.store.putTree(await datasetOf(made.data), 'dataset');
+  });
+  after(() => storage.close());
+
+  const input = (weights: ArtifactRef, method: 'full' | 'head'): TrainImageInput => {
+    const training = TrainingSchema.parse({ method, epochs: 1, batchSize: 8, threads: 1 });
+    return { task: 'image-classification', weights, dataset, labels: PICTURE_LABELS, augmentation: null, training };
+  };
+
+  it('tune a stock model whole and calibrate what comes of it', async () => {
+    const encode = {
+      task: 'image-classification',
+      model: await storage.store.putTree(model, 'm'),
+      frozen: false,
+    } as const;
+    const { encoder, weights } = await runStep(exportEncoder, encode, services);
+    const probe = await runStep(probeEncoder, { encoder, dataset, neighbours: 3, seed: 7 }, services);
+    assert.equal(probe.linearAccuracy.rows, 15);
+    const trained = await runStep(trainModel, input(weights, 'full'), services);
+    assert.ok(trained.steps >= 5 && trained.validationAccuracy !== null);
+    const made = await runStep(
+      exportClassifier,
+      { task: 'image-classification', model: trained.model, dataset },
+      services,
+    );
+    assert.ok(made.parityMaxAbs < 1e-4, `differs by ${made.parityMaxAbs}`);
+  });
+
+  it('fit a head, the same again, for a backbone that is a graph, and refuse to train that', async () => {
+    // The tiny model as others would hand it over: a graph and its preprocessing.
+    const encode = {
+      task: 'image-classification',
+      model: await storage.store.putTree(model, 'm'),
+      frozen: true,
+    } as const;
+    const stock = await runStep(exportEncoder, encode, services);
+    const folder = join(await temporaryFolder(), 'graph');
+    await storage.store.checkout(stock.encoder, folder);
+    const graph = await storage.store.putTree(await onlyGraph(folder), 'graph');
+    const { weights, backbone } = await runStep(exportEncoder, { ...encode, model: graph }, services);
+    assert.equal(backbone, 'onnx');
+    await assert.rejects(runStep(trainModel, input(weights, 'full'), services), {
+      name: 'BadConfig',
+      message: /cannot be trained by method 'full'/,
+    });
+    const [first, again] = [
+      await runStep(trainModel, input(weights, 'head'), services),
+      await runStep(trainModel, input(weights, 'head'), services),
+    ];
+    assert.deepEqual([again.model.digest, again.history.digest], [first.model.digest, first.history.digest]);
+    assert.deepEqual([first.exact, first.resumedAtSteps], [{ value: true, reasons: [] }, []]);
+    const made = await runStep(
+      exportClassifier,
+      { task: 'image-classification', model: first.model, dataset },
+      services,
+    );
+    assert.ok(made.parityMaxAbs < 1e-5, `differs by ${made.parityMaxAbs}`);
+  });
+});
+
+/** The tiny pictures as data preparation leaves them: rows, and a pack a split. */
+async function datasetOf(pictures: string): Promise<string> {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'labels.json'), JSON.stringify(PICTURE_LABELS));
+  for (const split of ['train', 'validation']) {
+    const rows = (await readFile(join(pictures, `${split}.jsonl`), 'utf8')).trim().split('\n');
+    const archive = pack();
+    const writing = pipeline(archive, createWriteStream(join(folder, `${split}.tar`)));
+    const lines: string[] = [];
+    for (const [index, row] of rows.entries()) {
+      const { image, label } = JSON.parse(row) as { image: string; label: string };
+      const name = `${split}/${index}${image.slice(-4)}`;
+      archive.entry({ name }, await readFile(join(pictures, image)));
+      lines.push(JSON.stringify({ id: String(index), image: name, label }));
+    }
+    archive.finalize();
+    await writing;
+    await writeFile(join(folder, `${split}.jsonl`), `${lines.join('\n')}\n`);
+  }
+  return folder;
+}
+
+async function onlyGraph(encoder: string): Promise<string> {
+  const folder = join(await temporaryFolder(), 'only-graph');
+  await mkdir(folder);
+  for (const name of ['model.onnx', 'preprocessor_config.json']) await cp(join(encoder, name), join(folder, name));
+  return folder;
+}
