@@ -3,7 +3,7 @@
  * (frozen) with linear heads, a defect planted in each of many draws. A draw is ten labels (all, where there are fewer) with
  * 700 training, 300 validation and 400 test rows, without near twins across the splits.
  *
- *   ESPALIER_TEST_DATA=… npx tsx bench/gates.ts [draws a data set = 25] [first gate only, by name]
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates.ts [draws a data set = 25] [only these gates, by name and with commas]
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -25,7 +25,7 @@ import { TRIALS } from './gates/trials.ts';
 const root = process.env['ESPALIER_TEST_DATA'];
 if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
 const DRAWS = Number(process.argv[2] ?? 25);
-const only = process.argv[3];
+const only = process.argv[3]?.split(',');
 const SETS = ['banking77', 'clinc150', 'sst2', 'trec6'];
 const limits = GatesSchema.parse({});
 
@@ -66,7 +66,7 @@ for (const [which, rows] of sets.entries()) {
   const foreign = sets[(which + 1) % sets.length]!;
   for (let seed = 0; seed < DRAWS; seed++) {
     const clean = await cleanDraw(embedder, rows, seed);
-    for (const trial of TRIALS.filter(({ gate }) => only === undefined || gate === only)) {
+    for (const trial of TRIALS.filter(({ gate }) => only?.includes(gate) ?? true)) {
       if (trial.every !== undefined && seed % trial.every !== 0) continue;
       const around = { embedder, foreign, seed };
       const planted = await trial.plant(clean, around);

@@ -9,7 +9,7 @@ const JUDGED = { interval: 'worse end', proof: 'better end', value: 'value' } as
 /** A line of docs/gates.md. */
 function documented(name: string, row: GateRow): string {
   const bound = `${row.direction} ${row.threshold}`;
-  return [`\`${name}\``, row.meaning, bound, JUDGED[row.judged], row.severity, row.why].join(' | ');
+  return [`\`${name}\``, row.meaning, bound, JUDGED[row.judged], row.severity, row.why, row.falseAlarms].join(' | ');
 }
 
 describe('the table of gates', () => {
@@ -39,7 +39,7 @@ describe('the table of gates', () => {
   it('keeps a gate’s sentences short enough to read', () => {
     for (const name of GATE_NAMES) {
       const { meaning, why }: GateRow = GATE_TABLE[name];
-      assert.ok(meaning.endsWith('.') && meaning.length < 260 && !why.endsWith('.') && why.length < 200, name);
+      assert.ok(meaning.endsWith('.') && meaning.length < 260 && !why.endsWith('.') && why.length < 220, name);
     }
   });
 });

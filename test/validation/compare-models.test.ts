@@ -82,6 +82,7 @@ describe('comparing with the model in production', function () {
       },
       candidate: { classifier: candidate, evaluation: change.evaluation ?? evaluation },
       dataset: await dataset(change.test ?? all),
+      gate: { min: 0, severity: 'fail' },
       seed: 7,
     };
     return runStep(compareModels, input, services);
@@ -116,6 +117,8 @@ describe('comparing with the model in production', function () {
       interval: pairedShareInterval(counts, 24),
       rows: 24,
     });
+    // Better here, so it is not shown to be worse: the gate judges the end that would have to show it.
+    deepEqual([result.gate?.verdict, result.gate?.measured], ['pass', pairedShareInterval(counts, 24).high]);
     equal(result.accuracy.candidate.value, 22 / 24);
     equal(result.accuracy.production.value, all.filter(right).length / 24);
     const f1 = result.macroF1.difference;

@@ -304,6 +304,27 @@ describe('a run', function () {
     assert.ok(ran.includes('report') && !ran.includes('package') && !ran.includes('deploy'));
   });
 
+  it('asks nobody to release a model that the gate over production refuses', async () => {
+    const { activities } = fakeActivities();
+    const ran = await withRun(
+      {
+        overrides: {
+          compareModels: async (call) => {
+            const result = await activities.compareModels(call);
+            const gate = { name: 'gainOverProduction', verdict: 'fail', reason: 'it is worse' } as never;
+            return { ...result, output: { ...result.output, comparable: true, gate } as never };
+          },
+        },
+      },
+      async (runId) => {
+        await approve(runId, 'review', 'lena');
+        const outcome = await runOutcome(temporal.client, runId);
+        assert.deepEqual([outcome.state, outcome.reason, outcome.deployment], ['gates-failed', 'it is worse', null]);
+      },
+    );
+    assert.ok(ran.includes('compare') && ran.includes('report') && !ran.includes('release-evidence'));
+  });
+
   it('deploys nothing when the release is rejected', async () => {
     const ran = await withRun({}, async (runId) => {
       await approve(runId, 'review', 'lena');
