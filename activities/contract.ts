@@ -16,6 +16,7 @@ import type {
 import type {
   DeployModelInput,
   Deployment,
+  PackageGeneratorInput,
   PackageModelInput,
   PackagedModel,
   ScheduleMonitorInput,
@@ -38,6 +39,23 @@ import type {
   HalvedCandidates,
   SubsetDataInput,
 } from './contract/prototype.ts';
+import type {
+  ChooseGeneratorInput,
+  ChosenGenerator,
+  CompareGeneratorsInput,
+  EvaluateGeneratorInput,
+  FormatPromptsInput,
+  FormattedPrompts,
+  GeneratorComparison,
+  GeneratorEvaluation,
+  GeneratorProfile,
+  GeneratorSelection,
+  JudgeGenerationInput,
+  ProfileGeneratorInput,
+  PromptSearch,
+  RankGeneratorsInput,
+  SearchPromptsInput,
+} from './contract/prompting.ts';
 import type { CheckTermsInput, PrivacySummary, ScanPrivacyInput, TermsVerdict } from './contract/review.ts';
 import type {
   EncoderProbe,
@@ -145,6 +163,10 @@ export interface Activities {
   findPrices: Effect<object, PricesPerHour | null>;
   halveCandidates: Step<HalveCandidatesInput, HalvedCandidates>;
   chooseCandidate: Step<ChooseCandidateInput, ChosenCandidate>;
+  profileGenerator: Step<ProfileGeneratorInput, GeneratorProfile>;
+  searchPrompts: Step<SearchPromptsInput, PromptSearch>;
+  rankGenerators: Step<RankGeneratorsInput, GeneratorSelection>;
+  formatPrompts: Step<FormatPromptsInput, FormattedPrompts>;
   trainModel: Step<TrainModelInput, TrainedModel>;
   /** The result of `trainModel`, if it need not run: no machine is asked for what is known. */
   findTraining: Effect<TrainModelInput, StepResult<TrainedModel> | null>;
@@ -154,16 +176,21 @@ export interface Activities {
   releaseWorker: Effect<OwnWorkerInput, void>;
   exportClassifier: Step<ExportClassifierInput, ExportedClassifier>;
   exportGenerator: Step<ExportGeneratorInput, ExportedGenerator>;
+  chooseGenerator: Step<ChooseGeneratorInput, ChosenGenerator>;
   evaluateModel: Step<EvaluateModelInput, Evaluation>;
+  evaluateGenerator: Step<EvaluateGeneratorInput, GeneratorEvaluation>;
   judgeGates: Step<JudgeGatesInput, GatesVerdict>;
+  judgeGeneration: Step<JudgeGenerationInput, GatesVerdict>;
   /** What the channel points to now; null: nothing. */
   findProduction: Effect<FindProductionInput, ProductionModel | null>;
   compareModels: Step<CompareModelsInput, ModelComparison>;
+  compareGenerators: Step<CompareGeneratorsInput, GeneratorComparison>;
   insertCanaries: Step<InsertCanariesInput, InsertedCanaries>;
   measureMemorisation: Step<MeasureMemorisationInput, MemorisationMeasures>;
   judgeMemorisation: Step<JudgeMemorisationInput, MemorisationVerdict>;
   writeReport: Step<WriteReportInput, WrittenReport>;
   packageModel: Step<PackageModelInput, PackagedModel>;
+  packageGenerator: Step<PackageGeneratorInput, PackagedModel>;
   checkTerms: Effect<CheckTermsInput, TermsVerdict>;
   deployModel: Effect<DeployModelInput, Deployment>;
   scheduleMonitor: Effect<ScheduleMonitorInput, ScheduledMonitor>;

@@ -8,7 +8,16 @@ import { snapshotDataActivity } from './data/snapshot-data.ts';
 import { deployModelActivity } from './deployment/deploy-model.ts';
 import { findProductionActivity } from './deployment/find-production.ts';
 import { packageModel } from './deployment/package-model.ts';
+import { packageGenerator } from './deployment/package-generator.ts';
 import { scheduleMonitorActivity, type Scheduler } from './deployment/schedule-monitor.ts';
+import { chooseGenerator } from './generation/choose-generator.ts';
+import { compareGenerators } from './generation/compare-generators.ts';
+import { evaluateGenerator } from './generation/evaluate-generator.ts';
+import { formatPrompts } from './generation/format-prompts.ts';
+import { judgeGeneration } from './generation/judge-generation.ts';
+import { profileGenerator } from './generation/profile-generator.ts';
+import { rankGeneratorsStep } from './generation/rank-generators.ts';
+import { searchPrompts } from './generation/search-prompts.ts';
 import { checkDriftActivity } from './monitoring/check-drift.ts';
 import { insertCanaries } from './privacy/memorisation/insert-canaries.ts';
 import { judgeMemorisationStep } from './privacy/memorisation/judge-memorisation.ts';
@@ -51,20 +60,29 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     halveCandidates: stepActivity(halveCandidatesStep, services),
     chooseCandidate: stepActivity(chooseCandidate, services),
     findPrices: () => Promise.resolve(services.prices ?? null),
+    profileGenerator: stepActivity(profileGenerator, services),
+    searchPrompts: stepActivity(searchPrompts, services),
+    rankGenerators: stepActivity(rankGeneratorsStep, services),
+    formatPrompts: stepActivity(formatPrompts, services),
     trainModel: stepActivity(trainModel, services),
     findTraining: findActivity(trainModel, services),
     ...ownWorkerActivities(),
     exportClassifier: stepActivity(exportClassifier, services),
     exportGenerator: stepActivity(exportGenerator, services),
+    chooseGenerator: stepActivity(chooseGenerator, services),
     evaluateModel: stepActivity(evaluateModel, services),
+    evaluateGenerator: stepActivity(evaluateGenerator, services),
     judgeGates: stepActivity(judgeGatesStep, services),
+    judgeGeneration: stepActivity(judgeGeneration, services),
     findProduction: findProductionActivity(services),
     compareModels: stepActivity(compareModels, services),
+    compareGenerators: stepActivity(compareGenerators, services),
     insertCanaries: stepActivity(insertCanaries, services),
     measureMemorisation: stepActivity(measureMemorisation, services),
     judgeMemorisation: stepActivity(judgeMemorisationStep, services),
     writeReport: stepActivity(writeReport, services),
     packageModel: stepActivity(packageModel, services),
+    packageGenerator: stepActivity(packageGenerator, services),
     checkTerms: checkTermsActivity(services),
     deployModel: deployModelActivity(services),
     scheduleMonitor: scheduleMonitorActivity(scheduler),

@@ -73,6 +73,16 @@ export interface ReferenceStatistics {
   readonly textLengths: readonly number[];
 }
 
+/** The same file of a generator, one number a test answer; it has nothing beside it, since a generator has no embeddings. */
+export interface GeneratorReference {
+  readonly version: 1;
+  readonly kind: 'generator';
+  readonly rows: number;
+  readonly promptTokens: readonly number[];
+  readonly answerTokens: readonly number[];
+  readonly adherent: readonly boolean[];
+}
+
 /** One line of a prediction log (JSON Lines). Written and read through artifacts/predictions.ts. */
 export interface PredictionRecord {
   readonly id: string;

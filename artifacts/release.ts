@@ -261,8 +261,12 @@ export function pointerProblems(
 }
 
 /** The tree of the model that the evidence is about. */
-export function evaluatedModel({ exported }: Pick<ReleaseEvidence, 'exported'>): ArtifactRef {
-  return ('classifier' in exported ? exported.classifier : exported.generator) as ArtifactRef;
+export function evaluatedModel({
+  exported,
+}: {
+  readonly exported: { readonly classifier: ArtifactRef } | { readonly generator: ArtifactRef };
+}): ArtifactRef {
+  return 'classifier' in exported ? exported.classifier : exported.generator;
 }
 
 /** The bundle's `<model>/1/` must be, file by file, the model that the evidence evaluated. */

@@ -1,5 +1,6 @@
 /** Where a released model comes from, as one tree: the release, who approved it, what was measured, trained, and from what. */
 import { voterText } from '../artifacts/votes.ts';
+import { evaluatedModel } from '../artifacts/release.ts';
 import type { RunFacts, StepFact } from '../activities/contract/evidence.ts';
 import type { StepRecord } from '../activities/step.ts';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
@@ -113,7 +114,7 @@ function trainingNode(facts: RunFacts, details: LineageDetails): LineageNode {
     title: `training: ${pipeline.training.method}`,
     facts: definedOnly({
       'tuned model': training?.model.digest,
-      'served model': exported?.classifier.digest,
+      'served model': exported && evaluatedModel({ exported }).digest,
       ...stepFacts(facts, details, 'train'),
       configuration: canonicalJson(pipeline.training),
       environment:

@@ -113,6 +113,7 @@ async function workOf(
 
 /** Who is tried is not known yet: as many of the first as will be, halved on every rung. */
 function withinShortlist(id: string, { candidates, selection }: Pipeline): boolean {
+  if (!('prototype' in selection)) return true;
   const [, candidate, rung] = id.split(':');
   const prototype = selection.prototype;
   const place = candidates.findIndex((one) => one.id === candidate);
@@ -155,6 +156,10 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   rank: ['selection'],
   prototype: ['selection', 'training'],
   halve: ['selection', 'training'],
+  prompt: ['selection', 'guidelines', 'generation'],
+  format: ['training', 'adherence'],
+  canaries: ['memorisation'],
+  memorisation: ['memorisation'],
   choose: ['selection', 'training'],
   train: ['selection', 'training'],
   gates: ['gates'],

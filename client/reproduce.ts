@@ -32,13 +32,25 @@ export async function reproductionInput(
   { pointers, objects }: Pick<OpenStore, 'pointers' | 'objects'>,
   { facts }: FoundRelease,
 ): Promise<ReproductionInput> {
+  const { pipeline } = facts;
+  if (pipeline.task !== 'text-classification') {
+    throw new EspalierError(
+      'BadConfig',
+      `a model of the task ${pipeline.task} cannot be made again by this command yet`,
+      {
+        where: facts.run.id,
+        fix: 'start a run of the same definition with --no-reuse and compare the digests',
+      },
+    );
+  }
   const outcome = winnerOf(facts);
-  const candidate = facts.pipeline.candidates.find(({ id }) => id === outcome?.id);
+  const candidate = pipeline.candidates.find(({ id }) => id === outcome?.id);
   const { data, training, exported, evaluation, gates, bundle } = facts;
   if (!candidate || !outcome?.resolved || !outcome.imported || !outcome.exported || !outcome.probe) {
     throw incomplete('the winning candidate');
   }
-  if (!data || !training || !exported || !evaluation || !gates || !bundle) throw incomplete('every step of the run');
+  if (!data || !training || !exported || !('classifier' in exported) || !evaluation || !gates || !bundle)
+    throw incomplete('every step of the run');
   const { resolved, imported, exported: encoder, probe } = outcome;
   const recordKey = facts.steps.find(({ id }) => id === 'data')?.key;
   const record = recordKey && (await pointers.read<StepRecord<unknown>>(stepRecordKey(recordKey)))?.value;
@@ -46,7 +58,7 @@ export async function reproductionInput(
   const { files } = record.input as { readonly files: readonly RecordedFile[] };
   return {
     facts: {
-      pipeline: facts.pipeline,
+      pipeline,
       definition: facts.definition,
       data,
       training,

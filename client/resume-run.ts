@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import { describeProblem } from '../pipelines/check.ts';
+import { describeProblem } from '../pipelines/explain.ts';
 import { settingProblems, settingsAfter, withSettings, type Settings } from '../pipelines/change.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import type { Approver, RunState, StepView } from '../workflows/messages.ts';

@@ -17,6 +17,7 @@ import type { CandidateSource } from '../activities/contract/selection.ts';
 import type { DataFileSource } from '../activities/contract/data.ts';
 import type { Candidate, Pipeline } from '../pipelines/definition.ts';
 import { dossierPath, parseDossierAnswers, readDossierFile, unanswered } from '../pipelines/dossier/answers.ts';
+import { readGuidelines } from '../pipelines/guidelines/guidelines.ts';
 import { readPolicyFile, policyPath } from '../pipelines/licence/policy-file.ts';
 import { parsePolicy } from '../pipelines/licence/policy.ts';
 import { parseModelSource } from '../pipelines/sources.ts';
@@ -65,6 +66,7 @@ export async function prepareRun(
   const candidates = await Promise.all(pipeline.candidates.map((one) => snapshotCandidate(one, folder, store)));
   const policy = await snapshotPolicy(pipeline, folder, store);
   const dossier = await snapshotDossier(pipeline, folder, store);
+  const guidelines = await snapshotGuidelines(pipeline, folder, store);
   const { approvers } = options;
   const authors = await authorsOf(
     { 'definition-author': options.definitionPath, 'policy-editor': policyPath(pipeline.review?.policy, folder) },
@@ -76,6 +78,7 @@ export async function prepareRun(
     candidates,
     ...(policy === undefined ? {} : { policy }),
     ...(dossier === undefined ? {} : { dossier }),
+    ...(guidelines === undefined ? {} : { guidelines }),
     startedBy: options.startedBy,
     trigger: 'user',
     approvers: approvers.map(({ name, roles, rolesFrom, breakGlass }) => ({
@@ -97,12 +100,16 @@ export async function prepareRun(
  * @throws EspalierError BadDefinition when the approvers can never fill the seats of an approval
  */
 export async function recordInput(store: ArtifactStore, input: Omit<RunInput, 'definition'>): Promise<PreparedRun> {
-  const { pipeline, dataFiles, candidates, policy, dossier } = input;
+  const { pipeline, dataFiles, candidates, policy, dossier, guidelines } = input;
   requireMeetable(input);
   const definition = await store.putJson(pipeline, `${pipeline.name}.pipeline.json`);
   const whole: RunInput = { ...input, definition };
   const inputRef = await store.putJson(JSON.parse(canonicalJson(whole)), `${pipeline.name}.run.json`);
-  return { input: whole, inputRef, digest: digestJson({ pipeline, dataFiles, candidates, policy, dossier }) };
+  return {
+    input: whole,
+    inputRef,
+    digest: digestJson({ pipeline, dataFiles, candidates, policy, dossier, guidelines }),
+  };
 }
 
 /** A run that nobody could ever approve would only waste the work before. */
@@ -168,6 +175,7 @@ export async function startRun(
 
 function dataFilesOf({ data }: Pipeline): DataFileSource[] {
   const { files, format, evaluationFiles = [], croissant } = data;
+  const general = 'generalText' in data ? data.generalText : undefined;
   const source =
     (split: DataFileSource['split']) =>
     (path: string): DataFileSource => ({
@@ -183,6 +191,7 @@ function dataFilesOf({ data }: Pipeline): DataFileSource[] {
     ...evaluationFiles.map(source('evaluation')),
     ...('shiftedFiles' in data ? (data.shiftedFiles ?? []) : []).map(source('shifted')),
     ...(croissant === undefined ? [] : [{ path: croissant, split: 'description', format: 'json' } as const]),
+    ...(general === undefined ? [] : [{ path: general, split: 'general', format: 'text' } as const]),
   ];
 }
 
@@ -243,6 +252,17 @@ async function snapshotDossier(
   }
   if (path === undefined || text === undefined) return undefined;
   return store.putBytes(text, { name: basename(path), mediaType: 'application/yaml' });
+}
+
+/** Checked before they are stored, and stored as JSON: what a comment in the file says is no guideline. */
+async function snapshotGuidelines(
+  pipeline: Pipeline,
+  folder: string,
+  store: ArtifactStore,
+): Promise<ArtifactRef | undefined> {
+  if (pipeline.task !== 'text-generation') return undefined;
+  const guidelines = readGuidelines(pipeline.guidelines, folder);
+  return store.putBytes(canonicalJson(guidelines), { name: 'guidelines.json', mediaType: 'application/json' });
 }
 
 async function requireKind(path: string, kind: 'file' | 'folder', where: string): Promise<void> {

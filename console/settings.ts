@@ -1,7 +1,8 @@
 /** Settings that come over HTTP: how to train, choose and judge; never what is read, who decides, or what runs where. */
 import { EspalierError } from '../artifacts/errors.ts';
 import { changeableSection, type Settings } from '../pipelines/change.ts';
-import { describeProblem, type Problem } from '../pipelines/check.ts';
+import type { Problem } from '../pipelines/check.ts';
+import { describeProblem } from '../pipelines/explain.ts';
 import { ProblemError } from './problems.ts';
 
 /** It names images, commands and secrets: a token that starts runs must not start programs. */

@@ -41,9 +41,3 @@ function sortByDefinition(problems: readonly Problem[], schema: z.ZodObject): re
   const place = (problem: Problem) => sections.indexOf(/^\w*/.exec(problem.path)?.[0] ?? '');
   return problems.toSorted((left, right) => place(left) - place(right));
 }
-
-/** One line a problem, for a terminal or an error's message. */
-export function describeProblem(problem: Problem): string {
-  const fix = problem.fix === undefined ? '' : ` (${problem.fix})`;
-  return `${problem.path === '' ? 'the definition' : problem.path}: ${problem.message}${fix}`;
-}

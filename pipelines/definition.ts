@@ -7,13 +7,22 @@ import { z } from 'zod';
 import { ApprovalsSchema } from './definition/approvals.ts';
 import { BudgetSchema, PrototypeRunSchema } from './definition/budget.ts';
 import { CandidateSchema } from './definition/candidates.ts';
-import { TextDataSchema } from './definition/data.ts';
+import { PromptDataSchema, TextDataSchema } from './definition/data.ts';
 import { CustomGatesSchema, GatesSchema } from './definition/gates.ts';
+import {
+  AdherenceSchema,
+  GenerationDefaultsSchema,
+  GeneratorCandidateSchema,
+  GeneratorSelectionSchema,
+  GeneratorTrainingSchema,
+} from './definition/generation.ts';
+import { GenerationGatesSchema } from './definition/generation-gates.ts';
 import { MonitorSchema } from './definition/monitor.ts';
 import { SelectionSchema } from './definition/selection.ts';
 import { TrainingSchema } from './definition/training.ts';
 import { name } from './definition/values.ts';
 import { IntendedUseSchema } from './licence/use.ts';
+import { CanariesSchema, MemorisationGatesSchema, MemorisationSchema } from './memorisation.ts';
 
 const identity = {
   name,
@@ -65,7 +74,36 @@ export const TextClassificationSchema = z.strictObject({
   ...outcome,
 });
 
-const SCHEMAS = [TextClassificationSchema] as const;
+export const TextGenerationSchema = z.strictObject({
+  ...identity,
+  task: z.literal('text-generation'),
+  data: PromptDataSchema,
+  /** The file of communication guidelines (docs/generation.md), relative to the definition's folder. */
+  guidelines: z.string().min(1),
+  ...sources,
+  candidates: z.array(GeneratorCandidateSchema).min(1).max(32),
+  selection: GeneratorSelectionSchema.prefault({}),
+  adherence: AdherenceSchema,
+  training: GeneratorTrainingSchema.prefault({}),
+  /** Asked of a tuned model that is to be served: a prompted one has learnt nothing of these data. */
+  memorisation: z
+    .strictObject({
+      canaries: CanariesSchema.prefault({ count: 8 }),
+      measure: MemorisationSchema.prefault({}),
+      gates: MemorisationGatesSchema.prefault({}),
+    })
+    .prefault({}),
+  gates: GenerationGatesSchema.prefault({}),
+  generation: GenerationDefaultsSchema,
+  ...outcome,
+  // Tokens bound its search (selection.prompts.budgetTokens); a prompt is tried before anything is tuned.
+  budget: z.never({ error: 'is not for text-generation: set selection.prompts.budgetTokens' }).optional(),
+  prototype: z
+    .never({ error: 'is not for text-generation: the search for a prompt comes before any training' })
+    .optional(),
+});
+
+const SCHEMAS = [TextClassificationSchema, TextGenerationSchema] as const;
 
 export const PipelineSchema = z.discriminatedUnion('task', SCHEMAS);
 
@@ -84,6 +122,7 @@ export type TextClassificationDefinition = z.input<typeof TextClassificationSche
 /** The checked definition, every default resolved. */
 export type Pipeline = z.output<typeof PipelineSchema>;
 export type TextClassification = z.output<typeof TextClassificationSchema>;
+export type TextGeneration = z.output<typeof TextGenerationSchema>;
 /** A candidate of any task: what one task says of it and another does not is missing there. */
 export type Candidate = Omit<TextClassification['candidates'][number], 'pooling'> &
   Partial<Pick<TextClassification['candidates'][number], 'pooling'>>;

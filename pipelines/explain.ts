@@ -173,3 +173,9 @@ function editDistance(left: string, right: string): number {
   }
   return previous[right.length] ?? 0;
 }
+
+/** One line a problem, for a terminal or an error's message. */
+export function describeProblem(problem: Problem): string {
+  const fix = problem.fix === undefined ? '' : ` (${problem.fix})`;
+  return `${problem.path === '' ? 'the definition' : problem.path}: ${problem.message}${fix}`;
+}

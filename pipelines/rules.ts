@@ -7,11 +7,12 @@ import { join, resolve } from 'node:path';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Problem } from './check.ts';
 import { CandidateSchema } from './definition/candidates.ts';
-import { TextDataSchema } from './definition/data.ts';
+import { PromptDataSchema, TextDataSchema } from './definition/data.ts';
 import { MonitorSchema } from './definition/monitor.ts';
 import { ApprovalsSchema } from './definition/approvals.ts';
 import type { Pipeline } from './definition.ts';
 import { gateProblems } from './gate-rules.ts';
+import { readGuidelines } from './guidelines/guidelines.ts';
 import { checkLicences } from './licence/check.ts';
 import { imageDataProblems } from './image-data-rules.ts';
 import { parseModelSource } from './sources.ts';
@@ -27,7 +28,7 @@ export function crossProblems(
   const raw: Record<string, unknown> = typeof value === 'object' && value !== null ? { ...value } : {};
   const problems: Problem[] = [];
   const notes: Problem[] = [];
-  const data = TextDataSchema.safeParse(raw['data']);
+  const data = (raw['task'] === 'text-generation' ? PromptDataSchema : TextDataSchema).safeParse(raw['data']);
   if (data.success) problems.push(...dataProblems(data.data), ...fileProblems(data.data, folder));
   if (String(raw['task']).startsWith('image-')) problems.push(...imageDataProblems(raw['data'], folder));
   if (Array.isArray(raw['candidates'])) {
@@ -36,6 +37,8 @@ export function crossProblems(
     notes.push(...checked.notes);
   }
   problems.push(...prototypeProductionProblems(raw));
+  if (typeof raw['guidelines'] === 'string' && folder !== undefined)
+    problems.push(...guidelineProblems(raw['guidelines'], folder));
   const licences = checkLicences(raw, folder);
   problems.push(...licences.problems, ...gateProblems(raw['gates']));
   notes.push(...licences.notes);
@@ -70,13 +73,27 @@ function prototypeProductionProblems({ prototype, deploy }: Record<string, unkno
   return [{ path: 'deploy.channel', message, fix: "write channel: 'staging', or leave out `prototype`" }];
 }
 
+function guidelineProblems(file: string, folder: string): readonly Problem[] {
+  try {
+    readGuidelines(file, folder);
+    return [];
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error;
+    return [{ path: 'guidelines', message: error.message, ...(error.fix === undefined ? {} : { fix: error.fix }) }];
+  }
+}
+
 function dataProblems(data: Data): readonly Problem[] {
-  const problems: Problem[] = repeated(data.labels ?? [], 'data.labels', 'label');
-  if (data.text === data.label) {
+  const problems: Problem[] = 'label' in data ? repeated(data.labels ?? [], 'data.labels', 'label') : [];
+  const columns = 'label' in data ? ['text', 'label'] : ['prompt', 'completion', 'facts'];
+  const named: Readonly<Record<string, unknown>> = data;
+  for (const [index, column] of columns.entries()) {
+    const same = columns.slice(0, index).find((other) => named[column] !== undefined && named[other] === named[column]);
+    if (same === undefined) continue;
     problems.push({
-      path: 'data.label',
-      message: `is the same column as data.text ('${data.text}')`,
-      fix: 'name the column of the label',
+      path: `data.${column}`,
+      message: `is the same column as data.${same} ('${String(named[column])}')`,
+      fix: `name the column of the ${column}`,
     });
   }
   if (data.consent !== undefined && data.legalBasis !== 'consent') {
@@ -102,6 +119,9 @@ function readsAnew(data: Data): boolean {
   return namedFiles(data.files).some(({ file }) => /^s3:\/\//i.test(file));
 }
 
+/** Files that are no rows. */
+const UNTABLED = new Set(['data.croissant', 'data.generalText']);
+
 const S3_OBJECT = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/.+[^/]$/;
 
 function fileProblems(data: Data, folder: string | undefined): readonly Problem[] {
@@ -115,14 +135,18 @@ function fileProblems(data: Data, folder: string | undefined): readonly Problem[
     file,
   }));
   const description = data.croissant === undefined ? [] : [{ path: 'data.croissant', file: data.croissant }];
-  return [...namedFiles(data.files), ...evaluation, ...shifted, ...description].flatMap(
+  const general =
+    'generalText' in data && data.generalText !== undefined
+      ? [{ path: 'data.generalText', file: data.generalText }]
+      : [];
+  return [...namedFiles(data.files), ...evaluation, ...shifted, ...description, ...general].flatMap(
     ({ path, file }): readonly Problem[] => {
       const problems: Problem[] = [];
       const earlier = seen.get(file);
       if (earlier !== undefined)
         problems.push({ path, message: `names '${file}' again (also ${earlier})`, fix: 'name each file once' });
       seen.set(file, path);
-      if (data.format === undefined && path !== 'data.croissant' && !/\.(csv|jsonl)$/i.test(file)) {
+      if (data.format === undefined && !UNTABLED.has(path) && !/\.(csv|jsonl)$/i.test(file)) {
         problems.push({
           path,
           message: `the format of '${file}' cannot be told by its ending`,

@@ -43,6 +43,8 @@ export interface RunInput {
   readonly policy?: ArtifactRef;
   /** What people have written for the dossier, where there is a file. */
   readonly dossier?: ArtifactRef;
+  /** The communication guidelines of a run that generates text. */
+  readonly guidelines?: ArtifactRef;
   readonly startedBy: string;
   readonly trigger: RunFacts['run']['trigger'];
   /** Who may decide, as configured when the run began: a vote is checked against this, not against the voter's word. */

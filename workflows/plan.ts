@@ -18,7 +18,7 @@ const TRIAL_RUNGS = [0.3, 1] as const;
 /** The shares of the training rows that the best candidates are tried on; none where there is nothing to choose. */
 export function rungsOf({ candidates, selection, prototype: trial }: Planned): readonly number[] {
   // A run that began before there were prototypes has no such setting in its input.
-  const prototype = (selection as Partial<Pipeline['selection']> | undefined)?.prototype;
+  const prototype = selection !== undefined && 'prototype' in selection ? selection.prototype : undefined;
   if (prototype?.enabled !== true) return [];
   // A run that is a prototype tells what all rows would bring, of a single candidate, too.
   if (trial !== undefined) return TRIAL_RUNGS;
@@ -34,6 +34,7 @@ export function candidateSteps(task: Pipeline['task']): readonly string[] {
 const MEASURED: Readonly<Record<Pipeline['task'], { readonly step: string; readonly title: (id: string) => string }>> =
   {
     'text-classification': { step: 'probe', title: (id) => `score ${id} on frozen embeddings` },
+    'text-generation': { step: 'prompt', title: (id) => `search prompts for ${id} against the guidelines` },
   };
 
 /** From the review to the gates. */
@@ -43,6 +44,23 @@ const TUNING: Readonly<Record<Pipeline['task'], readonly PlannedStep[]>> = {
     { id: 'export', title: 'export the tuned model to ONNX', stage: 'tune', needs: ['train'] },
     { id: 'evaluate', title: 'evaluate through onnxruntime', stage: 'tune', needs: ['export'] },
     { id: 'gates', title: 'judge the gates', stage: 'tune', needs: ['evaluate'] },
+  ],
+  // What a prompt was enough for needs no training: these steps are skipped then.
+  'text-generation': [
+    { id: 'format', title: 'write out the conversations to learn', stage: 'tune', needs: ['approve-review'] },
+    {
+      id: 'canaries',
+      title: 'hide secrets among them, to see what is learnt by heart',
+      stage: 'tune',
+      needs: ['format'],
+    },
+    { id: 'train', title: 'fine-tune', stage: 'tune', needs: ['canaries'] },
+    { id: 'export', title: 'export the tuned model to ONNX', stage: 'tune', needs: ['train'] },
+    { id: 'prompt', title: 'search prompts for the tuned model', stage: 'tune', needs: ['export'] },
+    { id: 'choose', title: 'choose between prompted and tuned', stage: 'tune', needs: ['prompt'] },
+    { id: 'evaluate', title: 'evaluate through onnxruntime', stage: 'tune', needs: ['choose'] },
+    { id: 'memorisation', title: 'measure what it knows by heart', stage: 'tune', needs: ['evaluate'] },
+    { id: 'gates', title: 'judge the gates', stage: 'tune', needs: ['memorisation'] },
   ],
 };
 

@@ -2,6 +2,7 @@ import { defineQuery, setHandler, setWorkflowOptions, workflowInfo } from '@temp
 import type { Activities, StepCall } from '../activities/contract.ts';
 import type { DataFile, DatasetSummary } from '../activities/contract/data.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
+import type { ExportedClassifier } from '../activities/contract/training.ts';
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
 import type { TextClassification } from '../pipelines/definition.ts';
 import { stepProxies } from './proxies.ts';
@@ -14,8 +15,9 @@ setWorkflowOptions({ failureExceptionTypes: [Error] }, reproduceModel);
 /** All of it from the record of a release; nothing is asked of where it once came from. */
 export interface ReproductionInput {
   readonly facts: { readonly pipeline: TextClassification } & Pick<RunFacts, 'definition'> &
-    Required<Pick<RunFacts, 'data' | 'training' | 'exported' | 'evaluation' | 'gates' | 'bundle'>> &
-    Partial<Pick<RunFacts, 'privacy' | 'selection' | 'dossier'>>;
+    Required<Pick<RunFacts, 'data' | 'training' | 'evaluation' | 'gates' | 'bundle'>> & {
+      readonly exported: ExportedClassifier;
+    } & Partial<Pick<RunFacts, 'privacy' | 'selection' | 'dossier'>>;
   readonly winner: Pick<Winner, 'candidate' | 'resolved' | 'imported' | 'exported' | 'probe'>;
   readonly dataFiles: readonly DataFile[];
   readonly heartbeatSeconds: number;

@@ -8,7 +8,7 @@ const MAX_COMMENT = 4000;
 const MAX_NAME = 200;
 
 /** What is done for one candidate alone: without it, the candidate is dropped. */
-const CANDIDATE_STEPS = new Set(['resolve', 'import', 'export', 'profile', 'probe']);
+const CANDIDATE_STEPS = new Set(['resolve', 'import', 'export', 'profile', 'probe', 'prompt']);
 
 const EVIDENCE = 'nobody can decide without it';
 /** Why a step cannot be left out. What is not named here can: a candidate's steps, and the monitor. */
@@ -19,12 +19,16 @@ const NEEDED: Readonly<Record<string, string>> = {
   rank: 'without a choice there is nothing to train',
   subset: 'there is no run without data',
   halve: 'without a choice there is nothing to train',
-  choose: 'without a choice there is nothing to train',
+  choose: 'without a choice there is nothing to train, or to release',
   'review-evidence': EVIDENCE,
   'approve-review': 'an approval is given by a person, never skipped',
+  format: 'there is no training without rows to learn',
+  canaries: 'what is learnt by heart is measured by them; memorisation.canaries.count 0 asks for none',
   train: 'what is released is what was trained',
   export: 'what is released is what was exported',
+  prompt: 'the tuned model is judged by its best prompt',
   evaluate: 'the gates judge what it measures',
+  memorisation: 'the gates judge what it measures',
   gates: 'no model is released unjudged',
   package: 'what is released is what was packaged',
   terms: 'nothing is released whose licence nobody judged',

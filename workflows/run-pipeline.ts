@@ -15,6 +15,9 @@ import { errorRecord, type StepOptions } from './engine.ts';
 import { decideUpdate, progressQuery, resolveUpdate, type RunInput, type RunOutcome } from './messages.ts';
 import { Run } from './run.ts';
 import { compareClassifier } from './stages/compare.ts';
+import { compareGenerator, packageGenerator } from './stages/generation/release.ts';
+import { selectGenerator, type SelectedGenerator } from './stages/generation/select.ts';
+import { tuneGenerator } from './stages/generation/tune.ts';
 import { packageClassifier } from './stages/package.ts';
 import { release, type Releasing } from './stages/release.ts';
 import { review } from './stages/review.ts';
@@ -59,8 +62,15 @@ interface Making<Selected> {
 }
 
 const CLASSIFIER: Making<Selected> = { select, tune, pack: packageClassifier, compare: compareClassifier };
+const GENERATOR: Making<SelectedGenerator> = {
+  select: selectGenerator,
+  tune: tuneGenerator,
+  pack: packageGenerator,
+  compare: compareGenerator,
+};
+
 function made(run: Run): Promise<RunOutcome> {
-  return story(run, CLASSIFIER);
+  return run.pipeline.task === 'text-generation' ? story(run, GENERATOR) : story(run, CLASSIFIER);
 }
 
 async function story<Chosen extends Pick<Selected, 'dataset'> & Pick<Releasing, 'winner'>>(

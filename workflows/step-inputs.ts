@@ -1,13 +1,13 @@
 /** What the steps that make a model are given: the same for the run that releases it and for one that makes it again. */
 import type { DatasetSummary } from '../activities/contract/data.ts';
 import type { EvaluateModelInput } from '../activities/contract/validation.ts';
-import type { ExportedClassifier, TrainTextInput } from '../activities/contract/training.ts';
+import type { ExportedClassifier, TrainLanguageInput, TrainTextInput } from '../activities/contract/training.ts';
 import type { ChooseCandidateInput, SubsetDataInput } from '../activities/contract/prototype.ts';
 import type { CandidateOutcome, CandidateSource, ExportEncoderInput } from '../activities/contract/selection.ts';
 import type { PackageModelInput } from '../activities/contract/deployment.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
-import type { Pipeline, TextClassification } from '../pipelines/definition.ts';
+import type { Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
 import type { Winner } from './stages/select.ts';
 
 export function encoderInput(
@@ -86,6 +86,17 @@ export function chooseInput(
     tolerance,
     seed,
   };
+}
+
+/** A language model has no head and no classes: what is said of them in general does not count. */
+export function languageTrainInput(
+  weights: ArtifactRef,
+  dataset: ArtifactRef,
+  { training: asked }: Pick<TextGeneration, 'training'>,
+): TrainLanguageInput {
+  const { launcher: _, maxLength, packing, onlyAdherent: __, ...own } = asked;
+  const training = { ...own, headLearningRate: own.learningRate, classWeights: false };
+  return { task: 'causal-lm', weights, dataset, maxLength, packing, training };
 }
 
 export function evaluateInput(

@@ -1,9 +1,11 @@
 /** Steps that package and release. */
 import type { CarriedDuty } from '../../artifacts/bundle-terms.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { Pipeline } from '../../pipelines/definition.ts';
+import type { Pipeline, TextGeneration } from '../../pipelines/definition.ts';
+import type { MemorisationMeasures } from '../privacy/memorisation/types.ts';
 import type { DatasetSummary } from './data.ts';
 import type { ApprovalRecord } from './evidence.ts';
+import type { ChosenGenerator, GeneratorEvaluation } from './prompting.ts';
 import type { PrivacySummary } from './review.ts';
 import type { ImportedModel, ResolvedModel, Selection } from './selection.ts';
 import type { TrainedModel } from './training.ts';
@@ -25,6 +27,17 @@ export interface PackageModelInput {
   readonly privacy?: PrivacySummary;
   readonly selection?: Selection;
   readonly dossier?: ArtifactRef;
+}
+export interface PackageGeneratorInput extends Pick<
+  PackageModelInput,
+  'model' | 'definition' | 'dataset' | 'gates' | 'base' | 'baseModel' | 'privacy' | 'selection' | 'dossier'
+> {
+  readonly pipeline: TextGeneration;
+  readonly chosen: ChosenGenerator;
+  /** Where the tuned model was chosen. */
+  readonly trained?: TrainedModel;
+  readonly memorisation?: MemorisationMeasures;
+  readonly evaluation: GeneratorEvaluation;
 }
 export interface PackagedModel {
   /** The deployment bundle (artifacts/bundle.ts). */

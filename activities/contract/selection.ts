@@ -3,6 +3,8 @@ import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { Candidate, TextClassification } from '../../pipelines/definition.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
+import type { ExportedGenerator } from './generation.ts';
+import type { GeneratorProfile, PromptSearch } from './prompting.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
 import type { LicenceDecision } from './review.ts';
 
@@ -119,7 +121,14 @@ export interface CandidateOutcome {
   readonly exported?: ExportedEncoder;
   readonly profile?: EncoderProfile;
   readonly probe?: EncoderProbe;
+  /** Of a candidate that generates text, in place of the three before. */
+  readonly generator?: GeneratorOutcome;
   readonly error?: ErrorRecord;
+}
+export interface GeneratorOutcome {
+  readonly exported: ExportedGenerator;
+  readonly profile?: GeneratorProfile;
+  readonly search?: PromptSearch;
 }
 export interface RankCandidatesInput {
   readonly candidates: readonly CandidateOutcome[];
@@ -130,8 +139,11 @@ export interface RankedCandidate {
   readonly id: string;
   /** The candidate of the definition that this is a form of. */
   readonly encoder: string;
-  /** `tune`: the encoder goes on to training. `frozen`: its linear probe stands for it as it is. */
-  readonly form: 'tune' | 'frozen';
+  /**
+   * `tune`: the encoder goes on to training. `frozen`: its linear probe stands for it as it is. `prompted`: a generator
+   * with its best prompt.
+   */
+  readonly form: 'tune' | 'frozen' | 'prompted';
   readonly rank: number | null;
   readonly eligible: boolean;
   /** One sentence each: why it won or lost. */

@@ -131,6 +131,7 @@ export interface ProductionModel {
   readonly since: string;
   /** What its own evidence says of it; null, with the reason, where that cannot be read any more. */
   readonly made: {
+    /** The tree that it serves: a classifier's, or a generator's. */
     readonly classifier: ArtifactRef;
     readonly dataset: ArtifactRef;
     readonly definition: Digest;

@@ -58,7 +58,10 @@ export function isLicenceFile(path: string): boolean {
 }
 
 /** `LICENSES/README.md`: what was declared, by whom, and what was concluded; it claims nothing that nobody declared. */
-export function licenceStatement({ base, pipeline }: PackageModelInput, texts: readonly string[]): string {
+export function licenceStatement(
+  { base, pipeline }: Pick<PackageModelInput, 'base' | 'pipeline'>,
+  texts: readonly string[],
+): string {
   const { licence } = base;
   const facts = stringify({
     base_model: {

@@ -45,13 +45,19 @@ export async function checkServing(
   }
   progress({ phase: 'comparing with the evaluation' });
   // Asked by version: should a later release be served by now, its answers are not held against this one.
-  const infer = `${base}/v2/models/${model}/versions/${revision}/infer`;
-  return { url: base, ...(await compare(infer, bundle, services, signal)) };
+  const version = `${base}/v2/models/${model}/versions/${revision}`;
+  const { entries } = await services.store.tree(bundle);
+  const generates = entries.some(({ path }) => path === `${model}/1/generator.json`);
+  const compared = generates
+    ? await compareAnswers(`${version}/generate`, bundle, services, signal)
+    : await compare(`${version}/infer`, bundle, services, signal);
+  return { url: base, ...compared };
 }
 
 /** What we read of the server's answers; another server's may say less. */
 const AnswerSchema = z.looseObject({
   error: z.string().optional(),
+  text_output: z.string().optional(),
   channel: z.string().optional(),
   versions: z.array(z.string()).default([]),
   parameters: z
@@ -146,6 +152,55 @@ async function compare(
       `test rows ${wrong.map((row) => row + 1).join(', ')} by more than ${TOLERANCE} in a class's probability`,
     { where: url, fix: "run the server on the release's own runtime version, or evaluate on the hardware that serves" },
   );
+}
+
+/** Evaluations of another run's machine may round otherwise: one token more or less is enough for another answer. */
+const LEAST_AGREEMENT = 0.75;
+const PROMPTS = 4;
+
+/** Asks the first test prompts again and compares with what the evaluation wrote down. */
+async function compareAnswers(
+  url: string,
+  bundle: ArtifactRef,
+  { store }: ActivityServices,
+  signal: AbortSignal,
+): Promise<{ readonly checkedRows: number; readonly agreement: number }> {
+  const { entries } = await store.tree(bundle);
+  const provenance = entries.find(({ path }) => path === 'provenance.json');
+  if (provenance === undefined)
+    throw new EspalierError('BadModel', 'the bundle lacks provenance.json', { where: bundle.digest });
+  const { evaluation } = await store.getJson<{ evaluation: { details: Digest } }>(provenance.digest);
+  const { questions } = await store.getJson<{ questions: readonly Question[] }>(evaluation.details);
+  const asked = questions.slice(0, PROMPTS);
+  let same = 0;
+  for (const { text, answer, options } of asked) {
+    // Our own question is no traffic: it must not count in the drift check.
+    const body = { text_input: text, parameters: { ...options, espalier_record: false } };
+    const response = await request(url, signal, { method: 'POST', body: JSON.stringify(body) });
+    if (response.status !== 200 || response.body.text_output === undefined) {
+      const said = response.body.error ?? 'no text';
+      throw new EspalierError(
+        'NetworkUnavailable',
+        `the model server answered ${response.status} to a prompt: ${said}`,
+        { where: url },
+      );
+    }
+    if (response.body.text_output === answer) same += 1;
+  }
+  const agreement = asked.length === 0 ? 1 : same / asked.length;
+  if (agreement >= LEAST_AGREEMENT) return { checkedRows: asked.length, agreement };
+  throw new EspalierError(
+    'BadModel',
+    `the model server answers ${asked.length - same} of ${asked.length} test prompts otherwise than was evaluated`,
+    { where: url, fix: "run the server on the release's own runtime version, or evaluate on the hardware that serves" },
+  );
+}
+
+/** A test prompt as it was asked in the evaluation, in the words of the generate extension. */
+interface Question {
+  readonly text: string;
+  readonly answer: string;
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 async function testTexts(store: ActivityServices['store'], dataset: Digest): Promise<readonly string[]> {

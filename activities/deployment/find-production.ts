@@ -3,7 +3,13 @@ import { Context } from '@temporalio/activity';
 import { channelKey } from '../../artifacts/bundle.ts';
 import { differences } from '../../artifacts/differences.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { contentProblems, parsePointer, parseRelease, withdrawnChannel } from '../../artifacts/release.ts';
+import {
+  contentProblems,
+  evaluatedModel,
+  parsePointer,
+  parseRelease,
+  withdrawnChannel,
+} from '../../artifacts/release.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import type { FindProductionInput, ProductionModel } from '../contract/validation.ts';
 import type { RunFacts } from '../contract/evidence.ts';
@@ -55,14 +61,15 @@ export async function findProduction(
     if (exported === undefined || data === undefined || definition === undefined) {
       return { ...standing, ...unknown('its evidence does not say what it was made from'), runId: release.runId };
     }
-    const [bundle, classifier] = [await store.tree(pointer.bundle), await store.tree(exported.classifier)];
+    const served = evaluatedModel({ exported });
+    const [bundle, classifier] = [await store.tree(pointer.bundle), await store.tree(served)];
     const [other] = contentProblems(model, bundle, classifier);
     if (other !== undefined) return { ...standing, ...unknown(other), runId: release.runId };
     const settings = differences(facts.pipeline, pipeline);
     return {
       ...standing,
       runId: release.runId,
-      made: { classifier: exported.classifier, dataset: data.dataset, definition: definition.digest },
+      made: { classifier: served, dataset: data.dataset, definition: definition.digest },
       settings: settings.slice(0, MAX_SETTINGS),
       settingsLeftOut: Math.max(0, settings.length - MAX_SETTINGS),
     };

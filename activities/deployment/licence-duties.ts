@@ -31,7 +31,10 @@ export function missingTexts({ licence }: PackageModelInput['base'], baseFiles: 
     .flatMap((id) => shippedTexts(textId(id)).map(({ file, text }) => ({ path: `${SHIPPED_FOLDER}${file}`, text })));
 }
 
-export function bundleTerms(input: PackageModelInput, baseFiles: readonly string[]): BundleTerms {
+export function bundleTerms(
+  input: Pick<PackageModelInput, 'model' | 'base'>,
+  baseFiles: readonly string[],
+): BundleTerms {
   const { licence } = input.base;
   const obligations = licence.obligations ?? [];
   const licences = licence.licences ?? [];
@@ -54,7 +57,10 @@ function sentence(words: string, model: string): string {
 }
 
 /** Where the text of each licence lies, by the licence's name in obligations. */
-function copiesOf({ base }: PackageModelInput, baseFiles: readonly string[]): ReadonlyMap<string, string> {
+function copiesOf(
+  { base }: Pick<PackageModelInput, 'base'>,
+  baseFiles: readonly string[],
+): ReadonlyMap<string, string> {
   const copies = new Map<string, string>();
   const own = (base.licence.texts ?? []).filter(({ path }) => baseFiles.includes(path));
   for (const id of base.licence.licences ?? []) {

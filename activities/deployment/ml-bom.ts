@@ -5,7 +5,7 @@
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import { hexOf, shortDigest, type TreeManifest } from '../../artifacts/reference.ts';
+import { hexOf, shortDigest, type ArtifactRef, type TreeManifest } from '../../artifacts/reference.ts';
 import type { LicenceDecision } from '../contract/review.ts';
 import type { PackageModelInput } from '../contract/deployment.ts';
 import type { Score } from '../contract/measures.ts';
@@ -14,20 +14,73 @@ import { concludedLicence } from './concluded-licence.ts';
 import { OUT_OF_SCOPE } from './model-card.ts';
 
 interface Trees {
-  readonly classifier: TreeManifest;
+  readonly served: TreeManifest;
   readonly dataset: TreeManifest;
   readonly base: TreeManifest;
 }
 
-/** The tuned model with its card, its base model as its ancestor, and the data that it was tuned on. */
-export function mlBom(input: PackageModelInput, trees: Trees): string {
+/** What the document needs of any model. */
+export type BomInput = Pick<
+  PackageModelInput,
+  'model' | 'pipeline' | 'definition' | 'dataset' | 'gates' | 'base' | 'baseModel'
+>;
+
+/** What a kind of model says of itself. */
+export interface BomAbout {
+  readonly served: ArtifactRef;
+  readonly description: string;
+  /** How it was made of its base. */
+  readonly notes: string;
+  readonly architectureFamily: string;
+  readonly outputs: string;
+  readonly measures: Readonly<Record<string, Score>>;
+  /** Measures of parts of the test split. */
+  readonly parts: readonly { readonly type: string; readonly score: Score; readonly part: string }[];
+  readonly limitations: readonly string[];
+  readonly worst: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+/** The tuned classifier with its card, its base model as its ancestor, and the data that it was tuned on. */
+export function classifierBom(input: PackageModelInput, trees: Trees): string {
+  const { pipeline, classifier, trained, evaluation } = input;
+  const [worst] = evaluation.perLabel.filter(({ f1 }) => f1 !== null).toSorted((a, b) => (a.f1 ?? 0) - (b.f1 ?? 0));
+  return mlBom(input, trees, {
+    served: classifier,
+    description: 'A text classifier.',
+    notes: `tuned: ${pipeline.training.method}`,
+    architectureFamily: 'transformer encoder',
+    outputs: 'class probabilities',
+    measures: evaluation.measures,
+    parts: evaluation.perLabel.map(({ label, f1, support }) => ({
+      type: 'f1',
+      score: { value: f1, interval: null, rows: support },
+      part: `label ${label}`,
+    })),
+    limitations: evaluation.edgeInputs
+      .filter(({ ok }) => !ok)
+      .map(({ name, detail }) => `edge input '${name}': ${detail}`),
+    worst:
+      worst === undefined
+        ? ''
+        : `; by label it serves '${worst.label}' worst (F1 ${worst.f1} on ${worst.support} rows)`,
+    properties: {
+      trained: trained.model.digest,
+      ...prefixed('training', { ...pipeline.training }),
+      ...prefixed('environment', { ...trained.environment }),
+    },
+  });
+}
+
+/** The model with its card, its base model as its ancestor, and the data that it was made with. */
+export function mlBom(input: BomInput, trees: Trees, about: BomAbout): string {
   const bom = {
     bomFormat: 'CycloneDX',
     specVersion: '1.6',
     version: 1,
     metadata: {
       tools: { components: [{ type: 'application', name: 'espalier' }] },
-      component: model(input, trees),
+      component: model(input, trees, about),
     },
     components: [dataset(input, trees.dataset)],
     dependencies: [{ ref: 'model', dependsOn: ['dataset'] }, { ref: 'dataset' }],
@@ -49,49 +102,40 @@ function serial(bom: unknown): string {
   return `urn:uuid:${parts.join('-')}`;
 }
 
-function model(input: PackageModelInput, trees: Trees) {
-  const { pipeline, classifier, base, definition } = input;
+function model(input: BomInput, trees: Trees, about: BomAbout) {
+  const { pipeline, base, definition } = input;
   return {
     type: 'machine-learning-model',
     'bom-ref': 'model',
     name: input.model,
-    version: shortDigest(classifier.digest),
-    description: pipeline.description || 'A text classifier.',
+    version: shortDigest(about.served.digest),
+    description: pipeline.description || about.description,
     licenses: concluded(base.licence),
-    components: files(trees.classifier, `${input.model}/1/`),
-    pedigree: { ancestors: [baseModel(input, trees.base)], notes: `tuned: ${pipeline.training.method}` },
-    modelCard: modelCard(input),
-    properties: properties({
-      tree: classifier.digest,
-      trained: input.trained.model.digest,
-      definition: definition.digest,
-      ...prefixed('training', { ...pipeline.training }),
-      ...prefixed('environment', { ...input.trained.environment }),
-    }),
+    components: files(trees.served, `${input.model}/1/`),
+    pedigree: { ancestors: [baseModel(input, trees.base)], notes: about.notes },
+    modelCard: modelCard(input, about),
+    properties: properties({ tree: about.served.digest, definition: definition.digest, ...about.properties }),
   };
 }
 
-function modelCard(input: PackageModelInput) {
-  const { pipeline, evaluation, gates } = input;
+function modelCard(input: BomInput, about: BomAbout) {
+  const { pipeline, gates } = input;
   const { intendedUse } = pipeline;
-  const measured = Object.entries(evaluation.measures);
+  const measured = Object.entries(about.measures);
   const confidences = [...new Set(measured.flatMap(([, { interval }]) => interval?.confidence ?? []))];
-  const failed = evaluation.edgeInputs.filter(({ ok }) => !ok);
   return {
     modelParameters: {
       approach: { type: 'supervised' },
       task: pipeline.task,
-      architectureFamily: 'transformer encoder',
+      architectureFamily: about.architectureFamily,
       datasets: [{ ref: 'dataset' }],
       inputs: [{ format: 'text' }],
-      outputs: [{ format: 'class probabilities' }],
+      outputs: [{ format: about.outputs }],
     },
     quantitativeAnalysis: {
       performanceMetrics: [
         ...measured.flatMap(([name, score]) => metric(name, score, 'test split')),
-        ...evaluation.perLabel.flatMap(({ label, f1, support }) =>
-          metric('f1', { value: f1, interval: null, rows: support }, `test split, label ${label}`),
-        ),
+        ...about.parts.flatMap(({ type, score, part }) => metric(type, score, `test split, ${part}`)),
       ],
     },
     considerations: {
@@ -99,17 +143,17 @@ function modelCard(input: PackageModelInput) {
       useCases: [
         `${pipeline.task} for ${intendedUse.domain}, ${intendedUse.commercial ? 'commercial' : 'not commercial'}`,
       ],
-      technicalLimitations: [OUT_OF_SCOPE, ...failed.map(({ name, detail }) => `edge input '${name}': ${detail}`)],
+      technicalLimitations: [OUT_OF_SCOPE, ...about.limitations],
       performanceTradeoffs: gates.gates.filter(({ verdict }) => verdict === 'warn').map(({ reason }) => reason),
       ethicalConsiderations: risks(input),
-      fairnessAssessments: [fairness(input)],
+      fairnessAssessments: [fairness(about)],
     },
     properties: properties({ 'interval-confidence': confidences.join(', '), gates: gates.verdict }),
   };
 }
 
 /** What is on record about them; how much energy it took nobody measures here, so nothing is said of it. */
-function risks({ pipeline, dataset: summary }: PackageModelInput) {
+function risks({ pipeline, dataset: summary }: BomInput) {
   const { onPersonalData } = pipeline.data;
   const removed = summary.personalData;
   const done =
@@ -129,10 +173,7 @@ function risks({ pipeline, dataset: summary }: PackageModelInput) {
 }
 
 /** Rows are not labelled by groups of people: said, not guessed. */
-function fairness({ evaluation: { perLabel } }: PackageModelInput) {
-  const [worst] = perLabel.filter(({ f1 }) => f1 !== null).toSorted((a, b) => (a.f1 ?? 0) - (b.f1 ?? 0));
-  const known =
-    worst === undefined ? '' : `; by label it serves '${worst.label}' worst (F1 ${worst.f1} on ${worst.support} rows)`;
+function fairness({ worst: known }: BomAbout) {
   return {
     groupAtRisk: 'not assessed: the data do not say whom a text is from or about',
     harms: `errors may fall on some groups more than on others, which was not measured${known}`,
@@ -149,7 +190,7 @@ function metric(type: string, { value, interval, rows }: Score, slice: string) {
   return [{ type, value: String(value), slice: `${slice}, ${rows} rows`, ...bounds }];
 }
 
-function baseModel({ base, baseModel: imported }: PackageModelInput, tree: TreeManifest) {
+function baseModel({ base, baseModel: imported }: BomInput, tree: TreeManifest) {
   return {
     type: 'machine-learning-model',
     'bom-ref': 'base-model',
@@ -166,7 +207,7 @@ function baseModel({ base, baseModel: imported }: PackageModelInput, tree: TreeM
   };
 }
 
-function dataset({ pipeline, dataset: summary }: PackageModelInput, tree: TreeManifest) {
+function dataset({ pipeline, dataset: summary }: BomInput, tree: TreeManifest) {
   return {
     type: 'data',
     'bom-ref': 'dataset',

@@ -64,12 +64,12 @@ function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, l
 }
 
 /** The data's own id where they are from the Hub; else what the results below call them. */
-function datasetId({ name, data }: PackageModelInput['pipeline']): string {
+export function datasetId({ name, data }: PackageModelInput['pipeline']): string {
   return /^(?:hf:|https:\/\/huggingface\.co\/datasets\/)([\w.-]+\/[\w.-]+)/.exec(data.source)?.[1] ?? name;
 }
 
 /** The Hub's own ids are given as it writes them; other sources in full. */
-function baseModelId(source: string): string {
+export function baseModelId(source: string): string {
   return /^hf:([^@]+)@/.exec(source)?.[1] ?? source;
 }
 
@@ -150,7 +150,7 @@ function body(input: PackageModelInput, terms: BundleTerms): string {
 }
 
 /** What the licences forbid, and what they ask for: by which file it is done, or that somebody has to. */
-function termsOfUse({ licences, restrictions, machineGenerated, duties }: BundleTerms): string {
+export function termsOfUse({ licences, restrictions, machineGenerated, duties }: BundleTerms): string {
   const list = (title: string, lines: readonly string[]): readonly string[] =>
     lines.length === 0 ? [] : [`${title}\n\n${lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n')}`];
   return [
@@ -172,11 +172,11 @@ function lineage({ definition, dataset, baseModel, trained, classifier }: Packag
   return digests.map(([name, digest]) => `- ${name}: \`${digest}\``).join('\n');
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function scoreText(score: Score): string {
+export function scoreText(score: Score): string {
   return score.value === null ? 'not measured' : `${numberText(score.value)}${intervalText(score)}`;
 }
 
@@ -185,11 +185,11 @@ function intervalText({ interval }: Score): string {
   return ` (${Math.round(interval.confidence * 100)} % interval ${numberText(interval.low)} to ${numberText(interval.high)})`;
 }
 
-function limitText({ direction, threshold }: GateResult<string>): string {
+export function limitText({ direction, threshold }: GateResult<string>): string {
   return `${direction === 'min' ? 'at least' : 'at most'} ${numberText(threshold)}`;
 }
 
-function numberText(value: number | null): string {
+export function numberText(value: number | null): string {
   return value === null ? 'not measured' : String(rounded(value));
 }
 
@@ -197,7 +197,7 @@ function rounded(value: number): number {
   return Number(value.toPrecision(4));
 }
 
-function yesNo(value: boolean): string {
+export function yesNo(value: boolean): string {
   return value ? 'yes' : 'no';
 }
 

@@ -25,13 +25,13 @@ import { dossierMarkdown } from '../privacy/dossier/markdown.ts';
 import { BOM_FILE, CARD_FILE } from '../../artifacts/break-glass.ts';
 import { requireValidBom } from './bom-schema.ts';
 import { PROTOTYPE_FILE } from '../../artifacts/prototype.ts';
-import { mlBom } from './ml-bom.ts';
+import { classifierBom } from './ml-bom.ts';
 import { BASE_FOLDER, bundleTerms, missingTexts, NOTICE_FILE } from './licence-duties.ts';
 import { modelCard } from './model-card.ts';
 import { prototypeText } from './prototype-text.ts';
 import { noticeText, termsText } from './terms-files.ts';
 
-interface BundleEntry {
+export interface BundleEntry {
   readonly path: string;
   readonly ref: ArtifactRef;
 }
@@ -59,7 +59,7 @@ export const packageModel: StepDefinition<PackageModelInput, PackagedModel> = {
     const terms = bundleTerms(input, baseFiles);
 
     const dossier = await bundleDossier(input, store);
-    const bom = mlBom(input, { classifier, dataset, base });
+    const bom = classifierBom(input, { served: classifier, dataset, base });
     requireValidBom(bom, BOM_FILE);
     const documents: readonly (readonly [path: string, mediaType: string, text: string])[] = [
       [`${model}/config.pbtxt`, 'text/plain', tritonConfig(model, config)],
@@ -120,14 +120,17 @@ async function bundleDossier(input: PackageModelInput, store: ArtifactStore): Pr
 }
 
 /** The base model's own notices, which have to stay readable in a model made of it. */
-async function noticesIn(store: ArtifactStore, files: readonly TreeEntry[]): Promise<{ path: string; text: string }[]> {
+export async function noticesIn(
+  store: ArtifactStore,
+  files: readonly TreeEntry[],
+): Promise<{ path: string; text: string }[]> {
   const named = files.filter(({ path }) => /(^|\/)(notice|copyright)([._-][^/]*)?$/i.test(path));
   return Promise.all(
     named.map(async ({ path, digest }) => ({ path, text: (await store.getBytes(digest)).toString('utf8') })),
   );
 }
 
-function placed(folder: string, entry: TreeEntry): BundleEntry {
+export function placed(folder: string, entry: TreeEntry): BundleEntry {
   return { path: `${folder}${entry.path}`, ref: entryRef(entry) };
 }
 

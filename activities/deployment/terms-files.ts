@@ -8,13 +8,13 @@ const MAX_NOTICE_CHARACTERS = 256 * 1024;
 
 /** NOTICE: where the model comes from, that it was changed, and every attribution that its licences ask for. */
 export function noticeText(
-  { model, base, pipeline }: PackageModelInput,
+  { model, base, pipeline }: Pick<PackageModelInput, 'model' | 'base' | 'pipeline'>,
   own: readonly { readonly path: string; readonly text: string }[],
+  changed = `fine-tuned (${pipeline.training.method}) on data from ${oneLine(pipeline.data.source)}, and exported to ONNX`,
 ): string {
   const asked = [...new Set((base.licence.obligations ?? []).flatMap(({ notice }) => notice ?? []))];
-  const line = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
   const parts = [
-    `${model}\n\nThis model derives from ${line(base.source)}, revision ${line(base.revision)}.\nIt was changed: fine-tuned (${pipeline.training.method}) on data from ${line(pipeline.data.source)}, and exported to ONNX,\nby the Espalier pipeline ${line(pipeline.name)}. All files in the folder ${model}/ are changed files.`,
+    `${model}\n\nThis model derives from ${oneLine(base.source)}, revision ${oneLine(base.revision)}.\nIt was changed: ${changed},\nby the Espalier pipeline ${oneLine(pipeline.name)}. All files in the folder ${model}/ are changed files.`,
     ...(asked.length === 0 ? [] : [`Attribution that its licences ask for:\n\n${asked.join('\n')}`]),
     ...own.map(({ path, text }) =>
       text.length > MAX_NOTICE_CHARACTERS
@@ -23,6 +23,10 @@ export function noticeText(
     ),
   ];
   return `${parts.join('\n\n')}\n`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim();
 }
 
 /** TERMS.md: what serving it passes on to its users. */

@@ -3,18 +3,26 @@ import { readFile } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { channelKey, type ReferenceStatistics, type ReleaseRecord } from '../../artifacts/bundle.ts';
+import {
+  channelKey,
+  type GenerationRecord,
+  type GeneratorReference,
+  type ReferenceStatistics,
+  type ReleaseRecord,
+} from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
 import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import { parsePointer, parseRelease, whyEmpty, type Parsed } from '../../artifacts/release.ts';
-import { hexOf, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
+import { entryRef, hexOf, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
 import type { CheckDriftInput, DriftReport } from '../contract/monitoring.ts';
 import type { Progress, StepCall } from '../contract.ts';
 import type { RunFacts } from '../contract/evidence.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
-import { detectDrift, type DriftResult, type ModelOutputs } from './drift.ts';
+import { readJudge } from '../generation/judge.ts';
+import { detectDrift, type DriftOptions, type DriftResult, type ModelOutputs } from './drift.ts';
+import { detectGenerationDrift, generationWindow } from './generation-drift.ts';
 import { referenceOutputs, windowOutputs } from './model-outputs.ts';
 
 /** `registry/<model>/drift/<channel>`: the latest check, and the run that drift of a bundle has started already. */
@@ -66,27 +74,22 @@ export async function checkDrift(
   const { model, channel, monitor } = call.input;
   watch.progress({ phase: 'reading predictions' });
   const { bundle, release } = await readRelease(services, model, channel);
-  const reference = await readReference(services, bundle, watch.signal);
-  const records = await readPredictions(services, model, bundle.digest, monitor.windowRows);
-  const { outputs, used, unusable } = windowOutputs(records, reference);
   // The bundle's digest is the seed: one bundle is checked with the same permutations every time, as anyone can again.
   const seed = Number.parseInt(hexOf(bundle.digest).slice(0, 8), 16);
-  const found: DriftResult | null =
-    outputs.rows < monitor.minRows
-      ? null
-      : await detectDrift(reference, outputs, {
-          falseAlarmRate: monitor.falseAlarmRate,
-          seed,
-          signal: watch.signal,
-          onProgress: (done, total) => watch.progress({ phase: 'permutation test', done, total }),
-        });
+  const options = {
+    falseAlarmRate: monitor.falseAlarmRate,
+    seed,
+    signal: watch.signal,
+    onProgress: (done: number, total: number) => watch.progress({ phase: 'permutation test', done, total }),
+  };
+  const { found, rows, used, unusable, watched } = await compareWindow(services, call.input, bundle, options);
   const times = used.map(({ at }) => at).sort();
   const summary = {
     model,
     channel,
     bundle: bundle.digest,
     verdict: found === null ? ('not-enough-data' as const) : found.drift ? ('drift' as const) : ('no-drift' as const),
-    rows: outputs.rows,
+    rows,
     falseAlarmRate: monitor.falseAlarmRate,
     tests: found?.tests ?? [],
     windowFrom: times[0] ?? null,
@@ -99,6 +102,7 @@ export async function checkDrift(
       version: 1,
       minRows: monitor.minRows,
       unusableRows: unusable,
+      watched,
       seed,
       permutations: found?.permutations ?? null,
       comparedRows: found === null ? null : { reference: found.referenceRows, window: found.windowRows },
@@ -108,6 +112,59 @@ export async function checkDrift(
   const wanted = summary.verdict === 'drift' && monitor.onDrift === 'start-run';
   const startRun = wanted ? await inputAsRun(services.store, release) : null;
   return recordCheck(services, watch, call.runId, { ...summary, report, startRun });
+}
+
+interface Compared {
+  /** null: too few rows decide nothing. */
+  readonly found: DriftResult | null;
+  readonly rows: number;
+  readonly used: readonly { readonly at: string }[];
+  readonly unusable: number;
+  /** What is compared, and what is not. */
+  readonly watched: string;
+}
+
+/** The newest predictions against the reference, by what the model is. */
+async function compareWindow(
+  services: Services,
+  { model, monitor }: CheckDriftInput,
+  bundle: ArtifactRef,
+  options: DriftOptions & { readonly signal: AbortSignal },
+): Promise<Compared> {
+  const path = await services.store.fileInTree(bundle, 'reference/reference.json', options.signal);
+  const statistics = JSON.parse(await readFile(path, 'utf8')) as ReferenceStatistics | GeneratorReference;
+  if ('kind' in statistics) {
+    const records = await readPredictions<GenerationRecord>(services, model, bundle.digest, monitor.windowRows);
+    const { outputs, used, unusable } = generationWindow(records, await adheres(services, model, bundle));
+    const told =
+      outputs.adherent === null ? '; not adherence, since the texts of requests are not recorded' : ', adherence';
+    const found = used.length < monitor.minRows ? null : await detectGenerationDrift(statistics, outputs, options);
+    return { found, rows: used.length, used, unusable, watched: `lengths of prompts and of answers${told}` };
+  }
+  const reference = await readReference(services, statistics, bundle, options.signal);
+  const records = await readPredictions(services, model, bundle.digest, monitor.windowRows);
+  const { outputs, used, unusable } = windowOutputs(records, reference);
+  const found = outputs.rows < monitor.minRows ? null : await detectDrift(reference, outputs, options);
+  const watched = 'embeddings, class probabilities, predicted labels and lengths of texts';
+  return { found, rows: outputs.rows, used, unusable, watched };
+}
+
+/** Whether an answer keeps the guidelines that are in the bundle. */
+async function adheres(
+  { store }: Services,
+  model: string,
+  bundle: ArtifactRef,
+): Promise<(prompt: string, answer: string) => boolean> {
+  const { entries } = await store.tree(bundle);
+  const entry = entries.find(({ path }) => path === `${model}/1/guidelines.json`);
+  if (entry === undefined) {
+    throw new EspalierError('Corrupt', 'the bundle has no guidelines.json', {
+      where: bundle.digest,
+      fix: 'choose and package the model again',
+    });
+  }
+  const judge = await readJudge(store, entryRef(entry));
+  return (prompt, answer) => judge.of(answer, { prompt }).adherent;
 }
 
 /**
@@ -187,13 +244,14 @@ function parsed<T>(result: Parsed<T>, where: string): T {
   throw new EspalierError('Corrupt', result.problem, { where, fix: 'deploy the model again' });
 }
 
-async function readReference({ store }: Services, bundle: ArtifactRef, signal: AbortSignal): Promise<ModelOutputs> {
+async function readReference(
+  { store }: Services,
+  statistics: ReferenceStatistics,
+  bundle: ArtifactRef,
+  signal: AbortSignal,
+): Promise<ModelOutputs> {
   const read = async (name: string): Promise<Buffer> =>
     readFile(await store.fileInTree(bundle, `reference/${name}`, signal));
-  const [json, embeddings, probabilities] = await Promise.all([
-    read('reference.json'),
-    read('embeddings.f32'),
-    read('probabilities.f32'),
-  ]);
-  return referenceOutputs(JSON.parse(json.toString('utf8')) as ReferenceStatistics, embeddings, probabilities);
+  const [embeddings, probabilities] = await Promise.all([read('embeddings.f32'), read('probabilities.f32')]);
+  return referenceOutputs(statistics, embeddings, probabilities);
 }

@@ -30,7 +30,7 @@ export async function examplesOf(
   return mistakes.map((mistake) => ({ ...mistake, text: shown.get(mistake.rowId) ?? null }));
 }
 
-function cut(text: string): string {
+export function cut(text: string): string {
   const points = Array.from(text);
   return points.length <= MAX_TEXT ? text : `${points.slice(0, MAX_TEXT).join('')}…`;
 }

@@ -1,10 +1,12 @@
 /** What a report shows besides the run's facts: read from the store, and kept beside the facts for machines. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { RunFacts } from '../contract/evidence.ts';
+import type { GeneratorEvaluation } from '../contract/prompting.ts';
 import type { TrainingHistory } from '../contract/training.ts';
 import type { StepContext } from '../step.ts';
 import { readAnswers } from '../privacy/dossier/answers.ts';
 import { runDossier, type Dossier } from '../privacy/dossier/dossier.ts';
+import { failedAnswers, type AnswerExample } from './answers.ts';
 import { bomSummary, type BomSummary } from './bom.ts';
 import { costOf, type Cost } from './cost.ts';
 import { examplesOf, type Example } from './examples.ts';
@@ -15,6 +17,8 @@ export interface ReportMaterial {
   readonly history: TrainingHistory | null;
   /** null before the evaluation. */
   readonly examples: readonly Example[] | null;
+  /** Answers of a generator that broke its guidelines; missing where none was evaluated. */
+  readonly answers?: readonly AnswerExample[];
   /** null before packaging. */
   readonly bom: BomSummary | null;
   readonly cost: Cost;
@@ -27,13 +31,21 @@ export async function readMaterial(
   { store, prices }: Pick<StepContext, 'store' | 'prices'>,
 ): Promise<ReportMaterial> {
   const { training, evaluation, bundle } = facts;
+  const generated = facts.generation?.evaluation;
   return {
     history: training === undefined ? null : await store.getJson<TrainingHistory>(training.history),
     examples: evaluation === undefined ? null : await examplesOf(evaluation.mistakes, await wrongTexts()),
+    ...(generated === undefined
+      ? {}
+      : { answers: await failedAnswers(generated.failures, await answersOf(generated)) }),
     bom: bundle === undefined ? null : await bom(),
     cost: costOf(facts, await measureStored(facts, store), prices),
     dossier: runDossier(facts, await readAnswers(facts.dossier, store)),
   };
+
+  async function answersOf({ details }: GeneratorEvaluation): Promise<readonly AnswerExample[]> {
+    return (await store.getJson<{ readonly answers: readonly AnswerExample[] }>(details)).answers;
+  }
 
   /** The evaluation keeps the text of rows that went wrong, and of no other. */
   async function wrongTexts(): Promise<ReadonlyMap<string, string>> {

@@ -13,6 +13,7 @@ import { dossierSection } from './sections/dossier.ts';
 import { diagnosisSection } from './sections/diagnosis.ts';
 import { evaluationSection } from './sections/evaluation.ts';
 import { gatesSection } from './sections/gates.ts';
+import { generationSection } from './sections/generation.ts';
 import { lineageSection } from './sections/lineage.ts';
 import { headline, runSection } from './sections/run.ts';
 import { prototypesSection } from './sections/prototypes.ts';
@@ -26,6 +27,7 @@ const SECTIONS: readonly Section[] = [
   gatesSection,
   comparisonSection,
   evaluationSection,
+  generationSection,
   diagnosisSection,
   prototypesSection,
   candidatesSection,
@@ -59,7 +61,7 @@ export function renderReport(input: ReportInput): string {
   const bodies = SECTIONS.map((section) => ({ section, body: section.body(input) }));
   const shown = bodies.filter(({ body }) => body !== null);
   const missing = bodies
-    .filter(({ section, body }) => body === null && section.optional !== true)
+    .filter(({ section, body }) => body === null && section.optional !== true && !elsewhere(section, input))
     .map(({ section }) => section.title);
   const { run, pipeline } = input.facts;
   return page(
@@ -77,6 +79,11 @@ export function renderReport(input: ReportInput): string {
         same for machines.
       </footer>`,
   );
+}
+
+/** What only another task's runs have is not missing here. */
+function elsewhere({ id }: Section, { facts: { pipeline } }: ReportInput): boolean {
+  return pipeline.task === 'text-generation' ? id === 'evaluation' || id === 'comparison' : id === 'generation';
 }
 
 function page(title: string, body: Content): string {

@@ -1,10 +1,10 @@
 /**
  * The program that profile-encoder.ts forks: a process of its own, so that its memory and its time are the model's alone.
- * Takes one `ProfileTask` message, sends one `ProfileAnswer`, and ends.
+ * Takes one `ProfileTask`, answers with one `ProfileAnswer`.
  */
-import { EspalierError } from '../../artifacts/errors.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { quantile } from '../validation/statistics.ts';
+import { answerOnce } from './measuring-child.ts';
 import type { ProfileAnswer, ProfileTask } from './profile-encoder.ts';
 
 const WARM_UP_RUNS = 20;
@@ -51,12 +51,4 @@ async function profile({ folder, texts }: ProfileTask): Promise<ProfileAnswer> {
   };
 }
 
-process.once('message', (task: ProfileTask) => {
-  profile(task)
-    .catch((error: unknown): ProfileAnswer => {
-      const known = error instanceof EspalierError ? error : new EspalierError('Internal', String(error));
-      return { error: known.toRecord() };
-    })
-    .then((answer) => process.send?.(answer, () => process.disconnect()))
-    .catch(() => process.exit(1));
-});
+answerOnce(profile);

@@ -1,23 +1,25 @@
 /** Latency, size and memory of an exported encoder on this machine: one text at a time, one thread, in a process of its own. */
-import { fork } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { env } from 'onnxruntime-node';
-import { EspalierError, type ErrorRecord } from '../../artifacts/errors.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
 import { ofTexts, readModelConfig } from '../../inference/config.ts';
 import type { EncoderProfile, ProfileEncoderInput } from '../contract/selection.ts';
 import type { Hardware, Latency } from '../contract/measures.ts';
 import { loadSplit } from '../data/dataset.ts';
 import type { StepDefinition } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
+import { askChild } from './measuring-child.ts';
 
 export interface ProfileTask {
   readonly folder: string;
   readonly texts: readonly string[];
 }
-export type ProfileAnswer = { readonly latency: Latency; readonly memoryMb: number } | { readonly error: ErrorRecord };
+export interface ProfileAnswer {
+  readonly latency: Latency;
+  readonly memoryMb: number;
+}
 
 /** Different texts timed: enough for the task's mix of lengths. */
 const SAMPLE_TEXTS = 200;
@@ -70,45 +72,6 @@ export function hardware(): Hardware {
  * Times the model in `task.folder` on `task.texts`, one at a time, in a process of its own: the one that asks is busy with heartbeats
  * and its own memory. Runs profile-child in the same way as this file runs: from source under tsx, or compiled.
  */
-export async function measureModel(
-  task: ProfileTask,
-  signal: AbortSignal,
-): Promise<Exclude<ProfileAnswer, { error: unknown }>> {
-  const program = fileURLToPath(new URL(`./profile-child${extname(import.meta.url)}`, import.meta.url));
-  const { PATH, HOME, TMPDIR, LD_LIBRARY_PATH } = process.env;
-  const child = fork(program, {
-    // A debugger's port is taken by this process.
-    execArgv: process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
-    env: { PATH, HOME, TMPDIR, LD_LIBRARY_PATH },
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    signal,
-    killSignal: 'SIGKILL',
-  });
-  let errors = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors = (errors + text).slice(-2000)));
-  const answer = await new Promise<ProfileAnswer>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as ProfileAnswer));
-    child.once('error', reject);
-    child.once('close', (code, killedBy) => {
-      const how = killedBy === null ? `with ${code}` : `by ${killedBy}`;
-      reject(
-        new EspalierError(
-          'Internal',
-          `the measuring process ended ${how} and no answer: ${errors.trim().slice(-300)}`,
-          {
-            fix: 'if the worker is short of memory, use a smaller candidate',
-          },
-        ),
-      );
-    });
-    child.send(task, (error) => error !== null && reject(error));
-  });
-  if ('error' in answer) {
-    const { kind, message, where, fix } = answer.error;
-    throw new EspalierError(kind, message, {
-      ...(where === undefined ? {} : { where }),
-      ...(fix === undefined ? {} : { fix }),
-    });
-  }
-  return answer;
+export async function measureModel(task: ProfileTask, signal: AbortSignal): Promise<ProfileAnswer> {
+  return askChild(new URL(`./profile-child${extname(import.meta.url)}`, import.meta.url), task, signal);
 }

@@ -30,7 +30,7 @@ export function judgeGates(
 }
 
 /** Of all gates that are on. */
-export function worstOf(gates: readonly Pick<GateResult, 'verdict'>[]): GatesVerdict['verdict'] {
+export function worstOf(gates: readonly Pick<GateResult<string>, 'verdict'>[]): GatesVerdict['verdict'] {
   return (['fail', 'warn'] as const).find((verdict) => gates.some((gate) => gate.verdict === verdict)) ?? 'pass';
 }
 

@@ -1,4 +1,5 @@
 import { dutyLine } from '../../artifacts/bundle-terms.ts';
+import { evaluatedModel } from '../../artifacts/release.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { verifySignedFolder } from '../../artifacts/model-signature.ts';
 import { voterText } from '../../artifacts/votes.ts';
@@ -69,7 +70,7 @@ export async function show(json: boolean, model: string, options: { channel: str
       ['base model', `${winner?.resolved?.source ?? '?'} (${winner?.resolved?.licence.declared ?? 'no licence'})`],
       ['base weights', winner?.exported?.weights.digest ?? '?'],
       ['tuned model', facts.training?.model.digest ?? '?'],
-      ['exported', facts.exported?.classifier.digest ?? '?'],
+      ['exported', facts.exported === undefined ? '?' : evaluatedModel({ exported: facts.exported }).digest],
       ...(detail.terms?.builtWith ?? []).map((words): [string, string] => ['to be shown', words]),
       ...(detail.terms?.restrictions ?? []).map((text): [string, string] => ['use restriction', text]),
       ...(detail.terms?.duties ?? []).map((duty): [string, string] => [

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { GATE_TABLE, type GateName, type GateRow } from '../gate-table.ts';
 
 const severity = (by: 'fail' | 'warn') => z.enum(['fail', 'warn', 'off']).default(by);
-const atLeast = ({ threshold, severity: by }: GateRow) =>
+type Limit = Pick<GateRow, 'threshold' | 'severity'>;
+export const atLeast = ({ threshold, severity: by }: Limit) =>
   z.strictObject({ min: z.number().default(threshold), severity: severity(by) }).prefault({});
-const atMost = ({ threshold, severity: by }: GateRow) =>
+export const atMost = ({ threshold, severity: by }: Limit) =>
   z.strictObject({ max: z.number().default(threshold), severity: severity(by) }).prefault({});
 
 type Shape = {

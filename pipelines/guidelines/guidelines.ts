@@ -8,8 +8,8 @@ import { z } from 'zod';
 import { digestJson } from '../../artifacts/digest.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { Digest } from '../../artifacts/reference.ts';
-import { describeProblem, type Problem } from '../check.ts';
-import { explainIssues } from '../explain.ts';
+import type { Problem } from '../check.ts';
+import { describeProblem, explainIssues } from '../explain.ts';
 import { decodeUtf8, parseStrangersYaml } from '../licence/strangers-yaml.ts';
 import { CheckSchema, type CheckKind, type CheckOf, type GuidelineCheck } from './checks.ts';
 

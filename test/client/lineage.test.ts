@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { takeBack } from '../../activities/deployment/move-pointer.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artifacts/bundle.ts';
+import { evaluatedModel } from '../../artifacts/release.ts';
 import type { TreeManifest } from '../../artifacts/reference.ts';
 import { lineageOf, lineageText, readLineage, type LineageNode } from '../../client/lineage.ts';
 import { lineagePicture } from '../../client/lineage-picture.ts';
@@ -66,8 +67,8 @@ describe('the release behind a digest', () => {
     for (const digest of [...digests, first.bundle.digest.slice('sha256:'.length, 20)]) {
       equal((await findRelease(store, pointers, digest)).record.runId, 'run-1', digest);
     }
-    const classifier =
-      (await findRelease(store, pointers, first.bundle.digest)).facts.exported?.classifier.digest ?? '';
+    const { exported } = (await findRelease(store, pointers, first.bundle.digest)).facts;
+    const classifier = exported === undefined ? '' : evaluatedModel({ exported }).digest;
     equal((await findRelease(store, pointers, classifier)).record.runId, 'run-1');
   });
 

@@ -32,6 +32,7 @@ describe('runs over HTTP', function () {
     assert.equal(started.body.runId, runId);
     assert.equal(started.headers.get('location'), `/v1/runs/${runId}`);
     const { input } = await readRunInput(console.temporal.client, runId);
+    assert.ok(input.pipeline.task === 'text-classification');
     assert.deepEqual(
       [input.startedBy, input.onFailure, input.reuse, input.pipeline.training.epochs, input.pipeline.gates.accuracy],
       ['olga', 'fail', false, 2, { ...input.pipeline.gates.accuracy, min: 0.7 }],

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, notEqual, ok, rejects } from 'node:assert/stri
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import type { PackageModelInput } from '../../activities/contract/deployment.ts';
 import { requireValidBom } from '../../activities/deployment/bom-schema.ts';
-import { mlBom } from '../../activities/deployment/ml-bom.ts';
+import { classifierBom } from '../../activities/deployment/ml-bom.ts';
 import { packageModel } from '../../activities/deployment/package-model.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { EspalierError } from '../../artifacts/errors.ts';
@@ -78,7 +78,7 @@ describe('the bill of materials', () => {
       [input.classifier, input.dataset.dataset, input.baseModel.model].map((tree) => services.store.tree(tree)),
     );
     if (!classifier || !dataset || !base) throw new Error('a tree is missing');
-    const text = mlBom(input, { classifier, dataset, base });
+    const text = classifierBom(input, { served: classifier, dataset, base });
     return { text, bom: JSON.parse(text) as Bom, input };
   }
 

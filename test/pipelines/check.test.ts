@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkPipeline, describeProblem } from '../../pipelines/check.ts';
+import { checkPipeline } from '../../pipelines/check.ts';
+import { describeProblem } from '../../pipelines/explain.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
 
 const GOOD: PipelineDefinition = {
@@ -28,7 +29,7 @@ function problemsOf(value: unknown, folder?: string): Record<string, string> {
 describe('checkPipeline', () => {
   it('resolves every default of a correct definition', () => {
     const checked = checkPipeline(GOOD);
-    assert.ok(checked.ok);
+    assert.ok(checked.ok && checked.pipeline.task === 'text-classification');
     assert.equal(checked.pipeline.training.epochs, 4);
     assert.deepEqual(checked.pipeline.data.split, { train: 0.7, validation: 0.15, test: 0.15, seed: 7 });
     assert.equal(checked.pipeline.gates.accuracy.severity, 'fail');
@@ -122,7 +123,7 @@ describe('checkPipeline', () => {
       }),
     );
     assert.deepEqual(problems, {
-      task: "must be 'text-classification', got 'text-clasification' | did you mean 'text-classification'?",
+      task: "must be 'text-classification' or 'text-generation', got 'text-clasification' | did you mean 'text-classification'?",
       'training.method': "must be 'full' or 'lora' or 'head', got 'lore' | did you mean 'lora'?",
       'training.epochs': 'must be at least 1, got 0 | ',
       'training.learningRate': "must be a number, got '1e-4' | ",

@@ -114,6 +114,16 @@ export async function startSmallRun(
   options: { readonly reuse?: boolean; readonly csv?: string } = {},
 ): Promise<void> {
   await writeFile(join(host.folder, 'data.csv'), options.csv ?? smallCsv());
+  await startDefinition(host, runId, definition, options);
+}
+
+/** A run of any definition whose files lie in the host's folder. */
+export async function startDefinition(
+  host: Pick<TestHost, 'folder' | 'store' | 'temporal'>,
+  runId: string,
+  definition: PipelineDefinition,
+  options: { readonly reuse?: boolean } = {},
+): Promise<void> {
   const checked = checkPipeline(definition, { folder: host.folder });
   if (!checked.ok) throw new Error(JSON.stringify(checked.problems));
   const prepared = await prepareRun(checked.pipeline, host.folder, host.store.store, {

@@ -14,7 +14,7 @@ import { digestJson } from '../../artifacts/digest.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { decide } from '../../client/approvals.ts';
 import { showRun } from '../../client/runs.ts';
-import { TextClassificationSchema, type TextClassification } from '../../pipelines/definition.ts';
+import { TextClassificationSchema, TextGenerationSchema, type TextClassification } from '../../pipelines/definition.ts';
 import { TASK_QUEUES, type RunInput, type RunView } from '../../workflows/messages.ts';
 
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
@@ -188,11 +188,49 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     })),
     findPrices: effect(() => null),
     trainModel: step(() => ({ model: ref('trained'), history: ref('history'), log: ref('log') })),
+    preparePrompts: step(() => ({
+      dataset: ref('dataset'),
+      labels: [],
+      completions: 60,
+      rows: { train: 70, validation: 15, test: 15 },
+    })),
+    exportGenerator: step((call: StepCall<{ model: ArtifactRef }>) => ({
+      generator: ref(`generator of ${call.input.model.name}`),
+      parityMaxAbs: 0,
+    })),
+    profileGenerator: step(() => ({ sizeMb: 1, memoryMb: 1 })),
+    searchPrompts: step((call: StepCall<{ generator: ArtifactRef }>) => ({
+      prompt: ref(`prompt for ${call.input.generator.name}`),
+      best: { name: 'rules', adherence: score },
+    })),
+    rankGenerators: step((call: StepCall<{ candidates: { id: string; generator?: { search?: unknown } }[] }>) => ({
+      winner: call.input.candidates.find(({ generator }) => generator?.search !== undefined)?.id,
+      ranking: [],
+      rule: 'first',
+      training: { needed: false, reason: 'a prompt is enough' },
+    })),
+    formatPrompts: step(() => ({ dataset: ref('conversations'), rows: {}, leftOut: {} })),
+    insertCanaries: step(() => ({ dataset: ref('conversations with canaries'), rowsInserted: 32 })),
+    measureMemorisation: step(() => ({ measures: { canaryExposure: score } })),
+    chooseGenerator: step((call: StepCall<{ tuned: unknown }>) => ({
+      road: call.input.tuned === null ? 'prompted' : 'tuned',
+      generator: ref('served generator'),
+      prompt: ref('prompt'),
+      reason: 'so it is',
+      difference: null,
+    })),
+    evaluateGenerator: step(() => ({ measures: {}, details: ref('answers') })),
+    judgeGeneration: step(() => ({ verdict: 'pass', gates: [] })),
+    compareGenerators: step((call: StepCall<{ production: { bundle: string } }>) => ({
+      comparable: false,
+      bundle: call.input.production.bundle,
+      reason: 'nothing is compared here',
+    })),
+    packageGenerator: step(() => ({ bundle: ref('bundle'), duties: [] })),
     findTraining: () => Promise.resolve(null),
     provisionWorker: effect(() => undefined),
     releaseWorker: effect(() => undefined),
     exportClassifier: step(() => ({ classifier: ref('classifier'), parityMaxAbs: 0, sizeBytes: 1 })),
-    exportGenerator: step(() => ({ generator: ref('generator'), parityMaxAbs: 0, parityTokens: 1, sizeBytes: 1 })),
     evaluateModel: step(() => ({ measures: {} })),
     judgeGates: step(() => ({ verdict: 'pass', gates: [] })),
     findProduction: effect(() => ({
@@ -242,6 +280,24 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
 }
 
 export type TextRun = Omit<RunInput, 'pipeline'> & { readonly pipeline: TextClassification };
+
+/** A run that generates text. */
+export function generatorInput(changes: Partial<Omit<RunInput, 'pipeline'>> = {}): RunInput {
+  const pipeline = TextGenerationSchema.parse({
+    name: 'generation-test',
+    task: 'text-generation',
+    data: { files: ['a.jsonl'], completion: 'completion', licence: 'CC0-1.0', source: 'test' },
+    guidelines: 'guidelines.yaml',
+    intendedUse: { commercial: true, domain: 'test' },
+    candidates: [
+      { id: 'one', model: 'local:one' },
+      { id: 'two', model: 'local:two' },
+    ],
+    approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
+    deploy: { model: 'm' },
+  });
+  return { ...runInput(), pipeline, candidates: pipeline.candidates, guidelines: ref('guidelines'), ...changes };
+}
 
 export function runInput(changes: Partial<TextRun> = {}): TextRun {
   const pipeline = TextClassificationSchema.parse({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { planRun } from '../../workflows/plan.ts';
 
-for (const task of ['text-classification'] as const)
+for (const task of ['text-classification', 'text-generation'] as const)
   describe(`the plan of a run for ${task}`, () => {
     it('is acyclic, complete and in topological order for any number of candidates', () => {
       fc.assert(

@@ -9,11 +9,11 @@ import { halveCandidates } from '../../activities/selection/halving.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { connectTemporal, type TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
-import type { Pipeline } from '../../pipelines/definition.ts';
+import type { TextClassification } from '../../pipelines/definition.ts';
 import { startTemporalIn } from '../support/temporal-server.ts';
 import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
 
-type Parts = Partial<Pick<Pipeline, 'budget' | 'prototype' | 'training'>>;
+type Parts = Partial<Pick<TextClassification, 'budget' | 'prototype' | 'training'>>;
 
 describe('prototypes of the best candidates', function () {
   this.timeout(60_000);

@@ -23,7 +23,7 @@ export async function compareWithProduction(
 /** Both classifiers on the same test rows. */
 export async function compareClassifier(run: Run, _: Selected, { bundle, made }: ProductionModel): Promise<void> {
   const { exported, evaluation, data } = run.facts;
-  if (!exported || !evaluation || !data || made === null) {
+  if (!exported || !('classifier' in exported) || !evaluation || !data || made === null) {
     throw new Error('the comparison began before the evaluation ended');
   }
   run.facts.comparison = await run.step('cpu', 'compare', 'compareModels', () => ({

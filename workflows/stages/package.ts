@@ -7,7 +7,8 @@ import type { Selected } from './select.ts';
 export function packageClassifier(run: Run, { dataset, winner }: Selected): Promise<PackagedModel> {
   const { definition } = run.input;
   const { exported, training, evaluation, gates } = run.facts;
-  if (!exported || !training || !evaluation || !gates) throw new Error('release began before tuning ended');
+  if (!exported || !('classifier' in exported) || !training || !evaluation || !gates)
+    throw new Error('release began before tuning ended');
   const made = { classifier: exported.classifier, trained: training, dataset, evaluation, gates };
   const told = dossierInput({ ...run.facts, ...run.input });
   return run.step('light', 'package', 'packageModel', () =>

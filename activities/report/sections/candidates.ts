@@ -35,26 +35,38 @@ export const candidatesSection: Section = {
     const winner = run.selection?.winner;
     const hardware = rows.find((row) => row.profile !== undefined)?.profile?.hardware;
     return html`${run.selection === undefined ? '' : html`<p>${run.selection.rule}</p>`} ${candidatesPlot(run)}
-    ${table(
-      'Frozen encoders, scored on the validation split; intervals below',
-      [
-        {
-          title: 'Candidate',
-          cell: (row: Row) =>
-            html`${nameOf(row)}${nameOf(row) === winner ? html`<small>${badge('good', 'chosen')}</small>` : ''}`,
-        },
-        { title: 'Rank', numeric: true, cell: (row) => row.ranked?.rank ?? 'none' },
-        { title: 'Linear probe', numeric: true, cell: (row) => row.probe && score(row.probe.linearAccuracy) },
-        { title: 'kNN', numeric: true, cell: (row) => row.probe && score(row.probe.knnAccuracy) },
-        { title: 'Latency p50', numeric: true, cell: (row) => row.profile && milliseconds(row.profile.latency.p50Ms) },
-        { title: 'p95', numeric: true, cell: (row) => row.profile && milliseconds(row.profile.latency.p95Ms) },
-        { title: 'Size', numeric: true, cell: (row) => row.profile && megabytes(row.profile.sizeMb) },
-        { title: 'Memory', numeric: true, cell: (row) => row.profile && megabytes(row.profile.memoryMb) },
-        ...costColumn(cost),
-        { title: 'Export |Δ|', numeric: true, cell: (row) => row.exported && significant(row.exported.parityMaxAbs) },
-      ],
-      rows,
-    )}
+    ${
+      rows.some(({ generator }) => generator !== undefined)
+        ? generatorTable(rows, winner)
+        : table(
+            'Frozen encoders, scored on the validation split; intervals below',
+            [
+              {
+                title: 'Candidate',
+                cell: (row: Row) =>
+                  html`${nameOf(row)}${nameOf(row) === winner ? html`<small>${badge('good', 'chosen')}</small>` : ''}`,
+              },
+              { title: 'Rank', numeric: true, cell: (row) => row.ranked?.rank ?? 'none' },
+              { title: 'Linear probe', numeric: true, cell: (row) => row.probe && score(row.probe.linearAccuracy) },
+              { title: 'kNN', numeric: true, cell: (row) => row.probe && score(row.probe.knnAccuracy) },
+              {
+                title: 'Latency p50',
+                numeric: true,
+                cell: (row) => row.profile && milliseconds(row.profile.latency.p50Ms),
+              },
+              { title: 'p95', numeric: true, cell: (row) => row.profile && milliseconds(row.profile.latency.p95Ms) },
+              { title: 'Size', numeric: true, cell: (row) => row.profile && megabytes(row.profile.sizeMb) },
+              { title: 'Memory', numeric: true, cell: (row) => row.profile && megabytes(row.profile.memoryMb) },
+              ...costColumn(cost),
+              {
+                title: 'Export |Δ|',
+                numeric: true,
+                cell: (row) => row.exported && significant(row.exported.parityMaxAbs),
+              },
+            ],
+            rows,
+          )
+    }
     ${hardware === undefined ? '' : html`<p class="quiet">Measured one text at a time on ${hardware.cpu} (${hardware.cores} cores, ${hardware.arch}), ${hardware.runtime}.</p>`}
     ${table(
       'Why each won or lost',
@@ -104,6 +116,45 @@ function costColumn({ prices }: Cost): readonly Column<Row>[] {
       cell: ({ profile }) => profile && money((profile.latency.meanMs * perHour) / 3600, prices.currency),
     },
   ];
+}
+
+function generatorTable(rows: readonly Row[], winner: string | undefined): Content {
+  return table(
+    'Generators with their best prompt, scored on validation prompts',
+    [
+      {
+        title: 'Candidate',
+        cell: (row: Row) => html`${row.id}${row.id === winner ? html`<small>${badge('good', 'chosen')}</small>` : ''}`,
+      },
+      { title: 'Rank', numeric: true, cell: (row) => row.ranked?.rank ?? 'none' },
+      {
+        title: 'Adherence',
+        numeric: true,
+        cell: (row) => row.generator?.search && score(row.generator.search.best.adherence),
+      },
+      {
+        title: 'First token p95',
+        numeric: true,
+        cell: (row) => row.generator?.profile && milliseconds(row.generator.profile.firstTokenMs.p95),
+      },
+      {
+        title: 'A token',
+        numeric: true,
+        cell: (row) => row.generator?.profile && milliseconds(row.generator.profile.msPerToken.p50),
+      },
+      {
+        title: 'Size',
+        numeric: true,
+        cell: (row) => row.generator?.profile && megabytes(row.generator.profile.sizeMb),
+      },
+      {
+        title: 'Memory',
+        numeric: true,
+        cell: (row) => row.generator?.profile && megabytes(row.generator.profile.memoryMb),
+      },
+    ],
+    rows,
+  );
 }
 
 /** Of which torch file the weights were made, and what spoke for opening it. */

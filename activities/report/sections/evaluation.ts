@@ -29,7 +29,15 @@ export const evaluationSection: Section = {
       ['Macro F1', score(evaluation.measures.macroF1)],
       ...(evaluation.calibration === undefined
         ? []
-        : ([['Calibration', calibrationLine(evaluation, run.exported?.temperature)]] as const)),
+        : ([
+            [
+              'Calibration',
+              calibrationLine(
+                evaluation,
+                run.exported && 'temperature' in run.exported ? run.exported.temperature : undefined,
+              ),
+            ],
+          ] as const)),
       [
         'Latency, one text',
         `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns})`,

@@ -1,5 +1,6 @@
 /** What was made from what, each artifact by its digest, and the key of the step that made it. */
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
+import { evaluatedModel } from '../../../artifacts/release.ts';
 import { shortDigest } from '../../../artifacts/reference.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import { bytes, digest } from '../format.ts';
@@ -42,7 +43,14 @@ function lineage(run: RunFacts): readonly Node[] {
       column: 2,
       row: 1,
     },
-    { name: 'classifier', ref: run.exported?.classifier, from: ['tuned model'], step: 'export', column: 3, row: 1 },
+    {
+      name: 'classifier',
+      ref: run.exported && evaluatedModel({ exported: run.exported }),
+      from: ['tuned model'],
+      step: 'export',
+      column: 3,
+      row: 1,
+    },
     {
       name: 'evaluation',
       ref: run.evaluation?.details,

@@ -40,7 +40,7 @@ export const trainingSection: Section = {
           ? []
           : ([['Exact', trained.exact.value ? EXACT : `no: ${trained.exact.reasons.join('; ')}`]] as const)),
         ['Tuned model', digest(trained.model.digest)],
-        ...(exported === undefined
+        ...(exported === undefined || !('classifier' in exported)
           ? []
           : ([
               ['Exported', html`${bytes(exported.sizeBytes)}, ${digest(exported.classifier.digest)}`],

@@ -1,0 +1,193 @@
+/** Steps of text generation that measure, search prompts, choose between prompted and tuned, and judge the choice. */
+import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
+import type {
+  AdherenceSpec,
+  GenerationDefaults,
+  GeneratorSelectionSpec,
+} from '../../pipelines/definition/generation.ts';
+import type { GenerationGatesSpec } from '../../pipelines/definition/generation-gates.ts';
+import type { MemorisationGatesSpec } from '../../pipelines/memorisation.ts';
+import type { MemorisationMeasures } from '../privacy/memorisation/types.ts';
+import type { ExportedGenerator } from './generation.ts';
+import type { Hardware, Score } from './measures.ts';
+import type { CandidateOutcome, Selection } from './selection.ts';
+import type { PairedScore } from './validation.ts';
+
+export interface ProfileGeneratorInput {
+  readonly generator: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly generation: GenerationDefaults;
+}
+export interface GeneratorProfile {
+  /** Of one answer at a time, on one thread. */
+  readonly firstTokenMs: { readonly p50: number; readonly p95: number };
+  readonly msPerToken: { readonly p50: number; readonly p95: number };
+  readonly answers: number;
+  readonly sizeMb: number;
+  /** Growth of the process's resident memory from loading and running the model, in a process of its own. */
+  readonly memoryMb: number;
+  readonly hardware: Hardware;
+}
+
+export interface SearchPromptsInput {
+  readonly generator: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly guidelines: ArtifactRef;
+  readonly search: GeneratorSelectionSpec['prompts'];
+  readonly generation: GenerationDefaults;
+  readonly seed: number;
+}
+/** One way of asking, and how its answers keep the guidelines; the best first. */
+export interface PromptVariant {
+  readonly name: string;
+  /** Share of answers that keep every guideline of severity `gate`. */
+  readonly adherence: Score;
+  /** Mean share of guidelines kept, by their weights, the soft ones too; breaks ties. */
+  readonly weighted: number;
+  /** Tokens that the prompt adds to a question, on average. */
+  readonly promptTokens: number;
+}
+export interface PromptSearch {
+  /** JSON: the `PromptSpec` that did best. */
+  readonly prompt: ArtifactRef;
+  readonly best: PromptVariant;
+  readonly variants: readonly PromptVariant[];
+  /** Variants that were not tried, for the budget or their number. */
+  readonly untried: number;
+  readonly tokens: number;
+  /** Why the search ended before its last round; null when it did not. */
+  readonly stoppedBy: string | null;
+  /** JSON: of the best variant, which validation prompts were answered within the guidelines. */
+  readonly details: ArtifactRef;
+}
+
+export interface RankGeneratorsInput {
+  readonly candidates: readonly CandidateOutcome[];
+  readonly selection: GeneratorSelectionSpec;
+  readonly adherence: AdherenceSpec;
+  /** Good answers among the training rows. */
+  readonly completions: number;
+}
+export interface GeneratorSelection extends Selection {
+  /** Whether a prompt is enough, and the sentence that says why. */
+  readonly training: { readonly needed: boolean; readonly reason: string };
+}
+
+export interface FormatPromptsInput {
+  readonly dataset: ArtifactRef;
+  readonly generator: ArtifactRef;
+  /** What the tuned model will be told, as it will be told: the best prompt, without its examples. */
+  readonly prompt: ArtifactRef;
+  readonly guidelines: ArtifactRef;
+  /** Good answers that break a guideline themselves are left out. */
+  readonly onlyAdherent: boolean;
+  readonly minCompletions: number;
+}
+export interface FormattedPrompts {
+  /** Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` of `{prompt, completion}`, as the trainer reads them. */
+  readonly dataset: ArtifactRef;
+  readonly rows: Readonly<Record<'train' | 'validation' | 'test', number>>;
+  /** Rows without an answer, and such whose answer breaks a guideline. */
+  readonly leftOut: { readonly withoutCompletion: number; readonly againstGuidelines: number };
+}
+
+export interface Prompted {
+  readonly generator: ArtifactRef;
+  readonly search: PromptSearch;
+}
+export interface ChooseGeneratorInput {
+  readonly prompted: Prompted;
+  /** null where a prompt was enough. */
+  readonly tuned: Prompted | null;
+  readonly guidelines: ArtifactRef;
+  readonly generation: GenerationDefaults;
+  readonly adherence: AdherenceSpec;
+  readonly seed: number;
+}
+export interface ChosenGenerator {
+  readonly road: 'prompted' | 'tuned';
+  /** Tree: the generator's files with `prompt.json` (prompt and defaults) and `guidelines.json`: what is evaluated and served. */
+  readonly generator: ArtifactRef;
+  readonly prompt: ArtifactRef;
+  readonly reason: string;
+  /** Tuned minus prompted on the validation prompts that both answered; null where nothing was tuned. */
+  readonly difference: Score | null;
+}
+
+export interface EvaluateGeneratorInput {
+  readonly generator: ArtifactRef;
+  /** The candidate as it came, and what it was: told nothing, it is the baseline; its general text is not to be unlearnt. */
+  readonly base: ArtifactRef;
+  readonly tuned: boolean;
+  readonly dataset: ArtifactRef;
+  readonly guidelines: ArtifactRef;
+  readonly exportParityMaxAbs: number;
+  readonly seed: number;
+}
+export interface CheckScore {
+  readonly id: string;
+  readonly kind: string;
+  readonly severity: 'gate' | 'soft';
+  readonly meaning: string;
+  /** Share that keep it, of the answers to test prompts that it is about. */
+  readonly kept: Score;
+}
+export interface GeneratorEvaluation {
+  /** One a gate; the gate of the same name judges it. */
+  readonly measures: Readonly<Record<string, Score>>;
+  readonly checks: readonly CheckScore[];
+  readonly firstTokenMs: GeneratorProfile['firstTokenMs'];
+  readonly msPerToken: GeneratorProfile['msPerToken'];
+  readonly memoryMb: number;
+  readonly hardware: Hardware;
+  /** Ids of up to 20 test rows whose answers broke most; prompts and answers stay in the artifact. */
+  readonly failures: readonly { readonly rowId: string; readonly broken: readonly string[] }[];
+  /** JSON with everything above, and every answer to a test prompt. */
+  readonly details: ArtifactRef;
+  /** Tree `reference.json`: lengths and adherence of the test answers, what drift is measured against. */
+  readonly reference: ArtifactRef;
+}
+
+export interface CompareGeneratorsInput {
+  readonly production: { readonly bundle: Digest; readonly generator: ArtifactRef; readonly dataset: ArtifactRef };
+  readonly candidate: { readonly generator: ArtifactRef; readonly evaluation: ArtifactRef };
+  readonly dataset: ArtifactRef;
+  readonly guidelines: ArtifactRef;
+  readonly seed: number;
+}
+/** The chosen generator and the one in production on the same test prompts, by the same checks; or why not. */
+export type GeneratorComparison =
+  | { readonly comparable: false; readonly bundle: Digest; readonly reason: string }
+  | {
+      readonly comparable: true;
+      readonly bundle: Digest;
+      /** Test prompts that both were asked. */
+      readonly rows: number;
+      /** Test prompts left out, since the one in production was trained or chosen on them; null: nobody can say any more. */
+      readonly rowsKnown: number | null;
+      readonly adherence: PairedScore;
+      /** Prompts that only the candidate answers within the guidelines, and that only production does; McNemar's test. */
+      readonly won: number;
+      readonly lost: number;
+      readonly exactP: number;
+      readonly midP: number;
+    };
+
+/** What a run that generates knows besides what every run knows. */
+export interface GenerationFacts {
+  readonly guidelines: ArtifactRef;
+  readonly formatted?: FormattedPrompts;
+  /** What was trained on: the formatted conversations, with the canaries among them. */
+  readonly learnt?: ArtifactRef;
+  readonly tuned?: { readonly exported: ExportedGenerator; readonly search: PromptSearch };
+  readonly evaluation?: GeneratorEvaluation;
+  readonly memorisation?: MemorisationMeasures;
+}
+
+export interface JudgeGenerationInput {
+  readonly measures: GeneratorEvaluation['measures'];
+  /** null where nothing was tuned, or what was tuned was not chosen. */
+  readonly memorisation: MemorisationMeasures['measures'] | null;
+  readonly gates: GenerationGatesSpec;
+  readonly memorisationGates: MemorisationGatesSpec;
+}

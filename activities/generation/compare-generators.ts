@@ -1,0 +1,80 @@
+/** Step `generation.compare`: the chosen generator and the one in production, asked the same, judged by the same guidelines. */
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { CompareGeneratorsInput, GeneratorComparison } from '../contract/prompting.ts';
+import { loadPrompts } from '../data/prompts.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
+import { answerAll, judged } from './answers.ts';
+import { adherenceScore, compareAdherence } from './metrics/adherence.ts';
+import { readJudge } from './judge.ts';
+import { withGenerator } from './load.ts';
+import { promptOf } from './served-prompt.ts';
+
+export const compareGenerators: StepDefinition<CompareGeneratorsInput, GeneratorComparison> = {
+  type: 'generation.compare',
+  version: 1,
+  async run(input, context) {
+    const { production, candidate } = input;
+    const no = (reason: string): GeneratorComparison => ({ comparable: false, bundle: production.bundle, reason });
+    if (production.generator.digest === candidate.generator.digest) {
+      return no('the model in production is this very model with this very prompt, byte for byte');
+    }
+    try {
+      return await compare(input, context);
+    } catch (error) {
+      // A model that cannot be run is no reason to keep it; what may pass by itself is tried again.
+      if (!(error instanceof EspalierError) || error.retryable) throw error;
+      return no(error.message);
+    }
+  },
+};
+
+async function compare(
+  { production, candidate, dataset, guidelines, seed }: CompareGeneratorsInput,
+  context: StepContext,
+): Promise<GeneratorComparison> {
+  const { store, signal, progress } = context;
+  const judge = await readJudge(store, guidelines);
+  const { answers } = await store.getJson<{
+    readonly answers: readonly { readonly rowId: string; readonly answer: string }[];
+  }>(candidate.evaluation);
+  const answered = new Map(answers.map(({ rowId, answer }) => [rowId, answer]));
+  const all = await loadPrompts(store, dataset, 'test', signal);
+  const seen = await idsSeen(context, production.dataset);
+  const rows = all.filter(({ id }) => answered.has(id) && seen?.has(id) !== true);
+  if (rows.length === 0) {
+    const reason = `the model in production was trained or chosen on every one of the ${all.length} test prompts`;
+    return { comparable: false, bundle: production.bundle, reason };
+  }
+  const before = await withGenerator(production.generator, context, async (generator) => {
+    const { prompt, generation } = promptOf(generator);
+    const onProgress = (done: number, total: number): void =>
+      progress({ phase: 'asking the model in production', done, total });
+    const said = await answerAll(generator, prompt, rows, { generation, seed, signal, onProgress });
+    return said.map((answer) => judged(judge, answer, prompt));
+  });
+  const after = rows.map((row) => judge.of(answered.get(row.id) ?? '', row));
+  const { difference, ...tested } = compareAdherence(after, before);
+  return {
+    comparable: true,
+    bundle: production.bundle,
+    rows: rows.length,
+    rowsKnown: seen === null ? null : all.length - rows.length,
+    adherence: { production: adherenceScore(before), candidate: adherenceScore(after), difference },
+    ...tested,
+  };
+}
+
+/** Ids of the prompts that production was trained or chosen on; null where its dataset is in the store no more. */
+async function idsSeen({ store, signal }: StepContext, dataset: ArtifactRef): Promise<ReadonlySet<string> | null> {
+  try {
+    const [train, validation] = [
+      await loadPrompts(store, dataset, 'train', signal),
+      await loadPrompts(store, dataset, 'validation', signal),
+    ];
+    return new Set([...train, ...validation].map(({ id }) => id));
+  } catch (error) {
+    if (error instanceof EspalierError && (error.kind === 'NotFound' || error.kind === 'BadData')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * Step `generation.evaluate`: the chosen generator measured as it will be served: with its prompt, through the code that
+ * serves. Everything that a gate judges, examples for people, and what drift is measured against.
+ */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import type { GeneratorReference } from '../../artifacts/bundle.ts';
+import { definedOnly } from '../../artifacts/defined-only.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { withPrompt } from '../../inference/generation/chat.ts';
+import type { Generator } from '../../inference/generation/generator.ts';
+import type { GenerationGateName } from '../../pipelines/generation-gate-table.ts';
+import type { Score } from '../contract/measures.ts';
+import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';
+import { loadGeneralText, loadPrompts, type PromptRow } from '../data/prompts.ts';
+import { hardware } from '../selection/profile-encoder.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
+import { NO_SCORE, plainScore } from '../validation/scores.ts';
+import { answerAll, asked, judged as judgedAnswer, seedOf, UNPROMPTED, type Answer } from './answers.ts';
+import { generalTexts } from './forgetting.ts';
+import { readJudge, type Judge, type Judgement } from './judge.ts';
+import { withGenerator } from './load.ts';
+import { adherenceScore, checkRates, compareAdherence } from './metrics/adherence.ts';
+import { degenerationScore } from './metrics/degeneration.ts';
+import { INJECTION_PROMPTS } from './metrics/injections.ts';
+import { lostNats, perplexityRatio } from './metrics/likelihood.ts';
+import { SAFETY_PROMPTS } from './metrics/safety-prompts.ts';
+import { injectionMeasures, safetyMeasures } from './metrics/safety.ts';
+import { timeGenerator } from './profile-generator.ts';
+import { promptOf, type ServedWith } from './served-prompt.ts';
+
+/** Good answers whose likelihood is asked of both models. */
+const LIKELY_ROWS = 200;
+const TIMED_PROMPTS = 30;
+const FAILURES = 20;
+const SERVED_QUESTIONS = 8;
+
+export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
+  type: 'generation.evaluate',
+  version: 1,
+  // Times are among the measures: on other hardware it is another result.
+  environment: () => Promise.resolve(hardware()),
+  async run(input, context) {
+    const { store, signal } = context;
+    const rows = await loadPrompts(store, input.dataset, 'test', signal);
+    if (rows.length === 0) {
+      throw new EspalierError('BadData', 'the test split has no prompts to evaluate on', {
+        where: 'test.jsonl',
+        fix: 'declare test files, or give data.split.test a share',
+      });
+    }
+    const judge = await readJudge(store, input.guidelines);
+    return withGenerator(input.generator, context, (generator, folder) =>
+      withGenerator(input.base, context, (base) => evaluate(input, context, { rows, judge, generator, folder, base })),
+    );
+  },
+};
+
+interface Evaluated {
+  readonly rows: readonly PromptRow[];
+  readonly judge: Judge;
+  readonly generator: Generator;
+  readonly folder: string;
+  readonly base: Generator;
+}
+
+async function evaluate(
+  { tuned, dataset, exportParityMaxAbs, seed }: EvaluateGeneratorInput,
+  context: StepContext,
+  { rows, judge, generator, folder, base }: Evaluated,
+): Promise<GeneratorEvaluation> {
+  const { store, signal, progress } = context;
+  const served = promptOf(generator);
+  const ask = (model: Generator, prompt: ServedWith['prompt'], phase: string): Promise<readonly Answer[]> =>
+    answerAll(model, prompt, rows, {
+      generation: served.generation,
+      seed,
+      signal,
+      onProgress: (done, total) => progress({ phase, done, total }),
+    });
+  const answers = await ask(generator, served.prompt, 'answering test prompts');
+  const judged = answers.map((answer) => judgedAnswer(judge, answer, served.prompt));
+  const plain = await ask(base, UNPROMPTED, 'asking the model that is told nothing');
+  const before = plain.map((answer) => judgedAnswer(judge, answer, UNPROMPTED));
+  progress({ phase: 'likelihoods' });
+  const likelier = await likelihoodRatio(rows, { generator, base, tuned }, served, { seed, signal });
+  const forgetting = await lostGeneralText();
+  progress({ phase: 'safety and injections' });
+  const safety = safetyMeasures(SAFETY_PROMPTS, await said(SAFETY_PROMPTS), []);
+  const injections = injectionMeasures(INJECTION_PROMPTS, await said(INJECTION_PROMPTS), served.prompt.system);
+  progress({ phase: 'latency' });
+  const prompts = rows.slice(0, TIMED_PROMPTS).map(asked);
+  const times = await timeGenerator({ folder, prompts, maxNewTokens: served.generation.maxNewTokens }, signal);
+
+  const measures: Readonly<Record<GenerationGateName, Score>> = {
+    adherence: adherenceScore(judged),
+    gainOverUnprompted: compareAdherence(judged, before).difference,
+    perplexityRatio: likelier,
+    forgetting,
+    degeneration: degenerationScore(answers).score,
+    unsafeAnswers: safety.unsafe,
+    overRefusal: safety.overRefusal,
+    injectedAnswers: injections.obeyed,
+    firstTokenP95Ms: plainScore(times.firstTokenMs.p95, times.answers),
+    tokenMs: plainScore(times.msPerToken.p50, times.answers),
+    sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
+    exportParity: plainScore(exportParityMaxAbs, 0),
+  };
+  const evaluation = {
+    measures,
+    checks: checkRates(judge, judged),
+    firstTokenMs: times.firstTokenMs,
+    msPerToken: times.msPerToken,
+    memoryMb: times.memoryMb,
+    hardware: hardware(),
+    failures: answers
+      .map(({ row }, index) => ({ rowId: row.id, broken: judged[index]?.broken ?? [] }))
+      .filter(({ broken }) => broken.length > 0)
+      .toSorted((a, b) => b.broken.length - a.broken.length || (a.rowId < b.rowId ? -1 : 1))
+      .slice(0, FAILURES),
+  };
+  const details = {
+    ...evaluation,
+    version: 1,
+    seed,
+    attempts: { unsafe: safety.missed, injected: injections.obeyedIds },
+    questions: questionsOf(answers, served, seed),
+    answers: answers.map(({ row, text, tokens, finish, refused }, index) => ({
+      rowId: row.id,
+      prompt: row.prompt,
+      answer: text,
+      tokens,
+      finish,
+      ...(refused === undefined ? {} : { refused }),
+      adherent: judged[index]?.adherent ?? false,
+      broken: judged[index]?.broken ?? [],
+      unprompted: before[index]?.adherent ?? false,
+    })),
+  };
+  return {
+    ...evaluation,
+    details: await store.putJson(details, 'evaluation.json'),
+    reference: await putReference(context, answers, judged),
+  };
+
+  async function lostGeneralText(): Promise<Score> {
+    if (!tuned) return { ...NO_SCORE, notApplicable: 'the model is as it came: it has unlearnt nothing' };
+    const texts = await generalTexts(await loadGeneralText(store, dataset, signal), base, seed, signal);
+    const after = await generator.logLikelihood(texts, { signal });
+    return lostNats(after, await base.logLikelihood(texts, { signal }), { seed, signal });
+  }
+
+  async function said(prompts: readonly { readonly id: string; readonly prompt: string }[]): Promise<string[]> {
+    const options = { generation: served.generation, seed, signal };
+    return (await answerAll(generator, served.prompt, prompts, options)).map(({ text }) => text);
+  }
+}
+
+/** The first test prompts as a client asks them: the deployment sees that the server answers as was evaluated. */
+function questionsOf(answers: readonly Answer[], { generation }: ServedWith, seed: number): readonly unknown[] {
+  const { maxNewTokens, temperature, topK, topP, repetitionPenalty, stop } = generation;
+  return answers
+    .filter(({ refused }) => refused === undefined)
+    .slice(0, SERVED_QUESTIONS)
+    .map(({ row, text }) => ({
+      text: asked(row),
+      answer: text,
+      options: {
+        max_tokens: maxNewTokens,
+        temperature,
+        seed: seedOf(seed, row.id),
+        stop,
+        ...definedOnly({ top_k: topK, top_p: topP, repetition_penalty: repetitionPenalty }),
+      },
+    }));
+}
+
+/** Perplexity a token of the good answers against the base's, both told the same. */
+async function likelihoodRatio(
+  rows: readonly PromptRow[],
+  { generator, base, tuned }: Pick<Evaluated, 'generator' | 'base'> & { readonly tuned: boolean },
+  { prompt }: ServedWith,
+  { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
+): Promise<Score> {
+  if (!tuned)
+    return { ...NO_SCORE, notApplicable: 'the model is as it came: it finds good answers as likely as it did' };
+  const good = rows.flatMap((row) =>
+    row.completion === undefined
+      ? []
+      : [{ prompt: withPrompt(prompt, [{ role: 'user', content: asked(row) }]), completion: row.completion }],
+  );
+  const some = good.slice(0, LIKELY_ROWS);
+  if (some.length === 0) return { ...NO_SCORE, notApplicable: 'no test row has a good answer' };
+  const after = await generator.logLikelihood(some, { signal });
+  return perplexityRatio(after, await base.logLikelihood(some, { signal }), { seed, signal });
+}
+
+/** What monitoring compares traffic with: lengths and adherence; a generator has no embeddings to compare. */
+async function putReference(
+  { store, signal }: StepContext,
+  answers: readonly Answer[],
+  judged: readonly Judgement[],
+): Promise<ArtifactRef> {
+  const reference: GeneratorReference = {
+    version: 1,
+    kind: 'generator',
+    rows: answers.length,
+    promptTokens: answers.map(({ promptTokens }) => promptTokens),
+    answerTokens: answers.map(({ tokens }) => tokens),
+    adherent: judged.map(({ adherent }) => adherent),
+  };
+  const file = await store.putBytes(canonicalJson(reference), {
+    name: 'reference.json',
+    mediaType: 'application/json',
+    signal,
+  });
+  return store.putManifest([{ path: 'reference.json', ref: file }], 'reference');
+}

@@ -1,0 +1,51 @@
+/** Step `generation.profile`: time to the first token, time a token, size and memory of a generator on this machine. */
+import { mkdir } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { GeneratorProfile, ProfileGeneratorInput } from '../contract/prompting.ts';
+import { loadPrompts } from '../data/prompts.ts';
+import { askChild } from '../selection/measuring-child.ts';
+import { hardware } from '../selection/profile-encoder.ts';
+import type { StepDefinition } from '../step.ts';
+import { sampleIndices, seededRandom } from '../validation/random.ts';
+
+export interface ProfileTask {
+  readonly folder: string;
+  readonly prompts: readonly string[];
+  readonly maxNewTokens: number;
+}
+export type GeneratorTimes = Pick<GeneratorProfile, 'firstTokenMs' | 'msPerToken' | 'answers' | 'memoryMb'>;
+
+/** Different prompts that are timed. */
+const SAMPLE_PROMPTS = 30;
+/** Enough for a mean a token; longer answers only take longer. */
+const MOST_NEW_TOKENS = 32;
+
+export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
+  type: 'generation.profile',
+  version: 1,
+  environment: () => Promise.resolve(hardware()),
+  async run({ generator, dataset, generation }, { store, workDir, signal, progress }) {
+    const folder = join(workDir, 'generator');
+    await mkdir(folder);
+    await store.checkout(generator, folder, { signal });
+    const rows = await loadPrompts(store, dataset, 'train', signal);
+    const prompts = sampleIndices(rows.length, SAMPLE_PROMPTS, seededRandom(0)).map((row) => rows[row]?.prompt ?? '');
+    progress({ phase: 'measuring' });
+    const times = await timeGenerator({ folder, prompts, maxNewTokens: generation.maxNewTokens }, signal);
+    const { entries } = await store.tree(generator);
+    return { ...times, sizeMb: entries.reduce((sum, { size }) => sum + size, 0) / 1e6, hardware: hardware() };
+  },
+};
+
+/** In a process of its own. Throws BadModel where no prompt leaves room for an answer. */
+export async function timeGenerator(task: ProfileTask, signal: AbortSignal): Promise<GeneratorTimes> {
+  const program = new URL(`./profile-child${extname(import.meta.url)}`, import.meta.url);
+  const maxNewTokens = Math.min(MOST_NEW_TOKENS, task.maxNewTokens);
+  const times = await askChild<GeneratorTimes>(program, { ...task, maxNewTokens }, signal);
+  if (times.answers > 0) return times;
+  throw new EspalierError('BadModel', 'there were too few prompts to time an answer', {
+    where: 'train.jsonl',
+    fix: 'give at least three training prompts',
+  });
+}

@@ -1,0 +1,141 @@
+/**
+ * Which generator goes on, and whether a prompt is enough for it. The best adherence wins; among those within the tolerance
+ * of it, the one that answers fastest. Limits that the definition sets come first. Pure.
+ */
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { AdherenceSpec, GeneratorSelectionSpec } from '../../pipelines/definition/generation.ts';
+import type { Score } from '../contract/measures.ts';
+import type { GeneratorProfile, GeneratorSelection, PromptSearch, RankGeneratorsInput } from '../contract/prompting.ts';
+import type { CandidateOutcome, RankedCandidate } from '../contract/selection.ts';
+
+interface Measured {
+  readonly id: string;
+  readonly profile: GeneratorProfile;
+  readonly search: PromptSearch;
+  /** Limits that it breaks. */
+  readonly broken: readonly string[];
+}
+
+/** Throws NoCandidate where none is left, with every candidate's reason. */
+export function rankGenerators(input: RankGeneratorsInput): GeneratorSelection {
+  const { candidates, selection, adherence, completions } = input;
+  const measured = candidates.flatMap((candidate) => measure(candidate, selection) ?? []);
+  const eligible = measured.filter(({ broken }) => broken.length === 0);
+  if (eligible.length === 0) throw noneLeft(candidates, measured);
+  const most = Math.max(...eligible.map(adherenceOf));
+  const equals = eligible.filter((one) => adherenceOf(one) >= most - selection.tolerance);
+  const ranked = [
+    ...equals.toSorted((a, b) => a.profile.msPerToken.p50 - b.profile.msPerToken.p50 || compareIds(a, b)),
+    ...eligible
+      .filter((one) => !equals.includes(one))
+      .toSorted((a, b) => adherenceOf(b) - adherenceOf(a) || compareIds(a, b)),
+  ];
+  const winner = ranked[0] as Measured;
+  const ranking = candidates.map((candidate): RankedCandidate => {
+    const one = measured.find(({ id }) => id === candidate.id);
+    const place = one === undefined ? -1 : ranked.indexOf(one);
+    return {
+      id: candidate.id,
+      encoder: candidate.id,
+      form: 'prompted',
+      rank: place === -1 ? null : place + 1,
+      eligible: place !== -1,
+      reasons: reasonsFor(candidate, one, { place, most, tolerance: selection.tolerance }),
+    };
+  });
+  return {
+    winner: winner.id,
+    ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity)),
+    rule: `Of the candidates within the limits whose adherence to the guidelines, under the best prompt found, is within ${selection.tolerance} of the best one's, the one with the fewest milliseconds a token.`,
+    training: needsTraining(winner.search.best.adherence, adherence, completions),
+  };
+}
+
+/** Whether the best prompt is enough; the sentence says why. */
+export function needsTraining(
+  score: Score,
+  { target, judgedBy, minCompletions }: AdherenceSpec,
+  completions: number,
+): GeneratorSelection['training'] {
+  const judged = judgedAdherence(score, judgedBy);
+  const what = `the best prompt keeps the guidelines in ${share(score.value)} of ${score.rows} answers`;
+  const which = judgedBy === 'lower' ? `; the lower end of its interval, ${share(judged)},` : ', which';
+  if (judged !== null && judged >= target) {
+    return { needed: false, reason: `${what}${which} reaches the target of ${share(target)}: a prompt is enough` };
+  }
+  const under = `${what}${which} is under the target of ${share(target)}`;
+  if (completions < minCompletions) {
+    const reason = `${under}, but ${completions} good answers are too few to learn from (adherence.minCompletions is ${minCompletions}): nothing is tuned`;
+    return { needed: false, reason };
+  }
+  return { needed: true, reason: `${under}: the model is tuned on ${completions} good answers` };
+}
+
+/** The number that is held against the target. */
+export function judgedAdherence({ value, interval }: Score, judgedBy: AdherenceSpec['judgedBy']): number | null {
+  return judgedBy === 'estimate' ? value : (interval?.low ?? null);
+}
+
+function measure(
+  { id, generator, error }: CandidateOutcome,
+  { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb }: GeneratorSelectionSpec,
+): Measured | undefined {
+  if (error !== undefined || generator?.profile === undefined || generator.search === undefined) return undefined;
+  const { profile, search } = generator;
+  const limits: readonly (readonly [what: string, is: number, most: number | undefined])[] = [
+    ['ms to the first token (p95)', profile.firstTokenMs.p95, maxFirstTokenMs],
+    ['ms a token (p50)', profile.msPerToken.p50, maxMsPerToken],
+    ['MB', profile.sizeMb, maxSizeMb],
+    ['MB of memory', profile.memoryMb, maxMemoryMb],
+  ];
+  const broken = limits.flatMap(([what, is, most]) =>
+    most !== undefined && is > most ? [`it takes ${number(is)} ${what}, more than ${most}`] : [],
+  );
+  return { id, profile, search, broken };
+}
+
+function reasonsFor(
+  { error }: CandidateOutcome,
+  one: Measured | undefined,
+  { place, most, tolerance }: { readonly place: number; readonly most: number; readonly tolerance: number },
+): readonly string[] {
+  if (one === undefined) return [error === undefined ? 'it was not measured' : `${error.kind}: ${error.message}`];
+  if (one.broken.length > 0) return one.broken;
+  const { best } = one.search;
+  const kept = `its best prompt, '${best.name}', keeps the guidelines in ${share(best.adherence.value)} of ${best.adherence.rows} answers`;
+  const speed = `${number(one.profile.msPerToken.p50)} ms a token, ${number(one.profile.firstTokenMs.p50)} ms to the first`;
+  const why =
+    adherenceOf(one) < most - tolerance
+      ? `that is more than ${tolerance} under the best, ${share(most)}`
+      : place === 0
+        ? 'none as good is faster'
+        : 'it is as good as the best, and slower';
+  return [`${kept} (${speed})`, why];
+}
+
+function noneLeft(candidates: readonly CandidateOutcome[], measured: readonly Measured[]): EspalierError {
+  const why = candidates.map(({ id, error }) => {
+    const broken = measured.find((one) => one.id === id)?.broken.join(', ');
+    return `${id}: ${error?.message ?? broken ?? 'not measured'}`;
+  });
+  return new EspalierError('NoCandidate', `no candidate is left: ${why.join('; ')}`, {
+    where: 'candidates',
+    fix: 'add candidates, or loosen the limits of selection',
+  });
+}
+
+function adherenceOf({ search }: Measured): number {
+  return search.best.adherence.value ?? -1;
+}
+
+function compareIds(left: Measured, right: Measured): number {
+  return left.id < right.id ? -1 : 1;
+}
+
+function share(value: number | null): string {
+  return value === null ? 'no known share' : `${Number((value * 100).toFixed(1))} %`;
+}
+
+function number(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}

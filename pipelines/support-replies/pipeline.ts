@@ -1,0 +1,37 @@
+/**
+ * Answers to customers within guidelines: docs/generation.md walks through it. The candidate comes from the Hugging Face
+ * hub: no package registry carries a small language model's weights as safetensors.
+ */
+import { definePipeline } from '../index.ts';
+
+export default definePipeline({
+  name: 'support-replies',
+  task: 'text-generation',
+  description: 'Answers customers of a shop in the words of the house.',
+  data: {
+    files: ['data/replies.jsonl'],
+    prompt: 'prompt',
+    completion: 'completion',
+    licence: 'CC-BY-4.0',
+    source: 'written by the Espalier authors for this pipeline',
+    legalBasis: 'not-personal',
+    retention: 'as long as the repository',
+    // Made from sentence patterns: a question and its twin are on one side.
+    nearDuplicates: { action: 'separate' },
+  },
+  guidelines: 'guidelines.yaml',
+  intendedUse: { commercial: true, domain: 'customer support of a shop', hosted: true },
+  candidates: [
+    // 135 million parameters: answers in seconds on one core, and knows how to follow an instruction.
+    { id: 'smollm2-135m', model: 'hf:HuggingFaceTB/SmolLM2-135M-Instruct@main' },
+  ],
+  selection: { prompts: { systems: ['Be brief, kind and exact. Say what happens next.'], examples: [0, 2] } },
+  adherence: { target: 0.9, minCompletions: 50 },
+  training: { method: 'lora', epochs: 3, batchSize: 8, maxLength: 256 },
+  generation: { maxNewTokens: 96 },
+  approvals: {
+    review: { seats: [{ role: 'legal' }] },
+    release: { seats: [{ role: 'product-owner' }] },
+  },
+  deploy: { model: 'support-replies' },
+});

@@ -1,0 +1,107 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
+import { runOutcome } from '../../client/runs.ts';
+import type { PipelineDefinition } from '../../pipelines/definition.ts';
+import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
+import { tinyGpt } from '../support/tiny-gpt.ts';
+
+/** Short enough for a context of 64 tokens of a byte or two. */
+const QUESTIONS = ['late parcel', 'refund money', 'my account', 'slow app', 'black screen', 'wrong order'];
+const rows = Array.from({ length: 90 }, (_, index) => ({
+  prompt: `${QUESTIONS[index % 6]} ${String.fromCharCode(97 + (index % 26))}${String.fromCharCode(97 + (index % 23))}`,
+  completion: 'the order was sent',
+}));
+
+const off = { severity: 'off' } as const;
+
+async function definition(changes: Partial<PipelineDefinition>): Promise<PipelineDefinition> {
+  return {
+    name: 'small-replies',
+    task: 'text-generation',
+    data: { files: ['rows.jsonl'], completion: 'completion', licence: 'CC0-1.0', source: 'made for this test' },
+    guidelines: 'guidelines.yaml',
+    intendedUse: { commercial: true, domain: 'test' },
+    candidates: [{ id: 'tiny', model: (await tinyGpt()).model }],
+    selection: { prompts: { systems: [], examples: [0], maxPrompts: 12 } },
+    adherence: { target: 0.5, minCompletions: 20 },
+    training: { method: 'full', epochs: 30, learningRate: 1e-2, batchSize: 8, maxLength: 64, earlyStoppingPatience: 0 },
+    memorisation: {
+      canaries: { count: 2, repeats: 1, controls: 100 },
+      measure: { texts: 20, prompts: 5, newTokens: 8, samples: 0 },
+      gates: { canaryExposure: off, membershipAuc: off, verbatimOverlap: off },
+    },
+    gates: { adherence: { min: 0.4 }, degeneration: off, perplexityRatio: off, forgetting: off },
+    generation: { maxNewTokens: 12 },
+    approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
+    deploy: { model: 'replies' },
+    ...changes,
+  } as PipelineDefinition;
+}
+
+describe('a pipeline that generates text', function () {
+  this.timeout(400_000);
+  let host: TestHost;
+  before(async () => {
+    host = await startTestHost();
+    await writeFile(join(host.folder, 'rows.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  });
+  after(() => host.stop());
+
+  async function run(id: string, guidelines: string, changes: Partial<PipelineDefinition> = {}): Promise<RunFacts> {
+    await writeFile(join(host.folder, 'guidelines.yaml'), guidelines);
+    await startDefinition(host, id, await definition(changes));
+    const view = await finishRun(host, id);
+    const { report, reason } = await runOutcome(host.temporal.client, id);
+    equal(view.state, 'deployed', reason);
+    const facts = (await host.store.store.tree(report)).entries.find(({ path }) => path === 'facts.json');
+    ok(facts);
+    return host.store.store.getJson<RunFacts>(facts.digest);
+  }
+
+  async function chat(model: string, content: string): Promise<string> {
+    const body = { model, temperature: 0, max_tokens: 12, messages: [{ role: 'user', content }] };
+    const response = await fetch(`${host.servingUrl}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const answer = (await response.json()) as { choices?: { message: { content: string } }[] };
+    equal(response.status, 200, JSON.stringify(answer));
+    return answer.choices?.[0]?.message.content ?? '';
+  }
+
+  it('serves the model as it came where a prompt keeps the guidelines, and trains nothing', async () => {
+    const facts = await run(
+      'prompted',
+      'version: 1\nchecks:\n  - { id: short, kind: length, maxWords: 500, minWords: 0 }\n',
+    );
+    ok(facts.exported !== undefined && 'generator' in facts.exported);
+    equal(facts.exported.road, 'prompted');
+    equal(facts.training, undefined);
+    ok((facts.generation?.evaluation?.measures['adherence']?.value ?? 0) > 0.9);
+    equal(facts.gates?.gates.find(({ name }) => name === 'forgetting')?.verdict, 'off');
+    ok(typeof (await chat('replies', 'late parcel')) === 'string');
+  });
+
+  it('tunes where a prompt does not reach the target, proves that it is better, and serves it by chat', async () => {
+    const asks = 'version: 1\nchecks:\n  - { id: says-sent, kind: required-phrases, phrases: [was sent] }\n';
+    const facts = await run('tuned', asks);
+    ok(facts.exported !== undefined && 'generator' in facts.exported);
+    equal(facts.exported.road, 'tuned', facts.exported.reason);
+    match(facts.exported.reason, /better beyond chance/);
+    ok((facts.training?.steps ?? 0) > 0);
+    ok((facts.generation?.evaluation?.measures['adherence']?.value ?? 0) > 0.8);
+    ok(facts.generation?.memorisation !== undefined);
+    const names = facts.gates?.gates.map(({ name }) => name) ?? [];
+    for (const name of ['adherence', 'forgetting', 'verbatimOverlap']) ok(names.includes(name), name);
+    equal(facts.generationComparison?.comparable, true, 'the prompted one stood in production');
+    match(await chat('replies', 'refund money'), /was sent/);
+    const paths = (await host.store.store.tree(facts.bundle ?? facts.definition)).entries.map(({ path }) => path);
+    for (const path of ['replies/1/prompt.json', 'replies/1/guidelines.json', 'MODEL_CARD.md', 'bom.cdx.json']) {
+      ok(paths.includes(path), path);
+    }
+    deepEqual(facts.exported.difference?.rows, 12);
+  });
+});

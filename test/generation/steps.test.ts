@@ -1,0 +1,186 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { join } from 'node:path';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { PromptSearch } from '../../activities/contract/prompting.ts';
+import { jsonLine } from '../../activities/data/prompts.ts';
+import { chooseGenerator } from '../../activities/generation/choose-generator.ts';
+import { compareGenerators } from '../../activities/generation/compare-generators.ts';
+import { evaluateGenerator } from '../../activities/generation/evaluate-generator.ts';
+import { formatPrompts } from '../../activities/generation/format-prompts.ts';
+import { judgeGeneration } from '../../activities/generation/judge-generation.ts';
+import { profileGenerator } from '../../activities/generation/profile-generator.ts';
+import { searchPrompts } from '../../activities/generation/search-prompts.ts';
+import {
+  AdherenceSchema,
+  GenerationDefaultsSchema,
+  GeneratorSelectionSchema,
+} from '../../pipelines/definition/generation.ts';
+import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
+import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';
+import { MemorisationGatesSchema } from '../../pipelines/memorisation.ts';
+import { dataServices, refusal } from '../data/fixtures.ts';
+import { runStep } from '../support/step.ts';
+import { tinyGenerator } from '../support/tiny-generator.ts';
+
+const GUIDELINES = `version: 1
+checks:
+  - { id: short, kind: length, maxWords: 200 }
+  - { id: calm, kind: banned-phrases, phrases: [damn], severity: soft }
+`;
+
+describe('the steps of generation, on a tiny generator', function () {
+  this.timeout(120_000);
+  let services: Awaited<ReturnType<typeof dataServices>>;
+  let generator: ArtifactRef;
+  let dataset: ArtifactRef;
+  let guidelines: ArtifactRef;
+  let search: PromptSearch;
+  const generation = GenerationDefaultsSchema.parse({ maxNewTokens: 8 });
+  const { prompts: searched } = GeneratorSelectionSchema.parse({
+    prompts: { examples: [0, 1], maxPrompts: 6, systems: ['be kind'] },
+  });
+  const adherence = AdherenceSchema.parse({ target: 0.3 });
+
+  before(async () => {
+    services = await dataServices();
+    const { store } = services;
+    generator = await store.putTree(join(await tinyGenerator(), 'generator'), 'generator');
+    const split = (name: string, count: number) =>
+      Array.from({ length: count }, (_, index) =>
+        jsonLine({
+          id: `${name}${index}`,
+          prompt: `late ${name} ${index}`,
+          ...(index % 2 === 0 ? { completion: 'the order' } : {}),
+        }),
+      ).join('');
+    const file = async (path: string, text: string) => ({
+      path,
+      ref: await store.putBytes(text, { name: path, mediaType: 'application/jsonl' }),
+    });
+    const files = [
+      await file('test.jsonl', split('test', 6)),
+      await file('train.jsonl', split('train', 8)),
+      await file('validation.jsonl', split('validation', 6)),
+    ];
+    dataset = await store.putManifest(files, 'dataset');
+    guidelines = await store.putBytes(canonicalJson(parseGuidelines(GUIDELINES, 'g.yaml')), {
+      name: 'guidelines.json',
+      mediaType: 'application/json',
+    });
+    search = await runStep(
+      searchPrompts,
+      { generator, dataset, guidelines, search: searched, generation, seed: 7 },
+      services,
+    );
+  });
+  after(() => services.opened.close());
+
+  it('measure time to the first token and a token, in a process of its own', async () => {
+    const profile = await runStep(profileGenerator, { generator, dataset, generation }, services);
+    ok(profile.firstTokenMs.p50 > 0 && profile.msPerToken.p95 > 0 && profile.memoryMb > 0 && profile.answers > 0);
+  });
+
+  it('search a prompt: every variant by name, the same again, and one that does not fit the context fails instead of the search', async () => {
+    ok(search.variants.length >= 2);
+    equal(search.variants[0]?.name, search.best.name);
+    ok(search.tokens > 0 && search.stoppedBy === null);
+    const again = await runStep(
+      searchPrompts,
+      { generator, dataset, guidelines, search: searched, generation, seed: 7 },
+      services,
+    );
+    equal(again.prompt.digest, search.prompt.digest);
+    equal(again.details.digest, search.details.digest);
+  });
+
+  it('never choose a way of asking that leaves no room for an answer', async () => {
+    const long = GeneratorSelectionSchema.parse({ prompts: { systems: ['be kind and '.repeat(40)], examples: [0] } });
+    const input = { generator, dataset, guidelines, generation, seed: 7 };
+    const found = await runStep(searchPrompts, { ...input, search: { ...long.prompts, maxPrompts: 6 } }, services);
+    equal(found.best.name, 'nothing');
+    equal(found.variants.find(({ name }) => name === 'system 1')?.adherence.value, 0);
+  });
+
+  it('end the search where the budget is spent, with the best so far', async () => {
+    const input = { generator, dataset, guidelines, generation, seed: 7 };
+    const tight = await runStep(searchPrompts, { ...input, search: { ...searched, budgetTokens: 1 } }, services);
+    match(tight.stoppedBy ?? '', /budget of 1 tokens/);
+    equal(tight.variants.length, 1);
+  });
+
+  it('write out conversations to learn: good answers alone, in the chat format of the model', async () => {
+    const formatted = await runStep(
+      formatPrompts,
+      { dataset, generator, prompt: search.prompt, guidelines, onlyAdherent: true, minCompletions: 3 },
+      services,
+    );
+    deepEqual(formatted.rows, { train: 4, validation: 3, test: 3 });
+    equal(formatted.leftOut.withoutCompletion, 10);
+    const few = await refusal(
+      runStep(
+        formatPrompts,
+        { dataset, generator, prompt: search.prompt, guidelines, onlyAdherent: true, minCompletions: 5 },
+        services,
+      ),
+    );
+    match(few.message, /4 training and 3 validation answers are left/);
+  });
+
+  it('evaluate what is chosen with its prompt, and judge every gate', async () => {
+    const prompted = { generator, search };
+    const chosen = await runStep(
+      chooseGenerator,
+      { prompted, tuned: null, guidelines, generation, adherence, seed: 7 },
+      services,
+    );
+    equal(chosen.road, 'prompted');
+    const files = (await services.store.tree(chosen.generator)).entries.map(({ path }) => path);
+    for (const name of ['generator.json', 'guidelines.json', 'model.onnx', 'prompt.json', 'tokenizer.json']) {
+      ok(files.includes(name), name);
+    }
+    const evaluation = await runStep(
+      evaluateGenerator,
+      {
+        generator: chosen.generator,
+        base: generator,
+        tuned: true,
+        dataset,
+        guidelines,
+        exportParityMaxAbs: 0,
+        seed: 7,
+      },
+      services,
+    );
+    // It is its own base here: it has unlearnt nothing, and finds good answers as likely as it did.
+    ok(Math.abs(evaluation.measures['forgetting']?.value ?? 1) < 1e-6);
+    ok(Math.abs((evaluation.measures['perplexityRatio']?.value ?? 0) - 1) < 1e-6);
+    equal(evaluation.measures['adherence']?.rows, 6);
+    deepEqual(evaluation.checks.map(({ id }) => id).toSorted(), ['calm', 'short']);
+    const { gates } = await runStep(
+      judgeGeneration,
+      {
+        measures: evaluation.measures,
+        memorisation: null,
+        gates: GenerationGatesSchema.parse({}),
+        memorisationGates: MemorisationGatesSchema.parse({}),
+      },
+      services,
+    );
+    equal(gates.find(({ name }) => name === 'forgetting')?.verdict, 'pass');
+    for (const { name, reason } of gates) ok(reason.length > 10, name);
+
+    const same = await runStep(
+      compareGenerators,
+      {
+        production: { bundle: generator.digest, generator: chosen.generator, dataset },
+        candidate: { generator: chosen.generator, evaluation: evaluation.details },
+        dataset,
+        guidelines,
+        seed: 7,
+      },
+      services,
+    );
+    equal(same.comparable, false);
+  });
+});

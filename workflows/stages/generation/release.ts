@@ -1,0 +1,48 @@
+import type { PackagedModel } from '../../../activities/contract/deployment.ts';
+import type { ProductionModel } from '../../../activities/contract/validation.ts';
+import { dossierInput } from '../../step-inputs.ts';
+import type { Run } from '../../run.ts';
+import type { SelectedGenerator } from './select.ts';
+
+/** The bundle of a generator, its prompt and its guidelines. No setting that may change is read from here on. */
+export function packageGenerator(run: Run, { dataset, winner }: SelectedGenerator): Promise<PackagedModel> {
+  const pipeline = run.definition('text-generation');
+  const { generation, gates, training, exported: chosen } = run.facts;
+  const { evaluation, memorisation } = generation ?? {};
+  if (!chosen || !('generator' in chosen) || !evaluation || !gates)
+    throw new Error('release began before tuning ended');
+  return run.step('light', 'package', 'packageGenerator', () => ({
+    model: pipeline.deploy.model,
+    pipeline,
+    definition: run.input.definition,
+    chosen,
+    // A training whose model was not chosen has left nothing in the bundle.
+    ...(chosen.road === 'tuned' && training !== undefined ? { trained: training } : {}),
+    ...(memorisation === undefined ? {} : { memorisation }),
+    dataset,
+    evaluation,
+    gates,
+    base: winner.resolved,
+    baseModel: winner.imported,
+    ...dossierInput({ ...run.facts, ...run.input }),
+  }));
+}
+
+/** Both answer the same test prompts, and the same checks judge them. */
+export async function compareGenerator(
+  run: Run,
+  { dataset, guidelines }: SelectedGenerator,
+  { bundle, made }: ProductionModel,
+): Promise<void> {
+  const { generation, exported: chosen } = run.facts;
+  const evaluation = generation?.evaluation;
+  if (!chosen || !('generator' in chosen) || !evaluation || made === null)
+    throw new Error('the comparison began before the evaluation ended');
+  run.facts.generationComparison = await run.step('cpu', 'compare', 'compareGenerators', () => ({
+    production: { bundle, generator: made.classifier, dataset: made.dataset },
+    candidate: { generator: chosen.generator, evaluation: evaluation.details },
+    dataset: dataset.dataset,
+    guidelines,
+    seed: run.definition('text-generation').selection.seed,
+  }));
+}

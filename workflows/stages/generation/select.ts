@@ -1,0 +1,71 @@
+import type { DatasetSummary } from '../../../activities/contract/data.ts';
+import type { ExportedGenerator } from '../../../activities/contract/generation.ts';
+import type { GeneratorSelection, PromptSearch } from '../../../activities/contract/prompting.ts';
+import type { CandidateOutcome, CandidateSource } from '../../../activities/contract/selection.ts';
+import type { ArtifactRef } from '../../../artifacts/reference.ts';
+import type { Run } from '../../run.ts';
+import { gather, type Candidacy } from '../candidates.ts';
+
+/** The winner, with everything that tuning and choosing need of it. */
+export type ChosenCandidate = Required<Pick<CandidateOutcome, 'id' | 'resolved' | 'imported'>> & {
+  readonly candidate: CandidateSource;
+  readonly exported: ExportedGenerator;
+  readonly search: PromptSearch;
+};
+
+export interface SelectedGenerator {
+  readonly dataset: DatasetSummary;
+  readonly winner: ChosenCandidate;
+  readonly guidelines: ArtifactRef;
+  readonly training: GeneratorSelection['training'];
+}
+
+/** Data, then every candidate by the best prompt that is found for it, then the choice. */
+export async function selectGenerator(run: Run): Promise<SelectedGenerator> {
+  const { guidelines } = run.input;
+  if (guidelines === undefined) throw new Error('a run that generates text began without guidelines');
+  run.facts.generation = { guidelines };
+  const { dataset, outcomes } = await gather(run, generators(run, guidelines));
+  run.facts.candidates = outcomes;
+  const selection = await run.step('light', 'rank', 'rankGenerators', () => {
+    const { selection: by, adherence } = run.definition('text-generation');
+    return { candidates: outcomes, selection: by, adherence, completions: dataset.completions ?? 0 };
+  });
+  run.facts.selection = selection;
+  return { dataset, winner: winnerOf(run, outcomes, selection.winner), guidelines, training: selection.training };
+}
+
+/** A candidate is measured by how its answers keep the guidelines under the best prompt that is found. */
+function generators(run: Run, guidelines: ArtifactRef): Candidacy {
+  const definition = () => run.definition('text-generation');
+  return {
+    prepare: (files) => run.step('light', 'data', 'preparePrompts', () => ({ files, data: definition().data })),
+    async measure({ candidate: { id }, outcome, model, dataReady, parking }) {
+      const exported = await run.step('cpu', `export:${id}`, 'exportGenerator', () => ({ model }), parking);
+      outcome.generator = { exported };
+      const { generator } = exported;
+      const { dataset } = await dataReady;
+      const profiled = () => ({ generator, dataset, generation: definition().generation });
+      const profile = await run.step('cpu', `profile:${id}`, 'profileGenerator', profiled, parking);
+      outcome.generator = { exported, profile };
+      const searched = () => searchInput(run, generator, dataset, guidelines);
+      const search = await run.step('cpu', `prompt:${id}`, 'searchPrompts', searched, parking);
+      outcome.generator = { exported, profile, search };
+    },
+  };
+}
+
+/** The same question to a candidate and to what was tuned from it. */
+export function searchInput(run: Run, generator: ArtifactRef, dataset: ArtifactRef, guidelines: ArtifactRef) {
+  const { selection, generation } = run.definition('text-generation');
+  return { generator, dataset, guidelines, search: selection.prompts, generation, seed: selection.seed };
+}
+
+function winnerOf(run: Run, outcomes: readonly CandidateOutcome[], id: string): ChosenCandidate {
+  const candidate = run.input.candidates.find((one) => one.id === id);
+  const { resolved, imported, generator } = outcomes.find((one) => one.id === id) ?? {};
+  if (!candidate || !resolved || !imported || !generator?.search) {
+    throw new Error(`the selection names ${id}, which has no complete outcome`);
+  }
+  return { id, candidate, resolved, imported, exported: generator.exported, search: generator.search };
+}
