@@ -132,10 +132,14 @@ export interface CheckScore {
   /** Share that keep it, of the answers to test prompts that it is about. */
   readonly kept: Score;
 }
+/** `distinctPairs`: different pairs of words over all pairs, of all answers (distinct-2). */
+export type AnswerFigure = 'perplexity' | 'bitsPerByte' | 'chrF' | 'rougeL' | 'distinctPairs';
 export interface GeneratorEvaluation {
   /** One a gate; the gate of the same name judges it. */
   readonly measures: Readonly<Record<string, Score>>;
   readonly checks: readonly CheckScore[];
+  /** No gate judges these: what good answers are to the model, and what its answers have in common with them. */
+  readonly figures: Readonly<Record<AnswerFigure, Score>>;
   readonly firstTokenMs: GeneratorProfile['firstTokenMs'];
   readonly msPerToken: GeneratorProfile['msPerToken'];
   readonly memoryMb: number;

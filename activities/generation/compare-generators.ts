@@ -36,9 +36,9 @@ async function compare(
   const { store, signal, progress } = context;
   const judge = await readJudge(store, guidelines);
   const { answers } = await store.getJson<{
-    readonly answers: readonly { readonly rowId: string; readonly answer: string }[];
+    readonly answers: readonly { readonly rowId: string; readonly adherent: boolean }[];
   }>(candidate.evaluation);
-  const answered = new Map(answers.map(({ rowId, answer }) => [rowId, answer]));
+  const answered = new Map(answers.map(({ rowId, adherent }) => [rowId, adherent]));
   const all = await loadPrompts(store, dataset, 'test', signal);
   const seen = await idsSeen(context, production.dataset);
   const rows = all.filter(({ id }) => answered.has(id) && seen?.has(id) !== true);
@@ -53,7 +53,7 @@ async function compare(
     const said = await answerAll(generator, prompt, rows, { generation, seed, signal, onProgress });
     return said.map((answer) => judged(judge, answer, prompt));
   });
-  const after = rows.map((row) => judge.of(answered.get(row.id) ?? '', row));
+  const after = rows.map(({ id }) => ({ adherent: answered.get(id) ?? false }));
   const { difference, ...tested } = compareAdherence(after, before);
   return {
     comparable: true,

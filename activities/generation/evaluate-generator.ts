@@ -9,7 +9,7 @@ import type { GeneratorReference } from '../../artifacts/bundle.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import { withPrompt } from '../../inference/generation/chat.ts';
+import { withPrompt, type Message } from '../../inference/generation/chat.ts';
 import type { Generator } from '../../inference/generation/generator.ts';
 import type { GenerationGateName } from '../../pipelines/generation-gate-table.ts';
 import type { Score } from '../contract/measures.ts';
@@ -24,8 +24,9 @@ import { readJudge, type Judge, type Judgement } from './judge.ts';
 import { withGenerator } from './load.ts';
 import { adherenceScore, checkRates, compareAdherence } from './metrics/adherence.ts';
 import { degenerationScore } from './metrics/degeneration.ts';
+import { answerFigures } from './metrics/figures.ts';
 import { INJECTION_PROMPTS } from './metrics/injections.ts';
-import { lostNats, perplexityRatio } from './metrics/likelihood.ts';
+import { lostNats, perplexityRatio, type Likelihood } from './metrics/likelihood.ts';
 import { SAFETY_PROMPTS } from './metrics/safety-prompts.ts';
 import { injectionMeasures, safetyMeasures } from './metrics/safety.ts';
 import { timeGenerator } from './profile-generator.ts';
@@ -85,7 +86,9 @@ async function evaluate(
   const plain = await ask(base, UNPROMPTED, 'asking the model that is told nothing');
   const before = plain.map((answer) => judgedAnswer(judge, answer, UNPROMPTED));
   progress({ phase: 'likelihoods' });
-  const likelier = await likelihoodRatio(rows, { generator, base, tuned }, served, { seed, signal });
+  const good = goodAnswersTo(rows, served);
+  const likelihoods = await generator.logLikelihood(good, { signal });
+  const likelier = await likelihoodRatio(likelihoods, good, tuned ? base : undefined, { seed, signal });
   const forgetting = await lostGeneralText();
   progress({ phase: 'safety and injections' });
   const safety = safetyMeasures(SAFETY_PROMPTS, await said(SAFETY_PROMPTS), []);
@@ -111,6 +114,7 @@ async function evaluate(
   const evaluation = {
     measures,
     checks: checkRates(judge, judged),
+    figures: await answerFigures(answers, good, likelihoods, { seed, signal }),
     firstTokenMs: times.firstTokenMs,
     msPerToken: times.msPerToken,
     memoryMb: times.memoryMb,
@@ -125,6 +129,7 @@ async function evaluate(
     ...evaluation,
     version: 1,
     seed,
+    degenerated: degenerationScore(answers).counts,
     attempts: { unsafe: safety.missed, injected: injections.obeyedIds },
     questions: questionsOf(answers, served, seed),
     answers: answers.map(({ row, text, tokens, finish, refused }, index) => ({
@@ -177,24 +182,32 @@ function questionsOf(answers: readonly Answer[], { generation }: ServedWith, see
     }));
 }
 
-/** Perplexity a token of the good answers against the base's, both told the same. */
-async function likelihoodRatio(
-  rows: readonly PromptRow[],
-  { generator, base, tuned }: Pick<Evaluated, 'generator' | 'base'> & { readonly tuned: boolean },
-  { prompt }: ServedWith,
-  { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
-): Promise<Score> {
-  if (!tuned)
-    return { ...NO_SCORE, notApplicable: 'the model is as it came: it finds good answers as likely as it did' };
+interface GoodTurn {
+  readonly prompt: readonly Message[];
+  readonly completion: string;
+}
+
+/** Good answers with what the model was told before them. */
+function goodAnswersTo(rows: readonly PromptRow[], { prompt }: ServedWith): readonly GoodTurn[] {
   const good = rows.flatMap((row) =>
     row.completion === undefined
       ? []
       : [{ prompt: withPrompt(prompt, [{ role: 'user', content: asked(row) }]), completion: row.completion }],
   );
-  const some = good.slice(0, LIKELY_ROWS);
-  if (some.length === 0) return { ...NO_SCORE, notApplicable: 'no test row has a good answer' };
-  const after = await generator.logLikelihood(some, { signal });
-  return perplexityRatio(after, await base.logLikelihood(some, { signal }), { seed, signal });
+  return good.slice(0, LIKELY_ROWS);
+}
+
+/** Perplexity a token of the good answers against the base's, both told the same. */
+async function likelihoodRatio(
+  after: readonly Likelihood[],
+  good: readonly GoodTurn[],
+  base: Generator | undefined,
+  { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
+): Promise<Score> {
+  if (base === undefined)
+    return { ...NO_SCORE, notApplicable: 'the model is as it came: it finds good answers as likely as it did' };
+  if (good.length === 0) return { ...NO_SCORE, notApplicable: 'no test row has a good answer' };
+  return perplexityRatio(after, await base.logLikelihood(good, { signal }), { seed, signal });
 }
 
 /** What monitoring compares traffic with: lengths and adherence; a generator has no embeddings to compare. */

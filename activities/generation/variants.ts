@@ -1,54 +1,45 @@
 /** The ways of asking that are tried: what the model is told, with the guidelines' rules or without, with examples or without. Pure. */
 import type { GeneratorSelectionSpec } from '../../pipelines/definition/generation.ts';
-import type { PromptRow } from '../data/prompts.ts';
-import { seededRandom, shuffleStart } from '../validation/random.ts';
-import { asked } from './answers.ts';
+import { chooseExamples, type ChoiceContext, type Example, type GoodAnswer } from './examples.ts';
 import type { Judge } from './judge.ts';
 import type { NamedPrompt } from './search.ts';
 
+/** The rules and nothing else. */
+export function rulesVariant({ rules }: Judge): NamedPrompt {
+  return { name: 'rules', prompt: { system: rules, examples: [] } };
+}
+
 /** The variants in the order in which they are tried, and how many were too many. */
 export function promptVariants(
-  { systems, examples, maxVariants }: GeneratorSelectionSpec['prompts'],
+  { systems, examples, exampleChoices, maxVariants }: GeneratorSelectionSpec['prompts'],
   judge: Judge,
-  train: readonly PromptRow[],
-  seed: number,
+  good: readonly GoodAnswer[],
+  context: ChoiceContext,
 ): { readonly variants: readonly NamedPrompt[]; readonly untried: number } {
-  const rules = judge.rules;
+  const rules = rulesVariant(judge);
   const told = [
     { name: 'nothing', text: '' },
-    { name: 'rules', text: rules },
+    { name: rules.name, text: rules.prompt.system },
     ...systems.flatMap((system, index) => [
       { name: `system ${index + 1}`, text: system },
-      { name: `system ${index + 1} and rules`, text: `${system}\n\n${rules}` },
+      { name: `system ${index + 1} and rules`, text: `${system}\n\n${rules.prompt.system}` },
     ]),
   ];
-  const shown = goodExamples(train, judge, Math.max(...examples), seed);
-  const counts = [...new Set(examples.map((count) => Math.min(count, shown.length)))];
-  const all = counts.flatMap((count) =>
+  const shown = new Map<string, { readonly name: string; readonly examples: readonly Example[] }>();
+  for (const count of new Set(examples.map((one) => Math.min(one, good.length)))) {
+    for (const choice of count === 0 ? (['random'] as const) : exampleChoices) {
+      const chosen = chooseExamples(choice, good, count, context);
+      const name = count === 0 ? '' : `, ${count} ${choice} example${count === 1 ? '' : 's'}`;
+      // Two ways of choosing that choose the same are one variant.
+      const key = JSON.stringify(chosen.map(({ user, assistant }) => [user, assistant]));
+      if (!shown.has(key)) shown.set(key, { name, examples: chosen });
+    }
+  }
+  const all = [...shown.values()].flatMap(({ name: suffix, examples: chosen }) =>
     told.map(({ name, text }): NamedPrompt => ({
-      name: count === 0 ? name : `${name}, ${count} example${count === 1 ? '' : 's'}`,
-      prompt: { system: text, examples: shown.slice(0, count) },
+      name: `${name}${suffix}`,
+      prompt: { system: text, examples: [...chosen] },
     })),
   );
   return { variants: all.slice(0, maxVariants), untried: Math.max(0, all.length - maxVariants) };
-}
-
-/** Training rows whose answers keep every guideline; the short ones first, since each is read with every question. */
-function goodExamples(
-  train: readonly PromptRow[],
-  judge: Judge,
-  count: number,
-  seed: number,
-): readonly { readonly user: string; readonly assistant: string }[] {
-  const order = Array.from(train, (_, index) => index);
-  shuffleStart(order, order.length, seededRandom(seed, 1));
-  const good: { user: string; assistant: string }[] = [];
-  for (const index of order) {
-    if (good.length >= Math.max(count * 4, 8)) break;
-    const row = train[index];
-    if (row?.completion === undefined || !judge.of(row.completion, row).adherent) continue;
-    good.push({ user: asked(row), assistant: row.completion });
-  }
-  const length = (one: { user: string; assistant: string }): number => one.user.length + one.assistant.length;
-  return good.toSorted((a, b) => length(a) - length(b)).slice(0, count);
 }

@@ -7,6 +7,10 @@ import { fraction, seed } from './values.ts';
 /** A language model is exported whole: it has no pooling, and none of its layers is left out. */
 export const GeneratorCandidateSchema = CandidateSchema.omit({ layers: true, pooling: true });
 
+/** How examples are chosen: drawn, most like what is asked, or such that show what is done wrong (activities/generation/examples.ts). */
+export const EXAMPLE_CHOICES = ['random', 'similar', 'covering'] as const;
+export type ExampleChoice = (typeof EXAMPLE_CHOICES)[number];
+
 export const GeneratorSelectionSchema = z.strictObject({
   /** Limits on this worker's hardware, one answer at a time. */
   maxMsPerToken: z.number().positive().optional(),
@@ -22,6 +26,11 @@ export const GeneratorSelectionSchema = z.strictObject({
       systems: z.array(z.string().min(1).max(8000)).max(20).default([]),
       /** Good answers of the training rows that are shown as examples: each number is a variant. */
       examples: z.array(z.int().min(0).max(16)).min(1).max(8).default([0, 2]),
+      /** How they are chosen: each is a variant, too, where it gives other examples. */
+      exampleChoices: z
+        .array(z.enum(EXAMPLE_CHOICES))
+        .min(1)
+        .default([...EXAMPLE_CHOICES]),
       /** Variants that are tried; the rest is left out, and said. */
       maxVariants: z.int().min(1).max(64).default(12),
       /** Validation prompts that a variant is asked in the last round; the search halves the variants on its way there. */

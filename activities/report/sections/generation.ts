@@ -1,6 +1,6 @@
 /** A generator: the prompts that were tried, whether it was tuned and why, and how its answers keep the guidelines. */
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
-import type { CheckScore, PromptSearch, PromptVariant } from '../../contract/prompting.ts';
+import type { CheckScore, GeneratorEvaluation, PromptSearch, PromptVariant } from '../../contract/prompting.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import type { AnswerExample } from '../answers.ts';
 import { count, decimal, digest, milliseconds, percent, points, score } from '../format.ts';
@@ -67,9 +67,20 @@ function decision({ selection, exported, generation }: RunFacts): Html {
             `p50 ${milliseconds(evaluation.firstTokenMs.p50)}, p95 ${milliseconds(evaluation.firstTokenMs.p95)}`,
           ],
           ['A token', milliseconds(evaluation.msPerToken.p50)],
+          ...figureEntries(evaluation.figures),
         ] as const)),
   ];
   return facts(entries);
+}
+
+/** What no gate judges. */
+function figureEntries(figures: GeneratorEvaluation['figures']): readonly (readonly [name: string, value: Content])[] {
+  return [
+    ['Perplexity of good answers', score(figures.perplexity, decimal)],
+    ['Bits a byte of good answers', score(figures.bitsPerByte, decimal)],
+    ['In common with good answers', html`chrF ${score(figures.chrF)}, ROUGE-L ${score(figures.rougeL)}`],
+    ['Different pairs of words', score(figures.distinctPairs)],
+  ];
 }
 
 function isDecision(value: unknown): value is { readonly needed: boolean; readonly reason: string } {

@@ -1,0 +1,139 @@
+/**
+ * Which good answers are shown to a model as examples: drawn, most like what is asked, or such that show what is done
+ * wrong. Pure and seeded: the same rows give the same examples.
+ */
+import type { ExampleChoice } from '../../pipelines/definition/generation.ts';
+import { jaccard, shingles } from '../data/near-duplicates.ts';
+import { normaliseText } from '../data/normalise.ts';
+import type { PromptRow } from '../data/prompts.ts';
+import { seededRandom, shuffleStart } from '../validation/random.ts';
+import { asked } from './answers.ts';
+import type { Judge, Judgement } from './judge.ts';
+
+export type Example = Readonly<Record<'user' | 'assistant', string>>;
+/** A good answer of a training row, and the guidelines that are about it. */
+export interface GoodAnswer extends Example {
+  readonly applied: readonly string[];
+}
+export interface ChoiceContext {
+  /** Prompts that the examples are to help with: of validation, never of the test. */
+  readonly prompts: readonly string[];
+  /** How often answers without examples broke each guideline. */
+  readonly failed: ReadonlyMap<string, number>;
+  readonly seed: number;
+}
+
+/** Of training rows in a seeded order the first whose answers keep every guideline of severity `gate`. */
+export function goodAnswers(train: readonly PromptRow[], judge: Judge, seed: number): readonly GoodAnswer[] {
+  const order = Array.from(train, (_, index) => index);
+  shuffleStart(order, order.length, seededRandom(seed, 1));
+  const good: GoodAnswer[] = [];
+  for (const index of order) {
+    if (good.length >= POOL) break;
+    const row = train[index];
+    if (row?.completion === undefined) continue;
+    const { adherent, applied } = judge.of(row.completion, row);
+    if (adherent) good.push({ user: asked(row), assistant: row.completion, applied });
+  }
+  return good;
+}
+/** Enough to choose among; each is compared with every prompt. */
+const POOL = 200;
+/** Of the drawn, how many times as many as are shown: the short ones among them are, since they are read with every question. */
+const DRAWN = 4;
+
+export function chooseExamples(
+  choice: ExampleChoice,
+  good: readonly GoodAnswer[],
+  count: number,
+  context: ChoiceContext,
+): readonly Example[] {
+  return CHOICES[choice](good, Math.min(count, good.length), context).map(({ user, assistant }) => ({
+    user,
+    assistant,
+  }));
+}
+
+/** How often each guideline was broken. */
+export function brokenCounts(judgements: readonly Pick<Judgement, 'broken'>[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const id of judgements.flatMap(({ broken }) => broken)) counts.set(id, (counts.get(id) ?? 0) + 1);
+  return counts;
+}
+
+type Choose = (good: readonly GoodAnswer[], count: number, context: ChoiceContext) => readonly GoodAnswer[];
+
+const CHOICES: Readonly<Record<ExampleChoice, Choose>> = {
+  random: (good, count) =>
+    good
+      .slice(0, Math.max(count * DRAWN, 8))
+      .toSorted(shorterFirst)
+      .slice(0, count),
+
+  // Facility location, greedily: every prompt is served by the example that is most like it (Nemhauser, Wolsey & Fisher,
+  // Mathematical Programming 14, 1978: within 1 − 1/e of the best set).
+  similar: (good, count, { prompts, seed }) => {
+    const some = sample(prompts, MOST_PROMPTS, seed).map(shinglesOf);
+    const likeness = good.map(({ user }) => {
+      const own = shinglesOf(user);
+      return some.map((other) => jaccard(own, other));
+    });
+    const served = some.map(() => 0);
+    return greedy(
+      good,
+      count,
+      (index) => likeness[index]!.reduce((sum, one, at) => sum + Math.max(0, one - served[at]!), 0),
+      (index) => {
+        for (const [at, one] of likeness[index]!.entries()) served[at] = Math.max(served[at]!, one);
+      },
+    );
+  },
+
+  covering: (good, count, { failed }) => {
+    const open = new Map(failed);
+    return greedy(
+      good,
+      count,
+      (index) => good[index]!.applied.reduce((sum, id) => sum + (open.get(id) ?? 0), 0),
+      (index) => {
+        for (const id of good[index]!.applied) open.delete(id);
+      },
+    );
+  },
+};
+const MOST_PROMPTS = 100;
+
+/** One after the other the one that gains most; of equals the shorter one. */
+function greedy(
+  good: readonly GoodAnswer[],
+  count: number,
+  gainOf: (index: number) => number,
+  take: (index: number) => void,
+): readonly GoodAnswer[] {
+  const left = new Set(good.keys());
+  const taken: GoodAnswer[] = [];
+  while (taken.length < count) {
+    const [best] = [...left]
+      .map((index) => ({ index, gain: gainOf(index) }))
+      .toSorted((a, b) => b.gain - a.gain || shorterFirst(good[a.index]!, good[b.index]!) || a.index - b.index);
+    if (best === undefined) break;
+    left.delete(best.index);
+    take(best.index);
+    taken.push(good[best.index]!);
+  }
+  return taken;
+}
+
+function shorterFirst(one: Example, other: Example): number {
+  return one.user.length + one.assistant.length - other.user.length - other.assistant.length;
+}
+
+function shinglesOf(text: string): Uint32Array {
+  return shingles(normaliseText(text));
+}
+
+function sample(texts: readonly string[], count: number, seed: number): readonly string[] {
+  const order = Array.from(texts, (_, index) => index);
+  shuffleStart(order, count, seededRandom(seed, 3));
+  return order.slice(0, count).map((index) => texts[index]!);
+}

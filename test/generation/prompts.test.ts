@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { better } from '../../activities/generation/choice.ts';
+import { brokenCounts, chooseExamples, goodAnswers } from '../../activities/generation/examples.ts';
+import { judgeBy } from '../../activities/generation/judge.ts';
+import { needsTraining } from '../../activities/generation/ranking.ts';
+import { searchPrompt, type Asked, type NamedPrompt } from '../../activities/generation/search.ts';
+import { promptVariants } from '../../activities/generation/variants.ts';
+import { seededRandom } from '../../activities/validation/random.ts';
+import { shareScore } from '../../activities/validation/scores.ts';
+import { AdherenceSchema, EXAMPLE_CHOICES, GeneratorSelectionSchema } from '../../pipelines/definition/generation.ts';
+import { GuidelinesSchema } from '../../pipelines/guidelines/guidelines.ts';
+
+const judge = judgeBy(
+  GuidelinesSchema.parse({
+    version: 1,
+    checks: [
+      { id: 'calm', kind: 'no-shouting' },
+      { id: 'sorry', kind: 'required-phrases', phrases: ['sorry'], when: { promptMatches: 'late' } },
+      { id: 'help', kind: 'required-phrases', phrases: ['help'], when: { promptMatches: 'broken' } },
+    ],
+  }),
+);
+const row = (prompt: string, completion: string) => ({ id: prompt, prompt, completion });
+const TRAIN = [
+  row('When do you open?', 'At nine.'),
+  row('Where is your shop?', 'In the old town.'),
+  row('My parcel is late', 'I am sorry about that.'),
+  row('My parcel is late again', 'Bad luck.'),
+  row('The cover is broken', 'We will help you.'),
+  row('Do you sell maps of the old town?', 'YES WE DO SELL MAPS!!'),
+];
+
+describe('the examples that a model is shown', () => {
+  const good = goodAnswers(TRAIN, judge, 7);
+  const users = (choice: (typeof EXAMPLE_CHOICES)[number], count: number, context = {}): readonly string[] =>
+    chooseExamples(choice, good, count, { prompts: [], failed: new Map(), seed: 7, ...context }).map(
+      ({ user }) => user,
+    );
+
+  it('are answers that keep the guidelines themselves', () => {
+    assert.deepEqual(
+      good.map(({ user }) => user).toSorted(),
+      [TRAIN[0], TRAIN[1], TRAIN[2], TRAIN[4]].map((one) => one?.prompt ?? '').toSorted(),
+    );
+  });
+
+  it('are like what is asked, each like something else', () => {
+    const prompts = ['Where is the shop of yours?', 'Where is your new shop?', 'Is my parcel late?'];
+    assert.deepEqual(users('similar', 2, { prompts }), ['Where is your shop?', 'My parcel is late']);
+  });
+
+  it('show what was done wrong, the most frequent first', () => {
+    const failed = brokenCounts([{ broken: ['help'] }, { broken: ['help', 'sorry'] }]);
+    assert.deepEqual(users('covering', 2, { failed }), ['The cover is broken', 'My parcel is late']);
+  });
+
+  it('are the same for the same seed, all different, never more than there are', () => {
+    for (const choice of EXAMPLE_CHOICES) {
+      const chosen = users(choice, 16);
+      assert.deepEqual(chosen, users(choice, 16));
+      assert.equal(new Set(chosen).size, good.length);
+    }
+  });
+
+  it('make variants of the rules and the systems, each once, up to the number asked for', () => {
+    const context = { prompts: ['late'], failed: new Map(), seed: 7 };
+    const { prompts } = GeneratorSelectionSchema.parse({
+      prompts: { systems: ['Be brief.'], examples: [0, 4, 16], maxVariants: 64 },
+    });
+    const { variants, untried } = promptVariants(prompts, judge, good, context);
+    assert.equal(untried, 0);
+    assert.equal(new Set(variants.map(({ name }) => name)).size, variants.length);
+    assert.equal(new Set(variants.map(({ prompt }) => JSON.stringify(prompt))).size, variants.length);
+    assert.deepEqual(
+      variants.filter(({ prompt }) => prompt.examples.length === 0).map(({ name }) => name),
+      ['nothing', 'rules', 'system 1', 'system 1 and rules'],
+    );
+    assert.equal(
+      variants.find(({ name }) => name === 'system 1 and rules')?.prompt.system,
+      `Be brief.\n\n${judge.rules}`,
+    );
+    assert.equal(promptVariants({ ...prompts, maxVariants: 3 }, judge, good, context).untried, variants.length - 3);
+  });
+});
+
+describe('the search for a prompt', () => {
+  const named = (name: string): NamedPrompt => ({ name, prompt: { system: name, examples: [] } });
+  const asked = (adherent: boolean, weighted: number, promptTokens = 10): Asked => ({
+    judgement: { adherent, weighted, broken: [], details: [], applied: [] },
+    promptTokens,
+    tokens: 5,
+  });
+  /** Variants that keep the guidelines with a chance of their own; `asks` counts what each was asked. */
+  function modelOf(chances: readonly number[], seed: number) {
+    const asks = new Map<string, number>();
+    return {
+      asks,
+      variants: chances.map((_, index) => named(`v${index}`)),
+      ask: ({ name }: NamedPrompt, from: number, to: number): Promise<readonly Asked[]> => {
+        asks.set(name, (asks.get(name) ?? 0) + to - from);
+        const index = Number(name.slice(1));
+        return Promise.resolve(
+          Array.from({ length: to - from }, (_, at) => {
+            const adherent = seededRandom(seed, 1000 * index + from + at).uniform() < (chances[index] ?? 0);
+            return asked(adherent, adherent ? 1 : 0.5);
+          }),
+        );
+      },
+    };
+  }
+
+  it('asks the better ones more, nobody more than there are prompts, and is the same for the same answers', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 9 }),
+        fc.integer({ min: 1, max: 60 }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 3000 }),
+        fc.nat(1000),
+        async (chances, rows, firstRows, budgetTokens, seed) => {
+          const model = modelOf(chances, seed);
+          const rules = { rows, firstRows, budgetTokens };
+          const found = await searchPrompt(model.variants, rules, model.ask);
+          const most = Math.max(...model.asks.values());
+          assert.equal(model.asks.get(found.best.name), most);
+          assert.ok(most <= rows);
+          assert.equal(found.tokens, 15 * [...model.asks.values()].reduce((sum, one) => sum + one, 0));
+          // The budget ends it at the next question of a variant: never more than one round of one too many.
+          assert.ok(found.tokens < budgetTokens + 15 * rows);
+          if (found.stoppedBy === null) assert.equal(most, rows);
+          assert.equal(found.variants[0]?.adherence.rows, found.outcomes.length);
+          assert.deepEqual(await searchPrompt(model.variants, rules, modelOf(chances, seed).ask), found);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('finds the best of twelve with under half of the questions that asking all would take', async () => {
+    const chances = [0.2, 0.3, 0.1, 0.4, 0.9, 0.3, 0.2, 0.5, 0.35, 0.25, 0.15, 0.45];
+    let [right, share] = [0, 0];
+    for (let seed = 0; seed < 40; seed += 1) {
+      const model = modelOf(chances, seed);
+      const { best } = await searchPrompt(model.variants, { rows: 100, firstRows: 12, budgetTokens: 1e9 }, model.ask);
+      right += best.name === 'v4' ? 1 : 0;
+      share += [...model.asks.values()].reduce((sum, one) => sum + one, 0) / (100 * chances.length) / 40;
+    }
+    assert.ok(right >= 38, `${right} of 40`);
+    assert.ok(share < 0.5, `${share}`);
+  });
+
+  it('takes the shorter one of two that are as good', async () => {
+    const found = await searchPrompt(
+      [named('long'), named('short')],
+      { rows: 8, firstRows: 4, budgetTokens: 1e9 },
+      ({ name }, from, to) =>
+        Promise.resolve(Array.from({ length: to - from }, () => asked(true, 1, name === 'long' ? 90 : 12))),
+    );
+    assert.equal(found.best.name, 'short');
+  });
+});
+
+describe('a model is tuned', () => {
+  const spec = AdherenceSchema.parse({ target: 0.8, minCompletions: 50 });
+
+  it('only where the lower end of the best prompt misses the target and there is enough to learn from', () => {
+    assert.equal(needsTraining(shareScore(95, 100), spec, 500).needed, false);
+    const unsure = needsTraining(shareScore(85, 100), spec, 500);
+    assert.equal(unsure.needed, true);
+    assert.match(
+      unsure.reason,
+      /85 % of 100 answers; the lower end of its interval, 76\.7 %, is under the target of 80 %: the model is tuned on 500 good answers/,
+    );
+    assert.equal(needsTraining(shareScore(85, 100), { ...spec, judgedBy: 'estimate' }, 500).needed, false);
+    const few = needsTraining(shareScore(10, 100), spec, 49);
+    assert.equal(few.needed, false);
+    assert.match(few.reason, /49 good answers are too few/);
+    assert.equal(needsTraining(shareScore(0, 0), spec, 500).needed, true);
+  });
+
+  it('and taken where it is better beyond chance, or alone reaches the target; else the model stays as it came', () => {
+    const contender = (name: string, kept: readonly number[]) => ({
+      name,
+      adherence: shareScore(
+        kept.reduce((sum, one) => sum + one, 0),
+        kept.length,
+      ),
+      rows: kept.map((one, index) => ({ rowId: String(index), adherent: one === 1 })),
+    });
+    const half = contender(
+      'prompted',
+      Array.from({ length: 100 }, (_, index) => index % 2),
+    );
+    const all = contender('tuned', Array(100).fill(1));
+    assert.equal(better(half, all, spec).road, 'tuned');
+    assert.equal(better(half, half, spec).road, 'prompted');
+    assert.equal(better(all, half, spec).road, 'prompted');
+    const luck = contender(
+      'tuned',
+      half.rows.map(({ adherent }, index) => (adherent || index === 0 ? 1 : 0)),
+    );
+    assert.match(better(half, luck, spec).reason, /that can be chance/);
+  });
+});
