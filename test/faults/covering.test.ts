@@ -28,12 +28,12 @@ describe('a run ends in the same bytes, nothing lost and nothing done twice, whe
         results.flatMap((one) => one.happened),
       ];
       const replay = `npm run faults -- --only '${chosen.faults.map(describeFault).join(', ')}'`;
+      assert.deepEqual(problems, [], `${problems.join('\n')}\n${happened.join('\n')}\nreplay: ${replay}`);
       assert.deepEqual(
         missed.map(describeFault),
         [],
         `these never happened\n${happened.join('\n')}\nreplay: ${replay}`,
       );
-      assert.deepEqual(problems, [], `${problems.join('\n')}\n${happened.join('\n')}\nreplay: ${replay}`);
     });
   }
 });

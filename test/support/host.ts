@@ -149,13 +149,30 @@ export async function approve(
   await castSignedVote({ client, store, audit, signer }, runId, ballot, caller);
 }
 
+/** Far more than a run of these tests takes: one that hangs says where, instead of letting its test time out. */
+const FINISH_WITHIN_MS = 6 * 60_000;
+
+/** Why a run does not go on, as far as server and worker tell. */
+async function unfinished({ temporal: { client }, stateDir }: TestHost, runId: string): Promise<string> {
+  const handle = client.workflow.getHandle(runId);
+  const { raw, memo } = await handle.describe();
+  const { events } = await handle.fetchHistory();
+  const failures = (events ?? []).flatMap(({ workflowTaskFailedEventAttributes: failed }) => failed ?? []);
+  const pending = { activities: raw.pendingActivities, workflowTask: raw.pendingWorkflowTask };
+  const log = await readFile(join(stateDir, 'logs', 'worker-pipeline.log'), 'utf8').catch(String);
+  const told = log.split('\n').filter((line) => !/"level":"?(debug|info)/i.test(line));
+  return `${runId} has not ended:\n${JSON.stringify({ memo, pending, failures }, null, 1)}\n${told.slice(-30).join('\n')}`;
+}
+
 /** Follows a run to its end, gives both approvals on the way, and calls `onView` at every look. */
 export async function finishRun(
   host: TestHost,
   runId: string,
   onView?: (run: WatchedRun) => Promise<void>,
 ): Promise<WatchedRun> {
+  const deadline = Date.now() + FINISH_WITHIN_MS;
   for (;;) {
+    if (Date.now() > deadline) throw new Error(await unfinished(host, runId));
     // A worker that was just killed answers no query: look again.
     const run = await showRun(host.temporal.client, runId).catch(() => undefined);
     if (run !== undefined) {
@@ -163,7 +180,7 @@ export async function finishRun(
       const open = run.approvals.find(({ state }) => state === 'open');
       if (open?.evidence !== undefined) {
         await approve(host, runId, open.approval, open.evidence).catch((error: unknown) => {
-          if (!/closed|timed out|deadline|cancelled/i.test(String(error))) throw error;
+          if (!/closed|already|timed out|deadline|cancelled|no worker answered/i.test(String(error))) throw error;
         });
       }
       if (run.state === 'parked') {
