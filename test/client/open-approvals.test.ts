@@ -33,34 +33,18 @@ describe('ten thousand open approvals on the embedded server', function () {
     await rm(folder, { recursive: true });
   });
 
-  /** The best of a few: others use this machine, too. */
-  async function bestSeconds(work: () => Promise<void>): Promise<number> {
-    const times: number[] = [];
-    for (let round = 0; round < 6; round++) {
-      const started = performance.now();
-      await work();
-      times.push((performance.now() - started) / 1000);
-    }
-    return Math.min(...times);
-  }
-
-  it('are all listed in under a second, each once and with everything that a list tells, without a worker', async () => {
-    const seconds = await bestSeconds(async () => {
-      const { approvals, total } = await listApprovals(temporal.client, COUNT);
-      assert.deepEqual([approvals.length, total], [COUNT, COUNT]);
-      assert.equal(new Set(approvals.map(({ runId }) => runId)).size, COUNT);
-      for (const { seats, excluded, evidence } of approvals)
-        assert.ok(seats.length > 0 && excluded.length > 0 && evidence);
-    });
-    assert.ok(seconds < 1, `${seconds} s`);
+  // How long that takes is measured by bench/approvals.ts.
+  it('are all listed, each once and with everything that a list tells, without a worker', async () => {
+    const { approvals, total } = await listApprovals(temporal.client, COUNT);
+    assert.deepEqual([approvals.length, total], [COUNT, COUNT]);
+    assert.equal(new Set(approvals.map(({ runId }) => runId)).size, COUNT);
+    for (const { seats, excluded, evidence } of approvals)
+      assert.ok(seats.length > 0 && excluded.length > 0 && evidence);
   });
 
   it('are listed a hundred at a time with their number, and in pages that follow each other', async () => {
-    const seconds = await bestSeconds(async () => {
-      const { approvals, total } = await listApprovals(temporal.client);
-      assert.deepEqual([approvals.length, total], [100, COUNT]);
-    });
-    assert.ok(seconds < 0.5, `${seconds} s`);
+    const { approvals, total } = await listApprovals(temporal.client);
+    assert.deepEqual([approvals.length, total], [100, COUNT]);
     const first = await pageOfApprovals(temporal.client, { limit: 700 });
     const second = await pageOfApprovals(temporal.client, { limit: 700, cursor: first.next ?? undefined });
     assert.equal(new Set([...first.approvals, ...second.approvals].map(({ runId }) => runId)).size, 1400);
