@@ -1,7 +1,12 @@
 /** Asking a run to do something: an Update that is answered, refused with the reason, or given up after a while. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, type Client } from '@temporalio/client';
+import {
+  isGrpcDeadlineError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  type Client,
+} from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { EspalierError } from '../artifacts/errors.ts';
 
@@ -33,6 +38,7 @@ export async function sendUpdate<Result, Argument>(
   try {
     for (;;) {
       try {
+        await client.withDeadline(deadline, () => untilSettled(client, runId, deadline));
         return await client.withDeadline(deadline, send);
       } catch (error) {
         if (!isTooEarly(error) || Date.now() > deadline - AGAIN_MS) throw error;
@@ -43,8 +49,25 @@ export async function sendUpdate<Result, Argument>(
     if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
       throw new UpdateRefused(error.cause.message, { cause: error });
     }
-    if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) throw unanswered(error, runId, answerMs);
+    if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) {
+      throw unanswered(error as Error, runId, answerMs);
+    }
     throw error;
+  }
+}
+
+/**
+ * Waits until the run has no workflow task ahead of it. A query can be answered from events whose task no worker has
+ * completed yet (the worker that had the run is dead, another one reads its history): what it shows is not committed. An
+ * Update would share the task that commits it, be accepted after the task's other commands, and stand before them on
+ * replay: the run would hang for good.
+ */
+async function untilSettled(client: Client, runId: string, deadline: number): Promise<void> {
+  for (;;) {
+    const { status, raw } = await client.workflow.getHandle(runId).describe();
+    if (status.name !== 'RUNNING' || raw.pendingWorkflowTask == null) return;
+    if (Date.now() > deadline) throw new WorkflowUpdateRPCTimeoutOrCancelledError('a workflow task waits for a worker');
+    await setTimeout(AGAIN_MS);
   }
 }
 
