@@ -50,7 +50,7 @@ export async function sendUpdate<Result, Argument>(
       throw new UpdateRefused(error.cause.message, { cause: error });
     }
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) {
-      throw unanswered(error as Error, runId, answerMs);
+      throw unanswered(error, runId, answerMs);
     }
     throw error;
   }
