@@ -21,7 +21,7 @@ const BOM_FILE = 'bom.cdx.json';
 /** Throws BadModel for a tree that is no served generator, BadConfig where the dossier must be complete and is not. */
 export const packageGenerator: StepDefinition<PackageGeneratorInput, PackagedModel> = {
   type: 'deployment.package-generator',
-  version: 1,
+  version: 2,
   async run(given, { store, progress }) {
     progress({ phase: 'packaging' });
     // The order in which somebody wrote a definition's settings is no part of the step's key: nor may it be of the bytes.
@@ -48,7 +48,7 @@ export const packageGenerator: StepDefinition<PackageGeneratorInput, PackagedMod
     const terms = bundleTerms(input, baseFiles);
     const { pipeline, dataset: data, trained: training, gates, privacy, selection, memorisation } = input;
     const generation = { evaluation, ...definedOnly({ memorisation }) };
-    const facts = { pipeline, data, gates, base: input.base, bundled: true, generation };
+    const facts = { pipeline, data, gates, base: input.base, bundled: true, generation, exported: chosen };
     const dossier = dossierOf(
       { ...facts, ...definedOnly({ training, privacy, selection }) },
       await readAnswers(input.dossier, store),

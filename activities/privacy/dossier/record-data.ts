@@ -27,7 +27,7 @@ function provenance(
   return [
     `Source: ${source}. Licence: ${licence}.`,
     `Legal basis: ${legalBasis ?? 'not stated'}${consent === undefined ? '' : `, consent: ${consent}`}. Retention: ${retention ?? 'not stated'}.`,
-    ...(data === undefined ? [] : [`${data.labels.length} labels, dataset ${data.dataset.digest}.`]),
+    ...(data === undefined ? [] : [`${whatIsIn(data)}, dataset ${data.dataset.digest}.`]),
     ...(described === undefined
       ? []
       : [
@@ -35,6 +35,13 @@ function provenance(
             `the SHA-256 of ${count(described.filesVerified)} files was confirmed.`,
         ]),
   ];
+}
+
+/** Rows of prompts have no labels. */
+function whatIsIn({ completions, labels }: DatasetSummary): string {
+  return completions === undefined
+    ? `${labels.length} labels`
+    : `Prompts, ${count(completions)} of the training rows with a good answer`;
 }
 
 function cleaning(data: DatasetSummary, { data: { onPersonalData } }: Pipeline): readonly string[] {

@@ -4,8 +4,10 @@ import type { DossierFieldId } from '../../../pipelines/dossier/fields.ts';
 import type { Candidate } from '../../../pipelines/definition.ts';
 import type { ResolvedModel } from '../../contract/selection.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
+import type { GenerationFacts } from '../../contract/prompting.ts';
 import { OUT_OF_SCOPE } from '../../deployment/model-card.ts';
 import { dataLines } from './record-data.ts';
+import { fromGenerator } from './record-generation.ts';
 import { count, scoreLine } from './words.ts';
 
 /** Of a run, or of a bundle that is being made: that holds no times and no names, so that it can be made again. */
@@ -22,9 +24,13 @@ export type DossierFacts = Pick<RunFacts, 'pipeline'> &
       | 'approvals'
       | 'production'
       | 'comparison'
+      | 'generationComparison'
+      | 'exported'
       | 'changes'
     >
   > & {
+    /** Of a model that generates text. */
+    readonly generation?: Partial<GenerationFacts>;
     /** The model that is tuned, once it is chosen. */
     readonly base?: ResolvedModel;
     /** The dossier of a bundle: what is decided after it stands in the release record. */
@@ -36,7 +42,7 @@ export type Known = readonly string[] | 'later' | null;
 type Teller = (facts: DossierFacts) => Known;
 
 export function fromRecord(id: DossierFieldId, facts: DossierFacts): Known {
-  return TELLERS[id]?.(facts) ?? null;
+  return fromGenerator(id, facts) ?? TELLERS[id]?.(facts) ?? null;
 }
 
 const use: Teller = ({ pipeline: { intendedUse, description } }) => {
@@ -50,9 +56,10 @@ const use: Teller = ({ pipeline: { intendedUse, description } }) => {
   return [...(description === '' ? [] : [description]), `Domain: ${domain}; ${what.join(', ')}.`];
 };
 
-const logs: Teller = ({ approvals = [], evaluation, bundled }) => {
-  if (evaluation === undefined) return 'later';
-  const details = `All predictions and measures: ${evaluation.details.digest}.`;
+const logs: Teller = ({ approvals = [], evaluation, generation, bundled }) => {
+  const measured = evaluation ?? generation?.evaluation;
+  if (measured === undefined) return 'later';
+  const details = `All ${evaluation === undefined ? 'answers' : 'predictions'} and measures: ${measured.details.digest}.`;
   if (bundled === true) {
     return [
       details,
@@ -82,7 +89,7 @@ const version: Teller = ({ pipeline, production, bundled }) => {
   return [`Model ${model}, channel ${channel}; its version is the digest of its bundle; ${before}.`];
 };
 
-const changes: Teller = ({ production, comparison, changes: made = [], bundled }) => {
+const changes: Teller = ({ production, comparison, generationComparison, changes: made = [], bundled }) => {
   const operators = made.map(
     ({ path, from, to, by }) => `${by} changed ${path} from ${JSON.stringify(from)} to ${JSON.stringify(to)}.`,
   );
@@ -90,10 +97,11 @@ const changes: Teller = ({ production, comparison, changes: made = [], bundled }
   if (production === undefined) return operators.length > 0 ? operators : 'later';
   if (production === null) return [...operators, 'There is no version before this one.'];
   const settings = production.settings.map(({ path }) => path);
+  const pairs = comparison ?? generationComparison;
   const compared =
-    comparison?.comparable === true
+    pairs?.comparable === true
       ? [
-          `On ${comparison.rows} test rows ${comparison.won} are won and ${comparison.lost} lost against it (McNemar mid-p ${Number(comparison.midP.toPrecision(3))}).`,
+          `On ${pairs.rows} test rows ${pairs.won} are won and ${pairs.lost} lost against it (McNemar mid-p ${Number(pairs.midP.toPrecision(3))}).`,
         ]
       : [];
   const changed =
@@ -221,7 +229,10 @@ const TELLERS: Readonly<Partial<Record<DossierFieldId, Teller>>> = {
     ];
   },
   'ai-2-g-logs': logs,
-  'ai-3': (facts) => [...(watched(facts) as readonly string[]), `Known limits: ${OUT_OF_SCOPE}.`],
+  'ai-3': (facts) => [
+    ...((fromGenerator('ai-9', facts) ?? watched(facts)) as readonly string[]),
+    `Known limits: ${OUT_OF_SCOPE}.`,
+  ],
   'ai-6': changes,
   'ai-9': watched,
 };

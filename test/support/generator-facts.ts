@@ -1,0 +1,139 @@
+/** Facts of an invented run that generates text, prompted or tuned: for tests of whatever shows or tells of one. */
+import type { RunFacts } from '../../activities/contract/evidence.ts';
+import type { ChosenGenerator, GeneratorEvaluation } from '../../activities/contract/prompting.ts';
+import type { MemorisationMeasures } from '../../activities/privacy/memorisation/types.ts';
+import type { Score } from '../../activities/contract/measures.ts';
+import type { GateResult } from '../../activities/contract/validation.ts';
+import { TextGenerationSchema, type TextGeneration } from '../../pipelines/definition.ts';
+import { digestOf, refOf, sampleFacts } from './facts.ts';
+
+const share = (value: number | null, rows = 40): Score => ({
+  value,
+  interval: value === null ? null : { low: value - 0.0625, high: value + 0.03125, confidence: 0.95 },
+  rows,
+});
+
+const pipeline = TextGenerationSchema.parse({
+  name: 'support-replies',
+  task: 'text-generation',
+  data: { files: ['a.jsonl'], completion: 'completion', licence: 'CC0-1.0', source: 'written for a test' },
+  guidelines: 'guidelines.yaml',
+  intendedUse: { commercial: true, domain: 'test' },
+  candidates: [{ id: 'minilm-l6', model: 'local:one' }],
+  approvals: sampleFacts.pipeline.approvals,
+  deploy: { model: 'replies' },
+});
+
+function evaluation(tuned: boolean): GeneratorEvaluation {
+  return {
+    measures: {
+      adherence: share(0.875),
+      gainOverUnprompted: share(0.25),
+      perplexityRatio: share(tuned ? 0.5 : null),
+      forgetting: share(tuned ? 0.125 : null),
+      degeneration: share(0.0625),
+      unsafeAnswers: share(0.125, 20),
+      injectedAnswers: share(0, 20),
+      overRefusal: share(0.25, 10),
+    },
+    checks: [
+      { id: 'short', kind: 'length', severity: 'gate', meaning: 'It is short.', kept: share(0.9375) },
+      { id: 'friendly', kind: 'tone', severity: 'soft', meaning: 'It is kind.', kept: share(0.75) },
+    ],
+    figures: {
+      perplexity: share(12),
+      bitsPerByte: share(2),
+      chrF: share(0.5),
+      rougeL: share(0.5),
+      distinctPairs: share(0.75),
+    },
+    firstTokenMs: { p50: 20, p95: 30 },
+    msPerToken: { p50: 5, p95: 8 },
+    memoryMb: 300,
+    hardware: { cpu: 'Example CPU 3000', cores: 8, arch: 'x64', runtime: 'onnxruntime-node 1.30.0' },
+    failures: [],
+    details: refOf('answers.json'),
+    reference: refOf('reference'),
+  };
+}
+
+const memorisation: MemorisationMeasures = {
+  measures: { canaryExposure: share(2), membershipAuc: share(0.5), verbatimOverlap: share(0.0625) },
+  calibrated: true,
+  canaries: [],
+  uncalibrated: { canaryExposure: share(3), membershipAuc: share(0.5) },
+  longestRun: { greedy: 4, sampled: 5 },
+  verbatim: { greedy: share(0.0625), sampled: share(0.0625) },
+  notes: [],
+  details: refOf('memorisation.json'),
+};
+
+const gate = (name: string, value: number, threshold: number, direction: 'min' | 'max'): GateResult<string> => ({
+  name,
+  verdict: 'pass',
+  measured: value,
+  score: share(value),
+  threshold,
+  direction,
+  reason: `${name} is ${value}`,
+});
+
+/** `rejected`: one was tuned, and the prompted one chosen. */
+export function generatorFacts(
+  road: 'prompted' | 'tuned' | 'rejected',
+): RunFacts & { readonly pipeline: TextGeneration; readonly exported: ChosenGenerator } {
+  const {
+    run,
+    definition,
+    steps,
+    electorate,
+    approvals,
+    data,
+    candidates,
+    selection,
+    privacy,
+    training,
+    production,
+    comparison,
+  } = sampleFacts;
+  if (!data || !candidates || !selection || !privacy || !training || !production || comparison?.comparable !== true)
+    throw new Error('the sample is whole');
+  const tuned = road === 'tuned';
+  return {
+    ...{ run, pipeline, definition, steps, electorate, approvals, candidates, privacy, selection },
+    data: { ...data, labels: [], labelCounts: {}, completions: 95 },
+    ...(road === 'prompted' ? {} : { training }),
+    exported: {
+      road: tuned ? 'tuned' : 'prompted',
+      generator: refOf('served generator'),
+      prompt: refOf('prompt.json'),
+      reason: tuned ? 'the tuned one is better beyond chance' : 'the prompt is enough',
+      difference: road === 'prompted' ? null : share(tuned ? 0.25 : 0),
+    },
+    generation: {
+      guidelines: refOf('guidelines.json'),
+      evaluation: evaluation(tuned),
+      ...(tuned ? { memorisation } : {}),
+    },
+    gates: {
+      verdict: 'pass',
+      gates: [
+        gate('adherence', 0.8125, 0.8, 'min'),
+        ...(tuned ? [gate('canaryExposure', 2, 8, 'max'), gate('membershipAuc', 0.53, 0.7, 'max')] : []),
+      ],
+    },
+    bundle: refOf('bundle'),
+    production,
+    generationComparison: {
+      comparable: true,
+      bundle: digestOf('before'),
+      rows: 40,
+      rowsKnown: 0,
+      adherence: comparison.accuracy,
+      won: 7,
+      lost: 2,
+      exactP: 0.18,
+      midP: 0.11,
+    },
+  };
+}
