@@ -13,7 +13,16 @@ import { winnerOf } from '../pipelines/winner.ts';
 import type { FoundRelease } from './releases.ts';
 
 export interface LineageNode {
-  readonly kind: 'release' | 'approval' | 'gates' | 'evaluation' | 'training' | 'base-model' | 'dataset' | 'definition';
+  readonly kind:
+    | 'release'
+    | 'approval'
+    | 'gates'
+    | 'evaluation'
+    | 'training'
+    | 'prompt'
+    | 'base-model'
+    | 'dataset'
+    | 'definition';
   readonly title: string;
   /** What is on record about it, by name, in the order to show. Digests in full. */
   readonly facts: Readonly<Record<string, string>>;
@@ -86,7 +95,8 @@ export function lineageOf(release: FoundRelease, details: LineageDetails): Linea
 }
 
 function gatesNode(facts: RunFacts, details: LineageDetails): LineageNode {
-  const { gates, evaluation } = facts;
+  const { gates } = facts;
+  const evaluation = facts.evaluation ?? facts.generation?.evaluation;
   const results = (gates?.gates ?? []).filter(({ verdict }) => verdict !== 'off');
   return {
     kind: 'gates',
@@ -102,7 +112,29 @@ function gatesNode(facts: RunFacts, details: LineageDetails): LineageNode {
         evaluation && `${evaluation.hardware.cpu}, ${evaluation.hardware.cores} cores, ${evaluation.hardware.runtime}`,
       ...stepFacts(facts, details, 'evaluate'),
     }),
-    from: [trainingNode(facts, details)],
+    from: [prompted(facts) ? promptNode(facts, details) : trainingNode(facts, details)],
+  };
+}
+
+function prompted({ exported }: RunFacts): boolean {
+  return exported !== undefined && 'road' in exported && exported.road === 'prompted';
+}
+
+/** The weights are as they came: what was made is a prompt. A training whose model was not chosen is no part of it. */
+function promptNode(facts: RunFacts, details: LineageDetails): LineageNode {
+  const { exported, generation } = facts;
+  const chosen = exported !== undefined && 'road' in exported ? exported : undefined;
+  return {
+    kind: 'prompt',
+    title: 'prompted: nothing that is served was trained',
+    facts: definedOnly({
+      'served model': chosen?.generator.digest,
+      prompt: chosen?.prompt.digest,
+      guidelines: generation?.guidelines.digest,
+      reason: chosen?.reason,
+      ...stepFacts(facts, details, 'choose'),
+    }),
+    from: [baseNode(facts, details), datasetNode(facts, details), definitionNode(facts)],
   };
 }
 

@@ -41,7 +41,7 @@ function reviewRows({ reopened, data, privacy, candidates, selection, pipeline }
   return [
     row(
       'data',
-      `${train} train, ${validation} validation, ${test} test rows, ${data?.labels.length ?? '?'} labels, ` +
+      `${train} train, ${validation} validation, ${test} test rows, ${contents(data)}, ` +
         `licence ${pipeline.data.licence}${dropped.length === 0 ? '' : `; dropped: ${dropped.join(', ')}`}`,
     ),
     row('privacy', found.join(', ') || 'not scanned'),
@@ -51,27 +51,40 @@ function reviewRows({ reopened, data, privacy, candidates, selection, pipeline }
   ];
 }
 
-function releaseRows({ gates, bundle, terms, production, comparison }: RunFacts): readonly SummaryRow[] {
+/** Rows of prompts have no labels. */
+function contents(data: RunFacts['data']): string {
+  if (data?.completions !== undefined) return `${data.completions} training rows with a good answer`;
+  return `${data?.labels.length ?? '?'} labels`;
+}
+
+function releaseRows(facts: RunFacts): readonly SummaryRow[] {
+  const { gates, bundle, terms, production, exported } = facts;
   const judged = (gates?.gates ?? []).map(({ name, verdict, reason }) => ({ verdict, text: `${name}: ${reason}` }));
   return [
     row('bundle', bundle?.digest ?? '?'),
-    ...(production === undefined ? [] : [row('replaces', besideProduction(production, comparison))]),
+    ...(exported !== undefined && 'road' in exported ? [row('served', `${exported.road}: ${exported.reason}`)] : []),
+    ...(production === undefined ? [] : [row('replaces', besideProduction(production, facts))]),
     ...(terms === undefined ? [] : [row('licence', `${terms.verdict}: ${terms.reasons.join('; ')}`)]),
     { name: 'gates', lines: judged },
   ];
 }
 
-function besideProduction(production: RunFacts['production'], comparison: RunFacts['comparison']): string {
+function besideProduction(production: RunFacts['production'], facts: RunFacts): string {
   if (production == null) return 'nothing: nothing is in production';
   const bundle = shortDigest(production.bundle);
+  const comparison = facts.comparison ?? facts.generationComparison;
   if (comparison?.comparable !== true) {
     return `${bundle}, not compared: ${comparison?.reason ?? production.problem ?? 'no comparison was made'}`;
   }
-  const { won, lost, rows, midP, accuracy } = comparison;
-  const { value, interval } = accuracy.difference;
+  const { won, lost, rows, midP } = comparison;
+  const [name, paired] =
+    'accuracy' in comparison
+      ? (['accuracy', comparison.accuracy] as const)
+      : (['adherence', comparison.adherence] as const);
+  const { value, interval } = paired.difference;
   const points = (share: number | null | undefined): string => ((share ?? Number.NaN) * 100).toFixed(1);
   return (
-    `${bundle}: ${won} rows won, ${lost} lost of ${rows}; accuracy ${points(value)} points ` +
+    `${bundle}: ${won} rows won, ${lost} lost of ${rows}; ${name} ${points(value)} points ` +
     `(${points(interval?.low)} to ${points(interval?.high)}), McNemar mid-p ${Number(midP.toPrecision(3))}`
   );
 }

@@ -61,8 +61,13 @@ export function isLicenceFile(path: string): boolean {
 export function licenceStatement(
   { base, pipeline }: Pick<PackageModelInput, 'base' | 'pipeline'>,
   texts: readonly string[],
+  /** Whether the weights have learnt from the data. */
+  tuned = true,
 ): string {
   const { licence } = base;
+  const derives = tuned
+    ? 'The tuned weights derive from the base model and the training data below; the terms of both apply.'
+    : 'The weights are those of the base model; the prompt was chosen on the data below, and may quote them. The terms of both apply.';
   const facts = stringify({
     base_model: {
       source: base.source,
@@ -74,11 +79,11 @@ export function licenceStatement(
       policy: licence.policyDigest,
       texts: texts.length === 0 ? 'the source ships no licence text' : texts,
     },
-    training_data: { source: pipeline.data.source, declared_licence: pipeline.data.licence },
+    [tuned ? 'training_data' : 'data']: { source: pipeline.data.source, declared_licence: pipeline.data.licence },
     intended_use: pipeline.intendedUse,
   });
   // Users' text stays inside an indented block: it cannot become markup.
-  return `# Licences\n\nThe tuned weights derive from the base model and the training data below; the terms of both apply.\n\n${facts
+  return `# Licences\n\n${derives}\n\n${facts
     .trimEnd()
     .split('\n')
     .map((line) => `    ${line}`)

@@ -41,7 +41,8 @@ export function generatorCard(input: PackageGeneratorInput, language: readonly s
               concluded !== null && 'name' in concluded ? concluded.name : (base.licence.declared ?? 'unknown'),
             license_link: 'LICENSES/README.md',
           }),
-      datasets: [datasetId(pipeline)],
+      // On the hub it says what a model was trained on.
+      ...(input.chosen.road === 'tuned' ? { datasets: [datasetId(pipeline)] } : {}),
       base_model: baseModelId(base.source),
       ...(input.chosen.road === 'tuned' ? { base_model_relation: 'finetune' } : {}),
       pipeline_tag: 'text-generation',
@@ -143,6 +144,7 @@ export function generatorBom(
     notes: madeBy(input),
     architectureFamily: 'transformer decoder',
     outputs: 'text',
+    learnt: chosen.road === 'tuned',
     measures: evaluation.measures,
     parts: evaluation.checks.map(({ id, kept }) => ({ type: 'guideline-kept', score: kept, part: `guideline ${id}` })),
     limitations: ['what it writes is made by a machine, and can be wrong while it keeps every guideline'],

@@ -33,6 +33,8 @@ export interface BomAbout {
   readonly notes: string;
   readonly architectureFamily: string;
   readonly outputs: string;
+  /** Whether its weights have learnt from the data. */
+  readonly learnt: boolean;
   readonly measures: Readonly<Record<string, Score>>;
   /** Measures of parts of the test split. */
   readonly parts: readonly { readonly type: string; readonly score: Score; readonly part: string }[];
@@ -51,6 +53,7 @@ export function classifierBom(input: PackageModelInput, trees: Trees): string {
     notes: `tuned: ${pipeline.training.method}`,
     architectureFamily: 'transformer encoder',
     outputs: 'class probabilities',
+    learnt: true,
     measures: evaluation.measures,
     parts: evaluation.perLabel.map(({ label, f1, support }) => ({
       type: 'f1',
@@ -125,7 +128,7 @@ function modelCard(input: BomInput, about: BomAbout) {
   const confidences = [...new Set(measured.flatMap(([, { interval }]) => interval?.confidence ?? []))];
   return {
     modelParameters: {
-      approach: { type: 'supervised' },
+      ...(about.learnt ? { approach: { type: 'supervised' } } : {}),
       task: pipeline.task,
       architectureFamily: about.architectureFamily,
       datasets: [{ ref: 'dataset' }],
@@ -145,7 +148,7 @@ function modelCard(input: BomInput, about: BomAbout) {
       ],
       technicalLimitations: [OUT_OF_SCOPE, ...about.limitations],
       performanceTradeoffs: gates.gates.filter(({ verdict }) => verdict === 'warn').map(({ reason }) => reason),
-      ethicalConsiderations: risks(input),
+      ethicalConsiderations: risks(input, about),
       fairnessAssessments: [fairness(about)],
     },
     properties: properties({ 'interval-confidence': confidences.join(', '), gates: gates.verdict }),
@@ -153,16 +156,16 @@ function modelCard(input: BomInput, about: BomAbout) {
 }
 
 /** What is on record about them; how much energy it took nobody measures here, so nothing is said of it. */
-function risks({ pipeline, dataset: summary }: BomInput) {
+function risks({ pipeline, dataset: summary }: BomInput, { learnt }: BomAbout) {
   const { onPersonalData } = pipeline.data;
   const removed = summary.personalData;
   const done =
     removed === undefined
       ? 'found values were counted and shown to the reviewer'
-      : `${removed.rowsDropped} rows were left out and ${removed.rowsRedacted} redacted before anything was learnt`;
+      : `${removed.rowsDropped} rows were left out and ${removed.rowsRedacted} redacted before ${learnt ? 'anything was learnt' : 'a prompt was chosen on them'}`;
   return [
     {
-      name: 'Personal data among the texts that it learnt',
+      name: `Personal data among the texts that it ${learnt ? 'learnt' : 'may be shown in its prompt'}`,
       mitigationStrategy: `policy ${canonicalJson(onPersonalData)}: ${done}; names and free descriptions have no form to be found by`,
     },
     {

@@ -59,6 +59,7 @@ export const packageGenerator: StepDefinition<PackageGeneratorInput, PackagedMod
     const statement = licenceStatement(
       input,
       texts.map((path) => path.replace(/^LICENSES\//, '')),
+      chosen.road === 'tuned',
     );
     const documents: readonly (readonly [path: string, mediaType: string, text: string])[] = [
       ['LICENSES/README.md', 'text/markdown', statement],

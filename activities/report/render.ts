@@ -81,9 +81,10 @@ export function renderReport(input: ReportInput): string {
   );
 }
 
-/** What only another task's runs have is not missing here. */
-function elsewhere({ id }: Section, { facts: { pipeline } }: ReportInput): boolean {
-  return pipeline.task === 'text-generation' ? id === 'evaluation' || id === 'comparison' : id === 'generation';
+/** What only another task's runs have is not missing here, nor is a training that no run of this choice has. */
+function elsewhere({ id }: Section, { facts: { pipeline, exported } }: ReportInput): boolean {
+  if (pipeline.task !== 'text-generation') return id === 'generation';
+  return ['evaluation', 'diagnosis'].includes(id) || (id === 'training' && exported !== undefined);
 }
 
 function page(title: string, body: Content): string {

@@ -46,14 +46,20 @@ export async function show(json: boolean, model: string, options: { channel: str
     }
     const { facts, releaseRecord } = detail;
     const winner = winnerOf(facts);
-    const accuracy = facts.evaluation?.measures.accuracy;
+    const { evaluation, generation, exported } = facts;
+    const adherence = generation?.evaluation?.measures['adherence'];
+    const [measure, measured] =
+      generation === undefined
+        ? (['accuracy', evaluation?.measures.accuracy] as const)
+        : (['adherence', adherence] as const);
+    const road = exported !== undefined && 'road' in exported ? exported.road : undefined;
     const rows: [string, string][] = [
       ['bundle', detail.bundle.digest],
       ['channel', `${detail.channel}, revision ${detail.revision}, since ${detail.updatedAt}`],
       ['run', releaseRecord.runId],
       [
-        'accuracy',
-        accuracy?.value == null ? 'not measured' : `${accuracy.value.toFixed(3)} on ${accuracy.rows} test rows`,
+        measure,
+        measured?.value == null ? 'not measured' : `${measured.value.toFixed(3)} on ${measured.rows} test rows`,
       ],
       ...releaseRecord.approvals.map((one): [string, string] => [
         one.voided === undefined ? `${one.decision}: ${one.approval}` : `void: ${one.approval}`,
@@ -68,8 +74,11 @@ export async function show(json: boolean, model: string, options: { channel: str
       ['definition', facts.definition.digest],
       ['data', `${facts.data?.dataset.digest ?? '?'} (${facts.pipeline.data.licence})`],
       ['base model', `${winner?.resolved?.source ?? '?'} (${winner?.resolved?.licence.declared ?? 'no licence'})`],
-      ['base weights', winner?.exported?.weights.digest ?? '?'],
-      ['tuned model', facts.training?.model.digest ?? '?'],
+      ['base weights', (winner?.exported?.weights ?? winner?.imported?.model)?.digest ?? '?'],
+      [
+        'tuned model',
+        road === 'prompted' ? 'none: prompted, its weights are as they came' : (facts.training?.model.digest ?? '?'),
+      ],
       ['exported', facts.exported === undefined ? '?' : evaluatedModel({ exported: facts.exported }).digest],
       ...(detail.terms?.builtWith ?? []).map((words): [string, string] => ['to be shown', words]),
       ...(detail.terms?.restrictions ?? []).map((text): [string, string] => ['use restriction', text]),

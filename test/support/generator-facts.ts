@@ -100,7 +100,13 @@ export function generatorFacts(
     throw new Error('the sample is whole');
   const tuned = road === 'tuned';
   return {
-    ...{ run, pipeline, definition, steps, electorate, approvals, candidates, privacy, selection },
+    ...{ run, pipeline, definition, steps, electorate, approvals, privacy, selection },
+    // No encoder was exported or probed.
+    candidates: candidates.map(({ id, resolved, imported }) => ({
+      id,
+      ...(resolved && { resolved }),
+      ...(imported && { imported }),
+    })),
     data: { ...data, labels: [], labelCounts: {}, completions: 95 },
     ...(road === 'prompted' ? {} : { training }),
     exported: {

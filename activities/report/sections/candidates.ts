@@ -36,7 +36,7 @@ export const candidatesSection: Section = {
     const hardware = rows.find((row) => row.profile !== undefined)?.profile?.hardware;
     return html`${run.selection === undefined ? '' : html`<p>${run.selection.rule}</p>`} ${candidatesPlot(run)}
     ${
-      rows.some(({ generator }) => generator !== undefined)
+      run.pipeline.task === 'text-generation'
         ? generatorTable(rows, winner)
         : table(
             'Frozen encoders, scored on the validation split; intervals below',

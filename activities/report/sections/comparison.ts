@@ -1,5 +1,6 @@
-/** The tuned model beside the one that it would replace: on the same rows, on the same machine, and setting by setting. */
+/** The new model beside the one that it would replace: on the same rows, on the same machine, and setting by setting. */
 import type { ComparedRow, ModelComparison, PairedScore, ProductionModel } from '../../contract/validation.ts';
+import type { GeneratorComparison } from '../../contract/prompting.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import {
   count,
@@ -24,7 +25,7 @@ export const comparisonSection: Section = {
   id: 'comparison',
   title: 'Compared with production',
   body: ({ facts: run }) => {
-    const { production, comparison } = run;
+    const { production, comparison, generationComparison } = run;
     const { model, channel } = run.pipeline.deploy;
     if (production === undefined) return null;
     if (production === null) {
@@ -34,16 +35,27 @@ export const comparisonSection: Section = {
       </p>`;
     }
     return html`${standing(production, channel)}
-    ${comparison?.comparable === true ? compared(comparison) : notCompared(production, comparison)}
+    ${
+      generationComparison?.comparable === true
+        ? generatorsCompared(generationComparison)
+        : comparison?.comparable === true
+          ? compared(comparison)
+          : notCompared(production, generationComparison ?? comparison)
+    }
     ${settings(production)}`;
   },
 };
 
 /** For a reader with ten seconds. */
-export function comparisonLine({ production, comparison }: RunFacts): Content {
+export function comparisonLine({ production, comparison, generationComparison }: RunFacts): Content {
   if (production === undefined) return '';
   const line = (mark: Html, words = '') => html`<p>Beside production: ${mark}${words}</p>`;
   if (production === null) return line(badge('neutral', 'nothing is there'));
+  if (generationComparison?.comparable === true) {
+    const { won, lost, rows, adherence } = generationComparison;
+    const words = ` (${count(won)} answers only it keeps within the guidelines, ${count(lost)} only production, of ${count(rows)})`;
+    return line(html`adherence ${score(adherence.difference, points)}`, words);
+  }
   if (comparison?.comparable !== true) return line(badge('care', 'not compared'));
   const { won, lost } = comparison;
   return line(mark(comparison), ` (${count(won)} rows won, ${count(lost)} lost of ${count(comparison.rows)})`);
@@ -58,9 +70,28 @@ function standing({ bundle, revision, runId, since, made }: ProductionModel, cha
   ]);
 }
 
-function notCompared({ problem }: ProductionModel, comparison: ModelComparison | undefined): Html {
+function notCompared(
+  { problem }: ProductionModel,
+  comparison: ModelComparison | GeneratorComparison | undefined,
+): Html {
   const reason = comparison?.comparable === false ? comparison.reason : (problem ?? 'the comparison was not made');
   return html`<p>${badge('care', 'not compared')} The two cannot be compared: ${reason}.</p>`;
+}
+
+/** Both were asked the same test prompts, and the same checks judged the answers. */
+function generatorsCompared(both: Extract<GeneratorComparison, { comparable: true }>): Html {
+  const { rows, rowsKnown, adherence, won, lost, exactP, midP } = both;
+  return facts([
+    ['Test prompts that both were asked', count(rows)],
+    ['Left out, since production may know them', rowsKnown === null ? 'nobody can say' : count(rowsKnown)],
+    ['Adherence in production', score(adherence.production)],
+    ['Adherence of the new model', score(adherence.candidate)],
+    ['Difference', score(adherence.difference, points)],
+    ['Only the new model keeps the guidelines', count(won)],
+    ['Only production keeps them', count(lost)],
+    ['McNemar, exact', `p = ${probability(exactP)}`],
+    ['McNemar, mid-p', `p = ${probability(midP)}`],
+  ]);
 }
 
 function compared(both: Compared): Html {

@@ -22,12 +22,14 @@ export const dataSection: Section = {
     return html`${facts([
       ['Rows used', count(rows)],
       ['Split', SPLITS.map((split) => `${split} ${count(data.rows[split])}`).join(' · ')],
-      ['Labels', data.labels.length],
+      data.completions === undefined
+        ? ['Labels', data.labels.length]
+        : ['Training rows with a good answer', count(data.completions)],
       ['Licence', run.pipeline.data.licence],
       ['Source', run.pipeline.data.source],
       ...provenance(run.pipeline.data, data),
       ['Dataset', digest(data.dataset.digest)],
-    ])}${contamination(data.contamination)}${labels(data, rows)}${dropped(data)}${findings(data.findings)}`;
+    ])}${contamination(data.contamination)}${data.completions === undefined ? labels(data, rows) : ''}${dropped(data)}${findings(data.findings)}`;
   },
 };
 

@@ -24,6 +24,9 @@ interface Node {
 function lineage(run: RunFacts): readonly Node[] {
   const winner = winnerOf(run);
   const base = winner?.id ?? '';
+  const chosen = run.exported !== undefined && 'generator' in run.exported ? run.exported : undefined;
+  const served = run.pipeline.task === 'text-generation' ? 'generator' : 'classifier';
+  const prompted = chosen?.road === 'prompted';
   const nodes: readonly (Omit<Node, 'ref'> & { readonly ref: ArtifactRef | undefined })[] = [
     { name: 'dataset', ref: run.data?.dataset, from: [], step: 'data', column: 0, row: 0 },
     { name: 'base model', ref: winner?.imported?.model, from: [], step: `import:${base}`, column: 0, row: 1 },
@@ -38,28 +41,29 @@ function lineage(run: RunFacts): readonly Node[] {
     {
       name: 'tuned model',
       ref: run.training?.model,
-      from: ['dataset', 'encoder weights'],
+      from: ['dataset', served === 'generator' ? 'base model' : 'encoder weights'],
       step: 'train',
       column: 2,
       row: 1,
     },
     {
-      name: 'classifier',
+      name: served,
       ref: run.exported && evaluatedModel({ exported: run.exported }),
-      from: ['tuned model'],
-      step: 'export',
+      // A tuned model that was not chosen is in nothing that is served; the prompt was chosen on the data.
+      from: prompted ? ['base model', 'dataset'] : ['tuned model'],
+      step: chosen === undefined ? 'export' : 'choose',
       column: 3,
       row: 1,
     },
     {
       name: 'evaluation',
-      ref: run.evaluation?.details,
-      from: ['classifier', 'dataset'],
+      ref: (run.evaluation ?? run.generation?.evaluation)?.details,
+      from: [served, 'dataset'],
       step: 'evaluate',
       column: 3,
       row: 0,
     },
-    { name: 'bundle', ref: run.bundle, from: ['classifier', 'evaluation'], step: 'package', column: 4, row: 1 },
+    { name: 'bundle', ref: run.bundle, from: [served, 'evaluation'], step: 'package', column: 4, row: 1 },
     { name: 'release', ref: run.deployment?.release, from: ['bundle'], step: 'deploy', column: 5, row: 1 },
   ];
   const known = nodes.flatMap((node) => (node.ref === undefined ? [] : [{ ...node, ref: node.ref }]));

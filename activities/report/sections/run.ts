@@ -8,7 +8,7 @@ import type { ReportInput, Section } from '../page.ts';
 
 const WAITING = {
   review: 'This is the evidence for the review: may this model and these data be used? Nothing has been tuned yet.',
-  release: 'This is the evidence for the release: is the tuned model good enough to serve?',
+  release: 'This is the evidence for the release: is this model good enough to serve?',
   final: 'The run has not ended.',
 } as const;
 

@@ -1,0 +1,90 @@
+import { doesNotMatch, equal, match } from 'node:assert/strict';
+import { renderReport } from '../../activities/report/render.ts';
+import { summarise } from '../../client/summary.ts';
+import { lineageOf, lineageText } from '../../client/lineage.ts';
+import type { ReleaseRecord } from '../../artifacts/bundle.ts';
+import { digestOf, refOf, sampleMaterial } from '../support/facts.ts';
+import { generatorFacts } from '../support/generator-facts.ts';
+
+type Road = Parameters<typeof generatorFacts>[0];
+
+/** The page's text, white space as one blank. */
+function page(road: Road): string {
+  const facts = generatorFacts(road);
+  return renderReport({ kind: 'release', facts, ...sampleMaterial(facts) })
+    .replace(/<style>[^]*?<\/style>/, '')
+    .replaceAll(/<[^>]+>/g, ' ')
+    .replaceAll(/\s+/g, ' ');
+}
+
+describe('the report on a model that generates text', () => {
+  it('speaks of no labels, classifier or tuned model where there is none, and misses no training', () => {
+    const shown = page('prompted');
+    doesNotMatch(
+      shown,
+      /Labels \d|Rows a label|classifier|the tuned model good|Fine-tuning|Tuned model|encoder|accuracy/,
+    );
+    match(shown, /Training rows with a good answer 95/);
+    match(shown, /generator from base model and dataset; evaluation from generator and dataset; bundle from/);
+  });
+
+  it('says of a training whose model was not chosen that it is not served, and that the served one comes of the base', () => {
+    const shown = page('rejected');
+    match(shown, /Fine-tuning Not served What was tuned here was not chosen/);
+    match(shown, /tuned model from dataset and base model; generator from base model and dataset/);
+    doesNotMatch(page('tuned'), /Not served/);
+    match(page('tuned'), /generator from tuned model;/);
+  });
+
+  it('shows what the model in production answered to the same prompts', () => {
+    const shown = page('prompted');
+    match(
+      shown,
+      /Beside production: adherence .*7 answers only it keeps within the guidelines, 2 only production, of 40/,
+    );
+    match(shown, /Only the new model keeps the guidelines 7 Only production keeps them 2 McNemar, exact p = 0\.18/);
+    doesNotMatch(shown, /not compared/);
+  });
+});
+
+describe('what a decider is told in a few lines of a model that generates text', () => {
+  const line = (road: Road, approval: 'review' | 'release', name: string) =>
+    summarise(generatorFacts(road), approval)
+      .find((row) => row.name === name)
+      ?.lines.map(({ text }) => text)
+      .join('\n');
+
+  it('is prompts, not labels; which road, and adherence beside production', () => {
+    match(line('prompted', 'review', 'data') ?? '', /95 training rows with a good answer/);
+    doesNotMatch(line('prompted', 'review', 'data') ?? '', /label/);
+    equal(line('prompted', 'release', 'served'), 'prompted: the prompt is enough');
+    equal(line('tuned', 'release', 'served'), 'tuned: the tuned one is better beyond chance');
+    match(line('tuned', 'release', 'replaces') ?? '', /: 7 rows won, 2 lost of 40; adherence /);
+  });
+});
+
+describe('the lineage of a model that generates text', () => {
+  const text = (road: Road) => {
+    const record = {
+      ...{ version: 1, model: 'replies', channel: 'production', runId: 'r', bundle: digestOf('bundle') },
+      ...{ previousBundle: null, evidence: refOf('evidence'), approvals: [], monitor: {}, recordText: false },
+      runInput: refOf('run input'),
+    } as unknown as ReleaseRecord;
+    const none = { version: 1 as const, entries: [] };
+    return lineageText(
+      lineageOf(
+        { ref: refOf('release'), record, facts: generatorFacts(road) },
+        { steps: new Map(), base: none, dataset: none },
+      ),
+    );
+  };
+
+  it('has a prompt where nothing that is served was trained, and a training where it was', () => {
+    for (const road of ['prompted', 'rejected'] as const) {
+      match(text(road), /prompted: nothing that is served was trained[^]*prompt +sha256:/);
+      doesNotMatch(text(road), /training: |tuned model/);
+    }
+    match(text('tuned'), /training: lora[^]*tuned model +sha256:/);
+    match(text('prompted'), /onnxruntime-node 1\.30\.0/);
+  });
+});
