@@ -20,6 +20,8 @@ function explain(schema: z.core.$ZodType, issue: Issue, parent: Path, value: unk
   if (found === undefined) return at('is missing', example(issue));
   switch (issue.code) {
     case 'invalid_type':
+      // Of what another task has and this one refuses, the schema says why.
+      if (issue.expected === 'never') return at(issue.message);
       return at(`must be ${TYPE_WORDS[issue.expected] ?? issue.expected}, got ${show(found)}`);
     case 'invalid_value':
       return at(

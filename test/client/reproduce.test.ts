@@ -6,6 +6,7 @@ import { reproductionInput, reproductionVerdict, changedFiles } from '../../clie
 import type { FoundRelease } from '../../client/releases.ts';
 import { withServices } from '../support/bundle.ts';
 import { digestOf, refOf, sampleFacts } from '../support/facts.ts';
+import { generatorFacts } from '../support/generator-facts.ts';
 import type { TestStore } from '../support/store.ts';
 
 describe('reproducing a release', () => {
@@ -31,6 +32,16 @@ describe('reproducing a release', () => {
       [['data/messages.csv', 'csv', 'all', digest, size]],
     );
     equal(winner.candidate.id, 'minilm-l6');
+  });
+
+  it('refuses a model that generates text, prompted or tuned, with what to do instead', async () => {
+    for (const road of ['prompted', 'tuned'] as const) {
+      await rejects(reproductionInput(services, release(generatorFacts(road))), {
+        kind: 'BadConfig',
+        message: /a model of the task text-generation cannot be made again by this command yet/,
+        fix: 'start a run of the same definition with --no-reuse and compare the digests',
+      });
+    }
   });
 
   it('says what the record no longer holds', async () => {

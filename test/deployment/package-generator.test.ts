@@ -25,7 +25,14 @@ describe('packaging a generator', () => {
       ref: await store.putBytes(`${path} of the model`, { name: path, mediaType: 'application/json' }),
     }));
     const input: PackageGeneratorInput = {
-      ...{ model: 'replies', pipeline, definition, base, baseModel, gates, selection, privacy },
+      model: 'replies',
+      pipeline,
+      definition,
+      base,
+      baseModel,
+      gates,
+      selection,
+      privacy,
       chosen: { ...exported, generator: await store.putManifest(await Promise.all(files), 'generator') },
       ...(road === 'tuned' ? { trained } : {}),
       ...(generation.memorisation === undefined ? {} : { memorisation: generation.memorisation }),

@@ -65,11 +65,19 @@ describe('what a decider is told in a few lines of a model that generates text',
 
 describe('the lineage of a model that generates text', () => {
   const text = (road: Road) => {
-    const record = {
-      ...{ version: 1, model: 'replies', channel: 'production', runId: 'r', bundle: digestOf('bundle') },
-      ...{ previousBundle: null, evidence: refOf('evidence'), approvals: [], monitor: {}, recordText: false },
+    const record: ReleaseRecord = {
+      version: 1,
+      model: 'replies',
+      channel: 'production',
+      runId: 'r',
+      bundle: digestOf('bundle'),
+      previousBundle: null,
+      evidence: refOf('evidence'),
+      approvals: [],
+      monitor: {},
+      recordText: false,
       runInput: refOf('run input'),
-    } as unknown as ReleaseRecord;
+    };
     const none = { version: 1 as const, entries: [] };
     return lineageText(
       lineageOf(

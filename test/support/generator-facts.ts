@@ -100,7 +100,14 @@ export function generatorFacts(
     throw new Error('the sample is whole');
   const tuned = road === 'tuned';
   return {
-    ...{ run, pipeline, definition, steps, electorate, approvals, privacy, selection },
+    run,
+    pipeline,
+    definition,
+    steps,
+    electorate,
+    approvals,
+    privacy,
+    selection,
     // No encoder was exported or probed.
     candidates: candidates.map(({ id, resolved, imported }) => ({
       id,
