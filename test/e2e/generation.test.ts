@@ -26,10 +26,10 @@ async function definition(changes: Partial<PipelineDefinition>): Promise<Pipelin
     candidates: [{ id: 'tiny', model: (await tinyGpt()).model }],
     selection: { prompts: { systems: [], examples: [0], maxPrompts: 12 } },
     adherence: { target: 0.5, minCompletions: 20 },
-    training: { method: 'full', epochs: 30, learningRate: 1e-2, batchSize: 8, maxLength: 64, earlyStoppingPatience: 0 },
+    training: { method: 'full', epochs: 15, learningRate: 1e-2, batchSize: 8, maxLength: 64, earlyStoppingPatience: 0 },
     memorisation: {
-      canaries: { count: 2, repeats: 1, controls: 100 },
-      measure: { texts: 20, prompts: 5, newTokens: 8, samples: 0 },
+      canaries: { count: 1, repeats: 1, controls: 100 },
+      measure: { texts: 20, prompts: 2, newTokens: 4, samples: 0 },
       gates: { canaryExposure: off, membershipAuc: off, verbatimOverlap: off },
     },
     gates: { adherence: { min: 0.4 }, degeneration: off, perplexityRatio: off, forgetting: off },
