@@ -10,6 +10,8 @@ export interface CheckedPipeline {
   readonly pipeline: Pipeline;
   readonly path: string;
   readonly folder: string;
+  /** No mistakes, but worth a look. */
+  readonly notes: readonly Problem[];
 }
 
 /** Loads, applies `path=value` settings, checks. With mistakes: prints all of them by path and returns the exit code. */
@@ -20,7 +22,7 @@ export async function loadChecked(
 ): Promise<CheckedPipeline | number> {
   const { path, folder, value } = await loadPipeline(name);
   const checked = checkPipeline(applySettings(value, parseSettings(settings)), { folder });
-  if (checked.ok) return { pipeline: checked.pipeline, path, folder };
+  if (checked.ok) return { pipeline: checked.pipeline, path, folder, notes: checked.notes };
   return printProblems(checked.problems, path, json);
 }
 
@@ -29,10 +31,15 @@ export function printProblems(problems: readonly Problem[], path: string, json: 
   if (json) printJson({ ok: false, path, problems });
   const count = problems.length;
   printError(new EspalierError('BadDefinition', `${count} mistake${count === 1 ? '' : 's'} in ${path}`), false);
+  sayEach(problems);
+  return EXIT.usage;
+}
+
+/** A line each, by path, with the way out below it. */
+export function sayEach(problems: readonly Problem[]): void {
   for (const { path: where, message, fix } of problems) {
     say(
       `  ${style.bold(where === '' ? '(definition)' : where)}: ${message}${fix === undefined ? '' : `\n      ${style.dim(fix)}`}`,
     );
   }
-  return EXIT.usage;
 }

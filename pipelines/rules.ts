@@ -200,7 +200,7 @@ function candidateProblems(candidates: readonly unknown[], folder: string | unde
     if (!CandidateSchema.shape.model.safeParse(model).success) continue;
     const checked = modelProblem(model as string, folder);
     if (checked.problem !== undefined) problems.push({ path: `${at}.model`, ...checked.problem });
-    if (checked.note !== undefined) notes.push({ path: `${at}.model`, ...checked.note });
+    notes.push(...(checked.notes ?? []).map((note) => ({ path: `${at}.model`, ...note })));
   }
   return { problems, notes };
 }
@@ -210,12 +210,20 @@ type Finding = Omit<Problem, 'path'>;
 function modelProblem(
   uri: string,
   folder: string | undefined,
-): { readonly problem?: Finding; readonly note?: Finding } {
+): { readonly problem?: Finding; readonly notes?: readonly Finding[] } {
   try {
     const source = parseModelSource(uri);
-    if (source.kind === 'hf' && !source.pinned) {
-      const message = `'${source.revision}' can move: each new run resolves it to a commit and records that`;
-      return { note: { message, fix: 'write the commit to pin it' } };
+    if (source.kind === 'hf') {
+      const moves = `'${source.revision}' can move: each new run resolves it to a commit and records that`;
+      return {
+        notes: [
+          ...(source.pinned ? [] : [{ message: moves, fix: 'write the commit to pin it' }]),
+          {
+            message: 'comes from the Hugging Face hub: a run must be able to reach it',
+            fix: "without network, name a local folder ('./FOLDER'), or one in S3 ('s3://BUCKET/FOLDER')",
+          },
+        ],
+      };
     }
     if (source.kind !== 'local' || folder === undefined) return {};
     const home = resolve(folder, source.path);

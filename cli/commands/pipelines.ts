@@ -1,5 +1,5 @@
 import { listShippedPipelines } from '../../pipelines/load.ts';
-import { loadChecked } from '../definition.ts';
+import { loadChecked, sayEach } from '../definition.ts';
 import { EXIT, printJson, printTable, say, style } from '../output.ts';
 
 export async function list(json: boolean): Promise<number> {
@@ -16,10 +16,12 @@ export async function list(json: boolean): Promise<number> {
 export async function check(json: boolean, name: string, options: { set: readonly string[] }): Promise<number> {
   const checked = await loadChecked(name, options.set, json);
   if (typeof checked === 'number') return checked;
-  if (json) printJson({ ok: true, path: checked.path, pipeline: checked.pipeline });
-  else
+  if (json) printJson({ ok: true, path: checked.path, pipeline: checked.pipeline, notes: checked.notes });
+  else {
     say(
       `${style.green('ok')} ${checked.pipeline.name}: ${checked.pipeline.candidates.length} candidates, ${checked.path}`,
     );
+    sayEach(checked.notes);
+  }
   return EXIT.ok;
 }

@@ -98,6 +98,19 @@ describe('the espalier command', function () {
     assert.equal((JSON.parse(stdout) as { pipeline: { name: string } }).pipeline.name, 'support-intents');
   });
 
+  it('gives the notes of a correct definition: a candidate of the hub needs the network, and its revision can move', async () => {
+    const { code, stdout, stderr } = await espalier('pipelines', 'check', 'support-replies');
+    assert.equal(code, 0);
+    const shown = stdout + stderr;
+    assert.match(shown, /ok support-replies: 1 candidates/);
+    assert.match(
+      shown,
+      /candidates\[0\]\.model: 'main' can move[^]*candidates\[0\]\.model: comes from the Hugging Face hub/,
+    );
+    const json = await espalier('--json', 'pipelines', 'check', 'support-replies');
+    assert.equal((JSON.parse(json.stdout) as { notes: readonly unknown[] }).notes.length, 2);
+  });
+
   it('says within seconds which address has no Temporal server, and what to do', async () => {
     const { code, stderr } = await espalier('runs', 'list');
     assert.equal(code, 1);

@@ -33,7 +33,10 @@ describe('checkPipeline', () => {
     assert.equal(checked.pipeline.training.epochs, 4);
     assert.deepEqual(checked.pipeline.data.split, { train: 0.7, validation: 0.15, test: 0.15, seed: 7 });
     assert.equal(checked.pipeline.gates.accuracy.severity, 'fail');
-    assert.deepEqual(checked.notes, []);
+    assert.deepEqual(
+      checked.notes.map(({ message }) => message),
+      ['comes from the Hugging Face hub: a run must be able to reach it'],
+    );
   });
 
   it('takes an action on personal data for all kinds or kind by kind, and asks why consent is named without being the basis', () => {

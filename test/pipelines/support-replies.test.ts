@@ -22,6 +22,25 @@ describe('the shipped pipeline support-replies', () => {
     deepEqual(against, []);
   });
 
+  it('refuses a budget and a prototype with the reason and the way out', async () => {
+    const { value, folder } = await loadPipeline('support-replies');
+    const asked = {
+      ...(value as object),
+      budget: { time: '1h' },
+      prototype: {},
+      deploy: { model: 'm', channel: 'staging' },
+    };
+    const checked = checkPipeline(asked, { folder });
+    ok(!checked.ok);
+    deepEqual(
+      checked.problems.map(({ path, message }) => `${path} ${message}`),
+      [
+        'budget is not for text-generation: set selection.prompts.budgetTokens',
+        'prototype is not for text-generation: the search for a prompt comes before any training',
+      ],
+    );
+  });
+
   it('tells what is wrong with a definition that generates: guidelines, columns, what is not for it', async () => {
     const { value, folder } = await loadPipeline('support-replies');
     const broken = {
