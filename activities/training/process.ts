@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { EXIT_STOPPED, exitError, parseEvent, type TrainerEvent, type TrainerEventOf, type TrainerJob } from './job.ts';
 import type { Launcher, ProcessEnd, TrainerProcess } from './launchers/launcher.ts';
@@ -35,6 +36,8 @@ export type TrainingOutcome = { readonly log: string } & (
 );
 
 export const LOG_NAME = 'process.log';
+/** From the end of the process to the end of what it said. */
+const LAST_WORDS_MS = 1000;
 /** Imports from a cold disk, loading and tokenising come before the first sign of progress. */
 const START_SECONDS = 300;
 /** The first step of a large model on few cores; nothing is known of its pace yet. */
@@ -105,6 +108,7 @@ async function supervise(child: TrainerProcess, options: RunTrainingProcess): Pr
   if (signal.aborted) stop();
 
   const lines = createInterface({ input: child.events });
+  const heard = new Promise((resolve) => lines.once('close', resolve));
   lines.on('line', (line) => {
     try {
       const event = parseEvent(line);
@@ -119,7 +123,10 @@ async function supervise(child: TrainerProcess, options: RunTrainingProcess): Pr
     }
   });
   try {
-    return { ...(await child.ended), ...said };
+    const end = await child.ended;
+    // Its last words are on the way, unless its pipe broke.
+    await Promise.race([heard, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+    return { ...end, ...said };
   } finally {
     clearInterval(stallTimer);
     clearTimeout(killTimer);

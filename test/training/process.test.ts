@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TrainerJob } from '../../activities/training/job.ts';
 import { fetchEnvironment } from '../../activities/selection/fetch-process.ts';
-import { childEnvironment, networkNamespace } from '../../activities/training/launchers/local.ts';
+import { childEnvironment, localLauncher, networkNamespace } from '../../activities/training/launchers/local.ts';
 import { runTrainingProcess, StallWatch } from '../../activities/training/process.ts';
 import { pythonForTests } from '../support/python.ts';
 import { tinyModel } from '../support/tiny-model.ts';
@@ -33,6 +33,17 @@ const runOther = async (
   });
 
 describe('the training process', () => {
+  it('is heard to its last word by whoever listens late: it may be over before anybody reads', async () => {
+    const workDir = await temporaryFolder();
+    const body = 'fail(65, "bad rows")';
+    const options = { python: await fakeTrainer(body), workDir, log: join(workDir, 'process.log') };
+    const { events, ended } = await localLauncher.start(emptyJob, options);
+    assert.deepEqual(await ended, { code: 65, signal: null });
+    const said: string[] = [];
+    for await (const line of createInterface({ input: events })) said.push(line);
+    assert.match(said.at(-1) ?? '', /"error".*bad rows/);
+  });
+
   it('lists every mistake of a bad job before it loads anything', async () => {
     const task = await trainTask(await temporaryFolder());
     const bad = {

@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { access, constants, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import type { TrainerJob } from '../job.ts';
@@ -46,8 +46,11 @@ export const localLauncher: Launcher = {
         child.once('close', (code, signal) => resolve({ code, signal }));
       });
       ended.catch(() => {}); // whoever waits for it hears it then
+      // At once: what a process says that ends before anybody listens would be thrown away with its pipe.
+      const events = new PassThrough();
+      (child.stdio[3] as Readable | null)?.pipe(events);
       return {
-        events: child.stdio[3] as Readable,
+        events,
         ended,
         stop: () => child.kill('SIGTERM'),
         kill: () => child.kill('SIGKILL'),
