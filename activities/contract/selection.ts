@@ -18,6 +18,8 @@ export interface ResolveModelInput {
   readonly intendedUse: IntendedUse;
   /** The organisation's licence policy, as it was when the run began. */
   readonly policy?: ArtifactRef;
+  /** What the model takes: texts when missing. */
+  readonly input?: 'image';
 }
 /** The candidate pinned: nothing after this step depends on a name that can move. No weights are fetched to get here where the source can tell. */
 export interface ResolvedModel {
@@ -32,17 +34,23 @@ export interface ResolvedModel {
   readonly sizeBytes: number | null;
   /** Its torch file may be converted, where it has no model.safetensors. */
   readonly convert?: Candidate['convert'];
+  /** What it takes: texts when missing. */
+  readonly input?: 'image';
 }
 
 export interface ImportModelInput {
   readonly resolved: ResolvedModel;
 }
 export interface ImportedModel {
-  /** Tree of the allowed files only: `config.json`, `model.safetensors`, tokenizer files, card, licence. */
+  /**
+   * Tree of the allowed files only: `config.json`, `model.safetensors`, tokenizer files, card, licence. Of pictures:
+   * `preprocessor_config.json` for the tokenizer, and maybe `model.onnx` alone for config and weights.
+   */
   readonly model: ArtifactRef;
   /** Files left behind, each with the reason. */
   readonly quarantined: readonly { readonly path: string; readonly reason: string }[];
-  readonly parameters: number;
+  /** null: of a graph, which are counted when it is exported. */
+  readonly parameters: number | null;
   readonly weightsBytes: number;
   /** Where the weights came out of a torch file: `path` is its name, `torch` the version that read it. */
   readonly converted?: ConvertedWeights;
@@ -88,7 +96,8 @@ export interface ExportedEncoder {
 export interface ProfileEncoderInput {
   readonly encoder: ArtifactRef;
   readonly dataset: ArtifactRef;
-  readonly maxLength: number;
+  /** Tokens, of a text encoder. */
+  readonly maxLength?: number;
 }
 export interface EncoderProfile {
   readonly latency: Latency;

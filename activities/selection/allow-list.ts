@@ -1,7 +1,7 @@
 /**
  * Which files of a downloaded model may come in. A name lets a file be considered; its content decides. Nothing is
  * executed or unpickled here or later: an encoder is loaded from safetensors, JSON and plain text; ONNX and images may
- * come along.
+ * come along. A model of pictures may be a graph alone: `model.onnx` and how its pictures are prepared.
  */
 import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join, posix, relative, sep } from 'node:path';
@@ -20,11 +20,22 @@ export interface InspectedModel {
   /** Relative, '/'-separated, sorted. */
   readonly accepted: readonly string[];
   readonly quarantined: readonly QuarantinedFile[];
-  readonly weights: SafetensorsSummary;
+  readonly weights: WeightsSummary;
 }
+export interface WeightsSummary {
+  /** null: the weights are a graph's, which are counted when it is exported. */
+  readonly parameters: number | null;
+  readonly bytes: number;
+}
+/** What a model takes. */
+export type ModelInput = 'text' | 'image';
 
 type FileKind = 'weights' | 'json' | 'text' | 'onnx' | 'onnx data' | 'image';
 export const WEIGHTS = 'model.safetensors';
+/** In place of the weights, for a model of pictures. */
+export const GRAPH = 'model.onnx';
+const GRAPH_DATA = /^model\.onnx[._]data$/;
+const PREPROCESSING = 'preprocessor_config.json';
 const MB = 1_000_000;
 const ONNX_DATA = /^(onnx\/)?[\w-]{1,80}\.onnx[._]data$/;
 
@@ -48,6 +59,9 @@ const ALLOWED: readonly (readonly [pattern: RegExp, kind: FileKind, maxBytes: nu
   [/^([\w-]{1,80}\/){0,3}[\w-]{1,80}\.(png|jpe?g|webp|bmp|gif|tiff?)$/i, 'image', 16 * MB],
 ];
 
+/** What besides it a model of pictures needs. */
+const ALLOWED_OF_PICTURES: typeof ALLOWED = [[/^preprocessor_config\.json$/, 'json', MB], ...ALLOWED];
+
 /** What a picture's file begins with, by the extension it then has. */
 const IMAGES: readonly (readonly [extension: RegExp, magic: RegExp])[] = [
   [/\.png$/i, /^\x89PNG\r\n\x1a\n/],
@@ -70,20 +84,32 @@ const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
 /** By its name alone: the kind of an acceptable file, or why it stays outside. */
 export function judgeName(
   path: string,
+  input: ModelInput = 'text',
 ): { readonly kind: FileKind; readonly maxBytes: number } | { readonly reason: string } {
   if (path.startsWith('/') || /(^|[/\\])\.\.([/\\]|$)|\\|\0/.test(path))
     return { reason: 'points outside the model folder' };
   const refused = REFUSED.find(([pattern]) => pattern.test(path));
-  const allowed =
-    path !== WEIGHTS && refused !== undefined ? undefined : ALLOWED.find(([pattern]) => pattern.test(path));
+  const list = input === 'image' ? ALLOWED_OF_PICTURES : ALLOWED;
+  const allowed = path !== WEIGHTS && refused !== undefined ? undefined : list.find(([pattern]) => pattern.test(path));
   if (allowed !== undefined) return { kind: allowed[1], maxBytes: allowed[2] };
-  return { reason: refused?.[1] ?? 'is not needed by a text encoder' };
+  return { reason: refused?.[1] ?? notNeeded(input) };
+}
+
+/** Of a file that the source has and nobody asked for. */
+export function notNeeded(input: ModelInput): string {
+  return `is not needed by a ${input === 'image' ? 'model of pictures' : 'text encoder'}`;
 }
 
 /** Whether a file of this name is one that an encoder is loaded from, understood by or redistributed with. */
-export function isNeeded(path: string): boolean {
-  const verdict = judgeName(path);
+export function isNeeded(path: string, input: ModelInput = 'text'): boolean {
+  const verdict = judgeName(path, input);
   return 'kind' in verdict && ['weights', 'json', 'text'].includes(verdict.kind);
+}
+
+/** Whether one of `paths` is needed: of pictures, where there are no weights, the graph and its data are, too. */
+export function neededOf(paths: readonly string[], input: ModelInput = 'text'): (path: string) => boolean {
+  const isGraph = input === 'image' && !paths.includes(WEIGHTS);
+  return (path) => isNeeded(path, input) || (isGraph && (path === GRAPH || GRAPH_DATA.test(path)));
 }
 
 /** Throws UnsafeModel when two of a model's files have one name where case or Unicode forms do not count. */
@@ -100,19 +126,20 @@ export function refuseCollidingNames(paths: readonly string[]): void {
 
 /**
  * Sorts a folder's files into accepted and quarantined. Throws UnsafeModel when the weights are missing or unsound, names
- * collide or a config asks for the model's own code, BadModel when config.json or tokenizer.json is missing.
+ * collide or a config asks for the model's own code, BadModel when config.json or tokenizer.json (of pictures:
+ * preprocessor_config.json) is missing.
  */
-export async function inspectModelFolder(directory: string): Promise<InspectedModel> {
+export async function inspectModelFolder(directory: string, input: ModelInput = 'text'): Promise<InspectedModel> {
   const accepted: string[] = [];
   const quarantined: QuarantinedFile[] = [];
-  let weights: SafetensorsSummary | undefined;
+  let weights: WeightsSummary | undefined;
   const paths = await listFiles(directory);
   refuseCollidingNames(paths);
   const externalData = new Set<string>();
   // Which data belongs to an ONNX file is known once all of these are read.
   const dataLast = paths.toSorted((left, right) => Number(ONNX_DATA.test(left)) - Number(ONNX_DATA.test(right)));
   for (const path of dataLast) {
-    const verdict = judgeName(path);
+    const verdict = judgeName(path, input);
     const reason =
       'reason' in verdict
         ? await reasonWithContent(directory, path, verdict.reason)
@@ -121,17 +148,30 @@ export async function inspectModelFolder(directory: string): Promise<InspectedMo
     else accepted.push(path);
     if (reason === null && path === WEIGHTS) weights = await soundWeights(directory);
   }
-  if (weights === undefined) throw noWeights(quarantined);
-  for (const name of ['config.json', 'tokenizer.json']) {
+  const isGraph = input === 'image' && weights === undefined && accepted.includes(GRAPH);
+  if (isGraph) weights = await graphWeights(directory, accepted);
+  if (weights === undefined) throw noWeights(quarantined, input);
+  for (const name of input === 'text'
+    ? ['config.json', 'tokenizer.json']
+    : [...(isGraph ? [] : ['config.json']), PREPROCESSING]) {
     if (accepted.includes(name)) continue;
     const fault = quarantined.find((file) => file.path === name)?.reason ?? 'is missing';
-    throw new EspalierError('BadModel', `the model's ${name} ${fault}`, {
-      where: name,
-      fix: 'save model and fast tokenizer into one folder: AutoModel…save_pretrained(folder), AutoTokenizer…save_pretrained(folder)',
-    });
+    throw new EspalierError('BadModel', `the model's ${name} ${fault}`, { where: name, fix: SAVE[input] });
   }
   const byPath = (left: QuarantinedFile, right: QuarantinedFile): number => (left.path < right.path ? -1 : 1);
   return { accepted: accepted.toSorted(), quarantined: quarantined.toSorted(byPath), weights };
+}
+
+const SAVE: Readonly<Record<ModelInput, string>> = {
+  text: 'save model and fast tokenizer into one folder: AutoModel…save_pretrained(folder), AutoTokenizer…save_pretrained(folder)',
+  image:
+    'save model and image processor into one folder: AutoModel…save_pretrained(folder), AutoImageProcessor…save_pretrained(folder)',
+};
+
+async function graphWeights(directory: string, accepted: readonly string[]): Promise<WeightsSummary> {
+  const files = accepted.filter((path) => path === GRAPH || GRAPH_DATA.test(path));
+  const sizes = await Promise.all(files.map(async (path) => (await lstat(join(directory, path))).size));
+  return { parameters: null, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
 /** Every entry that is not a directory, links included and not followed. */
@@ -273,12 +313,12 @@ const CONVERT =
   "convert it on a machine you trust with it: AutoModel.from_pretrained('<model>').save_pretrained('<folder>', max_shard_size='100GB'), which writes one model.safetensors";
 
 /** The refusal of a model without acceptable weights: what was found, and the way out. */
-export function noWeights(quarantined: readonly QuarantinedFile[]): EspalierError {
+export function noWeights(quarantined: readonly QuarantinedFile[], input: ModelInput = 'text'): EspalierError {
   const found = quarantined.map((file) => `${file.path} ${file.reason}`);
   const shown = found.length > 8 ? [...found.slice(0, 8), `and ${found.length - 8} more`] : found;
   return new EspalierError(
     'UnsafeModel',
-    `no acceptable weights: ${WEIGHTS} is needed; found ${shown.join('; ') || 'no file at all'}`,
+    `no acceptable weights: ${WEIGHTS}${input === 'image' ? ` or ${GRAPH}` : ''} is needed; found ${shown.join('; ') || 'no file at all'}`,
     { where: WEIGHTS, fix: CONVERT },
   );
 }

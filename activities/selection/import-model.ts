@@ -7,9 +7,12 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ConvertedWeights, ImportedModel, ImportModelInput, ResolvedModel } from '../contract/selection.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import {
+  GRAPH,
   inspectModelFolder,
   isNeeded,
   judgeName,
+  neededOf,
+  notNeeded,
   noWeights,
   refuseCollidingNames,
   WEIGHTS,
@@ -23,12 +26,13 @@ export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
   type: 'selection.import',
   version: 3,
   async run({ resolved }, context) {
+    const { input } = resolved;
     const folder = join(context.workDir, 'model');
     await mkdir(folder);
     const leftBehind = await fetchFiles(resolved, folder, context);
     const converted = await convertWhereAsked(resolved, folder, context);
     context.progress({ phase: 'checking files' });
-    const { accepted, quarantined, weights } = await inspectModelFolder(folder);
+    const { accepted, quarantined, weights } = await inspectModelFolder(folder, input);
     const entries: { path: string; ref: ArtifactRef }[] = [];
     for (const path of accepted) {
       context.progress({ phase: 'storing', note: path });
@@ -94,16 +98,22 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
       files.map((file) => file.path),
       resolved.convert,
     );
-    const isWanted = (path: string): boolean => isNeeded(path) || path === torchFile;
+    const { input } = resolved;
+    const isNeededHere = neededOf(
+      files.map((file) => file.path),
+      input,
+    );
+    const isWanted = (path: string): boolean => isNeededHere(path) || path === torchFile;
     const wanted = files.filter((file) => isWanted(file.path));
     refuseCollidingNames(wanted.map((file) => file.path));
     const left = files.flatMap(({ path }) => {
       if (isWanted(path)) return [];
-      const verdict = judgeName(path);
-      const reason = 'reason' in verdict ? verdict.reason : 'is not needed by a text encoder';
+      const verdict = judgeName(path, input);
+      const reason = 'reason' in verdict ? verdict.reason : notNeeded(input ?? 'text');
       return [{ path, reason: `${reason} (not downloaded)` }];
     });
-    if (torchFile === undefined && !wanted.some((file) => file.path === WEIGHTS)) throw noWeights(left);
+    const hasWeights = wanted.some(({ path }) => path === WEIGHTS || path === GRAPH);
+    if (torchFile === undefined && !hasWeights) throw noWeights(left, input);
     await fetchProcess(
       'hub-download',
       { repo, commit: resolved.revision, files: wanted, folder },

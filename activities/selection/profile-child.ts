@@ -2,6 +2,8 @@
  * The program that profile-encoder.ts forks: a process of its own, so that its memory and its time are the model's alone.
  * Takes one `ProfileTask`, answers with one `ProfileAnswer`.
  */
+import { readFile } from 'node:fs/promises';
+import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { quantile } from '../validation/statistics.ts';
 import { answerOnce } from './measuring-child.ts';
@@ -15,15 +17,41 @@ const USUAL_MS = 3000;
 /** A slow model gets fewer than `LEAST_RUNS` rather than hold up the run. */
 const MOST_MS = 10_000;
 
-async function profile({ folder, texts }: ProfileTask): Promise<ProfileAnswer> {
+interface Asked {
+  /** How many different inputs there are. */
+  readonly inputs: number;
+  /** One of them through the model, from what a request holds to the answer. */
+  readonly ask: (place: number) => Promise<unknown>;
+  readonly release: () => Promise<void>;
+}
+
+async function load(task: ProfileTask): Promise<Asked> {
+  if ('texts' in task) {
+    const { texts } = task;
+    const model = await TextModel.load(task.folder);
+    return {
+      inputs: texts.length,
+      ask: (place) => model.run([texts[place] ?? '']),
+      release: () => model.release(),
+    };
+  }
+  const pictures = await Promise.all(task.pictures.map((path) => readFile(path)));
+  const model = await ImageModel.load(task.folder);
+  return {
+    inputs: pictures.length,
+    ask: (place) => model.run(pictures.slice(place, place + 1)),
+    release: () => model.release(),
+  };
+}
+
+async function profile(task: ProfileTask): Promise<ProfileAnswer> {
   const before = process.memoryUsage.rss();
-  const model = await TextModel.load(folder);
+  const model = await load(task);
   let memory = process.memoryUsage.rss();
   const began = performance.now();
   const runOnce = async (run: number): Promise<number> => {
-    const text = texts[run % texts.length] ?? '';
     const start = performance.now();
-    await model.run([text]);
+    await model.ask(run % Math.max(1, model.inputs));
     return performance.now() - start;
   };
   const isOver = (runs: number, least: number): boolean => {

