@@ -69,7 +69,7 @@ export interface ReferenceStatistics {
   /** Row-major [rows, dimension] and [rows, labels.length], little-endian float32. */
   readonly embeddings: 'embeddings.f32';
   readonly probabilities: 'probabilities.f32';
-  /** Mean text length in characters and its distribution (one number a row). */
+  /** Mean text length in characters and its distribution (one number a row); of pictures 0, they have none. */
   readonly textLengths: readonly number[];
 }
 

@@ -3,8 +3,6 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import { TextModel } from '../../inference/text-model.ts';
-import type { EvaluateModelInput } from '../contract/validation.ts';
 import type { LabelledRows } from '../data/dataset.ts';
 import { highestClasses, linearScores, type LinearProbe } from '../selection/linear-probe.ts';
 import type { StepContext } from '../step.ts';
@@ -29,12 +27,12 @@ export function requireFinite(values: Float32Array, width: number, rows: Labelle
  * right about some label, or about any row, would make every model a gain: it is refused.
  */
 export async function predictBaseline(
-  { baseline }: EvaluateModelInput,
+  probeOf: ArtifactRef,
   context: StepContext,
-  rows: { readonly test: LabelledRows; readonly train: LabelledRows },
   labels: readonly string[],
+  embed: () => Promise<Omit<Material['frozen'], 'l2'>>,
 ): Promise<{ readonly predicted: Int32Array; readonly embedded: Material['frozen'] }> {
-  const probe = await context.store.getJson<LinearProbe & { readonly labels: readonly string[] }>(baseline.probe);
+  const probe = await context.store.getJson<LinearProbe & { readonly labels: readonly string[] }>(probeOf);
   const classOf = Int32Array.from(probe.labels, (label) => labels.indexOf(label));
   if (classOf.length !== labels.length || new Set(classOf).size !== labels.length || classOf.includes(-1)) {
     throw new EspalierError(
@@ -46,26 +44,11 @@ export async function predictBaseline(
       },
     );
   }
-  const encoder = await TextModel.load(await checkout(context, baseline.encoder, 'encoder'));
-  try {
-    const { dimension } = encoder.config;
-    const embed = async (part: LabelledRows, phase: string): Promise<Float32Array> => {
-      const { embeddings } = await encoder.runAll(part.texts, {
-        signal: context.signal,
-        onProgress: (done, total) => context.progress({ phase: `${phase} with the frozen encoder`, done, total }),
-      });
-      requireFinite(embeddings, dimension, part, 'frozen encoder');
-      return embeddings;
-    };
-    const test = await embed(rows.test, 'predicting');
-    const train = await embed(rows.train, 'embedding');
-    return {
-      predicted: highestClasses(linearScores(probe, test), labels.length).map((index) => classOf[index]!),
-      embedded: { dimension, train, test, l2: probe.l2 },
-    };
-  } finally {
-    await encoder.release();
-  }
+  const embedded = await embed();
+  return {
+    predicted: highestClasses(linearScores(probe, embedded.test), labels.length).map((index) => classOf[index]!),
+    embedded: { ...embedded, l2: probe.l2 },
+  };
 }
 
 export async function checkout(

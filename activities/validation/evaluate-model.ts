@@ -8,36 +8,28 @@ import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { readModelConfig, type ModelConfig } from '../../inference/config.ts';
+import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../contract/validation.ts';
-import { hardware, measureModel } from '../selection/profile-encoder.ts';
+import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
-import { checkEdgeInputs, measureFlips } from './behaviour.ts';
 import { withoutBulk } from './bulk.ts';
-import { loadShifted } from '../data/shifted.ts';
-import { loadClassified, type LabelledRows } from '../data/dataset.ts';
-import { sampleRows } from './sample-rows.ts';
 import { float32ToBytes } from './float32.ts';
-import { argmaxRows, confusionMatrix, confusionRows, finiteOrNull, labelScores } from './metrics.ts';
-import { checkout, predictBaseline, requireFinite } from './baseline.ts';
+import { confusionMatrix, confusionRows, finiteOrNull, labelScores } from './metrics.ts';
+import { checkout } from './baseline.ts';
 import { discordance, mcnemar } from './paired.ts';
 import { calibrationOf } from './calibration.ts';
 import { diagnose } from './diagnose.ts';
+import { examinePictures } from './examine-pictures.ts';
+import { examineTexts } from './examine-texts.ts';
+import type { Answers, Examined } from './examined.ts';
 import { accuracyScore, f1Scores, gainScore, plainScore, worstMistakes, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
 
-/** Rows of train and of validation that are predicted: their accuracy then has a standard error of about 1 %. */
-const SPLIT_ROWS = 2000;
-/** Test rows that are edited for the flip rate: each costs one prediction an edit. */
-const FLIP_ROWS = 500;
-/** Different texts whose latency is measured. */
-const LATENCY_TEXTS = 200;
 const MISTAKES = 20;
-/** Training rows that a trivial model learns from: word counts are known from far fewer. */
-const TRIVIAL_ROWS = 10_000;
-
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
   version: 5,
@@ -45,88 +37,77 @@ export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
     const folder = await checkout(context, input.classifier, 'classifier');
-    const model = await TextModel.load(folder);
+    const config = await readModelConfig(folder);
+    const labels = labelsOf(config);
+    await requireTestRows(input, context);
+    const model = config.input === 'image' ? await ImageModel.load(folder) : await TextModel.load(folder);
     try {
-      return await evaluate(input, context, folder, model);
+      const examined =
+        model instanceof ImageModel
+          ? await examinePictures(input, context, folder, model, labels)
+          : await examineTexts(input, context, folder, model, labels);
+      return await evaluate(input, context, folder, examined);
     } finally {
       await model.release();
     }
   },
 };
 
+async function requireTestRows({ dataset }: EvaluateModelInput, { store, signal }: StepContext): Promise<void> {
+  const { size } = await stat(await store.fileInTree(dataset, 'test.jsonl', signal));
+  if (size > 0) return;
+  throw new EspalierError('BadData', 'the test split has no rows to evaluate on', {
+    where: 'test.jsonl',
+    fix: 'declare test files, or give data.split.test a share',
+  });
+}
+
 async function evaluate(
   input: EvaluateModelInput,
   context: StepContext,
   folder: string,
-  model: TextModel,
+  examined: Examined,
 ): Promise<Evaluation> {
   const { store, signal } = context;
-  const labels = labelsOf(model);
   const { seed } = input;
-  const read = (split: 'train' | 'validation' | 'test') => loadClassified(store, input.dataset, split, labels, signal);
-  const test = await read('test');
-  if (test.ids.length === 0) {
-    throw new EspalierError('BadData', 'the test split has no rows to evaluate on', {
-      where: 'test.jsonl',
-      fix: 'declare test files, or give data.split.test a share',
-    });
-  }
-  const answers = await predict(model, test, context, 'test rows');
-  const { predicted } = answers;
-  const outcome = { expected: test.classes, predicted };
-  const learnt = await read('train');
-  const trainRows = sampleRows(learnt, SPLIT_ROWS, seed);
-  const train = await predict(model, trainRows, context, 'training rows');
-  const held = await predict(model, sampleRows(await read('validation'), SPLIT_ROWS, seed), context, 'validation rows');
-  const elsewhere = await loadShifted(store, input.dataset, labels, signal);
-  const shifted =
-    elsewhere === null
-      ? null
-      : await predict(model, sampleRows(elsewhere, SPLIT_ROWS, seed), context, 'rows from elsewhere');
+  const { labels, test, train, validation: held, shifted, baseline } = examined;
+  const { predicted } = test;
+  const outcome = { expected: test.expected, predicted };
   const trainAccuracy = accuracyScore(train);
   const validationAccuracy = accuracyScore(held);
-
-  const baseline = await predictBaseline(input, context, { test, train: trainRows }, labels);
   const frozen = baseline.predicted;
   context.progress({ phase: 'intervals' });
   const f1 = await f1Scores(outcome, labels.length, { seed, signal });
-  const gainOverProbe = await gainScore(test.classes, predicted, frozen, { seed, signal });
+  const gainOverProbe = await gainScore(test.expected, predicted, frozen, { seed, signal });
 
-  const calibration = await calibrationOf(answers.probabilities, test.classes, labels.length, { seed, signal });
+  const calibration = await calibrationOf(test.probabilities, test.expected, labels.length, { seed, signal });
   context.progress({ phase: 'trivial models' });
-  const trivial = await trivialModels(sampleRows(learnt, TRIVIAL_ROWS, seed), test, labels.length, signal);
-  const gainOverTrivial = await gainScore(test.classes, predicted, trivial[0].predicted, { seed, signal });
+  const trivial = await trivialModels(examined.trivial.train, examined.trivial.test, labels.length, signal);
+  const gainOverTrivial = await gainScore(test.expected, predicted, trivial[0].predicted, { seed, signal });
 
   context.progress({ phase: 'edge inputs' });
-  const edgeInputs = await checkEdgeInputs(model, labels.length, signal);
-  const flipTexts = sampleRows({ ...test, classes: predicted }, FLIP_ROWS, seed);
-  const flips = await measureFlips(model, flipTexts.texts, flipTexts.classes, labels.length, {
-    signal,
-    onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
-  });
+  const edgeInputs = await examined.checkEdgeInputs();
+  const flips = await examined.measureFlips();
   const { measures: diagnosed, diagnosis } = await diagnose(
     {
       labels,
       answered: {
         train: { classes: train.expected, predicted: train.predicted },
         validation: { classes: held.expected, predicted: held.predicted },
-        test: { classes: test.classes, predicted },
+        test: { classes: test.expected, predicted },
       },
       frozen: baseline.embedded,
-      trainIds: trainRows.ids,
-      groups: test.groups,
+      trainIds: train.ids,
+      groups: examined.groups,
       shifted: shifted === null ? null : { classes: shifted.expected, predicted: shifted.predicted },
       seed,
       signal,
       onPhase: (phase) => context.progress({ phase }),
     },
-    { model, train: trainRows.texts, allTrain: learnt.texts, test: test.texts },
+    examined.texts,
   );
   context.progress({ phase: 'latency' });
-  const { latency, memoryMb } = await measureModel(
-    { folder, texts: sampleRows(test, LATENCY_TEXTS, seed).texts },
-    signal,
-  );
+  const { latency, memoryMb } = await examined.measure();
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
     accuracy: accuracyScore(outcome),
@@ -142,10 +123,10 @@ async function evaluate(
     flipRate: flips.score,
     exportParity: plainScore(input.exportParityMaxAbs, 0),
   };
-  const confusion = confusionMatrix(test.classes, predicted, labels.length);
+  const confusion = confusionMatrix(test.expected, predicted, labels.length);
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
     measures,
-    baselineAccuracy: accuracyScore({ expected: test.classes, predicted: frozen }),
+    baselineAccuracy: accuracyScore({ expected: test.expected, predicted: frozen }),
     trivial: trivial.map((one) => trivialRow(one, outcome)),
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
     diagnosis,
@@ -156,7 +137,7 @@ async function evaluate(
     latency,
     hardware: hardware(),
     edgeInputs,
-    mistakes: worstMistakes(test.ids, labels, outcome, answers.probabilities, MISTAKES),
+    mistakes: worstMistakes(test.ids, labels, outcome, test.probabilities, MISTAKES),
   };
   const details = {
     ...evaluation,
@@ -164,12 +145,12 @@ async function evaluate(
     labels,
     seed,
     flips: flips.byEdit,
-    predictions: predictionRows(test, labels, answers, frozen),
+    predictions: predictionRows(test, labels, frozen, examined.texts),
   };
   return {
     ...withoutBulk(evaluation),
     details: await store.putJson(details, 'evaluation.json'),
-    reference: await putReference(context, labels, test, answers),
+    reference: await putReference(context, examined),
   };
 }
 
@@ -181,34 +162,14 @@ function trivialRow({ kind, predicted }: Trivial, { expected, predicted: tuned }
   };
 }
 
-interface Answers {
-  readonly expected: Int32Array;
-  readonly predicted: Int32Array;
-  /** Row-major [rows, dimension]. */
-  readonly embeddings: Float32Array;
-  /** Row-major [rows, labels]. */
-  readonly probabilities: Float32Array;
-}
-
-async function predict(model: TextModel, rows: LabelledRows, context: StepContext, phase: string): Promise<Answers> {
-  const classes = labelsOf(model).length;
-  const { embeddings, probabilities = new Float32Array() } = await model.runAll(rows.texts, {
-    signal: context.signal,
-    onProgress: (done, total) => context.progress({ phase: `predicting ${phase}`, done, total }),
-  });
-  requireFinite(embeddings, model.config.dimension, rows, 'tuned model');
-  requireFinite(probabilities, classes, rows, 'tuned model');
-  return { expected: rows.classes, predicted: argmaxRows(probabilities, classes), embeddings, probabilities };
-}
-
 /** Every test row's outcome; the text only of those that the model got wrong, for whoever looks into them. */
 function predictionRows(
-  test: LabelledRows,
-  labels: readonly string[],
   answers: Answers,
+  labels: readonly string[],
   frozen: Int32Array,
+  texts: Examined['texts'],
 ): unknown[] {
-  return test.ids.map((rowId, row) => {
+  return answers.ids.map((rowId, row) => {
     const [expected, predicted] = [answers.expected[row]!, answers.predicted[row]!];
     return {
       rowId,
@@ -216,7 +177,7 @@ function predictionRows(
       predicted: labels[predicted],
       probability: finiteOrNull(answers.probabilities[row * labels.length + predicted]!),
       frozenProbe: labels[frozen[row]!] ?? null,
-      ...(expected === predicted ? {} : { text: test.texts[row] }),
+      ...(expected === predicted || texts === null ? {} : { text: texts.test[row] }),
     };
   });
 }
@@ -224,11 +185,9 @@ function predictionRows(
 /** The tree that monitoring compares traffic with (artifacts/bundle.ts). */
 async function putReference(
   { store, workDir, signal }: StepContext,
-  labels: readonly string[],
-  test: LabelledRows,
-  answers: Answers,
+  { labels, test: answers, textLengths }: Pick<Examined, 'labels' | 'test' | 'textLengths'>,
 ): Promise<ArtifactRef> {
-  const rows = test.ids.length;
+  const rows = answers.ids.length;
   const statistics: ReferenceStatistics = {
     version: 1,
     rows,
@@ -236,7 +195,7 @@ async function putReference(
     labels,
     embeddings: 'embeddings.f32',
     probabilities: 'probabilities.f32',
-    textLengths: test.texts.map((text) => Array.from(text).length), // code points, as the server counts them
+    textLengths,
   };
   const folder = join(workDir, 'reference');
   await mkdir(folder);
@@ -248,7 +207,7 @@ async function putReference(
   return store.putTree(folder, 'reference', { signal });
 }
 
-function labelsOf({ config }: TextModel): readonly string[] {
+function labelsOf(config: ModelConfig): readonly string[] {
   if (config.kind === 'classifier') return config.labels;
   throw new EspalierError('BadModel', 'the model to evaluate is an encoder without a classifier', {
     where: 'classifier.json',

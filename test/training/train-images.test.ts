@@ -7,11 +7,14 @@ import { pack } from 'tar-stream';
 import type { TrainImageInput } from '../../activities/contract/training.ts';
 import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
 import { profileEncoder } from '../../activities/selection/profile-encoder.ts';
+import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
+import { judgeGates } from '../../activities/validation/gates.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { exportClassifier } from '../../activities/training/export-classifier.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
 import { trainModel } from '../../activities/training/train-model.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { GatesSchema } from '../../pipelines/definition/gates.ts';
 import { TrainingSchema } from '../../pipelines/definition/training.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
@@ -40,7 +43,7 @@ describe('the steps that train on pictures', function () {
     return { task: 'image-classification', weights, dataset, labels: PICTURE_LABELS, augmentation: null, training };
   };
 
-  it('tune a stock model whole and calibrate what comes of it', async () => {
+  it('tune a stock model whole, calibrate what comes of it and evaluate it as it will be served', async () => {
     const encode = {
       task: 'image-classification',
       model: await storage.store.putTree(model, 'm'),
@@ -59,6 +62,35 @@ describe('the steps that train on pictures', function () {
       services,
     );
     assert.ok(made.parityMaxAbs < 1e-4, `differs by ${made.parityMaxAbs}`);
+    const evaluated = await runStep(
+      evaluateModel,
+      {
+        classifier: made.classifier,
+        dataset,
+        baseline: { encoder, probe: probe.probe },
+        exportParityMaxAbs: made.parityMaxAbs,
+        seed: 7,
+      },
+      services,
+    );
+    const { measures, edgeInputs, diagnosis } = evaluated;
+    assert.deepEqual(
+      edgeInputs.filter(({ ok }) => !ok),
+      [],
+    );
+    // The test split is the validation split, and the probe was scored on it: in Node as in training.
+    assert.equal(measures.accuracy.value, trained.validationAccuracy);
+    assert.equal(evaluated.baselineAccuracy.value, probe.linearAccuracy.value);
+    assert.equal(measures.validationTestGap?.value, 0);
+    assert.equal(evaluated.trivial?.map(({ kind }) => kind).join(), 'most frequent label');
+    assert.equal(measures.flipRate.rows, 15);
+    assert.ok(measures.latencyP95Ms.value !== null && measures.sizeMb.value !== null);
+    assert.match(measures.giveawayWord?.notApplicable ?? '', /no texts/);
+    assert.equal(diagnosis?.giveaway, undefined);
+    const { predictions } = await storage.store.getJson<{ predictions: readonly object[] }>(evaluated.details);
+    assert.deepEqual([predictions.length, predictions.some((row) => 'text' in row)], [15, false]);
+    const { gates } = judgeGates(measures, GatesSchema.parse({}));
+    assert.equal(gates.find(({ name }) => name === 'giveawayWord')?.verdict, 'off');
   });
 
   it('fit a head, the same again, for a backbone that is a graph, and refuse to train that', async () => {
@@ -97,8 +129,10 @@ describe('the steps that train on pictures', function () {
 async function datasetOf(pictures: string): Promise<string> {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'labels.json'), JSON.stringify(PICTURE_LABELS));
-  for (const split of ['train', 'validation']) {
-    const rows = (await readFile(join(pictures, `${split}.jsonl`), 'utf8')).trim().split('\n');
+  for (const split of ['train', 'validation', 'test']) {
+    // There is no third file: what is measured on it here is what the model was chosen by.
+    const file = split === 'train' ? split : 'validation';
+    const rows = (await readFile(join(pictures, `${file}.jsonl`), 'utf8')).trim().split('\n');
     const archive = pack();
     const writing = pipeline(archive, createWriteStream(join(folder, `${split}.tar`)));
     const lines: string[] = [];

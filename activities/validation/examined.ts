@@ -1,0 +1,47 @@
+/** What the evaluation asks of a tuned model, whatever it takes: texts (examine-texts.ts) or pictures (examine-pictures.ts). */
+import type { Evaluation } from '../contract/validation.ts';
+import type { ProfileAnswer } from '../selection/profile-encoder.ts';
+import type { Flips } from './behaviour.ts';
+import type { Material, Texts } from './diagnose.ts';
+
+/** Rows of train and of validation that are predicted: their accuracy then has a standard error of about 1 %. */
+export const SPLIT_ROWS = 2000;
+/** Training rows that a trivial model learns from: word counts are known from far fewer. */
+export const TRIVIAL_ROWS = 10_000;
+
+/** Rows as the tuned model answers them. */
+export interface Answers {
+  readonly ids: readonly string[];
+  readonly expected: Int32Array;
+  readonly predicted: Int32Array;
+  /** Row-major [rows, dimension]. */
+  readonly embeddings: Float32Array;
+  /** Row-major [rows, labels]. */
+  readonly probabilities: Float32Array;
+}
+
+/** Rows for a model that needs no learning worth the name; `texts` where there are any. */
+export interface TrivialRows {
+  readonly texts?: readonly string[];
+  readonly classes: Int32Array;
+}
+
+export interface Examined {
+  readonly labels: readonly string[];
+  /** All rows of the test split, and samples of the others. */
+  readonly test: Answers;
+  readonly train: Answers;
+  readonly validation: Answers;
+  /** Of declared rows from elsewhere; null where there are none. */
+  readonly shifted: Answers | null;
+  readonly baseline: { readonly predicted: Int32Array; readonly embedded: Material['frozen'] };
+  readonly trivial: { readonly train: TrivialRows; readonly test: TrivialRows };
+  /** Of every test row. */
+  readonly groups?: Material['groups'];
+  readonly texts: Texts | null;
+  /** Code points of every test row; of pictures 0. */
+  readonly textLengths: readonly number[];
+  readonly checkEdgeInputs: () => Promise<Evaluation['edgeInputs']>;
+  readonly measureFlips: () => Promise<Flips>;
+  readonly measure: () => Promise<ProfileAnswer>;
+}

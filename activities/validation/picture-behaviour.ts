@@ -1,0 +1,101 @@
+/** How a classifier behaves on pictures that no test split has: awkward ones, and harmless edits of known ones. */
+import sharp, { type Sharp } from 'sharp';
+import type { ImageModel } from '../../inference/image-model.ts';
+import type { Evaluation } from '../contract/validation.ts';
+import type { Flips } from './behaviour.ts';
+import { probabilityProblem } from './edge-inputs.ts';
+import { argmaxRows } from './metrics.ts';
+import { shareScore } from './scores.ts';
+
+type Answers = Pick<ImageModel, 'run'>;
+
+const plain = (width: number, height: number, channels: 3 | 4 = 3): Sharp =>
+  sharp({ create: { width, height, channels, background: { r: 200, g: 90, b: 30, alpha: 0.5 } } });
+const black = (): Sharp => sharp({ create: { width: 64, height: 64, channels: 3, background: 'black' } });
+const white = (): Sharp => sharp({ create: { width: 64, height: 64, channels: 3, background: 'white' } });
+
+/**
+ * Pictures that break decoders, preprocessing and models, within what is taken at all (inference/image/decode.ts refuses the
+ * rest by name). Each must be answered with a finite probability distribution;
+ * which label it gets is not judged.
+ */
+const EDGE_PICTURES: readonly { readonly name: string; readonly picture: Sharp }[] = [
+  { name: 'one pixel', picture: plain(1, 1).png() },
+  { name: 'ten pixels wide and 1500 high', picture: plain(10, 1500).png() },
+  { name: '1500 pixels wide and ten high', picture: plain(1500, 10).png() },
+  { name: 'all black', picture: black().png() },
+  { name: 'all white', picture: white().png() },
+  { name: 'grey, one channel', picture: plain(64, 48).toColourspace('b-w').png() },
+  { name: 'half transparent', picture: plain(64, 48, 4).png() },
+  { name: 'a palette of colours', picture: plain(64, 48).png({ palette: true }) },
+  { name: '16 bits a channel', picture: plain(64, 48).toColourspace('rgb16').png() },
+  { name: 'CMYK', picture: plain(64, 48).toColourspace('cmyk').jpeg() },
+  { name: 'turned by its EXIF orientation', picture: plain(64, 48).withMetadata({ orientation: 6 }).jpeg() },
+  { name: 'WebP', picture: plain(64, 48).webp() },
+  { name: 'GIF', picture: plain(64, 48).gif() },
+  { name: 'JPEG of the lowest quality', picture: plain(64, 48).jpeg({ quality: 1 }) },
+];
+
+/** Asks each awkward picture by itself; one that throws, or is answered with no distribution, is not ok. */
+export async function checkEdgePictures(
+  model: Answers,
+  classes: number,
+  signal?: AbortSignal,
+): Promise<Evaluation['edgeInputs']> {
+  const results: Evaluation['edgeInputs'][number][] = [];
+  for (const { name, picture } of EDGE_PICTURES) {
+    signal?.throwIfAborted();
+    const bytes = await picture.clone().toBuffer();
+    const problem = await model.run([bytes], { names: [name] }).then(
+      ({ probabilities }) => probabilityProblem(probabilities, classes),
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    results.push({ name, ok: problem === null, detail: problem ?? 'answered with a probability for every label' });
+  }
+  return results;
+}
+
+/**
+ * Edits after which a person sees the same (the milder corruptions of Hendrycks and Dietterich, "Benchmarking Neural Network
+ * Robustness to Common Corruptions and Perturbations", ICLR 2019, below their first severity). Not mirrored or turned:
+ * a digit or a sign is another one then.
+ */
+const EDITS: readonly { readonly name: string; readonly apply: (picture: Sharp) => Sharp }[] = [
+  { name: 'a tenth brighter', apply: (picture) => picture.modulate({ brightness: 1.1 }).png() },
+  { name: 'a tenth darker', apply: (picture) => picture.modulate({ brightness: 0.9 }).png() },
+  { name: 'a tenth less contrast', apply: (picture) => picture.linear(0.9, 12.8).png() },
+  { name: 'blurred by half a pixel', apply: (picture) => picture.blur(0.5).png() },
+  { name: 'saved as JPEG of quality 85', apply: (picture) => picture.jpeg({ quality: 85 }) },
+];
+
+/**
+ * Applies every edit to every picture. What is compared is the same decoded picture with and without the edit, so that
+ * neither orientation nor colour space counts as one.
+ */
+export async function measurePictureFlips(
+  model: Answers,
+  pictures: readonly (() => Promise<Uint8Array>)[],
+  classes: number,
+  options: { readonly signal?: AbortSignal; readonly onProgress?: (done: number, total: number) => void } = {},
+): Promise<Flips> {
+  const flips = new Map(EDITS.map(({ name }) => [name, 0]));
+  let flipped = 0;
+  for (const [place, read] of pictures.entries()) {
+    options.signal?.throwIfAborted();
+    const same = await sharp(await read())
+      .autoOrient()
+      .flatten({ background: 'white' })
+      .toColourspace('srgb')
+      .png()
+      .toBuffer();
+    const edited = await Promise.all(EDITS.map(({ apply }) => apply(sharp(same)).toBuffer()));
+    const { probabilities = new Float32Array() } = await model.run([same, ...edited]);
+    const [before, ...after] = argmaxRows(probabilities, classes);
+    const changed = EDITS.filter((_, edit) => after[edit] !== before);
+    for (const { name } of changed) flips.set(name, (flips.get(name) ?? 0) + 1);
+    if (changed.length > 0) flipped += 1;
+    options.onProgress?.(place + 1, pictures.length);
+  }
+  const byEdit = [...flips].map(([name, count]) => ({ name, edited: pictures.length, flipped: count }));
+  return { score: shareScore(flipped, pictures.length), byEdit };
+}
