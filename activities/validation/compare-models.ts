@@ -6,22 +6,22 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { readModelConfig } from '../../inference/config.ts';
+import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { GATE_TABLE } from '../../pipelines/gate-table.ts';
 import type { CompareModelsInput, ComparedRow, ModelComparison, PairedScore } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
-import { loadClassified, loadSplit, type LabelledRows } from '../data/dataset.ts';
-import { hardware, measureModel } from '../selection/profile-encoder.ts';
+import { loadSplit } from '../data/dataset.ts';
+import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { isOfPictures, rowsToCompare, type Rows } from './compared-rows.ts';
 import { argmaxRows, confusionMatrix, finiteOrNull, macroF1 } from './metrics.ts';
 import { judgeGate } from './gates.ts';
 import { mcnemar, pairedShareInterval } from './paired.ts';
-import { sampleRows } from './sample-rows.ts';
 import { accuracyScore, f1Scores } from './scores.ts';
 import { bootstrapInterval } from './statistics.ts';
 
-/** Different texts whose latency is measured, of each model. */
-const LATENCY_TEXTS = 200;
 const EXAMPLES = 10;
 
 export const compareModels: StepDefinition<CompareModelsInput, ModelComparison> = {
@@ -37,7 +37,12 @@ export const compareModels: StepDefinition<CompareModelsInput, ModelComparison> 
     }
     try {
       const folder = await checkout(context, production.classifier, 'production');
-      const model = await TextModel.load(folder);
+      const { input: takes } = await readModelConfig(folder);
+      const pictures = takes === 'image';
+      if (pictures !== (await isOfPictures(context, input.dataset))) {
+        return no(`the model in production takes ${pictures ? 'pictures' : 'texts'}, the new one does not`);
+      }
+      const model = pictures ? await ImageModel.load(folder) : await TextModel.load(folder);
       try {
         return await compare(input, context, folder, model);
       } finally {
@@ -55,7 +60,7 @@ async function compare(
   input: CompareModelsInput,
   context: StepContext,
   folder: string,
-  model: TextModel,
+  model: TextModel | ImageModel,
 ): Promise<ModelComparison> {
   const { store, signal } = context;
   const { seed, production, candidate } = input;
@@ -70,21 +75,17 @@ async function compare(
   ];
   if (others.length > 0) return no(`their labels differ: ${summary(others)}`);
 
-  const all = await loadClassified(store, input.dataset, 'test', labels, signal);
+  const { all, ask, measure } = await rowsToCompare(model, { dataset: input.dataset, labels, seed }, context);
   const seen = await idsSeen(context, production.dataset);
-  const test = without(all, seen);
+  const unseen = [...all.ids.keys()].filter((row) => seen?.has(all.ids[row]!) !== true);
+  const test = rowsAt(all, unseen);
   if (test.ids.length === 0) {
     return no(`the model in production was trained or chosen on every one of the ${all.ids.length} test rows`);
   }
-  const output = await model.runAll(test.texts, {
-    signal,
-    onProgress: (done, total) => context.progress({ phase: 'predicting with the model in production', done, total }),
-  });
+  const probabilities = await ask(unseen);
   // Production's classes in the order of the new one's labels.
   const classOf = Int32Array.from(known, (label) => labels.indexOf(label));
-  const before = argmaxRows(output.probabilities ?? new Float32Array(), known.length).map(
-    (index) => classOf[index] ?? -1,
-  );
+  const before = argmaxRows(probabilities, known.length).map((index) => classOf[index] ?? -1);
   if (before.includes(-1)) return no('the model in production answers a test row with numbers that are not finite');
   const answers = new Map(evaluated.predictions.map((row) => [row.rowId, row]));
   const missing = test.ids.find((id) => !answers.has(id));
@@ -119,11 +120,10 @@ async function compare(
   );
 
   context.progress({ phase: 'latency of both' });
-  const { texts } = sampleRows(all, LATENCY_TEXTS, seed);
   const candidateFolder = await checkout(context, candidate.classifier, 'candidate');
   const measured = {
-    production: (await measureModel({ folder, texts }, signal)).latency,
-    candidate: (await measureModel({ folder: candidateFolder, texts }, signal)).latency,
+    production: (await measure(folder)).latency,
+    candidate: (await measure(candidateFolder)).latency,
   };
   const difference: Score = {
     value: (won.length - lost.length) / rows,
@@ -180,17 +180,15 @@ async function idsSeen({ store, signal }: StepContext, dataset: ArtifactRef): Pr
   }
 }
 
-function without(rows: LabelledRows, seen: ReadonlySet<string> | null): LabelledRows {
-  const kept = rows.ids.flatMap((id, row) => (seen?.has(id) === true ? [] : [row]));
+function rowsAt({ ids, classes }: Rows, places: readonly number[]): Rows {
   return {
-    ids: kept.map((row) => rows.ids[row] as string),
-    texts: kept.map((row) => rows.texts[row] as string),
-    classes: Int32Array.from(kept, (row) => rows.classes[row] as number),
+    ids: places.map((row) => ids[row] as string),
+    classes: Int32Array.from(places, (row) => classes[row] as number),
   };
 }
 
 /** Rows that `right` has right and `wrong` has not. */
-function discordant({ classes }: LabelledRows, right: Int32Array, wrong: Int32Array): number[] {
+function discordant({ classes }: Rows, right: Int32Array, wrong: Int32Array): number[] {
   return [...classes.keys()].filter((row) => right[row] === classes[row] && wrong[row] !== classes[row]);
 }
 

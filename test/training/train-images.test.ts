@@ -7,6 +7,7 @@ import { pack } from 'tar-stream';
 import type { TrainImageInput } from '../../activities/contract/training.ts';
 import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
 import { profileEncoder } from '../../activities/selection/profile-encoder.ts';
+import { compareModels } from '../../activities/validation/compare-models.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { judgeGates } from '../../activities/validation/gates.ts';
 import type { ActivityServices } from '../../activities/step.ts';
@@ -20,6 +21,7 @@ import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import { PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
+import { writeTinyOnnx } from '../support/tiny-onnx.ts';
 import { temporaryFolder } from './fixtures.ts';
 
 describe('the steps that train on pictures', function () {
@@ -91,6 +93,27 @@ describe('the steps that train on pictures', function () {
     assert.deepEqual([predictions.length, predictions.some((row) => 'text' in row)], [15, false]);
     const { gates } = judgeGates(measures, GatesSchema.parse({}));
     assert.equal(gates.find(({ name }) => name === 'giveawayWord')?.verdict, 'off');
+
+    // In production: the same model in other bytes, and one of texts.
+    const folder = join(await temporaryFolder(), 'production');
+    await storage.store.checkout(made.classifier, folder);
+    const file = join(folder, 'classifier.json');
+    await writeFile(file, `${await readFile(file, 'utf8')} `);
+    const words = join(await temporaryFolder(), 'words');
+    await writeTinyOnnx(words, 'classifier');
+    const compare = async (production: string) => {
+      const classifier = await storage.store.putTree(production, 'production');
+      const candidate = { classifier: made.classifier, evaluation: evaluated.details };
+      const asked = { production: { bundle, classifier, dataset }, candidate, dataset, seed: 7 };
+      return runStep(compareModels, asked, services);
+    };
+    const bundle = made.classifier.digest;
+    const same = await compare(folder);
+    assert.ok(same.comparable, 'they can be compared');
+    assert.deepEqual([same.rows, same.won, same.lost, same.accuracy.difference.value], [15, 0, 0, 0]);
+    assert.ok(same.latency.production.p50Ms > 0 && same.latency.candidate.p50Ms > 0);
+    const other = await compare(words);
+    assert.ok(!other.comparable && other.reason.includes('takes texts'), JSON.stringify(other));
   });
 
   it('fit a head, the same again, for a backbone that is a graph, and refuse to train that', async () => {
@@ -140,7 +163,7 @@ async function datasetOf(pictures: string): Promise<string> {
       const { image, label } = JSON.parse(row) as { image: string; label: string };
       const name = `${split}/${index}${image.slice(-4)}`;
       archive.entry({ name }, await readFile(join(pictures, image)));
-      lines.push(JSON.stringify({ id: String(index), image: name, label }));
+      lines.push(JSON.stringify({ id: `${split}-${index}`, image: name, label }));
     }
     archive.finalize();
     await writing;
