@@ -96,7 +96,9 @@ def _links(project: str, settings: dict[str, str]):
             yield path.resolve().as_uri(), None
     if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         return
-    indexes = [settings.get("index-url", "https://pypi.org/simple"), *settings.get("extra-index-url", "").split()]
+    from pip._internal.models.index import PyPI  # the index that pip asks by itself: it has no command that names it
+
+    indexes = [settings.get("index-url", PyPI.simple_url), *settings.get("extra-index-url", "").split()]
     for index in indexes:
         page = f"{index.rstrip('/')}/{project}/"
         accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
