@@ -15,6 +15,7 @@ import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/referen
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { CandidateSource } from '../activities/contract/selection.ts';
 import type { DataFileSource } from '../activities/contract/data.ts';
+import { DATA_MEDIA_TYPES } from '../pipelines/data-media-types.ts';
 import type { Candidate, Pipeline } from '../pipelines/definition.ts';
 import { dossierPath, parseDossierAnswers, readDossierFile, unanswered } from '../pipelines/dossier/answers.ts';
 import { readGuidelines } from '../pipelines/guidelines/guidelines.ts';
@@ -195,19 +196,14 @@ function dataFilesOf({ data }: Pipeline): DataFileSource[] {
   ];
 }
 
-const MEDIA_TYPES = {
-  csv: 'text/csv',
-  jsonl: 'application/jsonl',
-  json: 'application/ld+json',
-  text: 'text/plain',
-  tar: 'application/x-tar',
-} as const;
-
 async function snapshotFile(file: DataFileSource, folder: string, store: ArtifactStore): Promise<DataFileSource> {
   if (file.path.startsWith('s3://')) return file;
   const path = resolve(folder, file.path);
   await requireKind(path, 'file', `data.files: ${file.path}`);
-  return { ...file, ref: await store.putFile(path, { name: basename(path), mediaType: MEDIA_TYPES[file.format] }) };
+  return {
+    ...file,
+    ref: await store.putFile(path, { name: basename(path), mediaType: DATA_MEDIA_TYPES[file.format] }),
+  };
 }
 
 async function snapshotCandidate(candidate: Candidate, folder: string, store: ArtifactStore): Promise<CandidateSource> {

@@ -26,9 +26,10 @@ export interface CheckOptions {
  */
 export function checkPipeline(value: unknown, options: CheckOptions = {}): Checked {
   const schema = schemaOf(value);
-  const found = schema.safeParse(value);
-  const fromSchema = found.success ? [] : explainIssues(schema, found.error.issues, value);
   const parsed = PipelineSchema.safeParse(value);
+  // The union tells one mistake of a task that it does not know; the schema of texts tells the others, too.
+  const issues = parsed.success ? [] : (schema.safeParse(value).error?.issues ?? []);
+  const fromSchema = explainIssues(schema, issues, value);
   const { problems: fromRules, notes } = crossProblems(value, options.folder);
   const problems = sortByDefinition([...fromSchema, ...fromRules], schema);
   if (parsed.success && problems.length === 0) return { ok: true, pipeline: parsed.data, notes };

@@ -14,6 +14,7 @@ import {
   type ToGenerator,
 } from './generator-messages.ts';
 import type { ModelSource } from './verified-model.ts';
+import { endWorker, workerEntry } from './worker-thread.ts';
 
 /** Generations a worker has under way: each keeps its own cache in memory and slows the others down. */
 const TURNS = 4;
@@ -84,7 +85,7 @@ export class GeneratorPool {
 
   /** Lets one worker crash: for tests of what follows. */
   async crashWorker(): Promise<void> {
-    for (const { worker } of this.#slots) return end(worker, 'crash');
+    for (const { worker } of this.#slots) return endWorker(worker, 'crash' satisfies ToGenerator);
   }
 
   /**
@@ -140,7 +141,7 @@ export class GeneratorPool {
     if (this.#slots.size === 0)
       this.#failWaiting(new EspalierError('Internal', 'this model version is being unloaded'));
     await Promise.allSettled(this.#answers);
-    await Promise.all([...this.#slots].map(({ worker }) => end(worker, 'release')));
+    await Promise.all([...this.#slots].map(({ worker }) => endWorker(worker, 'release' satisfies ToGenerator)));
   }
 
   #cancel(id: number, reason: unknown): void {
@@ -177,7 +178,7 @@ export class GeneratorPool {
 
   /** Gives the files back as soon as the worker has loaded them. */
   #spawn(files: GeneratorFiles): Promise<GeneratorFiles> {
-    const worker = new Worker(workerEntry(), {
+    const worker = new Worker(workerEntry('generator-worker'), {
       workerData: { files } satisfies GeneratorWorkerOptions,
       transferList: generatorBuffers(files),
       name: 'espalier-generator',
@@ -241,17 +242,4 @@ function errorOf({ kind, message, where, fix }: ErrorRecord): EspalierError {
     ...(where === undefined ? {} : { where }),
     ...(fix === undefined ? {} : { fix }),
   });
-}
-
-/** Ended by itself: `terminate` in the middle of the runtime's native code aborts the whole process. */
-async function end(worker: Worker, message: 'release' | 'crash'): Promise<void> {
-  const ended = new Promise((resolve) => worker.once('exit', resolve));
-  worker.postMessage(message satisfies ToGenerator);
-  await ended;
-}
-
-/** The worker's file, compiled or from sources like this one. */
-function workerEntry(): URL {
-  const compiled = new URL(import.meta.url).pathname.endsWith('.js');
-  return new URL(compiled ? './generator-worker.js' : './generator-worker.source.mjs', import.meta.url);
 }

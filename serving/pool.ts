@@ -8,6 +8,7 @@ import { EspalierError } from '../artifacts/errors.ts';
 import type { ModelFiles } from '../inference/text-model.ts';
 import { buffersOf, type FromWorker, type ToWorker, type WorkerOptions } from './pool-messages.ts';
 import type { ModelSource } from './verified-model.ts';
+import { endWorker, workerEntry } from './worker-thread.ts';
 
 /** Texts a batch: beyond it throughput no longer grows on a CPU, and the texts behind it wait longer. */
 const MAX_BATCH = 32;
@@ -95,7 +96,7 @@ export class ModelPool {
 
   /** Lets one worker crash: for tests of what follows. */
   async crashWorker(): Promise<void> {
-    for (const slot of this.#slots) return end(slot, 'crash');
+    for (const slot of this.#slots) return endWorker(slot.worker, 'crash' satisfies ToWorker);
   }
 
   /** Results in the order of `texts`. Throws Conflict when too much waits already, Internal when the worker failed. */
@@ -127,12 +128,12 @@ export class ModelPool {
     this.#draining = true;
     this.#failStranded();
     await Promise.allSettled(this.#answers);
-    await Promise.all([...this.#slots].map((slot) => end(slot, 'release')));
+    await Promise.all([...this.#slots].map(({ worker }) => endWorker(worker, 'release' satisfies ToWorker)));
   }
 
   /** Gives the files back as soon as the worker has loaded them. */
   #spawn(files: ModelFiles): Promise<ModelFiles> {
-    const worker = new Worker(workerEntry(), {
+    const worker = new Worker(workerEntry('pool-worker'), {
       workerData: { files } satisfies WorkerOptions,
       transferList: buffersOf(files),
       name: 'espalier-model',
@@ -258,20 +259,4 @@ export class ModelPool {
     }
     return batch;
   }
-}
-
-/**
- * A worker ends by itself, when it has loaded what it is loading: `terminate` in the middle of the runtime's native code
- * aborts the whole process.
- */
-async function end({ worker }: Slot, message: 'release' | 'crash'): Promise<void> {
-  const ended = new Promise((resolve) => worker.once('exit', resolve));
-  worker.postMessage(message satisfies ToWorker);
-  await ended;
-}
-
-/** The worker's file, compiled or from sources like this one. */
-function workerEntry(): URL {
-  const compiled = new URL(import.meta.url).pathname.endsWith('.js');
-  return new URL(compiled ? './pool-worker.js' : './pool-worker.source.mjs', import.meta.url);
 }

@@ -1,5 +1,4 @@
 /** From data files to a checked, split dataset in the store. */
-import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { DataDescription, DataFinding, DatasetSummary, PrepareDataInput } from '../contract/data.ts';
 import { kindsTo } from '../privacy/policy.ts';
@@ -25,7 +24,8 @@ import {
 } from './contamination.ts';
 import { readCroissant } from './croissant.ts';
 import { divide } from './divide.ts';
-import { compareText, countLabels, groupBy } from './group.ts';
+import { byPlace, countReasons, putFindings } from './findings.ts';
+import { compareText, countLabels } from './group.ts';
 import { giveaways, namedLabels } from './leaks.ts';
 import { textIdentity } from './normalise.ts';
 import { pause } from './pauses.ts';
@@ -34,7 +34,6 @@ import { readRows } from './readers.ts';
 import { readShifted } from './shifted.ts';
 import { labelCounts, sizes, writeDataset } from './write-dataset.ts';
 
-const SHOWN_FINDINGS = 50;
 const PROGRESS_ROWS = 20_000;
 
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
@@ -96,27 +95,16 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
     findings.sort((left, right) => Number(left.line !== undefined) - Number(right.line !== undefined));
     await pause(context.signal);
 
-    const dropped = Object.fromEntries(
-      [...groupBy([...leftOut, ...twins], ({ reason }) => reason)].map(([reason, group]) => [reason, group.length]),
-    );
     const counts = {
       rows: sizes(sides),
       labelCounts: labelCounts(sides, labels),
-      dropped,
+      dropped: countReasons([...leftOut, ...twins]),
       ...(removed === undefined ? {} : { personalData: removed }),
       ...(described === undefined ? {} : { described }),
     };
     const shifted = await readShifted(input, labels, context);
     const dataset = await writeDataset(input, context, { ...sides, shifted }, labels, { ...counts, rowsRead });
-    const findingsFile = await context.store.putBytes(
-      findings.map((finding) => `${canonicalJson(finding)}\n`).join(''),
-      {
-        name: 'findings.jsonl',
-        mediaType: 'application/jsonl',
-        signal: context.signal,
-      },
-    );
-    return { dataset, labels, ...counts, contamination, findings: findings.slice(0, SHOWN_FINDINGS), findingsFile };
+    return { dataset, labels, ...counts, contamination, ...(await putFindings(findings, context)) };
   },
 };
 
@@ -201,8 +189,4 @@ function refuse(problems: readonly string[], dropped: number): void {
     where: 'data.files',
     fix: 'add rows, merge or remove labels, or check that data.label names the right column',
   });
-}
-
-function byPlace(left: BadRow, right: BadRow): number {
-  return compareText(left.file, right.file) || left.line - right.line;
 }

@@ -21,7 +21,7 @@ import {
 import { readCroissant } from './croissant.ts';
 import { SPLITS } from './dataset.ts';
 import { divide } from './divide.ts';
-import { groupBy } from './group.ts';
+import { countReasons, putFindings } from './findings.ts';
 import { isBlank, textIdentity } from './normalise.ts';
 import { breather, pause } from './pauses.ts';
 import { jsonLine, textsOf } from './prompts.ts';
@@ -34,7 +34,6 @@ interface CheckedPrompt extends CheckedRow {
   readonly facts?: readonly string[];
 }
 
-const SHOWN_FINDINGS = 50;
 const PROGRESS_ROWS = 20_000;
 /** A side with fewer says nothing, and a split cannot fill three sides with fewer. */
 const LEAST_ROWS = 3;
@@ -75,17 +74,10 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
     const counts = {
       rows: sizes(sides),
       labelCounts: {},
-      dropped: Object.fromEntries(
-        [...groupBy(leftOut, ({ reason }) => reason)].map(([reason, group]) => [reason, group.length]),
-      ),
+      dropped: countReasons(leftOut),
       ...definedOnly({ personalData: removed, described }),
     };
     const dataset = await writePrompts(input, context, sides, { ...counts, rowsRead });
-    const findingsFile = await store.putBytes(findings.map((finding) => `${canonicalJson(finding)}\n`).join(''), {
-      name: 'findings.jsonl',
-      mediaType: 'application/jsonl',
-      signal,
-    });
     const completions = sides.train.filter(({ completion }) => completion !== undefined).length;
     return {
       dataset,
@@ -93,8 +85,7 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
       completions,
       ...counts,
       contamination,
-      findings: findings.slice(0, SHOWN_FINDINGS),
-      findingsFile,
+      ...(await putFindings(findings, context)),
     };
   },
 };

@@ -18,6 +18,7 @@ import { isMissing, toStorageError } from '../../artifacts/storage-errors.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { DataFileSource, SnapshotDataInput, SnapshotDataOutput } from '../contract/data.ts';
 import type { StepCall } from '../contract.ts';
+import { DATA_MEDIA_TYPES } from '../../pipelines/data-media-types.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
 
 export function snapshotDataActivity(
@@ -75,21 +76,13 @@ async function copyObject(
   try {
     // The SDK does not retry a body that breaks off: the whole request is made again.
     await retrying(() => download(client, bucket, key, path, signal), signal);
-    return await store.putFile(path, { name: file.path, mediaType: MEDIA_TYPES[file.format], signal });
+    return await store.putFile(path, { name: file.path, mediaType: DATA_MEDIA_TYPES[file.format], signal });
   } catch (error) {
     throw missing(error, file.path) ?? toStorageError(error, settings, key);
   } finally {
     client.destroy();
   }
 }
-
-const MEDIA_TYPES = {
-  csv: 'text/csv',
-  jsonl: 'application/jsonl',
-  json: 'application/ld+json',
-  text: 'text/plain',
-  tar: 'application/x-tar',
-} as const;
 
 async function download(
   client: S3Client,

@@ -2,9 +2,10 @@
 import { stringify } from 'yaml';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
-import type { TreeManifest } from '../../artifacts/reference.ts';
+import type { TreeEntry, TreeManifest } from '../../artifacts/reference.ts';
 import type { ClassifierConfig } from '../../inference/config.ts';
-import type { PackageModelInput } from '../contract/deployment.ts';
+import type { PackageGeneratorInput, PackageModelInput } from '../contract/deployment.ts';
+import type { TrainedModel } from '../contract/training.ts';
 
 /** Texts a batch in Triton: what our own server takes too. */
 const MAX_BATCH = 32;
@@ -95,14 +96,30 @@ export function provenance(
   { model, pipeline, definition, classifier, trained, dataset, evaluation, gates, base, baseModel }: PackageModelInput,
   trees: { readonly dataset: TreeManifest; readonly classifier: TreeManifest },
 ): string {
-  const files = ({ entries }: TreeManifest) => entries.map(({ path, digest, size }) => ({ path, digest, size }));
   return pretty({
+    ...provenanceLinks({ model, pipeline, definition, dataset, evaluation, gates, base, baseModel }, trees.dataset),
+    ...trainingLinks(pipeline, trained),
+    classifier: { tree: classifier.digest, files: filesOf(trees.classifier) },
+  });
+}
+
+type Links = Pick<
+  PackageModelInput | PackageGeneratorInput,
+  'model' | 'pipeline' | 'definition' | 'dataset' | 'evaluation' | 'gates' | 'base' | 'baseModel'
+>;
+
+/** What every model's provenance names: the definition, the data, the base, and what was measured. */
+export function provenanceLinks(
+  { model, pipeline, definition, dataset, evaluation, gates, base, baseModel }: Links,
+  datasetTree: TreeManifest,
+): Record<string, unknown> {
+  return {
     version: 1,
     model,
     pipeline: { name: pipeline.name, definition: definition.digest, task: pipeline.task },
     dataset: {
       digest: dataset.dataset.digest,
-      files: files(trees.dataset),
+      files: filesOf(datasetTree),
       source: pipeline.data.source,
       licence: pipeline.data.licence,
       ...definedOnly({
@@ -125,21 +142,29 @@ export function provenance(
       quarantined: baseModel.quarantined,
       ...definedOnly({ converted: baseModel.converted }),
     },
-    training: {
-      spec: pipeline.training,
-      environment: trained.environment,
-      steps: trained.steps,
-      bestEpoch: trained.bestEpoch,
-    },
-    trained: { tree: trained.model.digest, history: trained.history.digest },
-    classifier: { tree: classifier.digest, files: files(trees.classifier) },
     evaluation: {
       details: evaluation.details.digest,
       reference: evaluation.reference.digest,
       measures: evaluation.measures,
     },
     gates,
-  });
+  };
+}
+
+/** Of a model that was tuned. */
+export function trainingLinks(
+  { training }: Pick<Links['pipeline'], 'training'>,
+  trained: TrainedModel,
+): Record<string, unknown> {
+  const { environment, steps, bestEpoch, model, history } = trained;
+  return {
+    training: { spec: training, environment, steps, bestEpoch },
+    trained: { tree: model.digest, history: history.digest },
+  };
+}
+
+export function filesOf({ entries }: TreeManifest): readonly Pick<TreeEntry, 'path' | 'digest' | 'size'>[] {
+  return entries.map(({ path, digest, size }) => ({ path, digest, size }));
 }
 
 /** Canonical order, readable lines. */

@@ -4,20 +4,21 @@ import type { BundleTerms } from '../../artifacts/bundle-terms.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { TreeManifest } from '../../artifacts/reference.ts';
 import type { PackageGeneratorInput } from '../contract/deployment.ts';
-import { pretty } from './bundle-files.ts';
-import { concludedLicence } from './concluded-licence.ts';
+import { filesOf, pretty, provenanceLinks, trainingLinks } from './bundle-files.ts';
 import { mlBom } from './ml-bom.ts';
 import {
   baseModelId,
+  baseModelLines,
+  dataLines,
   datasetId,
   escapeMarkdown,
-  limitText,
+  gateTable,
+  intendedUseLines,
+  languageAndLicence,
   numberText,
-  OUT_OF_SCOPE,
   scoreText,
   table,
   termsOfUse,
-  yesNo,
 } from './model-card.ts';
 
 /** How it came from its base, in a few words. */
@@ -29,18 +30,9 @@ export function madeBy({ chosen, trained, pipeline }: PackageGeneratorInput): st
 
 export function generatorCard(input: PackageGeneratorInput, language: readonly string[], terms: BundleTerms): string {
   const { pipeline, base } = input;
-  const concluded = concludedLicence(base.licence);
   const front = stringify(
     {
-      ...(language.length === 0 ? {} : { language: language.length === 1 ? language[0] : language }),
-      ...(concluded !== null && 'id' in concluded
-        ? { license: concluded.id.toLowerCase() }
-        : {
-            license: 'other',
-            license_name:
-              concluded !== null && 'name' in concluded ? concluded.name : (base.licence.declared ?? 'unknown'),
-            license_link: 'LICENSES/README.md',
-          }),
+      ...languageAndLicence(base, language),
       // On the hub it says what a model was trained on.
       ...(input.chosen.road === 'tuned' ? { datasets: [datasetId(pipeline)] } : {}),
       base_model: baseModelId(base.source),
@@ -56,31 +48,15 @@ export function generatorCard(input: PackageGeneratorInput, language: readonly s
 
 function body(input: PackageGeneratorInput, terms: BundleTerms): string {
   const { model, pipeline, base, dataset, evaluation, gates, trained, chosen } = input;
-  const { intendedUse } = pipeline;
   const sections: readonly (readonly [string, string])[] = [
-    [
-      'Intended use',
-      [
-        `- Domain: ${escapeMarkdown(intendedUse.domain)}`,
-        `- Commercial: ${yesNo(intendedUse.commercial)}; weights given to others: ${yesNo(intendedUse.publish)}; reached over a network: ${yesNo(intendedUse.hosted)}`,
-        `- Out of scope: ${OUT_OF_SCOPE}.`,
-      ].join('\n'),
-    ],
-    [
-      'Base model',
-      [
-        `- Source: ${escapeMarkdown(base.source)}, revision ${escapeMarkdown(base.revision)}`,
-        `- Declared licence: ${escapeMarkdown(base.licence.declared ?? 'none')}; judged for this use: ${base.licence.verdict}`,
-        `- What was done: ${escapeMarkdown(madeBy(input))}.`,
-      ].join('\n'),
-    ],
+    ['Intended use', intendedUseLines(pipeline.intendedUse)],
+    ['Base model', [baseModelLines(base), `- What was done: ${escapeMarkdown(madeBy(input))}.`].join('\n')],
     ['Prompted or tuned', escapeMarkdown(chosen.reason)],
     ['Terms', termsOfUse(terms)],
     [
       'Data',
       [
-        `- Source: ${escapeMarkdown(pipeline.data.source)}; licence: ${escapeMarkdown(pipeline.data.licence)}`,
-        `- Legal basis: ${escapeMarkdown(pipeline.data.legalBasis ?? 'not stated')}; retention: ${escapeMarkdown(pipeline.data.retention ?? 'not stated')}; more in \`DOSSIER.md\``,
+        dataLines(pipeline.data),
         `- Prompts: ${dataset.rows.train} train, ${dataset.rows.validation} validation, ${dataset.rows.test} test`,
       ].join('\n'),
     ],
@@ -92,13 +68,7 @@ function body(input: PackageGeneratorInput, terms: BundleTerms): string {
             `Method ${pipeline.training.method}, ${trained.steps} steps, best epoch ${trained.bestEpoch}, seed ${pipeline.training.seed}; the loss is on answers alone.`,
           ] as const,
         ]),
-    [
-      'Measured on the test prompts',
-      table(
-        ['Gate', 'Measured', 'Limit', 'Verdict'],
-        gates.gates.map((gate) => [gate.name, scoreText(gate.score), limitText(gate), gate.verdict]),
-      ),
-    ],
+    ['Measured on the test prompts', gateTable(gates)],
     [
       'Guideline by guideline',
       table(
@@ -165,55 +135,11 @@ export function generatorProvenance(
   input: PackageGeneratorInput,
   trees: { readonly dataset: TreeManifest; readonly served: TreeManifest },
 ): string {
-  const { model, pipeline, definition, chosen, trained, dataset, evaluation, gates, base, baseModel } = input;
-  const files = ({ entries }: TreeManifest) => entries.map(({ path, digest, size }) => ({ path, digest, size }));
+  const { pipeline, chosen, trained } = input;
   return pretty({
-    version: 1,
-    model,
-    pipeline: { name: pipeline.name, definition: definition.digest, task: pipeline.task },
-    dataset: {
-      digest: dataset.dataset.digest,
-      files: files(trees.dataset),
-      source: pipeline.data.source,
-      licence: pipeline.data.licence,
-      rows: dataset.rows,
-      dropped: dataset.dropped,
-      ...definedOnly({
-        legalBasis: pipeline.data.legalBasis,
-        consent: pipeline.data.consent,
-        retention: pipeline.data.retention,
-        described: dataset.described,
-        personalData: dataset.personalData,
-        contamination: dataset.contamination,
-      }),
-    },
-    base: {
-      candidate: base.candidateId,
-      source: base.source,
-      revision: base.revision,
-      licence: base.licence,
-      tree: baseModel.model.digest,
-      quarantined: baseModel.quarantined,
-      ...definedOnly({ converted: baseModel.converted }),
-    },
+    ...provenanceLinks(input, trees.dataset),
     choice: { road: chosen.road, reason: chosen.reason, prompt: chosen.prompt.digest },
-    ...(trained === undefined
-      ? {}
-      : {
-          training: {
-            spec: pipeline.training,
-            environment: trained.environment,
-            steps: trained.steps,
-            bestEpoch: trained.bestEpoch,
-          },
-          trained: { tree: trained.model.digest, history: trained.history.digest },
-        }),
-    generator: { tree: chosen.generator.digest, files: files(trees.served) },
-    evaluation: {
-      details: evaluation.details.digest,
-      reference: evaluation.reference.digest,
-      measures: evaluation.measures,
-    },
-    gates,
+    ...(trained === undefined ? {} : trainingLinks(pipeline, trained)),
+    generator: { tree: chosen.generator.digest, files: filesOf(trees.served) },
   });
 }

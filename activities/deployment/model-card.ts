@@ -8,6 +8,9 @@ import type { Digest } from '../../artifacts/reference.ts';
 import type { GateResult } from '../contract/validation.ts';
 import type { PackageModelInput } from '../contract/deployment.ts';
 import type { Score } from '../contract/measures.ts';
+import type { ResolvedModel } from '../contract/selection.ts';
+import type { Pipeline } from '../../pipelines/definition.ts';
+import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import { concludedLicence } from './concluded-licence.ts';
 import { prototypeNotice } from './prototype-text.ts';
 
@@ -22,10 +25,21 @@ export function modelCard(input: PackageModelInput, language: readonly string[],
  * The Hub's licence ids are lower-case SPDX ids; what is none of them, or nothing, is `other`, never a guess. It is the
  * concluded licence: a base model's own declaration may be looser than what it was made from.
  */
+export function languageAndLicence(
+  { licence }: Pick<ResolvedModel, 'licence'>,
+  language: readonly string[],
+): Record<string, unknown> {
+  const concluded = concludedLicence(licence);
+  const name = concluded !== null && 'name' in concluded ? concluded.name : (licence.declared ?? 'unknown');
+  return {
+    ...(language.length === 0 ? {} : { language: language.length === 1 ? language[0] : language }),
+    ...(concluded !== null && 'id' in concluded
+      ? { license: concluded.id.toLowerCase() }
+      : { license: 'other', license_name: name, license_link: 'LICENSES/README.md' }),
+  };
+}
+
 function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, language: readonly string[]): string {
-  const { declared } = base.licence;
-  const concluded = concludedLicence(base.licence);
-  const name = concluded !== null && 'name' in concluded ? concluded.name : (declared ?? 'unknown');
   const { accuracy, macroF1 } = evaluation.measures;
   const metrics = [
     { type: 'accuracy', name: 'Accuracy', score: accuracy },
@@ -35,10 +49,7 @@ function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, l
   );
   return stringify(
     {
-      ...(language.length === 0 ? {} : { language: language.length === 1 ? language[0] : language }),
-      ...(concluded !== null && 'id' in concluded
-        ? { license: concluded.id.toLowerCase() }
-        : { license: 'other', license_name: name, license_link: 'LICENSES/README.md' }),
+      ...languageAndLicence(base, language),
       datasets: [datasetId(pipeline)],
       base_model: baseModelId(base.source),
       base_model_relation: 'finetune',
@@ -75,29 +86,14 @@ export function baseModelId(source: string): string {
 
 function body(input: PackageModelInput, terms: BundleTerms): string {
   const { model, pipeline, base, dataset, evaluation, gates, trained } = input;
-  const { intendedUse } = pipeline;
   const sections: readonly (readonly [string, string])[] = [
-    [
-      'Intended use',
-      [
-        `- Domain: ${escapeMarkdown(intendedUse.domain)}`,
-        `- Commercial: ${yesNo(intendedUse.commercial)}; weights given to others: ${yesNo(intendedUse.publish)}; reached over a network: ${yesNo(intendedUse.hosted)}`,
-        `- Out of scope: ${OUT_OF_SCOPE}.`,
-      ].join('\n'),
-    ],
-    [
-      'Base model',
-      [
-        `- Source: ${escapeMarkdown(base.source)}, revision ${escapeMarkdown(base.revision)}`,
-        `- Declared licence: ${escapeMarkdown(base.licence.declared ?? 'none')}; judged for this use: ${base.licence.verdict}`,
-      ].join('\n'),
-    ],
+    ['Intended use', intendedUseLines(pipeline.intendedUse)],
+    ['Base model', baseModelLines(base)],
     ['Terms', termsOfUse(terms)],
     [
       'Data',
       [
-        `- Source: ${escapeMarkdown(pipeline.data.source)}; licence: ${escapeMarkdown(pipeline.data.licence)}`,
-        `- Legal basis: ${escapeMarkdown(pipeline.data.legalBasis ?? 'not stated')}; retention: ${escapeMarkdown(pipeline.data.retention ?? 'not stated')}; more in \`DOSSIER.md\``,
+        dataLines(pipeline.data),
         `- Rows: ${dataset.rows.train} train, ${dataset.rows.validation} validation, ${dataset.rows.test} test`,
         `- Labels: ${dataset.labels.map(escapeMarkdown).join(', ')}`,
       ].join('\n'),
@@ -106,13 +102,7 @@ function body(input: PackageModelInput, terms: BundleTerms): string {
       'Training',
       `Method ${pipeline.training.method}, ${trained.steps} steps, best epoch ${trained.bestEpoch}, seed ${pipeline.training.seed}. Every setting is in \`provenance.json\`.`,
     ],
-    [
-      'Measured on the test split',
-      table(
-        ['Gate', 'Measured', 'Limit', 'Verdict'],
-        gates.gates.map((gate) => [gate.name, scoreText(gate.score), limitText(gate), gate.verdict]),
-      ),
-    ],
+    ['Measured on the test split', gateTable(gates)],
     [
       'Per label',
       table(
@@ -147,6 +137,35 @@ function body(input: PackageModelInput, terms: BundleTerms): string {
   const trial = pipeline.prototype === undefined ? '' : `\n**${prototypeNotice(input)}**\n`;
   const title = `# ${model}\n${trial}${shown}\n${escapeMarkdown(pipeline.description || 'A text classifier.')}\n`;
   return `${title}\n${sections.map(([name, text]) => `## ${name}\n\n${text}\n`).join('\n')}`;
+}
+
+export function intendedUseLines({ domain, commercial, publish, hosted }: IntendedUse): string {
+  return [
+    `- Domain: ${escapeMarkdown(domain)}`,
+    `- Commercial: ${yesNo(commercial)}; weights given to others: ${yesNo(publish)}; reached over a network: ${yesNo(hosted)}`,
+    `- Out of scope: ${OUT_OF_SCOPE}.`,
+  ].join('\n');
+}
+
+export function baseModelLines({ source, revision, licence }: ResolvedModel): string {
+  return [
+    `- Source: ${escapeMarkdown(source)}, revision ${escapeMarkdown(revision)}`,
+    `- Declared licence: ${escapeMarkdown(licence.declared ?? 'none')}; judged for this use: ${licence.verdict}`,
+  ].join('\n');
+}
+
+export function dataLines({ source, licence, legalBasis, retention }: Pipeline['data']): string {
+  return [
+    `- Source: ${escapeMarkdown(source)}; licence: ${escapeMarkdown(licence)}`,
+    `- Legal basis: ${escapeMarkdown(legalBasis ?? 'not stated')}; retention: ${escapeMarkdown(retention ?? 'not stated')}; more in \`DOSSIER.md\``,
+  ].join('\n');
+}
+
+export function gateTable({ gates }: { readonly gates: readonly GateResult<string>[] }): string {
+  return table(
+    ['Gate', 'Measured', 'Limit', 'Verdict'],
+    gates.map((gate) => [gate.name, scoreText(gate.score), limitText(gate), gate.verdict]),
+  );
 }
 
 /** What the licences forbid, and what they ask for: by which file it is done, or that somebody has to. */
@@ -185,7 +204,7 @@ function intervalText({ interval }: Score): string {
   return ` (${Math.round(interval.confidence * 100)} % interval ${numberText(interval.low)} to ${numberText(interval.high)})`;
 }
 
-export function limitText({ direction, threshold }: GateResult<string>): string {
+function limitText({ direction, threshold }: GateResult<string>): string {
   return `${direction === 'min' ? 'at least' : 'at most'} ${numberText(threshold)}`;
 }
 

@@ -10,15 +10,14 @@ import type { Sides } from '../contamination.ts';
 import { readCroissant } from '../croissant.ts';
 import { SPLITS } from '../dataset.ts';
 import { divide } from '../divide.ts';
-import { compareText, countLabels, groupBy } from '../group.ts';
+import { byPlace, countReasons, putFindings } from '../findings.ts';
+import { compareText, countLabels } from '../group.ts';
 import { pause } from '../pauses.ts';
 import { refusePersonalLabels } from '../personal-data.ts';
 import { labelCounts, originOf, sizes } from '../write-dataset.ts';
 import { dropLikes, keepLikesTogether, likesMessage, measureLikes } from './near-pictures.ts';
 import { writeSplit } from './pictures.ts';
 import { readSources, type CheckedPicture, type ReadPictures } from './read-sources.ts';
-
-const SHOWN_FINDINGS = 50;
 
 /** Throws BadData naming the first bad pictures, or what the pictures as a whole lack. */
 export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummary> = {
@@ -65,21 +64,11 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
     const counts = {
       rows: sizes(sides),
       labelCounts: labelCounts(sides, labels),
-      dropped: Object.fromEntries(
-        [...groupBy([...bad, ...duplicates, ...likes], ({ reason }) => reason)].map(([reason, group]) => [
-          reason,
-          group.length,
-        ]),
-      ),
+      dropped: countReasons([...bad, ...duplicates, ...likes]),
       ...(described === undefined ? {} : { described }),
     };
     const dataset = await writePictures(input, context, sides, labels, read, counts);
-    const findingsFile = await store.putBytes(findings.map((finding) => `${canonicalJson(finding)}\n`).join(''), {
-      name: 'findings.jsonl',
-      mediaType: 'application/jsonl',
-      signal,
-    });
-    return { dataset, labels, ...counts, contamination, findings: findings.slice(0, SHOWN_FINDINGS), findingsFile };
+    return { dataset, labels, ...counts, contamination, ...(await putFindings(findings, context)) };
   },
 };
 
@@ -177,8 +166,4 @@ function refuse(problems: readonly string[], dropped: number): void {
     where: 'data.files',
     fix: 'add pictures, merge or remove labels, or check where the labels come from',
   });
-}
-
-function byPlace(left: BadRow, right: BadRow): number {
-  return compareText(left.file, right.file) || left.line - right.line;
 }
