@@ -11,6 +11,7 @@ import { seatText } from '../artifacts/seats.ts';
 import { electorateOf, unmeetableSeats } from '../artifacts/votes.ts';
 import type { KnownApprover } from './approvals.ts';
 import { authorsOf } from './authors.ts';
+import { onceAttributesAreKnown } from './search-attributes.ts';
 import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/reference.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { CandidateSource } from '../activities/contract/selection.ts';
@@ -141,7 +142,10 @@ export function stableRunId(prepared: PreparedRun): string {
   return `${prepared.input.pipeline.name}-${shortDigest(prepared.digest)}`;
 }
 
-/** @throws EspalierError Conflict when a run with this id exists and `attach` is off */
+/**
+ * @throws EspalierError Conflict when a run with this id exists and `attach` is off; BadConfig when no worker ever
+ *   started in this namespace
+ */
 export async function startRun(
   client: Client,
   prepared: PreparedRun,
@@ -150,19 +154,21 @@ export async function startRun(
   const { input, inputRef } = prepared;
   const { name } = input.pipeline;
   try {
-    await client.workflow.start('runPipeline', {
-      workflowId: options.runId,
-      taskQueue: TASK_QUEUES.orchestration,
-      args: [input, inputRef],
-      workflowIdConflictPolicy: options.attach === true ? 'USE_EXISTING' : 'FAIL',
-      workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      typedSearchAttributes: [
-        { key: PIPELINE_ATTRIBUTE, value: name },
-        { key: STATE_ATTRIBUTE, value: 'running' },
-      ],
-      memo: { pipeline: name, startedBy: input.startedBy, trigger: input.trigger, state: 'running' },
-      staticSummary: `${name}, started by ${input.startedBy}`,
-    });
+    const start = () =>
+      client.workflow.start('runPipeline', {
+        workflowId: options.runId,
+        taskQueue: TASK_QUEUES.orchestration,
+        args: [input, inputRef],
+        workflowIdConflictPolicy: options.attach === true ? 'USE_EXISTING' : 'FAIL',
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        typedSearchAttributes: [
+          { key: PIPELINE_ATTRIBUTE, value: name },
+          { key: STATE_ATTRIBUTE, value: 'running' },
+        ],
+        memo: { pipeline: name, startedBy: input.startedBy, trigger: input.trigger, state: 'running' },
+        staticSummary: `${name}, started by ${input.startedBy}`,
+      });
+    await onceAttributesAreKnown(start, { namespace: client.options.namespace });
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
       throw new EspalierError('Conflict', `a run with the id ${options.runId} exists`, {

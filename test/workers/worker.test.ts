@@ -11,9 +11,10 @@ import { digestJson } from '../../artifacts/digest.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { connectTemporal, type TemporalClient } from '../../client/connection.ts';
 import { cancelRun, runOutcome } from '../../client/runs.ts';
+import { onceAttributesAreKnown } from '../../client/search-attributes.ts';
 import { startRun } from '../../client/start-run.ts';
 import { createWorkerProcess, workerLife } from '../../workers/worker.ts';
-import { TASK_QUEUES } from '../../workflows/messages.ts';
+import { STATE_ATTRIBUTE, TASK_QUEUES } from '../../workflows/messages.ts';
 import { withStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import { approveRun, fakeActivities, ref, runInput, untilRun, workflowBundle } from '../support/workflow.ts';
@@ -50,24 +51,36 @@ describe('a worker that deploys', () => {
   });
 });
 
-/** A namespace of this test's own, as `connectTemporal` finds it. */
-async function ownNamespace(temporal: TemporalClient): Promise<Record<string, string>> {
+/** A namespace of this test's own that knows no search attribute of ours. */
+async function newNamespace(temporal: TemporalClient): Promise<string> {
   const namespace = `test-${randomUUID()}`;
   const connection = temporal.client.connection as Connection;
   await connection.workflowService.registerNamespace({
     namespace,
     workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
   });
+  return namespace;
+}
+
+async function addSearchAttributes(temporal: TemporalClient, namespace: string): Promise<void> {
+  const connection = temporal.client.connection as Connection;
   const searchAttributes = { EspalierPipeline: 2, EspalierState: 2 };
   for (let tries = 0; ; tries++) {
     try {
       await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
-      return { TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: namespace };
+      return;
     } catch (error) {
       if (tries > 100) throw error; // a new namespace is known everywhere after a moment
       await sleep(100);
     }
   }
+}
+
+/** A namespace of this test's own, as `connectTemporal` finds it. */
+async function ownNamespace(temporal: TemporalClient): Promise<Record<string, string>> {
+  const namespace = await newNamespace(temporal);
+  await addSearchAttributes(temporal, namespace);
+  return { TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: namespace };
 }
 
 describe('a worker', function () {
@@ -96,6 +109,31 @@ describe('a worker', function () {
       () => workerLife({ ESPALIER_BUILD_ID: '7', ESPALIER_DEPLOYMENT_NAME: 'a.b' }),
       wrong('ESPALIER_DEPLOYMENT_NAME'),
     );
+  });
+
+  it('registers what a start waits for: the very first run of a new namespace is not refused', async () => {
+    const namespace = await newNamespace(temporal);
+    const own = await connect(namespace);
+    try {
+      const { client } = own;
+      const start = (withinMs: number) =>
+        onceAttributesAreKnown(
+          () =>
+            client.workflow.start('runPipeline', {
+              workflowId: 'first',
+              taskQueue: TASK_QUEUES.orchestration,
+              typedSearchAttributes: [{ key: STATE_ATTRIBUTE, value: 'running' }],
+            }),
+          { namespace, withinMs },
+        );
+      await assert.rejects(start(0), { kind: 'BadConfig', where: `namespace ${namespace}` });
+      const started = start(60_000);
+      await sleep(300); // refused at least once
+      await addSearchAttributes(temporal, namespace);
+      await (await started).terminate();
+    } finally {
+      await own.close();
+    }
   });
 
   it('keeps a run on the build that it began on, while new runs begin on the build that is current', async () => {

@@ -10,14 +10,14 @@ import random
 import shutil
 import signal
 import sys
-import time
+import threading
 from pathlib import Path
 
 import torch
 
 from espalier_trainer import export, train  # noqa: F401  (what the children need, once)
 from espalier_trainer.__main__ import main
-from espalier_trainer.events import DONE, EVENT_DESCRIPTOR, STOPPED
+from espalier_trainer.events import DONE, EVENT_DESCRIPTOR, STOPPED, Events
 from espalier_trainer.guard import StopFlag
 from espalier_trainer.tasks import make_task
 
@@ -27,7 +27,21 @@ SIGTERM_SHARE = 0.25
 LOW_DESCRIPTORS = 64
 
 
-def attempt(job: Path) -> tuple[int, int, int]:
+def kill_yourself(at_step: int, delay: float, by: int) -> None:
+    """Has this process get `by` `delay` seconds after it told of `at_step`. A parent that must first read of the step
+    comes too late on a busy machine: a tiny training is over before it is given the processor."""
+    emit = Events.emit
+
+    def emit_and_end(self: Events, type: str, **fields: object) -> None:
+        emit(self, type, **fields)
+        if type == "step" and fields["step"] >= at_step:
+            Events.emit = emit
+            threading.Timer(delay, os.kill, (os.getpid(), by)).start() if delay > 0 else os.kill(os.getpid(), by)
+
+    Events.emit = emit_and_end
+
+
+def attempt(job: Path, moment: tuple[int, float, int] | None) -> tuple[int, int, int]:
     """Forks a trainer under its contract. Returns its id, the end of its events and our end of its leash."""
     events, event_end = os.pipe()
     leash_end, leash = os.pipe()
@@ -40,6 +54,8 @@ def attempt(job: Path) -> tuple[int, int, int]:
             for place, descriptor in enumerate(high):
                 os.dup2(descriptor, place)
             os.closerange(EVENT_DESCRIPTOR + 1, LOW_DESCRIPTORS)
+            if moment is not None:
+                kill_yourself(*moment)
             code = main(["run", str(job)])
         finally:
             os._exit(code)
@@ -48,23 +64,19 @@ def attempt(job: Path) -> tuple[int, int, int]:
     return child, events, leash
 
 
-def run(task: dict, folder: Path, at_step: int | None = None, delay: float = 0, by: int = signal.SIGKILL) -> tuple[int, list[dict]]:
-    """Exit code (negative: the signal that ended it) and events of one attempt, killed `delay` seconds after `at_step`."""
+def run(task: dict, folder: Path, moment: tuple[int, float, int] | None = None) -> tuple[int, list[dict]]:
+    """Exit code (negative: the signal that ended it) and events of one attempt, ended at this moment: (step, seconds after it, signal)."""
     shutil.rmtree(task["out"], ignore_errors=True)  # an attempt's folder is its own: it may have died while it wrote the result
     job = folder / "job.json"
     job.write_text(json.dumps({"version": 1, "id": "kills", "tasks": [task]}))
-    child, descriptor, leash = attempt(job)
-    events, killed = [], False
+    child, descriptor, leash = attempt(job, moment)
+    events = []
     with os.fdopen(descriptor, encoding="utf-8") as lines:
         for line in lines:
             try:
                 events.append(json.loads(line))
             except ValueError:
                 break  # torn by the kill
-            if at_step is not None and not killed and events[-1]["type"] == "step" and events[-1]["step"] >= at_step:
-                time.sleep(delay)
-                os.kill(child, by)
-                killed = True
     _, status = os.waitpid(child, 0)
     os.close(leash)
     return os.waitstatus_to_exitcode(status), events
@@ -95,12 +107,13 @@ def disturb(label: str, task: dict, kills: int, folder: Path, chance: random.Ran
     while moments:
         at_step = moments.pop(0)
         by = signal.SIGTERM if chance.random() < SIGTERM_SHARE else signal.SIGKILL
-        code, events = run(task, disturbed, at_step, chance.random() * LONGEST_DELAY_SECONDS, by)
+        delay = chance.random() * LONGEST_DELAY_SECONDS if late == 0 else 0
+        code, events = run(task, disturbed, (at_step, delay, by))
         steps = [event["step"] for event in events if event["type"] in ("ready", "step")]
         record.append({"atStep": at_step, "by": signal.Signals(by).name, "from": steps[0] if steps else None, "exit": code})
         task["resumeFrom"] = newest_checkpoint(disturbed / "checkpoints")
         if code == DONE and late < kills:
-            # Done before the signal came: once more, earlier, from any checkpoint, for each must lead to the same end.
+            # Done before the signal came: once more, earlier and at the very step, from any checkpoint, for each must lead to the same end.
             late += 1
             moments.append(chance.randint(1, max(1, total // 2)))
             task["resumeFrom"] = chance.choice([None, *complete_checkpoints(disturbed / "checkpoints")[:2]])
