@@ -1,18 +1,12 @@
 /** Making a released model again from its record alone, and saying whether the bytes are the same. */
 import type { Client } from '@temporalio/client';
-import type { DataFile } from '../activities/contract/data.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
-import type { StepRecord } from '../activities/step.ts';
-import { EspalierError } from '../artifacts/errors.ts';
 import type { OpenStore } from '../artifacts/open.ts';
-import type { Digest, TreeManifest } from '../artifacts/reference.ts';
-import { stepRecordKey } from '../artifacts/step-records.ts';
-import { blobKey } from '../artifacts/store.ts';
-import { winnerOf } from '../pipelines/winner.ts';
+import type { TreeManifest } from '../artifacts/reference.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
-import type { Comparison, Reproduction, ReproductionInput } from '../workflows/reproduce-model.ts';
+import type { ReproductionInput } from '../workflows/reproduce-model.ts';
+import type { Comparison, Reproduction } from '../workflows/reproduction/again.ts';
 import { differences, type Difference } from '../artifacts/differences.ts';
-import type { FoundRelease } from './releases.ts';
 import { asRunError } from './runs.ts';
 
 export interface ReproductionVerdict extends Reproduction {
@@ -23,72 +17,6 @@ export interface ReproductionVerdict extends Reproduction {
   readonly environmentDifferences: readonly Difference[];
   /** Of a bundle that differs: the files that do. */
   readonly files: readonly string[];
-}
-
-const HEARTBEAT_SECONDS = 30;
-
-/** Throws NotFound, naming what the record no longer holds: collected as garbage, or never written. */
-export async function reproductionInput(
-  { pointers, objects }: Pick<OpenStore, 'pointers' | 'objects'>,
-  { facts }: FoundRelease,
-): Promise<ReproductionInput> {
-  const { pipeline } = facts;
-  if (pipeline.task !== 'text-classification') {
-    throw new EspalierError(
-      'BadConfig',
-      `a model of the task ${pipeline.task} cannot be made again by this command yet`,
-      {
-        where: facts.run.id,
-        fix: 'start a run of the same definition with --no-reuse and compare the digests',
-      },
-    );
-  }
-  const outcome = winnerOf(facts);
-  const candidate = pipeline.candidates.find(({ id }) => id === outcome?.id);
-  const { data, training, exported, evaluation, gates, bundle } = facts;
-  if (!candidate || !outcome?.resolved || !outcome.imported || !outcome.exported || !outcome.probe) {
-    throw incomplete('the winning candidate');
-  }
-  if (!data || !training || !exported || !('classifier' in exported) || !evaluation || !gates || !bundle)
-    throw incomplete('every step of the run');
-  const { resolved, imported, exported: encoder, probe } = outcome;
-  const recordKey = facts.steps.find(({ id }) => id === 'data')?.key;
-  const record = recordKey && (await pointers.read<StepRecord<unknown>>(stepRecordKey(recordKey)))?.value;
-  if (!record) throw incomplete('the record of the step that prepared the data');
-  const { files } = record.input as { readonly files: readonly RecordedFile[] };
-  return {
-    facts: {
-      pipeline,
-      definition: facts.definition,
-      data,
-      training,
-      exported,
-      evaluation,
-      gates,
-      bundle,
-      ...(facts.privacy === undefined ? {} : { privacy: facts.privacy }),
-      ...(facts.selection === undefined ? {} : { selection: facts.selection }),
-      ...(facts.dossier === undefined ? {} : { dossier: facts.dossier }),
-    },
-    winner: { candidate, resolved, imported, exported: encoder, probe },
-    dataFiles: await Promise.all(files.map((file) => restored(objects, file))),
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-  };
-}
-
-/** A step's record keeps of a reference what its key was made of. */
-type RecordedFile = Omit<DataFile, 'ref'> & { readonly ref: Digest };
-
-async function restored(objects: OpenStore['objects'], { ref: digest, ...file }: RecordedFile): Promise<DataFile> {
-  const size = (await objects.head(blobKey(digest)))?.size;
-  if (size === undefined) throw incomplete(`the data file ${file.path} (${digest})`);
-  return { ...file, ref: { digest, size, mediaType: 'application/octet-stream', name: file.path } };
-}
-
-function incomplete(what: string): EspalierError {
-  return new EspalierError('NotFound', `the model cannot be made again: the record does not hold ${what}`, {
-    fix: 'only releases whose steps are still in the store can be reproduced',
-  });
 }
 
 /** @throws EspalierError Conflict when there is a workflow with this id */

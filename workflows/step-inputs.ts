@@ -4,7 +4,8 @@ import type { EvaluateModelInput } from '../activities/contract/validation.ts';
 import type { ExportedClassifier, TrainLanguageInput, TrainTextInput } from '../activities/contract/training.ts';
 import type { ChooseCandidateInput, SubsetDataInput } from '../activities/contract/prototype.ts';
 import type { CandidateOutcome, CandidateSource, ExportEncoderInput } from '../activities/contract/selection.ts';
-import type { PackageModelInput } from '../activities/contract/deployment.ts';
+import type { PackageGeneratorInput, PackageModelInput } from '../activities/contract/deployment.ts';
+import type { SearchPromptsInput } from '../activities/contract/prompting.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
@@ -117,6 +118,24 @@ export function packageInput(
     'classifier' | 'trained' | 'dataset' | 'evaluation' | 'gates' | 'privacy' | 'selection' | 'dossier'
   >,
 ): PackageModelInput {
+  return { model: pipeline.deploy.model, pipeline, definition, ...made, base: resolved, baseModel: imported };
+}
+
+/** The same question to a candidate and to what was tuned from it. */
+export function searchInput(
+  { selection, generation }: Pick<TextGeneration, 'selection' | 'generation'>,
+  generator: ArtifactRef,
+  dataset: ArtifactRef,
+  guidelines: ArtifactRef,
+): SearchPromptsInput {
+  return { generator, dataset, guidelines, search: selection.prompts, generation, seed: selection.seed };
+}
+
+export function packageGeneratorInput(
+  { pipeline, definition }: Pick<PackageGeneratorInput, 'pipeline' | 'definition'>,
+  { resolved, imported }: Pick<Winner, 'resolved' | 'imported'>,
+  made: Omit<PackageGeneratorInput, 'model' | 'pipeline' | 'definition' | 'base' | 'baseModel'>,
+): PackageGeneratorInput {
   return { model: pipeline.deploy.model, pipeline, definition, ...made, base: resolved, baseModel: imported };
 }
 

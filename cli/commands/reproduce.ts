@@ -1,12 +1,12 @@
 import { shortDigest } from '../../artifacts/reference.ts';
 import { findRelease } from '../../client/releases.ts';
 import {
-  reproductionInput,
   reproductionOutcome,
   reproductionVerdict,
   startReproduction,
   type ReproductionVerdict,
 } from '../../client/reproduce.ts';
+import { reproductionInput } from '../../client/reproduction-input.ts';
 import { newRunId } from '../../client/start-run.ts';
 import { EXIT, printJson, say, style } from '../output.ts';
 import { withContext } from './runs.ts';

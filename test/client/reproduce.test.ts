@@ -1,12 +1,13 @@
-import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { Digest, TreeManifest } from '../../artifacts/reference.ts';
 import { stepRecordKey } from '../../artifacts/step-records.ts';
-import { reproductionInput, reproductionVerdict, changedFiles } from '../../client/reproduce.ts';
+import { reproductionVerdict, changedFiles } from '../../client/reproduce.ts';
+import { reproductionInput } from '../../client/reproduction-input.ts';
 import type { FoundRelease } from '../../client/releases.ts';
 import { withServices } from '../support/bundle.ts';
 import { digestOf, refOf, sampleFacts } from '../support/facts.ts';
-import { generatorFacts } from '../support/generator-facts.ts';
+import { exportedOf, generatorFacts, searchOf } from '../support/generator-facts.ts';
 import type { TestStore } from '../support/store.ts';
 
 describe('reproducing a release', () => {
@@ -23,6 +24,25 @@ describe('reproducing a release', () => {
     await services.pointers.create(stepRecordKey(key ?? digestOf('none')), { input: { files: [file] } });
   };
 
+  /** Facts of a generator whose searches are on record, too. */
+  const searchedFacts = (road: Parameters<typeof generatorFacts>[0]): ReturnType<typeof generatorFacts> => {
+    const facts = generatorFacts(road);
+    const exported = exportedOf('base generator');
+    const tuned = { exported, search: searchOf('prompt of the tuned') };
+    return {
+      ...facts,
+      candidates: (facts.candidates ?? []).map((one) => ({
+        ...one,
+        generator: { exported, search: searchOf('prompt of the base') },
+      })),
+      generation: {
+        ...facts.generation,
+        guidelines: refOf('guidelines.json'),
+        ...(road === 'prompted' ? {} : { learnt: refOf('learnt'), tuned }),
+      },
+    };
+  };
+
   it('takes the data from the record of the step that read it, wherever it once came from', async () => {
     const { digest, size } = await services.store.putBytes('a,b\n', { name: 'x', mediaType: 'text/csv' });
     await recordData(digest);
@@ -31,17 +51,28 @@ describe('reproducing a release', () => {
       dataFiles.map(({ path, format, split, ref }) => [path, format, split, ref.digest, ref.size]),
       [['data/messages.csv', 'csv', 'all', digest, size]],
     );
+    ok('candidate' in winner);
     equal(winner.candidate.id, 'minilm-l6');
   });
 
-  it('refuses a model that generates text, prompted or tuned, with what to do instead', async () => {
-    for (const road of ['prompted', 'tuned'] as const) {
-      await rejects(reproductionInput(services, release(generatorFacts(road))), {
-        kind: 'BadConfig',
-        message: /a model of the task text-generation cannot be made again by this command yet/,
-        fix: 'start a run of the same definition with --no-reuse and compare the digests',
-      });
+  it('makes a generator again by its own road: what was trained and not chosen is no part of it', async () => {
+    const { digest } = await services.store.putBytes('{}\n', { name: 'x', mediaType: 'application/jsonl' });
+    await recordData(digest);
+    for (const [road, tuned] of [
+      ['prompted', false],
+      ['rejected', false],
+      ['tuned', true],
+    ] as const) {
+      const input = await reproductionInput(services, release(searchedFacts(road)));
+      ok(input.task === 'text-generation');
+      equal(input.winner.search.prompt.digest, digestOf('prompt of the base'));
+      equal(input.tuned?.learnt.digest, tuned ? digestOf('learnt') : undefined, road);
     }
+    const { generation: _, ...lost } = searchedFacts('tuned');
+    await rejects(reproductionInput(services, { facts: { ...release().facts, ...lost } } as FoundRelease), {
+      kind: 'NotFound',
+      message: /every step of the run/,
+    });
   });
 
   it('says what the record no longer holds', async () => {

@@ -2,8 +2,10 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
+import type { ReproductionVerdict } from '../../client/reproduce.ts';
 import { runOutcome } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
+import { espalier } from '../support/command.ts';
 import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
 import { tinyGpt } from '../support/tiny-gpt.ts';
 
@@ -72,6 +74,25 @@ describe('a pipeline that generates text', function () {
     return answer.choices?.[0]?.message.content ?? '';
   }
 
+  /** From the digest of what is deployed alone: its lineage, and the same bytes again. */
+  async function madeAgain({ bundle, data, exported }: RunFacts): Promise<readonly string[]> {
+    const command = (...args: string[]) =>
+      espalier(args, { ...process.env, ESPALIER_STATE: host.stateDir, NO_COLOR: '1' });
+    const digest = bundle?.digest ?? '?';
+    const traced = await command('trace', digest);
+    equal(traced.code, 0, traced.stderr);
+    ok(exported !== undefined && 'generator' in exported);
+    for (const one of [digest, data?.dataset.digest, exported.generator.digest]) {
+      ok(traced.stdout.includes(one ?? '?'), one);
+    }
+    const again = await command('--json', 'reproduce', digest);
+    equal(again.code, 0, `${again.stdout}\n${again.stderr}`);
+    const verdict = JSON.parse(again.stdout) as ReproductionVerdict;
+    ok(verdict.equal);
+    equal(verdict.bundle?.digest, digest);
+    return verdict.compared.map(({ what }) => what);
+  }
+
   it('serves the model as it came where a prompt keeps the guidelines, and trains nothing', async () => {
     const facts = await run(
       'prompted',
@@ -83,6 +104,8 @@ describe('a pipeline that generates text', function () {
     ok((facts.generation?.evaluation?.measures['adherence']?.value ?? 0) > 0.9);
     equal(facts.gates?.gates.find(({ name }) => name === 'forgetting')?.verdict, 'off');
     ok(typeof (await chat('replies', 'late parcel')) === 'string');
+    const made = await madeAgain(facts);
+    deepEqual(made, ['dataset', 'generator', 'prompt', 'served model', 'answers to the test prompts', 'bundle']);
   });
 
   it('tunes where a prompt does not reach the target, proves that it is better, and serves it by chat', async () => {
@@ -103,5 +126,8 @@ describe('a pipeline that generates text', function () {
       ok(paths.includes(path), path);
     }
     deepEqual(facts.exported.difference?.rows, 12);
+    const made = await madeAgain(facts);
+    for (const what of ['conversations', 'tuned model', 'tuned generator', 'tuned prompt'])
+      ok(made.includes(what), what);
   });
 });

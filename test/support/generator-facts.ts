@@ -1,6 +1,7 @@
 /** Facts of an invented run that generates text, prompted or tuned: for tests of whatever shows or tells of one. */
 import type { RunFacts } from '../../activities/contract/evidence.ts';
-import type { ChosenGenerator, GeneratorEvaluation } from '../../activities/contract/prompting.ts';
+import type { ExportedGenerator } from '../../activities/contract/generation.ts';
+import type { ChosenGenerator, GeneratorEvaluation, PromptSearch } from '../../activities/contract/prompting.ts';
 import type { MemorisationMeasures } from '../../activities/privacy/memorisation/types.ts';
 import type { Score } from '../../activities/contract/measures.ts';
 import type { GateResult } from '../../activities/contract/validation.ts';
@@ -54,6 +55,33 @@ function evaluation(tuned: boolean): GeneratorEvaluation {
     failures: [],
     details: refOf('answers.json'),
     reference: refOf('reference'),
+  };
+}
+
+export function exportedOf(generator: string): ExportedGenerator {
+  return {
+    generator: refOf(generator),
+    parityMaxAbs: 0,
+    parityTokens: 64,
+    sizeBytes: 1e6,
+    parameters: 1e5,
+    layers: 2,
+    contextTokens: 64,
+    vocabularySize: 300,
+  };
+}
+
+/** A search that found a prompt, with all its tokens. */
+export function searchOf(prompt: string): PromptSearch {
+  const best = { name: 'rules', adherence: share(0.875), weighted: 0.9375, promptTokens: 40 };
+  return {
+    prompt: refOf(prompt),
+    best,
+    variants: [best],
+    untried: 0,
+    tokens: 9000,
+    stoppedBy: null,
+    details: refOf(`${prompt}, row by row`),
   };
 }
 

@@ -3,15 +3,17 @@ import { randomUUID } from 'node:crypto';
 import type { Activities, StepCall, StepResult } from '../../activities/contract.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { reproductionOutcome, startReproduction } from '../../client/reproduce.ts';
-import type { Comparison, Reproduction, ReproductionInput } from '../../workflows/reproduce-model.ts';
+import type { ReproductionInput } from '../../workflows/reproduce-model.ts';
+import type { Comparison, Reproduction } from '../../workflows/reproduction/again.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { fakeActivities, ref, replayRun, runInput, withWorkers } from '../support/workflow.ts';
+import { fakeActivities, generatorInput, ref, replayRun, runInput, withWorkers } from '../support/workflow.ts';
 
 /** What the fake activities make, as a record would have it. */
 function recorded(): ReproductionInput {
   const { pipeline, definition } = runInput();
   const [candidate] = pipeline.candidates;
   const record = {
+    task: 'text-classification',
     facts: {
       pipeline,
       definition,
@@ -35,6 +37,40 @@ function recorded(): ReproductionInput {
   return record as unknown as ReproductionInput;
 }
 
+/** The same of a generator; `tuned` was trained and chosen, and its search had been cut short by the clock. */
+function recordedGenerator(tuned: boolean): ReproductionInput {
+  const { pipeline, definition } = generatorInput();
+  const record = {
+    task: 'text-generation',
+    facts: {
+      pipeline,
+      definition,
+      data: { dataset: ref('dataset') },
+      exported: { road: tuned ? 'tuned' : 'prompted', generator: ref('served generator'), prompt: ref('prompt') },
+      generation: { guidelines: ref('guidelines'), evaluation: { reference: ref('reference') } },
+      gates: { verdict: 'pass' },
+      bundle: ref('bundle'),
+    },
+    winner: {
+      resolved: {},
+      imported: { model: ref('model') },
+      exported: { generator: ref('generator of model'), parityMaxAbs: 0 },
+      search: { prompt: ref('prompt for generator of model'), stoppedBy: null, tokens: 9000 },
+    },
+    tuned: tuned
+      ? {
+          learnt: ref('conversations with canaries'),
+          training: { model: ref('trained') },
+          exported: { generator: ref('generator of trained'), parityMaxAbs: 0 },
+          search: { prompt: ref('prompt for generator of trained'), stoppedBy: 'the time had ended', tokens: 4321 },
+        }
+      : null,
+    dataFiles: [],
+    heartbeatSeconds: 5,
+  };
+  return record as unknown as ReproductionInput;
+}
+
 describe('making a model again', function () {
   this.timeout(60_000);
   let temporal: TemporalClient;
@@ -43,18 +79,22 @@ describe('making a model again', function () {
   });
   after(() => temporal.close());
 
-  async function reproduced(overrides: Partial<Activities> = {}) {
+  async function reproduced(overrides: Partial<Activities> = {}, input = recorded()) {
     const calls: StepCall<unknown>[] = [];
     const { activities } = fakeActivities();
     const evaluateModel: Activities['evaluateModel'] = async (call) => {
       const result = await activities.evaluateModel(call);
       return { ...result, output: { ...result.output, reference: ref('reference') } };
     };
+    const evaluateGenerator: Activities['evaluateGenerator'] = async (call) => {
+      const result = await activities.evaluateGenerator(call);
+      return { ...result, output: { ...result.output, reference: ref('reference') } };
+    };
     const heard: Comparison[] = [];
     const id = `again-${randomUUID()}`;
-    const all = recording({ ...activities, evaluateModel, ...overrides }, calls);
+    const all = recording({ ...activities, evaluateModel, evaluateGenerator, ...overrides }, calls);
     const outcome = await withWorkers(temporal.address, all, async (): Promise<Reproduction> => {
-      await startReproduction(temporal.client, recorded(), id);
+      await startReproduction(temporal.client, input, id);
       return reproductionOutcome(temporal.client, id, (comparison) => heard.push(comparison));
     });
     await replayRun(temporal.client, id);
@@ -72,6 +112,40 @@ describe('making a model again', function () {
     assert.deepEqual(outcome.bundle, ref('bundle'));
     assert.ok(outcome.compared.every((one) => one.recorded === one.rebuilt));
     assert.deepEqual(heard, outcome.compared);
+  });
+
+  it('makes a prompted generator again without training anything', async () => {
+    const { outcome, calls } = await reproduced({}, recordedGenerator(false));
+    assert.deepEqual(
+      calls.map(({ stepId }) => stepId),
+      ['data', 'generator', 'prompt', 'choose', 'evaluate', 'package'],
+    );
+    assert.deepEqual(outcome.bundle, ref('bundle'));
+    assert.ok(outcome.compared.every((one) => one.recorded === one.rebuilt));
+  });
+
+  it('makes a tuned generator again, with a search that ends after the tokens at which the clock had ended it', async () => {
+    const { outcome, calls } = await reproduced({}, recordedGenerator(true));
+    assert.deepEqual(
+      outcome.compared.map(({ what }) => what),
+      [
+        'dataset',
+        'generator',
+        'prompt',
+        'conversations',
+        'tuned model',
+        'tuned generator',
+        'tuned prompt',
+        'served model',
+        'answers to the test prompts',
+        'bundle',
+      ],
+    );
+    assert.deepEqual(outcome.bundle, ref('bundle'));
+    const budgets = calls
+      .filter(({ stepId }) => stepId.endsWith('prompt'))
+      .map(({ input }) => (input as { search: { budgetTokens: number } }).search.budgetTokens);
+    assert.deepEqual(budgets, [2_000_000, 4321]);
   });
 
   it('ends at the first thing that differs, and names it', async () => {

@@ -1,6 +1,6 @@
 import type { PackagedModel } from '../../../activities/contract/deployment.ts';
 import type { ProductionModel } from '../../../activities/contract/validation.ts';
-import { dossierInput } from '../../step-inputs.ts';
+import { dossierInput, packageGeneratorInput } from '../../step-inputs.ts';
 import type { Run } from '../../run.ts';
 import type { SelectedGenerator } from './select.ts';
 
@@ -11,10 +11,7 @@ export function packageGenerator(run: Run, { dataset, winner }: SelectedGenerato
   const { evaluation, memorisation } = generation ?? {};
   if (!chosen || !('generator' in chosen) || !evaluation || !gates)
     throw new Error('release began before tuning ended');
-  return run.step('light', 'package', 'packageGenerator', () => ({
-    model: pipeline.deploy.model,
-    pipeline,
-    definition: run.input.definition,
+  const made = {
     chosen,
     // A training whose model was not chosen has left nothing in the bundle.
     ...(chosen.road === 'tuned' && training !== undefined ? { trained: training } : {}),
@@ -22,10 +19,12 @@ export function packageGenerator(run: Run, { dataset, winner }: SelectedGenerato
     dataset,
     evaluation,
     gates,
-    base: winner.resolved,
-    baseModel: winner.imported,
     ...dossierInput({ ...run.facts, ...run.input }),
-  }));
+  };
+  const { definition } = run.input;
+  return run.step('light', 'package', 'packageGenerator', () =>
+    packageGeneratorInput({ pipeline, definition }, winner, made),
+  );
 }
 
 /** Both answer the same test prompts, and the same checks judge them. */

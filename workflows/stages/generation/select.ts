@@ -4,6 +4,7 @@ import type { GeneratorSelection, PromptSearch } from '../../../activities/contr
 import type { CandidateOutcome, CandidateSource } from '../../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Run } from '../../run.ts';
+import { searchInput } from '../../step-inputs.ts';
 import { gather, type Candidacy } from '../candidates.ts';
 
 /** The winner, with everything that tuning and choosing need of it. */
@@ -48,17 +49,11 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
       const profiled = () => ({ generator, dataset, generation: definition().generation });
       const profile = await run.step('cpu', `profile:${id}`, 'profileGenerator', profiled, parking);
       outcome.generator = { exported, profile };
-      const searched = () => searchInput(run, generator, dataset, guidelines);
+      const searched = () => searchInput(definition(), generator, dataset, guidelines);
       const search = await run.step('cpu', `prompt:${id}`, 'searchPrompts', searched, parking);
       outcome.generator = { exported, profile, search };
     },
   };
-}
-
-/** The same question to a candidate and to what was tuned from it. */
-export function searchInput(run: Run, generator: ArtifactRef, dataset: ArtifactRef, guidelines: ArtifactRef) {
-  const { selection, generation } = run.definition('text-generation');
-  return { generator, dataset, guidelines, search: selection.prompts, generation, seed: selection.seed };
 }
 
 function winnerOf(run: Run, outcomes: readonly CandidateOutcome[], id: string): ChosenCandidate {

@@ -1,8 +1,8 @@
 import type { Prompted } from '../../../activities/contract/prompting.ts';
 import type { Run } from '../../run.ts';
-import { languageTrainInput } from '../../step-inputs.ts';
+import { languageTrainInput, searchInput } from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
-import { searchInput, type SelectedGenerator } from './select.ts';
+import type { SelectedGenerator } from './select.ts';
 
 /** What only a training needs. */
 const TRAINING_STEPS = ['format', 'canaries', 'train', 'export', 'prompt'] as const;
@@ -64,7 +64,7 @@ async function tuneAndPrompt(run: Run, { dataset, winner, guidelines }: Selected
   const exported = await run.step('cpu', 'export', 'exportGenerator', () => ({ model }));
   const { generator } = exported;
   const search = await run.step('cpu', 'prompt', 'searchPrompts', () =>
-    searchInput(run, generator, dataset.dataset, guidelines),
+    searchInput(definition(), generator, dataset.dataset, guidelines),
   );
   note(run, { tuned: { exported, search } });
   return { generator, search };
