@@ -4,7 +4,7 @@
  * A bundle is a tree in the Open Inference Protocol model-repository layout:
  *   <model>/config.pbtxt           Triton's configuration (platform onnxruntime_onnx)
  *   <model>/model-settings.json    MLServer's
- *   <model>/1/model.onnx, tokenizer.json, and classifier.json, or generator.json and prompt.json
+ *   <model>/1/model.onnx, classifier.json, or generator.json and prompt.json; of what reads texts tokenizer.json
  *   MODEL_CARD.md  DOSSIER.md  NOTICE  TERMS.md  LICENSES/{terms.json,…}  bom.cdx.json  provenance.json  reference/{reference.json,embeddings.f32,probabilities.f32}
  *
  * Approvals are not inside: they approve the bundle's digest, so they stand in the release record that points to it, and
@@ -130,10 +130,13 @@ export interface PredictionLog {
 
 /** The files of `<model>/1/` without which nothing can be served, by what the model is; the config file comes last. */
 export const MODEL_FILES = {
-  classifier: ['model.onnx', 'tokenizer.json', 'classifier.json'],
+  classifier: ['model.onnx', 'classifier.json'],
   generator: ['model.onnx', 'tokenizer.json', 'generator.json'],
 } as const;
 export type ModelKind = keyof typeof MODEL_FILES;
+
+/** A classifier of texts needs one, too; one of pictures has none. */
+export const TOKENIZER_FILE = 'tokenizer.json';
 
 /** A generator's own instructions: system text and examples; there where prompt search found any. */
 export const PROMPT_FILE = 'prompt.json';
@@ -141,7 +144,7 @@ export const PROMPT_FILE = 'prompt.json';
 /** What the files of a model's folder (or names below it) make; undefined where no config is among them. */
 export function modelKindOf(names: readonly string[]): ModelKind | undefined {
   const kinds = Object.keys(MODEL_FILES) as ModelKind[];
-  return kinds.find((kind) => names.includes(MODEL_FILES[kind][2]));
+  return kinds.find((kind) => names.includes(MODEL_FILES[kind].at(-1) ?? ''));
 }
 
 export function channelKey(model: string, channel: string): string {

@@ -12,7 +12,7 @@ import { reopenedReasons, termsKey, type TermsPointer } from '../artifacts/model
 import { parsePointer, withdrawnChannel } from '../artifacts/release.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import type { ClassifierConfig } from '../inference/config.ts';
+import type { ClassifierConfig, ImageClassifierConfig } from '../inference/config.ts';
 import type { GeneratorConfig } from '../inference/generation/config.ts';
 import { GeneratorPool } from './generator-pool.ts';
 import type { Log } from './log.ts';
@@ -29,7 +29,7 @@ interface ServedBundle {
 }
 export interface ServedClassifier extends ServedBundle {
   readonly kind: 'classifier';
-  readonly config: ClassifierConfig;
+  readonly config: ClassifierConfig | ImageClassifierConfig;
   readonly pool: ModelPool;
 }
 export interface ServedGenerator extends ServedBundle {

@@ -1,19 +1,30 @@
 /** What a pool and its workers tell each other. */
-import type { ModelFiles } from '../inference/text-model.ts';
+import type { PictureLimits } from '../inference/image/decode.ts';
+import type { ClassifierFiles } from './verified-model.ts';
+
+/** What a model is asked: a text, or the file of a picture. */
+export type ModelRow = string | Uint8Array;
 
 export interface WorkerOptions {
-  readonly files: ModelFiles;
+  readonly files: ClassifierFiles;
+  /** Of pictures. */
+  readonly limits?: PictureLimits;
 }
-export type ToWorker = { readonly texts: readonly string[] } | 'release' | 'crash';
+export type ToWorker = { readonly rows: readonly ModelRow[] } | 'release' | 'crash';
 export type FromWorker =
   /** The model is loaded; its files go back to whoever needs them next. */
-  | { readonly type: 'ready'; readonly files: ModelFiles }
-  | { readonly type: 'done'; readonly embeddings: Float32Array; readonly probabilities: Float32Array }
+  | { readonly type: 'ready'; readonly files: ClassifierFiles }
+  /** `refused`: pictures that cannot be decoded. Their numbers mean nothing; the other rows of the batch are answered. */
+  | {
+      readonly type: 'done';
+      readonly embeddings: Float32Array;
+      readonly probabilities: Float32Array;
+      readonly refused: ReadonlyMap<number, string>;
+    }
   | { readonly type: 'failed'; readonly message: string };
 
 /** What is handed over whole, not copied. */
-export function buffersOf(files: ModelFiles): ArrayBuffer[] {
-  return [files['classifier.json'], files['tokenizer.json'], files['model.onnx']].map(
-    ({ buffer }) => buffer as ArrayBuffer,
-  );
+export function buffersOf(files: ClassifierFiles): ArrayBuffer[] {
+  const tokenizer = 'tokenizer.json' in files ? [files['tokenizer.json']] : [];
+  return [files['classifier.json'], files['model.onnx'], ...tokenizer].map(({ buffer }) => buffer as ArrayBuffer);
 }

@@ -1,40 +1,46 @@
 /**
- * One model version on worker threads. Batching is greedy: a free worker takes what waits, at once, up to 32 texts; under
+ * One model version on worker threads. Batching is greedy: a free worker takes what waits, at once, up to 32 rows; under
  * load batches grow by themselves, without load nothing waits. The event loop never computes, so health checks and
  * drains stay prompt.
  */
 import { Worker } from 'node:worker_threads';
+import { definedOnly } from '../artifacts/defined-only.ts';
 import { EspalierError } from '../artifacts/errors.ts';
-import type { ModelFiles } from '../inference/text-model.ts';
-import { buffersOf, type FromWorker, type ToWorker, type WorkerOptions } from './pool-messages.ts';
-import type { ModelSource } from './verified-model.ts';
+import type { PictureLimits } from '../inference/image/decode.ts';
+import { buffersOf, type FromWorker, type ModelRow, type ToWorker, type WorkerOptions } from './pool-messages.ts';
+import type { ClassifierFiles, ModelSource } from './verified-model.ts';
 import { endWorker, workerEntry } from './worker-thread.ts';
 
-/** Texts a batch: beyond it throughput no longer grows on a CPU, and the texts behind it wait longer. */
+/** Rows a batch: beyond it throughput no longer grows on a CPU, and the rows behind it wait longer. */
 const MAX_BATCH = 32;
-/** Texts that may wait; more is overload, told to the client instead of growing without end. */
+/** Rows that may wait, and their bytes; more is overload, told to the client instead of growing without end. */
 const MAX_QUEUE = 4096;
+const MAX_QUEUE_BYTES = 256 * 2 ** 20;
 const RESTART_DELAY_MS = 1000;
 
 export interface PoolOptions {
   readonly workers: number;
   readonly dimension: number;
   readonly classes: number;
+  /** Fewer where a row takes long: a batch of pictures must not keep the next request waiting for seconds. */
+  readonly maxBatch?: number;
+  /** Of pictures. */
+  readonly limits?: PictureLimits;
   readonly onBatch?: (rows: number) => void;
   readonly onRestart?: (reason: string) => void;
 }
 
 export interface PoolOutput {
-  /** Row-major [texts, dimension]. */
+  /** Row-major [rows, dimension]. */
   readonly embeddings: Float32Array;
-  /** Row-major [texts, classes]. */
+  /** Row-major [rows, classes]. */
   readonly probabilities: Float32Array;
 }
 
 interface Job {
-  readonly texts: readonly string[];
+  readonly rows: readonly ModelRow[];
   readonly output: PoolOutput;
-  /** Texts handed to a worker; texts answered. */
+  /** Rows handed to a worker; rows answered. */
   taken: number;
   answered: number;
   resolve(): void;
@@ -58,6 +64,7 @@ export class ModelPool {
   readonly #queue: Job[] = [];
   readonly #answers = new Set<Promise<PoolOutput>>();
   #queued = 0;
+  #heldBytes = 0;
   #started = false;
   #draining = false;
 
@@ -84,7 +91,7 @@ export class ModelPool {
     return pool;
   }
 
-  /** Texts waiting for a worker. */
+  /** Rows waiting for a worker. */
   get queued(): number {
     return this.#queued;
   }
@@ -99,20 +106,25 @@ export class ModelPool {
     for (const slot of this.#slots) return endWorker(slot.worker, 'crash' satisfies ToWorker);
   }
 
-  /** Results in the order of `texts`. Throws Conflict when too much waits already, Internal when the worker failed. */
-  async run(texts: readonly string[]): Promise<PoolOutput> {
+  /**
+   * Results in the order of `rows`. Throws Conflict when too much waits already, BadData naming the picture that cannot be
+   * decoded, Internal when the worker failed.
+   */
+  async run(rows: readonly ModelRow[]): Promise<PoolOutput> {
     if (this.#draining) throw new EspalierError('Internal', 'this model version is being unloaded');
-    if (this.#queued + texts.length > MAX_QUEUE) {
-      throw new EspalierError('Conflict', `${this.#queued} texts wait already`, { fix: 'try again later' });
+    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    if (this.#queued + rows.length > MAX_QUEUE || (this.#heldBytes > 0 && this.#heldBytes + bytes > MAX_QUEUE_BYTES)) {
+      throw new EspalierError('Conflict', `${this.#queued} rows wait already`, { fix: 'try again later' });
     }
     const { dimension, classes } = this.#options;
     const answer = new Promise<PoolOutput>((resolve, reject) => {
       const output: PoolOutput = {
-        embeddings: new Float32Array(texts.length * dimension),
-        probabilities: new Float32Array(texts.length * classes),
+        embeddings: new Float32Array(rows.length * dimension),
+        probabilities: new Float32Array(rows.length * classes),
       };
-      this.#queue.push({ texts, output, taken: 0, answered: 0, resolve: () => resolve(output), reject });
-      this.#queued += texts.length;
+      this.#queue.push({ rows, output, taken: 0, answered: 0, resolve: () => resolve(output), reject });
+      this.#queued += rows.length;
+      this.#heldBytes += bytes;
     });
     this.#answers.add(answer);
     this.#dispatch();
@@ -120,6 +132,7 @@ export class ModelPool {
       return await answer;
     } finally {
       this.#answers.delete(answer);
+      this.#heldBytes -= bytes;
     }
   }
 
@@ -132,9 +145,9 @@ export class ModelPool {
   }
 
   /** Gives the files back as soon as the worker has loaded them. */
-  #spawn(files: ModelFiles): Promise<ModelFiles> {
+  #spawn(files: ClassifierFiles): Promise<ClassifierFiles> {
     const worker = new Worker(workerEntry('pool-worker'), {
-      workerData: { files } satisfies WorkerOptions,
+      workerData: { files, ...definedOnly({ limits: this.#options.limits }) } satisfies WorkerOptions,
       transferList: buffersOf(files),
       name: 'espalier-model',
     });
@@ -210,7 +223,7 @@ export class ModelPool {
     const waiting = this.#queue.indexOf(job);
     if (waiting >= 0) {
       this.#queue.splice(waiting, 1);
-      this.#queued -= job.texts.length - job.taken;
+      this.#queued -= job.rows.length - job.taken;
     }
     job.reject(error);
   }
@@ -219,13 +232,15 @@ export class ModelPool {
     const { dimension, classes } = this.#options;
     let row = 0;
     for (const { job, from, rows } of slot.batch) {
+      const refused = message.type === 'done' ? refusedOf(message.refused, row, from, rows) : undefined;
       if (message.type === 'failed') this.#fail(job, new EspalierError('Internal', message.message));
+      else if (refused !== undefined) this.#fail(job, refused);
       else {
         const { embeddings, probabilities } = job.output;
         embeddings.set(message.embeddings.subarray(row * dimension, (row + rows) * dimension), from * dimension);
         probabilities.set(message.probabilities.subarray(row * classes, (row + rows) * classes), from * classes);
         job.answered += rows;
-        if (job.answered === job.texts.length) job.resolve();
+        if (job.answered === job.rows.length) job.resolve();
       }
       row += rows;
     }
@@ -235,13 +250,13 @@ export class ModelPool {
     const idle = [...this.#slots].filter(({ state }) => state === 'idle');
     for (const [index, slot] of idle.entries()) {
       if (this.#queued === 0) return;
-      const share = Math.min(MAX_BATCH, Math.ceil(this.#queued / (idle.length - index)));
+      const share = Math.min(this.#options.maxBatch ?? MAX_BATCH, Math.ceil(this.#queued / (idle.length - index)));
       const batch = this.#take(share);
-      const texts = batch.flatMap(({ job, from, rows }) => job.texts.slice(from, from + rows));
+      const asked = batch.flatMap(({ job, from, rows }) => job.rows.slice(from, from + rows));
       slot.state = 'busy';
       slot.batch = batch;
-      slot.worker.postMessage({ texts } satisfies ToWorker);
-      this.#options.onBatch?.(texts.length);
+      slot.worker.postMessage({ rows: asked } satisfies ToWorker);
+      this.#options.onBatch?.(asked.length);
     }
   }
 
@@ -250,13 +265,27 @@ export class ModelPool {
     for (let left = limit; left > 0;) {
       const job = this.#queue[0];
       if (job === undefined) break;
-      const rows = Math.min(left, job.texts.length - job.taken);
+      const rows = Math.min(left, job.rows.length - job.taken);
       batch.push({ job, from: job.taken, rows });
       job.taken += rows;
       left -= rows;
       this.#queued -= rows;
-      if (job.taken === job.texts.length) this.#queue.shift();
+      if (job.taken === job.rows.length) this.#queue.shift();
     }
     return batch;
   }
+}
+
+/** The first row of a part that was refused, under its number in its own request. */
+function refusedOf(
+  refused: ReadonlyMap<number, string>,
+  start: number,
+  from: number,
+  rows: number,
+): EspalierError | undefined {
+  for (let row = 0; row < rows; row++) {
+    const message = refused.get(start + row);
+    if (message !== undefined) return new EspalierError('BadData', `picture ${from + row + 1}: ${message}`);
+  }
+  return undefined;
 }

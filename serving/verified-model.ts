@@ -1,16 +1,20 @@
 /** A released model's files, handed out only as what the signature says: once from memory, and again from the disk if need be. */
 import { join } from 'node:path';
-import { MODEL_FILES, PROMPT_FILE } from '../artifacts/bundle.ts';
+import { MODEL_FILES, PROMPT_FILE, TOKENIZER_FILE } from '../artifacts/bundle.ts';
 import { readWithDigest } from '../artifacts/digest.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { VerifiedFolder } from '../artifacts/model-signature.ts';
-import type { ClassifierConfig } from '../inference/config.ts';
+import { parseModelConfig, type ClassifierConfig, type ImageClassifierConfig } from '../inference/config.ts';
 import type { GeneratorConfig } from '../inference/generation/config.ts';
 import { generatorConfigOf, type GeneratorFiles } from '../inference/generation/generator.ts';
-import { configOf, type ModelFiles } from '../inference/text-model.ts';
+import type { ImageModelFiles } from '../inference/image-model.ts';
+import type { ModelFiles } from '../inference/text-model.ts';
+
+/** Of texts, or of pictures: these have no tokenizer. */
+export type ClassifierFiles = ModelFiles | ImageModelFiles;
 
 /** Where a pool has its model from. */
-export interface ModelSource<Files = ModelFiles> {
+export interface ModelSource<Files = ClassifierFiles> {
   /** The files, in memory that is the taker's own: it may be handed to another thread. */
   take(): Promise<Files>;
 }
@@ -70,17 +74,24 @@ abstract class VerifiedFiles {
 
 export class VerifiedModel extends VerifiedFiles implements ModelSource {
   readonly kind = 'classifier';
-  readonly config: ClassifierConfig;
+  readonly config: ClassifierConfig | ImageClassifierConfig;
 
   /** `verified`: the folder, verified, with the model's files kept. Throws BadModel for a config that cannot be used. */
   constructor(folder: string, model: string, verified: VerifiedFolder) {
     super(folder, model, verified);
     for (const name of MODEL_FILES.classifier) this.kept(name);
-    this.config = configOf({ where: this.where, 'classifier.json': this.kept('classifier.json') });
+    const config = parseModelConfig('classifier.json', this.kept('classifier.json').toString('utf8'), this.where);
+    if (config.kind !== 'classifier') {
+      throw new EspalierError('BadModel', 'the model is not a classifier', { where: this.where });
+    }
+    if (config.input !== 'image') this.kept(TOKENIZER_FILE);
+    this.config = config;
   }
 
-  async take(): Promise<ModelFiles> {
-    return { where: this.where, ...(await this.takeFiles(MODEL_FILES.classifier)) };
+  async take(): Promise<ClassifierFiles> {
+    const { where } = this;
+    if (this.config.input === 'image') return { where, ...(await this.takeFiles(MODEL_FILES.classifier)) };
+    return { where, ...(await this.takeFiles([...MODEL_FILES.classifier, TOKENIZER_FILE])) };
   }
 }
 

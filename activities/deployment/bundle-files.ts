@@ -3,18 +3,29 @@ import { stringify } from 'yaml';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { TreeEntry, TreeManifest } from '../../artifacts/reference.ts';
-import type { ClassifierConfig } from '../../inference/config.ts';
+import type { ClassifierConfig, ImageClassifierConfig } from '../../inference/config.ts';
 import type { PackageGeneratorInput, PackageModelInput } from '../contract/deployment.ts';
 import type { TrainedModel } from '../contract/training.ts';
 
-/** Texts a batch in Triton: what our own server takes too. */
+/** Rows a batch in Triton: what our own server takes too. */
 const MAX_BATCH = 32;
 
+type Config = ClassifierConfig | ImageClassifierConfig;
+
+/** The graph's own inputs, without the batch: token ids of any number, or pixels of the one size that it was made for. */
+function graphInputs(config: Config): readonly { name: string; datatype: 'INT64' | 'FP32'; shape: number[] }[] {
+  if (config.input !== 'image') return config.inputs.map((name) => ({ name, datatype: 'INT64', shape: [-1] }));
+  const { height, width } = config.processor.crop;
+  return config.inputs.map((name) => ({ name, datatype: 'FP32', shape: [3, height, width] }));
+}
+
 /** Triton's model configuration (protobuf text format); dimensions leave out the batch. */
-export function tritonConfig(model: string, config: ClassifierConfig): string {
+export function tritonConfig(model: string, config: Config): string {
   const tensor = (name: string, type: string, dimensions: string, more = '') =>
     `  { name: "${name}" data_type: ${type} dims: [ ${dimensions} ]${more} }`;
-  const inputs = config.inputs.map((name) => tensor(name, 'TYPE_INT64', '-1'));
+  const inputs = graphInputs(config).map(({ name, datatype, shape }) =>
+    tensor(name, `TYPE_${datatype}`, shape.join(', ')),
+  );
   const classes = String(config.labels.length);
   const outputs = [
     tensor('probabilities', 'TYPE_FP32', classes, ' label_filename: "labels.txt"'),
@@ -38,12 +49,12 @@ export function labelFile(labels: readonly string[]): string {
 }
 
 /** MLServer's model settings, for its ONNX runtime (`mlserver-onnx`). */
-export function mlserverSettings(model: string, config: ClassifierConfig): string {
+export function mlserverSettings(model: string, config: Config): string {
   return pretty({
     name: model,
     implementation: 'mlserver_onnx.OnnxModel',
     platform: 'onnxruntime_onnx',
-    inputs: config.inputs.map((name) => ({ name, datatype: 'INT64', shape: [-1, -1] })),
+    inputs: graphInputs(config).map((input) => ({ ...input, shape: [-1, ...input.shape] })),
     outputs: [
       { name: 'probabilities', datatype: 'FP32', shape: [-1, config.labels.length] },
       { name: 'logits', datatype: 'FP32', shape: [-1, config.labels.length] },

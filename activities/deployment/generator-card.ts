@@ -111,6 +111,7 @@ export function generatorBom(
   return mlBom(input, trees, {
     served: chosen.generator,
     description: 'It answers within guidelines.',
+    takes: 'text',
     notes: madeBy(input),
     architectureFamily: 'transformer decoder',
     outputs: 'text',

@@ -11,7 +11,8 @@ import type { PackageModelInput } from '../contract/deployment.ts';
 import type { Score } from '../contract/measures.ts';
 import { pretty } from './bundle-files.ts';
 import { concludedLicence } from './concluded-licence.ts';
-import { OUT_OF_SCOPE } from './model-card.ts';
+import { policyText } from '../privacy/policy-text.ts';
+import { NAMES, OUT_OF_SCOPE } from './model-card.ts';
 
 interface Trees {
   readonly served: TreeManifest;
@@ -29,6 +30,7 @@ export type BomInput = Pick<
 export interface BomAbout {
   readonly served: ArtifactRef;
   readonly description: string;
+  readonly takes: 'text' | 'image';
   /** How it was made of its base. */
   readonly notes: string;
   readonly architectureFamily: string;
@@ -43,15 +45,16 @@ export interface BomAbout {
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
-/** The tuned classifier with its card, its base model as its ancestor, and the data that it was tuned on. */
-export function classifierBom(input: PackageModelInput, trees: Trees): string {
+/** The tuned classifier of texts or pictures with its card, its base model as its ancestor, and the data that it was tuned on. */
+export function classifierBom(input: PackageModelInput, takes: 'text' | 'image', trees: Trees): string {
   const { pipeline, classifier, trained, evaluation } = input;
   const [worst] = evaluation.perLabel.filter(({ f1 }) => f1 !== null).toSorted((a, b) => (a.f1 ?? 0) - (b.f1 ?? 0));
   return mlBom(input, trees, {
     served: classifier,
-    description: 'A text classifier.',
+    description: NAMES[takes].classifier,
+    takes,
     notes: `tuned: ${pipeline.training.method}`,
-    architectureFamily: 'transformer encoder',
+    architectureFamily: takes === 'image' ? 'image backbone with a linear head' : 'transformer encoder',
     outputs: 'class probabilities',
     learnt: true,
     measures: evaluation.measures,
@@ -132,7 +135,7 @@ function modelCard(input: BomInput, about: BomAbout) {
       task: pipeline.task,
       architectureFamily: about.architectureFamily,
       datasets: [{ ref: 'dataset' }],
-      inputs: [{ format: 'text' }],
+      inputs: [{ format: about.takes }],
       outputs: [{ format: about.outputs }],
     },
     quantitativeAnalysis: {
@@ -156,8 +159,7 @@ function modelCard(input: BomInput, about: BomAbout) {
 }
 
 /** What is on record about them; how much energy it took nobody measures here, so nothing is said of it. */
-function risks({ pipeline, dataset: summary }: BomInput, { learnt }: BomAbout) {
-  const { onPersonalData } = pipeline.data;
+function risks({ pipeline, dataset: summary }: BomInput, { learnt, takes }: BomAbout) {
   const removed = summary.personalData;
   const done =
     removed === undefined
@@ -165,8 +167,11 @@ function risks({ pipeline, dataset: summary }: BomInput, { learnt }: BomAbout) {
       : `${removed.rowsDropped} rows were left out and ${removed.rowsRedacted} redacted before ${learnt ? 'anything was learnt' : 'a prompt was chosen on them'}`;
   return [
     {
-      name: `Personal data among the texts that it ${learnt ? 'learnt' : 'may be shown in its prompt'}`,
-      mitigationStrategy: `policy ${canonicalJson(onPersonalData)}: ${done}; names and free descriptions have no form to be found by`,
+      name: `Personal data among the ${NAMES[takes].rows} that it ${learnt ? 'learnt' : 'may be shown in its prompt'}`,
+      mitigationStrategy:
+        takes === 'image'
+          ? 'pictures are kept without metadata; faces, plates and writing in them are not looked for'
+          : `policy ${policyText(pipeline.data)}: ${done}; names and free descriptions have no form to be found by`,
     },
     {
       name: 'Decisions about people by its answers',
@@ -178,7 +183,7 @@ function risks({ pipeline, dataset: summary }: BomInput, { learnt }: BomAbout) {
 /** Rows are not labelled by groups of people: said, not guessed. */
 function fairness({ worst: known }: BomAbout) {
   return {
-    groupAtRisk: 'not assessed: the data do not say whom a text is from or about',
+    groupAtRisk: 'not assessed: the data do not say whom a row is from or about',
     harms: `errors may fall on some groups more than on others, which was not measured${known}`,
     mitigationStrategy: 'measure it by group before a use that concerns people',
   };

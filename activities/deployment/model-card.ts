@@ -15,10 +15,21 @@ import { concludedLicence } from './concluded-licence.ts';
 import { prototypeNotice } from './prototype-text.ts';
 
 export const OUT_OF_SCOPE =
-  'languages and subjects that the training data do not hold, and decisions about people that nobody reviews';
+  'languages, subjects and kinds of pictures that the training data do not hold, and decisions about people that nobody reviews';
 
-export function modelCard(input: PackageModelInput, language: readonly string[], terms: BundleTerms): string {
-  return `---\n${frontMatter(input, language)}---\n\n${body(input, terms)}`;
+/** What is said of a classifier by what it takes. */
+export const NAMES = {
+  text: { classifier: 'A text classifier.', task: 'text-classification', row: 'text', rows: 'texts' },
+  image: { classifier: 'An image classifier.', task: 'image-classification', row: 'picture', rows: 'pictures' },
+} as const;
+
+export function modelCard(
+  input: PackageModelInput,
+  takes: 'text' | 'image',
+  language: readonly string[],
+  terms: BundleTerms,
+): string {
+  return `---\n${frontMatter(input, takes, language)}---\n\n${body(input, takes, terms)}`;
 }
 
 /**
@@ -39,7 +50,12 @@ export function languageAndLicence(
   };
 }
 
-function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, language: readonly string[]): string {
+function frontMatter(
+  { model, pipeline, base, evaluation }: PackageModelInput,
+  takes: 'text' | 'image',
+  language: readonly string[],
+): string {
+  const { task } = NAMES[takes];
   const { accuracy, macroF1 } = evaluation.measures;
   const metrics = [
     { type: 'accuracy', name: 'Accuracy', score: accuracy },
@@ -53,16 +69,16 @@ function frontMatter({ model, pipeline, base, evaluation }: PackageModelInput, l
       datasets: [datasetId(pipeline)],
       base_model: baseModelId(base.source),
       base_model_relation: 'finetune',
-      pipeline_tag: 'text-classification',
+      pipeline_tag: task,
       library_name: 'onnx',
-      tags: ['text-classification', 'espalier', ...(pipeline.prototype === undefined ? [] : ['prototype'])],
+      tags: [task, 'espalier', ...(pipeline.prototype === undefined ? [] : ['prototype'])],
       metrics: ['accuracy', 'f1'],
       'model-index': [
         {
           name: model,
           results: [
             {
-              task: { type: 'text-classification' },
+              task: { type: task },
               dataset: { type: pipeline.name, name: `${pipeline.name} (test split)`, split: 'test' },
               metrics,
             },
@@ -84,7 +100,7 @@ export function baseModelId(source: string): string {
   return /^hf:([^@]+)@/.exec(source)?.[1] ?? source;
 }
 
-function body(input: PackageModelInput, terms: BundleTerms): string {
+function body(input: PackageModelInput, takes: 'text' | 'image', terms: BundleTerms): string {
   const { model, pipeline, base, dataset, evaluation, gates, trained } = input;
   const sections: readonly (readonly [string, string])[] = [
     ['Intended use', intendedUseLines(pipeline.intendedUse)],
@@ -125,7 +141,7 @@ function body(input: PackageModelInput, terms: BundleTerms): string {
     ],
     [
       'Speed',
-      `One text: p50 ${numberText(evaluation.latency.p50Ms)} ms, p95 ${numberText(evaluation.latency.p95Ms)} ms over ${evaluation.latency.runs} runs on ${escapeMarkdown(evaluation.hardware.cpu)} (${evaluation.hardware.cores} cores, ${escapeMarkdown(evaluation.hardware.runtime)}).`,
+      `One ${NAMES[takes].row}: p50 ${numberText(evaluation.latency.p50Ms)} ms, p95 ${numberText(evaluation.latency.p95Ms)} ms over ${evaluation.latency.runs} runs on ${escapeMarkdown(evaluation.hardware.cpu)} (${evaluation.hardware.cores} cores, ${escapeMarkdown(evaluation.hardware.runtime)}).`,
     ],
     ['Lineage', lineage(input)],
     [
@@ -135,7 +151,7 @@ function body(input: PackageModelInput, terms: BundleTerms): string {
   ];
   const shown = terms.builtWith.map((words) => `\n**${escapeMarkdown(words)}**\n`).join('');
   const trial = pipeline.prototype === undefined ? '' : `\n**${prototypeNotice(input)}**\n`;
-  const title = `# ${model}\n${trial}${shown}\n${escapeMarkdown(pipeline.description || 'A text classifier.')}\n`;
+  const title = `# ${model}\n${trial}${shown}\n${escapeMarkdown(pipeline.description || NAMES[takes].classifier)}\n`;
   return `${title}\n${sections.map(([name, text]) => `## ${name}\n\n${text}\n`).join('\n')}`;
 }
 

@@ -78,7 +78,7 @@ describe('the bill of materials', () => {
       [input.classifier, input.dataset.dataset, input.baseModel.model].map((tree) => services.store.tree(tree)),
     );
     if (!classifier || !dataset || !base) throw new Error('a tree is missing');
-    const text = classifierBom(input, { served: classifier, dataset, base });
+    const text = classifierBom(input, 'text', { served: classifier, dataset, base });
     return { text, bom: JSON.parse(text) as Bom, input };
   }
 

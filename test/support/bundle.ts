@@ -2,11 +2,15 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { pack } from 'tar-stream';
 import type { PackageModelInput } from '../../activities/contract/deployment.ts';
 import type { Score } from '../../activities/contract/measures.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
-import type { ClassifierConfig } from '../../inference/config.ts';
+import type { ClassifierConfig, ImageClassifierConfig } from '../../inference/config.ts';
+import type { ModelOutput } from '../../inference/graph-model.ts';
+import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import {
   TextClassificationSchema,
@@ -16,6 +20,7 @@ import {
 } from '../../pipelines/definition.ts';
 import { TEST_KEY } from './signing.ts';
 import { withStore, type TestStore } from './store.ts';
+import { COLOURS, picture } from './tiny-pictures.ts';
 import { writeTinyOnnx } from './tiny-onnx.ts';
 
 export const MODEL = 'tiny-parity';
@@ -59,7 +64,7 @@ export function testPipeline(
 }
 
 export interface BundleOptions {
-  /** Another exported classifier's folder; the tiny one's when left out. */
+  /** Another exported classifier's folder, of texts or of the pictures of `testPictures`; the tiny one's when left out. */
   readonly folder?: string;
   readonly labels?: readonly string[];
   readonly pipeline?: Pipeline;
@@ -76,7 +81,9 @@ export async function packageInput(
   const { store } = services;
   const pipeline = options.pipeline ?? testPipeline();
   const folder = options.folder ?? (await tinyClassifier());
-  const config = JSON.parse(await readFile(join(folder, 'classifier.json'), 'utf8')) as ClassifierConfig;
+  const config = JSON.parse(await readFile(join(folder, 'classifier.json'), 'utf8')) as
+    | ClassifierConfig
+    | ImageClassifierConfig;
   const labels = options.labels ?? config.labels;
   const tree = async (name: string, files: Readonly<Record<string, string | Uint8Array>>) =>
     store.putManifest(
@@ -88,14 +95,13 @@ export async function packageInput(
       ),
       name,
     );
+  const pictures = config.input === 'image' ? await testPictures() : undefined;
   const classifier = await tree('classifier', {
     'model.onnx': await readFile(join(folder, 'model.onnx')),
-    'tokenizer.json': await readFile(join(folder, 'tokenizer.json')),
+    ...(pictures === undefined ? { 'tokenizer.json': await readFile(join(folder, 'tokenizer.json')) } : {}),
     'classifier.json': JSON.stringify({ ...config, labels }),
   });
-  const model = await TextModel.load(folder);
-  const output = await model.runAll(TEXTS);
-  await model.release();
+  const output = pictures === undefined ? await answersTo(TEXTS, folder) : await picturesAnswered(pictures, folder);
   const statistics: ReferenceStatistics = {
     version: 1,
     rows: TEXTS.length,
@@ -103,7 +109,7 @@ export async function packageInput(
     labels,
     embeddings: 'embeddings.f32',
     probabilities: 'probabilities.f32',
-    textLengths: TEXTS.map((text) => text.length),
+    textLengths: TEXTS.map((text) => (pictures === undefined ? text.length : 0)),
   };
   const reference = await tree('reference', {
     'reference.json': JSON.stringify(statistics),
@@ -113,7 +119,12 @@ export async function packageInput(
   const rows = TEXTS.map((text, row) => `${JSON.stringify({ id: String(row), text, label: labels[row % 2] })}\n`).join(
     '',
   );
-  const dataset = await tree('dataset', { 'train.jsonl': rows, 'validation.jsonl': rows, 'test.jsonl': rows });
+  const dataset = await tree(
+    'dataset',
+    pictures === undefined
+      ? { 'train.jsonl': rows, 'validation.jsonl': rows, 'test.jsonl': rows }
+      : await pictureSplits(pictures, labels),
+  );
   const card = options.card === undefined ? '---\nlicense: apache-2.0\nlanguage: en\n---\n# Tiny\n' : options.card;
   const bytes = await store.putBytes('{}', { name: 'file', mediaType: 'application/json' });
   const digest = bytes.digest;
@@ -204,6 +215,49 @@ export async function packageInput(
       weightsBytes: 4000,
     },
   };
+}
+
+/** As many as `TEXTS`, red, green and blue by turns, of several formats. */
+export function testPictures(): Promise<readonly Buffer[]> {
+  const formats = ['png', 'jpeg', 'webp'] as const;
+  return Promise.all(
+    TEXTS.map((_, row) =>
+      picture(COLOURS[row % 3] ?? 'red', { shade: row, format: formats[Math.floor(row / 3) % 3] ?? 'png' }),
+    ),
+  );
+}
+
+async function answersTo(texts: readonly string[], folder: string): Promise<ModelOutput> {
+  const model = await TextModel.load(folder);
+  const output = await model.runAll(texts);
+  await model.release();
+  return output;
+}
+
+async function picturesAnswered(pictures: readonly Uint8Array[], folder: string): Promise<ModelOutput> {
+  const model = await ImageModel.load(folder);
+  const output = await model.runAll(pictures);
+  await model.release();
+  return output;
+}
+
+/** A prepared dataset whose splits all have these pictures. */
+async function pictureSplits(
+  pictures: readonly Buffer[],
+  labels: readonly string[],
+): Promise<Record<string, string | Uint8Array>> {
+  const files: Record<string, string | Uint8Array> = {};
+  for (const split of ['train', 'validation', 'test']) {
+    const archive = pack();
+    const name = (row: number): string => `${split}/${String(row).padStart(16, '0')}.png`;
+    for (const [row, bytes] of pictures.entries()) archive.entry({ name: name(row) }, bytes);
+    archive.finalize();
+    files[`${split}.tar`] = await buffer(archive);
+    files[`${split}.jsonl`] = pictures
+      .map((_, row) => `${JSON.stringify({ id: String(row), image: name(row), label: labels[row % 3] })}\n`)
+      .join('');
+  }
+  return files;
 }
 
 function bytesOf(values: Float32Array): Uint8Array {

@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ModelFiles } from '../../inference/text-model.ts';
-import type { ModelSource } from '../../serving/verified-model.ts';
+import type { ClassifierFiles, ModelSource } from '../../serving/verified-model.ts';
 
 /** A model from a folder, unverified: for tests of what comes after. */
 export function folderSource(where: string): ModelSource {
   const read = (name: string): Promise<Buffer> => readFile(join(where, name));
   return {
-    async take(): Promise<ModelFiles> {
+    async take(): Promise<ClassifierFiles> {
       return {
         where,
         'classifier.json': await read('classifier.json'),

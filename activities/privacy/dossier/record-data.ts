@@ -3,6 +3,7 @@ import { PII_KINDS, type PiiKind } from '../../../pipelines/definition/data.ts';
 import type { Pipeline } from '../../../pipelines/definition.ts';
 import type { DatasetSummary } from '../../contract/data.ts';
 import type { PrivacySummary } from '../../contract/review.ts';
+import { policyText } from '../policy-text.ts';
 import { count } from './words.ts';
 
 const KINDS: Readonly<Record<PiiKind, string>> = {
@@ -44,15 +45,16 @@ function whatIsIn({ completions, labels }: DatasetSummary): string {
     : `Prompts, ${count(completions)} of the training rows with a good answer`;
 }
 
-function cleaning(data: DatasetSummary, { data: { onPersonalData } }: Pipeline): readonly string[] {
+function cleaning(data: DatasetSummary, pipeline: Pipeline): readonly string[] {
   const dropped = Object.entries(data.dropped)
     .filter(([, rows]) => rows > 0)
     .toSorted(([left], [right]) => (left < right ? -1 : 1))
     .map(([reason, rows]) => `${count(rows)} ${reason}`);
-  const policy =
-    typeof onPersonalData === 'string'
-      ? onPersonalData
-      : PII_KINDS.map((kind) => `${KINDS[kind]}: ${onPersonalData[kind] ?? 'warn'}`).join(', ');
+  const policy = policyText(pipeline.data, (actions) =>
+    typeof actions === 'string'
+      ? actions
+      : PII_KINDS.map((kind) => `${KINDS[kind]}: ${actions[kind] ?? 'warn'}`).join(', '),
+  );
   const removed = data.personalData;
   const twins = data.contamination;
   return [

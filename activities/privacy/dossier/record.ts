@@ -6,6 +6,7 @@ import type { ResolvedModel } from '../../contract/selection.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import type { GenerationFacts } from '../../contract/prompting.ts';
 import { OUT_OF_SCOPE } from '../../deployment/model-card.ts';
+import { isOfPictures } from '../policy-text.ts';
 import { dataLines } from './record-data.ts';
 import { fromGenerator } from './record-generation.ts';
 import { count, scoreLine } from './words.ts';
@@ -152,10 +153,12 @@ const TELLERS: Readonly<Partial<Record<DossierFieldId, Teller>>> = {
   'gdpr-35-7-a-processing': ({ pipeline, data, base }) => {
     if (data === undefined) return 'later';
     const { train, validation, test } = data.rows;
+    const pictures = isOfPictures(pipeline.data);
+    const recorded = pictures ? 'by digest' : pipeline.deploy.recordText ? 'with their texts' : 'without their texts';
     return [
-      `Texts (source: ${pipeline.data.source}) are checked and split (${count(train)} train, ${count(validation)} validation, ${count(test)} test), and ` +
+      `${pictures ? 'Pictures' : 'Texts'} (source: ${pipeline.data.source}) are checked and split (${count(train)} train, ${count(validation)} validation, ${count(test)} test), and ` +
         `${base === undefined ? 'a pre-trained model' : base.source} is tuned on them to tell ${data.labels.length} labels apart.`,
-      `After two approvals it is served as ${pipeline.deploy.model}; predictions are recorded ${pipeline.deploy.recordText ? 'with' : 'without'} their texts, to notice drift.`,
+      `After two approvals it is served as ${pipeline.deploy.model}; predictions are recorded ${recorded}, to notice drift.`,
     ];
   },
   'gdpr-35-7-d': measures,
