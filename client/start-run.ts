@@ -16,6 +16,7 @@ import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/referen
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { CandidateSource } from '../activities/contract/selection.ts';
 import type { DataFileSource } from '../activities/contract/data.ts';
+import { tableFormat } from '../pipelines/behaviour/rules.ts';
 import { DATA_MEDIA_TYPES } from '../pipelines/data-media-types.ts';
 import type { Candidate, Pipeline } from '../pipelines/definition.ts';
 import { dossierPath, parseDossierAnswers, readDossierFile, unanswered } from '../pipelines/dossier/answers.ts';
@@ -180,7 +181,8 @@ export async function startRun(
   }
 }
 
-function dataFilesOf({ data }: Pipeline): DataFileSource[] {
+function dataFilesOf(pipeline: Pipeline): DataFileSource[] {
+  const { data } = pipeline;
   const { files, format, evaluationFiles = [], croissant } = data;
   const general = 'generalText' in data ? data.generalText : undefined;
   const source =
@@ -198,8 +200,15 @@ function dataFilesOf({ data }: Pipeline): DataFileSource[] {
     ...evaluationFiles.map(source('evaluation')),
     ...('shiftedFiles' in data ? (data.shiftedFiles ?? []) : []).map(source('shifted')),
     ...(croissant === undefined ? [] : [{ path: croissant, split: 'description', format: 'json' } as const]),
+    ...tablesOf(pipeline),
     ...(general === undefined ? [] : [{ path: general, split: 'general', format: 'text' } as const]),
   ];
+}
+
+/** Of what the ending does not say the definition's check has said so. */
+function tablesOf(pipeline: Pipeline): DataFileSource[] {
+  const tables = 'behaviour' in pipeline ? Object.values(pipeline.behaviour ?? {}) : [];
+  return tables.map(({ file: path }) => ({ path, split: 'behaviour', format: tableFormat(path) ?? 'csv' }));
 }
 
 async function snapshotFile(file: DataFileSource, folder: string, store: ArtifactStore): Promise<DataFileSource> {

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { ApprovalsSchema } from './definition/approvals.ts';
+import { BehaviourSchema } from './definition/behaviour.ts';
 import { BudgetSchema, PrototypeRunSchema } from './definition/budget.ts';
 import { CandidateSchema } from './definition/candidates.ts';
 import { PromptDataSchema, TextDataSchema } from './definition/data.ts';
@@ -71,6 +72,7 @@ export const TextClassificationSchema = z.strictObject({
   training: TrainingSchema.prefault({}),
   gates: GatesSchema.prefault({}),
   customGates: CustomGatesSchema.optional(),
+  behaviour: BehaviourSchema.optional(),
   ...outcome,
 });
 

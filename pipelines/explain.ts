@@ -41,8 +41,9 @@ function explain(schema: z.core.$ZodType, issue: Issue, parent: Path, value: unk
       return at(`has a form that is not allowed: ${show(found)}`, issue.message);
     case 'invalid_union':
       return explainUnion(schema, issue, path, value);
-    case 'not_multiple_of':
     case 'invalid_key':
+      return at('is a name that is not allowed', issue.issues[0]?.message);
+    case 'not_multiple_of':
     case 'invalid_element':
     case 'custom':
       return at(issue.message);

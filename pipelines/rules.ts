@@ -5,6 +5,7 @@
 import { statSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EspalierError } from '../artifacts/errors.ts';
+import { behaviourProblems } from './behaviour/rules.ts';
 import type { Problem } from './check.ts';
 import { CandidateSchema } from './definition/candidates.ts';
 import { PromptDataSchema, TextDataSchema } from './definition/data.ts';
@@ -40,7 +41,7 @@ export function crossProblems(
   if (typeof raw['guidelines'] === 'string' && folder !== undefined)
     problems.push(...guidelineProblems(raw['guidelines'], folder));
   const licences = checkLicences(raw, folder);
-  problems.push(...licences.problems, ...gateProblems(raw['gates']));
+  problems.push(...licences.problems, ...gateProblems(raw['gates']), ...behaviourProblems(raw, folder));
   notes.push(...licences.notes);
   const monitor = MonitorSchema.safeParse(raw['monitor'] ?? {});
   if (monitor.success && monitor.data.windowRows < monitor.data.minRows) {

@@ -1,5 +1,5 @@
 /** What the steps that make a model are given: the same for the run that releases it and for one that makes it again. */
-import type { DatasetSummary } from '../activities/contract/data.ts';
+import type { DatasetSummary, PrepareDataInput } from '../activities/contract/data.ts';
 import type { EvaluateModelInput } from '../activities/contract/validation.ts';
 import type { ExportedClassifier, TrainLanguageInput, TrainTextInput } from '../activities/contract/training.ts';
 import type { ChooseCandidateInput, SubsetDataInput } from '../activities/contract/prototype.ts';
@@ -10,6 +10,16 @@ import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
 import type { Winner } from './stages/select.ts';
+
+/** What is asked of the tuned model is checked with the data; from which share on it is enough is the gates'. */
+export function dataInput(
+  files: PrepareDataInput['files'],
+  { data, behaviour }: Pick<TextClassification, 'data' | 'behaviour'>,
+): PrepareDataInput {
+  if (behaviour === undefined) return { files, data };
+  const tables = Object.entries(behaviour).map(([name, { kind, file }]) => [name, { kind, file }] as const);
+  return { files, data, behaviour: Object.fromEntries(tables) };
+}
 
 export function encoderInput(
   { layers, pooling = 'mean' }: Pick<Winner['candidate'], 'layers' | 'pooling'>,

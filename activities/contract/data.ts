@@ -1,6 +1,7 @@
 /** Steps that read, check and split the data. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ImageData, PiiKind, PromptData } from '../../pipelines/definition/data.ts';
+import type { BehaviourTables } from '../../pipelines/definition/behaviour.ts';
 import type { TextClassification } from '../../pipelines/definition.ts';
 
 /** What a file's rows are for; `all` are to be split. */
@@ -12,10 +13,10 @@ export interface DataFile {
   readonly format: 'csv' | 'jsonl' | 'json' | 'text' | 'tar';
   /**
    * `evaluation`: texts that only their overlap with the dataset is counted of; `description`: a Croissant file;
-   * `shifted`: rows from elsewhere, which the tuned model is measured on.
+   * `shifted`: rows from elsewhere, which the tuned model is measured on. `behaviour`: a table of behaviour tests.
    * `general`: text that a tuned language model is to go on knowing.
    */
-  readonly split: RowSplit | 'evaluation' | 'description' | 'general' | 'shifted';
+  readonly split: RowSplit | 'evaluation' | 'description' | 'general' | 'shifted' | 'behaviour';
   readonly ref: ArtifactRef;
 }
 
@@ -34,6 +35,8 @@ export interface SnapshotDataOutput {
 export interface PrepareDataInput {
   readonly files: readonly DataFile[];
   readonly data: TextClassification['data'];
+  /** Missing where the definition has none. */
+  readonly behaviour?: BehaviourTables;
 }
 
 export interface PreparePromptsInput {
@@ -54,7 +57,7 @@ export interface DatasetSummary {
   /**
    * Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` (rows `{"id","text","label"}`, id = first 16 hex of sha256 of
    * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256
-   * of every file, rows a split), `shifted.jsonl` where there are rows from elsewhere. Of prompts: rows `{"id","prompt"[,"completion"][,"facts"]}`, no `labels.json`, and
+   * of every file, rows a split), `shifted.jsonl` where there are rows from elsewhere, `behaviour.jsonl` where there are behaviour tests. Of prompts: rows `{"id","prompt"[,"completion"][,"facts"]}`, no `labels.json`, and
    * `general.jsonl` (`{"text"}`) where there is general text. Of pictures: rows `{"id","image","label"}`, id = first 16 hex
    * of the sha256 of the picture's file, and `train.tar`, `validation.tar`, `test.tar` with these files (activities/data/images).
    */

@@ -1,6 +1,7 @@
 /** Steps that measure the tuned model and judge it. */
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { GateName, GatesSpec, Pipeline, TrainingSpec } from '../../pipelines/definition.ts';
+import type { BehaviourKind, BehaviourSpec } from '../../pipelines/definition/behaviour.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
@@ -75,6 +76,22 @@ export interface Diagnosis {
     readonly flipped: number;
   } | null;
 }
+/** A behaviour test that does not hold. */
+export interface BehaviourFailure {
+  readonly file: string;
+  readonly line: number;
+  readonly problem: string;
+  /** In the details only. */
+  readonly texts?: readonly string[];
+}
+/** One table of behaviour tests: the share that holds, and what does not. */
+export interface BehaviourResult {
+  readonly name: string;
+  readonly kind: BehaviourKind;
+  readonly score: Score;
+  /** The first 20; in the details all. */
+  readonly failures: readonly BehaviourFailure[];
+}
 export interface Evaluation {
   /** One a gate; the gate of the same name judges it. Of the later ones none is in results recorded before them. */
   readonly measures: Readonly<Record<CoreGate, Score> & Partial<Record<EvaluatedGate, Score>>>;
@@ -93,6 +110,8 @@ export interface Evaluation {
     }[];
   };
   readonly diagnosis?: Diagnosis;
+  /** A table of the definition each; missing where it has none. */
+  readonly behaviour?: readonly BehaviourResult[];
   readonly trainAccuracy: Score;
   readonly validationAccuracy: Score;
   /** In label order; of more than 500 labels the 500 with the lowest F1. */
@@ -202,6 +221,8 @@ export interface JudgeGatesInput {
   readonly gates: GatesSpec;
   /** Missing in inputs recorded before it counted. */
   readonly method?: TrainingSpec['method'];
+  /** The tables of behaviour tests, with what the evaluation found. */
+  readonly behaviour?: { readonly gates: BehaviourSpec; readonly measured: readonly BehaviourResult[] };
   /** The organisation's own, with the evaluation's details that they are given. */
   readonly custom?: { readonly gates: CustomGatesSpec; readonly details: ArtifactRef };
 }

@@ -22,6 +22,7 @@ import {
   measureContamination,
   type Sides,
 } from './contamination.ts';
+import { readBehaviour } from './behaviour.ts';
 import { readCroissant } from './croissant.ts';
 import { divide } from './divide.ts';
 import { byPlace, countReasons, putFindings } from './findings.ts';
@@ -41,9 +42,10 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
   type: 'data.prepare',
   version: 3,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
-  identity: ({ files, data: { onPersonalData, ...data } }) => ({
+  identity: ({ files, data: { onPersonalData, ...data }, behaviour }) => ({
     files,
     data,
+    ...(behaviour === undefined ? {} : { behaviour }),
     removed: { drop: kindsTo('drop', onPersonalData), redact: kindsTo('redact', onPersonalData) },
   }),
   async run(input, context) {
@@ -103,7 +105,11 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
       ...(described === undefined ? {} : { described }),
     };
     const shifted = await readShifted(input, labels, context);
-    const dataset = await writeDataset(input, context, { ...sides, shifted }, labels, { ...counts, rowsRead });
+    const behaviour = await readBehaviour(input, labels, context);
+    const dataset = await writeDataset(input, context, { ...sides, shifted, behaviour }, labels, {
+      ...counts,
+      rowsRead,
+    });
     return { dataset, labels, ...counts, contamination, ...(await putFindings(findings, context)) };
   },
 };
@@ -122,7 +128,8 @@ async function readAll(
   const rowsRead: Record<string, number> = {};
   const rules = { maxTextBytes: data.maxTextBytes, labels: data.labels };
   for (const { path: file, format, split, ref } of files) {
-    if (split === 'evaluation' || split === 'description' || split === 'general' || split === 'shifted') continue;
+    if (split === 'evaluation' || split === 'description' || split === 'general') continue;
+    if (split === 'shifted' || split === 'behaviour') continue;
     if (format !== 'csv' && format !== 'jsonl') continue;
     const source = { path: await context.store.file(ref, context.signal), name: file, format };
     let read = 0;

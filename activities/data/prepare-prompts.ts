@@ -103,7 +103,8 @@ async function readPrompts(
     ...(data.facts === undefined ? [] : [{ name: data.facts, optional: true, list: true } as const]),
   ];
   for (const { path: file, format, split, ref } of files) {
-    if (split === 'evaluation' || split === 'description' || split === 'general' || split === 'shifted') continue;
+    if (split === 'evaluation' || split === 'description' || split === 'general') continue;
+    if (split === 'shifted' || split === 'behaviour') continue;
     if (format !== 'csv' && format !== 'jsonl') continue;
     let count = 0;
     for await (const row of readValues({ path: await store.file(ref, signal), name: file, format }, columns, signal)) {

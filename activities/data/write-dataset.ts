@@ -6,6 +6,7 @@ import { definedOnly } from '../../artifacts/defined-only.ts';
 import { hexOf } from '../../artifacts/reference.ts';
 import type { DatasetSummary, PrepareDataInput, PreparePicturesInput, PreparePromptsInput } from '../contract/data.ts';
 import type { StepContext } from '../step.ts';
+import { BEHAVIOUR_FILE, behaviourLines, type StoredTest } from './behaviour.ts';
 import type { CheckedRow } from './checks.ts';
 import type { Sides } from './contamination.ts';
 import { datasetLine, SPLITS } from './dataset.ts';
@@ -16,7 +17,7 @@ import { countLabels } from './group.ts';
 export async function writeDataset(
   { files, data }: PrepareDataInput,
   context: StepContext,
-  sides: Sides & { readonly shifted: readonly CheckedRow[] },
+  sides: Sides & { readonly shifted: readonly CheckedRow[]; readonly behaviour: readonly StoredTest[] },
   labels: readonly string[],
   counts: Counts,
 ): Promise<DatasetSummary['dataset']> {
@@ -25,6 +26,8 @@ export async function writeDataset(
   const signal = context.signal;
   for (const split of SPLITS) await writeFile(join(folder, `${split}.jsonl`), linesOf(sides[split]), { signal });
   if (sides.shifted.length > 0) await writeFile(join(folder, SHIFTED_FILE), linesOf(sides.shifted), { signal });
+  if (sides.behaviour.length > 0)
+    await writeFile(join(folder, BEHAVIOUR_FILE), behaviourLines(sides.behaviour), { signal });
   await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
   const columns = { text: data.text, label: data.label };
   await writeFile(join(folder, 'dataset.json'), canonicalJson(originOf({ files, data }, columns, counts)));

@@ -20,6 +20,7 @@ import { withoutBulk } from './bulk.ts';
 import { float32ToBytes } from './float32.ts';
 import { confusionMatrix, confusionRows, finiteOrNull, labelScores } from './metrics.ts';
 import { checkout } from './baseline.ts';
+import { listedBehaviour } from './behaviour-tests.ts';
 import { discordance, mcnemar } from './paired.ts';
 import { calibrationOf } from './calibration.ts';
 import { diagnose } from './diagnose.ts';
@@ -88,6 +89,8 @@ async function evaluate(
   context.progress({ phase: 'edge inputs' });
   const edgeInputs = await examined.checkEdgeInputs();
   const flips = await examined.measureFlips();
+  context.progress({ phase: 'behaviour tests' });
+  const behaviour = await examined.askBehaviour();
   const { measures: diagnosed, diagnosis } = await diagnose(
     {
       labels,
@@ -130,6 +133,7 @@ async function evaluate(
     trivial: trivial.map((one) => trivialRow(one, outcome)),
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
     diagnosis,
+    ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
     trainAccuracy,
     validationAccuracy,
     perLabel: labelScores(confusion, labels),
@@ -141,6 +145,7 @@ async function evaluate(
   };
   const details = {
     ...evaluation,
+    ...(behaviour.length === 0 ? {} : { behaviour }),
     version: 1,
     labels,
     seed,

@@ -60,6 +60,7 @@ export async function examinePictures(
         onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
       });
     },
+    askBehaviour: () => Promise.resolve([]),
     measure: async () => measureModel({ folder, pictures: await sampleFiles() }, signal),
   };
 }

@@ -2,11 +2,13 @@
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import type { EvaluateModelInput } from '../contract/validation.ts';
+import { loadBehaviour } from '../data/behaviour.ts';
 import { loadClassified, type LabelledRows } from '../data/dataset.ts';
 import { loadShifted } from '../data/shifted.ts';
 import { measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
 import { checkout, predictBaseline, requireFinite } from './baseline.ts';
+import { askBehaviour } from './behaviour-tests.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
 import { SPLIT_ROWS, TRIVIAL_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
@@ -55,6 +57,11 @@ export async function examineTexts(
         onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
       });
     },
+    askBehaviour: async () =>
+      askBehaviour(model, labels, await loadBehaviour(store, dataset, signal), {
+        signal,
+        onProgress: (done, total) => context.progress({ phase: 'behaviour tests', done, total }),
+      }),
     measure: () => measureModel({ folder, texts: sampleRows(rows, LATENCY_TEXTS, seed).texts }, signal),
   };
 }

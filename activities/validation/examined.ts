@@ -1,5 +1,5 @@
 /** What the evaluation asks of a tuned model, whatever it takes: texts (examine-texts.ts) or pictures (examine-pictures.ts). */
-import type { Evaluation } from '../contract/validation.ts';
+import type { BehaviourResult, Evaluation } from '../contract/validation.ts';
 import type { ProfileAnswer } from '../selection/profile-encoder.ts';
 import type { Flips } from './behaviour.ts';
 import type { Material, Texts } from './diagnose.ts';
@@ -43,5 +43,7 @@ export interface Examined {
   readonly textLengths: readonly number[];
   readonly checkEdgeInputs: () => Promise<Evaluation['edgeInputs']>;
   readonly measureFlips: () => Promise<Flips>;
+  /** The tables of behaviour tests; `[]` where there are none. */
+  readonly askBehaviour: () => Promise<readonly BehaviourResult[]>;
   readonly measure: () => Promise<ProfileAnswer>;
 }

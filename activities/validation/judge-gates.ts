@@ -1,5 +1,6 @@
 import type { GatesVerdict, JudgeGatesInput } from '../contract/validation.ts';
 import type { StepDefinition } from '../step.ts';
+import { judgeBehaviour } from './behaviour-gates.ts';
 import { judgeCustomGates, type CustomEvidence } from './custom-gates.ts';
 import { judgeGates, worstOf } from './gates.ts';
 
@@ -10,11 +11,16 @@ export const judgeGatesStep: StepDefinition<JudgeGatesInput, GatesVerdict> = {
   // Another module of gates is another verdict.
   environment: ({ custom }, { customGates }) =>
     Promise.resolve(custom === undefined ? null : { gates: customGates?.digest ?? null }),
-  async run({ measures, gates, method, custom }, { store, customGates }) {
+  async run({ measures, gates, method, behaviour, custom }, { store, customGates }) {
     const judged = judgeGates(measures, gates, method);
-    if (custom === undefined) return judged;
-    const evidence = await store.getJson<CustomEvidence>(custom.details);
-    const all = [...judged.gates, ...(await judgeCustomGates(customGates, custom.gates, evidence))];
+    if (custom === undefined && behaviour === undefined) return judged;
+    const tables = behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured);
+    const own = custom === undefined ? [] : await ofModule(custom);
+    const all = [...judged.gates, ...tables, ...own];
     return { verdict: worstOf(all), gates: all };
+
+    async function ofModule({ gates: asked, details }: NonNullable<typeof custom>) {
+      return judgeCustomGates(customGates, asked, await store.getJson<CustomEvidence>(details));
+    }
   },
 };

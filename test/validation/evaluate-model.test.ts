@@ -52,6 +52,12 @@ describe('evaluating an exported model', function () {
       await writeFile(join(folder, `${split}.jsonl`), lines.join(''));
     }
     await writeFile(join(folder, 'labels.json'), JSON.stringify(LABELS));
+    // One of the two holds, whatever the model says.
+    const tests = LABELS.map((label) => ({ kind: 'minimum-functionality', text: 'where is my card', label }));
+    const stored = tests.map(
+      (test, at) => `${JSON.stringify({ table: 'cards', file: 'c.csv', line: at + 2, test })}\n`,
+    );
+    await writeFile(join(folder, 'behaviour.jsonl'), stored.join(''));
     return services.store.putTree(folder, 'dataset');
   }
 
@@ -151,6 +157,15 @@ describe('evaluating an exported model', function () {
     assert.equal(measures.exportParity.value, 2e-7);
     assert.ok(measures.flipRate.value! >= 0 && measures.flipRate.value! <= 1 && measures.flipRate.rows === TEST_ROWS);
     assert.ok(evaluation.hardware.cores >= 1 && evaluation.hardware.runtime.startsWith('onnxruntime-node'));
+  });
+
+  it('asks the behaviour tests that stand beside the data, and keeps the text of those that fail in the artifact', async () => {
+    const [asked] = evaluation.behaviour!;
+    assert.deepEqual([asked?.name, asked?.score.value, asked?.score.rows], ['cards', 0.5, 2]);
+    assert.equal(asked!.failures.length, 1);
+    assert.equal(JSON.stringify(evaluation).includes('where is my card'), false);
+    const { behaviour } = await services.store.getJson<Pick<Evaluation, 'behaviour'>>(evaluation.details);
+    assert.deepEqual(behaviour?.[0]?.failures[0]?.texts, ['where is my card']);
   });
 
   it('lists the mistakes by confidence without their text, which stays in the artifact', async () => {

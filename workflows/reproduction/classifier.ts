@@ -1,7 +1,7 @@
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ExportedClassifier } from '../../activities/contract/training.ts';
 import type { Winner } from '../stages/select.ts';
-import { dossierInput, encoderInput, evaluateInput, packageInput, trainInput } from '../step-inputs.ts';
+import { dataInput, dossierInput, encoderInput, evaluateInput, packageInput, trainInput } from '../step-inputs.ts';
 import type { Again, Recorded } from './again.ts';
 
 export interface RecordedClassifier extends Recorded<'text-classification'> {
@@ -12,7 +12,7 @@ export interface RecordedClassifier extends Recorded<'text-classification'> {
 
 export async function remakeClassifier({ facts, winner, dataFiles }: RecordedClassifier, again: Again): Promise<void> {
   const { pipeline } = facts;
-  const data = again.call('data', { files: dataFiles, data: pipeline.data });
+  const data = again.call('data', dataInput(dataFiles, pipeline));
   const { output: prepared } = await again.activities('light', 'data').prepareData(data);
   const dataset = await again.smallPart(prepared, pipeline);
   again.same('dataset', facts.data.dataset, dataset.dataset);

@@ -1,7 +1,7 @@
 import type { DatasetSummary } from '../../activities/contract/data.ts';
 import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
 import type { Run } from '../run.ts';
-import { encoderInput } from '../step-inputs.ts';
+import { dataInput, encoderInput } from '../step-inputs.ts';
 import { gather, type Candidacy } from './candidates.ts';
 import { prototype } from './prototype.ts';
 
@@ -34,7 +34,7 @@ export async function select(run: Run): Promise<Selected> {
 function encoders(run: Run): Candidacy {
   const definition = () => run.definition('text-classification');
   return {
-    prepare: (files) => run.step('light', 'data', 'prepareData', () => ({ files, data: definition().data })),
+    prepare: (files) => run.step('light', 'data', 'prepareData', () => dataInput(files, definition())),
     async measure({ candidate, outcome, model, dataReady, parking }) {
       const { id } = candidate;
       const { maxLength, neighbours, seed } = definition().selection;

@@ -1,5 +1,6 @@
-import type { JudgeGatesInput } from '../../activities/contract/validation.ts';
+import type { Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { BehaviourSpec } from '../../pipelines/definition/behaviour.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { Run } from '../run.ts';
 import { evaluateInput, trainInput } from '../step-inputs.ts';
@@ -28,8 +29,16 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     measures: evaluation.measures,
     gates: definition().gates,
     method: definition().training.method,
+    ...tableGates(definition().behaviour, evaluation.behaviour),
     ...ownGates(definition().customGates, evaluation.details),
   }));
+}
+
+function tableGates(
+  gates: BehaviourSpec | undefined,
+  measured: Evaluation['behaviour'] = [],
+): Pick<JudgeGatesInput, 'behaviour'> {
+  return gates === undefined ? {} : { behaviour: { gates, measured } };
 }
 
 function ownGates(gates: CustomGatesSpec | undefined, details: ArtifactRef): Pick<JudgeGatesInput, 'custom'> {

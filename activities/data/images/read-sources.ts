@@ -46,7 +46,8 @@ export async function readSources({ files, data }: PreparePicturesInput, context
   let at = 0;
   try {
     for (const { path: file, format, split, ref } of files) {
-      if (split === 'evaluation' || split === 'description' || split === 'general' || split === 'shifted') continue;
+      if (split === 'evaluation' || split === 'description' || split === 'general') continue;
+      if (split === 'shifted' || split === 'behaviour') continue;
       if (format !== 'tar' && format !== 'csv' && format !== 'jsonl') continue;
       const source = { path: await context.store.file(ref, context.signal), name: file, format };
       let read = 0;

@@ -1,8 +1,8 @@
 /** Each gate: what was measured, against what, and the verdict with its reason. */
-import type { GateResult } from '../../contract/validation.ts';
+import type { BehaviourFailure, BehaviourResult, GateResult } from '../../contract/validation.ts';
 import { GATE_TABLE, type GateRow } from '../../../pipelines/gate-table.ts';
-import { megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
-import { html } from '../../../artifacts/html.ts';
+import { count, megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
+import { html, type Html } from '../../../artifacts/html.ts';
 import { badge, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
@@ -16,10 +16,14 @@ const SHOWN: Readonly<Record<GateRow['unit'], (value: number | null | undefined)
 };
 
 /** A gate of the table, or one that a run has of its own. */
-function shownAs(name: string): {
+function shownAs(
+  name: string,
+  tables: readonly BehaviourResult[] = [],
+): {
   readonly title: string;
   readonly show: (value: number | null | undefined) => string;
 } {
+  if (tables.some((one) => one.name === name)) return { title: name, show: SHOWN.share };
   const row = Object.entries(GATE_TABLE).find(([known]) => known === name)?.[1];
   return row === undefined ? { title: name, show: significant } : { title: row.title, show: SHOWN[row.unit] };
 }
@@ -35,7 +39,8 @@ export const gatesSection: Section = {
   body: ({ facts: run }) => {
     const { gates } = run;
     if (gates === undefined) return null;
-    const show = (gate: GateResult<string>) => shownAs(gate.name).show;
+    const tables = run.evaluation?.behaviour ?? [];
+    const show = (gate: GateResult<string>) => shownAs(gate.name, tables).show;
     return html`<p>
         ${badge(VERDICTS[gates.verdict], gates.verdict)} Where a measure has an interval, an end of it is judged: the
         worse one where the model must show that it is good, the better one where a defect must be shown. What could not
@@ -56,6 +61,19 @@ export const gatesSection: Section = {
           { title: 'Reason', cell: (gate) => html`<span class="text">${gate.reason}</span>` },
         ],
         gates.gates,
-      )}`;
+      )}${tables.map(failures)}`;
   },
 };
+
+/** The tests of a table that do not hold, by where they were written: their texts are in the evaluation's details. */
+function failures({ name, kind, score: { rows }, failures: listed }: BehaviourResult): Html {
+  if (listed.length === 0) return html``;
+  return table(
+    `${name}: tests of ${kind} that do not hold, the first ${listed.length} (${count(rows)} were asked)`,
+    [
+      { title: 'Test', cell: ({ file, line }: BehaviourFailure) => html`<code>${file}:${line}</code>` },
+      { title: 'Answer', cell: ({ problem }) => problem },
+    ],
+    listed,
+  );
+}

@@ -1,0 +1,117 @@
+/** Behaviour tests that people wrote down (pipelines/behaviour): checked with the data, kept beside them, never trained on. */
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import {
+  readBehaviourTable,
+  textsOf,
+  withTexts,
+  type BehaviourTest,
+  type TableProblem,
+} from '../../pipelines/behaviour/table.ts';
+import type { PrepareDataInput } from '../contract/data.ts';
+import type { StepContext } from '../step.ts';
+import { quoted, SHOWN_BAD_ROWS } from './checks.ts';
+import { textIdentity } from './normalise.ts';
+import { removePersonalData } from './personal-data.ts';
+
+/** In a dataset's tree, where the definition names any tables. */
+export const BEHAVIOUR_FILE = 'behaviour.jsonl';
+
+/** A test with the gate that it is of, and where it was written. */
+export interface StoredTest {
+  readonly table: string;
+  readonly file: string;
+  readonly line: number;
+  readonly test: BehaviourTest;
+}
+
+/**
+ * Throws BadData by file, line and field: a test that cannot be asked is never left out, whatever the definition does about bad
+ * rows. Personal data are redacted, or their test dropped, as in all rows.
+ */
+export async function readBehaviour(
+  { files, data, behaviour = {} }: PrepareDataInput,
+  labels: readonly string[],
+  context: StepContext,
+): Promise<readonly StoredTest[]> {
+  const tests: StoredTest[] = [];
+  for (const [table, { kind, file }] of Object.entries(behaviour)) {
+    const source = files.find(({ path, split }) => split === 'behaviour' && path === file);
+    if (source === undefined || (source.format !== 'csv' && source.format !== 'jsonl')) continue;
+    const read = readBehaviourTable(await context.store.getBytes(source.ref), kind, source.format);
+    const unknown = read.tests.flatMap(({ line, test }) =>
+      !('label' in test) || labels.includes(test.label)
+        ? []
+        : [{ line, field: 'label', message: `is ${quoted(test.label)}, which the data do not have` }],
+    );
+    const problems = [...read.problems, ...unknown];
+    if (problems.length > 0) throw badTable(table, file, problems);
+    tests.push(...read.tests.map((one) => ({ table, file, ...one })));
+  }
+  return withoutPersonalData(tests, data.onPersonalData, context);
+}
+
+/** `[]` where the dataset has none. */
+export async function loadBehaviour(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  signal?: AbortSignal,
+): Promise<readonly StoredTest[]> {
+  const { entries } = await store.tree(dataset);
+  if (!entries.some(({ path }) => path === BEHAVIOUR_FILE)) return [];
+  const path = await store.fileInTree(dataset, BEHAVIOUR_FILE, signal);
+  const tests: StoredTest[] = [];
+  const lines = createInterface({ input: createReadStream(path, { encoding: 'utf8', signal }), crlfDelay: Infinity });
+  for await (const line of lines) tests.push(JSON.parse(line) as StoredTest);
+  return tests;
+}
+
+/** As a file of the dataset's tree. */
+export function behaviourLines(tests: readonly StoredTest[]): string {
+  return tests.map((test) => `${canonicalJson(test)}\n`).join('');
+}
+
+async function withoutPersonalData(
+  tests: readonly StoredTest[],
+  policy: PrepareDataInput['data']['onPersonalData'],
+  context: StepContext,
+): Promise<readonly StoredTest[]> {
+  // Every text is a row for the policy; the place in this list stands for its line.
+  const rows = tests.flatMap(({ file, test }, place) =>
+    textsOf(test).map((text) => ({
+      file,
+      line: place,
+      split: 'test' as const,
+      text,
+      label: '',
+      ...textIdentity(text),
+    })),
+  );
+  const texts = new Map<number, string[]>();
+  for (const { line, text } of (await removePersonalData(rows, policy, context)).rows) {
+    texts.set(line, [...(texts.get(line) ?? []), text]);
+  }
+  return tests.flatMap((one, place) => {
+    const left = texts.get(place) ?? [];
+    return left.length < textsOf(one.test).length ? [] : [{ ...one, test: withTexts(one.test, left) }];
+  });
+}
+
+function badTable(table: string, file: string, problems: readonly TableProblem[]): EspalierError {
+  const shown = problems
+    .slice(0, SHOWN_BAD_ROWS)
+    .map(({ line, field, message }) => `  ${file}:${line}: ${field ?? 'the row'} ${message}`);
+  const more = problems.length > shown.length ? [`  … and ${problems.length - shown.length} more`] : [];
+  return new EspalierError(
+    'BadData',
+    [`the behaviour tests of '${table}' cannot be asked:`, ...shown, ...more].join('\n'),
+    {
+      where: `${file}:${problems[0]?.line ?? 1}`,
+      fix: 'correct these rows (docs/gates.md says what each kind of test needs)',
+    },
+  );
+}

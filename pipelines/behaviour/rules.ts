@@ -1,0 +1,84 @@
+/** What can be wrong with the tables of behaviour tests before anything runs: names, files, and every row of a local one. */
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Problem } from '../check.ts';
+import { BehaviourSchema, type BehaviourSpec } from '../definition/behaviour.ts';
+import { GATE_NAMES } from '../gate-table.ts';
+import { MOST_TABLE_BYTES, readBehaviourTable } from './table.ts';
+
+const SHOWN_ROWS = 10;
+
+/** Looks only at what parses by itself. Without `folder` no file is read; what is in S3 is read by the worker. */
+export function behaviourProblems(
+  { behaviour, customGates, data }: Readonly<Record<string, unknown>>,
+  folder: string | undefined,
+): readonly Problem[] {
+  const parsed = BehaviourSchema.safeParse(behaviour);
+  if (!parsed.success) return [];
+  const taken: readonly string[] = [...GATE_NAMES, ...Object.keys(record(customGates))];
+  const asked = record(data)['labels'];
+  const labels = Array.isArray(asked) ? new Set<unknown>(asked) : undefined;
+  const files = new Map<string, string>();
+  return Object.entries(parsed.data).flatMap(([name, table]): readonly Problem[] => {
+    const path = `behaviour.${name}`;
+    const problems: Problem[] = [];
+    if (taken.includes(name)) {
+      problems.push({ path, message: 'is the name of another gate', fix: 'give the table a name of its own' });
+    }
+    const other = files.get(table.file);
+    if (other !== undefined) {
+      const message = `names '${table.file}' again (also behaviour.${other}.file)`;
+      problems.push({ path: `${path}.file`, message, fix: 'name each file once' });
+    }
+    files.set(table.file, name);
+    return [...problems, ...fileProblems(table, `${path}.file`, labels, folder)];
+  });
+}
+
+/** By the ending of its name. */
+export function tableFormat(file: string): 'csv' | 'jsonl' | undefined {
+  const ending = /\.(csv|jsonl)$/i.exec(file)?.[1]?.toLowerCase();
+  return ending === 'csv' || ending === 'jsonl' ? ending : undefined;
+}
+
+function fileProblems(
+  { file, kind }: BehaviourSpec[string],
+  path: string,
+  labels: ReadonlySet<unknown> | undefined,
+  folder: string | undefined,
+): readonly Problem[] {
+  const format = tableFormat(file);
+  if (format === undefined) {
+    const message = `the format of '${file}' cannot be told by its ending`;
+    return [{ path, message, fix: 'rename it to .csv or .jsonl' }];
+  }
+  if (file.startsWith('s3://') || folder === undefined) return [];
+  const home = resolve(folder, file);
+  const found = statSync(home, { throwIfNoEntry: false });
+  if (found?.isFile() !== true) {
+    const message = `there is no file '${file}' in ${folder}`;
+    return [{ path, message, fix: "paths are relative to the definition's folder" }];
+  }
+  if (found.size > MOST_TABLE_BYTES) {
+    return [{ path, message: `'${file}' has ${found.size} bytes; at most ${MOST_TABLE_BYTES} are read` }];
+  }
+  const { tests, problems } = readBehaviourTable(readFileSync(home), kind, format);
+  const unknown = tests.flatMap(({ line, test }) =>
+    labels === undefined || !('label' in test) || labels.has(test.label)
+      ? []
+      : [{ line, field: 'label', message: `is '${test.label.slice(0, 60)}', which is not in data.labels` }],
+  );
+  const all = [...problems, ...unknown];
+  const more =
+    all.length > SHOWN_ROWS ? [{ path, message: `${all.length - SHOWN_ROWS} more are wrong in '${file}'` }] : [];
+  return [
+    ...all
+      .slice(0, SHOWN_ROWS)
+      .map(({ line, field, message }) => ({ path, message: `${file}:${line}: ${field ?? 'the row'} ${message}` })),
+    ...more,
+  ];
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}

@@ -1,0 +1,104 @@
+import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
+import type { DataFile } from '../../activities/contract/data.ts';
+import { loadBehaviour } from '../../activities/data/behaviour.ts';
+import { prepareData } from '../../activities/data/prepare-data.ts';
+import { subsetData } from '../../activities/data/subset-data.ts';
+import { TextDataSchema } from '../../pipelines/definition/data.ts';
+import type { BehaviourTables } from '../../pipelines/definition/behaviour.ts';
+import { runStep } from '../support/step.ts';
+import { dataServices, refusal, sentences } from './fixtures.ts';
+
+describe('behaviour tests beside the data', () => {
+  let services: Awaited<ReturnType<typeof dataServices>>;
+  before(async () => {
+    services = await dataServices();
+  });
+  after(() => services.opened.close());
+
+  const rows = sentences(60, ['billing', 'delivery', 'garden']);
+  async function prepared(
+    tables: Readonly<Record<string, { readonly content: string } & BehaviourTables[string]>>,
+    onPersonalData: 'warn' | 'redact' | 'drop' = 'warn',
+  ) {
+    const put = async (path: string, content: string, split: DataFile['split']): Promise<DataFile> => ({
+      path,
+      split,
+      format: path.endsWith('.csv') ? 'csv' : 'jsonl',
+      ref: await services.store.putBytes(content, { name: path, mediaType: 'text/csv' }),
+    });
+    const files = [await put('a.jsonl', rows.map((row) => `${JSON.stringify(row)}\n`).join(''), 'all')];
+    for (const { file, content } of Object.values(tables)) files.push(await put(file, content, 'behaviour'));
+    const behaviour = Object.fromEntries(
+      Object.entries(tables).map(([name, { kind, file }]) => [name, { kind, file }] as const),
+    );
+    const data = TextDataSchema.parse({
+      files: ['a.jsonl'],
+      text: 'text',
+      label: 'label',
+      licence: 'CC0-1.0',
+      source: 'written for this test',
+      onPersonalData,
+    });
+    return runStep(prepareData, { files, data, behaviour }, services);
+  }
+  const late = (content: string) => ({
+    late: { kind: 'minimum-functionality' as const, file: 'late.csv', content: `text,label\n${content}` },
+  });
+
+  it('are kept with where they were written, and no row of the data is another for them', async () => {
+    const without = await prepared({});
+    deepEqual(await loadBehaviour(services.store, without.dataset), []);
+    const summary = await prepared({
+      ...late('where is it,delivery\n"two\nlines",garden\n'),
+      same: { kind: 'invariance', file: 'same.jsonl', content: '{"text":"a","other":"b"}' },
+    });
+    deepEqual(summary.rows, without.rows);
+    notEqual(summary.dataset.digest, without.dataset.digest);
+    const tests = [
+      {
+        table: 'late',
+        file: 'late.csv',
+        line: 2,
+        test: { kind: 'minimum-functionality', label: 'delivery', text: 'where is it' },
+      },
+      {
+        table: 'late',
+        file: 'late.csv',
+        line: 3,
+        test: { kind: 'minimum-functionality', label: 'garden', text: 'two\nlines' },
+      },
+      { table: 'same', file: 'same.jsonl', line: 1, test: { kind: 'invariance', text: 'a', other: 'b' } },
+    ];
+    deepEqual(await loadBehaviour(services.store, summary.dataset), tests);
+    const part = await runStep(
+      subsetData,
+      { dataset: summary.dataset, rows: { train: { most: 9 }, validation: { most: 3 }, test: { most: 3 } }, seed: 1 },
+      services,
+    );
+    deepEqual(await loadBehaviour(services.store, part.dataset), tests);
+  });
+
+  it('are redacted, or dropped, as the data are: what must not be stored is not stored here either', async () => {
+    const pair = {
+      same: {
+        kind: 'invariance' as const,
+        file: 'same.csv',
+        content: 'text,other\nwrite to jane.doe@example.com,write to me\nfine,also fine\n',
+      },
+    };
+    const redacted = await loadBehaviour(services.store, (await prepared(pair, 'redact')).dataset);
+    deepEqual(redacted[0]?.test, { kind: 'invariance', text: 'write to <EMAIL_1>', other: 'write to me' });
+    const dropped = await loadBehaviour(services.store, (await prepared(pair, 'drop')).dataset);
+    deepEqual(
+      dropped.map(({ line }) => line),
+      [3],
+    );
+  });
+
+  it('are refused by file, line and field, whatever is done about bad rows', async () => {
+    const label = await refusal(prepared(late('where is it,kitchen\nx,garden\n')));
+    equal(label.kind, 'BadData');
+    match(label.message, /'late'.*\n {2}late\.csv:2: label is 'kitchen', which the data do not have/);
+    match((await refusal(prepared(late('x,garden\n,garden\n')))).message, /late\.csv:3: text is empty/);
+  });
+});
