@@ -7,7 +7,7 @@ import type { OpenStore } from '../artifacts/open.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
 import { blobKey } from '../artifacts/store.ts';
-import type { TextClassification, TextGeneration } from '../pipelines/definition.ts';
+import type { Classification, TextGeneration } from '../pipelines/definition.ts';
 import { winnerOf } from '../pipelines/winner.ts';
 import type { ReproductionInput } from '../workflows/reproduce-model.ts';
 import type { RecordedClassifier } from '../workflows/reproduction/classifier.ts';
@@ -29,7 +29,7 @@ export async function reproductionInput(
 
 type WithoutFiles<Recorded> = Omit<Recorded, 'dataFiles' | 'heartbeatSeconds'>;
 
-function recordedClassifier(facts: RunFacts, pipeline: TextClassification): WithoutFiles<RecordedClassifier> {
+function recordedClassifier(facts: RunFacts, pipeline: Classification): WithoutFiles<RecordedClassifier> {
   const outcome = winnerOf(facts);
   const candidate = pipeline.candidates.find(({ id }) => id === outcome?.id);
   if (!candidate || !outcome?.resolved || !outcome.imported || !outcome.exported || !outcome.probe) {
@@ -39,7 +39,7 @@ function recordedClassifier(facts: RunFacts, pipeline: TextClassification): With
   if (!training || !exported || !('classifier' in exported) || !evaluation) throw incomplete('every step of the run');
   const { resolved, imported, exported: encoder, probe } = outcome;
   return {
-    task: 'text-classification',
+    task: pipeline.task,
     facts: { ...common(facts), pipeline, training, exported, evaluation },
     winner: { candidate, resolved, imported, exported: encoder, probe },
   };

@@ -1,6 +1,5 @@
 /** Starting a run: local files become artifacts first, so that the run depends on bytes and never on somebody's disk. */
 import { randomBytes } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
@@ -11,13 +10,11 @@ import { seatText } from '../artifacts/seats.ts';
 import { electorateOf, unmeetableSeats } from '../artifacts/votes.ts';
 import type { KnownApprover } from './approvals.ts';
 import { authorsOf } from './authors.ts';
+import { requireKind, snapshotDataFiles } from './data-files.ts';
 import { onceAttributesAreKnown } from './search-attributes.ts';
 import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/reference.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { CandidateSource } from '../activities/contract/selection.ts';
-import type { DataFileSource } from '../activities/contract/data.ts';
-import { tableFormat } from '../pipelines/behaviour/rules.ts';
-import { DATA_MEDIA_TYPES } from '../pipelines/data-media-types.ts';
 import type { Candidate, Pipeline } from '../pipelines/definition.ts';
 import { dossierPath, parseDossierAnswers, readDossierFile, unanswered } from '../pipelines/dossier/answers.ts';
 import { readGuidelines } from '../pipelines/guidelines/guidelines.ts';
@@ -65,7 +62,7 @@ export async function prepareRun(
   store: ArtifactStore,
   options: RunOptions,
 ): Promise<PreparedRun> {
-  const dataFiles = await Promise.all(dataFilesOf(pipeline).map((file) => snapshotFile(file, folder, store)));
+  const dataFiles = await snapshotDataFiles(pipeline, folder, store);
   const candidates = await Promise.all(pipeline.candidates.map((one) => snapshotCandidate(one, folder, store)));
   const policy = await snapshotPolicy(pipeline, folder, store);
   const dossier = await snapshotDossier(pipeline, folder, store);
@@ -181,46 +178,6 @@ export async function startRun(
   }
 }
 
-function dataFilesOf(pipeline: Pipeline): DataFileSource[] {
-  const { data } = pipeline;
-  const { files, format, evaluationFiles = [], croissant } = data;
-  const general = 'generalText' in data ? data.generalText : undefined;
-  const source =
-    (split: DataFileSource['split']) =>
-    (path: string): DataFileSource => ({
-      path,
-      split,
-      format: format ?? (/\.jsonl(\?|$)|\.ndjson$/i.test(path) ? 'jsonl' : 'csv'),
-    });
-  const rows = Array.isArray(files)
-    ? files.map(source('all'))
-    : (['train', 'validation', 'test'] as const).flatMap((split) => (files[split] ?? []).map(source(split)));
-  return [
-    ...rows,
-    ...evaluationFiles.map(source('evaluation')),
-    ...('shiftedFiles' in data ? (data.shiftedFiles ?? []) : []).map(source('shifted')),
-    ...(croissant === undefined ? [] : [{ path: croissant, split: 'description', format: 'json' } as const]),
-    ...tablesOf(pipeline),
-    ...(general === undefined ? [] : [{ path: general, split: 'general', format: 'text' } as const]),
-  ];
-}
-
-/** Of what the ending does not say the definition's check has said so. */
-function tablesOf(pipeline: Pipeline): DataFileSource[] {
-  const tables = 'behaviour' in pipeline ? Object.values(pipeline.behaviour ?? {}) : [];
-  return tables.map(({ file: path }) => ({ path, split: 'behaviour', format: tableFormat(path) ?? 'csv' }));
-}
-
-async function snapshotFile(file: DataFileSource, folder: string, store: ArtifactStore): Promise<DataFileSource> {
-  if (file.path.startsWith('s3://')) return file;
-  const path = resolve(folder, file.path);
-  await requireKind(path, 'file', `data.files: ${file.path}`);
-  return {
-    ...file,
-    ref: await store.putFile(path, { name: basename(path), mediaType: DATA_MEDIA_TYPES[file.format] }),
-  };
-}
-
 async function snapshotCandidate(candidate: Candidate, folder: string, store: ArtifactStore): Promise<CandidateSource> {
   const source = parseModelSource(candidate.model);
   if (source.kind !== 'local') return candidate;
@@ -274,13 +231,4 @@ async function snapshotGuidelines(
   if (pipeline.task !== 'text-generation') return undefined;
   const guidelines = readGuidelines(pipeline.guidelines, folder);
   return store.putBytes(canonicalJson(guidelines), { name: 'guidelines.json', mediaType: 'application/json' });
-}
-
-async function requireKind(path: string, kind: 'file' | 'folder', where: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (found !== undefined && (kind === 'file' ? found.isFile() : found.isDirectory())) return;
-  throw new EspalierError('NotFound', `${path} ${found === undefined ? 'does not exist' : `is not a ${kind}`}`, {
-    where,
-    fix: "paths are relative to the definition's folder; correct the path or create it",
-  });
 }

@@ -8,8 +8,8 @@ import { ApprovalsSchema } from './definition/approvals.ts';
 import { BehaviourSchema } from './definition/behaviour.ts';
 import { BudgetSchema, PrototypeRunSchema } from './definition/budget.ts';
 import { CandidateSchema } from './definition/candidates.ts';
-import { PromptDataSchema, TextDataSchema } from './definition/data.ts';
-import { CustomGatesSchema, GatesSchema } from './definition/gates.ts';
+import { ImageDataSchema, PromptDataSchema, TextDataSchema } from './definition/data.ts';
+import { CustomGatesSchema, ImageGatesSchema, TextGatesSchema, type GatesSchema } from './definition/gates.ts';
 import {
   AdherenceSchema,
   GenerationDefaultsSchema,
@@ -18,6 +18,7 @@ import {
   GeneratorTrainingSchema,
 } from './definition/generation.ts';
 import { GenerationGatesSchema } from './definition/generation-gates.ts';
+import { ImageCandidateSchema, ImageSelectionSchema, ImageTrainingSchema } from './definition/images.ts';
 import { MonitorSchema } from './definition/monitor.ts';
 import { SelectionSchema } from './definition/selection.ts';
 import { TrainingSchema } from './definition/training.ts';
@@ -70,9 +71,22 @@ export const TextClassificationSchema = z.strictObject({
   ...sources,
   selection: SelectionSchema.prefault({}),
   training: TrainingSchema.prefault({}),
-  gates: GatesSchema.prefault({}),
+  gates: TextGatesSchema.prefault({}),
   customGates: CustomGatesSchema.optional(),
   behaviour: BehaviourSchema.optional(),
+  ...outcome,
+});
+
+export const ImageClassificationSchema = z.strictObject({
+  ...identity,
+  task: z.literal('image-classification'),
+  data: ImageDataSchema,
+  ...sources,
+  candidates: z.array(ImageCandidateSchema).min(1).max(32),
+  selection: ImageSelectionSchema.prefault({}),
+  training: ImageTrainingSchema.prefault({}),
+  gates: ImageGatesSchema.prefault({}),
+  customGates: CustomGatesSchema.optional(),
   ...outcome,
 });
 
@@ -105,7 +119,7 @@ export const TextGenerationSchema = z.strictObject({
     .optional(),
 });
 
-const SCHEMAS = [TextClassificationSchema, TextGenerationSchema] as const;
+const SCHEMAS = [TextClassificationSchema, ImageClassificationSchema, TextGenerationSchema] as const;
 
 export const PipelineSchema = z.discriminatedUnion('task', SCHEMAS);
 
@@ -124,12 +138,16 @@ export type TextClassificationDefinition = z.input<typeof TextClassificationSche
 /** The checked definition, every default resolved. */
 export type Pipeline = z.output<typeof PipelineSchema>;
 export type TextClassification = z.output<typeof TextClassificationSchema>;
+export type ImageClassification = z.output<typeof ImageClassificationSchema>;
 export type TextGeneration = z.output<typeof TextGenerationSchema>;
+/** A pipeline whose model tells labels apart, of whatever it is shown. */
+export type Classification = TextClassification | ImageClassification;
 /** A candidate of any task: what one task says of it and another does not is missing there. */
 export type Candidate = Omit<TextClassification['candidates'][number], 'pooling'> &
   Partial<Pick<TextClassification['candidates'][number], 'pooling'>>;
 export type TrainingSpec = TextClassification['training'];
-export type GatesSpec = TextClassification['gates'];
+/** Of every input: a task has those that can be measured on its own. */
+export type GatesSpec = z.output<typeof GatesSchema>;
 export type { GateName } from './gate-table.ts';
 export type ApprovalName = keyof Pipeline['approvals'];
 

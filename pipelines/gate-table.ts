@@ -27,7 +27,7 @@ export interface GateRow {
   /** What is judged: `evaluate` the tuned model by itself; `compare` it beside the one in production. */
   readonly step: 'evaluate' | 'compare';
   /** Inputs that it can be measured on. */
-  readonly inputs: 'any' | 'text';
+  readonly inputs: 'any' | 'text' | 'image';
 }
 
 const SHARE = [0, 1] as const;

@@ -28,6 +28,7 @@ export function imageDataProblems(value: unknown, folder: string | undefined): r
         ]
       : []),
     ...splitProblems(data),
+    ...croissantProblems(data, folder),
     ...sourcesOf(data.files).flatMap(({ path, source }) => {
       const again = seen.has(source);
       seen.add(source);
@@ -36,6 +37,13 @@ export function imageDataProblems(value: unknown, folder: string | undefined): r
       return problem === undefined ? [] : [{ path, ...problem }];
     }),
   ];
+}
+
+function croissantProblems({ croissant }: ImageData, folder: string | undefined): readonly Problem[] {
+  if (croissant === undefined || folder === undefined || /^s3:\/\//i.test(croissant)) return [];
+  if (statSync(resolve(folder, croissant), { throwIfNoEntry: false })?.isFile() === true) return [];
+  const message = `there is no file '${croissant}' in ${folder}`;
+  return [{ path: 'data.croissant', message, fix: "paths are relative to the definition's folder" }];
 }
 
 /** Where pictures are: told by the ending, anything else is a folder. */

@@ -8,7 +8,7 @@ import { EspalierError } from '../artifacts/errors.ts';
 import { behaviourProblems } from './behaviour/rules.ts';
 import type { Problem } from './check.ts';
 import { CandidateSchema } from './definition/candidates.ts';
-import { PromptDataSchema, TextDataSchema } from './definition/data.ts';
+import { ImageDataSchema, PromptDataSchema, TextDataSchema, type ImageData } from './definition/data.ts';
 import { MonitorSchema } from './definition/monitor.ts';
 import { ApprovalsSchema } from './definition/approvals.ts';
 import type { Pipeline } from './definition.ts';
@@ -20,6 +20,8 @@ import { parseModelSource } from './sources.ts';
 import { splitProblems } from './split-rules.ts';
 
 type Data = Pipeline['data'];
+/** Of texts. */
+type RowsData = Exclude<Data, ImageData>;
 
 /** Problems and notes of a definition, parsed or not; local files are looked for when its folder is given. */
 export function crossProblems(
@@ -31,9 +33,13 @@ export function crossProblems(
   const notes: Problem[] = [];
   const data = (raw['task'] === 'text-generation' ? PromptDataSchema : TextDataSchema).safeParse(raw['data']);
   if (data.success) problems.push(...dataProblems(data.data), ...fileProblems(data.data, folder));
-  if (String(raw['task']).startsWith('image-')) problems.push(...imageDataProblems(raw['data'], folder));
+  const ofPictures = String(raw['task']).startsWith('image-');
+  const pictures = ImageDataSchema.safeParse(ofPictures ? raw['data'] : undefined);
+  if (ofPictures) problems.push(...imageDataProblems(raw['data'], folder), ...recordTextProblems(raw['deploy']));
+  const known: Data | undefined = data.data ?? pictures.data;
+  if (known !== undefined) problems.push(...consentProblems(known));
   if (Array.isArray(raw['candidates'])) {
-    const checked = candidateProblems(raw['candidates'], folder);
+    const checked = candidateProblems(raw['candidates'], folder, ofPictures);
     problems.push(...checked.problems);
     notes.push(...checked.notes);
   }
@@ -51,7 +57,7 @@ export function crossProblems(
       fix: 'raise windowRows or lower minRows',
     });
   }
-  if (data.success && monitor.success && monitor.data.onDrift === 'start-run' && !readsAnew(data.data)) {
+  if (known !== undefined && monitor.success && monitor.data.onDrift === 'start-run' && !readsAnew(known)) {
     problems.push({
       path: 'monitor.onDrift',
       message: "'start-run' would train on the same bytes again: every data file is a snapshot of a local file",
@@ -84,7 +90,14 @@ function guidelineProblems(file: string, folder: string): readonly Problem[] {
   }
 }
 
-function dataProblems(data: Data): readonly Problem[] {
+/** A prediction keeps a picture's embedding and what was answered, never the picture. */
+function recordTextProblems(deploy: unknown): readonly Problem[] {
+  if (typeof deploy !== 'object' || deploy === null || !('recordText' in deploy) || deploy.recordText !== true)
+    return [];
+  return [{ path: 'deploy.recordText', message: 'is of texts: pictures are not recorded', fix: 'leave it out' }];
+}
+
+function dataProblems(data: RowsData): readonly Problem[] {
   const problems: Problem[] = 'label' in data ? repeated(data.labels ?? [], 'data.labels', 'label') : [];
   const columns = 'label' in data ? ['text', 'label'] : ['prompt', 'completion', 'facts'];
   const named: Readonly<Record<string, unknown>> = data;
@@ -97,15 +110,19 @@ function dataProblems(data: Data): readonly Problem[] {
       fix: `name the column of the ${column}`,
     });
   }
-  if (data.consent !== undefined && data.legalBasis !== 'consent') {
-    problems.push({
-      path: 'data.consent',
-      message: `is given, but data.legalBasis is ${data.legalBasis === undefined ? 'missing' : `'${data.legalBasis}'`}`,
-      fix: "write legalBasis: 'consent', or leave data.consent out",
-    });
-  }
   problems.push(...splitProblems(data));
   return problems;
+}
+
+function consentProblems({ consent, legalBasis }: Data): readonly Problem[] {
+  if (consent === undefined || legalBasis === 'consent') return [];
+  return [
+    {
+      path: 'data.consent',
+      message: `is given, but data.legalBasis is ${legalBasis === undefined ? 'missing' : `'${legalBasis}'`}`,
+      fix: "write legalBasis: 'consent', or leave data.consent out",
+    },
+  ];
 }
 
 /** Data files by path, with where the definition names them. */
@@ -125,7 +142,7 @@ const UNTABLED = new Set(['data.croissant', 'data.generalText']);
 
 const S3_OBJECT = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/.+[^/]$/;
 
-function fileProblems(data: Data, folder: string | undefined): readonly Problem[] {
+function fileProblems(data: RowsData, folder: string | undefined): readonly Problem[] {
   const seen = new Map<string, string>();
   const evaluation = (data.evaluationFiles ?? []).map((file, index) => ({
     path: `data.evaluationFiles[${index}]`,
@@ -181,7 +198,7 @@ function fileProblems(data: Data, folder: string | undefined): readonly Problem[
   );
 }
 
-function candidateProblems(candidates: readonly unknown[], folder: string | undefined) {
+function candidateProblems(candidates: readonly unknown[], folder: string | undefined, ofPictures: boolean) {
   const problems: Problem[] = [];
   const notes: Problem[] = [];
   const ids = new Map<string, number>();
@@ -199,7 +216,7 @@ function candidateProblems(candidates: readonly unknown[], folder: string | unde
       ids.set(id, earlier ?? index);
     }
     if (!CandidateSchema.shape.model.safeParse(model).success) continue;
-    const checked = modelProblem(model as string, folder);
+    const checked = modelProblem(model as string, folder, ofPictures);
     if (checked.problem !== undefined) problems.push({ path: `${at}.model`, ...checked.problem });
     notes.push(...(checked.notes ?? []).map((note) => ({ path: `${at}.model`, ...note })));
   }
@@ -211,6 +228,7 @@ type Finding = Omit<Problem, 'path'>;
 function modelProblem(
   uri: string,
   folder: string | undefined,
+  ofPictures: boolean,
 ): { readonly problem?: Finding; readonly notes?: readonly Finding[] } {
   try {
     const source = parseModelSource(uri);
@@ -236,7 +254,8 @@ function modelProblem(
         },
       };
     }
-    const missing = ['config.json', 'model.safetensors'].filter((name) => look(join(home, name))?.isFile() !== true);
+    const has = (name: string) => look(join(home, name))?.isFile() === true;
+    const missing = neededFiles(ofPictures, has).filter((name) => !has(name));
     if (missing.length === 0) return {};
     return {
       problem: {
@@ -248,6 +267,13 @@ function modelProblem(
     if (!(error instanceof EspalierError)) throw error;
     return { problem: { message: error.message, ...(error.fix === undefined ? {} : { fix: error.fix }) } };
   }
+}
+
+/** A graph of pictures needs neither config nor weights: its features are used as they are. */
+function neededFiles(ofPictures: boolean, has: (name: string) => boolean): readonly string[] {
+  if (!ofPictures) return ['config.json', 'model.safetensors'];
+  const isGraph = has('model.onnx') && !has('model.safetensors');
+  return ['preprocessor_config.json', ...(isGraph ? [] : ['config.json', 'model.safetensors'])];
 }
 
 function repeated(values: readonly string[], path: string, noun: string): Problem[] {

@@ -34,17 +34,21 @@ export function candidateSteps(task: Pipeline['task']): readonly string[] {
 const MEASURED: Readonly<Record<Pipeline['task'], { readonly step: string; readonly title: (id: string) => string }>> =
   {
     'text-classification': { step: 'probe', title: (id) => `score ${id} on frozen embeddings` },
+    'image-classification': { step: 'probe', title: (id) => `score ${id} on frozen features` },
     'text-generation': { step: 'prompt', title: (id) => `search prompts for ${id} against the guidelines` },
   };
 
+const TUNING_A_CLASSIFIER: readonly PlannedStep[] = [
+  { id: 'train', title: 'fine-tune', stage: 'tune', needs: ['approve-review'] },
+  { id: 'export', title: 'export the tuned model to ONNX', stage: 'tune', needs: ['train'] },
+  { id: 'evaluate', title: 'evaluate through onnxruntime', stage: 'tune', needs: ['export'] },
+  { id: 'gates', title: 'judge the gates', stage: 'tune', needs: ['evaluate'] },
+];
+
 /** From the review to the gates. */
 const TUNING: Readonly<Record<Pipeline['task'], readonly PlannedStep[]>> = {
-  'text-classification': [
-    { id: 'train', title: 'fine-tune', stage: 'tune', needs: ['approve-review'] },
-    { id: 'export', title: 'export the tuned model to ONNX', stage: 'tune', needs: ['train'] },
-    { id: 'evaluate', title: 'evaluate through onnxruntime', stage: 'tune', needs: ['export'] },
-    { id: 'gates', title: 'judge the gates', stage: 'tune', needs: ['evaluate'] },
-  ],
+  'text-classification': TUNING_A_CLASSIFIER,
+  'image-classification': TUNING_A_CLASSIFIER,
   // What a prompt was enough for needs no training: these steps are skipped then.
   'text-generation': [
     { id: 'format', title: 'write out the conversations to learn', stage: 'tune', needs: ['approve-review'] },

@@ -5,7 +5,7 @@ import type { NotificationEvent } from '../activities/notification/events.ts';
 import type { ResolutionRecord, RunFacts, SettingChange, WrittenReport } from '../activities/contract/evidence.ts';
 import { overBudget, secondsLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
 import { settingAt, settingsAfter, withSettings } from '../pipelines/change.ts';
-import type { Pipeline } from '../pipelines/definition.ts';
+import type { Classification, Pipeline } from '../pipelines/definition.ts';
 import { ApprovalDesk, type ApprovalEvent } from './approvals.ts';
 import { openSeats } from '../artifacts/seats.ts';
 import { electorateOf } from '../artifacts/votes.ts';
@@ -160,6 +160,13 @@ export class Run {
     const { pipeline } = this;
     if (isOf(pipeline, task)) return pipeline;
     throw new Error(`the task of this run is ${pipeline.task}, not ${task}`);
+  }
+
+  /** The definition as it holds now, in a run whose model tells labels apart. */
+  classification(): Classification {
+    const { pipeline } = this;
+    if (pipeline.task !== 'text-generation') return pipeline;
+    throw new Error(`the task of this run is ${pipeline.task}: it has no labels`);
   }
 
   activities(promise: keyof StepProxies, id: string, taskQueue?: string): Activities {

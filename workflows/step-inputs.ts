@@ -1,14 +1,20 @@
 /** What the steps that make a model are given: the same for the run that releases it and for one that makes it again. */
 import type { DatasetSummary, PrepareDataInput } from '../activities/contract/data.ts';
 import type { EvaluateModelInput } from '../activities/contract/validation.ts';
-import type { ExportedClassifier, TrainLanguageInput, TrainTextInput } from '../activities/contract/training.ts';
+import type {
+  ExportClassifierInput,
+  ExportedClassifier,
+  TrainImageInput,
+  TrainLanguageInput,
+  TrainTextInput,
+} from '../activities/contract/training.ts';
 import type { ChooseCandidateInput, SubsetDataInput } from '../activities/contract/prototype.ts';
 import type { CandidateOutcome, CandidateSource, ExportEncoderInput } from '../activities/contract/selection.ts';
 import type { PackageGeneratorInput, PackageModelInput } from '../activities/contract/deployment.ts';
 import type { SearchPromptsInput } from '../activities/contract/prompting.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
-import type { Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
+import type { Classification, Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
 import type { Winner } from './stages/select.ts';
 
 /** What is asked of the tuned model is checked with the data; from which share on it is enough is the gates'. */
@@ -24,8 +30,12 @@ export function dataInput(
 export function encoderInput(
   { layers, pooling = 'mean' }: Pick<Winner['candidate'], 'layers' | 'pooling'>,
   model: ArtifactRef,
-  { selection }: Pick<TextClassification, 'selection'>,
+  definition: Classification,
 ): ExportEncoderInput {
+  if (definition.task === 'image-classification') {
+    return { task: definition.task, model, frozen: definition.training.method === 'head' };
+  }
+  const { selection } = definition;
   return { model, layers: layers ?? null, pooling, maxLength: selection.maxLength };
 }
 
@@ -34,15 +44,25 @@ export function trainInput(
   { candidate: { pooling = 'mean' } }: Pick<Winner, 'candidate'>,
   weights: ArtifactRef,
   { dataset, labels }: DatasetSummary,
-  { selection, training: asked }: TextClassification,
-): TrainTextInput {
+  definition: Classification,
+): TrainTextInput | TrainImageInput {
+  if (definition.task === 'image-classification') {
+    const { launcher: _, augmentation, ...training } = definition.training;
+    return { task: definition.task, weights, dataset, labels, augmentation, training };
+  }
+  const { selection, training: asked } = definition;
   const { launcher: _, ...training } = asked;
   return { weights, dataset, labels, pooling, maxLength: selection.maxLength, training };
 }
 
+/** The task, where a step is to be told: of texts nothing is said. */
+export function taskNamed({ task }: Classification): Pick<ExportClassifierInput, 'task'> {
+  return task === 'image-classification' ? { task } : {};
+}
+
 /** The rows that judge the end stay out of the choice. */
 export function rungInput(
-  { selection }: Pick<TextClassification, 'selection'>,
+  { selection }: Pick<Classification, 'selection'>,
   { dataset }: DatasetSummary,
   share: number,
 ): SubsetDataInput {
@@ -63,23 +83,21 @@ export function prototypeInput(
   {
     pipeline,
     input,
-  }: { readonly pipeline: TextClassification; readonly input: { readonly candidates: readonly CandidateSource[] } },
+  }: { readonly pipeline: Classification; readonly input: { readonly candidates: readonly CandidateSource[] } },
   outcomes: readonly CandidateOutcome[],
   id: string,
   part: DatasetSummary,
-): TrainTextInput {
+): TrainTextInput | TrainImageInput {
   const candidate = input.candidates.find((one) => one.id === id);
   const weights = outcomes.find((one) => one.id === id)?.exported?.weights;
   if (candidate === undefined || weights === undefined) throw new Error(`${id} was shortlisted without weights`);
   const { epochs = pipeline.training.epochs } = pipeline.selection.prototype;
-  return trainInput({ candidate }, weights, part, { ...pipeline, training: { ...pipeline.training, epochs } });
+  const whole = trainInput({ candidate }, weights, part, pipeline);
+  return { ...whole, training: { ...whole.training, epochs } };
 }
 
 export function chooseInput(
-  {
-    selection: { prototype, tolerance, seed },
-    training: { epochs },
-  }: Pick<TextClassification, 'selection' | 'training'>,
+  { selection: { prototype, tolerance, seed }, training: { epochs } }: Pick<Classification, 'selection' | 'training'>,
   {
     dataset,
     outcomes,
@@ -115,7 +133,7 @@ export function evaluateInput(
   { probe }: Winner['probe'],
   { classifier, parityMaxAbs }: ExportedClassifier,
   { dataset }: DatasetSummary,
-  { training }: Pick<TextClassification, 'training'>,
+  { training }: Pick<Classification, 'training'>,
 ): EvaluateModelInput {
   return { classifier, dataset, baseline: { encoder, probe }, exportParityMaxAbs: parityMaxAbs, seed: training.seed };
 }

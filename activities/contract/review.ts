@@ -1,7 +1,7 @@
 /** Steps that judge licence and privacy. */
 import type { CarriedDuty } from '../../artifacts/bundle-terms.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { PiiKind } from '../../pipelines/definition/data.ts';
+import type { PersonalDataPolicy, PiiKind } from '../../pipelines/definition/data.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { LicenceText, LicenceVerdict, ModelTerms, Obligation } from '../../pipelines/licence/decision.ts';
 import type { TextChange } from '../../pipelines/licence/text-changes.ts';
@@ -10,7 +10,7 @@ import type { CandidateSource, ImportedModel, ResolvedModel } from './selection.
 
 export interface ScanPrivacyInput {
   readonly dataset: ArtifactRef;
-  readonly onPersonalData: Pipeline['data']['onPersonalData'];
+  readonly onPersonalData: PersonalDataPolicy;
 }
 export interface PrivacySummary {
   readonly rowsScanned: number;

@@ -1,7 +1,7 @@
 /** Steps that bring in candidates, measure them and choose. */
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { Candidate, TextClassification } from '../../pipelines/definition.ts';
+import type { Candidate, Classification } from '../../pipelines/definition.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import type { ExportedGenerator } from './generation.ts';
 import type { GeneratorProfile, PromptSearch } from './prompting.ts';
@@ -141,7 +141,7 @@ export interface GeneratorOutcome {
 }
 export interface RankCandidatesInput {
   readonly candidates: readonly CandidateOutcome[];
-  readonly selection: TextClassification['selection'];
+  readonly selection: Omit<Classification['selection'], 'maxLength'>;
 }
 export interface RankedCandidate {
   /** The encoder's, or for its frozen probe `<encoder>, frozen (probe)`. */

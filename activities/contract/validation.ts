@@ -1,6 +1,6 @@
 /** Steps that measure the tuned model and judge it. */
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { GateName, GatesSpec, Pipeline, TrainingSpec } from '../../pipelines/definition.ts';
+import type { Classification, GateName, GatesSpec, Pipeline, TrainingSpec } from '../../pipelines/definition.ts';
 import type { BehaviourKind, BehaviourSpec } from '../../pipelines/definition/behaviour.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
@@ -218,7 +218,8 @@ export type ModelComparison =
 
 export interface JudgeGatesInput {
   readonly measures: Evaluation['measures'];
-  readonly gates: GatesSpec;
+  /** Those that can be measured on what the model takes. */
+  readonly gates: Classification['gates'];
   /** Missing in inputs recorded before it counted. */
   readonly method?: TrainingSpec['method'];
   /** The tables of behaviour tests, with what the evaluation found. */

@@ -1,7 +1,8 @@
 /** Drops rows and redacts values as the policy says, before anything of them is stored. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { PersonalDataRemoved } from '../contract/data.ts';
-import { kindsTo, type PrivacyPolicy } from '../privacy/policy.ts';
+import type { PersonalDataPolicy } from '../../pipelines/definition/data.ts';
+import { kindsTo } from '../privacy/policy.ts';
 import { redactTexts } from '../privacy/redact.ts';
 import { findPersonalData } from '../privacy/scan.ts';
 import type { StepContext } from '../step.ts';
@@ -18,7 +19,7 @@ export interface WithoutPersonalData {
 /** `removed` is missing where the policy neither drops nor redacts: the rows are then as they were. */
 export async function removePersonalData(
   rows: readonly CheckedRow[],
-  policy: PrivacyPolicy,
+  policy: PersonalDataPolicy,
   context: StepContext,
 ): Promise<WithoutPersonalData> {
   const dropping = new Set(kindsTo('drop', policy));

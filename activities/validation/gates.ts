@@ -19,12 +19,15 @@ export type GateDefinition = Pick<GateRow, 'direction' | 'judged' | 'meaning'> &
  */
 export function judgeGates(
   measures: Readonly<Partial<Record<GateName, Score | null>>>,
-  spec: GatesSpec,
+  spec: Partial<GatesSpec>,
   method: TrainingSpec['method'] = 'full',
 ): GatesVerdict {
-  const gates = GATE_NAMES.filter((name) => GATE_TABLE[name].step === 'evaluate').map((name) => {
-    const gate = judgeGate(name, GATE_TABLE[name], measures[name] ?? MISSING, spec[name]);
-    return name === 'gainOverProbe' ? gainAdvised(gate, method) : gate;
+  const gates = GATE_NAMES.filter((name) => GATE_TABLE[name].step === 'evaluate').flatMap((name) => {
+    const limit = spec[name];
+    // What its task does not have cannot be measured on it.
+    if (limit === undefined) return [];
+    const gate = judgeGate(name, GATE_TABLE[name], measures[name] ?? MISSING, limit);
+    return [name === 'gainOverProbe' ? gainAdvised(gate, method) : gate];
   });
   return { verdict: worstOf(gates), gates };
 }

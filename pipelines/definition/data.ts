@@ -172,3 +172,6 @@ export const ImageDataSchema = z.strictObject({
     .prefault({}),
 });
 export type ImageData = z.output<typeof ImageDataSchema>;
+
+/** What is done about personal data in texts; pictures have `onPersonalMetadata`. */
+export type PersonalDataPolicy = PromptData['onPersonalData'];

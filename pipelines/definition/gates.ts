@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { GATE_TABLE, type GateName, type GateRow } from '../gate-table.ts';
+import { GATE_NAMES, GATE_TABLE, type GateName, type GateRow } from '../gate-table.ts';
 
 const severity = (by: 'fail' | 'warn') => z.enum(['fail', 'warn', 'off']).default(by);
 type Limit = Pick<GateRow, 'threshold' | 'severity'>;
@@ -14,12 +14,26 @@ type Shape = {
     : ReturnType<typeof atMost>;
 };
 
+const shape = Object.fromEntries(
+  Object.entries(GATE_TABLE).map(([name, row]) => [name, row.direction === 'min' ? atLeast(row) : atMost(row)]),
+) as Shape;
+
 /** One entry a gate of the table (docs/gates.md). `min`/`max` bound the measure; `off` records it only. */
-export const GatesSchema = z.strictObject(
-  Object.fromEntries(
-    Object.entries(GATE_TABLE).map(([name, row]) => [name, row.direction === 'min' ? atLeast(row) : atMost(row)]),
-  ) as Shape,
-);
+export const GatesSchema = z.strictObject(shape);
+
+/** Gates that can be measured on what a model takes. */
+type GateOf<Input extends GateRow['inputs']> = {
+  [Name in GateName]: (typeof GATE_TABLE)[Name]['inputs'] extends 'any' | Input ? Name : never;
+}[GateName];
+
+function gatesOf<Input extends GateRow['inputs']>(input: Input): Pick<Shape, GateOf<Input>> {
+  const names = GATE_NAMES.filter((name) => ['any', input].includes(GATE_TABLE[name].inputs));
+  return Object.fromEntries(names.map((name) => [name, shape[name]])) as Pick<Shape, GateOf<Input>>;
+}
+
+export const TextGatesSchema = z.strictObject(gatesOf('text'));
+/** A gate of words is none of these: whoever sets one is told so. */
+export const ImageGatesSchema = z.strictObject(gatesOf('image'));
 
 const customSeverity = z.enum(['fail', 'warn', 'off']).default('fail');
 

@@ -9,9 +9,8 @@ import { redactTexts } from '../../activities/privacy/redact.ts';
 import { findPersonalData } from '../../activities/privacy/scan.ts';
 import { scanPrivacy } from '../../activities/review/scan-privacy.ts';
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
-import type { PrivacyPolicy } from '../../activities/privacy/policy.ts';
 import { stepIdentity, stepKey } from '../../activities/step.ts';
-import { TextDataSchema, PII_KINDS } from '../../pipelines/definition/data.ts';
+import { TextDataSchema, PII_KINDS, type PersonalDataPolicy } from '../../pipelines/definition/data.ts';
 import { runStep } from '../support/step.ts';
 import { testFolder } from '../support/store.ts';
 import { dataServices, jsonl, prepare, refusal, sentences, type DataOptions } from './fixtures.ts';
@@ -93,7 +92,7 @@ describe('a policy on personal data', () => {
     { text: `pay it back to ${iban} please`, label: 'billing' },
   ];
   const file = () => ({ path: 'messages.jsonl', content: jsonl([...clean, ...personal]) });
-  const prepared = (onPersonalData: PrivacyPolicy): Promise<DatasetSummary> =>
+  const prepared = (onPersonalData: PersonalDataPolicy): Promise<DatasetSummary> =>
     prepare(services, [file()], { onPersonalData });
   const textsOf = async ({ dataset }: DatasetSummary): Promise<string[]> => {
     const sides = await Promise.all(SPLITS.map((split) => loadSplit(services.store, dataset, split)));
@@ -137,7 +136,7 @@ describe('a policy on personal data', () => {
 
   it('changes the key of the steps it changes, and of no others', async () => {
     const files: DataFile[] = [];
-    const key = (onPersonalData: PrivacyPolicy, options: DataOptions = {}) => {
+    const key = (onPersonalData: PersonalDataPolicy, options: DataOptions = {}) => {
       const data = TextDataSchema.parse({
         files: ['a.csv'],
         text: 'text',
@@ -154,7 +153,7 @@ describe('a policy on personal data', () => {
     equal(key('redact'), key(Object.fromEntries(PII_KINDS.map((kind) => [kind, 'redact']))));
     equal(new Set([key('warn'), key('redact'), key('drop'), key({ email: 'redact' }), key({ email: 'drop' })]).size, 5);
     const { dataset } = await prepared('warn');
-    const scanKey = (onPersonalData: PrivacyPolicy) => stepIdentity(scanPrivacy, { dataset, onPersonalData });
+    const scanKey = (onPersonalData: PersonalDataPolicy) => stepIdentity(scanPrivacy, { dataset, onPersonalData });
     deepEqual(scanKey('warn'), scanKey('redact'));
     ok(JSON.stringify(scanKey('warn')) !== JSON.stringify(scanKey({ card: 'fail' })));
   });

@@ -1,19 +1,31 @@
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ExportedClassifier } from '../../activities/contract/training.ts';
 import type { Winner } from '../stages/select.ts';
-import { dataInput, dossierInput, encoderInput, evaluateInput, packageInput, trainInput } from '../step-inputs.ts';
+import type { Classification } from '../../pipelines/definition.ts';
+import {
+  dataInput,
+  dossierInput,
+  encoderInput,
+  evaluateInput,
+  packageInput,
+  taskNamed,
+  trainInput,
+} from '../step-inputs.ts';
 import type { Again, Recorded } from './again.ts';
 
-export interface RecordedClassifier extends Recorded<'text-classification'> {
-  readonly facts: Recorded<'text-classification'>['facts'] &
+export interface RecordedClassifier extends Recorded<Classification['task']> {
+  readonly facts: Recorded<Classification['task']>['facts'] &
     Required<Pick<RunFacts, 'training' | 'evaluation'>> & { readonly exported: ExportedClassifier };
   readonly winner: Pick<Winner, 'candidate' | 'resolved' | 'imported' | 'exported' | 'probe'>;
 }
 
 export async function remakeClassifier({ facts, winner, dataFiles }: RecordedClassifier, again: Again): Promise<void> {
   const { pipeline } = facts;
-  const data = again.call('data', dataInput(dataFiles, pipeline));
-  const { output: prepared } = await again.activities('light', 'data').prepareData(data);
+  const prepare = again.activities('light', 'data');
+  const { output: prepared } =
+    pipeline.task === 'image-classification'
+      ? await prepare.preparePictures(again.call('data', { files: dataFiles, data: pipeline.data }))
+      : await prepare.prepareData(again.call('data', dataInput(dataFiles, pipeline)));
   const dataset = await again.smallPart(prepared, pipeline);
   again.same('dataset', facts.data.dataset, dataset.dataset);
 
@@ -30,6 +42,7 @@ export async function remakeClassifier({ facts, winner, dataFiles }: RecordedCla
   const { output: exported } = await again.activities('cpu', 'export').exportClassifier(
     again.call('export', {
       model: trained.model,
+      ...taskNamed(pipeline),
       ...(facts.exported.temperature === undefined ? {} : { dataset: dataset.dataset }),
     }),
   );

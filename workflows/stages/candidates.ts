@@ -1,9 +1,10 @@
 /** What every pipeline begins with: the data and every candidate side by side, whatever is measured of them. */
 import { CancellationScope } from '@temporalio/workflow';
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
-import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
+import type { CandidateOutcome, CandidateSource, ResolveModelInput } from '../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
+import type { Pipeline } from '../../pipelines/definition.ts';
 import { StepLeftOut, type StepOptions } from '../engine.ts';
 import { candidateSteps } from '../plan.ts';
 import type { Run } from '../run.ts';
@@ -67,6 +68,11 @@ async function smallPart(run: Run, whole: DatasetSummary): Promise<DatasetSummar
   return { ...whole, ...part, wholeRows: whole.rows };
 }
 
+/** What a model of the task takes: texts are not named. */
+function takes({ task }: Pick<Pipeline, 'task'>): Pick<ResolveModelInput, 'input'> {
+  return task === 'image-classification' ? { input: 'image' } : {};
+}
+
 /** One candidate from name to score. What goes wrong with it is its own: it drops out with the reason. */
 async function tryCandidate(
   run: Run,
@@ -95,7 +101,12 @@ async function tryCandidate(
       fetch,
       `resolve:${id}`,
       'resolveModel',
-      () => ({ candidate, intendedUse: named, ...(policy === undefined ? {} : { policy }) }),
+      () => ({
+        candidate,
+        intendedUse: named,
+        ...(policy === undefined ? {} : { policy }),
+        ...takes(run.pipeline),
+      }),
       parking,
     );
     outcome.resolved = resolved;

@@ -30,7 +30,7 @@ export async function compareClassifier(run: Run, _: Selected, { bundle, made }:
     production: { bundle, classifier: made.classifier, dataset: made.dataset },
     candidate: { classifier: exported.classifier, evaluation: evaluation.details },
     dataset: data.dataset,
-    gate: run.definition('text-classification').gates.gainOverProduction,
-    seed: run.definition('text-classification').training.seed,
+    gate: run.classification().gates.gainOverProduction,
+    seed: run.classification().training.seed,
   }));
 }

@@ -25,7 +25,7 @@ export async function prototype(run: Run, tried: Tried): Promise<Selection> {
   const { selection } = tried;
   const steps = prototypeSteps(run.input.pipeline);
   const alone = (selection.shortlist?.length ?? 0) < 2 && run.pipeline.prototype === undefined;
-  const nothingToTry = alone || run.definition('text-classification').training.method === 'head';
+  const nothingToTry = alone || run.classification().training.method === 'head';
   if (steps.length === 0 || nothingToTry) {
     run.engine.close(steps, 'skipped');
     return selection;
@@ -36,7 +36,7 @@ export async function prototype(run: Run, tried: Tried): Promise<Selection> {
     'skipped',
   );
   const chosen = await run.step('light', 'choose', 'chooseCandidate', () =>
-    chooseInput(run.definition('text-classification'), {
+    chooseInput(run.classification(), {
       ...tried,
       results,
       left,
@@ -80,7 +80,7 @@ async function tryRung(
   { rung, share }: { readonly rung: number; readonly share: number },
 ): Promise<readonly RungResult[]> {
   const part = await run.step('light', `subset:${rung}`, 'subsetData', () =>
-    rungInput(run.definition('text-classification'), dataset, share),
+    rungInput(run.classification(), dataset, share),
   );
   const idle = run.input.candidates.filter(({ id }) => !going.includes(id));
   run.engine.close(
@@ -93,7 +93,7 @@ async function tryRung(
       const place = run.input.candidates.findIndex(({ id }) => id === candidate);
       try {
         const input = () =>
-          prototypeInput({ pipeline: run.definition('text-classification'), input: run.input }, outcomes, candidate, {
+          prototypeInput({ pipeline: run.classification(), input: run.input }, outcomes, candidate, {
             ...dataset,
             dataset: part.dataset,
           });

@@ -1,5 +1,6 @@
-import type { DatasetSummary } from '../../activities/contract/data.ts';
+import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
+import type { Classification } from '../../pipelines/definition.ts';
 import type { Run } from '../run.ts';
 import { dataInput, encoderInput } from '../step-inputs.ts';
 import { gather, type Candidacy } from './candidates.ts';
@@ -23,21 +24,33 @@ export async function select(run: Run): Promise<Selected> {
   run.facts.candidates = outcomes;
   const selection = await run.step('light', 'rank', 'rankCandidates', () => ({
     candidates: outcomes,
-    selection: run.definition('text-classification').selection,
+    selection: run.classification().selection,
   }));
   const chosen = await prototype(run, { dataset, outcomes, selection });
   run.facts.selection = chosen;
   return { dataset, winner: winnerOf(run, outcomes, chosen.winner) };
 }
 
+function prepared(run: Run, files: readonly DataFile[]): Promise<DatasetSummary> {
+  const { pipeline } = run;
+  return pipeline.task === 'image-classification'
+    ? run.step('light', 'data', 'preparePictures', () => ({ files, data: pipeline.data }))
+    : run.step('light', 'data', 'prepareData', () => dataInput(files, run.definition('text-classification')));
+}
+
+/** A text is measured at its length in tokens, a picture has none. */
+function lengthOf(definition: Classification): { readonly maxLength?: number } {
+  return definition.task === 'image-classification' ? {} : { maxLength: definition.selection.maxLength };
+}
+
 /** A candidate is measured by its frozen embeddings. */
 function encoders(run: Run): Candidacy {
-  const definition = () => run.definition('text-classification');
+  const definition = () => run.classification();
   return {
-    prepare: (files) => run.step('light', 'data', 'prepareData', () => dataInput(files, definition())),
+    prepare: (files) => prepared(run, files),
     async measure({ candidate, outcome, model, dataReady, parking }) {
       const { id } = candidate;
-      const { maxLength, neighbours, seed } = definition().selection;
+      const { neighbours, seed } = definition().selection;
       const { encoder } = (outcome.exported = await run.step(
         'cpu',
         `export:${id}`,
@@ -46,7 +59,7 @@ function encoders(run: Run): Candidacy {
         parking,
       ));
       const { dataset } = await dataReady;
-      const profile = () => ({ encoder, dataset, maxLength });
+      const profile = () => ({ encoder, dataset, ...lengthOf(definition()) });
       outcome.profile = await run.step('cpu', `profile:${id}`, 'profileEncoder', profile, parking);
       const probe = () => ({ encoder, dataset, neighbours, seed });
       outcome.probe = await run.step('cpu', `probe:${id}`, 'probeEncoder', probe, parking);

@@ -1,15 +1,15 @@
 import type { Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { BehaviourSpec } from '../../pipelines/definition/behaviour.ts';
+import type { Classification } from '../../pipelines/definition.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { Run } from '../run.ts';
-import { evaluateInput, trainInput } from '../step-inputs.ts';
+import { evaluateInput, taskNamed, trainInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
 import type { Selected } from './select.ts';
 
 /** Fine-tunes the winner, exports it and judges what onnxruntime measures. */
 export async function tune(run: Run, { dataset, winner }: Selected): Promise<void> {
-  const definition = () => run.definition('text-classification');
+  const definition = () => run.classification();
   const stopAt = await run.stopTrainingAt();
   const { output: trained } = await trainStep(run, 'train', () => ({
     ...trainInput(winner, winner.exported.weights, dataset, definition()),
@@ -19,6 +19,7 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
   const exported = await run.step('cpu', 'export', 'exportClassifier', () => ({
     model: trained.model,
     dataset: dataset.dataset,
+    ...taskNamed(definition()),
   }));
   run.facts.exported = exported;
   const evaluation = await run.step('cpu', 'evaluate', 'evaluateModel', () =>
@@ -29,15 +30,16 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     measures: evaluation.measures,
     gates: definition().gates,
     method: definition().training.method,
-    ...tableGates(definition().behaviour, evaluation.behaviour),
+    ...tableGates(definition(), evaluation.behaviour),
     ...ownGates(definition().customGates, evaluation.details),
   }));
 }
 
 function tableGates(
-  gates: BehaviourSpec | undefined,
+  definition: Classification,
   measured: Evaluation['behaviour'] = [],
 ): Pick<JudgeGatesInput, 'behaviour'> {
+  const gates = 'behaviour' in definition ? definition.behaviour : undefined;
   return gates === undefined ? {} : { behaviour: { gates, measured } };
 }
 

@@ -18,7 +18,7 @@ const KINDS: Readonly<Record<PiiKind, string>> = {
   birthDate: 'dates of birth',
 };
 
-export const dataLines = { provenance, cleaning, kinds };
+export const dataLines = { provenance, cleaning, kinds, inPictures };
 
 function provenance(
   { source, licence, legalBasis, consent, retention, croissant }: Pipeline['data'],
@@ -70,6 +70,14 @@ function cleaning(data: DatasetSummary, pipeline: Pipeline): readonly string[] {
       : [
           `${count(twins.nearTwins.validation)} validation and ${count(twins.nearTwins.test)} test rows are near duplicates of rows of an earlier split; ${count(twins.dropped)} were left out.`,
         ]),
+  ];
+}
+
+/** Of pictures: what their metadata told, and what nobody looked for. */
+function inPictures({ findings }: DatasetSummary): readonly string[] {
+  return [
+    ...findings.flatMap(({ reason, message }) => (reason === 'personal-metadata' ? [`${message}.`] : [])),
+    'Faces, number plates, and writing in the pictures were not looked for.',
   ];
 }
 

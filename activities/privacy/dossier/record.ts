@@ -165,7 +165,10 @@ const TELLERS: Readonly<Partial<Record<DossierFieldId, Teller>>> = {
   'gdpr-6-1': ({ pipeline: { data } }) =>
     data.legalBasis === undefined ? null : [[data.legalBasis, data.consent].filter(Boolean).join(': ')],
   'gdpr-30-1-b': use,
-  'gdpr-30-1-c-data': ({ privacy, data }) => (privacy === undefined ? 'later' : dataLines.kinds(privacy, data)),
+  'gdpr-30-1-c-data': ({ privacy, data, pipeline }) => {
+    if (isOfPictures(pipeline.data)) return data === undefined ? 'later' : dataLines.inPictures(data);
+    return privacy === undefined ? 'later' : dataLines.kinds(privacy, data);
+  },
   'gdpr-30-1-f': ({ pipeline: { data } }) => (data.retention === undefined ? null : [data.retention]),
   'gdpr-30-1-g': () => SECURITY,
   'ai-1-a-purpose': (facts) => [...(use(facts) as readonly string[]), `Not for ${OUT_OF_SCOPE}.`],

@@ -23,7 +23,7 @@ interface Point {
 export function candidatesPlot({ candidates = [], selection, pipeline }: RunFacts): Html {
   const points = candidates.flatMap((candidate) => toPoint(candidate, candidate.id === selection?.winner));
   if (points.length === 0) return html``;
-  const limit = pipeline.task === 'text-classification' ? pipeline.selection.maxLatencyP95Ms : undefined;
+  const limit = 'maxLatencyP95Ms' in pipeline.selection ? pipeline.selection.maxLatencyP95Ms : undefined;
   const latencies = [...points.map((point) => point.latencyMs), ...(limit === undefined ? [] : [limit])];
   const base = FRAME.height - FRAME.bottom;
   const x = logScale(Math.min(...latencies) / 1.6, Math.max(...latencies) * 1.6, FRAME.left, FRAME.width - FRAME.right);

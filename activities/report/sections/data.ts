@@ -1,5 +1,10 @@
 /** The data: what came in, what was left out and why, and what the privacy scan counted. */
-import { PII_KINDS, type PiiKind } from '../../../pipelines/definition/data.ts';
+import {
+  PII_KINDS,
+  type ImageData,
+  type PersonalDataPolicy,
+  type PiiKind,
+} from '../../../pipelines/definition/data.ts';
 import type { Pipeline } from '../../../pipelines/definition.ts';
 import type { Contamination, DataFinding, DatasetSummary, Split } from '../../contract/data.ts';
 import type { PrivacySummary } from '../../contract/review.ts';
@@ -150,6 +155,8 @@ export const privacySection: Section = {
   title: 'Personal data',
   body: ({ facts: run }) => {
     const { privacy } = run;
+    const { data } = run.pipeline;
+    if (!('onPersonalData' in data)) return run.data === undefined ? null : ofPictures(run.data, data);
     if (privacy === undefined) return null;
     const counted = PII_KINDS.filter((kind) => privacy.counts[kind] !== undefined);
     const inSplit = (kind: PiiKind, split: Split, of: 'rows' | 'matches') => privacy.counts[kind]?.[split][of] ?? 0;
@@ -158,8 +165,8 @@ export const privacySection: Section = {
     const any = counted.some((kind) => inAll(kind, 'matches') > 0);
     return html`<p>
         ${any ? badge('care', 'found') : badge('good', 'none found')} in ${count(privacy.rowsScanned)} rows. Policy:
-        ${policy(run.pipeline.data.onPersonalData)}. A pattern count: it does not find names or free descriptions, and a
-        match need not be anybody's.
+        ${policy(data.onPersonalData)}. A pattern count: it does not find names or free descriptions, and a match need
+        not be anybody's.
       </p>
       ${removed(run.data?.personalData)}${table(
         'Matches by kind',
@@ -178,7 +185,19 @@ export const privacySection: Section = {
   },
 };
 
-function policy(actions: Pipeline['data']['onPersonalData']): string {
+/** What was looked at, and what nobody looked at: a reviewer must not take the one for the other. */
+function ofPictures({ findings: found }: DatasetSummary, { onPersonalMetadata }: ImageData): Html {
+  const told = found.filter(({ reason }) => reason === 'personal-metadata');
+  return html`<p>
+      ${told.length > 0 ? badge('care', 'found') : badge('good', 'none found')} in the metadata of the pictures (place,
+      people, camera). Policy: ${onPersonalMetadata}. Pictures are stored without any metadata, and under the digest of
+      their bytes instead of their names.
+    </p>
+    ${list(told.map(({ message }) => message))}
+    <p>What the pictures show was not looked at: faces, number plates and writing in them are not found here.</p>`;
+}
+
+function policy(actions: PersonalDataPolicy): string {
   if (typeof actions === 'string') return actions;
   return [...Object.entries(actions).map(([kind, action]) => `${kind}: ${action}`), 'all others: warn'].join(', ');
 }

@@ -1,0 +1,86 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkPipeline } from '../../pipelines/check.ts';
+import { describeProblem } from '../../pipelines/explain.ts';
+import { planRun } from '../../workflows/plan.ts';
+
+const definition = {
+  name: 'parts',
+  task: 'image-classification',
+  data: { files: ['pictures'], licence: 'CC0-1.0', source: 'ours' },
+  intendedUse: { commercial: false, domain: 'sorting' },
+  candidates: [{ id: 'resnet', model: 'hf:org/name' }],
+  approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
+  deploy: { model: 'parts' },
+};
+
+describe('a definition of pictures', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'espalier-picture-definition-'));
+    await mkdir(join(folder, 'pictures'));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  function problems(change: object): string {
+    const checked = checkPipeline({ ...definition, ...change }, { folder });
+    return checked.ok ? '' : checked.problems.map(describeProblem).join('\n');
+  }
+
+  it('is whole without what only texts have, and its gates are those that pictures can be measured by', () => {
+    const checked = checkPipeline(definition, { folder });
+    ok(checked.ok, JSON.stringify(checked));
+    const { pipeline } = checked;
+    ok(pipeline.task === 'image-classification');
+    equal(pipeline.training.augmentation, null);
+    ok(!('maxLength' in pipeline.selection) && !('pooling' in (pipeline.candidates[0] ?? {})));
+    ok('accuracy' in pipeline.gates && !('noiseFlips' in pipeline.gates) && !('identityFlips' in pipeline.gates));
+    const { gates } = planRun(pipeline).reduce(
+      (seen, { id, needs }) => (needs.every((need) => need in seen) ? { ...seen, [id]: true } : seen),
+      {} as Record<string, boolean>,
+    );
+    equal(gates, true);
+  });
+
+  const refused: [string, object, RegExp][] = [
+    ['a gate of words', { gates: { noiseFlips: { max: 0.1 } } }, /gates\.noiseFlips: is not a setting here/],
+    ['a length in tokens', { selection: { maxLength: 64 } }, /selection\.maxLength: is not a setting here/],
+    ['pooling', { candidates: [{ id: 'a', model: 'hf:o/n', pooling: 'cls' }] }, /candidates\[0\]\.pooling: is not/],
+    ['a folder that is not there', { data: { ...definition.data, files: ['nowhere'] } }, /there is no 'nowhere'/],
+    ['the text of predictions', { deploy: { model: 'parts', recordText: true } }, /pictures are not recorded/],
+    [
+      'a crop of nothing',
+      { training: { augmentation: { minimumCropArea: 0 } } },
+      /minimumCropArea: must be more than 0/,
+    ],
+    [
+      'consent without its basis',
+      { data: { ...definition.data, consent: 'asked' } },
+      /data\.consent: is given, but data\.legalBasis is missing/,
+    ],
+    [
+      'a description that is not there',
+      { data: { ...definition.data, croissant: 'about.json' } },
+      /data\.croissant: there is no file 'about\.json'/,
+    ],
+    [
+      'drift that trains on the same bytes again',
+      { monitor: { onDrift: 'start-run' } },
+      /monitor\.onDrift: 'start-run' would train on the same bytes again/,
+    ],
+  ];
+  for (const [what, change, message] of refused) {
+    it(`refuses ${what}`, () => match(problems(change), message));
+  }
+
+  it('takes a local graph without weights, but not without the way to prepare a picture', async () => {
+    const candidates = [{ id: 'graph', model: './graph' }];
+    await mkdir(join(folder, 'graph'));
+    await writeFile(join(folder, 'graph', 'model.onnx'), 'graph');
+    match(problems({ candidates }), /has no preprocessor_config\.json/);
+    await writeFile(join(folder, 'graph', 'preprocessor_config.json'), '{}');
+    deepEqual(problems({ candidates }), '');
+  });
+});
