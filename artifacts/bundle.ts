@@ -93,9 +93,12 @@ export interface PredictionRecord {
   readonly probabilities: readonly number[];
   /** Base64 of little-endian float32 [dimension]. */
   readonly embedding: string;
+  /** Of a picture 0: it has none. */
   readonly textLength: number;
   /** Only where the pipeline allows it. */
   readonly text?: string;
+  /** Of the picture's file as it was sent. The file itself is never kept: it may show anybody. */
+  readonly picture?: Digest;
 }
 
 /** The same of a generation: figures; the texts only where the pipeline allows it. */

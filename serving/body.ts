@@ -3,14 +3,14 @@ import { Buffer } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
-import { ProtocolError } from './oip.ts';
+import { ProtocolError } from './protocol-error.ts';
 
 const DECOMPRESS = { gzip: promisify(gunzip), 'x-gzip': promisify(gunzip), deflate: promisify(inflate) } as const;
 
 /** Throws ProtocolError: 413 too large, 415 unknown encoding, 400 damaged or cut off. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const tooLarge = () =>
-    new ProtocolError(413, `the request is larger than ${maxBytes} bytes: send fewer texts at once`, {
+    new ProtocolError(413, `the request is larger than ${maxBytes} bytes: send less at once`, {
       connection: 'close',
     });
   const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';

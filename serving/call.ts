@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Follower, ModelState, ServedModel } from './follower.ts';
 import type { Metrics } from './metrics.ts';
-import { ProtocolError } from './oip.ts';
+import { ProtocolError } from './protocol-error.ts';
 import type { Recorder } from './recorder.ts';
 
 export interface Services {

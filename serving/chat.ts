@@ -7,7 +7,8 @@ import type { Completion } from '../inference/generation/options.ts';
 import { readBody } from './body.ts';
 import { EventStream, type Answer, type Call } from './call.ts';
 import { completed, findGenerator, startGeneration, type StartedGeneration } from './generation.ts';
-import { parseJson, ProtocolError } from './oip.ts';
+import { parseJson } from './oip.ts';
+import { ProtocolError } from './protocol-error.ts';
 
 const TextSchema = z.union([
   z.string(),

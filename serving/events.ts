@@ -1,7 +1,7 @@
 /** Server-sent events, as fast as the client reads them, and errors in the shape its protocol has. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { ProtocolError } from './oip.ts';
+import { ProtocolError } from './protocol-error.ts';
 import type { Route } from './routes.ts';
 
 /** A client that reads nothing for so long holds a place that others wait for. */

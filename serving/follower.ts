@@ -14,10 +14,12 @@ import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { ClassifierConfig, ImageClassifierConfig } from '../inference/config.ts';
 import type { GeneratorConfig } from '../inference/generation/config.ts';
+import { PICTURE_LIMITS, plainPicture } from '../inference/image/decode.ts';
 import { GeneratorPool } from './generator-pool.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { ModelPool } from './pool.ts';
+import type { ModelRow } from './pool-messages.ts';
 import { readTerms } from './terms.ts';
 import { fetchBundle, verifyRelease, type Release } from './release.ts';
 
@@ -61,6 +63,8 @@ export interface FollowerOptions {
   readonly trusted: TrustedKeys;
   /** Worker threads a model. */
   readonly workers: number;
+  /** Largest width × height of a picture: more is refused before it is decoded. */
+  readonly maxPixels: number;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -74,6 +78,8 @@ interface Seen {
 
 const MAX_RETRY_MS = 60_000;
 const WARM_UP_MS = 60_000;
+/** A ResNet-50 takes some 60 ms a picture: half a second until the next batch. */
+const PICTURE_BATCH = 8;
 const GONE = 'its pointer was deleted from the registry';
 
 export class Follower {
@@ -235,7 +241,7 @@ export class Follower {
 
   /** The new version, loaded, warm and checked; the old one's workers when only the release around the bundle changed. */
   async #load(model: string, pointer: unknown, before: ServedModel | undefined): Promise<ServedModel> {
-    const { store, channel, trusted, workers, metrics, log } = this.#options;
+    const { store, channel, trusted, workers, maxPixels, metrics, log } = this.#options;
     const release = await verifyRelease(store, pointer, { model, channel }, trusted);
     if (before?.release.bundle === release.bundle) return { ...before, release };
     const verified = await fetchBundle(store, release, trusted);
@@ -255,10 +261,12 @@ export class Follower {
         workers,
         dimension: config.dimension,
         classes: config.labels.length,
+        ...(config.input === 'image' ? { maxBatch: PICTURE_BATCH, limits: { ...PICTURE_LIMITS, maxPixels } } : {}),
         onBatch: (rows) => metrics.batchRows.observe({ model }, rows),
         onRestart,
       });
-      const pool = await warm(started, (it) => classifies(it, workers));
+      const row = config.input === 'image' ? await plainPicture() : 'warm-up';
+      const pool = await warm(started, (it) => classifies(it, row, workers));
       return { kind, release, config, pool, folder, terms };
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
@@ -292,11 +300,11 @@ async function warm<Pool extends { drain(): Promise<void> }>(
   }
 }
 
-/** Throws BadModel when a plain text is answered with numbers that are none. */
-async function classifies(pool: ModelPool, workers: number): Promise<void> {
-  const output = await pool.run(Array.from({ length: workers }, () => 'warm-up'));
+/** Throws BadModel when a plain text or picture is answered with numbers that are none. */
+async function classifies(pool: ModelPool, row: ModelRow, workers: number): Promise<void> {
+  const output = await pool.run(Array.from({ length: workers }, () => row));
   if (![...output.probabilities, ...output.embeddings].every(Number.isFinite)) {
-    throw new EspalierError('BadModel', 'the model answers a plain text with numbers that are not finite');
+    throw new EspalierError('BadModel', 'the model answers a plain row with numbers that are not finite');
   }
 }
 

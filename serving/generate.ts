@@ -13,7 +13,8 @@ import {
   type GenerationRequest,
   type StartedGeneration,
 } from './generation.ts';
-import { parseJson, ProtocolError } from './oip.ts';
+import { parseJson } from './oip.ts';
+import { ProtocolError } from './protocol-error.ts';
 
 const RequestSchema = z.strictObject({
   id: z.string().max(256).optional(),

@@ -6,7 +6,7 @@ import type { Message } from '../inference/generation/chat.ts';
 import type { Completion, GenerateOptions, Piece } from '../inference/generation/options.ts';
 import { find, type Call } from './call.ts';
 import type { ServedGenerator, ServedModel } from './follower.ts';
-import { ProtocolError } from './oip.ts';
+import { ProtocolError } from './protocol-error.ts';
 
 export interface GenerationRequest {
   readonly prompt: string | readonly Message[];

@@ -26,14 +26,14 @@ export function createMetrics() {
     }),
     batchRows: new Histogram({
       name: name('batch_rows'),
-      help: 'Texts a batch.',
+      help: 'Rows a batch: texts or pictures.',
       labelNames: ['model'] as const,
       buckets: [1, 2, 4, 8, 16, 32],
       registers,
     }),
     queuedRows: new Gauge({
       name: name('queued_rows'),
-      help: 'Texts waiting for a worker.',
+      help: 'Rows waiting for a worker.',
       labelNames: ['model'] as const,
       registers,
     }),

@@ -1,37 +1,30 @@
 /**
- * Open Inference Protocol V2 over HTTP, for models that take text and give a label and class probabilities. Pure:
+ * Open Inference Protocol V2 over HTTP, for models that take texts or pictures and give a label and class probabilities. Pure:
  * bytes in, checked request out; predictions in, bytes out. With the binary tensor extension (what `tritonclient` sends
  * by default): `Inference-Header-Content-Length` JSON bytes, then the tensors' bytes.
  * https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
  */
 import { Buffer } from 'node:buffer';
 import { z } from 'zod';
-import { decodeBytesTensor, encodeBytesTensor, encodeFloats } from './tensors.ts';
-
-/** A request that cannot be answered: HTTP status and what the client should know. */
-export class ProtocolError extends Error {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
-    super(message);
-    this.name = 'ProtocolError';
-    this.status = status;
-    this.headers = headers;
-  }
-}
+import { readBytesTensor, TensorSchema, type RawTensor } from './bytes-tensor.ts';
+import { ProtocolError } from './protocol-error.ts';
+import { encodeBytesTensor, encodeFloats } from './tensors.ts';
 
 /** Texts a request: a larger one belongs into several, so that others are not kept waiting. */
 export const MAX_ROWS = 1024;
 const OUTPUTS = ['label', 'probabilities'] as const;
 type OutputName = (typeof OUTPUTS)[number];
 
-export interface InferRequest {
+export interface AskedRequest {
   readonly id: string | undefined;
-  readonly texts: readonly string[];
   /** false (`parameters.espalier_record`): not traffic but a check, kept out of the prediction log. */
   readonly record: boolean;
   /** In the order asked for. */
   readonly outputs: readonly { readonly name: OutputName; readonly binary: boolean }[];
+}
+
+export interface InferRequest extends AskedRequest {
+  readonly texts: readonly string[];
 }
 
 export interface Predictions {
@@ -45,23 +38,22 @@ const parameters = z.record(z.string(), z.unknown()).optional();
 const RequestSchema = z.looseObject({
   id: z.string().max(256).optional(),
   parameters,
-  inputs: z
-    .array(
-      z.looseObject({
-        name: z.string(),
-        shape: z.array(z.int().min(0)),
-        datatype: z.string(),
-        parameters,
-        data: z.unknown().optional(),
-      }),
-    )
-    .min(1),
+  inputs: z.array(TensorSchema).min(1),
   outputs: z.array(z.looseObject({ name: z.string(), parameters })).optional(),
 });
-type RawInput = z.output<typeof RequestSchema>['inputs'][number];
 
-/** Reads an infer request. `headerLength` is `Inference-Header-Content-Length`, if sent. Throws ProtocolError 400. */
+/** Reads an infer request of texts. `headerLength` is `Inference-Header-Content-Length`, if sent. Throws ProtocolError 400. */
 export function parseInferRequest(body: Buffer, headerLength?: string): InferRequest {
+  const { input, binary, ...asked } = readRequest(body, headerLength, 'text');
+  return { ...asked, texts: readTexts(input, binary) };
+}
+
+/** The same up to the values of its one input. */
+export function readRequest(
+  body: Buffer,
+  headerLength: string | undefined,
+  takes: 'text' | 'image',
+): AskedRequest & { readonly input: RawTensor; readonly binary: Buffer } {
   const jsonBytes = headerLength === undefined ? body.length : Number(headerLength);
   if (!Number.isSafeInteger(jsonBytes) || jsonBytes < 0 || jsonBytes > body.length) {
     throw bad(`Inference-Header-Content-Length is '${headerLength}', but the body has ${body.length} bytes`);
@@ -74,14 +66,14 @@ export function parseInferRequest(body: Buffer, headerLength?: string): InferReq
     );
   }
   const { id, inputs } = parsed.data;
-  const unknown = inputs.find(({ name }) => name !== 'text');
-  if (unknown !== undefined) throw bad(`unexpected input '${unknown.name}': this model takes one input, 'text'`);
+  const unknown = inputs.find(({ name }) => name !== takes);
+  if (unknown !== undefined) throw bad(`unexpected input '${unknown.name}': this model takes one input, '${takes}'`);
   const [input, second] = inputs;
-  if (input === undefined || second !== undefined) throw bad("input 'text' is given twice");
-  const texts = readTexts(input, body.subarray(jsonBytes));
+  if (input === undefined || second !== undefined) throw bad(`input '${takes}' is given twice`);
   const binaryByDefault = parsed.data.parameters?.['binary_data_output'] === true;
   const record = parsed.data.parameters?.['espalier_record'] !== false;
-  return { id, texts, record, outputs: requestedOutputs(parsed.data.outputs, binaryByDefault) };
+  const outputs = requestedOutputs(parsed.data.outputs, binaryByDefault);
+  return { id, record, outputs, input, binary: body.subarray(jsonBytes) };
 }
 
 /** Throws ProtocolError 400. */
@@ -93,44 +85,23 @@ export function parseJson(bytes: Buffer): unknown {
   }
 }
 
-function readTexts(input: RawInput, binary: Buffer): readonly string[] {
-  if (input.datatype !== 'BYTES') throw bad(`input 'text' has datatype '${input.datatype}': send BYTES`);
-  const [rows, width] = input.shape;
-  if (rows === undefined || input.shape.length > 2 || (input.shape.length === 2 && width !== 1)) {
-    throw bad(`input 'text' has shape [${input.shape.join(', ')}]: send [n] or [n, 1]`);
-  }
-  if (rows < 1 || rows > MAX_ROWS) throw bad(`input 'text' has ${rows} rows: send 1 to ${MAX_ROWS}`);
-  const size = input.parameters?.['binary_data_size'];
-  if (size === undefined) {
-    if (binary.length > 0) throw bad(`${binary.length} bytes follow the JSON, but no input says binary_data_size`);
-    return readJsonTexts(input.data, rows);
-  }
-  if (input.data !== undefined) throw bad("input 'text' has both data and binary_data_size");
-  if (size !== binary.length) {
-    throw bad(`input 'text' says binary_data_size ${JSON.stringify(size)}, but ${binary.length} bytes follow the JSON`);
-  }
-  const texts = decodeBytesTensor(binary);
-  if (typeof texts === 'string') throw bad(`input 'text': ${texts}`);
-  if (texts.length !== rows)
-    throw bad(`input 'text' has shape [${input.shape.join(', ')}], but ${texts.length} values`);
-  return texts;
-}
-
-function readJsonTexts(data: unknown, rows: number): readonly string[] {
-  if (!Array.isArray(data)) throw bad("input 'text' has no data array");
-  // Row-major data may come flat or nested as its shape.
-  const flat: unknown[] = data.flat(1);
-  if (flat.length !== rows) throw bad(`input 'text' has ${flat.length} values for ${rows} rows`);
-  const wrong = flat.findIndex((value) => typeof value !== 'string');
-  if (wrong >= 0)
-    throw bad(`input 'text' has a ${flat[wrong] === null ? 'null' : typeof flat[wrong]} at ${wrong}: send strings`);
-  return flat as string[];
+function readTexts(input: RawTensor, binary: Buffer): readonly string[] {
+  const { strings, elements } = readBytesTensor(input, binary, MAX_ROWS);
+  if (strings !== undefined) return strings;
+  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  return elements.map((bytes, row) => {
+    try {
+      return utf8.decode(bytes);
+    } catch {
+      throw bad(`input '${input.name}': element ${row} is not UTF-8`);
+    }
+  });
 }
 
 function requestedOutputs(
   requested: z.output<typeof RequestSchema>['outputs'],
   binaryByDefault: boolean,
-): InferRequest['outputs'] {
+): AskedRequest['outputs'] {
   if (requested === undefined || requested.length === 0) {
     return OUTPUTS.map((name) => ({ name, binary: binaryByDefault }));
   }
@@ -145,7 +116,7 @@ function requestedOutputs(
 
 /** The answer's body and headers. */
 export function formatInferResponse(
-  request: InferRequest,
+  request: Pick<AskedRequest, 'id' | 'outputs'>,
   served: { readonly model: string; readonly version: string; readonly bundle: string },
   predictions: Predictions,
 ): { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer } {
@@ -199,14 +170,17 @@ interface ServedMetadata {
 type Parameters = Readonly<Record<string, string | number | boolean>>;
 
 /** Model metadata. `parameters.bundle` is the digest that is served; `parameters.refused` says why a newer one is not. */
-export function modelMetadata(served: ServedMetadata & { readonly labels: readonly string[] }): unknown {
+export function modelMetadata(
+  served: ServedMetadata & { readonly takes: 'text' | 'image'; readonly labels: readonly string[] },
+): unknown {
   const outputs = [
     { name: 'label', datatype: 'BYTES', shape: [-1] },
     { name: 'probabilities', datatype: 'FP32', shape: [-1, served.labels.length] },
   ];
   // The protocol's parameters are strings, numbers and booleans: the label list travels as JSON.
-  return metadata(served, { name: 'text', datatype: 'BYTES', shape: [-1] }, outputs, {
+  return metadata(served, { name: served.takes, datatype: 'BYTES', shape: [-1] }, outputs, {
     labels: JSON.stringify(served.labels),
+    ...(served.takes === 'image' ? { content_type: 'base64' } : {}),
   });
 }
 

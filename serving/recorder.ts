@@ -3,6 +3,7 @@
  * (the buffer is full, the store stays away) is dropped and counted, so that monitoring can say how much it saw.
  */
 import type { GenerationRecord, PredictionRecord } from '../artifacts/bundle.ts';
+import { digestBytes } from '../artifacts/digest.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import type { Log } from './log.ts';
 
@@ -94,21 +95,33 @@ export class Recorder {
   }
 }
 
-/** One request's predictions as records: embedding and output; the text only where the release allows it. */
+/** What is kept of an input: of a text what the release allows, of a picture which one it was, whatever the release allows. */
+export type KeptInput = Pick<PredictionRecord, 'textLength' | 'text' | 'picture'>;
+
+export function keptText(text: string, recordText: boolean): KeptInput {
+  // Code points, as the reference statistics count them.
+  return { textLength: Array.from(text).length, ...(recordText ? { text } : {}) };
+}
+
+export function keptPicture(file: Uint8Array): KeptInput {
+  return { textLength: 0, picture: digestBytes(file) };
+}
+
+/** One request's predictions as records: embedding and output, and what is kept of the inputs. */
 export function predictionRecords(
   at: string,
-  request: { readonly id: string; readonly texts: readonly string[] },
-  release: { readonly bundle: Digest; readonly recordText: boolean },
+  request: { readonly id: string; readonly kept: readonly KeptInput[] },
+  bundle: Digest,
   output: {
     readonly labels: readonly string[];
     readonly embeddings: Float32Array;
     readonly probabilities: Float32Array;
   },
 ): PredictionRecord[] {
-  const rows = request.texts.length;
+  const rows = request.kept.length;
   const dimension = output.embeddings.length / rows;
   const classes = output.probabilities.length / rows;
-  return request.texts.map((text, row) => {
+  return request.kept.map((input, row) => {
     const embedding = new DataView(new ArrayBuffer(dimension * 4));
     for (let column = 0; column < dimension; column++) {
       embedding.setFloat32(column * 4, output.embeddings[row * dimension + column] ?? 0, true);
@@ -116,13 +129,11 @@ export function predictionRecords(
     return {
       id: rows === 1 ? request.id : `${request.id}/${row}`,
       at,
-      bundle: release.bundle,
+      bundle,
       label: output.labels[row] ?? '',
       probabilities: Array.from(output.probabilities.subarray(row * classes, (row + 1) * classes)),
       embedding: Buffer.from(embedding.buffer).toString('base64'),
-      // Code points, as the reference statistics count them.
-      textLength: Array.from(text).length,
-      ...(release.recordText ? { text } : {}),
+      ...input,
     };
   });
 }

@@ -10,12 +10,15 @@ import {
   generatorMetadata,
   modelMetadata,
   parseInferRequest,
-  ProtocolError,
   refusalParameters,
+  type AskedRequest,
   type Predictions,
 } from './oip.ts';
+import { parsePictureRequest } from './picture-request.ts';
 import type { PoolOutput } from './pool.ts';
-import { predictionRecords } from './recorder.ts';
+import type { ModelRow } from './pool-messages.ts';
+import { ProtocolError } from './protocol-error.ts';
+import { keptPicture, keptText, predictionRecords, type KeptInput } from './recorder.ts';
 import { reopenedParameters, termsOfUse, termsParameters } from './terms.ts';
 
 export interface Route {
@@ -100,7 +103,7 @@ function model(call: Call): Answer {
   return ok(
     served.kind === 'generator'
       ? generatorMetadata({ ...common, contextTokens: served.config.contextTokens })
-      : modelMetadata({ ...common, labels: served.config.labels }),
+      : modelMetadata({ ...common, takes: served.config.input ?? 'text', labels: served.config.labels }),
   );
 }
 
@@ -130,23 +133,42 @@ async function infer(call: Call): Promise<Answer> {
   const startedAt = performance.now();
   classifier(find(call).served);
   const body = await readBody(request, services.maxBodyBytes);
-  const parsed = parseInferRequest(body, request.headers['inference-header-content-length'] as string | undefined);
   // The version is taken and used in one go: a switch before this line or after it drops nothing.
   const served = classifier(find(call).served);
-  const output = await compute(served, parsed.texts);
-  const predictions = label(served, output);
   const { release } = served;
-  if (parsed.record) {
-    const asked = { id: requestId, texts: parsed.texts };
-    const records = predictionRecords(new Date().toISOString(), asked, release, {
+  const { rows, kept, ...asked } = readInputs(
+    served,
+    body,
+    request.headers['inference-header-content-length'] as string | undefined,
+  );
+  const output = await compute(served, rows);
+  const predictions = label(served, output);
+  if (asked.record) {
+    const records = predictionRecords(new Date().toISOString(), { id: requestId, kept: kept() }, release.bundle, {
       ...output,
       labels: predictions.labels,
     });
     services.recorder.record(release.model, release.bundle, records);
   }
-  const { headers, body: bytes } = formatInferResponse(parsed, release, predictions);
+  const { headers, body: bytes } = formatInferResponse(asked, release, predictions);
   services.metrics.seconds.observe({ model: call.model }, (performance.now() - startedAt) / 1000);
   return ok(bytes, headers);
+}
+
+interface Asked extends AskedRequest {
+  readonly rows: readonly ModelRow[];
+  /** What the prediction log keeps of each row. */
+  readonly kept: () => readonly KeptInput[];
+}
+
+/** The request's rows as the model takes them: texts, or pictures. Throws ProtocolError 400. */
+function readInputs({ config, release }: ServedClassifier, body: Buffer, headerLength: string | undefined): Asked {
+  if (config.input === 'image') {
+    const { pictures, ...asked } = parsePictureRequest(body, headerLength);
+    return { ...asked, rows: pictures, kept: () => pictures.map(keptPicture) };
+  }
+  const { texts, ...asked } = parseInferRequest(body, headerLength);
+  return { ...asked, rows: texts, kept: () => texts.map((text) => keptText(text, release.recordText)) };
 }
 
 /** Throws ProtocolError 400 for another kind of model. */
@@ -159,13 +181,15 @@ function classifier(served: ServedModel): ServedClassifier {
   );
 }
 
-async function compute({ pool }: ServedClassifier, texts: readonly string[]): Promise<PoolOutput> {
+/** Throws ProtocolError: 503 overloaded, 400 for a picture that cannot be decoded. */
+async function compute({ pool }: ServedClassifier, rows: readonly ModelRow[]): Promise<PoolOutput> {
   try {
-    return await pool.run(texts);
+    return await pool.run(rows);
   } catch (error) {
     if (error instanceof EspalierError && error.kind === 'Conflict') {
       throw new ProtocolError(503, `the server is overloaded: ${error.message}`, { 'retry-after': '1' });
     }
+    if (error instanceof EspalierError && error.kind === 'BadData') throw new ProtocolError(400, error.message);
     throw error;
   }
 }

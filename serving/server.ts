@@ -10,7 +10,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { Follower } from './follower.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { ProtocolError } from './oip.ts';
+import { ProtocolError } from './protocol-error.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { VERSION } from './version.ts';
 import { EventStream, type Answer, type Call, type Services } from './call.ts';
@@ -30,6 +30,8 @@ export interface ModelServerOptions {
   readonly followSeconds: number;
   readonly workers: number;
   readonly maxBodyBytes: number;
+  /** Width × height that a picture may have. */
+  readonly maxPixels: number;
   /** Tokens that an answer of a generator may have. */
   readonly maxTokens: number;
   /** How long requests are still accepted once it says that it is not ready: the time a load balancer needs to notice. */

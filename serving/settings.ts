@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { EspalierError } from '../artifacts/errors.ts';
 import { readTrustedKeys } from '../artifacts/signing-keys.ts';
+import { PICTURE_LIMITS } from '../inference/image/decode.ts';
 import type { ModelServerOptions } from './server.ts';
 
 export type ServingSettings = Omit<ModelServerOptions, 'store' | 'pointers' | 'log' | 'recorder'>;
@@ -23,6 +24,8 @@ const Environment = z.object({
   /** Threads a model, each with a copy of it; more than cores only costs. */
   ESPALIER_SERVE_WORKERS: integer(1, 256, Math.min(4, availableParallelism())),
   ESPALIER_SERVE_MAX_BODY_BYTES: integer(1024, 2 ** 30, 16 * 2 ** 20),
+  /** Width × height of a picture; a server with little memory takes fewer: a worker needs three bytes for each. */
+  ESPALIER_SERVE_MAX_PIXELS: integer(1024, 100_000_000, PICTURE_LIMITS.maxPixels),
   /** Tokens an answer of a generator; a request may ask for fewer. */
   ESPALIER_SERVE_MAX_TOKENS: integer(1, 131_072, 1024),
   ESPALIER_SERVE_DRAIN_SECONDS: number(0, 600, 0),
@@ -53,6 +56,7 @@ export function servingSettings(env: NodeJS.ProcessEnv): ServingSettings {
     followSeconds: data.ESPALIER_SERVE_FOLLOW_SECONDS,
     workers: data.ESPALIER_SERVE_WORKERS,
     maxBodyBytes: data.ESPALIER_SERVE_MAX_BODY_BYTES,
+    maxPixels: data.ESPALIER_SERVE_MAX_PIXELS,
     maxTokens: data.ESPALIER_SERVE_MAX_TOKENS,
     drainSeconds: data.ESPALIER_SERVE_DRAIN_SECONDS,
     accessLog: data.ESPALIER_SERVE_ACCESS_LOG === '1',

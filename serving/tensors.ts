@@ -2,28 +2,23 @@
 import { Buffer } from 'node:buffer';
 import { endianness } from 'node:os';
 
-/** The strings of a BYTES tensor, or what is wrong with the bytes. */
-export function decodeBytesTensor(bytes: Buffer): string[] | string {
-  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  const texts: string[] = [];
+/** The elements of a BYTES tensor (views of `bytes`), or what is wrong with the bytes. */
+export function splitBytesTensor(bytes: Buffer): Buffer[] | string {
+  const elements: Buffer[] = [];
   for (let at = 0; at < bytes.length;) {
-    if (at + 4 > bytes.length) return `truncated length of element ${texts.length}`;
+    if (at + 4 > bytes.length) return `truncated length of element ${elements.length}`;
     const end = at + 4 + bytes.readUInt32LE(at);
-    if (end > bytes.length) return `element ${texts.length} ends at byte ${end} of ${bytes.length}`;
-    try {
-      texts.push(utf8.decode(bytes.subarray(at + 4, end)));
-    } catch {
-      return `element ${texts.length} is not UTF-8`;
-    }
+    if (end > bytes.length) return `element ${elements.length} ends at byte ${end} of ${bytes.length}`;
+    elements.push(bytes.subarray(at + 4, end));
     at = end;
   }
-  return texts;
+  return elements;
 }
 
-export function encodeBytesTensor(texts: readonly string[]): Buffer {
+export function encodeBytesTensor(values: readonly (string | Uint8Array)[]): Buffer {
   return Buffer.concat(
-    texts.flatMap((text) => {
-      const bytes = Buffer.from(text, 'utf8');
+    values.flatMap((value) => {
+      const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
       const length = Buffer.alloc(4);
       length.writeUInt32LE(bytes.length);
       return [length, bytes];

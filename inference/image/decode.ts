@@ -124,6 +124,13 @@ export async function decodeKnown(bytes: Uint8Array, header: PictureHeader, wher
   return { width, height, pixels: toRgb(data, width * height, info.channels) };
 }
 
+/** A grey square as a file: what a model is tried with before anybody asks it. */
+export function plainPicture(): Promise<Uint8Array> {
+  return sharp({ create: { width: 64, height: 64, channels: 3, background: '#808080' } })
+    .png()
+    .toBuffer();
+}
+
 /** From 1 (grey), 2 (grey, alpha), 3 or 4 channels. */
 function toRgb(data: Uint8Array, count: number, channels: number): Uint8Array {
   if (channels === 3) return data;

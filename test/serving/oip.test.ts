@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { formatInferResponse, MAX_ROWS, parseInferRequest } from '../../serving/oip.ts';
-import { decodeBytesTensor, encodeBytesTensor, encodeFloats } from '../../serving/tensors.ts';
+import { encodeBytesTensor, encodeFloats, splitBytesTensor } from '../../serving/tensors.ts';
 import { inferBody } from '../support/model-server.ts';
 
 const parse = (request: unknown) => parseInferRequest(Buffer.from(JSON.stringify(request)));
@@ -138,7 +138,7 @@ describe('Open Inference Protocol responses', () => {
       predictions,
     );
     const rest = both.body.subarray(Number(both.headers['inference-header-content-length']));
-    deepEqual(decodeBytesTensor(rest.subarray(0, 10)), ['a', 'b']);
+    deepEqual(splitBytesTensor(rest.subarray(0, 10)), [Buffer.from('a'), Buffer.from('b')]);
     equal(rest.length, 26);
   });
 });

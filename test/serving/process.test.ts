@@ -82,6 +82,7 @@ describe("the model server's process", () => {
       channel: 'production',
       followSeconds: 2,
       maxBodyBytes: 16 * 2 ** 20,
+      maxPixels: 64_000_000,
       maxTokens: 1024,
       drainSeconds: 0,
       accessLog: false,

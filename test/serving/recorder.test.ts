@@ -2,15 +2,21 @@ import { deepEqual, equal, match } from 'node:assert/strict';
 import type { PredictionRecord } from '../../artifacts/bundle.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import { readPredictions, writePredictions } from '../../artifacts/predictions.ts';
-import { predictionRecords, Recorder, type RecorderOptions, type WriteBatch } from '../../serving/recorder.ts';
+import {
+  keptText,
+  predictionRecords,
+  Recorder,
+  type RecorderOptions,
+  type WriteBatch,
+} from '../../serving/recorder.ts';
 import { withStore } from '../support/store.ts';
 
 const bundle = digestBytes('bundle');
 const rows = (count: number, from = 0): PredictionRecord[] =>
   predictionRecords(
     new Date(1_700_000_000_000 + from * 1000).toISOString(),
-    { id: `r${from}`, texts: Array.from({ length: count }, (_, row) => `text ${row}`) },
-    { bundle, recordText: true },
+    { id: `r${from}`, kept: Array.from({ length: count }, (_, row) => keptText(`text ${row}`, true)) },
+    bundle,
     {
       labels: Array.from({ length: count }, () => 'a'),
       embeddings: new Float32Array(count * 2),

@@ -38,6 +38,7 @@ export async function startTestServer(
     workers: 1,
     maxBodyBytes: 64 * 1024,
     maxTokens: 64,
+    maxPixels: 1_000_000,
     drainSeconds: 0,
     accessLog: true,
     log,

@@ -1,0 +1,29 @@
+/** An infer request of pictures: whole files in the input `image`, base64 in JSON or as they are in the binary extension. Pure. */
+import { Buffer } from 'node:buffer';
+import { readBytesTensor } from './bytes-tensor.ts';
+import { readRequest, type AskedRequest } from './oip.ts';
+import { ProtocolError } from './protocol-error.ts';
+
+/** Pictures a request: a larger one belongs into several, so that others are not kept waiting. */
+export const MAX_PICTURES = 64;
+
+export interface PictureRequest extends AskedRequest {
+  /** Files, each in memory of its own. */
+  readonly pictures: readonly Uint8Array[];
+}
+
+/** As `parseInferRequest`. Throws ProtocolError 400; whether the files are pictures is for the model's worker to see. */
+export function parsePictureRequest(body: Buffer, headerLength?: string): PictureRequest {
+  const { input, binary, ...asked } = readRequest(body, headerLength, 'image');
+  const { strings, elements } = readBytesTensor(input, binary, MAX_PICTURES);
+  const files = strings === undefined ? elements : strings.map(fromBase64);
+  // A worker is handed the whole memory that a piece lies in: it must not be everybody's.
+  return { ...asked, pictures: files.map((bytes) => new Uint8Array(bytes)) };
+}
+
+/** Node's own decoder leaves out what it does not know, and would hand on another file than was sent. */
+function fromBase64(text: string, row: number): Buffer {
+  if (text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)) return Buffer.from(text, 'base64');
+  const hint = text.startsWith('data:') ? ', without what stands before it in a data: address' : '';
+  throw new ProtocolError(400, `input 'image': value ${row} is not base64: send the file's bytes as base64${hint}`);
+}
