@@ -13,7 +13,7 @@ import { STATED_SECONDS, queueOfStep } from './stated-rates.ts';
 /** What is known of an earlier run of the same pipeline. */
 export interface EarlierRun {
   readonly runId: string;
-  readonly input: Pick<RunInput, 'pipeline' | 'dataFiles' | 'candidates' | 'policy'>;
+  readonly input: Pick<RunInput, 'pipeline' | 'dataFiles' | 'candidates' | 'policy' | 'guidelines'>;
   readonly steps: readonly Pick<StepView, 'id' | 'state' | 'key' | 'startedAt' | 'finishedAt'>[];
 }
 export interface PlannedWork extends Pick<PlannedStep, 'id' | 'title' | 'stage'> {
@@ -133,9 +133,7 @@ function readsOf(id: string, plan: readonly PlannedStep[], input: Known): unknow
   };
   visit(id);
   const { pipeline } = input;
-  const values = Object.fromEntries(
-    [...parts].map((part) => [part, part === 'files' ? input.dataFiles : pipeline[part as keyof Pipeline]]),
-  );
+  const values = Object.fromEntries([...parts].map((part) => [part, valueOf(part, input)]));
   return {
     ...values,
     candidates: input.candidates.filter((one) => candidates.has(one.id)),
@@ -143,6 +141,13 @@ function readsOf(id: string, plan: readonly PlannedStep[], input: Known): unknow
       ? {}
       : { use: pipeline.intendedUse, model: pipeline.deploy.model, policy: input.policy?.digest }),
   };
+}
+
+/** What a definition names is the file that it names. */
+function valueOf(part: string, { pipeline, dataFiles, guidelines }: Known): unknown {
+  if (part === 'files') return dataFiles;
+  if (part === 'guidelines') return guidelines?.digest;
+  return pipeline[part as keyof Pipeline];
 }
 
 /** What a step reads itself. What stands in none of them reads nothing that a definition changes. */
@@ -157,10 +162,10 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   prototype: ['selection', 'training'],
   halve: ['selection', 'training'],
   prompt: ['selection', 'guidelines', 'generation'],
-  format: ['training', 'adherence'],
+  format: ['training', 'adherence', 'guidelines'],
   canaries: ['memorisation'],
   memorisation: ['memorisation'],
-  choose: ['selection', 'training'],
+  choose: ['selection', 'training', 'adherence', 'generation'],
   train: ['selection', 'training'],
   gates: ['gates'],
   package: ['gates', 'training', 'deploy', 'description'],
@@ -168,7 +173,8 @@ const READS: Readonly<Record<string, readonly string[]>> = {
 
 function overruns({ budget }: Pipeline, steps: readonly PlannedWork[], money: number | null): readonly string[] {
   if (budget === undefined) return [];
-  const last = steps.findIndex(({ id }) => id === 'train');
+  // A tuned generator's prompt is searched for within the budget, too.
+  const last = steps.findLastIndex(({ id }) => id === 'train' || id === 'prompt');
   const until = steps.slice(0, last < 0 ? undefined : last + 1).filter(({ what }) => what !== 'maybe');
   const seconds = until.reduce((sum, one) => sum + (one.seconds ?? 0), 0);
   const { time, money: most } = budget;

@@ -16,6 +16,7 @@ export const STATED_SECONDS: Readonly<Record<string, number>> = {
   profile: 15,
   probe: 35,
   prompt: 60,
+  memorisation: 60,
   rank: 1,
   prototype: 25,
   halve: 1,
@@ -34,7 +35,7 @@ export const STATED_SECONDS: Readonly<Record<string, number>> = {
   report: 1,
 };
 
-const CPU = new Set(['export', 'profile', 'probe', 'prompt', 'evaluate', 'compare']);
+const CPU = new Set(['export', 'profile', 'probe', 'prompt', 'evaluate', 'memorisation', 'compare']);
 
 /** Whose workers a step is for. */
 export function queueOfStep(id: string): string {

@@ -112,11 +112,6 @@ export const TextGenerationSchema = z.strictObject({
   gates: GenerationGatesSchema.prefault({}),
   generation: GenerationDefaultsSchema,
   ...outcome,
-  // Tokens bound its search (selection.prompts.budgetTokens); a prompt is tried before anything is tuned.
-  budget: z.never({ error: 'is not for text-generation: set selection.prompts.budgetTokens' }).optional(),
-  prototype: z
-    .never({ error: 'is not for text-generation: the search for a prompt comes before any training' })
-    .optional(),
 });
 
 const SCHEMAS = [TextClassificationSchema, ImageClassificationSchema, TextGenerationSchema] as const;

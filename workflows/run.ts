@@ -251,10 +251,19 @@ export class Run {
   }
 
   /** When the budget ends a training (ISO 8601); undefined where nothing does. */
-  async stopTrainingAt(): Promise<string | undefined> {
+  stopTrainingAt(): Promise<string | undefined> {
+    return this.budgetEnd('gpu');
+  }
+
+  /** When it ends a search for a prompt. */
+  stopSearchAt(): Promise<string | undefined> {
+    return this.budgetEnd('cpu');
+  }
+
+  private async budgetEnd(promise: keyof StepProxies): Promise<string | undefined> {
     const { budget } = this.pipeline;
     if (budget === undefined) return undefined;
-    const seconds = secondsLeft(budget, await this.spent(), queueOf('gpu'));
+    const seconds = secondsLeft(budget, await this.spent(), queueOf(promise));
     return Number.isFinite(seconds) ? new Date(Date.now() + seconds * 1000).toISOString() : undefined;
   }
 

@@ -8,7 +8,7 @@ import type {
   TrainLanguageInput,
   TrainTextInput,
 } from '../activities/contract/training.ts';
-import type { ChooseCandidateInput, SubsetDataInput } from '../activities/contract/prototype.ts';
+import type { ChooseCandidateInput, DataSubset, SubsetDataInput } from '../activities/contract/prototype.ts';
 import type { CandidateOutcome, CandidateSource, ExportEncoderInput } from '../activities/contract/selection.ts';
 import type { PackageGeneratorInput, PackageModelInput } from '../activities/contract/deployment.ts';
 import type { SearchPromptsInput } from '../activities/contract/prompting.ts';
@@ -155,8 +155,10 @@ export function searchInput(
   generator: ArtifactRef,
   dataset: ArtifactRef,
   guidelines: ArtifactRef,
+  stopAt?: string,
 ): SearchPromptsInput {
-  return { generator, dataset, guidelines, search: selection.prompts, generation, seed: selection.seed };
+  const search = { search: selection.prompts, generation, seed: selection.seed };
+  return { generator, dataset, guidelines, ...search, ...(stopAt === undefined ? {} : { stopAt }) };
 }
 
 export function packageGeneratorInput(
@@ -165,6 +167,12 @@ export function packageGeneratorInput(
   made: Omit<PackageGeneratorInput, 'model' | 'pipeline' | 'definition' | 'base' | 'baseModel'>,
 ): PackageGeneratorInput {
   return { model: pipeline.deploy.model, pipeline, definition, ...made, base: resolved, baseModel: imported };
+}
+
+/** The small part in the whole's place; the whole's size is kept for what is said of it. */
+export function partOf(whole: DatasetSummary, { completions = 0, ...part }: DataSubset): DatasetSummary {
+  const answered = whole.completions === undefined ? {} : { completions };
+  return { ...whole, ...part, ...answered, wholeRows: whole.rows };
 }
 
 /** What the bundle's dossier tells besides how the model was made. */

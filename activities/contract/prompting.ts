@@ -36,6 +36,8 @@ export interface SearchPromptsInput {
   readonly search: GeneratorSelectionSpec['prompts'];
   readonly generation: GenerationDefaults;
   readonly seed: number;
+  /** When the run's budget ends the search (ISO 8601), with the best so far. No part of what it is. */
+  readonly stopAt?: string;
 }
 /** One way of asking, and how its answers keep the guidelines; the best first. */
 export interface PromptVariant {
@@ -57,6 +59,8 @@ export interface PromptSearch {
   readonly tokens: number;
   /** Why the search ended before its last round; null when it did not. */
   readonly stoppedBy: string | null;
+  /** It was the clock: the same search with more time would go on, and no other run takes this for its own. */
+  readonly outOfTime?: true;
   /** JSON: of the best variant, which validation prompts were answered within the guidelines. */
   readonly details: ArtifactRef;
 }
@@ -99,6 +103,8 @@ export interface ChooseGeneratorInput {
   readonly prompted: Prompted;
   /** null where a prompt was enough. */
   readonly tuned: Prompted | null;
+  /** Why nothing was tuned although no prompt was enough. */
+  readonly stopped?: string;
   readonly guidelines: ArtifactRef;
   readonly generation: GenerationDefaults;
   readonly adherence: AdherenceSpec;

@@ -16,7 +16,7 @@ export interface SubsetDataInput {
   readonly seed: number;
 }
 /** A tree like `DatasetSummary.dataset`; of one seed a smaller part lies within every larger one. */
-export type DataSubset = Pick<DatasetSummary, 'dataset' | 'rows' | 'labelCounts'>;
+export type DataSubset = Pick<DatasetSummary, 'dataset' | 'rows' | 'labelCounts' | 'completions'>;
 
 /** One candidate, fine-tuned on one rung; `error` where that failed. */
 export interface RungResult {

@@ -20,9 +20,11 @@ interface Line {
   readonly id: string;
   readonly label: string;
   readonly rank: string;
+  /** Of a prompt: there is a good answer. */
+  readonly answered: boolean;
 }
 /** Rows without a label are one group. */
-const RowSchema = z.looseObject({ id: z.string(), label: z.string().default('') });
+const RowSchema = z.looseObject({ id: z.string(), label: z.string().default(''), completion: z.string().optional() });
 
 /** Rows to keep of `count`. */
 export function rowsKept(count: number, { share = 1, least = 0, most = Number.POSITIVE_INFINITY }: RowLimit): number {
@@ -33,7 +35,7 @@ export function rowsKept(count: number, { share = 1, least = 0, most = Number.PO
  * The places of `wanted` rows in ascending order. The rows stand in one queue, each label's spread evenly over it and the
  * first of each in front: any beginning of the queue is stratified, and lies within every longer one.
  */
-export function stratifiedPlaces(lines: readonly Line[], wanted: number): readonly number[] {
+export function stratifiedPlaces(lines: readonly Omit<Line, 'answered'>[], wanted: number): readonly number[] {
   const queue = [...groupBy(lines, ({ label }) => label)].flatMap(([label, members]) =>
     members
       .toSorted((one, other) => compareText(one.rank, other.rank) || compareText(one.id, other.id))
@@ -74,8 +76,10 @@ export const subsetData: StepDefinition<SubsetDataInput, DataSubset> = {
     }
     const counts = SPLITS.map((split) => countLabels(kept[split]));
     const labels = [...new Set(counts.flatMap((count) => [...count.keys()]))].toSorted(compareText);
+    const answered = kept.train.filter((line) => line.answered).length;
     return {
       dataset: await store.putTree(folder, 'dataset', { signal }),
+      ...(answered === 0 ? {} : { completions: answered }),
       rows: { train: kept.train.length, validation: kept.validation.length, test: kept.test.length },
       labelCounts: Object.fromEntries(
         labels.map((label) => [
@@ -99,8 +103,14 @@ async function readLines(path: string, name: string, seed: number, { signal }: S
       const where = `${name}:${lines.length + 1}`;
       throw new EspalierError('BadData', `${where} is no row of a dataset`, { where, fix: 'prepare the data again' });
     }
-    const { id, label } = parsed.data;
-    lines.push({ place: lines.length, id, label, rank: sha256Hex(`${seed}:${id}`) });
+    const { id, label, completion } = parsed.data;
+    lines.push({
+      place: lines.length,
+      id,
+      label,
+      rank: sha256Hex(`${seed}:${id}`),
+      answered: completion !== undefined,
+    });
   }
   return lines;
 }

@@ -20,6 +20,7 @@ import {
   table,
   termsOfUse,
 } from './model-card.ts';
+import { prototypeNotice } from './prototype-text.ts';
 
 /** How it came from its base, in a few words. */
 export function madeBy({ chosen, trained, pipeline }: PackageGeneratorInput): string {
@@ -39,7 +40,7 @@ export function generatorCard(input: PackageGeneratorInput, language: readonly s
       ...(input.chosen.road === 'tuned' ? { base_model_relation: 'finetune' } : {}),
       pipeline_tag: 'text-generation',
       library_name: 'onnx',
-      tags: ['text-generation', 'espalier'],
+      tags: ['text-generation', 'espalier', ...(pipeline.prototype === undefined ? [] : ['prototype'])],
     },
     { lineWidth: 0 },
   );
@@ -98,7 +99,8 @@ function body(input: PackageGeneratorInput, terms: BundleTerms): string {
     ],
   ];
   const shown = terms.builtWith.map((words) => `\n**${escapeMarkdown(words)}**\n`).join('');
-  const title = `# ${model}\n${shown}\n${escapeMarkdown(pipeline.description || 'It answers within guidelines.')}\n`;
+  const trial = pipeline.prototype === undefined ? '' : `\n**${prototypeNotice(input)}**\n`;
+  const title = `# ${model}\n${shown}${trial}\n${escapeMarkdown(pipeline.description || 'It answers within guidelines.')}\n`;
   return `${title}\n${sections.map(([name, text]) => `## ${name}\n\n${text}\n`).join('\n')}`;
 }
 

@@ -2,6 +2,8 @@
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { entryRef, type ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
+import type { AdherenceSpec } from '../../pipelines/definition/generation.ts';
+import type { Score } from '../contract/measures.ts';
 import type { ChooseGeneratorInput, ChosenGenerator } from '../contract/prompting.ts';
 import type { StepDefinition } from '../step.ts';
 import type { PromptSpec } from './answers.ts';
@@ -11,14 +13,14 @@ import { needsTraining } from './ranking.ts';
 export const chooseGenerator: StepDefinition<ChooseGeneratorInput, ChosenGenerator> = {
   type: 'generation.choose',
   version: 1,
-  async run({ prompted, tuned, guidelines, generation, adherence }, { store, signal }) {
+  async run({ prompted, tuned, guidelines, generation, adherence, stopped }, { store, signal }) {
     const outcomes = (details: ArtifactRef): Promise<readonly RowOutcome[]> =>
       store.getJson<{ readonly rows: readonly RowOutcome[] }>(details).then(({ rows }) => rows);
     const { road, reason, difference } =
       tuned === null
         ? {
             road: 'prompted' as const,
-            reason: `nothing was tuned: ${needsTraining(prompted.search.best.adherence, { ...adherence, minCompletions: 0 }, 0).needed ? 'there are too few good answers' : 'a prompt is enough'}`,
+            reason: `nothing was tuned: ${stopped ?? untuned(prompted.search.best.adherence, adherence)}`,
             difference: null,
           }
         : better(
@@ -32,6 +34,11 @@ export const chooseGenerator: StepDefinition<ChooseGeneratorInput, ChosenGenerat
     return { road, generator, prompt, reason, difference };
   },
 };
+
+function untuned(score: Score, adherence: AdherenceSpec): string {
+  const under = needsTraining(score, { ...adherence, minCompletions: 0 }, 0).needed;
+  return under ? 'there are too few good answers' : 'a prompt is enough';
+}
 
 /** The generator's files, what it is told, and what it is judged by: one tree, which is evaluated and served. */
 async function served(

@@ -8,25 +8,40 @@ import { answerAll, asked, judged } from './answers.ts';
 import { brokenCounts, goodAnswers } from './examples.ts';
 import { readJudge } from './judge.ts';
 import { withGenerator } from './load.ts';
-import { searchPrompt, type Asked, type NamedPrompt } from './search.ts';
+import { remembering } from './remembered.ts';
+import { searchPrompt, type Asked, type NamedPrompt, type SearchRules } from './search.ts';
 import { promptVariants, rulesVariant } from './variants.ts';
 
 /** Prompts of the first round: enough to tell the hopeless. */
 const FIRST_ROWS = 12;
 
+/** Of the code that asks and judges: answers of another one are not remembered. */
+const ASKED_VERSION = 1;
+
 export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
   type: 'generation.search-prompts',
   version: 1,
-  async run({ generator: tree, dataset, guidelines, search, generation, seed }, context) {
+  identity({ stopAt: _, ...input }) {
+    return input;
+  },
+  keeps: ({ outOfTime }) => outOfTime !== true,
+  async run({ generator: tree, dataset, guidelines, search, generation, seed, stopAt }, context) {
     const { store, signal, progress } = context;
     const judge = await readJudge(store, guidelines);
     const validation = await loadPrompts(store, dataset, 'validation', signal);
     const chosen = sampleIndices(validation.length, search.maxPrompts, seededRandom(seed, 2));
     const rows = chosen.map((index) => validation[index] as PromptRow);
     const good = goodAnswers(await loadPrompts(store, dataset, 'train', signal), judge, seed);
-    const rules = { rows: rows.length, firstRows: FIRST_ROWS, budgetTokens: search.budgetTokens };
+    const until = stopAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(stopAt);
+    const rules: SearchRules = {
+      rows: rows.length,
+      firstRows: FIRST_ROWS,
+      budgetTokens: search.budgetTokens,
+      outOfTime: () => Date.now() >= until,
+    };
+    const about = { generator: tree, dataset, guidelines, generation, seed };
     const { found, untried } = await withGenerator(tree, context, async (generator) => {
-      const ask = async ({ name, prompt }: NamedPrompt, from: number, to: number): Promise<readonly Asked[]> => {
+      const askNow = async ({ name, prompt }: NamedPrompt, from: number, to: number): Promise<readonly Asked[]> => {
         const onProgress = (done: number): void =>
           progress({ phase: 'searching prompts', done: from + done, total: to, note: name });
         const answers = await answerAll(generator, prompt, rows.slice(from, to), {
@@ -35,12 +50,16 @@ export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
           signal,
           onProgress,
         });
-        return answers.map((answer) => ({
-          judgement: judged(judge, answer, prompt),
-          tokens: answer.tokens,
-          promptTokens: answer.promptTokens,
-        }));
+        return answers.map((answer) => {
+          const { adherent, weighted, broken } = judged(judge, answer, prompt);
+          return {
+            judgement: { adherent, weighted, broken },
+            tokens: answer.tokens,
+            promptTokens: answer.promptTokens,
+          };
+        });
       };
+      const ask = remembering(context, { version: ASKED_VERSION, about }, rows, askNow);
       // What the rules alone do not bring about is what examples must show. These answers are the first of the search.
       const told = rulesVariant(judge);
       const first = await ask(told, 0, Math.min(FIRST_ROWS, rows.length));
@@ -68,7 +87,16 @@ export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
       },
       'prompt-search.json',
     );
-    const { variants: described, tokens, stoppedBy } = found;
-    return { prompt, best, variants: described, untried, tokens, stoppedBy, details };
+    const { variants: described, tokens, stoppedBy, outOfTime } = found;
+    return {
+      prompt,
+      best,
+      variants: described,
+      untried,
+      tokens,
+      stoppedBy,
+      details,
+      ...(outOfTime ? { outOfTime: true as const } : {}),
+    };
   },
 };

@@ -12,7 +12,7 @@ export interface NamedPrompt {
   readonly prompt: PromptSpec;
 }
 export interface Asked {
-  readonly judgement: Judgement;
+  readonly judgement: Pick<Judgement, 'adherent' | 'weighted' | 'broken'>;
   readonly promptTokens: number;
   readonly tokens: number;
 }
@@ -20,12 +20,16 @@ export interface SearchRules {
   readonly rows: number;
   readonly firstRows: number;
   readonly budgetTokens: number;
+  /** Whether the run's budget has ended. */
+  readonly outOfTime?: () => boolean;
 }
 export interface Searched {
   readonly best: NamedPrompt;
   readonly variants: readonly PromptVariant[];
   readonly tokens: number;
   readonly stoppedBy: PromptSearch['stoppedBy'];
+  /** It was the clock that stopped it. */
+  readonly outOfTime: boolean;
   /** Of the best variant: what became of the rows it was asked, in order. */
   readonly outcomes: readonly Asked[];
 }
@@ -33,13 +37,14 @@ export interface Searched {
 /** `ask` answers rows `from` to `to` (exclusive) of the shuffled validation prompts under a prompt. */
 export async function searchPrompt(
   prompts: readonly NamedPrompt[],
-  { rows, firstRows, budgetTokens }: SearchRules,
+  { rows, firstRows, budgetTokens, outOfTime = () => false }: SearchRules,
   ask: (prompt: NamedPrompt, from: number, to: number) => Promise<readonly Asked[]>,
 ): Promise<Searched> {
   const tried = new Map(prompts.map((one) => [one, [] as Asked[]]));
   let alive = [...prompts];
   let tokens = 0;
   let stoppedBy: Searched['stoppedBy'] = null;
+  let late = false;
   let goal = Math.min(rows, firstRows);
   search: for (;;) {
     for (const one of alive) {
@@ -48,6 +53,11 @@ export async function searchPrompt(
       // The first variant is always asked: there must be a best one.
       if (tokens >= budgetTokens && tokens > 0) {
         stoppedBy = `the budget of ${budgetTokens} tokens was spent`;
+        break search;
+      }
+      late = tokens > 0 && outOfTime();
+      if (late) {
+        stoppedBy = "the run's budget had ended";
         break search;
       }
       const answers = await ask(one, outcomes.length, goal);
@@ -71,6 +81,7 @@ export async function searchPrompt(
     variants: order.map((one) => described(one, tried.get(one) ?? [])),
     tokens,
     stoppedBy,
+    outOfTime: late,
     outcomes: tried.get(best) ?? [],
   };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { planOf, type EarlierRun } from '../../client/plan-run.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import { runInput } from '../support/workflow.ts';
+import { generatorInput, ref, runInput } from '../support/workflow.ts';
 
 const all = () => Promise.resolve(true);
 const none = () => Promise.resolve(false);
@@ -78,5 +78,26 @@ describe('the plan of a run before it begins', () => {
     assert.match(over.join(' '), /budget is 1s.*budget is 1/);
     const unpriced = await planOf({ ...input, pipeline: { ...input.pipeline, budget } }, [], all);
     assert.match(unpriced.over.join(' '), /ESPALIER_PRICES/);
+  });
+
+  it('counts the training of a generator and its search, and knows nothing of guidelines that say something else', async () => {
+    const input = generatorInput();
+    const startedAt = '2026-01-01T00:00:00.000Z';
+    const steps = ['data', 'prompt:one', 'format', 'evaluate'].map((id) => ({
+      id,
+      state: 'done' as const,
+      key: digestJson(id),
+      startedAt,
+      finishedAt: '2026-01-01T00:00:07.000Z',
+    }));
+    const before: EarlierRun = { runId: 'before', input, steps };
+    const reused = async (now: typeof input) =>
+      (await planOf(now, [before], all)).steps.filter(({ what }) => what === 'reuse').map(({ id }) => id);
+    assert.deepEqual(await reused(input), ['data', 'prompt:one', 'format', 'evaluate']);
+    assert.deepEqual(await reused({ ...input, guidelines: ref('others') }), ['data']);
+    const pipeline = { ...input.pipeline, budget: { time: '4m' } };
+    const plan = await planOf({ ...input, pipeline }, [], none);
+    assert.match(plan.over.join(' '), /until the training has ended/);
+    assert.equal(plan.steps.find(({ id }) => id === 'memorisation')?.queue, 'espalier-cpu');
   });
 });

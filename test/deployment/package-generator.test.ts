@@ -3,6 +3,8 @@ import type { PackageGeneratorInput } from '../../activities/contract/deployment
 import { packageGenerator } from '../../activities/deployment/package-generator.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { MODEL_FILES, PROMPT_FILE } from '../../artifacts/bundle.ts';
+import { PROTOTYPE_FILE } from '../../artifacts/prototype.ts';
+import type { TextGeneration } from '../../pipelines/definition.ts';
 import { packageInput, withServices } from '../support/bundle.ts';
 import { generatorFacts } from '../support/generator-facts.ts';
 import { runStep } from '../support/step.ts';
@@ -14,7 +16,10 @@ describe('packaging a generator', () => {
   });
 
   /** Its papers, by path. */
-  async function papers(road: 'prompted' | 'rejected' | 'tuned'): Promise<(path: string) => Promise<string>> {
+  async function papers(
+    road: 'prompted' | 'rejected' | 'tuned',
+    parts: Partial<TextGeneration> = {},
+  ): Promise<(path: string) => Promise<string>> {
     const { store } = services;
     const { definition, dataset, base, baseModel, trained, evaluation } = await packageInput(services);
     const facts = generatorFacts(road);
@@ -26,7 +31,7 @@ describe('packaging a generator', () => {
     }));
     const input: PackageGeneratorInput = {
       model: 'replies',
-      pipeline,
+      pipeline: { ...pipeline, ...parts },
       definition,
       base,
       baseModel,
@@ -48,6 +53,12 @@ describe('packaging a generator', () => {
     };
   }
   const PAPERS = ['DOSSIER.md', 'LICENSES/README.md', 'MODEL_CARD.md', 'NOTICE', 'TERMS.md', 'bom.cdx.json'];
+
+  it('says of a prototype that it is one, first in the card and in a file of its own', async () => {
+    const text = await papers('prompted', { prototype: { trainRows: 100, measuredRows: 100, seed: 7 } });
+    match(await text(PROTOTYPE_FILE), /small part of the data/);
+    match(await text('MODEL_CARD.md'), /- prototype\n[\s\S]+\*\*This is a prototype/);
+  });
 
   it('claims in no paper of a prompted one that anything was tuned or labelled', async () => {
     for (const road of ['prompted', 'rejected'] as const) {

@@ -87,7 +87,7 @@ describe('the examples that a model is shown', () => {
 describe('the search for a prompt', () => {
   const named = (name: string): NamedPrompt => ({ name, prompt: { system: name, examples: [] } });
   const asked = (adherent: boolean, weighted: number, promptTokens = 10): Asked => ({
-    judgement: { adherent, weighted, broken: [], details: [], applied: [] },
+    judgement: { adherent, weighted, broken: [] },
     promptTokens,
     tokens: 5,
   });
@@ -109,6 +109,27 @@ describe('the search for a prompt', () => {
       },
     };
   }
+
+  it('ends by the clock with the best so far, never before a first answer, and after as many tokens at the same place', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 9 }),
+        fc.nat(12),
+        fc.nat(1000),
+        async (chances, looks, seed) => {
+          const rules = { rows: 40, firstRows: 5, budgetTokens: 1e9 };
+          const model = modelOf(chances, seed);
+          let left = looks;
+          const cut = await searchPrompt(model.variants, { ...rules, outOfTime: () => left-- <= 0 }, model.ask);
+          assert.equal(cut.outOfTime, cut.stoppedBy !== null);
+          assert.ok(cut.outcomes.length > 0);
+          const budgetTokens = cut.outOfTime ? cut.tokens : rules.budgetTokens;
+          const again = await searchPrompt(model.variants, { ...rules, budgetTokens }, model.ask);
+          assert.deepEqual([again.best, again.variants, again.tokens], [cut.best, cut.variants, cut.tokens]);
+        },
+      ),
+    );
+  });
 
   it('asks the better ones more, nobody more than there are prompts, and is the same for the same answers', async () => {
     await fc.assert(

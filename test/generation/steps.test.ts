@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { PromptSearch } from '../../activities/contract/prompting.ts';
-import { jsonLine } from '../../activities/data/prompts.ts';
+import { jsonLine, loadPrompts } from '../../activities/data/prompts.ts';
+import { subsetData } from '../../activities/data/subset-data.ts';
 import { chooseGenerator } from '../../activities/generation/choose-generator.ts';
 import { compareGenerators } from '../../activities/generation/compare-generators.ts';
 import { evaluateGenerator } from '../../activities/generation/evaluate-generator.ts';
@@ -89,6 +90,7 @@ describe('the steps of generation, on a tiny generator', function () {
       searchPrompts,
       { generator, dataset, guidelines, search: searched, generation, seed: 7 },
       services,
+      { reuse: false, runId: 'again' },
     );
     equal(again.prompt.digest, search.prompt.digest);
     equal(again.details.digest, search.details.digest);
@@ -107,6 +109,37 @@ describe('the steps of generation, on a tiny generator', function () {
     const tight = await runStep(searchPrompts, { ...input, search: { ...searched, budgetTokens: 1 } }, services);
     match(tight.stoppedBy ?? '', /budget of 1 tokens/);
     equal(tight.variants.length, 1);
+  });
+
+  it("end the search with the run's budget: no result that another run would take", async () => {
+    const input = { generator, dataset, guidelines, search: searched, generation, seed: 7 };
+    const late = await runStep(searchPrompts, { ...input, stopAt: new Date(0).toISOString() }, services);
+    equal(late.outOfTime, true);
+    equal(searchPrompts.keeps?.(late), false);
+    equal(searchPrompts.keeps?.(search), true);
+    const again = await runStep(
+      searchPrompts,
+      { ...input, search: { ...searched, budgetTokens: late.tokens } },
+      services,
+      { reuse: false, runId: 'made again' },
+    );
+    equal(again.prompt.digest, late.prompt.digest);
+    equal(again.details.digest, late.details.digest);
+  });
+
+  it('go on a small part of the prompts, whose good answers are counted', async () => {
+    const rows = { train: { most: 5 }, validation: { most: 3 }, test: { most: 2 } };
+    const part = await runStep(subsetData, { dataset, rows, seed: 7 }, services);
+    deepEqual(part.rows, { train: 5, validation: 3, test: 2 });
+    const kept = await loadPrompts(services.store, part.dataset, 'train', new AbortController().signal);
+    equal(part.completions, kept.filter(({ completion }) => completion !== undefined).length);
+    ok((part.completions ?? 0) > 0 && (part.completions ?? 0) < 5);
+    const found = await runStep(
+      searchPrompts,
+      { generator, dataset: part.dataset, guidelines, search: searched, generation, seed: 7 },
+      services,
+    );
+    equal(found.best.adherence.rows, 3);
   });
 
   it('write out conversations to learn: good answers alone, in the chat format of the model', async () => {

@@ -22,22 +22,17 @@ describe('the shipped pipeline support-replies', () => {
     deepEqual(against, []);
   });
 
-  it('refuses a budget and a prototype with the reason and the way out', async () => {
+  it('takes a budget, and is a prototype in any channel but production', async () => {
     const { value, folder } = await loadPipeline('support-replies');
-    const asked = {
-      ...(value as object),
-      budget: { time: '1h' },
-      prototype: {},
-      deploy: { model: 'm', channel: 'staging' },
-    };
-    const checked = checkPipeline(asked, { folder });
-    ok(!checked.ok);
+    const asked = { ...(value as object), budget: { time: '1h' }, prototype: {} };
+    const staged = checkPipeline({ ...asked, deploy: { model: 'm', channel: 'staging' } }, { folder });
+    ok(staged.ok);
+    deepEqual([staged.pipeline.budget, staged.pipeline.prototype?.trainRows], [{ time: '1h' }, 200]);
+    const served = checkPipeline({ ...asked, deploy: { model: 'm' } }, { folder });
+    ok(!served.ok);
     deepEqual(
-      checked.problems.map(({ path, message }) => `${path} ${message}`),
-      [
-        'budget is not for text-generation: set selection.prompts.budgetTokens',
-        'prototype is not for text-generation: the search for a prompt comes before any training',
-      ],
+      served.problems.map(({ path }) => path),
+      ['deploy.channel'],
     );
   });
 
@@ -51,11 +46,6 @@ describe('the shipped pipeline support-replies', () => {
     };
     const checked = checkPipeline(broken, { folder });
     ok(!checked.ok);
-    deepEqual(checked.problems.map(({ path }) => path).toSorted(), [
-      'data.completion',
-      'deploy.channel',
-      'guidelines',
-      'prototype',
-    ]);
+    deepEqual(checked.problems.map(({ path }) => path).toSorted(), ['data.completion', 'deploy.channel', 'guidelines']);
   });
 });

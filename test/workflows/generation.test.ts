@@ -4,6 +4,7 @@ import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
+import type { Pipeline } from '../../pipelines/definition.ts';
 import type { RunOutcome, RunView } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import {
@@ -31,6 +32,7 @@ describe('a run that generates text', function () {
   /** A whole run, approved and replayed; `overrides` see the activities that answer at once. */
   async function run(
     overrides: (real: Activities) => Partial<Activities>,
+    parts: Partial<Pick<Pipeline, 'budget' | 'prototype' | 'deploy'>> = {},
   ): Promise<{ ran: readonly string[]; view: RunView; outcome: RunOutcome; facts: RunFacts }> {
     const { client } = temporal;
     const runId = `generation-${runs++}`;
@@ -45,7 +47,9 @@ describe('a run that generates text', function () {
       },
     };
     return withWorkers(address, watched, async () => {
-      const prepared = { input: generatorInput(), inputRef: ref('input'), digest: digestJson(runId) };
+      const whole = generatorInput();
+      const input = { ...whole, pipeline: { ...whole.pipeline, ...parts } };
+      const prepared = { input, inputRef: ref('input'), digest: digestJson(runId) };
       await startRun(client, prepared, { runId });
       const approve = async (): Promise<void> => {
         await approveRun(client, runId, 'review', 'lena');
@@ -138,5 +142,86 @@ describe('a run that generates text', function () {
     }));
     equal(facts.selection?.winner, 'two');
     equal(view.steps.find(({ id }) => id === 'prompt:one')?.state, 'dropped');
+  });
+
+  it('is a prototype on a small part of the data, whose good answers alone count, in every step', async () => {
+    const given: unknown[] = [];
+    const completions: number[] = [];
+    const staging = { model: 'm', channel: 'staging', recordText: false } as const;
+    const { ran, outcome, facts } = await run(
+      (real) => ({
+        subsetData: async (call) => {
+          const result = await real.subsetData(call);
+          return { ...result, output: { ...result.output, dataset: ref('part'), completions: 7 } };
+        },
+        searchPrompts: (call) => {
+          given.push(call.input.dataset.name);
+          return real.searchPrompts(call);
+        },
+        rankGenerators: (call) => {
+          completions.push(call.input.completions);
+          return real.rankGenerators(call);
+        },
+        evaluateGenerator: (call) => {
+          given.push(call.input.dataset.name);
+          return real.evaluateGenerator(call);
+        },
+        packageGenerator: (call) => {
+          given.push(call.input.dataset.dataset.name, call.input.pipeline.prototype?.trainRows);
+          return real.packageGenerator(call);
+        },
+      }),
+      { prototype: { trainRows: 30, measuredRows: 20, seed: 7 }, deploy: staging },
+    );
+    equal(outcome.state, 'deployed');
+    ok(ran.includes('subset'));
+    deepEqual(given, ['part', 'part', 'part', 'part', 30]);
+    deepEqual(completions, [7]);
+    deepEqual(facts.data?.wholeRows, { train: 70, validation: 15, test: 15 });
+  });
+
+  it('begins no training after its budget, ends searches with it, and says why nothing was tuned', async () => {
+    const stops: (string | undefined)[] = [];
+    const stopped: (string | undefined)[] = [];
+    const began = Date.now();
+    const { ran, outcome } = await run(
+      (real) => ({
+        ...needsTraining(real),
+        searchPrompts: async (call) => {
+          stops.push(call.input.stopAt);
+          await new Promise((resolve) => setTimeout(resolve, 1100));
+          return real.searchPrompts(call);
+        },
+        chooseGenerator: (call) => {
+          stopped.push(call.input.stopped);
+          return real.chooseGenerator(call);
+        },
+      }),
+      { budget: { time: '1s' } },
+    );
+    equal(outcome.state, 'deployed');
+    ok(!ran.includes('train') && !ran.includes('format'));
+    ok(/the time budget of 1s had ended/.test(stopped[0] ?? ''), stopped[0]);
+    for (const stop of stops) ok(Date.parse(stop ?? '') >= began && Date.parse(stop ?? '') <= Date.now(), stop);
+  });
+
+  it('gives training and search the end of the budget where there is time left', async () => {
+    const stops: (string | undefined)[] = [];
+    await run(
+      (real) => ({
+        ...needsTraining(real),
+        trainModel: (call) => {
+          stops.push(call.input.stopAt);
+          return real.trainModel(call);
+        },
+        searchPrompts: (call) => {
+          if (call.stepId === 'prompt') stops.push(call.input.stopAt);
+          return real.searchPrompts(call);
+        },
+      }),
+      { budget: { time: '1h' } },
+    );
+    equal(stops.length, 2);
+    for (const stop of stops) ok(Date.parse(stop ?? '') > Date.now() + 3_000_000, stop);
   });
 });

@@ -5,7 +5,7 @@ import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { StepProxies } from '../proxies.ts';
-import { trialInput } from '../step-inputs.ts';
+import { partOf, trialInput } from '../step-inputs.ts';
 
 /** One thing that was made again. */
 export interface Comparison {
@@ -64,10 +64,6 @@ export class Again {
   async smallPart(whole: DatasetSummary, { prototype }: Pick<Pipeline, 'prototype'>): Promise<DatasetSummary> {
     if (prototype === undefined) return whole;
     const call = this.call('subset', trialInput(whole, prototype));
-    return {
-      ...whole,
-      ...(await this.activities('light', 'subset').subsetData(call)).output,
-      wholeRows: whole.rows,
-    };
+    return partOf(whole, (await this.activities('light', 'subset').subsetData(call)).output);
   }
 }

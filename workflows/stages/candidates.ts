@@ -8,7 +8,7 @@ import type { Pipeline } from '../../pipelines/definition.ts';
 import { StepLeftOut, type StepOptions } from '../engine.ts';
 import { candidateSteps } from '../plan.ts';
 import type { Run } from '../run.ts';
-import { trialInput } from '../step-inputs.ts';
+import { partOf, trialInput } from '../step-inputs.ts';
 
 /** What is known of a candidate so far. */
 export type Outcome = { -readonly [K in keyof CandidateOutcome]: CandidateOutcome[K] };
@@ -65,7 +65,7 @@ async function smallPart(run: Run, whole: DatasetSummary): Promise<DatasetSummar
   const { prototype: limits } = run.pipeline;
   if (limits === undefined) return whole;
   const part = await run.step('light', 'subset', 'subsetData', () => trialInput(whole, limits));
-  return { ...whole, ...part, wholeRows: whole.rows };
+  return partOf(whole, part);
 }
 
 /** What a model of the task takes: texts are not named. */

@@ -49,7 +49,8 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
       const profiled = () => ({ generator, dataset, generation: definition().generation });
       const profile = await run.step('cpu', `profile:${id}`, 'profileGenerator', profiled, parking);
       outcome.generator = { exported, profile };
-      const searched = () => searchInput(definition(), generator, dataset, guidelines);
+      const stopAt = await run.stopSearchAt();
+      const searched = () => searchInput(definition(), generator, dataset, guidelines, stopAt);
       const search = await run.step('cpu', `prompt:${id}`, 'searchPrompts', searched, parking);
       outcome.generator = { exported, profile, search };
     },

@@ -12,11 +12,15 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
   const { winner, dataset, guidelines, training } = selected;
   const definition = () => run.definition('text-generation');
   const prompted = { generator: winner.exported.generator, search: winner.search };
-  if (!training.needed) run.engine.close(TRAINING_STEPS, 'skipped');
-  const tuned = training.needed ? await tuneAndPrompt(run, selected) : null;
+  // There is a model already: where the budget has ended it is the best so far.
+  const stopped = training.needed ? await run.overBudget() : undefined;
+  const tunes = training.needed && stopped === undefined;
+  if (!tunes) run.engine.close(TRAINING_STEPS, 'skipped');
+  const tuned = tunes ? await tuneAndPrompt(run, selected) : null;
   const chosen = await run.step('light', 'choose', 'chooseGenerator', () => {
     const { adherence, generation, selection } = definition();
-    return { prompted, tuned, guidelines, generation, adherence, seed: selection.seed };
+    const asked = { prompted, tuned, guidelines, generation, adherence, seed: selection.seed };
+    return stopped === undefined ? asked : { ...asked, stopped };
   });
   run.facts.exported = chosen;
   const evaluation = await run.step('cpu', 'evaluate', 'evaluateGenerator', () => ({
@@ -56,15 +60,18 @@ async function tuneAndPrompt(run: Run, { dataset, winner, guidelines }: Selected
     canaries: definition().memorisation.canaries,
   }));
   note(run, { learnt });
-  const { output: trained } = await trainStep(run, 'train', () =>
-    languageTrainInput(winner.imported.model, learnt, definition()),
-  );
+  const stopTrainingAt = await run.stopTrainingAt();
+  const { output: trained } = await trainStep(run, 'train', () => ({
+    ...languageTrainInput(winner.imported.model, learnt, definition()),
+    ...(stopTrainingAt === undefined ? {} : { stopAt: stopTrainingAt }),
+  }));
   run.facts.training = trained;
   const { model } = trained;
   const exported = await run.step('cpu', 'export', 'exportGenerator', () => ({ model }));
   const { generator } = exported;
+  const stopSearchAt = await run.stopSearchAt();
   const search = await run.step('cpu', 'prompt', 'searchPrompts', () =>
-    searchInput(definition(), generator, dataset.dataset, guidelines),
+    searchInput(definition(), generator, dataset.dataset, guidelines, stopSearchAt),
   );
   note(run, { tuned: { exported, search } });
   return { generator, search };
