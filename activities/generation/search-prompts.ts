@@ -21,7 +21,7 @@ const ASKED_VERSION = 1;
 export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
   type: 'generation.search-prompts',
   version: 1,
-  identity({ stopAt: _, ...input }) {
+  identity({ stopAt: _stopAt, ...input }) {
     return input;
   },
   keeps: ({ outOfTime }) => outOfTime !== true,
