@@ -1,13 +1,11 @@
 /**
  * How well the selection chooses: its regret (test accuracy of the best candidate fully tuned, minus that of the chosen
- * one) and its share of the training time that tuning all of them takes. Real encoders and data sets, through the product's own
- * steps: export, probe, rank, rungs, halving, choice.
- * Run: `ESPALIER_TEST_DATA=… npx tsx bench/selection.ts [--quick]`. Two cores, about 10 minutes with --quick (three
- * candidates, three sets), about 25 without.
+ * one) and its share of the training time that tuning all of them takes. Real encoders and data sets, through the product's
+ * own steps and schedule: export, probe, rank, rungs, halving, choice. What was trained is kept between runs.
+ * Run: `ESPALIER_TEST_DATA=… npx tsx bench/selection.ts [SET…]`. Two cores, about 20 minutes the first time.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CandidateOutcome } from '../activities/contract/selection.ts';
+import type { CandidateOutcome, ExportedEncoder } from '../activities/contract/selection.ts';
 import type { RungResult } from '../activities/contract/prototype.ts';
 import { subsetData } from '../activities/data/subset-data.ts';
 import { choosePrototyped } from '../activities/selection/choosing.ts';
@@ -17,56 +15,43 @@ import { profileEncoder } from '../activities/selection/profile-encoder.ts';
 import { rankOutcomes } from '../activities/selection/ranking.ts';
 import { exportEncoder } from '../activities/training/export-encoder.ts';
 import { trainModel } from '../activities/training/train-model.ts';
-import { seededRandom, sampleIndices } from '../activities/validation/random.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import { SelectionSchema } from '../pipelines/definition/selection.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';
-import { temporaryFolder, trainingSpec } from '../test/training/fixtures.ts';
+import { trainingSpec } from '../test/training/fixtures.ts';
+import { isTooNear } from '../workflows/rungs.ts';
+import { rungInput } from '../workflows/step-inputs.ts';
+import { remembered } from './selection/remember.ts';
+import { prepare, type DataSet, type Prepared } from './selection/sets.ts';
 
-const data = process.env['ESPALIER_TEST_DATA'];
-if (data === undefined) throw new Error('ESPALIER_TEST_DATA names no folder: there is nothing real to choose from');
-const quick = process.argv.includes('--quick');
-const TRAIN_ROWS = 600;
-const MEASURED_ROWS = 300;
+const data = process.env['ESPALIER_TEST_DATA'] ?? '';
+if (data === '') throw new Error('ESPALIER_TEST_DATA names no folder: there is nothing real to choose from');
+const asked = process.argv.slice(2);
 const MAX_LENGTH = 48;
-const EPOCHS = 3;
+const EPOCHS = 2;
 
+const SETS: readonly DataSet[] = [
+  { name: 'TREC-6', folder: 'trec6', trainRows: 1200, measuredRows: 400 },
+  { name: 'CLINC150, 60 labels', folder: 'clinc150', labels: 60, trainRows: 1200, measuredRows: 400 },
+  { name: 'SST-2', folder: 'sst2', trainRows: 1200, measuredRows: 400 },
+  { name: 'banking77', folder: 'banking77', trainRows: 1200, measuredRows: 400 },
+];
 const TINY = 'models/derived/minilm-tiny-l4-h128-v8k';
 const SMALL = 'models/derived/minilm-l6-h384-v8k';
+/** Two families, and shorter models of each; `width` is of the embedding: layers · width² is what a text costs. */
 const CANDIDATES = [
-  { id: 'tiny-l2', folder: TINY, layers: 2 },
-  { id: 'tiny-l4', folder: TINY, layers: null },
-  { id: 'small-l3', folder: SMALL, layers: 3 },
-  ...(quick ? [] : [{ id: 'small-l6', folder: SMALL, layers: null }]),
+  { id: 'tiny-l1', folder: TINY, layers: 1, depth: 1, width: 128 },
+  { id: 'tiny-l4', folder: TINY, layers: null, depth: 4, width: 128 },
+  { id: 'small-l1', folder: SMALL, layers: 1, depth: 1, width: 384 },
+  { id: 'small-l3', folder: SMALL, layers: 3, depth: 3, width: 384 },
+  { id: 'small-l6', folder: SMALL, layers: null, depth: 6, width: 384 },
 ] as const;
+type Tried = (typeof CANDIDATES)[number];
 
-interface Slice {
-  readonly name: string;
-  readonly folder: string;
-  readonly labels: readonly string[] | null;
-}
-interface Row {
-  readonly text: string;
-  readonly label: string;
-}
-
-/** Slices of many labels keep a few: with 600 rows 150 of them could not be learned by anybody. */
-const labelsOf = async (folder: string, count: number): Promise<readonly string[]> =>
-  [...new Set((await rowsOf(folder, 'train')).map(({ label }) => label))].toSorted().slice(0, count);
-
-async function rowsOf(folder: string, split: string): Promise<readonly Row[]> {
-  const text = await readFile(join(data ?? '', 'datasets', folder, `${split}.jsonl`), 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Row);
-}
-
-const python = pythonForTests();
 const storage = await withStore();
-const services = { store: storage.store, pointers: storage.pointers, python };
+const services = { store: storage.store, pointers: storage.pointers, python: pythonForTests() };
 const selection = SelectionSchema.parse({ maxLength: MAX_LENGTH });
 const spec = trainingSpec({
   epochs: EPOCHS,
@@ -76,142 +61,147 @@ const spec = trainingSpec({
   earlyStoppingPatience: 0,
 });
 
-/** `validation.jsonl` is what the trainer measures on: validation to choose by, test to compare the fully tuned by. */
-async function datasetOf(
-  { folder, labels }: Slice,
-  measured: 'validation' | 'test',
-): Promise<{ ref: ArtifactRef; labels: readonly string[] }> {
-  const random = seededRandom(11);
-  const kept = (rows: readonly Row[]) => rows.filter(({ label }) => labels === null || labels.includes(label));
-  const train = kept(await rowsOf(folder, 'train'));
-  const chosen = sampleIndices(train.length, TRAIN_ROWS + MEASURED_ROWS, random);
-  // Rows of one label stand together in some of the files: dealt out in turn, both parts hold all of them.
-  const parts = { train: [] as Row[], validation: [] as Row[] };
-  for (const [at, index] of chosen.entries()) {
-    const row = train[index];
-    if (row !== undefined) parts[at % 3 === 2 ? 'validation' : 'train'].push(row);
-  }
-  const test = kept(await rowsOf(folder, 'test'));
-  const tested = sampleIndices(test.length, MEASURED_ROWS, random).flatMap((index) => test[index] ?? []);
-  const home = await temporaryFolder();
-  const write = (split: string, rows: readonly Row[]) =>
-    writeFile(
-      join(home, `${split}.jsonl`),
-      rows.map(({ text, label }, at) => `${JSON.stringify({ id: `${split}-${at}`, text, label })}\n`),
-    );
-  await mkdir(home, { recursive: true });
-  await write('train', parts.train);
-  await write('validation', measured === 'test' ? tested : parts.validation);
-  await write('test', []);
-  const all = labels ?? [...new Set(parts.train.map(({ label }) => label))].toSorted();
-  await writeFile(join(home, 'labels.json'), JSON.stringify(all));
-  return { ref: await storage.store.putTree(home, 'dataset'), labels: all };
+const exports = new Map<string, Promise<ExportedEncoder>>();
+/** Only what is not remembered needs it: once for all sets. */
+function exported({ id, folder, layers }: Tried): Promise<ExportedEncoder> {
+  const known = exports.get(id);
+  if (known !== undefined) return known;
+  const made = storage.store
+    .putTree(join(data, folder), id)
+    .then((model) => runStep(exportEncoder, { model, layers, pooling: 'mean', maxLength: MAX_LENGTH }, services));
+  exports.set(id, made);
+  return made;
 }
 
-async function train(weights: ArtifactRef, dataset: ArtifactRef, labels: readonly string[]) {
-  const began = performance.now();
-  const input = { weights, dataset, labels, pooling: 'mean', maxLength: MAX_LENGTH, training: spec } as const;
-  const trained = await runStep({ ...trainModel, type: `${trainModel.type}.${began}` }, input, services);
-  return { accuracy: trained.validationAccuracy, seconds: (performance.now() - began) / 1000 };
+interface Trained {
+  readonly accuracy: number;
+  readonly seconds: number;
 }
 
-async function measure(slice: Slice): Promise<{ regret: number; share: number }> {
-  const { ref: dataset, labels } = await datasetOf(slice, 'validation');
-  const { ref: final } = await datasetOf(slice, 'test');
-  const outcomes: (CandidateOutcome & { readonly weights: ArtifactRef })[] = [];
-  let probing = 0;
-  for (const { id, folder, layers } of CANDIDATES) {
-    const model = await storage.store.putTree(join(data ?? '', folder), id);
-    const exported = await runStep(exportEncoder, { model, layers, pooling: 'mean', maxLength: MAX_LENGTH }, services);
-    const profile = await runStep(
-      profileEncoder,
-      { encoder: exported.encoder, dataset, maxLength: MAX_LENGTH },
-      services,
-    );
+/** The key is the candidate and the digest of the rows: a stored training is one of just these. */
+function train(candidate: Tried, dataset: ArtifactRef, labels: readonly string[]): Promise<Trained> {
+  const key = ['train', trainModel.version, candidate, dataset.digest, labels, spec, MAX_LENGTH];
+  return remembered(key, async () => {
+    const { weights } = await exported(candidate);
     const began = performance.now();
-    const probe = await runStep(probeEncoder, { encoder: exported.encoder, dataset, neighbours: 5, seed: 7 }, services);
-    probing += (performance.now() - began) / 1000;
-    outcomes.push({ id, exported, profile, probe, weights: exported.weights });
-  }
-  const ranked = rankOutcomes({ candidates: outcomes, selection });
+    const input = { weights, dataset, labels, pooling: 'mean', maxLength: MAX_LENGTH, training: spec } as const;
+    const trained = await runStep({ ...trainModel, type: `${trainModel.type}.${began}` }, input, services);
+    return { accuracy: trained.validationAccuracy ?? 0, seconds: (performance.now() - began) / 1000 };
+  });
+}
+
+type Measured = CandidateOutcome & { readonly probeSeconds: number };
+
+function measure(candidate: Tried, dataset: ArtifactRef): Promise<Measured> {
+  const key = ['measure', probeEncoder.version, profileEncoder.version, candidate, dataset.digest, MAX_LENGTH];
+  return remembered(key, async () => {
+    const known = await exported(candidate);
+    const profile = await runStep(profileEncoder, { encoder: known.encoder, dataset, maxLength: MAX_LENGTH }, services);
+    const began = performance.now();
+    const probe = await runStep(probeEncoder, { encoder: known.encoder, dataset, neighbours: 5, seed: 7 }, services);
+    const probeSeconds = (performance.now() - began) / 1000;
+    return { id: candidate.id, exported: known, profile, probe, probeSeconds };
+  });
+}
+
+/** The prototypes as the workflow climbs them (workflows/stages/prototype.ts). */
+async function climb(shortlist: readonly string[], { dataset, rows, labels }: Prepared) {
   const results: RungResult[] = [];
-  const left = [];
-  let going = ranked.shortlist ?? [];
-  const { rungs, leastRows: least } = selection.prototype;
-  for (const [at, share] of rungs.entries()) {
+  const left: { readonly candidate: string; readonly reason: string }[] = [];
+  const { prototype } = selection;
+  let going = shortlist;
+  if (going.length < 2) return { results, left };
+  for (const [at, share] of prototype.rungs.entries()) {
+    if (isTooNear(prototype, [share, prototype.rungs[at + 1]], rows.train)) continue;
     const rung = at + 1;
-    const rows = { train: { share, least }, validation: {}, test: {} };
-    const part = await runStep(subsetData, { dataset, rows, seed: 7 }, services);
-    for (const candidate of going) {
-      const weights = outcomes.find(({ id }) => id === candidate)?.weights;
-      if (weights === undefined) continue;
-      const { accuracy, seconds } = await train(weights, part.dataset, labels);
-      results.push({
-        candidate,
-        rung,
-        trainRows: part.rows.train,
-        validationRows: part.rows.validation,
-        accuracy,
-        seconds,
-      });
+    const part = await runStep(subsetData, rungInput({ selection }, { dataset, rows }, share), services);
+    for (const candidate of CANDIDATES.filter(({ id }) => going.includes(id))) {
+      const trained = await train(candidate, part.dataset, labels);
+      const { train: trainRows, validation: validationRows } = part.rows;
+      results.push({ candidate: candidate.id, rung, trainRows, validationRows, ...trained });
     }
+    if (rung === prototype.rungs.length) break;
     const halved = halveCandidates({ results, rung });
     going = halved.survivors;
     left.push(...halved.left);
   }
-  const fullRows = TRAIN_ROWS;
+  return { results, left };
+}
+
+/** Arithmetic of a training, in passes of one row through a layer of width 1: forward and back is three passes, measuring one. */
+function passes({ depth, width }: Tried, trainRows: number, measuredRows: number): number {
+  return EPOCHS * (3 * trainRows + measuredRows) * depth * width ** 2;
+}
+const candidateOf = (id: string): Tried => CANDIDATES.find((one) => one.id === id) ?? CANDIDATES[0];
+
+interface Figures {
+  readonly regret: number;
+  readonly byProbe: number;
+  /** Of the arithmetic of tuning all: what a machine that does other things beside does not change. */
+  readonly passes: number;
+  /** With the one pass that the probes take over training and validation rows. */
+  readonly passesWithProbes: number;
+  /** Of the seconds, starts of processes included. */
+  readonly seconds: number;
+}
+
+async function judge(set: DataSet): Promise<Figures> {
+  const prepared = await prepare(data, set, storage.store);
+  const outcomes: Measured[] = [];
+  for (const candidate of CANDIDATES) outcomes.push(await measure(candidate, prepared.dataset));
+  const ranked = rankOutcomes({ candidates: outcomes, selection });
+  const { results, left } = await climb(ranked.shortlist ?? [], prepared);
   const { prototyped } = choosePrototyped({
     selection: ranked,
     results,
     left,
     measured: outcomes,
-    fullRows,
+    fullRows: prepared.rows.train,
     epochsFactor: 1,
     tolerance: selection.tolerance,
     seed: 7,
   });
+  const tuned = new Map<string, Trained>();
+  for (const candidate of CANDIDATES) tuned.set(candidate.id, await train(candidate, prepared.tested, prepared.labels));
+  const best = Math.max(...[...tuned.values()].map(({ accuracy }) => accuracy));
+  const regretOf = (id: string): number => best - (tuned.get(id)?.accuracy ?? 0);
+  const { train: trainRows, validation } = prepared.rows;
+  const all = sum(CANDIDATES.map((one) => passes(one, trainRows, validation)));
+  const spent = sum(results.map((one) => passes(candidateOf(one.candidate), one.trainRows, one.validationRows)));
+  const probing = sum(CANDIDATES.map(({ depth, width }) => (trainRows + validation) * depth * width ** 2));
 
-  const tuned = new Map<string, Awaited<ReturnType<typeof train>>>();
-  for (const { id, weights } of outcomes) tuned.set(id, await train(weights, final, labels));
-  const best = Math.max(...[...tuned.values()].map(({ accuracy }) => accuracy ?? 0));
-  const spentAll = [...tuned.values()].reduce((sum, { seconds }) => sum + seconds, 0);
-  const spent = results.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
-  const regret = best - (tuned.get(prototyped.winner)?.accuracy ?? 0);
-  const byProbe = best - (tuned.get(ranked.winner)?.accuracy ?? 0);
-  // Each process starts with seconds of imports; of so few rows they are a good part of both sums.
-  const rowsTried = results.reduce((sum, { trainRows }) => sum + trainRows, 0);
-  console.log(`\n${slice.name}: ${labels.length} labels, ${fullRows} training rows`);
-  for (const { id, probe } of outcomes) {
-    const tries = results
-      .filter(({ candidate }) => candidate === id)
-      .map(({ accuracy }) => ((accuracy ?? 0) * 100).toFixed(1));
-    const full = tuned.get(id);
+  console.log(`\n${set.name}: ${prepared.labels.length} labels, ${prepared.rows.train} training rows`);
+  for (const { id, probe, probeSeconds } of outcomes) {
+    const tries = results.filter(({ candidate }) => candidate === id);
+    const shown = tries.map(({ accuracy, seconds }) => `${percent(accuracy ?? 0)} (${seconds?.toFixed(0)} s)`);
     const predicted = prototyped.curves.find(({ candidate }) => candidate === id)?.predictedAccuracy;
-    const shown =
-      predicted == null
-        ? ''
-        : `, predicted ${(predicted.value * 100).toFixed(1)} (${(predicted.interval.low * 100).toFixed(1)} to ${(predicted.interval.high * 100).toFixed(1)})`;
+    const { accuracy, seconds } = tuned.get(id) ?? { accuracy: 0, seconds: 0 };
     console.log(
-      `  ${id}: probe ${((probe?.linearAccuracy.value ?? 0) * 100).toFixed(1)}, rungs ${tries.join(' ') || 'none'}${shown}, tuned on all ${((full?.accuracy ?? 0) * 100).toFixed(1)} on test in ${full?.seconds.toFixed(0)} s`,
+      `  ${id}: probe ${percent(probe?.linearAccuracy.value ?? 0)} (${probeSeconds.toFixed(0)} s), rungs ${shown.join(', ') || 'none'}` +
+        `${predicted == null ? '' : `, predicted ${percent(predicted.value)}`}, tuned on all ${percent(accuracy)} (${seconds.toFixed(0)} s)`,
     );
   }
-  const share = spent / spentAll;
+  const figures = {
+    regret: regretOf(prototyped.winner),
+    byProbe: regretOf(ranked.winner),
+    passes: spent / all,
+    passesWithProbes: (spent + probing) / all,
+    seconds: sum(results.map(({ seconds }) => seconds ?? 0)) / sum([...tuned.values()].map(({ seconds }) => seconds)),
+  };
   console.log(
-    `  chosen ${prototyped.winner}: regret ${(regret * 100).toFixed(1)} points (by the probe alone ${ranked.winner}: ${(byProbe * 100).toFixed(1)}); prototypes took ${(share * 100).toFixed(0)} % of the seconds of tuning all, ${((100 * rowsTried) / (fullRows * outcomes.length)).toFixed(0)} % of its rows; probing ${probing.toFixed(0)} s`,
+    `  chosen ${prototyped.winner}: regret ${percent(figures.regret)} points (by the probe alone ${ranked.winner}: ${percent(figures.byProbe)});` +
+      ` prototypes ${percent(figures.passes)} % of the arithmetic of tuning all (${percent(figures.passesWithProbes)} % with probing), ${percent(figures.seconds)} % of its seconds`,
   );
-  return { regret, share };
+  return figures;
 }
 
-const slices: readonly Slice[] = [
-  { name: 'TREC-6', folder: 'trec6', labels: null },
-  { name: 'banking77, 10 labels', folder: 'banking77', labels: await labelsOf('banking77', 10) },
-  { name: 'CLINC150, 20 labels', folder: 'clinc150', labels: await labelsOf('clinc150', 20) },
-  ...(quick ? [] : [{ name: 'SST-2', folder: 'sst2', labels: null }]),
-];
-const figures: { readonly regret: number; readonly share: number }[] = [];
-for (const slice of slices) figures.push(await measure(slice));
-const mean = (of: (one: { regret: number; share: number }) => number): string =>
-  ((100 * figures.reduce((sum, one) => sum + of(one), 0)) / figures.length).toFixed(1);
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const percent = (share: number): string => (share * 100).toFixed(1);
+
+const figures: Figures[] = [];
+for (const set of SETS.filter(({ name }) => asked.length === 0 || asked.includes(name))) figures.push(await judge(set));
+const mean = (of: (one: Figures) => number): string => percent(sum(figures.map(of)) / figures.length);
 console.log(
-  `\nmean regret ${mean(({ regret }) => regret)} points (goal: 1 at most), prototypes ${mean(({ share }) => share)} % of the time of tuning all (goal: 25 at most)`,
+  `\nover ${figures.length} sets: mean regret ${mean(({ regret }) => regret)} points (goal: 1 at most; by the probe alone ${mean(({ byProbe }) => byProbe)}), ` +
+    `prototypes ${mean((one) => one.passes)} % of the arithmetic of tuning all (goal: 25 at most), with probing ${mean((one) => one.passesWithProbes)} %; ${mean((one) => one.seconds)} % of its seconds`,
 );

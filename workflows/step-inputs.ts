@@ -15,6 +15,7 @@ import type { SearchPromptsInput } from '../activities/contract/prompting.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { Classification, Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
+import { rungLimits } from './rungs.ts';
 import type { Winner } from './stages/select.ts';
 
 /** What is asked of the tuned model is checked with the data; from which share on it is enough is the gates'. */
@@ -63,11 +64,10 @@ export function taskNamed({ task }: Classification): Pick<ExportClassifierInput,
 /** The rows that judge the end stay out of the choice. */
 export function rungInput(
   { selection }: Pick<Classification, 'selection'>,
-  { dataset }: DatasetSummary,
+  { dataset, rows }: Pick<DatasetSummary, 'dataset' | 'rows'>,
   share: number,
 ): SubsetDataInput {
-  const { leastRows: least, mostValidationRows: most } = selection.prototype;
-  return { dataset, rows: { train: { share, least }, validation: { most }, test: { most: 0 } }, seed: selection.seed };
+  return { dataset, rows: rungLimits(selection.prototype, share, rows.train), seed: selection.seed };
 }
 
 /** The whole of a run that is a prototype. */

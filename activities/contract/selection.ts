@@ -120,6 +120,37 @@ export interface EncoderProbe {
   readonly linearMacroF1: Score;
   /** JSON: the linear probe `{labels, weights: number[classes][dim], bias: number[classes], l2}`. */
   readonly probe: ArtifactRef;
+  // The rest is missing in results recorded before it was measured.
+  /** Mean over the folds of the training rows that chose the probe's penalty. */
+  readonly crossValidated?: Score & { readonly folds: number };
+  /** Evidence a row of the labels, given the embeddings of the training rows; no share, only differences mean something. */
+  readonly logme?: Score;
+  readonly domain?: TextDomain | PictureDomain;
+}
+/** How near the training texts are to what the encoder knows; shares 0–1, null where there is nothing to count. */
+export interface TextDomain {
+  readonly input: 'text';
+  /** Looked at. */
+  readonly rows: number;
+  readonly tokensPerWord: number | null;
+  readonly unknownTokens: number | null;
+  /** Share of the words that are one token of the vocabulary. */
+  readonly vocabularyCoverage: number | null;
+  /** Longer than the encoder reads. */
+  readonly cutTexts: number | null;
+  /** Of their mean embedding from that of general English, in units of the spread. */
+  readonly distance: number | null;
+}
+export interface PictureDomain {
+  readonly input: 'image';
+  readonly rows: number;
+  /** Pixels, of the shorter edge. */
+  readonly medianEdge: number | null;
+  readonly modelEdge: number;
+  /** Share of the pictures that are smaller than what the model sees. */
+  readonly enlarged: number | null;
+  /** Of their mean colour from that of the pictures which the processor's figures are of, in squared deviations. */
+  readonly distance: number | null;
 }
 
 /** What became of one candidate; `error` set when it dropped out on the way. */

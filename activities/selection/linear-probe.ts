@@ -3,6 +3,7 @@
  * Minimises Σ −log p(class | embedding) + l2/2 · ‖W‖² over standardised features, the bias unpenalised: scikit-learn's
  * LogisticRegression with C = 1/l2, against whose figures it is tested. `l2` comes from cross-validation on the training rows.
  */
+import { countCorrect } from '../validation/metrics.ts';
 import { sampleIndices, seededRandom, shuffleStart } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';
 import type { LabelledEmbeddings } from './knn.ts';
@@ -31,12 +32,28 @@ const FOLDS = 3;
 /** Rows that choose the penalty: above this the choice no longer changes and only costs time. */
 const MAX_CHOICE_ROWS = 2000;
 
+/** What the folds that chose the penalty said at the chosen one: every row was asked of a fit that had not seen it. */
+export interface CrossValidated {
+  readonly folds: number;
+  readonly correct: number;
+  readonly rows: number;
+}
+
 /** Chooses the penalty on the training rows by seeded, stratified 3-fold log-loss, then fits all of them. */
 export async function trainLinearProbe(
   train: LabelledEmbeddings,
   options: ProbeOptions & { readonly seed: number },
 ): Promise<LinearProbe> {
-  return fitLinearProbe(train, await choosePenalty(train, options), options);
+  return (await crossValidatedProbe(train, options)).probe;
+}
+
+/** The same, with what cross-validation said on the way. */
+export async function crossValidatedProbe(
+  train: LabelledEmbeddings,
+  options: ProbeOptions & { readonly seed: number },
+): Promise<{ readonly probe: LinearProbe; readonly crossValidated: CrossValidated }> {
+  const { l2, ...crossValidated } = await choosePenalty(train, options);
+  return { probe: await fitLinearProbe(train, l2, options), crossValidated };
 }
 
 /** Fits with a given penalty. Deterministic: full-batch L-BFGS from zero. */
@@ -98,12 +115,13 @@ interface Standardisation {
 async function choosePenalty(
   train: LabelledEmbeddings,
   options: ProbeOptions & { readonly seed: number },
-): Promise<number> {
-  const { dimension } = options;
+): Promise<CrossValidated & { readonly l2: number }> {
+  const { dimension, classes } = options;
   const work: Work = { ...options, pause: timeSlice(options.signal) };
   const chosen = sampleIndices(train.classes.length, MAX_CHOICE_ROWS, seededRandom(options.seed, 1));
   const folds = stratifiedFolds(chosen, train.classes, options.seed);
   const losses = new Float64Array(PENALTIES.length);
+  const correct = new Int32Array(PENALTIES.length);
   for (let held = 0; held < FOLDS; held++) {
     const fitted = pick(
       train,
@@ -122,10 +140,13 @@ async function choosePenalty(
     for (const [at, l2] of PENALTIES.entries()) {
       point = await fit(fitFeatures, l2, point, work, { tolerance: 1e-3, maxIterations: 50 });
       losses[at]! += (await lossAndGradient(judgedFeatures, 0, point, work)).value;
+      const scores = linearScores(foldBack(point, l2, scale, classes), judged.embeddings);
+      correct[at]! += countCorrect(judged.classes, highestClasses(scores, classes));
     }
   }
   // The stronger penalty on a tie: it comes first.
-  return PENALTIES[losses.indexOf(Math.min(...losses))] ?? 1;
+  const best = losses.indexOf(Math.min(...losses));
+  return { l2: PENALTIES[best] ?? 1, folds: FOLDS, correct: correct[best] ?? 0, rows: chosen.length };
 }
 
 /** The fold of each chosen row: classes dealt round-robin after a seeded shuffle, so that every fold has every class it can. */

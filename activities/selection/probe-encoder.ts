@@ -6,7 +6,7 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import type { EncoderProbe, ProbeEncoderInput } from '../contract/selection.ts';
+import type { EncoderProbe, PictureDomain, ProbeEncoderInput, TextDomain } from '../contract/selection.ts';
 import type { Score } from '../contract/measures.ts';
 import { loadClassified, loadLabels } from '../data/dataset.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
@@ -14,28 +14,36 @@ import { confusionMatrix, countCorrect, macroF1 } from '../validation/metrics.ts
 import { bootstrapInterval, wilsonInterval } from '../validation/statistics.ts';
 import { embedPictures } from './embed-pictures.ts';
 import { knnPredict, type LabelledEmbeddings } from './knn.ts';
-import { highestClasses, linearScores, trainLinearProbe } from './linear-probe.ts';
+import { crossValidatedProbe, highestClasses, linearScores } from './linear-probe.ts';
+import { logme } from './logme.ts';
+import { measurePictures, measureTexts } from './measure-domain.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
-  version: 1,
+  version: 2,
   async run({ encoder, dataset, neighbours, seed }, context) {
     const { store, signal } = context;
     const folder = join(context.workDir, 'encoder');
     await mkdir(folder);
     const [labels] = await Promise.all([loadLabels(store, dataset), store.checkout(encoder, folder, { signal })]);
-    const { known, asked, dimension } = await embed(folder, dataset, labels, context);
+    const { known, asked, dimension, domain } = await embed(folder, dataset, { labels, seed }, context);
     const classes = labels.length;
     context.progress({ phase: 'nearest neighbours' });
     const nearest = await knnPredict(known, asked.embeddings, dimension, { neighbours, classes, signal });
     context.progress({ phase: 'linear probe' });
-    const probe = await trainLinearProbe(known, { dimension, classes, seed, signal });
+    const options = { dimension, classes, seed, signal };
+    const { probe, crossValidated } = await crossValidatedProbe(known, options);
+    context.progress({ phase: 'evidence of the labels' });
+    const evidence = await logme(known, options);
     const predicted = highestClasses(linearScores(probe, asked.embeddings), classes);
     return {
       knnAccuracy: accuracyScore(asked.classes, nearest),
       linearAccuracy: accuracyScore(asked.classes, predicted),
       linearMacroF1: await macroF1Score(asked.classes, predicted, classes, seed, signal),
       probe: await store.putJson({ labels, ...probe }, 'probe.json'),
+      crossValidated: { ...shareScore(crossValidated), folds: crossValidated.folds },
+      logme: evidence,
+      domain,
     };
   },
 };
@@ -44,12 +52,17 @@ interface Embedded {
   readonly known: LabelledEmbeddings;
   readonly asked: LabelledEmbeddings;
   readonly dimension: number;
+  readonly domain: TextDomain | PictureDomain;
+}
+interface Asked {
+  readonly labels: readonly string[];
+  readonly seed: number;
 }
 
 async function embed(
   folder: string,
   dataset: ArtifactRef,
-  labels: readonly string[],
+  { labels, seed }: Asked,
   context: StepContext,
 ): Promise<Embedded> {
   const { store, signal } = context;
@@ -74,10 +87,12 @@ async function embed(
     }
     const { dimension } = model.config;
     const border = train.texts.length * dimension;
+    const target = { texts: train.texts, embeddings: embeddings.subarray(0, border) };
     return {
       known: { embeddings: embeddings.subarray(0, border), classes: train.classes },
       asked: { embeddings: embeddings.subarray(border), classes: validation.classes },
       dimension,
+      domain: await measureTexts(model, folder, target, { seed, signal: context.signal }),
     };
   } finally {
     await model.release();
@@ -94,16 +109,19 @@ async function embedWithImages(
   try {
     const known = await embedPictures(model, { dataset, split: 'train', labels }, context);
     const asked = await embedPictures(model, { dataset, split: 'validation', labels }, context);
-    return { known, asked, dimension: model.config.dimension };
+    const domain = await measurePictures(model, dataset, context);
+    return { known, asked, dimension: model.config.dimension, domain };
   } finally {
     await model.release();
   }
 }
 
 function accuracyScore(expected: Int32Array, predicted: Int32Array): Score {
-  const rows = expected.length;
+  return shareScore({ correct: countCorrect(expected, predicted), rows: expected.length });
+}
+
+function shareScore({ correct, rows }: { readonly correct: number; readonly rows: number }): Score {
   if (rows === 0) return { value: null, interval: null, rows };
-  const correct = countCorrect(expected, predicted);
   return { value: correct / rows, interval: wilsonInterval(correct, rows), rows };
 }
 

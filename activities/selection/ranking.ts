@@ -4,12 +4,17 @@
  * gainOverProbe decides.
  */
 import { EspalierError } from '../../artifacts/errors.ts';
+import type { Interval } from '../contract/measures.ts';
 import type { CandidateOutcome, RankCandidatesInput, RankedCandidate, Selection } from '../contract/selection.ts';
 
 /** A candidate with every figure the ranking needs. */
 interface Measured {
   readonly id: string;
   readonly accuracy: number;
+  /** Of the accuracy; null where it has none. */
+  readonly interval: Interval | null;
+  /** 0 where it was not measured: then it was of none. */
+  readonly logme: number;
   readonly neighbours: number;
   readonly p95Ms: number;
   readonly sizeMb: number;
@@ -20,7 +25,7 @@ interface Measured {
 /**
  * Ranks what the candidates measured. The best linear-probe validation accuracy sets the bar; all within
  * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins. Below them accuracy decides,
- * then kNN accuracy. Each frozen probe follows its encoder. Throws NoCandidate listing every reason when none is left.
+ * then LogME, then kNN accuracy. Each frozen probe follows its encoder. Throws NoCandidate listing every reason when none is left.
  */
 export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Selection {
   const judged = candidates.map((candidate) => ({
@@ -38,6 +43,7 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
       Number(isEqual(right)) - Number(isEqual(left)) ||
       (isEqual(left) && isEqual(right) ? left.p95Ms - right.p95Ms : 0) ||
       right.accuracy - left.accuracy ||
+      right.logme - left.logme ||
       right.neighbours - left.neighbours ||
       left.p95Ms - right.p95Ms ||
       (left.id < right.id ? -1 : 1),
@@ -80,16 +86,23 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
 }
 
 /**
- * Who is tried before one is tuned on all rows: the best by frozen figures, and the largest although its figures may not
- * say so (Renggli et al., CVPR 2022, arXiv:2010.06402: the best by a proxy together with a generalist regret least).
+ * Who is tried before one is tuned on all rows: the best by frozen figures, but for those that the probe already puts
+ * behind the first beyond chance, and the largest although its figures may not say so (Renggli et al., CVPR 2022,
+ * arXiv:2010.06402: the best by a proxy together with a generalist regret least).
  */
 function shortlistOf(ranked: readonly Measured[], { prototype }: RankCandidatesInput['selection']): readonly string[] {
   if (!prototype.enabled) return [];
-  const best = ranked.slice(0, prototype.shortlist);
   const [first, ...others] = ranked;
+  const leader = ranked.reduce((most, one) => (one.accuracy > most.accuracy ? one : most), ranked[0]!);
+  const best = ranked.slice(0, prototype.shortlist).filter((one) => !isBeyondChance(one, leader));
   const largest = others.reduce((most, one) => (one.parameters > (most?.parameters ?? 0) ? one : most), first);
   const generalist = prototype.generalist && largest !== undefined && !best.includes(largest) ? [largest] : [];
   return [...best, ...generalist].map(({ id }) => id);
+}
+
+/** Their intervals do not touch. */
+function isBeyondChance(one: Measured, leader: Measured): boolean {
+  return one.interval !== null && leader.interval !== null && one.interval.high < leader.interval.low;
 }
 
 function measuredOf({ id, profile, probe, exported }: CandidateOutcome): Measured | null {
@@ -98,6 +111,8 @@ function measuredOf({ id, profile, probe, exported }: CandidateOutcome): Measure
   return {
     id,
     accuracy,
+    interval: probe.linearAccuracy.interval,
+    logme: probe.logme?.value ?? 0,
     neighbours: probe.knnAccuracy.value ?? 0,
     p95Ms: profile.latency.p95Ms,
     sizeMb: profile.sizeMb,

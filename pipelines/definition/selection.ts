@@ -11,7 +11,7 @@ const PrototypeStage = z.strictObject({
   shortlist: z.int().min(1).max(16).default(2),
   /** Also the one with the most parameters: scores of frozen features can miss it, its size cannot. */
   generalist: z.boolean().default(true),
-  /** Shares of the training rows, ascending. A twentieth tells the hopeless, a fifth the rest: a quarter of tuning two fully. */
+  /** Shares of the training rows, ascending. Three in a hundred tell the hopeless, a tenth the rest: less than a quarter of tuning all of five. */
   rungs: z
     .array(fraction.positive())
     .min(1)
@@ -20,7 +20,7 @@ const PrototypeStage = z.strictObject({
       (shares) => shares.every((share, at) => at === 0 || share > (shares[at - 1] ?? 0)),
       'write ascending shares',
     )
-    .default([0.05, 0.2]),
+    .default([0.03, 0.1]),
   /** A rung has at least so many training rows, where there are as many: below, chance decides. */
   leastRows: z.int().min(2).default(64),
   /** At most so many validation rows tell them apart: 1000 tell two points. */

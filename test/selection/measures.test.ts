@@ -72,6 +72,17 @@ describe('measuring an encoder', function () {
     assert.equal((await runStep(probeEncoder, input, services)).probe.digest, probed.probe.digest);
   });
 
+  it('says of the training rows what folds, LogME and the tokenizer say, the same each time', async () => {
+    const input = { encoder, dataset, neighbours: 3, seed: 7 };
+    const { crossValidated, logme, domain } = await runStep(probeEncoder, input, services);
+    assert.deepEqual([crossValidated?.value, crossValidated?.rows, crossValidated?.folds], [1, 30, 3]);
+    assert.ok(logme?.interval != null && logme.interval.low < logme.interval.high);
+    assert.ok(domain?.input === 'text' && domain.rows === 30);
+    assert.ok(domain.distance !== null && domain.tokensPerWord !== null && domain.tokensPerWord >= 1);
+    const again = await runStep(probeEncoder, input, services);
+    assert.deepEqual([again.logme, again.domain], [logme, domain]);
+  });
+
   it('measures latency, size and memory in a process of its own', async () => {
     const profile = await runStep(profileEncoder, { encoder, dataset, maxLength: 32 }, services);
     const { latency } = profile;

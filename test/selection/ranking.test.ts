@@ -91,6 +91,43 @@ describe('the ranking of candidates', () => {
     it(`chooses ${title}`, () => assert.equal(order(candidates, limits), expected));
   }
 
+  it('tries whom the probe has not put behind the first beyond chance, and the largest whatever it says', () => {
+    const withInterval = (id: string, accuracy: number, parameters: number): CandidateOutcome => {
+      const one = candidate(id, { accuracy });
+      const interval = { low: accuracy - 0.02, high: accuracy + 0.02, confidence: 0.95 };
+      const score = { value: accuracy, interval, rows: 1000 };
+      const exported = {
+        encoder: ref,
+        weights: ref,
+        parityMaxAbs: 0,
+        dimension: 1,
+        layers: 1,
+        parameters,
+        sizeBytes: 1,
+      };
+      return {
+        ...one,
+        exported,
+        ...(one.probe === undefined ? {} : { probe: { ...one.probe, linearAccuracy: score } }),
+      };
+    };
+    const shortlist = (...candidates: CandidateOutcome[]) => rankOutcomes({ candidates, selection }).shortlist;
+    const [first, near, far] = [withInterval('a', 0.9, 30), withInterval('b', 0.87, 10), withInterval('c', 0.85, 10)];
+    assert.deepEqual(shortlist(first, near), ['a', 'b']);
+    assert.equal(shortlist(first, far), undefined, 'nobody is left to hold it against');
+    assert.deepEqual(shortlist(first, far, withInterval('large', 0.7, 99)), ['a', 'large']);
+  });
+
+  it('breaks a tie of accuracy below the best by LogME before kNN', () => {
+    const scored = (id: string, logme: number, knn: number): CandidateOutcome => {
+      const one = candidate(id, { accuracy: 0.7, knn });
+      const score = { value: logme, interval: null, rows: 100 };
+      return { ...one, ...(one.probe === undefined ? {} : { probe: { ...one.probe, logme: score } }) };
+    };
+    const all = [candidate('best', { accuracy: 0.9 }), scored('a', -0.4, 0.8), scored('b', -0.2, 0.6)];
+    assert.equal(order(all), '1 best, 2 b, 3 a');
+  });
+
   it('does not depend on the order of the candidates', () => {
     const all = [
       candidate('a', { accuracy: 0.8, p95: 3 }),

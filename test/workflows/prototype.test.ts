@@ -34,11 +34,22 @@ describe('prototypes of the best candidates', function () {
   /** Runs until the review waits; returns which steps ran, what `choose` was given, and the view. */
   async function untilReview(
     runId: string,
-    options: { readonly parts?: Parts; readonly overrides?: (real: Activities) => Partial<Activities> } = {},
+    options: {
+      readonly parts?: Parts;
+      readonly trainRows?: number;
+      readonly overrides?: (real: Activities) => Partial<Activities>;
+    } = {},
   ) {
     const { activities, ran } = fakeActivities();
     const chosen: ChooseCandidateInput[] = [];
     const shortlisting: Partial<Activities> = {
+      prepareData: async (call) => {
+        const faked = await activities.prepareData(call);
+        return {
+          ...faked,
+          output: { ...faked.output, rows: { train: options.trainRows ?? 5000, validation: 15, test: 15 } },
+        };
+      },
       rankCandidates: async (call) => {
         const ranked = await activities.rankCandidates(call);
         return { ...ranked, output: { ...ranked.output, shortlist: ['two', 'one'] } };
@@ -81,6 +92,16 @@ describe('prototypes of the best candidates', function () {
     assert.ok(ran.includes('prototype:one:1') && ran.includes('prototype:two:1'));
     assert.equal(stateOf('prototype:two:2'), 'skipped', 'who left is not tried again');
     assert.equal(chosen?.results.length, 3);
+  });
+
+  it('leave out a rung that few rows make as large as the next one', async () => {
+    const { ran, chosen, stateOf } = await untilReview('few-rows', { trainRows: 600 });
+    assert.ok(!ran.includes('subset:1') && !ran.includes('halve:1'));
+    assert.equal(stateOf('prototype:one:1'), 'skipped');
+    assert.deepEqual(
+      chosen?.results.map(({ candidate, rung }) => `${candidate}:${rung}`),
+      ['two:2', 'one:2'],
+    );
   });
 
   it('never fail the selection: whoever fails is left out with the reason', async () => {
@@ -156,7 +177,7 @@ describe('prototypes of the best candidates', function () {
     });
     const parts = { prototype: { trainRows: 50, measuredRows: 20, seed: 7 } };
     const { stateOf, chosen } = await untilReview('trial', { parts, overrides: listens });
-    assert.equal(chosen?.fullRows, 70, 'the curve is read off at all rows that there are');
+    assert.equal(chosen?.fullRows, 5000, 'the curve is read off at all rows that there are');
     assert.deepEqual(new Set(trained), new Set(['subset']));
     assert.equal(stateOf('subset'), 'done');
   });

@@ -1,9 +1,11 @@
+import { patched } from '@temporalio/workflow';
 import type { DatasetSummary } from '../../activities/contract/data.ts';
 import type { HalvedCandidates, RungResult } from '../../activities/contract/prototype.ts';
 import type { CandidateOutcome, Selection } from '../../activities/contract/selection.ts';
 import { StepLeftOut, type StepOptions } from '../engine.ts';
 import { prototypeSteps, rungsOf } from '../plan.ts';
 import type { Run } from '../run.ts';
+import { isTooNear } from '../rungs.ts';
 import { chooseInput, prototypeInput, rungInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
 
@@ -64,6 +66,14 @@ async function climb(run: Run, tried: Tried): Promise<Climbed> {
     const stopped = await run.overBudget();
     if (stopped !== undefined) return { results, left, stopped };
     if (going.length === 0) break;
+    const { prototype: setting } = run.classification().selection;
+    const leftOut =
+      run.pipeline.prototype === undefined && isTooNear(setting, [share, rungs[at + 1]], tried.dataset.rows.train);
+    // A run that began before rungs were left out has tried this one.
+    if (leftOut && patched('leave-out-near-rungs')) {
+      run.engine.close(stepsOfRung(run, rung), 'skipped');
+      continue;
+    }
     results.push(...(await tryRung(run, tried, going, { rung, share })));
     if (rung === rungs.length) break;
     const halved = await run.step('light', `halve:${rung}`, 'halveCandidates', () => ({ results, rung }));
@@ -71,6 +81,11 @@ async function climb(run: Run, tried: Tried): Promise<Climbed> {
     left.push(...halved.left);
   }
   return { results, left };
+}
+
+/** Those of a rung that is left out: the one after it is hardly larger. */
+function stepsOfRung(run: Run, rung: number): readonly string[] {
+  return [`subset:${rung}`, `halve:${rung}`, ...run.input.candidates.map(({ id }) => `prototype:${id}:${rung}`)];
 }
 
 async function tryRung(

@@ -9,6 +9,7 @@ import { html, type Content } from '../../../artifacts/html.ts';
 import type { Cost } from '../cost.ts';
 import { badge, facts, list, table, type Column } from '../parts.ts';
 import type { Section } from '../page.ts';
+import { domainTable, transferTable } from './transfer.ts';
 import { candidatesPlot } from '../plots/candidates.ts';
 
 type Row = CandidateOutcome & { readonly ranked: RankedCandidate | undefined };
@@ -68,6 +69,7 @@ export const candidatesSection: Section = {
           )
     }
     ${hardware === undefined ? '' : html`<p class="quiet">Measured one text at a time on ${hardware.cpu} (${hardware.cores} cores, ${hardware.arch}), ${hardware.runtime}.</p>`}
+    ${transferTable(rows.filter(isEncoder))} ${domainTable(rows.filter(isEncoder))}
     ${table(
       'Why each won or lost',
       [

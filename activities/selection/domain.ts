@@ -1,0 +1,79 @@
+/** How far the target data are from what an encoder knows. Recorded beside the scores; it excludes nobody. */
+import type { ImageProcessor } from '../../inference/image/processor.ts';
+import type { TokenCounts } from '../../inference/token-counts.ts';
+import type { PictureDomain, TextDomain } from '../contract/selection.ts';
+
+/** Words are what white space parts, so that tokenizers can be compared. */
+export function textDomain(
+  texts: readonly string[],
+  counts: readonly TokenCounts[],
+  { maxLength, distance }: { readonly maxLength: number; readonly distance: number | null },
+): TextDomain {
+  const total = (of: (one: TokenCounts) => number): number => counts.reduce((sum, one) => sum + of(one), 0);
+  const words = texts.reduce((sum, text) => sum + (text.match(/\S+/gu)?.length ?? 0), 0);
+  const tokens = total((one) => one.tokens);
+  return {
+    input: 'text',
+    rows: texts.length,
+    tokensPerWord: share(tokens, words),
+    unknownTokens: share(
+      total((one) => one.unknown),
+      tokens,
+    ),
+    vocabularyCoverage: share(
+      total((one) => one.whole),
+      total((one) => one.pieces),
+    ),
+    cutTexts: share(counts.filter(({ length }) => length > maxLength).length, texts.length),
+    distance,
+  };
+}
+
+/** A picture: its size, and per channel the mean of what the model is given. */
+export interface SeenPicture {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: readonly number[];
+}
+
+/**
+ * Resolution and colour. The processor takes off the mean and divides by the deviation of the pictures that the model learnt
+ * from: what is left of the target's mean is its distance from them.
+ */
+export function pictureDomain(pictures: readonly SeenPicture[], { crop }: ImageProcessor): PictureDomain {
+  const edges = pictures.map(({ width, height }) => Math.min(width, height)).toSorted((one, other) => one - other);
+  const edge = Math.min(crop.width, crop.height);
+  const means = [0, 1, 2].map((channel) => average(pictures.map(({ channels }) => channels[channel] ?? 0)));
+  return {
+    input: 'image',
+    rows: pictures.length,
+    medianEdge: edges[Math.floor(edges.length / 2)] ?? null,
+    modelEdge: edge,
+    enlarged: share(edges.filter((one) => one < edge).length, edges.length),
+    distance: pictures.length === 0 ? null : average(means.map((mean) => mean ** 2)),
+  };
+}
+
+/**
+ * Squared distance of the means of two sets of embeddings, in units of their summed variances, without the part that chance
+ * makes of few rows: about 0 of the same kind of data. null below two rows of either, or where nothing varies.
+ */
+export function meanDistance(one: Float32Array, other: Float32Array, dimension: number): number | null {
+  const [left, right] = [moments(one, dimension), moments(other, dimension)];
+  if (left.rows < 2 || right.rows < 2) return null;
+  const apart = left.mean.reduce((sum, mean, at) => sum + (mean - right.mean[at]!) ** 2, 0);
+  const spread = left.variance + right.variance;
+  return spread === 0 ? null : (apart - left.variance / left.rows - right.variance / right.rows) / spread;
+}
+
+function moments(embeddings: Float32Array, dimension: number) {
+  const rows = embeddings.length / dimension;
+  const mean = new Float64Array(dimension);
+  embeddings.forEach((value, at) => (mean[at % dimension]! += value / rows));
+  const squares = embeddings.reduce((sum, value, at) => sum + (value - mean[at % dimension]!) ** 2, 0);
+  return { rows, mean, variance: squares / Math.max(1, rows - 1) };
+}
+
+const share = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);
+const average = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);

@@ -1,0 +1,56 @@
+/** Reads a sample of the training rows for `domain.ts`. */
+import { join } from 'node:path';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { readHeader } from '../../inference/image/decode.ts';
+import { pixelValues } from '../../inference/image/preprocess.ts';
+import type { ImageModel } from '../../inference/image-model.ts';
+import type { TextModel } from '../../inference/text-model.ts';
+import { TokenCounter } from '../../inference/token-counts.ts';
+import type { PictureDomain, TextDomain } from '../contract/selection.ts';
+import { loadPictures } from '../data/images/pictures.ts';
+import type { StepContext } from '../step.ts';
+import { sampleIndices, seededRandom } from '../validation/random.ts';
+import { meanDistance, pictureDomain, textDomain, type SeenPicture } from './domain.ts';
+import { REFERENCE_TEXTS } from './reference-text.ts';
+
+const MAX_TEXTS = 2000;
+/** Every one is decoded once more. */
+const MAX_PICTURES = 200;
+
+/** `embeddings` are those of `texts`, row-major. */
+export async function measureTexts(
+  model: TextModel,
+  folder: string,
+  { texts, embeddings }: { readonly texts: readonly string[]; readonly embeddings: Float32Array },
+  { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
+): Promise<TextDomain> {
+  const { dimension, maxLength } = model.config;
+  const chosen = sampleIndices(texts.length, MAX_TEXTS, seededRandom(seed, 5)).map((at) => texts[at] ?? '');
+  const counter = await TokenCounter.load(join(folder, 'tokenizer.json'));
+  const reference = await model.runAll(REFERENCE_TEXTS, { signal });
+  return textDomain(chosen, await counter.count(chosen), {
+    maxLength,
+    distance: meanDistance(embeddings, reference.embeddings, dimension),
+  });
+}
+
+/** The first pictures of the split: its order is a drawn one. */
+export async function measurePictures(
+  model: ImageModel,
+  dataset: ArtifactRef,
+  { store, signal }: Pick<StepContext, 'store' | 'signal'>,
+): Promise<PictureDomain> {
+  const { processor } = model.config;
+  const seen: SeenPicture[] = [];
+  for await (const { image, bytes } of loadPictures(store, dataset, 'train', signal)) {
+    const { width, height } = await readHeader(bytes, image);
+    const pixels = await pixelValues(bytes, processor, { where: image });
+    const area = pixels.length / 3;
+    const channels = [0, 1, 2].map(
+      (channel) => pixels.subarray(channel * area, (channel + 1) * area).reduce((sum, value) => sum + value, 0) / area,
+    );
+    seen.push({ width, height, channels });
+    if (seen.length === MAX_PICTURES) break;
+  }
+  return pictureDomain(seen, processor);
+}

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { meanDistance, pictureDomain, textDomain } from '../../activities/selection/domain.ts';
+import { crossValidatedProbe } from '../../activities/selection/linear-probe.ts';
+import { logme } from '../../activities/selection/logme.ts';
+import { shifted, tridiagonalise } from '../../activities/selection/tridiagonal.ts';
+import { seededRandom } from '../../activities/validation/random.ts';
+import { TokenCounter } from '../../inference/token-counts.ts';
+
+const DIMENSION = 6;
+const never = () => undefined;
+
+/** Two labels whose means stand `apart` in every feature. */
+function sample(rows: number, apart: number, seed = 1, dimension = DIMENSION) {
+  const random = seededRandom(seed);
+  const classes = Int32Array.from({ length: rows }, (_, row) => row % 2);
+  const embeddings = Float32Array.from(
+    { length: rows * dimension },
+    (_, at) => random.normal() + apart * (Math.floor(at / dimension) % 2) + (at % dimension) / 10,
+  );
+  return { embeddings, classes };
+}
+
+/** Determinant and yᵀA⁻¹y by Gauss, another way than the one under test. */
+function gauss(matrix: number[][], y: number[]): { logDeterminant: number; form: number } {
+  const a = matrix.map((row) => [...row]);
+  const b = [...y];
+  let [logDeterminant, form] = [0, 0];
+  for (let at = 0; at < b.length; at++) {
+    logDeterminant += Math.log(a[at]![at]!);
+    form += b[at]! ** 2 / a[at]![at]!;
+    for (let row = at + 1; row < b.length; row++) {
+      const factor = a[row]![at]! / a[at]![at]!;
+      for (let column = at; column < b.length; column++) a[row]![column]! -= factor * a[at]![column]!;
+      b[row]! -= factor * b[at]!;
+    }
+  }
+  return { logDeterminant, form };
+}
+
+describe('the tridiagonal form', () => {
+  it('solves, and knows determinant and trace of the inverse, as elimination does', async () => {
+    const random = seededRandom(3);
+    const base = Array.from({ length: 7 }, () => Array.from({ length: 7 }, () => random.uniform() - 0.5));
+    const matrix = base.map((row) => base.map((other) => row.reduce((sum, value, at) => sum + value * other[at]!, 0)));
+    const vector = Float64Array.from({ length: 7 }, () => random.uniform());
+    const plus = matrix.map((row, at) => row.map((value, column) => value + (at === column ? 0.3 : 0)));
+    const expected = gauss(plus, [...vector]);
+    const trace = matrix.reduce(
+      (sum, _, at) =>
+        sum +
+        gauss(
+          plus,
+          matrix.map((__, row) => Number(row === at)),
+        ).form,
+      0,
+    );
+    const form = await tridiagonalise(Float64Array.from(matrix.flat()), [Float64Array.from(vector)], never);
+    const found = shifted(form, 0.3, form.vectors[0]!);
+    const quadratic = found.solution.reduce((sum, value, at) => sum + value * form.vectors[0]![at]!, 0);
+    assert.ok(Math.abs(found.logDeterminant - expected.logDeterminant) < 1e-9);
+    assert.ok(Math.abs(found.inverseTrace - trace) < 1e-9 * trace);
+    assert.ok(Math.abs(quadratic - expected.form) < 1e-9 * expected.form);
+  });
+});
+
+describe('LogME', () => {
+  const options = { dimension: DIMENSION, classes: 2, seed: 7 };
+
+  it('is the greatest evidence of the regression, found by the covariance of the rows and a search', async () => {
+    const data = sample(30, 0.8);
+    const rows = Array.from(data.classes, (_, row) => [
+      ...data.embeddings.subarray(row * DIMENSION, (row + 1) * DIMENSION),
+    ]);
+    const inner = rows.map((row) => rows.map((other) => row.reduce((sum, value, at) => sum + value * other[at]!, 0)));
+    // y is normal with covariance (I + X Xᵀ / ratio) / beta; the best beta of a ratio is known, the ratio is searched.
+    const best = (label: number): number => {
+      const y = Array.from(data.classes, (one) => Number(one === label));
+      const values = Array.from({ length: 400 }, (_, step) => {
+        const ratio = 10 ** (-3 + step / 50);
+        const covariance = inner.map((row, at) => row.map((value, column) => value / ratio + Number(at === column)));
+        const { logDeterminant, form } = gauss(covariance, y);
+        return (-30 * Math.log((2 * Math.PI * form) / 30) - logDeterminant - 30) / 2 / 30;
+      });
+      return Math.max(...values);
+    };
+    const { value, interval } = await logme(data, options);
+    assert.ok(Math.abs((value ?? 0) - (best(0) + best(1)) / 2) < 1e-4, String(value));
+    assert.ok(interval !== null && interval.low < value! && value! < interval.high);
+  });
+
+  it('rises with what the embeddings tell of the labels, and is the same for the same seed', async () => {
+    const [none, some, much] = await Promise.all([0, 0.5, 2].map((apart) => logme(sample(200, apart), options)));
+    assert.ok(none!.value! < some!.value! && some!.value! < much!.value!);
+    assert.ok(none!.interval!.high < much!.interval!.low);
+    assert.deepEqual(await logme(sample(200, 0.5), options), some);
+  });
+
+  it('does with more features than rows, features that never vary, and has nothing to say of one label', async () => {
+    const wide = await logme(sample(20, 1, 2, 50), { ...options, dimension: 50 });
+    assert.ok(Number.isFinite(wide.value));
+    const flat = { embeddings: new Float32Array(20 * DIMENSION), classes: sample(20, 0).classes };
+    assert.ok(Number.isFinite((await logme(flat, options)).value));
+    const alone = { ...sample(20, 0), classes: new Int32Array(20) };
+    assert.deepEqual(await logme(alone, options), { value: null, interval: null, rows: 20 });
+  });
+
+  it('stops when it is cancelled', async () => {
+    const large = sample(2000, 0.2, 1, 512);
+    await assert.rejects(logme(large, { ...options, dimension: 512, signal: AbortSignal.timeout(30) }));
+  });
+});
+
+describe('the folds of the linear probe', () => {
+  it('ask each row of a fit that has not seen it: noise is guessed, labels that stand apart are known', async () => {
+    const options = { dimension: DIMENSION, classes: 2, seed: 1 };
+    const { crossValidated: noise } = await crossValidatedProbe(sample(300, 0), options);
+    const { crossValidated: clear } = await crossValidatedProbe(sample(300, 3), options);
+    assert.equal(noise.rows, 300);
+    assert.ok(noise.correct > 110 && noise.correct < 190, String(noise.correct));
+    assert.ok(clear.correct > 290, String(clear.correct));
+  });
+});
+
+describe('how near the data are', () => {
+  it('counts tokens, unknown ones and whole words, and leaves special tokens out', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-counts-'));
+    const file = join(folder, 'tokenizer.json');
+    const vocab = { '[UNK]': 0, '[CLS]': 1, '[SEP]': 2, sold: 3, out: 4, st: 5, '##ock': 6 };
+    const special = (id: number, content: string) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    });
+    await writeFile(
+      file,
+      JSON.stringify({
+        version: '1.0',
+        added_tokens: [special(0, '[UNK]'), special(1, '[CLS]'), special(2, '[SEP]')],
+        normalizer: null,
+        pre_tokenizer: { type: 'Whitespace' },
+        post_processor: { type: 'BertProcessing', sep: ['[SEP]', 2], cls: ['[CLS]', 1] },
+        decoder: null,
+        model: {
+          type: 'WordPiece',
+          unk_token: '[UNK]',
+          continuing_subword_prefix: '##',
+          max_input_chars_per_word: 100,
+          vocab,
+        },
+      }),
+    );
+    const texts = ['sold out', 'stock Ω'];
+    const counts = await (await TokenCounter.load(file)).count(texts);
+    await rm(folder, { recursive: true, force: true });
+    assert.deepEqual(counts, [
+      { tokens: 2, unknown: 0, pieces: 2, whole: 2, length: 4 },
+      { tokens: 3, unknown: 1, pieces: 2, whole: 0, length: 5 },
+    ]);
+    assert.deepEqual(textDomain(texts, counts, { maxLength: 4, distance: 0.5 }), {
+      input: 'text',
+      rows: 2,
+      tokensPerWord: 5 / 4,
+      unknownTokens: 1 / 5,
+      vocabularyCoverage: 2 / 4,
+      cutTexts: 1 / 2,
+      distance: 0.5,
+    });
+  });
+
+  it('finds the same kind of data at a distance of about 0, and another kind far away', () => {
+    const draw = (seed: number) => sample(400, 0, seed).embeddings;
+    const same = meanDistance(draw(1), draw(2), DIMENSION);
+    const other = meanDistance(
+      draw(1),
+      draw(2).map((value) => value + 2),
+      DIMENSION,
+    );
+    assert.ok(Math.abs(same ?? 1) < 0.01, String(same));
+    // 6 features two deviations apart, each of variance 1: 6 · 4 / (6 + 6).
+    assert.ok(Math.abs((other ?? 0) - 2) < 0.2, String(other));
+    assert.equal(meanDistance(draw(1), new Float32Array(0), DIMENSION), null);
+    assert.equal(meanDistance(new Float32Array(12), new Float32Array(12), DIMENSION), null);
+  });
+
+  it('says how many pictures are smaller than what the model sees, and how far their colour is from its own', () => {
+    const processor = {
+      resize: { shortestEdge: 224 },
+      filter: 2,
+      crop: { width: 224, height: 224 },
+      scale: 1 / 255,
+      mean: [0, 0, 0],
+      deviation: [1, 1, 1],
+    };
+    const seen = [
+      { width: 32, height: 40, channels: [1, 0, 0] },
+      { width: 500, height: 300, channels: [1, 0, 2] },
+      { width: 224, height: 224, channels: [1, 0, 1] },
+    ];
+    assert.deepEqual(pictureDomain(seen, processor), {
+      input: 'image',
+      rows: 3,
+      medianEdge: 224,
+      modelEdge: 224,
+      enlarged: 1 / 3,
+      distance: 2 / 3,
+    });
+    assert.equal(pictureDomain([], processor).distance, null);
+  });
+});

@@ -1,0 +1,34 @@
+/** How much data a rung of the prototypes has. Pure: known as soon as the data are counted. */
+import type { SubsetDataInput } from '../activities/contract/prototype.ts';
+import type { Classification } from '../pipelines/definition.ts';
+
+type Setting = Pick<Classification['selection']['prototype'], 'leastRows' | 'mostValidationRows'>;
+
+/** Fewer tell nobody hopeless: of 200, ten points are beyond chance. */
+const LEAST_VALIDATION_ROWS = 200;
+/** A rung that is not so much smaller than the next one costs nearly as much and tells hardly less. */
+const LEAST_GROWTH = 2;
+
+/** Training rows on a share of `rows`. */
+export function rungRows({ leastRows }: Pick<Setting, 'leastRows'>, share: number, rows: number): number {
+  return Math.min(rows, Math.max(Math.ceil(rows * share), leastRows));
+}
+
+/**
+ * The rows of every split on a rung. Validation is passed through after each epoch: where it is as large as ever, a small
+ * rung costs mostly that. So it has at most as many rows as are trained on, but no fewer than tell the hopeless.
+ */
+export function rungLimits(setting: Setting, share: number, rows: number): SubsetDataInput['rows'] {
+  const { leastRows: least, mostValidationRows } = setting;
+  const most = Math.min(mostValidationRows, Math.max(LEAST_VALIDATION_ROWS, rungRows(setting, share, rows)));
+  return { train: { share, least }, validation: { most }, test: { most: 0 } };
+}
+
+/** Whether a rung is left out: of few rows `leastRows` makes it nearly as large as the next one. */
+export function isTooNear(
+  setting: Pick<Setting, 'leastRows'>,
+  [share, next]: readonly [share: number, next: number | undefined],
+  rows: number,
+): boolean {
+  return next !== undefined && rungRows(setting, next, rows) < LEAST_GROWTH * rungRows(setting, share, rows);
+}
