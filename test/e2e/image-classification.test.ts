@@ -1,0 +1,63 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
+import { runOutcome } from '../../client/runs.ts';
+import type { PipelineDefinition } from '../../pipelines/definition.ts';
+import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
+import { PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
+
+const TEXT_ONLY = new Set(GATE_NAMES.filter((name) => GATE_TABLE[name].inputs === 'text'));
+const off = { severity: 'off' } as const;
+
+describe('a pipeline that classifies pictures', function () {
+  this.timeout(400_000);
+  let host: TestHost;
+  before(async () => {
+    host = await startTestHost();
+    const { data } = await tinyImages();
+    for (const label of PICTURE_LABELS) await mkdir(join(host.folder, 'pictures', label), { recursive: true });
+    for (const split of ['train', 'validation']) {
+      const rows = (await readFile(join(data, `${split}.jsonl`), 'utf8')).trim().split('\n');
+      for (const line of rows) {
+        const { image, label } = JSON.parse(line) as { image: string; label: string };
+        await copyFile(join(data, image), join(host.folder, 'pictures', label, `${split}-${basename(image)}`));
+      }
+    }
+  });
+  after(() => host.stop());
+
+  async function definition(): Promise<PipelineDefinition> {
+    const { model } = await tinyImages();
+    const measured = ['accuracy', 'latencyP95Ms', 'sizeMb', 'edgeInputs', 'exportParity'];
+    const gates = GATE_NAMES.filter((name) => !measured.includes(name) && !TEXT_ONLY.has(name));
+    return {
+      name: 'small-pictures',
+      task: 'image-classification',
+      data: { files: ['pictures'], licence: 'CC0-1.0', source: 'made for this test', minRowsPerLabel: 3 },
+      intendedUse: { commercial: true, domain: 'test' },
+      candidates: [{ id: 'tiny', model }],
+      training: { epochs: 6, batchSize: 8, learningRate: 1e-3, augmentation: { horizontalFlip: true } },
+      gates: { ...Object.fromEntries(gates.map((name) => [name, off])), accuracy: { min: 0.3 } },
+      approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
+      deploy: { model: 'colours' },
+    };
+  }
+
+  it('goes from a folder of pictures to a served model', async () => {
+    await startDefinition(host, 'pictures', await definition());
+    const view = await finishRun(host, 'pictures');
+    const { report, reportHtml, reason } = await runOutcome(host.temporal.client, 'pictures');
+    equal(view.state, 'deployed', reason);
+    const entry = (await host.store.store.tree(report)).entries.find(({ path }) => path === 'facts.json');
+    ok(entry);
+    const facts = await host.store.store.getJson<RunFacts>(entry.digest);
+    deepEqual(facts.data?.labels, [...PICTURE_LABELS].toSorted());
+    equal(view.steps.find(({ id }) => id === 'privacy')?.state, 'skipped', 'there is no text to scan');
+    ok((facts.training?.steps ?? 0) > 0);
+    ok((facts.evaluation?.measures.accuracy.value ?? 0) > 0.6);
+    const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');
+    match(html, /What the pictures show was not looked at/);
+  });
+});
