@@ -45,7 +45,10 @@ describe('the console from the command line', function () {
     child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
     try {
       const [started] = (await once(child.stdout, 'data')) as [Buffer];
-      assert.deepEqual(JSON.parse(started.toString()), { url, pipelines: ['support-intents', 'support-replies'] });
+      assert.deepEqual(JSON.parse(started.toString()), {
+        url,
+        pipelines: ['machine-parts', 'support-intents', 'support-replies'],
+      });
 
       const scopes = 'models:read,runs:read';
       const made = await run('tokens', 'create', '--user', 'olga', '--scopes', scopes, '--expires', '2h');

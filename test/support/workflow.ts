@@ -14,7 +14,13 @@ import { digestJson } from '../../artifacts/digest.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { decide } from '../../client/approvals.ts';
 import { showRun } from '../../client/runs.ts';
-import { TextClassificationSchema, TextGenerationSchema, type TextClassification } from '../../pipelines/definition.ts';
+import type { z } from 'zod';
+import {
+  ImageClassificationSchema,
+  TextClassificationSchema,
+  TextGenerationSchema,
+  type TextClassification,
+} from '../../pipelines/definition.ts';
 import { TASK_QUEUES, type RunInput, type RunView } from '../../workflows/messages.ts';
 
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
@@ -141,6 +147,11 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     snapshotData: effect(() => ({ files: [] })),
     prepareData: step(() => ({
       dataset: ref('dataset'),
+      labels: ['a', 'b'],
+      rows: { train: 70, validation: 15, test: 15 },
+    })),
+    preparePictures: step(() => ({
+      dataset: ref('pictures'),
       labels: ['a', 'b'],
       rows: { train: 70, validation: 15, test: 15 },
     })),
@@ -297,6 +308,24 @@ export function generatorInput(changes: Partial<Omit<RunInput, 'pipeline'>> = {}
     deploy: { model: 'm' },
   });
   return { ...runInput(), pipeline, candidates: pipeline.candidates, guidelines: ref('guidelines'), ...changes };
+}
+
+/** A run of pictures. */
+export function pictureInput(changes: Partial<z.input<typeof ImageClassificationSchema>> = {}): RunInput {
+  const pipeline = ImageClassificationSchema.parse({
+    name: 'pictures-test',
+    task: 'image-classification',
+    data: { files: ['pictures'], licence: 'CC0-1.0', source: 'test' },
+    intendedUse: { commercial: true, domain: 'test' },
+    candidates: [
+      { id: 'one', model: 'local:one' },
+      { id: 'two', model: 'local:two' },
+    ],
+    approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
+    deploy: { model: 'm' },
+    ...changes,
+  });
+  return { ...runInput(), pipeline, candidates: pipeline.candidates };
 }
 
 export function runInput(changes: Partial<TextRun> = {}): TextRun {

@@ -81,7 +81,10 @@ export async function loadPictureRows(
   return rows;
 }
 
-/** The pictures of one split in the rows' order, streamed: one is in memory at a time. */
+/**
+ * The pictures of one split in the rows' order, streamed: one is in memory at a time. A small part of a dataset has the pack
+ * of the whole: what none of its rows names is passed over.
+ */
 export async function* loadPictures(
   store: ArtifactStore,
   dataset: ArtifactRef,
@@ -89,8 +92,9 @@ export async function* loadPictures(
   signal?: AbortSignal,
 ): AsyncGenerator<{ readonly image: string; readonly bytes: Uint8Array }> {
   const path = await store.fileInTree(dataset, `${split}.tar`, signal);
+  const named = new Set((await loadPictureRows(store, dataset, split, signal)).map(({ image }) => image));
   for await (const { name, bytes } of tarMembers(path, `${split}.tar`, () => MAX_MEMBER_BYTES, signal)) {
-    if (bytes !== undefined) yield { image: name, bytes };
+    if (bytes !== undefined && named.has(name)) yield { image: name, bytes };
   }
 }
 

@@ -1,0 +1,74 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { Activities, StepCall } from '../../activities/contract.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import type { TemporalClient } from '../../client/connection.ts';
+import { runOutcome, showRun } from '../../client/runs.ts';
+import { startRun } from '../../client/start-run.ts';
+import type { RunInput } from '../../workflows/messages.ts';
+import { temporalForTests } from '../support/temporal.ts';
+import { approveRun, fakeActivities, pictureInput, ref, replayRun, withWorkers } from '../support/workflow.ts';
+
+describe('a run of pictures', function () {
+  this.timeout(60_000);
+  let temporal: TemporalClient;
+  before(async () => {
+    temporal = await (await temporalForTests()).connect();
+  });
+  after(() => temporal.close());
+
+  /** Runs to the end; what each step was given, by its id. */
+  async function given(input: RunInput): Promise<{ inputs: Map<string, unknown>; skipped: readonly string[] }> {
+    const { activities } = fakeActivities();
+    const inputs = new Map<string, unknown>();
+    const heard = Object.fromEntries(
+      Object.entries(activities as unknown as Record<string, (call: StepCall<unknown>) => unknown>).map(
+        ([name, activity]) => [
+          name,
+          (call: StepCall<unknown>) => {
+            inputs.set(call.stepId, call.input);
+            return activity(call);
+          },
+        ],
+      ),
+    ) as unknown as Activities;
+    const runId = `test-${randomUUID()}`;
+    let skipped: string[] = [];
+    await withWorkers(temporal.address, heard, async () => {
+      await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      await approveRun(temporal.client, runId, 'review', 'lena');
+      await approveRun(temporal.client, runId, 'release', 'omar');
+      equal((await runOutcome(temporal.client, runId)).state, 'deployed');
+      const { steps } = await showRun(temporal.client, runId);
+      skipped = steps.filter(({ state }) => state === 'skipped').map(({ id }) => id);
+      await replayRun(temporal.client, runId);
+    });
+    return { inputs, skipped };
+  }
+
+  const has = (value: unknown, part: object): void => {
+    ok(typeof value === 'object' && value !== null);
+    deepEqual(Object.fromEntries(Object.keys(part).map((key) => [key, Reflect.get(value, key)])), part);
+  };
+
+  it('tells every step that it is about pictures, and scans no texts', async () => {
+    const augmentation = { horizontalFlip: true, minimumCropArea: 0.5 };
+    const input = pictureInput({ training: { augmentation } });
+    const { inputs, skipped } = await given(input);
+    const task = 'image-classification';
+    has(inputs.get('data'), { data: input.pipeline.data });
+    has(inputs.get('resolve:one'), { input: 'image' });
+    has(inputs.get('export:one'), { task, frozen: false, maxLength: undefined });
+    has(inputs.get('profile:one'), { dataset: ref('pictures'), maxLength: undefined });
+    has(inputs.get('train'), { task, augmentation, labels: ['a', 'b'], maxLength: undefined });
+    ok(!('augmentation' in (inputs.get('train') as { training: object }).training));
+    has(inputs.get('export'), { task, dataset: ref('pictures') });
+    ok(skipped.includes('privacy') && !inputs.has('privacy'));
+  });
+
+  it('asks for no more than frozen features where only a head is trained', async () => {
+    const { inputs } = await given(pictureInput({ training: { method: 'head' } }));
+    has(inputs.get('export:one'), { frozen: true });
+    has(inputs.get('train'), { augmentation: null });
+  });
+});
