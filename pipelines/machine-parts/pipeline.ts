@@ -1,7 +1,7 @@
 /**
  * Which part lies on the belt: docs/images.md walks through it. The candidates come from the Hugging Face hub: no package
  * registry carries a ResNet's weights as safetensors. Without the hub it does not run, and with these candidates it was never
- * run where it was written: there was none. The same graph was, with other ResNets.
+ * run where it was written: there was none. The same graph was, with a tiny ResNet.
  */
 import { definePipeline } from '../index.ts';
 
@@ -19,9 +19,9 @@ export default definePipeline({
     nearDuplicates: { distance: 1 },
     split: { train: 0.5, validation: 0.2, test: 0.3, seed: 7 },
   },
-  intendedUse: { commercial: true, domain: 'sorting of machine parts', hosted: true },
+  intendedUse: { commercial: true, domain: 'manufacturing: sorting of parts', hosted: true },
   candidates: [
-    // 11 million parameters: about 30 ms a picture on one core.
+    // 11 million parameters.
     { id: 'resnet-18', model: 'hf:microsoft/resnet-18@main' },
     // Twice the size; without it the run goes on with the other, and says so.
     { id: 'resnet-50', model: 'hf:microsoft/resnet-50@main', optional: true },
