@@ -1,4 +1,5 @@
 /** The candidates: measured, ranked, and why each won or lost; the licence decision of each. */
+import { isOfPictures } from '../../privacy/policy-text.ts';
 import type { CarriedDuty } from '../../../artifacts/bundle-terms.ts';
 import type { LicenceVerdict, Obligation } from '../../../pipelines/licence/decision.ts';
 import type { TextChange } from '../../../pipelines/licence/text-changes.ts';
@@ -68,7 +69,7 @@ export const candidatesSection: Section = {
             rows,
           )
     }
-    ${hardware === undefined ? '' : html`<p class="quiet">Measured one text at a time on ${hardware.cpu} (${hardware.cores} cores, ${hardware.arch}), ${hardware.runtime}.</p>`}
+    ${hardware === undefined ? '' : html`<p class="quiet">Measured one ${isOfPictures(run.pipeline.data) ? 'picture' : 'text'} at a time on ${hardware.cpu} (${hardware.cores} cores, ${hardware.arch}), ${hardware.runtime}.</p>`}
     ${transferTable(rows.filter(isEncoder))} ${domainTable(rows.filter(isEncoder))}
     ${table(
       'Why each won or lost',

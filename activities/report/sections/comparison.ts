@@ -124,7 +124,7 @@ function compared(both: Compared): Html {
     ])}
     <p class="quiet">
       ${leftOut(both)} p: how often two models that err equally often would differ as much by chance. Latency of both:
-      one text at a time, one after the other, on ${hardware.cpu} (${hardware.cores} cores), ${hardware.runtime}.
+      one input at a time, one after the other, on ${hardware.cpu} (${hardware.cores} cores), ${hardware.runtime}.
     </p>
     ${examples('Rows won: wrong in production, right now', both.wonExamples, won)}
     ${examples('Rows lost: right in production, wrong now', both.lostExamples, lost)}`;

@@ -8,6 +8,7 @@ import {
 import type { Pipeline } from '../../../pipelines/definition.ts';
 import type { Contamination, DataFinding, DatasetSummary, Split } from '../../contract/data.ts';
 import type { PrivacySummary } from '../../contract/review.ts';
+import { isOfPictures } from '../../privacy/policy-text.ts';
 import { count, digest, percent } from '../format.ts';
 import { html, type Html } from '../../../artifacts/html.ts';
 import { badge, facts, list, table } from '../parts.ts';
@@ -34,7 +35,7 @@ export const dataSection: Section = {
       ['Source', run.pipeline.data.source],
       ...provenance(run.pipeline.data, data),
       ['Dataset', digest(data.dataset.digest)],
-    ])}${contamination(data.contamination)}${data.completions === undefined ? labels(data, rows) : ''}${dropped(data)}${findings(data.findings)}`;
+    ])}${contamination(data.contamination, run.pipeline.data)}${data.completions === undefined ? labels(data, rows) : ''}${dropped(data)}${findings(data.findings)}`;
   },
 };
 
@@ -59,10 +60,18 @@ function provenance(
   ];
 }
 
-function contamination(found: Contamination | undefined): Html {
+function contamination(found: Contamination | undefined, definition: Pipeline['data']): Html {
   if (found === undefined) return html``;
   const { similarity, missRate, nearTwins, dropped, evaluation } = found;
   const none = nearTwins.validation + nearTwins.test === 0;
+  if (isOfPictures(definition)) {
+    return html`<p>
+      ${none ? badge('good', 'no near duplicates') : badge('care', 'near duplicates')} across the splits:
+      ${count(nearTwins.validation)} validation and ${count(nearTwins.test)} test pictures look nearly like one of an
+      earlier split (difference hash, ${definition.nearDuplicates.distance} of 64 bits at
+      most)${dropped === 0 ? '' : html`; ${count(dropped)} were left out`}.
+    </p>`;
+  }
   return html`<p>
       ${none ? badge('good', 'no near duplicates') : badge('care', 'near duplicates')} across the splits:
       ${count(nearTwins.validation)} validation and ${count(nearTwins.test)} test rows share ${percent(similarity)} or
@@ -156,7 +165,7 @@ export const privacySection: Section = {
   body: ({ facts: run }) => {
     const { privacy } = run;
     const { data } = run.pipeline;
-    if (!('onPersonalData' in data)) return run.data === undefined ? null : ofPictures(run.data, data);
+    if (isOfPictures(data)) return run.data === undefined ? null : ofPictures(run.data, data);
     if (privacy === undefined) return null;
     const counted = PII_KINDS.filter((kind) => privacy.counts[kind] !== undefined);
     const inSplit = (kind: PiiKind, split: Split, of: 'rows' | 'matches') => privacy.counts[kind]?.[split][of] ?? 0;

@@ -3,6 +3,7 @@ import type { Evaluation, LabelScore } from '../../contract/validation.ts';
 import { count, milliseconds, percent, points, probability, score, significant } from '../format.ts';
 import { reliabilityPlot } from '../plots/reliability.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
+import { isOfPictures } from '../../privacy/policy-text.ts';
 import type { Example } from '../examples.ts';
 import { badge, facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
@@ -14,6 +15,7 @@ export const evaluationSection: Section = {
     const { evaluation } = run;
     if (evaluation === undefined) return null;
     const { latency, hardware } = evaluation;
+    const pictures = isOfPictures(run.pipeline.data);
     return html`${facts([
       ['Test accuracy', score(evaluation.measures.accuracy)],
       ['Frozen probe on the same rows', score(evaluation.baselineAccuracy)],
@@ -39,7 +41,7 @@ export const evaluationSection: Section = {
             ],
           ] as const)),
       [
-        'Latency, one text',
+        pictures ? 'Latency, one picture' : 'Latency, one text',
         `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns})`,
       ],
       ['Measured on', `${hardware.cpu}, ${hardware.cores} cores, ${hardware.runtime}`],
@@ -56,7 +58,7 @@ export const evaluationSection: Section = {
         { title: 'Rows', numeric: true, cell: (row) => count(row.support) },
       ],
       evaluation.perLabel,
-    )}${evaluation.calibration === undefined ? '' : reliabilityPlot(evaluation.calibration)}${confusion(evaluation)}${mistakes(examples ?? [])}${edges(evaluation)}`;
+    )}${evaluation.calibration === undefined ? '' : reliabilityPlot(evaluation.calibration)}${confusion(evaluation)}${mistakes(examples ?? [], pictures)}${edges(evaluation)}`;
   },
 };
 
@@ -111,16 +113,20 @@ function confusion({ confusion: matrix, perLabel }: Evaluation): Html {
   </div>`;
 }
 
-function mistakes(wrong: readonly Example[]): Html {
+function mistakes(wrong: readonly Example[], pictures: boolean): Html {
   if (wrong.length === 0) return html`<p>No test row was labelled wrongly.</p>`;
   return table(
-    'Mistakes of which the model was surest; placeholders stand for personal data, long texts are cut',
+    pictures
+      ? 'Mistakes of which the model was surest; a picture lies under its row in test.tar of the dataset, and is not shown here'
+      : 'Mistakes of which the model was surest; placeholders stand for personal data, long texts are cut',
     [
       { title: 'Row', cell: (row: Example) => html`<code>${row.rowId}</code>` },
       { title: 'True', cell: (row) => row.expected },
       { title: 'Predicted', cell: (row) => row.predicted },
       { title: 'Probability', numeric: true, cell: (row) => percent(row.probability) },
-      { title: 'Text', cell: (row) => html`<span class="text">${row.text ?? 'not kept'}</span>` },
+      ...(pictures
+        ? []
+        : [{ title: 'Text', cell: (row: Example) => html`<span class="text">${row.text ?? 'not kept'}</span>` }]),
     ],
     wrong,
   );

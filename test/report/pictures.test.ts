@@ -1,0 +1,62 @@
+import { doesNotMatch, match } from 'node:assert/strict';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
+import { renderReport } from '../../activities/report/render.ts';
+import { ImageClassificationSchema } from '../../pipelines/definition.ts';
+import { sampleFacts, sampleMaterial } from '../support/facts.ts';
+
+const { privacy: _, ...facts } = sampleFacts;
+const { name, intendedUse, approvals, deploy } = sampleFacts.pipeline;
+const contamination = {
+  similarity: 0.92,
+  missRate: 0,
+  nearTwins: { validation: 1, test: 2 },
+  dropped: 0,
+  evaluation: [],
+};
+const run: RunFacts = {
+  ...facts,
+  ...(facts.data === undefined ? {} : { data: { ...facts.data, contamination } }),
+  pipeline: ImageClassificationSchema.parse({
+    name,
+    intendedUse,
+    approvals,
+    deploy,
+    task: 'image-classification',
+    data: { files: ['pictures'], licence: 'CC0-1.0', source: 'drawn for this test' },
+    candidates: sampleFacts.pipeline.candidates.map(({ id, model }) => ({ id, model })),
+  }),
+};
+
+describe('the report on a model of pictures', () => {
+  const told = 'of 9 pictures, the metadata of 2 where they were taken told; it was removed';
+  const words = (shown: RunFacts): string =>
+    renderReport({ kind: 'final', facts: shown, ...sampleMaterial(shown) })
+      .replaceAll(/<(style|title)[^>]*>.*?<\/\1>/gs, '')
+      .replaceAll(/<[^>]*>/g, ' ')
+      .replaceAll(/\s+/g, ' ');
+
+  it('speaks of pictures: how alike they look, how long one takes, and no text that went wrong', () => {
+    const page = words(run);
+    match(
+      page,
+      /1 validation and 2 test pictures look nearly like one of an earlier split \(difference hash, 5 of 64 bits at most\)/,
+    );
+    match(page, /Latency, one picture/);
+    match(page, /Measured one picture at a time/);
+    match(page, /a picture lies under its row in test\.tar of the dataset/);
+    doesNotMatch(page, /5-grams|MinHash|Latency, one text|one text at a time/);
+  });
+
+  it('says what metadata told, and that nobody looked at what the pictures show', () => {
+    const page = words(run);
+    match(page, /Personal data \S none found in the metadata of the pictures/);
+    match(page, /faces, number plates and writing in them are not found here/);
+    doesNotMatch(page, /has not been there: [^.]*Personal data/);
+    const data = run.data && {
+      ...run.data,
+      findings: [{ severity: 'warning', reason: 'personal-metadata', message: told } as const],
+    };
+    const found = words({ ...run, ...(data === undefined ? {} : { data }) });
+    match(found, new RegExp(`found in the metadata of the pictures.*${told}`));
+  });
+});
