@@ -6,7 +6,7 @@ import type { ModelIdentity } from '../../pipelines/licence/decision.ts';
 import { readModelFolder, statesTerms } from '../../pipelines/licence/model-folder.ts';
 import { LICENCE_PATHS, type Sources } from '../../pipelines/licence/model-terms.ts';
 import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
-import { isNeeded } from './allow-list.ts';
+import { neededOf } from './allow-list.ts';
 import { fetchProcess, wheelCache, type FetchOptions } from './fetch-process.ts';
 import { hubParents } from './hub-parents.ts';
 import { hubTerms, isHeaded, MAX_HEADERS, withHeaders, type FetchedHeader } from './hub-terms.ts';
@@ -120,8 +120,12 @@ async function headerOf(
   return header.toString('base64');
 }
 
-function sizeOf(files: readonly { readonly path: string; readonly size: number | null }[]): number | null {
-  const needed = files.filter(({ path }) => isNeeded(path));
+/** A name does not say what the model takes, its files do: what prepares pictures, and no tokenizer. */
+export function sizeOf(files: readonly { readonly path: string; readonly size: number | null }[]): number | null {
+  const paths = files.map(({ path }) => path);
+  const isOfPictures = paths.includes('preprocessor_config.json') && !paths.includes('tokenizer.json');
+  const isWanted = neededOf(paths, isOfPictures ? 'image' : 'text');
+  const needed = files.filter(({ path }) => isWanted(path));
   return needed.some(({ size }) => size === null) ? null : needed.reduce((sum, { size }) => sum + (size ?? 0), 0);
 }
 
