@@ -8,7 +8,7 @@ import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import { z } from 'zod';
-import type { ArtifactRef } from '../../../artifacts/reference.ts';
+import type { ArtifactRef, Digest } from '../../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../../artifacts/store.ts';
 import type { Split } from '../../contract/data.ts';
 import { readJsonLines } from './json-lines.ts';
@@ -69,7 +69,7 @@ export async function writeSplit(
 /** One split's rows in the dataset's order. */
 export async function loadPictureRows(
   store: ArtifactStore,
-  dataset: ArtifactRef,
+  dataset: ArtifactRef | Digest,
   split: Split,
   signal?: AbortSignal,
 ): Promise<readonly PictureRow[]> {
@@ -87,7 +87,7 @@ export async function loadPictureRows(
  */
 export async function* loadPictures(
   store: ArtifactStore,
-  dataset: ArtifactRef,
+  dataset: ArtifactRef | Digest,
   split: Split,
   signal?: AbortSignal,
 ): AsyncGenerator<{ readonly image: string; readonly bytes: Uint8Array }> {
