@@ -2,9 +2,11 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { copyFile, mkdir, readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
-import { runOutcome } from '../../client/runs.ts';
+import type { ReproductionVerdict } from '../../client/reproduce.ts';
+import { runOutcome, showRun } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
 import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { espalier } from '../support/command.ts';
 import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
 import { PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 
@@ -74,5 +76,14 @@ describe('a pipeline that classifies pictures', function () {
     match(html, /What the pictures show was not looked at/);
     const [name] = await readdir(join(host.folder, 'pictures', 'red'));
     equal(await answered(await readFile(join(host.folder, 'pictures', 'red', name ?? ''))), 'red');
+  });
+
+  it('makes the same bundle again, to the byte, from the record of its release', async () => {
+    const { deployment } = await showRun(host.temporal.client, 'pictures');
+    const digest = deployment?.bundle.digest ?? '?';
+    const env = { ...process.env, ESPALIER_STATE: host.stateDir, NO_COLOR: '1' };
+    const again = await espalier(['--json', 'reproduce', digest], env);
+    equal(again.code, 0, `${again.stdout}\n${again.stderr}`);
+    equal((JSON.parse(again.stdout) as ReproductionVerdict).bundle?.digest, digest);
   });
 });
