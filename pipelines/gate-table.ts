@@ -397,6 +397,21 @@ export const GATE_TABLE = {
     step: 'evaluate',
     inputs: 'text',
   },
+  corruptionDrop: {
+    title: 'Accuracy lost on worse pictures',
+    meaning:
+      'Accuracy on up to 100 test pictures minus that on the same ones with mild noise, blur, JPEG, brightness or rotation, whichever costs most; beyond chance over all five.',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0.15,
+    why: 'frozen features measured up to 12 points beyond chance on tiny photographs; more is brittle',
+    falseAlarms: '0 of 20 clean draws (0 to 16.1 %)',
+    severity: 'warn',
+    step: 'evaluate',
+    inputs: 'image',
+  },
   memoryMb: {
     title: 'Memory',
     meaning: 'Memory of a process that has the model loaded and answers, above what it had before.',

@@ -59,6 +59,8 @@ export interface Diagnosis {
     readonly unserved: string;
     readonly gap: Score;
   }[];
+  /** Of pictures only. */
+  readonly corruptions?: readonly CorruptedAccuracy[];
   // Of texts only. Digits in words are shown as #.
   readonly giveaway?: {
     readonly word: string;
@@ -75,6 +77,14 @@ export interface Diagnosis {
     readonly texts: number;
     readonly flipped: number;
   } | null;
+}
+/** What a corruption of the pictures costs. */
+export interface CorruptedAccuracy {
+  readonly name: string;
+  readonly severity: 'mild' | 'strong';
+  readonly says: string;
+  /** Accuracy on the pictures as they are minus that under it. */
+  readonly drop: Score;
 }
 /** A behaviour test that does not hold. */
 export interface BehaviourFailure {

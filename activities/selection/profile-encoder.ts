@@ -71,7 +71,7 @@ async function sampleTexts(
   return chosen.map((row) => rows[row]?.text ?? '');
 }
 
-/** Files with a seeded sample of a split's pictures, under the step's own folder. Throws BadData where there is none. */
+/** Files with a seeded sample of a split's pictures, each called by its row's id, under the step's own folder. Throws BadData where there is none. */
 export async function samplePictures(
   dataset: ArtifactRef,
   split: Split,
@@ -85,8 +85,9 @@ export async function samplePictures(
   const files: string[] = [];
   let row = 0;
   for await (const { bytes } of loadPictures(store, dataset, split, signal)) {
+    const { id } = rows[row] ?? { id: String(row) };
     if (!chosen.has(row++)) continue;
-    const file = join(folder, String(files.length));
+    const file = join(folder, id);
     await writeFile(file, bytes, { signal });
     files.push(file);
   }

@@ -27,13 +27,13 @@ import { diagnose } from './diagnose.ts';
 import { examinePictures } from './examine-pictures.ts';
 import { examineTexts } from './examine-texts.ts';
 import type { Answers, Examined } from './examined.ts';
-import { accuracyScore, f1Scores, gainScore, plainScore, worstMistakes, type Predictions } from './scores.ts';
+import { accuracyScore, f1Scores, gainScore, NO_SCORE, plainScore, worstMistakes, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
 
 const MISTAKES = 20;
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 5,
+  version: 6,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -89,6 +89,7 @@ async function evaluate(
   context.progress({ phase: 'edge inputs' });
   const edgeInputs = await examined.checkEdgeInputs();
   const flips = await examined.measureFlips();
+  const corrupted = await examined.measureCorruption?.();
   context.progress({ phase: 'behaviour tests' });
   const behaviour = await examined.askBehaviour();
   const { measures: diagnosed, diagnosis } = await diagnose(
@@ -124,6 +125,7 @@ async function evaluate(
     sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
     edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
     flipRate: flips.score,
+    corruptionDrop: corrupted?.score ?? { ...NO_SCORE, notApplicable: 'the inputs are no pictures' },
     exportParity: plainScore(input.exportParityMaxAbs, 0),
   };
   const confusion = confusionMatrix(test.expected, predicted, labels.length);
@@ -132,7 +134,7 @@ async function evaluate(
     baselineAccuracy: accuracyScore({ expected: test.expected, predicted: frozen }),
     trivial: trivial.map((one) => trivialRow(one, outcome)),
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
-    diagnosis,
+    diagnosis: corrupted === undefined ? diagnosis : { ...diagnosis, corruptions: corrupted.byCorruption },
     ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
     trainAccuracy,
     validationAccuracy,

@@ -1,5 +1,6 @@
 /** A tuned model of pictures, asked all that the evaluation needs. Pictures are streamed: a batch of them is in memory. */
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import type { Split } from '../contract/data.ts';
@@ -12,6 +13,7 @@ import { checkout, predictBaseline } from './baseline.ts';
 import { SPLIT_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
 import { checkEdgePictures, measurePictureFlips } from './picture-behaviour.ts';
+import { measureCorruption } from './picture-robustness.ts';
 import { sampleIndices, seededRandom } from './random.ts';
 
 /** Test pictures that are edited for the flip rate, and whose latency is measured: a ResNet-50 takes some 60 ms for one. */
@@ -61,6 +63,20 @@ export async function examinePictures(
       });
     },
     askBehaviour: () => Promise.resolve([]),
+    measureCorruption: async () => {
+      const files = await sampleFiles();
+      const classOfId = new Map(test.ids.map((id, row) => [id, test.expected[row]!]));
+      // A file is called by its row's id.
+      const pictures = files.map((path) => ({
+        read: () => readFile(path, { signal }),
+        expected: classOfId.get(basename(path))!,
+      }));
+      return measureCorruption(model, pictures, labels.length, {
+        seed,
+        signal,
+        onProgress: (done, total) => context.progress({ phase: 'corrupted pictures', done, total }),
+      });
+    },
     measure: async () => measureModel({ folder, pictures: await sampleFiles() }, signal),
   };
 }

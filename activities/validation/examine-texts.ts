@@ -62,6 +62,7 @@ export async function examineTexts(
         signal,
         onProgress: (done, total) => context.progress({ phase: 'behaviour tests', done, total }),
       }),
+    measureCorruption: null,
     measure: () => measureModel({ folder, texts: sampleRows(rows, LATENCY_TEXTS, seed).texts }, signal),
   };
 }

@@ -3,6 +3,7 @@ import type { BehaviourResult, Evaluation } from '../contract/validation.ts';
 import type { ProfileAnswer } from '../selection/profile-encoder.ts';
 import type { Flips } from './behaviour.ts';
 import type { Material, Texts } from './diagnose.ts';
+import type { Corrupted } from './picture-robustness.ts';
 
 /** Rows of train and of validation that are predicted: their accuracy then has a standard error of about 1 %. */
 export const SPLIT_ROWS = 2000;
@@ -45,5 +46,7 @@ export interface Examined {
   readonly measureFlips: () => Promise<Flips>;
   /** The tables of behaviour tests; `[]` where there are none. */
   readonly askBehaviour: () => Promise<readonly BehaviourResult[]>;
+  /** null where the inputs are no pictures. */
+  readonly measureCorruption: (() => Promise<Corrupted>) | null;
   readonly measure: () => Promise<ProfileAnswer>;
 }

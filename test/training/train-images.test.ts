@@ -86,6 +86,8 @@ describe('the steps that train on pictures', function () {
     assert.equal(measures.validationTestGap?.value, 0);
     assert.equal(evaluated.trivial?.map(({ kind }) => kind).join(), 'most frequent label');
     assert.equal(measures.flipRate.rows, 15);
+    assert.equal(measures.corruptionDrop?.rows, 15);
+    assert.equal(diagnosis?.corruptions?.length, 10);
     assert.ok(measures.latencyP95Ms.value !== null && measures.sizeMb.value !== null);
     assert.match(measures.giveawayWord?.notApplicable ?? '', /no texts/);
     assert.equal(diagnosis?.giveaway, undefined);

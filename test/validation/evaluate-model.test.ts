@@ -214,6 +214,7 @@ describe('evaluating an exported model', function () {
         ['sliceGap', 'off'],
         ['opportunityGap', 'off'],
         ['triggerFlips', 'off'],
+        ['corruptionDrop', 'off'],
       ],
     );
     assert.equal(gates.find(({ name }) => name === 'accuracy')?.verdict, 'fail', '0.8 is not yet 0.8 at its lower end');

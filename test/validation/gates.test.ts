@@ -46,6 +46,7 @@ const good: Record<GateName, Score> = {
   noiseFlips: score(0.08, 0.05, 0.12),
   identityFlips: score(0.01, -0.03, 0.05),
   triggerFlips: score(0.3, 0.2, 0.4),
+  corruptionDrop: score(0.05, 0.01, 0.1),
   memoryMb: score(120),
 };
 const verdictOf = (name: GateName, measures: Partial<Record<GateName, Score | null>>, gates: GatesSpec = spec) =>

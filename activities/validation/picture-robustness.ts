@@ -1,0 +1,86 @@
+/** What noise, blur, JPEG, light and a tilted camera cost a classifier of pictures, against the same pictures without. */
+import type { ImageModel } from '../../inference/image-model.ts';
+import { decodePicture, type Picture } from '../../inference/image/decode.ts';
+import { resample } from '../../inference/image/resample.ts';
+import type { Score } from '../contract/measures.ts';
+import type { CorruptedAccuracy } from '../contract/validation.ts';
+import { asPng, CORRUPTIONS, SEVERITIES, type Corruption } from './corruptions.ts';
+import { argmaxRows } from './metrics.ts';
+import { discordance, pairedShareInterval } from './paired.ts';
+import { NO_SCORE } from './scores.ts';
+
+/** Pillow's number of the filter. */
+const BILINEAR = 2;
+
+export interface Corrupted {
+  /** The largest drop under a mild corruption; its interval holds for all of them at once. */
+  readonly score: Score;
+  readonly byCorruption: readonly CorruptedAccuracy[];
+}
+
+export interface LabelledPicture {
+  readonly read: () => Promise<Uint8Array>;
+  /** Class; an index into the labels. */
+  readonly expected: number;
+}
+
+/**
+ * Every picture as it is and under each corruption, in both strengths; one picture with its corruptions is in memory. A larger
+ * one is first made as small as the model looks at it: a blur of pixels means the same for a photograph of any size then.
+ */
+export async function measureCorruption(
+  model: Pick<ImageModel, 'runAll' | 'config'>,
+  pictures: readonly LabelledPicture[],
+  classes: number,
+  options: {
+    readonly seed: number;
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (done: number, total: number) => void;
+    readonly corruptions?: readonly Corruption[];
+  },
+): Promise<Corrupted> {
+  const { seed, signal, onProgress, corruptions = CORRUPTIONS } = options;
+  const { crop } = model.config.processor;
+  const kinds = corruptions.flatMap((corruption) => SEVERITIES.map((severity) => ({ corruption, severity })));
+  const expected = Int32Array.from(pictures, (picture) => picture.expected);
+  const plain = new Int32Array(pictures.length);
+  const answers = kinds.map(() => new Int32Array(pictures.length));
+  for (const [place, { read }] of pictures.entries()) {
+    signal?.throwIfAborted();
+    const picture = asSeen(
+      await decodePicture(await read(), `picture ${place + 1}`),
+      Math.max(crop.height, crop.width),
+    );
+    const files = [await asPng(picture)];
+    for (const { corruption, severity } of kinds) files.push(await corruption.apply(picture, severity, seed + place));
+    const { probabilities = new Float32Array() } = await model.runAll(files, signal === undefined ? {} : { signal });
+    const [before, ...after] = argmaxRows(probabilities, classes);
+    plain[place] = before!;
+    for (const [kind, label] of after.entries()) answers[kind]![place] = label;
+    onProgress?.(place + 1, pictures.length);
+  }
+  const confidence = 1 - 0.05 / Math.max(1, corruptions.length);
+  const byCorruption = kinds.map(({ corruption: { name, says }, severity }, kind): CorruptedAccuracy => {
+    const drop = dropOf(expected, plain, answers[kind]!, confidence);
+    return { name, severity, says: says[severity], drop };
+  });
+  const mild = byCorruption.filter(({ severity }) => severity === 'mild').map(({ drop }) => drop);
+  // A drop is shown by its better end, and of several it is the one that is shown best.
+  const score = mild.toSorted((a, b) => (b.interval?.low ?? -1) - (a.interval?.low ?? -1))[0] ?? NO_SCORE;
+  return { score, byCorruption };
+}
+
+function dropOf(expected: Int32Array, plain: Int32Array, corrupted: Int32Array, confidence: number): Score {
+  const rows = expected.length;
+  if (rows === 0) return NO_SCORE;
+  const { won, lost } = discordance(expected, plain, corrupted);
+  return { value: (won - lost) / rows, interval: pairedShareInterval({ won, lost }, rows, confidence), rows };
+}
+
+/** With a shorter edge of at most `edge`, its form kept. */
+function asSeen(picture: Picture, edge: number): Picture {
+  const scale = edge / Math.min(picture.width, picture.height);
+  if (scale >= 1) return picture;
+  const [width, height] = [picture.width, picture.height].map((length) => Math.max(1, Math.round(length * scale)));
+  return resample(picture, { width: width!, height: height!, filter: BILINEAR });
+}

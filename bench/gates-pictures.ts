@@ -1,0 +1,150 @@
+/**
+ * What corruptions cost a model of pictures, how often the gate `corruptionDrop` accuses one that is as good as frozen
+ * features are, and how often it catches one that rests on exact pixels. CIFAR-10 photographs (32 × 32, JPEG), a linear head on
+ * a frozen ONNX backbone. The first half of the blocks of test photographs is to choose a threshold by, the
+ * second to report; a block is judged with five heads, each learnt from other photographs.
+ *
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-pictures.ts [squeezenet1.1 | resnet50v2-trunk-stage3] [blocks of test photographs = 8]
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { exportEncoder } from '../activities/training/export-encoder.ts';
+import { tarMembers } from '../activities/data/images/tar-members.ts';
+import { judgeGate } from '../activities/validation/gates.ts';
+import { measureCorruption } from '../activities/validation/picture-robustness.ts';
+import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
+import { wilsonInterval } from '../activities/validation/statistics.ts';
+import { ImageModel } from '../inference/image-model.ts';
+import { GatesSchema } from '../pipelines/definition/gates.ts';
+import { GATE_TABLE } from '../pipelines/gate-table.ts';
+import { pythonForTests } from '../test/support/python.ts';
+import { runStep } from '../test/support/step.ts';
+import { withStore } from '../test/support/store.ts';
+import { linearHead } from './gates/draw.ts';
+
+const root = process.env['ESPALIER_TEST_DATA'];
+if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
+const backbone = process.argv[2] ?? 'squeezenet1.1';
+const BLOCKS = Number(process.argv[3] ?? 8);
+const [BLOCK, HEADS, TRAIN, VALIDATION] = [100, 5, 1000, 200] as const;
+const limit = GatesSchema.parse({}).corruptionDrop;
+
+const { store, pointers, close } = await withStore();
+const services = { store, pointers, python: pythonForTests() };
+const source = await store.putTree(join(root, 'models/onnx-zoo', backbone), 'model');
+const exported = await runStep(exportEncoder, { task: 'image-classification', model: source, frozen: true }, services);
+const folder = join(tmpdir(), `espalier-bench-gates-${backbone}-${process.pid}`);
+await store.checkout(exported.encoder, folder);
+close();
+const encoder = await ImageModel.load(folder);
+const { dimension } = encoder.config;
+
+interface Photo {
+  readonly bytes: Uint8Array;
+  readonly label: string;
+}
+
+/** The same number of each label's photographs, in a seeded order. */
+async function photosOf(split: string, count: number): Promise<Photo[]> {
+  const all: Photo[] = [];
+  for await (const { name, bytes } of tarMembers(
+    join(root!, 'datasets/cifar10-jpeg', `${split}.tar`),
+    split,
+    () => 2 ** 20,
+  )) {
+    if (bytes !== undefined) all.push({ bytes, label: name.split('/')[0]! });
+  }
+  const order = all.map((_, at) => at);
+  shuffleStart(order, order.length, seededRandom(1, 77));
+  return order.slice(0, count).map((at) => all[at]!);
+}
+
+const train = await photosOf('train', TRAIN + VALIDATION);
+const test = await photosOf('test', BLOCKS * BLOCK);
+const labels = [...new Set(train.map(({ label }) => label))].toSorted();
+const classesOf = (photos: readonly Photo[]) => Int32Array.from(photos, ({ label }) => labels.indexOf(label));
+
+const known = new Map<string, Float32Array>();
+/** Every file once: a block's corruptions are the same for every head. */
+async function embed(files: readonly Uint8Array[]): Promise<Float32Array> {
+  const all = new Float32Array(files.length * dimension);
+  for (const [at, bytes] of files.entries()) {
+    const key = createHash('sha256').update(bytes).digest('hex');
+    const found = known.get(key) ?? (await encoder.run([bytes])).embeddings;
+    known.set(key, found);
+    all.set(found, at * dimension);
+  }
+  return all;
+}
+
+const began = performance.now();
+const learnt = { embeddings: await embed(train.map(({ bytes }) => bytes)), classes: classesOf(train) };
+const rowsOf = (rows: readonly number[]) => ({
+  embeddings: Float32Array.from(
+    rows.flatMap((row) => [...learnt.embeddings.subarray(row * dimension, (row + 1) * dimension)]),
+  ),
+  classes: Int32Array.from(rows, (row) => learnt.classes[row]!),
+});
+const spread = (numbers: readonly number[]): string => {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return [0.05, 0.5, 0.95]
+    .map((share) => (sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN).toFixed(3))
+    .join(' · ');
+};
+const percent = (count: number, of: number): string => {
+  const { low, high } = wilsonInterval(count, of);
+  return `${count} of ${of} (${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %)`;
+};
+
+const drops = new Map<string, number[]>();
+for (const half of ['to choose by', 'to report'] as const) {
+  const tally = { clean: 0, planted: 0, draws: 0 };
+  const judged = { clean: [] as number[], planted: [] as number[] };
+  for (
+    let block = half === 'to report' ? BLOCKS / 2 : 0;
+    block < (half === 'to report' ? BLOCKS : BLOCKS / 2);
+    block++
+  ) {
+    const photos = test.slice(block * BLOCK, (block + 1) * BLOCK);
+    const classes = classesOf(photos);
+    const pictures = photos.map(({ bytes }, at) => ({ read: () => Promise.resolve(bytes), expected: classes[at]! }));
+    for (let fit = 0; fit < HEADS; fit++) {
+      const order = train.map((_, at) => at);
+      shuffleStart(order, order.length, seededRandom(fit, 78));
+      const [known600, held] = [rowsOf(order.slice(0, 600)), rowsOf(order.slice(TRAIN))];
+      const head = await linearHead(known600, held, labels.length, dimension, 0.01);
+      for (const kind of ['clean', 'planted'] as const) {
+        let asked = 0;
+        const model = {
+          config: encoder.config,
+          // One picture with its corruptions at a time: the second file is the one with mild noise.
+          async runAll(files: readonly Uint8Array[]) {
+            const embeddings = await embed(files);
+            const probabilities = head([], embeddings);
+            if (kind === 'planted' && asked++ % 10 < 8)
+              probabilities.subarray(labels.length, 2 * labels.length).reverse();
+            return { rows: files.length, embeddings, probabilities };
+          },
+        };
+        const { score, byCorruption } = await measureCorruption(model, pictures, labels.length, { seed: 7 });
+        const { verdict, measured } = judgeGate('corruptionDrop', GATE_TABLE.corruptionDrop, score, limit);
+        judged[kind].push(measured ?? Number.NaN);
+        if (verdict !== 'pass') tally[kind]++;
+        if (kind === 'planted') continue;
+        tally.draws++;
+        for (const { name, severity, drop } of byCorruption) {
+          const key = `${name}, ${severity}`;
+          drops.set(key, [...(drops.get(key) ?? []), drop.value ?? Number.NaN]);
+        }
+      }
+    }
+    console.error(`block ${block} after ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  }
+  console.log(
+    `${backbone}, ${half}: planted (8 in 10 answers under mild noise turned) caught ${percent(tally.planted, tally.draws)}; clean accused ${percent(tally.clean, tally.draws)}; judged number, 5 · 50 · 95 %: clean ${spread(judged.clean)}, planted ${spread(judged.planted)}`,
+  );
+}
+console.log('accuracy lost by clean models, 5 · 50 · 95 %');
+for (const [name, values] of drops) console.log(`| ${name} | ${spread(values)} |`);
+await encoder.release();
