@@ -34,6 +34,8 @@ export interface Draw {
   readonly test: Part;
   readonly model: Pick<TextModel, 'runAll'>;
   readonly head: Head;
+  /** The model in production, where it is compared with one. */
+  readonly production?: Head;
   /** In place of the defaults. */
   readonly limits?: Partial<GatesSpec>;
 }

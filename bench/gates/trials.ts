@@ -5,15 +5,16 @@ import { labelSignal } from '../../activities/validation/label-signal.ts';
 import { identityFlips, noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
 import { worstGiveaway } from '../../activities/validation/giveaway.ts';
 import { calibrationOf } from '../../activities/validation/calibration.ts';
-import { countCorrect } from '../../activities/validation/metrics.ts';
+import { argmaxRows, countCorrect } from '../../activities/validation/metrics.ts';
+import { discordance, pairedShareInterval } from '../../activities/validation/paired.ts';
 import { findNearTwins, sketch } from '../../activities/data/near-duplicates.ts';
 import { seededRandom, sampleIndices, shuffleStart } from '../../activities/validation/random.ts';
 import { gainScore, shareScore } from '../../activities/validation/scores.ts';
 import { shareDifference } from '../../activities/validation/shares.ts';
 import { twoSampleAccuracy } from '../../activities/validation/shift.ts';
-import { lengthSlices, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
+import { lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
 import { trivialModels } from '../../activities/validation/trivial.ts';
-import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
+import type { GateName } from '../../pipelines/gate-table.ts';
 import { linearHead, partOf, predictedOf, withHead, type Draw, type Embedder, type Head, type Row } from './draw.ts';
 
 interface Around {
@@ -23,7 +24,7 @@ interface Around {
   readonly seed: number;
 }
 interface Trial {
-  readonly gate: EvaluatedGate;
+  readonly gate: GateName;
   readonly defect: string;
   /** Every draw when missing. */
   readonly every?: number;
@@ -63,6 +64,16 @@ function turned(head: Head, classes: number, hits: (text: string, at: number) =>
     }
     return chances;
   };
+}
+
+/** Test rows that `hit` are answered with another label than theirs, some times in ten. */
+function wrongFor(draw: Draw, hit: (row: number) => boolean, inTen: number): Head {
+  const wrong = new Map(
+    draw.test.texts.flatMap((text, row) =>
+      hit(row) ? [[text, (draw.test.classes[row]! + 1) % draw.classes] as const] : [],
+    ),
+  );
+  return turned(draw.head, draw.classes, (text) => (hash(text) % 10 < inTen ? (wrong.get(text) ?? null) : null));
 }
 
 function hash(text: string): number {
@@ -231,6 +242,63 @@ export const TRIALS: readonly Trial[] = [
       const predicted = predictedOf(draw, draw.test);
       const correct = [...draw.test.classes].map((label, row) => label === predicted[row]);
       return worstGap(sliceGaps(correct, lengthSlices(draw.test.texts)));
+    },
+  },
+  {
+    gate: 'shiftedDrop',
+    defect: 'half of the test rows are from elsewhere, 4 in 10 of them answered wrong',
+    plant: (clean, { embedder }) =>
+      withHead(
+        embedder,
+        clean,
+        wrongFor(clean, (row) => row % 2 === 1, 4),
+      ),
+    measure(draw) {
+      const predicted = predictedOf(draw, draw.test);
+      const side = (parity: number) => {
+        const rows = [...predicted.keys()].filter((row) => row % 2 === parity);
+        return { hits: rows.filter((row) => predicted[row] === draw.test.classes[row]).length, rows: rows.length };
+      };
+      return shareDifference(side(0), side(1));
+    },
+  },
+  {
+    gate: 'opportunityGap',
+    defect: 'rows of the most frequent label in one of two groups answered wrong 6 times in 10',
+    plant(clean, { embedder }) {
+      const counts = new Map<number, number>();
+      for (const label of clean.test.classes) counts.set(label, (counts.get(label) ?? 0) + 1);
+      const [[most] = [0]] = [...counts].toSorted(([, a], [, b]) => b - a);
+      return withHead(
+        embedder,
+        clean,
+        wrongFor(clean, (row) => row % 2 === 1 && clean.test.classes[row] === most, 6),
+      );
+    },
+    measure(draw) {
+      const groups = [...draw.test.classes.keys()].map((row) => ({ region: row % 2 === 0 ? 'north' : 'south' }));
+      const [worst] = opportunityGaps(groups, draw.test.classes, predictedOf(draw, draw.test));
+      return worst?.gap ?? { value: null, interval: null, rows: 0, notApplicable: 'too few rows' };
+    },
+  },
+  {
+    gate: 'gainOverProduction',
+    defect: 'the tuned model wrong 2 times in 10 more than the one in production; clean: the same model',
+    clean: (draw) => ({ ...draw, production: draw.head }),
+    plant: (clean, { embedder }) => ({
+      ...withHead(
+        embedder,
+        clean,
+        wrongFor(clean, () => true, 2),
+      ),
+      production: clean.head,
+    }),
+    measure(draw) {
+      const { test, production = draw.head } = draw;
+      const before = argmaxRows(production(test.texts, test.embeddings), draw.classes);
+      const compared = discordance(test.classes, predictedOf(draw, test), before);
+      const rows = test.classes.length;
+      return { value: (compared.won - compared.lost) / rows, interval: pairedShareInterval(compared, rows), rows };
     },
   },
   {
