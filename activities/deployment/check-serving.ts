@@ -7,6 +7,7 @@ import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import type { ActivityServices } from '../step.ts';
 import type { DeployContext } from './deploy-model.ts';
+import { servingQuestions, type ServingQuestion } from './serving-questions.ts';
 
 const SERVING_TIMEOUT_MS = 60_000;
 const POLL_MS = 250;
@@ -119,38 +120,48 @@ async function compare(
   const reference = JSON.parse((await read('reference/reference.json')).toString('utf8')) as ReferenceStatistics;
   const probabilities = await read(`reference/${reference.probabilities}`);
   const { dataset } = JSON.parse((await read('provenance.json')).toString('utf8')) as { dataset: { digest: Digest } };
-  const texts = await testTexts(store, dataset.digest);
-  const classes = reference.labels.length;
-  const rows = Math.min(ROWS, reference.rows, texts.length);
-  if (rows === 0)
+  const most = Math.min(ROWS, reference.rows);
+  const questions = most === 0 ? [] : await servingQuestions(store, dataset.digest, most, signal);
+  const asked = questions.flatMap(({ rows }) => rows);
+  if (asked.length === 0)
     throw new EspalierError('BadModel', 'the bundle has no test row to compare', { where: bundle.digest });
-  const body = {
-    // Our own question is no traffic: it must not count as a prediction in the drift check.
-    parameters: { espalier_record: false },
-    inputs: [{ name: 'text', datatype: 'BYTES', shape: [rows], data: texts.slice(0, rows) }],
-    outputs: [{ name: 'probabilities' }],
-  };
-  const answer = await request(url, signal, { method: 'POST', body: JSON.stringify(body) });
-  const served = answer.body.outputs[0]?.data;
-  if (answer.status !== 200 || served?.length !== rows * classes) {
-    throw new EspalierError(
-      'NetworkUnavailable',
-      `the model server answered ${answer.status} to ${rows} texts: ${answer.body.error ?? 'not one probability a class'}`,
-      { where: url },
-    );
+  const classes = reference.labels.length;
+  const wrong: number[] = [];
+  for (const question of questions) {
+    const served = await probabilitiesOf(url, question, classes, signal);
+    const agrees = (row: number, place: number) =>
+      Array.from({ length: classes }, (_, column) => column).every((column) => {
+        const expected = probabilities.readFloatLE((row * classes + column) * 4);
+        return Math.abs(Number(served[place * classes + column]) - expected) <= TOLERANCE;
+      });
+    wrong.push(...question.rows.filter((row, place) => !agrees(row, place)));
   }
-  const expected = Array.from({ length: rows * classes }, (_, index) => probabilities.readFloatLE(index * 4));
-  const agrees = (row: number) =>
-    Array.from({ length: classes }, (_, column) => row * classes + column).every(
-      (index) => Math.abs(Number(served[index]) - (expected[index] ?? Number.NaN)) <= TOLERANCE,
-    );
-  const wrong = Array.from({ length: rows }, (_, row) => row).filter((row) => !agrees(row));
-  if (wrong.length === 0) return { checkedRows: rows, agreement: 1 };
+  if (wrong.length === 0) return { checkedRows: asked.length, agreement: 1 };
   throw new EspalierError(
     'BadModel',
-    `the model server answers ${wrong.length} of ${rows} test texts otherwise than was evaluated: ` +
+    `the model server answers ${wrong.length} of ${asked.length} test rows otherwise than was evaluated: ` +
       `test rows ${wrong.map((row) => row + 1).join(', ')} by more than ${TOLERANCE} in a class's probability`,
     { where: url, fix: "run the server on the release's own runtime version, or evaluate on the hardware that serves" },
+  );
+}
+
+/** What the server says to a question, row by row. Throws NetworkUnavailable where it is no answer. */
+async function probabilitiesOf(
+  url: string,
+  { rows, input }: ServingQuestion,
+  classes: number,
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  // Our own question is no traffic: it must not count as a prediction in the drift check.
+  const body = { parameters: { espalier_record: false }, inputs: [input], outputs: [{ name: 'probabilities' }] };
+  const answer = await request(url, signal, { method: 'POST', body: JSON.stringify(body) });
+  const served = answer.body.outputs[0]?.data;
+  if (answer.status === 200 && served?.length === rows.length * classes) return served;
+  const row = rows.length === 1 ? `test row ${(rows[0] ?? 0) + 1}` : `${rows.length} test rows`;
+  throw new EspalierError(
+    'NetworkUnavailable',
+    `the model server answered ${answer.status} to ${row}: ${answer.body.error ?? 'not one probability a class'}`,
+    { where: url },
   );
 }
 
@@ -201,13 +212,6 @@ interface Question {
   readonly text: string;
   readonly answer: string;
   readonly options: Readonly<Record<string, unknown>>;
-}
-
-async function testTexts(store: ActivityServices['store'], dataset: Digest): Promise<readonly string[]> {
-  const entry = (await store.tree(dataset)).entries.find(({ path }) => path === 'test.jsonl');
-  if (entry === undefined) throw new EspalierError('BadData', 'the dataset has no test.jsonl', { where: dataset });
-  const lines = (await store.getBytes(entry.digest)).toString('utf8').split('\n').filter(Boolean).slice(0, ROWS);
-  return lines.map((line) => (JSON.parse(line) as { text: string }).text);
 }
 
 async function request(

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ReproductionVerdict } from '../../client/reproduce.ts';
@@ -43,12 +43,24 @@ describe('a pipeline that classifies pictures', function () {
       training: { epochs: 6, batchSize: 8, learningRate: 1e-3, augmentation: { horizontalFlip: true } },
       gates: { ...Object.fromEntries(gates.map((name) => [name, off])), accuracy: { min: 0.3 } },
       approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
-      // The server of this machine follows production: it is not asked.
-      deploy: { model: 'colours', channel: 'staging' },
+      deploy: { model: 'colours' },
     };
   }
 
-  it('goes from a folder of pictures to a released model', async () => {
+  /** What the server says of a file, as docs/api.md tells to ask. */
+  async function answered(picture: Buffer): Promise<unknown> {
+    const input = { name: 'image', datatype: 'BYTES', shape: [1], data: [picture.toString('base64')] };
+    const response = await fetch(`${host.servingUrl}/v2/models/colours/infer`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ inputs: [input] }),
+    });
+    const answer = (await response.json()) as { outputs?: { name: string; data: unknown[] }[] };
+    equal(response.status, 200, JSON.stringify(answer));
+    return answer.outputs?.find(({ name }) => name === 'label')?.data[0];
+  }
+
+  it('goes from a folder of pictures to a served model', async () => {
     await startDefinition(host, 'pictures', await definition());
     const view = await finishRun(host, 'pictures');
     const { report, reportHtml, reason } = await runOutcome(host.temporal.client, 'pictures');
@@ -62,6 +74,8 @@ describe('a pipeline that classifies pictures', function () {
     ok((facts.evaluation?.measures.accuracy.value ?? 0) > 0.6);
     const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');
     match(html, /What the pictures show was not looked at/);
+    const [name] = await readdir(join(host.folder, 'pictures', 'red'));
+    equal(await answered(await readFile(join(host.folder, 'pictures', 'red', name ?? ''))), 'red');
   });
 
   it('makes the same bundle again, to the byte, from the record of its release', async () => {
