@@ -93,10 +93,11 @@ export interface PredictionRecord {
   readonly probabilities: readonly number[];
   /** Base64 of little-endian float32 [dimension]. */
   readonly embedding: string;
-  /** Of a picture 0: it has none. */
+  /** Of both texts, where it is asked two; of a picture 0: it has none. */
   readonly textLength: number;
-  /** Only where the pipeline allows it. */
+  /** Only where the pipeline allows it; `pair` where it is asked two. */
   readonly text?: string;
+  readonly pair?: string;
   /** Of the picture's file as it was sent. The file itself is never kept: it may show anybody. */
   readonly picture?: Digest;
 }

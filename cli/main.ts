@@ -266,6 +266,7 @@ program
   .argument('<model>')
   .argument('<text...>')
   .option('--url <url>', 'the model server (default: ESPALIER_SERVING_URL or the embedded one)')
+  .addOption(repeated('--pair <text>', 'the second text, for a model of pairs: once for each text, in their order'))
   .action(run(async () => (await import('./commands/predict.ts')).predictCommand));
 
 const licence = program.command('licence').description('what licences permit');

@@ -3,6 +3,7 @@ import { EspalierError } from '../artifacts/errors.ts';
 
 export interface Prediction {
   readonly text: string;
+  readonly pair?: string;
   readonly label: string;
   readonly probability: number;
   readonly probabilities: Readonly<Record<string, number>>;
@@ -12,8 +13,22 @@ interface InferResponse {
   readonly outputs: readonly { readonly name: string; readonly data: readonly (string | number)[] }[];
 }
 
-/** @throws EspalierError NotFound / NetworkUnavailable with the server's own words */
-export async function predict(serverUrl: string, model: string, texts: readonly string[]): Promise<Prediction[]> {
+/**
+ * `pairs`: for a model of pairs, the second text of each.
+ * @throws EspalierError BadConfig where they are not as many; NotFound / NetworkUnavailable with the server's own words
+ */
+export async function predict(
+  serverUrl: string,
+  model: string,
+  texts: readonly string[],
+  pairs?: readonly string[],
+): Promise<Prediction[]> {
+  if (pairs !== undefined && pairs.length !== texts.length) {
+    throw new EspalierError('BadConfig', `${texts.length} texts and ${pairs.length} second texts make no pairs`, {
+      where: '--pair',
+      fix: 'give one --pair for each text, in their order',
+    });
+  }
   const call = async <T>(path: string, init?: RequestInit): Promise<T> => {
     const url = `${serverUrl}/v2/models/${encodeURIComponent(model)}${path}`;
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(30_000) }).catch((error: unknown) => {
@@ -33,17 +48,29 @@ export async function predict(serverUrl: string, model: string, texts: readonly 
   const { outputs } = await call<InferResponse>('/infer', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ inputs: [{ name: 'text', datatype: 'BYTES', shape: [texts.length], data: texts }] }),
+    body: JSON.stringify({ inputs: tensorsOf(texts, pairs) }),
   });
   const output = (name: string) => outputs.find((one) => one.name === name)?.data ?? [];
   const all = output('probabilities') as readonly number[];
   return texts.map((text, row) => {
+    const pair = pairs?.[row];
     const probabilities = Object.fromEntries(
       labels.map((label, column) => [label, all[row * labels.length + column] ?? 0]),
     );
     const label = String(output('label')[row]);
-    return { text, label, probability: probabilities[label] ?? 0, probabilities };
+    return {
+      text,
+      ...(pair === undefined ? {} : { pair }),
+      label,
+      probability: probabilities[label] ?? 0,
+      probabilities,
+    };
   });
+}
+
+function tensorsOf(texts: readonly string[], pairs: readonly string[] | undefined): readonly object[] {
+  const tensor = (name: string, data: readonly string[]) => ({ name, datatype: 'BYTES', shape: [data.length], data });
+  return [tensor('text', texts), ...(pairs === undefined ? [] : [tensor('pair', pairs)])];
 }
 
 /** Waits until the server has loaded the model; a server that has just started needs a few seconds. */

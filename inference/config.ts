@@ -21,6 +21,8 @@ export interface ClassifierConfig extends Omit<EncoderConfig, 'kind'> {
   readonly kind: 'classifier';
   /** Index = class. */
   readonly labels: readonly string[];
+  /** It was trained on two texts a row, and is asked two. */
+  readonly pairs?: true;
 }
 
 /** Of pictures. */
@@ -58,7 +60,7 @@ const encoder = { kind: z.literal('encoder') };
 const classifier = { kind: z.literal('classifier'), labels: z.array(z.string()).min(2) };
 const SCHEMAS = {
   'classifier.json': {
-    text: z.object({ ...classifier, ...textShape }),
+    text: z.object({ ...classifier, ...textShape, pairs: z.literal(true).optional() }),
     image: z.object({ ...classifier, ...imageShape }),
   },
   'encoder.json': { text: z.object({ ...encoder, ...textShape }), image: z.object({ ...encoder, ...imageShape }) },

@@ -9,6 +9,7 @@ import { EspalierError } from '../artifacts/errors.ts';
 import { ofTexts, parseModelConfig, readModelConfig, type ClassifierConfig, type EncoderConfig } from './config.ts';
 import { GraphModel, type ModelOutput, type RunOptions } from './graph-model.ts';
 import type { Feeds } from './session.ts';
+import type { TextInput } from './texts.ts';
 import { TextTokenizer, type TokenBatch } from './tokenizer.ts';
 
 /** A classifier's files as they were read and checked: what is loaded is this, whatever lies on the disk by then. */
@@ -71,7 +72,7 @@ export class TextModel {
   }
 
   /** One batch, padded to its longest text. An empty text is a text; a text longer than `maxLength` tokens is cut. */
-  async run(texts: readonly string[]): Promise<ModelOutput> {
+  async run(texts: readonly TextInput[]): Promise<ModelOutput> {
     const [batch] = await this.#tokenizer.encode(texts, Number.POSITIVE_INFINITY);
     return batch === undefined ? this.#graph.empty(0) : this.#graph.run(tokenFeeds(batch));
   }
@@ -80,11 +81,11 @@ export class TextModel {
    * Any number of texts in batches sorted by nothing: results in order. Yields to the event loop between batches.
    * A batch holds at most `batchSize` (32) texts, fewer where they are long.
    */
-  async runAll(texts: readonly string[], options: RunOptions = {}): Promise<ModelOutput> {
+  async runAll(texts: readonly TextInput[], options: RunOptions = {}): Promise<ModelOutput> {
     return this.#graph.runAll(this.#batches(texts, options.batchSize ?? 32), texts.length, options);
   }
 
-  async *#batches(texts: readonly string[], batchSize: number): AsyncGenerator<Feeds> {
+  async *#batches(texts: readonly TextInput[], batchSize: number): AsyncGenerator<Feeds> {
     for (let start = 0; start < texts.length; start += batchSize) {
       const batches = await this.#tokenizer.encode(texts.slice(start, start + batchSize), MAX_BATCH_TOKENS);
       for (const batch of batches) yield tokenFeeds(batch);

@@ -8,6 +8,7 @@
 import { readFile } from 'node:fs/promises';
 import { Tokenizer } from 'tokenizers';
 import { EspalierError } from '../artifacts/errors.ts';
+import type { TextInput } from './texts.ts';
 
 /** Token ids of some texts, padded to the longest: row-major [rows, length]. */
 export interface TokenBatch {
@@ -23,13 +24,19 @@ type Encoded = Awaited<ReturnType<Tokenizer['encode']>>;
 export class TextTokenizer {
   readonly #tokenizer: Tokenizer;
   readonly #padId: bigint;
+  readonly #text: string;
+  readonly #maxLength: number;
+  #pairs: Promise<Tokenizer> | undefined;
 
-  private constructor(tokenizer: Tokenizer, padId: number) {
+  private constructor(tokenizer: Tokenizer, text: string, maxLength: number) {
     this.#tokenizer = tokenizer;
-    this.#padId = BigInt(padId);
+    this.#padId = BigInt(padId(tokenizer, JSON.parse(text)));
+    this.#text = text;
+    this.#maxLength = maxLength;
   }
 
-  /** Reads a `tokenizer.json`; texts are cut to `maxLength` tokens, special tokens included. Throws BadModel. */
+  /** Reads a `tokenizer.json`; texts are cut to `maxLength` tokens, special tokens included; of
+   * two texts the longer is cut first, token by token. Throws BadModel. */
   static async load(file: string, maxLength: number): Promise<TextTokenizer> {
     try {
       return TextTokenizer.parse(await readFile(file, 'utf8'), maxLength, file);
@@ -41,24 +48,21 @@ export class TextTokenizer {
   /** The same from what was read of the file `where`. */
   static parse(text: string, maxLength: number, where: string): TextTokenizer {
     try {
-      const tokenizer = Tokenizer.fromString(text);
-      tokenizer.disablePadding();
-      tokenizer.setTruncation(maxLength);
-      return new TextTokenizer(tokenizer, padId(tokenizer, JSON.parse(text)));
+      return new TextTokenizer(cutting(text, maxLength), text, maxLength);
     } catch (error) {
       throw unusable(where, error);
     }
   }
 
-  /** The token ids of one text, neither padded nor split. */
-  async ids(text: string): Promise<number[]> {
-    return (await this.#tokenizer.encode(text)).getIds();
+  /** The token ids of one text, or of two joined as the model's tokenizer joins them, neither padded nor split. */
+  async ids(input: TextInput): Promise<number[]> {
+    return (await this.#encode(input)).getIds();
   }
 
   /** Encodes texts in order, into batches of at most `maxTokens` = rows × longest each (one text always fits). */
-  async encode(texts: readonly string[], maxTokens: number): Promise<TokenBatch[]> {
+  async encode(texts: readonly TextInput[], maxTokens: number): Promise<TokenBatch[]> {
     if (texts.length === 0) return [];
-    const encoded = await this.#tokenizer.encodeBatch([...texts]);
+    const encoded = await this.#encodeAll(texts);
     const batches: TokenBatch[] = [];
     let group: Encoded[] = [];
     let longest = 1;
@@ -74,6 +78,29 @@ export class TextTokenizer {
     }
     batches.push(this.#pad(group, longest));
     return batches;
+  }
+
+  /** The package takes texts by the batch, and pairs only one by one; each is encoded on a thread of its own. */
+  async #encodeAll(texts: readonly TextInput[]): Promise<Encoded[]> {
+    const single = texts.filter((text) => typeof text === 'string');
+    if (single.length === texts.length) return this.#tokenizer.encodeBatch([...single]);
+    return Promise.all(texts.map((text) => this.#encode(text)));
+  }
+
+  async #encode(input: TextInput): Promise<Encoded> {
+    if (typeof input === 'string') return this.#tokenizer.encode(input);
+    this.#pairs ??= this.#forPairs();
+    return (await this.#pairs).encode(input[0], input[1]);
+  }
+
+  /**
+   * Two texts that are both too long are cut to as many tokens each. One that is over would go to the first in the package
+   * for Python and to the second in that for Node: it is left out, there (data.py) as here.
+   */
+  async #forPairs(): Promise<Tokenizer> {
+    const special = (await this.#tokenizer.encode('', '')).getLength();
+    const over = Math.max(0, this.#maxLength - special) % 2;
+    return over === 0 ? this.#tokenizer : cutting(this.#text, this.#maxLength - over);
   }
 
   /** `length` is at least 1: a tokenizer without special tokens makes nothing of an empty text, and the graph needs a column. */
@@ -93,6 +120,13 @@ export class TextTokenizer {
     });
     return { rows, length, ids, mask, types };
   }
+}
+
+function cutting(text: string, maxLength: number): Tokenizer {
+  const tokenizer = Tokenizer.fromString(text);
+  tokenizer.disablePadding();
+  tokenizer.setTruncation(maxLength);
+  return tokenizer;
 }
 
 function unusable(where: string, error: unknown): EspalierError {

@@ -99,7 +99,7 @@ function recordTextProblems(deploy: unknown): readonly Problem[] {
 
 function dataProblems(data: RowsData): readonly Problem[] {
   const problems: Problem[] = 'label' in data ? repeated(data.labels ?? [], 'data.labels', 'label') : [];
-  const columns = 'label' in data ? ['text', 'label'] : ['prompt', 'completion', 'facts'];
+  const columns = 'label' in data ? ['text', 'pair', 'label'] : ['prompt', 'completion', 'facts'];
   const named: Readonly<Record<string, unknown>> = data;
   for (const [index, column] of columns.entries()) {
     const same = columns.slice(0, index).find((other) => named[column] !== undefined && named[other] === named[column]);

@@ -6,6 +6,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { z } from 'zod';
+import { textInput, type TextInput } from '../inference/texts.ts';
 import { readBytesTensor, TensorSchema, type RawTensor } from './bytes-tensor.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { encodeBytesTensor, encodeFloats } from './tensors.ts';
@@ -24,8 +25,25 @@ export interface AskedRequest {
 }
 
 export interface InferRequest extends AskedRequest {
-  readonly texts: readonly string[];
+  readonly texts: readonly TextInput[];
 }
+
+/** A tensor, and the bytes behind the JSON that are its own. */
+export interface GivenInput {
+  readonly tensor: RawTensor;
+  readonly binary: Buffer;
+}
+
+/** Inputs by name that a kind of model may be given, and how that is told to whoever sends another. */
+interface TakenInputs {
+  readonly names: readonly string[];
+  readonly says: string;
+}
+
+const TEXTS: TakenInputs = {
+  names: ['text', 'pair'],
+  says: "a model of texts takes 'text', and one of pairs 'pair' beside it",
+};
 
 export interface Predictions {
   readonly labels: readonly string[];
@@ -44,16 +62,16 @@ const RequestSchema = z.looseObject({
 
 /** Reads an infer request of texts. `headerLength` is `Inference-Header-Content-Length`, if sent. Throws ProtocolError 400. */
 export function parseInferRequest(body: Buffer, headerLength?: string): InferRequest {
-  const { input, binary, ...asked } = readRequest(body, headerLength, 'text');
-  return { ...asked, texts: readTexts(input, binary) };
+  const { inputs, ...asked } = readRequest(body, headerLength, TEXTS);
+  return { ...asked, texts: readTextInputs(inputs) };
 }
 
-/** The same up to the values of its one input. */
+/** The same up to the values of its inputs. */
 export function readRequest(
   body: Buffer,
   headerLength: string | undefined,
-  takes: 'text' | 'image',
-): AskedRequest & { readonly input: RawTensor; readonly binary: Buffer } {
+  takes: TakenInputs,
+): AskedRequest & { readonly inputs: ReadonlyMap<string, GivenInput> } {
   const jsonBytes = headerLength === undefined ? body.length : Number(headerLength);
   if (!Number.isSafeInteger(jsonBytes) || jsonBytes < 0 || jsonBytes > body.length) {
     throw bad(`Inference-Header-Content-Length is '${headerLength}', but the body has ${body.length} bytes`);
@@ -66,14 +84,33 @@ export function readRequest(
     );
   }
   const { id, inputs } = parsed.data;
-  const unknown = inputs.find(({ name }) => name !== takes);
-  if (unknown !== undefined) throw bad(`unexpected input '${unknown.name}': this model takes one input, '${takes}'`);
-  const [input, second] = inputs;
-  if (input === undefined || second !== undefined) throw bad(`input '${takes}' is given twice`);
+  const given = readInputs(inputs, body.subarray(jsonBytes), takes);
   const binaryByDefault = parsed.data.parameters?.['binary_data_output'] === true;
   const record = parsed.data.parameters?.['espalier_record'] !== false;
   const outputs = requestedOutputs(parsed.data.outputs, binaryByDefault);
-  return { id, record, outputs, input, binary: body.subarray(jsonBytes) };
+  return { id, record, outputs, inputs: given };
+}
+
+/** The tensors' bytes follow the JSON in the order of the inputs. */
+function readInputs(
+  inputs: readonly RawTensor[],
+  binary: Buffer,
+  { names, says }: TakenInputs,
+): ReadonlyMap<string, GivenInput> {
+  const given = new Map<string, GivenInput>();
+  let at = 0;
+  for (const [place, tensor] of inputs.entries()) {
+    const { name } = tensor;
+    if (!names.includes(name)) throw bad(`unexpected input '${name}': ${says}`);
+    if (given.has(name)) throw bad(`input '${name}' is given twice`);
+    const size = tensor.parameters?.['binary_data_size'];
+    // The last input has all that is left: what is too much for it is then refused with it.
+    const isLast = place === inputs.length - 1;
+    const end = isLast ? binary.length : at + (typeof size === 'number' && size >= 0 ? size : 0);
+    given.set(name, { tensor, binary: binary.subarray(at, end) });
+    at = end;
+  }
+  return given;
 }
 
 /** Throws ProtocolError 400. */
@@ -85,7 +122,32 @@ export function parseJson(bytes: Buffer): unknown {
   }
 }
 
-function readTexts(input: RawTensor, binary: Buffer): readonly string[] {
+/** `text`, and `pair` beside it for a model of pairs. */
+function readTextInputs(inputs: ReadonlyMap<string, GivenInput>): readonly TextInput[] {
+  const read = (name: string) => {
+    const given = inputs.get(name);
+    return given === undefined ? undefined : readTexts(given);
+  };
+  const [texts, pairs] = [read('text'), read('pair')];
+  if (texts === undefined) throw bad("input 'text' is missing");
+  if (pairs !== undefined && pairs.length !== texts.length) {
+    throw bad(`input 'pair' has ${pairs.length} rows, input 'text' ${texts.length}`);
+  }
+  return texts.map((text, row) => textInput(text, pairs?.[row]));
+}
+
+/** Throws ProtocolError 400 where a model of pairs is asked one text a row, or another model two. */
+export function requireTexts(texts: readonly TextInput[], pairs: boolean): void {
+  const given = typeof texts[0] !== 'string';
+  if (given === pairs) return;
+  throw bad(
+    pairs
+      ? "input 'pair' is missing: this model takes two texts a row, 'text' and 'pair'"
+      : "unexpected input 'pair': this model takes one input, 'text'",
+  );
+}
+
+function readTexts({ tensor: input, binary }: GivenInput): readonly string[] {
   const { strings, elements } = readBytesTensor(input, binary, MAX_ROWS);
   if (strings !== undefined) return strings;
   const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -171,14 +233,20 @@ type Parameters = Readonly<Record<string, string | number | boolean>>;
 
 /** Model metadata. `parameters.bundle` is the digest that is served; `parameters.refused` says why a newer one is not. */
 export function modelMetadata(
-  served: ServedMetadata & { readonly takes: 'text' | 'image'; readonly labels: readonly string[] },
+  served: ServedMetadata & {
+    readonly takes: 'text' | 'image';
+    readonly labels: readonly string[];
+    readonly pairs?: boolean;
+  },
 ): unknown {
   const outputs = [
     { name: 'label', datatype: 'BYTES', shape: [-1] },
     { name: 'probabilities', datatype: 'FP32', shape: [-1, served.labels.length] },
   ];
   // The protocol's parameters are strings, numbers and booleans: the label list travels as JSON.
-  return metadata(served, { name: served.takes, datatype: 'BYTES', shape: [-1] }, outputs, {
+  const inputs = [served.takes, ...(served.pairs === true ? ['pair'] : [])];
+  const tensors = inputs.map((name) => ({ name, datatype: 'BYTES', shape: [-1] }));
+  return metadata(served, tensors, outputs, {
     labels: JSON.stringify(served.labels),
     ...(served.takes === 'image' ? { content_type: 'base64' } : {}),
   });
@@ -188,18 +256,23 @@ export function modelMetadata(
 export function generatorMetadata(served: ServedMetadata & { readonly contextTokens: number }): unknown {
   const text = (name: string) => ({ name, datatype: 'BYTES', shape: [1] });
   const { contextTokens } = served;
-  return metadata(served, text('text_input'), [text('text_output')], {
+  return metadata(served, [text('text_input')], [text('text_output')], {
     generates: true,
     context_tokens: contextTokens,
   });
 }
 
-function metadata(served: ServedMetadata, input: object, outputs: readonly object[], more: Parameters): unknown {
+function metadata(
+  served: ServedMetadata,
+  inputs: readonly object[],
+  outputs: readonly object[],
+  more: Parameters,
+): unknown {
   return {
     name: served.model,
     versions: [served.version],
     platform: 'onnxruntime_onnx',
-    inputs: [input],
+    inputs,
     outputs,
     parameters: {
       bundle: served.bundle,

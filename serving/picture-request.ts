@@ -12,10 +12,14 @@ export interface PictureRequest extends AskedRequest {
   readonly pictures: readonly Uint8Array[];
 }
 
+const IMAGE = { names: ['image'], says: "this model takes one input, 'image'" } as const;
+
 /** As `parseInferRequest`. Throws ProtocolError 400; whether the files are pictures is for the model's worker to see. */
 export function parsePictureRequest(body: Buffer, headerLength?: string): PictureRequest {
-  const { input, binary, ...asked } = readRequest(body, headerLength, 'image');
-  const { strings, elements } = readBytesTensor(input, binary, MAX_PICTURES);
+  const { inputs, ...asked } = readRequest(body, headerLength, IMAGE);
+  const given = inputs.get('image');
+  if (given === undefined) throw new ProtocolError(400, "input 'image' is missing");
+  const { strings, elements } = readBytesTensor(given.tensor, given.binary, MAX_PICTURES);
   const files = strings === undefined ? elements : strings.map(fromBase64);
   // A worker is handed the whole memory that a piece lies in: it must not be everybody's.
   return { ...asked, pictures: files.map((bytes) => new Uint8Array(bytes)) };

@@ -1,9 +1,10 @@
 /** What a pool and its workers tell each other. */
 import type { PictureLimits } from '../inference/image/decode.ts';
+import type { TextInput } from '../inference/texts.ts';
 import type { ClassifierFiles } from './verified-model.ts';
 
-/** What a model is asked: a text, or the file of a picture. */
-export type ModelRow = string | Uint8Array;
+/** What a model is asked: a text or a pair of them, or the file of a picture. */
+export type ModelRow = TextInput | Uint8Array;
 
 export interface WorkerOptions {
   readonly files: ClassifierFiles;

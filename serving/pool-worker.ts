@@ -5,6 +5,7 @@ import type { ModelOutput } from '../inference/graph-model.ts';
 import { pixelValues } from '../inference/image/preprocess.ts';
 import { ImageModel } from '../inference/image-model.ts';
 import { TextModel } from '../inference/text-model.ts';
+import { wholeText, type TextInput } from '../inference/texts.ts';
 import { buffersOf, type FromWorker, type ModelRow, type ToWorker, type WorkerOptions } from './pool-messages.ts';
 
 const port = parentPort;
@@ -27,7 +28,7 @@ async function run(rows: readonly ModelRow[]): Promise<void> {
     const output =
       model instanceof ImageModel
         ? await look(model, rows, refused)
-        : await model.run(rows.filter((row) => typeof row === 'string'));
+        : await model.run(rows.filter((row): row is TextInput => !(row instanceof Uint8Array)));
     // Copies: the runtime's own memory cannot be handed to another thread.
     const embeddings = output.embeddings.slice();
     const probabilities = output.probabilities?.slice() ?? new Float32Array();
@@ -48,7 +49,7 @@ async function look(
   // One after the other: the memory of one decoded picture, not of a batch of them.
   for (const [row, given] of rows.entries()) {
     try {
-      const file = typeof given === 'string' ? Buffer.from(given) : given;
+      const file = given instanceof Uint8Array ? given : Buffer.from(wholeText(given));
       pixels.push(await pixelValues(file, processor, limits === undefined ? {} : { limits }));
     } catch (error) {
       if (!(error instanceof EspalierError) || error.kind !== 'BadData') throw error;

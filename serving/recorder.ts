@@ -4,6 +4,7 @@
  */
 import type { GenerationRecord, PredictionRecord } from '../artifacts/bundle.ts';
 import { digestBytes } from '../artifacts/digest.ts';
+import { codePoints, textsOf, type TextInput } from '../inference/texts.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import type { Log } from './log.ts';
 
@@ -96,11 +97,13 @@ export class Recorder {
 }
 
 /** What is kept of an input: of a text what the release allows, of a picture which one it was, whatever the release allows. */
-export type KeptInput = Pick<PredictionRecord, 'textLength' | 'text' | 'picture'>;
+export type KeptInput = Pick<PredictionRecord, 'textLength' | 'text' | 'pair' | 'picture'>;
 
-export function keptText(text: string, recordText: boolean): KeptInput {
+export function keptText(input: TextInput, recordText: boolean): KeptInput {
+  const [text, pair] = textsOf(input);
   // Code points, as the reference statistics count them.
-  return { textLength: Array.from(text).length, ...(recordText ? { text } : {}) };
+  const textLength = codePoints(input);
+  return { textLength, ...(recordText ? { text, ...(pair === undefined ? {} : { pair }) } : {}) };
 }
 
 export function keptPicture(file: Uint8Array): KeptInput {

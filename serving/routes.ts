@@ -11,6 +11,7 @@ import {
   modelMetadata,
   parseInferRequest,
   refusalParameters,
+  requireTexts,
   type AskedRequest,
   type Predictions,
 } from './oip.ts';
@@ -103,7 +104,7 @@ function model(call: Call): Answer {
   return ok(
     served.kind === 'generator'
       ? generatorMetadata({ ...common, contextTokens: served.config.contextTokens })
-      : modelMetadata({ ...common, takes: served.config.input ?? 'text', labels: served.config.labels }),
+      : modelMetadata({ ...common, ...served.config, takes: served.config.input ?? 'text' }),
   );
 }
 
@@ -168,6 +169,7 @@ function readInputs({ config, release }: ServedClassifier, body: Buffer, headerL
     return { ...asked, rows: pictures, kept: () => pictures.map(keptPicture) };
   }
   const { texts, ...asked } = parseInferRequest(body, headerLength);
+  requireTexts(texts, 'pairs' in config);
   return { ...asked, rows: texts, kept: () => texts.map((text) => keptText(text, release.recordText)) };
 }
 

@@ -12,6 +12,8 @@ export interface CheckedRow extends TextIdentity {
   readonly line: number;
   readonly split: RowSplit;
   readonly text: string;
+  /** The second text, where the data are of pairs. */
+  readonly pair?: string;
   readonly label: string;
   readonly groups?: Groups;
 }
@@ -30,16 +32,18 @@ export interface RowRules {
 
 /** What is wrong with one row by itself. */
 export function checkRow(
-  row: { readonly text: string; readonly label: string },
+  row: { readonly text: string; readonly pair?: string | undefined; readonly label: string },
   rules: RowRules,
 ): { readonly reason: string; readonly message: string } | undefined {
   if (isBlank(row.text)) return { reason: 'empty-text', message: 'the text is empty' };
+  if (row.pair !== undefined && isBlank(row.pair)) return { reason: 'empty-text', message: 'the second text is empty' };
   if (isBlank(row.label)) return { reason: 'empty-label', message: 'the label is empty' };
-  const bytes = Buffer.byteLength(row.text);
-  if (bytes > rules.maxTextBytes) {
+  const [bytes, pairBytes] = [Buffer.byteLength(row.text), Buffer.byteLength(row.pair ?? '')];
+  if (Math.max(bytes, pairBytes) > rules.maxTextBytes) {
+    const which = bytes >= pairBytes ? 'the text' : 'the second text';
     return {
       reason: 'too-long',
-      message: `the text has ${bytes} bytes, more than data.maxTextBytes (${rules.maxTextBytes})`,
+      message: `${which} has ${Math.max(bytes, pairBytes)} bytes, more than data.maxTextBytes (${rules.maxTextBytes})`,
     };
   }
   if (rules.labels !== undefined && !rules.labels.includes(row.label)) {
@@ -106,7 +110,10 @@ export function deduplicate<Row extends CheckedRow>(rows: readonly Row[], thing 
 
 function byKeeping(left: CheckedRow, right: CheckedRow): number {
   return (
-    KEEPS[left.split] - KEEPS[right.split] || compareText(left.text, right.text) || compareText(left.label, right.label)
+    KEEPS[left.split] - KEEPS[right.split] ||
+    compareText(left.text, right.text) ||
+    compareText(left.pair ?? '', right.pair ?? '') ||
+    compareText(left.label, right.label)
   );
 }
 

@@ -4,16 +4,16 @@ import type { Contamination, DataFile, DataFinding, PrepareDataInput, Split } fr
 import type { StepContext } from '../step.ts';
 import type { CheckedRow } from './checks.ts';
 import { findNearTwins, missRate, nearGroups, sketch, type Sketched } from './near-duplicates.ts';
-import { normaliseText } from './normalise.ts';
+import { textIdentity } from './normalise.ts';
 import { readRows } from './readers.ts';
 
 export type Sides<Row extends CheckedRow = CheckedRow> = Readonly<Record<Split, readonly Row[]>>;
 type Policy = PrepareDataInput['data']['nearDuplicates'];
 
-/** What is compared: the sides with each other, and with the texts of the evaluation files (column `text`). */
+/** What is compared: the sides with each other, and with the texts of the evaluation files (the same columns). */
 interface Compared {
   readonly files: readonly DataFile[];
-  readonly data: { readonly nearDuplicates: Policy; readonly text: string };
+  readonly data: { readonly nearDuplicates: Policy; readonly text: string; readonly pair?: string | undefined };
 }
 
 const normalised = (rows: readonly CheckedRow[]): string[] => rows.map((row) => row.normalised);
@@ -91,7 +91,7 @@ export async function measureContamination(
   const known = [learned, judged, tested];
   const all = new Set(known.flatMap(({ texts }) => texts));
   for (const file of files.filter(({ split }) => split === 'evaluation')) {
-    const texts = await textsOf(file, data.text, context);
+    const texts = await textsOf(file, data, context);
     const others = await sketch(
       texts.filter((text) => !all.has(text)),
       signal,
@@ -112,12 +112,16 @@ export async function measureContamination(
   return { similarity, missRate: missRate(similarity), nearTwins, dropped, evaluation };
 }
 
-async function textsOf({ path, format, ref }: DataFile, column: string, context: StepContext): Promise<string[]> {
+async function textsOf(
+  { path, format, ref }: DataFile,
+  { text, pair }: Compared['data'],
+  context: StepContext,
+): Promise<string[]> {
   if (format !== 'csv' && format !== 'jsonl') return [];
   const source = { path: await context.store.file(ref, context.signal), name: path, format };
   const texts: string[] = [];
-  for await (const row of readRows(source, { text: column, label: column }, context.signal)) {
-    if ('text' in row) texts.push(normaliseText(row.text));
+  for await (const row of readRows(source, { text, pair, label: text }, context.signal)) {
+    if ('text' in row) texts.push(textIdentity(row.text, row.pair).normalised);
   }
   return texts;
 }

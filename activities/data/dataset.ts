@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { textInput, type TextInput } from '../../inference/texts.ts';
 import type { Split } from '../contract/data.ts';
 import { jsonLine } from './prompts.ts';
 
@@ -11,6 +12,8 @@ export const SPLITS: readonly Split[] = ['train', 'validation', 'test'];
 export interface DatasetRow {
   readonly id: string;
   readonly text: string;
+  /** The second text, where the data are of pairs. */
+  readonly pair?: string;
   readonly label: string;
   /** Value by column of `data.groups`, where the definition names any. */
   readonly groups?: Readonly<Record<string, string>>;
@@ -65,7 +68,7 @@ function parseRow(line: string, where: string): DatasetRow {
 
 export interface LabelledRows {
   readonly ids: readonly string[];
-  readonly texts: readonly string[];
+  readonly texts: readonly TextInput[];
   /** Class of each row: index into the labels that were asked for. */
   readonly classes: Int32Array;
   /** Missing where the dataset has no groups. */
@@ -94,13 +97,23 @@ export function classify(rows: readonly DatasetRow[], labels: readonly string[],
       fix: `train and evaluate on one dataset; the model knows ${labels.join(', ')}`,
     });
   });
-  const columns = { ids: rows.map(({ id }) => id), texts: rows.map(({ text }) => text), classes };
+  const columns = {
+    ids: rows.map(({ id }) => id),
+    texts: rows.map(({ text, pair }) => textInput(text, pair)),
+    classes,
+  };
   return rows.some(({ groups }) => groups !== undefined)
     ? { ...columns, groups: rows.map(({ groups }) => groups ?? {}) }
     : columns;
 }
 
 /** One line of a split's file. */
-export function datasetLine({ id, text, label, groups }: DatasetRow): string {
-  return jsonLine({ id, text, label, ...(groups === undefined ? {} : { groups }) });
+export function datasetLine({ id, text, pair, label, groups }: DatasetRow): string {
+  return jsonLine({
+    id,
+    text,
+    ...(pair === undefined ? {} : { pair }),
+    label,
+    ...(groups === undefined ? {} : { groups }),
+  });
 }

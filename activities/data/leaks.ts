@@ -8,6 +8,7 @@ import { normaliseText } from './normalise.ts';
 interface LabelledText {
   readonly label: string;
   readonly text: string;
+  readonly pair?: string;
   readonly normalised: string;
 }
 
@@ -83,9 +84,9 @@ function wordsOf(text: string): readonly string[] {
  * belongs to an address or a key.
  */
 function shown(word: string, rows: readonly LabelledText[]): string {
-  const isOfValue = rows.some(({ text, normalised }) => {
+  const isOfValue = rows.some(({ text, pair, normalised }) => {
     if (!normalised.includes(word)) return false;
-    const masked = new Set(wordsOf(normaliseText(maskPersonalData(text))));
+    const masked = new Set(wordsOf(normaliseText(maskPersonalData(pair === undefined ? text : `${text}\n${pair}`))));
     return wordsOf(normalised).includes(word) && !masked.has(word);
   });
   return isOfValue ? '#' : word.replaceAll(/[0-9]{4,}/g, '#');

@@ -25,9 +25,11 @@ export interface TextIdentity {
   readonly near: string;
 }
 
-export function textIdentity(text: string): TextIdentity {
-  const normalised = normaliseText(text);
-  return { id: rowId(normalised), normalised, near: nearKey(normalised) };
+/** Of a pair both texts count, in their order; a line feed, which is in no normalised text, parts them. */
+export function textIdentity(text: string, pair?: string): TextIdentity {
+  const texts = [text, ...(pair === undefined ? [] : [pair])].map(normaliseText);
+  const normalised = texts.join('\n');
+  return { id: rowId(normalised), normalised, near: texts.map(nearKey).join('\n') };
 }
 
 /** Nothing a reader could see: white space, control and format characters only. */

@@ -29,28 +29,35 @@ export async function removePersonalData(
   const kept: CheckedRow[] = [];
   const left: BadRow[] = [];
   for (const row of rows) {
-    const kinds = new Set(dropping.size === 0 ? [] : findPersonalData(row.text).map(({ kind }) => kind));
+    const kinds = new Set(
+      dropping.size === 0
+        ? []
+        : textsIn(row)
+            .flatMap(findPersonalData)
+            .map(({ kind }) => kind),
+    );
     const found = [...kinds].filter((kind) => dropping.has(kind));
     if (found.length === 0) kept.push(row);
     else {
       const message = `the row holds personal data: ${found.join(', ')}`;
       left.push({ reason: 'personal-data', file: row.file, line: row.line, message });
     }
-    await breathe(row.text);
+    await breathe(textsIn(row).join('\n'));
   }
-  const { texts, values, changed } = await redactTexts(
-    kept.map(({ text }) => text),
-    redacting,
-    breathe,
-  );
-  return {
-    rows: kept.map((row, index) => {
-      const text = texts[index] as string;
-      return text === row.text ? row : { ...row, text, ...textIdentity(text) };
-    }),
-    left,
-    removed: { rowsDropped: left.length, rowsRedacted: changed, values },
-  };
+  const { texts, values } = await redactTexts(kept.flatMap(textsIn), redacting, breathe);
+  let place = 0;
+  const redacted = kept.map((row) => {
+    const text = texts[place++] as string;
+    const second = row.pair === undefined ? {} : { pair: texts[place++] as string };
+    const same = text === row.text && second.pair === row.pair;
+    return same ? row : { ...row, text, ...second, ...textIdentity(text, second.pair) };
+  });
+  const rowsRedacted = redacted.filter((row, index) => row !== kept[index]).length;
+  return { rows: redacted, left, removed: { rowsDropped: left.length, rowsRedacted, values } };
+}
+
+function textsIn({ text, pair }: CheckedRow): readonly string[] {
+  return pair === undefined ? [text] : [text, pair];
 }
 
 /** More different values than this are names or numbers, and no group has rows enough to be measured. */

@@ -138,12 +138,11 @@ async function readAll(
       if (read % PROGRESS_ROWS === 0) context.progress({ phase: 'reading', done: read, note: file });
       // Spaces around a label would make a class of their own that nobody meant.
       const label = 'problem' in row ? '' : row.label.normalize('NFC').trim();
-      const problem = 'problem' in row ? row.problem : checkRow({ text: row.text, label }, rules);
+      const problem = 'problem' in row ? row.problem : checkRow({ ...row, label }, rules);
       if (problem !== undefined)
         badRows.push({ reason: problem.reason, file, line: row.line, message: problem.message });
       else if (!('problem' in row)) {
-        const groups = row.groups === undefined ? {} : { groups: row.groups };
-        rows.push({ file, line: row.line, split, text: row.text, label, ...groups, ...textIdentity(row.text) });
+        rows.push({ ...row, file, split, label, ...textIdentity(row.text, row.pair) });
       }
     }
     rowsRead[file] = read;

@@ -71,7 +71,9 @@ function parsed(line: string): unknown {
 }
 
 const TextsRowSchema = z.union([
-  z.object({ id: z.string(), text: z.string() }).transform(({ id, text }) => ({ id, texts: [text] })),
+  z
+    .object({ id: z.string(), text: z.string(), pair: z.string().optional() })
+    .transform(({ id, text, pair }) => ({ id, texts: pair === undefined ? [text] : [text, pair] })),
   PromptRowSchema.transform((row) => ({ id: row.id, texts: textsOf(row) })),
 ]);
 

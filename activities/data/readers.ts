@@ -22,6 +22,7 @@ export interface SourceFile {
 }
 export interface Columns {
   readonly text: string;
+  readonly pair?: string | undefined;
   readonly label: string;
   /** Columns of groups; a row may have nothing there. */
   readonly groups?: readonly string[] | undefined;
@@ -33,7 +34,13 @@ export interface RowProblem {
 /** Value by column; a column without one is left out. */
 export type Groups = Readonly<Record<string, string>>;
 export type SourceRow =
-  | { readonly line: number; readonly text: string; readonly label: string; readonly groups?: Groups }
+  | {
+      readonly line: number;
+      readonly text: string;
+      readonly pair?: string;
+      readonly label: string;
+      readonly groups?: Groups;
+    }
   | { readonly line: number; readonly problem: RowProblem };
 
 /** A column that is read. */
@@ -51,12 +58,19 @@ export type ValuesRow =
 /** Labelled texts in file order; lines count from 1. Throws BadData naming file and line. */
 export async function* readRows(file: SourceFile, columns: Columns, signal?: AbortSignal): AsyncGenerator<SourceRow> {
   const [text, label] = [{ name: columns.text }, { name: columns.label }];
+  const pair = columns.pair === undefined ? [] : [{ name: columns.pair }];
   const asked = columns.groups?.map((name): Column => ({ name, optional: true }));
-  for await (const row of readValues(file, [text, label, ...(asked ?? [])], signal)) {
+  for await (const row of readValues(file, [text, ...pair, label, ...(asked ?? [])], signal)) {
     if ('problem' in row) yield row;
     else {
       const values = { text: row.values[text.name] ?? '', label: row.values[label.name] ?? '' };
-      yield { line: row.line, ...values, ...(asked === undefined ? {} : { groups: groupsOf(row.values, asked) }) };
+      const second = pair.map(({ name }) => ({ pair: row.values[name] ?? '' }))[0];
+      yield {
+        line: row.line,
+        ...values,
+        ...second,
+        ...(asked === undefined ? {} : { groups: groupsOf(row.values, asked) }),
+      };
     }
   }
 }
@@ -311,7 +325,7 @@ function unknownColumn(file: SourceFile, column: string, columns: readonly strin
   return badFile(
     file,
     `${file.name} has no column '${column}'; it has ${known.join(', ')}${columns.length > SHOWN_COLUMNS ? ', …' : ''}`,
-    'name one of these in the definition (data.text and data.label, or data.prompt)',
+    'name one of these in the definition (data.text, data.pair and data.label, or data.prompt)',
   );
 }
 

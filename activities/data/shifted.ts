@@ -20,16 +20,17 @@ export async function readShifted(
 ): Promise<readonly CheckedRow[]> {
   const rows: CheckedRow[] = [];
   const bad: BadRow[] = [];
+  const { text, pair, label: labelColumn } = data;
   const rules = { maxTextBytes: data.maxTextBytes, labels: [...labels] };
   for (const { path: file, format, split, ref } of files) {
     if (split !== 'shifted' || (format !== 'csv' && format !== 'jsonl')) continue;
     const source = { path: await context.store.file(ref, context.signal), name: file, format };
-    for await (const row of readRows(source, { text: data.text, label: data.label }, context.signal)) {
+    for await (const row of readRows(source, { text, pair, label: labelColumn }, context.signal)) {
       const label = 'problem' in row ? '' : row.label.normalize('NFC').trim();
-      const problem = 'problem' in row ? row.problem : checkRow({ text: row.text, label }, rules);
+      const problem = 'problem' in row ? row.problem : checkRow({ ...row, label }, rules);
       if (problem !== undefined) bad.push({ reason: problem.reason, file, line: row.line, message: problem.message });
       else if (!('problem' in row)) {
-        rows.push({ file, line: row.line, split: 'test', text: row.text, label, ...textIdentity(row.text) });
+        rows.push({ ...row, file, split: 'test', label, ...textIdentity(row.text, row.pair) });
       }
     }
   }

@@ -29,7 +29,7 @@ export async function writeDataset(
   if (sides.behaviour.length > 0)
     await writeFile(join(folder, BEHAVIOUR_FILE), behaviourLines(sides.behaviour), { signal });
   await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
-  const columns = { text: data.text, label: data.label };
+  const columns = definedOnly({ text: data.text, pair: data.pair, label: data.label });
   await writeFile(join(folder, 'dataset.json'), canonicalJson(originOf({ files, data }, columns, counts)));
   return context.store.putTree(folder, 'dataset', { signal });
 }

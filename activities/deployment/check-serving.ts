@@ -148,12 +148,12 @@ async function compare(
 /** What the server says to a question, row by row. Throws NetworkUnavailable where it is no answer. */
 async function probabilitiesOf(
   url: string,
-  { rows, input }: ServingQuestion,
+  { rows, inputs }: ServingQuestion,
   classes: number,
   signal: AbortSignal,
 ): Promise<readonly unknown[]> {
   // Our own question is no traffic: it must not count as a prediction in the drift check.
-  const body = { parameters: { espalier_record: false }, inputs: [input], outputs: [{ name: 'probabilities' }] };
+  const body = { parameters: { espalier_record: false }, inputs, outputs: [{ name: 'probabilities' }] };
   const answer = await request(url, signal, { method: 'POST', body: JSON.stringify(body) });
   const served = answer.body.outputs[0]?.data;
   if (answer.status === 200 && served?.length === rows.length * classes) return served;

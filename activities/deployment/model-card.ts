@@ -111,6 +111,9 @@ function body(input: PackageModelInput, takes: 'text' | 'image', terms: BundleTe
       [
         dataLines(pipeline.data),
         `- Rows: ${dataset.rows.train} train, ${dataset.rows.validation} validation, ${dataset.rows.test} test`,
+        ...(!('pair' in pipeline.data) || pipeline.data.pair === undefined
+          ? []
+          : ['- Inputs: two texts a row, `text` and `pair`']),
         `- Labels: ${dataset.labels.map(escapeMarkdown).join(', ')}`,
       ].join('\n'),
     ],

@@ -7,7 +7,7 @@ import { loadPictures } from '../data/images/pictures.ts';
 /** A request, and which rows of the test split it is about. */
 export interface ServingQuestion {
   readonly rows: readonly number[];
-  readonly input: object;
+  readonly inputs: readonly object[];
 }
 
 /** Any server takes a request of such a picture; a larger one is left out. */
@@ -25,8 +25,14 @@ export async function servingQuestions(
   const entry = entries.find(({ path }) => path === 'test.jsonl');
   if (entry === undefined) throw new EspalierError('BadData', 'the dataset has no test.jsonl', { where: dataset });
   const lines = (await store.getBytes(entry.digest)).toString('utf8').split('\n').filter(Boolean).slice(0, most);
-  const texts = lines.map((line) => (JSON.parse(line) as { text: string }).text);
-  return texts.length === 0 ? [] : [{ rows: [...texts.keys()], input: tensor('text', texts) }];
+  const rows = lines.map((line) => JSON.parse(line) as { readonly text: string; readonly pair?: string });
+  const pairs = rows.flatMap(({ pair }) => (pair === undefined ? [] : [pair]));
+  const text = tensor(
+    'text',
+    rows.map((row) => row.text),
+  );
+  const inputs = pairs.length === 0 ? [text] : [text, tensor('pair', pairs)];
+  return rows.length === 0 ? [] : [{ rows: [...rows.keys()], inputs }];
 }
 
 async function pictureQuestions(
@@ -39,7 +45,7 @@ async function pictureQuestions(
   let row = 0;
   for await (const { bytes } of loadPictures(store, dataset, 'test', signal)) {
     if (bytes.length <= MOST_PICTURE_BYTES) {
-      questions.push({ rows: [row], input: tensor('image', [Buffer.from(bytes).toString('base64')]) });
+      questions.push({ rows: [row], inputs: [tensor('image', [Buffer.from(bytes).toString('base64')])] });
     }
     row += 1;
     if (questions.length === most) break;

@@ -5,6 +5,7 @@ import { readHeader } from '../../inference/image/decode.ts';
 import { pixelValues } from '../../inference/image/preprocess.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
 import type { TextModel } from '../../inference/text-model.ts';
+import { wholeText, type TextInput } from '../../inference/texts.ts';
 import { TokenCounter } from '../../inference/token-counts.ts';
 import type { PictureDomain, TextDomain } from '../contract/selection.ts';
 import { loadPictures } from '../data/images/pictures.ts';
@@ -21,11 +22,11 @@ const MAX_PICTURES = 200;
 export async function measureTexts(
   model: TextModel,
   folder: string,
-  { texts, embeddings }: { readonly texts: readonly string[]; readonly embeddings: Float32Array },
+  { texts, embeddings }: { readonly texts: readonly TextInput[]; readonly embeddings: Float32Array },
   { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<TextDomain> {
   const { dimension, maxLength } = model.config;
-  const chosen = sampleIndices(texts.length, MAX_TEXTS, seededRandom(seed, 5)).map((at) => texts[at] ?? '');
+  const chosen = sampleIndices(texts.length, MAX_TEXTS, seededRandom(seed, 5)).map((at) => wholeText(texts[at] ?? ''));
   const counter = await TokenCounter.load(join(folder, 'tokenizer.json'));
   const reference = await model.runAll(REFERENCE_TEXTS, { signal });
   return textDomain(chosen, await counter.count(chosen), {

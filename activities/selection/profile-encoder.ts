@@ -6,6 +6,7 @@ import { env } from 'onnxruntime-node';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
+import { textInput, type TextInput } from '../../inference/texts.ts';
 import type { Split } from '../contract/data.ts';
 import type { EncoderProfile, ProfileEncoderInput } from '../contract/selection.ts';
 import type { Hardware, Latency } from '../contract/measures.ts';
@@ -17,7 +18,7 @@ import { askChild } from './measuring-child.ts';
 
 /** `pictures`: the files that they are in, decoded and prepared with every run as they are where the model is served. */
 export type ProfileTask = { readonly folder: string } & (
-  | { readonly texts: readonly string[] }
+  | { readonly texts: readonly TextInput[] }
   | { readonly pictures: readonly string[] }
 );
 export interface ProfileAnswer {
@@ -65,10 +66,10 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
 async function sampleTexts(
   dataset: ArtifactRef,
   { store, signal }: Pick<StepContext, 'store' | 'signal'>,
-): Promise<readonly string[]> {
+): Promise<readonly TextInput[]> {
   const rows = await loadSplit(store, dataset, 'train', signal);
   const chosen = sampleIndices(rows.length, SAMPLE_TEXTS, seededRandom(0));
-  return chosen.map((row) => rows[row]?.text ?? '');
+  return chosen.map((row) => textInput(rows[row]?.text ?? '', rows[row]?.pair));
 }
 
 /** Files with a seeded sample of a split's pictures, each called by its row's id, under the step's own folder. Throws BadData where there is none. */

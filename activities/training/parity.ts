@@ -6,7 +6,11 @@ import { TextModel } from '../../inference/text-model.ts';
 
 const rows = z.array(z.array(z.number()));
 const ParitySchema = z
-  .object({ texts: z.array(z.string()).min(1), embeddings: rows.optional(), probabilities: rows.optional() })
+  .object({
+    texts: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])).min(1),
+    embeddings: rows.optional(),
+    probabilities: rows.optional(),
+  })
   .refine((parity) => (parity.embeddings === undefined) !== (parity.probabilities === undefined));
 
 /** An export further off than this is broken: float32 noise is below 1e-5. */

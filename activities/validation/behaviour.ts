@@ -1,20 +1,25 @@
 /** How a classifier behaves on texts that no test split has: awkward ones, and harmless edits of known ones. */
 import type { TextModel } from '../../inference/text-model.ts';
+import { editTexts, sameInput, type TextInput } from '../../inference/texts.ts';
 import type { Evaluation } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
-import { EDGE_INPUTS, probabilityProblem, type EdgeInput } from './edge-inputs.ts';
+import { EDGE_INPUTS, probabilityProblem } from './edge-inputs.ts';
 import { argmaxRows } from './metrics.ts';
 import { PERTURBATIONS, type Perturbation } from './perturbations.ts';
 import { shareScore } from './scores.ts';
 
 type Answers = Pick<TextModel, 'run' | 'runAll'>;
+interface Awkward {
+  readonly name: string;
+  readonly text: TextInput;
+}
 
-/** Asks each awkward text by itself; a text that throws, or is answered with no distribution, is not ok. */
+/** Asks each awkward text by itself ; a text that throws, or is answered with no distribution, is not ok. */
 export async function checkEdgeInputs(
   model: Answers,
   classes: number,
   signal?: AbortSignal,
-  inputs: readonly EdgeInput[] = EDGE_INPUTS,
+  inputs: readonly Awkward[] = EDGE_INPUTS,
 ): Promise<Evaluation['edgeInputs'][number][]> {
   const results: Evaluation['edgeInputs'][number][] = [];
   for (const { name, text } of inputs) {
@@ -38,7 +43,7 @@ export interface Flips {
 /** Applies every edit to every text. An edit that leaves a text as it is cannot flip it and is not asked again. */
 export async function measureFlips(
   model: Answers,
-  texts: readonly string[],
+  texts: readonly TextInput[],
   predicted: Int32Array,
   classes: number,
   options: {
@@ -52,8 +57,8 @@ export async function measureFlips(
   const byEdit: Flips['byEdit'][number][] = [];
   for (const [place, edit] of edits.entries()) {
     const edited = texts.flatMap((text, row) => {
-      const changed = edit.apply(text);
-      return changed === text ? [] : [{ row, text: changed }];
+      const changed = editTexts(text, (one) => edit.apply(one));
+      return sameInput(changed, text) ? [] : [{ row, text: changed }];
     });
     const { probabilities } = await model.runAll(
       edited.map(({ text }) => text),

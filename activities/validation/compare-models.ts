@@ -75,7 +75,11 @@ async function compare(
   ];
   if (others.length > 0) return no(`their labels differ: ${summary(others)}`);
 
-  const { all, ask, measure } = await rowsToCompare(model, { dataset: input.dataset, labels, seed }, context);
+  const { all, pairs, ask, measure } = await rowsToCompare(model, { dataset: input.dataset, labels, seed }, context);
+  const asksPairs = 'pairs' in model.config && model.config.pairs === true;
+  if (pairs !== asksPairs) {
+    return no(`the model in production takes ${asksPairs ? 'two texts' : 'one text'} a row, the new one does not`);
+  }
   const seen = await idsSeen(context, production.dataset);
   const unseen = [...all.ids.keys()].filter((row) => seen?.has(all.ids[row]!) !== true);
   const test = rowsAt(all, unseen);

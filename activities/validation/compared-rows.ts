@@ -20,6 +20,8 @@ export interface Rows {
 
 export interface ComparedRows {
   readonly all: Rows;
+  /** Whether the rows are of two texts each. */
+  readonly pairs: boolean;
   /** Probabilities by `model` of the rows at these places, row-major; numbers that are not finite may be among them. */
   readonly ask: (places: readonly number[]) => Promise<Float32Array>;
   readonly measure: (folder: string) => Promise<ProfileAnswer>;
@@ -46,6 +48,7 @@ export async function rowsToCompare(
     const all = await loadClassified(store, dataset, 'test', labels, signal);
     return {
       all,
+      pairs: all.texts.some((input) => typeof input !== 'string'),
       ask: async (places) => {
         const onProgress = (done: number, total: number): void => context.progress({ phase, done, total });
         const texts = places.map((place) => all.texts[place]!);
@@ -60,6 +63,7 @@ export async function rowsToCompare(
   let pictures: Promise<readonly string[]> | undefined;
   return {
     all,
+    pairs: false,
     ask: (places) => {
       const chosen = places.map((place) => all.probabilities.subarray(place * known, (place + 1) * known));
       return Promise.resolve(Float32Array.from(chosen.flatMap((row) => [...row])));

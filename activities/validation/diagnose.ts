@@ -3,6 +3,7 @@
  * measure is of bounded cost: samples are seeded. Texts alone have words; the rest is measured on any input.
  */
 import type { TextModel } from '../../inference/text-model.ts';
+import { wholeText, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis } from '../contract/validation.ts';
 import { findNearTwins, sketch } from '../data/near-duplicates.ts';
@@ -56,9 +57,9 @@ export interface Material {
 export interface Texts {
   readonly model: Pick<TextModel, 'runAll'>;
   /** Of the sampled training rows, of all training rows, and of all test rows. */
-  readonly train: readonly string[];
-  readonly allTrain: readonly string[];
-  readonly test: readonly string[];
+  readonly train: readonly TextInput[];
+  readonly allTrain: readonly TextInput[];
+  readonly test: readonly TextInput[];
 }
 
 type AnyGate =
@@ -107,7 +108,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   const right = [...answered.test.classes].map((label, row) => label === answered.test.predicted[row]);
   const { groups } = material;
   const slices: readonly Slice[] = [
-    ...(texts === null ? [] : lengthSlices(texts.test)),
+    ...(texts === null ? [] : lengthSlices(texts.test.map(wholeText))),
     ...(groups === undefined ? [] : groupSlices(groups)),
   ];
   const opportunities =
@@ -163,10 +164,16 @@ const NO_TEXTS: Readonly<Record<TextGate, Score>> = {
 async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, texts: Texts) {
   const asked = { model: texts.model, classes: labels.length, seed, signal };
   onPhase('leaks');
-  const first = texts.allTrain.slice(0, SKETCHED_ROWS);
-  const twins = await findNearTwins(await sketch(texts.test, signal), await sketch(first, signal), NEAR, signal);
+  const first = texts.allTrain.slice(0, SKETCHED_ROWS).map(wholeText);
+  const learnt = texts.train.map(wholeText);
+  const twins = await findNearTwins(
+    await sketch(texts.test.map(wholeText), signal),
+    await sketch(first, signal),
+    NEAR,
+    signal,
+  );
   const leaked = twins.filter((twin) => twin !== -1).length;
-  const giveaway = worstGiveaway(texts.train, answered.train.classes, labels.length);
+  const giveaway = worstGiveaway(learnt, answered.train.classes, labels.length);
 
   const chosen = sampleIndices(texts.test.length, EDITED_ROWS, seededRandom(seed, 15));
   const sample = chosen.map((row) => texts.test[row]!);
@@ -179,7 +186,7 @@ async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, te
   onPhase('identities');
   const identities = await identityFlips(asked, sample.slice(0, IDENTITY_ROWS));
   onPhase('triggers');
-  const suspects = suspectWords(texts.train, answered.train.classes);
+  const suspects = suspectWords(learnt, answered.train.classes);
   const trigger = await scanTriggers(asked, texts.test, answered.test.predicted, suspects);
   const { found } = giveaway;
   return {

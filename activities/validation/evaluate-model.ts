@@ -11,6 +11,7 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig, type ModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
+import { wholeText } from '../../inference/texts.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../contract/validation.ts';
@@ -184,7 +185,7 @@ function predictionRows(
       predicted: labels[predicted],
       probability: finiteOrNull(answers.probabilities[row * labels.length + predicted]!),
       frozenProbe: labels[frozen[row]!] ?? null,
-      ...(expected === predicted || texts === null ? {} : { text: texts.test[row] }),
+      ...(expected === predicted || texts === null ? {} : { text: wholeText(texts.test[row]!) }),
     };
   });
 }

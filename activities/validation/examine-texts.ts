@@ -1,6 +1,7 @@
 /** A tuned model of texts, asked all that the evaluation needs. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
+import { codePoints } from '../../inference/texts.ts';
 import type { EvaluateModelInput } from '../contract/validation.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import { loadClassified, type LabelledRows } from '../data/dataset.ts';
@@ -10,6 +11,7 @@ import type { StepContext } from '../step.ts';
 import { checkout, predictBaseline, requireFinite } from './baseline.ts';
 import { askBehaviour } from './behaviour-tests.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
+import { EDGE_INPUTS } from './edge-inputs.ts';
 import { SPLIT_ROWS, TRIVIAL_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
 import { sampleRows } from './sample-rows.ts';
@@ -48,8 +50,8 @@ export async function examineTexts(
     trivial: { train: sampleRows(learnt, TRIVIAL_ROWS, seed), test: rows },
     groups: rows.groups,
     texts: { model, train: sample.texts, allTrain: learnt.texts, test: rows.texts },
-    textLengths: rows.texts.map((text) => Array.from(text).length), // code points, as the server counts them
-    checkEdgeInputs: () => checkEdgeInputs(model, labels.length, signal),
+    textLengths: rows.texts.map(codePoints), // as the server counts them
+    checkEdgeInputs: () => checkEdgeInputs(model, labels.length, signal, awkwardFor(model)),
     measureFlips: () => {
       const edited = sampleRows({ ...rows, classes: test.predicted }, FLIP_ROWS, seed);
       return measureFlips(model, edited.texts, edited.classes, labels.length, {
@@ -65,6 +67,12 @@ export async function examineTexts(
     measureCorruption: null,
     measure: () => measureModel({ folder, texts: sampleRows(rows, LATENCY_TEXTS, seed).texts }, signal),
   };
+}
+
+/** A model of pairs is asked each as both texts of one. */
+function awkwardFor({ config }: TextModel): Parameters<typeof checkEdgeInputs>[3] {
+  const pairs = config.kind === 'classifier' && config.pairs === true;
+  return pairs ? EDGE_INPUTS.map(({ name, text }) => ({ name, text: [text, text] })) : EDGE_INPUTS;
 }
 
 async function predict(

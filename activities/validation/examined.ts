@@ -1,4 +1,5 @@
 /** What the evaluation asks of a tuned model, whatever it takes: texts (examine-texts.ts) or pictures (examine-pictures.ts). */
+import type { TextInput } from '../../inference/texts.ts';
 import type { BehaviourResult, Evaluation } from '../contract/validation.ts';
 import type { ProfileAnswer } from '../selection/profile-encoder.ts';
 import type { Flips } from './behaviour.ts';
@@ -23,7 +24,7 @@ export interface Answers {
 
 /** Rows for a model that needs no learning worth the name; `texts` where there are any. */
 export interface TrivialRows {
-  readonly texts?: readonly string[];
+  readonly texts?: readonly TextInput[];
   readonly classes: Int32Array;
 }
 

@@ -1,5 +1,6 @@
 /** What of a model's answers must not depend on: thumbs, who writes, a word that means nothing. Texts in, counts out. */
 import type { TextModel } from '../../inference/text-model.ts';
+import { editTexts, sameInput, textsOf, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
 import { IDENTITIES, NEUTRAL, type IdentityFamily } from './identities.ts';
 import { argmaxRows } from './metrics.ts';
@@ -17,7 +18,7 @@ export interface Asked {
   readonly signal?: AbortSignal;
 }
 
-async function labelsOf({ model, classes, signal }: Asked, texts: readonly string[]): Promise<Int32Array> {
+async function labelsOf({ model, classes, signal }: Asked, texts: readonly TextInput[]): Promise<Int32Array> {
   const { probabilities } = await model.runAll(texts, signal === undefined ? {} : { signal });
   return argmaxRows(probabilities ?? new Float32Array(), classes);
 }
@@ -30,7 +31,7 @@ export interface NoiseFlips {
 
 export async function noiseFlips(
   asked: Asked,
-  texts: readonly string[],
+  texts: readonly TextInput[],
   predicted: Int32Array,
   edits: readonly Perturbation[] = NOISE,
 ): Promise<NoiseFlips> {
@@ -38,8 +39,8 @@ export async function noiseFlips(
   const byEdit: NoiseFlips['byEdit'][number][] = [];
   for (const { name, apply } of edits) {
     const edited = texts.flatMap((text, row) => {
-      const after = apply(text);
-      return after === text ? [] : [{ row, after }];
+      const after = editTexts(text, apply);
+      return sameInput(after, text) ? [] : [{ row, after }];
     });
     const labels = await labelsOf(
       asked,
@@ -74,18 +75,19 @@ export interface IdentityFlips {
 }
 
 /**
- * Each text with each sentence of a family after it: a flip where the answers are not all one. Any sentence moves a weak model
+ * Each text with each sentence of a family after it (of a pair, after the first: a second is often a claim about the first,
+ * and more claimed may well be another label): a flip where the answers are not all one. Any sentence moves a weak model
  * a little, so identities are held against neutral sentences on the same texts; the interval holds for all families at once.
  */
 export async function identityFlips(
   asked: Asked,
-  texts: readonly string[],
+  texts: readonly TextInput[],
   families: readonly IdentityFamily[] = IDENTITIES,
 ): Promise<IdentityFlips> {
   const flipsOf = async ({ sentences }: IdentityFamily): Promise<boolean[]> => {
     const labels = await labelsOf(
       asked,
-      texts.flatMap((text) => sentences.map((sentence) => `${text} ${sentence}`)),
+      texts.flatMap((text) => sentences.map((sentence) => afterFirst(text, sentence))),
     );
     return texts.map((_, row) => {
       const answers = labels.subarray(row * sentences.length, (row + 1) * sentences.length);
@@ -112,6 +114,10 @@ export async function identityFlips(
     byFamily: measured.map(({ name, neutral, flipped }) => ({ name, neutral, flipped })),
     texts: rows,
   };
+}
+
+function afterFirst(input: TextInput, sentence: string): TextInput {
+  return typeof input === 'string' ? `${input} ${sentence}` : [`${input[0]} ${sentence}`, input[1]];
 }
 
 /** Strings of published attacks on text classifiers (Kurita, Michel & Neubig, ACL 2020), which mean nothing. */
@@ -159,7 +165,7 @@ export function suspectWords(texts: readonly string[], classes: Int32Array): rea
  */
 export async function scanTriggers(
   asked: Asked,
-  texts: readonly string[],
+  texts: readonly TextInput[],
   predicted: Int32Array,
   suspects: readonly string[],
 ): Promise<{ readonly score: Score; readonly worst: Trigger | null }> {
@@ -194,16 +200,24 @@ export async function scanTriggers(
 
 type End = 'front' | 'back';
 
+/** Before the first text, or after the last. */
+function wordAt(end: End, word: string, input: TextInput): TextInput {
+  const [first, second = first] = textsOf(input);
+  const [front, back] = [`${word} ${first}`, `${second} ${word}`];
+  if (typeof input === 'string') return end === 'front' ? front : back;
+  return end === 'front' ? [front, second] : [first, back];
+}
+
 /** The label that most texts of other labels turn into, from every one of `ends`; null where too few have another label. */
 async function turnedBy(
   asked: Asked,
   word: string,
-  before: readonly { readonly text: string; readonly was: number }[],
+  before: readonly { readonly text: TextInput; readonly was: number }[],
   ends: readonly End[],
 ): Promise<Trigger | null> {
   const labels = await labelsOf(
     asked,
-    ends.flatMap((end) => before.map(({ text }) => (end === 'front' ? `${word} ${text}` : `${text} ${word}`))),
+    ends.flatMap((end) => before.map(({ text }) => wordAt(end, word, text))),
   );
   let most: Trigger | null = null;
   for (const target of new Set(labels)) {

@@ -1,4 +1,5 @@
 /** What a model must beat to be worth anything: the most frequent label, and for texts the counting of words. */
+import { wholeText, type TextInput } from '../../inference/texts.ts';
 import { highestClasses } from '../selection/linear-probe.ts';
 import { accuracy } from './metrics.ts';
 import { fitSparseLogistic, sparseProbabilities } from './sparse-logistic.ts';
@@ -12,7 +13,7 @@ export interface Trivial {
 }
 
 interface Labelled {
-  readonly texts?: readonly string[];
+  readonly texts?: readonly TextInput[];
   readonly classes: Int32Array;
 }
 
@@ -33,14 +34,15 @@ export async function trivialModels(
     },
   ];
   if (train.texts !== undefined && test.texts !== undefined) {
-    const vocabulary = learnVocabulary(train.texts);
+    const [learnt, asked] = [train.texts.map(wholeText), test.texts.map(wholeText)];
+    const vocabulary = learnVocabulary(learnt);
     // scikit-learn's default of C = 1: nobody tunes a baseline.
-    const model = await fitSparseLogistic(vectorise(train.texts, vocabulary), train.classes, classes, {
+    const model = await fitSparseLogistic(vectorise(learnt, vocabulary), train.classes, classes, {
       l2: 1,
       tolerance: 1e-4,
       ...(signal === undefined ? {} : { signal }),
     });
-    const probabilities = sparseProbabilities(model, vectorise(test.texts, vocabulary));
+    const probabilities = sparseProbabilities(model, vectorise(asked, vocabulary));
     models.push({ kind: 'TF-IDF with logistic regression', predicted: highestClasses(probabilities, classes) });
   }
   return models.sort((a, b) => accuracy(test.classes, b.predicted) - accuracy(test.classes, a.predicted));

@@ -7,7 +7,7 @@ export async function predictCommand(
   json: boolean,
   model: string,
   texts: readonly string[],
-  options: { url?: string },
+  options: { url?: string; pair: readonly string[] },
 ): Promise<number> {
   const context = createContext();
   const url = options.url ?? context.env['ESPALIER_SERVING_URL'];
@@ -16,12 +16,18 @@ export async function predictCommand(
       fix: 'start the embedded one with `npx espalier dev`, or pass --url or ESPALIER_SERVING_URL',
     });
   }
-  const predictions = await predict(url.replace(/\/$/, ''), model, texts);
+  const pairs = options.pair.length === 0 ? undefined : options.pair;
+  const predictions = await predict(url.replace(/\/$/, ''), model, texts, pairs);
   if (json) printJson(predictions);
   else
     printTable(
-      ['LABEL', 'PROBABILITY', 'TEXT'],
-      predictions.map(({ label, probability, text }) => [label, probability.toFixed(3), text]),
+      ['LABEL', 'PROBABILITY', 'TEXT', ...(pairs === undefined ? [] : ['PAIR'])],
+      predictions.map(({ label, probability, text, pair }) => [
+        label,
+        probability.toFixed(3),
+        text,
+        ...(pair === undefined ? [] : [pair]),
+      ]),
     );
   return EXIT.ok;
 }

@@ -15,6 +15,10 @@ export function behaviourProblems(
 ): readonly Problem[] {
   const parsed = BehaviourSchema.safeParse(behaviour);
   if (!parsed.success) return [];
+  if (record(data)['pair'] !== undefined && Object.keys(parsed.data).length > 0) {
+    const message = 'its tests are of one text, and with data.pair the model takes two';
+    return [{ path: 'behaviour', message, fix: 'leave out `behaviour`, or data.pair' }];
+  }
   const taken: readonly string[] = [...GATE_NAMES, ...Object.keys(record(customGates))];
   const asked = record(data)['labels'];
   const labels = Array.isArray(asked) ? new Set<unknown>(asked) : undefined;

@@ -102,6 +102,11 @@ export const TextDataSchema = z.strictObject({
   minRowsPerLabel: z.int().min(3).default(6),
   /** Column (CSV header or JSON key) of the text. */
   text: z.string().min(1),
+  /**
+   * Column of a second text, where the label is about two of them (does the one answer, contradict or repeat the other?).
+   * Both are one input of the model, joined as its tokenizer joins pairs; where they are too long, the longer is cut.
+   */
+  pair: z.string().min(1).optional(),
   /** Column of the label. */
   label: z.string().min(1),
   /** The allowed labels; from the training data when left out. */

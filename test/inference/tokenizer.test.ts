@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TextPair } from '../../inference/texts.ts';
 import { TextTokenizer } from '../../inference/tokenizer.ts';
 import { pythonForTests } from '../support/python.ts';
 import { tinyGpt } from '../support/tiny-gpt.ts';
@@ -66,7 +67,13 @@ function bertTokenizer(vocabulary: readonly string[]): unknown {
         { Sequence: { id: 'A', type_id: 0 } },
         { SpecialToken: { id: '[SEP]', type_id: 0 } },
       ],
-      pair: [],
+      pair: [
+        { SpecialToken: { id: '[CLS]', type_id: 0 } },
+        { Sequence: { id: 'A', type_id: 0 } },
+        { SpecialToken: { id: '[SEP]', type_id: 0 } },
+        { Sequence: { id: 'B', type_id: 1 } },
+        { SpecialToken: { id: '[SEP]', type_id: 1 } },
+      ],
       special_tokens: {
         '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
         '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
@@ -114,11 +121,28 @@ tokenizer.enable_truncation(request["maxLength"])
 json.dump([tokenizer.encode(text).ids for text in request["texts"]], sys.stdout)
 `;
 
-function idsByPython(python: string, file: string, texts: readonly string[], maxLength: number): number[][] {
-  const input = JSON.stringify({ file, maxLength, texts: texts.map(wellFormed) });
-  const child = spawnSync(python, ['-c', PYTHON], { input, encoding: 'utf8', maxBuffer: 1 << 28 });
+/** By the trainer's own code: how pairs are cut is its. */
+const PYTHON_PAIRS = `
+import json, sys
+sys.path.insert(0, "workers/trainer")
+from tokenizers import Tokenizer
+from espalier_trainer.data import encode
+request = json.load(sys.stdin)
+tokenizer = Tokenizer.from_file(request["file"])
+pairs = [tuple(pair) for pair in request["pairs"]]
+encoded = [[{"ids": one.ids, "types": one.type_ids} for one in encode(tokenizer, pairs, limit)] for limit in request["maxLengths"]]
+json.dump(encoded, sys.stdout)
+`;
+
+function askPython<Answer>(python: string, program: string, request: object): Answer {
+  const input = JSON.stringify(request);
+  const child = spawnSync(python, ['-c', program], { input, encoding: 'utf8', maxBuffer: 1 << 28 });
   assert.equal(child.status, 0, child.stderr);
-  return JSON.parse(child.stdout) as number[][];
+  return JSON.parse(child.stdout) as Answer;
+}
+
+function idsByPython(python: string, file: string, texts: readonly string[], maxLength: number): number[][] {
+  return askPython(python, PYTHON, { file, maxLength, texts: texts.map(wellFormed) });
 }
 
 async function assertSameIds(file: string, python: string, maxLength: number): Promise<number> {
@@ -133,6 +157,30 @@ async function assertSameIds(file: string, python: string, maxLength: number): P
     tokens += ids.length;
   }
   return tokens;
+}
+
+/** Every hard string beside the two after it; a long one in either place. */
+function hardPairs(): readonly TextPair[] {
+  const texts = Object.values(HARD).map((text) => text.slice(0, 2000));
+  const pairs = texts.flatMap((text, index): TextPair[] =>
+    [1, 2].map((step) => [text, texts[(index + step) % texts.length]!]),
+  );
+  return [...pairs, ['', ''], ['a b c d e f', 'a b c d e f g']];
+}
+
+async function assertSamePairs(file: string, python: string, maxLengths: readonly number[]): Promise<void> {
+  const pairs = hardPairs();
+  const asked = pairs.map(([text, pair]) => [wellFormed(text), wellFormed(pair)]);
+  type Encoded = { readonly ids: readonly number[]; readonly types: readonly number[] };
+  const expected = askPython<Encoded[][]>(python, PYTHON_PAIRS, { file, maxLengths, pairs: asked });
+  for (const [place, maxLength] of maxLengths.entries()) {
+    const tokenizer = await TextTokenizer.load(file, maxLength);
+    for (const [index, pair] of pairs.entries()) {
+      const [batch] = await tokenizer.encode([pair], 1e9);
+      const found = { ids: [...batch!.ids].map(Number), types: [...batch!.types].map(Number) };
+      assert.deepEqual(found, expected[place]![index], `${JSON.stringify(pair).slice(0, 80)} within ${maxLength}`);
+    }
+  }
 }
 
 describe('the Node tokenizer', function () {
@@ -153,6 +201,24 @@ describe('the Node tokenizer', function () {
 
   it('cuts long texts at the same token as the Python tokenizer', async () => {
     await assertSameIds(file, pythonForTests().executable, 16);
+  });
+
+  it('joins pairs as the Python tokenizer does, whole and cut, ids and types alike', async () => {
+    await assertSamePairs(file, pythonForTests().executable, [1_000_000, 17, 16, 8]);
+  });
+
+  it('cuts the longer text of a pair first', async () => {
+    const tokenizer = await TextTokenizer.load(file, 9);
+    const [a, b] = [(await tokenizer.ids('a')).at(1)!, (await tokenizer.ids('b')).at(1)!];
+    assert.deepEqual(await tokenizer.ids(['a a', 'b b b b b b']), [2, a, a, 3, b, b, b, b, 3]);
+    assert.deepEqual(await tokenizer.ids(['a a a a a a', 'b b b b b b']), [2, a, a, a, 3, b, b, b, 3]);
+  });
+
+  it('[real-data] joins pairs as the Python tokenizer does with a real vocabulary', async function () {
+    const data = process.env['ESPALIER_TEST_DATA'] ?? this.skip();
+    const real = join(directory, 'pairs.json');
+    await copyFile(join(data, 'models/derived/minilm-tiny-l4-h128-v8k/tokenizer.json'), real);
+    await assertSamePairs(real, pythonForTests().executable, [128, 21]);
   });
 
   it('[real-data] gives the ids of the Python tokenizer with a real vocabulary', async function () {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
-import { formatInferResponse, MAX_ROWS, parseInferRequest } from '../../serving/oip.ts';
+import { formatInferResponse, MAX_ROWS, parseInferRequest, requireTexts } from '../../serving/oip.ts';
 import { encodeBytesTensor, encodeFloats, splitBytesTensor } from '../../serving/tensors.ts';
 import { inferBody } from '../support/model-server.ts';
 
@@ -62,6 +62,50 @@ describe('Open Inference Protocol requests', () => {
   for (const [what, request, message] of refused) {
     it(`are refused with ${what}`, () => throws(() => parse(request), { status: 400, message }));
   }
+
+  it('are of pairs where a second input has as many rows, whatever their order', () => {
+    const tensor = (name: string, data: readonly string[]) => ({ name, datatype: 'BYTES', shape: [data.length], data });
+    const [texts, pairs] = [tensor('text', ['a', 'b']), tensor('pair', ['c', 'd'])];
+    const expected = [
+      ['a', 'c'],
+      ['b', 'd'],
+    ];
+    deepEqual(parse({ inputs: [texts, pairs] }).texts, expected);
+    deepEqual(parse({ inputs: [pairs, texts] }).texts, expected);
+    throws(() => parse({ inputs: [pairs] }), /input 'text' is missing/);
+    throws(() => parse({ inputs: [texts, pairs, pairs] }), /input 'pair' is given twice/);
+    throws(() => parse({ inputs: [texts, tensor('pair', ['c'])] }), /'pair' has 1 rows, input 'text' 2/);
+    throws(() => requireTexts(['a'], true), { status: 400, message: /input 'pair' is missing/ });
+    throws(() => requireTexts([['a', 'b']], false), { status: 400, message: /unexpected input 'pair'/ });
+  });
+
+  it('carry the bytes of both texts in the order of the inputs, and no byte more', () => {
+    const [first, second] = [encodeBytesTensor(['häuser', '']), encodeBytesTensor(['x', '🙂'])];
+    const build = (sizes: readonly unknown[], bytes: Buffer) => {
+      const inputs = ['text', 'pair'].map((name, at) => ({
+        name,
+        datatype: 'BYTES',
+        shape: [2],
+        parameters: { binary_data_size: sizes[at] },
+      }));
+      const json = Buffer.from(JSON.stringify({ inputs }));
+      return [Buffer.concat([json, bytes]), String(json.length)] as const;
+    };
+    const both = Buffer.concat([first, second]);
+    deepEqual(parseInferRequest(...build([first.length, second.length], both)).texts, [
+      ['häuser', 'x'],
+      ['', '🙂'],
+    ]);
+    for (const sizes of [
+      [first.length - 1, second.length + 1],
+      [first.length, second.length - 1],
+      [both.length + 5, 0],
+      [-1, both.length],
+      ['9', both.length],
+    ]) {
+      throws(() => parseInferRequest(...build(sizes, both)), { status: 400 }, JSON.stringify(sizes));
+    }
+  });
 
   it('are refused when they are not JSON or not UTF-8', () => {
     throws(() => parseInferRequest(Buffer.from('{"inputs": [')), { status: 400, message: /not JSON/ });

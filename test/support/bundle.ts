@@ -12,6 +12,7 @@ import type { ClassifierConfig, ImageClassifierConfig } from '../../inference/co
 import type { ModelOutput } from '../../inference/graph-model.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
+import { codePoints, textInput, type TextInput } from '../../inference/texts.ts';
 import {
   TextClassificationSchema,
   type GateName,
@@ -63,10 +64,17 @@ export function testPipeline(
   });
 }
 
+/** The second text of a pair. */
+export function secondOf(text: string): string {
+  return `is it ${text.length}`;
+}
+
 export interface BundleOptions {
   /** Another exported classifier's folder, of texts or of the pictures of `testPictures`; the tiny one's when left out. */
   readonly folder?: string;
   readonly labels?: readonly string[];
+  /** A model of pairs: each of `TEXTS` beside the one that `secondOf` gives. */
+  readonly pairs?: boolean;
   readonly pipeline?: Pipeline;
   readonly base?: Partial<PackageModelInput['base']>;
   readonly baseFiles?: Readonly<Record<string, string>>;
@@ -99,9 +107,11 @@ export async function packageInput(
   const classifier = await tree('classifier', {
     'model.onnx': await readFile(join(folder, 'model.onnx')),
     ...(pictures === undefined ? { 'tokenizer.json': await readFile(join(folder, 'tokenizer.json')) } : {}),
-    'classifier.json': JSON.stringify({ ...config, labels }),
+    'classifier.json': JSON.stringify({ ...config, labels, ...(options.pairs === true ? { pairs: true } : {}) }),
   });
-  const output = pictures === undefined ? await answersTo(TEXTS, folder) : await picturesAnswered(pictures, folder);
+  const pairOf = (text: string) => (options.pairs === true ? secondOf(text) : undefined);
+  const inputs = TEXTS.map((text) => textInput(text, pairOf(text)));
+  const output = pictures === undefined ? await answersTo(inputs, folder) : await picturesAnswered(pictures, folder);
   const statistics: ReferenceStatistics = {
     version: 1,
     rows: TEXTS.length,
@@ -109,16 +119,16 @@ export async function packageInput(
     labels,
     embeddings: 'embeddings.f32',
     probabilities: 'probabilities.f32',
-    textLengths: TEXTS.map((text) => (pictures === undefined ? text.length : 0)),
+    textLengths: inputs.map((input) => (pictures === undefined ? codePoints(input) : 0)),
   };
   const reference = await tree('reference', {
     'reference.json': JSON.stringify(statistics),
     'embeddings.f32': bytesOf(output.embeddings),
     'probabilities.f32': bytesOf(output.probabilities ?? new Float32Array()),
   });
-  const rows = TEXTS.map((text, row) => `${JSON.stringify({ id: String(row), text, label: labels[row % 2] })}\n`).join(
-    '',
-  );
+  const rows = TEXTS.map(
+    (text, row) => `${JSON.stringify({ id: String(row), text, pair: pairOf(text), label: labels[row % 2] })}\n`,
+  ).join('');
   const dataset = await tree(
     'dataset',
     pictures === undefined
@@ -227,7 +237,7 @@ export function testPictures(): Promise<readonly Buffer[]> {
   );
 }
 
-async function answersTo(texts: readonly string[], folder: string): Promise<ModelOutput> {
+async function answersTo(texts: readonly TextInput[], folder: string): Promise<ModelOutput> {
   const model = await TextModel.load(folder);
   const output = await model.runAll(texts);
   await model.release();

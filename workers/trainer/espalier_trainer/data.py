@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy
 import torch
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from .events import BAD_DATA, TrainerError
 
 SHOWN_PROBLEMS = 20
+# One text, or two that are joined as the model's tokenizer joins pairs.
+Text = str | tuple[str, str]
 
 
 def pure_seed(*parts: object) -> int:
@@ -33,29 +35,37 @@ class Rows:
         return len(self.tokens)
 
 
-def read_rows(path: Path, labels: list[str]) -> tuple[list[str], list[int]]:
+def read_rows(path: Path, labels: list[str]) -> tuple[list[Text], list[int]]:
     """Texts and classes of a JSON-lines file. Raises TrainerError 65 naming the first lines that are wrong."""
     classes = {label: index for index, label in enumerate(labels)}
-    texts: list[str] = []
+    texts: list[Text] = []
     targets: list[int] = []
     problems: list[str] = []
     with path.open("rb") as stream:
         for line_number, line in enumerate(stream, 1):
             try:
                 row = json.loads(line)
-                text, label = row["text"], row["label"]
-            except (ValueError, KeyError, TypeError) as error:
+                text, pair, label = row["text"], row.get("pair"), row["label"]
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 problems.append(f"{path.name}:{line_number} is not a row with text and label ({type(error).__name__}: {error})")
                 continue
             if not isinstance(text, str) or not text.strip():
                 problems.append(f"{path.name}:{line_number} has no text")
+            elif pair is not None and (not isinstance(pair, str) or not pair.strip()):
+                problems.append(f"{path.name}:{line_number} has no second text")
+            elif texts and (pair is None) == isinstance(texts[0], tuple):
+                problems.append(f"{path.name}:{line_number} has {'one text' if pair is None else 'two texts'}, the rows before it {'two' if pair is None else 'one'}")
             elif not isinstance(label, str) or label not in classes:
                 problems.append(f"{path.name}:{line_number} has the unknown label {label!r}")
             else:
-                texts.append(text)
+                texts.append(text if pair is None else (text, pair))
                 targets.append(classes[label])
     refuse_rows(path, problems, len(texts))
     return texts, targets
+
+
+def are_pairs(texts: list[Text]) -> bool:
+    return bool(texts) and isinstance(texts[0], tuple)
 
 
 def refuse_rows(path: Path, problems: list[str], rows: int) -> None:
@@ -68,15 +78,27 @@ def refuse_rows(path: Path, problems: list[str], rows: int) -> None:
         raise TrainerError(BAD_DATA, "the training data are not usable: " + "; ".join(shown), problems=shown)
 
 
-def tokenize(tokenizer: Tokenizer, texts: list[str], targets: list[int], max_length: int) -> Rows:
-    tokenizer.enable_truncation(max_length)
-    tokenizer.no_padding()
-    encodings = tokenizer.encode_batch(texts)
+def tokenize(tokenizer: Tokenizer, texts: list[Text], targets: list[int], max_length: int) -> Rows:
+    encodings = encode(tokenizer, texts, max_length)
     return Rows(
         [numpy.asarray(encoding.ids, numpy.int32) for encoding in encodings],
         [numpy.asarray(encoding.type_ids, numpy.int32) for encoding in encodings],
         torch.tensor(targets, dtype=torch.int64),
     )
+
+
+def encode(tokenizer: Tokenizer, texts: list[Text], max_length: int) -> list[Encoding]:
+    """Of two texts the longer is cut first (the tokenizer's own default, as transformers'). Where both are cut, both keep as
+    many tokens: one that is over would go to the first here, and to the second in the package for Node, which serves."""
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    over = max(0, max_length - len(tokenizer.encode("", "").ids)) % 2
+    encodings: dict[int, Encoding] = {}
+    for limit, kind in ((max_length, str), (max_length - over, tuple)):
+        places = [place for place, text in enumerate(texts) if isinstance(text, kind)]
+        tokenizer.enable_truncation(limit)
+        encodings |= zip(places, tokenizer.encode_batch([texts[place] for place in places]), strict=True)
+    return [encodings[place] for place in range(len(texts))]
 
 
 @lru_cache(maxsize=1)  # every step of an epoch asks for it

@@ -10,7 +10,7 @@ from torch import nn
 from torch.export import Dim
 
 from .calibration import calibrate
-from .data import collate, read_rows, tokenize
+from .data import Text, collate, read_rows, tokenize
 from .events import Events
 from .export_images import export_image_classifier, export_image_encoder
 from .graphs import save_graph
@@ -33,6 +33,16 @@ PARITY_TEXTS = [
     "[CLS] [SEP] <s> </s> [MASK]",
     "a\tb\nc\u200bd",
     "parcel " * 400,
+]
+# Asked of models of pairs besides: short beside long, empty beside full, both too long, special tokens in either.
+PARITY_PAIRS = [
+    ("Where is my order?", "Your parcel is with the carrier and will arrive on Monday."),
+    ("", "ok"),
+    ("ok", ""),
+    ("parcel " * 400, "short"),
+    ("short", "parcel " * 400),
+    ("parcel " * 300, "where " * 300),
+    ("[SEP] </s>", "[CLS] <s> 返品 😍"),
 ]
 
 
@@ -63,7 +73,7 @@ def export_encoder(task: dict, events: Events, stop: StopFlag) -> dict:
     events.emit("ready", device="cpu", threads=torch.get_num_threads())
     write_graph(graph, ["embedding"], out / "encoder", about, tokenizer, config, stop)
     embeddings = run_graph(graph, tokenizer, config, about)
-    write_parity(out, embeddings=embeddings)
+    write_parity(out, about, embeddings=embeddings)
     return {
         "weights": str(weights),
         "encoder": str(out / "encoder"),
@@ -95,11 +105,11 @@ def export_classifier(task: dict, events: Events, stop: StopFlag) -> dict:
         "dimension": config.hidden_size,
         "inputs": graph_inputs(classifier.encoder),
         "labels": trained["labels"],
-    }
+    } | ({"pairs": True} if trained.get("pairs") else {})
     events.emit("ready", device="cpu", threads=torch.get_num_threads())
     write_graph(graph, ["probabilities", "logits", "embedding"], out / "classifier", about, tokenizer, config, stop)
     probabilities, _, _ = run_graph(graph, tokenizer, config, about)
-    write_parity(out, probabilities=probabilities)
+    write_parity(out, about, probabilities=probabilities)
     return {"classifier": str(out / "classifier"), "parity": str(out / "parity.json"), "temperature": temperature}
 
 
@@ -146,12 +156,17 @@ def write_graph(graph: nn.Module, outputs: list[str], folder: Path, about: dict,
 
 @torch.no_grad()
 def run_graph(graph: nn.Module, tokenizer, config, about: dict) -> torch.Tensor | tuple[torch.Tensor, ...]:
-    rows = tokenize(tokenizer, PARITY_TEXTS, [0] * len(PARITY_TEXTS), about["maxLength"])
+    texts = parity_texts(about)
+    rows = tokenize(tokenizer, texts, [0] * len(texts), about["maxLength"])
     inputs, _ = collate(rows, range(len(rows)), config.pad_token_id or 0, about["inputs"], torch.device("cpu"))
     return graph(**inputs)
 
 
-def write_parity(out: Path, **values: torch.Tensor) -> None:
+def parity_texts(about: dict) -> list[Text]:
+    return [*PARITY_TEXTS, *(PARITY_PAIRS if about.get("pairs") else [])]
+
+
+def write_parity(out: Path, about: dict, **values: torch.Tensor) -> None:
     """The texts and what PyTorch says to them; the Node side compares its runtime with it."""
-    parity = {"texts": PARITY_TEXTS} | {name: value.tolist() for name, value in values.items()}
+    parity = {"texts": parity_texts(about)} | {name: value.tolist() for name, value in values.items()}
     (out / "parity.json").write_text(json.dumps(parity, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,11 +1,12 @@
-"""Classes of texts: an encoder, pooling and a linear head. Rows are `{text, label}`."""
+"""Classes of texts: an encoder, pooling and a linear head. Rows are `{text, label}`, or `{text, pair, label}`."""
 
 from pathlib import Path
 
 import numpy
 import torch
 
-from ..data import Rows, collate, read_rows, tokenize
+from ..data import Rows, are_pairs, collate, read_rows, tokenize
+from ..events import BAD_DATA, TrainerError
 from ..guard import StopFlag
 from ..job import sha256_file
 from ..model import Classifier, adapt, graph_inputs, load_encoder, load_tokenizer, read_config, save_classifier
@@ -20,6 +21,9 @@ class TextClassification(Classification):
         self._task, self._spec, self._device, self._source = task, task["training"], device, Path(task["model"])
         config = read_config(self._source, task["maxLength"])
         texts = {split: read_rows(Path(task[split]), task["labels"]) for split in ("train", "validation")}
+        self._pairs = are_pairs(texts["train"][0])
+        if are_pairs(texts["validation"][0]) != self._pairs:
+            raise TrainerError(BAD_DATA, "of the rows to train on and those to validate on, only one file has pairs of texts")
         encoder = load_encoder(self._source, config)
         self.inputs, self._pad = graph_inputs(encoder), config.pad_token_id or 0
         self.module = Classifier(encoder, len(task["labels"]), task["pooling"], self._spec["dropout"], self._spec["seed"])
@@ -42,7 +46,7 @@ class TextClassification(Classification):
         return numpy.argsort([len(tokens) for tokens in self.rows[split].tokens], kind="stable")
 
     def config(self) -> dict:
-        return {key: self._task[key] for key in ("labels", "pooling", "maxLength")}
+        return {key: self._task[key] for key in ("labels", "pooling", "maxLength")} | ({"pairs": True} if self._pairs else {})
 
     def data(self) -> dict[str, str]:
         return {split: sha256_file(Path(self._task[split])) for split in ("train", "validation")}
