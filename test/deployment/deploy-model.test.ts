@@ -8,9 +8,23 @@ import { digestBytes } from '../../artifacts/digest.ts';
 import type { Pointers } from '../../artifacts/pointers.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
 import { listModels, showModel } from '../../client/models.ts';
-import { MODEL, testPipeline, withServices } from '../support/bundle.ts';
-import { approvedRelease, deploy } from '../support/release.ts';
+import { MODEL, packageInput, testPipeline, withServices } from '../support/bundle.ts';
+import { approvedRelease, deploy, withFiles } from '../support/release.ts';
 import { startTestServer, until } from '../support/model-server.ts';
+
+/** An approved model that no server can load: its config names a single label. No step of ours packages such a one. */
+async function unloadable(services: ActivityServices): Promise<DeployModelInput> {
+  const config = JSON.stringify({ labels: ['only one'] });
+  const { classifier } = await packageInput(services);
+  return approvedRelease(services, {
+    bundleFiles: { [`${MODEL}/1/classifier.json`]: config },
+    exported: {
+      classifier: await withFiles(services, classifier, { 'classifier.json': config }),
+      parityMaxAbs: 0,
+      sizeBytes: 1,
+    },
+  });
+}
 
 describe('deploying a model', () => {
   let services: ActivityServices;
@@ -275,8 +289,7 @@ describe('deploying a model', () => {
     try {
       await rejects(deploy(serving, release, 'run-1'), {
         kind: 'BadModel',
-        message:
-          /answers 16 of 16 test texts otherwise than was evaluated.*was withdrawn: it had served nothing before/,
+        message: /answers 16 of 16 test rows otherwise than was evaluated.*was withdrawn: it had served nothing before/,
       });
       await until('it is unloaded', async () => (await server.infer(MODEL, ['a'])).status === 503);
       match(
@@ -347,8 +360,7 @@ describe('deploying a model', () => {
       const serving = { ...services, servingUrl: server.url };
       const good = await approvedRelease(services);
       const first = await deploy(serving, good);
-      // An approved model that does not load: its config has fewer labels than its graph.
-      const broken = await approvedRelease(services, { labels: ['only one'] });
+      const broken = await unloadable(services);
       const startedAt = performance.now();
       const refused = {
         kind: 'ApprovalRefused',
@@ -375,7 +387,7 @@ describe('deploying a model', () => {
   it('takes a first release back that the server refuses for good', async () => {
     const server = await startTestServer(services);
     try {
-      const broken = await approvedRelease(services, { labels: ['only one'] });
+      const broken = await unloadable(services);
       const call = deploy({ ...services, servingUrl: server.url }, broken);
       await rejects(call, { kind: 'ApprovalRefused', message: /it refused it \(.*was withdrawn/s });
       match(JSON.stringify(await pointer()), /"withdrawn":"sha256:\w+ was refused: /);
