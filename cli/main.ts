@@ -264,9 +264,10 @@ program
   .command('predict')
   .description('ask the deployed model')
   .argument('<model>')
-  .argument('<text...>')
+  .argument('[text...]')
   .option('--url <url>', 'the model server (default: ESPALIER_SERVING_URL or the embedded one)')
   .addOption(repeated('--pair <text>', 'the second text, for a model of pairs: once for each text, in their order'))
+  .addOption(repeated('--file <picture>', 'for a model of pictures, in the place of texts: once for each'))
   .action(run(async () => (await import('./commands/predict.ts')).predictCommand));
 
 const licence = program.command('licence').description('what licences permit');

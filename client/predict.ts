@@ -1,21 +1,35 @@
-/** One prediction by the Open Inference Protocol. */
+/** Predictions by the Open Inference Protocol: of texts, of pairs of them, or of pictures. */
+import { readFile, stat } from 'node:fs/promises';
 import { EspalierError } from '../artifacts/errors.ts';
 
-export interface Prediction {
-  readonly text: string;
-  readonly pair?: string;
+export interface Answer {
   readonly label: string;
   readonly probability: number;
   readonly probabilities: Readonly<Record<string, number>>;
 }
+export interface Prediction extends Answer {
+  readonly text: string;
+  readonly pair?: string;
+}
+export interface PicturePrediction extends Answer {
+  readonly file: string;
+}
 
+/** No server takes more; it says itself when it takes less. */
+const MAX_FILE_BYTES = 32 * 2 ** 20;
+
+interface Metadata {
+  readonly inputs?: readonly { readonly name: string }[];
+  readonly parameters?: { readonly labels?: string };
+}
 interface InferResponse {
   readonly outputs: readonly { readonly name: string; readonly data: readonly (string | number)[] }[];
 }
 
 /**
  * `pairs`: for a model of pairs, the second text of each.
- * @throws EspalierError BadConfig where they are not as many; NotFound / NetworkUnavailable with the server's own words
+ * @throws EspalierError BadConfig where they are not as many, or the model takes pictures; NotFound / NetworkUnavailable
+ * with the server's own words
  */
 export async function predict(
   serverUrl: string,
@@ -29,48 +43,112 @@ export async function predict(
       fix: 'give one --pair for each text, in their order',
     });
   }
-  const call = async <T>(path: string, init?: RequestInit): Promise<T> => {
-    const url = `${serverUrl}/v2/models/${encodeURIComponent(model)}${path}`;
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(30_000) }).catch((error: unknown) => {
-      throw new EspalierError('NetworkUnavailable', `no model server at ${serverUrl} (${(error as Error).message})`, {
-        fix: 'start one with `npx espalier dev`, or pass --url',
-      });
-    });
-    const body = (await response.json().catch(() => ({}))) as T & { error?: string };
-    if (!response.ok) {
-      const kind = response.status === 404 ? 'NotFound' : response.status >= 500 ? 'NetworkUnavailable' : 'BadConfig';
-      throw new EspalierError(kind, body.error ?? `HTTP ${response.status}`, { where: url });
-    }
-    return body;
-  };
-  const metadata = await call<{ parameters?: { labels?: string } }>('');
-  const labels = JSON.parse(metadata.parameters?.labels ?? '[]') as readonly string[];
-  const { outputs } = await call<InferResponse>('/infer', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ inputs: tensorsOf(texts, pairs) }),
-  });
-  const output = (name: string) => outputs.find((one) => one.name === name)?.data ?? [];
-  const all = output('probabilities') as readonly number[];
+  const labels = await labelsOf(serverUrl, model, 'text');
+  const inputs = [tensor('text', texts), ...(pairs === undefined ? [] : [tensor('pair', pairs)])];
+  const answers = await infer(serverUrl, model, labels, inputs);
   return texts.map((text, row) => {
     const pair = pairs?.[row];
-    const probabilities = Object.fromEntries(
-      labels.map((label, column) => [label, all[row * labels.length + column] ?? 0]),
-    );
-    const label = String(output('label')[row]);
-    return {
-      text,
-      ...(pair === undefined ? {} : { pair }),
-      label,
-      probability: probabilities[label] ?? 0,
-      probabilities,
-    };
+    return { text, ...(pair === undefined ? {} : { pair }), ...answerAt(answers, row) };
   });
 }
 
-function tensorsOf(texts: readonly string[], pairs: readonly string[] | undefined): readonly object[] {
-  const tensor = (name: string, data: readonly string[]) => ({ name, datatype: 'BYTES', shape: [data.length], data });
-  return [tensor('text', texts), ...(pairs === undefined ? [] : [tensor('pair', pairs)])];
+/**
+ * One picture after the other: which of them is refused is plain.
+ * @throws EspalierError BadConfig for what is no file, or the model takes texts, or with the server's reason against a picture;
+ * NotFound, NetworkUnavailable
+ */
+export async function predictPictures(
+  serverUrl: string,
+  model: string,
+  files: readonly string[],
+): Promise<PicturePrediction[]> {
+  for (const file of files) await requireFile(file);
+  const labels = await labelsOf(serverUrl, model, 'image');
+  const predictions: PicturePrediction[] = [];
+  for (const file of files) {
+    const bytes = await readFile(file);
+    const inputs = [tensor('image', [bytes.toString('base64')])];
+    predictions.push({ file, ...answerAt(await infer(serverUrl, model, labels, inputs, file), 0) });
+  }
+  return predictions;
+}
+
+async function requireFile(file: string): Promise<void> {
+  const wrong = (message: string, fix: string): EspalierError =>
+    new EspalierError('BadConfig', message, { where: file, fix });
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    throw wrong(`the picture cannot be read: ${error.code ?? error.message}`, 'give the path of a picture');
+  });
+  if (found.isDirectory()) throw wrong('this is a folder, not a picture', 'give --file once for each picture in it');
+  if (!found.isFile()) throw wrong('this is not a file', 'give the path of a picture');
+  if (found.size > MAX_FILE_BYTES) {
+    throw wrong(`the file has ${found.size} bytes, more than ${MAX_FILE_BYTES}`, 'give a smaller picture');
+  }
+}
+
+function tensor(name: string, data: readonly string[]): object {
+  return { name, datatype: 'BYTES', shape: [data.length], data };
+}
+
+function answerAt(answers: readonly Answer[], row: number): Answer {
+  return answers[row] ?? { label: '', probability: 0, probabilities: {} };
+}
+
+/** The model's labels, where it takes what it is to be asked. */
+async function labelsOf(serverUrl: string, model: string, takes: 'text' | 'image'): Promise<readonly string[]> {
+  const { inputs = [], parameters } = await call<Metadata>(serverUrl, model, '');
+  const ofPictures = inputs.some(({ name }) => name === 'image');
+  if (ofPictures !== (takes === 'image')) {
+    throw new EspalierError('BadConfig', `'${model}' takes ${ofPictures ? 'pictures' : 'texts'}`, {
+      where: model,
+      fix: ofPictures ? 'give each picture with --file' : 'give texts, without --file',
+    });
+  }
+  return JSON.parse(parameters?.labels ?? '[]') as readonly string[];
+}
+
+/** `where`: what was asked, for messages. */
+async function infer(
+  serverUrl: string,
+  model: string,
+  labels: readonly string[],
+  inputs: readonly object[],
+  where?: string,
+): Promise<Answer[]> {
+  const init = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ inputs }),
+  };
+  const { outputs } = await call<InferResponse>(serverUrl, model, '/infer', init, where);
+  const output = (name: string) => outputs.find((one) => one.name === name)?.data ?? [];
+  const all = output('probabilities') as readonly number[];
+  return output('label').map((given, row) => {
+    const probabilities = Object.fromEntries(
+      labels.map((label, column) => [label, all[row * labels.length + column] ?? 0]),
+    );
+    const label = String(given);
+    return { label, probability: probabilities[label] ?? 0, probabilities };
+  });
+}
+
+async function call<T>(
+  serverUrl: string,
+  model: string,
+  path: string,
+  init: RequestInit = {},
+  where?: string,
+): Promise<T> {
+  const url = `${serverUrl}/v2/models/${encodeURIComponent(model)}${path}`;
+  const response = await fetch(url, { ...init, signal: AbortSignal.timeout(30_000) }).catch((error: unknown) => {
+    throw new EspalierError('NetworkUnavailable', `no model server at ${serverUrl} (${(error as Error).message})`, {
+      fix: 'start one with `npx espalier dev`, or pass --url',
+    });
+  });
+  const body = (await response.json().catch(() => ({}))) as T & { error?: string };
+  if (response.ok) return body;
+  const kind = response.status === 404 ? 'NotFound' : response.status >= 500 ? 'NetworkUnavailable' : 'BadConfig';
+  throw new EspalierError(kind, body.error ?? `HTTP ${response.status}`, { where: where ?? url });
 }
 
 /** Waits until the server has loaded the model; a server that has just started needs a few seconds. */

@@ -21,7 +21,7 @@ import type { RunFacts } from '../contract/evidence.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
 import { readJudge } from '../generation/judge.ts';
-import { detectDrift, type DriftOptions, type DriftResult, type ModelOutputs } from './drift.ts';
+import { detectDrift, hasLengths, type DriftOptions, type DriftResult, type ModelOutputs } from './drift.ts';
 import { detectGenerationDrift, generationWindow } from './generation-drift.ts';
 import { referenceOutputs, windowOutputs } from './model-outputs.ts';
 
@@ -145,7 +145,9 @@ async function compareWindow(
   const records = await readPredictions(services, model, bundle.digest, monitor.windowRows);
   const { outputs, used, unusable } = windowOutputs(records, reference);
   const found = outputs.rows < monitor.minRows ? null : await detectDrift(reference, outputs, options);
-  const watched = 'embeddings, class probabilities, predicted labels and lengths of texts';
+  const watched = hasLengths(reference.textLengths)
+    ? 'embeddings, class probabilities, predicted labels and lengths of texts'
+    : 'embeddings, class probabilities and predicted labels of pictures';
   return { found, rows: outputs.rows, used, unusable, watched };
 }
 

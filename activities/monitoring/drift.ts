@@ -1,6 +1,6 @@
 /**
  * Has the traffic drifted from the data that the model was validated on? Four differences between reference and window
- * are measured (embeddings, class probabilities, predicted labels, text lengths), and all are judged by one permutation
+ * are measured (embeddings, class probabilities, predicted labels, text lengths; of pictures, which have none, three), and all are judged by one permutation
  * test: if nothing drifted, reference and window rows are exchangeable, and the observed grouping is one of the many
  * equally likely ones. That makes the stated false-alarm rate hold whatever the sizes, even for a reference smaller
  * than the window, and counts the reference's own sampling noise, which thresholds learnt on the reference alone ignore
@@ -19,13 +19,14 @@ import { sampleIndices, seededRandom, shuffleStart, type Random } from '../valid
 import { timeSlice } from '../validation/time-slice.ts';
 import { chiSquare, kernelDistance, kolmogorovSmirnov, largestColumnDistance, type Grouping } from './two-sample.ts';
 
-/** Model outputs of some texts: embeddings [rows, dimension] and probabilities [rows, classes], both row-major. */
+/** Model outputs of some texts or pictures: embeddings [rows, dimension] and probabilities [rows, classes], both row-major. */
 export interface ModelOutputs {
   readonly rows: number;
   readonly dimension: number;
   readonly classes: number;
   readonly embeddings: Float32Array;
   readonly probabilities: Float32Array;
+  /** Of pictures 0. */
   readonly textLengths: ArrayLike<number>;
 }
 
@@ -70,19 +71,18 @@ export async function detectDrift(
   const pause = timeSlice(signal);
   const differences = await groupDifferences(pool(left, right), seededRandom(seed, 3), pause);
 
-  const names = Object.keys(differences) as (keyof typeof differences)[];
-  const statistics = names.map(() => new Float64Array(permutations + 1));
+  const statistics = differences.map(() => new Float64Array(permutations + 1));
   const groupings = permutedGroupings(left.rows, right.rows, seededRandom(seed, 4));
   for (let round = 0; round <= permutations; round++) {
     const grouping = groupings.next().value;
-    for (const [test, name] of names.entries()) {
-      statistics[test]![round] = differences[name](grouping);
+    for (const [test, [, difference]] of differences.entries()) {
+      statistics[test]![round] = difference(grouping);
       await pause();
     }
     if (round % 100 === 0) options.onProgress?.(round, permutations);
   }
   const judged = judgeByMinP(statistics, rate);
-  const tests = names.map((name, test) => ({ name, ...judged[test]! }));
+  const tests = differences.map(([name], test) => ({ name, ...judged[test]! }));
   return {
     drift: tests.some(({ alarm }) => alarm),
     tests,
@@ -92,14 +92,25 @@ export async function detectDrift(
   };
 }
 
-async function groupDifferences(pooled: ModelOutputs, random: Random, pause: () => Promise<void> | undefined) {
-  const { classes, probabilities } = pooled;
-  return {
-    embedding: await kernelDistance(pooled.embeddings, pooled.dimension, random, pause),
-    'class-probabilities': largestColumnDistance(probabilities, classes),
-    'predicted-labels': chiSquare(argmaxRows(probabilities, classes), classes),
-    'text-length': kolmogorovSmirnov(pooled.textLengths, { tails: true }),
-  };
+type Difference = readonly [name: string, between: (grouping: Grouping) => number];
+
+async function groupDifferences(
+  pooled: ModelOutputs,
+  random: Random,
+  pause: () => Promise<void> | undefined,
+): Promise<readonly Difference[]> {
+  const { classes, probabilities, textLengths } = pooled;
+  return [
+    ['embedding', await kernelDistance(pooled.embeddings, pooled.dimension, random, pause)],
+    ['class-probabilities', largestColumnDistance(probabilities, classes)],
+    ['predicted-labels', chiSquare(argmaxRows(probabilities, classes), classes)],
+    ...(hasLengths(textLengths) ? [['text-length', kolmogorovSmirnov(textLengths, { tails: true })] as const] : []),
+  ];
+}
+
+/** Whether there is any length to compare: pictures have none. */
+export function hasLengths(textLengths: ArrayLike<number>): boolean {
+  return Array.from(textLengths).some((length) => length > 0);
 }
 
 /** First the observed grouping, then random ones of the same sizes, without end. The listed group is the smaller one. */

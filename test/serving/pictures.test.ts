@@ -1,10 +1,16 @@
-import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match, ok, rejects } from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import type { Deployment } from '../../activities/contract/deployment.ts';
+import { checkDrift } from '../../activities/monitoring/check-drift.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
+import { predict, predictPictures } from '../../client/predict.ts';
 import { ImageModel } from '../../inference/image-model.ts';
+import { MonitorSchema } from '../../pipelines/definition/monitor.ts';
 import { MAX_PICTURES, parsePictureRequest } from '../../serving/picture-request.ts';
 import { encodeBytesTensor } from '../../serving/tensors.ts';
 import { MODEL, testPictures, withServices } from '../support/bundle.ts';
@@ -171,6 +177,61 @@ describe('a served model of pictures', () => {
     deepEqual([record.label, record.picture, record.textLength], ['green', digestBytes(asked), 0]);
     equal(Buffer.from(record.embedding, 'base64').length, 12);
     equal(await services.store.has(digestBytes(asked)), false);
+  });
+
+  it('is asked with files by the client, which says what no picture is before it asks', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-predict-'));
+    const file = async (name: string, bytes: Uint8Array): Promise<string> => {
+      await writeFile(join(folder, name), bytes);
+      return join(folder, name);
+    };
+    const [blue, green] = [
+      await file('b.png', await picture('blue')),
+      await file('g.jpg', await picture('green', { format: 'jpeg' })),
+    ];
+    const cut = await file('cut.jpg', await halfJpeg());
+    try {
+      const predictions = await predictPictures(server.url, MODEL, [blue, green]);
+      deepEqual(
+        predictions.map(({ file: path, label }) => [path, label]),
+        [
+          [blue, 'blue'],
+          [green, 'green'],
+        ],
+      );
+      ok(predictions.every(({ probability, label, probabilities }) => probability === probabilities[label]));
+      const refused = (files: readonly string[], where: string, message: RegExp) =>
+        rejects(predictPictures(server.url, MODEL, files), { kind: 'BadConfig', where, message });
+      await refused([blue, folder], folder, /this is a folder, not a picture/);
+      await refused([join(folder, 'nowhere.png')], join(folder, 'nowhere.png'), /cannot be read: ENOENT/);
+      await refused([blue, cut], cut, /the picture is damaged/);
+      await rejects(predict(server.url, MODEL, ['a text']), { kind: 'BadConfig', fix: /--file/ });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('is watched by the embeddings and labels of its answers: other pictures are drift, the usual ones are not', async () => {
+    const monitor = MonitorSchema.parse({ minRows: 30, windowRows: 30 });
+    const check = async (files: readonly Uint8Array[]) => {
+      equal((await ask(files)).status, 200);
+      await server.recorder.flush();
+      const input = { model: MODEL, channel: 'production', monitor };
+      const call = { runId: 'check', stepId: 'check', input, reuse: true };
+      const signal = new AbortController().signal;
+      return checkDrift(call, services, { signal, progress: () => undefined, failed: async () => false });
+    };
+    const usual = await check([...pictures, ...pictures.slice(0, 6)]);
+    deepEqual([usual.verdict, usual.rows], ['no-drift', 30]);
+    deepEqual(
+      usual.tests.map(({ name }) => name),
+      ['embedding', 'class-probabilities', 'predicted-labels'],
+    );
+    const dark = await Promise.all(Array.from({ length: 30 }, (_, shade) => picture('blue', { shade: shade % 9 })));
+    const drifted = await check(dark);
+    equal(drifted.verdict, 'drift');
+    const { watched } = await services.store.getJson<{ watched: string }>(drifted.report);
+    equal(watched, 'embeddings, class probabilities and predicted labels of pictures');
   });
 
   it('keeps what is asked to check it out of the log', async () => {
