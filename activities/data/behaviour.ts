@@ -1,6 +1,5 @@
 /** Behaviour tests that people wrote down (pipelines/behaviour): checked with the data, kept beside them, never trained on. */
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
@@ -8,6 +7,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import {
   readBehaviourTable,
   textsOf,
+  unknownLabels,
   withTexts,
   type BehaviourTest,
   type TableProblem,
@@ -15,6 +15,7 @@ import {
 import type { PrepareDataInput } from '../contract/data.ts';
 import type { StepContext } from '../step.ts';
 import { quoted, SHOWN_BAD_ROWS } from './checks.ts';
+import { readJsonLines } from './json-lines.ts';
 import { textIdentity } from './normalise.ts';
 import { removePersonalData } from './personal-data.ts';
 
@@ -43,11 +44,8 @@ export async function readBehaviour(
     const source = files.find(({ path, split }) => split === 'behaviour' && path === file);
     if (source === undefined || (source.format !== 'csv' && source.format !== 'jsonl')) continue;
     const read = readBehaviourTable(await context.store.getBytes(source.ref), kind, source.format);
-    const unknown = read.tests.flatMap(({ line, test }) =>
-      !('label' in test) || labels.includes(test.label)
-        ? []
-        : [{ line, field: 'label', message: `is ${quoted(test.label)}, which the data do not have` }],
-    );
+    const complaint = (name: string) => `is ${quoted(name)}, which the data do not have`;
+    const unknown = unknownLabels(read.tests, new Set(labels), complaint);
     const problems = [...read.problems, ...unknown];
     if (problems.length > 0) throw badTable(table, file, problems);
     tests.push(...read.tests.map((one) => ({ table, file, ...one })));
@@ -65,8 +63,8 @@ export async function loadBehaviour(
   if (!entries.some(({ path }) => path === BEHAVIOUR_FILE)) return [];
   const path = await store.fileInTree(dataset, BEHAVIOUR_FILE, signal);
   const tests: StoredTest[] = [];
-  const lines = createInterface({ input: createReadStream(path, { encoding: 'utf8', signal }), crlfDelay: Infinity });
-  for await (const line of lines) tests.push(JSON.parse(line) as StoredTest);
+  const source = createReadStream(path, { encoding: 'utf8', signal });
+  for await (const test of readJsonLines(source, BEHAVIOUR_FILE)) tests.push(test as StoredTest);
   return tests;
 }
 

@@ -1,6 +1,6 @@
 /** What must hold of labelled texts before anything is trained on them. Pure. */
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { DataFinding, RowSplit, Split } from '../contract/data.ts';
+import type { DataFile, DataFinding, RowSplit, Split } from '../contract/data.ts';
 import { compareText, countLabels, groupBy } from './group.ts';
 import { maskPersonalData } from '../privacy/scan.ts';
 import type { Groups } from './readers.ts';
@@ -70,6 +70,11 @@ export const SHOWN_BAD_ROWS = 10;
 
 /** Which side keeps a text that several sides have: the smaller ones, so that what is measured stays whole. */
 const KEEPS: Readonly<Record<RowSplit, number>> = { test: 0, validation: 1, train: 2, all: 3 };
+
+/** Whether a file holds rows to be split; the others describe them, or are read for themselves. */
+export function holdsRows(split: DataFile['split']): split is RowSplit {
+  return Object.hasOwn(KEEPS, split);
+}
 
 export interface Deduplicated<Row> {
   readonly kept: readonly Row[];

@@ -1,5 +1,6 @@
 /** Labels that stand in their own texts: a model that reads them off learns nothing. Pure. */
 import type { DataFinding } from '../contract/data.ts';
+import { textInput, wholeText } from '../../inference/texts.ts';
 import { quoted } from './checks.ts';
 import { maskPersonalData } from '../privacy/scan.ts';
 import { countLabels, groupBy } from './group.ts';
@@ -86,7 +87,7 @@ function wordsOf(text: string): readonly string[] {
 function shown(word: string, rows: readonly LabelledText[]): string {
   const isOfValue = rows.some(({ text, pair, normalised }) => {
     if (!normalised.includes(word)) return false;
-    const masked = new Set(wordsOf(normaliseText(maskPersonalData(pair === undefined ? text : `${text}\n${pair}`))));
+    const masked = new Set(wordsOf(normaliseText(maskPersonalData(wholeText(textInput(text, pair))))));
     return wordsOf(normalised).includes(word) && !masked.has(word);
   });
   return isOfValue ? '#' : word.replaceAll(/[0-9]{4,}/g, '#');

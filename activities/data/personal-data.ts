@@ -1,6 +1,7 @@
 /** Drops rows and redacts values as the policy says, before anything of them is stored. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { PersonalDataRemoved } from '../contract/data.ts';
+import { textInput, textsOf } from '../../inference/texts.ts';
 import type { PersonalDataPolicy } from '../../pipelines/definition/data.ts';
 import { kindsTo } from '../privacy/policy.ts';
 import { redactTexts } from '../privacy/redact.ts';
@@ -57,7 +58,7 @@ export async function removePersonalData(
 }
 
 function textsIn({ text, pair }: CheckedRow): readonly string[] {
-  return pair === undefined ? [text] : [text, pair];
+  return textsOf(textInput(text, pair));
 }
 
 /** More different values than this are names or numbers, and no group has rows enough to be measured. */

@@ -8,6 +8,7 @@ import {
   checkRow,
   classProblems,
   deduplicate,
+  holdsRows,
   imbalance,
   quoted,
   SHOWN_BAD_ROWS,
@@ -128,8 +129,7 @@ async function readAll(
   const rowsRead: Record<string, number> = {};
   const rules = { maxTextBytes: data.maxTextBytes, labels: data.labels };
   for (const { path: file, format, split, ref } of files) {
-    if (split === 'evaluation' || split === 'description' || split === 'general') continue;
-    if (split === 'shifted' || split === 'behaviour') continue;
+    if (!holdsRows(split)) continue;
     if (format !== 'csv' && format !== 'jsonl') continue;
     const source = { path: await context.store.file(ref, context.signal), name: file, format };
     let read = 0;

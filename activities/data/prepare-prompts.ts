@@ -10,7 +10,7 @@ import { kindsTo } from '../privacy/policy.ts';
 import { redactTexts } from '../privacy/redact.ts';
 import { findPersonalData } from '../privacy/scan.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
-import { badData, deduplicate, type BadRow, type CheckedRow } from './checks.ts';
+import { badData, deduplicate, holdsRows, type BadRow, type CheckedRow } from './checks.ts';
 import {
   contaminationFindings,
   dropTwins,
@@ -103,8 +103,7 @@ async function readPrompts(
     ...(data.facts === undefined ? [] : [{ name: data.facts, optional: true, list: true } as const]),
   ];
   for (const { path: file, format, split, ref } of files) {
-    if (split === 'evaluation' || split === 'description' || split === 'general') continue;
-    if (split === 'shifted' || split === 'behaviour') continue;
+    if (!holdsRows(split)) continue;
     if (format !== 'csv' && format !== 'jsonl') continue;
     let count = 0;
     for await (const row of readValues({ path: await store.file(ref, signal), name: file, format }, columns, signal)) {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Problem } from '../check.ts';
 import { BehaviourSchema, type BehaviourSpec } from '../definition/behaviour.ts';
 import { GATE_NAMES } from '../gate-table.ts';
-import { MOST_TABLE_BYTES, readBehaviourTable } from './table.ts';
+import { MOST_TABLE_BYTES, readBehaviourTable, unknownLabels } from './table.ts';
 
 const SHOWN_ROWS = 10;
 
@@ -67,11 +67,8 @@ function fileProblems(
     return [{ path, message: `'${file}' has ${found.size} bytes; at most ${MOST_TABLE_BYTES} are read` }];
   }
   const { tests, problems } = readBehaviourTable(readFileSync(home), kind, format);
-  const unknown = tests.flatMap(({ line, test }) =>
-    labels === undefined || !('label' in test) || labels.has(test.label)
-      ? []
-      : [{ line, field: 'label', message: `is '${test.label.slice(0, 60)}', which is not in data.labels` }],
-  );
+  const complaint = (name: string) => `is '${name.slice(0, 60)}', which is not in data.labels`;
+  const unknown = labels === undefined ? [] : unknownLabels(tests, labels, complaint);
   const all = [...problems, ...unknown];
   const more =
     all.length > SHOWN_ROWS ? [{ path, message: `${all.length - SHOWN_ROWS} more are wrong in '${file}'` }] : [];

@@ -90,6 +90,17 @@ export function readBehaviourTable(bytes: Uint8Array, kind: BehaviourKind, forma
   return { tests, problems };
 }
 
+/** Tests that name a label which is not known; `complaint` says of it why. */
+export function unknownLabels(
+  tests: readonly PlacedTest[],
+  known: ReadonlySet<unknown>,
+  complaint: (name: string) => string,
+): readonly TableProblem[] {
+  return tests.flatMap(({ line, test }) =>
+    !('label' in test) || known.has(test.label) ? [] : [{ line, field: 'label', message: complaint(test.label) }],
+  );
+}
+
 /** The texts that a test asks the model. */
 export function textsOf(test: BehaviourTest): readonly string[] {
   if (test.kind === 'invariance') return [test.text, test.other];

@@ -292,6 +292,17 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
 
 export type TextRun = Omit<RunInput, 'pipeline'> & { readonly pipeline: TextClassification };
 
+/** What a definition of these tests says, whatever its task. */
+const OF_ANY_TASK = {
+  intendedUse: { commercial: true, domain: 'test' },
+  candidates: [
+    { id: 'one', model: 'local:one' },
+    { id: 'two', model: 'local:two' },
+  ],
+  approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
+  deploy: { model: 'm' },
+};
+
 /** A run that generates text. */
 export function generatorInput(changes: Partial<Omit<RunInput, 'pipeline'>> = {}): RunInput {
   const pipeline = TextGenerationSchema.parse({
@@ -299,13 +310,7 @@ export function generatorInput(changes: Partial<Omit<RunInput, 'pipeline'>> = {}
     task: 'text-generation',
     data: { files: ['a.jsonl'], completion: 'completion', licence: 'CC0-1.0', source: 'test' },
     guidelines: 'guidelines.yaml',
-    intendedUse: { commercial: true, domain: 'test' },
-    candidates: [
-      { id: 'one', model: 'local:one' },
-      { id: 'two', model: 'local:two' },
-    ],
-    approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
-    deploy: { model: 'm' },
+    ...OF_ANY_TASK,
   });
   return { ...runInput(), pipeline, candidates: pipeline.candidates, guidelines: ref('guidelines'), ...changes };
 }
@@ -316,13 +321,7 @@ export function pictureInput(changes: Partial<z.input<typeof ImageClassification
     name: 'pictures-test',
     task: 'image-classification',
     data: { files: ['pictures'], licence: 'CC0-1.0', source: 'test' },
-    intendedUse: { commercial: true, domain: 'test' },
-    candidates: [
-      { id: 'one', model: 'local:one' },
-      { id: 'two', model: 'local:two' },
-    ],
-    approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
-    deploy: { model: 'm' },
+    ...OF_ANY_TASK,
     ...changes,
   });
   return { ...runInput(), pipeline, candidates: pipeline.candidates };
@@ -333,13 +332,7 @@ export function runInput(changes: Partial<TextRun> = {}): TextRun {
     name: 'orchestration-test',
     task: 'text-classification',
     data: { files: ['a.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'test' },
-    intendedUse: { commercial: true, domain: 'test' },
-    candidates: [
-      { id: 'one', model: 'local:one' },
-      { id: 'two', model: 'local:two' },
-    ],
-    approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
-    deploy: { model: 'm' },
+    ...OF_ANY_TASK,
   });
   return {
     pipeline,

@@ -11,7 +11,7 @@ import { z } from 'zod';
 import type { ArtifactRef, Digest } from '../../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../../artifacts/store.ts';
 import type { Split } from '../../contract/data.ts';
-import { readJsonLines } from './json-lines.ts';
+import { readJsonLines } from '../json-lines.ts';
 import type { CheckedPicture } from './read-sources.ts';
 import { tarMembers } from './tar-members.ts';
 

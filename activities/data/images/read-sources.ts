@@ -6,7 +6,7 @@ import { EspalierError } from '../../../artifacts/errors.ts';
 import type { PreparePicturesInput } from '../../contract/data.ts';
 import type { StepContext } from '../../step.ts';
 import { isBlank } from '../normalise.ts';
-import { quoted, type BadRow, type CheckedRow } from '../checks.ts';
+import { holdsRows, quoted, type BadRow, type CheckedRow } from '../checks.ts';
 import { canonicalPicture } from './canonical.ts';
 import type { PersonalMetadata } from './exif.ts';
 import { differenceHash, type DifferenceHash } from './perceptual-hash.ts';
@@ -46,8 +46,7 @@ export async function readSources({ files, data }: PreparePicturesInput, context
   let at = 0;
   try {
     for (const { path: file, format, split, ref } of files) {
-      if (split === 'evaluation' || split === 'description' || split === 'general') continue;
-      if (split === 'shifted' || split === 'behaviour') continue;
+      if (!holdsRows(split)) continue;
       if (format !== 'tar' && format !== 'csv' && format !== 'jsonl') continue;
       const source = { path: await context.store.file(ref, context.signal), name: file, format };
       let read = 0;

@@ -1,7 +1,7 @@
 /** JSON a line, of a file that we wrote ourselves. */
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { EspalierError } from '../../../artifacts/errors.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
 
 export async function* readJsonLines(source: Readable, name: string): AsyncGenerator {
   let line = 0;
