@@ -1,0 +1,145 @@
+/**
+ * The two files of an embedding index, and the checks that whoever reads them relies on. `vectors.f32` is nothing but numbers, float32
+ * little-endian [rows, dimension], each row of length 1 (or 0); all else is in `index.json`. Equal galleries give equal bytes.
+ */
+import { open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+
+export const INDEX_FILE = 'index.json';
+export const VECTORS_FILE = 'vectors.f32';
+
+/** What is held in memory when served; more is for a database of vectors. */
+const MAX_VECTOR_BYTES = 2 ** 31;
+const MAX_ROWS = 1_000_000;
+/** A million ids, classes and commas. */
+const MAX_INDEX_BYTES = 2 ** 26;
+/** Float32 rounds each number by 6e-8 of it; a length that is further off was never normalised. */
+const LENGTH_TOLERANCE = 1e-4;
+
+const GraphSchema = z.strictObject({
+  connectivity: z.int().min(2).max(128),
+  expansionAdd: z.int().min(1).max(4096),
+  expansionSearch: z.int().min(1).max(4096),
+});
+
+const IndexHeaderSchema = z.strictObject({
+  kind: z.literal('embedding-index'),
+  version: z.literal(1),
+  metric: z.literal('cosine'),
+  /** Of the `model.onnx` that made the vectors; another's cannot be compared with them. */
+  model: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  dimension: z.int().min(1).max(16_384),
+  /** null: exact search. */
+  graph: GraphSchema.nullable(),
+  labels: z.array(z.string()).min(1),
+  /** Ascending. */
+  ids: z.array(z.string().min(1).max(256)).min(1).max(MAX_ROWS),
+  /** Index into the labels, by row. */
+  classes: z.array(z.int().min(0)),
+});
+
+export type IndexHeader = z.output<typeof IndexHeaderSchema>;
+
+export interface IndexFiles {
+  /** For messages: the folder that they were read from. */
+  readonly where: string;
+  readonly [INDEX_FILE]: Uint8Array;
+  readonly [VECTORS_FILE]: Uint8Array;
+}
+
+export function encodeIndex(header: IndexHeader, vectors: Float32Array): Omit<IndexFiles, 'where'> {
+  const view = new DataView(new ArrayBuffer(vectors.byteLength));
+  for (const [at, value] of vectors.entries()) view.setFloat32(at * 4, value, true);
+  return {
+    [INDEX_FILE]: Buffer.from(`${canonicalJson(header)}\n`),
+    [VECTORS_FILE]: new Uint8Array(view.buffer),
+  };
+}
+
+/** Reads both files of a folder, none of which is taken into memory before its size is known. Throws BadModel. */
+export async function readIndexFiles(folder: string): Promise<IndexFiles> {
+  const read = async (name: string, most: number): Promise<Uint8Array> => {
+    const path = join(folder, name);
+    const found = await stat(path).catch((error: unknown) => {
+      throw bad(folder, `${name} cannot be read: ${(error as Error).message}`, error);
+    });
+    if (!found.isFile()) throw bad(folder, `${name} is no file`);
+    if (found.size > most) throw bad(folder, `${name} has ${found.size} bytes, more than ${most}`);
+    return most > MAX_INDEX_BYTES ? readWhole(path, found.size) : readFile(path);
+  };
+  return {
+    where: folder,
+    [INDEX_FILE]: await read(INDEX_FILE, MAX_INDEX_BYTES),
+    [VECTORS_FILE]: await read(VECTORS_FILE, MAX_VECTOR_BYTES),
+  };
+}
+
+/** Throws BadModel naming what does not fit: nothing of a file is believed. */
+export function parseIndex(files: IndexFiles): { readonly header: IndexHeader; readonly vectors: Float32Array } {
+  const { where } = files;
+  const header = parseHeader(files[INDEX_FILE], where);
+  const { ids, classes, labels, dimension } = header;
+  if (classes.length !== ids.length) throw bad(where, `${ids.length} ids have ${classes.length} classes`);
+  const unknown = classes.findIndex((label) => label >= labels.length);
+  if (unknown !== -1) throw bad(where, `classes[${unknown}] is ${classes[unknown]}, of ${labels.length} labels`);
+  const unsorted = ids.findIndex((id, row) => row > 0 && !(ids[row - 1]! < id));
+  if (unsorted !== -1) throw bad(where, `ids[${unsorted}] does not come after the one before it`);
+  const bytes = files[VECTORS_FILE];
+  const expected = ids.length * dimension * 4;
+  if (bytes.length !== expected || expected > MAX_VECTOR_BYTES) {
+    throw bad(
+      where,
+      `${VECTORS_FILE} has ${bytes.length} bytes, but ${ids.length} rows of ${dimension} have ${expected}`,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const vectors = new Float32Array(ids.length * dimension);
+  for (let at = 0; at < vectors.length; at++) vectors[at] = view.getFloat32(at * 4, true);
+  requireUnitLength(vectors, dimension, where);
+  return { header, vectors };
+}
+
+function parseHeader(bytes: Uint8Array, where: string): IndexHeader {
+  try {
+    return IndexHeaderSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  } catch (error) {
+    const message = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    throw bad(where, `${INDEX_FILE}: ${message}`, error);
+  }
+}
+
+function requireUnitLength(vectors: Float32Array, dimension: number, where: string): void {
+  for (let row = 0; row * dimension < vectors.length; row++) {
+    let sum = 0;
+    for (let at = row * dimension; at < (row + 1) * dimension; at++) sum += vectors[at]! ** 2;
+    const isUnit = sum === 0 || Math.abs(Math.sqrt(sum) - 1) <= LENGTH_TOLERANCE;
+    if (!isUnit) throw bad(where, `row ${row} of ${VECTORS_FILE} has the length ${Math.sqrt(sum)}, not 1`);
+  }
+}
+
+/** `readFile` refuses from 2 GiB on; and what grows meanwhile is not read on. */
+async function readWhole(path: string, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  const handle = await open(path);
+  try {
+    for (let at = 0; at < size;) {
+      const { bytesRead } = await handle.read(bytes, at, Math.min(size - at, 2 ** 28), at);
+      if (bytesRead === 0) return bytes.subarray(0, at);
+      at += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+function bad(where: string, message: string, cause?: unknown): EspalierError {
+  return new EspalierError('BadModel', `the embedding index cannot be used: ${message}`, {
+    where,
+    fix: 'use the folder that the step that builds the index wrote',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
