@@ -196,7 +196,7 @@ describe('the files of an index', () => {
   };
   const vectors = Float32Array.of(1, 0, 0, 1);
   const load = (changed: object, numbers: Float32Array = vectors) =>
-    EmbeddingIndex.from({ where: 'index', ...encodeIndex({ ...header, ...changed } as IndexHeader, numbers) });
+    EmbeddingIndex.from({ where: 'index', ...encodeIndex({ ...header, ...changed }, numbers) });
 
   const refused: readonly [what: string, changed: object, message: RegExp, numbers?: Float32Array][] = [
     ['a label that there is none of', { classes: [0, 2] }, /classes\[1\] is 2, of 2 labels/],

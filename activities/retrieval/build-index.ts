@@ -1,0 +1,98 @@
+/** Step `retrieval.build-index`: the gallery's embeddings as an index, searched by a graph only where that was shown to do. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import { ImageModel } from '../../inference/image-model.ts';
+import { EmbeddingIndex, type Gallery } from '../../inference/retrieval/embedding-index.ts';
+import { GRAPH_SETTINGS } from '../../inference/retrieval/graph.ts';
+import type { BuildIndexInput, BuiltIndex, GraphTrial } from '../contract/retrieval.ts';
+import { loadLabels } from '../data/dataset.ts';
+import { loadPictureRows } from '../data/images/pictures.ts';
+import { embedPictures } from '../selection/embed-pictures.ts';
+import type { StepContext, StepDefinition } from '../step.ts';
+import { EXACT_UP_TO, tryGraph } from './graph-trial.ts';
+
+/** Throws BadData where there is no gallery or a picture stands in it twice, BadModel for an embedding that is not finite. */
+export const buildIndex: StepDefinition<BuildIndexInput, BuiltIndex> = {
+  type: 'retrieval.build-index',
+  version: 1,
+  async run(input, context) {
+    const { store, signal, workDir } = context;
+    const { gallery, queries } = await embedGallery(input, context);
+    const exact = await EmbeddingIndex.of(gallery, null, signal);
+    const rows = gallery.ids.length;
+    let index = exact;
+    let trial: GraphTrial | null = null;
+    if (rows * gallery.dimension > (input.exactUpTo ?? EXACT_UP_TO)) {
+      context.progress({ phase: 'building the graph' });
+      const graph = await EmbeddingIndex.of(gallery, GRAPH_SETTINGS, signal);
+      context.progress({ phase: 'comparing the graph with exact search' });
+      trial = await tryGraph(exact, graph, await queries(), { seed: input.seed, signal });
+      if (trial.accepted) index = graph;
+    }
+    const folder = join(workDir, 'index');
+    await mkdir(folder);
+    const files = Object.entries(index.files());
+    for (const [name, bytes] of files) await writeFile(join(folder, name), bytes, { signal });
+    return {
+      index: await store.putTree(folder, 'index', { signal }),
+      rows,
+      dimension: gallery.dimension,
+      sizeBytes: files.reduce((sum, [, bytes]) => sum + bytes.length, 0),
+      search: index === exact ? 'exact' : 'graph',
+      graph: trial,
+    };
+  },
+};
+
+interface EmbeddedGallery {
+  readonly gallery: Gallery;
+  /** Of the validation split, with the same model; embedded only when asked for. */
+  readonly queries: () => Promise<Float32Array>;
+}
+
+async function embedGallery({ model, dataset }: BuildIndexInput, context: StepContext): Promise<EmbeddedGallery> {
+  const { store, signal } = context;
+  const [labels, rows] = await Promise.all([
+    loadLabels(store, dataset),
+    loadPictureRows(store, dataset, 'train', signal),
+  ]);
+  if (rows.length === 0) {
+    throw new EspalierError('BadData', 'the train split, which is to be the gallery, has no pictures', {
+      where: 'train.jsonl',
+      fix: 'give the train split pictures: what is found is found among them',
+    });
+  }
+  const folder = join(context.workDir, 'model');
+  await mkdir(folder);
+  await store.checkout(model, folder, { signal });
+  const embed = async (split: 'train' | 'validation') => {
+    const loaded = await ImageModel.load(folder);
+    try {
+      return {
+        ...(await embedPictures(loaded, { dataset, split, labels }, context)),
+        dimension: loaded.config.dimension,
+      };
+    } finally {
+      await loaded.release();
+    }
+  };
+  const { ids, classes, embeddings, dimension } = await embed('train');
+  return {
+    gallery: { model: await graphDigest(store, model), dimension, labels, ids, classes, embeddings },
+    queries: async () => (await embed('validation')).embeddings,
+  };
+}
+
+/** The digest of the `model.onnx` of an exported model. */
+export async function graphDigest(store: ArtifactStore, model: ArtifactRef): Promise<Digest> {
+  const { entries } = await store.tree(model);
+  const graph = entries.find(({ path }) => path === 'model.onnx');
+  if (graph !== undefined) return graph.digest;
+  throw new EspalierError('BadModel', 'the model has no model.onnx', {
+    where: model.digest,
+    fix: 'use the folder that the export step wrote',
+  });
+}

@@ -1,0 +1,41 @@
+/** Whether a graph may answer instead of exact search: by what it overlooks of queries that it was not built of. */
+import type { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
+import type { GraphTrial } from '../contract/retrieval.ts';
+import { meanScore } from './scores.ts';
+
+/**
+ * 50,000 rows of 512: exact search takes some 26 ms of one core then (bench/retrieval.ts). Below it a graph wins little beside what the
+ * model takes for the picture, costs its building at each start, and may overlook something.
+ */
+export const EXACT_UP_TO = 50_000 * 512;
+
+/** One in twenty overlooked at most. Shown by 73 queries that miss nothing (Wilson), by more where some do. */
+export const LEAST_GRAPH_RECALL = 0.95;
+
+const TRIAL_K = 10;
+const MOST_QUERIES = 500;
+
+/** Asks both up to 500 queries, evenly taken. `queries`: row-major [rows, dimension]. Without any nothing is shown, and it is refused. */
+export async function tryGraph(
+  exact: EmbeddingIndex,
+  graph: EmbeddingIndex,
+  queries: Float32Array,
+  options: { readonly seed: number; readonly signal: AbortSignal },
+): Promise<GraphTrial> {
+  const { dimension } = exact.header;
+  const rows = queries.length / dimension;
+  const stride = Math.max(1, Math.ceil(rows / MOST_QUERIES));
+  const search = { k: TRIAL_K, signal: options.signal };
+  const shares: number[] = [];
+  for (let row = 0; row < rows; row += stride) {
+    const query = queries.subarray(row * dimension, (row + 1) * dimension);
+    const wanted = await exact.search(query, search);
+    const found = await graph.search(query, search);
+    const least = wanted.at(-1)!.similarity;
+    // Of equally near rows one is as right as another.
+    shares.push(found.filter(({ similarity }) => similarity >= least).length / wanted.length);
+  }
+  const recall = await meanScore(shares, options);
+  const accepted = recall.interval !== null && recall.interval.low >= LEAST_GRAPH_RECALL;
+  return { recall, k: TRIAL_K, bound: LEAST_GRAPH_RECALL, accepted };
+}

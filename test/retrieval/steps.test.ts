@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { pack } from 'tar-stream';
+import { buildIndex } from '../../activities/retrieval/build-index.ts';
+import { evaluateRetrieval } from '../../activities/retrieval/evaluate-retrieval.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { pythonForTests } from '../support/python.ts';
+import { runStep } from '../support/step.ts';
+import { withStore, type TestStore } from '../support/store.ts';
+import { COLOURS, picture, tinyPictureClassifier } from '../support/tiny-pictures.ts';
+import { temporaryFolder } from '../training/fixtures.ts';
+
+interface Made {
+  readonly id: string;
+  readonly bytes: Buffer;
+  readonly label: string;
+}
+
+describe('the steps of retrieval', function () {
+  this.timeout(120_000);
+  let storage: TestStore;
+  let services: ActivityServices;
+  let model: ArtifactRef;
+  let splits: Record<'train' | 'validation' | 'test', readonly Made[]>;
+  let dataset: ArtifactRef;
+
+  before(async () => {
+    storage = await withStore();
+    services = { store: storage.store, pointers: storage.pointers, python: pythonForTests() };
+    model = await storage.store.putTree(await tinyPictureClassifier(), 'model');
+    const train = await makePictures(30, 16);
+    splits = { train, validation: await makePictures(80, 17), test: await makePictures(12, 18) };
+    dataset = await store(splits);
+  });
+  after(() => storage.close());
+
+  async function makePictures(count: number, width: number): Promise<Made[]> {
+    const made: Made[] = [];
+    for (let place = 0; place < count; place++) {
+      const label = COLOURS[place % 3]!;
+      // Of another width or height is another picture; of another shade, too.
+      const bytes = await picture(label, { shade: place % 10, width, height: 12 + Math.floor(place / 10) });
+      made.push({ id: createHash('sha256').update(bytes).digest('hex').slice(0, 16), bytes, label });
+    }
+    return made;
+  }
+
+  async function store(
+    rows: Record<string, readonly Made[]>,
+    labels: readonly string[] = COLOURS,
+  ): Promise<ArtifactRef> {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'labels.json'), JSON.stringify(labels));
+    for (const [split, pictures] of Object.entries(rows)) {
+      const archive = pack();
+      const writing = pipeline(archive, createWriteStream(join(folder, `${split}.tar`)));
+      const lines = pictures.map(({ id, bytes, label }) => {
+        archive.entry({ name: `${split}/${id}.png` }, bytes);
+        return `${JSON.stringify({ id, image: `${split}/${id}.png`, label })}\n`;
+      });
+      archive.finalize();
+      await writing;
+      await writeFile(join(folder, `${split}.jsonl`), lines);
+    }
+    return storage.store.putTree(folder, 'dataset');
+  }
+
+  const build = (of: ArtifactRef, exactUpTo?: number) =>
+    runStep(buildIndex, { model, dataset: of, seed: 3, ...(exactUpTo === undefined ? {} : { exactUpTo }) }, services);
+  const evaluate = (index: ArtifactRef, of: ArtifactRef, k = 5) =>
+    runStep(evaluateRetrieval, { index, model, dataset: of, k, seed: 3 }, services);
+
+  it('index the train split, whatever its order, and find the colour of what is asked', async () => {
+    const built = await build(dataset);
+    assert.deepEqual([built.rows, built.search, built.graph], [30, 'exact', null]);
+    const turned = await store({ ...splits, train: splits.train.toReversed() });
+    assert.equal((await build(turned)).index.digest, built.index.digest);
+    const found = await evaluate(built.index, dataset);
+    assert.deepEqual([found.recallAtK.value, found.precisionAtK.value, found.recallAtK.rows], [1, 1, 12]);
+    assert.equal(found.meanAveragePrecision.value, 1);
+    assert.ok(found.meanAveragePrecision.interval!.low < 0.9, 'twelve queries are no proof');
+    assert.deepEqual([found.queriesInGallery, found.queriesWithoutRelevant], [0, 0]);
+    // Plain colours are as easy for pixels: nothing is gained, and nothing is claimed.
+    assert.deepEqual([found.gainOverPixels.value, found.gainOverPixels.interval], [0, null]);
+  });
+
+  it('let a graph answer only where enough queries show that it overlooks next to nothing', async () => {
+    const accepted = await build(dataset, 0);
+    assert.equal(accepted.search, 'graph');
+    assert.ok(accepted.graph?.accepted === true && accepted.graph.recall.rows === 80);
+    assert.ok(accepted.graph.recall.interval!.low >= accepted.graph.bound);
+    assert.equal((await evaluate(accepted.index, dataset)).recallAtK.value, 1);
+    const few = await build(await store({ ...splits, validation: splits.validation.slice(0, 12) }), 0);
+    assert.deepEqual([few.search, few.graph?.accepted, few.graph?.recall.value], ['exact', false, 1]);
+    const none = await build(await store({ ...splits, validation: [] }), 0);
+    assert.deepEqual([none.search, none.graph?.recall.value], ['exact', null]);
+  });
+
+  it('never let a picture answer for itself, and count those that stand on both sides', async () => {
+    // Its only picture in the gallery is the query itself: nothing is left to find. The other's neighbours are wrong ones.
+    const [red, green] = [splits.train[0]!, splits.train[1]!];
+    const rows = {
+      ...splits,
+      train: splits.train.filter(({ label }) => label !== 'red').concat(red),
+      test: [red, green],
+    };
+    const leaked = await store(rows);
+    const found = await evaluate((await build(leaked)).index, leaked, 1);
+    assert.deepEqual([found.queriesInGallery, found.queriesWithoutRelevant, found.recallAtK.rows], [2, 1, 1]);
+    assert.equal(found.meanAveragePrecision.value, 1);
+  });
+
+  it('have no figures where the gallery has nothing of the label that is asked for', async () => {
+    const blind = await store({ ...splits, train: splits.train.filter(({ label }) => label === 'red') });
+    const found = await evaluate((await build(blind)).index, blind);
+    assert.deepEqual([found.recallAtK.rows, found.queriesWithoutRelevant], [4, 8]);
+    const unknown = await store({ ...splits, train: splits.train.slice(0, 1), test: splits.test.slice(1, 3) });
+    const nothing = await evaluate((await build(unknown)).index, unknown);
+    const no = { value: null, interval: null, rows: 0 };
+    assert.deepEqual([nothing.recallAtK, nothing.meanAveragePrecision, nothing.gainOverPixels], [no, no, no]);
+  });
+
+  it('refuse an empty gallery, one picture twice, other pictures, and the index of another model', async () => {
+    await assert.rejects(build(await store({ ...splits, train: [] })), { kind: 'BadData', message: /no pictures/ });
+    const twice = await store({ ...splits, train: [splits.train[0]!, splits.train[0]!] });
+    await assert.rejects(build(twice), { kind: 'BadData' });
+    const { index } = await build(dataset);
+    const fewer = await store({ ...splits, train: splits.train.slice(1) });
+    await assert.rejects(evaluate(index, fewer), { kind: 'BadData', message: /other pictures/ });
+    const folder = await temporaryFolder();
+    await storage.store.checkout(index, folder);
+    const file = join(folder, 'index.json');
+    const text = await readFile(file, 'utf8');
+    await rm(file);
+    await writeFile(file, text.replace(/"model":"sha256:[0-9a-f]{64}"/, `"model":"sha256:${'0'.repeat(64)}"`));
+    const other = await storage.store.putTree(folder, 'index');
+    await assert.rejects(evaluate(other, dataset), {
+      kind: 'BadModel',
+      message: /was built with the model sha256:0000/,
+    });
+  });
+});
