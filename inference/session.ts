@@ -12,7 +12,7 @@ export interface Session {
 
 /**
  * Opens an ONNX file and checks that it has the inputs and outputs its config promises. With `bytes` they are loaded and
- * `file` only says where they are from; the runtime copies them. Throws BadModel.
+ * `file` only says where they are from; the runtime copies them. Throws BadModel, OutOfMemory where memory did not suffice.
  */
 export async function openSession(
   file: string,
@@ -91,9 +91,12 @@ async function open(
       ? InferenceSession.create(file, settings)
       : InferenceSession.create(bytes, settings));
   } catch (error) {
-    throw new EspalierError('BadModel', `model.onnx cannot be loaded: ${(error as Error).message}`, {
+    const { message } = error as Error;
+    // Of the machine, not of the model: it may pass.
+    const short = /bad.?alloc|failed to allocate memory|out of memory/i.test(message);
+    throw new EspalierError(short ? 'OutOfMemory' : 'BadModel', `model.onnx cannot be loaded: ${message}`, {
       where: file,
-      fix: 'export the model again',
+      fix: short ? 'give the process more memory' : 'export the model again',
       cause: error,
     });
   }

@@ -3,7 +3,7 @@
  * more waits in line, and what would wait behind too many is refused: told to the client instead of growing without end.
  */
 import { Worker } from 'node:worker_threads';
-import { ERROR_KINDS, EspalierError, type ErrorRecord } from '../artifacts/errors.ts';
+import { EspalierError } from '../artifacts/errors.ts';
 import type { GeneratorFiles } from '../inference/generation/generator.ts';
 import type { Completion, Piece } from '../inference/generation/options.ts';
 import {
@@ -14,7 +14,7 @@ import {
   type ToGenerator,
 } from './generator-messages.ts';
 import type { ModelSource } from './verified-model.ts';
-import { endWorker, workerEntry } from './worker-thread.ts';
+import { endWorker, errorOf, uncaught, workerEntry } from './worker-thread.ts';
 
 /** Generations a worker has under way: each keeps its own cache in memory and slows the others down. */
 const TURNS = 4;
@@ -193,8 +193,8 @@ export class GeneratorPool {
         resolve(message.files);
         this.#dispatch();
       });
-      worker.on('error', (error) => {
-        cause = error;
+      worker.on('error', (error: Error) => {
+        cause = uncaught(error);
       });
       worker.on('exit', (code) => {
         const error = cause ?? new EspalierError('Internal', `the generator's worker ended with code ${code}`);
@@ -234,12 +234,4 @@ export class GeneratorPool {
   #failWaiting(error: Error): void {
     for (const job of this.#waiting.splice(0)) job.reject(error);
   }
-}
-
-function errorOf({ kind, message, where, fix }: ErrorRecord): EspalierError {
-  const known = kind in ERROR_KINDS ? kind : 'Internal';
-  return new EspalierError(known, message, {
-    ...(where === undefined ? {} : { where }),
-    ...(fix === undefined ? {} : { fix }),
-  });
 }

@@ -9,7 +9,7 @@ import { EspalierError } from '../artifacts/errors.ts';
 import type { PictureLimits } from '../inference/image/decode.ts';
 import { buffersOf, type FromWorker, type ModelRow, type ToWorker, type WorkerOptions } from './pool-messages.ts';
 import type { ClassifierFiles, ModelSource } from './verified-model.ts';
-import { endWorker, workerEntry } from './worker-thread.ts';
+import { endWorker, uncaught, workerEntry } from './worker-thread.ts';
 
 /** Rows a batch: beyond it throughput no longer grows on a CPU, and the rows behind it wait longer. */
 const MAX_BATCH = 32;
@@ -162,8 +162,8 @@ export class ModelPool {
         slot.batch = [];
         this.#dispatch();
       });
-      worker.on('error', (error) => {
-        cause = error;
+      worker.on('error', (error: Error) => {
+        cause = uncaught(error);
       });
       worker.on('exit', (code) => {
         const error = cause ?? new EspalierError('Internal', `the model's worker ended with code ${code}`);

@@ -1,5 +1,7 @@
 /** What the pools of models and of generators do alike with a worker thread. */
 import type { Worker } from 'node:worker_threads';
+import { definedOnly } from '../artifacts/defined-only.ts';
+import { ERROR_KINDS, EspalierError, type ErrorRecord } from '../artifacts/errors.ts';
 
 /**
  * Tells a worker to end, and waits until it has: by itself, when it has loaded what it is loading. `terminate` in the
@@ -15,4 +17,21 @@ export async function endWorker(worker: Worker, message: 'release' | 'crash'): P
 export function workerEntry(name: string): URL {
   const compiled = new URL(import.meta.url).pathname.endsWith('.js');
   return new URL(compiled ? `./${name}.js` : `./${name}.source.mjs`, import.meta.url);
+}
+
+/** An error as it was before it crossed the border between threads as plain data. */
+export function errorOf({ kind, message, where, fix, retryable }: ErrorRecord): EspalierError {
+  const known = Object.hasOwn(ERROR_KINDS, kind) ? kind : 'Internal';
+  return new EspalierError(known, message, definedOnly({ where, fix, retryable }));
+}
+
+/**
+ * What ended a worker: an error that nobody there caught arrives without its class, but with its own properties. Its kind
+ * says whether loading is worth another try.
+ */
+export function uncaught(error: Error & Partial<ErrorRecord>): Error {
+  const { kind, retryable } = error;
+  return kind === undefined || retryable === undefined
+    ? error
+    : errorOf({ ...error, kind, retryable, message: error.message });
 }

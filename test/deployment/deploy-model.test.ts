@@ -12,14 +12,16 @@ import { MODEL, packageInput, testPipeline, withServices } from '../support/bund
 import { approvedRelease, deploy, withFiles } from '../support/release.ts';
 import { startTestServer, until } from '../support/model-server.ts';
 
-/** An approved model that no server can load: its config names a single label. No step of ours packages such a one. */
-async function unloadable(services: ActivityServices): Promise<DeployModelInput> {
-  const config = JSON.stringify({ labels: ['only one'] });
+/** An approved model that no server can load. No step of ours packages such a one. */
+async function unloadable(
+  services: ActivityServices,
+  [file, content]: readonly [string, string] = ['classifier.json', JSON.stringify({ labels: ['only one'] })],
+): Promise<DeployModelInput> {
   const { classifier } = await packageInput(services);
   return approvedRelease(services, {
-    bundleFiles: { [`${MODEL}/1/classifier.json`]: config },
+    bundleFiles: { [`${MODEL}/1/${file}`]: content },
     exported: {
-      classifier: await withFiles(services, classifier, { 'classifier.json': config }),
+      classifier: await withFiles(services, classifier, { [file]: content }),
       parityMaxAbs: 0,
       sizeBytes: 1,
     },
@@ -384,17 +386,22 @@ describe('deploying a model', () => {
     }
   });
 
-  it('takes a first release back that the server refuses for good', async () => {
-    const server = await startTestServer(services);
-    try {
-      const broken = await unloadable(services);
-      const call = deploy({ ...services, servingUrl: server.url }, broken);
-      await rejects(call, { kind: 'ApprovalRefused', message: /it refused it \(.*was withdrawn/s });
-      match(JSON.stringify(await pointer()), /"withdrawn":"sha256:\w+ was refused: /);
-    } finally {
-      await server.drain();
-    }
-  });
+  for (const [what, file] of [
+    ['config', undefined],
+    ['graph', ['model.onnx', 'no graph']],
+  ] as const) {
+    it(`takes a first release back whose ${what} the server refuses for good`, async () => {
+      const server = await startTestServer(services);
+      try {
+        const broken = await unloadable(services, file);
+        const call = deploy({ ...services, servingUrl: server.url }, broken);
+        await rejects(call, { kind: 'ApprovalRefused', message: /it refused it \(.*was withdrawn/s });
+        match(JSON.stringify(await pointer()), /"withdrawn":"sha256:\w+ was refused: /);
+      } finally {
+        await server.drain();
+      }
+    });
+  }
 
   describe('retried', () => {
     const move = async (run: string, release: DeployModelInput) =>

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TextModel } from '../../inference/text-model.ts';
@@ -61,6 +61,15 @@ describe('the worker pool', () => {
 
   it('refuses a model that does not load, with the reason', async () => {
     await rejects(ModelPool.start(folderSource(join(folder, 'nowhere')), options), /classifier\.json/);
+  });
+
+  it('says of a graph that no runtime loads that the model is bad for good, though a worker found out', async () => {
+    const broken = join(await mkdtemp(join(tmpdir(), 'espalier-pool-')), 'model');
+    await cp(folder, broken, { recursive: true });
+    await writeFile(join(broken, 'model.onnx'), 'no graph');
+    const refused = { kind: 'BadModel', retryable: false, message: /model\.onnx cannot be loaded/, fix: /export/ };
+    await rejects(ModelPool.start(folderSource(broken), options), refused);
+    await rm(join(broken, '..'), { recursive: true });
   });
 
   it('turns away what would wait too long', async () => {
