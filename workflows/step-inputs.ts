@@ -4,8 +4,10 @@ import type { EvaluateModelInput } from '../activities/contract/validation.ts';
 import type {
   ExportClassifierInput,
   ExportedClassifier,
+  TrainedModel,
   TrainImageInput,
   TrainLanguageInput,
+  TrainModelInput,
   TrainTextInput,
 } from '../activities/contract/training.ts';
 import type { ChooseCandidateInput, DataSubset, SubsetDataInput } from '../activities/contract/prototype.ts';
@@ -54,6 +56,13 @@ export function trainInput(
   const { selection, training: asked } = definition;
   const { launcher: _, ...training } = asked;
   return { weights, dataset, labels, pooling, maxLength: selection.maxLength, training };
+}
+
+/** Of a training that its budget ended: where it ended, not when. */
+export function stoppedAgain({
+  stoppedByBudget,
+}: Pick<TrainedModel, 'stoppedByBudget'>): Pick<TrainModelInput, 'stopAfterEpochs'> {
+  return stoppedByBudget === undefined ? {} : { stopAfterEpochs: stoppedByBudget };
 }
 
 /** The task, where a step is to be told: of texts nothing is said. */

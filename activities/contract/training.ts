@@ -8,6 +8,8 @@ export type TrainModelInput = (TrainTextInput | TrainImageInput | TrainLanguageI
 interface Deadline {
   /** The budget ends then (ISO 8601): the epoch that would not end before is not begun, and the best until there is kept. */
   readonly stopAt?: string;
+  /** What the clock once decided, said again: it ends after so many epochs, in the same bytes. */
+  readonly stopAfterEpochs?: number;
 }
 
 export interface TrainTextInput {

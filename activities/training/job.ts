@@ -26,6 +26,8 @@ interface Training {
   readonly processes?: number;
   /** Seconds since 1970: the epoch that would not end before is not begun, once one has ended. */
   readonly stopAt?: number;
+  /** No further epoch after so many, which `training.epochs` (the learning rate's schedule) knows nothing of. */
+  readonly stopAfterEpochs?: number;
 }
 export interface TextTask extends Training {
   /** This when missing. */

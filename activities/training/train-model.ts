@@ -89,6 +89,7 @@ async function trainOn(
     failureRatePerHour: policy.failureRatePerHour,
     processes: processesOf(input.training),
     ...(input.stopAt === undefined ? {} : { stopAt: Date.parse(input.stopAt) / 1000 }),
+    ...(input.stopAfterEpochs === undefined ? {} : { stopAfterEpochs: input.stopAfterEpochs }),
   };
   try {
     const finished = await attempt.run(task);

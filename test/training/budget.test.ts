@@ -20,5 +20,11 @@ describe('a training whose budget ends', function () {
     assert.match(trained.exact?.reasons.join(' ') ?? '', /budget ended after epoch 1 of 500/);
     assert.equal(trainModel.keeps?.(trained), false, 'no other run finds it by its key');
     assert.equal(trainingKey(late), trainingKey(input), 'the deadline is no part of the key: checkpoints are found');
+
+    const again = { ...input, stopAfterEpochs: 1 };
+    const rebuilt = await runStep(trainModel, again, { store, pointers, python: pythonForTests() });
+    assert.deepEqual(rebuilt.model, trained.model, 'whoever is told where it ended makes the same bytes');
+    assert.equal(rebuilt.stoppedByBudget, undefined);
+    assert.notEqual(trainingKey(again), trainingKey(input), 'what ends early is another training');
   });
 });

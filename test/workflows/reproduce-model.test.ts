@@ -60,7 +60,7 @@ function recordedGenerator(tuned: boolean): ReproductionInput {
     tuned: tuned
       ? {
           learnt: ref('conversations with canaries'),
-          training: { model: ref('trained') },
+          training: { model: ref('trained'), stoppedByBudget: 2 },
           exported: { generator: ref('generator of trained'), parityMaxAbs: 0 },
           search: { prompt: ref('prompt for generator of trained'), stoppedBy: 'the time had ended', tokens: 4321 },
         }
@@ -69,6 +69,13 @@ function recordedGenerator(tuned: boolean): ReproductionInput {
     heartbeatSeconds: 5,
   };
   return record as unknown as ReproductionInput;
+}
+
+/** After how many epochs the trainings among them are told to end. */
+function stops(calls: readonly StepCall<unknown>[]): readonly (number | undefined)[] {
+  return calls
+    .filter(({ stepId }) => stepId === 'train')
+    .map(({ input }) => (input as { stopAfterEpochs?: number }).stopAfterEpochs);
 }
 
 describe('making a model again', function () {
@@ -112,6 +119,16 @@ describe('making a model again', function () {
     assert.deepEqual(outcome.bundle, ref('bundle'));
     assert.ok(outcome.compared.every((one) => one.recorded === one.rebuilt));
     assert.deepEqual(heard, outcome.compared);
+    assert.deepEqual(stops(calls), [undefined]);
+  });
+
+  it('ends the training of a classifier after the epochs at which its budget had ended it', async () => {
+    const record = recorded();
+    const training = { model: ref('trained'), stoppedByBudget: 3 };
+    const ended = { ...record, facts: { ...record.facts, training } } as unknown as ReproductionInput;
+    const { outcome, calls } = await reproduced({}, ended);
+    assert.deepEqual(stops(calls), [3]);
+    assert.deepEqual(outcome.bundle, ref('bundle'));
   });
 
   it('makes a prompted generator again without training anything', async () => {
@@ -146,6 +163,7 @@ describe('making a model again', function () {
       .filter(({ stepId }) => stepId.endsWith('prompt'))
       .map(({ input }) => (input as { search: { budgetTokens: number } }).search.budgetTokens);
     assert.deepEqual(budgets, [2_000_000, 4321]);
+    assert.deepEqual(stops(calls), [2], 'the training ends where the clock had ended it');
   });
 
   it('ends at the first thing that differs, and names it', async () => {

@@ -8,6 +8,7 @@ import {
   encoderInput,
   evaluateInput,
   packageInput,
+  stoppedAgain,
   taskNamed,
   trainInput,
 } from '../step-inputs.ts';
@@ -34,7 +35,10 @@ export async function remakeClassifier({ facts, winner, dataFiles }: RecordedCla
   again.same('encoder', winner.exported.encoder, encoder.encoder);
   again.same('base weights', winner.exported.weights, encoder.weights);
 
-  const train = again.call('train', trainInput(winner, encoder.weights, dataset, pipeline));
+  const train = again.call('train', {
+    ...trainInput(winner, encoder.weights, dataset, pipeline),
+    ...stoppedAgain(facts.training),
+  });
   const { output: trained } = await again.activities('gpu', 'train').trainModel(train);
   again.made.environment = trained.environment;
   again.same('tuned model', facts.training.model, trained.model);

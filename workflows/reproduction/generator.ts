@@ -5,7 +5,7 @@ import type { ChosenGenerator, GenerationFacts, Prompted, PromptSearch } from '.
 import type { TrainedModel } from '../../activities/contract/training.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ChosenCandidate } from '../stages/generation/select.ts';
-import { dossierInput, languageTrainInput, packageGeneratorInput, searchInput } from '../step-inputs.ts';
+import { dossierInput, languageTrainInput, packageGeneratorInput, searchInput, stoppedAgain } from '../step-inputs.ts';
 import type { Again, Recorded } from './again.ts';
 
 /** What was trained of it, where the tuned model is the one that is served. */
@@ -99,7 +99,10 @@ async function tuneAgain(
   const { output: learnt } = await again.activities('light', 'canaries').insertCanaries(hide);
   again.same('conversations', recorded.learnt, learnt.dataset);
 
-  const train = again.call('train', languageTrainInput(winner.imported.model, learnt.dataset, pipeline));
+  const train = again.call('train', {
+    ...languageTrainInput(winner.imported.model, learnt.dataset, pipeline),
+    ...stoppedAgain(recorded.training),
+  });
   const { output: trained } = await again.activities('gpu', 'train').trainModel(train);
   again.made.environment = trained.environment;
   again.same('tuned model', recorded.training.model, trained.model);

@@ -128,6 +128,8 @@ TRAIN = {
     "processes": integer(1, 64),
     # Seconds since 1970. The epoch that would not end before is not begun, once one has ended.
     "stopAt": number(0),
+    # What a clock once decided, said again: no further epoch after so many.
+    "stopAfterEpochs": integer(1),
     **CADENCE,
 }
 DEFAULT_KIND = "text-classification"
@@ -149,7 +151,7 @@ TASKS: dict[str, dict] = {
         "threads": integer(1, 256), "device": one_of("auto", "cpu", "cuda"), "out": fresh,
     },
 }  # fmt: skip
-MAY_BE_ABSENT = {"task", "calibration", "resumeFrom", "microBatchDivisor", "processes", "stopAt", *CADENCE}
+MAY_BE_ABSENT = {"task", "calibration", "resumeFrom", "microBatchDivisor", "processes", "stopAt", "stopAfterEpochs", *CADENCE}
 
 
 def problems_of(value: object, spec: dict, path: str) -> list[str]:

@@ -260,7 +260,7 @@ class Training:
 
     def finished(self) -> bool:
         epochs, patience = len(self.history["epochs"]), self.spec["earlyStoppingPatience"]
-        if self.out_of_time(epochs):
+        if self.out_of_time(epochs) or epochs == self.job.get("stopAfterEpochs"):
             return True
         return epochs == self.spec["epochs"] or (patience > 0 and epochs > 0 and epochs - self.best_epoch() >= patience)
 
