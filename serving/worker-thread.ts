@@ -30,8 +30,7 @@ export function errorOf({ kind, message, where, fix, retryable }: ErrorRecord): 
  * says whether loading is worth another try.
  */
 export function uncaught(error: Error & Partial<ErrorRecord>): Error {
-  const { kind, retryable } = error;
-  return kind === undefined || retryable === undefined
-    ? error
-    : errorOf({ ...error, kind, retryable, message: error.message });
+  const { kind, message, where, fix, retryable } = error;
+  if (kind === undefined || retryable === undefined) return error;
+  return errorOf({ kind, message, retryable, ...definedOnly({ where, fix }) });
 }
