@@ -1,7 +1,9 @@
 /** Predictions of one split turned into scores with intervals. Classes are indices into the classifier's labels. */
 import type { Evaluation } from '../contract/validation.ts';
-import type { Score } from '../contract/measures.ts';
+import type { Interval, Score } from '../contract/measures.ts';
+import { bootstrapCounts, MOST_ROWS_DRAWN } from './cell-bootstrap.ts';
 import { accuracy, confusionMatrix, countCorrect, finiteOrNull, macroF1, worstLabelF1 } from './metrics.ts';
+import { discordance, type Discordance } from './paired.ts';
 import { bootstrapInterval, pairedBootstrap, wilsonInterval, type BootstrapOptions } from './statistics.ts';
 
 /** Predictions of `rows` texts. */
@@ -35,11 +37,13 @@ export async function f1Scores(
   const rows = expected.length;
   const confusion = confusionMatrix(expected, predicted, classes);
   const resampled = (statistic: (confusion: Uint32Array, classes: number) => number) =>
-    bootstrapInterval(
-      rows,
-      (indices) => statistic(confusionMatrix(expected, predicted, classes, indices), classes),
-      options,
-    );
+    rows > MOST_ROWS_DRAWN
+      ? bootstrapCounts(confusion, (drawn) => statistic(drawn, classes), options)
+      : bootstrapInterval(
+          rows,
+          (indices) => statistic(confusionMatrix(expected, predicted, classes, indices), classes),
+          options,
+        );
   if (countCorrect(expected, predicted) < rows) {
     return {
       macroF1: { value: finiteOrNull(macroF1(confusion, classes)), interval: await resampled(macroF1), rows },
@@ -67,13 +71,22 @@ export async function gainScore(
   frozen: Int32Array,
   options: BootstrapOptions,
 ): Promise<Score> {
+  const rows = expected.length;
   const hits = (predicted: Int32Array): Uint8Array =>
     Uint8Array.from(expected, (label, row) => Number(label === predicted[row]));
   return {
     value: finiteOrNull(accuracy(expected, tuned) - accuracy(expected, frozen)),
-    interval: await pairedBootstrap(hits(tuned), hits(frozen), options),
-    rows: expected.length,
+    interval:
+      rows > MOST_ROWS_DRAWN
+        ? await gainOfCounts(discordance(expected, tuned, frozen), rows, options)
+        : await pairedBootstrap(hits(tuned), hits(frozen), options),
+    rows,
   };
+}
+
+/** Of a row all that counts is who has it right: three cells. */
+function gainOfCounts({ won, lost }: Discordance, rows: number, options: BootstrapOptions): Promise<Interval | null> {
+  return bootstrapCounts([won, lost, rows - won - lost], (drawn) => (drawn[0]! - drawn[1]!) / rows, options);
 }
 
 /** The wrong rows, the most confident first: what people look at. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BINS, calibrationOf } from '../../activities/validation/calibration.ts';
+import { BINS, calibrationOf, calibrationOfJudged, gatherJudged } from '../../activities/validation/calibration.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 
 const near = (actual: number | null | undefined, expected: number): void =>
@@ -60,6 +60,33 @@ describe('calibration', () => {
     }
     assert.ok(accused <= 3, `${accused} of 60 accused`);
     assert.ok(caught >= 57, `${caught} of 60 caught`);
+  });
+
+  it('is the same block by block', async () => {
+    const { probabilities, expected } = simulated(100, 3, (stated) => stated - 0.1);
+    const gathered = gatherJudged(100, 2);
+    for (const [from, to] of [
+      [0, 7],
+      [7, 64],
+      [64, 100],
+    ] as const) {
+      gathered.add(probabilities.subarray(from * 2, to * 2), expected.subarray(from, to));
+    }
+    assert.deepEqual(
+      await calibrationOfJudged(gathered.judged(), { seed: 7 }),
+      await calibrationOf(probabilities, expected, 2, { seed: 7 }),
+    );
+  });
+
+  it('resamples very many rows by their counts: the same interval but for the luck of the draw', async () => {
+    const { probabilities, expected } = simulated(20_001, 3, (stated) => stated - 0.1);
+    const counted = (await calibrationOf(probabilities, expected, 2, { seed: 7 })).ece;
+    const drawn = (await calibrationOf(probabilities.subarray(2), expected.subarray(1), 2, { seed: 7 })).ece;
+    assert.deepEqual([counted.rows, drawn.rows], [20_001, 20_000]);
+    const width = drawn.interval!.high - drawn.interval!.low;
+    for (const end of ['low', 'high'] as const) {
+      assert.ok(Math.abs(counted.interval![end] - drawn.interval![end]) < width / 8, end);
+    }
   });
 
   it('says nothing of no rows, and is finite where a true label was held for impossible', async () => {
