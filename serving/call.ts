@@ -12,7 +12,7 @@ export interface Services {
   readonly version: string;
   readonly channel: string;
   readonly maxBodyBytes: number;
-  /** Tokens that an answer may have, and has where the request does not say. */
+  /** Tokens that an answer may have at most. */
   readonly maxTokens: number;
   readonly draining: () => boolean;
 }

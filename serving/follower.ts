@@ -14,6 +14,7 @@ import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { ClassifierConfig, ImageClassifierConfig } from '../inference/config.ts';
 import type { GeneratorConfig } from '../inference/generation/config.ts';
+import type { ServedGeneration } from '../inference/generation/served-prompt.ts';
 import { PICTURE_LIMITS, plainPicture } from '../inference/image/decode.ts';
 import { GeneratorPool } from './generator-pool.ts';
 import type { Log } from './log.ts';
@@ -37,6 +38,8 @@ export interface ServedClassifier extends ServedBundle {
 export interface ServedGenerator extends ServedBundle {
   readonly kind: 'generator';
   readonly config: GeneratorConfig;
+  /** How it answers a conversation where the request does not say. */
+  readonly generation: ServedGeneration;
   readonly pool: GeneratorPool;
 }
 export type ServedModel = ServedClassifier | ServedGenerator;
@@ -254,7 +257,8 @@ export class Follower {
       const terms = await readTerms(folder);
       if (verified.kind === 'generator') {
         const pool = await warm(await GeneratorPool.start(verified, { workers, onRestart }), generates);
-        return { kind: verified.kind, release, config: verified.config, pool, folder, terms };
+        const { kind, config, generation } = verified;
+        return { kind, release, config, generation, pool, folder, terms };
       }
       const { kind, config } = verified;
       const started = await ModelPool.start(verified, {

@@ -3,19 +3,16 @@ import { randomInt } from 'node:crypto';
 import type { GenerationRecord } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Message } from '../inference/generation/chat.ts';
-import type { Completion, GenerateOptions, Piece } from '../inference/generation/options.ts';
+import type { Completion, Piece } from '../inference/generation/options.ts';
+import { withServedGeneration, type AskedOptions } from '../inference/generation/served-prompt.ts';
 import { find, type Call } from './call.ts';
 import type { ServedGenerator, ServedModel } from './follower.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 export interface GenerationRequest {
   readonly prompt: string | readonly Message[];
-  readonly options: Omit<GenerateOptions, 'signal' | 'maxNewTokens' | 'seed'> & {
-    /** As many as the server allows when missing. */
-    readonly maxNewTokens?: number | undefined;
-    /** One of the server's when missing. */
-    readonly seed?: number | undefined;
-  };
+  /** What is missing is the bundle's own, for a conversation; the seed then is one of the server's. */
+  readonly options: AskedOptions;
   /** false: not traffic but a check, kept out of the prediction log. */
   readonly record: boolean;
 }
@@ -46,14 +43,17 @@ function generatorOf(served: ServedModel): ServedGenerator {
 export async function startGeneration(call: Call, request: GenerationRequest): Promise<StartedGeneration> {
   const { services } = call;
   const served = findGenerator(call);
-  const { maxNewTokens = services.maxTokens, seed = randomInt(2 ** 32), ...rest } = request.options;
+  // A raw text is no conversation: what conversations were measured with says nothing about it.
+  const defaults = typeof request.prompt === 'string' ? {} : served.generation;
+  const asked = withServedGeneration(request.options, defaults, services.maxTokens);
+  const { maxNewTokens, seed = randomInt(2 ** 32) } = asked;
   if (maxNewTokens > services.maxTokens) {
     throw new ProtocolError(
       400,
       `${maxNewTokens} tokens are asked for: this server gives at most ${services.maxTokens}`,
     );
   }
-  const order = { prompt: request.prompt, options: { ...rest, maxNewTokens, seed } };
+  const order = { prompt: request.prompt, options: { ...asked, seed } };
   const pieces = told(call, served, request, served.pool.generate(order, call.signal));
   try {
     const first = await pieces.next();

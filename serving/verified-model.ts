@@ -7,6 +7,7 @@ import type { VerifiedFolder } from '../artifacts/model-signature.ts';
 import { parseModelConfig, type ClassifierConfig, type ImageClassifierConfig } from '../inference/config.ts';
 import type { GeneratorConfig } from '../inference/generation/config.ts';
 import { generatorConfigOf, type GeneratorFiles } from '../inference/generation/generator.ts';
+import { servedPromptOf, type ServedGeneration } from '../inference/generation/served-prompt.ts';
 import type { ImageModelFiles } from '../inference/image-model.ts';
 import type { ModelFiles } from '../inference/text-model.ts';
 
@@ -98,12 +99,16 @@ export class VerifiedModel extends VerifiedFiles implements ModelSource {
 export class VerifiedGenerator extends VerifiedFiles implements ModelSource<GeneratorFiles> {
   readonly kind = 'generator';
   readonly config: GeneratorConfig;
+  /** How it answers where a request does not say. */
+  readonly generation: ServedGeneration;
 
   /** As a `VerifiedModel`. */
   constructor(folder: string, model: string, verified: VerifiedFolder) {
     super(folder, model, verified);
     for (const name of MODEL_FILES.generator) this.kept(name);
     this.config = generatorConfigOf({ where: this.where, 'generator.json': this.kept('generator.json') });
+    const prompt = this.has(PROMPT_FILE) ? servedPromptOf(this.kept(PROMPT_FILE), this.where) : null;
+    this.generation = prompt?.generation ?? {};
   }
 
   async take(): Promise<GeneratorFiles> {

@@ -1,8 +1,9 @@
 /** A generator asked many prompts in one way, each with draws of its own: the same seed gives the same answers. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { Completion } from '../../inference/generation/options.ts';
-import { withPrompt, type ServedPrompt } from '../../inference/generation/chat.ts';
+import { withPrompt } from '../../inference/generation/chat.ts';
 import type { Generator } from '../../inference/generation/generator.ts';
+import type { ServedPrompt } from '../../inference/generation/served-prompt.ts';
 import type { GenerationDefaults } from '../../pipelines/definition/generation.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { sha256Hex } from '../data/normalise.ts';

@@ -1,20 +1,12 @@
 /** Conversations as prompts: the bundle's own instructions first, then what the user said. Pure. */
-import { z } from 'zod';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { CHAT_FORMATS, type ChatFormatName } from './chat-formats.ts';
+import type { ServedPrompt } from './served-prompt.ts';
 
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
 }
-
-/** `prompt.json` of a bundle: what prompt search found. More fields may stand beside these two. */
-export const ServedPromptSchema = z.looseObject({
-  /** Empty: no system text. */
-  system: z.string(),
-  examples: z.array(z.looseObject({ user: z.string(), assistant: z.string() })),
-});
-export type ServedPrompt = z.output<typeof ServedPromptSchema>;
 
 /** The messages with the prompt's system text and examples before them; a caller's own system messages follow the prompt's. */
 export function withPrompt(prompt: Pick<ServedPrompt, 'system' | 'examples'>, messages: readonly Message[]): Message[] {

@@ -8,12 +8,13 @@ import { Buffer } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { renderChat, ServedPromptSchema, type Message, type ServedPrompt } from './chat.ts';
+import { renderChat, type Message } from './chat.ts';
 import { CHAT_FORMATS } from './chat-formats.ts';
 import { parseGeneratorConfig, type GeneratorConfig } from './config.ts';
 import { ChoiceOfTokens } from './choice.ts';
 import { checkOptions, type Completion, type GenerateOptions, type Piece } from './options.ts';
 import { PromptTokenizer } from './prompt-tokens.ts';
+import { servedPromptOf, type ServedPrompt } from './served-prompt.ts';
 import { GeneratorSession, type Logits, type Memory } from './session.ts';
 import { AnswerStream } from './stream.ts';
 import { readVocabulary, type Vocabulary } from './vocabulary.ts';
@@ -43,7 +44,7 @@ const READ_AT_ONCE = 128;
 
 export class Generator {
   readonly config: GeneratorConfig;
-  /** The bundle's instructions; null where there are none. They are the caller's to apply (`withPrompt`). */
+  /** The bundle's instructions and defaults; null where there are none. They are the caller's to apply (`withPrompt`). */
   readonly servedPrompt: ServedPrompt | null;
   readonly #tokenizer: PromptTokenizer;
   readonly #vocabulary: Vocabulary;
@@ -227,17 +228,6 @@ export class Generator {
 /** Throws BadModel. */
 export function generatorConfigOf(files: Pick<GeneratorFiles, 'where' | 'generator.json'>): GeneratorConfig {
   return parseGeneratorConfig(textOf(files['generator.json']), join(files.where, 'generator.json'));
-}
-
-function servedPromptOf(bytes: Uint8Array, folder: string): ServedPrompt {
-  try {
-    return ServedPromptSchema.parse(JSON.parse(textOf(bytes)));
-  } catch (error) {
-    throw new EspalierError('BadModel', `prompt.json cannot be used: ${(error as Error).message}`, {
-      where: join(folder, 'prompt.json'),
-      cause: error,
-    });
-  }
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -275,6 +275,58 @@ describe('a served generator', function () {
     const [record] = await readPredictions<GenerationRecord>(services, MODEL, served().release.bundle, 10);
     deepEqual([record?.prompt, record?.text], [undefined, undefined], 'this release allows no texts');
   });
+
+  it('answers a conversation as it was measured where the request does not say, at either door; a raw text not', async () => {
+    const measured = { maxNewTokens: 9, temperature: 1.5, topK: 40, topP: 0.9, repetitionPenalty: 1.4, seed: 3 };
+    const prompt = { system: 'Be kind.', examples: [], generation: { ...measured, stop: ['~never~'] } };
+    await deploy(services, await generatorRelease(services, await tinyGenerator(), prompt), 'third-run');
+    await until('it is served', () => served().release.version === '3');
+    const spoken = async (parameters: object) =>
+      (await server.post(`/v2/models/${MODEL}/generate`, { text_input: USER.content, parameters })).json;
+    const all = {
+      max_tokens: 9,
+      temperature: 1.5,
+      top_k: 40,
+      top_p: 0.9,
+      repetition_penalty: 1.4,
+      stop: ['~never~'],
+    };
+    for (const seed of [1, 2, 3]) {
+      const asMeasured = await spoken({ ...all, seed });
+      const open = await spoken({ seed });
+      deepEqual([open.text_output, open.details], [asMeasured.text_output, asMeasured.details]);
+      const { choices } = (await server.post(CHAT, { model: MODEL, messages: [USER], seed })).json;
+      equal(choices[0].message.content, asMeasured.text_output);
+      // Each of them counts: without any one of them the answer is another.
+      for (const other of [{ temperature: 0 }, { max_tokens: 4 }, { top_k: 1 }, { repetition_penalty: 9 }]) {
+        notEqual((await spoken({ ...other, seed })).text_output, open.text_output, JSON.stringify(other));
+      }
+    }
+    const seeds = [await spoken({}), await spoken({})].map(({ details }) => details.seed);
+    notEqual(seeds[0], seeds[1], 'the seed of the evaluation is nobody’s default');
+    const raw = await spoken({ raw: true, seed: 1 });
+    equal(raw.text_output, (await spoken({ raw: true, seed: 2, temperature: 0, max_tokens: 40 })).text_output);
+  });
+
+  it('ends where the measured answers ended, but never cuts JSON there', async () => {
+    const asked = { model: MODEL, messages: [USER], seed: 1, temperature: 0 };
+    const whole = (await server.post(CHAT, { ...asked, max_tokens: 12 })).json.choices[0].message.content as string;
+    const stop = [Array.from(whole)[2] as string, '"'];
+    const prompt = { system: 'Be kind.', examples: [], generation: { maxNewTokens: 30, repetitionPenalty: 1.4, stop } };
+    await deploy(services, await generatorRelease(services, await tinyGenerator(), prompt), 'fourth-run');
+    await until('it is served', () => served().release.version === '4');
+    const [choice] = (await server.post(CHAT, { ...asked, top_p: 1 })).json.choices;
+    deepEqual(
+      [choice.finish_reason, choice.message.content],
+      ['stop', whole.slice(0, whole.indexOf(stop[0] as string))],
+    );
+    const [uncut] = (await server.post(CHAT, { ...asked, top_p: 1, stop: [], max_tokens: 12 })).json.choices;
+    equal(uncut.message.content, whole);
+    const schema = { type: 'object', properties: { refund: { type: 'boolean' } }, required: ['refund'] };
+    const format = { type: 'json_schema', json_schema: { name: 'answer', schema } };
+    const json = (await server.post(CHAT, { ...asked, response_format: format })).json.choices[0].message.content;
+    equal(typeof JSON.parse(json).refund, 'boolean');
+  });
 });
 
 describe('a served story teller [real-data]', function () {
