@@ -1,7 +1,7 @@
 /** What must hold of labelled texts before anything is trained on them. Pure. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { DataFile, DataFinding, RowSplit, Split } from '../contract/data.ts';
-import { compareText, countLabels, groupBy } from './group.ts';
+import { compareText, countLabels, groupBy, labelsOf, type WithLabels } from './group.ts';
 import { maskPersonalData } from '../privacy/scan.ts';
 import type { Groups } from './readers.ts';
 import { isBlank, type TextIdentity } from './normalise.ts';
@@ -15,6 +15,8 @@ export interface CheckedRow extends TextIdentity {
   /** The second text, where the data are of pairs. */
   readonly pair?: string;
   readonly label: string;
+  /** Where a row has none, one or several: `label` is then what stands for the set (row-labels.ts). */
+  readonly labels?: readonly string[];
   readonly groups?: Groups;
 }
 
@@ -32,12 +34,18 @@ export interface RowRules {
 
 /** What is wrong with one row by itself. */
 export function checkRow(
-  row: { readonly text: string; readonly pair?: string | undefined; readonly label: string },
+  row: WithLabels & { readonly text: string; readonly pair?: string | undefined },
   rules: RowRules,
 ): { readonly reason: string; readonly message: string } | undefined {
   if (isBlank(row.text)) return { reason: 'empty-text', message: 'the text is empty' };
   if (row.pair !== undefined && isBlank(row.pair)) return { reason: 'empty-text', message: 'the second text is empty' };
-  if (isBlank(row.label)) return { reason: 'empty-label', message: 'the label is empty' };
+  const labels = labelsOf(row);
+  if (labels.some(isBlank)) {
+    const message = row.labels === undefined ? 'the label is empty' : 'one of its labels is empty';
+    return { reason: 'empty-label', message };
+  }
+  const twice = labels.find((label, place) => labels.indexOf(label) < place);
+  if (twice !== undefined) return { reason: 'repeated-label', message: `the label ${quoted(twice)} is given twice` };
   const [bytes, pairBytes] = [Buffer.byteLength(row.text), Buffer.byteLength(row.pair ?? '')];
   if (Math.max(bytes, pairBytes) > rules.maxTextBytes) {
     const which = bytes >= pairBytes ? 'the text' : 'the second text';
@@ -46,23 +54,23 @@ export function checkRow(
       message: `${which} has ${Math.max(bytes, pairBytes)} bytes, more than data.maxTextBytes (${rules.maxTextBytes})`,
     };
   }
-  if (rules.labels !== undefined && !rules.labels.includes(row.label)) {
-    return { reason: 'unknown-label', message: `the label ${quoted(row.label)} is not in data.labels` };
+  const unknown = labels.find((label) => rules.labels?.includes(label) === false);
+  if (unknown !== undefined) {
+    return { reason: 'unknown-label', message: `the label ${quoted(unknown)} is not in data.labels` };
   }
   return undefined;
 }
 
 /** Rows to evaluate on whose label the training rows never show: no model could learn it. Only for declared splits. */
 export function unseenLabels(rows: readonly CheckedRow[]): readonly BadRow[] {
-  const seen = new Set(rows.filter(({ split }) => !isHeldOut(split)).map(({ label }) => label));
-  return rows
-    .filter(({ split, label }) => isHeldOut(split) && !seen.has(label))
-    .map(({ file, line, split, label }) => ({
-      reason: 'unknown-label',
-      file,
-      line,
-      message: `the label ${quoted(label)} is in ${split} but never in train`,
-    }));
+  const seen = new Set(rows.filter(({ split }) => !isHeldOut(split)).flatMap(labelsOf));
+  return rows.flatMap((row) => {
+    const { file, line, split } = row;
+    const unseen = isHeldOut(split) ? labelsOf(row).find((label) => !seen.has(label)) : undefined;
+    if (unseen === undefined) return [];
+    const message = `the label ${quoted(unseen)} is in ${split} but never in train`;
+    return [{ reason: 'unknown-label', file, line, message }];
+  });
 }
 
 /** Bad rows that an error names; all are counted. */
@@ -105,7 +113,7 @@ export function deduplicate<Row extends CheckedRow>(rows: readonly Row[], thing 
     } else {
       for (const row of group) {
         const against = row.label === best.label ? other : best;
-        const message = `the same ${thing} as ${place(against)}, which has the label ${quoted(against.label)} instead of ${quoted(row.label)}`;
+        const message = `the same ${thing} as ${place(against)}, which has the ${row.labels === undefined ? 'label' : 'labels'} ${quoted(against.label)} instead of ${quoted(row.label)}`;
         conflicts.push({ reason: 'conflicting-duplicate', file: row.file, line: row.line, message });
       }
     }
@@ -127,7 +135,7 @@ function byKeeping(left: CheckedRow, right: CheckedRow): number {
  * `labels` are those that must be there.
  */
 export function classProblems(
-  rows: readonly { readonly label: string }[],
+  rows: readonly WithLabels[],
   labels: readonly string[],
   minRowsPerLabel: number,
 ): readonly string[] {
@@ -139,6 +147,13 @@ export function classProblems(
   }
   const counts = countLabels(rows);
   const short = labels.filter((label) => (counts.get(label) ?? 0) < minRowsPerLabel);
+  const everywhere = labels.find((label) => rows.length - (counts.get(label) ?? 0) < minRowsPerLabel);
+  if (short.length === 0 && everywhere !== undefined && rows.some((row) => row.labels !== undefined)) {
+    const without = rows.length - (counts.get(everywhere) ?? 0);
+    return [
+      `only ${without} of ${rows.length} usable rows are without ${quoted(everywhere)}: at least ${minRowsPerLabel} (data.minRowsPerLabel) are needed to tell where it does not apply`,
+    ];
+  }
   if (short.length === 0) return [];
   const shown = short.slice(0, 10).map((label) => `${quoted(label)} has ${counts.get(label) ?? 0}`);
   const more = short.length > shown.length ? ` and ${short.length - shown.length} more labels` : '';
@@ -150,7 +165,7 @@ export function classProblems(
 /** The largest label has at least this many times the rows of the smallest: accuracy hides how the small one does. */
 const IMBALANCE_RATIO = 10;
 
-export function imbalance(rows: readonly { readonly label: string }[]): DataFinding | undefined {
+export function imbalance(rows: readonly WithLabels[]): DataFinding | undefined {
   const sorted = [...countLabels(rows)].toSorted(([, left], [, right]) => left - right);
   const [least, most] = [sorted.at(0), sorted.at(-1)];
   if (least === undefined || most === undefined || most[1] < IMBALANCE_RATIO * least[1]) return undefined;

@@ -14,7 +14,9 @@ export interface DatasetRow {
   readonly text: string;
   /** The second text, where the data are of pairs. */
   readonly pair?: string;
+  /** '' where a row has none, one or several: they are in `labels`. */
   readonly label: string;
+  readonly labels?: readonly string[];
   /** Value by column of `data.groups`, where the definition names any. */
   readonly groups?: Readonly<Record<string, string>>;
 }
@@ -60,10 +62,68 @@ export async function readDatasetLines(
 /** The parser's own message would quote the text. */
 function parseRow(line: string, where: string): DatasetRow {
   try {
-    return JSON.parse(line) as DatasetRow;
+    return { label: '', ...(JSON.parse(line) as Omit<DatasetRow, 'label'> & Partial<DatasetRow>) };
   } catch {
     throw new EspalierError('BadData', `${where} is not JSON`, { where, fix: 'prepare the data again' });
   }
+}
+
+/** One split of rows with none, one or several labels each. */
+export interface MultiLabelledRows {
+  readonly ids: readonly string[];
+  readonly texts: readonly TextInput[];
+  /** 0 or 1, row-major [rows, labels]. */
+  readonly targets: Uint8Array;
+  readonly groups?: readonly Readonly<Record<string, string>>[];
+}
+
+/** Throws BadData when a row has a label that is not among `labels`, or one label instead of a list. */
+export async function loadMultiLabelled(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  split: Split,
+  labels: readonly string[],
+  signal?: AbortSignal,
+): Promise<MultiLabelledRows> {
+  return multiLabelled(await loadSplit(store, dataset, split, signal), labels, `${split}.jsonl`);
+}
+
+/** Rows as columns. Throws BadData as loadMultiLabelled. */
+export function multiLabelled(
+  rows: readonly DatasetRow[],
+  labels: readonly string[],
+  where: string,
+): MultiLabelledRows {
+  const classOf = new Map(labels.map((label, index) => [label, index]));
+  const targets = new Uint8Array(rows.length * labels.length);
+  for (const [place, { id, labels: own }] of rows.entries()) {
+    if (own === undefined) {
+      throw new EspalierError('BadData', `row ${id} has one label, and the model any number of them`, {
+        where,
+        fix: 'train and evaluate on one dataset',
+      });
+    }
+    for (const label of own) {
+      const index = classOf.get(label);
+      if (index === undefined) throw unknownLabel(id, label, labels, where);
+      targets[place * labels.length + index] = 1;
+    }
+  }
+  const columns = {
+    ids: rows.map(({ id }) => id),
+    texts: rows.map(({ text, pair }) => textInput(text, pair)),
+    targets,
+  };
+  return rows.some(({ groups }) => groups !== undefined)
+    ? { ...columns, groups: rows.map(({ groups }) => groups ?? {}) }
+    : columns;
+}
+
+function unknownLabel(id: string, label: string, labels: readonly string[], where: string): EspalierError {
+  return new EspalierError('BadData', `row ${id} has the label '${label}', which the model does not know`, {
+    where,
+    fix: `train and evaluate on one dataset; the model knows ${labels.join(', ')}`,
+  });
 }
 
 export interface LabelledRows {
@@ -92,10 +152,7 @@ export function classify(rows: readonly DatasetRow[], labels: readonly string[],
   const classes = Int32Array.from(rows, ({ id, label }) => {
     const index = classOf.get(label);
     if (index !== undefined) return index;
-    throw new EspalierError('BadData', `row ${id} has the label '${label}', which the model does not know`, {
-      where,
-      fix: `train and evaluate on one dataset; the model knows ${labels.join(', ')}`,
-    });
+    throw unknownLabel(id, label, labels, where);
   });
   const columns = {
     ids: rows.map(({ id }) => id),
@@ -108,12 +165,12 @@ export function classify(rows: readonly DatasetRow[], labels: readonly string[],
 }
 
 /** One line of a split's file. */
-export function datasetLine({ id, text, pair, label, groups }: DatasetRow): string {
+export function datasetLine({ id, text, pair, label, labels, groups }: DatasetRow): string {
   return jsonLine({
     id,
     text,
     ...(pair === undefined ? {} : { pair }),
-    label,
+    ...(labels === undefined ? { label } : { labels }),
     ...(groups === undefined ? {} : { groups }),
   });
 }

@@ -10,9 +10,21 @@ export function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => str
   return groups;
 }
 
-export function countLabels(rows: readonly { readonly label: string }[]): Map<string, number> {
+/** A row with one label, or with a set of them: `label` then stands for the set (row-labels.ts). */
+export interface WithLabels {
+  readonly label: string;
+  readonly labels?: readonly string[] | undefined;
+}
+
+/** None, one or several. */
+export function labelsOf({ label, labels }: WithLabels): readonly string[] {
+  return labels ?? [label];
+}
+
+/** Rows of each label; a row with several counts for each of them. */
+export function countLabels(rows: readonly WithLabels[]): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const { label } of rows) counts.set(label, (counts.get(label) ?? 0) + 1);
+  for (const row of rows) for (const label of labelsOf(row)) counts.set(label, (counts.get(label) ?? 0) + 1);
   return counts;
 }
 

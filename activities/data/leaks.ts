@@ -3,11 +3,10 @@ import type { DataFinding } from '../contract/data.ts';
 import { textInput, wholeText } from '../../inference/texts.ts';
 import { quoted } from './checks.ts';
 import { maskPersonalData } from '../privacy/scan.ts';
-import { countLabels, groupBy } from './group.ts';
+import { countLabels, labelsOf, type WithLabels } from './group.ts';
 import { normaliseText } from './normalise.ts';
 
-interface LabelledText {
-  readonly label: string;
+interface LabelledText extends WithLabels {
   readonly text: string;
   readonly pair?: string;
   readonly normalised: string;
@@ -25,13 +24,14 @@ const MAX_CHARACTERS = 2000;
 /** Warns of each label whose name stands word for word in at least 90 % of its (≥ 20) rows. */
 export function namedLabels(rows: readonly LabelledText[]): readonly DataFinding[] {
   const names = new Map([...countLabels(rows).keys()].map((label) => [label, wordsOf(label.toLowerCase()).join(' ')]));
+  const isNamed = (label: string, normalised: string): boolean => {
+    const name = names.get(label) ?? '';
+    // Most texts do not even hold the name's first word: only the others are cut into words.
+    const first = name.split(' ', 1)[0] ?? '';
+    return first !== '' && normalised.includes(first) && ` ${wordsOf(normalised).join(' ')} `.includes(` ${name} `);
+  };
   const named = countLabels(
-    rows.filter(({ label, normalised }) => {
-      const name = names.get(label) ?? '';
-      // Most texts do not even hold the name's first word: only the others are cut into words.
-      const first = name.split(' ', 1)[0] ?? '';
-      return first !== '' && normalised.includes(first) && ` ${wordsOf(normalised).join(' ')} `.includes(` ${name} `);
-    }),
+    rows.map((row) => ({ label: '', labels: labelsOf(row).filter((label) => isNamed(label, row.normalised)) })),
   );
   return [...countLabels(rows)].flatMap(([label, total]) => {
     const hits = named.get(label) ?? 0;
@@ -45,7 +45,7 @@ export function namedLabels(rows: readonly LabelledText[]): readonly DataFinding
  * and 99 % of whose rows are of that label.
  */
 export function giveaways(rows: readonly LabelledText[]): readonly DataFinding[] {
-  const byLabel = [...groupBy(rows, ({ label }) => label)].filter(([, group]) => group.length >= MIN_ROWS);
+  const byLabel = [...rowsByLabel(rows)].filter(([, group]) => group.length >= MIN_ROWS);
   if (byLabel.length < 2) return [];
   // A word in 99 % of n rows is in at least one of any ⌊n / 100⌋ + 1 of them: no others need counting.
   const candidates = new Set(
@@ -53,18 +53,19 @@ export function giveaways(rows: readonly LabelledText[]): readonly DataFinding[]
       group.slice(0, Math.floor(group.length * (1 - SHARE)) + 1).flatMap(({ normalised }) => wordsOf(normalised)),
     ),
   );
-  const counts = new Map<string, Map<string, number>>();
-  for (const { label, normalised } of rows) {
-    for (const word of new Set(wordsOf(normalised))) {
+  const counts = new Map<string, { rows: number; readonly labels: Map<string, number> }>();
+  for (const row of rows) {
+    for (const word of new Set(wordsOf(row.normalised))) {
       if (!candidates.has(word)) continue;
-      const labels = counts.get(word) ?? new Map<string, number>();
-      counts.set(word, labels.set(label, (labels.get(label) ?? 0) + 1));
+      const count = counts.get(word) ?? { rows: 0, labels: new Map<string, number>() };
+      counts.set(word, count);
+      count.rows += 1;
+      for (const label of labelsOf(row)) count.labels.set(label, (count.labels.get(label) ?? 0) + 1);
     }
   }
   const words = byLabel.map(([label, group]) => {
-    const found = [...counts].find(([, labels]) => {
+    const found = [...counts].find(([, { rows: everywhere, labels }]) => {
       const here = labels.get(label) ?? 0;
-      const everywhere = [...labels.values()].reduce((sum, count) => sum + count, 0);
       return here >= SHARE * group.length && here >= SHARE * everywhere;
     });
     return found === undefined ? undefined : `${quoted(shown(found[0], group))} for ${quoted(label)}`;
@@ -74,6 +75,18 @@ export function giveaways(rows: readonly LabelledText[]): readonly DataFinding[]
   return [
     warning('label-leak', `one word gives every label away: ${some}; the model will learn these words and no more`),
   ];
+}
+
+function rowsByLabel(rows: readonly LabelledText[]): ReadonlyMap<string, readonly LabelledText[]> {
+  const byLabel = new Map<string, LabelledText[]>();
+  for (const row of rows) {
+    for (const label of labelsOf(row)) {
+      const group = byLabel.get(label);
+      if (group === undefined) byLabel.set(label, [row]);
+      else group.push(row);
+    }
+  }
+  return byLabel;
 }
 
 function wordsOf(text: string): readonly string[] {

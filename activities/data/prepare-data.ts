@@ -33,6 +33,7 @@ import { textIdentity } from './normalise.ts';
 import { pause } from './pauses.ts';
 import { refuseGroups, refusePersonalLabels, removePersonalData } from './personal-data.ts';
 import { readRows } from './readers.ts';
+import { rowLabels } from './row-labels.ts';
 import { readShifted } from './shifted.ts';
 import { labelCounts, sizes, writeDataset } from './write-dataset.ts';
 
@@ -136,13 +137,11 @@ async function readAll(
     for await (const row of readRows(source, data, context.signal)) {
       read += 1;
       if (read % PROGRESS_ROWS === 0) context.progress({ phase: 'reading', done: read, note: file });
-      // Spaces around a label would make a class of their own that nobody meant.
-      const label = 'problem' in row ? '' : row.label.normalize('NFC').trim();
-      const problem = 'problem' in row ? row.problem : checkRow({ ...row, label }, rules);
+      const problem = 'problem' in row ? row.problem : checkRow({ ...row, ...rowLabels(row) }, rules);
       if (problem !== undefined)
         badRows.push({ reason: problem.reason, file, line: row.line, message: problem.message });
       else if (!('problem' in row)) {
-        rows.push({ ...row, file, split, label, ...textIdentity(row.text, row.pair) });
+        rows.push({ ...row, ...rowLabels(row), file, split, ...textIdentity(row.text, row.pair) });
       }
     }
     rowsRead[file] = read;

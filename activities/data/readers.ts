@@ -24,11 +24,13 @@ export interface Columns {
   readonly text: string;
   readonly pair?: string | undefined;
   readonly label: string;
+  /** A row has a list of labels: of JSONL an array, of CSV parted by the separator. */
+  readonly multiLabel?: { readonly separator: string } | undefined;
   /** Columns of groups; a row may have nothing there. */
   readonly groups?: readonly string[] | undefined;
 }
 export interface RowProblem {
-  readonly reason: 'not-utf8' | 'ragged' | 'not-json' | 'not-a-string' | 'missing-value';
+  readonly reason: 'not-utf8' | 'ragged' | 'not-json' | 'not-a-string' | 'not-a-list' | 'missing-value';
   readonly message: string;
 }
 /** Value by column; a column without one is left out. */
@@ -39,6 +41,8 @@ export type SourceRow =
       readonly text: string;
       readonly pair?: string;
       readonly label: string;
+      /** Where a row has a list of them, as they are written; `label` is then ''. */
+      readonly labels?: readonly string[];
       readonly groups?: Groups;
     }
   | { readonly line: number; readonly problem: RowProblem };
@@ -50,6 +54,8 @@ export interface Column {
   readonly optional?: true;
   /** In JSONL it may be a list of strings: they are joined by line feeds. */
   readonly list?: true;
+  /** A list of strings: of JSONL an array, of CSV parted by this. The value is its JSON. */
+  readonly listBy?: string;
 }
 export type ValuesRow =
   | { readonly line: number; readonly values: Readonly<Record<string, string>> }
@@ -57,13 +63,22 @@ export type ValuesRow =
 
 /** Labelled texts in file order; lines count from 1. Throws BadData naming file and line. */
 export async function* readRows(file: SourceFile, columns: Columns, signal?: AbortSignal): AsyncGenerator<SourceRow> {
-  const [text, label] = [{ name: columns.text }, { name: columns.label }];
+  const { multiLabel } = columns;
+  const text: Column = { name: columns.text };
+  const label: Column = {
+    name: columns.label,
+    ...(multiLabel === undefined ? {} : { listBy: multiLabel.separator }),
+  };
   const pair = columns.pair === undefined ? [] : [{ name: columns.pair }];
   const asked = columns.groups?.map((name): Column => ({ name, optional: true }));
   for await (const row of readValues(file, [text, ...pair, label, ...(asked ?? [])], signal)) {
     if ('problem' in row) yield row;
     else {
-      const values = { text: row.values[text.name] ?? '', label: row.values[label.name] ?? '' };
+      const given = row.values[label.name] ?? '';
+      const values = {
+        text: row.values[text.name] ?? '',
+        ...(multiLabel === undefined ? { label: given } : { label: '', labels: JSON.parse(given) as string[] }),
+      };
       const second = pair.map(({ name }) => ({ pair: row.values[name] ?? '' }))[0];
       yield {
         line: row.line,
@@ -137,15 +152,21 @@ async function* readCsv(
     } else if (cells.length !== header.length) {
       yield problem(line, 'ragged', `${cells.length} cells where the header has ${header.length}`);
     } else {
-      const values = columns.map(({ name }, index) => {
+      const values = columns.map(({ name, listBy }, index) => {
         const cell = cells[places[index] ?? -1];
-        return [name, cell === undefined ? '' : decodeUtf8(cell)] as const;
+        const value = cell === undefined ? '' : decodeUtf8(cell);
+        return [name, listBy === undefined || value === undefined ? value : listOf(value, listBy)] as const;
       });
       const broken = values.find(([, value]) => value === undefined);
       if (broken !== undefined) yield notUtf8(line, broken[0]);
       else yield { line, values: Object.fromEntries(values.map(([name, value]) => [name, value ?? ''])) };
     }
   }
+}
+
+/** A cell as the JSON of its parts; an empty cell has none. */
+function listOf(cell: string, separator: string): string {
+  return JSON.stringify(cell.trim() === '' ? [] : cell.split(separator));
 }
 
 /**
@@ -241,12 +262,18 @@ async function* readJsonl(
 
 function jsonRow(line: number, row: Readonly<Record<string, unknown>>, columns: readonly Column[]): ValuesRow {
   const values: Record<string, string> = {};
-  for (const { name, optional, list } of columns) {
+  for (const { name, optional, list, listBy } of columns) {
     const found = Object.hasOwn(row, name) ? row[name] : undefined;
     const given = found ?? (optional === true ? '' : undefined);
     if (given === undefined) return problem(line, 'missing-value', `no value for '${name}'`);
-    const isList = Array.isArray(given) && given.every((item) => typeof item === 'string');
-    const value = list === true && isList ? given.join('\n') : given;
+    const items = stringsOf(given);
+    if (listBy !== undefined) {
+      if (items === undefined) return problem(line, 'not-a-list', `'${name}' is no list of strings`);
+      if (items.some((item) => /\p{Surrogate}/u.test(item))) return notUtf8(line, name);
+      values[name] = JSON.stringify(items);
+      continue;
+    }
+    const value = list === true && items !== undefined ? items.join('\n') : given;
     if (typeof value !== 'string') {
       const type = Array.isArray(value) ? 'array' : typeof value;
       return problem(line, 'not-a-string', `'${name}' is of type ${type}, not a string`);
@@ -256,6 +283,12 @@ function jsonRow(line: number, row: Readonly<Record<string, unknown>>, columns: 
     values[name] = value;
   }
   return { line, values };
+}
+
+function stringsOf(value: unknown): readonly string[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const items: readonly unknown[] = value;
+  return items.every((item) => typeof item === 'string') ? items : undefined;
 }
 
 function parseObject(json: string): Readonly<Record<string, unknown>> | undefined {

@@ -8,6 +8,7 @@ import { classify, readDatasetLines, type LabelledRows } from './dataset.ts';
 import { textIdentity } from './normalise.ts';
 import { removePersonalData } from './personal-data.ts';
 import { readRows } from './readers.ts';
+import { rowLabels } from './row-labels.ts';
 
 /** In a dataset's tree, where the definition names any. */
 export const SHIFTED_FILE = 'shifted.jsonl';
@@ -20,17 +21,16 @@ export async function readShifted(
 ): Promise<readonly CheckedRow[]> {
   const rows: CheckedRow[] = [];
   const bad: BadRow[] = [];
-  const { text, pair, label: labelColumn } = data;
+  const { text, pair, label, multiLabel } = data;
   const rules = { maxTextBytes: data.maxTextBytes, labels: [...labels] };
   for (const { path: file, format, split, ref } of files) {
     if (split !== 'shifted' || (format !== 'csv' && format !== 'jsonl')) continue;
     const source = { path: await context.store.file(ref, context.signal), name: file, format };
-    for await (const row of readRows(source, { text, pair, label: labelColumn }, context.signal)) {
-      const label = 'problem' in row ? '' : row.label.normalize('NFC').trim();
-      const problem = 'problem' in row ? row.problem : checkRow({ ...row, label }, rules);
+    for await (const row of readRows(source, { text, pair, label, multiLabel }, context.signal)) {
+      const problem = 'problem' in row ? row.problem : checkRow({ ...row, ...rowLabels(row) }, rules);
       if (problem !== undefined) bad.push({ reason: problem.reason, file, line: row.line, message: problem.message });
       else if (!('problem' in row)) {
-        rows.push({ ...row, file, split: 'test', label, ...textIdentity(row.text, row.pair) });
+        rows.push({ ...row, ...rowLabels(row), file, split: 'test', ...textIdentity(row.text, row.pair) });
       }
     }
   }

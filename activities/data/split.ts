@@ -10,6 +10,8 @@ export interface SplitRow {
   /** Equal for texts that must not be on two sides (normalise.ts). */
   readonly near: string;
   readonly label: string;
+  /** Where a row has none, one or several. */
+  readonly labels?: readonly string[];
 }
 export type Shares = Partial<Readonly<Record<Split, number>>>;
 
@@ -34,13 +36,13 @@ export function splitRows<Row extends SplitRow>(
   const groups = [...groupBy(rows, ({ near }) => near)]
     .map(([key, members]) => ({
       rows: members,
-      counts: countLabels(members),
+      counts: strataOf(members),
       key,
       rank: Number.parseInt(sha256Hex(`${seed}:${key}`).slice(0, 13), 16),
     }))
     .toSorted((left, right) => left.rank - right.rank || compareText(left.key, right.key));
   const sides: Record<Split, Row[]> = { train: [], validation: [], test: [] };
-  const left = targets(countLabels(rows), shares, splits);
+  const left = targets(strataOf(rows), shares, splits);
   const present: Record<Split, Set<string>> = { train: new Set(), validation: new Set(), test: new Set() };
   const placed = new Set<Group<Row>>();
   const place = (group: Group<Row>, split: Split): void => {
@@ -78,8 +80,52 @@ export function splitRows<Row extends SplitRow>(
   const open = groups
     .filter((group) => !placed.has(group))
     .toSorted((one, other) => other.rows.length - one.rows.length);
-  for (const group of open) place(group, roomiest(group, left, shares, splits));
-  return { sides, unsplittable: [...new Set(unsplittable)] };
+  const isMultiLabel = rows.some(({ labels }) => labels !== undefined);
+  if (isMultiLabel) {
+    const all = targets(new Map([['', rows.length]]), shares, splits).get('') as Record<Split, number>;
+    for (const split of splits) all[split] -= sides[split].length;
+    stratifyIteratively(open, left, all, splits, place);
+  } else for (const group of open) place(group, roomiest(group, left, shares, splits));
+  return { sides, unsplittable: [...new Set(unsplittable)].filter((label) => label !== UNLABELLED) };
+}
+
+/** Rows without any label are a stratum of their own, which need not be on every side. */
+const UNLABELLED = '';
+
+function strataOf(rows: readonly SplitRow[]): Map<string, number> {
+  return countLabels(rows.map((row) => (row.labels?.length === 0 ? { label: UNLABELLED } : row)));
+}
+
+/**
+ * Iterative stratification (Sechidis, Tsoumakas & Vlahavas, On the Stratification of Multi-Label Data, ECML PKDD 2011): always
+ * the label that fewest open rows have, each of its rows to the side that lacks most of it, of equal sides to the one that lacks
+ * most rows: what is rare cannot be made good later. Rows that must not be parted go together.
+ */
+function stratifyIteratively<Row>(
+  open: readonly Group<Row>[],
+  left: ReadonlyMap<string, Readonly<Record<Split, number>>>,
+  rowsLeft: Record<Split, number>,
+  splits: readonly Split[],
+  place: (group: Group<Row>, split: Split) => void,
+): void {
+  const waiting = new Map<string, Set<Group<Row>>>([...left.keys()].map((label) => [label, new Set()]));
+  for (const group of open) for (const label of group.counts.keys()) waiting.get(label)?.add(group);
+  for (;;) {
+    const [rarest] = [...waiting]
+      .filter(([, groups]) => groups.size > 0)
+      .toSorted(([one, few], [other, many]) => few.size - many.size || compareText(one, other));
+    if (rarest === undefined) return;
+    const wanted = left.get(rarest[0]);
+    for (const group of rarest[1]) {
+      const split = splits.reduce((best, one) => {
+        const more = (wanted?.[one] ?? 0) - (wanted?.[best] ?? 0);
+        return more > 0 || (more === 0 && rowsLeft[one] > rowsLeft[best]) ? one : best;
+      });
+      for (const own of group.counts.keys()) waiting.get(own)?.delete(group);
+      rowsLeft[split] -= group.rows.length;
+      place(group, split);
+    }
+  }
 }
 
 /** The side that overflows least; among equals, the one with most of its share open. */

@@ -18,13 +18,20 @@ import { sha256Hex } from './normalise.ts';
 interface Line {
   readonly place: number;
   readonly id: string;
+  /** What it is stratified by. */
   readonly label: string;
+  readonly labels?: readonly string[] | undefined;
   readonly rank: string;
   /** Of a prompt: there is a good answer. */
   readonly answered: boolean;
 }
 /** Rows without a label are one group. */
-const RowSchema = z.looseObject({ id: z.string(), label: z.string().default(''), completion: z.string().optional() });
+const RowSchema = z.looseObject({
+  id: z.string(),
+  label: z.string().default(''),
+  labels: z.array(z.string()).optional(),
+  completion: z.string().optional(),
+});
 
 /** Rows to keep of `count`. */
 export function rowsKept(count: number, { share = 1, least = 0, most = Number.POSITIVE_INFINITY }: RowLimit): number {
@@ -63,7 +70,7 @@ export const subsetData: StepDefinition<SubsetDataInput, DataSubset> = {
     const kept = { train: [] as Line[], validation: [] as Line[], test: [] as Line[] };
     for (const split of SPLITS) {
       const path = await store.fileInTree(dataset, `${split}.jsonl`, signal);
-      const lines = await readLines(path, `${split}.jsonl`, seed, context);
+      const lines = rarestLabels(await readLines(path, `${split}.jsonl`, seed, context));
       const places = new Set(stratifiedPlaces(lines, rowsKept(lines.length, rows[split])));
       kept[split] = lines.filter(({ place }) => places.has(place));
       await writePlaces(path, join(folder, `${split}.jsonl`), places, signal);
@@ -103,16 +110,32 @@ async function readLines(path: string, name: string, seed: number, { signal }: S
       const where = `${name}:${lines.length + 1}`;
       throw new EspalierError('BadData', `${where} is no row of a dataset`, { where, fix: 'prepare the data again' });
     }
-    const { id, label, completion } = parsed.data;
+    const { id, label, labels, completion } = parsed.data;
     lines.push({
       place: lines.length,
       id,
       label,
+      ...(labels === undefined ? {} : { labels }),
       rank: sha256Hex(`${seed}:${id}`),
       answered: completion !== undefined,
     });
   }
   return lines;
+}
+
+/**
+ * A row of several labels goes with the rarest: so every label that is hard to find a row of has its share, and the frequent
+ * ones come along. Rows without any are one group.
+ */
+function rarestLabels(lines: readonly Line[]): Line[] {
+  const counts = countLabels(lines);
+  return lines.map((line) => {
+    if (line.labels === undefined) return line;
+    const [rarest = ''] = line.labels.toSorted(
+      (one, other) => (counts.get(one) ?? 0) - (counts.get(other) ?? 0) || compareText(one, other),
+    );
+    return { ...line, label: rarest };
+  });
 }
 
 async function writePlaces(from: string, to: string, places: ReadonlySet<number>, signal: AbortSignal): Promise<void> {

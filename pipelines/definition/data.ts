@@ -109,6 +109,11 @@ export const TextDataSchema = z.strictObject({
   pair: z.string().min(1).optional(),
   /** Column of the label. */
   label: z.string().min(1),
+  /**
+   * A row has none, one or several labels (multi-label classification): in JSONL an array of strings, in CSV one cell, parted by
+   * `separator`. Left out, each row has exactly one label.
+   */
+  multiLabel: z.strictObject({ separator: z.string().min(1).max(8).default(';') }).optional(),
   /** The allowed labels; from the training data when left out. */
   labels: z.array(z.string().min(1)).min(2).optional(),
   /**
