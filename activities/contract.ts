@@ -18,6 +18,7 @@ import type {
   Deployment,
   PackageGeneratorInput,
   PackageModelInput,
+  PackageRetrieverInput,
   PackagedModel,
   ScheduleMonitorInput,
   ScheduledMonitor,
@@ -56,6 +57,15 @@ import type {
   RankGeneratorsInput,
   SearchPromptsInput,
 } from './contract/prompting.ts';
+import type {
+  BuildIndexInput,
+  BuiltIndex,
+  CompareRetrieversInput,
+  EvaluateRetrievalInput,
+  JudgeRetrievalInput,
+  RetrievalEvaluation,
+  RetrieverComparison,
+} from './contract/retrieval.ts';
 import type { CheckTermsInput, PrivacySummary, ScanPrivacyInput, TermsVerdict } from './contract/review.ts';
 import type {
   EncoderProbe,
@@ -179,18 +189,24 @@ export interface Activities {
   chooseGenerator: Step<ChooseGeneratorInput, ChosenGenerator>;
   evaluateModel: Step<EvaluateModelInput, Evaluation>;
   evaluateGenerator: Step<EvaluateGeneratorInput, GeneratorEvaluation>;
+  /** The index of the gallery's embeddings. */
+  buildIndex: Step<BuildIndexInput, BuiltIndex>;
+  evaluateRetrieval: Step<EvaluateRetrievalInput, RetrievalEvaluation>;
   judgeGates: Step<JudgeGatesInput, GatesVerdict>;
   judgeGeneration: Step<JudgeGenerationInput, GatesVerdict>;
+  judgeRetrieval: Step<JudgeRetrievalInput, GatesVerdict>;
   /** What the channel points to now; null: nothing. */
   findProduction: Effect<FindProductionInput, ProductionModel | null>;
   compareModels: Step<CompareModelsInput, ModelComparison>;
   compareGenerators: Step<CompareGeneratorsInput, GeneratorComparison>;
+  compareRetrievers: Step<CompareRetrieversInput, RetrieverComparison>;
   insertCanaries: Step<InsertCanariesInput, InsertedCanaries>;
   measureMemorisation: Step<MeasureMemorisationInput, MemorisationMeasures>;
   judgeMemorisation: Step<JudgeMemorisationInput, MemorisationVerdict>;
   writeReport: Step<WriteReportInput, WrittenReport>;
   packageModel: Step<PackageModelInput, PackagedModel>;
   packageGenerator: Step<PackageGeneratorInput, PackagedModel>;
+  packageRetriever: Step<PackageRetrieverInput, PackagedModel>;
   checkTerms: Effect<CheckTermsInput, TermsVerdict>;
   deployModel: Effect<DeployModelInput, Deployment>;
   scheduleMonitor: Effect<ScheduleMonitorInput, ScheduledMonitor>;

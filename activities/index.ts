@@ -9,6 +9,7 @@ import { deployModelActivity } from './deployment/deploy-model.ts';
 import { findProductionActivity } from './deployment/find-production.ts';
 import { packageModel } from './deployment/package-model.ts';
 import { packageGenerator } from './deployment/package-generator.ts';
+import { packageRetriever } from './deployment/package-retriever.ts';
 import { scheduleMonitorActivity, type Scheduler } from './deployment/schedule-monitor.ts';
 import { chooseGenerator } from './generation/choose-generator.ts';
 import { compareGenerators } from './generation/compare-generators.ts';
@@ -25,6 +26,10 @@ import { measureMemorisation } from './privacy/memorisation/measure-memorisation
 import { checkModelTermsActivity, settleTermsActivity } from './monitoring/check-model-terms.ts';
 import { notifyActivity } from './notification/notify.ts';
 import { writeReport } from './report/write-report.ts';
+import { buildIndex } from './retrieval/build-index.ts';
+import { compareRetrievers } from './retrieval/compare-retrievers.ts';
+import { evaluateRetrieval } from './retrieval/evaluate-retrieval.ts';
+import { judgeRetrieval } from './retrieval/judge-retrieval.ts';
 import { checkTermsActivity } from './review/check-terms.ts';
 import { scanPrivacy } from './review/scan-privacy.ts';
 import { importModel } from './selection/import-model.ts';
@@ -72,17 +77,22 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     chooseGenerator: stepActivity(chooseGenerator, services),
     evaluateModel: stepActivity(evaluateModel, services),
     evaluateGenerator: stepActivity(evaluateGenerator, services),
+    buildIndex: stepActivity(buildIndex, services),
+    evaluateRetrieval: stepActivity(evaluateRetrieval, services),
     judgeGates: stepActivity(judgeGatesStep, services),
     judgeGeneration: stepActivity(judgeGeneration, services),
+    judgeRetrieval: stepActivity(judgeRetrieval, services),
     findProduction: findProductionActivity(services),
     compareModels: stepActivity(compareModels, services),
     compareGenerators: stepActivity(compareGenerators, services),
+    compareRetrievers: stepActivity(compareRetrievers, services),
     insertCanaries: stepActivity(insertCanaries, services),
     measureMemorisation: stepActivity(measureMemorisation, services),
     judgeMemorisation: stepActivity(judgeMemorisationStep, services),
     writeReport: stepActivity(writeReport, services),
     packageModel: stepActivity(packageModel, services),
     packageGenerator: stepActivity(packageGenerator, services),
+    packageRetriever: stepActivity(packageRetriever, services),
     checkTerms: checkTermsActivity(services),
     deployModel: deployModelActivity(services),
     scheduleMonitor: scheduleMonitorActivity(scheduler),

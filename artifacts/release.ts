@@ -115,7 +115,11 @@ const EvidenceSchema = z.looseObject({
     deploy: z.looseObject({ model: z.string(), channel: z.string() }),
   }),
   // A generator's tree has its prompt in it: the two were evaluated together.
-  exported: z.union([z.looseObject({ classifier: reference }), z.looseObject({ generator: reference })]),
+  exported: z.union([
+    z.looseObject({ classifier: reference }),
+    z.looseObject({ generator: reference }),
+    z.looseObject({ embedder: reference, index: reference }),
+  ]),
   gates: z.looseObject({ verdict: z.string() }),
   bundle: reference,
   electorate,
@@ -264,8 +268,12 @@ export function pointerProblems(
 export function evaluatedModel({
   exported,
 }: {
-  readonly exported: { readonly classifier: ArtifactRef } | { readonly generator: ArtifactRef };
+  readonly exported:
+    | { readonly classifier: ArtifactRef }
+    | { readonly generator: ArtifactRef }
+    | { readonly embedder: ArtifactRef };
 }): ArtifactRef {
+  if ('embedder' in exported) return exported.embedder;
   return 'classifier' in exported ? exported.classifier : exported.generator;
 }
 

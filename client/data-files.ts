@@ -7,7 +7,7 @@ import { EspalierError } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { tableFormat } from '../pipelines/behaviour/rules.ts';
 import { DATA_MEDIA_TYPES } from '../pipelines/data-media-types.ts';
-import type { ImageClassification, Pipeline } from '../pipelines/definition.ts';
+import type { ImageClassification, ImageRetrieval, Pipeline } from '../pipelines/definition.ts';
 import type { ImageData } from '../pipelines/definition/data.ts';
 import { pictureSourceKind } from '../pipelines/image-data-rules.ts';
 import { packFolder, packList } from './pack-pictures.ts';
@@ -21,7 +21,7 @@ export async function snapshotDataFiles(
   folder: string,
   store: ArtifactStore,
 ): Promise<readonly DataFileSource[]> {
-  if (pipeline.task !== 'image-classification') {
+  if (pipeline.task !== 'image-classification' && pipeline.task !== 'image-retrieval') {
     return Promise.all(rowFilesOf(pipeline).map((file) => snapshotFile(file, folder, store)));
   }
   const { data } = pipeline;
@@ -31,7 +31,7 @@ export async function snapshotDataFiles(
   return files;
 }
 
-function rowFilesOf(pipeline: Exclude<Pipeline, ImageClassification>): DataFileSource[] {
+function rowFilesOf(pipeline: Exclude<Pipeline, ImageClassification | ImageRetrieval>): DataFileSource[] {
   const { data } = pipeline;
   const { files, format, evaluationFiles = [], croissant } = data;
   const general = 'generalText' in data ? data.generalText : undefined;

@@ -2,6 +2,7 @@
 import { voterText } from '../artifacts/votes.ts';
 import { evaluatedModel } from '../artifacts/release.ts';
 import type { RunFacts, StepFact } from '../activities/contract/evidence.ts';
+import type { IndexedModel } from '../activities/contract/retrieval.ts';
 import type { StepRecord } from '../activities/step.ts';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { definedOnly } from '../artifacts/defined-only.ts';
@@ -19,6 +20,7 @@ export interface LineageNode {
     | 'gates'
     | 'evaluation'
     | 'training'
+    | 'index'
     | 'prompt'
     | 'base-model'
     | 'dataset'
@@ -96,7 +98,7 @@ export function lineageOf(release: FoundRelease, details: LineageDetails): Linea
 
 function gatesNode(facts: RunFacts, details: LineageDetails): LineageNode {
   const { gates } = facts;
-  const evaluation = facts.evaluation ?? facts.generation?.evaluation;
+  const evaluation = facts.evaluation ?? facts.generation?.evaluation ?? facts.retrieval;
   const results = (gates?.gates ?? []).filter(({ verdict }) => verdict !== 'off');
   return {
     kind: 'gates',
@@ -112,7 +114,33 @@ function gatesNode(facts: RunFacts, details: LineageDetails): LineageNode {
         evaluation && `${evaluation.hardware.cpu}, ${evaluation.hardware.cores} cores, ${evaluation.hardware.runtime}`,
       ...stepFacts(facts, details, 'evaluate'),
     }),
-    from: [prompted(facts) ? promptNode(facts, details) : trainingNode(facts, details)],
+    from: [madeNode(facts, details)],
+  };
+}
+
+/** What was made last before it was measured. */
+function madeNode(facts: RunFacts, details: LineageDetails): LineageNode {
+  const { exported } = facts;
+  if (exported !== undefined && 'embedder' in exported) return indexNode(facts, exported, details);
+  return prompted(facts) ? promptNode(facts, details) : trainingNode(facts, details);
+}
+
+/** The gallery's embeddings, by a model that was tuned or is as it came. */
+function indexNode(facts: RunFacts, indexed: IndexedModel, details: LineageDetails): LineageNode {
+  const { index, embedder, rows, dimension, search } = indexed;
+  return {
+    kind: 'index',
+    title: `index: ${rows} pictures of ${dimension} numbers`,
+    facts: definedOnly({
+      index: index.digest,
+      'served model': embedder.digest,
+      search,
+      ...stepFacts(facts, details, 'index'),
+    }),
+    from:
+      facts.training === undefined
+        ? [baseNode(facts, details), datasetNode(facts, details), definitionNode(facts)]
+        : [trainingNode(facts, details)],
   };
 }
 
@@ -143,7 +171,7 @@ function trainingNode(facts: RunFacts, details: LineageDetails): LineageNode {
   const environment = training?.environment;
   return {
     kind: 'training',
-    title: `training: ${pipeline.training.method}`,
+    title: `training: ${pipeline.training?.method ?? 'none'}`,
     facts: definedOnly({
       'tuned model': training?.model.digest,
       'served model': exported && evaluatedModel({ exported }).digest,

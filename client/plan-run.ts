@@ -167,6 +167,8 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   memorisation: ['memorisation'],
   choose: ['selection', 'training', 'adherence', 'generation'],
   train: ['selection', 'training'],
+  index: ['selection', 'retrieval'],
+  evaluate: ['retrieval'],
   gates: ['gates'],
   package: ['gates', 'training', 'deploy', 'description'],
 };

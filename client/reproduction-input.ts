@@ -22,6 +22,11 @@ export async function reproductionInput(
   { facts }: FoundRelease,
 ): Promise<ReproductionInput> {
   const { pipeline } = facts;
+  if (pipeline.task === 'image-retrieval') {
+    throw new EspalierError('BadConfig', 'a model that finds pictures cannot be made again from its record yet', {
+      fix: 'start its pipeline again: the same definition and the same data give the same index',
+    });
+  }
   const recorded =
     pipeline.task === 'text-generation' ? recordedGenerator(facts, pipeline) : recordedClassifier(facts, pipeline);
   return { ...recorded, dataFiles: await dataFilesOf(opened, facts), heartbeatSeconds: HEARTBEAT_SECONDS };

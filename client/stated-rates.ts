@@ -23,6 +23,7 @@ export const STATED_SECONDS: Readonly<Record<string, number>> = {
   choose: 1,
   'review-evidence': 1,
   train: 120,
+  index: 20,
   evaluate: 45,
   gates: 1,
   package: 1,
@@ -35,7 +36,7 @@ export const STATED_SECONDS: Readonly<Record<string, number>> = {
   report: 1,
 };
 
-const CPU = new Set(['export', 'profile', 'probe', 'prompt', 'evaluate', 'memorisation', 'compare']);
+const CPU = new Set(['export', 'profile', 'probe', 'prompt', 'index', 'evaluate', 'memorisation', 'compare']);
 
 /** Whose workers a step is for. */
 export function queueOfStep(id: string): string {

@@ -1,6 +1,8 @@
 /** The evidence in a few lines, for whoever decides; the report has the rest. */
-import type { GateResult } from '../activities/contract/validation.ts';
+import type { GateResult, ModelComparison, PairedScore } from '../activities/contract/validation.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
+import type { GeneratorComparison } from '../activities/contract/prompting.ts';
+import type { RetrieverComparison } from '../activities/contract/retrieval.ts';
 import type { DossierCount } from '../artifacts/evidence-dossier.ts';
 import { shortDigest } from '../artifacts/reference.ts';
 import type { ApprovalName } from '../pipelines/definition.ts';
@@ -72,21 +74,28 @@ function releaseRows(facts: RunFacts): readonly SummaryRow[] {
 function besideProduction(production: RunFacts['production'], facts: RunFacts): string {
   if (production == null) return 'nothing: nothing is in production';
   const bundle = shortDigest(production.bundle);
-  const comparison = facts.comparison ?? facts.generationComparison;
+  const comparison = facts.comparison ?? facts.generationComparison ?? facts.retrievalComparison;
   if (comparison?.comparable !== true) {
     return `${bundle}, not compared: ${comparison?.reason ?? production.problem ?? 'no comparison was made'}`;
   }
-  const { won, lost, rows, midP } = comparison;
-  const [name, paired] =
-    'accuracy' in comparison
-      ? (['accuracy', comparison.accuracy] as const)
-      : (['adherence', comparison.adherence] as const);
+  const { won, lost, rows } = comparison;
+  const [name, paired] = comparedOn(comparison);
   const { value, interval } = paired.difference;
   const points = (share: number | null | undefined): string => ((share ?? Number.NaN) * 100).toFixed(1);
   return (
     `${bundle}: ${won} rows won, ${lost} lost of ${rows}; ${name} ${points(value)} points ` +
-    `(${points(interval?.low)} to ${points(interval?.high)}), McNemar mid-p ${Number(midP.toPrecision(3))}`
+    `(${points(interval?.low)} to ${points(interval?.high)})` +
+    ('midP' in comparison ? `, McNemar mid-p ${Number(comparison.midP.toPrecision(3))}` : '')
   );
+}
+
+type Compared<Comparison> = Extract<Comparison, { readonly comparable: true }>;
+
+function comparedOn(
+  comparison: Compared<ModelComparison> | Compared<GeneratorComparison> | Compared<RetrieverComparison>,
+): readonly [name: string, paired: Pick<PairedScore, 'difference'>] {
+  if ('accuracy' in comparison) return ['accuracy', comparison.accuracy];
+  return 'adherence' in comparison ? ['adherence', comparison.adherence] : ['mAP', comparison.meanAveragePrecision];
 }
 
 function row(name: string, ...lines: readonly string[]): SummaryRow {

@@ -47,7 +47,11 @@ export function withSettings<Definition extends Pipeline>(pipeline: Definition, 
 /** Every reason why these settings cannot be changed, by path; empty when they can. */
 export function settingProblems(pipeline: Pipeline, settings: Settings): readonly Problem[] {
   const fixed = Object.entries(settings).flatMap(([path, value]): readonly Problem[] => {
-    if (changeableSection(path) === undefined) {
+    const section = changeableSection(path);
+    if (section !== undefined && pipeline[section] === null) {
+      return [{ path, message: `is of ${section}, which this run has none of`, fix: 'start a new run with it' }];
+    }
+    if (section === undefined) {
       const fix = 'training.*, gates.* and selection.* can; for anything else start a new run';
       return [{ path, message: 'cannot change while a run is under way', fix }];
     }
@@ -65,7 +69,7 @@ export function settingProblems(pipeline: Pipeline, settings: Settings): readonl
   const schema = schemaOf(changed);
   const parsed = schema.safeParse(changed);
   const fromSchema = parsed.success ? [] : explainIssues(schema, parsed.error.issues, changed);
-  return [...fromSchema, ...gateProblems(changed.gates)];
+  return [...fromSchema, ...gateProblems(changed.gates, changed.task)];
 }
 
 function put(

@@ -20,6 +20,12 @@ import {
 import { GenerationGatesSchema } from './definition/generation-gates.ts';
 import { ImageCandidateSchema, ImageSelectionSchema, ImageTrainingSchema } from './definition/images.ts';
 import { MonitorSchema } from './definition/monitor.ts';
+import {
+  RetrievalGatesSchema,
+  RetrievalSelectionSchema,
+  RetrievalSettingsSchema,
+  RetrievalTrainingSchema,
+} from './definition/retrieval.ts';
 import { SelectionSchema } from './definition/selection.ts';
 import { TrainingSchema } from './definition/training.ts';
 import { name } from './definition/values.ts';
@@ -90,6 +96,20 @@ export const ImageClassificationSchema = z.strictObject({
   ...outcome,
 });
 
+export const ImageRetrievalSchema = z.strictObject({
+  ...identity,
+  task: z.literal('image-retrieval'),
+  /** The train split is the gallery that is searched; the test split's pictures ask. What has the asking picture's label is wanted. */
+  data: ImageDataSchema,
+  ...sources,
+  candidates: z.array(ImageCandidateSchema).min(1).max(32),
+  selection: RetrievalSelectionSchema.prefault({}),
+  training: RetrievalTrainingSchema,
+  retrieval: RetrievalSettingsSchema.prefault({}),
+  gates: RetrievalGatesSchema.prefault({}),
+  ...outcome,
+});
+
 export const TextGenerationSchema = z.strictObject({
   ...identity,
   task: z.literal('text-generation'),
@@ -114,7 +134,12 @@ export const TextGenerationSchema = z.strictObject({
   ...outcome,
 });
 
-const SCHEMAS = [TextClassificationSchema, ImageClassificationSchema, TextGenerationSchema] as const;
+const SCHEMAS = [
+  TextClassificationSchema,
+  ImageClassificationSchema,
+  ImageRetrievalSchema,
+  TextGenerationSchema,
+] as const;
 
 export const PipelineSchema = z.discriminatedUnion('task', SCHEMAS);
 
@@ -134,6 +159,7 @@ export type TextClassificationDefinition = z.input<typeof TextClassificationSche
 export type Pipeline = z.output<typeof PipelineSchema>;
 export type TextClassification = z.output<typeof TextClassificationSchema>;
 export type ImageClassification = z.output<typeof ImageClassificationSchema>;
+export type ImageRetrieval = z.output<typeof ImageRetrievalSchema>;
 export type TextGeneration = z.output<typeof TextGenerationSchema>;
 /** A pipeline whose model tells labels apart, of whatever it is shown. */
 export type Classification = TextClassification | ImageClassification;

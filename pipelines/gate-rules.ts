@@ -2,14 +2,27 @@
 import type { z } from 'zod';
 import type { Problem } from './check.ts';
 import { GatesSchema } from './definition/gates.ts';
-import { GATE_NAMES, GATE_TABLE } from './gate-table.ts';
+import { RetrievalGatesSchema } from './definition/retrieval.ts';
+import { GATE_NAMES, GATE_TABLE, type GateRow } from './gate-table.ts';
+import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE } from './retrieval-gate-table.ts';
 
-/** Thresholds outside of what their measure can be. */
-export function gateProblems(gates: unknown): readonly Problem[] {
+/** Thresholds outside of what their measure can be; of a task whose gates have a table of their own by that one. */
+export function gateProblems(gates: unknown, task?: unknown): readonly Problem[] {
+  return task === 'image-retrieval'
+    ? outOfRange(gates, RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE, RetrievalGatesSchema.shape)
+    : outOfRange(gates, GATE_NAMES, GATE_TABLE, GatesSchema.shape);
+}
+
+function outOfRange<Name extends string>(
+  gates: unknown,
+  names: readonly Name[],
+  table: Readonly<Record<Name, Pick<GateRow, 'range'>>>,
+  shape: Readonly<Record<Name, z.ZodType>>,
+): readonly Problem[] {
   if (typeof gates !== 'object' || gates === null) return [];
-  return GATE_NAMES.flatMap((name): readonly Problem[] => {
-    const [low, high] = GATE_TABLE[name].range;
-    const gate: z.ZodType = GatesSchema.shape[name];
+  return names.flatMap((name): readonly Problem[] => {
+    const [low, high] = table[name].range;
+    const gate = shape[name];
     const parsed = gate.safeParse((gates as Record<string, unknown>)[name]);
     if (!parsed.success) return [];
     const [bound, threshold] =

@@ -47,7 +47,7 @@ export function crossProblems(
   if (typeof raw['guidelines'] === 'string' && folder !== undefined)
     problems.push(...guidelineProblems(raw['guidelines'], folder));
   const licences = checkLicences(raw, folder);
-  problems.push(...licences.problems, ...gateProblems(raw['gates']), ...behaviourProblems(raw, folder));
+  problems.push(...licences.problems, ...gateProblems(raw['gates'], raw['task']), ...behaviourProblems(raw, folder));
   notes.push(...licences.notes);
   const monitor = MonitorSchema.safeParse(raw['monitor'] ?? {});
   if (monitor.success && monitor.data.windowRows < monitor.data.minRows) {

@@ -35,6 +35,7 @@ const MEASURED: Readonly<Record<Pipeline['task'], { readonly step: string; reado
   {
     'text-classification': { step: 'probe', title: (id) => `score ${id} on frozen embeddings` },
     'image-classification': { step: 'probe', title: (id) => `score ${id} on frozen features` },
+    'image-retrieval': { step: 'probe', title: (id) => `score ${id} by what its features have for neighbours` },
     'text-generation': { step: 'prompt', title: (id) => `search prompts for ${id} against the guidelines` },
   };
 
@@ -49,6 +50,14 @@ const TUNING_A_CLASSIFIER: readonly PlannedStep[] = [
 const TUNING: Readonly<Record<Pipeline['task'], readonly PlannedStep[]>> = {
   'text-classification': TUNING_A_CLASSIFIER,
   'image-classification': TUNING_A_CLASSIFIER,
+  // Where nothing is tuned the first two are skipped: the encoder's own embeddings are indexed.
+  'image-retrieval': [
+    { id: 'train', title: 'fine-tune', stage: 'tune', needs: ['approve-review'] },
+    { id: 'export', title: 'export the tuned model to ONNX', stage: 'tune', needs: ['train'] },
+    { id: 'index', title: 'index the embeddings of the gallery', stage: 'tune', needs: ['export'] },
+    { id: 'evaluate', title: 'ask the index with test pictures', stage: 'tune', needs: ['index'] },
+    { id: 'gates', title: 'judge the gates', stage: 'tune', needs: ['evaluate'] },
+  ],
   // What a prompt was enough for needs no training: these steps are skipped then.
   'text-generation': [
     { id: 'format', title: 'write out the conversations to learn', stage: 'tune', needs: ['approve-review'] },

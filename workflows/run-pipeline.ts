@@ -18,6 +18,9 @@ import { compareClassifier } from './stages/compare.ts';
 import { compareGenerator, packageGenerator } from './stages/generation/release.ts';
 import { selectGenerator, type SelectedGenerator } from './stages/generation/select.ts';
 import { tuneGenerator } from './stages/generation/tune.ts';
+import { compareRetriever, packageRetriever } from './stages/retrieval/release.ts';
+import { selectRetriever, type SelectedRetriever } from './stages/retrieval/select.ts';
+import { tuneRetriever } from './stages/retrieval/tune.ts';
 import { packageClassifier } from './stages/package.ts';
 import { release, type Releasing } from './stages/release.ts';
 import { review } from './stages/review.ts';
@@ -69,8 +72,23 @@ const GENERATOR: Making<SelectedGenerator> = {
   compare: compareGenerator,
 };
 
+const RETRIEVER: Making<SelectedRetriever> = {
+  select: selectRetriever,
+  tune: tuneRetriever,
+  pack: packageRetriever,
+  compare: compareRetriever,
+};
+
 function made(run: Run): Promise<RunOutcome> {
-  return run.pipeline.task === 'text-generation' ? story(run, GENERATOR) : story(run, CLASSIFIER);
+  switch (run.pipeline.task) {
+    case 'text-generation':
+      return story(run, GENERATOR);
+    case 'image-retrieval':
+      return story(run, RETRIEVER);
+    case 'text-classification':
+    case 'image-classification':
+      return story(run, CLASSIFIER);
+  }
 }
 
 async function story<Chosen extends Pick<Selected, 'dataset'> & Pick<Releasing, 'winner'>>(
@@ -87,7 +105,7 @@ async function story<Chosen extends Pick<Selected, 'dataset'> & Pick<Releasing, 
     compare: (production) => compare(run, selected, production),
   };
   if (!(await release(run, releasing))) {
-    const { gate } = run.facts.comparison ?? {};
+    const gate = run.comparisonGate;
     return gate?.verdict === 'fail'
       ? end(run, 'gates-failed', gate.reason)
       : end(run, 'rejected', ended(run, 'release'));

@@ -1,6 +1,7 @@
 /** What the stages of one run share: its input, its graph, its approvals, and the facts gathered so far. */
 import { ApplicationFailure, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { Activities, StepCall, StepResult } from '../activities/contract.ts';
+import type { GateResult } from '../activities/contract/validation.ts';
 import type { NotificationEvent } from '../activities/notification/events.ts';
 import type { ResolutionRecord, RunFacts, SettingChange, WrittenReport } from '../activities/contract/evidence.ts';
 import { overBudget, secondsLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
@@ -165,8 +166,14 @@ export class Run {
   /** The definition as it holds now, in a run whose model tells labels apart. */
   classification(): Classification {
     const { pipeline } = this;
-    if (pipeline.task !== 'text-generation') return pipeline;
-    throw new Error(`the task of this run is ${pipeline.task}: it has no labels`);
+    if (pipeline.task === 'text-classification' || pipeline.task === 'image-classification') return pipeline;
+    throw new Error(`the task of this run is ${pipeline.task}: it tells no labels apart`);
+  }
+
+  /** What the model in production has to say against this one; undefined where they are not compared, or nothing judges it. */
+  get comparisonGate(): GateResult | undefined {
+    const { comparison, retrievalComparison } = this.facts;
+    return (comparison ?? retrievalComparison)?.gate;
   }
 
   activities(promise: keyof StepProxies, id: string, taskQueue?: string): Activities {

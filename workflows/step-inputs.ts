@@ -148,7 +148,7 @@ export function evaluateInput(
 }
 
 export function packageInput(
-  { pipeline, definition }: Pick<RunFacts, 'pipeline' | 'definition'>,
+  { pipeline, definition }: { readonly pipeline: Classification } & Pick<RunFacts, 'definition'>,
   { resolved, imported }: Pick<Winner, 'resolved' | 'imported'>,
   made: Pick<
     PackageModelInput,

@@ -17,7 +17,7 @@ export function trainStep(
   label = id,
 ): Promise<StepResult<TrainedModel>> {
   const body = (): Promise<StepResult<TrainedModel>> => {
-    const { launcher } = run.pipeline.training;
+    const { launcher } = run.pipeline.training ?? {};
     const call = run.call(id, input());
     return launcher === undefined
       ? run.activities('gpu', id).trainModel(call)

@@ -1,11 +1,12 @@
 /** Steps that package and release. */
 import type { CarriedDuty } from '../../artifacts/bundle-terms.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { Pipeline, TextGeneration } from '../../pipelines/definition.ts';
+import type { ImageRetrieval, Pipeline, TextGeneration } from '../../pipelines/definition.ts';
 import type { MemorisationMeasures } from '../privacy/memorisation/types.ts';
 import type { DatasetSummary } from './data.ts';
 import type { ApprovalRecord } from './evidence.ts';
 import type { ChosenGenerator, GeneratorEvaluation } from './prompting.ts';
+import type { IndexedModel, RetrievalEvaluation } from './retrieval.ts';
 import type { PrivacySummary } from './review.ts';
 import type { ImportedModel, ResolvedModel, Selection } from './selection.ts';
 import type { TrainedModel } from './training.ts';
@@ -13,7 +14,7 @@ import type { Evaluation, GatesVerdict } from './validation.ts';
 
 export interface PackageModelInput {
   readonly model: string;
-  readonly pipeline: Pipeline;
+  readonly pipeline: Exclude<Pipeline, ImageRetrieval>;
   readonly definition: ArtifactRef;
   readonly classifier: ArtifactRef;
   readonly trained: TrainedModel;
@@ -38,6 +39,20 @@ export interface PackageGeneratorInput extends Pick<
   readonly trained?: TrainedModel;
   readonly memorisation?: MemorisationMeasures;
   readonly evaluation: GeneratorEvaluation;
+}
+export interface PackageRetrieverInput extends Pick<
+  PackageModelInput,
+  'model' | 'definition' | 'dataset' | 'gates' | 'base' | 'baseModel' | 'privacy' | 'selection' | 'dossier'
+> {
+  readonly pipeline: ImageRetrieval;
+  /** The model, as an exported encoder or a tuned classifier. */
+  readonly embedder: ArtifactRef;
+  /** Tree of `index.json` and `vectors.f32`: the bundle's folder `index/`. */
+  readonly index: ArtifactRef;
+  readonly indexed: Omit<IndexedModel, 'index' | 'embedder'>;
+  /** Where the model was tuned. */
+  readonly trained?: TrainedModel;
+  readonly evaluation: RetrievalEvaluation;
 }
 export interface PackagedModel {
   /** The deployment bundle (artifacts/bundle.ts). */

@@ -7,6 +7,7 @@ import type { DatasetSummary } from './data.ts';
 import type { Deployment } from './deployment.ts';
 import type { Prototyped } from './prototype.ts';
 import type { ChosenGenerator, GenerationFacts, GeneratorComparison } from './prompting.ts';
+import type { IndexedModel, RetrievalEvaluation, RetrieverComparison } from './retrieval.ts';
 import type { PrivacySummary, ReopenedTerms, TermsVerdict } from './review.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
 import type { ExportedClassifier, TrainedModel } from './training.ts';
@@ -110,17 +111,20 @@ export interface RunFacts {
   /** What prototypes of the best candidates said; missing where none were made. */
   readonly prototyped?: Prototyped;
   readonly training?: TrainedModel;
-  /** What is served once it is released: a classifier, or a generator with its prompt. */
-  readonly exported?: ExportedClassifier | ChosenGenerator;
+  /** What is served once it is released: a classifier, a generator with its prompt, or a model of pictures with its index. */
+  readonly exported?: ExportedClassifier | ChosenGenerator | IndexedModel;
   readonly evaluation?: Evaluation;
   readonly gates?: GatesVerdict;
   /** Of a run that generates text: its guidelines, and what it has of its own. */
   readonly generation?: GenerationFacts;
+  /** Of a run that finds pictures: how well. */
+  readonly retrieval?: RetrievalEvaluation;
   readonly bundle?: ArtifactRef;
   /** What was in production when the evidence for the release was gathered; null: nothing. */
   readonly production?: ProductionModel | null;
   readonly comparison?: ModelComparison;
   readonly generationComparison?: GeneratorComparison;
+  readonly retrievalComparison?: RetrieverComparison;
   /** What the bundle's licences ask for: done, by which file, or for a person. */
   readonly duties?: readonly CarriedDuty[];
   /** Of a run that the monitor started because the terms of a served model have changed. */

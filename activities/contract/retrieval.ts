@@ -1,6 +1,9 @@
 /** Steps that make an index of pictures and measure what it finds. */
-import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { Score } from './measures.ts';
+import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
+import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
+import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';
+import type { Hardware, Latency, Score } from './measures.ts';
+import type { GateResult, PairedScore } from './validation.ts';
 
 export interface BuildIndexInput {
   /** An exported encoder or classifier of pictures: its embeddings are used, frozen or tuned. */
@@ -32,30 +35,114 @@ export interface GraphTrial {
   readonly accepted: boolean;
 }
 
+/** What is served once it is released: a model of pictures, and the index that was made with it. */
+export interface IndexedModel extends BuiltIndex {
+  /** The exported encoder as it came, or the tuned classifier: its embeddings are used. */
+  readonly embedder: ArtifactRef;
+  /** Of the export: of an embedding where nothing was tuned, of a probability where it was. */
+  readonly parityMaxAbs: number;
+}
+
 export interface EvaluateRetrievalInput {
   readonly index: ArtifactRef;
   /** The one that the index was built with. */
   readonly model: ArtifactRef;
+  /** The encoder that the model was tuned from; missing where nothing was tuned. */
+  readonly frozen?: ArtifactRef;
   /** Queries are its test split; relevant to a query is what has its label. */
   readonly dataset: ArtifactRef;
   /** Neighbours that are looked at. */
   readonly k: number;
+  readonly exportParityMaxAbs: number;
   readonly seed: number;
 }
 export interface RetrievalEvaluation {
   readonly k: number;
-  /** Share of queries with something relevant among the first k, of what search really gives: by the graph, where there is one. */
-  readonly recallAtK: Score;
-  /** Mean share of the first k that is relevant; likewise. */
-  readonly precisionAtK: Score;
-  /** mAP over the whole gallery, ranked exactly. */
-  readonly meanAveragePrecision: Score;
+  /**
+   * One a gate; the gate of the same name judges it. Recall@k and precision@k are of what search really gives: by the graph, where
+   * there is one. mAP is over the whole gallery, ranked exactly.
+   */
+  readonly measures: Readonly<Record<EvaluatedRetrievalGate, Score>>;
   /** The same of the pictures' pixels, which know nothing. */
   readonly pixels: { readonly recallAtK: Score; readonly meanAveragePrecision: Score };
-  /** mAP less that of pixels, on the same queries. */
-  readonly gainOverPixels: Score;
+  /** Of the encoder before it was tuned, on the same pictures; null where nothing was tuned. */
+  readonly frozen: { readonly recallAtK: Score; readonly meanAveragePrecision: Score } | null;
+  /** In label order; of more than 500 labels the 500 that are served worst. */
+  readonly perLabel: readonly LabelFindings[];
+  /** Up to 20 test pictures that find nothing of their label among the first k, by id, with what they find first. */
+  readonly misses: readonly {
+    readonly rowId: string;
+    readonly expected: string;
+    readonly found: string;
+    readonly similarity: number;
+  }[];
   /** Left out: the gallery has nothing of their label. */
   readonly queriesWithoutRelevant: number;
   /** In the gallery themselves (by the digest of their bytes), where they are no answer to themselves: a leak. */
   readonly queriesInGallery: number;
+  /** From a picture's file to its neighbours. */
+  readonly latency: Latency;
+  readonly hardware: Hardware;
+  /** JSON `RetrievalDetails`: everything above, whole, and every query's figures. */
+  readonly details: ArtifactRef;
+  /**
+   * Tree `reference.json` + `embeddings.f32` + `probabilities.f32` (artifacts/bundle.ts): what drift is measured against. In the place
+   * of a class's probability stands its share among the k that a test picture finds.
+   */
+  readonly reference: ArtifactRef;
 }
+export interface LabelFindings {
+  readonly label: string;
+  readonly queries: number;
+  /** null of a label that no query has. */
+  readonly recallAtK: number | null;
+  readonly averagePrecision: number | null;
+}
+/** What is compared with another model's, query by query. */
+export interface RetrievalDetails {
+  readonly version: 1;
+  readonly queries: readonly QueryOutcome[];
+}
+export interface QueryOutcome {
+  readonly rowId: string;
+  readonly label: string;
+  readonly recallAtK: number;
+  readonly precisionAtK: number;
+  readonly averagePrecision: number;
+}
+
+export interface JudgeRetrievalInput {
+  readonly measures: RetrievalEvaluation['measures'];
+  readonly gates: RetrievalGatesSpec;
+}
+
+export interface CompareRetrieversInput {
+  readonly production: { readonly bundle: Digest; readonly model: ArtifactRef; readonly dataset: ArtifactRef };
+  readonly candidate: {
+    readonly model: ArtifactRef;
+    /** `RetrievalEvaluation.details`: what each test picture found. */
+    readonly evaluation: ArtifactRef;
+  };
+  /** Its train split is the gallery that both embed, its test split what both are asked with. */
+  readonly dataset: ArtifactRef;
+  readonly gate: RetrievalGatesSpec['gainOverProduction'];
+  readonly seed: number;
+}
+/** The new model and the one in production on the same queries in the same gallery, or why they cannot be compared. */
+export type RetrieverComparison =
+  | { readonly comparable: false; readonly bundle: Digest; readonly reason: string; readonly gate?: never }
+  | {
+      readonly comparable: true;
+      /** The one in production that it was compared with. */
+      readonly bundle: Digest;
+      /** Test pictures that both were asked with. */
+      readonly rows: number;
+      /** Left out, since the one in production was made of them; null: nobody can say any more. */
+      readonly rowsKnown: number | null;
+      /** Both ranked exactly, whatever is served by a graph. */
+      readonly meanAveragePrecision: PairedScore;
+      /** Test pictures that the candidate ranks the gallery better for, and worse. */
+      readonly won: number;
+      readonly lost: number;
+      readonly gate: GateResult;
+    };

@@ -170,9 +170,17 @@ export interface GeneratorOutcome {
   readonly profile?: GeneratorProfile;
   readonly search?: PromptSearch;
 }
+/** What of a definition decides who wins; without `prototype` nobody is tried on parts of the data. */
+type RankedBy = Omit<Classification['selection'], 'maxLength' | 'prototype'> &
+  Partial<Pick<Classification['selection'], 'prototype'>>;
 export interface RankCandidatesInput {
   readonly candidates: readonly CandidateOutcome[];
-  readonly selection: Omit<Classification['selection'], 'maxLength'>;
+  readonly selection: RankedBy;
+  /**
+   * `probe` when missing: the frozen probe, which is a candidate of its own. `neighbours`: the encoder is served as it is, and
+   * what it finds counts. `tuned-probe`: the probe foretells what tuning makes of it, and is nothing that could be served.
+   */
+  readonly by?: 'probe' | 'neighbours' | 'tuned-probe';
 }
 export interface RankedCandidate {
   /** The encoder's, or for its frozen probe `<encoder>, frozen (probe)`. */
@@ -181,9 +189,9 @@ export interface RankedCandidate {
   readonly encoder: string;
   /**
    * `tune`: the encoder goes on to training. `frozen`: its linear probe stands for it as it is. `prompted`: a generator
-   * with its best prompt.
+   * with its best prompt. `indexed`: its embeddings are indexed as they are.
    */
-  readonly form: 'tune' | 'frozen' | 'prompted';
+  readonly form: 'tune' | 'frozen' | 'prompted' | 'indexed';
   readonly rank: number | null;
   readonly eligible: boolean;
   /** One sentence each: why it won or lost. */

@@ -1,84 +1,110 @@
 /** Step `retrieval.evaluate`: pictures of the test split ask the index; what has their label is relevant. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
+import { INDEX_FILE, VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
 import { similarityOf } from '../../inference/retrieval/nearest.ts';
-import type { EvaluateRetrievalInput, RetrievalEvaluation } from '../contract/retrieval.ts';
+import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
+import type { Score } from '../contract/measures.ts';
+import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } from '../contract/retrieval.ts';
 import { loadLabels } from '../data/dataset.ts';
 import { loadPictureRows } from '../data/images/pictures.ts';
 import { embedPictures, type AnsweredPictures } from '../selection/embed-pictures.ts';
+import { hardware, measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
-import { timeSlice } from '../validation/time-slice.ts';
+import { NO_SCORE, plainScore } from '../validation/scores.ts';
+import { askIndex } from './ask-index.ts';
 import { graphDigest } from './build-index.ts';
-import { averagePrecision, precisionAt, recallAt, type Ranking } from './metrics.ts';
+import { figuresOfModel } from './model-figures.ts';
+import { missesOf, outcomeRows, perLabelOf, worstLabelScore } from './per-label.ts';
 import { centredPixels, loadPixels, PIXEL_DIMENSION } from './pixels.ts';
+import { figuresOf, type QueryFigures } from './query-figures.ts';
+import { putNeighbourReference } from './reference.ts';
 import { gainScore, meanScore } from './scores.ts';
+
+const TIMED_PICTURES = 50;
+/** What a history holds of the labels; the rest is in the details. */
+const MOST_LABELS = 500;
 
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 1,
+  version: 2,
+  // Latency is among the measures: on other hardware it is another result.
+  environment: () => Promise.resolve(hardware()),
   async run(input, context) {
-    const { k, seed } = input;
-    const { signal } = context;
-    const index = await loadIndex(input, context);
-    const queries = await embedQueries(input, context);
-    const pixels = await pixelSimilarities(input, index, context);
-    const figures: QueryFigures[] = [];
-    let queriesInGallery = 0;
-    const known = new Set(index.header.ids);
-    const pause = timeSlice(signal);
-    const { dimension, labels } = index.header;
-    for (const [query, id] of queries.ids.entries()) {
-      const label = labels[queries.classes[query]!]!;
-      if (known.has(id)) queriesInGallery++;
-      const embedding = queries.embeddings.subarray(query * dimension, (query + 1) * dimension);
-      const rankingOf = (similarities: Float64Array) => rank(index, similarities, queries.classes[query]!, id);
-      const exact = rankingOf(index.similarities(embedding));
-      if (!exact.relevant.includes(1)) continue;
-      const given = index.header.graph === null ? exact : await asked(index, embedding, { label, id, k }, signal);
-      figures.push({ given, exact, pixels: rankingOf(pixels(query)) });
-      await pause();
-      context.progress({ phase: 'asking', done: query + 1, total: queries.ids.length });
-    }
+    const { store, signal } = context;
+    const { k, seed, dataset } = input;
+    const labels = await loadLabels(store, dataset);
+    const folder = join(context.workDir, 'model');
+    const index = await loadIndex(input, labels, context);
+    await mkdir(folder);
+    await store.checkout(input.model, folder, { signal });
+    const queries = await embedQueries(folder, input, labels, context);
+    const asked = await askIndex(index, queries, k, context);
+    const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, context), { k, signal });
+    const frozen =
+      input.frozen === undefined ? null : await figuresOfModel('frozen', input.frozen, { dataset, labels, k }, context);
+    context.progress({ phase: 'intervals' });
     const options = { seed, signal };
-    const precisions = figures.map(({ exact }) => averagePrecision(exact));
-    const pixelPrecisions = figures.map((figure) => averagePrecision(figure.pixels));
-    // A graph that gives nothing relevant gives a ranking without any: that is a 0, for the gallery has some.
-    const recalls = (of: 'given' | 'pixels') => figures.map((figure) => recallAt(figure[of], k) || 0);
-    return {
-      k,
-      recallAtK: await meanScore(recalls('given'), options),
-      precisionAtK: await meanScore(
-        figures.map(({ given }) => precisionAt(given, k)),
-        options,
-      ),
+    const known = new Set(index.header.ids);
+    const queriesInGallery = queries.ids.filter((id) => known.has(id)).length;
+    const answered = asked.answered.length;
+    const rows = queries.ids.length;
+    const of = (values: Float64Array): Float64Array => Float64Array.from(asked.answered, (query) => values[query]!);
+    const precisions = of(asked.averagePrecision);
+    const outcomes = outcomeRows(queries, labels, asked);
+    const perLabel = perLabelOf(outcomes, labels);
+    context.progress({ phase: 'latency' });
+    const { latency, memoryMb } = await timed(folder, input, context);
+    const measures: Readonly<Record<EvaluatedRetrievalGate, Score>> = {
+      recallAtK: await meanScore(of(asked.recallAtK), options),
+      precisionAtK: await meanScore(of(asked.precisionAtK), options),
       meanAveragePrecision: await meanScore(precisions, options),
-      pixels: {
-        recallAtK: await meanScore(recalls('pixels'), options),
-        meanAveragePrecision: await meanScore(pixelPrecisions, options),
-      },
-      gainOverPixels: await gainScore(precisions, pixelPrecisions, options),
-      queriesWithoutRelevant: queries.ids.length - figures.length,
+      worstLabelPrecision: worstLabelScore(perLabel),
+      gainOverPixels: await gainScore(precisions, of(pixels.averagePrecision), options),
+      gainOverFrozen:
+        frozen === null
+          ? { ...NO_SCORE, notApplicable: 'nothing was tuned: the encoder is the frozen one' }
+          : await gainScore(precisions, of(frozen.averagePrecision), options),
+      queriesInGallery: plainScore(queriesInGallery / rows, rows),
+      queriesWithoutRelevant: plainScore((rows - answered) / rows, rows),
+      latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
+      memoryMb: plainScore(memoryMb, latency.runs),
+      sizeMb: plainScore(await sizeMb([join(folder, 'model.onnx'), ...indexFiles(context)]), 0),
+      exportParity: plainScore(input.exportParityMaxAbs, 0),
+    };
+    const beside = async (figures: QueryFigures) => ({
+      recallAtK: await meanScore(of(figures.recallAtK), options),
+      meanAveragePrecision: await meanScore(of(figures.averagePrecision), options),
+    });
+    const evaluation: Omit<RetrievalEvaluation, 'details' | 'reference'> = {
+      k,
+      measures,
+      pixels: await beside(pixels),
+      frozen: frozen === null ? null : await beside(frozen),
+      perLabel,
+      misses: missesOf(outcomes, asked),
+      queriesWithoutRelevant: rows - answered,
       queriesInGallery,
+      latency,
+      hardware: hardware(),
+    };
+    const details: RetrievalDetails & typeof evaluation = { ...evaluation, version: 1, queries: outcomes };
+    return {
+      ...evaluation,
+      perLabel: shown(perLabel),
+      details: await store.putJson(details, 'evaluation.json'),
+      reference: await putNeighbourReference(queries, asked, labels, context),
     };
   },
 };
 
-interface QueryRanking extends Ranking {
-  readonly relevant: Uint8Array;
-}
-interface QueryFigures {
-  /** What search gives: k entries of a graph, the whole gallery of an exact one. */
-  readonly given: Ranking;
-  readonly exact: Ranking;
-  readonly pixels: Ranking;
-}
-
 async function loadIndex(
   { index: tree, model, dataset }: EvaluateRetrievalInput,
+  labels: readonly string[],
   { store, signal, workDir }: StepContext,
 ): Promise<EmbeddingIndex> {
   const folder = join(workDir, 'index');
@@ -86,9 +112,8 @@ async function loadIndex(
   await store.checkout(tree, folder, { signal });
   const index = await EmbeddingIndex.load(folder, signal);
   const { header } = index;
-  const [graph, labels, rows] = await Promise.all([
+  const [graph, rows] = await Promise.all([
     graphDigest(store, model),
-    loadLabels(store, dataset),
     loadPictureRows(store, dataset, 'train', signal),
   ]);
   if (header.model !== graph) {
@@ -109,20 +134,22 @@ async function loadIndex(
 }
 
 async function embedQueries(
-  { model, dataset }: EvaluateRetrievalInput,
+  folder: string,
+  { dataset }: EvaluateRetrievalInput,
+  labels: readonly string[],
   context: StepContext,
 ): Promise<AnsweredPictures> {
-  const { store, signal, workDir } = context;
-  const folder = join(workDir, 'model');
-  await mkdir(folder);
-  await store.checkout(model, folder, { signal });
   const loaded = await ImageModel.load(folder);
   try {
-    const labels = await loadLabels(store, dataset);
-    return await embedPictures(loaded, { dataset, split: 'test', labels }, context);
+    const queries = await embedPictures(loaded, { dataset, split: 'test', labels }, context);
+    if (queries.ids.length > 0) return queries;
   } finally {
     await loaded.release();
   }
+  throw new EspalierError('BadData', 'the test split has no pictures to ask with', {
+    where: 'test.jsonl',
+    fix: 'declare test files, or give data.split.test a share',
+  });
 }
 
 /** Of the n-th query with every entry, in the index's order. */
@@ -143,27 +170,24 @@ async function pixelSimilarities(
   };
 }
 
-/** The gallery by similarity, without the picture that asks. */
-function rank(index: EmbeddingIndex, similarities: Float64Array, label: number, except: string): QueryRanking {
-  const { ids, classes } = index.header;
-  const order = Uint32Array.from(ids.keys())
-    .filter((row) => ids[row] !== except)
-    .sort((one, other) => similarities[other]! - similarities[one]!);
-  return {
-    scores: Float64Array.from(order, (row) => similarities[row]!),
-    relevant: Uint8Array.from(order, (row) => Number(classes[row] === label)),
-  };
+/** Model and index in a process of their own, as a server has them. */
+async function timed(folder: string, { dataset, k }: EvaluateRetrievalInput, context: StepContext) {
+  const pictures = await samplePictures(dataset, 'test', TIMED_PICTURES, context);
+  return measureModel({ folder, pictures, index: { folder: join(context.workDir, 'index'), k } }, context.signal);
 }
 
-async function asked(
-  index: EmbeddingIndex,
-  embedding: Float32Array,
-  { label, id, k }: { readonly label: string; readonly id: string; readonly k: number },
-  signal: AbortSignal,
-): Promise<Ranking> {
-  const found = await index.search(embedding, { k, except: id, signal });
-  return {
-    scores: found.map(({ similarity }) => similarity),
-    relevant: found.map((match) => Number(match.label === label)),
-  };
+function indexFiles({ workDir }: StepContext): readonly string[] {
+  return [INDEX_FILE, VECTORS_FILE].map((name) => join(workDir, 'index', name));
+}
+
+async function sizeMb(files: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
+  return sizes.reduce((sum, size) => sum + size, 0) / 1e6;
+}
+
+function shown(perLabel: RetrievalEvaluation['perLabel']): RetrievalEvaluation['perLabel'] {
+  if (perLabel.length <= MOST_LABELS) return perLabel;
+  const worst = perLabel.toSorted((a, b) => (a.averagePrecision ?? 1) - (b.averagePrecision ?? 1));
+  const kept = new Set(worst.slice(0, MOST_LABELS));
+  return perLabel.filter((one) => kept.has(one));
 }

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { ImageModel } from '../../inference/image-model.ts';
+import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { quantile } from '../validation/statistics.ts';
 import { answerOnce } from './measuring-child.ts';
@@ -37,9 +38,14 @@ async function load(task: ProfileTask): Promise<Asked> {
   }
   const pictures = await Promise.all(task.pictures.map((path) => readFile(path)));
   const model = await ImageModel.load(task.folder);
+  const { index: wanted } = task;
+  const index = wanted === undefined ? undefined : await EmbeddingIndex.load(wanted.folder);
   return {
     inputs: pictures.length,
-    ask: (place) => model.run(pictures.slice(place, place + 1)),
+    ask: async (place) => {
+      const { embeddings } = await model.run(pictures.slice(place, place + 1));
+      return wanted === undefined ? embeddings : index?.search(embeddings, { k: wanted.k });
+    },
     release: () => model.release(),
   };
 }

@@ -16,10 +16,16 @@ import type { StepContext, StepDefinition } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
 import { askChild } from './measuring-child.ts';
 
-/** `pictures`: the files that they are in, decoded and prepared with every run as they are where the model is served. */
+/**
+ * `pictures`: the files that they are in, decoded and prepared with every run as they are where the model is served. `index`:
+ * the folder of one that each is looked up in, too, and how many neighbours are asked for.
+ */
 export type ProfileTask = { readonly folder: string } & (
   | { readonly texts: readonly TextInput[] }
-  | { readonly pictures: readonly string[] }
+  | {
+      readonly pictures: readonly string[];
+      readonly index?: { readonly folder: string; readonly k: number };
+    }
 );
 export interface ProfileAnswer {
   readonly latency: Latency;

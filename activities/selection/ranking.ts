@@ -10,12 +10,14 @@ import type { CandidateOutcome, RankCandidatesInput, RankedCandidate, Selection 
 /** A candidate with every figure the ranking needs. */
 interface Measured {
   readonly id: string;
+  /** By what they are ranked: of the probe, or of the neighbours. */
   readonly accuracy: number;
   /** Of the accuracy; null where it has none. */
   readonly interval: Interval | null;
   /** 0 where it was not measured: then it was of none. */
   readonly logme: number;
-  readonly neighbours: number;
+  /** Of the two, the other. */
+  readonly beside: number;
   readonly p95Ms: number;
   readonly sizeMb: number;
   readonly memoryMb: number;
@@ -25,12 +27,13 @@ interface Measured {
 /**
  * Ranks what the candidates measured. The best linear-probe validation accuracy sets the bar; all within
  * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins. Below them accuracy decides,
- * then LogME, then kNN accuracy. Each frozen probe follows its encoder. Throws NoCandidate listing every reason when none is left.
+ * then LogME, then kNN accuracy. Each frozen probe follows its encoder. Of encoders that are to find neighbours kNN accuracy is
+ * first, and the probe last; there no probe is a candidate. Throws NoCandidate listing every reason when none is left.
  */
-export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Selection {
+export function rankOutcomes({ candidates, selection, by = 'probe' }: RankCandidatesInput): Selection {
   const judged = candidates.map((candidate) => ({
     candidate,
-    measured: measuredOf(candidate),
+    measured: measuredOf(candidate, by),
     faults: faultsOf(candidate, selection),
   }));
   const eligible = judged.flatMap(({ measured, faults }) =>
@@ -44,7 +47,7 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
       (isEqual(left) && isEqual(right) ? left.p95Ms - right.p95Ms : 0) ||
       right.accuracy - left.accuracy ||
       right.logme - left.logme ||
-      right.neighbours - left.neighbours ||
+      right.beside - left.beside ||
       left.p95Ms - right.p95Ms ||
       (left.id < right.id ? -1 : 1),
   );
@@ -59,19 +62,21 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
   const shortlist = shortlistOf(ranked, selection);
   const placeOf = new Map(ranked.map((one, at) => [one.id, at]));
   const ranking = judged.flatMap(({ candidate: { id }, measured, faults }): readonly RankedCandidate[] => {
-    const tune = { id, encoder: id, form: 'tune' } as const;
+    const tune = { id, encoder: id, form: by === 'neighbours' ? 'indexed' : 'tune' } as const;
     const frozen = { id: frozenId(id), encoder: id, form: 'frozen' } as const;
     const place = placeOf.get(id);
     if (measured === null || place === undefined) {
       // Of an encoder that was never measured there is nothing frozen to speak of.
-      const forms = measured === null ? [tune] : [tune, frozen];
+      const forms = measured === null || by !== 'probe' ? [tune] : [tune, frozen];
       return forms.map((form) => ({ ...form, rank: null, eligible: false, reasons: faults }));
     }
     const chosen = measured === winner;
-    const lost = (to: string): string => losing(measured, winner, to, isEqual(measured), selection.tolerance);
-    const why = chosen ? winning(winner, ranked.filter(isEqual), selection.tolerance) : lost(winner.id);
+    const lost = (to: string): string =>
+      losing(measured, winner, { to, isEqual: isEqual(measured), tolerance: selection.tolerance, by });
+    const why = chosen ? winning(winner, ranked.filter(isEqual), selection.tolerance, by) : lost(winner.id);
     const whyFrozen = chosen ? toBeat(winner) : lost(frozenId(winner.id));
     const standing = front(measured, eligible);
+    if (by !== 'probe') return [{ ...tune, rank: place + 1, eligible: true, reasons: [why, standing] }];
     return [
       { ...tune, rank: 2 * place + 1, eligible: true, reasons: [why, standing] },
       { ...frozen, rank: 2 * place + 2, eligible: true, reasons: [whyFrozen, standing] },
@@ -80,7 +85,7 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
   return {
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || 0),
-    rule: ruleOf(selection),
+    rule: ruleOf(selection, by),
     ...(shortlist.length < 2 ? {} : { shortlist }),
   };
 }
@@ -91,7 +96,7 @@ export function rankOutcomes({ candidates, selection }: RankCandidatesInput): Se
  * arXiv:2010.06402: the best by a proxy together with a generalist regret least).
  */
 function shortlistOf(ranked: readonly Measured[], { prototype }: RankCandidatesInput['selection']): readonly string[] {
-  if (!prototype.enabled) return [];
+  if (prototype?.enabled !== true) return [];
   const [first, ...others] = ranked;
   const leader = ranked.reduce((most, one) => (one.accuracy > most.accuracy ? one : most), ranked[0]!);
   const best = ranked.slice(0, prototype.shortlist).filter((one) => !isBeyondChance(one, leader));
@@ -105,15 +110,26 @@ function isBeyondChance(one: Measured, leader: Measured): boolean {
   return one.interval !== null && leader.interval !== null && one.interval.high < leader.interval.low;
 }
 
-function measuredOf({ id, profile, probe, exported }: CandidateOutcome): Measured | null {
-  const accuracy = probe?.linearAccuracy.value ?? null;
-  if (profile === undefined || probe === undefined || accuracy === null) return null;
+type By = NonNullable<RankCandidatesInput['by']>;
+
+/** What they are ranked by, in words. */
+const SCORES: Readonly<Record<By, string>> = {
+  probe: 'probe accuracy',
+  'tuned-probe': 'probe accuracy',
+  neighbours: 'nearest-neighbour accuracy',
+};
+
+function measuredOf({ id, profile, probe, exported }: CandidateOutcome, by: By): Measured | null {
+  if (profile === undefined || probe === undefined) return null;
+  const [score, beside] =
+    by === 'neighbours' ? [probe.knnAccuracy, probe.linearAccuracy] : [probe.linearAccuracy, probe.knnAccuracy];
+  if (score.value === null) return null;
   return {
     id,
-    accuracy,
-    interval: probe.linearAccuracy.interval,
+    accuracy: score.value,
+    interval: score.interval,
     logme: probe.logme?.value ?? 0,
-    neighbours: probe.knnAccuracy.value ?? 0,
+    beside: beside.value ?? 0,
     p95Ms: profile.latency.p95Ms,
     sizeMb: profile.sizeMb,
     memoryMb: profile.memoryMb,
@@ -150,9 +166,9 @@ function faultsOf(candidate: CandidateOutcome, selection: RankCandidatesInput['s
   );
 }
 
-function winning(winner: Measured, equals: readonly Measured[], tolerance: number): string {
-  const score = `probe accuracy ${percent(winner.accuracy)}, p95 ${figure(winner.p95Ms)} ms`;
-  if (equals.length === 1) return `Chosen: the best probe accuracy by more than ${points(tolerance)} (${score}).`;
+function winning(winner: Measured, equals: readonly Measured[], tolerance: number, by: By): string {
+  const score = `${SCORES[by]} ${percent(winner.accuracy)}, p95 ${figure(winner.p95Ms)} ms`;
+  if (equals.length === 1) return `Chosen: the best ${SCORES[by]} by more than ${points(tolerance)} (${score}).`;
   const others = equals.filter((one) => one !== winner).map((one) => one.id);
   return `Chosen: the fastest of ${equals.length} within ${points(tolerance)} of the best (${score}; the others: ${others.join(', ')}).`;
 }
@@ -166,8 +182,17 @@ function toBeat({ id, accuracy, p95Ms, sizeMb }: Measured): string {
 }
 
 /** `to`: the winner, in the form that `one` is compared in. */
-function losing(one: Measured, winner: Measured, to: string, isEqual: boolean, tolerance: number): string {
-  const gap = `probe accuracy ${percent(one.accuracy)} against ${percent(winner.accuracy)} of ${to}`;
+function losing(
+  one: Measured,
+  winner: Measured,
+  {
+    to,
+    isEqual,
+    tolerance,
+    by,
+  }: { readonly to: string; readonly isEqual: boolean; readonly tolerance: number; readonly by: By },
+): string {
+  const gap = `${SCORES[by]} ${percent(one.accuracy)} against ${percent(winner.accuracy)} of ${to}`;
   return isEqual
     ? `Equal within ${points(tolerance)} (${gap}) but not faster: p95 ${figure(one.p95Ms)} ms against ${figure(winner.p95Ms)} ms.`
     : `Less accurate: ${gap}, more than ${points(tolerance)} below the best.`;
@@ -189,16 +214,23 @@ function front(one: Measured, eligible: readonly Measured[]): string {
     : `At least as good in quality, latency, size and memory: ${dominating.map((other) => other.id).join(', ')}.`;
 }
 
-function ruleOf(selection: RankCandidatesInput['selection']): string {
+/** The last of the rule: what stands behind the choice. */
+const RULE_ENDS: Readonly<Record<By, string>> = {
+  probe: "Each encoder's frozen probe is a candidate too: the winner's is what tuning must beat.",
+  'tuned-probe': 'What tuning makes of the winner must beat its frozen embeddings (gates.gainOverFrozen).',
+  neighbours: 'Nothing is tuned: what its neighbours are worth is what is served.',
+};
+
+function ruleOf(selection: RankCandidatesInput['selection'], by: By): string {
   const limits = [
     selection.maxLatencyP95Ms === undefined ? [] : [`p95 latency ≤ ${figure(selection.maxLatencyP95Ms)} ms`],
     selection.maxSizeMb === undefined ? [] : [`size ≤ ${figure(selection.maxSizeMb)} MB`],
     selection.maxMemoryMb === undefined ? [] : [`memory ≤ ${figure(selection.maxMemoryMb)} MB`],
   ].flat();
   return (
-    `Among candidates whose licence is not denied${limits.length === 0 ? '' : ` and with ${limits.join(', ')}`}: the best linear-probe ` +
-    `accuracy on validation; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
-    `Each encoder's frozen probe is a candidate too: the winner's is what tuning must beat.`
+    `Among candidates whose licence is not denied${limits.length === 0 ? '' : ` and with ${limits.join(', ')}`}: the best ${by === 'neighbours' ? `accuracy of the vote of ${selection.neighbours} nearest neighbours` : 'linear-probe accuracy'} ` +
+    `on validation; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
+    RULE_ENDS[by]
   );
 }
 

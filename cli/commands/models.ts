@@ -46,12 +46,14 @@ export async function show(json: boolean, model: string, options: { channel: str
     }
     const { facts, releaseRecord } = detail;
     const winner = winnerOf(facts);
-    const { evaluation, generation, exported } = facts;
+    const { evaluation, generation, retrieval, exported } = facts;
     const adherence = generation?.evaluation?.measures['adherence'];
     const [measure, measured] =
-      generation === undefined
-        ? (['accuracy', evaluation?.measures.accuracy] as const)
-        : (['adherence', adherence] as const);
+      retrieval !== undefined
+        ? ([`recall@${retrieval.k}`, retrieval.measures.recallAtK] as const)
+        : generation === undefined
+          ? (['accuracy', evaluation?.measures.accuracy] as const)
+          : (['adherence', adherence] as const);
     const road = exported !== undefined && 'road' in exported ? exported.road : undefined;
     const rows: [string, string][] = [
       ['bundle', detail.bundle.digest],
@@ -77,9 +79,16 @@ export async function show(json: boolean, model: string, options: { channel: str
       ['base weights', (winner?.exported?.weights ?? winner?.imported?.model)?.digest ?? '?'],
       [
         'tuned model',
-        road === 'prompted' ? 'none: prompted, its weights are as they came' : (facts.training?.model.digest ?? '?'),
+        road === 'prompted'
+          ? 'none: prompted, its weights are as they came'
+          : facts.pipeline.training === null
+            ? 'none: its weights are as they came'
+            : (facts.training?.model.digest ?? '?'),
       ],
-      ['exported', facts.exported === undefined ? '?' : evaluatedModel({ exported: facts.exported }).digest],
+      ['exported', exported === undefined ? '?' : evaluatedModel({ exported }).digest],
+      ...(exported !== undefined && 'embedder' in exported
+        ? [['index', `${exported.index.digest}, ${exported.rows} pictures`] satisfies [string, string]]
+        : []),
       ...(detail.terms?.builtWith ?? []).map((words): [string, string] => ['to be shown', words]),
       ...(detail.terms?.restrictions ?? []).map((text): [string, string] => ['use restriction', text]),
       ...(detail.terms?.duties ?? []).map((duty): [string, string] => [

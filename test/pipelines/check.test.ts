@@ -126,7 +126,7 @@ describe('checkPipeline', () => {
       }),
     );
     assert.deepEqual(problems, {
-      task: "must be 'text-classification' or 'image-classification' or 'text-generation', got 'text-clasification' | did you mean 'text-classification'?",
+      task: "must be 'text-classification' or 'image-classification' or 'image-retrieval' or 'text-generation', got 'text-clasification' | did you mean 'text-classification'?",
       'training.method': "must be 'full' or 'lora' or 'head', got 'lore' | did you mean 'lora'?",
       'training.epochs': 'must be at least 1, got 0 | ',
       'training.learningRate': "must be a number, got '1e-4' | ",

@@ -13,12 +13,7 @@ import type { ModelOutput } from '../../inference/graph-model.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { codePoints, textInput, type TextInput } from '../../inference/texts.ts';
-import {
-  TextClassificationSchema,
-  type GateName,
-  type Pipeline,
-  type TextClassification,
-} from '../../pipelines/definition.ts';
+import { TextClassificationSchema, type GateName, type TextClassification } from '../../pipelines/definition.ts';
 import { TEST_KEY } from './signing.ts';
 import { withStore, type TestStore } from './store.ts';
 import { COLOURS, picture } from './tiny-pictures.ts';
@@ -75,7 +70,7 @@ export interface BundleOptions {
   readonly labels?: readonly string[];
   /** A model of pairs: each of `TEXTS` beside the one that `secondOf` gives. */
   readonly pairs?: boolean;
-  readonly pipeline?: Pipeline;
+  readonly pipeline?: PackageModelInput['pipeline'];
   readonly base?: Partial<PackageModelInput['base']>;
   readonly baseFiles?: Readonly<Record<string, string>>;
   readonly card?: string | null;

@@ -9,7 +9,7 @@ import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { cancelRun, resolveStep, runOutcome, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
-import { PipelineSchema } from '../../pipelines/definition.ts';
+import { TextClassificationSchema } from '../../pipelines/definition.ts';
 import { ownQueue } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
@@ -59,7 +59,7 @@ describe('a training on a worker of its own', function () {
     };
     const shared = { ...activities, releaseWorker: released, ...make(activities, story) };
     const base = runInput();
-    const pipeline = PipelineSchema.parse({ ...base.pipeline, training: { launcher: LAUNCHER } });
+    const pipeline = TextClassificationSchema.parse({ ...base.pipeline, training: { launcher: LAUNCHER } });
     const runId = `test-${randomUUID()}`;
     await withWorkers(temporal.address, shared, async () => {
       const prepared = { input: { ...base, pipeline }, inputRef: ref('input'), digest: digestJson(runId) };
@@ -101,7 +101,7 @@ describe('a training on a worker of its own', function () {
     );
     assert.deepEqual(story, ['provided ray', 'trained', 'no longer provided', 'released ray']);
     // Where it trains is no part of what it trains: its key is that of a training on the shared queue.
-    const { launcher: _, ...training } = PipelineSchema.parse({
+    const { launcher: _, ...training } = TextClassificationSchema.parse({
       ...runInput().pipeline,
       training: { launcher: LAUNCHER },
     }).training;

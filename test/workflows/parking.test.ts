@@ -150,7 +150,7 @@ describe('a step that failed', function () {
         ['gates.accuracy.min', 0.8, 0.7, 'train', 'olga'],
       ],
     );
-    assert.equal(facts?.pipeline.training.learningRate, 1e-5);
+    assert.equal(facts?.pipeline.training?.learningRate, 1e-5);
     assert.equal(facts?.resolutions?.[0]?.comment, 'too hot');
     assert.equal(new Set(ran).size, ran.length, 'no finished step ran again');
   });
@@ -195,6 +195,7 @@ describe('a step that failed', function () {
           startedBy: 'olga',
           approvers: runInput().approvers,
         });
+        assert.ok(again.input.pipeline.task === 'text-classification');
         const { learningRate, epochs } = again.input.pipeline.training;
         assert.deepEqual([learningRate, epochs, again.input.changes], [1e-6, 7, undefined]);
       },

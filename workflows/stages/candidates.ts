@@ -70,7 +70,7 @@ async function smallPart(run: Run, whole: DatasetSummary): Promise<DatasetSummar
 
 /** What a model of the task takes: texts are not named. */
 function takes({ task }: Pick<Pipeline, 'task'>): Pick<ResolveModelInput, 'input'> {
-  return task === 'image-classification' ? { input: 'image' } : {};
+  return task.startsWith('image-') ? { input: 'image' } : {};
 }
 
 /** One candidate from name to score. What goes wrong with it is its own: it drops out with the reason. */

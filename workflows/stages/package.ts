@@ -12,6 +12,6 @@ export function packageClassifier(run: Run, { dataset, winner }: Selected): Prom
   const made = { classifier: exported.classifier, trained: training, dataset, evaluation, gates };
   const told = dossierInput({ ...run.facts, ...run.input });
   return run.step('light', 'package', 'packageModel', () =>
-    packageInput({ pipeline: run.pipeline, definition }, winner, { ...made, ...told }),
+    packageInput({ pipeline: run.classification(), definition }, winner, { ...made, ...told }),
   );
 }

@@ -67,7 +67,7 @@ function encoders(run: Run): Candidacy {
   };
 }
 
-function winnerOf(run: Run, outcomes: readonly CandidateOutcome[], id: string): Winner {
+export function winnerOf(run: Run, outcomes: readonly CandidateOutcome[], id: string): Winner {
   const candidate = run.input.candidates.find((one) => one.id === id);
   const outcome = outcomes.find((one) => one.id === id);
   if (

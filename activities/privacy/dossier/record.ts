@@ -9,6 +9,7 @@ import { OUT_OF_SCOPE } from '../../deployment/model-card.ts';
 import { isOfPictures } from '../policy-text.ts';
 import { dataLines } from './record-data.ts';
 import { fromGenerator } from './record-generation.ts';
+import { fromRetriever } from './record-retrieval.ts';
 import { count, scoreLine } from './words.ts';
 
 /** Of a run, or of a bundle that is being made: that holds no times and no names, so that it can be made again. */
@@ -26,6 +27,8 @@ export type DossierFacts = Pick<RunFacts, 'pipeline'> &
       | 'production'
       | 'comparison'
       | 'generationComparison'
+      | 'retrieval'
+      | 'retrievalComparison'
       | 'exported'
       | 'changes'
     >
@@ -43,7 +46,7 @@ export type Known = readonly string[] | 'later' | null;
 type Teller = (facts: DossierFacts) => Known;
 
 export function fromRecord(id: DossierFieldId, facts: DossierFacts): Known {
-  return fromGenerator(id, facts) ?? TELLERS[id]?.(facts) ?? null;
+  return fromGenerator(id, facts) ?? fromRetriever(id, facts) ?? TELLERS[id]?.(facts) ?? null;
 }
 
 const use: Teller = ({ pipeline: { intendedUse, description } }) => {
@@ -57,8 +60,8 @@ const use: Teller = ({ pipeline: { intendedUse, description } }) => {
   return [...(description === '' ? [] : [description]), `Domain: ${domain}; ${what.join(', ')}.`];
 };
 
-const logs: Teller = ({ approvals = [], evaluation, generation, bundled }) => {
-  const measured = evaluation ?? generation?.evaluation;
+const logs: Teller = ({ approvals = [], evaluation, generation, retrieval, bundled }) => {
+  const measured = evaluation ?? generation?.evaluation ?? retrieval;
   if (measured === undefined) return 'later';
   const details = `All ${evaluation === undefined ? 'answers' : 'predictions'} and measures: ${measured.details.digest}.`;
   if (bundled === true) {
@@ -90,7 +93,7 @@ const version: Teller = ({ pipeline, production, bundled }) => {
   return [`Model ${model}, channel ${channel}; its version is the digest of its bundle; ${before}.`];
 };
 
-const changes: Teller = ({ production, comparison, generationComparison, changes: made = [], bundled }) => {
+const changes: Teller = ({ production, changes: made = [], bundled, ...facts }) => {
   const operators = made.map(
     ({ path, from, to, by }) => `${by} changed ${path} from ${JSON.stringify(from)} to ${JSON.stringify(to)}.`,
   );
@@ -98,19 +101,23 @@ const changes: Teller = ({ production, comparison, generationComparison, changes
   if (production === undefined) return operators.length > 0 ? operators : 'later';
   if (production === null) return [...operators, 'There is no version before this one.'];
   const settings = production.settings.map(({ path }) => path);
-  const pairs = comparison ?? generationComparison;
-  const compared =
-    pairs?.comparable === true
-      ? [
-          `On ${pairs.rows} test rows ${pairs.won} are won and ${pairs.lost} lost against it (McNemar mid-p ${Number(pairs.midP.toPrecision(3))}).`,
-        ]
-      : [];
   const changed =
     settings.length === 0
       ? 'No setting differs from'
       : `Settings that differ (${settings.slice(0, 20).join(', ')}${settings.length > 20 ? ', …' : ''}) from`;
-  return [...operators, `${changed} the version in production.`, ...compared];
+  return [...operators, `${changed} the version in production.`, ...wonAndLost(facts)];
 };
+
+function wonAndLost({
+  comparison,
+  generationComparison,
+  retrievalComparison,
+}: Pick<DossierFacts, 'comparison' | 'generationComparison' | 'retrievalComparison'>): readonly string[] {
+  const pairs = comparison ?? generationComparison ?? retrievalComparison;
+  if (pairs?.comparable !== true) return [];
+  const test = 'midP' in pairs ? ` (McNemar mid-p ${Number(pairs.midP.toPrecision(3))})` : '';
+  return [`On ${pairs.rows} test rows ${pairs.won} are won and ${pairs.lost} lost against it${test}.`];
+}
 
 const watched: Teller = ({ pipeline: { monitor } }) => [
   `Every ${monitor.every} the newest ${count(monitor.windowRows)} predictions (at least ${count(monitor.minRows)}) are compared with the outputs on the test split, at a false alarm rate of ${monitor.falseAlarmRate}; on drift: ${monitor.onDrift}.`,
@@ -201,7 +208,7 @@ const TELLERS: Readonly<Partial<Record<DossierFieldId, Teller>>> = {
     };
     return [
       `${base.source}, revision ${base.revision}, licence ${base.licence.declared ?? 'not declared'} (judged for this use: ${base.licence.verdict}).`,
-      `${layers === undefined ? 'All its layers' : `Its first ${layers} layers`} were kept; ${how[training.method]}.`,
+      `${layers === undefined ? 'All its layers' : `Its first ${layers} layers`} were kept; ${training === null ? 'nothing was tuned' : how[training.method]}.`,
     ];
   },
   'ai-2-b': ({ selection, pipeline: { training } }) => {
@@ -210,7 +217,11 @@ const TELLERS: Readonly<Partial<Record<DossierFieldId, Teller>>> = {
     return [
       `Chosen of ${selection.ranking.length} forms: ${selection.winner}. ${selection.rule}`,
       ...why,
-      `Tuned with method ${training.method}, ${training.epochs} epochs at most, batches of ${training.batchSize}, learning rate ${training.learningRate}, seed ${training.seed}.`,
+      ...(training === null
+        ? []
+        : [
+            `Tuned with method ${training.method}, ${training.epochs} epochs at most, batches of ${training.batchSize}, learning rate ${training.learningRate}, seed ${training.seed}.`,
+          ]),
     ];
   },
   'ai-2-d-provenance': ({ pipeline, data }) => dataLines.provenance(pipeline.data, data),

@@ -172,7 +172,7 @@ function verdict(row: Row, { selection, pipeline }: RunFacts): Content {
   if (row.error !== undefined) return badge('bad', 'dropped out');
   if (row.id === selection?.winner) {
     if (isEncoder(row)) return badge('good', 'chosen');
-    return pipeline.training.method === 'head' ? badge('good', 'trained as a head') : badge('neutral', 'to be beaten');
+    return pipeline.training?.method === 'head' ? badge('good', 'trained as a head') : badge('neutral', 'to be beaten');
   }
   if (row.ranked === undefined) return badge('neutral', 'not ranked');
   return row.ranked.eligible ? badge('neutral', 'not chosen') : badge('bad', 'not eligible');

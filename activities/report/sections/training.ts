@@ -12,8 +12,8 @@ export const trainingSection: Section = {
   title: 'Fine-tuning',
   body: ({ facts: run, history }) => {
     const { training: trained, exported } = run;
-    if (trained === undefined) return null;
     const spec = run.pipeline.training;
+    if (trained === undefined || spec === null) return null;
     const adapters = spec.method === 'lora' ? ` (rank ${spec.lora.rank}, alpha ${spec.lora.alpha})` : '';
     const { device, threads, versions } = trained.environment;
     const unused = exported !== undefined && 'road' in exported && exported.road === 'prompted';

@@ -1,0 +1,23 @@
+/** Step `retrieval.gates`: the pure rule that judges every gate. A failed gate is a verdict, not an error. */
+import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
+import type { Score } from '../contract/measures.ts';
+import type { JudgeRetrievalInput } from '../contract/retrieval.ts';
+import type { GatesVerdict } from '../contract/validation.ts';
+import type { StepDefinition } from '../step.ts';
+import { judgeGate, worstOf } from '../validation/gates.ts';
+import { NO_SCORE } from '../validation/scores.ts';
+
+export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> = {
+  type: 'retrieval.gates',
+  version: 1,
+  run: (input) => Promise.resolve(retrievalVerdict(input)),
+};
+
+/** Of the model by itself: what it is beside the one in production another step says. */
+export function retrievalVerdict({ measures, gates: limits }: JudgeRetrievalInput): GatesVerdict {
+  const measured: Readonly<Partial<Record<string, Score>>> = measures;
+  const gates = RETRIEVAL_GATE_NAMES.filter((name) => RETRIEVAL_GATE_TABLE[name].step === 'evaluate').map((name) =>
+    judgeGate(name, RETRIEVAL_GATE_TABLE[name], measured[name] ?? NO_SCORE, limits[name]),
+  );
+  return { verdict: worstOf(gates), gates };
+}

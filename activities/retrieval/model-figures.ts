@@ -1,0 +1,40 @@
+/** What another model would find for the same queries in the same gallery: each embeds both, and ranks exactly. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { ImageModel } from '../../inference/image-model.ts';
+import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
+import { embedPictures } from '../selection/embed-pictures.ts';
+import type { StepContext } from '../step.ts';
+import { graphDigest } from './build-index.ts';
+import { embeddedSimilarities, figuresOf, type QueryFigures } from './query-figures.ts';
+
+export interface ModelFigures extends QueryFigures {
+  /** Of the queries, in the dataset's order. */
+  readonly ids: readonly string[];
+}
+
+/** `name` is its folder below the step's own. */
+export async function figuresOfModel(
+  name: string,
+  model: ArtifactRef,
+  { dataset, labels, k }: { readonly dataset: ArtifactRef; readonly labels: readonly string[]; readonly k: number },
+  context: StepContext,
+): Promise<ModelFigures> {
+  const { store, signal } = context;
+  const folder = join(context.workDir, name);
+  await mkdir(folder);
+  await store.checkout(model, folder, { signal });
+  const loaded = await ImageModel.load(folder);
+  try {
+    const gallery = await embedPictures(loaded, { dataset, split: 'train', labels }, context);
+    const queries = await embedPictures(loaded, { dataset, split: 'test', labels }, context);
+    const { dimension } = loaded.config;
+    const digest = await graphDigest(store, model);
+    const index = await EmbeddingIndex.of({ ...gallery, model: digest, dimension, labels }, null, signal);
+    const figures = await figuresOf(index, queries, embeddedSimilarities(index, queries), { k, signal });
+    return { ids: queries.ids, ...figures };
+  } finally {
+    await loaded.release();
+  }
+}

@@ -1,0 +1,193 @@
+/** The gates of a model that finds pictures, one row each, as gate-table.ts has them for classifiers. Pure data. */
+import type { GateRow } from './gate-table.ts';
+
+export type RetrievalGateRow = Omit<GateRow, 'inputs'>;
+
+const SHARE = [0, 1] as const;
+const DIFFERENCE = [-1, 1] as const;
+const POSITIVE = [0, Number.MAX_VALUE] as const;
+const LIMIT = 'none: a limit, no test';
+
+export const RETRIEVAL_GATE_TABLE = {
+  recallAtK: {
+    title: 'Recall@k',
+    meaning: 'Share of test pictures with one of their label among the first retrieval.k that are found.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.9,
+    why: 'one search in ten that shows nothing wanted on its first page; set your own',
+    falseAlarms: 'a good model fails only where its queries are too few to show it: that is meant',
+    severity: 'fail',
+    step: 'evaluate',
+  },
+  precisionAtK: {
+    title: 'Precision@k',
+    meaning: 'Mean share, over test pictures, of the first retrieval.k found that have their label.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'below it people see more that is wrong than right; a label with fewer than k pictures in the gallery cannot reach it, so it warns',
+    falseAlarms: 'as recallAtK; it warns',
+    severity: 'warn',
+    step: 'evaluate',
+  },
+  meanAveragePrecision: {
+    title: 'mAP',
+    meaning:
+      'Mean average precision of the whole gallery ranked by each test picture: how early all of its label come.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'half of what a perfect order has, far above chance with three labels or more; set your own',
+    falseAlarms: 'as recallAtK',
+    severity: 'fail',
+    step: 'evaluate',
+  },
+  worstLabelPrecision: {
+    title: 'mAP of the worst label',
+    meaning:
+      'Mean average precision of the test pictures of the label that is served worst, of labels with ten or more.',
+    direction: 'min',
+    judged: 'value',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.2,
+    why: 'a label that hardly finds its own is a gap that the mean hides; the worst of many is low by chance, so it warns',
+    falseAlarms: 'a label as good as the others falls below only where its pictures are few: it warns',
+    severity: 'warn',
+    step: 'evaluate',
+  },
+  gainOverPixels: {
+    title: 'Gain over pixels',
+    meaning: 'mAP minus that of the pictures’ own pixels, which know nothing, on the same test pictures.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0,
+    why: 'a model that does not beat comparing colours beyond chance is not worth serving',
+    falseAlarms: 'a model that is really better fails where the queries are too few to show it: that is meant',
+    severity: 'fail',
+    step: 'evaluate',
+  },
+  gainOverFrozen: {
+    title: 'Gain over the frozen encoder',
+    meaning:
+      'mAP of the tuned model minus that of the encoder it was tuned from, on the same test pictures and gallery.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0,
+    why: 'tuning must be worth something: where it is not, leave out `training`',
+    falseAlarms: 'as gainOverPixels',
+    severity: 'fail',
+    step: 'evaluate',
+  },
+  queriesInGallery: {
+    title: 'Test pictures in the gallery',
+    meaning: 'Share of test pictures that stand, byte for byte, in the gallery that they ask.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0,
+    why: 'what is found of them is no finding; pictures that only look alike are told by data.nearDuplicates',
+    falseAlarms: 'none: digests are equal or not',
+    severity: 'fail',
+    step: 'evaluate',
+  },
+  queriesWithoutRelevant: {
+    title: 'Test pictures with nothing to find',
+    meaning: 'Share of test pictures of whose label the gallery has none: they are left out of every other figure.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.05,
+    why: 'a figure of the rest alone is better than what people will see',
+    falseAlarms: 'none: it is counted',
+    severity: 'warn',
+    step: 'evaluate',
+  },
+  latencyP95Ms: {
+    title: 'Latency p95',
+    meaning: 'Time that 95 % of single searches stay under, from a picture’s file to its neighbours, after warm-up.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'ms',
+    range: POSITIVE,
+    threshold: 200,
+    why: 'feels immediate still: a picture is decoded, embedded and searched for',
+    falseAlarms: 'none but a disturbed machine: a limit, no test',
+    severity: 'fail',
+    step: 'evaluate',
+  },
+  memoryMb: {
+    title: 'Memory',
+    meaning: 'Memory of a process that has model and index loaded and answers, above what it had before.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'MB',
+    range: POSITIVE,
+    threshold: 4096,
+    why: 'fits a container of 6 GB beside the runtime',
+    falseAlarms: LIMIT,
+    severity: 'warn',
+    step: 'evaluate',
+  },
+  sizeMb: {
+    title: 'Size',
+    meaning: 'Size of model.onnx and of the index together (1 MB = 1,000,000 bytes).',
+    direction: 'max',
+    judged: 'value',
+    unit: 'MB',
+    range: POSITIVE,
+    threshold: 1000,
+    why: 'a base-size encoder and 200,000 pictures of 512 numbers fit',
+    falseAlarms: LIMIT,
+    severity: 'fail',
+    step: 'evaluate',
+  },
+  exportParity: {
+    title: 'Export parity, largest |Δ|',
+    meaning:
+      'Largest difference between PyTorch and onnxruntime: of an embedding where the encoder is frozen, else of a probability.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'number',
+    range: POSITIVE,
+    threshold: 1e-3,
+    why: 'faithful exports differ by less than 1e-4; a thousandth is already another graph',
+    falseAlarms: LIMIT,
+    severity: 'fail',
+    step: 'evaluate',
+  },
+  gainOverProduction: {
+    title: 'Gain over the model in production',
+    meaning:
+      'mAP minus that of the model in production, on the test pictures that production was not made of, in the same gallery.',
+    direction: 'min',
+    judged: 'proof',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0,
+    why: 'speaks where the new model is shown to be worse beyond chance; a tie may have other reasons to be released',
+    falseAlarms: 'half of what the interval leaves out: see docs/benchmarks.md',
+    severity: 'warn',
+    step: 'compare',
+  },
+} as const satisfies Readonly<Record<string, RetrievalGateRow>>;
+
+export type RetrievalGateName = keyof typeof RETRIEVAL_GATE_TABLE;
+export const RETRIEVAL_GATE_NAMES = Object.keys(RETRIEVAL_GATE_TABLE) as readonly RetrievalGateName[];
+/** Of the model by itself. */
+export type EvaluatedRetrievalGate = {
+  [Name in RetrievalGateName]: (typeof RETRIEVAL_GATE_TABLE)[Name]['step'] extends 'evaluate' ? Name : never;
+}[RetrievalGateName];

@@ -1,0 +1,39 @@
+import type { DatasetSummary } from '../../../activities/contract/data.ts';
+import type { Run } from '../../run.ts';
+import { backboneInput, rankRetrieversInput } from '../../retrieval-inputs.ts';
+import { gather, type Candidacy } from '../candidates.ts';
+import { winnerOf, type Winner } from '../select.ts';
+
+export interface SelectedRetriever {
+  readonly dataset: DatasetSummary;
+  readonly winner: Winner;
+}
+
+/** Data, then every candidate by what its frozen features have for neighbours, then the choice. */
+export async function selectRetriever(run: Run): Promise<SelectedRetriever> {
+  const { dataset, outcomes } = await gather(run, encoders(run));
+  run.facts.candidates = outcomes;
+  const selection = await run.step('light', 'rank', 'rankCandidates', () =>
+    rankRetrieversInput(outcomes, run.definition('image-retrieval')),
+  );
+  run.facts.selection = selection;
+  return { dataset, winner: winnerOf(run, outcomes, selection.winner) };
+}
+
+/** A candidate is measured by its frozen embeddings. */
+function encoders(run: Run): Candidacy {
+  const definition = () => run.definition('image-retrieval');
+  return {
+    prepare: (files) => run.step('light', 'data', 'preparePictures', () => ({ files, data: definition().data })),
+    async measure({ candidate: { id }, outcome, model, dataReady, parking }) {
+      const export_ = () => backboneInput(model, definition());
+      const { encoder } = (outcome.exported = await run.step('cpu', `export:${id}`, 'exportEncoder', export_, parking));
+      const { dataset } = await dataReady;
+      const profile = () => ({ encoder, dataset });
+      outcome.profile = await run.step('cpu', `profile:${id}`, 'profileEncoder', profile, parking);
+      const { neighbours, seed } = definition().selection;
+      const probe = () => ({ encoder, dataset, neighbours, seed });
+      outcome.probe = await run.step('cpu', `probe:${id}`, 'probeEncoder', probe, parking);
+    },
+  };
+}
