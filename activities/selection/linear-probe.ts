@@ -3,6 +3,7 @@
  * Minimises Σ −log p(class | embedding) + l2/2 · ‖W‖² over standardised features, the bias unpenalised: scikit-learn's
  * LogisticRegression with C = 1/l2, against whose figures it is tested. `l2` comes from cross-validation on the training rows.
  */
+import { MatrixProducts } from '../../inference/matrix-product.ts';
 import { countCorrect } from '../validation/metrics.ts';
 import { sampleIndices, seededRandom, shuffleStart } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';
@@ -52,7 +53,7 @@ export async function crossValidatedProbe(
   train: LabelledEmbeddings,
   options: ProbeOptions & { readonly seed: number },
 ): Promise<{ readonly probe: LinearProbe; readonly crossValidated: CrossValidated }> {
-  const { l2, ...crossValidated } = await choosePenalty(train, options);
+  const { l2, ...crossValidated } = await atWork(options, (work) => choosePenalty(train, options.seed, work));
   return { probe: await fitLinearProbe(train, l2, options), crossValidated };
 }
 
@@ -64,8 +65,8 @@ export async function fitLinearProbe(
 ): Promise<LinearProbe> {
   const scale = standardisation(train.embeddings, options.dimension);
   const start = new Float64Array(options.classes * (options.dimension + 1));
-  const work: Work = { ...options, pause: timeSlice(options.signal) };
-  const found = await fit(standardise(train, scale), l2, start, work, options.limits ?? TO_THE_END);
+  const features = standardise(train, scale);
+  const found = await atWork(options, (work) => fit(features, l2, start, work, options.limits ?? TO_THE_END));
   return foldBack(found, l2, scale, options.classes);
 }
 
@@ -96,10 +97,11 @@ export function highestClasses(scores: ArrayLike<number>, classes: number): Int3
   });
 }
 
-/** What the arithmetic needs: the caller's options and the pause that lets the event loop in. */
+/** What the arithmetic needs: the caller's options, the pause that lets the event loop in, and the products of matrices. */
 interface Work {
   readonly dimension: number;
   readonly classes: number;
+  readonly products: MatrixProducts;
   readonly pause: () => Promise<void> | undefined;
 }
 interface Features {
@@ -112,14 +114,23 @@ interface Standardisation {
   readonly deviation: Float64Array;
 }
 
+async function atWork<Result>(options: ProbeOptions, use: (work: Work) => Promise<Result>): Promise<Result> {
+  const products = await MatrixProducts.load();
+  try {
+    return await use({ ...options, products, pause: timeSlice(options.signal) });
+  } finally {
+    await products.release();
+  }
+}
+
 async function choosePenalty(
   train: LabelledEmbeddings,
-  options: ProbeOptions & { readonly seed: number },
+  seed: number,
+  work: Work,
 ): Promise<CrossValidated & { readonly l2: number }> {
-  const { dimension, classes } = options;
-  const work: Work = { ...options, pause: timeSlice(options.signal) };
-  const chosen = sampleIndices(train.classes.length, MAX_CHOICE_ROWS, seededRandom(options.seed, 1));
-  const folds = stratifiedFolds(chosen, train.classes, options.seed);
+  const { dimension, classes } = work;
+  const chosen = sampleIndices(train.classes.length, MAX_CHOICE_ROWS, seededRandom(seed, 1));
+  const folds = stratifiedFolds(chosen, train.classes, seed);
   const losses = new Float64Array(PENALTIES.length);
   const correct = new Int32Array(PENALTIES.length);
   for (let held = 0; held < FOLDS; held++) {
@@ -136,7 +147,7 @@ async function choosePenalty(
     const scale = standardisation(fitted.embeddings, dimension);
     const fitFeatures = standardise(fitted, scale);
     const judgedFeatures = standardise(judged, scale);
-    let point: Float64Array = new Float64Array(options.classes * (dimension + 1));
+    let point: Float64Array = new Float64Array(classes * (dimension + 1));
     for (const [at, l2] of PENALTIES.entries()) {
       point = await fit(fitFeatures, l2, point, work, { tolerance: 1e-3, maxIterations: 50 });
       losses[at]! += (await lossAndGradient(judgedFeatures, 0, point, work)).value;
@@ -197,46 +208,44 @@ async function fit(
   return minimise((point) => lossAndGradient(features, l2, point, work), start, limits);
 }
 
-/** Mean of the penalised loss over the rows; parameters are [classes][dimension + 1], the bias last. */
+/** Mean of the penalised loss over the rows; parameters are the weights [classes][dimension], then the biases. */
 async function lossAndGradient(
   features: Features,
   l2: number,
   point: Float64Array,
-  { dimension, classes, pause }: Work,
+  { dimension, classes, pause, products }: Work,
 ): Promise<Evaluated> {
   const rows = features.classes.length;
-  const width = dimension + 1;
+  const weights = classes * dimension;
+  const known = { values: features.values, rows, columns: dimension };
+  const asked = { values: point.subarray(0, weights), rows: classes, columns: dimension };
+  // Scores, then probabilities, then errors: in one place.
+  const errors = await products.timesTransposed(known, asked);
   const gradient = new Float64Array(point.length);
-  const probabilities = new Float64Array(classes);
   let value = 0;
   for (let row = 0; row < rows; row++) {
-    const start = row * dimension;
-    for (let label = 0; label < classes; label++) {
-      let score = point[label * width + dimension]!;
-      for (let at = 0; at < dimension; at++) score += point[label * width + at]! * features.values[start + at]!;
-      probabilities[label] = score;
-    }
+    const own = errors.subarray(row * classes, (row + 1) * classes);
+    for (let label = 0; label < classes; label++) own[label]! += point[weights + label]!;
     const truth = features.classes[row]!;
-    value -= softmaxInPlace(probabilities, truth);
-    for (let label = 0; label < classes; label++) {
-      const error = probabilities[label]! - (label === truth ? 1 : 0);
-      for (let at = 0; at < dimension; at++) gradient[label * width + at]! += error * features.values[start + at]!;
-      gradient[label * width + dimension]! += error;
-    }
-    if (row % 32 === 0) await pause();
+    value -= softmaxInPlace(own, truth);
+    own[truth]! -= 1;
+    for (let label = 0; label < classes; label++) gradient[weights + label]! += own[label]!;
+    if (row % 256 === 0) await pause();
   }
-  for (let at = 0; at < point.length; at++) {
-    if (at % width === dimension) continue;
+  gradient.set(await products.transposedTimes({ values: errors, rows, columns: classes }, known));
+  for (let at = 0; at < weights; at++) {
     value += (l2 / 2) * point[at]! ** 2;
     gradient[at]! += l2 * point[at]!;
   }
-  gradient.forEach((slope, at) => (gradient[at] = slope / rows));
+  for (let at = 0; at < gradient.length; at++) gradient[at]! /= rows;
+  await pause();
   return { value: value / rows, gradient };
 }
 
 /** Turns scores into probabilities and gives the logarithm of the true class's, without overflow. */
 function softmaxInPlace(scores: Float64Array, truth: number): number {
-  const highest = scores.reduce((best, score) => Math.max(best, score), Number.NEGATIVE_INFINITY);
+  let highest = Number.NEGATIVE_INFINITY;
+  for (let label = 0; label < scores.length; label++) highest = Math.max(highest, scores[label]!);
   const own = scores[truth]! - highest;
   let total = 0;
   for (let label = 0; label < scores.length; label++) total += scores[label] = Math.exp(scores[label]! - highest);
@@ -247,11 +256,12 @@ function softmaxInPlace(scores: Float64Array, truth: number): number {
 function foldBack(point: Float64Array, l2: number, scale: Standardisation, classes: number): LinearProbe {
   const dimension = scale.mean.length;
   const rows = Array.from({ length: classes }, (_, label) =>
-    point.subarray(label * (dimension + 1), (label + 1) * (dimension + 1)),
+    point.subarray(label * dimension, (label + 1) * dimension),
   );
+  const biases = point.subarray(classes * dimension);
   const weights = rows.map((row) => Array.from(scale.deviation, (deviation, at) => row[at]! / deviation));
   const bias = weights.map((row, label) =>
-    row.reduce((sum, weight, at) => sum - weight * scale.mean[at]!, rows[label]![dimension]!),
+    row.reduce((sum, weight, at) => sum - weight * scale.mean[at]!, biases[label]!),
   );
   return { weights, bias, l2 };
 }

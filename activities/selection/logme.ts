@@ -4,6 +4,7 @@
  * over the labels. Higher is better; only differences mean something. Where frozen scores are equal it breaks the tie.
  * The regression is solved in tridiagonal form, exactly and without eigenvectors.
  */
+import { MatrixProducts } from '../../inference/matrix-product.ts';
 import { seededRandom, sampleIndices, shuffleStart } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';
 import type { Score } from '../contract/measures.ts';
@@ -44,11 +45,7 @@ export async function logme(train: LabelledEmbeddings, options: LogmeOptions): P
   shuffleStart(chosen, chosen.length, seededRandom(seed, 4));
   const rows = chosen.length;
   if (new Set(chosen.map((row) => train.classes[row])).size < 2) return { value: null, interval: null, rows };
-  const folds: Sums[] = [];
-  for (let fold = 0; fold < FOLDS; fold++) {
-    const part = chosen.filter((_, at) => at % FOLDS === fold);
-    folds.push(await sumsOf(train, part, options, pause));
-  }
+  const folds = await foldsOf(train, chosen, options, pause);
   const all = folds.reduce((total, one) => combine(total, one, 1));
   const value = await evidence(all, pause);
   if (rows < 2 * FOLDS) return { value, interval: null, rows };
@@ -60,28 +57,46 @@ export async function logme(train: LabelledEmbeddings, options: LogmeOptions): P
   return { value, interval: { low: value - half, high: value + half, confidence: 0.95 }, rows };
 }
 
+/** Their rows dealt round-robin; of fewer rows than folds, as many as there are rows. */
+async function foldsOf(
+  train: LabelledEmbeddings,
+  chosen: readonly number[],
+  options: LogmeOptions,
+  pause: () => Promise<void> | undefined,
+): Promise<readonly Sums[]> {
+  const products = await MatrixProducts.load();
+  try {
+    const folds: Sums[] = [];
+    for (let fold = 0; fold < Math.min(FOLDS, chosen.length); fold++) {
+      const part = chosen.filter((_, at) => at % FOLDS === fold);
+      folds.push(await sumsOf(train, part, options, products));
+      await pause();
+    }
+    return folds;
+  } finally {
+    await products.release();
+  }
+}
+
 async function sumsOf(
   { embeddings, classes }: LabelledEmbeddings,
   rows: readonly number[],
   { dimension, classes: count }: LogmeOptions,
-  pause: () => Promise<void> | undefined,
+  products: MatrixProducts,
 ): Promise<Sums> {
-  const gram = new Float64Array(dimension * dimension);
+  const values = new Float64Array(rows.length * dimension);
   const targets = Array.from({ length: count }, () => new Float64Array(dimension));
   const counts = new Float64Array(count);
-  for (const row of rows) {
-    const vector = Float64Array.from(embeddings.subarray(row * dimension, (row + 1) * dimension));
+  for (const [at, row] of rows.entries()) {
+    const vector = embeddings.subarray(row * dimension, (row + 1) * dimension);
+    values.set(vector, at * dimension);
     const label = classes[row]!;
     const target = targets[label]!;
     counts[label]!++;
-    for (let left = 0; left < dimension; left++) {
-      const [value, start] = [vector[left]!, left * dimension];
-      target[left]! += value;
-      for (let right = 0; right < dimension; right++) gram[start + right]! += value * vector[right]!;
-    }
-    await pause();
+    for (let place = 0; place < dimension; place++) target[place]! += vector[place]!;
   }
-  return { rows: rows.length, gram, targets, counts };
+  const part = { values, rows: rows.length, columns: dimension };
+  return { rows: rows.length, gram: await products.transposedTimes(part, part), targets, counts };
 }
 
 function combine(one: Sums, other: Sums, sign: 1 | -1): Sums {

@@ -20,7 +20,7 @@ import { measurePictures, measureTexts } from './measure-domain.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
-  version: 2,
+  version: 3,
   async run({ encoder, dataset, neighbours, seed }, context) {
     const { store, signal } = context;
     const folder = join(context.workDir, 'encoder');
