@@ -17,6 +17,7 @@ import { showRun } from '../../client/runs.ts';
 import type { z } from 'zod';
 import {
   ImageClassificationSchema,
+  ImageRetrievalSchema,
   TextClassificationSchema,
   TextGenerationSchema,
   type TextClassification,
@@ -237,6 +238,22 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
       bundle: call.input.production.bundle,
       reason: 'nothing is compared here',
     })),
+    buildIndex: step((call: StepCall<{ model: ArtifactRef }>) => ({
+      index: ref(`index of ${call.input.model.name}`),
+      rows: 70,
+      dimension: 4,
+      sizeBytes: 1,
+      search: 'exact',
+      graph: null,
+    })),
+    evaluateRetrieval: step(() => ({ measures: {}, details: ref('findings') })),
+    judgeRetrieval: step(() => ({ verdict: 'pass', gates: [] })),
+    compareRetrievers: step((call: StepCall<{ production: { bundle: string } }>) => ({
+      comparable: false,
+      bundle: call.input.production.bundle,
+      reason: 'nothing is compared here',
+    })),
+    packageRetriever: step(() => ({ bundle: ref('bundle'), duties: [] })),
     packageGenerator: step(() => ({ bundle: ref('bundle'), duties: [] })),
     findTraining: () => Promise.resolve(null),
     provisionWorker: effect(() => undefined),
@@ -320,6 +337,18 @@ export function pictureInput(changes: Partial<z.input<typeof ImageClassification
   const pipeline = ImageClassificationSchema.parse({
     name: 'pictures-test',
     task: 'image-classification',
+    data: { files: ['pictures'], licence: 'CC0-1.0', source: 'test' },
+    ...OF_ANY_TASK,
+    ...changes,
+  });
+  return { ...runInput(), pipeline, candidates: pipeline.candidates };
+}
+
+/** A run that finds pictures. */
+export function retrievalInput(changes: Partial<z.input<typeof ImageRetrievalSchema>> = {}): RunInput {
+  const pipeline = ImageRetrievalSchema.parse({
+    name: 'retrieval-test',
+    task: 'image-retrieval',
     data: { files: ['pictures'], licence: 'CC0-1.0', source: 'test' },
     ...OF_ANY_TASK,
     ...changes,

@@ -1,0 +1,137 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { Activities, StepCall } from '../../activities/contract.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import type { TemporalClient } from '../../client/connection.ts';
+import { runOutcome, showRun } from '../../client/runs.ts';
+import { startRun } from '../../client/start-run.ts';
+import type { RunInput } from '../../workflows/messages.ts';
+import { temporalForTests } from '../support/temporal.ts';
+import {
+  approveRun,
+  fakeActivities,
+  ref,
+  replayRun,
+  retrievalInput,
+  untilRun,
+  withWorkers,
+} from '../support/workflow.ts';
+
+describe('a run that finds pictures', function () {
+  this.timeout(60_000);
+  let temporal: TemporalClient;
+  before(async () => {
+    temporal = await (await temporalForTests()).connect();
+  });
+  after(() => temporal.close());
+
+  interface Told {
+    /** What each step was given, by its id. */
+    readonly inputs: ReadonlyMap<string, unknown>;
+    readonly skipped: readonly string[];
+    readonly state: string;
+    readonly reason: string;
+  }
+
+  /** Runs to the end. */
+  async function given(input: RunInput, overrides: Partial<Activities> = {}): Promise<Told> {
+    const { activities } = fakeActivities(overrides);
+    const inputs = new Map<string, unknown>();
+    const heard = Object.fromEntries(
+      Object.entries(activities as unknown as Record<string, (call: StepCall<unknown>) => unknown>).map(
+        ([name, activity]) => [
+          name,
+          (call: StepCall<unknown>) => {
+            inputs.set(call.stepId, call.input);
+            return activity(call);
+          },
+        ],
+      ),
+    ) as unknown as Activities;
+    const runId = `test-${randomUUID()}`;
+    return withWorkers(temporal.address, heard, async () => {
+      await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      await approveRun(temporal.client, runId, 'review', 'lena');
+      const asked = await untilRun(
+        temporal.client,
+        runId,
+        ({ state, approvals }) =>
+          state === 'gates-failed' ||
+          approvals.some(({ approval, state: is }) => approval === 'release' && is === 'open'),
+      );
+      if (asked.state !== 'gates-failed') await approveRun(temporal.client, runId, 'release', 'omar');
+      const { state, reason } = await runOutcome(temporal.client, runId);
+      const { steps } = await showRun(temporal.client, runId);
+      await replayRun(temporal.client, runId);
+      const skipped = steps.filter((step) => step.state === 'skipped').map(({ id }) => id);
+      return { inputs, skipped, state, reason };
+    });
+  }
+
+  const has = (value: unknown, part: object): void => {
+    ok(typeof value === 'object' && value !== null);
+    deepEqual(Object.fromEntries(Object.keys(part).map((key) => [key, Reflect.get(value, key)])), part);
+  };
+
+  it('indexes the encoder as it came where nothing is tuned, chosen by what its neighbours are worth', async () => {
+    const { inputs, skipped, state } = await given(retrievalInput({ retrieval: { k: 3 } }));
+    equal(state, 'deployed');
+    deepEqual(
+      ['train', 'export', 'privacy'].filter((id) => !skipped.includes(id)),
+      [],
+    );
+    ok(!inputs.has('train') && !inputs.has('export'));
+    has(inputs.get('resolve:one'), { input: 'image' });
+    has(inputs.get('export:one'), { task: 'image-classification', frozen: true });
+    has(inputs.get('rank'), { by: 'neighbours' });
+    has(inputs.get('index'), { model: ref('encoder'), dataset: ref('pictures') });
+    const index = ref('index of encoder');
+    has(inputs.get('evaluate'), { index, model: ref('encoder'), frozen: undefined, k: 3 });
+    has(inputs.get('package'), { embedder: ref('encoder'), index, trained: undefined });
+    has(inputs.get('compare'), {
+      candidate: { model: ref('encoder'), evaluation: ref('findings') },
+      dataset: ref('pictures'),
+    });
+  });
+
+  it('tunes the backbone as a classifier where it is told to, indexes that, and holds it against the frozen one', async () => {
+    const { inputs, skipped } = await given(retrievalInput({ training: { method: 'lora' } }));
+    ok(!skipped.includes('train'));
+    has(inputs.get('export:one'), { frozen: false });
+    has(inputs.get('rank'), { by: 'tuned-probe' });
+    has(inputs.get('train'), { task: 'image-classification', labels: ['a', 'b'], augmentation: null });
+    has(inputs.get('export'), { task: 'image-classification', model: ref('trained') });
+    has(inputs.get('index'), { model: ref('classifier') });
+    has(inputs.get('evaluate'), { model: ref('classifier'), frozen: ref('encoder') });
+    ok((inputs.get('package') as { trained?: unknown }).trained !== undefined);
+  });
+
+  it('asks nobody to approve what a gate holds against it, nor what finds worse than the one in production', async () => {
+    const verdict = {
+      verdict: 'fail' as const,
+      gates: [{ name: 'recallAtK', verdict: 'fail' as const, reason: 'recallAtK is 0.1 on 9 rows' }],
+    };
+    const { activities } = fakeActivities();
+    const failed = await given(retrievalInput(), {
+      judgeRetrieval: async (call) => ({
+        ...(await activities.judgeRetrieval(call)),
+        output: verdict as unknown as Awaited<ReturnType<Activities['judgeRetrieval']>>['output'],
+      }),
+    });
+    equal(failed.state, 'gates-failed');
+    match(failed.reason, /recallAtK is 0\.1/);
+    ok(!failed.inputs.has('package'));
+    const worse = await given(retrievalInput(), {
+      compareRetrievers: async (call) => ({
+        ...(await activities.compareRetrievers(call)),
+        output: {
+          comparable: true,
+          gate: { verdict: 'fail', reason: 'gainOverProduction is -0.2' },
+        } as unknown as Awaited<ReturnType<Activities['compareRetrievers']>>['output'],
+      }),
+    });
+    equal(worse.state, 'gates-failed');
+    match(worse.reason, /gainOverProduction is -0\.2/);
+    ok(worse.inputs.has('package') && !worse.inputs.has('deploy'));
+  });
+});
