@@ -15,6 +15,7 @@ import { evaluationSection } from './sections/evaluation.ts';
 import { gatesSection } from './sections/gates.ts';
 import { generationSection } from './sections/generation.ts';
 import { lineageSection } from './sections/lineage.ts';
+import { retrievalSection } from './sections/retrieval.ts';
 import { headline, runSection } from './sections/run.ts';
 import { prototypesSection } from './sections/prototypes.ts';
 import { stepsSection } from './sections/steps.ts';
@@ -28,6 +29,7 @@ const SECTIONS: readonly Section[] = [
   comparisonSection,
   evaluationSection,
   generationSection,
+  retrievalSection,
   diagnosisSection,
   prototypesSection,
   candidatesSection,
@@ -83,8 +85,17 @@ export function renderReport(input: ReportInput): string {
 
 /** What only another task's runs have is not missing here, nor is a training that no run of this choice has. */
 function elsewhere({ id }: Section, { facts: { pipeline, exported } }: ReportInput): boolean {
-  if (pipeline.task !== 'text-generation') return id === 'generation';
-  return ['evaluation', 'diagnosis'].includes(id) || (id === 'training' && exported !== undefined);
+  switch (pipeline.task) {
+    case 'text-generation':
+      return ['evaluation', 'diagnosis', 'retrieval'].includes(id) || (id === 'training' && exported !== undefined);
+    case 'image-retrieval':
+      return (
+        ['evaluation', 'diagnosis', 'generation'].includes(id) || (id === 'training' && pipeline.training === null)
+      );
+    case 'text-classification':
+    case 'image-classification':
+      return id === 'generation' || id === 'retrieval';
+  }
 }
 
 function page(title: string, body: Content): string {

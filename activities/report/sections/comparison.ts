@@ -1,6 +1,7 @@
 /** The new model beside the one that it would replace: on the same rows, on the same machine, and setting by setting. */
 import type { ComparedRow, ModelComparison, PairedScore, ProductionModel } from '../../contract/validation.ts';
 import type { GeneratorComparison } from '../../contract/prompting.ts';
+import type { RetrieverComparison } from '../../contract/retrieval.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import {
   count,
@@ -25,7 +26,7 @@ export const comparisonSection: Section = {
   id: 'comparison',
   title: 'Compared with production',
   body: ({ facts: run }) => {
-    const { production, comparison, generationComparison } = run;
+    const { production } = run;
     const { model, channel } = run.pipeline.deploy;
     if (production === undefined) return null;
     if (production === null) {
@@ -34,20 +35,27 @@ export const comparisonSection: Section = {
         nothing.
       </p>`;
     }
-    return html`${standing(production, channel)}
-    ${
-      generationComparison?.comparable === true
-        ? generatorsCompared(generationComparison)
-        : comparison?.comparable === true
-          ? compared(comparison)
-          : notCompared(production, generationComparison ?? comparison)
-    }
-    ${settings(production)}`;
+    return html`${standing(production, channel)} ${besideEachOther(run, production)} ${settings(production)}`;
   },
 };
 
+function besideEachOther(
+  { comparison, generationComparison, retrievalComparison }: RunFacts,
+  production: ProductionModel,
+): Html {
+  if (generationComparison?.comparable === true) return generatorsCompared(generationComparison);
+  if (retrievalComparison?.comparable === true) return retrieversCompared(retrievalComparison);
+  if (comparison?.comparable === true) return compared(comparison);
+  return notCompared(production, generationComparison ?? retrievalComparison ?? comparison);
+}
+
 /** For a reader with ten seconds. */
-export function comparisonLine({ production, comparison, generationComparison }: RunFacts): Content {
+export function comparisonLine({
+  production,
+  comparison,
+  generationComparison,
+  retrievalComparison,
+}: RunFacts): Content {
   if (production === undefined) return '';
   const line = (mark: Html, words = '') => html`<p>Beside production: ${mark}${words}</p>`;
   if (production === null) return line(badge('neutral', 'nothing is there'));
@@ -55,6 +63,11 @@ export function comparisonLine({ production, comparison, generationComparison }:
     const { won, lost, rows, adherence } = generationComparison;
     const words = ` (${count(won)} answers only it keeps within the guidelines, ${count(lost)} only production, of ${count(rows)})`;
     return line(html`adherence ${score(adherence.difference, points)}`, words);
+  }
+  if (retrievalComparison?.comparable === true) {
+    const { won, lost, rows, meanAveragePrecision } = retrievalComparison;
+    const words = ` (${count(won)} pictures find better, ${count(lost)} worse, of ${count(rows)})`;
+    return line(html`mAP ${score(meanAveragePrecision.difference, points)}`, words);
   }
   if (comparison?.comparable !== true) return line(badge('care', 'not compared'));
   const { won, lost } = comparison;
@@ -72,7 +85,7 @@ function standing({ bundle, revision, runId, since, made }: ProductionModel, cha
 
 function notCompared(
   { problem }: ProductionModel,
-  comparison: ModelComparison | GeneratorComparison | undefined,
+  comparison: ModelComparison | GeneratorComparison | RetrieverComparison | undefined,
 ): Html {
   const reason = comparison?.comparable === false ? comparison.reason : (problem ?? 'the comparison was not made');
   return html`<p>${badge('care', 'not compared')} The two cannot be compared: ${reason}.</p>`;
@@ -92,6 +105,22 @@ function generatorsCompared(both: Extract<GeneratorComparison, { comparable: tru
     ['McNemar, exact', `p = ${probability(exactP)}`],
     ['McNemar, mid-p', `p = ${probability(midP)}`],
   ]);
+}
+
+/** Both embedded the same gallery, and were asked with the same pictures. */
+function retrieversCompared(both: Extract<RetrieverComparison, { comparable: true }>): Html {
+  const { rows, rowsKnown, meanAveragePrecision, won, lost, gate } = both;
+  return html`<p>Gate ${gate.verdict}: ${gate.reason}</p>
+    ${facts([
+      ['Test pictures that both were asked with', count(rows)],
+      ['Left out, since production was made of them', rowsKnown === null ? 'nobody can say' : count(rowsKnown)],
+      ['mAP in production', score(meanAveragePrecision.production)],
+      ['mAP of the new model', score(meanAveragePrecision.candidate)],
+      ['Difference', score(meanAveragePrecision.difference, points)],
+      ['The new model ranks better for', count(won)],
+      ['Production ranks better for', count(lost)],
+    ])}
+    <p class="quiet">Each model embeds the gallery of this run; what production’s own index finds is not compared.</p>`;
 }
 
 function compared(both: Compared): Html {

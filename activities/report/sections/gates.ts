@@ -1,6 +1,8 @@
 /** Each gate: what was measured, against what, and the verdict with its reason. */
 import type { BehaviourFailure, BehaviourResult, GateResult } from '../../contract/validation.ts';
+import type { Pipeline } from '../../../pipelines/definition.ts';
 import { GATE_TABLE, type GateRow } from '../../../pipelines/gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../../pipelines/retrieval-gate-table.ts';
 import { count, megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
 import { html, type Html } from '../../../artifacts/html.ts';
 import { badge, table } from '../parts.ts';
@@ -18,13 +20,16 @@ const SHOWN: Readonly<Record<GateRow['unit'], (value: number | null | undefined)
 /** A gate of the table, or one that a run has of its own. */
 function shownAs(
   name: string,
+  task: Pipeline['task'],
   tables: readonly BehaviourResult[] = [],
 ): {
   readonly title: string;
   readonly show: (value: number | null | undefined) => string;
 } {
   if (tables.some((one) => one.name === name)) return { title: name, show: SHOWN.share };
-  const row = Object.entries(GATE_TABLE).find(([known]) => known === name)?.[1];
+  const rows: Readonly<Record<string, Pick<GateRow, 'title' | 'unit'>>> =
+    task === 'image-retrieval' ? RETRIEVAL_GATE_TABLE : GATE_TABLE;
+  const row = Object.entries(rows).find(([known]) => known === name)?.[1];
   return row === undefined ? { title: name, show: significant } : { title: row.title, show: SHOWN[row.unit] };
 }
 
@@ -40,7 +45,7 @@ export const gatesSection: Section = {
     const { gates } = run;
     if (gates === undefined) return null;
     const tables = run.evaluation?.behaviour ?? [];
-    const show = (gate: GateResult<string>) => shownAs(gate.name, tables).show;
+    const show = (gate: GateResult<string>) => shownAs(gate.name, run.pipeline.task, tables).show;
     return html`<p>
         ${badge(VERDICTS[gates.verdict], gates.verdict)} Where a measure has an interval, an end of it is judged: the
         worse one where the model must show that it is good, the better one where a defect must be shown. What could not
@@ -49,7 +54,7 @@ export const gatesSection: Section = {
       ${table(
         'Gates, measured through onnxruntime on the test split',
         [
-          { title: 'Gate', cell: (gate: GateResult<string>) => shownAs(gate.name).title },
+          { title: 'Gate', cell: (gate: GateResult<string>) => shownAs(gate.name, run.pipeline.task).title },
           { title: 'Verdict', cell: (gate) => badge(VERDICTS[gate.verdict], gate.verdict) },
           { title: 'Measured, interval', numeric: true, cell: (gate) => score(gate.score, show(gate)) },
           { title: 'Judged', numeric: true, cell: (gate) => show(gate)(gate.measured) },

@@ -20,13 +20,25 @@ interface Node {
   readonly row: number;
 }
 
+/** What is served, as the drawing calls it. */
+const SERVED: Readonly<Record<RunFacts['pipeline']['task'], string>> = {
+  'text-classification': 'classifier',
+  'image-classification': 'classifier',
+  'image-retrieval': 'embedder',
+  'text-generation': 'generator',
+};
+
 /** The artifacts known so far, parents first. */
 function lineage(run: RunFacts): readonly Node[] {
   const winner = winnerOf(run);
   const base = winner?.id ?? '';
   const chosen = run.exported !== undefined && 'generator' in run.exported ? run.exported : undefined;
-  const served = run.pipeline.task === 'text-generation' ? 'generator' : 'classifier';
+  const indexed = run.exported !== undefined && 'embedder' in run.exported ? run.exported : undefined;
+  const served = SERVED[run.pipeline.task];
+  const tuned = indexed === undefined || run.training !== undefined;
   const prompted = chosen?.road === 'prompted';
+  // Above the model stands its index: what comes after them moves on by one.
+  const later = indexed === undefined ? 0 : 1;
   const nodes: readonly (Omit<Node, 'ref'> & { readonly ref: ArtifactRef | undefined })[] = [
     { name: 'dataset', ref: run.data?.dataset, from: [], step: 'data', column: 0, row: 0 },
     { name: 'base model', ref: winner?.imported?.model, from: [], step: `import:${base}`, column: 0, row: 1 },
@@ -50,21 +62,29 @@ function lineage(run: RunFacts): readonly Node[] {
       name: served,
       ref: run.exported && evaluatedModel({ exported: run.exported }),
       // A tuned model that was not chosen is in nothing that is served; the prompt was chosen on the data.
-      from: prompted ? ['base model', 'dataset'] : ['tuned model'],
-      step: chosen === undefined ? 'export' : 'choose',
+      from: prompted ? ['base model', 'dataset'] : [tuned ? 'tuned model' : 'base model'],
+      step: chosen !== undefined ? 'choose' : tuned ? 'export' : `export:${base}`,
       column: 3,
       row: 1,
     },
     {
-      name: 'evaluation',
-      ref: (run.evaluation ?? run.generation?.evaluation)?.details,
+      name: 'index',
+      ref: indexed?.index,
       from: [served, 'dataset'],
-      step: 'evaluate',
+      step: 'index',
       column: 3,
       row: 0,
     },
-    { name: 'bundle', ref: run.bundle, from: [served, 'evaluation'], step: 'package', column: 4, row: 1 },
-    { name: 'release', ref: run.deployment?.release, from: ['bundle'], step: 'deploy', column: 5, row: 1 },
+    {
+      name: 'evaluation',
+      ref: (run.evaluation ?? run.generation?.evaluation ?? run.retrieval)?.details,
+      from: indexed === undefined ? [served, 'dataset'] : ['index'],
+      step: 'evaluate',
+      column: 3 + later,
+      row: 0,
+    },
+    { name: 'bundle', ref: run.bundle, from: [served, 'evaluation'], step: 'package', column: 4 + later, row: 1 },
+    { name: 'release', ref: run.deployment?.release, from: ['bundle'], step: 'deploy', column: 5 + later, row: 1 },
   ];
   const known = nodes.flatMap((node) => (node.ref === undefined ? [] : [{ ...node, ref: node.ref }]));
   return known.map((node) => ({

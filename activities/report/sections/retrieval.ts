@@ -1,0 +1,119 @@
+/** What test pictures find in the index: beside pixels and the frozen encoder, label by label, and where nothing is found. */
+import { html, type Content, type Html } from '../../../artifacts/html.ts';
+import type { IndexedModel, LabelFindings, RetrievalEvaluation } from '../../contract/retrieval.ts';
+import type { RunFacts } from '../../contract/evidence.ts';
+import { bytes, count, decimal, digest, milliseconds, percent, points, score } from '../format.ts';
+import { facts, table } from '../parts.ts';
+import type { Section } from '../page.ts';
+
+export const retrievalSection: Section = {
+  id: 'retrieval',
+  title: 'What is found',
+  body: ({ facts: run }) => {
+    const { retrieval, exported } = run;
+    if (retrieval === undefined) return null;
+    return html`<p>
+        Each test picture asks the index of the training pictures; what has its label is wanted. A picture never finds
+        itself, and intervals are over the pictures that ask.
+      </p>
+      ${beside(retrieval)}
+      ${figures(retrieval, exported !== undefined && 'embedder' in exported ? exported : undefined)}
+      ${perLabel(retrieval, run)} ${misses(retrieval)}`;
+  },
+};
+
+interface Ranking {
+  readonly name: string;
+  readonly recallAtK: Content;
+  readonly meanAveragePrecision: Content;
+  readonly gain: Content;
+}
+
+function beside({ k, measures, pixels, frozen }: RetrievalEvaluation): Html {
+  const row = (
+    name: string,
+    of: Pick<RetrievalEvaluation['pixels'], 'recallAtK' | 'meanAveragePrecision'>,
+    gain: Content,
+  ): Ranking => ({
+    name,
+    recallAtK: score(of.recallAtK),
+    meanAveragePrecision: score(of.meanAveragePrecision),
+    gain,
+  });
+  return table(
+    'Beside what knows less, on the same pictures; the gain is in mAP',
+    [
+      { title: 'Ranked by', cell: (one: Ranking) => one.name },
+      { title: `Recall@${k}`, numeric: true, cell: (one) => one.recallAtK },
+      { title: 'mAP', numeric: true, cell: (one) => one.meanAveragePrecision },
+      { title: 'Gain of the model', numeric: true, cell: (one) => one.gain },
+    ],
+    [
+      row(frozen === null ? 'the encoder as it came' : 'the tuned model', measures, ''),
+      ...(frozen === null ? [] : [row('the frozen encoder', frozen, score(measures.gainOverFrozen, points))]),
+      row('pixels', pixels, score(measures.gainOverPixels, points)),
+    ],
+  );
+}
+
+function figures(retrieval: RetrievalEvaluation, indexed: IndexedModel | undefined): Html {
+  const { k, measures, latency, hardware } = retrieval;
+  return facts([
+    [`Precision@${k}`, score(measures.precisionAtK)],
+    ['Test pictures with nothing to find', count(retrieval.queriesWithoutRelevant)],
+    ['Test pictures in the gallery', count(retrieval.queriesInGallery)],
+    ...(indexed === undefined
+      ? []
+      : ([
+          [
+            'Index',
+            html`${count(indexed.rows)} pictures of ${count(indexed.dimension)} numbers, ${bytes(indexed.sizeBytes)},
+            ${digest(indexed.index.digest)}`,
+          ],
+          ['Search', searchWords(indexed)],
+        ] as const)),
+    [
+      'Latency, one picture',
+      `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns})`,
+    ],
+    ['Measured on', `${hardware.cpu}, ${hardware.cores} cores, ${hardware.runtime}`],
+  ]);
+}
+
+/** By what it is searched, and what was shown of that. */
+function searchWords({ search, graph }: IndexedModel): Content {
+  if (graph === null) return 'exact: the gallery is small enough';
+  const shown = html`it finds ${score(graph.recall)} of the ${graph.k} nearest, and at least ${percent(graph.bound)}
+  must be shown`;
+  return search === 'graph' ? html`by a graph: ${shown}` : html`exact: a graph was tried, and ${shown}`;
+}
+
+function perLabel({ k, perLabel: labels }: RetrievalEvaluation, { data }: RunFacts): Html {
+  const all = data?.labels.length ?? labels.length;
+  return table(
+    labels.length < all
+      ? `The ${labels.length} labels that are served worst of ${count(all)}; all are in the evaluation artifact`
+      : 'Label by label',
+    [
+      { title: 'Label', cell: (row: LabelFindings) => row.label },
+      { title: `Recall@${k}`, numeric: true, cell: (row) => percent(row.recallAtK) },
+      { title: 'mAP', numeric: true, cell: (row) => percent(row.averagePrecision) },
+      { title: 'Test pictures', numeric: true, cell: (row) => count(row.queries) },
+    ],
+    labels,
+  );
+}
+
+function misses({ k, misses: missed }: RetrievalEvaluation): Html {
+  if (missed.length === 0) return html`<p>Every test picture finds one of its label among the first ${k}.</p>`;
+  return table(
+    `Test pictures that find nothing of their label among the first ${k}, the nearest wrong ones first; a picture lies under its row in test.tar of the dataset, and is not shown here`,
+    [
+      { title: 'Row', cell: (row: RetrievalEvaluation['misses'][number]) => html`<code>${row.rowId}</code>` },
+      { title: 'Its label', cell: (row) => row.expected },
+      { title: 'Found first', cell: (row) => row.found },
+      { title: 'Similarity', numeric: true, cell: (row) => decimal(row.similarity, 3) },
+    ],
+    missed,
+  );
+}

@@ -1,0 +1,60 @@
+import { doesNotMatch, match } from 'node:assert/strict';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
+import { renderReport } from '../../activities/report/render.ts';
+import { sampleFacts, sampleMaterial } from '../support/facts.ts';
+import { retrieval, retrievalFacts, retrievalPipeline } from '../support/retrieval-facts.ts';
+
+describe('the report on a model that finds pictures', () => {
+  const words = (shown: RunFacts): string =>
+    renderReport({ kind: 'final', facts: shown, ...sampleMaterial(shown) })
+      .replaceAll(/<(style|title)[^>]*>.*?<\/\1>/gs, '')
+      .replaceAll(/<[^>]*>/g, ' ')
+      .replaceAll(/\s+/g, ' ');
+
+  it('shows what is found beside pixels, label by label, what is missed, and by which search', () => {
+    const page = words(retrievalFacts);
+    match(page, /the encoder as it came 95\.8 % .* 69\.0 %/);
+    match(page, /pixels 72\.0 % .* 38\.0 % .* 31\.0 points/);
+    match(page, /gear 86\.0 % 41\.0 % 14/);
+    match(page, /nut not measured not measured 0/);
+    match(page, /1f0c9a44d2e7b310 gear bolt 0\.913/);
+    match(page, /560 pictures of 512 numbers.*exact: the gallery is small enough/);
+  });
+
+  it('names its gates, the comparison with production and the way from encoder to index', () => {
+    const page = words(retrievalFacts);
+    match(page, /Recall@k ✓ pass 95\.8 % .* at least 90\.0 %/);
+    match(page, /Gain over the frozen encoder – off/);
+    match(page, /Test pictures that both were asked with 118/);
+    match(page, /61 pictures find better, 33 worse, of 118/);
+    match(page, /index embedder, dataset/);
+    match(page, /embedder base model/);
+  });
+
+  it('misses nothing that only classifiers or generators have, nor a training that nobody asked for', () => {
+    doesNotMatch(words(retrievalFacts), /has not been there: [^.]*(Evaluation|Prompts|Fine-tuning)/);
+    doesNotMatch(words(sampleFacts), /has not been there: [^.]*What is found/);
+  });
+
+  it('sets what was tuned beside the frozen encoder, and says what a graph was shown to overlook', () => {
+    const score = { value: 0.99, interval: { low: 0.96, high: 1, confidence: 0.95 }, rows: 200 };
+    const { exported } = retrievalFacts;
+    if (exported === undefined || !('embedder' in exported)) throw new Error('no index');
+    const tuned: RunFacts = {
+      ...retrievalFacts,
+      pipeline: retrievalPipeline({ training: {} }),
+      ...(sampleFacts.training === undefined ? {} : { training: sampleFacts.training }),
+      exported: { ...exported, search: 'graph', graph: { recall: score, k: 10, bound: 0.95, accepted: true } },
+      retrieval: {
+        ...retrieval,
+        frozen: { recallAtK: score, meanAveragePrecision: { ...score, value: 0.55 } },
+        measures: { ...retrieval.measures, gainOverFrozen: { ...score, value: 0.14 } },
+      },
+    };
+    const page = words(tuned);
+    match(page, /the tuned model 95\.8 %/);
+    match(page, /the frozen encoder 99\.0 % .* 55\.0 % .* 14\.0 points/);
+    match(page, /by a graph: it finds 99\.0 % .* of the 10 nearest, and at least 95\.0 % must be shown/);
+    match(page, /embedder tuned model/);
+  });
+});
