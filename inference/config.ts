@@ -23,6 +23,11 @@ export interface ClassifierConfig extends Omit<EncoderConfig, 'kind'> {
   readonly labels: readonly string[];
   /** It was trained on two texts a row, and is asked two. */
   readonly pairs?: true;
+  /**
+   * A row has none, one or several labels: each by itself, from this probability on. Missing: it has one, the most probable, and
+   * the probabilities sum to 1.
+   */
+  readonly thresholds?: readonly number[];
 }
 
 /** Of pictures. */
@@ -60,7 +65,17 @@ const encoder = { kind: z.literal('encoder') };
 const classifier = { kind: z.literal('classifier'), labels: z.array(z.string()).min(2) };
 const SCHEMAS = {
   'classifier.json': {
-    text: z.object({ ...classifier, ...textShape, pairs: z.literal(true).optional() }),
+    text: z
+      .object({
+        ...classifier,
+        ...textShape,
+        pairs: z.literal(true).optional(),
+        thresholds: z.array(z.number().min(0).max(1)).optional(),
+      })
+      .refine(({ labels, thresholds }) => thresholds === undefined || thresholds.length === labels.length, {
+        path: ['thresholds'],
+        message: 'there must be one for each label',
+      }),
     image: z.object({ ...classifier, ...imageShape }),
   },
   'encoder.json': { text: z.object({ ...encoder, ...textShape }), image: z.object({ ...encoder, ...imageShape }) },

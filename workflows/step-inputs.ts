@@ -55,7 +55,12 @@ export function trainInput(
   }
   const { selection, training: asked } = definition;
   const { launcher: _, ...training } = asked;
-  return { weights, dataset, labels, pooling, maxLength: selection.maxLength, training };
+  return { weights, dataset, labels, ...severalLabels(definition), pooling, maxLength: selection.maxLength, training };
+}
+
+/** Where a row may have several labels, a step is told; of one label nothing is said. */
+export function severalLabels({ data }: Pick<Classification, 'data'>): { readonly multiLabel?: true } {
+  return 'multiLabel' in data && data.multiLabel !== undefined ? { multiLabel: true } : {};
 }
 
 /** Of a training that its budget ended: where it ended, not when. */

@@ -19,6 +19,8 @@ export interface TrainTextInput {
   readonly weights: ArtifactRef;
   readonly dataset: ArtifactRef;
   readonly labels: readonly string[];
+  /** A row has none, one or several of them; missing: one. */
+  readonly multiLabel?: true;
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
   /** Where it trains is not what it trains. */
@@ -124,4 +126,6 @@ export interface ExportedClassifier {
   readonly sizeBytes: number;
   /** What the logits were divided by (1: nothing); in the graph, so every reader gives the same probabilities. */
   readonly temperature?: number;
+  /** Of several labels a row: how many had rows enough for a calibration of their own. The thresholds are in `classifier.json`. */
+  readonly calibratedLabels?: number;
 }

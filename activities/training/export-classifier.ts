@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ExportClassifierInput, ExportedClassifier } from '../contract/training.ts';
 import { unpackPictures } from '../data/images/pictures.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { setThresholds } from './fit-thresholds.ts';
 import { ExportClassifierResultSchema } from './job.ts';
 import { measureParity } from './parity.ts';
 import { measurePictureParity, saidByHead } from './picture-parity.ts';
@@ -20,6 +21,7 @@ export const exportClassifier: StepDefinition<ExportClassifierInput, ExportedCla
     const calibration = await calibrationRows(input, model, context);
     const task = { verb: 'export-classifier', model, calibration, out: join(workDir, 'out') } as const;
     const result = ExportClassifierResultSchema.parse(await runTask(task, context));
+    await setThresholds(result.classifier, input.dataset, context);
     context.progress({ phase: 'comparing onnxruntime with PyTorch' });
     const parityMaxAbs =
       input.task === 'image-classification'
@@ -29,7 +31,9 @@ export const exportClassifier: StepDefinition<ExportClassifierInput, ExportedCla
       store.putTree(result.classifier, 'classifier', { signal }),
       stat(join(result.classifier, 'model.onnx')),
     ]);
-    return { classifier, parityMaxAbs, sizeBytes: onnx.size, temperature: result.temperature };
+    const { temperature, calibratedLabels } = result;
+    const several = calibratedLabels === undefined ? {} : { calibratedLabels };
+    return { classifier, parityMaxAbs, sizeBytes: onnx.size, temperature, ...several };
   },
 };
 

@@ -33,6 +33,8 @@ export interface TextTask extends Training {
   /** This when missing. */
   readonly task?: 'text-classification';
   readonly labels: readonly string[];
+  /** A row has none, one or several of them, in `labels`; when missing one, in `label`. */
+  readonly multiLabel?: boolean;
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
 }
@@ -232,6 +234,8 @@ export const ExportClassifierResultSchema = z.looseObject({
   classifier: z.string(),
   parity: z.string(),
   temperature: z.number().positive(),
+  /** Of several labels a row: how many were calibrated. */
+  calibratedLabels: z.int().min(0).optional(),
 });
 
 export const ExportGeneratorResultSchema = z.looseObject({

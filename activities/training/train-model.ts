@@ -116,15 +116,16 @@ async function isFrozen(folder: string): Promise<boolean> {
 function learnt(
   input: TrainModelInput,
 ):
-  | Pick<TextTask, 'task' | 'labels' | 'pooling' | 'maxLength'>
+  | Pick<TextTask, 'task' | 'labels' | 'multiLabel' | 'pooling' | 'maxLength'>
   | Pick<ImageTask, 'task' | 'labels' | 'augmentation'>
   | Pick<LanguageTask, 'task' | 'packing' | 'maxLength'> {
   if (input.task === 'image-classification') {
     return { task: input.task, labels: input.labels, augmentation: input.augmentation };
   }
   if (input.task === 'causal-lm') return { task: input.task, packing: input.packing, maxLength: input.maxLength };
-  const { labels, pooling, maxLength } = input;
-  return { task: 'text-classification', labels, pooling, maxLength };
+  const { labels, pooling, maxLength, multiLabel } = input;
+  const several = multiLabel === undefined ? {} : { multiLabel };
+  return { task: 'text-classification', labels, ...several, pooling, maxLength };
 }
 
 /** Stores what the process made; the last thing done is to end the lease, which a zombie cannot. */

@@ -16,6 +16,8 @@ from .events import BAD_DATA, TrainerError
 SHOWN_PROBLEMS = 20
 # One text, or two that are joined as the model's tokenizer joins pairs.
 Text = str | tuple[str, str]
+# A class, or whether each of the labels applies.
+Target = int | list[float]
 
 
 def pure_seed(*parts: object) -> int:
@@ -25,7 +27,8 @@ def pure_seed(*parts: object) -> int:
 
 @dataclass(frozen=True)
 class Rows:
-    """Tokenised texts with their classes. `tokens`/`types`: one int32 array a row; `targets`: int64 [rows]."""
+    """Tokenised texts with their classes. `tokens`/`types`: one int32 array a row; `targets`: int64 [rows], or of several
+    labels a row float32 [rows, labels] of 0 and 1."""
 
     tokens: list[numpy.ndarray]
     types: list[numpy.ndarray]
@@ -35,17 +38,18 @@ class Rows:
         return len(self.tokens)
 
 
-def read_rows(path: Path, labels: list[str]) -> tuple[list[Text], list[int]]:
-    """Texts and classes of a JSON-lines file. Raises TrainerError 65 naming the first lines that are wrong."""
+def read_rows(path: Path, labels: list[str], multi_label: bool = False) -> tuple[list[Text], list[Target]]:
+    """Texts and classes of a JSON-lines file; with `multi_label` a row has `labels`, and its target is a 0 or 1 for each.
+    Raises TrainerError 65 naming the first lines that are wrong."""
     classes = {label: index for index, label in enumerate(labels)}
     texts: list[Text] = []
-    targets: list[int] = []
+    targets: list[Target] = []
     problems: list[str] = []
     with path.open("rb") as stream:
         for line_number, line in enumerate(stream, 1):
             try:
                 row = json.loads(line)
-                text, pair, label = row["text"], row.get("pair"), row["label"]
+                text, pair, label = row["text"], row.get("pair"), row["labels" if multi_label else "label"]
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 problems.append(f"{path.name}:{line_number} is not a row with text and label ({type(error).__name__}: {error})")
                 continue
@@ -55,11 +59,15 @@ def read_rows(path: Path, labels: list[str]) -> tuple[list[Text], list[int]]:
                 problems.append(f"{path.name}:{line_number} has no second text")
             elif texts and (pair is None) == isinstance(texts[0], tuple):
                 problems.append(f"{path.name}:{line_number} has {'one text' if pair is None else 'two texts'}, the rows before it {'two' if pair is None else 'one'}")
-            elif not isinstance(label, str) or label not in classes:
+            elif multi_label and not isinstance(label, list):
+                problems.append(f"{path.name}:{line_number} has no list of labels")
+            elif multi_label and (unknown := [one for one in label if not isinstance(one, str) or one not in classes]):
+                problems.append(f"{path.name}:{line_number} has the unknown label {unknown[0]!r}")
+            elif not multi_label and (not isinstance(label, str) or label not in classes):
                 problems.append(f"{path.name}:{line_number} has the unknown label {label!r}")
             else:
                 texts.append(text if pair is None else (text, pair))
-                targets.append(classes[label])
+                targets.append([float(one in label) for one in labels] if multi_label else classes[label])
     refuse_rows(path, problems, len(texts))
     return texts, targets
 
@@ -78,12 +86,12 @@ def refuse_rows(path: Path, problems: list[str], rows: int) -> None:
         raise TrainerError(BAD_DATA, "the training data are not usable: " + "; ".join(shown), problems=shown)
 
 
-def tokenize(tokenizer: Tokenizer, texts: list[Text], targets: list[int], max_length: int) -> Rows:
+def tokenize(tokenizer: Tokenizer, texts: list[Text], targets: list[Target], max_length: int) -> Rows:
     encodings = encode(tokenizer, texts, max_length)
     return Rows(
         [numpy.asarray(encoding.ids, numpy.int32) for encoding in encodings],
         [numpy.asarray(encoding.type_ids, numpy.int32) for encoding in encodings],
-        torch.tensor(targets, dtype=torch.int64),
+        torch.tensor(targets, dtype=torch.float32 if targets and isinstance(targets[0], list) else torch.int64),
     )
 
 

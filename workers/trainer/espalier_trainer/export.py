@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.export import Dim
 
-from .calibration import calibrate
+from .calibration import calibrate, calibrate_labels
 from .data import Text, collate, read_rows, tokenize
 from .events import Events
 from .export_images import export_image_classifier, export_image_encoder
@@ -92,12 +92,15 @@ def export_classifier(task: dict, events: Events, stop: StopFlag) -> dict:
     classifier, trained = load_classifier(source)
     config = classifier.encoder.config
     tokenizer = load_tokenizer(source, config)
-    temperature = 1.0
+    multi_label, temperature, calibrated = trained.get("multiLabel", False), 1.0, 0
     if calibration := task.get("calibration"):
-        texts = read_rows(Path(calibration), trained["labels"])
+        texts = read_rows(Path(calibration), trained["labels"], multi_label)
         rows = tokenize(tokenizer, *(part[:MOST_CALIBRATION_ROWS] for part in texts), trained["maxLength"])
-        temperature = calibrate(classifier, rows, config.pad_token_id or 0, stop)
-    graph = ClassifierGraph(classifier).eval()
+        if multi_label:
+            calibrated = calibrate_labels(classifier, rows, config.pad_token_id or 0, stop)
+        else:
+            temperature = calibrate(classifier, rows, config.pad_token_id or 0, stop)
+    graph = (MultiLabelGraph if multi_label else ClassifierGraph)(classifier).eval()
     about = {
         "kind": "classifier",
         "maxLength": trained["maxLength"],
@@ -105,12 +108,14 @@ def export_classifier(task: dict, events: Events, stop: StopFlag) -> dict:
         "dimension": config.hidden_size,
         "inputs": graph_inputs(classifier.encoder),
         "labels": trained["labels"],
-    } | ({"pairs": True} if trained.get("pairs") else {})
+    } | ({"pairs": True} if trained.get("pairs") else {}) | ({"thresholds": [0.5] * len(trained["labels"])} if multi_label else {})
     events.emit("ready", device="cpu", threads=torch.get_num_threads())
     write_graph(graph, ["probabilities", "logits", "embedding"], out / "classifier", about, tokenizer, config, stop)
     probabilities, _, _ = run_graph(graph, tokenizer, config, about)
     write_parity(out, about, probabilities=probabilities)
-    return {"classifier": str(out / "classifier"), "parity": str(out / "parity.json"), "temperature": temperature}
+    return {"classifier": str(out / "classifier"), "parity": str(out / "parity.json"), "temperature": temperature} | (
+        {"calibratedLabels": calibrated} if multi_label else {}
+    )
 
 
 def trained_task(folder: Path) -> str | None:
@@ -140,7 +145,15 @@ class ClassifierGraph(EncoderGraph):
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
         embedding = super().forward(input_ids, attention_mask, token_type_ids)
         logits = self.head(embedding)
-        return logits.softmax(-1), logits, embedding
+        return self.probabilities(logits), logits, embedding
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.softmax(-1)
+
+
+class MultiLabelGraph(ClassifierGraph):
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.sigmoid()
 
 
 def write_graph(graph: nn.Module, outputs: list[str], folder: Path, about: dict, tokenizer, config, stop: StopFlag) -> None:

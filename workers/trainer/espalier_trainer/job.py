@@ -134,7 +134,8 @@ TRAIN = {
 }
 DEFAULT_KIND = "text-classification"
 KINDS: dict[str, dict] = {
-    DEFAULT_KIND: {**TRAIN, "labels": labels, **ENCODING},
+    # `multiLabel`: a row has none, one or several of the labels.
+    DEFAULT_KIND: {**TRAIN, "labels": labels, "multiLabel": FLAG, **ENCODING},
     "image-classification": {**TRAIN, "labels": labels, "augmentation": Nullable(AUGMENTATION)},
     "causal-lm": {**TRAIN, "maxLength": integer(8, 131072), "packing": FLAG},
 }
@@ -151,7 +152,7 @@ TASKS: dict[str, dict] = {
         "threads": integer(1, 256), "device": one_of("auto", "cpu", "cuda"), "out": fresh,
     },
 }  # fmt: skip
-MAY_BE_ABSENT = {"task", "calibration", "resumeFrom", "microBatchDivisor", "processes", "stopAt", "stopAfterEpochs", *CADENCE}
+MAY_BE_ABSENT = {"task", "multiLabel", "calibration", "resumeFrom", "microBatchDivisor", "processes", "stopAt", "stopAfterEpochs", *CADENCE}
 
 
 def problems_of(value: object, spec: dict, path: str) -> list[str]:

@@ -36,8 +36,8 @@ class Task(Protocol):
         """The training loss summed over the batch; divided by the step's `weight` it is a mean."""
 
     def weight(self, rows: numpy.ndarray) -> torch.Tensor: ...
-    def measure(self, logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, int, int]:
-        """Summed cross-entropy (unweighted, unsmoothed), right predictions, predictions."""
+    def measure(self, logits: torch.Tensor, targets: torch.Tensor) -> tuple[float, float, int]:
+        """Summed cross-entropy (unweighted, unsmoothed), right predictions, predictions. What is half right may count half."""
 
     def evaluation_order(self, split: str) -> numpy.ndarray: ...
     def source_rows(self, rows: numpy.ndarray) -> list[int]:
@@ -57,6 +57,8 @@ def make_task(task: dict, device: torch.device, stop: StopFlag) -> Task:
         from .image_classification import ImageClassification as Kind
     elif kind == "causal-lm":
         from .causal_lm import CausalLm as Kind
+    elif task.get("multiLabel", False):
+        from .multi_label import MultiLabelTextClassification as Kind
     else:
         from .text_classification import TextClassification as Kind
     return Kind(task, device, stop)

@@ -16,11 +16,12 @@ from .classification import Classification
 
 class TextClassification(Classification):
     head, evaluation_rows, batched_normalisation = "head.", 64, False
+    multi_label = False
 
     def __init__(self, task: dict, device: torch.device, stop: StopFlag):
         self._task, self._spec, self._device, self._source = task, task["training"], device, Path(task["model"])
         config = read_config(self._source, task["maxLength"])
-        texts = {split: read_rows(Path(task[split]), task["labels"]) for split in ("train", "validation")}
+        texts = {split: read_rows(Path(task[split]), task["labels"], self.multi_label) for split in ("train", "validation")}
         self._pairs = are_pairs(texts["train"][0])
         if are_pairs(texts["validation"][0]) != self._pairs:
             raise TrainerError(BAD_DATA, "of the rows to train on and those to validate on, only one file has pairs of texts")

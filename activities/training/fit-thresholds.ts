@@ -1,0 +1,41 @@
+/** Of a classifier of several labels a row: from which probability on each applies, written into the `classifier.json` that is served. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { readModelConfig } from '../../inference/config.ts';
+import { TextModel } from '../../inference/text-model.ts';
+import { loadMultiLabelled } from '../data/dataset.ts';
+import type { StepContext } from '../step.ts';
+import { fitThresholds } from '../validation/multi-label/thresholds.ts';
+import { sampleIndices, seededRandom } from '../validation/random.ts';
+
+/** Validation rows that are asked: a threshold does not change any more, and only costs time. */
+const MOST_ROWS = 5000;
+
+/** By what the exported graph says of validation rows; as it was exported (one half) without a dataset. A model of one label a row is left alone. */
+export async function setThresholds(
+  folder: string,
+  dataset: ArtifactRef | undefined,
+  { store, signal, progress }: Pick<StepContext, 'store' | 'signal' | 'progress'>,
+): Promise<void> {
+  const config = await readModelConfig(folder);
+  if (dataset === undefined || config.kind !== 'classifier' || config.input === 'image') return;
+  if (config.thresholds === undefined) return;
+  const { labels } = config;
+  const { texts, targets } = await loadMultiLabelled(store, dataset, 'validation', labels, signal);
+  const places = sampleIndices(texts.length, MOST_ROWS, seededRandom(0));
+  const model = await TextModel.load(folder);
+  try {
+    const { probabilities = new Float32Array() } = await model.runAll(
+      places.map((row) => texts[row]!),
+      { signal, onProgress: (done, total) => progress({ phase: 'thresholds', done, total }) },
+    );
+    const known = Uint8Array.from(
+      places.flatMap((row) => [...targets.subarray(row * labels.length, (row + 1) * labels.length)]),
+    );
+    const thresholds = fitThresholds(probabilities, known, labels.length);
+    await writeFile(join(folder, 'classifier.json'), `${JSON.stringify({ ...config, thresholds }, null, 1)}\n`);
+  } finally {
+    await model.release();
+  }
+}

@@ -1,0 +1,101 @@
+/** Scores with intervals of rows of several labels: rows are resampled, never single labels, which hang together. */
+import type { Score } from '../../contract/measures.ts';
+import { finiteOrNull } from '../metrics.ts';
+import { NO_SCORE, shareScore } from '../scores.ts';
+import { bootstrapInterval, normalQuantile, pairedBootstrap, type BootstrapOptions } from '../statistics.ts';
+import type { Decisions } from './decisions.ts';
+import { averagePrecisions, countsOf, macroF1, meanOfKnown, microF1, worstF1, type LabelCounts } from './metrics.ts';
+
+/** Of figures that look at every label of every row: enough for two digits of an interval. */
+const RESAMPLES = 500;
+
+/** Mean of numbers from 0 to 1. Where all are 1 no resample is less, and Wilson's bound stands in. */
+export async function meanScore(credits: Float64Array, options: BootstrapOptions): Promise<Score> {
+  const rows = credits.length;
+  if (rows === 0) return NO_SCORE;
+  if (credits.every((credit) => credit === 1)) return shareScore(rows, rows);
+  return {
+    value: finiteOrNull(meanOf(credits)),
+    interval: await pairedBootstrap(credits, new Float64Array(rows), options),
+    rows,
+  };
+}
+
+/** By how much the first is better on the same rows. */
+export async function pairedGain(first: Float64Array, second: Float64Array, options: BootstrapOptions): Promise<Score> {
+  const rows = first.length;
+  if (rows === 0) return NO_SCORE;
+  return { value: meanOf(first) - meanOf(second), interval: await pairedBootstrap(first, second, options), rows };
+}
+
+/**
+ * Mean of the first minus that of the second, of different rows with numbers from 0 to 1: the normal interval with a 0 and a 1
+ * added to each sample, as Agresti & Caffo do for shares (The American Statistician 54(4), 2000), so that it does not shrink
+ * to a point where all rows are alike.
+ */
+export function meanDifference(first: Float64Array, second: Float64Array, confidence = 0.95): Score {
+  if (first.length === 0 || second.length === 0) return NO_SCORE;
+  const [a, b] = [withBoth(first), withBoth(second)];
+  const half = normalQuantile((1 + confidence) / 2) * Math.sqrt(a.variance + b.variance);
+  const centre = a.mean - b.mean;
+  const interval = { low: Math.max(-1, centre - half), high: Math.min(1, centre + half), confidence };
+  return { value: meanOf(first) - meanOf(second), interval, rows: second.length };
+}
+
+/** Mean and the mean's variance. */
+function withBoth(credits: Float64Array): { readonly mean: number; readonly variance: number } {
+  const all = Float64Array.from([0, 1, ...credits]);
+  const mean = meanOf(all);
+  const squares = all.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, variance: squares / (all.length - 1) / all.length };
+}
+
+export function meanOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+export interface F1Scores {
+  readonly macroF1: Score;
+  readonly microF1: Score;
+  readonly worstLabelF1: Score;
+}
+
+export async function f1Scores(decisions: Decisions, options: BootstrapOptions): Promise<F1Scores> {
+  const rows = decisions.targets.length / decisions.labels;
+  const counts = countsOf(decisions);
+  const all = counts();
+  const isFlawless = all.wrong.every((one) => one === 0) && all.missed.every((one) => one === 0);
+  const of = async (statistic: (counts: LabelCounts) => number, supporting: number): Promise<Score> => {
+    const value = finiteOrNull(statistic(all));
+    if (value === null || rows === 0) return { ...NO_SCORE, rows };
+    // As for one label a row (scores.ts): without a mistake no resample has one.
+    if (isFlawless) return { ...shareScore(supporting, supporting), rows };
+    return { value, interval: await bootstrapInterval(rows, (drawn) => statistic(counts(drawn)), options), rows };
+  };
+  const supports = [...all.right].filter((support) => support > 0);
+  const fewest = supports.length === 0 ? 0 : Math.min(...supports);
+  return {
+    macroF1: await of(macroF1, rows),
+    microF1: await of(microF1, rows),
+    worstLabelF1: await of(worstF1, fewest),
+  };
+}
+
+/** Mean average precision over the labels that some row has; each label's own beside it, null where no row has it. */
+export async function averagePrecisionScore(
+  probabilities: Float32Array,
+  { targets, labels }: Pick<Decisions, 'targets' | 'labels'>,
+  options: BootstrapOptions,
+): Promise<{ readonly mean: Score; readonly byLabel: readonly (number | null)[] }> {
+  const rows = targets.length / labels;
+  const precisions = averagePrecisions(probabilities, targets, labels);
+  const byLabel = precisions();
+  const interval = await bootstrapInterval(rows, (drawn) => meanOfKnown(precisions(drawn)), {
+    resamples: RESAMPLES,
+    ...options,
+  });
+  return {
+    mean: { value: finiteOrNull(meanOfKnown(byLabel)), interval, rows },
+    byLabel: [...byLabel].map(finiteOrNull),
+  };
+}
