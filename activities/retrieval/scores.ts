@@ -23,7 +23,11 @@ export async function meanScore(values: ArrayLike<number>, options: BootstrapOpt
   return { value: sum / rows, interval, rows };
 }
 
-/** Mean difference `ours − theirs` on the same queries. Without an interval where no query tells them apart. */
+/**
+ * Mean difference `ours − theirs` on the same queries, each value within 0–1, by paired bootstrap. Where every query differs by as
+ * much no resample differs, and certainty would be claimed of a handful: what so many that agree still allow is that the share
+ * which Wilson's bound leaves open differs by the most that can be, down or up.
+ */
 export async function gainScore(
   ours: ArrayLike<number>,
   theirs: ArrayLike<number>,
@@ -33,7 +37,10 @@ export async function gainScore(
   if (rows === 0) return NO_SCORE;
   const interval = await pairedBootstrap(ours, theirs, options);
   const value = Array.from(ours).reduce((sum, figure, query) => sum + figure - theirs[query]!, 0) / rows;
-  return { value, interval: interval?.low === interval?.high ? null : interval, rows };
+  if (interval !== null && interval.high - interval.low > 1e-12) return { value, interval, rows };
+  const { low: agree, confidence } = wilsonInterval(rows, rows, options.confidence);
+  const [low, high] = [agree * value - (1 - agree), agree * value + (1 - agree)];
+  return { value, interval: { low, high, confidence }, rows };
 }
 
 function meanOf(values: readonly number[], drawn: Uint32Array): number {

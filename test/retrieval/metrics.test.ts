@@ -136,6 +136,12 @@ describe('the figures of many queries', () => {
     const gain = await gainScore(ours, theirs, options);
     near(gain.value!, 0.05);
     assert.ok(gain.interval!.low > 0);
-    assert.equal((await gainScore(theirs, theirs, options)).interval, null);
+    // Forty that agree are no certainty: two more may be otherwise.
+    const same = await gainScore(theirs, theirs, options);
+    assert.deepEqual([same.value, same.interval!.low < 0, same.interval!.high > 0], [0, true, true]);
+    near(same.interval!.high, 1 - wilsonInterval(40, 40).low);
+    const all = await gainScore(new Float64Array(40).fill(0.9), new Float64Array(40).fill(0.4), options);
+    assert.ok(all.interval!.low > 0.3 && all.interval!.low < 0.5 && all.interval!.high < 0.7);
+    assert.ok((await gainScore([0.9], [0.4], options)).interval!.low < 0, 'one query shows nothing');
   });
 });

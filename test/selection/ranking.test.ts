@@ -219,4 +219,34 @@ describe('the ranking of candidates', () => {
     });
     assert.throws(() => rankOutcomes({ candidates: [], selection }), { kind: 'NoCandidate' });
   });
+
+  it('go by what their neighbours are worth where embeddings are indexed as they are, and no probe is a candidate', () => {
+    const candidates = [
+      candidate('probed', { accuracy: 0.9, knn: 0.6 }),
+      candidate('near', { accuracy: 0.7, knn: 0.8 }),
+    ];
+    const { prototype: _, ...plain } = selection;
+    const { winner, ranking, rule, shortlist } = rankOutcomes({ candidates, selection: plain, by: 'neighbours' });
+    assert.equal(winner, 'near');
+    assert.deepEqual(
+      ranking.map(({ id, form, rank }) => [id, form, rank]),
+      [
+        ['near', 'indexed', 1],
+        ['probed', 'indexed', 2],
+      ],
+    );
+    assert.match(ranking[0]?.reasons[0] ?? '', /best nearest-neighbour accuracy by more than 1 points \(.* 80\.0 %/);
+    assert.match(rule, /the vote of 5 nearest neighbours on validation.*Nothing is tuned/);
+    assert.equal(shortlist, undefined);
+    const tuned = rankOutcomes({ candidates, selection: plain, by: 'tuned-probe' });
+    assert.equal(tuned.winner, 'probed');
+    assert.deepEqual(
+      tuned.ranking.map(({ id, form }) => [id, form]),
+      [
+        ['probed', 'tune'],
+        ['near', 'tune'],
+      ],
+    );
+    assert.match(tuned.rule, /linear-probe accuracy on validation.*gates\.gainOverFrozen/);
+  });
 });

@@ -10,6 +10,11 @@ export function tinyPictureClassifier(): Promise<string> {
   return madeOnce('tiny_picture_classifier.py');
 }
 
+/** One that cannot tell its pictures apart: whatever it is shown, its embedding points the same way. */
+export function blindPictureClassifier(): Promise<string> {
+  return madeOnce('tiny_picture_classifier.py', 'blind');
+}
+
 /** A plain picture, a little different for each `shade`. */
 export async function picture(
   colour: (typeof COLOURS)[number],

@@ -1,0 +1,55 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { retrievalVerdict } from '../../activities/retrieval/judge-retrieval.ts';
+import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';
+import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
+import { retrieval } from '../support/retrieval-facts.ts';
+
+const gates = RetrievalGatesSchema.parse({});
+const { measures } = retrieval;
+const verdictOf = (changed: Partial<typeof measures>, name: string) =>
+  retrievalVerdict({ measures: { ...measures, ...changed }, gates }).gates.find((gate) => gate.name === name);
+
+describe('the gates of a model that finds pictures', () => {
+  it('are all judged of the model by itself, but for the one beside production', () => {
+    const { verdict, gates: judged } = retrievalVerdict({ measures, gates });
+    equal(verdict, 'pass');
+    deepEqual(
+      judged.map(({ name }) => name),
+      RETRIEVAL_GATE_NAMES.filter((name) => name !== 'gainOverProduction'),
+    );
+  });
+
+  it('judge recall, mAP and gains by the lower end: few queries are no proof', () => {
+    const few = { value: 0.95, interval: { low: 0.8, high: 1, confidence: 0.95 }, rows: 20 };
+    const failed = verdictOf({ recallAtK: few }, 'recallAtK');
+    deepEqual([failed?.verdict, failed?.measured], ['fail', 0.8]);
+    match(
+      failed?.reason ?? '',
+      /0\.95 on 20 rows; the lower end of its 95 % interval, 0\.8, is below .*recallAtK\.min \(0\.9\)/,
+    );
+    const none = { value: 0, interval: null, rows: 20 };
+    equal(verdictOf({ gainOverPixels: none }, 'gainOverPixels')?.verdict, 'fail', 'no query tells it from pixels');
+  });
+
+  it('fail for a single test picture in the gallery, and warn where a twentieth has nothing to find', () => {
+    equal(
+      verdictOf({ queriesInGallery: { value: 1 / 500, interval: null, rows: 500 } }, 'queriesInGallery')?.verdict,
+      'fail',
+    );
+    const missing = { value: 0.06, interval: null, rows: 500 };
+    equal(verdictOf({ queriesWithoutRelevant: missing }, 'queriesWithoutRelevant')?.verdict, 'warn');
+  });
+
+  it('do not judge tuning where there was none', () => {
+    const gate = verdictOf({}, 'gainOverFrozen');
+    deepEqual([gate?.verdict, gate?.reason], ['off', 'gainOverFrozen was not measured: nothing was tuned']);
+  });
+
+  it('say in a sentence what they mean, why their threshold is what it is, and how often they accuse wrongly', () => {
+    for (const [name, row] of Object.entries(RETRIEVAL_GATE_TABLE)) {
+      const [low, high] = row.range;
+      ok(row.threshold >= low && row.threshold <= high, name);
+      ok(row.meaning.endsWith('.') && row.why.length > 10 && row.falseAlarms.length > 5, name);
+    }
+  });
+});
