@@ -138,9 +138,9 @@ export interface Evaluation {
     readonly predicted: string;
     readonly probability: number;
   }[];
-  /** JSON with everything above, whole, and all predictions. */
+  /** JSON with everything above, whole, and the predictions: all, or of many rows those of a sample and a file of all. */
   readonly details: ArtifactRef;
-  /** Tree `reference.json` + `embeddings.f32` + `probabilities.f32`: the test split's outputs, what drift is measured against. */
+  /** Tree `reference.json` + `embeddings.f32` + `probabilities.f32`: outputs of test rows, what drift is measured against. */
   readonly reference: ArtifactRef;
 }
 

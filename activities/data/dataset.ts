@@ -1,10 +1,10 @@
 /** Reads a prepared dataset back (`DatasetSummary.dataset`). */
-import { createReadStream } from 'node:fs';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { textInput, type TextInput } from '../../inference/texts.ts';
 import type { Split } from '../contract/data.ts';
+import { lineBlocks } from './line-blocks.ts';
 import { jsonLine } from './prompts.ts';
 
 export const SPLITS: readonly Split[] = ['train', 'validation', 'test'];
@@ -49,23 +49,15 @@ export async function readDatasetLines(
   signal?: AbortSignal,
 ): Promise<DatasetRow[]> {
   const rows: DatasetRow[] = [];
-  const path = await store.fileInTree(dataset, file, signal);
-  let rest = '';
-  for await (const chunk of createReadStream(path, { encoding: 'utf8', signal })) {
-    const lines = (rest + String(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) rows.push(parseRow(line, `${file}:${rows.length + 1}`));
+  for await (const block of lineBlocks(await store.fileInTree(dataset, file, signal), file, signal)) {
+    for (const value of block) rows.push(datasetRow(value));
   }
   return rows;
 }
 
-/** The parser's own message would quote the text. */
-function parseRow(line: string, where: string): DatasetRow {
-  try {
-    return { label: '', ...(JSON.parse(line) as Omit<DatasetRow, 'label'> & Partial<DatasetRow>) };
-  } catch {
-    throw new EspalierError('BadData', `${where} is not JSON`, { where, fix: 'prepare the data again' });
-  }
+/** A line's value as a row: one with several labels has no single one. */
+export function datasetRow(value: unknown): DatasetRow {
+  return { label: '', ...(value as Omit<DatasetRow, 'label'> & Partial<DatasetRow>) };
 }
 
 /** One split of rows with none, one or several labels each. */

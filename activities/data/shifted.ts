@@ -4,7 +4,6 @@ import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { PrepareDataInput } from '../contract/data.ts';
 import type { StepContext } from '../step.ts';
 import { badData, checkRow, type BadRow, type CheckedRow } from './checks.ts';
-import { classify, readDatasetLines, type LabelledRows } from './dataset.ts';
 import { textIdentity } from './normalise.ts';
 import { removePersonalData } from './personal-data.ts';
 import { readRows } from './readers.ts';
@@ -38,14 +37,7 @@ export async function readShifted(
   return (await removePersonalData(rows, data.onPersonalData, context)).rows;
 }
 
-/** null where the dataset has none. Throws BadData when a row has a label that is not among `labels`. */
-export async function loadShifted(
-  store: ArtifactStore,
-  dataset: ArtifactRef,
-  labels: readonly string[],
-  signal?: AbortSignal,
-): Promise<LabelledRows | null> {
+export async function hasShifted(store: ArtifactStore, dataset: ArtifactRef): Promise<boolean> {
   const { entries } = await store.tree(dataset);
-  if (!entries.some(({ path }) => path === SHIFTED_FILE)) return null;
-  return classify(await readDatasetLines(store, dataset, SHIFTED_FILE, signal), labels, SHIFTED_FILE);
+  return entries.some(({ path }) => path === SHIFTED_FILE);
 }

@@ -47,13 +47,13 @@ export async function readMaterial(
     return (await store.getJson<{ readonly answers: readonly AnswerExample[] }>(details)).answers;
   }
 
-  /** The evaluation keeps the text of rows that went wrong, and of no other. */
+  /** The evaluation keeps the texts of the mistakes that it lists. */
   async function wrongTexts(): Promise<ReadonlyMap<string, string>> {
     if (evaluation === undefined || evaluation.mistakes.length === 0) return new Map();
-    const { predictions } = await store.getJson<{ readonly predictions: readonly { rowId: string; text?: string }[] }>(
+    const { mistakes } = await store.getJson<{ readonly mistakes: readonly { rowId: string; text?: string }[] }>(
       evaluation.details,
     );
-    return new Map(predictions.flatMap(({ rowId, text }) => (text === undefined ? [] : [[rowId, text] as const])));
+    return new Map(mistakes.flatMap(({ rowId, text }) => (text === undefined ? [] : [[rowId, text] as const])));
   }
 
   async function bom(): Promise<BomSummary | null> {

@@ -1,9 +1,9 @@
-/** A split's pictures through an exported encoder, streamed: a batch of them is in memory, and all answers. */
+/** A split's pictures through an exported encoder, streamed: a batch of them is in memory. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
 import type { Split } from '../contract/data.ts';
-import { loadPictureRows, loadPictures } from '../data/images/pictures.ts';
+import { countPictures, loadPictures, type PictureRow } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
 import type { LabelledEmbeddings } from './knn.ts';
 
@@ -15,66 +15,87 @@ export interface AnsweredPictures extends LabelledEmbeddings {
   readonly probabilities: Float32Array;
 }
 
-/** Throws BadData where rows and pictures differ or a label is unknown, BadModel for an embedding that is not finite. */
-export async function embedPictures(
+interface Asked {
+  readonly dataset: ArtifactRef;
+  readonly split: Split;
+  readonly labels: readonly string[];
+  /** Places of the rows that are asked, ascending; all when missing. */
+  readonly only?: readonly number[];
+  /** Which ids are asked; all when missing. */
+  readonly isWanted?: (id: string) => boolean;
+}
+type Context = Pick<StepContext, 'store' | 'signal' | 'progress'>;
+
+/**
+ * A batch at a time, in the rows' order. Throws BadData where rows and pictures differ or a label is unknown, BadModel for an
+ * embedding that is not finite.
+ */
+export async function* pictureBlocks(
   model: ImageModel,
-  {
-    dataset,
-    split,
-    labels,
-    only,
-  }: {
-    readonly dataset: ArtifactRef;
-    readonly split: Split;
-    readonly labels: readonly string[];
-    /** Places of the rows that are asked, ascending; all when missing. */
-    readonly only?: readonly number[];
-  },
-  { store, signal, progress }: Pick<StepContext, 'store' | 'signal' | 'progress'>,
-): Promise<AnsweredPictures> {
-  const all = await loadPictureRows(store, dataset, split, signal);
+  { dataset, split, labels, only, isWanted = () => true }: Asked,
+  { store, signal, progress }: Context,
+): AsyncGenerator<AnsweredPictures> {
+  const all = await countPictures(store, dataset, split, signal);
   const chosen = only === undefined ? undefined : new Set(only);
-  const rows = chosen === undefined ? all : all.filter((_, row) => chosen.has(row));
+  const total = only?.length ?? all;
   const { dimension } = model.config;
-  const classes = model.config.kind === 'classifier' ? model.config.labels.length : 0;
-  const probabilities = new Float32Array(rows.length * classes);
-  const embeddings = new Float32Array(rows.length * dimension);
-  let batch: Uint8Array[] = [];
-  let done = 0;
-  const flush = async (): Promise<void> => {
-    const names = rows.slice(done, done + batch.length).map(({ image }) => image);
-    const output = await model.runAll(batch, { signal, names });
-    const wrong = output.embeddings.findIndex((value) => !Number.isFinite(value));
+  const answer = async (batch: readonly (PictureRow & { readonly bytes: Uint8Array })[]): Promise<AnsweredPictures> => {
+    const names = batch.map(({ image }) => image);
+    const pictures = batch.map(({ bytes }) => bytes);
+    const { embeddings, probabilities = new Float32Array() } = await model.runAll(pictures, { signal, names });
+    const wrong = embeddings.findIndex((value) => !Number.isFinite(value));
     if (wrong !== -1) throw notFinite(names[Math.floor(wrong / dimension)] ?? split);
-    embeddings.set(output.embeddings, done * dimension);
-    const answered = output.probabilities ?? new Float32Array();
-    if (!answered.every(Number.isFinite)) throw notFinite(names[0] ?? split);
-    if (classes > 0) probabilities.set(answered, done * classes);
+    if (!probabilities.every(Number.isFinite)) throw notFinite(names[0] ?? split);
+    return {
+      ids: batch.map(({ id }) => id),
+      embeddings,
+      probabilities,
+      classes: Int32Array.from(batch, ({ id, label }) => classOf(labels, label, `${split} row ${id}`)),
+    };
+  };
+  let batch: (PictureRow & { readonly bytes: Uint8Array })[] = [];
+  let [place, done] = [0, 0];
+  const flush = async (): Promise<AnsweredPictures> => {
+    const answered = await answer(batch);
     done += batch.length;
     batch = [];
-    progress({ phase: `embedding ${split}`, done, total: rows.length });
+    progress({ phase: `embedding ${split}`, done, total });
+    return answered;
   };
-  let place = 0;
-  for await (const { image, bytes } of loadPictures(store, dataset, split, signal)) {
+  for await (const picture of loadPictures(store, dataset, split, signal)) {
     const row = place++;
-    if (all[row]?.image !== image) break;
-    if (chosen?.has(row) === false) continue;
-    batch.push(bytes);
-    if (batch.length === BATCH) await flush();
+    if (chosen?.has(row) === false || !isWanted(picture.id)) continue;
+    batch.push(picture);
+    if (batch.length === BATCH) yield await flush();
   }
-  if (batch.length > 0) await flush();
-  if (done !== rows.length || place !== all.length) {
-    throw new EspalierError('BadData', `${split}.tar does not hold the pictures of ${split}.jsonl in their order`, {
-      where: `${split}.tar`,
-      fix: 'prepare the data again',
-    });
-  }
+  if (batch.length > 0) yield await flush();
+  if (place === all) return;
+  throw new EspalierError('BadData', `${split}.tar does not hold the pictures of ${split}.jsonl in their order`, {
+    where: `${split}.tar`,
+    fix: 'prepare the data again',
+  });
+}
+
+/** All of them at once, for whoever learns from them; only the pictures are streamed. */
+export async function embedPictures(model: ImageModel, asked: Asked, context: Context): Promise<AnsweredPictures> {
+  const blocks: AnsweredPictures[] = [];
+  for await (const block of pictureBlocks(model, asked, context)) blocks.push(block);
   return {
-    ids: rows.map(({ id }) => id),
-    embeddings,
-    probabilities,
-    classes: Int32Array.from(rows, ({ id, label }) => classOf(labels, label, `${split} row ${id}`)),
+    ids: blocks.flatMap(({ ids }) => ids),
+    classes: Int32Array.from(blocks.flatMap(({ classes }) => [...classes])),
+    embeddings: joined(blocks.map(({ embeddings }) => embeddings)),
+    probabilities: joined(blocks.map(({ probabilities }) => probabilities)),
   };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 /** Throws BadData naming `where` for a label that is none of `labels`. */

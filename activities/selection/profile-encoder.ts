@@ -11,7 +11,7 @@ import type { Split } from '../contract/data.ts';
 import type { EncoderProfile, ProfileEncoderInput } from '../contract/selection.ts';
 import type { Hardware, Latency } from '../contract/measures.ts';
 import { loadSplit } from '../data/dataset.ts';
-import { loadPictureRows, loadPictures } from '../data/images/pictures.ts';
+import { countPictures, loadPictures } from '../data/images/pictures.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
 import { askChild } from './measuring-child.ts';
@@ -85,14 +85,13 @@ export async function samplePictures(
   most: number,
   { store, signal, workDir }: Pick<StepContext, 'store' | 'signal' | 'workDir'>,
 ): Promise<readonly string[]> {
-  const rows = await loadPictureRows(store, dataset, split, signal);
-  const chosen = new Set(sampleIndices(rows.length, Math.min(most, rows.length), seededRandom(0)));
+  const rows = await countPictures(store, dataset, split, signal);
+  const chosen = new Set(sampleIndices(rows, Math.min(most, rows), seededRandom(0)));
   const folder = join(workDir, `sample-${split}`);
   await mkdir(folder);
   const files: string[] = [];
   let row = 0;
-  for await (const { bytes } of loadPictures(store, dataset, split, signal)) {
-    const { id } = rows[row] ?? { id: String(row) };
+  for await (const { id, bytes } of loadPictures(store, dataset, split, signal)) {
     if (!chosen.has(row++)) continue;
     const file = join(folder, id);
     await writeFile(file, bytes, { signal });

@@ -6,10 +6,14 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { LabelledRows } from '../data/dataset.ts';
 import { highestClasses, linearScores, type LinearProbe } from '../selection/linear-probe.ts';
 import type { StepContext } from '../step.ts';
-import type { Material } from './diagnose.ts';
 
 /** A model that answers a text with NaN has no accuracy to speak of. `values`: row-major [rows, width]. */
-export function requireFinite(values: Float32Array, width: number, rows: LabelledRows, what: string): void {
+export function requireFinite(
+  values: Float32Array,
+  width: number,
+  rows: Pick<LabelledRows, 'ids'>,
+  what: string,
+): void {
   const wrong = values.findIndex((value) => !Number.isFinite(value));
   if (wrong === -1) return;
   throw new EspalierError(
@@ -22,17 +26,23 @@ export function requireFinite(values: Float32Array, width: number, rows: Labelle
   );
 }
 
+export interface Baseline {
+  /** The penalty of the probe that selection trained. */
+  readonly l2: number;
+  /** The classes of rows by their frozen embeddings, row-major. */
+  readonly classesOf: (embeddings: Float32Array) => Int32Array;
+}
+
 /**
- * The test rows' classes by the frozen encoder and its linear probe: what tuning must beat. A baseline that cannot be
- * right about some label, or about any row, would make every model a gain: it is refused.
+ * The frozen encoder's linear probe: what tuning must beat. A baseline that cannot be right about some label, or about any
+ * row, would make every model a gain: it is refused.
  */
-export async function predictBaseline(
+export async function readBaseline(
   probeOf: ArtifactRef,
-  context: StepContext,
+  store: StepContext['store'],
   labels: readonly string[],
-  embed: () => Promise<Omit<Material['frozen'], 'l2'>>,
-): Promise<{ readonly predicted: Int32Array; readonly embedded: Material['frozen'] }> {
-  const probe = await context.store.getJson<LinearProbe & { readonly labels: readonly string[] }>(probeOf);
+): Promise<Baseline> {
+  const probe = await store.getJson<LinearProbe & { readonly labels: readonly string[] }>(probeOf);
   const classOf = Int32Array.from(probe.labels, (label) => labels.indexOf(label));
   if (classOf.length !== labels.length || new Set(classOf).size !== labels.length || classOf.includes(-1)) {
     throw new EspalierError(
@@ -44,10 +54,10 @@ export async function predictBaseline(
       },
     );
   }
-  const embedded = await embed();
   return {
-    predicted: highestClasses(linearScores(probe, embedded.test), labels.length).map((index) => classOf[index]!),
-    embedded: { ...embedded, l2: probe.l2 },
+    l2: probe.l2,
+    classesOf: (embeddings) =>
+      highestClasses(linearScores(probe, embeddings), labels.length).map((index) => classOf[index]!),
   };
 }
 

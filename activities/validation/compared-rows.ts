@@ -1,29 +1,36 @@
-/** The test rows that two models are compared on, and how the one in production is asked about them: texts or pictures. */
+/** How the model in production is asked about the test rows that two models are compared on: texts or pictures, a block at a time. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import type { TextModel } from '../../inference/text-model.ts';
-import { loadClassified } from '../data/dataset.ts';
-import { embedPictures } from '../selection/embed-pictures.ts';
+import type { LabelledRows } from '../data/dataset.ts';
+import { countPictures } from '../data/images/pictures.ts';
+import { classifiedBlocks, countRows, pickRows, rowPicker } from '../data/row-blocks.ts';
+import { pictureBlocks } from '../selection/embed-pictures.ts';
 import { measureModel, samplePictures, type ProfileAnswer } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
-import { sampleRows } from './sample-rows.ts';
+import { sampledPlaces } from './sample-rows.ts';
 
 /** Different texts, or pictures, whose latency is measured, of each model. */
 const LATENCY_TEXTS = 200;
 const LATENCY_PICTURES = 50;
+/** Texts asked at a time. */
+const BLOCK_ROWS = 2048;
 
-export interface Rows {
+export interface AskedBlock {
   readonly ids: readonly string[];
   /** Index into the labels that were asked for. */
   readonly classes: Int32Array;
+  /** By the model in production, row-major; numbers that are not finite may be among them. */
+  readonly probabilities: Float32Array;
 }
 
 export interface ComparedRows {
-  readonly all: Rows;
+  /** Of the whole test split. */
+  readonly count: number;
   /** Whether the rows are of two texts each. */
   readonly pairs: boolean;
-  /** Probabilities by `model` of the rows at these places, row-major; numbers that are not finite may be among them. */
-  readonly ask: (places: readonly number[]) => Promise<Float32Array>;
+  /** The rows whose ids are wanted, in order. */
+  readonly ask: (isWanted: (id: string) => boolean) => AsyncIterable<AskedBlock>;
   readonly measure: (folder: string) => Promise<ProfileAnswer>;
 }
 
@@ -33,44 +40,81 @@ export async function isOfPictures({ store }: Pick<StepContext, 'store'>, datase
   return entries.some(({ path }) => path === 'test.tar');
 }
 
+interface Asked {
+  readonly dataset: ArtifactRef;
+  readonly labels: readonly string[];
+  readonly seed: number;
+}
+const FILE = 'test.jsonl';
+const PHASE = 'predicting with the model in production';
+
 export async function rowsToCompare(
   model: TextModel | ImageModel,
-  {
-    dataset,
-    labels,
-    seed,
-  }: { readonly dataset: ArtifactRef; readonly labels: readonly string[]; readonly seed: number },
+  asked: Asked,
+  context: StepContext,
+): Promise<ComparedRows> {
+  return model instanceof ImageModel ? picturesToCompare(model, asked, context) : textsToCompare(model, asked, context);
+}
+
+async function textsToCompare(
+  model: TextModel,
+  { dataset, labels, seed }: Asked,
+  context: StepContext,
+): Promise<ComparedRows> {
+  const { store, signal, progress } = context;
+  const rows = () => classifiedBlocks(store, dataset, FILE, labels, signal);
+  const count = await countRows(store, dataset, FILE, signal);
+  const [sample] = await pickRows(rows(), [sampledPlaces(count, LATENCY_TEXTS, seed)]);
+  const texts = sample?.texts ?? [];
+  return {
+    count,
+    pairs: texts.some((input) => typeof input !== 'string'),
+    async *ask(isWanted) {
+      let done = 0;
+      for await (const block of wantedBlocks(rows(), isWanted)) {
+        const onProgress = (asked: number): void => progress({ phase: PHASE, done: done + asked, total: count });
+        const { probabilities = new Float32Array() } = await model.runAll(block.texts, { signal, onProgress });
+        yield { ...block, probabilities };
+        done += block.ids.length;
+      }
+    },
+    measure: (folder) => measureModel({ folder, texts }, signal),
+  };
+}
+
+async function picturesToCompare(
+  model: ImageModel,
+  { dataset, labels }: Asked,
   context: StepContext,
 ): Promise<ComparedRows> {
   const { store, signal } = context;
-  const phase = 'predicting with the model in production';
-  if (!(model instanceof ImageModel)) {
-    const all = await loadClassified(store, dataset, 'test', labels, signal);
-    return {
-      all,
-      pairs: all.texts.some((input) => typeof input !== 'string'),
-      ask: async (places) => {
-        const onProgress = (done: number, total: number): void => context.progress({ phase, done, total });
-        const texts = places.map((place) => all.texts[place]!);
-        return (await model.runAll(texts, { signal, onProgress })).probabilities ?? new Float32Array();
-      },
-      measure: (folder) => measureModel({ folder, texts: sampleRows(all, LATENCY_TEXTS, seed).texts }, signal),
-    };
-  }
-  context.progress({ phase });
-  const known = model.config.kind === 'classifier' ? model.config.labels.length : 0;
-  const all = await embedPictures(model, { dataset, split: 'test', labels }, context);
   let pictures: Promise<readonly string[]> | undefined;
   return {
-    all,
+    count: await countPictures(store, dataset, 'test', signal),
     pairs: false,
-    ask: (places) => {
-      const chosen = places.map((place) => all.probabilities.subarray(place * known, (place + 1) * known));
-      return Promise.resolve(Float32Array.from(chosen.flatMap((row) => [...row])));
-    },
+    ask: (isWanted) => pictureBlocks(model, { dataset, split: 'test', labels, isWanted }, context),
     measure: async (folder) => {
       pictures ??= samplePictures(dataset, 'test', LATENCY_PICTURES, context);
       return measureModel({ folder, pictures: await pictures }, signal);
     },
   };
+}
+
+/** What is left of the blocks, in blocks as large again: a model then answers as if there were no others. */
+async function* wantedBlocks(
+  blocks: AsyncIterable<LabelledRows>,
+  isWanted: (id: string) => boolean,
+): AsyncGenerator<LabelledRows> {
+  let [picker, taken] = [rowPicker(), 0];
+  for await (const block of blocks) {
+    for (const [row, id] of block.ids.entries()) {
+      if (!isWanted(id)) continue;
+      picker.take(block, row);
+      taken += 1;
+      if (taken < BLOCK_ROWS) continue;
+      yield picker.rows();
+      [picker, taken] = [rowPicker(), 0];
+    }
+  }
+  if (taken > 0) yield picker.rows();
 }

@@ -14,7 +14,7 @@ import type { Score } from '../contract/measures.ts';
 import type { GateResult } from '../contract/validation.ts';
 import { judgeGate } from './gates.ts';
 
-/** `evaluation.json`: measures, evidence, and every test row's expected and predicted label. A copy of its own each. */
+/** `evaluation.json`: measures, evidence, and what was expected and predicted of the test rows that are kept. A copy of its own each. */
 export type CustomEvidence = Readonly<Record<string, unknown>>;
 type Measure = (evidence: CustomEvidence) => unknown;
 

@@ -26,6 +26,8 @@ const IDENTITY_ROWS = 100;
 const NEAR = 0.8;
 /** Training rows in which test rows are looked for: all of them up to here. */
 const SKETCHED_ROWS = 100_000;
+/** Of them those that are in memory at a time. */
+const SKETCHED_PART = 20_000;
 const LISTED = 20;
 const TOO_MANY_CELLS = 4e7;
 
@@ -35,8 +37,10 @@ export interface Answered {
 }
 export interface Material {
   readonly labels: readonly string[];
-  /** Sampled rows of each split as the tuned model answers them. */
+  /** Sampled rows of each split as the tuned model answers them; of the test split those that are kept. */
   readonly answered: { readonly train: Answered; readonly validation: Answered; readonly test: Answered };
+  /** Of every test row. */
+  readonly wholeTest: Answered;
   /** Of declared rows from elsewhere; null where there are none. */
   readonly shifted: Answered | null;
   /** By the frozen encoder, which knows nothing of the labels; `train` is the sample that is answered. */
@@ -48,7 +52,7 @@ export interface Material {
     readonly l2: number;
   };
   readonly trainIds: readonly string[];
-  /** Of every test row; missing where the data have none. */
+  /** Of the test rows that are kept; missing where the data have none. */
   readonly groups?: readonly Readonly<Record<string, string>>[] | undefined;
   readonly seed: number;
   readonly signal: AbortSignal;
@@ -56,9 +60,9 @@ export interface Material {
 }
 export interface Texts {
   readonly model: Pick<TextModel, 'runAll'>;
-  /** Of the sampled training rows, of all training rows, and of all test rows. */
+  /** Of the sampled training rows, of all training rows in blocks, and of the test rows that are kept. */
   readonly train: readonly TextInput[];
-  readonly allTrain: readonly TextInput[];
+  readonly allTrain: () => AsyncIterable<readonly TextInput[]>;
   readonly test: readonly TextInput[];
 }
 
@@ -86,7 +90,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
     hits: countCorrect(expected, predicted),
     rows: expected.length,
   });
-  const [train, validation, test] = [hits(answered.train), hits(answered.validation), hits(answered.test)];
+  const [train, validation, test] = [hits(answered.train), hits(answered.validation), hits(material.wholeTest)];
 
   onPhase('label quality');
   const known = { embeddings: frozen.train, classes: answered.train.classes };
@@ -164,15 +168,8 @@ const NO_TEXTS: Readonly<Record<TextGate, Score>> = {
 async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, texts: Texts) {
   const asked = { model: texts.model, classes: labels.length, seed, signal };
   onPhase('leaks');
-  const first = texts.allTrain.slice(0, SKETCHED_ROWS).map(wholeText);
   const learnt = texts.train.map(wholeText);
-  const twins = await findNearTwins(
-    await sketch(texts.test.map(wholeText), signal),
-    await sketch(first, signal),
-    NEAR,
-    signal,
-  );
-  const leaked = twins.filter((twin) => twin !== -1).length;
+  const leaked = await countTwins(texts, signal);
   const giveaway = worstGiveaway(learnt, answered.train.classes, labels.length);
 
   const chosen = sampleIndices(texts.test.length, EDITED_ROWS, seededRandom(seed, 15));
@@ -207,6 +204,28 @@ async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, te
           : { ...trigger.worst, word: shown(trigger.worst.word), target: labels[trigger.worst.target]! },
     },
   };
+}
+
+/** Test rows that have a near twin among the training rows, a part of which is in memory at a time. */
+async function countTwins({ test, allTrain }: Texts, signal: AbortSignal): Promise<number> {
+  const asked = await sketch(test.map(wholeText), signal);
+  const found = new Uint8Array(test.length);
+  let [part, seen]: [string[], number] = [[], 0];
+  const look = async (): Promise<void> => {
+    const twins = await findNearTwins(asked, await sketch(part, signal), NEAR, signal);
+    for (const [row, twin] of twins.entries()) if (twin !== -1) found[row] = 1;
+    part = [];
+  };
+  for await (const block of allTrain()) {
+    for (const text of block.slice(0, SKETCHED_ROWS - seen)) {
+      part.push(wholeText(text));
+      seen += 1;
+      if (part.length === SKETCHED_PART) await look();
+    }
+    if (seen === SKETCHED_ROWS) break;
+  }
+  if (part.length > 0) await look();
+  return found.reduce((sum, one) => sum + one, 0);
 }
 
 /** A word of the data as evidence may hold it: digits could be somebody's number. */

@@ -11,7 +11,6 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig, type ModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { wholeText } from '../../inference/texts.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../contract/validation.ts';
@@ -19,22 +18,23 @@ import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { withoutBulk } from './bulk.ts';
 import { float32ToBytes } from './float32.ts';
-import { confusionMatrix, confusionRows, finiteOrNull, labelScores } from './metrics.ts';
+import { confusionMatrix, confusionRows, labelScores } from './metrics.ts';
 import { checkout } from './baseline.ts';
 import { listedBehaviour } from './behaviour-tests.ts';
 import { discordance, mcnemar } from './paired.ts';
-import { calibrationOf } from './calibration.ts';
+import type { Mistake } from './all-rows.ts';
+import { keptPredictions } from './ask-test.ts';
+import { calibrationOfJudged } from './calibration.ts';
 import { diagnose } from './diagnose.ts';
 import { examinePictures } from './examine-pictures.ts';
 import { examineTexts } from './examine-texts.ts';
-import type { Answers, Examined } from './examined.ts';
-import { accuracyScore, f1Scores, gainScore, NO_SCORE, plainScore, worstMistakes, type Predictions } from './scores.ts';
+import type { Examined } from './examined.ts';
+import { accuracyScore, f1Scores, gainScore, NO_SCORE, plainScore, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
 
-const MISTAKES = 20;
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 6,
+  version: 7,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -72,20 +72,19 @@ async function evaluate(
 ): Promise<Evaluation> {
   const { store, signal } = context;
   const { seed } = input;
-  const { labels, test, train, validation: held, shifted, baseline } = examined;
-  const { predicted } = test;
-  const outcome = { expected: test.expected, predicted };
+  const { labels, all, test, train, validation: held, shifted } = examined;
+  const { expected, predicted, frozen } = all;
+  const outcome = { expected, predicted };
   const trainAccuracy = accuracyScore(train);
   const validationAccuracy = accuracyScore(held);
-  const frozen = baseline.predicted;
   context.progress({ phase: 'intervals' });
   const f1 = await f1Scores(outcome, labels.length, { seed, signal });
-  const gainOverProbe = await gainScore(test.expected, predicted, frozen, { seed, signal });
+  const gainOverProbe = await gainScore(expected, predicted, frozen, { seed, signal });
 
-  const calibration = await calibrationOf(test.probabilities, test.expected, labels.length, { seed, signal });
+  const calibration = await calibrationOfJudged(all.judged, { seed, signal });
   context.progress({ phase: 'trivial models' });
   const trivial = await trivialModels(examined.trivial.train, examined.trivial.test, labels.length, signal);
-  const gainOverTrivial = await gainScore(test.expected, predicted, trivial[0].predicted, { seed, signal });
+  const gainOverTrivial = await gainScore(test.expected, test.predicted, trivial[0].predicted, { seed, signal });
 
   context.progress({ phase: 'edge inputs' });
   const edgeInputs = await examined.checkEdgeInputs();
@@ -99,11 +98,12 @@ async function evaluate(
       answered: {
         train: { classes: train.expected, predicted: train.predicted },
         validation: { classes: held.expected, predicted: held.predicted },
-        test: { classes: test.expected, predicted },
+        test: { classes: test.expected, predicted: test.predicted },
       },
-      frozen: baseline.embedded,
+      wholeTest: { classes: expected, predicted },
+      frozen: examined.frozen,
       trainIds: train.ids,
-      groups: examined.groups,
+      groups: test.groups,
       shifted: shifted === null ? null : { classes: shifted.expected, predicted: shifted.predicted },
       seed,
       signal,
@@ -129,11 +129,11 @@ async function evaluate(
     corruptionDrop: corrupted?.score ?? { ...NO_SCORE, notApplicable: 'the inputs are no pictures' },
     exportParity: plainScore(input.exportParityMaxAbs, 0),
   };
-  const confusion = confusionMatrix(test.expected, predicted, labels.length);
+  const confusion = confusionMatrix(expected, predicted, labels.length);
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
     measures,
-    baselineAccuracy: accuracyScore({ expected: test.expected, predicted: frozen }),
-    trivial: trivial.map((one) => trivialRow(one, outcome)),
+    baselineAccuracy: accuracyScore({ expected, predicted: frozen }),
+    trivial: trivial.map((one) => trivialRow(one, test)),
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
     diagnosis: corrupted === undefined ? diagnosis : { ...diagnosis, corruptions: corrupted.byCorruption },
     ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
@@ -144,7 +144,7 @@ async function evaluate(
     latency,
     hardware: hardware(),
     edgeInputs,
-    mistakes: worstMistakes(test.ids, labels, outcome, test.probabilities, MISTAKES),
+    mistakes: all.mistakes.map(withoutText),
   };
   const details = {
     ...evaluation,
@@ -153,7 +153,10 @@ async function evaluate(
     labels,
     seed,
     flips: flips.byEdit,
-    predictions: predictionRows(test, labels, frozen, examined.texts),
+    // With the texts, which the step's result has not.
+    mistakes: all.mistakes,
+    predictions: keptPredictions(examined),
+    ...(all.predictions === null ? {} : { allPredictions: { rows: expected.length, file: all.predictions } }),
   };
   return {
     ...withoutBulk(evaluation),
@@ -162,32 +165,16 @@ async function evaluate(
   };
 }
 
+function withoutText({ rowId, expected, predicted, probability }: Mistake): Evaluation['mistakes'][number] {
+  return { rowId, expected, predicted, probability };
+}
+
 function trivialRow({ kind, predicted }: Trivial, { expected, predicted: tuned }: Predictions) {
   return {
     kind,
     accuracy: accuracyScore({ expected, predicted }),
     midP: mcnemar(discordance(expected, tuned, predicted)).midP,
   };
-}
-
-/** Every test row's outcome; the text only of those that the model got wrong, for whoever looks into them. */
-function predictionRows(
-  answers: Answers,
-  labels: readonly string[],
-  frozen: Int32Array,
-  texts: Examined['texts'],
-): unknown[] {
-  return answers.ids.map((rowId, row) => {
-    const [expected, predicted] = [answers.expected[row]!, answers.predicted[row]!];
-    return {
-      rowId,
-      expected: labels[expected],
-      predicted: labels[predicted],
-      probability: finiteOrNull(answers.probabilities[row * labels.length + predicted]!),
-      frozenProbe: labels[frozen[row]!] ?? null,
-      ...(expected === predicted || texts === null ? {} : { text: wholeText(texts.test[row]!) }),
-    };
-  });
 }
 
 /** The tree that monitoring compares traffic with (artifacts/bundle.ts). */

@@ -1,20 +1,22 @@
-/** A tuned model of texts, asked all that the evaluation needs. */
-import type { ArtifactRef } from '../../artifacts/reference.ts';
+/** A tuned model of texts, asked all that the evaluation needs. The splits are streamed: a block of their rows is in memory. */
 import { TextModel } from '../../inference/text-model.ts';
-import { codePoints } from '../../inference/texts.ts';
+import { codePoints, type TextInput } from '../../inference/texts.ts';
 import type { EvaluateModelInput } from '../contract/validation.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
-import { loadClassified, type LabelledRows } from '../data/dataset.ts';
-import { loadShifted } from '../data/shifted.ts';
+import type { LabelledRows } from '../data/dataset.ts';
+import { classifiedBlocks, countRows, pickRows } from '../data/row-blocks.ts';
+import { hasShifted, SHIFTED_FILE } from '../data/shifted.ts';
 import { measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
-import { checkout, predictBaseline, requireFinite } from './baseline.ts';
+import type { AnsweredBlock } from './all-rows.ts';
+import { askFrozen, askTuned } from './ask-test.ts';
+import { checkout, readBaseline, requireFinite } from './baseline.ts';
 import { askBehaviour } from './behaviour-tests.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
 import { EDGE_INPUTS } from './edge-inputs.ts';
 import { SPLIT_ROWS, TRIVIAL_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
-import { sampleRows } from './sample-rows.ts';
+import { sampledPlaces, sampleRows } from './sample-rows.ts';
 
 /** Test rows that are edited for the flip rate: each costs one prediction an edit. */
 const FLIP_ROWS = 500;
@@ -22,38 +24,48 @@ const FLIP_ROWS = 500;
 const LATENCY_TEXTS = 200;
 
 export async function examineTexts(
-  { dataset, baseline, seed }: EvaluateModelInput,
+  input: EvaluateModelInput,
   context: StepContext,
   folder: string,
   model: TextModel,
   labels: readonly string[],
 ): Promise<Examined> {
+  const { dataset, seed } = input;
   const { store, signal } = context;
-  const read = (split: 'train' | 'validation' | 'test') => loadClassified(store, dataset, split, labels, signal);
-  const asked = { model, classes: labels.length, context };
-  const rows = await read('test');
-  const test = await predict(asked, rows, 'test rows');
-  const learnt = await read('train');
-  const sample = sampleRows(learnt, SPLIT_ROWS, seed);
-  const train = await predict(asked, sample, 'training rows');
-  const validation = await predict(asked, sampleRows(await read('validation'), SPLIT_ROWS, seed), 'validation rows');
-  const elsewhere = await loadShifted(store, dataset, labels, signal);
-  const shifted =
-    elsewhere === null ? null : await predict(asked, sampleRows(elsewhere, SPLIT_ROWS, seed), 'rows from elsewhere');
+  const rowsOf = (file: string) => classifiedBlocks(store, dataset, file, labels, signal);
+  const sampleOf = async (file: string, ...most: readonly number[]): Promise<readonly LabelledRows[]> => {
+    const rows = await countRows(store, dataset, file, signal);
+    const places = most.map((one) => sampledPlaces(rows, one, seed));
+    return pickRows(rowsOf(file), places);
+  };
+  const classify = (rows: LabelledRows, what: string) => predict(model, rows, { labels, what }, context);
+
+  const rows = await countRows(store, dataset, 'test.jsonl', signal);
+  const asked = { total: rows, who: 'tuned model', phase: 'predicting test rows' };
+  const tuned = await askTuned(answeredBlocks(model, rowsOf('test.jsonl'), asked, context), { rows, labels, seed });
+  const [sample, forTrivial] = await sampleOf('train.jsonl', SPLIT_ROWS, TRIVIAL_ROWS);
+  const train = await classify(sample!, 'training rows');
+  const [held] = await sampleOf('validation.jsonl', SPLIT_ROWS);
+  const validation = await classify(held!, 'validation rows');
+  const [elsewhere] = (await hasShifted(store, dataset)) ? await sampleOf(SHIFTED_FILE, SPLIT_ROWS) : [];
+  const shifted = elsewhere === undefined ? null : await classify(elsewhere, 'rows from elsewhere');
+  const { all, frozen } = await askEncoder();
+
+  const test: LabelledRows = { ...tuned.kept, classes: tuned.kept.expected };
   return {
     labels,
-    test,
+    all,
+    test: tuned.kept,
     train,
     validation,
     shifted,
-    baseline: await frozenTexts(baseline, context, { test: rows, train: sample }, labels),
-    trivial: { train: sampleRows(learnt, TRIVIAL_ROWS, seed), test: rows },
-    groups: rows.groups,
-    texts: { model, train: sample.texts, allTrain: learnt.texts, test: rows.texts },
-    textLengths: rows.texts.map(codePoints), // as the server counts them
+    frozen,
+    trivial: { train: forTrivial!, test },
+    texts: { model, train: sample!.texts, allTrain: () => textsOf(rowsOf('train.jsonl')), test: test.texts },
+    textLengths: test.texts.map(codePoints), // as the server counts them
     checkEdgeInputs: () => checkEdgeInputs(model, labels.length, signal, awkwardFor(model)),
     measureFlips: () => {
-      const edited = sampleRows({ ...rows, classes: test.predicted }, FLIP_ROWS, seed);
+      const edited = sampleRows({ ...test, classes: tuned.kept.predicted }, FLIP_ROWS, seed);
       return measureFlips(model, edited.texts, edited.classes, labels.length, {
         signal,
         onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
@@ -65,8 +77,29 @@ export async function examineTexts(
         onProgress: (done, total) => context.progress({ phase: 'behaviour tests', done, total }),
       }),
     measureCorruption: null,
-    measure: () => measureModel({ folder, texts: sampleRows(rows, LATENCY_TEXTS, seed).texts }, signal),
+    measure: () => measureModel({ folder, texts: sampleRows(test, LATENCY_TEXTS, seed).texts }, signal),
   };
+
+  async function askEncoder(): Promise<Pick<Examined, 'all' | 'frozen'>> {
+    const baseline = await readBaseline(input.baseline.probe, store, labels);
+    const encoder = await TextModel.load(await checkout(context, input.baseline.encoder, 'encoder'));
+    try {
+      const who = 'frozen encoder';
+      const phase = 'predicting with the frozen encoder';
+      const blocks = answeredBlocks(encoder, rowsOf('test.jsonl'), { total: rows, who, phase }, context);
+      const answered = await askFrozen(blocks, { tuned, labels, baseline }, context);
+      const { embeddings } = await encoder.runAll(sample!.texts, {
+        signal,
+        onProgress: (done, total) => context.progress({ phase: 'embedding with the frozen encoder', done, total }),
+      });
+      const { dimension } = encoder.config;
+      requireFinite(embeddings, dimension, sample!, who);
+      const frozen = { dimension, test: answered.embeddings, train: embeddings, l2: baseline.l2 };
+      return { all: answered.all, frozen };
+    } finally {
+      await encoder.release();
+    }
+  }
 }
 
 /** A model of pairs is asked each as both texts of one. */
@@ -75,46 +108,43 @@ function awkwardFor({ config }: TextModel): Parameters<typeof checkEdgeInputs>[3
   return pairs ? EDGE_INPUTS.map(({ name, text }) => ({ name, text: [text, text] })) : EDGE_INPUTS;
 }
 
+/** Every row asked, block by block. Throws BadModel for numbers that are not finite. */
+async function* answeredBlocks(
+  model: TextModel,
+  blocks: AsyncIterable<LabelledRows>,
+  { total, who, phase }: { readonly total: number; readonly who: string; readonly phase: string },
+  { signal, progress }: StepContext,
+): AsyncGenerator<AnsweredBlock> {
+  const { config } = model;
+  let before = 0;
+  for await (const rows of blocks) {
+    const { embeddings, probabilities = new Float32Array() } = await model.runAll(rows.texts, {
+      signal,
+      onProgress: (done) => progress({ phase, done: before + done, total }),
+    });
+    requireFinite(embeddings, config.dimension, rows, who);
+    if (config.kind === 'classifier') requireFinite(probabilities, config.labels.length, rows, who);
+    yield { ...rows, embeddings, probabilities };
+    before += rows.ids.length;
+  }
+}
+
 async function predict(
-  { model, classes, context }: { readonly model: TextModel; readonly classes: number; readonly context: StepContext },
+  model: TextModel,
   rows: LabelledRows,
-  phase: string,
+  { labels, what }: { readonly labels: readonly string[]; readonly what: string },
+  context: StepContext,
 ): Promise<Answers> {
   const { embeddings, probabilities = new Float32Array() } = await model.runAll(rows.texts, {
     signal: context.signal,
-    onProgress: (done, total) => context.progress({ phase: `predicting ${phase}`, done, total }),
+    onProgress: (done, total) => context.progress({ phase: `predicting ${what}`, done, total }),
   });
   requireFinite(embeddings, model.config.dimension, rows, 'tuned model');
-  requireFinite(probabilities, classes, rows, 'tuned model');
-  const predicted = argmaxRows(probabilities, classes);
+  requireFinite(probabilities, labels.length, rows, 'tuned model');
+  const predicted = argmaxRows(probabilities, labels.length);
   return { ids: rows.ids, expected: rows.classes, predicted, embeddings, probabilities };
 }
 
-async function frozenTexts(
-  baseline: { readonly encoder: ArtifactRef; readonly probe: ArtifactRef },
-  context: StepContext,
-  rows: { readonly test: LabelledRows; readonly train: LabelledRows },
-  labels: readonly string[],
-): Promise<Examined['baseline']> {
-  return predictBaseline(baseline.probe, context, labels, async () => {
-    const encoder = await TextModel.load(await checkout(context, baseline.encoder, 'encoder'));
-    try {
-      const { dimension } = encoder.config;
-      const embed = async (part: LabelledRows, phase: string): Promise<Float32Array> => {
-        const { embeddings } = await encoder.runAll(part.texts, {
-          signal: context.signal,
-          onProgress: (done, total) => context.progress({ phase: `${phase} with the frozen encoder`, done, total }),
-        });
-        requireFinite(embeddings, dimension, part, 'frozen encoder');
-        return embeddings;
-      };
-      return {
-        dimension,
-        test: await embed(rows.test, 'predicting'),
-        train: await embed(rows.train, 'embedding'),
-      };
-    } finally {
-      await encoder.release();
-    }
-  });
+async function* textsOf(blocks: AsyncIterable<LabelledRows>): AsyncGenerator<readonly TextInput[]> {
+  for await (const { texts } of blocks) yield texts;
 }

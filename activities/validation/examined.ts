@@ -1,8 +1,11 @@
 /** What the evaluation asks of a tuned model, whatever it takes: texts (examine-texts.ts) or pictures (examine-pictures.ts). */
+import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import type { BehaviourResult, Evaluation } from '../contract/validation.ts';
 import type { ProfileAnswer } from '../selection/profile-encoder.ts';
+import type { KeptRows, Mistake } from './all-rows.ts';
 import type { Flips } from './behaviour.ts';
+import type { Judged } from './calibration.ts';
 import type { Material, Texts } from './diagnose.ts';
 import type { Corrupted } from './picture-robustness.ts';
 
@@ -28,20 +31,32 @@ export interface TrivialRows {
   readonly classes: Int32Array;
 }
 
+/** Every test row as numbers. */
+export interface AllRows {
+  readonly expected: Int32Array;
+  readonly predicted: Int32Array;
+  /** By the frozen encoder and its probe. */
+  readonly frozen: Int32Array;
+  readonly judged: Judged;
+  readonly mistakes: readonly Mistake[];
+  /** JSON lines of them all; null where the rows that are kept are all. */
+  readonly predictions: ArtifactRef | null;
+}
+
 export interface Examined {
   readonly labels: readonly string[];
-  /** All rows of the test split, and samples of the others. */
-  readonly test: Answers;
+  readonly all: AllRows;
+  /** The test rows themselves, or a sample of them (all-rows.ts). */
+  readonly test: KeptRows;
+  /** Samples of the other splits. */
   readonly train: Answers;
   readonly validation: Answers;
   /** Of declared rows from elsewhere; null where there are none. */
   readonly shifted: Answers | null;
-  readonly baseline: { readonly predicted: Int32Array; readonly embedded: Material['frozen'] };
+  readonly frozen: Material['frozen'];
   readonly trivial: { readonly train: TrivialRows; readonly test: TrivialRows };
-  /** Of every test row. */
-  readonly groups?: Material['groups'];
   readonly texts: Texts | null;
-  /** Code points of every test row; of pictures 0. */
+  /** Code points of the test rows that are kept; of pictures 0. */
   readonly textLengths: readonly number[];
   readonly checkEdgeInputs: () => Promise<Evaluation['edgeInputs']>;
   readonly measureFlips: () => Promise<Flips>;

@@ -1,5 +1,4 @@
 /** Predictions of one split turned into scores with intervals. Classes are indices into the classifier's labels. */
-import type { Evaluation } from '../contract/validation.ts';
 import type { Interval, Score } from '../contract/measures.ts';
 import { bootstrapCounts, MOST_ROWS_DRAWN } from './cell-bootstrap.ts';
 import { accuracy, confusionMatrix, countCorrect, finiteOrNull, macroF1, worstLabelF1 } from './metrics.ts';
@@ -87,29 +86,4 @@ export async function gainScore(
 /** Of a row all that counts is who has it right: three cells. */
 function gainOfCounts({ won, lost }: Discordance, rows: number, options: BootstrapOptions): Promise<Interval | null> {
   return bootstrapCounts([won, lost, rows - won - lost], (drawn) => (drawn[0]! - drawn[1]!) / rows, options);
-}
-
-/** The wrong rows, the most confident first: what people look at. */
-export function worstMistakes(
-  rowIds: readonly string[],
-  labels: readonly string[],
-  { expected, predicted }: Predictions,
-  probabilities: Float32Array,
-  most: number,
-): Evaluation['mistakes'][number][] {
-  return rowIds
-    .flatMap((rowId, row) => {
-      const [truth, guess] = [expected[row]!, predicted[row]!];
-      if (truth === guess) return [];
-      return [
-        {
-          rowId,
-          expected: labels[truth]!,
-          predicted: labels[guess]!,
-          probability: probabilities[row * labels.length + guess]!,
-        },
-      ];
-    })
-    .sort((left, right) => right.probability - left.probability || (left.rowId < right.rowId ? -1 : 1))
-    .slice(0, most);
 }

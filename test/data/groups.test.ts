@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { loadClassified, loadSplit, SPLITS } from '../../activities/data/dataset.ts';
-import { loadShifted } from '../../activities/data/shifted.ts';
+import { classifiedBlocks, pickRows } from '../../activities/data/row-blocks.ts';
+import { hasShifted, SHIFTED_FILE } from '../../activities/data/shifted.ts';
 import { dataServices, prepare, sentences } from './fixtures.ts';
 
 describe('rows from elsewhere', () => {
@@ -21,12 +22,15 @@ describe('rows from elsewhere', () => {
 
   it('stand in the dataset beside the splits, redacted as they are, and in none of them', async () => {
     const summary = await prepare(services, files('garden'), { onPersonalData: 'redact' });
-    const shifted = await loadShifted(services.store, summary.dataset, summary.labels);
+    equal(await hasShifted(services.store, summary.dataset), true);
+    const [shifted] = await pickRows(classifiedBlocks(services.store, summary.dataset, SHIFTED_FILE, summary.labels), [
+      [0],
+    ]);
     deepEqual(shifted?.texts, ['mail me at <EMAIL_1>']);
     deepEqual([...(shifted?.classes ?? [])], [summary.labels.indexOf('garden')]);
     deepEqual(Object.values(summary.rows), [42, 9, 9]);
     const without = await prepare(services, files('garden').slice(0, 1));
-    equal(await loadShifted(services.store, without.dataset, without.labels), null);
+    equal(await hasShifted(services.store, without.dataset), false);
   });
 
   it('are refused by file and line where their label is unknown', () =>

@@ -24,9 +24,9 @@ describe('the step report.write', () => {
     const [first] = sampleFacts.evaluation.mistakes;
     const details = await store.putJson(
       {
-        predictions: [
+        mistakes: [
           { rowId: first?.rowId, text: 'my parcel is late, mail jane.doe@example.org or call' },
-          { rowId: 'right' },
+          { rowId: 'no text' },
         ],
       },
       'evaluation.json',

@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { pack } from 'tar-stream';
 import { buildIndex } from '../../activities/retrieval/build-index.ts';
 import { compareRetrievers } from '../../activities/retrieval/compare-retrievers.ts';
 import { evaluateRetrieval } from '../../activities/retrieval/evaluate-retrieval.ts';
@@ -16,21 +12,22 @@ import { digestBytes } from '../../artifacts/digest.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
-import { blindPictureClassifier, COLOURS, picture, tinyPictureClassifier } from '../support/tiny-pictures.ts';
+import {
+  blindPictureClassifier,
+  COLOURS,
+  makePictures,
+  putPictures,
+  tinyPictureClassifier,
+  type MadePicture,
+} from '../support/tiny-pictures.ts';
 import { temporaryFolder } from '../training/fixtures.ts';
-
-interface Made {
-  readonly id: string;
-  readonly bytes: Buffer;
-  readonly label: string;
-}
 
 describe('the steps of retrieval', function () {
   this.timeout(120_000);
   let storage: TestStore;
   let services: ActivityServices;
   let model: ArtifactRef;
-  let splits: Record<'train' | 'validation' | 'test', readonly Made[]>;
+  let splits: Record<'train' | 'validation' | 'test', readonly MadePicture[]>;
   let dataset: ArtifactRef;
 
   before(async () => {
@@ -43,37 +40,10 @@ describe('the steps of retrieval', function () {
   });
   after(() => storage.close());
 
-  async function makePictures(count: number, width: number): Promise<Made[]> {
-    const made: Made[] = [];
-    for (let place = 0; place < count; place++) {
-      const label = COLOURS[place % 3]!;
-      // Of another width or height is another picture; of another shade, too.
-      const bytes = await picture(label, { shade: place % 10, width, height: 12 + Math.floor(place / 10) });
-      made.push({ id: createHash('sha256').update(bytes).digest('hex').slice(0, 16), bytes, label });
-    }
-    return made;
-  }
-
-  async function store(
-    rows: Record<string, readonly Made[]>,
+  const store = (
+    rows: Record<string, readonly MadePicture[]>,
     labels: readonly string[] = COLOURS,
-  ): Promise<ArtifactRef> {
-    const folder = await temporaryFolder();
-    await writeFile(join(folder, 'labels.json'), JSON.stringify(labels));
-    for (const [split, pictures] of Object.entries(rows)) {
-      const archive = pack();
-      const writing = pipeline(archive, createWriteStream(join(folder, `${split}.tar`)));
-      const lines = pictures.map(({ id, bytes, label }) => {
-        archive.entry({ name: `${split}/${id}.png` }, bytes);
-        return `${JSON.stringify({ id, image: `${split}/${id}.png`, label })}\n`;
-      });
-      archive.finalize();
-      await writing;
-      await writeFile(join(folder, `${split}.jsonl`), lines);
-    }
-    return storage.store.putTree(folder, 'dataset');
-  }
-
+  ): Promise<ArtifactRef> => putPictures(storage.store, rows, { labels });
   const build = (of: ArtifactRef, exactUpTo?: number) =>
     runStep(buildIndex, { model, dataset: of, seed: 3, ...(exactUpTo === undefined ? {} : { exactUpTo }) }, services);
   const evaluate = (index: ArtifactRef, of: ArtifactRef, k = 5) =>

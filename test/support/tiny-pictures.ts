@@ -1,5 +1,14 @@
 /** A classifier of pictures that can be worked out on paper (tiny_picture_classifier.py), and pictures of one colour. */
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import sharp from 'sharp';
+import { pack } from 'tar-stream';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import { temporaryFolder } from '../training/fixtures.ts';
 import { madeOnce } from './made-once.ts';
 
 export const COLOURS = ['red', 'green', 'blue'] as const;
@@ -31,4 +40,47 @@ export interface PictureOptions {
   readonly shade?: number;
   readonly width?: number;
   readonly height?: number;
+}
+
+export interface MadePicture {
+  readonly id: string;
+  readonly bytes: Buffer;
+  readonly label: string;
+}
+
+/** Different pictures whose label is their colour; of another `width`, other pictures. */
+export async function makePictures(count: number, width: number): Promise<MadePicture[]> {
+  const made: MadePicture[] = [];
+  for (let place = 0; place < count; place++) {
+    const label = COLOURS[place % 3]!;
+    // Of another width or height is another picture; of another shade, too.
+    const bytes = await picture(label, { shade: place % 10, width, height: 12 + Math.floor(place / 10) });
+    made.push({ id: createHash('sha256').update(bytes).digest('hex').slice(0, 16), bytes, label });
+  }
+  return made;
+}
+
+/** A dataset as data preparation writes it, but that the rows of a split may be fewer than its pack, or in another order. */
+export async function putPictures(
+  store: ArtifactStore,
+  packs: Readonly<Record<string, readonly MadePicture[]>>,
+  {
+    labels = COLOURS,
+    rows = packs,
+  }: { readonly labels?: readonly string[]; readonly rows?: Readonly<Record<string, readonly MadePicture[]>> } = {},
+): Promise<ArtifactRef> {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'labels.json'), JSON.stringify(labels));
+  for (const [split, pictures] of Object.entries(packs)) {
+    const archive = pack();
+    const writing = pipeline(archive, createWriteStream(join(folder, `${split}.tar`)));
+    for (const { id, bytes } of pictures) archive.entry({ name: `${split}/${id}.png` }, bytes);
+    archive.finalize();
+    await writing;
+    const lines = (rows[split] ?? pictures).map(
+      ({ id, label }) => `${JSON.stringify({ id, image: `${split}/${id}.png`, label })}\n`,
+    );
+    await writeFile(join(folder, `${split}.jsonl`), lines);
+  }
+  return store.putTree(folder, 'dataset');
 }

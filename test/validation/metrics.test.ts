@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { gatherMistakes } from '../../activities/validation/all-rows.ts';
 import * as fc from 'fast-check';
 import {
   accuracy,
@@ -16,7 +17,6 @@ import {
   NO_SCORE,
   plainScore,
   shareScore,
-  worstMistakes,
 } from '../../activities/validation/scores.ts';
 import { wilsonInterval } from '../../activities/validation/statistics.ts';
 
@@ -135,12 +135,18 @@ describe('scores', () => {
   });
 
   it('list the most confident mistakes first, and only mistakes', () => {
-    const outcome = { expected: Int32Array.of(0, 0, 1, 1), predicted: Int32Array.of(0, 1, 0, 0) };
+    const mistakes = gatherMistakes(['no', 'yes'], 2);
     const probabilities = Float32Array.of(0.75, 0.25, 0.25, 0.75, 0.5, 0.5, 0.875, 0.125);
-    const mistakes = worstMistakes(['w', 'x', 'y', 'z'], ['no', 'yes'], outcome, probabilities, 2);
-    assert.deepEqual(mistakes, [
-      { rowId: 'z', expected: 'yes', predicted: 'no', probability: 0.875 },
-      { rowId: 'x', expected: 'no', predicted: 'yes', probability: 0.75 },
+    const texts = ['first', 'second', 'third', ['fourth', 'its pair']] as const;
+    const rows = { ids: ['w', 'x', 'y', 'z'], classes: Int32Array.of(0, 0, 1, 1), probabilities, texts };
+    mistakes.add(rows, Int32Array.of(0, 1, 0, 0));
+    mistakes.add(
+      { ids: ['v'], classes: Int32Array.of(1), probabilities: Float32Array.of(0.625, 0.375) },
+      Int32Array.of(0),
+    );
+    assert.deepEqual(mistakes.items(), [
+      { rowId: 'z', expected: 'yes', predicted: 'no', probability: 0.875, text: 'fourth\nits pair' },
+      { rowId: 'x', expected: 'no', predicted: 'yes', probability: 0.75, text: 'second' },
     ]);
   });
 });

@@ -2,7 +2,7 @@
  * The pictures of a prepared dataset: a tar a split with a member a picture, the same bytes for the same pictures. One object
  * instead of thousands; `unpackPictures` makes files of it where files are needed.
  */
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -11,7 +11,7 @@ import { z } from 'zod';
 import type { ArtifactRef, Digest } from '../../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../../artifacts/store.ts';
 import type { Split } from '../../contract/data.ts';
-import { readJsonLines } from '../json-lines.ts';
+import { countLines, lineBlocks } from '../line-blocks.ts';
 import type { CheckedPicture } from './read-sources.ts';
 import { tarMembers } from './tar-members.ts';
 
@@ -66,36 +66,54 @@ export async function writeSplit(
   }
 }
 
+type OfSplit = readonly [store: ArtifactStore, dataset: ArtifactRef | Digest, split: Split, signal?: AbortSignal];
+
 /** One split's rows in the dataset's order. */
-export async function loadPictureRows(
-  store: ArtifactStore,
-  dataset: ArtifactRef | Digest,
-  split: Split,
-  signal?: AbortSignal,
-): Promise<readonly PictureRow[]> {
-  const path = await store.fileInTree(dataset, `${split}.jsonl`, signal);
+export async function loadPictureRows(...of: OfSplit): Promise<readonly PictureRow[]> {
   const rows: PictureRow[] = [];
-  for await (const value of readJsonLines(createReadStream(path, { signal }), `${split}.jsonl`)) {
-    rows.push(RowSchema.parse(value));
-  }
+  for await (const row of pictureRows(...of)) rows.push(row);
   return rows;
+}
+
+/** The same, one after the other. */
+export async function* pictureRows(...[store, dataset, split, signal]: OfSplit): AsyncGenerator<PictureRow> {
+  const file = `${split}.jsonl`;
+  for await (const block of lineBlocks(await store.fileInTree(dataset, file, signal), file, signal)) {
+    for (const value of block) yield RowSchema.parse(value);
+  }
+}
+
+export async function countPictures(...[store, dataset, split, signal]: OfSplit): Promise<number> {
+  return countLines(await store.fileInTree(dataset, `${split}.jsonl`, signal), signal);
 }
 
 /**
  * The pictures of one split in the rows' order, streamed: one is in memory at a time. A small part of a dataset has the pack
- * of the whole: what none of its rows names is passed over.
+ * of the whole: what none of its rows names is passed over. Rows are named in the pack's order; after one that the pack does not
+ * hold there is nothing more.
  */
 export async function* loadPictures(
-  store: ArtifactStore,
-  dataset: ArtifactRef | Digest,
-  split: Split,
-  signal?: AbortSignal,
-): AsyncGenerator<{ readonly image: string; readonly bytes: Uint8Array }> {
+  ...[store, dataset, split, signal]: OfSplit
+): AsyncGenerator<PictureRow & { readonly bytes: Uint8Array }> {
   const path = await store.fileInTree(dataset, `${split}.tar`, signal);
-  const named = new Set((await loadPictureRows(store, dataset, split, signal)).map(({ image }) => image));
-  for await (const { name, bytes } of tarMembers(path, `${split}.tar`, () => MAX_MEMBER_BYTES, signal)) {
-    if (bytes !== undefined && named.has(name)) yield { image: name, bytes };
+  const rows = pictureRows(store, dataset, split, signal);
+  let row = await nextOf(rows);
+  const limit = (name: string): number => (name === row?.image ? MAX_MEMBER_BYTES : 0);
+  try {
+    for await (const { name, bytes } of tarMembers(path, `${split}.tar`, limit, signal, { isOurs: true })) {
+      if (row === undefined) break;
+      if (bytes === undefined || name !== row.image) continue;
+      yield { ...row, bytes };
+      row = await nextOf(rows);
+    }
+  } finally {
+    await rows.return(undefined);
   }
+}
+
+async function nextOf<Item>(items: AsyncGenerator<Item>): Promise<Item | undefined> {
+  const next = await items.next();
+  return next.done === true ? undefined : next.value;
 }
 
 /** Writes a split's pictures to `folder/SPLIT/ID.jpg`, as its rows name them. */

@@ -29,6 +29,8 @@ export async function* tarMembers(
   shard: string,
   limit: (name: string) => number,
   signal?: AbortSignal,
+  /** A pack that we wrote ourselves has each name once: those of a million pictures need not be remembered. */
+  { isOurs = false }: { readonly isOurs?: boolean } = {},
 ): AsyncGenerator<TarMember> {
   await checkHeaders(path, shard);
   const reader = extract();
@@ -49,7 +51,7 @@ export async function* tarMembers(
       const member = { line, name };
       const most = limit(name);
       const problem = memberProblem({ name, type: type ?? 'file', size }, most, names);
-      names.add(name);
+      if (!isOurs) names.add(name);
       if (problem !== undefined || most === 0) {
         entry.resume();
         yield problem === undefined ? member : { ...member, problem };

@@ -1,0 +1,119 @@
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { cp, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CompareModelsInput, EvaluateModelInput, Evaluation } from '../../activities/contract/validation.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import { compareModels } from '../../activities/validation/compare-models.ts';
+import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { runStep } from '../support/step.ts';
+import { withStore, type TestStore } from '../support/store.ts';
+import {
+  COLOURS,
+  makePictures,
+  putPictures,
+  tinyPictureClassifier,
+  type MadePicture,
+} from '../support/tiny-pictures.ts';
+import { temporaryFolder } from '../training/fixtures.ts';
+
+describe('evaluating a model of pictures', function () {
+  this.timeout(120_000);
+  let opened: TestStore;
+  let services: ActivityServices;
+  let input: EvaluateModelInput;
+  let evaluation: Evaluation;
+  let splits: Record<'train' | 'validation' | 'test', readonly MadePicture[]>;
+  /** So that something is to be found. */
+  const isWrong = (row: number): boolean => row % 4 === 0;
+
+  async function copyOf(change: (folder: string) => Promise<void>, name: string): Promise<ArtifactRef> {
+    const folder = join(await temporaryFolder(), name);
+    await cp(await tinyPictureClassifier(), folder, { recursive: true });
+    await change(folder);
+    return opened.store.putTree(folder, name);
+  }
+
+  before(async () => {
+    opened = await withStore();
+    services = { store: opened.store, pointers: opened.pointers, python: { executable: 'unused', packages: 'unused' } };
+    const test = await makePictures(40, 18);
+    const mislabelled = test.map((one, row) => (isWrong(row) ? { ...one, label: next(one.label) } : one));
+    splits = { train: await makePictures(60, 16), validation: await makePictures(30, 17), test: mislabelled };
+    const encoder = await copyOf(async (folder) => {
+      const config = JSON.parse(await readFile(join(folder, 'classifier.json'), 'utf8')) as { labels?: unknown };
+      delete config.labels;
+      await writeFile(join(folder, 'encoder.json'), JSON.stringify({ ...config, kind: 'encoder' }));
+      await rename(join(folder, 'classifier.json'), join(folder, 'unused.json'));
+    }, 'encoder');
+    const identity = COLOURS.map((_, row) => COLOURS.map((__, column) => Number(row === column)));
+    const probe = { labels: COLOURS, weights: identity, bias: [0, 0, 0], l2: 1 };
+    input = {
+      classifier: await opened.store.putTree(await tinyPictureClassifier(), 'classifier'),
+      dataset: await putPictures(opened.store, splits),
+      baseline: { encoder, probe: await opened.store.putJson(probe, 'probe.json') },
+      exportParityMaxAbs: 0,
+      seed: 7,
+    };
+    evaluation = await runStep(evaluateModel, input, services);
+  });
+  after(() => opened.close());
+
+  it('counts what the model has wrong of streamed pictures, and what the frozen one', async () => {
+    const { measures, baselineAccuracy, mistakes, trainAccuracy } = evaluation;
+    deepEqual([measures.accuracy.value, measures.accuracy.rows, trainAccuracy.value], [30 / 40, 40, 1]);
+    // The tiny model tells colours as its probe does.
+    deepEqual([baselineAccuracy.value, measures.gainOverProbe.value], [30 / 40, 0]);
+    equal(mistakes.length, 10);
+    ok(measures.corruptionDrop!.rows === 40 && measures.edgeInputs.value === 1);
+    const { predictions } = await opened.store.getJson<{
+      predictions: readonly { rowId: string; expected: string; predicted: string; text?: string }[];
+    }>(evaluation.details);
+    deepEqual(
+      predictions.map(({ rowId, expected, predicted, text }) => [rowId, expected, predicted, text]),
+      splits.test.map(({ id, label }, row) => [id, label, COLOURS[row % 3], undefined]),
+    );
+  });
+
+  it('takes a small part of the rows with the whole pack, and refuses rows in another order than theirs', async () => {
+    const test = splits.test.filter((_, row) => row % 2 === 1);
+    const part = await putPictures(opened.store, splits, { rows: { ...splits, test } });
+    const { measures } = await runStep(evaluateModel, { ...input, dataset: part }, services);
+    deepEqual([measures.accuracy.value, measures.accuracy.rows], [1, 20]);
+    const turned = await putPictures(opened.store, splits, { rows: { ...splits, test: test.toReversed() } });
+    await rejects(runStep(evaluateModel, { ...input, dataset: turned }, services), {
+      kind: 'BadData',
+      message: 'test.tar does not hold the pictures of test.jsonl in their order',
+    });
+  });
+
+  it('is compared with the one in production on the pictures that this one never saw', async () => {
+    const production = await copyOf(async (folder) => {
+      const config = JSON.parse(await readFile(join(folder, 'classifier.json'), 'utf8')) as object;
+      // What is red to the graph is green to this one, and so on.
+      const turned = { ...config, labels: COLOURS.map((colour) => next(colour)) };
+      await writeFile(join(folder, 'classifier.json'), JSON.stringify(turned));
+    }, 'production');
+    const seen = splits.test.filter((_, row) => row < 8);
+    const asked: CompareModelsInput = {
+      production: {
+        bundle: `sha256:${'b'.repeat(64)}`,
+        classifier: production,
+        dataset: await putPictures(opened.store, { train: seen, validation: [] }),
+      },
+      candidate: { classifier: input.classifier, evaluation: evaluation.details },
+      dataset: input.dataset,
+      seed: 7,
+    };
+    const result = await runStep(compareModels, asked, services);
+    ok(result.comparable);
+    deepEqual([result.rows, result.rowsKnown], [32, 8]);
+    // Production has right what was labelled wrongly.
+    deepEqual([result.won, result.lost], [24, 8]);
+    ok(result.wonExamples.every(({ rowId }) => !seen.some(({ id }) => id === rowId)));
+  });
+});
+
+function next(colour: string): string {
+  return COLOURS[(COLOURS.indexOf(colour as (typeof COLOURS)[number]) + 1) % COLOURS.length]!;
+}

@@ -1,0 +1,133 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import type { EvaluateModelInput, Evaluation } from '../../activities/contract/validation.ts';
+import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { compareManyRows, comparisonOf, evaluateManyRows, manyRows, type Measured } from '../support/many-rows.ts';
+import { withStore, type TestStore } from '../support/store.ts';
+
+const ROWS = 120_000;
+const KEPT = 20_000;
+/** Read whole, these rows and their answers did not fit. */
+const HEAP_MB = 80;
+
+interface Prediction {
+  readonly rowId: string;
+  readonly expected: string;
+  readonly predicted: string;
+  readonly probability: number;
+  readonly frozenProbe: string;
+  readonly text?: string;
+}
+
+describe('evaluating more rows than memory holds', function () {
+  this.timeout(240_000);
+  let opened: TestStore;
+  let input: EvaluateModelInput;
+  let evaluated: Measured<Evaluation>;
+  let details: {
+    readonly mistakes: readonly Prediction[];
+    readonly predictions: readonly Prediction[];
+    readonly allPredictions: { readonly rows: number; readonly file: ArtifactRef };
+  };
+  const all: Prediction[] = [];
+
+  before(async () => {
+    opened = await withStore();
+    input = await manyRows(opened.store, { train: 30_000, test: ROWS });
+    evaluated = await evaluateManyRows(opened, input, HEAP_MB);
+    details = await opened.store.getJson(evaluated.output.details);
+    const lines = createReadStream(await opened.store.file(details.allPredictions.file));
+    for await (const line of createInterface({ input: lines })) all.push(JSON.parse(line) as Prediction);
+  });
+  after(() => opened.close());
+
+  it('counts every row, once, in a heap that could not hold them', () => {
+    const { measures, confusion, perLabel, calibration } = evaluated.output;
+    equal(measures.accuracy.rows, ROWS);
+    equal(details.allPredictions.rows, ROWS);
+    deepEqual(
+      all.map(({ rowId }) => rowId),
+      Array.from({ length: ROWS }, (_, row) => `test-${row}`),
+    );
+    const right = all.filter(({ expected, predicted }) => expected === predicted).length;
+    equal(measures.accuracy.value, right / ROWS);
+    equal(
+      confusion.flat().reduce((sum, count) => sum + count, 0),
+      ROWS,
+    );
+    equal(confusion[0]![0]! + confusion[1]![1]!, right);
+    equal(perLabel.find(({ label }) => label === 'odd')?.support, ROWS / 3);
+    equal(
+      calibration!.bins.reduce((sum, { rows }) => sum + rows, 0),
+      ROWS,
+    );
+    const frozen = all.filter(({ expected, frozenProbe }) => expected === frozenProbe).length;
+    ok(Math.abs(measures.gainOverProbe.value! - (right - frozen) / ROWS) < 1e-12);
+    for (const { value, interval } of [measures.macroF1, measures.gainOverProbe, measures.calibrationError!]) {
+      ok(interval!.low < value! && value! < interval!.high && interval!.high - interval!.low < 0.01);
+    }
+  });
+
+  it('lists the surest mistakes of all rows, with their texts for whoever looks into them', () => {
+    const surest = all
+      .filter(({ expected, predicted }) => expected !== predicted)
+      .toSorted((a, b) => b.probability - a.probability || (a.rowId < b.rowId ? -1 : 1))
+      .slice(0, 20);
+    deepEqual(
+      details.mistakes,
+      surest.map(({ rowId, expected, predicted, probability, text }) => ({
+        rowId,
+        expected,
+        predicted,
+        probability,
+        text,
+      })),
+    );
+    deepEqual(
+      evaluated.output.mistakes,
+      surest.map(({ rowId, expected, predicted, probability }) => ({ rowId, expected, predicted, probability })),
+    );
+    ok(surest.every(({ text = '' }) => text.length > 0));
+  });
+
+  it('keeps a sample of the rows for what needs them, spread over all, and says of each what the file says', async () => {
+    equal(details.predictions.length, KEPT);
+    const byId = new Map(all.map((row) => [row.rowId, row]));
+    for (const row of details.predictions) deepEqual(row, byId.get(row.rowId));
+    const places = details.predictions.map(({ rowId }) => Number(rowId.slice('test-'.length)));
+    deepEqual(
+      places,
+      places.toSorted((a, b) => a - b),
+    );
+    const inFirstHalf = places.filter((place) => place < ROWS / 2).length;
+    ok(Math.abs(inFirstHalf - KEPT / 2) < 5 * Math.sqrt(KEPT / 4), `${inFirstHalf} in the first half`);
+    const { measures, reference } = evaluated.output;
+    deepEqual([measures.gainOverTrivial!.rows, measures.leakedTestRows!.rows], [KEPT, KEPT]);
+    const path = await opened.store.fileInTree(reference, 'reference.json');
+    const { rows, textLengths } = JSON.parse(await readFile(path, 'utf8')) as ReferenceStatistics;
+    deepEqual([rows, textLengths.length], [KEPT, KEPT]);
+  });
+
+  it('compares as many rows with the model in production in the same heap, in the order of both', async () => {
+    const asked = await comparisonOf(opened.store, input, evaluated.output);
+    const { output } = await compareManyRows(opened, asked, HEAP_MB);
+    ok(output.comparable);
+    deepEqual([output.rows, output.rowsKnown], [ROWS, 0]);
+    // Production answers everything the other way round.
+    const right = all.filter(({ expected, predicted }) => expected === predicted).length;
+    deepEqual([output.won, output.lost], [right, ROWS - right]);
+    const { value, interval } = output.macroF1.difference;
+    ok(interval!.low < value! && value! < interval!.high && interval!.high - interval!.low < 0.02);
+    const surest = all.filter(({ expected, predicted }) => expected === predicted);
+    surest.sort((a, b) => b.probability - a.probability);
+    deepEqual(
+      output.wonExamples.map(({ rowId }) => rowId),
+      surest.slice(0, 10).map(({ rowId }) => rowId),
+    );
+    const { rows } = await opened.store.getJson<{ readonly rows: ArtifactRef }>(output.details);
+    equal((await readFile(await opened.store.file(rows), 'utf8')).split('\n').length, ROWS + 1);
+  });
+});
