@@ -4,7 +4,8 @@
  * A bundle is a tree in the Open Inference Protocol model-repository layout:
  *   <model>/config.pbtxt           Triton's configuration (platform onnxruntime_onnx)
  *   <model>/model-settings.json    MLServer's
- *   <model>/1/model.onnx, classifier.json, or generator.json and prompt.json; of what reads texts tokenizer.json
+ *   <model>/1/model.onnx, classifier.json, encoder.json, or generator.json and prompt.json; of what reads texts tokenizer.json
+ *   index/{index.json,vectors.f32}  retrieval.json    where the model finds pictures: what lies near in its index
  *   MODEL_CARD.md  DOSSIER.md  NOTICE  TERMS.md  LICENSES/{terms.json,…}  bom.cdx.json  provenance.json  reference/{reference.json,embeddings.f32,probabilities.f32}
  *
  * Approvals are not inside: they approve the bundle's digest, so they stand in the release record that points to it, and
@@ -88,8 +89,9 @@ export interface PredictionRecord {
   readonly id: string;
   readonly at: string;
   readonly bundle: Digest;
+  /** Of a model that finds pictures: the one that most of what is found has. */
   readonly label: string;
-  /** Class probabilities, in the bundle's label order. */
+  /** Class probabilities, in the bundle's label order; of a model that finds pictures each label's share of what is found. */
   readonly probabilities: readonly number[];
   /** Base64 of little-endian float32 [dimension]. */
   readonly embedding: string;
@@ -137,7 +139,26 @@ export const MODEL_FILES = {
   classifier: ['model.onnx', 'classifier.json'],
   generator: ['model.onnx', 'tokenizer.json', 'generator.json'],
 } as const;
-export type ModelKind = keyof typeof MODEL_FILES;
+/** `retriever`: a model whose embeddings are looked up in the index beside it. */
+export type ModelKind = keyof typeof MODEL_FILES | 'retriever';
+
+/** The folder of a retriever's index in the bundle: the tree that was evaluated, file by file. */
+export const INDEX_FOLDER = 'index/';
+/** Which files that are (inference/retrieval/index-files.ts), in the bundle. */
+export const INDEX_FILES = ['index/index.json', 'index/vectors.f32'] as const;
+
+/** `retrieval.json` of a retriever's bundle: how it is asked where a request does not say. */
+export interface RetrievalSettings {
+  readonly version: 1;
+  /** Neighbours an answer: as many as were looked at when it was measured. */
+  readonly neighbours: number;
+}
+export const RETRIEVAL_FILE = 'retrieval.json';
+/** More is no search any more but an export of the gallery. */
+export const MOST_NEIGHBOURS = 100;
+
+/** A retriever's model has one of them: as it came, or tuned. */
+export const RETRIEVER_CONFIGS = ['encoder.json', 'classifier.json'] as const;
 
 /** A classifier of texts needs one, too; one of pictures has none. */
 export const TOKENIZER_FILE = 'tokenizer.json';
@@ -145,10 +166,22 @@ export const TOKENIZER_FILE = 'tokenizer.json';
 /** A generator's own instructions: system text and examples; there where prompt search found any. */
 export const PROMPT_FILE = 'prompt.json';
 
-/** What the files of a model's folder (or names below it) make; undefined where no config is among them. */
-export function modelKindOf(names: readonly string[]): ModelKind | undefined {
-  const kinds = Object.keys(MODEL_FILES) as ModelKind[];
-  return kinds.find((kind) => names.includes(MODEL_FILES[kind].at(-1) ?? ''));
+/** What the files of a bundle make; undefined where no config of a model is among them. */
+export function modelKindOf(model: string, paths: readonly string[]): ModelKind | undefined {
+  // A tuned model that is looked up in an index has a classifier's config.
+  if (paths.some((path) => path.startsWith(INDEX_FOLDER))) return 'retriever';
+  const kinds = Object.keys(MODEL_FILES) as (keyof typeof MODEL_FILES)[];
+  return kinds.find((kind) => paths.includes(`${model}/1/${MODEL_FILES[kind].at(-1) ?? ''}`));
+}
+
+/** The files of a bundle without which nothing can be served, that are not there. */
+export function missingModelFiles(model: string, paths: readonly string[]): readonly string[] {
+  const kind = modelKindOf(model, paths) ?? 'classifier';
+  const lacks = (names: readonly string[]): readonly string[] => names.filter((name) => !paths.includes(name));
+  if (kind !== 'retriever') return lacks(MODEL_FILES[kind].map((name) => `${model}/1/${name}`));
+  const config = RETRIEVER_CONFIGS.map((name) => `${model}/1/${name}`).some((name) => paths.includes(name));
+  const missing = lacks([`${model}/1/model.onnx`, ...INDEX_FILES, RETRIEVAL_FILE]);
+  return config ? missing : [...missing, `${model}/1/${RETRIEVER_CONFIGS[0]}`];
 }
 
 export function channelKey(model: string, channel: string): string {

@@ -5,7 +5,9 @@ import type { Digest } from './reference.ts';
 import {
   approvalProblems,
   contentProblems,
+  evaluatedIndex,
   evaluatedModel,
+  indexProblems,
   parseEvidence,
   parseReview,
   reviewOf,
@@ -41,9 +43,17 @@ export async function chainProblems(
     problems.push(...(review.value === undefined ? [review.problem] : reviewProblems(facts, review.value)));
   }
   if (problems.length > 0) return problems;
-  const [bundle, evaluated] = await Promise.all([store.tree(target.bundle), store.tree(evaluatedModel(facts))]);
-  const trial = prototypeProblems(target.channel, facts.pipeline, bundle);
-  return [...trial, ...contentProblems(target.model, bundle, evaluated)];
+  const index = evaluatedIndex(facts);
+  const [bundle, evaluated, indexed] = await Promise.all([
+    store.tree(target.bundle),
+    store.tree(evaluatedModel(facts)),
+    index === null ? null : store.tree(index),
+  ]);
+  return [
+    ...prototypeProblems(target.channel, facts.pipeline, bundle),
+    ...contentProblems(target.model, bundle, evaluated),
+    ...indexProblems(bundle, indexed),
+  ];
 }
 
 /** The facts of a pack of evidence, as they were written. Throws NotFound, or BadData for a pack without them. */

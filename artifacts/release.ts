@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.ts';
-import type { ChannelPointer, ReleaseRecord, WithdrawnChannel } from './bundle.ts';
+import { INDEX_FOLDER, type ChannelPointer, type ReleaseRecord, type WithdrawnChannel } from './bundle.ts';
 import { openSeats, seatText } from './seats.ts';
 import { earlierVote, tally, voteProblem } from './votes.ts';
 import { isArtifactRef, isDigest, type ArtifactRef, type Digest, type TreeManifest } from './reference.ts';
@@ -277,9 +277,26 @@ export function evaluatedModel({
   return 'classifier' in exported ? exported.classifier : exported.generator;
 }
 
+/** The index that was evaluated with the model; null where there is none. */
+export function evaluatedIndex({ exported }: { readonly exported: object }): ArtifactRef | null {
+  return 'index' in exported && isArtifactRef(exported.index) ? exported.index : null;
+}
+
 /** The bundle's `<model>/1/` must be, file by file, the model that the evidence evaluated. */
 export function contentProblems(model: string, bundle: TreeManifest, evaluated: TreeManifest): string[] {
-  const folder = `${model}/1/`;
+  return folderProblems(`${model}/1/`, bundle, evaluated);
+}
+
+/** And its `index/` the index; null: nothing was looked up in one, and none may be there. */
+export function indexProblems(bundle: TreeManifest, evaluated: TreeManifest | null): string[] {
+  return folderProblems(INDEX_FOLDER, bundle, evaluated ?? { entries: [] });
+}
+
+function folderProblems(
+  folder: string,
+  bundle: Pick<TreeManifest, 'entries'>,
+  evaluated: Pick<TreeManifest, 'entries'>,
+): string[] {
   const served = new Map(
     bundle.entries
       .filter(({ path }) => path.startsWith(folder))

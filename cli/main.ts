@@ -268,6 +268,10 @@ program
   .option('--url <url>', 'the model server (default: ESPALIER_SERVING_URL or the embedded one)')
   .addOption(repeated('--pair <text>', 'the second text, for a model of pairs: once for each text, in their order'))
   .addOption(repeated('--file <picture>', 'for a model of pictures, in the place of texts: once for each'))
+  .option(
+    '--neighbours <count>',
+    'of a model that finds pictures: how many it shows (default: as many as it was measured with)',
+  )
   .action(run(async () => (await import('./commands/predict.ts')).predictCommand));
 
 const licence = program.command('licence').description('what licences permit');

@@ -1,4 +1,4 @@
-/** Predictions by the Open Inference Protocol: of texts, of pairs of them, or of pictures. */
+/** Predictions by the Open Inference Protocol: of texts, of pairs of them, or of pictures; and what pictures find. */
 import { readFile, stat } from 'node:fs/promises';
 import { EspalierError } from '../artifacts/errors.ts';
 
@@ -14,12 +14,24 @@ export interface Prediction extends Answer {
 export interface PicturePrediction extends Answer {
   readonly file: string;
 }
+export interface Neighbour {
+  readonly id: string;
+  readonly label: string;
+  /** Cosine, −1 … 1. */
+  readonly similarity: number;
+}
+/** What a picture finds, the nearest first. */
+export interface PictureNeighbours {
+  readonly file: string;
+  readonly neighbours: readonly Neighbour[];
+}
 
 /** No server takes more; it says itself when it takes less. */
 const MAX_FILE_BYTES = 32 * 2 ** 20;
 
 interface Metadata {
   readonly inputs?: readonly { readonly name: string }[];
+  readonly outputs?: readonly { readonly name: string }[];
   readonly parameters?: { readonly labels?: string };
 }
 interface InferResponse {
@@ -73,6 +85,45 @@ export async function predictPictures(
   return predictions;
 }
 
+/** Whether it finds pictures instead of telling labels apart. Throws as `predictPictures`. */
+export async function findsPictures(serverUrl: string, model: string): Promise<boolean> {
+  const { outputs = [] } = await call<Metadata>(serverUrl, model, '');
+  return finds(outputs);
+}
+
+function finds(outputs: NonNullable<Metadata['outputs']>): boolean {
+  return outputs.some(({ name }) => name === 'similarity');
+}
+
+/**
+ * What each picture finds in the model's index: `k` of them, or as many as the model gives by itself. One after the other.
+ * @throws EspalierError as `predictPictures`
+ */
+export async function findNeighbours(
+  serverUrl: string,
+  model: string,
+  files: readonly string[],
+  k?: number,
+): Promise<PictureNeighbours[]> {
+  for (const file of files) await requireFile(file);
+  const parameters = k === undefined ? {} : { parameters: { k } };
+  const found: PictureNeighbours[] = [];
+  for (const file of files) {
+    const bytes = await readFile(file);
+    const body = { ...parameters, inputs: [tensor('image', [bytes.toString('base64')])] };
+    const { outputs } = await ask(serverUrl, model, body, file);
+    const output = (name: string) => outputs.find((one) => one.name === name)?.data ?? [];
+    const [labels, similarities] = [output('label'), output('similarity')];
+    const neighbours = output('id').map((id, place) => ({
+      id: String(id),
+      label: String(labels[place] ?? ''),
+      similarity: Number(similarities[place]),
+    }));
+    found.push({ file, neighbours });
+  }
+  return found;
+}
+
 async function requireFile(file: string): Promise<void> {
   const wrong = (message: string, fix: string): EspalierError =>
     new EspalierError('BadConfig', message, { where: file, fix });
@@ -96,12 +147,18 @@ function answerAt(answers: readonly Answer[], row: number): Answer {
 
 /** The model's labels, where it takes what it is to be asked. */
 async function labelsOf(serverUrl: string, model: string, takes: 'text' | 'image'): Promise<readonly string[]> {
-  const { inputs = [], parameters } = await call<Metadata>(serverUrl, model, '');
+  const { inputs = [], outputs = [], parameters } = await call<Metadata>(serverUrl, model, '');
   const ofPictures = inputs.some(({ name }) => name === 'image');
   if (ofPictures !== (takes === 'image')) {
     throw new EspalierError('BadConfig', `'${model}' takes ${ofPictures ? 'pictures' : 'texts'}`, {
       where: model,
       fix: ofPictures ? 'give each picture with --file' : 'give texts, without --file',
+    });
+  }
+  if (finds(outputs)) {
+    throw new EspalierError('BadConfig', `'${model}' finds pictures: it tells no labels apart`, {
+      where: model,
+      fix: 'ask for neighbours',
     });
   }
   return JSON.parse(parameters?.labels ?? '[]') as readonly string[];
@@ -115,12 +172,7 @@ async function infer(
   inputs: readonly object[],
   where?: string,
 ): Promise<Answer[]> {
-  const init = {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ inputs }),
-  };
-  const { outputs } = await call<InferResponse>(serverUrl, model, '/infer', init, where);
+  const { outputs } = await ask(serverUrl, model, { inputs }, where);
   const output = (name: string) => outputs.find((one) => one.name === name)?.data ?? [];
   const all = output('probabilities') as readonly number[];
   return output('label').map((given, row) => {
@@ -130,6 +182,11 @@ async function infer(
     const label = String(given);
     return { label, probability: probabilities[label] ?? 0, probabilities };
   });
+}
+
+function ask(serverUrl: string, model: string, body: object, where?: string): Promise<InferResponse> {
+  const headers = { 'content-type': 'application/json' };
+  return call(serverUrl, model, '/infer', { method: 'POST', headers, body: JSON.stringify(body) }, where);
 }
 
 async function call<T>(

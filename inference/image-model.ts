@@ -16,11 +16,13 @@ import type { PictureLimits } from './image/decode.ts';
 import { pixelValues } from './image/preprocess.ts';
 import type { Feeds } from './session.ts';
 
-/** A classifier's files as they were read and checked. */
+/** A model's files as they were read and checked. */
 export interface ImageModelFiles {
   /** For messages: the folder that they were read from. */
   readonly where: string;
-  readonly 'classifier.json': Uint8Array;
+  /** One of the two. */
+  readonly 'classifier.json'?: Uint8Array;
+  readonly 'encoder.json'?: Uint8Array;
   readonly 'model.onnx': Uint8Array;
 }
 
@@ -50,9 +52,7 @@ export class ImageModel {
 
   /** The same from files in memory; they may be let go of once it is loaded. */
   static async from(files: ImageModelFiles, options: { readonly threads?: number } = {}): Promise<ImageModel> {
-    const name = 'classifier.json';
-    const text = Buffer.from(files[name]).toString('utf8');
-    const config = ofPictures(parseModelConfig(name, text, join(files.where, name)), files.where);
+    const config = imageConfigOf(files);
     const bytes = files['model.onnx'];
     return new ImageModel(
       config,
@@ -112,4 +112,11 @@ export class ImageModel {
   async release(): Promise<void> {
     await this.#graph.release();
   }
+}
+
+/** Throws BadModel. */
+export function imageConfigOf(files: Omit<ImageModelFiles, 'model.onnx'>): ImageEncoderConfig | ImageClassifierConfig {
+  const name = files['classifier.json'] === undefined ? 'encoder.json' : 'classifier.json';
+  const text = Buffer.from(files[name] ?? '').toString('utf8');
+  return ofPictures(parseModelConfig(name, text, join(files.where, name)), files.where);
 }

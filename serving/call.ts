@@ -1,9 +1,10 @@
 /** A request on its way through the routes: what it may use, what it is answered with, and the model that it names. */
 import type { IncomingMessage } from 'node:http';
-import type { Follower, ModelState, ServedModel } from './follower.ts';
+import type { Follower, ModelState } from './follower.ts';
 import type { Metrics } from './metrics.ts';
 import { ProtocolError } from './protocol-error.ts';
 import type { Recorder } from './recorder.ts';
+import type { ServedModel } from './served-model.ts';
 
 export interface Services {
   readonly follower: Follower;

@@ -6,43 +6,16 @@
 import { rm } from 'node:fs/promises';
 import { channelKey, parseChannelKey } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
-import type { BundleTerms } from '../artifacts/bundle-terms.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { reopenedReasons, termsKey, type TermsPointer } from '../artifacts/model-terms.ts';
 import { parsePointer, withdrawnChannel } from '../artifacts/release.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import type { ClassifierConfig, ImageClassifierConfig } from '../inference/config.ts';
-import type { GeneratorConfig } from '../inference/generation/config.ts';
-import type { ServedGeneration } from '../inference/generation/served-prompt.ts';
-import { PICTURE_LIMITS, plainPicture } from '../inference/image/decode.ts';
-import { GeneratorPool } from './generator-pool.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { ModelPool } from './pool.ts';
-import type { ModelRow } from './pool-messages.ts';
+import { loadModel, type ServedModel } from './served-model.ts';
 import { readTerms } from './terms.ts';
 import { fetchBundle, verifyRelease, type Release } from './release.ts';
-
-interface ServedBundle {
-  readonly release: Release;
-  readonly folder: string;
-  /** What its licences ask of whoever serves it; null where the bundle does not say. */
-  readonly terms: BundleTerms | null;
-}
-export interface ServedClassifier extends ServedBundle {
-  readonly kind: 'classifier';
-  readonly config: ClassifierConfig | ImageClassifierConfig;
-  readonly pool: ModelPool;
-}
-export interface ServedGenerator extends ServedBundle {
-  readonly kind: 'generator';
-  readonly config: GeneratorConfig;
-  /** How it answers a conversation where the request does not say. */
-  readonly generation: ServedGeneration;
-  readonly pool: GeneratorPool;
-}
-export type ServedModel = ServedClassifier | ServedGenerator;
 
 /** Why what the channel points to is not what is served. */
 export interface Refusal {
@@ -80,9 +53,6 @@ interface Seen {
 }
 
 const MAX_RETRY_MS = 60_000;
-const WARM_UP_MS = 60_000;
-/** A ResNet-50 takes some 60 ms a picture: half a second until the next batch. */
-const PICTURE_BATCH = 8;
 const GONE = 'its pointer was deleted from the registry';
 
 export class Follower {
@@ -249,29 +219,18 @@ export class Follower {
     if (before?.release.bundle === release.bundle) return { ...before, release };
     const verified = await fetchBundle(store, release, trusted);
     const { folder } = verified;
-    const onRestart = (reason: string) => {
-      metrics.workerRestarts.inc({ model });
-      log('error', 'model-worker-lost', { model, reason });
-    };
     try {
       const terms = await readTerms(folder);
-      if (verified.kind === 'generator') {
-        const pool = await warm(await GeneratorPool.start(verified, { workers, onRestart }), generates);
-        const { kind, config, generation } = verified;
-        return { kind, release, config, generation, pool, folder, terms };
-      }
-      const { kind, config } = verified;
-      const started = await ModelPool.start(verified, {
+      const loaded = await loadModel(verified, {
         workers,
-        dimension: config.dimension,
-        classes: config.labels.length,
-        ...(config.input === 'image' ? { maxBatch: PICTURE_BATCH, limits: { ...PICTURE_LIMITS, maxPixels } } : {}),
+        maxPixels,
         onBatch: (rows) => metrics.batchRows.observe({ model }, rows),
-        onRestart,
+        onRestart: (reason) => {
+          metrics.workerRestarts.inc({ model });
+          log('error', 'model-worker-lost', { model, reason });
+        },
       });
-      const row = config.input === 'image' ? await plainPicture() : 'warm-up';
-      const pool = await warm(started, (it) => classifies(it, row, workers));
-      return { kind, release, config, pool, folder, terms };
+      return { ...loaded, release, folder, terms };
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       throw error;
@@ -288,35 +247,6 @@ export class Follower {
       .finally(() => this.#unloading.delete(unloading));
     this.#unloading.add(unloading);
   }
-}
-
-/** The first run of a session allocates: it happens before anyone waits. A pool that fails it is unloaded. */
-async function warm<Pool extends { drain(): Promise<void> }>(
-  pool: Pool,
-  run: (pool: Pool) => Promise<void>,
-): Promise<Pool> {
-  try {
-    await run(pool);
-    return pool;
-  } catch (error) {
-    await pool.drain();
-    throw error;
-  }
-}
-
-/** Throws BadModel when a plain text or picture is answered with numbers that are none. */
-async function classifies(pool: ModelPool, row: ModelRow, workers: number): Promise<void> {
-  const output = await pool.run(Array.from({ length: workers }, () => row));
-  if (![...output.probabilities, ...output.embeddings].every(Number.isFinite)) {
-    throw new EspalierError('BadModel', 'the model answers a plain row with numbers that are not finite');
-  }
-}
-
-/** Throws what the generator does with a plain text. */
-async function generates(pool: GeneratorPool): Promise<void> {
-  const order = { prompt: 'warm-up', options: { maxNewTokens: 2 } };
-  const pieces = pool.generate(order, AbortSignal.timeout(WARM_UP_MS));
-  while ((await pieces.next()).done !== true);
 }
 
 function infoLabels({ model, channel, version, bundle }: Release) {

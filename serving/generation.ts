@@ -6,7 +6,7 @@ import type { Message } from '../inference/generation/chat.ts';
 import type { Completion, Piece } from '../inference/generation/options.ts';
 import { withServedGeneration, type AskedOptions } from '../inference/generation/served-prompt.ts';
 import { find, type Call } from './call.ts';
-import type { ServedGenerator, ServedModel } from './follower.ts';
+import type { ServedGenerator, ServedModel } from './served-model.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 export interface GenerationRequest {

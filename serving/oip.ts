@@ -6,6 +6,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { z } from 'zod';
+import { MOST_NEIGHBOURS } from '../artifacts/bundle.ts';
 import { textInput, type TextInput } from '../inference/texts.ts';
 import { readBytesTensor, TensorSchema, type RawTensor } from './bytes-tensor.ts';
 import { ProtocolError } from './protocol-error.ts';
@@ -13,15 +14,15 @@ import { encodeBytesTensor, encodeFloats } from './tensors.ts';
 
 /** Texts a request: a larger one belongs into several, so that others are not kept waiting. */
 export const MAX_ROWS = 1024;
-const OUTPUTS = ['label', 'probabilities'] as const;
-type OutputName = (typeof OUTPUTS)[number];
+/** Of a model that tells labels apart. */
+export const LABEL_OUTPUTS = ['label', 'probabilities'] as const;
 
 export interface AskedRequest {
   readonly id: string | undefined;
   /** false (`parameters.espalier_record`): not traffic but a check, kept out of the prediction log. */
   readonly record: boolean;
   /** In the order asked for. */
-  readonly outputs: readonly { readonly name: OutputName; readonly binary: boolean }[];
+  readonly outputs: readonly { readonly name: string; readonly binary: boolean }[];
 }
 
 export interface InferRequest extends AskedRequest {
@@ -34,15 +35,17 @@ export interface GivenInput {
   readonly binary: Buffer;
 }
 
-/** Inputs by name that a kind of model may be given, and how that is told to whoever sends another. */
-interface TakenInputs {
-  readonly names: readonly string[];
+/** What a kind of model may be given and asked for, and how that is told to whoever sends something else. */
+export interface Protocol {
+  readonly inputs: readonly string[];
   readonly says: string;
+  readonly outputs: readonly string[];
 }
 
-const TEXTS: TakenInputs = {
-  names: ['text', 'pair'],
+const TEXTS: Protocol = {
+  inputs: ['text', 'pair'],
   says: "a model of texts takes 'text', and one of pairs 'pair' beside it",
+  outputs: LABEL_OUTPUTS,
 };
 
 export interface Predictions {
@@ -51,6 +54,11 @@ export interface Predictions {
   readonly probabilities: Float32Array;
   readonly classes: number;
 }
+
+/** A tensor of an answer, row-major. */
+export type OutputTensor =
+  | { readonly datatype: 'BYTES'; readonly shape: readonly number[]; readonly data: readonly string[] }
+  | { readonly datatype: 'FP32'; readonly shape: readonly number[]; readonly data: Float32Array };
 
 const parameters = z.record(z.string(), z.unknown()).optional();
 const RequestSchema = z.looseObject({
@@ -62,16 +70,19 @@ const RequestSchema = z.looseObject({
 
 /** Reads an infer request of texts. `headerLength` is `Inference-Header-Content-Length`, if sent. Throws ProtocolError 400. */
 export function parseInferRequest(body: Buffer, headerLength?: string): InferRequest {
-  const { inputs, ...asked } = readRequest(body, headerLength, TEXTS);
+  const { inputs, parameters: _, ...asked } = readRequest(body, headerLength, TEXTS);
   return { ...asked, texts: readTextInputs(inputs) };
 }
 
-/** The same up to the values of its inputs. */
+/** The same of any kind of model, up to the values of its inputs. */
 export function readRequest(
   body: Buffer,
   headerLength: string | undefined,
-  takes: TakenInputs,
-): AskedRequest & { readonly inputs: ReadonlyMap<string, GivenInput> } {
+  protocol: Protocol,
+): AskedRequest & {
+  readonly inputs: ReadonlyMap<string, GivenInput>;
+  readonly parameters: Readonly<Record<string, unknown>>;
+} {
   const jsonBytes = headerLength === undefined ? body.length : Number(headerLength);
   if (!Number.isSafeInteger(jsonBytes) || jsonBytes < 0 || jsonBytes > body.length) {
     throw bad(`Inference-Header-Content-Length is '${headerLength}', but the body has ${body.length} bytes`);
@@ -84,18 +95,19 @@ export function readRequest(
     );
   }
   const { id, inputs } = parsed.data;
-  const given = readInputs(inputs, body.subarray(jsonBytes), takes);
-  const binaryByDefault = parsed.data.parameters?.['binary_data_output'] === true;
-  const record = parsed.data.parameters?.['espalier_record'] !== false;
-  const outputs = requestedOutputs(parsed.data.outputs, binaryByDefault);
-  return { id, record, outputs, inputs: given };
+  const given = readInputs(inputs, body.subarray(jsonBytes), protocol);
+  const asked = parsed.data.parameters ?? {};
+  const binaryByDefault = asked['binary_data_output'] === true;
+  const record = asked['espalier_record'] !== false;
+  const outputs = requestedOutputs(parsed.data.outputs, binaryByDefault, protocol);
+  return { id, record, outputs, inputs: given, parameters: asked };
 }
 
 /** The tensors' bytes follow the JSON in the order of the inputs. */
 function readInputs(
   inputs: readonly RawTensor[],
   binary: Buffer,
-  { names, says }: TakenInputs,
+  { inputs: names, says }: Protocol,
 ): ReadonlyMap<string, GivenInput> {
   const given = new Map<string, GivenInput>();
   let at = 0;
@@ -163,37 +175,64 @@ function readTexts({ tensor: input, binary }: GivenInput): readonly string[] {
 function requestedOutputs(
   requested: z.output<typeof RequestSchema>['outputs'],
   binaryByDefault: boolean,
+  { outputs: given }: Protocol,
 ): AskedRequest['outputs'] {
   if (requested === undefined || requested.length === 0) {
-    return OUTPUTS.map((name) => ({ name, binary: binaryByDefault }));
+    return given.map((name) => ({ name, binary: binaryByDefault }));
   }
   return requested.map(({ name, parameters: asked }) => {
-    const known = OUTPUTS.find((output) => output === name);
-    if (known === undefined) throw bad(`unexpected output '${name}': this model gives ${OUTPUTS.join(' and ')}`);
+    if (!given.includes(name)) throw bad(`unexpected output '${name}': this model gives ${listed(given)}`);
     if (asked?.['classification'] !== undefined)
       throw bad("the classification extension is not supported: ask for 'label'");
-    return { name: known, binary: (asked?.['binary_data'] as boolean | undefined) ?? binaryByDefault };
+    return { name, binary: (asked?.['binary_data'] as boolean | undefined) ?? binaryByDefault };
   });
 }
 
-/** The answer's body and headers. */
+/** The answer's body and headers, of a model that tells labels apart. */
 export function formatInferResponse(
   request: Pick<AskedRequest, 'id' | 'outputs'>,
-  served: { readonly model: string; readonly version: string; readonly bundle: string },
+  served: ServedVersion,
   predictions: Predictions,
-): { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer } {
-  const rows = predictions.labels.length;
+): FormattedAnswer {
+  return formatAnswer(request, served, labelTensors(predictions));
+}
+
+export function labelTensors({
+  labels,
+  probabilities,
+  classes,
+}: Predictions): Readonly<Record<(typeof LABEL_OUTPUTS)[number], OutputTensor>> {
+  return {
+    label: { datatype: 'BYTES', shape: [labels.length], data: labels },
+    probabilities: { datatype: 'FP32', shape: [labels.length, classes], data: probabilities },
+  };
+}
+
+interface ServedVersion {
+  readonly model: string;
+  readonly version: string;
+  readonly bundle: string;
+}
+interface FormattedAnswer {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** The same of any outputs: those that were asked for, of the ones that are there. */
+export function formatAnswer(
+  request: Pick<AskedRequest, 'id' | 'outputs'>,
+  served: ServedVersion,
+  given: Readonly<Record<string, OutputTensor>>,
+): FormattedAnswer {
   const binaries: Buffer[] = [];
-  const outputs = request.outputs.map(({ name, binary }) => {
-    const tensor =
-      name === 'label'
-        ? { name, datatype: 'BYTES', shape: [rows] }
-        : { name, datatype: 'FP32', shape: [rows, predictions.classes] };
-    if (!binary)
-      return { ...tensor, data: name === 'label' ? predictions.labels : Array.from(predictions.probabilities) };
-    const bytes = name === 'label' ? encodeBytesTensor(predictions.labels) : encodeFloats(predictions.probabilities);
+  const outputs = request.outputs.flatMap(({ name, binary }): object[] => {
+    const tensor = given[name];
+    if (tensor === undefined) return [];
+    const { datatype, shape } = tensor;
+    if (!binary) return [{ name, datatype, shape, data: [...tensor.data] }];
+    const bytes = tensor.datatype === 'BYTES' ? encodeBytesTensor(tensor.data) : encodeFloats(tensor.data);
     binaries.push(bytes);
-    return { ...tensor, parameters: { binary_data_size: bytes.length } };
+    return [{ name, datatype, shape, parameters: { binary_data_size: bytes.length } }];
   });
   const json = Buffer.from(
     JSON.stringify({
@@ -221,7 +260,7 @@ export function refusalParameters({ bundle, kind, reason }: RefusedVersion): Rea
   return { refused: reason, refused_kind: kind, refused_bundle: bundle ?? '' };
 }
 
-interface ServedMetadata {
+export interface ServedMetadata {
   readonly model: string;
   readonly version: string;
   readonly bundle: string;
@@ -249,6 +288,30 @@ export function modelMetadata(
   return metadata(served, tensors, outputs, {
     labels: JSON.stringify(served.labels),
     ...(served.takes === 'image' ? { content_type: 'base64' } : {}),
+  });
+}
+
+/** The same of a model that finds pictures: n asked, k found of each. */
+export function retrieverMetadata(
+  served: ServedMetadata & {
+    readonly labels: readonly string[];
+    readonly neighbours: number;
+    readonly rows: number;
+    readonly search: 'exact' | 'graph';
+  },
+): unknown {
+  const outputs = [
+    { name: 'id', datatype: 'BYTES', shape: [-1, -1] },
+    { name: 'similarity', datatype: 'FP32', shape: [-1, -1] },
+    { name: 'label', datatype: 'BYTES', shape: [-1, -1] },
+  ];
+  return metadata(served, [{ name: 'image', datatype: 'BYTES', shape: [-1] }], outputs, {
+    content_type: 'base64',
+    labels: JSON.stringify(served.labels),
+    neighbours: served.neighbours,
+    most_neighbours: MOST_NEIGHBOURS,
+    index_rows: served.rows,
+    index_search: served.search,
   });
 }
 
@@ -281,6 +344,11 @@ function metadata(
       ...(served.refused === undefined ? {} : refusalParameters(served.refused)),
     },
   };
+}
+
+/** a, b and c. */
+function listed(names: readonly string[]): string {
+  return names.join(', ').replace(/, ([^,]*)$/, ' and $1');
 }
 
 function bad(message: string): ProtocolError {

@@ -26,6 +26,6 @@ export type FromWorker =
 
 /** What is handed over whole, not copied. */
 export function buffersOf(files: ClassifierFiles): ArrayBuffer[] {
-  const tokenizer = 'tokenizer.json' in files ? [files['tokenizer.json']] : [];
-  return [files['classifier.json'], files['model.onnx'], ...tokenizer].map(({ buffer }) => buffer as ArrayBuffer);
+  const { where: _, ...bytes } = files;
+  return Object.values(bytes).map(({ buffer }) => buffer as ArrayBuffer);
 }

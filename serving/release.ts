@@ -2,16 +2,25 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MODEL_FILES, modelKindOf, PROMPT_FILE, type ChannelPointer } from '../artifacts/bundle.ts';
+import {
+  INDEX_FILES,
+  missingModelFiles,
+  MODEL_FILES,
+  modelKindOf,
+  PROMPT_FILE,
+  RETRIEVAL_FILE,
+  RETRIEVER_CONFIGS,
+  type ChannelPointer,
+} from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { verifySignedFolder } from '../artifacts/model-signature.ts';
-import type { Digest, TreeManifest } from '../artifacts/reference.ts';
+import type { Digest } from '../artifacts/reference.ts';
 import { parsePointer, parseRelease, pointerProblems } from '../artifacts/release.ts';
 import { chainProblems } from '../artifacts/release-chain.ts';
 import { signatureProblems } from '../artifacts/signed-release.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import { VerifiedGenerator, VerifiedModel } from './verified-model.ts';
+import { VerifiedGenerator, VerifiedModel, VerifiedRetriever } from './verified-model.ts';
 
 /** A release that may be served. */
 export interface Release {
@@ -49,7 +58,10 @@ export async function verifyRelease(
     ...(await signatureProblems(store, release, trusted)),
     ...(await chainProblems(store, target, release.approvals, trusted)),
   ];
-  if (problems.length === 0) problems.push(...missingFiles(wanted.model, await store.tree(bundle)));
+  if (problems.length === 0) {
+    const paths = (await store.tree(bundle)).entries.map(({ path }) => path);
+    problems.push(...missingModelFiles(wanted.model, paths).map((path) => `the bundle lacks ${path}`));
+  }
   if (problems.length > 0 || release.signed === undefined) throw refused(pointer, problems);
   const { model, channel, revision } = pointer;
   return {
@@ -70,29 +82,22 @@ export async function fetchBundle(
   store: ArtifactStore,
   release: Release,
   trusted: TrustedKeys,
-): Promise<VerifiedModel | VerifiedGenerator> {
+): Promise<VerifiedModel | VerifiedGenerator | VerifiedRetriever> {
   const directory = await mkdtemp(join(tmpdir(), 'espalier-serving-'));
   try {
     await store.checkout(release.signed, directory);
-    const names = [...Object.values(MODEL_FILES).flat(), PROMPT_FILE];
-    const paths = new Set(names.map((name) => `${release.model}/1/${name}`));
+    const names = [...Object.values(MODEL_FILES).flat(), PROMPT_FILE, ...RETRIEVER_CONFIGS];
+    const paths = new Set([...names.map((name) => `${release.model}/1/${name}`), ...INDEX_FILES, RETRIEVAL_FILE]);
     const verified = await verifySignedFolder(directory, trusted, (path) => paths.has(path));
-    const kind = modelKindOf(names.filter((name) => verified.kept.has(`${release.model}/1/${name}`)));
-    const Verified = kind === 'generator' ? VerifiedGenerator : VerifiedModel;
-    return new Verified(directory, release.model, verified);
+    const kind = modelKindOf(release.model, [...verified.kept.keys()]) ?? 'classifier';
+    return new VERIFIED[kind](directory, release.model, verified);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
   }
 }
 
-function missingFiles(model: string, bundle: TreeManifest): string[] {
-  const prefix = `${model}/1/`;
-  const names = bundle.entries.flatMap(({ path }) => (path.startsWith(prefix) ? [path.slice(prefix.length)] : []));
-  return MODEL_FILES[modelKindOf(names) ?? 'classifier']
-    .filter((name) => !names.includes(name))
-    .map((name) => `the bundle lacks ${prefix}${name}`);
-}
+const VERIFIED = { classifier: VerifiedModel, generator: VerifiedGenerator, retriever: VerifiedRetriever } as const;
 
 function must<T>(parsed: { readonly value?: T; readonly problem?: string | undefined }): T {
   if (parsed.value === undefined) throw new EspalierError('ApprovalRefused', parsed.problem ?? 'malformed');

@@ -3,20 +3,28 @@ import { stringify } from 'yaml';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { TreeEntry, TreeManifest } from '../../artifacts/reference.ts';
-import type { ClassifierConfig, ImageClassifierConfig } from '../../inference/config.ts';
-import type { PackageGeneratorInput, PackageModelInput } from '../contract/deployment.ts';
+import type { ClassifierConfig, ImageClassifierConfig, ImageEncoderConfig } from '../../inference/config.ts';
+import type { PackageGeneratorInput, PackageModelInput, PackageRetrieverInput } from '../contract/deployment.ts';
 import type { TrainedModel } from '../contract/training.ts';
 
 /** Rows a batch in Triton: what our own server takes too. */
 const MAX_BATCH = 32;
 
-type Config = ClassifierConfig | ImageClassifierConfig;
+type Config = ClassifierConfig | ImageClassifierConfig | ImageEncoderConfig;
 
 /** The graph's own inputs, without the batch: token ids of any number, or pixels of the one size that it was made for. */
 function graphInputs(config: Config): readonly { name: string; datatype: 'INT64' | 'FP32'; shape: number[] }[] {
   if (config.input !== 'image') return config.inputs.map((name) => ({ name, datatype: 'INT64', shape: [-1] }));
   const { height, width } = config.processor.crop;
   return config.inputs.map((name) => ({ name, datatype: 'FP32', shape: [3, height, width] }));
+}
+
+/** The graph's own outputs, all of float32. */
+function graphOutputs(config: Config): readonly { name: string; width: number }[] {
+  const embedding = { name: 'embedding', width: config.dimension };
+  if (config.kind === 'encoder') return [embedding];
+  const width = config.labels.length;
+  return [{ name: 'probabilities', width }, { name: 'logits', width }, embedding];
 }
 
 /** Triton's model configuration (protobuf text format); dimensions leave out the batch. */
@@ -26,12 +34,9 @@ export function tritonConfig(model: string, config: Config): string {
   const inputs = graphInputs(config).map(({ name, datatype, shape }) =>
     tensor(name, `TYPE_${datatype}`, shape.join(', ')),
   );
-  const classes = String(config.labels.length);
-  const outputs = [
-    tensor('probabilities', 'TYPE_FP32', classes, ' label_filename: "labels.txt"'),
-    tensor('logits', 'TYPE_FP32', classes),
-    tensor('embedding', 'TYPE_FP32', String(config.dimension)),
-  ];
+  const outputs = graphOutputs(config).map(({ name, width }) =>
+    tensor(name, 'TYPE_FP32', String(width), name === 'probabilities' ? ' label_filename: "labels.txt"' : ''),
+  );
   return [
     `name: "${model}"`,
     'platform: "onnxruntime_onnx"',
@@ -55,11 +60,7 @@ export function mlserverSettings(model: string, config: Config): string {
     implementation: 'mlserver_onnx.OnnxModel',
     platform: 'onnxruntime_onnx',
     inputs: graphInputs(config).map((input) => ({ ...input, shape: [-1, ...input.shape] })),
-    outputs: [
-      { name: 'probabilities', datatype: 'FP32', shape: [-1, config.labels.length] },
-      { name: 'logits', datatype: 'FP32', shape: [-1, config.labels.length] },
-      { name: 'embedding', datatype: 'FP32', shape: [-1, config.dimension] },
-    ],
+    outputs: graphOutputs(config).map(({ name, width }) => ({ name, datatype: 'FP32', shape: [-1, width] })),
     parameters: { uri: './1/model.onnx', version: '1' },
   });
 }
@@ -71,15 +72,17 @@ export function isLicenceFile(path: string): boolean {
 
 /** `LICENSES/README.md`: what was declared, by whom, and what was concluded; it claims nothing that nobody declared. */
 export function licenceStatement(
-  { base, pipeline }: Pick<PackageModelInput, 'base' | 'pipeline'>,
+  { base, pipeline }: Pick<PackageModelInput | PackageRetrieverInput, 'base' | 'pipeline'>,
   texts: readonly string[],
   /** Whether the weights have learnt from the data. */
   tuned = true,
+  /** What the bundle has of the data besides. */
+  also = tuned ? '' : 'the prompt was chosen on the data below, and may quote them',
 ): string {
   const { licence } = base;
   const derives = tuned
-    ? 'The tuned weights derive from the base model and the training data below; the terms of both apply.'
-    : 'The weights are those of the base model; the prompt was chosen on the data below, and may quote them. The terms of both apply.';
+    ? `The tuned weights derive from the base model and the training data below;${also === '' ? '' : ` ${also};`} the terms of both apply.`
+    : `The weights are those of the base model; ${also}. The terms of both apply.`;
   const facts = stringify({
     base_model: {
       source: base.source,
@@ -115,7 +118,7 @@ export function provenance(
 }
 
 type Links = Pick<
-  PackageModelInput | PackageGeneratorInput,
+  PackageModelInput | PackageGeneratorInput | PackageRetrieverInput,
   'model' | 'pipeline' | 'definition' | 'dataset' | 'evaluation' | 'gates' | 'base' | 'baseModel'
 >;
 
@@ -164,7 +167,7 @@ export function provenanceLinks(
 
 /** Of a model that was tuned. */
 export function trainingLinks(
-  { training }: Pick<Links['pipeline'], 'training'>,
+  { training }: { readonly training: object | null },
   trained: TrainedModel,
 ): Record<string, unknown> {
   const { environment, steps, bestEpoch, model, history } = trained;

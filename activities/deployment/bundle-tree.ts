@@ -1,11 +1,17 @@
 /** What every bundle holds beside its model: papers, terms and licences, and the reference that drift is measured against. */
+import { INDEX_FOLDER } from '../../artifacts/bundle.ts';
 import { BOM_FILE, CARD_FILE } from '../../artifacts/break-glass.ts';
 import { TERMS_FILE, TERMS_TEXT, type BundleTerms } from '../../artifacts/bundle-terms.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import { PROTOTYPE_FILE } from '../../artifacts/prototype.ts';
 import { entryRef, type ArtifactRef, type TreeEntry, type TreeManifest } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
-import type { PackagedModel, PackageGeneratorInput, PackageModelInput } from '../contract/deployment.ts';
+import type {
+  PackagedModel,
+  PackageGeneratorInput,
+  PackageModelInput,
+  PackageRetrieverInput,
+} from '../contract/deployment.ts';
 import { readAnswers, requireComplete } from '../privacy/dossier/answers.ts';
 import { dossierOf } from '../privacy/dossier/dossier.ts';
 import { dossierMarkdown } from '../privacy/dossier/markdown.ts';
@@ -17,6 +23,8 @@ import { BASE_FOLDER, bundleTerms, missingTexts, NOTICE_FILE } from './licence-d
 import { prototypeText } from './prototype-text.ts';
 import { noticeText, termsText } from './terms-files.ts';
 
+type PackageInput = PackageModelInput | PackageGeneratorInput | PackageRetrieverInput;
+
 export interface BundleDocument {
   readonly path: string;
   readonly mediaType: string;
@@ -27,13 +35,17 @@ export interface BundleDocument {
 export interface BundleParts {
   /** The files of `<model>/1/`. */
   readonly served: TreeManifest;
+  /** The files of `index/`. */
+  readonly index?: TreeManifest;
   readonly base: TreeManifest;
   /** Whether the weights have learnt from the data. */
   readonly tuned: boolean;
+  /** For the statement of licences: what the bundle has of the data besides weights. */
+  readonly holds?: string;
   /** For NOTICE: what was changed; the training's words when left out. */
   readonly changed?: string;
   /** For the dossier, beside what every model has. */
-  readonly facts: Pick<DossierFacts, 'training' | 'evaluation' | 'generation' | 'exported'>;
+  readonly facts: Pick<DossierFacts, 'training' | 'evaluation' | 'generation' | 'retrieval' | 'exported'>;
   readonly card: (languages: readonly string[], terms: BundleTerms) => string;
   readonly bom: string;
   readonly provenance: string;
@@ -47,7 +59,7 @@ export interface BundleParts {
  */
 export async function bundleTree(
   store: ArtifactStore,
-  input: PackageModelInput | PackageGeneratorInput,
+  input: PackageInput,
   parts: BundleParts,
 ): Promise<PackagedModel> {
   const { model } = input;
@@ -63,6 +75,7 @@ export async function bundleTree(
   const entries = [
     ...(await Promise.all(written)),
     ...parts.served.entries.map((entry) => placed(`${model}/1/`, entry)),
+    ...(parts.index?.entries ?? []).map((entry) => placed(INDEX_FOLDER, entry)),
     ...licences.map((entry) => placed(BASE_FOLDER, entry)),
     ...(input.base.card === null ? [] : [{ path: 'LICENSES/BASE_MODEL_CARD.md', ref: input.base.card }]),
     ...reference.entries.map((entry) => placed('reference/', entry)),
@@ -72,7 +85,7 @@ export async function bundleTree(
 
 async function papersOf(
   store: ArtifactStore,
-  input: PackageModelInput | PackageGeneratorInput,
+  input: PackageInput,
   parts: BundleParts,
   of: {
     readonly licences: readonly TreeEntry[];
@@ -89,7 +102,7 @@ async function papersOf(
   const dossier = await dossierText(store, input, parts.facts);
   const notice = noticeText(input, await noticesIn(store, of.licences), parts.changed);
   return [
-    markdown('LICENSES/README.md', licenceStatement(input, below, parts.tuned)),
+    markdown('LICENSES/README.md', licenceStatement(input, below, parts.tuned, parts.holds)),
     json(TERMS_FILE, pretty(of.terms)),
     ...added.map(({ path, text }) => ({ path, mediaType: 'text/plain', text })),
     { path: NOTICE_FILE, mediaType: 'text/plain', text: notice },
@@ -103,11 +116,7 @@ async function papersOf(
 }
 
 /** Throws BadConfig where it must be complete and is not. */
-async function dossierText(
-  store: ArtifactStore,
-  input: PackageModelInput | PackageGeneratorInput,
-  kind: BundleParts['facts'],
-): Promise<string> {
+async function dossierText(store: ArtifactStore, input: PackageInput, kind: BundleParts['facts']): Promise<string> {
   const { pipeline, dataset: data, gates, base, privacy, selection } = input;
   const facts = { pipeline, data, gates, base, bundled: true, ...definedOnly({ privacy, selection }), ...kind };
   const dossier = dossierOf(facts, await readAnswers(input.dossier, store));

@@ -1,11 +1,12 @@
 /** Does the model server serve this bundle, and does it answer as the evaluation did? Asked over HTTP, as a client would. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
-import type { ChannelPointer, ReferenceStatistics } from '../../artifacts/bundle.ts';
+import { modelKindOf, type ChannelPointer, type ModelKind, type ReferenceStatistics } from '../../artifacts/bundle.ts';
 import { ERROR_KINDS, EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import type { ActivityServices } from '../step.ts';
+import { askServer } from './ask-server.ts';
+import { compareNeighbours } from './check-neighbours.ts';
 import type { DeployContext } from './deploy-model.ts';
 import { servingQuestions, type ServingQuestion } from './serving-questions.ts';
 
@@ -48,29 +49,26 @@ export async function checkServing(
   // Asked by version: should a later release be served by now, its answers are not held against this one.
   const version = `${base}/v2/models/${model}/versions/${revision}`;
   const { entries } = await services.store.tree(bundle);
-  const generates = entries.some(({ path }) => path === `${model}/1/generator.json`);
-  const compared = generates
-    ? await compareAnswers(`${version}/generate`, bundle, services, signal)
-    : await compare(`${version}/infer`, bundle, services, signal);
-  return { url: base, ...compared };
+  const kind = modelKindOf(
+    model,
+    entries.map(({ path }) => path),
+  );
+  const [compared, path] = COMPARED[kind ?? 'classifier'];
+  return { url: base, ...(await compared(`${version}/${path}`, bundle, services, signal)) };
 }
 
-/** What we read of the server's answers; another server's may say less. */
-const AnswerSchema = z.looseObject({
-  error: z.string().optional(),
-  text_output: z.string().optional(),
-  channel: z.string().optional(),
-  versions: z.array(z.string()).default([]),
-  parameters: z
-    .looseObject({
-      bundle: z.string().optional(),
-      refused: z.string().optional(),
-      refused_kind: z.string().optional(),
-      refused_bundle: z.string().optional(),
-    })
-    .default({}),
-  outputs: z.array(z.looseObject({ data: z.array(z.unknown()).default([]) })).default([]),
-});
+type Compare = (
+  url: string,
+  bundle: ArtifactRef,
+  services: Pick<ActivityServices, 'store'>,
+  signal: AbortSignal,
+) => Promise<{ readonly checkedRows: number; readonly agreement: number }>;
+
+const COMPARED: Readonly<Record<ModelKind, readonly [compare: Compare, path: string]>> = {
+  classifier: [compare, 'infer'],
+  retriever: [compareNeighbours, 'infer'],
+  generator: [compareAnswers, 'generate'],
+};
 
 interface Look {
   readonly served: boolean;
@@ -86,8 +84,8 @@ async function lookAt(
   signal: AbortSignal,
 ): Promise<Look> {
   try {
-    const { channel } = (await request(`${base}/v2`, signal)).body;
-    const { status, body } = await request(`${base}/v2/models/${model}`, signal);
+    const { channel } = (await askServer(`${base}/v2`, signal)).body;
+    const { status, body } = await askServer(`${base}/v2/models/${model}`, signal);
     const { bundle: served = 'nothing', refused, refused_kind: kind, refused_bundle: refusedBundle } = body.parameters;
     const refusedIt = refusedBundle === bundle;
     const retryable = Object.entries(ERROR_KINDS).some(([name, facts]) => name === kind && facts.retryable);
@@ -108,7 +106,7 @@ async function lookAt(
 async function compare(
   url: string,
   bundle: ArtifactRef,
-  { store }: ActivityServices,
+  { store }: Pick<ActivityServices, 'store'>,
   signal: AbortSignal,
 ): Promise<{ readonly checkedRows: number; readonly agreement: number }> {
   const { entries } = await store.tree(bundle);
@@ -154,7 +152,7 @@ async function probabilitiesOf(
 ): Promise<readonly unknown[]> {
   // Our own question is no traffic: it must not count as a prediction in the drift check.
   const body = { parameters: { espalier_record: false }, inputs, outputs: [{ name: 'probabilities' }] };
-  const answer = await request(url, signal, { method: 'POST', body: JSON.stringify(body) });
+  const answer = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) });
   const served = answer.body.outputs[0]?.data;
   if (answer.status === 200 && served?.length === rows.length * classes) return served;
   const row = rows.length === 1 ? `test row ${(rows[0] ?? 0) + 1}` : `${rows.length} test rows`;
@@ -173,7 +171,7 @@ const PROMPTS = 4;
 async function compareAnswers(
   url: string,
   bundle: ArtifactRef,
-  { store }: ActivityServices,
+  { store }: Pick<ActivityServices, 'store'>,
   signal: AbortSignal,
 ): Promise<{ readonly checkedRows: number; readonly agreement: number }> {
   const { entries } = await store.tree(bundle);
@@ -187,7 +185,7 @@ async function compareAnswers(
   for (const { text, answer, options } of asked) {
     // Our own question is no traffic: it must not count in the drift check.
     const body = { text_input: text, parameters: { ...options, espalier_record: false } };
-    const response = await request(url, signal, { method: 'POST', body: JSON.stringify(body) });
+    const response = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) });
     if (response.status !== 200 || response.body.text_output === undefined) {
       const said = response.body.error ?? 'no text';
       throw new EspalierError(
@@ -212,13 +210,4 @@ interface Question {
   readonly text: string;
   readonly answer: string;
   readonly options: Readonly<Record<string, unknown>>;
-}
-
-async function request(
-  url: string,
-  signal: AbortSignal,
-  init: RequestInit = {},
-): Promise<{ readonly status: number; readonly body: z.output<typeof AnswerSchema> }> {
-  const response = await fetch(url, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) });
-  return { status: response.status, body: AnswerSchema.parse(await response.json()) };
 }

@@ -5,7 +5,9 @@ import { differences } from '../../artifacts/differences.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import {
   contentProblems,
+  evaluatedIndex,
   evaluatedModel,
+  indexProblems,
   parsePointer,
   parseRelease,
   withdrawnChannel,
@@ -62,8 +64,12 @@ export async function findProduction(
       return { ...standing, ...unknown('its evidence does not say what it was made from'), runId: release.runId };
     }
     const served = evaluatedModel({ exported });
+    const index = evaluatedIndex({ exported });
     const [bundle, classifier] = [await store.tree(pointer.bundle), await store.tree(served)];
-    const [other] = contentProblems(model, bundle, classifier);
+    const [other] = [
+      ...contentProblems(model, bundle, classifier),
+      ...indexProblems(bundle, index === null ? null : await store.tree(index)),
+    ];
     if (other !== undefined) return { ...standing, ...unknown(other), runId: release.runId };
     const settings = differences(facts.pipeline, pipeline);
     return {

@@ -2,12 +2,13 @@
  * `bom.cdx.json`: the bundle's bill of materials in CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json). Pure, and
  * without clock or chance, so that the same model has the same one again: its serial number is made of its content.
  */
+import { INDEX_FOLDER } from '../../artifacts/bundle.ts';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { hexOf, shortDigest, type ArtifactRef, type TreeManifest } from '../../artifacts/reference.ts';
 import type { LicenceDecision } from '../contract/review.ts';
-import type { PackageModelInput } from '../contract/deployment.ts';
+import type { PackageModelInput, PackageRetrieverInput } from '../contract/deployment.ts';
 import type { Score } from '../contract/measures.ts';
 import { pretty } from './bundle-files.ts';
 import { concludedLicence } from './concluded-licence.ts';
@@ -22,7 +23,7 @@ interface Trees {
 
 /** What the document needs of any model. */
 export type BomInput = Pick<
-  PackageModelInput,
+  PackageModelInput | PackageRetrieverInput,
   'model' | 'pipeline' | 'definition' | 'dataset' | 'gates' | 'base' | 'baseModel'
 >;
 
@@ -35,6 +36,8 @@ export interface BomAbout {
   readonly notes: string;
   readonly architectureFamily: string;
   readonly outputs: string;
+  /** Data that are served with it: what it finds among. */
+  readonly gallery?: BomGallery;
   /** Whether its weights have learnt from the data. */
   readonly learnt: boolean;
   readonly measures: Readonly<Record<string, Score>>;
@@ -42,6 +45,12 @@ export interface BomAbout {
   readonly parts: readonly { readonly type: string; readonly score: Score; readonly part: string }[];
   readonly limitations: readonly string[];
   readonly worst: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+export interface BomGallery {
+  readonly index: ArtifactRef;
+  readonly tree: TreeManifest;
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
@@ -88,8 +97,18 @@ export function mlBom(input: BomInput, trees: Trees, about: BomAbout): string {
       tools: { components: [{ type: 'application', name: 'espalier' }] },
       component: model(input, trees, about),
     },
-    components: [dataset(input, trees.dataset)],
-    dependencies: [{ ref: 'model', dependsOn: ['dataset'] }, { ref: 'dataset' }],
+    components: [
+      dataset(input, trees.dataset),
+      ...(about.gallery === undefined ? [] : [gallery(input, about.gallery)]),
+    ],
+    dependencies:
+      about.gallery === undefined
+        ? [{ ref: 'model', dependsOn: ['dataset'] }, { ref: 'dataset' }]
+        : [
+            { ref: 'model', dependsOn: about.learnt ? ['dataset', 'gallery'] : ['gallery'] },
+            { ref: 'gallery', dependsOn: ['dataset'] },
+            { ref: 'dataset' },
+          ],
   };
   return pretty({ $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json', ...bom, serialNumber: serial(bom) });
 }
@@ -134,7 +153,7 @@ function modelCard(input: BomInput, about: BomAbout) {
       ...(about.learnt ? { approach: { type: 'supervised' } } : {}),
       task: pipeline.task,
       architectureFamily: about.architectureFamily,
-      datasets: [{ ref: 'dataset' }],
+      datasets: [{ ref: 'dataset' }, ...(about.gallery === undefined ? [] : [{ ref: 'gallery' }])],
       inputs: [{ format: about.takes }],
       outputs: [{ format: about.outputs }],
     },
@@ -159,18 +178,24 @@ function modelCard(input: BomInput, about: BomAbout) {
 }
 
 /** What is on record about them; how much energy it took nobody measures here, so nothing is said of it. */
-function risks({ pipeline, dataset: summary }: BomInput, { learnt, takes }: BomAbout) {
+function risks({ pipeline, dataset: summary }: BomInput, { learnt, takes, gallery: found }: BomAbout) {
   const removed = summary.personalData;
   const done =
     removed === undefined
       ? 'found values were counted and shown to the reviewer'
       : `${removed.rowsDropped} rows were left out and ${removed.rowsRedacted} redacted before ${learnt ? 'anything was learnt' : 'a prompt was chosen on them'}`;
+  const has =
+    found === undefined
+      ? learnt
+        ? 'learnt'
+        : 'may be shown in its prompt'
+      : `${learnt ? 'learnt, and ' : ''}has the embeddings of in its index`;
   return [
     {
-      name: `Personal data among the ${NAMES[takes].rows} that it ${learnt ? 'learnt' : 'may be shown in its prompt'}`,
+      name: `Personal data among the ${NAMES[takes].rows} that it ${has}`,
       mitigationStrategy:
         takes === 'image'
-          ? 'pictures are kept without metadata; faces, plates and writing in them are not looked for'
+          ? `pictures are kept without metadata; faces, plates and writing in them are not looked for${found === undefined ? '' : '; what of a picture could be made again from its embedding was not measured'}`
           : `policy ${policyText(pipeline.data)}: ${done}; names and free descriptions have no form to be found by`,
     },
     {
@@ -225,6 +250,21 @@ function dataset({ pipeline, dataset: summary }: BomInput, tree: TreeManifest) {
     components: files(tree, 'dataset/'),
     data: [{ type: 'dataset', name: pipeline.data.source }],
     properties: properties({ tree: summary.dataset.digest, ...prefixed('rows', summary.rows) }),
+  };
+}
+
+/** What is served of the data: embeddings, each with an id and a label. It is data under the data's own licence. */
+function gallery({ pipeline }: BomInput, { index, tree, properties: said }: BomGallery) {
+  return {
+    type: 'data',
+    'bom-ref': 'gallery',
+    name: `${pipeline.name} gallery`,
+    version: shortDigest(index.digest),
+    description: 'Embeddings of the train split, each with the id and the label of its picture.',
+    licenses: declared(pipeline.data.licence),
+    components: files(tree, INDEX_FOLDER),
+    data: [{ type: 'dataset', name: pipeline.data.source }],
+    properties: properties({ tree: index.digest, ...said }),
   };
 }
 

@@ -91,7 +91,7 @@ function frontMatter(
 }
 
 /** The data's own id where they are from the Hub; else what the results below call them. */
-export function datasetId({ name, data }: PackageModelInput['pipeline']): string {
+export function datasetId({ name, data }: Pick<Pipeline, 'name' | 'data'>): string {
   return /^(?:hf:|https:\/\/huggingface\.co\/datasets\/)([\w.-]+\/[\w.-]+)/.exec(data.source)?.[1] ?? name;
 }
 

@@ -33,6 +33,7 @@ export function slsaProvenance(
         internalParameters: {
           steps: facts.steps.flatMap(({ id, key, computedBy }) => (key === undefined ? [] : [{ id, key, computedBy }])),
           environment: training?.environment ?? null,
+          ...indexOf(facts),
         },
         resolvedDependencies: [
           ...tree('base-model', winner?.imported?.model, trees.base, {
@@ -55,6 +56,13 @@ export function slsaProvenance(
       },
     },
   };
+}
+
+/** Of a model that finds pictures: what it looks up, made in the run of the dataset's train split, and served in the bundle. */
+function indexOf({ exported }: RunFacts) {
+  if (exported === undefined || !('index' in exported)) return {};
+  const { index, rows, dimension, search } = exported;
+  return { index: { ...descriptor('index', index), annotations: { split: 'train', rows, dimension, search } } };
 }
 
 /** A tree and every file in it, as SLSA's resource descriptors. */

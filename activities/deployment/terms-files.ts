@@ -1,6 +1,6 @@
 /** The bundle's papers for people: NOTICE, and TERMS.md with what its users are bound to. Each a pure function of its input. */
 import type { BundleTerms } from '../../artifacts/bundle-terms.ts';
-import type { PackageModelInput } from '../contract/deployment.ts';
+import type { PackageModelInput, PackageRetrieverInput } from '../contract/deployment.ts';
 import { escapeMarkdown } from './model-card.ts';
 
 /** Longer notices stay where they are, and are named. */
@@ -8,9 +8,9 @@ const MAX_NOTICE_CHARACTERS = 256 * 1024;
 
 /** NOTICE: where the model comes from, that it was changed, and every attribution that its licences ask for. */
 export function noticeText(
-  { model, base, pipeline }: Pick<PackageModelInput, 'model' | 'base' | 'pipeline'>,
+  { model, base, pipeline }: Pick<PackageModelInput | PackageRetrieverInput, 'model' | 'base' | 'pipeline'>,
   own: readonly { readonly path: string; readonly text: string }[],
-  changed = `fine-tuned (${pipeline.training.method}) on data from ${oneLine(pipeline.data.source)}, and exported to ONNX`,
+  changed = `fine-tuned (${pipeline.training?.method}) on data from ${oneLine(pipeline.data.source)}, and exported to ONNX`,
 ): string {
   const asked = [...new Set((base.licence.obligations ?? []).flatMap(({ notice }) => notice ?? []))];
   const parts = [

@@ -5,6 +5,7 @@ import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import {
   channelKey,
+  INDEX_FOLDER,
   type GenerationRecord,
   type GeneratorReference,
   type ReferenceStatistics,
@@ -145,10 +146,23 @@ async function compareWindow(
   const records = await readPredictions(services, model, bundle.digest, monitor.windowRows);
   const { outputs, used, unusable } = windowOutputs(records, reference);
   const found = outputs.rows < monitor.minRows ? null : await detectDrift(reference, outputs, options);
+  const finds = (await services.store.tree(bundle)).entries.some(({ path }) => path.startsWith(INDEX_FOLDER));
   const watched = hasLengths(reference.textLengths)
     ? 'embeddings, class probabilities, predicted labels and lengths of texts'
-    : 'embeddings, class probabilities and predicted labels of pictures';
-  return { found, rows: outputs.rows, used, unusable, watched };
+    : finds
+      ? 'embeddings of pictures, and the labels of what they find: their shares, and which most of it has'
+      : 'embeddings, class probabilities and predicted labels of pictures';
+  return { found: finds ? ofNeighbours(found) : found, rows: outputs.rows, used, unusable, watched };
+}
+
+/** The tests by what they are of a model that finds pictures: it has no classes, and predicts no label. */
+function ofNeighbours(found: DriftResult | null): DriftResult | null {
+  if (found === null) return null;
+  const names: Readonly<Record<string, string>> = {
+    'class-probabilities': 'label-shares',
+    'predicted-labels': 'most-found-labels',
+  };
+  return { ...found, tests: found.tests.map((test) => ({ ...test, name: names[test.name] ?? test.name })) };
 }
 
 /** Whether an answer keeps the guidelines that are in the bundle. */

@@ -1,5 +1,11 @@
 import { EspalierError } from '../../artifacts/errors.ts';
-import { predict, predictPictures } from '../../client/predict.ts';
+import {
+  findNeighbours,
+  findsPictures,
+  predict,
+  predictPictures,
+  type PictureNeighbours,
+} from '../../client/predict.ts';
 import { createContext } from '../context.ts';
 import { EXIT, printJson, printTable } from '../output.ts';
 
@@ -7,7 +13,7 @@ export async function predictCommand(
   json: boolean,
   model: string,
   texts: readonly string[],
-  options: { url?: string; pair: readonly string[]; file: readonly string[] },
+  options: { url?: string; pair: readonly string[]; file: readonly string[]; neighbours?: string },
 ): Promise<number> {
   const context = createContext();
   const url = options.url ?? context.env['ESPALIER_SERVING_URL'];
@@ -22,6 +28,16 @@ export async function predictCommand(
     throw new EspalierError('BadConfig', ofTexts ? 'texts and pictures are given at once' : 'nothing is asked', {
       where: 'predict',
       fix: 'give texts, or --file once for each picture',
+    });
+  }
+  const count = countOf(options.neighbours);
+  if (options.file.length > 0 && (await findsPictures(server, model))) {
+    return showNeighbours(json, await findNeighbours(server, model, options.file, count));
+  }
+  if (count !== undefined) {
+    throw new EspalierError('BadConfig', `'${model}' does not find pictures`, {
+      where: '--neighbours',
+      fix: 'leave it out, or ask a model that finds pictures with --file',
     });
   }
   if (options.file.length > 0) return showPictures(json, server, model, options.file);
@@ -48,6 +64,33 @@ async function showPictures(json: boolean, server: string, model: string, files:
     printTable(
       ['LABEL', 'PROBABILITY', 'FILE'],
       predictions.map(({ label, probability, file }) => [label, probability.toFixed(3), file]),
+    );
+  return EXIT.ok;
+}
+
+function countOf(given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  if (/^[1-9]\d{0,8}$/.test(given)) return Number(given);
+  throw new EspalierError('BadConfig', `'${given}' is no number of neighbours`, {
+    where: '--neighbours',
+    fix: 'give a whole number from 1 on',
+  });
+}
+
+function showNeighbours(json: boolean, found: readonly PictureNeighbours[]): number {
+  if (json) printJson(found);
+  else
+    printTable(
+      ['FILE', 'PLACE', 'SIMILARITY', 'LABEL', 'ID'],
+      found.flatMap(({ file, neighbours }) =>
+        neighbours.map(({ id, label, similarity }, place) => [
+          place === 0 ? file : '',
+          String(place + 1),
+          similarity.toFixed(3),
+          label,
+          id,
+        ]),
+      ),
     );
   return EXIT.ok;
 }

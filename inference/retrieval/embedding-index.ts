@@ -2,7 +2,14 @@
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { Digest } from '../../artifacts/reference.ts';
 import { NeighbourGraph, type GraphSettings } from './graph.ts';
-import { encodeIndex, parseIndex, readIndexFiles, type IndexFiles, type IndexHeader } from './index-files.ts';
+import {
+  encodeIndex,
+  parseIndex,
+  readIndexFiles,
+  type IndexFiles,
+  type IndexHeader,
+  type ParsedIndex,
+} from './index-files.ts';
 import { nearestRows, similarityOf, toUnitLength, type Neighbour } from './nearest.ts';
 
 export interface Gallery {
@@ -81,7 +88,11 @@ export class EmbeddingIndex {
 
   /** Of files in memory. Throws BadModel. */
   static async from(files: IndexFiles, signal?: AbortSignal): Promise<EmbeddingIndex> {
-    const { header, vectors } = parseIndex(files);
+    return EmbeddingIndex.ofParsed(parseIndex(files), signal);
+  }
+
+  /** Of what `parseIndex` made: the vectors are neither checked again nor copied, but for a graph, which has its own. */
+  static async ofParsed({ header, vectors }: ParsedIndex, signal?: AbortSignal): Promise<EmbeddingIndex> {
     const { graph, dimension } = header;
     return new EmbeddingIndex(
       header,
@@ -104,14 +115,18 @@ export class EmbeddingIndex {
     const query = this.#queryOf(embedding);
     const row = except === undefined ? undefined : this.#rowOf.get(except);
     const asked = { k, ...(row === undefined ? {} : { except: row }) };
-    const { dimension } = this.header;
+    const { dimension, ids } = this.header;
+    const whole = Math.min(k, row === undefined ? ids.length : ids.length - 1);
+    const near = this.#graph?.search(query, asked) ?? [];
+    // A graph may lead to fewer than are there: who asks for k of them is given k.
     const found =
-      this.#graph?.search(query, asked) ??
-      (await nearestRows(this.#vectors, query, {
-        ...asked,
-        dimension,
-        ...(signal === undefined ? {} : { signal }),
-      }));
+      near.length === whole
+        ? near
+        : await nearestRows(this.#vectors, query, {
+            ...asked,
+            dimension,
+            ...(signal === undefined ? {} : { signal }),
+          });
     return found.map((neighbour) => this.#match(neighbour));
   }
 

@@ -77,18 +77,20 @@ export async function readIndexFiles(folder: string): Promise<IndexFiles> {
   };
 }
 
-/** Throws BadModel naming what does not fit: nothing of a file is believed. */
-export function parseIndex(files: IndexFiles): { readonly header: IndexHeader; readonly vectors: Float32Array } {
+/** What the two files say, checked. */
+export interface ParsedIndex {
+  readonly header: IndexHeader;
+  /** Row-major [rows, dimension]. */
+  readonly vectors: Float32Array;
+}
+
+/** `shared`: the vectors are to be read by several threads. Throws BadModel naming what does not fit: nothing of a file is believed. */
+export function parseIndex(files: IndexFiles, options: { readonly shared?: boolean } = {}): ParsedIndex {
   const { where } = files;
-  const header = parseHeader(files[INDEX_FILE], where);
-  const { ids, classes, labels, dimension } = header;
-  if (classes.length !== ids.length) throw bad(where, `${ids.length} ids have ${classes.length} classes`);
-  const unknown = classes.findIndex((label) => label >= labels.length);
-  if (unknown !== -1) throw bad(where, `classes[${unknown}] is ${classes[unknown]}, of ${labels.length} labels`);
-  const unsorted = ids.findIndex((id, row) => row > 0 && !(ids[row - 1]! < id));
-  if (unsorted !== -1) throw bad(where, `ids[${unsorted}] does not come after the one before it`);
+  const header = parseIndexHeader(files[INDEX_FILE], where);
+  const { ids, dimension } = header;
   const bytes = files[VECTORS_FILE];
-  const expected = ids.length * dimension * 4;
+  const expected = vectorBytes(header);
   if (bytes.length !== expected || expected > MAX_VECTOR_BYTES) {
     throw bad(
       where,
@@ -96,13 +98,32 @@ export function parseIndex(files: IndexFiles): { readonly header: IndexHeader; r
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const vectors = new Float32Array(ids.length * dimension);
+  const vectors = new Float32Array(
+    options.shared === true ? new SharedArrayBuffer(expected) : new ArrayBuffer(expected),
+  );
   for (let at = 0; at < vectors.length; at++) vectors[at] = view.getFloat32(at * 4, true);
   requireUnitLength(vectors, dimension, where);
   return { header, vectors };
 }
 
-function parseHeader(bytes: Uint8Array, where: string): IndexHeader {
+/** Throws BadModel; that there are as many vectors is for `parseIndex` to see. */
+export function parseIndexHeader(bytes: Uint8Array, where: string): IndexHeader {
+  const header = readHeader(bytes, where);
+  const { ids, classes, labels } = header;
+  if (classes.length !== ids.length) throw bad(where, `${ids.length} ids have ${classes.length} classes`);
+  const unknown = classes.findIndex((label) => label >= labels.length);
+  if (unknown !== -1) throw bad(where, `classes[${unknown}] is ${classes[unknown]}, of ${labels.length} labels`);
+  const unsorted = ids.findIndex((id, row) => row > 0 && !(ids[row - 1]! < id));
+  if (unsorted !== -1) throw bad(where, `ids[${unsorted}] does not come after the one before it`);
+  return header;
+}
+
+/** The size of `vectors.f32` beside it. */
+export function vectorBytes({ ids, dimension }: Pick<IndexHeader, 'ids' | 'dimension'>): number {
+  return ids.length * dimension * 4;
+}
+
+function readHeader(bytes: Uint8Array, where: string): IndexHeader {
   try {
     return IndexHeaderSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
   } catch (error) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { GenerationRecord } from '../../artifacts/bundle.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
-import type { ServedGenerator } from '../../serving/follower.ts';
+import type { ServedGenerator } from '../../serving/served-model.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
 import { startTestServer, until, type TestServer } from '../support/model-server.ts';
 import { approvedRelease, deploy } from '../support/release.ts';

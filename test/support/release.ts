@@ -1,8 +1,9 @@
 /** Releases of real bundles, approved as a run would leave them; and forged ones. */
 import type { ApprovalRecord } from '../../activities/contract/evidence.ts';
-import type { DeployModelInput, Deployment } from '../../activities/contract/deployment.ts';
+import type { DeployModelInput, Deployment, PackageRetrieverInput } from '../../activities/contract/deployment.ts';
 import { deployModel } from '../../activities/deployment/deploy-model.ts';
 import { packageModel } from '../../activities/deployment/package-model.ts';
+import { packageRetriever } from '../../activities/deployment/package-retriever.ts';
 import type { Electorate } from '../../artifacts/votes.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { channelKey, type ChannelPointer, type ReleaseRecord } from '../../artifacts/bundle.ts';
@@ -31,11 +32,12 @@ export async function approvedRelease(
     readonly exported?: object;
     /** Puts other files into the bundle, before the evidence names it: path → text, or null to leave it out. */
     readonly bundleFiles?: Readonly<Record<string, string | Uint8Array | null>>;
+    /** A model that finds pictures, in a classifier's place. */
+    readonly retriever?: PackageRetrieverInput;
   } = {},
 ): Promise<DeployModelInput> {
   const { store } = services;
-  const input = await packageInput(services, options);
-  const packaged = await runStep(packageModel, input, services);
+  const { input, packaged, exported } = await packagedModel(services, options);
   const bundle = await withFiles(services, packaged.bundle, options.bundleFiles ?? {});
   const reviewFacts = {
     run: {
@@ -86,7 +88,7 @@ export async function approvedRelease(
   const reviews = await signed(options.reviews?.(review) ?? [review]);
   const facts = {
     ...reviewFacts,
-    exported: options.exported ?? { classifier: input.classifier, parityMaxAbs: 0, sizeBytes: 1 },
+    exported: options.exported ?? exported,
     gates: input.gates,
     bundle: options.evidenceBundle ?? bundle,
     approvals: reviews,
@@ -113,6 +115,20 @@ export async function approvedRelease(
     recordText: options.recordText ?? false,
     runInput: html,
   };
+}
+
+async function packagedModel(
+  services: ActivityServices,
+  { retriever, ...options }: BundleOptions & { readonly retriever?: PackageRetrieverInput },
+) {
+  if (retriever !== undefined) {
+    const packaged = await runStep(packageRetriever, retriever, services);
+    const { embedder, index, indexed } = retriever;
+    return { input: retriever, packaged, exported: { ...indexed, embedder, index } };
+  }
+  const input = await packageInput(services, options);
+  const packaged = await runStep(packageModel, input, services);
+  return { input, packaged, exported: { classifier: input.classifier, parityMaxAbs: 0, sizeBytes: 1 } };
 }
 
 /** The vote with the statement that it came with; `change` makes that say something else, `signer` signs it. */

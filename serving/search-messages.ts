@@ -1,0 +1,19 @@
+/** What a searcher and its threads tell each other. */
+import type { ErrorRecord } from '../artifacts/errors.ts';
+import type { Match } from '../inference/retrieval/embedding-index.ts';
+import type { IndexFiles, ParsedIndex } from '../inference/retrieval/index-files.ts';
+
+/** The first thread reads the files; its vectors lie in memory that the others read, too. */
+export type SearchOptions = { readonly files: IndexFiles } | { readonly parsed: ParsedIndex };
+
+/** A picture's embedding, and how many of the nearest entries are wanted. */
+export interface Query {
+  readonly embedding: Float32Array;
+  readonly k: number;
+}
+
+export type ToSearchThread = Query | 'release' | 'crash';
+export type FromSearchThread =
+  | { readonly type: 'ready'; readonly parsed: ParsedIndex }
+  | { readonly type: 'found'; readonly matches: readonly Match[] }
+  | { readonly type: 'failed'; readonly error: ErrorRecord };

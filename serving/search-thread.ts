@@ -1,0 +1,31 @@
+/** A thread of a searcher: one query at a time. Speaks `searcher.ts`'s messages. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { EspalierError } from '../artifacts/errors.ts';
+import { EmbeddingIndex } from '../inference/retrieval/embedding-index.ts';
+import { parseIndex } from '../inference/retrieval/index-files.ts';
+import type { FromSearchThread, Query, SearchOptions, ToSearchThread } from './search-messages.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('search-thread.ts runs in a worker thread only');
+const given = workerData as SearchOptions;
+const parsed = 'parsed' in given ? given.parsed : parseIndex(given.files, { shared: true });
+const index = await EmbeddingIndex.ofParsed(parsed);
+
+port.on('message', (message: ToSearchThread) => {
+  if (message === 'crash') process.exit(1);
+  void (message === 'release' ? port.close() : search(message));
+});
+send({ type: 'ready', parsed });
+
+async function search({ embedding, k }: Query): Promise<void> {
+  try {
+    send({ type: 'found', matches: await index.search(embedding, { k }) });
+  } catch (error) {
+    const known = error instanceof EspalierError ? error : new EspalierError('Internal', String(error));
+    send({ type: 'failed', error: known.toRecord() });
+  }
+}
+
+function send(message: FromSearchThread): void {
+  port?.postMessage(message);
+}
