@@ -132,15 +132,24 @@ function mistakes(wrong: readonly Example[], pictures: boolean): Html {
   );
 }
 
+/** Row by row only what is not usable: what passes is the rule, and told in a sentence. */
 function edges({ edgeInputs }: Evaluation): Html {
   if (edgeInputs.length === 0) return html``;
-  return table(
-    'Edge inputs',
-    [
-      { title: 'Input', cell: (row: Evaluation['edgeInputs'][number]) => row.name },
-      { title: 'Answer', cell: (row) => (row.ok ? badge('good', 'finite') : badge('bad', 'not usable')) },
-      { title: 'Detail', cell: (row) => row.detail },
-    ],
-    edgeInputs,
-  );
+  const names = edgeInputs.filter(({ ok }) => ok).map(({ name }) => name);
+  const wrong = edgeInputs.filter(({ ok }) => !ok);
+  const answered = `${names.length} of ${edgeInputs.length} answered with a probability for every label`;
+  return html`${facts([['Edge inputs', names.length === 0 ? answered : `${answered}: ${names.join(', ')}`]])}
+  ${
+    wrong.length === 0
+      ? html``
+      : table(
+          'Edge inputs without a usable answer',
+          [
+            { title: 'Input', cell: (row: Evaluation['edgeInputs'][number]) => row.name },
+            { title: 'Answer', cell: () => badge('bad', 'not usable') },
+            { title: 'Detail', cell: (row) => row.detail },
+          ],
+          wrong,
+        )
+  }`;
 }
