@@ -5,6 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Activities, StepCall } from '../../activities/contract.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { TrainModelInput } from '../../activities/contract/training.ts';
+import type { NotificationEvent } from '../../activities/notification/events.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { ERROR_KINDS, type ErrorKind } from '../../artifacts/errors.ts';
 import type { TemporalClient } from '../../client/connection.ts';
@@ -109,6 +110,33 @@ describe('a step that failed', function () {
   }
 
   const diverged = failure('Diverged', 'loss is NaN at step 12', 'lower training.learningRate');
+
+  it('is told to whoever is to be told, once, with the step and why', async () => {
+    const told: NotificationEvent[] = [];
+    await withRun(
+      (real) => ({
+        trainModel: failing<'trainModel'>(real.trainModel, diverged),
+        notify: (call) => (told.push(call.input), real.notify(call)),
+      }),
+      async (runId) => {
+        const events = () => told.filter((event) => event.runId === runId);
+        const until = async (name: string) => {
+          while (!events().some(({ event }) => event === name)) await new Promise((wait) => setTimeout(wait, 50));
+        };
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        await parked(runId, 'train');
+        await until('run.parked');
+        await resolve(runId, { action: 'abort', comment: 'no use' });
+        await runOutcome(temporal.client, runId).catch(() => undefined);
+        await until('run.ended');
+        assert.deepEqual(
+          events().flatMap(({ event, step, state, reason }) => (event === 'run.parked' ? [[step, state, reason]] : [])),
+          [['train', 'parked', 'Diverged: loss is NaN at step 12']],
+        );
+      },
+      { notify: true },
+    );
+  });
 
   it('waits for an operator, and a retry with a changed setting ends in a deployment that records the change', async () => {
     const inputs: TrainModelInput[] = [];

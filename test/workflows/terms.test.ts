@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/contract.ts';
+import type { NotificationEvent } from '../../activities/notification/events.ts';
 import type { SettleTermsInput } from '../../activities/contract/monitoring.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { decide } from '../../client/approvals.ts';
@@ -33,6 +34,7 @@ describe('changed terms', function () {
     const runId = `terms-${randomUUID()}`;
     const settled: SettleTermsInput[] = [];
     const reviewed: unknown[] = [];
+    const told: NotificationEvent[] = [];
     const { activities, ran } = fakeActivities();
     const overrides: Partial<Activities> = {
       checkModelTerms: () => Promise.resolve({ startRun: ref('input'), reopened: { runId } } as never),
@@ -40,12 +42,16 @@ describe('changed terms', function () {
       checkDrift: () =>
         Promise.reject(ApplicationFailure.create({ message: 'rotten', type: 'Corrupt', nonRetryable: true })),
       readRunInput: () =>
-        Promise.resolve({ ...runInput(), reopened: { runId, reasons: ['LICENSE has changed'], terms: {} } } as never),
+        Promise.resolve({
+          ...runInput({ notify: true }),
+          reopened: { runId, reasons: ['LICENSE has changed'], terms: {} },
+        } as never),
       writeReport: (call) => {
         // Runs that other tests left behind use the same queues.
         if (call.runId === runId && call.input.kind === 'review') reviewed.push(call.input.facts.reopened);
         return activities.writeReport(call);
       },
+      notify: (call) => (told.push(call.input), activities.notify(call)),
       settleTerms: (call) => Promise.resolve(call.runId === runId ? void settled.push(call.input) : undefined),
     };
     await withWorkers(temporal.address, { ...activities, ...overrides }, async () => {
@@ -57,6 +63,11 @@ describe('changed terms', function () {
       await assert.rejects(check);
       const run = await untilRun(temporal.client, runId, ({ state }) => state === 'waiting-for-approval');
       assert.deepEqual([run.trigger, run.startedBy], ['terms', 'monitor']);
+      while (!told.some(({ event }) => event === 'terms.changed')) await new Promise((wait) => setTimeout(wait, 50));
+      assert.deepEqual(
+        told.flatMap(({ event, ...of }) => (event === 'terms.changed' ? [[of.runId, of.model]] : [])),
+        [[runId, 'm']],
+      );
       assert.deepEqual(reviewed, [{ runId, reasons: ['LICENSE has changed'], terms: {} }]);
       assert.ok(!ran.includes('train'));
       await decide(temporal.client, runId, {
