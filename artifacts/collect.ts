@@ -19,7 +19,7 @@ import { digestBytes } from './digest.ts';
 import { EspalierError } from './errors.ts';
 import type { ObjectEntry, ObjectStore } from './object-store.ts';
 import { hexOf, isArtifactRef, TREE_MEDIA_TYPE, type Digest } from './reference.ts';
-import { stepRecordKey } from './step-records.ts';
+import { PARTIAL, stepRecordKey } from './step-records.ts';
 import { blobKey } from './store.ts';
 import { LEASE_KEY, MIN_GRACE_MS, TOUCHED } from './touch.ts';
 
@@ -188,7 +188,8 @@ function looksLikeDocument(start: Buffer): boolean {
   return start[0] === 0x7b && !start.includes(0x0a);
 }
 
-/** All objects but content, markers and the lease. */
+/** All objects but content, markers, the lease, and what is left for a next attempt, which names nothing. */
+const SKIPPED = ['blobs/', TOUCHED, PARTIAL] as const;
 async function* pointerPages(
   objects: ObjectStore,
   signal: AbortSignal | undefined,
@@ -196,10 +197,10 @@ async function* pointerPages(
   let after: string | undefined;
   do {
     const { entries, next } = await objects.page('', { after, signal });
-    yield entries.filter(({ key }) => !key.startsWith('blobs/') && !key.startsWith(TOUCHED) && key !== LEASE_KEY);
+    yield entries.filter(({ key }) => !SKIPPED.some((room) => key.startsWith(room)) && key !== LEASE_KEY);
     after = next;
     // '~' sorts behind everything below: a million blobs are stepped over.
-    for (const room of ['blobs/', TOUCHED]) if (after?.startsWith(room)) after = `${room}~`;
+    for (const room of SKIPPED) if (after?.startsWith(room)) after = `${room}~`;
   } while (after !== undefined);
 }
 

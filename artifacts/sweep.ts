@@ -5,9 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Marked } from './collect.ts';
-import { retrying } from './concurrency.ts';
+import { forEachParallel, retrying } from './concurrency.ts';
 import { EspalierError } from './errors.ts';
 import type { ObjectEntry, ObjectStore } from './object-store.ts';
+import { PARTIAL } from './step-records.ts';
 import { LEASE_KEY, readLease, TOUCHED, touchKey, type CollectionLease } from './touch.ts';
 
 export interface Amount {
@@ -53,6 +54,29 @@ export async function sweep(objects: ObjectStore, marked: Marked, options: Sweep
   } while (after !== undefined);
   return total;
 }
+
+/**
+ * Deletes, or counts, what attempts have left for others (step-records.ts) and that is older. Nothing depends on it: what is
+ * gone is computed again. May be killed anywhere, and run twice at once.
+ */
+export async function sweepPartials(
+  objects: ObjectStore,
+  before: number,
+  { remove, signal }: Pick<SweepOptions, 'remove' | 'signal'>,
+): Promise<number> {
+  let count = 0;
+  let after: string | undefined;
+  do {
+    const { entries, next } = await objects.page(PARTIAL, { after, signal });
+    const old = entries.filter(({ modifiedAtMs }) => modifiedAtMs < before);
+    if (remove) await forEachParallel(old, PARALLEL, signal, ({ key }) => objects.delete(key));
+    count += old.length;
+    after = next;
+  } while (after !== undefined);
+  return count;
+}
+
+const PARALLEL = 16;
 
 interface Page {
   readonly doomed: readonly ObjectEntry[];

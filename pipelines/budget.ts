@@ -33,13 +33,19 @@ export function overBudget(budget: Pipeline['budget'], spent: Spent): string | u
   return undefined;
 }
 
-/** Seconds that a training may take until the budget ends; Infinity without one. `queue`: whose price counts. */
-export function secondsLeft(budget: Pipeline['budget'], spent: Spent, queue: string): number {
+/**
+ * Seconds that a piece of work may take until the budget ends; Infinity without one. `queue`: whose price counts. `sharers`:
+ * pieces of the kind that have not ended, this one too. What runs beside it has spent nothing yet that is known, so that the
+ * money is reserved in equal parts; a part only grows as others end with theirs. Time they spend together.
+ */
+export function secondsLeft(budget: Pipeline['budget'], spent: Spent, queue: string, sharers = 1): number {
   const { time, money } = budget ?? {};
   const byTime = time === undefined ? Number.POSITIVE_INFINITY : durationSeconds(time) - spent.seconds;
   const perHour = spent.prices?.perHour[queue] ?? 0;
   const byMoney =
-    money === undefined || perHour === 0 ? Number.POSITIVE_INFINITY : ((money - moneySpent(spent)) / perHour) * 3600;
+    money === undefined || perHour === 0
+      ? Number.POSITIVE_INFINITY
+      : ((money - moneySpent(spent)) / sharers / perHour) * 3600;
   return Math.max(0, Math.min(byTime, byMoney));
 }
 

@@ -1,40 +1,36 @@
 /** What thresholds are possible at all. No I/O: the run's own validator checks a changed threshold by the same rule. */
-import type { z } from 'zod';
 import type { Problem } from './check.ts';
-import { GatesSchema } from './definition/gates.ts';
-import { RetrievalGatesSchema } from './definition/retrieval.ts';
-import { GATE_NAMES, GATE_TABLE, type GateRow } from './gate-table.ts';
-import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE } from './retrieval-gate-table.ts';
+import { GATE_TABLE, type GateRow } from './gate-table.ts';
+import { GENERATION_GATE_TABLE } from './generation-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from './retrieval-gate-table.ts';
 
-/** Thresholds outside of what their measure can be; of a task whose gates have a table of their own by that one. */
+type Ranges = Readonly<Record<string, Pick<GateRow, 'range'>>>;
+
+/** Tasks whose gates have a table of their own. */
+const TABLES: ReadonlyMap<unknown, Ranges> = new Map<string, Ranges>([
+  ['image-retrieval', RETRIEVAL_GATE_TABLE],
+  ['text-generation', GENERATION_GATE_TABLE],
+]);
+
+/** Thresholds outside of what their measure can be. */
 export function gateProblems(gates: unknown, task?: unknown): readonly Problem[] {
-  return task === 'image-retrieval'
-    ? outOfRange(gates, RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE, RetrievalGatesSchema.shape)
-    : outOfRange(gates, GATE_NAMES, GATE_TABLE, GatesSchema.shape);
-}
-
-function outOfRange<Name extends string>(
-  gates: unknown,
-  names: readonly Name[],
-  table: Readonly<Record<Name, Pick<GateRow, 'range'>>>,
-  shape: Readonly<Record<Name, z.ZodType>>,
-): readonly Problem[] {
   if (typeof gates !== 'object' || gates === null) return [];
-  return names.flatMap((name): readonly Problem[] => {
-    const [low, high] = table[name].range;
-    const gate = shape[name];
-    const parsed = gate.safeParse((gates as Record<string, unknown>)[name]);
-    if (!parsed.success) return [];
-    const [bound, threshold] =
-      Object.entries(parsed.data as Record<string, unknown>).find(([key]) => key !== 'severity') ?? [];
-    if (typeof threshold !== 'number' || (threshold >= low && threshold <= high)) return [];
-    const range = high === Number.MAX_VALUE ? `not below ${low}` : `from ${low} to ${high}`;
-    return [
-      {
-        path: `gates.${name}.${bound}`,
-        message: `is ${threshold}, but what it bounds lies ${range}`,
-        fix: 'shares are written 0–1, not in percent',
-      },
-    ];
+  return Object.entries(TABLES.get(task) ?? (GATE_TABLE as Ranges)).flatMap(([name, { range }]): readonly Problem[] => {
+    const [low, high] = range;
+    const gate: unknown = (gates as Record<string, unknown>)[name];
+    if (typeof gate !== 'object' || gate === null) return [];
+    return Object.entries(gate).flatMap(([bound, threshold]: readonly [string, unknown]): readonly Problem[] => {
+      // What is no number, and what is no bound, the schema tells.
+      if (typeof threshold !== 'number' || (bound !== 'min' && bound !== 'max')) return [];
+      if (threshold >= low && threshold <= high) return [];
+      const lies = high === Number.MAX_VALUE ? `not below ${low}` : `from ${low} to ${high}`;
+      return [
+        {
+          path: `gates.${name}.${bound}`,
+          message: `is ${threshold}, but what it bounds lies ${lies}`,
+          fix: 'shares are written 0–1, not in percent',
+        },
+      ];
+    });
   });
 }

@@ -171,6 +171,11 @@ export class Engine {
     return [...this.nodes.values()].map((node) => ({ ...node }));
   }
 
+  /** How many steps whose ids begin so have not ended. */
+  open(prefix: string): number {
+    return [...this.nodes.keys()].filter((id) => id.startsWith(prefix) && !this.ended(id)).length;
+  }
+
   /** Whose workers a step was handed to. */
   queued(id: string, queue: string): void {
     this.queues.set(id, queue);

@@ -78,7 +78,7 @@ export class Run {
   /** Of the time that people took: the budget is the machines'. */
   private waitedMs = 0;
   private waitingSince: number | undefined;
-  private prices: PricesPerHour | null | undefined;
+  private prices: Promise<PricesPerHour | null> | undefined;
 
   constructor(input: RunInput, inputRef: RunFacts['definition']) {
     this.input = input;
@@ -262,28 +262,32 @@ export class Run {
     return this.budgetEnd('gpu');
   }
 
-  /** When it ends a search for a prompt. */
+  /** When it ends a search for a prompt. Candidates are searched side by side, and share the money. */
   stopSearchAt(): Promise<string | undefined> {
-    return this.budgetEnd('cpu');
+    return this.budgetEnd('cpu', this.engine.open('prompt:'));
   }
 
-  private async budgetEnd(promise: keyof StepProxies): Promise<string | undefined> {
+  private async budgetEnd(promise: keyof StepProxies, sharers = 1): Promise<string | undefined> {
     const { budget } = this.pipeline;
     if (budget === undefined) return undefined;
-    const seconds = secondsLeft(budget, await this.spent(), queueOf(promise));
+    const seconds = secondsLeft(budget, await this.spent(), queueOf(promise), Math.max(1, sharers));
     return Number.isFinite(seconds) ? new Date(Date.now() + seconds * 1000).toISOString() : undefined;
   }
 
   private async spent(): Promise<Spent> {
-    if (this.prices === undefined) {
-      const priced = this.pipeline.budget?.money !== undefined;
-      this.prices = priced ? await this.activities('light', 'prices').findPrices(this.call('prices', {})) : null;
-    }
+    // Kept as a promise: candidates side by side ask at once, and an activity's id can be open only once.
+    this.prices ??= this.findPrices();
+    const prices = await this.prices;
     const steps = this.engine
       .facts()
       .map(({ queue, ranSeconds, reused }) => ({ queue, seconds: reused === true ? 0 : (ranSeconds ?? 0) }));
     const seconds = (Date.now() - Date.parse(this.startedAt) - this.waitedMs) / 1000;
-    return { seconds, steps, prices: this.prices ?? null };
+    return { seconds, steps, prices };
+  }
+
+  private async findPrices(): Promise<PricesPerHour | null> {
+    if (this.pipeline.budget?.money === undefined) return null;
+    return this.activities('light', 'prices').findPrices(this.call('prices', {}));
   }
 
   private countWaiting(waits: boolean): void {

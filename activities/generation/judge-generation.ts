@@ -9,7 +9,7 @@ import { NO_SCORE } from '../validation/scores.ts';
 
 export const judgeGeneration: StepDefinition<JudgeGenerationInput, GatesVerdict> = {
   type: 'generation.gates',
-  version: 1,
+  version: 2,
   run: (input) => Promise.resolve(generationVerdict(input)),
 };
 

@@ -5,6 +5,6 @@ import { rankGenerators } from './ranking.ts';
 /** Step `generation.rank`: the pure rule of ranking.ts. */
 export const rankGeneratorsStep: StepDefinition<RankGeneratorsInput, GeneratorSelection> = {
   type: 'generation.rank',
-  version: 1,
+  version: 2,
   run: (input) => Promise.resolve(input).then(rankGenerators),
 };

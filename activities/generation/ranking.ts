@@ -6,6 +6,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { AdherenceSpec, GeneratorSelectionSpec } from '../../pipelines/definition/generation.ts';
 import type { Score } from '../contract/measures.ts';
 import type { GeneratorProfile, GeneratorSelection, PromptSearch, RankGeneratorsInput } from '../contract/prompting.ts';
+import { leastTrialsToShow } from '../validation/statistics.ts';
 import type { CandidateOutcome, RankedCandidate } from '../contract/selection.ts';
 
 interface Measured {
@@ -63,12 +64,21 @@ export function needsTraining(
   if (judged !== null && judged >= target) {
     return { needed: false, reason: `${what}${which} reaches the target of ${share(target)}: a prompt is enough` };
   }
-  const under = `${what}${which} is under the target of ${share(target)}`;
+  const few = judgedBy === 'lower' ? tooFew(score.rows, target) : '';
+  const under = `${what}${which} is under the target of ${share(target)}${few}`;
   if (completions < minCompletions) {
     const reason = `${under}, but ${completions} good answers are too few to learn from (adherence.minCompletions is ${minCompletions}): nothing is tuned`;
     return { needed: false, reason };
   }
   return { needed: true, reason: `${under}: the model is tuned on ${completions} good answers` };
+}
+
+/** Where no answers at all could have reached the target, it is their number that tunes, and not the prompt. */
+function tooFew(rows: number, target: number): string {
+  const least = leastTrialsToShow(target);
+  if (rows >= least) return '';
+  if (least === Number.POSITIVE_INFINITY) return ', which no number of answers can show';
+  return ` (which ${rows} answers cannot show: ${least} would have to keep the guidelines, one and all)`;
 }
 
 /** The number that is held against the target. */

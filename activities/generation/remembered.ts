@@ -1,8 +1,9 @@
 /**
  * Answers that were asked for and judged once are not asked for again: a search whose worker was killed goes on where it
- * was, and says the same in the end. A few rows at a time are kept, under a key of everything that decides them.
+ * was, and says the same in the end. A few rows at a time are kept, under a key of everything that decides them, until
+ * `espalier gc` finds them old.
  */
-import { stepRecordKey } from '../../artifacts/step-records.ts';
+import { partialKey } from '../../artifacts/step-records.ts';
 import { stepKey, type StepContext } from '../step.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import type { Asked, NamedPrompt } from './search.ts';
@@ -33,7 +34,7 @@ export function remembering(
   const own = reuse ? null : runId;
   const some = async (named: NamedPrompt, from: number, to: number): Promise<readonly Asked[]> => {
     const ids = rows.slice(from, to).map(({ id }) => id);
-    const key = stepRecordKey(stepKey('generation.ask', version, { about, prompt: named.prompt, ids, own }, null));
+    const key = partialKey(stepKey('generation.ask', version, { about, prompt: named.prompt, ids, own }, null));
     const known = await pointers.read<Remembered>(key);
     if (known !== undefined) return known.value.asked;
     const asked = await ask(named, from, to);

@@ -32,6 +32,12 @@ export function wilsonInterval(successes: number, trials: number, confidence = 0
   };
 }
 
+/** Trials that must all succeed for the lower end of Wilson's interval to reach a share: z² · share / (1 − share), rounded up. */
+export function leastTrialsToShow(share: number, confidence = 0.95): number {
+  const z = normalQuantile((1 + confidence) / 2);
+  return share >= 1 ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil((z * z * share) / (1 - share)));
+}
+
 /**
  * Percentile bootstrap interval of a statistic of `rows` exchangeable rows (Efron & Tibshirani, An Introduction to the
  * Bootstrap, 1993, ch. 13). `statistic` gets the drawn row indices, uint32 [rows], valid only during the call; rows

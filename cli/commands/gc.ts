@@ -1,7 +1,7 @@
 /** `espalier gc`: shows what nothing reaches any more and, once confirmed, deletes it. */
 import { mark } from '../../artifacts/collect.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { sweep, type Amount } from '../../artifacts/sweep.ts';
+import { sweep, sweepPartials, type Amount } from '../../artifacts/sweep.ts';
 import { MIN_GRACE_MS } from '../../artifacts/touch.ts';
 import { collectUploads } from '../../artifacts/upload.ts';
 import { runHistories } from '../../client/run-histories.ts';
@@ -26,29 +26,46 @@ export async function gc(json: boolean, { grace, dryRun, yes, keepCheckpoints = 
     const onProgress = (text: string): void => line.show(() => text, text.split(' ')[0] ?? '');
     const marked = await mark(objects, runHistories(client), { graceMs, keepCheckpoints, onProgress });
     const found = await sweep(objects, marked, { remove: false, onProgress });
+    const partials = await sweepPartials(objects, marked.before, { remove: false });
     line.clear();
     const before = new Date(marked.before).toISOString();
-    const report = { bucket: objects.settings.bucket, before, ...found, freed: null as Amount | null, uploads: 0 };
+    const report = {
+      bucket: objects.settings.bucket,
+      before,
+      ...found,
+      freed: null as Amount | null,
+      uploads: 0,
+      partials,
+    };
     if (!json) {
       say(`in use: ${inWords(found.kept)}; not in use, but newer than ${grace}: ${inWords(found.young)}`);
-      say(`garbage: ${inWords(found.garbage)}`);
+      say(`garbage: ${inWords(found.garbage)}${notes(partials)}`);
     }
     const unconfirmed = yes !== true && !isInteractive();
     if (dryRun === true || unconfirmed) {
       if (json) printJson(report);
-      if (dryRun === true || found.garbage.blobs === 0) return EXIT.ok;
+      if (dryRun === true || found.garbage.blobs + partials === 0) return EXIT.ok;
       say('nothing was deleted: add --yes');
       return EXIT.needsConfirmation;
     }
-    const question = `Delete ${inWords(found.garbage)} from the bucket '${objects.settings.bucket}'?`;
-    if (found.garbage.blobs > 0 && !(await confirmed(question, yes))) return EXIT.needsConfirmation;
+    const question = `Delete ${inWords(found.garbage)}${notes(partials)} from the bucket '${objects.settings.bucket}'?`;
+    if (found.garbage.blobs + partials > 0 && !(await confirmed(question, yes))) return EXIT.needsConfirmation;
     const { garbage: freed } = await sweep(objects, marked, { remove: true, onProgress });
     line.clear();
+    await sweepPartials(objects, marked.before, { remove: true });
     const uploads = await collectUploads(objects, { olderThanMs: graceMs });
-    if (json) printJson({ ...report, freed, uploads });
-    else say(`freed: ${inWords(freed)}${uploads === 0 ? '' : `, and ended ${uploads} abandoned uploads`}`);
+    if (json) printJson({ ...report, freed, uploads, partials });
+    else {
+      const ended = uploads === 0 ? '' : `, and ended ${uploads} abandoned uploads`;
+      say(`freed: ${inWords(freed)}${notes(partials)}${ended}`);
+    }
     return EXIT.ok;
   });
+}
+
+/** What attempts at steps have left for the next: no blob, and small. */
+function notes(partials: number): string {
+  return partials === 0 ? '' : `, and ${partials} notes that attempts have left`;
 }
 
 function graceOf(grace: string): number {

@@ -19,6 +19,9 @@ export default definePipeline({
     retention: 'as long as the repository',
     // Made from sentence patterns: a question and its twin are on one side.
     nearDuplicates: { action: 'separate' },
+    // 139 questions are few. Prompts decide more here than training rows do: of 20 answers not even spotless ones can
+    // show a share of 85 %, of 41 one may break a guideline.
+    split: { train: 0.4, validation: 0.3, test: 0.3 },
   },
   guidelines: 'guidelines.yaml',
   intendedUse: { commercial: true, domain: 'customer support of a shop', hosted: true },
@@ -27,7 +30,7 @@ export default definePipeline({
     { id: 'smollm2-135m', model: 'hf:HuggingFaceTB/SmolLM2-135M-Instruct@main' },
   ],
   selection: { prompts: { systems: ['Be brief, kind and exact. Say what happens next.'], examples: [0, 2] } },
-  adherence: { target: 0.9, minCompletions: 50 },
+  adherence: { target: 0.85, minCompletions: 40 },
   training: { method: 'lora', epochs: 3, batchSize: 8, maxLength: 256 },
   generation: { maxNewTokens: 96 },
   approvals: {

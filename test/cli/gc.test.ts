@@ -4,7 +4,7 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestBytes } from '../../artifacts/digest.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import { stepRecordKey } from '../../artifacts/step-records.ts';
+import { partialKey, stepRecordKey } from '../../artifacts/step-records.ts';
 import { blobKey } from '../../artifacts/store.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { TASK_QUEUES } from '../../workflows/messages.ts';
@@ -83,6 +83,22 @@ describe('espalier gc', function () {
     const closed = await gc([]);
     assert.equal(closed.code, 0, 'a closed run may be resumed, as long as Temporal knows it');
     assert.match(closed.stderr, /^garbage: 0 blobs, 0 bytes$/m);
+  });
+
+  it('removes what killed attempts have left for the next, once it is old, and no younger', async () => {
+    const [old, young] = ['old', 'young'].map((text) => partialKey(digestBytes(text))) as [string, string];
+    for (const key of [old, young]) await store.pointers.create(key, { version: 1, asked: [] });
+    const { Bucket, Key } = store.objects.at(old);
+    await utimes(join(testFolder(), 'data', Bucket, Key), MONTH_AGO, MONTH_AGO);
+    const dry = await gc(['--dry-run']);
+    assert.match(dry.stderr, /^garbage: 0 blobs, 0 bytes, and 1 notes that attempts have left$/m);
+    assert.ok(await store.pointers.read(old));
+    assert.equal((await gc([])).code, 6);
+    const { stdout } = await gc(['--yes', '--json']);
+    assert.equal((JSON.parse(stdout) as { partials: number }).partials, 1);
+    assert.equal(await store.pointers.read(old), undefined);
+    assert.ok(await store.pointers.read(young));
+    assert.equal((JSON.parse((await gc(['--yes', '--json'])).stdout) as { partials: number }).partials, 0);
   });
 
   it('deletes nothing while it cannot ask Temporal which runs there are', async () => {

@@ -200,6 +200,14 @@ describe('a model is tuned', () => {
     assert.equal(needsTraining(shareScore(0, 0), spec, 500).needed, true);
   });
 
+  it('and says so where no prompt could have shown it, for there were too few answers', () => {
+    const spotless = needsTraining(shareScore(15, 15), spec, 500);
+    assert.match(spotless.reason, /which 15 answers cannot show: 16 would have to keep the guidelines, one and all/);
+    assert.equal(needsTraining(shareScore(16, 16), spec, 500).needed, false);
+    assert.match(needsTraining(shareScore(9, 9), { ...spec, target: 1 }, 500).reason, /no number of answers can show/);
+    assert.doesNotMatch(needsTraining(shareScore(9, 15), { ...spec, judgedBy: 'estimate' }, 500).reason, /cannot show/);
+  });
+
   it('and taken where it is better beyond chance, or alone reaches the target; else the model stays as it came', () => {
     const contender = (name: string, kept: readonly number[]) => ({
       name,

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgeBy } from '../../activities/generation/judge.ts';
+import { wilsonInterval } from '../../activities/validation/statistics.ts';
 import { checkPipeline } from '../../pipelines/check.ts';
 import { readGuidelines } from '../../pipelines/guidelines/guidelines.ts';
 import { loadPipeline } from '../../pipelines/load.ts';
@@ -20,6 +21,12 @@ describe('the shipped pipeline support-replies', () => {
     equal(new Set(rows.map(({ prompt }) => prompt)).size, rows.length);
     const against = rows.filter(({ prompt, completion }) => !judge.of(completion, { prompt }).adherent);
     deepEqual(against, []);
+    // Neither the target nor a gate asks for more than so many prompts can show; one answer of them may go wrong.
+    const { split } = checked.pipeline.data;
+    const [validation, test] = [split.validation, split.test].map((part) => Math.floor(part * rows.length) - 1);
+    ok(wilsonInterval(validation! - 1, validation!).low >= checked.pipeline.adherence.target);
+    ok(wilsonInterval(test! - 1, test!).low >= checked.pipeline.gates.adherence.min);
+    ok(Math.floor(split.train * rows.length) - 5 >= checked.pipeline.adherence.minCompletions);
   });
 
   it('takes a budget, and is a prototype in any channel but production', async () => {

@@ -171,8 +171,9 @@ export async function finishRun(
   host: TestHost,
   runId: string,
   onView?: (run: WatchedRun) => Promise<void>,
+  withinMs = FINISH_WITHIN_MS,
 ): Promise<WatchedRun> {
-  const deadline = Date.now() + FINISH_WITHIN_MS;
+  const deadline = Date.now() + withinMs;
   for (;;) {
     if (Date.now() > deadline) throw new Error(await unfinished(host, runId));
     // A worker that was just killed answers no query: look again.

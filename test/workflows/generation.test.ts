@@ -224,4 +224,28 @@ describe('a run that generates text', function () {
     equal(stops.length, 2);
     for (const stop of stops) ok(Date.parse(stop ?? '') > Date.now() + 3_000_000, stop);
   });
+
+  it('shares the money that is left between the candidates whose search has not ended', async () => {
+    const hours: Record<string, number> = {};
+    const { outcome } = await run(
+      (real) => ({
+        findPrices: () => Promise.resolve({ currency: 'EUR', perHour: { 'espalier-cpu': 1 } }),
+        searchPrompts: async (call) => {
+          hours[call.stepId] = (Date.parse(call.input.stopAt ?? '') - Date.now()) / 3_600_000;
+          return real.searchPrompts(call);
+        },
+      }),
+      { budget: { money: 6 } },
+    );
+    equal(outcome.state, 'deployed');
+    const ids = generatorInput().candidates.map(({ id }) => `prompt:${id}`);
+    ok(ids.length > 1 && ids.every((id) => id in hours), JSON.stringify(hours));
+    // Whoever begins while all are open may take its part of six hours and no more; the last has what is left.
+    const sorted = ids.map((id) => hours[id] ?? 0).toSorted((a, b) => a - b);
+    ok(Math.abs(sorted[0]! - 6 / ids.length) < 0.05, JSON.stringify(hours));
+    ok(
+      sorted.every((one) => one <= 6.05),
+      JSON.stringify(hours),
+    );
+  });
 });

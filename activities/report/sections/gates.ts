@@ -1,10 +1,11 @@
 /** Each gate: what was measured, against what, and the verdict with its reason. */
+import type { RunFacts } from '../../contract/evidence.ts';
 import type { BehaviourFailure, BehaviourResult, GateResult } from '../../contract/validation.ts';
-import type { Pipeline } from '../../../pipelines/definition.ts';
 import { GATE_TABLE, type GateRow } from '../../../pipelines/gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../../../pipelines/generation-gate-table.ts';
 import { RETRIEVAL_GATE_TABLE } from '../../../pipelines/retrieval-gate-table.ts';
 import { count, megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
-import { html, type Html } from '../../../artifacts/html.ts';
+import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import { badge, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
@@ -17,20 +18,27 @@ const SHOWN: Readonly<Record<GateRow['unit'], (value: number | null | undefined)
   number: significant,
 };
 
-/** A gate of the table, or one that a run has of its own. */
-function shownAs(
-  name: string,
-  task: Pipeline['task'],
-  tables: readonly BehaviourResult[] = [],
-): {
-  readonly title: string;
-  readonly show: (value: number | null | undefined) => string;
-} {
-  if (tables.some((one) => one.name === name)) return { title: name, show: SHOWN.share };
-  const rows: Readonly<Record<string, Pick<GateRow, 'title' | 'unit'>>> =
-    task === 'image-retrieval' ? RETRIEVAL_GATE_TABLE : GATE_TABLE;
-  const row = Object.entries(rows).find(([known]) => known === name)?.[1];
-  return row === undefined ? { title: name, show: significant } : { title: row.title, show: SHOWN[row.unit] };
+type Described = Pick<GateRow, 'title' | 'meaning' | 'unit' | 'falseAlarms'>;
+
+/** The gates of the tables that the run's task has; one of the run's own is in none. */
+function described({ pipeline }: RunFacts): ReadonlyMap<string, Described> {
+  if (pipeline.task === 'text-generation') return new Map(Object.entries(GENERATION_GATE_TABLE));
+  return new Map(Object.entries(pipeline.task === 'image-retrieval' ? RETRIEVAL_GATE_TABLE : GATE_TABLE));
+}
+
+/** What each gate says, and how often it accuses a model that has not the defect. */
+function sentences(gates: readonly GateResult<string>[], known: ReadonlyMap<string, Described>): Content {
+  const rows = gates.flatMap(({ name }) => known.get(name) ?? []);
+  if (rows.length === 0) return '';
+  return table(
+    'What the gates say, and how often they accuse a model that is as it should be',
+    [
+      { title: 'Gate', cell: ({ title }: Described) => title },
+      { title: 'What it says', cell: ({ meaning }) => html`<span class="text">${meaning}</span>` },
+      { title: 'False alarms', cell: ({ falseAlarms }) => html`<span class="text">${falseAlarms}</span>` },
+    ],
+    rows,
+  );
 }
 
 const VERDICTS = { pass: 'good', fail: 'bad', warn: 'care', off: 'neutral' } as const satisfies Record<
@@ -45,7 +53,12 @@ export const gatesSection: Section = {
     const { gates } = run;
     if (gates === undefined) return null;
     const tables = run.evaluation?.behaviour ?? [];
-    const show = (gate: GateResult<string>) => shownAs(gate.name, run.pipeline.task, tables).show;
+    const known = described(run);
+    const show = ({ name }: GateResult<string>) => {
+      if (tables.some((one) => one.name === name)) return SHOWN.share;
+      const row = known.get(name);
+      return row === undefined ? significant : SHOWN[row.unit];
+    };
     return html`<p>
         ${badge(VERDICTS[gates.verdict], gates.verdict)} Where a measure has an interval, an end of it is judged: the
         worse one where the model must show that it is good, the better one where a defect must be shown. What could not
@@ -54,7 +67,7 @@ export const gatesSection: Section = {
       ${table(
         'Gates, measured through onnxruntime on the test split',
         [
-          { title: 'Gate', cell: (gate: GateResult<string>) => shownAs(gate.name, run.pipeline.task).title },
+          { title: 'Gate', cell: (gate: GateResult<string>) => known.get(gate.name)?.title ?? gate.name },
           { title: 'Verdict', cell: (gate) => badge(VERDICTS[gate.verdict], gate.verdict) },
           { title: 'Measured, interval', numeric: true, cell: (gate) => score(gate.score, show(gate)) },
           { title: 'Judged', numeric: true, cell: (gate) => show(gate)(gate.measured) },
@@ -66,7 +79,7 @@ export const gatesSection: Section = {
           { title: 'Reason', cell: (gate) => html`<span class="text">${gate.reason}</span>` },
         ],
         gates.gates,
-      )}${tables.map(failures)}`;
+      )}${sentences(gates.gates, known)}${tables.map(failures)}`;
   },
 };
 

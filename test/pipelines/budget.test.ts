@@ -1,0 +1,34 @@
+import { equal, ok } from 'node:assert/strict';
+import { secondsLeft } from '../../pipelines/budget.ts';
+
+const prices = { currency: 'EUR', perHour: { cpu: 2 } };
+const spent = (hours: number) => ({ seconds: 0, steps: [{ queue: 'cpu', seconds: hours * 3600 }], prices });
+
+describe('the end of a budget', () => {
+  it('is shared where pieces of work run side by side: money in equal parts, time together', () => {
+    equal(secondsLeft({ money: 12 }, spent(1), 'cpu'), 5 * 3600);
+    equal(secondsLeft({ money: 12 }, spent(1), 'cpu', 4), (5 / 4) * 3600);
+    equal(secondsLeft({ time: '1h' }, spent(0), 'cpu', 4), 3600);
+    equal(secondsLeft(undefined, spent(9), 'cpu', 2), Number.POSITIVE_INFINITY);
+  });
+
+  it('is never passed by pieces that begin and end in whatever order, each with its part', () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      let state = seed;
+      const below = (limit: number): number => (state = (state * 48271) % 2147483647) % limit;
+      const running: number[] = [];
+      let [waiting, done] = [2 + below(6), 0];
+      while (waiting + running.length > 0) {
+        if (waiting > 0 && (running.length === 0 || below(2) === 0)) {
+          running.push(secondsLeft({ money: 100 }, spent(done), 'cpu', waiting + running.length));
+          waiting -= 1;
+          continue;
+        }
+        // It ends early or with its last second; nobody else's part has been counted yet.
+        const [part] = running.splice(below(running.length), 1);
+        done += ((part ?? 0) / 3600) * (below(3) === 0 ? 0.3 : 1);
+      }
+      ok(done <= 50 + 1e-9, `${done} hours at 2 an hour (seed ${seed})`);
+    }
+  });
+});
