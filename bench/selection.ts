@@ -143,6 +143,7 @@ interface Figures {
   readonly passesWithProbes: number;
   /** Of the seconds, starts of processes included. */
   readonly seconds: number;
+  readonly secondsWithProbes: number;
 }
 
 async function judge(set: DataSet): Promise<Figures> {
@@ -181,16 +182,19 @@ async function judge(set: DataSet): Promise<Figures> {
         `${predicted == null ? '' : `, predicted ${percent(predicted.value)}`}, tuned on all ${percent(accuracy)} (${seconds.toFixed(0)} s)`,
     );
   }
+  const allSeconds = sum([...tuned.values()].map(({ seconds }) => seconds));
+  const triedSeconds = sum(results.map(({ seconds }) => seconds ?? 0));
   const figures = {
     regret: regretOf(prototyped.winner),
     byProbe: regretOf(ranked.winner),
     passes: spent / all,
     passesWithProbes: (spent + probing) / all,
-    seconds: sum(results.map(({ seconds }) => seconds ?? 0)) / sum([...tuned.values()].map(({ seconds }) => seconds)),
+    seconds: triedSeconds / allSeconds,
+    secondsWithProbes: (triedSeconds + sum(outcomes.map(({ probeSeconds }) => probeSeconds))) / allSeconds,
   };
   console.log(
     `  chosen ${prototyped.winner}: regret ${percent(figures.regret)} points (by the probe alone ${ranked.winner}: ${percent(figures.byProbe)});` +
-      ` prototypes ${percent(figures.passes)} % of the arithmetic of tuning all (${percent(figures.passesWithProbes)} % with probing), ${percent(figures.seconds)} % of its seconds`,
+      ` prototypes ${percent(figures.passes)} % of the arithmetic of tuning all (${percent(figures.passesWithProbes)} % with probing), ${percent(figures.seconds)} % of its seconds (${percent(figures.secondsWithProbes)} % with probing)`,
   );
   return figures;
 }
@@ -203,5 +207,5 @@ for (const set of SETS.filter(({ name }) => asked.length === 0 || asked.includes
 const mean = (of: (one: Figures) => number): string => percent(sum(figures.map(of)) / figures.length);
 console.log(
   `\nover ${figures.length} sets: mean regret ${mean(({ regret }) => regret)} points (goal: 1 at most; by the probe alone ${mean(({ byProbe }) => byProbe)}), ` +
-    `prototypes ${mean((one) => one.passes)} % of the arithmetic of tuning all (goal: 25 at most), with probing ${mean((one) => one.passesWithProbes)} %; ${mean((one) => one.seconds)} % of its seconds`,
+    `prototypes ${mean((one) => one.passes)} % of the arithmetic of tuning all (goal: 25 at most), with probing ${mean((one) => one.passesWithProbes)} %; ${mean((one) => one.seconds)} % of its seconds, with probing ${mean((one) => one.secondsWithProbes)} %`,
 );
