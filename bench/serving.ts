@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { exportClassifier } from '../activities/training/export-classifier.ts';
 import { trainModel } from '../activities/training/train-model.ts';
 import type { ActivityServices } from '../activities/step.ts';
-import { TrainingSchema } from '../pipelines/definition/training.ts';
+import { trainingSpec } from '../test/training/fixtures.ts';
 import { MODEL } from '../test/support/bundle.ts';
 import { approvedRelease, deploy } from '../test/support/release.ts';
 import { pythonForTests } from '../test/support/python.ts';
@@ -102,7 +102,7 @@ async function makeClassifier(services: ActivityServices, from: string, folder: 
     ],
     'dataset',
   );
-  const training = TrainingSchema.parse({ method: 'head', epochs: 1 });
+  const training = trainingSpec({ method: 'head', epochs: 1 });
   const weights = await store.putTree(from, 'weights');
   const trained = await runStep(
     trainModel,

@@ -33,6 +33,7 @@ export const RULES = {
       'pipelines/budget.ts',
       'pipelines/change.ts',
       'pipelines/duration.ts',
+      'pipelines/recipe.ts',
     ],
     types: ['activities', 'artifacts', 'pipelines'],
     packages: ['@temporalio/workflow', '@temporalio/common'],

@@ -29,6 +29,7 @@ import {
 import { SelectionSchema } from './definition/selection.ts';
 import { TrainingSchema } from './definition/training.ts';
 import { name } from './definition/values.ts';
+import type { OpenSetting } from './recipe.ts';
 import { IntendedUseSchema } from './licence/use.ts';
 import { CanariesSchema, MemorisationGatesSchema, MemorisationSchema } from './memorisation.ts';
 
@@ -166,7 +167,8 @@ export type Classification = TextClassification | ImageClassification;
 /** A candidate of any task: what one task says of it and another does not is missing there. */
 export type Candidate = Omit<TextClassification['candidates'][number], 'pooling'> &
   Partial<Pick<TextClassification['candidates'][number], 'pooling'>>;
-export type TrainingSpec = TextClassification['training'];
+/** Every number named: what a training process is given. */
+export type TrainingSpec = TextClassification['training'] & Record<OpenSetting, number>;
 /** Of every input: a task has those that can be measured on its own. */
 export type GatesSpec = z.output<typeof GatesSchema>;
 export type { GateName } from './gate-table.ts';

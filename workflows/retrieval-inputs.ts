@@ -5,12 +5,15 @@ import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { BuildIndexInput, EvaluateRetrievalInput, IndexedModel } from '../activities/contract/retrieval.ts';
 import type {
   CandidateOutcome,
+  ExportedEncoder,
   ExportImageEncoderInput,
   RankCandidatesInput,
 } from '../activities/contract/selection.ts';
 import type { ExportClassifierInput, TrainImageInput } from '../activities/contract/training.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { ImageRetrieval } from '../pipelines/definition.ts';
+import { completed } from '../pipelines/recipe.ts';
+import { recipeFacts } from './step-inputs.ts';
 import type { Winner } from './stages/select.ts';
 
 /** A backbone is trained, and its head exported with it, as a classifier of the labels. */
@@ -33,12 +36,14 @@ export function rankRetrieversInput(
 
 /** Where it trains is no part of what it trains. */
 export function backboneTrainInput(
-  weights: ArtifactRef,
-  { dataset, labels }: DatasetSummary,
+  exported: Pick<ExportedEncoder, 'weights' | 'parameters'>,
+  data: DatasetSummary,
   spec: NonNullable<ImageRetrieval['training']>,
 ): TrainImageInput {
-  const { launcher: _, augmentation, ...training } = spec;
-  return { task: TUNED_AS, weights, dataset, labels, augmentation, training };
+  const { dataset, labels } = data;
+  const { launcher: _, augmentation, ...asked } = spec;
+  const training = completed(asked, recipeFacts({ task: TUNED_AS, method: spec.method }, exported, data));
+  return { task: TUNED_AS, weights: exported.weights, dataset, labels, augmentation, training };
 }
 
 export function backboneExportInput(model: ArtifactRef, { dataset }: DatasetSummary): ExportClassifierInput {

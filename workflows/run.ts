@@ -7,6 +7,7 @@ import type { ResolutionRecord, RunFacts, SettingChange, WrittenReport } from '.
 import { overBudget, secondsLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
 import { settingAt, settingsAfter, withSettings } from '../pipelines/change.ts';
 import type { Classification, Pipeline } from '../pipelines/definition.ts';
+import type { Recommended } from '../pipelines/recipe.ts';
 import { ApprovalDesk, type ApprovalEvent } from './approvals.ts';
 import { openSeats } from '../artifacts/seats.ts';
 import { electorateOf } from '../artifacts/votes.ts';
@@ -153,7 +154,17 @@ export class Run {
       this.changes.push({ path, from: settingAt(this.pipeline, path) ?? null, to, step, by, at });
     }
     this.pipeline = withSettings(this.pipeline, settings);
+    const { recipe } = this.facts;
+    // What a person names is no longer the table's.
+    if (recipe !== undefined) this.facts.recipe = recipe.filter(({ path }) => !Object.hasOwn(settings, path));
     return taken;
+  }
+
+  /** Names what the definition leaves open of its training, now that model and rows are known. */
+  settle(found: readonly Recommended[]): void {
+    if (found.length === 0) return;
+    this.facts.recipe = found;
+    this.pipeline = withSettings(this.pipeline, Object.fromEntries(found.map(({ path, value }) => [path, value])));
   }
 
   /** The definition as it holds now, in a run whose task this is. */

@@ -11,12 +11,18 @@ import type {
   TrainTextInput,
 } from '../activities/contract/training.ts';
 import type { ChooseCandidateInput, DataSubset, SubsetDataInput } from '../activities/contract/prototype.ts';
-import type { CandidateOutcome, CandidateSource, ExportEncoderInput } from '../activities/contract/selection.ts';
+import type {
+  CandidateOutcome,
+  CandidateSource,
+  ExportedEncoder,
+  ExportEncoderInput,
+} from '../activities/contract/selection.ts';
 import type { PackageGeneratorInput, PackageModelInput } from '../activities/contract/deployment.ts';
 import type { SearchPromptsInput } from '../activities/contract/prompting.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { Classification, Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
+import { completed, type RecipeFacts } from '../pipelines/recipe.ts';
 import { rungLimits } from './rungs.ts';
 import type { Winner } from './stages/select.ts';
 
@@ -42,20 +48,40 @@ export function encoderInput(
   return { model, layers: layers ?? null, pooling, maxLength: selection.maxLength };
 }
 
+/** What the numbers that a definition leaves open depend on: the rows that are trained on in the end, however few a part has. */
+export function recipeFacts(
+  { task, method }: { readonly task: Pipeline['task']; readonly method: RecipeFacts['method'] },
+  { parameters }: Pick<ExportedEncoder, 'parameters'>,
+  { rows, wholeRows = rows }: Pick<DatasetSummary, 'rows' | 'wholeRows'>,
+): RecipeFacts {
+  const input = task === 'text-classification' ? 'text' : 'image';
+  return { input, method, parameters, trainRows: wholeRows.train };
+}
+
 /** Where it trains is no part of what it trains. */
 export function trainInput(
-  { candidate: { pooling = 'mean' } }: Pick<Winner, 'candidate'>,
+  { candidate: { pooling = 'mean' }, exported }: Pick<Winner, 'candidate' | 'exported'>,
   weights: ArtifactRef,
-  { dataset, labels }: DatasetSummary,
+  data: DatasetSummary,
   definition: Classification,
 ): TrainTextInput | TrainImageInput {
+  const { dataset, labels } = data;
+  const facts = recipeFacts({ task: definition.task, method: definition.training.method }, exported, data);
   if (definition.task === 'image-classification') {
     const { launcher: _, augmentation, ...training } = definition.training;
-    return { task: definition.task, weights, dataset, labels, augmentation, training };
+    return { task: definition.task, weights, dataset, labels, augmentation, training: completed(training, facts) };
   }
   const { selection, training: asked } = definition;
   const { launcher: _, ...training } = asked;
-  return { weights, dataset, labels, ...severalLabels(definition), pooling, maxLength: selection.maxLength, training };
+  return {
+    weights,
+    dataset,
+    labels,
+    ...severalLabels(definition),
+    pooling,
+    maxLength: selection.maxLength,
+    training: completed(training, facts),
+  };
 }
 
 /** Where a row may have several labels, a step is told; of one label nothing is said. */
@@ -103,15 +129,19 @@ export function prototypeInput(
   part: DatasetSummary,
 ): TrainTextInput | TrainImageInput {
   const candidate = input.candidates.find((one) => one.id === id);
-  const weights = outcomes.find((one) => one.id === id)?.exported?.weights;
-  if (candidate === undefined || weights === undefined) throw new Error(`${id} was shortlisted without weights`);
-  const { epochs = pipeline.training.epochs } = pipeline.selection.prototype;
-  const whole = trainInput({ candidate }, weights, part, pipeline);
+  const exported = outcomes.find((one) => one.id === id)?.exported;
+  if (candidate === undefined || exported === undefined) throw new Error(`${id} was shortlisted without weights`);
+  const whole = trainInput({ candidate, exported }, exported.weights, part, pipeline);
+  const { epochs = whole.training.epochs } = pipeline.selection.prototype;
   return { ...whole, training: { ...whole.training, epochs } };
 }
 
 export function chooseInput(
-  { selection: { prototype, tolerance, seed }, training: { epochs } }: Pick<Classification, 'selection' | 'training'>,
+  {
+    selection: { prototype, tolerance, seed },
+    training,
+    task,
+  }: Pick<Classification, 'selection' | 'training' | 'task'>,
   {
     dataset,
     outcomes,
@@ -121,6 +151,8 @@ export function chooseInput(
     readonly outcomes: readonly CandidateOutcome[];
   },
 ): ChooseCandidateInput {
+  // Of epochs the rows alone decide, not whose they are.
+  const { epochs } = completed(training, recipeFacts({ task, method: training.method }, { parameters: 0 }, dataset));
   return {
     ...found,
     measured: outcomes.map(({ id, profile }) => ({ id, ...(profile === undefined ? {} : { profile }) })),

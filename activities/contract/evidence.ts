@@ -3,6 +3,7 @@ import type { CarriedDuty } from '../../artifacts/bundle-terms.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Delegation, Electorate, Exclusion } from '../../artifacts/votes.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
+import type { Recommended } from '../../pipelines/recipe.ts';
 import type { DatasetSummary } from './data.ts';
 import type { Deployment } from './deployment.ts';
 import type { Prototyped } from './prototype.ts';
@@ -110,6 +111,8 @@ export interface RunFacts {
   readonly selection?: Selection;
   /** What prototypes of the best candidates said; missing where none were made. */
   readonly prototyped?: Prototyped;
+  /** What the definition leaves open of its training, named by model and rows; `pipeline` has it, too. Missing where it names everything. */
+  readonly recipe?: readonly Recommended[];
   readonly training?: TrainedModel;
   /** What is served once it is released: a classifier, a generator with its prompt, or a model of pictures with its index. */
   readonly exported?: ExportedClassifier | ChosenGenerator | IndexedModel;

@@ -18,6 +18,7 @@ import { lineageSection } from './sections/lineage.ts';
 import { retrievalSection } from './sections/retrieval.ts';
 import { headline, runSection } from './sections/run.ts';
 import { prototypesSection } from './sections/prototypes.ts';
+import { recipeSection } from './sections/recipe.ts';
 import { stepsSection } from './sections/steps.ts';
 import { trainingSection } from './sections/training.ts';
 import { STYLE } from './style.ts';
@@ -32,6 +33,7 @@ const SECTIONS: readonly Section[] = [
   retrievalSection,
   diagnosisSection,
   prototypesSection,
+  recipeSection,
   candidatesSection,
   licenceSection,
   dataSection,

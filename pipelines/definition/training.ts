@@ -7,14 +7,15 @@ import { fraction, seed } from './values.ts';
 export const trainingShape = {
   /** `full` tunes everything, `lora` low-rank adapters (merged at the end), `head` only the classifier on frozen features. */
   method: z.enum(['full', 'lora', 'head']).default('full'),
-  epochs: z.int().min(1).max(1000).default(4),
-  batchSize: z.int().min(1).max(4096).default(16),
+  /** This and the other numbers without a default come from the model's size and the rows (pipelines/recipe.ts) where they are left out. */
+  epochs: z.int().min(1).max(1000).optional(),
+  batchSize: z.int().min(1).max(4096).optional(),
   gradientAccumulation: z.int().min(1).max(1024).default(1),
-  learningRate: z.number().positive().max(1).default(5e-5),
+  learningRate: z.number().positive().max(1).optional(),
   /** The head is new, the encoder is not: it learns faster. */
-  headLearningRate: z.number().positive().max(1).default(1e-3),
-  weightDecay: z.number().min(0).max(1).default(0.01),
-  warmupFraction: fraction.default(0.1),
+  headLearningRate: z.number().positive().max(1).optional(),
+  weightDecay: z.number().min(0).max(1).optional(),
+  warmupFraction: fraction.optional(),
   schedule: z.enum(['linear', 'cosine', 'constant']).default('linear'),
   dropout: fraction.default(0.1),
   labelSmoothing: fraction.default(0),
@@ -72,3 +73,6 @@ export const TrainingSchema = z.strictObject(trainingShape).refine(evenShares, {
   path: ['gradientAccumulation'],
   error: 'must be a multiple of processes, which share the micro-batches of a step',
 });
+
+/** As a definition has it: what it leaves open is named when model and rows are known. */
+export type Training = z.output<typeof TrainingSchema>;

@@ -30,7 +30,8 @@ describe('checkPipeline', () => {
   it('resolves every default of a correct definition', () => {
     const checked = checkPipeline(GOOD);
     assert.ok(checked.ok && checked.pipeline.task === 'text-classification');
-    assert.equal(checked.pipeline.training.epochs, 4);
+    assert.equal(checked.pipeline.training.schedule, 'linear');
+    assert.equal(checked.pipeline.training.epochs, undefined, 'model and rows decide');
     assert.deepEqual(checked.pipeline.data.split, { train: 0.7, validation: 0.15, test: 0.15, seed: 7 });
     assert.equal(checked.pipeline.gates.accuracy.severity, 'fail');
     assert.deepEqual(

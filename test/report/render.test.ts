@@ -164,6 +164,20 @@ describe('the report', () => {
     assert.match(wordsOf(render(unknown)), /The licence policy is in no repository: who edited it last is not known\./);
   });
 
+  it('gives the reason of every setting that the definition left open, and nothing where it left none', () => {
+    const recipe = [
+      { path: 'training.epochs', value: 10, reason: '421 training rows: few rows give few steps' },
+      { path: 'training.learningRate', value: 1e-4, reason: '22.7 million parameters: a small encoder' },
+    ] as const;
+    const words = wordsOf(render({ ...sampleFacts, recipe }, 'review'));
+    assert.match(words, /Settings that were left open .*training\.epochs 10 421 training rows: few rows/);
+    assert.match(
+      words,
+      /training\.learningRate 1\.0?e-4 22\.7 million parameters|training\.learningRate 0\.0001 22\.7 million/,
+    );
+    assert.doesNotMatch(wordsOf(render(sampleFacts, 'review')), /Settings that were left open/);
+  });
+
   it('sets the new model beside the one in production: rows won and lost, intervals, settings, and what is slower', () => {
     const words = wordsOf(render(sampleFacts, 'release'));
     for (const expected of [

@@ -54,6 +54,7 @@ export function testPipeline(
     data: { files: ['data.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'written for the tests' },
     intendedUse: { commercial: true, domain: 'tests' },
     candidates: [{ id: 'tiny', model: './tiny' }],
+    training: { epochs: 4, batchSize: 16, learningRate: 5e-5 },
     approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
     deploy: { model: MODEL, recordText: more.recordText ?? false },
   });

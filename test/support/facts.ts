@@ -48,6 +48,15 @@ const pipeline = TextClassificationSchema.parse({
     { id: 'minilm-l12', model: 'hf:example/minilm-l12@main', optional: true },
   ],
   selection: { maxLatencyP95Ms: 25 },
+  // As the run has it once model and rows are known.
+  training: {
+    epochs: 4,
+    batchSize: 16,
+    learningRate: 5e-5,
+    headLearningRate: 1e-3,
+    weightDecay: 0.01,
+    warmupFraction: 0.1,
+  },
   approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
   deploy: { model: 'support-intents' },
 });

@@ -58,7 +58,13 @@ export async function toyDataset(folder: string, trainRows = 96): Promise<string
 
 export function trainingSpec(overrides: Partial<TrainingSpec> = {}): TrainingSpec {
   return {
-    ...TrainingSchema.parse({ epochs: 3, batchSize: 8, learningRate: 1e-3, headLearningRate: 1e-2 }),
+    ...TrainingSchema.parse({}),
+    epochs: 3,
+    batchSize: 8,
+    learningRate: 1e-3,
+    headLearningRate: 1e-2,
+    weightDecay: 0.01,
+    warmupFraction: 0.1,
     ...overrides,
   };
 }

@@ -16,13 +16,12 @@ import { exportEncoder } from '../../activities/training/export-encoder.ts';
 import { trainModel } from '../../activities/training/train-model.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
-import { TrainingSchema } from '../../pipelines/definition/training.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import { PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';
-import { temporaryFolder } from './fixtures.ts';
+import { temporaryFolder, trainingSpec } from './fixtures.ts';
 
 describe('the steps that train on pictures', function () {
   this.timeout(240_000);
@@ -41,7 +40,8 @@ describe('the steps that train on pictures', function () {
   after(() => storage.close());
 
   const input = (weights: ArtifactRef, method: 'full' | 'head'): TrainImageInput => {
-    const training = TrainingSchema.parse({ method, epochs: 1, batchSize: 8, threads: 1 });
+    const rates = { learningRate: 5e-5, headLearningRate: 1e-3 };
+    const training = trainingSpec({ method, epochs: 1, batchSize: 8, earlyStoppingPatience: 2, ...rates });
     return { task: 'image-classification', weights, dataset, labels: PICTURE_LABELS, augmentation: null, training };
   };
 

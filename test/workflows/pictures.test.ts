@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { Activities, StepCall } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
@@ -64,6 +65,17 @@ describe('a run of pictures', function () {
     ok(!('augmentation' in (inputs.get('train') as { training: object }).training));
     has(inputs.get('export'), { task, dataset: ref('pictures') });
     ok(skipped.includes('privacy') && !inputs.has('privacy'));
+  });
+
+  it('names what the definition leaves open before anybody decides, with the reason, and trains with just that', async () => {
+    const { inputs } = await given(pictureInput({ training: { epochs: 3 } }));
+    const evidence = inputs.get('review-evidence') as { facts: RunFacts };
+    const { recipe = [], pipeline } = evidence.facts;
+    const values = Object.fromEntries(recipe.map(({ path, value }) => [path.slice('training.'.length), value]));
+    deepEqual(Object.keys(values), ['batchSize', 'learningRate', 'headLearningRate', 'weightDecay', 'warmupFraction']);
+    ok(recipe.every(({ reason }) => reason.length > 10));
+    has((inputs.get('train') as { training: object }).training, { ...values, epochs: 3 });
+    has(pipeline.training, { ...values, epochs: 3 });
   });
 
   it('asks for no more than frozen features where only a head is trained', async () => {

@@ -1,8 +1,9 @@
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
 import type { Classification } from '../../pipelines/definition.ts';
+import { recommended } from '../../pipelines/recipe.ts';
 import type { Run } from '../run.ts';
-import { dataInput, encoderInput } from '../step-inputs.ts';
+import { dataInput, encoderInput, recipeFacts } from '../step-inputs.ts';
 import { gather, type Candidacy } from './candidates.ts';
 import { prototype } from './prototype.ts';
 
@@ -28,7 +29,10 @@ export async function select(run: Run): Promise<Selected> {
   }));
   const chosen = await prototype(run, { dataset, outcomes, selection });
   run.facts.selection = chosen;
-  return { dataset, winner: winnerOf(run, outcomes, chosen.winner) };
+  const winner = winnerOf(run, outcomes, chosen.winner);
+  const { task, training } = run.classification();
+  run.settle(recommended(training, recipeFacts({ task, method: training.method }, winner.exported, dataset)));
+  return { dataset, winner };
 }
 
 function prepared(run: Run, files: readonly DataFile[]): Promise<DatasetSummary> {

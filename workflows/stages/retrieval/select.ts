@@ -1,6 +1,8 @@
 import type { DatasetSummary } from '../../../activities/contract/data.ts';
+import { recommended } from '../../../pipelines/recipe.ts';
 import type { Run } from '../../run.ts';
 import { backboneInput, rankRetrieversInput } from '../../retrieval-inputs.ts';
+import { recipeFacts } from '../../step-inputs.ts';
 import { gather, type Candidacy } from '../candidates.ts';
 import { winnerOf, type Winner } from '../select.ts';
 
@@ -17,7 +19,12 @@ export async function selectRetriever(run: Run): Promise<SelectedRetriever> {
     rankRetrieversInput(outcomes, run.definition('image-retrieval')),
   );
   run.facts.selection = selection;
-  return { dataset, winner: winnerOf(run, outcomes, selection.winner) };
+  const winner = winnerOf(run, outcomes, selection.winner);
+  const { task, training } = run.definition('image-retrieval');
+  if (training !== null) {
+    run.settle(recommended(training, recipeFacts({ task, method: training.method }, winner.exported, dataset)));
+  }
+  return { dataset, winner };
 }
 
 /** A candidate is measured by its frozen embeddings. */

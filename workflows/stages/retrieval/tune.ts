@@ -35,7 +35,7 @@ async function tuned(run: Run, { dataset, winner }: SelectedRetriever): Promise<
   const { output: trained } = await trainStep(run, 'train', () => {
     const { training } = run.definition('image-retrieval');
     if (training === null) throw new Error('a training began that the definition does not ask for');
-    const input = backboneTrainInput(winner.exported.weights, dataset, training);
+    const input = backboneTrainInput(winner.exported, dataset, training);
     return stopAt === undefined ? input : { ...input, stopAt };
   });
   run.facts.training = trained;

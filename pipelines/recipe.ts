@@ -1,0 +1,134 @@
+/**
+ * The numbers of a training that a definition leaves open, by what is tuned, its size and the rows there are, each with its
+ * reason. They are where a search would begin, not its end; what a definition names is never touched. Pure, and data:
+ *
+ * - Turc et al., arXiv:1908.08962: BERT miniatures learn best at 3e-4 to 1e-4, BERT-base (Devlin et al., arXiv:1810.04805) at 5e-5 to 2e-5.
+ * - Mosbach et al., arXiv:2006.04884: small data sets need more passes, small rates and a warm-up, not fewer steps.
+ * - Hu et al., arXiv:2106.09685: adapters learn at about ten times the rate of the weights that they stand for.
+ */
+import type { Training } from './definition/training.ts';
+
+/** What decides. */
+export interface RecipeFacts {
+  readonly input: 'text' | 'image';
+  readonly method: Training['method'];
+  /** Of the encoder that is tuned. */
+  readonly parameters: number;
+  /** That it is trained on in the end, however few a prototype has. */
+  readonly trainRows: number;
+}
+export const OPEN_SETTINGS = [
+  'epochs',
+  'batchSize',
+  'learningRate',
+  'headLearningRate',
+  'weightDecay',
+  'warmupFraction',
+] as const;
+export type OpenSetting = (typeof OPEN_SETTINGS)[number];
+
+export interface Recommended {
+  /** Of the definition, e.g. `training.epochs`. */
+  readonly path: `training.${OpenSetting}`;
+  readonly value: number;
+  readonly reason: string;
+}
+interface Advised {
+  readonly value: number;
+  readonly reason: string;
+}
+/** The first row whose limit is not reached by the figure counts. */
+type Scale = readonly { readonly below: number; readonly value: number; readonly why: string }[];
+
+const LEARNING_RATES: Readonly<Record<RecipeFacts['input'], Scale>> = {
+  text: [
+    { below: 15e6, value: 2e-4, why: 'a miniature encoder moves slowly' },
+    { below: 60e6, value: 1e-4, why: 'a small encoder takes more than a base one' },
+    { below: 200e6, value: 3e-5, why: 'usual for encoders of the size of BERT-base' },
+    { below: Number.POSITIVE_INFINITY, value: 1e-5, why: 'large encoders diverge above it on few rows' },
+  ],
+  image: [
+    { below: 60e6, value: 1e-4, why: 'usual for tuning a ResNet or a small vision transformer whole' },
+    { below: Number.POSITIVE_INFINITY, value: 3e-5, why: 'large vision models forget at higher rates' },
+  ],
+};
+
+const EPOCHS: Scale = [
+  { below: 1_000, value: 10, why: 'few rows give few steps; the epoch with the lowest validation loss is kept' },
+  { below: 5_000, value: 6, why: 'few rows give few steps; the epoch with the lowest validation loss is kept' },
+  { below: 20_000, value: 4, why: 'enough steps for the rate to fall slowly' },
+  { below: 200_000, value: 3, why: 'usual for fine-tuning' },
+  { below: Number.POSITIVE_INFINITY, value: 2, why: 'so many rows are learnt in two passes' },
+];
+
+const BATCH_SIZES: Scale = [
+  { below: 500, value: 8, why: 'so few rows would make hardly any steps in larger batches' },
+  { below: 20_000, value: 16, why: 'steps enough, and memory for any encoder' },
+  { below: Number.POSITIVE_INFINITY, value: 32, why: 'rows enough for steadier gradients' },
+];
+
+const WARMUPS: Scale = [
+  {
+    below: 20_000,
+    value: 0.1,
+    why: 'a tenth of the steps at rising rates keeps the first ones from undoing what it knows',
+  },
+  { below: Number.POSITIVE_INFINITY, value: 0.06, why: 'of many steps fewer are needed to warm up' },
+];
+
+/** How many times the rate of the whole model adapters learn at, and the most that is tried. */
+const ADAPTER_FACTOR = 10;
+const MOST_ADAPTER_RATE = 1e-3;
+
+const ADVICE: { readonly [Setting in OpenSetting]: (facts: RecipeFacts) => Advised } = {
+  epochs: ({ trainRows }) => read(EPOCHS, trainRows, `${trainRows} training rows`),
+  batchSize: ({ trainRows }) => read(BATCH_SIZES, trainRows, `${trainRows} training rows`),
+  learningRate: learningRate,
+  headLearningRate: () => ({
+    value: 1e-3,
+    reason: 'the head is new and learns from nothing, whatever stands before it',
+  }),
+  weightDecay: ({ method }) =>
+    method === 'lora'
+      ? { value: 0, reason: 'adapters of low rank are bounded enough' }
+      : { value: 0.01, reason: 'AdamW as encoders are usually tuned' },
+  warmupFraction: ({ trainRows }) => read(WARMUPS, trainRows, `${trainRows} training rows`),
+};
+
+/** What is left open, filled in; each with its reason. Empty where the definition names everything. */
+export function recommended(
+  training: Partial<Pick<Training, OpenSetting>>,
+  facts: RecipeFacts,
+): readonly Recommended[] {
+  return OPEN_SETTINGS.flatMap((setting): readonly Recommended[] =>
+    training[setting] === undefined ? [{ path: `training.${setting}`, ...ADVICE[setting](facts) }] : [],
+  );
+}
+
+/** A training with every number named: its own, and the table's where it has none. */
+export function completed<Open extends Partial<Pick<Training, OpenSetting>>>(
+  training: Open,
+  facts: RecipeFacts,
+): Open & Record<OpenSetting, number> {
+  const found = recommended(training, facts).map(({ path, value }) => [path.slice('training.'.length), value] as const);
+  return { ...training, ...Object.fromEntries(found) } as Open & Record<OpenSetting, number>;
+}
+
+function learningRate({ input, method, parameters }: RecipeFacts): Advised {
+  const { value, reason } = read(LEARNING_RATES[input], parameters, `${millions(parameters)} parameters`);
+  if (method !== 'lora') return { value, reason };
+  const rate = Number(Math.min(MOST_ADAPTER_RATE, ADAPTER_FACTOR * value).toPrecision(3));
+  return {
+    value: rate,
+    reason: `adapters learn at about ten times the rate of the whole model, which would be ${value} (${reason})`,
+  };
+}
+
+function read(scale: Scale, figure: number, named: string): Advised {
+  const row = scale.find(({ below }) => figure < below) ?? scale.at(-1)!;
+  return { value: row.value, reason: `${named}: ${row.why}` };
+}
+
+function millions(parameters: number): string {
+  return `${Number((parameters / 1e6).toPrecision(3))} million`;
+}

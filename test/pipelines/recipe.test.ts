@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { TextClassificationSchema } from '../../pipelines/definition.ts';
+import { ImageTrainingSchema } from '../../pipelines/definition/images.ts';
+import { TrainingSchema } from '../../pipelines/definition/training.ts';
+import { completed, OPEN_SETTINGS, recommended, type RecipeFacts } from '../../pipelines/recipe.ts';
+
+const BASE: RecipeFacts = { input: 'text', method: 'full', parameters: 110e6, trainRows: 8000 };
+const of = (facts: Partial<RecipeFacts>) => completed(TrainingSchema.parse({}), { ...BASE, ...facts });
+
+describe('the numbers of a training that a definition leaves open', () => {
+  const figures: readonly (readonly [
+    what: string,
+    facts: Partial<RecipeFacts>,
+    expected: Partial<ReturnType<typeof of>>,
+  ])[] = [
+    [
+      'BERT-base on thousands of rows',
+      {},
+      { learningRate: 3e-5, epochs: 4, batchSize: 16, weightDecay: 0.01, warmupFraction: 0.1, headLearningRate: 1e-3 },
+    ],
+    [
+      'a small encoder on few rows',
+      { parameters: 22e6, trainRows: 600 },
+      { learningRate: 1e-4, epochs: 10, batchSize: 16 },
+    ],
+    [
+      'a miniature on hardly any',
+      { parameters: 4e6, trainRows: 120 },
+      { learningRate: 2e-4, epochs: 10, batchSize: 8 },
+    ],
+    [
+      'a large encoder on many',
+      { parameters: 335e6, trainRows: 500_000 },
+      { learningRate: 1e-5, epochs: 2, batchSize: 32, warmupFraction: 0.06 },
+    ],
+    ['adapters of BERT-base', { method: 'lora' }, { learningRate: 3e-4, weightDecay: 0 }],
+    ['adapters of a miniature, which have a ceiling', { method: 'lora', parameters: 4e6 }, { learningRate: 1e-3 }],
+    ['a ResNet', { input: 'image', parameters: 11e6, trainRows: 2000 }, { learningRate: 1e-4, epochs: 6 }],
+    ['a large vision model', { input: 'image', parameters: 86e6 }, { learningRate: 3e-5 }],
+  ];
+  for (const [what, facts, expected] of figures) {
+    it(`are those of ${what}`, () => {
+      const found = of(facts);
+      for (const [name, value] of Object.entries(expected))
+        assert.equal(found[name as keyof typeof found], value, name);
+    });
+  }
+
+  it('never touch what the definition names, and give no reason for it', () => {
+    const asked = TrainingSchema.parse({ epochs: 1, learningRate: 0.5, warmupFraction: 0 });
+    assert.deepEqual({ ...completed(asked, BASE), ...asked }, completed(asked, BASE));
+    const paths = recommended(asked, BASE).map(({ path }) => path);
+    assert.deepEqual(paths, ['training.batchSize', 'training.headLearningRate', 'training.weightDecay']);
+    const named = completed(asked, BASE);
+    assert.deepEqual(recommended(named, BASE), []);
+    assert.deepEqual(completed(named, { ...BASE, trainRows: 3, parameters: 1 }), named, 'completed once, it stays');
+  });
+
+  it('are numbers that the schema takes, each with a reason that names what decided', () => {
+    const facts = fc.record({
+      input: fc.constantFrom('text' as const, 'image' as const),
+      method: fc.constantFrom('full' as const, 'lora' as const, 'head' as const),
+      parameters: fc.nat(2 ** 31 - 1),
+      trainRows: fc.nat(5_000_000),
+    });
+    fc.assert(
+      fc.property(facts, (known) => {
+        const schema = known.input === 'text' ? TrainingSchema : ImageTrainingSchema;
+        const found = completed(schema.parse({ method: known.method }), known);
+        assert.deepEqual(schema.parse(found), found);
+        const reasons = recommended({}, known);
+        assert.deepEqual(
+          reasons.map(({ path }) => path),
+          OPEN_SETTINGS.map((name) => `training.${name}`),
+        );
+        for (const { reason } of reasons) assert.match(reason, /\w{3}/);
+        assert.match(reasons[0]?.reason ?? '', new RegExp(`^${known.trainRows} training rows: `));
+      }),
+    );
+  });
+
+  it('never rise with the size of the model, nor their passes with the rows', () => {
+    fc.assert(
+      fc.property(fc.nat(10 ** 9), fc.nat(10 ** 9), (one, other) => {
+        const [less, more] = [Math.min(one, other), Math.max(one, other)];
+        assert.ok(of({ parameters: more }).learningRate <= of({ parameters: less }).learningRate);
+        assert.ok(of({ trainRows: more }).epochs <= of({ trainRows: less }).epochs);
+      }),
+    );
+  });
+
+  it('are left open by a definition that names none', () => {
+    const { training } = TextClassificationSchema.shape;
+    const parsed = training.parse({});
+    for (const name of OPEN_SETTINGS) assert.equal(parsed[name], undefined, name);
+  });
+});
