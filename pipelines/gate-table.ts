@@ -426,6 +426,21 @@ export const GATE_TABLE = {
     step: 'evaluate',
     inputs: 'any',
   },
+  hardwareFit: {
+    title: 'Fit for the device',
+    meaning:
+      'Share of the declared memory or storage (intendedUse.hardware), whichever is scarcer, that the model takes as it is served, with a copy a worker thread.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'share',
+    range: POSITIVE,
+    threshold: 0.9,
+    why: 'a tenth is left to the system; beyond it the device swaps, or ends the server',
+    falseAlarms: 'none: a limit, no test',
+    severity: 'fail',
+    step: 'evaluate',
+    inputs: 'any',
+  },
 } as const satisfies Readonly<Record<string, GateRow>>;
 
 export type GateName = keyof typeof GATE_TABLE;

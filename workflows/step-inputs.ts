@@ -176,12 +176,20 @@ export function languageTrainInput(
 
 export function evaluateInput(
   encoder: ArtifactRef,
-  { probe }: Winner['probe'],
-  { classifier, parityMaxAbs }: ExportedClassifier,
-  { dataset }: DatasetSummary,
-  { training }: Pick<Classification, 'training'>,
+  { probe }: Pick<Winner['probe'], 'probe'>,
+  { classifier, parityMaxAbs }: Pick<ExportedClassifier, 'classifier' | 'parityMaxAbs'>,
+  { dataset }: Pick<DatasetSummary, 'dataset'>,
+  { training, intendedUse: { hardware } }: Pick<Classification, 'training' | 'intendedUse'>,
 ): EvaluateModelInput {
-  return { classifier, dataset, baseline: { encoder, probe }, exportParityMaxAbs: parityMaxAbs, seed: training.seed };
+  const { accelerator: _, ...device } = hardware ?? {};
+  return {
+    classifier,
+    dataset,
+    baseline: { encoder, probe },
+    exportParityMaxAbs: parityMaxAbs,
+    seed: training.seed,
+    ...(hardware === undefined ? {} : { device }),
+  };
 }
 
 export function packageInput(

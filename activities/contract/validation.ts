@@ -13,6 +13,21 @@ export interface EvaluateModelInput {
   readonly baseline: { readonly encoder: ArtifactRef; readonly probe: ArtifactRef };
   readonly exportParityMaxAbs: number;
   readonly seed: number;
+  /** What the definition declares of it; missing where it declares none. */
+  readonly device?: Device;
+}
+/** The device that serves; megabytes are 10^6 bytes. */
+export interface Device {
+  readonly ramMb?: number | undefined;
+  readonly storageMb?: number | undefined;
+  readonly cores?: number | undefined;
+}
+/** What is needed of a declared device, and what is there; memory with a copy of the model for each worker. */
+export interface FittedPart {
+  readonly what: 'memory' | 'storage';
+  readonly neededMb: number;
+  readonly availableMb: number;
+  readonly workers: number;
 }
 /** What `measures` always has. */
 type CoreGate =
@@ -59,6 +74,8 @@ export interface Diagnosis {
     readonly unserved: string;
     readonly gap: Score;
   }[];
+  /** Missing where no device is declared. */
+  readonly hardwareFit?: readonly FittedPart[];
   /** Of pictures only. */
   readonly corruptions?: readonly CorruptedAccuracy[];
   // Of texts only. Digits in words are shown as #.

@@ -81,6 +81,7 @@ async function profile(task: ProfileTask): Promise<ProfileAnswer> {
       runs: times.length,
       warmupRuns,
     },
+    processMb: (process.resourceUsage().maxRSS * 1024) / 1e6,
     memoryMb: (memory - before) / 1e6,
   };
 }

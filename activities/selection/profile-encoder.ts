@@ -29,6 +29,8 @@ export type ProfileTask = { readonly folder: string } & (
 );
 export interface ProfileAnswer {
   readonly latency: Latency;
+  /** Most memory of the whole process, and what it took above what it had before the model. */
+  readonly processMb: number;
   readonly memoryMb: number;
 }
 

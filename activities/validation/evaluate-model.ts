@@ -18,6 +18,7 @@ import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { withoutBulk } from './bulk.ts';
 import { float32ToBytes } from './float32.ts';
+import { hardwareFit } from './hardware-fit.ts';
 import { confusionMatrix, confusionRows, labelScores } from './metrics.ts';
 import { checkout } from './baseline.ts';
 import { listedBehaviour } from './behaviour-tests.ts';
@@ -34,7 +35,7 @@ import { trivialModels, type Trivial } from './trivial.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 7,
+  version: 8,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -112,7 +113,9 @@ async function evaluate(
     examined.texts,
   );
   context.progress({ phase: 'latency' });
-  const { latency, memoryMb } = await examined.measure();
+  const { latency, memoryMb, processMb } = await examined.measure();
+  const filesMb = (await store.tree(input.classifier)).entries.reduce((sum, { size }) => sum + size, 0) / 1e6;
+  const fit = hardwareFit(input.device, { processMb, modelMb: memoryMb, filesMb });
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
     accuracy: accuracyScore(outcome),
@@ -123,6 +126,7 @@ async function evaluate(
     ...diagnosed,
     latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
     memoryMb: plainScore(memoryMb, latency.runs),
+    hardwareFit: fit.score,
     sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
     edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
     flipRate: flips.score,
@@ -135,7 +139,11 @@ async function evaluate(
     baselineAccuracy: accuracyScore({ expected, predicted: frozen }),
     trivial: trivial.map((one) => trivialRow(one, test)),
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
-    diagnosis: corrupted === undefined ? diagnosis : { ...diagnosis, corruptions: corrupted.byCorruption },
+    diagnosis: {
+      ...diagnosis,
+      ...(corrupted === undefined ? {} : { corruptions: corrupted.byCorruption }),
+      ...(fit.parts.length === 0 ? {} : { hardwareFit: fit.parts }),
+    },
     ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
     trainAccuracy,
     validationAccuracy,

@@ -7,10 +7,15 @@ import { z } from 'zod';
 const count = z.number().min(0).max(1e15);
 const text = z.string().trim().min(1).max(500);
 
-/** The device the model has to fit; file sizes alone are compared with it. Megabytes are 10^6 bytes. */
+/**
+ * The device the model has to fit: a licence review compares file sizes with it, the gate `hardwareFit` what the tuned model takes.
+ * Megabytes are 10^6 bytes.
+ */
 const HardwareSchema = z.strictObject({
   ramMb: z.number().positive().optional(),
   storageMb: z.number().positive().optional(),
+  /** A server there has a worker thread for each, up to four, with a copy of the model each. */
+  cores: z.int().min(1).max(1024).optional(),
   accelerator: z.strictObject({ name: text.optional(), memoryMb: z.number().positive() }).optional(),
 });
 

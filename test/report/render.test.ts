@@ -277,6 +277,23 @@ describe('the report', () => {
     assert.doesNotMatch(wordsOf(render(sampleFacts)), /lowest F1|of so many labels/);
   });
 
+  it('says what the declared device has, and what of it the model takes', () => {
+    const { evaluation } = sampleFacts;
+    assert.ok(evaluation?.diagnosis);
+    const hardwareFit = [
+      { what: 'memory', neededMb: 412, availableMb: 2000, workers: 4 },
+      { what: 'storage', neededMb: 91, availableMb: 500, workers: 4 },
+    ] as const;
+    const page = render({
+      ...sampleFacts,
+      evaluation: { ...evaluation, diagnosis: { ...evaluation.diagnosis, hardwareFit } },
+    });
+    assert.match(
+      wordsOf(page),
+      /Memory of the device 412\.0 MB needed of 2000\.0 MB, with 4 copies of the model Storage of the device 91\.0 MB needed of 500\.0 MB/,
+    );
+  });
+
   it('gives the same bytes for the same facts', () => {
     assert.equal(render(sampleFacts), render(structuredClone(sampleFacts)));
   });

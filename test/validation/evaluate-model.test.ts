@@ -107,6 +107,7 @@ describe('evaluating an exported model', function () {
       baseline: { encoder: await store.putTree(encoder, 'encoder'), probe: await store.putJson(probe, 'probe.json') },
       exportParityMaxAbs: 2e-7,
       seed: 7,
+      device: { ramMb: 16_000, storageMb: 1, cores: 8 },
     };
     evaluation = await runStep(evaluateModel, input, services);
   });
@@ -157,6 +158,17 @@ describe('evaluating an exported model', function () {
     assert.equal(measures.exportParity.value, 2e-7);
     assert.ok(measures.flipRate.value! >= 0 && measures.flipRate.value! <= 1 && measures.flipRate.rows === TEST_ROWS);
     assert.ok(evaluation.hardware.cores >= 1 && evaluation.hardware.runtime.startsWith('onnxruntime-node'));
+  });
+
+  it('holds what the serving process took, with a copy a worker, and its files against the declared device', async () => {
+    const { measures, diagnosis } = evaluation;
+    const [memory, storage] = diagnosis!.hardwareFit!;
+    // Node alone takes more than 30 MB; the tiny model nearly nothing.
+    assert.ok(memory!.neededMb > 30 + 3 * measures.memoryMb!.value! && memory!.neededMb < 1000, `${memory!.neededMb}`);
+    assert.deepEqual([memory!.availableMb, memory!.workers], [16_000, 4]);
+    const { entries } = await services.store.tree(input.classifier);
+    assert.equal(storage!.neededMb, entries.reduce((sum, { size }) => sum + size, 0) / 1e6);
+    assert.equal(measures.hardwareFit!.value, Math.max(memory!.neededMb / 16_000, storage!.neededMb));
   });
 
   it('asks the behaviour tests that stand beside the data, and keeps the text of those that fail in the artifact', async () => {
@@ -227,7 +239,8 @@ describe('evaluating an exported model', function () {
       ...measures,
       latencyP95Ms: 0,
       memoryMb: 0,
-      diagnosis: rest.diagnosis,
+      hardwareFit: 0,
+      diagnosis: { ...rest.diagnosis, hardwareFit: 0 },
       perLabel: rest.perLabel,
       reference: rest.reference,
     });

@@ -48,6 +48,7 @@ const good: Record<GateName, Score> = {
   triggerFlips: score(0.3, 0.2, 0.4),
   corruptionDrop: score(0.05, 0.01, 0.1),
   memoryMb: score(120),
+  hardwareFit: score(0.3),
 };
 const verdictOf = (name: GateName, measures: Partial<Record<GateName, Score | null>>, gates: GatesSpec = spec) =>
   judgeGates(measures, gates).gates.find((gate) => gate.name === name)!;

@@ -1,7 +1,7 @@
 /** What stands behind the figures: labels, slices and what the answers hang on. */
 import { html, type Html } from '../../../artifacts/html.ts';
 import type { CorruptedAccuracy, Diagnosis } from '../../contract/validation.ts';
-import { count, percent, points, score } from '../format.ts';
+import { count, megabytes, percent, points, score } from '../format.ts';
 import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
@@ -17,6 +17,13 @@ export const diagnosisSection: Section = {
     if (diagnosis === undefined) return null;
     return html`${facts([
       ['Training minus test accuracy', score(diagnosis.trainTestGap, points)],
+      ...(diagnosis.hardwareFit ?? []).map(
+        ({ what, neededMb, availableMb, workers }) =>
+          [
+            `${what === 'memory' ? 'Memory' : 'Storage'} of the device`,
+            `${megabytes(neededMb)} needed of ${megabytes(availableMb)}${what === 'memory' ? `, with ${count(workers)} ${workers === 1 ? 'copy' : 'copies'} of the model` : ''}`,
+          ] as const,
+      ),
       ...(diagnosis.labelSignal === null
         ? []
         : [['Learnt from labels, and from shuffled ones', shuffled(diagnosis.labelSignal)] as const]),
