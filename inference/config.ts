@@ -3,14 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { EspalierError } from '../artifacts/errors.ts';
+import type { Windows } from './windows.ts';
 import { ImageProcessorSchema, type ImageProcessor } from './image/processor.ts';
 
 /** Of texts. */
 export interface EncoderConfig {
   readonly kind: 'encoder';
   readonly input?: 'text';
-  /** Tokens; longer texts are truncated. */
+  /** Tokens; longer texts are cut. */
   readonly maxLength: number;
+  /** How longer texts are read instead. */
+  readonly windows?: Windows | undefined;
   readonly pooling: 'mean' | 'cls';
   readonly dimension: number;
   /** The graph's inputs, of input_ids, attention_mask, token_type_ids. */
@@ -51,6 +54,7 @@ export type ModelConfig = EncoderConfig | ClassifierConfig | ImageEncoderConfig 
 const textShape = {
   input: z.literal('text').optional(),
   maxLength: z.int().min(2),
+  windows: z.object({ overlap: z.number().min(0).max(0.5), most: z.int().min(2).max(64) }).optional(),
   pooling: z.enum(['mean', 'cls']),
   dimension: z.int().min(1),
   inputs: z.array(z.enum(['input_ids', 'attention_mask', 'token_type_ids'])).min(1),

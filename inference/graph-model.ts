@@ -9,6 +9,8 @@ export interface ModelOutput {
   readonly embeddings: Float32Array;
   /** Classifiers only: row-major [rows, labels.length]. */
   readonly probabilities?: Float32Array;
+  /** The same before softmax or sigmoid, of classifiers that read long texts in windows. */
+  readonly logits?: Float32Array;
 }
 
 export interface RunOptions {
@@ -37,6 +39,7 @@ export class GraphModel {
     options: { readonly threads?: number; readonly bytes?: Uint8Array } = {},
   ): Promise<GraphModel> {
     const outputs = config.kind === 'classifier' ? ['embedding', 'probabilities'] : ['embedding'];
+    if (saysLogits(config)) outputs.push('logits');
     const session = await openSession(file, { inputs: config.inputs, outputs, threads: 1, ...options });
     return new GraphModel(config, session, file);
   }
@@ -92,6 +95,7 @@ export class GraphModel {
     const widths = {
       embedding: config.dimension,
       probabilities: config.kind === 'classifier' ? config.labels.length : 0,
+      logits: config.kind === 'classifier' ? config.labels.length : 0,
     };
     const outputs = await runSession(this.#session, batch, this.#file);
     const read = (name: keyof typeof widths): Float32Array => {
@@ -104,8 +108,14 @@ export class GraphModel {
       );
     };
     const embeddings = read('embedding');
-    return config.kind === 'classifier'
-      ? { rows, embeddings, probabilities: read('probabilities') }
-      : { rows, embeddings };
+    if (config.kind === 'encoder') return { rows, embeddings };
+    const probabilities = read('probabilities');
+    return saysLogits(config)
+      ? { rows, embeddings, probabilities, logits: read('logits') }
+      : { rows, embeddings, probabilities };
   }
+}
+
+function saysLogits(config: ModelConfig): boolean {
+  return config.kind === 'classifier' && config.input !== 'image' && config.windows !== undefined;
 }

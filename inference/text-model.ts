@@ -11,6 +11,7 @@ import { GraphModel, type ModelOutput, type RunOptions } from './graph-model.ts'
 import type { Feeds } from './session.ts';
 import type { TextInput } from './texts.ts';
 import { TextTokenizer, type TokenBatch } from './tokenizer.ts';
+import { WindowMeans } from './windows.ts';
 
 /** A classifier's files as they were read and checked: what is loaded is this, whatever lies on the disk by then. */
 export interface ModelFiles {
@@ -56,7 +57,7 @@ export class TextModel {
    */
   static async load(directory: string, options: { readonly threads?: number } = {}): Promise<TextModel> {
     const config = ofTexts(await readModelConfig(directory), directory);
-    const tokenizer = await TextTokenizer.load(join(directory, 'tokenizer.json'), config.maxLength);
+    const tokenizer = await TextTokenizer.load(join(directory, 'tokenizer.json'), config.maxLength, config.windows);
     const graph = await GraphModel.open(config, join(directory, 'model.onnx'), options);
     return new TextModel(config, tokenizer, graph);
   }
@@ -65,14 +66,18 @@ export class TextModel {
   static async from(files: ModelFiles, options: { readonly threads?: number } = {}): Promise<TextModel> {
     const config = configOf(files);
     const where = join(files.where, 'tokenizer.json');
-    const tokenizer = TextTokenizer.parse(textOf(files['tokenizer.json']), config.maxLength, where);
+    const tokenizer = TextTokenizer.parse(textOf(files['tokenizer.json']), config.maxLength, where, config.windows);
     const bytes = files['model.onnx'];
     const graph = await GraphModel.open(config, join(files.where, 'model.onnx'), { ...options, bytes });
     return new TextModel(config, tokenizer, graph);
   }
 
-  /** One batch, padded to its longest text. An empty text is a text; a text longer than `maxLength` tokens is cut. */
+  /**
+   * One batch, padded to its longest text. An empty text is a text; a text longer than `maxLength` tokens is cut, or read in the
+   * windows that the config says, in as many batches as they take.
+   */
   async run(texts: readonly TextInput[]): Promise<ModelOutput> {
+    if (this.config.windows !== undefined) return this.#runWindows(texts, {});
     const [batch] = await this.#tokenizer.encode(texts, Number.POSITIVE_INFINITY);
     return batch === undefined ? this.#graph.empty(0) : this.#graph.run(tokenFeeds(batch));
   }
@@ -82,6 +87,7 @@ export class TextModel {
    * A batch holds at most `batchSize` (32) texts, fewer where they are long.
    */
   async runAll(texts: readonly TextInput[], options: RunOptions = {}): Promise<ModelOutput> {
+    if (this.config.windows !== undefined) return this.#runAllWindows(texts, options);
     return this.#graph.runAll(this.#batches(texts, options.batchSize ?? 32), texts.length, options);
   }
 
@@ -90,6 +96,36 @@ export class TextModel {
       const batches = await this.#tokenizer.encode(texts.slice(start, start + batchSize), MAX_BATCH_TOKENS);
       for (const batch of batches) yield tokenFeeds(batch);
     }
+  }
+
+  async #runAllWindows(texts: readonly TextInput[], options: RunOptions): Promise<ModelOutput> {
+    const { batchSize = 32, onProgress } = options;
+    const all = this.#graph.empty(texts.length);
+    for (let start = 0; start < texts.length; start += batchSize) {
+      const part = texts.slice(start, start + batchSize);
+      const output = await this.#runWindows(part, options);
+      all.embeddings.set(output.embeddings, start * this.config.dimension);
+      if (output.probabilities !== undefined) {
+        all.probabilities?.set(output.probabilities, start * (output.probabilities.length / part.length));
+      }
+      onProgress?.(start + part.length, texts.length);
+    }
+    return all;
+  }
+
+  async #runWindows(texts: readonly TextInput[], { signal }: Pick<RunOptions, 'signal'>): Promise<ModelOutput> {
+    const lines = await this.#tokenizer.lines(texts);
+    const counts = lines.map(({ length }) => length);
+    const owners = counts.flatMap((count, text) => Array.from({ length: count }, () => text));
+    const means = new WindowMeans(this.config, counts, this.#graph.empty(texts.length));
+    let done = 0;
+    for (const batch of this.#tokenizer.batch(lines.flat(), MAX_BATCH_TOKENS)) {
+      signal?.throwIfAborted();
+      means.add(owners.slice(done, done + batch.rows), await this.#graph.run(tokenFeeds(batch)));
+      done += batch.rows;
+      await new Promise((resume) => setImmediate(resume));
+    }
+    return means.output();
   }
 
   /** Frees the runtime's memory once calls under way have ended; later calls are refused. */

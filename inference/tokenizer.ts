@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { Tokenizer } from 'tokenizers';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { TextInput } from './texts.ts';
+import { cutIntoWindows, type Line, type Windows } from './windows.ts';
 
 /** Token ids of some texts, padded to the longest: row-major [rows, length]. */
 export interface TokenBatch {
@@ -26,55 +27,76 @@ export class TextTokenizer {
   readonly #padId: bigint;
   readonly #text: string;
   readonly #maxLength: number;
+  readonly #windows: Windows | undefined;
   #pairs: Promise<Tokenizer> | undefined;
 
-  private constructor(tokenizer: Tokenizer, text: string, maxLength: number) {
+  private constructor(tokenizer: Tokenizer, text: string, maxLength: number, windows: Windows | undefined) {
     this.#tokenizer = tokenizer;
     this.#padId = BigInt(padId(tokenizer, JSON.parse(text)));
     this.#text = text;
     this.#maxLength = maxLength;
+    this.#windows = windows;
   }
 
-  /** Reads a `tokenizer.json`; texts are cut to `maxLength` tokens, special tokens included; of
-   * two texts the longer is cut first, token by token. Throws BadModel. */
-  static async load(file: string, maxLength: number): Promise<TextTokenizer> {
+  /** Reads a `tokenizer.json`; texts are cut to `maxLength` tokens, special tokens included, or taken in `windows` of so many;
+   * of two texts that are cut the longer is so first, token by token. Throws BadModel. */
+  static async load(file: string, maxLength: number, windows?: Windows): Promise<TextTokenizer> {
     try {
-      return TextTokenizer.parse(await readFile(file, 'utf8'), maxLength, file);
+      return TextTokenizer.parse(await readFile(file, 'utf8'), maxLength, file, windows);
     } catch (error) {
       throw error instanceof EspalierError ? error : unusable(file, error);
     }
   }
 
   /** The same from what was read of the file `where`. */
-  static parse(text: string, maxLength: number, where: string): TextTokenizer {
+  static parse(text: string, maxLength: number, where: string, windows?: Windows): TextTokenizer {
     try {
-      return new TextTokenizer(cutting(text, maxLength), text, maxLength);
+      return new TextTokenizer(reading(text, windows === undefined ? maxLength : null), text, maxLength, windows);
     } catch (error) {
       throw unusable(where, error);
     }
   }
 
-  /** The token ids of one text, or of two joined as the model's tokenizer joins them, neither padded nor split. */
+  /** The token ids of one text, or of two joined as the model's tokenizer joins them, not padded; of its first window. */
   async ids(input: TextInput): Promise<number[]> {
-    return (await this.#encode(input)).getIds();
+    const [[line] = []] = await this.lines([input]);
+    return [...(line?.ids ?? [])];
   }
 
-  /** Encodes texts in order, into batches of at most `maxTokens` = rows × longest each (one text always fits). */
-  async encode(texts: readonly TextInput[], maxTokens: number): Promise<TokenBatch[]> {
+  /** Of each text its windows, in order; one where it is short, or cut. */
+  async lines(texts: readonly TextInput[]): Promise<readonly (readonly Line[])[]> {
     if (texts.length === 0) return [];
     const encoded = await this.#encodeAll(texts);
+    return encoded.map((one) => {
+      const line = { ids: one.getIds(), types: one.getTypeIds() };
+      if (this.#windows === undefined || line.ids.length <= this.#maxLength) return [line];
+      return cutIntoWindows({ ...line, parts: one.getSequenceIds() }, this.#maxLength, this.#windows);
+    });
+  }
+
+  /** Encodes texts in order, each as its first line, into batches. */
+  async encode(texts: readonly TextInput[], maxTokens: number): Promise<TokenBatch[]> {
+    return this.batch(
+      (await this.lines(texts)).flatMap((lines) => lines.slice(0, 1)),
+      maxTokens,
+    );
+  }
+
+  /** Lines in order, in batches of at most `maxTokens` = rows × longest each (one line always fits). */
+  batch(lines: readonly Line[], maxTokens: number): TokenBatch[] {
+    if (lines.length === 0) return [];
     const batches: TokenBatch[] = [];
-    let group: Encoded[] = [];
+    let group: Line[] = [];
     let longest = 1;
-    for (const one of encoded) {
-      const length = Math.max(longest, one.getLength());
+    for (const one of lines) {
+      const length = Math.max(longest, one.ids.length);
       if (group.length > 0 && (group.length + 1) * length > maxTokens) {
         batches.push(this.#pad(group, longest));
         group = [];
         longest = 1;
       }
       group.push(one);
-      longest = Math.max(longest, one.getLength());
+      longest = Math.max(longest, one.ids.length);
     }
     batches.push(this.#pad(group, longest));
     return batches;
@@ -89,6 +111,7 @@ export class TextTokenizer {
 
   async #encode(input: TextInput): Promise<Encoded> {
     if (typeof input === 'string') return this.#tokenizer.encode(input);
+    if (this.#windows !== undefined) return this.#tokenizer.encode(input[0], input[1]);
     this.#pairs ??= this.#forPairs();
     return (await this.#pairs).encode(input[0], input[1]);
   }
@@ -100,32 +123,33 @@ export class TextTokenizer {
   async #forPairs(): Promise<Tokenizer> {
     const special = (await this.#tokenizer.encode('', '')).getLength();
     const over = Math.max(0, this.#maxLength - special) % 2;
-    return over === 0 ? this.#tokenizer : cutting(this.#text, this.#maxLength - over);
+    return over === 0 ? this.#tokenizer : reading(this.#text, this.#maxLength - over);
   }
 
   /** `length` is at least 1: a tokenizer without special tokens makes nothing of an empty text, and the graph needs a column. */
-  #pad(encoded: readonly Encoded[], length: number): TokenBatch {
-    const rows = encoded.length;
+  #pad(lines: readonly Line[], length: number): TokenBatch {
+    const rows = lines.length;
     const ids = new BigInt64Array(rows * length).fill(this.#padId);
     const mask = new BigInt64Array(rows * length);
     const types = new BigInt64Array(rows * length);
-    encoded.forEach((one, row) => {
-      const typeIds = one.getTypeIds();
-      one.getIds().forEach((id, column) => {
+    lines.forEach((one, row) => {
+      one.ids.forEach((id, column) => {
         const at = row * length + column;
         ids[at] = BigInt(id);
         mask[at] = 1n;
-        types[at] = BigInt(typeIds[column] ?? 0);
+        types[at] = BigInt(one.types[column] ?? 0);
       });
     });
     return { rows, length, ids, mask, types };
   }
 }
 
-function cutting(text: string, maxLength: number): Tokenizer {
+/** null: whole texts. */
+function reading(text: string, maxLength: number | null): Tokenizer {
   const tokenizer = Tokenizer.fromString(text);
   tokenizer.disablePadding();
-  tokenizer.setTruncation(maxLength);
+  if (maxLength === null) tokenizer.disableTruncation();
+  else tokenizer.setTruncation(maxLength);
   return tokenizer;
 }
 

@@ -12,7 +12,14 @@ const CHANGEABLE = ['training', 'gates', 'selection'] as const;
 export type ChangeableSection = (typeof CHANGEABLE)[number];
 
 /** They decide how every candidate is measured: changed halfway, unlike would be compared with unlike. */
-const MEASURING = new Set(['selection.maxLength', 'selection.neighbours', 'selection.seed']);
+const MEASURING = new Set([
+  'selection.maxLength',
+  'selection.windows',
+  'selection.windows.overlap',
+  'selection.windows.most',
+  'selection.neighbours',
+  'selection.seed',
+]);
 
 const PATH = /^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z][A-Za-z0-9]*)+$/;
 

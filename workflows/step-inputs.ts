@@ -45,7 +45,7 @@ export function encoderInput(
     return { task: definition.task, model, frozen: definition.training.method === 'head' };
   }
   const { selection } = definition;
-  return { model, layers: layers ?? null, pooling, maxLength: selection.maxLength };
+  return { model, layers: layers ?? null, pooling, ...lengthRead(selection) };
 }
 
 /** What the numbers that a definition leaves open depend on: the rows that are trained on in the end, however few a part has. */
@@ -79,9 +79,17 @@ export function trainInput(
     labels,
     ...severalLabels(definition),
     pooling,
-    maxLength: selection.maxLength,
+    ...lengthRead(selection),
     training: completed(training, facts),
   };
+}
+
+/** Where longer texts are read in windows, a step is told how; of cutting them nothing is said. */
+function lengthRead({
+  maxLength,
+  windows,
+}: TextClassification['selection']): Pick<TrainTextInput, 'maxLength' | 'windows'> {
+  return { maxLength, ...(windows === undefined ? {} : { windows }) };
 }
 
 /** Where a row may have several labels, a step is told; of one label nothing is said. */

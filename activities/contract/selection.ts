@@ -2,6 +2,7 @@
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { Candidate, Classification } from '../../pipelines/definition.ts';
+import type { Windows } from '../../inference/windows.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import type { ExportedGenerator } from './generation.ts';
 import type { GeneratorProfile, PromptSearch } from './prompting.ts';
@@ -75,6 +76,8 @@ export interface ExportTextEncoderInput {
   readonly layers: number | null;
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
+  /** How longer texts are read; missing: cut. */
+  readonly windows?: Windows;
 }
 export interface ExportedEncoder {
   /**
@@ -136,8 +139,10 @@ export interface TextDomain {
   readonly unknownTokens: number | null;
   /** Share of the words that are one token of the vocabulary. */
   readonly vocabularyCoverage: number | null;
-  /** Longer than the encoder reads. */
+  /** Longer than the encoder reads, in all its windows where it reads in windows. */
   readonly cutTexts: number | null;
+  /** Read in more than one window; missing where texts are cut. */
+  readonly windowedTexts?: number | null;
   /** Of their mean embedding from that of general English, in units of the spread. */
   readonly distance: number | null;
 }

@@ -1,5 +1,6 @@
 /** Steps that fine-tune and export. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { Windows } from '../../inference/windows.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import type { LauncherSpec } from '../../pipelines/launcher.ts';
 
@@ -23,6 +24,8 @@ export interface TrainTextInput {
   readonly multiLabel?: true;
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
+  /** How longer texts are read; missing: cut. */
+  readonly windows?: Windows;
   /** Where it trains is not what it trains. */
   readonly training: Omit<TrainingSpec, 'launcher'>;
 }

@@ -1,4 +1,5 @@
 /** How far the target data are from what an encoder knows. Recorded beside the scores; it excludes nobody. */
+import { mostTokens, type Windows } from '../../inference/windows.ts';
 import type { ImageProcessor } from '../../inference/image/processor.ts';
 import type { TokenCounts } from '../../inference/token-counts.ts';
 import type { PictureDomain, TextDomain } from '../contract/selection.ts';
@@ -7,7 +8,11 @@ import type { PictureDomain, TextDomain } from '../contract/selection.ts';
 export function textDomain(
   texts: readonly string[],
   counts: readonly TokenCounts[],
-  { maxLength, distance }: { readonly maxLength: number; readonly distance: number | null },
+  {
+    maxLength,
+    windows,
+    distance,
+  }: { readonly maxLength: number; readonly windows?: Windows | undefined; readonly distance: number | null },
 ): TextDomain {
   const total = (of: (one: TokenCounts) => number): number => counts.reduce((sum, one) => sum + of(one), 0);
   const words = texts.reduce((sum, text) => sum + (text.match(/\S+/gu)?.length ?? 0), 0);
@@ -24,8 +29,23 @@ export function textDomain(
       total((one) => one.whole),
       total((one) => one.pieces),
     ),
-    cutTexts: share(counts.filter(({ length }) => length > maxLength).length, texts.length),
+    ...lengthShares(counts, maxLength, windows),
     distance,
+  };
+}
+
+/** Of texts that are longer than a window, one is cut only where the windows do not reach its end. */
+function lengthShares(
+  counts: readonly TokenCounts[],
+  maxLength: number,
+  windows: Windows | undefined,
+): Pick<TextDomain, 'cutTexts' | 'windowedTexts'> {
+  const longer = (than: (special: number) => number): number | null =>
+    share(counts.filter(({ length, tokens }) => length > than(length - tokens)).length, counts.length);
+  if (windows === undefined) return { cutTexts: longer(() => maxLength) };
+  return {
+    cutTexts: longer((special) => special + mostTokens(maxLength - special, windows)),
+    windowedTexts: longer(() => maxLength),
   };
 }
 

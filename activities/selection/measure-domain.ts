@@ -25,12 +25,13 @@ export async function measureTexts(
   { texts, embeddings }: { readonly texts: readonly TextInput[]; readonly embeddings: Float32Array },
   { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<TextDomain> {
-  const { dimension, maxLength } = model.config;
+  const { dimension, maxLength, windows } = model.config;
   const chosen = sampleIndices(texts.length, MAX_TEXTS, seededRandom(seed, 5)).map((at) => wholeText(texts[at] ?? ''));
   const counter = await TokenCounter.load(join(folder, 'tokenizer.json'));
   const reference = await model.runAll(REFERENCE_TEXTS, { signal });
   return textDomain(chosen, await counter.count(chosen), {
     maxLength,
+    windows,
     distance: meanDistance(embeddings, reference.embeddings, dimension),
   });
 }

@@ -39,8 +39,8 @@ function taskOf(
   folders: { readonly model: string; readonly out: string },
 ): ExportTextEncoderTask | ExportImageEncoderTask {
   if (input.task === 'image-classification') return { verb: 'export-encoder', task: input.task, ...folders };
-  const { pooling, maxLength, layers } = input;
-  return { verb: 'export-encoder', pooling, maxLength, layers, ...folders };
+  const { pooling, maxLength, windows, layers } = input;
+  return { verb: 'export-encoder', pooling, maxLength, ...(windows && { windows }), layers, ...folders };
 }
 
 /** A graph that came as ONNX is held to what it said before it was cut, everything else to PyTorch. */

@@ -1,6 +1,7 @@
 /** The training process's contract as TypeScript sees it (docs/training-process.md): jobs in, events out. No I/O. */
 import { z } from 'zod';
 import { EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
+import type { Windows } from '../../inference/windows.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 
 interface Training {
@@ -37,6 +38,8 @@ export interface TextTask extends Training {
   readonly multiLabel?: boolean;
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
+  /** How longer texts are read; null or missing: cut. */
+  readonly windows?: Windows | null;
 }
 export interface ImageTask extends Training {
   readonly task: 'image-classification';
@@ -62,6 +65,7 @@ export interface ExportTextEncoderTask {
   readonly model: string;
   readonly pooling: 'mean' | 'cls';
   readonly maxLength: number;
+  readonly windows?: Windows | null;
   readonly layers: number | null;
   readonly out: string;
 }

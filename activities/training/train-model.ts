@@ -116,16 +116,16 @@ async function isFrozen(folder: string): Promise<boolean> {
 function learnt(
   input: TrainModelInput,
 ):
-  | Pick<TextTask, 'task' | 'labels' | 'multiLabel' | 'pooling' | 'maxLength'>
+  | Pick<TextTask, 'task' | 'labels' | 'multiLabel' | 'pooling' | 'maxLength' | 'windows'>
   | Pick<ImageTask, 'task' | 'labels' | 'augmentation'>
   | Pick<LanguageTask, 'task' | 'packing' | 'maxLength'> {
   if (input.task === 'image-classification') {
     return { task: input.task, labels: input.labels, augmentation: input.augmentation };
   }
   if (input.task === 'causal-lm') return { task: input.task, packing: input.packing, maxLength: input.maxLength };
-  const { labels, pooling, maxLength, multiLabel } = input;
+  const { labels, pooling, maxLength, windows, multiLabel } = input;
   const several = multiLabel === undefined ? {} : { multiLabel };
-  return { task: 'text-classification', labels, ...several, pooling, maxLength };
+  return { task: 'text-classification', labels, ...several, pooling, maxLength, ...(windows && { windows }) };
 }
 
 /** Stores what the process made; the last thing done is to end the lease, which a zombie cannot. */

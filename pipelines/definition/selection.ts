@@ -30,8 +30,17 @@ const PrototypeStage = z.strictObject({
 });
 
 export const SelectionSchema = z.strictObject({
-  /** Tokens; longer texts are truncated, in evaluation and in serving alike. */
+  /** Tokens; longer texts are cut, in training, evaluation and serving alike. */
   maxLength: z.int().min(8).max(512).default(64),
+  /** Longer texts are read in overlapping windows of `maxLength` tokens instead, everywhere alike; what is said of a text is the mean. */
+  windows: z
+    .strictObject({
+      /** The least share of a window's tokens that the next one has too: a sentence that one cuts in two, the next has whole. */
+      overlap: z.number().min(0).max(0.5).default(0.25),
+      /** Of a text; what they do not reach is not read. Each costs as much time and memory as a short text. */
+      most: z.int().min(2).max(64).default(8),
+    })
+    .optional(),
   maxLatencyP95Ms: z.number().positive().optional(),
   maxSizeMb: z.number().positive().optional(),
   maxMemoryMb: z.number().positive().optional(),

@@ -39,6 +39,8 @@ describe('a setting changed while a run is under way', () => {
     ['training.lora', { rank: 2 }, /is a group of settings/],
     ['training.seed', { value: 2 }, /is a group of settings/],
     ['selection.maxLength', 128, /unlike would be compared with unlike/],
+    ['selection.windows', { overlap: 0.25, most: 4 }, /unlike would be compared with unlike/],
+    ['selection.windows.most', 4, /unlike would be compared with unlike/],
     ['data.onBadRow', 'drop', /cannot change while a run is under way/],
     ['name', 'other', /cannot change while a run is under way/],
     ['training', {}, /cannot change while a run is under way/],

@@ -55,6 +55,18 @@ describe('checkPipeline', () => {
     assert.ok(missing['data.evaluationFiles[0]'] !== undefined && missing['data.croissant'] !== undefined);
   });
 
+  it('reads long texts in windows where it is asked to, with an overlap and a bound that have defaults', () => {
+    const asked = (windows: unknown) => checkPipeline(withParts({ selection: { windows } }));
+    const read = asked({});
+    assert.ok(read.ok && read.pipeline.task === 'text-classification');
+    assert.deepEqual(read.pipeline.selection.windows, { overlap: 0.25, most: 8 });
+    const plain = checkPipeline(GOOD);
+    assert.ok(plain.ok && !('windows' in plain.pipeline.selection), 'long texts are cut where nothing is said');
+    for (const windows of [{ overlap: 0.6 }, { most: 1 }, { most: 65 }, { size: 3 }, true]) {
+      assert.ok(!asked(windows).ok, JSON.stringify(windows));
+    }
+  });
+
   it('names all mistakes at once, of the schema and between fields, in the order of the definition', () => {
     const checked = checkPipeline(
       withParts({

@@ -174,6 +174,22 @@ describe('how near the data are', () => {
     });
   });
 
+  it('counts a text as cut only where its windows do not reach its end', () => {
+    const counts = [4, 6, 10, 40].map((length) => ({ tokens: length - 2, unknown: 0, pieces: 1, whole: 1, length }));
+    const of = (windows?: { overlap: number; most: number }) => {
+      const { cutTexts, windowedTexts } = textDomain(['a', 'b', 'c', 'd'], counts, {
+        maxLength: 6,
+        windows,
+        distance: 0,
+      });
+      return { cutTexts, windowedTexts };
+    };
+    assert.deepEqual(of(), { cutTexts: 2 / 4, windowedTexts: undefined });
+    // Two windows of four own tokens each, none in common: eight and two special ones.
+    assert.deepEqual(of({ overlap: 0, most: 2 }), { cutTexts: 1 / 4, windowedTexts: 2 / 4 });
+    assert.deepEqual(of({ overlap: 0.5, most: 2 }), { cutTexts: 2 / 4, windowedTexts: 2 / 4 });
+  });
+
   it('finds the same kind of data at a distance of about 0, and another kind far away', () => {
     const draw = (seed: number) => sample(400, 0, seed).embeddings;
     const same = meanDistance(draw(1), draw(2), DIMENSION);

@@ -48,6 +48,15 @@ const textTable = (rows: readonly (TextDomain & { readonly id: string })[]): Con
       { title: 'Tokens a word', numeric: true, cell: (row) => decimal(row.tokensPerWord, 2) },
       { title: 'Unknown tokens', numeric: true, cell: (row) => percent(row.unknownTokens, 2) },
       { title: 'Words that are one token', numeric: true, cell: (row) => percent(row.vocabularyCoverage) },
+      ...(rows.some(({ windowedTexts }) => windowedTexts !== undefined)
+        ? [
+            {
+              title: 'Read in windows',
+              numeric: true,
+              cell: (row: (typeof rows)[number]) => percent(row.windowedTexts),
+            },
+          ]
+        : []),
       { title: 'Texts cut', numeric: true, cell: (row) => percent(row.cutTexts) },
       { title: 'Distance from general English', numeric: true, cell: (row) => decimal(row.distance, 3) },
     ],

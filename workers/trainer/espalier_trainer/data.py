@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from tokenizers import Encoding, Tokenizer
 
 from .events import BAD_DATA, TrainerError
+from .windows import Window, Windows, cut, tokens_of
 
 SHOWN_PROBLEMS = 20
 # One text, or two that are joined as the model's tokenizer joins pairs.
@@ -33,6 +34,8 @@ class Rows:
     tokens: list[numpy.ndarray]
     types: list[numpy.ndarray]
     targets: torch.Tensor
+    further: dict[int, list[Window]] = field(default_factory=dict)
+    """Of rows that are read in windows: those after the first."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -86,13 +89,20 @@ def refuse_rows(path: Path, problems: list[str], rows: int) -> None:
         raise TrainerError(BAD_DATA, "the training data are not usable: " + "; ".join(shown), problems=shown)
 
 
-def tokenize(tokenizer: Tokenizer, texts: list[Text], targets: list[Target], max_length: int) -> Rows:
-    encodings = encode(tokenizer, texts, max_length)
+def tokenize(tokenizer: Tokenizer, texts: list[Text], targets: list[Target], max_length: int, windows: Windows | None = None) -> Rows:
+    rows = encode_windows(tokenizer, texts, max_length, windows) if windows else [[tokens_of(one)] for one in encode(tokenizer, texts, max_length)]
     return Rows(
-        [numpy.asarray(encoding.ids, numpy.int32) for encoding in encodings],
-        [numpy.asarray(encoding.type_ids, numpy.int32) for encoding in encodings],
+        [ids for (ids, _), *_ in rows],
+        [types for (_, types), *_ in rows],
         torch.tensor(targets, dtype=torch.float32 if targets and isinstance(targets[0], list) else torch.int64),
+        {row: further for row, (_, *further) in enumerate(rows) if further},
     )
+
+
+def encode_windows(tokenizer: Tokenizer, texts: list[Text], max_length: int, windows: Windows) -> list[list[Window]]:
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return [cut(encoding, max_length, windows) for encoding in tokenizer.encode_batch(texts)]
 
 
 def encode(tokenizer: Tokenizer, texts: list[Text], max_length: int) -> list[Encoding]:
@@ -126,14 +136,20 @@ def step_batches(
 
 
 def collate(rows: Rows, indices: numpy.ndarray, pad: int, inputs: list[str], device: torch.device) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """Inputs by name, int64 [batch, longest], padded on the right; targets int64 [batch]."""
-    longest = max(len(rows.tokens[index]) for index in indices)
-    arrays = {name: numpy.full((len(indices), longest), pad if name == "input_ids" else 0, numpy.int64) for name in inputs}
-    for row, index in enumerate(indices):
-        length = len(rows.tokens[index])
-        arrays["input_ids"][row, :length] = rows.tokens[index]
-        arrays["attention_mask"][row, :length] = 1
+    """Inputs by name, int64 [batch, longest], padded on the right; targets int64 [batch]. Where one of the rows is read in
+    windows, the further ones follow, and `row` says of each line which row it is of."""
+    owners = [*range(len(indices)), *(row for row, index in enumerate(indices) for _ in rows.further.get(int(index), ()))]
+    windows = [(rows.tokens[index], rows.types[index]) for index in indices]
+    windows += [window for index in indices for window in rows.further.get(int(index), ())]
+    longest = max(len(ids) for ids, _ in windows)
+    arrays = {name: numpy.full((len(windows), longest), pad if name == "input_ids" else 0, numpy.int64) for name in inputs}
+    for line, (ids, types) in enumerate(windows):
+        length = len(ids)
+        arrays["input_ids"][line, :length] = ids
+        arrays["attention_mask"][line, :length] = 1
         if "token_type_ids" in arrays:
-            arrays["token_type_ids"][row, :length] = rows.types[index]
+            arrays["token_type_ids"][line, :length] = types
+    if len(windows) > len(indices):
+        arrays["row"] = numpy.asarray(owners, numpy.int64)
     targets = rows.targets[torch.from_numpy(numpy.ascontiguousarray(indices))]
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}, targets.to(device)

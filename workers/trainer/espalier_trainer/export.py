@@ -15,7 +15,10 @@ from .events import Events
 from .export_images import export_image_classifier, export_image_encoder
 from .graphs import save_graph
 from .guard import StopFlag
-from .model import Classifier, copy_tokenizer_files, graph_inputs, load_classifier, load_encoder, load_tokenizer, pool, position_limit, read_config
+from .model import (
+    Classifier, copy_tokenizer_files, graph_inputs, load_classifier, load_encoder, load_tokenizer, mean_by_row, pool, position_limit, read_config,
+)  # fmt: skip
+from .windows import Windows
 
 # One number is fitted: more rows do not change it, and only cost time.
 MOST_CALIBRATION_ROWS = 2000
@@ -69,7 +72,7 @@ def export_encoder(task: dict, events: Events, stop: StopFlag) -> dict:
         "pooling": task["pooling"],
         "dimension": config.hidden_size,
         "inputs": graph_inputs(encoder),
-    }
+    } | ({"windows": task["windows"]} if task.get("windows") else {})
     events.emit("ready", device="cpu", threads=torch.get_num_threads())
     write_graph(graph, ["embedding"], out / "encoder", about, tokenizer, config, stop)
     embeddings = run_graph(graph, tokenizer, config, about)
@@ -95,7 +98,7 @@ def export_classifier(task: dict, events: Events, stop: StopFlag) -> dict:
     multi_label, temperature, calibrated = trained.get("multiLabel", False), 1.0, 0
     if calibration := task.get("calibration"):
         texts = read_rows(Path(calibration), trained["labels"], multi_label)
-        rows = tokenize(tokenizer, *(part[:MOST_CALIBRATION_ROWS] for part in texts), trained["maxLength"])
+        rows = tokenize(tokenizer, *(part[:MOST_CALIBRATION_ROWS] for part in texts), trained["maxLength"], Windows.of(trained.get("windows")))
         if multi_label:
             calibrated = calibrate_labels(classifier, rows, config.pad_token_id or 0, stop)
         else:
@@ -108,11 +111,12 @@ def export_classifier(task: dict, events: Events, stop: StopFlag) -> dict:
         "dimension": config.hidden_size,
         "inputs": graph_inputs(classifier.encoder),
         "labels": trained["labels"],
-    } | ({"pairs": True} if trained.get("pairs") else {}) | ({"thresholds": [0.5] * len(trained["labels"])} if multi_label else {})
+    } | {key: trained[key] for key in ("pairs", "windows") if trained.get(key)}
+    about |= {"thresholds": [0.5] * len(trained["labels"])} if multi_label else {}
     events.emit("ready", device="cpu", threads=torch.get_num_threads())
     write_graph(graph, ["probabilities", "logits", "embedding"], out / "classifier", about, tokenizer, config, stop)
-    probabilities, _, _ = run_graph(graph, tokenizer, config, about)
-    write_parity(out, about, probabilities=probabilities)
+    logits = run_graph(graph, tokenizer, config, about, output=1)
+    write_parity(out, about, probabilities=graph.probabilities(logits))
     return {"classifier": str(out / "classifier"), "parity": str(out / "parity.json"), "temperature": temperature} | (
         {"calibratedLabels": calibrated} if multi_label else {}
     )
@@ -168,11 +172,14 @@ def write_graph(graph: nn.Module, outputs: list[str], folder: Path, about: dict,
 
 
 @torch.no_grad()
-def run_graph(graph: nn.Module, tokenizer, config, about: dict) -> torch.Tensor | tuple[torch.Tensor, ...]:
+def run_graph(graph: nn.Module, tokenizer, config, about: dict, output: int | None = None) -> torch.Tensor:
+    """What the graph says to the parity texts, or one of its outputs; of one read in windows, the mean of theirs."""
     texts = parity_texts(about)
-    rows = tokenize(tokenizer, texts, [0] * len(texts), about["maxLength"])
+    rows = tokenize(tokenizer, texts, [0] * len(texts), about["maxLength"], Windows.of(about.get("windows")))
     inputs, _ = collate(rows, range(len(rows)), config.pad_token_id or 0, about["inputs"], torch.device("cpu"))
-    return graph(**inputs)
+    owners, said = inputs.pop("row", None), graph(**inputs)
+    values = said if output is None else said[output]
+    return values if owners is None else mean_by_row(values, owners)
 
 
 def parity_texts(about: dict) -> list[Text]:

@@ -108,7 +108,9 @@ TRAINING = {
     "threads": integer(1, 256),
     **CADENCE,
 }
-ENCODING = {"pooling": one_of("mean", "cls"), "maxLength": integer(8, 8192)}
+WINDOWS = {"overlap": number(0, 0.5), "most": integer(2, 64)}
+# `windows`: how longer texts are read; null or missing: cut.
+ENCODING = {"pooling": one_of("mean", "cls"), "maxLength": integer(8, 8192), "windows": Nullable(WINDOWS)}
 AUGMENTATION = {
     "horizontalFlip": FLAG,
     # null: no crop; else the least share of the picture's area that a random crop keeps
@@ -152,7 +154,7 @@ TASKS: dict[str, dict] = {
         "threads": integer(1, 256), "device": one_of("auto", "cpu", "cuda"), "out": fresh,
     },
 }  # fmt: skip
-MAY_BE_ABSENT = {"task", "multiLabel", "calibration", "resumeFrom", "microBatchDivisor", "processes", "stopAt", "stopAfterEpochs", *CADENCE}
+MAY_BE_ABSENT = {"task", "multiLabel", "windows", "calibration", "resumeFrom", "microBatchDivisor", "processes", "stopAt", "stopAfterEpochs", *CADENCE}
 
 
 def problems_of(value: object, spec: dict, path: str) -> list[str]:

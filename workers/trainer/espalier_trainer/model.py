@@ -33,6 +33,8 @@ LORA_TARGETS = {
 }
 # These number positions from the padding id on, so that two or more rows of the position table are never used.
 OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet"}
+# Lines of a batch that an encoder is given at once where nothing is learnt from them.
+MOST_AT_ONCE = 64
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
 
 
@@ -154,7 +156,9 @@ def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: str) -> to
 
 
 class Classifier(nn.Module):
-    """Encoder, pooling, dropout, linear head. `forward` gives logits [batch, classes]."""
+    """Encoder, pooling, dropout, linear head. `forward` gives logits [batch, classes]; of a row that is read in windows,
+    their mean. The head is linear, so this is what it says of the mean of their embeddings: mean pooling over the parts of a long text
+    (Sun, Qiu, Xu & Huang, How to Fine-Tune BERT for Text Classification?, 2019, arXiv:1905.05583, section 4.1)."""
 
     def __init__(self, encoder: nn.Module, classes: int, pooling: str, dropout: float, seed: int = 0):
         super().__init__()
@@ -167,10 +171,23 @@ class Classifier(nn.Module):
             nn.init.zeros_(self.head.bias)
 
     def embed(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        lines = len(inputs["input_ids"])
+        if not self.training and lines > MOST_AT_ONCE:  # long texts: no gradient binds their windows together
+            parts = ({name: tensor[start : start + MOST_AT_ONCE] for name, tensor in inputs.items()} for start in range(0, lines, MOST_AT_ONCE))
+            return torch.cat([self.embed(part) for part in parts])
         return pool(self.encoder(**inputs).last_hidden_state, inputs["attention_mask"], self.pooling)
 
     def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        return self.head(self.dropout(self.embed(inputs)))
+        tokens = {name: tensor for name, tensor in inputs.items() if name != "row"}
+        logits = self.head(self.dropout(self.embed(tokens)))
+        return mean_by_row(logits, inputs["row"]) if "row" in inputs else logits
+
+
+def mean_by_row(values: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+    """Of float [lines, width] the mean of each row's lines, float32 [rows, width]."""
+    values, rows = values.float(), int(owners.max()) + 1
+    sums = values.new_zeros(rows, values.shape[1]).index_add(0, owners, values)
+    return sums / values.new_zeros(rows).index_add(0, owners, torch.ones_like(values[:, 0])).unsqueeze(1)
 
 
 def adapt(classifier: Classifier, method: str, lora: dict, seed: int) -> None:

@@ -10,6 +10,7 @@ from ..events import BAD_DATA, TrainerError
 from ..guard import StopFlag
 from ..job import sha256_file
 from ..model import Classifier, adapt, graph_inputs, load_encoder, load_tokenizer, read_config, save_classifier
+from ..windows import Windows
 from . import Batch
 from .classification import Classification
 
@@ -31,7 +32,7 @@ class TextClassification(Classification):
         adapt(self.module, self._spec["method"], self._spec["lora"], self._spec["seed"])
         self.frozen = [self.module.encoder] if self._spec["method"] == "head" else []
         tokenizer = load_tokenizer(self._source, config)
-        self.rows: dict[str, Rows] = {split: tokenize(tokenizer, *texts[split], task["maxLength"]) for split in texts}
+        self.rows: dict[str, Rows] = {split: tokenize(tokenizer, *texts[split], task["maxLength"], Windows.of(task.get("windows"))) for split in texts}
         self.weigh_classes(self.rows["train"].targets, len(task["labels"]))
 
     def length(self, split: str) -> int:
@@ -47,7 +48,8 @@ class TextClassification(Classification):
         return numpy.argsort([len(tokens) for tokens in self.rows[split].tokens], kind="stable")
 
     def config(self) -> dict:
-        return {key: self._task[key] for key in ("labels", "pooling", "maxLength")} | ({"pairs": True} if self._pairs else {})
+        windows = {} if self._task.get("windows") is None else {"windows": self._task["windows"]}
+        return {key: self._task[key] for key in ("labels", "pooling", "maxLength")} | windows | ({"pairs": True} if self._pairs else {})
 
     def data(self) -> dict[str, str]:
         return {split: sha256_file(Path(self._task[split])) for split in ("train", "validation")}
