@@ -10,7 +10,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { EmbeddingIndex, type Match } from '../../inference/retrieval/embedding-index.ts';
-import { INDEX_FILE, parseIndex, VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
+import { INDEX_FILE, parseIndex, parseIndexHeader, VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
 import type { ActivityServices } from '../step.ts';
 import { float32FromBytes } from '../validation/float32.ts';
 import { askServer } from './ask-server.ts';
@@ -57,6 +57,20 @@ export async function compareNeighbours(
     where: url,
     fix: "run the server on the release's own runtime version, or evaluate on the hardware that serves",
   });
+}
+
+/** Ten times what 50,000 rows of 512 take (bench/retrieval.ts): another machine, and others on it. */
+const MS_A_NUMBER = 0.01;
+/** An attempt at a deployment has a quarter of an hour. */
+const MOST_BUILDING_MS = 10 * 60_000;
+
+/** How long a server may need to build the bundle's graph before it serves; 0 where there is none. */
+export async function graphBuildingMs(store: ArtifactStore, bundle: ArtifactRef): Promise<number> {
+  const { entries } = await store.tree(bundle);
+  const header = entries.find(({ path }) => path === INDEX_FILES[0]);
+  if (header === undefined) return 0;
+  const { graph, ids, dimension } = parseIndexHeader(await store.getBytes(header.digest), bundle.digest);
+  return graph === null ? 0 : Math.min(MOST_BUILDING_MS, ids.length * dimension * MS_A_NUMBER);
 }
 
 async function expectations(store: ArtifactStore, bundle: ArtifactRef) {

@@ -6,7 +6,7 @@ import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import type { ActivityServices } from '../step.ts';
 import { askServer } from './ask-server.ts';
-import { compareNeighbours } from './check-neighbours.ts';
+import { compareNeighbours, graphBuildingMs } from './check-neighbours.ts';
 import type { DeployContext } from './deploy-model.ts';
 import { servingQuestions, type ServingQuestion } from './serving-questions.ts';
 
@@ -27,7 +27,7 @@ export async function checkServing(
   { signal, progress, servingTimeoutMs = SERVING_TIMEOUT_MS }: DeployContext,
 ): Promise<Deployment['serving']> {
   const base = url.replace(/\/+$/, '');
-  const deadline = performance.now() + servingTimeoutMs;
+  const deadline = performance.now() + servingTimeoutMs + (await graphBuildingMs(services.store, bundle));
   for (let said = 'nothing'; ; await sleep(POLL_MS, undefined, { signal })) {
     progress({ phase: 'waiting for the model server', note: said });
     const look = await lookAt(base, { model, bundle: bundle.digest, revision }, signal);

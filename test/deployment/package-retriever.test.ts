@@ -4,7 +4,7 @@ import { packageRetriever } from '../../activities/deployment/package-retriever.
 import type { ActivityServices } from '../../activities/step.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import { entryRef, type ArtifactRef } from '../../artifacts/reference.ts';
-import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
+import type { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { GRAPH_SETTINGS } from '../../inference/retrieval/graph.ts';
 import { withServices } from '../support/bundle.ts';
 import { withFiles } from '../support/release.ts';
@@ -51,7 +51,7 @@ describe('packaging a model that finds pictures', () => {
     );
     deepEqual(JSON.parse(await text('retrieval.json')), { neighbours: K, version: 1 });
     const turned = JSON.parse(
-      JSON.stringify({ ...input, pipeline: Object.fromEntries(Object.entries(input.pipeline).reverse()) }),
+      JSON.stringify({ ...input, pipeline: Object.fromEntries(Object.entries(input.pipeline).toReversed()) }),
     ) as PackageRetrieverInput;
     equal((await packed(turned)).bundle.digest, bundle.digest, 'the same input in another order is another bundle');
   });
