@@ -70,6 +70,8 @@ export interface ReferenceStatistics {
   /** Row-major [rows, dimension] and [rows, labels.length], little-endian float32. */
   readonly embeddings: 'embeddings.f32';
   readonly probabilities: 'probabilities.f32';
+  /** Which test rows these are, ascending, where they are a sample; missing where they are all. */
+  readonly places?: readonly number[];
   /** Mean text length in characters and its distribution (one number a row); of pictures 0, they have none. */
   readonly textLengths: readonly number[];
 }

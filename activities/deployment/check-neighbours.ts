@@ -33,7 +33,7 @@ export async function compareNeighbours(
   signal: AbortSignal,
 ): Promise<{ readonly checkedRows: number; readonly agreement: number }> {
   const { index, embeddings, dimension, k, dataset, rows, isExact } = await expectations(store, bundle);
-  const questions = await servingQuestions(store, dataset, Math.min(PICTURES, rows), signal);
+  const questions = await servingQuestions(store, dataset, { most: Math.min(PICTURES, rows) }, signal);
   if (questions.length === 0) {
     throw new EspalierError('BadModel', 'the bundle has no test picture to compare', { where: bundle.digest });
   }

@@ -118,8 +118,9 @@ async function compare(
   const reference = JSON.parse((await read('reference/reference.json')).toString('utf8')) as ReferenceStatistics;
   const probabilities = await read(`reference/${reference.probabilities}`);
   const { dataset } = JSON.parse((await read('provenance.json')).toString('utf8')) as { dataset: { digest: Digest } };
-  const most = Math.min(ROWS, reference.rows);
-  const questions = most === 0 ? [] : await servingQuestions(store, dataset.digest, most, signal);
+  const { places } = reference;
+  const asking = { most: Math.min(ROWS, reference.rows), places };
+  const questions = await servingQuestions(store, dataset.digest, asking, signal);
   const asked = questions.flatMap(({ rows }) => rows);
   if (asked.length === 0)
     throw new EspalierError('BadModel', 'the bundle has no test row to compare', { where: bundle.digest });
@@ -138,7 +139,7 @@ async function compare(
   throw new EspalierError(
     'BadModel',
     `the model server answers ${wrong.length} of ${asked.length} test rows otherwise than was evaluated: ` +
-      `test rows ${wrong.map((row) => row + 1).join(', ')} by more than ${TOLERANCE} in a class's probability`,
+      `test rows ${wrong.map((row) => (places?.[row] ?? row) + 1).join(', ')} by more than ${TOLERANCE} in a class's probability`,
     { where: url, fix: "run the server on the release's own runtime version, or evaluate on the hardware that serves" },
   );
 }

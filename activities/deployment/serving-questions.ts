@@ -3,8 +3,9 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { Digest } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { loadPictures } from '../data/images/pictures.ts';
+import { lineBlocks } from '../data/line-blocks.ts';
 
-/** A request, and which rows of the test split it is about. */
+/** A request, and which rows of the reference it is about. */
 export interface ServingQuestion {
   readonly rows: readonly number[];
   readonly inputs: readonly object[];
@@ -13,19 +14,32 @@ export interface ServingQuestion {
 /** Any server takes a request of such a picture; a larger one is left out. */
 const MOST_PICTURE_BYTES = 6 * 2 ** 20;
 
-/** The first `most` test rows: texts all at once, pictures one by one. Throws BadData for a dataset without them. */
+/**
+ * The first `most` rows of the reference, which are the test rows at `places`, or all test rows: texts all at once, pictures one by
+ * one. Throws BadData for a dataset without them.
+ */
 export async function servingQuestions(
   store: ArtifactStore,
   dataset: Digest,
-  most: number,
+  { most, places }: { readonly most: number; readonly places?: readonly number[] | undefined },
   signal: AbortSignal,
 ): Promise<readonly ServingQuestion[]> {
+  if (most === 0) return [];
   const { entries } = await store.tree(dataset);
-  if (entries.some(({ path }) => path === 'test.tar')) return pictureQuestions(store, dataset, most, signal);
-  const entry = entries.find(({ path }) => path === 'test.jsonl');
-  if (entry === undefined) throw new EspalierError('BadData', 'the dataset has no test.jsonl', { where: dataset });
-  const lines = (await store.getBytes(entry.digest)).toString('utf8').split('\n').filter(Boolean).slice(0, most);
-  const rows = lines.map((line) => JSON.parse(line) as { readonly text: string; readonly pair?: string });
+  if (entries.some(({ path }) => path === 'test.tar'))
+    return pictureQuestions(store, dataset, { most, places }, signal);
+  const file = 'test.jsonl';
+  const entry = entries.find(({ path }) => path === file);
+  if (entry === undefined) throw new EspalierError('BadData', `the dataset has no ${file}`, { where: dataset });
+  const rows: TextRow[] = [];
+  let place = 0;
+  reading: for await (const block of lineBlocks(await store.file(entry.digest, signal), file, signal)) {
+    for (const row of block) {
+      if (place++ !== (places === undefined ? rows.length : places[rows.length])) continue;
+      rows.push(row as TextRow);
+      if (rows.length === most) break reading;
+    }
+  }
   const pairs = rows.flatMap(({ pair }) => (pair === undefined ? [] : [pair]));
   const text = tensor(
     'text',
@@ -35,15 +49,21 @@ export async function servingQuestions(
   return rows.length === 0 ? [] : [{ rows: [...rows.keys()], inputs }];
 }
 
+interface TextRow {
+  readonly text: string;
+  readonly pair?: string;
+}
+
 async function pictureQuestions(
   store: ArtifactStore,
   dataset: Digest,
-  most: number,
+  { most, places }: { readonly most: number; readonly places: readonly number[] | undefined },
   signal: AbortSignal,
 ): Promise<readonly ServingQuestion[]> {
   const questions: ServingQuestion[] = [];
-  let row = 0;
+  let [place, row] = [0, 0];
   for await (const { bytes } of loadPictures(store, dataset, 'test', signal)) {
+    if (place++ !== (places === undefined ? row : places[row])) continue;
     if (bytes.length <= MOST_PICTURE_BYTES) {
       questions.push({ rows: [row], inputs: [tensor('image', [Buffer.from(bytes).toString('base64')])] });
     }

@@ -188,7 +188,7 @@ function trivialRow({ kind, predicted }: Trivial, { expected, predicted: tuned }
 /** The tree that monitoring compares traffic with (artifacts/bundle.ts). */
 async function putReference(
   { store, workDir, signal }: StepContext,
-  { labels, test: answers, textLengths }: Pick<Examined, 'labels' | 'test' | 'textLengths'>,
+  { labels, all, test: answers, textLengths }: Pick<Examined, 'labels' | 'all' | 'test' | 'textLengths'>,
 ): Promise<ArtifactRef> {
   const rows = answers.ids.length;
   const statistics: ReferenceStatistics = {
@@ -198,6 +198,7 @@ async function putReference(
     labels,
     embeddings: 'embeddings.f32',
     probabilities: 'probabilities.f32',
+    ...(rows === all.expected.length ? {} : { places: answers.places }),
     textLengths,
   };
   const folder = join(workDir, 'reference');

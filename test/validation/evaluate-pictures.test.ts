@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { cp, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CompareModelsInput, EvaluateModelInput, Evaluation } from '../../activities/contract/validation.ts';
+import { servingQuestions } from '../../activities/deployment/serving-questions.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { compareModels } from '../../activities/validation/compare-models.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
@@ -85,6 +86,16 @@ describe('evaluating a model of pictures', function () {
       kind: 'BadData',
       message: 'test.tar does not hold the pictures of test.jsonl in their order',
     });
+  });
+
+  it('has the pictures of a sampled reference asked again where they stand', async () => {
+    const { signal } = new AbortController();
+    const asking = { most: 2, places: [3, 5, 9] };
+    const questions = await servingQuestions(opened.store, input.dataset.digest, asking, signal);
+    deepEqual(
+      questions.map(({ rows, inputs: [one] }) => [rows, (one as { readonly data: readonly string[] }).data]),
+      [3, 5].map((place, row) => [[row], [splits.test[place]!.bytes.toString('base64')]]),
+    );
   });
 
   it('is compared with the one in production on the pictures that this one never saw', async () => {

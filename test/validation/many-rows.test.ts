@@ -2,6 +2,8 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { servingQuestions } from '../../activities/deployment/serving-questions.ts';
+import { float32FromBytes } from '../../activities/validation/float32.ts';
 import type { EvaluateModelInput, Evaluation } from '../../activities/contract/validation.ts';
 import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
@@ -107,8 +109,23 @@ describe('evaluating more rows than memory holds', function () {
     const { measures, reference } = evaluated.output;
     deepEqual([measures.gainOverTrivial!.rows, measures.leakedTestRows!.rows], [KEPT, KEPT]);
     const path = await opened.store.fileInTree(reference, 'reference.json');
-    const { rows, textLengths } = JSON.parse(await readFile(path, 'utf8')) as ReferenceStatistics;
+    const { rows, textLengths, places: kept } = JSON.parse(await readFile(path, 'utf8')) as ReferenceStatistics;
     deepEqual([rows, textLengths.length], [KEPT, KEPT]);
+    deepEqual(kept, places);
+    // A deployment asks the first rows of the reference again, wherever they stand in the split.
+    const asking = { most: 16, places: kept };
+    const [question] = await servingQuestions(opened.store, input.dataset.digest, asking, new AbortController().signal);
+    const [{ data }] = question!.inputs as [{ readonly data: readonly string[] }];
+    deepEqual(
+      data.map((text) => Number(text.split(' ').at(-1))),
+      places.slice(0, 16).map((place) => place * 7919),
+    );
+    const probabilities = float32FromBytes(
+      await readFile(await opened.store.fileInTree(reference, 'probabilities.f32')),
+    );
+    for (const [row, { probability }] of details.predictions.slice(0, 16).entries()) {
+      equal(Math.max(probabilities[2 * row]!, probabilities[2 * row + 1]!), probability);
+    }
   });
 
   it('compares as many rows with the model in production in the same heap, in the order of both', async () => {
