@@ -14,6 +14,14 @@ export interface CandidateSource extends Candidate {
   readonly tree?: ArtifactRef;
 }
 
+/** What the definition asks of every candidate, as far as its source can tell before anything is fetched. */
+export interface ModelLimits {
+  readonly maxParameters?: number | undefined;
+  readonly maxSizeMb?: number | undefined;
+  readonly maxMemoryMb?: number | undefined;
+  /** ISO 639 codes: a card that names languages must name them all. */
+  readonly languages?: readonly string[] | undefined;
+}
 export interface ResolveModelInput {
   readonly candidate: CandidateSource;
   readonly intendedUse: IntendedUse;
@@ -21,6 +29,7 @@ export interface ResolveModelInput {
   readonly policy?: ArtifactRef;
   /** What the model takes: texts when missing. */
   readonly input?: 'image';
+  readonly limits?: ModelLimits;
 }
 /** The candidate pinned: nothing after this step depends on a name that can move. No weights are fetched to get here where the source can tell. */
 export interface ResolvedModel {
@@ -33,6 +42,8 @@ export interface ResolvedModel {
   /** For `tree:`/`s3:` sources: the snapshot. */
   readonly tree: ArtifactRef | null;
   readonly sizeBytes: number | null;
+  /** Why it cannot be what the definition asks for: nothing more of it is fetched. Missing where it may be. */
+  readonly unfit?: readonly string[];
   /** Its torch file may be converted, where it has no model.safetensors. */
   readonly convert?: Candidate['convert'];
   /** What it takes: texts when missing. */

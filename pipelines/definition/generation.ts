@@ -1,6 +1,7 @@
 /** What only a pipeline that generates text says: how prompts are searched, when a model is tuned, how it answers. */
 import { z } from 'zod';
 import { CandidateSchema } from './candidates.ts';
+import { statedLimits } from './selection.ts';
 import { trainingShape, evenShares } from './training.ts';
 import { fraction, seed } from './values.ts';
 
@@ -12,6 +13,7 @@ export const EXAMPLE_CHOICES = ['random', 'similar', 'covering'] as const;
 export type ExampleChoice = (typeof EXAMPLE_CHOICES)[number];
 
 export const GeneratorSelectionSchema = z.strictObject({
+  ...statedLimits,
   /** Limits on this worker's hardware, one answer at a time. */
   maxMsPerToken: z.number().positive().optional(),
   maxFirstTokenMs: z.number().positive().optional(),

@@ -8,7 +8,7 @@ import { fraction } from './values.ts';
 /** A backbone is taken whole: what is pooled, and how, is its architecture's own. */
 export const ImageCandidateSchema = CandidateSchema.omit({ layers: true, pooling: true });
 
-export const ImageSelectionSchema = SelectionSchema.omit({ maxLength: true, windows: true });
+export const ImageSelectionSchema = SelectionSchema.omit({ maxLength: true, windows: true, languages: true });
 
 const imageTrainingShape = {
   ...trainingShape,

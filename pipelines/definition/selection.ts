@@ -29,6 +29,18 @@ const PrototypeStage = z.strictObject({
   epochs: z.int().min(1).max(1000).optional(),
 });
 
+/** What a candidate's source tells before its weights are fetched (docs/selection.md). */
+export const statedLimits = {
+  /** Of the encoder, heads not counted. */
+  maxParameters: z.int().positive().optional(),
+  /** Codes such as `en`: a candidate whose card names languages must name all of these. */
+  languages: z
+    .array(z.string().regex(/^[a-z]{2,3}$/, "write a language's code, like 'en'"))
+    .min(1)
+    .max(50)
+    .optional(),
+} as const;
+
 export const SelectionSchema = z.strictObject({
   /** Tokens; longer texts are cut, in training, evaluation and serving alike. */
   maxLength: z.int().min(8).max(512).default(64),
@@ -42,6 +54,7 @@ export const SelectionSchema = z.strictObject({
     })
     .optional(),
   maxLatencyP95Ms: z.number().positive().optional(),
+  ...statedLimits,
   maxSizeMb: z.number().positive().optional(),
   maxMemoryMb: z.number().positive().optional(),
   /** Candidates within this much of the best probe accuracy count as equals; the faster one wins. */

@@ -12,6 +12,8 @@ export interface ModelCard {
   readonly datasets: readonly string[];
   readonly gated: boolean;
   readonly tags: readonly string[];
+  /** Of what it was trained on, as the card names them. */
+  readonly languages: readonly string[];
   /** Why the front matter could not be read; null when it could, or when there is none. */
   readonly note: string | null;
 }
@@ -68,6 +70,7 @@ export function cardOf(fields: Readonly<Record<string, unknown>>, note: string |
     datasets: strings(own('datasets')),
     gated: gated !== undefined && gated !== null && gated !== false && gated !== 'false',
     tags: strings(own('tags')),
+    languages: strings(own('language')),
     note:
       note ??
       (unreadable.length > 0

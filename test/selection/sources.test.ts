@@ -143,6 +143,20 @@ describe('resolving and importing a model', function () {
       ]);
     });
 
+    it('says of a wheel that cannot fit before it is downloaded', async () => {
+      await wheel('largewheel');
+      const source = candidate('pypi:largewheel==1.0#largewheel/model');
+      const asked = { candidate: source, intendedUse, limits: { maxParameters: 10 } };
+      const { unfit = [], source: exact, licence } = await runStep(resolveModel, asked, services);
+      assert.match(unfit.join(), /selection\.maxParameters/);
+      assert.deepEqual([exact, licence.verdict], ['pypi:largewheel==1.0#largewheel/model', 'review']);
+      assert.ok(
+        !(await readdir(join(root, 'cache/espalier/wheels')).catch((): string[] => [])).includes('largewheel-1.0'),
+      );
+      const fits = await runStep(resolveModel, { ...asked, limits: {} }, services);
+      assert.ok(fits.unfit === undefined && fits.revision.startsWith('sha256:'));
+    });
+
     it('refuses another wheel than the one that was resolved', async () => {
       await wheel('movedwheel');
       const resolved = await resolve(candidate('pypi:movedwheel==1.0#movedwheel/model'));

@@ -57,16 +57,15 @@ export async function toyDataset(folder: string, trainRows = 96): Promise<string
 }
 
 export function trainingSpec(overrides: Partial<TrainingSpec> = {}): TrainingSpec {
-  return {
-    ...TrainingSchema.parse({}),
+  const named = {
     epochs: 3,
     batchSize: 8,
     learningRate: 1e-3,
     headLearningRate: 1e-2,
     weightDecay: 0.01,
     warmupFraction: 0.1,
-    ...overrides,
   };
+  return { ...TrainingSchema.parse(named), ...named, ...overrides };
 }
 
 /** What the training step reads, in the store: a tiny encoder and the toy data. */

@@ -283,6 +283,29 @@ describe('a run', function () {
     assert.ok(!ran.includes('import:one') && ran.includes('import:two'));
   });
 
+  it('fetches no weights of a candidate that its source says cannot fit, and goes on with the rest', async () => {
+    const { activities } = fakeActivities();
+    const reason = 'Its exported weights have at least 900 MB, more than 150 MB (selection.maxSizeMb).';
+    const ran = await withRun(
+      {
+        overrides: {
+          resolveModel: async (call) => {
+            const result = await activities.resolveModel(call);
+            if (call.stepId !== 'resolve:one') return result;
+            return { ...result, output: { ...result.output, unfit: [reason] } };
+          },
+        },
+      },
+      async (runId) => {
+        const run = await until(runId, ({ state }) => state === 'waiting-for-approval');
+        const dropped = run.steps.find(({ id }) => id === 'import:one');
+        assert.equal(dropped?.state, 'dropped');
+        assert.ok(dropped?.error?.message.includes(reason));
+      },
+    );
+    assert.ok(!ran.includes('import:one') && ran.includes('import:two'));
+  });
+
   it('ends without a release when a gate fails, and writes the report all the same', async () => {
     const { activities } = fakeActivities();
     const ran = await withRun(

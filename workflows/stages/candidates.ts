@@ -1,7 +1,12 @@
 /** What every pipeline begins with: the data and every candidate side by side, whatever is measured of them. */
 import { CancellationScope } from '@temporalio/workflow';
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
-import type { CandidateOutcome, CandidateSource, ResolveModelInput } from '../../activities/contract/selection.ts';
+import type {
+  CandidateOutcome,
+  CandidateSource,
+  ModelLimits,
+  ResolveModelInput,
+} from '../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
@@ -73,6 +78,18 @@ function takes({ task }: Pick<Pipeline, 'task'>): Pick<ResolveModelInput, 'input
   return task.startsWith('image-') ? { input: 'image' } : {};
 }
 
+/** What every candidate is asked for before its weights are fetched. */
+function limitsOf({ selection }: Pipeline): ModelLimits {
+  const { maxParameters, maxSizeMb, maxMemoryMb } = selection;
+  const languages = 'languages' in selection ? selection.languages : undefined;
+  return {
+    ...(maxParameters === undefined ? {} : { maxParameters }),
+    ...(maxSizeMb === undefined ? {} : { maxSizeMb }),
+    ...(maxMemoryMb === undefined ? {} : { maxMemoryMb }),
+    ...(languages === undefined ? {} : { languages }),
+  };
+}
+
 /** One candidate from name to score. What goes wrong with it is its own: it drops out with the reason. */
 async function tryCandidate(
   run: Run,
@@ -106,6 +123,7 @@ async function tryCandidate(
         intendedUse: named,
         ...(policy === undefined ? {} : { policy }),
         ...takes(run.pipeline),
+        limits: limitsOf(run.pipeline),
       }),
       parking,
     );
@@ -116,6 +134,15 @@ async function tryCandidate(
         message: resolved.licence.reasons.join(' '),
         where: `candidates.${id}`,
         fix: resolved.licence.howToFix.join(' '),
+        retryable: false,
+      });
+    }
+    if (resolved.unfit !== undefined) {
+      return drop({
+        kind: 'BadModel',
+        message: `nothing of it was fetched that could be spared: ${resolved.unfit.join(' ')}`,
+        where: `candidates.${id}`,
+        fix: 'loosen the limit that is named, or name another candidate',
         retryable: false,
       });
     }

@@ -7,9 +7,9 @@ import { evaluate } from '../../../pipelines/licence/evaluate.ts';
 import { termsOf } from '../../../pipelines/licence/model-terms.ts';
 
 describe('model card', () => {
-  it('reads licence, name, link, bases, relation, data, gate and tags', () => {
+  it('reads licence, name, link, bases, relation, data, gate, tags and languages', () => {
     const card = readCard(
-      '\uFEFF---\r\nlicense: other\r\nlicense_name: acme-1.0\r\nlicense_link: LICENSE\r\nbase_model:\r\n- a/b\r\n- c/d\r\nbase_model_relation: merge\r\ndatasets: d/e\r\nextra_gated_prompt: agree\r\ntags: [x, y, 3]\r\n---\r\n# Title\r\n',
+      '\uFEFF---\r\nlicense: other\r\nlicense_name: acme-1.0\r\nlicense_link: LICENSE\r\nbase_model:\r\n- a/b\r\n- c/d\r\nbase_model_relation: merge\r\ndatasets: d/e\r\nextra_gated_prompt: agree\r\ntags: [x, y, 3]\r\nlanguage:\r\n- en\r\n- no\r\n---\r\n# Title\r\n',
     );
     deepEqual(card, {
       license: 'other',
@@ -20,6 +20,7 @@ describe('model card', () => {
       datasets: ['d/e'],
       gated: true,
       tags: ['x', 'y'],
+      languages: ['en', 'no'],
       note: null,
     });
   });

@@ -1,0 +1,120 @@
+/**
+ * Whether a candidate can fit the definition at all, told from what its source says before any weights are fetched: the
+ * listing of its files, the headers of its weights, its card. Bounds are kind: what is not known excludes nobody, and of the
+ * weights only those count that every export keeps. Pure.
+ */
+import { readCard } from '../../pipelines/licence/card.ts';
+import type { ModelLimits } from '../contract/selection.ts';
+import { GRAPH, WEIGHTS, type ModelInput } from './allow-list.ts';
+
+export interface StatedModel {
+  readonly files: readonly { readonly path: string; readonly size: number | null }[];
+  /** JSON of the header of `model.safetensors`; null where there is none, or nobody could read it. */
+  readonly header: Uint8Array | null;
+  /** README.md. */
+  readonly card: string | null;
+}
+
+/** Exports are float32, whatever the weights were kept in. */
+const BYTES_A_NUMBER = 4;
+/** Parts of a name of a tensor that an export may leave behind: what stood behind the encoder, and is made anew. */
+const LEFT_BEHIND = new Set([
+  'cls',
+  'classifier',
+  'discriminator_predictions',
+  'fc',
+  'head',
+  'heads',
+  'lm_head',
+  'mlm_head',
+  'nsp_head',
+  'pooler',
+  'predictions',
+  'qa_outputs',
+  'score',
+  'vocab_layer_norm',
+  'vocab_projector',
+  'vocab_transform',
+]);
+
+/** Why the candidate cannot be what is asked for, a sentence each; empty where it may be. `whole`: none of its layers is left out. */
+export function misfits(
+  { files, header, card }: StatedModel,
+  limits: ModelLimits,
+  { input = 'text', whole }: { readonly input?: ModelInput | undefined; readonly whole: boolean },
+): readonly string[] {
+  const paths = new Set(files.map(({ path }) => path));
+  const found: string[] = [];
+  const [preparesTexts, preparesPictures] = [paths.has('tokenizer.json'), paths.has('preprocessor_config.json')];
+  if (input === 'text' && preparesPictures && !preparesTexts) {
+    found.push('It takes pictures (preprocessor_config.json, and no tokenizer.json), and the task is about texts.');
+  }
+  if (input === 'image' && preparesTexts && !preparesPictures) {
+    found.push('It takes texts (tokenizer.json, and no preprocessor_config.json), and the task is about pictures.');
+  }
+  const parameters = header === null || !whole ? null : leastParameters(header);
+  const { maxParameters, maxSizeMb, maxMemoryMb, languages } = limits;
+  if (parameters !== null && maxParameters !== undefined && parameters > maxParameters) {
+    found.push(
+      `It has at least ${millions(parameters)} parameters, more than ${millions(maxParameters)} (selection.maxParameters).`,
+    );
+  }
+  const leastMb = whole ? leastMegabytes(parameters, files) : null;
+  for (const [limit, field] of [
+    [maxSizeMb, 'maxSizeMb'],
+    [maxMemoryMb, 'maxMemoryMb'],
+  ] as const) {
+    if (leastMb === null || limit === undefined || leastMb <= limit) continue;
+    found.push(
+      `Its exported weights have at least ${figure(leastMb)} MB, more than ${figure(limit)} MB (selection.${field}).`,
+    );
+  }
+  const spoken = card === null ? [] : readCard(card).languages.map(languageOf);
+  const missing = (languages ?? []).filter((language) => !spoken.includes(language));
+  if (spoken.length > 0 && missing.length > 0 && !spoken.some((language) => EVERY_LANGUAGE.has(language))) {
+    found.push(
+      `Its card names the languages ${spoken.slice(0, 20).join(', ')}, and not ${missing.join(', ')} (selection.languages).`,
+    );
+  }
+  return found;
+}
+
+/** What a card says instead of a list of everything. */
+const EVERY_LANGUAGE = new Set(['multilingual', 'multi', 'mul']);
+
+/** `en-US` is English. */
+function languageOf(written: string): string {
+  return written.toLowerCase().split(/[-_]/)[0] ?? '';
+}
+
+/** Numbers in the tensors that every export keeps; null where the header is none. */
+export function leastParameters(header: Uint8Array): number | null {
+  try {
+    const { __metadata__: _, ...tensors } = JSON.parse(new TextDecoder().decode(header)) as Record<string, unknown>;
+    let sum = 0;
+    for (const [name, tensor] of Object.entries(tensors)) {
+      if (name.split('.').some((part) => LEFT_BEHIND.has(part))) continue;
+      const { shape } = tensor as { readonly shape?: unknown };
+      if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) return null;
+      sum += shape.reduce((product: number, size: number) => product * size, 1);
+    }
+    return Number.isSafeInteger(sum) && sum > 0 ? sum : null;
+  } catch {
+    return null;
+  }
+}
+
+function leastMegabytes(parameters: number | null, files: StatedModel['files']): number | null {
+  if (parameters !== null) return (parameters * BYTES_A_NUMBER) / 1e6;
+  // A graph without weights of its own is served as it came.
+  const graph = files.some(({ path }) => path === WEIGHTS) ? undefined : files.find(({ path }) => path === GRAPH);
+  return graph?.size == null ? null : graph.size / 1e6;
+}
+
+function millions(parameters: number): string {
+  return `${figure(parameters / 1e6)} million`;
+}
+
+function figure(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
