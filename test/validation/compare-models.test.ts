@@ -38,20 +38,21 @@ describe('comparing with the model in production', function () {
   const model = async (
     labels: readonly string[],
     more: Readonly<Record<string, string>> = {},
+    pairs?: true,
   ): Promise<ArtifactRef> => {
     const folder = await tinyClassifier();
     const config = JSON.parse(await readFile(join(folder, 'classifier.json'), 'utf8')) as object;
     return tree({
       'model.onnx': await readFile(join(folder, 'model.onnx')),
       'tokenizer.json': await readFile(join(folder, 'tokenizer.json')),
-      'classifier.json': JSON.stringify({ ...config, labels }),
+      'classifier.json': JSON.stringify({ ...config, labels, pairs }),
       ...more,
     });
   };
-  const lines = (rows: readonly number[]): string =>
-    rows.map((row) => `${JSON.stringify({ id: `r${row}`, text: TEXTS[row], label: truth(row) })}\n`).join('');
-  const dataset = (test: readonly number[], train: readonly number[] = []): Promise<ArtifactRef> =>
-    tree({ 'train.jsonl': lines(train), 'validation.jsonl': '', 'test.jsonl': lines(test) });
+  const lines = (rows: readonly number[], pair?: string): string =>
+    rows.map((row) => `${JSON.stringify({ id: `r${row}`, text: TEXTS[row], pair, label: truth(row) })}\n`).join('');
+  const dataset = (test: readonly number[], train: readonly number[] = [], pair?: string): Promise<ArtifactRef> =>
+    tree({ 'train.jsonl': lines(train), 'validation.jsonl': '', 'test.jsonl': lines(test, pair) });
   const evaluated = (labels: readonly string[] = LABELS): Promise<ArtifactRef> =>
     services.store.putJson(
       {
@@ -72,6 +73,8 @@ describe('comparing with the model in production', function () {
       readonly seenDataset?: ArtifactRef;
       readonly evaluation?: ArtifactRef;
       readonly test?: readonly number[];
+      /** The second text of every test row. */
+      readonly pair?: string;
     } = {},
   ): Promise<ModelComparison> => {
     const input: CompareModelsInput = {
@@ -81,7 +84,7 @@ describe('comparing with the model in production', function () {
         dataset: change.seenDataset ?? (await dataset([], change.seen ?? [])),
       },
       candidate: { classifier: candidate, evaluation: change.evaluation ?? evaluation },
-      dataset: await dataset(change.test ?? all),
+      dataset: await dataset(change.test ?? all, [], change.pair),
       gate: { min: 0, severity: 'fail' },
       seed: 7,
     };
@@ -166,6 +169,16 @@ describe('comparing with the model in production', function () {
       /only the new one knows 'even', only the one in production knows 'prime'/,
     ],
     ['it is the same model', () => Promise.resolve({ production: candidate }), /this very model/],
+    [
+      'only the new one takes pairs of texts',
+      () => Promise.resolve({ pair: 'and more' }),
+      /takes one text a row, the new/,
+    ],
+    [
+      'only the one in production takes pairs of texts',
+      async () => ({ production: await model(LABELS, {}, true) }),
+      /takes two texts a row, the new/,
+    ],
     [
       'its graph is damaged',
       async () => ({ production: await model(LABELS, { 'model.onnx': 'no graph' }) }),

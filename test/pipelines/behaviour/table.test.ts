@@ -110,6 +110,13 @@ describe('behaviour tables in a definition', () => {
   };
   const table = { kind: 'minimum-functionality', file: 'good.csv', min: 1 };
 
+  it('are refused of a model that takes two texts: theirs are of one', () => {
+    const [problem, ...more] = check({ late: table }, { pair: 'second' });
+    match(problem!, /^behaviour: its tests are of one text, and with data\.pair the model takes two; leave out/);
+    deepEqual(more, []);
+    deepEqual(check({}, { pair: 'second' }), []);
+  });
+
   it('are read before anything runs: rows of a local file, its labels, its place and its name', () => {
     deepEqual(check({ late: table }), []);
     deepEqual(check({ late: table }, { labels: ['loan', 'garden'] }), [
