@@ -1,7 +1,7 @@
 /** Step `generation.gates`: the pure rule that judges every gate. A failed gate is a verdict, not an error. */
 import { GENERATION_GATE_NAMES, GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
 import type { JudgeGenerationInput } from '../contract/prompting.ts';
-import type { GatesVerdict } from '../contract/validation.ts';
+import type { GateResult, GatesVerdict } from '../contract/validation.ts';
 import { judgeMemorisation } from '../privacy/memorisation/gates.ts';
 import type { StepDefinition } from '../step.ts';
 import { judgeGate, worstOf } from '../validation/gates.ts';
@@ -9,9 +9,18 @@ import { NO_SCORE } from '../validation/scores.ts';
 
 export const judgeGeneration: StepDefinition<JudgeGenerationInput, GatesVerdict> = {
   type: 'generation.gates',
-  version: 2,
+  version: 3,
   run: (input) => Promise.resolve(generationVerdict(input)),
 };
+
+/** What was unlearnt is so by the training, and there is a choice about it. */
+function withWayOut<Name extends string>(gate: GateResult<Name>): GateResult<Name> {
+  if (gate.name !== 'forgetting' || gate.measured === null || !['fail', 'warn'].includes(gate.verdict)) return gate;
+  const wayOut =
+    "training.method 'lora', a lower training.learningRate or fewer epochs unlearn less, and teach less; where the model " +
+    'is to do nothing but this task, let the gate warn';
+  return { ...gate, reason: `${gate.reason}; ${wayOut}` };
+}
 
 /** What is learnt by heart is judged of a tuned model: a prompted one has seen nothing of the data. */
 export function generationVerdict({
@@ -21,7 +30,7 @@ export function generationVerdict({
   memorisationGates,
 }: JudgeGenerationInput): GatesVerdict {
   const own = GENERATION_GATE_NAMES.map((name) =>
-    judgeGate(name, GENERATION_GATE_TABLE[name], measures[name] ?? NO_SCORE, limits[name]),
+    withWayOut(judgeGate(name, GENERATION_GATE_TABLE[name], measures[name] ?? NO_SCORE, limits[name])),
   );
   const learnt = memorisation === null ? [] : judgeMemorisation(memorisation, memorisationGates).gates;
   const gates = [...own, ...learnt];

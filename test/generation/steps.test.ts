@@ -9,7 +9,7 @@ import { chooseGenerator } from '../../activities/generation/choose-generator.ts
 import { compareGenerators } from '../../activities/generation/compare-generators.ts';
 import { evaluateGenerator } from '../../activities/generation/evaluate-generator.ts';
 import { formatPrompts } from '../../activities/generation/format-prompts.ts';
-import { judgeGeneration } from '../../activities/generation/judge-generation.ts';
+import { generationVerdict, judgeGeneration } from '../../activities/generation/judge-generation.ts';
 import { profileGenerator } from '../../activities/generation/profile-generator.ts';
 import { searchPrompts } from '../../activities/generation/search-prompts.ts';
 import {
@@ -202,6 +202,15 @@ describe('the steps of generation, on a tiny generator', function () {
     );
     equal(gates.find(({ name }) => name === 'forgetting')?.verdict, 'pass');
     for (const { name, reason } of gates) ok(reason.length > 10, name);
+    const lost = { value: 2.2, interval: { low: 2.1, high: 2.3, confidence: 0.95 }, rows: 100 };
+    const forgot = generationVerdict({
+      measures: { ...evaluation.measures, forgetting: lost },
+      memorisation: null,
+      gates: GenerationGatesSchema.parse({}),
+      memorisationGates: MemorisationGatesSchema.parse({}),
+    }).gates.find(({ name }) => name === 'forgetting');
+    equal(forgot?.verdict, 'fail');
+    match(forgot?.reason ?? '', /above the pipeline's gates\.forgetting\.max .*'lora', a lower training\.learningRate/);
 
     const same = await runStep(
       compareGenerators,

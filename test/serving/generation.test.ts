@@ -1,9 +1,12 @@
 import { deepEqual, doesNotMatch, equal, match, notEqual, ok, rejects } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { answerAll, seedOf } from '../../activities/generation/answers.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { GenerationRecord } from '../../artifacts/bundle.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
+import { Generator } from '../../inference/generation/generator.ts';
+import { GenerationDefaultsSchema } from '../../pipelines/definition/generation.ts';
 import type { ServedGenerator } from '../../serving/served-model.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
 import { startTestServer, until, type TestServer } from '../support/model-server.ts';
@@ -19,7 +22,7 @@ async function generatorRelease(
   services: TestStore & ActivityServices,
   folder: string,
   prompt: object | null,
-  more: { readonly recordText?: boolean } = {},
+  { papers = {}, ...more }: { readonly recordText?: boolean; readonly papers?: Readonly<Record<string, string>> } = {},
 ) {
   const { store } = services;
   const names = ['generator.json', 'tokenizer.json', 'model.onnx'];
@@ -36,7 +39,7 @@ async function generatorRelease(
   return approvedRelease(services, {
     ...more,
     exported: { generator: await store.putManifest(entries, 'generator') },
-    bundleFiles: { ...Object.fromEntries(placed), [`${MODEL}/1/classifier.json`]: null },
+    bundleFiles: { ...Object.fromEntries(placed), ...papers, [`${MODEL}/1/classifier.json`]: null },
   });
 }
 
@@ -326,6 +329,37 @@ describe('a served generator', function () {
     const format = { type: 'json_schema', json_schema: { name: 'answer', schema } };
     const json = (await server.post(CHAT, { ...asked, response_format: format })).json.choices[0].message.content;
     equal(typeof JSON.parse(json).refund, 'boolean');
+  });
+
+  it('is held to the evaluation when it is deployed, by what it answers unasked: other defaults are noticed', async () => {
+    const folder = await tinyGenerator();
+    const prompt = { system: 'Be kind.', examples: [] };
+    const generation = GenerationDefaultsSchema.parse({
+      maxNewTokens: 9,
+      temperature: 1.5,
+      topK: 40,
+      stop: ['~never~'],
+    });
+    const generator = await Generator.load(join(folder, 'generator'));
+    const rows = ['late', 'refund', 'order', 'money'].map((text) => ({ id: text, prompt: text }));
+    const signal = new AbortController().signal;
+    const said = await answerAll(generator, prompt, rows, { generation, seed: 7, signal });
+    await generator.release();
+    const questions = said.map(({ row, text }) => ({
+      text: row.prompt,
+      answer: text,
+      options: { max_tokens: 9, seed: seedOf(7, row.id) },
+    }));
+    const details = await services.store.putJson({ questions }, 'evaluation.json');
+    const papers = { 'provenance.json': JSON.stringify({ evaluation: { details: details.digest } }) };
+    const asked = { ...services, servingUrl: server.url };
+    const measured = await generatorRelease(services, folder, { ...prompt, generation }, { papers });
+    deepEqual((await deploy(asked, measured, 'fifth-run')).serving, { url: server.url, checkedRows: 4, agreement: 1 });
+    const other = await generatorRelease(services, folder, { ...prompt, generation: { temperature: 0 } }, { papers });
+    await rejects(deploy(asked, other, 'sixth-run'), {
+      kind: 'BadModel',
+      message: /answers [234] of 4 test prompts otherwise/,
+    });
   });
 });
 

@@ -146,6 +146,17 @@ class Language(Families):
             ours = (task.loss(task.logits(inputs), targets) / task.weight(numpy.arange(3))).item()
         self.assertAlmostEqual(ours, theirs, places=5)
 
+    def test_earlier_answers_of_a_conversation_are_read_and_not_learnt(self) -> None:
+        tokenizer = Tokenizer.from_file(str(self.made / "gpt" / "model" / "tokenizer.json"))
+        path = self.folder / "turns.jsonl"
+        row = {"prompt": "User: late?\nAssistant: the order was sent\nUser: and the money?\nAssistant:", "completion": " a refund"}
+        path.write_text(json.dumps(row) + "\n")
+        for packing in (False, True):
+            (sequence,) = causal_lm.read_sequences(path, tokenizer, 0, 200, packing, StopFlag())
+            learnt = [token for token in sequence.targets.tolist() if token != -100]
+            self.assertEqual(learnt, [*tokenizer.encode(row["completion"], add_special_tokens=False).ids, 0])
+            self.assertGreater(len(sequence.tokens), len(learnt) + 10)
+
     def test_packing_cuts_the_rows_without_losing_a_token(self) -> None:
         parts = [causal_lm.Sequence(numpy.arange(length, dtype=numpy.int32), numpy.arange(length, dtype=numpy.int32), (row,)) for row, length in enumerate((5, 7, 4))]
         packed = causal_lm.pack(parts, 6)
