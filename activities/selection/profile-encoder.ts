@@ -10,8 +10,9 @@ import { textInput, type TextInput } from '../../inference/texts.ts';
 import type { Split } from '../contract/data.ts';
 import type { EncoderProfile, ProfileEncoderInput } from '../contract/selection.ts';
 import type { Hardware, Latency } from '../contract/measures.ts';
-import { loadSplit } from '../data/dataset.ts';
+import { datasetRow } from '../data/dataset.ts';
 import { countPictures, loadPictures } from '../data/images/pictures.ts';
+import { countLines, lineBlocks } from '../data/line-blocks.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
 import { askChild } from './measuring-child.ts';
@@ -75,9 +76,18 @@ async function sampleTexts(
   dataset: ArtifactRef,
   { store, signal }: Pick<StepContext, 'store' | 'signal'>,
 ): Promise<readonly TextInput[]> {
-  const rows = await loadSplit(store, dataset, 'train', signal);
-  const chosen = sampleIndices(rows.length, SAMPLE_TEXTS, seededRandom(0));
-  return chosen.map((row) => textInput(rows[row]?.text ?? '', rows[row]?.pair));
+  const file = 'train.jsonl';
+  const path = await store.fileInTree(dataset, file, signal);
+  const chosen = new Set(sampleIndices(await countLines(path, signal), SAMPLE_TEXTS, seededRandom(0)));
+  const texts: TextInput[] = [];
+  let place = 0;
+  for await (const block of lineBlocks(path, file, signal)) {
+    for (const value of block) {
+      const { text, pair } = datasetRow(value);
+      if (chosen.has(place++)) texts.push(textInput(text, pair));
+    }
+  }
+  return texts;
 }
 
 /** Files with a seeded sample of a split's pictures, each called by its row's id, under the step's own folder. Throws BadData where there is none. */
