@@ -7,11 +7,12 @@ import type { OpenStore } from '../artifacts/open.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
 import { blobKey } from '../artifacts/store.ts';
-import type { Classification, TextGeneration } from '../pipelines/definition.ts';
+import type { Classification, ImageRetrieval, TextGeneration } from '../pipelines/definition.ts';
 import { winnerOf } from '../pipelines/winner.ts';
 import type { ReproductionInput } from '../workflows/reproduce-model.ts';
 import type { RecordedClassifier } from '../workflows/reproduction/classifier.ts';
 import type { RecordedGenerator, RecordedTuning } from '../workflows/reproduction/generator.ts';
+import type { RecordedRetriever } from '../workflows/reproduction/retriever.ts';
 import type { FoundRelease } from './releases.ts';
 
 const HEARTBEAT_SECONDS = 30;
@@ -22,14 +23,20 @@ export async function reproductionInput(
   { facts }: FoundRelease,
 ): Promise<ReproductionInput> {
   const { pipeline } = facts;
-  if (pipeline.task === 'image-retrieval') {
-    throw new EspalierError('BadConfig', 'a model that finds pictures cannot be made again from its record yet', {
-      fix: 'start its pipeline again: the same definition and the same data give the same index',
-    });
-  }
-  const recorded =
-    pipeline.task === 'text-generation' ? recordedGenerator(facts, pipeline) : recordedClassifier(facts, pipeline);
+  const recorded = recordOf(facts, pipeline);
   return { ...recorded, dataFiles: await dataFilesOf(opened, facts), heartbeatSeconds: HEARTBEAT_SECONDS };
+}
+
+function recordOf(facts: RunFacts, pipeline: RunFacts['pipeline']) {
+  switch (pipeline.task) {
+    case 'text-generation':
+      return recordedGenerator(facts, pipeline);
+    case 'image-retrieval':
+      return recordedRetriever(facts, pipeline);
+    case 'text-classification':
+    case 'image-classification':
+      return recordedClassifier(facts, pipeline);
+  }
 }
 
 type WithoutFiles<Recorded> = Omit<Recorded, 'dataFiles' | 'heartbeatSeconds'>;
@@ -47,6 +54,19 @@ function recordedClassifier(facts: RunFacts, pipeline: Classification): WithoutF
     task: pipeline.task,
     facts: { ...common(facts), pipeline, training, exported, evaluation },
     winner: { candidate, resolved, imported, exported: encoder, probe },
+  };
+}
+
+function recordedRetriever(facts: RunFacts, pipeline: ImageRetrieval): WithoutFiles<RecordedRetriever> {
+  const { resolved, imported, exported: encoder } = winnerOf(facts) ?? {};
+  if (!resolved || !imported || !encoder) throw incomplete('the winning candidate');
+  const { exported, retrieval, training } = facts;
+  if (!exported || !('embedder' in exported) || !retrieval) throw incomplete('every step of the run');
+  if (pipeline.training !== null && !training) throw incomplete('the training of the model that is served');
+  return {
+    task: pipeline.task,
+    facts: { ...common(facts), pipeline, exported, retrieval, ...(training === undefined ? {} : { training }) },
+    winner: { resolved, imported, exported: encoder },
   };
 }
 

@@ -3,12 +3,13 @@ import { stepProxies } from './proxies.ts';
 import { Again, Differs, type Comparison, type Reproduction } from './reproduction/again.ts';
 import { remakeClassifier, type RecordedClassifier } from './reproduction/classifier.ts';
 import { remakeGenerator, type RecordedGenerator } from './reproduction/generator.ts';
+import { remakeRetriever, type RecordedRetriever } from './reproduction/retriever.ts';
 
 // A bug fails the rebuild with its message instead of hanging it in retried workflow tasks.
 setWorkflowOptions({ failureExceptionTypes: [Error] }, reproduceModel);
 
 /** All of it from the record of a release. */
-export type ReproductionInput = RecordedClassifier | RecordedGenerator;
+export type ReproductionInput = RecordedClassifier | RecordedGenerator | RecordedRetriever;
 
 export const comparedQuery = defineQuery<readonly Comparison[]>('compared');
 
@@ -21,9 +22,21 @@ export async function reproduceModel(input: ReproductionInput): Promise<Reproduc
   const again = new Again(stepProxies(input.heartbeatSeconds), workflowInfo().workflowId);
   setHandler(comparedQuery, () => again.made.compared);
   try {
-    await (input.task === 'text-generation' ? remakeGenerator(input, again) : remakeClassifier(input, again));
+    await remade(input, again);
   } catch (error) {
     if (!(error instanceof Differs)) throw error;
   }
   return again.made;
+}
+
+function remade(input: ReproductionInput, again: Again): Promise<void> {
+  switch (input.task) {
+    case 'text-generation':
+      return remakeGenerator(input, again);
+    case 'image-retrieval':
+      return remakeRetriever(input, again);
+    case 'text-classification':
+    case 'image-classification':
+      return remakeClassifier(input, again);
+  }
 }

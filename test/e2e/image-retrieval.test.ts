@@ -1,9 +1,12 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
-import { runOutcome } from '../../client/runs.ts';
+import { findNeighbours } from '../../client/predict.ts';
+import type { ReproductionVerdict } from '../../client/reproduce.ts';
+import { runOutcome, showRun } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
+import { espalier } from '../support/command.ts';
 import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
 import { PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 
@@ -64,6 +67,12 @@ describe('a pipeline that finds pictures', function () {
     match(selection?.rule ?? '', /nearest neighbours/);
     ok((retrieval?.measures.recallAtK.value ?? 0) > 0.6, 'even a random network sees colours');
     deepEqual([retrieval?.queriesInGallery, retrieval?.frozen], [0, null]);
+    const folder = join(host.folder, 'pictures', 'red');
+    const [name] = await readdir(folder);
+    const [answer] = await findNeighbours(host.servingUrl, 'finder', [join(folder, name ?? '')]);
+    const found = answer?.neighbours ?? [];
+    deepEqual([found.length, found[0]?.label], [3, 'red']);
+    ok(found.every(({ similarity }, place) => similarity <= (found[place - 1]?.similarity ?? 1)));
   });
 
   it('indexes a tuned backbone, held against the frozen one and the model in production', async () => {
@@ -81,5 +90,16 @@ describe('a pipeline that finds pictures', function () {
     equal(beside.rows, retrieval?.measures.meanAveragePrecision.rows);
     equal(beside.rowsKnown, 0);
     equal(beside.meanAveragePrecision.production.value, retrieval?.frozen?.meanAveragePrecision.value);
+  });
+
+  it('makes the same bundle again, to the byte, index and all, from the record of its release', async () => {
+    const { deployment } = await showRun(host.temporal.client, 'tuned');
+    const digest = deployment?.bundle.digest ?? '?';
+    const env = { ...process.env, ESPALIER_STATE: host.stateDir, NO_COLOR: '1' };
+    const again = await espalier(['--json', 'reproduce', digest], env);
+    equal(again.code, 0, `${again.stdout}\n${again.stderr}`);
+    const { bundle, compared } = JSON.parse(again.stdout) as ReproductionVerdict;
+    equal(bundle?.digest, digest);
+    ok(compared.some(({ what }) => what === 'index'));
   });
 });
