@@ -15,6 +15,8 @@ from .events import BAD_DATA, TrainerError
 from .windows import Window, Windows, cut, tokens_of
 
 SHOWN_PROBLEMS = 20
+# Encoded before they are cut: a whole text takes some hundred bytes a token, its windows eight.
+WHOLE_TEXTS = 512
 # One text, or two that are joined as the model's tokenizer joins pairs.
 Text = str | tuple[str, str]
 # A class, or whether each of the labels applies.
@@ -102,7 +104,8 @@ def tokenize(tokenizer: Tokenizer, texts: list[Text], targets: list[Target], max
 def encode_windows(tokenizer: Tokenizer, texts: list[Text], max_length: int, windows: Windows) -> list[list[Window]]:
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return [cut(encoding, max_length, windows) for encoding in tokenizer.encode_batch(texts)]
+    blocks = (texts[start : start + WHOLE_TEXTS] for start in range(0, len(texts), WHOLE_TEXTS))
+    return [cut(encoding, max_length, windows) for block in blocks for encoding in tokenizer.encode_batch(block)]
 
 
 def encode(tokenizer: Tokenizer, texts: list[Text], max_length: int) -> list[Encoding]:
