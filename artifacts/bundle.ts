@@ -67,6 +67,8 @@ export interface ReferenceStatistics {
   readonly rows: number;
   readonly dimension: number;
   readonly labels: readonly string[];
+  /** Of several labels a row: from which probability on each applies. Missing: the most probable one does. */
+  readonly thresholds?: readonly number[];
   /** Row-major [rows, dimension] and [rows, labels.length], little-endian float32. */
   readonly embeddings: 'embeddings.f32';
   readonly probabilities: 'probabilities.f32';
@@ -91,7 +93,7 @@ export interface PredictionRecord {
   readonly id: string;
   readonly at: string;
   readonly bundle: Digest;
-  /** Of a model that finds pictures: the one that most of what is found has. */
+  /** Of a model that finds pictures: the one that most of what is found has; where a text may have several, the JSON of their list. */
   readonly label: string;
   /** Class probabilities, in the bundle's label order; of a model that finds pictures each label's share of what is found. */
   readonly probabilities: readonly number[];

@@ -3,8 +3,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { EspalierError } from '../artifacts/errors.ts';
 
 export interface Answer {
+  /** Of a model of several labels those that apply, parted by commas. */
   readonly label: string;
+  /** Of the label; of several that of the least probable one, and of none 0. */
   readonly probability: number;
+  /** Of a model of several labels: those whose probability reaches their threshold. */
+  readonly labels?: readonly string[];
   readonly probabilities: Readonly<Record<string, number>>;
 }
 export interface Prediction extends Answer {
@@ -175,10 +179,18 @@ async function infer(
   const { outputs } = await ask(serverUrl, model, { inputs }, where);
   const output = (name: string) => outputs.find((one) => one.name === name)?.data ?? [];
   const all = output('probabilities') as readonly number[];
+  const probabilitiesAt = (row: number): Record<string, number> =>
+    Object.fromEntries(labels.map((label, column) => [label, all[row * labels.length + column] ?? 0]));
+  if (outputs.some(({ name }) => name === 'labels')) {
+    return output('labels').map((given, row) => {
+      const probabilities = probabilitiesAt(row);
+      const own = JSON.parse(String(given)) as readonly string[];
+      const probability = own.length === 0 ? 0 : Math.min(...own.map((label) => probabilities[label] ?? 0));
+      return { label: own.join(', '), probability, labels: own, probabilities };
+    });
+  }
   return output('label').map((given, row) => {
-    const probabilities = Object.fromEntries(
-      labels.map((label, column) => [label, all[row * labels.length + column] ?? 0]),
-    );
+    const probabilities = probabilitiesAt(row);
     const label = String(given);
     return { label, probability: probabilities[label] ?? 0, probabilities };
   });

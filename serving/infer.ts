@@ -1,6 +1,7 @@
 /** An infer request: read, computed, recorded and answered, by what the model gives: labels, or neighbours in its index. */
 import type { Buffer } from 'node:buffer';
 import { EspalierError } from '../artifacts/errors.ts';
+import { labelsAbove } from '../inference/labels-above.ts';
 import { readBody } from './body.ts';
 import { find, type Answer, type Call } from './call.ts';
 import { labelShares, neighbourTensors } from './neighbours.ts';
@@ -80,22 +81,30 @@ function readInputs({ config, release }: ServedClassifier, body: Buffer, headerL
     const { pictures, ...asked } = parsePictureRequest(body, headerLength);
     return { ...asked, rows: pictures, kept: () => pictures.map(keptPicture) };
   }
-  const { texts, ...asked } = parseInferRequest(body, headerLength);
+  const { texts, ...asked } = parseInferRequest(body, headerLength, config.thresholds !== undefined);
   requireTexts(texts, 'pairs' in config);
   return { ...asked, rows: texts, kept: () => texts.map((text) => keptText(text, release.recordText)) };
 }
 
-/** The most probable label a row. Throws when a probability is not a number: better no answer than a made-up one. */
+/**
+ * The most probable label a row; where it may have several, those that reach their threshold. Throws when a probability is not a
+ * number: better no answer than a made-up one.
+ */
 function label({ config }: ServedClassifier, { probabilities }: PoolOutput): Predictions {
   const classes = config.labels.length;
+  const thresholds = config.input === 'image' ? undefined : config.thresholds;
   const labels: string[] = [];
   for (let start = 0; start < probabilities.length; start += classes) {
     const row = probabilities.subarray(start, start + classes);
     if (!row.every(Number.isFinite))
       throw new EspalierError('Internal', 'the model gave a probability that is no number');
-    labels.push(config.labels[row.indexOf(Math.max(...row))] ?? '');
+    labels.push(
+      thresholds === undefined
+        ? (config.labels[row.indexOf(Math.max(...row))] ?? '')
+        : JSON.stringify(labelsAbove(row, thresholds).map((at) => config.labels[at])),
+    );
   }
-  return { labels, probabilities, classes };
+  return { labels, probabilities, classes, several: thresholds !== undefined };
 }
 
 async function findNeighbours(

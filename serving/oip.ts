@@ -16,6 +16,8 @@ import { encodeBytesTensor, encodeFloats } from './tensors.ts';
 export const MAX_ROWS = 1024;
 /** Of a model that tells labels apart. */
 export const LABEL_OUTPUTS = ['label', 'probabilities'] as const;
+/** Of one that gives a text none, one or several labels: the JSON of their list a row. */
+const SEVERAL_OUTPUTS = ['labels', 'probabilities'] as const;
 
 export interface AskedRequest {
   readonly id: string | undefined;
@@ -47,9 +49,12 @@ const TEXTS: Protocol = {
   says: "a model of texts takes 'text', and one of pairs 'pair' beside it",
   outputs: LABEL_OUTPUTS,
 };
+const TEXTS_OF_SEVERAL_LABELS: Protocol = { ...TEXTS, outputs: SEVERAL_OUTPUTS };
 
 export interface Predictions {
+  /** A row each; of a model of several labels (`several`) the JSON of their list. */
   readonly labels: readonly string[];
+  readonly several?: boolean;
   /** Row-major [rows, classes]. */
   readonly probabilities: Float32Array;
   readonly classes: number;
@@ -68,9 +73,13 @@ const RequestSchema = z.looseObject({
   outputs: z.array(z.looseObject({ name: z.string(), parameters })).optional(),
 });
 
-/** Reads an infer request of texts. `headerLength` is `Inference-Header-Content-Length`, if sent. Throws ProtocolError 400. */
-export function parseInferRequest(body: Buffer, headerLength?: string): InferRequest {
-  const { inputs, parameters: _, ...asked } = readRequest(body, headerLength, TEXTS);
+/**
+ * Reads an infer request of texts. `headerLength` is `Inference-Header-Content-Length`, if sent; `several`: the model gives a text
+ * any number of labels. Throws ProtocolError 400.
+ */
+export function parseInferRequest(body: Buffer, headerLength?: string, several = false): InferRequest {
+  const protocol = several ? TEXTS_OF_SEVERAL_LABELS : TEXTS;
+  const { inputs, parameters: _, ...asked } = readRequest(body, headerLength, protocol);
   return { ...asked, texts: readTextInputs(inputs) };
 }
 
@@ -199,11 +208,12 @@ export function formatInferResponse(
 
 export function labelTensors({
   labels,
+  several,
   probabilities,
   classes,
-}: Predictions): Readonly<Record<(typeof LABEL_OUTPUTS)[number], OutputTensor>> {
+}: Predictions): Readonly<Record<string, OutputTensor>> {
   return {
-    label: { datatype: 'BYTES', shape: [labels.length], data: labels },
+    [several === true ? 'labels' : 'label']: { datatype: 'BYTES', shape: [labels.length], data: labels },
     probabilities: { datatype: 'FP32', shape: [labels.length, classes], data: probabilities },
   };
 }
@@ -276,10 +286,11 @@ export function modelMetadata(
     readonly takes: 'text' | 'image';
     readonly labels: readonly string[];
     readonly pairs?: boolean;
+    readonly thresholds?: readonly number[];
   },
 ): unknown {
   const outputs = [
-    { name: 'label', datatype: 'BYTES', shape: [-1] },
+    { name: served.thresholds === undefined ? 'label' : 'labels', datatype: 'BYTES', shape: [-1] },
     { name: 'probabilities', datatype: 'FP32', shape: [-1, served.labels.length] },
   ];
   // The protocol's parameters are strings, numbers and booleans: the label list travels as JSON.
@@ -287,6 +298,7 @@ export function modelMetadata(
   const tensors = inputs.map((name) => ({ name, datatype: 'BYTES', shape: [-1] }));
   return metadata(served, tensors, outputs, {
     labels: JSON.stringify(served.labels),
+    ...(served.thresholds === undefined ? {} : { thresholds: JSON.stringify(served.thresholds) }),
     ...(served.takes === 'image' ? { content_type: 'base64' } : {}),
   });
 }

@@ -122,6 +122,8 @@ export interface EncoderProfile {
 }
 
 export interface ProbeEncoderInput {
+  /** A row has none, one or several labels; missing: one. */
+  readonly multiLabel?: true;
   readonly encoder: ArtifactRef;
   readonly dataset: ArtifactRef;
   readonly neighbours: number;

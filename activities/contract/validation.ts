@@ -47,6 +47,11 @@ export interface LabelScore {
   readonly recall: number | null;
   readonly f1: number | null;
   readonly support: number;
+  // Of several labels a row only.
+  /** From which probability on it applies. */
+  readonly threshold?: number;
+  readonly averagePrecision?: number | null;
+  readonly calibrationError?: number | null;
 }
 /** What stands behind the figures: evidence of the gates that ask whether they can be believed. */
 export interface Diagnosis {
@@ -137,6 +142,15 @@ export interface Evaluation {
     }[];
   };
   readonly diagnosis?: Diagnosis;
+  /** Of several labels a row: what is said beside the gates' measures. Accuracy is then that of a row's labels (docs/gates.md). */
+  readonly severalLabels?: {
+    readonly microF1: Score;
+    readonly meanAveragePrecision: Score;
+    /** Share of the rows whose labels are all right. */
+    readonly subsetAccuracy: Score;
+    /** Labels a row: given, and predicted. */
+    readonly labelsPerRow: { readonly given: number; readonly predicted: number };
+  };
   /** A table of the definition each; missing where it has none. */
   readonly behaviour?: readonly BehaviourResult[];
   readonly trainAccuracy: Score;

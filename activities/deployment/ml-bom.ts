@@ -64,7 +64,7 @@ export function classifierBom(input: PackageModelInput, takes: 'text' | 'image',
     takes,
     notes: `tuned: ${pipeline.training.method}`,
     architectureFamily: takes === 'image' ? 'image backbone with a linear head' : 'transformer encoder',
-    outputs: 'class probabilities',
+    outputs: evaluation.severalLabels === undefined ? 'class probabilities' : 'a probability for each label by itself',
     learnt: true,
     measures: evaluation.measures,
     parts: evaluation.perLabel.map(({ label, f1, support }) => ({

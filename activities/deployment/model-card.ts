@@ -122,19 +122,7 @@ function body(input: PackageModelInput, takes: 'text' | 'image', terms: BundleTe
       `Method ${pipeline.training.method}, ${trained.steps} steps, best epoch ${trained.bestEpoch}, seed ${pipeline.training.seed}. Every setting is in \`provenance.json\`.`,
     ],
     ['Measured on the test split', gateTable(gates)],
-    [
-      'Per label',
-      table(
-        ['Label', 'Precision', 'Recall', 'F1', 'Rows'],
-        evaluation.perLabel.map(({ label, precision, recall, f1, support }) => [
-          escapeMarkdown(label),
-          numberText(precision),
-          numberText(recall),
-          numberText(f1),
-          String(support),
-        ]),
-      ),
-    ],
+    ['Per label', perLabelTable(evaluation)],
     [
       'Edge inputs',
       table(
@@ -156,6 +144,29 @@ function body(input: PackageModelInput, takes: 'text' | 'image', terms: BundleTe
   const trial = pipeline.prototype === undefined ? '' : `\n**${prototypeNotice(input)}**\n`;
   const title = `# ${model}\n${trial}${shown}\n${escapeMarkdown(pipeline.description || NAMES[takes].classifier)}\n`;
   return `${title}\n${sections.map(([name, text]) => `## ${name}\n\n${text}\n`).join('\n')}`;
+}
+
+/** Of several labels a text their thresholds are told too: the classifier answers with every label that reaches its own. */
+function perLabelTable({ perLabel, severalLabels }: PackageModelInput['evaluation']): string {
+  const several = severalLabels !== undefined;
+  const rows = table(
+    ['Label', 'Precision', 'Recall', 'F1', 'Rows', ...(several ? ['Applies from', 'Average precision'] : [])],
+    perLabel.map(({ label, precision, recall, f1, support, threshold, averagePrecision }) => [
+      escapeMarkdown(label),
+      numberText(precision),
+      numberText(recall),
+      numberText(f1),
+      String(support),
+      ...(several ? [numberText(threshold ?? null), numberText(averagePrecision ?? null)] : []),
+    ]),
+  );
+  if (severalLabels === undefined) return rows;
+  const { microF1, meanAveragePrecision, subsetAccuracy } = severalLabels;
+  return [
+    'A text has none, one or several labels: each by itself, from its threshold on. Probabilities do not sum to 1. Accuracy is the share of a text’s labels that are right, on average.',
+    `Micro F1 ${scoreText(microF1)}; mean average precision ${scoreText(meanAveragePrecision)}; texts with all labels right ${scoreText(subsetAccuracy)}.`,
+    rows,
+  ].join('\n\n');
 }
 
 export function intendedUseLines({ domain, commercial, publish, hosted }: IntendedUse): string {

@@ -13,11 +13,19 @@
  * Limits: rows must be independent (a client that repeats one request is drift to this test), and the rate is that of a
  * check with a fresh reference: checks against the same reference share its noise.
  */
+import { decide } from '../../inference/labels-above.ts';
 import type { DriftTest } from '../contract/monitoring.ts';
 import { argmaxRows } from '../validation/metrics.ts';
 import { sampleIndices, seededRandom, shuffleStart, type Random } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';
-import { chiSquare, kernelDistance, kolmogorovSmirnov, largestColumnDistance, type Grouping } from './two-sample.ts';
+import {
+  chiSquare,
+  kernelDistance,
+  kolmogorovSmirnov,
+  labelRates,
+  largestColumnDistance,
+  type Grouping,
+} from './two-sample.ts';
 
 /** Model outputs of some texts or pictures: embeddings [rows, dimension] and probabilities [rows, classes], both row-major. */
 export interface ModelOutputs {
@@ -26,6 +34,8 @@ export interface ModelOutputs {
   readonly classes: number;
   readonly embeddings: Float32Array;
   readonly probabilities: Float32Array;
+  /** Of several labels a row: from which probability on each applies. */
+  readonly thresholds?: readonly number[];
   /** Of pictures 0. */
   readonly textLengths: ArrayLike<number>;
 }
@@ -69,7 +79,9 @@ export async function detectDrift(
   const left = thin(reference, mostRows, seededRandom(seed, 1));
   const right = thin(window, mostRows, seededRandom(seed, 2));
   const pause = timeSlice(signal);
-  const differences = await groupDifferences(pool(left, right), seededRandom(seed, 3), pause);
+  const { thresholds } = reference;
+  const pooled = { ...pool(left, right), ...(thresholds === undefined ? {} : { thresholds }) };
+  const differences = await groupDifferences(pooled, seededRandom(seed, 3), pause);
 
   const statistics = differences.map(() => new Float64Array(permutations + 1));
   const groupings = permutedGroupings(left.rows, right.rows, seededRandom(seed, 4));
@@ -99,11 +111,16 @@ async function groupDifferences(
   random: Random,
   pause: () => Promise<void> | undefined,
 ): Promise<readonly Difference[]> {
-  const { classes, probabilities, textLengths } = pooled;
+  const { classes, probabilities, textLengths, thresholds } = pooled;
   return [
     ['embedding', await kernelDistance(pooled.embeddings, pooled.dimension, random, pause)],
     ['class-probabilities', largestColumnDistance(probabilities, classes)],
-    ['predicted-labels', chiSquare(argmaxRows(probabilities, classes), classes)],
+    [
+      'predicted-labels',
+      thresholds === undefined
+        ? chiSquare(argmaxRows(probabilities, classes), classes)
+        : labelRates(decide(probabilities, thresholds), classes),
+    ],
     ...(hasLengths(textLengths) ? [['text-length', kolmogorovSmirnov(textLengths, { tails: true })] as const] : []),
   ];
 }

@@ -10,7 +10,7 @@ export function referenceOutputs(
   embeddings: Buffer,
   probabilities: Buffer,
 ): ModelOutputs {
-  const { rows, dimension, labels, textLengths } = statistics;
+  const { rows, dimension, labels, thresholds, textLengths } = statistics;
   const classes = labels.length;
   for (const [file, bytes, columns] of [
     ['embeddings.f32', embeddings, dimension],
@@ -31,6 +31,7 @@ export function referenceOutputs(
     classes,
     embeddings: float32FromBytes(embeddings),
     probabilities: float32FromBytes(probabilities),
+    ...(thresholds === undefined ? {} : { thresholds }),
     textLengths,
   };
 }

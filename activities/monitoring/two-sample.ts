@@ -77,6 +77,20 @@ export function chiSquare(category: ArrayLike<number>, categories: number): Grou
   };
 }
 
+/**
+ * Of several labels a row: how often each applies in the two groups, Pearson's χ² of each label's two by two table, summed.
+ * `decided`: 0 or 1, row-major [rows, labels].
+ */
+export function labelRates(decided: Uint8Array, labels: number): GroupDifference {
+  const columns = Array.from({ length: labels }, (_, label) =>
+    chiSquare(
+      Uint8Array.from({ length: decided.length / labels }, (_row, row) => decided[row * labels + label]!),
+      2,
+    ),
+  );
+  return (grouping) => columns.reduce((sum, difference) => sum + difference(grouping), 0);
+}
+
 /** cos and sin of 128 directions: the kernel's error, about 1/√128 a pair, averages out over the rows of a group. */
 const FREQUENCIES = 128;
 

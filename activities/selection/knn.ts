@@ -17,14 +17,46 @@ export async function knnPredict(
   dimension: number,
   options: { readonly neighbours: number; readonly classes: number; readonly signal?: AbortSignal },
 ): Promise<Int32Array> {
-  const rows = train.classes.length;
-  const known = normaliseRows(train.embeddings, dimension);
-  const asked = normaliseRows(queries, dimension);
   const predicted = new Int32Array(queries.length / dimension);
+  await eachNearest(train.embeddings, queries, dimension, options, (query, nearest) => {
+    predicted[query] = vote(nearest, train.classes, options.classes);
+  });
+  return predicted;
+}
+
+/** The share of a query's nearest training rows that have each label: row-major [queries, labels]. `targets`: [rows, labels]. */
+export async function knnShares(
+  train: { readonly embeddings: Float32Array; readonly targets: Uint8Array },
+  queries: Float32Array,
+  dimension: number,
+  options: { readonly neighbours: number; readonly labels: number; readonly signal?: AbortSignal },
+): Promise<Float32Array> {
+  const { labels } = options;
+  const shares = new Float32Array((queries.length / dimension) * labels);
+  await eachNearest(train.embeddings, queries, dimension, options, (query, { row: rows }) => {
+    for (const row of rows) {
+      for (let label = 0; label < labels; label++) {
+        shares[query * labels + label]! += train.targets[row * labels + label]! / rows.length;
+      }
+    }
+  });
+  return shares;
+}
+
+async function eachNearest(
+  embeddings: Float32Array,
+  queries: Float32Array,
+  dimension: number,
+  options: { readonly neighbours: number; readonly signal?: AbortSignal },
+  found: (query: number, nearest: Nearest) => void,
+): Promise<void> {
+  const rows = embeddings.length / dimension;
+  const known = normaliseRows(embeddings, dimension);
+  const asked = normaliseRows(queries, dimension);
   const pause = timeSlice(options.signal);
   const k = Math.min(options.neighbours, rows);
   const nearest = { similarity: new Float64Array(k), row: new Int32Array(k) };
-  for (let query = 0; query < predicted.length; query++) {
+  for (let query = 0; query < queries.length / dimension; query++) {
     nearest.similarity.fill(Number.NEGATIVE_INFINITY);
     for (let row = 0; row < rows; row++) {
       let similarity = 0;
@@ -32,10 +64,9 @@ export async function knnPredict(
         similarity += asked[query * dimension + at]! * known[row * dimension + at]!;
       if (similarity > nearest.similarity[k - 1]!) insert(nearest, similarity, row);
     }
-    predicted[query] = vote(nearest, train.classes, options.classes);
+    found(query, nearest);
     await pause();
   }
-  return predicted;
 }
 
 /** Rows scaled to length 1; a row of zeros stays one. */

@@ -1,11 +1,9 @@
 /** What a frozen encoder already knows about the task: kNN and a linear probe, trained on train, scored on validation. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
-import { TextModel } from '../../inference/text-model.ts';
 import type { EncoderProbe, PictureDomain, ProbeEncoderInput, TextDomain } from '../contract/selection.ts';
 import type { Score } from '../contract/measures.ts';
 import { loadClassified, loadLabels } from '../data/dataset.ts';
@@ -16,16 +14,19 @@ import { embedPictures } from './embed-pictures.ts';
 import { knnPredict, type LabelledEmbeddings } from './knn.ts';
 import { crossValidatedProbe, highestClasses, linearScores } from './linear-probe.ts';
 import { logme } from './logme.ts';
-import { measurePictures, measureTexts } from './measure-domain.ts';
+import { embedTexts } from './embed-texts.ts';
+import { measurePictures } from './measure-domain.ts';
+import { probeSeveralLabels } from './probe-several-labels.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
   version: 3,
-  async run({ encoder, dataset, neighbours, seed }, context) {
+  async run({ encoder, dataset, neighbours, seed, multiLabel }, context) {
     const { store, signal } = context;
     const folder = join(context.workDir, 'encoder');
     await mkdir(folder);
     const [labels] = await Promise.all([loadLabels(store, dataset), store.checkout(encoder, folder, { signal })]);
+    if (multiLabel === true) return probeSeveralLabels(folder, { dataset, labels, neighbours, seed }, context);
     const { known, asked, dimension, domain } = await embed(folder, dataset, { labels, seed }, context);
     const classes = labels.length;
     context.progress({ phase: 'nearest neighbours' });
@@ -71,32 +72,12 @@ async function embed(
     loadClassified(store, dataset, 'train', labels, signal),
     loadClassified(store, dataset, 'validation', labels, signal),
   ]);
-  const model = await TextModel.load(folder);
-  try {
-    const texts = [...train.texts, ...validation.texts];
-    const { embeddings } = await model.runAll(texts, {
-      signal: context.signal,
-      onProgress: (done, total) => context.progress({ phase: 'embedding', done, total }),
-    });
-    if (!embeddings.every(Number.isFinite)) {
-      const row = Math.floor(embeddings.findIndex((value) => !Number.isFinite(value)) / model.config.dimension);
-      throw new EspalierError('BadModel', `the encoder gives no finite embedding for row ${row}`, {
-        where: 'model.onnx',
-        fix: 'the weights hold NaN or infinite numbers, or overflow in this precision: use another candidate',
-      });
-    }
-    const { dimension } = model.config;
-    const border = train.texts.length * dimension;
-    const target = { texts: train.texts, embeddings: embeddings.subarray(0, border) };
-    return {
-      known: { embeddings: embeddings.subarray(0, border), classes: train.classes },
-      asked: { embeddings: embeddings.subarray(border), classes: validation.classes },
-      dimension,
-      domain: await measureTexts(model, folder, target, { seed, signal: context.signal }),
-    };
-  } finally {
-    await model.release();
-  }
+  const embedded = await embedTexts(folder, { train: train.texts, validation: validation.texts }, seed, context);
+  return {
+    ...embedded,
+    known: { embeddings: embedded.train, classes: train.classes },
+    asked: { embeddings: embedded.validation, classes: validation.classes },
+  };
 }
 
 async function embedWithImages(

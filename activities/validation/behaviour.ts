@@ -20,12 +20,14 @@ export async function checkEdgeInputs(
   classes: number,
   signal?: AbortSignal,
   inputs: readonly Awkward[] = EDGE_INPUTS,
+  /** What is wrong with an answer; by default with one that is no distribution. */
+  problemOf: typeof probabilityProblem = probabilityProblem,
 ): Promise<Evaluation['edgeInputs'][number][]> {
   const results: Evaluation['edgeInputs'][number][] = [];
   for (const { name, text } of inputs) {
     signal?.throwIfAborted();
     const problem = await model.run([text]).then(
-      ({ probabilities }) => probabilityProblem(probabilities, classes),
+      ({ probabilities }) => problemOf(probabilities, classes),
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
     );
     results.push({ name, ok: problem === null, detail: problem ?? 'answered with a probability for every label' });
@@ -50,9 +52,12 @@ export async function measureFlips(
     readonly signal?: AbortSignal;
     readonly onProgress?: (done: number, total: number) => void;
     readonly edits?: readonly Perturbation[];
+    /** What the probabilities say of each row, as a number to be compared; by default the most probable label. */
+    readonly decide?: (probabilities: Float32Array) => Int32Array;
   } = {},
 ): Promise<Flips> {
   const { signal, onProgress, edits = PERTURBATIONS } = options;
+  const { decide = (probabilities: Float32Array) => argmaxRows(probabilities, classes) } = options;
   const flipped = new Set<number>();
   const byEdit: Flips['byEdit'][number][] = [];
   for (const [place, edit] of edits.entries()) {
@@ -64,7 +69,7 @@ export async function measureFlips(
       edited.map(({ text }) => text),
       signal === undefined ? {} : { signal },
     );
-    const labels = argmaxRows(probabilities ?? new Float32Array(), classes);
+    const labels = decide(probabilities ?? new Float32Array());
     const changed = edited.filter(({ row }, index) => labels[index] !== predicted[row]);
     for (const { row } of changed) flipped.add(row);
     byEdit.push({ name: edit.name, edited: edited.length, flipped: changed.length });

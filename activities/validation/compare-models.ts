@@ -2,25 +2,22 @@
  * The tuned model against the one in production, on the same test rows. What production was trained on is left out: it
  * may know those rows by heart, and would win on them for no merit.
  */
-import { mkdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { GATE_TABLE } from '../../pipelines/gate-table.ts';
 import type { CompareModelsInput, ModelComparison } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
-import { lineBlocks } from '../data/line-blocks.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { gatherBoth, type EvaluatedRows } from './both-answers.ts';
 import { isOfPictures, rowsToCompare } from './compared-rows.ts';
-import { IdSet } from './id-set.ts';
+import { checkout, idsSeen, otherLabels, sizeMb } from './compared-models.ts';
 import { macroF1Difference } from './macro-f1-difference.ts';
 import { argmaxRows } from './metrics.ts';
 import { judgeGate } from './gates.ts';
+import { compareSeveralLabels, thresholdsIn, thresholdsOf } from './multi-label/compare.ts';
 import { mcnemar, pairedShareInterval } from './paired.ts';
 import { accuracyScore } from './scores.ts';
 
@@ -69,11 +66,11 @@ async function compare(
   const { labels } = evaluated;
   if (model.config.kind !== 'classifier') return no('the model in production is no classifier');
   const known = model.config.labels;
-  const others = [
-    ...labels.filter((label) => !known.includes(label)).map((label) => `only the new one knows '${label}'`),
-    ...known.filter((label) => !labels.includes(label)).map((label) => `only the one in production knows '${label}'`),
-  ];
-  if (others.length > 0) return no(`their labels differ: ${summary(others)}`);
+  const others = otherLabels(labels, known);
+  if (others !== null) return no(others);
+  if (thresholdsIn(evaluated) !== undefined || thresholdsOf(model) !== undefined) {
+    return compareSeveralLabels(input, context, { folder, model, evaluated });
+  }
 
   const { count, pairs, ask, measure } = await rowsToCompare(model, { dataset: input.dataset, labels, seed }, context);
   const asksPairs = 'pairs' in model.config && model.config.pairs === true;
@@ -142,37 +139,4 @@ async function compare(
     hardware: hardware(),
     details,
   };
-}
-
-/** Ids of the rows that a model was trained or chosen on; null where its dataset is in the store no more. */
-async function idsSeen({ store, signal }: StepContext, dataset: ArtifactRef): Promise<IdSet | null> {
-  const seen = new IdSet();
-  try {
-    for (const file of ['train.jsonl', 'validation.jsonl']) {
-      for await (const block of lineBlocks(await store.fileInTree(dataset, file, signal), file, signal)) {
-        for (const row of block) seen.add((row as { readonly id: string }).id);
-      }
-    }
-    return seen;
-  } catch (error) {
-    if (error instanceof EspalierError && error.kind === 'NotFound') return null;
-    throw error;
-  }
-}
-
-async function checkout({ store, workDir, signal }: StepContext, tree: ArtifactRef, name: string): Promise<string> {
-  const folder = join(workDir, name);
-  await mkdir(folder);
-  await store.checkout(tree, folder, { signal });
-  return folder;
-}
-
-async function sizeMb(folder: string): Promise<number> {
-  return (await stat(join(folder, 'model.onnx'))).size / 1e6;
-}
-
-/** The first few: label lists can be long. */
-function summary(reasons: readonly string[]): string {
-  const some = reasons.slice(0, 6);
-  return `${some.join(', ')}${some.length < reasons.length ? `, and ${reasons.length - some.length} more` : ''}`;
 }

@@ -19,9 +19,9 @@ import { twoSampleAccuracy } from './shift.ts';
 import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
 
 /** Test rows that are edited, and to which sentences are added: each costs a prediction an edit. */
-const EDITED_ROWS = 150;
+export const EDITED_ROWS = 150;
 /** Of them those that sentences are added to: 21 predictions each. */
-const IDENTITY_ROWS = 100;
+export const IDENTITY_ROWS = 100;
 /** From here on two texts are nearly the same (data.nearDuplicates' own default). */
 const NEAR = 0.8;
 /** Training rows in which test rows are looked for: all of them up to here. */
@@ -207,7 +207,10 @@ async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, te
 }
 
 /** Test rows that have a near twin among the training rows, a part of which is in memory at a time. */
-async function countTwins({ test, allTrain }: Texts, signal: AbortSignal): Promise<number> {
+export async function countTwins(
+  { test, allTrain }: Pick<Texts, 'test' | 'allTrain'>,
+  signal: AbortSignal,
+): Promise<number> {
   const asked = await sketch(test.map(wholeText), signal);
   const found = new Uint8Array(test.length);
   let [part, seen]: [string[], number] = [[], 0];

@@ -2,12 +2,9 @@
  * The tuned model measured as it will be served: the exported graph on onnxruntime-node, through the code that serves.
  * Everything that a gate judges, the evidence for people, and the reference that drift is measured against.
  */
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canonicalJson } from '../../artifacts/canonical-json.ts';
-import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig, type ModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
@@ -17,7 +14,6 @@ import type { EvaluateModelInput, Evaluation } from '../contract/validation.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { withoutBulk } from './bulk.ts';
-import { float32ToBytes } from './float32.ts';
 import { hardwareFit } from './hardware-fit.ts';
 import { confusionMatrix, confusionRows, labelScores } from './metrics.ts';
 import { checkout } from './baseline.ts';
@@ -30,6 +26,8 @@ import { diagnose } from './diagnose.ts';
 import { examinePictures } from './examine-pictures.ts';
 import { examineTexts } from './examine-texts.ts';
 import type { Examined } from './examined.ts';
+import { evaluateSeveralLabels } from './multi-label/evaluate.ts';
+import { putReference } from './put-reference.ts';
 import { accuracyScore, f1Scores, gainScore, NO_SCORE, plainScore, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
 
@@ -43,6 +41,9 @@ export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
     const config = await readModelConfig(folder);
     const labels = labelsOf(config);
     await requireTestRows(input, context);
+    if (config.input !== 'image' && config.kind === 'classifier' && config.thresholds !== undefined) {
+      return evaluateSeveralLabels(input, context, folder, { ...config, thresholds: config.thresholds });
+    }
     const model = config.input === 'image' ? await ImageModel.load(folder) : await TextModel.load(folder);
     try {
       const examined =
@@ -169,7 +170,7 @@ async function evaluate(
   return {
     ...withoutBulk(evaluation),
     details: await store.putJson(details, 'evaluation.json'),
-    reference: await putReference(context, examined),
+    reference: await putReference(context, { ...examined, sampled: test.ids.length < expected.length }),
   };
 }
 
@@ -183,32 +184,6 @@ function trivialRow({ kind, predicted }: Trivial, { expected, predicted: tuned }
     accuracy: accuracyScore({ expected, predicted }),
     midP: mcnemar(discordance(expected, tuned, predicted)).midP,
   };
-}
-
-/** The tree that monitoring compares traffic with (artifacts/bundle.ts). */
-async function putReference(
-  { store, workDir, signal }: StepContext,
-  { labels, all, test: answers, textLengths }: Pick<Examined, 'labels' | 'all' | 'test' | 'textLengths'>,
-): Promise<ArtifactRef> {
-  const rows = answers.ids.length;
-  const statistics: ReferenceStatistics = {
-    version: 1,
-    rows,
-    dimension: answers.embeddings.length / rows,
-    labels,
-    embeddings: 'embeddings.f32',
-    probabilities: 'probabilities.f32',
-    ...(rows === all.expected.length ? {} : { places: answers.places }),
-    textLengths,
-  };
-  const folder = join(workDir, 'reference');
-  await mkdir(folder);
-  await Promise.all([
-    writeFile(join(folder, 'reference.json'), canonicalJson(statistics)),
-    writeFile(join(folder, 'embeddings.f32'), float32ToBytes(answers.embeddings)),
-    writeFile(join(folder, 'probabilities.f32'), float32ToBytes(answers.probabilities)),
-  ]);
-  return store.putTree(folder, 'reference', { signal });
 }
 
 function labelsOf(config: ModelConfig): readonly string[] {

@@ -103,7 +103,7 @@ export async function examineTexts(
 }
 
 /** A model of pairs is asked each as both texts of one. */
-function awkwardFor({ config }: TextModel): Parameters<typeof checkEdgeInputs>[3] {
+export function awkwardFor({ config }: TextModel): Parameters<typeof checkEdgeInputs>[3] {
   const pairs = config.kind === 'classifier' && config.pairs === true;
   return pairs ? EDGE_INPUTS.map(({ name, text }) => ({ name, text: [text, text] })) : EDGE_INPUTS;
 }

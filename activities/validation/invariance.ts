@@ -14,13 +14,15 @@ import { bootstrapInterval } from './statistics.ts';
 export interface Asked {
   readonly model: Pick<TextModel, 'runAll'>;
   readonly classes: number;
+  /** What the probabilities say of each row, as a number to be compared; by default the most probable label. */
+  readonly decide?: (probabilities: Float32Array) => Int32Array;
   readonly seed: number;
   readonly signal?: AbortSignal;
 }
 
-async function labelsOf({ model, classes, signal }: Asked, texts: readonly TextInput[]): Promise<Int32Array> {
+async function labelsOf({ model, classes, decide, signal }: Asked, texts: readonly TextInput[]): Promise<Int32Array> {
   const { probabilities } = await model.runAll(texts, signal === undefined ? {} : { signal });
-  return argmaxRows(probabilities ?? new Float32Array(), classes);
+  return decide?.(probabilities ?? new Float32Array()) ?? argmaxRows(probabilities ?? new Float32Array(), classes);
 }
 
 export interface NoiseFlips {

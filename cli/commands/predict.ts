@@ -46,10 +46,16 @@ export async function predictCommand(
   if (json) printJson(predictions);
   else
     printTable(
-      ['LABEL', 'PROBABILITY', 'TEXT', ...(pairs === undefined ? [] : ['PAIR'])],
-      predictions.map(({ label, probability, text, pair }) => [
-        label,
-        probability.toFixed(3),
+      [
+        ...(predictions.some(({ labels }) => labels !== undefined)
+          ? ['LABELS', 'PROBABILITIES']
+          : ['LABEL', 'PROBABILITY']),
+        'TEXT',
+        ...(pairs === undefined ? [] : ['PAIR']),
+      ],
+      predictions.map(({ label, labels, probability, probabilities, text, pair }) => [
+        labels?.length === 0 ? '(none)' : label,
+        labels?.map((one) => (probabilities[one] ?? 0).toFixed(3)).join(', ') ?? probability.toFixed(3),
         text,
         ...(pair === undefined ? [] : [pair]),
       ]),

@@ -71,6 +71,8 @@ export interface BundleOptions {
   readonly labels?: readonly string[];
   /** A model of pairs: each of `TEXTS` beside the one that `secondOf` gives. */
   readonly pairs?: boolean;
+  /** A model of several labels a row: from which probability on each applies. */
+  readonly thresholds?: readonly number[];
   readonly pipeline?: PackageModelInput['pipeline'];
   readonly base?: Partial<PackageModelInput['base']>;
   readonly baseFiles?: Readonly<Record<string, string>>;
@@ -103,7 +105,12 @@ export async function packageInput(
   const classifier = await tree('classifier', {
     'model.onnx': await readFile(join(folder, 'model.onnx')),
     ...(pictures === undefined ? { 'tokenizer.json': await readFile(join(folder, 'tokenizer.json')) } : {}),
-    'classifier.json': JSON.stringify({ ...config, labels, ...(options.pairs === true ? { pairs: true } : {}) }),
+    'classifier.json': JSON.stringify({
+      ...config,
+      labels,
+      ...(options.pairs === true ? { pairs: true } : {}),
+      ...(options.thresholds === undefined ? {} : { thresholds: options.thresholds }),
+    }),
   });
   const pairOf = (text: string) => (options.pairs === true ? secondOf(text) : undefined);
   const inputs = TEXTS.map((text) => textInput(text, pairOf(text)));

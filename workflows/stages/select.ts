@@ -3,7 +3,7 @@ import type { CandidateOutcome, CandidateSource } from '../../activities/contrac
 import type { Classification } from '../../pipelines/definition.ts';
 import { recommended } from '../../pipelines/recipe.ts';
 import type { Run } from '../run.ts';
-import { dataInput, encoderInput, recipeFacts } from '../step-inputs.ts';
+import { dataInput, encoderInput, recipeFacts, severalLabels } from '../step-inputs.ts';
 import { gather, type Candidacy } from './candidates.ts';
 import { prototype } from './prototype.ts';
 
@@ -65,7 +65,7 @@ function encoders(run: Run): Candidacy {
       const { dataset } = await dataReady;
       const profile = () => ({ encoder, dataset, ...lengthOf(definition()) });
       outcome.profile = await run.step('cpu', `profile:${id}`, 'profileEncoder', profile, parking);
-      const probe = () => ({ encoder, dataset, neighbours, seed });
+      const probe = () => ({ encoder, dataset, neighbours, seed, ...severalLabels(definition()) });
       outcome.probe = await run.step('cpu', `probe:${id}`, 'probeEncoder', probe, parking);
     },
   };

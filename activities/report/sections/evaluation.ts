@@ -29,6 +29,7 @@ export const evaluationSection: Section = {
       ['Validation accuracy', score(evaluation.validationAccuracy)],
       ['Training accuracy', score(evaluation.trainAccuracy)],
       ['Macro F1', score(evaluation.measures.macroF1)],
+      ...several(evaluation),
       ...(evaluation.calibration === undefined
         ? []
         : ([
@@ -56,11 +57,34 @@ export const evaluationSection: Section = {
         { title: 'Recall', numeric: true, cell: (row) => percent(row.recall) },
         { title: 'F1', numeric: true, cell: (row) => percent(row.f1) },
         { title: 'Rows', numeric: true, cell: (row) => count(row.support) },
+        ...(evaluation.severalLabels === undefined ? [] : OF_SEVERAL),
       ],
       evaluation.perLabel,
     )}${evaluation.calibration === undefined ? '' : reliabilityPlot(evaluation.calibration)}${confusion(evaluation)}${mistakes(examples ?? [], pictures)}${edges(evaluation)}`;
   },
 };
+
+/** Of several labels a row. */
+const OF_SEVERAL = [
+  { title: 'Applies from', numeric: true, cell: (row: LabelScore) => percent(row.threshold ?? null) },
+  { title: 'Average precision', numeric: true, cell: (row: LabelScore) => percent(row.averagePrecision ?? null) },
+  { title: 'ECE', numeric: true, cell: (row: LabelScore) => percent(row.calibrationError ?? null) },
+] as const;
+
+function several({ severalLabels }: Evaluation): readonly (readonly [string, Content])[] {
+  if (severalLabels === undefined) return [];
+  const { microF1, meanAveragePrecision, subsetAccuracy, labelsPerRow } = severalLabels;
+  return [
+    ['Micro F1', score(microF1)],
+    ['Mean average precision', score(meanAveragePrecision)],
+    ['Rows with all labels right', score(subsetAccuracy)],
+    ['Labels a row', `${significant(labelsPerRow.given)} given, ${significant(labelsPerRow.predicted)} predicted`],
+    [
+      'Accuracy here',
+      'share of a row’s labels that are right: both given and predicted, of those either given or predicted',
+    ],
+  ];
+}
 
 function calibrationLine({ calibration, measures }: Evaluation, temperature: number | undefined): Html {
   const how =
@@ -73,7 +97,8 @@ function calibrationLine({ calibration, measures }: Evaluation, temperature: num
 }
 
 /** Counts, shaded by their share of the row: green on the diagonal, red beside it; the count is always written. */
-function confusion({ confusion: matrix, perLabel }: Evaluation): Html {
+function confusion({ confusion: matrix, perLabel, severalLabels }: Evaluation): Html {
+  if (severalLabels !== undefined) return html``;
   if (matrix.length === 0) return html`<p>The confusion matrix of so many labels is in the evaluation artifact.</p>`;
   const labels = perLabel.map((row) => row.label);
   const cell =

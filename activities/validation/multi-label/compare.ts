@@ -1,0 +1,162 @@
+/** The tuned model against the one in production where a row may have several labels: row by row, by the accuracy of its labels. */
+import { decide } from '../../../inference/labels-above.ts';
+import type { ImageModel } from '../../../inference/image-model.ts';
+import { TextModel } from '../../../inference/text-model.ts';
+import { GATE_TABLE } from '../../../pipelines/gate-table.ts';
+import type { CompareModelsInput, ComparedRow, ModelComparison, PairedScore } from '../../contract/validation.ts';
+import { loadMultiLabelled, type MultiLabelledRows } from '../../data/dataset.ts';
+import { hardware, measureModel } from '../../selection/profile-encoder.ts';
+import type { StepContext } from '../../step.ts';
+import { checkout, idsSeen, sizeMb } from '../compared-models.ts';
+import { judgeGate } from '../gates.ts';
+import { finiteOrNull } from '../metrics.ts';
+import { mcnemar } from '../paired.ts';
+import { sampleIndices, seededRandom } from '../random.ts';
+import { bootstrapInterval, type BootstrapOptions } from '../statistics.ts';
+import { creditsOf, namesAt, type Decisions } from './decisions.ts';
+import { countsOf, macroF1 } from './metrics.ts';
+import { f1Scores, meanScore, pairedGain } from './scores.ts';
+
+const EXAMPLES = 10;
+const LATENCY_TEXTS = 200;
+
+/** Of a model that gives any number of labels; undefined for one that gives one. */
+export function thresholdsOf({ config }: Pick<TextModel | ImageModel, 'config'>): readonly number[] | undefined {
+  return config.kind === 'classifier' && config.input !== 'image' ? config.thresholds : undefined;
+}
+
+interface Evaluated {
+  readonly labels: readonly string[];
+  readonly predictions: readonly { readonly rowId: string; readonly predicted: unknown }[];
+}
+
+/** The same of an evaluation's details. */
+export function thresholdsIn(details: object): unknown {
+  return 'thresholds' in details ? details.thresholds : undefined;
+}
+
+/** Both know the same labels. */
+export async function compareSeveralLabels(
+  input: CompareModelsInput,
+  context: StepContext,
+  given: { readonly folder: string; readonly model: TextModel | ImageModel; readonly evaluated: Evaluated },
+): Promise<ModelComparison> {
+  const { folder, model, evaluated } = given;
+  const { production, candidate, seed } = input;
+  const { store, signal } = context;
+  const { labels } = evaluated;
+  const thresholds = thresholdsOf(model);
+  const no = (reason: string): ModelComparison => ({ comparable: false, bundle: production.bundle, reason });
+  if (thresholds === undefined || thresholdsIn(evaluated) === undefined || !(model instanceof TextModel)) {
+    const [one, other] = thresholds === undefined ? ['one label', 'several'] : ['several labels', 'one'];
+    return no(`the model in production gives a row ${one}, the new one ${other}`);
+  }
+  const all = await loadMultiLabelled(store, input.dataset, 'test', labels, signal);
+  const asksPairs = model.config.kind === 'classifier' && model.config.pairs === true;
+  if (all.texts.some((text) => typeof text !== 'string') !== asksPairs) {
+    return no(`the model in production takes ${asksPairs ? 'two texts' : 'one text'} a row, the new one does not`);
+  }
+  const answers = new Map(evaluated.predictions.map(({ rowId, predicted }) => [rowId, predicted as readonly string[]]));
+  const seen = await idsSeen(context, production.dataset);
+  // Of very many test rows the evaluation answered a sample.
+  const rows = rowsAt(all, labels.length, (id) => answers.has(id) && seen?.has(id) !== true);
+  if (rows.ids.length === 0) {
+    return no(`the model in production was trained or chosen on every one of the ${all.ids.length} test rows`);
+  }
+  const { probabilities = new Float32Array() } = await model.runAll(rows.texts, {
+    signal,
+    onProgress: (done, total) => context.progress({ phase: 'predicting with the model in production', done, total }),
+  });
+  if (!probabilities.every(Number.isFinite)) {
+    return no('the model in production answers a test row with numbers that are not finite');
+  }
+  const known = model.config.kind === 'classifier' ? model.config.labels : labels;
+  const places = labels.map((label) => known.indexOf(label));
+  const decided = decide(probabilities, thresholds);
+  const of = (predicted: Uint8Array): Decisions => ({ labels: labels.length, targets: rows.targets, predicted });
+  const before = of(decided.map((_, at) => decided[at - (at % labels.length) + places[at % labels.length]!]!));
+  const after = of(
+    Uint8Array.from(rows.ids.flatMap((id) => labels.map((label) => Number(answers.get(id)?.includes(label))))),
+  );
+
+  context.progress({ phase: 'intervals' });
+  const options = { seed, signal };
+  const [creditsBefore, creditsAfter] = [creditsOf(before), creditsOf(after)];
+  const better = (a: Float64Array, b: Float64Array): number[] => [...a.keys()].filter((row) => a[row]! > b[row]!);
+  const [won, lost] = [better(creditsAfter, creditsBefore), better(creditsBefore, creditsAfter)];
+  const compared = { won: won.length, lost: lost.length };
+  const words = (cells: Uint8Array, row: number): string => namesAt(cells, row, labels).join(', ') || 'none';
+  const example = (row: number): ComparedRow => ({
+    rowId: rows.ids[row]!,
+    expected: words(rows.targets, row),
+    production: words(before.predicted, row),
+    candidate: words(after.predicted, row),
+  });
+  const widest = (which: readonly number[]): ComparedRow[] =>
+    which
+      .toSorted(
+        (a, b) =>
+          Math.abs(creditsAfter[b]! - creditsBefore[b]!) - Math.abs(creditsAfter[a]! - creditsBefore[a]!) || a - b,
+      )
+      .slice(0, EXAMPLES)
+      .map(example);
+  const details = await store.putJson(
+    { version: 1, production: production.bundle, labels, rows: rows.ids.map((_, row) => example(row)) },
+    'comparison.json',
+  );
+  const difference = await pairedGain(creditsAfter, creditsBefore, options);
+
+  context.progress({ phase: 'latency of both' });
+  const candidateFolder = await checkout(context, candidate.classifier, 'candidate');
+  const texts = sampleIndices(rows.ids.length, LATENCY_TEXTS, seededRandom(seed)).map((row) => rows.texts[row]!);
+  const latencyOf = async (which: string) => (await measureModel({ folder: which, texts }, signal)).latency;
+  return {
+    comparable: true,
+    ...(input.gate === undefined
+      ? {}
+      : { gate: judgeGate('gainOverProduction', GATE_TABLE.gainOverProduction, difference, input.gate) }),
+    bundle: production.bundle,
+    rows: rows.ids.length,
+    rowsKnown: seen === null ? null : all.ids.filter((id) => seen.has(id)).length,
+    accuracy: {
+      production: await meanScore(creditsBefore, options),
+      candidate: await meanScore(creditsAfter, options),
+      difference,
+    },
+    macroF1: await macroF1Difference(before, after, options),
+    ...compared,
+    ...mcnemar(compared),
+    wonExamples: widest(won),
+    lostExamples: widest(lost),
+    latency: { production: await latencyOf(folder), candidate: await latencyOf(candidateFolder) },
+    sizeMb: { production: await sizeMb(folder), candidate: await sizeMb(candidateFolder) },
+    hardware: hardware(),
+    details,
+  };
+}
+
+function rowsAt(all: MultiLabelledRows, labels: number, isWanted: (id: string) => boolean): MultiLabelledRows {
+  const places = [...all.ids.keys()].filter((row) => isWanted(all.ids[row]!));
+  return {
+    ids: places.map((row) => all.ids[row]!),
+    texts: places.map((row) => all.texts[row]!),
+    targets: Uint8Array.from(places.flatMap((row) => [...all.targets.subarray(row * labels, (row + 1) * labels)])),
+  };
+}
+
+/** By paired bootstrap: the same rows are drawn for both. Without an interval where both answer every row alike. */
+async function macroF1Difference(before: Decisions, after: Decisions, options: BootstrapOptions): Promise<PairedScore> {
+  const rows = before.targets.length / before.labels;
+  const [old, fresh] = [countsOf(before), countsOf(after)];
+  const differ = before.predicted.some((decided, at) => decided !== after.predicted[at]);
+  const between = (drawn?: Uint32Array): number => macroF1(fresh(drawn)) - macroF1(old(drawn));
+  return {
+    production: (await f1Scores(before, options)).macroF1,
+    candidate: (await f1Scores(after, options)).macroF1,
+    difference: {
+      value: finiteOrNull(between()),
+      interval: differ ? await bootstrapInterval(rows, between, options) : null,
+      rows,
+    },
+  };
+}

@@ -1,0 +1,303 @@
+/**
+ * A tuned model of several labels a row, measured as it will be served: each label from its own threshold on. Where one label a
+ * row is right or wrong, here a row's accuracy is the share of its labels that are right (decisions.ts), and what is said of
+ * accuracy (gaps, gains, slices) is said of its mean. What has no meaning for several labels says so instead of a number.
+ */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ClassifierConfig } from '../../../inference/config.ts';
+import { decide } from '../../../inference/labels-above.ts';
+import { TextModel } from '../../../inference/text-model.ts';
+import { codePoints, wholeText } from '../../../inference/texts.ts';
+import type { EvaluatedGate } from '../../../pipelines/gate-table.ts';
+import type { Score } from '../../contract/measures.ts';
+import type { EvaluateModelInput, Evaluation } from '../../contract/validation.ts';
+import { hardware, measureModel } from '../../selection/profile-encoder.ts';
+import type { StepContext } from '../../step.ts';
+import { checkEdgeInputs, measureFlips } from '../behaviour.ts';
+import { withoutBulk } from '../bulk.ts';
+import { countTwins, EDITED_ROWS, IDENTITY_ROWS } from '../diagnose.ts';
+import { sharesProblem } from '../edge-inputs.ts';
+import { awkwardFor } from '../examine-texts.ts';
+import { hardwareFit } from '../hardware-fit.ts';
+import { identityFlips, noiseFlips } from '../invariance.ts';
+import { mcnemar } from '../paired.ts';
+import { putReference } from '../put-reference.ts';
+import { sampleIndices, seededRandom } from '../random.ts';
+import { plainScore, shareScore } from '../scores.ts';
+import { twoSampleAccuracy } from '../shift.ts';
+import { groupSlices, lengthSlices, opportunityGaps, worstGap } from '../slices.ts';
+import { labelCalibration } from './calibration.ts';
+import { countExact, creditsOf, namesAt, setNumbers, type Decisions } from './decisions.ts';
+import { examine, frozenEmbeddings, probeDecisions, type Answers, type Examined } from './examine.ts';
+import { countsOf, labelScores } from './metrics.ts';
+import { averagePrecisionScore, f1Scores, meanDifference, meanOf, meanScore, pairedGain } from './scores.ts';
+import { creditGaps } from './slices.ts';
+import { trivialSets } from './trivial.ts';
+
+const MISTAKES = 20;
+const FLIP_ROWS = 500;
+const LATENCY_TEXTS = 200;
+const LISTED = 20;
+
+const none = (reason: string): Score => ({ value: null, interval: null, rows: 0, notApplicable: reason });
+const ONE_LABEL = 'it looks for the one label of a row, and a row may have several';
+/** Of other gates what they measure holds for any number of labels. */
+const LEFT_OUT = {
+  labelSignal: none(ONE_LABEL),
+  labelErrors: none(ONE_LABEL),
+  giveawayWord: none(ONE_LABEL),
+  triggerFlips: none(ONE_LABEL),
+  corruptionDrop: none('the inputs are no pictures'),
+} as const satisfies Partial<Record<EvaluatedGate, Score>>;
+
+export async function evaluateSeveralLabels(
+  input: EvaluateModelInput,
+  context: StepContext,
+  folder: string,
+  config: ClassifierConfig & { readonly thresholds: readonly number[] },
+): Promise<Evaluation> {
+  const model = await TextModel.load(folder);
+  try {
+    const { dataset, seed } = input;
+    const { labels, thresholds } = config;
+    const examined = await examine(model, { dataset, seed, labels, thresholds }, context);
+    return await evaluate(input, context, { folder, model, labels, thresholds, examined });
+  } finally {
+    await model.release();
+  }
+}
+
+interface Material {
+  readonly folder: string;
+  readonly model: TextModel;
+  readonly labels: readonly string[];
+  readonly thresholds: readonly number[];
+  readonly examined: Examined;
+}
+
+async function evaluate(input: EvaluateModelInput, context: StepContext, material: Material): Promise<Evaluation> {
+  const { folder, labels, thresholds, examined } = material;
+  const { test, train, validation, shifted, learnt } = examined;
+  const { signal } = context;
+  const options = { seed: input.seed, signal };
+  const decisionsOf = ({ targets }: Answers, predicted: Uint8Array): Decisions => ({
+    labels: labels.length,
+    targets,
+    predicted,
+  });
+  const credits = (answers: Answers, predicted = answers.predicted) => creditsOf(decisionsOf(answers, predicted));
+  const decisions = decisionsOf(test, test.predicted);
+  const [own, onTrain, onValidation] = [credits(test), credits(train), credits(validation)];
+
+  const frozen = await frozenEmbeddings(input.baseline.encoder, context, { test, train });
+  const probed = credits(test, await probeDecisions(input.baseline.probe, frozen.test, labels, context));
+  context.progress({ phase: 'trivial models' });
+  const trivial = (await trivialSets(learnt, test, labels.length, signal))
+    .map(({ kind, predicted }) => ({ kind, credits: credits(test, predicted) }))
+    .toSorted((a, b) => meanOf(b.credits) - meanOf(a.credits));
+  context.progress({ phase: 'intervals' });
+  const { microF1, ...f1 } = await f1Scores(decisions, options);
+  const precisions = await averagePrecisionScore(test.probabilities, decisions, options);
+  const calibration = await labelCalibration(test.probabilities, decisions, options);
+  const { invariance, edgeInputs, flips } = await disturb(input, context, material);
+  context.progress({ phase: 'domain shift' });
+  const domainShift = await twoSampleAccuracy(frozen.train, frozen.test, frozen.dimension, options);
+  const { groups } = test;
+  const gaps = creditGaps(own, [
+    ...lengthSlices(test.texts.map(wholeText)),
+    ...(groups === undefined ? [] : groupSlices(groups)),
+  ]);
+  const opportunities = groups === undefined ? [] : opportunityGaps(...recalls(decisions, groups));
+  context.progress({ phase: 'latency' });
+  const places = sampleIndices(test.texts.length, LATENCY_TEXTS, seededRandom(input.seed));
+  const { latency, memoryMb, processMb } = await measureModel(
+    { folder, texts: places.map((row) => test.texts[row]!) },
+    signal,
+  );
+
+  const { entries } = await context.store.tree(input.classifier);
+  const filesMb = entries.reduce((sum, { size }) => sum + size, 0) / 1e6;
+  const fit = hardwareFit(input.device, { processMb, modelMb: memoryMb, filesMb });
+  const leaked = await countTwins({ allTrain: () => block(learnt.texts), test: test.texts }, signal);
+
+  const measures: Readonly<Record<EvaluatedGate, Score>> = {
+    accuracy: await meanScore(own, options),
+    ...f1,
+    gainOverProbe: await pairedGain(own, probed, options),
+    gainOverTrivial: await pairedGain(own, trivial[0]!.credits, options),
+    calibrationError: calibration.ece,
+    trainValidationGap: meanDifference(onTrain, onValidation),
+    validationTestGap:
+      onValidation.length === 0 ? none('there are no validation rows') : meanDifference(onValidation, own),
+    domainShift,
+    shiftedDrop:
+      shifted === null ? none('the definition names no data.shiftedFiles') : meanDifference(own, credits(shifted)),
+    sliceGap: worstGap(gaps),
+    opportunityGap:
+      opportunities[0]?.gap ??
+      none(groups === undefined ? 'the definition names no data.groups' : 'no two groups have rows enough of a label'),
+    leakedTestRows: plainScore(leaked / test.ids.length, test.ids.length),
+    ...invariance.measures,
+    ...LEFT_OUT,
+    latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
+    memoryMb: plainScore(memoryMb, latency.runs),
+    hardwareFit: fit.score,
+    sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
+    edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
+    flipRate: flips.score,
+    exportParity: plainScore(input.exportParityMaxAbs, 0),
+  };
+  const rows = test.ids.length;
+  const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
+    measures,
+    baselineAccuracy: await meanScore(probed, options),
+    trivial: await Promise.all(
+      trivial.map(async (one) => ({
+        kind: one.kind,
+        accuracy: await meanScore(one.credits, options),
+        midP: mcnemar(discordant(own, one.credits)).midP,
+      })),
+    ),
+    calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
+    diagnosis: {
+      trainTestGap: meanDifference(onTrain, own),
+      labelSignal: null,
+      suspiciousLabels: [],
+      slices: gaps.slice(0, LISTED),
+      opportunities: opportunities.slice(0, LISTED).map(({ label, ...one }) => ({ ...one, label: labels[label]! })),
+      ...invariance.diagnosis,
+      ...(fit.parts.length === 0 ? {} : { hardwareFit: fit.parts }),
+    },
+    severalLabels: {
+      microF1,
+      meanAveragePrecision: precisions.mean,
+      subsetAccuracy: shareScore(countExact(decisions), rows),
+      labelsPerRow: { given: perRow(test.targets, rows), predicted: perRow(test.predicted, rows) },
+    },
+    trainAccuracy: await meanScore(onTrain, options),
+    validationAccuracy: await meanScore(onValidation, options),
+    perLabel: labelScores(countsOf(decisions)(), labels).map((score, label) => ({
+      ...score,
+      threshold: thresholds[label]!,
+      averagePrecision: precisions.byLabel[label] ?? null,
+      calibrationError: calibration.byLabel[label] ?? null,
+    })),
+    confusion: [],
+    latency,
+    hardware: hardware(),
+    edgeInputs,
+    mistakes: worstRows(test, own, labels),
+  };
+  const details = {
+    ...evaluation,
+    version: 1,
+    labels,
+    thresholds,
+    seed: input.seed,
+    flips: flips.byEdit,
+    predictions: test.ids.map((rowId, row) => ({
+      rowId,
+      expected: namesAt(test.targets, row, labels),
+      predicted: namesAt(test.predicted, row, labels),
+      accuracy: own[row]!,
+      probabilities: [...test.probabilities.subarray(row * labels.length, (row + 1) * labels.length)],
+      ...(own[row] === 1 ? {} : { text: wholeText(test.texts[row]!) }),
+    })),
+  };
+  const textLengths = test.texts.map(codePoints);
+  return {
+    ...withoutBulk(evaluation),
+    details: await context.store.putJson(details, 'evaluation.json'),
+    reference: await putReference(context, { labels, thresholds, test, sampled: examined.sampled, textLengths }),
+  };
+}
+
+/** What must not change the set of labels, and what must be answered at all. */
+async function disturb(
+  { seed }: EvaluateModelInput,
+  context: StepContext,
+  { model, labels, thresholds, examined: { test } }: Material,
+) {
+  const { signal } = context;
+  const number = setNumbers();
+  const numbers = (decided: Uint8Array) => number(decided, labels.length);
+  const decideSets = (probabilities: Float32Array): Int32Array => numbers(decide(probabilities, thresholds));
+  const predicted = numbers(test.predicted);
+  const chosen = (most: number, stream?: number) => sampleIndices(test.texts.length, most, seededRandom(seed, stream));
+  context.progress({ phase: 'edge inputs' });
+  const edgeInputs = await checkEdgeInputs(model, labels.length, signal, awkwardFor(model), sharesProblem);
+  const edited = chosen(FLIP_ROWS);
+  const flips = await measureFlips(
+    model,
+    edited.map((row) => test.texts[row]!),
+    Int32Array.from(edited, (row) => predicted[row]!),
+    labels.length,
+    {
+      signal,
+      decide: decideSets,
+      onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
+    },
+  );
+  const asked = { model, classes: labels.length, decide: decideSets, seed, signal };
+  const places = chosen(EDITED_ROWS, 15);
+  const texts = places.map((row) => test.texts[row]!);
+  context.progress({ phase: 'typos' });
+  const noise = await noiseFlips(
+    asked,
+    texts,
+    Int32Array.from(places, (row) => predicted[row]!),
+  );
+  context.progress({ phase: 'identities' });
+  const identities = await identityFlips(asked, texts.slice(0, IDENTITY_ROWS));
+  const invariance = {
+    measures: { noiseFlips: noise.score, identityFlips: identities.score },
+    diagnosis: { noise: noise.byEdit, identities: identities.byFamily },
+  };
+  return { edgeInputs, flips, invariance };
+}
+
+// oxlint-disable-next-line require-await -- they are in memory already
+async function* block<Item>(items: Item): AsyncGenerator<Item> {
+  yield items;
+}
+
+/** Each label that a row has is recognised or not: that is what equal opportunity asks of groups. */
+function recalls(
+  { labels, targets, predicted }: Decisions,
+  groups: NonNullable<Answers['groups']>,
+): Parameters<typeof opportunityGaps> {
+  const cells = [...targets.keys()].filter((at) => targets[at] === 1);
+  return [
+    cells.map((at) => groups[Math.floor(at / labels)]!),
+    Int32Array.from(cells, (at) => at % labels),
+    Int32Array.from(cells, (at) => (predicted[at] === 1 ? at % labels : -1)),
+  ];
+}
+
+/** Rows that only one of two does better on. */
+function discordant(first: Float64Array, second: Float64Array) {
+  const better = (a: Float64Array, b: Float64Array): number => a.filter((credit, row) => credit > b[row]!).length;
+  return { won: better(first, second), lost: better(second, first) };
+}
+
+function perRow(decided: Uint8Array, rows: number): number {
+  return decided.reduce((sum, one) => sum + one, 0) / rows;
+}
+
+/** The rows that are most wrong, the surest first: `probability` is that of the label which the model is surest of and wrong about. */
+function worstRows(test: Answers, credits: Float64Array, labels: readonly string[]): Evaluation['mistakes'] {
+  const words = (decided: Uint8Array, row: number): string => namesAt(decided, row, labels).join(', ') || 'none';
+  return test.ids
+    .flatMap((rowId, row) => {
+      if (credits[row] === 1) return [];
+      const own = Array.from(labels, (_, label) => row * labels.length + label);
+      const wrong = own.filter((at) => test.targets[at] !== test.predicted[at]);
+      const sure = Math.max(
+        ...wrong.map((at) => (test.predicted[at] === 1 ? test.probabilities[at]! : 1 - test.probabilities[at]!)),
+      );
+      return [{ rowId, expected: words(test.targets, row), predicted: words(test.predicted, row), probability: sure }];
+    })
+    .toSorted((left, right) => right.probability - left.probability || (left.rowId < right.rowId ? -1 : 1))
+    .slice(0, MISTAKES);
+}

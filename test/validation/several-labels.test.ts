@@ -1,0 +1,182 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EvaluateModelInput, Evaluation, ModelComparison } from '../../activities/contract/validation.ts';
+import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import { setThresholds } from '../../activities/training/fit-thresholds.ts';
+import { compareModels } from '../../activities/validation/compare-models.ts';
+import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
+import { judgeGates } from '../../activities/validation/gates.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { readModelConfig } from '../../inference/config.ts';
+import { decide } from '../../inference/labels-above.ts';
+import { TextModel } from '../../inference/text-model.ts';
+import { TextGatesSchema } from '../../pipelines/definition/gates.ts';
+import { runStep } from '../support/step.ts';
+import { withStore, type TestStore } from '../support/store.ts';
+import { writeTinyOnnx } from '../support/tiny-onnx.ts';
+
+const LABELS = ['even', 'odd'];
+/** Both labels at once where 'odd' has between 70 and 75 %, either alone elsewhere. */
+const THRESHOLDS = [0.25, 0.7];
+const WORDS = 'where is my card the parcel was lost please help me pay again today 😀'.split(' ');
+const textsFrom = (count: number, start: number): string[] =>
+  Array.from({ length: count }, (_, row) =>
+    [start + row, 3 * (start + row), 5 * row + 1]
+      .map((at) => WORDS[at % WORDS.length])
+      .concat(String(start + row))
+      .join(' '),
+  );
+
+describe('a model of several labels a row, exported', function () {
+  this.timeout(120_000);
+  let root: string;
+  let storage: TestStore;
+  let services: ActivityServices;
+  let input: EvaluateModelInput;
+  let evaluation: Evaluation;
+  const folderOf = (name: string) => join(root, name);
+
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'espalier-several-'));
+    storage = await withStore();
+    const { store, pointers } = storage;
+    services = { store, pointers, python: { executable: 'unused', packages: 'unused' } };
+    await writeTinyOnnx(folderOf('classifier'), 'classifier');
+    await writeTinyOnnx(folderOf('encoder'), 'encoder');
+    await withThresholds('classifier', THRESHOLDS);
+    const model = await TextModel.load(folderOf('classifier'));
+    // The truth is what the model says, but every fifth row lacks a label that it finds, or has one that it does not find.
+    const lines = async (split: string, count: number, start: number): Promise<void> => {
+      const texts = textsFrom(count, start);
+      const said = decide((await model.runAll(texts)).probabilities!, THRESHOLDS);
+      const rows = texts.map((text, row) => {
+        const labels = LABELS.filter((_, label) => said[row * 2 + label] === 1 && !(row % 5 === 0 && label === 0));
+        return `${JSON.stringify({ id: `${split}-${row}`, text, labels, groups: { channel: row % 2 === 0 ? 'mail' : 'chat' } })}\n`;
+      });
+      await writeFile(join(folderOf('dataset'), `${split}.jsonl`), rows.join(''));
+    };
+    await mkdir(folderOf('dataset'));
+    await lines('train', 90, 1000);
+    await lines('validation', 60, 2000);
+    await lines('test', 80, 0);
+    await writeFile(join(folderOf('dataset'), 'labels.json'), JSON.stringify(LABELS));
+    await model.release();
+    const dataset = await store.putTree(folderOf('dataset'), 'dataset');
+    const encoder = await store.putTree(folderOf('encoder'), 'encoder');
+    const { probe } = await runStep(
+      probeEncoder,
+      { encoder, dataset, neighbours: 5, seed: 7, multiLabel: true },
+      services,
+    );
+    const classifier = await store.putTree(folderOf('classifier'), 'classifier');
+    input = { classifier, dataset, baseline: { encoder, probe }, exportParityMaxAbs: 2e-7, seed: 7 };
+    evaluation = await runStep(evaluateModel, input, services);
+  });
+  after(async () => {
+    storage.close();
+    await rm(root, { recursive: true });
+  });
+
+  async function withThresholds(name: string, thresholds: readonly number[] | undefined): Promise<void> {
+    const file = join(folderOf(name), 'classifier.json');
+    const { thresholds: _, ...config } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+    await writeFile(file, JSON.stringify({ ...config, ...(thresholds === undefined ? {} : { thresholds }) }));
+  }
+
+  it('is measured row by row and label by label', () => {
+    const { measures, severalLabels, perLabel, mistakes } = evaluation;
+    ok(severalLabels !== undefined);
+    const exact = severalLabels.subsetAccuracy.value ?? 0;
+    ok(exact >= 0.8 && exact < 1, `subset accuracy ${exact}`);
+    ok(
+      (measures.accuracy.value ?? 0) >= exact &&
+        (measures.accuracy.interval?.low ?? 1) < (measures.accuracy.value ?? 0),
+    );
+    deepEqual(
+      perLabel.map(({ label, threshold }) => [label, threshold]),
+      [
+        ['even', 0.25],
+        ['odd', 0.7],
+      ],
+    );
+    equal(perLabel[1]?.f1, 1);
+    ok((perLabel[0]?.precision ?? 1) < 1 && perLabel[0]?.recall === 1);
+    ok(severalLabels.labelsPerRow.predicted > severalLabels.labelsPerRow.given);
+    ok(mistakes.length > 0 && mistakes.every(({ expected, predicted }) => expected !== predicted));
+    ok(mistakes.some(({ expected }) => expected === 'none'));
+    equal(measures.edgeInputs.value, 1);
+    equal(evaluation.trivial?.length, 2);
+  });
+
+  it('is judged by what has a meaning for several labels, and of the rest it is said why it is left out', () => {
+    const { gates } = judgeGates(evaluation.measures, TextGatesSchema.parse({}), 'full');
+    for (const name of ['labelSignal', 'labelErrors', 'giveawayWord', 'triggerFlips']) {
+      const gate = gates.find((one) => one.name === name);
+      equal(gate?.verdict, 'off');
+      equal(gate.reason, `${name} was not measured: it looks for the one label of a row, and a row may have several`);
+    }
+    const unmeasured = gates.filter(({ measured, verdict }) => measured === null && verdict !== 'off');
+    deepEqual(unmeasured, []);
+  });
+
+  it('is fitted thresholds on validation rows by what the graph says, and one of one label is left alone', async () => {
+    const context = { store: storage.store, signal: new AbortController().signal, progress: () => {} };
+    await withThresholds('classifier', [0.5, 0.5]);
+    await setThresholds(folderOf('classifier'), input.dataset, context);
+    const config = await readModelConfig(folderOf('classifier'));
+    const fitted = config.kind === 'classifier' && config.input !== 'image' ? config.thresholds : undefined;
+    // The truth has 'odd' from 70 % on, to the row.
+    ok(Math.abs((fitted?.[1] ?? 0) - 0.7) < 0.05, String(fitted));
+    await withThresholds('classifier', undefined);
+    const before = await readFile(join(folderOf('classifier'), 'classifier.json'), 'utf8');
+    await setThresholds(folderOf('classifier'), input.dataset, context);
+    equal(await readFile(join(folderOf('classifier'), 'classifier.json'), 'utf8'), before);
+  });
+
+  describe('beside the one in production', () => {
+    const compared = async (classifier: ArtifactRef): Promise<ModelComparison> => {
+      const bundle = classifier.digest;
+      const nothing = await storage.store.putManifest(
+        await Promise.all(
+          ['train.jsonl', 'validation.jsonl'].map(async (path) => ({
+            path,
+            ref: await storage.store.putBytes('', { name: path, mediaType: 'application/jsonl' }),
+          })),
+        ),
+        'dataset',
+      );
+      const candidate = { classifier: input.classifier, evaluation: evaluation.details };
+      return runStep(
+        compareModels,
+        {
+          production: { bundle, classifier, dataset: nothing },
+          candidate,
+          dataset: input.dataset,
+          seed: 7,
+          gate: { min: 0, severity: 'warn' },
+        },
+        services,
+      );
+    };
+
+    it('is better on the rows whose labels only it finds', async () => {
+      await withThresholds('classifier', [0.9, 0.7]);
+      const both = await compared(await storage.store.putTree(folderOf('classifier'), 'production'));
+      ok(both.comparable, JSON.stringify(both));
+      ok(both.won > both.lost && both.lost > 0 && both.won + both.lost < both.rows, `${both.won} to ${both.lost}`);
+      ok((both.accuracy.difference.interval?.low ?? -1) > 0 && both.gate?.verdict === 'pass');
+      equal(both.accuracy.candidate.value, evaluation.measures.accuracy.value);
+      match(both.wonExamples[0]?.candidate ?? '', /even/);
+    });
+
+    it('is not compared with one that gives a row one label', async () => {
+      await withThresholds('classifier', undefined);
+      const one = await compared(await storage.store.putTree(folderOf('classifier'), 'production'));
+      ok(!one.comparable);
+      equal(one.reason, 'the model in production gives a row one label, the new one several');
+    });
+  });
+});
