@@ -111,10 +111,6 @@ function dataProblems(data: RowsData): readonly Problem[] {
     });
   }
   problems.push(...splitProblems(data));
-  if ('multiLabel' in data && data.multiLabel !== undefined) {
-    const message = 'rows of several labels are read and split, but not trained on yet';
-    problems.push({ path: 'data.multiLabel', message, fix: 'give each row one label' });
-  }
   return problems;
 }
 

@@ -19,6 +19,10 @@ export function behaviourProblems(
     const message = 'its tests are of one text, and with data.pair the model takes two';
     return [{ path: 'behaviour', message, fix: 'leave out `behaviour`, or data.pair' }];
   }
+  if (record(data)['multiLabel'] !== undefined && Object.keys(parsed.data).length > 0) {
+    const message = 'its tests ask for the one label of a text, and with data.multiLabel a text may have several';
+    return [{ path: 'behaviour', message, fix: 'leave out `behaviour`, or data.multiLabel' }];
+  }
   const taken: readonly string[] = [...GATE_NAMES, ...Object.keys(record(customGates))];
   const asked = record(data)['labels'];
   const labels = Array.isArray(asked) ? new Set<unknown>(asked) : undefined;

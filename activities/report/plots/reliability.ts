@@ -8,7 +8,8 @@ const FRAME = { width: 460, height: 300, left: 52, right: 30, top: 34, bottom: 5
 /** Pixels of the dot of a bin that holds every row: area grows with rows. */
 const LARGEST = 14;
 
-export function reliabilityPlot({ bins }: NonNullable<Evaluation['calibration']>): Html {
+/** `several`: of every label of every row, where a row may have several. */
+export function reliabilityPlot({ bins }: NonNullable<Evaluation['calibration']>, several = false): Html {
   const base = FRAME.height - FRAME.bottom;
   const x = linearScale(0, 1, FRAME.left, FRAME.width - FRAME.right);
   const y = linearScale(0, 1, base, FRAME.top);
@@ -24,8 +25,8 @@ export function reliabilityPlot({ bins }: NonNullable<Evaluation['calibration']>
     axes(FRAME, {
       x,
       y,
-      xTitle: 'probability of the predicted label',
-      yTitle: 'accuracy',
+      xTitle: several ? 'probability of a label' : 'probability of the predicted label',
+      yTitle: several ? 'share of rows that have it' : 'accuracy',
       showX: significant,
       showY: (value) => percent(value, 0),
     }),

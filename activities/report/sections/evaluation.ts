@@ -60,7 +60,7 @@ export const evaluationSection: Section = {
         ...(evaluation.severalLabels === undefined ? [] : OF_SEVERAL),
       ],
       evaluation.perLabel,
-    )}${evaluation.calibration === undefined ? '' : reliabilityPlot(evaluation.calibration)}${confusion(evaluation)}${mistakes(examples ?? [], pictures)}${edges(evaluation)}`;
+    )}${evaluation.calibration === undefined ? '' : reliabilityPlot(evaluation.calibration, evaluation.severalLabels !== undefined)}${confusion(evaluation)}${mistakes(examples ?? [], pictures)}${edges(evaluation)}`;
   },
 };
 
