@@ -1,7 +1,7 @@
 /** What a searcher and its threads tell each other. */
 import type { ErrorRecord } from '../artifacts/errors.ts';
 import type { Match } from '../inference/retrieval/embedding-index.ts';
-import type { IndexFiles, ParsedIndex } from '../inference/retrieval/index-files.ts';
+import { INDEX_FILE, VECTORS_FILE, type IndexFiles, type ParsedIndex } from '../inference/retrieval/index-files.ts';
 
 /** The first thread reads the files; its vectors lie in memory that the others read, too. */
 export type SearchOptions = { readonly files: IndexFiles } | { readonly parsed: ParsedIndex };
@@ -17,3 +17,8 @@ export type FromSearchThread =
   | { readonly type: 'ready'; readonly parsed: ParsedIndex }
   | { readonly type: 'found'; readonly matches: readonly Match[] }
   | { readonly type: 'failed'; readonly error: ErrorRecord };
+
+/** What is handed over whole, not copied. */
+export function indexBuffers(files: IndexFiles): ArrayBuffer[] {
+  return [files[INDEX_FILE], files[VECTORS_FILE]].map(({ buffer }) => buffer as ArrayBuffer);
+}

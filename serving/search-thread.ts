@@ -3,7 +3,13 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { EspalierError } from '../artifacts/errors.ts';
 import { EmbeddingIndex } from '../inference/retrieval/embedding-index.ts';
 import { parseIndex } from '../inference/retrieval/index-files.ts';
-import type { FromSearchThread, Query, SearchOptions, ToSearchThread } from './search-messages.ts';
+import {
+  indexBuffers,
+  type FromSearchThread,
+  type Query,
+  type SearchOptions,
+  type ToSearchThread,
+} from './search-messages.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('search-thread.ts runs in a worker thread only');
@@ -15,7 +21,8 @@ port.on('message', (message: ToSearchThread) => {
   if (message === 'crash') process.exit(1);
   void (message === 'release' ? port.close() : search(message));
 });
-send({ type: 'ready', parsed });
+// The files are let go of: what is left of them lies in shared memory.
+send({ type: 'ready', parsed }, 'files' in given ? indexBuffers(given.files) : []);
 
 async function search({ embedding, k }: Query): Promise<void> {
   try {
@@ -26,6 +33,6 @@ async function search({ embedding, k }: Query): Promise<void> {
   }
 }
 
-function send(message: FromSearchThread): void {
-  port?.postMessage(message);
+function send(message: FromSearchThread, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
 }

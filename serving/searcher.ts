@@ -7,8 +7,14 @@ import { Worker } from 'node:worker_threads';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import type { Match } from '../inference/retrieval/embedding-index.ts';
-import { INDEX_FILE, VECTORS_FILE, type IndexFiles, type ParsedIndex } from '../inference/retrieval/index-files.ts';
-import type { FromSearchThread, Query, SearchOptions, ToSearchThread } from './search-messages.ts';
+import type { IndexFiles, ParsedIndex } from '../inference/retrieval/index-files.ts';
+import {
+  indexBuffers,
+  type FromSearchThread,
+  type Query,
+  type SearchOptions,
+  type ToSearchThread,
+} from './search-messages.ts';
 import { endWorker, errorOf, uncaught, workerEntry } from './worker-thread.ts';
 
 /** Queries that may wait; more is overload, told to the client. */
@@ -117,7 +123,7 @@ export class Searcher {
   #spawn(options: SearchOptions): Promise<ParsedIndex> {
     const worker = new Worker(workerEntry('search-thread'), {
       workerData: options,
-      transferList: 'files' in options ? buffersOf(options.files) : [],
+      transferList: 'files' in options ? indexBuffers(options.files) : [],
       name: 'espalier-search',
     });
     const slot: Slot = { worker, state: 'starting', job: undefined };
@@ -181,11 +187,6 @@ export class Searcher {
       slot.worker.postMessage({ embedding, k } satisfies ToSearchThread, [embedding.buffer as ArrayBuffer]);
     }
   }
-}
-
-/** What is handed over whole, not copied. */
-function buffersOf(files: IndexFiles): ArrayBuffer[] {
-  return [files[INDEX_FILE], files[VECTORS_FILE]].map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 function requireSameModel({ header }: ParsedIndex, { graph, dimension }: SearcherOptions, where: string): void {
