@@ -32,8 +32,8 @@ export async function compareNeighbours(
   { store }: Pick<ActivityServices, 'store'>,
   signal: AbortSignal,
 ): Promise<{ readonly checkedRows: number; readonly agreement: number }> {
-  const { index, embeddings, dimension, k, dataset, rows, isExact } = await expectations(store, bundle);
-  const questions = await servingQuestions(store, dataset, { most: Math.min(PICTURES, rows) }, signal);
+  const { index, embeddings, dimension, k, dataset, rows, places, isExact } = await expectations(store, bundle);
+  const questions = await servingQuestions(store, dataset, { most: Math.min(PICTURES, rows), places }, signal);
   if (questions.length === 0) {
     throw new EspalierError('BadModel', 'the bundle has no test picture to compare', { where: bundle.digest });
   }
@@ -46,7 +46,7 @@ export async function compareNeighbours(
     const nearest = await index.search(embedding, { k, signal });
     const served = await neighboursOf(url, inputs, nearest.length, signal);
     const problem = problemOf(served, nearest, lookUp(index, embedding), isExact);
-    if (problem !== undefined) wrong.push(`test picture ${row + 1}: ${problem}`);
+    if (problem !== undefined) wrong.push(`test picture ${(places?.[row] ?? row) + 1}: ${problem}`);
     found += foundOf(served, nearest);
     wanted += nearest.length;
   }
@@ -96,6 +96,7 @@ async function expectations(store: ArtifactStore, bundle: ArtifactRef) {
     embeddings: float32FromBytes(await read(`reference/${reference.embeddings}`)),
     dimension: reference.dimension,
     rows: reference.rows,
+    places: reference.places,
     k: (await json<RetrievalSettings>(RETRIEVAL_FILE)).neighbours,
     dataset: dataset.digest,
   };

@@ -35,7 +35,8 @@ export async function predictCommand(
     return showNeighbours(json, await findNeighbours(server, model, options.file, count));
   }
   if (count !== undefined) {
-    throw new EspalierError('BadConfig', `'${model}' does not find pictures`, {
+    const message = options.file.length > 0 ? `'${model}' does not find pictures` : 'texts have no neighbours';
+    throw new EspalierError('BadConfig', message, {
       where: '--neighbours',
       fix: 'leave it out, or ask a model that finds pictures with --file',
     });

@@ -15,6 +15,7 @@ import { GRAPH_SETTINGS } from '../../inference/retrieval/graph.ts';
 import { MonitorSchema } from '../../pipelines/definition/monitor.ts';
 import { encodeBytesTensor, splitBytesTensor } from '../../serving/tensors.ts';
 import { testPictures, withServices } from '../support/bundle.ts';
+import { espalier } from '../support/command.ts';
 import { startTestServer, until, type Reply, type TestServer } from '../support/model-server.ts';
 import { approvedRelease, deploy } from '../support/release.ts';
 import { FINDER, K, madeRetriever, type MadeRetriever } from '../support/retriever.ts';
@@ -171,6 +172,39 @@ describe('a served model that finds pictures', () => {
       await rejects(findNeighbours(server.url, FINDER, [file], 1000), { kind: 'BadConfig', message: /1 to 100/ });
       await rejects(findNeighbours(server.url, FINDER, [folder]), { kind: 'BadConfig', message: /a folder/ });
       await rejects(predictPictures(server.url, FINDER, [file]), { kind: 'BadConfig', message: /finds pictures/ });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('is asked on the command line, which shows a line a neighbour, and says what it cannot do', async function () {
+    this.timeout(60_000);
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-find-'));
+    const file = join(folder, 'a.png');
+    await writeFile(file, pictures[4]!);
+    const run = (...args: string[]) =>
+      espalier(['predict', FINDER, ...args, '--url', server.url], { ...process.env, NO_COLOR: '1' });
+    try {
+      const [expected] = await wanted([pictures[4]!], 2);
+      const table = await run('--file', file, '--neighbours', '2');
+      equal(table.code, 0, table.stderr);
+      const [head, first, second, ...rest] = table.stdout.trimEnd().split('\n');
+      match(head ?? '', /^FILE +PLACE +SIMILARITY +LABEL +ID$/);
+      deepEqual(first?.trim().split(/ +/), [file, '1', '1.000', expected![0]!.label, expected![0]!.id]);
+      deepEqual(second?.trim().split(/ +/).slice(-2), [expected![1]!.label, expected![1]!.id]);
+      deepEqual(rest, []);
+      const { stdout } = await run('--file', file, '--neighbours', '2', '--json');
+      const [answer] = JSON.parse(stdout) as { file: string; neighbours: Match[] }[];
+      agree([answer!.neighbours], [expected!]);
+      for (const [args, message] of [
+        [['--file', file, '--neighbours', 'many'], /'many' is no number of neighbours/],
+        [['--file', file, '--neighbours', '101'], /ask for 1 to 100 neighbours/],
+        [['a text', '--neighbours', '2'], /texts have no neighbours/],
+        [['a text'], /takes pictures/],
+      ] as const) {
+        const refused = await run(...args, '--json');
+        deepEqual([refused.code === 0, message.test(refused.stdout)], [false, true], refused.stdout);
+      }
     } finally {
       await rm(folder, { recursive: true });
     }
