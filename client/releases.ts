@@ -4,7 +4,7 @@ import { parseChannelKey, type ReleaseRecord } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { hexOf, type ArtifactRef } from '../artifacts/reference.ts';
-import { evaluatedModel, parsePointer, withdrawnChannel } from '../artifacts/release.ts';
+import { evaluatedIndex, evaluatedModel, parsePointer, withdrawnChannel } from '../artifacts/release.ts';
 import { evidenceFacts } from '../artifacts/release-chain.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 
@@ -52,6 +52,7 @@ export async function findRelease(store: ArtifactStore, pointers: Pointers, dige
       record.bundle,
       record.signed?.digest,
       facts.exported && evaluatedModel({ exported: facts.exported }).digest,
+      facts.exported && evaluatedIndex({ exported: facts.exported })?.digest,
       facts.training?.model.digest,
     ];
     if (digests.some((one) => one !== undefined && hexOf(one).startsWith(wanted))) found.push({ ref, record, facts });

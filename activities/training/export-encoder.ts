@@ -57,6 +57,6 @@ async function parityOf(
 function notTrainable(): EspalierError {
   return new EspalierError('BadModel', 'the model is a graph (model.onnx) that no architecture of ours fits', {
     where: 'config.json',
-    fix: "set training.method to 'head': its features are used as they are, and a head is trained on them",
+    fix: "its features can only be used as they are: set training.method to 'head', or where pictures are to be found leave out `training`",
   });
 }

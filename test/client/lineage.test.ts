@@ -10,6 +10,7 @@ import { everyRelease, findRelease } from '../../client/releases.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
 import { digestOf, refOf, sampleFacts } from '../support/facts.ts';
 import { approvedRelease, deploy } from '../support/release.ts';
+import { retrievalFacts, retrievalPipeline } from '../support/retrieval-facts.ts';
 
 const sampleRecord: ReleaseRecord = {
   version: 1,
@@ -148,5 +149,32 @@ describe('the lineage', () => {
         ok(otherX >= x + width || otherX + width <= x || otherY >= y + height || otherY < y, 'boxes overlap');
       }
     }
+  });
+});
+
+describe('the lineage of a model that finds pictures', () => {
+  const made = (facts: Parameters<typeof lineageOf>[0]['facts']): LineageNode => {
+    const details = { steps: new Map(), base: files('model.safetensors'), dataset: files('train.jsonl') };
+    const release = lineageOf({ ref: refOf('release'), record: sampleRecord, facts }, details);
+    const gates = release.from.find(({ kind }) => kind === 'gates');
+    ok(gates !== undefined && gates.from[0] !== undefined);
+    match(gates.facts['recallAtK'] ?? '', /^pass: 0\.923 \(min 0\.9\)/);
+    return gates.from[0];
+  };
+
+  it('goes from the index to the base model where nothing was tuned, and over the training where it was', () => {
+    const frozen = made(retrievalFacts);
+    deepEqual([frozen.kind, frozen.facts['index']], ['index', refOf('index').digest]);
+    deepEqual(
+      frozen.from.map(({ kind }) => kind),
+      ['base-model', 'dataset', 'definition'],
+    );
+    const { training } = sampleFacts;
+    ok(training);
+    const tuned = made({ ...retrievalFacts, training, pipeline: retrievalPipeline({ training: { method: 'lora' } }) });
+    deepEqual(
+      tuned.from.map(({ kind, title }) => [kind, title]),
+      [['training', 'training: lora']],
+    );
   });
 });

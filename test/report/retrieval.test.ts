@@ -1,5 +1,6 @@
 import { doesNotMatch, match } from 'node:assert/strict';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
+import { summarise } from '../../client/summary.ts';
 import { renderReport } from '../../activities/report/render.ts';
 import { sampleFacts, sampleMaterial } from '../support/facts.ts';
 import { retrieval, retrievalFacts, retrievalPipeline } from '../support/retrieval-facts.ts';
@@ -29,6 +30,11 @@ describe('the report on a model that finds pictures', () => {
     match(page, /61 pictures find better, 33 worse, of 118/);
     match(page, /index embedder, dataset/);
     match(page, /embedder base model/);
+  });
+
+  it('is summed up for whoever decides: the gain in mAP beside production', () => {
+    const lines = summarise(retrievalFacts, 'release').flatMap((row) => row.lines.map(({ text }) => text));
+    match(lines.join('\n'), /61 rows won, 33 lost of 118; mAP 3\.0 points \(1\.0 to 5\.0\)/);
   });
 
   it('misses nothing that only classifiers or generators have, nor a training that nobody asked for', () => {

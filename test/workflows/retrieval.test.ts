@@ -106,6 +106,18 @@ describe('a run that finds pictures', function () {
     ok((inputs.get('package') as { trained?: unknown }).trained !== undefined);
   });
 
+  it('takes a small part of the data where it is a prototype, and foretells nothing', async () => {
+    const trial = {
+      prototype: { trainRows: 10, measuredRows: 10 },
+      deploy: { model: 'm', channel: 'staging' as const },
+    };
+    const { inputs, state } = await given(retrievalInput({ training: {}, ...trial }));
+    equal(state, 'deployed');
+    has(inputs.get('index'), { dataset: ref('subset') });
+    has(inputs.get('train'), { dataset: ref('subset') });
+    ok(![...inputs.keys()].some((id) => /^(prototype|halve|choose)/.test(id)));
+  });
+
   it('asks nobody to approve what a gate holds against it, nor what finds worse than the one in production', async () => {
     const verdict = {
       verdict: 'fail' as const,
