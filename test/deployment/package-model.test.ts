@@ -67,6 +67,27 @@ describe('packaging a model', () => {
     equal((await packaged()).bundle.digest, first.bundle.digest);
   });
 
+  it('says of a model of several labels a text from which probability on each applies', async () => {
+    const given = await packageInput(services, { thresholds: [0.41, 0.62] });
+    const score = { value: 0.75, interval: null, rows: 24 };
+    const severalLabels = {
+      microF1: score,
+      meanAveragePrecision: score,
+      subsetAccuracy: score,
+      labelsPerRow: { given: 1.2, predicted: 1.3 },
+    };
+    const perLabel = given.evaluation.perLabel.map((one) => ({ ...one, threshold: 0.41, averagePrecision: 0.9 }));
+    const input = { ...given, evaluation: { ...given.evaluation, severalLabels, perLabel } };
+    const { bundle } = await runStep(packageModel, input, services);
+    const text = async (path: string) =>
+      readFile(await services.store.fileInTree(bundle, path, new AbortController().signal), 'utf8');
+    const card = await text('MODEL_CARD.md');
+    match(card, /A text has none, one or several labels: each by itself, from its threshold on/);
+    match(card, /\| Label \| Precision \| Recall \| F1 \| Rows \| Applies from \| Average precision \|/);
+    match(await text('bom.cdx.json'), /a probability for each label by itself/);
+    match(await text(`${MODEL}/1/classifier.json`), /"thresholds":\[0\.41,0\.62\]/);
+  });
+
   it('is the same whatever the order in which the settings were written', async () => {
     const input = await packageInput(services);
     const reversed = (value: unknown): unknown =>

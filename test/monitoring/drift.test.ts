@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { detectDrift, judgeByMinP, permutedGroupings } from '../../activities/monitoring/drift.ts';
-import { chiSquare, kernelDistance, kolmogorovSmirnov, type Grouping } from '../../activities/monitoring/two-sample.ts';
+import {
+  chiSquare,
+  kernelDistance,
+  kolmogorovSmirnov,
+  labelRates,
+  type Grouping,
+} from '../../activities/monitoring/two-sample.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 import { drawTraffic } from './traffic.ts';
 
@@ -51,6 +57,14 @@ describe('two-sample statistics', () => {
     const rows = [12, 30, 8, 5, 0].flatMap((count, label) => Array.from({ length: count }, () => label));
     const others = [20, 18, 9, 3, 0].flatMap((count, label) => Array.from({ length: count }, () => label));
     near(chiSquare([...rows, ...others], 5)(firstRows(55, 105)), 5.332820855614974, 1e-10);
+  });
+
+  it('add up over labels of which a row may have several, each as scipy has it', () => {
+    // 6 of 10 rows against 2 of 8 have the first label, 1 of 10 against 5 of 8 the second: chi2_contingency of both tables.
+    const rows = Array.from({ length: 18 }, (_, row) =>
+      row < 10 ? [Number(row < 6), Number(row === 9)] : [Number(row < 12), Number(row < 15)],
+    );
+    near(labelRates(Uint8Array.from(rows.flat()), 2)(firstRows(10, 18)), 7.7175, 1e-9);
   });
 
   it('approximate the exact kernel distance by random features', async () => {
@@ -183,6 +197,34 @@ describe('the drift test', function () {
     const rows = drawTraffic(40, seededRandom(1));
     await assert.rejects(detectDrift(rows, { ...rows, rows: 0 }, { falseAlarmRate: 0.1, seed: 1 }), RangeError);
     await assert.rejects(detectDrift(rows, { ...rows, classes: 3 }, { falseAlarmRate: 0.1, seed: 1 }), RangeError);
+  });
+});
+
+describe('drift of several labels a row', () => {
+  const outputs = (share: number, seed: number) => {
+    const random = seededRandom(seed);
+    const rows = 400;
+    const probabilities = Float32Array.from({ length: rows * 2 }, (_, at) =>
+      at % 2 === 0 ? 0.9 : random.below(1000) / 1000 < share ? 0.32 : 0.28,
+    );
+    const embeddings = Float32Array.from({ length: rows }, () => random.normal());
+    return {
+      rows,
+      dimension: 1,
+      classes: 2,
+      embeddings,
+      probabilities,
+      textLengths: Array.from({ length: rows }, () => 20),
+    };
+  };
+
+  it('is found in how often a label applies, though the most probable one is always the same', async () => {
+    const options = { falseAlarmRate: 0.01, seed: 5 };
+    const [before, after] = [outputs(0.2, 1), outputs(0.5, 2)];
+    const alarmOf = async (reference: Parameters<typeof detectDrift>[0]) =>
+      (await detectDrift(reference, after, options)).tests.find(({ name }) => name === 'predicted-labels')?.alarm;
+    assert.equal(await alarmOf(before), false);
+    assert.equal(await alarmOf({ ...before, thresholds: [0.5, 0.3] }), true);
   });
 });
 

@@ -266,6 +266,31 @@ describe('the report', () => {
     assert.match(words, /refund-request damaged-item 97\.0 % the parcel came broken, write to &lt;EMAIL_1&gt;/);
   });
 
+  it('shows of several labels a row each one’s threshold, and no confusion matrix', () => {
+    assert.ok(evaluation);
+    const whole = { value: 0.5, interval: { low: 0.4, high: 0.6, confidence: 0.95 }, rows: 40 };
+    const severalLabels = {
+      microF1: whole,
+      meanAveragePrecision: whole,
+      subsetAccuracy: whole,
+      labelsPerRow: { given: 1.25, predicted: 1.5 },
+    };
+    const perLabel = evaluation.perLabel.map((one) => ({
+      ...one,
+      threshold: 0.37,
+      averagePrecision: 0.81,
+      calibrationError: 0.02,
+    }));
+    const words = wordsOf(
+      render({ ...sampleFacts, evaluation: { ...evaluation, perLabel, severalLabels, confusion: [] } }),
+    );
+    assert.match(words, /Micro F1 50/);
+    assert.match(words, /Labels a row 1\.25 given, 1\.5 predicted/);
+    assert.match(words, /Applies from Average precision ECE/);
+    assert.match(words, /37\.0 % 81\.0 % 2\.0 %/);
+    assert.doesNotMatch(words, /confusion matrix/i);
+  });
+
   it('says where the rest is of an evaluation of more labels than a page can show', () => {
     assert.ok(data && evaluation);
     const labels = Array.from({ length: 700 }, (_, index) => `label ${index}`);
