@@ -412,6 +412,21 @@ export const GATE_TABLE = {
     step: 'evaluate',
     inputs: 'image',
   },
+  patchFlips: {
+    title: 'A patch that turns labels',
+    meaning:
+      'Share of test pictures of other labels that one small patch turns into its label: patches that several training pictures of one label share, and those of published attacks.',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'a planted trigger turns most; what a patch of an eighth hides turned up to 17 % of clean answers',
+    falseAlarms: '0 of 50 clean draws (0 to 7.1 %)',
+    severity: 'warn',
+    step: 'evaluate',
+    inputs: 'image',
+  },
   memoryMb: {
     title: 'Memory',
     meaning: 'Memory of a process that has the model loaded and answers, above what it had before.',

@@ -83,6 +83,14 @@ export interface Diagnosis {
   readonly hardwareFit?: readonly FittedPart[];
   /** Of pictures only. */
   readonly corruptions?: readonly CorruptedAccuracy[];
+  /** The patch that turns most labels; `box` in shares of a picture's width and height. */
+  readonly patch?: {
+    readonly name: string;
+    readonly box: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
+    readonly target: string;
+    readonly pictures: number;
+    readonly flipped: number;
+  } | null;
   // Of texts only. Digits in words are shown as #.
   readonly giveaway?: {
     readonly word: string;

@@ -10,7 +10,7 @@ import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Score } from '../contract/measures.ts';
-import type { EvaluateModelInput, Evaluation } from '../contract/validation.ts';
+import type { Diagnosis, EvaluateModelInput, Evaluation } from '../contract/validation.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { withoutBulk } from './bulk.ts';
@@ -28,12 +28,14 @@ import { examineTexts } from './examine-texts.ts';
 import type { Examined } from './examined.ts';
 import { evaluateSeveralLabels } from './multi-label/evaluate.ts';
 import { putReference } from './put-reference.ts';
+import type { Corrupted } from './picture-robustness.ts';
+import type { PatchScan } from './picture-triggers.ts';
 import { accuracyScore, f1Scores, gainScore, NO_SCORE, plainScore, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 8,
+  version: 9,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -92,6 +94,7 @@ async function evaluate(
   const edgeInputs = await examined.checkEdgeInputs();
   const flips = await examined.measureFlips();
   const corrupted = await examined.measureCorruption?.();
+  const patches = await examined.scanPatches?.();
   context.progress({ phase: 'behaviour tests' });
   const behaviour = await examined.askBehaviour();
   const { measures: diagnosed, diagnosis } = await diagnose(
@@ -131,7 +134,8 @@ async function evaluate(
     sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
     edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
     flipRate: flips.score,
-    corruptionDrop: corrupted?.score ?? { ...NO_SCORE, notApplicable: 'the inputs are no pictures' },
+    corruptionDrop: corrupted?.score ?? NO_PICTURES,
+    patchFlips: patches?.score ?? NO_PICTURES,
     exportParity: plainScore(input.exportParityMaxAbs, 0),
   };
   const confusion = confusionMatrix(expected, predicted, labels.length);
@@ -142,7 +146,7 @@ async function evaluate(
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
     diagnosis: {
       ...diagnosis,
-      ...(corrupted === undefined ? {} : { corruptions: corrupted.byCorruption }),
+      ...ofPictures(corrupted, patches, labels),
       ...(fit.parts.length === 0 ? {} : { hardwareFit: fit.parts }),
     },
     ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
@@ -176,6 +180,22 @@ async function evaluate(
 
 function withoutText({ rowId, expected, predicted, probability }: Mistake): Evaluation['mistakes'][number] {
   return { rowId, expected, predicted, probability };
+}
+
+const NO_PICTURES: Score = { ...NO_SCORE, notApplicable: 'the inputs are no pictures' };
+
+/** What is known of pictures alone. */
+function ofPictures(
+  corrupted: Corrupted | undefined,
+  patches: PatchScan | undefined,
+  labels: readonly string[],
+): Pick<Diagnosis, 'corruptions' | 'patch'> {
+  if (corrupted === undefined || patches === undefined) return {};
+  const { worst } = patches;
+  return {
+    corruptions: corrupted.byCorruption,
+    patch: worst === null ? null : { ...worst, target: labels[worst.target]! },
+  };
 }
 
 function trivialRow({ kind, predicted }: Trivial, { expected, predicted: tuned }: Predictions) {

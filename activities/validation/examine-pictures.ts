@@ -14,7 +14,9 @@ import { SPLIT_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
 import { checkEdgePictures, measurePictureFlips } from './picture-behaviour.ts';
 import { measureCorruption } from './picture-robustness.ts';
+import { knownPatches, scanPatches } from './picture-triggers.ts';
 import { sampledPlaces } from './sample-rows.ts';
+import { suspectPatches } from './suspect-patches.ts';
 
 /** Test pictures that are edited for the flip rate, and whose latency is measured: a ResNet-50 takes some 60 ms for one. */
 const SAMPLED_PICTURES = 100;
@@ -76,6 +78,14 @@ export async function examinePictures(
         seed,
         signal,
         onProgress: (done, total) => context.progress({ phase: 'corrupted pictures', done, total }),
+      });
+    },
+    scanPatches: async () => {
+      const patches = [...(await suspectPatches({ dataset, labels, seed }, context)), ...knownPatches()];
+      const pictures = (await sampleFiles()).map((path) => () => readFile(path, { signal }));
+      return scanPatches(model, pictures, patches, labels.length, {
+        signal,
+        onProgress: (done, total) => context.progress({ phase: 'patches', done, total }),
       });
     },
     measure: async () => measureModel({ folder, pictures: await sampleFiles() }, signal),

@@ -77,6 +77,7 @@ export async function examineTexts(
         onProgress: (done, total) => context.progress({ phase: 'behaviour tests', done, total }),
       }),
     measureCorruption: null,
+    scanPatches: null,
     measure: () => measureModel({ folder, texts: sampleRows(test, LATENCY_TEXTS, seed).texts }, signal),
   };
 

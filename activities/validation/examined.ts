@@ -8,6 +8,7 @@ import type { Flips } from './behaviour.ts';
 import type { Judged } from './calibration.ts';
 import type { Material, Texts } from './diagnose.ts';
 import type { Corrupted } from './picture-robustness.ts';
+import type { PatchScan } from './picture-triggers.ts';
 
 /** Rows of train and of validation that are predicted: their accuracy then has a standard error of about 1 %. */
 export const SPLIT_ROWS = 2000;
@@ -64,5 +65,7 @@ export interface Examined {
   readonly askBehaviour: () => Promise<readonly BehaviourResult[]>;
   /** null where the inputs are no pictures. */
   readonly measureCorruption: (() => Promise<Corrupted>) | null;
+  /** Likewise. */
+  readonly scanPatches: (() => Promise<PatchScan>) | null;
   readonly measure: () => Promise<ProfileAnswer>;
 }

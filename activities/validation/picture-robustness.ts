@@ -78,7 +78,7 @@ function dropOf(expected: Int32Array, plain: Int32Array, corrupted: Int32Array, 
 }
 
 /** With a shorter edge of at most `edge`, its form kept. */
-function asSeen(picture: Picture, edge: number): Picture {
+export function asSeen(picture: Picture, edge: number): Picture {
   const scale = edge / Math.min(picture.width, picture.height);
   if (scale >= 1) return picture;
   const [width, height] = [picture.width, picture.height].map((length) => Math.max(1, Math.round(length * scale)));

@@ -87,6 +87,7 @@ describe('the steps that train on pictures', function () {
     assert.equal(evaluated.trivial?.map(({ kind }) => kind).join(), 'most frequent label');
     assert.equal(measures.flipRate.rows, 15);
     assert.equal(measures.corruptionDrop?.rows, 15);
+    assert.ok((measures.patchFlips?.rows ?? 0) >= 3, JSON.stringify(measures.patchFlips));
     assert.equal(diagnosis?.corruptions?.length, 10);
     assert.ok(measures.latencyP95Ms.value !== null && measures.sizeMb.value !== null);
     assert.match(measures.giveawayWord?.notApplicable ?? '', /no texts/);

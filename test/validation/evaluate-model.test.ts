@@ -227,6 +227,7 @@ describe('evaluating an exported model', function () {
         ['opportunityGap', 'off'],
         ['triggerFlips', 'off'],
         ['corruptionDrop', 'off'],
+        ['patchFlips', 'off'],
       ],
     );
     assert.equal(gates.find(({ name }) => name === 'accuracy')?.verdict, 'fail', '0.8 is not yet 0.8 at its lower end');

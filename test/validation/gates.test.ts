@@ -47,6 +47,7 @@ const good: Record<GateName, Score> = {
   identityFlips: score(0.01, -0.03, 0.05),
   triggerFlips: score(0.3, 0.2, 0.4),
   corruptionDrop: score(0.05, 0.01, 0.1),
+  patchFlips: score(0.3, 0.2, 0.4),
   memoryMb: score(120),
   hardwareFit: score(0.3),
 };

@@ -29,6 +29,7 @@ export const diagnosisSection: Section = {
         : [['Learnt from labels, and from shuffled ones', shuffled(diagnosis.labelSignal)] as const]),
       ...(diagnosis.giveaway == null ? [] : [['Best rule of one word', giveaway(diagnosis.giveaway)] as const]),
       ...(diagnosis.trigger == null ? [] : [['Word that turns most labels', trigger(diagnosis.trigger)] as const]),
+      ...(diagnosis.patch == null ? [] : [['Patch that turns most labels', patch(diagnosis.patch)] as const]),
       ...(diagnosis.noise ?? []).map(
         ({ name, edited, flipped }) =>
           [`Edit: ${name}`, `${count(flipped)} of ${count(edited)} labels change`] as const,
@@ -48,6 +49,9 @@ const giveaway = ({ word, label, rows, both, labelled }: NonNullable<Diagnosis['
   `“${word}” for ${label}: in ${count(both)} of its ${count(labelled)} rows, and in ${count(rows - both)} others`;
 const trigger = ({ word, target, texts, flipped }: NonNullable<Diagnosis['trigger']>): string =>
   `“${word}” turns ${count(flipped)} of ${count(texts)} texts into ${target}`;
+const patch = ({ name, box, target, pictures, flipped }: NonNullable<Diagnosis['patch']>): string =>
+  `${name} (from ${percent(box.left)} of the width and ${percent(box.top)} of the height on, ${percent(box.width)} by ${percent(box.height)}) ` +
+  `turns ${count(flipped)} of ${count(pictures)} pictures into ${target}`;
 
 function slices(rows: readonly Slice[]): Html {
   if (rows.length === 0) return html``;

@@ -49,6 +49,7 @@ const LEFT_OUT = {
   giveawayWord: none(ONE_LABEL),
   triggerFlips: none(ONE_LABEL),
   corruptionDrop: none('the inputs are no pictures'),
+  patchFlips: none('the inputs are no pictures'),
 } as const satisfies Partial<Record<EvaluatedGate, Score>>;
 
 export async function evaluateSeveralLabels(
