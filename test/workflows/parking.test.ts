@@ -169,16 +169,21 @@ describe('a step that failed', function () {
     );
     assert.deepEqual(
       inputs.map(({ training }) => training.learningRate),
-      [5e-5, 1e-5],
+      [2e-4, 1e-5],
+      'what the table names for so small an encoder, then what the operator names',
     );
     assert.deepEqual(
       facts?.changes?.map(({ path, from, to, step, by }) => [path, from, to, step, by]),
       [
-        ['training.learningRate', 5e-5, 1e-5, 'train', 'olga'],
+        ['training.learningRate', 2e-4, 1e-5, 'train', 'olga'],
         ['gates.accuracy.min', 0.8, 0.7, 'train', 'olga'],
       ],
     );
     assert.equal(facts?.pipeline.training?.learningRate, 1e-5);
+    assert.ok(
+      facts?.recipe?.every(({ path }) => path !== 'training.learningRate'),
+      'it is no longer the table’s',
+    );
     assert.equal(facts?.resolutions?.[0]?.comment, 'too hot');
     assert.equal(new Set(ran).size, ran.length, 'no finished step ran again');
   });
