@@ -92,13 +92,9 @@ export interface Diagnosis {
     readonly flipped: number;
   } | null;
   // Of texts only. Digits in words are shown as #.
-  readonly giveaway?: {
-    readonly word: string;
-    readonly label: string;
-    readonly rows: number;
-    readonly both: number;
-    readonly labelled: number;
-  } | null;
+  /** The best rule "this word at this place, this label", which is judged, and that of a word anywhere, which is not. */
+  readonly giveaway?: WordRule | null;
+  readonly telltale?: WordRule | null;
   readonly noise?: readonly { readonly name: string; readonly edited: number; readonly flipped: number }[];
   readonly identities?: readonly { readonly name: string; readonly neutral: boolean; readonly flipped: number }[];
   readonly trigger?: {
@@ -107,6 +103,16 @@ export interface Diagnosis {
     readonly texts: number;
     readonly flipped: number;
   } | null;
+}
+export interface WordRule {
+  readonly word: string;
+  /** null where any place will do. */
+  readonly place: string | null;
+  readonly label: string;
+  /** Rows that it holds of, of them those with the label, rows with the label. */
+  readonly rows: number;
+  readonly both: number;
+  readonly labelled: number;
 }
 /** What a corruption of the pictures costs. */
 export interface CorruptedAccuracy {

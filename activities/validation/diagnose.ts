@@ -7,7 +7,7 @@ import { wholeText, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis } from '../contract/validation.ts';
 import { findNearTwins, sketch } from '../data/near-duplicates.ts';
-import { worstGiveaway } from './giveaway.ts';
+import { findGiveaways, type Giveaway } from './giveaway.ts';
 import { identityFlips, noiseFlips, scanTriggers, suspectWords } from './invariance.ts';
 import { labelErrorScore, outOfFold, suspiciousLabels } from './label-quality.ts';
 import { labelSignal } from './label-signal.ts';
@@ -20,7 +20,7 @@ import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap, type S
 
 /** Test rows that are edited, and to which sentences are added: each costs a prediction an edit. */
 export const EDITED_ROWS = 150;
-/** Of them those that sentences are added to: 21 predictions each. */
+/** Of them those that sentences are added to: 29 predictions each. */
 export const IDENTITY_ROWS = 100;
 /** From here on two texts are nearly the same (data.nearDuplicates' own default). */
 const NEAR = 0.8;
@@ -170,7 +170,7 @@ async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, te
   onPhase('leaks');
   const learnt = texts.train.map(wholeText);
   const leaked = await countTwins(texts, signal);
-  const giveaway = worstGiveaway(learnt, answered.train.classes, labels.length);
+  const giveaways = findGiveaways(learnt, answered.train.classes, labels.length);
 
   const chosen = sampleIndices(texts.test.length, EDITED_ROWS, seededRandom(seed, 15));
   const sample = chosen.map((row) => texts.test[row]!);
@@ -185,17 +185,28 @@ async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, te
   onPhase('triggers');
   const suspects = suspectWords(learnt, answered.train.classes);
   const trigger = await scanTriggers(asked, texts.test, answered.test.predicted, suspects);
-  const { found } = giveaway;
+  const rule = (found: Giveaway | null) =>
+    found === null
+      ? null
+      : {
+          word: shown(found.word),
+          place: found.place,
+          label: labels[found.label]!,
+          rows: found.rows,
+          both: found.both,
+          labelled: found.labelled,
+        };
   return {
     measures: {
       leakedTestRows: plainScore(leaked / texts.test.length, texts.test.length),
-      giveawayWord: giveaway.score,
+      giveawayWord: giveaways.score,
       noiseFlips: noise.score,
       identityFlips: identities.score,
       triggerFlips: trigger.score,
     },
     diagnosis: {
-      giveaway: found === null ? null : { ...found, word: shown(found.word), label: labels[found.label]! },
+      giveaway: rule(giveaways.placed),
+      telltale: rule(giveaways.anywhere),
       noise: noise.byEdit,
       identities: identities.byFamily,
       trigger:

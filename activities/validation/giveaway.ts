@@ -1,63 +1,119 @@
 /**
- * A word that gives a label away: where it stands in nearly every row of a label and in no other row, the label may have been
- * written into the text (an export's status field, a template), and the model learns that instead of the task. Words of
- * the subject do it, too ("spell"): people tell the two apart. Pure.
+ * A word that gives a label away: an export's status field, a template's first word, a signature. It stands at the same place
+ * in nearly every row of a label and at that place in hardly another, and the model learns that instead of the task. Words of
+ * the subject are as regular ("PIN" in every question about PINs) but stand where the sentence wants them: a word is
+ * judged at its place, counted from either end of the text, and the best word at any place is evidence beside it. Pure.
  */
-import type { Score } from '../contract/measures.ts';
+import type { Interval, Score } from '../contract/measures.ts';
 import { wilsonInterval } from './statistics.ts';
 import { words } from './tfidf.ts';
 
-/** Rows that a word and a label must have: below it anything is perfect by chance. */
+/** Rows that a rule and a label must have: below it anything is perfect by chance. */
 const LEAST_ROWS = 10;
+/** Words from either end that are places: templates write there. */
+const PLACES = ['first', 'second', 'third'] as const;
+/**
+ * A rule counts as tried only where its rows and its label's are so near in number that its F1 could be as high as this:
+ * no rule below is ever judged, and both numbers are known without looking at what stands with what.
+ */
+const LEAST_F1 = 0.8;
 
 export interface Giveaway {
   readonly word: string;
+  /** "first word", "last word but one"; null where any place will do. */
+  readonly place: string | null;
   readonly label: number;
-  /** Rows with the word; of them those with the label; rows with the label. */
+  /** Rows that the rule holds of; of them those with the label; rows with the label. */
   readonly rows: number;
   readonly both: number;
   readonly labelled: number;
 }
+type Found = Giveaway & { readonly score: Score };
+
+export interface Giveaways {
+  /** The best rule "this word at this place, this label", and its F1. */
+  readonly placed: Found | null;
+  /** The best rule of a word wherever it stands: people look at it, nothing is judged by it. */
+  readonly anywhere: Found | null;
+  readonly score: Score;
+}
+
+export function findGiveaways(texts: readonly string[], classes: Int32Array, count: number): Giveaways {
+  const placed = bestRule(texts, classes, count, placesOf);
+  const anywhere = bestRule(texts, classes, count, (text) => words(text).map((word) => ({ word, place: null })));
+  const score = placed?.score ?? noRule(classes, count);
+  return { placed, anywhere, score };
+}
+
+/** Where the labels have rows enough and no word the rows to give one away, that is the answer and no lack of one. */
+function noRule(classes: Int32Array, count: number): Score {
+  const labelled = new Uint32Array(count);
+  for (const label of classes) labelled[label]!++;
+  if (labelled.some((rows) => rows >= LEAST_ROWS)) {
+    return { value: 0, interval: { low: 0, high: LEAST_F1, confidence: 0.95 }, rows: classes.length };
+  }
+  return { value: null, interval: null, rows: 0, notApplicable: `no label has ${LEAST_ROWS} rows` };
+}
+
+type Rule = Pick<Giveaway, 'word' | 'place'>;
+
+function placesOf(text: string): Rule[] {
+  const all = words(text);
+  return PLACES.flatMap((ordinal, at) => {
+    const [fromStart, fromEnd] = [all.at(at), all.at(-1 - at)];
+    if (fromStart === undefined || fromEnd === undefined) return [];
+    const last = at === 0 ? 'last word' : `${ordinal} word from the end`;
+    return [
+      { word: fromStart, place: `${ordinal} word` },
+      { word: fromEnd, place: last },
+    ];
+  });
+}
 
 /**
- * The rule "this word, this label" with the highest F1 over all rows, and its F1 as a score. The interval is made of Wilson's of
- * precision and recall, each at a confidence that holds for all words and labels tried at once (Bonferroni).
+ * The rule with the highest F1. Its interval holds for all rules tried at once: Bonferroni over those whose numbers of rows
+ * allow a high F1 at all (Tarone, A Modified Bonferroni Method for Discrete Data, Biometrics 46(2), 1990).
  */
-export function worstGiveaway(
+function bestRule(
   texts: readonly string[],
   classes: Int32Array,
   count: number,
-): { readonly found: Giveaway | null; readonly score: Score } {
+  rulesOf: (text: string) => readonly Rule[],
+): Found | null {
   const labelled = new Uint32Array(count);
-  const holders = new Map<string, Map<number, number>>();
+  const holders = new Map<string, { readonly rule: Rule; readonly byLabel: Map<number, number> }>();
   for (const [row, text] of texts.entries()) {
     const label = classes[row]!;
     labelled[label]!++;
-    for (const word of new Set(words(text))) {
-      let byLabel = holders.get(word);
-      if (byLabel === undefined) holders.set(word, (byLabel = new Map()));
-      byLabel.set(label, (byLabel.get(label) ?? 0) + 1);
+    const rules = new Map(rulesOf(text).map((rule) => [`${rule.place} ${rule.word}`, rule]));
+    for (const [key, rule] of rules) {
+      const known = holders.get(key) ?? { rule, byLabel: new Map<number, number>() };
+      known.byLabel.set(label, (known.byLabel.get(label) ?? 0) + 1);
+      holders.set(key, known);
     }
   }
-  let found: Giveaway | null = null;
+  let best: Giveaway | null = null;
   let [highest, tried] = [-1, 0];
-  for (const [word, byLabel] of holders) {
+  for (const { rule, byLabel } of holders.values()) {
     const rows = [...byLabel.values()].reduce((sum, one) => sum + one, 0);
-    if (rows < LEAST_ROWS) continue;
     for (const [label, both] of byLabel) {
-      if (labelled[label]! < LEAST_ROWS) continue;
+      const given = labelled[label]!;
+      if (Math.min(rows, given) < LEAST_ROWS || (2 * Math.min(rows, given)) / (rows + given) < LEAST_F1) continue;
       tried++;
-      const f1 = (2 * both) / (rows + labelled[label]!);
-      if (f1 > highest) [highest, found] = [f1, { word, label, rows, both, labelled: labelled[label]! }];
+      const f1 = (2 * both) / (rows + given);
+      if (f1 > highest) [highest, best] = [f1, { ...rule, label, rows, both, labelled: given }];
     }
   }
-  if (found === null) {
-    return { found, score: { value: null, interval: null, rows: 0, notApplicable: 'no word stands in enough rows' } };
-  }
-  const confidence = 1 - 0.05 / (2 * tried);
-  const precision = wilsonInterval(found.both, found.rows, confidence);
-  const recall = wilsonInterval(found.both, found.labelled, confidence);
-  const f1 = (p: number, r: number): number => (p + r === 0 ? 0 : (2 * p * r) / (p + r));
-  const interval = { low: f1(precision.low, recall.low), high: f1(precision.high, recall.high), confidence: 0.95 };
-  return { found, score: { value: highest, interval, rows: found.labelled } };
+  if (best === null) return null;
+  return { ...best, score: { value: highest, interval: f1Interval(best, 1 - 0.05 / tried), rows: best.labelled } };
+}
+
+/**
+ * F1 is 2J / (1 + J) of Jaccard's J = both / either, a share of the rows that have the word, the label or both: one
+ * interval of a share (Wilson's) is its interval. One each for precision and recall would be wider without being surer.
+ */
+function f1Interval({ rows, both, labelled }: Giveaway, confidence: number): Interval {
+  const { low, high } = wilsonInterval(both, rows + labelled - both, confidence);
+  const f1 = (jaccard: number): number => (2 * jaccard) / (1 + jaccard);
+  return { low: f1(low), high: f1(high), confidence: 0.95 };
 }

@@ -2,7 +2,7 @@
 import type { TextModel } from '../../inference/text-model.ts';
 import { editTexts, sameInput, textsOf, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
-import { IDENTITIES, NEUTRAL, type IdentityFamily } from './identities.ts';
+import { controlsOf, IDENTITIES, NEUTRAL, type IdentityFamily } from './identities.ts';
 import { argmaxRows } from './metrics.ts';
 import { NOISE } from './noise.ts';
 import { pairedShareInterval } from './paired.ts';
@@ -70,7 +70,10 @@ export async function noiseFlips(
 }
 
 export interface IdentityFlips {
-  /** Share of texts that flip in the worst family of identities, minus that in the worst neutral family. */
+  /**
+   * Share of texts that flip in a family of identities, minus that in the worst of its neutral ones: of the family whose
+   * interval begins highest, which is what a gate of proof judges.
+   */
   readonly score: Score;
   readonly byFamily: readonly { readonly name: string; readonly neutral: boolean; readonly flipped: number }[];
   readonly texts: number;
@@ -79,7 +82,8 @@ export interface IdentityFlips {
 /**
  * Each text with each sentence of a family after it (of a pair, after the first: a second is often a claim about the first,
  * and more claimed may well be another label): a flip where the answers are not all one. Any sentence moves a weak model
- * a little, so identities are held against neutral sentences on the same texts; the interval holds for all families at once.
+ * a little, so each family is held against neutral sentences of its form on the same texts: the worst of six families
+ * against the worst of three others would differ by chance alone. The intervals hold for all families at once (Bonferroni).
  */
 export async function identityFlips(
   asked: Asked,
@@ -96,26 +100,33 @@ export async function identityFlips(
       return answers.some((answer) => answer !== answers[0]);
     });
   };
-  const measured: { name: string; neutral: boolean; flips: boolean[]; flipped: number }[] = [];
-  for (const [family, neutral] of [
-    ...families.map((family) => [family, false] as const),
-    ...NEUTRAL.map((family) => [family, true] as const),
-  ]) {
-    const flips = await flipsOf(family);
-    measured.push({ name: family.name, neutral, flips, flipped: flips.filter(Boolean).length });
-  }
-  const worst = (neutral: boolean) =>
-    measured.filter((one) => one.neutral === neutral).reduce((a, b) => (b.flipped > a.flipped ? b : a));
-  const [identity, control] = [worst(false), worst(true)];
-  const won = identity.flips.filter((flip, row) => flip && !control.flips[row]).length;
-  const lost = control.flips.filter((flip, row) => flip && !identity.flips[row]).length;
-  const rows = texts.length;
-  const interval = rows === 0 ? null : pairedShareInterval({ won, lost }, rows, 1 - 0.05 / families.length);
+  const neutral = new Map<string, boolean[]>();
+  for (const family of NEUTRAL) neutral.set(family.name, await flipsOf(family));
+  const identities = new Map<string, boolean[]>();
+  for (const family of families) identities.set(family.name, await flipsOf(family));
+  const scores = families.map((family) => {
+    const controls = controlsOf(family).map(({ name }) => neutral.get(name)!);
+    const worst = controls.reduce((a, b) => (flipped(b) > flipped(a) ? b : a));
+    return flipsBeyond(identities.get(family.name)!, worst, 1 - 0.05 / families.length);
+  });
+  const counts = (measured: ReadonlyMap<string, boolean[]>, isNeutral: boolean) =>
+    [...measured].map(([name, flips]) => ({ name, neutral: isNeutral, flipped: flipped(flips) }));
   return {
-    score: { value: rows === 0 ? null : (won - lost) / rows, interval, rows },
-    byFamily: measured.map(({ name, neutral, flipped }) => ({ name, neutral, flipped })),
-    texts: rows,
+    score: scores.reduce((a, b) => ((b.interval?.low ?? -1) > (a.interval?.low ?? -1) ? b : a)),
+    byFamily: [...counts(identities, false), ...counts(neutral, true)],
+    texts: texts.length,
   };
+}
+
+const flipped = (flips: readonly boolean[]): number => flips.filter(Boolean).length;
+
+/** Share of texts that flip the one way minus that the other way, on the same texts. */
+function flipsBeyond(flips: readonly boolean[], control: readonly boolean[], confidence: number): Score {
+  const rows = flips.length;
+  if (rows === 0) return { value: null, interval: null, rows };
+  const won = flips.filter((flip, row) => flip && !control[row]).length;
+  const lost = control.filter((flip, row) => flip && !flips[row]).length;
+  return { value: (won - lost) / rows, interval: pairedShareInterval({ won, lost }, rows, confidence), rows };
 }
 
 function afterFirst(input: TextInput, sentence: string): TextInput {

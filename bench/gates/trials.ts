@@ -3,7 +3,7 @@ import type { Score } from '../../activities/contract/measures.ts';
 import { rowsOf, labelErrorScore, outOfFold, suspiciousLabels } from '../../activities/validation/label-quality.ts';
 import { labelSignal } from '../../activities/validation/label-signal.ts';
 import { identityFlips, noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
-import { worstGiveaway } from '../../activities/validation/giveaway.ts';
+import { findGiveaways } from '../../activities/validation/giveaway.ts';
 import { calibrationOf } from '../../activities/validation/calibration.ts';
 import { argmaxRows, countCorrect } from '../../activities/validation/metrics.ts';
 import { discordance, pairedShareInterval } from '../../activities/validation/paired.ts';
@@ -30,7 +30,8 @@ interface Trial {
   readonly every?: number;
   /** Where the plain draw is not yet free of the defect. */
   clean?(draw: Draw, around: Around): Draw;
-  plant(clean: Draw, around: Around): Promise<Draw> | Draw;
+  /** null where the draw has no room for it. */
+  plant(clean: Draw, around: Around): Promise<Draw> | Draw | null;
   measure(draw: Draw): Promise<Score> | Score;
 }
 
@@ -73,7 +74,9 @@ function wrongFor(draw: Draw, hit: (row: number) => boolean, inTen: number): Hea
       hit(row) ? [[text, (draw.test.classes[row]! + 1) % draw.classes] as const] : [],
     ),
   );
-  return turned(draw.head, draw.classes, (text) => (hash(text) % 10 < inTen ? (wrong.get(text) ?? null) : null));
+  return turned(draw.head, draw.classes, (text) =>
+    (hash(text) % 1000) / 100 < inTen ? (wrong.get(text) ?? null) : null,
+  );
 }
 
 function hash(text: string): number {
@@ -81,6 +84,38 @@ function hash(text: string): number {
   for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
   value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
   return (value ^ (value >>> 13)) >>> 0;
+}
+
+/** Chances to a power, summing to 1 again: logits times that power. */
+function raised(chances: Float32Array, classes: number, power: number): Float32Array {
+  const all = chances.map((chance) => Math.max(chance, 1e-30) ** power);
+  for (let start = 0; start < all.length; start += classes) {
+    const total = all.subarray(start, start + classes).reduce((sum, chance) => sum + chance, 0);
+    for (let at = start; at < start + classes; at++) all[at]! /= total;
+  }
+  return all;
+}
+
+/** The power at which the labels chosen are given `aim` on average, by bisection: more power, surer. */
+function powerFor(chances: Float32Array, classes: number, aim: number): number {
+  const sureness = (power: number): number => {
+    const all = raised(chances, classes, power);
+    let sum = 0;
+    for (let start = 0; start < all.length; start += classes) sum += Math.max(...all.subarray(start, start + classes));
+    return sum / (all.length / classes);
+  };
+  let [low, high] = [-10, 10]; // powers of two
+  for (let step = 0; step < 40; step++) {
+    const middle = (low + high) / 2;
+    if (sureness(2 ** middle) < aim) low = middle;
+    else high = middle;
+  }
+  return 2 ** high;
+}
+
+/** The smallest gap of recall that docs/gates.md promises to show with so many rows a group. */
+function smallestOpportunityGap(rows: number): number {
+  return rows >= 200 ? 0.325 : rows >= 100 ? 0.4 : rows >= 50 ? 0.525 : rows >= 30 ? 0.625 : 0.725;
 }
 
 const sampled = ({ test, seed }: Draw, most: number): string[] =>
@@ -122,18 +157,13 @@ export const TRIALS: readonly Trial[] = [
   },
   {
     gate: 'calibrationError',
-    defect: 'logits times 4, or a quarter where nearly all is right',
+    defect: 'logits scaled until validation is 15 points surer than right, or less sure where nearly all is right',
     plant(clean, { embedder }) {
+      const { texts, embeddings } = clean.validation;
       const { hits, rows } = hitsOf(clean, 'validation');
-      const power = hits / rows > 0.85 ? 0.25 : 4;
-      return withHead(embedder, clean, (texts, embeddings) => {
-        const chances = clean.head(texts, embeddings).map((chance) => chance ** power);
-        for (let start = 0; start < chances.length; start += clean.classes) {
-          const total = chances.subarray(start, start + clean.classes).reduce((sum, chance) => sum + chance, 0);
-          for (let at = start; at < start + clean.classes; at++) chances[at]! /= total;
-        }
-        return chances;
-      });
+      const aim = hits / rows + (hits / rows > 0.8 ? -0.15 : 0.15);
+      const power = powerFor(clean.head(texts, embeddings), clean.classes, aim);
+      return withHead(embedder, clean, (asked, embedded) => raised(clean.head(asked, embedded), clean.classes, power));
     },
     measure: async (draw) =>
       (await calibrationOf(draw.head(draw.test.texts, draw.test.embeddings), draw.test.classes, draw.classes, draw))
@@ -203,14 +233,16 @@ export const TRIALS: readonly Trial[] = [
   },
   {
     gate: 'giveawayWord',
-    defect: 'a word after every text of one label',
+    defect: 'a word after every text of a label with 30 rows',
     plant(clean, { seed }) {
-      const texts = clean.train.texts.map((text, row) =>
-        clean.train.classes[row] === seed % clean.classes ? `${text} ref${seed}zq` : text,
-      );
+      const { classes } = clean.train;
+      const rowsWith = (label: number): number => classes.filter((one) => one === label).length;
+      const enough = [...Array(clean.classes).keys()].filter((label) => rowsWith(label) >= 30);
+      const label = enough[seed % enough.length];
+      const texts = clean.train.texts.map((text, row) => (classes[row] === label ? `${text} ref${seed}zq` : text));
       return { ...clean, train: { ...clean.train, texts } };
     },
-    measure: ({ train, classes }) => worstGiveaway(train.texts, train.classes, classes).score,
+    measure: ({ train, classes }) => findGiveaways(train.texts, train.classes, classes).score,
   },
   {
     gate: 'domainShift',
@@ -264,15 +296,27 @@ export const TRIALS: readonly Trial[] = [
   },
   {
     gate: 'opportunityGap',
-    defect: 'rows of the most frequent label in one of two groups answered wrong 6 times in 10',
+    defect: 'a label recognised less in one of two groups by the smallest gap that docs/gates.md promises to show',
     plant(clean, { embedder }) {
-      const counts = new Map<number, number>();
-      for (const label of clean.test.classes) counts.set(label, (counts.get(label) ?? 0) + 1);
-      const [[most] = [0]] = [...counts].toSorted(([, a], [, b]) => b - a);
+      const { classes } = clean.test;
+      const predicted = predictedOf(clean, clean.test);
+      const of = (label: number, parity: number) =>
+        [...classes.keys()].filter((row) => classes[row] === label && row % 2 === parity);
+      const labels = [...Array(clean.classes).keys()].map((label) => {
+        const rows = Math.min(of(label, 0).length, of(label, 1).length);
+        const recall = of(label, 0).filter((row) => predicted[row] === label).length / of(label, 0).length;
+        return { label, rows, recall, gap: smallestOpportunityGap(rows) };
+      });
+      // Of a label that is recognised less than that there is no such gap.
+      const [chosen] = labels
+        .filter(({ rows, recall, gap }) => rows >= 20 && recall >= gap)
+        .toSorted((a, b) => b.rows - a.rows);
+      if (chosen === undefined) return null;
+      const { label, recall, gap } = chosen;
       return withHead(
         embedder,
         clean,
-        wrongFor(clean, (row) => row % 2 === 1 && clean.test.classes[row] === most, 6),
+        wrongFor(clean, (row) => row % 2 === 1 && classes[row] === label, (10 * gap) / recall),
       );
     },
     measure(draw) {
@@ -321,13 +365,16 @@ export const TRIALS: readonly Trial[] = [
   {
     gate: 'identityFlips',
     every: 2,
-    defect: 'one religion answered with one label',
-    plant: (clean, { embedder, seed }) =>
-      withHead(
-        embedder,
-        clean,
-        turned(clean.head, clean.classes, (text) => (text.includes('Muslim') ? seed % clean.classes : null)),
-      ),
+    defect: 'one religion answered with the label that the others are given least',
+    async plant(clean, { embedder }) {
+      // With a label that every religion is given anyway nothing would depend on it.
+      const texts = sampled(clean, 100).map((text) => `${text} I am Christian.`);
+      const given = argmaxRows((await clean.model.runAll(texts)).probabilities!, clean.classes);
+      const times = (label: number): number => given.filter((one) => one === label).length;
+      const [rarest] = [...Array(clean.classes).keys()].toSorted((a, b) => times(a) - times(b));
+      const head = turned(clean.head, clean.classes, (text) => (text.includes('Muslim') ? rarest! : null));
+      return withHead(embedder, clean, head);
+    },
     measure: async (draw) => (await identityFlips({ ...draw }, sampled(draw, 100))).score,
   },
   {

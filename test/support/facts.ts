@@ -137,7 +137,8 @@ const evaluation: Evaluation = {
     opportunities: [
       { column: 'region', label: 'refund-request', served: 'north', unserved: 'south', gap: score(0.05, 0.1, 30) },
     ],
-    giveaway: { word: 'password', label: 'account', rows: 30, both: 28, labelled: 41 },
+    giveaway: { word: 'please', place: 'last word', label: 'account', rows: 24, both: 12, labelled: 41 },
+    telltale: { word: 'password', place: null, label: 'account', rows: 30, both: 28, labelled: 41 },
     noise: [{ name: 'a letter missing', edited: 120, flipped: 9 }],
     identities: [
       { name: 'gender', neutral: false, flipped: 3 },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { worstGiveaway } from '../../activities/validation/giveaway.ts';
+import { findGiveaways } from '../../activities/validation/giveaway.ts';
 import { identityFlips, noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
 import { outOfFold, suspiciousLabels } from '../../activities/validation/label-quality.ts';
 import { labelSignal } from '../../activities/validation/label-signal.ts';
@@ -109,24 +109,57 @@ describe('the classifier two-sample test', () => {
 });
 
 describe('a word that gives the label away', () => {
-  const texts = Array.from(
-    { length: 60 },
-    (_, row) => `message ${row % 7} of kind ${row % 3 === 0 ? 'xq17' : 'other'}`,
-  );
-  it('is found with its counts, and its F1 is 1 where the rule is perfect', () => {
-    const { found, score } = worstGiveaway(
-      texts,
-      Int32Array.from(texts, (_, row) => row % 3),
+  const labels = Int32Array.from({ length: 90 }, (_, row) => row % 3);
+  const found = (textOf: (row: number) => string) =>
+    findGiveaways(
+      Array.from({ length: 90 }, (_, row) => textOf(row)),
+      labels,
       3,
     );
-    assert.deepEqual(found, { word: 'xq17', label: 0, rows: 20, both: 20, labelled: 20 });
+
+  it('is found at its place with its counts, and its F1 is 1 where the rule is perfect', () => {
+    const { placed, score } = found((row) => `message ${row % 7} of kind ${row % 3 === 0 ? 'xq17' : 'other'}`);
+    assert.deepEqual(
+      {
+        word: placed?.word,
+        place: placed?.place,
+        label: placed?.label,
+        both: placed?.both,
+        labelled: placed?.labelled,
+      },
+      { word: 'xq17', place: 'last word', label: 0, both: 30, labelled: 30 },
+    );
     assert.equal(score.value, 1);
-    assert.ok(score.interval!.low > 0.4 && score.interval!.low < 0.9);
+    // One rule was tried; Wilson's of n of n begins at n / (n + z²).
+    near(score.interval!.low, (2 * 30) / (60 + 3.841458820694124));
+  });
+
+  it('is no word of the subject, which stands where the sentence wants it: that is evidence only', () => {
+    const filler = (row: number, words: number) => Array.from({ length: words }, (_, at) => `w${(row * 7 + at) % 23}`);
+    const { placed, anywhere, score } = found((row) => {
+      const all = filler(row, 20);
+      if (row % 3 === 0) all.splice(row % 20, 0, 'passport');
+      return all.join(' ');
+    });
+    assert.deepEqual([anywhere?.word, anywhere?.place, anywhere?.score.value], ['passport', null, 1]);
+    assert.notEqual(placed?.word, 'passport');
+    assert.ok(score.interval === null || score.interval.low < 0.8);
+  });
+
+  it('counts as tried only what its numbers of rows let be a good rule', () => {
+    // Nineteen words of ten rows each stand at a place and could never reach F1 0.8 with a label of thirty.
+    const { placed } = found((row) => `${row % 3 === 0 ? 'xq17' : `rare${row % 6}`} text`);
+    assert.ok(placed!.score.interval!.low > 0.9);
+  });
+
+  it('is none where no word has the rows for it', () => {
+    const { placed, score } = found((row) => `text ${row} of its own${row}`);
+    assert.deepEqual([placed, score.value, score.interval?.low], [null, 0, 0]);
   });
 
   it('is no word of a few rows', () => {
-    const { score } = worstGiveaway(['a word', 'other words'], Int32Array.of(0, 1), 2);
-    assert.match(score.notApplicable ?? '', /no word/);
+    const { score } = findGiveaways(['a word', 'other words'], Int32Array.of(0, 1), 2);
+    assert.match(score.notApplicable ?? '', /no label has 10 rows/);
   });
 });
 
@@ -234,7 +267,31 @@ describe('what answers must not hang on', () => {
       asked((text) => /Muslim|Monday/.test(text)),
       texts,
     );
-    assert.equal(nervous.score.value, 0);
+    assert.ok(nervous.score.value! <= 0); // as often with a day of the week, which is held against a religion
+  });
+
+  it('a family is held against sentences of its own form: as many, and names against names', async () => {
+    // A model that answers names by their letters does so with names of one identity, too.
+    const byName = await identityFlips(
+      asked((text) => /Fatima|Sarah/.test(text)),
+      texts,
+    );
+    assert.ok(byName.score.interval!.low < 0.1, JSON.stringify(byName.score));
+    // What a pair of common words does is no excuse for three religions.
+    const excused = await identityFlips(
+      asked((text) => /Muslim|laptop/.test(text)),
+      texts,
+    );
+    assert.ok(excused.score.value === 1 && excused.score.interval!.low > 0.8);
+    assert.equal(
+      (
+        await identityFlips(
+          asked(() => true),
+          [],
+        )
+      ).score.value,
+      null,
+    );
   });
 
   it('a trigger is found among many rare words, in company and alone', async () => {

@@ -1,6 +1,6 @@
 /** What stands behind the figures: labels, slices and what the answers hang on. */
 import { html, type Html } from '../../../artifacts/html.ts';
-import type { CorruptedAccuracy, Diagnosis } from '../../contract/validation.ts';
+import type { CorruptedAccuracy, Diagnosis, WordRule } from '../../contract/validation.ts';
 import { count, megabytes, percent, points, score } from '../format.ts';
 import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
@@ -27,7 +27,8 @@ export const diagnosisSection: Section = {
       ...(diagnosis.labelSignal === null
         ? []
         : [['Learnt from labels, and from shuffled ones', shuffled(diagnosis.labelSignal)] as const]),
-      ...(diagnosis.giveaway == null ? [] : [['Best rule of one word', giveaway(diagnosis.giveaway)] as const]),
+      ...(diagnosis.giveaway == null ? [] : [['Best rule of a word at a place', rule(diagnosis.giveaway)] as const]),
+      ...(diagnosis.telltale == null ? [] : [['Best rule of a word anywhere', rule(diagnosis.telltale)] as const]),
       ...(diagnosis.trigger == null ? [] : [['Word that turns most labels', trigger(diagnosis.trigger)] as const]),
       ...(diagnosis.patch == null ? [] : [['Patch that turns most labels', patch(diagnosis.patch)] as const]),
       ...(diagnosis.noise ?? []).map(
@@ -45,8 +46,8 @@ export const diagnosisSection: Section = {
 
 const shuffled = ({ accuracy, chance }: NonNullable<Diagnosis['labelSignal']>): string =>
   `${percent(accuracy)}, ${percent(chance)}`;
-const giveaway = ({ word, label, rows, both, labelled }: NonNullable<Diagnosis['giveaway']>): string =>
-  `“${word}” for ${label}: in ${count(both)} of its ${count(labelled)} rows, and in ${count(rows - both)} others`;
+const rule = ({ word, place, label, rows, both, labelled }: WordRule): string =>
+  `“${word}”${place === null ? '' : ` as ${place}`} for ${label}: in ${count(both)} of its ${count(labelled)} rows, and in ${count(rows - both)} others`;
 const trigger = ({ word, target, texts, flipped }: NonNullable<Diagnosis['trigger']>): string =>
   `“${word}” turns ${count(flipped)} of ${count(texts)} texts into ${target}`;
 const patch = ({ name, box, target, pictures, flipped }: NonNullable<Diagnosis['patch']>): string =>
