@@ -1,0 +1,66 @@
+import { equal, match, ok, rejects } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
+import { predict } from '../../client/predict.ts';
+import { runOutcome } from '../../client/runs.ts';
+import type { TextPair } from '../../inference/texts.ts';
+import { TextModel } from '../../inference/text-model.ts';
+import { finishRun, smallCsv, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
+
+const WINDOWS = { overlap: 0.25, most: 6 };
+
+/** The second text says the label, and only after more words than the model reads at once. */
+function pairsCsv(): string {
+  const [, ...rows] = smallCsv().trim().split('\n');
+  const filler = 'before I come to it let me tell you how long I have been here and how much I like it';
+  const pairs = rows.map((row, index) => `"what is it about, ${index % 7}?",${row.replace('"', `"${filler}: `)}`);
+  return `question,answer,label\n${pairs.join('\n')}\n`;
+}
+
+describe('a pipeline of pairs of texts, the second read in windows', function () {
+  this.timeout(400_000);
+  let host: TestHost;
+  before(async () => {
+    host = await startTestHost();
+  });
+  after(() => host.stop());
+
+  it('goes from a table to a served model that answers as it was evaluated', async () => {
+    const small = await smallPipeline({ selection: { maxLength: 20, windows: WINDOWS }, deploy: { model: 'pairs' } });
+    const data = { ...small.data, text: 'question', pair: 'answer' };
+    await startSmallRun(host, 'pairs', { ...small, data }, { csv: pairsCsv() });
+    const view = await finishRun(host, 'pairs');
+    const { report, reportHtml, reason, deployment } = await runOutcome(host.temporal.client, 'pairs');
+    equal(view.state, 'deployed', reason);
+    equal(deployment?.serving?.agreement, 1);
+
+    const entry = (await host.store.store.tree(report)).entries.find(({ path }) => path === 'facts.json');
+    const facts = await host.store.store.getJson<RunFacts>(entry!.digest);
+    const { exported } = facts;
+    ok(exported !== undefined && 'classifier' in exported);
+    ok(exported.parityMaxAbs < 1e-4);
+    const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');
+    match(html, /Read in windows/);
+
+    const folder = `${host.folder}/classifier`;
+    await host.store.store.checkout(exported.classifier, folder, {});
+    const config = JSON.parse(await readFile(`${folder}/classifier.json`, 'utf8')) as Record<string, unknown>;
+    equal(JSON.stringify([config['pairs'], config['windows']]), JSON.stringify([true, WINDOWS]));
+    const lines = (await readFile(await host.store.store.fileInTree(facts.data!.dataset, 'test.jsonl'), 'utf8')).trim();
+    const asked = lines.split('\n').map((line): TextPair => {
+      const { text, pair } = JSON.parse(line) as { text: string; pair: string };
+      return [text, pair];
+    });
+    const model = await TextModel.load(folder);
+    const { probabilities } = await model.runAll(asked);
+    await model.release();
+    const [texts, pairs] = [asked.map(([text]) => text), asked.map(([, pair]) => pair)];
+    const served = await predict(host.servingUrl, 'pairs', texts, pairs);
+    for (const [row, { probability }] of served.entries()) {
+      const labels = probabilities!.length / asked.length;
+      const expected = Math.max(...probabilities!.subarray(row * labels, (row + 1) * labels));
+      ok(Math.abs(probability - expected) < 1e-5, `${row}: served ${probability}, the model says ${expected}`);
+    }
+    await rejects(predict(host.servingUrl, 'pairs', texts), /input 'pair' is missing/);
+  });
+});
