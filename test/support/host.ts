@@ -88,7 +88,7 @@ export async function smallPipeline(
     intendedUse: { commercial: true, domain: 'test' },
     candidates: [{ id: 'tiny', model: await tinyModel() }],
     selection: { maxLength: 32 },
-    training: { epochs: 8, batchSize: 8, checkpoints: { every: '1s' }, earlyStoppingPatience: 0 },
+    training: { epochs: 8, batchSize: 8, learningRate: 5e-5, checkpoints: { every: '1s' }, earlyStoppingPatience: 0 },
     gates: {
       ...Object.fromEntries(
         GATE_NAMES.filter((name) => GATE_TABLE[name].severity === 'warn' && GATE_TABLE[name].inputs !== 'image').map(
