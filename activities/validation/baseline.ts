@@ -1,6 +1,4 @@
 /** The frozen encoder with its probe: what tuning must beat, and embeddings that know nothing of the labels. */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { LabelledRows } from '../data/dataset.ts';
@@ -59,15 +57,4 @@ export async function readBaseline(
     classesOf: (embeddings) =>
       highestClasses(linearScores(probe, embeddings), labels.length).map((index) => classOf[index]!),
   };
-}
-
-export async function checkout(
-  { store, workDir, signal }: StepContext,
-  tree: ArtifactRef,
-  name: string,
-): Promise<string> {
-  const folder = join(workDir, name);
-  await mkdir(folder);
-  await store.checkout(tree, folder, { signal });
-  return folder;
 }

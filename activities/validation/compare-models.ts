@@ -13,13 +13,14 @@ import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { gatherBoth, type EvaluatedRows } from './both-answers.ts';
 import { isOfPictures, rowsToCompare } from './compared-rows.ts';
-import { checkout, idsSeen, otherLabels, sizeMb } from './compared-models.ts';
+import { idsSeen, otherLabels } from './compared-models.ts';
 import { macroF1Difference } from './macro-f1-difference.ts';
 import { argmaxRows } from './metrics.ts';
 import { judgeGate } from './gates.ts';
 import { compareSeveralLabels, thresholdsIn, thresholdsOf } from './multi-label/compare.ts';
 import { mcnemar, pairedShareInterval } from './paired.ts';
 import { accuracyScore } from './scores.ts';
+import { checkout, sizeMb } from './model-folder.ts';
 
 export const compareModels: StepDefinition<CompareModelsInput, ModelComparison> = {
   type: 'validation.compare',

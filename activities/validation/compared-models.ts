@@ -1,6 +1,4 @@
 /** What is asked of two models before their answers are compared: their files, their labels, and which rows one of them knows. */
-import { mkdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { lineBlocks } from '../data/line-blocks.ts';
@@ -21,21 +19,6 @@ export async function idsSeen({ store, signal }: StepContext, dataset: ArtifactR
     if (error instanceof EspalierError && error.kind === 'NotFound') return null;
     throw error;
   }
-}
-
-export async function checkout(
-  { store, workDir, signal }: StepContext,
-  tree: ArtifactRef,
-  name: string,
-): Promise<string> {
-  const folder = join(workDir, name);
-  await mkdir(folder);
-  await store.checkout(tree, folder, { signal });
-  return folder;
-}
-
-export async function sizeMb(folder: string): Promise<number> {
-  return (await stat(join(folder, 'model.onnx'))).size / 1e6;
 }
 
 /** Why two models of other labels cannot be compared; null where they know the same. */

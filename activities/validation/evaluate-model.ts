@@ -3,7 +3,6 @@
  * Everything that a gate judges, the evidence for people, and the reference that drift is measured against.
  */
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { readModelConfig, type ModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
@@ -16,7 +15,6 @@ import type { StepContext, StepDefinition } from '../step.ts';
 import { withoutBulk } from './bulk.ts';
 import { hardwareFit } from './hardware-fit.ts';
 import { confusionMatrix, confusionRows, labelScores } from './metrics.ts';
-import { checkout } from './baseline.ts';
 import { listedBehaviour } from './behaviour-tests.ts';
 import { discordance, mcnemar } from './paired.ts';
 import type { Mistake } from './all-rows.ts';
@@ -32,6 +30,7 @@ import type { Corrupted } from './picture-robustness.ts';
 import type { PatchScan } from './picture-triggers.ts';
 import { accuracyScore, f1Scores, gainScore, NO_SCORE, plainScore, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
+import { checkout, sizeMb } from './model-folder.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
@@ -131,7 +130,7 @@ async function evaluate(
     latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
     memoryMb: plainScore(memoryMb, latency.runs),
     hardwareFit: fit.score,
-    sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
+    sizeMb: plainScore(await sizeMb(folder), 0),
     edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
     flipRate: flips.score,
     corruptionDrop: corrupted?.score ?? NO_PICTURES,

@@ -9,7 +9,7 @@ import { classOf, embedPictures, pictureBlocks } from '../selection/embed-pictur
 import { measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
 import { askFrozen, askTuned } from './ask-test.ts';
-import { checkout, readBaseline } from './baseline.ts';
+import { readBaseline } from './baseline.ts';
 import { SPLIT_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
 import { checkEdgePictures, measurePictureFlips } from './picture-behaviour.ts';
@@ -17,6 +17,7 @@ import { measureCorruption } from './picture-robustness.ts';
 import { knownPatches, scanPatches } from './picture-triggers.ts';
 import { sampledPlaces } from './sample-rows.ts';
 import { suspectPatches } from './suspect-patches.ts';
+import { checkout } from './model-folder.ts';
 
 /** Test pictures that are edited for the flip rate, and whose latency is measured: a ResNet-50 takes some 60 ms for one. */
 const SAMPLED_PICTURES = 100;

@@ -10,13 +10,14 @@ import { measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
 import type { AnsweredBlock } from './all-rows.ts';
 import { askFrozen, askTuned } from './ask-test.ts';
-import { checkout, readBaseline, requireFinite } from './baseline.ts';
+import { readBaseline, requireFinite } from './baseline.ts';
 import { askBehaviour } from './behaviour-tests.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
 import { EDGE_INPUTS } from './edge-inputs.ts';
 import { SPLIT_ROWS, TRIVIAL_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
 import { sampledPlaces, sampleRows } from './sample-rows.ts';
+import { checkout } from './model-folder.ts';
 
 /** Test rows that are edited for the flip rate: each costs one prediction an edit. */
 const FLIP_ROWS = 500;

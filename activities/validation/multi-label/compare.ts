@@ -7,7 +7,7 @@ import type { CompareModelsInput, ComparedRow, ModelComparison, PairedScore } fr
 import { loadMultiLabelled, type MultiLabelledRows } from '../../data/dataset.ts';
 import { hardware, measureModel } from '../../selection/profile-encoder.ts';
 import type { StepContext } from '../../step.ts';
-import { checkout, idsSeen, sizeMb } from '../compared-models.ts';
+import { idsSeen } from '../compared-models.ts';
 import { judgeGate } from '../gates.ts';
 import { finiteOrNull } from '../metrics.ts';
 import { mcnemar } from '../paired.ts';
@@ -16,6 +16,7 @@ import { bootstrapInterval, type BootstrapOptions } from '../statistics.ts';
 import { creditsOf, namesAt, type Decisions } from './decisions.ts';
 import { countsOf, macroF1 } from './metrics.ts';
 import { f1Scores, meanScore, pairedGain } from './scores.ts';
+import { checkout, sizeMb } from '../model-folder.ts';
 
 const EXAMPLES = 10;
 const LATENCY_TEXTS = 200;

@@ -3,8 +3,6 @@
  * row is right or wrong, here a row's accuracy is the share of its labels that are right (decisions.ts), and what is said of
  * accuracy (gaps, gains, slices) is said of its mean. What has no meaning for several labels says so instead of a number.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ClassifierConfig } from '../../../inference/config.ts';
 import { decide } from '../../../inference/labels-above.ts';
 import { TextModel } from '../../../inference/text-model.ts';
@@ -34,6 +32,7 @@ import { countsOf, labelScores } from './metrics.ts';
 import { averagePrecisionScore, f1Scores, meanDifference, meanOf, meanScore, pairedGain } from './scores.ts';
 import { creditGaps } from './slices.ts';
 import { trivialSets } from './trivial.ts';
+import { sizeMb } from '../model-folder.ts';
 
 const MISTAKES = 20;
 const FLIP_ROWS = 500;
@@ -144,7 +143,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
     memoryMb: plainScore(memoryMb, latency.runs),
     hardwareFit: fit.score,
-    sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
+    sizeMb: plainScore(await sizeMb(folder), 0),
     edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
     flipRate: flips.score,
     exportParity: plainScore(input.exportParityMaxAbs, 0),
