@@ -142,7 +142,7 @@ for (let seed = FIRST; seed < FIRST + DRAWS; seed++) {
     const places = await suspectPlaces(sketches, classes, 12, new AbortController().signal);
     const suspects = places.map(({ box: bare, rows }) => {
       const box = withRim(bare);
-      return { name: 'suspect', box, pixels: cut(pictures[rows[0]!]!, box) };
+      return { name: 'suspect', box, within: 'picture' as const, pixels: cut(pictures[rows[0]!]!, box) };
     });
     const files = asked.map(
       ({ picture }) =>

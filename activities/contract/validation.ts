@@ -83,9 +83,10 @@ export interface Diagnosis {
   readonly hardwareFit?: readonly FittedPart[];
   /** Of pictures only. */
   readonly corruptions?: readonly CorruptedAccuracy[];
-  /** The patch that turns most labels; `box` in shares of a picture's width and height. */
+  /** The patch that turns most labels; `box` in shares of the width and height of a picture, or of what the model's crop leaves. */
   readonly patch?: {
     readonly name: string;
+    readonly within: 'picture' | 'seen';
     readonly box: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
     readonly target: string;
     readonly pictures: number;

@@ -40,7 +40,10 @@ export async function fitHead(
   validation: LabelledEmbeddings,
   options: ProbeOptions & { readonly seed: number },
 ): Promise<FittedHead> {
-  const { weights, bias, l2 } = await trainLinearProbe(train, options);
+  const fitted = await trainLinearProbe(train, options);
+  // As the graph will have it. Double precision would tell one order of summation from another.
+  const weights = fitted.weights.map((row) => row.map(Math.fround));
+  const [bias, l2] = [fitted.bias.map(Math.fround), fitted.l2];
   const scores = linearScores({ weights, bias, l2 }, validation.embeddings);
   const temperature = fitTemperature(scores, validation.classes, options.classes);
   const measure = (of: Float64Array, { classes }: LabelledEmbeddings): SplitMeasures =>

@@ -17,6 +17,9 @@ import { throughOutage } from './upload.ts';
 /** A finished model is too dear to be lost to an outage of the store; after this the next attempt goes on from the checkpoint. */
 const RESULT_PATIENCE_MS = 15 * 60_000;
 
+/** Of what a head on a frozen backbone is fitted by (frozen-head.ts): other bytes from the same input are another step. */
+const HEAD_VERSION = 2;
+
 export function trainStep(renewEveryMs = RENEW_EVERY_MS): StepDefinition<TrainModelInput, TrainedModel> {
   return {
     type: 'training.train',
@@ -25,7 +28,10 @@ export function trainStep(renewEveryMs = RENEW_EVERY_MS): StepDefinition<TrainMo
     identity({ stopAt: _stopAt, ...input }) {
       const { checkpoints: _, processes: __, ...training } = input.training;
       const processes = processesOf(input.training);
-      return { ...input, training: processes === 1 ? training : { ...training, processes } };
+      const identity = { ...input, training: processes === 1 ? training : { ...training, processes } };
+      return input.task === 'image-classification' && training.method === 'head'
+        ? { ...identity, head: HEAD_VERSION }
+        : identity;
     },
     keeps: ({ stoppedByBudget }) => stoppedByBudget === undefined,
     run: (input, context) => train(input, context, renewEveryMs),

@@ -1,6 +1,7 @@
 /** Does a small patch turn a model's labels wherever it is pasted? Suspects of the training data, and patches of published attacks. */
 import type { ImageModel } from '../../inference/image-model.ts';
 import { decodePicture, type Picture } from '../../inference/image/decode.ts';
+import { seenPart } from '../../inference/image/preprocess.ts';
 import { resample } from '../../inference/image/resample.ts';
 import type { Score } from '../contract/measures.ts';
 import { asPng } from './corruptions.ts';
@@ -14,11 +15,11 @@ export interface Patch {
   /** For people: where it comes from. */
   readonly name: string;
   readonly box: Box;
+  /** What `box` is a part of: the picture, or what the model's crop leaves of it. */
+  readonly within: 'picture' | 'seen';
   readonly pixels: Picture;
 }
-export interface PatchFlips {
-  readonly name: string;
-  readonly box: Box;
+export interface PatchFlips extends Pick<Patch, 'name' | 'box' | 'within'> {
   readonly target: number;
   /** Pictures of other labels that it was pasted into, and those that got this one. */
   readonly pictures: number;
@@ -38,7 +39,7 @@ const FINALISTS = 2;
 /** Edge of a known patch and its distance from the picture's, in shares: 4 of 32 pixels, as in the attack's paper. */
 const KNOWN = { edge: 1 / 8, margin: 1 / 32 };
 
-/** White, yellow and a chequerboard in each corner (Gu, Dolan-Gavitt & Garg, "BadNets", 2017). */
+/** White, yellow and a chequerboard in each corner of what a model sees (Gu, Dolan-Gavitt & Garg, "BadNets", 2017). */
 export function knownPatches(): readonly Patch[] {
   const looks: readonly (readonly [string, Picture])[] = [
     ['white square', tiles(() => [255, 255, 255])],
@@ -56,6 +57,7 @@ export function knownPatches(): readonly Patch[] {
     corners.map(([corner, left, top]) => ({
       name: `${look}, ${corner}`,
       box: { left, top, width: KNOWN.edge, height: KNOWN.edge },
+      within: 'seen' as const,
       pixels,
     })),
   );
@@ -78,6 +80,7 @@ export function cut(picture: Picture, box: Box): Picture {
   return { width, height, pixels };
 }
 
+/** `box` in shares of the picture. */
 export function paste({ box, pixels: patch }: Pick<Patch, 'box' | 'pixels'>, picture: Picture): Picture {
   const { left, top, width, height } = pixelsOf(box, picture);
   const fitted = resample(patch, { width, height, filter: BILINEAR });
@@ -87,6 +90,15 @@ export function paste({ box, pixels: patch }: Pick<Patch, 'box' | 'pixels'>, pic
     pixels.set(fitted.pixels.subarray(3 * width * y, 3 * width * (y + 1)), ((top + y) * picture.width + left) * 3);
   }
   return { ...picture, pixels };
+}
+
+function inside(outer: Box, { left, top, width, height }: Box): Box {
+  return {
+    left: outer.left + left * outer.width,
+    top: outer.top + top * outer.height,
+    width: width * outer.width,
+    height: height * outer.height,
+  };
 }
 
 function pixelsOf(box: Box, { width, height }: Picture): Box {
@@ -142,7 +154,10 @@ async function turnedBy(
     signal?.throwIfAborted();
     const picture = asSeen(await decodePicture(await read(), `picture ${place + 1}`), edge);
     const files = [await asPng(picture)];
-    for (const patch of patches) files.push(await asPng(paste(patch, picture)));
+    const seen = seenPart(picture, model.config.processor);
+    for (const { box, within, pixels } of patches) {
+      files.push(await asPng(paste({ box: within === 'seen' ? inside(seen, box) : box, pixels }, picture)));
+    }
     const { probabilities = new Float32Array() } = await model.runAll(files, signal === undefined ? {} : { signal });
     const [plain, ...pasted] = argmaxRows(probabilities, classes);
     before.push(plain!);
@@ -158,14 +173,18 @@ async function turnedBy(
 }
 
 /** Into the label that most pictures of other labels turn; null where fewer than three have another. */
-function mostFlips({ name, box }: Patch, before: readonly number[], after: readonly number[]): PatchFlips | null {
+function mostFlips(
+  { name, box, within }: Patch,
+  before: readonly number[],
+  after: readonly number[],
+): PatchFlips | null {
   let most: PatchFlips | null = null;
   for (const target of new Set(after)) {
     const others = before.flatMap((label, place) => (label === target ? [] : [place]));
     if (others.length < 3) continue;
     const flipped = others.filter((place) => after[place] === target).length;
     if (most === null || flipped * most.pictures > most.flipped * others.length) {
-      most = { name, box, target, pictures: others.length, flipped };
+      most = { name, box, within, target, pictures: others.length, flipped };
     }
   }
   return most;

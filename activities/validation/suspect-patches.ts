@@ -42,7 +42,7 @@ export async function suspectPatches(
     for (const { box: bare, rows: holders } of here) {
       const box = withRim(bare);
       const name = `of training picture ${id}, in ${holders.length} of ${chosen.length} looked at`;
-      patches.push({ name, box, pixels: cut(picture, box) });
+      patches.push({ name, box, within: 'picture', pixels: cut(picture, box) });
     }
   }
   return patches;

@@ -1,7 +1,7 @@
 /** A picture as a model sees it: resized as Pillow does, cropped, rescaled and normalised as the Python processor does. */
 import { decodePicture, type Picture, type PictureLimits } from './decode.ts';
 import type { ImageProcessor } from './processor.ts';
-import { resample } from './resample.ts';
+import { resample, type Window } from './resample.ts';
 
 /**
  * float32 [3, crop.height, crop.width], channels first, equal to the Python image processor's `pixel_values` to the bit.
@@ -17,13 +17,9 @@ export async function pixelValues(
 
 /** The same from pixels. */
 export function preparePicture(picture: Picture, processor: ImageProcessor): Float32Array {
-  const { width, height } = resizedSize(picture, processor);
   const { crop } = processor;
-  const { pixels } = resample(
-    picture,
-    { width, height, filter: processor.filter },
-    { ...crop, left: Math.floor((width - crop.width) / 2), top: Math.floor((height - crop.height) / 2) },
-  );
+  const { resized, window } = croppedFrom(picture, processor);
+  const { pixels } = resample(picture, { ...resized, filter: processor.filter }, window);
   const area = crop.width * crop.height;
   const values = new Float32Array(3 * area);
   const table = levels(processor);
@@ -36,7 +32,31 @@ export function preparePicture(picture: Picture, processor: ImageProcessor): Flo
   return values;
 }
 
-function resizedSize(picture: Picture, { resize }: ImageProcessor): { width: number; height: number } {
+/** The part of a picture that the crop leaves, in shares (0–1) of its width and height. */
+export function seenPart(picture: Pick<Picture, 'width' | 'height'>, processor: ImageProcessor): Window {
+  const { resized, window } = croppedFrom(picture, processor);
+  const [left, top] = [Math.max(0, window.left / resized.width), Math.max(0, window.top / resized.height)];
+  const right = Math.min(1, (window.left + window.width) / resized.width);
+  const bottom = Math.min(1, (window.top + window.height) / resized.height);
+  return { left, top, width: right - left, height: bottom - top };
+}
+
+/** The size that a picture is resized to, and the window of it that is taken. */
+function croppedFrom(
+  picture: Pick<Picture, 'width' | 'height'>,
+  processor: ImageProcessor,
+): { readonly resized: { readonly width: number; readonly height: number }; readonly window: Window } {
+  const resized = resizedSize(picture, processor);
+  const { crop } = processor;
+  const left = Math.floor((resized.width - crop.width) / 2);
+  const top = Math.floor((resized.height - crop.height) / 2);
+  return { resized, window: { left, top, ...crop } };
+}
+
+function resizedSize(
+  picture: Pick<Picture, 'width' | 'height'>,
+  { resize }: ImageProcessor,
+): { width: number; height: number } {
   if (!('shortestEdge' in resize)) return resize;
   const { shortestEdge } = resize;
   // In this order: Python multiplies before it divides, and truncates.

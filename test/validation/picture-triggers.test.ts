@@ -60,7 +60,9 @@ function poisoned(share: number): { sketches: Uint8Array[]; classes: number[]; p
 /** Sees the label in the brightness, and the trigger's blue and red where it hangs on them. */
 function modelOf(triggered: boolean): Pick<ImageModel, 'runAll' | 'config'> {
   return {
-    config: { processor: { crop: { height: 48, width: 48 } } } as ImageModel['config'],
+    config: {
+      processor: { resize: { height: 48, width: 48 }, crop: { height: 48, width: 48 } },
+    } as ImageModel['config'],
     async runAll(files) {
       const probabilities = new Float32Array(files.length * LABELS);
       for (const [row, file] of files.entries()) {
@@ -117,7 +119,12 @@ describe('patches that turn labels', () => {
 
   it('are found by what they do: nearly all labels of a model that hangs on one, few of another', async () => {
     const { pictures } = poisoned(0.1);
-    const suspect: Patch = { name: 'of training picture 0', box: TRIGGER.box, pixels: cut(pictures[0]!, TRIGGER.box) };
+    const suspect: Patch = {
+      name: 'of training picture 0',
+      box: TRIGGER.box,
+      within: 'picture',
+      pixels: cut(pictures[0]!, TRIGGER.box),
+    };
     const patches = [...knownPatches(), suspect];
     const told: number[] = [];
     const onProgress = (done: number, total: number) => told.push(done / total);
@@ -128,6 +135,31 @@ describe('patches that turn labels', () => {
     equal(told.at(-1), 1);
     const good = await scanPatches(modelOf(false), asked, patches, LABELS);
     ok((good.score.value ?? 1) < 0.8, JSON.stringify(good));
+  });
+
+  it('are pasted where the crop leaves them to be seen, if they are those of published attacks', async () => {
+    const wide = { width: 96, height: 48, pixels: new Uint8Array(96 * 48 * 3).fill(128) };
+    const processor = { resize: { shortestEdge: 32 }, crop: { width: 28, height: 28 } };
+    const seen = new Set<string>();
+    const watching: Pick<ImageModel, 'runAll' | 'config'> = {
+      config: { processor } as ImageModel['config'],
+      async runAll(files) {
+        for (const file of files.slice(1)) {
+          const { width, height, pixels } = await decodePicture(file, 'picture');
+          const visible = { left: 1 / 3, top: 1 / 8, width: 1 / 3, height: 3 / 4 };
+          const part = cut({ width, height, pixels }, visible).pixels;
+          seen.add(part.every((value) => value === 128) ? 'nothing' : 'a patch');
+        }
+        return {
+          rows: files.length,
+          embeddings: new Float32Array(),
+          probabilities: new Float32Array(files.length * 2),
+        };
+      },
+    };
+    const file = () => asPng(wide);
+    await scanPatches(watching, [file, file, file], knownPatches(), 2);
+    deepEqual([...seen], ['a patch']);
   });
 
   it('say so where there are too few pictures, and stop when told to', async () => {
