@@ -47,7 +47,8 @@ export async function connectTemporal(env: Environment): Promise<TemporalClient>
     ...(apiKey === undefined ? {} : { apiKey }),
     ...(tls === undefined ? {} : { tls }),
     ...(metadata === undefined ? {} : { metadata }),
-    connectTimeout: Math.max(1, deadline - Date.now()),
+    // Longer than is waited for: which of two timers comes first would be chance.
+    connectTimeout: PATIENCE_MS + 1000,
   });
   try {
     // The gRPC client retries past its own deadline when a server accepts and says nothing.

@@ -23,6 +23,17 @@ async function untilCancelled(progress?: Progress): Promise<void> {
   await context.cancelled.finally(() => clearInterval(beat));
 }
 
+/** Every number named: none is left for the run to settle. */
+const TRAINING = {
+  launcher: LAUNCHER,
+  epochs: 3,
+  batchSize: 16,
+  learningRate: 5e-5,
+  headLearningRate: 1e-3,
+  weightDecay: 0.01,
+  warmupFraction: 0.1,
+};
+
 describe('a training on a worker of its own', function () {
   this.timeout(90_000);
   let temporal: TemporalClient;
@@ -59,7 +70,7 @@ describe('a training on a worker of its own', function () {
     };
     const shared = { ...activities, releaseWorker: released, ...make(activities, story) };
     const base = runInput();
-    const pipeline = TextClassificationSchema.parse({ ...base.pipeline, training: { launcher: LAUNCHER } });
+    const pipeline = TextClassificationSchema.parse({ ...base.pipeline, training: TRAINING });
     const runId = `test-${randomUUID()}`;
     await withWorkers(temporal.address, shared, async () => {
       const prepared = { input: { ...base, pipeline }, inputRef: ref('input'), digest: digestJson(runId) };
@@ -103,7 +114,7 @@ describe('a training on a worker of its own', function () {
     // Where it trains is no part of what it trains: its key is that of a training on the shared queue.
     const { launcher: _, ...training } = TextClassificationSchema.parse({
       ...runInput().pipeline,
-      training: { launcher: LAUNCHER },
+      training: TRAINING,
     }).training;
     assert.deepEqual(inputs, [training]);
   });
