@@ -17,7 +17,7 @@ import { EXACT_UP_TO, tryGraph } from './graph-trial.ts';
 /** Throws BadData where there is no gallery or a picture stands in it twice, BadModel for an embedding that is not finite. */
 export const buildIndex: StepDefinition<BuildIndexInput, BuiltIndex> = {
   type: 'retrieval.build-index',
-  version: 1,
+  version: 2,
   async run(input, context) {
     const { store, signal, workDir } = context;
     const { gallery, queries } = await embedGallery(input, context);

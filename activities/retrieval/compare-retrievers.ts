@@ -18,7 +18,7 @@ const K = 1;
 
 export const compareRetrievers: StepDefinition<CompareRetrieversInput, RetrieverComparison> = {
   type: 'retrieval.compare',
-  version: 1,
+  version: 2,
   async run(input, context) {
     const { bundle, model } = input.production;
     const no = (reason: string): RetrieverComparison => ({ comparable: false, bundle, reason });

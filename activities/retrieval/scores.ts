@@ -1,32 +1,33 @@
 /** What queries' figures say of a model: means with intervals over the queries, which are what varies. */
-import type { Score } from '../contract/measures.ts';
+import type { Interval, Score } from '../contract/measures.ts';
 import { NO_SCORE } from '../validation/scores.ts';
 import { bootstrapInterval, pairedBootstrap, wilsonInterval, type BootstrapOptions } from '../validation/statistics.ts';
 
 /**
- * The mean of values of 0–1, one a query. By percentile bootstrap over queries; where all are equal no resample differs, and shares
- * of 0 and 1 are a proportion: there it is Wilson's interval, which so few queries still allow.
+ * The mean of values of 0–1, one a query, by percentile bootstrap over queries and by Wilson's interval, whichever end is the weaker:
+ * a resample knows only the values that were drawn, and of a handful that all but agree it would claim near-certainty. No variable
+ * of 0–1 varies more than shares of 0 and 1 of the same mean, so Wilson's of their sum is not too narrow for them.
+ * Values of 0 and 1 alone are a proportion, and Wilson's is theirs.
  */
 export async function meanScore(values: ArrayLike<number>, options: BootstrapOptions): Promise<Score> {
   const rows = values.length;
   if (rows === 0) return NO_SCORE;
   const numbers = Array.from(values);
-  const sum = numbers.reduce((total, value) => total + value, 0);
   if (numbers.some((value) => !(value >= 0 && value <= 1)))
     throw new RangeError('meanScore: a value is not within 0–1');
-  const isProportion = numbers.every((value) => value === 0 || value === 1);
-  if (isProportion || numbers.every((value) => value === numbers[0])) {
-    const interval = wilsonInterval(Math.min(sum, rows), rows, options.confidence);
-    return { value: sum / rows, interval, rows };
-  }
-  const interval = await bootstrapInterval(rows, (drawn) => meanOf(numbers, drawn), options);
-  return { value: sum / rows, interval, rows };
+  const sum = numbers.reduce((total, value) => total + value, 0);
+  const value = sum / rows;
+  const wilson = wilsonInterval(Math.min(sum, rows), rows, options.confidence);
+  if (numbers.every((number) => number === 0 || number === 1)) return { value, interval: wilson, rows };
+  const drawn = await bootstrapInterval(rows, (indices) => meanOf(numbers, indices), options);
+  return { value, interval: drawn && weaker(drawn, wilson), rows };
 }
 
 /**
- * Mean difference `ours − theirs` on the same queries, each value within 0–1, by paired bootstrap. Where every query differs by as
- * much no resample differs, and certainty would be claimed of a handful: what so many that agree still allow is that the share
- * which Wilson's bound leaves open differs by the most that can be, down or up.
+ * Mean difference `ours − theirs` on the same queries, each value within 0–1: by paired bootstrap, and by what so many queries still
+ * allow had they all differed by the mean: that the share which Wilson's bound leaves open differs by the most that can be, down or
+ * up. The weaker end of both: where all queries, or all but one, differ by as much, resamples hardly do, and certainty would be
+ * claimed of a handful. So a gain or loss of up to z² / rows (3.84 / rows at 95 %) is never shown, however even it is.
  */
 export async function gainScore(
   ours: ArrayLike<number>,
@@ -35,12 +36,16 @@ export async function gainScore(
 ): Promise<Score> {
   const rows = ours.length;
   if (rows === 0) return NO_SCORE;
-  const interval = await pairedBootstrap(ours, theirs, options);
+  const drawn = await pairedBootstrap(ours, theirs, options);
   const value = Array.from(ours).reduce((sum, figure, query) => sum + figure - theirs[query]!, 0) / rows;
-  if (interval !== null && interval.high - interval.low > 1e-12) return { value, interval, rows };
   const { low: agree, confidence } = wilsonInterval(rows, rows, options.confidence);
-  const [low, high] = [agree * value - (1 - agree), agree * value + (1 - agree)];
-  return { value, interval: { low, high, confidence }, rows };
+  const allowed = { low: agree * value - (1 - agree), high: agree * value + (1 - agree), confidence };
+  return { value, interval: drawn && weaker(drawn, allowed), rows };
+}
+
+/** From the lower of both low ends to the higher of both high ends. */
+function weaker(one: Interval, other: Interval): Interval {
+  return { low: Math.min(one.low, other.low), high: Math.max(one.high, other.high), confidence: one.confidence };
 }
 
 function meanOf(values: readonly number[], drawn: Uint32Array): number {

@@ -13,7 +13,8 @@ export interface BootstrapOptions {
 
 /**
  * Wilson's score interval of a proportion (Wilson 1927; recommended by Brown, Cai & DasGupta, Statistical Science 16(2),
- * 2001): unlike the normal interval it neither leaves 0–1 nor shrinks to a point when every trial succeeds.
+ * 2001): unlike the normal interval it neither leaves 0–1 nor shrinks to a point when every trial succeeds. `successes` may be a sum
+ * of values of 0–1, which vary no more than a proportion of that mean does: the interval is then wider than need be.
  * Throws RangeError unless 0 ≤ successes ≤ trials and trials > 0.
  */
 export function wilsonInterval(successes: number, trials: number, confidence = 0.95): Interval {

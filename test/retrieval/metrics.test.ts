@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { averagePrecision, precisionAt, recallAt, type Ranking } from '../../activities/retrieval/metrics.ts';
+import { LEAST_GRAPH_RECALL } from '../../activities/retrieval/graph-trial.ts';
 import { gainScore, meanScore } from '../../activities/retrieval/scores.ts';
-import { wilsonInterval } from '../../activities/validation/statistics.ts';
+import { leastTrialsToShow, wilsonInterval } from '../../activities/validation/statistics.ts';
 
 const near = (actual: number, wanted: number, tolerance = 1e-12): void =>
   assert.ok(Math.abs(actual - wanted) <= tolerance, `${actual} is not ${wanted}`);
@@ -110,6 +111,8 @@ describe('the figures of a ranking', () => {
   });
 });
 
+const filled = (rows: number, value: number): number[] => Array.from({ length: rows }, () => value);
+
 describe('the figures of many queries', () => {
   const options = { seed: 5, resamples: 500 };
 
@@ -130,12 +133,53 @@ describe('the figures of many queries', () => {
     await assert.rejects(meanScore([Number.NaN], options), /not within 0–1/);
   });
 
+  it('are no surer of a handful for one that is not quite as the others', async () => {
+    // Resamples of nine ones and 0.9 end at 0.97; of ten ones Wilson's says 0.72.
+    const tenOnes = (await meanScore(filled(10, 1), options)).interval!;
+    const almost = await meanScore([...filled(9, 1), 0.9], options);
+    near(almost.interval!.low, wilsonInterval(9.9, 10).low);
+    assert.equal(almost.interval!.high, 1);
+    assert.ok(almost.interval!.low < tenOnes.low);
+    const little = await meanScore([...filled(9, 0), 0.1], options);
+    near(little.interval!.high, 1 - almost.interval!.low);
+    // Ten that gain 0.05, one of them a hair more: z² / 10 is far above it.
+    const [ours, theirs] = [new Float64Array(10).fill(0.55), new Float64Array(10).fill(0.5)];
+    const even = (await gainScore(ours, theirs, options)).interval!;
+    ours[0] = 0.5501;
+    const uneven = (await gainScore(ours, theirs, options)).interval!;
+    const fallen = (await gainScore(theirs, ours, options)).interval!;
+    assert.ok(even.low < -0.2 && Math.abs(uneven.low - even.low) < 1e-4, `${uneven.low}`);
+    assert.ok(fallen.high > 0.2, `${fallen.high}`);
+  });
+
+  it('show a graph’s recall from 73 queries that miss nothing on, and of 500 that miss 3 % of theirs', async () => {
+    assert.equal(leastTrialsToShow(LEAST_GRAPH_RECALL), 73);
+    const missing = async (share: number) => (await meanScore(filled(500, 1 - share), options)).interval!;
+    assert.ok((await missing(0.03)).low >= LEAST_GRAPH_RECALL && (await missing(0.032)).low < LEAST_GRAPH_RECALL);
+  });
+
+  it('hold many queries that differ to their resamples where those reach further', async () => {
+    const halves = Array.from({ length: 400 }, (_, query) => (query % 2 === 0 ? 0.999 : 0.001));
+    const { interval } = await meanScore(halves, options);
+    const wilson = wilsonInterval(200, 400);
+    assert.ok(interval!.low <= wilson.low && interval!.high >= wilson.high);
+    const gain = await gainScore(halves, halves.toReversed(), options);
+    assert.ok(gain.interval!.high - gain.interval!.low > 0.15, 'differences of nearly 1 spread by more than the bound');
+  });
+
   it('tell a gain on the same queries, and claim none where nothing differs', async () => {
     const theirs = Array.from({ length: 40 }, (_, query) => (query % 5) / 5);
     const ours = theirs.map((value, query) => value + (query % 2) * 0.1);
     const gain = await gainScore(ours, theirs, options);
     near(gain.value!, 0.05);
-    assert.ok(gain.interval!.low > 0);
+    assert.ok(gain.interval!.low < 0, 'less than z² / 40');
+    const larger = await gainScore(
+      theirs.map((value) => value + 0.15 + (value === 0 ? 0.05 : 0)),
+      theirs,
+      options,
+    );
+    near(larger.value!, 0.16);
+    assert.ok(larger.interval!.low > 0.05);
     // Forty that agree are no certainty: two more may be otherwise.
     const same = await gainScore(theirs, theirs, options);
     assert.deepEqual([same.value, same.interval!.low < 0, same.interval!.high > 0], [0, true, true]);
