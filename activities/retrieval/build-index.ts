@@ -7,14 +7,15 @@ import type { ArtifactStore } from '../../artifacts/store.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex, type Gallery } from '../../inference/retrieval/embedding-index.ts';
 import { GRAPH_SETTINGS } from '../../inference/retrieval/graph.ts';
+import { indexLimitProblem } from '../../inference/retrieval/index-files.ts';
 import type { BuildIndexInput, BuiltIndex, GraphTrial } from '../contract/retrieval.ts';
 import { loadLabels } from '../data/dataset.ts';
-import { loadPictureRows } from '../data/images/pictures.ts';
+import { countPictures } from '../data/images/pictures.ts';
 import { embedPictures } from '../selection/embed-pictures.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { EXACT_UP_TO, tryGraph } from './graph-trial.ts';
 
-/** Throws BadData where there is no gallery or a picture stands in it twice, BadModel for an embedding that is not finite. */
+/** Throws BadData where there is no gallery, more of it than an index holds, or a picture twice, BadModel for an embedding that is not finite. */
 export const buildIndex: StepDefinition<BuildIndexInput, BuiltIndex> = {
   type: 'retrieval.build-index',
   version: 2,
@@ -57,9 +58,9 @@ async function embedGallery({ model, dataset }: BuildIndexInput, context: StepCo
   const { store, signal } = context;
   const [labels, rows] = await Promise.all([
     loadLabels(store, dataset),
-    loadPictureRows(store, dataset, 'train', signal),
+    countPictures(store, dataset, 'train', signal),
   ]);
-  if (rows.length === 0) {
+  if (rows === 0) {
     throw new EspalierError('BadData', 'the train split, which is to be the gallery, has no pictures', {
       where: 'train.jsonl',
       fix: 'give the train split pictures: what is found is found among them',
@@ -71,6 +72,8 @@ async function embedGallery({ model, dataset }: BuildIndexInput, context: StepCo
   const embed = async (split: 'train' | 'validation') => {
     const loaded = await ImageModel.load(folder);
     try {
+      // Before the pictures are embedded, which takes hours for so many.
+      if (split === 'train') requireRoom(rows, loaded.config.dimension);
       return {
         ...(await embedPictures(loaded, { dataset, split, labels }, context)),
         dimension: loaded.config.dimension,
@@ -84,6 +87,16 @@ async function embedGallery({ model, dataset }: BuildIndexInput, context: StepCo
     gallery: { model: await graphDigest(store, model), dimension, labels, ids, classes, embeddings },
     queries: async () => (await embed('validation')).embeddings,
   };
+}
+
+/** Throws BadData. */
+function requireRoom(rows: number, dimension: number): void {
+  const problem = indexLimitProblem(rows, dimension);
+  if (problem === undefined) return;
+  throw new EspalierError('BadData', `the train split is too large a gallery for an index in memory: ${problem}`, {
+    where: 'train.jsonl',
+    fix: 'give the train split fewer pictures, or use a candidate whose embeddings have fewer numbers',
+  });
 }
 
 /** The digest of the `model.onnx` of an exported model. */

@@ -91,7 +91,9 @@ export function parseIndex(files: IndexFiles, options: { readonly shared?: boole
   const { ids, dimension } = header;
   const bytes = files[VECTORS_FILE];
   const expected = vectorBytes(header);
-  if (bytes.length !== expected || expected > MAX_VECTOR_BYTES) {
+  const tooMuch = indexLimitProblem(ids.length, dimension);
+  if (tooMuch !== undefined) throw bad(where, tooMuch);
+  if (bytes.length !== expected) {
     throw bad(
       where,
       `${VECTORS_FILE} has ${bytes.length} bytes, but ${ids.length} rows of ${dimension} have ${expected}`,
@@ -116,6 +118,15 @@ export function parseIndexHeader(bytes: Uint8Array, where: string): IndexHeader 
   const unsorted = ids.findIndex((id, row) => row > 0 && !(ids[row - 1]! < id));
   if (unsorted !== -1) throw bad(where, `ids[${unsorted}] does not come after the one before it`);
   return header;
+}
+
+/** What of such a gallery is more than an index holds, in words; undefined where it fits. */
+export function indexLimitProblem(rows: number, dimension: number): string | undefined {
+  if (rows > MAX_ROWS) return `it would hold ${rows} rows, more than ${MAX_ROWS}`;
+  const size = rows * dimension * 4;
+  if (size <= MAX_VECTOR_BYTES) return undefined;
+  const most = Math.floor(MAX_VECTOR_BYTES / 4 / dimension);
+  return `${rows} rows of ${dimension} numbers are ${size} bytes, more than ${MAX_VECTOR_BYTES}, which ${most} rows are`;
 }
 
 /** The size of `vectors.f32` beside it. */

@@ -182,6 +182,19 @@ describe('the steps of retrieval', function () {
     assert.ok(!noModel.comparable);
   });
 
+  it('refuse more pictures than an index holds before the first is embedded', async () => {
+    const folder = await temporaryFolder();
+    await storage.store.checkout(dataset, folder);
+    const file = join(folder, 'train.jsonl');
+    await rm(file);
+    await writeFile(file, '{}\n'.repeat(1_000_001));
+    await assert.rejects(build(await storage.store.putTree(folder, 'dataset')), {
+      kind: 'BadData',
+      message: /too large a gallery.*it would hold 1000001 rows, more than 1000000/,
+      fix: /fewer pictures/,
+    });
+  });
+
   it('refuse an empty gallery, one picture twice, other pictures, and the index of another model', async () => {
     await assert.rejects(build(await store({ ...splits, train: [] })), { kind: 'BadData', message: /no pictures/ });
     const twice = await store({ ...splits, train: [splits.train[0]!, splits.train[0]!] });

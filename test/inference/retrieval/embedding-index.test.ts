@@ -9,7 +9,7 @@ import { seededRandom } from '../../../activities/validation/random.ts';
 import { digestBytes } from '../../../artifacts/digest.ts';
 import { EmbeddingIndex, type Gallery } from '../../../inference/retrieval/embedding-index.ts';
 import { GRAPH_SETTINGS } from '../../../inference/retrieval/graph.ts';
-import { encodeIndex, type IndexHeader } from '../../../inference/retrieval/index-files.ts';
+import { encodeIndex, indexLimitProblem, type IndexHeader } from '../../../inference/retrieval/index-files.ts';
 import { nearestRows, toUnitLength } from '../../../inference/retrieval/nearest.ts';
 import { temporaryFolder } from '../../training/fixtures.ts';
 
@@ -204,7 +204,7 @@ describe('the files of an index', () => {
     ['an id twice', { ids: ['one', 'one'] }, /ids\[1\]/],
     ['ids out of order', { ids: ['two', 'one'] }, /ids\[1\]/],
     ['more rows than numbers', { ids: ['a', 'b', 'c'], classes: [0, 0, 0] }, /16 bytes, but 3 rows of 2 have 24/],
-    ['a wider row than there is', { dimension: 16_384 }, /16 bytes/],
+    ['a wider row than there is', { dimension: 16_384 }, /16 bytes, but 2 rows of 16384 have 131072/],
     ['another metric', { metric: 'euclid' }, /metric/],
     ['a later version', { version: 2 }, /version/],
     ['a key that nobody knows', { path: '/etc/passwd' }, /path/],
@@ -219,6 +219,17 @@ describe('the files of an index', () => {
       await assert.rejects(load(changed, numbers), { kind: 'BadModel', message });
     });
   }
+
+  it('hold a million rows and 2 GiB of numbers, and say which of both is too little', async () => {
+    assert.equal(indexLimitProblem(1_000_000, 512), undefined);
+    assert.equal(indexLimitProblem(32_768, 16_384), undefined);
+    assert.match(indexLimitProblem(1_000_001, 1) ?? '', /1000001 rows, more than 1000000/);
+    const tooMuch = '32769 rows of 16384 numbers are 2147549184 bytes, more than 2147483648, which 32768 rows are';
+    assert.equal(indexLimitProblem(32_769, 16_384), tooMuch);
+    const ids = Array.from({ length: 32_769 }, (_, row) => String(row).padStart(5, '0'));
+    const wide = load({ ids, classes: ids.map(() => 0), dimension: 16_384 });
+    await assert.rejects(wide, { kind: 'BadModel', message: new RegExp(tooMuch) });
+  });
 
   it('are refused where one is missing, no file, no JSON, or too large to be one', async () => {
     const folder = await temporaryFolder();
