@@ -22,6 +22,20 @@ describe('the report on a model that finds pictures', () => {
     match(page, /560 pictures of 512 numbers.*exact: the gallery is small enough/);
   });
 
+  it('says that every picture finds its label only of those that there is something to find for', () => {
+    const found = (queriesWithoutRelevant: number, rows = 120): string => {
+      const measures = { ...retrieval.measures, recallAtK: { ...retrieval.measures.recallAtK, rows } };
+      return words({
+        ...retrievalFacts,
+        retrieval: { ...retrieval, measures, misses: [], queriesWithoutRelevant },
+      });
+    };
+    match(found(0), /Every test picture finds one of its label among the first/);
+    match(found(2), /Every test picture that there is something to find for finds one of its label/);
+    match(found(122, 0), /There is nothing to find for any test picture\./);
+    doesNotMatch(found(2) + found(122, 0), /Every test picture finds/);
+  });
+
   it('names its gates, the comparison with production and the way from encoder to index', () => {
     const page = words(retrievalFacts);
     match(page, /Recall@k ✓ pass 95\.8 % .* at least 90\.0 %/);

@@ -104,8 +104,12 @@ function perLabel({ k, perLabel: labels }: RetrievalEvaluation, { data }: RunFac
   );
 }
 
-function misses({ k, misses: missed }: RetrievalEvaluation): Html {
-  if (missed.length === 0) return html`<p>Every test picture finds one of its label among the first ${k}.</p>`;
+function misses({ k, measures, queriesWithoutRelevant, misses: missed }: RetrievalEvaluation): Html {
+  if (measures.recallAtK.rows === 0) return html`<p>There is nothing to find for any test picture.</p>`;
+  if (missed.length === 0) {
+    const all = queriesWithoutRelevant === 0 ? '' : ' that there is something to find for';
+    return html`<p>Every test picture${all} finds one of its label among the first ${k}.</p>`;
+  }
   return table(
     `Test pictures that find nothing of their label among the first ${k}, the nearest wrong ones first; a picture lies under its row in test.tar of the dataset, and is not shown here`,
     [
