@@ -94,7 +94,8 @@ export const RETRIEVAL_GATE_TABLE = {
   },
   queriesInGallery: {
     title: 'Test pictures in the gallery',
-    meaning: 'Share of test pictures that stand, byte for byte, in the gallery that they ask.',
+    meaning:
+      'Share of test pictures whose file, as the dataset has it (without metadata), stands in the gallery that they ask.',
     direction: 'max',
     judged: 'value',
     unit: 'share',

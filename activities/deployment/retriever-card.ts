@@ -145,8 +145,8 @@ function indexLines({ indexed, evaluation, dataset }: PackageRetrieverInput): st
     search === 'exact' || graph === null
       ? '- Search is exact: every picture is compared with the query'
       : `- Searched by a graph (HNSW), built when the server starts: of the ${graph.k} truly nearest it finds ${scoreText(graph.recall)}`,
-    '- Of a picture it holds its id (the first 16 hex digits of its SHA-256), its label and these numbers, not the picture. What of a picture could be made again from them was not measured.',
-    `- Test pictures in it, byte for byte: ${evaluation.queriesInGallery} of ${dataset.rows.test}`,
+    '- Of a picture it holds its id (the first 16 hex digits of the SHA-256 of its file as the dataset has it, without metadata), its label and these numbers, not the picture. What of a picture could be made again from them was not measured.',
+    `- Test pictures in it, with the same file in the dataset: ${evaluation.queriesInGallery} of ${dataset.rows.test}`,
   ].join('\n');
 }
 

@@ -74,6 +74,9 @@ describe('packaging a model that finds pictures', () => {
     match(card, /pipeline_tag: image-feature-extraction/);
     match(card, /24 pictures of 3 numbers/);
     match(card, /Search is exact/);
+    // Not of the file as it came: whoever hashes that finds another.
+    match(card, /SHA-256 of its file as the dataset has it, without metadata/);
+    match(card, /Test pictures in it, with the same file in the dataset: /);
     match(card, /not the picture\. What of a picture could be made again from them was not measured/);
     match(card, new RegExp(`Index: \`${input.index.digest}\``));
     match(await text('NOTICE'), /exported to ONNX, and given an index; its weights are as they came/);

@@ -31,6 +31,10 @@ describe('the gates of a model that finds pictures', () => {
     equal(verdictOf({ gainOverPixels: none }, 'gainOverPixels')?.verdict, 'fail', 'no query tells it from pixels');
   });
 
+  it('say that pictures are told to be the same by their files in the dataset, not as they came', () => {
+    match(RETRIEVAL_GATE_TABLE.queriesInGallery.meaning, /as the dataset has it \(without metadata\)/);
+  });
+
   it('fail for a single test picture in the gallery, and warn where a twentieth has nothing to find', () => {
     equal(
       verdictOf({ queriesInGallery: { value: 1 / 500, interval: null, rows: 500 } }, 'queriesInGallery')?.verdict,

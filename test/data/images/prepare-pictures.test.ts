@@ -124,8 +124,9 @@ describe('preparing pictures', function () {
       const kept = new Set<string>();
       for (const split of SPLITS) {
         await unpackPictures(services.store, summary.dataset, split, folder);
-        for (const { image } of await loadPictureRows(services.store, summary.dataset, split)) {
+        for (const { id, image } of await loadPictureRows(services.store, summary.dataset, split)) {
           const bytes = await readFile(join(folder, image));
+          equal(id, hash('sha256', bytes).slice(0, 16), 'docs/api.md tells of ids what they are');
           const { exif: left, icc, orientation } = await sharp(bytes).metadata();
           deepEqual([left, icc, orientation], [undefined, undefined, undefined]);
           kept.add(hash('sha256', (await decodePicture(bytes, image)).pixels));
