@@ -71,6 +71,12 @@ export async function findProduction(
       ...indexProblems(bundle, index === null ? null : await store.tree(index)),
     ];
     if (other !== undefined) return { ...standing, ...unknown(other), runId: release.runId };
+    const task = facts.pipeline?.task;
+    if (task !== undefined && task !== pipeline.task) {
+      // Two kinds of model answer the same rows with different things: there is nothing to hold them against each other by.
+      const problem = `it was made by ${task}, and this model by ${pipeline.task}: they cannot be compared`;
+      return { ...standing, ...unknown(problem), runId: release.runId };
+    }
     const settings = differences(facts.pipeline, pipeline);
     return {
       ...standing,

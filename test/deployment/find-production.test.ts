@@ -3,15 +3,17 @@ import { findProduction } from '../../activities/deployment/find-production.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { channelKey } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import type { Pipeline } from '../../pipelines/definition.ts';
 import { MODEL, testPipeline, withServices } from '../support/bundle.ts';
 import { approvedRelease, deploy, forge } from '../support/release.ts';
+import { retrievalFacts } from '../support/retrieval-facts.ts';
 
 describe('what is in production', () => {
   let services: ActivityServices;
   beforeEach(async () => {
     services = await withServices();
   });
-  const find = (pipeline = testPipeline()) =>
+  const find = (pipeline: Pipeline = testPipeline()) =>
     findProduction({ model: MODEL, channel: 'production', pipeline }, services);
 
   it('is nothing where nothing was ever deployed, and where a release was withdrawn', async () => {
@@ -84,6 +86,17 @@ describe('what is in production', () => {
     const found = await find();
     equal(found?.made, null);
     match(found?.problem ?? '', /model\.onnx is .* was evaluated/);
+  });
+
+  it('is not compared with a model of another task, and says so', async () => {
+    const release = await approvedRelease(services);
+    const deployed = await deploy(services, release);
+    const found = await find(retrievalFacts.pipeline);
+    deepEqual([found?.bundle, found?.runId, found?.made], [deployed.bundle.digest, 'test-run', null]);
+    match(
+      found?.problem ?? '',
+      /made by text-classification, and this model by image-retrieval: they cannot be compared/,
+    );
   });
 
   it('is not taken for nothing where the pointer is damaged', async () => {
