@@ -172,8 +172,9 @@ export const PROMPT_FILE = 'prompt.json';
 
 /** What the files of a bundle make; undefined where no config of a model is among them. */
 export function modelKindOf(model: string, paths: readonly string[]): ModelKind | undefined {
-  // A tuned model that is looked up in an index has a classifier's config.
-  if (paths.some((path) => path.startsWith(INDEX_FOLDER))) return 'retriever';
+  // A tuned model that is looked up in an index has a classifier's config. A model's own folder is no index, whatever its name.
+  const indexed = paths.some((path) => path.startsWith(INDEX_FOLDER) && !path.startsWith(`${model}/`));
+  if (indexed) return 'retriever';
   const kinds = Object.keys(MODEL_FILES) as (keyof typeof MODEL_FILES)[];
   return kinds.find((kind) => paths.includes(`${model}/1/${MODEL_FILES[kind].at(-1) ?? ''}`));
 }

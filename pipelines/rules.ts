@@ -4,6 +4,7 @@
  */
 import { statSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { INDEX_FOLDER } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { behaviourProblems } from './behaviour/rules.ts';
 import type { Problem } from './check.ts';
@@ -43,7 +44,7 @@ export function crossProblems(
     problems.push(...checked.problems);
     notes.push(...checked.notes);
   }
-  problems.push(...prototypeProductionProblems(raw));
+  problems.push(...prototypeProductionProblems(raw), ...modelNameProblems(raw['deploy']));
   if (typeof raw['guidelines'] === 'string' && folder !== undefined)
     problems.push(...guidelineProblems(raw['guidelines'], folder));
   const licences = checkLicences(raw, folder);
@@ -78,6 +79,14 @@ function prototypeProductionProblems({ prototype, deploy }: Record<string, unkno
   if (prototype === undefined || channel !== 'production') return [];
   const message = "is 'production', and a prototype is never deployed there: it has seen a small part of the data";
   return [{ path: 'deploy.channel', message, fix: "write channel: 'staging', or leave out `prototype`" }];
+}
+
+/** A bundle keeps the model in a folder of its name, beside the index of a model that finds pictures. */
+function modelNameProblems(deploy: unknown): readonly Problem[] {
+  if (typeof deploy !== 'object' || deploy === null || !('model' in deploy)) return [];
+  if (`${String(deploy.model)}/` !== INDEX_FOLDER) return [];
+  const message = `is '${String(deploy.model)}', and a bundle keeps under that name what a model that finds pictures is searched in`;
+  return [{ path: 'deploy.model', message, fix: "choose another name, such as 'catalogue'" }];
 }
 
 function guidelineProblems(file: string, folder: string): readonly Problem[] {

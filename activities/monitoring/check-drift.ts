@@ -5,7 +5,7 @@ import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import {
   channelKey,
-  INDEX_FOLDER,
+  modelKindOf,
   type GenerationRecord,
   type GeneratorReference,
   type ReferenceStatistics,
@@ -146,7 +146,8 @@ async function compareWindow(
   const records = await readPredictions(services, model, bundle.digest, monitor.windowRows);
   const { outputs, used, unusable } = windowOutputs(records, reference);
   const found = outputs.rows < monitor.minRows ? null : await detectDrift(reference, outputs, options);
-  const finds = (await services.store.tree(bundle)).entries.some(({ path }) => path.startsWith(INDEX_FOLDER));
+  const paths = (await services.store.tree(bundle)).entries.map((entry) => entry.path);
+  const finds = modelKindOf(model, paths) === 'retriever';
   const watched = hasLengths(reference.textLengths)
     ? 'embeddings, class probabilities, predicted labels and lengths of texts'
     : finds

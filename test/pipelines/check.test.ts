@@ -168,6 +168,12 @@ describe('checkPipeline', () => {
     assert.match(problems['data.files.train'] ?? '', /is missing \| add a list/);
   });
 
+  it('refuses the name of the folder in which a bundle keeps an index, and no name like it', () => {
+    const problems = problemsOf(withParts({ deploy: { model: 'index' } }));
+    assert.match(problems['deploy.model'] ?? '', /is 'index', and a bundle keeps under that name .* \| choose another/);
+    assert.equal(problemsOf(withParts({ deploy: { model: 'index-2' } }))['deploy.model'], undefined);
+  });
+
   for (const value of [undefined, null, 7, 'text', [], () => 1]) {
     it(`refuses ${String(value) || '[]'} as a definition without throwing`, () => {
       const checked = checkPipeline(value);
