@@ -36,6 +36,15 @@ const LEFT_BEHIND = new Set([
   'vocab_projector',
   'vocab_transform',
 ]);
+/** Last parts of names of tensors that are no parameters: what they hold is counted or computed, and an export makes it anew. */
+const BUFFERS = new Set([
+  'masked_bias',
+  'num_batches_tracked',
+  'position_ids',
+  'running_mean',
+  'running_var',
+  'token_type_ids',
+]);
 
 /** Why the candidate cannot be what is asked for, a sentence each; empty where it may be. `whole`: none of its layers is left out. */
 export function misfits(
@@ -93,15 +102,23 @@ export function leastParameters(header: Uint8Array): number | null {
     const { __metadata__: _, ...tensors } = JSON.parse(new TextDecoder().decode(header)) as Record<string, unknown>;
     let sum = 0;
     for (const [name, tensor] of Object.entries(tensors)) {
-      if (name.split('.').some((part) => LEFT_BEHIND.has(part))) continue;
+      const parts = name.split('.');
+      if (parts.some((part) => LEFT_BEHIND.has(part)) || BUFFERS.has(parts.at(-1) ?? '')) continue;
       const { shape } = tensor as { readonly shape?: unknown };
       if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) return null;
+      if (isCausalMask(parts, shape)) continue;
       sum += shape.reduce((product: number, size: number) => product * size, 1);
     }
     return Number.isSafeInteger(sum) && sum > 0 ? sum : null;
   } catch {
     return null;
   }
+}
+
+/** GPT-2 and its kin keep which token may see which as the `bias` of their attention: a true bias has one dimension. */
+function isCausalMask(parts: readonly string[], shape: readonly unknown[]): boolean {
+  const [of = '', name] = parts.slice(-2);
+  return name === 'bias' && ['attn', 'attention'].includes(of) && shape.length === 4;
 }
 
 function leastMegabytes(parameters: number | null, files: StatedModel['files']): number | null {

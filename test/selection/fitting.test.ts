@@ -50,6 +50,16 @@ describe('what a source says of a model', () => {
     ]);
   });
 
+  it('counts no masks and no statistics that are kept among the weights', () => {
+    const masks = { 'h.0.attn.bias': [1, 1, 1024, 1024], 'h.0.attn.attention.bias': [1, 1, 64, 64] };
+    const buffers = { 'h.0.attn.masked_bias': [], 'embeddings.position_ids': [1, 512] };
+    const statistics = { 'bn1.running_mean': [64], 'bn1.running_var': [64], 'bn1.num_batches_tracked': [] };
+    const kept = { 'h.0.attn.c_attn.bias': [30], 'h.0.attention.bias': [10], 'bn1.weight': [64], 'bn1.bias': [64] };
+    assert.equal(leastParameters(header({ ...masks, ...buffers, ...statistics, ...kept })), 30 + 10 + 64 + 64);
+    const biases = { 'h.0.conv.bias': [1, 2, 1, 1] };
+    assert.equal(leastParameters(header(biases)), 2, 'four dimensions make a mask only of an attention');
+  });
+
   it('excludes nobody by what is not known: fewer layers, no header, one that is none', () => {
     const strict = { maxParameters: 1, maxSizeMb: 0.001, maxMemoryMb: 0.001 };
     assert.deepEqual(misfits(stated(), strict, { whole: false }), []);
