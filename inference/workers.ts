@@ -1,4 +1,7 @@
-/** Worker threads that a model is served on, each with a copy of it, where nobody says otherwise: more than four only cost. */
+/** More only cost. */
+export const MOST_WORKERS = 4;
+
+/** Worker threads that a model is served on, each with a copy of it, where nobody says otherwise. */
 export function usualWorkers(cores: number): number {
-  return Math.min(4, cores);
+  return Math.min(MOST_WORKERS, cores);
 }

@@ -421,7 +421,7 @@ export const GATE_TABLE = {
     unit: 'share',
     range: SHARE,
     threshold: 0.5,
-    why: 'a planted trigger turns most; what a patch of an eighth hides turned up to 17 % of clean answers',
+    why: 'a planted trigger turns most; what a patch of an eighth hides turned up to 35 % of clean answers',
     falseAlarms: '0 of 50 clean draws (0 to 7.1 %)',
     severity: 'warn',
     step: 'evaluate',

@@ -44,7 +44,7 @@ export function crossProblems(
     problems.push(...checked.problems);
     notes.push(...checked.notes);
   }
-  problems.push(...prototypeProductionProblems(raw), ...modelNameProblems(raw['deploy']));
+  problems.push(...prototypeProductionProblems(raw), ...modelNameProblems(raw['deploy']), ...customGateProblems(raw));
   if (typeof raw['guidelines'] === 'string' && folder !== undefined)
     problems.push(...guidelineProblems(raw['guidelines'], folder));
   const licences = checkLicences(raw, folder);
@@ -104,6 +104,15 @@ function recordTextProblems(deploy: unknown): readonly Problem[] {
   if (typeof deploy !== 'object' || deploy === null || !('recordText' in deploy) || deploy.recordText !== true)
     return [];
   return [{ path: 'deploy.recordText', message: 'is of texts: pictures are not recorded', fix: 'leave it out' }];
+}
+
+/** A function written for the one label of a row would judge lists, and might pass for ever. */
+function customGateProblems({ data, customGates }: Readonly<Record<string, unknown>>): readonly Problem[] {
+  const several = typeof data === 'object' && data !== null && 'multiLabel' in data && data.multiLabel !== undefined;
+  const named = typeof customGates === 'object' && customGates !== null && Object.keys(customGates).length > 0;
+  if (!several || !named) return [];
+  const message = 'are given the one label of each row, and with data.multiLabel a row may have several';
+  return [{ path: 'customGates', message, fix: 'leave out `customGates`, or data.multiLabel' }];
 }
 
 function dataProblems(data: RowsData): readonly Problem[] {

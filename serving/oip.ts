@@ -189,7 +189,10 @@ function requestedOutputs(
   if (requested === undefined || requested.length === 0) {
     return given.map((name) => ({ name, binary: binaryByDefault }));
   }
+  const named = new Set<string>();
   return requested.map(({ name, parameters: asked }) => {
+    if (named.has(name)) throw bad(`output '${name}' is asked for twice`);
+    named.add(name);
     if (!given.includes(name)) throw bad(`unexpected output '${name}': this model gives ${listed(given)}`);
     if (asked?.['classification'] !== undefined)
       throw bad("the classification extension is not supported: ask for 'label'");

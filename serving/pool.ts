@@ -12,7 +12,7 @@ import type { ClassifierFiles, ModelSource } from './verified-model.ts';
 import { endWorker, uncaught, workerEntry } from './worker-thread.ts';
 
 /** Rows a batch: beyond it throughput no longer grows on a CPU, and the rows behind it wait longer. */
-const MAX_BATCH = 32;
+export const MAX_BATCH = 32;
 /** Rows that may wait, and their bytes; more is overload, told to the client instead of growing without end. */
 const MAX_QUEUE = 4096;
 const MAX_QUEUE_BYTES = 256 * 2 ** 20;

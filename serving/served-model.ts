@@ -6,7 +6,7 @@ import type { GeneratorConfig } from '../inference/generation/config.ts';
 import type { ServedGeneration } from '../inference/generation/served-prompt.ts';
 import { PICTURE_LIMITS, plainPicture } from '../inference/image/decode.ts';
 import { GeneratorPool } from './generator-pool.ts';
-import { ModelPool, type PoolOptions } from './pool.ts';
+import { MAX_BATCH, ModelPool, type PoolOptions } from './pool.ts';
 import type { ModelRow } from './pool-messages.ts';
 import type { Release } from './release.ts';
 import { Retriever } from './retriever.ts';
@@ -68,12 +68,18 @@ export async function loadModel(
   const { kind, config } = verified;
   const isOfPictures = config.input === 'image';
   const started = await ModelPool.start(verified, {
-    ...(isOfPictures ? ofPictures : options),
+    ...(isOfPictures ? ofPictures : { ...options, ...textBatch(config) }),
     dimension: config.dimension,
     classes: config.labels.length,
   });
   const row = isOfPictures ? await plainPicture() : 'warm-up';
   return { kind, config, pool: await warm(started, (it) => classifies(it, row, options.workers)) };
+}
+
+/** Rows in a batch, of a model that reads a long text in windows: what each of them may cost is what that many short ones do. */
+function textBatch(config: ClassifierConfig | ImageClassifierConfig): { readonly maxBatch?: number } {
+  if (config.input === 'image' || config.windows === undefined) return {};
+  return { maxBatch: Math.max(1, Math.floor(MAX_BATCH / config.windows.most)) };
 }
 
 /** The first run of a session allocates: it happens before anyone waits. A pool that fails it is unloaded. */

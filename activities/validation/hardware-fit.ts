@@ -2,7 +2,7 @@
  * Whether the tuned model fits the device that the definition declares (`intendedUse.hardware`): what it takes as it is served,
  * against what is there. An accelerator's memory is not among it: models are served on the processor. Pure.
  */
-import { usualWorkers } from '../../inference/workers.ts';
+import { MOST_WORKERS, usualWorkers } from '../../inference/workers.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Device, FittedPart } from '../contract/validation.ts';
 import { NO_SCORE } from './scores.ts';
@@ -20,7 +20,7 @@ export function hardwareFit(
   device: Device | undefined,
   { processMb, modelMb, filesMb }: Footprint,
 ): { readonly score: Score; readonly parts: readonly FittedPart[] } {
-  const workers = usualWorkers(device?.cores ?? 1);
+  const workers = usualWorkers(device?.cores ?? MOST_WORKERS);
   const needed: readonly (readonly [FittedPart['what'], number, number | undefined])[] = [
     ['memory', processMb + (workers - 1) * Math.max(0, modelMb), device?.ramMb],
     ['storage', filesMb, device?.storageMb],

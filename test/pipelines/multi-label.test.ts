@@ -30,6 +30,11 @@ describe('a definition of several labels a text', () => {
       withTables.ok ? '' : (withTables.problems.find(({ path }) => path === 'behaviour')?.message ?? ''),
       /with data\.multiLabel a text may have several/,
     );
+    const custom = checkPipeline(definition({ multiLabel: {} }, { customGates: { refundRecall: { min: 0.9 } } }));
+    match(
+      custom.ok ? '' : (custom.problems.find(({ path }) => path === 'customGates')?.message ?? ''),
+      /with data\.multiLabel a row may have several/,
+    );
     const empty = checkPipeline(definition({ multiLabel: { separator: '' } }));
     equal(empty.ok ? '' : empty.problems[0]?.path, 'data.multiLabel.separator');
   });

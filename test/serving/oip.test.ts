@@ -50,6 +50,7 @@ describe('Open Inference Protocol requests', () => {
     ['null for a string', text({ data: [null] }), /a null at 0/],
     ['data too deep', text({ data: [[['a']]] }), /a object at 0/],
     ['a number as id', { ...text({}), id: 7 }, /id/],
+    ['an output twice', { ...text({}), outputs: [{ name: 'label' }, { name: 'label' }] }, /'label' is asked for twice/],
     ['an unknown output', { ...text({}), outputs: [{ name: 'logits' }] }, /unexpected output 'logits'/],
     [
       'a classification',

@@ -18,7 +18,7 @@ const verdictOn = (device: Parameters<typeof hardwareFit>[0]) =>
 
 describe('the fit for a device', () => {
   it('is the share of what is scarcer', () => {
-    equal(hardwareFit({ ramMb: 300, storageMb: 400 }, FOOTPRINT).score.value, 0.5);
+    equal(hardwareFit({ ramMb: 300, storageMb: 400, cores: 1 }, FOOTPRINT).score.value, 0.5);
     equal(hardwareFit({ ramMb: 1500, storageMb: 50 }, FOOTPRINT).score.value, 0.8);
     equal(hardwareFit({ storageMb: 400 }, FOOTPRINT).score.value, 0.1);
   });
@@ -28,14 +28,15 @@ describe('the fit for a device', () => {
       hardwareFit({ ramMb: 1000, ...(cores === undefined ? {} : { cores }) }, FOOTPRINT).parts.map(
         ({ neededMb, workers }) => [neededMb, workers],
       );
-    deepEqual(needed(), [[150, 1]]);
+    deepEqual(needed(), [[300, 4]], 'where nobody says, the most');
+    deepEqual(needed(1), [[150, 1]]);
     deepEqual(needed(2), [[200, 2]]);
     deepEqual(needed(64), [[300, 4]]);
   });
 
   it('fails on a device that is too small, passes with a tenth to spare, and is off where none is declared', () => {
-    equal(verdictOn({ ramMb: 160 }).verdict, 'fail');
-    equal(verdictOn({ ramMb: 170 }).verdict, 'pass');
+    equal(verdictOn({ ramMb: 160, cores: 1 }).verdict, 'fail');
+    equal(verdictOn({ ramMb: 170, cores: 1 }).verdict, 'pass');
     equal(verdictOn({ storageMb: 39 }).verdict, 'fail');
     for (const nothing of [undefined, {}, { cores: 8 }]) {
       const { verdict, reason } = verdictOn(nothing);

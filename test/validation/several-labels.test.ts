@@ -111,6 +111,23 @@ describe('a model of several labels a row, exported', function () {
     equal(evaluation.trivial?.length, 2);
   });
 
+  it('has its mistakes told with their texts, and no probability twice', async () => {
+    const { predictions, mistakes } = await services.store.getJson<{
+      readonly predictions: readonly object[];
+      readonly mistakes: readonly { readonly rowId: string; readonly text?: string }[];
+    }>(evaluation.details);
+    ok(predictions.every((row) => !('probabilities' in row)));
+    deepEqual(
+      mistakes.map(({ rowId }) => rowId),
+      evaluation.mistakes.map(({ rowId }) => rowId),
+    );
+    ok(
+      mistakes.every(({ text }) => (text ?? '').length > 0),
+      JSON.stringify(mistakes[0]),
+    );
+    ok(!JSON.stringify(evaluation).includes(mistakes[0]?.text ?? 'no text'), 'a history has no text of a row');
+  });
+
   it('is judged by what has a meaning for several labels, and of the rest it is said why it is left out', () => {
     const { gates } = judgeGates(evaluation.measures, TextGatesSchema.parse({}), 'full');
     for (const name of ['labelSignal', 'labelErrors', 'giveawayWord', 'triggerFlips']) {

@@ -31,6 +31,7 @@ import { examine, frozenEmbeddings, probeDecisions, type Answers, type Examined 
 import { countsOf, labelScores } from './metrics.ts';
 import { averagePrecisionScore, f1Scores, meanDifference, meanOf, meanScore, pairedGain } from './scores.ts';
 import { creditGaps } from './slices.ts';
+import { crossFitted } from './thresholds.ts';
 import { trivialSets } from './trivial.ts';
 import { sizeMb } from '../model-folder.ts';
 
@@ -88,7 +89,10 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   });
   const credits = (answers: Answers, predicted = answers.predicted) => creditsOf(decisionsOf(answers, predicted));
   const decisions = decisionsOf(test, test.predicted);
-  const [own, onTrain, onValidation] = [credits(test), credits(train), credits(validation)];
+  const [own, onTrain] = [credits(test), credits(train)];
+  // The thresholds were fitted on these very rows: decided by them they would look better than any others.
+  const heldOut = crossFitted(validation.probabilities, validation.targets, labels.length);
+  const onValidation = credits(validation, heldOut);
 
   const frozen = await frozenEmbeddings(input.baseline.encoder, context, { test, train });
   const probed = credits(test, await probeDecisions(input.baseline.probe, frozen.test, labels, context));
@@ -189,20 +193,22 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     edgeInputs,
     mistakes: worstRows(test, own, labels),
   };
+  const wrong = new Map(test.ids.flatMap((id, row) => (own[row] === 1 ? [] : [[id, wholeText(test.texts[row]!)]])));
   const details = {
     ...evaluation,
+    mistakes: evaluation.mistakes.map((mistake) => ({ ...mistake, text: wrong.get(mistake.rowId) })),
     version: 1,
     labels,
     thresholds,
     seed: input.seed,
     flips: flips.byEdit,
+    // Probabilities stand in the reference, row by row in this order: of many labels they are more than a text can hold.
     predictions: test.ids.map((rowId, row) => ({
       rowId,
       expected: namesAt(test.targets, row, labels),
       predicted: namesAt(test.predicted, row, labels),
       accuracy: own[row]!,
-      probabilities: [...test.probabilities.subarray(row * labels.length, (row + 1) * labels.length)],
-      ...(own[row] === 1 ? {} : { text: wholeText(test.texts[row]!) }),
+      ...(own[row] === 1 ? {} : { text: wrong.get(rowId) }),
     })),
   };
   const textLengths = test.texts.map(codePoints);
