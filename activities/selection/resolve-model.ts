@@ -41,7 +41,7 @@ interface Pinned {
 
 export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
   type: 'selection.resolve',
-  version: 5,
+  version: 6,
   /**
    * What a moving name stands for now is part of the key: a branch that moved, or a prefix that was overwritten, is
    * resolved again; an exact commit or version is not even asked about. So is a conclusion of the policy that has ended.

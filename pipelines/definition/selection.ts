@@ -33,7 +33,7 @@ const PrototypeStage = z.strictObject({
 export const statedLimits = {
   /** Of the encoder, heads not counted. */
   maxParameters: z.int().positive().optional(),
-  /** Codes such as `en`: a candidate whose card names languages must name all of these. */
+  /** Codes such as `en`: a candidate whose card names languages by such codes must name all of these; `eng` is `en`. */
   languages: z
     .array(z.string().regex(/^[a-z]{2,3}$/, "write a language's code, like 'en'"))
     .min(1)

@@ -108,6 +108,12 @@ describe('what a source says of a model', () => {
       of('[en, fr]', ['en', 'de']).join(),
       /names the languages en, fr, and not de \(selection\.languages\)/,
     );
+    for (const odd of ['English', 'eng', '[en, Swiss German]', '[en, gsw]', '[en, code]', 'mul']) {
+      assert.deepEqual(of(odd, odd === 'eng' ? ['en'] : ['de']), [], odd);
+    }
+    assert.deepEqual(of('[de, fr]', ['deu', 'fra']), []);
+    assert.match(of('eng', ['de']).join(), /names the languages en, and not de/);
+    assert.match(of('en', ['haw']).join(), /not haw/);
     assert.deepEqual(misfits(stated({ card: '# No front matter' }), { languages: ['de'] }, WHOLE), []);
     assert.deepEqual(misfits(stated(), { languages: ['de'] }, WHOLE), []);
   });
