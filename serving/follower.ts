@@ -166,6 +166,7 @@ export class Follower {
     const before = this.#states.get(model)?.served;
     try {
       const served = await this.#load(model, pointer.value, before);
+      if (await this.#overtaken(model, pointer.version, served, before)) return await this.#follow(model);
       this.#states.set(model, { served, refused: undefined });
       this.#seen.set(model, { version: pointer.version, retryAt: Number.POSITIVE_INFINITY, failures: 0 });
       if (before !== undefined) metrics.modelInfo.remove(infoLabels(before.release));
@@ -182,6 +183,20 @@ export class Follower {
       this.#states.set(model, { served: before, refused });
       if (failures === 1) metrics.refused.inc({ model, kind: refused.kind });
       log('error', 'release-refused', { model, channel, ...refused, serving: before?.release.bundle ?? null });
+    }
+  }
+
+  /** Loading may take minutes, where a graph is built: what the channel names no more by then is let go, and never serves. */
+  async #overtaken(model: string, version: string, loaded: ServedModel, before?: ServedModel): Promise<boolean> {
+    const { pointers, channel, log } = this.#options;
+    let stands = false;
+    try {
+      const now = await pointers.read<unknown>(channelKey(model, channel));
+      stands = now?.version === version;
+      if (!stands) log('info', 'release-overtaken', { model, channel, bundle: loaded.release.bundle });
+      return !stands;
+    } finally {
+      if (!stands && loaded.pool !== before?.pool) this.#unload(model, loaded);
     }
   }
 

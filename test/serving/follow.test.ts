@@ -332,6 +332,30 @@ describe('following the registry', () => {
     );
   });
 
+  it('never puts into service what the channel stopped naming while it was loaded', async () => {
+    const { pointers } = services;
+    const key = channelKey(MODEL, 'production');
+    const next = await approvedRelease(services, { labels: NEW });
+    const stood = await pointers.read<object>(key);
+    const read = pointers.read.bind(pointers);
+    let asked = 0;
+    const overtaken = async (wanted: string): Promise<unknown> => {
+      const found = await read<{ readonly revision?: number }>(wanted);
+      if (wanted !== key || found?.value.revision !== 2 || ++asked !== 2) return found;
+      // Asked again after the load: taken back meanwhile.
+      ok(await pointers.replace(key, { ...stood?.value, revision: 3 }, found.version));
+      return read(wanted);
+    };
+    Object.assign(pointers, { read: overtaken });
+    await deploy(services, next, 'overtaken');
+    await until('revision 3 is served', async () => (await metadata()).versions[0] === '3');
+    ok((await labels()).every((label) => OLD.includes(label)));
+    equal((await metadata()).parameters.bundle, current.bundle.digest);
+    const told = server.lines.filter((line) => line.includes(next.bundle.digest));
+    ok(told.some((line) => line.includes('release-overtaken')) && told.some((line) => line.includes('model-unloaded')));
+    ok(!told.some((line) => line.includes('model-served')), told.join('\n'));
+  });
+
   it('takes up a new release of the same bundle without loading it again', async () => {
     await deploy(services, { ...current, recordText: true }, 'another-run');
     await until('revision 2 is served', async () => (await metadata()).versions[0] === '2');
