@@ -7,7 +7,14 @@ import type { ResolutionRecord, RunFacts, SettingChange, WrittenReport } from '.
 import { overBudget, secondsLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
 import { settingAt, settingsAfter, withSettings } from '../pipelines/change.ts';
 import type { Classification, Pipeline } from '../pipelines/definition.ts';
-import type { Recommended } from '../pipelines/recipe.ts';
+import type { Training } from '../pipelines/definition/training.ts';
+import {
+  OPEN_SETTINGS,
+  recommended,
+  type OpenSetting,
+  type RecipeFacts,
+  type Recommended,
+} from '../pipelines/recipe.ts';
 import { ApprovalDesk, type ApprovalEvent } from './approvals.ts';
 import { openSeats } from '../artifacts/seats.ts';
 import { electorateOf } from '../artifacts/votes.ts';
@@ -66,6 +73,8 @@ export class Run {
   readonly desk: ApprovalDesk;
   readonly facts: Mutable<Partial<RunFacts>> = {};
   report: WrittenReport | undefined;
+  /** What the table of open settings was asked by. */
+  private recipeFacts: RecipeFacts | undefined;
   /** The release evidence that the open or given approval is bound to. */
   evidence: RunFacts['definition'] | undefined;
   /** The definition as it holds now: with what operators changed. Read it where a step's input is made, not before. */
@@ -155,13 +164,27 @@ export class Run {
     }
     this.pipeline = withSettings(this.pipeline, settings);
     const { recipe } = this.facts;
-    // What a person names is no longer the table's.
-    if (recipe !== undefined) this.facts.recipe = recipe.filter(({ path }) => !Object.hasOwn(settings, path));
+    // What a person names is no longer the table's; the rest is, for whatever method it is by now.
+    if (recipe !== undefined) this.settleAgain(recipe.filter(({ path }) => !Object.hasOwn(settings, path)));
     return taken;
   }
 
   /** Names what the definition leaves open of its training, now that model and rows are known. */
-  settle(found: readonly Recommended[]): void {
+  settle(training: Partial<Pick<Training, OpenSetting>>, facts: RecipeFacts): void {
+    this.recipeFacts = facts;
+    this.take(recommended(training, facts));
+  }
+
+  private settleAgain(open: readonly Recommended[]): void {
+    const { method } = this.pipeline.training ?? {};
+    if (this.recipeFacts === undefined || method === undefined) return;
+    const named = OPEN_SETTINGS.filter((setting) => !open.some(({ path }) => path === `training.${setting}`));
+    const rest = recommended(Object.fromEntries(named.map((setting) => [setting, 0])), { ...this.recipeFacts, method });
+    this.facts.recipe = rest;
+    this.take(rest);
+  }
+
+  private take(found: readonly Recommended[]): void {
     if (found.length === 0) return;
     this.facts.recipe = found;
     this.pipeline = withSettings(this.pipeline, Object.fromEntries(found.map(({ path, value }) => [path, value])));

@@ -13,8 +13,9 @@ const LEAST_ROWS = 10;
 /** Words from either end that are places: templates write there. */
 const PLACES = ['first', 'second', 'third'] as const;
 /**
- * A rule counts as tried only where its rows and its label's are so near in number that its F1 could be as high as this:
- * no rule below is ever judged, and both numbers are known without looking at what stands with what.
+ * A rule counts as tried only where its rows and its label's are so near in number that its F1 could be as high as this: both
+ * numbers are known without looking at what stands with what. One that could not is shown where it is the best, and nothing is
+ * claimed of it: the lower end of its interval is 0.
  */
 const LEAST_F1 = 0.8;
 
@@ -98,14 +99,20 @@ function bestRule(
     const rows = [...byLabel.values()].reduce((sum, one) => sum + one, 0);
     for (const [label, both] of byLabel) {
       const given = labelled[label]!;
-      if (Math.min(rows, given) < LEAST_ROWS || (2 * Math.min(rows, given)) / (rows + given) < LEAST_F1) continue;
-      tried++;
+      if (Math.min(rows, given) < LEAST_ROWS) continue;
+      if (couldBeHigh(rows, given)) tried++;
       const f1 = (2 * both) / (rows + given);
       if (f1 > highest) [highest, best] = [f1, { ...rule, label, rows, both, labelled: given }];
     }
   }
   if (best === null) return null;
-  return { ...best, score: { value: highest, interval: f1Interval(best, 1 - 0.05 / tried), rows: best.labelled } };
+  const interval = f1Interval(best, 1 - 0.05 / Math.max(1, tried));
+  const claimed = couldBeHigh(best.rows, best.labelled) ? interval : { ...interval, low: 0 };
+  return { ...best, score: { value: highest, interval: claimed, rows: best.labelled } };
+}
+
+function couldBeHigh(rows: number, labelled: number): boolean {
+  return (2 * Math.min(rows, labelled)) / (rows + labelled) >= LEAST_F1;
 }
 
 /**

@@ -152,8 +152,17 @@ describe('a word that gives the label away', () => {
     assert.ok(placed!.score.interval!.low > 0.9);
   });
 
+  it('is shown with its figure where it could not be high, and nothing is claimed of it', () => {
+    // In fifteen of a label's thirty rows and in no other: F1 2/3, which no limit of 0.8 asks for.
+    const { placed, score } = found((row) => (row % 6 === 0 ? 'zztop text' : `text${row} own${row}`));
+    assert.deepEqual([placed?.word, placed?.both, placed?.labelled], ['zztop', 15, 30]);
+    near(score.value!, 2 / 3);
+    assert.equal(score.interval?.low, 0);
+    assert.ok((score.interval?.high ?? 0) > 2 / 3);
+  });
+
   it('is none where no word has the rows for it', () => {
-    const { placed, score } = found((row) => `text ${row} of its own${row}`);
+    const { placed, score } = found((row) => `text${row} own${row}`);
     assert.deepEqual([placed, score.value, score.interval?.low], [null, 0, 0]);
   });
 

@@ -188,6 +188,45 @@ describe('a step that failed', function () {
     assert.equal(new Set(ran).size, ran.length, 'no finished step ran again');
   });
 
+  it('trains by another method at the numbers that the table names for that one, but for those that a person names', async () => {
+    const inputs: TrainModelInput[] = [];
+    let facts: RunFacts | undefined;
+    await withRun(
+      (real) => {
+        const train = failing<'trainModel'>(real.trainModel, failure('OutOfMemory', 'memory ran out'));
+        return {
+          trainModel: (call) => (inputs.push(call.input), train(call)),
+          writeReport: (call) => {
+            if (call.input.facts.resolutions !== undefined) facts = call.input.facts;
+            return real.writeReport(call);
+          },
+        };
+      },
+      async (runId) => {
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        await parked(runId, 'train');
+        await resolve(runId, { settings: { 'training.method': 'lora', 'training.epochs': 2 }, comment: 'smaller' });
+        await approveRun(temporal.client, runId, 'release', 'omar');
+        await runOutcome(temporal.client, runId);
+      },
+    );
+    assert.deepEqual(
+      inputs.map(({ training: { method, epochs, learningRate, weightDecay } }) => [
+        method,
+        epochs,
+        learningRate,
+        weightDecay,
+      ]),
+      [
+        ['full', 10, 2e-4, 0.01],
+        ['lora', 2, 1e-3, 0],
+      ],
+    );
+    const reasons = new Map(facts?.recipe?.map(({ path, reason }) => [path, reason]));
+    assert.match(reasons.get('training.learningRate') ?? '', /^adapters learn/);
+    assert.ok(!reasons.has('training.epochs'));
+  });
+
   it('needs no operator for what one changed in the run that drift replaces; a change on the way holds over it', async () => {
     const at = '2026-01-01T00:00:00.000Z';
     const before = { step: 'train', by: 'olga', at, run: 'drifted' };

@@ -1,7 +1,6 @@
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
 import type { Classification } from '../../pipelines/definition.ts';
-import { recommended } from '../../pipelines/recipe.ts';
 import type { Run } from '../run.ts';
 import { dataInput, encoderInput, recipeFacts, severalLabels } from '../step-inputs.ts';
 import { gather, type Candidacy } from './candidates.ts';
@@ -31,7 +30,7 @@ export async function select(run: Run): Promise<Selected> {
   run.facts.selection = chosen;
   const winner = winnerOf(run, outcomes, chosen.winner);
   const { task, training } = run.classification();
-  run.settle(recommended(training, recipeFacts({ task, method: training.method }, winner.exported, dataset)));
+  run.settle(training, recipeFacts({ task, method: training.method }, winner.exported, dataset));
   return { dataset, winner };
 }
 

@@ -1,5 +1,4 @@
 import type { DatasetSummary } from '../../../activities/contract/data.ts';
-import { recommended } from '../../../pipelines/recipe.ts';
 import type { Run } from '../../run.ts';
 import { backboneInput, rankRetrieversInput } from '../../retrieval-inputs.ts';
 import { recipeFacts } from '../../step-inputs.ts';
@@ -22,7 +21,7 @@ export async function selectRetriever(run: Run): Promise<SelectedRetriever> {
   const winner = winnerOf(run, outcomes, selection.winner);
   const { task, training } = run.definition('image-retrieval');
   if (training !== null) {
-    run.settle(recommended(training, recipeFacts({ task, method: training.method }, winner.exported, dataset)));
+    run.settle(training, recipeFacts({ task, method: training.method }, winner.exported, dataset));
   }
   return { dataset, winner };
 }
