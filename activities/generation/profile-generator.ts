@@ -1,7 +1,7 @@
 /** Step `generation.profile`: time to the first token, time a token, size and memory of a generator on this machine. */
-import { mkdir } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { checkout } from '../checkout.ts';
 import type { GeneratorProfile, ProfileGeneratorInput } from '../contract/prompting.ts';
 import { loadPrompts } from '../data/prompts.ts';
 import { askChild } from '../selection/measuring-child.ts';
@@ -25,10 +25,9 @@ export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorPr
   type: 'generation.profile',
   version: 1,
   environment: () => Promise.resolve(hardware()),
-  async run({ generator, dataset, generation }, { store, workDir, signal, progress }) {
-    const folder = join(workDir, 'generator');
-    await mkdir(folder);
-    await store.checkout(generator, folder, { signal });
+  async run({ generator, dataset, generation }, context) {
+    const { store, signal, progress } = context;
+    const folder = await checkout(context, generator, 'generator');
     const rows = await loadPrompts(store, dataset, 'train', signal);
     const prompts = sampleIndices(rows.length, SAMPLE_PROMPTS, seededRandom(0)).map((row) => rows[row]?.prompt ?? '');
     progress({ phase: 'measuring' });

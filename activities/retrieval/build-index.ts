@@ -8,6 +8,7 @@ import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex, type Gallery } from '../../inference/retrieval/embedding-index.ts';
 import { GRAPH_SETTINGS } from '../../inference/retrieval/graph.ts';
 import { indexLimitProblem } from '../../inference/retrieval/index-files.ts';
+import { checkout } from '../checkout.ts';
 import type { BuildIndexInput, BuiltIndex, GraphTrial } from '../contract/retrieval.ts';
 import { loadLabels } from '../data/dataset.ts';
 import { countPictures } from '../data/images/pictures.ts';
@@ -66,9 +67,7 @@ async function embedGallery({ model, dataset }: BuildIndexInput, context: StepCo
       fix: 'give the train split pictures: what is found is found among them',
     });
   }
-  const folder = join(context.workDir, 'model');
-  await mkdir(folder);
-  await store.checkout(model, folder, { signal });
+  const folder = await checkout(context, model, 'model');
   const embed = async (split: 'train' | 'validation') => {
     const loaded = await ImageModel.load(folder);
     try {

@@ -1,5 +1,5 @@
 /** Step `retrieval.evaluate`: pictures of the test split ask the index; what has their label is relevant. */
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { ImageModel } from '../../inference/image-model.ts';
@@ -7,6 +7,7 @@ import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { INDEX_FILE, VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
 import { similarityOf } from '../../inference/retrieval/nearest.ts';
 import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
+import { checkout } from '../checkout.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } from '../contract/retrieval.ts';
 import { loadLabels } from '../data/dataset.ts';
@@ -38,10 +39,8 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const { store, signal } = context;
     const { k, seed, dataset } = input;
     const labels = await loadLabels(store, dataset);
-    const folder = join(context.workDir, 'model');
     const index = await loadIndex(input, labels, context);
-    await mkdir(folder);
-    await store.checkout(input.model, folder, { signal });
+    const folder = await checkout(context, input.model, 'model');
     const queries = await embedQueries(folder, input, labels, context);
     const asked = await askIndex(index, queries, k, context);
     const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, context), { k, signal });
@@ -105,12 +104,10 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
 async function loadIndex(
   { index: tree, model, dataset }: EvaluateRetrievalInput,
   labels: readonly string[],
-  { store, signal, workDir }: StepContext,
+  context: StepContext,
 ): Promise<EmbeddingIndex> {
-  const folder = join(workDir, 'index');
-  await mkdir(folder);
-  await store.checkout(tree, folder, { signal });
-  const index = await EmbeddingIndex.load(folder, signal);
+  const { store, signal } = context;
+  const index = await EmbeddingIndex.load(await checkout(context, tree, 'index'), signal);
   const { header } = index;
   const [graph, rows] = await Promise.all([
     graphDigest(store, model),

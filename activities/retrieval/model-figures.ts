@@ -1,9 +1,8 @@
 /** What another model would find for the same queries in the same gallery: each embeds both, and ranks exactly. */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
+import { checkout } from '../checkout.ts';
 import { embedPictures } from '../selection/embed-pictures.ts';
 import type { StepContext } from '../step.ts';
 import { graphDigest } from './build-index.ts';
@@ -22,10 +21,7 @@ export async function figuresOfModel(
   context: StepContext,
 ): Promise<ModelFigures> {
   const { store, signal } = context;
-  const folder = join(context.workDir, name);
-  await mkdir(folder);
-  await store.checkout(model, folder, { signal });
-  const loaded = await ImageModel.load(folder);
+  const loaded = await ImageModel.load(await checkout(context, model, name));
   try {
     const gallery = await embedPictures(loaded, { dataset, split: 'train', labels }, context);
     const queries = await embedPictures(loaded, { dataset, split: 'test', labels }, context);

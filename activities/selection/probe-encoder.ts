@@ -1,9 +1,8 @@
 /** What a frozen encoder already knows about the task: kNN and a linear probe, trained on train, scored on validation. */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
+import { checkout } from '../checkout.ts';
 import type { EncoderProbe, PictureDomain, ProbeEncoderInput, TextDomain } from '../contract/selection.ts';
 import type { Score } from '../contract/measures.ts';
 import { loadClassified, loadLabels } from '../data/dataset.ts';
@@ -23,9 +22,7 @@ export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   version: 3,
   async run({ encoder, dataset, neighbours, seed, multiLabel }, context) {
     const { store, signal } = context;
-    const folder = join(context.workDir, 'encoder');
-    await mkdir(folder);
-    const [labels] = await Promise.all([loadLabels(store, dataset), store.checkout(encoder, folder, { signal })]);
+    const [labels, folder] = await Promise.all([loadLabels(store, dataset), checkout(context, encoder, 'encoder')]);
     if (multiLabel === true) return probeSeveralLabels(folder, { dataset, labels, neighbours, seed }, context);
     const { known, asked, dimension, domain } = await embed(folder, dataset, { labels, seed }, context);
     const classes = labels.length;

@@ -7,6 +7,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { textInput, type TextInput } from '../../inference/texts.ts';
+import { checkout } from '../checkout.ts';
 import type { Split } from '../contract/data.ts';
 import type { EncoderProfile, ProfileEncoderInput } from '../contract/selection.ts';
 import type { Hardware, Latency } from '../contract/measures.ts';
@@ -46,9 +47,7 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
   environment: () => Promise.resolve(hardware()),
   async run({ encoder, dataset, maxLength }, context) {
     const { store, signal } = context;
-    const folder = join(context.workDir, 'encoder');
-    await mkdir(folder);
-    await store.checkout(encoder, folder, { signal });
+    const folder = await checkout(context, encoder, 'encoder');
     const config = await readModelConfig(folder);
     if (config.input !== 'image' && config.maxLength !== maxLength) {
       throw new EspalierError(

@@ -10,6 +10,7 @@ import { GATE_TABLE } from '../../pipelines/gate-table.ts';
 import type { CompareModelsInput, ModelComparison } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
 import { hardware } from '../selection/profile-encoder.ts';
+import { checkout } from '../checkout.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { gatherBoth, type EvaluatedRows } from './both-answers.ts';
 import { isOfPictures, rowsToCompare } from './compared-rows.ts';
@@ -20,7 +21,7 @@ import { judgeGate } from './gates.ts';
 import { compareSeveralLabels, thresholdsIn, thresholdsOf } from './multi-label/compare.ts';
 import { mcnemar, pairedShareInterval } from './paired.ts';
 import { accuracyScore } from './scores.ts';
-import { checkout, sizeMb } from './model-folder.ts';
+import { sizeMb } from './model-folder.ts';
 
 export const compareModels: StepDefinition<CompareModelsInput, ModelComparison> = {
   type: 'validation.compare',

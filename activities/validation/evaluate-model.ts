@@ -11,6 +11,7 @@ import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis, EvaluateModelInput, Evaluation } from '../contract/validation.ts';
 import { hardware } from '../selection/profile-encoder.ts';
+import { checkout } from '../checkout.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { withoutBulk } from './bulk.ts';
 import { hardwareFit } from './hardware-fit.ts';
@@ -30,7 +31,7 @@ import type { Corrupted } from './picture-robustness.ts';
 import type { PatchScan } from './picture-triggers.ts';
 import { accuracyScore, f1Scores, gainScore, NO_SCORE, plainScore, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
-import { checkout, sizeMb } from './model-folder.ts';
+import { sizeMb } from './model-folder.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',

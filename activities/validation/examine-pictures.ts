@@ -7,6 +7,7 @@ import type { EvaluateModelInput } from '../contract/validation.ts';
 import { countPictures, pictureRows } from '../data/images/pictures.ts';
 import { classOf, embedPictures, pictureBlocks } from '../selection/embed-pictures.ts';
 import { measureModel, samplePictures } from '../selection/profile-encoder.ts';
+import { checkout } from '../checkout.ts';
 import type { StepContext } from '../step.ts';
 import { askFrozen, askTuned } from './ask-test.ts';
 import { readBaseline } from './baseline.ts';
@@ -17,7 +18,6 @@ import { measureCorruption } from './picture-robustness.ts';
 import { knownPatches, scanPatches } from './picture-triggers.ts';
 import { sampledPlaces } from './sample-rows.ts';
 import { suspectPatches } from './suspect-patches.ts';
-import { checkout } from './model-folder.ts';
 
 /** Test pictures that are edited for the flip rate, and whose latency is measured: a ResNet-50 takes some 60 ms for one. */
 const SAMPLED_PICTURES = 100;

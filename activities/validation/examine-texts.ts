@@ -7,6 +7,7 @@ import type { LabelledRows } from '../data/dataset.ts';
 import { classifiedBlocks, countRows, pickRows } from '../data/row-blocks.ts';
 import { hasShifted, SHIFTED_FILE } from '../data/shifted.ts';
 import { measureModel } from '../selection/profile-encoder.ts';
+import { checkout } from '../checkout.ts';
 import type { StepContext } from '../step.ts';
 import type { AnsweredBlock } from './all-rows.ts';
 import { askFrozen, askTuned } from './ask-test.ts';
@@ -17,7 +18,6 @@ import { EDGE_INPUTS } from './edge-inputs.ts';
 import { SPLIT_ROWS, TRIVIAL_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
 import { sampledPlaces, sampleRows } from './sample-rows.ts';
-import { checkout } from './model-folder.ts';
 
 /** Test rows that are edited for the flip rate: each costs one prediction an edit. */
 const FLIP_ROWS = 500;

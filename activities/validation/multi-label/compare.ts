@@ -6,6 +6,7 @@ import { GATE_TABLE } from '../../../pipelines/gate-table.ts';
 import type { CompareModelsInput, ComparedRow, ModelComparison, PairedScore } from '../../contract/validation.ts';
 import { loadMultiLabelled, type MultiLabelledRows } from '../../data/dataset.ts';
 import { hardware, measureModel } from '../../selection/profile-encoder.ts';
+import { checkout } from '../../checkout.ts';
 import type { StepContext } from '../../step.ts';
 import { idsSeen } from '../compared-models.ts';
 import { judgeGate } from '../gates.ts';
@@ -16,7 +17,7 @@ import { bootstrapInterval, type BootstrapOptions } from '../statistics.ts';
 import { creditsOf, namesAt, type Decisions } from './decisions.ts';
 import { countsOf, macroF1 } from './metrics.ts';
 import { f1Scores, meanScore, pairedGain } from './scores.ts';
-import { checkout, sizeMb } from '../model-folder.ts';
+import { sizeMb } from '../model-folder.ts';
 
 const EXAMPLES = 10;
 const LATENCY_TEXTS = 200;

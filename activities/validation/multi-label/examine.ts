@@ -7,11 +7,11 @@ import { loadMultiLabelled, multiLabelled, readDatasetLines, type MultiLabelledR
 import { SHIFTED_FILE } from '../../data/shifted.ts';
 import { oneVsRestProbabilities } from '../../selection/one-vs-rest.ts';
 import type { LinearProbe } from '../../selection/linear-probe.ts';
+import { checkout } from '../../checkout.ts';
 import type { StepContext } from '../../step.ts';
 import { requireFinite } from '../baseline.ts';
 import { SPLIT_ROWS } from '../examined.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
-import { checkout } from '../model-folder.ts';
 
 /** Test rows that are looked at: every label of each is resampled, and beyond this an interval no longer narrows visibly. */
 const TEST_ROWS = 20_000;
