@@ -14,7 +14,7 @@ import {
   type ToGenerator,
 } from './generator-messages.ts';
 import type { ModelSource } from './verified-model.ts';
-import { endWorker, errorOf, uncaught, workerEntry } from './worker-thread.ts';
+import { endWorker, errorOf, whenEnded, workerEntry } from './worker-thread.ts';
 
 /** Generations a worker has under way: each keeps its own cache in memory and slows the others down. */
 const TURNS = 4;
@@ -186,18 +186,13 @@ export class GeneratorPool {
     const slot: Slot = { worker, ready: false, jobs: new Map() };
     this.#slots.add(slot);
     return new Promise((resolve, reject) => {
-      let cause: Error | undefined;
       worker.on('message', (message: FromGenerator) => {
         if (message.type !== 'ready') return this.#hear(slot, message);
         slot.ready = true;
         resolve(message.files);
         this.#dispatch();
       });
-      worker.on('error', (error: Error) => {
-        cause = uncaught(error);
-      });
-      worker.on('exit', (code) => {
-        const error = cause ?? new EspalierError('Internal', `the generator's worker ended with code ${code}`);
+      whenEnded(worker, "the generator's worker", (error) => {
         reject(error);
         this.#lost(slot, error);
       });

@@ -9,7 +9,7 @@ import { EspalierError } from '../artifacts/errors.ts';
 import type { PictureLimits } from '../inference/image/decode.ts';
 import { buffersOf, type FromWorker, type ModelRow, type ToWorker, type WorkerOptions } from './pool-messages.ts';
 import type { ClassifierFiles, ModelSource } from './verified-model.ts';
-import { endWorker, uncaught, workerEntry } from './worker-thread.ts';
+import { endWorker, whenEnded, workerEntry } from './worker-thread.ts';
 
 /** Rows a batch: beyond it throughput no longer grows on a CPU, and the rows behind it wait longer. */
 export const MAX_BATCH = 32;
@@ -154,7 +154,6 @@ export class ModelPool {
     const slot: Slot = { worker, state: 'starting', batch: [] };
     this.#slots.add(slot);
     return new Promise((resolve, reject) => {
-      let cause: Error | undefined;
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'ready') resolve(message.files);
         else this.#answer(slot, message);
@@ -162,11 +161,7 @@ export class ModelPool {
         slot.batch = [];
         this.#dispatch();
       });
-      worker.on('error', (error: Error) => {
-        cause = uncaught(error);
-      });
-      worker.on('exit', (code) => {
-        const error = cause ?? new EspalierError('Internal', `the model's worker ended with code ${code}`);
+      whenEnded(worker, "the model's worker", (error) => {
         reject(error);
         this.#lost(slot, error);
       });

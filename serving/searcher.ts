@@ -15,7 +15,7 @@ import {
   type SearchOptions,
   type ToSearchThread,
 } from './search-messages.ts';
-import { endWorker, errorOf, uncaught, workerEntry } from './worker-thread.ts';
+import { endWorker, errorOf, whenEnded, workerEntry } from './worker-thread.ts';
 
 /** Queries that may wait; more is overload, told to the client. */
 const MAX_QUEUE = 4096;
@@ -129,7 +129,6 @@ export class Searcher {
     const slot: Slot = { worker, state: 'starting', job: undefined };
     this.#slots.add(slot);
     return new Promise((resolve, reject) => {
-      let cause: Error | undefined;
       worker.on('message', (message: FromSearchThread) => {
         if (message.type === 'ready') resolve(message.parsed);
         else if (message.type === 'found') slot.job?.resolve(message.matches);
@@ -138,11 +137,7 @@ export class Searcher {
         slot.job = undefined;
         this.#dispatch();
       });
-      worker.on('error', (error: Error) => {
-        cause = uncaught(error);
-      });
-      worker.on('exit', (code) => {
-        const error = cause ?? new EspalierError('Internal', `a thread that searches ended with code ${code}`);
+      whenEnded(worker, 'a thread that searches', (error) => {
         reject(error);
         this.#lost(slot, error);
       });

@@ -25,11 +25,20 @@ export function errorOf({ kind, message, where, fix, retryable }: ErrorRecord): 
   return new EspalierError(known, message, definedOnly({ where, fix, retryable }));
 }
 
+/** Tells once why a worker ended; `what` it was, where it says nothing itself. */
+export function whenEnded(worker: Worker, what: string, tell: (error: Error) => void): void {
+  let cause: Error | undefined;
+  worker.on('error', (error: Error) => {
+    cause = uncaught(error);
+  });
+  worker.on('exit', (code) => tell(cause ?? new EspalierError('Internal', `${what} ended with code ${code}`)));
+}
+
 /**
  * What ended a worker: an error that nobody there caught arrives without its class, but with its own properties. Its kind
  * says whether loading is worth another try.
  */
-export function uncaught(error: Error & Partial<ErrorRecord>): Error {
+function uncaught(error: Error & Partial<ErrorRecord>): Error {
   const { kind, message, where, fix, retryable } = error;
   if (kind === undefined || retryable === undefined) return error;
   return errorOf({ kind, message, retryable, ...definedOnly({ where, fix }) });
