@@ -172,20 +172,18 @@ export class Run {
   /** Names what the definition leaves open of its training, now that model and rows are known. */
   settle(training: Partial<Pick<Training, OpenSetting>>, facts: RecipeFacts): void {
     this.recipeFacts = facts;
-    this.take(recommended(training, facts));
+    const found = recommended(training, facts);
+    if (found.length > 0) this.take(found);
   }
 
   private settleAgain(open: readonly Recommended[]): void {
     const { method } = this.pipeline.training ?? {};
     if (this.recipeFacts === undefined || method === undefined) return;
     const named = OPEN_SETTINGS.filter((setting) => !open.some(({ path }) => path === `training.${setting}`));
-    const rest = recommended(Object.fromEntries(named.map((setting) => [setting, 0])), { ...this.recipeFacts, method });
-    this.facts.recipe = rest;
-    this.take(rest);
+    this.take(recommended(Object.fromEntries(named.map((setting) => [setting, 0])), { ...this.recipeFacts, method }));
   }
 
   private take(found: readonly Recommended[]): void {
-    if (found.length === 0) return;
     this.facts.recipe = found;
     this.pipeline = withSettings(this.pipeline, Object.fromEntries(found.map(({ path, value }) => [path, value])));
   }
