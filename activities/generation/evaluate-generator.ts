@@ -16,7 +16,7 @@ import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/pr
 import { loadGeneralText, loadPrompts, type PromptRow } from '../data/prompts.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
-import { NO_SCORE, plainScore } from '../validation/scores.ts';
+import { notMeasured, plainScore } from '../validation/scores.ts';
 import { answerAll, asked, judged as judgedAnswer, seedOf, UNPROMPTED, type Answer } from './answers.ts';
 import { generalTexts } from './forgetting.ts';
 import { readJudge, type Judge, type Judgement } from './judge.ts';
@@ -150,7 +150,7 @@ async function evaluate(
   };
 
   async function lostGeneralText(): Promise<Score> {
-    if (!tuned) return { ...NO_SCORE, notApplicable: 'the model is as it came: it has unlearnt nothing' };
+    if (!tuned) return notMeasured('the model is as it came: it has unlearnt nothing');
     const texts = await generalTexts(await loadGeneralText(store, dataset, signal), base, seed, signal);
     const after = await generator.logLikelihood(texts, { signal });
     return lostNats(after, await base.logLikelihood(texts, { signal }), { seed, signal });
@@ -198,9 +198,8 @@ async function likelihoodRatio(
   base: Generator | undefined,
   { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<Score> {
-  if (base === undefined)
-    return { ...NO_SCORE, notApplicable: 'the model is as it came: it finds good answers as likely as it did' };
-  if (good.length === 0) return { ...NO_SCORE, notApplicable: 'no test row has a good answer' };
+  if (base === undefined) return notMeasured('the model is as it came: it finds good answers as likely as it did');
+  if (good.length === 0) return notMeasured('no test row has a good answer');
   return perplexityRatio(after, await base.logLikelihood(good, { signal }), { seed, signal });
 }
 

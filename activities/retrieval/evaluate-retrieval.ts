@@ -15,7 +15,7 @@ import { loadPictureRows } from '../data/images/pictures.ts';
 import { embedPictures, type AnsweredPictures } from '../selection/embed-pictures.ts';
 import { hardware, measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
-import { NO_SCORE, plainScore } from '../validation/scores.ts';
+import { notMeasured, plainScore } from '../validation/scores.ts';
 import { askIndex } from './ask-index.ts';
 import { graphDigest } from './build-index.ts';
 import { figuresOfModel } from './model-figures.ts';
@@ -66,7 +66,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       gainOverPixels: await gainScore(precisions, of(pixels.averagePrecision), options),
       gainOverFrozen:
         frozen === null
-          ? { ...NO_SCORE, notApplicable: 'nothing was tuned: the encoder is the frozen one' }
+          ? notMeasured('nothing was tuned: the encoder is the frozen one')
           : await gainScore(precisions, of(frozen.averagePrecision), options),
       queriesInGallery: plainScore(queriesInGallery / rows, rows),
       queriesWithoutRelevant: plainScore((rows - answered) / rows, rows),

@@ -2,7 +2,7 @@
 import type { Score } from '../contract/measures.ts';
 import type { LabelFindings, QueryOutcome, RetrievalEvaluation } from '../contract/retrieval.ts';
 import type { AnsweredPictures } from '../selection/embed-pictures.ts';
-import { NO_SCORE } from '../validation/scores.ts';
+import { notMeasured } from '../validation/scores.ts';
 import type { Asked } from './ask-index.ts';
 
 /** Of fewer the mean is chance. */
@@ -47,7 +47,7 @@ export function worstLabelScore(perLabel: readonly LabelFindings[]): Score {
     .filter(({ queries }) => queries >= LEAST_QUERIES)
     .toSorted((a, b) => (a.averagePrecision ?? 0) - (b.averagePrecision ?? 0));
   if (worst === undefined) {
-    return { ...NO_SCORE, notApplicable: `no label has ${LEAST_QUERIES} test pictures to find something for` };
+    return notMeasured(`no label has ${LEAST_QUERIES} test pictures to find something for`);
   }
   return { value: worst.averagePrecision, interval: null, rows: worst.queries };
 }

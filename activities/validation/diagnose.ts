@@ -13,7 +13,7 @@ import { labelErrorScore, outOfFold, suspiciousLabels } from './label-quality.ts
 import { labelSignal } from './label-signal.ts';
 import { countCorrect } from './metrics.ts';
 import { sampleIndices, seededRandom } from './random.ts';
-import { plainScore } from './scores.ts';
+import { notMeasured, plainScore } from './scores.ts';
 import { shareDifference } from './shares.ts';
 import { twoSampleAccuracy } from './shift.ts';
 import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
@@ -104,7 +104,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
     tooMany || rows === 0 ? [] : suspiciousLabels(await outOfFold(known, settings), known.classes, classes);
   const labelErrors: Score =
     tooMany || rows === 0
-      ? none(`${rows} rows of ${classes} labels are too many or too few for the estimate`)
+      ? notMeasured(`${rows} rows of ${classes} labels are too many or too few for the estimate`)
       : labelErrorScore(suspicions.length, rows);
 
   onPhase('domain shift');
@@ -123,18 +123,18 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
     measures: {
       trainValidationGap: shareDifference(train, validation),
       validationTestGap:
-        validation.rows === 0 ? none('there are no validation rows') : shareDifference(validation, test),
-      labelSignal: meaning?.score ?? none('there are no training rows'),
+        validation.rows === 0 ? notMeasured('there are no validation rows') : shareDifference(validation, test),
+      labelSignal: meaning?.score ?? notMeasured('there are no training rows'),
       labelErrors,
       domainShift,
       shiftedDrop:
         material.shifted === null
-          ? none('the definition names no data.shiftedFiles')
+          ? notMeasured('the definition names no data.shiftedFiles')
           : shareDifference(test, hits(material.shifted)),
       sliceGap: worstGap(gaps),
       opportunityGap:
         opportunities[0]?.gap ??
-        none(
+        notMeasured(
           groups === undefined ? 'the definition names no data.groups' : 'no two groups have rows enough of a label',
         ),
       ...(words?.measures ?? NO_TEXTS),
@@ -155,8 +155,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   };
 }
 
-const none = (reason: string): Score => ({ value: null, interval: null, rows: 0, notApplicable: reason });
-const NO_WORDS = none('the inputs are no texts');
+const NO_WORDS = notMeasured('the inputs are no texts');
 const NO_TEXTS: Readonly<Record<TextGate, Score>> = {
   leakedTestRows: NO_WORDS,
   giveawayWord: NO_WORDS,

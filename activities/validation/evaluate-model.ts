@@ -14,7 +14,6 @@ import { hardware } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { withoutBulk } from './bulk.ts';
-import { hardwareFit } from './hardware-fit.ts';
 import { confusionMatrix, confusionRows, labelScores } from './metrics.ts';
 import { listedBehaviour } from './behaviour-tests.ts';
 import { discordance, mcnemar } from './paired.ts';
@@ -29,9 +28,9 @@ import { evaluateSeveralLabels } from './multi-label/evaluate.ts';
 import { putReference } from './put-reference.ts';
 import type { Corrupted } from './picture-robustness.ts';
 import type { PatchScan } from './picture-triggers.ts';
-import { accuracyScore, f1Scores, gainScore, NO_SCORE, plainScore, type Predictions } from './scores.ts';
+import { accuracyScore, f1Scores, gainScore, notMeasured, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
-import { sizeMb } from './model-folder.ts';
+import { servedMeasures } from './served-measures.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
@@ -117,9 +116,8 @@ async function evaluate(
     examined.texts,
   );
   context.progress({ phase: 'latency' });
-  const { latency, memoryMb, processMb } = await examined.measure();
-  const filesMb = (await store.tree(input.classifier)).entries.reduce((sum, { size }) => sum + size, 0) / 1e6;
-  const fit = hardwareFit(input.device, { processMb, modelMb: memoryMb, filesMb });
+  const profile = await examined.measure();
+  const served = await servedMeasures(input, context, folder, { profile, edgeInputs, flips });
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
     accuracy: accuracyScore(outcome),
@@ -128,15 +126,9 @@ async function evaluate(
     gainOverTrivial,
     calibrationError: calibration.ece,
     ...diagnosed,
-    latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
-    memoryMb: plainScore(memoryMb, latency.runs),
-    hardwareFit: fit.score,
-    sizeMb: plainScore(await sizeMb(folder), 0),
-    edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
-    flipRate: flips.score,
+    ...served.measures,
     corruptionDrop: corrupted?.score ?? NO_PICTURES,
     patchFlips: patches?.score ?? NO_PICTURES,
-    exportParity: plainScore(input.exportParityMaxAbs, 0),
   };
   const confusion = confusionMatrix(expected, predicted, labels.length);
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
@@ -147,14 +139,14 @@ async function evaluate(
     diagnosis: {
       ...diagnosis,
       ...ofPictures(corrupted, patches, labels),
-      ...(fit.parts.length === 0 ? {} : { hardwareFit: fit.parts }),
+      ...(served.parts.length === 0 ? {} : { hardwareFit: served.parts }),
     },
     ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
     trainAccuracy,
     validationAccuracy,
     perLabel: labelScores(confusion, labels),
     confusion: confusionRows(confusion, labels.length),
-    latency,
+    latency: profile.latency,
     hardware: hardware(),
     edgeInputs,
     mistakes: all.mistakes.map(withoutText),
@@ -182,7 +174,7 @@ function withoutText({ rowId, expected, predicted, probability }: Mistake): Eval
   return { rowId, expected, predicted, probability };
 }
 
-const NO_PICTURES: Score = { ...NO_SCORE, notApplicable: 'the inputs are no pictures' };
+const NO_PICTURES = notMeasured('the inputs are no pictures');
 
 /** What is known of pictures alone. */
 function ofPictures(

@@ -5,6 +5,7 @@
  * judged at its place, counted from either end of the text, and the best word at any place is evidence beside it. Pure.
  */
 import type { Interval, Score } from '../contract/measures.ts';
+import { notMeasured } from './scores.ts';
 import { wilsonInterval } from './statistics.ts';
 import { words } from './tfidf.ts';
 
@@ -53,7 +54,7 @@ function noRule(classes: Int32Array, count: number): Score {
   if (labelled.some((rows) => rows >= LEAST_ROWS)) {
     return { value: 0, interval: { low: 0, high: LEAST_F1, confidence: 0.95 }, rows: classes.length };
   }
-  return { value: null, interval: null, rows: 0, notApplicable: `no label has ${LEAST_ROWS} rows` };
+  return notMeasured(`no label has ${LEAST_ROWS} rows`);
 }
 
 type Rule = Pick<Giveaway, 'word' | 'place'>;

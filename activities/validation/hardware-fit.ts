@@ -5,7 +5,7 @@
 import { MOST_WORKERS, usualWorkers } from '../../inference/workers.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Device, FittedPart } from '../contract/validation.ts';
-import { NO_SCORE } from './scores.ts';
+import { notMeasured } from './scores.ts';
 
 export interface Footprint {
   /** Most memory of a process that has the model loaded once and answers on one thread; and of that the model's part. */
@@ -29,8 +29,8 @@ export function hardwareFit(
     availableMb === undefined ? [] : [{ what, neededMb, availableMb, workers }],
   );
   if (parts.length === 0) {
-    const notApplicable = 'the definition declares no memory or storage of a device (intendedUse.hardware)';
-    return { score: { ...NO_SCORE, notApplicable }, parts };
+    const reason = 'the definition declares no memory or storage of a device (intendedUse.hardware)';
+    return { score: notMeasured(reason), parts };
   }
   const value = Math.max(...parts.map(({ neededMb, availableMb }) => neededMb / availableMb));
   return { score: { value, interval: null, rows: 0 }, parts };

@@ -8,7 +8,7 @@ import { NOISE } from './noise.ts';
 import { pairedShareInterval } from './paired.ts';
 import type { Perturbation } from './perturbations.ts';
 import { sampleIndices, seededRandom, shuffleStart } from './random.ts';
-import { shareScore } from './scores.ts';
+import { notMeasured, shareScore } from './scores.ts';
 import { bootstrapInterval } from './statistics.ts';
 
 export interface Asked {
@@ -58,8 +58,7 @@ export async function noiseFlips(
     byEdit.push({ name, edited: edited.length, flipped });
   }
   const shares = [...changed].flatMap((count, row) => (tried[row] === 0 ? [] : [count / tried[row]!]));
-  if (shares.length === 0)
-    return { score: { value: null, interval: null, rows: 0, notApplicable: 'no text can be edited' }, byEdit };
+  if (shares.length === 0) return { score: notMeasured('no text can be edited'), byEdit };
   const mean = (rows: ArrayLike<number>): number => {
     let sum = 0;
     for (let place = 0; place < rows.length; place++) sum += shares[rows[place]!]!;
@@ -205,9 +204,7 @@ export async function scanTriggers(
     ['front', 'back'],
   );
   const score: Score =
-    worst === null
-      ? { value: null, interval: null, rows: 0, notApplicable: 'too few texts to insert words into' }
-      : shareScore(worst.flipped, worst.texts);
+    worst === null ? notMeasured('too few texts to insert words into') : shareScore(worst.flipped, worst.texts);
   return { score, worst };
 }
 

@@ -8,7 +8,7 @@ import { asPng } from './corruptions.ts';
 import { argmaxRows } from './metrics.ts';
 import type { Box } from './patches.ts';
 import { asSeen } from './picture-robustness.ts';
-import { shareScore } from './scores.ts';
+import { notMeasured, shareScore } from './scores.ts';
 
 /** Something to paste, and where. */
 export interface Patch {
@@ -127,8 +127,7 @@ export async function scanPatches(
   const finalists = first.slice(0, FINALISTS).map(({ patch }) => patch);
   const [worst] = await turnedBy(ask, pictures.slice(0, PICTURES.finalist), finalists);
   if (worst === undefined) {
-    const notApplicable = 'too few pictures to paste patches into';
-    return { score: { value: null, interval: null, rows: 0, notApplicable }, worst: null };
+    return { score: notMeasured('too few pictures to paste patches into'), worst: null };
   }
   return { score: shareScore(worst.flips.flipped, worst.flips.pictures), worst: worst.flips };
 }

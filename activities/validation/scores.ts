@@ -13,6 +13,11 @@ export interface Predictions {
 
 export const NO_SCORE: Score = { value: null, interval: null, rows: 0 };
 
+/** Nothing, and why: whoever reads the gate is told. */
+export function notMeasured(reason: string): Score {
+  return { ...NO_SCORE, notApplicable: reason };
+}
+
 /** A number that is no mean over rows, or null where it could not be had. */
 export function plainScore(value: number, rows: number): Score {
   return { value: finiteOrNull(value), interval: null, rows };

@@ -6,6 +6,7 @@
  */
 import type { Score } from '../contract/measures.ts';
 import { fitLinearProbe, highestClasses, linearScores } from '../selection/linear-probe.ts';
+import { notMeasured } from './scores.ts';
 import { sampleIndices, seededRandom, shuffleStart } from './random.ts';
 import { wilsonInterval } from './statistics.ts';
 
@@ -24,8 +25,7 @@ export async function twoSampleAccuracy(
 ): Promise<Score> {
   const random = seededRandom(options.seed, 13);
   const count = Math.min(MOST_ROWS, here.length / dimension, there.length / dimension);
-  if (count < LEAST_ROWS)
-    return { value: null, interval: null, rows: 0, notApplicable: `${count} rows are too few to tell` };
+  if (count < LEAST_ROWS) return notMeasured(`${count} rows are too few to tell`);
   const sides = [here, there].map((side) => {
     const rows = sampleIndices(side.length / dimension, count, random);
     shuffleStart(rows, rows.length, random);

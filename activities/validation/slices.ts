@@ -1,5 +1,6 @@
 /** Whether some part of the rows is served worse than the rest. Pure. */
 import type { Score } from '../contract/measures.ts';
+import { notMeasured } from './scores.ts';
 import { shareDifference } from './shares.ts';
 
 export interface Slice {
@@ -39,14 +40,7 @@ export function sliceGaps(correct: readonly boolean[], slices: readonly Slice[])
 /** The worst slice's gap: the one whose low end is highest, which is what a gate of proof judges. */
 export function worstGap(results: readonly SliceResult[]): Score {
   const [worst] = results.toSorted((a, b) => (b.gap.interval?.low ?? -1) - (a.gap.interval?.low ?? -1));
-  return (
-    worst?.gap ?? {
-      value: null,
-      interval: null,
-      rows: 0,
-      notApplicable: `no slice has ${LEAST_SLICE_ROWS} rows on both sides`,
-    }
-  );
+  return worst?.gap ?? notMeasured(`no slice has ${LEAST_SLICE_ROWS} rows on both sides`);
 }
 
 type Groups = readonly Readonly<Record<string, string>>[];

@@ -17,12 +17,11 @@ import { withoutBulk } from '../bulk.ts';
 import { countTwins, EDITED_ROWS, IDENTITY_ROWS } from '../diagnose.ts';
 import { sharesProblem } from '../edge-inputs.ts';
 import { awkwardFor } from '../examine-texts.ts';
-import { hardwareFit } from '../hardware-fit.ts';
 import { identityFlips, noiseFlips } from '../invariance.ts';
 import { mcnemar } from '../paired.ts';
 import { putReference } from '../put-reference.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
-import { plainScore, shareScore } from '../scores.ts';
+import { notMeasured, plainScore, shareScore } from '../scores.ts';
 import { twoSampleAccuracy } from '../shift.ts';
 import { groupSlices, lengthSlices, opportunityGaps, worstGap } from '../slices.ts';
 import { labelCalibration } from './calibration.ts';
@@ -33,23 +32,22 @@ import { averagePrecisionScore, f1Scores, meanDifference, meanOf, meanScore, pai
 import { creditGaps } from './slices.ts';
 import { crossFitted } from './thresholds.ts';
 import { trivialSets } from './trivial.ts';
-import { sizeMb } from '../model-folder.ts';
+import { servedMeasures } from '../served-measures.ts';
 
 const MISTAKES = 20;
 const FLIP_ROWS = 500;
 const LATENCY_TEXTS = 200;
 const LISTED = 20;
 
-const none = (reason: string): Score => ({ value: null, interval: null, rows: 0, notApplicable: reason });
 const ONE_LABEL = 'it looks for the one label of a row, and a row may have several';
 /** Of other gates what they measure holds for any number of labels. */
 const LEFT_OUT = {
-  labelSignal: none(ONE_LABEL),
-  labelErrors: none(ONE_LABEL),
-  giveawayWord: none(ONE_LABEL),
-  triggerFlips: none(ONE_LABEL),
-  corruptionDrop: none('the inputs are no pictures'),
-  patchFlips: none('the inputs are no pictures'),
+  labelSignal: notMeasured(ONE_LABEL),
+  labelErrors: notMeasured(ONE_LABEL),
+  giveawayWord: notMeasured(ONE_LABEL),
+  triggerFlips: notMeasured(ONE_LABEL),
+  corruptionDrop: notMeasured('the inputs are no pictures'),
+  patchFlips: notMeasured('the inputs are no pictures'),
 } as const satisfies Partial<Record<EvaluatedGate, Score>>;
 
 export async function evaluateSeveralLabels(
@@ -115,14 +113,8 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const opportunities = groups === undefined ? [] : opportunityGaps(...recalls(decisions, groups));
   context.progress({ phase: 'latency' });
   const places = sampleIndices(test.texts.length, LATENCY_TEXTS, seededRandom(input.seed));
-  const { latency, memoryMb, processMb } = await measureModel(
-    { folder, texts: places.map((row) => test.texts[row]!) },
-    signal,
-  );
-
-  const { entries } = await context.store.tree(input.classifier);
-  const filesMb = entries.reduce((sum, { size }) => sum + size, 0) / 1e6;
-  const fit = hardwareFit(input.device, { processMb, modelMb: memoryMb, filesMb });
+  const profile = await measureModel({ folder, texts: places.map((row) => test.texts[row]!) }, signal);
+  const served = await servedMeasures(input, context, folder, { profile, edgeInputs, flips });
   const leaked = await countTwins({ allTrain: () => block(learnt.texts), test: test.texts }, signal);
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
@@ -133,24 +125,22 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     calibrationError: calibration.ece,
     trainValidationGap: meanDifference(onTrain, onValidation),
     validationTestGap:
-      onValidation.length === 0 ? none('there are no validation rows') : meanDifference(onValidation, own),
+      onValidation.length === 0 ? notMeasured('there are no validation rows') : meanDifference(onValidation, own),
     domainShift,
     shiftedDrop:
-      shifted === null ? none('the definition names no data.shiftedFiles') : meanDifference(own, credits(shifted)),
+      shifted === null
+        ? notMeasured('the definition names no data.shiftedFiles')
+        : meanDifference(own, credits(shifted)),
     sliceGap: worstGap(gaps),
     opportunityGap:
       opportunities[0]?.gap ??
-      none(groups === undefined ? 'the definition names no data.groups' : 'no two groups have rows enough of a label'),
+      notMeasured(
+        groups === undefined ? 'the definition names no data.groups' : 'no two groups have rows enough of a label',
+      ),
     leakedTestRows: plainScore(leaked / test.ids.length, test.ids.length),
     ...invariance.measures,
     ...LEFT_OUT,
-    latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
-    memoryMb: plainScore(memoryMb, latency.runs),
-    hardwareFit: fit.score,
-    sizeMb: plainScore(await sizeMb(folder), 0),
-    edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
-    flipRate: flips.score,
-    exportParity: plainScore(input.exportParityMaxAbs, 0),
+    ...served.measures,
   };
   const rows = test.ids.length;
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
@@ -171,7 +161,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       slices: gaps.slice(0, LISTED),
       opportunities: opportunities.slice(0, LISTED).map(({ label, ...one }) => ({ ...one, label: labels[label]! })),
       ...invariance.diagnosis,
-      ...(fit.parts.length === 0 ? {} : { hardwareFit: fit.parts }),
+      ...(served.parts.length === 0 ? {} : { hardwareFit: served.parts }),
     },
     severalLabels: {
       microF1,
@@ -188,7 +178,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       calibrationError: calibration.byLabel[label] ?? null,
     })),
     confusion: [],
-    latency,
+    latency: profile.latency,
     hardware: hardware(),
     edgeInputs,
     mistakes: worstRows(test, own, labels),
