@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { copyFile, mkdir, readFile, readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ReproductionVerdict } from '../../client/reproduce.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
@@ -8,7 +8,7 @@ import type { PipelineDefinition } from '../../pipelines/definition.ts';
 import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gate-table.ts';
 import { espalier } from '../support/command.ts';
 import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
-import { PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
+import { foldersOfPictures, PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 
 const TEXT_ONLY = new Set(GATE_NAMES.filter((name) => GATE_TABLE[name].inputs === 'text'));
 const off = { severity: 'off' } as const;
@@ -18,15 +18,7 @@ describe('a pipeline that classifies pictures', function () {
   let host: TestHost;
   before(async () => {
     host = await startTestHost();
-    const { data } = await tinyImages();
-    for (const label of PICTURE_LABELS) await mkdir(join(host.folder, 'pictures', label), { recursive: true });
-    for (const split of ['train', 'validation']) {
-      const rows = (await readFile(join(data, `${split}.jsonl`), 'utf8')).trim().split('\n');
-      for (const line of rows) {
-        const { image, label } = JSON.parse(line) as { image: string; label: string };
-        await copyFile(join(data, image), join(host.folder, 'pictures', label, `${split}-${basename(image)}`));
-      }
-    }
+    await foldersOfPictures(join(host.folder, 'pictures'));
   });
   after(() => host.stop());
 

@@ -380,3 +380,20 @@ export function runInput(changes: Partial<TextRun> = {}): TextRun {
     ...changes,
   };
 }
+
+/** The same activities, and what each step was given, by its id. */
+export function hearing(activities: Activities): {
+  readonly heard: Activities;
+  readonly inputs: ReadonlyMap<string, unknown>;
+} {
+  const inputs = new Map<string, unknown>();
+  const named = Object.entries(activities as unknown as Record<string, (call: StepCall<unknown>) => unknown>);
+  const heard = named.map(([name, activity]) => [
+    name,
+    (call: StepCall<unknown>) => {
+      inputs.set(call.stepId, call.input);
+      return activity(call);
+    },
+  ]);
+  return { heard: Object.fromEntries(heard) as Activities, inputs };
+}

@@ -1,6 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { Activities, StepCall } from '../../activities/contract.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
@@ -8,7 +7,7 @@ import { runOutcome, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import type { RunInput } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { approveRun, fakeActivities, pictureInput, ref, replayRun, withWorkers } from '../support/workflow.ts';
+import { approveRun, fakeActivities, hearing, pictureInput, ref, replayRun, withWorkers } from '../support/workflow.ts';
 
 describe('a run of pictures', function () {
   this.timeout(60_000);
@@ -19,20 +18,9 @@ describe('a run of pictures', function () {
   after(() => temporal.close());
 
   /** Runs to the end; what each step was given, by its id. */
-  async function given(input: RunInput): Promise<{ inputs: Map<string, unknown>; skipped: readonly string[] }> {
+  async function given(input: RunInput): Promise<{ inputs: ReadonlyMap<string, unknown>; skipped: readonly string[] }> {
     const { activities } = fakeActivities();
-    const inputs = new Map<string, unknown>();
-    const heard = Object.fromEntries(
-      Object.entries(activities as unknown as Record<string, (call: StepCall<unknown>) => unknown>).map(
-        ([name, activity]) => [
-          name,
-          (call: StepCall<unknown>) => {
-            inputs.set(call.stepId, call.input);
-            return activity(call);
-          },
-        ],
-      ),
-    ) as unknown as Activities;
+    const { heard, inputs } = hearing(activities);
     const runId = `test-${randomUUID()}`;
     let skipped: string[] = [];
     await withWorkers(temporal.address, heard, async () => {

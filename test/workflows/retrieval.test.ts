@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { Activities, StepCall } from '../../activities/contract.ts';
+import type { Activities } from '../../activities/contract.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
@@ -10,6 +10,7 @@ import { temporalForTests } from '../support/temporal.ts';
 import {
   approveRun,
   fakeActivities,
+  hearing,
   ref,
   replayRun,
   retrievalInput,
@@ -36,18 +37,7 @@ describe('a run that finds pictures', function () {
   /** Runs to the end. */
   async function given(input: RunInput, overrides: Partial<Activities> = {}): Promise<Told> {
     const { activities } = fakeActivities(overrides);
-    const inputs = new Map<string, unknown>();
-    const heard = Object.fromEntries(
-      Object.entries(activities as unknown as Record<string, (call: StepCall<unknown>) => unknown>).map(
-        ([name, activity]) => [
-          name,
-          (call: StepCall<unknown>) => {
-            inputs.set(call.stepId, call.input);
-            return activity(call);
-          },
-        ],
-      ),
-    ) as unknown as Activities;
+    const { heard, inputs } = hearing(activities);
     const runId = `test-${randomUUID()}`;
     return withWorkers(temporal.address, heard, async () => {
       await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
