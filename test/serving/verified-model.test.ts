@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, cp, type FileHandle, mkdir, mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestFile, readWithDigest } from '../../artifacts/digest.ts';
@@ -108,8 +108,20 @@ describe('reading with a digest', () => {
   it('refuses a file that becomes shorter meanwhile', async () => {
     const path = join(folder, 'shrinking');
     await writeFile(path, Buffer.alloc(64 * 2 ** 20));
-    const reading = readWithDigest(path);
-    await truncate(path, 10);
-    await rejects(reading, { kind: 'Corrupt', message: /became shorter/ });
+    // Cut when its size is known and nothing is read yet: earlier it is a short file, later one that was read.
+    const handle = await open(path);
+    const prototype = Object.getPrototypeOf(handle) as Pick<FileHandle, 'stat'>;
+    const { stat } = prototype;
+    prototype.stat = async function asked(this: FileHandle): Promise<never> {
+      const known = await stat.call(this);
+      await truncate(path, 10);
+      return known as never;
+    };
+    try {
+      await rejects(readWithDigest(path), { kind: 'Corrupt', message: /became shorter/ });
+    } finally {
+      prototype.stat = stat;
+      await handle.close();
+    }
   });
 });
