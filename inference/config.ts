@@ -54,7 +54,7 @@ export type ModelConfig = EncoderConfig | ClassifierConfig | ImageEncoderConfig 
 const textShape = {
   input: z.literal('text').optional(),
   maxLength: z.int().min(2),
-  windows: z.object({ overlap: z.number().min(0).max(0.5), most: z.int().min(2).max(64) }).optional(),
+  windows: z.strictObject({ overlap: z.number().min(0).max(0.5), most: z.int().min(2).max(64) }).optional(),
   pooling: z.enum(['mean', 'cls']),
   dimension: z.int().min(1),
   inputs: z.array(z.enum(['input_ids', 'attention_mask', 'token_type_ids'])).min(1),
@@ -67,10 +67,11 @@ const imageShape = {
 };
 const encoder = { kind: z.literal('encoder') };
 const classifier = { kind: z.literal('classifier'), labels: z.array(z.string()).min(2) };
+/** A classifier's file says nothing that is not known here: a server older than a field would pass over it, and answer otherwise. */
 const SCHEMAS = {
   'classifier.json': {
     text: z
-      .object({
+      .strictObject({
         ...classifier,
         ...textShape,
         pairs: z.literal(true).optional(),
@@ -80,7 +81,7 @@ const SCHEMAS = {
         path: ['thresholds'],
         message: 'there must be one for each label',
       }),
-    image: z.object({ ...classifier, ...imageShape }),
+    image: z.strictObject({ ...classifier, ...imageShape }),
   },
   'encoder.json': { text: z.object({ ...encoder, ...textShape }), image: z.object({ ...encoder, ...imageShape }) },
 } as const;

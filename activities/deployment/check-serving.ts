@@ -1,5 +1,6 @@
 /** Does the model server serve this bundle, and does it answer as the evaluation did? Asked over HTTP, as a client would. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 import { modelKindOf, type ChannelPointer, type ModelKind, type ReferenceStatistics } from '../../artifacts/bundle.ts';
 import { ERROR_KINDS, EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
@@ -13,6 +14,8 @@ import { servingQuestions, type ServingQuestion } from './serving-questions.ts';
 const SERVING_TIMEOUT_MS = 60_000;
 const POLL_MS = 250;
 const ROWS = 16;
+/** Of them, so many are the longest: what reads long texts otherwise (cut, or in windows) shows in no short one. */
+const LONG_ROWS = 4;
 /** Other batches pad otherwise and round otherwise: the last bits may differ, nothing a person would see. */
 const TOLERANCE = 1e-3;
 
@@ -102,7 +105,7 @@ async function lookAt(
   }
 }
 
-/** Sends the first test rows and compares with what the evaluation wrote down for them. */
+/** Sends test rows, the longest and the first, and compares with what the evaluation wrote down for them. */
 async function compare(
   url: string,
   bundle: ArtifactRef,
@@ -119,7 +122,7 @@ async function compare(
   const probabilities = await read(`reference/${reference.probabilities}`);
   const { dataset } = JSON.parse((await read('provenance.json')).toString('utf8')) as { dataset: { digest: Digest } };
   const { places } = reference;
-  const asking = { most: Math.min(ROWS, reference.rows), places };
+  const asking = { most: Math.min(ROWS, reference.rows), places, among: longest(reference.textLengths) };
   const questions = await servingQuestions(store, dataset.digest, asking, signal);
   const asked = questions.flatMap(({ rows }) => rows);
   if (asked.length === 0)
@@ -127,11 +130,18 @@ async function compare(
   const classes = reference.labels.length;
   const wrong: number[] = [];
   for (const question of questions) {
-    const served = await probabilitiesOf(url, question, classes, signal);
+    const { served, decided } = await answersOf(url, question, reference, signal);
     const agrees = (row: number, place: number) =>
       Array.from({ length: classes }, (_, column) => column).every((column) => {
         const expected = probabilities.readFloatLE((row * classes + column) * 4);
-        return Math.abs(Number(served[place * classes + column]) - expected) <= TOLERANCE;
+        const threshold = reference.thresholds?.[column];
+        // So near its threshold a label may come or go by the last bits.
+        const open = threshold === undefined || Math.abs(expected - threshold) <= TOLERANCE;
+        const label = reference.labels[column]!;
+        return (
+          Math.abs(Number(served[place * classes + column]) - expected) <= TOLERANCE &&
+          (open || decided[place]?.has(label) === expected >= threshold)
+        );
       });
     wrong.push(...question.rows.filter((row, place) => !agrees(row, place)));
   }
@@ -139,29 +149,67 @@ async function compare(
   throw new EspalierError(
     'BadModel',
     `the model server answers ${wrong.length} of ${asked.length} test rows otherwise than was evaluated: ` +
-      `test rows ${wrong.map((row) => (places?.[row] ?? row) + 1).join(', ')} by more than ${TOLERANCE} in a class's probability`,
+      `test rows ${wrong.map((row) => (places?.[row] ?? row) + 1).join(', ')} by more than ${TOLERANCE} in a class's probability${reference.thresholds === undefined ? '' : ', or in a label that applies'}`,
     { where: url, fix: "run the server on the release's own runtime version, or evaluate on the hardware that serves" },
   );
 }
 
+/** Rows of the longest texts; none of pictures, which have no length. */
+function longest(lengths: readonly number[]): readonly number[] {
+  return [...lengths.keys()]
+    .filter((row) => lengths[row]! > 0)
+    .toSorted((one, other) => lengths[other]! - lengths[one]!)
+    .slice(0, LONG_ROWS);
+}
+
+interface Answers {
+  /** Probabilities, row-major [rows, classes]. */
+  readonly served: readonly unknown[];
+  /** Of a model of several labels a row: those that it says apply. */
+  readonly decided: readonly ReadonlySet<unknown>[];
+}
+
 /** What the server says to a question, row by row. Throws NetworkUnavailable where it is no answer. */
-async function probabilitiesOf(
+async function answersOf(
   url: string,
   { rows, inputs }: ServingQuestion,
-  classes: number,
+  { labels: classes, thresholds }: Pick<ReferenceStatistics, 'labels' | 'thresholds'>,
   signal: AbortSignal,
-): Promise<readonly unknown[]> {
+): Promise<Answers> {
+  const several = thresholds !== undefined;
+  const outputs = [{ name: 'probabilities' }, ...(several ? [{ name: 'labels' }] : [])];
   // Our own question is no traffic: it must not count as a prediction in the drift check.
-  const body = { parameters: { espalier_record: false }, inputs, outputs: [{ name: 'probabilities' }] };
+  const body = { parameters: { espalier_record: false }, inputs, outputs };
   const answer = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) });
-  const served = answer.body.outputs[0]?.data;
-  if (answer.status === 200 && served?.length === rows.length * classes) return served;
+  const [served, labels] = answer.body.outputs.map(({ data }) => data);
+  const decided = several ? labels?.map(labelList) : [];
+  if (
+    answer.status === 200 &&
+    served?.length === rows.length * classes.length &&
+    decided?.length === (several ? rows.length : 0)
+  ) {
+    return { served, decided };
+  }
   const row = rows.length === 1 ? `test row ${(rows[0] ?? 0) + 1}` : `${rows.length} test rows`;
+  const expected = several
+    ? 'not one probability a class and one list of labels a text'
+    : 'not one probability a class';
   throw new EspalierError(
     'NetworkUnavailable',
-    `the model server answered ${answer.status} to ${row}: ${answer.body.error ?? 'not one probability a class'}`,
+    `the model server answered ${answer.status} to ${row}: ${answer.body.error ?? expected}`,
     { where: url },
   );
+}
+
+const LabelsSchema = z.array(z.string());
+
+/** The JSON of a list of labels; what is none names no label. */
+function labelList(text: unknown): ReadonlySet<unknown> {
+  try {
+    return new Set(LabelsSchema.parse(JSON.parse(String(text))));
+  } catch {
+    return new Set();
+  }
 }
 
 /** Evaluations of another run's machine may round otherwise: one token more or less is enough for another answer. */

@@ -15,13 +15,21 @@ export interface ServingQuestion {
 const MOST_PICTURE_BYTES = 6 * 2 ** 20;
 
 /**
- * The first `most` rows of the reference, which are the test rows at `places`, or all test rows: texts all at once, pictures one by
- * one. Throws BadData for a dataset without them.
+ * `most` rows of the reference, which are the test rows at `places`, or all test rows: of texts those of `among`, then the first
+ * ones, all at once; pictures the first ones, one by one. Throws BadData for a dataset without them.
  */
 export async function servingQuestions(
   store: ArtifactStore,
   dataset: Digest,
-  { most, places }: { readonly most: number; readonly places?: readonly number[] | undefined },
+  {
+    most,
+    places,
+    among = [],
+  }: {
+    readonly most: number;
+    readonly places?: readonly number[] | undefined;
+    readonly among?: readonly number[];
+  },
   signal: AbortSignal,
 ): Promise<readonly ServingQuestion[]> {
   if (most === 0) return [];
@@ -31,22 +39,26 @@ export async function servingQuestions(
   const file = 'test.jsonl';
   const entry = entries.find(({ path }) => path === file);
   if (entry === undefined) throw new EspalierError('BadData', `the dataset has no ${file}`, { where: dataset });
-  const rows: TextRow[] = [];
-  let place = 0;
+  const asked = new Set(among.slice(0, most));
+  for (let row = 0; asked.size < most; row++) asked.add(row);
+  const rows = new Map<number, TextRow>();
+  let [place, at] = [0, 0];
   reading: for await (const block of lineBlocks(await store.file(entry.digest, signal), file, signal)) {
     for (const row of block) {
-      if (place++ !== (places === undefined ? rows.length : places[rows.length])) continue;
-      rows.push(row as TextRow);
-      if (rows.length === most) break reading;
+      if (place++ !== (places === undefined ? at : places[at])) continue;
+      if (asked.has(at)) rows.set(at, row as TextRow);
+      at += 1;
+      if (rows.size === most) break reading;
     }
   }
-  const pairs = rows.flatMap(({ pair }) => (pair === undefined ? [] : [pair]));
+  const found = [...rows.values()];
+  const pairs = found.flatMap(({ pair }) => (pair === undefined ? [] : [pair]));
   const text = tensor(
     'text',
-    rows.map((row) => row.text),
+    found.map((row) => row.text),
   );
   const inputs = pairs.length === 0 ? [text] : [text, tensor('pair', pairs)];
-  return rows.length === 0 ? [] : [{ rows: [...rows.keys()], inputs }];
+  return rows.size === 0 ? [] : [{ rows: [...rows.keys()], inputs }];
 }
 
 interface TextRow {

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import type { ApprovalRecord } from '../../activities/contract/evidence.ts';
 import type { DeployModelInput } from '../../activities/contract/deployment.ts';
 import { movePointer, takeBack } from '../../activities/deployment/move-pointer.ts';
@@ -278,6 +279,24 @@ describe('deploying a model', () => {
       deepEqual(deployment.serving, { url: server.url, checkedRows: 16, agreement: 1 });
       await server.recorder.flush();
       deepEqual(await readPredictions(services, MODEL, deployment.bundle.digest, 100), []);
+    } finally {
+      await server.drain();
+    }
+  });
+
+  it('asks about the longest texts too, wherever they stand in the split', async () => {
+    const { evaluation } = await packageInput(services);
+    const file = 'probabilities.f32';
+    const probabilities = await readFile(await services.store.fileInTree(evaluation.reference, file));
+    // The last row is one of the longest, and not one of the first 16.
+    probabilities.writeFloatLE(-1, probabilities.length - 4);
+    const release = await approvedRelease(services, { bundleFiles: { [`reference/${file}`]: probabilities } });
+    const server = await startTestServer(services);
+    try {
+      await rejects(deploy({ ...services, servingUrl: server.url }, release), {
+        kind: 'BadModel',
+        message: /answers 1 of 16 test rows otherwise than was evaluated: test rows 24 by more/,
+      });
     } finally {
       await server.drain();
     }

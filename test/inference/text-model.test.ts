@@ -138,6 +138,12 @@ describe('a text model', () => {
       '{"kind":"classifier","maxLength":8,"pooling":"mean","dimension":3,"inputs":["input_ids","attention_mask"],"labels":["a","b"]}',
       /output 'probabilities'/,
     ],
+    [
+      'a classifier of which more is told than is known here',
+      'classifier.json',
+      '{"kind":"classifier","maxLength":8,"pooling":"mean","dimension":3,"inputs":["input_ids","attention_mask"],"labels":["a","b"],"abstains":0.4}',
+      /Unrecognized key: "abstains"/,
+    ],
   ];
   for (const [title, file, content, message] of broken) {
     it(`refuses ${title}, naming the place`, async () => {

@@ -1,10 +1,11 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { readPredictions } from '../../artifacts/predictions.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { predict } from '../../client/predict.ts';
 import { labelsAbove } from '../../inference/labels-above.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { MODEL, TEXTS, tinyClassifier, withServices } from '../support/bundle.ts';
+import { MODEL, packageInput, TEXTS, tinyClassifier, withServices } from '../support/bundle.ts';
 import { inferBody, startTestServer, until, type TestServer } from '../support/model-server.ts';
 import { approvedRelease, deploy } from '../support/release.ts';
 
@@ -72,5 +73,23 @@ describe('a served model of several labels a text', () => {
     await until('the predictions are recorded', async () => (await recorded()).length >= TEXTS.length);
     const records = await recorded();
     ok(records.every(({ label }) => Array.isArray(JSON.parse(label))));
+  });
+
+  it('is taken back where its probabilities are those of the evaluation, and the labels that apply are not', async () => {
+    const all = labels.map((_, label) => (label === 0 ? thresholds[0] : thresholds[1]));
+    const { evaluation } = await packageInput(services, { thresholds: all });
+    const file = 'reference.json';
+    const said = JSON.parse(
+      await readFile(await services.store.fileInTree(evaluation.reference, file), 'utf8'),
+    ) as object;
+    const other = JSON.stringify({ ...said, thresholds: labels.map(() => 0) });
+    const otherwise = await approvedRelease(services, {
+      thresholds: all,
+      bundleFiles: { [`reference/${file}`]: other },
+    });
+    await rejects(deploy({ ...services, servingUrl: server.url }, otherwise, 'otherwise'), {
+      kind: 'BadModel',
+      message: /answers 16 of 16 test rows otherwise than was evaluated.*or in a label that applies/,
+    });
   });
 });

@@ -120,6 +120,7 @@ export async function packageInput(
     rows: TEXTS.length,
     dimension: config.dimension,
     labels,
+    ...(options.thresholds === undefined ? {} : { thresholds: options.thresholds }),
     embeddings: 'embeddings.f32',
     probabilities: 'probabilities.f32',
     textLengths: inputs.map((input) => (pictures === undefined ? codePoints(input) : 0)),
