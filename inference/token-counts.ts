@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { Tokenizer } from 'tokenizers';
 import { EspalierError } from '../artifacts/errors.ts';
+import { textsOf, type TextInput } from './texts.ts';
 
 export interface TokenCounts {
   /** Special tokens left out. */
@@ -13,6 +14,8 @@ export interface TokenCounts {
   readonly whole: number;
   /** With the special tokens. */
   readonly length: number;
+  /** Of two texts the tokens of each, special tokens left out. */
+  readonly parts?: readonly [first: number, second: number];
 }
 
 export class TokenCounter {
@@ -40,26 +43,45 @@ export class TokenCounter {
     }
   }
 
-  async count(texts: readonly string[]): Promise<readonly TokenCounts[]> {
+  /** Of two texts as they are joined for the model. */
+  async count(texts: readonly TextInput[]): Promise<readonly TokenCounts[]> {
     if (texts.length === 0) return [];
-    const encoded = await this.#tokenizer.encodeBatch([...texts]);
-    return encoded.map((one): TokenCounts => {
+    const single = texts.filter((text) => typeof text === 'string');
+    // The package takes texts by the batch, and pairs only one by one.
+    const encoded =
+      single.length === texts.length
+        ? await this.#tokenizer.encodeBatch([...single])
+        : await Promise.all(texts.map((text) => this.#tokenizer.encode(...textsOf(text))));
+    return encoded.map((one, row): TokenCounts => {
       const special = one.getSpecialTokensMask();
       const words = one.getWordIds();
-      const pieces = new Map<number, { parts: number; known: boolean }>();
+      const sequences = one.getSequenceIds();
+      const parts: [first: number, second: number] = [0, 0];
+      const pieces = new Map<string, { parts: number; known: boolean }>();
       let [tokens, unknown] = [0, 0];
       for (const [at, id] of one.getIds().entries()) {
         if (special[at] === 1 && id !== this.#unknown) continue;
+        const part = sequences[at] === 1 ? 1 : 0;
         tokens++;
+        parts[part]++;
         const known = id !== this.#unknown;
         if (!known) unknown++;
         const word = words[at];
         if (word === undefined || word === null) continue;
-        const piece = pieces.get(word) ?? { parts: 0, known: true };
-        pieces.set(word, { parts: piece.parts + 1, known: piece.known && known });
+        // Words are counted from 0 in each of two texts.
+        const key = `${part} ${word}`;
+        const piece = pieces.get(key) ?? { parts: 0, known: true };
+        pieces.set(key, { parts: piece.parts + 1, known: piece.known && known });
       }
       const whole = [...pieces.values()].filter(({ parts, known }) => parts === 1 && known).length;
-      return { tokens, unknown, pieces: pieces.size, whole, length: one.getLength() };
+      return {
+        tokens,
+        unknown,
+        pieces: pieces.size,
+        whole,
+        length: one.getLength(),
+        ...(typeof texts[row] === 'string' ? {} : { parts }),
+      };
     });
   }
 }

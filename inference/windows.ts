@@ -47,6 +47,11 @@ export function mostTokens(room: number, { overlap, most }: Windows): number {
   return room + (most - 1) * (room - Math.floor(overlap * room));
 }
 
+/** Of two texts of so many tokens, how many of the first every window has where both do not fit into `room`. */
+export function keptOfFirst(first: number, second: number, room: number): number {
+  return Math.min(first, Math.max(room - second, Math.floor(room / 2)));
+}
+
 /**
  * The windows of a text, each with the special tokens around it. Of two texts the second is taken in windows, and every
  * window has the first, as much of it as half of what fits.
@@ -56,9 +61,7 @@ export function cutIntoWindows(whole: WholeLine, maxLength: number, windows: Win
   const [first, second] = [placeOf(whole.parts, 0), placeOf(whole.parts, 1)];
   const room = maxLength - whole.parts.filter((part) => part === null || part === undefined).length;
   const pairs = second.end > second.start;
-  const kept = pairs
-    ? Math.min(first.end - first.start, Math.max(room - (second.end - second.start), Math.floor(room / 2)))
-    : 0;
+  const kept = pairs ? keptOfFirst(first.end - first.start, second.end - second.start, room) : 0;
   const read = pairs ? second : first;
   const line = (of: readonly number[], start: number, end: number): number[] => [
     ...of.slice(0, pairs ? first.start + kept : first.start),

@@ -1,5 +1,5 @@
 /** How far the target data are from what an encoder knows. Recorded beside the scores; it excludes nobody. */
-import { mostTokens, type Windows } from '../../inference/windows.ts';
+import { keptOfFirst, mostTokens, type Windows } from '../../inference/windows.ts';
 import type { ImageProcessor } from '../../inference/image/processor.ts';
 import type { TokenCounts } from '../../inference/token-counts.ts';
 import type { PictureDomain, TextDomain } from '../contract/selection.ts';
@@ -40,13 +40,21 @@ function lengthShares(
   maxLength: number,
   windows: Windows | undefined,
 ): Pick<TextDomain, 'cutTexts' | 'windowedTexts'> {
-  const longer = (than: (special: number) => number): number | null =>
-    share(counts.filter(({ length, tokens }) => length > than(length - tokens)).length, counts.length);
-  if (windows === undefined) return { cutTexts: longer(() => maxLength) };
-  return {
-    cutTexts: longer((special) => special + mostTokens(maxLength - special, windows)),
-    windowedTexts: longer(() => maxLength),
-  };
+  const longer = counts.filter(({ length }) => length > maxLength);
+  const windowedTexts = share(longer.length, counts.length);
+  if (windows === undefined) return { cutTexts: windowedTexts };
+  const cut = longer.filter((one) => isCut(one, maxLength, windows));
+  return { cutTexts: share(cut.length, counts.length), windowedTexts };
+}
+
+/** Of two texts every window has the first, or half a window of it, and the second is what windows reach the end of. */
+function isCut({ length, tokens, parts = [0, tokens] }: TokenCounts, maxLength: number, windows: Windows): boolean {
+  const [first, second] = parts;
+  const room = maxLength - (length - tokens);
+  // An empty second text is no pair to `cutIntoWindows`.
+  if (second === 0) return first > mostTokens(room, windows);
+  const kept = keptOfFirst(first, second, room);
+  return kept < first || second > mostTokens(room - kept, windows);
 }
 
 /** A picture: its size, and per channel the mean of what the model is given. */

@@ -26,10 +26,10 @@ export async function measureTexts(
   { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<TextDomain> {
   const { dimension, maxLength, windows } = model.config;
-  const chosen = sampleIndices(texts.length, MAX_TEXTS, seededRandom(seed, 5)).map((at) => wholeText(texts[at] ?? ''));
+  const chosen = sampleIndices(texts.length, MAX_TEXTS, seededRandom(seed, 5)).map((at) => texts[at] ?? '');
   const counter = await TokenCounter.load(join(folder, 'tokenizer.json'));
   const reference = await model.runAll(REFERENCE_TEXTS, { signal });
-  return textDomain(chosen, await counter.count(chosen), {
+  return textDomain(chosen.map(wholeText), await counter.count(chosen), {
     maxLength,
     windows,
     distance: meanDistance(embeddings, reference.embeddings, dimension),

@@ -19,7 +19,7 @@ import { probeSeveralLabels } from './probe-several-labels.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
-  version: 3,
+  version: 4,
   async run({ encoder, dataset, neighbours, seed, multiLabel }, context) {
     const { store, signal } = context;
     const [labels, folder] = await Promise.all([loadLabels(store, dataset), checkout(context, encoder, 'encoder')]);

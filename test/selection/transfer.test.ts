@@ -8,6 +8,7 @@ import { logme } from '../../activities/selection/logme.ts';
 import { shifted, tridiagonalise } from '../../activities/selection/tridiagonal.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 import { TokenCounter } from '../../inference/token-counts.ts';
+import { cutIntoWindows } from '../../inference/windows.ts';
 
 const DIMENSION = 6;
 const never = () => undefined;
@@ -158,7 +159,15 @@ describe('how near the data are', () => {
     );
     const texts = ['sold out', 'stock Ω'];
     const counts = await (await TokenCounter.load(file)).count(texts);
+    const pairs = await (await TokenCounter.load(file)).count([['sold out', 'stock Ω'], 'sold']);
     await rm(folder, { recursive: true, force: true });
+    assert.deepEqual(
+      pairs.map(({ tokens, pieces, length, parts }) => [tokens, pieces, length, parts]),
+      [
+        [5, 4, 8, [2, 3]],
+        [1, 1, 3, undefined],
+      ],
+    );
     assert.deepEqual(counts, [
       { tokens: 2, unknown: 0, pieces: 2, whole: 2, length: 4 },
       { tokens: 3, unknown: 1, pieces: 2, whole: 0, length: 5 },
@@ -188,6 +197,28 @@ describe('how near the data are', () => {
     // Two windows of four own tokens each, none in common: eight and two special ones.
     assert.deepEqual(of({ overlap: 0, most: 2 }), { cutTexts: 1 / 4, windowedTexts: 2 / 4 });
     assert.deepEqual(of({ overlap: 0.5, most: 2 }), { cutTexts: 2 / 4, windowedTexts: 2 / 4 });
+  });
+
+  it('counts two texts as cut just where a window leaves out some of the first, or none reaches the end of the second', () => {
+    const windows = { overlap: 0.25, most: 2 };
+    const maxLength = 11;
+    for (let first = 1; first <= 12; first++) {
+      for (let second = 1; second <= 24; second++) {
+        const parts = [
+          null,
+          ...Array.from({ length: first }, () => 0),
+          null,
+          ...Array.from({ length: second }, () => 1),
+        ];
+        const ids = [...parts.keys(), parts.length];
+        const whole = { ids, types: ids, parts: [...parts, null] };
+        const read = new Set(cutIntoWindows(whole, maxLength, windows).flatMap((line) => line.ids));
+        const pair = { tokens: first + second, unknown: 0, pieces: 1, whole: 1, length: ids.length };
+        const parted = { ...pair, parts: [first, second] as const };
+        const { cutTexts } = textDomain(['a\nb'], [parted], { maxLength, windows, distance: 0 });
+        assert.equal(cutTexts, Number(read.size < ids.length), `${first} and ${second} tokens`);
+      }
+    }
   });
 
   it('finds the same kind of data at a distance of about 0, and another kind far away', () => {
