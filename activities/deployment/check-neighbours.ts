@@ -10,7 +10,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { EmbeddingIndex, type Match } from '../../inference/retrieval/embedding-index.ts';
-import { INDEX_FILE, parseIndex, parseIndexHeader, VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
+import { parseIndex, parseIndexHeader, readIndexFilesAt } from '../../inference/retrieval/index-files.ts';
 import type { ActivityServices } from '../step.ts';
 import { float32FromBytes } from '../validation/float32.ts';
 import { askServer } from './ask-server.ts';
@@ -32,11 +32,12 @@ export async function compareNeighbours(
   { store }: Pick<ActivityServices, 'store'>,
   signal: AbortSignal,
 ): Promise<{ readonly checkedRows: number; readonly agreement: number }> {
-  const { index, embeddings, dimension, k, dataset, rows, places, isExact } = await expectations(store, bundle);
+  const { index, embeddings, dimension, k, dataset, rows, places, isExact } = await expectations(store, bundle, signal);
   const questions = await servingQuestions(store, dataset, { most: Math.min(PICTURES, rows), places }, signal);
   if (questions.length === 0) {
     throw new EspalierError('BadModel', 'the bundle has no test picture to compare', { where: bundle.digest });
   }
+  const lookUp = looksUp(index);
   const wrong: string[] = [];
   let found = 0;
   let wanted = 0;
@@ -45,7 +46,7 @@ export async function compareNeighbours(
     const embedding = embeddings.subarray(row * dimension, (row + 1) * dimension);
     const nearest = await index.search(embedding, { k, signal });
     const served = await neighboursOf(url, inputs, nearest.length, signal);
-    const problem = problemOf(served, nearest, lookUp(index, embedding), isExact);
+    const problem = problemOf(served, nearest, lookUp(embedding), isExact);
     if (problem !== undefined) wrong.push(`test picture ${(places?.[row] ?? row) + 1}: ${problem}`);
     found += foundOf(served, nearest);
     wanted += nearest.length;
@@ -73,20 +74,22 @@ export async function graphBuildingMs(store: ArtifactStore, bundle: ArtifactRef)
   return graph === null ? 0 : Math.min(MOST_BUILDING_MS, ids.length * dimension * MS_A_NUMBER);
 }
 
-async function expectations(store: ArtifactStore, bundle: ArtifactRef) {
+async function expectations(store: ArtifactStore, bundle: ArtifactRef, signal: AbortSignal) {
   const { entries } = await store.tree(bundle);
-  const read = async (path: string): Promise<Buffer> => {
+  const digestOf = (path: string): Digest => {
     const entry = entries.find((file) => file.path === path);
     if (entry === undefined) throw new EspalierError('BadModel', `the bundle lacks ${path}`, { where: bundle.digest });
-    return store.getBytes(entry.digest);
+    return entry.digest;
   };
+  const read = (path: string): Promise<Buffer> => store.getBytes(digestOf(path));
   const json = async <T>(path: string): Promise<T> => JSON.parse((await read(path)).toString('utf8')) as T;
   const [headerPath, vectorsPath] = INDEX_FILES;
-  const { header, vectors } = parseIndex({
-    where: bundle.digest,
-    [INDEX_FILE]: await read(headerPath),
-    [VECTORS_FILE]: await read(vectorsPath),
+  // From files: an index may be larger than what the store gives at once.
+  const files = await readIndexFilesAt(bundle.digest, {
+    header: await store.file(digestOf(headerPath), signal),
+    vectors: await store.file(digestOf(vectorsPath), signal),
   });
+  const { header, vectors } = parseIndex(files);
   const reference = await json<ReferenceStatistics>('reference/reference.json');
   const { dataset } = await json<{ dataset: { digest: Digest } }>('provenance.json');
   return {
@@ -104,14 +107,16 @@ async function expectations(store: ArtifactStore, bundle: ArtifactRef) {
 
 type Look = (id: string) => Match | undefined;
 
-/** Every entry of the index as the embedding has it. */
-function lookUp(index: EmbeddingIndex, embedding: Float32Array): Look {
-  const similarities = index.similarities(embedding);
+/** Every entry of the index as an embedding has it: the ids, which may be a million, are gone through once. */
+function looksUp(index: EmbeddingIndex): (embedding: Float32Array) => Look {
   const { ids, labels, classes } = index.header;
   const rows = new Map(ids.map((id, row) => [id, row]));
-  return (id) => {
-    const row = rows.get(id);
-    return row === undefined ? undefined : { id, label: labels[classes[row]!]!, similarity: similarities[row]! };
+  return (embedding) => {
+    const similarities = index.similarities(embedding);
+    return (id) => {
+      const row = rows.get(id);
+      return row === undefined ? undefined : { id, label: labels[classes[row]!]!, similarity: similarities[row]! };
+    };
   };
 }
 

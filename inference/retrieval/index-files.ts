@@ -60,20 +60,27 @@ export function encodeIndex(header: IndexHeader, vectors: Float32Array): Omit<In
 }
 
 /** Reads both files of a folder, none of which is taken into memory before its size is known. Throws BadModel. */
-export async function readIndexFiles(folder: string): Promise<IndexFiles> {
-  const read = async (name: string, most: number): Promise<Uint8Array> => {
-    const path = join(folder, name);
+export function readIndexFiles(folder: string): Promise<IndexFiles> {
+  return readIndexFilesAt(folder, { header: join(folder, INDEX_FILE), vectors: join(folder, VECTORS_FILE) });
+}
+
+/** The same of files that lie anywhere, as in a cache; `where` is for messages. */
+export async function readIndexFilesAt(
+  where: string,
+  { header, vectors }: { readonly header: string; readonly vectors: string },
+): Promise<IndexFiles> {
+  const read = async (path: string, name: string, most: number): Promise<Uint8Array> => {
     const found = await stat(path).catch((error: unknown) => {
-      throw bad(folder, `${name} cannot be read: ${(error as Error).message}`, error);
+      throw bad(where, `${name} cannot be read: ${(error as Error).message}`, error);
     });
-    if (!found.isFile()) throw bad(folder, `${name} is no file`);
-    if (found.size > most) throw bad(folder, `${name} has ${found.size} bytes, more than ${most}`);
+    if (!found.isFile()) throw bad(where, `${name} is no file`);
+    if (found.size > most) throw bad(where, `${name} has ${found.size} bytes, more than ${most}`);
     return most > MAX_INDEX_BYTES ? readWhole(path, found.size) : readFile(path);
   };
   return {
-    where: folder,
-    [INDEX_FILE]: await read(INDEX_FILE, MAX_INDEX_BYTES),
-    [VECTORS_FILE]: await read(VECTORS_FILE, MAX_VECTOR_BYTES),
+    where,
+    [INDEX_FILE]: await read(header, INDEX_FILE, MAX_INDEX_BYTES),
+    [VECTORS_FILE]: await read(vectors, VECTORS_FILE, MAX_VECTOR_BYTES),
   };
 }
 

@@ -8,6 +8,7 @@ import { slsaProvenance } from '../../activities/deployment/slsa-provenance.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
+import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import { GRAPH_SETTINGS } from '../../inference/retrieval/graph.ts';
 import { withServices } from '../support/bundle.ts';
 import { startTestServer, type TestServer } from '../support/model-server.ts';
@@ -89,6 +90,31 @@ describe('the check of a deployed model that finds pictures', () => {
         }),
       { k: 5 },
     );
+  });
+
+  it('reads the index from files, never as bytes that the store gives at once', async () => {
+    const own = await withServices();
+    const { input } = await madeRetriever(own);
+    const asking = await startTestServer(own);
+    try {
+      const release = await approvedRelease(own, { retriever: input });
+      await deploy({ ...own, servingUrl: asking.url }, release);
+      const { entries } = await own.store.tree(release.bundle);
+      const ofIndex = new Set(entries.filter(({ path }) => path.startsWith('index/')).map(({ digest }) => digest));
+      equal(ofIndex.size, 2);
+      const getBytes = own.store.getBytes.bind(own.store);
+      Object.assign(own.store, {
+        getBytes: (asked: ArtifactRef | Digest) => {
+          const digest = typeof asked === 'string' ? asked : asked.digest;
+          return ofIndex.has(digest) ? Promise.reject(new Error(`${digest} is too large`)) : getBytes(asked);
+        },
+      });
+      const url = `${asking.url}/v2/models/${FINDER}/infer`;
+      const { checkedRows } = await compareNeighbours(url, release.bundle, own, new AbortController().signal);
+      equal(checkedRows, 16);
+    } finally {
+      await asking.drain();
+    }
   });
 
   it('waits longer for a graph, which is built before it is served', async () => {
