@@ -8,6 +8,7 @@ import { signStatement } from '../../artifacts/dsse.ts';
 import { modelStatement, SIGNATURE_FILE, verifySignedFolder } from '../../artifacts/model-signature.ts';
 import { listDirectory } from '../../artifacts/tree.ts';
 import { ModelPool } from '../../serving/pool.ts';
+import { loadModel } from '../../serving/served-model.ts';
 import { VerifiedModel } from '../../serving/verified-model.ts';
 import { tinyClassifier } from '../support/bundle.ts';
 import { TEST_KEY } from '../support/signing.ts';
@@ -51,6 +52,24 @@ describe('a verified model', () => {
     equal(pool.threadIds.length, 2);
     await pool.drain();
     deepEqual((await readFile(at('model.onnx'))).equals(graph), false, 'the disk was changed');
+  });
+
+  it('takes fewer texts a batch where each may be read in many windows, so that one batch holds nobody up', async () => {
+    const whole = JSON.parse(await readFile(at('classifier.json'), 'utf8')) as object;
+    const largest = async (windows: object | undefined): Promise<number> => {
+      await chmod(at('classifier.json'), 0o644);
+      await writeFile(at('classifier.json'), JSON.stringify({ ...whole, windows }));
+      const batches: number[] = [];
+      const onBatch = (rows: number): void => void batches.push(rows);
+      const { pool } = await loadModel(await verified(), { workers: 1, maxPixels: 1, onBatch });
+      if (!(pool instanceof ModelPool)) throw new Error('a classifier has a pool of models');
+      await pool.run(Array.from({ length: 70 }, (_, row) => `text ${row}`));
+      await pool.drain();
+      return Math.max(...batches);
+    };
+    equal(await largest(undefined), 32);
+    equal(await largest({ overlap: 0.25, most: 8 }), 4);
+    equal(await largest({ overlap: 0.25, most: 64 }), 1);
   });
 
   it('replaces a lost worker from the disk, and only by what was signed', async () => {
