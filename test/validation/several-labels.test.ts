@@ -3,12 +3,16 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EvaluateModelInput, Evaluation, ModelComparison } from '../../activities/contract/validation.ts';
+import { loadMultiLabelled } from '../../activities/data/dataset.ts';
 import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { setThresholds } from '../../activities/training/fit-thresholds.ts';
 import { compareModels } from '../../activities/validation/compare-models.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { judgeGates } from '../../activities/validation/gates.ts';
+import { creditsOf } from '../../activities/validation/multi-label/decisions.ts';
+import { meanOf } from '../../activities/validation/multi-label/scores.ts';
+import { crossFitted } from '../../activities/validation/multi-label/thresholds.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { decide } from '../../inference/labels-above.ts';
@@ -126,6 +130,23 @@ describe('a model of several labels a row, exported', function () {
       JSON.stringify(mistakes[0]),
     );
     ok(!JSON.stringify(evaluation).includes(mistakes[0]?.text ?? 'no text'), 'a history has no text of a row');
+  });
+
+  it('is asked of validation rows by thresholds that these had no part in', async () => {
+    const rows = await loadMultiLabelled(storage.store, input.dataset, 'validation', LABELS);
+    const model = await TextModel.load(folderOf('classifier'));
+    const { probabilities = new Float32Array() } = await model.runAll(rows.texts);
+    await model.release();
+    const accuracy = (predicted: Uint8Array) => meanOf(creditsOf({ labels: 2, targets: rows.targets, predicted }));
+    const heldOut = accuracy(crossFitted(probabilities, rows.targets, 2));
+    ok(Math.abs(heldOut - accuracy(decide(probabilities, THRESHOLDS))) > 0.01, 'the two are told apart');
+    const { measures, trainAccuracy, validationAccuracy } = evaluation;
+    equal(validationAccuracy.value, heldOut);
+    for (const [gap, difference] of [
+      [measures.trainValidationGap.value, (trainAccuracy.value ?? 0) - heldOut],
+      [measures.validationTestGap?.value, heldOut - (measures.accuracy.value ?? 0)],
+    ] as const)
+      ok(Math.abs((gap ?? 2) - difference) < 1e-9, `${gap} is not ${difference}`);
   });
 
   it('is judged by what has a meaning for several labels, and of the rest it is said why it is left out', () => {
