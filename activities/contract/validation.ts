@@ -145,7 +145,13 @@ export interface Evaluation {
   readonly baselineAccuracy: Score;
   // What is optional is missing in results recorded before it was measured.
   /** Models without any training worth the name, the best on test first. */
-  readonly trivial?: readonly { readonly kind: string; readonly accuracy: Score; readonly midP: number }[];
+  readonly trivial?: readonly {
+    readonly kind: string;
+    readonly accuracy: Score;
+    readonly midP: number;
+    /** Training rows that it learnt from, where it may be fewer than there are: of several labels a row. */
+    readonly learntFrom?: { readonly rows: number; readonly of: number };
+  }[];
   readonly calibration?: {
     readonly brier: number | null;
     readonly nll: number | null;

@@ -275,6 +275,8 @@ describe('the report', () => {
       subsetAccuracy: whole,
       labelsPerRow: { given: 1.25, predicted: 1.5 },
     };
+    const learntFrom = { rows: 200, of: 12_000 };
+    const trivial = [{ kind: 'TF-IDF with logistic regression', accuracy: whole, midP: 0.01, learntFrom }];
     const perLabel = evaluation.perLabel.map((one) => ({
       ...one,
       threshold: 0.37,
@@ -282,8 +284,9 @@ describe('the report', () => {
       calibrationError: 0.02,
     }));
     const words = wordsOf(
-      render({ ...sampleFacts, evaluation: { ...evaluation, perLabel, severalLabels, confusion: [] } }),
+      render({ ...sampleFacts, evaluation: { ...evaluation, trivial, perLabel, severalLabels, confusion: [] } }),
     );
+    assert.match(words, /Trivial: TF-IDF with logistic regression, from 200 of 12\s000 training rows/);
     assert.match(words, /Micro F1 50/);
     assert.match(words, /Labels a row 1\.25 given, 1\.5 predicted/);
     assert.match(words, /Applies from Average precision ECE/);

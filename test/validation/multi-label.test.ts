@@ -11,6 +11,7 @@ import {
   meanScore,
 } from '../../activities/validation/multi-label/scores.ts';
 import { crossFitted, fitThresholds } from '../../activities/validation/multi-label/thresholds.ts';
+import { trivialSets } from '../../activities/validation/multi-label/trivial.ts';
 import { shareDifferenceInterval } from '../../activities/validation/shares.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 import { decide, labelsAbove } from '../../inference/labels-above.ts';
@@ -146,5 +147,20 @@ describe('thresholds of labels', () => {
   it('let a label apply from the threshold on, and any number of them', () => {
     deepEqual(labelsAbove([0.5, 0.49, 0.9], [0.5, 0.5, 0.2]), [0, 2]);
     deepEqual(labelsAbove([0.1, 0.1, 0.1], [0.5, 0.5, 0.2]), []);
+  });
+});
+
+describe('the trivial models of several labels a row', () => {
+  it('say how many training rows they learnt from: of many labels the counting of words has few', async () => {
+    const labels = 1250;
+    const texts = Array.from({ length: 190 }, (_, row) => (row % 2 === 0 ? 'parcel late' : 'refund money'));
+    const targets = Uint8Array.from({ length: texts.length * labels }, (_, at) =>
+      Number(at % labels === 0 && Math.floor(at / labels) % 2 === 0),
+    );
+    const train = { texts, targets };
+    const test = { texts: texts.slice(0, 2), targets: targets.slice(0, 2 * labels) };
+    const [most, words] = await trivialSets(train, test, labels);
+    deepEqual([most?.learntFrom, words?.learntFrom], [190, 160]);
+    deepEqual([words?.predicted[0], words?.predicted[labels]], [1, 0]);
   });
 });

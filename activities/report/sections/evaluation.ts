@@ -20,9 +20,9 @@ export const evaluationSection: Section = {
       ['Test accuracy', score(evaluation.measures.accuracy)],
       ['Frozen probe on the same rows', score(evaluation.baselineAccuracy)],
       ...(evaluation.trivial ?? []).map(
-        ({ kind, accuracy, midP }) =>
+        ({ kind, accuracy, midP, learntFrom }) =>
           [
-            `Trivial: ${kind}`,
+            `Trivial: ${kind}${learntFrom === undefined ? '' : `, from ${count(learntFrom.rows)} of ${count(learntFrom.of)} training rows`}`,
             html`${score(accuracy)} McNemar's p that the tuned model differs by chance: ${probability(midP)}`,
           ] as const,
       ),

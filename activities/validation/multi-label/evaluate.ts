@@ -96,7 +96,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const probed = credits(test, await probeDecisions(input.baseline.probe, frozen.test, labels, context));
   context.progress({ phase: 'trivial models' });
   const trivial = (await trivialSets(learnt, test, labels.length, signal))
-    .map(({ kind, predicted }) => ({ kind, credits: credits(test, predicted) }))
+    .map(({ predicted, ...one }) => ({ ...one, credits: credits(test, predicted) }))
     .toSorted((a, b) => meanOf(b.credits) - meanOf(a.credits));
   context.progress({ phase: 'intervals' });
   const { microF1, ...f1 } = await f1Scores(decisions, options);
@@ -151,6 +151,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
         kind: one.kind,
         accuracy: await meanScore(one.credits, options),
         midP: mcnemar(discordant(own, one.credits)).midP,
+        learntFrom: { rows: one.learntFrom, of: learnt.texts.length },
       })),
     ),
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },

@@ -9,6 +9,8 @@ export interface TrivialSets {
   readonly kind: 'most frequent set of labels' | 'TF-IDF with logistic regression';
   /** Row-major [test rows, labels]. */
   readonly predicted: Uint8Array;
+  /** Training rows. */
+  readonly learntFrom: number;
 }
 interface Labelled {
   readonly texts: readonly TextInput[];
@@ -52,8 +54,13 @@ export async function trivialSets(
     {
       kind: 'most frequent set of labels',
       predicted: everyRow(mostFrequentSet(train.targets, labels), test.texts.length),
+      learntFrom: train.texts.length,
     },
-    { kind: 'TF-IDF with logistic regression', predicted: decide(onTest!, fitThresholds(onHeld!, known, labels)) },
+    {
+      kind: 'TF-IDF with logistic regression',
+      predicted: decide(onTest!, fitThresholds(onHeld!, known, labels)),
+      learntFrom: rows,
+    },
   ];
 }
 
