@@ -50,6 +50,8 @@ export interface LabelScore {
   // Of several labels a row only.
   /** From which probability on it applies. */
   readonly threshold?: number;
+  /** Too few validation rows have it, or have it not: the threshold is one half. */
+  readonly unfitted?: true;
   readonly averagePrecision?: number | null;
   readonly calibrationError?: number | null;
 }

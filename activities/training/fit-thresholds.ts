@@ -6,11 +6,7 @@ import { readModelConfig } from '../../inference/config.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { loadMultiLabelled } from '../data/dataset.ts';
 import type { StepContext } from '../step.ts';
-import { fitThresholds } from '../validation/multi-label/thresholds.ts';
-import { sampleIndices, seededRandom } from '../validation/random.ts';
-
-/** Validation rows that are asked: a threshold does not change any more, and only costs time. */
-const MOST_ROWS = 5000;
+import { fitThresholds, thresholdPlaces } from '../validation/multi-label/thresholds.ts';
 
 /** By what the exported graph says of validation rows; as it was exported (one half) without a dataset. A model of one label a row is left alone. */
 export async function setThresholds(
@@ -23,7 +19,7 @@ export async function setThresholds(
   if (config.thresholds === undefined) return;
   const { labels } = config;
   const { texts, targets } = await loadMultiLabelled(store, dataset, 'validation', labels, signal);
-  const places = sampleIndices(texts.length, MOST_ROWS, seededRandom(0));
+  const places = thresholdPlaces(texts.length);
   const model = await TextModel.load(folder);
   try {
     const { probabilities = new Float32Array() } = await model.runAll(

@@ -275,22 +275,31 @@ describe('the report', () => {
       subsetAccuracy: whole,
       labelsPerRow: { given: 1.25, predicted: 1.5 },
     };
+    assert.ok(sampleFacts.exported && 'classifier' in sampleFacts.exported);
+    const exported = { ...sampleFacts.exported, temperature: 1, calibratedLabels: 5 };
     const learntFrom = { rows: 200, of: 12_000 };
     const trivial = [{ kind: 'TF-IDF with logistic regression', accuracy: whole, midP: 0.01, learntFrom }];
-    const perLabel = evaluation.perLabel.map((one) => ({
+    const perLabel = evaluation.perLabel.map((one, place) => ({
       ...one,
+      ...(place === 0 ? { unfitted: true as const } : {}),
       threshold: 0.37,
       averagePrecision: 0.81,
       calibrationError: 0.02,
     }));
     const words = wordsOf(
-      render({ ...sampleFacts, evaluation: { ...evaluation, trivial, perLabel, severalLabels, confusion: [] } }),
+      render({
+        ...sampleFacts,
+        exported,
+        evaluation: { ...evaluation, trivial, perLabel, severalLabels, confusion: [] },
+      }),
     );
     assert.match(words, /Trivial: TF-IDF with logistic regression, from 200 of 12\s000 training rows/);
     assert.match(words, /Micro F1 50/);
     assert.match(words, /Labels a row 1\.25 given, 1\.5 predicted/);
     assert.match(words, /Applies from Average precision ECE/);
     assert.match(words, /37\.0 % 81\.0 % 2\.0 %/);
+    assert.equal(words.match(/37\.0 % \(not fitted\) 81\.0 %/g)?.length, 1);
+    assert.match(words, /sigmoid fitted for 5 of 6 labels, on validation/);
     assert.doesNotMatch(words, /confusion matrix/i);
   });
 

@@ -10,7 +10,7 @@ import {
   meanOf,
   meanScore,
 } from '../../activities/validation/multi-label/scores.ts';
-import { crossFitted, fitThresholds } from '../../activities/validation/multi-label/thresholds.ts';
+import { crossFitted, fittedLabels, fitThresholds } from '../../activities/validation/multi-label/thresholds.ts';
 import { trivialSets } from '../../activities/validation/multi-label/trivial.ts';
 import { shareDifferenceInterval } from '../../activities/validation/shares.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
@@ -115,6 +115,8 @@ describe('thresholds of labels', () => {
     ok((first ?? 0) > 0.44 && (first ?? 1) <= 0.51, String(first));
     ok((second ?? 0) > 0.28 && (second ?? 1) <= 0.42, String(second));
     equal(third, 0.5);
+    deepEqual(fittedLabels(TARGETS, 3), [true, true, false]);
+    deepEqual(fittedLabels(new Uint8Array(6).fill(1), 1), [false], 'all rows have it');
   });
 
   it('are never worse than one half on the rows that they were fitted on, whatever the rows', () => {

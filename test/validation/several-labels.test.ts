@@ -107,6 +107,7 @@ describe('a model of several labels a row, exported', function () {
       ],
     );
     equal(perLabel[1]?.f1, 1);
+    ok(perLabel.every(({ unfitted }) => unfitted === undefined));
     ok((perLabel[0]?.precision ?? 1) < 1 && perLabel[0]?.recall === 1);
     ok(severalLabels.labelsPerRow.predicted > severalLabels.labelsPerRow.given);
     ok(mistakes.length > 0 && mistakes.every(({ expected, predicted }) => expected !== predicted));
@@ -153,6 +154,19 @@ describe('a model of several labels a row, exported', function () {
       [measures.validationTestGap?.value, heldOut - (measures.accuracy.value ?? 0)],
     ] as const)
       ok(Math.abs((gap ?? 2) - difference) < 1e-9, `${gap} is not ${difference}`);
+  });
+
+  it('has thresholds told apart that too few validation rows allowed nobody to fit', async () => {
+    const file = join(folderOf('dataset'), 'validation.jsonl');
+    const all = await readFile(file, 'utf8');
+    await writeFile(file, all.split('\n').slice(0, 4).join('\n').concat('\n'));
+    const dataset = await storage.store.putTree(folderOf('dataset'), 'dataset');
+    await writeFile(file, all);
+    const { perLabel } = await runStep(evaluateModel, { ...input, dataset }, services);
+    deepEqual(
+      perLabel.map(({ unfitted }) => unfitted),
+      [true, true],
+    );
   });
 
   it('is judged by what has a meaning for several labels, and of the rest it is said why it is left out', () => {

@@ -1,4 +1,5 @@
 /** How the tuned model answers the test split: label by label, where it errs, and what odd inputs do to it. */
+import type { RunFacts } from '../../contract/evidence.ts';
 import type { Evaluation, LabelScore } from '../../contract/validation.ts';
 import { count, milliseconds, percent, points, probability, score, significant } from '../format.ts';
 import { reliabilityPlot } from '../plots/reliability.ts';
@@ -32,15 +33,7 @@ export const evaluationSection: Section = {
       ...several(evaluation),
       ...(evaluation.calibration === undefined
         ? []
-        : ([
-            [
-              'Calibration',
-              calibrationLine(
-                evaluation,
-                run.exported && 'temperature' in run.exported ? run.exported.temperature : undefined,
-              ),
-            ],
-          ] as const)),
+        : ([['Calibration', calibrationLine(evaluation, fittedOn(run))]] as const)),
       [
         pictures ? 'Latency, one picture' : 'Latency, one text',
         `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns})`,
@@ -66,7 +59,11 @@ export const evaluationSection: Section = {
 
 /** Of several labels a row. */
 const OF_SEVERAL = [
-  { title: 'Applies from', numeric: true, cell: (row: LabelScore) => percent(row.threshold ?? null) },
+  {
+    title: 'Applies from',
+    numeric: true,
+    cell: (row: LabelScore) => `${percent(row.threshold ?? null)}${row.unfitted === true ? ' (not fitted)' : ''}`,
+  },
   { title: 'Average precision', numeric: true, cell: (row: LabelScore) => percent(row.averagePrecision ?? null) },
   { title: 'ECE', numeric: true, cell: (row: LabelScore) => percent(row.calibrationError ?? null) },
 ] as const;
@@ -86,11 +83,18 @@ function several({ severalLabels }: Evaluation): readonly (readonly [string, Con
   ];
 }
 
-function calibrationLine({ calibration, measures }: Evaluation, temperature: number | undefined): Html {
-  const how =
-    temperature === undefined || temperature === 1
-      ? ''
-      : `; logits divided by ${significant(temperature)}, fitted on validation`;
+/** What the export fitted so that probabilities mean what they say. */
+function fittedOn({ exported, data }: RunFacts): string {
+  if (exported === undefined || !('temperature' in exported)) return '';
+  const { temperature, calibratedLabels } = exported;
+  if (calibratedLabels !== undefined)
+    return `; sigmoid fitted for ${count(calibratedLabels)} of ${count(data?.labels.length)} labels, on validation`;
+  return temperature === undefined || temperature === 1
+    ? ''
+    : `; logits divided by ${significant(temperature)}, fitted on validation`;
+}
+
+function calibrationLine({ calibration, measures }: Evaluation, how: string): Html {
   const ece = measures.calibrationError ?? { value: null, interval: null, rows: 0 };
   return html`ECE ${score(ece, points)} Brier ${significant(calibration?.brier)}, NLL
   ${significant(calibration?.nll)}${how}`;

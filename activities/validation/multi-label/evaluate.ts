@@ -175,6 +175,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     perLabel: labelScores(countsOf(decisions)(), labels).map((score, label) => ({
       ...score,
       threshold: thresholds[label]!,
+      ...(examined.fitted[label] === true ? {} : { unfitted: true }),
       averagePrecision: precisions.byLabel[label] ?? null,
       calibrationError: calibration.byLabel[label] ?? null,
     })),

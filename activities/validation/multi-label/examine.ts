@@ -12,6 +12,7 @@ import type { StepContext } from '../../step.ts';
 import { requireFinite } from '../baseline.ts';
 import { SPLIT_ROWS } from '../examined.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
+import { fittedLabels } from './thresholds.ts';
 
 /** Test rows that are looked at: every label of each is resampled, and beyond this an interval no longer narrows visibly. */
 const TEST_ROWS = 20_000;
@@ -27,6 +28,8 @@ export interface Examined {
   readonly shifted: Answers | null;
   /** All training texts. */
   readonly learnt: MultiLabelledRows;
+  /** Of each label whether its threshold could be fitted on validation rows. */
+  readonly fitted: readonly boolean[];
 }
 export interface Answers extends MultiLabelledRows {
   /** Where the rows stand in their split. */
@@ -63,6 +66,7 @@ export async function examine(
   const whole = await read('test');
   const test = await answer(sampled(whole, TEST_ROWS), 'test rows');
   const learnt = await read('train');
+  const held = await read('validation');
   const { entries } = await store.tree(dataset);
   const elsewhere = entries.some(({ path }) => path === SHIFTED_FILE)
     ? multiLabelled(await readDatasetLines(store, dataset, SHIFTED_FILE, signal), labels, SHIFTED_FILE)
@@ -71,9 +75,10 @@ export async function examine(
     test,
     sampled: test.ids.length < whole.ids.length,
     train: await answer(sampled(learnt, SPLIT_ROWS), 'training rows'),
-    validation: await answer(sampled(await read('validation'), SPLIT_ROWS), 'validation rows'),
+    validation: await answer(sampled(held, SPLIT_ROWS), 'validation rows'),
     shifted: elsewhere === null ? null : await answer(sampled(elsewhere, SPLIT_ROWS), 'rows from elsewhere'),
     learnt,
+    fitted: fittedLabels(held.targets, labels.length),
   };
 }
 

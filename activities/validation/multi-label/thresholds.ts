@@ -3,10 +3,30 @@
  * trained on: of one half is too high for rare labels (Lipton, Elkan & Naryanaswamy, Optimal Thresholding of Classifiers to
  * Maximize F1 Measure, ECML PKDD 2014: the best is half the best F1, whatever the model).
  */
+import { sampleIndices, seededRandom } from '../random.ts';
 
 /** With fewer rows that have the label a fitted threshold is their noise: one half stays. */
 export const LEAST_ROWS = 5;
 export const HALF = 0.5;
+/** Rows that are asked: beyond them a threshold does not change any more, and only costs time. */
+const MOST_ROWS = 5000;
+
+/** Of so many validation rows those that thresholds are fitted on, in their order. */
+export function thresholdPlaces(rows: number): readonly number[] {
+  return sampleIndices(rows, MOST_ROWS, seededRandom(0));
+}
+
+/** Of each label whether the validation rows allow a threshold of its own; else it is one half. `targets` are those of all. */
+export function fittedLabels(targets: Uint8Array, labels: number): readonly boolean[] {
+  const places = thresholdPlaces(targets.length / labels);
+  return Array.from({ length: labels }, (_, label) =>
+    canBeFitted(places.filter((row) => targets[row * labels + label] === 1).length, places.length),
+  );
+}
+
+function canBeFitted(having: number, rows: number): boolean {
+  return having >= LEAST_ROWS && having < rows;
+}
 
 /** A threshold a label. `probabilities` and `targets`: row-major [rows, labels]. */
 export function fitThresholds(probabilities: ArrayLike<number>, targets: Uint8Array, labels: number): number[] {
@@ -25,7 +45,7 @@ export function fitThresholds(probabilities: ArrayLike<number>, targets: Uint8Ar
 /** Between the two probabilities that it parts; of equally good ones the nearest to one half. */
 function bestThreshold(descending: readonly number[], targets: readonly number[]): number {
   const having = targets.filter((target) => target === 1).length;
-  if (having < LEAST_ROWS || having === targets.length) return HALF;
+  if (!canBeFitted(having, targets.length)) return HALF;
   let [best, threshold, found] = [0, HALF, 0];
   for (const [place, chance] of descending.entries()) {
     found += targets[place]!;
