@@ -5,7 +5,6 @@
  * judged at its place, counted from either end of the text, and the best word at any place is evidence beside it. Pure.
  */
 import type { Interval, Score } from '../contract/measures.ts';
-import { notMeasured } from './scores.ts';
 import { wilsonInterval } from './statistics.ts';
 import { words } from './tfidf.ts';
 
@@ -14,9 +13,9 @@ const LEAST_ROWS = 10;
 /** Words from either end that are places: templates write there. */
 const PLACES = ['first', 'second', 'third'] as const;
 /**
- * A rule counts as tried only where its rows and its label's are so near in number that its F1 could be as high as this: both
- * numbers are known without looking at what stands with what. One that could not is shown where it is the best, and nothing is
- * claimed of it: the lower end of its interval is 0.
+ * A rule counts as tried only where its rows and its label's are so near in number that its F1 could be as high as this:
+ * both numbers are known without looking at what stands with what. Any other rule is shown where it is the best, and
+ * nothing is claimed of it.
  */
 const LEAST_F1 = 0.8;
 
@@ -54,7 +53,7 @@ function noRule(classes: Int32Array, count: number): Score {
   if (labelled.some((rows) => rows >= LEAST_ROWS)) {
     return { value: 0, interval: { low: 0, high: LEAST_F1, confidence: 0.95 }, rows: classes.length };
   }
-  return notMeasured(`no label has ${LEAST_ROWS} rows`);
+  return { value: null, interval: null, rows: 0, notApplicable: `no label has ${LEAST_ROWS} rows` };
 }
 
 type Rule = Pick<Giveaway, 'word' | 'place'>;
@@ -74,7 +73,8 @@ function placesOf(text: string): Rule[] {
 
 /**
  * The rule with the highest F1. Its interval holds for all rules tried at once: Bonferroni over those whose numbers of rows
- * allow a high F1 at all (Tarone, A Modified Bonferroni Method for Discrete Data, Biometrics 46(2), 1990).
+ * allow a high F1 at all (Tarone, A Modified Bonferroni Method for Discrete Data, Biometrics 46(2), 1990). The low end is
+ * that of the best of them, since no rule is better than the best; the high end of one that is none of them is over all.
  */
 function bestRule(
   texts: readonly string[],
@@ -94,26 +94,41 @@ function bestRule(
       holders.set(key, known);
     }
   }
-  let best: Giveaway | null = null;
-  let [highest, tried] = [-1, 0];
+  const [any, good] = [new Best(), new Best()];
   for (const { rule, byLabel } of holders.values()) {
     const rows = [...byLabel.values()].reduce((sum, one) => sum + one, 0);
     for (const [label, both] of byLabel) {
       const given = labelled[label]!;
       if (Math.min(rows, given) < LEAST_ROWS) continue;
-      if (couldBeHigh(rows, given)) tried++;
-      const f1 = (2 * both) / (rows + given);
-      if (f1 > highest) [highest, best] = [f1, { ...rule, label, rows, both, labelled: given }];
+      const found = { ...rule, label, rows, both, labelled: given };
+      any.add(found);
+      if ((2 * Math.min(rows, given)) / (rows + given) >= LEAST_F1) good.add(found);
     }
   }
-  if (best === null) return null;
-  const interval = f1Interval(best, 1 - 0.05 / Math.max(1, tried));
-  const claimed = couldBeHigh(best.rows, best.labelled) ? interval : { ...interval, low: 0 };
-  return { ...best, score: { value: highest, interval: claimed, rows: best.labelled } };
+  // Where the two are as good, the one that was tried.
+  const best = good.f1 >= any.f1 ? good : any;
+  if (best.rule === null) return null;
+  const low = good.interval()?.low ?? 0;
+  const interval = { low, high: best.interval()!.high, confidence: 0.95 };
+  return { ...best.rule, score: { value: best.f1, interval, rows: best.rule.labelled } };
 }
 
-function couldBeHigh(rows: number, labelled: number): boolean {
-  return (2 * Math.min(rows, labelled)) / (rows + labelled) >= LEAST_F1;
+/** The best of some rules, the first where several are. */
+class Best {
+  rule: Giveaway | null = null;
+  f1 = -1;
+  #count = 0;
+
+  add(rule: Giveaway): void {
+    this.#count++;
+    const f1 = (2 * rule.both) / (rule.rows + rule.labelled);
+    if (f1 > this.f1) [this.f1, this.rule] = [f1, rule];
+  }
+
+  /** For all of them at once; null of none. */
+  interval(): Interval | null {
+    return this.rule === null ? null : f1Interval(this.rule, 1 - 0.05 / this.#count);
+  }
 }
 
 /**
