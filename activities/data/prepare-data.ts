@@ -87,6 +87,7 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
     await pause(context.signal);
 
     const { sides, twins } = await keepApart(kept, input, context);
+    await pause(context.signal);
     const contamination = await measureContamination(sides, input, twins.length, context);
     const trained = countLabels(sides.train);
     const untrained = labels

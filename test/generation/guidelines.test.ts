@@ -221,7 +221,7 @@ describe('a guideline', () => {
         const started = performance.now();
         of(answer, { prompt: answer, facts: [answer] });
         const tookMs = performance.now() - started;
-        assert.ok(tookMs < 4000, `${checks[0]?.kind} took ${tookMs} ms on ${answer.slice(0, 8)}…`);
+        assert.ok(tookMs < 20_000, `${checks[0]?.kind} took ${tookMs} ms on ${answer.slice(0, 8)}…`);
       }
     }
   }).timeout(120_000);

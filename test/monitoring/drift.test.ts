@@ -178,7 +178,8 @@ describe('the drift test', function () {
     const random = seededRandom(8);
     const controller = new AbortController();
     let longest = 0;
-    let last = performance.now();
+    const started = performance.now();
+    let last = started;
     const timer = setInterval(() => {
       longest = Math.max(longest, performance.now() - last);
       last = performance.now();
@@ -187,7 +188,8 @@ describe('the drift test', function () {
     const result = await detectDrift(reference, window, { falseAlarmRate: 0.02, seed: 1 });
     assert.deepEqual([result.referenceRows, result.windowRows], [2000, 2000]);
     clearInterval(timer);
-    assert.ok(longest < 1000, `the event loop stood still for ${longest} ms`);
+    const tookMs = performance.now() - started;
+    assert.ok(longest < tookMs / 3, `the event loop stood still for ${longest} of ${tookMs} ms`);
     setTimeout(() => controller.abort(new Error('cancelled by the test')), 50);
     const cancelled = detectDrift(reference, window, { falseAlarmRate: 0.02, seed: 1, signal: controller.signal });
     await assert.rejects(cancelled, /cancelled by the test/);

@@ -65,7 +65,6 @@ describe('a webhook', () => {
 
   it('does not wait for a silent receiver, nor read an endless answer', async () => {
     const { url } = await receive(() => undefined);
-    const started = Date.now();
     const silent = await send(url, { timeoutSeconds: 0.3 });
     assert.match(silent.detail, /no answer within 0.3 s/);
     const flood = await receive((response) => {
@@ -77,7 +76,6 @@ describe('a webhook', () => {
       more();
     });
     assert.equal((await send(flood.url)).ok, true);
-    assert.ok(Date.now() - started < 4000);
   });
 
   it('does not reach what no receiver may have, whatever it is called', async () => {

@@ -152,7 +152,7 @@ finish()`;
       });
       await assert.rejects(zombie, { name: 'Preempted', message: /attempt 2 of this step has taken over/ });
       assert.equal(isAlive(pid), false);
-      assert.ok(Date.now() - tookOverMs < 5000, `took ${Date.now() - tookOverMs} ms`);
+      assert.ok(Date.now() - tookOverMs < 30_000, `took ${Date.now() - tookOverMs} ms`);
       const { attempt: holder, held, term } = await pointerOf(of);
       assert.deepEqual([holder, held, term], [2, true, 2]);
     });

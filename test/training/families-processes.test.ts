@@ -52,6 +52,7 @@ describe('a process that stands by', () => {
       JSON.stringify({ version: 1, id: 'standby', tasks: [await trainTask(folder, { epochs: 1 })] }),
     );
     const env = { ...process.env, PYTHONPATH: packages, OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
+    const spawnedMs = Date.now();
     const child = spawn(executable, ['-m', 'espalier_trainer', 'standby', 'bert'], {
       env,
       stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
@@ -68,6 +69,7 @@ describe('a process that stands by', () => {
       if (type !== 'alive') seen.push(type);
     }
     assert.deepEqual([seen[0], seen[1], seen.at(-1)], ['starting', 'standby', 'done']);
-    assert.ok(readyMs - givenMs < 5000, `ready after ${readyMs - givenMs} ms`); // 0.2 s on a machine at rest
+    // What takes long is done while it stands by: 0.2 s against many on a machine at rest.
+    assert.ok(readyMs - givenMs < (givenMs - spawnedMs) / 2, `${givenMs - spawnedMs} ms, then ${readyMs - givenMs} ms`);
   });
 });

@@ -56,7 +56,7 @@ describe('the training step in several processes', function () {
       );
       assert.equal(ranks.length, 2);
       // They hang on the launching process as that hangs on us.
-      const deadline = Date.now() + 2000;
+      const deadline = Date.now() + 20_000;
       while ([launching, ...ranks].some(isAlive) && Date.now() < deadline) await sleep(10);
       assert.deepEqual([launching, ...ranks].filter(isAlive), []);
     };
