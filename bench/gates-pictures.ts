@@ -7,63 +7,27 @@
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-pictures.ts [squeezenet1.1 | resnet50v2-trunk-stage3] [blocks of test photographs = 8]
  */
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { tmpdir } from 'node:os';
-import { exportEncoder } from '../activities/training/export-encoder.ts';
-import { tarMembers } from '../activities/data/images/tar-members.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { measureCorruption } from '../activities/validation/picture-robustness.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
-import { ImageModel } from '../inference/image-model.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../pipelines/gate-table.ts';
-import { pythonForTests } from '../test/support/python.ts';
-import { runStep } from '../test/support/step.ts';
-import { withStore } from '../test/support/store.ts';
 import { linearHead } from './gates/draw.ts';
+import { frozenBackbone, photographs, type Photograph } from './gates/photographs.ts';
 
-const root = process.env['ESPALIER_TEST_DATA'];
-if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
 const backbone = process.argv[2] ?? 'squeezenet1.1';
 const BLOCKS = Number(process.argv[3] ?? 8);
 const [BLOCK, HEADS, TRAIN, VALIDATION] = [100, 5, 1000, 200] as const;
 const limit = GatesSchema.parse({}).corruptionDrop;
 
-const { store, pointers, close } = await withStore();
-const services = { store, pointers, python: pythonForTests() };
-const source = await store.putTree(join(root, 'models/onnx-zoo', backbone), 'model');
-const exported = await runStep(exportEncoder, { task: 'image-classification', model: source, frozen: true }, services);
-const folder = join(tmpdir(), `espalier-bench-gates-${backbone}-${process.pid}`);
-await store.checkout(exported.encoder, folder);
-close();
-const encoder = await ImageModel.load(folder);
+const encoder = await frozenBackbone(backbone);
 const { dimension } = encoder.config;
 
-interface Photo {
-  readonly bytes: Uint8Array;
-  readonly label: string;
-}
-
-/** The same number of each label's photographs, in a seeded order. */
-async function photosOf(split: string, count: number): Promise<Photo[]> {
-  const all: Photo[] = [];
-  for await (const { name, bytes } of tarMembers(
-    join(root!, 'datasets/cifar10-jpeg', `${split}.tar`),
-    split,
-    () => 2 ** 20,
-  )) {
-    if (bytes !== undefined) all.push({ bytes, label: name.split('/')[0]! });
-  }
-  const order = all.map((_, at) => at);
-  shuffleStart(order, order.length, seededRandom(1, 77));
-  return order.slice(0, count).map((at) => all[at]!);
-}
-
-const train = await photosOf('train', TRAIN + VALIDATION);
-const test = await photosOf('test', BLOCKS * BLOCK);
+const train = await photographs('train', TRAIN + VALIDATION);
+const test = await photographs('test', BLOCKS * BLOCK);
 const labels = [...new Set(train.map(({ label }) => label))].toSorted();
-const classesOf = (photos: readonly Photo[]) => Int32Array.from(photos, ({ label }) => labels.indexOf(label));
+const classesOf = (photos: readonly Photograph[]) => Int32Array.from(photos, ({ label }) => labels.indexOf(label));
 
 const known = new Map<string, Float32Array>();
 /** Every file once: a block's corruptions are the same for every head. */

@@ -92,6 +92,20 @@ export const RETRIEVAL_GATE_TABLE = {
     severity: 'fail',
     step: 'evaluate',
   },
+  corruptionDrop: {
+    title: 'Recall lost on worse pictures',
+    meaning:
+      'Recall@k of up to 100 test pictures minus that of the same ones with mild noise, blur, JPEG, brightness or rotation, whichever costs most; beyond chance over all five.',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0.15,
+    why: 'people ask with photographs that are worse than the gallery; as for classifiers, more is brittle',
+    falseAlarms: '0 of 20 clean draws (0 to 16.1 %)',
+    severity: 'warn',
+    step: 'evaluate',
+  },
   queriesInGallery: {
     title: 'Test pictures in the gallery',
     meaning:

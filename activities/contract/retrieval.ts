@@ -3,7 +3,7 @@ import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
 import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
-import type { GateResult, PairedScore } from './validation.ts';
+import type { CorruptionCost, GateResult, PairedScore } from './validation.ts';
 
 export interface BuildIndexInput {
   /** An exported encoder or classifier of pictures: its embeddings are used, frozen or tuned. */
@@ -76,6 +76,8 @@ export interface RetrievalEvaluation {
     readonly found: string;
     readonly similarity: number;
   }[];
+  /** Recall@k that mild and strong corruptions of up to 100 test pictures cost. */
+  readonly corruptions: readonly CorruptionCost[];
   /** Left out: the gallery has nothing of their label. */
   readonly queriesWithoutRelevant: number;
   /** In the gallery themselves (by the digest of their bytes), where they are no answer to themselves: a leak. */

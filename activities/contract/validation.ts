@@ -84,7 +84,7 @@ export interface Diagnosis {
   /** Missing where no device is declared. */
   readonly hardwareFit?: readonly FittedPart[];
   /** Of pictures only. */
-  readonly corruptions?: readonly CorruptedAccuracy[];
+  readonly corruptions?: readonly CorruptionCost[];
   /** The patch that turns most labels; `box` in shares of the width and height of a picture, or of what the model's crop leaves. */
   readonly patch?: {
     readonly name: string;
@@ -118,11 +118,11 @@ export interface WordRule {
   readonly labelled: number;
 }
 /** What a corruption of the pictures costs. */
-export interface CorruptedAccuracy {
+export interface CorruptionCost {
   readonly name: string;
   readonly severity: 'mild' | 'strong';
   readonly says: string;
-  /** Accuracy on the pictures as they are minus that under it. */
+  /** Accuracy (where pictures are found: recall@k) on the pictures as they are minus that under it. */
   readonly drop: Score;
 }
 /** A behaviour test that does not hold. */

@@ -1,9 +1,10 @@
-/** What noise, blur, JPEG, light and a tilted camera cost a classifier of pictures, against the same pictures without. */
+/** What noise, blur, JPEG, light and a tilted camera cost a model of pictures, against the same pictures without. */
+import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
 import { decodePicture, type Picture } from '../../inference/image/decode.ts';
 import { resample } from '../../inference/image/resample.ts';
 import type { Score } from '../contract/measures.ts';
-import type { CorruptedAccuracy } from '../contract/validation.ts';
+import type { CorruptionCost } from '../contract/validation.ts';
 import { asPng, CORRUPTIONS, SEVERITIES, type Corruption } from './corruptions.ts';
 import { argmaxRows } from './metrics.ts';
 import { discordance, pairedShareInterval } from './paired.ts';
@@ -15,7 +16,7 @@ const BILINEAR = 2;
 export interface Corrupted {
   /** The largest drop under a mild corruption; its interval holds for all of them at once. */
   readonly score: Score;
-  readonly byCorruption: readonly CorruptedAccuracy[];
+  readonly byCorruption: readonly CorruptionCost[];
 }
 
 export interface LabelledPicture {
@@ -24,43 +25,62 @@ export interface LabelledPicture {
   readonly expected: number;
 }
 
-/**
- * Every picture as it is and under each corruption, in both strengths; one picture with its corruptions is in memory. A larger
- * one is first made as small as the model looks at it: a blur of pixels means the same for a photograph of any size then.
- */
+interface Options {
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly corruptions?: readonly Corruption[];
+}
+
+/** Who is asked about pictures. */
+export interface AskedOfPictures {
+  /** Pixels of the longer edge of what it looks at. */
+  readonly edge: number;
+  /** A class a file, all of them forms of the picture at `place`. */
+  readonly answer: (files: readonly Uint8Array[], place: number) => Promise<Int32Array>;
+}
+
+/** What corruptions cost a classifier's accuracy. */
 export async function measureCorruption(
   model: Pick<ImageModel, 'runAll' | 'config'>,
   pictures: readonly LabelledPicture[],
   classes: number,
-  options: {
-    readonly seed: number;
-    readonly signal?: AbortSignal;
-    readonly onProgress?: (done: number, total: number) => void;
-    readonly corruptions?: readonly Corruption[];
-  },
+  options: Options,
+): Promise<Corrupted> {
+  const { crop } = model.config.processor;
+  const answer = async (files: readonly Uint8Array[]): Promise<Int32Array> => {
+    const { probabilities = new Float32Array() } = await model.runAll(files, definedOnly({ signal: options.signal }));
+    return argmaxRows(probabilities, classes);
+  };
+  return costOfCorruption({ edge: Math.max(crop.height, crop.width), answer }, pictures, options);
+}
+
+/**
+ * Every picture as it is and under each corruption, in both strengths; one picture with its corruptions is in memory. A larger
+ * one is first made as small as it is looked at: a blur of pixels means the same for a photograph of any size then.
+ */
+export async function costOfCorruption(
+  { edge, answer }: AskedOfPictures,
+  pictures: readonly LabelledPicture[],
+  options: Options,
 ): Promise<Corrupted> {
   const { seed, signal, onProgress, corruptions = CORRUPTIONS } = options;
-  const { crop } = model.config.processor;
   const kinds = corruptions.flatMap((corruption) => SEVERITIES.map((severity) => ({ corruption, severity })));
   const expected = Int32Array.from(pictures, (picture) => picture.expected);
   const plain = new Int32Array(pictures.length);
   const answers = kinds.map(() => new Int32Array(pictures.length));
   for (const [place, { read }] of pictures.entries()) {
     signal?.throwIfAborted();
-    const picture = asSeen(
-      await decodePicture(await read(), `picture ${place + 1}`),
-      Math.max(crop.height, crop.width),
-    );
+    const picture = asSeen(await decodePicture(await read(), `picture ${place + 1}`), edge);
     const files = [await asPng(picture)];
     for (const { corruption, severity } of kinds) files.push(await corruption.apply(picture, severity, seed + place));
-    const { probabilities = new Float32Array() } = await model.runAll(files, signal === undefined ? {} : { signal });
-    const [before, ...after] = argmaxRows(probabilities, classes);
+    const [before, ...after] = await answer(files, place);
     plain[place] = before!;
     for (const [kind, label] of after.entries()) answers[kind]![place] = label;
     onProgress?.(place + 1, pictures.length);
   }
   const confidence = 1 - 0.05 / Math.max(1, corruptions.length);
-  const byCorruption = kinds.map(({ corruption: { name, says }, severity }, kind): CorruptedAccuracy => {
+  const byCorruption = kinds.map(({ corruption: { name, says }, severity }, kind): CorruptionCost => {
     const drop = dropOf(expected, plain, answers[kind]!, confidence);
     return { name, severity, says: says[severity], drop };
   });

@@ -35,6 +35,7 @@ export const retrieval: RetrievalEvaluation = {
     worstLabelPrecision: plain(0.41, 14),
     gainOverPixels: score(0.31, 0.06),
     gainOverFrozen: { value: null, interval: null, rows: 0, notApplicable: 'nothing was tuned' },
+    corruptionDrop: score(0.04, 0.05),
     queriesInGallery: plain(0, 122),
     queriesWithoutRelevant: plain(2 / 122, 122),
     latencyP95Ms: plain(24.2, 200),
@@ -50,6 +51,10 @@ export const retrieval: RetrievalEvaluation = {
     { label: 'nut', queries: 0, recallAtK: null, averagePrecision: null },
   ],
   misses: [{ rowId: '1f0c9a44d2e7b310', expected: 'gear', found: 'bolt', similarity: 0.913 }],
+  corruptions: [
+    { name: 'blur', severity: 'mild', says: 'Gaussian', drop: score(0.04, 0.05) },
+    { name: 'blur', severity: 'strong', says: 'Gaussian, wide', drop: score(0.11, 0.07) },
+  ],
   queriesWithoutRelevant: 2,
   queriesInGallery: 0,
   latency: { p50Ms: 19.1, p95Ms: 24.2, meanMs: 20, runs: 200, warmupRuns: 20 },

@@ -134,6 +134,7 @@ export async function madeRetriever(
         frozen: tuned ? figures : null,
         perLabel: COLOURS.map((label) => ({ label, queries: 8, recallAtK: 1, averagePrecision: 0.9 })),
         misses: [],
+        corruptions: [],
         queriesWithoutRelevant: 0,
         queriesInGallery: 0,
         latency: evaluation.latency,

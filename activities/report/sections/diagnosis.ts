@@ -1,6 +1,7 @@
 /** What stands behind the figures: labels, slices and what the answers hang on. */
 import { html, type Html } from '../../../artifacts/html.ts';
-import type { CorruptedAccuracy, Diagnosis, WordRule } from '../../contract/validation.ts';
+import type { Diagnosis, WordRule } from '../../contract/validation.ts';
+import { corruptionTable } from './corruptions.ts';
 import { count, megabytes, percent, points, score } from '../format.ts';
 import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
@@ -40,7 +41,7 @@ export const diagnosisSection: Section = {
           [`Sentence about ${name}${neutral ? ' (neutral)' : ''}`, `${count(flipped)} labels change`] as const,
       ),
     ])}
-    ${slices(diagnosis.slices)}${opportunities(diagnosis.opportunities ?? [])}${corrupted(diagnosis.corruptions ?? [])}${suspicious(diagnosis.suspiciousLabels)}`;
+    ${slices(diagnosis.slices)}${opportunities(diagnosis.opportunities ?? [])}${corruptionTable(diagnosis.corruptions ?? [], 'Accuracy')}${suspicious(diagnosis.suspiciousLabels)}`;
   },
 };
 
@@ -76,19 +77,6 @@ function opportunities(rows: readonly Opportunity[]): Html {
       { title: 'Groups', cell: (row: Opportunity) => `${row.column}: ${row.served} over ${row.unserved}` },
       { title: 'Label', cell: (row) => row.label },
       { title: 'Difference', numeric: true, cell: (row) => score(row.gap, points) },
-    ],
-    rows,
-  );
-}
-
-function corrupted(rows: readonly CorruptedAccuracy[]): Html {
-  if (rows.length === 0) return html``;
-  return table(
-    'Accuracy lost on worse pictures; the interval holds for all five kinds of a strength at once',
-    [
-      { title: 'Corruption', cell: (row: CorruptedAccuracy) => row.name },
-      { title: 'Strength', cell: (row) => `${row.severity}: ${row.says}` },
-      { title: 'Accuracy lost', numeric: true, cell: (row) => score(row.drop, points) },
     ],
     rows,
   );

@@ -2,6 +2,7 @@
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import type { IndexedModel, LabelFindings, RetrievalEvaluation } from '../../contract/retrieval.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
+import { corruptionTable } from './corruptions.ts';
 import { bytes, count, decimal, digest, milliseconds, percent, points, score } from '../format.ts';
 import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
@@ -18,7 +19,8 @@ export const retrievalSection: Section = {
       </p>
       ${beside(retrieval)}
       ${figures(retrieval, exported !== undefined && 'embedder' in exported ? exported : undefined)}
-      ${perLabel(retrieval, run)} ${misses(retrieval)}`;
+      ${perLabel(retrieval, run)} ${corruptionTable(retrieval.corruptions, `Recall@${retrieval.k}`)}
+      ${misses(retrieval)}`;
   },
 };
 

@@ -1,0 +1,53 @@
+/** CIFAR-10 photographs (32 × 32, JPEG) of the test data, and frozen backbones that look at them. */
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { tarMembers } from '../../activities/data/images/tar-members.ts';
+import { exportEncoder } from '../../activities/training/export-encoder.ts';
+import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
+import { ImageModel } from '../../inference/image-model.ts';
+import { pythonForTests } from '../../test/support/python.ts';
+import { runStep } from '../../test/support/step.ts';
+import { withStore } from '../../test/support/store.ts';
+
+export interface Photograph {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+  readonly label: string;
+}
+
+/** Throws where the test data are not declared. */
+export function testData(): string {
+  const root = process.env['ESPALIER_TEST_DATA'];
+  if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
+  return root;
+}
+
+/** So many of a split in a seeded order: of each label about as many. */
+export async function photographs(split: 'train' | 'test', count: number): Promise<Photograph[]> {
+  const all: Photograph[] = [];
+  const tar = join(testData(), 'datasets/cifar10-jpeg', `${split}.tar`);
+  for await (const { name, bytes } of tarMembers(tar, split, () => 2 ** 20)) {
+    if (bytes === undefined) continue;
+    all.push({ id: createHash('sha256').update(bytes).digest('hex').slice(0, 16), bytes, label: name.split('/')[0]! });
+  }
+  const order = all.map((_, at) => at);
+  shuffleStart(order, order.length, seededRandom(1, 77));
+  return order.slice(0, count).map((at) => all[at]!);
+}
+
+/** A backbone of the ONNX zoo, exported as a run does it. */
+export async function frozenBackbone(name: string): Promise<ImageModel> {
+  const { store, pointers, close } = await withStore();
+  const services = { store, pointers, python: pythonForTests() };
+  const source = await store.putTree(join(testData(), 'models/onnx-zoo', name), 'model');
+  const exported = await runStep(
+    exportEncoder,
+    { task: 'image-classification', model: source, frozen: true },
+    services,
+  );
+  const folder = join(tmpdir(), `espalier-bench-gates-${name}-${process.pid}`);
+  await store.checkout(exported.encoder, folder);
+  close();
+  return ImageModel.load(folder);
+}
