@@ -58,14 +58,15 @@ function tablesOf(pipeline: Pipeline): DataFileSource[] {
   return tables.map(({ file: path }) => ({ path, split: 'behaviour', format: tableFormat(path) ?? 'csv' }));
 }
 
-function pictureFilesOf({ files, croissant }: ImageData): DataFileSource[] {
+function pictureFilesOf({ files, shiftedFiles = [], croissant }: ImageData): DataFileSource[] {
   const source =
     (split: DataFileSource['split']) =>
     (path: string): DataFileSource => {
       const kind = pictureSourceKind(path);
       return { path, split, format: kind === 'folder' ? 'tar' : kind };
     };
-  return [...bySplit(files, source), ...(croissant === undefined ? [] : [describing(croissant)])];
+  const shifted = shiftedFiles.map(source('shifted'));
+  return [...bySplit(files, source), ...shifted, ...(croissant === undefined ? [] : [describing(croissant)])];
 }
 
 function bySplit(

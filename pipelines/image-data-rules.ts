@@ -29,7 +29,7 @@ export function imageDataProblems(value: unknown, folder: string | undefined): r
       : []),
     ...splitProblems(data),
     ...croissantProblems(data, folder),
-    ...sourcesOf(data.files).flatMap(({ path, source }) => {
+    ...sourcesOf(data).flatMap(({ path, source }) => {
       const again = seen.has(source);
       seen.add(source);
       if (again) return [{ path, message: `names '${source}' again`, fix: 'name each source once' }];
@@ -52,11 +52,18 @@ export function pictureSourceKind(source: string): 'tar' | 'csv' | 'jsonl' | 'fo
   return ending === 'tar' || ending === 'csv' || ending === 'jsonl' ? ending : 'folder';
 }
 
-function sourcesOf(files: ImageData['files']): readonly { readonly path: string; readonly source: string }[] {
-  const of = (list: readonly string[], at: string) =>
+interface NamedSource {
+  readonly path: string;
+  readonly source: string;
+}
+
+function sourcesOf({ files, shiftedFiles = [] }: ImageData): readonly NamedSource[] {
+  const of = (list: readonly string[], at: string): readonly NamedSource[] =>
     list.map((source, index) => ({ path: `${at}[${index}]`, source }));
-  if (Array.isArray(files)) return of(files, 'data.files');
-  return (['train', 'validation', 'test'] as const).flatMap((split) => of(files[split] ?? [], `data.files.${split}`));
+  const shifted = of(shiftedFiles, 'data.shiftedFiles');
+  if (Array.isArray(files)) return [...of(files, 'data.files'), ...shifted];
+  const splits = ['train', 'validation', 'test'] as const;
+  return [...splits.flatMap((split) => of(files[split] ?? [], `data.files.${split}`)), ...shifted];
 }
 
 function sourceProblem(source: string, folder: string | undefined): Omit<Problem, 'path'> | undefined {

@@ -92,6 +92,19 @@ export const RETRIEVAL_GATE_TABLE = {
     severity: 'fail',
     step: 'evaluate',
   },
+  shiftedDrop: {
+    title: 'Test minus shifted recall',
+    meaning: 'Recall@k of the test pictures minus that of declared pictures from elsewhere (data.shiftedFiles).',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0.1,
+    why: 'ten points beyond chance: the test figure does not hold where these pictures come from',
+    falseAlarms: '0 of 400 clean draws (0 to 1 %)',
+    severity: 'warn',
+    step: 'evaluate',
+  },
   corruptionDrop: {
     title: 'Recall lost on worse pictures',
     meaning:

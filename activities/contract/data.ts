@@ -50,6 +50,8 @@ export interface PreparePicturesInput {
 }
 
 export type Split = 'train' | 'validation' | 'test';
+/** Pictures that lie in a pack of their own: a split's, or those from elsewhere. */
+export type PictureSet = Split | 'shifted';
 
 export interface DatasetSummary {
   /** Of prompts: training rows with a good answer. */
@@ -59,7 +61,7 @@ export interface DatasetSummary {
    * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256
    * of every file, rows a split), `shifted.jsonl` where there are rows from elsewhere, `behaviour.jsonl` where there are behaviour tests. Of prompts: rows `{"id","prompt"[,"completion"][,"facts"]}`, no `labels.json`, and
    * `general.jsonl` (`{"text"}`) where there is general text. Of pictures: rows `{"id","image","label"}`, id = first 16 hex
-   * of the sha256 of the picture's file as it is here, without metadata, and `train.tar`, `validation.tar`, `test.tar` with these files (activities/data/images).
+   * of the sha256 of the picture's file as it is here, without metadata, and `train.tar`, `validation.tar`, `test.tar` (and `shifted.tar`) with these files (activities/data/images).
    */
   readonly dataset: ArtifactRef;
   readonly labels: readonly string[];

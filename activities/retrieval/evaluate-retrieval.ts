@@ -11,13 +11,17 @@ import { checkout } from '../checkout.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } from '../contract/retrieval.ts';
 import { loadLabels } from '../data/dataset.ts';
-import { loadPictureRows } from '../data/images/pictures.ts';
+import { hasShifted } from '../data/shifted.ts';
+import { countPictures, loadPictureRows } from '../data/images/pictures.ts';
 import { embedPictures, type AnsweredPictures } from '../selection/embed-pictures.ts';
 import { hardware, measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { SPLIT_ROWS } from '../validation/examined.ts';
+import { meanDifference } from '../validation/multi-label/scores.ts';
+import { sampledPlaces } from '../validation/sample-rows.ts';
 import type { Corrupted } from '../validation/picture-robustness.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
-import { askIndex } from './ask-index.ts';
+import { askIndex, type Asked } from './ask-index.ts';
 import { graphDigest } from './build-index.ts';
 import { measureCorruptedQueries } from './corrupted-queries.ts';
 import { figuresOfModel } from './model-figures.ts';
@@ -44,8 +48,9 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const labels = await loadLabels(store, dataset);
     const index = await loadIndex(input, labels, context);
     const folder = await checkout(context, input.model, 'model');
-    const queries = await embedQueries(folder, input, labels, context);
+    const { queries, elsewhere } = await embedQueries(folder, input, labels, context);
     const asked = await askIndex(index, queries, k, context);
+    const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
     const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, context), { k, signal });
     const frozen =
       input.frozen === undefined ? null : await figuresOfModel('frozen', input.frozen, { dataset, labels, k }, context);
@@ -55,7 +60,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const queriesInGallery = queries.ids.filter((id) => known.has(id)).length;
     const answered = asked.answered.length;
     const rows = queries.ids.length;
-    const of = (values: Float64Array): Float64Array => Float64Array.from(asked.answered, (query) => values[query]!);
+    const of = (values: Float64Array): Float64Array => answeredOf(asked, values);
     const precisions = of(asked.averagePrecision);
     const outcomes = outcomeRows(queries, labels, asked);
     const perLabel = perLabelOf(outcomes, labels);
@@ -73,6 +78,10 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
         frozen === null
           ? notMeasured('nothing was tuned: the encoder is the frozen one')
           : await gainScore(precisions, of(frozen.averagePrecision), options),
+      shiftedDrop:
+        askedElsewhere === null
+          ? notMeasured('the definition names no data.shiftedFiles')
+          : meanDifference(of(asked.recallAtK), answeredOf(askedElsewhere, askedElsewhere.recallAtK)),
       corruptionDrop: corrupted.score,
       queriesInGallery: plainScore(queriesInGallery / rows, rows),
       queriesWithoutRelevant: plainScore((rows - answered) / rows, rows),
@@ -137,16 +146,32 @@ async function loadIndex(
   return index;
 }
 
+/** Of the queries that there is something to find for. */
+function answeredOf({ answered }: Asked, values: Float64Array): Float64Array {
+  return Float64Array.from(answered, (query) => values[query]!);
+}
+
+interface Queries {
+  readonly queries: AnsweredPictures;
+  /** A sample of declared pictures from elsewhere; null where there are none. */
+  readonly elsewhere: AnsweredPictures | null;
+}
+
 async function embedQueries(
   folder: string,
-  { dataset }: EvaluateRetrievalInput,
+  { dataset, seed }: EvaluateRetrievalInput,
   labels: readonly string[],
   context: StepContext,
-): Promise<AnsweredPictures> {
+): Promise<Queries> {
+  const { store, signal } = context;
   const loaded = await ImageModel.load(folder);
   try {
     const queries = await embedPictures(loaded, { dataset, split: 'test', labels }, context);
-    if (queries.ids.length > 0) return queries;
+    if (queries.ids.length > 0) {
+      if (!(await hasShifted(store, dataset))) return { queries, elsewhere: null };
+      const only = sampledPlaces(await countPictures(store, dataset, 'shifted', signal), SPLIT_ROWS, seed);
+      return { queries, elsewhere: await embedPictures(loaded, { dataset, split: 'shifted', labels, only }, context) };
+    }
   } finally {
     await loaded.release();
   }

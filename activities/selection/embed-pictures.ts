@@ -2,7 +2,7 @@
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
-import type { Split } from '../contract/data.ts';
+import type { PictureSet } from '../contract/data.ts';
 import { countPictures, loadPictures, type PictureRow } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
 import type { LabelledEmbeddings } from './knn.ts';
@@ -17,7 +17,7 @@ export interface AnsweredPictures extends LabelledEmbeddings {
 
 interface Asked {
   readonly dataset: ArtifactRef;
-  readonly split: Split;
+  readonly split: PictureSet;
   readonly labels: readonly string[];
   /** Places of the rows that are asked, ascending; all when missing. */
   readonly only?: readonly number[];

@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ImageModel } from '../../inference/image-model.ts';
-import type { Split } from '../contract/data.ts';
+import type { PictureSet } from '../contract/data.ts';
 import type { EvaluateModelInput } from '../contract/validation.ts';
+import { hasShifted } from '../data/shifted.ts';
 import { countPictures, pictureRows } from '../data/images/pictures.ts';
 import { classOf, embedPictures, pictureBlocks } from '../selection/embed-pictures.ts';
 import { measureModel, samplePictures } from '../selection/profile-encoder.ts';
@@ -31,8 +32,8 @@ export async function examinePictures(
 ): Promise<Examined> {
   const { dataset, seed } = input;
   const { store, signal } = context;
-  const rowsOf = (split: Split) => countPictures(store, dataset, split, signal);
-  const predict = async (split: Split, only: readonly number[]): Promise<Answers> => {
+  const rowsOf = (split: PictureSet) => countPictures(store, dataset, split, signal);
+  const predict = async (split: PictureSet, only: readonly number[]): Promise<Answers> => {
     const asked = { dataset, split, labels, only };
     const { ids, classes: expected, embeddings, probabilities } = await embedPictures(model, asked, context);
     return { ids, expected, predicted: argmaxRows(probabilities, labels.length), embeddings, probabilities };
@@ -48,12 +49,15 @@ export async function examinePictures(
   const sampleFiles = once(() => samplePictures(dataset, 'test', SAMPLED_PICTURES, context));
   const train = await predict('train', inTrain);
   const validation = await predict('validation', sampledPlaces(await rowsOf('validation'), SPLIT_ROWS, seed));
+  const shifted = (await hasShifted(store, dataset))
+    ? await predict('shifted', sampledPlaces(await rowsOf('shifted'), SPLIT_ROWS, seed))
+    : null;
   return {
     labels,
     test: kept,
     train,
     validation,
-    shifted: null,
+    shifted,
     ...(await askEncoder()),
     trivial: { train: { classes: await classesOf('train') }, test: { classes: kept.expected } },
     texts: null,
@@ -106,7 +110,7 @@ export async function examinePictures(
     }
   }
 
-  async function classesOf(split: Split): Promise<Int32Array> {
+  async function classesOf(split: PictureSet): Promise<Int32Array> {
     const classes = new Int32Array(await rowsOf(split));
     let row = 0;
     for await (const { id, label } of pictureRows(store, dataset, split, signal)) {

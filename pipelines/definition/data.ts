@@ -157,6 +157,8 @@ export const ImageDataSchema = z.strictObject({
   label: z.string().min(1).default('label'),
   /** The allowed labels; from the training data when left out. */
   labels: z.array(z.string().min(1)).min(2).optional(),
+  /** Labelled pictures from elsewhere (another camera, a later year), declared as `files` are: measured on, never learnt from. */
+  shiftedFiles: z.array(z.string().min(1)).min(1).optional(),
   /** Largest file of a picture; a larger one is a bad row. */
   maxImageBytes: z.int().min(1024).max(268_435_456).default(33_554_432),
   /** Largest width × height: known before decoding, so that no file can ask for gigabytes. The trainer's own limit is 100 million. */

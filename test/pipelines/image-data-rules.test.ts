@@ -32,6 +32,10 @@ describe('the data of pictures in a definition', () => {
         `data.files[4]: there is no 'none' in ${folder}`,
         "data.files[5]: 'pictures/../a.tar/' is not a folder",
       ]);
+      assert.deepEqual(paths({ files: ['pictures'], shiftedFiles: ['a.tar', 'pictures', 'gone.tar'] }, folder), [
+        "data.shiftedFiles[1]: names 'pictures' again",
+        `data.shiftedFiles[2]: there is no 'gone.tar' in ${folder}`,
+      ]);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -93,6 +93,18 @@ describe('the steps of retrieval', function () {
     assert.equal(found.measures.meanAveragePrecision.value, 1);
   });
 
+  it('hold declared pictures from elsewhere against the test split', async () => {
+    const plain = await build(dataset);
+    assert.match((await evaluate(plain.index, dataset)).measures.shiftedDrop.notApplicable ?? '', /data\.shiftedFiles/);
+    // There each is called by the next one's colour.
+    const next = (label: string): string => COLOURS[(COLOURS.indexOf(label as 'red') + 1) % COLOURS.length]!;
+    const shifted = (await makePictures(20, 19)).map((one) => ({ ...one, label: next(one.label) }));
+    const of = await store({ ...splits, shifted });
+    const { measures } = await evaluate((await build(of)).index, of);
+    assert.deepEqual([measures.shiftedDrop.value, measures.shiftedDrop.rows], [1, 20]);
+    assert.ok(measures.shiftedDrop.interval!.low > 0.5 && measures.recallAtK.value === 1);
+  });
+
   it('have no figures where the gallery has nothing of the label that is asked for', async () => {
     const blind = await store({ ...splits, train: splits.train.filter(({ label }) => label === 'red') });
     const found = await evaluate((await build(blind)).index, blind);

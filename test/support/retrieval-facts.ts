@@ -35,6 +35,7 @@ export const retrieval: RetrievalEvaluation = {
     worstLabelPrecision: plain(0.41, 14),
     gainOverPixels: score(0.31, 0.06),
     gainOverFrozen: { value: null, interval: null, rows: 0, notApplicable: 'nothing was tuned' },
+    shiftedDrop: { value: null, interval: null, rows: 0, notApplicable: 'the definition names no data.shiftedFiles' },
     corruptionDrop: score(0.04, 0.05),
     queriesInGallery: plain(0, 122),
     queriesWithoutRelevant: plain(2 / 122, 122),

@@ -76,6 +76,14 @@ describe('evaluating a model of pictures', function () {
     );
   });
 
+  it('is measured on pictures from elsewhere, too', async () => {
+    equal(evaluation.measures.shiftedDrop!.value, null);
+    const shifted = (await makePictures(30, 19)).map((one) => ({ ...one, label: next(one.label) }));
+    const dataset = await putPictures(opened.store, { ...splits, shifted });
+    const { measures } = await runStep(evaluateModel, { ...input, dataset }, services);
+    deepEqual([measures.shiftedDrop!.value, measures.shiftedDrop!.rows], [30 / 40, 30]);
+  });
+
   it('takes a small part of the rows with the whole pack, and refuses rows in another order than theirs', async () => {
     const test = splits.test.filter((_, row) => row % 2 === 1);
     const part = await putPictures(opened.store, splits, { rows: { ...splits, test } });

@@ -10,7 +10,7 @@ import { pack } from 'tar-stream';
 import { z } from 'zod';
 import type { ArtifactRef, Digest } from '../../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../../artifacts/store.ts';
-import type { Split } from '../../contract/data.ts';
+import type { PictureSet } from '../../contract/data.ts';
 import { countLines, lineBlocks } from '../line-blocks.ts';
 import type { CheckedPicture } from './read-sources.ts';
 import { tarMembers } from './tar-members.ts';
@@ -27,14 +27,14 @@ const RowSchema = z.object({ id: z.string(), image: z.string(), label: z.string(
 /** Beyond what data preparation can have kept: PNG of the most pixels. */
 const MAX_MEMBER_BYTES = 2 ** 29;
 
-export function pictureName(split: Split, { id, ending }: Pick<CheckedPicture, 'id' | 'ending'>): string {
+export function pictureName(split: PictureSet, { id, ending }: Pick<CheckedPicture, 'id' | 'ending'>): string {
   return `${split}/${id}.${ending}`;
 }
 
 /** Writes `SPLIT.jsonl` and `SPLIT.tar` into the folder, from the spool in which the pictures lie. */
 export async function writeSplit(
   folder: string,
-  split: Split,
+  split: PictureSet,
   rows: readonly CheckedPicture[],
   spool: string,
   signal: AbortSignal,
@@ -66,7 +66,7 @@ export async function writeSplit(
   }
 }
 
-type OfSplit = readonly [store: ArtifactStore, dataset: ArtifactRef | Digest, split: Split, signal?: AbortSignal];
+type OfSplit = readonly [store: ArtifactStore, dataset: ArtifactRef | Digest, split: PictureSet, signal?: AbortSignal];
 
 /** One split's rows in the dataset's order. */
 export async function loadPictureRows(...of: OfSplit): Promise<readonly PictureRow[]> {
@@ -120,7 +120,7 @@ async function nextOf<Item>(items: AsyncGenerator<Item>): Promise<Item | undefin
 export async function unpackPictures(
   store: ArtifactStore,
   dataset: ArtifactRef,
-  split: Split,
+  split: PictureSet,
   folder: string,
   signal?: AbortSignal,
 ): Promise<void> {

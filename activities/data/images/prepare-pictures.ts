@@ -16,6 +16,7 @@ import { pause } from '../pauses.ts';
 import { refusePersonalLabels } from '../personal-data.ts';
 import { labelCounts, originOf, sizes } from '../write-dataset.ts';
 import { dropLikes, keepLikesTogether, likesMessage, measureLikes } from './near-pictures.ts';
+import { readElsewhere } from './elsewhere.ts';
 import { writeSplit } from './pictures.ts';
 import { readSources, type CheckedPicture, type ReadPictures } from './read-sources.ts';
 
@@ -67,7 +68,9 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
       dropped: countReasons([...bad, ...duplicates, ...likes]),
       ...(described === undefined ? {} : { described }),
     };
-    const dataset = await writePictures(input, context, sides, labels, read, counts);
+    const elsewhere = await readElsewhere(input, labels, context);
+    refuseMetadata(elsewhere, data);
+    const dataset = await writePictures(input, context, { ...sides, elsewhere }, labels, read, counts);
     return { dataset, labels, ...counts, contamination, ...(await putFindings(findings, context)) };
   },
 };
@@ -98,7 +101,7 @@ function keepApart(
 async function writePictures(
   { files, data }: PreparePicturesInput,
   context: StepContext,
-  sides: Sides<CheckedPicture>,
+  { elsewhere, ...sides }: Sides<CheckedPicture> & { readonly elsewhere: ReadPictures },
   labels: readonly string[],
   { spool, rowsRead }: ReadPictures,
   counts: Pick<DatasetSummary, 'rows' | 'labelCounts' | 'dropped' | 'described'>,
@@ -109,9 +112,10 @@ async function writePictures(
     context.progress({ phase: 'packing pictures', note: split });
     await writeSplit(folder, split, sides[split], spool, context.signal);
   }
+  if (elsewhere.rows.length > 0) await writeSplit(folder, 'shifted', elsewhere.rows, elsewhere.spool, context.signal);
   await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
   const columns = { image: data.image, label: data.label };
-  const origin = originOf({ files, data }, columns, { ...counts, rowsRead });
+  const origin = originOf({ files, data }, columns, { ...counts, rowsRead: { ...rowsRead, ...elsewhere.rowsRead } });
   await writeFile(join(folder, 'dataset.json'), canonicalJson({ ...origin, pictures: sizesOf(sides) }));
   return context.store.putTree(folder, 'dataset', { signal: context.signal });
 }

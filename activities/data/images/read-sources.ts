@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../../artifacts/errors.ts';
-import type { PreparePicturesInput } from '../../contract/data.ts';
+import type { DataFile, PreparePicturesInput, RowSplit } from '../../contract/data.ts';
 import type { StepContext } from '../../step.ts';
 import { isBlank } from '../normalise.ts';
 import { holdsRows, quoted, type BadRow, type CheckedRow } from '../checks.ts';
@@ -34,9 +34,16 @@ export interface ReadPictures {
 
 const PROGRESS_PICTURES = 100;
 
-/** Throws BadData for a source that cannot be read at all; single pictures that cannot are `badRows`. */
-export async function readSources({ files, data }: PreparePicturesInput, context: StepContext): Promise<ReadPictures> {
-  const spool = join(context.workDir, 'pictures');
+/**
+ * The sources of rows, or with `from: 'elsewhere'` those that are declared as such: of these every picture's split is `test`, as of all
+ * that is only measured on. Throws BadData for a source that cannot be read at all; single pictures that cannot are `badRows`.
+ */
+export async function readSources(
+  { files, data }: PreparePicturesInput,
+  context: StepContext,
+  from: 'splits' | 'elsewhere' = 'splits',
+): Promise<ReadPictures> {
+  const spool = join(context.workDir, `pictures-${from}`);
   const handle = await open(spool, 'w');
   const rows: CheckedPicture[] = [];
   const badRows: BadRow[] = [];
@@ -46,7 +53,8 @@ export async function readSources({ files, data }: PreparePicturesInput, context
   let at = 0;
   try {
     for (const { path: file, format, split, ref } of files) {
-      if (!holdsRows(split)) continue;
+      const side = sideOf(split, from);
+      if (side === undefined) continue;
       if (format !== 'tar' && format !== 'csv' && format !== 'jsonl') continue;
       const source = { path: await context.store.file(ref, context.signal), name: file, format };
       let read = 0;
@@ -59,7 +67,7 @@ export async function readSources({ files, data }: PreparePicturesInput, context
         else {
           const { kept, told: tells, animated: moves, ...row } = checked;
           await append(handle, kept);
-          rows.push({ ...row, file, line: found.line, split, at, bytes: kept.length });
+          rows.push({ ...row, file, line: found.line, split: side, at, bytes: kept.length });
           at += kept.length;
           animated += Number(moves);
           for (const what of tells) told.set(what, (told.get(what) ?? 0) + 1);
@@ -77,6 +85,11 @@ export async function readSources({ files, data }: PreparePicturesInput, context
     await handle.close();
   }
   return { rows, badRows, rowsRead, animated, told, spool };
+}
+
+function sideOf(split: DataFile['split'], from: 'splits' | 'elsewhere'): RowSplit | undefined {
+  if (from === 'elsewhere') return split === 'shifted' ? 'test' : undefined;
+  return holdsRows(split) ? split : undefined;
 }
 
 type Checked = Omit<CheckedPicture, 'file' | 'line' | 'split' | 'at' | 'bytes'> & {

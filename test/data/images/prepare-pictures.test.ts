@@ -51,6 +51,28 @@ describe('preparing pictures', function () {
     }
   });
 
+  it('keeps pictures from elsewhere in a pack of their own, each once, and out of every split', async () => {
+    const elsewhere = await Promise.all(
+      [70, 71, 70].map(async (seed, at): Promise<Member> => [
+        `${seed % 2 === 0 ? 'cat' : 'dog'}/${at}.jpg`,
+        await jpeg(await scene(seed)).toBuffer(),
+      ]),
+    );
+    const shards = [
+      { path: 'a.tar', content: await tar(members) },
+      { path: 'later.tar', split: 'shifted' as const, content: await tar(elsewhere) },
+    ];
+    const summary = await prepareShards(services, shards);
+    const alone = await prepareShards(services, shards.slice(0, 1));
+    deepEqual([summary.rows, await rowsOf(summary)], [alone.rows, await rowsOf(alone)]);
+    const shifted = await loadPictureRows(services.store, summary.dataset, 'shifted');
+    deepEqual(shifted.map(({ label }) => label).toSorted(), ['cat', 'dog']);
+    ok(shifted.every(({ image, id }) => image === `shifted/${id}.jpg`));
+    const unknown = await tar([['bird/1.jpg', elsewhere[0]![1]]]);
+    const wrong = [shards[0]!, { ...shards[1]!, content: unknown }];
+    match((await refusal(prepareShards(services, wrong))).message, /the label 'bird' of .* is not in data\.labels/);
+  });
+
   it('gives the same tree for the same pictures, in whatever order they come', async () => {
     const one = await prepareShards(services, [{ path: 'a.tar', content: await tar(members) }]);
     const other = await prepareShards(services, [{ path: 'b.tar', content: await tar(members.toReversed()) }]);

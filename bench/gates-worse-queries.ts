@@ -1,18 +1,24 @@
 /**
- * How often the gate `corruptionDrop` of a model that finds pictures accuses one that is as good as frozen features are, and how often it
- * catches one that rests on exact pixels. CIFAR-10 photographs, frozen SqueezeNet 1.1, galleries of 250 that share nothing,
+ * The gates of a model that finds pictures about worse queries: how often they accuse one that is as good as frozen features are, and how
+ * often they catch a defect. `corruptionDrop`: one that rests on exact pixels. `shiftedDrop`: pictures from elsewhere, here those that
+ * ask under strong noise, beside others of the same kind as the test split's. CIFAR-10 photographs, frozen SqueezeNet 1.1, galleries of 250 that share nothing,
  * blocks of 100 that ask. Nothing was chosen by these figures: the threshold is that of classifiers.
  *
- *   ESPALIER_TEST_DATA=… npx tsx bench/gates-corrupted-queries.ts [blocks = 5] [galleries = 4]
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-worse-queries.ts [blocks = 5] [galleries = 4]
  */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { askIndex } from '../activities/retrieval/ask-index.ts';
 import { measureCorruptedQueries } from '../activities/retrieval/corrupted-queries.ts';
+import { CORRUPTIONS } from '../activities/validation/corruptions.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
+import { meanDifference } from '../activities/validation/multi-label/scores.ts';
+import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { digestBytes } from '../artifacts/digest.ts';
+import { decodePicture } from '../inference/image/decode.ts';
 import { EmbeddingIndex } from '../inference/retrieval/embedding-index.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/retrieval-gate-table.ts';
@@ -22,7 +28,9 @@ const BLOCKS = Number(process.argv[2] ?? 5);
 const GALLERIES = Number(process.argv[3] ?? 4);
 const [BLOCK, GALLERY, K] = [100, 250, 10] as const;
 const { signal } = new AbortController();
-const limit = RetrievalGatesSchema.parse({}).corruptionDrop;
+const limits = RetrievalGatesSchema.parse({});
+/** Of each gallery. */
+const SHIFTED_DRAWS = 100;
 
 const encoder = await frozenBackbone('squeezenet1.1');
 const { dimension } = encoder.config;
@@ -48,20 +56,10 @@ const percent = (count: number, of: number): string => {
   return `${count} of ${of} (${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %)`;
 };
 
-const tally = { clean: 0, planted: 0, draws: 0 };
-const drops = new Map<string, number[]>();
-for (let block = 0; block < BLOCKS; block++) {
-  const queries = asking.slice(block * BLOCK, (block + 1) * BLOCK);
-  const labelOf = new Map(queries.map(({ id, label }) => [id, labels.indexOf(label)]));
-  await mkdir(join(folder, `${block}`));
-  const files: string[] = [];
-  for (const { id, bytes } of queries) {
-    files.push(join(folder, `${block}`, id));
-    await writeFile(files.at(-1)!, bytes);
-  }
-  for (let at = 0; at < GALLERIES; at++) {
+const indexes = await Promise.all(
+  Array.from({ length: GALLERIES }, async (_, at) => {
     const gallery = shown.slice(at * GALLERY, (at + 1) * GALLERY);
-    const index = await EmbeddingIndex.of(
+    return EmbeddingIndex.of(
       {
         model: digestBytes('bench'),
         dimension,
@@ -73,6 +71,21 @@ for (let block = 0; block < BLOCKS; block++) {
       null,
       signal,
     );
+  }),
+);
+
+const tally = { clean: 0, planted: 0, draws: 0 };
+const drops = new Map<string, number[]>();
+for (let block = 0; block < BLOCKS; block++) {
+  const queries = asking.slice(block * BLOCK, (block + 1) * BLOCK);
+  const labelOf = new Map(queries.map(({ id, label }) => [id, labels.indexOf(label)]));
+  await mkdir(join(folder, `${block}`));
+  const files: string[] = [];
+  for (const { id, bytes } of queries) {
+    files.push(join(folder, `${block}`, id));
+    await writeFile(files.at(-1)!, bytes);
+  }
+  for (const index of indexes) {
     for (const kind of ['clean', 'planted'] as const) {
       let asked = 0;
       const model = {
@@ -88,7 +101,12 @@ for (let block = 0; block < BLOCKS; block++) {
       };
       const options = { k: K, classOf: (id: string) => labelOf.get(id)!, seed: 7, signal };
       const { score, byCorruption } = await measureCorruptedQueries(model, index, files, options);
-      const { verdict } = judgeGate('corruptionDrop', RETRIEVAL_GATE_TABLE.corruptionDrop, score, limit);
+      const { verdict } = judgeGate(
+        'corruptionDrop',
+        RETRIEVAL_GATE_TABLE.corruptionDrop,
+        score,
+        limits.corruptionDrop,
+      );
       if (verdict !== 'pass') tally[kind]++;
       if (kind === 'planted') continue;
       tally.draws++;
@@ -99,8 +117,42 @@ for (let block = 0; block < BLOCKS; block++) {
     }
   }
 }
+
+const noise = CORRUPTIONS.find(({ name }) => name === 'noise')!;
+const noisy = await Promise.all(
+  asking.map(async ({ bytes, id }, at) => noise.apply(await decodePicture(bytes, id), 'strong', at)),
+);
+const shifted = { clean: 0, planted: 0, draws: 0 };
+for (const [at, index] of indexes.entries()) {
+  const recallOf = async (files: readonly Uint8Array[]): Promise<Float64Array> => {
+    const queries = {
+      ids: asking.map(({ id }) => id),
+      classes: Int32Array.from(asking, ({ label }) => labels.indexOf(label)),
+      embeddings: await embed(files),
+      probabilities: new Float32Array(),
+    };
+    return (await askIndex(index, queries, K, { signal, progress: () => undefined })).recallAtK;
+  };
+  const [plain, worse] = [await recallOf(asking.map(({ bytes }) => bytes)), await recallOf(noisy)];
+  for (let draw = 0; draw < SHIFTED_DRAWS; draw++) {
+    const order = asking.map((_, row) => row);
+    shuffleStart(order, 2 * BLOCK, seededRandom(draw, 80 + at));
+    const of = (values: Float64Array, from: number) =>
+      Float64Array.from(order.slice(from, from + BLOCK), (row) => values[row]!);
+    const fails = (elsewhere: Float64Array): boolean => {
+      const score = meanDifference(of(plain, 0), elsewhere);
+      return judgeGate('shiftedDrop', RETRIEVAL_GATE_TABLE.shiftedDrop, score, limits.shiftedDrop).verdict !== 'pass';
+    };
+    shifted.draws++;
+    shifted.clean += Number(fails(of(plain, BLOCK)));
+    shifted.planted += Number(fails(of(worse, BLOCK)));
+  }
+}
 await rm(folder, { recursive: true });
 await encoder.release();
+console.log(
+  `shiftedDrop, 100 pictures from elsewhere: under strong noise caught ${percent(shifted.planted, shifted.draws)}; of the same kind accused ${percent(shifted.clean, shifted.draws)}`,
+);
 console.log(
   `planted (8 in 10 queries under mild noise point the other way) caught ${percent(tally.planted, tally.draws)}; clean accused ${percent(tally.clean, tally.draws)}`,
 );
