@@ -44,7 +44,7 @@ export interface ResolvedModel {
   readonly sizeBytes: number | null;
   /** Why it cannot be what the definition asks for: nothing more of it is fetched. Missing where it may be. */
   readonly unfit?: readonly string[];
-  /** Its torch file may be converted, where it has no model.safetensors. */
+  /** Its torch or TensorFlow file may be converted, where it has no model.safetensors. */
   readonly convert?: Candidate['convert'];
   /** What it takes: texts when missing. */
   readonly input?: 'image';
@@ -64,13 +64,24 @@ export interface ImportedModel {
   /** null: of a graph, which are counted when it is exported. */
   readonly parameters: number | null;
   readonly weightsBytes: number;
-  /** Where the weights came out of a torch file: `path` is its name, `torch` the version that read it. */
+  /** Where the weights came out of another library's file. */
   readonly converted?: ConvertedWeights;
 }
-export interface ConvertedWeights {
+export type ConvertedWeights = ConvertedTorchFile | ConvertedTensorFlowFile;
+interface ConvertedFile {
+  /** `path` is its name. */
   readonly from: { readonly path: string; readonly sha256: string; readonly bytes: number };
+}
+export interface ConvertedTorchFile extends ConvertedFile {
   readonly scanner: { readonly name: string; readonly version: string; readonly verdict: 'clean' };
+  /** The version that read it. */
   readonly torch: string;
+}
+export interface ConvertedTensorFlowFile extends ConvertedFile {
+  /** The version that read it. */
+  readonly h5py: string;
+  /** Names of the heads, which a new one replaces. */
+  readonly leftOut: readonly string[];
 }
 
 export type ExportEncoderInput = ExportTextEncoderInput | ExportImageEncoderInput;

@@ -72,12 +72,32 @@ const IMAGES: readonly (readonly [extension: RegExp, magic: RegExp])[] = [
   [/\.tiff?$/i, /^(II\*\0|MM\0\*)/],
 ];
 
-/** Why names that are no surprise stay outside. */
+const TENSORFLOW_TAKEN = 'of TensorFlow only tf_model.h5 is converted, as transformers 4 wrote it';
+
+/** Why names that are no surprise stay outside. The first pattern that fits decides. */
 const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [
+    /(^|\/)tf_model\.h5$/i,
+    "holds TensorFlow weights, which are converted only where the candidate says convert: 'tensorflow' and has no model.safetensors",
+  ],
+  [
+    /(^|\/)tf_model.*\.h5(\.index\.json)?$/i,
+    `is a part of TensorFlow weights; ${TENSORFLOW_TAKEN}, and parts are not put together`,
+  ],
+  [/\.(h5|hdf5|keras)$/i, `is a Keras file; ${TENSORFLOW_TAKEN}`],
+  [
+    /\.ckpt(-\d+)?\.(index|meta|data-\d+-of-\d+)$|(^|\/)checkpoint$/i,
+    `is of a TensorFlow checkpoint; ${TENSORFLOW_TAKEN}`,
+  ],
+  [
+    /(^|\/)(saved_model\.pbtxt|(saved_model|keras_metadata|fingerprint)\.pb|variables\/variables\.(index|data-\d+-of-\d+))$/i,
+    `is of a TensorFlow SavedModel; ${TENSORFLOW_TAKEN}`,
+  ],
+  [/\.msgpack(\.index\.json)?$/i, 'holds Flax weights, which are not converted'],
   [/\.(bin|pt|pth|pkl|pickle|ckpt|joblib|npy|npz)$/i, 'may hold a pickle, which runs code when it is opened'],
   [/\.(py|pyc|so|dll|dylib|sh|js)$/i, 'is code'],
   [/\.svgz?$/i, 'may hold a script'],
-  [/\.(h5|keras|msgpack|ot|tflite|gguf|mlmodel|pb)$/i, 'is another format of the weights'],
+  [/\.(ot|tflite|gguf|mlmodel|pb)$/i, 'is another format of the weights'],
   [/\.safetensors(\.index\.json)?$/i, 'is not the one weights file model.safetensors'],
 ];
 
@@ -310,7 +330,7 @@ async function soundWeights(directory: string): Promise<SafetensorsSummary> {
 }
 
 const CONVERT =
-  "convert it on a machine you trust with it: AutoModel.from_pretrained('<model>').save_pretrained('<folder>', max_shard_size='100GB'), which writes one model.safetensors";
+  "convert it on a machine you trust with it: AutoModel.from_pretrained('<model>').save_pretrained('<folder>', max_shard_size='100GB'), which writes one model.safetensors (of TensorFlow or Flax weights: transformers 4 with from_tf=True or from_flax=True)";
 
 /** The refusal of a model without acceptable weights: what was found, and the way out. */
 export function noWeights(quarantined: readonly QuarantinedFile[], input: ModelInput = 'text'): EspalierError {

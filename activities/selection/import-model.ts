@@ -19,12 +19,12 @@ import {
   type QuarantinedFile,
 } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
-import { convertTorchFile } from './torch-conversion.ts';
-import { putTorchFileAside, torchFileOf } from './torch-file.ts';
+import { foreignWeightsOf, putForeignWeightsAside } from './foreign-weights.ts';
+import { convertWeights } from './weights-conversion.ts';
 
 export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
   type: 'selection.import',
-  version: 3,
+  version: 4,
   async run({ resolved }, context) {
     const { input } = resolved;
     const folder = join(context.workDir, 'model');
@@ -57,16 +57,16 @@ export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
   },
 };
 
-/** The torch file leaves the folder before anything in it is judged; what is made of it comes in as any weights do. */
+/** The file to convert leaves the folder before anything in it is judged; what is made of it comes in as any weights do. */
 async function convertWhereAsked(
   { convert }: ResolvedModel,
   folder: string,
   context: StepContext,
 ): Promise<ConvertedWeights | undefined> {
-  const aside = await putTorchFileAside(folder, convert, context.workDir);
+  const aside = await putForeignWeightsAside(folder, convert, context.workDir);
   if (aside === undefined) return undefined;
   context.progress({ phase: 'converting', note: aside.name });
-  return convertTorchFile(aside.path, join(folder, WEIGHTS), context);
+  return convertWeights(aside, folder, context);
 }
 
 function mediaType(path: string): string {
@@ -94,7 +94,7 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
   if (source.kind === 'hf') {
     const repo = source.repository;
     const { files } = await fetchProcess('hub-resolve', { repo, revision: resolved.revision }, { python, signal });
-    const torchFile = torchFileOf(
+    const foreign = foreignWeightsOf(
       files.map((file) => file.path),
       resolved.convert,
     );
@@ -103,7 +103,7 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
       files.map((file) => file.path),
       input,
     );
-    const isWanted = (path: string): boolean => isNeededHere(path) || path === torchFile;
+    const isWanted = (path: string): boolean => isNeededHere(path) || path === foreign;
     const wanted = files.filter((file) => isWanted(file.path));
     refuseCollidingNames(wanted.map((file) => file.path));
     const left = files.flatMap(({ path }) => {
@@ -113,7 +113,7 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
       return [{ path, reason: `${reason} (not downloaded)` }];
     });
     const hasWeights = wanted.some(({ path }) => path === WEIGHTS || path === GRAPH);
-    if (torchFile === undefined && !hasWeights) throw noWeights(left, input);
+    if (foreign === undefined && !hasWeights) throw noWeights(left, input);
     await fetchProcess(
       'hub-download',
       { repo, commit: resolved.revision, files: wanted, folder },

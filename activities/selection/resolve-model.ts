@@ -17,7 +17,7 @@ import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
 import { neededOf, WEIGHTS } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
 import { misfits, type StatedModel } from './fitting.ts';
-import { torchFileOf } from './torch-file.ts';
+import { foreignWeightsOf } from './foreign-weights.ts';
 import { hubParents } from './hub-parents.ts';
 import { hubTerms } from './hub-terms.ts';
 import type { NamedTerms } from './named-terms.ts';
@@ -140,9 +140,9 @@ type Wanting = CandidateSource & Pick<ResolveModelInput, 'input'>;
 
 /** Whether a file of the source is one that the import takes in. */
 function isWantedBy({ convert, input }: Wanting, paths: readonly string[]): (path: string) => boolean {
-  const torchFile = torchFileOf(paths, convert);
+  const foreign = foreignWeightsOf(paths, convert);
   const isNeeded = neededOf(paths, input);
-  return (path) => isNeeded(path) || path === torchFile;
+  return (path) => isNeeded(path) || path === foreign;
 }
 
 const PIN: { readonly [Kind in ModelSource['kind']]: Pin<Kind> } = {

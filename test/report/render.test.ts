@@ -124,7 +124,7 @@ describe('the report', () => {
     }
   });
 
-  it('says of which torch file a candidate’s weights were made, and what called it clean', () => {
+  it('says of which torch or TensorFlow file a candidate’s weights were made, and what called it clean', () => {
     const from = { path: 'pytorch_model.bin', sha256: 'ab'.repeat(32), bytes: 4321 };
     const scanner = { name: 'modelaudit-picklescan', version: '0.1.12', verdict: 'clean' } as const;
     const [first, ...rest] = candidates;
@@ -135,6 +135,12 @@ describe('the report', () => {
       /, converted from pytorch_model\.bin \(4\s321 bytes, SHA-256 (ab){32} \), which modelaudit-picklescan 0\.1\.12 called clean, by torch 2\.15\.0/;
     assert.match(words, told);
     assert.doesNotMatch(wordsOf(render(sampleFacts)), /converted from/);
+    const tensorflow = { from: { ...from, path: 'tf_model.h5' }, h5py: '3.16.0', leftOut: ['nsp___cls', 'mlm___cls'] };
+    const second = { ...first, imported: { ...first.imported, converted: tensorflow } };
+    assert.match(
+      wordsOf(render({ ...sampleFacts, candidates: [second, ...rest] })),
+      /, converted from tf_model\.h5 \(4\s321 bytes, SHA-256 (ab){32} \), read by h5py 3\.16\.0, without its head \(nsp___cls, mlm___cls\)/,
+    );
   });
 
   it('names who wrote the definition and edited the policy, also no approver; and which exclusions the definition lifts', () => {

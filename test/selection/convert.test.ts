@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import type { ImportedModel } from '../../activities/contract/selection.ts';
 import { importModel } from '../../activities/selection/import-model.ts';
 import { resolveModel } from '../../activities/selection/resolve-model.ts';
-import { convertTorchFile } from '../../activities/selection/torch-conversion.ts';
-import { putTorchFileAside, torchFileOf } from '../../activities/selection/torch-file.ts';
+import { foreignWeightsOf, putForeignWeightsAside } from '../../activities/selection/foreign-weights.ts';
+import { convertWeights } from '../../activities/selection/weights-conversion.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { networkNamespace } from '../../activities/training/launchers/local.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
@@ -91,9 +91,9 @@ describe('converting a torch file', function () {
   it('happens only where it was asked for', async () => {
     process.env['ESPALIER_PICKLESCAN'] = await standInScanner(root);
     await assert.rejects(imported('honest.bin'), { kind: 'UnsafeModel', message: /model\.safetensors is needed/ });
-    assert.equal(torchFileOf(['pytorch_model.bin'], undefined), undefined);
-    assert.equal(torchFileOf(['x/pytorch_model.bin', 'pytorch_model-00001-of-00002.bin'], 'torch'), undefined);
-    assert.equal(torchFileOf(['model.pt', 'pytorch_model.bin'], 'torch'), 'pytorch_model.bin');
+    assert.equal(foreignWeightsOf(['pytorch_model.bin'], undefined), undefined);
+    assert.equal(foreignWeightsOf(['x/pytorch_model.bin', 'pytorch_model-00001-of-00002.bin'], 'torch'), undefined);
+    assert.equal(foreignWeightsOf(['model.pt', 'pytorch_model.bin'], 'torch'), 'pytorch_model.bin');
   });
 
   it('never happens where there is a model.safetensors: the torch file stays unopened outside', async () => {
@@ -128,7 +128,8 @@ describe('converting a torch file', function () {
     const model = await imported('honest.bin', 'torch');
     assert.ok((await weightsOf(model)).equals(weights));
     const bytes = await readFile(join(files, 'honest.bin'));
-    const { torch, ...rest } = model.converted ?? assert.fail('nothing was converted');
+    assert.ok(model.converted !== undefined && 'torch' in model.converted);
+    const { torch, ...rest } = model.converted;
     assert.match(torch, /^2\./);
     assert.deepEqual(rest, {
       from: { path: 'pytorch_model.bin', sha256: digestBytes(bytes).slice('sha256:'.length), bytes: bytes.length },
@@ -181,18 +182,18 @@ describe('converting a torch file', function () {
     process.env['ESPALIER_PICKLESCAN'] = await standInScanner(root, { seconds: 120 });
     const workDir = await mkdtemp(join(root, 'work-'));
     const began = Date.now();
-    const target = join(workDir, 'model.safetensors');
     const options = { python, workDir, signal: AbortSignal.timeout(700) };
-    await assert.rejects(convertTorchFile(join(files, 'honest.bin'), target, options), { name: 'TimeoutError' });
+    const weights = { of: 'torch', name: 'honest.bin', path: join(files, 'honest.bin') } as const;
+    await assert.rejects(convertWeights(weights, workDir, options), { name: 'TimeoutError' });
     assert.ok(Date.now() - began < 20_000);
-    assert.ok(!existsSync(target));
+    assert.ok(!existsSync(join(workDir, 'model.safetensors')));
   });
 
   it('takes no link for the file', async () => {
     const folder = await mkdtemp(join(root, 'link-'));
     await writeFile(join(root, 'elsewhere'), 'x');
     await symlink(join(root, 'elsewhere'), join(folder, 'pytorch_model.bin'));
-    await assert.rejects(putTorchFileAside(folder, 'torch', root), { kind: 'UnsafeModel' });
+    await assert.rejects(putForeignWeightsAside(folder, 'torch', root), { kind: 'UnsafeModel' });
   });
 
   it('refuses every hostile file even where the scanner was fooled, and none of them runs', async () => {

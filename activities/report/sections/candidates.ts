@@ -160,12 +160,18 @@ function generatorTable(rows: readonly Row[], winner: string | undefined): Conte
   );
 }
 
-/** Of which torch file the weights were made, and what spoke for opening it. */
+/** Of which file of another library the weights were made, and what spoke for opening it. */
 function conversion(converted: ImportedModel['converted']): Content {
   if (converted === undefined) return '';
-  const { from, scanner, torch } = converted;
-  return html`, converted from <code>${from.path}</code> (${count(from.bytes)} bytes, SHA-256
-    <code>${from.sha256}</code>), which ${scanner.name} ${scanner.version} called ${scanner.verdict}, by torch ${torch}`;
+  const { from } = converted;
+  const file = html`, converted from <code>${from.path}</code> (${count(from.bytes)} bytes, SHA-256
+    <code>${from.sha256}</code>)`;
+  if ('torch' in converted) {
+    const { scanner, torch } = converted;
+    return html`${file}, which ${scanner.name} ${scanner.version} called ${scanner.verdict}, by torch ${torch}`;
+  }
+  const { h5py, leftOut } = converted;
+  return html`${file}, read by h5py ${h5py}${leftOut.length === 0 ? '' : `, without its head (${leftOut.join(', ')})`}`;
 }
 
 function verdict(row: Row, { selection, pipeline }: RunFacts): Content {

@@ -1,7 +1,9 @@
-"""`python -m espalier_convert REQUEST`: JSON of {source, target, scanner}; one line of JSON on descriptor 3, {result} or {error}.
+"""`python -m espalier_convert REQUEST`: JSON of {of: "torch", source, target, scanner} or {of: "tensorflow", source, target, config};
+one line of JSON on descriptor 3, {result} or {error}.
 
-`source` is only read, `target` is written into another folder, `scanner` is the scanner's folder or null. Standard input is the
-leash: its end ends the process. Exit code 0 after a result, 1 after an error; the other outputs are for people.
+`source` and `config` (the model's config.json) are only read, `target` is written into another folder, `scanner` is the scanner's
+folder or null. Standard input is the leash: its end ends the process. Exit code 0 after a result, 1 after an error; the other
+outputs are for people.
 """
 
 import json
@@ -17,11 +19,14 @@ from espalier_trainer.sandbox import Sandbox
 from .container import read_container
 from .failure import ConvertError
 from .scanner import NAME, VERSION, find_scanner, require_clean
+from .tensorflow import convert_tensorflow
 from .tensors import MAX_GROWTH, convert
 
 # Hashing and copying take seconds a gigabyte; what has not ended by then is made to last.
 CPU_SECONDS = 3600
 HEADER_BYTES = 100_000_000
+# Of TensorFlow's weights, which need no torch: libraries and their threads reserve some, the weights are held as read and as written.
+RESERVED_BYTES, COPIES = 4 << 30, 4
 
 
 def main() -> int:
@@ -46,14 +51,25 @@ def main() -> int:
 
 def run(request: dict, sandbox: Sandbox) -> dict:
     source, target = Path(request["source"]), Path(request["target"])
-    sandbox.protect({"tasks": [{"model": str(source), "out": str(target.parent)}]})
-    written = MAX_GROWTH * source.stat().st_size + HEADER_BYTES
-    resource.setrlimit(resource.RLIMIT_FSIZE, (written, written))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    inputs = {"model": str(source), **({"base": request["config"]} if request["of"] == "tensorflow" else {})}
+    sandbox.protect({"tasks": [{**inputs, "out": str(target.parent)}]})
+    size = source.stat().st_size
+    limit(resource.RLIMIT_FSIZE, MAX_GROWTH * size + HEADER_BYTES)
+    limit(resource.RLIMIT_CPU, CPU_SECONDS)
+    if request["of"] == "tensorflow":
+        if sys.platform == "linux":  # elsewhere the system has no such limit, or does not hold it
+            limit(resource.RLIMIT_AS, RESERVED_BYTES + COPIES * size)
+        return convert_tensorflow(source, Path(request["config"]), target)
     scanner = find_scanner(request["scanner"])
     container = read_container(source)
     require_clean(scanner, source, container)
     return {"scanner": {"name": NAME, "version": VERSION, "verdict": "clean"}, "torch": convert(source, target)}
+
+
+def limit(what: int, most: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 /**
- * Runs `python -m espalier_convert` on one torch file: a child without network or credentials that opens the file only
- * after modelaudit-picklescan called it clean, and then with PyTorch's reader restricted to weights.
+ * Runs `python -m espalier_convert` on one file of another library's weights: a child without network or credentials. It
+ * opens a torch file only after modelaudit-picklescan called it clean, and then with PyTorch's reader restricted to
+ * weights; TensorFlow's (tf_model.h5) only while every part of it is what Keras writes, and lies in the file itself.
  */
 import { spawn } from 'node:child_process';
 import { access, constants, mkdir, rename, stat } from 'node:fs/promises';
@@ -14,6 +15,7 @@ import type { ConvertedWeights } from '../contract/selection.ts';
 import type { ActivityServices } from '../step.ts';
 import { isolatedEnvironment, networkNamespace } from '../training/launchers/local.ts';
 import { WEIGHTS } from './allow-list.ts';
+import type { ForeignWeights } from './foreign-weights.ts';
 
 export interface ConversionOptions {
   readonly python: ActivityServices['python'];
@@ -22,13 +24,18 @@ export interface ConversionOptions {
   readonly signal: AbortSignal;
 }
 
+type Made = NonNullable<Extract<z.infer<typeof AnswerSchema>, { result: unknown }>['result']>;
+
 /** What the child says: it read a stranger's file, so its words are checked like one. */
 const AnswerSchema = z.union([
   z.object({
-    result: z.object({
-      scanner: z.object({ name: z.string(), version: z.string(), verdict: z.literal('clean') }),
-      torch: z.string(),
-    }),
+    result: z.union([
+      z.object({
+        scanner: z.object({ name: z.string(), version: z.string(), verdict: z.literal('clean') }),
+        torch: z.string(),
+      }),
+      z.object({ h5py: z.string(), leftOut: z.array(z.string().max(200)).max(20_000) }),
+    ]),
   }),
   z.object({
     error: z.object({ kind: z.string(), message: z.string().max(10_000), fix: z.string().nullable() }),
@@ -36,13 +43,14 @@ const AnswerSchema = z.union([
 ]);
 
 /**
- * Writes the tensors of `source`, which lies in a folder of its own, as safetensors to `target`. The scanner is looked for
- * in the folder that ESPALIER_PICKLESCAN names, else in the trainer's Python. Throws UnsafeModel when file or scanner give
- * any reason, BadModel when there is more than tensors in it, MissingTool without the scanner.
+ * Writes the tensors of the file, which lies in a folder of its own, into the model's `folder` as model.safetensors. The
+ * scanner of torch files is looked for in the folder that ESPALIER_PICKLESCAN names, else in the trainer's Python;
+ * TensorFlow's weights are those that the folder's config.json asks for. Throws UnsafeModel when file or scanner give any
+ * reason, BadModel when there is more than tensors in it or not what the config says, MissingTool without the scanner.
  */
-export async function convertTorchFile(
-  source: string,
-  target: string,
+export async function convertWeights(
+  { of, path: source }: ForeignWeights,
+  model: string,
   { python, workDir, signal }: ConversionOptions,
 ): Promise<ConvertedWeights> {
   const sha256 = (await digestFile(source, signal)).replace(/^sha256:/, '');
@@ -50,17 +58,19 @@ export async function convertTorchFile(
   const folder = join(workDir, 'converted');
   await mkdir(join(folder, 'home'), { recursive: true });
   const written = join(folder, WEIGHTS);
-  const scanner = process.env['ESPALIER_PICKLESCAN'] || null;
-  const request = { source, target: written, scanner: scanner === null ? null : resolve(scanner) };
-  const made = await runChild(JSON.stringify(request), { python, workDir: folder, signal });
-  await rename(written, target);
+  const more = of === 'torch' ? { scanner: scannerFolder() } : { config: join(model, 'config.json') };
+  const request = JSON.stringify({ of, source, target: written, ...more });
+  const made = await runChild(request, { python, workDir: folder, signal });
+  await rename(written, join(model, WEIGHTS));
   return { from: { path: basename(source), sha256, bytes }, ...made };
 }
 
-async function runChild(
-  request: string,
-  { python, workDir, signal }: ConversionOptions,
-): Promise<Pick<ConvertedWeights, 'scanner' | 'torch'>> {
+function scannerFolder(): string | null {
+  const folder = process.env['ESPALIER_PICKLESCAN'] || null;
+  return folder === null ? null : resolve(folder);
+}
+
+async function runChild(request: string, { python, workDir, signal }: ConversionOptions): Promise<Made> {
   await access(python.executable, constants.X_OK).catch((error: unknown) => {
     throw new EspalierError('MissingTool', `there is no Python at ${python.executable}`, {
       fix: 'run `npm start` or `node infra/setup.mjs`, which makes it',
@@ -95,10 +105,19 @@ async function runChild(
   }
 }
 
-function judge(said: string, end: string): Pick<ConvertedWeights, 'scanner' | 'torch'> {
+/** How a process ends whose memory a file has upset. */
+const CRASH = /^SIG(SEGV|BUS|ABRT|FPE|ILL)\b/;
+
+function judge(said: string, end: string): Made {
   const answer = AnswerSchema.safeParse(jsonOf(said));
+  if (!answer.success && CRASH.test(end)) {
+    throw new EspalierError('UnsafeModel', `the file made the process that reads it crash, ${end.slice(0, 500)}`, {
+      where: 'candidates.convert',
+      fix: 'take a model that has model.safetensors',
+    });
+  }
   if (!answer.success)
-    throw new EspalierError('Internal', `the conversion of the torch file gave no answer, ${end.slice(0, 500)}`);
+    throw new EspalierError('Internal', `the conversion of the weights gave no answer, ${end.slice(0, 500)}`);
   if ('result' in answer.data) return answer.data.result;
   const { kind, message, fix } = answer.data.error;
   const known: ErrorKind = Object.hasOwn(ERROR_KINDS, kind) ? (kind as ErrorKind) : 'Internal';

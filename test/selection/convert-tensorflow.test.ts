@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import type { ImportedModel } from '../../activities/contract/selection.ts';
+import { foreignWeightsOf } from '../../activities/selection/foreign-weights.ts';
+import { importModel } from '../../activities/selection/import-model.ts';
+import { resolveModel } from '../../activities/selection/resolve-model.ts';
+import { convertWeights } from '../../activities/selection/weights-conversion.ts';
+import type { ActivityServices } from '../../activities/step.ts';
+import { digestBytes } from '../../artifacts/digest.ts';
+import type { Candidate } from '../../pipelines/definition.ts';
+import { pythonForTests } from '../support/python.ts';
+import { runStep } from '../support/step.ts';
+import { withStore } from '../support/store.ts';
+import { tinyModel } from '../support/tiny-model.ts';
+
+const intendedUse = { commercial: true, domain: 'support', publish: false, hosted: true, modify: true };
+const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
+const QUERY = 'encoder\\.layer\\.0\\.attention\\.self\\.query';
+
+/** By file: what the refusal says of it, beside its name. */
+const UNSAFE: Readonly<Record<string, RegExp>> = {
+  'absurd.h5': /query\/bias:0.*would have 4611686018427387904 bytes/,
+  'big-endian.h5': /query\/bias:0.*little-endian floats/,
+  'broken.h5': /no sound HDF5 file/,
+  'chunked.h5': /not stored in one piece/,
+  'complex.h5': /little-endian floats/,
+  'deep.h5': /more than 16 groups deep/,
+  'empty.h5': /no shape that weights have/,
+  'external-link.h5': /query\/bias:0.*a link to another file/,
+  'external-storage.h5': /query\/bias:0.*lie in another file \(b'.*outside\.pipe'\)/,
+  'gzip.h5': /query\/bias:0.*filter 1,/,
+  'hard-cycle.h5': /bert\/again.*is bert once more/,
+  'integers.h5': /little-endian floats/,
+  'model.h5': /whole Keras model \(model_config\)/,
+  'name.h5': /has the name 'bert\/\\x1b\[2Jcleared'/,
+  'named-type.h5': /neither a group nor an array/,
+  'overlap.h5': /the arrays of overlap\.h5 overlap/,
+  'reference.h5': /little-endian floats/,
+  'root-cycle.h5': /bert\/again.*is \/ once more/,
+  'shuffle.h5': /filter 2,/,
+  'soft-cycle.h5': /bert\/again.*a soft link/,
+  'soft-link.h5': /query\/bias:0.*a soft link/,
+  'text.h5': /little-endian floats/,
+  'truncated.h5': /no sound HDF5 file: .*truncated/,
+  'two-names.h5': /query\/bias:0 once more/,
+  'unknown-filter.h5': /filter 32015,/,
+  'user-block.h5': /does not begin as an HDF5 file/,
+  'virtual.h5': /query\/bias:0.*virtual/,
+  'words.h5': /does not begin as an HDF5 file/,
+};
+const BAD: Readonly<Record<string, RegExp>> = {
+  'doubled.h5': new RegExp(`other_model.* would both be ${QUERY}\\.bias`),
+  'half-pooler.h5': /has no pooler\.dense\.bias below its group bert/,
+  'missing.h5': new RegExp(`has no ${QUERY}\\.weight, ${QUERY}\\.bias below`),
+  'more-layers.h5': /encoder\.layer\.7\.output\.dense\.bias, which config\.json has no place for/,
+  'shape.h5': new RegExp(`${QUERY}\\.bias .* has the shape \\[33\\], by config\\.json it is \\[32\\]`),
+};
+
+describe('converting a TensorFlow file', function () {
+  this.timeout(120_000);
+  let root: string;
+  let files: string;
+  let weights: Buffer;
+  let services: ActivityServices;
+  const python = pythonForTests();
+  const run = promisify(execFile);
+
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'espalier-convert-tensorflow-'));
+    files = await mkdtemp(join(root, 'files-'));
+    const test = await withStore();
+    services = { store: test.store, pointers: test.pointers, python };
+    const tiny = join(await tinyModel(), 'model.safetensors');
+    weights = await readFile(tiny);
+    await run(python.executable, [script('tensorflow_files.py'), files, tiny]);
+  });
+  after(() => rm(root, { recursive: true, force: true }));
+
+  /** A model's folder that has the file in place of its weights. */
+  async function modelWith(file: string): Promise<string> {
+    const folder = await mkdtemp(join(root, 'model-'));
+    await cp(await tinyModel(), folder, { recursive: true });
+    await rm(join(folder, 'model.safetensors'));
+    await cp(join(files, file), join(folder, 'tf_model.h5'));
+    return folder;
+  }
+  async function imported(folder: string, convert?: Candidate['convert']): Promise<ImportedModel> {
+    const tree = await services.store.putTree(folder, 'model');
+    const candidate = { id: 'tiny', model: './model', pooling: 'mean', optional: false, tree } as const;
+    const asked = { ...candidate, ...(convert === undefined ? {} : { convert }) };
+    const resolved = await runStep(resolveModel, { candidate: asked, intendedUse }, services);
+    return runStep(importModel, { resolved }, services);
+  }
+  async function weightsOf({ model }: ImportedModel): Promise<Buffer> {
+    return readFile(await services.store.fileInTree(model, 'model.safetensors'));
+  }
+
+  it('happens only where it was asked for, and the refusal says how to ask', async () => {
+    const folder = await modelWith('honest.h5');
+    const message = /tf_model\.h5 holds TensorFlow weights, .*says convert: 'tensorflow'/;
+    await assert.rejects(imported(folder), { kind: 'UnsafeModel', message });
+    await assert.rejects(imported(folder, 'torch'), { kind: 'UnsafeModel', message });
+    assert.equal(foreignWeightsOf(['tf_model.h5', 'pytorch_model.bin'], 'torch'), 'pytorch_model.bin');
+    assert.equal(foreignWeightsOf(['tf_model.h5', 'pytorch_model.bin'], 'tensorflow'), 'tf_model.h5');
+    assert.equal(foreignWeightsOf(['sub/tf_model.h5', 'tf_model-00001-of-00002.h5'], 'tensorflow'), undefined);
+  });
+
+  it('never happens where there is a model.safetensors: the file stays unopened outside', async () => {
+    const folder = await modelWith('model.h5');
+    await writeFile(join(folder, 'model.safetensors'), weights);
+    const { converted, quarantined } = await imported(folder, 'tensorflow');
+    assert.equal(converted, undefined);
+    assert.match(quarantined[0]?.reason ?? '', /only where the candidate says .* and has no model\.safetensors/);
+  });
+
+  it('gives the very bytes of the safetensors that the weights were in, without the head, and tells what of and by what', async () => {
+    const model = await imported(await modelWith('with-head.h5'), 'tensorflow');
+    assert.ok((await weightsOf(model)).equals(weights));
+    const bytes = await readFile(join(files, 'with-head.h5'));
+    assert.deepEqual(model.converted, {
+      from: { path: 'tf_model.h5', sha256: digestBytes(bytes).slice('sha256:'.length), bytes: bytes.length },
+      h5py: '3.16.0',
+      leftOut: ['mlm___cls'],
+    });
+    assert.deepEqual(model.quarantined, [{ path: 'tf_model.h5', reason: 'was converted to model.safetensors' }]);
+  });
+
+  it('refuses what points elsewhere or is not what config.json asks for, with the tensor and the way out', async () => {
+    await assert.rejects(imported(await modelWith('external-link.h5'), 'tensorflow'), {
+      kind: 'UnsafeModel',
+      message: UNSAFE['external-link.h5'],
+      fix: /take a model that has model\.safetensors/,
+    });
+    await assert.rejects(imported(await modelWith('missing.h5'), 'tensorflow'), {
+      kind: 'BadModel',
+      message: BAD['missing.h5'],
+      fix: /TFAutoModel/,
+    });
+  });
+
+  it('refuses every hostile file by name, and opens nothing that one points to', async () => {
+    const env = { PATH: process.env['PATH'], PYTHONPATH: python.packages, PYTHONDONTWRITEBYTECODE: '1' };
+    const argv = ['-P', script('tensorflow_driver.py'), files, join(await tinyModel(), 'config.json')];
+    const { stdout } = await run(python.executable, argv, { env, timeout: 60_000 });
+    const judged = JSON.parse(stdout) as Record<string, [kind: string, message: string] | null>;
+    const sound = Object.keys(judged).filter((name) => judged[name] === null);
+    assert.deepEqual(sound, ['honest.h5', 'no-pooler.h5', 'with-head.h5']);
+    const all = [...sound, ...Object.keys(UNSAFE), ...Object.keys(BAD)];
+    assert.deepEqual(Object.keys(judged), all.toSorted());
+    for (const [kind, expected] of [
+      ['UnsafeModel', UNSAFE],
+      ['BadModel', BAD],
+    ] as const) {
+      for (const [name, message] of Object.entries(expected)) {
+        assert.equal(judged[name]?.[0], kind, name);
+        assert.match(judged[name]?.[1] ?? '', message, name);
+      }
+    }
+    assert.ok((await readFile(join(files, 'honest.safetensors'))).equals(weights));
+  });
+
+  it('follows no link for the config', async () => {
+    const folder = await modelWith('honest.h5');
+    await rename(join(folder, 'config.json'), join(root, 'elsewhere.json'));
+    await symlink(join(root, 'elsewhere.json'), join(folder, 'config.json'));
+    const workDir = await mkdtemp(join(root, 'work-'));
+    const file = { of: 'tensorflow', name: 'honest.h5', path: join(files, 'honest.h5') } as const;
+    const options = { python, workDir, signal: AbortSignal.timeout(60_000) };
+    await assert.rejects(convertWeights(file, folder, options), {
+      kind: 'BadModel',
+      message: /no config\.json beside/,
+    });
+  });
+
+  it('says which config it cannot follow: none, another family, figures that no encoder has', async () => {
+    const given = JSON.parse(await readFile(join(await tinyModel(), 'config.json'), 'utf8')) as object;
+    for (const [change, message] of [
+      [{ model_type: 't5' }, /model_type 't5' are not converted, only of bert, camembert, distilbert, electra/],
+      [
+        { num_hidden_layers: 10 ** 9 },
+        /num_hidden_layers of config\.json is 1000000000, not a whole number from 1 to 200/,
+      ],
+      [{ hidden_size: '32' }, /hidden_size of config\.json is 32, not a whole number/],
+      [{ position_embedding_type: 'relative_key' }, /position_embedding_type 'relative_key'/],
+    ] as const) {
+      const folder = await modelWith('honest.h5');
+      await writeFile(join(folder, 'config.json'), JSON.stringify({ ...given, ...change }));
+      await assert.rejects(imported(folder, 'tensorflow'), { kind: 'BadModel', message });
+    }
+    const none = await modelWith('honest.h5');
+    await rm(join(none, 'config.json'));
+    await assert.rejects(imported(none, 'tensorflow'), { kind: 'BadModel', message: /no config\.json beside/ });
+  });
+});

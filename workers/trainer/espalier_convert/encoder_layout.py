@@ -1,0 +1,133 @@
+"""Which tensors an encoder has by its config.json: PyTorch's names and shapes, as AutoModel expects them (no head, no prefix).
+
+Shapes are those of transformers' models/{bert,roberta,electra,distilbert}; xlm-roberta and camembert are RoBERTa by other names.
+"""
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from .failure import ConvertError
+
+MAX_CONFIG_BYTES = 64 * 1024 * 1024
+MAX_LAYERS, MAX_LENGTH = 200, 10_000_000
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class EncoderLayout:
+    """What Keras calls the encoder's layer, which is the top group that holds it."""
+
+    scope: str
+    needed: Shapes
+    optional: Shapes
+    """All of them or none: there are encoders without a pooler."""
+
+
+def read_layout(config: Path) -> EncoderLayout:
+    """Throws BadModel when the config names no family of the table, or a figure that no encoder has."""
+    given = _read_json(config)
+    family = given.get("model_type")
+    layout = LAYOUTS.get(family) if isinstance(family, str) else None
+    if layout is None:
+        raise ConvertError(
+            "BadModel",
+            f"TensorFlow weights of model_type {str(family)[:80]!r} are not converted, only of {', '.join(sorted(LAYOUTS))}",
+            "convert them elsewhere with transformers 4: AutoModel.from_pretrained(folder, from_tf=True).save_pretrained(other)",
+        )
+    for name, plain in (("position_embedding_type", "absolute"), ("add_cross_attention", False)):
+        if given.get(name, plain) not in (plain, None):
+            raise ConvertError("BadModel", f"{name} {str(given[name])[:80]!r} of config.json is none that TensorFlow weights are converted of")
+    return layout(given)
+
+
+def _read_json(config: Path) -> dict:
+    try:
+        file = os.open(config, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise ConvertError("BadModel", "there is no config.json beside tf_model.h5, which says what the weights are", SAVE_BOTH) from error
+    with os.fdopen(file, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(file).st_mode) or os.fstat(file).st_size > MAX_CONFIG_BYTES:
+            raise ConvertError("BadModel", f"config.json is no regular file of at most {MAX_CONFIG_BYTES} bytes", SAVE_BOTH)
+        text = opened.read(MAX_CONFIG_BYTES)
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConvertError("BadModel", f"config.json is not JSON: {str(error)[:120]}", SAVE_BOTH) from error
+    if not isinstance(given, dict):
+        raise ConvertError("BadModel", "config.json is not an object", SAVE_BOTH)
+    return given
+
+
+SAVE_BOTH = "put config.json and tf_model.h5 of one save_pretrained into the folder"
+
+
+def _figure(config: dict, name: str, default: int, most: int = MAX_LENGTH) -> int:
+    value = config.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= most:
+        raise ConvertError("BadModel", f"{name} of config.json is {str(value)[:80]}, not a whole number from 1 to {most}", SAVE_BOTH)
+    return value
+
+
+def _dense(name: str, outputs: int, inputs: int) -> Shapes:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def _norm(name: str, width: int) -> Shapes:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+
+def _bert_like(scope: str, words: int, pooler: bool, kinds: int = 2, positions: int = 512):
+    """By the defaults of the family's configuration: what equals them need not be in config.json."""
+
+    def layout(config: dict) -> EncoderLayout:
+        electra = scope == "electra"
+        width = _figure(config, "hidden_size", 256 if electra else 768)
+        inner = _figure(config, "intermediate_size", 1024 if electra else 3072)
+        embedded = _figure(config, "embedding_size", 128) if electra else width
+        needed: Shapes = {
+            "embeddings.word_embeddings.weight": (_figure(config, "vocab_size", words), embedded),
+            "embeddings.position_embeddings.weight": (_figure(config, "max_position_embeddings", positions), embedded),
+            "embeddings.token_type_embeddings.weight": (_figure(config, "type_vocab_size", kinds), embedded),
+            **_norm("embeddings.LayerNorm", embedded),
+        }
+        if embedded != width:
+            needed |= _dense("embeddings_project", width, embedded)
+        for number in range(_figure(config, "num_hidden_layers", 12, MAX_LAYERS)):
+            at = f"encoder.layer.{number}"
+            for part in ("query", "key", "value"):
+                needed |= _dense(f"{at}.attention.self.{part}", width, width)
+            needed |= _dense(f"{at}.attention.output.dense", width, width) | _norm(f"{at}.attention.output.LayerNorm", width)
+            needed |= _dense(f"{at}.intermediate.dense", inner, width)
+            needed |= _dense(f"{at}.output.dense", width, inner) | _norm(f"{at}.output.LayerNorm", width)
+        return EncoderLayout(scope, needed, _dense("pooler.dense", width, width) if pooler else {})
+
+    return layout
+
+
+def _distilbert(config: dict) -> EncoderLayout:
+    width, inner = _figure(config, "dim", 768), _figure(config, "hidden_dim", 3072)
+    needed: Shapes = {
+        "embeddings.word_embeddings.weight": (_figure(config, "vocab_size", 30522), width),
+        "embeddings.position_embeddings.weight": (_figure(config, "max_position_embeddings", 512), width),
+        **_norm("embeddings.LayerNorm", width),
+    }
+    for number in range(_figure(config, "n_layers", 6, MAX_LAYERS)):
+        at = f"transformer.layer.{number}"
+        for part in ("q_lin", "k_lin", "v_lin", "out_lin"):
+            needed |= _dense(f"{at}.attention.{part}", width, width)
+        needed |= _norm(f"{at}.sa_layer_norm", width) | _dense(f"{at}.ffn.lin1", inner, width)
+        needed |= _dense(f"{at}.ffn.lin2", width, inner) | _norm(f"{at}.output_layer_norm", width)
+    return EncoderLayout("distilbert", needed, {})
+
+
+LAYOUTS = {
+    "bert": _bert_like("bert", 30522, pooler=True),
+    "roberta": _bert_like("roberta", 50265, pooler=True),
+    "xlm-roberta": _bert_like("roberta", 30522, pooler=True),
+    "camembert": _bert_like("roberta", 30522, pooler=True),
+    "electra": _bert_like("electra", 30522, pooler=False),
+    "distilbert": _distilbert,
+}

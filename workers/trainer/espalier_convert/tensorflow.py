@@ -1,0 +1,76 @@
+"""Weights as transformers 4's TensorFlow classes saved them (tf_model.h5), under PyTorch's names and the right way round."""
+
+from pathlib import Path
+
+from .encoder_layout import EncoderLayout, read_layout
+from .failure import ConvertError
+from .hdf5 import StoredArray, read_hdf5
+
+SHOWN_NAMES = 5
+# Keras keeps a layer's kernel as [inputs, outputs], PyTorch as [outputs, inputs].
+TRANSPOSED = "kernel"
+LAST = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias", "weight": "weight", "bias": "bias"}
+SAVE_ANEW = "save it anew with the TensorFlow class of transformers 4 (TFAutoModel.from_pretrained(…).save_pretrained(folder)), or take a model with model.safetensors"
+
+
+def convert_tensorflow(source: Path, config: Path, target: Path) -> dict:
+    """Writes the encoder's tensors as safetensors, the same bytes for the same tensors; gives h5py's version and the heads that
+    were left out. Throws UnsafeModel (hdf5.py) or BadModel when they are not those of config.json."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    layout = read_layout(config)
+    arrays, version = read_hdf5(source)
+    places, heads = place(arrays, layout, source.name)
+    tensors = {}
+    with source.open("rb") as file:
+        for name, (path, turned) in places.items():
+            array = arrays[path]
+            file.seek(array.offset)
+            values = np.frombuffer(file.read(array.size_bytes), array.dtype).reshape(array.shape)
+            tensors[name] = np.ascontiguousarray(values.T if turned else values)
+    save_file(tensors, target, {"format": "pt"})
+    return {"h5py": version, "leftOut": heads}
+
+
+def place(arrays: dict[str, StoredArray], layout: EncoderLayout, file: str) -> tuple[dict[str, tuple[str, bool]], list[str]]:
+    """Which array becomes which tensor, and whether it is transposed; and the names of the heads. Throws BadModel unless the
+    encoder's arrays are exactly those that the config asks for."""
+    known, places = layout.needed | layout.optional, {}
+    heads = sorted({path.split("/")[0] for path in arrays} - {layout.scope})
+    for path, array in arrays.items():
+        # A head that shares the encoder's weights holds them once more, below its own name.
+        if not path.startswith(f"{layout.scope}/"):
+            continue
+        name, turned = torch_name(path, layout.scope)
+        if name not in known:
+            raise _bad(f"{path} of {file} would be {name}, which config.json has no place for: are there fewer layers in it?")
+        if name in places:
+            raise _bad(f"{path} and {places[name][0]} of {file} would both be {name}")
+        shape = array.shape[::-1] if turned else array.shape
+        if shape != known[name]:
+            raise _bad(f"{name} (from {path} of {file}) has the shape {list(shape)}, by config.json it is {list(known[name])}")
+        places[name] = (path, turned)
+    wanted = layout.needed if places.keys().isdisjoint(layout.optional) else known
+    missing = [name for name in wanted if name not in places]
+    if missing:
+        more = f" and {len(missing) - SHOWN_NAMES} more" if len(missing) > SHOWN_NAMES else ""
+        raise _bad(f"{file} has no {', '.join(missing[:SHOWN_NAMES])}{more} below its group {layout.scope}, which config.json asks for")
+    return places, heads
+
+
+def torch_name(path: str, scope: str) -> tuple[str, bool]:
+    """As transformers names them: 'bert/tf_bert_model/bert/encoder/layer_._0/…/dense/kernel:0' is 'encoder.layer.0.….dense.weight',
+    transposed. What leads to the encoder's own scope (the layer's group, the model's name, the scope once or twice) is dropped."""
+    steps = path.removesuffix(":0").replace("_._", "/").split("/")
+    own = _after_last(steps, scope)
+    last = own[-1] if own else ""
+    return ".".join([*own[:-1], LAST.get(last, last)]), last == TRANSPOSED
+
+
+def _after_last(steps: list[str], scope: str) -> list[str]:
+    return steps[len(steps) - steps[::-1].index(scope) :] if scope in steps else steps
+
+
+def _bad(message: str) -> ConvertError:
+    return ConvertError("BadModel", message, SAVE_ANEW)
