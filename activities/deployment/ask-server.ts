@@ -1,5 +1,6 @@
 /** A question to the model server over HTTP, as a client would ask it. */
 import { z } from 'zod';
+import { EspalierError } from '../../artifacts/errors.ts';
 
 /** What we read of the server's answers; another server's may say less. */
 const AnswerSchema = z.looseObject({
@@ -26,4 +27,26 @@ export async function askServer(
 ): Promise<{ readonly status: number; readonly body: z.output<typeof AnswerSchema> }> {
   const response = await fetch(url, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) });
   return { status: response.status, body: AnswerSchema.parse(await response.json()) };
+}
+
+/** What a server says of a question itself, it says again however often it is asked: one that is older than the release, for example. */
+const REFUSED = new Set([400, 413, 415, 422]);
+
+/** Why an answer is none. `what` was asked; `expected` is what an answer without an error lacks. Final where the question is refused. */
+export function unusable(
+  url: string,
+  what: string,
+  { status, body }: { readonly status: number; readonly body: { readonly error?: string | undefined } },
+  expected: string,
+): EspalierError {
+  const said = body.error ?? expected;
+  if (!REFUSED.has(status)) {
+    return new EspalierError('NetworkUnavailable', `the model server answered ${status} to ${what}: ${said}`, {
+      where: url,
+    });
+  }
+  return new EspalierError('BadConfig', `the model server refuses ${what} (${status}): ${said}`, {
+    where: url,
+    fix: 'run a model server of the version that made the release, with its limits; then release it again',
+  });
 }

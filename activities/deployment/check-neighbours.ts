@@ -13,7 +13,7 @@ import { EmbeddingIndex, type Match } from '../../inference/retrieval/embedding-
 import { parseIndex, parseIndexHeader, readIndexFilesAt } from '../../inference/retrieval/index-files.ts';
 import type { ActivityServices } from '../step.ts';
 import { float32FromBytes } from '../validation/float32.ts';
-import { askServer } from './ask-server.ts';
+import { askServer, unusable } from './ask-server.ts';
 import { servingQuestions } from './serving-questions.ts';
 
 const PICTURES = 16;
@@ -24,7 +24,7 @@ const LEAST_FOUND = 0.9;
 
 /**
  * Each neighbour that is served must be as near as the index says, and in its order; where search is exact, none may be nearer. Throws
- * BadModel when they are otherwise, NetworkUnavailable for an answer that is none.
+ * BadModel when they are otherwise, NetworkUnavailable for an answer that is none, BadConfig where the question is refused.
  */
 export async function compareNeighbours(
   url: string,
@@ -159,17 +159,13 @@ async function neighboursOf(
   // Our own question is no traffic: it must not count as a prediction in the drift check.
   const outputs = OUTPUTS.map((name) => ({ name }));
   const body = { parameters: { espalier_record: false }, inputs, outputs };
-  const { status, body: answer } = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) });
-  const [ids, similarities, labels] = answer.outputs.map(({ data }) => data);
+  const answer = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) });
+  const [ids, similarities, labels] = answer.body.outputs.map(({ data }) => data);
   const found = FoundSchema.safeParse(
     (ids ?? []).map((id, place) => ({ id, similarity: similarities?.[place], label: labels?.[place] })),
   );
-  if (status === 200 && found.success && found.data.length === count) return found.data;
-  throw new EspalierError(
-    'NetworkUnavailable',
-    `the model server answered ${status} to a test picture: ${answer.error ?? `not ${count} neighbours`}`,
-    { where: url },
-  );
+  if (answer.status === 200 && found.success && found.data.length === count) return found.data;
+  throw unusable(url, 'a test picture', answer, `not ${count} neighbours`);
 }
 
 const OUTPUTS = ['id', 'similarity', 'label'] as const;

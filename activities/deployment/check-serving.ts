@@ -6,7 +6,7 @@ import { ERROR_KINDS, EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import type { ActivityServices } from '../step.ts';
-import { askServer } from './ask-server.ts';
+import { askServer, unusable } from './ask-server.ts';
 import { compareNeighbours, graphBuildingMs } from './check-neighbours.ts';
 import type { DeployContext } from './deploy-model.ts';
 import { servingQuestions, type ServingQuestion } from './serving-questions.ts';
@@ -21,7 +21,8 @@ const TOLERANCE = 1e-3;
 
 /**
  * null where the server follows another channel. Throws NetworkUnavailable (retryable) when it does not come to serve
- * it, ApprovalRefused when it refuses it for good, and BadModel when it answers otherwise than was evaluated.
+ * it, ApprovalRefused when it refuses it for good, BadConfig when it refuses what it is asked then, and BadModel when it answers
+ * otherwise than was evaluated.
  */
 export async function checkServing(
   url: string,
@@ -169,7 +170,7 @@ interface Answers {
   readonly decided: readonly ReadonlySet<unknown>[];
 }
 
-/** What the server says to a question, row by row. Throws NetworkUnavailable where it is no answer. */
+/** What the server says to a question, row by row. Throws NetworkUnavailable where it is no answer, BadConfig where it refuses the question. */
 async function answersOf(
   url: string,
   { rows, inputs }: ServingQuestion,
@@ -194,11 +195,7 @@ async function answersOf(
   const expected = several
     ? 'not one probability a class and one list of labels a text'
     : 'not one probability a class';
-  throw new EspalierError(
-    'NetworkUnavailable',
-    `the model server answered ${answer.status} to ${row}: ${answer.body.error ?? expected}`,
-    { where: url },
-  );
+  throw unusable(url, row, answer, expected);
 }
 
 const LabelsSchema = z.array(z.string());
@@ -235,14 +232,8 @@ async function compareAnswers(
     // Our own question is no traffic: it must not count in the drift check.
     const body = { text_input: text, parameters: { ...options, espalier_record: false } };
     const response = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) });
-    if (response.status !== 200 || response.body.text_output === undefined) {
-      const said = response.body.error ?? 'no text';
-      throw new EspalierError(
-        'NetworkUnavailable',
-        `the model server answered ${response.status} to a prompt: ${said}`,
-        { where: url },
-      );
-    }
+    if (response.status !== 200 || response.body.text_output === undefined)
+      throw unusable(url, 'a prompt', response, 'no text');
     if (response.body.text_output === answer) same += 1;
   }
   const agreement = asked.length === 0 ? 1 : same / asked.length;

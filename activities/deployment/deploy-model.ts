@@ -42,8 +42,8 @@ export function deployModelActivity(
 
 /**
  * Signs the bundle and moves the channel to it. Throws ApprovalRefused unless people with the right roles approved the
- * review and exactly this bundle's evidence, Conflict where a later release stands, and BadModel where the server answers
- * otherwise than the evaluation did.
+ * review and exactly this bundle's evidence, Conflict where a later release stands, BadModel where the server answers
+ * otherwise than the evaluation did, and BadConfig where it does not understand what it is asked.
  */
 export async function deployModel(
   { runId, input }: StepCall<DeployModelInput>,

@@ -151,13 +151,13 @@ function perLabelTable({ perLabel, severalLabels }: PackageModelInput['evaluatio
   const several = severalLabels !== undefined;
   const rows = table(
     ['Label', 'Precision', 'Recall', 'F1', 'Rows', ...(several ? ['Applies from', 'Average precision'] : [])],
-    perLabel.map(({ label, precision, recall, f1, support, threshold, averagePrecision }) => [
+    perLabel.map(({ label, precision, recall, f1, support, threshold, unfitted, averagePrecision }) => [
       escapeMarkdown(label),
       numberText(precision),
       numberText(recall),
       numberText(f1),
       String(support),
-      ...(several ? [numberText(threshold ?? null), numberText(averagePrecision ?? null)] : []),
+      ...(several ? [thresholdText(threshold, unfitted), numberText(averagePrecision ?? null)] : []),
     ]),
   );
   if (severalLabels === undefined) return rows;
@@ -167,6 +167,11 @@ function perLabelTable({ perLabel, severalLabels }: PackageModelInput['evaluatio
     `Micro F1 ${scoreText(microF1)}; mean average precision ${scoreText(meanAveragePrecision)}; texts with all labels right ${scoreText(subsetAccuracy)}.`,
     rows,
   ].join('\n\n');
+}
+
+/** Of a label that too few validation rows had it is one half, and no finding. */
+function thresholdText(threshold: number | undefined, unfitted?: true): string {
+  return `${numberText(threshold ?? null)}${unfitted === true ? ' (not fitted)' : ''}`;
 }
 
 export function intendedUseLines({ domain, commercial, publish, hosted }: IntendedUse): string {

@@ -1,5 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { ApprovalRecord } from '../../activities/contract/evidence.ts';
 import type { DeployModelInput } from '../../activities/contract/deployment.ts';
 import { movePointer, takeBack } from '../../activities/deployment/move-pointer.ts';
@@ -371,6 +373,36 @@ describe('deploying a model', () => {
       const call = deploy({ ...services, servingUrl: server.url }, release, 'run', 300);
       await rejects(call, { kind: 'NetworkUnavailable', message: /unknown model 'tiny-parity'/ });
     } finally {
+      await server.drain();
+    }
+  });
+
+  it('gives up at once where the server refuses what it is asked, and puts back what stood before', async () => {
+    const server = await startTestServer(services);
+    // Older than what it is asked about: it serves the bundle, and knows nothing of an output that the question names.
+    const older = createServer((request, response) => {
+      const answer = async (): Promise<readonly [status: number, body: string]> => {
+        if (request.method === 'POST') return [400, JSON.stringify({ error: "unknown output 'labels'" })];
+        const passed = await fetch(`${server.url}${request.url}`);
+        return [passed.status, await passed.text()];
+      };
+      void answer().then(([status, body]) => response.writeHead(status).end(body));
+    });
+    await new Promise<void>((resolve) => older.listen(0, '127.0.0.1', resolve));
+    try {
+      const first = await deploy({ ...services, servingUrl: server.url }, await approvedRelease(services));
+      const servingUrl = `http://127.0.0.1:${(older.address() as AddressInfo).port}`;
+      const next = await approvedRelease(services, { bundleFiles: { 'MODEL_CARD.md': 'another card' } });
+      await rejects(deploy({ ...services, servingUrl }, next, 'run-2'), {
+        kind: 'BadConfig',
+        retryable: false,
+        message: /refuses 16 test rows \(400\): unknown output 'labels'; .*points to sha256:\w+ again, as before/s,
+        fix: /run a model server of the version/,
+      });
+      deepEqual([(await pointer())?.bundle, (await pointer())?.revision], [first.bundle, 3]);
+    } finally {
+      older.closeAllConnections();
+      await new Promise((resolve) => older.close(resolve));
       await server.drain();
     }
   });

@@ -76,7 +76,11 @@ describe('packaging a model', () => {
       subsetAccuracy: score,
       labelsPerRow: { given: 1.2, predicted: 1.3 },
     };
-    const perLabel = given.evaluation.perLabel.map((one) => ({ ...one, threshold: 0.41, averagePrecision: 0.9 }));
+    const perLabel = given.evaluation.perLabel.map((one, label) => ({
+      ...one,
+      ...(label === 0 ? { threshold: 0.41 } : { threshold: 0.5, unfitted: true as const }),
+      averagePrecision: 0.9,
+    }));
     const input = { ...given, evaluation: { ...given.evaluation, severalLabels, perLabel } };
     const { bundle } = await runStep(packageModel, input, services);
     const text = async (path: string) =>
@@ -84,6 +88,8 @@ describe('packaging a model', () => {
     const card = await text('MODEL_CARD.md');
     match(card, /A text has none, one or several labels: each by itself, from its threshold on/);
     match(card, /\| Label \| Precision \| Recall \| F1 \| Rows \| Applies from \| Average precision \|/);
+    match(card, /\| 0\.41 \| 0\.9 \|/);
+    match(card, /\| 0\.5 \(not fitted\) \| 0\.9 \|/);
     match(await text('bom.cdx.json'), /a probability for each label by itself/);
     match(await text(`${MODEL}/1/classifier.json`), /"thresholds":\[0\.41,0\.62\]/);
   });

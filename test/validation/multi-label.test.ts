@@ -161,8 +161,22 @@ describe('the trivial models of several labels a row', () => {
     );
     const train = { texts, targets };
     const test = { texts: texts.slice(0, 2), targets: targets.slice(0, 2 * labels) };
-    const [most, words] = await trivialSets(train, test, labels);
+    const [most, words] = await trivialSets(train, test, labels, { seed: 7 });
     deepEqual([most?.learntFrom, words?.learntFrom], [190, 160]);
     deepEqual([words?.predicted[0], words?.predicted[labels]], [1, 0]);
+  });
+
+  it('count words of rows that are drawn: the first ones may all be alike', async () => {
+    const labels = 1250;
+    // The label comes only after the 160 rows that are counted.
+    const texts = Array.from({ length: 320 }, (_, row) => (row < 160 ? 'good morning' : 'refund money'));
+    const targets = Uint8Array.from({ length: texts.length * labels }, (_, at) =>
+      Number(at % labels === 0 && at >= 160 * labels),
+    );
+    const test = { texts: ['refund money', 'good morning'], targets: new Uint8Array(2 * labels) };
+    const sets = async (seed: number) => (await trivialSets({ texts, targets }, test, labels, { seed }))[1]!;
+    const { learntFrom, predicted } = await sets(7);
+    deepEqual([learntFrom, predicted[0], predicted[labels]], [160, 1, 0]);
+    deepEqual((await sets(7)).predicted, predicted);
   });
 });

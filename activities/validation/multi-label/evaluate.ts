@@ -95,7 +95,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const frozen = await frozenEmbeddings(input.baseline.encoder, context, { test, train });
   const probed = credits(test, await probeDecisions(input.baseline.probe, frozen.test, labels, context));
   context.progress({ phase: 'trivial models' });
-  const trivial = (await trivialSets(learnt, test, labels.length, signal))
+  const trivial = (await trivialSets(learnt, test, labels.length, options))
     .map(({ predicted, ...one }) => ({ ...one, credits: credits(test, predicted) }))
     .toSorted((a, b) => meanOf(b.credits) - meanOf(a.credits));
   context.progress({ phase: 'intervals' });

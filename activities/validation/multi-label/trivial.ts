@@ -1,6 +1,7 @@
 /** What a model of several labels must beat: the set of labels that is most frequent, and the counting of words. */
 import { wholeText, type TextInput } from '../../../inference/texts.ts';
 import { decide } from '../../../inference/labels-above.ts';
+import { sampleIndices, seededRandom } from '../random.ts';
 import { fitSparseLogistic, sparseProbabilities } from '../sparse-logistic.ts';
 import { learnVocabulary, vectorise } from '../tfidf.ts';
 import { fitThresholds } from './thresholds.ts';
@@ -25,12 +26,13 @@ export async function trivialSets(
   train: Labelled,
   test: Labelled,
   labels: number,
-  signal?: AbortSignal,
+  { seed, signal }: { readonly seed: number; readonly signal?: AbortSignal },
 ): Promise<readonly TrivialSets[]> {
-  const rows = Math.min(train.texts.length, Math.max(100, Math.floor(MOST_CELLS / labels)));
-  const places = Array.from({ length: rows }, (_, row) => row);
-  const fitted = places.filter((row) => row % 5 !== 4);
-  const held = places.filter((row) => row % 5 === 4);
+  const most = Math.max(100, Math.floor(MOST_CELLS / labels));
+  // Drawn, not the first: rows may lie by label, or by the time that they came.
+  const places = sampleIndices(train.texts.length, most, seededRandom(seed));
+  const fitted = places.filter((_, at) => at % 5 !== 4);
+  const held = places.filter((_, at) => at % 5 === 4);
   const textsAt = (at: readonly number[]) => at.map((row) => wholeText(train.texts[row]!));
   const vocabulary = learnVocabulary(textsAt(fitted));
   const [learnt, chosen, asked] = [textsAt(fitted), textsAt(held), test.texts.map(wholeText)].map((texts) =>
@@ -59,7 +61,7 @@ export async function trivialSets(
     {
       kind: 'TF-IDF with logistic regression',
       predicted: decide(onTest!, fitThresholds(onHeld!, known, labels)),
-      learntFrom: rows,
+      learntFrom: places.length,
     },
   ];
 }
