@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { loadMultiLabelled } from '../data/dataset.ts';
+import { multiLabelledAt, multiLabelledBlocks } from '../data/multi-label-blocks.ts';
+import { countRows } from '../data/row-blocks.ts';
 import type { StepContext } from '../step.ts';
 import { fitThresholds, thresholdPlaces } from '../validation/multi-label/thresholds.ts';
 
@@ -18,18 +19,17 @@ export async function setThresholds(
   if (dataset === undefined || config.kind !== 'classifier' || config.input === 'image') return;
   if (config.thresholds === undefined) return;
   const { labels } = config;
-  const { texts, targets } = await loadMultiLabelled(store, dataset, 'validation', labels, signal);
-  const places = thresholdPlaces(texts.length);
+  const file = 'validation.jsonl';
+  const places = thresholdPlaces(await countRows(store, dataset, file, signal));
+  const blocks = multiLabelledBlocks(store, dataset, file, labels, signal);
+  const { texts, targets } = await multiLabelledAt(blocks, labels.length, places);
   const model = await TextModel.load(folder);
   try {
-    const { probabilities = new Float32Array() } = await model.runAll(
-      places.map((row) => texts[row]!),
-      { signal, onProgress: (done, total) => progress({ phase: 'thresholds', done, total }) },
-    );
-    const known = Uint8Array.from(
-      places.flatMap((row) => [...targets.subarray(row * labels.length, (row + 1) * labels.length)]),
-    );
-    const thresholds = fitThresholds(probabilities, known, labels.length);
+    const { probabilities = new Float32Array() } = await model.runAll(texts, {
+      signal,
+      onProgress: (done, total) => progress({ phase: 'thresholds', done, total }),
+    });
+    const thresholds = fitThresholds(probabilities, targets, labels.length);
     await writeFile(join(folder, 'classifier.json'), `${JSON.stringify({ ...config, thresholds }, null, 1)}\n`);
   } finally {
     await model.release();

@@ -1,7 +1,7 @@
 /** Evaluates and compares on a test split of any number of rows, in a process of its own, and says what it took. For a test and a bench. */
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,14 +26,21 @@ export interface Measured<Output> {
 const WORDS = 'where is my card the parcel was lost please help me pay again today'.split(' ');
 const CHUNK = 1000;
 
+interface Rows {
+  readonly train: number;
+  readonly test: number;
+  /** A list of labels a row, and a threshold a label. */
+  readonly severalLabels?: boolean;
+}
+
 /** A dataset of made-up questions, labelled by whether they are even; written line by line. */
-export async function manyRows(store: ArtifactStore, rows: { readonly train: number; readonly test: number }) {
+export async function manyRows(store: ArtifactStore, { train, test, severalLabels = false }: Rows) {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-many-rows-'));
   try {
     const data = join(folder, 'data');
     await mkdir(data);
-    for (const [split, count] of Object.entries({ train: rows.train, validation: 500, test: rows.test })) {
-      await writeRows(join(data, `${split}.jsonl`), split, count);
+    for (const [split, count] of Object.entries({ train, validation: 500, test })) {
+      await writeRows(join(data, `${split}.jsonl`), split, count, severalLabels);
     }
     await writeFile(join(data, 'labels.json'), JSON.stringify(['even', 'odd']));
     const [classifier, encoder] = [join(folder, 'classifier'), join(folder, 'encoder')];
@@ -43,7 +50,12 @@ export async function manyRows(store: ArtifactStore, rows: { readonly train: num
       [0, 0, 1],
       [0, 0, -1],
     ];
-    const probe = { labels: ['odd', 'even'], weights, bias: [0, 1], l2: 1 };
+    const thresholds = severalLabels ? { thresholds: [0.5, 0.5] } : {};
+    const labels = severalLabels ? ['even', 'odd'] : ['odd', 'even'];
+    const probe = { labels, weights, bias: [0, 1], l2: 1, ...thresholds };
+    const file = join(classifier, 'classifier.json');
+    const config = JSON.parse(await readFile(file, 'utf8')) as object;
+    await writeFile(file, JSON.stringify({ ...config, ...thresholds }));
     const input: EvaluateModelInput = {
       classifier: await store.putTree(classifier, 'classifier'),
       dataset: await store.putTree(data, 'dataset'),
@@ -79,7 +91,7 @@ export async function comparisonOf(
   };
 }
 
-async function writeRows(path: string, split: string, count: number): Promise<void> {
+async function writeRows(path: string, split: string, count: number, severalLabels: boolean): Promise<void> {
   const stream = createWriteStream(path);
   for (let start = 0; start < count; start += CHUNK) {
     const lines = Array.from({ length: Math.min(CHUNK, count - start) }, (_, at) => {
@@ -87,7 +99,9 @@ async function writeRows(path: string, split: string, count: number): Promise<vo
       const text = [row, 3 * row + split.length, 5 * row + 1, 7 * row]
         .map((one) => WORDS[one % WORDS.length])
         .join(' ');
-      return `${JSON.stringify({ id: `${split}-${row}`, text: `${text} ${row * 7919}`, label: row % 3 === 0 ? 'odd' : 'even' })}\n`;
+      const label = row % 3 === 0 ? 'odd' : 'even';
+      const given = severalLabels ? { labels: row % 7 === 0 ? ['even', 'odd'] : [label] } : { label };
+      return `${JSON.stringify({ id: `${split}-${row}`, text: `${text} ${row * 7919}`, ...given })}\n`;
     });
     if (!stream.write(lines.join(''))) await once(stream, 'drain');
   }

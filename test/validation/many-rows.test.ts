@@ -148,3 +148,23 @@ describe('evaluating more rows than memory holds', function () {
     equal((await readFile(await opened.store.file(rows), 'utf8')).split('\n').length, ROWS + 1);
   });
 });
+
+describe('evaluating many rows of several labels', function () {
+  this.timeout(240_000);
+
+  it('holds samples of them, whatever the splits have', async () => {
+    const opened = await withStore();
+    try {
+      const rows = { train: 400_000, test: 1000 };
+      const input = await manyRows(opened.store, { ...rows, severalLabels: true });
+      const { output } = await evaluateManyRows(opened, input, HEAP_MB);
+      equal(output.measures.accuracy.rows, rows.test);
+      deepEqual(output.trivial?.map(({ kind, learntFrom }) => [kind, learntFrom?.rows, learntFrom?.of]).toSorted(), [
+        ['TF-IDF with logistic regression', 100_000, rows.train],
+        ['most frequent set of labels', rows.train, rows.train],
+      ]);
+    } finally {
+      opened.close();
+    }
+  });
+});

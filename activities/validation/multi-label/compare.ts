@@ -4,7 +4,7 @@ import type { ImageModel } from '../../../inference/image-model.ts';
 import { TextModel } from '../../../inference/text-model.ts';
 import { GATE_TABLE } from '../../../pipelines/gate-table.ts';
 import type { CompareModelsInput, ComparedRow, ModelComparison, PairedScore } from '../../contract/validation.ts';
-import { loadMultiLabelled, type MultiLabelledRows } from '../../data/dataset.ts';
+import { multiLabelledBlocks, pickMultiLabelled } from '../../data/multi-label-blocks.ts';
 import { hardware, measureModel } from '../../selection/profile-encoder.ts';
 import { checkout } from '../../checkout.ts';
 import type { StepContext } from '../../step.ts';
@@ -53,17 +53,23 @@ export async function compareSeveralLabels(
     const [one, other] = thresholds === undefined ? ['one label', 'several'] : ['several labels', 'one'];
     return no(`the model in production gives a row ${one}, the new one ${other}`);
   }
-  const all = await loadMultiLabelled(store, input.dataset, 'test', labels, signal);
-  const asksPairs = model.config.kind === 'classifier' && model.config.pairs === true;
-  if (all.texts.some((text) => typeof text !== 'string') !== asksPairs) {
-    return no(`the model in production takes ${asksPairs ? 'two texts' : 'one text'} a row, the new one does not`);
-  }
   const answers = new Map(evaluated.predictions.map(({ rowId, predicted }) => [rowId, predicted as readonly string[]]));
   const seen = await idsSeen(context, production.dataset);
   // Of very many test rows the evaluation answered a sample.
-  const rows = rowsAt(all, labels.length, (id) => answers.has(id) && seen?.has(id) !== true);
+  const found = { rows: 0, seen: 0 };
+  const blocks = multiLabelledBlocks(store, input.dataset, 'test.jsonl', labels, signal);
+  const rows = await pickMultiLabelled(blocks, labels.length, (_, id) => {
+    const isSeen = seen?.has(id) === true;
+    found.rows++;
+    found.seen += Number(isSeen);
+    return answers.has(id) && !isSeen;
+  });
   if (rows.ids.length === 0) {
-    return no(`the model in production was trained or chosen on every one of the ${all.ids.length} test rows`);
+    return no(`the model in production was trained or chosen on every one of the ${found.rows} test rows`);
+  }
+  const asksPairs = model.config.kind === 'classifier' && model.config.pairs === true;
+  if (rows.texts.some((text) => typeof text !== 'string') !== asksPairs) {
+    return no(`the model in production takes ${asksPairs ? 'two texts' : 'one text'} a row, the new one does not`);
   }
   const { probabilities = new Float32Array() } = await model.runAll(rows.texts, {
     signal,
@@ -119,7 +125,7 @@ export async function compareSeveralLabels(
       : { gate: judgeGate('gainOverProduction', GATE_TABLE.gainOverProduction, difference, input.gate) }),
     bundle: production.bundle,
     rows: rows.ids.length,
-    rowsKnown: seen === null ? null : all.ids.filter((id) => seen.has(id)).length,
+    rowsKnown: seen === null ? null : found.seen,
     accuracy: {
       production: await meanScore(creditsBefore, options),
       candidate: await meanScore(creditsAfter, options),
@@ -134,15 +140,6 @@ export async function compareSeveralLabels(
     sizeMb: { production: await sizeMb(folder), candidate: await sizeMb(candidateFolder) },
     hardware: hardware(),
     details,
-  };
-}
-
-function rowsAt(all: MultiLabelledRows, labels: number, isWanted: (id: string) => boolean): MultiLabelledRows {
-  const places = [...all.ids.keys()].filter((row) => isWanted(all.ids[row]!));
-  return {
-    ids: places.map((row) => all.ids[row]!),
-    texts: places.map((row) => all.texts[row]!),
-    targets: Uint8Array.from(places.flatMap((row) => [...all.targets.subarray(row * labels, (row + 1) * labels)])),
   };
 }
 

@@ -95,7 +95,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const frozen = await frozenEmbeddings(input.baseline.encoder, context, { test, train });
   const probed = credits(test, await probeDecisions(input.baseline.probe, frozen.test, labels, context));
   context.progress({ phase: 'trivial models' });
-  const trivial = (await trivialSets(learnt, test, labels.length, options))
+  const trivial = (await trivialSets(learnt, test, labels.length, signal))
     .map(({ predicted, ...one }) => ({ ...one, credits: credits(test, predicted) }))
     .toSorted((a, b) => meanOf(b.credits) - meanOf(a.credits));
   context.progress({ phase: 'intervals' });
@@ -115,7 +115,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const places = sampleIndices(test.texts.length, LATENCY_TEXTS, seededRandom(input.seed));
   const profile = await measureModel({ folder, texts: places.map((row) => test.texts[row]!) }, signal);
   const served = await servedMeasures(input, context, folder, { profile, edgeInputs, flips });
-  const leaked = await countTwins({ allTrain: () => block(learnt.texts), test: test.texts }, signal);
+  const leaked = await countTwins({ allTrain: examined.allTrain, test: test.texts }, signal);
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
     accuracy: await meanScore(own, options),
@@ -151,7 +151,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
         kind: one.kind,
         accuracy: await meanScore(one.credits, options),
         midP: mcnemar(discordant(own, one.credits)).midP,
-        learntFrom: { rows: one.learntFrom, of: learnt.texts.length },
+        learntFrom: { rows: one.learntFrom, of: learnt.mostFrequent.rows },
       })),
     ),
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
@@ -253,11 +253,6 @@ async function disturb(
     diagnosis: { noise: noise.byEdit, identities: identities.byFamily },
   };
   return { edgeInputs, flips, invariance };
-}
-
-// oxlint-disable-next-line require-await -- they are in memory already
-async function* block<Item>(items: Item): AsyncGenerator<Item> {
-  yield items;
 }
 
 /** Each label that a row has is recognised or not: that is what equal opportunity asks of groups. */

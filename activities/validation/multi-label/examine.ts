@@ -3,16 +3,20 @@ import { EspalierError } from '../../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import { decide } from '../../../inference/labels-above.ts';
 import { TextModel } from '../../../inference/text-model.ts';
-import { loadMultiLabelled, multiLabelled, readDatasetLines, type MultiLabelledRows } from '../../data/dataset.ts';
-import { SHIFTED_FILE } from '../../data/shifted.ts';
+import type { TextInput } from '../../../inference/texts.ts';
+import type { MultiLabelledRows } from '../../data/dataset.ts';
+import { multiLabelledAt, multiLabelledBlocks } from '../../data/multi-label-blocks.ts';
+import { countRows } from '../../data/row-blocks.ts';
+import { hasShifted, SHIFTED_FILE } from '../../data/shifted.ts';
 import { oneVsRestProbabilities } from '../../selection/one-vs-rest.ts';
 import type { LinearProbe } from '../../selection/linear-probe.ts';
 import { checkout } from '../../checkout.ts';
 import type { StepContext } from '../../step.ts';
 import { requireFinite } from '../baseline.ts';
 import { SPLIT_ROWS } from '../examined.ts';
-import { sampleIndices, seededRandom } from '../random.ts';
-import { fittedLabels } from './thresholds.ts';
+import { sampledPlaces } from '../sample-rows.ts';
+import { fittedLabels, thresholdPlaces } from './thresholds.ts';
+import { mostFrequentSet, trivialRows, type Learnt } from './trivial.ts';
 
 /** Test rows that are looked at: every label of each is resampled, and beyond this an interval no longer narrows visibly. */
 const TEST_ROWS = 20_000;
@@ -26,8 +30,10 @@ export interface Examined {
   readonly validation: Answers;
   /** Of declared rows from elsewhere; null where there are none. */
   readonly shifted: Answers | null;
-  /** All training texts. */
-  readonly learnt: MultiLabelledRows;
+  /** What trivial models learn from. */
+  readonly learnt: Learnt;
+  /** All training texts, some at a time. */
+  readonly allTrain: () => AsyncIterable<readonly TextInput[]>;
   /** Of each label whether its threshold could be fitted on validation rows. */
   readonly fitted: readonly boolean[];
 }
@@ -52,7 +58,13 @@ export async function examine(
   context: StepContext,
 ): Promise<Examined> {
   const { store, signal } = context;
-  const read = (split: 'train' | 'validation' | 'test') => loadMultiLabelled(store, dataset, split, labels, signal);
+  const blocksOf = (file: string) => multiLabelledBlocks(store, dataset, file, labels, signal);
+  const at = (file: string, places: readonly number[]) => multiLabelledAt(blocksOf(file), labels.length, places);
+  /** All rows of a file, or a seeded sample of `most` of them in their order. */
+  const sampled = async (file: string, most: number): Promise<Sample> => {
+    const places = sampledPlaces(await countRows(store, dataset, file, signal), most, seed);
+    return { ...(await at(file, places)), places };
+  };
   const answer = async (rows: Sample, phase: string): Promise<Answers> => {
     const { embeddings, probabilities = new Float32Array() } = await model.runAll(rows.texts, {
       signal,
@@ -62,41 +74,32 @@ export async function examine(
     requireFinite(probabilities, labels.length, rows, 'tuned model');
     return { ...rows, embeddings, probabilities, predicted: decide(probabilities, thresholds) };
   };
-  const sampled = (rows: MultiLabelledRows, most: number) => sample(rows, labels.length, most, seed);
-  const whole = await read('test');
-  const test = await answer(sampled(whole, TEST_ROWS), 'test rows');
-  const learnt = await read('train');
-  const held = await read('validation');
-  const { entries } = await store.tree(dataset);
-  const elsewhere = entries.some(({ path }) => path === SHIFTED_FILE)
-    ? multiLabelled(await readDatasetLines(store, dataset, SHIFTED_FILE, signal), labels, SHIFTED_FILE)
-    : null;
+  const [test, rows] = [
+    await answer(await sampled('test.jsonl', TEST_ROWS), 'test rows'),
+    await countRows(store, dataset, 'test.jsonl', signal),
+  ];
+  const held = await sampled('validation.jsonl', SPLIT_ROWS);
+  const decidedOn = thresholdPlaces(await countRows(store, dataset, 'validation.jsonl', signal));
   return {
     test,
-    sampled: test.ids.length < whole.ids.length,
-    train: await answer(sampled(learnt, SPLIT_ROWS), 'training rows'),
-    validation: await answer(sampled(held, SPLIT_ROWS), 'validation rows'),
-    shifted: elsewhere === null ? null : await answer(sampled(elsewhere, SPLIT_ROWS), 'rows from elsewhere'),
-    learnt,
-    fitted: fittedLabels(held.targets, labels.length),
+    sampled: test.ids.length < rows,
+    train: await answer(await sampled('train.jsonl', SPLIT_ROWS), 'training rows'),
+    validation: await answer(held, 'validation rows'),
+    shifted: (await hasShifted(store, dataset))
+      ? await answer(await sampled(SHIFTED_FILE, SPLIT_ROWS), 'rows from elsewhere')
+      : null,
+    learnt: {
+      ...(await sampled('train.jsonl', trivialRows(labels.length))),
+      mostFrequent: await mostFrequentSet(blocksOf('train.jsonl'), labels.length),
+    },
+    allTrain: async function* texts() {
+      for await (const block of blocksOf('train.jsonl')) yield block.texts;
+    },
+    fitted: fittedLabels((await at('validation.jsonl', decidedOn)).targets, labels.length),
   };
 }
 
 type Sample = MultiLabelledRows & Pick<Answers, 'places'>;
-
-/** All rows, or a seeded sample of `most` of them in their order. */
-function sample(rows: MultiLabelledRows, labels: number, most: number, seed: number): Sample {
-  if (rows.ids.length <= most) return { ...rows, places: [...rows.ids.keys()] };
-  const places = sampleIndices(rows.ids.length, most, seededRandom(seed));
-  const { groups } = rows;
-  return {
-    places,
-    ids: places.map((row) => rows.ids[row]!),
-    texts: places.map((row) => rows.texts[row]!),
-    targets: Uint8Array.from(places.flatMap((row) => [...rows.targets.subarray(row * labels, (row + 1) * labels)])),
-    ...(groups === undefined ? {} : { groups: places.map((row) => groups[row]!) }),
-  };
-}
 
 type Probe = LinearProbe & { readonly labels: readonly string[]; readonly thresholds?: readonly number[] };
 

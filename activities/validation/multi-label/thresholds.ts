@@ -16,12 +16,12 @@ export function thresholdPlaces(rows: number): readonly number[] {
   return sampleIndices(rows, MOST_ROWS, seededRandom(0));
 }
 
-/** Of each label whether the validation rows allow a threshold of its own; else it is one half. `targets` are those of all. */
+/** Of each label whether validation rows allow a threshold of its own; else it is one half. `targets` are those at `thresholdPlaces`. */
 export function fittedLabels(targets: Uint8Array, labels: number): readonly boolean[] {
-  const places = thresholdPlaces(targets.length / labels);
-  return Array.from({ length: labels }, (_, label) =>
-    canBeFitted(places.filter((row) => targets[row * labels + label] === 1).length, places.length),
-  );
+  const rows = targets.length / labels;
+  const having = new Uint32Array(labels);
+  for (const [at, target] of targets.entries()) having[at % labels]! += target;
+  return Array.from(having, (count) => canBeFitted(count, rows));
 }
 
 function canBeFitted(having: number, rows: number): boolean {

@@ -1,7 +1,6 @@
 /** What a model of several labels must beat: the set of labels that is most frequent, and the counting of words. */
 import { wholeText, type TextInput } from '../../../inference/texts.ts';
 import { decide } from '../../../inference/labels-above.ts';
-import { sampleIndices, seededRandom } from '../random.ts';
 import { fitSparseLogistic, sparseProbabilities } from '../sparse-logistic.ts';
 import { learnVocabulary, vectorise } from '../tfidf.ts';
 import { fitThresholds } from './thresholds.ts';
@@ -15,22 +14,35 @@ export interface TrivialSets {
 }
 interface Labelled {
   readonly texts: readonly TextInput[];
+  /** Row-major [rows, labels]. */
   readonly targets: Uint8Array;
+}
+/** Of the training rows a sample to count words of (`trivialRows`), and what is counted of all. */
+export interface Learnt extends Labelled {
+  readonly mostFrequent: FrequentSet;
+}
+export interface FrequentSet {
+  readonly set: Uint8Array;
+  /** All that were counted. */
+  readonly rows: number;
 }
 
 /** Rows × labels that are fitted: each label is a model of its own. */
 const MOST_CELLS = 200_000;
 
+/** So many training rows are drawn to count words of: the first ones may lie by label, or by the time that they came. */
+export function trivialRows(labels: number): number {
+  return Math.max(100, Math.floor(MOST_CELLS / labels));
+}
+
 /** Thresholds for the counting of words come from every fifth row, which it is not fitted on. */
 export async function trivialSets(
-  train: Labelled,
-  test: Labelled,
+  train: Learnt,
+  test: Pick<Labelled, 'texts'>,
   labels: number,
-  { seed, signal }: { readonly seed: number; readonly signal?: AbortSignal },
+  signal?: AbortSignal,
 ): Promise<readonly TrivialSets[]> {
-  const most = Math.max(100, Math.floor(MOST_CELLS / labels));
-  // Drawn, not the first: rows may lie by label, or by the time that they came.
-  const places = sampleIndices(train.texts.length, most, seededRandom(seed));
+  const places = [...train.texts.keys()];
   const fitted = places.filter((_, at) => at % 5 !== 4);
   const held = places.filter((_, at) => at % 5 === 4);
   const textsAt = (at: readonly number[]) => at.map((row) => wholeText(train.texts[row]!));
@@ -55,8 +67,8 @@ export async function trivialSets(
   return [
     {
       kind: 'most frequent set of labels',
-      predicted: everyRow(mostFrequentSet(train.targets, labels), test.texts.length),
-      learntFrom: train.texts.length,
+      predicted: everyRow(train.mostFrequent.set, test.texts.length),
+      learntFrom: train.mostFrequent.rows,
     },
     {
       kind: 'TF-IDF with logistic regression',
@@ -66,18 +78,23 @@ export async function trivialSets(
   ];
 }
 
-/** The first of equally frequent ones. */
-function mostFrequentSet(targets: Uint8Array, labels: number): Uint8Array {
-  const rows = new Map<string, { set: Uint8Array; rows: number }>();
-  for (let start = 0; start < targets.length; start += labels) {
-    const set = targets.subarray(start, start + labels);
-    const known = rows.get(set.join('')) ?? { set, rows: 0 };
-    rows.set(set.join(''), { set, rows: known.rows + 1 });
+/** Of all rows, some at a time; the first of equally frequent ones. */
+export async function mostFrequentSet(
+  blocks: AsyncIterable<Pick<Labelled, 'targets'>>,
+  labels: number,
+): Promise<FrequentSet> {
+  const counts = new Map<string, number>();
+  let rows = 0;
+  for await (const { targets } of blocks) {
+    for (let start = 0; start < targets.length; start += labels, rows++) {
+      const key = [...targets.subarray(start, start + labels).keys()].filter((at) => targets[start + at] === 1).join();
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
   }
-  return [...rows.values()].reduce((most, one) => (one.rows > most.rows ? one : most), {
-    set: new Uint8Array(labels),
-    rows: 0,
-  }).set;
+  const set = new Uint8Array(labels);
+  const [key] = [...counts].reduce((most, one) => (one[1] > most[1] ? one : most), ['', 0]);
+  if (key !== '') for (const label of key.split(',')) set[Number(label)] = 1;
+  return { set, rows };
 }
 
 function everyRow(set: Uint8Array, rows: number): Uint8Array {
