@@ -32,6 +32,7 @@ import type {
   SettleTermsInput,
   TermsReport,
 } from './contract/monitoring.ts';
+import type { ChooseSettingsInput, DrawnTrials, DrawTrialsInput, SearchedSettings } from './contract/search.ts';
 import type {
   ChooseCandidateInput,
   ChosenCandidate,
@@ -173,6 +174,8 @@ export interface Activities {
   findPrices: Effect<object, PricesPerHour | null>;
   halveCandidates: Step<HalveCandidatesInput, HalvedCandidates>;
   chooseCandidate: Step<ChooseCandidateInput, ChosenCandidate>;
+  drawTrials: Step<DrawTrialsInput, DrawnTrials>;
+  chooseSettings: Step<ChooseSettingsInput, SearchedSettings>;
   profileGenerator: Step<ProfileGeneratorInput, GeneratorProfile>;
   searchPrompts: Step<SearchPromptsInput, PromptSearch>;
   rankGenerators: Step<RankGeneratorsInput, GeneratorSelection>;

@@ -36,6 +36,7 @@ import { importModel } from './selection/import-model.ts';
 import { probeEncoder } from './selection/probe-encoder.ts';
 import { profileEncoder } from './selection/profile-encoder.ts';
 import { chooseCandidate, halveCandidatesStep } from './selection/prototypes.ts';
+import { chooseSettingsStep, drawTrialsStep } from './selection/search.ts';
 import { rankCandidates } from './selection/rank-candidates.ts';
 import { resolveModel } from './selection/resolve-model.ts';
 import { findActivity, stepActivity, type ActivityServices } from './step.ts';
@@ -64,6 +65,8 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     subsetData: stepActivity(subsetData, services),
     halveCandidates: stepActivity(halveCandidatesStep, services),
     chooseCandidate: stepActivity(chooseCandidate, services),
+    drawTrials: stepActivity(drawTrialsStep, services),
+    chooseSettings: stepActivity(chooseSettingsStep, services),
     findPrices: () => Promise.resolve(services.prices ?? null),
     profileGenerator: stepActivity(profileGenerator, services),
     searchPrompts: stepActivity(searchPrompts, services),

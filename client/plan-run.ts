@@ -17,7 +17,7 @@ export interface EarlierRun {
   readonly steps: readonly Pick<StepView, 'id' | 'state' | 'key' | 'startedAt' | 'finishedAt'>[];
 }
 export interface PlannedWork extends Pick<PlannedStep, 'id' | 'title' | 'stage'> {
-  /** `reuse`: its result is there. `maybe`: only some of the candidates get here. `person`: somebody decides. */
+  /** `reuse`: its result is there. `maybe`: only some of the candidates, or of few rows, get here. `person`: somebody decides. */
   readonly what: 'run' | 'reuse' | 'maybe' | 'person';
   readonly queue: string | null;
   /** 0 of what is reused; null of what waits for a person. */
@@ -102,13 +102,19 @@ async function workOf(
     if (canonicalJson(readsOf(step.id, plan, before)) !== canonicalJson(wanted)) continue;
     if (await recorded(done.key)) return { what: 'reuse', queue, seconds: 0, from: runId };
   }
-  const what = step.id.startsWith('prototype:') && !withinShortlist(step.id, input.pipeline) ? 'maybe' : 'run';
+  const what = isUncertain(step.id, input.pipeline) ? 'maybe' : 'run';
   for (const { runId, steps } of earlier) {
     const done = steps.find(({ id, state }) => id === step.id && state === 'done');
     const took = (Date.parse(done?.finishedAt ?? '') - Date.parse(done?.startedAt ?? '')) / 1000;
     if (Number.isFinite(took)) return { what, queue, seconds: took, from: runId };
   }
   return { what, queue, seconds: STATED_SECONDS[step.id.split(':')[0] ?? ''] ?? 1, from: 'stated' };
+}
+
+/** Whether only the run itself knows if it gets there: who is tried, and if the rows are few. */
+function isUncertain(id: string, pipeline: Pipeline): boolean {
+  if (id.startsWith('prototype:')) return !withinShortlist(id, pipeline);
+  return id.startsWith('trial:') && id.split(':').length > 3;
 }
 
 /** Who is tried is not known yet: as many of the first as will be, halved on every rung. */
@@ -161,6 +167,11 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   rank: ['selection'],
   prototype: ['selection', 'training'],
   halve: ['selection', 'training'],
+  search: ['training'],
+  'search-subset': ['selection', 'training'],
+  trial: ['selection', 'training'],
+  'search-halve': ['training'],
+  settings: ['training'],
   prompt: ['selection', 'guidelines', 'generation'],
   format: ['training', 'adherence', 'guidelines'],
   canaries: ['memorisation'],

@@ -21,6 +21,12 @@ export const STATED_SECONDS: Readonly<Record<string, number>> = {
   prototype: 25,
   halve: 1,
   choose: 1,
+  search: 1,
+  'search-subset': 1,
+  // Between the smallest rung and all rows.
+  trial: 40,
+  'search-halve': 1,
+  settings: 1,
   'review-evidence': 1,
   train: 120,
   index: 20,
@@ -41,7 +47,7 @@ const CPU = new Set(['export', 'profile', 'probe', 'prompt', 'index', 'evaluate'
 /** Whose workers a step is for. */
 export function queueOfStep(id: string): string {
   const name = id.split(':')[0] ?? '';
-  if (name === 'train' || name === 'prototype') return TASK_QUEUES.gpu;
+  if (name === 'train' || name === 'prototype' || name === 'trial') return TASK_QUEUES.gpu;
   if (name === 'deploy' || name === 'monitor') return TASK_QUEUES.deploy;
   return CPU.has(name) ? TASK_QUEUES.cpu : TASK_QUEUES.orchestration;
 }

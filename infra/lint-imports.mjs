@@ -34,6 +34,7 @@ export const RULES = {
       'pipelines/change.ts',
       'pipelines/duration.ts',
       'pipelines/recipe.ts',
+      'pipelines/search.ts',
     ],
     types: ['activities', 'artifacts', 'pipelines'],
     packages: ['@temporalio/workflow', '@temporalio/common'],

@@ -62,6 +62,10 @@ export function settingProblems(pipeline: Pipeline, settings: Settings): readonl
       const fix = 'training.*, gates.* and selection.* can; for anything else start a new run';
       return [{ path, message: 'cannot change while a run is under way', fix }];
     }
+    if (path === 'training.search' || path.startsWith('training.search.')) {
+      const message = 'says which steps a run has: they are planned when it begins';
+      return [{ path, message, fix: 'start a new run with it' }];
+    }
     if (MEASURING.has(path)) {
       const message = 'decides how every candidate is measured: changed now, unlike would be compared with unlike';
       return [{ path, message, fix: 'start a new run with it' }];

@@ -168,7 +168,7 @@ export type Classification = TextClassification | ImageClassification;
 export type Candidate = Omit<TextClassification['candidates'][number], 'pooling'> &
   Partial<Pick<TextClassification['candidates'][number], 'pooling'>>;
 /** Every number named: what a training process is given. */
-export type TrainingSpec = TextClassification['training'] & Record<OpenSetting, number>;
+export type TrainingSpec = Omit<TextClassification['training'], 'search'> & Record<OpenSetting, number>;
 /** Of every input: a task has those that can be measured on its own. */
 export type GatesSpec = z.output<typeof GatesSchema>;
 export type { GateName } from './gate-table.ts';

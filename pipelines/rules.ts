@@ -17,6 +17,7 @@ import { gateProblems } from './gate-rules.ts';
 import { readGuidelines } from './guidelines/guidelines.ts';
 import { checkLicences } from './licence/check.ts';
 import { imageDataProblems } from './image-data-rules.ts';
+import { searchProblems } from './search.ts';
 import { parseModelSource } from './sources.ts';
 import { splitProblems } from './split-rules.ts';
 
@@ -44,7 +45,12 @@ export function crossProblems(
     problems.push(...checked.problems);
     notes.push(...checked.notes);
   }
-  problems.push(...prototypeProductionProblems(raw), ...modelNameProblems(raw['deploy']), ...customGateProblems(raw));
+  problems.push(
+    ...prototypeProductionProblems(raw),
+    ...modelNameProblems(raw['deploy']),
+    ...customGateProblems(raw),
+    ...searchProblems(raw),
+  );
   if (typeof raw['guidelines'] === 'string' && folder !== undefined)
     problems.push(...guidelineProblems(raw['guidelines'], folder));
   const licences = checkLicences(raw, folder);

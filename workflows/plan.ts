@@ -1,4 +1,5 @@
 import type { Pipeline } from '../pipelines/definition.ts';
+import { planSearch } from './search-plan.ts';
 
 /** One node of a run's graph. */
 export interface PlannedStep {
@@ -10,7 +11,8 @@ export interface PlannedStep {
 }
 
 /** What of a definition decides the graph. */
-export type Planned = Pick<Pipeline, 'candidates' | 'task'> & Partial<Pick<Pipeline, 'selection' | 'prototype'>>;
+export type Planned = Pick<Pipeline, 'candidates' | 'task'> &
+  Partial<Pick<Pipeline, 'selection' | 'prototype' | 'training'>>;
 
 /** Of few rows a twentieth is none: two points of a curve, the second at all that there are. */
 const TRIAL_RUNGS = [0.3, 1] as const;
@@ -102,6 +104,8 @@ export function planRun(pipeline: Planned): readonly PlannedStep[] {
       : [{ id: 'subset', title: 'take a small part of the data', stage: 'data', needs: ['data'] }];
   const prototypes = planPrototypes(pipeline);
   const chosen = prototypes.length === 0 ? 'rank' : 'choose';
+  const search = planSearch(pipeline, chosen);
+  const settled = search.length === 0 ? chosen : 'settings';
   return [
     { id: 'snapshot', title: 'take a snapshot of the data', stage: 'data', needs: [] },
     { id: 'data', title: 'check and split the data', stage: 'data', needs: ['snapshot'] },
@@ -110,7 +114,8 @@ export function planRun(pipeline: Planned): readonly PlannedStep[] {
     ...perCandidate,
     { id: 'rank', title: 'choose the candidate', stage: 'select', needs: scored },
     ...prototypes,
-    { id: 'review-evidence', title: 'gather the evidence for review', stage: 'review', needs: [chosen, 'privacy'] },
+    ...search,
+    { id: 'review-evidence', title: 'gather the evidence for review', stage: 'review', needs: [settled, 'privacy'] },
     { id: 'approve-review', title: 'approval: review', stage: 'review', needs: ['review-evidence'] },
     ...TUNING[pipeline.task],
     { id: 'package', title: 'package the bundle', stage: 'release', needs: ['gates'] },

@@ -75,6 +75,11 @@ export class Run {
   report: WrittenReport | undefined;
   /** What the table of open settings was asked by. */
   private recipeFacts: RecipeFacts | undefined;
+  /** What a search found instead of the table's, and the method that it holds for. */
+  private searched: { readonly method: Training['method'] | undefined; readonly settings: readonly Recommended[] } = {
+    method: undefined,
+    settings: [],
+  };
   /** The release evidence that the open or given approval is bound to. */
   evidence: RunFacts['definition'] | undefined;
   /** The definition as it holds now: with what operators changed. Read it where a step's input is made, not before. */
@@ -176,6 +181,12 @@ export class Run {
     if (found.length > 0) this.take(found);
   }
 
+  /** Takes what a search found, for the settings that are still open and for this method. */
+  settleOn(settings: readonly Recommended[]): void {
+    this.searched = { method: this.pipeline.training?.method, settings };
+    if (this.facts.recipe !== undefined) this.take(this.facts.recipe);
+  }
+
   private settleAgain(open: readonly Recommended[]): void {
     const { method } = this.pipeline.training ?? {};
     if (this.recipeFacts === undefined || method === undefined) return;
@@ -183,7 +194,9 @@ export class Run {
     this.take(recommended(Object.fromEntries(named.map((setting) => [setting, 0])), { ...this.recipeFacts, method }));
   }
 
-  private take(found: readonly Recommended[]): void {
+  private take(table: readonly Recommended[]): void {
+    const searched = this.searched.method === this.pipeline.training?.method ? this.searched.settings : [];
+    const found = table.map((one) => searched.find(({ path }) => path === one.path) ?? one);
     this.facts.recipe = found;
     this.pipeline = withSettings(this.pipeline, Object.fromEntries(found.map(({ path, value }) => [path, value])));
   }

@@ -24,6 +24,17 @@ export function rungLimits(setting: Setting, share: number, rows: number): Subse
   return { train: { share, least }, validation: { most }, test: { most: 0 } };
 }
 
+/** Of a search for settings: the smallest rung, and enough validation rows to tell differences of two points. */
+const SEARCH: Setting = { leastRows: 64, mostValidationRows: 2000 };
+
+export function searchRungRows(share: number, rows: number): number {
+  return rungRows(SEARCH, share, rows);
+}
+
+export function searchRungLimits(share: number, rows: number): SubsetDataInput['rows'] {
+  return rungLimits(SEARCH, share, rows);
+}
+
 /** Whether a rung is left out: of few rows `leastRows` makes it nearly as large as the next one. */
 export function isTooNear(
   setting: Pick<Setting, 'leastRows'>,

@@ -22,8 +22,9 @@ import type { SearchPromptsInput } from '../activities/contract/prompting.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { Classification, Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
-import { completed, type RecipeFacts } from '../pipelines/recipe.ts';
-import { rungLimits } from './rungs.ts';
+import { withSettings } from '../pipelines/change.ts';
+import { completed, type OpenSetting, type RecipeFacts } from '../pipelines/recipe.ts';
+import { rungLimits, searchRungLimits } from './rungs.ts';
 import type { Winner } from './stages/select.ts';
 
 /** What is asked of the tuned model is checked with the data; from which share on it is enough is the gates'. */
@@ -58,7 +59,7 @@ export function recipeFacts(
   return { input, method, parameters, trainRows: wholeRows.train };
 }
 
-/** Where it trains is no part of what it trains. */
+/** Where it trains is no part of what it trains, nor is how its settings were found. */
 export function trainInput(
   { candidate: { pooling = 'mean' }, exported }: Pick<Winner, 'candidate' | 'exported'>,
   weights: ArtifactRef,
@@ -68,11 +69,11 @@ export function trainInput(
   const { dataset, labels } = data;
   const facts = recipeFacts({ task: definition.task, method: definition.training.method }, exported, data);
   if (definition.task === 'image-classification') {
-    const { launcher: _, augmentation, ...training } = definition.training;
+    const { launcher: _, search: __, augmentation, ...training } = definition.training;
     return { task: definition.task, weights, dataset, labels, augmentation, training: completed(training, facts) };
   }
   const { selection, training: asked } = definition;
-  const { launcher: _, ...training } = asked;
+  const { launcher: _, search: __, ...training } = asked;
   return {
     weights,
     dataset,
@@ -142,6 +143,26 @@ export function prototypeInput(
   const whole = trainInput({ candidate, exported }, exported.weights, part, pipeline);
   const { epochs = whole.training.epochs } = pipeline.selection.prototype;
   return { ...whole, training: { ...whole.training, epochs } };
+}
+
+/** Of a search for settings. */
+export function searchRungInput(
+  { selection }: Pick<Classification, 'selection'>,
+  { dataset, rows }: Pick<DatasetSummary, 'dataset' | 'rows'>,
+  share: number,
+): SubsetDataInput {
+  return { dataset, rows: searchRungLimits(share, rows.train), seed: selection.seed };
+}
+
+/** The winner on a rung's part of the data, at the settings of a trial. */
+export function trialTrainingInput(
+  winner: Pick<Winner, 'candidate' | 'exported'>,
+  part: DatasetSummary,
+  definition: Classification,
+  settings: Readonly<Partial<Record<OpenSetting | 'seed', number>>>,
+): TrainTextInput | TrainImageInput {
+  const named = Object.entries(settings).map(([setting, value]) => [`training.${setting}`, value] as const);
+  return trainInput(winner, winner.exported.weights, part, withSettings(definition, Object.fromEntries(named)));
 }
 
 export function chooseInput(

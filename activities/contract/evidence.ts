@@ -4,6 +4,7 @@ import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Delegation, Electorate, Exclusion } from '../../artifacts/votes.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { Recommended } from '../../pipelines/recipe.ts';
+import type { SearchedSettings } from './search.ts';
 import type { DatasetSummary } from './data.ts';
 import type { Deployment } from './deployment.ts';
 import type { Prototyped } from './prototype.ts';
@@ -113,6 +114,8 @@ export interface RunFacts {
   readonly prototyped?: Prototyped;
   /** What the definition leaves open of its training, named by model and rows; `pipeline` has it, too. Missing where it names everything. */
   readonly recipe?: readonly Recommended[];
+  /** What a search for those settings tried and chose; missing where none was asked for. `recipe` has what it found. */
+  readonly searched?: SearchedSettings;
   readonly training?: TrainedModel;
   /** What is served once it is released: a classifier, a generator with its prompt, or a model of pictures with its index. */
   readonly exported?: ExportedClassifier | ChosenGenerator | IndexedModel;

@@ -36,6 +36,8 @@ export interface HalveCandidatesInput {
   readonly results: readonly RungResult[];
   /** Its results are judged. */
   readonly rung: number;
+  /** Goes on wherever it stands, and takes nobody's room: the others are held against it. */
+  readonly kept?: string;
 }
 export interface HalvedCandidates {
   /** Best first: they go on to the next rung. */

@@ -11,6 +11,7 @@ import type { Score } from '../contract/measures.ts';
 import type { ResolvedModel } from '../contract/selection.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
+import { searchOf } from '../../pipelines/search.ts';
 import { concludedLicence } from './concluded-licence.ts';
 import { prototypeNotice } from './prototype-text.ts';
 
@@ -119,7 +120,7 @@ function body(input: PackageModelInput, takes: 'text' | 'image', terms: BundleTe
     ],
     [
       'Training',
-      `Method ${pipeline.training.method}, ${trained.steps} steps, best epoch ${trained.bestEpoch}, seed ${pipeline.training.seed}. Every setting is in \`provenance.json\`.`,
+      `Method ${pipeline.training.method}, ${trained.steps} steps, best epoch ${trained.bestEpoch}, seed ${pipeline.training.seed}. Every setting is in \`provenance.json\`.${searchLine(pipeline)}`,
     ],
     ['Measured on the test split', gateTable(gates)],
     ['Per label', perLabelTable(evaluation)],
@@ -144,6 +145,13 @@ function body(input: PackageModelInput, takes: 'text' | 'image', terms: BundleTe
   const trial = pipeline.prototype === undefined ? '' : `\n**${prototypeNotice(input)}**\n`;
   const title = `# ${model}\n${trial}${shown}\n${escapeMarkdown(pipeline.description || NAMES[takes].classifier)}\n`;
   return `${title}\n${sections.map(([name, text]) => `## ${name}\n\n${text}\n`).join('\n')}`;
+}
+
+/** What was tried is in the report; that it was tried on the validation rows is for everyone who reads figures of them. */
+function searchLine(pipeline: Pipeline): string {
+  const search = searchOf(pipeline);
+  if (search === undefined) return '';
+  return ` Those that the definition left open were searched in up to ${search.trials} trials, judged on the validation split; the run's report has them.`;
 }
 
 /** Of several labels a text their thresholds are told too: the classifier answers with every label that reaches its own. */

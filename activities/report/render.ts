@@ -19,6 +19,7 @@ import { retrievalSection } from './sections/retrieval.ts';
 import { headline, runSection } from './sections/run.ts';
 import { prototypesSection } from './sections/prototypes.ts';
 import { recipeSection } from './sections/recipe.ts';
+import { searchSection } from './sections/search.ts';
 import { stepsSection } from './sections/steps.ts';
 import { trainingSection } from './sections/training.ts';
 import { STYLE } from './style.ts';
@@ -33,6 +34,7 @@ const SECTIONS: readonly Section[] = [
   retrievalSection,
   diagnosisSection,
   prototypesSection,
+  searchSection,
   recipeSection,
   candidatesSection,
   licenceSection,

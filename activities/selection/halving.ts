@@ -6,7 +6,7 @@ import type { Interval } from '../contract/measures.ts';
 import type { HalveCandidatesInput, HalvedCandidates, RungResult } from '../contract/prototype.ts';
 import { wilsonInterval } from '../validation/statistics.ts';
 
-export function halveCandidates({ results, rung }: HalveCandidatesInput): HalvedCandidates {
+export function halveCandidates({ results, rung, kept }: HalveCandidatesInput): HalvedCandidates {
   const now = results.filter((one) => one.rung === rung);
   const failed = now.flatMap(({ candidate, accuracy, error }) =>
     accuracy === null
@@ -16,17 +16,23 @@ export function halveCandidates({ results, rung }: HalveCandidatesInput): Halved
   const ranked = byAccuracy(now);
   const [best] = ranked;
   if (best === undefined) return { survivors: [], left: failed };
-  const room = Math.ceil(ranked.length / 2);
+  const room = Math.ceil(ranked.filter(({ candidate }) => candidate !== kept).length / 2);
   const { low: floor } = intervalOf(best);
   const survivors: string[] = [];
   const left = [...failed];
-  for (const [place, one] of ranked.entries()) {
+  let place = 0;
+  for (const one of ranked) {
     const { candidate, accuracy, trainRows } = one;
+    if (candidate === kept) {
+      survivors.push(candidate);
+      continue;
+    }
     const shown = `${percent(accuracy)} on ${trainRows} training rows against ${percent(best.accuracy)} of ${best.candidate}`;
-    if (place > 0 && intervalOf(one).high < floor)
+    if (one !== best && intervalOf(one).high < floor)
       left.push({ candidate, reason: `Hopeless on rung ${rung}: ${shown}, beyond chance.` });
     else if (place >= room) left.push({ candidate, reason: `In the worse half on rung ${rung}: ${shown}.` });
     else survivors.push(candidate);
+    place++;
   }
   return { survivors, left };
 }

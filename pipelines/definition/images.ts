@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CandidateSchema } from './candidates.ts';
 import { SelectionSchema } from './selection.ts';
-import { evenShares, trainingShape } from './training.ts';
+import { evenShares, searchShape, trainingShape } from './training.ts';
 import { fraction } from './values.ts';
 
 /** A backbone is taken whole: what is pooled, and how, is its architecture's own. */
@@ -29,7 +29,9 @@ const SHARED_STEPS = {
   error: 'must be a multiple of processes, which share the micro-batches of a step',
 };
 
-export const ImageTrainingSchema = z.strictObject(imageTrainingShape).refine(evenShares, SHARED_STEPS);
+export const ImageTrainingSchema = z
+  .strictObject({ ...imageTrainingShape, ...searchShape })
+  .refine(evenShares, SHARED_STEPS);
 
 /** A head on frozen features leaves their embeddings as they are: where nothing is tuned there is no training at all. */
 export const BackboneTrainingSchema = z

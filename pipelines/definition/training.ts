@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration } from '../duration.ts';
 import { LauncherSchema } from '../launcher.ts';
+import { SearchSchema } from './search.ts';
 import { fraction, seed } from './values.ts';
 
 /** Of any training; what a task has otherwise, its own schema says. */
@@ -69,7 +70,13 @@ export function evenShares({
   return gradientAccumulation % processes === 0;
 }
 
-export const TrainingSchema = z.strictObject(trainingShape).refine(evenShares, {
+/** Of a training that learns labels. */
+export const searchShape = {
+  /** Tries other settings than the recommended ones on growing parts of the rows, before the training itself. */
+  search: SearchSchema.optional(),
+} as const;
+
+export const TrainingSchema = z.strictObject({ ...trainingShape, ...searchShape }).refine(evenShares, {
   path: ['gradientAccumulation'],
   error: 'must be a multiple of processes, which share the micro-batches of a step',
 });

@@ -41,6 +41,8 @@ describe('a setting changed while a run is under way', () => {
     ['selection.maxLength', 128, /unlike would be compared with unlike/],
     ['selection.windows', { overlap: 0.25, most: 4 }, /unlike would be compared with unlike/],
     ['selection.windows.most', 4, /unlike would be compared with unlike/],
+    ['training.search', { trials: 4 }, /planned when it begins/],
+    ['training.search.trials', 4, /planned when it begins/],
     ['data.onBadRow', 'drop', /cannot change while a run is under way/],
     ['name', 'other', /cannot change while a run is under way/],
     ['training', {}, /cannot change while a run is under way/],

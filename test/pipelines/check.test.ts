@@ -55,6 +55,24 @@ describe('checkPipeline', () => {
     assert.ok(missing['data.evaluationFiles[0]'] !== undefined && missing['data.croissant'] !== undefined);
   });
 
+  it('takes a search for settings with its defaults, and refuses one that has nothing to find', () => {
+    const asked = (training: unknown) => withParts({ training });
+    const checked = checkPipeline(asked({ search: {} }));
+    assert.ok(checked.ok && checked.pipeline.task === 'text-classification');
+    assert.deepEqual(checked.pipeline.training.search, { trials: 8, rungs: [0.1, 0.3, 1], seeds: 3, fewRows: 1000 });
+    const named = { headLearningRate: 1e-3, batchSize: 8, epochs: 3, weightDecay: 0 };
+    assert.deepEqual(problemsOf(asked({ search: {}, ...named })), {}, 'the rate is open');
+    assert.match(
+      problemsOf(asked({ search: {}, method: 'head', ...named }))['training.search'] ?? '',
+      /has nothing to search: the definition names all of headLearningRate, .* or `search`/,
+    );
+    assert.deepEqual(problemsOf(asked({ method: 'head', ...named })), {});
+    assert.deepEqual(
+      Object.keys(problemsOf(asked({ search: { trials: 1, rungs: [0.5, 0.3], grid: true } }))).toSorted(),
+      ['training.search.grid', 'training.search.rungs', 'training.search.trials'],
+    );
+  });
+
   it('reads long texts in windows where it is asked to, with an overlap and a bound that have defaults', () => {
     const asked = (windows: unknown) => checkPipeline(withParts({ selection: { windows } }));
     const read = asked({});

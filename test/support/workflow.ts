@@ -10,6 +10,9 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import type { Activities, StepCall, StepResult } from '../../activities/contract.ts';
+import type { ChooseSettingsInput, DrawTrialsInput } from '../../activities/contract/search.ts';
+import { chooseSettings } from '../../activities/selection/choosing-settings.ts';
+import { drawTrials } from '../../activities/selection/search-space.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { decide } from '../../client/approvals.ts';
@@ -198,6 +201,8 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
       selection: { ...(call.input.selection as object), winner: call.input.selection.shortlist[0] },
       prototyped: { curves: [] },
     })),
+    drawTrials: step((call: StepCall<DrawTrialsInput>) => drawTrials(call.input)),
+    chooseSettings: step((call: StepCall<ChooseSettingsInput>) => chooseSettings(call.input)),
     findPrices: effect(() => null),
     trainModel: step(() => ({ model: ref('trained'), history: ref('history'), log: ref('log') })),
     preparePrompts: step(() => ({

@@ -5,6 +5,7 @@ import type { Run } from '../run.ts';
 import { dataInput, encoderInput, recipeFacts, severalLabels } from '../step-inputs.ts';
 import { gather, type Candidacy } from './candidates.ts';
 import { prototype } from './prototype.ts';
+import { searchSettings } from './search.ts';
 
 /** The winner, with everything training and evaluation need of it. */
 export type Winner = Required<
@@ -18,7 +19,7 @@ export interface Selected {
   readonly winner: Winner;
 }
 
-/** Data, then every candidate in parallel, then the best few on small parts of the data, then the choice. */
+/** Data, then every candidate in parallel, then the best few on small parts of the data, then the choice, and its settings. */
 export async function select(run: Run): Promise<Selected> {
   const { dataset, outcomes } = await gather(run, encoders(run));
   run.facts.candidates = outcomes;
@@ -31,6 +32,7 @@ export async function select(run: Run): Promise<Selected> {
   const winner = winnerOf(run, outcomes, chosen.winner);
   const { task, training } = run.classification();
   run.settle(training, recipeFacts({ task, method: training.method }, winner.exported, dataset));
+  await searchSettings(run, { dataset, winner });
   return { dataset, winner };
 }
 

@@ -13,7 +13,7 @@ export const recipeSection: Section = {
     recipe.length === 0
       ? null
       : table(
-          'Chosen by model and rows; a definition that names one keeps its own',
+          'Chosen by model and rows, or found by a search; a definition that names one keeps its own',
           [
             { title: 'Setting', cell: ({ path }: Recommended) => html`<code>${path}</code>` },
             { title: 'Value', numeric: true, cell: ({ value }) => significant(value) },

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import type { ChooseSettingsInput, Trial, TrialResult } from '../../activities/contract/search.ts';
+import { chooseSettings, standardError } from '../../activities/selection/choosing-settings.ts';
+import { halveCandidates } from '../../activities/selection/halving.ts';
+import { drawTrials } from '../../activities/selection/search-space.ts';
+import { ImageTrainingSchema } from '../../pipelines/definition/images.ts';
+import { TrainingSchema } from '../../pipelines/definition/training.ts';
+import { recommended, type RecipeFacts } from '../../pipelines/recipe.ts';
+import { SEARCHED } from '../../pipelines/search.ts';
+
+const FACTS: RecipeFacts = { input: 'text', method: 'full', parameters: 22e6, trainRows: 8000 };
+const draw = (named: object = {}, trials = 8, facts: Partial<RecipeFacts> = {}, seed = 7) => {
+  const known = { ...FACTS, ...facts };
+  return drawTrials({ recommended: recommended(named, known), method: known.method, trials, seed }).trials;
+};
+
+describe('the trials of a search', () => {
+  it('begin with the recommended settings, and are the same of one seed', () => {
+    const trials = draw();
+    assert.deepEqual(trials[0], {
+      id: 'trial-1',
+      settings: {
+        learningRate: 1e-4,
+        headLearningRate: 1e-3,
+        batchSize: 16,
+        epochs: 4,
+        weightDecay: 0.01,
+        warmupFraction: 0.1,
+      },
+    });
+    assert.deepEqual(draw(), trials);
+    assert.notDeepEqual(draw({}, 8, {}, 8)[1], trials[1]);
+    assert.deepEqual(draw({}, 16).slice(0, 8), trials, 'more trials begin with the same ones');
+  });
+
+  it('move only what the definition leaves open, and of a head only what a head has', () => {
+    for (const { settings } of draw({ learningRate: 3e-5, epochs: 2 }))
+      assert.ok(!('learningRate' in settings) && !('epochs' in settings));
+    for (const { settings } of draw({}, 8, { method: 'head' })) assert.deepEqual(Object.keys(settings), SEARCHED.head);
+  });
+
+  it('are fewer where there are no more combinations, and one where nothing is open', () => {
+    const names = ['epochs', 'learningRate', 'headLearningRate', 'weightDecay', 'warmupFraction'];
+    const onlyBatch = draw(Object.fromEntries(names.map((name) => [name, 0])), 32);
+    assert.deepEqual(
+      onlyBatch.map(({ settings }) => settings['batchSize']).toSorted((one = 0, other = 0) => one - other),
+      [8, 16, 32],
+    );
+    assert.equal(draw(Object.fromEntries([...names, 'batchSize'].map((name) => [name, 0]))).length, 1);
+  });
+
+  it('are settings that the schema takes, within a factor of five of the recommended rates, all different', () => {
+    const facts = fc.record({
+      input: fc.constantFrom('text' as const, 'image' as const),
+      method: fc.constantFrom('full' as const, 'lora' as const, 'head' as const),
+      parameters: fc.nat(2 ** 31 - 1),
+      trainRows: fc.nat(5_000_000),
+    });
+    fc.assert(
+      fc.property(facts, fc.integer({ min: 2, max: 32 }), fc.nat(2 ** 31 - 1), (known, count, seed) => {
+        const trials = draw({}, count, known, seed);
+        assert.equal(trials.length, count);
+        assert.equal(new Set(trials.map(({ settings }) => JSON.stringify(settings))).size, count);
+        const first = trials[0]?.settings ?? {};
+        for (const { settings } of trials) {
+          const schema = known.input === 'text' ? TrainingSchema : ImageTrainingSchema;
+          schema.parse({ method: known.method, ...settings });
+          for (const rate of ['learningRate', 'headLearningRate'] as const) {
+            const ratio = (settings[rate] ?? 1) / (first[rate] ?? 1);
+            assert.ok(ratio > 1 / 5.3 && ratio < 5.3, `${rate} ${settings[rate]}`);
+          }
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('spread a rate evenly over its logarithm', () => {
+    const rates = draw({}, 32, {}, 1)
+      .slice(1)
+      .map(({ settings }) => Math.log((settings.learningRate ?? 0) / 1e-4));
+    const below = rates.filter((log) => log < 0).length;
+    assert.ok(below > 8 && below < 23, `${below} of 31 below the recommended rate`);
+    assert.ok(Math.min(...rates) < -1 && Math.max(...rates) > 1, 'both ends are reached');
+  });
+});
+
+const result = (trial: number, accuracy: number | null, rung = 1, seed = 7): TrialResult => ({
+  candidate: `trial-${trial}`,
+  rung,
+  seed,
+  trainRows: 100 * rung,
+  validationRows: 400,
+  accuracy,
+  seconds: accuracy === null ? null : 10,
+  ...(accuracy === null ? { error: 'the loss is NaN' } : {}),
+});
+
+describe('halving the trials', () => {
+  it('keeps the recommended settings wherever they stand, and the better half of the others', () => {
+    const results = [result(1, 0.8), result(2, 0.82), result(3, 0.81), result(4, 0.805), result(5, 0.803)];
+    const { survivors, left } = halveCandidates({ results, rung: 1, kept: 'trial-1' });
+    assert.deepEqual(survivors, ['trial-2', 'trial-3', 'trial-1']);
+    assert.equal(left.length, 2);
+  });
+
+  it('lets the hopeless go that the recommended settings are far ahead of, and not these that are far behind', () => {
+    const behind = halveCandidates({
+      results: [result(1, 0.9), result(2, 0.5), result(3, 0.4)],
+      rung: 1,
+      kept: 'trial-1',
+    });
+    assert.deepEqual(behind.survivors, ['trial-1']);
+    const ahead = halveCandidates({
+      results: [result(1, 0.4), result(2, 0.9), result(3, 0.89)],
+      rung: 1,
+      kept: 'trial-1',
+    });
+    assert.deepEqual(ahead.survivors, ['trial-2', 'trial-1']);
+  });
+
+  it('has no place for recommended settings that failed', () => {
+    const { survivors } = halveCandidates({ results: [result(1, null), result(2, 0.9)], rung: 1, kept: 'trial-1' });
+    assert.deepEqual(survivors, ['trial-2']);
+  });
+});
+
+const TABLE = recommended({}, FACTS);
+const TRIALS: readonly Trial[] = draw();
+const choose = (results: readonly TrialResult[], more: Partial<ChooseSettingsInput> = {}) =>
+  chooseSettings({ recommended: TABLE, trials: TRIALS, results, left: [], ...more });
+
+describe('the choice of settings', () => {
+  it('leaves the recommended ones for more than one standard error, each with the reason', () => {
+    const found = choose([result(1, 0.8), result(2, 0.83), result(3, 0.84)]);
+    assert.equal(found.chosen, 'trial-3');
+    assert.match(
+      found.reason,
+      /trial-3 has 84\.0 % .* against 80\.0 % .*: 4\.0 points more, one standard error .* 2\.7 points/,
+    );
+    assert.equal(found.trials[0]?.id, 'trial-3');
+    assert.deepEqual(
+      Object.fromEntries(found.settings.map(({ path, value }) => [path.slice('training.'.length), value])),
+      TRIALS[2]?.settings,
+    );
+    for (const { reason } of found.settings) assert.match(reason, /^found by the search in trial-3 \(.*table says/);
+  });
+
+  it('stays with them for less, which is what the best of several has by chance', () => {
+    const found = choose([result(1, 0.8), result(2, 0.82), result(3, 0.825)]);
+    assert.equal(found.chosen, 'trial-1');
+    assert.deepEqual(found.settings, []);
+    assert.match(found.reason, /recommended settings stay, not beaten beyond chance: trial-3 has 82\.5 %/);
+    assert.match(choose([result(1, 0.8), result(2, 0.7)]).reason, /stay: .*, which is no more\./);
+  });
+
+  it('goes by the last rung that anybody was trained on, not by what was ahead before', () => {
+    const results = [result(1, 0.7), result(2, 0.9), result(3, 0.6), result(1, 0.85, 2), result(2, 0.85, 2)];
+    const found = choose(results, { left: [{ candidate: 'trial-3', reason: 'In the worse half on rung 1.' }] });
+    assert.equal(found.chosen, 'trial-1');
+    assert.match(found.trials.find(({ id }) => id === 'trial-3')?.left ?? '', /worse half/);
+  });
+
+  it('averages seeds, and counts what they differ by as chance', () => {
+    const seeds = (trial: number, values: readonly number[]) =>
+      values.map((value, at) => result(trial, value, 1, 7 + at));
+    const steady = choose([...seeds(1, [0.8, 0.8, 0.8]), ...seeds(2, [0.84, 0.84, 0.84])]);
+    assert.equal(steady.chosen, 'trial-2');
+    const shaky = choose([...seeds(1, [0.74, 0.8, 0.86]), ...seeds(2, [0.78, 0.84, 0.9])]);
+    assert.equal(shaky.chosen, 'trial-1', 'the same means, and seeds that move more than the settings');
+    assert.match(shaky.reason, /84\.0 % on validation as the mean of 3 seeds/);
+    const failed = choose([...seeds(1, [0.8]), result(2, null), result(2, 0.9, 1, 8)]);
+    assert.deepEqual(failed.trials.find(({ id }) => id === 'trial-2')?.rungs[0]?.accuracies, [0.9]);
+  });
+
+  it('has the standard error of the difference of two shares', () => {
+    const at = (accuracy: number, accuracies: readonly number[] = [accuracy]) => ({
+      rung: 1,
+      trainRows: 100,
+      validationRows: 400,
+      accuracy,
+      accuracies,
+      seconds: 1,
+    });
+    // sqrt(0.8 · 0.2 / 400 + 0.84 · 0.16 / 400)
+    assert.ok(Math.abs(standardError(at(0.84), at(0.8)) - 0.027129) < 1e-6);
+    // … + var(0.78, 0.84, 0.9) / 3 = 0.0012
+    assert.ok(Math.abs(standardError(at(0.84, [0.78, 0.84, 0.9]), at(0.8)) - Math.sqrt(0.000736 + 0.0012)) < 1e-9);
+  });
+
+  it('takes the best that there is where the recommended settings could not be trained', () => {
+    const found = choose([result(1, null), result(2, 0.6), result(3, 0.7)]);
+    assert.equal(found.chosen, 'trial-3');
+    assert.match(found.reason, /recommended settings could not be trained/);
+    assert.match(found.trials.find(({ id }) => id === 'trial-1')?.left ?? '', /It failed on rung 1: the loss is NaN/);
+  });
+
+  it('stays with the recommended ones where nothing came to an end, or nothing but them', () => {
+    assert.match(choose([], { stopped: 'the time had ended' }).reason, /stay: no trial came to an end/);
+    assert.equal(choose([], { stopped: 'the time had ended' }).stopped, 'the time had ended');
+    assert.match(choose([result(1, 0.8), result(2, null)]).reason, /stay: no other trial reached the last rung/);
+  });
+});

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { planOf } from '../../client/plan-run.ts';
+import { TrainingSchema } from '../../pipelines/definition/training.ts';
+import { planRun } from '../../workflows/plan.ts';
+import { placesOf, searchSteps, secondsNeeded } from '../../workflows/search-plan.ts';
+import { runInput } from '../support/workflow.ts';
+
+const searching = (search: object = {}) => {
+  const { pipeline } = runInput();
+  return { ...pipeline, training: TrainingSchema.parse({ search }) };
+};
+
+describe('the plan of a search for settings', () => {
+  it('is no part of a run that asks for none, nor of a prototype', () => {
+    assert.deepEqual(searchSteps(runInput().pipeline), []);
+    assert.deepEqual(searchSteps({ ...searching(), prototype: { trainRows: 50, measuredRows: 20, seed: 7 } }), []);
+  });
+
+  it('has the places that the rungs have at most: the recommended settings, and the better half of the others', () => {
+    assert.deepEqual(placesOf({ trials: 8, rungs: [0.1, 0.3, 1] }), [8, 5, 3]);
+    assert.deepEqual(placesOf({ trials: 2, rungs: [0.3, 1] }), [2, 2]);
+  });
+
+  it('is acyclic, complete and in topological order, and the review waits for it', () => {
+    const search = fc.record({
+      trials: fc.integer({ min: 2, max: 32 }),
+      seeds: fc.integer({ min: 1, max: 9 }),
+      rungs: fc.constantFrom([0.3], [0.1, 1], [0.1, 0.3, 1], [0.05, 0.1, 0.3, 1]),
+    });
+    fc.assert(
+      fc.property(search, (asked) => {
+        const plan = planRun(searching(asked));
+        const seen = new Set<string>();
+        for (const { id, needs } of plan) {
+          assert.ok(!seen.has(id), `${id} stands once`);
+          for (const need of needs) assert.ok(seen.has(need), `${id} comes after ${need}`);
+          seen.add(id);
+        }
+        assert.ok(plan.find(({ id }) => id === 'review-evidence')?.needs.includes('settings'));
+        assert.deepEqual(plan.find(({ id }) => id === 'search')?.needs, ['choose']);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('is in `run --plan` with its queue and its time, further seeds as what only few rows are for', async () => {
+    const input = { ...runInput(), pipeline: searching() };
+    const { steps, seconds } = await planOf(input, [], () => Promise.resolve(false));
+    const trials = steps.filter(({ id }) => id.startsWith('trial:'));
+    assert.equal(trials.filter(({ what }) => what === 'run').length, 8 + 5 + 3);
+    assert.equal(trials.filter(({ what }) => what === 'maybe').length, 2 * 3);
+    assert.ok(trials.every(({ queue }) => queue === 'espalier-gpu'));
+    assert.equal(
+      steps.find(({ id }) => id === 'trial:1:1')?.title,
+      'train the recommended settings on 10 % of the training rows',
+    );
+    const without = await planOf(runInput(), [], () => Promise.resolve(false));
+    assert.ok(seconds > without.seconds + 16 * 30);
+  });
+
+  it('reckons what the next rung and the training after it take by a line through the rungs before', () => {
+    const rung = (trainRows: number, seconds: number | null) => ({ trainRows, seconds });
+    const rows = { next: 1000, full: 2000 };
+    assert.equal(secondsNeeded([rung(100, 20)], rows, 3), 0, 'one rung is no line');
+    // 10 s to begin, and a tenth of a second a row.
+    const results = [rung(100, 15), rung(100, 25), rung(300, 40), rung(300, null)];
+    assert.ok(Math.abs(secondsNeeded(results, rows, 3) - (3 * 110 + 210)) < 1e-9);
+    assert.equal(secondsNeeded([rung(100, 30), rung(300, 20)], rows, 1), 40, 'more rows never take less');
+  });
+});

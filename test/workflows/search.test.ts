@@ -1,0 +1,290 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
+import type { ChooseSettingsInput } from '../../activities/contract/search.ts';
+import type { TrainModelInput } from '../../activities/contract/training.ts';
+import { halveCandidates } from '../../activities/selection/halving.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import { connectTemporal, type TemporalClient } from '../../client/connection.ts';
+import { startRun } from '../../client/start-run.ts';
+import { TrainingSchema } from '../../pipelines/definition/training.ts';
+import type { Resolution, RunInput, StepView } from '../../workflows/messages.ts';
+import { startTemporalIn } from '../support/temporal-server.ts';
+import {
+  approveRun,
+  fakeActivities,
+  pictureInput,
+  ref,
+  replayRun,
+  runInput,
+  untilRun,
+  withWorkers,
+} from '../support/workflow.ts';
+
+const SEARCH = { trials: 4, rungs: [0.3, 1] };
+
+const searching = (search: object = {}, more: object = {}): RunInput => {
+  const input = runInput();
+  const training = TrainingSchema.parse({ search: { ...SEARCH, ...search }, ...more });
+  return { ...input, pipeline: { ...input.pipeline, training } };
+};
+
+describe('a search for settings', function () {
+  this.timeout(60_000);
+  let state: string;
+  let server: Awaited<ReturnType<typeof startTemporalIn>>;
+  let temporal: TemporalClient;
+  before(async () => {
+    state = await mkdtemp(join(tmpdir(), 'espalier-search-'));
+    server = await startTemporalIn(state);
+    temporal = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
+  });
+  after(async () => {
+    await temporal.close();
+    await server.stop();
+    await rm(state, { recursive: true, force: true });
+  });
+
+  /** How well a training does: by default the better the higher its rate, but never hopelessly ahead. */
+  type Accuracy = (input: TrainModelInput, stepId: string) => number;
+
+  /** Runs `input` until it waits for review, then whatever is done afterwards. */
+  async function started(
+    runId: string,
+    input: RunInput,
+    options: {
+      readonly rows?: number;
+      readonly accuracy?: Accuracy;
+      readonly overrides?: (real: Activities) => Partial<Activities>;
+      readonly afterwards?: () => Promise<void>;
+    } = {},
+  ) {
+    const { activities, ran } = fakeActivities();
+    const { accuracy = ({ training }) => 0.8 + 100 * training.learningRate } = options;
+    const rows = { train: options.rows ?? 5000, validation: 400, test: 400 };
+    const trained = new Map<string, TrainModelInput>();
+    const chosen: ChooseSettingsInput[] = [];
+    const packs: RunFacts[] = [];
+    const told: Partial<Activities> = {
+      prepareData: async (call) => {
+        const faked = await activities.prepareData(call);
+        return { ...faked, output: { ...faked.output, rows } };
+      },
+      preparePictures: async (call) => {
+        const faked = await activities.preparePictures(call);
+        return { ...faked, output: { ...faked.output, rows } };
+      },
+      subsetData: async (call) => {
+        const faked = await activities.subsetData(call);
+        const { share = 1 } = call.input.rows.train;
+        return { ...faked, output: { ...faked.output, rows: { train: rows.train * share, validation: 400, test: 0 } } };
+      },
+      halveCandidates: async (call) => {
+        const faked = await activities.halveCandidates(call);
+        return { ...faked, output: halveCandidates(call.input) };
+      },
+      trainModel: async (call) => {
+        const faked = await activities.trainModel(call);
+        // Workers serve the runs that other tests left, too.
+        if (call.runId === runId) trained.set(call.stepId, call.input);
+        return { ...faked, output: { ...faked.output, validationAccuracy: accuracy(call.input, call.stepId) } };
+      },
+      chooseSettings: (call) => {
+        if (call.runId === runId) chosen.push(call.input);
+        return activities.chooseSettings(call);
+      },
+      writeReport: (call) => {
+        if (call.runId === runId) packs.push(call.input.facts);
+        return activities.writeReport(call);
+      },
+    };
+    const all = { ...activities, ...told };
+    return withWorkers(server.address, { ...all, ...options.overrides?.(all) }, async () => {
+      await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      const view = await untilRun(temporal.client, runId, ({ state: at }) => at !== 'running');
+      await options.afterwards?.();
+      await replayRun(temporal.client, runId);
+      const stateOf = (id: string) => view.steps.find((one) => one.id === id)?.state;
+      return { ran, trained, chosen: chosen[0], facts: packs[0], packs, view, stateOf };
+    });
+  }
+
+  const untilTrained = (runId: string) => async () => {
+    await approveRun(temporal.client, runId, 'review', 'lena');
+    await untilRun(temporal.client, runId, ({ steps }) =>
+      steps.some(({ id, state: at }) => id === 'train' && at === 'done'),
+    );
+  };
+
+  it('trains rung by rung before the review, and what it finds is what the model is trained at', async () => {
+    const runId = 'finds';
+    const { ran, trained, facts, packs, stateOf } = await started(runId, searching(), {
+      afterwards: untilTrained(runId),
+    });
+    const order = [
+      'rank',
+      'search',
+      'search-subset:1',
+      'search-halve:1',
+      'search-subset:2',
+      'settings',
+      'review-evidence',
+    ];
+    assert.deepEqual(
+      ran.filter((id) => order.includes(id)),
+      order,
+    );
+    const trials = ran.filter((id) => id.startsWith('trial:')).toSorted();
+    assert.deepEqual(trials, [
+      'trial:1:1',
+      'trial:1:2',
+      'trial:1:3',
+      'trial:1:4',
+      'trial:2:1',
+      'trial:2:2',
+      'trial:2:3',
+    ]);
+    assert.equal(stateOf('trial:2:1:2'), 'skipped', 'of many rows one seed is enough');
+    const searched = facts?.searched;
+    assert.ok(searched !== undefined && searched.chosen !== 'trial-1', searched?.reason);
+    const rate = trained.get('train')?.training.learningRate ?? 0;
+    assert.equal(rate, searched.trials[0]?.settings.learningRate);
+    assert.ok(rate > 2e-4, 'more than the recommended rate');
+    assert.equal(facts?.pipeline.training?.learningRate, rate, 'the record has it');
+    assert.match(
+      facts?.recipe?.find(({ path }) => path.endsWith('.learningRate'))?.reason ?? '',
+      /found by the search/,
+    );
+    assert.ok(
+      ![...trained.values()].some(({ training }) => 'search' in training),
+      'how they were found is no part of it',
+    );
+    assert.deepEqual(packs.at(-1)?.recipe, facts?.recipe);
+  });
+
+  it('stays with the recommended settings where nothing is better beyond chance, and says so', async () => {
+    const { facts } = await started('stays', searching(), { accuracy: (_, id) => (id.endsWith(':1') ? 0.8 : 0.81) });
+    assert.equal(facts?.searched?.chosen, 'trial-1');
+    assert.match(facts?.searched?.reason ?? '', /not beaten beyond chance/);
+    assert.match(
+      facts?.recipe?.find(({ path }) => path.endsWith('.learningRate'))?.reason ?? '',
+      /^0\.000001 million parameters/,
+    );
+  });
+
+  it('leaves what the definition names alone, and trains pictures as well', async () => {
+    const training = { learningRate: 3e-5, headLearningRate: 2e-3, search: { trials: 3, rungs: [1] } };
+    const input = pictureInput({ training });
+    const { trained, chosen } = await started('pictures', input, {
+      accuracy: ({ training: { epochs } }) => epochs / 100,
+    });
+    assert.equal(trained.size, 3);
+    for (const [, given] of trained) {
+      assert.equal(given.task, 'image-classification');
+      assert.deepEqual([given.training.learningRate, given.training.headLearningRate], [3e-5, 2e-3]);
+    }
+    assert.ok(chosen?.trials.every(({ settings }) => settings.learningRate === undefined));
+  });
+
+  it('trains from several seeds on the last rung of few rows', async () => {
+    const few = await started('few', searching({ seeds: 2 }), { rows: 600 });
+    const last = few.chosen?.results.filter(({ rung }) => rung === 2) ?? [];
+    assert.deepEqual(
+      last.map(({ seed }) => seed),
+      [7, 8, 7, 8, 7, 8],
+    );
+    assert.deepEqual(
+      ['trial:2:1', 'trial:2:1:2'].map((id) => few.trained.get(id)?.training.seed),
+      [7, 8],
+    );
+  });
+
+  it('goes on without a trial that fails, and never ends the run', async () => {
+    const fails =
+      (which: (id: string) => boolean) =>
+      (real: Activities): Partial<Activities> => ({
+        trainModel: (call) =>
+          which(call.stepId)
+            ? Promise.reject(ApplicationFailure.nonRetryable('the loss is NaN', 'Diverged'))
+            : real.trainModel(call),
+      });
+    const one = await started('one-fails', searching(), { overrides: fails((id) => id === 'trial:1:1') });
+    assert.equal(one.stateOf('trial:1:1'), 'dropped');
+    assert.equal(one.stateOf('trial:2:1'), 'skipped', 'the place of the recommended settings stays theirs');
+    assert.match(one.facts?.searched?.reason ?? '', /the recommended settings could not be trained/);
+    const all = await started('all-fail', searching(), { overrides: fails((id) => id.startsWith('trial:')) });
+    assert.equal(all.view.state, 'waiting-for-approval');
+    assert.match(all.facts?.searched?.reason ?? '', /stay: no trial came to an end/);
+    assert.equal(all.stateOf('search-subset:2'), 'skipped');
+  });
+
+  it('stops where the budget has ended, with the best so far', async () => {
+    const input = searching();
+    // A unit of money a second, and every training takes one.
+    const priced: Partial<Activities> = {
+      findPrices: () => Promise.resolve({ currency: 'EUR', perHour: { 'espalier-gpu': 3600 } }),
+    };
+    const { ran, facts } = await started(
+      'budget',
+      { ...input, pipeline: { ...input.pipeline, budget: { money: 4 } } },
+      { overrides: () => priced },
+    );
+    assert.ok(!ran.includes('search-subset:2'));
+    assert.match(facts?.searched?.stopped ?? '', /budget of 4 EUR had ended/);
+    assert.equal(facts?.searched?.chosen, 'trial-2', 'the best of the rung that was reached');
+  });
+
+  it('leaves the training that it is for what it needs of the budget', async () => {
+    const input = searching({ rungs: [0.1, 0.3, 1] });
+    const timed = (real: Activities): Partial<Activities> => ({
+      trainModel: async (call) => {
+        const trained = await real.trainModel(call);
+        const took = call.stepId.startsWith('trial:1') ? 10 : 30;
+        const finishedAt = new Date(Date.parse(trained.startedAt) + took * 1000).toISOString();
+        return { ...trained, finishedAt };
+      },
+    });
+    const { ran, facts } = await started(
+      'reserve',
+      { ...input, pipeline: { ...input.pipeline, budget: { time: '4m' } } },
+      { overrides: timed },
+    );
+    assert.ok(ran.includes('trial:2:1') && !ran.includes('trial:3:1'));
+    // A hundred seconds for each of the two trials on all rows, and for the training itself.
+    assert.match(
+      facts?.searched?.stopped ?? '',
+      /rung 3 and the training after it would take about 300 s, and the budget leaves [12]\d\d s/,
+    );
+  });
+
+  it('is overruled by whoever names a setting afterwards, in that setting alone', async () => {
+    const runId = 'overruled';
+    let failures = 0;
+    const fails = (real: Activities): Partial<Activities> => ({
+      trainModel: (call) =>
+        call.stepId === 'train' && failures++ === 0
+          ? Promise.reject(ApplicationFailure.nonRetryable('out of memory', 'OutOfMemory'))
+          : real.trainModel(call),
+    });
+    const { trained, facts } = await started(runId, searching(), {
+      overrides: fails,
+      afterwards: async () => {
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        await untilRun(temporal.client, runId, ({ state: at }) => at === 'parked');
+        const resolution = { step: 'train', action: 'retry', settings: { 'training.batchSize': 2 } } as const;
+        await temporal.client.workflow.getHandle(runId).executeUpdate<StepView, [Resolution]>('resolve', {
+          args: [{ ...resolution, by: 'starter', comment: 'smaller' }],
+        });
+        await untilRun(temporal.client, runId, ({ steps }) =>
+          steps.some(({ id, state: at }) => id === 'train' && at === 'done'),
+        );
+      },
+    });
+    const { learningRate, batchSize } = trained.get('train')?.training ?? {};
+    assert.deepEqual([learningRate, batchSize], [facts?.searched?.trials[0]?.settings.learningRate, 2]);
+  });
+});
