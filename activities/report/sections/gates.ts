@@ -3,6 +3,7 @@ import type { RunFacts } from '../../contract/evidence.ts';
 import type { BehaviourFailure, BehaviourResult, GateResult } from '../../contract/validation.ts';
 import { GATE_TABLE, type GateRow } from '../../../pipelines/gate-table.ts';
 import { GENERATION_GATE_TABLE } from '../../../pipelines/generation-gate-table.ts';
+import { MEMORISATION_GATE_TABLE, type MemorisationGateRow } from '../../../pipelines/memorisation-gate-table.ts';
 import { RETRIEVAL_GATE_TABLE } from '../../../pipelines/retrieval-gate-table.ts';
 import { count, megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
@@ -10,19 +11,22 @@ import { badge, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
 /** By the unit; the smallest numbers keep their digits. */
-const SHOWN: Readonly<Record<GateRow['unit'], (value: number | null | undefined) => string>> = {
+const SHOWN: Readonly<Record<Described['unit'], (value: number | null | undefined) => string>> = {
   share: (value) => percent(value),
   points,
   ms: milliseconds,
   MB: megabytes,
   number: significant,
+  bits: (value) => (Number.isFinite(value) ? `${significant(value)} bits` : significant(value)),
 };
 
-type Described = Pick<GateRow, 'title' | 'meaning' | 'unit' | 'falseAlarms'>;
+type Described = Pick<GateRow, 'title' | 'meaning' | 'falseAlarms'> & Pick<MemorisationGateRow, 'unit'>;
 
 /** The gates of the tables that the run's task has; one of the run's own is in none. */
 function described({ pipeline }: RunFacts): ReadonlyMap<string, Described> {
-  if (pipeline.task === 'text-generation') return new Map(Object.entries(GENERATION_GATE_TABLE));
+  if (pipeline.task === 'text-generation') {
+    return new Map(Object.entries({ ...GENERATION_GATE_TABLE, ...MEMORISATION_GATE_TABLE }));
+  }
   return new Map(Object.entries(pipeline.task === 'image-retrieval' ? RETRIEVAL_GATE_TABLE : GATE_TABLE));
 }
 

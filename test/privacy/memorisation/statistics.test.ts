@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import {
   CANARY_BITS,
   isCanaryRow,
@@ -6,12 +7,13 @@ import {
   withCanaries,
 } from '../../../activities/privacy/memorisation/canaries.ts';
 import { exposure, mostExposed } from '../../../activities/privacy/memorisation/exposure.ts';
-import { judgeMemorisation, MEMORISATION_GATES } from '../../../activities/privacy/memorisation/gates.ts';
+import { judgeMemorisation } from '../../../activities/privacy/memorisation/gates.ts';
 import { membershipAuc } from '../../../activities/privacy/memorisation/membership.ts';
 import { copiedShare, Learnt } from '../../../activities/privacy/memorisation/verbatim.ts';
 import { findPersonalData } from '../../../activities/privacy/scan.ts';
 import { seededRandom } from '../../../activities/validation/random.ts';
 import type { Score } from '../../../activities/contract/measures.ts';
+import { MEMORISATION_GATE_TABLE } from '../../../pipelines/memorisation-gate-table.ts';
 import { CanariesSchema, MEMORISATION_GATE_NAMES, MemorisationGatesSchema } from '../../../pipelines/memorisation.ts';
 
 const near = (actual: number | null | undefined, expected: number, tolerance = 1e-9): void =>
@@ -173,6 +175,14 @@ describe('verbatim overlap', () => {
 });
 
 describe('the gates of memory', () => {
+  it('have their false alarms in docs/privacy.md', async () => {
+    const text = await readFile(new URL('../../../docs/privacy.md', import.meta.url), 'utf8');
+    for (const name of MEMORISATION_GATE_NAMES) {
+      const line = text.split('\n').find((one) => one.startsWith(`| \`${name}\``));
+      ok(line?.endsWith(`| ${MEMORISATION_GATE_TABLE[name].falseAlarms} |`), name);
+    }
+  });
+
   const spec = MemorisationGatesSchema.parse({});
   const score = (value: number, high: number): Score => ({
     value,
@@ -188,7 +198,7 @@ describe('the gates of memory', () => {
       gates.map(({ name }) => name),
       [...MEMORISATION_GATE_NAMES],
     );
-    deepEqual(Object.keys(MEMORISATION_GATES), [...MEMORISATION_GATE_NAMES]);
+    deepEqual(Object.keys(MEMORISATION_GATE_TABLE), [...MEMORISATION_GATE_NAMES]);
   });
 
   for (const name of MEMORISATION_GATE_NAMES) {
