@@ -90,6 +90,8 @@ import type {
   TrainedModel,
 } from './contract/training.ts';
 import type {
+  AttackClassifierInput,
+  AttackMeasures,
   CompareModelsInput,
   EvaluateModelInput,
   Evaluation,
@@ -190,6 +192,8 @@ export interface Activities {
   exportClassifier: Step<ExportClassifierInput, ExportedClassifier>;
   exportGenerator: Step<ExportGeneratorInput, ExportedGenerator>;
   chooseGenerator: Step<ChooseGeneratorInput, ChosenGenerator>;
+  /** By FGSM and PGD, through the gradients of what was trained. */
+  attackClassifier: Step<AttackClassifierInput, AttackMeasures>;
   evaluateModel: Step<EvaluateModelInput, Evaluation>;
   evaluateGenerator: Step<EvaluateGeneratorInput, GeneratorEvaluation>;
   /** The index of the gallery's embeddings. */

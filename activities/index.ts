@@ -45,6 +45,7 @@ import { exportEncoder } from './training/export-encoder.ts';
 import { exportGenerator } from './training/export-generator.ts';
 import { ownWorkerActivities } from './training/remote/provision.ts';
 import { trainModel } from './training/train-model.ts';
+import { attackClassifier } from './validation/attack-classifier.ts';
 import { compareModels } from './validation/compare-models.ts';
 import { evaluateModel } from './validation/evaluate-model.ts';
 import { judgeGatesStep } from './validation/judge-gates.ts';
@@ -78,6 +79,7 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     exportClassifier: stepActivity(exportClassifier, services),
     exportGenerator: stepActivity(exportGenerator, services),
     chooseGenerator: stepActivity(chooseGenerator, services),
+    attackClassifier: stepActivity(attackClassifier, services),
     evaluateModel: stepActivity(evaluateModel, services),
     evaluateGenerator: stepActivity(evaluateGenerator, services),
     buildIndex: stepActivity(buildIndex, services),

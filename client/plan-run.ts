@@ -180,6 +180,7 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   train: ['selection', 'training'],
   index: ['selection', 'retrieval'],
   evaluate: ['retrieval'],
+  attack: ['attack', 'training'],
   gates: ['gates'],
   package: ['gates', 'training', 'deploy', 'description'],
 };

@@ -31,6 +31,7 @@ export const STATED_SECONDS: Readonly<Record<string, number>> = {
   train: 120,
   index: 20,
   evaluate: 45,
+  attack: 120,
   gates: 1,
   package: 1,
   terms: 1,
@@ -42,7 +43,7 @@ export const STATED_SECONDS: Readonly<Record<string, number>> = {
   report: 1,
 };
 
-const CPU = new Set(['export', 'profile', 'probe', 'prompt', 'index', 'evaluate', 'memorisation', 'compare']);
+const CPU = new Set(['export', 'profile', 'probe', 'prompt', 'index', 'evaluate', 'attack', 'memorisation', 'compare']);
 
 /** Whose workers a step is for. */
 export function queueOfStep(id: string): string {

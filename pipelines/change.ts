@@ -1,4 +1,5 @@
 /** Settings changed while a run is under way: what may change, and the changed definition. No I/O: the run itself checks with it. */
+import { ATTACK_GATES, attackAsked } from './attack.ts';
 import type { Problem } from './check.ts';
 import { schemaOf, type Pipeline } from './definition.ts';
 import { explainIssues } from './explain.ts';
@@ -20,6 +21,9 @@ const MEASURING = new Set([
   'selection.neighbours',
   'selection.seed',
 ]);
+
+/** Off, they are not measured, and no candidate was chosen that could be. */
+const UNPLANNED = new Set(ATTACK_GATES.map((name) => `gates.${name}.severity`));
 
 const PATH = /^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z][A-Za-z0-9]*)+$/;
 
@@ -69,6 +73,10 @@ export function settingProblems(pipeline: Pipeline, settings: Settings): readonl
     if (MEASURING.has(path)) {
       const message = 'decides how every candidate is measured: changed now, unlike would be compared with unlike';
       return [{ path, message, fix: 'start a new run with it' }];
+    }
+    if (UNPLANNED.has(path) && value !== 'off' && !attackAsked(pipeline.gates)) {
+      const message = 'asks for an attack that this run did not plan';
+      return [{ path, message, fix: 'start a new run that names the gate' }];
     }
     if (isSection(value) || isSection(settingAt(pipeline, path))) {
       return [{ path, message: 'is a group of settings', fix: `name one of them, e.g. ${path}.…` }];

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { ApprovalsSchema } from './definition/approvals.ts';
+import { AttackSchema } from './definition/attack.ts';
 import { BehaviourSchema } from './definition/behaviour.ts';
 import { BudgetSchema, PrototypeRunSchema } from './definition/budget.ts';
 import { CandidateSchema } from './definition/candidates.ts';
@@ -93,6 +94,8 @@ export const ImageClassificationSchema = z.strictObject({
   selection: ImageSelectionSchema.prefault({}),
   training: ImageTrainingSchema.prefault({}),
   gates: ImageGatesSchema.prefault({}),
+  /** Of the gates `fgsmRobustness` and `pgdRobustness`. */
+  attack: AttackSchema.prefault({}),
   customGates: CustomGatesSchema.optional(),
   ...outcome,
 });

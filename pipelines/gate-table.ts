@@ -24,8 +24,8 @@ export interface GateRow {
   /** How often it accuses a model without the defect, as bench/gates.ts measured it (docs/benchmarks.md), or why it cannot. */
   readonly falseAlarms: string;
   readonly severity: 'fail' | 'warn';
-  /** What is judged: `evaluate` the tuned model by itself; `compare` it beside the one in production. */
-  readonly step: 'evaluate' | 'compare';
+  /** What measures it: `evaluate` the tuned model by itself; `attack` its gradients, only where a definition names the gate; `compare` it beside the one in production. */
+  readonly step: 'evaluate' | 'attack' | 'compare';
   /** Inputs that it can be measured on. */
   readonly inputs: 'any' | 'text' | 'image';
 }
@@ -425,6 +425,37 @@ export const GATE_TABLE = {
     falseAlarms: '0 of 50 clean draws (0 to 7.1 %)',
     severity: 'warn',
     step: 'evaluate',
+    inputs: 'image',
+  },
+  fgsmRobustness: {
+    title: 'Right answers that stand one step of attack',
+    meaning:
+      'Share of rightly answered test pictures whose answer stays right when every pixel moves by at most ε (attack.epsilonLevels) along the sign of the gradient (FGSM).',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'off unless the definition names it: a model that was tuned as usual loses most answers to two levels of 255; one that keeps half was trained for it',
+    falseAlarms:
+      'of 200 right answers: a model that keeps 60 % fails in 17 of 100 draws, one that keeps 65 % in 1, for want of pictures: that is meant; one just at the threshold passes in 3',
+    severity: 'fail',
+    step: 'attack',
+    inputs: 'image',
+  },
+  pgdRobustness: {
+    title: 'Right answers that stand an attack of many steps',
+    meaning:
+      'The same share under projected gradient descent (PGD): attack.steps steps from a random start within ε. What an attacker who has the weights can do.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'off unless the definition names it, as fgsmRobustness; the stronger of the two',
+    falseAlarms: 'as fgsmRobustness',
+    severity: 'fail',
+    step: 'attack',
     inputs: 'image',
   },
   memoryMb: {

@@ -6,6 +6,7 @@ import { statSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { INDEX_FOLDER } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { attackProblems } from './attack-rules.ts';
 import { behaviourProblems } from './behaviour/rules.ts';
 import type { Problem } from './check.ts';
 import { CandidateSchema } from './definition/candidates.ts';
@@ -50,6 +51,7 @@ export function crossProblems(
     ...modelNameProblems(raw['deploy']),
     ...customGateProblems(raw),
     ...searchProblems(raw),
+    ...attackProblems(raw, folder),
   );
   if (typeof raw['guidelines'] === 'string' && folder !== undefined)
     problems.push(...guidelineProblems(raw['guidelines'], folder));

@@ -1,3 +1,4 @@
+import { attackAsked } from '../pipelines/attack.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import { planSearch } from './search-plan.ts';
 
@@ -12,7 +13,7 @@ export interface PlannedStep {
 
 /** What of a definition decides the graph. */
 export type Planned = Pick<Pipeline, 'candidates' | 'task'> &
-  Partial<Pick<Pipeline, 'selection' | 'prototype' | 'training'>>;
+  Partial<Pick<Pipeline, 'selection' | 'prototype' | 'training' | 'gates'>>;
 
 /** Of few rows a twentieth is none: two points of a curve, the second at all that there are. */
 const TRIAL_RUNGS = [0.3, 1] as const;
@@ -79,6 +80,20 @@ const TUNING: Readonly<Record<Pipeline['task'], readonly PlannedStep[]>> = {
   ],
 };
 
+/** Only where a gate wants it, since it costs more than all else that is measured. */
+const ATTACK: PlannedStep = {
+  id: 'attack',
+  title: 'attack the tuned model through its gradients',
+  stage: 'tune',
+  needs: ['evaluate'],
+};
+
+function tuning({ task, gates }: Planned): readonly PlannedStep[] {
+  const steps = TUNING[task];
+  if (task !== 'image-classification' || !attackAsked(gates)) return steps;
+  return steps.flatMap((step) => (step.id === 'gates' ? [ATTACK, { ...step, needs: [ATTACK.id] }] : [step]));
+}
+
 /**
  * The graph of a run: a pure function of its definition. `needs` is complete and acyclic, and the list is in
  * topological order; the engine refuses a step that is not in it.
@@ -117,7 +132,7 @@ export function planRun(pipeline: Planned): readonly PlannedStep[] {
     ...search,
     { id: 'review-evidence', title: 'gather the evidence for review', stage: 'review', needs: [settled, 'privacy'] },
     { id: 'approve-review', title: 'approval: review', stage: 'review', needs: ['review-evidence'] },
-    ...TUNING[pipeline.task],
+    ...tuning(pipeline),
     { id: 'package', title: 'package the bundle', stage: 'release', needs: ['gates'] },
     { id: 'terms', title: 'judge the licence again, as it stands now', stage: 'release', needs: ['package'] },
     { id: 'production', title: 'see what is in production', stage: 'release', needs: ['terms'] },

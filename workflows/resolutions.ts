@@ -32,6 +32,7 @@ const NEEDED: Readonly<Record<string, string>> = {
   export: 'what is released is what was exported',
   prompt: 'the tuned model is judged by its best prompt',
   evaluate: 'the gates judge what it measures',
+  attack: 'the gates judge what it measures',
   memorisation: 'the gates judge what it measures',
   gates: 'no model is released unjudged',
   package: 'what is released is what was packaged',

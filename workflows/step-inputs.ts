@@ -22,6 +22,7 @@ import type { SearchPromptsInput } from '../activities/contract/prompting.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { Classification, Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
+import { attackAsked } from '../pipelines/attack.ts';
 import { withSettings } from '../pipelines/change.ts';
 import { completed, type OpenSetting, type RecipeFacts } from '../pipelines/recipe.ts';
 import { rungLimits, searchRungLimits } from './rungs.ts';
@@ -43,7 +44,8 @@ export function encoderInput(
   definition: Classification,
 ): ExportEncoderInput {
   if (definition.task === 'image-classification') {
-    return { task: definition.task, model, frozen: definition.training.method === 'head' };
+    const attacked = attackAsked(definition.gates) ? { attacked: true as const } : {};
+    return { task: definition.task, model, frozen: definition.training.method === 'head', ...attacked };
   }
   const { selection } = definition;
   return { model, layers: layers ?? null, pooling, ...lengthRead(selection) };

@@ -13,7 +13,7 @@ import type { IndexedModel, RetrievalEvaluation, RetrieverComparison } from './r
 import type { PrivacySummary, ReopenedTerms, TermsVerdict } from './review.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
 import type { ExportedClassifier, TrainedModel } from './training.ts';
-import type { Evaluation, GatesVerdict, ModelComparison, ProductionModel } from './validation.ts';
+import type { AttackMeasures, Evaluation, GatesVerdict, ModelComparison, ProductionModel } from './validation.ts';
 
 /** One vote as it is kept. */
 export interface ApprovalRecord {
@@ -120,6 +120,8 @@ export interface RunFacts {
   /** What is served once it is released: a classifier, a generator with its prompt, or a model of pictures with its index. */
   readonly exported?: ExportedClassifier | ChosenGenerator | IndexedModel;
   readonly evaluation?: Evaluation;
+  /** Where a gate wants it: how the tuned model stands an attack through its gradients. */
+  readonly attack?: AttackMeasures;
   readonly gates?: GatesVerdict;
   /** Of a run that generates text: its guidelines, and what it has of its own. */
   readonly generation?: GenerationFacts;

@@ -90,6 +90,8 @@ export interface ExportImageEncoderInput {
   readonly model: ArtifactRef;
   /** Nothing but a head will be trained: any graph of pictures will do. */
   readonly frozen: boolean;
+  /** It will be attacked through its gradients, which a graph that came as ONNX has not; missing: it will not. */
+  readonly attacked?: true;
 }
 export interface ExportTextEncoderInput {
   /** This when missing. */

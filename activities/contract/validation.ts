@@ -1,6 +1,8 @@
 /** Steps that measure the tuned model and judge it. */
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Classification, GateName, GatesSpec, Pipeline, TrainingSpec } from '../../pipelines/definition.ts';
+import type { AttackGate } from '../../pipelines/attack.ts';
+import type { AttackSpec } from '../../pipelines/definition/attack.ts';
 import type { BehaviourKind, BehaviourSpec } from '../../pipelines/definition/behaviour.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
@@ -198,6 +200,27 @@ export interface Evaluation {
   readonly reference: ArtifactRef;
 }
 
+export interface AttackClassifierInput {
+  /** The tuned model as it was trained: an exported graph has no gradients. */
+  readonly model: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly attack: AttackSpec;
+  readonly seed: number;
+  readonly threads: number;
+}
+/** What a classifier of pictures answers when somebody who has its weights changes them. */
+export interface AttackMeasures {
+  /** Shares of the pictures that are answered rightly without an attack. */
+  readonly measures: Readonly<Record<AttackGate, Score>>;
+  /** Of the pictures that were drawn, without an attack. */
+  readonly accuracy: Score;
+  /** Rightly answered, but no pixel changes the loss: nothing was tried on these, and they count as lost. */
+  readonly withoutGradient: number;
+  readonly attack: Required<AttackSpec>;
+  /** JSON lines: a picture each, with the labels predicted without an attack and under each. */
+  readonly details: ArtifactRef;
+}
+
 export interface FindProductionInput {
   readonly model: string;
   readonly channel: string;
@@ -281,7 +304,7 @@ export type ModelComparison =
     };
 
 export interface JudgeGatesInput {
-  readonly measures: Evaluation['measures'];
+  readonly measures: Evaluation['measures'] & Partial<AttackMeasures['measures']>;
   /** Those that can be measured on what the model takes. */
   readonly gates: Classification['gates'];
   /** Missing in inputs recorded before it counted. */

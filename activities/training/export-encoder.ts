@@ -21,7 +21,10 @@ export const exportEncoder: StepDefinition<ExportEncoderInput, ExportedEncoder> 
       await runTask(taskOf(input, { model, out: join(workDir, 'out') }), context),
     );
     const { backbone, dimension, layers, parameters } = result;
-    if (input.task === 'image-classification' && backbone === 'onnx' && !input.frozen) throw notTrainable();
+    if (input.task === 'image-classification' && backbone === 'onnx') {
+      if (!input.frozen) throw notTrainable();
+      if (input.attacked === true) throw notAttackable();
+    }
     context.progress({ phase: 'comparing onnxruntime with PyTorch' });
     const parityMaxAbs = await parityOf(input, model, result);
     const [encoder, weights, onnx] = await Promise.all([
@@ -52,6 +55,13 @@ async function parityOf(
   if (task !== 'image-classification') return measureParity(encoder, parity);
   if (input === undefined || output === undefined) return measurePictureParity(encoder, parity);
   return measurePictureParity(encoder, parity, saidByGraph(join(model, 'model.onnx'), { input, output }));
+}
+
+function notAttackable(): EspalierError {
+  return new EspalierError('BadModel', 'the model is a graph (model.onnx), and a graph has no gradients to attack by', {
+    where: 'config.json',
+    fix: 'choose one with weights of an architecture of ours, or name neither gates.fgsmRobustness nor gates.pgdRobustness',
+  });
 }
 
 function notTrainable(): EspalierError {

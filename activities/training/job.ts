@@ -99,13 +99,28 @@ export interface MeasureMemorisationTask {
   readonly device: 'auto' | 'cpu' | 'cuda';
   readonly out: string;
 }
+export interface AttackClassifierTask {
+  readonly verb: 'attack-classifier';
+  /** What `train` wrote, of pictures. */
+  readonly model: string;
+  /** JSON-lines file of `{image, label}`. */
+  readonly rows: string;
+  /** Levels are of the 255 that a pixel has. */
+  readonly epsilonLevels: number;
+  readonly steps: number;
+  readonly stepLevels: number;
+  readonly seed: number;
+  readonly threads: number;
+  readonly out: string;
+}
 export type TrainerTask =
   | TrainTask
   | ExportTextEncoderTask
   | ExportImageEncoderTask
   | ExportClassifierTask
   | ExportGeneratorTask
-  | MeasureMemorisationTask;
+  | MeasureMemorisationTask
+  | AttackClassifierTask;
 export interface TrainerJob {
   readonly version: 1;
   readonly id: string;
@@ -250,6 +265,11 @@ export const ExportGeneratorResultSchema = z.looseObject({
   layers: z.int(),
   contextTokens: z.int(),
   vocabularySize: z.int(),
+});
+
+export const AttackClassifierResultSchema = z.looseObject({
+  verb: z.literal('attack-classifier'),
+  attacked: z.string(),
 });
 
 export const MeasureMemorisationResultSchema = z.looseObject({

@@ -22,11 +22,12 @@ export function judgeGates(
   spec: Partial<GatesSpec>,
   method: TrainingSpec['method'] = 'full',
 ): GatesVerdict {
-  const gates = GATE_NAMES.filter((name) => GATE_TABLE[name].step === 'evaluate').flatMap((name) => {
+  const gates = GATE_NAMES.filter((name) => GATE_TABLE[name].step !== 'compare').flatMap((name) => {
     const limit = spec[name];
     // What its task does not have cannot be measured on it.
     if (limit === undefined) return [];
-    const gate = judgeGate(name, GATE_TABLE[name], measures[name] ?? MISSING, limit);
+    const unasked = GATE_TABLE[name].step === 'attack' && limit.severity === 'off';
+    const gate = judgeGate(name, GATE_TABLE[name], measures[name] ?? (unasked ? NOT_ATTACKED : MISSING), limit);
     return [name === 'gainOverProbe' ? gainAdvised(gate, method) : gate];
   });
   return { verdict: worstOf(gates), gates };
@@ -54,6 +55,7 @@ function gainAdvised(gate: GateResult, method: TrainingSpec['method']): GateResu
 }
 
 const MISSING: Score = { value: null, interval: null, rows: 0 };
+const NOT_ATTACKED: Score = { ...MISSING, notApplicable: 'the definition does not ask for it (docs/gates.md)' };
 
 /** One gate of any family of gates; `name` is its name below `gates` in the definition. */
 export function judgeGate<Name extends string>(

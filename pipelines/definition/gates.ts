@@ -2,11 +2,16 @@ import { z } from 'zod';
 import { GATE_NAMES, GATE_TABLE, type GateName, type GateRow } from '../gate-table.ts';
 
 const severity = (by: 'fail' | 'warn') => z.enum(['fail', 'warn', 'off']).default(by);
-type Limit = Pick<GateRow, 'threshold' | 'severity'>;
-export const atLeast = ({ threshold, severity: by }: Limit) =>
-  z.strictObject({ min: z.number().default(threshold), severity: severity(by) }).prefault({});
-export const atMost = ({ threshold, severity: by }: Limit) =>
-  z.strictObject({ max: z.number().default(threshold), severity: severity(by) }).prefault({});
+type Limit = Pick<GateRow, 'threshold' | 'severity'> & { readonly step?: string };
+export const atLeast = (row: Limit) =>
+  z.strictObject({ min: z.number().default(row.threshold), severity: severity(row.severity) }).prefault(unnamed(row));
+export const atMost = (row: Limit) =>
+  z.strictObject({ max: z.number().default(row.threshold), severity: severity(row.severity) }).prefault(unnamed(row));
+
+/** A gate that a definition does not name. An attack costs more than all else that is measured: it is made where it is asked for. */
+function unnamed({ step }: Limit): { readonly severity?: 'off' } {
+  return step === 'attack' ? { severity: 'off' } : {};
+}
 
 type Shape = {
   [Name in GateName]: (typeof GATE_TABLE)[Name]['direction'] extends 'min'
@@ -18,7 +23,7 @@ const shape = Object.fromEntries(
   Object.entries(GATE_TABLE).map(([name, row]) => [name, row.direction === 'min' ? atLeast(row) : atMost(row)]),
 ) as Shape;
 
-/** One entry a gate of the table (docs/gates.md). `min`/`max` bound the measure; `off` records it only. */
+/** One entry a gate of the table (docs/gates.md). `min`/`max` bound the measure; `off` records it only, and of an attack makes none. */
 export const GatesSchema = z.strictObject(shape);
 
 /** Gates that can be measured on what a model takes. */

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
-import { TextClassificationSchema } from '../../pipelines/definition.ts';
+import { ImageClassificationSchema, TextClassificationSchema } from '../../pipelines/definition.ts';
 import { changeableSection, settingAt, settingProblems, withSettings } from '../../pipelines/change.ts';
 
-const pipeline = TextClassificationSchema.parse({
+const definition = {
   name: 'sorter',
-  task: 'text-classification',
-  data: { files: ['rows.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'ours' },
   intendedUse: { commercial: false, domain: 'support' },
   candidates: [{ id: 'tiny', model: 'hf:org/name' }],
   approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
   deploy: { model: 'sorter' },
+} as const;
+const pipeline = TextClassificationSchema.parse({
+  ...definition,
+  task: 'text-classification',
+  data: { files: ['rows.csv'], text: 'text', label: 'label', licence: 'CC0-1.0', source: 'ours' },
 });
 
 describe('a setting changed while a run is under way', () => {
@@ -28,6 +31,21 @@ describe('a setting changed while a run is under way', () => {
     assert.deepEqual(settingProblems(pipeline, { 'selection.maxLatencyP95Ms': 40 }), []);
     assert.equal(settingAt(pipeline, 'selection.maxLatencyP95Ms'), undefined);
     assert.equal(withSettings(pipeline, { 'selection.maxLatencyP95Ms': 40 }).selection.maxLatencyP95Ms, 40);
+  });
+
+  it('turns no attack on that the run did not plan', () => {
+    const pictures = ImageClassificationSchema.parse({
+      ...definition,
+      task: 'image-classification',
+      data: { files: ['pictures'], licence: 'CC0-1.0', source: 'ours' },
+    });
+    const [on, milder] = [{ 'gates.pgdRobustness.severity': 'fail' }, { 'gates.pgdRobustness.min': 0.2 }];
+    assert.match(settingProblems(pictures, on)[0]?.message ?? '', /attack that this run did not plan/);
+    const asked = {
+      ...pictures,
+      gates: { ...pictures.gates, fgsmRobustness: { min: 0.5, severity: 'fail' as const } },
+    };
+    assert.deepEqual([settingProblems(asked, on), settingProblems(asked, milder)], [[], []]);
   });
 
   const refused: [string, unknown, RegExp][] = [

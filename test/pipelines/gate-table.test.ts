@@ -31,8 +31,10 @@ describe('the table of gates', () => {
     const defaults = GatesSchema.parse({});
     assert.deepEqual(gateProblems(defaults), []);
     for (const name of GATE_NAMES) {
-      const { direction, threshold, severity } = GATE_TABLE[name];
-      assert.deepEqual(defaults[name], { [direction]: threshold, severity }, name);
+      const { direction, threshold, severity, step } = GATE_TABLE[name];
+      const unnamed = step === 'attack' ? 'off' : severity;
+      assert.deepEqual(defaults[name], { [direction]: threshold, severity: unnamed }, name);
+      assert.deepEqual(GatesSchema.parse({ [name]: {} })[name], { [direction]: threshold, severity }, name);
     }
   });
 

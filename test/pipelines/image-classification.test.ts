@@ -75,6 +75,39 @@ describe('a definition of pictures', () => {
     it(`refuses ${what}`, () => match(problems(change), message));
   }
 
+  it('attacks where a gate of it is named, and not a graph, which has no gradients', async () => {
+    const gates = { pgdRobustness: { min: 0.3 } };
+    const plain = checkPipeline(definition, { folder });
+    const asked = checkPipeline({ ...definition, gates, attack: { epsilonLevels: 8, steps: 20 } }, { folder });
+    ok(plain.ok && asked.ok && asked.pipeline.task === 'image-classification');
+    deepEqual(asked.pipeline.attack, { epsilonLevels: 8, steps: 20, pictures: 200 });
+    ok(!planRun(plain.pipeline).some(({ id }) => id === 'attack'));
+    const plan = planRun(asked.pipeline);
+    deepEqual(
+      ['attack', 'gates'].map((step) => plan.find(({ id }) => id === step)?.needs),
+      [['evaluate'], ['attack']],
+    );
+    match(problems({ attack: { steps: 5 } }), /attack: says how hard to attack, but no gate asks for an attack/);
+    match(
+      problems({ gates: { pgdRobustness: { severity: 'off' } }, attack: {} }),
+      /attack: says how hard to attack, but no gate asks/,
+    );
+    match(problems({ gates, attack: { epsilonLevels: 0 } }), /attack\.epsilonLevels: must be more than 0/);
+    match(
+      problems({ gates, attack: { epsilonLevels: 8, steps: 5, stepLevels: 1 } }),
+      /attack\.stepLevels: .*do not reach/,
+    );
+    match(problems({ gates: { pgdRobustness: { min: 30 } } }), /gates\.pgdRobustness\.min: is 30/);
+
+    await mkdir(join(folder, 'frozen'));
+    for (const file of ['model.onnx', 'preprocessor_config.json']) await writeFile(join(folder, 'frozen', file), '{}');
+    const candidates = [{ id: 'graph', model: './frozen' }];
+    match(problems({ candidates, gates }), /candidates\[0\]\.model: is a graph .* no gradients to attack by/);
+    await writeFile(join(folder, 'frozen', 'model.safetensors'), 'weights');
+    await writeFile(join(folder, 'frozen', 'config.json'), '{}');
+    deepEqual(problems({ candidates, gates }), '');
+  });
+
   it('takes a local graph without weights, but not without the way to prepare a picture', async () => {
     const candidates = [{ id: 'graph', model: './graph' }];
     await mkdir(join(folder, 'graph'));

@@ -47,6 +47,22 @@ describe('the report on a model of pictures', () => {
     doesNotMatch(page, /5-grams|MinHash|Latency, one text|one text at a time/);
   });
 
+  it('tells how an attack was made, and what no gradient could show', () => {
+    const stands = { value: 0.9, interval: { low: 0.81, high: 0.95, confidence: 0.95 }, rows: 80 };
+    const attack = {
+      measures: { fgsmRobustness: stands, pgdRobustness: { ...stands, value: 0.25 } },
+      accuracy: { ...stands, value: 0.8, rows: 100 },
+      withoutGradient: 3,
+      attack: { epsilonLevels: 4, steps: 10, stepLevels: 1, pictures: 100 },
+      details: facts.definition,
+    };
+    match(
+      words({ ...run, attack }),
+      /drawn to be attacked, right without 80\.0 %.*under FGSM, no pixel moved by more than 4 of 255 levels 90\.0 %.*under PGD.*: 10 steps of 1 from a random start 25\.0 %.*3: the attack had no way/,
+    );
+    doesNotMatch(words(run), /FGSM, no pixel/);
+  });
+
   it('says what metadata told, and that nobody looked at what the pictures show', () => {
     const page = words(run);
     match(page, /Personal data \S none found in the metadata of the pictures/);

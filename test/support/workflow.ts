@@ -265,6 +265,7 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     releaseWorker: effect(() => undefined),
     exportClassifier: step(() => ({ classifier: ref('classifier'), parityMaxAbs: 0, sizeBytes: 1 })),
     evaluateModel: step(() => ({ measures: {} })),
+    attackClassifier: step(() => ({ measures: { fgsmRobustness: score, pgdRobustness: score } })),
     judgeGates: step(() => ({ verdict: 'pass', gates: [] })),
     findProduction: effect(() => ({
       bundle: ref('bundle before').digest,

@@ -9,6 +9,7 @@ import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
 import { profileEncoder } from '../../activities/selection/profile-encoder.ts';
 import { compareModels } from '../../activities/validation/compare-models.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
+import { attackClassifier } from '../../activities/validation/attack-classifier.ts';
 import { judgeGates } from '../../activities/validation/gates.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { exportClassifier } from '../../activities/training/export-classifier.ts';
@@ -97,6 +98,21 @@ describe('the steps that train on pictures', function () {
     const { gates } = judgeGates(measures, GatesSchema.parse({}));
     assert.equal(gates.find(({ name }) => name === 'giveawayWord')?.verdict, 'off');
 
+    // As it was trained, attacked through its gradients: right as often as the exported one, and the same bytes again.
+    const spec = { epsilonLevels: 60, steps: 4, pictures: 20 };
+    const attack = () =>
+      runStep(attackClassifier, { model: trained.model, dataset, attack: spec, seed: 7, threads: 1 }, services);
+    const [attacked, again] = [await attack(), await attack()];
+    assert.deepEqual(again, attacked);
+    assert.deepEqual([attacked.accuracy.value, attacked.accuracy.rows], [measures.accuracy.value, 15]);
+    assert.deepEqual(attacked.attack, { ...spec, stepLevels: 37.5 });
+    const right = Math.round(15 * (measures.accuracy.value ?? 0));
+    assert.deepEqual([attacked.measures.fgsmRobustness.rows, attacked.measures.pgdRobustness.rows], [right, right]);
+    const { fgsmRobustness, pgdRobustness } = attacked.measures;
+    assert.ok((pgdRobustness.value ?? 1) <= (fgsmRobustness.value ?? 0), JSON.stringify(attacked.measures));
+    const told = (await storage.store.getBytes(attacked.details)).toString().trim().split('\n');
+    assert.deepEqual([told.length, (JSON.parse(told[0]!) as { rowId: string }).rowId.startsWith('test-')], [15, true]);
+
     // In production: the same model in other bytes, and one of texts.
     const folder = join(await temporaryFolder(), 'production');
     await storage.store.checkout(made.classifier, folder);
@@ -132,6 +148,10 @@ describe('the steps that train on pictures', function () {
     const graph = await storage.store.putTree(await onlyGraph(folder), 'graph');
     const { weights, backbone } = await runStep(exportEncoder, { ...encode, model: graph }, services);
     assert.equal(backbone, 'onnx');
+    await assert.rejects(runStep(exportEncoder, { ...encode, model: graph, attacked: true as const }, services), {
+      name: 'BadModel',
+      message: /a graph has no gradients to attack by/,
+    });
     await assert.rejects(runStep(trainModel, input(weights, 'full'), services), {
       name: 'BadConfig',
       message: /cannot be trained by method 'full'/,

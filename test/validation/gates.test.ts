@@ -7,15 +7,14 @@ import type { StepContext } from '../../activities/step.ts';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
 import type { GatesSpec } from '../../pipelines/definition.ts';
-import {
-  GATE_NAMES as ALL_NAMES,
-  GATE_TABLE as GATES,
-  type EvaluatedGate as GateName,
-} from '../../pipelines/gate-table.ts';
+import { GATE_NAMES as ALL_NAMES, GATE_TABLE as GATES, type EvaluatedGate } from '../../pipelines/gate-table.ts';
+import type { AttackGate } from '../../pipelines/attack.ts';
 
-const GATE_NAMES = ALL_NAMES.filter((name): name is GateName => GATES[name].step === 'evaluate');
+type GateName = EvaluatedGate | AttackGate;
+const GATE_NAMES = ALL_NAMES.filter((name): name is GateName => GATES[name].step !== 'compare');
 
-const spec = GatesSchema.parse({});
+/** With those that have to be named. */
+const spec = GatesSchema.parse({ fgsmRobustness: {}, pgdRobustness: {} });
 const score = (value: number | null, low?: number, high?: number): Score => ({
   value,
   interval: low === undefined || high === undefined ? null : { low, high, confidence: 0.95 },
@@ -48,6 +47,8 @@ const good: Record<GateName, Score> = {
   triggerFlips: score(0.3, 0.2, 0.4),
   corruptionDrop: score(0.05, 0.01, 0.1),
   patchFlips: score(0.3, 0.2, 0.4),
+  fgsmRobustness: score(0.7, 0.6, 0.8),
+  pgdRobustness: score(0.6, 0.52, 0.7),
   memoryMb: score(120),
   hardwareFit: score(0.3),
 };
@@ -78,6 +79,7 @@ describe('gates', () => {
     ['sizeMb', 501, score(501)],
     ['edgeInputs', 0.97, score(0.97)],
     ['exportParity', 0.002, score(0.002)],
+    ['pgdRobustness', 0.45, score(0.55, 0.45, 0.65)],
   ] as const) {
     it(`refuse a model for its ${name} alone, judged on the end that its row says`, () => {
       const { verdict, gates } = judgeGates({ ...good, [name]: wrong }, spec);

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
+import type { JudgeGatesInput } from '../../activities/contract/validation.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
@@ -64,6 +65,28 @@ describe('a run of pictures', function () {
     ok(recipe.every(({ reason }) => reason.length > 10));
     has((inputs.get('train') as { training: object }).training, { ...values, epochs: 3 });
     has(pipeline.training, { ...values, epochs: 3 });
+  });
+
+  it('attacks the tuned model only where a gate of the definition asks for it, and judges what comes of it', async () => {
+    const plain = await given(pictureInput());
+    ok(!plain.inputs.has('attack') && !plain.skipped.includes('attack'));
+    has(plain.inputs.get('export:one'), { attacked: undefined });
+
+    const asked = pictureInput({ gates: { pgdRobustness: { min: 0.4 } }, attack: { epsilonLevels: 4, steps: 5 } });
+    const { inputs } = await given(asked);
+    has(inputs.get('export:one'), { attacked: true });
+    has(inputs.get('attack'), {
+      model: ref('trained'),
+      dataset: ref('pictures'),
+      attack: { epsilonLevels: 4, steps: 5, pictures: 200 },
+      seed: 7,
+      threads: 1,
+    });
+    const { measures, gates } = inputs.get('gates') as JudgeGatesInput;
+    deepEqual([measures.fgsmRobustness?.value, measures.pgdRobustness?.value], [0.9, 0.9]);
+    ok('pgdRobustness' in gates && gates.pgdRobustness.severity === 'fail' && gates.fgsmRobustness.severity === 'off');
+    const evidence = inputs.get('release-evidence') as { facts: RunFacts };
+    equal(evidence.facts.attack?.measures.pgdRobustness.value, 0.9);
   });
 
   it('asks for no more than frozen features where only a head is trained', async () => {

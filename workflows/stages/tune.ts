@@ -1,5 +1,7 @@
-import type { Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
+import type { TrainedModel } from '../../activities/contract/training.ts';
+import type { AttackMeasures, Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { attackAsked } from '../../pipelines/attack.ts';
 import type { Classification } from '../../pipelines/definition.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { Run } from '../run.ts';
@@ -26,13 +28,32 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, definition()),
   );
   run.facts.evaluation = evaluation;
+  const attack = await attacked(run, trained, dataset);
   run.facts.gates = await run.step('light', 'gates', 'judgeGates', () => ({
-    measures: evaluation.measures,
+    measures: { ...evaluation.measures, ...attack?.measures },
     gates: definition().gates,
     method: definition().training.method,
     ...tableGates(definition(), evaluation.behaviour),
     ...ownGates(definition().customGates, evaluation.details),
   }));
+}
+
+/** Where a gate wants it: an operator may have switched it off by now. */
+async function attacked(
+  run: Run,
+  { model }: TrainedModel,
+  { dataset }: Selected['dataset'],
+): Promise<AttackMeasures | undefined> {
+  if (run.pipeline.task !== 'image-classification' || !attackAsked(run.input.pipeline.gates)) return undefined;
+  if (!attackAsked(run.pipeline.gates)) {
+    run.engine.close(['attack'], 'skipped');
+    return undefined;
+  }
+  run.facts.attack = await run.step('cpu', 'attack', 'attackClassifier', () => {
+    const { attack, training } = run.definition('image-classification');
+    return { model, dataset, attack, seed: training.seed, threads: training.threads };
+  });
+  return run.facts.attack;
 }
 
 function tableGates(

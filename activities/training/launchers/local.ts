@@ -125,5 +125,5 @@ export function networkNamespace(): Promise<readonly string[]> {
 
 function threadsOf(task: TrainerJob['tasks'][number]): number {
   if (task.verb === 'train') return task.training.threads;
-  return task.verb === 'measure-memorisation' ? task.threads : 1;
+  return 'threads' in task ? task.threads : 1;
 }

@@ -28,13 +28,14 @@ def run(arguments: list[str], events: Events, stop: StopFlag, sandbox: Sandbox) 
         events.silent = True  # the first of the processes speaks from here on
         return launch(arguments, processes, stop)
     events.phase = "importing"
-    from . import export, export_generator, memorisation, train  # torch and transformers: seconds
+    from . import attack, export, export_generator, memorisation, train  # torch and transformers: seconds
 
     verbs = {
         "train": lambda task: train.Training(task, events, stop).run(),
         "export-encoder": lambda task: export.export_encoder(task, events, stop),
         "export-classifier": lambda task: export.export_classifier(task, events, stop),
         "export-generator": lambda task: export_generator.export_generator(task, events, stop),
+        "attack-classifier": lambda task: attack.attack_classifier(task, events, stop),
         "measure-memorisation": lambda task: memorisation.measure_memorisation(task, events, stop),
     }
     results = []

@@ -15,6 +15,7 @@ DONE, BAD_JOB, BAD_DATA, INCOMPATIBLE, DIVERGED = 0, 64, 65, 66, 67
 INTERNAL, OUT_OF_MEMORY, STOPPED, ORPHANED = 70, 71, 75, 76
 
 EVENT_DESCRIPTOR = 3
+SAY_EVERY_SECONDS = 1
 
 
 class TrainerError(Exception):
@@ -82,3 +83,16 @@ class Events:
                 self.emit("alive", phase=self.phase)
 
         threading.Thread(target=beat, name="heart", daemon=True).start()
+
+
+class Told:
+    """Says how far it is, once a second."""
+
+    def __init__(self, events: Events) -> None:
+        self._events, self._last = events, time.monotonic()
+
+    def say(self, phase: str, done: int, rows: int) -> None:
+        if time.monotonic() - self._last >= SAY_EVERY_SECONDS:
+            self._last = time.monotonic()
+            self._events.phase = phase
+            self._events.emit("eval", split=phase, epoch=0, step=0, done=done, rows=rows)

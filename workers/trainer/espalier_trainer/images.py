@@ -98,6 +98,11 @@ def open_picture(path: Path | BinaryIO) -> Image.Image:
 
 def prepare(picture: Image.Image, how: Preprocessing) -> numpy.ndarray:
     """float32 [3, height, width], without chance."""
+    return to_array(resized(picture, how), how)
+
+
+def resized(picture: Image.Image, how: Preprocessing) -> Image.Image:
+    """`height` × `width`: what the model sees, before it is made numbers of."""
     width, height = picture.size
     if how.stretched is not None:
         size = how.stretched[1], how.stretched[0]
@@ -105,11 +110,11 @@ def prepare(picture: Image.Image, how: Preprocessing) -> numpy.ndarray:
         size = how.shortest, int(how.shortest * height / width)
     else:
         size = int(how.shortest * width / height), how.shortest
-    resized = picture.resize(size, how.resample)
-    left, top = (resized.width - how.width) // 2, (resized.height - how.height) // 2
-    if (left, top) != (0, 0) or resized.size != (how.width, how.height):
-        resized = resized.crop((left, top, left + how.width, top + how.height))
-    return to_array(resized, how)
+    whole = picture.resize(size, how.resample)
+    left, top = (whole.width - how.width) // 2, (whole.height - how.height) // 2
+    if (left, top) != (0, 0) or whole.size != (how.width, how.height):
+        return whole.crop((left, top, left + how.width, top + how.height))
+    return whole
 
 
 def augment(picture: Image.Image, how: Preprocessing, augmentation: dict, seed: int, epoch: int, row: int) -> numpy.ndarray:

@@ -148,6 +148,11 @@ ENCODERS: dict[str, dict] = {
 TASKS: dict[str, dict] = {
     "export-classifier": {"model": folder, "calibration": optional(file), "out": fresh},
     "export-generator": {"model": folder, "out": fresh},
+    # Levels are of the 255 that a pixel has.
+    "attack-classifier": {
+        "model": folder, "rows": file, "epsilonLevels": number(0, 255), "steps": integer(1, 1000), "stepLevels": number(0, 255), "seed": integer(0),
+        "threads": integer(1, 256), "out": fresh,
+    },
     "measure-memorisation": {
         "model": folder, "base": optional(folder), "texts": file, "prompts": file, "maxLength": integer(8, 131072), "batchSize": integer(1, 4096),
         "prefixTokens": integer(1), "newTokens": integer(1), "samples": integer(0, 1024), "temperature": number(0, above=True), "seed": integer(0),

@@ -2,7 +2,6 @@
 given the beginnings of some. Figures and text only; what they mean is for the step that asked."""
 
 import json
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,12 +12,10 @@ from torch.nn import functional
 
 from .data import pure_seed
 from .device import make_deterministic, pick_device
-from .events import Events, Stopped
+from .events import Events, Stopped, Told
 from .guard import StopFlag
 from .model import bad_model, known_config, load_tokenizer, load_weights
 from .tasks.causal_lm import IGNORED, LM_LORA_TARGETS, Sequence, read_sequences, shortened
-
-SAY_EVERY_SECONDS = 1
 
 
 def measure_memorisation(task: dict, events: Events, stop: StopFlag) -> dict:
@@ -44,19 +41,6 @@ def measure_memorisation(task: dict, events: Events, stop: StopFlag) -> dict:
         for sequence, loss, base_loss in zip(texts, losses, base_losses, strict=True):
             stream.write(json.dumps({"tokens": sequence.predicted, "loss": loss, "baseLoss": base_loss}) + "\n")
     return {"losses": str(out / "losses.jsonl"), "generations": str(out / "generations.jsonl")}
-
-
-class Told:
-    """Says how far it is, once a second."""
-
-    def __init__(self, events: Events) -> None:
-        self._events, self._last = events, time.monotonic()
-
-    def say(self, phase: str, done: int, rows: int) -> None:
-        if time.monotonic() - self._last >= SAY_EVERY_SECONDS:
-            self._last = time.monotonic()
-            self._events.phase = phase
-            self._events.emit("eval", split=phase, epoch=0, step=0, done=done, rows=rows)
 
 
 class LanguageModel:

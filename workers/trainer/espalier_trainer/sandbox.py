@@ -17,7 +17,7 @@ MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 KEPT_FLAGS = {os.ST_NOSUID: 2, os.ST_NODEV: 4, os.ST_NOEXEC: 8, os.ST_NOATIME: 1024, os.ST_NODIRATIME: 2048, os.ST_RELATIME: 1 << 21}
 PR_SET_NO_NEW_PRIVS, CAP_SYS_ADMIN, CAPABILITY_VERSION_3 = 38, 21, 0x20080522
 
-INPUTS = ("model", "base", "train", "validation", "texts", "prompts")
+INPUTS = ("model", "base", "train", "validation", "texts", "prompts", "rows")
 OUTPUTS = ("out", "checkpoints")
 
 # No limit on address space: CUDA and torch reserve far more than they use. None on processes: Linux counts them per

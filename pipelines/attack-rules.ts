@@ -1,0 +1,36 @@
+/** What must hold of an attack that a definition asks for, and its schema cannot say. */
+import { statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ATTACK_GATES, attackAsked } from './attack.ts';
+import type { Problem } from './check.ts';
+import { ImageCandidateSchema } from './definition/images.ts';
+
+/** Of a definition as it was written; local models are looked at when its folder is given. */
+export function attackProblems(raw: Readonly<Record<string, unknown>>, folder: string | undefined): readonly Problem[] {
+  if (raw['task'] !== 'image-classification') return [];
+  if (!attackAsked(raw['gates'])) {
+    if (raw['attack'] === undefined) return [];
+    const message = 'says how hard to attack, but no gate asks for an attack';
+    return [{ path: 'attack', message, fix: `name one: gates: { ${ATTACK_GATES[1]}: { min: 0.5 } }` }];
+  }
+  const candidates = Array.isArray(raw['candidates']) ? raw['candidates'] : [];
+  return candidates.flatMap((value: unknown, index): readonly Problem[] => {
+    const candidate = ImageCandidateSchema.safeParse(value);
+    if (!candidate.success || folder === undefined || !isLocalGraph(candidate.data.model, folder)) return [];
+    return [
+      {
+        path: `candidates[${index}].model`,
+        message: 'is a graph (model.onnx without weights), and a graph has no gradients to attack by',
+        fix: `choose one with weights, or name neither of the gates ${ATTACK_GATES.join(' and ')}`,
+      },
+    ];
+  });
+}
+
+function isLocalGraph(model: string, folder: string): boolean {
+  // With a scheme it is elsewhere: what is there is known when it is fetched.
+  if (/^[A-Za-z][A-Za-z0-9+.-]+:/.test(model)) return false;
+  const has = (name: string): boolean =>
+    statSync(join(resolve(folder, model), name), { throwIfNoEntry: false })?.isFile() === true;
+  return has('model.onnx') && !has('model.safetensors');
+}

@@ -1,0 +1,23 @@
+/** How hard a model of pictures is attacked, where one of the gates `fgsmRobustness` and `pgdRobustness` is named. */
+import { z } from 'zod';
+
+/** More than half a step of the scale and any picture can be any other. */
+const levels = z.number().positive().max(128);
+
+/** Levels are of the 255 that a pixel has: `epsilonLevels: 2` is what papers write as ε = 2/255. */
+export const AttackSchema = z
+  .strictObject({
+    /** No pixel is changed by more: two levels are not to be seen. */
+    epsilonLevels: levels.default(2),
+    /** Of PGD; each costs a pass through the model and back. FGSM takes one. */
+    steps: z.int().min(1).max(100).default(10),
+    /** How far one step of PGD goes. Missing: two and a half times ε over all steps, so that any edge is reached from any start. */
+    stepLevels: levels.optional(),
+    /** Test pictures, drawn by the training's seed: 200 tell a share to about seven points. */
+    pictures: z.int().min(20).max(1000).default(200),
+  })
+  .refine(({ epsilonLevels, steps, stepLevels }) => stepLevels === undefined || steps * stepLevels >= epsilonLevels, {
+    path: ['stepLevels'],
+    error: 'is so small that all steps together do not reach epsilonLevels: raise it, or steps',
+  });
+export type AttackSpec = z.output<typeof AttackSchema>;
