@@ -125,7 +125,7 @@ def trained_labels(source: Path) -> list[str]:
     try:
         trained = json.loads((source / "espalier.json").read_text(encoding="utf-8"))
         labels = trained["labels"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise bad_model(f"the folder holds no trained classifier: espalier.json is unusable ({error})") from error
     if trained.get("backbone") == "onnx":
         raise bad_model("the backbone is a graph (model.onnx), and a graph has no gradients to attack by", "choose a candidate with weights of an architecture of ours")

@@ -1,0 +1,123 @@
+/**
+ * What FGSM and PGD leave of the right answers of picture models that were tuned as usual, and how often the gates
+ * `fgsmRobustness` and `pgdRobustness` fail them: at an ε that nobody sees, where they should, and at one that moves nothing,
+ * where they should pass. CIFAR-10 photographs (32 × 32, JPEG) of three labels; every draw is tuned on other photographs, from
+ * another seed, and attacked on other test photographs.
+ *
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-attack.ts [draws = 10] [a folder below models/, tuned by its head; else a tiny random ResNet, whole]
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tarMembers } from '../activities/data/images/tar-members.ts';
+import { AttackedSchema, measureAttack } from '../activities/validation/attack-measures.ts';
+import { judgeGate } from '../activities/validation/gates.ts';
+import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
+import { wilsonInterval } from '../activities/validation/statistics.ts';
+import { ATTACK_GATES } from '../pipelines/attack.ts';
+import { ImageGatesSchema } from '../pipelines/definition/gates.ts';
+import { GATE_TABLE } from '../pipelines/gate-table.ts';
+import { tinyImages } from '../test/support/tiny-image.ts';
+import { runTasks, temporaryFolder, trainingSpec } from '../test/training/fixtures.ts';
+import { median } from './support.ts';
+
+const root = process.env['ESPALIER_TEST_DATA'];
+if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
+const DRAWS = Number(process.argv[2] ?? 10);
+const named = process.argv[3];
+const model = named === undefined ? (await tinyImages()).model : join(root, 'models', named);
+const LABELS = ['airplane', 'automobile', 'frog'];
+const [TRAIN, VALIDATION, TEST] = named === undefined ? [900, 90, 200] : [300, 60, 100];
+/** Levels of 255: nothing to speak of, the default, and what Madry et al. attack CIFAR-10 with. */
+const EPSILONS = [0.001, 2, 8];
+const limits = ImageGatesSchema.parse({ fgsmRobustness: {}, pgdRobustness: {} });
+
+interface Photo {
+  readonly bytes: Uint8Array;
+  readonly label: string;
+}
+
+async function photosOf(split: string): Promise<readonly Photo[]> {
+  const photos: Photo[] = [];
+  const file = join(root!, 'datasets/cifar10-jpeg', `${split}.tar`);
+  for await (const { name, bytes } of tarMembers(file, split, () => 2 ** 20)) {
+    const label = name.split('/')[0]!;
+    if (bytes !== undefined && LABELS.includes(label)) photos.push({ bytes, label });
+  }
+  return photos;
+}
+
+function drawn(photos: readonly Photo[], count: number, seed: number): readonly Photo[] {
+  const order = photos.map((_, at) => at);
+  shuffleStart(order, count, seededRandom(seed, 91));
+  return order.slice(0, count).map((at) => photos[at]!);
+}
+
+async function rowsFile(folder: string, split: string, photos: readonly Photo[]): Promise<string> {
+  await mkdir(join(folder, split));
+  const lines = photos.map(({ label }, at) => `${JSON.stringify({ image: `${split}/${at}.jpg`, label })}\n`);
+  for (const [at, { bytes }] of photos.entries()) await writeFile(join(folder, split, `${at}.jpg`), bytes);
+  const file = join(folder, `${split}.jsonl`);
+  await writeFile(file, lines);
+  return file;
+}
+
+const [known, asked] = [await photosOf('train'), await photosOf('test')];
+const shares = new Map<string, number[]>();
+const failed = new Map<string, number>();
+const accuracies: number[] = [];
+for (let draw = 0; draw < DRAWS; draw++) {
+  const folder = await temporaryFolder();
+  const learnt = drawn(known, TRAIN + VALIDATION, draw);
+  const train = await rowsFile(folder, 'train', learnt.slice(0, TRAIN));
+  const validation = await rowsFile(folder, 'validation', learnt.slice(TRAIN));
+  const rows = await rowsFile(folder, 'test', drawn(asked, TEST, draw));
+  const tuned = { learningRate: 3e-3, headLearningRate: 1e-2, batchSize: 32, seed: draw } as const;
+  const how = named === undefined ? { method: 'full' as const, epochs: 15 } : { method: 'head' as const, epochs: 4 };
+  const { checkpoints: _, processes: __, ...training } = trainingSpec({ ...tuned, ...how });
+  const out = join(folder, 'out');
+  const task = { verb: 'train', task: 'image-classification', model, train, validation, labels: LABELS } as const;
+  await runTasks([
+    { ...task, training, augmentation: null, device: 'cpu', checkpoints: join(folder, 'checkpoints'), out },
+  ]);
+  await runTasks(
+    EPSILONS.map((epsilonLevels) => ({
+      verb: 'attack-classifier',
+      model: join(out, 'model'),
+      rows,
+      epsilonLevels,
+      steps: 10,
+      stepLevels: epsilonLevels / 4,
+      seed: draw,
+      threads: 1,
+      out: join(folder, `attacked-${epsilonLevels}`),
+    })),
+  );
+  for (const epsilon of EPSILONS) {
+    const lines = (await readFile(join(folder, `attacked-${epsilon}`, 'attacked.jsonl'), 'utf8')).trim().split('\n');
+    const { measures, accuracy } = measureAttack(lines.map((line) => AttackedSchema.parse(JSON.parse(line))));
+    if (epsilon === EPSILONS[0]) accuracies.push(accuracy.value ?? Number.NaN);
+    for (const name of ATTACK_GATES) {
+      const { verdict } = judgeGate(name, GATE_TABLE[name], measures[name], limits[name]);
+      const key = `${name}, ε ${epsilon}`;
+      shares.set(key, [...(shares.get(key) ?? []), measures[name].value ?? Number.NaN]);
+      failed.set(key, (failed.get(key) ?? 0) + (verdict === 'fail' ? 1 : 0));
+    }
+  }
+  console.error(
+    `draw ${draw + 1} of ${DRAWS}: right ${accuracies.at(-1)}, ${[...shares.values()].map((of) => of.at(-1)?.toFixed(2)).join(' ')}`,
+  );
+}
+
+console.log(
+  `${named ?? 'a tiny ResNet'}: ${DRAWS} draws, right on ${(100 * median(accuracies)).toFixed(1)} % of ${TEST} (median)`,
+);
+console.log('| gate, levels | right answers that stand, median (lowest to highest) | failed |\n| --- | --- | --- |');
+for (const [key, values] of shares) {
+  const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => (100 * value).toFixed(1));
+  const count = failed.get(key) ?? 0;
+  const { low: from, high: to } = wilsonInterval(count, DRAWS);
+  const share = `${(100 * median(values)).toFixed(1)} % (${low} to ${high} %)`;
+  console.log(
+    `| ${key} | ${share} | ${count} of ${DRAWS} (${(100 * from).toFixed(1)} to ${(100 * to).toFixed(1)} %) |`,
+  );
+}
