@@ -47,7 +47,7 @@ describe('the console from the command line', function () {
       const [started] = (await once(child.stdout, 'data')) as [Buffer];
       assert.deepEqual(JSON.parse(started.toString()), {
         url,
-        pipelines: ['machine-parts', 'support-intents', 'support-replies'],
+        pipelines: ['machine-parts', 'part-finder', 'support-intents', 'support-replies'],
       });
 
       const scopes = 'models:read,runs:read';

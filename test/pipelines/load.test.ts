@@ -100,7 +100,12 @@ describe('loadPipeline', () => {
   });
 
   it('loads a shipped pipeline by its name, from its own folder', async () => {
-    assert.deepEqual(await listShippedPipelines(), ['machine-parts', 'support-intents', 'support-replies']);
+    assert.deepEqual(await listShippedPipelines(), [
+      'machine-parts',
+      'part-finder',
+      'support-intents',
+      'support-replies',
+    ]);
     const { path, folder } = await loadPipeline('support-intents');
     assert.equal(folder, join(packageRoot(), 'pipelines', 'support-intents'));
     assert.equal(path, join(folder, 'pipeline.ts'));
