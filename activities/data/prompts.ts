@@ -1,11 +1,12 @@
 /** Prepared prompts, read back (`DatasetSummary.dataset` of a pipeline that generates). */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { Split } from '../contract/data.ts';
 import { isCanaryRow } from '../privacy/memorisation/canaries.ts';
+import { sampleIndices, seededRandom } from '../validation/random.ts';
+import { lineBlocks } from './line-blocks.ts';
 
 const PromptRowSchema = z.object({
   id: z.string(),
@@ -19,55 +20,90 @@ export type PromptRow = Readonly<z.output<typeof PromptRowSchema>>;
 
 const GeneralRowSchema = z.object({ text: z.string() });
 
+type OfSplit = readonly [store: ArtifactStore, dataset: ArtifactRef, split: Split, signal?: AbortSignal];
+
 /** One split in the dataset's order, without canaries. Throws BadData by file and line. */
-export async function loadPrompts(
-  store: ArtifactStore,
-  dataset: ArtifactRef,
-  split: Split,
-  signal?: AbortSignal,
-): Promise<readonly PromptRow[]> {
-  return readLines(store, dataset, `${split}.jsonl`, PromptRowSchema, signal);
+export async function loadPrompts(...of: OfSplit): Promise<readonly PromptRow[]> {
+  return collected(promptRows(...of));
 }
 
-/** General text that the tuned model is to go on knowing; empty where the dataset has none. */
+/** The same, one after the other: a split of any size is never in memory whole. */
+export function promptRows(...[store, dataset, split, signal]: OfSplit): AsyncGenerator<PromptRow> {
+  return readRows(store, dataset, `${split}.jsonl`, PromptRowSchema, signal);
+}
+
+export interface SampledPrompts {
+  readonly rows: readonly PromptRow[];
+  /** That the split has. */
+  readonly of: number;
+}
+
+/** All rows of a split, or `most` of them that the seed (and a stream of it) draws, in their order. */
+export async function samplePrompts(
+  of: OfSplit,
+  most: number,
+  { seed, stream }: { readonly seed: number; readonly stream?: number },
+): Promise<SampledPrompts> {
+  const count = await countPrompts(...of);
+  const chosen = new Set(sampleIndices(count, most, seededRandom(seed, stream)));
+  const rows: PromptRow[] = [];
+  let place = 0;
+  for await (const row of promptRows(...of)) if (chosen.has(place++)) rows.push(row);
+  return { rows, of: count };
+}
+
+export async function countPrompts(...of: OfSplit): Promise<number> {
+  let count = 0;
+  for await (const _ of promptRows(...of)) count += 1;
+  return count;
+}
+
+/** General text that the tuned model is to go on knowing, `most` at most; empty where the dataset has none. */
 export async function loadGeneralText(
   store: ArtifactStore,
   dataset: ArtifactRef,
   signal?: AbortSignal,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<readonly string[]> {
   const { entries } = await store.tree(dataset);
   if (!entries.some(({ path }) => path === 'general.jsonl')) return [];
-  return (await readLines(store, dataset, 'general.jsonl', GeneralRowSchema, signal)).map(({ text }) => text);
+  const texts: string[] = [];
+  for await (const { text } of readRows(store, dataset, 'general.jsonl', GeneralRowSchema, signal)) {
+    if (texts.length >= most) break;
+    texts.push(text);
+  }
+  return texts;
 }
 
-async function readLines<Row>(
+async function* readRows<Row>(
   store: ArtifactStore,
   dataset: ArtifactRef,
   name: string,
   schema: z.ZodType<Row>,
   signal?: AbortSignal,
-): Promise<readonly Row[]> {
-  const lines = (await readFile(await store.fileInTree(dataset, name, signal), 'utf8')).split('\n');
-  return lines.flatMap((line, index): Row[] => {
-    if (line === '') return [];
-    const value = parsed(line);
-    if (typeof value === 'object' && value !== null && isCanaryRow(value)) return [];
-    const row = schema.safeParse(value);
-    if (row.success) return [row.data];
-    // The parser's own message would quote the text.
-    throw new EspalierError('BadData', `${name}:${index + 1} is not such a row`, {
-      where: `${name}:${index + 1}`,
-      fix: 'prepare the data again',
-    });
-  });
+): AsyncGenerator<Row> {
+  let line = 0;
+  for await (const block of lineBlocks(await store.fileInTree(dataset, name, signal), name, signal)) {
+    for (const value of block) {
+      line += 1;
+      if (typeof value === 'object' && value !== null && isCanaryRow(value)) continue;
+      const row = schema.safeParse(value);
+      // The parser's own message would quote the text.
+      if (!row.success) {
+        throw new EspalierError('BadData', `${name}:${line} is not such a row`, {
+          where: `${name}:${line}`,
+          fix: 'prepare the data again',
+        });
+      }
+      yield row.data;
+    }
+  }
 }
 
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
+async function collected<Row>(rows: AsyncIterable<Row>): Promise<readonly Row[]> {
+  const all: Row[] = [];
+  for await (const row of rows) all.push(row);
+  return all;
 }
 
 const TextsRowSchema = z.union([
@@ -84,7 +120,7 @@ export async function loadTexts(
   split: Split,
   signal?: AbortSignal,
 ): Promise<readonly { readonly id: string; readonly texts: readonly string[] }[]> {
-  return readLines(store, dataset, `${split}.jsonl`, TextsRowSchema, signal);
+  return collected(readRows(store, dataset, `${split}.jsonl`, TextsRowSchema, signal));
 }
 
 /** All that people have written in a row: what is looked through for personal data. */

@@ -1,9 +1,9 @@
 /** Step `generation.compare`: the chosen generator and the one in production, asked the same, judged by the same guidelines. */
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { CompareGeneratorsInput, GeneratorComparison } from '../contract/prompting.ts';
-import { loadPrompts } from '../data/prompts.ts';
+import { promptRows, type PromptRow } from '../data/prompts.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { idsSeen } from '../validation/compared-models.ts';
 import { answerAll, judged } from './answers.ts';
 import { adherenceScore, compareAdherence } from './metrics/adherence.ts';
 import { readJudge } from './judge.ts';
@@ -39,11 +39,18 @@ async function compare(
     readonly answers: readonly { readonly rowId: string; readonly adherent: boolean }[];
   }>(candidate.evaluation);
   const answered = new Map(answers.map(({ rowId, adherent }) => [rowId, adherent]));
-  const all = await loadPrompts(store, dataset, 'test', signal);
   const seen = await idsSeen(context, production.dataset);
-  const rows = all.filter(({ id }) => answered.has(id) && seen?.has(id) !== true);
+  const rows: PromptRow[] = [];
+  let [all, known] = [0, 0];
+  for await (const row of promptRows(store, dataset, 'test', signal)) {
+    const isKnown = seen?.has(row.id) === true;
+    all += 1;
+    known += Number(isKnown);
+    // Of very many test prompts the evaluation asked a sample.
+    if (answered.has(row.id) && !isKnown) rows.push(row);
+  }
   if (rows.length === 0) {
-    const reason = `the model in production was trained or chosen on every one of the ${all.length} test prompts`;
+    const reason = `the model in production was trained or chosen on every one of the ${all} test prompts`;
     return { comparable: false, bundle: production.bundle, reason };
   }
   const before = await withGenerator(production.generator, context, async (generator) => {
@@ -59,22 +66,8 @@ async function compare(
     comparable: true,
     bundle: production.bundle,
     rows: rows.length,
-    rowsKnown: seen === null ? null : all.length - rows.length,
+    rowsKnown: seen === null ? null : known,
     adherence: { production: adherenceScore(before), candidate: adherenceScore(after), difference },
     ...tested,
   };
-}
-
-/** Ids of the prompts that production was trained or chosen on; null where its dataset is in the store no more. */
-async function idsSeen({ store, signal }: StepContext, dataset: ArtifactRef): Promise<ReadonlySet<string> | null> {
-  try {
-    const [train, validation] = [
-      await loadPrompts(store, dataset, 'train', signal),
-      await loadPrompts(store, dataset, 'validation', signal),
-    ];
-    return new Set([...train, ...validation].map(({ id }) => id));
-  } catch (error) {
-    if (error instanceof EspalierError && (error.kind === 'NotFound' || error.kind === 'BadData')) return null;
-    throw error;
-  }
 }

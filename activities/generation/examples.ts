@@ -23,19 +23,32 @@ export interface ChoiceContext {
   readonly seed: number;
 }
 
-/** Of training rows in a seeded order the first whose answers keep every guideline of severity `gate`. */
-export function goodAnswers(train: readonly PromptRow[], judge: Judge, seed: number): readonly GoodAnswer[] {
-  const order = Array.from(train, (_, index) => index);
-  shuffleStart(order, order.length, seededRandom(seed, 1));
-  const good: GoodAnswer[] = [];
-  for (const index of order) {
-    if (good.length >= POOL) break;
-    const row = train[index];
-    if (row?.completion === undefined) continue;
+/**
+ * Of training rows in a seeded order the first whose answers keep every guideline of severity `gate`. The rows come in their own order,
+ * one at a time; `count` says how many.
+ */
+export async function goodAnswers(
+  train: AsyncIterable<PromptRow>,
+  count: number,
+  judge: Judge,
+  seed: number,
+): Promise<readonly GoodAnswer[]> {
+  const order = Array.from({ length: count }, (_, index) => index);
+  shuffleStart(order, count, seededRandom(seed, 1));
+  const rankOf = new Uint32Array(count);
+  for (const [rank, index] of order.entries()) rankOf[index] = rank;
+  let pool: readonly { readonly rank: number; readonly good: GoodAnswer }[] = [];
+  let index = 0;
+  for await (const row of train) {
+    const rank = rankOf[index++]!;
+    const isTooLate = pool.length === POOL && rank > pool.at(-1)!.rank;
+    if (row.completion === undefined || isTooLate) continue;
     const { adherent, applied } = judge.of(row.completion, row);
-    if (adherent) good.push({ user: asked(row), assistant: row.completion, applied });
+    if (!adherent) continue;
+    const good = { user: asked(row), assistant: row.completion, applied };
+    pool = [...pool, { rank, good }].toSorted((one, other) => one.rank - other.rank).slice(0, POOL);
   }
-  return good;
+  return pool.map(({ good }) => good);
 }
 /** Enough to choose among; each is compared with every prompt. */
 const POOL = 200;

@@ -2,7 +2,7 @@
 import type { Generator } from '../../inference/generation/generator.ts';
 
 /** Texts: enough for an interval; each is read by two models. */
-const MOST_TEXTS = 100;
+export const MOST_TEXTS = 100;
 /** Characters of a text that are read: a book counts as much as a page. */
 const MOST_CHARACTERS = 1000;
 const WRITTEN_TOKENS = 48;

@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { answerText, chatText, withPrompt } from '../../inference/generation/chat.ts';
 import { parseGeneratorConfig } from '../../inference/generation/config.ts';
+import type { Split } from '../contract/data.ts';
 import type { FormatPromptsInput, FormattedPrompts } from '../contract/prompting.ts';
 import { SPLITS } from '../data/dataset.ts';
-import { jsonLine, loadPrompts } from '../data/prompts.ts';
+import { jsonLine, promptRows } from '../data/prompts.ts';
 import type { StepDefinition } from '../step.ts';
 import { asked, type PromptSpec } from './answers.ts';
 import { readJudge } from './judge.ts';
@@ -29,20 +30,7 @@ export const formatPrompts: StepDefinition<FormatPromptsInput, FormattedPrompts>
     const rows = { train: 0, validation: 0, test: 0 };
     const leftOut = { withoutCompletion: 0, againstGuidelines: 0 };
     for (const split of SPLITS) {
-      const lines: string[] = [];
-      for (const row of await loadPrompts(store, dataset, split, signal)) {
-        if (row.completion === undefined) leftOut.withoutCompletion += 1;
-        else if (onlyAdherent && !judge.of(row.completion, row).adherent) leftOut.againstGuidelines += 1;
-        else {
-          // Examples stand in the prompt so that a model need not have learnt: this one learns.
-          const messages = withPrompt({ system, examples: [] }, [{ role: 'user', content: asked(row) }]);
-          lines.push(
-            jsonLine({ prompt: chatText(chatFormat, messages), completion: answerText(chatFormat, row.completion) }),
-          );
-        }
-      }
-      rows[split] = lines.length;
-      await writeFile(join(folder, `${split}.jsonl`), lines.join(''), { signal });
+      await writeFile(join(folder, `${split}.jsonl`), linesOf(split), { signal });
     }
     if (rows.train < minCompletions || rows.validation === 0) {
       throw new EspalierError(
@@ -55,5 +43,21 @@ export const formatPrompts: StepDefinition<FormatPromptsInput, FormattedPrompts>
       );
     }
     return { dataset: await store.putTree(folder, 'conversations', { signal }), rows, leftOut };
+
+    async function* linesOf(split: Split): AsyncGenerator<string> {
+      for await (const row of promptRows(store, dataset, split, signal)) {
+        if (row.completion === undefined) leftOut.withoutCompletion += 1;
+        else if (onlyAdherent && !judge.of(row.completion, row).adherent) leftOut.againstGuidelines += 1;
+        else {
+          rows[split] += 1;
+          // Examples stand in the prompt so that a model need not have learnt: this one learns.
+          const messages = withPrompt({ system, examples: [] }, [{ role: 'user', content: asked(row) }]);
+          yield jsonLine({
+            prompt: chatText(chatFormat, messages),
+            completion: answerText(chatFormat, row.completion),
+          });
+        }
+      }
+    }
   },
 };

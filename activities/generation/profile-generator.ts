@@ -3,11 +3,10 @@ import { extname } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { checkout } from '../checkout.ts';
 import type { GeneratorProfile, ProfileGeneratorInput } from '../contract/prompting.ts';
-import { loadPrompts } from '../data/prompts.ts';
+import { samplePrompts } from '../data/prompts.ts';
 import { askChild } from '../selection/measuring-child.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepDefinition } from '../step.ts';
-import { sampleIndices, seededRandom } from '../validation/random.ts';
 
 export interface ProfileTask {
   readonly folder: string;
@@ -28,8 +27,8 @@ export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorPr
   async run({ generator, dataset, generation }, context) {
     const { store, signal, progress } = context;
     const folder = await checkout(context, generator, 'generator');
-    const rows = await loadPrompts(store, dataset, 'train', signal);
-    const prompts = sampleIndices(rows.length, SAMPLE_PROMPTS, seededRandom(0)).map((row) => rows[row]?.prompt ?? '');
+    const { rows } = await samplePrompts([store, dataset, 'train', signal], SAMPLE_PROMPTS, { seed: 0 });
+    const prompts = rows.map(({ prompt }) => prompt);
     progress({ phase: 'measuring' });
     const times = await timeGenerator({ folder, prompts, maxNewTokens: generation.maxNewTokens }, signal);
     const { entries } = await store.tree(generator);

@@ -1,9 +1,8 @@
 /** Step `generation.search-prompts`: the best way of asking this model, by how its answers to validation prompts keep the guidelines. */
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { PromptSearch, SearchPromptsInput } from '../contract/prompting.ts';
-import { loadPrompts, type PromptRow } from '../data/prompts.ts';
+import { countPrompts, promptRows, samplePrompts } from '../data/prompts.ts';
 import type { StepDefinition } from '../step.ts';
-import { sampleIndices, seededRandom } from '../validation/random.ts';
 import { answerAll, asked, judged } from './answers.ts';
 import { brokenCounts, goodAnswers } from './examples.ts';
 import { readJudge } from './judge.ts';
@@ -28,10 +27,10 @@ export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
   async run({ generator: tree, dataset, guidelines, search, generation, seed, stopAt }, context) {
     const { store, signal, progress } = context;
     const judge = await readJudge(store, guidelines);
-    const validation = await loadPrompts(store, dataset, 'validation', signal);
-    const chosen = sampleIndices(validation.length, search.maxPrompts, seededRandom(seed, 2));
-    const rows = chosen.map((index) => validation[index] as PromptRow);
-    const good = goodAnswers(await loadPrompts(store, dataset, 'train', signal), judge, seed);
+    const validation = [store, dataset, 'validation', signal] as const;
+    const { rows } = await samplePrompts(validation, search.maxPrompts, { seed, stream: 2 });
+    const train = [store, dataset, 'train', signal] as const;
+    const good = await goodAnswers(promptRows(...train), await countPrompts(...train), judge, seed);
     const until = stopAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(stopAt);
     const rules: SearchRules = {
       rows: rows.length,

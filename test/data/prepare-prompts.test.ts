@@ -2,7 +2,8 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import type { z } from 'zod';
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import { preparePrompts } from '../../activities/data/prepare-prompts.ts';
-import { loadGeneralText, loadPrompts } from '../../activities/data/prompts.ts';
+import { sampleIndices, seededRandom } from '../../activities/validation/random.ts';
+import { countPrompts, loadGeneralText, loadPrompts, samplePrompts } from '../../activities/data/prompts.ts';
 import { scanPrivacy } from '../../activities/review/scan-privacy.ts';
 import { PromptDataSchema } from '../../pipelines/definition/data.ts';
 import { runStep } from '../support/step.ts';
@@ -55,6 +56,19 @@ describe('preparing prompts', () => {
     const other = await prepare([{ path: 'a.jsonl', content: jsonl([...rows.toReversed(), rows[3]]) }]);
     deepEqual(await load(one, 'test'), await load(other, 'test'));
     equal(other.dropped['duplicate'], 1);
+  });
+
+  it('gives all rows, or those that a seed draws, one after the other', async () => {
+    const summary = await prepare([{ path: 'a.jsonl', content: jsonl(rows) }]);
+    const all = await load(summary, 'train');
+    const of = [services.store, summary.dataset, 'train'] as const;
+    equal(await countPrompts(...of), all.length);
+    deepEqual(await samplePrompts(of, 1000, { seed: 3 }), { rows: all, of: all.length });
+    const few = await samplePrompts(of, 5, { seed: 3, stream: 2 });
+    deepEqual(few, {
+      rows: sampleIndices(all.length, 5, seededRandom(3, 2)).map((place) => all[place]),
+      of: all.length,
+    });
   });
 
   it('redacts prompts, answers and facts alike, one value by one name', async () => {

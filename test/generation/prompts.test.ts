@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { better } from '../../activities/generation/choice.ts';
-import { brokenCounts, chooseExamples, goodAnswers } from '../../activities/generation/examples.ts';
+import { brokenCounts, chooseExamples, goodAnswers, type GoodAnswer } from '../../activities/generation/examples.ts';
 import { judgeBy } from '../../activities/generation/judge.ts';
 import { needsTraining } from '../../activities/generation/ranking.ts';
 import { searchPrompt, type Asked, type NamedPrompt } from '../../activities/generation/search.ts';
 import { promptVariants } from '../../activities/generation/variants.ts';
-import { seededRandom } from '../../activities/validation/random.ts';
+import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import { shareScore } from '../../activities/validation/scores.ts';
 import { AdherenceSchema, EXAMPLE_CHOICES, GeneratorSelectionSchema } from '../../pipelines/definition/generation.ts';
 import { GuidelinesSchema } from '../../pipelines/guidelines/guidelines.ts';
@@ -31,8 +31,16 @@ const TRAIN = [
   row('Do you sell maps of the old town?', 'YES WE DO SELL MAPS!!'),
 ];
 
+// oxlint-disable-next-line require-await -- they are in memory already
+async function* inOrder<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+  yield* items;
+}
+
 describe('the examples that a model is shown', () => {
-  const good = goodAnswers(TRAIN, judge, 7);
+  let good: readonly GoodAnswer[];
+  before(async () => {
+    good = await goodAnswers(inOrder(TRAIN), TRAIN.length, judge, 7);
+  });
   const users = (choice: (typeof EXAMPLE_CHOICES)[number], count: number, context = {}): readonly string[] =>
     chooseExamples(choice, good, count, { prompts: [], failed: new Map(), seed: 7, ...context }).map(
       ({ user }) => user,
@@ -42,6 +50,21 @@ describe('the examples that a model is shown', () => {
     assert.deepEqual(
       good.map(({ user }) => user).toSorted(),
       [TRAIN[0], TRAIN[1], TRAIN[2], TRAIN[4]].map((one) => one?.prompt ?? '').toSorted(),
+    );
+  });
+
+  it('are the first good ones of a seeded order, however many rows there are', async () => {
+    const count = 5000;
+    const rows = Array.from({ length: count }, (_, at) =>
+      row(`question ${at}`, at % 2 === 0 ? 'At nine.' : 'YES WE DO SELL MAPS!!'),
+    );
+    const pool = await goodAnswers(inOrder(rows), count, judge, 7);
+    const order = rows.map((_, at) => at);
+    shuffleStart(order, count, seededRandom(7, 1));
+    const expected = order.filter((at) => at % 2 === 0).slice(0, 200);
+    assert.deepEqual(
+      pool.map(({ user }) => user),
+      expected.map((at) => `question ${at}`),
     );
   });
 
