@@ -34,7 +34,7 @@ const AnswerSchema = z.union([
         scanner: z.object({ name: z.string(), version: z.string(), verdict: z.literal('clean') }),
         torch: z.string(),
       }),
-      z.object({ h5py: z.string(), leftOut: z.array(z.string().max(200)).max(20_000) }),
+      z.object({ h5py: z.string(), leftOut: z.array(z.string().max(200)).max(8_000) }),
     ]),
   }),
   z.object({

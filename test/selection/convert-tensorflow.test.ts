@@ -36,6 +36,7 @@ const UNSAFE: Readonly<Record<string, RegExp>> = {
   'gzip.h5': /query\/bias:0.*filter 1,/,
   'hard-cycle.h5': /bert\/again.*is bert once more/,
   'integers.h5': /little-endian floats/,
+  'many.h5': /more than 8000 groups and arrays/,
   'model.h5': /whole Keras model \(model_config\)/,
   'name.h5': /has the name 'bert\/\\x1b\[2Jcleared'/,
   'named-type.h5': /neither a group nor an array/,
@@ -175,6 +176,16 @@ describe('converting a TensorFlow file', function () {
       kind: 'BadModel',
       message: /no config\.json beside/,
     });
+  });
+
+  it('calls a file unsafe that makes its reader crash, and not the attempt broken', async () => {
+    const executable = join(root, 'crashing');
+    await writeFile(executable, '#!/bin/sh\nkill -SEGV $$\n', { mode: 0o755 });
+    const workDir = await mkdtemp(join(root, 'work-'));
+    const file = { of: 'tensorflow', name: 'honest.h5', path: join(files, 'honest.h5') } as const;
+    const options = { python: { ...python, executable }, workDir, signal: AbortSignal.timeout(60_000) };
+    const message = /made the process that reads it crash, SIGSEGV/;
+    await assert.rejects(convertWeights(file, workDir, options), { kind: 'UnsafeModel', retryable: false, message });
   });
 
   it('says which config it cannot follow: none, another family, figures that no encoder has', async () => {

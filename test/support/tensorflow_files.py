@@ -105,6 +105,9 @@ with write("empty.h5", without=(BIAS,)) as file:
     file.create_dataset(path_of(BIAS), data=h5py.Empty("<f4"))
 with write("deep.h5") as file:
     file.create_group("/".join(["bert", *"abcdefghijklmnopqrstuvwxyz"]))
+with write("many.h5") as file:
+    for number in range(8_000):
+        file["bert"].create_group(str(number))
 with write("name.h5") as file:
     file.create_group("bert/\x1b[2Jcleared")
 write("user-block.h5", userblock_size=512).close()

@@ -12,8 +12,8 @@ from typing import Any
 from .failure import ConvertError, unsafe
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-# transformers' TensorFlow encoders have some hundred arrays, eight groups deep.
-MAX_OBJECTS, MAX_DEPTH, MAX_NAME_LENGTH, MAX_RANK = 20_000, 16, 200, 4
+# transformers' TensorFlow encoders have some thousand arrays and groups at most, eight deep.
+MAX_OBJECTS, MAX_DEPTH, MAX_NAME_LENGTH, MAX_RANK = 8_000, 16, 200, 4
 # No plugin is ever looked for (HDF5's word for it), and nothing is locked in a folder that is only read.
 ENVIRONMENT = {"HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE"}
 
