@@ -23,13 +23,13 @@ import { withStore } from '../test/support/store.ts';
 import { trainingSpec } from '../test/training/fixtures.ts';
 import { isTooNear } from '../workflows/rungs.ts';
 import { rungInput } from '../workflows/step-inputs.ts';
+import { CANDIDATES, MAX_LENGTH, type Tried } from './selection/candidates.ts';
 import { remembered } from './selection/remember.ts';
 import { prepare, type DataSet, type Prepared } from './selection/sets.ts';
 
 const data = process.env['ESPALIER_TEST_DATA'] ?? '';
 if (data === '') throw new Error('ESPALIER_TEST_DATA names no folder: there is nothing real to choose from');
 const asked = process.argv.slice(2);
-const MAX_LENGTH = 48;
 const EPOCHS = 2;
 
 const SETS: readonly DataSet[] = [
@@ -38,18 +38,6 @@ const SETS: readonly DataSet[] = [
   { name: 'SST-2', folder: 'sst2', trainRows: 1200, measuredRows: 400 },
   { name: 'banking77', folder: 'banking77', trainRows: 1200, measuredRows: 400 },
 ];
-const TINY = 'models/derived/minilm-tiny-l4-h128-v8k';
-const SMALL = 'models/derived/minilm-l6-h384-v8k';
-/** Two families, and shorter models of each; `width` is of the embedding: layers · width² is what a text costs. */
-const CANDIDATES = [
-  { id: 'tiny-l1', folder: TINY, layers: 1, depth: 1, width: 128 },
-  { id: 'tiny-l4', folder: TINY, layers: null, depth: 4, width: 128 },
-  { id: 'small-l1', folder: SMALL, layers: 1, depth: 1, width: 384 },
-  { id: 'small-l3', folder: SMALL, layers: 3, depth: 3, width: 384 },
-  { id: 'small-l6', folder: SMALL, layers: null, depth: 6, width: 384 },
-] as const;
-type Tried = (typeof CANDIDATES)[number];
-
 const storage = await withStore();
 const services = { store: storage.store, pointers: storage.pointers, python: pythonForTests() };
 const selection = SelectionSchema.parse({ maxLength: MAX_LENGTH });
@@ -139,7 +127,7 @@ interface Figures {
   readonly byProbe: number;
   /** Of the arithmetic of tuning all: what a machine that does other things beside does not change. */
   readonly passes: number;
-  /** With the one pass that the probes take over training and validation rows. */
+  /** With the one pass that the probes take over validation rows and the training rows that they are fitted on. */
   readonly passesWithProbes: number;
   /** Of the seconds, starts of processes included. */
   readonly seconds: number;
@@ -169,7 +157,12 @@ async function judge(set: DataSet): Promise<Figures> {
   const { train: trainRows, validation } = prepared.rows;
   const all = sum(CANDIDATES.map((one) => passes(one, trainRows, validation)));
   const spent = sum(results.map((one) => passes(candidateOf(one.candidate), one.trainRows, one.validationRows)));
-  const probing = sum(CANDIDATES.map(({ depth, width }) => (trainRows + validation) * depth * width ** 2));
+  const probing = sum(
+    CANDIDATES.map(({ depth, width }, at) => {
+      const embedded = (outcomes[at]?.probe?.fittedOn?.rows ?? trainRows) + validation;
+      return embedded * depth * width ** 2;
+    }),
+  );
 
   console.log(`\n${set.name}: ${prepared.labels.length} labels, ${prepared.rows.train} training rows`);
   for (const { id, probe, probeSeconds } of outcomes) {

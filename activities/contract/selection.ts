@@ -143,12 +143,14 @@ export interface ProbeEncoderInput {
   readonly seed: number;
 }
 export interface EncoderProbe {
-  /** Trained on train, scored on validation; the test split is not touched by selection. */
+  /** Trained on train or a draw of it, scored on validation; the test split is not touched by selection. */
   readonly knnAccuracy: Score;
   readonly linearAccuracy: Score;
   readonly linearMacroF1: Score;
-  /** JSON: the linear probe `{labels, weights: number[classes][dim], bias: number[classes], l2}`. */
+  /** JSON: the linear probe `{labels, weights: number[classes][dim], bias: number[classes], l2}`, with `fittedOn` where that is. */
   readonly probe: ArtifactRef;
+  /** Training rows that it was fitted on, of those that there are; missing: on all. */
+  readonly fittedOn?: { readonly rows: number; readonly of: number };
   // The rest is missing in results recorded before it was measured.
   /** Mean over the folds of the training rows that chose the probe's penalty. */
   readonly crossValidated?: Score & { readonly folds: number };

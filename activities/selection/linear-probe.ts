@@ -7,6 +7,7 @@ import { MatrixProducts } from '../../inference/matrix-product.ts';
 import { countCorrect } from '../validation/metrics.ts';
 import { sampleIndices, seededRandom, shuffleStart } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';
+import { rowsInMemory, type EmbeddedRows } from './embedded-rows.ts';
 import type { LabelledEmbeddings } from './knn.ts';
 import { minimise, type Evaluated } from './minimise.ts';
 
@@ -48,24 +49,26 @@ export async function trainLinearProbe(
   return (await crossValidatedProbe(train, options)).probe;
 }
 
-/** The same, with what cross-validation said on the way. */
+/** The same, with what cross-validation said on the way. Of rows in a file a block at a time is in memory. */
 export async function crossValidatedProbe(
-  train: LabelledEmbeddings,
+  train: LabelledEmbeddings | EmbeddedRows,
   options: ProbeOptions & { readonly seed: number },
 ): Promise<{ readonly probe: LinearProbe; readonly crossValidated: CrossValidated }> {
-  const { l2, ...crossValidated } = await atWork(options, (work) => choosePenalty(train, options.seed, work));
-  return { probe: await fitLinearProbe(train, l2, options), crossValidated };
+  const rows = rowsOf(train, options.dimension);
+  const { l2, ...crossValidated } = await atWork(options, (work) => choosePenalty(rows, options.seed, work));
+  return { probe: await fitLinearProbe(rows, l2, options), crossValidated };
 }
 
 /** Fits with a given penalty. Deterministic: full-batch L-BFGS from zero. */
 export async function fitLinearProbe(
-  train: LabelledEmbeddings,
+  train: LabelledEmbeddings | EmbeddedRows,
   l2: number,
   options: ProbeOptions,
 ): Promise<LinearProbe> {
-  const scale = standardisation(train.embeddings, options.dimension);
+  const rows = rowsOf(train, options.dimension);
+  const scale = await standardisation(rows, options.dimension);
   const start = new Float64Array(options.classes * (options.dimension + 1));
-  const features = standardise(train, scale);
+  const features = await featuresOf(rows, scale);
   const found = await atWork(options, (work) => fit(features, l2, start, work, options.limits ?? TO_THE_END));
   return foldBack(found, l2, scale, options.classes);
 }
@@ -104,14 +107,23 @@ interface Work {
   readonly products: MatrixProducts;
   readonly pause: () => Promise<void> | undefined;
 }
-interface Features {
+interface FeatureBlock {
   /** Row-major [rows, dimension]. */
   readonly values: Float64Array;
   readonly classes: Int32Array;
 }
+interface Features {
+  readonly rows: number;
+  /** In order; one that is in memory, or each made when its turn comes. */
+  readonly blocks: () => Iterable<FeatureBlock> | AsyncIterable<FeatureBlock>;
+}
 interface Standardisation {
   readonly mean: Float64Array;
   readonly deviation: Float64Array;
+}
+
+function rowsOf(train: LabelledEmbeddings | EmbeddedRows, dimension: number): EmbeddedRows {
+  return 'embeddings' in train ? rowsInMemory(train, dimension) : train;
 }
 
 async function atWork<Result>(options: ProbeOptions, use: (work: Work) => Promise<Result>): Promise<Result> {
@@ -124,7 +136,7 @@ async function atWork<Result>(options: ProbeOptions, use: (work: Work) => Promis
 }
 
 async function choosePenalty(
-  train: LabelledEmbeddings,
+  train: EmbeddedRows,
   seed: number,
   work: Work,
 ): Promise<CrossValidated & { readonly l2: number }> {
@@ -134,19 +146,11 @@ async function choosePenalty(
   const losses = new Float64Array(PENALTIES.length);
   const correct = new Int32Array(PENALTIES.length);
   for (let held = 0; held < FOLDS; held++) {
-    const fitted = pick(
-      train,
-      chosen.filter((_, at) => folds[at] !== held),
-      dimension,
-    );
-    const judged = pick(
-      train,
-      chosen.filter((_, at) => folds[at] === held),
-      dimension,
-    );
-    const scale = standardisation(fitted.embeddings, dimension);
-    const fitFeatures = standardise(fitted, scale);
-    const judgedFeatures = standardise(judged, scale);
+    const fitted = rowsInMemory(await train.pick(chosen.filter((_, at) => folds[at] !== held)), dimension);
+    const judged = await train.pick(chosen.filter((_, at) => folds[at] === held));
+    const scale = await standardisation(fitted, dimension);
+    const fitFeatures = await featuresOf(fitted, scale);
+    const judgedFeatures = await featuresOf(rowsInMemory(judged, dimension), scale);
     let point: Float64Array = new Float64Array(classes * (dimension + 1));
     for (const [at, l2] of PENALTIES.entries()) {
       point = await fit(fitFeatures, l2, point, work, { tolerance: 1e-3, maxIterations: 50 });
@@ -170,31 +174,39 @@ function stratifiedFolds(rows: readonly number[], classes: Int32Array, seed: num
   return folds;
 }
 
-function pick(data: LabelledEmbeddings, rows: readonly number[], dimension: number): LabelledEmbeddings {
-  const embeddings = new Float32Array(rows.length * dimension);
-  rows.forEach((row, at) =>
-    embeddings.set(data.embeddings.subarray(row * dimension, (row + 1) * dimension), at * dimension),
-  );
-  return { embeddings, classes: Int32Array.from(rows, (row) => data.classes[row]!) };
-}
-
 /** Mean and deviation of each feature; one that never varies has deviation 1, so that centring makes it zero. */
-function standardisation(embeddings: Float32Array, dimension: number): Standardisation {
-  const rows = embeddings.length / dimension;
+async function standardisation(train: EmbeddedRows, dimension: number): Promise<Standardisation> {
+  const rows = train.classes.length;
   const mean = new Float64Array(dimension);
   const deviation = new Float64Array(dimension);
-  embeddings.forEach((value, at) => (mean[at % dimension]! += value / rows));
-  embeddings.forEach((value, at) => (deviation[at % dimension]! += (value - mean[at % dimension]!) ** 2 / rows));
+  for await (const { embeddings } of train.blocks()) {
+    embeddings.forEach((value, at) => (mean[at % dimension]! += value / rows));
+  }
+  for await (const { embeddings } of train.blocks()) {
+    embeddings.forEach((value, at) => (deviation[at % dimension]! += (value - mean[at % dimension]!) ** 2 / rows));
+  }
   deviation.forEach((variance, at) => (deviation[at] = variance > 1e-18 ? Math.sqrt(variance) : 1));
   return { mean, deviation };
 }
 
-function standardise(data: LabelledEmbeddings, { mean, deviation }: Standardisation): Features {
-  const dimension = mean.length;
-  const values = Float64Array.from(
-    data.embeddings,
-    (value, at) => (value - mean[at % dimension]!) / deviation[at % dimension]!,
-  );
+async function featuresOf(train: EmbeddedRows, scale: Standardisation): Promise<Features> {
+  const rows = train.classes.length;
+  async function* blocks(): AsyncGenerator<FeatureBlock> {
+    for await (const block of train.blocks()) yield standardise(block, scale);
+  }
+  if (train.blockCount > 1) return { rows, blocks };
+  const held: FeatureBlock[] = [];
+  for await (const block of blocks()) held.push(block);
+  return { rows, blocks: () => held };
+}
+
+function standardise(data: LabelledEmbeddings, { mean, deviation }: Standardisation): FeatureBlock {
+  const { embeddings } = data;
+  const values = new Float64Array(embeddings.length);
+  for (let start = 0; start < values.length; start += mean.length) {
+    for (let at = 0; at < mean.length; at++)
+      values[start + at] = (embeddings[start + at]! - mean[at]!) / deviation[at]!;
+  }
   return { values, classes: data.classes };
 }
 
@@ -215,24 +227,28 @@ async function lossAndGradient(
   point: Float64Array,
   { dimension, classes, pause, products }: Work,
 ): Promise<Evaluated> {
-  const rows = features.classes.length;
+  const { rows } = features;
   const weights = classes * dimension;
-  const known = { values: features.values, rows, columns: dimension };
   const asked = { values: point.subarray(0, weights), rows: classes, columns: dimension };
-  // Scores, then probabilities, then errors: in one place.
-  const errors = await products.timesTransposed(known, asked);
   const gradient = new Float64Array(point.length);
   let value = 0;
-  for (let row = 0; row < rows; row++) {
-    const own = errors.subarray(row * classes, (row + 1) * classes);
-    for (let label = 0; label < classes; label++) own[label]! += point[weights + label]!;
-    const truth = features.classes[row]!;
-    value -= softmaxInPlace(own, truth);
-    own[truth]! -= 1;
-    for (let label = 0; label < classes; label++) gradient[weights + label]! += own[label]!;
-    if (row % 256 === 0) await pause();
+  for await (const block of features.blocks()) {
+    const count = block.classes.length;
+    const known = { values: block.values, rows: count, columns: dimension };
+    // Scores, then probabilities, then errors: in one place.
+    const errors = await products.timesTransposed(known, asked);
+    for (let row = 0; row < count; row++) {
+      const own = errors.subarray(row * classes, (row + 1) * classes);
+      for (let label = 0; label < classes; label++) own[label]! += point[weights + label]!;
+      const truth = block.classes[row]!;
+      value -= softmaxInPlace(own, truth);
+      own[truth]! -= 1;
+      for (let label = 0; label < classes; label++) gradient[weights + label]! += own[label]!;
+      if (row % 256 === 0) await pause();
+    }
+    const slopes = await products.transposedTimes({ values: errors, rows: count, columns: classes }, known);
+    slopes.forEach((slope, at) => (gradient[at]! += slope));
   }
-  gradient.set(await products.transposedTimes({ values: errors, rows, columns: classes }, known));
   for (let at = 0; at < weights; at++) {
     value += (l2 / 2) * point[at]! ** 2;
     gradient[at]! += l2 * point[at]!;

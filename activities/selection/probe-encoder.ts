@@ -1,11 +1,15 @@
-/** What a frozen encoder already knows about the task: kNN and a linear probe, trained on train, scored on validation. */
+/**
+ * What a frozen encoder already knows about the task: kNN and a linear probe, trained on a draw of train (probe-rows.ts) and
+ * scored on validation. What tuning must beat is fitted on all of train, once somebody has won (validation/baseline.ts).
+ */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { checkout } from '../checkout.ts';
 import type { EncoderProbe, PictureDomain, ProbeEncoderInput, TextDomain } from '../contract/selection.ts';
 import type { Score } from '../contract/measures.ts';
-import { loadClassified, loadLabels } from '../data/dataset.ts';
+import { loadClassified, loadLabels, type LabelledRows } from '../data/dataset.ts';
+import { classifiedBlocks, pickRows } from '../data/row-blocks.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { confusionMatrix, countCorrect, macroF1 } from '../validation/metrics.ts';
 import { bootstrapInterval, wilsonInterval } from '../validation/statistics.ts';
@@ -15,16 +19,19 @@ import { crossValidatedProbe, highestClasses, linearScores } from './linear-prob
 import { logme } from './logme.ts';
 import { embedTexts } from './embed-texts.ts';
 import { measurePictures } from './measure-domain.ts';
+import { drawProbeRows, type ProbeRows } from './probe-rows.ts';
 import { probeSeveralLabels } from './probe-several-labels.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
-  version: 4,
+  version: 5,
   async run({ encoder, dataset, neighbours, seed, multiLabel }, context) {
     const { store, signal } = context;
     const [labels, folder] = await Promise.all([loadLabels(store, dataset), checkout(context, encoder, 'encoder')]);
     if (multiLabel === true) return probeSeveralLabels(folder, { dataset, labels, neighbours, seed }, context);
-    const { known, asked, dimension, domain } = await embed(folder, dataset, { labels, seed }, context);
+    const drawn = await drawProbeRows(store, dataset, seed, signal);
+    const { known, asked, dimension, domain } = await embed(folder, dataset, { labels, seed, drawn }, context);
+    const fittedOn = drawn === null ? {} : { fittedOn: { rows: drawn.places.length, of: drawn.of } };
     const classes = labels.length;
     context.progress({ phase: 'nearest neighbours' });
     const nearest = await knnPredict(known, asked.embeddings, dimension, { neighbours, classes, signal });
@@ -38,7 +45,8 @@ export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
       knnAccuracy: accuracyScore(asked.classes, nearest),
       linearAccuracy: accuracyScore(asked.classes, predicted),
       linearMacroF1: await macroF1Score(asked.classes, predicted, classes, seed, signal),
-      probe: await store.putJson({ labels, ...probe }, 'probe.json'),
+      probe: await store.putJson({ labels, ...probe, ...fittedOn }, 'probe.json'),
+      ...fittedOn,
       crossValidated: { ...shareScore(crossValidated), folds: crossValidated.folds },
       logme: evidence,
       domain,
@@ -55,18 +63,21 @@ interface Embedded {
 interface Asked {
   readonly labels: readonly string[];
   readonly seed: number;
+  /** Of the training rows; null: all. */
+  readonly drawn: ProbeRows | null;
 }
 
 async function embed(
   folder: string,
   dataset: ArtifactRef,
-  { labels, seed }: Asked,
+  { labels, seed, drawn }: Asked,
   context: StepContext,
 ): Promise<Embedded> {
   const { store, signal } = context;
-  if ((await readModelConfig(folder)).input === 'image') return embedWithImages(folder, dataset, labels, context);
+  if ((await readModelConfig(folder)).input === 'image')
+    return embedWithImages(folder, dataset, { labels, drawn }, context);
   const [train, validation] = await Promise.all([
-    loadClassified(store, dataset, 'train', labels, signal),
+    trainingRows(),
     loadClassified(store, dataset, 'validation', labels, signal),
   ]);
   const embedded = await embedTexts(folder, { train: train.texts, validation: validation.texts }, seed, context);
@@ -75,17 +86,24 @@ async function embed(
     known: { embeddings: embedded.train, classes: train.classes },
     asked: { embeddings: embedded.validation, classes: validation.classes },
   };
+
+  async function trainingRows(): Promise<LabelledRows> {
+    if (drawn === null) return loadClassified(store, dataset, 'train', labels, signal);
+    const [rows] = await pickRows(classifiedBlocks(store, dataset, 'train.jsonl', labels, signal), [drawn.places]);
+    return rows!;
+  }
 }
 
 async function embedWithImages(
   folder: string,
   dataset: ArtifactRef,
-  labels: readonly string[],
+  { labels, drawn }: Omit<Asked, 'seed'>,
   context: StepContext,
 ): Promise<Embedded> {
   const model = await ImageModel.load(folder);
   try {
-    const known = await embedPictures(model, { dataset, split: 'train', labels }, context);
+    const only = drawn === null ? {} : { only: drawn.places };
+    const known = await embedPictures(model, { dataset, split: 'train', labels, ...only }, context);
     const asked = await embedPictures(model, { dataset, split: 'validation', labels }, context);
     const domain = await measurePictures(model, dataset, context);
     return { known, asked, dimension: model.config.dimension, domain };

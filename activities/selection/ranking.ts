@@ -5,7 +5,13 @@
  */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { Interval } from '../contract/measures.ts';
-import type { CandidateOutcome, RankCandidatesInput, RankedCandidate, Selection } from '../contract/selection.ts';
+import type {
+  CandidateOutcome,
+  EncoderProbe,
+  RankCandidatesInput,
+  RankedCandidate,
+  Selection,
+} from '../contract/selection.ts';
 
 /** A candidate with every figure the ranking needs. */
 interface Measured {
@@ -22,6 +28,8 @@ interface Measured {
   readonly sizeMb: number;
   readonly memoryMb: number;
   readonly parameters: number;
+  /** Training rows of the probe; undefined: all. */
+  readonly fittedOn: EncoderProbe['fittedOn'];
 }
 
 /**
@@ -134,6 +142,7 @@ function measuredOf({ id, profile, probe, exported }: CandidateOutcome, by: By):
     sizeMb: profile.sizeMb,
     memoryMb: profile.memoryMb,
     parameters: exported?.parameters ?? 0,
+    fittedOn: probe.fittedOn,
   };
 }
 
@@ -174,9 +183,11 @@ function winning(winner: Measured, equals: readonly Measured[], tolerance: numbe
 }
 
 /** Why the winner's frozen probe is not simply released: it may be, if tuning gains nothing. */
-function toBeat({ id, accuracy, p95Ms, sizeMb }: Measured): string {
+function toBeat({ id, accuracy, p95Ms, sizeMb, fittedOn }: Measured): string {
+  const drawn = fittedOn === undefined ? '' : ` after ${fittedOn.rows} of ${fittedOn.of} training rows`;
   return (
-    `To be beaten: without any tuning ${id} has probe accuracy ${percent(accuracy)}, p95 ${figure(p95Ms)} ms, ${figure(sizeMb)} MB. ` +
+    `To be beaten: without any tuning ${id} has probe accuracy ${percent(accuracy)}${drawn}, p95 ${figure(p95Ms)} ms, ${figure(sizeMb)} MB. ` +
+    (fittedOn === undefined ? '' : 'Its probe is fitted anew on all of them before it is held against anything. ') +
     `The tuned model is held against it on the test rows (gates.gainOverProbe); training.method 'head' releases it instead.`
   );
 }

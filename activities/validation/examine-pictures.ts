@@ -11,7 +11,7 @@ import { measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
 import type { StepContext } from '../step.ts';
 import { askFrozen, askTuned } from './ask-test.ts';
-import { readBaseline } from './baseline.ts';
+import { fitBaseline } from './baseline.ts';
 import { SPLIT_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
 import { checkEdgePictures, measurePictureFlips } from './picture-behaviour.ts';
@@ -97,13 +97,23 @@ export async function examinePictures(
   };
 
   async function askEncoder(): Promise<Pick<Examined, 'all' | 'frozen'>> {
-    const baseline = await readBaseline(input.baseline.probe, store, labels);
     const encoder = await ImageModel.load(await checkout(context, input.baseline.encoder, 'encoder'));
     try {
+      const { dimension } = encoder.config;
+      const { baseline, learnt } = await fitBaseline(
+        input.baseline.probe,
+        {
+          labels,
+          dimension,
+          seed,
+          trainingRows: () => pictureBlocks(encoder, { dataset, labels, split: 'train' }, context),
+        },
+        context,
+      );
       const blocks = pictureBlocks(encoder, { dataset, labels, split: 'test' }, context);
       const { all, embeddings } = await askFrozen(blocks, { tuned, labels, baseline }, context);
-      const known = await embedPictures(encoder, { dataset, labels, split: 'train', only: inTrain }, context);
-      const { dimension } = encoder.config;
+      const known = await (learnt?.pick(inTrain) ??
+        embedPictures(encoder, { dataset, labels, split: 'train', only: inTrain }, context));
       return { all, frozen: { dimension, test: embeddings, train: known.embeddings, l2: baseline.l2 } };
     } finally {
       await encoder.release();

@@ -11,7 +11,7 @@ import { checkout } from '../checkout.ts';
 import type { StepContext } from '../step.ts';
 import type { AnsweredBlock } from './all-rows.ts';
 import { askFrozen, askTuned } from './ask-test.ts';
-import { readBaseline, requireFinite } from './baseline.ts';
+import { fitBaseline, requireFinite } from './baseline.ts';
 import { askBehaviour } from './behaviour-tests.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
 import { EDGE_INPUTS } from './edge-inputs.ts';
@@ -23,6 +23,7 @@ import { sampledPlaces, sampleRows } from './sample-rows.ts';
 const FLIP_ROWS = 500;
 /** Different texts whose latency is measured. */
 const LATENCY_TEXTS = 200;
+const EMBEDDING = 'embedding with the frozen encoder';
 
 export async function examineTexts(
   input: EvaluateModelInput,
@@ -83,18 +84,28 @@ export async function examineTexts(
   };
 
   async function askEncoder(): Promise<Pick<Examined, 'all' | 'frozen'>> {
-    const baseline = await readBaseline(input.baseline.probe, store, labels);
     const encoder = await TextModel.load(await checkout(context, input.baseline.encoder, 'encoder'));
     try {
-      const who = 'frozen encoder';
-      const phase = 'predicting with the frozen encoder';
-      const blocks = answeredBlocks(encoder, rowsOf('test.jsonl'), { total: rows, who, phase }, context);
-      const answered = await askFrozen(blocks, { tuned, labels, baseline }, context);
-      const { embeddings } = await encoder.runAll(sample!.texts, {
-        signal,
-        onProgress: (done, total) => context.progress({ phase: 'embedding with the frozen encoder', done, total }),
-      });
       const { dimension } = encoder.config;
+      const who = 'frozen encoder';
+      const answersTo = (file: string, total: number, phase: string) =>
+        answeredBlocks(encoder, rowsOf(file), { total, who, phase }, context);
+      const whole = await countRows(store, dataset, 'train.jsonl', signal);
+      const trainingRows = () => answersTo('train.jsonl', whole, EMBEDDING);
+      const { baseline, learnt } = await fitBaseline(
+        input.baseline.probe,
+        { labels, dimension, seed, trainingRows },
+        context,
+      );
+      const blocks = answersTo('test.jsonl', rows, 'predicting with the frozen encoder');
+      const answered = await askFrozen(blocks, { tuned, labels, baseline }, context);
+      const { embeddings } =
+        learnt === null
+          ? await encoder.runAll(sample!.texts, {
+              signal,
+              onProgress: (done, total) => context.progress({ phase: EMBEDDING, done, total }),
+            })
+          : await learnt.pick(sampledPlaces(whole, SPLIT_ROWS, seed));
       requireFinite(embeddings, dimension, sample!, who);
       const frozen = { dimension, test: answered.embeddings, train: embeddings, l2: baseline.l2 };
       return { all: answered.all, frozen };

@@ -143,6 +143,16 @@ describe('the report', () => {
     );
   });
 
+  it('says how many training rows the probes had, where they had not all', () => {
+    const fittedOn = { rows: 2000, of: 50_000 };
+    const candidates = sampleFacts.candidates?.map((one) =>
+      one.probe === undefined ? one : { ...one, probe: { ...one.probe, fittedOn } },
+    );
+    const pageOf = (facts: RunFacts) => renderReport({ kind: 'final', facts, ...sampleMaterial(facts) });
+    assert.match(pageOf({ ...sampleFacts, candidates: candidates! }), /had 2\s000 of the 50\s000 training rows/);
+    assert.doesNotMatch(pageOf(sampleFacts), /Probes and neighbours had/);
+  });
+
   it('names who wrote the definition and edited the policy, also no approver; and which exclusions the definition lifts', () => {
     const hostile = '<img src=x onerror=alert(1)>';
     const { pipeline } = sampleFacts;

@@ -83,6 +83,25 @@ describe('measuring an encoder', function () {
     assert.deepEqual([again.logme, again.domain], [logme, domain]);
   });
 
+  it('embeds a draw of many training rows, and says of how many', async () => {
+    const many = Array.from({ length: 700 }, (_, at): Row =>
+      at % 2 === 0
+        ? { text: 'i '.repeat(1 + (at % 7)), label: 'low' }
+        : { text: 'stock sold out '.repeat(1 + (at % 5)), label: 'high' },
+    );
+    const large = await datasetOf(many, many.slice(0, 20), ['low', 'high']);
+    const asked = { encoder, dataset: large, neighbours: 3, seed: 7 };
+    const probed = await runStep(probeEncoder, asked, services);
+    const { fittedOn, crossValidated, domain, linearAccuracy } = probed;
+    assert.deepEqual(fittedOn, { rows: 500, of: 700 });
+    assert.deepEqual([crossValidated?.rows, domain?.rows, linearAccuracy.rows], [500, 500, 20]);
+    assert.deepEqual((await services.store.getJson<typeof probed>(probed.probe)).fittedOn, fittedOn);
+    assert.equal(
+      (await runStep(probeEncoder, { encoder, dataset, neighbours: 3, seed: 7 }, services)).fittedOn,
+      undefined,
+    );
+  });
+
   it('measures latency, size and memory in a process of its own', async () => {
     const profile = await runStep(profileEncoder, { encoder, dataset, maxLength: 32 }, services);
     const { latency } = profile;

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { rowsInFile } from '../../activities/selection/embedded-rows.ts';
 import { knnPredict, normaliseRows } from '../../activities/selection/knn.ts';
 import {
+  crossValidatedProbe,
   fitLinearProbe,
   highestClasses,
   linearScores,
   trainLinearProbe,
 } from '../../activities/selection/linear-probe.ts';
+import { temporaryFolder } from '../training/fixtures.ts';
 
 /** Numerical Recipes' linear congruential generator: the same data can be made anywhere. */
 function* uniform(seed: number): Generator<number, never> {
@@ -105,6 +109,33 @@ describe('the linear probe', () => {
       assert.equal(predicted.filter((label, row) => label === test.classes[row]).length, 38);
     });
   }
+
+  it('is the same of rows in a file, a block at a time, as of rows in memory', async () => {
+    const path = join(await temporaryFolder(), 'rows.f32');
+    async function* parts() {
+      for (const [start, end] of [
+        [0, 7],
+        [7, 100],
+        [100, 120],
+      ] as const) {
+        await Promise.resolve();
+        const embeddings = train.embeddings.subarray(start * DIMENSION, end * DIMENSION);
+        yield { embeddings, classes: train.classes.subarray(start, end) };
+      }
+    }
+    const { signal } = new AbortController();
+    const inMemory = await crossValidatedProbe(train, { ...options, seed: 7 });
+    // Whole, then 33 rows a block, the last of 21.
+    const whole = await rowsInFile(path, parts(), { dimension: DIMENSION, signal });
+    assert.deepEqual(await crossValidatedProbe(whole, { ...options, seed: 7 }), inMemory);
+    const file = await rowsInFile(path, parts(), { dimension: DIMENSION, signal, blockValues: 33 * DIMENSION + 1 });
+    assert.deepEqual([whole.blockCount, file.blockCount], [1, 4]);
+    const found = await crossValidatedProbe(file, { ...options, seed: 7 });
+    assert.deepEqual([found.crossValidated, found.probe.l2], [inMemory.crossValidated, inMemory.probe.l2]);
+    const numbers = ({ probe: { weights, bias } }: typeof found) => [...weights.flat(), ...bias];
+    const expected = numbers(inMemory);
+    for (const [at, value] of numbers(found).entries()) assert.ok(Math.abs(value - expected[at]!) < 1e-4, `${at}`);
+  });
 
   it('gives the same bytes for the same seed', async () => {
     const first = await trainLinearProbe(train, { ...options, seed: 7 });

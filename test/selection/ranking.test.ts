@@ -193,6 +193,13 @@ describe('the ranking of candidates', () => {
     );
   });
 
+  it('says of how many training rows the probe is that is to be beaten, and that it will be of all', () => {
+    const one = candidate('one', { accuracy: 0.82 });
+    const drawn = { ...one, ...(one.probe && { probe: { ...one.probe, fittedOn: { rows: 600, of: 1200 } } }) };
+    const [, frozen] = rankOutcomes({ candidates: [drawn], selection }).ranking;
+    assert.match(frozen!.reasons[0]!, /probe accuracy 82\.0 % after 600 of 1200 training rows, .*fitted anew on all/);
+  });
+
   it('chooses an encoder to tune, never a frozen probe', () => {
     const { winner, ranking } = rankOutcomes({ candidates: [candidate('only')], selection });
     assert.equal(winner, 'only');

@@ -271,6 +271,33 @@ describe('evaluating an exported model', function () {
     });
   });
 
+  it('fits a probe that selection fitted on a draw of the training rows anew, on all of them', async () => {
+    const { store } = services;
+    // The tiny graph's embedding holds the mean token id: the two words lie far apart.
+    const told = (rows: number) =>
+      Array.from({ length: rows }, (_, row) => {
+        const one = row % 3 === 0 ? { word: 'i ', label: 'even' } : { word: 'stock sold out ', label: 'odd' };
+        return { text: one.word.repeat(1 + (row % 5)), label: one.label };
+      });
+    const dataset = await putDataset({ train: told(30), validation: told(15), test: told(40) });
+    const evaluated = async (probe: object) => {
+      const baseline = { ...input.baseline, probe: await store.putJson(probe, 'probe.json') };
+      const { details, ...anew } = await runStep(evaluateModel, { ...input, dataset, baseline }, services);
+      return { ...anew, ...(await store.getJson<{ predictions: { frozenProbe: string }[] }>(details)) };
+    };
+    const kept = await store.getJson<object>(input.baseline.probe);
+    const asItIs = await evaluated(kept);
+    assert.equal(asItIs.baselineAccuracy.value, 14 / 40, 'it always says even');
+    const anew = await evaluated({ ...kept, fittedOn: { rows: 10, of: 30 } });
+    assert.equal(anew.baselineAccuracy.value, 1);
+    assert.deepEqual(
+      anew.predictions.map(({ frozenProbe }) => frozenProbe),
+      told(40).map(({ label }) => label),
+    );
+    // What else looks at frozen rows of training sees the same ones.
+    assert.deepEqual(anew.measures.domainShift, asItIs.measures.domainShift);
+  });
+
   it('refuses a frozen probe that makes every model a gain: one of other labels', async () => {
     const { baseline } = input;
     const other = {

@@ -84,6 +84,15 @@ describe('evaluating a model of pictures', function () {
     deepEqual([measures.shiftedDrop!.value, measures.shiftedDrop!.rows], [30 / 40, 30]);
   });
 
+  it('fits a probe of some training pictures anew, on all of them', async () => {
+    const { baseline } = input;
+    const none = COLOURS.map(() => COLOURS.map(() => 0));
+    const dull = { labels: COLOURS, weights: none, bias: [1, 0, 0], l2: 1, fittedOn: { rows: 9, of: 60 } };
+    const probe = await opened.store.putJson(dull, 'probe.json');
+    const { baselineAccuracy } = await runStep(evaluateModel, { ...input, baseline: { ...baseline, probe } }, services);
+    equal(baselineAccuracy.value, 30 / 40);
+  });
+
   it('takes a small part of the rows with the whole pack, and refuses rows in another order than theirs', async () => {
     const test = splits.test.filter((_, row) => row % 2 === 1);
     const part = await putPictures(opened.store, splits, { rows: { ...splits, test } });

@@ -70,7 +70,7 @@ export const candidatesSection: Section = {
           )
     }
     ${hardware === undefined ? '' : html`<p class="quiet">Measured one ${isOfPictures(run.pipeline.data) ? 'picture' : 'text'} at a time on ${hardware.cpu} (${hardware.cores} cores, ${hardware.arch}), ${hardware.runtime}.</p>`}
-    ${transferTable(rows.filter(isEncoder))} ${domainTable(rows.filter(isEncoder))}
+    ${drawnRows(rows)} ${transferTable(rows.filter(isEncoder))} ${domainTable(rows.filter(isEncoder))}
     ${table(
       'Why each won or lost',
       [
@@ -107,6 +107,16 @@ export const candidatesSection: Section = {
     )}`;
   },
 };
+
+/** The same rows for every candidate. */
+function drawnRows(rows: readonly Row[]): Content {
+  const drawn = rows.find(({ probe }) => probe?.fittedOn !== undefined)?.probe?.fittedOn;
+  if (drawn === undefined) return '';
+  return html`<p class="quiet">
+    Probes and neighbours had ${count(drawn.rows)} of the ${count(drawn.of)} training rows, drawn label by label and the
+    same for all.
+  </p>`;
+}
 
 /** What 1,000 texts cost, one at a time on a slot of the cpu queue; only where the organisation says what that costs. */
 function costColumn({ prices }: Cost): readonly Column<Row>[] {
