@@ -9,6 +9,7 @@ import type { PackageModelInput } from '../../activities/contract/deployment.ts'
 import { packageModel } from '../../activities/deployment/package-model.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { entryRef, type ArtifactRef } from '../../artifacts/reference.ts';
+import { TrainingSchema } from '../../pipelines/definition/training.ts';
 import { DOSSIER_FIELD_IDS } from '../../pipelines/dossier/fields.ts';
 import { MODEL, packageInput, testPipeline, withServices, type BundleOptions } from '../support/bundle.ts';
 import { pythonForTests } from '../support/python.ts';
@@ -190,6 +191,14 @@ describe('packaging a model', () => {
     const front = frontMatter(await text('MODEL_CARD.md'));
     deepEqual(front['datasets'], ['org/messages']);
     deepEqual([front['license'], front['license_name']], ['other', 'llama3.1']);
+  });
+
+  it('says where the settings that were left open come from a search, and which rows judged it', async () => {
+    const pipeline = testPipeline();
+    const training = TrainingSchema.parse({ ...pipeline.training, search: { trials: 5 } });
+    const { text } = await packaged({ pipeline: { ...pipeline, training } });
+    match(await text('MODEL_CARD.md'), /were searched in up to 5 trials, judged on the validation split/);
+    doesNotMatch(await (await packaged()).text('MODEL_CARD.md'), /searched/);
   });
 
   it('claims no licence where none is declared', async () => {

@@ -4,6 +4,7 @@ import type { ChooseSettingsInput, Trial, TrialResult } from '../../activities/c
 import { chooseSettings, standardError } from '../../activities/selection/choosing-settings.ts';
 import { halveCandidates } from '../../activities/selection/halving.ts';
 import { drawTrials } from '../../activities/selection/search-space.ts';
+import { seededRandom } from '../../activities/validation/random.ts';
 import { ImageTrainingSchema } from '../../pipelines/definition/images.ts';
 import { TrainingSchema } from '../../pipelines/definition/training.ts';
 import { recommended, type RecipeFacts } from '../../pipelines/recipe.ts';
@@ -200,5 +201,48 @@ describe('the choice of settings', () => {
     assert.match(choose([], { stopped: 'the time had ended' }).reason, /stay: no trial came to an end/);
     assert.equal(choose([], { stopped: 'the time had ended' }).stopped, 'the time had ended');
     assert.match(choose([result(1, 0.8), result(2, null)]).reason, /stay: no other trial reached the last rung/);
+  });
+});
+
+describe('a search of eight settings, simulated', () => {
+  /** Four rows in five are right or wrong at all settings alike; `lift` is how much better trial 3 is. */
+  function simulated(seed: number, lift: number): string {
+    const random = seededRandom(seed);
+    const [share, alike, results] = [0.8, 0.8, [] as TrialResult[]];
+    let going = TRIALS.map(({ id }) => id);
+    for (const [rung, rows] of [
+      [1, 200],
+      [2, 200],
+      [3, 400],
+    ] as const) {
+      const right = new Map(going.map((id) => [id, 0]));
+      for (let row = 0; row < rows; row++) {
+        const all = random.uniform() < share;
+        for (const id of going) {
+          const own = random.uniform() < alike ? all : random.uniform() < share;
+          const lifted = id === 'trial-3' && random.uniform() < lift / (1 - share);
+          if (own || lifted) right.set(id, (right.get(id) ?? 0) + 1);
+        }
+      }
+      const measured = going.map((candidate) => {
+        return { ...result(0, (right.get(candidate) ?? 0) / rows, rung), candidate, validationRows: rows };
+      });
+      results.push(...measured);
+      if (rung < 3) going = [...halveCandidates({ results, rung, kept: 'trial-1' }).survivors];
+    }
+    return choose(results).chosen;
+  }
+  const RUNS = 200;
+  const shareOf = (lift: number, id: (chosen: string) => boolean): number =>
+    Array.from({ length: RUNS }, (_, seed) => simulated(seed, lift)).filter((chosen) => id(chosen)).length / RUNS;
+
+  it('seldom leaves the recommended settings where all are as good', () => {
+    const left = shareOf(0, (chosen) => chosen !== 'trial-1');
+    assert.ok(left < 0.15, `${left} left them`);
+  });
+
+  it('mostly finds the one that is six points better', () => {
+    const found = shareOf(0.06, (chosen) => chosen === 'trial-3');
+    assert.ok(found > 0.85, `${found} found it`);
   });
 });
