@@ -3,12 +3,11 @@
  * pictures. What production was made of is left out: tuned on those pictures, it would win on them for no merit.
  */
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
 import type { CompareRetrieversInput, RetrievalDetails, RetrieverComparison } from '../contract/retrieval.ts';
 import { loadLabels } from '../data/dataset.ts';
-import { loadPictureRows } from '../data/images/pictures.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { idsSeen } from '../validation/compared-models.ts';
 import { judgeGate } from '../validation/gates.ts';
 import { figuresOfModel } from './model-figures.ts';
 import { gainScore, meanScore } from './scores.ts';
@@ -43,13 +42,14 @@ async function compare(input: CompareRetrieversInput, context: StepContext): Pro
     idsSeen(context, production.dataset),
     store.getJson<RetrievalDetails>(candidate.evaluation),
   ]);
-  const before = await figuresOfModel('production', production.model, { dataset, labels, k: K }, context);
-  const precisionBefore = new Map(before.ids.map((id, query) => [id, before.averagePrecision[query]!]));
   const compared = details.queries.filter(({ rowId }) => seen?.has(rowId) !== true);
   if (compared.length === 0) {
     const reason = `the model in production was made of every one of the ${details.queries.length} test pictures`;
     return { comparable: false, bundle: production.bundle, reason };
   }
+  const queries = compared.map(({ rowId }) => rowId);
+  const before = await figuresOfModel('production', production.model, { dataset, labels, k: K, queries }, context);
+  const precisionBefore = new Map(before.ids.map((id, query) => [id, before.averagePrecision[query]!]));
   const theirs = compared.map(({ rowId }) => precisionBefore.get(rowId) ?? Number.NaN);
   const ours = compared.map(({ averagePrecision }) => averagePrecision);
   context.progress({ phase: 'intervals' });
@@ -69,18 +69,4 @@ async function compare(input: CompareRetrieversInput, context: StepContext): Pro
     lost: ours.filter((precision, query) => precision < theirs[query]!).length,
     gate: judgeGate('gainOverProduction', RETRIEVAL_GATE_TABLE.gainOverProduction, difference, gate),
   };
-}
-
-/** Ids of the pictures that a model was made of; null where its dataset is in the store no more. */
-async function idsSeen({ store, signal }: StepContext, dataset: ArtifactRef): Promise<ReadonlySet<string> | null> {
-  try {
-    const [train, validation] = [
-      await loadPictureRows(store, dataset, 'train', signal),
-      await loadPictureRows(store, dataset, 'validation', signal),
-    ];
-    return new Set([...train, ...validation].map(({ id }) => id));
-  } catch (error) {
-    if (error instanceof EspalierError && error.kind === 'NotFound') return null;
-    throw error;
-  }
 }

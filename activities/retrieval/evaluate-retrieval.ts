@@ -33,6 +33,8 @@ import { gainScore, meanScore } from './scores.ts';
 
 /** Test pictures that are corrupted, and whose latency is measured: a ResNet-50 takes some 60 ms for one. */
 const SAMPLED_PICTURES = 100;
+/** Test pictures that ask: beyond them an interval no longer narrows visibly, and each ranks the whole gallery. */
+const TEST_QUERIES = 20_000;
 /** What a history holds of the labels; the rest is in the details. */
 const MOST_LABELS = 500;
 
@@ -51,9 +53,14 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const { queries, elsewhere } = await embedQueries(folder, input, labels, context);
     const asked = await askIndex(index, queries, k, context);
     const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
-    const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, context), { k, signal });
+    const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, queries, context), {
+      k,
+      signal,
+    });
     const frozen =
-      input.frozen === undefined ? null : await figuresOfModel('frozen', input.frozen, { dataset, labels, k }, context);
+      input.frozen === undefined
+        ? null
+        : await figuresOfModel('frozen', input.frozen, { dataset, labels, k, queries: queries.ids }, context);
     context.progress({ phase: 'intervals' });
     const options = { seed, signal };
     const known = new Set(index.header.ids);
@@ -166,11 +173,14 @@ async function embedQueries(
   const { store, signal } = context;
   const loaded = await ImageModel.load(folder);
   try {
-    const queries = await embedPictures(loaded, { dataset, split: 'test', labels }, context);
+    const drawn = async (split: 'test' | 'shifted', most: number) => {
+      const only = sampledPlaces(await countPictures(store, dataset, split, signal), most, seed);
+      return embedPictures(loaded, { dataset, split, labels, only }, context);
+    };
+    const queries = await drawn('test', TEST_QUERIES);
     if (queries.ids.length > 0) {
       if (!(await hasShifted(store, dataset))) return { queries, elsewhere: null };
-      const only = sampledPlaces(await countPictures(store, dataset, 'shifted', signal), SPLIT_ROWS, seed);
-      return { queries, elsewhere: await embedPictures(loaded, { dataset, split: 'shifted', labels, only }, context) };
+      return { queries, elsewhere: await drawn('shifted', SPLIT_ROWS) };
     }
   } finally {
     await loaded.release();
@@ -185,13 +195,15 @@ async function embedQueries(
 async function pixelSimilarities(
   { dataset }: EvaluateRetrievalInput,
   index: EmbeddingIndex,
+  { ids }: Pick<AnsweredPictures, 'ids'>,
   context: StepContext,
 ): Promise<(query: number) => Float64Array> {
   const rows = await loadPictureRows(context.store, dataset, 'train', context.signal);
+  const asked = new Set(ids);
   const rowOf = new Map(rows.map(({ id }, row) => [id, row]));
   const { gallery, queries } = centredPixels(
-    await loadPixels(dataset, 'train', context),
-    await loadPixels(dataset, 'test', context),
+    await loadPixels({ dataset, split: 'train' }, context),
+    await loadPixels({ dataset, split: 'test', isWanted: (id) => asked.has(id) }, context),
   );
   return (query) => {
     const asking = queries.subarray(query * PIXEL_DIMENSION, (query + 1) * PIXEL_DIMENSION);

@@ -13,18 +13,28 @@ export interface ModelFigures extends QueryFigures {
   readonly ids: readonly string[];
 }
 
+interface AskedOfModel {
+  readonly dataset: ArtifactRef;
+  readonly labels: readonly string[];
+  readonly k: number;
+  /** Ids of the test pictures that ask. */
+  readonly queries: readonly string[];
+}
+
 /** `name` is its folder below the step's own. */
 export async function figuresOfModel(
   name: string,
   model: ArtifactRef,
-  { dataset, labels, k }: { readonly dataset: ArtifactRef; readonly labels: readonly string[]; readonly k: number },
+  { dataset, labels, k, queries: asking }: AskedOfModel,
   context: StepContext,
 ): Promise<ModelFigures> {
   const { store, signal } = context;
   const loaded = await ImageModel.load(await checkout(context, model, name));
   try {
     const gallery = await embedPictures(loaded, { dataset, split: 'train', labels }, context);
-    const queries = await embedPictures(loaded, { dataset, split: 'test', labels }, context);
+    const wanted = new Set(asking);
+    const isWanted = (id: string): boolean => wanted.has(id);
+    const queries = await embedPictures(loaded, { dataset, split: 'test', labels, isWanted }, context);
     const { dimension } = loaded.config;
     const digest = await graphDigest(store, model);
     const index = await EmbeddingIndex.of({ ...gallery, model: digest, dimension, labels }, null, signal);

@@ -13,14 +13,21 @@ export const PIXEL_DIMENSION = EDGE * EDGE * 3;
 /** Pillow's number of the filter. */
 const BILINEAR = 2;
 
+interface Shrunk {
+  readonly dataset: ArtifactRef;
+  readonly split: Split;
+  /** Which ids; all when missing. */
+  readonly isWanted?: (id: string) => boolean;
+}
+
 /** A split's pictures, each shrunk to 16 × 16: row-major [rows, PIXEL_DIMENSION], 0–255, in the dataset's order. */
 export async function loadPixels(
-  dataset: ArtifactRef,
-  split: Split,
+  { dataset, split, isWanted = () => true }: Shrunk,
   { store, signal, progress }: Pick<StepContext, 'store' | 'signal' | 'progress'>,
 ): Promise<Float32Array> {
   const rows: Uint8Array[] = [];
-  for await (const { image, bytes } of loadPictures(store, dataset, split, signal)) {
+  for await (const { id, image, bytes } of loadPictures(store, dataset, split, signal)) {
+    if (!isWanted(id)) continue;
     const picture = await decodePicture(bytes, image);
     rows.push(resample(picture, { width: EDGE, height: EDGE, filter: BILINEAR }).pixels);
     progress({ phase: `pixels of ${split}`, done: rows.length });
