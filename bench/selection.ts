@@ -86,7 +86,8 @@ function measure(candidate: Tried, dataset: ArtifactRef): Promise<Measured> {
     const known = await exported(candidate);
     const profile = await runStep(profileEncoder, { encoder: known.encoder, dataset, maxLength: MAX_LENGTH }, services);
     const began = performance.now();
-    const probe = await runStep(probeEncoder, { encoder: known.encoder, dataset, neighbours: 5, seed: 7 }, services);
+    const asked = { encoder: known.encoder, dataset, neighbours: 5, seed: 7, draw: true } as const;
+    const probe = await runStep(probeEncoder, asked, services);
     const probeSeconds = (performance.now() - began) / 1000;
     return { id: candidate.id, exported: known, profile, probe, probeSeconds };
   });

@@ -135,6 +135,8 @@ export interface EncoderProfile {
 }
 
 export interface ProbeEncoderInput {
+  /** A draw of the training rows will do: prototypes have the last word. All of them when missing. */
+  readonly draw?: true;
   /** A row has none, one or several labels; missing: one. */
   readonly multiLabel?: true;
   readonly encoder: ArtifactRef;

@@ -35,6 +35,26 @@ export function rowsInMemory(data: LabelledEmbeddings, dimension: number): Embed
   };
 }
 
+/** The same rows under other classes. */
+export function withClasses(rows: EmbeddedRows, classes: Int32Array): EmbeddedRows {
+  return {
+    classes,
+    blockCount: rows.blockCount,
+    async *blocks() {
+      let start = 0;
+      for await (const block of rows.blocks()) {
+        const end = start + block.classes.length;
+        yield { embeddings: block.embeddings, classes: classes.subarray(start, end) };
+        start = end;
+      }
+    },
+    pick: async (places) => ({
+      embeddings: (await rows.pick(places)).embeddings,
+      classes: Int32Array.from(places, (row) => classes[row]!),
+    }),
+  };
+}
+
 export interface FileOptions {
   readonly dimension: number;
   readonly signal: AbortSignal;

@@ -1,6 +1,6 @@
 /**
- * What a frozen encoder already knows about the task: kNN and a linear probe, trained on a draw of train (probe-rows.ts) and
- * scored on validation. What tuning must beat is fitted on all of train, once somebody has won (validation/baseline.ts).
+ * What a frozen encoder already knows about the task: kNN and a linear probe, trained on train or a draw of it
+ * (probe-rows.ts), scored on validation. What tuning must beat is fitted on all of train, once somebody has won (validation/baseline.ts).
  */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
@@ -24,12 +24,12 @@ import { probeSeveralLabels } from './probe-several-labels.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
-  version: 5,
-  async run({ encoder, dataset, neighbours, seed, multiLabel }, context) {
+  version: 6,
+  async run({ encoder, dataset, neighbours, seed, multiLabel, draw }, context) {
     const { store, signal } = context;
     const [labels, folder] = await Promise.all([loadLabels(store, dataset), checkout(context, encoder, 'encoder')]);
-    if (multiLabel === true) return probeSeveralLabels(folder, { dataset, labels, neighbours, seed }, context);
-    const drawn = await drawProbeRows(store, dataset, seed, signal);
+    const drawn = draw === true ? await drawProbeRows(store, dataset, seed, signal) : null;
+    if (multiLabel === true) return probeSeveralLabels(folder, { dataset, labels, neighbours, seed, drawn }, context);
     const { known, asked, dimension, domain } = await embed(folder, dataset, { labels, seed, drawn }, context);
     const fittedOn = drawn === null ? {} : { fittedOn: { rows: drawn.places.length, of: drawn.of } };
     const classes = labels.length;

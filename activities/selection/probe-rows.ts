@@ -4,7 +4,7 @@
  */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
-import { datasetRow } from '../data/dataset.ts';
+import { datasetRow, type DatasetRow } from '../data/dataset.ts';
 import { compareText } from '../data/group.ts';
 import { lineBlocks } from '../data/line-blocks.ts';
 import { sha256Hex } from '../data/normalise.ts';
@@ -35,7 +35,7 @@ export function probeQuotas(counts: ReadonlyMap<string, number>): ReadonlyMap<st
   return total(quotas) < all ? quotas : null;
 }
 
-/** Two passes over the rows; in memory are the places of twice as many as are drawn. null: all of them. */
+/** Two or three passes over the rows; in memory are the places of twice as many as are drawn. null: all of them. */
 export async function drawProbeRows(
   store: ArtifactStore,
   dataset: ArtifactRef,
@@ -43,21 +43,37 @@ export async function drawProbeRows(
   signal: AbortSignal,
 ): Promise<ProbeRows | null> {
   const path = await store.fileInTree(dataset, 'train.jsonl', signal);
-  const counts = new Map<string, number>();
-  for await (const block of lineBlocks(path, 'train.jsonl', signal)) {
-    for (const { label } of block.map(datasetRow)) counts.set(label, (counts.get(label) ?? 0) + 1);
+  async function* rows(): AsyncGenerator<DatasetRow> {
+    for await (const block of lineBlocks(path, 'train.jsonl', signal)) yield* block.map(datasetRow);
   }
-  const quotas = probeQuotas(counts);
+  const [counts, groups] = [new Map<string, number>(), new Map<string, number>()];
+  let several = false;
+  for await (const { label, labels } of rows()) {
+    several ||= labels !== undefined;
+    for (const own of labels ?? [label]) add(counts, own);
+  }
+  if (several) for await (const row of rows()) add(groups, groupOf(row, counts));
+  const quotas = probeQuotas(several ? groups : counts);
   if (quotas === null) return null;
-  const drawn = new Map([...quotas].map(([label, quota]) => [label, lowest(quota)]));
+  const drawn = new Map([...quotas].map(([group, quota]) => [group, lowest(quota)]));
   let of = 0;
-  for await (const block of lineBlocks(path, 'train.jsonl', signal)) {
-    for (const { id, label } of block.map(datasetRow)) {
-      drawn.get(label)?.offer({ rank: sha256Hex(`${seed}:${id}`), place: of++ });
-    }
+  for await (const row of rows()) {
+    drawn.get(groupOf(row, counts))?.offer({ rank: sha256Hex(`${seed}:${row.id}`), place: of++ });
   }
   const places = [...drawn.values()].flatMap((one) => one.places());
   return { places: places.toSorted((one, other) => one - other), of };
+}
+
+/** A row of several labels goes with the rarest, which is hard to find a row of; rows without any are one group. */
+function groupOf({ label, labels }: DatasetRow, counts: ReadonlyMap<string, number>): string {
+  if (labels === undefined) return label;
+  const countOf = (one: string): number => counts.get(one) ?? 0;
+  const [rarest = ''] = labels.toSorted((one, other) => countOf(one) - countOf(other) || compareText(one, other));
+  return rarest;
+}
+
+function add(counts: Map<string, number>, label: string): void {
+  counts.set(label, (counts.get(label) ?? 0) + 1);
 }
 
 interface Ranked {

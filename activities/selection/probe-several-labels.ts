@@ -2,12 +2,14 @@
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { EncoderProbe } from '../contract/selection.ts';
 import { loadMultiLabelled } from '../data/dataset.ts';
+import { multiLabelledAt, multiLabelledBlocks } from '../data/multi-label-blocks.ts';
 import type { StepContext } from '../step.ts';
 import { creditsOf } from '../validation/multi-label/decisions.ts';
 import { f1Scores, meanScore } from '../validation/multi-label/scores.ts';
 import { crossFitted, fitThresholds } from '../validation/multi-label/thresholds.ts';
 import { embedTexts } from './embed-texts.ts';
 import { knnShares } from './knn.ts';
+import type { ProbeRows } from './probe-rows.ts';
 import { oneVsRestProbabilities, trainOneVsRest } from './one-vs-rest.ts';
 
 /**
@@ -21,13 +23,21 @@ export async function probeSeveralLabels(
     readonly labels: readonly string[];
     readonly neighbours: number;
     readonly seed: number;
+    /** Of the training rows; null: all. */
+    readonly drawn: ProbeRows | null;
   },
   context: StepContext,
 ): Promise<EncoderProbe> {
-  const { dataset, labels, neighbours, seed } = asked;
+  const { dataset, labels, neighbours, seed, drawn } = asked;
   const { store, signal } = context;
   const [train, validation] = await Promise.all([
-    loadMultiLabelled(store, dataset, 'train', labels, signal),
+    drawn === null
+      ? loadMultiLabelled(store, dataset, 'train', labels, signal)
+      : multiLabelledAt(
+          multiLabelledBlocks(store, dataset, 'train.jsonl', labels, signal),
+          labels.length,
+          drawn.places,
+        ),
     loadMultiLabelled(store, dataset, 'validation', labels, signal),
   ]);
   const texts = { train: train.texts, validation: validation.texts };
@@ -52,12 +62,14 @@ export async function probeSeveralLabels(
   const probabilities = oneVsRestProbabilities(probe, embedded.validation);
   const linear = decisions(probabilities);
   const options = { seed, signal };
+  const fittedOn = drawn === null ? {} : { fittedOn: { rows: drawn.places.length, of: drawn.of } };
   return {
+    ...fittedOn,
     knnAccuracy: await meanScore(creditsOf(decisions(nearest)), options),
     linearAccuracy: await meanScore(creditsOf(linear), options),
     linearMacroF1: (await f1Scores(linear, options)).macroF1,
     probe: await store.putJson(
-      { labels, ...probe, thresholds: fitThresholds(probabilities, targets, count) },
+      { labels, ...probe, thresholds: fitThresholds(probabilities, targets, count), ...fittedOn },
       'probe.json',
     ),
     domain,

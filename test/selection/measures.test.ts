@@ -90,16 +90,21 @@ describe('measuring an encoder', function () {
         : { text: 'stock sold out '.repeat(1 + (at % 5)), label: 'high' },
     );
     const large = await datasetOf(many, many.slice(0, 20), ['low', 'high']);
-    const asked = { encoder, dataset: large, neighbours: 3, seed: 7 };
+    const asked = { encoder, dataset: large, neighbours: 3, seed: 7, draw: true } as const;
     const probed = await runStep(probeEncoder, asked, services);
     const { fittedOn, crossValidated, domain, linearAccuracy } = probed;
     assert.deepEqual(fittedOn, { rows: 500, of: 700 });
     assert.deepEqual([crossValidated?.rows, domain?.rows, linearAccuracy.rows], [500, 500, 20]);
     assert.deepEqual((await services.store.getJson<typeof probed>(probed.probe)).fittedOn, fittedOn);
-    assert.equal(
-      (await runStep(probeEncoder, { encoder, dataset, neighbours: 3, seed: 7 }, services)).fittedOn,
-      undefined,
-    );
+    // All of them where nobody asks for a draw, and where there are few.
+    const { draw: _, ...whole } = asked;
+    for (const [input, rows] of [
+      [whole, 700],
+      [{ ...asked, dataset }, 30],
+    ] as const) {
+      const all = await runStep(probeEncoder, input, services);
+      assert.deepEqual([all.fittedOn, all.domain?.rows], [undefined, rows]);
+    }
   });
 
   it('measures latency, size and memory in a process of its own', async () => {

@@ -5,10 +5,7 @@ import { drawProbeRows, probeQuotas } from '../../activities/selection/probe-row
 import { withStore, type TestStore } from '../support/store.ts';
 import { temporaryFolder } from '../training/fixtures.ts';
 
-interface Row {
-  readonly id: string;
-  readonly label: string;
-}
+type Row = { readonly id: string } & ({ readonly label: string } | { readonly labels: readonly string[] });
 const { signal } = new AbortController();
 const total = (quotas: ReadonlyMap<string, number> | null) => [...quotas!.values()].reduce((sum, one) => sum + one, 0);
 
@@ -61,12 +58,21 @@ describe('the training rows that probes are fitted on', () => {
     // More rows than are read at once.
     const rows = Array.from({ length: 5000 }, (_, at) => ({ id: `row-${at}`, label: at % 10 === 0 ? 'few' : 'many' }));
     const drawn = (await drawnOf(rows))!;
-    equal(drawn.filter(({ label }) => label === 'few').length, 200);
+    equal(drawn.filter((row) => 'label' in row && row.label === 'few').length, 200);
     equal(drawn.length, 2000);
     const ids = (some: readonly Row[]) => some.map(({ id }) => id).toSorted();
     deepEqual(ids((await drawnOf(rows.toReversed()))!), ids(drawn));
     const other = new Set(ids((await drawnOf(rows, 8))!));
     ok(drawn.some(({ id }) => !other.has(id)));
+  });
+
+  it('are, of several labels a row, drawn by the rarest of each, and of rows without any', async () => {
+    // Every tenth row has a rare label beside the usual one, and every fourth none.
+    const labelsOf = (at: number) => (at % 10 === 0 ? ['usual', 'rare'] : at % 4 === 1 ? [] : ['usual']);
+    const rows = Array.from({ length: 1000 }, (_, at) => ({ id: `row-${at}`, labels: labelsOf(at) }));
+    const drawn = (await drawnOf(rows))!.map((row) => ('labels' in row ? row.labels.join() : ''));
+    const counted = (wanted: string) => drawn.filter((labels) => labels === wanted).length;
+    deepEqual([counted('usual,rare'), counted(''), counted('usual')], [50, 125, 325]);
   });
 
   it('are not drawn where all are needed', async () => {

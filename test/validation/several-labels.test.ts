@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, notDeepEqual, ok } from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -154,6 +154,39 @@ describe('a model of several labels a row, exported', function () {
       [measures.validationTestGap?.value, heldOut - (measures.accuracy.value ?? 0)],
     ] as const)
       ok(Math.abs((gap ?? 2) - difference) < 1e-9, `${gap} is not ${difference}`);
+  });
+
+  it('must beat a probe of all training rows: one of a draw is fitted anew', async () => {
+    const { store } = storage;
+    const kept = await store.getJson<{ readonly weights: readonly number[][] }>(input.baseline.probe);
+    const turned = kept.weights.map((row) => row.map((weight) => -weight));
+    const gainOver = async (probe: object) => {
+      const baseline = { ...input.baseline, probe: await store.putJson(probe, 'probe.json') };
+      const { measures } = await runStep(evaluateModel, { ...input, baseline }, services);
+      return [measures.gainOverProbe, measures.domainShift];
+    };
+    const { gainOverProbe, domainShift } = evaluation.measures;
+    deepEqual(await gainOver({ ...kept, weights: turned, fittedOn: { rows: 20, of: 90 } }), [
+      gainOverProbe,
+      domainShift,
+    ]);
+    notDeepEqual(await gainOver({ ...kept, weights: turned }), [gainOverProbe, domainShift]);
+  });
+
+  it('is probed by a draw of many rows, where that will do', async () => {
+    const file = join(folderOf('dataset'), 'train.jsonl');
+    const few = await readFile(file, 'utf8');
+    const many = Array.from({ length: 8 }, (_, time) => few.replaceAll('"train-', `"train-${time}-`)).join('');
+    await writeFile(file, many);
+    const dataset = await storage.store.putTree(folderOf('dataset'), 'dataset');
+    await writeFile(file, few);
+    const { encoder } = input.baseline;
+    const asked = { encoder, dataset, neighbours: 5, seed: 7, multiLabel: true, draw: true } as const;
+    const probed = await runStep(probeEncoder, asked, services);
+    const { rows = 0, of } = probed.fittedOn ?? {};
+    ok(of === 720 && rows >= 500 && rows < 510, JSON.stringify(probed.fittedOn));
+    deepEqual((await storage.store.getJson<typeof probed>(probed.probe)).fittedOn, probed.fittedOn);
+    equal(probed.domain?.rows, rows);
   });
 
   it('has thresholds told apart that too few validation rows allowed nobody to fit', async () => {

@@ -42,7 +42,12 @@ describe('prototypes of the best candidates', function () {
   ) {
     const { activities, ran } = fakeActivities();
     const chosen: ChooseCandidateInput[] = [];
+    const draws: unknown[] = [];
     const shortlisting: Partial<Activities> = {
+      probeEncoder: (call) => {
+        draws.push(call.input.draw);
+        return activities.probeEncoder(call);
+      },
       prepareData: async (call) => {
         const faked = await activities.prepareData(call);
         return {
@@ -78,12 +83,19 @@ describe('prototypes of the best candidates', function () {
       );
       const view = await untilRun(temporal.client, runId, ({ state: at }) => at !== 'running');
       await replayRun(temporal.client, runId);
-      return { ran, chosen: chosen[0], view, stateOf: (id: string) => view.steps.find((one) => one.id === id)?.state };
+      return {
+        ran,
+        chosen: chosen[0],
+        draws,
+        view,
+        stateOf: (id: string) => view.steps.find((one) => one.id === id)?.state,
+      };
     });
   }
 
   it('are made rung by rung between rank and review, and whom they choose is tuned', async () => {
-    const { ran, chosen, stateOf } = await untilReview('climbs');
+    const { ran, chosen, draws, stateOf } = await untilReview('climbs');
+    assert.deepEqual(draws, [true, true], 'probes only say who is tried');
     const order = ['rank', 'subset:1', 'halve:1', 'subset:2', 'prototype:one:2', 'choose', 'review-evidence'];
     assert.deepEqual(
       ran.filter((id) => order.includes(id)),
@@ -133,6 +145,7 @@ describe('prototypes of the best candidates', function () {
     const alone = await untilReview('alone', { overrides: one });
     const { training } = runInput().pipeline;
     const head = await untilReview('head', { parts: { training: { ...training, method: 'head' } } });
+    assert.deepEqual(head.draws, [undefined, undefined], 'probes have the last word');
     for (const { ran, stateOf } of [alone, head]) {
       assert.ok(!ran.some((id) => /^(subset|prototype|halve)|choose/.test(id)));
       assert.equal(stateOf('choose'), 'skipped');

@@ -19,6 +19,11 @@ interface Tried {
   readonly selection: Selection;
 }
 
+/** Whether frozen figures only say who is tried; else they are the last word. */
+export function prototypesDecide(run: Run): boolean {
+  return rungsOf(run.input.pipeline).length > 0 && run.classification().training.method !== 'head';
+}
+
 /**
  * Fine-tunes the best few on growing parts of the training rows, on each rung side by side, and chooses one of them. What
  * goes wrong with one is its own; where nobody comes through, or the budget has ended, what is known decides.

@@ -4,7 +4,7 @@ import type { Classification } from '../../pipelines/definition.ts';
 import type { Run } from '../run.ts';
 import { dataInput, encoderInput, recipeFacts, severalLabels } from '../step-inputs.ts';
 import { gather, type Candidacy } from './candidates.ts';
-import { prototype } from './prototype.ts';
+import { prototype, prototypesDecide } from './prototype.ts';
 import { searchSettings } from './search.ts';
 
 /** The winner, with everything training and evaluation need of it. */
@@ -66,7 +66,14 @@ function encoders(run: Run): Candidacy {
       const { dataset } = await dataReady;
       const profile = () => ({ encoder, dataset, ...lengthOf(definition()) });
       outcome.profile = await run.step('cpu', `profile:${id}`, 'profileEncoder', profile, parking);
-      const probe = () => ({ encoder, dataset, neighbours, seed, ...severalLabels(definition()) });
+      const probe = () => ({
+        encoder,
+        dataset,
+        neighbours,
+        seed,
+        ...severalLabels(definition()),
+        ...(prototypesDecide(run) ? { draw: true as const } : {}),
+      });
       outcome.probe = await run.step('cpu', `probe:${id}`, 'probeEncoder', probe, parking);
     },
   };

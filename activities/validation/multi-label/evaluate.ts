@@ -24,9 +24,10 @@ import { sampleIndices, seededRandom } from '../random.ts';
 import { notMeasured, plainScore, shareScore } from '../scores.ts';
 import { twoSampleAccuracy } from '../shift.ts';
 import { groupSlices, lengthSlices, opportunityGaps, worstGap } from '../slices.ts';
+import { askFrozen } from './ask-frozen.ts';
 import { labelCalibration } from './calibration.ts';
 import { countExact, creditsOf, namesAt, setNumbers, type Decisions } from './decisions.ts';
-import { examine, frozenEmbeddings, probeDecisions, type Answers, type Examined } from './examine.ts';
+import { examine, type Answers, type Examined } from './examine.ts';
 import { countsOf, labelScores } from './metrics.ts';
 import { averagePrecisionScore, f1Scores, meanDifference, meanOf, meanScore, pairedGain } from './scores.ts';
 import { creditGaps } from './slices.ts';
@@ -92,8 +93,8 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const heldOut = crossFitted(validation.probabilities, validation.targets, labels.length);
   const onValidation = credits(validation, heldOut);
 
-  const frozen = await frozenEmbeddings(input.baseline.encoder, context, { test, train });
-  const probed = credits(test, await probeDecisions(input.baseline.probe, frozen.test, labels, context));
+  const frozen = await askFrozen(input, { test, train }, labels, context);
+  const probed = credits(test, frozen.decided);
   context.progress({ phase: 'trivial models' });
   const trivial = (await trivialSets(learnt, test, labels.length, signal))
     .map(({ predicted, ...one }) => ({ ...one, credits: credits(test, predicted) }))

@@ -1,16 +1,12 @@
 /** A tuned model of several labels a row, asked all that its evaluation needs. */
-import { EspalierError } from '../../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import { decide } from '../../../inference/labels-above.ts';
-import { TextModel } from '../../../inference/text-model.ts';
+import type { TextModel } from '../../../inference/text-model.ts';
 import type { TextInput } from '../../../inference/texts.ts';
 import type { MultiLabelledRows } from '../../data/dataset.ts';
 import { multiLabelledAt, multiLabelledBlocks } from '../../data/multi-label-blocks.ts';
 import { countRows } from '../../data/row-blocks.ts';
 import { hasShifted, SHIFTED_FILE } from '../../data/shifted.ts';
-import { oneVsRestProbabilities } from '../../selection/one-vs-rest.ts';
-import type { LinearProbe } from '../../selection/linear-probe.ts';
-import { checkout } from '../../checkout.ts';
 import type { StepContext } from '../../step.ts';
 import { requireFinite } from '../baseline.ts';
 import { SPLIT_ROWS } from '../examined.ts';
@@ -100,51 +96,3 @@ export async function examine(
 }
 
 type Sample = MultiLabelledRows & Pick<Answers, 'places'>;
-
-type Probe = LinearProbe & { readonly labels: readonly string[]; readonly thresholds?: readonly number[] };
-
-/** What the frozen encoder's probe says, by its own thresholds. Throws BadModel where it is one of other labels. */
-export async function probeDecisions(
-  probeOf: ArtifactRef,
-  embeddings: Float32Array,
-  labels: readonly string[],
-  { store }: Pick<StepContext, 'store'>,
-): Promise<Uint8Array> {
-  const { labels: known, thresholds, ...probe } = await store.getJson<Probe>(probeOf);
-  if (thresholds !== undefined && known.join('\n') === labels.join('\n')) {
-    return decide(oneVsRestProbabilities(probe, embeddings), thresholds);
-  }
-  const what =
-    thresholds === undefined
-      ? 'knows one label a row, the model several'
-      : `knows ${known.join(', ')}, the model ${labels.join(', ')}`;
-  throw new EspalierError('BadModel', `the frozen probe ${what}`, {
-    where: 'probe.json',
-    fix: 'select and train on one dataset',
-  });
-}
-
-type Texts = Pick<MultiLabelledRows, 'ids' | 'texts'>;
-
-/** Row-major [rows, dimension]. Throws BadModel where a number is not finite. */
-export async function frozenEmbeddings(
-  encoderOf: ArtifactRef,
-  context: StepContext,
-  rows: { readonly test: Texts; readonly train: Texts },
-): Promise<{ readonly dimension: number; readonly test: Float32Array; readonly train: Float32Array }> {
-  const encoder = await TextModel.load(await checkout(context, encoderOf, 'encoder'));
-  try {
-    const { dimension } = encoder.config;
-    const embed = async (part: Texts, phase: string): Promise<Float32Array> => {
-      const { embeddings } = await encoder.runAll(part.texts, {
-        signal: context.signal,
-        onProgress: (done, total) => context.progress({ phase: `${phase} with the frozen encoder`, done, total }),
-      });
-      requireFinite(embeddings, dimension, part, 'frozen encoder');
-      return embeddings;
-    };
-    return { dimension, test: await embed(rows.test, 'predicting'), train: await embed(rows.train, 'embedding') };
-  } finally {
-    await encoder.release();
-  }
-}
