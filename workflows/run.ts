@@ -181,9 +181,9 @@ export class Run {
     if (found.length > 0) this.take(found);
   }
 
-  /** Takes what a search found, for the settings that are still open and for this method. */
-  settleOn(settings: readonly Recommended[]): void {
-    this.searched = { method: this.pipeline.training?.method, settings };
+  /** Takes what a search found for a method, for the settings that are still open and as long as it is this method. */
+  settleOn(method: Training['method'], settings: readonly Recommended[]): void {
+    this.searched = { method, settings };
     if (this.facts.recipe !== undefined) this.take(this.facts.recipe);
   }
 

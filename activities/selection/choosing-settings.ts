@@ -39,6 +39,9 @@ function decide(
   trials: readonly MeasuredTrial[],
   first: MeasuredTrial,
 ): { readonly chosen: MeasuredTrial; readonly reason: string } {
+  if (trials.length === 1) {
+    return { chosen: first, reason: 'The recommended settings stay: no other value of what is open was to be tried.' };
+  }
   const last = Math.max(0, ...trials.flatMap(({ rungs }) => rungs.filter(isMeasured).map(({ rung }) => rung)));
   const finalists = trials
     .flatMap((trial): readonly Finalist[] => {

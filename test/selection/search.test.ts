@@ -200,6 +200,7 @@ describe('the choice of settings', () => {
   it('stays with the recommended ones where nothing came to an end, or nothing but them', () => {
     assert.match(choose([], { stopped: 'the time had ended' }).reason, /stay: no trial came to an end/);
     assert.equal(choose([], { stopped: 'the time had ended' }).stopped, 'the time had ended');
+    assert.match(choose([], { trials: TRIALS.slice(0, 1) }).reason, /stay: no other value of what is open/);
     assert.match(choose([result(1, 0.8), result(2, null)]).reason, /stay: no other trial reached the last rung/);
   });
 });

@@ -30,6 +30,7 @@ export async function searchSettings(run: Run, selected: Selected): Promise<void
     seed: run.classification().training.seed,
   }));
   const recommended = run.facts.recipe ?? [];
+  const { method } = run.classification().training;
   const climbed: Climbed = trials.length < 2 ? { results: [], left: [] } : await climb(run, search, selected, trials);
   run.engine.close(
     searchSteps(run.input.pipeline).filter((id) => id !== 'settings'),
@@ -37,7 +38,7 @@ export async function searchSettings(run: Run, selected: Selected): Promise<void
   );
   const searched = await run.step('light', 'settings', 'chooseSettings', () => ({ recommended, trials, ...climbed }));
   run.facts.searched = searched;
-  run.settleOn(searched.settings);
+  run.settleOn(method, searched.settings);
 }
 
 interface Climbed {
