@@ -227,6 +227,45 @@ describe('a model of several labels a row, exported', function () {
     equal(await readFile(join(folderOf('classifier'), 'classifier.json'), 'utf8'), before);
   });
 
+  it('reads long texts in windows alike where its thresholds are fitted and where it is evaluated', async () => {
+    const folder = folderOf('windowed');
+    const data = folderOf('long');
+    await writeTinyOnnx(folder, 'classifier', 12);
+    const file = join(folder, 'classifier.json');
+    const config = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+    await writeFile(file, JSON.stringify({ ...config, windows: { overlap: 0.25, most: 6 }, thresholds: [0.5, 0.5] }));
+    // Ten words at least after the first: every text has more than one window.
+    const longFrom = (count: number, start: number) =>
+      textsFrom(count, start).map((text, row) => `${text} ${WORDS.slice(row % 5, (row % 5) + 10).join(' ')} ${text}`);
+    const texts = { train: longFrom(60, 1000), validation: longFrom(60, 2000), test: longFrom(60, 0) };
+    const model = await TextModel.load(folder);
+    const said = (await model.runAll([...texts.validation, ...texts.test])).probabilities!;
+    // Where no text is near: what is fitted on some rows holds for the others.
+    const chances = [...said].filter((_, at) => at % 2 === 1).toSorted((one, other) => one - other);
+    const gaps = chances.slice(30, 90).map((chance, at) => [chances[at + 31]! - chance, chance] as const);
+    const [width, below] = gaps.toSorted(([one], [other]) => other - one)[0]!;
+    const odd = below + width / 2;
+    await mkdir(data);
+    await writeFile(join(data, 'labels.json'), JSON.stringify(LABELS));
+    for (const [split, own] of Object.entries(texts)) {
+      const { probabilities = [] } = await model.runAll(own);
+      const rows = own.map((text, row) => {
+        const labels = [...(row % 3 === 0 ? [] : ['even']), ...(probabilities[row * 2 + 1]! >= odd ? ['odd'] : [])];
+        return `${JSON.stringify({ id: `${split}-${row}`, text, labels })}\n`;
+      });
+      await writeFile(join(data, `${split}.jsonl`), rows.join(''));
+    }
+    await model.release();
+    const dataset = await storage.store.putTree(data, 'dataset');
+    const context = { store: storage.store, signal: new AbortController().signal, progress: () => {} };
+    await setThresholds(folder, dataset, context);
+    const classifier = await storage.store.putTree(folder, 'classifier');
+    const { perLabel } = await runStep(evaluateModel, { ...input, classifier, dataset }, services);
+    const [even, second] = perLabel;
+    deepEqual([even?.recall, even?.support], [1, 40], 'its probability is one half of every text');
+    deepEqual([second?.f1, second?.averagePrecision], [1, 1], JSON.stringify(perLabel));
+  });
+
   describe('beside the one in production', () => {
     const compared = async (classifier: ArtifactRef): Promise<ModelComparison> => {
       const bundle = classifier.digest;
