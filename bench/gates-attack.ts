@@ -10,6 +10,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tarMembers } from '../activities/data/images/tar-members.ts';
 import { AttackedSchema, measureAttack } from '../activities/validation/attack-measures.ts';
+import type { AttackClassifierTask, TrainTask } from '../activities/training/job.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
@@ -62,27 +63,32 @@ async function rowsFile(folder: string, split: string, photos: readonly Photo[])
 }
 
 const [known, asked] = [await photosOf('train'), await photosOf('test')];
-const shares = new Map<string, number[]>();
-const failed = new Map<string, number>();
-const accuracies: number[] = [];
+const trainings: TrainTask[] = [];
+const attacks: AttackClassifierTask[] = [];
 for (let draw = 0; draw < DRAWS; draw++) {
   const folder = await temporaryFolder();
   const learnt = drawn(known, TRAIN + VALIDATION, draw);
-  const train = await rowsFile(folder, 'train', learnt.slice(0, TRAIN));
-  const validation = await rowsFile(folder, 'validation', learnt.slice(TRAIN));
-  const rows = await rowsFile(folder, 'test', drawn(asked, TEST, draw));
   const tuned = { learningRate: 3e-3, headLearningRate: 1e-2, batchSize: 32, seed: draw } as const;
-  const how = named === undefined ? { method: 'full' as const, epochs: 15 } : { method: 'head' as const, epochs: 4 };
+  const how = named === undefined ? { method: 'full' as const, epochs: 10 } : { method: 'head' as const, epochs: 4 };
   const { checkpoints: _, processes: __, ...training } = trainingSpec({ ...tuned, ...how });
-  const out = join(folder, 'out');
-  const task = { verb: 'train', task: 'image-classification', model, train, validation, labels: LABELS } as const;
-  await runTasks([
-    { ...task, training, augmentation: null, device: 'cpu', checkpoints: join(folder, 'checkpoints'), out },
-  ]);
-  await runTasks(
-    EPSILONS.map((epsilonLevels) => ({
+  trainings.push({
+    verb: 'train',
+    task: 'image-classification',
+    model,
+    train: await rowsFile(folder, 'train', learnt.slice(0, TRAIN)),
+    validation: await rowsFile(folder, 'validation', learnt.slice(TRAIN)),
+    labels: LABELS,
+    training,
+    augmentation: null,
+    device: 'cpu',
+    checkpoints: join(folder, 'checkpoints'),
+    out: join(folder, 'out'),
+  });
+  const rows = await rowsFile(folder, 'test', drawn(asked, TEST, draw));
+  for (const epsilonLevels of EPSILONS) {
+    attacks.push({
       verb: 'attack-classifier',
-      model: join(out, 'model'),
+      model: join(folder, 'out', 'model'),
       rows,
       epsilonLevels,
       steps: 10,
@@ -90,22 +96,29 @@ for (let draw = 0; draw < DRAWS; draw++) {
       seed: draw,
       threads: 1,
       out: join(folder, `attacked-${epsilonLevels}`),
-    })),
-  );
-  for (const epsilon of EPSILONS) {
-    const lines = (await readFile(join(folder, `attacked-${epsilon}`, 'attacked.jsonl'), 'utf8')).trim().split('\n');
-    const { measures, accuracy } = measureAttack(lines.map((line) => AttackedSchema.parse(JSON.parse(line))));
-    if (epsilon === EPSILONS[0]) accuracies.push(accuracy.value ?? Number.NaN);
-    for (const name of ATTACK_GATES) {
-      const { verdict } = judgeGate(name, GATE_TABLE[name], measures[name], limits[name]);
-      const key = `${name}, ε ${epsilon}`;
-      shares.set(key, [...(shares.get(key) ?? []), measures[name].value ?? Number.NaN]);
-      failed.set(key, (failed.get(key) ?? 0) + (verdict === 'fail' ? 1 : 0));
-    }
+    });
   }
-  console.error(
-    `draw ${draw + 1} of ${DRAWS}: right ${accuracies.at(-1)}, ${[...shares.values()].map((of) => of.at(-1)?.toFixed(2)).join(' ')}`,
-  );
+}
+// Two processes in all: the start of one costs seconds.
+const began = performance.now();
+const told = (what: string): void =>
+  console.error(`${what} after ${((performance.now() - began) / 1000).toFixed(0)} s`);
+await runTasks(trainings, { onEvent: ({ type }) => (type === 'artifact' ? told('a model tuned') : undefined) });
+await runTasks(attacks, { onEvent: ({ type }) => (type === 'artifact' ? told('one attacked') : undefined) });
+
+const shares = new Map<string, number[]>();
+const failed = new Map<string, number>();
+const accuracies: number[] = [];
+for (const { out, epsilonLevels } of attacks) {
+  const lines = (await readFile(join(out, 'attacked.jsonl'), 'utf8')).trim().split('\n');
+  const { measures, accuracy } = measureAttack(lines.map((line) => AttackedSchema.parse(JSON.parse(line))));
+  if (epsilonLevels === EPSILONS[0]) accuracies.push(accuracy.value ?? Number.NaN);
+  for (const name of ATTACK_GATES) {
+    const { verdict } = judgeGate(name, GATE_TABLE[name], measures[name], limits[name]);
+    const key = `\`${name}\`, ε ${epsilonLevels}`;
+    shares.set(key, [...(shares.get(key) ?? []), measures[name].value ?? Number.NaN]);
+    failed.set(key, (failed.get(key) ?? 0) + (verdict === 'fail' ? 1 : 0));
+  }
 }
 
 console.log(

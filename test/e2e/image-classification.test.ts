@@ -33,7 +33,12 @@ describe('a pipeline that classifies pictures', function () {
       intendedUse: { commercial: true, domain: 'test' },
       candidates: [{ id: 'tiny', model }],
       training: { epochs: 6, batchSize: 8, learningRate: 1e-3, augmentation: { horizontalFlip: true } },
-      gates: { ...Object.fromEntries(gates.map((name) => [name, off])), accuracy: { min: 0.3 } },
+      gates: {
+        ...Object.fromEntries(gates.map((name) => [name, off])),
+        accuracy: { min: 0.3 },
+        pgdRobustness: { min: 0 },
+      },
+      attack: { steps: 3, pictures: 20 },
       approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
       deploy: { model: 'colours' },
     };
@@ -64,8 +69,13 @@ describe('a pipeline that classifies pictures', function () {
     equal(view.steps.find(({ id }) => id === 'privacy')?.state, 'skipped', 'there is no text to scan');
     ok((facts.training?.steps ?? 0) > 0);
     ok((facts.evaluation?.measures.accuracy.value ?? 0) > 0.6);
+    const { measures, attack, accuracy } = facts.attack ?? {};
+    deepEqual(attack, { epsilonLevels: 2, steps: 3, stepLevels: 5 / 3, pictures: 20 });
+    equal(measures?.pgdRobustness.rows, Math.round((accuracy?.value ?? 0) * (accuracy?.rows ?? 0)));
+    equal(facts.gates?.gates.find(({ name }) => name === 'pgdRobustness')?.verdict, 'pass');
     const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');
     match(html, /What the pictures show was not looked at/);
+    match(html, /under PGD, no pixel moved by more than 2 of 255 levels: 3 steps/);
     const [name] = await readdir(join(host.folder, 'pictures', 'red'));
     equal(await answered(await readFile(join(host.folder, 'pictures', 'red', name ?? ''))), 'red');
   });
