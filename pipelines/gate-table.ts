@@ -436,7 +436,7 @@ export const GATE_TABLE = {
     unit: 'share',
     range: SHARE,
     threshold: 0.5,
-    why: 'off unless the definition names it: a model that was tuned as usual loses most answers to two levels of 255; one that keeps half was trained for it',
+    why: 'off unless the definition names it: nothing here tunes for it. Of the right answers of a tiny ResNet 83 % stand two levels of 255, and 38 % eight',
     falseAlarms:
       'of 200 right answers: a model that keeps 60 % fails in 17 of 100 draws, one that keeps 65 % in 1, for want of pictures: that is meant; one just at the threshold passes in 3',
     severity: 'fail',
@@ -452,7 +452,7 @@ export const GATE_TABLE = {
     unit: 'share',
     range: SHARE,
     threshold: 0.5,
-    why: 'off unless the definition names it, as fgsmRobustness; the stronger of the two',
+    why: 'off unless the definition names it, as fgsmRobustness, and harder to pass: of the same answers 81 % stand two levels, and 19 % eight',
     falseAlarms: 'as fgsmRobustness',
     severity: 'fail',
     step: 'attack',

@@ -80,7 +80,7 @@ const TUNING: Readonly<Record<Pipeline['task'], readonly PlannedStep[]>> = {
   ],
 };
 
-/** Only where a gate wants it, since it costs more than all else that is measured. */
+/** Only where a gate wants it: it takes many passes through the model and back. */
 const ATTACK: PlannedStep = {
   id: 'attack',
   title: 'attack the tuned model through its gradients',

@@ -8,7 +8,7 @@ export const atLeast = (row: Limit) =>
 export const atMost = (row: Limit) =>
   z.strictObject({ max: z.number().default(row.threshold), severity: severity(row.severity) }).prefault(unnamed(row));
 
-/** A gate that a definition does not name. An attack costs more than all else that is measured: it is made where it is asked for. */
+/** A gate that a definition does not name. An attack takes many passes through the model and back: it is made where it is asked for. */
 function unnamed({ step }: Limit): { readonly severity?: 'off' } {
   return step === 'attack' ? { severity: 'off' } : {};
 }
