@@ -50,6 +50,15 @@ describe('rows with none, one or several labels', () => {
     );
   });
 
+  it('leaves the test its share where all rows without a label have nearly the same text', () => {
+    const labelled = sentences(120, ['a', 'b']).map(({ text, label }) => ({ near: text, label, labels: [label] }));
+    const empty = Array.from({ length: 30 }, () => ({ near: 'good morning', label: '', labels: [] }));
+    const { sides, unsplittable } = splitRows([...labelled, ...empty], SHARES, 7);
+    deepEqual(unsplittable, []);
+    equal(sides.train.filter(({ labels }) => labels.length === 0).length, 30);
+    ok(sides.test.length <= 24, `${sides.test.length} of 150 rows are the test`);
+  });
+
   it('reads a cell of CSV as labels parted by the separator, an empty cell as none, whatever their order and spaces', async () => {
     const cells = rows.map(({ text, topics }, at) =>
       [text, (at % 2 === 0 ? topics : topics.toReversed()).join(at % 2 === 0 ? '|' : ' | ')].join(','),
