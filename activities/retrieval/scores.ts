@@ -25,9 +25,10 @@ export async function meanScore(values: ArrayLike<number>, options: BootstrapOpt
 
 /**
  * Mean difference `ours − theirs` on the same queries, each value within 0–1: by paired bootstrap, and by what so many queries still
- * allow had they all differed by the mean: that the share which Wilson's bound leaves open differs by the most that can be, down or
- * up. The weaker end of both: where all queries, or all but one, differ by as much, resamples hardly do, and certainty would be
- * claimed of a handful. So a gain or loss of up to z² / rows (3.84 / rows at 95 %) is never shown, however even it is.
+ * allow had they all differed by the mean: that the share which Wilson's bound leaves open differs the other way by the most that any
+ * of them did, and one in rows + 1 by all that can be, which is how often another query differs by more than any before it. The weaker
+ * end of both: where all queries, or all but one, differ by as much, resamples hardly do, and certainty would be claimed of a handful.
+ * How often it is wrong, beside other intervals: bench/retrieval-gains.ts.
  */
 export async function gainScore(
   ours: ArrayLike<number>,
@@ -37,9 +38,13 @@ export async function gainScore(
   const rows = ours.length;
   if (rows === 0) return NO_SCORE;
   const drawn = await pairedBootstrap(ours, theirs, options);
-  const value = Array.from(ours).reduce((sum, figure, query) => sum + figure - theirs[query]!, 0) / rows;
+  const differences = Array.from(ours, (figure, query) => figure - theirs[query]!);
+  const value = differences.reduce((sum, difference) => sum + difference, 0) / rows;
+  const most = differences.reduce((widest, difference) => Math.max(widest, Math.abs(difference)), 0);
   const { low: agree, confidence } = wilsonInterval(rows, rows, options.confidence);
-  const allowed = { low: agree * value - (1 - agree), high: agree * value + (1 - agree), confidence };
+  const beyond = 1 / (rows + 1);
+  const half = Math.max(0, 1 - agree - beyond) * (Math.abs(value) + most) + beyond * (Math.abs(value) + 1);
+  const allowed = { low: Math.max(-1, value - half), high: Math.min(1, value + half), confidence };
   return { value, interval: drawn && weaker(drawn, allowed), rows };
 }
 
