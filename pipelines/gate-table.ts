@@ -152,14 +152,16 @@ export const GATE_TABLE = {
   },
   latencyP95Ms: {
     title: 'Latency p95',
-    meaning: 'Time that 95 % of single inputs stay under, after warm-up, on the machine that evaluated.',
+    meaning:
+      'Time that 95 % of single inputs stay under, after warm-up, on the machine that evaluated; of several passes over the inputs the quietest.',
     direction: 'max',
     judged: 'value',
     unit: 'ms',
     range: POSITIVE,
     threshold: 100,
     why: 'feels immediate',
-    falseAlarms: 'none but a disturbed machine: 2 of 20 measurements on one with five times the work it has cores for',
+    falseAlarms:
+      'none but a disturbed machine: 2 of 20 measurements on one with five times the work it has cores for, before the quietest pass was taken',
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',

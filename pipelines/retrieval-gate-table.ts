@@ -148,7 +148,8 @@ export const RETRIEVAL_GATE_TABLE = {
   },
   latencyP95Ms: {
     title: 'Latency p95',
-    meaning: 'Time that 95 % of single searches stay under, from a picture’s file to its neighbours, after warm-up.',
+    meaning:
+      'Time that 95 % of single searches stay under, from a picture’s file to its neighbours, after warm-up; of several passes the quietest.',
     direction: 'max',
     judged: 'value',
     unit: 'ms',
