@@ -69,18 +69,7 @@ export interface MultiLabelledRows {
   readonly groups?: readonly Readonly<Record<string, string>>[];
 }
 
-/** Throws BadData when a row has a label that is not among `labels`, or one label instead of a list. */
-export async function loadMultiLabelled(
-  store: ArtifactStore,
-  dataset: ArtifactRef,
-  split: Split,
-  labels: readonly string[],
-  signal?: AbortSignal,
-): Promise<MultiLabelledRows> {
-  return multiLabelled(await loadSplit(store, dataset, split, signal), labels, `${split}.jsonl`);
-}
-
-/** Rows as columns. Throws BadData as loadMultiLabelled. */
+/** Rows as columns. Throws BadData when a row has a label that is not among `labels`, or one label instead of a list. */
 export function multiLabelled(
   rows: readonly DatasetRow[],
   labels: readonly string[],

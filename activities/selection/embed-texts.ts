@@ -1,10 +1,16 @@
-/** Texts of two splits as a frozen encoder sees them. */
+/** Texts of two splits as a frozen encoder sees them; of the texts themselves a block is in memory, of all their embeddings. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import type { TextDomain } from '../contract/selection.ts';
 import type { StepContext } from '../step.ts';
-import { measureTexts } from './measure-domain.ts';
+import { domainPlaces, measureTexts } from './measure-domain.ts';
+
+/** Some texts at a time, and how many there are. */
+export interface StreamedTexts {
+  readonly rows: number;
+  readonly blocks: AsyncIterable<readonly TextInput[]>;
+}
 
 export interface EmbeddedTexts {
   readonly dimension: number;
@@ -14,20 +20,29 @@ export interface EmbeddedTexts {
   readonly domain: TextDomain;
 }
 
-/** Throws BadModel where an embedding is not finite. */
+/** Rows that a model answers at once: blocks of a multiple give the batches of all in one piece. */
+const BATCH_ROWS = 32;
+
+/** Goes through each split once. Throws BadModel where an embedding is not finite. */
 export async function embedTexts(
   folder: string,
-  { train, validation }: { readonly train: readonly TextInput[]; readonly validation: readonly TextInput[] },
+  { train, validation }: { readonly train: StreamedTexts; readonly validation: StreamedTexts },
   seed: number,
   { signal, progress }: Pick<StepContext, 'signal' | 'progress'>,
 ): Promise<EmbeddedTexts> {
   const model = await TextModel.load(folder);
   try {
-    const { embeddings } = await model.runAll([...train, ...validation], {
-      signal,
-      onProgress: (done, total) => progress({ phase: 'embedding', done, total }),
-    });
     const { dimension } = model.config;
+    const total = train.rows + validation.rows;
+    const embeddings = new Float32Array(total * dimension);
+    const sample = textsAt(domainPlaces(train.rows, seed));
+    let done = 0;
+    for await (const texts of inBatches([sample.passing(train.blocks), validation.blocks])) {
+      const onProgress = (asked: number): void => progress({ phase: 'embedding', done: done + asked, total });
+      const output = await model.runAll(texts, { signal, onProgress });
+      embeddings.set(output.embeddings, done * dimension);
+      done += texts.length;
+    }
     if (!embeddings.every(Number.isFinite)) {
       const row = Math.floor(embeddings.findIndex((value) => !Number.isFinite(value)) / dimension);
       throw new EspalierError('BadModel', `the encoder gives no finite embedding for row ${row}`, {
@@ -35,15 +50,63 @@ export async function embedTexts(
         fix: 'the weights hold NaN or infinite numbers, or overflow in this precision: use another candidate',
       });
     }
-    const border = train.length * dimension;
+    const border = train.rows * dimension;
     const known = embeddings.subarray(0, border);
     return {
       dimension,
       train: known,
       validation: embeddings.subarray(border),
-      domain: await measureTexts(model, folder, { texts: train, embeddings: known }, { seed, signal }),
+      domain: await measureTexts(model, folder, { sample: sample.texts, embeddings: known }, signal),
     };
   } finally {
     await model.release();
   }
+}
+
+/** The texts of rows, whose labels are written one after the other into `labels` as they pass. */
+export async function* textsOf<Block extends { readonly texts: readonly TextInput[] }>(
+  blocks: AsyncIterable<Block>,
+  labels: Int32Array | Uint8Array,
+  labelsOf: (block: Block) => ArrayLike<number>,
+): AsyncGenerator<readonly TextInput[]> {
+  let at = 0;
+  for await (const block of blocks) {
+    const own = labelsOf(block);
+    labels.set(own, at);
+    at += own.length;
+    yield block.texts;
+  }
+}
+
+/** Keeps the texts at some places, ascending, of those that pass. */
+function textsAt(places: readonly number[]) {
+  const texts: TextInput[] = [];
+  return {
+    texts,
+    async *passing(blocks: StreamedTexts['blocks']): AsyncGenerator<readonly TextInput[]> {
+      let start = 0;
+      for await (const block of blocks) {
+        const end = start + block.length;
+        for (let place = places[texts.length]; place !== undefined && place < end; place = places[texts.length]) {
+          texts.push(block[place - start] ?? '');
+        }
+        start = end;
+        yield block;
+      }
+    },
+  };
+}
+
+/** One split after the other, in blocks that are filled up across their border. */
+async function* inBatches(splits: readonly StreamedTexts['blocks'][]): AsyncGenerator<readonly TextInput[]> {
+  let rest: readonly TextInput[] = [];
+  for (const blocks of splits) {
+    for await (const block of blocks) {
+      const texts = [...rest, ...block];
+      const whole = texts.length - (texts.length % BATCH_ROWS);
+      if (whole > 0) yield texts.slice(0, whole);
+      rest = texts.slice(whole);
+    }
+  }
+  if (rest.length > 0) yield rest;
 }

@@ -18,18 +18,22 @@ const MAX_TEXTS = 2000;
 /** Every one is decoded once more. */
 const MAX_PICTURES = 200;
 
-/** `embeddings` are those of `texts`, row-major. */
+/** The training texts that are measured, of so many rows; ascending. */
+export function domainPlaces(rows: number, seed: number): readonly number[] {
+  return sampleIndices(rows, MAX_TEXTS, seededRandom(seed, 5));
+}
+
+/** `sample`: the texts at `domainPlaces`. `embeddings` are those of all training texts, row-major. */
 export async function measureTexts(
   model: TextModel,
   folder: string,
-  { texts, embeddings }: { readonly texts: readonly TextInput[]; readonly embeddings: Float32Array },
-  { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
+  { sample, embeddings }: { readonly sample: readonly TextInput[]; readonly embeddings: Float32Array },
+  signal: AbortSignal,
 ): Promise<TextDomain> {
   const { dimension, maxLength, windows } = model.config;
-  const chosen = sampleIndices(texts.length, MAX_TEXTS, seededRandom(seed, 5)).map((at) => texts[at] ?? '');
   const counter = await TokenCounter.load(join(folder, 'tokenizer.json'));
   const reference = await model.runAll(REFERENCE_TEXTS, { signal });
-  return textDomain(chosen.map(wholeText), await counter.count(chosen), {
+  return textDomain(sample.map(wholeText), await counter.count(sample), {
     maxLength,
     windows,
     distance: meanDistance(embeddings, reference.embeddings, dimension),

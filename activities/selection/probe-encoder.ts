@@ -8,8 +8,8 @@ import { ImageModel } from '../../inference/image-model.ts';
 import { checkout } from '../checkout.ts';
 import type { EncoderProbe, PictureDomain, ProbeEncoderInput, TextDomain } from '../contract/selection.ts';
 import type { Score } from '../contract/measures.ts';
-import { loadClassified, loadLabels, type LabelledRows } from '../data/dataset.ts';
-import { classifiedBlocks, pickRows } from '../data/row-blocks.ts';
+import { loadLabels, type LabelledRows } from '../data/dataset.ts';
+import { classifiedBlocks, countRows, pickRows } from '../data/row-blocks.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { confusionMatrix, countCorrect, macroF1 } from '../validation/metrics.ts';
 import { bootstrapInterval, wilsonInterval } from '../validation/statistics.ts';
@@ -17,7 +17,7 @@ import { embedPictures } from './embed-pictures.ts';
 import { knnPredict, type LabelledEmbeddings } from './knn.ts';
 import { crossValidatedProbe, highestClasses, linearScores } from './linear-probe.ts';
 import { logme } from './logme.ts';
-import { embedTexts } from './embed-texts.ts';
+import { embedTexts, textsOf } from './embed-texts.ts';
 import { measurePictures } from './measure-domain.ts';
 import { drawProbeRows, type ProbeRows } from './probe-rows.ts';
 import { probeSeveralLabels } from './probe-several-labels.ts';
@@ -76,21 +76,34 @@ async function embed(
   const { store, signal } = context;
   if ((await readModelConfig(folder)).input === 'image')
     return embedWithImages(folder, dataset, { labels, drawn }, context);
-  const [train, validation] = await Promise.all([
-    trainingRows(),
-    loadClassified(store, dataset, 'validation', labels, signal),
-  ]);
-  const embedded = await embedTexts(folder, { train: train.texts, validation: validation.texts }, seed, context);
+  const rowsOf = (file: string) => classifiedBlocks(store, dataset, file, labels, signal);
+  const [trainRows, validationRows] = [
+    drawn?.places.length ?? (await countRows(store, dataset, 'train.jsonl', signal)),
+    await countRows(store, dataset, 'validation.jsonl', signal),
+  ];
+  const classes = { train: new Int32Array(trainRows), validation: new Int32Array(validationRows) };
+  const classesOf = (block: LabelledRows) => block.classes;
+  const embedded = await embedTexts(
+    folder,
+    {
+      train: { rows: trainRows, blocks: textsOf(trainingRows(), classes.train, classesOf) },
+      validation: {
+        rows: validationRows,
+        blocks: textsOf(rowsOf('validation.jsonl'), classes.validation, classesOf),
+      },
+    },
+    seed,
+    context,
+  );
   return {
     ...embedded,
-    known: { embeddings: embedded.train, classes: train.classes },
-    asked: { embeddings: embedded.validation, classes: validation.classes },
+    known: { embeddings: embedded.train, classes: classes.train },
+    asked: { embeddings: embedded.validation, classes: classes.validation },
   };
 
-  async function trainingRows(): Promise<LabelledRows> {
-    if (drawn === null) return loadClassified(store, dataset, 'train', labels, signal);
-    const [rows] = await pickRows(classifiedBlocks(store, dataset, 'train.jsonl', labels, signal), [drawn.places]);
-    return rows!;
+  async function* trainingRows(): AsyncGenerator<LabelledRows> {
+    if (drawn === null) yield* rowsOf('train.jsonl');
+    else yield* await pickRows(rowsOf('train.jsonl'), [drawn.places]);
   }
 }
 

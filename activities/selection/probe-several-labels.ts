@@ -1,13 +1,14 @@
 /** The probe of an encoder where a row has none, one or several labels: the same figures, by decisions label by label. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { EncoderProbe } from '../contract/selection.ts';
-import { loadMultiLabelled } from '../data/dataset.ts';
+import type { MultiLabelledRows } from '../data/dataset.ts';
 import { multiLabelledAt, multiLabelledBlocks } from '../data/multi-label-blocks.ts';
+import { countRows } from '../data/row-blocks.ts';
 import type { StepContext } from '../step.ts';
 import { creditsOf } from '../validation/multi-label/decisions.ts';
 import { f1Scores, meanScore } from '../validation/multi-label/scores.ts';
 import { crossFitted, fitThresholds } from '../validation/multi-label/thresholds.ts';
-import { embedTexts } from './embed-texts.ts';
+import { embedTexts, textsOf } from './embed-texts.ts';
 import { knnShares } from './knn.ts';
 import type { ProbeRows } from './probe-rows.ts';
 import { oneVsRestProbabilities, trainOneVsRest } from './one-vs-rest.ts';
@@ -30,21 +31,24 @@ export async function probeSeveralLabels(
 ): Promise<EncoderProbe> {
   const { dataset, labels, neighbours, seed, drawn } = asked;
   const { store, signal } = context;
-  const [train, validation] = await Promise.all([
-    drawn === null
-      ? loadMultiLabelled(store, dataset, 'train', labels, signal)
-      : multiLabelledAt(
-          multiLabelledBlocks(store, dataset, 'train.jsonl', labels, signal),
-          labels.length,
-          drawn.places,
-        ),
-    loadMultiLabelled(store, dataset, 'validation', labels, signal),
-  ]);
-  const texts = { train: train.texts, validation: validation.texts };
-  const { dimension, domain, ...embedded } = await embedTexts(folder, texts, seed, context);
-  const known = { embeddings: embedded.train, targets: train.targets };
-  const { targets } = validation;
   const count = labels.length;
+  const rowsOf = (file: string) => multiLabelledBlocks(store, dataset, file, labels, signal);
+  async function* trainingRows(): AsyncGenerator<MultiLabelledRows> {
+    if (drawn === null) yield* rowsOf('train.jsonl');
+    else yield await multiLabelledAt(rowsOf('train.jsonl'), count, drawn.places);
+  }
+  const [trainRows, validationRows] = [
+    drawn?.places.length ?? (await countRows(store, dataset, 'train.jsonl', signal)),
+    await countRows(store, dataset, 'validation.jsonl', signal),
+  ];
+  const [trainTargets, targets] = [new Uint8Array(trainRows * count), new Uint8Array(validationRows * count)];
+  const targetsOf = (block: MultiLabelledRows) => block.targets;
+  const texts = {
+    train: { rows: trainRows, blocks: textsOf(trainingRows(), trainTargets, targetsOf) },
+    validation: { rows: validationRows, blocks: textsOf(rowsOf('validation.jsonl'), targets, targetsOf) },
+  };
+  const { dimension, domain, ...embedded } = await embedTexts(folder, texts, seed, context);
+  const known = { embeddings: embedded.train, targets: trainTargets };
   const decisions = (probabilities: Float32Array) => ({
     labels: count,
     targets,

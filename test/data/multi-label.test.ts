@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { DatasetSummary } from '../../activities/contract/data.ts';
-import { loadMultiLabelled, loadSplit, SPLITS } from '../../activities/data/dataset.ts';
+import { loadSplit, multiLabelled, SPLITS } from '../../activities/data/dataset.ts';
 import { giveaways, namedLabels } from '../../activities/data/leaks.ts';
 import { textIdentity } from '../../activities/data/normalise.ts';
 import { splitRows } from '../../activities/data/split.ts';
@@ -42,7 +42,11 @@ describe('rows with none, one or several labels', () => {
       stored.find(({ labels }) => labels?.length === 3)?.labels ?? ['delivery', 'money', 'returns'],
       summary.labels,
     );
-    const { targets, ids } = await loadMultiLabelled(services.store, summary.dataset, 'test', summary.labels);
+    const { targets, ids } = multiLabelled(
+      await loadSplit(services.store, summary.dataset, 'test'),
+      summary.labels,
+      'test.jsonl',
+    );
     equal(targets.length, ids.length * 3);
     equal(
       targets.filter((_, at) => at % 3 === 1).reduce((sum, one) => sum + one, 0),

@@ -1,17 +1,26 @@
-/** Evaluates or compares what the environment names, and says what came of it and what it took: one line of JSON. */
-import type { CompareModelsInput, EvaluateModelInput } from '../../activities/contract/validation.ts';
+/** Evaluates, compares or probes what the environment names, and says what came of it and what it took: one line of JSON. */
+import type { EncoderProbe, ProbeEncoderInput } from '../../activities/contract/selection.ts';
+import type {
+  CompareModelsInput,
+  EvaluateModelInput,
+  Evaluation,
+  ModelComparison,
+} from '../../activities/contract/validation.ts';
+import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
 import { compareModels } from '../../activities/validation/compare-models.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { openStore } from '../../artifacts/open.ts';
 import type { Measured } from './many-rows.ts';
 import { runStep } from './step.ts';
 
-const input = JSON.parse(process.env['STEP_INPUT'] ?? '') as EvaluateModelInput | CompareModelsInput;
+const input = JSON.parse(process.env['STEP_INPUT'] ?? '') as
+  | EvaluateModelInput
+  | CompareModelsInput
+  | ProbeEncoderInput;
 const { store, pointers, close } = await openStore(process.env);
 const services = { store, pointers, python: { executable: '', packages: '' } };
 const started = performance.now();
-const output =
-  'production' in input ? await runStep(compareModels, input, services) : await runStep(evaluateModel, input, services);
+const output = await run();
 const answer: Measured<typeof output> = {
   output,
   peakMb: process.resourceUsage().maxRSS / 1e3, // kilobytes
@@ -19,3 +28,9 @@ const answer: Measured<typeof output> = {
 };
 process.stdout.write(JSON.stringify(answer));
 close();
+
+function run(): Promise<ModelComparison | Evaluation | EncoderProbe> {
+  if ('production' in input) return runStep(compareModels, input, services);
+  if ('neighbours' in input) return runStep(probeEncoder, input, services);
+  return runStep(evaluateModel, input, services);
+}

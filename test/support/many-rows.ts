@@ -1,4 +1,4 @@
-/** Evaluates and compares on a test split of any number of rows, in a process of its own, and says what it took. For a test and a bench. */
+/** Evaluates, compares and probes on splits of any number of rows, in a process of its own, and says what it took. For a test and a bench. */
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import type { EncoderProbe, ProbeEncoderInput } from '../../activities/contract/selection.ts';
 import type {
   CompareModelsInput,
   EvaluateModelInput,
@@ -114,6 +115,9 @@ export const evaluateManyRows = (opened: Pick<TestStore, 'env'>, input: Evaluate
   inChild<Evaluation>(opened, input, heapMb);
 export const compareManyRows = (opened: Pick<TestStore, 'env'>, input: CompareModelsInput, heapMb: number) =>
   inChild<ModelComparison>(opened, input, heapMb);
+
+export const probeManyRows = (opened: Pick<TestStore, 'env'>, input: ProbeEncoderInput, heapMb: number) =>
+  inChild<EncoderProbe>(opened, input, heapMb);
 
 async function inChild<Output>(
   { env }: Pick<TestStore, 'env'>,

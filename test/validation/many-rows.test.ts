@@ -7,13 +7,22 @@ import { float32FromBytes } from '../../activities/validation/float32.ts';
 import type { EvaluateModelInput, Evaluation } from '../../activities/contract/validation.ts';
 import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import { compareManyRows, comparisonOf, evaluateManyRows, manyRows, type Measured } from '../support/many-rows.ts';
+import {
+  compareManyRows,
+  comparisonOf,
+  evaluateManyRows,
+  manyRows,
+  probeManyRows,
+  type Measured,
+} from '../support/many-rows.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 
 const ROWS = 120_000;
 const KEPT = 20_000;
 /** Read whole, these rows and their answers did not fit. */
 const HEAP_MB = 80;
+/** Likewise of the texts that a probe is fitted on. */
+const PROBE_HEAP_MB = 56;
 
 interface Prediction {
   readonly rowId: string;
@@ -167,4 +176,21 @@ describe('evaluating many rows of several labels', function () {
       opened.close();
     }
   });
+});
+
+describe('probing many rows', function () {
+  this.timeout(240_000);
+  let opened: TestStore;
+  before(async () => (opened = await withStore()));
+  after(() => opened.close());
+
+  for (const severalLabels of [false, true]) {
+    it(`reads all training texts, with ${severalLabels ? 'several labels' : 'one label'} each, and holds none`, async () => {
+      const { baseline, dataset } = await manyRows(opened.store, { train: 120_000, test: 1, severalLabels });
+      const asked = { encoder: baseline.encoder, dataset, neighbours: 5, seed: 7 };
+      const several = severalLabels ? { multiLabel: true as const } : {};
+      const { output } = await probeManyRows(opened, { ...asked, ...several }, PROBE_HEAP_MB);
+      deepEqual([output.linearAccuracy.rows, output.fittedOn], [500, undefined]);
+    });
+  }
 });

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EvaluateModelInput, Evaluation, ModelComparison } from '../../activities/contract/validation.ts';
-import { loadMultiLabelled } from '../../activities/data/dataset.ts';
+import { loadSplit, multiLabelled } from '../../activities/data/dataset.ts';
 import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { setThresholds } from '../../activities/training/fit-thresholds.ts';
@@ -140,7 +140,7 @@ describe('a model of several labels a row, exported', function () {
   });
 
   it('is asked of validation rows by thresholds that these had no part in', async () => {
-    const rows = await loadMultiLabelled(storage.store, input.dataset, 'validation', LABELS);
+    const rows = multiLabelled(await loadSplit(storage.store, input.dataset, 'validation'), LABELS, 'validation.jsonl');
     const model = await TextModel.load(folderOf('classifier'));
     const { probabilities = new Float32Array() } = await model.runAll(rows.texts);
     await model.release();
