@@ -24,6 +24,8 @@ const RESTART_DELAY_MS = 1000;
 export interface GeneratorPoolOptions {
   readonly workers: number;
   readonly onRestart?: (reason: string) => void;
+  /** Ends the start, after the worker that is loading: the runtime cannot be interrupted. */
+  readonly signal?: AbortSignal;
 }
 
 interface Job {
@@ -54,12 +56,16 @@ export class GeneratorPool {
     this.#options = options;
   }
 
-  /** Starts all workers and waits until each has loaded the model; throws what the first failing one said. */
+  /** Starts all workers and waits until each has loaded the model; throws what the first failing one said, or the signal's reason. */
   static async start(source: ModelSource<GeneratorFiles>, options: GeneratorPoolOptions): Promise<GeneratorPool> {
     const pool = new GeneratorPool(source, options);
     try {
       let files = await source.take();
-      for (let count = 0; count < options.workers; count++) files = await pool.#spawn(files);
+      for (let count = 0; count < options.workers; count++) {
+        options.signal?.throwIfAborted();
+        files = await pool.#spawn(files);
+      }
+      options.signal?.throwIfAborted();
     } catch (error) {
       await pool.drain();
       throw error;

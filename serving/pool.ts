@@ -28,6 +28,8 @@ export interface PoolOptions {
   readonly limits?: PictureLimits;
   readonly onBatch?: (rows: number) => void;
   readonly onRestart?: (reason: string) => void;
+  /** Ends the start, after the worker that is loading: the runtime cannot be interrupted. */
+  readonly signal?: AbortSignal;
 }
 
 export interface PoolOutput {
@@ -74,15 +76,19 @@ export class ModelPool {
   }
 
   /**
-   * Starts all workers and waits until each has loaded the model; throws what the first failing one said. The model's
-   * files are handed from one to the next, so that gigabytes are in memory once besides what the runtime makes of them,
-   * and let go of when the last has loaded. `source` is asked for them again when a lost worker is replaced.
+   * Starts all workers and waits until each has loaded the model; throws what the first failing one said, or the signal's
+   * reason. The model's files are handed from one to the next, so that gigabytes are in memory once besides what the runtime
+   * makes of them, and let go of when the last has loaded. `source` is asked for them again when a lost worker is replaced.
    */
   static async start(source: ModelSource, options: PoolOptions): Promise<ModelPool> {
     const pool = new ModelPool(source, options);
     try {
       let files = await source.take();
-      for (let count = 0; count < options.workers; count++) files = await pool.#spawn(files);
+      for (let count = 0; count < options.workers; count++) {
+        options.signal?.throwIfAborted();
+        files = await pool.#spawn(files);
+      }
+      options.signal?.throwIfAborted();
     } catch (error) {
       await pool.drain();
       throw error;

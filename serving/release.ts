@@ -76,19 +76,21 @@ export async function verifyRelease(
 
 /**
  * Brings a verified release to local disk and verifies every file there by its signature. The model's own files stay in
- * memory as they were hashed, so that nothing is read twice and nothing else can be loaded.
+ * memory as they were hashed, so that nothing is read twice and nothing else can be loaded. Throws the signal's reason.
  */
 export async function fetchBundle(
   store: ArtifactStore,
   release: Release,
   trusted: TrustedKeys,
+  signal: AbortSignal,
 ): Promise<VerifiedModel | VerifiedGenerator | VerifiedRetriever> {
   const directory = await mkdtemp(join(tmpdir(), 'espalier-serving-'));
   try {
-    await store.checkout(release.signed, directory);
+    await store.checkout(release.signed, directory, { signal });
     const names = [...Object.values(MODEL_FILES).flat(), PROMPT_FILE, ...RETRIEVER_CONFIGS];
     const paths = new Set([...names.map((name) => `${release.model}/1/${name}`), ...INDEX_FILES, RETRIEVAL_FILE]);
     const verified = await verifySignedFolder(directory, trusted, (path) => paths.has(path));
+    signal.throwIfAborted();
     const kind = modelKindOf(release.model, [...verified.kept.keys()]) ?? 'classifier';
     return new VERIFIED[kind](directory, release.model, verified);
   } catch (error) {

@@ -1,4 +1,5 @@
 /** A model of pictures and its index, asked as one: files in, neighbours out. */
+import { definedOnly } from '../artifacts/defined-only.ts';
 import type { Match } from '../inference/retrieval/embedding-index.ts';
 import { ModelPool, type PoolOptions } from './pool.ts';
 import { Searcher } from './searcher.ts';
@@ -21,19 +22,22 @@ export class Retriever {
     this.#searcher = searcher;
   }
 
-  /** Once the model is loaded and the index can be asked: a graph is built here. Throws BadModel where they do not belong together. */
+  /**
+   * Once the model is loaded and the index can be asked: a graph is built here. Throws BadModel where they do not belong together,
+   * the signal's reason once what was begun has ended.
+   */
   static async start(
     verified: VerifiedRetriever,
     options: Omit<PoolOptions, 'dimension' | 'classes'>,
   ): Promise<Retriever> {
     const { graph, config } = verified;
     const { dimension } = config;
-    const { workers: threads, onRestart } = options;
+    const { workers: threads, onRestart, signal } = options;
     const searcher = await Searcher.start(await verified.takeIndex(), {
       threads,
       graph,
       dimension,
-      ...(onRestart === undefined ? {} : { onRestart }),
+      ...definedOnly({ onRestart, signal }),
     });
     try {
       // What a tuned model says of classes is not asked for.

@@ -28,6 +28,8 @@ export interface SearcherOptions {
   readonly graph: Digest;
   readonly dimension: number;
   readonly onRestart?: (reason: string) => void;
+  /** Ends the start: a graph that is being built is given up after the rows that are being added. */
+  readonly signal?: AbortSignal;
 }
 
 interface Job extends Query {
@@ -53,18 +55,28 @@ export class Searcher {
     this.#options = options;
   }
 
-  /** Throws BadModel for files that are no index, or one of another model. */
+  /** Throws BadModel for files that are no index, or one of another model; the signal's reason, once its threads have ended. */
   static async start(files: IndexFiles, options: SearcherOptions): Promise<Searcher> {
+    const { signal } = options;
     const searcher = new Searcher(options);
+    const giveUp = (): void => void searcher.drain();
+    signal?.addEventListener('abort', giveUp, { once: true });
     try {
+      signal?.throwIfAborted();
       const parsed = await searcher.#spawn({ files });
       requireSameModel(parsed, options, files.where);
+      signal?.throwIfAborted();
       searcher.#index = parsed;
       const more = parsed.header.graph === null ? options.threads - 1 : 0;
       await Promise.all(Array.from({ length: more }, () => searcher.#spawn({ parsed })));
+      signal?.throwIfAborted();
     } catch (error) {
       await searcher.drain();
+      // Threads that were told to end say no more than that they did.
+      signal?.throwIfAborted();
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
     }
     searcher.#started = true;
     return searcher;

@@ -41,7 +41,7 @@ export type ServedModel = ServedClassifier | ServedGenerator | ServedRetriever;
 
 type Loaded<Served extends ServedModel> = Omit<Served, keyof ServedBundle>;
 
-export interface LoadOptions extends Pick<PoolOptions, 'workers' | 'onBatch' | 'onRestart'> {
+export interface LoadOptions extends Pick<PoolOptions, 'workers' | 'onBatch' | 'onRestart' | 'signal'> {
   /** Largest width × height of a picture. */
   readonly maxPixels: number;
 }
@@ -50,7 +50,10 @@ const WARM_UP_MS = 60_000;
 /** A ResNet-50 takes some 60 ms a picture: half a second until the next batch. */
 const PICTURE_BATCH = 8;
 
-/** Throws BadModel for files that cannot be loaded, or that answer a plain row with numbers that are none. */
+/**
+ * Throws BadModel for files that cannot be loaded, or that answer a plain row with numbers that are none; the signal's reason once
+ * what was begun has ended.
+ */
 export async function loadModel(
   verified: VerifiedModel | VerifiedGenerator | VerifiedRetriever,
   { maxPixels, ...options }: LoadOptions,

@@ -2,11 +2,14 @@ import { deepEqual, equal, match, ok, throws } from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readPredictions } from '../../artifacts/predictions.ts';
+import { encodeIndex } from '../../inference/retrieval/index-files.ts';
 import { servingSettings } from '../../serving/settings.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
-import { approvedRelease, deploy } from '../support/release.ts';
+import { approvedRelease, deploy, forge, withFiles } from '../support/release.ts';
+import { FINDER, madeRetriever } from '../support/retriever.ts';
 import { inferBody, until } from '../support/model-server.ts';
 import { TEST_KEY, TEST_KEY_ENV } from '../support/signing.ts';
 
@@ -56,6 +59,40 @@ describe("the model server's process", () => {
       server.lines.slice(-1).map(({ event }) => event),
       ['drained'],
     );
+  });
+
+  it('on SIGTERM gives up a graph that takes minutes to build, and exits 0', async () => {
+    const services = await withServices();
+    const { input, index } = await madeRetriever(services);
+    const ids = Array.from({ length: 100_000 }, (_, row) => String(row).padStart(6, '0'));
+    const angle = (at: number): number => (at % 3 === 2 ? 0 : at % 3 === 0 ? Math.cos(at) : Math.sin(at - 1));
+    const { 'index.json': header, 'vectors.f32': vectors } = encodeIndex(
+      {
+        ...index.header,
+        graph: { connectivity: 128, expansionAdd: 4096, expansionSearch: 1 },
+        ids,
+        classes: ids.map(() => 0),
+      },
+      Float32Array.from({ length: ids.length * 3 }, (_, at) => angle(at)),
+    );
+    const large = await withFiles(services, input.index, { 'index.json': header, 'vectors.f32': vectors });
+    const { embedder, indexed } = input;
+    await forge(
+      services,
+      await approvedRelease(services, {
+        retriever: input,
+        exported: { ...indexed, embedder, index: large },
+        bundleFiles: { 'index/index.json': header, 'index/vectors.f32': vectors },
+      }),
+    );
+    const server = start({ ...services.env, ESPALIER_SERVE_MODELS: FINDER, ESPALIER_SERVE_WORKERS: '1' });
+    await until('it loads', () => server.lines.some(({ event }) => event === 'release-loading'), 40_000);
+    await sleep(5000);
+    const exited = once(server.child, 'exit');
+    server.child.kill('SIGTERM');
+    deepEqual(await exited, [0, null]);
+    const events = server.lines.map(({ event }) => event);
+    deepEqual(events.slice(-4), ['stopping', 'draining', 'release-overtaken', 'drained'], events.join(' '));
   });
 
   it('exits 1 and says why when its store cannot be reached', async () => {

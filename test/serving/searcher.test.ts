@@ -2,7 +2,8 @@ import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { digestBytes } from '../../artifacts/digest.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { GRAPH_SETTINGS, type GraphSettings } from '../../inference/retrieval/graph.ts';
-import { parseIndex } from '../../inference/retrieval/index-files.ts';
+import { encodeIndex, parseIndex } from '../../inference/retrieval/index-files.ts';
+import { toUnitLength } from '../../inference/retrieval/nearest.ts';
 import { Searcher } from '../../serving/searcher.ts';
 import { until } from '../support/model-server.ts';
 
@@ -97,6 +98,23 @@ describe('a searcher', () => {
       }
     });
   }
+
+  it('gives up a graph that it is building when it is told to: its thread ends by itself, long before the graph stands', async () => {
+    // Minutes of building: each addition looks at thousands of candidates.
+    const graph = { connectivity: 128, expansionAdd: 4096, expansionSearch: 1 };
+    const { header } = await indexOf(1);
+    const ids = Array.from({ length: 100_000 }, (_, row) => String(row).padStart(6, '0'));
+    const vectors = toUnitLength(randomVectors(ids.length), DIMENSION);
+    const files = { where: 'test', ...encodeIndex({ ...header, graph, ids, classes: ids.map(() => 0) }, vectors) };
+    const reason = new Error('nobody wants it');
+    for (const delayMs of [0, 3000]) {
+      const giving = new AbortController();
+      const start = Searcher.start(structuredClone(files), { ...options, signal: giving.signal });
+      setTimeout(() => giving.abort(reason), delayMs);
+      await rejects(start, reason);
+    }
+    await rejects(Searcher.start(files, { ...options, signal: AbortSignal.abort(reason) }), reason);
+  });
 
   it('has the vectors in memory that its threads share', async () => {
     const files = filesOf(await indexOf(20));
