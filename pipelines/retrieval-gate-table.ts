@@ -32,7 +32,8 @@ export const RETRIEVAL_GATE_TABLE = {
     range: SHARE,
     threshold: 0.5,
     why: 'below it people see more that is wrong than right; a label with fewer than k pictures in the gallery cannot reach it, so it warns',
-    falseAlarms: 'as recallAtK; it warns',
+    falseAlarms:
+      'at the edge it is to warn (0 of 800 simulated draws pass); a model at 0.7 warns in 60 % of draws of 20 queries, 7.5 % of 50, 0 of 200 of 100; one at 0.6 in 44 % of 100, 0.5 % of 300',
     severity: 'warn',
     step: 'evaluate',
   },
@@ -60,7 +61,8 @@ export const RETRIEVAL_GATE_TABLE = {
     range: SHARE,
     threshold: 0.2,
     why: 'a label that hardly finds its own is a gap that the mean hides; the worst of many is low by chance, so it warns',
-    falseAlarms: 'a label as good as the others falls below only where its pictures are few: it warns',
+    falseAlarms:
+      'of ten labels that are all served alike, with ten pictures each: 0.1 % of simulated draws where their mAP is 0.5, 3.6 % at 0.4, 17 % at 0.35, 57 % at 0.3; with 20 each 0, 0.1, 1.6 and 19 %',
     severity: 'warn',
     step: 'evaluate',
   },
