@@ -186,7 +186,7 @@ describe('probing many rows', function () {
 
   for (const severalLabels of [false, true]) {
     it(`reads all training texts, with ${severalLabels ? 'several labels' : 'one label'} each, and holds none`, async () => {
-      const { baseline, dataset } = await manyRows(opened.store, { train: 120_000, test: 1, severalLabels });
+      const { baseline, dataset } = await manyRows(opened.store, { train: 180_000, test: 1, severalLabels });
       const asked = { encoder: baseline.encoder, dataset, neighbours: 5, seed: 7 };
       const several = severalLabels ? { multiLabel: true as const } : {};
       const { output } = await probeManyRows(opened, { ...asked, ...several }, PROBE_HEAP_MB);
