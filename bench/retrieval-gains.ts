@@ -114,7 +114,7 @@ function spoilt(random: Random, loss: number, gain: number): number {
 const names = Object.keys(METHODS).filter((name) => (process.argv[3] ?? name) === name);
 console.log(`${DRAWS} draws; in per cent; no gain: a gain is shown / a loss is shown; else: the gain is shown`);
 console.log(`${''.padEnd(60)}${names.map((name) => name.padStart(14)).join('')}`);
-for (const rows of [5, 10, 20, 50, 100, 300]) {
+for (const rows of [5, 10, 20, 25, 30, 40, 50, 70, 100, 300]) {
   for (const [family, draw] of Object.entries(FAMILIES)) {
     for (const gain of rows < 50 ? [0] : [0, 0.02, 0.04, 0.06]) {
       const shown = names.map(() => ({ gains: 0, losses: 0 }));

@@ -17,7 +17,7 @@ const K = 1;
 
 export const compareRetrievers: StepDefinition<CompareRetrieversInput, RetrieverComparison> = {
   type: 'retrieval.compare',
-  version: 3,
+  version: 4,
   async run(input, context) {
     const { bundle, model } = input.production;
     const no = (reason: string): RetrieverComparison => ({ comparable: false, bundle, reason });

@@ -23,11 +23,15 @@ export async function meanScore(values: ArrayLike<number>, options: BootstrapOpt
   return { value, interval: drawn && weaker(drawn, wilson), rows };
 }
 
+/** How often so many queries may show nothing of what a gain is held against. */
+const UNSEEN = 0.05;
+
 /**
  * Mean difference `ours − theirs` on the same queries, each value within 0–1: by paired bootstrap, and by what so many queries still
  * allow had they all differed by the mean: that the share which Wilson's bound leaves open differs the other way by the most that any
- * of them did, and one in rows + 1 by all that can be, which is how often another query differs by more than any before it. The weaker
- * end of both: where all queries, or all but one, differ by as much, resamples hardly do, and certainty would be claimed of a handful.
+ * of them did, and by all that can be as large a share of queries as so many would show none of, one time in twenty: what was never seen
+ * may be there. The weaker end of both: where all queries, or all but one, differ by as much, resamples hardly do, and certainty would
+ * be claimed of a handful.
  * How often it is wrong, beside other intervals: bench/retrieval-gains.ts.
  */
 export async function gainScore(
@@ -42,7 +46,7 @@ export async function gainScore(
   const value = differences.reduce((sum, difference) => sum + difference, 0) / rows;
   const most = differences.reduce((widest, difference) => Math.max(widest, Math.abs(difference)), 0);
   const { low: agree, confidence } = wilsonInterval(rows, rows, options.confidence);
-  const beyond = 1 / (rows + 1);
+  const beyond = 1 - UNSEEN ** (1 / rows);
   const half = Math.max(0, 1 - agree - beyond) * (Math.abs(value) + most) + beyond * (Math.abs(value) + 1);
   const allowed = { low: Math.max(-1, value - half), high: Math.min(1, value + half), confidence };
   return { value, interval: drawn && weaker(drawn, allowed), rows };
