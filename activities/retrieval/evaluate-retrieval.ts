@@ -41,7 +41,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 5,
+  version: 6,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -50,7 +50,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const labels = await loadLabels(store, dataset);
     const index = await loadIndex(input, labels, context);
     const folder = await checkout(context, input.model, 'model');
-    const { queries, elsewhere } = await embedQueries(folder, input, labels, context);
+    const { queries, places, elsewhere } = await embedQueries(folder, input, labels, context);
     const asked = await askIndex(index, queries, k, context);
     const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
     const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, queries, context), {
@@ -71,7 +71,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const precisions = of(asked.averagePrecision);
     const outcomes = outcomeRows(queries, labels, asked);
     const perLabel = perLabelOf(outcomes, labels);
-    const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context);
+    const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context, new Set(queries.ids));
     const corrupted = await corruptQueries(folder, index, sample, { ...input, queries }, context);
     context.progress({ phase: 'latency' });
     const { latency, memoryMb } = await timed(folder, sample, k, context);
@@ -119,7 +119,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       ...evaluation,
       perLabel: shown(perLabel),
       details: await store.putJson(details, 'evaluation.json'),
-      reference: await putNeighbourReference(queries, asked, labels, context),
+      reference: await putNeighbourReference({ ...queries, places }, asked, labels, context),
     };
   },
 };
@@ -160,6 +160,8 @@ function answeredOf({ answered }: Asked, values: Float64Array): Float64Array {
 
 interface Queries {
   readonly queries: AnsweredPictures;
+  /** Which of the test pictures they are, ascending, where they are a sample; undefined where they are all. */
+  readonly places: readonly number[] | undefined;
   /** A sample of declared pictures from elsewhere; null where there are none. */
   readonly elsewhere: AnsweredPictures | null;
 }
@@ -174,13 +176,15 @@ async function embedQueries(
   const loaded = await ImageModel.load(folder);
   try {
     const drawn = async (split: 'test' | 'shifted', most: number) => {
-      const only = sampledPlaces(await countPictures(store, dataset, split, signal), most, seed);
-      return embedPictures(loaded, { dataset, split, labels, only }, context);
+      const all = await countPictures(store, dataset, split, signal);
+      const only = sampledPlaces(all, most, seed);
+      const pictures = await embedPictures(loaded, { dataset, split, labels, only }, context);
+      return { pictures, places: only.length < all ? only : undefined };
     };
-    const queries = await drawn('test', TEST_QUERIES);
+    const { pictures: queries, places } = await drawn('test', TEST_QUERIES);
     if (queries.ids.length > 0) {
-      if (!(await hasShifted(store, dataset))) return { queries, elsewhere: null };
-      return { queries, elsewhere: await drawn('shifted', SPLIT_ROWS) };
+      const elsewhere = (await hasShifted(store, dataset)) ? (await drawn('shifted', SPLIT_ROWS)).pictures : null;
+      return { queries, places, elsewhere };
     }
   } finally {
     await loaded.release();

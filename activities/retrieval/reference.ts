@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
+import { definedOnly } from '../../artifacts/defined-only.ts';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { Match } from '../../inference/retrieval/embedding-index.ts';
@@ -17,9 +18,14 @@ export function labelShares(found: readonly Pick<Match, 'label'>[], labels: read
   return shares;
 }
 
+interface Asking extends Pick<AnsweredPictures, 'ids' | 'embeddings'> {
+  /** Which of the test pictures asked, ascending; undefined where they are all. */
+  readonly places: readonly number[] | undefined;
+}
+
 /** Every test picture's embedding, and the labels of what it finds where a classifier has probabilities. */
 export async function putNeighbourReference(
-  { ids, embeddings }: Pick<AnsweredPictures, 'ids' | 'embeddings'>,
+  { ids, embeddings, places }: Asking,
   { found }: Pick<Asked, 'found'>,
   labels: readonly string[],
   { store, workDir, signal }: StepContext,
@@ -32,6 +38,7 @@ export async function putNeighbourReference(
     labels,
     embeddings: 'embeddings.f32',
     probabilities: 'probabilities.f32',
+    ...definedOnly({ places }),
     textLengths: ids.map(() => 0),
   };
   const shares = new Float32Array(rows * labels.length);

@@ -95,15 +95,16 @@ export async function samplePictures(
   split: Split,
   most: number,
   { store, signal, workDir }: Pick<StepContext, 'store' | 'signal' | 'workDir'>,
+  among?: ReadonlySet<string>,
 ): Promise<readonly string[]> {
-  const rows = await countPictures(store, dataset, split, signal);
+  const rows = among?.size ?? (await countPictures(store, dataset, split, signal));
   const chosen = new Set(sampleIndices(rows, Math.min(most, rows), seededRandom(0)));
   const folder = join(workDir, `sample-${split}`);
   await mkdir(folder);
   const files: string[] = [];
   let row = 0;
   for await (const { id, bytes } of loadPictures(store, dataset, split, signal)) {
-    if (!chosen.has(row++)) continue;
+    if (among?.has(id) === false || !chosen.has(row++)) continue;
     const file = join(folder, id);
     await writeFile(file, bytes, { signal });
     files.push(file);
