@@ -34,7 +34,7 @@ const AnswerSchema = z.union([
         scanner: z.object({ name: z.string(), version: z.string(), verdict: z.literal('clean') }),
         torch: z.string(),
       }),
-      z.object({ h5py: z.string(), leftOut: z.array(z.string().max(200)).max(8_000) }),
+      z.object({ h5py: z.string(), leftOut: z.array(z.string().max(400)).max(8_000) }),
     ]),
   }),
   z.object({
@@ -106,15 +106,19 @@ async function runChild(request: string, { python, workDir, signal }: Conversion
 }
 
 /** How a process ends whose memory a file has upset. */
-const CRASH = /^SIG(SEGV|BUS|ABRT|FPE|ILL)\b/;
+const CRASH = /^SIG(SEGV|BUS|ABRT|FPE|ILL|XCPU)\b/;
 
 function judge(said: string, end: string): Made {
   const answer = AnswerSchema.safeParse(jsonOf(said));
   if (!answer.success && CRASH.test(end)) {
-    throw new EspalierError('UnsafeModel', `the file made the process that reads it crash, ${end.slice(0, 500)}`, {
-      where: 'candidates.convert',
-      fix: 'take a model that has model.safetensors',
-    });
+    throw new EspalierError(
+      'UnsafeModel',
+      `the file made the process that reads it crash or never end, ${end.slice(0, 500)}`,
+      {
+        where: 'candidates.convert',
+        fix: 'take a model that has model.safetensors',
+      },
+    );
   }
   if (!answer.success)
     throw new EspalierError('Internal', `the conversion of the weights gave no answer, ${end.slice(0, 500)}`);

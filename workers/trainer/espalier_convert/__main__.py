@@ -23,7 +23,7 @@ from .tensorflow import convert_tensorflow
 from .tensors import MAX_GROWTH, convert
 
 # Hashing and copying take seconds a gigabyte; what has not ended by then is made to last.
-CPU_SECONDS = 3600
+CPU_SECONDS, TENSORFLOW_CPU_SECONDS = 3600, 900
 HEADER_BYTES = 100_000_000
 # Of TensorFlow's weights, which need no torch: libraries and their threads reserve some, the weights are held as read and as written.
 RESERVED_BYTES, COPIES = 4 << 30, 4
@@ -55,7 +55,7 @@ def run(request: dict, sandbox: Sandbox) -> dict:
     sandbox.protect({"tasks": [{**inputs, "out": str(target.parent)}]})
     size = source.stat().st_size
     limit(resource.RLIMIT_FSIZE, MAX_GROWTH * size + HEADER_BYTES)
-    limit(resource.RLIMIT_CPU, CPU_SECONDS)
+    limit_cpu(TENSORFLOW_CPU_SECONDS if request["of"] == "tensorflow" else CPU_SECONDS)
     if request["of"] == "tensorflow":
         if sys.platform == "linux":  # elsewhere the system has no such limit, or does not hold it
             limit(resource.RLIMIT_AS, RESERVED_BYTES + COPIES * size)
@@ -70,6 +70,13 @@ def limit(what: int, most: int) -> None:
     hard = resource.getrlimit(what)[1]
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(what, (most, most))
+
+
+def limit_cpu(seconds: int) -> None:
+    """By SIGXCPU, which says what it was; the hard limit's SIGKILL could be anybody's."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    if hard == resource.RLIM_INFINITY or hard > seconds:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class _Walk:
     def _name(self, raw: bytes, kind: int, above: str) -> str:
         name = raw.decode("utf-8", "replace")
         shown = f"{above}{name}"
-        if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable() or name.encode() != raw or name in (".", ".."):
+        if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable() or name.encode() != raw or name in (".", "..") or "/" in name:
             raise unsafe(f"{self.file} has the name {shown[:80]!r}, which no array or group of Keras has")
         if kind != self.h5py.h5l.TYPE_HARD:
             kinds = {self.h5py.h5l.TYPE_SOFT: "a soft link", self.h5py.h5l.TYPE_EXTERNAL: "a link to another file"}
