@@ -32,7 +32,6 @@ const NEEDED: Readonly<Record<string, string>> = {
   export: 'what is released is what was exported',
   prompt: 'the tuned model is judged by its best prompt',
   evaluate: 'the gates judge what it measures',
-  attack: 'the gates judge what it measures',
   memorisation: 'the gates judge what it measures',
   gates: 'no model is released unjudged',
   package: 'what is released is what was packaged',
@@ -52,9 +51,12 @@ const SETTLED_BY: Readonly<Record<ChangeableSection, string>> = {
   gates: 'gates',
 };
 
-/** Why a step cannot be skipped; undefined when it can: then its candidate is dropped, or the model goes unwatched. */
+/**
+ * Why a step cannot be skipped; undefined when it can: then its candidate is dropped, the model goes unwatched, or an attack is not
+ * measured, which fails the gates that ask for it.
+ */
 export function skipRefusal(step: string): string | undefined {
-  if (step === 'monitor') return undefined;
+  if (step === 'monitor' || step === 'attack') return undefined;
   const [name, candidate] = step.split(':');
   if (candidate !== undefined && CANDIDATE_STEPS.has(name ?? '')) return undefined;
   return NEEDED[name ?? step] ?? 'the plan does not allow it';

@@ -5,6 +5,9 @@ import { z } from 'zod';
 const levels = z.number().positive().max(128);
 
 /** Levels are of the 255 that a pixel has: `epsilonLevels: 2` is what papers write as ε = 2/255. */
+/** Through the model and back, of all pictures. */
+const MOST_PASSES = 20_000;
+
 export const AttackSchema = z
   .strictObject({
     /** No pixel is changed by more: two levels are not to be seen. */
@@ -19,5 +22,9 @@ export const AttackSchema = z
   .refine(({ epsilonLevels, steps, stepLevels }) => stepLevels === undefined || steps * stepLevels >= epsilonLevels, {
     path: ['stepLevels'],
     error: 'is so small that all steps together do not reach epsilonLevels: raise it, or steps',
+  })
+  .refine(({ pictures, steps }) => pictures * steps <= MOST_PASSES, {
+    path: ['pictures'],
+    error: `times steps must be at most ${MOST_PASSES}, which take a large model on processors about an hour: lower one of them`,
   });
 export type AttackSpec = z.output<typeof AttackSchema>;

@@ -1,14 +1,25 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Activities } from '../../activities/contract.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { JudgeGatesInput } from '../../activities/contract/validation.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
-import { runOutcome, showRun } from '../../client/runs.ts';
+import { cancelRun, resolveStep, runOutcome, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import type { RunInput } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { approveRun, fakeActivities, hearing, pictureInput, ref, replayRun, withWorkers } from '../support/workflow.ts';
+import {
+  approveRun,
+  fakeActivities,
+  hearing,
+  pictureInput,
+  ref,
+  replayRun,
+  untilRun,
+  withWorkers,
+} from '../support/workflow.ts';
 
 describe('a run of pictures', function () {
   this.timeout(60_000);
@@ -87,6 +98,32 @@ describe('a run of pictures', function () {
     ok('pgdRobustness' in gates && gates.pgdRobustness.severity === 'fail' && gates.fgsmRobustness.severity === 'off');
     const evidence = inputs.get('release-evidence') as { facts: RunFacts };
     equal(evidence.facts.attack?.measures.pgdRobustness.value, 0.9);
+  });
+
+  it('judges without an attack that failed and was left out: what was not measured fails where a gate asks for it', async () => {
+    const { activities } = fakeActivities();
+    let judged: JudgeGatesInput | undefined;
+    const input = pictureInput({ gates: { pgdRobustness: { min: 0.4 } } });
+    const runId = `test-${randomUUID()}`;
+    const failed = ApplicationFailure.create({ message: 'no memory', type: 'OutOfMemory', nonRetryable: true });
+    const spoilt: Activities = {
+      ...activities,
+      attackClassifier: () => Promise.reject(failed),
+      judgeGates: (call) => ((judged = call.input), activities.judgeGates(call)),
+    };
+    await withWorkers(temporal.address, spoilt, async () => {
+      await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      await approveRun(temporal.client, runId, 'review', 'lena');
+      await untilRun(temporal.client, runId, ({ steps }) =>
+        steps.some(({ id, state }) => id === 'attack' && state === 'parked'),
+      );
+      await resolveStep(temporal.client, runId, { step: 'attack', action: 'skip', by: 'olga', comment: 'too large' });
+      await untilRun(temporal.client, runId, () => judged !== undefined);
+      equal(judged?.measures.pgdRobustness, undefined);
+      ok(judged !== undefined && 'pgdRobustness' in judged.gates && judged.gates.pgdRobustness.severity === 'fail');
+      await replayRun(temporal.client, runId);
+      await cancelRun(temporal.client, runId);
+    });
   });
 
   it('asks for no more than frozen features where only a head is trained', async () => {

@@ -78,7 +78,8 @@ def answers(classify: Logits, levels: Tensor, targets: Tensor, starts: Tensor, a
     several = projected_descent(classify, levels, targets, starts, attack, stop)
     with torch.no_grad():
         said = {"label": targets, "clean": clean, "fgsm": classify(one).argmax(-1), "pgd": classify(several).argmax(-1)}
-    moved = gradient.flatten(1).ne(0).any(1)
+    # Along what is no number nothing is moved either.
+    moved = (gradient.isfinite() & gradient.ne(0)).flatten(1).any(1)
     return [{**{key: int(value[row]) for key, value in said.items()}, "gradient": bool(moved[row])} for row in range(len(levels))]
 
 
