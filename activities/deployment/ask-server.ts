@@ -19,14 +19,30 @@ const AnswerSchema = z.looseObject({
   outputs: z.array(z.looseObject({ data: z.array(z.unknown()).default([]) })).default([]),
 });
 
-/** Throws where there is no answer, or none in JSON. */
+/** What a server says of itself it says at once. */
+const WORD_MS = 10_000;
+/** An answer of the model: the longest text in all its windows, on the slowest processor that serves. */
+export const ANSWER_MS = 120_000;
+
+/** Throws where there is no answer, or none in JSON; NetworkUnavailable where it does not come in time. */
 export async function askServer(
   url: string,
   signal: AbortSignal,
   init: RequestInit = {},
+  timeoutMs = WORD_MS,
 ): Promise<{ readonly status: number; readonly body: z.output<typeof AnswerSchema> }> {
-  const response = await fetch(url, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) });
-  return { status: response.status, body: AnswerSchema.parse(await response.json()) };
+  const late = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(url, { ...init, signal: AbortSignal.any([signal, late]) });
+    return { status: response.status, body: AnswerSchema.parse(await response.json()) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!late.aborted) throw error;
+    throw new EspalierError('NetworkUnavailable', `the model server gave no answer within ${timeoutMs / 1000} s`, {
+      where: url,
+      cause: error,
+    });
+  }
 }
 
 /** What a server says of a question itself, it says again however often it is asked: one that is older than the release, for example. */

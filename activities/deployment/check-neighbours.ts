@@ -13,7 +13,7 @@ import { EmbeddingIndex, type Match } from '../../inference/retrieval/embedding-
 import { parseIndex, parseIndexHeader, readIndexFilesAt } from '../../inference/retrieval/index-files.ts';
 import type { ActivityServices } from '../step.ts';
 import { float32FromBytes } from '../validation/float32.ts';
-import { askServer, unusable } from './ask-server.ts';
+import { ANSWER_MS, askServer, unusable } from './ask-server.ts';
 import { servingQuestions } from './serving-questions.ts';
 
 const PICTURES = 16;
@@ -159,7 +159,7 @@ async function neighboursOf(
   // Our own question is no traffic: it must not count as a prediction in the drift check.
   const outputs = OUTPUTS.map((name) => ({ name }));
   const body = { parameters: { espalier_record: false }, inputs, outputs };
-  const answer = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) });
+  const answer = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) }, ANSWER_MS);
   const [ids, similarities, labels] = answer.body.outputs.map(({ data }) => data);
   const found = FoundSchema.safeParse(
     (ids ?? []).map((id, place) => ({ id, similarity: similarities?.[place], label: labels?.[place] })),

@@ -6,7 +6,7 @@ import { ERROR_KINDS, EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import type { ActivityServices } from '../step.ts';
-import { askServer, unusable } from './ask-server.ts';
+import { ANSWER_MS, askServer, unusable } from './ask-server.ts';
 import { compareNeighbours, graphBuildingMs } from './check-neighbours.ts';
 import type { DeployContext } from './deploy-model.ts';
 import { servingQuestions, type ServingQuestion } from './serving-questions.ts';
@@ -181,7 +181,7 @@ async function answersOf(
   const outputs = [{ name: 'probabilities' }, ...(several ? [{ name: 'labels' }] : [])];
   // Our own question is no traffic: it must not count as a prediction in the drift check.
   const body = { parameters: { espalier_record: false }, inputs, outputs };
-  const answer = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) });
+  const answer = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) }, ANSWER_MS);
   const [served, labels] = answer.body.outputs.map(({ data }) => data);
   const decided = several ? labels?.map(labelList) : [];
   if (
@@ -231,7 +231,7 @@ async function compareAnswers(
   for (const { text, answer, options } of asked) {
     // Our own question is no traffic: it must not count in the drift check.
     const body = { text_input: text, parameters: { ...options, espalier_record: false } };
-    const response = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) });
+    const response = await askServer(url, signal, { method: 'POST', body: JSON.stringify(body) }, ANSWER_MS);
     if (response.status !== 200 || response.body.text_output === undefined)
       throw unusable(url, 'a prompt', response, 'no text');
     if (response.body.text_output === answer) same += 1;

@@ -15,8 +15,8 @@ export interface ServingQuestion {
 const MOST_PICTURE_BYTES = 6 * 2 ** 20;
 
 /**
- * `most` rows of the reference, which are the test rows at `places`, or all test rows: of texts those of `among`, then the first
- * ones, all at once; pictures the first ones, one by one. Throws BadData for a dataset without them.
+ * `most` rows of the reference, which are the test rows at `places`, or all test rows: of texts the first ones, all at once, and
+ * those of `among`, which may be long, one by one; pictures the first ones, one by one. Throws BadData for a dataset without them.
  */
 export async function servingQuestions(
   store: ArtifactStore,
@@ -51,14 +51,24 @@ export async function servingQuestions(
       if (rows.size === most) break reading;
     }
   }
-  const found = [...rows.values()];
-  const pairs = found.flatMap(({ pair }) => (pair === undefined ? [] : [pair]));
+  const alone = new Set(among);
+  const together = [...rows.keys()].filter((row) => !alone.has(row));
+  const single = [...rows.keys()].filter((row) => alone.has(row)).map((row) => [row]);
+  return [...(together.length === 0 ? [] : [together]), ...single].map((some) =>
+    textQuestion(
+      some,
+      some.map((row) => rows.get(row)!),
+    ),
+  );
+}
+
+function textQuestion(rows: readonly number[], texts: readonly TextRow[]): ServingQuestion {
+  const pairs = texts.flatMap(({ pair }) => (pair === undefined ? [] : [pair]));
   const text = tensor(
     'text',
-    found.map((row) => row.text),
+    texts.map((row) => row.text),
   );
-  const inputs = pairs.length === 0 ? [text] : [text, tensor('pair', pairs)];
-  return rows.size === 0 ? [] : [{ rows: [...rows.keys()], inputs }];
+  return { rows, inputs: pairs.length === 0 ? [text] : [text, tensor('pair', pairs)] };
 }
 
 interface TextRow {

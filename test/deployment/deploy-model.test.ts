@@ -396,7 +396,7 @@ describe('deploying a model', () => {
       await rejects(deploy({ ...services, servingUrl }, next, 'run-2'), {
         kind: 'BadConfig',
         retryable: false,
-        message: /refuses 16 test rows \(400\): unknown output 'labels'; .*points to sha256:\w+ again, as before/s,
+        message: /refuses 12 test rows \(400\): unknown output 'labels'; .*points to sha256:\w+ again, as before/s,
         fix: /run a model server of the version/,
       });
       deepEqual([(await pointer())?.bundle, (await pointer())?.revision], [first.bundle, 3]);

@@ -124,6 +124,14 @@ describe('evaluating more rows than memory holds', function () {
     // A deployment asks the first rows of the reference again, wherever they stand in the split.
     const asking = { most: 16, places: kept };
     const [question] = await servingQuestions(opened.store, input.dataset.digest, asking, new AbortController().signal);
+    const few = { most: 4, places: kept, among: [9, 1] };
+    const signal = new AbortController().signal;
+    const split = await servingQuestions(opened.store, input.dataset.digest, few, signal);
+    deepEqual(
+      split.map((one) => one.rows),
+      [[0, 2], [1], [9]],
+      'the long ones one by one',
+    );
     const [{ data }] = question!.inputs as [{ readonly data: readonly string[] }];
     deepEqual(
       data.map((text) => Number(text.split(' ').at(-1))),
