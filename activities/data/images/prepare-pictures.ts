@@ -51,6 +51,8 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
     refuse(untrained.slice(0, 10), bad.length + duplicates.length + likes.length);
     await pause(signal);
 
+    const elsewhere = await readElsewhere(input, labels, context);
+    refuseMetadata(elsewhere, data);
     const warned = (row: BadRow): DataFinding => ({ severity: 'warning', ...row });
     const { nearTwins } = contamination;
     const findings: DataFinding[] = [
@@ -59,17 +61,15 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
       ...(nearTwins.validation + nearTwins.test > 0
         ? [{ severity: 'warning' as const, reason: 'near-twin', message: likesMessage(nearTwins, data.nearDuplicates) }]
         : []),
-      ...bad.map((row) => ({ severity: 'error' as const, ...row })),
+      ...[...bad, ...elsewhere.badRows].map((row) => ({ severity: 'error' as const, ...row })),
       ...[...duplicates, ...likes].map(warned),
     ];
     const counts = {
       rows: sizes(sides),
       labelCounts: labelCounts(sides, labels),
-      dropped: countReasons([...bad, ...duplicates, ...likes]),
+      dropped: countReasons([...bad, ...duplicates, ...likes, ...elsewhere.badRows]),
       ...(described === undefined ? {} : { described }),
     };
-    const elsewhere = await readElsewhere(input, labels, context);
-    refuseMetadata(elsewhere, data);
     const dataset = await writePictures(input, context, { ...sides, elsewhere }, labels, read, counts);
     return { dataset, labels, ...counts, contamination, ...(await putFindings(findings, context)) };
   },

@@ -71,6 +71,15 @@ describe('preparing pictures', function () {
     const unknown = await tar([['bird/1.jpg', elsewhere[0]![1]]]);
     const wrong = [shards[0]!, { ...shards[1]!, content: unknown }];
     match((await refusal(prepareShards(services, wrong))).message, /the label 'bird' of .* is not in data\.labels/);
+    const none = await refusal(prepareShards(services, wrong, { onBadRow: 'drop' }));
+    match(none.message, /no picture of data\.shiftedFiles can be used: later\.tar, 1: the label 'bird'/);
+    const mixed = [
+      shards[0]!,
+      { ...shards[1]!, content: await tar([['bird/1.jpg', elsewhere[0]![1]], elsewhere[1]!]) },
+    ];
+    const partly = await prepareShards(services, mixed, { onBadRow: 'drop' });
+    deepEqual(partly.dropped, { 'unknown-label': 1 });
+    ok(partly.findings.some(({ file, reason }) => file === 'later.tar' && reason === 'unknown-label'));
   });
 
   it('gives the same tree for the same pictures, in whatever order they come', async () => {
