@@ -174,6 +174,8 @@ export class Follower {
   async #follow(model: string): Promise<Load | undefined> {
     const { pointers, channel } = this.#options;
     const pointer = await pointers.read<unknown>(channelKey(model, channel));
+    // What is served is unloaded by now: nothing is withdrawn once more.
+    if (this.#stopped) return undefined;
     if (pointer === undefined) return this.#withdraw(model, GONE);
     const tombstone = withdrawnChannel(pointer.value);
     if (tombstone !== undefined) return this.#withdraw(model, tombstone.withdrawn);
