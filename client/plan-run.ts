@@ -4,6 +4,7 @@ import type { Pointers } from '../artifacts/pointers.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { Prices } from '../activities/report/prices.ts';
+import { attackAsked } from '../pipelines/attack.ts';
 import { durationSeconds } from '../pipelines/duration.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import type { RunInput, StepView } from '../workflows/messages.ts';
@@ -153,6 +154,10 @@ function readsOf(id: string, plan: readonly PlannedStep[], input: Known): unknow
 function valueOf(part: string, { pipeline, dataFiles, guidelines }: Known): unknown {
   if (part === 'files') return dataFiles;
   if (part === 'guidelines') return guidelines?.digest;
+  if (part === 'training.method') return pipeline.training?.method;
+  if (part === 'attacked') return attackAsked(pipeline.gates);
+  // One alone has no prototypes, and a probe of all rows.
+  if (part === 'several') return pipeline.candidates.length > 1;
   return pipeline[part as keyof Pipeline];
 }
 
@@ -161,9 +166,9 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   snapshot: ['files'],
   data: ['files', 'data'],
   subset: ['prototype', 'selection'],
-  export: ['selection'],
+  export: ['selection', 'training.method', 'attacked'],
   profile: ['selection'],
-  probe: ['selection'],
+  probe: ['selection', 'training.method', 'prototype', 'several'],
   rank: ['selection'],
   prototype: ['selection', 'training'],
   halve: ['selection', 'training'],

@@ -74,8 +74,12 @@ export function settingProblems(pipeline: Pipeline, settings: Settings): readonl
       const message = 'decides how every candidate is measured: changed now, unlike would be compared with unlike';
       return [{ path, message, fix: 'start a new run with it' }];
     }
+    if (path === 'training.method' && (value === 'head') !== (pipeline.training?.method === 'head')) {
+      const message = `decides how candidates are measured and exported, which '${String(value)}' would need otherwise`;
+      return [{ path, message, fix: 'start a new run with it' }];
+    }
     if (UNPLANNED.has(path) && value !== 'off' && !attackAsked(pipeline.gates)) {
-      const message = 'asks for an attack that this run did not plan';
+      const message = 'asks for an attack that this run did not plan, or has left out';
       return [{ path, message, fix: 'start a new run that names the gate' }];
     }
     if (isSection(value) || isSection(settingAt(pipeline, path))) {

@@ -11,10 +11,10 @@ const PROMISES = {
     startToCloseTimeout: '30m',
     retry: { initialInterval: '1s', maximumInterval: '30s', maximumAttempts: 10 },
   },
-  /** Export, probes, evaluation: CPU-bound, idempotent; an hour covers the largest encoder on one core. */
+  /** Export, probes, evaluation, attacks: CPU-bound, idempotent. Half a day embeds a million rows; a worker that is lost shows by its heartbeat. */
   cpu: {
     taskQueue: TASK_QUEUES.cpu,
-    startToCloseTimeout: '2h',
+    startToCloseTimeout: '12h',
     retry: { initialInterval: '1s', maximumInterval: '1m', maximumAttempts: 6 },
   },
   /** Downloads: the other side may be down for a while. */

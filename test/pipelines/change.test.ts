@@ -48,6 +48,15 @@ describe('a setting changed while a run is under way', () => {
     assert.deepEqual([settingProblems(asked, on), settingProblems(asked, milder)], [[], []]);
   });
 
+  it('takes another method only where candidates are measured and exported alike for it', () => {
+    assert.deepEqual(settingProblems(pipeline, { 'training.method': 'lora' }), []);
+    const [problem] = settingProblems(pipeline, { 'training.method': 'head' });
+    assert.match(problem?.message ?? '', /measured and exported, which 'head' would need otherwise/);
+    const head = { ...pipeline, training: { ...pipeline.training, method: 'head' as const } };
+    assert.deepEqual(settingProblems(head, { 'training.method': 'head' }), []);
+    assert.equal(settingProblems(head, { 'training.method': 'full' }).length, 1);
+  });
+
   const refused: [string, unknown, RegExp][] = [
     ['training.learningRat', 1e-4, /is not a setting here .*learningRate/],
     ['training.learningRate', 'fast', /must be a number, got 'fast'/],

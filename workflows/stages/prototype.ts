@@ -21,7 +21,9 @@ interface Tried {
 
 /** Whether frozen figures only say who is tried; else they are the last word. */
 export function prototypesDecide(run: Run): boolean {
-  return rungsOf(run.input.pipeline).length > 0 && run.classification().training.method !== 'head';
+  const { selection, training } = run.classification();
+  const { shortlist, generalist } = selection.prototype;
+  return rungsOf(run.input.pipeline).length > 0 && training.method !== 'head' && shortlist + Number(generalist) > 1;
 }
 
 /**
