@@ -7,6 +7,7 @@ import type { Prices } from '../activities/report/prices.ts';
 import { attackAsked } from '../pipelines/attack.ts';
 import { durationSeconds } from '../pipelines/duration.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
+import { placesOf, searchOf } from '../pipelines/search.ts';
 import type { RunInput, StepView } from '../workflows/messages.ts';
 import { planRun, type PlannedStep } from '../workflows/plan.ts';
 import { STATED_SECONDS, queueOfStep } from './stated-rates.ts';
@@ -115,7 +116,10 @@ async function workOf(
 /** Whether only the run itself knows if it gets there: who is tried, and if the rows are few. */
 function isUncertain(id: string, pipeline: Pipeline): boolean {
   if (id.startsWith('prototype:')) return !withinShortlist(id, pipeline);
-  return id.startsWith('trial:') && id.split(':').length > 3;
+  const [kind, rung, place, seed] = id.split(':');
+  const search = kind === 'trial' ? searchOf(pipeline) : undefined;
+  if (search === undefined) return false;
+  return seed !== undefined || Number(place) > (placesOf(search)[Number(rung) - 1] ?? 0);
 }
 
 /** Who is tried is not known yet: as many of the first as will be, halved on every rung. */

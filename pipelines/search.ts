@@ -22,6 +22,17 @@ export function searchOf({
   return training.search;
 }
 
+/**
+ * How many are trained on each rung where none is left out: the better half of the others goes on (Jamieson & Talwalkar, AISTATS 2016,
+ * arXiv:1502.07943), and the recommended settings always do, in the first place.
+ */
+export function placesOf({ trials, rungs }: Pick<SearchSpec, 'trials' | 'rungs'>): readonly number[] {
+  return rungs.reduce<readonly number[]>(
+    (places, _, at) => [...places, at === 0 ? trials : 1 + Math.ceil(((places.at(-1) ?? 1) - 1) / 2)],
+    [],
+  );
+}
+
 /** A search that has nothing to move is a mistake of the definition, said before anything is paid for. */
 export function searchProblems({ training }: Readonly<Record<string, unknown>>): readonly Problem[] {
   const raw: Readonly<Record<string, unknown>> =

@@ -4,27 +4,18 @@ import type { SearchSpec } from '../pipelines/definition/search.ts';
 import { searchOf } from '../pipelines/search.ts';
 import type { Planned, PlannedStep } from './plan.ts';
 
-/**
- * How many are trained on each rung: the better half of the others goes on (Jamieson & Talwalkar, AISTATS 2016,
- * arXiv:1502.07943), and the recommended settings always do, in the first place.
- */
-export function placesOf({ trials, rungs }: Pick<SearchSpec, 'trials' | 'rungs'>): readonly number[] {
-  return rungs.reduce<readonly number[]>(
-    (places, _, at) => [...places, at === 0 ? trials : 1 + Math.ceil(((places.at(-1) ?? 1) - 1) / 2)],
-    [],
-  );
-}
-
 /** One training of a place on a rung; all three from 1. */
 export function trialStep(rung: number, place: number, seed = 1): string {
   return `trial:${rung}:${place}${seed === 1 ? '' : `:${seed}`}`;
 }
 
-/** The trainings that a rung has at most, as far as the graph goes: who is in which place is known when the run gets there. */
+/**
+ * The trainings that a rung has at most, as far as the graph goes: who is in which place is known when the run gets there.
+ * All trials have one on every rung: where the rungs before are left out, nobody was halved.
+ */
 export function trialsOf(search: SearchSpec, rung: number): readonly string[] {
-  const places = placesOf(search)[rung - 1] ?? 0;
   const seeds = rung === search.rungs.length ? search.seeds : 1;
-  return Array.from({ length: places }, (_, place) =>
+  return Array.from({ length: search.trials }, (_, place) =>
     Array.from({ length: seeds }, (__, seed) => trialStep(rung, place + 1, seed + 1)),
   ).flat();
 }
@@ -67,7 +58,8 @@ function titleOf(id: string, size: string): string {
 
 /**
  * Seconds that the trainings of the next rung take, and the one of all rows after them, one after the other, by a line
- * through what the rungs took; 0 below two rungs, which are no line.
+ * through what the rungs took. Of one size nothing tells what a training takes besides its rows: it is then in proportion
+ * to them, which is rather too much; 0 where nothing was timed.
  */
 export function secondsNeeded(
   results: readonly Pick<TrialResult, 'trainRows' | 'seconds'>[],
@@ -77,12 +69,12 @@ export function secondsNeeded(
   const timed = results.flatMap(({ trainRows, seconds }) => (seconds === null ? [] : [{ trainRows, seconds }]));
   const sizes = [...new Set(timed.map(({ trainRows }) => trainRows))].toSorted((one, other) => one - other);
   const [small, large] = [sizes.at(-2), sizes.at(-1)];
-  if (small === undefined || large === undefined) return 0;
+  if (large === undefined) return 0;
   const mean = (size: number): number => {
     const own = timed.filter(({ trainRows }) => trainRows === size);
     return own.reduce((sum, { seconds }) => sum + seconds, 0) / own.length;
   };
-  const aRow = Math.max(0, (mean(large) - mean(small)) / (large - small));
+  const aRow = small === undefined ? mean(large) / large : Math.max(0, (mean(large) - mean(small)) / (large - small));
   const at = (size: number): number => mean(large) + aRow * Math.max(0, size - large);
   return trainings * at(rows.next) + at(rows.full);
 }

@@ -1,4 +1,5 @@
 /** Steps that search the settings of the training that a definition leaves open. */
+import type { ErrorKind } from '../../artifacts/errors.ts';
 import type { Training } from '../../pipelines/definition/training.ts';
 import type { OpenSetting, Recommended } from '../../pipelines/recipe.ts';
 import type { HalvedCandidates, RungResult } from './prototype.ts';
@@ -24,6 +25,8 @@ export interface DrawnTrials {
 export interface TrialResult extends RungResult {
   /** Of the training: several seeds a trial only on the last rung. */
   readonly seed: number;
+  /** Beside `error`: tells settings that cannot be trained from a storage that was away. */
+  readonly errorKind?: ErrorKind;
 }
 
 export interface ChooseSettingsInput {
@@ -39,7 +42,7 @@ export interface MeasuredTrial extends Trial {
     readonly rung: number;
     readonly trainRows: number;
     readonly validationRows: number;
-    /** Mean over the seeds, 0–1; null where none came to an end. */
+    /** Mean over the seeds, 0–1; null where one of them failed: the others are no mean of the same seeds. */
     readonly accuracy: number | null;
     /** Of each training that came to an end. */
     readonly accuracies: readonly number[];

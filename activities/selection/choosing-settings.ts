@@ -3,15 +3,19 @@
  * than it is, so the recommended settings are only left for more than one standard error of the difference (the
  * one-standard-error rule: Breiman et al., Classification and Regression Trees, 1984, 3.4.3). Pure.
  */
+import type { ErrorKind } from '../../artifacts/errors.ts';
 import type { OpenSetting, Recommended } from '../../pipelines/recipe.ts';
 import type { ChooseSettingsInput, MeasuredTrial, SearchedSettings, TrialResult } from '../contract/search.ts';
 import { percent } from './halving.ts';
 
 const RULE =
-  'The best mean validation accuracy on the last rung that anybody was trained on, if it is more than one standard error of the difference above that of the recommended settings; else these stay. The error is that of two samples, from the validation rows and, where there are several seeds, between the seeds; both answer the same rows, so that it is rather too large, in favour of the recommended settings.';
+  'The best mean validation accuracy on the last rung that anybody came through, with every seed, if it is more than one standard error of the difference above that of the recommended settings; else these stay. Where these did not come through that rung, the last one counts that both came through; where there is none, they are only left if they diverged or ran out of memory. Whoever else did so never wins. The error is that of two samples, from the validation rows and, where there are several seeds, between the seeds; both answer the same rows, so that it is rather too large, in favour of the recommended settings.';
 
 /** Accuracies this near are equal. */
 const SAME = 1e-9;
+
+/** Failures that settings have of themselves; any other says nothing of them. */
+const OWN: readonly (ErrorKind | undefined)[] = ['Diverged', 'OutOfMemory'];
 
 type Rung = MeasuredTrial['rungs'][number];
 interface Finalist {
@@ -19,12 +23,17 @@ interface Finalist {
   readonly at: Rung & { readonly accuracy: number };
 }
 
+interface Decision {
+  readonly chosen: MeasuredTrial;
+  readonly reason: string;
+}
+
 export function chooseSettings(input: ChooseSettingsInput): SearchedSettings {
   const { recommended, stopped } = input;
   const trials = measured(input);
   const [first] = trials;
   if (first === undefined) throw new Error('a search has at least the recommended settings to choose from');
-  const { chosen, reason } = decide(trials, first);
+  const { chosen, reason } = decide(trials, first, input.results);
   return {
     chosen: chosen.id,
     trials: trials.toSorted((one, other) => Number(other === chosen) - Number(one === chosen) || furthest(one, other)),
@@ -35,34 +44,50 @@ export function chooseSettings(input: ChooseSettingsInput): SearchedSettings {
   };
 }
 
-function decide(
-  trials: readonly MeasuredTrial[],
-  first: MeasuredTrial,
-): { readonly chosen: MeasuredTrial; readonly reason: string } {
+function decide(trials: readonly MeasuredTrial[], first: MeasuredTrial, results: readonly TrialResult[]): Decision {
   if (trials.length === 1) {
     return { chosen: first, reason: 'The recommended settings stay: no other value of what is open was to be tried.' };
   }
   const last = Math.max(0, ...trials.flatMap(({ rungs }) => rungs.filter(isMeasured).map(({ rung }) => rung)));
-  const finalists = trials
+  const [challenger] = trials
+    .filter((trial) => trial !== first && !ownFailure(results, trial))
     .flatMap((trial): readonly Finalist[] => {
-      const at = trial.rungs.filter(isMeasured).find(({ rung }) => rung === last);
+      const at = measuredOn(trial, last);
       return at === undefined ? [] : [{ trial, at }];
     })
     .toSorted((one, other) => other.at.accuracy - one.at.accuracy);
-  const recommended = finalists.find(({ trial }) => trial === first);
-  const challenger = finalists.find(({ trial }) => trial !== first);
   if (challenger === undefined) {
-    const why = recommended === undefined ? 'no trial came to an end' : 'no other trial reached the last rung';
+    const why =
+      measuredOn(first, last) === undefined ? 'no trial came to an end' : 'no other trial reached the last rung';
     return { chosen: first, reason: `The recommended settings stay: ${why}.` };
   }
-  const { trial, at } = challenger;
+  const { trial } = challenger;
+  const met = first.rungs.filter(isMeasured).findLast(({ rung }) => measuredOn(trial, rung) !== undefined);
+  const failed = results.findLast(({ candidate, accuracy }) => candidate === first.id && accuracy === null);
+  if (met === undefined) return unmet(challenger, first, ownFailure(results, first) ?? failed);
+  const compared = compare(first, met, { trial, at: measuredOn(trial, met.rung) ?? challenger.at });
+  if (met.rung === last || failed === undefined) return compared;
+  const why = `The recommended settings failed on rung ${failed.rung} (${errorText(failed)}), so that rung ${met.rung} decides.`;
+  return { ...compared, reason: `${why} ${compared.reason}` };
+}
+
+/** Nothing was measured of both. */
+function unmet({ trial, at }: Finalist, first: MeasuredTrial, failed: TrialResult | undefined): Decision {
   const shown = `${trial.id} has ${accuracyText(at)}`;
-  if (recommended === undefined) {
-    return { chosen: trial, reason: `${shown}, and the recommended settings could not be trained on that rung.` };
-  }
-  const gain = at.accuracy - recommended.at.accuracy;
-  const error = standardError(at, recommended.at);
-  const against = `${shown} against ${accuracyText(recommended.at)} of the recommended settings`;
+  const why = failed === undefined ? '' : ` (${errorText(failed)})`;
+  return OWN.includes(failed?.errorKind)
+    ? { chosen: trial, reason: `${shown}, and the recommended settings could not be trained${why}.` }
+    : {
+        chosen: first,
+        reason: `The recommended settings stay: ${shown}, and these have nothing to compare, for a cause that says nothing of them${why}.`,
+      };
+}
+
+function compare(first: MeasuredTrial, recommended: Finalist['at'], { trial, at }: Finalist): Decision {
+  const shown = `${trial.id} has ${accuracyText(at)}`;
+  const gain = at.accuracy - recommended.accuracy;
+  const error = standardError(at, recommended);
+  const against = `${shown} against ${accuracyText(recommended)} of the recommended settings`;
   if (gain <= SAME) return { chosen: first, reason: `The recommended settings stay: ${against}, which is no more.` };
   const beside = `${points(gain)} more, one standard error of the difference being ${points(error)}`;
   return gain > error
@@ -101,8 +126,16 @@ function measured({ trials, results, left }: ChooseSettingsInput): readonly Meas
 /** Of the last rung, after which nobody is halved. */
 function failure(own: readonly TrialResult[]): string | undefined {
   const last = own.filter(({ rung }) => rung === Math.max(...own.map((one) => one.rung)));
-  if (last.length === 0 || last.some(({ accuracy }) => accuracy !== null)) return undefined;
-  return `It failed on rung ${last[0]?.rung}: ${last[0]?.error ?? 'no accuracy was measured'}`;
+  const failed = last.find(({ accuracy }) => accuracy === null);
+  return failed === undefined ? undefined : `It failed on rung ${failed.rung}: ${errorText(failed)}`;
+}
+
+function errorText({ error }: TrialResult): string {
+  return error ?? 'no accuracy was measured';
+}
+
+function ownFailure(results: readonly TrialResult[], { id }: MeasuredTrial): TrialResult | undefined {
+  return results.find(({ candidate, errorKind }) => candidate === id && OWN.includes(errorKind));
 }
 
 function together(trainings: readonly TrialResult[]): Rung {
@@ -113,7 +146,7 @@ function together(trainings: readonly TrialResult[]): Rung {
     rung,
     trainRows,
     validationRows,
-    accuracy: accuracies.length === 0 ? null : sum / accuracies.length,
+    accuracy: accuracies.length < trainings.length ? null : sum / accuracies.length,
     accuracies,
     seconds: trainings.reduce((total, { seconds }) => total + (seconds ?? 0), 0),
   };
@@ -130,6 +163,10 @@ function settled(
     const was = value === table ? 'as the table says' : `the table says ${table}`;
     return [{ path, value, reason: `found by the search in ${id} (${was}): ${reason}` }];
   });
+}
+
+function measuredOn({ rungs }: MeasuredTrial, rung: number): Finalist['at'] | undefined {
+  return rungs.filter(isMeasured).find((one) => one.rung === rung);
 }
 
 function isMeasured(rung: Rung): rung is Finalist['at'] {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import type { ErrorKind } from '../../artifacts/errors.ts';
 import type { ChooseSettingsInput, Trial, TrialResult } from '../../activities/contract/search.ts';
 import { chooseSettings, standardError } from '../../activities/selection/choosing-settings.ts';
 import { halveCandidates } from '../../activities/selection/halving.ts';
@@ -87,7 +88,13 @@ describe('the trials of a search', () => {
   });
 });
 
-const result = (trial: number, accuracy: number | null, rung = 1, seed = 7): TrialResult => ({
+const result = (
+  trial: number,
+  accuracy: number | null,
+  rung = 1,
+  seed = 7,
+  errorKind: ErrorKind = 'Diverged',
+): TrialResult => ({
   candidate: `trial-${trial}`,
   rung,
   seed,
@@ -95,7 +102,7 @@ const result = (trial: number, accuracy: number | null, rung = 1, seed = 7): Tri
   validationRows: 400,
   accuracy,
   seconds: accuracy === null ? null : 10,
-  ...(accuracy === null ? { error: 'the loss is NaN' } : {}),
+  ...(accuracy === null ? { error: 'the loss is NaN', errorKind } : {}),
 });
 
 describe('halving the trials', () => {
@@ -171,8 +178,53 @@ describe('the choice of settings', () => {
     const shaky = choose([...seeds(1, [0.74, 0.8, 0.86]), ...seeds(2, [0.78, 0.84, 0.9])]);
     assert.equal(shaky.chosen, 'trial-1', 'the same means, and seeds that move more than the settings');
     assert.match(shaky.reason, /84\.0 % on validation as the mean of 3 seeds/);
-    const failed = choose([...seeds(1, [0.8]), result(2, null), result(2, 0.9, 1, 8)]);
-    assert.deepEqual(failed.trials.find(({ id }) => id === 'trial-2')?.rungs[0]?.accuracies, [0.9]);
+  });
+
+  it('has no mean of the seeds that are left where one failed, neither of a trial nor of the recommended settings', () => {
+    const full = (trial: number, values: readonly (number | null)[]) =>
+      values.map((value, at) => result(trial, value, 2, 7 + at));
+    const before = [result(1, 0.8), result(2, 0.81), result(3, 0.81)];
+    const trial = choose([...before, ...full(1, [0.8, 0.8]), ...full(2, [null, 0.95]), ...full(3, [0.85, 0.85])]);
+    assert.equal(trial.chosen, 'trial-3', 'trial-2 would diverge');
+    const two = trial.trials.find(({ id }) => id === 'trial-2');
+    assert.deepEqual([two?.rungs[1]?.accuracy, two?.rungs[1]?.accuracies], [null, [0.95]]);
+    assert.match(two?.left ?? '', /It failed on rung 2: the loss is NaN/);
+    assert.equal(choose([...before, ...full(1, [0.8, 0.8]), ...full(2, [null, 0.95])]).chosen, 'trial-1');
+    const ahead = [result(1, 0.8), result(2, 0.95), result(3, 0.81)];
+    const both = choose([...ahead, ...full(1, [0.8, null]), ...full(2, [0.95, null])]);
+    assert.equal(both.chosen, 'trial-1', 'nor by the rung before the one that it diverged on');
+    const recommended = choose([...before, ...full(1, [0.99, null]), ...full(2, [0.85, 0.85])]);
+    assert.equal(recommended.chosen, 'trial-1');
+    assert.match(
+      recommended.reason,
+      /failed on rung 2 \(the loss is NaN\), so that rung 1 decides\. .* not beaten beyond/,
+    );
+  });
+
+  it('compares on the last rung that both have where the recommended settings failed on the last', () => {
+    const away = [result(1, null, 3, 7, 'StorageUnavailable'), result(2, 0.95, 3)];
+    const rungs = (better: number) =>
+      [1, 2].flatMap((rung) => [result(1, 0.8, rung), result(2, better, rung), result(3, better, rung)]);
+    const stays = choose([...rungs(0.81), ...away]);
+    assert.equal(stays.chosen, 'trial-1', 'nobody was better where they were compared');
+    assert.match(stays.reason, /^The recommended settings failed on rung 3 \(.*\), so that rung 2 decides\. /);
+    assert.match(stays.reason, /trial-2 has 81\.0 % on validation after 200 training rows against 80\.0 %/);
+    const left = choose([...rungs(0.85), ...away]);
+    assert.equal(left.chosen, 'trial-2');
+    assert.match(left.reason, /rung 2 decides\. trial-2 has 85\.0 % .* 5\.0 points more/);
+  });
+
+  it('keeps recommended settings that were never measured beside another, unless they failed of themselves', () => {
+    for (const kind of ['StorageUnavailable', 'DiskFull', 'TrainerFailed'] as const) {
+      const away = choose([result(1, null, 1, 7, kind), result(2, 0.9)]);
+      assert.equal(away.chosen, 'trial-1', kind);
+      assert.match(
+        away.reason,
+        /stay: trial-2 has 90\.0 % .* nothing to compare, for a cause that says nothing of them/,
+      );
+    }
+    for (const kind of ['Diverged', 'OutOfMemory'] as const)
+      assert.equal(choose([result(1, null, 1, 7, kind), result(2, 0.9)]).chosen, 'trial-2', kind);
   });
 
   it('has the standard error of the difference of two shares', () => {

@@ -262,6 +262,50 @@ describe('a search for settings', function () {
     );
   });
 
+  it('leaves the training what it needs from the second rung on, when one size is known', async () => {
+    const input = searching();
+    const timed = (real: Activities): Partial<Activities> => ({
+      trainModel: async (call) => {
+        const trained = await real.trainModel(call);
+        return { ...trained, finishedAt: new Date(Date.parse(trained.startedAt) + 30_000).toISOString() };
+      },
+    });
+    const { ran, facts } = await started(
+      'reserve-at-once',
+      { ...input, pipeline: { ...input.pipeline, budget: { time: '6m' } } },
+      { overrides: timed },
+    );
+    assert.ok(ran.includes('trial:1:4') && !ran.includes('trial:2:1'));
+    // Thirty seconds for three tenths: a hundred for each of the three trials on all rows, and for the training itself.
+    assert.match(facts?.searched?.stopped ?? '', /rung 2 and the training after it would take about 400 s/);
+  });
+
+  it('leaves a rung out that has the rows of the next one, and halves nobody by it', async () => {
+    // Of 200 rows a tenth and three tenths are both 64.
+    const { ran, stateOf, chosen } = await started('equal-rungs', searching({ rungs: [0.1, 0.3, 1], seeds: 1 }), {
+      rows: 200,
+    });
+    const steps = ['search-subset:1', 'trial:1:1', 'trial:1:4', 'search-halve:1'];
+    assert.deepEqual(steps.map(stateOf), ['skipped', 'skipped', 'skipped', 'skipped']);
+    assert.deepEqual(
+      ran.filter((id) => id.startsWith('trial:')).toSorted(),
+      ['2:1', '2:2', '2:3', '2:4', '3:1', '3:2', '3:3'].map((id) => `trial:${id}`),
+    );
+    assert.deepEqual([...new Set(chosen?.results.map(({ rung }) => rung))], [2, 3]);
+  });
+
+  it('keeps recommended settings that a storage failed, not their own', async () => {
+    const fails = (real: Activities): Partial<Activities> => ({
+      trainModel: (call) =>
+        call.stepId === 'trial:1:1'
+          ? Promise.reject(ApplicationFailure.nonRetryable('no bucket answers', 'StorageDenied'))
+          : real.trainModel(call),
+    });
+    const { facts } = await started('storage-fails', searching({ rungs: [1] }), { overrides: fails });
+    assert.equal(facts?.searched?.chosen, 'trial-1');
+    assert.match(facts?.searched?.reason ?? '', /nothing to compare.*\(no bucket answers\)/);
+  });
+
   it('is overruled by whoever names a setting afterwards, in that alone, and does not hold for another method', async () => {
     const runId = 'overruled';
     const attempts: TrainModelInput['training'][] = [];

@@ -56,6 +56,12 @@ async function climb(run: Run, search: SearchSpec, selected: Selected, trials: r
     const rung = at + 1;
     const last = rung === search.rungs.length;
     const { train: rows } = selected.dataset.rows;
+    const next = search.rungs[at + 1];
+    // Of few rows the next rung has the very same ones: what is halved twice by one figure is halved by chance.
+    if (next !== undefined && searchRungRows(next, rows) === searchRungRows(share, rows)) {
+      run.engine.close([`search-subset:${rung}`, ...trialsOf(search, rung), `search-halve:${rung}`], 'skipped');
+      continue;
+    }
     const seeds = last && rows < search.fewRows ? search.seeds : 1;
     const needed = secondsNeeded(results, { next: searchRungRows(share, rows), full: rows }, going.length * seeds);
     const stopped = (await run.overBudget()) ?? (await tooLittleLeft(run, rung, needed));
@@ -142,6 +148,6 @@ async function tryTrial(
     return { ...about, accuracy: trained.output.validationAccuracy ?? null, seconds };
   } catch (error) {
     if (!(error instanceof StepLeftOut)) throw error;
-    return { ...about, accuracy: null, seconds: null, error: error.record.message };
+    return { ...about, accuracy: null, seconds: null, error: error.record.message, errorKind: error.record.kind };
   }
 }
