@@ -6,7 +6,6 @@
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-pictures.ts [squeezenet1.1 | resnet50v2-trunk-stage3] [blocks of test photographs = 8]
  */
-import { createHash } from 'node:crypto';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { measureCorruption } from '../activities/validation/picture-robustness.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
@@ -14,7 +13,7 @@ import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../pipelines/gate-table.ts';
 import { linearHead } from './gates/draw.ts';
-import { frozenBackbone, photographs, type Photograph } from './gates/photographs.ts';
+import { frozenBackbone, photographs, remembering, type Photograph } from './gates/photographs.ts';
 
 const backbone = process.argv[2] ?? 'squeezenet1.1';
 const BLOCKS = Number(process.argv[3] ?? 8);
@@ -29,18 +28,8 @@ const test = await photographs('test', BLOCKS * BLOCK);
 const labels = [...new Set(train.map(({ label }) => label))].toSorted();
 const classesOf = (photos: readonly Photograph[]) => Int32Array.from(photos, ({ label }) => labels.indexOf(label));
 
-const known = new Map<string, Float32Array>();
-/** Every file once: a block's corruptions are the same for every head. */
-async function embed(files: readonly Uint8Array[]): Promise<Float32Array> {
-  const all = new Float32Array(files.length * dimension);
-  for (const [at, bytes] of files.entries()) {
-    const key = createHash('sha256').update(bytes).digest('hex');
-    const found = known.get(key) ?? (await encoder.run([bytes])).embeddings;
-    known.set(key, found);
-    all.set(found, at * dimension);
-  }
-  return all;
-}
+// A block's corruptions are the same for every head.
+const embed = remembering(encoder);
 
 const began = performance.now();
 const learnt = { embeddings: await embed(train.map(({ bytes }) => bytes)), classes: classesOf(train) };

@@ -6,7 +6,6 @@
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-worse-queries.ts [blocks = 5] [galleries = 4]
  */
-import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +21,7 @@ import { decodePicture } from '../inference/image/decode.ts';
 import { EmbeddingIndex } from '../inference/retrieval/embedding-index.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/retrieval-gate-table.ts';
-import { frozenBackbone, photographs } from './gates/photographs.ts';
+import { frozenBackbone, photographs, remembering } from './gates/photographs.ts';
 
 const BLOCKS = Number(process.argv[2] ?? 5);
 const GALLERIES = Number(process.argv[3] ?? 4);
@@ -34,18 +33,8 @@ const SHIFTED_DRAWS = 100;
 
 const encoder = await frozenBackbone('squeezenet1.1');
 const { dimension } = encoder.config;
-const known = new Map<string, Float32Array>();
-/** Every file once: a block's corruptions are the same in every gallery. */
-async function embed(files: readonly Uint8Array[]): Promise<Float32Array> {
-  const all = new Float32Array(files.length * dimension);
-  for (const [at, bytes] of files.entries()) {
-    const key = createHash('sha256').update(bytes).digest('hex');
-    const found = known.get(key) ?? (await encoder.run([bytes])).embeddings;
-    known.set(key, found);
-    all.set(found, at * dimension);
-  }
-  return all;
-}
+// A block's corruptions are the same in every gallery.
+const embed = remembering(encoder);
 
 const shown = await photographs('train', GALLERIES * GALLERY);
 const asking = await photographs('test', BLOCKS * BLOCK);

@@ -51,3 +51,19 @@ export async function frozenBackbone(name: string): Promise<ImageModel> {
   close();
   return ImageModel.load(folder);
 }
+
+/** Embeds files, row-major [files, dimension], each only once however often it is asked. */
+export function remembering(encoder: ImageModel): (files: readonly Uint8Array[]) => Promise<Float32Array> {
+  const known = new Map<string, Float32Array>();
+  const { dimension } = encoder.config;
+  return async (files) => {
+    const all = new Float32Array(files.length * dimension);
+    for (const [at, bytes] of files.entries()) {
+      const key = createHash('sha256').update(bytes).digest('hex');
+      const found = known.get(key) ?? (await encoder.run([bytes])).embeddings;
+      known.set(key, found);
+      all.set(found, at * dimension);
+    }
+    return all;
+  };
+}

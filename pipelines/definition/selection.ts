@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fraction } from './values.ts';
+import { ascendingShares, fraction } from './values.ts';
 
 /**
  * Fine-tuning the best few on growing small parts of the training rows, before one of them is tuned on all: successive
@@ -12,15 +12,7 @@ const PrototypeStage = z.strictObject({
   /** Also the one with the most parameters: scores of frozen features can miss it, its size cannot. */
   generalist: z.boolean().default(true),
   /** Shares of the training rows, ascending. Three in a hundred tell the hopeless, a tenth the rest: less than a quarter of tuning all of five. */
-  rungs: z
-    .array(fraction.positive())
-    .min(1)
-    .max(4)
-    .refine(
-      (shares) => shares.every((share, at) => at === 0 || share > (shares[at - 1] ?? 0)),
-      'write ascending shares',
-    )
-    .default([0.03, 0.1]),
+  rungs: ascendingShares.default([0.03, 0.1]),
   /** A rung has at least so many training rows, where there are as many: below, chance decides. */
   leastRows: z.int().min(2).default(64),
   /** At most so many validation rows tell them apart: 1000 tell two points. */

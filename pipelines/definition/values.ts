@@ -14,3 +14,10 @@ export const seed = z
   .min(0)
   .max(2 ** 31 - 1)
   .default(7);
+
+/** Up to four shares of something, each larger than the one before. */
+export const ascendingShares = z
+  .array(fraction.positive())
+  .min(1)
+  .max(4)
+  .refine((shares) => shares.every((share, at) => at === 0 || share > (shares[at - 1] ?? 0)), 'write ascending shares');
