@@ -92,12 +92,10 @@ describe('what a checkpoint pointer keeps', () => {
   const pointer = { runId: 'r', renewedAt: ago(8), checkpoints: ['a'], superseded, logs: ['log'] };
   const kept = (parts: object, ended: boolean): object => keptOf({ ...pointer, ...parts }, ended, before);
 
-  it('is its checkpoints while the training may go on, however long nobody has', () =>
-    assert.deepEqual(kept({ renewedAt: ago(400) }, false), {
-      ...pointer,
-      renewedAt: ago(400),
-      superseded: superseded.slice(1),
-    }));
+  it('is its checkpoints while the training may go on, however long nobody has', () => {
+    const renewedAt = ago(400);
+    assert.deepEqual(kept({ renewedAt }, false), { ...pointer, renewedAt, superseded: superseded.slice(1) });
+  });
   it('is no checkpoint of a training that has ended', () => assert.ok(!('checkpoints' in kept({}, true))));
   it('is its logs and what was let go within the grace, in any case', () => {
     assert.deepEqual(kept({}, true), {
