@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { multiLabelledAt, multiLabelledBlocks } from '../data/multi-label-blocks.ts';
-import { countRows } from '../data/row-blocks.ts';
 import type { StepContext } from '../step.ts';
-import { fitThresholds, thresholdPlaces } from '../validation/multi-label/thresholds.ts';
+import { thresholdRows } from '../validation/multi-label/threshold-rows.ts';
+import { fitThresholds } from '../validation/multi-label/thresholds.ts';
 
 /** By what the exported graph says of validation rows; as it was exported (one half) without a dataset. A model of one label a row is left alone. */
 export async function setThresholds(
@@ -19,10 +18,7 @@ export async function setThresholds(
   if (dataset === undefined || config.kind !== 'classifier' || config.input === 'image') return;
   if (config.thresholds === undefined) return;
   const { labels } = config;
-  const file = 'validation.jsonl';
-  const places = thresholdPlaces(await countRows(store, dataset, file, signal));
-  const blocks = multiLabelledBlocks(store, dataset, file, labels, signal);
-  const { texts, targets } = await multiLabelledAt(blocks, labels.length, places);
+  const { texts, targets } = await thresholdRows(dataset, labels, { store, signal });
   const model = await TextModel.load(folder);
   try {
     const { probabilities = new Float32Array() } = await model.runAll(texts, {

@@ -8,8 +8,7 @@ import { checkout } from '../../checkout.ts';
 import type { EncoderProbe } from '../../contract/selection.ts';
 import type { EvaluateModelInput } from '../../contract/validation.ts';
 import type { MultiLabelledRows } from '../../data/dataset.ts';
-import { multiLabelledAt, multiLabelledBlocks } from '../../data/multi-label-blocks.ts';
-import { countRows } from '../../data/row-blocks.ts';
+import { multiLabelledBlocks } from '../../data/multi-label-blocks.ts';
 import { rowsInFile, type EmbeddedRows } from '../../selection/embedded-rows.ts';
 import type { LabelledEmbeddings } from '../../selection/knn.ts';
 import type { LinearProbe } from '../../selection/linear-probe.ts';
@@ -17,7 +16,8 @@ import { oneVsRestProbabilities, trainOneVsRest } from '../../selection/one-vs-r
 import type { StepContext } from '../../step.ts';
 import { requireFinite } from '../baseline.ts';
 import type { Answers } from './examine.ts';
-import { fitThresholds, thresholdPlaces } from './thresholds.ts';
+import { thresholdRows } from './threshold-rows.ts';
+import { fitThresholds } from './thresholds.ts';
 
 export interface Frozen {
   readonly dimension: number;
@@ -77,10 +77,9 @@ async function fitOnAll(
   { store, signal, workDir, progress }: StepContext,
 ): Promise<{ readonly probe: DecidingProbe; readonly learnt: EmbeddedRows }> {
   const { dataset, labels, dimension, seed } = asked;
-  const blocksOf = (file: string) => multiLabelledBlocks(store, dataset, file, labels, signal);
   const targets: Uint8Array[] = [];
   async function* embedded(): AsyncGenerator<LabelledEmbeddings> {
-    for await (const block of blocksOf('train.jsonl')) {
+    for await (const block of multiLabelledBlocks(store, dataset, 'train.jsonl', labels, signal)) {
       targets.push(block.targets);
       yield { embeddings: await embed(block, 'embedding'), classes: new Int32Array(block.ids.length) };
     }
@@ -97,8 +96,7 @@ async function fitOnAll(
         progress({ phase: 'fitting the frozen probes on all training rows', done, total: labels.length }),
     },
   );
-  const places = thresholdPlaces(await countRows(store, dataset, 'validation.jsonl', signal));
-  const held = await multiLabelledAt(blocksOf('validation.jsonl'), labels.length, places);
+  const held = await thresholdRows(dataset, labels, { store, signal });
   const probabilities = oneVsRestProbabilities(probe, await embed(held, 'deciding'));
   return { probe: { ...probe, thresholds: fitThresholds(probabilities, held.targets, labels.length) }, learnt };
 }

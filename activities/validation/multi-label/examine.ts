@@ -11,7 +11,8 @@ import type { StepContext } from '../../step.ts';
 import { requireFinite } from '../baseline.ts';
 import { SPLIT_ROWS } from '../examined.ts';
 import { sampledPlaces } from '../sample-rows.ts';
-import { fittedLabels, thresholdPlaces } from './thresholds.ts';
+import { thresholdRows } from './threshold-rows.ts';
+import { fittedLabels } from './thresholds.ts';
 import { mostFrequentSet, trivialRows, type Learnt } from './trivial.ts';
 
 /** Test rows that are looked at: every label of each is resampled, and beyond this an interval no longer narrows visibly. */
@@ -55,11 +56,11 @@ export async function examine(
 ): Promise<Examined> {
   const { store, signal } = context;
   const blocksOf = (file: string) => multiLabelledBlocks(store, dataset, file, labels, signal);
-  const at = (file: string, places: readonly number[]) => multiLabelledAt(blocksOf(file), labels.length, places);
   /** All rows of a file, or a seeded sample of `most` of them in their order. */
   const sampled = async (file: string, most: number): Promise<Sample> => {
-    const places = sampledPlaces(await countRows(store, dataset, file, signal), most, seed);
-    return { ...(await at(file, places)), places };
+    const of = await countRows(store, dataset, file, signal);
+    const places = sampledPlaces(of, most, seed);
+    return { ...(await multiLabelledAt(blocksOf(file), labels.length, places)), places, of };
   };
   const answer = async (rows: Sample, phase: string): Promise<Answers> => {
     const { embeddings, probabilities = new Float32Array() } = await model.runAll(rows.texts, {
@@ -70,17 +71,12 @@ export async function examine(
     requireFinite(probabilities, labels.length, rows, 'tuned model');
     return { ...rows, embeddings, probabilities, predicted: decide(probabilities, thresholds) };
   };
-  const [test, rows] = [
-    await answer(await sampled('test.jsonl', TEST_ROWS), 'test rows'),
-    await countRows(store, dataset, 'test.jsonl', signal),
-  ];
-  const held = await sampled('validation.jsonl', SPLIT_ROWS);
-  const decidedOn = thresholdPlaces(await countRows(store, dataset, 'validation.jsonl', signal));
+  const asking = await sampled('test.jsonl', TEST_ROWS);
   return {
-    test,
-    sampled: test.ids.length < rows,
+    test: await answer(asking, 'test rows'),
+    sampled: asking.places.length < asking.of,
     train: await answer(await sampled('train.jsonl', SPLIT_ROWS), 'training rows'),
-    validation: await answer(held, 'validation rows'),
+    validation: await answer(await sampled('validation.jsonl', SPLIT_ROWS), 'validation rows'),
     shifted: (await hasShifted(store, dataset))
       ? await answer(await sampled(SHIFTED_FILE, SPLIT_ROWS), 'rows from elsewhere')
       : null,
@@ -91,8 +87,11 @@ export async function examine(
     allTrain: async function* texts() {
       for await (const block of blocksOf('train.jsonl')) yield block.texts;
     },
-    fitted: fittedLabels((await at('validation.jsonl', decidedOn)).targets, labels.length),
+    fitted: fittedLabels((await thresholdRows(dataset, labels, context)).targets, labels.length),
   };
 }
 
-type Sample = MultiLabelledRows & Pick<Answers, 'places'>;
+interface Sample extends MultiLabelledRows, Pick<Answers, 'places'> {
+  /** Rows that the file has. */
+  readonly of: number;
+}
