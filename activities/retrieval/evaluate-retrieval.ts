@@ -50,7 +50,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const labels = await loadLabels(store, dataset);
     const index = await loadIndex(input, labels, context);
     const folder = await checkout(context, input.model, 'model');
-    const { queries, places, elsewhere } = await embedQueries(folder, input, labels, context);
+    const { queries, places, elsewhere, sample, corrupted } = await askModel(folder, index, input, labels, context);
     const asked = await askIndex(index, queries, k, context);
     const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
     const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, queries, context), {
@@ -71,8 +71,6 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const precisions = of(asked.averagePrecision);
     const outcomes = outcomeRows(queries, labels, asked);
     const perLabel = perLabelOf(outcomes, labels);
-    const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context, new Set(queries.ids));
-    const corrupted = await corruptQueries(folder, index, sample, { ...input, queries }, context);
     context.progress({ phase: 'latency' });
     const { latency, memoryMb } = await timed(folder, sample, k, context);
     const measures: Readonly<Record<EvaluatedRetrievalGate, Score>> = {
@@ -158,20 +156,25 @@ function answeredOf({ answered }: Asked, values: Float64Array): Float64Array {
   return Float64Array.from(answered, (query) => values[query]!);
 }
 
-interface Queries {
+/** What the model says of pictures, loaded once. */
+interface AskedModel {
   readonly queries: AnsweredPictures;
   /** Which of the test pictures they are, ascending, where they are a sample; undefined where they are all. */
   readonly places: readonly number[] | undefined;
   /** A sample of declared pictures from elsewhere; null where there are none. */
   readonly elsewhere: AnsweredPictures | null;
+  /** Files of some of the queries: they are corrupted, and their latency is measured. */
+  readonly sample: readonly string[];
+  readonly corrupted: Corrupted;
 }
 
-async function embedQueries(
+async function askModel(
   folder: string,
-  { dataset, seed }: EvaluateRetrievalInput,
+  index: EmbeddingIndex,
+  { dataset, seed, k }: EvaluateRetrievalInput,
   labels: readonly string[],
   context: StepContext,
-): Promise<Queries> {
+): Promise<AskedModel> {
   const { store, signal } = context;
   const loaded = await ImageModel.load(folder);
   try {
@@ -184,7 +187,9 @@ async function embedQueries(
     const { pictures: queries, places } = await drawn('test', TEST_QUERIES);
     if (queries.ids.length > 0) {
       const elsewhere = (await hasShifted(store, dataset)) ? (await drawn('shifted', SPLIT_ROWS)).pictures : null;
-      return { queries, places, elsewhere };
+      const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context, new Set(queries.ids));
+      const corrupted = await corruptQueries(loaded, index, sample, { k, seed, queries }, context);
+      return { queries, places, elsewhere, sample, corrupted };
     }
   } finally {
     await loaded.release();
@@ -215,26 +220,21 @@ async function pixelSimilarities(
   };
 }
 
-async function corruptQueries(
-  folder: string,
+function corruptQueries(
+  model: ImageModel,
   index: EmbeddingIndex,
   files: readonly string[],
   { k, seed, queries }: Pick<EvaluateRetrievalInput, 'k' | 'seed'> & { readonly queries: AnsweredPictures },
   { signal, progress }: StepContext,
 ): Promise<Corrupted> {
   const classes = new Map(queries.ids.map((id, query) => [id, queries.classes[query]!]));
-  const model = await ImageModel.load(folder);
-  try {
-    return await measureCorruptedQueries(model, index, files, {
-      k,
-      classOf: (id) => classes.get(id)!,
-      seed,
-      signal,
-      onProgress: (done, total) => progress({ phase: 'corrupted pictures', done, total }),
-    });
-  } finally {
-    await model.release();
-  }
+  return measureCorruptedQueries(model, index, files, {
+    k,
+    classOf: (id) => classes.get(id)!,
+    seed,
+    signal,
+    onProgress: (done, total) => progress({ phase: 'corrupted pictures', done, total }),
+  });
 }
 
 /** Model and index in a process of their own, as a server has them. */
