@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/contract.ts';
@@ -10,11 +7,11 @@ import type { ChooseSettingsInput } from '../../activities/contract/search.ts';
 import type { TrainModelInput } from '../../activities/contract/training.ts';
 import { halveCandidates } from '../../activities/selection/halving.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import { connectTemporal, type TemporalClient } from '../../client/connection.ts';
+import type { TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
 import { TrainingSchema } from '../../pipelines/definition/training.ts';
 import type { Resolution, RunInput, StepView } from '../../workflows/messages.ts';
-import { startTemporalIn } from '../support/temporal-server.ts';
+import { temporalForTests } from '../support/temporal.ts';
 import {
   approveRun,
   fakeActivities,
@@ -36,19 +33,11 @@ const searching = (search: object = {}, more: object = {}): RunInput => {
 
 describe('a search for settings', function () {
   this.timeout(60_000);
-  let state: string;
-  let server: Awaited<ReturnType<typeof startTemporalIn>>;
   let temporal: TemporalClient;
   before(async () => {
-    state = await mkdtemp(join(tmpdir(), 'espalier-search-'));
-    server = await startTemporalIn(state);
-    temporal = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
+    temporal = await (await temporalForTests()).connect();
   });
-  after(async () => {
-    await temporal.close();
-    await server.stop();
-    await rm(state, { recursive: true, force: true });
-  });
+  after(() => temporal.close());
 
   /** How well a training does: by default the better the higher its rate, but never hopelessly ahead. */
   type Accuracy = (input: TrainModelInput, stepId: string) => number;
@@ -104,7 +93,7 @@ describe('a search for settings', function () {
       },
     };
     const all = { ...activities, ...told };
-    return withWorkers(server.address, { ...all, ...options.overrides?.(all) }, async () => {
+    return withWorkers(temporal.address, { ...all, ...options.overrides?.(all) }, async () => {
       await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
       const view = await untilRun(temporal.client, runId, ({ state: at }) => at !== 'running');
       await options.afterwards?.();
