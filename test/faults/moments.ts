@@ -54,10 +54,11 @@ export class Moments {
   /** Told at every look at the server. */
   running(steps: readonly RunningStep[]): void {
     this.#steps = steps;
-    for (const { id, attempt, phase, done = 0, total } of steps) {
-      if (id === 'train' && phase === 'training' && done > 0) {
+    for (const { id, attempt, done = 0, total = 0 } of steps) {
+      // Whatever its phase: the server hears once a second, and epochs this short may be evaluated at every such second.
+      if (id === 'train' && done > 0 && done < total) {
         this.#once('first-step', attempt);
-        if (total !== undefined && done >= total * MIDDLE) this.#once('mid-epoch', attempt);
+        if (done >= total * MIDDLE) this.#once('mid-epoch', attempt);
       }
       if (id === 'export') this.#once('export', attempt);
       if (id === 'evaluate' || id === 'gates') this.#once('gates', attempt);
