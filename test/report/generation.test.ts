@@ -40,7 +40,7 @@ describe('the report on a model that generates text', () => {
     const shown = page('prompted');
     match(
       shown,
-      /Beside production: adherence .*7 answers only it keeps within the guidelines, 2 only production, of 40/,
+      /Beside production: ✓ better \(adherence \+8\.0 points, 1\.9 points to 13\.8 points; 7 answers only it keeps within the guidelines, 2 only production, of 40\)/,
     );
     match(shown, /Only the new model keeps the guidelines 7 Only production keeps them 2 McNemar, exact p = 0\.18/);
     doesNotMatch(shown, /not compared/);

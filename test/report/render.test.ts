@@ -198,7 +198,7 @@ describe('the report', () => {
     const words = wordsOf(render(sampleFacts, 'release'));
     for (const expected of [
       'In production',
-      '✓ better 14 rows won, 3 lost: accuracy +8.0 points (1.9 points to 13.8 points).',
+      '✓ better 14 rows won, 3 lost: accuracy +8.0 points, 1.9 points to 13.8 points.',
       'On the same 138 test rows',
       'Accuracy 81.1 % 74.6 % to 87.6 % 89.1 % 84.1 % to 94.1 % 8.0 points 1.9 points to 13.8 points',
       'Latency p95 10.4 ms 6.90 ms −3.50 ms −33.7 %',

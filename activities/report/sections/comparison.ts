@@ -1,5 +1,6 @@
 /** The new model beside the one that it would replace: on the same rows, on the same machine, and setting by setting. */
 import type { ComparedRow, ModelComparison, PairedScore, ProductionModel } from '../../contract/validation.ts';
+import type { Score } from '../../contract/measures.ts';
 import type { GeneratorComparison } from '../../contract/prompting.ts';
 import type { RetrieverComparison } from '../../contract/retrieval.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
@@ -61,17 +62,17 @@ export function comparisonLine({
   if (production === null) return line(badge('neutral', 'nothing is there'));
   if (generationComparison?.comparable === true) {
     const { won, lost, rows, adherence } = generationComparison;
-    const words = ` (${count(won)} answers only it keeps within the guidelines, ${count(lost)} only production, of ${count(rows)})`;
-    return line(html`adherence ${score(adherence.difference, points)}`, words);
+    const kept = `${count(won)} answers only it keeps within the guidelines, ${count(lost)} only production, of ${count(rows)}`;
+    return line(mark(adherence.difference), ` (adherence ${change(adherence.difference)}; ${kept})`);
   }
   if (retrievalComparison?.comparable === true) {
     const { won, lost, rows, meanAveragePrecision } = retrievalComparison;
-    const words = ` (${count(won)} pictures find better, ${count(lost)} worse, of ${count(rows)})`;
-    return line(html`mAP ${score(meanAveragePrecision.difference, points)}`, words);
+    const found = `${count(won)} pictures find better, ${count(lost)} worse, of ${count(rows)}`;
+    return line(mark(meanAveragePrecision.difference), ` (mAP ${change(meanAveragePrecision.difference)}; ${found})`);
   }
   if (comparison?.comparable !== true) return line(badge('care', 'not compared'));
-  const { won, lost } = comparison;
-  return line(mark(comparison), ` (${count(won)} rows won, ${count(lost)} lost of ${count(comparison.rows)})`);
+  const { won, lost, accuracy } = comparison;
+  return line(mark(accuracy.difference), ` (${count(won)} rows won, ${count(lost)} lost of ${count(comparison.rows)})`);
 }
 
 function standing({ bundle, revision, runId, since, made }: ProductionModel, channel: string): Html {
@@ -160,7 +161,7 @@ function compared(both: Compared): Html {
 }
 
 /** What the interval of the paired difference says; never more. */
-function mark({ accuracy: { difference } }: Compared): Html {
+function mark(difference: Score): Html {
   const { low, high } = difference.interval ?? { low: -1, high: 1 };
   if (low > 0) return badge('good', 'better');
   return high < 0 ? badge('bad', 'worse') : badge('neutral', 'no difference shown');
@@ -169,13 +170,15 @@ function mark({ accuracy: { difference } }: Compared): Html {
 function verdict(both: Compared): Content {
   const { difference } = both.accuracy;
   const { low, high } = difference.interval ?? { low: -1, high: 1 };
-  return html`${mark(both)} ${count(both.won)} rows won, ${count(both.lost)} lost: accuracy ${change(difference.value)}
-  points (${interval(difference.interval, points)}).
+  return html`${mark(difference)} ${count(both.won)} rows won, ${count(both.lost)} lost: accuracy ${change(difference)}.
   ${low <= 0 && high >= 0 ? 'These rows cannot tell which of the two errs less.' : ''}`;
 }
 
-const change = (value: number | null): string =>
-  value === null ? points(null) : `${value > 0 ? '+' : ''}${points(value).replace(' points', '')}`;
+/** `+8.0 points, 1.9 points to 13.8 points`. */
+function change({ value, interval: between }: Score): string {
+  const sign = value !== null && value > 0 ? '+' : '';
+  return `${sign}${points(value)}${between === null ? '' : `, ${interval(between, points)}`}`;
+}
 
 function leftOut({ rowsKnown }: Compared): string {
   if (rowsKnown === null) {

@@ -24,7 +24,7 @@ export const evaluationSection: Section = {
         ({ kind, accuracy, midP, learntFrom }) =>
           [
             `Trivial: ${kind}${learntFrom === undefined ? '' : `, from ${count(learntFrom.rows)} of ${count(learntFrom.of)} training rows`}`,
-            html`${score(accuracy)} McNemar's p that the tuned model differs by chance: ${probability(midP)}`,
+            html`${score(accuracy)}<small>McNemar, mid-p, against the model: ${probability(midP)}</small>`,
           ] as const,
       ),
       ['Validation accuracy', score(evaluation.validationAccuracy)],
