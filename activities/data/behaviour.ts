@@ -4,13 +4,13 @@ import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import type { TableProblem } from '../../pipelines/behaviour/rows.ts';
 import {
   readBehaviourTable,
   textsOf,
   unknownLabels,
   withTexts,
   type BehaviourTest,
-  type TableProblem,
 } from '../../pipelines/behaviour/table.ts';
 import type { PrepareDataInput } from '../contract/data.ts';
 import type { StepContext } from '../step.ts';
@@ -43,7 +43,7 @@ export async function readBehaviour(
   for (const [table, { kind, file }] of Object.entries(behaviour)) {
     const source = files.find(({ path, split }) => split === 'behaviour' && path === file);
     if (source === undefined || (source.format !== 'csv' && source.format !== 'jsonl')) continue;
-    const read = readBehaviourTable(await context.store.getBytes(source.ref), kind, source.format);
+    const read = readBehaviourTable(await context.store.getBytes(source.ref), kind, source.format, data.multiLabel);
     const complaint = (name: string) => `is ${quoted(name)}, which the data do not have`;
     const unknown = unknownLabels(read.tests, new Set(labels), complaint);
     const problems = [...read.problems, ...unknown];

@@ -13,61 +13,98 @@ export const LISTED_FAILURES = 20;
 /** A rounding of float32 is no fall. */
 const ROUNDING = 1e-6;
 
+/** What a model says of a text. */
+export interface Answer {
+  /** The label that it gives; of a model of several labels all that it gives, by name. */
+  readonly labels: readonly string[];
+  readonly chanceOf: (label: string) => number;
+  /** Every probability is a number: one that is none holds nothing. */
+  readonly finite: boolean;
+}
+/** The labels, by index, that the probabilities of a text amount to. */
+export type Decide = (probabilities: Float32Array) => readonly number[];
+
 /** One result a table, in the order of the tests. */
 export async function askBehaviour(
   model: Pick<TextModel, 'runAll'>,
   labels: readonly string[],
   tests: readonly StoredTest[],
-  options: { readonly signal?: AbortSignal; readonly onProgress?: (done: number, total: number) => void } = {},
+  options: {
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (done: number, total: number) => void;
+    /** By default the most probable label. */
+    readonly decide?: Decide;
+  } = {},
 ): Promise<readonly BehaviourResult[]> {
+  const { decide = mostProbable, ...running } = options;
   const results: BehaviourResult[] = [];
   for (const [name, ofTable] of groupBy(tests, ({ table }) => table)) {
     const texts = ofTable.flatMap(({ test }) => textsOf(test));
-    const { probabilities = new Float32Array() } = await model.runAll(texts, options);
-    const predicted = argmaxRows(probabilities, labels.length);
-    const failures: BehaviourFailure[] = [];
-    let row = 0;
-    for (const { file, line, test } of ofTable) {
-      const answers = textsOf(test).map((_, part): Answer => {
-        const chances = probabilities.subarray((row + part) * labels.length, (row + part + 1) * labels.length);
-        return {
-          label: labels[predicted[row + part]!] ?? 'nothing',
-          chanceOf: (label) => chances[labels.indexOf(label)] ?? Number.NaN,
-        };
-      });
-      row += answers.length;
-      const problem = problemOf(test, answers);
-      if (problem !== null) failures.push({ file, line, problem, texts: textsOf(test) });
-    }
-    const kind = ofTable[0]!.test.kind;
-    results.push({ name, kind, score: shareScore(ofTable.length - failures.length, ofTable.length), failures });
+    const { probabilities = new Float32Array() } = await model.runAll(texts, running);
+    const answers = texts.map((_, row) => {
+      return answerOf(probabilities.subarray(row * labels.length, (row + 1) * labels.length), labels, decide);
+    });
+    results.push(judgeTable(name, ofTable, answers));
   }
   return results;
 }
 
-interface Answer {
-  readonly label: string;
-  readonly chanceOf: (label: string) => number;
+const mostProbable: Decide = (probabilities) => [...argmaxRows(probabilities, probabilities.length)];
+
+function answerOf(chances: Float32Array, labels: readonly string[], decide: Decide): Answer {
+  return {
+    labels: decide(chances).map((label) => labels[label] ?? 'nothing'),
+    chanceOf: (label) => chances[labels.indexOf(label)] ?? Number.NaN,
+    finite: chances.length > 0 && chances.every(Number.isFinite),
+  };
 }
 
-/** Why a test does not hold; null where it does. A probability that is no number holds nothing. */
-function problemOf(test: BehaviourTest, [first, second]: readonly Answer[]): string | null {
+/** `answers`: to the texts of the tests, in their order. */
+function judgeTable(name: string, tests: readonly StoredTest[], answers: readonly Answer[]): BehaviourResult {
+  const failures: BehaviourFailure[] = [];
+  let row = 0;
+  for (const { file, line, test } of tests) {
+    const texts = textsOf(test);
+    const problem = problemOf(test, answers.slice(row, row + texts.length));
+    row += texts.length;
+    if (problem !== null) failures.push({ file, line, problem, texts });
+  }
+  const { kind } = tests[0]!.test;
+  return { name, kind, score: shareScore(tests.length - failures.length, tests.length), failures };
+}
+
+/** Why a test does not hold; null where it does. */
+function problemOf(test: BehaviourTest, answers: readonly Answer[]): string | null {
+  const [first, second] = answers;
   if (first === undefined) return 'was not answered';
+  if (!answers.every(({ finite }) => finite)) return 'is answered with a probability that is no number';
   if (test.kind === 'minimum-functionality') {
-    const { label, chanceOf } = first;
-    if (label === test.label && Number.isFinite(chanceOf(label))) return null;
-    return `is ${label} (${shown(chanceOf(label))}) instead of ${test.label} (${shown(chanceOf(test.label))})`;
+    const wanted = 'labels' in test ? test.labels : [test.label];
+    if (sameLabels(first.labels, wanted)) return null;
+    return `is ${withChances(first.labels, first)} instead of ${withChances(wanted, first)}`;
   }
   if (second === undefined) return 'was not answered';
   if (test.kind === 'invariance') {
-    const holds =
-      first.label === second.label && Number.isFinite(first.chanceOf(first.label) + second.chanceOf(second.label));
-    return holds ? null : `is ${first.label} the one way and ${second.label} the other`;
+    if (sameLabels(first.labels, second.labels)) return null;
+    return `is ${named(first.labels)} the one way and ${named(second.labels)} the other`;
   }
   const [before, after] = [first.chanceOf(test.label), second.chanceOf(test.label)];
   const wrongWay = test.mustNot === 'fall' ? before - after : after - before;
   if (wrongWay <= test.by + ROUNDING) return null;
   return `${test.label} goes from ${shown(before)} to ${shown(after)} and must not ${test.mustNot} by more than ${test.by}`;
+}
+
+/** Whatever their order. */
+function sameLabels(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((label) => other.includes(label));
+}
+
+function named(labels: readonly string[]): string {
+  return labels.join(' and ') || 'none';
+}
+
+function withChances(labels: readonly string[], { chanceOf }: Answer): string {
+  return named(labels.map((label) => `${label} (${shown(chanceOf(label))})`));
 }
 
 const shown = (chance: number): string => chance.toFixed(2);

@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import type { Problem } from '../check.ts';
 import { BehaviourSchema, type BehaviourSpec } from '../definition/behaviour.ts';
 import { GATE_NAMES } from '../gate-table.ts';
-import { MOST_TABLE_BYTES, readBehaviourTable, unknownLabels } from './table.ts';
+import { TextDataSchema } from '../definition/data.ts';
+import { MOST_TABLE_BYTES, readBehaviourTable, unknownLabels, type Tested } from './table.ts';
 
 const SHOWN_ROWS = 10;
 
@@ -19,13 +20,10 @@ export function behaviourProblems(
     const message = 'its tests are of one text, and with data.pair the model takes two';
     return [{ path: 'behaviour', message, fix: 'leave out `behaviour`, or data.pair' }];
   }
-  if (record(data)['multiLabel'] !== undefined && Object.keys(parsed.data).length > 0) {
-    const message = 'its tests ask for the one label of a text, and with data.multiLabel a text may have several';
-    return [{ path: 'behaviour', message, fix: 'leave out `behaviour`, or data.multiLabel' }];
-  }
   const taken: readonly string[] = [...GATE_NAMES, ...Object.keys(record(customGates))];
   const asked = record(data)['labels'];
   const labels = Array.isArray(asked) ? new Set<unknown>(asked) : undefined;
+  const several = TextDataSchema.shape.multiLabel.safeParse(record(data)['multiLabel']);
   const files = new Map<string, string>();
   return Object.entries(parsed.data).flatMap(([name, table]): readonly Problem[] => {
     const path = `behaviour.${name}`;
@@ -39,7 +37,7 @@ export function behaviourProblems(
       problems.push({ path: `${path}.file`, message, fix: 'name each file once' });
     }
     files.set(table.file, name);
-    return [...problems, ...fileProblems(table, `${path}.file`, labels, folder)];
+    return [...problems, ...fileProblems(table, `${path}.file`, { labels, ...several.data }, folder)];
   });
 }
 
@@ -52,7 +50,7 @@ export function tableFormat(file: string): 'csv' | 'jsonl' | undefined {
 function fileProblems(
   { file, kind }: BehaviourSpec[string],
   path: string,
-  labels: ReadonlySet<unknown> | undefined,
+  { labels, ...tested }: Tested & { readonly labels: ReadonlySet<unknown> | undefined },
   folder: string | undefined,
 ): readonly Problem[] {
   const format = tableFormat(file);
@@ -70,16 +68,18 @@ function fileProblems(
   if (found.size > MOST_TABLE_BYTES) {
     return [{ path, message: `'${file}' has ${found.size} bytes; at most ${MOST_TABLE_BYTES} are read` }];
   }
-  const { tests, problems } = readBehaviourTable(readFileSync(home), kind, format);
+  const { tests, problems } = readBehaviourTable(readFileSync(home), kind, format, tested);
   const complaint = (name: string) => `is '${name.slice(0, 60)}', which is not in data.labels`;
   const unknown = labels === undefined ? [] : unknownLabels(tests, labels, complaint);
   const all = [...problems, ...unknown];
   const more =
     all.length > SHOWN_ROWS ? [{ path, message: `${all.length - SHOWN_ROWS} more are wrong in '${file}'` }] : [];
   return [
-    ...all
-      .slice(0, SHOWN_ROWS)
-      .map(({ line, field, message }) => ({ path, message: `${file}:${line}: ${field ?? 'the row'} ${message}` })),
+    ...all.slice(0, SHOWN_ROWS).map(({ line, field, message }) => ({
+      path,
+      message: `${file}:${line}: ${field ?? 'the row'} ${message}`,
+      fix: 'correct the row (docs/gates.md says what each kind of test needs)',
+    })),
     ...more,
   ];
 }

@@ -3,10 +3,10 @@
  * line and field. The kinds are those of Ribeiro et al., "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList"
  * (ACL 2020). No I/O: the definition's check and the step that stores the tests read by the same rules.
  */
-import { CsvError, parse } from 'csv-parse/sync';
 import { z } from 'zod';
 import type { BehaviourKind } from '../definition/behaviour.ts';
 import { decodeUtf8 } from '../licence/strangers-yaml.ts';
+import { csvRows, jsonRows, type Row, type TableProblem } from './rows.ts';
 
 /** Each test is asked of the model in the evaluation: more of them are a data set. */
 export const MOST_TESTS = 10_000;
@@ -22,6 +22,14 @@ const label = z
   .string()
   .transform((value) => value.normalize('NFC').trim())
   .refine((value) => value !== '', 'is empty');
+const NO_LIST = 'must be a list of strings';
+const labels = z
+  .array(
+    z.string(NO_LIST).transform((value) => value.normalize('NFC').trim()),
+    NO_LIST,
+  )
+  .refine((values) => values.every((value) => value !== ''), 'has an empty name')
+  .refine((values) => new Set(values).size === values.length, 'has a label twice');
 /** In CSV everything is text. */
 const share = z
   .union([
@@ -48,18 +56,21 @@ const ROWS = {
     by: share,
   }),
 } as const;
+/** Where a text may have several labels, or none, a test says all that it has; of one label's probability it names that label. */
+const ROWS_OF_SEVERAL = {
+  ...ROWS,
+  'minimum-functionality': z.object({ kind: z.literal('minimum-functionality'), text, labels }),
+} as const;
 
-export type BehaviourTest = z.output<(typeof ROWS)[BehaviourKind]>;
+export type BehaviourTest = z.output<(typeof ROWS | typeof ROWS_OF_SEVERAL)[BehaviourKind]>;
+/** What the tests of a table are of. */
+export interface Tested {
+  /** A text may have several labels (`data.multiLabel`): in a cell of CSV they are parted by this. */
+  readonly separator?: string | undefined;
+}
 export interface PlacedTest {
   readonly line: number;
   readonly test: BehaviourTest;
-}
-export interface TableProblem {
-  /** 1 where it is the whole file's. */
-  readonly line: number;
-  /** Missing where it is the whole row's. */
-  readonly field?: string;
-  readonly message: string;
 }
 export interface BehaviourTable {
   readonly tests: readonly PlacedTest[];
@@ -67,12 +78,18 @@ export interface BehaviourTable {
 }
 
 /** Never throws: what is wrong with the file as a whole is a problem of its first line. */
-export function readBehaviourTable(bytes: Uint8Array, kind: BehaviourKind, format: 'csv' | 'jsonl'): BehaviourTable {
+export function readBehaviourTable(
+  bytes: Uint8Array,
+  kind: BehaviourKind,
+  format: 'csv' | 'jsonl',
+  { separator }: Tested = {},
+): BehaviourTable {
   const whole = (message: string): BehaviourTable => ({ tests: [], problems: [{ line: 1, message }] });
   if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
   const content = decodeUtf8(bytes)?.replace(/^\uFEFF/, '');
   if (content === undefined) return whole('the table is not UTF-8');
   const read = format === 'csv' ? csvRows(content) : jsonRows(content);
+  const rows = separator === undefined ? ROWS : ROWS_OF_SEVERAL;
   if (!Array.isArray(read)) return { tests: [], problems: [read] };
   if (read.length === 0) return whole('the table has no tests');
   if (read.length > MOST_TESTS) return whole(`the table has ${read.length} tests; at most ${MOST_TESTS} are asked`);
@@ -83,7 +100,8 @@ export function readBehaviourTable(bytes: Uint8Array, kind: BehaviourKind, forma
       problems.push({ line, message: 'is no JSON object' });
       continue;
     }
-    const parsed = ROWS[kind].safeParse({ ...row, kind });
+    const listed = separator === undefined || format === 'jsonl' ? row : withList(row, separator);
+    const parsed = rows[kind].safeParse({ ...listed, kind });
     if (parsed.success) tests.push({ line, test: parsed.data });
     else problems.push(...parsed.error.issues.map((issue) => problemOf(line, issue, row)));
   }
@@ -96,9 +114,15 @@ export function unknownLabels(
   known: ReadonlySet<unknown>,
   complaint: (name: string) => string,
 ): readonly TableProblem[] {
-  return tests.flatMap(({ line, test }) =>
-    !('label' in test) || known.has(test.label) ? [] : [{ line, field: 'label', message: complaint(test.label) }],
-  );
+  return tests.flatMap(({ line, test }) => {
+    const field = 'labels' in test ? 'labels' : 'label';
+    return labelsNamed(test).flatMap((name) => (known.has(name) ? [] : [{ line, field, message: complaint(name) }]));
+  });
+}
+
+function labelsNamed(test: BehaviourTest): readonly string[] {
+  if ('labels' in test) return test.labels;
+  return 'label' in test ? [test.label] : [];
 }
 
 /** The texts that a test asks the model. */
@@ -113,69 +137,18 @@ export function withTexts(test: BehaviourTest, [first = '', second = '']: readon
   return test.kind === 'directional' ? { ...test, text: first, edited: second } : { ...test, text: first };
 }
 
-type Row = Readonly<Record<string, unknown>>;
-interface Read {
-  readonly line: number;
-  readonly row: Row | undefined;
+/** An empty cell names no label. */
+function withList(row: Row, separator: string): Row {
+  const { labels: cell } = row;
+  if (typeof cell !== 'string') return row;
+  return { ...row, labels: cell.trim() === '' ? [] : cell.split(separator) };
 }
 
 function problemOf(line: number, issue: z.core.$ZodIssue, row: Row): TableProblem {
   const field = String(issue.path[0] ?? 'row');
   if (row[field] === undefined) return { line, field, message: 'is missing' };
-  if (issue.code === 'invalid_type') return { line, field, message: `must be a ${issue.expected}` };
+  if (issue.code === 'invalid_type' && field !== 'labels')
+    return { line, field, message: `must be a ${issue.expected}` };
   if (issue.code === 'invalid_union') return { line, field, message: 'must be a number from 0 to 1' };
   return { line, field, message: issue.message };
-}
-
-function jsonRows(content: string): Read[] {
-  return content.split('\n').flatMap((line, place): Read[] => {
-    if (line.trim() === '') return [];
-    return [{ line: place + 1, row: objectOf(line) }];
-  });
-}
-
-function objectOf(json: string): Row | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Row) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Lines are counted here: the parser counts a CRLF inside quotes twice. */
-function csvRows(content: string): Read[] | TableProblem {
-  let nextLine = 1;
-  let emptyLines = 0;
-  try {
-    const records: { line: number; cells: string[] }[] = [];
-    parse(content, {
-      relax_column_count: true,
-      skip_empty_lines: true,
-      on_record(cells: string[], info) {
-        const line = nextLine + info.empty_lines - emptyLines;
-        emptyLines = info.empty_lines;
-        nextLine = line + 1 + cells.reduce((feeds, cell) => feeds + cell.split('\n').length - 1, 0);
-        records.push({ line, cells });
-        return null;
-      },
-    });
-    const [header, ...rows] = records;
-    if (header === undefined) return [];
-    const ragged = rows.find(({ cells }) => cells.length !== header.cells.length);
-    if (ragged !== undefined) {
-      const message = `has ${ragged.cells.length} cells where the header has ${header.cells.length}`;
-      return { line: ragged.line, message };
-    }
-    const names = header.cells.map((name) => name.trim());
-    const twice = names.find((name, at) => names.indexOf(name) !== at);
-    if (twice !== undefined) return { line: 1, field: twice, message: 'is the name of more than one column' };
-    return rows.map(({ line, cells }) => ({
-      line,
-      row: Object.fromEntries(cells.map((cell, at) => [names[at] ?? '', cell])),
-    }));
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    return { line: nextLine, message: 'is not CSV: put the cell in double quotes and double every quote inside it' };
-  }
 }

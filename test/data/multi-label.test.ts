@@ -2,10 +2,13 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { DatasetSummary } from '../../activities/contract/data.ts';
 import { loadSplit, multiLabelled, SPLITS } from '../../activities/data/dataset.ts';
+import { loadBehaviour } from '../../activities/data/behaviour.ts';
+import { prepareData } from '../../activities/data/prepare-data.ts';
 import { giveaways, namedLabels } from '../../activities/data/leaks.ts';
 import { textIdentity } from '../../activities/data/normalise.ts';
 import { splitRows } from '../../activities/data/split.ts';
 import { subsetData } from '../../activities/data/subset-data.ts';
+import { TextDataSchema } from '../../pipelines/definition/data.ts';
 import { runStep } from '../support/step.ts';
 import { dataServices, jsonl, prepare, refusal, sentences } from './fixtures.ts';
 
@@ -25,6 +28,30 @@ describe('rows with none, one or several labels', () => {
     services = await dataServices();
   });
   after(() => services.opened.close());
+
+  it('keeps behaviour tests with all labels of a text, none included, and refuses a label that the data do not have', async () => {
+    const prepareWith = async (table: string) => {
+      const put = (content: string, path: string) =>
+        services.store.putBytes(content, { name: path, mediaType: 'text/csv' });
+      const files = [
+        { path: 'a.jsonl', split: 'all' as const, format: 'jsonl' as const, ref: await put(jsonl(rows), 'a.jsonl') },
+        { path: 'b.csv', split: 'behaviour' as const, format: 'csv' as const, ref: await put(table, 'b.csv') },
+      ];
+      const needed = { files: ['a.jsonl'], text: 'text', licence: 'CC0-1.0', source: 'written for this test' };
+      const data = TextDataSchema.parse({ ...needed, ...options });
+      const behaviour = { plain: { kind: 'minimum-functionality' as const, file: 'b.csv' } };
+      return runStep(prepareData, { files, data, behaviour }, services);
+    };
+    const { dataset } = await prepareWith('text,labels\nmy money late,money;delivery\nhello,\n');
+    deepEqual(
+      (await loadBehaviour(services.store, dataset)).map(({ line, test }) => [line, 'labels' in test && test.labels]),
+      [
+        [2, ['money', 'delivery']],
+        [3, []],
+      ],
+    );
+    match((await refusal(prepareWith('text,labels\nx,money;garden\n'))).message, /b\.csv:2: labels is 'garden', which/);
+  });
 
   it('gives each split its share of every label', async () => {
     const summary = await prepare(services, [{ path: 'a.jsonl', content: jsonl(rows) }], options);

@@ -4,6 +4,7 @@ import { judgeBehaviour } from '../../activities/validation/behaviour-gates.ts';
 import { askBehaviour, listedBehaviour } from '../../activities/validation/behaviour-tests.ts';
 import { wilsonInterval } from '../../activities/validation/statistics.ts';
 import type { ModelOutput } from '../../inference/graph-model.ts';
+import { labelsAbove } from '../../inference/labels-above.ts';
 import type { BehaviourTest } from '../../pipelines/behaviour/table.ts';
 
 const LABELS = ['card', 'loan'];
@@ -63,6 +64,58 @@ describe('behaviour tests', () => {
       ],
     );
     deepEqual(results[1]!.failures[0]!.texts, ['a loan', 'my card!']);
+  });
+
+  it('compare the set of labels where a text may have several, or none, and the probability of the one that is named', async () => {
+    const said: Readonly<Record<string, readonly number[]>> = {
+      both: [0.6, 0.9],
+      also: [0.9, 0.75],
+      none: [0.1, 0.2],
+      one: [0.5, 0.2],
+      unknown: [Number.NaN, Number.NaN],
+    };
+    const several = {
+      runAll: (texts: readonly string[]): Promise<ModelOutput> =>
+        Promise.resolve({
+          rows: texts.length,
+          embeddings: new Float32Array(texts.length),
+          probabilities: Float32Array.from(texts.flatMap((text) => said[text]!)),
+        }),
+    };
+    const all = (text: string, ...labels: string[]): BehaviourTest => ({ kind: 'minimum-functionality', text, labels });
+    const same = (text: string, other: string): BehaviourTest => ({ kind: 'invariance', text, other });
+    const less = (text: string, edited: string): BehaviourTest => ({
+      kind: 'directional',
+      text,
+      edited,
+      label: 'loan',
+      mustNot: 'fall',
+      by: 0.5,
+    });
+    const results = await askBehaviour(
+      several,
+      LABELS,
+      [
+        ...stored('plain', all('both', 'loan', 'card'), all('none'), all('both', 'card'), all('none', 'card')),
+        ...stored('strict', all('one', 'card'), all('one'), all('unknown')),
+        ...stored('same', same('both', 'also'), same('both', 'one'), same('none', 'unknown')),
+        ...stored('moved', less('both', 'also'), less('both', 'none')),
+      ],
+      { decide: (chances) => labelsAbove(chances, [0.5, 0.7]) },
+    );
+    deepEqual(
+      results.map(({ score, failures }) => [score.value, ...failures.map(({ line, problem }) => `${line} ${problem}`)]),
+      [
+        [0.5, '4 is card (0.60) and loan (0.90) instead of card (0.60)', '5 is none instead of card (0.10)'],
+        [1 / 3, '3 is card (0.50) instead of none', '4 is answered with a probability that is no number'],
+        [
+          1 / 3,
+          '3 is card and loan the one way and card the other',
+          '4 is answered with a probability that is no number',
+        ],
+        [0.5, '3 loan goes from 0.90 to 0.20 and must not fall by more than 0.5'],
+      ],
+    );
   });
 
   it('hold nothing where a probability is no number', async () => {

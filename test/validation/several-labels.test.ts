@@ -67,6 +67,14 @@ describe('a model of several labels a row, exported', function () {
     await lines('validation', 60, 2000);
     await lines('test', 80, 0);
     await writeFile(join(folderOf('dataset'), 'labels.json'), JSON.stringify(LABELS));
+    const [asked] = textsFrom(1, 0);
+    const said = decide((await model.runAll([asked!])).probabilities!, THRESHOLDS);
+    const right = LABELS.filter((_, label) => said[label] === 1);
+    const kind = 'minimum-functionality';
+    const tests = [right, right.length === 2 ? [] : LABELS].map((labels, at) => {
+      return `${JSON.stringify({ table: 'plain', file: 'plain.csv', line: at + 2, test: { kind, text: asked, labels } })}\n`;
+    });
+    await writeFile(join(folderOf('dataset'), 'behaviour.jsonl'), tests.join(''));
     await model.release();
     const dataset = await store.putTree(folderOf('dataset'), 'dataset');
     const encoder = await store.putTree(folderOf('encoder'), 'encoder');
@@ -89,6 +97,16 @@ describe('a model of several labels a row, exported', function () {
     const { thresholds: _, ...config } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
     await writeFile(file, JSON.stringify({ ...config, ...(thresholds === undefined ? {} : { thresholds }) }));
   }
+
+  it('is asked the behaviour tests beside the data by the labels that apply, texts of failures in the artifact only', async () => {
+    const [plain] = evaluation.behaviour!;
+    deepEqual([plain?.name, plain?.score.value, plain?.failures.map(({ line }) => line)], ['plain', 0.5, [3]]);
+    const { behaviour } = await services.store.getJson<Pick<Evaluation, 'behaviour'>>(evaluation.details);
+    deepEqual(
+      [plain, behaviour?.[0]].map((table) => table?.failures[0]?.texts),
+      [undefined, textsFrom(1, 0)],
+    );
+  });
 
   it('is measured row by row and label by label', () => {
     const { measures, severalLabels, perLabel, mistakes } = evaluation;

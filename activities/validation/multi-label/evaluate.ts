@@ -12,6 +12,7 @@ import type { Score } from '../../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../../contract/validation.ts';
 import { hardware, measureModel } from '../../selection/profile-encoder.ts';
 import type { StepContext } from '../../step.ts';
+import { listedBehaviour } from '../behaviour-tests.ts';
 import { checkEdgeInputs, measureFlips } from '../behaviour.ts';
 import { withoutBulk } from '../bulk.ts';
 import { countTwins, EDITED_ROWS, IDENTITY_ROWS } from '../diagnose.ts';
@@ -25,6 +26,7 @@ import { notMeasured, plainScore, shareScore } from '../scores.ts';
 import { twoSampleAccuracy } from '../shift.ts';
 import { groupSlices, lengthSlices, opportunityGaps, worstGap } from '../slices.ts';
 import { askFrozen } from './ask-frozen.ts';
+import { askTables } from './ask-tables.ts';
 import { labelCalibration } from './calibration.ts';
 import { countExact, creditsOf, namesAt, setNumbers, type Decisions } from './decisions.ts';
 import { examine, type Answers, type Examined } from './examine.ts';
@@ -106,6 +108,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const { invariance, edgeInputs, flips } = await disturb(input, context, material);
   context.progress({ phase: 'domain shift' });
   const domainShift = await twoSampleAccuracy(frozen.train, frozen.test, frozen.dimension, options);
+  const behaviour = await askTables(material, input.dataset, context);
   const { groups } = test;
   const gaps = creditGaps(own, [
     ...lengthSlices(test.texts.map(wholeText)),
@@ -171,6 +174,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       subsetAccuracy: shareScore(countExact(decisions), rows),
       labelsPerRow: { given: perRow(test.targets, rows), predicted: perRow(test.predicted, rows) },
     },
+    ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
     trainAccuracy: await meanScore(onTrain, options),
     validationAccuracy: await meanScore(onValidation, options),
     perLabel: labelScores(countsOf(decisions)(), labels).map((score, label) => ({
@@ -189,6 +193,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const wrong = new Map(test.ids.flatMap((id, row) => (own[row] === 1 ? [] : [[id, wholeText(test.texts[row]!)]])));
   const details = {
     ...evaluation,
+    ...(behaviour.length === 0 ? {} : { behaviour }),
     mistakes: evaluation.mistakes.map((mistake) => ({ ...mistake, text: wrong.get(mistake.rowId) })),
     version: 1,
     labels,

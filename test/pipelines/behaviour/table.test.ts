@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readBehaviourTable, textsOf, withTexts } from '../../../pipelines/behaviour/table.ts';
+import { readBehaviourTable, textsOf, unknownLabels, withTexts } from '../../../pipelines/behaviour/table.ts';
 import { checkPipeline } from '../../../pipelines/check.ts';
 import type { PipelineDefinition } from '../../../pipelines/definition.ts';
 
@@ -73,6 +73,34 @@ describe('a table of behaviour tests', () => {
     match(fault('{"__proto__":{"text":"a"},"other":"b"}', 'jsonl'), /1 text is missing/);
   });
 
+  it('says all labels of a text where it may have several: in CSV parted as those of the data, in JSONL a list', () => {
+    const several = (content: string, format: 'csv' | 'jsonl', kind: Parameters<typeof readBehaviourTable>[1]) =>
+      readBehaviourTable(Buffer.from(content), kind, format, { separator: '|' });
+    const minimum = 'minimum-functionality';
+    const csv = several('text,labels\na, loan | card\nb,\nc,card|\nd,card|card', 'csv', minimum);
+    deepEqual(csv.tests, [
+      { line: 2, test: { kind: minimum, text: 'a', labels: ['loan', 'card'] } },
+      { line: 3, test: { kind: minimum, text: 'b', labels: [] } },
+    ]);
+    deepEqual(told(csv), ['4 labels has an empty name', '5 labels has a label twice']);
+    const lines = ['{"text":"a","labels":["card"]}', '{"text":"b","labels":"card"}', '{"text":"c","labels":[1]}'];
+    const jsonl = several([...lines, '{"text":"d","label":"card"}'].join('\n'), 'jsonl', minimum);
+    deepEqual(told(jsonl), [
+      '2 labels must be a list of strings',
+      '3 labels must be a list of strings',
+      '4 labels is missing',
+    ]);
+    deepEqual(
+      unknownLabels(csv.tests, new Set(['card']), (name) => `is ${name}`).map(({ line, field, message }) => {
+        return `${line} ${field} ${message}`;
+      }),
+      ['2 labels is loan'],
+    );
+    // Of one label's probability the test names that label, however many there are.
+    const moved = several('text,edited,label,mustNot,by\na,b,card,fall,0', 'csv', 'directional');
+    deepEqual([moved.problems.length, moved.tests.length], [0, 1]);
+  });
+
   it('gives the texts that are asked, and takes others in their place', () => {
     const test = { kind: 'invariance', text: 'a', other: 'b' } as const;
     deepEqual(textsOf(withTexts(test, ['c', 'd'])), ['c', 'd']);
@@ -117,13 +145,27 @@ describe('behaviour tables in a definition', () => {
     deepEqual(check({}, { pair: 'second' }), []);
   });
 
+  it('say all labels of a text where the data do, parted as theirs are', async () => {
+    await writeFile(join(folder, 'sets.csv'), 'text,labels\nwhere is it,card;loan\nhello,\n');
+    const sets = { ...table, file: 'sets.csv' };
+    const more = { multiLabel: {}, labels: ['card', 'loan'] };
+    const ofTables = check({ late: sets }, more).filter((problem) => problem.startsWith('behaviour'));
+    deepEqual(ofTables, []);
+    match(
+      check({ late: sets }, { ...more, labels: ['card', 'garden'] }).join(),
+      /sets\.csv:2: labels is 'loan', which/,
+    );
+    match(check({ late: table }, more).join(), /good\.csv:2: labels is missing; correct the row/);
+    match(check({ late: sets }).join(), /sets\.csv:2: label is missing/);
+  });
+
   it('are read before anything runs: rows of a local file, its labels, its place and its name', () => {
     deepEqual(check({ late: table }), []);
     deepEqual(check({ late: table }, { labels: ['loan', 'garden'] }), [
-      "behaviour.late.file: good.csv:2: label is 'card', which is not in data.labels; ",
+      "behaviour.late.file: good.csv:2: label is 'card', which is not in data.labels; correct the row (docs/gates.md says what each kind of test needs)",
     ]);
     deepEqual(check({ same: { ...table, kind: 'invariance', file: 'bad.jsonl' } }), [
-      'behaviour.same.file: bad.jsonl:2: other is missing; ',
+      'behaviour.same.file: bad.jsonl:2: other is missing; correct the row (docs/gates.md says what each kind of test needs)',
     ]);
     match(check({ late: { ...table, file: 'none.csv' } }).join(), /there is no file 'none\.csv'/);
     match(check({ late: { ...table, file: 'good.txt' } }).join(), /cannot be told by its ending/);
