@@ -3,13 +3,13 @@
  * than it is, so the recommended settings are only left for more than one standard error of the difference (the
  * one-standard-error rule: Breiman et al., Classification and Regression Trees, 1984, 3.4.3). Pure.
  */
-import type { ErrorKind } from '../../artifacts/errors.ts';
+import { EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
 import type { OpenSetting, Recommended } from '../../pipelines/recipe.ts';
 import type { ChooseSettingsInput, MeasuredTrial, SearchedSettings, TrialResult } from '../contract/search.ts';
 import { percent } from './halving.ts';
 
 const RULE =
-  'The best mean validation accuracy on the last rung that anybody came through, with every seed, if it is more than one standard error of the difference above that of the recommended settings; else these stay. Where these did not come through that rung, the last one counts that both came through; where there is none, they are only left if they diverged or ran out of memory. Whoever else did so never wins. The error is that of two samples, from the validation rows and, where there are several seeds, between the seeds; both answer the same rows, so that it is rather too large, in favour of the recommended settings.';
+  'The best mean validation accuracy on the last rung that anybody came through, with every seed, if it is more than one standard error of the difference above that of the recommended settings; else these stay. Where these did not come through that rung, the last one counts that both came through; where there is none, they stay. Whoever diverged or ran out of memory on any rung never wins, the recommended settings no more than others: then the best of those is taken who came furthest without it. The error is that of two samples, from the validation rows and, where there are several seeds, between the seeds; both answer the same rows, so that it is rather too large, in favour of the recommended settings.';
 
 /** Accuracies this near are equal. */
 const SAME = 1e-9;
@@ -28,12 +28,13 @@ interface Decision {
   readonly reason: string;
 }
 
+/** Throws Diverged or OutOfMemory where no settings can be trained. */
 export function chooseSettings(input: ChooseSettingsInput): SearchedSettings {
   const { recommended, stopped } = input;
   const trials = measured(input);
   const [first] = trials;
   if (first === undefined) throw new Error('a search has at least the recommended settings to choose from');
-  const { chosen, reason } = decide(trials, first, input.results);
+  const { chosen, reason } = decide(trials, first, input);
   return {
     chosen: chosen.id,
     trials: trials.toSorted((one, other) => Number(other === chosen) - Number(one === chosen) || furthest(one, other)),
@@ -44,43 +45,88 @@ export function chooseSettings(input: ChooseSettingsInput): SearchedSettings {
   };
 }
 
-function decide(trials: readonly MeasuredTrial[], first: MeasuredTrial, results: readonly TrialResult[]): Decision {
+function decide(
+  trials: readonly MeasuredTrial[],
+  first: MeasuredTrial,
+  { results, recommended }: ChooseSettingsInput,
+): Decision {
   if (trials.length === 1) {
     return { chosen: first, reason: 'The recommended settings stay: no other value of what is open was to be tried.' };
   }
+  const sound = trials.filter((trial) => ownFailure(results, trial) === undefined);
+  const broken = ownFailure(results, first);
+  if (broken !== undefined) return inPlaceOf(first, broken, sound, { results, trials, recommended });
   const last = Math.max(0, ...trials.flatMap(({ rungs }) => rungs.filter(isMeasured).map(({ rung }) => rung)));
-  const [challenger] = trials
-    .filter((trial) => trial !== first && !ownFailure(results, trial))
-    .flatMap((trial): readonly Finalist[] => {
-      const at = measuredOn(trial, last);
-      return at === undefined ? [] : [{ trial, at }];
-    })
-    .toSorted((one, other) => other.at.accuracy - one.at.accuracy);
+  const challenger = bestOn(
+    last,
+    sound.filter((trial) => trial !== first),
+  );
   if (challenger === undefined) {
     const why =
       measuredOn(first, last) === undefined ? 'no trial came to an end' : 'no other trial reached the last rung';
     return { chosen: first, reason: `The recommended settings stay: ${why}.` };
   }
   const { trial } = challenger;
-  const met = first.rungs.filter(isMeasured).findLast(({ rung }) => measuredOn(trial, rung) !== undefined);
   const failed = results.findLast(({ candidate, accuracy }) => candidate === first.id && accuracy === null);
-  if (met === undefined) return unmet(challenger, first, ownFailure(results, first) ?? failed);
+  const met = first.rungs.filter(isMeasured).findLast(({ rung }) => measuredOn(trial, rung) !== undefined);
+  if (met === undefined) {
+    const why = failed === undefined ? '' : ` (${errorText(failed)})`;
+    const shown = `${trial.id} has ${accuracyText(challenger.at)}`;
+    return {
+      chosen: first,
+      reason: `The recommended settings stay: ${shown}, and these have nothing to compare, for a cause that says nothing of them${why}.`,
+    };
+  }
   const compared = compare(first, met, { trial, at: measuredOn(trial, met.rung) ?? challenger.at });
   if (met.rung === last || failed === undefined) return compared;
   const why = `The recommended settings failed on rung ${failed.rung} (${errorText(failed)}), so that rung ${met.rung} decides.`;
   return { ...compared, reason: `${why} ${compared.reason}` };
 }
 
-/** Nothing was measured of both. */
-function unmet({ trial, at }: Finalist, first: MeasuredTrial, failed: TrialResult | undefined): Decision {
-  const shown = `${trial.id} has ${accuracyText(at)}`;
-  const why = failed === undefined ? '' : ` (${errorText(failed)})`;
-  return OWN.includes(failed?.errorKind)
-    ? { chosen: trial, reason: `${shown}, and the recommended settings could not be trained${why}.` }
-    : {
-        chosen: first,
-        reason: `The recommended settings stay: ${shown}, and these have nothing to compare, for a cause that says nothing of them${why}.`,
-      };
+/**
+ * The recommended settings cannot be trained: whoever came furthest without failing of itself stands in for them. Throws
+ * what these failed of where nobody did: to train at them on all rows would fail the same, only later.
+ */
+function inPlaceOf(
+  first: MeasuredTrial,
+  broken: TrialResult,
+  sound: readonly MeasuredTrial[],
+  {
+    results,
+    trials,
+    recommended,
+  }: Pick<ChooseSettingsInput, 'results' | 'recommended'> & { readonly trials: readonly MeasuredTrial[] },
+): Decision {
+  const furthest = Math.max(0, ...sound.flatMap(({ rungs }) => rungs.filter(isMeasured).map(({ rung }) => rung)));
+  const best = bestOn(furthest, sound);
+  const why = `the recommended settings could not be trained on rung ${broken.rung} (${errorText(broken)})`;
+  if (best !== undefined)
+    return { chosen: best.trial, reason: `${best.trial.id} has ${accuracyText(best.at)}, and ${why}.` };
+  const own = trials.filter((trial) => ownFailure(results, trial) !== undefined).length;
+  const shown = `${own} of ${trials.length} trials diverged or ran out of memory, and no other came to an end`;
+  if (isNamedSince(first, recommended)) {
+    return { chosen: first, reason: `What was named since holds: ${shown}; ${why}.` };
+  }
+  throw new EspalierError(broken.errorKind ?? 'Diverged', `no settings could be trained: ${shown}; ${why}`, {
+    where: 'training.search',
+    fix: "retry the step 'settings' with one that is named, such as training.learningRate ten times smaller (or training.batchSize, where memory ran out); look at the rows that the error names",
+  });
+}
+
+/** Whether the recommended settings are others by now: an operator has named one, or another method. */
+function isNamedSince({ settings }: MeasuredTrial, recommended: readonly Recommended[]): boolean {
+  return Object.entries(settings).some(
+    ([setting, value]) => recommended.find(({ path }) => path === `training.${setting}`)?.value !== value,
+  );
+}
+
+function bestOn(rung: number, trials: readonly MeasuredTrial[]): Finalist | undefined {
+  return trials
+    .flatMap((trial): readonly Finalist[] => {
+      const at = measuredOn(trial, rung);
+      return at === undefined ? [] : [{ trial, at }];
+    })
+    .toSorted((one, other) => other.at.accuracy - one.at.accuracy)[0];
 }
 
 function compare(first: MeasuredTrial, recommended: Finalist['at'], { trial, at }: Finalist): Decision {

@@ -12,6 +12,6 @@ export const drawTrialsStep: StepDefinition<DrawTrialsInput, DrawnTrials> = {
 
 export const chooseSettingsStep: StepDefinition<ChooseSettingsInput, SearchedSettings> = {
   type: 'selection.choose-settings',
-  version: 2,
+  version: 3,
   run: (input) => Promise.resolve(input).then(chooseSettings),
 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import type { ErrorKind } from '../../artifacts/errors.ts';
+import { EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
 import type { ChooseSettingsInput, Trial, TrialResult } from '../../activities/contract/search.ts';
 import { chooseSettings, standardError } from '../../activities/selection/choosing-settings.ts';
 import { halveCandidates } from '../../activities/selection/halving.ts';
@@ -192,8 +192,9 @@ describe('the choice of settings', () => {
     assert.equal(choose([...before, ...full(1, [0.8, 0.8]), ...full(2, [null, 0.95])]).chosen, 'trial-1');
     const ahead = [result(1, 0.8), result(2, 0.95), result(3, 0.81)];
     const both = choose([...ahead, ...full(1, [0.8, null]), ...full(2, [0.95, null])]);
-    assert.equal(both.chosen, 'trial-1', 'nor by the rung before the one that it diverged on');
-    const recommended = choose([...before, ...full(1, [0.99, null]), ...full(2, [0.85, 0.85])]);
+    assert.equal(both.chosen, 'trial-3', 'nor by the rung before the one that it diverged on');
+    const away = [result(1, 0.99, 2), result(1, null, 2, 8, 'StorageUnavailable'), ...full(2, [0.85, 0.85])];
+    const recommended = choose([...before, ...away]);
     assert.equal(recommended.chosen, 'trial-1');
     assert.match(
       recommended.reason,
@@ -212,6 +213,50 @@ describe('the choice of settings', () => {
     const left = choose([...rungs(0.85), ...away]);
     assert.equal(left.chosen, 'trial-2');
     assert.match(left.reason, /rung 2 decides\. trial-2 has 85\.0 % .* 5\.0 points more/);
+  });
+
+  it('leaves recommended settings that diverged on whatever rung for the best that came through it', () => {
+    const before = [result(1, 0.9), result(2, 0.8), result(3, 0.81)];
+    for (const kind of ['Diverged', 'OutOfMemory'] as const) {
+      const last = choose([...before, result(1, null, 2, 7, kind), result(2, 0.82, 2), result(3, 0.81, 2)]);
+      assert.equal(last.chosen, 'trial-2', 'ahead before, and of no use');
+      assert.match(
+        last.reason,
+        /^trial-2 has 82\.0 % .* recommended settings could not be trained on rung 2 \(the loss/,
+      );
+      assert.ok(last.settings.length > 0);
+    }
+    const oneSeed = [result(1, 0.99, 2), result(1, null, 2, 8), result(2, 0.82, 2), result(2, 0.82, 2, 8)];
+    assert.equal(choose([...before, ...oneSeed]).chosen, 'trial-2', 'from one seed of two is diverged, too');
+    const alone = choose([...before, result(1, null, 2), result(2, null, 2)]);
+    assert.equal(alone.chosen, 'trial-3', 'who had left before and never diverged');
+    assert.match(alone.reason, /after 100 training rows, and the recommended/);
+  });
+
+  it('throws what they failed of where nothing could be trained, until an operator names something else', () => {
+    const all = [result(1, null), result(2, null), result(3, null, 1, 7, 'OutOfMemory')];
+    const given = { trials: TRIALS.slice(0, 3) };
+    assert.throws(
+      () => choose(all, given),
+      (error: unknown) =>
+        error instanceof EspalierError &&
+        error.kind === 'Diverged' &&
+        !error.retryable &&
+        /3 of 3 trials diverged or ran out of memory.*rung 1 \(the loss is NaN\)/.test(error.message) &&
+        /retry the step 'settings' .* training\.learningRate/.test(error.fix ?? ''),
+    );
+    assert.throws(() => choose([result(1, null, 1, 7, 'OutOfMemory'), result(2, null)], given), {
+      kind: 'OutOfMemory',
+    });
+    const away = [result(1, null), result(2, null, 1, 7, 'StorageDenied')];
+    assert.throws(() => choose(away, given), /1 of 3 trials diverged/, 'nobody else was measured');
+    const without = TABLE.filter(({ path }) => path !== 'training.learningRate');
+    const lowered = TABLE.map((one) => (one.path === 'training.learningRate' ? { ...one, value: 1e-6 } : one));
+    for (const named of [without, lowered]) {
+      const found = choose(all, { ...given, recommended: named });
+      assert.deepEqual([found.chosen, found.settings], ['trial-1', []]);
+      assert.match(found.reason, /^What was named since holds: 3 of 3 trials diverged/);
+    }
   });
 
   it('keeps recommended settings that were never measured beside another, unless they failed of themselves', () => {

@@ -6,6 +6,7 @@ import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ChooseSettingsInput } from '../../activities/contract/search.ts';
 import type { TrainModelInput } from '../../activities/contract/training.ts';
 import { halveCandidates } from '../../activities/selection/halving.ts';
+import { toFailure } from '../../activities/step.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
@@ -85,7 +86,11 @@ describe('a search for settings', function () {
       },
       chooseSettings: (call) => {
         if (call.runId === runId) chosen.push(call.input);
-        return activities.chooseSettings(call);
+        try {
+          return activities.chooseSettings(call);
+        } catch (error) {
+          throw toFailure(error, call.stepId);
+        }
       },
       writeReport: (call) => {
         if (call.runId === runId) packs.push(call.input.facts);
@@ -109,6 +114,22 @@ describe('a search for settings', function () {
       steps.some(({ id, state: at }) => id === 'train' && at === 'done'),
     );
   };
+
+  /** As soon as the run is parked. */
+  async function retried(runId: string, step: string, settings: Record<string, unknown>): Promise<void> {
+    await untilRun(temporal.client, runId, ({ state: at }) => at === 'parked');
+    const resolution = { step, action: 'retry', settings, by: 'starter', comment: 'smaller' } as const;
+    const handle = temporal.client.workflow.getHandle(runId);
+    for (;;) {
+      try {
+        await handle.executeUpdate<StepView, [Resolution]>('resolve', { args: [resolution] });
+        return;
+      } catch (error) {
+        const reason = error instanceof WorkflowUpdateFailedError ? (error.cause?.message ?? '') : '';
+        if (!/just moving on/.test(reason)) throw error;
+      }
+    }
+  }
 
   it('trains rung by rung before the review, and what it finds is what the model is trained at', async () => {
     const runId = 'finds';
@@ -193,7 +214,7 @@ describe('a search for settings', function () {
     );
   });
 
-  it('goes on without a trial that fails, and never ends the run', async () => {
+  it('goes on without a trial that fails, and where all diverge waits for somebody who names other settings', async () => {
     const fails =
       (which: (id: string) => boolean) =>
       (real: Activities): Partial<Activities> => ({
@@ -206,10 +227,20 @@ describe('a search for settings', function () {
     assert.equal(one.stateOf('trial:1:1'), 'dropped');
     assert.equal(one.stateOf('trial:2:1'), 'skipped', 'the place of the recommended settings stays theirs');
     assert.match(one.facts?.searched?.reason ?? '', /the recommended settings could not be trained/);
-    const all = await started('all-fail', searching(), { overrides: fails((id) => id.startsWith('trial:')) });
-    assert.equal(all.view.state, 'waiting-for-approval');
-    assert.match(all.facts?.searched?.reason ?? '', /stay: no trial came to an end/);
+    const runId = 'all-fail';
+    const all = await started(runId, searching(), {
+      overrides: fails((id) => id.startsWith('trial:')),
+      afterwards: async () => {
+        await retried(runId, 'settings', { 'training.learningRate': 1e-6 });
+        await untilRun(temporal.client, runId, ({ state: at }) => at === 'waiting-for-approval');
+      },
+    });
+    const parked = all.view.steps.find(({ id }) => id === 'settings');
+    assert.deepEqual([all.view.state, parked?.state, parked?.error?.kind], ['parked', 'parked', 'Diverged']);
+    assert.match(parked?.error?.message ?? '', /4 of 4 trials diverged/);
     assert.equal(all.stateOf('search-subset:2'), 'skipped');
+    assert.match(all.facts?.searched?.reason ?? '', /^What was named since holds/);
+    assert.equal(all.facts?.pipeline.training?.learningRate, 1e-6);
   });
 
   it('stops where the budget has ended, with the best so far', async () => {
@@ -307,27 +338,13 @@ describe('a search for settings', function () {
           : real.trainModel(call);
       },
     });
-    const retried = async (settings: Record<string, unknown>): Promise<void> => {
-      await untilRun(temporal.client, runId, ({ state: at }) => at === 'parked');
-      const resolution = { step: 'train', action: 'retry', settings, by: 'starter', comment: 'smaller' } as const;
-      const handle = temporal.client.workflow.getHandle(runId);
-      for (;;) {
-        try {
-          await handle.executeUpdate<StepView, [Resolution]>('resolve', { args: [resolution] });
-          return;
-        } catch (error) {
-          const reason = error instanceof WorkflowUpdateFailedError ? (error.cause?.message ?? '') : '';
-          if (!/just moving on/.test(reason)) throw error;
-        }
-      }
-    };
     const { facts } = await started(runId, searching(), {
       overrides: fails,
       afterwards: async () => {
         await approveRun(temporal.client, runId, 'review', 'lena');
-        await retried({ 'training.batchSize': 2 });
+        await retried(runId, 'train', { 'training.batchSize': 2 });
         await untilRun(temporal.client, runId, () => attempts.length === 2);
-        await retried({ 'training.method': 'lora' });
+        await retried(runId, 'train', { 'training.method': 'lora' });
         await untilRun(temporal.client, runId, ({ steps }) =>
           steps.some(({ id, state: at }) => id === 'train' && at === 'done'),
         );

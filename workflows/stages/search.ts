@@ -29,14 +29,18 @@ export async function searchSettings(run: Run, selected: Selected): Promise<void
     trials: search.trials,
     seed: run.classification().training.seed,
   }));
-  const recommended = run.facts.recipe ?? [];
   const { method } = run.classification().training;
   const climbed: Climbed = trials.length < 2 ? { results: [], left: [] } : await climb(run, search, selected, trials);
   run.engine.close(
     searchSteps(run.input.pipeline).filter((id) => id !== 'settings'),
     'skipped',
   );
-  const searched = await run.step('light', 'settings', 'chooseSettings', () => ({ recommended, trials, ...climbed }));
+  // Where nothing could be trained the step waits for somebody who names a setting: it is asked for anew.
+  const searched = await run.step('light', 'settings', 'chooseSettings', () => ({
+    recommended: run.facts.recipe ?? [],
+    trials,
+    ...climbed,
+  }));
   run.facts.searched = searched;
   run.settleOn(method, searched.settings);
 }
