@@ -33,7 +33,7 @@ setWorkflowOptions({ failureExceptionTypes: [Error] }, runPipeline);
 /** A run: from candidates to a served, watched model. `inputRef` is `input` as an artifact. */
 export async function runPipeline(input: RunInput, inputRef: ArtifactRef): Promise<RunOutcome> {
   const run = new Run(input, inputRef);
-  if (input.trigger === 'terms') run.notify({ event: 'terms.changed', model: input.pipeline.deploy.model });
+  if (input.trigger === 'terms') run.notices.tell({ event: 'terms.changed', model: input.pipeline.deploy.model });
   setHandler(progressQuery, () => run.view());
   setHandler(decideUpdate, (decision) => run.desk.decide(decision), {
     validator: (decision) => run.desk.validate(decision),
@@ -49,7 +49,7 @@ export async function runPipeline(input: RunInput, inputRef: ArtifactRef): Promi
     await CancellationScope.nonCancellable(async () => {
       await lastWords(run, error);
       const state = isCancellation(error) ? 'cancelled' : 'failed';
-      run.notify({ event: 'run.ended', state, reason: errorRecord(error, run.id).message });
+      run.notices.tell({ event: 'run.ended', state, reason: errorRecord(error, run.id).message });
       await run.notices.allTold();
     });
     throw asFailure(error);
@@ -119,7 +119,7 @@ async function end(run: Run, state: RunOutcome['state'], why: string): Promise<R
   await settleTerms(run, state, reason);
   const report = await writeFinalReport(run, `${state}: ${reason}`, run.parking());
   run.enter(state);
-  run.notify({ event: 'run.ended', state, reason });
+  run.notices.tell({ event: 'run.ended', state, reason });
   await run.notices.allTold();
   return {
     runId: run.id,

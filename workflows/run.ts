@@ -2,9 +2,7 @@
 import { ApplicationFailure, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { Activities, StepCall, StepResult } from '../activities/contract.ts';
 import type { GateResult } from '../activities/contract/validation.ts';
-import type { NotificationEvent } from '../activities/notification/events.ts';
 import type { ResolutionRecord, RunFacts, SettingChange, WrittenReport } from '../activities/contract/evidence.ts';
-import { overBudget, secondsLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
 import { settingAt, settingsAfter, withSettings } from '../pipelines/change.ts';
 import type { Classification, Pipeline } from '../pipelines/definition.ts';
 import type { Training } from '../pipelines/definition/training.ts';
@@ -15,8 +13,7 @@ import {
   type RecipeFacts,
   type Recommended,
 } from '../pipelines/recipe.ts';
-import { ApprovalDesk, type ApprovalEvent } from './approvals.ts';
-import { openSeats } from '../artifacts/seats.ts';
+import { ApprovalDesk } from './approvals.ts';
 import { electorateOf } from '../artifacts/votes.ts';
 import { responseTo } from './causes.ts';
 import { Engine, type StepOptions } from './engine.ts';
@@ -24,17 +21,17 @@ import {
   OPEN_APPROVAL,
   STATE_ATTRIBUTE,
   type OpenedApproval,
-  type ApprovalView,
   type Resolution,
   type RunInput,
   type RunState,
   type RunView,
   type StepView,
 } from './messages.ts';
-import { Notices } from './notices.ts';
 import { planRun } from './plan.ts';
 import { queueOf, stepProxies, type StepProxies } from './proxies.ts';
 import { resolutionRefusal } from './resolutions.ts';
+import { RunBudget } from './run-budget.ts';
+import { RunNotices } from './run-notices.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type StepName = {
@@ -42,20 +39,6 @@ type StepName = {
 }[keyof Activities];
 type InputOf<K extends keyof Activities> = Parameters<Activities[K]>[0]['input'];
 type OutputOf<K extends StepName> = Awaited<ReturnType<Activities[K]>>['output'];
-
-/** Of a message: the run itself has the whole text. */
-const MAX_REASON = 1000;
-
-/** What each event of the desk is called outside. */
-const APPROVAL_NOTICES = {
-  opened: 'approval.opened',
-  reminded: 'approval.reminder',
-  escalated: 'approval.escalated',
-  voted: 'approval.voted',
-  decided: 'approval.decided',
-  'changes-requested': 'approval.changes-requested',
-  expired: 'approval.expired',
-} as const;
 
 function isOf<Task extends Pipeline['task']>(
   pipeline: Pipeline,
@@ -69,6 +52,7 @@ export class Run {
   /** The input as an artifact: a drift-triggered run starts from it. */
   readonly inputRef: RunFacts['definition'];
   readonly id: string;
+  readonly startedAt: string;
   readonly engine: Engine;
   readonly desk: ApprovalDesk;
   readonly facts: Mutable<Partial<RunFacts>> = {};
@@ -84,16 +68,12 @@ export class Run {
   evidence: RunFacts['definition'] | undefined;
   /** The definition as it holds now: with what operators changed. Read it where a step's input is made, not before. */
   pipeline: Pipeline;
-  readonly notices = new Notices();
+  readonly budget = new RunBudget(this);
+  readonly notices = new RunNotices(this);
   private readonly resolutions: ResolutionRecord[] = [];
   private readonly changes: SettingChange[];
   private readonly proxies: StepProxies;
-  private readonly startedAt: string;
   private state: RunState = 'running';
-  /** Of the time that people took: the budget is the machines'. */
-  private waitedMs = 0;
-  private waitingSince: number | undefined;
-  private prices: Promise<PricesPerHour | null> | undefined;
 
   constructor(input: RunInput, inputRef: RunFacts['definition']) {
     this.input = input;
@@ -104,10 +84,10 @@ export class Run {
     this.pipeline = withSettings(input.pipeline, settingsAfter(this.changes));
     this.engine = new Engine(planRun(input.pipeline), (parked) => {
       this.enter(parked ? 'parked' : 'running');
-      if (parked) this.tellParked();
+      if (parked) this.notices.tellParked();
     });
     this.desk = new ApprovalDesk(input.pipeline.approvals, electorateOf(input), (event, approval) =>
-      this.tellApproval(event, approval),
+      this.notices.tellApproval(event, approval),
     );
     this.proxies = stepProxies(input.heartbeatSeconds);
   }
@@ -232,115 +212,13 @@ export class Run {
     return { runId: this.id, stepId, input, reuse: this.input.reuse };
   }
 
-  /** Tells people, where notifiers are configured. It never fails, and nothing waits for it. */
-  notify(event: Omit<NotificationEvent, 'runId' | 'pipeline' | 'at'>): void {
-    if (this.input.notify !== true) return;
-    const { reason } = event;
-    this.notices.add({
-      ...event,
-      ...(reason === undefined ? {} : { reason: reason.slice(0, MAX_REASON) }),
-      runId: this.id,
-      pipeline: this.pipeline.name,
-      at: new Date().toISOString(),
-    });
-  }
-
-  private tellApproval(
-    event: ApprovalEvent,
-    { approval, state, evidence, deadline, seats, record, ...desk }: ApprovalView,
-  ): void {
-    const open = openSeats(seats).map(({ role }) => role);
-    const { openedAt, escalatesAt, excluded, escalateTo } = desk;
-    // The lists show who sits where.
-    if (event === 'voted' && evidence && openedAt && escalatesAt && deadline) {
-      const now = { approval, state, seats, excluded, escalateTo, evidence, openedAt, escalatesAt, deadline };
-      upsertMemo({ [OPEN_APPROVAL]: now satisfies OpenedApproval });
-    }
-    const roles = event === 'escalated' ? [...open, ...desk.escalateTo] : open;
-    const silent = [...desk.excluded.map(({ name }) => name), ...desk.votes.map(({ approver }) => approver)];
-    const asked = this.input.approvers.filter(
-      ({ name, roles: held }) => held.some((role) => roles.includes(role)) && !silent.includes(name),
-    );
-    this.notify({
-      event: APPROVAL_NOTICES[state === 'changes-requested' ? state : event],
-      approval,
-      state,
-      roles,
-      ...(state === 'open' ? { approvers: asked.map(({ name }) => name) } : {}),
-      ...(evidence === undefined ? {} : { evidence: evidence.digest }),
-      ...(deadline === undefined ? {} : { deadline }),
-      ...(record === undefined
-        ? {}
-        : { by: record.approver, decision: record.decision, comment: record.comment.slice(0, MAX_REASON) }),
-    });
-  }
-
-  private tellParked(): void {
-    const parked = this.engine.view().find(({ state }) => state === 'parked');
-    if (parked === undefined) return;
-    const { id: step, error } = parked;
-    this.notify({
-      event: 'run.parked',
-      state: 'parked',
-      step,
-      ...(error === undefined ? {} : { reason: `${error.kind}: ${error.message}` }),
-    });
-  }
-
   /** `open`: the approval that it is about to wait for. Lists are made of what stands here: they ask no run. */
   enter(state: RunState, open: OpenedApproval | null = null): void {
     if (state === this.state) return;
     this.state = state;
-    this.countWaiting(state === 'waiting-for-approval' || state === 'parked');
+    this.budget.countWaiting(state === 'waiting-for-approval' || state === 'parked');
     upsertSearchAttributes([{ key: STATE_ATTRIBUTE, value: state }]);
     upsertMemo({ state, [OPEN_APPROVAL]: open });
-  }
-
-  /** Why nothing more is begun that could be left out; undefined while the budget lasts, or where there is none. */
-  async overBudget(): Promise<string | undefined> {
-    const { budget } = this.pipeline;
-    return budget === undefined ? undefined : overBudget(budget, await this.spent());
-  }
-
-  /** When the budget ends a training (ISO 8601); undefined where nothing does. */
-  stopTrainingAt(): Promise<string | undefined> {
-    return this.budgetEnd('gpu');
-  }
-
-  /** When it ends a search for a prompt. Candidates are searched side by side, and share the money. */
-  stopSearchAt(): Promise<string | undefined> {
-    return this.budgetEnd('cpu', this.engine.open('prompt:'));
-  }
-
-  private async budgetEnd(promise: keyof StepProxies, sharers = 1): Promise<string | undefined> {
-    const { budget } = this.pipeline;
-    if (budget === undefined) return undefined;
-    const seconds = secondsLeft(budget, await this.spent(), queueOf(promise), Math.max(1, sharers));
-    return Number.isFinite(seconds) ? new Date(Date.now() + seconds * 1000).toISOString() : undefined;
-  }
-
-  private async spent(): Promise<Spent> {
-    // Kept as a promise: candidates side by side ask at once, and an activity's id can be open only once.
-    this.prices ??= this.findPrices();
-    const prices = await this.prices;
-    const steps = this.engine
-      .facts()
-      .map(({ queue, ranSeconds, reused }) => ({ queue, seconds: reused === true ? 0 : (ranSeconds ?? 0) }));
-    const seconds = (Date.now() - Date.parse(this.startedAt) - this.waitedMs) / 1000;
-    return { seconds, steps, prices };
-  }
-
-  private async findPrices(): Promise<PricesPerHour | null> {
-    if (this.pipeline.budget?.money === undefined) return null;
-    return this.activities('light', 'prices').findPrices(this.call('prices', {}));
-  }
-
-  private countWaiting(waits: boolean): void {
-    if (waits) this.waitingSince ??= Date.now();
-    else if (this.waitingSince !== undefined) {
-      this.waitedMs += Date.now() - this.waitingSince;
-      this.waitingSince = undefined;
-    }
   }
 
   /** All that is known now; the report and the evidence packs are pure functions of it. */

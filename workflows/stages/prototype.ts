@@ -70,7 +70,7 @@ async function climb(run: Run, tried: Tried): Promise<Climbed> {
   const rungs = rungsOf(run.input.pipeline);
   for (const [at, share] of rungs.entries()) {
     const rung = at + 1;
-    const stopped = await run.overBudget();
+    const stopped = await run.budget.ended();
     if (stopped !== undefined) return { results, left, stopped };
     if (going.length === 0) break;
     const { prototype: setting } = run.classification().selection;

@@ -68,7 +68,7 @@ async function climb(run: Run, search: SearchSpec, selected: Selected, trials: r
     }
     const seeds = last && rows < search.fewRows ? search.seeds : 1;
     const needed = secondsNeeded(results, { next: searchRungRows(share, rows), full: rows }, going.length * seeds);
-    const stopped = (await run.overBudget()) ?? (await tooLittleLeft(run, rung, needed));
+    const stopped = (await run.budget.ended()) ?? (await tooLittleLeft(run, rung, needed));
     if (stopped !== undefined) return { results, left, stopped };
     // Nothing is left to hold against each other.
     if (going.every((id) => id === RECOMMENDED)) break;
@@ -88,7 +88,7 @@ async function climb(run: Run, search: SearchSpec, selected: Selected, trials: r
 
 /** What is spent on a search must not be missing for the training that it is for. */
 async function tooLittleLeft(run: Run, rung: number, neededSeconds: number): Promise<string | undefined> {
-  const endsAt = await run.stopTrainingAt();
+  const endsAt = await run.budget.stopTrainingAt();
   if (endsAt === undefined) return undefined;
   const seconds = (Date.parse(endsAt) - Date.now()) / 1000;
   if (seconds >= neededSeconds) return undefined;

@@ -13,7 +13,7 @@ import type { Selected } from './select.ts';
 /** Fine-tunes the winner, exports it and judges what onnxruntime measures. */
 export async function tune(run: Run, { dataset, winner }: Selected): Promise<void> {
   const definition = () => run.classification();
-  const stopAt = await run.stopTrainingAt();
+  const stopAt = await run.budget.stopTrainingAt();
   const { output: trained } = await trainStep(run, 'train', () => ({
     ...trainInput(winner, winner.exported.weights, dataset, definition()),
     ...(stopAt === undefined ? {} : { stopAt }),

@@ -49,7 +49,7 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
       const profiled = () => ({ generator, dataset, generation: definition().generation });
       const profile = await run.step('cpu', `profile:${id}`, 'profileGenerator', profiled, parking);
       outcome.generator = { exported, profile };
-      const stopAt = await run.stopSearchAt();
+      const stopAt = await run.budget.stopSearchAt();
       const searched = () => searchInput(definition(), generator, dataset, guidelines, stopAt);
       const search = await run.step('cpu', `prompt:${id}`, 'searchPrompts', searched, parking);
       outcome.generator = { exported, profile, search };

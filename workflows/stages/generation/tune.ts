@@ -13,7 +13,7 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
   const definition = () => run.definition('text-generation');
   const prompted = { generator: winner.exported.generator, search: winner.search };
   // There is a model already: where the budget has ended it is the best so far.
-  const stopped = training.needed ? await run.overBudget() : undefined;
+  const stopped = training.needed ? await run.budget.ended() : undefined;
   const tunes = training.needed && stopped === undefined;
   if (!tunes) run.engine.close(TRAINING_STEPS, 'skipped');
   const tuned = tunes ? await tuneAndPrompt(run, selected) : null;
@@ -60,7 +60,7 @@ async function tuneAndPrompt(run: Run, { dataset, winner, guidelines }: Selected
     canaries: definition().memorisation.canaries,
   }));
   note(run, { learnt });
-  const stopTrainingAt = await run.stopTrainingAt();
+  const stopTrainingAt = await run.budget.stopTrainingAt();
   const { output: trained } = await trainStep(run, 'train', () => ({
     ...languageTrainInput(winner.imported.model, learnt, definition()),
     ...(stopTrainingAt === undefined ? {} : { stopAt: stopTrainingAt }),
@@ -69,7 +69,7 @@ async function tuneAndPrompt(run: Run, { dataset, winner, guidelines }: Selected
   const { model } = trained;
   const exported = await run.step('cpu', 'export', 'exportGenerator', () => ({ model }));
   const { generator } = exported;
-  const stopSearchAt = await run.stopSearchAt();
+  const stopSearchAt = await run.budget.stopSearchAt();
   const search = await run.step('cpu', 'prompt', 'searchPrompts', () =>
     searchInput(definition(), generator, dataset.dataset, guidelines, stopSearchAt),
   );

@@ -31,7 +31,7 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
 
 /** As a classifier of the labels: what tells them apart brings pictures of one label together. */
 async function tuned(run: Run, { dataset, winner }: SelectedRetriever): Promise<Embedder> {
-  const stopAt = await run.stopTrainingAt();
+  const stopAt = await run.budget.stopTrainingAt();
   const { output: trained } = await trainStep(run, 'train', () => {
     const { training } = run.definition('image-retrieval');
     if (training === null) throw new Error('a training began that the definition does not ask for');

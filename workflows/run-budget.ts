@@ -1,0 +1,63 @@
+/** What is left of one run's budget: asked before each piece of work that could be left out, or told when to end. */
+import { overBudget, secondsLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
+import { queueOf, type StepProxies } from './proxies.ts';
+import type { Run } from './run.ts';
+
+export class RunBudget {
+  private readonly run: Run;
+  /** Of the time that people took: the budget is the machines'. */
+  private waitedMs = 0;
+  private waitingSince: number | undefined;
+  private prices: Promise<PricesPerHour | null> | undefined;
+
+  constructor(run: Run) {
+    this.run = run;
+  }
+
+  /** Why nothing more is begun that could be left out; undefined while the budget lasts, or where there is none. */
+  async ended(): Promise<string | undefined> {
+    const { budget } = this.run.pipeline;
+    return budget === undefined ? undefined : overBudget(budget, await this.spent());
+  }
+
+  /** When the budget ends a training (ISO 8601); undefined where nothing does. */
+  stopTrainingAt(): Promise<string | undefined> {
+    return this.end('gpu');
+  }
+
+  /** When it ends a search for a prompt. Candidates are searched side by side, and share the money. */
+  stopSearchAt(): Promise<string | undefined> {
+    return this.end('cpu', this.run.engine.open('prompt:'));
+  }
+
+  countWaiting(waits: boolean): void {
+    if (waits) this.waitingSince ??= Date.now();
+    else if (this.waitingSince !== undefined) {
+      this.waitedMs += Date.now() - this.waitingSince;
+      this.waitingSince = undefined;
+    }
+  }
+
+  private async end(promise: keyof StepProxies, sharers = 1): Promise<string | undefined> {
+    const { budget } = this.run.pipeline;
+    if (budget === undefined) return undefined;
+    const seconds = secondsLeft(budget, await this.spent(), queueOf(promise), Math.max(1, sharers));
+    return Number.isFinite(seconds) ? new Date(Date.now() + seconds * 1000).toISOString() : undefined;
+  }
+
+  private async spent(): Promise<Spent> {
+    // Kept as a promise: candidates side by side ask at once, and an activity's id can be open only once.
+    this.prices ??= this.findPrices();
+    const prices = await this.prices;
+    const steps = this.run.engine
+      .facts()
+      .map(({ queue, ranSeconds, reused }) => ({ queue, seconds: reused === true ? 0 : (ranSeconds ?? 0) }));
+    const seconds = (Date.now() - Date.parse(this.run.startedAt) - this.waitedMs) / 1000;
+    return { seconds, steps, prices };
+  }
+
+  private async findPrices(): Promise<PricesPerHour | null> {
+    if (this.run.pipeline.budget?.money === undefined) return null;
+    return this.run.activities('light', 'prices').findPrices(this.run.call('prices', {}));
+  }
+}
