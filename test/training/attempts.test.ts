@@ -11,7 +11,16 @@ import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
-import { fakeTrainer, isAlive, pointerKey, readPointer, trainingInput, trainingKey, trainingSpec } from './fixtures.ts';
+import {
+  fakeTrainer,
+  gates,
+  isAlive,
+  pointerKey,
+  readPointer,
+  trainingInput,
+  trainingKey,
+  trainingSpec,
+} from './fixtures.ts';
 
 const WHOLE = 'ready()\nfor n in range(began + 1, TOTAL + 1): step(n)\nfinish()';
 
@@ -160,14 +169,16 @@ finish()`;
     it('cannot finish the step although its process did', async () => {
       const of = fresh();
       const deaf = trainStep(3_600_000);
+      const { at, open } = await gates();
       let taken: Promise<CheckpointLease> | undefined;
-      const zombie = runStep(deaf, of, await services('ready(); step(1); time.sleep(1); finish()'), {
+      const body = `ready(); step(1); wait_for("${at('taken')}"); finish()`;
+      const zombie = runStep(deaf, of, await services(body), {
         onProgress: ({ done }) => {
           if (done === 1)
             taken ??= CheckpointLease.take(storage.pointers, pointerKey(of), {
               runId: 'test-run',
               attempt: 2,
-            });
+            }).finally(() => open('taken'));
         },
       });
       await assert.rejects(zombie, { name: 'Preempted', message: /attempt 2/ });
@@ -178,13 +189,12 @@ finish()`;
 
     it('of two alive at once the later one finishes; the earlier one does not', async () => {
       const of = fresh();
-      const slow =
-        'ready()\nfor n in range(began + 1, TOTAL + 1):\n    step(n); checkpoint(n); time.sleep(0.3)\nfinish()';
-      const first = attempt(slow, of);
+      const all = 'ready()\nfor n in range(began + 1, TOTAL + 1):\n    step(n); checkpoint(n)\nfinish()';
+      const first = attempt('ready(); step(1); checkpoint(1); time.sleep(60)', of);
       first.catch(() => {});
       while ((await storage.pointers.read<CheckpointPointer>(pointerKey(of)))?.value.checkpoints[0] === undefined)
         await sleep(20);
-      const second = await attempt(slow, of, { attempt: 2 });
+      const second = await attempt(all, of, { attempt: 2 });
       await assert.rejects(first, { name: 'Preempted' });
       assert.equal(second.resumedAtSteps.length, 1);
       const pointer = await pointerOf(of);
@@ -193,11 +203,14 @@ finish()`;
 
     it('of another run goes on without keeping checkpoints, and may finish', async () => {
       const of = fresh();
+      const { at, open } = await gates();
       let taken: Promise<CheckpointLease> | undefined;
-      const trained = await attempt('ready(); step(1); time.sleep(0.6); checkpoint(2); time.sleep(0.3); finish()', of, {
+      const trained = await attempt(`ready(); step(1); wait_for("${at('taken')}"); checkpoint(2); finish()`, of, {
         onProgress: ({ done }) => {
           if (done === 1)
-            taken ??= CheckpointLease.take(storage.pointers, pointerKey(of), { runId: 'other', attempt: 1 });
+            taken ??= CheckpointLease.take(storage.pointers, pointerKey(of), { runId: 'other', attempt: 1 }).finally(
+              () => open('taken'),
+            );
         },
       });
       assert.equal(trained.steps, 10);
@@ -247,9 +260,17 @@ finish()`;
 
   it('tells in its progress all that is known, with the newest safe checkpoint', async () => {
     const seen: Progress[] = [];
-    const body =
-      'ready(); step(1); checkpoint(1); time.sleep(0.5); step(2, gpuMemoryMb=512, gpuUtilisation=0.9); finish()';
-    await attempt(body, fresh(), { attempt: 4, onProgress: (progress) => seen.push(progress) });
+    const { at, open } = await gates();
+    // Steps are shown at most every 200 ms.
+    const body = `ready(); step(1); checkpoint(1); wait_for("${at('kept')}"); time.sleep(0.3)
+step(2, gpuMemoryMb=512, gpuUtilisation=0.9); finish()`;
+    await attempt(body, fresh(), {
+      attempt: 4,
+      onProgress: (progress) => {
+        seen.push(progress);
+        if (progress.lastCheckpointStep === 1) open('kept');
+      },
+    });
     const last = seen.findLast((progress) => progress.done === 2);
     assert.ok(last !== undefined);
     const { lastCheckpointAt, etaSeconds, note, ...known } = last;
@@ -309,23 +330,23 @@ finish()`;
 
   it('has its log kept with every checkpoint: a killed worker leaves it behind', async () => {
     const of = fresh();
-    const kept: string[] = [];
-    await attempt('print("so far", flush=True); ready(); step(1); checkpoint(1); time.sleep(1); finish()', of, {
+    const { at, open } = await gates();
+    let kept: Promise<CheckpointPointer> | undefined;
+    const body = `print("so far", flush=True); ready(); step(1); checkpoint(1); wait_for("${at('read')}"); finish()`;
+    await attempt(body, of, {
       onProgress: ({ lastCheckpointStep }) => {
-        if (lastCheckpointStep === 1 && kept.length === 0) kept.push('seen');
-        if (kept.length !== 1) return;
-        kept.push('read');
-        void pointerOf(of).then(({ logs }) => kept.push(String(logs?.length)));
+        if (lastCheckpointStep === 1) kept ??= pointerOf(of).finally(() => open('read'));
       },
     });
-    assert.deepEqual(kept, ['seen', 'read', '1']);
+    assert.equal((await kept)?.logs?.length, 1);
   });
 
   it('passes over what the trainer refuses, and begins anew when nothing is left, saying so', async () => {
     const of = fresh();
-    const first =
-      'ready(); step(1); checkpoint(1); time.sleep(.3); step(2); checkpoint(2); time.sleep(.3); os._exit(3)';
-    await assert.rejects(attempt(first, of));
+    const { at, open } = await gates();
+    const first = `ready(); step(1); checkpoint(1); wait_for("${at(1)}"); step(2); checkpoint(2); os._exit(3)`;
+    const onProgress = ({ lastCheckpointStep = 0 }: Progress): void => open(lastCheckpointStep);
+    await assert.rejects(attempt(first, of, { onProgress }));
     const refusing = `if began > 0: fail(66, "environment.device is A here and B in the checkpoint")\n${WHOLE}`;
     const trained = await attempt(refusing, of, { attempt: 2 });
     assert.deepEqual(trained.warnings, [
@@ -380,11 +401,14 @@ finish()`;
 
     it('decide which are kept: the last ones and the best', async () => {
       const of = fresh({ checkpoints: { ...trainingSpec().checkpoints, keepLast: 2, keepBest: 1 } });
+      const { at, open } = await gates();
+      // Uploads overtake each other: each is waited for.
       const body = `ready()
 for n, loss in enumerate([0.9, 0.2, 0.5, 0.6, 0.7], 1):
-    step(n); evaluated(loss); checkpoint(n); time.sleep(0.4)
+    step(n); evaluated(loss); checkpoint(n); wait_for("${at('')}/" + str(n))
 os._exit(3)`;
-      await assert.rejects(attempt(body, of));
+      const onProgress = ({ lastCheckpointStep = 0 }: Progress): void => open(lastCheckpointStep);
+      await assert.rejects(attempt(body, of, { onProgress }), { name: 'TrainerFailed' });
       const { checkpoints, superseded } = await pointerOf(of);
       assert.deepEqual(
         checkpoints.map(({ step: at, validationLoss }) => [at, validationLoss]),

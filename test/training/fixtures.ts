@@ -1,6 +1,7 @@
 /** Small things that every training test needs: a learnable toy data set, a spec, a job, a runner. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrainModelInput } from '../../activities/contract/training.ts';
@@ -128,13 +129,24 @@ export async function trainTask(
 /**
  * A trainer of the test's own that speaks (or breaks) the contract. `write(type, **fields)` writes an event; for train
  * jobs there are `task`, `began` (the step of the checkpoint it goes on from, or 0), `ready()`, `step(n)`,
- * `evaluated(loss)`, `checkpoint(n)`, `fail(code, message, **fields)` and `finish(**fields)`.
+ * `evaluated(loss)`, `checkpoint(n)`, `fail(code, message, **fields)` and `finish(**fields)`. `wait_for(path)` returns once
+ * there is such a file: see `gates`.
  */
 export async function fakeTrainer(body: string): Promise<{ executable: string; packages: string }> {
   const packages = await temporaryFolder();
   await mkdir(join(packages, 'espalier_trainer'));
   await writeFile(join(packages, 'espalier_trainer', '__main__.py'), `${FAKE_TRAINER}${body}\n`);
   return { executable: pythonForTests().executable, packages };
+}
+
+/**
+ * What a fake trainer waits for, in the place of a sleep that would have to be long enough: its `wait_for(path)` goes on
+ * once the test has opened the gate of that path.
+ */
+export async function gates(): Promise<{ at(name: string | number): string; open(name: string | number): void }> {
+  const folder = await temporaryFolder();
+  const at = (name: string | number): string => join(folder, String(name));
+  return { at, open: (name) => writeFileSync(at(name), '') };
 }
 
 const FAKE_TRAINER = `import json, os, signal, sys, time
@@ -158,6 +170,8 @@ def checkpoint(n):
     os.makedirs(folder, exist_ok=True)
     json.dump({"step": n}, open(os.path.join(folder, "state.json"), "w"))
     write("checkpoint", path=folder, step=n, bytes=1, manifestSha256="0")
+def wait_for(path):
+    while not os.path.exists(path): time.sleep(0.005)
 def fail(code, message, **fields):
     write("error", code=code, message=message, **fields)
     os._exit(code)
