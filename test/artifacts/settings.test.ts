@@ -9,12 +9,15 @@ import { storeSettings } from '../../artifacts/settings.ts';
 import { freePort } from '../../infra/embedded/gateway.ts';
 import { storeEnv, withStore } from '../support/store.ts';
 
+/** The store gives up by itself after five seconds; the SDK would wait for ever. The rest is for a busy machine. */
+const PATIENCE_MS = 40_000;
+
 /** What a user sees of the failure, within the time they are willing to wait. */
-async function failure(env: NodeJS.ProcessEnv, withinMs: number): Promise<EspalierError> {
+async function failure(env: NodeJS.ProcessEnv): Promise<EspalierError> {
   const start = Date.now();
   const error: unknown = await openStore(env).catch((reason: unknown) => reason);
   assert.ok(error instanceof EspalierError, String(error));
-  assert.ok(Date.now() - start < withinMs, `took ${Date.now() - start} ms`);
+  assert.ok(Date.now() - start < PATIENCE_MS, `took ${Date.now() - start} ms`);
   return error;
 }
 
@@ -75,7 +78,7 @@ describe('opening a store', () => {
       [{ AWS_SECRET_ACCESS_KEY: 'wrong' }, 'SignatureDoesNotMatch'],
       [{ AWS_ACCESS_KEY_ID: 'nobody' }, 'XAdminUserNotFound'],
     ] as const) {
-      const error = await failure({ ...env, ...wrong }, 2000);
+      const error = await failure({ ...env, ...wrong });
       check(
         error,
         'StorageDenied',
@@ -88,7 +91,7 @@ describe('opening a store', () => {
 
   it('tells a store that is not there', async () => {
     const endpoint = `http://127.0.0.1:${await freePort()}`;
-    const error = await failure(storeEnv(endpoint, 'no-store'), 4000);
+    const error = await failure(storeEnv(endpoint, 'no-store'));
     check(error, 'StorageUnavailable', new RegExp(`'no-store' at ${endpoint}.*ECONNREFUSED`), /AWS_ENDPOINT_URL_S3/);
   });
 
@@ -97,7 +100,7 @@ describe('opening a store', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as { port: number };
     try {
-      const error = await failure(storeEnv(`http://127.0.0.1:${port}`, 'no-answer'), 6000);
+      const error = await failure(storeEnv(`http://127.0.0.1:${port}`, 'no-answer'));
       check(error, 'StorageUnavailable', /no answer.*no-answer/, /doctor/);
     } finally {
       silent.close();

@@ -6,17 +6,16 @@ import { freePort } from '../support/temporal.ts';
 describe('reaching Temporal', () => {
   it('says soon that nothing listens, with the address and a way out', async () => {
     const address = `127.0.0.1:${await freePort()}`;
-    const begin = Date.now();
     await assert.rejects(
       connectTemporal({ TEMPORAL_ADDRESS: address }),
       (error: { kind: string; message: string; fix: string }) => {
         assert.equal(error.kind, 'TemporalUnavailable');
-        assert.ok(error.message.includes(address));
+        // By name, as the system says it: gRPC itself would wait for ten seconds and not tell.
+        assert.ok(error.message.includes(`${address} (ECONNREFUSED)`), error.message);
         assert.match(error.fix, /TEMPORAL_ADDRESS/);
         return true;
       },
     );
-    assert.ok(Date.now() - begin < 8000, 'gRPC itself would wait for ten seconds');
   });
 
   it('names a host that does not resolve', async () => {
@@ -34,25 +33,23 @@ describe('reaching Temporal', () => {
     } finally {
       server.close();
     }
-  }).timeout(15_000);
+  });
 
   it('says soon that a server accepts and never answers', async () => {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
-    const begin = Date.now();
     try {
       await assert.rejects(connectTemporal({ TEMPORAL_ADDRESS: `127.0.0.1:${port}` }), {
         kind: 'TemporalUnavailable',
         message: /no answer within 1\.8 s/,
       });
-      assert.ok(Date.now() - begin < 8000, `${Date.now() - begin} ms`);
     } finally {
       for (const socket of sockets) socket.destroy();
       server.close();
     }
-  }).timeout(15_000);
+  });
 
   it('refuses an address without a port by name', async () => {
     await assert.rejects(probeTemporal('localhost'), { kind: 'BadConfig', message: /TEMPORAL_ADDRESS is 'localhost'/ });

@@ -55,12 +55,14 @@ describe('asking a run', function () {
       await start('unserved');
       return openApproval('unserved');
     });
-    const unanswered = { kind: 'TemporalUnavailable', message: /^no worker answered within/, fix: /espalier dev/ };
-    const begin = Date.now();
-    await assert.rejects(sendUpdate(temporal.client, 'unserved', 'resolve', retry, 1500), unanswered);
-    assert.ok(Date.now() - begin < 10_000, `${Date.now() - begin} ms`);
-    await assert.rejects(decide(temporal.client, 'unserved', decision), unanswered);
-    assert.ok(Date.now() - begin < 20_000, `${Date.now() - begin} ms`);
+    const unanswered = (seconds: string) => ({
+      kind: 'TemporalUnavailable',
+      message: new RegExp(`^no worker answered within ${seconds} s`),
+      fix: /espalier dev/,
+    });
+    // Nobody would ever answer: without its limit either would outlast the test.
+    await assert.rejects(sendUpdate(temporal.client, 'unserved', 'resolve', retry, 1500), unanswered('1\\.5'));
+    await assert.rejects(decide(temporal.client, 'unserved', decision), unanswered('15'));
     await temporal.client.workflow.getHandle('unserved').terminate();
   });
 

@@ -70,7 +70,7 @@ describe('the deployment as an activity', () => {
       const startedAt = performance.now();
       cancel();
       await rejects(running, (error: Error) => error instanceof CancelledFailure || error.name === 'AbortError');
-      ok(performance.now() - startedAt < 10_000);
+      ok(performance.now() - startedAt < 40_000); // it would wait for a minute
       const pointer = await services.pointers.read<{ bundle: unknown }>(channelKey(MODEL, 'production'));
       deepEqual(pointer?.value.bundle, input.bundle);
     } finally {

@@ -70,7 +70,7 @@ async function addSearchAttributes(temporal: TemporalClient, namespace: string):
       await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
       return;
     } catch (error) {
-      if (tries > 100) throw error; // a new namespace is known everywhere after a moment
+      if (tries > 400) throw error; // a new namespace is known everywhere after a moment
       await sleep(100);
     }
   }
@@ -166,7 +166,7 @@ describe('a worker', function () {
           });
           return;
         } catch (error) {
-          if (tries > 100) throw error;
+          if (tries > 400) throw error;
           await sleep(100);
         }
       }
@@ -239,7 +239,8 @@ describe('a worker', function () {
     const second = await fleet(temporal.address, namespace, {}, activities);
     try {
       assert.deepEqual(log, ['WORKER_SHUTDOWN', 'checkpoint written']);
-      assert.ok(toldAt - askedAt < 2000, `told after ${toldAt - askedAt} ms`);
+      // It has 27 s in all, and is told in the first of them; on a busy machine in one of the next.
+      assert.ok(toldAt - askedAt < 15_000, `told after ${toldAt - askedAt} ms`);
       const { steps } = await untilRun(temporal.client, runId, (run) =>
         run.steps.some(({ id, state }) => id === 'data' && state === 'done'),
       );
@@ -291,7 +292,7 @@ describe('a worker', function () {
           .catch(() => undefined);
         return [...new Set(found?.versionTaskQueues?.map(({ name }) => name))];
       };
-      for (let tries = 0; tries < 100 && (await describe()).length < 2; tries++) await sleep(100);
+      for (let tries = 0; tries < 400 && (await describe()).length < 2; tries++) await sleep(100);
       assert.deepEqual((await describe()).map(String).toSorted(), [TASK_QUEUES.cpu, TASK_QUEUES.deploy]);
       assert.ok(
         asked.some((line) => /^GET .*[?&]uploads/.test(line) && line.includes('blobs')),

@@ -16,7 +16,7 @@ interface Answer {
 }
 
 describe('a table of cases, scored by the command', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let folder: string;
   before(() => (folder = mkdtempSync(join(tmpdir(), 'espalier-cases-'))));
   after(() => rmSync(folder, { recursive: true }));
