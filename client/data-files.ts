@@ -1,16 +1,18 @@
 /** The data files that a definition names, and those of this machine as artifacts: a run never depends on somebody's disk. */
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { DataFileSource } from '../activities/contract/data.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { tableFormat } from '../pipelines/behaviour/rules.ts';
+import { inputsOf, readBehaviourTable } from '../pipelines/behaviour/table.ts';
 import { DATA_MEDIA_TYPES } from '../pipelines/data-media-types.ts';
 import type { ImageClassification, ImageRetrieval, Pipeline } from '../pipelines/definition.ts';
+import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
 import type { ImageData } from '../pipelines/definition/data.ts';
 import { pictureSourceKind } from '../pipelines/image-data-rules.ts';
-import { packFolder, packList } from './pack-pictures.ts';
+import { packFolder, packList, packNamed } from './pack-pictures.ts';
 
 /**
  * Every data file of a definition, those of this machine in the store. Pictures become one tar a source.
@@ -27,7 +29,9 @@ export async function snapshotDataFiles(
   const { data } = pipeline;
   const files: DataFileSource[] = [];
   // One after the other: each may be large, and is written to disk once more before it is sent.
-  for (const file of pictureFilesOf(data)) files.push(await snapshotPictures(file, data, folder, store));
+  for (const file of [...pictureFilesOf(data), ...tablesOf(pipeline)]) {
+    files.push(await snapshotPictures(file, pipeline, folder, store));
+  }
   return files;
 }
 
@@ -54,8 +58,15 @@ function rowFilesOf(pipeline: Exclude<Pipeline, ImageClassification | ImageRetri
 
 /** Of what the ending does not say the definition's check has said so. */
 function tablesOf(pipeline: Pipeline): DataFileSource[] {
-  const tables = 'behaviour' in pipeline ? Object.values(pipeline.behaviour ?? {}) : [];
-  return tables.map(({ file: path }) => ({ path, split: 'behaviour', format: tableFormat(path) ?? 'csv' }));
+  return Object.values(behaviourOf(pipeline)).map(({ file: path }) => ({
+    path,
+    split: 'behaviour',
+    format: tableFormat(path) ?? 'csv',
+  }));
+}
+
+function behaviourOf(pipeline: Pipeline): BehaviourSpec {
+  return 'behaviour' in pipeline ? (pipeline.behaviour ?? {}) : {};
 }
 
 function pictureFilesOf({ files, shiftedFiles = [], croissant }: ImageData): DataFileSource[] {
@@ -93,7 +104,7 @@ async function snapshotFile(file: DataFileSource, folder: string, store: Artifac
 
 async function snapshotPictures(
   file: DataFileSource,
-  { image }: Pick<ImageData, 'image'>,
+  pipeline: ImageClassification | ImageRetrieval,
   folder: string,
   store: ArtifactStore,
 ): Promise<DataFileSource> {
@@ -104,12 +115,25 @@ async function snapshotPictures(
   const work = await mkdtemp(join(tmpdir(), 'espalier-pictures-'));
   try {
     const packed = join(work, 'pictures.tar');
-    await (kind === 'folder' ? packFolder(path, packed) : packList(path, image, packed));
+    if (file.split === 'behaviour') await packNamed(path, await picturesAsked(file, path, pipeline), packed);
+    else await (kind === 'folder' ? packFolder(path, packed) : packList(path, pipeline.data.image, packed));
     const name = `${basename(path)}.tar`;
     return { ...file, ref: await store.putFile(packed, { name, mediaType: DATA_MEDIA_TYPES.tar }) };
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** By name; of rows that are wrong none, since whoever prepares the data refuses these. */
+async function picturesAsked(
+  { path: file, format }: DataFileSource,
+  path: string,
+  pipeline: Pipeline,
+): Promise<readonly string[]> {
+  const kind = Object.values(behaviourOf(pipeline)).find((table) => table.file === file)?.kind;
+  if (kind === undefined || (format !== 'csv' && format !== 'jsonl')) return [];
+  const { tests } = readBehaviourTable(await readFile(path), kind, format, { input: 'image' });
+  return tests.flatMap(({ test }) => inputsOf(test));
 }
 
 /** @throws EspalierError NotFound when there is nothing, or something else, at a path that the definition names */

@@ -29,11 +29,20 @@ export async function packFolder(folder: string, out: string): Promise<void> {
 
 /** Writes the list and the pictures of its column `image` to the tar `out`; what is not in the list's folder is left out. */
 export async function packList(list: string, image: string, out: string): Promise<void> {
+  await packNamed(list, list.toLowerCase().endsWith('.jsonl') ? ofJsonl(list, image) : ofCsv(list, image), out);
+}
+
+/** Writes a list and pictures that lie beside it, by name, to the tar `out`; what is not in the list's folder is left out. */
+export async function packNamed(
+  list: string,
+  names: AsyncIterable<string> | Iterable<string>,
+  out: string,
+): Promise<void> {
   const home = await realpath(dirname(list));
   await writeTar(out, async (archive) => {
     await addBytes(archive, LISTING, await readFile(list));
     const packed = new Set<string>();
-    for await (const named of list.toLowerCase().endsWith('.jsonl') ? ofJsonl(list, image) : ofCsv(list, image)) {
+    for await (const named of names) {
       const name = named.replace(/^(?:\.\/)+/, '');
       if (packed.has(name) || name === '' || isAbsolute(name) || name.split(/[/\\]/).includes('..')) continue;
       packed.add(name);

@@ -97,6 +97,7 @@ export const ImageClassificationSchema = z.strictObject({
   /** Of the gates `fgsmRobustness` and `pgdRobustness`. */
   attack: AttackSchema.prefault({}),
   customGates: CustomGatesSchema.optional(),
+  behaviour: BehaviourSchema.optional(),
   ...outcome,
 });
 

@@ -1,5 +1,5 @@
 /** What the steps that make a model are given: the same for the run that releases it and for one that makes it again. */
-import type { DatasetSummary, PrepareDataInput } from '../activities/contract/data.ts';
+import type { DatasetSummary, PrepareDataInput, PreparePicturesInput } from '../activities/contract/data.ts';
 import type { EvaluateModelInput } from '../activities/contract/validation.ts';
 import type {
   ExportClassifierInput,
@@ -21,7 +21,14 @@ import type { PackageGeneratorInput, PackageModelInput } from '../activities/con
 import type { SearchPromptsInput } from '../activities/contract/prompting.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
-import type { Classification, Pipeline, TextClassification, TextGeneration } from '../pipelines/definition.ts';
+import type {
+  Classification,
+  ImageClassification,
+  Pipeline,
+  TextClassification,
+  TextGeneration,
+} from '../pipelines/definition.ts';
+import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
 import { attackAsked } from '../pipelines/attack.ts';
 import { withSettings } from '../pipelines/change.ts';
 import { completed, type OpenSetting, type RecipeFacts } from '../pipelines/recipe.ts';
@@ -33,9 +40,21 @@ export function dataInput(
   files: PrepareDataInput['files'],
   { data, behaviour }: Pick<TextClassification, 'data' | 'behaviour'>,
 ): PrepareDataInput {
-  if (behaviour === undefined) return { files, data };
+  return { files, data, ...tablesAsked(behaviour) };
+}
+
+/** The same of pictures. */
+export function picturesInput(
+  files: PreparePicturesInput['files'],
+  { data, behaviour }: Pick<ImageClassification, 'data' | 'behaviour'>,
+): PreparePicturesInput {
+  return { files, data, ...tablesAsked(behaviour) };
+}
+
+function tablesAsked(behaviour: BehaviourSpec | undefined): Pick<PrepareDataInput, 'behaviour'> {
+  if (behaviour === undefined) return {};
   const tables = Object.entries(behaviour).map(([name, { kind, file }]) => [name, { kind, file }] as const);
-  return { files, data, behaviour: Object.fromEntries(tables) };
+  return { behaviour: Object.fromEntries(tables) };
 }
 
 export function encoderInput(

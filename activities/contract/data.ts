@@ -13,7 +13,8 @@ export interface DataFile {
   readonly format: 'csv' | 'jsonl' | 'json' | 'text' | 'tar';
   /**
    * `evaluation`: texts that only their overlap with the dataset is counted of; `description`: a Croissant file;
-   * `shifted`: rows from elsewhere, which the tuned model is measured on. `behaviour`: a table of behaviour tests.
+   * `shifted`: rows from elsewhere, which the tuned model is measured on. `behaviour`: a table of behaviour tests; of pictures a
+   * tar, as of their lists.
    * `general`: text that a tuned language model is to go on knowing.
    */
   readonly split: RowSplit | 'evaluation' | 'description' | 'general' | 'shifted' | 'behaviour';
@@ -47,11 +48,15 @@ export interface PreparePromptsInput {
 export interface PreparePicturesInput {
   readonly files: readonly DataFile[];
   readonly data: ImageData;
+  /** Missing where the definition has none. */
+  readonly behaviour?: BehaviourTables;
 }
 
 export type Split = 'train' | 'validation' | 'test';
 /** Pictures that lie in a pack of their own: a split's, or those from elsewhere. */
 export type PictureSet = Split | 'shifted';
+/** The same, and the pictures of behaviour tests, which no rows name. */
+export type PicturePack = PictureSet | 'behaviour';
 
 export interface DatasetSummary {
   /** Of prompts: training rows with a good answer. */
@@ -61,7 +66,7 @@ export interface DatasetSummary {
    * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256
    * of every file, rows a split), `shifted.jsonl` where there are rows from elsewhere, `behaviour.jsonl` where there are behaviour tests. Of prompts: rows `{"id","prompt"[,"completion"][,"facts"]}`, no `labels.json`, and
    * `general.jsonl` (`{"text"}`) where there is general text. Of pictures: rows `{"id","image","label"}`, id = first 16 hex
-   * of the sha256 of the picture's file as it is here, without metadata, and `train.tar`, `validation.tar`, `test.tar` (and `shifted.tar`) with these files (activities/data/images).
+   * of the sha256 of the picture's file as it is here, without metadata, and `train.tar`, `validation.tar`, `test.tar` (and `shifted.tar`, `behaviour.tar`) with these files (activities/data/images).
    */
   readonly dataset: ArtifactRef;
   readonly labels: readonly string[];

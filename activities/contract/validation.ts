@@ -134,6 +134,8 @@ export interface BehaviourFailure {
   readonly problem: string;
   /** In the details only. */
   readonly texts?: readonly string[];
+  /** By their names in the dataset (`behaviour.tar`). */
+  readonly pictures?: readonly string[];
 }
 /** One table of behaviour tests: the share that holds, and what does not. */
 export interface BehaviourResult {

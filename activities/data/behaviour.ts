@@ -7,9 +7,9 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { TableProblem } from '../../pipelines/behaviour/rows.ts';
 import {
   readBehaviourTable,
-  textsOf,
+  inputsOf,
   unknownLabels,
-  withTexts,
+  withInputs,
   type BehaviourTest,
 } from '../../pipelines/behaviour/table.ts';
 import type { PrepareDataInput } from '../contract/data.ts';
@@ -80,7 +80,7 @@ async function withoutPersonalData(
 ): Promise<readonly StoredTest[]> {
   // Every text is a row for the policy; the place in this list stands for its line.
   const rows = tests.flatMap(({ file, test }, place) =>
-    textsOf(test).map((text) => ({
+    inputsOf(test).map((text) => ({
       file,
       line: place,
       split: 'test' as const,
@@ -95,11 +95,12 @@ async function withoutPersonalData(
   }
   return tests.flatMap((one, place) => {
     const left = texts.get(place) ?? [];
-    return left.length < textsOf(one.test).length ? [] : [{ ...one, test: withTexts(one.test, left) }];
+    return left.length < inputsOf(one.test).length ? [] : [{ ...one, test: withInputs(one.test, left) }];
   });
 }
 
-function badTable(table: string, file: string, problems: readonly TableProblem[]): EspalierError {
+/** A table that holds what cannot be asked, by file, line and field. */
+export function badTable(table: string, file: string, problems: readonly TableProblem[]): EspalierError {
   const shown = problems
     .slice(0, SHOWN_BAD_ROWS)
     .map(({ line, field, message }) => `  ${file}:${line}: ${field ?? 'the row'} ${message}`);

@@ -1,6 +1,6 @@
 /** Behaviour tests that people wrote down, asked of the tuned model: a share that holds and the failures a table. */
 import type { TextModel } from '../../inference/text-model.ts';
-import { textsOf, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
+import { inputsOf, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
 import type { BehaviourFailure, BehaviourResult } from '../contract/validation.ts';
 import type { StoredTest } from '../data/behaviour.ts';
 import { groupBy } from '../data/group.ts';
@@ -13,7 +13,7 @@ export const LISTED_FAILURES = 20;
 /** A rounding of float32 is no fall. */
 const ROUNDING = 1e-6;
 
-/** What a model says of a text. */
+/** What a model says of a text, or of a picture. */
 export interface Answer {
   /** The label that it gives; of a model of several labels all that it gives, by name. */
   readonly labels: readonly string[];
@@ -39,7 +39,7 @@ export async function askBehaviour(
   const { decide = mostProbable, ...running } = options;
   const results: BehaviourResult[] = [];
   for (const [name, ofTable] of groupBy(tests, ({ table }) => table)) {
-    const texts = ofTable.flatMap(({ test }) => textsOf(test));
+    const texts = ofTable.flatMap(({ test }) => inputsOf(test));
     const { probabilities = new Float32Array() } = await model.runAll(texts, running);
     const answers = texts.map((_, row) => {
       return answerOf(probabilities.subarray(row * labels.length, (row + 1) * labels.length), labels, decide);
@@ -49,9 +49,10 @@ export async function askBehaviour(
   return results;
 }
 
-const mostProbable: Decide = (probabilities) => [...argmaxRows(probabilities, probabilities.length)];
+export const mostProbable: Decide = (probabilities) => [...argmaxRows(probabilities, probabilities.length)];
 
-function answerOf(chances: Float32Array, labels: readonly string[], decide: Decide): Answer {
+/** What the probabilities of one text, or picture, say. */
+export function answerOf(chances: Float32Array, labels: readonly string[], decide: Decide): Answer {
   return {
     labels: decide(chances).map((label) => labels[label] ?? 'nothing'),
     chanceOf: (label) => chances[labels.indexOf(label)] ?? Number.NaN,
@@ -59,15 +60,16 @@ function answerOf(chances: Float32Array, labels: readonly string[], decide: Deci
   };
 }
 
-/** `answers`: to the texts of the tests, in their order. */
-function judgeTable(name: string, tests: readonly StoredTest[], answers: readonly Answer[]): BehaviourResult {
+/** `answers`: to the texts, or pictures, of the tests, in their order. */
+export function judgeTable(name: string, tests: readonly StoredTest[], answers: readonly Answer[]): BehaviourResult {
   const failures: BehaviourFailure[] = [];
   let row = 0;
   for (const { file, line, test } of tests) {
-    const texts = textsOf(test);
-    const problem = problemOf(test, answers.slice(row, row + texts.length));
-    row += texts.length;
-    if (problem !== null) failures.push({ file, line, problem, texts });
+    const inputs = inputsOf(test);
+    const problem = problemOf(test, answers.slice(row, row + inputs.length));
+    row += inputs.length;
+    if (problem === null) continue;
+    failures.push({ file, line, problem, ...('image' in test ? { pictures: inputs } : { texts: inputs }) });
   }
   const { kind } = tests[0]!.test;
   return { name, kind, score: shareScore(tests.length - failures.length, tests.length), failures };
@@ -113,6 +115,8 @@ const shown = (chance: number): string => chance.toFixed(2);
 export function listedBehaviour(results: readonly BehaviourResult[]): readonly BehaviourResult[] {
   return results.map((result) => ({
     ...result,
-    failures: result.failures.slice(0, LISTED_FAILURES).map(({ file, line, problem }) => ({ file, line, problem })),
+    failures: result.failures.slice(0, LISTED_FAILURES).map(({ file, line, problem, pictures }) => {
+      return { file, line, problem, ...(pictures === undefined ? {} : { pictures }) };
+    }),
   }));
 }

@@ -14,6 +14,7 @@ import { askFrozen, askTuned } from './ask-test.ts';
 import { fitBaseline } from './baseline.ts';
 import { SPLIT_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
+import { askPictureTables } from './picture-tables.ts';
 import { checkEdgePictures, measurePictureFlips } from './picture-behaviour.ts';
 import { measureCorruption } from './picture-robustness.ts';
 import { knownPatches, scanPatches } from './picture-triggers.ts';
@@ -70,7 +71,7 @@ export async function examinePictures(
         onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
       });
     },
-    askBehaviour: () => Promise.resolve([]),
+    askBehaviour: () => askPictureTables(model, labels, dataset, context),
     measureCorruption: async () => {
       const files = await sampleFiles();
       // A file is called by its row's id.

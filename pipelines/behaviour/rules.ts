@@ -4,14 +4,15 @@ import { resolve } from 'node:path';
 import type { Problem } from '../check.ts';
 import { BehaviourSchema, type BehaviourSpec } from '../definition/behaviour.ts';
 import { GATE_NAMES } from '../gate-table.ts';
-import { TextDataSchema } from '../definition/data.ts';
+import { pictureProblems } from './pictures.ts';
+import { ImageDataSchema, TextDataSchema } from '../definition/data.ts';
 import { MOST_TABLE_BYTES, readBehaviourTable, unknownLabels, type Tested } from './table.ts';
 
 const SHOWN_ROWS = 10;
 
 /** Looks only at what parses by itself. Without `folder` no file is read; what is in S3 is read by the worker. */
 export function behaviourProblems(
-  { behaviour, customGates, data }: Readonly<Record<string, unknown>>,
+  { task, behaviour, customGates, data }: Readonly<Record<string, unknown>>,
   folder: string | undefined,
 ): readonly Problem[] {
   const parsed = BehaviourSchema.safeParse(behaviour);
@@ -21,9 +22,9 @@ export function behaviourProblems(
     return [{ path: 'behaviour', message, fix: 'leave out `behaviour`, or data.pair' }];
   }
   const taken: readonly string[] = [...GATE_NAMES, ...Object.keys(record(customGates))];
-  const asked = record(data)['labels'];
-  const labels = Array.isArray(asked) ? new Set<unknown>(asked) : undefined;
-  const several = TextDataSchema.shape.multiLabel.safeParse(record(data)['multiLabel']);
+  const declared = record(data)['labels'];
+  const labels = Array.isArray(declared) ? new Set<unknown>(declared) : undefined;
+  const asked: Asked = task === 'image-classification' ? { labels, ...ofPictures(data) } : { labels, ...ofTexts(data) };
   const files = new Map<string, string>();
   return Object.entries(parsed.data).flatMap(([name, table]): readonly Problem[] => {
     const path = `behaviour.${name}`;
@@ -37,8 +38,24 @@ export function behaviourProblems(
       problems.push({ path: `${path}.file`, message, fix: 'name each file once' });
     }
     files.set(table.file, name);
-    return [...problems, ...fileProblems(table, `${path}.file`, { labels, ...several.data }, folder)];
+    return [...problems, ...fileProblems(table, `${path}.file`, asked, folder)];
   });
+}
+
+/** What all tables of a definition are read by. */
+interface Asked extends Tested {
+  readonly labels: ReadonlySet<unknown> | undefined;
+  /** Of pictures only. */
+  readonly maxImageBytes?: number;
+}
+
+function ofTexts(data: unknown): Tested {
+  return TextDataSchema.shape.multiLabel.safeParse(record(data)['multiLabel']).data ?? {};
+}
+
+function ofPictures(data: unknown): Pick<Asked, 'input' | 'maxImageBytes'> {
+  const { data: maxImageBytes } = ImageDataSchema.shape.maxImageBytes.safeParse(record(data)['maxImageBytes']);
+  return { input: 'image', ...(maxImageBytes === undefined ? {} : { maxImageBytes }) };
 }
 
 /** By the ending of its name. */
@@ -50,7 +67,7 @@ export function tableFormat(file: string): 'csv' | 'jsonl' | undefined {
 function fileProblems(
   { file, kind }: BehaviourSpec[string],
   path: string,
-  { labels, ...tested }: Tested & { readonly labels: ReadonlySet<unknown> | undefined },
+  { labels, maxImageBytes, ...tested }: Asked,
   folder: string | undefined,
 ): readonly Problem[] {
   const format = tableFormat(file);
@@ -58,7 +75,12 @@ function fileProblems(
     const message = `the format of '${file}' cannot be told by its ending`;
     return [{ path, message, fix: 'rename it to .csv or .jsonl' }];
   }
-  if (file.startsWith('s3://') || folder === undefined) return [];
+  const isRemote = /^s3:\/\//i.test(file);
+  if (isRemote && tested.input === 'image') {
+    const message = `'${file}' names pictures beside it, and these are read from this machine`;
+    return [{ path, message, fix: "put the table and its pictures into a folder below the definition's" }];
+  }
+  if (isRemote || folder === undefined) return [];
   const home = resolve(folder, file);
   const found = statSync(home, { throwIfNoEntry: false });
   if (found?.isFile() !== true) {
@@ -71,7 +93,8 @@ function fileProblems(
   const { tests, problems } = readBehaviourTable(readFileSync(home), kind, format, tested);
   const complaint = (name: string) => `is '${name.slice(0, 60)}', which is not in data.labels`;
   const unknown = labels === undefined ? [] : unknownLabels(tests, labels, complaint);
-  const all = [...problems, ...unknown];
+  const missing = maxImageBytes === undefined ? [] : pictureProblems(tests, home, maxImageBytes);
+  const all = [...problems, ...unknown, ...missing].toSorted((one, other) => one.line - other.line);
   const more =
     all.length > SHOWN_ROWS ? [{ path, message: `${all.length - SHOWN_ROWS} more are wrong in '${file}'` }] : [];
   return [

@@ -12,6 +12,9 @@ import { csvRows, jsonRows, type Row, type TableProblem } from './rows.ts';
 export const MOST_TESTS = 10_000;
 export const MOST_TABLE_BYTES = 16 * 2 ** 20;
 const MOST_TEXT_BYTES = 32_768;
+const MOST_PATH_BYTES = 1024;
+/** The name of the packed list itself begins with a dot, as what finders and archivers leave behind. */
+const LEADS_OUT = /^\/|^[a-z]:|(?:^|[/\\])\.|[\0\p{Surrogate}]/iu;
 
 const text = z
   .string()
@@ -62,9 +65,29 @@ const ROWS_OF_SEVERAL = {
   'minimum-functionality': z.object({ kind: z.literal('minimum-functionality'), text, labels }),
 } as const;
 
-export type BehaviourTest = z.output<(typeof ROWS | typeof ROWS_OF_SEVERAL)[BehaviourKind]>;
-/** What the tests of a table are of. */
+/** A path below the table's folder, as `pack-pictures.ts` packs it. */
+const picture = z
+  .string()
+  .transform((value) => value.replace(/^(?:\.\/)+/, ''))
+  .refine((value) => value.trim() !== '', 'is empty')
+  .refine((value) => Buffer.byteLength(value) <= MOST_PATH_BYTES, `has more than ${MOST_PATH_BYTES} bytes`)
+  .refine(
+    (value) => !LEADS_OUT.test(value),
+    "is no path inside the table's folder: relative, and no part of it begins with a dot",
+  );
+
+const ROWS_OF_PICTURES = {
+  'minimum-functionality': ROWS['minimum-functionality'].omit({ text: true }).extend({ image: picture }),
+  invariance: ROWS.invariance.omit({ text: true }).extend({ image: picture, other: picture }),
+  directional: ROWS.directional.omit({ text: true }).extend({ image: picture, edited: picture }),
+} as const;
+
+type Rows = typeof ROWS | typeof ROWS_OF_SEVERAL | typeof ROWS_OF_PICTURES;
+export type BehaviourTest = z.output<Rows[BehaviourKind]>;
+/** What the tests of a table are of; one label a text where nothing is said. */
 export interface Tested {
+  /** Pictures, by their paths beside the table. */
+  readonly input?: 'image' | undefined;
   /** A text may have several labels (`data.multiLabel`): in a cell of CSV they are parted by this. */
   readonly separator?: string | undefined;
 }
@@ -82,14 +105,15 @@ export function readBehaviourTable(
   bytes: Uint8Array,
   kind: BehaviourKind,
   format: 'csv' | 'jsonl',
-  { separator }: Tested = {},
+  { input, separator }: Tested = {},
 ): BehaviourTable {
   const whole = (message: string): BehaviourTable => ({ tests: [], problems: [{ line: 1, message }] });
   if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
   const content = decodeUtf8(bytes)?.replace(/^\uFEFF/, '');
   if (content === undefined) return whole('the table is not UTF-8');
   const read = format === 'csv' ? csvRows(content) : jsonRows(content);
-  const rows = separator === undefined ? ROWS : ROWS_OF_SEVERAL;
+  const ofTexts = separator === undefined ? ROWS : ROWS_OF_SEVERAL;
+  const rows = input === 'image' ? ROWS_OF_PICTURES : ofTexts;
   if (!Array.isArray(read)) return { tests: [], problems: [read] };
   if (read.length === 0) return whole('the table has no tests');
   if (read.length > MOST_TESTS) return whole(`the table has ${read.length} tests; at most ${MOST_TESTS} are asked`);
@@ -125,16 +149,25 @@ function labelsNamed(test: BehaviourTest): readonly string[] {
   return 'label' in test ? [test.label] : [];
 }
 
-/** The texts that a test asks the model. */
-export function textsOf(test: BehaviourTest): readonly string[] {
-  if (test.kind === 'invariance') return [test.text, test.other];
-  return test.kind === 'directional' ? [test.text, test.edited] : [test.text];
+/** The texts, or the pictures by name, that a test asks the model. */
+export function inputsOf(test: BehaviourTest): readonly string[] {
+  const first = 'image' in test ? test.image : test.text;
+  if (test.kind === 'invariance') return [first, test.other];
+  return test.kind === 'directional' ? [first, test.edited] : [first];
 }
 
-/** The same test with other texts, in the order of `textsOf`. */
-export function withTexts(test: BehaviourTest, [first = '', second = '']: readonly string[]): BehaviourTest {
-  if (test.kind === 'invariance') return { ...test, text: first, other: second };
-  return test.kind === 'directional' ? { ...test, text: first, edited: second } : { ...test, text: first };
+/** The columns that these stand in. */
+export function inputFields(test: BehaviourTest): readonly string[] {
+  const first = 'image' in test ? 'image' : 'text';
+  if (test.kind === 'invariance') return [first, 'other'];
+  return test.kind === 'directional' ? [first, 'edited'] : [first];
+}
+
+/** The same test of others, in the order of `inputsOf`. */
+export function withInputs(test: BehaviourTest, [first = '', second = '']: readonly string[]): BehaviourTest {
+  const asked = 'image' in test ? { ...test, image: first } : { ...test, text: first };
+  if (asked.kind === 'invariance') return { ...asked, other: second };
+  return asked.kind === 'directional' ? { ...asked, edited: second } : asked;
 }
 
 /** An empty cell names no label. */

@@ -13,11 +13,11 @@ export const BehaviourSchema = z.record(
     .regex(/^[a-z][a-zA-Z0-9]{0,62}$/, 'write a name like lateParcels: letters and digits, beginning with a small one'),
   z.strictObject({
     /**
-     * `minimum-functionality`: a text has this label, or just these. `invariance`: two texts have the same (paraphrases, typos, names).
+     * `minimum-functionality`: a text, or a picture, has this label, or just these. `invariance`: two have the same (paraphrases, typos, names).
      * `directional`: an edit must not make a label less, or more, likely than it was.
      */
     kind: z.enum(BEHAVIOUR_KINDS),
-    /** A CSV or JSONL file, relative to the definition's folder, or `s3://bucket/key`. */
+    /** A CSV or JSONL file, relative to the definition's folder, or of texts `s3://bucket/key`. Pictures lie beside it. */
     file: z.string().min(1),
     /** Share of its tests that must hold: only who wrote them knows which may fail. */
     min: z.number().min(0).max(1),

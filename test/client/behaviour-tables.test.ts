@@ -1,9 +1,11 @@
-import { deepEqual, equal, notEqual } from 'node:assert/strict';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { tarMembers } from '../../activities/data/images/tar-members.ts';
+import { snapshotDataFiles } from '../../client/data-files.ts';
 import { prepareRun } from '../../client/start-run.ts';
 import { PipelineSchema } from '../../pipelines/definition.ts';
-import { dataInput } from '../../workflows/step-inputs.ts';
+import { dataInput, picturesInput } from '../../workflows/step-inputs.ts';
 import { testFolder, withStore, type TestStore } from '../support/store.ts';
 
 describe('tables of behaviour tests at the start of a run', () => {
@@ -46,5 +48,46 @@ describe('tables of behaviour tests at the start of a run', () => {
     );
     deepEqual(inputs[0]?.behaviour, { same: { kind: 'invariance', file: 'same.jsonl' } });
     deepEqual(inputs[0], inputs[1]);
+  });
+
+  it('take the pictures that they name with them, each once, and none outside their folder', async () => {
+    await mkdir(join(folder, 'tests', 'b'), { recursive: true });
+    await mkdir(join(folder, 'pictures'));
+    await writeFile(join(folder, 'pictures', 'p.jpg'), 'p');
+    await writeFile(join(folder, 'out.jpg'), 'secret');
+    for (const name of ['a.jpg', 'b/c.jpg', 'unnamed.jpg']) await writeFile(join(folder, 'tests', name), name);
+    const table = 'image, other ,note\na.jpg,b/c.jpg,x\n./a.jpg,../out.jpg,y\n';
+    await writeFile(join(folder, 'tests', 'same.csv'), table);
+    const pipeline = PipelineSchema.parse({
+      name: 'p',
+      task: 'image-classification',
+      data: { files: ['pictures'], licence: 'CC0-1.0', source: 'a test' },
+      intendedUse: { commercial: false, domain: 'a test' },
+      candidates: [{ id: 'm', model: 'hf:a/b@main' }],
+      behaviour: { same: { kind: 'invariance', file: 'tests/same.csv', min: 1 } },
+      approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
+      deploy: { model: 'm' },
+    });
+    ok(pipeline.task === 'image-classification');
+    const files = await snapshotDataFiles(pipeline, folder, storage.store);
+    deepEqual(
+      files.map(({ path, split, format }) => [path, split, format]),
+      [
+        ['pictures', 'all', 'tar'],
+        ['tests/same.csv', 'behaviour', 'csv'],
+      ],
+    );
+    const packed = await storage.store.file(files[1]!.ref!);
+    const members: (readonly [string, string | undefined])[] = [];
+    for await (const { name, bytes } of tarMembers(packed, 'same.csv', () => 1e6))
+      members.push([name, bytes?.toString()]);
+    deepEqual(members, [
+      ['.listing', table],
+      ['a.jpg', 'a.jpg'],
+      ['b/c.jpg', 'b/c.jpg'],
+    ]);
+    deepEqual(picturesInput([], pipeline).behaviour, { same: { kind: 'invariance', file: 'tests/same.csv' } });
+    const { behaviour: _, ...without } = pipeline;
+    deepEqual(Object.keys(picturesInput([], without)), ['files', 'data']);
   });
 });

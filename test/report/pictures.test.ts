@@ -47,6 +47,21 @@ describe('the report on a model of pictures', () => {
     doesNotMatch(page, /5-grams|MinHash|Latency, one text|one text at a time/);
   });
 
+  it('names the pictures of a behaviour test that does not hold, where the dataset keeps them', () => {
+    const failure = { file: 'same.csv', line: 3, problem: 'is red the one way and green the other' };
+    const score = { value: 0.5, interval: null, rows: 2 };
+    const kept = ['behaviour/0123456789abcdef.jpg', 'behaviour/fedcba9876543210.png'];
+    const shown = (pictures: object): RunFacts => {
+      const behaviour = [{ name: 'same', kind: 'invariance' as const, score, failures: [{ ...failure, ...pictures }] }];
+      return { ...run, evaluation: { ...facts.evaluation!, behaviour } };
+    };
+    match(
+      words(shown({ pictures: kept })),
+      /same\.csv:3 is red the one way and green the other behaviour\/0123456789abcdef\.jpg behaviour\/fedcba9876543210\.png/,
+    );
+    doesNotMatch(words(shown({})), /Pictures in the dataset/);
+  });
+
   it('tells how an attack was made, and what no gradient could show', () => {
     const stands = { value: 0.9, interval: { low: 0.81, high: 0.95, confidence: 0.95 }, rows: 80 };
     const attack = {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
+import { BEHAVIOUR_FILE, behaviourLines, type StoredTest } from '../../activities/data/behaviour.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { temporaryFolder } from '../training/fixtures.ts';
@@ -67,7 +68,13 @@ export async function putPictures(
   {
     labels = COLOURS,
     rows = packs,
-  }: { readonly labels?: readonly string[]; readonly rows?: Readonly<Record<string, readonly MadePicture[]>> } = {},
+    tests,
+  }: {
+    readonly labels?: readonly string[];
+    readonly rows?: Readonly<Record<string, readonly MadePicture[]>>;
+    /** Of the pictures in a pack `behaviour`. */
+    readonly tests?: readonly StoredTest[];
+  } = {},
 ): Promise<ArtifactRef> {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'labels.json'), JSON.stringify(labels));
@@ -82,5 +89,6 @@ export async function putPictures(
     );
     await writeFile(join(folder, `${split}.jsonl`), lines);
   }
+  if (tests !== undefined) await writeFile(join(folder, BEHAVIOUR_FILE), behaviourLines(tests));
   return store.putTree(folder, 'dataset');
 }

@@ -1,12 +1,14 @@
-import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { cp, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CompareModelsInput, EvaluateModelInput, Evaluation } from '../../activities/contract/validation.ts';
 import { servingQuestions } from '../../activities/deployment/serving-questions.ts';
+import type { StoredTest } from '../../activities/data/behaviour.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { compareModels } from '../../activities/validation/compare-models.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { BehaviourTest } from '../../pipelines/behaviour/table.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import {
@@ -82,6 +84,51 @@ describe('evaluating a model of pictures', function () {
     const dataset = await putPictures(opened.store, { ...splits, shifted });
     const { measures } = await runStep(evaluateModel, { ...input, dataset }, services);
     deepEqual([measures.shiftedDrop!.value, measures.shiftedDrop!.rows], [30 / 40, 30]);
+  });
+
+  it('is asked the behaviour tests beside the data, each picture once, and names those of a test that fails', async () => {
+    const behaviour = await makePictures(18, 21);
+    const named = behaviour.map(({ id }) => `behaviour/${id}.png`);
+    const minimum = (at: number, label: string): BehaviourTest => {
+      return { kind: 'minimum-functionality', image: named[at]!, label };
+    };
+    const same = (at: number, other: number): BehaviourTest => {
+      return { kind: 'invariance', image: named[at]!, other: named[other]! };
+    };
+    const moved = (at: number, edited: number, mustNot: 'fall' | 'rise'): BehaviourTest => {
+      const asked = { image: named[at]!, edited: named[edited]! };
+      return { kind: 'directional', ...asked, label: 'red', mustNot, by: 0 };
+    };
+    const table = (name: string, ...tests: readonly BehaviourTest[]): readonly StoredTest[] =>
+      tests.map((test, at) => ({ table: name, file: `${name}.csv`, line: at + 2, test }));
+    const tests = [
+      ...table('plain', ...behaviour.map(({ label }, at) => minimum(at, label)), minimum(0, 'green')),
+      ...table('same', same(0, 3), same(0, 1)),
+      ...table('moved', moved(0, 1, 'rise'), moved(0, 1, 'fall')),
+    ];
+    const dataset = await putPictures(opened.store, { ...splits, behaviour }, { tests });
+    const asked = await runStep(evaluateModel, { ...input, dataset }, services);
+    deepEqual(
+      asked.behaviour!.map(({ name, kind, score, failures }) => [
+        name,
+        kind,
+        score.value,
+        score.rows,
+        ...failures.map(({ file, line, pictures }) => [`${file}:${line}`, pictures]),
+      ]),
+      [
+        ['plain', 'minimum-functionality', 18 / 19, 19, ['plain.csv:20', [named[0]]]],
+        ['same', 'invariance', 0.5, 2, ['same.csv:3', [named[0], named[1]]]],
+        ['moved', 'directional', 0.5, 2, ['moved.csv:3', [named[0], named[1]]]],
+      ],
+    );
+    match(asked.behaviour![1]!.failures[0]!.problem, /^is red the one way and green the other$/);
+    equal(evaluation.behaviour, undefined);
+    const lost = await putPictures(opened.store, { ...splits, behaviour: behaviour.slice(1) }, { tests });
+    await rejects(
+      runStep(evaluateModel, { ...input, dataset: lost }, services),
+      /behaviour\.tar does not hold behaviour/,
+    );
   });
 
   it('fits a probe of some training pictures anew, on all of them', async () => {

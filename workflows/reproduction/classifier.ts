@@ -8,6 +8,7 @@ import {
   encoderInput,
   evaluateInput,
   packageInput,
+  picturesInput,
   stoppedAgain,
   taskNamed,
   trainInput,
@@ -25,7 +26,7 @@ export async function remakeClassifier({ facts, winner, dataFiles }: RecordedCla
   const prepare = again.activities('light', 'data');
   const { output: prepared } =
     pipeline.task === 'image-classification'
-      ? await prepare.preparePictures(again.call('data', { files: dataFiles, data: pipeline.data }))
+      ? await prepare.preparePictures(again.call('data', picturesInput(dataFiles, pipeline)))
       : await prepare.prepareData(again.call('data', dataInput(dataFiles, pipeline)));
   const dataset = await again.smallPart(prepared, pipeline);
   again.same('dataset', facts.data.dataset, dataset.dataset);

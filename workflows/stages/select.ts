@@ -2,7 +2,7 @@ import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts
 import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
 import type { Classification } from '../../pipelines/definition.ts';
 import type { Run } from '../run.ts';
-import { dataInput, encoderInput, recipeFacts, severalLabels } from '../step-inputs.ts';
+import { dataInput, encoderInput, picturesInput, recipeFacts, severalLabels } from '../step-inputs.ts';
 import { gather, type Candidacy } from './candidates.ts';
 import { prototype, prototypesDecide } from './prototype.ts';
 import { searchSettings } from './search.ts';
@@ -39,7 +39,7 @@ export async function select(run: Run): Promise<Selected> {
 function prepared(run: Run, files: readonly DataFile[]): Promise<DatasetSummary> {
   const { pipeline } = run;
   return pipeline.task === 'image-classification'
-    ? run.step('light', 'data', 'preparePictures', () => ({ files, data: pipeline.data }))
+    ? run.step('light', 'data', 'preparePictures', () => picturesInput(files, run.definition('image-classification')))
     : run.step('light', 'data', 'prepareData', () => dataInput(files, run.definition('text-classification')));
 }
 

@@ -10,7 +10,7 @@ import { pack } from 'tar-stream';
 import { z } from 'zod';
 import type { ArtifactRef, Digest } from '../../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../../artifacts/store.ts';
-import type { PictureSet } from '../../contract/data.ts';
+import type { PicturePack, PictureSet } from '../../contract/data.ts';
 import { countLines, lineBlocks } from '../line-blocks.ts';
 import type { CheckedPicture } from './read-sources.ts';
 import { tarMembers } from './tar-members.ts';
@@ -27,7 +27,10 @@ const RowSchema = z.object({ id: z.string(), image: z.string(), label: z.string(
 /** Beyond what data preparation can have kept: PNG of the most pixels. */
 const MAX_MEMBER_BYTES = 2 ** 29;
 
-export function pictureName(split: PictureSet, { id, ending }: Pick<CheckedPicture, 'id' | 'ending'>): string {
+/** A picture in the spool where data preparation keeps it. */
+export type PackedPicture = Pick<CheckedPicture, 'id' | 'ending' | 'at' | 'bytes'>;
+
+export function pictureName(split: PicturePack, { id, ending }: Pick<CheckedPicture, 'id' | 'ending'>): string {
   return `${split}/${id}.${ending}`;
 }
 
@@ -44,6 +47,17 @@ export async function writeSplit(
     return `${JSON.stringify(line)}\n`;
   });
   await writeFile(join(folder, `${split}.jsonl`), lines, { signal });
+  await writePack(folder, split, rows, spool, signal);
+}
+
+/** `SPLIT.tar` alone. */
+export async function writePack(
+  folder: string,
+  split: PicturePack,
+  rows: readonly PackedPicture[],
+  spool: string,
+  signal: AbortSignal,
+): Promise<void> {
   const archive = pack();
   const writing = pipeline(archive, createWriteStream(join(folder, `${split}.tar`)), { signal });
   // Whoever awaits below sees the error; until then it must not count as unhandled.
@@ -108,6 +122,21 @@ export async function* loadPictures(
     }
   } finally {
     await rows.return(undefined);
+  }
+}
+
+/** All pictures of a pack in its order, whether rows name them or not. */
+export async function* packedPictures(
+  store: ArtifactStore,
+  dataset: ArtifactRef | Digest,
+  split: PicturePack,
+  signal?: AbortSignal,
+): AsyncGenerator<Pick<PictureRow, 'image'> & { readonly bytes: Uint8Array }> {
+  const path = await store.fileInTree(dataset, `${split}.tar`, signal);
+  for await (const { name, bytes } of tarMembers(path, `${split}.tar`, () => MAX_MEMBER_BYTES, signal, {
+    isOurs: true,
+  })) {
+    if (bytes !== undefined) yield { image: name, bytes };
   }
 }
 

@@ -5,6 +5,7 @@ import { canonicalJson } from '../../../artifacts/canonical-json.ts';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import type { DataFinding, DatasetSummary, PreparePicturesInput } from '../../contract/data.ts';
 import type { StepContext, StepDefinition } from '../../step.ts';
+import { BEHAVIOUR_FILE, behaviourLines } from '../behaviour.ts';
 import { badData, classProblems, deduplicate, imbalance, quoted, unseenLabels, type BadRow } from '../checks.ts';
 import type { Sides } from '../contamination.ts';
 import { readCroissant } from '../croissant.ts';
@@ -17,7 +18,8 @@ import { refusePersonalLabels } from '../personal-data.ts';
 import { labelCounts, originOf, sizes } from '../write-dataset.ts';
 import { dropLikes, keepLikesTogether, likesMessage, measureLikes } from './near-pictures.ts';
 import { readElsewhere } from './elsewhere.ts';
-import { writeSplit } from './pictures.ts';
+import { readPictureTests, type PictureTests } from './behaviour.ts';
+import { writePack, writeSplit } from './pictures.ts';
 import { readSources, type CheckedPicture, type ReadPictures } from './read-sources.ts';
 
 /** Throws BadData naming the first bad pictures, or what the pictures as a whole lack. */
@@ -53,6 +55,8 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
 
     const elsewhere = await readElsewhere(input, labels, context);
     refuseMetadata(elsewhere, data);
+    const behaviour = await readPictureTests(input, labels, context);
+    refuseMetadata({ told: behaviour.told, rows: behaviour.pictures }, data);
     const warned = (row: BadRow): DataFinding => ({ severity: 'warning', ...row });
     const { nearTwins } = contamination;
     const findings: DataFinding[] = [
@@ -70,7 +74,7 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
       dropped: countReasons([...bad, ...duplicates, ...likes, ...elsewhere.badRows]),
       ...(described === undefined ? {} : { described }),
     };
-    const dataset = await writePictures(input, context, { ...sides, elsewhere }, labels, read, counts);
+    const dataset = await writePictures(input, context, { ...sides, elsewhere, behaviour }, labels, read, counts);
     return { dataset, labels, ...counts, contamination, ...(await putFindings(findings, context)) };
   },
 };
@@ -101,7 +105,11 @@ function keepApart(
 async function writePictures(
   { files, data }: PreparePicturesInput,
   context: StepContext,
-  { elsewhere, ...sides }: Sides<CheckedPicture> & { readonly elsewhere: ReadPictures },
+  {
+    elsewhere,
+    behaviour,
+    ...sides
+  }: Sides<CheckedPicture> & { readonly elsewhere: ReadPictures; readonly behaviour: PictureTests },
   labels: readonly string[],
   { spool, rowsRead }: ReadPictures,
   counts: Pick<DatasetSummary, 'rows' | 'labelCounts' | 'dropped' | 'described'>,
@@ -113,6 +121,11 @@ async function writePictures(
     await writeSplit(folder, split, sides[split], spool, context.signal);
   }
   if (elsewhere.rows.length > 0) await writeSplit(folder, 'shifted', elsewhere.rows, elsewhere.spool, context.signal);
+  if (behaviour.tests.length > 0) {
+    const { tests, pictures, spool: asked } = behaviour;
+    await writeFile(join(folder, BEHAVIOUR_FILE), behaviourLines(tests), { signal: context.signal });
+    await writePack(folder, 'behaviour', pictures, asked, context.signal);
+  }
   await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
   const columns = { image: data.image, label: data.label };
   const origin = originOf({ files, data }, columns, { ...counts, rowsRead: { ...rowsRead, ...elsewhere.rowsRead } });
@@ -131,7 +144,9 @@ function sizesOf(sides: Sides<CheckedPicture>): Readonly<Record<string, number>>
   return { shortestEdge: least, longestEdge: most, keptCode: all.filter(({ ending }) => ending === 'jpg').length };
 }
 
-function toldMessage({ told, rows }: ReadPictures): string | undefined {
+type Told = Pick<ReadPictures, 'told'> & { readonly rows: readonly unknown[] };
+
+function toldMessage({ told, rows }: Told): string | undefined {
   const words = {
     location: 'where they were taken',
     person: 'names or words of people',
@@ -143,7 +158,7 @@ function toldMessage({ told, rows }: ReadPictures): string | undefined {
   return parts.length === 0 ? undefined : `of ${rows.length} pictures, the metadata of ${parts.join(', of ')} told`;
 }
 
-function refuseMetadata(read: ReadPictures, { onPersonalMetadata }: PreparePicturesInput['data']): void {
+function refuseMetadata(read: Told, { onPersonalMetadata }: PreparePicturesInput['data']): void {
   const message = toldMessage(read);
   if (onPersonalMetadata === 'strip' || message === undefined) return;
   throw new EspalierError('BadData', message, {

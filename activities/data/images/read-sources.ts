@@ -66,7 +66,7 @@ export async function readSources(
         if ('reason' in checked) badRows.push({ ...checked, file, line: found.line });
         else {
           const { kept, told: tells, animated: moves, ...row } = checked;
-          await append(handle, kept);
+          await appendBytes(handle, kept);
           rows.push({ ...row, file, line: found.line, split: side, at, bytes: kept.length });
           at += kept.length;
           animated += Number(moves);
@@ -135,6 +135,7 @@ async function check(
   }
 }
 
-async function append(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+/** All of them: one write may take fewer. */
+export async function appendBytes(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += (await handle.write(bytes, done)).bytesWritten;
 }

@@ -7,7 +7,7 @@ import { MEMORISATION_GATE_TABLE, type MemorisationGateRow } from '../../../pipe
 import { RETRIEVAL_GATE_TABLE } from '../../../pipelines/retrieval-gate-table.ts';
 import { count, megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
-import { badge, table } from '../parts.ts';
+import { badge, list, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
 /** By the unit; the smallest numbers keep their digits. */
@@ -87,14 +87,19 @@ export const gatesSection: Section = {
   },
 };
 
-/** The tests of a table that do not hold, by where they were written: their texts are in the evaluation's details. */
+/** The tests of a table that do not hold, by where they were written: their texts are in the evaluation's details, their pictures in the dataset. */
 function failures({ name, kind, score: { rows }, failures: listed }: BehaviourResult): Html {
   if (listed.length === 0) return html``;
+  const pictures = {
+    title: 'Pictures in the dataset',
+    cell: ({ pictures: asked = [] }: BehaviourFailure) => list(asked.map((name) => html`<code>${name}</code>`)),
+  };
   return table(
     `${name}: tests of ${kind} that do not hold, the first ${listed.length} (${count(rows)} were asked)`,
     [
       { title: 'Test', cell: ({ file, line }: BehaviourFailure) => html`<code>${file}:${line}</code>` },
       { title: 'Answer', cell: ({ problem }) => problem },
+      ...(listed.some(({ pictures: asked }) => asked !== undefined) ? [pictures] : []),
     ],
     listed,
   );

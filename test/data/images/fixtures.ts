@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { DataFile, DatasetSummary } from '../../../activities/contract/data.ts';
 import { preparePictures } from '../../../activities/data/images/prepare-pictures.ts';
 import type { ActivityServices } from '../../../activities/step.ts';
+import type { BehaviourTables } from '../../../pipelines/definition/behaviour.ts';
 import { ImageDataSchema } from '../../../pipelines/definition/data.ts';
 import { runStep } from '../../support/step.ts';
 
@@ -44,6 +45,7 @@ export async function prepareShards(
   services: ActivityServices,
   shards: readonly Shard[],
   options: Partial<z.input<typeof ImageDataSchema>> = {},
+  behaviour?: BehaviourTables,
 ): Promise<DatasetSummary> {
   const data = ImageDataSchema.parse({
     files: shards.map(({ path }) => path),
@@ -56,5 +58,6 @@ export async function prepareShards(
     const ref = await services.store.putBytes(content, { name: path, mediaType: 'application/x-tar' });
     files.push({ path, format, split, ref });
   }
-  return runStep(preparePictures, { files, data }, services);
+  const tables = behaviour === undefined ? {} : { behaviour };
+  return runStep(preparePictures, { files, data, ...tables }, services);
 }

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readBehaviourTable, textsOf, unknownLabels, withTexts } from '../../../pipelines/behaviour/table.ts';
+import { readBehaviourTable, inputsOf, unknownLabels, withInputs } from '../../../pipelines/behaviour/table.ts';
 import { checkPipeline } from '../../../pipelines/check.ts';
 import type { PipelineDefinition } from '../../../pipelines/definition.ts';
 
@@ -103,8 +103,8 @@ describe('a table of behaviour tests', () => {
 
   it('gives the texts that are asked, and takes others in their place', () => {
     const test = { kind: 'invariance', text: 'a', other: 'b' } as const;
-    deepEqual(textsOf(withTexts(test, ['c', 'd'])), ['c', 'd']);
-    deepEqual(withTexts({ kind: 'minimum-functionality', text: 'a', label: 'x' }, ['c']), {
+    deepEqual(inputsOf(withInputs(test, ['c', 'd'])), ['c', 'd']);
+    deepEqual(withInputs({ kind: 'minimum-functionality', text: 'a', label: 'x' }, ['c']), {
       kind: 'minimum-functionality',
       text: 'c',
       label: 'x',

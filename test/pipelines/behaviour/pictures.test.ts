@@ -1,0 +1,96 @@
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inputsOf, readBehaviourTable, withInputs } from '../../../pipelines/behaviour/table.ts';
+import { checkPipeline } from '../../../pipelines/check.ts';
+
+const read = (content: string, kind: Parameters<typeof readBehaviourTable>[1]) =>
+  readBehaviourTable(Buffer.from(content), kind, 'csv', { input: 'image' });
+
+describe('a table of behaviour tests of pictures', () => {
+  it('names pictures below its folder in place of texts', () => {
+    const { tests, problems } = read('image,other\n./a/1.jpg,a/2.jpg\n', 'invariance');
+    deepEqual([problems, tests], [[], [{ line: 2, test: { kind: 'invariance', image: 'a/1.jpg', other: 'a/2.jpg' } }]]);
+    const moved = read('image,edited,label,mustNot,by\na.jpg,b.jpg,cat,fall,0.1\n', 'directional').tests[0]!.test;
+    deepEqual(inputsOf(moved), ['a.jpg', 'b.jpg']);
+    deepEqual(inputsOf(withInputs(moved, ['c', 'd'])), ['c', 'd']);
+    deepEqual(withInputs({ kind: 'minimum-functionality', image: 'a', label: 'x' }, ['c']), {
+      kind: 'minimum-functionality',
+      image: 'c',
+      label: 'x',
+    });
+  });
+
+  it('names none outside it, however the way out is written, and no hidden file', () => {
+    const paths = ['/etc/passwd', '../a.jpg', 'a/../../b.jpg', 'a\\..\\b.jpg', 'C:\\a.jpg', '.listing', 'a/.b.jpg', ''];
+    const { tests, problems } = read(
+      `label,image\n${paths.map((path) => `cat,${path}\n`).join('')}`,
+      'minimum-functionality',
+    );
+    deepEqual(tests, []);
+    equal(problems.length, paths.length);
+    match(problems[0]!.message, /^is no path inside the table's folder/);
+    match(read('text,label\na,b', 'minimum-functionality').problems[0]!.message, /is missing/);
+  });
+});
+
+describe('tables of pictures in a definition', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'espalier-picture-tables-'));
+    await mkdir(join(folder, 'tests', 'deep'), { recursive: true });
+    await mkdir(join(folder, 'pictures'));
+    for (const name of ['tests/a.jpg', 'tests/deep/b.jpg', 'outside.jpg'])
+      await writeFile(join(folder, name), 'picture');
+    await writeFile(join(folder, 'tests', 'none.jpg'), '');
+    await writeFile(join(folder, 'tests', 'large.jpg'), 'x'.repeat(2000));
+    await symlink('../outside.jpg', join(folder, 'tests', 'link.jpg'));
+    await writeFile(join(folder, 'tests', 'good.csv'), 'image,label\na.jpg,cat\ndeep/b.jpg,dog\n');
+    const bad = ['gone.jpg', 'a.jpg', 'deep', 'none.jpg', 'large.jpg', 'link.jpg', 'a.jpg'];
+    const rows = bad.map((other, at) => JSON.stringify({ image: 'a.jpg', other, ...(at === 6 ? { other: 7 } : {}) }));
+    await writeFile(join(folder, 'tests', 'bad.jsonl'), rows.join('\n'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const check = (behaviour: unknown, data: object = {}, at: string | undefined = folder): readonly string[] => {
+    const checked = checkPipeline(
+      {
+        name: 'parts',
+        task: 'image-classification',
+        data: { files: ['pictures'], licence: 'CC0-1.0', source: 'ours', maxImageBytes: 1024, ...data },
+        intendedUse: { commercial: false, domain: 'sorting' },
+        candidates: [{ id: 'resnet', model: `hf:org/name@${'0'.repeat(40)}` }],
+        approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
+        deploy: { model: 'parts' },
+        behaviour,
+      },
+      at === undefined ? {} : { folder: at },
+    );
+    return checked.ok ? [] : checked.problems.map(({ path, message, fix }) => `${path}: ${message}; ${fix ?? ''}`);
+  };
+
+  it('are read before anything runs, with the files that they name', () => {
+    const good = { kind: 'minimum-functionality', file: 'tests/good.csv', min: 1 };
+    deepEqual(check({ plain: good }), []);
+    const [label] = check({ plain: good }, { labels: ['cat', 'bird'] });
+    match(label!, /^behaviour\.plain\.file: tests\/good\.csv:3: label is 'dog', which is not in data\.labels; correct/);
+    const told = check({ same: { kind: 'invariance', file: 'tests/bad.jsonl', min: 0.9 } });
+    deepEqual(
+      told.map((problem) => problem.split('; ')[0]),
+      [
+        "1: other is 'gone.jpg', and there is no such file beside the table",
+        "3: other is 'deep', which is no file",
+        "4: other is 'none.jpg', which is empty",
+        "5: other is 'large.jpg', which has 2000 bytes, more than 1024 (data.maxImageBytes)",
+        "6: other is 'link.jpg', which leads out of the table's folder",
+        '7: other must be a string',
+      ].map((problem) => `behaviour.same.file: tests/bad.jsonl:${problem}`),
+    );
+  });
+
+  it('are on this machine, with their pictures beside them', () => {
+    const far = { far: { kind: 'invariance', file: 's3://bucket/table.csv', min: 1 } };
+    match(check(far).join(), /names pictures beside it, and these are read from this machine; put the table and its/);
+  });
+});
