@@ -65,13 +65,12 @@ export async function probeSeveralLabels(
   });
   const probabilities = oneVsRestProbabilities(probe, embedded.validation);
   const linear = decisions(probabilities);
-  const options = { seed, signal };
   const fittedOn = drawn === null ? {} : { fittedOn: { rows: drawn.places.length, of: drawn.of } };
   return {
     ...fittedOn,
-    knnAccuracy: await meanScore(creditsOf(decisions(nearest)), options),
-    linearAccuracy: await meanScore(creditsOf(linear), options),
-    linearMacroF1: (await f1Scores(linear, options)).macroF1,
+    knnAccuracy: meanScore(creditsOf(decisions(nearest))),
+    linearAccuracy: meanScore(creditsOf(linear)),
+    linearMacroF1: (await f1Scores(linear, { seed, signal })).macroF1,
     probe: await store.putJson(
       { labels, ...probe, thresholds: fitThresholds(probabilities, targets, count), ...fittedOn },
       'probe.json',

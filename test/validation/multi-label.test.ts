@@ -14,6 +14,7 @@ import { crossFitted, fittedLabels, fitThresholds } from '../../activities/valid
 import { mostFrequentSet, trivialRows, trivialSets } from '../../activities/validation/multi-label/trivial.ts';
 import { shareDifferenceInterval } from '../../activities/validation/shares.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
+import { wilsonInterval } from '../../activities/validation/statistics.ts';
 import { decide, labelsAbove } from '../../inference/labels-above.ts';
 
 // Twelve rows of three labels; every figure below is scikit-learn's (1.9.1) of these.
@@ -84,10 +85,38 @@ describe('measures of several labels a row', () => {
     const { macroF1: macro, worstLabelF1 } = await f1Scores(flawless, { seed: 1 });
     deepEqual([macro.value, worstLabelF1.value], [1, 1]);
     ok((macro.interval?.low ?? 1) < 0.8 && (worstLabelF1.interval?.low ?? 1) < 0.5);
-    const credits = await meanScore(creditsOf(flawless), { seed: 1 });
-    ok((credits.interval?.low ?? 1) < 0.8);
+    ok((meanScore(creditsOf(flawless)).interval?.low ?? 1) < 0.8);
     const { interval } = meanDifference(new Float64Array(20).fill(1), new Float64Array(20).fill(1));
     ok(interval !== null && interval.low < -0.05 && interval.high > 0.05);
+  });
+
+  it('have a mean whose interval is that of a share where credits are all 0 or 1, and narrower where some are between', () => {
+    const binary = meanScore(Float64Array.of(1, 1, 0, 1, 1, 0, 1, 1));
+    close(binary.interval?.low, wilsonInterval(6, 8).low);
+    close(binary.interval?.high, wilsonInterval(6, 8).high);
+    // The roots of Wilson's quadratic, solved in Python with its statistics.NormalDist.
+    const { value, interval, rows } = meanScore(
+      Float64Array.of(...Array<number>(14).fill(1), 0.5, 0.5, 0.5, 0.5, 1 / 3, 0),
+    );
+    equal(rows, 20);
+    close(value, 49 / 60);
+    close(interval?.low, 0.6453572758730682, 1e-12);
+    close(interval?.high, 0.9159967126680184, 1e-12);
+    ok(interval!.low > wilsonInterval(20 * value!, 20).low);
+    const alike = meanScore(new Float64Array(30).fill(0.5)).interval;
+    ok(alike !== null && alike.low > 0.4 && alike.low < 0.49 && alike.high > 0.51);
+    deepEqual(meanScore(new Float64Array(0)), { value: null, interval: null, rows: 0 });
+  });
+
+  it('have a mean whose interval holds the truth of few rows that are nearly all right', () => {
+    const random = seededRandom(11);
+    const credit = (): number => (random.uniform() < 0.95 ? 1 : random.uniform() < 0.5 ? 0.5 : 0);
+    let held = 0;
+    for (let draw = 0; draw < 1000; draw++) {
+      const { interval } = meanScore(Float64Array.from({ length: 50 }, credit));
+      if (interval !== null && interval.low <= 0.9625 && 0.9625 <= interval.high) held += 1;
+    }
+    ok(held >= 940, `${held} of 1000`); // a bootstrap's held it in 836
   });
 
   it('differ beyond chance about as shares do, where credits are all 0 or 1', () => {

@@ -127,8 +127,8 @@ export async function compareSeveralLabels(
     rows: rows.ids.length,
     rowsKnown: seen === null ? null : found.seen,
     accuracy: {
-      production: await meanScore(creditsBefore, options),
-      candidate: await meanScore(creditsAfter, options),
+      production: meanScore(creditsBefore),
+      candidate: meanScore(creditsAfter),
       difference,
     },
     macroF1: await macroF1Difference(before, after, options),

@@ -122,7 +122,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const leaked = await countTwins({ allTrain: examined.allTrain, test: test.texts }, signal);
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
-    accuracy: await meanScore(own, options),
+    accuracy: meanScore(own),
     ...f1,
     gainOverProbe: await pairedGain(own, probed, options),
     gainOverTrivial: await pairedGain(own, trivial[0]!.credits, options),
@@ -149,11 +149,11 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const rows = test.ids.length;
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
     measures,
-    baselineAccuracy: await meanScore(probed, options),
+    baselineAccuracy: meanScore(probed),
     trivial: await Promise.all(
       trivial.map(async (one) => ({
         kind: one.kind,
-        accuracy: await meanScore(one.credits, options),
+        accuracy: meanScore(one.credits),
         midP: mcnemar(discordant(own, one.credits)).midP,
         learntFrom: { rows: one.learntFrom, of: learnt.mostFrequent.rows },
       })),
@@ -175,8 +175,8 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       labelsPerRow: { given: perRow(test.targets, rows), predicted: perRow(test.predicted, rows) },
     },
     ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
-    trainAccuracy: await meanScore(onTrain, options),
-    validationAccuracy: await meanScore(onValidation, options),
+    trainAccuracy: meanScore(onTrain),
+    validationAccuracy: meanScore(onValidation),
     perLabel: labelScores(countsOf(decisions)(), labels).map((score, label) => ({
       ...score,
       threshold: thresholds[label]!,

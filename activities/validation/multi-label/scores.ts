@@ -2,23 +2,38 @@
 import type { Score } from '../../contract/measures.ts';
 import { finiteOrNull } from '../metrics.ts';
 import { NO_SCORE, shareScore } from '../scores.ts';
-import { bootstrapInterval, normalQuantile, pairedBootstrap, type BootstrapOptions } from '../statistics.ts';
+import {
+  bootstrapInterval,
+  normalQuantile,
+  pairedBootstrap,
+  wilsonInterval,
+  type BootstrapOptions,
+} from '../statistics.ts';
 import type { Decisions } from './decisions.ts';
 import { averagePrecisions, countsOf, macroF1, meanOfKnown, microF1, worstF1, type LabelCounts } from './metrics.ts';
 
 /** Of figures that look at every label of every row: enough for two digits of an interval. */
 const RESAMPLES = 500;
 
-/** Mean of numbers from 0 to 1. Where all are 1 no resample is less, and Wilson's bound stands in. */
-export async function meanScore(credits: Float64Array, options: BootstrapOptions): Promise<Score> {
+/**
+ * Mean of numbers from 0 to 1. The interval is Wilson's with as many trials as right-or-wrong rows would need to tell as much:
+ * the rows, times how much less their credits vary than such answers would (the effective sample size of L. Kish, Survey
+ * Sampling, 1965; in Wilson's interval: Dean & Pagano, Survey Statistics 2015). Resamples of few rows that are nearly all right
+ * hardly differ, so that a bootstrap is too narrow there.
+ */
+export function meanScore(credits: Float64Array): Score {
   const rows = credits.length;
   if (rows === 0) return NO_SCORE;
-  if (credits.every((credit) => credit === 1)) return shareScore(rows, rows);
-  return {
-    value: finiteOrNull(meanOf(credits)),
-    interval: await pairedBootstrap(credits, new Float64Array(rows), options),
-    rows,
-  };
+  const value = meanOf(credits);
+  if (!Number.isFinite(value)) return { ...NO_SCORE, rows };
+  const trials = rows * Math.max(1, lessVariation(credits));
+  return { value, interval: wilsonInterval(value * trials, trials), rows };
+}
+
+/** Variance that answers right or wrong of this mean would have, over the credits' own: 1 where all are 0 or 1. */
+function lessVariation(credits: Float64Array): number {
+  const { mean, variance } = withBoth(credits);
+  return (mean * (1 - mean)) / ((credits.length + 1) * variance);
 }
 
 /** By how much the first is better on the same rows. */
