@@ -1,11 +1,12 @@
 /**
  * Too slow and too large: how often the limits `latencyP95Ms` and `sizeMb` catch a model above them and accuse one below, with
- * a limit between two real encoders. Size is a fact; latency is measured on a machine that does other work as well.
+ * a limit between two real encoders. Size is a fact; latency is measured on a machine that does other work as well, so its
+ * load is told.
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-limits.ts [measurements a set and model = 5]
  */
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureModel } from '../activities/selection/profile-encoder.ts';
 import { exportEncoder } from '../activities/training/export-encoder.ts';
@@ -38,6 +39,7 @@ try {
   const sizeOf = async (folder: string) => (await stat(join(folder, 'model.onnx'))).size / 1e6;
   const sizes = { clean: await sizeOf(folders.clean), planted: await sizeOf(folders.planted) };
   const measured = { clean: [] as number[], planted: [] as number[] };
+  const loads: number[] = [];
   for (const [which, name] of SETS.entries()) {
     const lines = (await readFile(join(root, 'datasets', name, 'test.jsonl'), 'utf8')).trim().split('\n');
     for (let seed = 0; seed < MEASUREMENTS; seed++) {
@@ -47,6 +49,7 @@ try {
       for (const kind of ['clean', 'planted'] as const) {
         const { latency } = await measureModel({ folder: folders[kind], texts }, new AbortController().signal);
         measured[kind].push(latency.p95Ms);
+        loads.push(loadavg()[0]!);
       }
     }
     console.error(`${name} done`);
@@ -70,6 +73,7 @@ try {
         `caught ${alarms(gate, planted)} of ${planted.length}, clean accused ${alarms(gate, clean)} of ${clean.length}`,
     );
   }
+  console.log(`load in the last minute: ${Math.min(...loads)} to ${Math.max(...loads)}, median ${median(loads)}`);
 } finally {
   close();
   await rm(scratch, { recursive: true });
