@@ -139,12 +139,14 @@ export function stepActivity<Input, Output>(
   return async (call) => {
     const context = Context.current();
     const beat = heart(context);
+    let beganAtMs: number | undefined;
     try {
       const { environment, identity, key } = await identify(step, call.input, services);
       const recordKey = stepRecordKey(key);
       const found = await recorded<Output>(call, key, services);
       if (found !== undefined) return found;
-      const startedAt = new Date().toISOString();
+      beganAtMs = Date.now();
+      const startedAt = new Date(beganAtMs).toISOString();
       const folder = lazyFolder(services.workRoot);
       try {
         const output = await step.run(call.input, {
@@ -182,12 +184,10 @@ export function stepActivity<Input, Output>(
       }
     } catch (error) {
       const constant = context.info.retryPolicy?.backoffCoefficient === 1;
-      throw toFailure(
-        error,
-        call.stepId,
-        context.info.attempt,
-        constant ? errorDelay(context.info.attempt) : undefined,
-      );
+      throw toFailure(error, call.stepId, context.info.attempt, {
+        ...(constant ? { nextRetryDelay: errorDelay(context.info.attempt) } : {}),
+        ...(beganAtMs === undefined ? {} : { ranSeconds: (Date.now() - beganAtMs) / 1000 }),
+      });
     } finally {
       beat.stop();
     }
@@ -284,8 +284,16 @@ function errorDelay(attempt: number): Duration {
   return `${Math.min(60, 2 ** Math.min(attempt - 1, 6))}s`;
 }
 
-/** Converts what a step threw into what Temporal understands: `type` is the error's kind, details[0] its record. */
-export function toFailure(error: unknown, where: string, attempt = 1, nextRetryDelay?: Duration): Error {
+/**
+ * Converts what a step threw into what Temporal understands: `type` is the error's kind, details[0] its record, and where
+ * that is known details[1] how long it ran: what fails costs money, too.
+ */
+export function toFailure(
+  error: unknown,
+  where: string,
+  attempt = 1,
+  { nextRetryDelay, ranSeconds }: { readonly nextRetryDelay?: Duration; readonly ranSeconds?: number } = {},
+): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   if (error instanceof Error && error.name === 'AbortError') return error;
   const known = error instanceof EspalierError ? error : asEspalierError(error, where);
@@ -296,7 +304,7 @@ export function toFailure(error: unknown, where: string, attempt = 1, nextRetryD
     ...(nextRetryDelay === undefined ? {} : { nextRetryDelay }),
     // Nothing failed: the next attempt may begin at once, and nobody need be woken.
     ...(known.kind === 'Preempted' ? { nextRetryDelay: '1s', category: ApplicationFailureCategory.BENIGN } : {}),
-    details: [{ where, ...known.toRecord() }],
+    details: [{ where, ...known.toRecord() }, ...(ranSeconds === undefined ? [] : [{ ranSeconds }])],
     cause: known,
   });
 }

@@ -27,6 +27,7 @@ export const ERROR_KINDS = {
   Forbidden: { retryable: false },
   TooManyRequests: { retryable: true },
   // training
+  BudgetEnded: { retryable: false },
   Diverged: { retryable: false },
   CheckpointIncompatible: { retryable: false },
   OutOfMemory: { retryable: true },

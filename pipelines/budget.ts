@@ -39,14 +39,28 @@ export function overBudget(budget: Pipeline['budget'], spent: Spent): string | u
  * money is reserved in equal parts; a part only grows as others end with theirs. Time they spend together.
  */
 export function secondsLeft(budget: Pipeline['budget'], spent: Spent, queue: string, sharers = 1): number {
-  const { time, money } = budget ?? {};
-  const byTime = time === undefined ? Number.POSITIVE_INFINITY : durationSeconds(time) - spent.seconds;
+  const { together, each } = shareLeft(budget, spent, queue, { sharers, reservedSeconds: 0 });
+  return Math.min(together, each);
+}
+
+/**
+ * Seconds until the time ends for all `sharers` together, and that the money lets each of them run, whether side by side or
+ * one after the other; Infinity where nothing ends it. `reservedSeconds`: of work on the same queue that is to come after them.
+ */
+export function shareLeft(
+  { time, money }: NonNullable<Pipeline['budget']> = {},
+  spent: Spent,
+  queue: string,
+  { sharers, reservedSeconds }: { readonly sharers: number; readonly reservedSeconds: number },
+): { readonly together: number; readonly each: number } {
+  const together = time === undefined ? Number.POSITIVE_INFINITY : durationSeconds(time) - spent.seconds;
   const perHour = spent.prices?.perHour[queue] ?? 0;
   const byMoney =
-    money === undefined || perHour === 0
-      ? Number.POSITIVE_INFINITY
-      : ((money - moneySpent(spent)) / sharers / perHour) * 3600;
-  return Math.max(0, Math.min(byTime, byMoney));
+    money === undefined || perHour === 0 ? Number.POSITIVE_INFINITY : ((money - moneySpent(spent)) / perHour) * 3600;
+  return {
+    together: Math.max(0, together - reservedSeconds),
+    each: Math.max(0, (byMoney - reservedSeconds) / sharers),
+  };
 }
 
 export function moneySpent({ steps, prices }: Pick<Spent, 'steps' | 'prices'>): number {

@@ -87,6 +87,8 @@ export class Engine {
     respond: StepOptions['respond'],
   ): Promise<ResolutionRecord['action']> {
     node.error = errorRecord(error, node.id);
+    const seconds = secondsOfFailure(error);
+    if (seconds !== undefined) this.ranSeconds.set(node.id, seconds);
     end(node);
     if (isCancellation(error)) {
       node.state = 'skipped';
@@ -258,6 +260,13 @@ export function errorRecord(error: unknown, where: string): ErrorRecord {
   }
   const message = cause instanceof Error ? cause.message : String(cause);
   return { kind: 'Internal', message, where, retryable: false };
+}
+
+/** How long the attempt ran that failed for good (activities/step.ts); undefined where its worker did not say. */
+function secondsOfFailure(error: unknown): number | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const told: unknown = cause instanceof ApplicationFailure ? cause.details?.[1] : undefined;
+  return typeof told === 'object' && told !== null && 'ranSeconds' in told ? Number(told.ranSeconds) : undefined;
 }
 
 function now(): string {

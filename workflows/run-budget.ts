@@ -1,5 +1,6 @@
 /** What is left of one run's budget: asked before each piece of work that could be left out, or told when to end. */
-import { overBudget, secondsLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
+import type { Allowance } from '../activities/contract/training.ts';
+import { overBudget, secondsLeft, shareLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
 import { queueOf, type StepProxies } from './proxies.ts';
 import type { Run } from './run.ts';
 
@@ -28,6 +29,22 @@ export class RunBudget {
   /** When it ends a search for a prompt. Candidates are searched side by side, and share the money. */
   stopSearchAt(): Promise<string | undefined> {
     return this.end('cpu', this.run.engine.open('prompt:'));
+  }
+
+  /**
+   * What each of `sharers` trainings side by side may use, so that after them there is enough for one of `reservedSeconds`;
+   * undefined where nothing ends them.
+   */
+  async trainingAllowance(sharers: number, reservedSeconds: number): Promise<Allowance | undefined> {
+    const { budget } = this.run.pipeline;
+    if (budget === undefined) return undefined;
+    const share = { sharers, reservedSeconds };
+    const { together, each } = shareLeft(budget, await this.spent(), queueOf('gpu'), share);
+    const allowance: Allowance = {
+      ...(Number.isFinite(together) ? { until: new Date(Date.now() + together * 1000).toISOString() } : {}),
+      ...(Number.isFinite(each) ? { seconds: each } : {}),
+    };
+    return Object.keys(allowance).length === 0 ? undefined : allowance;
   }
 
   countWaiting(waits: boolean): void {

@@ -44,6 +44,8 @@ export interface MeasuredTrial extends Trial {
     readonly validationRows: number;
     /** Mean over the seeds, 0–1; null where one of them failed: the others are no mean of the same seeds. */
     readonly accuracy: number | null;
+    /** The budget ended one of them before it was whole; then there is no accuracy. */
+    readonly cut?: true;
     /** Of each training that came to an end. */
     readonly accuracies: readonly number[];
     /** Of all its trainings together. */

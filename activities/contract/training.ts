@@ -11,6 +11,16 @@ interface Deadline {
   readonly stopAt?: string;
   /** What the clock once decided, said again: it ends after so many epochs, in the same bytes. */
   readonly stopAfterEpochs?: number;
+  /** Of a try, whose figure counts only when it is whole: it is given up as BudgetEnded, where a training would keep its best. */
+  readonly allowance?: Allowance;
+}
+
+/** At least one of the two. */
+export interface Allowance {
+  /** ISO 8601. */
+  readonly until?: string;
+  /** Of its own running, whenever that begins: its part of what costs money. */
+  readonly seconds?: number;
 }
 
 export interface TrainTextInput {

@@ -9,7 +9,7 @@ import type { ChooseSettingsInput, MeasuredTrial, SearchedSettings, TrialResult 
 import { percent } from './halving.ts';
 
 const RULE =
-  'The best mean validation accuracy on the last rung that anybody came through, with every seed, if it is more than one standard error of the difference above that of the recommended settings; else these stay. Where these did not come through that rung, the last one counts that both came through; where there is none, they stay. Whoever diverged or ran out of memory on any rung never wins, the recommended settings no more than others: then the best of those is taken who came furthest without it. The error is that of two samples, from the validation rows and, where there are several seeds, between the seeds; both answer the same rows, so that it is rather too large, in favour of the recommended settings.';
+  'The best mean validation accuracy on the last rung that anybody came through, with every seed, if it is more than one standard error of the difference above that of the recommended settings; else these stay. Where these did not come through that rung, the last one counts that both came through; where there is none, they stay. What the budget cut counts nowhere; where it cut the recommended settings, or all others, the rung before decides. Whoever diverged or ran out of memory on any rung never wins, the recommended settings no more than others: then the best of those is taken who came furthest without it. The error is that of two samples, from the validation rows and, where there are several seeds, between the seeds; both answer the same rows, so that it is rather too large, in favour of the recommended settings.';
 
 /** Accuracies this near are equal. */
 const SAME = 1e-9;
@@ -56,11 +56,34 @@ function decide(
   const sound = trials.filter((trial) => ownFailure(results, trial) === undefined);
   const broken = ownFailure(results, first);
   if (broken !== undefined) return inPlaceOf(first, broken, sound, { results, trials, recommended });
-  const last = Math.max(0, ...trials.flatMap(({ rungs }) => rungs.filter(isMeasured).map(({ rung }) => rung)));
-  const challenger = bestOn(
-    last,
-    sound.filter((trial) => trial !== first),
-  );
+  const others = sound.filter((trial) => trial !== first);
+  const reached = trials.flatMap(({ rungs }) => rungs.filter(isMeasured).map(({ rung }) => rung));
+  const last = Math.max(0, ...reached.filter((rung) => !isCutShort(rung, first, others, results)));
+  const cut = Math.max(0, ...results.filter(isCut).map(({ rung }) => rung));
+  const decided = decideOn(last, first, others, results);
+  if (cut <= last) return decided;
+  const why = last === 0 ? '' : `, so that rung ${last} decides`;
+  return { ...decided, reason: `The budget ended in the middle of rung ${cut}${why}. ${decided.reason}` };
+}
+
+/** Whether the budget ended the recommended settings there, or all others: then nothing of it can be compared. */
+function isCutShort(
+  rung: number,
+  first: MeasuredTrial,
+  others: readonly MeasuredTrial[],
+  results: readonly TrialResult[],
+): boolean {
+  if (!results.some((one) => one.rung === rung && isCut(one))) return false;
+  return measuredOn(first, rung) === undefined || bestOn(rung, others) === undefined;
+}
+
+function decideOn(
+  last: number,
+  first: MeasuredTrial,
+  others: readonly MeasuredTrial[],
+  results: readonly TrialResult[],
+): Decision {
+  const challenger = bestOn(last, others);
   if (challenger === undefined) {
     const why =
       measuredOn(first, last) === undefined ? 'no trial came to an end' : 'no other trial reached the last rung';
@@ -173,7 +196,13 @@ function measured({ trials, results, left }: ChooseSettingsInput): readonly Meas
 function failure(own: readonly TrialResult[]): string | undefined {
   const last = own.filter(({ rung }) => rung === Math.max(...own.map((one) => one.rung)));
   const failed = last.find(({ accuracy }) => accuracy === null);
-  return failed === undefined ? undefined : `It failed on rung ${failed.rung}: ${errorText(failed)}`;
+  if (failed === undefined) return undefined;
+  return `${isCut(failed) ? 'It was not whole' : 'It failed'} on rung ${failed.rung}: ${errorText(failed)}`;
+}
+
+/** The budget ended it before it was whole. */
+function isCut({ errorKind }: TrialResult): boolean {
+  return errorKind === 'BudgetEnded';
 }
 
 function errorText({ error }: TrialResult): string {
@@ -193,6 +222,7 @@ function together(trainings: readonly TrialResult[]): Rung {
     trainRows,
     validationRows,
     accuracy: accuracies.length < trainings.length ? null : sum / accuracies.length,
+    ...(trainings.some(isCut) ? { cut: true as const } : {}),
     accuracies,
     seconds: trainings.reduce((total, { seconds }) => total + (seconds ?? 0), 0),
   };

@@ -6,6 +6,7 @@ import type { TrainedModel, TrainModelInput } from '../contract/training.ts';
 import { unpackPictures } from '../data/images/pictures.ts';
 import type { DeviceLease } from '../devices.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { AllowanceWatch } from './allowance.ts';
 import { Attempt, type Finished } from './attempt.ts';
 import { checkpointKey, CheckpointLease, RENEW_EVERY_MS } from './checkpoints.ts';
 import { microBatchOf } from './failures.ts';
@@ -25,7 +26,7 @@ export function trainStep(renewEveryMs = RENEW_EVERY_MS): StepDefinition<TrainMo
     type: 'training.train',
     version: 3,
     /** When checkpoints are taken and which are kept does not touch the result. One process is what there always was. */
-    identity({ stopAt: _stopAt, ...input }) {
+    identity({ stopAt: _stopAt, allowance: _allowance, ...input }) {
       const { checkpoints: _, processes: __, ...training } = input.training;
       const processes = processesOf(input.training);
       const identity = { ...input, training: processes === 1 ? training : { ...training, processes } };
@@ -34,7 +35,7 @@ export function trainStep(renewEveryMs = RENEW_EVERY_MS): StepDefinition<TrainMo
         : identity;
     },
     keeps: ({ stoppedByBudget }) => stoppedByBudget === undefined,
-    run: (input, context) => train(input, context, renewEveryMs),
+    run: (input, context) => trainWithin(input, context, renewEveryMs),
   };
 }
 
@@ -43,6 +44,26 @@ export const trainModel = trainStep();
 /** A run that began before there were several has none of it in its history. */
 function processesOf({ processes }: Partial<TrainModelInput['training']>): number {
   return processes ?? 1;
+}
+
+/** A try is given up when its part of the budget is used up, whatever it is at; what it has kept by then stays. */
+async function trainWithin(input: TrainModelInput, context: StepContext, renewEveryMs: number): Promise<TrainedModel> {
+  if (input.allowance === undefined) return train(input, context, renewEveryMs);
+  const watch = new AllowanceWatch(input.allowance, context.stepId);
+  try {
+    const signal = AbortSignal.any([context.signal, watch.signal]);
+    // The trainer stops as soon as it sees that the next epoch would end too late.
+    const stopAt = Number.isFinite(watch.endsAtMs) ? { stopAt: new Date(watch.endsAtMs).toISOString() } : {};
+    const trained = await train({ ...input, ...stopAt }, { ...context, signal }, renewEveryMs);
+    if (trained.stoppedByBudget === undefined) return trained;
+    throw watch.ended(`the budget ended it after ${trained.stoppedByBudget} of ${input.training.epochs} epochs`);
+  } catch (error) {
+    // However the abortion shows itself, that was its cause.
+    if (!context.signal.aborted) watch.signal.throwIfAborted();
+    throw error;
+  } finally {
+    watch.stop();
+  }
 }
 
 /** Fetches what the training reads, then borrows a device for as long as it trains. */

@@ -10,7 +10,11 @@ describe('an error of a step whose lost workers are replaced at once', () => {
   before(async () => (storage = await withStore()));
   after(() => storage.close());
 
-  const delayOf = async (kind: ErrorKind, attempt: number, backoffCoefficient: number): Promise<unknown> => {
+  const failureOf = async (
+    kind: ErrorKind,
+    attempt: number,
+    backoffCoefficient: number,
+  ): Promise<ApplicationFailure> => {
     const fails = stepActivity<number, never>(
       { type: 'test.delay', version: 1, run: () => Promise.reject(new EspalierError(kind, 'x')) },
       { ...storage, python: { executable: '', packages: '' } },
@@ -21,15 +25,24 @@ describe('an error of a step whose lost workers are replaced at once', () => {
     return asyncLocalStorage.run(context as unknown as Context, () =>
       fails(call).then(
         () => assert.fail('it must fail'),
-        (error: unknown) => (error as ApplicationFailure).nextRetryDelay,
+        (error: unknown) => error as ApplicationFailure,
       ),
     );
   };
+  const delayOf = async (...of: Parameters<typeof failureOf>): Promise<unknown> =>
+    (await failureOf(...of)).nextRetryDelay;
 
   it('waits longer each time, a minute at most', async () => {
     const delays = await Promise.all([1, 2, 4, 7, 500].map((attempt) => delayOf('StorageUnavailable', attempt, 1)));
     assert.deepEqual(delays, ['1s', '2s', '8s', '60s', '60s']);
     assert.equal(await delayOf('Preempted', 9, 1), '1s');
+  });
+
+  it('tells how long the step had run: that costs money, too', async () => {
+    const [record, told] = (await failureOf('BadData', 1, 1)).details ?? [];
+    assert.deepEqual((record as { kind: ErrorKind }).kind, 'BadData');
+    const { ranSeconds } = told as { ranSeconds: number };
+    assert.ok(ranSeconds >= 0 && Number.isFinite(ranSeconds), `${ranSeconds}`);
   });
 
   it('is left to the retry policy that backs off by itself', async () => {

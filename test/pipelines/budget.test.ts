@@ -1,5 +1,5 @@
 import { equal, ok } from 'node:assert/strict';
-import { secondsLeft } from '../../pipelines/budget.ts';
+import { secondsLeft, shareLeft } from '../../pipelines/budget.ts';
 
 const prices = { currency: 'EUR', perHour: { cpu: 2 } };
 const spent = (hours: number) => ({ seconds: 0, steps: [{ queue: 'cpu', seconds: hours * 3600 }], prices });
@@ -10,6 +10,16 @@ describe('the end of a budget', () => {
     equal(secondsLeft({ money: 12 }, spent(1), 'cpu', 4), (5 / 4) * 3600);
     equal(secondsLeft({ time: '1h' }, spent(0), 'cpu', 4), 3600);
     equal(secondsLeft(undefined, spent(9), 'cpu', 2), Number.POSITIVE_INFINITY);
+  });
+
+  it('leaves what is to come after them', () => {
+    const share = { sharers: 4, reservedSeconds: 1800 };
+    equal(shareLeft({ time: '1h', money: 12 }, spent(1), 'cpu', share).together, 1800);
+    equal(shareLeft({ time: '1h', money: 12 }, spent(1), 'cpu', share).each, (5 * 3600 - 1800) / 4);
+    equal(shareLeft({ money: 12 }, spent(1), 'cpu', share).together, Number.POSITIVE_INFINITY);
+    equal(shareLeft({ money: 12 }, spent(1), 'gpu', share).each, Number.POSITIVE_INFINITY, 'of no price');
+    equal(shareLeft({ time: '10m', money: 2 }, spent(1), 'cpu', share).together, 0);
+    equal(shareLeft({ time: '10m', money: 2 }, spent(1), 'cpu', share).each, 0);
   });
 
   it('is never passed by pieces that begin and end in whatever order, each with its part', () => {

@@ -36,7 +36,7 @@ describe('the page on a search for settings', () => {
     assert.match(words, /trial-2 has 86\.0 % .* mean of 2 seeds .* against 80\.0 %/);
     assert.match(words, /trial-2 ✓ chosen learningRate 3\.1e-4|trial-2 ✓ chosen learningRate 0\.00031/);
     assert.match(words, /1 200 rows: 86\.0 % \(2 seeds: 85\.0 %, 87\.0 %\) 1 min 0 s/);
-    assert.match(words, /Rungs were left out: the time budget of 1h had ended/);
+    assert.match(words, /It ended early: the time budget of 1h had ended/);
     assert.match(words, /It failed on rung 1: out of &lt;memory&gt;/);
     assert.ok(!page.includes('<memory>'));
   });

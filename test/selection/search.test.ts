@@ -233,6 +233,40 @@ describe('the choice of settings', () => {
     assert.match(alone.reason, /after 100 training rows, and the recommended/);
   });
 
+  it('has no trial that the budget cut, and goes back a rung where it cut the recommended settings or all others', () => {
+    const cut = (trial: number, rung: number, seed = 7) => ({
+      ...result(trial, null, rung, seed, 'BudgetEnded'),
+      error: 'the budget ended it after 2 of 4 epochs',
+    });
+    const before = [result(1, 0.8), result(2, 0.9), result(3, 0.81)];
+    const stopped = { stopped: 'the budget ended in the middle of rung 2' };
+    const one = choose([...before, result(1, 0.8, 2), cut(2, 2), result(3, 0.87, 2)], stopped);
+    assert.equal(one.chosen, 'trial-3', 'both that are compared were whole');
+    const two = one.trials.find(({ id }) => id === 'trial-2');
+    assert.deepEqual([two?.rungs[1]?.accuracy, two?.rungs[1]?.cut], [null, true]);
+    assert.match(two?.left ?? '', /^It was not whole on rung 2: the budget ended it after 2 of 4 epochs/);
+    for (const results of [
+      [...before, cut(1, 2), cut(2, 2), result(3, 0.99, 2)],
+      [...before, result(1, 0.99, 2), cut(2, 2), cut(3, 2)],
+      [...before, result(1, 0.99, 2), result(2, 0.5, 2), cut(2, 2, 8), cut(3, 2)],
+      [...before, cut(1, 2), cut(2, 2), cut(3, 2)],
+    ]) {
+      const back = choose(results, stopped);
+      assert.equal(back.chosen, 'trial-2', 'the best of the rung that all came through');
+      assert.match(
+        back.reason,
+        /^The budget ended in the middle of rung 2, so that rung 1 decides\. trial-2 has 90\.0 %/,
+      );
+      assert.match(back.reason, /against 80\.0 % .* after 100 training rows of the recommended/);
+    }
+    const nothing = choose([result(1, 0.8), cut(2, 1), cut(3, 1)], stopped);
+    assert.equal(nothing.chosen, 'trial-1');
+    assert.match(
+      nothing.reason,
+      /^The budget ended in the middle of rung 1\. The recommended settings stay: no trial came/,
+    );
+  });
+
   it('throws what they failed of where nothing could be trained, until an operator names something else', () => {
     const all = [result(1, null), result(2, null), result(3, null, 1, 7, 'OutOfMemory')];
     const given = { trials: TRIALS.slice(0, 3) };

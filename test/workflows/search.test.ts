@@ -4,9 +4,10 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/contract.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ChooseSettingsInput } from '../../activities/contract/search.ts';
-import type { TrainModelInput } from '../../activities/contract/training.ts';
+import type { Allowance, TrainModelInput } from '../../activities/contract/training.ts';
 import { halveCandidates } from '../../activities/selection/halving.ts';
 import { toFailure } from '../../activities/step.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
@@ -257,6 +258,44 @@ describe('a search for settings', function () {
     assert.ok(!ran.includes('search-subset:2'));
     assert.match(facts?.searched?.stopped ?? '', /budget of 4 EUR had ended/);
     assert.equal(facts?.searched?.chosen, 'trial-2', 'the best of the rung that was reached');
+  });
+
+  it('stops in the middle of a rung where the budget ends there, and who was cut is out of the comparison', async () => {
+    const input = searching();
+    const allowed = new Map<string, Allowance | undefined>();
+    const ends = (real: Activities): Partial<Activities> => ({
+      findPrices: () => Promise.resolve({ currency: 'EUR', perHour: { 'espalier-gpu': 3600 } }),
+      trainModel: async (call) => {
+        if (call.runId !== 'cut') return real.trainModel(call);
+        allowed.set(call.stepId, call.input.allowance);
+        if (call.stepId !== 'trial:2:2') return real.trainModel(call);
+        const ended = new EspalierError('BudgetEnded', 'the budget ended it after 1 of 4 epochs');
+        throw toFailure(ended, call.stepId, 1, { ranSeconds: 5 });
+      },
+    });
+    const runId = 'cut';
+    const { facts, stateOf } = await started(
+      runId,
+      { ...input, pipeline: { ...input.pipeline, budget: { time: '1h', money: 100 } } },
+      {
+        accuracy: (_, id) => (id === 'trial:2:3' ? 0.9 : id.endsWith(':1') ? 0.8 : 0.82),
+        overrides: ends,
+        afterwards: untilTrained(runId),
+      },
+    );
+    assert.equal(stateOf('trial:2:2'), 'dropped');
+    assert.match(facts?.searched?.stopped ?? '', /middle of rung 2, before 1 of its 3 trainings had come to an end/);
+    const { trials = [], chosen } = facts?.searched ?? {};
+    const cut = trials.find(({ left }) => left?.startsWith('It was not whole on rung 2') === true);
+    assert.ok(cut !== undefined && cut.id !== chosen && chosen !== 'trial-1', facts?.searched?.reason);
+    // A second each, a unit a second: four parts of 100; then, of what is left, three without what all rows should take.
+    assert.equal(allowed.get('trial:1:1')?.seconds, 25);
+    assert.ok(Math.abs((allowed.get('trial:2:1')?.seconds ?? 0) - (96 - 1 / 0.3) / 3) < 0.01);
+    const left = Date.parse(allowed.get('trial:2:1')?.until ?? '') - Date.now();
+    assert.ok(left > 0 && left < 3_600_000, `${left} ms`);
+    assert.equal(allowed.get('train'), undefined, 'the training itself keeps its best');
+    const step = facts?.steps.find(({ id }) => id === 'trial:2:2');
+    assert.equal(step?.ranSeconds, 5, 'what was cut has cost something');
   });
 
   it('leaves the training that it is for what it needs of the budget', async () => {

@@ -1,5 +1,6 @@
 import type { DataSubset, HalvedCandidates } from '../../activities/contract/prototype.ts';
 import type { Trial, TrialResult } from '../../activities/contract/search.ts';
+import type { Allowance } from '../../activities/contract/training.ts';
 import type { SearchSpec } from '../../pipelines/definition/search.ts';
 import { searchOf } from '../../pipelines/search.ts';
 import { StepLeftOut, type StepOptions } from '../engine.ts';
@@ -73,7 +74,11 @@ async function climb(run: Run, search: SearchSpec, selected: Selected, trials: r
     // Nothing is left to hold against each other.
     if (going.every((id) => id === RECOMMENDED)) break;
     const placed = placesFor(going).map(({ id, place }) => ({ trial: trials.find((one) => one.id === id)!, place }));
-    results.push(...(await tryRung(run, search, selected, placed, { rung, share, seeds })));
+    const reservedSeconds = secondsNeeded(results, { next: rows, full: rows }, 0);
+    const tried = await tryRung(run, search, selected, placed, { rung, share, seeds, reservedSeconds });
+    results.push(...tried);
+    const cut = tried.filter(({ errorKind }) => errorKind === 'BudgetEnded').length;
+    if (cut > 0) return { results, left, stopped: cutText(rung, cut, tried.length) };
     if (last) break;
     const halved = await run.step('light', `search-halve:${rung}`, 'halveCandidates', () => ({
       results,
@@ -84,6 +89,10 @@ async function climb(run: Run, search: SearchSpec, selected: Selected, trials: r
     left.push(...halved.left);
   }
   return { results, left };
+}
+
+function cutText(rung: number, cut: number, of: number): string {
+  return `the budget ended in the middle of rung ${rung}, before ${cut} of its ${of} trainings had come to an end`;
 }
 
 /** What is spent on a search must not be missing for the training that it is for. */
@@ -111,7 +120,12 @@ async function tryRung(
   search: SearchSpec,
   selected: Selected,
   placed: readonly Placed[],
-  { rung, share, seeds }: { readonly rung: number; readonly share: number; readonly seeds: number },
+  {
+    rung,
+    share,
+    seeds,
+    reservedSeconds,
+  }: { readonly rung: number; readonly share: number; readonly seeds: number; readonly reservedSeconds: number },
 ): Promise<readonly TrialResult[]> {
   const part = await run.step('light', `search-subset:${rung}`, 'subsetData', () =>
     searchRungInput(run.classification(), selected.dataset, share),
@@ -124,14 +138,22 @@ async function tryRung(
     trialsOf(search, rung).filter((id) => !taken.has(id)),
     'skipped',
   );
-  return Promise.all(trainings.map((training) => tryTrial(run, selected, part, training)));
+  // Who is cut is out of the comparison: its figure would be that of fewer epochs.
+  const allowance = await run.budget.trainingAllowance(trainings.length, reservedSeconds);
+  return Promise.all(trainings.map((training) => tryTrial(run, selected, part, { ...training, allowance })));
 }
 
 async function tryTrial(
   run: Run,
   { dataset, winner }: Selected,
   part: DataSubset,
-  { trial, rung, place, seed: nth }: Placed & { readonly rung: number; readonly seed: number },
+  {
+    trial,
+    rung,
+    place,
+    seed: nth,
+    allowance,
+  }: Placed & { readonly rung: number; readonly seed: number; readonly allowance: Allowance | undefined },
 ): Promise<TrialResult> {
   const seed = (run.classification().training.seed + nth - 1) % 2 ** 31;
   const about = {
@@ -142,11 +164,13 @@ async function tryTrial(
     validationRows: part.rows.validation,
   };
   try {
-    const input = () =>
-      trialTrainingInput(winner, { ...dataset, dataset: part.dataset }, run.classification(), {
+    const input = () => ({
+      ...trialTrainingInput(winner, { ...dataset, dataset: part.dataset }, run.classification(), {
         ...trial.settings,
         seed,
-      });
+      }),
+      ...(allowance === undefined ? {} : { allowance }),
+    });
     const trained = await trainStep(run, trialStep(rung, place, nth), input, DROPPED, `t${rung}-${place}-${nth}`);
     const seconds = (Date.parse(trained.finishedAt) - Date.parse(trained.startedAt)) / 1000;
     return { ...about, accuracy: trained.output.validationAccuracy ?? null, seconds };

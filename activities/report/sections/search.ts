@@ -13,7 +13,7 @@ export const searchSection: Section = {
     if (searched === undefined) return null;
     const { trials, reason, rule, stopped, chosen } = searched;
     return html`<p><strong>${reason}</strong></p>
-      ${stopped === undefined ? '' : html`<p>${badge('care', 'stopped')} Rungs were left out: ${stopped}.</p>`}
+      ${stopped === undefined ? '' : html`<p>${badge('care', 'stopped')} It ended early: ${stopped}.</p>`}
       <p>${rule}</p>
       ${table(
         'Trials: the first is the recommended settings, the others are drawn at random around them',
@@ -37,8 +37,8 @@ function settingsText({ settings }: MeasuredTrial): Content {
   return list(Object.entries(settings).map(([name, value]) => html`<code>${name}</code> ${significant(value)}`));
 }
 
-function rungText({ trainRows, accuracy, accuracies }: MeasuredTrial['rungs'][number]): Content {
-  if (accuracy === null) return `${count(trainRows)} rows: failed`;
+function rungText({ trainRows, accuracy, accuracies, cut }: MeasuredTrial['rungs'][number]): Content {
+  if (accuracy === null) return `${count(trainRows)} rows: ${cut === true ? 'ended by the budget' : 'failed'}`;
   const seeds =
     accuracies.length < 2 ? '' : ` (${accuracies.length} seeds: ${accuracies.map((one) => percent(one)).join(', ')})`;
   return `${count(trainRows)} rows: ${percent(accuracy)}${seeds}`;
