@@ -67,21 +67,36 @@ export interface ImportedModel {
   /** Where the weights came out of another library's file. */
   readonly converted?: ConvertedWeights;
 }
-export type ConvertedWeights = ConvertedTorchFile | ConvertedTensorFlowFile;
-interface ConvertedFile {
-  /** `path` is its name. */
-  readonly from: { readonly path: string; readonly sha256: string; readonly bytes: number };
+export type ConvertedWeights = ConvertedTorchFile | ConvertedKerasFile | ConvertedCheckpoint;
+export interface ConvertedFile {
+  /** Its name. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
 }
-export interface ConvertedTorchFile extends ConvertedFile {
+interface Converted {
+  readonly from: ConvertedFile;
+  /** Where the weights are spread over files: those that `from` is the index of. */
+  readonly parts?: readonly ConvertedFile[];
+}
+export interface ConvertedTorchFile extends Converted {
+  readonly of: 'torch';
   readonly scanner: { readonly name: string; readonly version: string; readonly verdict: 'clean' };
   /** The version that read it. */
   readonly torch: string;
 }
-export interface ConvertedTensorFlowFile extends ConvertedFile {
+export interface ConvertedKerasFile extends Converted {
+  readonly of: 'keras';
   /** The version that read it. */
   readonly h5py: string;
   /** Names of the heads, which a new one replaces. */
   readonly leftOut: readonly string[];
+}
+export interface ConvertedCheckpoint extends Converted {
+  readonly of: 'checkpoint';
+  readonly leftOut: readonly string[];
+  /** Files that transformers would have saved, made of what Google's release has. */
+  readonly made?: readonly { readonly path: string; readonly from: string }[];
 }
 
 export type ExportEncoderInput = ExportTextEncoderInput | ExportImageEncoderInput;

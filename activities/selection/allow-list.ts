@@ -72,7 +72,8 @@ const IMAGES: readonly (readonly [extension: RegExp, magic: RegExp])[] = [
   [/\.tiff?$/i, /^(II\*\0|MM\0\*)/],
 ];
 
-const TENSORFLOW_TAKEN = 'of TensorFlow only tf_model.h5 is converted, as transformers 4 wrote it';
+const TENSORFLOW_TAKEN =
+  'of TensorFlow only tf_model.h5, as transformers 4 wrote it, and checkpoints of BERT (X.ckpt.index and X.ckpt.data-…) are converted';
 
 /** Why names that are no surprise stay outside. The first pattern that fits decides. */
 const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
@@ -86,9 +87,10 @@ const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   ],
   [/\.(h5|hdf5|keras)$/i, `is a Keras file; ${TENSORFLOW_TAKEN}`],
   [
-    /\.ckpt(-\d+)?\.(index|meta|data-\d+-of-\d+)$|(^|\/)checkpoint$/i,
-    `is of a TensorFlow checkpoint; ${TENSORFLOW_TAKEN}`,
+    /\.ckpt(-\d+)?\.(index|data-\d+-of-\d+)$/i,
+    "is of a TensorFlow checkpoint, which is converted only where the candidate says convert: 'tensorflow' and has no model.safetensors nor tf_model.h5",
   ],
+  [/\.ckpt(-\d+)?\.meta$|(^|\/)checkpoint$/i, 'is of a TensorFlow checkpoint, and holds no weights'],
   [
     /(^|\/)(saved_model\.pbtxt|(saved_model|keras_metadata|fingerprint)\.pb|variables\/variables\.(index|data-\d+-of-\d+))$/i,
     `is of a TensorFlow SavedModel; ${TENSORFLOW_TAKEN}`,

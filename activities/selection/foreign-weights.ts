@@ -1,46 +1,85 @@
-/** Which file of a model's folder may be converted, and how it is kept apart from those that may come in. */
+/** Which files of a model's folder may be converted, and how they are kept apart from those that may come in. */
 import { lstat, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { Candidate } from '../../pipelines/definition.ts';
 import { WEIGHTS } from './allow-list.ts';
+import { BERT_CONFIG } from './google-bert.ts';
 
-export type Library = NonNullable<Candidate['convert']>;
+/** By what wrote them: torch.save, a TensorFlow class of transformers, TensorFlow 1's Saver. */
+export type WeightsForm = 'torch' | 'keras' | 'checkpoint';
 
-export interface ForeignWeights {
-  readonly of: Library;
+/** By their names in the model's folder. */
+export interface ForeignFiles {
+  readonly form: WeightsForm;
+  /** The file, or the index of `parts`. */
   readonly name: string;
-  readonly path: string;
+  readonly parts: readonly string[];
+  /** What besides them is read, in place of a config.json that is not there. */
+  readonly config: string | null;
+}
+export interface ForeignWeights extends Pick<ForeignFiles, 'form' | 'name' | 'parts'> {
+  /** They lie in it, alone. */
+  readonly folder: string;
 }
 
-/** What whole weights are called that torch.save or a TensorFlow class of transformers wrote, the usual name first. Parts of weights are none. */
-const FILES: Readonly<Record<Library, readonly string[]>> = {
-  torch: ['pytorch_model.bin', 'model.pt', 'model.pth', 'model.ckpt'],
-  tensorflow: ['tf_model.h5'],
-};
+/** What whole weights are called that torch.save wrote, the usual name first. Parts of weights are none. */
+const TORCH = ['pytorch_model.bin', 'model.pt', 'model.pth', 'model.ckpt'];
+const KERAS = 'tf_model.h5';
+const CHECKPOINT = /^([\w.-]{1,100}\.ckpt(?:-\d{1,12})?)\.index$/;
+const SHARD = /^\.data-\d{5}-of-\d{5}$/;
 
-/** The file to convert: only where that was asked for, and never beside a model.safetensors. */
-export function foreignWeightsOf(paths: readonly string[], convert: Candidate['convert']): string | undefined {
+/**
+ * The files to convert: only where that was asked for, and never beside a model.safetensors. Throws BadModel where there
+ * are several checkpoints.
+ */
+export function foreignWeightsOf(paths: readonly string[], convert: Candidate['convert']): ForeignFiles | undefined {
   if (convert === undefined || paths.includes(WEIGHTS)) return undefined;
-  return FILES[convert].find((name) => paths.includes(name));
+  const whole = (convert === 'torch' ? TORCH : [KERAS]).find((name) => paths.includes(name));
+  if (whole === undefined) return convert === 'torch' ? undefined : checkpointOf(paths);
+  return { form: convert === 'torch' ? 'torch' : 'keras', name: whole, parts: [], config: null };
 }
 
-/** Moves the file to convert out of the folder. Throws UnsafeModel when it is no regular file. */
+/** Every name that is read: weights, parts and what stands for the config. */
+export function namesOf({ name, parts, config }: ForeignFiles): readonly string[] {
+  return [name, ...parts, ...(config === null ? [] : [config])];
+}
+
+function checkpointOf(paths: readonly string[]): ForeignFiles | undefined {
+  const found = paths.filter((path) => CHECKPOINT.test(path)).toSorted();
+  const [name, second] = found;
+  if (name === undefined) return undefined;
+  if (second !== undefined) {
+    const shown = found.slice(0, 5).join(', ');
+    throw new EspalierError('BadModel', `there are ${found.length} checkpoints: ${shown}; which one is meant?`, {
+      where: second,
+      fix: 'leave one of them in the folder',
+    });
+  }
+  const prefix = CHECKPOINT.exec(name)?.[1] ?? '';
+  const parts = paths.filter((path) => path.startsWith(prefix) && SHARD.test(path.slice(prefix.length)));
+  const needsConfig = !paths.includes('config.json') && paths.includes(BERT_CONFIG);
+  return { form: 'checkpoint', name, parts: parts.toSorted(), config: needsConfig ? BERT_CONFIG : null };
+}
+
+/** Moves the files to convert out of the folder. Throws UnsafeModel when one is no regular file. */
 export async function putForeignWeightsAside(
   folder: string,
   convert: Candidate['convert'],
   workDir: string,
 ): Promise<ForeignWeights | undefined> {
-  const name = foreignWeightsOf(await readdir(folder), convert);
-  if (name === undefined || convert === undefined) return undefined;
-  if (!(await lstat(join(folder, name))).isFile()) {
-    throw new EspalierError('UnsafeModel', `${name} is not a regular file`, {
-      where: name,
+  const found = foreignWeightsOf(await readdir(folder), convert);
+  if (found === undefined) return undefined;
+  const { form, name, parts } = found;
+  for (const file of [name, ...parts]) {
+    if ((await lstat(join(folder, file))).isFile()) continue;
+    throw new EspalierError('UnsafeModel', `${file} is not a regular file`, {
+      where: file,
       fix: 'put the file itself there',
     });
   }
-  const aside = join(workDir, convert);
+  const aside = join(workDir, form);
   await mkdir(aside);
-  await rename(join(folder, name), join(aside, name));
-  return { of: convert, name, path: join(aside, name) };
+  for (const file of [name, ...parts]) await rename(join(folder, file), join(aside, file));
+  return { form, name, parts, folder: aside };
 }

@@ -19,12 +19,13 @@ import {
   type QuarantinedFile,
 } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
-import { foreignWeightsOf, putForeignWeightsAside } from './foreign-weights.ts';
+import { foreignWeightsOf, namesOf, putForeignWeightsAside } from './foreign-weights.ts';
+import { completeGoogleBert } from './google-bert.ts';
 import { convertWeights } from './weights-conversion.ts';
 
 export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
   type: 'selection.import',
-  version: 4,
+  version: 5,
   async run({ resolved }, context) {
     const { input } = resolved;
     const folder = join(context.workDir, 'model');
@@ -45,11 +46,7 @@ export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
     }
     return {
       model: await context.store.putManifest(entries, resolved.source),
-      quarantined: [
-        ...leftBehind,
-        ...(converted === undefined ? [] : [{ path: converted.from.path, reason: `was converted to ${WEIGHTS}` }]),
-        ...quarantined,
-      ],
+      quarantined: [...leftBehind, ...(converted === undefined ? [] : whatBecameOf(converted)), ...quarantined],
       parameters: weights.parameters,
       weightsBytes: weights.bytes,
       ...(converted === undefined ? {} : { converted }),
@@ -57,7 +54,16 @@ export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
   },
 };
 
-/** The file to convert leaves the folder before anything in it is judged; what is made of it comes in as any weights do. */
+function whatBecameOf(converted: ConvertedWeights): QuarantinedFile[] {
+  const weights = [converted.from, ...(converted.parts ?? [])];
+  const made = converted.of === 'checkpoint' ? (converted.made ?? []) : [];
+  return [
+    ...weights.map(({ path }) => ({ path, reason: `was converted to ${WEIGHTS}` })),
+    ...made.filter(({ from }) => !isNeeded(from)).map(({ from, path }) => ({ path: from, reason: `became ${path}` })),
+  ];
+}
+
+/** The files to convert leave the folder before anything in it is judged; what is made of them comes in as any weights do. */
 async function convertWhereAsked(
   { convert }: ResolvedModel,
   folder: string,
@@ -66,7 +72,9 @@ async function convertWhereAsked(
   const aside = await putForeignWeightsAside(folder, convert, context.workDir);
   if (aside === undefined) return undefined;
   context.progress({ phase: 'converting', note: aside.name });
-  return convertWeights(aside, folder, context);
+  const made = aside.form === 'checkpoint' ? await completeGoogleBert(folder) : [];
+  const converted = await convertWeights(aside, folder, context);
+  return made.length === 0 || converted.of !== 'checkpoint' ? converted : { ...converted, made };
 }
 
 function mediaType(path: string): string {
@@ -103,7 +111,8 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
       files.map((file) => file.path),
       input,
     );
-    const isWanted = (path: string): boolean => isNeededHere(path) || path === foreign;
+    const names = foreign === undefined ? [] : namesOf(foreign);
+    const isWanted = (path: string): boolean => isNeededHere(path) || names.includes(path);
     const wanted = files.filter((file) => isWanted(file.path));
     refuseCollidingNames(wanted.map((file) => file.path));
     const left = files.flatMap(({ path }) => {

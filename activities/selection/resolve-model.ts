@@ -17,7 +17,7 @@ import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
 import { neededOf, WEIGHTS } from './allow-list.ts';
 import { fetchProcess, wheelCache } from './fetch-process.ts';
 import { misfits, type StatedModel } from './fitting.ts';
-import { foreignWeightsOf } from './foreign-weights.ts';
+import { foreignWeightsOf, namesOf } from './foreign-weights.ts';
 import { hubParents } from './hub-parents.ts';
 import { hubTerms } from './hub-terms.ts';
 import type { NamedTerms } from './named-terms.ts';
@@ -41,7 +41,7 @@ interface Pinned {
 
 export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
   type: 'selection.resolve',
-  version: 6,
+  version: 7,
   /**
    * What a moving name stands for now is part of the key: a branch that moved, or a prefix that was overwritten, is
    * resolved again; an exact commit or version is not even asked about. So is a conclusion of the policy that has ended.
@@ -142,7 +142,8 @@ type Wanting = CandidateSource & Pick<ResolveModelInput, 'input'>;
 function isWantedBy({ convert, input }: Wanting, paths: readonly string[]): (path: string) => boolean {
   const foreign = foreignWeightsOf(paths, convert);
   const isNeeded = neededOf(paths, input);
-  return (path) => isNeeded(path) || path === foreign;
+  const names = foreign === undefined ? [] : namesOf(foreign);
+  return (path) => isNeeded(path) || names.includes(path);
 }
 
 const PIN: { readonly [Kind in ModelSource['kind']]: Pin<Kind> } = {

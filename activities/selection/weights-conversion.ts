@@ -1,21 +1,21 @@
 /**
- * Runs `python -m espalier_convert` on one file of another library's weights: a child without network or credentials. It
- * opens a torch file only after modelaudit-picklescan called it clean, and then with PyTorch's reader restricted to
- * weights; TensorFlow's (tf_model.h5) only while every part of it is what Keras writes, and lies in the file itself.
+ * Runs `python -m espalier_convert` on another library's weights: a child without network or credentials. It opens a
+ * torch file only after modelaudit-picklescan called it clean, and then with PyTorch's reader restricted to weights;
+ * TensorFlow's only while every part is what Keras, or TensorFlow's own Saver, writes, and lies in the files themselves.
  */
 import { spawn } from 'node:child_process';
 import { access, constants, mkdir, rename, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { digestFile } from '../../artifacts/digest.ts';
 import { ERROR_KINDS, EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
-import type { ConvertedWeights } from '../contract/selection.ts';
+import type { ConvertedFile, ConvertedWeights } from '../contract/selection.ts';
 import type { ActivityServices } from '../step.ts';
 import { isolatedEnvironment, networkNamespace } from '../training/launchers/local.ts';
 import { WEIGHTS } from './allow-list.ts';
-import type { ForeignWeights } from './foreign-weights.ts';
+import type { ForeignWeights, WeightsForm } from './foreign-weights.ts';
 
 export interface ConversionOptions {
   readonly python: ActivityServices['python'];
@@ -24,45 +24,63 @@ export interface ConversionOptions {
   readonly signal: AbortSignal;
 }
 
-type Made = NonNullable<Extract<z.infer<typeof AnswerSchema>, { result: unknown }>['result']>;
+const LeftOutSchema = z.array(z.string().max(400)).max(20_000);
 
-/** What the child says: it read a stranger's file, so its words are checked like one. */
-const AnswerSchema = z.union([
-  z.object({
-    result: z.union([
-      z.object({
-        scanner: z.object({ name: z.string(), version: z.string(), verdict: z.literal('clean') }),
-        torch: z.string(),
-      }),
-      z.object({ h5py: z.string(), leftOut: z.array(z.string().max(400)).max(8_000) }),
-    ]),
+/** What the child says of what it was asked for: it read a stranger's file, so its words are checked like one. */
+const RESULTS = {
+  torch: z.strictObject({
+    of: z.literal('torch'),
+    scanner: z.strictObject({ name: z.string(), version: z.string(), verdict: z.literal('clean') }),
+    torch: z.string(),
   }),
-  z.object({
-    error: z.object({ kind: z.string(), message: z.string().max(10_000), fix: z.string().nullable() }),
-  }),
-]);
+  keras: z.strictObject({ of: z.literal('keras'), h5py: z.string(), leftOut: LeftOutSchema }),
+  checkpoint: z.strictObject({ of: z.literal('checkpoint'), leftOut: LeftOutSchema }),
+} as const satisfies Record<WeightsForm, z.ZodType>;
+type Made = z.infer<(typeof RESULTS)[WeightsForm]>;
+
+const ErrorSchema = z.strictObject({
+  error: z.strictObject({ kind: z.string(), message: z.string().max(10_000), fix: z.string().nullable() }),
+});
 
 /**
- * Writes the tensors of the file, which lies in a folder of its own, into the model's `folder` as model.safetensors. The
+ * Writes the tensors of the files, which lie in a folder of their own, into the folder `model` as model.safetensors. The
  * scanner of torch files is looked for in the folder that ESPALIER_PICKLESCAN names, else in the trainer's Python;
  * TensorFlow's weights are those that the folder's config.json asks for. Throws UnsafeModel when file or scanner give any
  * reason, BadModel when there is more than tensors in it or not what the config says, MissingTool without the scanner.
  */
 export async function convertWeights(
-  { of, path: source }: ForeignWeights,
+  { form, name, parts, folder: aside }: ForeignWeights,
   model: string,
   { python, workDir, signal }: ConversionOptions,
 ): Promise<ConvertedWeights> {
-  const sha256 = (await digestFile(source, signal)).replace(/^sha256:/, '');
-  const bytes = (await stat(source)).size;
+  const from = await factsOf(aside, name, signal);
+  const factsOfParts: ConvertedFile[] = [];
+  for (const part of parts) factsOfParts.push(await factsOf(aside, part, signal));
   const folder = join(workDir, 'converted');
   await mkdir(join(folder, 'home'), { recursive: true });
   const written = join(folder, WEIGHTS);
-  const more = of === 'torch' ? { scanner: scannerFolder() } : { config: join(model, 'config.json') };
-  const request = JSON.stringify({ of, source, target: written, ...more });
+  const more = form === 'torch' ? { scanner: scannerFolder() } : { config: join(model, 'config.json') };
+  const paths = parts.map((part) => join(aside, part));
+  const request: ConversionRequest = { of: form, source: join(aside, name), parts: paths, target: written, ...more };
   const made = await runChild(request, { python, workDir: folder, signal });
   await rename(written, join(model, WEIGHTS));
-  return { from: { path: basename(source), sha256, bytes }, ...made };
+  return { from, ...(parts.length === 0 ? {} : { parts: factsOfParts }), ...made };
+}
+
+/** As `python -m espalier_convert` takes it. */
+interface ConversionRequest {
+  readonly of: WeightsForm;
+  readonly source: string;
+  readonly parts: readonly string[];
+  readonly target: string;
+  readonly scanner?: string | null;
+  readonly config?: string;
+}
+
+async function factsOf(folder: string, path: string, signal: AbortSignal): Promise<ConvertedFile> {
+  const file = join(folder, path);
+  const sha256 = (await digestFile(file, signal)).replace(/^sha256:/, '');
+  return { path, sha256, bytes: (await stat(file)).size };
 }
 
 function scannerFolder(): string | null {
@@ -70,7 +88,7 @@ function scannerFolder(): string | null {
   return folder === null ? null : resolve(folder);
 }
 
-async function runChild(request: string, { python, workDir, signal }: ConversionOptions): Promise<Made> {
+async function runChild(request: ConversionRequest, { python, workDir, signal }: ConversionOptions): Promise<Made> {
   await access(python.executable, constants.X_OK).catch((error: unknown) => {
     throw new EspalierError('MissingTool', `there is no Python at ${python.executable}`, {
       fix: 'run `npm start` or `node infra/setup.mjs`, which makes it',
@@ -78,7 +96,14 @@ async function runChild(request: string, { python, workDir, signal }: Conversion
     });
   });
   // -P: nothing is imported from the folder it runs in.
-  const argv = [...(await networkNamespace()), python.executable, '-P', '-m', 'espalier_convert', request];
+  const argv = [
+    ...(await networkNamespace()),
+    python.executable,
+    '-P',
+    '-m',
+    'espalier_convert',
+    JSON.stringify(request),
+  ];
   signal.throwIfAborted();
   // The open standard input is the leash: its end tells the process that we are gone.
   const child = spawn(argv[0] ?? '', argv.slice(1), {
@@ -98,7 +123,7 @@ async function runChild(request: string, { python, workDir, signal }: Conversion
   try {
     const [said, end] = await Promise.all([text(child.stdio[3] as Readable), ended]);
     signal.throwIfAborted();
-    return judge(said, `${end}: ${errors.trim().split('\n').at(-1) ?? ''}`);
+    return judge(request.of, said, `${end}: ${errors.trim().split('\n').at(-1) ?? ''}`);
   } finally {
     signal.removeEventListener('abort', stop);
     child.stdin?.end();
@@ -108,8 +133,9 @@ async function runChild(request: string, { python, workDir, signal }: Conversion
 /** How a process ends whose memory a file has upset. */
 const CRASH = /^SIG(SEGV|BUS|ABRT|FPE|ILL|XCPU)\b/;
 
-function judge(said: string, end: string): Made {
-  const answer = AnswerSchema.safeParse(jsonOf(said));
+function judge(asked: WeightsForm, said: string, end: string): Made {
+  const schema = z.union([z.strictObject({ result: RESULTS[asked] }), ErrorSchema]);
+  const answer = schema.safeParse(jsonOf(said));
   if (!answer.success && CRASH.test(end)) {
     throw new EspalierError(
       'UnsafeModel',
@@ -121,7 +147,10 @@ function judge(said: string, end: string): Made {
     );
   }
   if (!answer.success)
-    throw new EspalierError('Internal', `the conversion of the weights gave no answer, ${end.slice(0, 500)}`);
+    throw new EspalierError(
+      'Internal',
+      `the conversion of the weights gave no answer to what was asked, ${end.slice(0, 500)}`,
+    );
   if ('result' in answer.data) return answer.data.result;
   const { kind, message, fix } = answer.data.error;
   const known: ErrorKind = Object.hasOwn(ERROR_KINDS, kind) ? (kind as ErrorKind) : 'Internal';

@@ -129,17 +129,34 @@ describe('the report', () => {
     const scanner = { name: 'modelaudit-picklescan', version: '0.1.12', verdict: 'clean' } as const;
     const [first, ...rest] = candidates;
     assert.ok(first?.imported);
-    const imported = { ...first.imported, converted: { from, scanner, torch: '2.15.0' } };
+    const imported = { ...first.imported, converted: { of: 'torch', from, scanner, torch: '2.15.0' } as const };
     const words = wordsOf(render({ ...sampleFacts, candidates: [{ ...first, imported }, ...rest] }));
     const told =
       /, converted from pytorch_model\.bin \(4\s321 bytes, SHA-256 (ab){32} \), which modelaudit-picklescan 0\.1\.12 called clean, by torch 2\.15\.0/;
     assert.match(words, told);
     assert.doesNotMatch(wordsOf(render(sampleFacts)), /converted from/);
-    const tensorflow = { from: { ...from, path: 'tf_model.h5' }, h5py: '3.16.0', leftOut: ['nsp___cls', 'mlm___cls'] };
+    const tensorflow = {
+      of: 'keras',
+      from: { ...from, path: 'tf_model.h5' },
+      h5py: '3.16.0',
+      leftOut: ['nsp___cls', 'mlm___cls'],
+    } as const;
     const second = { ...first, imported: { ...first.imported, converted: tensorflow } };
     assert.match(
       wordsOf(render({ ...sampleFacts, candidates: [second, ...rest] })),
       /, converted from tf_model\.h5 \(4\s321 bytes, SHA-256 (ab){32} \), read by h5py 3\.16\.0, without its head \(nsp___cls, mlm___cls\)/,
+    );
+    const checkpoint = {
+      of: 'checkpoint',
+      from: { ...from, path: 'bert_model.ckpt.index' },
+      parts: [{ ...from, path: 'bert_model.ckpt.data-00000-of-00001', bytes: 98_765 }],
+      leftOut: ['cls'],
+      made: [{ path: 'config.json', from: 'bert_config.json' }],
+    } as const;
+    const third = { ...first, imported: { ...first.imported, converted: checkpoint } };
+    assert.match(
+      wordsOf(render({ ...sampleFacts, candidates: [third, ...rest] })),
+      /, converted from bert_model\.ckpt\.index \(4\s321 bytes, SHA-256 (ab){32} \), bert_model\.ckpt\.data-00000-of-00001 \(98\s765 bytes, SHA-256 (ab){32} \), without its head \(cls\); config\.json was made of bert_config\.json/,
     );
   });
 

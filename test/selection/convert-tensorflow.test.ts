@@ -107,8 +107,8 @@ describe('converting a TensorFlow file', function () {
     const message = /tf_model\.h5 holds TensorFlow weights, .*says convert: 'tensorflow'/;
     await assert.rejects(imported(folder), { kind: 'UnsafeModel', message });
     await assert.rejects(imported(folder, 'torch'), { kind: 'UnsafeModel', message });
-    assert.equal(foreignWeightsOf(['tf_model.h5', 'pytorch_model.bin'], 'torch'), 'pytorch_model.bin');
-    assert.equal(foreignWeightsOf(['tf_model.h5', 'pytorch_model.bin'], 'tensorflow'), 'tf_model.h5');
+    assert.equal(foreignWeightsOf(['tf_model.h5', 'pytorch_model.bin'], 'torch')?.name, 'pytorch_model.bin');
+    assert.equal(foreignWeightsOf(['tf_model.h5', 'pytorch_model.bin'], 'tensorflow')?.name, 'tf_model.h5');
     assert.equal(foreignWeightsOf(['sub/tf_model.h5', 'tf_model-00001-of-00002.h5'], 'tensorflow'), undefined);
   });
 
@@ -125,6 +125,7 @@ describe('converting a TensorFlow file', function () {
     assert.ok((await weightsOf(model)).equals(weights));
     const bytes = await readFile(join(files, 'with-head.h5'));
     assert.deepEqual(model.converted, {
+      of: 'keras',
       from: { path: 'tf_model.h5', sha256: digestBytes(bytes).slice('sha256:'.length), bytes: bytes.length },
       h5py: '3.16.0',
       leftOut: ['mlm___cls'],
@@ -171,7 +172,7 @@ describe('converting a TensorFlow file', function () {
     await rename(join(folder, 'config.json'), join(root, 'elsewhere.json'));
     await symlink(join(root, 'elsewhere.json'), join(folder, 'config.json'));
     const workDir = await mkdtemp(join(root, 'work-'));
-    const file = { of: 'tensorflow', name: 'honest.h5', path: join(files, 'honest.h5') } as const;
+    const file = { form: 'keras', name: 'honest.h5', parts: [], folder: files } as const;
     const options = { python, workDir, signal: AbortSignal.timeout(60_000) };
     await assert.rejects(convertWeights(file, folder, options), {
       kind: 'BadModel',
@@ -183,10 +184,31 @@ describe('converting a TensorFlow file', function () {
     const executable = join(root, 'crashing');
     await writeFile(executable, '#!/bin/sh\nkill -SEGV $$\n', { mode: 0o755 });
     const workDir = await mkdtemp(join(root, 'work-'));
-    const file = { of: 'tensorflow', name: 'honest.h5', path: join(files, 'honest.h5') } as const;
+    const file = { form: 'keras', name: 'honest.h5', parts: [], folder: files } as const;
     const options = { python: { ...python, executable }, workDir, signal: AbortSignal.timeout(60_000) };
     const message = /made the process that reads it crash or never end, SIGSEGV/;
     await assert.rejects(convertWeights(file, workDir, options), { kind: 'UnsafeModel', retryable: false, message });
+  });
+
+  it('takes no answer but to the conversion that was asked for', async () => {
+    const torch = { of: 'torch', scanner: { name: 'scanner', version: '1', verdict: 'clean' }, torch: '2' };
+    const keras = { of: 'keras', h5py: '3', leftOut: [] };
+    for (const [asked, answer] of [
+      ['keras', torch],
+      ['torch', keras],
+      ['checkpoint', keras],
+      ['keras', { ...keras, of: 'checkpoint' }],
+    ] as const) {
+      const executable = join(root, 'answering');
+      await writeFile(executable, `#!/bin/sh\necho '${JSON.stringify({ result: answer })}' >&3\n`, { mode: 0o755 });
+      const workDir = await mkdtemp(join(root, 'work-'));
+      const file = { form: asked, name: 'honest.h5', parts: [], folder: files };
+      const options = { python: { ...python, executable }, workDir, signal: AbortSignal.timeout(60_000) };
+      await assert.rejects(convertWeights(file, workDir, options), {
+        kind: 'Internal',
+        message: /gave no answer to what was asked, code 0/,
+      });
+    }
   });
 
   it('says which config it cannot follow: none, another family, figures that no encoder has', async () => {

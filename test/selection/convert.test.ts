@@ -93,7 +93,7 @@ describe('converting a torch file', function () {
     await assert.rejects(imported('honest.bin'), { kind: 'UnsafeModel', message: /model\.safetensors is needed/ });
     assert.equal(foreignWeightsOf(['pytorch_model.bin'], undefined), undefined);
     assert.equal(foreignWeightsOf(['x/pytorch_model.bin', 'pytorch_model-00001-of-00002.bin'], 'torch'), undefined);
-    assert.equal(foreignWeightsOf(['model.pt', 'pytorch_model.bin'], 'torch'), 'pytorch_model.bin');
+    assert.equal(foreignWeightsOf(['model.pt', 'pytorch_model.bin'], 'torch')?.name, 'pytorch_model.bin');
   });
 
   it('never happens where there is a model.safetensors: the torch file stays unopened outside', async () => {
@@ -128,10 +128,11 @@ describe('converting a torch file', function () {
     const model = await imported('honest.bin', 'torch');
     assert.ok((await weightsOf(model)).equals(weights));
     const bytes = await readFile(join(files, 'honest.bin'));
-    assert.ok(model.converted !== undefined && 'torch' in model.converted);
+    assert.ok(model.converted?.of === 'torch');
     const { torch, ...rest } = model.converted;
     assert.match(torch, /^2\./);
     assert.deepEqual(rest, {
+      of: 'torch',
       from: { path: 'pytorch_model.bin', sha256: digestBytes(bytes).slice('sha256:'.length), bytes: bytes.length },
       scanner: { name: 'modelaudit-picklescan', version: '0.1.12', verdict: 'clean' },
     });
@@ -183,7 +184,7 @@ describe('converting a torch file', function () {
     const workDir = await mkdtemp(join(root, 'work-'));
     const began = Date.now();
     const options = { python, workDir, signal: AbortSignal.timeout(700) };
-    const weights = { of: 'torch', name: 'honest.bin', path: join(files, 'honest.bin') } as const;
+    const weights = { form: 'torch', name: 'honest.bin', parts: [], folder: files } as const;
     await assert.rejects(convertWeights(weights, workDir, options), { name: 'TimeoutError' });
     assert.ok(Date.now() - began < 20_000);
     assert.ok(!existsSync(join(workDir, 'model.safetensors')));

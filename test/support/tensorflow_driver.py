@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from espalier_convert.failure import ConvertError
-from espalier_convert.tensorflow import convert_tensorflow
+from espalier_convert.tensorflow import convert_keras
 
 refused = {}
 for path in sorted(Path(sys.argv[1]).glob("*.h5")):
     try:
-        convert_tensorflow(path, Path(sys.argv[2]), path.with_suffix(".safetensors"))
+        convert_keras(path, Path(sys.argv[2]), path.with_suffix(".safetensors"))
         refused[path.name] = None
     except ConvertError as error:
         refused[path.name] = [error.kind, str(error)]

@@ -173,15 +173,21 @@ function generatorTable(rows: readonly Row[], winner: string | undefined): Conte
 /** Of which file of another library the weights were made, and what spoke for opening it. */
 function conversion(converted: ImportedModel['converted']): Content {
   if (converted === undefined) return '';
-  const { from } = converted;
-  const file = html`, converted from <code>${from.path}</code> (${count(from.bytes)} bytes, SHA-256
-    <code>${from.sha256}</code>)`;
-  if ('torch' in converted) {
+  const files = [converted.from, ...(converted.parts ?? [])].map(
+    ({ path, bytes, sha256 }, place) =>
+      html`${place === 0 ? '' : ', '}<code>${path}</code> (${count(bytes)} bytes, SHA-256 <code>${sha256}</code>)`,
+  );
+  const file = html`, converted from ${files}`;
+  if (converted.of === 'torch') {
     const { scanner, torch } = converted;
     return html`${file}, which ${scanner.name} ${scanner.version} called ${scanner.verdict}, by torch ${torch}`;
   }
-  const { h5py, leftOut } = converted;
-  return html`${file}, read by h5py ${h5py}${leftOut.length === 0 ? '' : `, without its head (${leftOut.join(', ')})`}`;
+  const reader = converted.of === 'keras' ? html`, read by h5py ${converted.h5py}` : '';
+  const { leftOut } = converted;
+  const made = converted.of === 'checkpoint' ? (converted.made ?? []) : [];
+  return html`${file}${reader}${leftOut.length === 0 ? '' : `, without its head (${leftOut.join(', ')})`}${made.map(
+    ({ path, from }) => html`; <code>${path}</code> was made of <code>${from}</code>`,
+  )}`;
 }
 
 function verdict(row: Row, { selection, pipeline }: RunFacts): Content {

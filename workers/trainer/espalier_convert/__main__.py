@@ -1,8 +1,8 @@
-"""`python -m espalier_convert REQUEST`: JSON of {of: "torch", source, target, scanner} or {of: "tensorflow", source, target, config};
-one line of JSON on descriptor 3, {result} or {error}.
+"""`python -m espalier_convert REQUEST`: JSON of {of: "torch", source, target, scanner}, {of: "keras", source, target, config} or
+{of: "checkpoint", source, parts, target, config}; one line of JSON on descriptor 3, {result} (with `of` once more) or {error}.
 
-`source` and `config` (the model's config.json) are only read, `target` is written into another folder, `scanner` is the scanner's
-folder or null. Standard input is the leash: its end ends the process. Exit code 0 after a result, 1 after an error; the other
+`source`, `parts` (beside it: where weights are spread over files, and `source` says how) and `config` (the model's config.json)
+are only read, `target` is written into another folder, `scanner` is the scanner's folder or null. Standard input is the leash: its end ends the process. Exit code 0 after a result, 1 after an error; the other
 outputs are for people.
 """
 
@@ -16,10 +16,11 @@ from espalier_trainer.events import EVENT_DESCRIPTOR
 from espalier_trainer.guard import die_with_parent, forbid_network, watch_parent
 from espalier_trainer.sandbox import Sandbox
 
+from .checkpoint import convert_checkpoint
 from .container import read_container
 from .failure import ConvertError
 from .scanner import NAME, VERSION, find_scanner, require_clean
-from .tensorflow import convert_tensorflow
+from .tensorflow import convert_keras
 from .tensors import MAX_GROWTH, convert
 
 # Hashing and copying take seconds a gigabyte; what has not ended by then is made to last.
@@ -51,19 +52,22 @@ def main() -> int:
 
 def run(request: dict, sandbox: Sandbox) -> dict:
     source, target = Path(request["source"]), Path(request["target"])
-    inputs = {"model": str(source), **({"base": request["config"]} if request["of"] == "tensorflow" else {})}
+    of, parts = request["of"], [Path(part) for part in request.get("parts", [])]
+    inputs = {"model": str(source), **({} if of == "torch" else {"base": request["config"]})}
     sandbox.protect({"tasks": [{**inputs, "out": str(target.parent)}]})
-    size = source.stat().st_size
+    size = sum(file.stat().st_size for file in (source, *parts))
     limit(resource.RLIMIT_FSIZE, MAX_GROWTH * size + HEADER_BYTES)
-    limit_cpu(TENSORFLOW_CPU_SECONDS if request["of"] == "tensorflow" else CPU_SECONDS)
-    if request["of"] == "tensorflow":
-        if sys.platform == "linux":  # elsewhere the system has no such limit, or does not hold it
-            limit(resource.RLIMIT_AS, RESERVED_BYTES + COPIES * size)
-        return convert_tensorflow(source, Path(request["config"]), target)
+    limit_cpu(CPU_SECONDS if of == "torch" else TENSORFLOW_CPU_SECONDS)
+    if of != "torch" and sys.platform == "linux":  # elsewhere the system has no such limit, or does not hold it
+        limit(resource.RLIMIT_AS, RESERVED_BYTES + COPIES * size)
+    if of == "keras":
+        return {"of": of, **convert_keras(source, Path(request["config"]), target)}
+    if of == "checkpoint":
+        return {"of": of, **convert_checkpoint(source, parts, Path(request["config"]), target)}
     scanner = find_scanner(request["scanner"])
     container = read_container(source)
     require_clean(scanner, source, container)
-    return {"scanner": {"name": NAME, "version": VERSION, "verdict": "clean"}, "torch": convert(source, target)}
+    return {"of": of, "scanner": {"name": NAME, "version": VERSION, "verdict": "clean"}, "torch": convert(source, target)}
 
 
 def limit(what: int, most: int) -> None:

@@ -47,7 +47,7 @@ def _read_json(config: Path) -> dict:
     try:
         file = os.open(config, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
-        raise ConvertError("BadModel", "there is no config.json beside tf_model.h5, which says what the weights are", SAVE_BOTH) from error
+        raise ConvertError("BadModel", "there is no config.json beside the weights, which says what they are", SAVE_BOTH) from error
     with os.fdopen(file, "rb") as opened:
         if not stat.S_ISREG(os.fstat(file).st_mode) or os.fstat(file).st_size > MAX_CONFIG_BYTES:
             raise ConvertError("BadModel", f"config.json is no regular file of at most {MAX_CONFIG_BYTES} bytes", SAVE_BOTH)
@@ -61,7 +61,7 @@ def _read_json(config: Path) -> dict:
     return given
 
 
-SAVE_BOTH = "put config.json and tf_model.h5 of one save_pretrained into the folder"
+SAVE_BOTH = "put the config.json and the weights of one model into the folder"
 
 
 def _figure(config: dict, name: str, default: int, most: int = MAX_LENGTH) -> int:

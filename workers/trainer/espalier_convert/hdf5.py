@@ -5,26 +5,17 @@ part. Keras writes groups and contiguous arrays, nothing else: whatever it does 
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .failure import ConvertError, unsafe
+from .stored_array import StoredArray, bytes_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # transformers' TensorFlow encoders have some thousand arrays and groups at most, eight deep.
 MAX_OBJECTS, MAX_DEPTH, MAX_NAME_LENGTH, MAX_RANK = 8_000, 16, 200, 4
 # No plugin is ever looked for (HDF5's word for it), and nothing is locked in a folder that is only read.
 ENVIRONMENT = {"HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE"}
-
-
-@dataclass(frozen=True)
-class StoredArray:
-    dtype: str  # numpy's, little-endian
-    shape: tuple[int, ...]
-    offset: int
-    """From the file's first byte."""
-    size_bytes: int
 
 
 def read_hdf5(path: Path) -> tuple[dict[str, StoredArray], str]:
@@ -136,8 +127,4 @@ class _Walk:
             raise unsafe(f"{where} would have {size} bytes at {offset}, which are not in its {self.file_bytes}")
         if self.stored_bytes > self.file_bytes:
             raise unsafe(f"the arrays of {self.file} overlap")
-        return StoredArray(dtype, shape, offset, size)
-
-
-def bytes_of(dtype: str) -> int:
-    return int(dtype[-1])
+        return StoredArray(dtype, shape, offset, size, self.file)

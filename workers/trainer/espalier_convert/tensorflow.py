@@ -1,48 +1,67 @@
 """Weights as transformers 4's TensorFlow classes saved them (tf_model.h5), under PyTorch's names and the right way round."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
+from .crc32c import masked_crc32c
 from .encoder_layout import EncoderLayout, read_layout
-from .failure import ConvertError
-from .hdf5 import StoredArray, read_hdf5
+from .failure import ConvertError, unsafe
+from .hdf5 import read_hdf5
+from .stored_array import StoredArray
 
 SHOWN_NAMES = 5
+FLOATS = ("<f2", "<f4", "<f8")
+Naming = Callable[[str, str], tuple[str, bool]]
+"""Of an array's path and the encoder's scope: PyTorch's name, and whether the array is held the other way round."""
+Places = dict[str, tuple[str, bool]]
+"""By tensor: which array it is made of, and whether that is transposed."""
 # Keras keeps a layer's kernel as [inputs, outputs], PyTorch as [outputs, inputs].
 TRANSPOSED = "kernel"
 LAST = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias", "weight": "weight", "bias": "bias"}
-SAVE_ANEW = "save it anew with the TensorFlow class of transformers 4 (TFAutoModel.from_pretrained(…).save_pretrained(folder)), or take a model with model.safetensors"
+SAVE_ANEW = "take config and weights of one model; or save it anew with the TensorFlow class of transformers 4 (TFAutoModel.from_pretrained(…).save_pretrained(folder)), or take a model with model.safetensors"
 
 
-def convert_tensorflow(source: Path, config: Path, target: Path) -> dict:
+def convert_keras(source: Path, config: Path, target: Path) -> dict:
     """Writes the encoder's tensors as safetensors, the same bytes for the same tensors; gives h5py's version and the heads that
     were left out. Throws UnsafeModel (hdf5.py) or BadModel when they are not those of config.json."""
-    import numpy as np
-    from safetensors.numpy import save_file
-
     layout = read_layout(config)
     arrays, version = read_hdf5(source)
     places, heads = place(arrays, layout, source.name)
-    tensors = {}
-    with source.open("rb") as file:
-        for name, (path, turned) in places.items():
-            array = arrays[path]
-            file.seek(array.offset)
-            values = np.frombuffer(file.read(array.size_bytes), array.dtype).reshape(array.shape)
-            tensors[name] = np.ascontiguousarray(values.T if turned else values)
-    save_file(tensors, target, {"format": "pt"})
+    write_tensors(places, arrays, source.parent, target)
     return {"h5py": version, "leftOut": heads}
 
 
-def place(arrays: dict[str, StoredArray], layout: EncoderLayout, file: str) -> tuple[dict[str, tuple[str, bool]], list[str]]:
+def write_tensors(places: Places, arrays: dict[str, StoredArray], folder: Path, target: Path) -> None:
+    """As safetensors, out of the folder's files. Throws UnsafeModel when an array's bytes are not those of its checksum."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    tensors = {}
+    with ExitStack() as opened:
+        files = {name: opened.enter_context((folder / name).open("rb")) for name in {arrays[path].file for path, _ in places.values()}}
+        for name, (path, turned) in places.items():
+            array = arrays[path]
+            file = files[array.file]
+            file.seek(array.offset)
+            data = file.read(array.size_bytes)
+            if array.crc32c is not None and masked_crc32c(data) != array.crc32c:
+                raise unsafe(f"{path} has another checksum in {array.file} than is kept of it: the file is damaged")
+            values = np.frombuffer(data, array.dtype).reshape(array.shape)
+            tensors[name] = np.ascontiguousarray(values.T if turned else values)
+    save_file(tensors, target, {"format": "pt"})
+
+
+def place(arrays: dict[str, StoredArray], layout: EncoderLayout, file: str, name_of: Naming | None = None) -> tuple[Places, list[str]]:
     """Which array becomes which tensor, and whether it is transposed; and the names of the heads. Throws BadModel unless the
     encoder's arrays are exactly those that the config asks for."""
-    known, places = layout.needed | layout.optional, {}
+    known, places, name_of = layout.needed | layout.optional, {}, name_of or torch_name
     heads = sorted({path.split("/")[0] for path in arrays} - {layout.scope})
     for path, array in arrays.items():
         # A head that shares the encoder's weights holds them once more, below its own name.
         if not path.startswith(f"{layout.scope}/"):
             continue
-        name, turned = torch_name(path, layout.scope)
+        name, turned = name_of(path, layout.scope)
         if name not in known:
             raise _bad(f"{path} of {file} would be {name}, which config.json has no place for: are there fewer layers in it?")
         if name in places:
@@ -50,6 +69,8 @@ def place(arrays: dict[str, StoredArray], layout: EncoderLayout, file: str) -> t
         shape = array.shape[::-1] if turned else array.shape
         if shape != known[name]:
             raise _bad(f"{name} (from {path} of {file}) has the shape {list(shape)}, by config.json it is {list(known[name])}")
+        if array.dtype not in FLOATS:
+            raise unsafe(f"{path} of {file} does not hold floats of 16, 32 or 64 bits")
         places[name] = (path, turned)
     wanted = layout.needed if places.keys().isdisjoint(layout.optional) else known
     missing = [name for name in wanted if name not in places]

@@ -8,7 +8,7 @@ import transformers
 
 from espalier_convert.encoder_layout import LAYOUTS, read_layout
 from espalier_convert.failure import ConvertError
-from espalier_convert.hdf5 import StoredArray
+from espalier_convert.stored_array import StoredArray
 from espalier_convert.tensorflow import place, torch_name
 
 from .support import Folder
@@ -53,8 +53,8 @@ class Layouts(Folder):
 
     def test_a_head_that_repeats_the_encoder_is_left_out_whole(self) -> None:
         layout = self.layout({"model_type": "distilbert", **SMALL_DISTILBERT})
-        own = {self.keras(name): StoredArray("<f4", shape[::-1] if self.keras(name).endswith("kernel:0") else shape, 0, 4) for name, shape in layout.needed.items()}
-        head = {f"vocab_projector/tf_model/{path.split('/', 2)[2]}": StoredArray("<f4", (1,), 0, 4) for path in own}
+        own = {self.keras(name): StoredArray("<f4", shape[::-1] if self.keras(name).endswith("kernel:0") else shape, 0, 4, "tf_model.h5") for name, shape in layout.needed.items()}
+        head = {f"vocab_projector/tf_model/{path.split('/', 2)[2]}": StoredArray("<f4", (1,), 0, 4, "tf_model.h5") for path in own}
         places, heads = place(own | head, layout, "tf_model.h5")
         self.assertEqual(heads, ["vocab_projector"])
         self.assertEqual(set(places), set(layout.needed))

@@ -1,0 +1,163 @@
+"""Where the arrays of a TensorFlow checkpoint lie: its index (X.index), read by our own code without TensorFlow.
+
+The index is a table (sstable.py) of tensors' names and BundleEntryProto messages, and under the empty name a BundleHeaderProto
+(tensorflow/core/protobuf/tensor_bundle.proto). Values lie raw in X.data-NNNNN-of-NNNNN. Nothing in it is followed to other files:
+shards are counted, and their names are ours to give.
+"""
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+
+from .failure import ConvertError, unsafe
+from .sstable import Cursor, read_table
+from .stored_array import StoredArray
+
+MAX_INDEX_BYTES, MAX_SHARDS, MAX_RANK, MAX_LENGTH = 16 << 20, 1_000, 8, 1 << 40
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+LITTLE_ENDIAN = 0
+# tensorflow/core/framework/types.proto: what has a fixed size, and numpy's name where weights may be of it.
+SIZES = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8}
+FLOATS = {1: "<f4", 2: "<f8", 19: "<f2"}
+OTHERS = {7: "text (DT_STRING)", 20: "a resource (DT_RESOURCE)", 21: "a variant (DT_VARIANT)"}
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+def read_bundle(index: Path, shards: list[Path]) -> dict[str, StoredArray]:
+    """The arrays by their names. Throws UnsafeModel for what TensorFlow does not write, BadModel for a checkpoint of objects."""
+    file = index.name
+    if index.stat().st_size > MAX_INDEX_BYTES:
+        raise unsafe(f"{file} has {index.stat().st_size} bytes, more than {MAX_INDEX_BYTES}")
+    entries = read_table(index.read_bytes(), file)
+    if not entries or entries[0][0] != b"":
+        raise unsafe(f"{file} has no header: it is no index of a checkpoint")
+    expected = _shard_names(file, _shard_count(entries[0][1], file))
+    if [shard.name for shard in shards] != expected:
+        raise ConvertError("BadModel", f"{file} is of {len(expected)} files with weights, {expected[0]} …, and there are {len(shards)}", ALL_PARTS)
+    arrays: dict[str, StoredArray] = {}
+    for key, value in entries[1:]:
+        name = _name(key, file)
+        if name == OBJECT_GRAPH:
+            raise ConvertError("BadModel", f"{file} is of a checkpoint of TensorFlow 2's objects ({name}), not of variables by their names", BY_NAME)
+        arrays[name] = _array(value, shards, f"{name} of {file}")
+    _require_apart(arrays, {shard.name: shard.stat().st_size for shard in shards})
+    return arrays
+
+
+ALL_PARTS = "put the whole checkpoint into the folder: its .index and every one of its .data-… files"
+BY_NAME = "load it with the code that wrote it and save its variables by name (tf.compat.v1.train.Saver), or take a model with model.safetensors"
+
+
+def _shard_names(file: str, count: int) -> list[str]:
+    prefix = file.removesuffix(".index")
+    return [f"{prefix}.data-{number:05d}-of-{count:05d}" for number in range(count)]
+
+
+def _shard_count(header: bytes, file: str) -> int:
+    count, endianness = 0, LITTLE_ENDIAN
+    for field, kind, value in _fields(header, f"the header of {file}"):
+        match field, kind:
+            case 1, 0:
+                count = value
+            case 2, 0:
+                endianness = value
+            case 3, 2:
+                pass  # the version: which TensorFlow wrote it
+            case _:
+                raise unsafe(f"the header of {file} has field {field} of kind {kind}, which TensorFlow's has not")
+    if endianness != LITTLE_ENDIAN:
+        raise unsafe(f"{file} was not written on a little-endian machine")
+    if not 0 < count <= MAX_SHARDS:
+        raise unsafe(f"{file} would have its weights in {count} files, not in 1 to {MAX_SHARDS}")
+    return count
+
+
+def _name(key: bytes, file: str) -> str:
+    name = key.decode("ascii", "replace")
+    if not name.isprintable() or not name.isascii():
+        raise unsafe(f"{file} has the name {key[:80]!r}, which no variable of TensorFlow has")
+    return name
+
+
+def _array(entry: bytes, shards: list[Path], where: str) -> StoredArray:
+    dtype = shard = offset = size = 0
+    crc, shape = None, ()  # what equals protobuf's default is not written
+    for field, kind, value in _fields(entry, where):
+        match field, kind:
+            case 1, 0:
+                dtype = value
+            case 2, 2:
+                shape = _shape(value, where)
+            case 3, 0:
+                shard = value
+            case 4, 0:
+                offset = value
+            case 5, 0:
+                size = value
+            case 6, 5:
+                crc = value
+            case 7, 2:
+                raise unsafe(f"{where} is stored in slices, as a partitioned variable, which is not put together")
+            case _:
+                raise unsafe(f"{where} has field {field} of kind {kind}, which a tensor's entry has not")
+    if dtype not in SIZES:
+        raise unsafe(f"{where} holds {OTHERS.get(dtype, f'values of type {dtype}')}, not numbers")
+    if shard >= len(shards):
+        raise unsafe(f"{where} would lie in file {shard} of {len(shards)}")
+    if crc is None:
+        raise unsafe(f"{where} has no checksum")
+    if size != prod(shape) * SIZES[dtype]:
+        raise unsafe(f"{where} would have {size} bytes, its shape {list(shape)} has {prod(shape) * SIZES[dtype]}")
+    return StoredArray(FLOATS.get(dtype, f"type {dtype}"), shape, offset, size, shards[shard].name, crc)
+
+
+def _shape(message: bytes, where: str) -> tuple[int, ...]:
+    lengths = []
+    for field, kind, value in _fields(message, f"the shape of {where}", repeated=2):
+        if (field, kind) != (2, BYTES):
+            raise unsafe(f"the shape of {where} is unknown")
+        length = 0
+        for part, part_kind, given in _fields(value, f"the shape of {where}"):
+            if (part, part_kind) == (1, VARINT):
+                length = given
+            elif (part, part_kind) != (2, BYTES):  # a dimension may have a name
+                raise unsafe(f"the shape of {where} has field {part} of kind {part_kind}, which a dimension has not")
+        if length > MAX_LENGTH:  # a negative one, too
+            raise unsafe(f"the shape of {where} has a length of {length}, more than {MAX_LENGTH}")
+        lengths.append(length)
+        if len(lengths) > MAX_RANK:
+            raise unsafe(f"{where} has more than {MAX_RANK} dimensions")
+    return tuple(lengths)
+
+
+def _fields(message: bytes, what: str, repeated: int | None = None) -> Iterator[tuple[int, int, int | bytes]]:
+    """Of a protobuf message: number, wire type (VARINT, BYTES, …), value. `repeated`: the one field that may be there twice."""
+    cursor, seen = Cursor(message, what), set()
+    while cursor:
+        tag = cursor.varint()
+        field, kind = tag >> 3, tag & 7
+        if kind == VARINT:
+            value: int | bytes = cursor.varint()
+        elif kind == BYTES:
+            value = cursor.take(cursor.varint())
+        elif kind in (FIXED32, FIXED64):
+            value = int.from_bytes(cursor.take(4 if kind == FIXED32 else 8), "little")
+        else:
+            raise unsafe(f"{what} has field {field} of kind {kind}, which protobuf does not write")
+        # Readers disagree about what is there twice.
+        if field in seen and field != repeated:
+            raise unsafe(f"{what} has field {field} twice")
+        seen.add(field)
+        yield field, kind, value
+
+
+def _require_apart(arrays: dict[str, StoredArray], sizes: dict[str, int]) -> None:
+    """Throws UnsafeModel unless each array lies in its file, by itself."""
+    ends: dict[str, tuple[int, str]] = {}
+    for name, array in sorted(arrays.items(), key=lambda item: (item[1].offset, item[1].offset + item[1].size_bytes)):
+        end, before = ends.get(array.file, (0, ""))
+        if array.offset < end:
+            raise unsafe(f"{name} and {before} overlap in {array.file}, at {array.offset}")
+        if array.offset + array.size_bytes > sizes[array.file]:
+            raise unsafe(f"{name} would have {array.size_bytes} bytes at {array.offset} of {array.file}, which are not in its {sizes[array.file]}")
+        ends[array.file] = (array.offset + array.size_bytes, name)

@@ -1,0 +1,20 @@
+"""Where an array lies in a file of weights, before one value of it is read."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    dtype: str  # numpy's, little-endian
+    shape: tuple[int, ...]
+    offset: int
+    """From the first byte of its file."""
+    size_bytes: int
+    file: str
+    """By its name: weights may be spread over several."""
+    crc32c: int | None = None
+    """Of its bytes, masked (crc32c.py), where the format keeps one."""
+
+
+def bytes_of(dtype: str) -> int:
+    return int(dtype[-1])
