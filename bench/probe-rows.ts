@@ -81,7 +81,8 @@ async function judge(set: DataSet): Promise<{ readonly linear: number; readonly 
         countCorrect(of.classes, predicted) / of.classes.length;
       const linear = (of: LabelledEmbeddings) =>
         right(of, highestClasses(linearScores(probe, of.embeddings), labels.length));
-      const near = await knnPredict(known, validation.embeddings, dimension, { ...options, neighbours: 5 });
+      const [rows, queries] = [known, validation].map((one) => rowsInMemory(one, dimension));
+      const near = await knnPredict(rows!, queries!, dimension, { ...options, neighbours: 5 });
       return { id: candidate.id, probe: linear(validation), neighbours: right(validation, near), test: linear(test) };
     };
     rows.all.push(await scores(train));

@@ -5,6 +5,9 @@
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
+/** Rows of MLAS's double kernels, MLAS_DGEMM_STRIDEK, times the most that it is stretched by for matrices of few columns. */
+export const STRIDE = 512;
+
 /** Row-major [rows, columns]. */
 export interface Matrix {
   readonly values: Float64Array;
@@ -31,9 +34,16 @@ export class MatrixProducts {
     return run(this.#outer, left, right);
   }
 
-  /** leftᵀ · right, of [k, m] and [k, n]: [m, n]. */
-  async transposedTimes(left: Matrix, right: Matrix): Promise<Float64Array> {
-    return run(this.#inner, left, right);
+  /**
+   * `onto` (zeros when left out) + leftᵀ · right, of [k, m] and [k, n]: [m, n]. The kernel sums STRIDE rows at a time onto what there
+   * is: parts of a multiple of STRIDE rows, each put onto the one before, give the bits of the product of all.
+   */
+  async transposedTimes(
+    left: Matrix,
+    right: Matrix,
+    onto: Float64Array = new Float64Array(left.columns * right.columns),
+  ): Promise<Float64Array> {
+    return run(this.#inner, left, right, onto);
   }
 
   async release(): Promise<void> {
@@ -41,8 +51,9 @@ export class MatrixProducts {
   }
 }
 
-async function run(session: InferenceSession, left: Matrix, right: Matrix): Promise<Float64Array> {
-  const { C: product } = await session.run({ A: tensor(left), B: tensor(right) });
+async function run(session: InferenceSession, left: Matrix, right: Matrix, onto?: Float64Array): Promise<Float64Array> {
+  const added = onto && { S: tensor({ values: onto, rows: left.columns, columns: right.columns }) };
+  const { C: product } = await session.run({ A: tensor(left), B: tensor(right), ...added });
   return product?.data as Float64Array;
 }
 
@@ -58,17 +69,23 @@ function session(transposed: 'transA' | 'transB'): Promise<InferenceSession> {
   });
 }
 
-/** A model of one Gemm over matrices A and B of any size, in the protobuf of ONNX (onnx.proto: the field numbers are its). */
+/** A model of one Gemm over matrices A and B of any size, onto S where A is transposed, in the protobuf of ONNX (onnx.proto: the field numbers are its). */
 function gemmGraph(transposed: 'transA' | 'transB'): Uint8Array {
   const DOUBLE = 11;
   const INT = 2;
   const attribute = [...text(1, transposed), ...varint(3, 1), ...varint(20, INT)];
-  const node = [...text(1, 'A'), ...text(1, 'B'), ...text(2, 'C'), ...text(4, 'Gemm'), ...message(5, attribute)];
+  const given = transposed === 'transA' ? ['A', 'B', 'S'] : ['A', 'B'];
+  const node = [
+    ...given.flatMap((name) => text(1, name)),
+    ...text(2, 'C'),
+    ...text(4, 'Gemm'),
+    ...message(5, attribute),
+  ];
   const matrix = (name: string): number[] => {
     const shape = ['rows', 'columns'].flatMap((edge) => message(1, text(2, `${name} ${edge}`)));
     return [...text(1, name), ...message(2, message(1, [...varint(1, DOUBLE), ...message(2, shape)]))];
   };
-  const inputs = ['A', 'B'].flatMap((name) => message(11, matrix(name)));
+  const inputs = given.flatMap((name) => message(11, matrix(name)));
   const graph = [...message(1, node), ...text(2, 'product'), ...inputs, ...message(12, matrix('C'))];
   const operators = [...text(1, ''), ...varint(2, 13)];
   return Uint8Array.from([...varint(1, 8), ...message(7, graph), ...message(8, operators)]);

@@ -3,6 +3,7 @@ import { keptOfFirst, mostTokens, type Windows } from '../../inference/windows.t
 import type { ImageProcessor } from '../../inference/image/processor.ts';
 import type { TokenCounts } from '../../inference/token-counts.ts';
 import type { PictureDomain, TextDomain } from '../contract/selection.ts';
+import type { EmbeddedRows } from './embedded-rows.ts';
 
 /** Words are what white space parts, so that tokenizers can be compared. */
 export function textDomain(
@@ -86,19 +87,23 @@ export function pictureDomain(pictures: readonly SeenPicture[], { crop }: ImageP
  * Squared distance of the means of two sets of embeddings, in units of their summed variances, without the part that chance
  * makes of few rows: about 0 of the same kind of data. null below two rows of either, or where nothing varies.
  */
-export function meanDistance(one: Float32Array, other: Float32Array, dimension: number): number | null {
-  const [left, right] = [moments(one, dimension), moments(other, dimension)];
+export async function meanDistance(one: EmbeddedRows, other: EmbeddedRows, dimension: number): Promise<number | null> {
+  const [left, right] = [await moments(one, dimension), await moments(other, dimension)];
   if (left.rows < 2 || right.rows < 2) return null;
   const apart = left.mean.reduce((sum, mean, at) => sum + (mean - right.mean[at]!) ** 2, 0);
   const spread = left.variance + right.variance;
   return spread === 0 ? null : (apart - left.variance / left.rows - right.variance / right.rows) / spread;
 }
 
-function moments(embeddings: Float32Array, dimension: number) {
-  const rows = embeddings.length / dimension;
+async function moments({ classes: { length: rows }, blocks }: EmbeddedRows, dimension: number) {
   const mean = new Float64Array(dimension);
-  embeddings.forEach((value, at) => (mean[at % dimension]! += value / rows));
-  const squares = embeddings.reduce((sum, value, at) => sum + (value - mean[at % dimension]!) ** 2, 0);
+  for await (const { embeddings } of blocks()) {
+    embeddings.forEach((value, at) => (mean[at % dimension]! += value / rows));
+  }
+  let squares = 0;
+  for await (const { embeddings } of blocks()) {
+    squares = embeddings.reduce((sum, value, at) => sum + (value - mean[at % dimension]!) ** 2, squares);
+  }
   return { rows, mean, variance: squares / Math.max(1, rows - 1) };
 }
 

@@ -1,9 +1,11 @@
-/** Texts of two splits as a frozen encoder sees them; of the texts themselves a block is in memory, of all their embeddings. */
+/** Texts of two splits as a frozen encoder sees them: a block of them is in memory, and their embeddings are in a file. */
+import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import type { TextDomain } from '../contract/selection.ts';
 import type { StepContext } from '../step.ts';
+import { rowsOfFile, writeNumbers, type EmbeddedRows } from './embedded-rows.ts';
 import { domainPlaces, measureTexts } from './measure-domain.ts';
 
 /** Some texts at a time, and how many there are. */
@@ -14,53 +16,59 @@ export interface StreamedTexts {
 
 export interface EmbeddedTexts {
   readonly dimension: number;
-  /** Row-major [rows, dimension]. */
-  readonly train: Float32Array;
-  readonly validation: Float32Array;
+  /** Of class 0, all of them: texts know no classes. */
+  readonly train: EmbeddedRows;
+  readonly validation: EmbeddedRows;
   readonly domain: TextDomain;
 }
 
 /** Rows that a model answers at once: blocks of a multiple give the batches of all in one piece. */
 const BATCH_ROWS = 32;
 
-/** Goes through each split once. Throws BadModel where an embedding is not finite. */
+/** Goes through each split once; the file is in the step's own folder. Throws BadModel where an embedding is not finite. */
 export async function embedTexts(
   folder: string,
   { train, validation }: { readonly train: StreamedTexts; readonly validation: StreamedTexts },
   seed: number,
-  { signal, progress }: Pick<StepContext, 'signal' | 'progress'>,
+  { signal, progress, workDir }: Pick<StepContext, 'signal' | 'progress' | 'workDir'>,
 ): Promise<EmbeddedTexts> {
   const model = await TextModel.load(folder);
   try {
     const { dimension } = model.config;
     const total = train.rows + validation.rows;
-    const embeddings = new Float32Array(total * dimension);
+    const path = join(workDir, 'embedded-texts.f32');
     const sample = textsAt(domainPlaces(train.rows, seed));
-    let done = 0;
-    for await (const texts of inBatches([sample.passing(train.blocks), validation.blocks])) {
-      const onProgress = (asked: number): void => progress({ phase: 'embedding', done: done + asked, total });
-      const output = await model.runAll(texts, { signal, onProgress });
-      embeddings.set(output.embeddings, done * dimension);
-      done += texts.length;
+    async function* embedded(): AsyncGenerator<Float32Array> {
+      let done = 0;
+      for await (const texts of inBatches([sample.passing(train.blocks), validation.blocks])) {
+        const onProgress = (asked: number): void => progress({ phase: 'embedding', done: done + asked, total });
+        const { embeddings } = await model.runAll(texts, { signal, onProgress });
+        const wrong = embeddings.findIndex((value) => !Number.isFinite(value));
+        if (wrong !== -1) throw notFinite(done + Math.floor(wrong / dimension));
+        yield embeddings;
+        done += texts.length;
+      }
     }
-    if (!embeddings.every(Number.isFinite)) {
-      const row = Math.floor(embeddings.findIndex((value) => !Number.isFinite(value)) / dimension);
-      throw new EspalierError('BadModel', `the encoder gives no finite embedding for row ${row}`, {
-        where: 'model.onnx',
-        fix: 'the weights hold NaN or infinite numbers, or overflow in this precision: use another candidate',
-      });
-    }
-    const border = train.rows * dimension;
-    const known = embeddings.subarray(0, border);
+    await writeNumbers(path, embedded(), signal);
+    const rowsAt = (first: number, { rows }: StreamedTexts): EmbeddedRows =>
+      rowsOfFile(path, new Int32Array(rows), { dimension, signal, first });
+    const known = rowsAt(0, train);
     return {
       dimension,
       train: known,
-      validation: embeddings.subarray(border),
-      domain: await measureTexts(model, folder, { sample: sample.texts, embeddings: known }, signal),
+      validation: rowsAt(train.rows, validation),
+      domain: await measureTexts(model, folder, { sample: sample.texts, rows: known }, signal),
     };
   } finally {
     await model.release();
   }
+}
+
+function notFinite(row: number): EspalierError {
+  return new EspalierError('BadModel', `the encoder gives no finite embedding for row ${row}`, {
+    where: 'model.onnx',
+    fix: 'the weights hold NaN or infinite numbers, or overflow in this precision: use another candidate',
+  });
 }
 
 /** The texts of rows, whose labels are written one after the other into `labels` as they pass. */

@@ -3,26 +3,44 @@
  * file a million rows of 384 numbers are 1.5 GB of disk, and some MB of memory.
  */
 import { open, type FileHandle } from 'node:fs/promises';
+import { STRIDE } from '../../inference/matrix-product.ts';
 import type { LabelledEmbeddings } from './knn.ts';
+
+export type Blocks<Block> = () => Iterable<Block> | AsyncIterable<Block>;
 
 export interface EmbeddedRows {
   /** Class of every row. */
   readonly classes: Int32Array;
-  readonly blockCount: number;
-  /** All rows in their order. */
+  /** All rows in their order. The numbers of a block stand until the next is asked for. */
   readonly blocks: () => AsyncIterable<LabelledEmbeddings>;
   readonly pick: (rows: readonly number[]) => Promise<LabelledEmbeddings>;
+  /** What is made of all of them may be held where it has no more bytes. */
+  readonly heldBytes: number;
 }
 
 /** Numbers of one block: 4 MB, and twice that as float64. */
 const BLOCK_VALUES = 2 ** 20;
 const BYTES = Float32Array.BYTES_PER_ELEMENT;
+/** What is gone through some hundred times is held below it: 43,000 rows of 384 numbers as float64. */
+const HELD_BYTES = 2 ** 27;
+
+/** Made once and held where all of them have few `bytes`, else made anew whenever they are gone through. */
+export async function heldIfSmall<Block>(
+  bytes: number,
+  { heldBytes }: Pick<EmbeddedRows, 'heldBytes'>,
+  make: (isHeld: boolean) => AsyncIterable<Block>,
+): Promise<Blocks<Block>> {
+  if (bytes > heldBytes) return () => make(false);
+  const held: Block[] = [];
+  for await (const block of make(true)) held.push(block);
+  return () => held;
+}
 
 export function rowsInMemory(data: LabelledEmbeddings, dimension: number): EmbeddedRows {
   const rowOf = (row: number): Float32Array => data.embeddings.subarray(row * dimension, (row + 1) * dimension);
   return {
     classes: data.classes,
-    blockCount: 1,
+    heldBytes: Number.POSITIVE_INFINITY,
     // oxlint-disable-next-line require-await -- they are in memory already
     async *blocks() {
       yield data;
@@ -39,7 +57,7 @@ export function rowsInMemory(data: LabelledEmbeddings, dimension: number): Embed
 export function withClasses(rows: EmbeddedRows, classes: Int32Array): EmbeddedRows {
   return {
     classes,
-    blockCount: rows.blockCount,
+    heldBytes: rows.heldBytes,
     async *blocks() {
       let start = 0;
       for await (const block of rows.blocks()) {
@@ -60,38 +78,70 @@ export interface FileOptions {
   readonly signal: AbortSignal;
   /** Another size of a block than the usual one. */
   readonly blockValues?: number;
+  /** Likewise. */
+  readonly heldBytes?: number;
 }
 
-/** Writes the blocks to `path`, and reads them back from there. The numbers are in the machine's own order of bytes. */
+/** Writes the blocks to `path`, and reads them back from there. */
 export async function rowsInFile(
   path: string,
   from: AsyncIterable<LabelledEmbeddings>,
-  { dimension, signal, blockValues = BLOCK_VALUES }: FileOptions,
+  options: FileOptions,
 ): Promise<EmbeddedRows> {
   const parts: Int32Array[] = [];
+  async function* embeddings(): AsyncGenerator<Float32Array> {
+    for await (const block of from) {
+      parts.push(block.classes);
+      yield block.embeddings;
+    }
+  }
+  await writeNumbers(path, embeddings(), options.signal);
+  return rowsOfFile(path, joined(parts), options);
+}
+
+/** In the machine's own order of bytes: the file does not leave it. */
+export async function writeNumbers(
+  path: string,
+  blocks: AsyncIterable<Float32Array>,
+  signal: AbortSignal,
+): Promise<void> {
   const file = await open(path, 'w');
   try {
-    for await (const { embeddings, classes } of from) {
+    for await (const { buffer, byteOffset, byteLength } of blocks) {
       signal.throwIfAborted();
-      await file.writeFile(new Uint8Array(embeddings.buffer, embeddings.byteOffset, embeddings.byteLength));
-      parts.push(classes);
+      await file.writeFile(new Uint8Array(buffer, byteOffset, byteLength));
     }
   } finally {
     await file.close();
   }
-  const classes = joined(parts);
-  const blockRows = Math.max(1, Math.floor(blockValues / dimension));
+}
+
+/** As many rows of a file of numbers as there are classes, from the row `first` on. */
+export function rowsOfFile(
+  path: string,
+  classes: Int32Array,
+  {
+    dimension,
+    signal,
+    blockValues = BLOCK_VALUES,
+    heldBytes = HELD_BYTES,
+    first = 0,
+  }: FileOptions & { readonly first?: number },
+): EmbeddedRows {
+  // Sums over blocks are then those over all rows, to the last bit.
+  const blockRows = Math.max(1, Math.floor(blockValues / dimension / STRIDE)) * STRIDE;
   return {
     classes,
-    blockCount: Math.ceil(classes.length / blockRows),
+    heldBytes,
     async *blocks() {
       const source = await open(path);
+      const room = new Float32Array(Math.min(blockRows, classes.length) * dimension);
       try {
         for (let start = 0; start < classes.length; start += blockRows) {
           signal.throwIfAborted();
           const end = Math.min(start + blockRows, classes.length);
-          const embeddings = new Float32Array((end - start) * dimension);
-          await readInto(source, embeddings, start * dimension);
+          const embeddings = room.subarray(0, (end - start) * dimension);
+          await readInto(source, embeddings, (first + start) * dimension);
           yield { embeddings, classes: classes.subarray(start, end) };
         }
       } finally {
@@ -103,7 +153,7 @@ export async function rowsInFile(
       const source = await open(path);
       try {
         for (const [at, row] of rows.entries()) {
-          await readInto(source, embeddings.subarray(at * dimension, (at + 1) * dimension), row * dimension);
+          await readInto(source, embeddings.subarray(at * dimension, (at + 1) * dimension), (first + row) * dimension);
         }
       } finally {
         await source.close();

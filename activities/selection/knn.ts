@@ -1,5 +1,6 @@
 /** k-nearest-neighbour classification by cosine similarity (Cover & Hart 1967): what an embedding knows without training. */
 import { timeSlice } from '../validation/time-slice.ts';
+import type { EmbeddedRows } from './embedded-rows.ts';
 
 /** Embeddings row-major [rows, dimension] with the class of each row. */
 export interface LabelledEmbeddings {
@@ -9,16 +10,17 @@ export interface LabelledEmbeddings {
 
 /**
  * The class of every query row: the most frequent among its `neighbours` nearest training rows; a tie goes to the class
- * with the larger summed similarity, then to the lower index. Of equally near rows the earlier counts. O(queries × rows × dimension).
+ * with the larger summed similarity, then to the lower index. Of equally near rows the earlier counts. O(queries × rows × dimension);
+ * a block of each is in memory.
  */
 export async function knnPredict(
-  train: LabelledEmbeddings,
-  queries: Float32Array,
+  train: EmbeddedRows,
+  queries: EmbeddedRows,
   dimension: number,
   options: { readonly neighbours: number; readonly classes: number; readonly signal?: AbortSignal },
 ): Promise<Int32Array> {
-  const predicted = new Int32Array(queries.length / dimension);
-  await eachNearest(train.embeddings, queries, dimension, options, (query, nearest) => {
+  const predicted = new Int32Array(queries.classes.length);
+  await eachNearest(train, queries, dimension, options, (query, nearest) => {
     predicted[query] = vote(nearest, train.classes, options.classes);
   });
   return predicted;
@@ -26,14 +28,14 @@ export async function knnPredict(
 
 /** The share of a query's nearest training rows that have each label: row-major [queries, labels]. `targets`: [rows, labels]. */
 export async function knnShares(
-  train: { readonly embeddings: Float32Array; readonly targets: Uint8Array },
-  queries: Float32Array,
+  train: { readonly rows: EmbeddedRows; readonly targets: Uint8Array },
+  queries: EmbeddedRows,
   dimension: number,
   options: { readonly neighbours: number; readonly labels: number; readonly signal?: AbortSignal },
 ): Promise<Float32Array> {
   const { labels } = options;
-  const shares = new Float32Array((queries.length / dimension) * labels);
-  await eachNearest(train.embeddings, queries, dimension, options, (query, { row: rows }) => {
+  const shares = new Float32Array(queries.classes.length * labels);
+  await eachNearest(train.rows, queries, dimension, options, (query, { row: rows }) => {
     for (const row of rows) {
       for (let label = 0; label < labels; label++) {
         shares[query * labels + label]! += train.targets[row * labels + label]! / rows.length;
@@ -43,29 +45,44 @@ export async function knnShares(
   return shares;
 }
 
+/** The known rows pass by once for every block of queries. */
 async function eachNearest(
-  embeddings: Float32Array,
-  queries: Float32Array,
+  known: EmbeddedRows,
+  queries: EmbeddedRows,
   dimension: number,
   options: { readonly neighbours: number; readonly signal?: AbortSignal },
   found: (query: number, nearest: Nearest) => void,
 ): Promise<void> {
-  const rows = embeddings.length / dimension;
-  const known = normaliseRows(embeddings, dimension);
-  const asked = normaliseRows(queries, dimension);
   const pause = timeSlice(options.signal);
-  const k = Math.min(options.neighbours, rows);
-  const nearest = { similarity: new Float64Array(k), row: new Int32Array(k) };
-  for (let query = 0; query < queries.length / dimension; query++) {
-    nearest.similarity.fill(Number.NEGATIVE_INFINITY);
-    for (let row = 0; row < rows; row++) {
-      let similarity = 0;
-      for (let at = 0; at < dimension; at++)
-        similarity += asked[query * dimension + at]! * known[row * dimension + at]!;
-      if (similarity > nearest.similarity[k - 1]!) insert(nearest, similarity, row);
+  const k = Math.min(options.neighbours, known.classes.length);
+  let first = 0;
+  for await (const { embeddings, classes } of queries.blocks()) {
+    const asked = normaliseRows(embeddings, dimension);
+    const nearest = Array.from(classes, (): Nearest => ({
+      similarity: new Float64Array(k).fill(Number.NEGATIVE_INFINITY),
+      row: new Int32Array(k),
+    }));
+    let start = 0;
+    for await (const block of known.blocks()) {
+      const values = normaliseRows(block.embeddings, dimension);
+      for (const [query, own] of nearest.entries()) {
+        lookThrough(values, asked.subarray(query * dimension, (query + 1) * dimension), start, own);
+        await pause();
+      }
+      start += block.classes.length;
     }
-    found(query, nearest);
-    await pause();
+    for (const own of nearest) found(first++, own);
+  }
+}
+
+/** `values`: some known rows, the first of which is the row `start`. */
+function lookThrough(values: Float64Array, asked: Float64Array, start: number, nearest: Nearest): void {
+  const dimension = asked.length;
+  const last = nearest.row.length - 1;
+  for (let row = 0; row < values.length / dimension; row++) {
+    let similarity = 0;
+    for (let at = 0; at < dimension; at++) similarity += asked[at]! * values[row * dimension + at]!;
+    if (similarity > nearest.similarity[last]!) insert(nearest, similarity, start + row);
   }
 }
 

@@ -7,7 +7,7 @@ import { MatrixProducts } from '../../inference/matrix-product.ts';
 import { countCorrect } from '../validation/metrics.ts';
 import { sampleIndices, seededRandom, shuffleStart } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';
-import { rowsInMemory, type EmbeddedRows } from './embedded-rows.ts';
+import { heldIfSmall, rowsInMemory, type Blocks, type EmbeddedRows } from './embedded-rows.ts';
 import type { LabelledEmbeddings } from './knn.ts';
 import { minimise, type Evaluated } from './minimise.ts';
 
@@ -89,6 +89,17 @@ export function linearScores(probe: LinearProbe, embeddings: Float32Array): Floa
   return scores;
 }
 
+/** The highest class of every row, a block at a time. */
+export async function probedClasses(probe: LinearProbe, rows: EmbeddedRows): Promise<Int32Array> {
+  const predicted = new Int32Array(rows.classes.length);
+  let start = 0;
+  for await (const { embeddings, classes } of rows.blocks()) {
+    predicted.set(highestClasses(linearScores(probe, embeddings), probe.bias.length), start);
+    start += classes.length;
+  }
+  return predicted;
+}
+
 /** The class with the highest score in each row of scores [rows, classes]; the lower index on a tie. */
 export function highestClasses(scores: ArrayLike<number>, classes: number): Int32Array {
   return Int32Array.from({ length: scores.length / classes }, (_, row) => {
@@ -114,8 +125,8 @@ interface FeatureBlock {
 }
 interface Features {
   readonly rows: number;
-  /** In order; one that is in memory, or each made when its turn comes. */
-  readonly blocks: () => Iterable<FeatureBlock> | AsyncIterable<FeatureBlock>;
+  /** In order; the values of one stand until the next is asked for. */
+  readonly blocks: Blocks<FeatureBlock>;
 }
 interface Standardisation {
   readonly mean: Float64Array;
@@ -191,18 +202,24 @@ async function standardisation(train: EmbeddedRows, dimension: number): Promise<
 
 async function featuresOf(train: EmbeddedRows, scale: Standardisation): Promise<Features> {
   const rows = train.classes.length;
-  async function* blocks(): AsyncGenerator<FeatureBlock> {
-    for await (const block of train.blocks()) yield standardise(block, scale);
-  }
-  if (train.blockCount > 1) return { rows, blocks };
-  const held: FeatureBlock[] = [];
-  for await (const block of blocks()) held.push(block);
-  return { rows, blocks: () => held };
+  const bytes = rows * scale.mean.length * Float64Array.BYTES_PER_ELEMENT;
+  const blocks = await heldIfSmall(bytes, train, async function* (isHeld) {
+    let room = new Float64Array();
+    for await (const block of train.blocks()) {
+      const { length } = block.embeddings;
+      if (isHeld || room.length < length) room = new Float64Array(length);
+      yield standardise(block, scale, room.subarray(0, length));
+    }
+  });
+  return { rows, blocks };
 }
 
-function standardise(data: LabelledEmbeddings, { mean, deviation }: Standardisation): FeatureBlock {
+function standardise(
+  data: LabelledEmbeddings,
+  { mean, deviation }: Standardisation,
+  values: Float64Array,
+): FeatureBlock {
   const { embeddings } = data;
-  const values = new Float64Array(embeddings.length);
   for (let start = 0; start < values.length; start += mean.length) {
     for (let at = 0; at < mean.length; at++)
       values[start + at] = (embeddings[start + at]! - mean[at]!) / deviation[at]!;
@@ -231,6 +248,7 @@ async function lossAndGradient(
   const weights = classes * dimension;
   const asked = { values: point.subarray(0, weights), rows: classes, columns: dimension };
   const gradient = new Float64Array(point.length);
+  let slopes: Float64Array = new Float64Array(weights);
   let value = 0;
   for await (const block of features.blocks()) {
     const count = block.classes.length;
@@ -246,9 +264,9 @@ async function lossAndGradient(
       for (let label = 0; label < classes; label++) gradient[weights + label]! += own[label]!;
       if (row % 256 === 0) await pause();
     }
-    const slopes = await products.transposedTimes({ values: errors, rows: count, columns: classes }, known);
-    slopes.forEach((slope, at) => (gradient[at]! += slope));
+    slopes = await products.transposedTimes({ values: errors, rows: count, columns: classes }, known, slopes);
   }
+  gradient.set(slopes);
   for (let at = 0; at < weights; at++) {
     value += (l2 / 2) * point[at]! ** 2;
     gradient[at]! += l2 * point[at]!;

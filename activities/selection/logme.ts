@@ -8,6 +8,7 @@ import { MatrixProducts } from '../../inference/matrix-product.ts';
 import { seededRandom, sampleIndices, shuffleStart } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';
 import type { Score } from '../contract/measures.ts';
+import { rowsInMemory, type EmbeddedRows } from './embedded-rows.ts';
 import type { LabelledEmbeddings } from './knn.ts';
 import { dot, shifted, tridiagonalise, type Tridiagonal } from './tridiagonal.ts';
 
@@ -38,8 +39,9 @@ interface Sums {
  * The score on at most MAX_ROWS rows; its interval is the jackknife's over FOLDS folds, each left out in turn (Efron &
  * Stein, Ann. Statist. 9, 1981). No value below two labels, no interval below 2 · FOLDS rows.
  */
-export async function logme(train: LabelledEmbeddings, options: LogmeOptions): Promise<Score> {
-  const { seed, signal } = options;
+export async function logme(data: LabelledEmbeddings | EmbeddedRows, options: LogmeOptions): Promise<Score> {
+  const { dimension, seed, signal } = options;
+  const train = 'embeddings' in data ? rowsInMemory(data, dimension) : data;
   const pause = timeSlice(signal);
   const chosen = [...sampleIndices(train.classes.length, MAX_ROWS, seededRandom(seed, 3))];
   shuffleStart(chosen, chosen.length, seededRandom(seed, 4));
@@ -59,7 +61,7 @@ export async function logme(train: LabelledEmbeddings, options: LogmeOptions): P
 
 /** Their rows dealt round-robin; of fewer rows than folds, as many as there are rows. */
 async function foldsOf(
-  train: LabelledEmbeddings,
+  train: EmbeddedRows,
   chosen: readonly number[],
   options: LogmeOptions,
   pause: () => Promise<void> | undefined,
@@ -69,7 +71,7 @@ async function foldsOf(
     const folds: Sums[] = [];
     for (let fold = 0; fold < Math.min(FOLDS, chosen.length); fold++) {
       const part = chosen.filter((_, at) => at % FOLDS === fold);
-      folds.push(await sumsOf(train, part, options, products));
+      folds.push(await sumsOf(await train.pick(part), options, products));
       await pause();
     }
     return folds;
@@ -79,24 +81,21 @@ async function foldsOf(
 }
 
 async function sumsOf(
-  { embeddings, classes }: LabelledEmbeddings,
-  rows: readonly number[],
+  { embeddings, classes: labels }: LabelledEmbeddings,
   { dimension, classes: count }: LogmeOptions,
   products: MatrixProducts,
 ): Promise<Sums> {
-  const values = new Float64Array(rows.length * dimension);
+  const rows = labels.length;
   const targets = Array.from({ length: count }, () => new Float64Array(dimension));
   const counts = new Float64Array(count);
-  for (const [at, row] of rows.entries()) {
+  for (const [row, label] of labels.entries()) {
     const vector = embeddings.subarray(row * dimension, (row + 1) * dimension);
-    values.set(vector, at * dimension);
-    const label = classes[row]!;
     const target = targets[label]!;
     counts[label]!++;
     for (let place = 0; place < dimension; place++) target[place]! += vector[place]!;
   }
-  const part = { values, rows: rows.length, columns: dimension };
-  return { rows: rows.length, gram: await products.transposedTimes(part, part), targets, counts };
+  const part = { values: Float64Array.from(embeddings), rows, columns: dimension };
+  return { rows, gram: await products.transposedTimes(part, part), targets, counts };
 }
 
 function combine(one: Sums, other: Sums, sign: 1 | -1): Sums {

@@ -12,6 +12,7 @@ import { loadPictures } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
 import { meanDistance, pictureDomain, textDomain, type SeenPicture } from './domain.ts';
+import { rowsInMemory, type EmbeddedRows } from './embedded-rows.ts';
 import { REFERENCE_TEXTS } from './reference-text.ts';
 
 const MAX_TEXTS = 2000;
@@ -23,20 +24,21 @@ export function domainPlaces(rows: number, seed: number): readonly number[] {
   return sampleIndices(rows, MAX_TEXTS, seededRandom(seed, 5));
 }
 
-/** `sample`: the texts at `domainPlaces`. `embeddings` are those of all training texts, row-major. */
+/** `sample`: the texts at `domainPlaces`; `rows`: all training texts. */
 export async function measureTexts(
   model: TextModel,
   folder: string,
-  { sample, embeddings }: { readonly sample: readonly TextInput[]; readonly embeddings: Float32Array },
+  { sample, rows }: { readonly sample: readonly TextInput[]; readonly rows: EmbeddedRows },
   signal: AbortSignal,
 ): Promise<TextDomain> {
   const { dimension, maxLength, windows } = model.config;
   const counter = await TokenCounter.load(join(folder, 'tokenizer.json'));
-  const reference = await model.runAll(REFERENCE_TEXTS, { signal });
+  const { embeddings } = await model.runAll(REFERENCE_TEXTS, { signal });
+  const reference = rowsInMemory({ embeddings, classes: new Int32Array(REFERENCE_TEXTS.length) }, dimension);
   return textDomain(sample.map(wholeText), await counter.count(sample), {
     maxLength,
     windows,
-    distance: meanDistance(embeddings, reference.embeddings, dimension),
+    distance: await meanDistance(rows, reference, dimension),
   });
 }
 

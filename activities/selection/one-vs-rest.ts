@@ -2,18 +2,11 @@
  * Several labels a row: a linear probe for each label by itself (one against the rest), each as linear-probe.ts fits one of two
  * classes, and nearest neighbours that vote label by label.
  */
-import { rowsInMemory, withClasses, type EmbeddedRows } from './embedded-rows.ts';
+import { withClasses, type EmbeddedRows } from './embedded-rows.ts';
 import { crossValidatedProbe, linearScores, type LinearProbe } from './linear-probe.ts';
 
+/** The rows' classes are not looked at. */
 export interface MultiLabelledEmbeddings {
-  /** Row-major [rows, dimension]. */
-  readonly embeddings: Float32Array;
-  /** 0 or 1, row-major [rows, labels]. */
-  readonly targets: Uint8Array;
-}
-
-/** The same of rows in a file; their classes are not looked at. */
-export interface MultiLabelledRowsInFile {
   readonly rows: EmbeddedRows;
   /** 0 or 1, row-major [rows, labels]. */
   readonly targets: Uint8Array;
@@ -28,19 +21,14 @@ interface Options {
 
 /** `weights · e + bias` is the logarithm of a label's odds; `l2` is the mean of the penalties chosen. */
 export async function trainOneVsRest(
-  train: MultiLabelledEmbeddings | MultiLabelledRowsInFile,
+  train: MultiLabelledEmbeddings,
   { labels, onLabel, ...options }: Options & { readonly onLabel?: (done: number) => void },
 ): Promise<LinearProbe> {
   const weights: (readonly number[])[] = [];
   const bias: number[] = [];
   let penalties = 0;
-  const count = train.targets.length / labels;
-  const rows =
-    'rows' in train
-      ? train.rows
-      : rowsInMemory({ embeddings: train.embeddings, classes: new Int32Array(count) }, options.dimension);
   for (let label = 0; label < labels; label++) {
-    const { probe } = await crossValidatedProbe(withClasses(rows, columnOf(train.targets, label, labels)), {
+    const { probe } = await crossValidatedProbe(withClasses(train.rows, columnOf(train.targets, label, labels)), {
       ...options,
       classes: 2,
       // Ranking and F1 do not move with what lies beyond, and there may be many labels.
@@ -58,6 +46,18 @@ export async function trainOneVsRest(
 /** Row-major [rows, labels]. */
 export function oneVsRestProbabilities(probe: LinearProbe, embeddings: Float32Array): Float32Array {
   return Float32Array.from(linearScores(probe, embeddings), (score) => 1 / (1 + Math.exp(-score)));
+}
+
+/** The same of rows in a file, a block of them at a time. */
+export async function probabilitiesOfRows(probe: LinearProbe, rows: EmbeddedRows): Promise<Float32Array> {
+  const probabilities = new Float32Array(rows.classes.length * probe.bias.length);
+  let at = 0;
+  for await (const { embeddings } of rows.blocks()) {
+    const block = oneVsRestProbabilities(probe, embeddings);
+    probabilities.set(block, at);
+    at += block.length;
+  }
+  return probabilities;
 }
 
 function columnOf(targets: Uint8Array, label: number, labels: number): Int32Array {

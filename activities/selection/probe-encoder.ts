@@ -2,7 +2,9 @@
  * What a frozen encoder already knows about the task: kNN and a linear probe, trained on train or a draw of it
  * (probe-rows.ts), scored on validation. What tuning must beat is fitted on all of train, once somebody has won (validation/baseline.ts).
  */
+import { join } from 'node:path';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { definedOnly } from '../../artifacts/defined-only.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { checkout } from '../checkout.ts';
@@ -13,9 +15,10 @@ import { classifiedBlocks, countRows, pickRows } from '../data/row-blocks.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { confusionMatrix, countCorrect, macroF1 } from '../validation/metrics.ts';
 import { bootstrapInterval, wilsonInterval } from '../validation/statistics.ts';
-import { embedPictures } from './embed-pictures.ts';
-import { knnPredict, type LabelledEmbeddings } from './knn.ts';
-import { crossValidatedProbe, highestClasses, linearScores } from './linear-probe.ts';
+import { pictureBlocks } from './embed-pictures.ts';
+import { rowsInFile, withClasses, type EmbeddedRows } from './embedded-rows.ts';
+import { knnPredict } from './knn.ts';
+import { crossValidatedProbe, probedClasses } from './linear-probe.ts';
 import { logme } from './logme.ts';
 import { embedTexts, textsOf } from './embed-texts.ts';
 import { measurePictures } from './measure-domain.ts';
@@ -34,13 +37,13 @@ export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
     const fittedOn = drawn === null ? {} : { fittedOn: { rows: drawn.places.length, of: drawn.of } };
     const classes = labels.length;
     context.progress({ phase: 'nearest neighbours' });
-    const nearest = await knnPredict(known, asked.embeddings, dimension, { neighbours, classes, signal });
+    const nearest = await knnPredict(known, asked, dimension, { neighbours, classes, signal });
     context.progress({ phase: 'linear probe' });
     const options = { dimension, classes, seed, signal };
     const { probe, crossValidated } = await crossValidatedProbe(known, options);
     context.progress({ phase: 'evidence of the labels' });
     const evidence = await logme(known, options);
-    const predicted = highestClasses(linearScores(probe, asked.embeddings), classes);
+    const predicted = await probedClasses(probe, asked);
     return {
       knnAccuracy: accuracyScore(asked.classes, nearest),
       linearAccuracy: accuracyScore(asked.classes, predicted),
@@ -55,8 +58,8 @@ export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
 };
 
 interface Embedded {
-  readonly known: LabelledEmbeddings;
-  readonly asked: LabelledEmbeddings;
+  readonly known: EmbeddedRows;
+  readonly asked: EmbeddedRows;
   readonly dimension: number;
   readonly domain: TextDomain | PictureDomain;
 }
@@ -97,8 +100,8 @@ async function embed(
   );
   return {
     ...embedded,
-    known: { embeddings: embedded.train, classes: classes.train },
-    asked: { embeddings: embedded.validation, classes: classes.validation },
+    known: withClasses(embedded.train, classes.train),
+    asked: withClasses(embedded.validation, classes.validation),
   };
 
   async function* trainingRows(): AsyncGenerator<LabelledRows> {
@@ -113,13 +116,18 @@ async function embedWithImages(
   { labels, drawn }: Omit<Asked, 'seed'>,
   context: StepContext,
 ): Promise<Embedded> {
+  const { signal, workDir } = context;
   const model = await ImageModel.load(folder);
   try {
-    const only = drawn === null ? {} : { only: drawn.places };
-    const known = await embedPictures(model, { dataset, split: 'train', labels, ...only }, context);
-    const asked = await embedPictures(model, { dataset, split: 'validation', labels }, context);
+    const { dimension } = model.config;
+    const embedded = (split: 'train' | 'validation', only?: readonly number[]): Promise<EmbeddedRows> => {
+      const pictures = pictureBlocks(model, { dataset, split, labels, ...definedOnly({ only }) }, context);
+      return rowsInFile(join(workDir, `embedded-${split}.f32`), pictures, { dimension, signal });
+    };
+    const known = await embedded('train', drawn?.places);
+    const asked = await embedded('validation');
     const domain = await measurePictures(model, dataset, context);
-    return { known, asked, dimension: model.config.dimension, domain };
+    return { known, asked, dimension, domain };
   } finally {
     await model.release();
   }

@@ -11,7 +11,7 @@ import { crossFitted, fitThresholds } from '../validation/multi-label/thresholds
 import { embedTexts, textsOf } from './embed-texts.ts';
 import { knnShares } from './knn.ts';
 import type { ProbeRows } from './probe-rows.ts';
-import { oneVsRestProbabilities, trainOneVsRest } from './one-vs-rest.ts';
+import { probabilitiesOfRows, trainOneVsRest } from './one-vs-rest.ts';
 
 /**
  * Accuracy is that of a row (multi-label/decisions.ts). Validation rows are decided by thresholds that were fitted on their other
@@ -48,7 +48,7 @@ export async function probeSeveralLabels(
     validation: { rows: validationRows, blocks: textsOf(rowsOf('validation.jsonl'), targets, targetsOf) },
   };
   const { dimension, domain, ...embedded } = await embedTexts(folder, texts, seed, context);
-  const known = { embeddings: embedded.train, targets: trainTargets };
+  const known = { rows: embedded.train, targets: trainTargets };
   const decisions = (probabilities: Float32Array) => ({
     labels: count,
     targets,
@@ -63,7 +63,7 @@ export async function probeSeveralLabels(
     signal,
     onLabel: (done) => context.progress({ phase: 'linear probes', done, total: count }),
   });
-  const probabilities = oneVsRestProbabilities(probe, embedded.validation);
+  const probabilities = await probabilitiesOfRows(probe, embedded.validation);
   const linear = decisions(probabilities);
   const fittedOn = drawn === null ? {} : { fittedOn: { rows: drawn.places.length, of: drawn.of } };
   return {

@@ -4,7 +4,8 @@ import { env } from 'onnxruntime-node';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import type { TrainedModel, TrainImageInput, TrainingHistory } from '../contract/training.ts';
-import { embedPictures } from '../selection/embed-pictures.ts';
+import { pictureBlocks } from '../selection/embed-pictures.ts';
+import { rowsInFile, type EmbeddedRows } from '../selection/embedded-rows.ts';
 import type { StepContext } from '../step.ts';
 import { fitHead, type FittedHead } from './frozen-head.ts';
 import { writeHeadFolder } from './head-folder.ts';
@@ -24,10 +25,15 @@ export async function trainHead(
   const { store, signal, workDir } = context;
   const model = await ImageModel.load(backbone);
   try {
-    const train = await embedPictures(model, { dataset, split: 'train', labels }, context);
-    const validation = await embedPictures(model, { dataset, split: 'validation', labels }, context);
-    context.progress({ phase: 'fitting the head' });
     const { dimension } = model.config;
+    const embedded = (split: 'train' | 'validation'): Promise<EmbeddedRows> =>
+      rowsInFile(join(workDir, `embedded-${split}.f32`), pictureBlocks(model, { dataset, split, labels }, context), {
+        dimension,
+        signal,
+      });
+    const train = await embedded('train');
+    const validation = await embedded('validation');
+    context.progress({ phase: 'fitting the head' });
     const fitted = await fitHead(train, validation, { dimension, classes: labels.length, seed, signal });
     const folder = join(workDir, 'trained');
     await writeHeadFolder(backbone, labels, fitted.head, folder);

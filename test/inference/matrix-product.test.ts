@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { MatrixProducts, type Matrix } from '../../inference/matrix-product.ts';
+import { MatrixProducts, STRIDE, type Matrix } from '../../inference/matrix-product.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 
 function matrix(rows: number, columns: number, seed: number): Matrix {
@@ -46,6 +46,24 @@ describe('a product of matrices', () => {
       nearly(await products.transposedTimes(tall, wide), byHand(tall, wide, 'left'));
     });
   }
+
+  it('is the same to the byte when parts of the rows are put onto one another', async () => {
+    for (const [rows, height, width] of [
+      [3 * STRIDE + 77, 2, 384],
+      [2 * STRIDE, 7, 5],
+      [STRIDE + 1, 3, 40],
+    ] as const) {
+      const [left, right] = [matrix(rows, height, 8), matrix(rows, width, 9)];
+      const part = ({ values, columns }: Matrix, start: number): Matrix => {
+        const own = values.subarray(start * columns, (start + STRIDE) * columns);
+        return { values: own, rows: own.length / columns, columns };
+      };
+      let sum: Float64Array | undefined;
+      for (let start = 0; start < rows; start += STRIDE)
+        sum = await products.transposedTimes(part(left, start), part(right, start), sum);
+      assert.deepEqual(sum, await products.transposedTimes(left, right));
+    }
+  });
 
   it('is the same to the byte when it is made again, also of a part of a larger array', async () => {
     const left = matrix(200, 130, 5);

@@ -1,5 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { join } from 'node:path';
+import type { EmbeddedRows } from '../../activities/selection/embedded-rows.ts';
 import { embedTexts, textsOf } from '../../activities/selection/embed-texts.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';
@@ -32,11 +33,25 @@ describe('texts that a frozen encoder reads as they pass', () => {
       blocks: textsOf(inBlocks(all, size), classes[split], (block) => block.classes),
     });
     const progress: number[] = [];
-    const embed = (size: number) =>
-      embedTexts(folder, { train: of('train', train, size), validation: of('validation', validation, size) }, 7, {
-        signal,
-        progress: (said) => progress.push((said as { readonly done: number }).done),
-      });
+    const embed = async (size: number) => {
+      const workDir = await temporaryFolder();
+      const {
+        train: known,
+        validation: asked,
+        ...told
+      } = await embedTexts(
+        folder,
+        { train: of('train', train, size), validation: of('validation', validation, size) },
+        7,
+        {
+          signal,
+          progress: (said) => progress.push((said as { readonly done: number }).done),
+          workDir,
+        },
+      );
+      const all = async (rows: EmbeddedRows) => (await rows.pick([...rows.classes.keys()])).embeddings;
+      return { ...told, train: await all(known), validation: await all(asked) };
+    };
     const streamed = await embed(50);
     equal(progress.at(-1), train.length + validation.length);
     deepEqual(

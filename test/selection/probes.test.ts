@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { rowsInFile } from '../../activities/selection/embedded-rows.ts';
-import { knnPredict, normaliseRows } from '../../activities/selection/knn.ts';
+import { rowsInFile, rowsInMemory } from '../../activities/selection/embedded-rows.ts';
+import { knnPredict, normaliseRows, type LabelledEmbeddings } from '../../activities/selection/knn.ts';
 import {
   crossValidatedProbe,
   fitLinearProbe,
   highestClasses,
   linearScores,
+  probedClasses,
   trainLinearProbe,
 } from '../../activities/selection/linear-probe.ts';
 import { temporaryFolder } from '../training/fixtures.ts';
@@ -44,6 +45,41 @@ const test = sample(60, 2);
 const options = { dimension: DIMENSION, classes: CLASSES };
 const digits = (values: Int32Array): string => [...values].join('');
 
+function nearest(
+  known: LabelledEmbeddings,
+  queries: Float32Array,
+  dimension: number,
+  asked: { readonly neighbours: number; readonly classes: number },
+): Promise<Int32Array> {
+  const classes = new Int32Array(queries.length / dimension);
+  return knnPredict(
+    rowsInMemory(known, dimension),
+    rowsInMemory({ embeddings: queries, classes }, dimension),
+    dimension,
+    asked,
+  );
+}
+
+/** Read back in blocks of the fewest rows that there are, and written in parts that are none of theirs. */
+async function inFile(data: LabelledEmbeddings, heldBytes = 0) {
+  const dimension = DIMENSION;
+  const rows = data.classes.length;
+  async function* parts() {
+    for (const [start, end] of [
+      [0, 7],
+      [7, 1000],
+      [1000, rows],
+    ] as const) {
+      await Promise.resolve();
+      const embeddings = data.embeddings.subarray(start * dimension, end * dimension);
+      yield { embeddings, classes: data.classes.subarray(start, end) };
+    }
+  }
+  const path = join(await temporaryFolder(), 'rows.f32');
+  const { signal } = new AbortController();
+  return rowsInFile(path, parts(), { dimension, signal, blockValues: 1, heldBytes });
+}
+
 describe('the kNN score', () => {
   // numpy: stable descending sort of the cosine similarities, majority vote, ties by summed similarity.
   const expected: readonly [neighbours: number, classes: string][] = [
@@ -53,23 +89,30 @@ describe('the kNN score', () => {
   ];
   for (const [neighbours, classes] of expected) {
     it(`gives numpy's classes for ${neighbours} neighbours`, async () => {
-      const found = await knnPredict(train, test.embeddings, DIMENSION, { neighbours, classes: CLASSES });
+      const found = await nearest(train, test.embeddings, DIMENSION, { neighbours, classes: CLASSES });
       assert.equal(digits(found), classes);
     });
   }
 
+  it('is the same of rows and queries in files, a block at a time, as in memory', async () => {
+    const [known, asked] = [sample(1300, 4), sample(700, 5)];
+    const settings = { neighbours: 7, classes: CLASSES };
+    const found = await knnPredict(await inFile(known), await inFile(asked), DIMENSION, settings);
+    assert.deepEqual(found, await nearest(known, asked.embeddings, DIMENSION, settings));
+  });
+
   it('breaks a tied vote by similarity, and an exact tie by the lower class and the earlier row', async () => {
     const known = { embeddings: Float32Array.of(0, 1, 1, 0.2, 1, 0), classes: Int32Array.of(0, 2, 1) };
     const options2 = { classes: 3 };
-    assert.deepEqual([...(await knnPredict(known, Float32Array.of(1, 0.2), 2, { ...options2, neighbours: 2 }))], [2]);
+    assert.deepEqual([...(await nearest(known, Float32Array.of(1, 0.2), 2, { ...options2, neighbours: 2 }))], [2]);
     const twins = { embeddings: Float32Array.of(1, 0, 1, 0), classes: Int32Array.of(2, 1) };
-    assert.deepEqual([...(await knnPredict(twins, Float32Array.of(1, 0), 2, { ...options2, neighbours: 2 }))], [1]);
-    assert.deepEqual([...(await knnPredict(twins, Float32Array.of(1, 0), 2, { ...options2, neighbours: 1 }))], [2]);
+    assert.deepEqual([...(await nearest(twins, Float32Array.of(1, 0), 2, { ...options2, neighbours: 2 }))], [1]);
+    assert.deepEqual([...(await nearest(twins, Float32Array.of(1, 0), 2, { ...options2, neighbours: 1 }))], [2]);
   });
 
   it('takes all rows when there are fewer than neighbours, and a zero embedding without NaN', async () => {
     const known = { embeddings: Float32Array.of(1, 0, 1, 0, 0, 0), classes: Int32Array.of(1, 1, 0) };
-    assert.deepEqual([...(await knnPredict(known, Float32Array.of(0, 0), 2, { neighbours: 50, classes: 2 }))], [1]);
+    assert.deepEqual([...(await nearest(known, Float32Array.of(0, 0), 2, { neighbours: 50, classes: 2 }))], [1]);
     assert.deepEqual([...normaliseRows(Float32Array.of(3, 4, 0, 0), 2)], [0.6, 0.8, 0, 0]);
   });
 });
@@ -110,31 +153,18 @@ describe('the linear probe', () => {
     });
   }
 
-  it('is the same of rows in a file, a block at a time, as of rows in memory', async () => {
-    const path = join(await temporaryFolder(), 'rows.f32');
-    async function* parts() {
-      for (const [start, end] of [
-        [0, 7],
-        [7, 100],
-        [100, 120],
-      ] as const) {
-        await Promise.resolve();
-        const embeddings = train.embeddings.subarray(start * DIMENSION, end * DIMENSION);
-        yield { embeddings, classes: train.classes.subarray(start, end) };
-      }
-    }
-    const { signal } = new AbortController();
-    const inMemory = await crossValidatedProbe(train, { ...options, seed: 7 });
-    // Whole, then 33 rows a block, the last of 21.
-    const whole = await rowsInFile(path, parts(), { dimension: DIMENSION, signal });
-    assert.deepEqual(await crossValidatedProbe(whole, { ...options, seed: 7 }), inMemory);
-    const file = await rowsInFile(path, parts(), { dimension: DIMENSION, signal, blockValues: 33 * DIMENSION + 1 });
-    assert.deepEqual([whole.blockCount, file.blockCount], [1, 4]);
-    const found = await crossValidatedProbe(file, { ...options, seed: 7 });
-    assert.deepEqual([found.crossValidated, found.probe.l2], [inMemory.crossValidated, inMemory.probe.l2]);
-    const numbers = ({ probe: { weights, bias } }: typeof found) => [...weights.flat(), ...bias];
-    const expected = numbers(inMemory);
-    for (const [at, value] of numbers(found).entries()) assert.ok(Math.abs(value - expected[at]!) < 1e-4, `${at}`);
+  it('is the same, to the last bit, of rows in a file, a block at a time, as of rows in memory', async () => {
+    const many = sample(2500, 6);
+    const stored = await inFile(many);
+    const sizes: number[] = [];
+    for await (const { classes } of stored.blocks()) sizes.push(classes.length);
+    assert.deepEqual(sizes, [512, 512, 512, 512, 452]);
+    const inMemory = await crossValidatedProbe(many, { ...options, seed: 7 });
+    assert.deepEqual(await crossValidatedProbe(stored, { ...options, seed: 7 }), inMemory);
+    // Where what is made of the blocks is held, too.
+    assert.deepEqual(await crossValidatedProbe(await inFile(many, 1e6), { ...options, seed: 7 }), inMemory);
+    const predicted = highestClasses(linearScores(inMemory.probe, many.embeddings), CLASSES);
+    assert.deepEqual(await probedClasses(inMemory.probe, stored), predicted);
   });
 
   it('gives the same bytes for the same seed', async () => {

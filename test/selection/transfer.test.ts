@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { meanDistance, pictureDomain, textDomain } from '../../activities/selection/domain.ts';
+import { rowsInMemory } from '../../activities/selection/embedded-rows.ts';
 import { crossValidatedProbe } from '../../activities/selection/linear-probe.ts';
 import { logme } from '../../activities/selection/logme.ts';
 import { shifted, tridiagonalise } from '../../activities/selection/tridiagonal.ts';
@@ -221,19 +222,24 @@ describe('how near the data are', () => {
     }
   });
 
-  it('finds the same kind of data at a distance of about 0, and another kind far away', () => {
+  it('finds the same kind of data at a distance of about 0, and another kind far away', async () => {
     const draw = (seed: number) => sample(400, 0, seed).embeddings;
-    const same = meanDistance(draw(1), draw(2), DIMENSION);
-    const other = meanDistance(
+    const distance = (one: Float32Array, another: Float32Array) => {
+      const [left, right] = [one, another].map((embeddings) =>
+        rowsInMemory({ embeddings, classes: new Int32Array(embeddings.length / DIMENSION) }, DIMENSION),
+      );
+      return meanDistance(left!, right!, DIMENSION);
+    };
+    const same = await distance(draw(1), draw(2));
+    const other = await distance(
       draw(1),
       draw(2).map((value) => value + 2),
-      DIMENSION,
     );
     assert.ok(Math.abs(same ?? 1) < 0.01, String(same));
     // 6 features two deviations apart, each of variance 1: 6 · 4 / (6 + 6).
     assert.ok(Math.abs((other ?? 0) - 2) < 0.2, String(other));
-    assert.equal(meanDistance(draw(1), new Float32Array(0), DIMENSION), null);
-    assert.equal(meanDistance(new Float32Array(12), new Float32Array(12), DIMENSION), null);
+    assert.equal(await distance(draw(1), new Float32Array(0)), null);
+    assert.equal(await distance(new Float32Array(12), new Float32Array(12)), null);
   });
 
   it('says how many pictures are smaller than what the model sees, and how far their colour is from its own', () => {

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import tar from 'tar-stream';
 import type { ExportedEncoder } from '../../activities/contract/selection.ts';
 import type { ActivityServices } from '../../activities/step.ts';
+import { rowsInMemory } from '../../activities/selection/embedded-rows.ts';
 import type { LabelledEmbeddings } from '../../activities/selection/knn.ts';
 import { exportClassifier } from '../../activities/training/export-classifier.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
@@ -99,7 +100,11 @@ describe('the export steps of image models', function () {
       const backbone = await checkout(encoder.weights);
       const known = await embed(backbone, await pictures(join(cifar, 'train.tar'), 10));
       const asked = await embed(backbone, await pictures(join(cifar, 'train.tar'), 20, 1));
-      const { head } = await fitHead(known, asked, { dimension: 64, classes: LABELS.length, seed: 7 });
+      const { head } = await fitHead(rowsInMemory(known, 64), rowsInMemory(asked, 64), {
+        dimension: 64,
+        classes: LABELS.length,
+        seed: 7,
+      });
       const folder = join(await temporaryFolder(), 'trained');
       await writeHeadFolder(backbone, LABELS, head, folder);
       const input = { task: 'image-classification', model: await put(folder) } as const;
