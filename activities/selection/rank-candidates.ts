@@ -4,6 +4,6 @@ import { rankOutcomes } from './ranking.ts';
 
 export const rankCandidates: StepDefinition<RankCandidatesInput, Selection> = {
   type: 'selection.rank',
-  version: 5,
+  version: 6,
   run: (input) => Promise.resolve(input).then(rankOutcomes),
 };

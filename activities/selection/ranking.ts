@@ -93,7 +93,7 @@ export function rankOutcomes({ candidates, selection, by = 'probe' }: RankCandid
   return {
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || 0),
-    rule: ruleOf(selection, by),
+    rule: ruleOf(selection, by) + unlikeRows(eligible),
     ...(shortlist.length < 2 ? {} : { shortlist }),
   };
 }
@@ -113,9 +113,27 @@ function shortlistOf(ranked: readonly Measured[], { prototype }: RankCandidatesI
   return [...best, ...generalist].map(({ id }) => id);
 }
 
-/** Their intervals do not touch. */
+/** Their intervals do not touch, and the rows they were fitted on are no reason for it. */
 function isBeyondChance(one: Measured, leader: Measured): boolean {
+  if (!isOfSameRows(one, leader)) return false;
   return one.interval !== null && leader.interval !== null && one.interval.high < leader.interval.low;
+}
+
+function isOfSameRows({ fittedOn: one }: Measured, { fittedOn: other }: Measured): boolean {
+  return one?.rows === other?.rows && one?.of === other?.of;
+}
+
+/**
+ * What to say where a run that was upgraded, or whose method was changed, has probes of all rows beside probes of a draw:
+ * fewer rows make a probe look worse than its encoder is.
+ */
+function unlikeRows(measured: readonly Measured[]): string {
+  const [first, ...others] = measured;
+  if (first === undefined || others.every((one) => isOfSameRows(one, first))) return '';
+  const shown = measured.map(({ id, fittedOn }) =>
+    fittedOn === undefined ? `${id} had all` : `${id} had ${fittedOn.rows} of ${fittedOn.of}`,
+  );
+  return ` Not like with like: of the training rows ${shown.join(', ')}; fewer make a probe look worse than it is, so that between unlike ones nobody is left out as beyond chance.`;
 }
 
 type By = NonNullable<RankCandidatesInput['by']>;

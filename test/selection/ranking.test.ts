@@ -200,6 +200,27 @@ describe('the ranking of candidates', () => {
     assert.match(frozen!.reasons[0]!, /probe accuracy 82\.0 % after 600 of 1200 training rows, .*fitted anew on all/);
   });
 
+  it('names probes that had other rows, and leaves none of them out as beyond chance', () => {
+    const probed = (id: string, accuracy: number, fittedOn?: { rows: number; of: number }): CandidateOutcome => {
+      const one = candidate(id, { accuracy });
+      const interval = { low: accuracy - 0.02, high: accuracy + 0.02, confidence: 0.95 };
+      const linearAccuracy = { value: accuracy, interval, rows: 1000 };
+      return { ...one, ...(one.probe && { probe: { ...one.probe, linearAccuracy, ...(fittedOn && { fittedOn }) } }) };
+    };
+    const draw = { rows: 600, of: 1200 };
+    const ranked = (...candidates: CandidateOutcome[]) => rankOutcomes({ candidates, selection });
+    const mixed = ranked(probed('a', 0.9), probed('b', 0.8, draw));
+    assert.match(mixed.rule, /Not like with like: of the training rows a had all, b had 600 of 1200; fewer make/);
+    assert.deepEqual(mixed.shortlist, ['a', 'b']);
+    for (const fittedOn of [undefined, draw]) {
+      const alike = ranked(probed('a', 0.9, fittedOn), probed('b', 0.8, fittedOn));
+      assert.doesNotMatch(alike.rule, /like with like/);
+      assert.equal(alike.shortlist, undefined);
+    }
+    const left = ranked(probed('a', 0.9), probed('b', 0.8), candidate('gone', { unmeasured: 'probe' }));
+    assert.doesNotMatch(left.rule, /like with like/, 'who is not ranked is compared with nobody');
+  });
+
   it('chooses an encoder to tune, never a frozen probe', () => {
     const { winner, ranking } = rankOutcomes({ candidates: [candidate('only')], selection });
     assert.equal(winner, 'only');

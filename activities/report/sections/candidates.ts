@@ -108,10 +108,11 @@ export const candidatesSection: Section = {
   },
 };
 
-/** The same rows for every candidate. */
+/** The same rows for every candidate that had a draw; where another had all of them, the rule says who. */
 function drawnRows(rows: readonly Row[]): Content {
-  const drawn = rows.find(({ probe }) => probe?.fittedOn !== undefined)?.probe?.fittedOn;
-  if (drawn === undefined) return '';
+  const probes = rows.flatMap(({ probe }) => (probe === undefined ? [] : [probe]));
+  const drawn = probes.find(({ fittedOn }) => fittedOn !== undefined)?.fittedOn;
+  if (drawn === undefined || probes.some(({ fittedOn }) => fittedOn?.rows !== drawn.rows)) return '';
   return html`<p class="quiet">
     Probes and neighbours had ${count(drawn.rows)} of the ${count(drawn.of)} training rows, drawn label by label and the
     same for all.
