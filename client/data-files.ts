@@ -132,7 +132,10 @@ async function picturesAsked(
 ): Promise<readonly string[]> {
   const kind = Object.values(behaviourOf(pipeline)).find((table) => table.file === file)?.kind;
   if (kind === undefined || (format !== 'csv' && format !== 'jsonl')) return [];
-  const { tests } = readBehaviourTable(await readFile(path), kind, format, { input: 'image' });
+  const { tests } = readBehaviourTable(await readFile(path), kind, format, {
+    input: 'image',
+    ...(pipeline.task === 'image-retrieval' ? { finds: true } : {}),
+  });
   return tests.flatMap(({ test }) => inputsOf(test));
 }
 

@@ -111,6 +111,7 @@ export const ImageRetrievalSchema = z.strictObject({
   selection: RetrievalSelectionSchema.prefault({}),
   training: RetrievalTrainingSchema,
   retrieval: RetrievalSettingsSchema.prefault({}),
+  behaviour: BehaviourSchema.optional(),
   gates: RetrievalGatesSchema.prefault({}),
   ...outcome,
 });

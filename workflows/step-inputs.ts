@@ -24,6 +24,7 @@ import type { ArtifactRef } from '../artifacts/reference.ts';
 import type {
   Classification,
   ImageClassification,
+  ImageRetrieval,
   Pipeline,
   TextClassification,
   TextGeneration,
@@ -46,9 +47,10 @@ export function dataInput(
 /** The same of pictures. */
 export function picturesInput(
   files: PreparePicturesInput['files'],
-  { data, behaviour }: Pick<ImageClassification, 'data' | 'behaviour'>,
+  { task, data, behaviour }: Pick<ImageClassification | ImageRetrieval, 'task' | 'data' | 'behaviour'>,
 ): PreparePicturesInput {
-  return { files, data, ...tablesAsked(behaviour) };
+  const finds = behaviour !== undefined && task === 'image-retrieval' ? { finds: true as const } : {};
+  return { files, data, ...tablesAsked(behaviour), ...finds };
 }
 
 function tablesAsked(behaviour: BehaviourSpec | undefined): Pick<PrepareDataInput, 'behaviour'> {

@@ -50,6 +50,8 @@ export interface PreparePicturesInput {
   readonly data: ImageData;
   /** Missing where the definition has none. */
   readonly behaviour?: BehaviourTables;
+  /** What they test finds pictures. */
+  readonly finds?: true;
 }
 
 export type Split = 'train' | 'validation' | 'test';

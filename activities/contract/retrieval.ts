@@ -3,7 +3,7 @@ import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
 import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
-import type { CorruptionCost, GateResult, PairedScore } from './validation.ts';
+import type { BehaviourResult, CorruptionCost, GateResult, JudgeGatesInput, PairedScore } from './validation.ts';
 
 export interface BuildIndexInput {
   /** An exported encoder or classifier of pictures: its embeddings are used, frozen or tuned. */
@@ -82,6 +82,8 @@ export interface RetrievalEvaluation {
   readonly queriesWithoutRelevant: number;
   /** In the gallery themselves (by the digest of their bytes), where they are no answer to themselves: a leak. */
   readonly queriesInGallery: number;
+  /** A table of the definition each; missing where it has none. In the details with all that do not hold. */
+  readonly behaviour?: readonly BehaviourResult[];
   /** From a picture's file to its neighbours. */
   readonly latency: Latency;
   readonly hardware: Hardware;
@@ -116,6 +118,8 @@ export interface QueryOutcome {
 export interface JudgeRetrievalInput {
   readonly measures: RetrievalEvaluation['measures'];
   readonly gates: RetrievalGatesSpec;
+  /** The tables of behaviour tests, with what the evaluation found. */
+  readonly behaviour?: JudgeGatesInput['behaviour'];
 }
 
 export interface CompareRetrieversInput {

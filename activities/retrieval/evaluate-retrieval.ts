@@ -10,18 +10,21 @@ import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-tabl
 import { checkout } from '../checkout.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } from '../contract/retrieval.ts';
+import type { BehaviourResult } from '../contract/validation.ts';
 import { loadLabels } from '../data/dataset.ts';
 import { hasShifted } from '../data/shifted.ts';
 import { countPictures, loadPictureRows } from '../data/images/pictures.ts';
 import { embedPictures, type AnsweredPictures } from '../selection/embed-pictures.ts';
 import { hardware, measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { listedBehaviour } from '../validation/behaviour-tests.ts';
 import { SPLIT_ROWS } from '../validation/examined.ts';
 import { meanDifference } from '../validation/multi-label/scores.ts';
 import { sampledPlaces } from '../validation/sample-rows.ts';
 import type { Corrupted } from '../validation/picture-robustness.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import { askIndex, type Asked } from './ask-index.ts';
+import { askTables } from './ask-tables.ts';
 import { graphDigest } from './build-index.ts';
 import { measureCorruptedQueries } from './corrupted-queries.ts';
 import { figuresOfModel } from './model-figures.ts';
@@ -50,7 +53,8 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const labels = await loadLabels(store, dataset);
     const index = await loadIndex(input, labels, context);
     const folder = await checkout(context, input.model, 'model');
-    const { queries, places, elsewhere, sample, corrupted } = await askModel(folder, index, input, labels, context);
+    const askedModel = await askModel(folder, index, input, labels, context);
+    const { queries, places, elsewhere, sample, corrupted, behaviour } = askedModel;
     const asked = await askIndex(index, queries, k, context);
     const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
     const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, queries, context), {
@@ -107,6 +111,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       perLabel,
       misses: missesOf(outcomes, asked),
       corruptions: corrupted.byCorruption,
+      ...(behaviour.length === 0 ? {} : { behaviour }),
       queriesWithoutRelevant: rows - answered,
       queriesInGallery,
       latency,
@@ -116,6 +121,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     return {
       ...evaluation,
       perLabel: shown(perLabel),
+      ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
       details: await store.putJson(details, 'evaluation.json'),
       reference: await putNeighbourReference({ ...queries, places }, asked, labels, context),
     };
@@ -166,6 +172,8 @@ interface AskedModel {
   /** Files of some of the queries: they are corrupted, and their latency is measured. */
   readonly sample: readonly string[];
   readonly corrupted: Corrupted;
+  /** A table of behaviour tests each. */
+  readonly behaviour: readonly BehaviourResult[];
 }
 
 async function askModel(
@@ -189,7 +197,8 @@ async function askModel(
       const elsewhere = (await hasShifted(store, dataset)) ? (await drawn('shifted', SPLIT_ROWS)).pictures : null;
       const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context, new Set(queries.ids));
       const corrupted = await corruptQueries(loaded, index, sample, { k, seed, queries }, context);
-      return { queries, places, elsewhere, sample, corrupted };
+      const behaviour = await askTables(loaded, index, { dataset, k }, context);
+      return { queries, places, elsewhere, sample, corrupted, behaviour };
     }
   } finally {
     await loaded.release();

@@ -4,6 +4,7 @@ import type { Score } from '../contract/measures.ts';
 import type { JudgeRetrievalInput } from '../contract/retrieval.ts';
 import type { GatesVerdict } from '../contract/validation.ts';
 import type { StepDefinition } from '../step.ts';
+import { judgeBehaviour } from '../validation/behaviour-gates.ts';
 import { judgeGate, worstOf } from '../validation/gates.ts';
 import { NO_SCORE } from '../validation/scores.ts';
 
@@ -14,10 +15,11 @@ export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> =
 };
 
 /** Of the model by itself: what it is beside the one in production another step says. */
-export function retrievalVerdict({ measures, gates: limits }: JudgeRetrievalInput): GatesVerdict {
+export function retrievalVerdict({ measures, gates: limits, behaviour }: JudgeRetrievalInput): GatesVerdict {
   const measured: Readonly<Partial<Record<string, Score>>> = measures;
-  const gates = RETRIEVAL_GATE_NAMES.filter((name) => RETRIEVAL_GATE_TABLE[name].step === 'evaluate').map((name) =>
+  const ofTable = RETRIEVAL_GATE_NAMES.filter((name) => RETRIEVAL_GATE_TABLE[name].step === 'evaluate').map((name) =>
     judgeGate(name, RETRIEVAL_GATE_TABLE[name], measured[name] ?? NO_SCORE, limits[name]),
   );
+  const gates = [...ofTable, ...(behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured))];
   return { verdict: worstOf(gates), gates };
 }

@@ -62,15 +62,27 @@ export function answerOf(chances: Float32Array, labels: readonly string[], decid
 
 /** `answers`: to the texts, or pictures, of the tests, in their order. */
 export function judgeTable(name: string, tests: readonly StoredTest[], answers: readonly Answer[]): BehaviourResult {
-  const failures: BehaviourFailure[] = [];
   let row = 0;
-  for (const { file, line, test } of tests) {
+  const problems = tests.map(({ test }) => {
+    const from = row;
+    row += inputsOf(test).length;
+    return problemOf(test, answers.slice(from, row));
+  });
+  return tableResult(name, tests, problems);
+}
+
+/** `problems`: why each test does not hold, null where it does. */
+export function tableResult(
+  name: string,
+  tests: readonly StoredTest[],
+  problems: readonly (string | null)[],
+): BehaviourResult {
+  const failures = tests.flatMap(({ file, line, test }, at): readonly BehaviourFailure[] => {
+    const problem = problems[at] ?? null;
+    if (problem === null) return [];
     const inputs = inputsOf(test);
-    const problem = problemOf(test, answers.slice(row, row + inputs.length));
-    row += inputs.length;
-    if (problem === null) continue;
-    failures.push({ file, line, problem, ...('image' in test ? { pictures: inputs } : { texts: inputs }) });
-  }
+    return [{ file, line, problem, ...('image' in test ? { pictures: inputs } : { texts: inputs }) }];
+  });
   const { kind } = tests[0]!.test;
   return { name, kind, score: shareScore(tests.length - failures.length, tests.length), failures };
 }

@@ -1,6 +1,7 @@
 /** The tables of behaviour tests, asked of a model of pictures: each picture once, a batch of them in memory. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { ModelOutput } from '../../inference/graph-model.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
 import { inputsOf } from '../../pipelines/behaviour/table.ts';
 import type { BehaviourResult } from '../contract/validation.ts';
@@ -8,7 +9,7 @@ import { loadBehaviour } from '../data/behaviour.ts';
 import { groupBy } from '../data/group.ts';
 import { packedPictures } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
-import { answerOf, judgeTable, mostProbable, type Answer } from './behaviour-tests.ts';
+import { answerOf, judgeTable, mostProbable } from './behaviour-tests.ts';
 
 const BATCH = 8;
 
@@ -23,33 +24,34 @@ export async function askPictureTables(
 ): Promise<readonly BehaviourResult[]> {
   const tests = await loadBehaviour(context.store, dataset, context.signal);
   if (tests.length === 0) return [];
-  const answers = await answerAll(model, labels, dataset, context);
+  const answers = await askPictures(model, dataset, context, ({ probabilities = new Float32Array() }, row) =>
+    answerOf(probabilities.slice(row * labels.length, (row + 1) * labels.length), labels, mostProbable),
+  );
   return [...groupBy(tests, ({ table }) => table)].map(([name, ofTable]) => {
     const asked = ofTable.flatMap(({ test }) => inputsOf(test));
     return judgeTable(
       name,
       ofTable,
-      asked.map((picture) => answers.get(picture) ?? missing(picture)),
+      asked.map((picture) => answers.get(picture) ?? notPacked(picture)),
     );
   });
 }
 
-async function answerAll(
+/** What a model says of each picture of the tests, by its name in the pack. */
+export async function askPictures<Said>(
   model: Pick<ImageModel, 'run'>,
-  labels: readonly string[],
   dataset: ArtifactRef,
   { store, signal, progress }: Context,
-): Promise<ReadonlyMap<string, Answer>> {
-  const answers = new Map<string, Answer>();
+  /** What is kept of the answer to one picture of a batch. */
+  keep: (output: ModelOutput, row: number) => Said,
+): Promise<ReadonlyMap<string, Said>> {
+  const answers = new Map<string, Said>();
   const ask = async (batch: readonly { readonly image: string; readonly bytes: Uint8Array }[]): Promise<void> => {
     if (batch.length === 0) return;
     const names = batch.map(({ image }) => image);
     const pictures = batch.map(({ bytes }) => bytes);
-    const { probabilities = new Float32Array() } = await model.run(pictures, { names, signal });
-    for (const [row, name] of names.entries()) {
-      const chances = probabilities.slice(row * labels.length, (row + 1) * labels.length);
-      answers.set(name, answerOf(chances, labels, mostProbable));
-    }
+    const output = await model.run(pictures, { names, signal });
+    for (const [row, name] of names.entries()) answers.set(name, keep(output, row));
     progress({ phase: 'behaviour tests', done: answers.size });
   };
   let batch: { image: string; bytes: Uint8Array }[] = [];
@@ -63,7 +65,8 @@ async function answerAll(
   return answers;
 }
 
-function missing(picture: string): never {
+/** Throws BadData: a pack that lacks a picture which a test names. */
+export function notPacked(picture: string): never {
   throw new EspalierError('BadData', `behaviour.tar does not hold ${picture}, which a test names`, {
     where: 'behaviour.tar',
     fix: 'prepare the data again',

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { Problem } from '../check.ts';
 import { BehaviourSchema, type BehaviourSpec } from '../definition/behaviour.ts';
 import { GATE_NAMES } from '../gate-table.ts';
+import { RETRIEVAL_GATE_NAMES } from '../retrieval-gate-table.ts';
 import { pictureProblems } from './pictures.ts';
 import { ImageDataSchema, TextDataSchema } from '../definition/data.ts';
 import { MOST_TABLE_BYTES, readBehaviourTable, unknownLabels, type Tested } from './table.ts';
@@ -21,10 +22,17 @@ export function behaviourProblems(
     const message = 'its tests are of one text, and with data.pair the model takes two';
     return [{ path: 'behaviour', message, fix: 'leave out `behaviour`, or data.pair' }];
   }
-  const taken: readonly string[] = [...GATE_NAMES, ...Object.keys(record(customGates))];
+  const taken: readonly string[] = [
+    ...(task === 'image-retrieval' ? RETRIEVAL_GATE_NAMES : GATE_NAMES),
+    ...Object.keys(record(customGates)),
+  ];
   const declared = record(data)['labels'];
   const labels = Array.isArray(declared) ? new Set<unknown>(declared) : undefined;
-  const asked: Asked = task === 'image-classification' ? { labels, ...ofPictures(data) } : { labels, ...ofTexts(data) };
+  const finds = task === 'image-retrieval';
+  const asked: Asked =
+    finds || task === 'image-classification'
+      ? { labels, ...ofPictures(data), ...(finds ? { finds } : {}) }
+      : { labels, ...ofTexts(data) };
   const files = new Map<string, string>();
   return Object.entries(parsed.data).flatMap(([name, table]): readonly Problem[] => {
     const path = `behaviour.${name}`;

@@ -82,12 +82,22 @@ const ROWS_OF_PICTURES = {
   directional: ROWS.directional.omit({ text: true }).extend({ image: picture, edited: picture }),
 } as const;
 
-type Rows = typeof ROWS | typeof ROWS_OF_SEVERAL | typeof ROWS_OF_PICTURES;
+/** What is asked of a finder is what it finds: two pictures the same one first, or so much the same among the first k. */
+const ROWS_OF_QUERIES = {
+  ...ROWS_OF_PICTURES,
+  invariance: ROWS_OF_PICTURES.invariance.extend({
+    overlap: z.union([z.literal('').transform(() => undefined), share]).optional(),
+  }),
+} as const;
+
+type Rows = typeof ROWS | typeof ROWS_OF_SEVERAL | typeof ROWS_OF_PICTURES | typeof ROWS_OF_QUERIES;
 export type BehaviourTest = z.output<Rows[BehaviourKind]>;
 /** What the tests of a table are of; one label a text where nothing is said. */
 export interface Tested {
   /** Pictures, by their paths beside the table. */
   readonly input?: 'image' | undefined;
+  /** Of pictures: the model finds others, and gives no label. */
+  readonly finds?: true | undefined;
   /** A text may have several labels (`data.multiLabel`): in a cell of CSV they are parted by this. */
   readonly separator?: string | undefined;
 }
@@ -105,7 +115,7 @@ export function readBehaviourTable(
   bytes: Uint8Array,
   kind: BehaviourKind,
   format: 'csv' | 'jsonl',
-  { input, separator }: Tested = {},
+  { input, finds, separator }: Tested = {},
 ): BehaviourTable {
   const whole = (message: string): BehaviourTable => ({ tests: [], problems: [{ line: 1, message }] });
   if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
@@ -113,7 +123,8 @@ export function readBehaviourTable(
   if (content === undefined) return whole('the table is not UTF-8');
   const read = format === 'csv' ? csvRows(content) : jsonRows(content);
   const ofTexts = separator === undefined ? ROWS : ROWS_OF_SEVERAL;
-  const rows = input === 'image' ? ROWS_OF_PICTURES : ofTexts;
+  const ofPictures = finds === true ? ROWS_OF_QUERIES : ROWS_OF_PICTURES;
+  const rows = input === 'image' ? ofPictures : ofTexts;
   if (!Array.isArray(read)) return { tests: [], problems: [read] };
   if (read.length === 0) return whole('the table has no tests');
   if (read.length > MOST_TESTS) return whole(`the table has ${read.length} tests; at most ${MOST_TESTS} are asked`);

@@ -14,7 +14,8 @@ export const BehaviourSchema = z.record(
   z.strictObject({
     /**
      * `minimum-functionality`: a text, or a picture, has this label, or just these. `invariance`: two have the same (paraphrases, typos, names).
-     * `directional`: an edit must not make a label less, or more, likely than it was.
+     * `directional`: an edit must not make a label less, or more, likely than it was. Of a finder's pictures they say what is found
+     * among the first k (docs/gates.md).
      */
     kind: z.enum(BEHAVIOUR_KINDS),
     /** A CSV or JSONL file, relative to the definition's folder, or of texts `s3://bucket/key`. Pictures lie beside it. */

@@ -87,6 +87,8 @@ describe('tables of behaviour tests at the start of a run', () => {
       ['b/c.jpg', 'b/c.jpg'],
     ]);
     deepEqual(picturesInput([], pipeline).behaviour, { same: { kind: 'invariance', file: 'tests/same.csv' } });
+    const finder = { ...pipeline, task: 'image-retrieval' as const };
+    deepEqual(picturesInput([], finder).finds, true);
     const { behaviour: _, ...without } = pipeline;
     deepEqual(Object.keys(picturesInput([], without)), ['files', 'data']);
   });

@@ -44,6 +44,24 @@ describe('the gates of a model that finds pictures', () => {
     equal(verdictOf({ queriesWithoutRelevant: missing }, 'queriesWithoutRelevant')?.verdict, 'warn');
   });
 
+  it('judge a table of behaviour tests each beside the others, and fail one that was not measured', () => {
+    const table = { kind: 'invariance', file: 'same.csv', min: 0.9, severity: 'fail' } as const;
+    const score = { value: 0.5, interval: null, rows: 2 };
+    const failures = [{ file: 'same.csv', line: 3, problem: 'finds nothing first the one way' }];
+    const verdict = retrievalVerdict({
+      measures,
+      gates,
+      behaviour: {
+        gates: { same: table, lost: table },
+        measured: [{ name: 'same', kind: table.kind, score, failures }],
+      },
+    });
+    equal(verdict.verdict, 'fail');
+    const [same, lost] = verdict.gates.slice(-2);
+    deepEqual([same?.name, same?.verdict, lost?.name, lost?.verdict], ['same', 'fail', 'lost', 'fail']);
+    match(same!.reason, /behaviour\.same\.min \(0\.9\); same\.csv:3 finds nothing/);
+  });
+
   it('do not judge tuning where there was none', () => {
     const gate = verdictOf({}, 'gainOverFrozen');
     deepEqual([gate?.verdict, gate?.reason], ['off', 'gainOverFrozen was not measured: nothing was tuned']);

@@ -67,6 +67,27 @@ describe('the steps of retrieval', function () {
     assert.deepEqual([found.measures.gainOverPixels.value, found.measures.gainOverPixels.interval!.low < 0], [0, true]);
   });
 
+  it('are asked the behaviour tests beside the data', async () => {
+    const { index } = await build(dataset);
+    assert.equal((await evaluate(index, dataset)).behaviour, undefined);
+    const behaviour = await makePictures(3, 19);
+    const tests = behaviour.map(({ id, label }, at) => ({
+      table: 'plain',
+      file: 'plain.csv',
+      line: at + 2,
+      test: {
+        kind: 'minimum-functionality' as const,
+        image: `behaviour/${id}.png`,
+        label: at === 1 ? 'blue' : label,
+      },
+    }));
+    const asked = await evaluate(index, await putPictures(storage.store, { ...splits, behaviour }, { tests }));
+    const [plain] = asked.behaviour!;
+    assert.deepEqual([plain?.name, plain?.score.value, plain?.failures.map(({ line }) => line)], ['plain', 2 / 3, [3]]);
+    const details = await storage.store.getJson<Pick<typeof asked, 'behaviour'>>(asked.details);
+    assert.deepEqual(details.behaviour, asked.behaviour);
+  });
+
   it('let a graph answer only where enough queries show that it overlooks next to nothing', async () => {
     const accepted = await build(dataset, 0);
     assert.equal(accepted.search, 'graph');

@@ -13,7 +13,7 @@ import {
   packageRetrieverInput,
 } from '../retrieval-inputs.ts';
 import type { Winner } from '../stages/select.ts';
-import { dossierInput, stoppedAgain } from '../step-inputs.ts';
+import { dossierInput, picturesInput, stoppedAgain } from '../step-inputs.ts';
 import type { Again, Recorded } from './again.ts';
 
 export interface RecordedRetriever extends Recorded<'image-retrieval'> {
@@ -29,7 +29,7 @@ export interface RecordedRetriever extends Recorded<'image-retrieval'> {
 export async function remakeRetriever(record: RecordedRetriever, again: Again): Promise<void> {
   const { facts, winner, dataFiles } = record;
   const { pipeline } = facts;
-  const data = again.call('data', { files: dataFiles, data: pipeline.data });
+  const data = again.call('data', picturesInput(dataFiles, pipeline));
   const { output: prepared } = await again.activities('light', 'data').preparePictures(data);
   const dataset = await again.smallPart(prepared, pipeline);
   again.same('dataset', facts.data.dataset, dataset.dataset);

@@ -2,7 +2,7 @@ import type { TrainedModel } from '../../activities/contract/training.ts';
 import type { AttackMeasures, Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { attackAsked } from '../../pipelines/attack.ts';
-import type { Classification } from '../../pipelines/definition.ts';
+import type { Classification, ImageRetrieval } from '../../pipelines/definition.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import { StepLeftOut } from '../engine.ts';
 import type { Run } from '../run.ts';
@@ -63,8 +63,9 @@ async function attacked(
   }
 }
 
-function tableGates(
-  definition: Classification,
+/** What the step that judges is told of the tables of behaviour tests; nothing where there are none. */
+export function tableGates(
+  definition: Classification | ImageRetrieval,
   measured: Evaluation['behaviour'] = [],
 ): Pick<JudgeGatesInput, 'behaviour'> {
   const gates = 'behaviour' in definition ? definition.behaviour : undefined;

@@ -16,8 +16,9 @@ import {
   withInputs,
   type BehaviourTable,
   type PlacedTest,
+  type Tested,
 } from '../../../pipelines/behaviour/table.ts';
-import type { BehaviourTables } from '../../../pipelines/definition/behaviour.ts';
+import type { BehaviourKind } from '../../../pipelines/definition/behaviour.ts';
 import type { DataFile, PreparePicturesInput } from '../../contract/data.ts';
 import type { StepContext } from '../../step.ts';
 import { badTable, type StoredTest } from '../behaviour.ts';
@@ -41,7 +42,7 @@ export interface PictureTests {
 
 /** Throws BadData by file, line and field: a test that cannot be asked is never left out, whatever the definition does about bad pictures. */
 export async function readPictureTests(
-  { files, data, behaviour = {} }: PreparePicturesInput,
+  { files, data, behaviour = {}, finds }: PreparePicturesInput,
   labels: readonly string[],
   context: StepContext,
 ): Promise<PictureTests> {
@@ -53,7 +54,7 @@ export async function readPictureTests(
     for (const [table, { kind, file }] of Object.entries(behaviour)) {
       const source = files.find(({ path, split }) => split === 'behaviour' && path === file);
       if (source === undefined) continue;
-      const read = await readPacked(source, kind, data.maxImageBytes, keep.picture, context);
+      const read = await readPacked(source, { kind, finds, limit: data.maxImageBytes }, keep.picture, context);
       const complaint = (name: string) => `is ${quoted(name)}, which the data do not have`;
       const unknown = unknownLabels(read.tests, new Set(labels), complaint);
       const unusable = read.tests.flatMap((test) => pictureProblems(test, read.names));
@@ -112,12 +113,11 @@ function keeper(handle: FileHandle, { maxImageBytes: maxBytes, maxPixels }: Prep
 /** Throws BadData where there is no tar, or no list in front. */
 async function readPacked(
   { ref, path: file, format }: DataFile,
-  kind: BehaviourTables[string]['kind'],
-  maxImageBytes: number,
+  { kind, finds, limit: most }: Pick<Tested, 'finds'> & { readonly kind: BehaviourKind; readonly limit: number },
   keep: KeepPicture,
   { store, signal, progress }: StepContext,
 ): Promise<BehaviourTable & { readonly names: ReadonlyMap<string, Fate> }> {
-  const limit = (name: string): number => (name === LISTING ? MOST_TABLE_BYTES : maxImageBytes);
+  const limit = (name: string): number => (name === LISTING ? MOST_TABLE_BYTES : most);
   const names = new Map<string, Fate>();
   let read: BehaviourTable | undefined;
   let wanted: ReadonlySet<string> = new Set();
@@ -125,7 +125,7 @@ async function readPacked(
     signal.throwIfAborted();
     if (read === undefined) {
       if (format !== 'csv' && format !== 'jsonl') break;
-      read = readBehaviourTable(listOf(member, file), kind, format, { input: 'image' });
+      read = readBehaviourTable(listOf(member, file), kind, format, { input: 'image', finds });
       wanted = new Set(read.tests.flatMap(({ test }) => inputsOf(test)));
     } else if (wanted.has(member.name)) {
       names.set(member.name, await fateOf(member, file, keep));

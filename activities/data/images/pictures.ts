@@ -34,6 +34,11 @@ export function pictureName(split: PicturePack, { id, ending }: Pick<CheckedPict
   return `${split}/${id}.${ending}`;
 }
 
+/** Of a picture's name in a pack. */
+export function idOfPacked(name: string): string {
+  return basename(name).replace(/\.[a-z]+$/, '');
+}
+
 /** Writes `SPLIT.jsonl` and `SPLIT.tar` into the folder, from the spool in which the pictures lie. */
 export async function writeSplit(
   folder: string,

@@ -59,7 +59,7 @@ describe('behaviour tests of pictures beside the data', function () {
         ),
       ],
       {},
-      { ...SAME, plain },
+      { behaviour: { ...SAME, plain } },
     );
     deepEqual([summary.rows, summary.labelCounts], [alone.rows, alone.labelCounts]);
     deepEqual(
@@ -93,10 +93,30 @@ describe('behaviour tests of pictures beside the data', function () {
     equal(packed.size, 0);
   });
 
+  it('say of a finder how much of what it finds must be the same', async () => {
+    const list = await table(
+      'same.csv',
+      'image,other,overlap\na.jpg,b.png,0.5\na.jpg,b.png,\n',
+      ['a.jpg', photo],
+      ['b.png', drawing],
+    );
+    const overlaps = async (asked: { readonly finds?: true }) => {
+      const tests = await testsOf(await prepareShards(services, [shard, list], {}, { behaviour: SAME, ...asked }));
+      return tests.map(({ test }) => ('overlap' in test ? test.overlap : undefined));
+    };
+    deepEqual(await overlaps({ finds: true }), [0.5, undefined]);
+    deepEqual(await overlaps({}), [undefined, undefined]);
+  });
+
   it('are refused by file, line and field where a picture cannot be asked, whatever is done about bad ones', async () => {
     const prepared = async (list: string, ...members: readonly Member[]) =>
       refusal(
-        prepareShards(services, [shard, await same(list, ...members)], { onBadRow: 'drop', maxPixels: 2000 }, SAME),
+        prepareShards(
+          services,
+          [shard, await same(list, ...members)],
+          { onBadRow: 'drop', maxPixels: 2000 },
+          { behaviour: SAME },
+        ),
       );
     const broken = await prepared(
       'a.jpg,a.jpg\na.jpg,torn.jpg\na.jpg,large.png\nno.jpg,a.jpg\n../a.jpg,a.jpg\n',
@@ -123,15 +143,20 @@ describe('behaviour tests of pictures beside the data', function () {
   it('are refused with labels that the data do not have, metadata that must not be, and a tar that is no table', async () => {
     const tables: BehaviourTables = { plain: { kind: 'minimum-functionality', file: 'plain.csv' } };
     const bird = await table('plain.csv', 'image,label\na.jpg,bird\n', ['a.jpg', photo]);
-    const label = await refusal(prepareShards(services, [shard, bird], {}, tables));
+    const label = await refusal(prepareShards(services, [shard, bird], {}, { behaviour: tables }));
     match(label.message, /plain\.csv:2: label is 'bird', which the data do not have/);
     const told = await jpeg(drawing)
       .withMetadata({ exif: { IFD0: { Artist: 'Ada Lovelace' } } })
       .toBuffer();
     const named = await same('a.jpg,a.jpg\n', ['a.jpg', told]);
-    const strict = await refusal(prepareShards(services, [shard, named], { onPersonalMetadata: 'fail' }, SAME));
+    const strict = await refusal(
+      prepareShards(services, [shard, named], { onPersonalMetadata: 'fail' }, { behaviour: SAME }),
+    );
     match(strict.message, /of 1 pictures, the metadata of 1 names or words of people told/);
     const bare = { ...(await same('')), content: await tar([['a.jpg', photo]]) };
-    match((await refusal(prepareShards(services, [shard, bare], {}, SAME))).message, /no table that was packed with/);
+    match(
+      (await refusal(prepareShards(services, [shard, bare], {}, { behaviour: SAME }))).message,
+      /no table that was packed with/,
+    );
   });
 });

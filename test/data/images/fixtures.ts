@@ -2,10 +2,9 @@
 import { pack, type Header } from 'tar-stream';
 import sharp from 'sharp';
 import type { z } from 'zod';
-import type { DataFile, DatasetSummary } from '../../../activities/contract/data.ts';
+import type { DataFile, DatasetSummary, PreparePicturesInput } from '../../../activities/contract/data.ts';
 import { preparePictures } from '../../../activities/data/images/prepare-pictures.ts';
 import type { ActivityServices } from '../../../activities/step.ts';
-import type { BehaviourTables } from '../../../pipelines/definition/behaviour.ts';
 import { ImageDataSchema } from '../../../pipelines/definition/data.ts';
 import { runStep } from '../../support/step.ts';
 
@@ -45,7 +44,7 @@ export async function prepareShards(
   services: ActivityServices,
   shards: readonly Shard[],
   options: Partial<z.input<typeof ImageDataSchema>> = {},
-  behaviour?: BehaviourTables,
+  asked: Pick<PreparePicturesInput, 'behaviour' | 'finds'> = {},
 ): Promise<DatasetSummary> {
   const data = ImageDataSchema.parse({
     files: shards.map(({ path }) => path),
@@ -58,6 +57,5 @@ export async function prepareShards(
     const ref = await services.store.putBytes(content, { name: path, mediaType: 'application/x-tar' });
     files.push({ path, format, split, ref });
   }
-  const tables = behaviour === undefined ? {} : { behaviour };
-  return runStep(preparePictures, { files, data, ...tables }, services);
+  return runStep(preparePictures, { files, data, ...asked }, services);
 }

@@ -22,6 +22,29 @@ describe('a table of behaviour tests of pictures', () => {
     });
   });
 
+  it('says of what a finder finds how much must be the same, where it is more than the first', () => {
+    const content = 'image,other,overlap\na,b,\na,b,0.8\na,b,much\n';
+    const { tests, problems } = readBehaviourTable(Buffer.from(content), 'invariance', 'csv', {
+      input: 'image',
+      finds: true,
+    });
+    deepEqual(
+      tests.map(({ line, test }) => [line, 'overlap' in test ? test.overlap : undefined]),
+      [
+        [2, undefined],
+        [3, 0.8],
+      ],
+    );
+    deepEqual(problems, [{ line: 4, field: 'overlap', message: 'must be a number from 0 to 1' }]);
+    const json = readBehaviourTable(Buffer.from('{"image":"a","other":"b"}'), 'invariance', 'jsonl', {
+      input: 'image',
+      finds: true,
+    });
+    deepEqual([json.tests.length, json.problems], [1, []]);
+    // Of a classifier it is a column for people.
+    deepEqual([read(content, 'invariance').tests.length, read(content, 'invariance').problems], [3, []]);
+  });
+
   it('names none outside it, however the way out is written, and no hidden file', () => {
     const paths = ['/etc/passwd', '../a.jpg', 'a/../../b.jpg', 'a\\..\\b.jpg', 'C:\\a.jpg', '.listing', 'a/.b.jpg', ''];
     const { tests, problems } = read(
@@ -53,11 +76,16 @@ describe('tables of pictures in a definition', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  const check = (behaviour: unknown, data: object = {}, at: string | undefined = folder): readonly string[] => {
+  const check = (
+    behaviour: unknown,
+    data: object = {},
+    at = folder,
+    task = 'image-classification',
+  ): readonly string[] => {
     const checked = checkPipeline(
       {
         name: 'parts',
-        task: 'image-classification',
+        task,
         data: { files: ['pictures'], licence: 'CC0-1.0', source: 'ours', maxImageBytes: 1024, ...data },
         intendedUse: { commercial: false, domain: 'sorting' },
         candidates: [{ id: 'resnet', model: `hf:org/name@${'0'.repeat(40)}` }],
@@ -65,7 +93,7 @@ describe('tables of pictures in a definition', () => {
         deploy: { model: 'parts' },
         behaviour,
       },
-      at === undefined ? {} : { folder: at },
+      { folder: at },
     );
     return checked.ok ? [] : checked.problems.map(({ path, message, fix }) => `${path}: ${message}; ${fix ?? ''}`);
   };
@@ -87,6 +115,16 @@ describe('tables of pictures in a definition', () => {
         '7: other must be a string',
       ].map((problem) => `behaviour.same.file: tests/bad.jsonl:${problem}`),
     );
+  });
+
+  it('are read of a model that finds pictures as well, by names that its own gates do not have', async () => {
+    await writeFile(join(folder, 'tests', 'near.csv'), 'image,other,overlap\na.jpg,deep/b.jpg,2\n');
+    const near = { kind: 'invariance', file: 'tests/near.csv', min: 1 };
+    const told = check({ near, recallAtK: { ...near, file: 'tests/good.csv' } }, {}, folder, 'image-retrieval').join();
+    match(told, /behaviour\.near\.file: tests\/near\.csv:2: overlap must be a number from 0 to 1/);
+    match(told, /behaviour\.recallAtK: is the name of another gate/);
+    const good = { kind: 'minimum-functionality', file: 'tests/good.csv', min: 1 };
+    deepEqual(check({ accuracy: good }, {}, folder, 'image-retrieval'), []);
   });
 
   it('are on this machine, with their pictures beside them', () => {

@@ -1,7 +1,7 @@
 import type { DatasetSummary } from '../../../activities/contract/data.ts';
 import type { Run } from '../../run.ts';
 import { backboneInput, rankRetrieversInput } from '../../retrieval-inputs.ts';
-import { recipeFacts } from '../../step-inputs.ts';
+import { picturesInput, recipeFacts } from '../../step-inputs.ts';
 import { gather, type Candidacy } from '../candidates.ts';
 import { winnerOf, type Winner } from '../select.ts';
 
@@ -30,7 +30,7 @@ export async function selectRetriever(run: Run): Promise<SelectedRetriever> {
 function encoders(run: Run): Candidacy {
   const definition = () => run.definition('image-retrieval');
   return {
-    prepare: (files) => run.step('light', 'data', 'preparePictures', () => ({ files, data: definition().data })),
+    prepare: (files) => run.step('light', 'data', 'preparePictures', () => picturesInput(files, definition())),
     async measure({ candidate: { id }, outcome, model, dataReady, parking }) {
       const export_ = () => backboneInput(model, definition());
       const { encoder } = (outcome.exported = await run.step('cpu', `export:${id}`, 'exportEncoder', export_, parking));

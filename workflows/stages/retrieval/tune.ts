@@ -2,6 +2,7 @@ import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Run } from '../../run.ts';
 import { backboneExportInput, backboneTrainInput, evaluateRetrievalInput, indexInput } from '../../retrieval-inputs.ts';
 import { trainStep } from '../../training.ts';
+import { tableGates } from '../tune.ts';
 import type { SelectedRetriever } from './select.ts';
 
 /** The model whose embeddings are indexed, and how far its export is from what it was made from. */
@@ -26,6 +27,7 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
   run.facts.gates = await run.step('light', 'gates', 'judgeRetrieval', () => ({
     measures: evaluation.measures,
     gates: definition().gates,
+    ...tableGates(definition(), evaluation.behaviour),
   }));
 }
 
