@@ -8,7 +8,7 @@ import type { ModelTerms } from '../../pipelines/licence/decision.ts';
 import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
 import type { ResolvedModel } from '../contract/selection.ts';
 import type { SourceTerms } from '../contract/review.ts';
-import { fetchProcess } from '../selection/fetch-process.ts';
+import { fetchProcess } from '../fetch-process.ts';
 import { hubTerms } from '../selection/hub-terms.ts';
 import { listModelObjects, snapshotModelObjects } from '../selection/s3-source.ts';
 import type { ActivityServices } from '../step.ts';

@@ -5,7 +5,7 @@ import type { Parent } from '../../pipelines/licence/decision.ts';
 import { readCard } from '../../pipelines/licence/card.ts';
 import { termsOf } from '../../pipelines/licence/model-terms.ts';
 import { parseModelSource } from '../../pipelines/sources.ts';
-import { fetchProcess, type FetchOptions } from './fetch-process.ts';
+import { fetchProcess, type FetchOptions } from '../fetch-process.ts';
 import { hubTerms } from './hub-terms.ts';
 
 /** Real lineages have a handful; what is beyond is unknown, which is for a person. */

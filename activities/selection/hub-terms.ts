@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { readModelFolder, statesTerms, type TermFiles } from '../../pipelines/licence/model-folder.ts';
 import { safetensorsTerms } from '../../pipelines/licence/weights-metadata.ts';
-import { fetchProcess, type FetchOptions, type HubFile } from './fetch-process.ts';
+import { fetchProcess, type FetchOptions, type HubFile } from '../fetch-process.ts';
 
 export interface HubCommit {
   readonly repo: string;

@@ -18,7 +18,7 @@ import {
   WEIGHTS,
   type QuarantinedFile,
 } from './allow-list.ts';
-import { fetchProcess, wheelCache } from './fetch-process.ts';
+import { fetchProcess, wheelCache } from '../fetch-process.ts';
 import { foreignWeightsOf, namesOf, putForeignWeightsAside } from './foreign-weights.ts';
 import { completeGoogleBert } from './google-bert.ts';
 import { convertWeights } from './weights-conversion.ts';

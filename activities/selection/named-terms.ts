@@ -7,7 +7,7 @@ import { readModelFolder, statesTerms } from '../../pipelines/licence/model-fold
 import { LICENCE_PATHS, type Sources } from '../../pipelines/licence/model-terms.ts';
 import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
 import { neededOf } from './allow-list.ts';
-import { fetchProcess, wheelCache, type FetchOptions } from './fetch-process.ts';
+import { fetchProcess, wheelCache, type FetchOptions } from '../fetch-process.ts';
 import { hubParents } from './hub-parents.ts';
 import { hubTerms, isHeaded, MAX_HEADERS, withHeaders, type FetchedHeader } from './hub-terms.ts';
 import { listModelObjects, readModelObject, type ListedObject } from './s3-source.ts';

@@ -15,7 +15,7 @@ import type { CandidateSource, ResolvedModel, ResolveModelInput } from '../contr
 import { decideLicence } from '../review/decide-licence.ts';
 import type { ActivityServices, StepContext, StepDefinition } from '../step.ts';
 import { neededOf, WEIGHTS } from './allow-list.ts';
-import { fetchProcess, wheelCache } from './fetch-process.ts';
+import { fetchProcess, wheelCache } from '../fetch-process.ts';
 import { misfits, type StatedModel } from './fitting.ts';
 import { foreignWeightsOf, namesOf } from './foreign-weights.ts';
 import { hubParents } from './hub-parents.ts';

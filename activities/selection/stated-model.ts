@@ -5,7 +5,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ModelSource } from '../../pipelines/sources.ts';
 import type { StepContext } from '../step.ts';
 import { WEIGHTS } from './allow-list.ts';
-import { wheelCache } from './fetch-process.ts';
+import { wheelCache } from '../fetch-process.ts';
 import type { StatedModel } from './fitting.ts';
 import type { FetchedHeader } from './hub-terms.ts';
 import { namedTerms, type NamedTerms } from './named-terms.ts';

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TrainerJob } from '../../activities/training/job.ts';
-import { fetchEnvironment } from '../../activities/selection/fetch-process.ts';
+import { fetchEnvironment } from '../../activities/fetch-process.ts';
 import { childEnvironment, localLauncher, networkNamespace } from '../../activities/training/launchers/local.ts';
 import { runTrainingProcess, StallWatch } from '../../activities/training/process.ts';
 import { pythonForTests } from '../support/python.ts';

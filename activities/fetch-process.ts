@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { ERROR_KINDS, EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
-import type { ActivityServices } from '../step.ts';
+import { ERROR_KINDS, EspalierError, type ErrorKind } from '../artifacts/errors.ts';
+import type { ActivityServices } from './step.ts';
 
 export interface HubFile {
   readonly path: string;
