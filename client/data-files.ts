@@ -8,6 +8,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { tableFormat } from '../pipelines/behaviour/rules.ts';
 import { inputsOf, readBehaviourTable } from '../pipelines/behaviour/table.ts';
 import { DATA_MEDIA_TYPES } from '../pipelines/data-media-types.ts';
+import { isFetched } from '../pipelines/data-sources.ts';
 import type { ImageClassification, ImageRetrieval, Pipeline } from '../pipelines/definition.ts';
 import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
 import type { ImageData } from '../pipelines/definition/data.ts';
@@ -93,7 +94,7 @@ function describing(path: string): DataFileSource {
 }
 
 async function snapshotFile(file: DataFileSource, folder: string, store: ArtifactStore): Promise<DataFileSource> {
-  if (file.path.startsWith('s3://')) return file;
+  if (isFetched(file.path)) return file;
   const path = resolve(folder, file.path);
   await requireKind(path, 'file', `data.files: ${file.path}`);
   return {

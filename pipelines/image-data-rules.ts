@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Problem } from './check.ts';
+import { addressProblem, isFetched } from './data-sources.ts';
 import { ImageDataSchema, type ImageData } from './definition/data.ts';
 import { splitProblems } from './split-rules.ts';
 
@@ -40,7 +41,10 @@ export function imageDataProblems(value: unknown, folder: string | undefined): r
 }
 
 function croissantProblems({ croissant }: ImageData, folder: string | undefined): readonly Problem[] {
-  if (croissant === undefined || folder === undefined || /^s3:\/\//i.test(croissant)) return [];
+  if (croissant === undefined) return [];
+  const elsewhere = addressProblem(croissant);
+  if (elsewhere !== undefined) return [{ path: 'data.croissant', ...elsewhere }];
+  if (folder === undefined || isFetched(croissant)) return [];
   if (statSync(resolve(folder, croissant), { throwIfNoEntry: false })?.isFile() === true) return [];
   const message = `there is no file '${croissant}' in ${folder}`;
   return [{ path: 'data.croissant', message, fix: "paths are relative to the definition's folder" }];
@@ -68,17 +72,14 @@ function sourcesOf({ files, shiftedFiles = [] }: ImageData): readonly NamedSourc
 
 function sourceProblem(source: string, folder: string | undefined): Omit<Problem, 'path'> | undefined {
   const kind = pictureSourceKind(source);
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)?.[1]?.toLowerCase();
-  if (scheme === 's3') {
-    if (kind === 'tar' && /^s3:\/\/[^/]+\/.+/i.test(source)) return undefined;
+  if (isFetched(source) && kind !== 'tar') {
     return {
       message: `'${source}' is not a tar shard`,
-      fix: "write 's3://BUCKET/KEY.tar': folders and lists are read from this machine",
+      fix: 'name a .tar: folders and lists are read from this machine',
     };
   }
-  if (scheme !== undefined) {
-    return { message: `pictures cannot be read from '${scheme}://'`, fix: 'download them, or put tar shards into S3' };
-  }
+  const elsewhere = addressProblem(source);
+  if (elsewhere !== undefined || isFetched(source)) return elsewhere;
   if (folder === undefined) return undefined;
   const found = statSync(resolve(folder, source), { throwIfNoEntry: false });
   if (found === undefined) {

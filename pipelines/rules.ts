@@ -17,6 +17,7 @@ import type { Pipeline } from './definition.ts';
 import { gateProblems } from './gate-rules.ts';
 import { readGuidelines } from './guidelines/guidelines.ts';
 import { checkLicences } from './licence/check.ts';
+import { addressNotes, addressProblem, canChange, isFetched } from './data-sources.ts';
 import { imageDataProblems } from './image-data-rules.ts';
 import { searchProblems } from './search.ts';
 import { parseModelSource } from './sources.ts';
@@ -40,7 +41,12 @@ export function crossProblems(
   const pictures = ImageDataSchema.safeParse(ofPictures ? raw['data'] : undefined);
   if (ofPictures) problems.push(...imageDataProblems(raw['data'], folder), ...recordTextProblems(raw['deploy']));
   const known: Data | undefined = data.data ?? pictures.data;
-  if (known !== undefined) problems.push(...consentProblems(known));
+  if (known !== undefined) {
+    problems.push(...consentProblems(known));
+    notes.push(
+      ...namedFiles(known.files).flatMap(({ path, file }) => addressNotes(file).map((note) => ({ path, ...note }))),
+    );
+  }
   if (Array.isArray(raw['candidates'])) {
     const checked = candidateProblems(raw['candidates'], folder, ofPictures);
     problems.push(...checked.problems);
@@ -70,7 +76,7 @@ export function crossProblems(
     problems.push({
       path: 'monitor.onDrift',
       message: "'start-run' would train on the same bytes again: every data file is a snapshot of a local file",
-      fix: "put the data that grows into S3 ('s3://BUCKET/KEY' is read anew by each run), or write 'report'",
+      fix: "put the data that grows into S3 ('s3://BUCKET/KEY' is read anew by each run, and so is a branch on the hub), or write 'report'",
     });
   }
   const approvals = ApprovalsSchema.safeParse(raw['approvals']);
@@ -160,13 +166,11 @@ function namedFiles(files: Data['files']): readonly { readonly path: string; rea
 
 /** Whether a run that nobody starts by hand could see other data than the one before it. */
 function readsAnew(data: Data): boolean {
-  return namedFiles(data.files).some(({ file }) => /^s3:\/\//i.test(file));
+  return namedFiles(data.files).some(({ file }) => canChange(file));
 }
 
 /** Files that are no rows. */
 const UNTABLED = new Set(['data.croissant', 'data.generalText']);
-
-const S3_OBJECT = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/.+[^/]$/;
 
 function fileProblems(data: RowsData, folder: string | undefined): readonly Problem[] {
   const seen = new Map<string, string>();
@@ -197,17 +201,10 @@ function fileProblems(data: RowsData, folder: string | undefined): readonly Prob
           fix: 'rename it to .csv or .jsonl, or set data.format',
         });
       }
-      const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(file)?.[1]?.toLowerCase();
-      if (scheme === 's3') {
-        if (!S3_OBJECT.test(file))
-          problems.push({ path, message: `'${file}' is not an S3 object`, fix: "write 's3://BUCKET/KEY'" });
-      } else if (scheme !== undefined) {
-        problems.push({
-          path,
-          message: `data cannot be read from '${scheme}://'`,
-          fix: 'download the file, or put it into S3',
-        });
-      } else if (folder !== undefined) {
+      const elsewhere = addressProblem(file);
+      if (elsewhere !== undefined) {
+        problems.push({ path, ...elsewhere });
+      } else if (folder !== undefined && !isFetched(file)) {
         const found = look(resolve(folder, file));
         if (found === undefined)
           problems.push({

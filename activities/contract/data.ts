@@ -21,7 +21,7 @@ export interface DataFile {
   readonly ref: ArtifactRef;
 }
 
-/** The same before snapshotting: local files come with a ref (uploaded by the client), `s3://` ones are read by the worker. */
+/** The same before snapshotting: local files come with a ref (uploaded by the client), those elsewhere are read by the worker. */
 export interface DataFileSource extends Omit<DataFile, 'ref'> {
   readonly ref?: ArtifactRef;
 }
@@ -31,6 +31,11 @@ export interface SnapshotDataInput {
 }
 export interface SnapshotDataOutput {
   readonly files: readonly DataFile[];
+  /**
+   * By address, what was found there: the commit that a revision stood at, the wheel's digest. Apart from the files, which
+   * are the same for what follows wherever their bytes are.
+   */
+  readonly pinned?: Readonly<Record<string, string>>;
 }
 
 export interface PrepareDataInput {
@@ -88,6 +93,8 @@ export interface DatasetSummary {
   /** The first 50 findings, for people; all are in the artifact. */
   readonly findings: readonly DataFinding[];
   readonly findingsFile: ArtifactRef;
+  /** What stood at the addresses of files on the hub or an index, as the snapshot found it; missing where none is there. */
+  readonly pinned?: Readonly<Record<string, string>>;
 }
 /** Rows left out, rows changed, and the values that gave way to placeholders. */
 export interface PersonalDataRemoved {

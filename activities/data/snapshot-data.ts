@@ -1,25 +1,17 @@
 /**
- * Copies of the data files in the store. Not cached by step key: what stands at an `s3://` address may have changed
- * since the last run. Bytes that have not changed get the same digest, so that what follows is reused all the same.
+ * Copies of the data files in the store. Not cached by step key: what stands at an `s3://` address, or on a branch of the
+ * hub, may have changed since the last run. Bytes that have not changed get the same digest, so that what follows is
+ * reused all the same.
  */
-import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import type { Readable } from 'node:stream';
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Context } from '@temporalio/activity';
-import { retrying } from '../../artifacts/concurrency.ts';
-import { EspalierError } from '../../artifacts/errors.ts';
-import type { ArtifactRef } from '../../artifacts/reference.ts';
-import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
-import { isMissing, toStorageError } from '../../artifacts/storage-errors.ts';
-import type { ArtifactStore } from '../../artifacts/store.ts';
-import type { DataFileSource, SnapshotDataInput, SnapshotDataOutput } from '../contract/data.ts';
+import type { DataFile, DataFileSource, SnapshotDataInput, SnapshotDataOutput } from '../contract/data.ts';
 import type { StepCall } from '../contract.ts';
 import { DATA_MEDIA_TYPES } from '../../pipelines/data-media-types.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
+import { fetchDataFile } from './fetch-data-file.ts';
 
 export function snapshotDataActivity(
   services: ActivityServices,
@@ -29,7 +21,11 @@ export function snapshotDataActivity(
     const beat = heart(context);
     beat.progress({ phase: 'copying data' });
     try {
-      return await snapshotData(call.input, services.store, context.cancellationSignal);
+      return await snapshotData(call.input, services, {
+        signal: context.cancellationSignal,
+        onProgress: (file, done, total) =>
+          beat.progress({ phase: 'copying data', note: file, done, ...(total === null ? {} : { total }) }),
+      });
     } catch (error) {
       throw toFailure(error, call.stepId);
     } finally {
@@ -38,69 +34,52 @@ export function snapshotDataActivity(
   };
 }
 
-/** Throws NotFound for a missing object or bucket, BadData for a local file that the client did not upload. */
+export interface SnapshotOptions {
+  readonly signal: AbortSignal;
+  /** Bytes of the file that is fetched; `total` null where its source does not say. */
+  readonly onProgress?: (file: string, done: number, total: number | null) => void;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/**
+ * Throws NotFound for what is not at its address, Corrupt for bytes that are not what the hub lists, NetworkUnavailable,
+ * BadData for a local file that the client did not upload.
+ */
 export async function snapshotData(
   { files }: SnapshotDataInput,
-  store: ArtifactStore,
-  signal: AbortSignal,
-  env: NodeJS.ProcessEnv = process.env,
+  services: Pick<ActivityServices, 'store' | 'python'>,
+  options: SnapshotOptions,
 ): Promise<SnapshotDataOutput> {
+  const copied: DataFile[] = [];
+  const pinned: Record<string, string> = {};
+  for (const file of files) {
+    if (file.ref !== undefined) {
+      copied.push({ ...file, ref: file.ref });
+      continue;
+    }
+    const found = await copyFile(file, services, options);
+    copied.push(found.file);
+    if (found.pinned !== undefined) pinned[file.path] = found.pinned;
+  }
+  return { files: copied, ...(Object.keys(pinned).length === 0 ? {} : { pinned }) };
+}
+
+async function copyFile(
+  file: DataFileSource,
+  { store, python }: Pick<ActivityServices, 'store' | 'python'>,
+  { signal, onProgress, env }: SnapshotOptions,
+): Promise<{ readonly file: DataFile; readonly pinned?: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-data-'));
   try {
-    const copied: (DataFileSource & { readonly ref: ArtifactRef })[] = [];
-    for (const file of files)
-      copied.push({ ...file, ref: file.ref ?? (await copyObject(file, folder, store, signal, env)) });
-    return { files: copied };
+    const fetching = {
+      python,
+      signal,
+      onProgress: (done: number, total: number | null) => onProgress?.(file.path, done, total),
+    };
+    const { path, pinned } = await fetchDataFile(file.path, folder, fetching, env);
+    const ref = await store.putFile(path, { name: file.path, mediaType: DATA_MEDIA_TYPES[file.format], signal });
+    return { file: { ...file, ref }, ...(pinned === undefined ? {} : { pinned }) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function copyObject(
-  file: DataFileSource,
-  folder: string,
-  store: ArtifactStore,
-  signal: AbortSignal,
-  env: NodeJS.ProcessEnv,
-): Promise<ArtifactRef> {
-  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/su.exec(file.path) ?? [];
-  if (bucket === undefined || key === undefined) {
-    throw new EspalierError('BadData', `the file ${file.path} was not uploaded`, {
-      where: 'data.files',
-      fix: 'start the run where the file is, or name it as s3://bucket/key',
-    });
-  }
-  const settings = { ...storeSettings(env), bucket };
-  const client = createS3Client(settings, env);
-  const path = join(folder, 'object');
-  try {
-    // The SDK does not retry a body that breaks off: the whole request is made again.
-    await retrying(() => download(client, bucket, key, path, signal), signal);
-    return await store.putFile(path, { name: file.path, mediaType: DATA_MEDIA_TYPES[file.format], signal });
-  } catch (error) {
-    throw missing(error, file.path) ?? toStorageError(error, settings, key);
-  } finally {
-    client.destroy();
-  }
-}
-
-async function download(
-  client: S3Client,
-  Bucket: string,
-  Key: string,
-  path: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const { Body: body } = await client.send(new GetObjectCommand({ Bucket, Key }), { abortSignal: signal });
-  await pipeline(body as Readable, createWriteStream(path), { signal });
-}
-
-function missing(error: unknown, path: string): EspalierError | undefined {
-  const noBucket = (error as { name?: string }).name === 'NoSuchBucket';
-  if (!noBucket && !isMissing(error)) return undefined;
-  return new EspalierError('NotFound', `there is no ${noBucket ? 'bucket' : 'object'} for ${path}`, {
-    where: path,
-    fix: 'check the address in data.files, and AWS_ENDPOINT_URL_S3',
-    cause: error,
-  });
 }

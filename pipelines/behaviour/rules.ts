@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Problem } from '../check.ts';
+import { addressProblem, isFetched } from '../data-sources.ts';
 import { BehaviourSchema, type BehaviourSpec } from '../definition/behaviour.ts';
 import { GATE_NAMES } from '../gate-table.ts';
 import { RETRIEVAL_GATE_NAMES } from '../retrieval-gate-table.ts';
@@ -11,7 +12,7 @@ import { MOST_TABLE_BYTES, readBehaviourTable, unknownLabels, type Tested } from
 
 const SHOWN_ROWS = 10;
 
-/** Looks only at what parses by itself. Without `folder` no file is read; what is in S3 is read by the worker. */
+/** Looks only at what parses by itself. Without `folder` no file is read; what is elsewhere is read by the worker. */
 export function behaviourProblems(
   { task, behaviour, customGates, data }: Readonly<Record<string, unknown>>,
   folder: string | undefined,
@@ -83,7 +84,9 @@ function fileProblems(
     const message = `the format of '${file}' cannot be told by its ending`;
     return [{ path, message, fix: 'rename it to .csv or .jsonl' }];
   }
-  const isRemote = /^s3:\/\//i.test(file);
+  const elsewhere = addressProblem(file);
+  if (elsewhere !== undefined) return [{ path, ...elsewhere }];
+  const isRemote = isFetched(file);
   if (isRemote && tested.input === 'image') {
     const message = `'${file}' names pictures beside it, and these are read from this machine`;
     return [{ path, message, fix: "put the table and its pictures into a folder below the definition's" }];

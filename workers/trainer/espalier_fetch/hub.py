@@ -29,11 +29,12 @@ TIMEOUT_SECONDS = 4.0
 ATTEMPTS = 2
 
 
-def resolve(repo: str, revision: str) -> dict:
-    """The commit that a revision stands at now, and every file of it: {commit, files: [{path, size, sha256, blob}]}."""
+def resolve(repo: str, revision: str, kind: str = "model") -> dict:
+    """The commit that a revision of a `model` or `dataset` stands at now, and every file of it:
+    {commit, files: [{path, size, sha256, blob}]}."""
 
     def ask() -> dict:
-        info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS)
+        info = HfApi().repo_info(repo, revision=revision, repo_type=kind, files_metadata=True, timeout=TIMEOUT_SECONDS)
         files = [
             {
                 "path": file.rfilename,
@@ -48,15 +49,15 @@ def resolve(repo: str, revision: str) -> dict:
     return _attempted(ask, repo, revision)
 
 
-def download(repo: str, commit: str, files: list[dict], folder: str) -> dict:
+def download(repo: str, commit: str, files: list[dict], folder: str, kind: str = "model") -> dict:
     """Downloads exactly `files` (as `resolve` gave them) at `commit` into `folder`. Interrupted files are resumed."""
     target = Path(folder)
     cache = Path(constants.HF_HUB_CACHE)
     total = sum(file["size"] or 0 for file in files)
-    with watch([cache / f"models--{repo.replace('/', '--')}" / "blobs"], total):
+    with watch([cache / f"{kind}s--{repo.replace('/', '--')}" / "blobs"], total):
         for file in files:
             path = file["path"]
-            got = _attempted(lambda path=path: hf_hub_download(repo, path, revision=commit), repo, commit)
+            got = _attempted(lambda path=path: hf_hub_download(repo, path, revision=commit, repo_type=kind), repo, commit)
             _check_content(Path(got), file, repo)
             place = target / path
             if not place.resolve().is_relative_to(target.resolve()):

