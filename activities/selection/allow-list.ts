@@ -73,7 +73,7 @@ const IMAGES: readonly (readonly [extension: RegExp, magic: RegExp])[] = [
 ];
 
 const TENSORFLOW_TAKEN =
-  'of TensorFlow only tf_model.h5, as transformers 4 wrote it, and checkpoints of BERT (X.ckpt.index and X.ckpt.data-…) are converted';
+  'of TensorFlow only tf_model.h5 (or its parts and their index), as transformers 4 wrote it, and checkpoints of BERT (X.ckpt.index and X.ckpt.data-…) are converted';
 
 /** Why names that are no surprise stay outside. The first pattern that fits decides. */
 const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
@@ -83,7 +83,7 @@ const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   ],
   [
     /(^|\/)tf_model.*\.h5(\.index\.json)?$/i,
-    `is a part of TensorFlow weights; ${TENSORFLOW_TAKEN}, and parts are not put together`,
+    "is a part of TensorFlow weights, which are converted only where the candidate says convert: 'tensorflow', tf_model.h5.index.json names all parts, and there is no model.safetensors nor tf_model.h5",
   ],
   [/\.(h5|hdf5|keras)$/i, `is a Keras file; ${TENSORFLOW_TAKEN}`],
   [

@@ -23,9 +23,11 @@ export interface ForeignWeights extends Pick<ForeignFiles, 'form' | 'name' | 'pa
   readonly folder: string;
 }
 
-/** What whole weights are called that torch.save wrote, the usual name first. Parts of weights are none. */
+/** What whole weights are called that torch.save wrote, the usual name first. Parts of weights are none: only of TensorFlow are they put together. */
 const TORCH = ['pytorch_model.bin', 'model.pt', 'model.pth', 'model.ckpt'];
 const KERAS = 'tf_model.h5';
+const KERAS_INDEX = 'tf_model.h5.index.json';
+const KERAS_PART = /^tf_model-\d{5}-of-\d{5}\.h5$/;
 const CHECKPOINT = /^([\w.-]{1,100}\.ckpt(?:-\d{1,12})?)\.index$/;
 const SHARD = /^\.data-\d{5}-of-\d{5}$/;
 
@@ -35,9 +37,10 @@ const SHARD = /^\.data-\d{5}-of-\d{5}$/;
  */
 export function foreignWeightsOf(paths: readonly string[], convert: Candidate['convert']): ForeignFiles | undefined {
   if (convert === undefined || paths.includes(WEIGHTS)) return undefined;
-  const whole = (convert === 'torch' ? TORCH : [KERAS]).find((name) => paths.includes(name));
-  if (whole === undefined) return convert === 'torch' ? undefined : checkpointOf(paths);
-  return { form: convert === 'torch' ? 'torch' : 'keras', name: whole, parts: [], config: null };
+  const name = (convert === 'torch' ? TORCH : [KERAS, KERAS_INDEX]).find((one) => paths.includes(one));
+  if (name === undefined) return convert === 'torch' ? undefined : checkpointOf(paths);
+  const parts = name === KERAS_INDEX ? paths.filter((path) => KERAS_PART.test(path)).toSorted() : [];
+  return { form: convert === 'torch' ? 'torch' : 'keras', name, parts, config: null };
 }
 
 /** Every name that is read: weights, parts and what stands for the config. */

@@ -33,7 +33,10 @@ describe('the names of model files', () => {
     ['model.safetensors.index.json', /not the one weights file/],
     ['sub/model.safetensors', /not the one weights file/],
     ['tf_model.h5', /TensorFlow weights, which are converted only where/],
-    ['tf_model-00001-of-00002.h5', /part of TensorFlow weights; of TensorFlow only tf_model\.h5, .* are converted/],
+    [
+      'tf_model-00001-of-00002.h5',
+      /part of TensorFlow weights, which are converted only where .* convert: 'tensorflow'/,
+    ],
     ['model.h5', /Keras file; of TensorFlow only tf_model\.h5/],
     ['bert_model.ckpt.index', /TensorFlow checkpoint, which is converted only where .* convert: 'tensorflow'/],
     ['bert_model.ckpt-1200.data-00000-of-00001', /TensorFlow checkpoint/],

@@ -40,6 +40,8 @@ const UNSAFE: Readonly<Record<string, RegExp>> = {
   'model.h5': /whole Keras model \(model_config\)/,
   'name.h5': /has the name 'bert\/\\x1b\[2Jcleared'/,
   'named-type.h5': /neither a group nor an array/,
+  'part-cut': /tf_model-00001-of-00003\.h5 is no sound HDF5 file/,
+  'part-linked': /bert\/stolen of tf_model-00001-of-00003\.h5 is a link to another file/,
   'overlap.h5': /the arrays of overlap\.h5 overlap/,
   'reference.h5': /little-endian floats/,
   'root-cycle.h5': /bert\/again.*is \/ once more/,
@@ -60,6 +62,15 @@ const BAD: Readonly<Record<string, RegExp>> = {
   'half-pooler.h5': /has no pooler\.dense\.bias below its group bert/,
   'missing.h5': new RegExp(`has no ${QUERY}\\.weight, ${QUERY}\\.bias below`),
   'more-layers.h5': /encoder\.layer\.7\.output\.dense\.bias, which config\.json has no place for/,
+  'index-deep': /tf_model\.h5\.index\.json is not JSON/,
+  'index-list': /tf_model\.h5\.index\.json has no weight_map/,
+  'index-twice': /tf_model\.h5\.index\.json is not JSON: a key is there twice/,
+  'part-doubled': /tf_model\.h5\.index\.json has two names of one array/,
+  'part-elsewhere': /names bert\/encoder\/.*query\/bias:0, which is not in tf_model-0000\d-of-00003\.h5/,
+  'part-missing': /names tf_model-0000\d-of-00003\.h5, which is not beside it/,
+  'part-outside': /names \.\.\/outside\.bin, which is not beside it/,
+  'part-unnamed':
+    /query\/bias:0 is in tf_model-0000\d-of-00003\.h5, and tf_model\.h5\.index\.json does not name it there/,
   'shape.h5': new RegExp(`${QUERY}\\.bias .* has the shape \\[33\\], by config\\.json it is \\[32\\]`),
 };
 
@@ -110,6 +121,19 @@ describe('converting a TensorFlow file', function () {
     assert.equal(foreignWeightsOf(['tf_model.h5', 'pytorch_model.bin'], 'torch')?.name, 'pytorch_model.bin');
     assert.equal(foreignWeightsOf(['tf_model.h5', 'pytorch_model.bin'], 'tensorflow')?.name, 'tf_model.h5');
     assert.equal(foreignWeightsOf(['sub/tf_model.h5', 'tf_model-00001-of-00002.h5'], 'tensorflow'), undefined);
+    const parts = [
+      'tf_model-00002-of-00002.h5',
+      'tf_model-00001-of-00002.h5',
+      'tf_model-1.h5',
+      'tf_model.h5.index.json',
+    ];
+    assert.deepEqual(foreignWeightsOf(parts, 'tensorflow'), {
+      form: 'keras',
+      name: 'tf_model.h5.index.json',
+      parts: ['tf_model-00001-of-00002.h5', 'tf_model-00002-of-00002.h5'],
+      config: null,
+    });
+    assert.equal(foreignWeightsOf([...parts, 'tf_model.h5'], 'tensorflow')?.name, 'tf_model.h5');
   });
 
   it('never happens where there is a model.safetensors: the file stays unopened outside', async () => {
@@ -133,6 +157,22 @@ describe('converting a TensorFlow file', function () {
     assert.deepEqual(model.quarantined, [{ path: 'tf_model.h5', reason: 'was converted to model.safetensors' }]);
   });
 
+  it('puts the parts together that an index names', async () => {
+    const folder = await mkdtemp(join(root, 'model-'));
+    await cp(await tinyModel(), folder, { recursive: true });
+    await rm(join(folder, 'model.safetensors'));
+    await cp(join(files, 'parts'), folder, { recursive: true });
+    const model = await imported(folder, 'tensorflow');
+    assert.ok((await weightsOf(model)).equals(weights));
+    const { from, parts = [] } = model.converted ?? assert.fail();
+    const names = [1, 2, 3].map((part) => `tf_model-0000${part}-of-00003.h5`);
+    assert.deepEqual(
+      [from, ...parts].map(({ path }) => path),
+      ['tf_model.h5.index.json', ...names],
+    );
+    assert.equal(parts[1]?.sha256, digestBytes(await readFile(join(files, 'parts', names[1] ?? ''))).slice(7));
+  });
+
   it('refuses what points elsewhere or is not what config.json asks for, with the tensor and the way out', async () => {
     await assert.rejects(imported(await modelWith('external-link.h5'), 'tensorflow'), {
       kind: 'UnsafeModel',
@@ -152,9 +192,9 @@ describe('converting a TensorFlow file', function () {
     const { stdout } = await run(python.executable, argv, { env, timeout: 60_000 });
     const judged = JSON.parse(stdout) as Record<string, [kind: string, message: string] | null>;
     const sound = Object.keys(judged).filter((name) => judged[name] === null);
-    assert.deepEqual(sound, ['honest.h5', 'no-pooler.h5', 'with-head.h5']);
+    assert.deepEqual(sound, ['honest.h5', 'no-pooler.h5', 'parts', 'with-head.h5']);
     const all = [...sound, ...Object.keys(UNSAFE), ...Object.keys(BAD)];
-    assert.deepEqual(Object.keys(judged), all.toSorted());
+    assert.deepEqual(Object.keys(judged).toSorted(), all.toSorted());
     for (const [kind, expected] of [
       ['UnsafeModel', UNSAFE],
       ['BadModel', BAD],
@@ -164,7 +204,9 @@ describe('converting a TensorFlow file', function () {
         assert.match(judged[name]?.[1] ?? '', message, name);
       }
     }
-    assert.ok((await readFile(join(files, 'honest.safetensors'))).equals(weights));
+    for (const name of ['honest', 'parts']) {
+      assert.ok((await readFile(join(files, `${name}.safetensors`))).equals(weights), name);
+    }
   });
 
   it('follows no link for the config', async () => {

@@ -1,4 +1,4 @@
-"""Every tf_model.h5 of the folder argv[1] through the conversion in this one process, with the config.json argv[2]:
+"""Every tf_model.h5 of the folder argv[1], and the parts in each of its folders, through the conversion in this one process, with the config.json argv[2]:
 JSON of name -> [kind, message] of the refusal, null for a file that got through."""
 
 import json
@@ -9,9 +9,12 @@ from espalier_convert.failure import ConvertError
 from espalier_convert.tensorflow import convert_keras
 
 refused = {}
-for path in sorted(Path(sys.argv[1]).glob("*.h5")):
+folder = Path(sys.argv[1])
+whole = [(path, path, []) for path in folder.glob("*.h5")]
+in_parts = [(index.parent, index, sorted(index.parent.glob("tf_model-*.h5"))) for index in folder.glob("*/tf_model.h5.index.json")]
+for path, source, parts in sorted(whole + in_parts):
     try:
-        convert_keras(path, Path(sys.argv[2]), path.with_suffix(".safetensors"))
+        convert_keras(source, parts, Path(sys.argv[2]), path.with_suffix(".safetensors"))
         refused[path.name] = None
     except ConvertError as error:
         refused[path.name] = [error.kind, str(error)]

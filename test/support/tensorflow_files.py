@@ -1,7 +1,9 @@
-"""tf_model.h5 files laid out as transformers 4's TensorFlow classes save a BERT, honest and hostile, into the folder argv[1].
+"""tf_model.h5 files, and in folders of their own parts and their index, laid out as transformers 4's TensorFlow classes save a BERT, honest and hostile, into the folder argv[1].
 argv[2]: honest weights (safetensors). Whoever opens what a hostile one points to waits for ever: it is a pipe nobody writes to."""
 
+import json
 import os
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -132,3 +134,48 @@ unplaced = b"\x03\x01" + b"\xff" * 8 + struct.pack("<Q", 4 * count)
 bytes_of = (folder / "overlap.h5").read_bytes()
 assert bytes_of.count(unplaced) == 2
 (folder / "overlap.h5").write_bytes(bytes_of.replace(unplaced, b"\x03\x01" + struct.pack("<QQ", place, 4 * count)))
+
+
+def parts(name: str, count: int = 3) -> tuple[Path, dict[str, str]]:
+    """The folder, and which part the index names for which array."""
+    place, names = folder / name, {}
+    place.mkdir()
+    for number in range(count):
+        file = f"tf_model-{number + 1:05d}-of-{count:05d}.h5"
+        with h5py.File(place / file, "w") as part:
+            part.attrs["layer_names"] = ["any"]
+            for tensor in list(weights)[number::count]:
+                path, turned = keras_path(tensor, "tf_bert_model")
+                part[path.split("/", 1)[1]] = weights[tensor].T if turned else weights[tensor]
+                names[path] = file
+    return place, names
+
+
+def index(place: Path, names: object, text: str | None = None) -> None:
+    (place / "tf_model.h5.index.json").write_text(text or json.dumps({"metadata": {"total_size": 1}, "weight_map": names}))
+
+
+QUERY = f"tf_bert_model/{path_of(BIAS).split('/', 2)[2]}"
+FIRST = "tf_model-00001-of-00003.h5"
+index(*parts("parts"))
+place, names = parts("part-missing")
+(place / names[QUERY]).unlink()
+index(place, names)
+place, names = parts("part-outside")
+shutil.copy(place / names[QUERY], folder / "outside.bin")
+index(place, {**names, QUERY: "../outside.bin"})
+place, names = parts("part-elsewhere")
+index(place, {**names, QUERY: next(file for file in names.values() if file != names[QUERY])})
+place, names = parts("part-unnamed")
+index(place, {name: file for name, file in names.items() if name != QUERY})
+place, names = parts("part-doubled")
+index(place, {**names, QUERY.replace("tf_bert_model", "another"): FIRST})
+place, names = parts("part-linked")
+with h5py.File(place / FIRST, "a") as part:
+    part["bert/stolen"] = h5py.ExternalLink(str(outside), "/stolen")
+index(place, {**names, "tf_bert_model/bert/stolen": FIRST})
+place, names = parts("part-cut")
+(place / FIRST).write_bytes((place / FIRST).read_bytes()[:-600])
+index(place, names)
+for name, text in (("index-twice", '{"weight_map": {"a": "b", "a": "c"}}'), ("index-deep", "[" * 100_000), ("index-list", '{"weight_map": ["a"]}')):
+    index(parts(name)[0], None, text)

@@ -1,4 +1,4 @@
-"""`python -m espalier_convert REQUEST`: JSON of {of: "torch", source, target, scanner}, {of: "keras", source, target, config} or
+"""`python -m espalier_convert REQUEST`: JSON of {of: "torch", source, target, scanner}, {of: "keras", source, parts, target, config} or
 {of: "checkpoint", source, parts, target, config}; one line of JSON on descriptor 3, {result} (with `of` once more) or {error}.
 
 `source`, `parts` (beside it: where weights are spread over files, and `source` says how) and `config` (the model's config.json)
@@ -61,7 +61,7 @@ def run(request: dict, sandbox: Sandbox) -> dict:
     if of != "torch" and sys.platform == "linux":  # elsewhere the system has no such limit, or does not hold it
         limit(resource.RLIMIT_AS, RESERVED_BYTES + COPIES * size)
     if of == "keras":
-        return {"of": of, **convert_keras(source, Path(request["config"]), target)}
+        return {"of": of, **convert_keras(source, parts, Path(request["config"]), target)}
     if of == "checkpoint":
         return {"of": of, **convert_checkpoint(source, parts, Path(request["config"]), target)}
     scanner = find_scanner(request["scanner"])

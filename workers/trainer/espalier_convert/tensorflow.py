@@ -1,4 +1,4 @@
-"""Weights as transformers 4's TensorFlow classes saved them (tf_model.h5), under PyTorch's names and the right way round."""
+"""Weights as transformers 4's TensorFlow classes saved them (tf_model.h5, or its parts), under PyTorch's names and the right way round."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ from .crc32c import masked_crc32c
 from .encoder_layout import EncoderLayout, read_layout
 from .failure import ConvertError, unsafe
 from .hdf5 import read_hdf5
+from .keras_parts import read_parts
 from .stored_array import StoredArray
 
 SHOWN_NAMES = 5
@@ -22,11 +23,11 @@ LAST = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "
 SAVE_ANEW = "take config and weights of one model; or save it anew with the TensorFlow class of transformers 4 (TFAutoModel.from_pretrained(…).save_pretrained(folder)), or take a model with model.safetensors"
 
 
-def convert_keras(source: Path, config: Path, target: Path) -> dict:
+def convert_keras(source: Path, parts: list[Path], config: Path, target: Path) -> dict:
     """Writes the encoder's tensors as safetensors, the same bytes for the same tensors; gives h5py's version and the heads that
-    were left out. Throws UnsafeModel (hdf5.py) or BadModel when they are not those of config.json."""
+    were left out. `parts`: where `source` is their index. Throws UnsafeModel (hdf5.py) or BadModel when they are not those of config.json."""
     layout = read_layout(config)
-    arrays, version = read_hdf5(source)
+    arrays, version = read_parts(source, parts) if source.suffix == ".json" else read_hdf5(source)
     places, heads = place(arrays, layout, source.name)
     write_tensors(places, arrays, source.parent, target)
     return {"h5py": version, "leftOut": heads}
