@@ -13,8 +13,8 @@ const DISK_FULL_MS = 6_000;
 const DELAY_MS = 150;
 const RESETS = 4;
 const TRUNCATIONS = 3;
-/** A trainer is there within seconds of its step's start. */
-const TRAINER_WAIT_MS = 20_000;
+/** A trainer is there within seconds of its step's start, on a busy machine within a minute. */
+const TRAINER_WAIT_MS = 90_000;
 
 /** Does it, and resolves when it is over: the service is back, the network is whole, the process goes on. */
 export async function inflict(

@@ -11,9 +11,9 @@ import { Moments, type RunningStep } from './moments.ts';
 import { describeFault, type Fault, type Row } from './table.ts';
 import { TEST_KEY } from '../support/signing.ts';
 
-/** From the end of a run to the end of everything it started. */
-const ORPHAN_GRACE_MS = 5_000;
-const ROW_DEADLINE_MS = 420_000;
+/** From the end of a run to the end of everything it started: far more than it takes, and an orphan would stay for ever. */
+const ORPHAN_GRACE_MS = 30_000;
+const ROW_DEADLINE_MS = 600_000;
 const KEPT = 'reviewed-run';
 
 /** What every row must arrive at, and the records that a row may find finished. */

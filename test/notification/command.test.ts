@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../../activities/notification/command.ts';
 import type { Attempt } from '../../activities/notification/message.ts';
+import { isAlive } from '../training/fixtures.ts';
 
 const ENV = {
   PATH: process.env['PATH'],
@@ -55,13 +56,16 @@ describe('a command that tells', () => {
   });
 
   it('is stopped at its time limit with all that it started', async () => {
-    const file = join(folder, 'late');
-    const child = `setTimeout(() => require('fs').writeFileSync(${JSON.stringify(file)}, ''), 1500)`;
-    const script = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { stdio: 'inherit' }); setInterval(() => {}, 1000)`;
-    const attempt = await run(script, [], 0.5);
-    assert.match(attempt.detail, /stopped after 0.5 s/);
-    await new Promise((resolve) => setTimeout(resolve, 1600));
-    assert.equal(existsSync(file), false);
+    const file = join(folder, 'child');
+    const script = `const { pid } = require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' });
+      require('fs').writeFileSync(${JSON.stringify(file)}, String(pid)); setInterval(() => {}, 1000)`;
+    // Enough for a busy machine to start both.
+    const attempt = await run(script, [], 3);
+    assert.match(attempt.detail, /stopped after 3 s/);
+    const child = Number(readFileSync(file, 'utf8'));
+    const deadline = Date.now() + 30_000;
+    while (isAlive(child) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(isAlive(child), false);
   });
 
   it('that does not read its input, or cannot be started, is one attempt like any other', async () => {

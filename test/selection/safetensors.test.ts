@@ -115,19 +115,20 @@ describe('a safetensors header of 100 MB', () => {
     ['of an open string', () => `{"${'a'.repeat(99_900_000)}`, /not JSON/],
   ];
   for (const [title, header, message] of headers) {
+    // CPU time: the wall clock would also measure whatever else the machine does.
     it(`${title} is refused in seconds and without gigabytes`, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'espalier-safetensors-'));
       try {
         const path = join(folder, 'model.safetensors');
         await writeFile(path, safetensors(header(), 4));
         const check = `import { checkSafetensors } from '${new URL('../../activities/selection/safetensors.ts', import.meta.url).href}';
-          const begin = performance.now();
+          const begin = process.cpuUsage();
           const said = await checkSafetensors('${path}', 'f').then(() => 'sound', (error) => error.message);
-          console.log(JSON.stringify({ said, seconds: (performance.now() - begin) / 1000, megabytes: process.resourceUsage().maxRSS / 1024 }));`;
+          console.log(JSON.stringify({ said, seconds: process.cpuUsage(begin).user / 1e6, megabytes: process.resourceUsage().maxRSS / 1024 }));`;
         const { stdout } = await promisify(execFile)(
           process.execPath,
           ['--import', 'tsx', '--input-type=module', '-e', check],
-          { timeout: 50_000 },
+          { timeout: 230_000 },
         );
         const { said, seconds, megabytes } = JSON.parse(stdout) as { said: string; seconds: number; megabytes: number };
         assert.match(said, message);
@@ -137,7 +138,7 @@ describe('a safetensors header of 100 MB', () => {
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
-    }).timeout(60_000);
+    }).timeout(240_000);
   }
 });
 

@@ -9,6 +9,7 @@ import {
   type RecorderOptions,
   type WriteBatch,
 } from '../../serving/recorder.ts';
+import { until } from '../support/model-server.ts';
 import { withStore } from '../support/store.ts';
 
 const bundle = digestBytes('bundle');
@@ -45,7 +46,8 @@ describe('the prediction recorder', () => {
     made.record('m', bundle, rows(12));
     deepEqual(sizes, [12]);
     made.record('m', bundle, rows(3));
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    deepEqual(sizes, [12]);
+    await until('time is up', () => sizes.length > 1);
     deepEqual(sizes, [12, 3]);
     made.record('m', bundle, rows(2));
     await made.close();

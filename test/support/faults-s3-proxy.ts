@@ -66,6 +66,14 @@ export class S3Proxy extends FaultProxy {
     await this.#used();
   }
 
+  /** Requests come this much later. */
+  override async latency(delayMs: number, forMs: number): Promise<void> {
+    this.delayMs = delayMs;
+    await this.#met(() => this.delayMs !== delayMs);
+    await sleep(forMs);
+    this.delayMs = 0;
+  }
+
   /** `503 SlowDown` for every request. */
   unavailable(forMs: number): Promise<void> {
     return this.#during('5xx', forMs);
@@ -91,8 +99,15 @@ export class S3Proxy extends FaultProxy {
 
   async #during(fault: RequestFault, forMs: number): Promise<void> {
     this.#burst = fault;
+    await this.#met(() => this.#burst !== fault);
     await sleep(forMs);
     this.#burst = undefined;
+  }
+
+  /** Until a request has met the fault: on a slow machine a step may be busy for longer than a burst lasts. */
+  async #met(healed: () => boolean): Promise<void> {
+    const before = this.faulted;
+    while (this.faulted === before && !healed()) await sleep(20);
   }
 
   async #used(): Promise<void> {

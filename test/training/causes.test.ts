@@ -117,9 +117,10 @@ describe('the uploads of checkpoints', () => {
       uploads.add(await local(parent, step));
       await sleep(20);
     }
+    while ((await readdir(parent)).length > 1) await sleep(5);
     assert.deepEqual(await readdir(parent), ['step-3'], 'the newest waits on disk');
     away = false;
-    await uploads.drained(5000);
+    await uploads.drained(50_000);
     assert.deepEqual(kept, [3]);
     assert.deepEqual(await readdir(parent), []);
     assert.deepEqual(problems, ['checkpoints wait on disk: gone fishing']);

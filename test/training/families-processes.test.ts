@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { TextTask } from '../../activities/training/job.ts';
 import { pythonForTests } from '../support/python.ts';
-import { digests, runTasks, temporaryFolder, trainTask } from './fixtures.ts';
+import { digests, hasImported, runTasks, temporaryFolder, trainTask } from './fixtures.ts';
 
 describe('a training in two processes', () => {
   it('is started, heard, stopped and resumed as one, and ends with the same bytes', async function () {
@@ -43,6 +43,7 @@ describe('a training in two processes', () => {
 
 describe('a process that stands by', () => {
   it('begins a job without waiting for its imports', async function () {
+    if (process.platform !== 'linux') this.skip(); // what it has imported is found in /proc
     this.timeout(120_000);
     const { executable, packages } = pythonForTests();
     const folder = await temporaryFolder();
@@ -52,24 +53,22 @@ describe('a process that stands by', () => {
       JSON.stringify({ version: 1, id: 'standby', tasks: [await trainTask(folder, { epochs: 1 })] }),
     );
     const env = { ...process.env, PYTHONPATH: packages, OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
-    const spawnedMs = Date.now();
     const child = spawn(executable, ['-m', 'espalier_trainer', 'standby', 'bert'], {
       env,
       stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
     });
     const seen: string[] = [];
-    let [givenMs, readyMs] = [0, 0];
+    let imported: boolean | undefined;
     for await (const line of createInterface({ input: child.stdio[3] as Readable })) {
       const { type } = JSON.parse(line) as { type: string };
       if (type === 'standby') {
-        givenMs = Date.now();
+        // What takes long is done while it stands by.
+        imported = await hasImported(child.pid ?? 0);
         child.stdin?.write(`${job}\n`);
       }
-      if (type === 'ready') readyMs = Date.now();
       if (type !== 'alive') seen.push(type);
     }
     assert.deepEqual([seen[0], seen[1], seen.at(-1)], ['starting', 'standby', 'done']);
-    // What takes long is done while it stands by: 0.2 s against many on a machine at rest.
-    assert.ok(readyMs - givenMs < (givenMs - spawnedMs) / 2, `${givenMs - spawnedMs} ms, then ${readyMs - givenMs} ms`);
+    assert.equal(imported, true);
   });
 });

@@ -13,6 +13,7 @@ import { trainModel } from '../../activities/training/train-model.ts';
 import type { Pointers } from '../../artifacts/pointers.ts';
 import type { Digest } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
+import { processIdentity } from '../../infra/lock.mjs';
 import { TrainingSchema } from '../../pipelines/definition/training.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import { pythonForTests } from '../support/python.ts';
@@ -217,11 +218,13 @@ export async function digests(folder: string): Promise<Record<string, string>> {
   return Object.fromEntries((await Promise.all(entries)) as [string, string][]);
 }
 
+/** Whether the libraries that a training imports are in the memory of this process (Linux: they are found in /proc). */
+export async function hasImported(pid: number): Promise<boolean> {
+  const mapped = await readFile(`/proc/${pid}/maps`, 'utf8');
+  return ['libtorch_cpu', '_safetensors_rust', 'tokenizers'].every((library) => mapped.includes(library));
+}
+
+/** One that has ended and that nobody has asked for its exit code yet is dead, too. */
 export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  return processIdentity(pid) !== undefined;
 }

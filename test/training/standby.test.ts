@@ -11,7 +11,7 @@ import { networkNamespace } from '../../activities/training/launchers/local.ts';
 import { StandbyLauncher, type StandbyOptions } from '../../activities/training/launchers/standby.ts';
 import { LOG_NAME, runTrainingProcess } from '../../activities/training/process.ts';
 import { pythonForTests } from '../support/python.ts';
-import { digests, isAlive, runTasks, temporaryFolder, trainTask } from './fixtures.ts';
+import { digests, hasImported, isAlive, runTasks, temporaryFolder, trainTask } from './fixtures.ts';
 
 /** Waits as the trainer does, then says its process id and does what the job's id says. */
 const FAKE = `import json, os, sys, threading, time
@@ -105,15 +105,11 @@ describe('a training process that stands by', function () {
     assert.equal(stopped.pid, waiting);
     assert.ok(stopped.outcome.kind === 'stopped' && stopped.outcome.checkpoint !== null);
 
-    assert.notEqual(await ready(standby.launcher), waiting);
-    const givenMs = Date.now();
-    let readyMs = Infinity;
-    const done = await give(
-      { ...again, resumeFrom: stopped.outcome.checkpoint },
-      { onEvent: ({ type }) => (readyMs = type === 'ready' ? Math.min(readyMs, Date.now()) : readyMs) },
-    );
-    assert.equal(done.outcome.kind, 'done');
-    assert.ok(readyMs - givenMs < 4000, `ready after ${readyMs - givenMs} ms`); // its imports alone take longer
+    const next = await ready(standby.launcher);
+    assert.notEqual(next, waiting);
+    if (process.platform === 'linux') assert.ok(await hasImported(next), 'its imports are done before it has a job');
+    const done = await give({ ...again, resumeFrom: stopped.outcome.checkpoint });
+    assert.deepEqual([done.outcome.kind, done.pid], ['done', next]);
     assert.deepEqual(await digests(join(again.out, 'model')), await digests(join(whole.out, 'model')));
     const waitingWords = done.events.filter(({ type }) => type !== 'alive').map(({ type }) => type);
     assert.deepEqual([waitingWords[0], waitingWords[1], waitingWords.at(-1)], ['starting', 'ready', 'done']);
@@ -212,7 +208,7 @@ describe('a training process that stands by', function () {
     assert.ok(isAlive(pid));
     parent.kill('SIGKILL');
     const killedMs = Date.now();
-    while (isAlive(pid) && Date.now() - killedMs < 10_000) await sleep(20);
+    while (isAlive(pid) && Date.now() - killedMs < 30_000) await sleep(20);
     assert.ok(!isAlive(pid), 'it lives on');
   });
 

@@ -45,7 +45,7 @@ describe('the training step in several processes', function () {
       let [launching, ranks, killed] = [0, [] as number[], false];
       const onProgress = ({ note, lastCheckpointStep = 0, done = 0 }: Progress) => {
         launching = Number(/^process (\d+)$/.exec(note ?? '')?.[1] ?? launching);
-        if (killed || lastCheckpointStep < 40 * attempt || done <= lastCheckpointStep) return;
+        if (killed || lastCheckpointStep < 20 * attempt || done <= lastCheckpointStep) return;
         killed = true;
         ranks = childrenOf(launching);
         process.kill(choose(launching, ranks) ?? 0, 'SIGKILL');

@@ -116,7 +116,7 @@ describe('a device lease', function () {
     assert.deepEqual([first.visible, second.visible], ['a', 'b']);
     const waited: string[] = [];
     const third = one.acquire({ signal, onWait: (holders) => waited.push(holders) });
-    await sleep(100);
+    while (waited.length === 0) await sleep(5);
     second.release();
     assert.equal((await third).visible, 'b');
     assert.deepEqual(waited, [`a by process ${process.pid}, b by process ${process.pid}`]);
@@ -163,7 +163,7 @@ describe('a device lease', function () {
     const devices = await openDevices(env);
     const waited: string[] = [];
     const next = devices.acquire({ signal, onWait: (holders) => waited.push(holders) });
-    await sleep(600);
+    while (waited.length === 0) await sleep(20);
     assert.equal(waited[0], `a by process ${holder.pid}`);
     holder.kill('SIGKILL');
     const lease = await next;
@@ -181,6 +181,7 @@ describe('a device lease', function () {
     const waited: string[] = [];
     let taken = false;
     const next = devices.acquire({ signal, onWait: (holders) => waited.push(holders) }).finally(() => (taken = true));
+    while (waited.length === 0) await sleep(20);
     await sleep(800);
     assert.equal(taken, false);
     assert.equal(waited[0], `a by process ${training}, whose worker is gone`);

@@ -365,7 +365,7 @@ describe('a step that failed', function () {
         await parked(runId, 'privacy');
         const query = `EspalierState = 'parked' AND WorkflowId = '${runId}'`;
         const found = async (): Promise<number> => (await temporal.client.workflow.count(query)).count;
-        for (let i = 0; i < 50 && (await found()) === 0; i++) await new Promise((done) => setTimeout(done, 100));
+        for (let i = 0; i < 400 && (await found()) === 0; i++) await new Promise((done) => setTimeout(done, 100));
         assert.equal(await found(), 1);
         const [listed] = (await listRuns(temporal.client, { pipeline: 'orchestration-test' })).filter(
           (run) => run.runId === runId,

@@ -205,7 +205,7 @@ describe('a run', function () {
       const listed = async (): Promise<string | undefined> =>
         (await listRuns(temporal.client, { pipeline: 'orchestration-test' })).find((run) => run.runId === runId)?.state;
       // Visibility is eventually consistent: about a second.
-      for (let i = 0; i < 50 && (await listed()) !== 'waiting-for-approval'; i++)
+      for (let i = 0; i < 400 && (await listed()) !== 'waiting-for-approval'; i++)
         await new Promise((resolve) => setTimeout(resolve, 100));
       assert.equal(await listed(), 'waiting-for-approval');
       const { approvals: inbox, total } = await listApprovals(temporal.client);
@@ -222,7 +222,7 @@ describe('a run', function () {
       await approveRun(temporal.client, runId, 'review', 'lena');
       await until(runId, (run) => run.approvals[1]?.state === 'open');
       const now = async () => (await listApprovals(temporal.client)).approvals.filter((one) => one.runId === runId);
-      for (let i = 0; i < 50 && (await now())[0]?.approval !== 'release'; i++)
+      for (let i = 0; i < 400 && (await now())[0]?.approval !== 'release'; i++)
         await new Promise((resolve) => setTimeout(resolve, 100));
       assert.deepEqual(
         (await now()).map((one) => one.approval),

@@ -13,7 +13,7 @@ import { rayJobs, type RayJobs } from '../../support/ray-jobs.ts';
 const QUEUE = 'espalier-gpu-4f9c-train';
 
 describe('provisioning a worker on a cluster', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let ray: RayJobs;
   const providing: { cancel(reason: string): Promise<unknown> }[] = [];
   beforeEach(async () => (ray = await rayJobs()));
