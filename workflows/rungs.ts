@@ -1,5 +1,5 @@
 /** How much data a rung of the prototypes has. Pure: known as soon as the data are counted. */
-import type { SubsetDataInput } from '../activities/contract/prototype.ts';
+import type { RungResult, SubsetDataInput } from '../activities/contract/prototype.ts';
 import type { Classification } from '../pipelines/definition.ts';
 
 type Setting = Pick<Classification['selection']['prototype'], 'leastRows' | 'mostValidationRows'>;
@@ -33,6 +33,13 @@ export function searchRungRows(share: number, rows: number): number {
 
 export function searchRungLimits(share: number, rows: number): SubsetDataInput['rows'] {
   return rungLimits(SEARCH, share, rows);
+}
+
+/** Why it ends with this rung: the budget cut a training of it; undefined where all came to their own end. */
+export function cutShort(rung: number, trained: readonly Pick<RungResult, 'errorKind'>[]): string | undefined {
+  const cut = trained.filter(({ errorKind }) => errorKind === 'BudgetEnded').length;
+  if (cut === 0) return undefined;
+  return `the budget ended in the middle of rung ${rung}, before ${cut} of its ${trained.length} trainings had come to an end`;
 }
 
 /** Whether a rung is left out: of few rows `leastRows` makes it nearly as large as the next one. */

@@ -1,4 +1,5 @@
 /** Steps that try candidates on small parts of the data before one of them is tuned on all. */
+import type { ErrorKind } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { DatasetSummary, Split } from './data.ts';
 import type { Interval } from './measures.ts';
@@ -30,6 +31,8 @@ export interface RungResult {
   /** As its worker had it. */
   readonly seconds: number | null;
   readonly error?: string;
+  /** Beside `error`: tells what the budget cut from what failed of itself, or of a storage that was away. */
+  readonly errorKind?: ErrorKind;
 }
 
 export interface HalveCandidatesInput {

@@ -1,5 +1,4 @@
 /** Steps that search the settings of the training that a definition leaves open. */
-import type { ErrorKind } from '../../artifacts/errors.ts';
 import type { Training } from '../../pipelines/definition/training.ts';
 import type { OpenSetting, Recommended } from '../../pipelines/recipe.ts';
 import type { HalvedCandidates, RungResult } from './prototype.ts';
@@ -25,8 +24,6 @@ export interface DrawnTrials {
 export interface TrialResult extends RungResult {
   /** Of the training: several seeds a trial only on the last rung. */
   readonly seed: number;
-  /** Beside `error`: tells settings that cannot be trained from a storage that was away. */
-  readonly errorKind?: ErrorKind;
 }
 
 export interface ChooseSettingsInput {

@@ -6,7 +6,7 @@
 import { EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
 import type { OpenSetting, Recommended } from '../../pipelines/recipe.ts';
 import type { ChooseSettingsInput, MeasuredTrial, SearchedSettings, TrialResult } from '../contract/search.ts';
-import { percent } from './halving.ts';
+import { isCut, percent } from './halving.ts';
 
 const RULE =
   'The best mean validation accuracy on the last rung that anybody came through, with every seed, if it is more than one standard error of the difference above that of the recommended settings; else these stay. Where these did not come through that rung, the last one counts that both came through; where there is none, they stay. What the budget cut counts nowhere; where it cut the recommended settings, or all others, the rung before decides. Whoever diverged or ran out of memory on any rung never wins, the recommended settings no more than others: then the best of those is taken who came furthest without it. The error is that of two samples, from the validation rows and, where there are several seeds, between the seeds; both answer the same rows, so that it is rather too large, in favour of the recommended settings.';
@@ -198,11 +198,6 @@ function failure(own: readonly TrialResult[]): string | undefined {
   const failed = last.find(({ accuracy }) => accuracy === null);
   if (failed === undefined) return undefined;
   return `${isCut(failed) ? 'It was not whole' : 'It failed'} on rung ${failed.rung}: ${errorText(failed)}`;
-}
-
-/** The budget ended it before it was whole. */
-function isCut({ errorKind }: TrialResult): boolean {
-  return errorKind === 'BudgetEnded';
 }
 
 function errorText({ error }: TrialResult): string {

@@ -7,16 +7,17 @@ import type {
   RungResult,
 } from '../contract/prototype.ts';
 import type { RankedCandidate } from '../contract/selection.ts';
-import { byAccuracy, percent } from './halving.ts';
+import { byAccuracy, isCut, percent } from './halving.ts';
 import { predictAccuracy, predictSeconds } from './learning-curve.ts';
 
 const RULE =
-  'The best validation accuracy on the last rung that anybody was tuned on; all within the tolerance of it are equals, and the one with the lowest p95 latency wins. Where no prototype came to an end, the frozen figures decide.';
+  'The best validation accuracy on the last rung that anybody was tuned on; all within the tolerance of it are equals, and the one with the lowest p95 latency wins. Who was cut by the budget is not compared; where it left nobody to compare with, the rung before decides. Where no prototype came to an end, the frozen figures decide.';
 
 export function choosePrototyped(input: ChooseCandidateInput): ChosenCandidate {
   const { selection, results, left, fullRows, stopped } = input;
   const curves = curvesOf(input);
-  const { winner, reason } = decide(input);
+  const rung = decidingRung(results);
+  const { winner, reason } = decide(input, rung);
   const prototyped: Prototyped = {
     winner,
     curves: curves.toSorted((one, other) => Number(other.candidate === winner) - Number(one.candidate === winner)),
@@ -26,22 +27,29 @@ export function choosePrototyped(input: ChooseCandidateInput): ChosenCandidate {
     rule: RULE,
     ...(stopped === undefined ? {} : { stopped }),
   };
-  if (results.every(({ accuracy }) => accuracy === null)) return { selection, prototyped };
+  if (rung === 0) return { selection, prototyped };
   return { selection: { ...selection, winner, ranking: retold(input, prototyped) }, prototyped };
 }
 
-function decide({
-  selection,
-  results,
-  measured,
-  tolerance,
-}: ChooseCandidateInput): Pick<Prototyped, 'winner' | 'reason'> {
-  const succeeded = results.filter(({ accuracy }) => accuracy !== null);
-  const last = Math.max(0, ...succeeded.map(({ rung }) => rung));
-  const finalists = byAccuracy(succeeded.filter(({ rung }) => rung === last));
+/** The last that anybody came through; 0 where nobody did. Whoever was alone there because the budget cut the others was only quicker. */
+function decidingRung(results: readonly RungResult[]): number {
+  const rungs = [...new Set(results.map(({ rung }) => rung))].filter((rung) => {
+    const there = results.filter((one) => one.rung === rung);
+    return byAccuracy(there).length > (there.some(isCut) ? 1 : 0);
+  });
+  return Math.max(0, ...rungs);
+}
+
+function decide(
+  { selection, results, measured, tolerance }: ChooseCandidateInput,
+  last: number,
+): Pick<Prototyped, 'winner' | 'reason'> {
+  const cut = Math.max(0, ...results.filter(isCut).map(({ rung }) => rung));
+  const ended = cut > last ? `The budget ended in the middle of rung ${cut}. ` : '';
+  const finalists = byAccuracy(results.filter(({ rung }) => rung === last));
   const [best] = finalists;
   if (best === undefined) {
-    const reason = `No prototype came to an end: ${selection.winner} stays, by the frozen figures.`;
+    const reason = `${ended}No prototype ${cut > last ? 'can be compared' : 'came to an end'}: ${selection.winner} stays, by the frozen figures.`;
     return { winner: selection.winner, reason };
   }
   const equals = finalists.filter(({ accuracy }) => (accuracy ?? 0) >= (best.accuracy ?? 0) - tolerance - 1e-9);
@@ -54,13 +62,13 @@ function decide({
     others.length > 0
       ? `the fastest of ${equals.length} within the tolerance (also ${others.join(', ')})`
       : finalists.length > 1
-        ? 'the best of the last rung'
+        ? `the best of ${cut > last ? `rung ${last}` : 'the last rung'}`
         : 'the one that was left';
   const changed =
     chosen.candidate === selection.winner
       ? 'as the frozen figures said'
       : `not ${selection.winner}, which led by the frozen figures`;
-  return { winner: chosen.candidate, reason: `${chosen.candidate} is ${why}: ${of}; ${changed}.` };
+  return { winner: chosen.candidate, reason: `${ended}${chosen.candidate} is ${why}: ${of}; ${changed}.` };
 }
 
 function curvesOf({ results, fullRows, epochsFactor, seed }: ChooseCandidateInput): readonly CandidateCurve[] {

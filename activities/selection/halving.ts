@@ -46,6 +46,11 @@ export function byAccuracy(results: readonly RungResult[]): readonly RungResult[
     );
 }
 
+/** The budget ended it before it was whole. */
+export function isCut({ errorKind }: Pick<RungResult, 'errorKind'>): boolean {
+  return errorKind === 'BudgetEnded';
+}
+
 /** Of its accuracy, by Wilson. */
 export function intervalOf({ accuracy, validationRows }: Pick<RungResult, 'accuracy' | 'validationRows'>): Interval {
   return accuracy === null || validationRows === 0

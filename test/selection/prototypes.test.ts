@@ -157,6 +157,35 @@ describe('the choice after prototypes', () => {
     assert.match(prototyped.reason, /fastest of 2/);
   });
 
+  it('compares nobody whom the budget cut, and goes back a rung where it left nobody to compare with', () => {
+    const cut = (candidate: string, rung: number): RungResult => ({
+      ...result(candidate, null, rung),
+      error: 'the budget ended it after 1 of 2 epochs',
+      errorKind: 'BudgetEnded',
+    });
+    const of = (...results: RungResult[]) => choosePrototyped({ ...input, results, stopped: 'the budget ended' });
+    const first = [result('a', 0.8), result('b', 0.7), result('c', 0.6)];
+    const two = of(...first, result('a', 0.8, 2), result('b', 0.9, 2), cut('c', 2));
+    assert.match(two.prototyped.reason, /^b is the best of the last rung/);
+    const quicker = of(...first, cut('a', 2), result('b', 0.9, 2));
+    assert.equal(quicker.selection.winner, 'a', 'who was alone was only quicker');
+    assert.match(
+      quicker.prototyped.reason,
+      /^The budget ended in the middle of rung 2\. a is the best of rung 1: 80\.0 %/,
+    );
+    const alone = of(...first, cut('a', 2));
+    assert.match(alone.prototyped.reason, /rung 2\. a is the best of rung 1/);
+    const nothing = of(cut('a', 1), result('b', 0.9));
+    assert.deepEqual(nothing.selection, selection);
+    assert.match(nothing.prototyped.reason, /rung 1\. No prototype can be compared: a stays, by the frozen figures/);
+    const left = of(...first, result('a', 0.8, 2));
+    assert.match(
+      left.prototyped.reason,
+      /^a is the one that was left: 80\.0 % .* after 200/,
+      'by its figures, not by the clock',
+    );
+  });
+
   it('stays with the frozen figures where every prototype failed', () => {
     const { selection: now, prototyped } = choosePrototyped({
       ...input,

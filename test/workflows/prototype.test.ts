@@ -185,6 +185,26 @@ describe('prototypes of the best candidates', function () {
     assert.ok(stopMs >= approvedMs && stopMs <= trainedMs, `${approvedMs} ${stopAt} ${trainedMs}`);
   });
 
+  it('stop in the middle of a rung where the budget ends there', async () => {
+    const allowed: (string | undefined)[] = [];
+    const ends = (real: Activities): Partial<Activities> => ({
+      trainModel: (call) => {
+        if (call.runId !== 'cut') return real.trainModel(call);
+        allowed.push(call.input.allowance?.until);
+        return call.stepId === 'prototype:one:1'
+          ? Promise.reject(ApplicationFailure.nonRetryable('the budget ended it', 'BudgetEnded'))
+          : real.trainModel(call);
+      },
+    });
+    const { chosen, ran, stateOf } = await untilReview('cut', { parts: { budget: { time: '1h' } }, overrides: ends });
+    assert.match(chosen?.stopped ?? '', /middle of rung 1, before 1 of its 2 trainings/);
+    assert.equal(chosen?.results.find(({ candidate }) => candidate === 'one')?.errorKind, 'BudgetEnded');
+    assert.ok(!ran.includes('halve:1') && !ran.includes('subset:2'));
+    assert.equal(stateOf('prototype:one:1'), 'dropped');
+    assert.equal(allowed.length, 2);
+    assert.ok(allowed.every((until) => Date.parse(until ?? '') > 0));
+  });
+
   it('of a whole run: a small part of the data stands in its place in every step', async () => {
     const trained: string[] = [];
     const listens = (real: Activities): Partial<Activities> => ({

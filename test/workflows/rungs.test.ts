@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isTooNear, rungLimits, rungRows } from '../../workflows/rungs.ts';
+import { cutShort, isTooNear, rungLimits, rungRows } from '../../workflows/rungs.ts';
 
 const setting = { leastRows: 64, mostValidationRows: 1000 };
 
@@ -23,5 +23,12 @@ describe('the rows of a rung', () => {
     assert.ok(isTooNear(setting, [0.03, 0.1], 1200), '64 of 120');
     assert.ok(!isTooNear(setting, [0.03, 0.1], 1280), '64 of 128');
     assert.ok(!isTooNear(setting, [0.1, undefined], 600));
+  });
+});
+
+describe('the end of a rung by the budget', () => {
+  it('is what cut a training of it, and nothing else that failed', () => {
+    assert.equal(cutShort(2, [{}, { errorKind: 'Diverged' }]), undefined);
+    assert.match(cutShort(2, [{}, { errorKind: 'BudgetEnded' }]) ?? '', /rung 2, before 1 of its 2 trainings/);
   });
 });

@@ -5,7 +5,7 @@ import type { CandidateOutcome, Selection } from '../../activities/contract/sele
 import { StepLeftOut, type StepOptions } from '../engine.ts';
 import { prototypeSteps, rungsOf } from '../plan.ts';
 import type { Run } from '../run.ts';
-import { isTooNear } from '../rungs.ts';
+import { cutShort, isTooNear } from '../rungs.ts';
 import { chooseInput, prototypeInput, rungInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
 
@@ -81,7 +81,10 @@ async function climb(run: Run, tried: Tried): Promise<Climbed> {
       run.engine.close(stepsOfRung(run, rung), 'skipped');
       continue;
     }
-    results.push(...(await tryRung(run, tried, going, { rung, share })));
+    const now = await tryRung(run, tried, going, { rung, share });
+    results.push(...now);
+    const cut = cutShort(rung, now);
+    if (cut !== undefined) return { results, left, stopped: cut };
     if (rung === rungs.length) break;
     const halved = await run.step('light', `halve:${rung}`, 'halveCandidates', () => ({ results, rung }));
     going = halved.survivors;
@@ -109,22 +112,25 @@ async function tryRung(
     idle.map(({ id }) => `prototype:${id}:${rung}`),
     'skipped',
   );
+  const allowance = await run.budget.trainingAllowance(going.length, 0);
   return Promise.all(
     going.map(async (candidate): Promise<RungResult> => {
       const about = { candidate, rung, trainRows: part.rows.train, validationRows: part.rows.validation };
       const place = run.input.candidates.findIndex(({ id }) => id === candidate);
       try {
-        const input = () =>
-          prototypeInput({ pipeline: run.classification(), input: run.input }, outcomes, candidate, {
+        const input = () => ({
+          ...prototypeInput({ pipeline: run.classification(), input: run.input }, outcomes, candidate, {
             ...dataset,
             dataset: part.dataset,
-          });
+          }),
+          ...(allowance === undefined ? {} : { allowance }),
+        });
         const trained = await trainStep(run, `prototype:${candidate}:${rung}`, input, DROPPED, `p${rung}-${place}`);
         const seconds = (Date.parse(trained.finishedAt) - Date.parse(trained.startedAt)) / 1000;
         return { ...about, accuracy: trained.output.validationAccuracy ?? null, seconds };
       } catch (error) {
         if (!(error instanceof StepLeftOut)) throw error;
-        return { ...about, accuracy: null, seconds: null, error: error.record.message };
+        return { ...about, accuracy: null, seconds: null, error: error.record.message, errorKind: error.record.kind };
       }
     }),
   );

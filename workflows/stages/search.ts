@@ -5,7 +5,7 @@ import type { SearchSpec } from '../../pipelines/definition/search.ts';
 import { searchOf } from '../../pipelines/search.ts';
 import { StepLeftOut, type StepOptions } from '../engine.ts';
 import type { Run } from '../run.ts';
-import { searchRungRows } from '../rungs.ts';
+import { cutShort, searchRungRows } from '../rungs.ts';
 import { searchSteps, secondsNeeded, trialsOf, trialStep } from '../search-plan.ts';
 import { searchRungInput, trialTrainingInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
@@ -77,8 +77,8 @@ async function climb(run: Run, search: SearchSpec, selected: Selected, trials: r
     const reservedSeconds = secondsNeeded(results, { next: rows, full: rows }, 0);
     const tried = await tryRung(run, search, selected, placed, { rung, share, seeds, reservedSeconds });
     results.push(...tried);
-    const cut = tried.filter(({ errorKind }) => errorKind === 'BudgetEnded').length;
-    if (cut > 0) return { results, left, stopped: cutText(rung, cut, tried.length) };
+    const cut = cutShort(rung, tried);
+    if (cut !== undefined) return { results, left, stopped: cut };
     if (last) break;
     const halved = await run.step('light', `search-halve:${rung}`, 'halveCandidates', () => ({
       results,
@@ -89,10 +89,6 @@ async function climb(run: Run, search: SearchSpec, selected: Selected, trials: r
     left.push(...halved.left);
   }
   return { results, left };
-}
-
-function cutText(rung: number, cut: number, of: number): string {
-  return `the budget ended in the middle of rung ${rung}, before ${cut} of its ${of} trainings had come to an end`;
 }
 
 /** What is spent on a search must not be missing for the training that it is for. */

@@ -15,7 +15,7 @@ export const prototypesSection: Section = {
     if (prototyped === undefined) return null;
     const { curves, left, fullRows, reason, rule, stopped, winner } = prototyped;
     return html`<p><strong>${reason}</strong></p>
-      ${stopped === undefined ? '' : html`<p>${badge('care', 'stopped')} Rungs were left out: ${stopped}.</p>`}
+      ${stopped === undefined ? '' : html`<p>${badge('care', 'stopped')} It ended early: ${stopped}.</p>`}
       <p>
         The best by frozen figures, and the largest, were fine-tuned on growing parts of the training rows: after each
         the better half went on. ${rule}
