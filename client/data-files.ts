@@ -6,7 +6,7 @@ import type { DataFileSource } from '../activities/contract/data.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { tableFormat } from '../pipelines/behaviour/rules.ts';
-import { inputsOf, readBehaviourTable } from '../pipelines/behaviour/table.ts';
+import { picturesOf, readBehaviourTable } from '../pipelines/behaviour/table.ts';
 import { DATA_MEDIA_TYPES } from '../pipelines/data-media-types.ts';
 import { isFetched } from '../pipelines/data-sources.ts';
 import type { ImageClassification, ImageRetrieval, Pipeline } from '../pipelines/definition.ts';
@@ -137,7 +137,7 @@ async function picturesAsked(
     input: 'image',
     ...(pipeline.task === 'image-retrieval' ? { finds: true } : {}),
   });
-  return tests.flatMap(({ test }) => inputsOf(test));
+  return tests.flatMap(({ test }) => picturesOf(test).map(({ name }) => name));
 }
 
 /** @throws EspalierError NotFound when there is nothing, or something else, at a path that the definition names */

@@ -2,7 +2,7 @@
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
 import type { EmbeddingIndex, Match } from '../../inference/retrieval/embedding-index.ts';
-import { inputsOf, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
+import { inputsOf, labelsNamed, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
 import type { BehaviourResult } from '../contract/validation.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import { groupBy } from '../data/group.ts';
@@ -60,8 +60,12 @@ function problemOf(
   k: number,
 ): string | null {
   if (test.kind === 'minimum-functionality') {
-    const wanted = 'labels' in test ? test.labels : [test.label];
-    const lacking = wanted.filter((label) => !first.some((match) => match.label === label));
+    if ('neighbour' in test) {
+      const wanted = idOfPacked(test.neighbour);
+      if (first.some(({ id }) => id === wanted)) return null;
+      return `does not find ${wanted} among the first ${k}: ${labelsFound(first)}`;
+    }
+    const lacking = labelsNamed(test).filter((label) => !first.some((match) => match.label === label));
     if (lacking.length === 0) return null;
     return `finds no ${lacking.join(' and no ')} among the first ${k}: ${labelsFound(first)}`;
   }

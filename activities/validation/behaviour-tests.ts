@@ -1,6 +1,6 @@
 /** Behaviour tests that people wrote down, asked of the tuned model: a share that holds and the failures a table. */
 import type { TextModel } from '../../inference/text-model.ts';
-import { inputsOf, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
+import { inputsOf, labelsNamed, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
 import type { BehaviourFailure, BehaviourResult } from '../contract/validation.ts';
 import type { StoredTest } from '../data/behaviour.ts';
 import { groupBy } from '../data/group.ts';
@@ -93,7 +93,7 @@ function problemOf(test: BehaviourTest, answers: readonly Answer[]): string | nu
   if (first === undefined) return 'was not answered';
   if (!answers.every(({ finite }) => finite)) return 'is answered with a probability that is no number';
   if (test.kind === 'minimum-functionality') {
-    const wanted = 'labels' in test ? test.labels : [test.label];
+    const wanted = labelsNamed(test);
     if (sameLabels(first.labels, wanted)) return null;
     return `is ${withChances(first.labels, first)} instead of ${withChances(wanted, first)}`;
   }

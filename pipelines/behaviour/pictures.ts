@@ -2,7 +2,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import type { TableProblem } from './rows.ts';
-import { inputFields, inputsOf, type PlacedTest } from './table.ts';
+import { picturesOf, type PlacedTest } from './table.ts';
 
 /** `home`: where the table is. */
 export function pictureProblems(
@@ -13,11 +13,10 @@ export function pictureProblems(
   const folder = realpathSync(dirname(home));
   const known = new Map<string, string | undefined>();
   return tests.flatMap(({ line, test }) => {
-    const fields = inputFields(test);
-    return inputsOf(test).flatMap((name, place): readonly TableProblem[] => {
+    return picturesOf(test).flatMap(({ field, name }): readonly TableProblem[] => {
       if (!known.has(name)) known.set(name, pictureProblem(name, folder, maxImageBytes));
       const problem = known.get(name);
-      return problem === undefined ? [] : [{ line, field: fields[place] ?? 'image', message: problem }];
+      return problem === undefined ? [] : [{ line, field, message: problem }];
     });
   });
 }

@@ -90,8 +90,11 @@ const ROWS_OF_QUERIES = {
   }),
 } as const;
 
+/** In place of a label the very picture that must be among the first k: one of the gallery, by a copy beside the table. */
+const ROW_OF_NEIGHBOUR = ROWS_OF_PICTURES['minimum-functionality'].omit({ label: true }).extend({ neighbour: picture });
+
 type Rows = typeof ROWS | typeof ROWS_OF_SEVERAL | typeof ROWS_OF_PICTURES | typeof ROWS_OF_QUERIES;
-export type BehaviourTest = z.output<Rows[BehaviourKind]>;
+export type BehaviourTest = z.output<Rows[BehaviourKind] | typeof ROW_OF_NEIGHBOUR>;
 /** What the tests of a table are of; one label a text where nothing is said. */
 export interface Tested {
   /** Pictures, by their paths beside the table. */
@@ -136,7 +139,8 @@ export function readBehaviourTable(
       continue;
     }
     const listed = separator === undefined || format === 'jsonl' ? row : withList(row, separator);
-    const parsed = rows[kind].safeParse({ ...listed, kind });
+    const namesNeighbour = finds === true && kind === 'minimum-functionality' && isFilled(row['neighbour']);
+    const parsed = (namesNeighbour ? ROW_OF_NEIGHBOUR : rows[kind]).safeParse({ ...listed, kind });
     if (parsed.success) tests.push({ line, test: parsed.data });
     else problems.push(...parsed.error.issues.map((issue) => problemOf(line, issue, row)));
   }
@@ -155,7 +159,8 @@ export function unknownLabels(
   });
 }
 
-function labelsNamed(test: BehaviourTest): readonly string[] {
+/** The labels that a test asks for. */
+export function labelsNamed(test: BehaviourTest): readonly string[] {
   if ('labels' in test) return test.labels;
   return 'label' in test ? [test.label] : [];
 }
@@ -167,11 +172,18 @@ export function inputsOf(test: BehaviourTest): readonly string[] {
   return test.kind === 'directional' ? [first, test.edited] : [first];
 }
 
-/** The columns that these stand in. */
-export function inputFields(test: BehaviourTest): readonly string[] {
-  const first = 'image' in test ? 'image' : 'text';
-  if (test.kind === 'invariance') return [first, 'other'];
-  return test.kind === 'directional' ? [first, 'edited'] : [first];
+/** Every picture that a test names, with its column: those that are asked, and one that must be found. */
+export function picturesOf(test: BehaviourTest): readonly { readonly field: string; readonly name: string }[] {
+  if (!('image' in test)) return [];
+  const second = test.kind === 'invariance' ? 'other' : 'edited';
+  const asked = inputsOf(test).map((name, place) => ({ field: place === 0 ? 'image' : second, name }));
+  return 'neighbour' in test ? [...asked, { field: 'neighbour', name: test.neighbour }] : asked;
+}
+
+/** The same test with every picture called otherwise. */
+export function withPictures(test: BehaviourTest, called: (name: string) => string): BehaviourTest {
+  const renamed = withInputs(test, inputsOf(test).map(called));
+  return 'neighbour' in renamed ? { ...renamed, neighbour: called(renamed.neighbour) } : renamed;
 }
 
 /** The same test of others, in the order of `inputsOf`. */
@@ -179,6 +191,10 @@ export function withInputs(test: BehaviourTest, [first = '', second = '']: reado
   const asked = 'image' in test ? { ...test, image: first } : { ...test, text: first };
   if (asked.kind === 'invariance') return { ...asked, other: second };
   return asked.kind === 'directional' ? { ...asked, edited: second } : asked;
+}
+
+function isFilled(cell: unknown): boolean {
+  return cell !== undefined && cell !== '';
 }
 
 /** An empty cell names no label. */

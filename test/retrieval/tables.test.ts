@@ -71,6 +71,16 @@ describe('behaviour tests of a model that finds pictures', function () {
     ]);
   });
 
+  it('hold where the very picture that must be found is among the first k', async () => {
+    const neighbour = ({ id }: MadePicture): string => `behaviour/${id}.png`;
+    const near = (at: number, wanted: MadePicture): BehaviourTest => {
+      return { kind: 'minimum-functionality', image: named(at), neighbour: neighbour(wanted) };
+    };
+    const [red, green] = gallery;
+    const [result] = await asked([near(1, red!), near(2, green!), near(2, red!)], 3);
+    deepEqual(result, ['minimum-functionality', 2 / 3, `4 does not find ${red!.id} among the first 3: green`]);
+  });
+
   it('hold where two find the same first, or so much the same among the first k', async () => {
     const [result] = await asked([same(1, 1), same(1, 4, 1), same(1, 2), same(1, 2, 0.1), same(1, 2, 0)], 3);
     deepEqual(result!.slice(0, 2), ['invariance', 0.6]);

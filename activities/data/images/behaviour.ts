@@ -8,12 +8,11 @@ import { join } from 'node:path';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import type { TableProblem } from '../../../pipelines/behaviour/rows.ts';
 import {
-  inputFields,
-  inputsOf,
   MOST_TABLE_BYTES,
+  picturesOf,
   readBehaviourTable,
   unknownLabels,
-  withInputs,
+  withPictures,
   type BehaviourTable,
   type PlacedTest,
   type Tested,
@@ -26,7 +25,7 @@ import { quoted } from '../checks.ts';
 import { compareText } from '../group.ts';
 import { canonicalPicture } from './canonical.ts';
 import type { PersonalMetadata } from './exif.ts';
-import { pictureName, type PackedPicture } from './pictures.ts';
+import { idOfPacked, pictureName, type PackedPicture } from './pictures.ts';
 import { appendBytes } from './read-sources.ts';
 import { LISTING } from './sources.ts';
 import { tarMembers, type TarMember } from './tar-members.ts';
@@ -43,9 +42,10 @@ export interface PictureTests {
 /** Throws BadData by file, line and field: a test that cannot be asked is never left out, whatever the definition does about bad pictures. */
 export async function readPictureTests(
   { files, data, behaviour = {}, finds }: PreparePicturesInput,
-  labels: readonly string[],
+  { labels, gallery }: { readonly labels: readonly string[]; readonly gallery: readonly { readonly id: string }[] },
   context: StepContext,
 ): Promise<PictureTests> {
+  const found = new Set(finds === true ? gallery.map(({ id }) => id) : []);
   const spool = join(context.workDir, 'pictures-behaviour');
   const handle = await open(spool, 'w');
   const keep = keeper(handle, data);
@@ -58,7 +58,8 @@ export async function readPictureTests(
       const complaint = (name: string) => `is ${quoted(name)}, which the data do not have`;
       const unknown = unknownLabels(read.tests, new Set(labels), complaint);
       const unusable = read.tests.flatMap((test) => pictureProblems(test, read.names));
-      const problems = [...read.problems, ...unknown, ...unusable];
+      const lost = read.tests.flatMap((test) => neighbourProblems(test, read.names, found));
+      const problems = [...read.problems, ...unknown, ...unusable, ...lost];
       if (problems.length > 0)
         throw badTable(
           table,
@@ -67,8 +68,7 @@ export async function readPictureTests(
         );
       tests.push(
         ...read.tests.map(({ line, test }) => {
-          const kept = inputsOf(test).map((name) => read.names.get(name)?.name ?? '');
-          return { table, file, line, test: withInputs(test, kept) };
+          return { table, file, line, test: withPictures(test, (name) => read.names.get(name)?.name ?? '') };
         }),
       );
     }
@@ -126,7 +126,7 @@ async function readPacked(
     if (read === undefined) {
       if (format !== 'csv' && format !== 'jsonl') break;
       read = readBehaviourTable(listOf(member, file), kind, format, { input: 'image', finds });
-      wanted = new Set(read.tests.flatMap(({ test }) => inputsOf(test)));
+      wanted = new Set(read.tests.flatMap(({ test }) => picturesOf(test).map(({ name }) => name)));
     } else if (wanted.has(member.name)) {
       names.set(member.name, await fateOf(member, file, keep));
       progress({ phase: 'reading pictures', done: names.size, total: wanted.size, note: file });
@@ -147,13 +147,29 @@ function listOf({ name, bytes }: TarMember, file: string): Uint8Array {
 }
 
 function pictureProblems({ line, test }: PlacedTest, names: ReadonlyMap<string, Fate>): readonly TableProblem[] {
-  const fields = inputFields(test);
-  return inputsOf(test).flatMap((name, place): readonly TableProblem[] => {
+  return picturesOf(test).flatMap(({ field, name }): readonly TableProblem[] => {
     const fate = names.get(name);
     if (fate?.name !== undefined) return [];
     const problem = fate?.problem ?? 'there is no such file beside the table';
-    return [{ line, field: fields[place] ?? 'image', message: `is ${quoted(name)}: ${problem}` }];
+    return [{ line, field, message: `is ${quoted(name)}: ${problem}` }];
   });
+}
+
+/** What must be found is to be where it is looked for. */
+function neighbourProblems(
+  { line, test }: PlacedTest,
+  names: ReadonlyMap<string, Fate>,
+  gallery: ReadonlySet<string>,
+): readonly TableProblem[] {
+  if (!('neighbour' in test)) return [];
+  const kept = names.get(test.neighbour)?.name;
+  if (kept === undefined) return [];
+  const isItself = kept === names.get(test.image)?.name;
+  if (gallery.has(idOfPacked(kept)) && !isItself) return [];
+  const why = isItself
+    ? 'the picture that asks, which is no answer to itself'
+    : 'not among the training pictures, where it would be found';
+  return [{ line, field: 'neighbour', message: `is ${quoted(test.neighbour)}, which is ${why}` }];
 }
 
 function noList(file: string): EspalierError {

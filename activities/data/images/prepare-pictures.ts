@@ -55,7 +55,7 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
 
     const elsewhere = await readElsewhere(input, labels, context);
     refuseMetadata(elsewhere, data);
-    const behaviour = await readPictureTests(input, labels, context);
+    const behaviour = await readPictureTests(input, { labels, gallery: sides.train }, context);
     refuseMetadata({ told: behaviour.told, rows: behaviour.pictures }, data);
     const warned = (row: BadRow): DataFinding => ({ severity: 'warning', ...row });
     const { nearTwins } = contamination;

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import type { DatasetSummary } from '../../../activities/contract/data.ts';
 import { loadBehaviour } from '../../../activities/data/behaviour.ts';
-import { loadPictureRows, packedPictures } from '../../../activities/data/images/pictures.ts';
+import { loadPictureRows, loadPictures, packedPictures } from '../../../activities/data/images/pictures.ts';
 import { subsetData } from '../../../activities/data/subset-data.ts';
 import { inputsOf } from '../../../pipelines/behaviour/table.ts';
 import type { BehaviourTables } from '../../../pipelines/definition/behaviour.ts';
@@ -106,6 +106,31 @@ describe('behaviour tests of pictures beside the data', function () {
     };
     deepEqual(await overlaps({ finds: true }), [0.5, undefined]);
     deepEqual(await overlaps({}), [undefined, undefined]);
+  });
+
+  it('know the picture that must be found by what it shows, and refuse one that is not there to be found', async () => {
+    const tables = {
+      behaviour: { near: { kind: 'minimum-functionality' as const, file: 'near.csv' } },
+      finds: true as const,
+    };
+    const known = await prepareShards(services, [shard]);
+    const [held] = await loadPictureRows(services.store, known.dataset, 'train');
+    let twin: Buffer | undefined;
+    for await (const { id, bytes } of loadPictures(services.store, known.dataset, 'train')) {
+      if (id === held!.id) twin = Buffer.from(bytes);
+    }
+    const near = await table('near.csv', 'image,neighbour\na.jpg,twin.jpg\n', ['a.jpg', photo], ['twin.jpg', twin!]);
+    const [test] = await testsOf(await prepareShards(services, [shard, near], {}, tables));
+    deepEqual(test?.test, {
+      kind: 'minimum-functionality',
+      image: `behaviour/${hash('sha256', photo).slice(0, 16)}.jpg`,
+      neighbour: `behaviour/${held!.id}.jpg`,
+    });
+    const lost = await table('near.csv', 'image,neighbour\na.jpg,b.png\n', ['a.jpg', photo], ['b.png', drawing]);
+    const refused = await refusal(prepareShards(services, [shard, lost], {}, tables));
+    match(refused.message, /near\.csv:2: neighbour is 'b\.png', which is not among the training pictures/);
+    const self = await table('near.csv', 'image,neighbour\na.jpg,b.jpg\n', ['a.jpg', twin!], ['b.jpg', twin!]);
+    match((await refusal(prepareShards(services, [shard, self], {}, tables))).message, /no answer to itself/);
   });
 
   it('are refused by file, line and field where a picture cannot be asked, whatever is done about bad ones', async () => {

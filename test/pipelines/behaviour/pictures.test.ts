@@ -2,7 +2,13 @@ import { deepEqual, equal, match } from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inputsOf, readBehaviourTable, withInputs } from '../../../pipelines/behaviour/table.ts';
+import {
+  inputsOf,
+  picturesOf,
+  readBehaviourTable,
+  withInputs,
+  withPictures,
+} from '../../../pipelines/behaviour/table.ts';
 import { checkPipeline } from '../../../pipelines/check.ts';
 
 const read = (content: string, kind: Parameters<typeof readBehaviourTable>[1]) =>
@@ -43,6 +49,36 @@ describe('a table of behaviour tests of pictures', () => {
     deepEqual([json.tests.length, json.problems], [1, []]);
     // Of a classifier it is a column for people.
     deepEqual([read(content, 'invariance').tests.length, read(content, 'invariance').problems], [3, []]);
+  });
+
+  it('names the very picture that a finder must find in place of a label', () => {
+    const content = 'image,label,neighbour\na.jpg,,b/c.jpg\na.jpg,cat,\na.jpg,,\na.jpg,,../b.jpg\n';
+    const { tests, problems } = readBehaviourTable(Buffer.from(content), 'minimum-functionality', 'csv', {
+      input: 'image',
+      finds: true,
+    });
+    deepEqual(
+      tests.map(({ test }) => picturesOf(test)),
+      [
+        [
+          { field: 'image', name: 'a.jpg' },
+          { field: 'neighbour', name: 'b/c.jpg' },
+        ],
+        [{ field: 'image', name: 'a.jpg' }],
+      ],
+    );
+    deepEqual(
+      problems.map(({ line, field }) => `${line} ${field}`),
+      ['4 label', '5 neighbour'],
+    );
+    deepEqual(
+      withPictures(tests[0]!.test, (name) => `kept/${name}`),
+      {
+        kind: 'minimum-functionality',
+        image: 'kept/a.jpg',
+        neighbour: 'kept/b/c.jpg',
+      },
+    );
   });
 
   it('names none outside it, however the way out is written, and no hidden file', () => {
