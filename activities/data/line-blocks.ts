@@ -32,13 +32,34 @@ export async function* lineBlocks(path: string, name: string, signal?: AbortSign
 
 /** How many values `lineBlocks` gives, without parsing them. */
 export async function countLines(path: string, signal?: AbortSignal): Promise<number> {
-  let [lines, last] = [0, NEWLINE];
+  return (await lineSizes(path, signal)).length;
+}
+
+/** The bytes of the line of each value, without its end; 4 bytes of memory a line. */
+export async function lineSizes(path: string, signal?: AbortSignal): Promise<Uint32Array> {
+  let sizes = new Uint32Array(1024);
+  let [lines, size] = [0, 0];
+  const end = (): void => {
+    if (lines === sizes.length) {
+      const grown = new Uint32Array(2 * lines);
+      grown.set(sizes);
+      sizes = grown;
+    }
+    sizes[lines++] = size;
+    size = 0;
+  };
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, signal })) {
     const bytes = chunk as Buffer;
-    for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) lines += 1;
-    last = bytes.at(-1) ?? last;
+    let start = 0;
+    for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, start)) {
+      size += at - start;
+      end();
+      start = at + 1;
+    }
+    size += bytes.length - start;
   }
-  return last === NEWLINE ? lines : lines + 1;
+  if (size > 0) end();
+  return sizes.subarray(0, lines);
 }
 
 const NEWLINE = 0x0a;

@@ -27,27 +27,9 @@ export async function pickMultiLabelled(
   labels: number,
   isPicked: (place: number, id: string) => boolean,
 ): Promise<MultiLabelledRows> {
-  const [ids, texts, targets, groups]: [string[], TextInput[], Uint8Array[], Record<string, string>[]] = [
-    [],
-    [],
-    [],
-    [],
-  ];
-  let [start, grouped] = [0, false];
-  for await (const block of blocks) {
-    for (const [row, id] of block.ids.entries()) {
-      if (!isPicked(start + row, id)) continue;
-      ids.push(id);
-      texts.push(block.texts[row]!);
-      targets.push(block.targets.slice(row * labels, (row + 1) * labels));
-      grouped ||= block.groups !== undefined;
-      groups.push(block.groups?.[row] ?? {});
-    }
-    start += block.ids.length;
-  }
-  const all = new Uint8Array(ids.length * labels);
-  for (const [row, own] of targets.entries()) all.set(own, row * labels);
-  return { ids, texts, targets: all, ...(grouped ? { groups } : {}) };
+  const picked = multiLabelledPicker(labels, isPicked);
+  for await (const block of blocks) picked.add(block);
+  return picked.rows();
 }
 
 /** Those at some places, which are ascending. */
@@ -56,6 +38,46 @@ export async function multiLabelledAt(
   labels: number,
   places: readonly number[],
 ): Promise<MultiLabelledRows> {
+  const picked = multiLabelledRows(labels, places);
+  for await (const block of blocks) picked.add(block);
+  return picked.rows();
+}
+
+/** The same of blocks that are added in their order, so that one pass serves several. */
+export function multiLabelledRows(labels: number, places: readonly number[]): MultiLabelledPicker {
   const wanted = new Set(places);
-  return pickMultiLabelled(blocks, labels, (place) => wanted.has(place));
+  return multiLabelledPicker(labels, (place) => wanted.has(place));
+}
+
+export interface MultiLabelledPicker {
+  readonly add: (block: MultiLabelledRows) => void;
+  readonly rows: () => MultiLabelledRows;
+}
+
+function multiLabelledPicker(labels: number, isPicked: (place: number, id: string) => boolean): MultiLabelledPicker {
+  const [ids, texts, targets, groups]: [string[], TextInput[], Uint8Array[], Record<string, string>[]] = [
+    [],
+    [],
+    [],
+    [],
+  ];
+  let [start, grouped] = [0, false];
+  return {
+    add(block) {
+      for (const [row, id] of block.ids.entries()) {
+        if (!isPicked(start + row, id)) continue;
+        ids.push(id);
+        texts.push(block.texts[row]!);
+        targets.push(block.targets.slice(row * labels, (row + 1) * labels));
+        grouped ||= block.groups !== undefined;
+        groups.push(block.groups?.[row] ?? {});
+      }
+      start += block.ids.length;
+    },
+    rows() {
+      const all = new Uint8Array(ids.length * labels);
+      for (const [row, own] of targets.entries()) all.set(own, row * labels);
+      return { ids, texts, targets: all, ...(grouped ? { groups } : {}) };
+    },
+  };
 }

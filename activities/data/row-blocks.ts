@@ -3,7 +3,7 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import { classify, datasetRow, type LabelledRows } from './dataset.ts';
-import { countLines, lineBlocks } from './line-blocks.ts';
+import { countLines, lineBlocks, lineSizes } from './line-blocks.ts';
 
 /** Of one file of the dataset, in its order. Throws BadData when a row has a label that is not among `labels`. */
 export async function* classifiedBlocks(
@@ -25,6 +25,44 @@ export async function countRows(
   signal?: AbortSignal,
 ): Promise<number> {
   return countLines(await store.fileInTree(dataset, file, signal), signal);
+}
+
+/** The bytes of each row, as it stands in the file. */
+export async function rowSizes(
+  store: ArtifactStore,
+  dataset: ArtifactRef,
+  file: string,
+  signal?: AbortSignal,
+): Promise<Uint32Array> {
+  return lineSizes(await store.fileInTree(dataset, file, signal), signal);
+}
+
+/** Each block that has any of the ascending `places`, with them counted from its start. */
+export async function* placesByBlock<Block extends Pick<LabelledRows, 'ids'>>(
+  blocks: AsyncIterable<Block>,
+  places: readonly number[],
+): AsyncGenerator<{ readonly block: Block; readonly own: readonly number[] }> {
+  let [start, next] = [0, 0];
+  for await (const block of blocks) {
+    const own: number[] = [];
+    for (const end = start + block.ids.length; next < places.length && places[next]! < end; next++) {
+      own.push(places[next]! - start);
+    }
+    if (own.length > 0) yield { block, own };
+    start += block.ids.length;
+  }
+}
+
+/** The rows at some ascending places, some at a time. */
+export async function* rowsAt(
+  blocks: AsyncIterable<LabelledRows>,
+  places: readonly number[],
+): AsyncGenerator<LabelledRows> {
+  for await (const { block, own } of placesByBlock(blocks, places)) {
+    const picker = rowPicker();
+    for (const row of own) picker.take(block, row);
+    yield picker.rows();
+  }
 }
 
 /** One pass over the blocks for several lists of places, each ascending: the rows at them, and of no others. */

@@ -6,7 +6,7 @@ import type { TextInput } from '../../inference/texts.ts';
 import type { TextDomain } from '../contract/selection.ts';
 import type { StepContext } from '../step.ts';
 import { rowsOfFile, writeNumbers, type EmbeddedRows } from './embedded-rows.ts';
-import { domainPlaces, measureTexts } from './measure-domain.ts';
+import { measureTexts } from './measure-domain.ts';
 
 /** Some texts at a time, and how many there are. */
 export interface StreamedTexts {
@@ -29,7 +29,8 @@ const BATCH_ROWS = 32;
 export async function embedTexts(
   folder: string,
   { train, validation }: { readonly train: StreamedTexts; readonly validation: StreamedTexts },
-  seed: number,
+  /** Places of the training texts that are held for the domain (measure-domain.ts). */
+  held: readonly number[],
   { signal, progress, workDir }: Pick<StepContext, 'signal' | 'progress' | 'workDir'>,
 ): Promise<EmbeddedTexts> {
   const model = await TextModel.load(folder);
@@ -37,7 +38,7 @@ export async function embedTexts(
     const { dimension } = model.config;
     const total = train.rows + validation.rows;
     const path = join(workDir, 'embedded-texts.f32');
-    const sample = textsAt(domainPlaces(train.rows, seed));
+    const sample = textsAt(held);
     async function* embedded(): AsyncGenerator<Float32Array> {
       let done = 0;
       for await (const texts of inBatches([sample.passing(train.blocks), validation.blocks])) {

@@ -18,8 +18,8 @@ export interface EmbeddedRows {
   readonly heldBytes: number;
 }
 
-/** Numbers of one block: 4 MB, and twice that as float64. */
-const BLOCK_VALUES = 2 ** 20;
+/** Numbers of one block: 1 MB, and twice that as float64, which a core has at hand. */
+const BLOCK_VALUES = 2 ** 18;
 const BYTES = Float32Array.BYTES_PER_ELEMENT;
 /** What is gone through some hundred times is held below it: 43,000 rows of 384 numbers as float64. */
 const HELD_BYTES = 2 ** 27;

@@ -11,6 +11,7 @@ import type { PictureDomain, TextDomain } from '../contract/selection.ts';
 import { loadPictures } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
+import { placesThatFit } from '../validation/sample-rows.ts';
 import { meanDistance, pictureDomain, textDomain, type SeenPicture } from './domain.ts';
 import { rowsInMemory, type EmbeddedRows } from './embedded-rows.ts';
 import { REFERENCE_TEXTS } from './reference-text.ts';
@@ -19,9 +20,9 @@ const MAX_TEXTS = 2000;
 /** Every one is decoded once more. */
 const MAX_PICTURES = 200;
 
-/** The training texts that are measured, of so many rows; ascending. */
-export function domainPlaces(rows: number, seed: number): readonly number[] {
-  return sampleIndices(rows, MAX_TEXTS, seededRandom(seed, 5));
+/** The training texts that are measured, of rows of so many bytes; ascending. */
+export function domainPlaces(sizes: Uint32Array, seed: number): readonly number[] {
+  return placesThatFit(sampleIndices(sizes.length, MAX_TEXTS, seededRandom(seed, 5)), sizes, seed);
 }
 
 /** `sample`: the texts at `domainPlaces`; `rows`: all training texts. */

@@ -11,7 +11,7 @@ import { checkout } from '../checkout.ts';
 import type { EncoderProbe, PictureDomain, ProbeEncoderInput, TextDomain } from '../contract/selection.ts';
 import type { Score } from '../contract/measures.ts';
 import { loadLabels, type LabelledRows } from '../data/dataset.ts';
-import { classifiedBlocks, countRows, pickRows } from '../data/row-blocks.ts';
+import { classifiedBlocks, countRows, rowsAt, rowSizes } from '../data/row-blocks.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { confusionMatrix, countCorrect, macroF1 } from '../validation/metrics.ts';
 import { bootstrapInterval, wilsonInterval } from '../validation/statistics.ts';
@@ -21,8 +21,8 @@ import { knnPredict } from './knn.ts';
 import { crossValidatedProbe, probedClasses } from './linear-probe.ts';
 import { logme } from './logme.ts';
 import { embedTexts, textsOf } from './embed-texts.ts';
-import { measurePictures } from './measure-domain.ts';
-import { drawProbeRows, type ProbeRows } from './probe-rows.ts';
+import { domainPlaces, measurePictures } from './measure-domain.ts';
+import { drawProbeRows, fittedSizes, type ProbeRows } from './probe-rows.ts';
 import { probeSeveralLabels } from './probe-several-labels.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
@@ -80,10 +80,9 @@ async function embed(
   if ((await readModelConfig(folder)).input === 'image')
     return embedWithImages(folder, dataset, { labels, drawn }, context);
   const rowsOf = (file: string) => classifiedBlocks(store, dataset, file, labels, signal);
-  const [trainRows, validationRows] = [
-    drawn?.places.length ?? (await countRows(store, dataset, 'train.jsonl', signal)),
-    await countRows(store, dataset, 'validation.jsonl', signal),
-  ];
+  const sizes = fittedSizes(await rowSizes(store, dataset, 'train.jsonl', signal), drawn);
+  const trainRows = sizes.length;
+  const validationRows = await countRows(store, dataset, 'validation.jsonl', signal);
   const classes = { train: new Int32Array(trainRows), validation: new Int32Array(validationRows) };
   const classesOf = (block: LabelledRows) => block.classes;
   const embedded = await embedTexts(
@@ -95,7 +94,7 @@ async function embed(
         blocks: textsOf(rowsOf('validation.jsonl'), classes.validation, classesOf),
       },
     },
-    seed,
+    domainPlaces(sizes, seed),
     context,
   );
   return {
@@ -106,7 +105,7 @@ async function embed(
 
   async function* trainingRows(): AsyncGenerator<LabelledRows> {
     if (drawn === null) yield* rowsOf('train.jsonl');
-    else yield* await pickRows(rowsOf('train.jsonl'), [drawn.places]);
+    else yield* rowsAt(rowsOf('train.jsonl'), drawn.places);
   }
 }
 

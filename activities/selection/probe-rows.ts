@@ -25,6 +25,11 @@ export interface ProbeRows {
   readonly of: number;
 }
 
+/** The bytes of the rows that a probe is fitted on, of those of all. */
+export function fittedSizes(sizes: Uint32Array, drawn: ProbeRows | null): Uint32Array {
+  return drawn === null ? sizes : Uint32Array.from(drawn.places, (place) => sizes[place]!);
+}
+
 /** How many rows of each label are drawn; null where that would be all. */
 export function probeQuotas(counts: ReadonlyMap<string, number>): ReadonlyMap<string, number> | null {
   const all = total(counts);

@@ -2,15 +2,16 @@
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { EncoderProbe } from '../contract/selection.ts';
 import type { MultiLabelledRows } from '../data/dataset.ts';
-import { multiLabelledAt, multiLabelledBlocks } from '../data/multi-label-blocks.ts';
-import { countRows } from '../data/row-blocks.ts';
+import { multiLabelledBlocks, multiLabelledRows } from '../data/multi-label-blocks.ts';
+import { countRows, placesByBlock, rowSizes } from '../data/row-blocks.ts';
 import type { StepContext } from '../step.ts';
 import { creditsOf } from '../validation/multi-label/decisions.ts';
 import { f1Scores, meanScore } from '../validation/multi-label/scores.ts';
 import { crossFitted, fitThresholds } from '../validation/multi-label/thresholds.ts';
 import { embedTexts, textsOf } from './embed-texts.ts';
 import { knnShares } from './knn.ts';
-import type { ProbeRows } from './probe-rows.ts';
+import { domainPlaces } from './measure-domain.ts';
+import { fittedSizes, type ProbeRows } from './probe-rows.ts';
 import { probabilitiesOfRows, trainOneVsRest } from './one-vs-rest.ts';
 
 /**
@@ -35,19 +36,23 @@ export async function probeSeveralLabels(
   const rowsOf = (file: string) => multiLabelledBlocks(store, dataset, file, labels, signal);
   async function* trainingRows(): AsyncGenerator<MultiLabelledRows> {
     if (drawn === null) yield* rowsOf('train.jsonl');
-    else yield await multiLabelledAt(rowsOf('train.jsonl'), count, drawn.places);
+    else
+      for await (const { block, own } of placesByBlock(rowsOf('train.jsonl'), drawn.places)) {
+        const picked = multiLabelledRows(count, own);
+        picked.add(block);
+        yield picked.rows();
+      }
   }
-  const [trainRows, validationRows] = [
-    drawn?.places.length ?? (await countRows(store, dataset, 'train.jsonl', signal)),
-    await countRows(store, dataset, 'validation.jsonl', signal),
-  ];
+  const sizes = fittedSizes(await rowSizes(store, dataset, 'train.jsonl', signal), drawn);
+  const trainRows = sizes.length;
+  const validationRows = await countRows(store, dataset, 'validation.jsonl', signal);
   const [trainTargets, targets] = [new Uint8Array(trainRows * count), new Uint8Array(validationRows * count)];
   const targetsOf = (block: MultiLabelledRows) => block.targets;
   const texts = {
     train: { rows: trainRows, blocks: textsOf(trainingRows(), trainTargets, targetsOf) },
     validation: { rows: validationRows, blocks: textsOf(rowsOf('validation.jsonl'), targets, targetsOf) },
   };
-  const { dimension, domain, ...embedded } = await embedTexts(folder, texts, seed, context);
+  const { dimension, domain, ...embedded } = await embedTexts(folder, texts, domainPlaces(sizes, seed), context);
   const known = { rows: embedded.train, targets: trainTargets };
   const decisions = (probabilities: Float32Array) => ({
     labels: count,

@@ -1,23 +1,9 @@
 /** The test split asked of the tuned model and of the frozen baseline: what examine-texts.ts and examine-pictures.ts share. */
 import type { StepContext } from '../step.ts';
-import {
-  gatherFrozen,
-  gatherTuned,
-  keptPlaces,
-  type AnsweredBlock,
-  type KeptRows,
-  type TunedAnswers,
-} from './all-rows.ts';
+import { gatherFrozen, type AnsweredBlock, type KeptRows, type TunedAnswers } from './all-rows.ts';
 import type { Baseline } from './baseline.ts';
 import type { AllRows } from './examined.ts';
 import { lineFile, predictionRow } from './prediction-lines.ts';
-
-export async function askTuned(
-  blocks: AsyncIterable<AnsweredBlock>,
-  { rows, labels, seed }: { readonly rows: number; readonly labels: readonly string[]; readonly seed: number },
-): Promise<TunedAnswers> {
-  return gatherTuned(blocks, { rows, labels, places: keptPlaces(rows, seed) });
-}
 
 /** The second pass over the rows; where not all are kept, every prediction is written to a file on the way. */
 export async function askFrozen(

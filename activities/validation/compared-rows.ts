@@ -2,19 +2,22 @@
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import type { TextModel } from '../../inference/text-model.ts';
+import { wholeText } from '../../inference/texts.ts';
 import type { LabelledRows } from '../data/dataset.ts';
 import { countPictures } from '../data/images/pictures.ts';
-import { classifiedBlocks, countRows, pickRows, rowPicker } from '../data/row-blocks.ts';
+import { classifiedBlocks, pickRows, rowPicker, rowSizes } from '../data/row-blocks.ts';
 import { pictureBlocks } from '../selection/embed-pictures.ts';
 import { measureModel, samplePictures, type ProfileAnswer } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
-import { sampledPlaces } from './sample-rows.ts';
+import { placesThatFit, sampledPlaces } from './sample-rows.ts';
 
 /** Different texts, or pictures, whose latency is measured, of each model. */
 const LATENCY_TEXTS = 200;
 const LATENCY_PICTURES = 50;
-/** Texts asked at a time. */
+/** Texts asked at a time; of long ones fewer, in whole batches of a model. */
 const BLOCK_ROWS = 2048;
+const BLOCK_CHARACTERS = 8_000_000;
+const BATCH_ROWS = 32;
 
 export interface AskedBlock {
   readonly ids: readonly string[];
@@ -63,8 +66,9 @@ async function textsToCompare(
 ): Promise<ComparedRows> {
   const { store, signal, progress } = context;
   const rows = () => classifiedBlocks(store, dataset, FILE, labels, signal);
-  const count = await countRows(store, dataset, FILE, signal);
-  const [sample] = await pickRows(rows(), [sampledPlaces(count, LATENCY_TEXTS, seed)]);
+  const sizes = await rowSizes(store, dataset, FILE, signal);
+  const count = sizes.length;
+  const [sample] = await pickRows(rows(), [placesThatFit(sampledPlaces(count, LATENCY_TEXTS, seed), sizes, seed)]);
   const texts = sample?.texts ?? [];
   return {
     count,
@@ -105,15 +109,17 @@ async function* wantedBlocks(
   blocks: AsyncIterable<LabelledRows>,
   isWanted: (id: string) => boolean,
 ): AsyncGenerator<LabelledRows> {
-  let [picker, taken] = [rowPicker(), 0];
+  let [picker, taken, characters] = [rowPicker(), 0, 0];
   for await (const block of blocks) {
     for (const [row, id] of block.ids.entries()) {
       if (!isWanted(id)) continue;
       picker.take(block, row);
       taken += 1;
-      if (taken < BLOCK_ROWS) continue;
+      characters += wholeText(block.texts[row]!).length;
+      const isLong = characters >= BLOCK_CHARACTERS && taken % BATCH_ROWS === 0;
+      if (taken < BLOCK_ROWS && !isLong) continue;
       yield picker.rows();
-      [picker, taken] = [rowPicker(), 0];
+      [picker, taken, characters] = [rowPicker(), 0, 0];
     }
   }
   if (taken > 0) yield picker.rows();

@@ -10,7 +10,8 @@ import { classOf, embedPictures, pictureBlocks } from '../selection/embed-pictur
 import { measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
 import type { StepContext } from '../step.ts';
-import { askFrozen, askTuned } from './ask-test.ts';
+import { gatherTuned, keptPlaces } from './all-rows.ts';
+import { askFrozen } from './ask-test.ts';
 import { fitBaseline } from './baseline.ts';
 import { SPLIT_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
@@ -41,10 +42,10 @@ export async function examinePictures(
   };
   const rows = await rowsOf('test');
   const inTrain = sampledPlaces(await rowsOf('train'), SPLIT_ROWS, seed);
-  const tuned = await askTuned(pictureBlocks(model, { dataset, split: 'test', labels }, context), {
+  const tuned = await gatherTuned(pictureBlocks(model, { dataset, split: 'test', labels }, context), {
     rows,
     labels,
-    seed,
+    places: keptPlaces(rows, seed),
   });
   const { kept } = tuned;
   const sampleFiles = once(() => samplePictures(dataset, 'test', SAMPLED_PICTURES, context));

@@ -4,20 +4,20 @@ import { codePoints, type TextInput } from '../../inference/texts.ts';
 import type { EvaluateModelInput } from '../contract/validation.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import type { LabelledRows } from '../data/dataset.ts';
-import { classifiedBlocks, countRows, pickRows } from '../data/row-blocks.ts';
+import { classifiedBlocks, pickRows, rowSizes } from '../data/row-blocks.ts';
 import { hasShifted, SHIFTED_FILE } from '../data/shifted.ts';
 import { measureModel } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
 import type { StepContext } from '../step.ts';
-import type { AnsweredBlock } from './all-rows.ts';
-import { askFrozen, askTuned } from './ask-test.ts';
+import { gatherTuned, keptPlaces, type AnsweredBlock } from './all-rows.ts';
+import { askFrozen } from './ask-test.ts';
 import { fitBaseline, requireFinite } from './baseline.ts';
 import { askBehaviour } from './behaviour-tests.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
 import { EDGE_INPUTS } from './edge-inputs.ts';
 import { SPLIT_ROWS, TRIVIAL_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
-import { sampledPlaces, sampleRows } from './sample-rows.ts';
+import { placesThatFit, sampledPlaces, sampleRows } from './sample-rows.ts';
 
 /** Test rows that are edited for the flip rate: each costs one prediction an edit. */
 const FLIP_ROWS = 500;
@@ -35,22 +35,31 @@ export async function examineTexts(
   const { dataset, seed } = input;
   const { store, signal } = context;
   const rowsOf = (file: string) => classifiedBlocks(store, dataset, file, labels, signal);
-  const sampleOf = async (file: string, ...most: readonly number[]): Promise<readonly LabelledRows[]> => {
-    const rows = await countRows(store, dataset, file, signal);
-    const places = most.map((one) => sampledPlaces(rows, one, seed));
-    return pickRows(rowsOf(file), places);
+  const sizesOf = (file: string) => rowSizes(store, dataset, file, signal);
+  const placesOf = (sizes: Uint32Array, most: number) =>
+    placesThatFit(sampledPlaces(sizes.length, most, seed), sizes, seed);
+  const sampleOf = async (file: string): Promise<LabelledRows> => {
+    const [sample] = await pickRows(rowsOf(file), [placesOf(await sizesOf(file), SPLIT_ROWS)]);
+    return sample!;
   };
   const classify = (rows: LabelledRows, what: string) => predict(model, rows, { labels, what }, context);
 
-  const rows = await countRows(store, dataset, 'test.jsonl', signal);
+  const testSizes = await sizesOf('test.jsonl');
+  const rows = testSizes.length;
   const asked = { total: rows, who: 'tuned model', phase: 'predicting test rows' };
-  const tuned = await askTuned(answeredBlocks(model, rowsOf('test.jsonl'), asked, context), { rows, labels, seed });
-  const [sample, forTrivial] = await sampleOf('train.jsonl', SPLIT_ROWS, TRIVIAL_ROWS);
+  const tuned = await gatherTuned(answeredBlocks(model, rowsOf('test.jsonl'), asked, context), {
+    rows,
+    labels,
+    places: placesThatFit(keptPlaces(rows, seed), testSizes, seed),
+  });
+  const trainSizes = await sizesOf('train.jsonl');
+  const inTrain = placesOf(trainSizes, SPLIT_ROWS);
+  const [sample, forTrivial] = await pickRows(rowsOf('train.jsonl'), [inTrain, placesOf(trainSizes, TRIVIAL_ROWS)]);
   const train = await classify(sample!, 'training rows');
-  const [held] = await sampleOf('validation.jsonl', SPLIT_ROWS);
-  const validation = await classify(held!, 'validation rows');
-  const [elsewhere] = (await hasShifted(store, dataset)) ? await sampleOf(SHIFTED_FILE, SPLIT_ROWS) : [];
-  const shifted = elsewhere === undefined ? null : await classify(elsewhere, 'rows from elsewhere');
+  const validation = await classify(await sampleOf('validation.jsonl'), 'validation rows');
+  const shifted = (await hasShifted(store, dataset))
+    ? await classify(await sampleOf(SHIFTED_FILE), 'rows from elsewhere')
+    : null;
   const { all, frozen } = await askEncoder();
 
   const test: LabelledRows = { ...tuned.kept, classes: tuned.kept.expected };
@@ -90,8 +99,7 @@ export async function examineTexts(
       const who = 'frozen encoder';
       const answersTo = (file: string, total: number, phase: string) =>
         answeredBlocks(encoder, rowsOf(file), { total, who, phase }, context);
-      const whole = await countRows(store, dataset, 'train.jsonl', signal);
-      const trainingRows = () => answersTo('train.jsonl', whole, EMBEDDING);
+      const trainingRows = () => answersTo('train.jsonl', trainSizes.length, EMBEDDING);
       const { baseline, learnt } = await fitBaseline(
         input.baseline.probe,
         { labels, dimension, seed, trainingRows },
@@ -105,7 +113,7 @@ export async function examineTexts(
               signal,
               onProgress: (done, total) => context.progress({ phase: EMBEDDING, done, total }),
             })
-          : await learnt.pick(sampledPlaces(whole, SPLIT_ROWS, seed));
+          : await learnt.pick(inTrain);
       requireFinite(embeddings, dimension, sample!, who);
       const frozen = { dimension, test: answered.embeddings, train: embeddings, l2: baseline.l2 };
       return { all: answered.all, frozen };

@@ -2,7 +2,7 @@ import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { countLines, lineBlocks } from '../../activities/data/line-blocks.ts';
+import { countLines, lineBlocks, lineSizes } from '../../activities/data/line-blocks.ts';
 
 describe('a file of JSON lines in blocks', () => {
   let folder: string;
@@ -28,6 +28,24 @@ describe('a file of JSON lines in blocks', () => {
     );
     deepEqual(blocks.flat(), rows);
     equal(count, 5000);
+  });
+
+  it('knows the bytes of every line, the last one ended or not, over the edges of what is read at once', async () => {
+    const path = join(folder, 'sizes.jsonl');
+    const lines = [3, 700_000, 1, ...Array.from({ length: 3000 }, (_, at) => (at % 5) + 1)].map((size) =>
+      '7'.repeat(size),
+    );
+    for (const end of ['', '\n']) {
+      await writeFile(path, `${lines.join('\n')}${end}`);
+      deepEqual(
+        [...(await lineSizes(path))],
+        lines.map(({ length }) => length),
+      );
+    }
+    await writeFile(path, '"ß\u{1F600}"\n');
+    deepEqual([...(await lineSizes(path))], [8]);
+    await writeFile(path, '');
+    equal((await lineSizes(path)).length, 0);
   });
 
   it('makes shorter blocks of long lines, still whole batches of 32', async () => {

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { join } from 'node:path';
 import type { EmbeddedRows } from '../../activities/selection/embedded-rows.ts';
+import { domainPlaces } from '../../activities/selection/measure-domain.ts';
 import { embedTexts, textsOf } from '../../activities/selection/embed-texts.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';
@@ -33,6 +34,7 @@ describe('texts that a frozen encoder reads as they pass', () => {
       blocks: textsOf(inBlocks(all, size), classes[split], (block) => block.classes),
     });
     const progress: number[] = [];
+    const held = domainPlaces(new Uint32Array(train.length).fill(40), 7);
     const embed = async (size: number) => {
       const workDir = await temporaryFolder();
       const {
@@ -42,7 +44,7 @@ describe('texts that a frozen encoder reads as they pass', () => {
       } = await embedTexts(
         folder,
         { train: of('train', train, size), validation: of('validation', validation, size) },
-        7,
+        held,
         {
           signal,
           progress: (said) => progress.push((said as { readonly done: number }).done),

@@ -4,16 +4,16 @@ import { decide } from '../../../inference/labels-above.ts';
 import type { TextModel } from '../../../inference/text-model.ts';
 import type { TextInput } from '../../../inference/texts.ts';
 import type { MultiLabelledRows } from '../../data/dataset.ts';
-import { multiLabelledAt, multiLabelledBlocks } from '../../data/multi-label-blocks.ts';
-import { countRows } from '../../data/row-blocks.ts';
+import { multiLabelledAt, multiLabelledBlocks, multiLabelledRows } from '../../data/multi-label-blocks.ts';
+import { rowSizes } from '../../data/row-blocks.ts';
 import { hasShifted, SHIFTED_FILE } from '../../data/shifted.ts';
 import type { StepContext } from '../../step.ts';
 import { requireFinite } from '../baseline.ts';
 import { SPLIT_ROWS } from '../examined.ts';
-import { sampledPlaces } from '../sample-rows.ts';
+import { placesThatFit, sampledPlaces } from '../sample-rows.ts';
 import { thresholdRows } from './threshold-rows.ts';
 import { fittedLabels } from './thresholds.ts';
-import { mostFrequentSet, trivialRows, type Learnt } from './trivial.ts';
+import { countSets, trivialRows, type Learnt } from './trivial.ts';
 
 /** Test rows that are looked at: every label of each is resampled, and beyond this an interval no longer narrows visibly. */
 const TEST_ROWS = 20_000;
@@ -56,11 +56,32 @@ export async function examine(
 ): Promise<Examined> {
   const { store, signal } = context;
   const blocksOf = (file: string) => multiLabelledBlocks(store, dataset, file, labels, signal);
-  /** All rows of a file, or a seeded sample of `most` of them in their order. */
+  /** Of all rows of a file, or a seeded sample of `most` of them in their order. */
+  const placesOf = (sizes: Uint32Array, most: number): readonly number[] =>
+    placesThatFit(sampledPlaces(sizes.length, most, seed), sizes, seed);
+  const sizesOf = (file: string) => rowSizes(store, dataset, file, signal);
   const sampled = async (file: string, most: number): Promise<Sample> => {
-    const of = await countRows(store, dataset, file, signal);
-    const places = sampledPlaces(of, most, seed);
-    return { ...(await multiLabelledAt(blocksOf(file), labels.length, places)), places, of };
+    const sizes = await sizesOf(file);
+    const places = placesOf(sizes, most);
+    return { ...(await multiLabelledAt(blocksOf(file), labels.length, places)), places, of: sizes.length };
+  };
+  /** One pass for what is asked, for what trivial models learn from, and for what is counted of all. */
+  const trainingRows = async (): Promise<{ readonly train: Sample; readonly learnt: Learnt }> => {
+    const sizes = await sizesOf('train.jsonl');
+    const places = placesOf(sizes, SPLIT_ROWS);
+    const [asked, learnt] = [places, placesOf(sizes, trivialRows(labels.length))].map((own) =>
+      multiLabelledRows(labels.length, own),
+    );
+    const sets = countSets(labels.length);
+    for await (const block of blocksOf('train.jsonl')) {
+      asked!.add(block);
+      learnt!.add(block);
+      sets.add(block);
+    }
+    return {
+      train: { ...asked!.rows(), places, of: sizes.length },
+      learnt: { ...learnt!.rows(), mostFrequent: sets.mostFrequent() },
+    };
   };
   const answer = async (rows: Sample, phase: string): Promise<Answers> => {
     const { embeddings, probabilities = new Float32Array() } = await model.runAll(rows.texts, {
@@ -72,18 +93,16 @@ export async function examine(
     return { ...rows, embeddings, probabilities, predicted: decide(probabilities, thresholds) };
   };
   const asking = await sampled('test.jsonl', TEST_ROWS);
+  const training = await trainingRows();
   return {
     test: await answer(asking, 'test rows'),
     sampled: asking.places.length < asking.of,
-    train: await answer(await sampled('train.jsonl', SPLIT_ROWS), 'training rows'),
+    train: await answer(training.train, 'training rows'),
     validation: await answer(await sampled('validation.jsonl', SPLIT_ROWS), 'validation rows'),
     shifted: (await hasShifted(store, dataset))
       ? await answer(await sampled(SHIFTED_FILE, SPLIT_ROWS), 'rows from elsewhere')
       : null,
-    learnt: {
-      ...(await sampled('train.jsonl', trivialRows(labels.length))),
-      mostFrequent: await mostFrequentSet(blocksOf('train.jsonl'), labels.length),
-    },
+    learnt: training.learnt,
     allTrain: async function* texts() {
       for await (const block of blocksOf('train.jsonl')) yield block.texts;
     },

@@ -78,23 +78,28 @@ export async function trivialSets(
   ];
 }
 
-/** Of all rows, some at a time; the first of equally frequent ones. */
-export async function mostFrequentSet(
-  blocks: AsyncIterable<Pick<Labelled, 'targets'>>,
-  labels: number,
-): Promise<FrequentSet> {
+/** Of all rows that are added, some at a time; the first of equally frequent sets. */
+export function countSets(labels: number): {
+  readonly add: (block: Pick<Labelled, 'targets'>) => void;
+  readonly mostFrequent: () => FrequentSet;
+} {
   const counts = new Map<string, number>();
   let rows = 0;
-  for await (const { targets } of blocks) {
-    for (let start = 0; start < targets.length; start += labels, rows++) {
-      const key = [...targets.subarray(start, start + labels).keys()].filter((at) => targets[start + at] === 1).join();
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-  }
-  const set = new Uint8Array(labels);
-  const [key] = [...counts].reduce((most, one) => (one[1] > most[1] ? one : most), ['', 0]);
-  if (key !== '') for (const label of key.split(',')) set[Number(label)] = 1;
-  return { set, rows };
+  return {
+    add({ targets }) {
+      for (let start = 0; start < targets.length; start += labels, rows++) {
+        const own = targets.subarray(start, start + labels);
+        const key = [...own.keys()].filter((at) => own[at] === 1).join();
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+      }
+    },
+    mostFrequent() {
+      const set = new Uint8Array(labels);
+      const [key] = [...counts].reduce((most, one) => (one[1] > most[1] ? one : most), ['', 0]);
+      if (key !== '') for (const label of key.split(',')) set[Number(label)] = 1;
+      return { set, rows };
+    },
+  };
 }
 
 function everyRow(set: Uint8Array, rows: number): Uint8Array {
