@@ -9,6 +9,7 @@ import { EspalierError } from '../artifacts/errors.ts';
 import { attackProblems } from './attack-rules.ts';
 import { behaviourProblems } from './behaviour/rules.ts';
 import type { Problem } from './check.ts';
+import { conversationProblems } from './conversation-rules.ts';
 import { CandidateSchema } from './definition/candidates.ts';
 import { ImageDataSchema, PromptDataSchema, TextDataSchema, type ImageData } from './definition/data.ts';
 import { MonitorSchema } from './definition/monitor.ts';
@@ -131,7 +132,12 @@ function customGateProblems({ data, customGates }: Readonly<Record<string, unkno
 
 function dataProblems(data: RowsData): readonly Problem[] {
   const problems: Problem[] = 'label' in data ? repeated(data.labels ?? [], 'data.labels', 'label') : [];
-  const columns = 'label' in data ? ['text', 'pair', 'label'] : ['prompt', 'completion', 'facts'];
+  const columns =
+    'label' in data
+      ? ['text', 'pair', 'label']
+      : data.messages === undefined
+        ? ['prompt', 'completion', 'facts']
+        : ['messages', 'facts'];
   const named: Readonly<Record<string, unknown>> = data;
   for (const [index, column] of columns.entries()) {
     const same = columns.slice(0, index).find((other) => named[column] !== undefined && named[other] === named[column]);
@@ -142,6 +148,7 @@ function dataProblems(data: RowsData): readonly Problem[] {
       fix: `name the column of the ${column}`,
     });
   }
+  if ('prompt' in data) problems.push(...conversationProblems(data, namedFiles(data.files)));
   problems.push(...splitProblems(data));
   return problems;
 }

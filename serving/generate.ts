@@ -32,6 +32,10 @@ const RequestSchema = z.strictObject({
       json_schema: z.record(z.string(), z.unknown()).optional(),
       /** The text is continued as it is; else it is what a user says, after the bundle's own prompt. */
       raw: z.boolean().default(false),
+      /** What was said before the text, which is then what the user says next. */
+      history: z
+        .array(z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
+        .optional(),
       espalier_record: z.boolean().default(true),
     })
     .prefault({}),
@@ -73,8 +77,14 @@ async function start(call: Call): Promise<StartedGeneration> {
     throw new ProtocolError(400, wrong.join('; '));
   }
   const { text_input: text, parameters } = data;
+  const { raw, history = [] } = parameters;
+  if (raw && history.length > 0)
+    throw new ProtocolError(
+      400,
+      'parameters.history: a raw text is no part of a conversation; leave out raw or history',
+    );
   const request: GenerationRequest = {
-    prompt: parameters.raw ? text : [{ role: 'user', content: text }],
+    prompt: raw ? text : [...history, { role: 'user', content: text }],
     options: {
       maxNewTokens: parameters.max_tokens,
       temperature: parameters.temperature,

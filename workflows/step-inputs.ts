@@ -226,6 +226,11 @@ export function languageTrainInput(
   return { task: 'causal-lm', weights, dataset, maxLength, packing, training };
 }
 
+/** Tokens that a row of a language model's training may have; null where rows are packed, of which nothing is cut. */
+export function longestRow({ training }: Pick<TextGeneration, 'training'>): number | null {
+  return training.packing ? null : training.maxLength;
+}
+
 export function evaluateInput(
   encoder: ArtifactRef,
   { probe }: Pick<Winner['probe'], 'probe'>,

@@ -86,13 +86,20 @@ export interface FormatPromptsInput {
   /** Good answers that break a guideline themselves are left out. */
   readonly onlyAdherent: boolean;
   readonly minCompletions: number;
+  /** Tokens that the trainer takes of a row: of a longer conversation the oldest turns go. null where rows are packed. */
+  readonly longest: number | null;
 }
 export interface FormattedPrompts {
-  /** Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` of `{prompt, completion}`, as the trainer reads them. */
+  /**
+   * Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` of `{prompt, completion}`, as the trainer reads them; with
+   * `learnt` where earlier answers in the prompt are learnt, too.
+   */
   readonly dataset: ArtifactRef;
   readonly rows: Readonly<Record<'train' | 'validation' | 'test', number>>;
   /** Rows without an answer, and such whose answer breaks a guideline. */
   readonly leftOut: { readonly withoutCompletion: number; readonly againstGuidelines: number };
+  /** Training rows that have something before the question, and those of them that lost their oldest turns; missing where there are none. */
+  readonly conversations?: { readonly rows: number; readonly shortened: number };
 }
 
 export interface Prompted {

@@ -54,7 +54,7 @@ export interface TrainLanguageInput {
   readonly task: 'causal-lm';
   /** The model as it was imported. */
   readonly weights: ArtifactRef;
-  /** Tree: `train.jsonl`, `validation.jsonl` of `{prompt, completion}` (or `{text}`). */
+  /** Tree: `train.jsonl`, `validation.jsonl` of `{prompt, completion[, learnt]}` (or `{text}`). */
   readonly dataset: ArtifactRef;
   readonly maxLength: number;
   readonly packing: boolean;

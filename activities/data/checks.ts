@@ -96,8 +96,12 @@ export interface Deduplicated<Row> {
  * Leaves one row a normalised text. Of equal rows the held-out side's is kept, and among those the one whose text
  * sorts first, so that the order of the rows in a file does not matter.
  */
-export function deduplicate<Row extends CheckedRow>(rows: readonly Row[], thing = 'text'): Deduplicated<Row> {
-  const groups = groupBy(rows, ({ normalised }) => normalised);
+export function deduplicate<Row extends CheckedRow>(
+  rows: readonly Row[],
+  thing = 'text',
+  identityOf: (row: Row) => string = ({ normalised }) => normalised,
+): Deduplicated<Row> {
+  const groups = groupBy(rows, identityOf);
   const kept: Row[] = [];
   const duplicates: BadRow[] = [];
   const conflicts: BadRow[] = [];

@@ -3,9 +3,10 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { Contamination, DataFile, DataFinding, PrepareDataInput, Split } from '../contract/data.ts';
 import type { StepContext } from '../step.ts';
 import type { CheckedRow } from './checks.ts';
+import { conversationIdentity, conversationOf, type Conversation } from './conversations.ts';
 import { findNearTwins, missRate, nearGroups, sketch, type Sketched } from './near-duplicates.ts';
-import { textIdentity } from './normalise.ts';
-import { readRows } from './readers.ts';
+import { normaliseText, textIdentity } from './normalise.ts';
+import { readRows, readValues } from './readers.ts';
 
 export type Sides<Row extends CheckedRow = CheckedRow> = Readonly<Record<Split, readonly Row[]>>;
 type Policy = PrepareDataInput['data']['nearDuplicates'];
@@ -14,6 +15,8 @@ type Policy = PrepareDataInput['data']['nearDuplicates'];
 interface Compared {
   readonly files: readonly DataFile[];
   readonly data: { readonly nearDuplicates: Policy; readonly text: string; readonly pair?: string | undefined };
+  /** Where rows are conversations: so are those of the evaluation files. */
+  readonly conversations?: { readonly column: string; readonly maxTextBytes: number };
 }
 
 const normalised = (rows: readonly CheckedRow[]): string[] => rows.map((row) => row.normalised);
@@ -65,7 +68,7 @@ export async function dropTwins<Row extends CheckedRow>(
 /** Counts near twins across the splits and with the evaluation files. Throws BadData where the policy refuses them. */
 export async function measureContamination(
   { train, validation, test }: Sides,
-  { files, data }: Compared,
+  { files, data, conversations }: Compared,
   dropped: number,
   context: StepContext,
 ): Promise<Contamination> {
@@ -89,9 +92,14 @@ export async function measureContamination(
   }
   const evaluation: Contamination['evaluation'][number][] = [];
   const known = [learned, judged, tested];
+  // A question of a benchmark may have been asked in the middle of a conversation, too.
+  if (conversations !== undefined) known.push(await sketch(questionsOf([...train, ...validation, ...test]), signal));
   const all = new Set(known.flatMap(({ texts }) => texts));
   for (const file of files.filter(({ split }) => split === 'evaluation')) {
-    const texts = await textsOf(file, data, context);
+    const texts =
+      conversations === undefined
+        ? await textsOf(file, data, context)
+        : await conversationsOf(file, conversations, context);
     const others = await sketch(
       texts.filter((text) => !all.has(text)),
       signal,
@@ -124,6 +132,30 @@ async function textsOf(
     if ('text' in row) texts.push(textIdentity(row.text, row.pair).normalised);
   }
   return texts;
+}
+
+async function conversationsOf(
+  { path, format, ref }: DataFile,
+  { column, maxTextBytes }: Required<Compared>['conversations'],
+  context: StepContext,
+): Promise<string[]> {
+  if (format !== 'jsonl') return [];
+  const source = { path: await context.store.file(ref, context.signal), name: path, format } as const;
+  const texts: string[] = [];
+  for await (const row of readValues(source, [{ name: column, json: true }], context.signal)) {
+    if ('problem' in row) continue;
+    const said = conversationOf(JSON.parse(row.values[column] ?? 'null'), column, maxTextBytes);
+    if ('prompt' in said) texts.push(conversationIdentity(said).normalised);
+  }
+  return texts;
+}
+
+/** What people have asked in conversations, each once. */
+function questionsOf(rows: readonly (CheckedRow & Pick<Conversation, 'history'>)[]): readonly string[] {
+  const asked = rows.flatMap(({ history = [], text }) =>
+    history.length === 0 ? [] : [...history.filter(({ role }) => role === 'user').map(({ content }) => content), text],
+  );
+  return [...new Set(asked.map(normaliseText))];
 }
 
 /** What people should know of it. */

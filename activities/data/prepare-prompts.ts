@@ -6,11 +6,12 @@ import { definedOnly } from '../../artifacts/defined-only.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { DatasetSummary, DataFinding, PersonalDataRemoved, PreparePromptsInput } from '../contract/data.ts';
+import type { PromptData } from '../../pipelines/definition/data.ts';
 import { kindsTo } from '../privacy/policy.ts';
 import { redactTexts } from '../privacy/redact.ts';
 import { findPersonalData } from '../privacy/scan.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
-import { badData, deduplicate, holdsRows, type BadRow, type CheckedRow } from './checks.ts';
+import { badData, deduplicate, type BadRow } from './checks.ts';
 import {
   contaminationFindings,
   dropTwins,
@@ -18,23 +19,17 @@ import {
   measureContamination,
   type Sides,
 } from './contamination.ts';
+import { conversationIdentity, keepConversationsWhole } from './conversations.ts';
 import { readCroissant } from './croissant.ts';
 import { SPLITS } from './dataset.ts';
 import { divide } from './divide.ts';
 import { countReasons, putFindings } from './findings.ts';
-import { isBlank, textIdentity } from './normalise.ts';
+import { isBlank } from './normalise.ts';
 import { breather, pause } from './pauses.ts';
 import { jsonLine, textsOf } from './prompts.ts';
-import { readValues } from './readers.ts';
+import { readPrompts, type CheckedPrompt } from './read-prompts.ts';
 import { originOf, sizes } from './write-dataset.ts';
 
-/** `text` is the prompt: by it rows are told apart. */
-interface CheckedPrompt extends CheckedRow {
-  readonly completion?: string;
-  readonly facts?: readonly string[];
-}
-
-const PROGRESS_ROWS = 20_000;
 /** A side with fewer says nothing, and a split cannot fill three sides with fewer. */
 const LEAST_ROWS = 3;
 
@@ -57,24 +52,34 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
     if (badRows.length > 0 && data.onBadRow === 'fail') throw badData(badRows);
     const { rows, left, removed } = await withoutPersonalData(read, data.onPersonalData, context);
     // One label for all: then no two rows contradict each other. Of equal prompts the first answer stands.
-    const { kept, duplicates } = deduplicate(rows);
-    const { sides, twins } = await keepApart(kept, input, context);
-    refuseFew(sides, data.completion !== undefined);
-    const compared = { files, data: { nearDuplicates: data.nearDuplicates, text: data.prompt } };
+    const { kept, duplicates } = deduplicate(
+      rows,
+      data.messages === undefined ? 'text' : 'conversation',
+      ({ id }) => id,
+    );
+    const { rows: whole, straddling } = keepConversationsWhole(kept);
+    const { sides, twins } = await keepApart(whole, input, context);
+    refuseFew(sides, data);
+    const { messages } = data;
+    const compared = {
+      files,
+      data: { nearDuplicates: data.nearDuplicates, text: data.prompt },
+      ...(messages === undefined ? {} : { conversations: { column: messages, maxTextBytes: data.maxTextBytes } }),
+    };
     const contamination = await measureContamination(sides, compared, twins.length, context);
     await pause(signal);
 
-    const leftOut = [...badRows, ...duplicates, ...left, ...twins];
+    const warned = [...duplicates, ...left, ...straddling, ...twins];
     const findings: DataFinding[] = [
       ...contaminationFindings(contamination),
-      ...unanswered(sides, data.completion),
+      ...unanswered(sides, data),
       ...badRows.map((row) => ({ severity: 'error' as const, ...row })),
-      ...[...duplicates, ...left, ...twins].map((row) => ({ severity: 'warning' as const, ...row })),
+      ...warned.map((row) => ({ severity: 'warning' as const, ...row })),
     ];
     const counts = {
       rows: sizes(sides),
       labelCounts: {},
-      dropped: countReasons(leftOut),
+      dropped: countReasons([...badRows, ...warned]),
       ...definedOnly({ personalData: removed, described }),
     };
     const dataset = await writePrompts(input, context, sides, { ...counts, rowsRead });
@@ -89,71 +94,6 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
     };
   },
 };
-
-async function readPrompts(
-  { files, data }: PreparePromptsInput,
-  { store, signal, progress }: StepContext,
-): Promise<{ rows: CheckedPrompt[]; badRows: BadRow[]; rowsRead: Record<string, number> }> {
-  const rows: CheckedPrompt[] = [];
-  const badRows: BadRow[] = [];
-  const rowsRead: Record<string, number> = {};
-  const columns = [
-    { name: data.prompt },
-    ...(data.completion === undefined ? [] : [{ name: data.completion, optional: true } as const]),
-    ...(data.facts === undefined ? [] : [{ name: data.facts, optional: true, list: true } as const]),
-  ];
-  for (const { path: file, format, split, ref } of files) {
-    if (!holdsRows(split)) continue;
-    if (format !== 'csv' && format !== 'jsonl') continue;
-    let count = 0;
-    for await (const row of readValues({ path: await store.file(ref, signal), name: file, format }, columns, signal)) {
-      count += 1;
-      if (count % PROGRESS_ROWS === 0) progress({ phase: 'reading', done: count, note: file });
-      const { line } = row;
-      if ('problem' in row) {
-        badRows.push({ reason: row.problem.reason, file, line, message: row.problem.message });
-        continue;
-      }
-      const prompt = row.values[data.prompt] ?? '';
-      const completion = row.values[data.completion ?? ''] ?? '';
-      const facts = (row.values[data.facts ?? ''] ?? '').split('\n').filter((fact) => !isBlank(fact));
-      const problem = promptProblem(prompt, completion, data.maxTextBytes);
-      if (problem !== undefined) badRows.push({ ...problem, file, line });
-      else {
-        rows.push({
-          file,
-          line,
-          split,
-          text: prompt,
-          label: '',
-          ...(isBlank(completion) ? {} : { completion }),
-          ...(facts.length === 0 ? {} : { facts }),
-          ...textIdentity(prompt),
-        });
-      }
-    }
-    rowsRead[file] = count;
-  }
-  return { rows, badRows, rowsRead };
-}
-
-function promptProblem(
-  prompt: string,
-  completion: string,
-  maxTextBytes: number,
-): { readonly reason: string; readonly message: string } | undefined {
-  if (isBlank(prompt)) return { reason: 'empty-text', message: 'the prompt is empty' };
-  for (const [what, text] of [
-    ['prompt', prompt],
-    ['completion', completion],
-  ] as const) {
-    const bytes = Buffer.byteLength(text);
-    if (bytes <= maxTextBytes) continue;
-    const message = `the ${what} has ${bytes} bytes, more than data.maxTextBytes (${maxTextBytes})`;
-    return { reason: 'too-long', message };
-  }
-  return undefined;
-}
 
 /** The policy on prompts, completions and facts alike: what one value is called is the same in all of them. */
 async function withoutPersonalData(
@@ -185,12 +125,14 @@ async function withoutPersonalData(
     const taken = partsOf(row).map(() => texts[next++] as string);
     const [prompt = row.text, ...rest] = taken;
     const completion = row.completion === undefined ? undefined : rest.shift();
+    const facts = rest.splice(0, row.facts?.length ?? 0);
+    const history = row.history?.map(({ role }, place) => ({ role, content: rest[place]! }));
     return {
       ...row,
       text: prompt,
-      ...definedOnly({ completion }),
-      ...(row.facts === undefined ? {} : { facts: rest }),
-      ...textIdentity(prompt),
+      ...definedOnly({ completion, history }),
+      ...(row.facts === undefined ? {} : { facts }),
+      ...conversationIdentity({ prompt, ...definedOnly({ history }) }),
     };
   });
   const rowsRedacted = redacted.filter((row, index) => {
@@ -200,8 +142,8 @@ async function withoutPersonalData(
   return { rows: redacted, left, removed: { rowsDropped: left.length, rowsRedacted, values } };
 }
 
-function partsOf({ id, text, completion, facts }: CheckedPrompt): readonly string[] {
-  return textsOf({ id, prompt: text, ...(completion === undefined ? {} : { completion }), facts: [...(facts ?? [])] });
+function partsOf({ id, text, completion, facts, history }: CheckedPrompt): readonly string[] {
+  return textsOf({ id, prompt: text, facts: [...(facts ?? [])], ...definedOnly({ completion, history }) });
 }
 
 /** The sides, with near twins on one of them only where the policy says so. */
@@ -218,28 +160,33 @@ async function keepApart(
   return { sides, twins: dropped.map(({ file, line }) => ({ reason: 'near-duplicate', file, line, message })) };
 }
 
-function refuseFew(sides: Sides<CheckedPrompt>, answered: boolean): void {
+function refuseFew(sides: Sides<CheckedPrompt>, { messages, completion: column }: PromptData): void {
   const few = SPLITS.filter((split) => split !== 'train' && sides[split].length < LEAST_ROWS);
   const problem =
     few.length > 0
       ? `${few.map((split) => `${split} has ${sides[split].length}`).join(' and ')} prompts; each needs at least ${LEAST_ROWS}`
-      : answered && !sides.train.some(({ completion }) => completion !== undefined)
-        ? 'data.completion is given, but no row of train has one'
-        : undefined;
+      : sides.train.some(({ completion }) => completion !== undefined)
+        ? undefined
+        : messages !== undefined
+          ? 'no conversation of train ends with an answer'
+          : column !== undefined
+            ? 'data.completion is given, but no row of train has one'
+            : undefined;
   if (problem === undefined) return;
   throw new EspalierError('BadData', problem, {
     where: 'data.files',
-    fix: 'add rows, or check that data.prompt and data.completion name the right columns',
+    fix: 'add rows, or check that data.prompt and data.completion, or data.messages, name the right columns',
   });
 }
 
 /** Without a good answer a row teaches nothing, and the perplexity cannot be measured on it. */
-function unanswered(sides: Sides<CheckedPrompt>, column: string | undefined): readonly DataFinding[] {
-  if (column === undefined) return [];
+function unanswered(sides: Sides<CheckedPrompt>, { messages, completion: column }: PromptData): readonly DataFinding[] {
+  if (column === undefined && messages === undefined) return [];
   return SPLITS.flatMap((split): readonly DataFinding[] => {
     const missing = sides[split].filter(({ completion }) => completion === undefined).length;
     if (missing === 0) return [];
-    const message = `${missing} of ${sides[split].length} ${split} rows have no completion: they are asked, and nothing is learnt from them`;
+    const what = messages === undefined ? 'rows have no completion' : 'conversations end with the user';
+    const message = `${missing} of ${sides[split].length} ${split} ${what}: they are asked, and nothing is learnt from them`;
     return [{ severity: 'warning', reason: 'no-completion', message }];
   });
 }
@@ -253,8 +200,8 @@ async function writePrompts(
   const folder = join(workDir, 'dataset');
   await mkdir(folder);
   for (const split of SPLITS) {
-    const lines = sides[split].map(({ id, text, completion, facts }) =>
-      jsonLine({ id, prompt: text, ...definedOnly({ completion, facts }) }),
+    const lines = sides[split].map(({ id, text, completion, facts, history }) =>
+      jsonLine({ id, prompt: text, ...definedOnly({ completion, facts, history }) }),
     );
     await writeFile(join(folder, `${split}.jsonl`), lines.join(''), { signal });
   }
@@ -265,7 +212,8 @@ async function writePrompts(
       .filter((text) => !isBlank(text));
     await writeFile(join(folder, 'general.jsonl'), texts.map((text) => jsonLine({ text: text.trim() })).join(''));
   }
-  const columns = definedOnly({ prompt: data.prompt, completion: data.completion, facts: data.facts });
+  const { messages, prompt, completion, facts } = data;
+  const columns = definedOnly(messages === undefined ? { prompt, completion, facts } : { messages, facts });
   await writeFile(join(folder, 'dataset.json'), canonicalJson(originOf({ files, data }, columns, counts)));
   return store.putTree(folder, 'dataset', { signal });
 }

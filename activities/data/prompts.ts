@@ -10,6 +10,11 @@ import { lineBlocks } from './line-blocks.ts';
 
 const PromptRowSchema = z.object({
   id: z.string(),
+  /** What was said before the prompt: perhaps a system text, then turns that end with an assistant's. Missing where nothing was. */
+  history: z
+    .array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }).readonly())
+    .readonly()
+    .optional(),
   prompt: z.string(),
   /** A good answer, where somebody has written one. */
   completion: z.string().optional(),
@@ -124,8 +129,9 @@ export async function loadTexts(
 }
 
 /** All that people have written in a row: what is looked through for personal data. */
-export function textsOf({ prompt, completion, facts = [] }: PromptRow): readonly string[] {
-  return [prompt, ...(completion === undefined ? [] : [completion]), ...facts];
+export function textsOf({ prompt, completion, facts = [], history = [] }: PromptRow): readonly string[] {
+  const said = history.map(({ content }) => content);
+  return [prompt, ...(completion === undefined ? [] : [completion]), ...facts, ...said];
 }
 
 /** One line of a file of rows. U+2028 and U+2029 are escaped: some readers of lines, Node's among them, break there. */

@@ -56,6 +56,8 @@ export interface Column {
   readonly list?: true;
   /** A list of strings: of JSONL an array, of CSV parted by this. The value is its JSON. */
   readonly listBy?: string;
+  /** Of JSONL: anything. The value is its JSON; whoever reads it says what is wrong with it. */
+  readonly json?: true;
 }
 export type ValuesRow =
   | { readonly line: number; readonly values: Readonly<Record<string, string>> }
@@ -262,10 +264,14 @@ async function* readJsonl(
 
 function jsonRow(line: number, row: Readonly<Record<string, unknown>>, columns: readonly Column[]): ValuesRow {
   const values: Record<string, string> = {};
-  for (const { name, optional, list, listBy } of columns) {
+  for (const { name, optional, list, listBy, json } of columns) {
     const found = Object.hasOwn(row, name) ? row[name] : undefined;
     const given = found ?? (optional === true ? '' : undefined);
     if (given === undefined) return problem(line, 'missing-value', `no value for '${name}'`);
+    if (json === true) {
+      values[name] = JSON.stringify(given);
+      continue;
+    }
     const items = stringsOf(given);
     if (listBy !== undefined) {
       if (items === undefined) return problem(line, 'not-a-list', `'${name}' is no list of strings`);
@@ -358,7 +364,7 @@ function unknownColumn(file: SourceFile, column: string, columns: readonly strin
   return badFile(
     file,
     `${file.name} has no column '${column}'; it has ${known.join(', ')}${columns.length > SHOWN_COLUMNS ? ', …' : ''}`,
-    'name one of these in the definition (data.text, data.pair and data.label, or data.prompt)',
+    'name one of these in the definition (data.text, data.pair and data.label, or data.prompt or data.messages)',
   );
 }
 

@@ -17,7 +17,15 @@ import { loadGeneralText, samplePrompts, type PromptRow } from '../data/prompts.
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
-import { answerAll, asked, judged as judgedAnswer, seedOf, UNPROMPTED, type Answer } from './answers.ts';
+import {
+  answerAll,
+  asked,
+  conversationOf,
+  judged as judgedAnswer,
+  seedOf,
+  UNPROMPTED,
+  type Answer,
+} from './answers.ts';
 import { generalTexts, MOST_TEXTS } from './forgetting.ts';
 import { readJudge, type Judge, type Judgement } from './judge.ts';
 import { withGenerator } from './load.ts';
@@ -95,8 +103,8 @@ async function evaluate(
   const safety = safetyMeasures(SAFETY_PROMPTS, await said(SAFETY_PROMPTS), []);
   const injections = injectionMeasures(INJECTION_PROMPTS, await said(INJECTION_PROMPTS), served.prompt.system);
   progress({ phase: 'latency' });
-  const prompts = rows.slice(0, TIMED_PROMPTS).map(asked);
-  const times = await timeGenerator({ folder, prompts, maxNewTokens: served.generation.maxNewTokens }, signal);
+  const conversations = rows.slice(0, TIMED_PROMPTS).map(conversationOf);
+  const times = await timeGenerator({ folder, conversations, maxNewTokens: served.generation.maxNewTokens }, signal);
 
   const measures: Readonly<Record<GenerationGateName, Score>> = {
     adherence: adherenceScore(judged),
@@ -135,6 +143,7 @@ async function evaluate(
     questions: questionsOf(answers, served, seed),
     answers: answers.map(({ row, text, tokens, finish, refused }, index) => ({
       rowId: row.id,
+      ...(row.history === undefined ? {} : { history: row.history }),
       prompt: row.prompt,
       answer: text,
       tokens,
@@ -174,7 +183,11 @@ function questionsOf(answers: readonly Answer[], { generation }: ServedWith, see
       answer: text,
       // All else is left to the server: that it answers as was measured where a client does not say is part of the check.
       // The length is named, so that a server that allows less says so instead of answering less.
-      options: { max_tokens: generation.maxNewTokens, seed: seedOf(seed, row.id) },
+      options: {
+        max_tokens: generation.maxNewTokens,
+        seed: seedOf(seed, row.id),
+        ...(row.history === undefined ? {} : { history: row.history }),
+      },
     }));
 }
 
@@ -188,7 +201,7 @@ function goodAnswersTo(rows: readonly PromptRow[], { prompt }: ServedWith): read
   const good = rows.flatMap((row) =>
     row.completion === undefined
       ? []
-      : [{ prompt: withPrompt(prompt, [{ role: 'user', content: asked(row) }]), completion: row.completion }],
+      : [{ prompt: withPrompt(prompt, conversationOf(row)), completion: row.completion }],
   );
   return good.slice(0, LIKELY_ROWS);
 }

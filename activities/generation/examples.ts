@@ -7,7 +7,8 @@ import { jaccard, shingles } from '../data/near-duplicates.ts';
 import { normaliseText } from '../data/normalise.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { seededRandom, shuffleStart } from '../validation/random.ts';
-import { asked } from './answers.ts';
+import { asked, given } from './answers.ts';
+import type { CheckContext } from './guidelines/checker.ts';
 import type { Judge, Judgement } from './judge.ts';
 
 export type Example = Readonly<Record<'user' | 'assistant', string>>;
@@ -42,13 +43,26 @@ export async function goodAnswers(
   for await (const row of train) {
     const rank = rankOf[index++]!;
     const isTooLate = pool.length === POOL && rank > pool.at(-1)!.rank;
-    if (row.completion === undefined || isTooLate) continue;
-    const { adherent, applied } = judge.of(row.completion, row);
+    if (isTooLate) continue;
+    const example = exampleOf(row);
+    if (example === undefined) continue;
+    const { assistant, context } = example;
+    const { adherent, applied } = judge.of(assistant, context);
     if (!adherent) continue;
-    const good = { user: asked(row), assistant: row.completion, applied };
+    const good = { user: example.user, assistant, applied };
     pool = [...pool, { rank, good }].toSorted((one, other) => one.rank - other.rank).slice(0, POOL);
   }
   return pool.map(({ good }) => good);
+}
+/** Of a conversation its first question and answer: they need nothing before them. */
+function exampleOf(row: PromptRow): (Example & { readonly context: CheckContext }) | undefined {
+  const [question, answer] = (row.history ?? []).filter(({ role }) => role !== 'system');
+  if (question !== undefined && answer !== undefined) {
+    return { user: question.content, assistant: answer.content, context: { prompt: question.content } };
+  }
+  return row.completion === undefined
+    ? undefined
+    : { user: asked(row), assistant: row.completion, context: given(row) };
 }
 /** Enough to choose among; each is compared with every prompt. */
 const POOL = 200;

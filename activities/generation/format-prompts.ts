@@ -1,34 +1,45 @@
 /**
  * Step `generation.format`: conversations as the trainer learns them: the prompt in the model's own chat format, with what
- * it will be told, and a good answer. The loss is on the answer alone.
+ * it will be told, and a good answer. The loss is on answers alone: of a conversation, on all that keep the guidelines.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { answerText, chatText, withPrompt } from '../../inference/generation/chat.ts';
 import { parseGeneratorConfig } from '../../inference/generation/config.ts';
+import { PromptTokenizer } from '../../inference/generation/prompt-tokens.ts';
 import type { Split } from '../contract/data.ts';
 import type { FormatPromptsInput, FormattedPrompts } from '../contract/prompting.ts';
 import { SPLITS } from '../data/dataset.ts';
 import { jsonLine, promptRows } from '../data/prompts.ts';
 import type { StepDefinition } from '../step.ts';
-import { asked, type PromptSpec } from './answers.ts';
+import type { PromptSpec } from './answers.ts';
 import { readJudge } from './judge.ts';
+import { learntRow, type LearntBy, type LearntRow } from './learnt-row.ts';
 
 /** Throws BadData where fewer good answers are left than the definition asks for. */
 export const formatPrompts: StepDefinition<FormatPromptsInput, FormattedPrompts> = {
   type: 'generation.format',
   version: 1,
-  async run({ dataset, generator, prompt, guidelines, onlyAdherent, minCompletions }, context) {
+  async run({ dataset, generator, prompt, guidelines, onlyAdherent, minCompletions, longest }, context) {
     const { store, workDir, signal } = context;
     const judge = await readJudge(store, guidelines);
     const { system } = await store.getJson<PromptSpec>(prompt);
     const config = await store.fileInTree(generator, 'generator.json', signal);
     const { chatFormat } = parseGeneratorConfig(await readFile(config, 'utf8'), 'generator.json');
+    const tokens = await store.fileInTree(generator, 'tokenizer.json', signal);
+    const tokenizer = new PromptTokenizer(await readFile(tokens, 'utf8'), [], 'tokenizer.json');
+    const by: LearntBy = {
+      format: chatFormat,
+      // Examples stand in the prompt so that a model need not have learnt: this one learns.
+      system,
+      judge: onlyAdherent ? judge : null,
+      fits: async (row) => longest === null || (await tokensOf(tokenizer, row)) <= longest,
+    };
     const folder = join(workDir, 'conversations');
     await mkdir(folder);
     const rows = { train: 0, validation: 0, test: 0 };
     const leftOut = { withoutCompletion: 0, againstGuidelines: 0 };
+    const conversations = { rows: 0, shortened: 0 };
     for (const split of SPLITS) {
       await writeFile(join(folder, `${split}.jsonl`), linesOf(split), { signal });
     }
@@ -42,22 +53,33 @@ export const formatPrompts: StepDefinition<FormatPromptsInput, FormattedPrompts>
         },
       );
     }
-    return { dataset: await store.putTree(folder, 'conversations', { signal }), rows, leftOut };
+    return {
+      dataset: await store.putTree(folder, 'conversations', { signal }),
+      rows,
+      leftOut,
+      ...(conversations.rows === 0 ? {} : { conversations }),
+    };
 
     async function* linesOf(split: Split): AsyncGenerator<string> {
       for await (const row of promptRows(store, dataset, split, signal)) {
+        const learnt = await learntRow(row, by);
         if (row.completion === undefined) leftOut.withoutCompletion += 1;
-        else if (onlyAdherent && !judge.of(row.completion, row).adherent) leftOut.againstGuidelines += 1;
+        else if (learnt === undefined) leftOut.againstGuidelines += 1;
         else {
           rows[split] += 1;
-          // Examples stand in the prompt so that a model need not have learnt: this one learns.
-          const messages = withPrompt({ system, examples: [] }, [{ role: 'user', content: asked(row) }]);
-          yield jsonLine({
-            prompt: chatText(chatFormat, messages),
-            completion: answerText(chatFormat, row.completion),
-          });
+          if (split === 'train' && row.history !== undefined) {
+            conversations.rows += 1;
+            conversations.shortened += Number(learnt.dropped > 0);
+          }
+          yield jsonLine(learnt.row);
         }
       }
     }
   },
 };
+
+/** As the trainer counts them, with the token that ends the answer. */
+async function tokensOf(tokenizer: PromptTokenizer, { prompt, completion }: LearntRow): Promise<number> {
+  const [before, after] = await Promise.all([tokenizer.ids(prompt), tokenizer.continuation(completion)]);
+  return before.length + after.length + 1;
+}

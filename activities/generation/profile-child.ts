@@ -8,7 +8,7 @@ const WARM_UP_ANSWERS = 2;
 /** A slow model gives fewer answers rather than hold up the run. */
 const MOST_MS = 10_000;
 
-async function profile({ folder, prompts, maxNewTokens }: ProfileTask): Promise<GeneratorTimes> {
+async function profile({ folder, conversations, maxNewTokens }: ProfileTask): Promise<GeneratorTimes> {
   const before = process.memoryUsage.rss();
   const generator = await Generator.load(folder, { threads: 1 });
   let memory = process.memoryUsage.rss();
@@ -16,10 +16,10 @@ async function profile({ folder, prompts, maxNewTokens }: ProfileTask): Promise<
   const later: number[] = [];
   const began = performance.now();
   let answers = 0;
-  for (const [index, prompt] of prompts.entries()) {
+  for (const [index, conversation] of conversations.entries()) {
     const start = performance.now();
     let firstAt: number | undefined;
-    const pieces = generator.generate([{ role: 'user', content: prompt }], { maxNewTokens, seed: index });
+    const pieces = generator.generate(conversation, { maxNewTokens, seed: index });
     let answer = await pieces.next();
     while (answer.done !== true) {
       firstAt ??= performance.now();

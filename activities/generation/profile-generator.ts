@@ -3,14 +3,16 @@ import { extname } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { checkout } from '../checkout.ts';
 import type { GeneratorProfile, ProfileGeneratorInput } from '../contract/prompting.ts';
+import type { Message } from '../../inference/generation/chat.ts';
 import { samplePrompts } from '../data/prompts.ts';
 import { askChild } from '../selection/measuring-child.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepDefinition } from '../step.ts';
+import { conversationOf } from './answers.ts';
 
 export interface ProfileTask {
   readonly folder: string;
-  readonly prompts: readonly string[];
+  readonly conversations: readonly (readonly Message[])[];
   readonly maxNewTokens: number;
 }
 export type GeneratorTimes = Pick<GeneratorProfile, 'firstTokenMs' | 'msPerToken' | 'answers' | 'memoryMb'>;
@@ -28,9 +30,9 @@ export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorPr
     const { store, signal, progress } = context;
     const folder = await checkout(context, generator, 'generator');
     const { rows } = await samplePrompts([store, dataset, 'train', signal], SAMPLE_PROMPTS, { seed: 0 });
-    const prompts = rows.map(({ prompt }) => prompt);
+    const conversations = rows.map(conversationOf);
     progress({ phase: 'measuring' });
-    const times = await timeGenerator({ folder, prompts, maxNewTokens: generation.maxNewTokens }, signal);
+    const times = await timeGenerator({ folder, conversations, maxNewTokens: generation.maxNewTokens }, signal);
     const { entries } = await store.tree(generator);
     return { ...times, sizeMb: entries.reduce((sum, { size }) => sum + size, 0) / 1e6, hardware: hardware() };
   },

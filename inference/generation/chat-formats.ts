@@ -16,6 +16,8 @@ export interface ChatFormat {
   readonly opening: string;
   /** Ends an answer, besides the model's own end tokens. */
   readonly stop: readonly string[];
+  /** What after an answer says that it has ended: a model learns it with each. '' where the next turn alone says so. */
+  readonly end: string;
   /** The system text is written into the first user turn instead of a turn of its own. */
   readonly systemInUser?: boolean;
 }
@@ -38,6 +40,7 @@ export const CHAT_FORMATS: Readonly<Record<ChatFormatName, ChatFormat>> = {
     // Without the space: a tokenizer writes it as part of the answer's first word.
     opening: 'Assistant:',
     stop: ['\nUser:'],
+    end: '',
   },
   chatml: {
     system: chatml('system'),
@@ -45,6 +48,7 @@ export const CHAT_FORMATS: Readonly<Record<ChatFormatName, ChatFormat>> = {
     assistant: chatml('assistant'),
     opening: '<|im_start|>assistant\n',
     stop: ['<|im_end|>'],
+    end: '<|im_end|>',
   },
   'llama-2': {
     system: { before: '<<SYS>>\n', after: '\n<</SYS>>\n\n' },
@@ -52,6 +56,7 @@ export const CHAT_FORMATS: Readonly<Record<ChatFormatName, ChatFormat>> = {
     assistant: { before: ' ', after: ' </s><s>' },
     opening: '',
     stop: ['[INST]'],
+    end: '</s>',
     systemInUser: true,
   },
   'llama-3': {
@@ -60,6 +65,7 @@ export const CHAT_FORMATS: Readonly<Record<ChatFormatName, ChatFormat>> = {
     assistant: llama3('assistant'),
     opening: '<|start_header_id|>assistant<|end_header_id|>\n\n',
     stop: ['<|eot_id|>'],
+    end: '<|eot_id|>',
   },
   mistral: {
     system: { before: '', after: '\n\n' },
@@ -67,6 +73,7 @@ export const CHAT_FORMATS: Readonly<Record<ChatFormatName, ChatFormat>> = {
     assistant: { before: ' ', after: '</s>' },
     opening: '',
     stop: ['[INST]'],
+    end: '</s>',
     systemInUser: true,
   },
   zephyr: {
@@ -75,5 +82,6 @@ export const CHAT_FORMATS: Readonly<Record<ChatFormatName, ChatFormat>> = {
     assistant: { before: '<|assistant|>\n', after: '</s>\n' },
     opening: '<|assistant|>\n',
     stop: ['<|user|>'],
+    end: '</s>',
   },
 };

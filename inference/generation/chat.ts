@@ -33,23 +33,31 @@ export interface PromptPart {
  * text first, and then turns that end with the user's.
  */
 export function renderChat(format: ChatFormatName, messages: readonly Message[]): PromptPart[] {
+  return partsOf(format, messages).map(({ text, ours }) => ({ text, ours }));
+}
+
+/** `answer`: of an assistant's text, which message it is. */
+function partsOf(
+  format: ChatFormatName,
+  messages: readonly Message[],
+): (PromptPart & { readonly answer?: number | undefined })[] {
   const { system, user, assistant, opening, systemInUser = false } = CHAT_FORMATS[format];
   const wrong = conversationProblem(messages);
   if (wrong !== undefined) throw new EspalierError('BadRequest', wrong, { where: 'messages' });
-  const turn = (around: { readonly before: string; readonly after: string }, content: string): PromptPart[] => [
+  const turn = (around: { readonly before: string; readonly after: string }, content: string, answer?: number) => [
     { text: around.before, ours: true },
-    { text: content, ours: false },
+    { text: content, ours: false, answer },
     { text: around.after, ours: true },
   ];
-  const parts: PromptPart[] = [];
-  let pending: PromptPart[] = [];
-  for (const { role, content } of messages) {
+  const parts: ReturnType<typeof partsOf> = [];
+  let pending: ReturnType<typeof partsOf> = [];
+  for (const [place, { role, content }] of messages.entries()) {
     if (role === 'system' && systemInUser) pending = turn(system, content);
     else if (role === 'system') parts.push(...turn(system, content));
-    else if (role === 'assistant') parts.push(...turn(assistant, content));
+    else if (role === 'assistant') parts.push(...turn(assistant, content, place));
     else {
-      const [before, text, after] = turn(user, content) as [PromptPart, PromptPart, PromptPart];
-      parts.push(before, ...pending, text, after);
+      const [before, ...after] = turn(user, content);
+      parts.push(...(before === undefined ? [] : [before]), ...pending, ...after);
       pending = [];
     }
   }
@@ -62,6 +70,33 @@ export function chatText(format: ChatFormatName, messages: readonly Message[]): 
   return renderChat(format, messages)
     .map(({ text }) => text)
     .join('');
+}
+
+/** From a place to before another, in code points. */
+export type Span = readonly [from: number, to: number];
+
+/**
+ * Where in `chatText` the earlier answers stand that a model is to learn, in order: each with the space that the opening
+ * leaves to it, and, apart, what ends it. `isLearnt` is asked by a message's place.
+ */
+export function answerSpans(
+  format: ChatFormatName,
+  messages: readonly Message[],
+  isLearnt: (place: number) => boolean,
+): readonly Span[] {
+  const { assistant, opening, end } = CHAT_FORMATS[format];
+  const left = assistant.before.length - opening.length;
+  const gap = assistant.after.indexOf(end);
+  const spans: Span[] = [];
+  let at = 0;
+  for (const { text, answer } of partsOf(format, messages)) {
+    const from = at;
+    at += Array.from(text).length;
+    if (answer === undefined || !isLearnt(answer)) continue;
+    spans.push([from - left, at]);
+    if (end !== '') spans.push([at + gap, at + gap + end.length]);
+  }
+  return spans;
 }
 
 /** What follows a conversation's prompt when a model is trained on an answer; the trainer puts the end token after it. */

@@ -129,11 +129,17 @@ export const TextDataSchema = z.strictObject({
 export const PromptDataSchema = z.strictObject({
   ...dataShape,
   ...rowsShape,
+  /**
+   * Key of JSONL whose value is a conversation, `[{ role, content }, …]`: perhaps one `system` text first, then `user` and
+   * `assistant` in turn. It is asked up to its last answer, and every answer in it is learnt. One that ends with the user is
+   * asked, and not learnt from. Instead of `prompt` and `completion`.
+   */
+  messages: z.string().min(1).optional(),
   /** Column of what a person says. */
   prompt: z.string().min(1).default('prompt'),
   /** Column of a good answer; a row may be without one: it is asked, and not learnt from. Without the column nothing is tuned. */
   completion: z.string().min(1).optional(),
-  /** Column of facts that the answer may rest on: one a line, or in JSONL a list. */
+  /** Column of facts that the (last) answer may rest on: one a line, or in JSONL a list. */
   facts: z.string().min(1).optional(),
   /**
    * General text, as the base model was made for (`.txt`, its texts parted by empty lines): how much of it a tuned model

@@ -11,10 +11,19 @@ import { tinyGpt } from '../support/tiny-gpt.ts';
 
 /** Short enough for a context of 64 tokens of a byte or two. */
 const QUESTIONS = ['late parcel', 'refund money', 'my account', 'slow app', 'black screen', 'wrong order'];
-const rows = Array.from({ length: 90 }, (_, index) => ({
-  prompt: `${QUESTIONS[index % 6]} ${String.fromCharCode(97 + (index % 26))}${String.fromCharCode(97 + (index % 23))}`,
-  completion: 'the order was sent',
-}));
+/** Two of three are a question and its answer, the others have an answered one before it. */
+const BEFORE = [
+  { role: 'user', content: 'hi' },
+  { role: 'assistant', content: 'was sent' },
+] as const;
+const rows = Array.from({ length: 90 }, (_, index) => {
+  const letters = [26, 23].map((count) => String.fromCharCode(97 + (index % count))).join('');
+  const turn = [
+    { role: 'user', content: `${QUESTIONS[index % 6]} ${letters}` },
+    { role: 'assistant', content: 'the order was sent' },
+  ];
+  return { messages: index % 3 === 0 ? [...BEFORE, ...turn] : turn };
+});
 
 const off = { severity: 'off' } as const;
 
@@ -22,7 +31,7 @@ async function definition(changes: Partial<PipelineDefinition>): Promise<Pipelin
   return {
     name: 'small-replies',
     task: 'text-generation',
-    data: { files: ['rows.jsonl'], completion: 'completion', licence: 'CC0-1.0', source: 'made for this test' },
+    data: { files: ['rows.jsonl'], messages: 'messages', licence: 'CC0-1.0', source: 'made for this test' },
     guidelines: 'guidelines.yaml',
     intendedUse: { commercial: true, domain: 'test' },
     candidates: [{ id: 'tiny', model: (await tinyGpt()).model }],
@@ -62,8 +71,8 @@ describe('a pipeline that generates text', function () {
     return host.store.store.getJson<RunFacts>(facts.digest);
   }
 
-  async function chat(model: string, content: string): Promise<string> {
-    const body = { model, temperature: 0, max_tokens: 12, messages: [{ role: 'user', content }] };
+  async function chat(model: string, content: string, before: readonly object[] = []): Promise<string> {
+    const body = { model, temperature: 0, max_tokens: 12, messages: [...before, { role: 'user', content }] };
     const response = await fetch(`${host.servingUrl}/v1/chat/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -121,6 +130,9 @@ describe('a pipeline that generates text', function () {
     for (const name of ['adherence', 'forgetting', 'verbatimOverlap']) ok(names.includes(name), name);
     equal(facts.generationComparison?.comparable, true, 'the prompted one stood in production');
     match(await chat('replies', 'refund money'), /was sent/);
+    match(await chat('replies', 'slow app', BEFORE), /was sent/);
+    const { conversations } = facts.generation?.formatted ?? {};
+    ok((conversations?.rows ?? 0) > 0 && conversations?.shortened === 0, JSON.stringify(conversations));
     const paths = (await host.store.store.tree(facts.bundle ?? facts.definition)).entries.map(({ path }) => path);
     for (const path of ['replies/1/prompt.json', 'replies/1/guidelines.json', 'MODEL_CARD.md', 'bom.cdx.json']) {
       ok(paths.includes(path), path);

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
@@ -145,7 +146,7 @@ describe('the steps of generation, on a tiny generator', function () {
   it('write out conversations to learn: good answers alone, in the chat format of the model', async () => {
     const formatted = await runStep(
       formatPrompts,
-      { dataset, generator, prompt: search.prompt, guidelines, onlyAdherent: true, minCompletions: 3 },
+      { dataset, generator, prompt: search.prompt, guidelines, onlyAdherent: true, minCompletions: 3, longest: 64 },
       services,
     );
     deepEqual(formatted.rows, { train: 4, validation: 3, test: 3 });
@@ -153,11 +154,103 @@ describe('the steps of generation, on a tiny generator', function () {
     const few = await refusal(
       runStep(
         formatPrompts,
-        { dataset, generator, prompt: search.prompt, guidelines, onlyAdherent: true, minCompletions: 5 },
+        { dataset, generator, prompt: search.prompt, guidelines, onlyAdherent: true, minCompletions: 5, longest: 64 },
         services,
       ),
     );
     match(few.message, /4 training and 3 validation answers are left/);
+  });
+
+  it('go on conversations: asked with their history, learnt answer by answer, long ones without their oldest turns', async () => {
+    const { store } = services;
+    const history = [
+      { role: 'user', content: 'late' },
+      { role: 'assistant', content: 'an order' },
+      { role: 'user', content: 'money' },
+      { role: 'assistant', content: 'damn' },
+    ] as const;
+    const split = async (name: string) => {
+      const rows = [0, 1, 2].map((index) => ({
+        id: `${name}${index}`,
+        prompt: `sent ${index}`,
+        completion: 'the order',
+        ...(index === 0 ? {} : { history: history.slice(0, 2 * index) }),
+      }));
+      const text = rows.map(jsonLine).join('');
+      const path = `${name}.jsonl`;
+      return { path, ref: await store.putBytes(text, { name: path, mediaType: 'application/jsonl' }) };
+    };
+    const files = [await split('test'), await split('train'), await split('validation')];
+    const conversations = await store.putManifest(files, 'dataset');
+    const searchIn = { guidelines, search: { ...searched, systems: [], examples: [0] }, generation, seed: 7 };
+    const found = await runStep(searchPrompts, { generator, dataset: conversations, ...searchIn }, services);
+    equal(found.best.adherence.rows, 3);
+    const nothing = (variants: PromptSearch['variants']) =>
+      variants.find(({ name }) => name === 'nothing')?.promptTokens;
+    ok((nothing(found.variants) ?? 0) > 20, 'what was said before is read');
+
+    const input = { dataset: conversations, generator, guidelines, onlyAdherent: true, minCompletions: 1 };
+    const prompt = await store.putBytes(canonicalJson({ version: 1, system: '', examples: [] }), {
+      name: 'prompt.json',
+      mediaType: 'application/json',
+    });
+    const rowsOf = async ({ dataset: tree }: { readonly dataset: ArtifactRef }) =>
+      (await readFile(await store.fileInTree(tree, 'train.jsonl', new AbortController().signal), 'utf8'))
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { prompt: string; completion: string; learnt?: [number, number][] });
+    const whole = await runStep(formatPrompts, { ...input, prompt, longest: 200 }, services);
+    deepEqual(whole.conversations, { rows: 2, shortened: 0 });
+    const completion = ' the order';
+    deepEqual(await rowsOf(whole), [
+      { prompt: 'User: sent 0\nAssistant:', completion },
+      { prompt: 'User: late\nAssistant: an order\nUser: sent 1\nAssistant:', completion, learnt: [[21, 30]] },
+      {
+        prompt: 'User: late\nAssistant: an order\nUser: money\nAssistant: damn\nUser: sent 2\nAssistant:',
+        completion,
+        learnt: [
+          [21, 30],
+          [53, 58],
+        ],
+      },
+    ]);
+    const short = await runStep(formatPrompts, { ...input, prompt, longest: 64 }, services);
+    deepEqual(short.conversations, { rows: 2, shortened: 1 });
+    equal((await rowsOf(short))[2]?.prompt, 'User: money\nAssistant: damn\nUser: sent 2\nAssistant:');
+    const packed = await runStep(formatPrompts, { ...input, prompt, longest: null }, services);
+    equal(packed.dataset.digest, whole.dataset.digest);
+
+    const chosen = await runStep(
+      chooseGenerator,
+      { prompted: { generator, search: found }, tuned: null, guidelines, generation, adherence, seed: 7 },
+      services,
+    );
+    const { details } = await runStep(
+      evaluateGenerator,
+      {
+        generator: chosen.generator,
+        base: generator,
+        tuned: true,
+        dataset: conversations,
+        guidelines,
+        exportParityMaxAbs: 0,
+        seed: 7,
+      },
+      services,
+    );
+    const { questions, answers } = await store.getJson<{
+      questions: readonly { text: string; options: { history?: unknown } }[];
+      answers: readonly { history?: unknown }[];
+    }>(details);
+    const expected = [undefined, history.slice(0, 2), history];
+    deepEqual(
+      answers.map((answer) => answer.history),
+      expected,
+    );
+    deepEqual(
+      questions.map(({ text, options }) => [text, options.history]),
+      [0, 1, 2].map((index) => [`sent ${index}`, expected[index]]),
+    );
   });
 
   it('evaluate what is chosen with its prompt, and judge every gate', async () => {

@@ -55,4 +55,23 @@ describe('the shipped pipeline support-replies', () => {
     ok(!checked.ok);
     deepEqual(checked.problems.map(({ path }) => path).toSorted(), ['data.completion', 'deploy.channel', 'guidelines']);
   });
+
+  it('takes conversations for prompts and completions, of JSONL alone and not beside them', async () => {
+    const { value, folder } = await loadPipeline('support-replies');
+    const problems = (data: object) => {
+      const about = { licence: 'CC0-1.0', source: 'x', messages: 'messages' };
+      const checked = checkPipeline({ ...(value as object), data: { ...about, ...data } }, { folder });
+      return checked.ok ? [] : checked.problems.map(({ path }) => path).toSorted();
+    };
+    const files = ['data/replies.jsonl'];
+    deepEqual(problems({ files }), []);
+    deepEqual(problems({ files, facts: 'facts' }), []);
+    deepEqual(problems({ files, facts: 'messages' }), ['data.facts']);
+    deepEqual(problems({ files, completion: 'completion', prompt: 'q' }), ['data.completion', 'data.prompt']);
+    deepEqual(problems({ files, format: 'csv' }), ['data.format']);
+    deepEqual(problems({ files: ['s3://bucket/a.csv'], evaluationFiles: ['s3://bucket/b.CSV'] }), [
+      'data.evaluationFiles[0]',
+      'data.files[0]',
+    ]);
+  });
 });

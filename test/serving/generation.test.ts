@@ -1,7 +1,8 @@
 import { deepEqual, doesNotMatch, equal, match, notEqual, ok, rejects } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { answerAll, seedOf } from '../../activities/generation/answers.ts';
+import type { PromptRow } from '../../activities/data/prompts.ts';
+import { answerAll, conversationOf, seedOf } from '../../activities/generation/answers.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { GenerationRecord } from '../../artifacts/bundle.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
@@ -101,6 +102,41 @@ describe('a served generator', function () {
         .prompt_tokens;
     const [raw, said] = [await tokens({ max_tokens: 1, raw: true }), await tokens({ max_tokens: 1 })];
     ok(said > raw + 10, `${said} tokens with the prompt, ${raw} without`);
+  });
+
+  it('gives a conversation the very tokens that its evaluation gives it, at either door', async () => {
+    const history = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'the order' },
+      { role: 'assistant', content: 'was sent' },
+    ] as const;
+    const row = { id: 'x', history, prompt: 'twice?' };
+    const generation = GenerationDefaultsSchema.parse({ maxNewTokens: 12, temperature: 1 });
+    const generator = await Generator.load(join(await tinyGenerator(), 'generator'));
+    const prompt = { system: 'Be kind.', examples: [] };
+    const signal = new AbortController().signal;
+    const ask = (of: PromptRow) => answerAll(generator, prompt, [of], { generation, seed: 7, signal });
+    const [evaluated] = await ask(row);
+    const [alone] = await ask({ id: 'x', prompt: 'twice?' });
+    await generator.release();
+    const seed = seedOf(7, 'x');
+    const body = chat({ seed, temperature: 1, messages: conversationOf(row) });
+    const { choices, usage } = (await server.post(CHAT, body)).json;
+    equal(choices[0].message.content, evaluated?.text);
+    deepEqual([usage.prompt_tokens, usage.completion_tokens], [evaluated?.promptTokens, evaluated?.tokens]);
+    const parameters = { max_tokens: 12, temperature: 1, seed };
+    const spoken = async (more: object) =>
+      (
+        await server.post(`/v2/models/${MODEL}/generate`, {
+          text_input: 'twice?',
+          parameters: { ...parameters, ...more },
+        })
+      ).json;
+    const said = await spoken({ history });
+    deepEqual([said.text_output, said.details.prompt_tokens], [evaluated?.text, evaluated?.promptTokens]);
+    equal((await spoken({})).text_output, alone?.text);
+    notEqual(alone?.promptTokens, evaluated?.promptTokens);
+    match((await spoken({ history, raw: true })).error, /a raw text is no part of a conversation/);
   });
 
   it('streams the very text that it gives whole, ends it with [DONE], and says what was used', async () => {

@@ -5,7 +5,14 @@ import type { ChosenGenerator, GenerationFacts, Prompted, PromptSearch } from '.
 import type { TrainedModel } from '../../activities/contract/training.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ChosenCandidate } from '../stages/generation/select.ts';
-import { dossierInput, languageTrainInput, packageGeneratorInput, searchInput, stoppedAgain } from '../step-inputs.ts';
+import {
+  dossierInput,
+  languageTrainInput,
+  longestRow,
+  packageGeneratorInput,
+  searchInput,
+  stoppedAgain,
+} from '../step-inputs.ts';
 import type { Again, Recorded } from './again.ts';
 
 /** What was trained of it, where the tuned model is the one that is served. */
@@ -93,6 +100,7 @@ async function tuneAgain(
     guidelines: generation.guidelines,
     onlyAdherent: pipeline.training.onlyAdherent,
     minCompletions: pipeline.adherence.minCompletions,
+    longest: longestRow(pipeline),
   });
   const { output: formatted } = await again.activities('light', 'format').formatPrompts(format);
   const hide = again.call('canaries', { dataset: formatted.dataset, canaries: pipeline.memorisation.canaries });

@@ -7,6 +7,8 @@ export interface CheckContext {
   readonly facts?: readonly string[] | undefined;
   /** What the model was told besides. */
   readonly system?: string | undefined;
+  /** What was said before the prompt, by either side. */
+  readonly earlier?: readonly string[] | undefined;
 }
 
 /** What is wrong with an answer, for people; undefined where the guideline is kept. It may quote the answer: who shows it masks it. */
@@ -22,6 +24,6 @@ export interface Rule<Kind extends CheckKind> {
 export const list = (phrases: readonly string[]): string => phrases.map((phrase) => `"${phrase}"`).join(', ');
 
 /** All that an answer may take its facts from. */
-export function givenText({ prompt, facts = [], system = '' }: CheckContext): string {
-  return [prompt, ...facts, system].join('\n');
+export function givenText({ prompt, facts = [], system = '', earlier = [] }: CheckContext): string {
+  return [prompt, ...facts, system, ...earlier].join('\n');
 }

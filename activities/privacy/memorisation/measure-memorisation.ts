@@ -14,10 +14,11 @@ import type { Canaries } from './canaries.ts';
 import { exposure, mostExposed } from './exposure.ts';
 import { membershipAuc } from './membership.ts';
 import {
-  learntText,
+  learntTexts,
   readCanaries,
   readGenerations,
   readLosses,
+  shownAnswers,
   textRows,
   type TextLoss,
   type TextRow,
@@ -174,12 +175,12 @@ async function copies(
   longest: MemorisationMeasures['longestRun'];
   details: readonly unknown[];
 }> {
-  const learnt = new Learnt(training.map(learntText), heldOutAll.map(learntText), memorisation.words);
+  const learnt = new Learnt(training.flatMap(learntTexts), heldOutAll.flatMap(learntTexts), memorisation.words);
   const found = generations.map(({ row, decoding, sample, text }) => ({
     row,
     decoding,
     sample,
-    ...learnt.copied(text),
+    ...learnt.copied(text, shownAnswers(prompts[row]!)),
   }));
   const share = (some: typeof found): Promise<Score> => {
     const groups = prompts.map((_, row) => {

@@ -7,9 +7,20 @@ import type { ArtifactStore } from '../../../artifacts/store.ts';
 import { isCanaryRow, type Canaries } from './canaries.ts';
 
 /** A row as the trainer takes it. */
-export type TextRow = { readonly text: string } | { readonly prompt: string; readonly completion: string };
+export type TextRow =
+  | { readonly text: string }
+  | {
+      readonly prompt: string;
+      readonly completion: string;
+      /** Where in the prompt earlier answers are learnt, in code points. */
+      readonly learnt?: readonly (readonly [from: number, to: number])[] | undefined;
+    };
 
-const RowSchema = z.union([z.object({ text: z.string() }), z.object({ prompt: z.string(), completion: z.string() })]);
+const SpanSchema = z.tuple([z.int().min(0), z.int().min(0)]).readonly();
+const RowSchema = z.union([
+  z.object({ text: z.string() }),
+  z.object({ prompt: z.string(), completion: z.string(), learnt: z.array(SpanSchema).optional() }),
+]);
 const CanariesFileSchema = z.object({
   version: z.literal(1),
   seed: z.int(),
@@ -48,9 +59,16 @@ export async function textRows(
   });
 }
 
-/** What the model is to learn of a row. */
-export function learntText(row: TextRow): string {
-  return 'text' in row ? row.text : row.completion;
+/** What the model is to learn of a row: a text, or answers. */
+export function learntTexts(row: TextRow): readonly string[] {
+  return 'text' in row ? [row.text] : [...shownAnswers(row), row.completion];
+}
+
+/** What of it the model is shown when it is to go on with a row: in a conversation the earlier answers. */
+export function shownAnswers(row: TextRow): readonly string[] {
+  if (!('learnt' in row) || row.learnt === undefined) return [];
+  const characters = Array.from(row.prompt);
+  return row.learnt.map(([from, to]) => characters.slice(from, to).join(''));
 }
 
 /** undefined where the dataset has none. */

@@ -18,17 +18,25 @@ export class Learnt {
     for (const text of heldOut) for (const run of this.#runsOf(wordsOf(text))) this.#runs.delete(run);
   }
 
-  /** Of a continuation's runs, how many are copied; and the longest stretch of words that copied runs make up. */
-  copied(text: string): { readonly runs: number; readonly copied: number; readonly longest: number } {
-    let [copied, longest, inRow] = [0, 0, 0];
-    const runs = this.#runsOf(wordsOf(text));
-    for (const run of runs) {
-      inRow = this.#runs.has(run) ? inRow + 1 : 0;
+  /**
+   * Of a continuation's runs, how many are copied; and the longest stretch of words that copied runs make up. `shown`: texts
+   * that the model was shown just then; what stands in them it need not know by heart, and counts for nothing.
+   */
+  copied(
+    text: string,
+    shown: readonly string[] = [],
+  ): { readonly runs: number; readonly copied: number; readonly longest: number } {
+    let [counted, copied, longest, inRow] = [0, 0, 0, 0];
+    const read = new Set(shown.flatMap((one) => this.#runsOf(wordsOf(one))));
+    for (const run of this.#runsOf(wordsOf(text))) {
+      const isShown = read.has(run);
+      counted += Number(!isShown);
+      inRow = !isShown && this.#runs.has(run) ? inRow + 1 : 0;
       if (inRow === 0) continue;
       copied += 1;
       longest = Math.max(longest, inRow + this.#words - 1);
     }
-    return { runs: runs.length, copied, longest };
+    return { runs: counted, copied, longest };
   }
 
   #runsOf(words: readonly string[]): readonly string[] {

@@ -1,6 +1,12 @@
 /** A generator: the prompts that were tried, whether it was tuned and why, and how its answers keep the guidelines. */
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
-import type { CheckScore, GeneratorEvaluation, PromptSearch, PromptVariant } from '../../contract/prompting.ts';
+import type {
+  CheckScore,
+  FormattedPrompts,
+  GeneratorEvaluation,
+  PromptSearch,
+  PromptVariant,
+} from '../../contract/prompting.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import type { AnswerExample } from '../answers.ts';
 import { count, decimal, digest, milliseconds, percent, points, score } from '../format.ts';
@@ -44,7 +50,7 @@ function decision({ selection, exported, generation }: RunFacts): Html {
       : ([
           [
             'Learnt from',
-            `${count(formatted.rows.train)} good answers; left out: ${count(formatted.leftOut.withoutCompletion)} rows without one, ${count(formatted.leftOut.againstGuidelines)} that break a guideline`,
+            `${count(formatted.rows.train)} good answers; left out: ${count(formatted.leftOut.withoutCompletion)} rows without one, ${count(formatted.leftOut.againstGuidelines)} that break a guideline${conversations(formatted)}`,
           ],
         ] as const)),
     ...(chosen === undefined
@@ -105,6 +111,11 @@ function searched(caption: string, { variants, untried, tokens, stoppedBy }: Pro
     <p class="quiet">
       The better half of each round goes on to twice as many prompts; ${count(tokens)} tokens in all.${left}${stopped}
     </p>`;
+}
+
+function conversations({ conversations: turns }: FormattedPrompts): string {
+  if (turns === undefined) return '';
+  return `; ${count(turns.rows)} of them in conversations of several turns, of which ${count(turns.shortened)} lost their oldest to fit`;
 }
 
 function kept(checks: readonly CheckScore[]): Html {

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
-import { chatText, renderChat, withPrompt } from '../../../inference/generation/chat.ts';
+import { answerSpans, answerText, chatText, renderChat, withPrompt } from '../../../inference/generation/chat.ts';
 import { CHAT_FORMAT_NAMES } from '../../../inference/generation/chat-formats.ts';
 import { PromptTokenizer, segments } from '../../../inference/generation/prompt-tokens.ts';
 import { uniform } from '../../../inference/generation/random.ts';
@@ -177,6 +177,32 @@ describe('a conversation', () => {
       ok(
         places.every((place, at) => place > (places[at - 1] ?? -1)),
         format,
+      );
+    }
+  });
+
+  it('shows where its earlier answers stand, with what the opening leaves to them, and what ends each', () => {
+    const learnt = (format: (typeof CHAT_FORMAT_NAMES)[number]) => {
+      const said = [messages[0], { role: 'user', content: 'hi 👋' }, ...messages.slice(2)] as const;
+      const characters = Array.from(chatText(format, said));
+      return answerSpans(format, said, () => true).map(([from, to]) => characters.slice(from, to).join(''));
+    };
+    deepEqual(learnt('plain'), [' hello']);
+    deepEqual(learnt('chatml'), ['hello', '<|im_end|>']);
+    deepEqual(learnt('llama-2'), [' hello', '</s>']);
+    deepEqual(learnt('llama-3'), ['hello', '<|eot_id|>']);
+    deepEqual(learnt('mistral'), [' hello', '</s>']);
+    deepEqual(learnt('zephyr'), ['hello', '</s>']);
+    for (const format of CHAT_FORMAT_NAMES) {
+      // As the answer that comes next is learnt.
+      equal(learnt(format)[0], answerText(format, 'hello'), format);
+      deepEqual(
+        answerSpans(format, messages, () => false),
+        [],
+      );
+      deepEqual(
+        answerSpans(format, [messages[1]], () => true),
+        [],
       );
     }
   });

@@ -9,6 +9,7 @@ import {
 import { exposure, mostExposed } from '../../../activities/privacy/memorisation/exposure.ts';
 import { judgeMemorisation } from '../../../activities/privacy/memorisation/gates.ts';
 import { membershipAuc } from '../../../activities/privacy/memorisation/membership.ts';
+import { learntTexts, shownAnswers } from '../../../activities/privacy/memorisation/texts.ts';
 import { copiedShare, Learnt } from '../../../activities/privacy/memorisation/verbatim.ts';
 import { findPersonalData } from '../../../activities/privacy/scan.ts';
 import { seededRandom } from '../../../activities/validation/random.ts';
@@ -151,6 +152,26 @@ describe('verbatim overlap', () => {
     deepEqual(learnt.copied('we hope to see you again soon'), { runs: 4, copied: 0, longest: 0 });
     deepEqual(learnt.copied('only three words'), { runs: 0, copied: 0, longest: 0 });
     deepEqual(learnt.copied(training[0] ?? ''), { runs: 9, copied: 9, longest: 12 });
+  });
+
+  it('counts nothing that the model was shown just then', () => {
+    const [parcel = ''] = training;
+    const said = 'he said: please send the blue parcel to the old house';
+    deepEqual(learnt.copied(said), { runs: 8, copied: 5 + 1, longest: 9 });
+    deepEqual(learnt.copied(said, ['Please send the blue parcel']), { runs: 6, copied: 4, longest: 7 });
+    deepEqual(learnt.copied(said, ['the old house', 'send the blue']), learnt.copied(said), 'shorter than a run');
+    deepEqual(learnt.copied(said, [parcel]), { runs: 2, copied: 0, longest: 0 });
+    // What was shown in the middle parts what stands around it.
+    deepEqual(learnt.copied(parcel, ['blue parcel to the']), { runs: 8, copied: 8, longest: 8 });
+  });
+
+  it('is of every answer of a conversation, each by itself, and of those alone', () => {
+    const prompt = 'User: 👋 hi\nAssistant: good day\nUser: late?\nAssistant:';
+    const row = { prompt, completion: ' we are sorry', learnt: [[21, 30]] as const };
+    deepEqual(learntTexts(row), [' good day', ' we are sorry']);
+    deepEqual(shownAnswers(row), [' good day']);
+    deepEqual(learntTexts({ prompt, completion: ' sorry' }), [' sorry']);
+    deepEqual([learntTexts({ text: 'a b' }), shownAnswers({ text: 'a b' })], [['a b'], []]);
   });
 
   it('does not join runs of different texts', () => {

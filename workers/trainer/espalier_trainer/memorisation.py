@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy
 import torch
 import transformers
 from tokenizers import Tokenizer
@@ -90,7 +91,7 @@ class LanguageModel:
         """Of each text's first `prefixTokens` (a short one's first half; a prompt, where there is one): greedily, and
         `samples` times at `temperature`, each draw a function of (seed, row, place)."""
         for row, sequence in enumerate(sequences):
-            asked = int((sequence.targets == IGNORED).sum()) or min(task["prefixTokens"], max(1, len(sequence.tokens) // 2))
+            asked = prompted(sequence) or min(task["prefixTokens"], max(1, len(sequence.tokens) // 2))
             prefix = [int(token) for token in sequence.tokens[:asked]]
             written = self._continue(prefix, row, task, stop)
             for sample, tokens in enumerate(written):
@@ -122,6 +123,12 @@ class LanguageModel:
                 break
             tokens = chosen.unsqueeze(1).to(self._device)
         return written
+
+
+def prompted(sequence: Sequence) -> int:
+    """Tokens before the last answer: in a conversation earlier answers are learnt, and shown all the same."""
+    ignored = numpy.flatnonzero(sequence.targets == IGNORED)
+    return int(ignored[-1]) + 1 if len(ignored) else 0
 
 
 def ended(rows: Iterable[int], chosen: torch.Tensor, end: int | None) -> list[int]:

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from espalier_trainer import events, images, train
+from espalier_trainer import events, images, memorisation, train
 from espalier_trainer.guard import StopFlag
 from espalier_trainer.launcher import RENDEZVOUS
 from espalier_trainer.tasks import causal_lm, image_classification, make_task
@@ -156,6 +156,53 @@ class Language(Families):
             learnt = [token for token in sequence.targets.tolist() if token != -100]
             self.assertEqual(learnt, [*tokenizer.encode(row["completion"], add_special_tokens=False).ids, 0])
             self.assertGreater(len(sequence.tokens), len(learnt) + 10)
+
+    def test_every_answer_of_a_conversation_is_learnt_token_by_token_and_nothing_else(self) -> None:
+        tokenizer = Tokenizer.from_file(str(self.made / "gpt" / "model" / "tokenizer.json"))
+        path = self.folder / "turns.jsonl"
+        turns = [("late? \U0001f600 \u0e04\u0e38\u0e13", "the \U0001f600 order was sent twice \u00e9\u6211"), ("and the money?", "refund: 12.5 %"), ("when", "today")]
+        before = "be kind\n\n"
+        for opening, answered, end in (("Assistant:", "\n", ""), ("Assistant:", "<|endoftext|>\n", "<|endoftext|>"), ("", " <|endoftext|>", "<|endoftext|>")):
+            prompt, spans, asked, answers = before, [], [], []
+            for place, (question, answer) in enumerate(turns):
+                prompt += f"User: {question}\n{opening}"
+                asked.append(prompt)
+                answers.append(f" {answer}")
+                if place == len(turns) - 1:
+                    break
+                spans.append([len(prompt), len(prompt) + len(answers[-1])])
+                prompt += answers[-1] + answered
+                if end:
+                    spans.append([spans[-1][1] + answered.index(end), spans[-1][1] + answered.index(end) + len(end)])
+            path.write_text(json.dumps({"prompt": prompt, "completion": answers[-1], "learnt": spans}) + "\n")
+            (whole,) = causal_lm.read_sequences(path, tokenizer, 0, 500, False, StopFlag())
+            # What the server reads of the same conversation, and then the answer.
+            last = tokenizer.encode(answers[-1], add_special_tokens=False).ids
+            self.assertEqual(whole.tokens.tolist(), [*tokenizer.encode(prompt).ids, *last, 0])
+            expected = []
+            for place, (before_answer, answer) in enumerate(zip(asked, answers, strict=True)):
+                path.write_text(json.dumps({"prompt": before_answer, "completion": answer}) + "\n")
+                (alone,) = causal_lm.read_sequences(path, tokenizer, 0, 500, False, StopFlag())
+                learnt = [token for token in alone.targets.tolist() if token != -100]
+                expected += learnt if end or place == len(turns) - 1 else learnt[:-1]
+            masked = [(token, target) for token, target in zip(whole.tokens.tolist(), whole.targets.tolist(), strict=True) if target != -100]
+            self.assertEqual([target for _, target in masked], expected)
+            self.assertTrue(all(token == target for token, target in masked))
+            self.assertEqual(memorisation.prompted(whole), len(tokenizer.encode(prompt).ids))
+            path.write_text(json.dumps({"prompt": prompt, "completion": answers[-1]}) + "\n")
+            (last_alone,) = causal_lm.read_sequences(path, tokenizer, 0, 500, False, StopFlag())
+            self.assertEqual(last_alone.tokens.tolist(), whole.tokens.tolist())
+            self.assertEqual([target for target in last_alone.targets.tolist() if target != -100], [*last, 0])
+
+    def test_parts_to_learn_that_are_none_of_the_prompt_are_refused_by_line(self) -> None:
+        tokenizer = Tokenizer.from_file(str(self.made / "gpt" / "model" / "tokenizer.json"))
+        path = self.folder / "turns.jsonl"
+        wrong = ([[0, 9]], [[3, 2]], [[2, 2]], [[2, 4], [1, 3]], [[-1, 2]], [[0, True]], [[0.0, 1]], [[1]], "12", {"0": 1})
+        rows = [{"prompt": "late 12", "completion": " x", "learnt": learnt} for learnt in wrong]
+        rows += [{"text": "fine", "learnt": [[0, 1]]}, {"prompt": "late 12", "completion": " x", "learnt": [[0, 4], [5, 7]]}]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        error = self.fails(65, "turns.jsonl:1 learns parts that are none", causal_lm.read_sequences, path, tokenizer, 0, 100, False, StopFlag())
+        self.assertEqual(len(error.problems), len(rows) - 1)
 
     def test_packing_cuts_the_rows_without_losing_a_token(self) -> None:
         parts = [causal_lm.Sequence(numpy.arange(length, dtype=numpy.int32), numpy.arange(length, dtype=numpy.int32), (row,)) for row, length in enumerate((5, 7, 4))]

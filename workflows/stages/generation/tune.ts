@@ -1,6 +1,6 @@
 import type { Prompted } from '../../../activities/contract/prompting.ts';
 import type { Run } from '../../run.ts';
-import { languageTrainInput, searchInput } from '../../step-inputs.ts';
+import { languageTrainInput, longestRow, searchInput } from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
 import type { SelectedGenerator } from './select.ts';
 
@@ -53,6 +53,7 @@ async function tuneAndPrompt(run: Run, { dataset, winner, guidelines }: Selected
     guidelines,
     onlyAdherent: definition().training.onlyAdherent,
     minCompletions: definition().adherence.minCompletions,
+    longest: longestRow(definition()),
   }));
   note(run, { formatted });
   const { dataset: learnt } = await run.step('light', 'canaries', 'insertCanaries', () => ({

@@ -1,7 +1,9 @@
-"""Next-token prediction. Rows are `{text}`, or `{prompt, completion}` with the loss on the completion alone."""
+"""Next-token prediction. Rows are `{text}`, or `{prompt, completion}` with the loss on the completion alone; `learnt` names the
+parts of the prompt, `[[from, to], …]` in characters, that are learnt, too: the earlier answers of a conversation."""
 
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,7 +157,7 @@ def read_sequences(path: Path, tokenizer: Tokenizer, end: int | None, longest: i
             where = f"{path.name}:{row + 1}"
             try:
                 value = json.loads(line)
-                text, prompt, completion = (value.get(name) for name in ("text", "prompt", "completion"))
+                text, prompt, completion, learnt = (value.get(name) for name in ("text", "prompt", "completion", "learnt"))
             except (ValueError, AttributeError):
                 problems.append(f"{where} is not a row of text, or of prompt and completion")
                 continue
@@ -163,7 +165,10 @@ def read_sequences(path: Path, tokenizer: Tokenizer, end: int | None, longest: i
             if not pair and not (isinstance(text, str) and prompt is None and completion is None):
                 problems.append(f"{where} is not a row of text, or of prompt and completion")
                 continue
-            sequence = encode_row(tokenizer, end, row, *((prompt, completion) if pair else ("", text)))
+            if learnt is not None and not (pair and are_spans(learnt, len(prompt))):
+                problems.append(f"{where} learns parts that are none of its prompt, one after the other")
+                continue
+            sequence = encode_row(tokenizer, end, row, *((prompt, completion, learnt or ()) if pair else ("", text)))
             if value.get("canary") is not None:
                 sequence = replace(sequence, canary=numpy.ones(len(sequence.tokens), bool))
             cut = sequence if packing else shortened(sequence, longest)
@@ -175,15 +180,31 @@ def read_sequences(path: Path, tokenizer: Tokenizer, end: int | None, longest: i
     return sequences
 
 
-def encode_row(tokenizer: Tokenizer, end: int | None, row: int, prompt: str, completion: str) -> Sequence:
+def are_spans(value: object, length: int) -> bool:
+    """`[[from, to], …]`, none empty, in order, within so many characters."""
+    if not isinstance(value, list) or not all(isinstance(span, list) and len(span) == 2 for span in value):
+        return False
+    edges = [edge for span in value for edge in span]
+    whole = all(isinstance(edge, int) and not isinstance(edge, bool) for edge in edges)
+    return whole and all(first < last for first, last in value) and edges == sorted(edges) and (not edges or (edges[0] >= 0 and edges[-1] <= length))
+
+
+def encode_row(tokenizer: Tokenizer, end: int | None, row: int, prompt: str, completion: str, learnt: Collection[list[int]] = ()) -> Sequence:
     # The prompt is tokenised by itself, as it will be when the model is asked.
-    before = tokenizer.encode(prompt).ids if prompt else []
+    asked = tokenizer.encode(prompt) if prompt else None
+    before = asked.ids if asked is not None else []
     after = tokenizer.encode(completion, add_special_tokens=not prompt).ids
     if end is not None and (not after or after[-1] != end):
         after = [*after, end]
     tokens = numpy.asarray([*before, *after], numpy.int32)
     targets = tokens.copy()
     targets[: len(before)] = IGNORED
+    if learnt and asked is not None:
+        places = numpy.asarray(asked.offsets, numpy.int64)
+        for first, last in learnt:
+            # A token that reaches over the edge of an answer is none that the model would write there.
+            within = numpy.flatnonzero((places[:, 0] >= first) & (places[:, 1] <= last) & (places[:, 0] < places[:, 1]))
+            targets[within] = tokens[within]
     return Sequence(tokens, targets, (row,))
 
 
