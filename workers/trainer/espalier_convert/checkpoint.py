@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .bundle import read_bundle
-from .encoder_layout import read_layout
+from .model_layout import read_layout
 from .failure import ConvertError
 from .tensorflow import LAST, TRANSPOSED, place, write_tensors
 
@@ -18,7 +18,7 @@ def convert_checkpoint(index: Path, shards: list[Path], config: Path, target: Pa
     Throws UnsafeModel (sstable.py, bundle.py) or BadModel when they are not those of the config."""
     layout = read_layout(config)
     if layout.scope != SCOPE:
-        raise ConvertError("BadModel", f"a TensorFlow checkpoint is converted of a {SCOPE} alone; by its config.json this is a {layout.scope}", ELSEWHERE)
+        raise ConvertError("BadModel", f"a TensorFlow checkpoint is converted of a {SCOPE} alone, and config.json is of another model", ELSEWHERE)
     stored = read_bundle(index, shards)
     arrays = {name: array for name, array in stored.items() if name not in COUNTERS and name.split("/")[-1] not in SLOTS}
     places, heads = place(arrays, layout, index.name, checkpoint_name)

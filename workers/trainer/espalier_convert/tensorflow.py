@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from .crc32c import masked_crc32c
-from .encoder_layout import EncoderLayout, read_layout
+from .model_layout import ModelLayout, read_layout
 from .failure import ConvertError, unsafe
 from .hdf5 import read_hdf5
 from .keras_parts import read_parts
@@ -24,13 +25,21 @@ SAVE_ANEW = "take config and weights of one model; or save it anew with the Tens
 
 
 def convert_keras(source: Path, parts: list[Path], config: Path, target: Path) -> dict:
-    """Writes the encoder's tensors as safetensors, the same bytes for the same tensors; gives h5py's version and the heads that
-    were left out. `parts`: where `source` is their index. Throws UnsafeModel (hdf5.py) or BadModel when they are not those of config.json."""
+    """Writes the model's tensors as safetensors, the same bytes for the same tensors; gives h5py's version and the heads that
+    were left out. `parts`: where `source` is their index. Throws UnsafeModel (hdf5.py) or BadModel when they are not those of
+    config.json."""
     layout = read_layout(config)
     arrays, version = read_parts(source, parts) if source.suffix == ".json" else read_hdf5(source)
+    if layout.bias_rows:
+        arrays = {path: without_row(array) if path.endswith("/bias:0") else array for path, array in arrays.items()}
     places, heads = place(arrays, layout, source.name)
     write_tensors(places, arrays, source.parent, target)
     return {"h5py": version, "leftOut": heads}
+
+
+def without_row(array: StoredArray) -> StoredArray:
+    """A matrix of one row as the vector that it is."""
+    return replace(array, shape=array.shape[1:]) if len(array.shape) == 2 and array.shape[0] == 1 else array
 
 
 def write_tensors(places: Places, arrays: dict[str, StoredArray], folder: Path, target: Path) -> None:
@@ -53,7 +62,7 @@ def write_tensors(places: Places, arrays: dict[str, StoredArray], folder: Path, 
     save_file(tensors, target, {"format": "pt"})
 
 
-def place(arrays: dict[str, StoredArray], layout: EncoderLayout, file: str, name_of: Naming | None = None) -> tuple[Places, list[str]]:
+def place(arrays: dict[str, StoredArray], layout: ModelLayout, file: str, name_of: Naming | None = None) -> tuple[Places, list[str]]:
     """Which array becomes which tensor, and whether it is transposed; and the names of the heads. Throws BadModel unless the
     encoder's arrays are exactly those that the config asks for."""
     known, places, name_of = layout.needed | layout.optional, {}, name_of or torch_name

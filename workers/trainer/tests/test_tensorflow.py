@@ -3,17 +3,20 @@
 import json
 import unittest
 
+import h5py
 import torch
 import transformers
+from safetensors.torch import load_file
 
-from espalier_convert.encoder_layout import LAYOUTS, read_layout
+from espalier_convert.model_layout import LAYOUTS, read_layout
 from espalier_convert.failure import ConvertError
 from espalier_convert.stored_array import StoredArray
-from espalier_convert.tensorflow import place, torch_name
+from espalier_convert.tensorflow import convert_keras, place, torch_name
 
 from .support import Folder
 
 SMALL = {"vocab_size": 70, "max_position_embeddings": 40, "num_attention_heads": 2, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2}
+SMALL_GPT2 = {"vocab_size": 70, "n_positions": 40, "n_embd": 12, "n_layer": 2, "n_head": 2}
 SMALL_DISTILBERT = {"vocab_size": 70, "max_position_embeddings": 40, "n_heads": 2, "dim": 12, "hidden_dim": 20, "n_layers": 3}
 # Paths in files that transformers 4.49 wrote with TensorFlow 2.18.
 KERAS = {
@@ -26,6 +29,8 @@ KERAS = {
     "roberta/tf_roberta_model/roberta/pooler/dense/kernel:0": ("pooler.dense.weight", True),
     "electra/tf_electra_model/electra/embeddings_project/kernel:0": ("embeddings_project.weight", True),
     "distilbert/tf_distil_bert_model/distilbert/transformer/layer_._0/attention/k_lin/kernel:0": ("transformer.layer.0.attention.k_lin.weight", True),
+    "transformer/tfgpt2lm_head_model/transformer/h_._1/attn/c_attn/weight:0": ("h.1.attn.c_attn.weight", False),
+    "transformer/tfgpt2_model/transformer/wte/embeddings:0": ("wte.weight", False),
     "distilbert/tf_distil_bert_model/distilbert/transformer/layer_._1/sa_layer_norm/gamma:0": ("transformer.layer.1.sa_layer_norm.weight", False),
 }
 
@@ -37,8 +42,8 @@ class Layouts(Folder):
         return read_layout(path)
 
     def test_each_is_the_state_of_its_class(self) -> None:
-        small = {family: SMALL_DISTILBERT if family == "distilbert" else SMALL for family in LAYOUTS}
-        cases = [*small.items(), ("electra", {**SMALL, "embedding_size": 8}), ("electra", {**SMALL, "embedding_size": 12}), ("roberta", {**SMALL, "type_vocab_size": 1})]
+        small = {family: {"distilbert": SMALL_DISTILBERT, "gpt2": SMALL_GPT2}.get(family, SMALL) for family in LAYOUTS}
+        cases = [*small.items(), ("electra", {**SMALL, "embedding_size": 8}), ("electra", {**SMALL, "embedding_size": 12}), ("roberta", {**SMALL, "type_vocab_size": 1}), ("gpt2", {**SMALL_GPT2, "n_inner": 20})]
         for family, figures in [*cases, *((family, {}) for family in LAYOUTS)]:
             with self.subTest(family=family, figures=figures), torch.device("meta"):
                 state = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(family, **figures)).state_dict()
@@ -47,7 +52,7 @@ class Layouts(Folder):
                 self.assertEqual(expected, layout.needed | layout.optional)
 
     def test_no_other_family_is_guessed(self) -> None:
-        for family in ("albert", "gpt2", None, ["bert"]):
+        for family in ("albert", "t5", None, ["bert"]):
             with self.assertRaisesRegex(ConvertError, "are not converted, only of bert, camembert"):
                 self.layout({"model_type": family})
 
@@ -59,6 +64,27 @@ class Layouts(Folder):
         self.assertEqual(heads, ["vocab_projector"])
         self.assertEqual(set(places), set(layout.needed))
         self.assertTrue(all(path.startswith("distilbert/") for path, _ in places.values()))
+
+    def test_a_gpt2_that_keras_holds_is_what_its_class_loads(self) -> None:
+        """As transformers 4.49 with TensorFlow 2.18 saved a TFGPT2LMHeadModel: biases are rows, and the head is the embeddings."""
+        config = transformers.GPT2Config(**SMALL_GPT2)
+        state = transformers.GPT2Model(config).state_dict()
+        source, target = self.folder / "tf_model.h5", self.folder / "model.safetensors"
+        with h5py.File(source, "w") as file:
+            for name, tensor in state.items():
+                *steps, last = name.split(".")
+                norm, table = steps[-1].startswith("ln_"), steps[-1] in ("wte", "wpe")
+                last = {"weight": "gamma", "bias": "beta"}[last] if norm else "embeddings" if table else last
+                values = tensor.numpy()[None] if last == "bias" else tensor.numpy()
+                file[f"transformer/tfgpt2lm_head_model/transformer/{'/'.join(steps).replace('h/', 'h_._')}/{last}:0"] = values
+        config.save_pretrained(self.folder)
+        self.assertEqual(convert_keras(source, [], self.folder / "config.json", target)["leftOut"], [])
+        converted = load_file(target)
+        self.assertEqual(set(converted), set(state))
+        self.assertTrue(all(torch.equal(converted[name], state[name]) for name in state))
+        model, report = transformers.GPT2LMHeadModel.from_pretrained(self.folder, output_loading_info=True)
+        self.assertFalse(report["missing_keys"] or report["unexpected_keys"] or report["mismatched_keys"])
+        self.assertTrue(torch.equal(model.lm_head.weight, state["wte.weight"]))
 
     def keras(self, name: str) -> str:
         *steps, last = name.split(".")

@@ -1,6 +1,6 @@
-"""Which tensors an encoder has by its config.json: PyTorch's names and shapes, as AutoModel expects them (no head, no prefix).
+"""Which tensors a model has by its config.json: PyTorch's names and shapes, as AutoModel expects them (no head, no prefix).
 
-Shapes are those of transformers' models/{bert,roberta,electra,distilbert}; xlm-roberta and camembert are RoBERTa by other names.
+Shapes are those of transformers' models/{bert,roberta,electra,distilbert,gpt2}; xlm-roberta and camembert are RoBERTa by other names.
 """
 
 import json
@@ -17,16 +17,18 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class EncoderLayout:
-    """What Keras calls the encoder's layer, which is the top group that holds it."""
+class ModelLayout:
+    """What Keras calls the model's layer, which is the top group that holds it."""
 
     scope: str
     needed: Shapes
     optional: Shapes
     """All of them or none: there are encoders without a pooler."""
+    bias_rows: bool = False
+    """Keras holds a bias as a matrix of one row."""
 
 
-def read_layout(config: Path) -> EncoderLayout:
+def read_layout(config: Path) -> ModelLayout:
     """Throws BadModel when the config names no family of the table, or a figure that no encoder has."""
     given = _read_json(config)
     family = given.get("model_type")
@@ -75,6 +77,10 @@ def _dense(name: str, outputs: int, inputs: int) -> Shapes:
     return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 
+def _turned(name: str, inputs: int, outputs: int) -> Shapes:
+    return {f"{name}.weight": (inputs, outputs), f"{name}.bias": (outputs,)}
+
+
 def _norm(name: str, width: int) -> Shapes:
     return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
 
@@ -82,7 +88,7 @@ def _norm(name: str, width: int) -> Shapes:
 def _bert_like(scope: str, words: int, pooler: bool, kinds: int = 2, positions: int = 512):
     """By the defaults of the family's configuration: what equals them need not be in config.json."""
 
-    def layout(config: dict) -> EncoderLayout:
+    def layout(config: dict) -> ModelLayout:
         electra = scope == "electra"
         width = _figure(config, "hidden_size", 256 if electra else 768)
         inner = _figure(config, "intermediate_size", 1024 if electra else 3072)
@@ -102,12 +108,12 @@ def _bert_like(scope: str, words: int, pooler: bool, kinds: int = 2, positions: 
             needed |= _dense(f"{at}.attention.output.dense", width, width) | _norm(f"{at}.attention.output.LayerNorm", width)
             needed |= _dense(f"{at}.intermediate.dense", inner, width)
             needed |= _dense(f"{at}.output.dense", width, inner) | _norm(f"{at}.output.LayerNorm", width)
-        return EncoderLayout(scope, needed, _dense("pooler.dense", width, width) if pooler else {})
+        return ModelLayout(scope, needed, _dense("pooler.dense", width, width) if pooler else {})
 
     return layout
 
 
-def _distilbert(config: dict) -> EncoderLayout:
+def _distilbert(config: dict) -> ModelLayout:
     width, inner = _figure(config, "dim", 768), _figure(config, "hidden_dim", 3072)
     needed: Shapes = {
         "embeddings.word_embeddings.weight": (_figure(config, "vocab_size", 30522), width),
@@ -120,7 +126,20 @@ def _distilbert(config: dict) -> EncoderLayout:
             needed |= _dense(f"{at}.attention.{part}", width, width)
         needed |= _norm(f"{at}.sa_layer_norm", width) | _dense(f"{at}.ffn.lin1", inner, width)
         needed |= _dense(f"{at}.ffn.lin2", width, inner) | _norm(f"{at}.output_layer_norm", width)
-    return EncoderLayout("distilbert", needed, {})
+    return ModelLayout("distilbert", needed, {})
+
+
+def _gpt2(config: dict) -> ModelLayout:
+    """Its Conv1D holds a kernel as [inputs, outputs] in both libraries."""
+    width = _figure(config, "n_embd", 768)
+    inner = 4 * width if config.get("n_inner") is None else _figure(config, "n_inner", 4 * width)
+    needed: Shapes = {"wte.weight": (_figure(config, "vocab_size", 50257), width), "wpe.weight": (_figure(config, "n_positions", 1024), width)}
+    for number in range(_figure(config, "n_layer", 12, MAX_LAYERS)):
+        at = f"h.{number}"
+        needed |= _norm(f"{at}.ln_1", width) | _norm(f"{at}.ln_2", width)
+        needed |= _turned(f"{at}.attn.c_attn", width, 3 * width) | _turned(f"{at}.attn.c_proj", width, width)
+        needed |= _turned(f"{at}.mlp.c_fc", width, inner) | _turned(f"{at}.mlp.c_proj", inner, width)
+    return ModelLayout("transformer", needed | _norm("ln_f", width), {}, bias_rows=True)
 
 
 LAYOUTS = {
@@ -130,4 +149,5 @@ LAYOUTS = {
     "camembert": _bert_like("roberta", 30522, pooler=True),
     "electra": _bert_like("electra", 30522, pooler=False),
     "distilbert": _distilbert,
+    "gpt2": _gpt2,
 }
