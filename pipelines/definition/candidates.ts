@@ -15,8 +15,8 @@ export const CandidateSchema = z.strictObject({
    * `torch`: where there is no model.safetensors, its torch file (pytorch_model.bin, model.pt, .pth or .ckpt) is
    * converted, in a process without network, once a scanner that the operator has installed calls it clean.
    * `tensorflow`: likewise its tf_model.h5 (or the parts of it), as transformers 4 wrote it of a BERT, RoBERTa,
-   * XLM-RoBERTa, CamemBERT, ELECTRA, DistilBERT or GPT-2, or its checkpoint of TensorFlow 1, as Google released BERT; no
-   * scanner is needed.
+   * XLM-RoBERTa, CamemBERT, ELECTRA, DistilBERT, GPT-2 or ResNet, or its checkpoint of TensorFlow 1, as Google released
+   * BERT; no scanner is needed.
    */
   convert: z.enum(['torch', 'tensorflow']).optional(),
   /** A candidate whose source cannot be reached is dropped with the reason instead of failing the selection. */

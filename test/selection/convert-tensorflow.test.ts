@@ -256,7 +256,10 @@ describe('converting a TensorFlow file', function () {
   it('says which config it cannot follow: none, another family, figures that no encoder has', async () => {
     const given = JSON.parse(await readFile(join(await tinyModel(), 'config.json'), 'utf8')) as object;
     for (const [change, message] of [
-      [{ model_type: 't5' }, /model_type 't5' are not converted, only of bert, camembert, distilbert, electra, gpt2/],
+      [
+        { model_type: 't5' },
+        /model_type 't5' are not converted, only of bert, camembert, distilbert, electra, gpt2, resnet/,
+      ],
       [
         { num_hidden_layers: 10 ** 9 },
         /num_hidden_layers of config\.json is 1000000000, not a whole number from 1 to 200/,

@@ -1,6 +1,6 @@
 """Which tensors a model has by its config.json: PyTorch's names and shapes, as AutoModel expects them (no head, no prefix).
 
-Shapes are those of transformers' models/{bert,roberta,electra,distilbert,gpt2}; xlm-roberta and camembert are RoBERTa by other names.
+Shapes are those of transformers' models/{bert,roberta,electra,distilbert,gpt2,resnet}; xlm-roberta and camembert are RoBERTa by other names.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from .failure import ConvertError
 
 MAX_CONFIG_BYTES = 64 * 1024 * 1024
-MAX_LAYERS, MAX_LENGTH = 200, 10_000_000
+MAX_LAYERS, MAX_LENGTH, MAX_STAGES = 200, 10_000_000, 16
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -142,6 +142,43 @@ def _gpt2(config: dict) -> ModelLayout:
     return ModelLayout("transformer", needed | _norm("ln_f", width), {}, bias_rows=True)
 
 
+def _resnet(config: dict) -> ModelLayout:
+    """A block's shortcut has weights where it changes the width or, as the first of a stage that halves the picture, its size."""
+    kind = config.get("layer_type", "bottleneck")
+    if kind not in ("bottleneck", "basic"):
+        raise ConvertError("BadModel", f"layer_type of config.json is {str(kind)[:80]!r}, not bottleneck or basic", SAVE_BOTH)
+    inputs = _figure(config, "embedding_size", 64)
+    widths, depths = _figures(config, "hidden_sizes", [256, 512, 1024, 2048], MAX_LENGTH), _figures(config, "depths", [3, 4, 6, 3], MAX_LAYERS)
+    if len(widths) != len(depths):
+        raise ConvertError("BadModel", f"config.json has {len(widths)} hidden_sizes and {len(depths)} depths", SAVE_BOTH)
+    needed = _convolved("embedder.embedder", inputs, _figure(config, "num_channels", 3), 7)
+    for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+        halves = stage > 0 or config.get("downsample_in_first_stage", False) is True
+        for block in range(depth):
+            at = f"encoder.stages.{stage}.layers.{block}"
+            if inputs != width or (halves and block == 0):
+                needed |= _convolved(f"{at}.shortcut", width, inputs, 1)
+            inner = width // 4
+            steps = [(inner, inputs, 1), (inner, inner, 3), (width, inner, 1)] if kind == "bottleneck" else [(width, inputs, 3), (width, width, 3)]
+            for number, (outputs, taken, side) in enumerate(steps):
+                needed |= _convolved(f"{at}.layer.{number}", outputs, taken, side)
+            inputs = width
+    return ModelLayout("resnet", needed, {})
+
+
+def _convolved(name: str, outputs: int, inputs: int, side: int) -> Shapes:
+    """A convolution without bias, and the normalisation by batch after it."""
+    norm = f"{name}.normalization"
+    return {f"{name}.convolution.weight": (outputs, inputs, side, side), **_norm(norm, outputs), f"{norm}.running_mean": (outputs,), f"{norm}.running_var": (outputs,)}
+
+
+def _figures(config: dict, name: str, default: list[int], most: int) -> list[int]:
+    values = config.get(name, default)
+    if not isinstance(values, list) or not 0 < len(values) <= MAX_STAGES:
+        raise ConvertError("BadModel", f"{name} of config.json is no list of 1 to {MAX_STAGES} numbers", SAVE_BOTH)
+    return [_figure({name: value}, name, 0, most) for value in values]
+
+
 LAYOUTS = {
     "bert": _bert_like("bert", 30522, pooler=True),
     "roberta": _bert_like("roberta", 50265, pooler=True),
@@ -150,4 +187,5 @@ LAYOUTS = {
     "electra": _bert_like("electra", 30522, pooler=False),
     "distilbert": _distilbert,
     "gpt2": _gpt2,
+    "resnet": _resnet,
 }

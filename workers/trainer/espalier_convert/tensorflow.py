@@ -18,9 +18,12 @@ Naming = Callable[[str, str], tuple[str, bool]]
 """Of an array's path and the encoder's scope: PyTorch's name, and whether the array is held the other way round."""
 Places = dict[str, tuple[str, bool]]
 """By tensor: which array it is made of, and whether that is transposed."""
-# Keras keeps a layer's kernel as [inputs, outputs], PyTorch as [outputs, inputs].
+# Keras keeps a layer's kernel as [inputs, outputs] or [height, width, inputs, outputs], PyTorch as [outputs, inputs (, height, width)].
 TRANSPOSED = "kernel"
+AXES = {2: (1, 0), 4: (3, 2, 0, 1)}
 LAST = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias", "weight": "weight", "bias": "bias"}
+MEAN, COUNT = ".running_mean", ".num_batches_tracked"
+LAST |= {"moving_mean": "running_mean", "moving_variance": "running_var"}
 SAVE_ANEW = "take config and weights of one model; or save it anew with the TensorFlow class of transformers 4 (TFAutoModel.from_pretrained(…).save_pretrained(folder)), or take a model with model.safetensors"
 
 
@@ -58,7 +61,9 @@ def write_tensors(places: Places, arrays: dict[str, StoredArray], folder: Path, 
             if array.crc32c is not None and masked_crc32c(data) != array.crc32c:
                 raise unsafe(f"{path} has another checksum in {array.file} than is kept of it: the file is damaged")
             values = np.frombuffer(data, array.dtype).reshape(array.shape)
-            tensors[name] = np.ascontiguousarray(values.T if turned else values)
+            if name.endswith(MEAN):  # PyTorch counts the batches that it was made of; Keras does not
+                tensors[name.removesuffix(MEAN) + COUNT] = np.zeros((), np.int64)
+            tensors[name] = np.ascontiguousarray(values.transpose(AXES[values.ndim]) if turned else values)
     save_file(tensors, target, {"format": "pt"})
 
 
@@ -76,7 +81,7 @@ def place(arrays: dict[str, StoredArray], layout: ModelLayout, file: str, name_o
             raise _bad(f"{path} of {file} would be {name}, which config.json has no place for: are there fewer layers in it?")
         if name in places:
             raise _bad(f"{path} and {places[name][0]} of {file} would both be {name}")
-        shape = array.shape[::-1] if turned else array.shape
+        shape = tuple(array.shape[axis] for axis in AXES.get(len(array.shape), ())) if turned else array.shape
         if shape != known[name]:
             raise _bad(f"{name} (from {path} of {file}) has the shape {list(shape)}, by config.json it is {list(known[name])}")
         if array.dtype not in FLOATS:

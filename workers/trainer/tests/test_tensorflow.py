@@ -1,6 +1,7 @@
 """That the table of encoders is what transformers' own PyTorch classes have, and that Keras's names become theirs."""
 
 import json
+import re
 import unittest
 
 import h5py
@@ -16,6 +17,7 @@ from espalier_convert.tensorflow import convert_keras, place, torch_name
 from .support import Folder
 
 SMALL = {"vocab_size": 70, "max_position_embeddings": 40, "num_attention_heads": 2, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2}
+SMALL_RESNET = {"embedding_size": 8, "hidden_sizes": [8, 16, 24], "depths": [2, 1, 2]}
 SMALL_GPT2 = {"vocab_size": 70, "n_positions": 40, "n_embd": 12, "n_layer": 2, "n_head": 2}
 SMALL_DISTILBERT = {"vocab_size": 70, "max_position_embeddings": 40, "n_heads": 2, "dim": 12, "hidden_dim": 20, "n_layers": 3}
 # Paths in files that transformers 4.49 wrote with TensorFlow 2.18.
@@ -30,6 +32,8 @@ KERAS = {
     "electra/tf_electra_model/electra/embeddings_project/kernel:0": ("embeddings_project.weight", True),
     "distilbert/tf_distil_bert_model/distilbert/transformer/layer_._0/attention/k_lin/kernel:0": ("transformer.layer.0.attention.k_lin.weight", True),
     "transformer/tfgpt2lm_head_model/transformer/h_._1/attn/c_attn/weight:0": ("h.1.attn.c_attn.weight", False),
+    "resnet/tf_res_net_model_1/resnet/encoder/stages.2/layers.0/shortcut/convolution/kernel:0": ("encoder.stages.2.layers.0.shortcut.convolution.weight", True),
+    "resnet/resnet/embedder/embedder/normalization/moving_variance:0": ("embedder.embedder.normalization.running_var", False),
     "transformer/tfgpt2_model/transformer/wte/embeddings:0": ("wte.weight", False),
     "distilbert/tf_distil_bert_model/distilbert/transformer/layer_._1/sa_layer_norm/gamma:0": ("transformer.layer.1.sa_layer_norm.weight", False),
 }
@@ -42,13 +46,14 @@ class Layouts(Folder):
         return read_layout(path)
 
     def test_each_is_the_state_of_its_class(self) -> None:
-        small = {family: {"distilbert": SMALL_DISTILBERT, "gpt2": SMALL_GPT2}.get(family, SMALL) for family in LAYOUTS}
+        small = {family: {"distilbert": SMALL_DISTILBERT, "gpt2": SMALL_GPT2, "resnet": SMALL_RESNET}.get(family, SMALL) for family in LAYOUTS}
         cases = [*small.items(), ("electra", {**SMALL, "embedding_size": 8}), ("electra", {**SMALL, "embedding_size": 12}), ("roberta", {**SMALL, "type_vocab_size": 1}), ("gpt2", {**SMALL_GPT2, "n_inner": 20})]
+        cases += [("resnet", {**SMALL_RESNET, **more}) for more in ({"layer_type": "basic"}, {"downsample_in_first_stage": True}, {"num_channels": 1})]
         for family, figures in [*cases, *((family, {}) for family in LAYOUTS)]:
             with self.subTest(family=family, figures=figures), torch.device("meta"):
                 state = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(family, **figures)).state_dict()
                 layout = self.layout({"model_type": family, **figures})
-                expected = {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith(("position_ids", "token_type_ids"))}
+                expected = {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith(("position_ids", "token_type_ids", "num_batches_tracked"))}
                 self.assertEqual(expected, layout.needed | layout.optional)
 
     def test_no_other_family_is_guessed(self) -> None:
@@ -85,6 +90,29 @@ class Layouts(Folder):
         model, report = transformers.GPT2LMHeadModel.from_pretrained(self.folder, output_loading_info=True)
         self.assertFalse(report["missing_keys"] or report["unexpected_keys"] or report["mismatched_keys"])
         self.assertTrue(torch.equal(model.lm_head.weight, state["wte.weight"]))
+
+    def test_a_resnet_that_keras_holds_is_what_its_class_loads(self) -> None:
+        """As transformers 4.49 with TensorFlow 2.18 saved a TFResNetForImageClassification: kernels have their sides first."""
+        config = transformers.ResNetConfig(**SMALL_RESNET)
+        state = {name: torch.randn(tensor.shape) if tensor.ndim else tensor for name, tensor in transformers.ResNetModel(config).state_dict().items()}
+        source, target = self.folder / "tf_model.h5", self.folder / "model.safetensors"
+        names = {"running_mean": "moving_mean", "running_var": "moving_variance", "bias": "beta"}
+        with h5py.File(source, "w") as file:
+            for name, tensor in ((name, tensor) for name, tensor in state.items() if tensor.ndim):
+                *steps, last = name.split(".")
+                kernel = steps[-1] == "convolution"
+                path = re.sub(r"(stages|layers|layer)/(\d)", r"\1.\2", "/".join(steps))
+                last = "kernel" if kernel else names.get(last, "gamma")
+                values = tensor.permute(2, 3, 1, 0).numpy() if kernel else tensor.numpy()
+                file[f"resnet/tf_res_net_for_image_classification/resnet/{path}/{last}:0"] = values
+            file["classifier.1/tf_res_net_for_image_classification/classifier.1/bias:0"] = [0.5]
+        config.save_pretrained(self.folder)
+        self.assertEqual(convert_keras(source, [], self.folder / "config.json", target)["leftOut"], ["classifier.1"])
+        converted = load_file(target)
+        self.assertEqual(set(converted), set(state))
+        self.assertTrue(all(torch.equal(converted[name], state[name]) for name in state))
+        _, report = transformers.ResNetModel.from_pretrained(self.folder, output_loading_info=True)
+        self.assertFalse(report["missing_keys"] or report["unexpected_keys"] or report["mismatched_keys"], report)
 
     def keras(self, name: str) -> str:
         *steps, last = name.split(".")
