@@ -92,6 +92,8 @@ import type {
 import type {
   AttackClassifierInput,
   AttackMeasures,
+  CheckCustomGatesInput,
+  CheckedCustomGates,
   CompareModelsInput,
   EvaluateModelInput,
   Evaluation,
@@ -199,6 +201,8 @@ export interface Activities {
   /** The index of the gallery's embeddings. */
   buildIndex: Step<BuildIndexInput, BuiltIndex>;
   evaluateRetrieval: Step<EvaluateRetrievalInput, RetrievalEvaluation>;
+  /** Whether the workers have the gates that the definition names. */
+  checkCustomGates: Step<CheckCustomGatesInput, CheckedCustomGates>;
   judgeGates: Step<JudgeGatesInput, GatesVerdict>;
   judgeGeneration: Step<JudgeGenerationInput, GatesVerdict>;
   judgeRetrieval: Step<JudgeRetrievalInput, GatesVerdict>;

@@ -46,6 +46,7 @@ import { exportGenerator } from './training/export-generator.ts';
 import { ownWorkerActivities } from './training/remote/provision.ts';
 import { trainModel } from './training/train-model.ts';
 import { attackClassifier } from './validation/attack-classifier.ts';
+import { checkCustomGates } from './validation/custom-gates/check.ts';
 import { compareModels } from './validation/compare-models.ts';
 import { evaluateModel } from './validation/evaluate-model.ts';
 import { judgeGatesStep } from './validation/judge-gates.ts';
@@ -84,6 +85,7 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     evaluateGenerator: stepActivity(evaluateGenerator, services),
     buildIndex: stepActivity(buildIndex, services),
     evaluateRetrieval: stepActivity(evaluateRetrieval, services),
+    checkCustomGates: stepActivity(checkCustomGates, services),
     judgeGates: stepActivity(judgeGatesStep, services),
     judgeGeneration: stepActivity(judgeGeneration, services),
     judgeRetrieval: stepActivity(judgeRetrieval, services),

@@ -18,7 +18,7 @@ import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Progress, StepCall, StepResult } from './contract.ts';
 import type { Devices } from './devices.ts';
-import type { CustomGates } from './validation/custom-gates.ts';
+import type { CustomGatesModule } from './validation/custom-gates/module.ts';
 import type { Prices } from './report/prices.ts';
 import type { Notifying } from './notification/deliver.ts';
 import type { Launcher } from './training/launchers/launcher.ts';
@@ -34,7 +34,7 @@ export interface ActivityServices {
   /** The keys that votes and releases are held to, on the same worker. */
   readonly trusted?: TrustedKeys;
   /** Gates of the organisation's own, on a worker that was given some. */
-  readonly customGates?: CustomGates;
+  readonly customGates?: CustomGatesModule;
   /** What machines cost, where the organisation says so. */
   readonly prices?: Prices;
   /** Base URL of a model server that follows the registry, if there is one. */

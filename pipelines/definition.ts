@@ -113,6 +113,7 @@ export const ImageRetrievalSchema = z.strictObject({
   retrieval: RetrievalSettingsSchema.prefault({}),
   behaviour: BehaviourSchema.optional(),
   gates: RetrievalGatesSchema.prefault({}),
+  customGates: CustomGatesSchema.optional(),
   ...outcome,
 });
 
@@ -136,6 +137,7 @@ export const TextGenerationSchema = z.strictObject({
     })
     .prefault({}),
   gates: GenerationGatesSchema.prefault({}),
+  customGates: CustomGatesSchema.optional(),
   generation: GenerationDefaultsSchema,
   ...outcome,
 });

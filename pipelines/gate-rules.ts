@@ -2,6 +2,7 @@
 import type { Problem } from './check.ts';
 import { GATE_TABLE, type GateRow } from './gate-table.ts';
 import { GENERATION_GATE_TABLE } from './generation-gate-table.ts';
+import { MEMORISATION_GATE_TABLE } from './memorisation-gate-table.ts';
 import { RETRIEVAL_GATE_TABLE } from './retrieval-gate-table.ts';
 
 type Ranges = Readonly<Record<string, Pick<GateRow, 'range'>>>;
@@ -33,4 +34,18 @@ export function gateProblems(gates: unknown, task?: unknown): readonly Problem[]
       ];
     });
   });
+}
+
+/** In a report two gates of one name cannot be told apart. */
+export function customGateProblems({ task, customGates }: Readonly<Record<string, unknown>>): readonly Problem[] {
+  if (typeof customGates !== 'object' || customGates === null) return [];
+  const taken =
+    task === 'text-generation' ? { ...GENERATION_GATE_TABLE, ...MEMORISATION_GATE_TABLE } : TABLES.get(task);
+  return Object.keys(customGates)
+    .filter((name) => name in (taken ?? GATE_TABLE))
+    .map((name) => ({
+      path: `customGates.${name}`,
+      message: 'is the name of a gate that there is',
+      fix: 'export your own by another name',
+    }));
 }

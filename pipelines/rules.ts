@@ -15,7 +15,7 @@ import { ImageDataSchema, PromptDataSchema, TextDataSchema, type ImageData } fro
 import { MonitorSchema } from './definition/monitor.ts';
 import { ApprovalsSchema } from './definition/approvals.ts';
 import type { Pipeline } from './definition.ts';
-import { gateProblems } from './gate-rules.ts';
+import { customGateProblems, gateProblems } from './gate-rules.ts';
 import { readGuidelines } from './guidelines/guidelines.ts';
 import { checkLicences } from './licence/check.ts';
 import { addressNotes, addressProblem, canChange, isFetched } from './data-sources.ts';
@@ -56,14 +56,18 @@ export function crossProblems(
   problems.push(
     ...prototypeProductionProblems(raw),
     ...modelNameProblems(raw['deploy']),
-    ...customGateProblems(raw),
     ...searchProblems(raw),
     ...attackProblems(raw, folder),
   );
   if (typeof raw['guidelines'] === 'string' && folder !== undefined)
     problems.push(...guidelineProblems(raw['guidelines'], folder));
   const licences = checkLicences(raw, folder);
-  problems.push(...licences.problems, ...gateProblems(raw['gates'], raw['task']), ...behaviourProblems(raw, folder));
+  problems.push(
+    ...licences.problems,
+    ...gateProblems(raw['gates'], raw['task']),
+    ...customGateProblems(raw),
+    ...behaviourProblems(raw, folder),
+  );
   notes.push(...licences.notes);
   const monitor = MonitorSchema.safeParse(raw['monitor'] ?? {});
   if (monitor.success && monitor.data.windowRows < monitor.data.minRows) {
@@ -119,15 +123,6 @@ function recordTextProblems(deploy: unknown): readonly Problem[] {
   if (typeof deploy !== 'object' || deploy === null || !('recordText' in deploy) || deploy.recordText !== true)
     return [];
   return [{ path: 'deploy.recordText', message: 'is of texts: pictures are not recorded', fix: 'leave it out' }];
-}
-
-/** A function written for the one label of a row would judge lists, and might pass for ever. */
-function customGateProblems({ data, customGates }: Readonly<Record<string, unknown>>): readonly Problem[] {
-  const several = typeof data === 'object' && data !== null && 'multiLabel' in data && data.multiLabel !== undefined;
-  const named = typeof customGates === 'object' && customGates !== null && Object.keys(customGates).length > 0;
-  if (!several || !named) return [];
-  const message = 'are given the one label of each row, and with data.multiLabel a row may have several';
-  return [{ path: 'customGates', message, fix: 'leave out `customGates`, or data.multiLabel' }];
 }
 
 function dataProblems(data: RowsData): readonly Problem[] {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
-import { readCustomGates } from '../activities/validation/custom-gates.ts';
+import { readCustomGates } from '../activities/validation/custom-gates/module.ts';
 import { readPrices } from '../activities/report/prices.ts';
 import type { ActivityServices } from '../activities/step.ts';
 import { EspalierError } from '../artifacts/errors.ts';

@@ -13,7 +13,7 @@ export interface PlannedStep {
 
 /** What of a definition decides the graph. */
 export type Planned = Pick<Pipeline, 'candidates' | 'task'> &
-  Partial<Pick<Pipeline, 'selection' | 'prototype' | 'training' | 'gates'>>;
+  Partial<Pick<Pipeline, 'selection' | 'prototype' | 'training' | 'gates' | 'customGates'>>;
 
 /** Of few rows a twentieth is none: two points of a curve, the second at all that there are. */
 const TRIAL_RUNGS = [0.3, 1] as const;
@@ -94,11 +94,30 @@ function tuning({ task, gates }: Planned): readonly PlannedStep[] {
   return steps.flatMap((step) => (step.id === 'gates' ? [ATTACK, { ...step, needs: [ATTACK.id] }] : [step]));
 }
 
+/** Before all work, where the definition names gates of its own: a run must not train for hours to find that nobody can judge it. */
+const CUSTOM_GATES: PlannedStep = {
+  id: 'custom-gates',
+  title: 'see that the workers have the gates of your own',
+  stage: 'data',
+  needs: [],
+};
+
+export function customGatesNamed({ customGates = {} }: Pick<Planned, 'customGates'>): readonly string[] {
+  return Object.keys(customGates);
+}
+
 /**
  * The graph of a run: a pure function of its definition. `needs` is complete and acyclic, and the list is in
  * topological order; the engine refuses a step that is not in it.
  */
 export function planRun(pipeline: Planned): readonly PlannedStep[] {
+  const steps = planWork(pipeline);
+  if (customGatesNamed(pipeline).length === 0) return steps;
+  const first = [CUSTOM_GATES.id];
+  return [CUSTOM_GATES, ...steps.map((step) => (step.needs.length === 0 ? { ...step, needs: first } : step))];
+}
+
+function planWork(pipeline: Planned): readonly PlannedStep[] {
   const measured = MEASURED[pipeline.task];
   const perCandidate = pipeline.candidates.flatMap(({ id }): PlannedStep[] => [
     { id: `resolve:${id}`, title: `resolve ${id} and read its licence`, stage: 'select', needs: [] },

@@ -15,6 +15,7 @@ import { errorRecord, type StepOptions } from './engine.ts';
 import { decideUpdate, progressQuery, resolveUpdate, type RunInput, type RunOutcome } from './messages.ts';
 import { Run } from './run.ts';
 import { compareClassifier } from './stages/compare.ts';
+import { checkCustomGates } from './stages/custom-gates.ts';
 import { compareGenerator, packageGenerator } from './stages/generation/release.ts';
 import { selectGenerator, type SelectedGenerator } from './stages/generation/select.ts';
 import { tuneGenerator } from './stages/generation/tune.ts';
@@ -95,6 +96,7 @@ async function story<Chosen extends Pick<Selected, 'dataset'> & Pick<Releasing, 
   run: Run,
   { select: choose, tune: make, pack, compare }: Making<Chosen>,
 ): Promise<RunOutcome> {
+  await checkCustomGates(run);
   const selected = await choose(run);
   if (!(await review(run, selected))) return end(run, 'rejected', ended(run, 'review'));
   await make(run, selected);

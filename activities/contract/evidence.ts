@@ -13,7 +13,14 @@ import type { IndexedModel, RetrievalEvaluation, RetrieverComparison } from './r
 import type { PrivacySummary, ReopenedTerms, TermsVerdict } from './review.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
 import type { ExportedClassifier, TrainedModel } from './training.ts';
-import type { AttackMeasures, Evaluation, GatesVerdict, ModelComparison, ProductionModel } from './validation.ts';
+import type {
+  AttackMeasures,
+  CheckedCustomGates,
+  Evaluation,
+  GatesVerdict,
+  ModelComparison,
+  ProductionModel,
+} from './validation.ts';
 
 /** One vote as it is kept. */
 export interface ApprovalRecord {
@@ -123,6 +130,8 @@ export interface RunFacts {
   /** Where a gate wants it: how the tuned model stands an attack through its gradients. */
   readonly attack?: AttackMeasures;
   readonly gates?: GatesVerdict;
+  /** Of a run whose definition names gates of its own. */
+  readonly customGates?: CheckedCustomGates;
   /** Of a run that generates text: its guidelines, and what it has of its own. */
   readonly generation?: GenerationFacts;
   /** Of a run that finds pictures: how well. */

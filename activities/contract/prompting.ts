@@ -11,7 +11,7 @@ import type { MemorisationMeasures } from '../privacy/memorisation/types.ts';
 import type { ExportedGenerator } from './generation.ts';
 import type { Hardware, Score } from './measures.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
-import type { PairedScore } from './validation.ts';
+import type { JudgeCustom, PairedScore } from './validation.ts';
 
 export interface ProfileGeneratorInput {
   readonly generator: ArtifactRef;
@@ -207,4 +207,5 @@ export interface JudgeGenerationInput {
   readonly memorisation: MemorisationMeasures['measures'] | null;
   readonly gates: GenerationGatesSpec;
   readonly memorisationGates: MemorisationGatesSpec;
+  readonly custom?: JudgeCustom;
 }

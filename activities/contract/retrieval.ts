@@ -1,9 +1,17 @@
 /** Steps that make an index of pictures and measure what it finds. */
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
+import type { QueryFigures } from '../../pipelines/custom-gates.ts';
 import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
-import type { BehaviourResult, CorruptionCost, GateResult, JudgeGatesInput, PairedScore } from './validation.ts';
+import type {
+  BehaviourResult,
+  CorruptionCost,
+  GateResult,
+  JudgeCustom,
+  JudgeGatesInput,
+  PairedScore,
+} from './validation.ts';
 
 export interface BuildIndexInput {
   /** An exported encoder or classifier of pictures: its embeddings are used, frozen or tuned. */
@@ -106,20 +114,17 @@ export interface LabelFindings {
 export interface RetrievalDetails {
   readonly version: 1;
   readonly queries: readonly QueryOutcome[];
+  /** JSON lines `QueryFindings`: every test picture that asked, with what it finds. Missing in results recorded before they were kept. */
+  readonly allQueries?: { readonly rows: number; readonly file: ArtifactRef };
 }
-export interface QueryOutcome {
-  readonly rowId: string;
-  readonly label: string;
-  readonly recallAtK: number;
-  readonly precisionAtK: number;
-  readonly averagePrecision: number;
-}
+export type QueryOutcome = QueryFigures;
 
 export interface JudgeRetrievalInput {
   readonly measures: RetrievalEvaluation['measures'];
   readonly gates: RetrievalGatesSpec;
   /** The tables of behaviour tests, with what the evaluation found. */
   readonly behaviour?: JudgeGatesInput['behaviour'];
+  readonly custom?: JudgeCustom;
 }
 
 export interface CompareRetrieversInput {

@@ -4,6 +4,7 @@ import type { Classification, GateName, GatesSpec, Pipeline, TrainingSpec } from
 import type { AttackGate } from '../../pipelines/attack.ts';
 import type { AttackSpec } from '../../pipelines/definition/attack.ts';
 import type { BehaviourKind, BehaviourSpec } from '../../pipelines/definition/behaviour.ts';
+import type { Judged } from '../../pipelines/custom-gates.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
@@ -313,8 +314,25 @@ export interface JudgeGatesInput {
   readonly method?: TrainingSpec['method'];
   /** The tables of behaviour tests, with what the evaluation found. */
   readonly behaviour?: { readonly gates: BehaviourSpec; readonly measured: readonly BehaviourResult[] };
-  /** The organisation's own, with the evaluation's details that they are given. */
-  readonly custom?: { readonly gates: CustomGatesSpec; readonly details: ArtifactRef };
+  readonly custom?: JudgeCustom;
+}
+export interface CheckCustomGatesInput {
+  readonly names: readonly string[];
+  /** What this pipeline's model gives. */
+  readonly judges: Judged;
+}
+export interface CheckedCustomGates {
+  /** The workers' module of gates: its source's digest. Another one voids what was decided. */
+  readonly module: Digest;
+}
+/** The organisation's own gates, with what they are given. */
+export interface JudgeCustom extends CheckedCustomGates {
+  readonly gates: CustomGatesSpec;
+  readonly judges: Judged;
+  /** Of the evaluation. */
+  readonly details: ArtifactRef;
+  /** Where a row may have several labels: their probabilities. */
+  readonly reference?: ArtifactRef;
 }
 export interface GateResult<Name extends string = GateName> {
   readonly name: Name;

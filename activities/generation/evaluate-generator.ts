@@ -10,6 +10,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { withPrompt, type Message } from '../../inference/generation/chat.ts';
 import type { Generator } from '../../inference/generation/generator.ts';
+import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
 import type { GenerationGateName } from '../../pipelines/generation-gate-table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';
@@ -153,7 +154,7 @@ async function evaluate(
       broken: judged[index]?.broken ?? [],
       unprompted: before[index]?.adherent ?? false,
     })),
-  };
+  } satisfies EvidenceDetails<'answers'>;
   return {
     ...evaluation,
     details: await store.putJson(details, 'evaluation.json'),

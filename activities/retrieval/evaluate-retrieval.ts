@@ -6,6 +6,7 @@ import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { INDEX_FILE, VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
 import { similarityOf } from '../../inference/retrieval/nearest.ts';
+import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
 import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
 import { checkout } from '../checkout.ts';
 import type { Score } from '../contract/measures.ts';
@@ -27,6 +28,7 @@ import { askIndex, type Asked } from './ask-index.ts';
 import { askTables } from './ask-tables.ts';
 import { graphDigest } from './build-index.ts';
 import { measureCorruptedQueries } from './corrupted-queries.ts';
+import { putFindings } from './findings.ts';
 import { figuresOfModel } from './model-figures.ts';
 import { missesOf, outcomeRows, perLabelOf, worstLabelScore } from './per-label.ts';
 import { centredPixels, loadPixels, PIXEL_DIMENSION } from './pixels.ts';
@@ -44,7 +46,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 6,
+  version: 7,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -117,7 +119,12 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       latency,
       hardware: hardware(),
     };
-    const details: RetrievalDetails & typeof evaluation = { ...evaluation, version: 1, queries: outcomes };
+    const details = {
+      ...evaluation,
+      version: 1,
+      queries: outcomes,
+      allQueries: { rows, file: await putFindings(queries, labels, asked, context) },
+    } as const satisfies RetrievalDetails & EvidenceDetails<'neighbours'>;
     return {
       ...evaluation,
       perLabel: shown(perLabel),

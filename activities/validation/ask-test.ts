@@ -1,4 +1,5 @@
 /** The test split asked of the tuned model and of the frozen baseline: what examine-texts.ts and examine-pictures.ts share. */
+import type { LabelPrediction } from '../../pipelines/custom-gates.ts';
 import type { StepContext } from '../step.ts';
 import { gatherFrozen, type AnsweredBlock, type KeptRows, type TunedAnswers } from './all-rows.ts';
 import type { Baseline } from './baseline.ts';
@@ -50,7 +51,7 @@ export function keptPredictions({
   readonly labels: readonly string[];
   readonly all: AllRows;
   readonly test: KeptRows;
-}): readonly object[] {
+}): readonly LabelPrediction[] {
   return test.ids.map((rowId, row) =>
     predictionRow(labels, {
       rowId,

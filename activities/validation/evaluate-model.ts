@@ -7,6 +7,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { readModelConfig, type ModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
+import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis, EvaluateModelInput, Evaluation } from '../contract/validation.ts';
@@ -153,6 +154,7 @@ async function evaluate(
   };
   const details = {
     ...evaluation,
+    measures,
     ...(behaviour.length === 0 ? {} : { behaviour }),
     version: 1,
     labels,
@@ -162,7 +164,7 @@ async function evaluate(
     mistakes: all.mistakes,
     predictions: keptPredictions(examined),
     ...(all.predictions === null ? {} : { allPredictions: { rows: expected.length, file: all.predictions } }),
-  };
+  } satisfies EvidenceDetails<'labels'>;
   return {
     ...withoutBulk(evaluation),
     details: await store.putJson(details, 'evaluation.json'),

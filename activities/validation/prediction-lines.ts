@@ -3,21 +3,11 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { wholeText, type TextInput } from '../../inference/texts.ts';
+import type { LabelPrediction } from '../../pipelines/custom-gates.ts';
 import type { StepContext } from '../step.ts';
 import { finiteOrNull } from './metrics.ts';
 
-/** The text only of rows that the model got wrong, for whoever looks into them. */
-export interface PredictionRow {
-  readonly rowId: string;
-  readonly expected: string;
-  readonly predicted: string;
-  readonly probability: number | null;
-  /** The class by the frozen encoder and its probe. */
-  readonly frozenProbe: string | null;
-  readonly text?: string;
-}
-
-/** Classes are indices into the labels; `text` is missing where the row is none. */
+/** Classes are indices into the labels; `text` is missing where the row is none. Kept of it only where the model got it wrong, for whoever looks into it. */
 export function predictionRow(
   labels: readonly string[],
   {
@@ -35,7 +25,7 @@ export function predictionRow(
     readonly frozen: number;
     readonly text: TextInput | undefined;
   },
-): PredictionRow {
+): LabelPrediction {
   return {
     rowId,
     expected: labels[expected]!,

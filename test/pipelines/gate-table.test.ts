@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { GATE_NAMES, GATE_TABLE, type GateRow } from '../../pipelines/gate-table.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
-import { gateProblems } from '../../pipelines/gate-rules.ts';
+import { customGateProblems, gateProblems } from '../../pipelines/gate-rules.ts';
 
 const JUDGED = { interval: 'worse end', proof: 'better end', value: 'value' } as const;
 
@@ -43,5 +43,19 @@ describe('the table of gates', () => {
       const { meaning, why }: GateRow = GATE_TABLE[name];
       assert.ok(meaning.endsWith('.') && meaning.length < 260 && !why.endsWith('.') && why.length < 220, name);
     }
+  });
+
+  it('leave their names to nobody else', () => {
+    const named = (task: string, ...names: string[]) =>
+      customGateProblems({ task, customGates: Object.fromEntries(names.map((name) => [name, { min: 0 }])) }).map(
+        ({ path }) => path,
+      );
+    assert.deepEqual(named('text-classification', 'accuracy', 'mine'), ['customGates.accuracy']);
+    assert.deepEqual(named('image-retrieval', 'accuracy', 'recallAtK'), ['customGates.recallAtK']);
+    assert.deepEqual(named('text-generation', 'adherence', 'canaryExposure'), [
+      'customGates.adherence',
+      'customGates.canaryExposure',
+    ]);
+    assert.deepEqual(customGateProblems({ task: 'text-generation' }), []);
   });
 });

@@ -11,6 +11,7 @@ import { float32FromBytes } from '../../activities/validation/float32.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
+import type { QueryFindings } from '../../pipelines/custom-gates.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import {
   blindPictureClassifier,
@@ -132,6 +133,17 @@ describe('the steps of retrieval', function () {
     assert.deepEqual([found.measures.recallAtK.rows, found.queriesWithoutRelevant], [4, 8]);
     const unknown = await store({ ...splits, train: splits.train.slice(0, 1), test: splits.test.slice(1, 3) });
     const nothing = await evaluate((await build(unknown)).index, unknown);
+    const { allQueries } = await storage.store.getJson<RetrievalDetails>(nothing.details);
+    const lines = (await readFile(await storage.store.file(allQueries!.file), 'utf8')).trim().split('\n');
+    assert.deepEqual(
+      lines
+        .map((line) => JSON.parse(line) as QueryFindings)
+        .map(({ recallAtK, found: [first] }) => [recallAtK, first?.label]),
+      [
+        [null, 'red'],
+        [null, 'red'],
+      ],
+    );
     const no = { value: null, interval: null, rows: 0 };
     assert.deepEqual(
       [nothing.measures.recallAtK, nothing.measures.meanAveragePrecision, nothing.measures.gainOverPixels],
@@ -160,6 +172,13 @@ describe('the steps of retrieval', function () {
       details.queries.map(({ rowId, averagePrecision }) => [rowId, averagePrecision]),
       splits.test.map(({ id }) => [id, 1]),
     );
+    const lines = (await readFile(await storage.store.file(details.allQueries!.file), 'utf8')).trim().split('\n');
+    const queries = lines.map((line) => JSON.parse(line) as QueryFindings);
+    assert.deepEqual(
+      queries.map(({ rowId, averagePrecision, found: near }) => [rowId, averagePrecision, near.length]),
+      splits.test.map(({ id }) => [id, 1, 5]),
+    );
+    assert.ok(queries.every(({ label, found: near }) => near.every((one) => one.label === label)));
     const folder = await temporaryFolder();
     await storage.store.checkout(found.reference, folder);
     const shares = float32FromBytes(await readFile(join(folder, 'probabilities.f32')));

@@ -8,8 +8,10 @@ import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { setThresholds } from '../../activities/training/fit-thresholds.ts';
 import { compareModels } from '../../activities/validation/compare-models.ts';
+import { readCustomGates } from '../../activities/validation/custom-gates/module.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { judgeGates } from '../../activities/validation/gates.ts';
+import { judgeGatesStep } from '../../activities/validation/judge-gates.ts';
 import { creditsOf } from '../../activities/validation/multi-label/decisions.ts';
 import { meanOf } from '../../activities/validation/multi-label/scores.ts';
 import { crossFitted } from '../../activities/validation/multi-label/thresholds.ts';
@@ -106,6 +108,30 @@ describe('a model of several labels a row, exported', function () {
       [plain, behaviour?.[0]].map((table) => table?.failures[0]?.texts),
       [undefined, textsFrom(1, 0)],
     );
+  });
+
+  it('is judged by a gate of one’s own, which gets the probability of every label of every row', async () => {
+    const file = join(root, 'gates.mjs');
+    await writeFile(
+      file,
+      `export const gates = { decided: { judges: 'label-sets', async measure({ labels, thresholds, predictions, eachRow }) {
+        let [right, rows] = [0, 0];
+        for await (const { rowId, predicted, probabilities } of eachRow()) {
+          const above = labels.filter((_, at) => probabilities[at] >= Math.fround(thresholds[at]));
+          if (predictions[rows].rowId === rowId && above.join() === predicted.join()) right++;
+          rows++;
+        }
+        return { value: right / rows, rows };
+      } } };`,
+    );
+    const { customGates } = await readCustomGates({ ESPALIER_GATES: file });
+    const { details, reference, measures } = evaluation;
+    const gates = { decided: { min: 1, severity: 'fail' } } as const;
+    const custom = { gates, judges: 'label-sets', module: customGates!.digest, details, reference } as const;
+    const judging = { measures, gates: TextGatesSchema.parse({}), custom };
+    const verdict = await runStep(judgeGatesStep, judging, { ...services, customGates: customGates! });
+    const own = verdict.gates.at(-1);
+    deepEqual([own?.name, own?.verdict, own?.measured, own?.score.rows], ['decided', 'pass', 1, 80]);
   });
 
   it('is measured row by row and label by label', () => {

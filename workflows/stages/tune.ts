@@ -1,13 +1,12 @@
 import type { TrainedModel } from '../../activities/contract/training.ts';
 import type { AttackMeasures, Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
-import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { attackAsked } from '../../pipelines/attack.ts';
 import type { Classification, ImageRetrieval } from '../../pipelines/definition.ts';
-import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import { StepLeftOut } from '../engine.ts';
 import type { Run } from '../run.ts';
 import { evaluateInput, taskNamed, trainInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
+import { judgeCustom } from './custom-gates.ts';
 import type { Selected } from './select.ts';
 
 /** Fine-tunes the winner, exports it and judges what onnxruntime measures. */
@@ -35,7 +34,7 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     gates: definition().gates,
     method: definition().training.method,
     ...tableGates(definition(), evaluation.behaviour),
-    ...ownGates(definition().customGates, evaluation.details),
+    ...judgeCustom(run, evaluation),
   }));
 }
 
@@ -70,8 +69,4 @@ export function tableGates(
 ): Pick<JudgeGatesInput, 'behaviour'> {
   const gates = 'behaviour' in definition ? definition.behaviour : undefined;
   return gates === undefined ? {} : { behaviour: { gates, measured } };
-}
-
-function ownGates(gates: CustomGatesSpec | undefined, details: ArtifactRef): Pick<JudgeGatesInput, 'custom'> {
-  return gates === undefined ? {} : { custom: { gates, details } };
 }

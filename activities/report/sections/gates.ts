@@ -68,6 +68,7 @@ export const gatesSection: Section = {
         worse one where the model must show that it is good, the better one where a defect must be shown. What could not
         be measured fails.
       </p>
+      ${ownModule(run)}
       ${table(
         'Gates, measured through onnxruntime on the test split',
         [
@@ -86,6 +87,16 @@ export const gatesSection: Section = {
       )}${sentences(gates.gates, known)}${tables.map(failures)}`;
   },
 };
+
+/** Whoever approves has seen the verdicts of just this code. */
+function ownModule({ customGates, pipeline }: RunFacts): Html {
+  if (customGates === undefined) return html``;
+  const names = Object.keys(pipeline.customGates ?? {}).join(', ');
+  return html`<p>
+    Of the organisation’s own: ${names}, from the module <code>${customGates.module}</code>. With other code they are
+    another verdict, and other evidence.
+  </p>`;
+}
 
 /** The tests of a table that do not hold, by where they were written: their texts are in the evaluation's details, their pictures in the dataset. */
 function failures({ name, kind, score: { rows }, failures: listed }: BehaviourResult): Html {

@@ -7,6 +7,7 @@ import type { ClassifierConfig } from '../../../inference/config.ts';
 import { decide } from '../../../inference/labels-above.ts';
 import { TextModel } from '../../../inference/text-model.ts';
 import { codePoints, wholeText } from '../../../inference/texts.ts';
+import type { EvidenceDetails } from '../../../pipelines/custom-gates.ts';
 import type { EvaluatedGate } from '../../../pipelines/gate-table.ts';
 import type { Score } from '../../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../../contract/validation.ts';
@@ -194,6 +195,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const details = {
     ...evaluation,
     ...(behaviour.length === 0 ? {} : { behaviour }),
+    measures,
     mistakes: evaluation.mistakes.map((mistake) => ({ ...mistake, text: wrong.get(mistake.rowId) })),
     version: 1,
     labels,
@@ -206,9 +208,9 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       expected: namesAt(test.targets, row, labels),
       predicted: namesAt(test.predicted, row, labels),
       accuracy: own[row]!,
-      ...(own[row] === 1 ? {} : { text: wrong.get(rowId) }),
+      ...(own[row] === 1 ? {} : { text: wrong.get(rowId)! }),
     })),
-  };
+  } satisfies EvidenceDetails<'label-sets'>;
   const textLengths = test.texts.map(codePoints);
   return {
     ...withoutBulk(evaluation),

@@ -2,6 +2,7 @@ import type { Prompted } from '../../../activities/contract/prompting.ts';
 import type { Run } from '../../run.ts';
 import { languageTrainInput, longestRow, searchInput } from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
+import { judgeCustom } from '../custom-gates.ts';
 import type { SelectedGenerator } from './select.ts';
 
 /** What only a training needs. */
@@ -40,6 +41,7 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
     gates: definition().gates,
     memorisation: memorisation?.measures ?? null,
     memorisationGates: definition().memorisation.gates,
+    ...judgeCustom(run, evaluation),
   }));
 }
 

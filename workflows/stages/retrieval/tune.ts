@@ -2,6 +2,7 @@ import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Run } from '../../run.ts';
 import { backboneExportInput, backboneTrainInput, evaluateRetrievalInput, indexInput } from '../../retrieval-inputs.ts';
 import { trainStep } from '../../training.ts';
+import { judgeCustom } from '../custom-gates.ts';
 import { tableGates } from '../tune.ts';
 import type { SelectedRetriever } from './select.ts';
 
@@ -28,6 +29,7 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
     measures: evaluation.measures,
     gates: definition().gates,
     ...tableGates(definition(), evaluation.behaviour),
+    ...judgeCustom(run, evaluation),
   }));
 }
 
