@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { readFile, readdir } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ReproductionVerdict } from '../../client/reproduce.ts';
@@ -19,8 +19,21 @@ describe('a pipeline that classifies pictures', function () {
   before(async () => {
     host = await startTestHost();
     await foldersOfPictures(join(host.folder, 'pictures'));
+    await writeTable();
   });
   after(() => host.stop());
+
+  /** A picture of each label beside a table, which asks whether it is its own twin. */
+  async function writeTable(): Promise<void> {
+    const folder = join(host.folder, 'tests');
+    await mkdir(folder);
+    for (const label of PICTURE_LABELS) {
+      const [name = ''] = await readdir(join(host.folder, 'pictures', label));
+      await copyFile(join(host.folder, 'pictures', label, name), join(folder, `${label}.png`));
+    }
+    const rows = PICTURE_LABELS.map((label) => `${label}.png,./${label}.png\n`);
+    await writeFile(join(folder, 'twins.csv'), `image,other\n${rows.join('')}`);
+  }
 
   async function definition(): Promise<PipelineDefinition> {
     const { model } = await tinyImages();
@@ -39,6 +52,7 @@ describe('a pipeline that classifies pictures', function () {
         pgdRobustness: { min: 0 },
       },
       attack: { steps: 3, pictures: 20 },
+      behaviour: { twins: { kind: 'invariance', file: 'tests/twins.csv', min: 1 } },
       approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
       deploy: { model: 'colours' },
     };
@@ -73,6 +87,9 @@ describe('a pipeline that classifies pictures', function () {
     deepEqual(attack, { epsilonLevels: 2, steps: 3, stepLevels: 5 / 3, pictures: 20 });
     equal(measures?.pgdRobustness.rows, Math.round((accuracy?.value ?? 0) * (accuracy?.rows ?? 0)));
     equal(facts.gates?.gates.find(({ name }) => name === 'pgdRobustness')?.verdict, 'pass');
+    const [twins] = facts.evaluation?.behaviour ?? [];
+    deepEqual([twins?.name, twins?.score.value, twins?.score.rows], ['twins', 1, PICTURE_LABELS.length]);
+    equal(facts.gates?.gates.find(({ name }) => name === 'twins')?.verdict, 'pass');
     const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');
     match(html, /What the pictures show was not looked at/);
     match(html, /under PGD, no pixel moved by more than 2 of 255 levels: 3 steps/);

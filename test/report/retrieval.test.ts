@@ -47,6 +47,18 @@ describe('the report on a model that finds pictures', () => {
     match(page, /embedder base model/);
   });
 
+  it('names the behaviour tests that do not hold, and where the dataset keeps their pictures', () => {
+    const failure = { file: 'same.csv', line: 3, problem: 'finds 0.20 of the first 10 the same way, and must 0.5' };
+    const kept = ['behaviour/0123456789abcdef.jpg', 'behaviour/fedcba9876543210.png'];
+    const score = { value: 0.5, interval: null, rows: 2 };
+    const failures = [{ ...failure, pictures: kept }];
+    const behaviour = [{ name: 'same', kind: 'invariance' as const, score, failures }];
+    match(
+      words({ ...retrievalFacts, retrieval: { ...retrieval, behaviour } }),
+      /same: tests of invariance that do not hold.*same\.csv:3 finds 0\.20 .* behaviour\/0123456789abcdef\.jpg behaviour\/fedc/,
+    );
+  });
+
   it('is summed up for whoever decides: the gain in mAP beside production', () => {
     const lines = summarise(retrievalFacts, 'release').flatMap((row) => row.lines.map(({ text }) => text));
     match(lines.join('\n'), /61 rows won, 33 lost of 118; mAP 3\.0 points \(1\.0 to 5\.0\)/);
