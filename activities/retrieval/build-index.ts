@@ -1,20 +1,20 @@
 /** Step `retrieval.build-index`: the gallery's embeddings as an index, searched by a graph only where that was shown to do. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { ImageModel } from '../../inference/image-model.ts';
-import { EmbeddingIndex, type Gallery } from '../../inference/retrieval/embedding-index.ts';
+import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { GRAPH_SETTINGS } from '../../inference/retrieval/graph.ts';
 import { indexLimitProblem } from '../../inference/retrieval/index-files.ts';
 import { checkout } from '../checkout.ts';
 import type { BuildIndexInput, BuiltIndex, GraphTrial } from '../contract/retrieval.ts';
 import { loadLabels } from '../data/dataset.ts';
 import { countPictures } from '../data/images/pictures.ts';
-import { embedPictures } from '../selection/embed-pictures.ts';
+import { pictureBlocks } from '../selection/embed-pictures.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
-import { EXACT_UP_TO, tryGraph } from './graph-trial.ts';
+import { EXACT_UP_TO, trialStride, tryGraph } from './graph-trial.ts';
 
 /** Throws BadData where there is no gallery, more of it than an index holds, or a picture twice, BadModel for an embedding that is not finite. */
 export const buildIndex: StepDefinition<BuildIndexInput, BuiltIndex> = {
@@ -22,27 +22,26 @@ export const buildIndex: StepDefinition<BuildIndexInput, BuiltIndex> = {
   version: 2,
   async run(input, context) {
     const { store, signal, workDir } = context;
-    const { gallery, queries } = await embedGallery(input, context);
-    const exact = await EmbeddingIndex.of(gallery, null, signal);
-    const rows = gallery.ids.length;
+    const { exact, queries } = await embedGallery(input, context);
+    const { dimension, ids } = exact.header;
+    const rows = ids.length;
     let index = exact;
     let trial: GraphTrial | null = null;
-    if (rows * gallery.dimension > (input.exactUpTo ?? EXACT_UP_TO)) {
+    if (rows * dimension > (input.exactUpTo ?? EXACT_UP_TO)) {
       context.progress({ phase: 'building the graph' });
-      const graph = await EmbeddingIndex.of(gallery, GRAPH_SETTINGS, signal);
+      const graph = await exact.withGraph(GRAPH_SETTINGS, signal);
       context.progress({ phase: 'comparing the graph with exact search' });
       trial = await tryGraph(exact, graph, await queries(), { seed: input.seed, signal });
       if (trial.accepted) index = graph;
     }
     const folder = join(workDir, 'index');
     await mkdir(folder);
-    const files = Object.entries(index.files());
-    for (const [name, bytes] of files) await writeFile(join(folder, name), bytes, { signal });
+    const sizeBytes = await index.writeTo(folder, signal);
     return {
       index: await store.putTree(folder, 'index', { signal }),
       rows,
-      dimension: gallery.dimension,
-      sizeBytes: files.reduce((sum, [, bytes]) => sum + bytes.length, 0),
+      dimension,
+      sizeBytes,
       search: index === exact ? 'exact' : 'graph',
       graph: trial,
     };
@@ -50,8 +49,8 @@ export const buildIndex: StepDefinition<BuildIndexInput, BuiltIndex> = {
 };
 
 interface EmbeddedGallery {
-  readonly gallery: Gallery;
-  /** Of the validation split, with the same model; embedded only when asked for. */
+  readonly exact: EmbeddingIndex;
+  /** Some of the validation split, with the same model; embedded only when asked for. */
   readonly queries: () => Promise<Float32Array>;
 }
 
@@ -68,24 +67,42 @@ async function embedGallery({ model, dataset }: BuildIndexInput, context: StepCo
     });
   }
   const folder = await checkout(context, model, 'model');
-  const embed = async (split: 'train' | 'validation') => {
-    const loaded = await ImageModel.load(folder);
-    try {
-      // Before the pictures are embedded, which takes hours for so many.
-      if (split === 'train') requireRoom(rows, loaded.config.dimension);
-      return {
-        ...(await embedPictures(loaded, { dataset, split, labels }, context)),
-        dimension: loaded.config.dimension,
-      };
-    } finally {
-      await loaded.release();
+  const digest = await graphDigest(store, model);
+  const loaded = await ImageModel.load(folder);
+  try {
+    const { dimension } = loaded.config;
+    // Before the pictures are embedded, which takes hours for so many.
+    requireRoom(rows, dimension);
+    const pictures = pictureBlocks(loaded, { dataset, split: 'train', labels }, context);
+    const exact = await EmbeddingIndex.gather({ model: digest, dimension, labels, rows }, pictures);
+    return { exact, queries: () => embedQueries(folder, { dataset, labels }, context) };
+  } finally {
+    await loaded.release();
+  }
+}
+
+/** All of them pass, in the batches of all; those that try the graph are kept. */
+async function embedQueries(
+  folder: string,
+  { dataset, labels }: { readonly dataset: ArtifactRef; readonly labels: readonly string[] },
+  context: StepContext,
+): Promise<Float32Array> {
+  const split = 'validation';
+  const stride = trialStride(await countPictures(context.store, dataset, split, context.signal));
+  const loaded = await ImageModel.load(folder);
+  try {
+    const { dimension } = loaded.config;
+    const kept: number[] = [];
+    let row = 0;
+    for await (const { embeddings } of pictureBlocks(loaded, { dataset, split, labels }, context)) {
+      for (let start = 0; start < embeddings.length; start += dimension) {
+        if (row++ % stride === 0) kept.push(...embeddings.subarray(start, start + dimension));
+      }
     }
-  };
-  const { ids, classes, embeddings, dimension } = await embed('train');
-  return {
-    gallery: { model: await graphDigest(store, model), dimension, labels, ids, classes, embeddings },
-    queries: async () => (await embed('validation')).embeddings,
-  };
+    return Float32Array.from(kept);
+  } finally {
+    await loaded.release();
+  }
 }
 
 /** Throws BadData. */

@@ -15,6 +15,11 @@ export const LEAST_GRAPH_RECALL = 0.95;
 const TRIAL_K = 10;
 const MOST_QUERIES = 500;
 
+/** Of so many queries every how many-th is asked. */
+export function trialStride(rows: number): number {
+  return Math.max(1, Math.ceil(rows / MOST_QUERIES));
+}
+
 /** Asks both up to 500 queries, evenly taken. `queries`: row-major [rows, dimension]. Without any nothing is shown, and it is refused. */
 export async function tryGraph(
   exact: EmbeddingIndex,
@@ -24,7 +29,7 @@ export async function tryGraph(
 ): Promise<GraphTrial> {
   const { dimension } = exact.header;
   const rows = queries.length / dimension;
-  const stride = Math.max(1, Math.ceil(rows / MOST_QUERIES));
+  const stride = trialStride(rows);
   const search = { k: TRIAL_K, signal: options.signal };
   const shares: number[] = [];
   for (let row = 0; row < rows; row += stride) {

@@ -3,7 +3,8 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { checkout } from '../checkout.ts';
-import { embedPictures } from '../selection/embed-pictures.ts';
+import { embedPictures, pictureBlocks } from '../selection/embed-pictures.ts';
+import { countPictures } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
 import { graphDigest } from './build-index.ts';
 import { embeddedSimilarities, figuresOf, type QueryFigures } from './query-figures.ts';
@@ -31,13 +32,14 @@ export async function figuresOfModel(
   const { store, signal } = context;
   const loaded = await ImageModel.load(await checkout(context, model, name));
   try {
-    const gallery = await embedPictures(loaded, { dataset, split: 'train', labels }, context);
+    const { dimension } = loaded.config;
+    const about = { model: await graphDigest(store, model), dimension, labels };
+    const rows = await countPictures(store, dataset, 'train', signal);
+    const gallery = pictureBlocks(loaded, { dataset, split: 'train', labels }, context);
+    const index = await EmbeddingIndex.gather({ ...about, rows }, gallery);
     const wanted = new Set(asking);
     const isWanted = (id: string): boolean => wanted.has(id);
     const queries = await embedPictures(loaded, { dataset, split: 'test', labels, isWanted }, context);
-    const { dimension } = loaded.config;
-    const digest = await graphDigest(store, model);
-    const index = await EmbeddingIndex.of({ ...gallery, model: digest, dimension, labels }, null, signal);
     const figures = await figuresOf(index, queries, embeddedSimilarities(index, queries), { k, signal });
     return { ids: queries.ids, ...figures };
   } finally {

@@ -2,7 +2,7 @@
  * The two files of an embedding index, and the checks that whoever reads them relies on. `vectors.f32` is nothing but numbers, float32
  * little-endian [rows, dimension], each row of length 1 (or 0); all else is in `index.json`. Equal galleries give equal bytes.
  */
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
@@ -14,6 +14,8 @@ export const VECTORS_FILE = 'vectors.f32';
 /** What is held in memory when served; more is for a database of vectors. */
 const MAX_VECTOR_BYTES = 2 ** 31;
 const MAX_ROWS = 1_000_000;
+/** Of vectors that are written at a time: 4 MB. */
+const WRITTEN_VALUES = 2 ** 20;
 /** A million ids, classes and commas. */
 const MAX_INDEX_BYTES = 2 ** 26;
 /** Float32 rounds each number by 6e-8 of it; a length that is further off was never normalised. */
@@ -51,12 +53,38 @@ export interface IndexFiles {
 }
 
 export function encodeIndex(header: IndexHeader, vectors: Float32Array): Omit<IndexFiles, 'where'> {
-  const view = new DataView(new ArrayBuffer(vectors.byteLength));
-  for (const [at, value] of vectors.entries()) view.setFloat32(at * 4, value, true);
-  return {
-    [INDEX_FILE]: Buffer.from(`${canonicalJson(header)}\n`),
-    [VECTORS_FILE]: new Uint8Array(view.buffer),
-  };
+  return { [INDEX_FILE]: encodeIndexHeader(header), [VECTORS_FILE]: littleEndian(vectors) };
+}
+
+export function encodeIndexHeader(header: IndexHeader): Uint8Array {
+  return Buffer.from(`${canonicalJson(header)}\n`);
+}
+
+/** Writes both files into `folder`, some vectors at a time; how many bytes they are. */
+export async function writeIndexFiles(
+  folder: string,
+  header: IndexHeader,
+  vectors: Float32Array,
+  signal?: AbortSignal,
+): Promise<number> {
+  const head = encodeIndexHeader(header);
+  await writeFile(join(folder, INDEX_FILE), head);
+  const file = await open(join(folder, VECTORS_FILE), 'w');
+  try {
+    for (let start = 0; start < vectors.length; start += WRITTEN_VALUES) {
+      signal?.throwIfAborted();
+      await file.writeFile(littleEndian(vectors.subarray(start, start + WRITTEN_VALUES)));
+    }
+  } finally {
+    await file.close();
+  }
+  return head.length + vectors.byteLength;
+}
+
+function littleEndian(values: Float32Array): Uint8Array {
+  const view = new DataView(new ArrayBuffer(values.byteLength));
+  for (let at = 0; at < values.length; at++) view.setFloat32(at * 4, values[at]!, true);
+  return new Uint8Array(view.buffer);
 }
 
 /** Reads both files of a folder, none of which is taken into memory before its size is known. Throws BadModel. */
@@ -98,8 +126,7 @@ export function parseIndex(files: IndexFiles, options: { readonly shared?: boole
   const { ids, dimension } = header;
   const bytes = files[VECTORS_FILE];
   const expected = vectorBytes(header);
-  const tooMuch = indexLimitProblem(ids.length, dimension);
-  if (tooMuch !== undefined) throw bad(where, tooMuch);
+  requireRoom(ids.length, dimension, where);
   if (bytes.length !== expected) {
     throw bad(
       where,
@@ -127,6 +154,12 @@ export function parseIndexHeader(bytes: Uint8Array, where: string): IndexHeader 
   return header;
 }
 
+/** Throws BadModel where it is more than an index holds. */
+export function requireRoom(rows: number, dimension: number, where: string): void {
+  const problem = indexLimitProblem(rows, dimension);
+  if (problem !== undefined) throw bad(where, problem);
+}
+
 /** What of such a gallery is more than an index holds, in words; undefined where it fits. */
 export function indexLimitProblem(rows: number, dimension: number): string | undefined {
   if (rows > MAX_ROWS) return `it would hold ${rows} rows, more than ${MAX_ROWS}`;
@@ -150,7 +183,8 @@ function readHeader(bytes: Uint8Array, where: string): IndexHeader {
   }
 }
 
-function requireUnitLength(vectors: Float32Array, dimension: number, where: string): void {
+/** Throws BadModel. */
+export function requireUnitLength(vectors: Float32Array, dimension: number, where: string): void {
   for (let row = 0; row * dimension < vectors.length; row++) {
     let sum = 0;
     for (let at = row * dimension; at < (row + 1) * dimension; at++) sum += vectors[at]! ** 2;
