@@ -8,10 +8,17 @@ export async function startTemporalIn(
   folder: string,
   ports?: { readonly port: number; readonly uiPort: number },
 ): Promise<TemporalServer> {
-  return startTemporal({
-    binary: findTool('temporal'),
-    dataFile: join(folder, 'temporal.db'),
-    logFile: join(folder, 'temporal.log'),
-    ...(ports ?? { port: await freePort(), uiPort: await freePort() }),
-  });
+  for (let left = 2; ; left--) {
+    try {
+      return await startTemporal({
+        binary: findTool('temporal'),
+        dataFile: join(folder, 'temporal.db'),
+        logFile: join(folder, 'temporal.log'),
+        ...(ports ?? { port: await freePort(), uiPort: await freePort() }),
+      });
+    } catch (error) {
+      // Somebody else may have taken a port since it was free.
+      if (ports !== undefined || left === 0) throw error;
+    }
+  }
 }
