@@ -17,7 +17,7 @@ import { tinyImages } from '../support/tiny-image.ts';
 const off = { severity: 'off' } as const;
 
 describe('the shipped pipeline part-finder, with a tiny backbone', function () {
-  this.timeout(400_000);
+  this.timeout(1_500_000); // minutes of a machine at rest; the limit is for a busy one
   let host: TestHost;
   before(async () => {
     host = await startTestHost();

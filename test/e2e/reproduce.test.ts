@@ -7,7 +7,7 @@ import { espalier } from '../support/command.ts';
 import { finishRun, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
 
 describe('a released model', function () {
-  this.timeout(600_000);
+  this.timeout(1_500_000); // minutes of a machine at rest; the limit is for a busy one
   let host: TestHost;
   before(async () => {
     host = await startTestHost();
