@@ -1,7 +1,8 @@
-/** Rows that are conversations of several turns: read, told apart, and kept on one side of a split. Pure. */
+/** Rows that are conversations of several turns: read, told apart, and kept on one side of a split. Pure but for pauses. */
 import type { Message } from '../../inference/generation/chat.ts';
 import { quoted, type BadRow, type CheckedRow } from './checks.ts';
 import { isBlank, nearKey, normaliseText, rowId, sha256Hex, type TextIdentity } from './normalise.ts';
+import { pause } from './pauses.ts';
 
 /** A conversation up to its last question, and the answer that it ends with. */
 export interface Conversation {
@@ -123,11 +124,12 @@ const SIDES = ['test', 'validation', 'train', 'all'] as const;
  * that differs in the system text alone. Rows of one get one `near` key, by which the split keeps them together, also where
  * they differ in digits, punctuation and case; where sides are declared, those of the held-out side stay.
  */
-export function keepConversationsWhole<Given extends Row>(
+export async function keepConversationsWhole<Given extends Row>(
   rows: readonly Given[],
-): { readonly rows: readonly Given[]; readonly straddling: readonly BadRow[] } {
+  signal?: AbortSignal,
+): Promise<{ readonly rows: readonly Given[]; readonly straddling: readonly BadRow[] }> {
   if (rows.every(({ history }) => history === undefined)) return { rows, straddling: [] };
-  const exact = firstOfEach(rows, normaliseText);
+  const exact = await firstOfEach(rows, ({ normalised }) => normalised, normaliseText, signal);
   const holds = new Map<Given, (typeof SIDES)[number]>();
   for (const [index, { split }] of rows.entries()) {
     const first = exact[index]!;
@@ -135,7 +137,12 @@ export function keepConversationsWhole<Given extends Row>(
     holds.set(first, SIDES.indexOf(split) < SIDES.indexOf(held) ? split : held);
   }
   const straddles = (index: number): boolean => holds.get(exact[index]!) !== rows[index]!.split;
-  const nearly = firstOfEach(rows, (text) => nearKey(normaliseText(text)));
+  const nearly = await firstOfEach(
+    rows,
+    ({ near }) => near,
+    (text) => nearKey(normaliseText(text)),
+    signal,
+  );
   return {
     rows: rows.map((row, index) => ({ ...row, near: nearly[index]!.near })).filter((_, index) => !straddles(index)),
     straddling: rows.flatMap(({ file, line }, index): readonly BadRow[] => {
@@ -146,21 +153,32 @@ export function keepConversationsWhole<Given extends Row>(
   };
 }
 
-/** Of each row the one that is its shortest beginning, or the first that says the same under another system text. */
-function firstOfEach<Given extends Row>(rows: readonly Given[], keyOf: (text: string) => string): readonly Given[] {
+/**
+ * Of each row the one that is its shortest beginning, or the first that says the same under another system text. `asked`:
+ * what was said up to the last question, in the form that `keyOf` gives an answer.
+ */
+async function firstOfEach<Given extends Row>(
+  rows: readonly Given[],
+  asked: (row: Given) => string,
+  keyOf: (text: string) => string,
+  signal?: AbortSignal,
+): Promise<readonly Given[]> {
   const wholes = new Map<string, Given>();
-  const found = rows.map((row) => {
-    const asked = turnsOf(row.history ?? [], row.text);
-    const all = beginnings(row.completion === undefined ? asked : [...asked, row.completion], keyOf);
+  const found: { readonly before: readonly string[]; readonly whole: string }[] = [];
+  for (const row of rows) {
+    const turns = asked(row).split('\n');
+    const all = beginnings(row.completion === undefined ? turns : [...turns, keyOf(row.completion)]);
     const whole = all.at(-1)!;
     if (!wholes.has(whole)) wholes.set(whole, row);
-    return { before: all.slice(0, asked.length - 1), whole };
-  });
+    found.push({ before: all.slice(0, turns.length - 1), whole });
+    if (found.length % PAUSE_ROWS === 0) await pause(signal);
+  }
   return found.map(({ before, whole }) => wholes.get(before.find((beginning) => wholes.has(beginning)) ?? whole)!);
 }
+const PAUSE_ROWS = 2000;
 
 /** A hash of each beginning: of the first turn, of the first two, and so on. */
-function beginnings(turns: readonly string[], keyOf: (text: string) => string): readonly string[] {
+function beginnings(turns: readonly string[]): readonly string[] {
   let before = '';
-  return turns.map((turn) => (before = sha256Hex(`${before}\n${keyOf(turn)}`)));
+  return turns.map((turn) => (before = sha256Hex(`${before}\n${turn}`)));
 }

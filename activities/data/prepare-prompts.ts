@@ -57,7 +57,7 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
       data.messages === undefined ? 'text' : 'conversation',
       ({ id }) => id,
     );
-    const { rows: whole, straddling } = keepConversationsWhole(kept);
+    const { rows: whole, straddling } = await keepConversationsWhole(kept, signal);
     const { sides, twins } = await keepApart(whole, input, context);
     refuseFew(sides, data);
     const { messages } = data;

@@ -93,7 +93,7 @@ describe('conversations that begin as others do', () => {
     return { file: 'a.jsonl', line, split, text: prompt, label: '', ...more, ...conversationIdentity(said) };
   };
 
-  it('are the same conversation, one row longer: they have one key, and only they', () => {
+  it('are the same conversation, one row longer: they have one key, and only they', async () => {
     const rows = [
       row('all', 1, 'late 5?', 'Sorry.'),
       row('all', 2, 'late 5?', 'Sorry.', 'when?', 'Today.'),
@@ -101,15 +101,15 @@ describe('conversations that begin as others do', () => {
       row('all', 4, 'late 5?', 'Bad luck.', 'why?', 'So.'),
       row('all', 5, 'hi', 'Hello!', 'late 5?', 'Sorry.'),
     ];
-    const { rows: kept, straddling } = keepConversationsWhole(rows);
+    const { rows: kept, straddling } = await keepConversationsWhole(rows);
     deepEqual(straddling, []);
     const keys = kept.map(({ near }) => near);
     equal(new Set(keys.slice(0, 3)).size, 1);
     equal(new Set(keys).size, 3);
-    deepEqual(keepConversationsWhole([rows[0]!]).rows, [rows[0]!]);
+    deepEqual((await keepConversationsWhole([rows[0]!])).rows, [rows[0]!]);
   });
 
-  it('are one with those that differ in the system text alone: both are kept, on one side', () => {
+  it('are one with those that differ in the system text alone: both are kept, on one side', async () => {
     const one = row('train', 1, 'late 5?', 'Sorry.', 'when?', 'Today.');
     const history = [system('Be kind.'), ...one.history!];
     const other = {
@@ -119,14 +119,14 @@ describe('conversations that begin as others do', () => {
       history,
       ...conversationIdentity({ history, prompt: one.text }),
     };
-    equal(keepConversationsWhole([one, { ...other, split: 'train' }]).rows.length, 2);
+    equal((await keepConversationsWhole([one, { ...other, split: 'train' }])).rows.length, 2);
     deepEqual(
-      keepConversationsWhole([one, other]).straddling.map(({ line }) => line),
+      (await keepConversationsWhole([one, other])).straddling.map(({ line }) => line),
       [1],
     );
   });
 
-  it('stay on the held-out side where sides are declared, and only the very same ones', () => {
+  it('stay on the held-out side where sides are declared, and only the very same ones', async () => {
     const rows = [
       row('train', 1, 'late 5?', 'Sorry.'),
       row('test', 2, 'late 5?', 'Sorry.', 'when?', 'Today.'),
@@ -134,7 +134,7 @@ describe('conversations that begin as others do', () => {
       row('train', 4, 'late 7?', 'Sorry.'),
       row('train', 5, 'hi', 'Hello!'),
     ];
-    const { rows: kept, straddling } = keepConversationsWhole(rows);
+    const { rows: kept, straddling } = await keepConversationsWhole(rows);
     deepEqual(
       kept.map(({ line }) => line),
       [2, 4, 5],
