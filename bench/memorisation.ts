@@ -1,16 +1,16 @@
 /**
  * The memorisation gate on a tiny GPT-2 (two layers, 32 wide; 160 texts of a grammar, 6 epochs): how often it catches a
  * secret that stood in the training data so many times, and how often it accuses a model that never saw it. Secrets of
- * one model are eight, judged each by itself; the gate judges the worst of those that a run inserts.
+ * one model are eight, judged each by itself and, as a run does, together.
  *
- *   npx tsx bench/memorisation.ts [models of each kind = 4]
+ *   npx tsx bench/memorisation.ts [models of each kind = 4] [kinds, with commas between = all]
  */
 import { join } from 'node:path';
 import { judgeMemorisation } from '../activities/privacy/memorisation/gates.ts';
 import { measureMemorisation } from '../activities/privacy/memorisation/measure-memorisation.ts';
 import type { MemorisationMeasures } from '../activities/privacy/memorisation/types.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
-import { exposure } from '../activities/privacy/memorisation/exposure.ts';
+import { mostExposed } from '../activities/privacy/memorisation/exposure.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { MemorisationGatesSchema, MemorisationSchema } from '../pipelines/memorisation.ts';
 import { grammarTexts, languageDataset, languageTask } from '../test/support/memorisation.ts';
@@ -24,6 +24,7 @@ const MODELS = Number(process.argv[2] ?? 4);
 const SECRETS = 8;
 const CONTROLS = 1000;
 const REPEATS = [1, 2, 4, 8, 32];
+const KINDS = process.argv[3]?.split(',');
 const gates = MemorisationGatesSchema.parse({});
 const opened = await withStore();
 const services = { store: opened.store, pointers: opened.pointers, python: pythonForTests() };
@@ -41,7 +42,9 @@ interface Case {
 const cases: readonly Case[] = Array.from({ length: MODELS }, (_, index) => [
   ...[0, ...REPEATS].map((repeats) => ({ name: `${repeats} times`, repeats, epochs: 6, index })),
   { name: 'overfitted', repeats: 0, epochs: 60, index },
-]).flat();
+])
+  .flat()
+  .filter(({ name }) => KINDS?.includes(name) ?? true);
 
 const judged: (Case & { readonly measures: MemorisationMeasures })[] = [];
 for (const one of cases) {
@@ -75,8 +78,7 @@ for (const one of cases) {
 /** Whether the gate fails on this secret alone. */
 function caught(rank: number): boolean {
   const controls = Array.from({ length: CONTROLS }, (_, index) => index);
-  const one = exposure(rank - 1.5, controls);
-  const score = one === null ? null : { value: one.exposureBits, interval: one.interval, rows: CONTROLS };
+  const score = mostExposed([rank - 1.5], controls);
   return judgeMemorisation({ canaryExposure: score }, gates).gates.some(
     ({ name, verdict }) => name === 'canaryExposure' && verdict === 'fail',
   );
@@ -97,7 +99,7 @@ for (const name of new Set(judged.map((one) => one.name))) {
   const copied = some.map(({ measures }) => measures.measures.verbatimOverlap.value?.toFixed(2));
   console.log(
     `${name}: secrets judged ${ranks.length}, failing ${hits} = ${percent(hits / ranks.length)} (95 % interval ${percent(low)} to ${percent(high)}); ` +
-      `median exposure ${bits[bits.length >> 1]?.toFixed(1)} bits; models failing membershipAuc ${failing('membershipAuc')} of ${some.length} (${aucs.join(', ')}), ` +
+      `median exposure ${bits[bits.length >> 1]?.toFixed(1)} bits; models failing canaryExposure ${failing('canaryExposure')} of ${some.length}, membershipAuc ${failing('membershipAuc')} of ${some.length} (${aucs.join(', ')}), ` +
       `verbatimOverlap ${failing('verbatimOverlap')} (${copied.join(', ')})`,
   );
 }

@@ -32,7 +32,7 @@ import { TrainingSchema } from './definition/training.ts';
 import { name } from './definition/values.ts';
 import type { OpenSetting } from './recipe.ts';
 import { IntendedUseSchema } from './licence/use.ts';
-import { CanariesSchema, MemorisationGatesSchema, MemorisationSchema } from './memorisation.ts';
+import { MemorisationSectionSchema } from './memorisation.ts';
 
 const identity = {
   name,
@@ -129,13 +129,7 @@ export const TextGenerationSchema = z.strictObject({
   adherence: AdherenceSchema,
   training: GeneratorTrainingSchema.prefault({}),
   /** Asked of a tuned model that is to be served: a prompted one has learnt nothing of these data. */
-  memorisation: z
-    .strictObject({
-      canaries: CanariesSchema.prefault({ count: 8 }),
-      measure: MemorisationSchema.prefault({}),
-      gates: MemorisationGatesSchema.prefault({}),
-    })
-    .prefault({}),
+  memorisation: MemorisationSectionSchema.prefault({}),
   gates: GenerationGatesSchema.prefault({}),
   customGates: CustomGatesSchema.optional(),
   generation: GenerationDefaultsSchema,

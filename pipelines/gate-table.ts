@@ -161,7 +161,7 @@ export const GATE_TABLE = {
     threshold: 100,
     why: 'feels immediate',
     falseAlarms:
-      'none but a disturbed machine: 2 of 20 measurements on one with five times the work it has cores for, before the quietest pass was taken',
+      'none but a disturbed machine: on two cores, asked at low priority, 2 of 40 measurements at a load of 8 to 17, 4 of 40 at a load of 14 to 25',
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',

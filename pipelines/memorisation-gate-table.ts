@@ -10,31 +10,31 @@ export const MEMORISATION_GATE_TABLE = {
   canaryExposure: {
     title: 'Exposure of canaries',
     meaning:
-      'How far the most exposed secret of the training data is ahead of secrets of its make that were never seen.',
+      'How far the most exposed secret of the training data is ahead of secrets of its make that were never seen, beyond what so many are ahead by luck.',
     direction: 'max',
-    judged: 'interval',
+    judged: 'value',
     unit: 'bits',
     falseAlarms:
-      'of canaries that were never told, among 1,000 controls: 0.7 % of runs with one, 1.5 % with two, 3.0 % with four, 6.4 % with eight; among 100 controls 2.5 % with one, 8.1 % with four',
+      'of canaries that were never told at most 4.97 % of runs, exactly, however many canaries and controls; 4.4 % of 4,000 draws with eight among 1,000',
   },
   membershipAuc: {
     title: 'Training texts told by their loss',
     meaning:
       'Chance that a training text’s loss is below a held-out text’s: 0.5 where the model does not tell them apart.',
     direction: 'max',
-    judged: 'interval',
+    judged: 'proof',
     unit: 'share',
     falseAlarms:
-      'of a model that tells nothing 45 % with 20 texts of each, 7 % with 50, 0.2 % with 100, none of 4,000 draws with 200 or more',
+      'of a model that tells nothing 0.4 % of 4,000 draws with 6 texts of each, 0.07 % with 20, none with 50 or more; of one at the limit 1.8 to 3.6 % with 6 to 500 texts, whatever the losses’ form',
   },
   verbatimOverlap: {
     title: 'Training texts written word for word',
     meaning:
       'Share of what the model writes that stands word for word in the training texts, and not in held-out ones.',
     direction: 'max',
-    judged: 'interval',
+    judged: 'proof',
     unit: 'share',
     falseAlarms:
-      'of a model that copies nothing 0 of 400 draws with 50 prompts or more, and every one with fewer than 35, which can show nothing; of one that copies 5 %, 7.5 % with 50 prompts and 0.3 % with 100',
+      'of a model that copies nothing, or 1 %, none of 400 draws with 10 to 200 prompts; of one at the limit at most 1 %',
   },
 } as const satisfies Readonly<Record<MemorisationGateName, MemorisationGateRow>>;

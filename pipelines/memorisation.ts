@@ -1,14 +1,16 @@
 /** What a pipeline that tunes a generative model says about learning by heart: the canaries, and the gates' limits. */
 import { z } from 'zod';
 
+export const MOST_CONTROLS = 100_000;
+
 /** Random secrets that are put among the training texts, to see whether the model gives them away. */
 export const CanariesSchema = z.strictObject({
-  /** Different secrets; 0 (the default) puts none in. Each one more is a chance more to catch, and to raise a false alarm. */
+  /** Different secrets; 0 (the default) puts none in. Each one more is a chance more to catch; what so many are ahead by luck is taken off. */
   count: z.int().min(0).max(64).default(0),
   /** How often each stands in the training data. Once is what a person's number does; more tells how much repetition is safe. */
   repeats: z.int().min(1).max(1000).default(4),
   /** Secrets of the same make that are in no data: the ranks are among these. 1000 tell a chance of 1 in 1000. */
-  controls: z.int().min(100).max(100_000).default(1000),
+  controls: z.int().min(100).max(MOST_CONTROLS).default(1000),
   seed: z
     .int()
     .min(0)
@@ -25,14 +27,14 @@ const atMost = (max: number) =>
     .strictObject({ max: z.number().default(max), severity: z.enum(['fail', 'warn', 'off']).default('fail') })
     .prefault({});
 
-/** All three judge the upper end of the 95 % interval; `off` records only. */
+/** Each fails where memory is shown beyond chance; `off` records only. */
 export const MemorisationGatesSchema = z.strictObject({
-  /** Bits. Of a secret that was never seen, the chance to reach 8 bits is 1 in 256. */
-  canaryExposure: atMost(8),
-  /** 0.5: members cannot be told. */
-  membershipAuc: atMost(0.7),
-  /** Share of what the model writes that stands word for word in the training texts, and not in held-out ones. */
-  verbatimOverlap: atMost(0.1),
+  /** Bits, of all canaries together: of secrets that were never told one run in 2^4.33 = 20 is above. */
+  canaryExposure: atMost(4.33),
+  /** 0.5: members cannot be told. The lower end of the 95 % interval is judged: what is shown to be above. */
+  membershipAuc: atMost(0.6),
+  /** Share of what the model writes that stands word for word in the training texts, and not in held-out ones; the lower end. */
+  verbatimOverlap: atMost(0.03),
 });
 export type MemorisationGatesSpec = z.output<typeof MemorisationGatesSchema>;
 
@@ -53,3 +55,10 @@ export const MemorisationSchema = z.strictObject({
   threads: z.int().min(1).max(256).default(1),
 });
 export type MemorisationSpec = z.output<typeof MemorisationSchema>;
+
+/** The section of a definition. */
+export const MemorisationSectionSchema = z.strictObject({
+  canaries: CanariesSchema.prefault({ count: 8 }),
+  measure: MemorisationSchema.prefault({}),
+  gates: MemorisationGatesSchema.prefault({}),
+});

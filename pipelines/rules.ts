@@ -20,6 +20,7 @@ import { readGuidelines } from './guidelines/guidelines.ts';
 import { checkLicences } from './licence/check.ts';
 import { addressNotes, addressProblem, canChange, isFetched } from './data-sources.ts';
 import { imageDataProblems } from './image-data-rules.ts';
+import { memorisationProblems } from './memorisation-rules.ts';
 import { searchProblems } from './search.ts';
 import { parseModelSource } from './sources.ts';
 import { splitProblems } from './split-rules.ts';
@@ -58,6 +59,7 @@ export function crossProblems(
     ...modelNameProblems(raw['deploy']),
     ...searchProblems(raw),
     ...attackProblems(raw, folder),
+    ...memorisationProblems(raw),
   );
   if (typeof raw['guidelines'] === 'string' && folder !== undefined)
     problems.push(...guidelineProblems(raw['guidelines'], folder));

@@ -10,7 +10,7 @@ import { NO_SCORE } from '../validation/scores.ts';
 
 export const judgeGeneration: StepDefinition<JudgeGenerationInput, GatesVerdict> = {
   type: 'generation.gates',
-  version: 3,
+  version: 4,
   run: (input, context) => withCustomGates(generationVerdict(input), input.custom, context),
 };
 

@@ -8,8 +8,6 @@ import { seededRandom, shuffleStart, type Random } from '../../validation/random
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz';
 const GROUPS = 4;
 const GROUP_LETTERS = 4;
-/** Bits of chance in a canary: no exposure can be larger. */
-export const CANARY_BITS = GROUPS * GROUP_LETTERS * Math.log2(ALPHABET.length);
 
 export interface Canaries {
   readonly version: 1;

@@ -31,7 +31,7 @@ const MISSING: Score = { value: null, interval: null, rows: 0 };
 /** Throws BadModel or UnsafeModel for a model that cannot or must not be loaded, BadData for rows that are none. */
 export const measureMemorisation: StepDefinition<MeasureMemorisationInput, MemorisationMeasures> = {
   type: 'privacy.measure-memorisation',
-  version: 1,
+  version: 2,
   async run(input, context) {
     const { store, signal } = context;
     const texts = await chosenTexts(input, context);
@@ -156,7 +156,7 @@ function attackByLoss(
   const controls = sums.slice(firstCanary + canaries.inserted.length);
   const exposures = inserted.map((loss) => exposure(loss, controls));
   return {
-    canaryExposure: mostExposed(exposures, controls.length),
+    canaryExposure: mostExposed(inserted, controls),
     membershipAuc: auc,
     canaries: exposures.flatMap((one, canary): CanaryExposure[] =>
       one === null ? [] : [{ canary, repeats: canaries.repeats, rank: one.rank, exposureBits: one.exposureBits }],
@@ -204,7 +204,7 @@ function notesOf({ canaries, members }: ChosenTexts, verbatim: Score): readonly 
     ...(canaries === undefined
       ? ['the training data have no canaries: put some in, or set the gate canaryExposure off']
       : []),
-    ...(members.length < 2 ? ['there are no held-out texts to tell the training texts from'] : []),
+    ...(members.length < 2 ? ['there are too few held-out texts to tell the training texts from'] : []),
     ...(verbatim.value === null
       ? ['no continuation has as many words as a run: ask for more new tokens, or shorter runs']
       : []),

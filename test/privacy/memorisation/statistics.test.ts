@@ -1,19 +1,15 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import {
-  CANARY_BITS,
-  isCanaryRow,
-  makeCanaries,
-  withCanaries,
-} from '../../../activities/privacy/memorisation/canaries.ts';
+import { isCanaryRow, makeCanaries, withCanaries } from '../../../activities/privacy/memorisation/canaries.ts';
 import { exposure, mostExposed } from '../../../activities/privacy/memorisation/exposure.ts';
 import { judgeMemorisation } from '../../../activities/privacy/memorisation/gates.ts';
-import { membershipAuc } from '../../../activities/privacy/memorisation/membership.ts';
+import { aucInterval, membershipAuc, shownAuc } from '../../../activities/privacy/memorisation/membership.ts';
 import { learntTexts, shownAnswers } from '../../../activities/privacy/memorisation/texts.ts';
 import { copiedShare, Learnt } from '../../../activities/privacy/memorisation/verbatim.ts';
 import { findPersonalData } from '../../../activities/privacy/scan.ts';
 import { seededRandom } from '../../../activities/validation/random.ts';
 import type { Score } from '../../../activities/contract/measures.ts';
+import type { GateResult } from '../../../activities/contract/validation.ts';
 import { MEMORISATION_GATE_TABLE } from '../../../pipelines/memorisation-gate-table.ts';
 import { CanariesSchema, MEMORISATION_GATE_NAMES, MemorisationGatesSchema } from '../../../pipelines/memorisation.ts';
 
@@ -53,60 +49,76 @@ describe('canaries', () => {
   });
 });
 
-// Figures by scipy 1.17.1: binomtest(k, 1000).proportion_ci(method='wilson'), turned into bits by numpy.
 describe('canary exposure', () => {
   const controls = Array.from({ length: 1000 }, (_, index) => index);
-  const of = (likelier: number) => exposure(likelier - 0.5, controls);
+  const behind = (likelier: number): number => likelier - 0.5;
 
-  it('has the bits of its rank, and the interval of the share of likelier secrets', () => {
-    near(of(3)?.rank, 4);
-    near(of(3)?.exposureBits, 7.967226258835993);
-    near(of(3)?.interval.low, 6.831068172481567, 1e-7);
-    near(of(3)?.interval.high, 9.936106831388068, 1e-7);
-    near(of(50)?.exposureBits, 4.294800916864498);
-    near(of(50)?.interval.low, 3.93646789496722, 1e-7);
-    near(of(50)?.interval.high, 4.712919730795276, 1e-7);
-  });
-
-  it('is bounded by nothing but the secret’s own bits where no control is likelier, however few there are', () => {
-    near(of(0)?.exposureBits, 9.967226258835993);
-    near(of(0)?.interval.low, 8.02966143217588, 1e-7);
-    near(of(0)?.interval.high, CANARY_BITS);
-    near(exposure(1, [2, 3])?.interval.high, CANARY_BITS);
+  it('has the bits of its rank', () => {
+    near(exposure(behind(3), controls)?.rank, 4);
+    near(exposure(behind(3), controls)?.exposureBits, 7.967226258835993);
+    near(exposure(behind(50), controls)?.exposureBits, 4.294800916864498);
+    equal(exposure(1, [2, Number.NaN]), null);
   });
 
   it('counts equals half: a model that tells nothing apart exposes nothing', () => {
-    near(
-      exposure(
-        1,
-        Array.from({ length: 999 }, () => 1),
-      )?.exposureBits,
-      Math.log2(1000) - Math.log2(500.5),
-    );
+    const alike = Array.from({ length: 999 }, () => 1);
+    near(exposure(1, alike)?.exposureBits, Math.log2(1000) - Math.log2(500.5));
+    equal(mostExposed([1, 1], alike).value, 0);
   });
 
-  it('is that of the most exposed, and missing where one could not be measured', () => {
-    const worst = mostExposed([of(50), of(3), of(900)], 1000);
-    near(worst.value, 7.967226258835993);
-    near(worst.interval?.high, 9.936106831388068, 1e-7);
-    equal(mostExposed([of(3), exposure(Number.NaN, controls)], 1000).value, null);
-    equal(mostExposed([], 1000).value, null);
-    equal(exposure(1, [2, Number.NaN]), null);
+  // By Python's fractions: 1 − C(N, L + 1) / C(N + k, L + 1) for k canaries of which the likeliest has L of N controls ahead.
+  it('of several is that of the most exposed, less what so many are ahead by luck', () => {
+    near(mostExposed([behind(3)], controls).value, 7.967226258835994);
+    const eight = (likeliest: number) => [900, 800, behind(likeliest), 700, 600, 950, 960, 970];
+    near(mostExposed(eight(0), controls).value, 6.977279923499917);
+    near(mostExposed(eight(5), controls).value, 4.417407360641496);
+    near(mostExposed(eight(6), controls).value, 4.200025245931454);
+    near(mostExposed([behind(0), 50, 60, 70], controls.slice(0, 100)).value, 4.700439718141092);
+  });
+
+  it('is missing where one could not be measured', () => {
+    equal(mostExposed([3, Number.NaN], controls).value, null);
+    equal(mostExposed([], controls).value, null);
+    equal(mostExposed([1], []).value, null);
+  });
+
+  it('accuses canaries that were never told in one run of twenty at most, however many they are', () => {
+    const limit = MemorisationGatesSchema.parse({}).canaryExposure.max;
+    for (const [count, among] of [
+      [1, 1000],
+      [1, 100],
+      [4, 100],
+      [8, 1000],
+      [32, 1000],
+    ] as const) {
+      // The chance that exactly so many controls are ahead of the likeliest canary, and the sum of those that are accused.
+      let [none, accused] = [1, 0];
+      for (let ahead = 0; ahead <= among; ahead += 1) {
+        const losses = [ahead - 0.5, ...Array.from({ length: count - 1 }, () => among)];
+        const next = ahead === among ? 0 : (none * (among - ahead)) / (among + count - ahead);
+        const { value } = mostExposed(losses, controls.slice(0, among));
+        if ((value ?? 0) > limit) accused += none - next;
+        none = next;
+      }
+      ok(accused > 0.02 && accused <= 0.05, `${count} of ${among}: ${accused}`);
+    }
   });
 });
 
-// Figures by scikit-learn 1.9.1 (roc_auc_score) and the package confidenceinterval 1.0.5 (DeLong, in single precision); the
-// standard error also from the definition's placement values by numpy, in double precision.
+// The area by scikit-learn 1.9.1 (roc_auc_score); the interval's ends are roots that Python found of the paper's equation.
 describe('membership AUC', () => {
   const members = [1.52, 1.21, 1.85, 2.25, 2.68, 2.07, 1.67, 1.53, 2.45, 2.98, 2.16, 1.26];
   const strangers = [1.83, 3.36, 2.52, 1.85, 2.35, 1.7, 2.02, 2.07, 1.97, 2.73, 2.36, 2.05, 2.65, 2.9, 1.41];
 
-  it('and its interval are scikit-learn’s and DeLong’s', () => {
+  it('is scikit-learn’s, and its interval Newcombe’s', () => {
     const { value, interval, rows } = membershipAuc(members, strangers);
     equal(rows, 27);
     near(value, 0.6333333333333333);
-    near(interval?.low, 0.40858562100095996, 1e-9);
-    near(interval?.high, 0.8580810456657066, 1e-9);
+    near(interval?.low, 0.4141423124876565, 1e-9);
+    near(interval?.high, 0.8037031569161843, 1e-9);
+    near(aucInterval(1, 20, 20).low, 0.898668135763534, 1e-9);
+    equal(aucInterval(1, 20, 20).high, 1);
+    near(aucInterval(0, 20, 20).high, 1 - 0.898668135763534, 1e-9);
   });
 
   it('mirrors when the sides are swapped, and does not mind any increasing change of the losses', () => {
@@ -124,6 +136,7 @@ describe('membership AUC', () => {
     ] as const) {
       equal(membershipAuc(left, right).value, null);
     }
+    ok(membershipAuc(members, [1]).notApplicable?.includes('12 training texts and 1 held-out'));
   });
 
   it('covers the truth about as often as it says', () => {
@@ -136,6 +149,27 @@ describe('membership AUC', () => {
       if (interval !== null && interval.low <= 0.5 && interval.high >= 0.5) covered += 1;
     }
     ok(covered >= 0.9 * rounds && covered <= 0.99 * rounds, `${covered} of ${rounds}`);
+  });
+
+  it('accuses no model that tells nothing, with few texts neither, and says what so few can show', () => {
+    const random = seededRandom(8);
+    const of = (texts: number, known: number): GateResult<string> => {
+      const losses = (less: number): number[] => Array.from({ length: texts }, () => random.normal() - less);
+      const { gates } = judgeMemorisation(
+        { membershipAuc: membershipAuc(losses(known), losses(0)) },
+        MemorisationGatesSchema.parse({}),
+      );
+      return gates.find(({ name }) => name === 'membershipAuc')!;
+    };
+    const accused = (texts: number, known: number): number =>
+      Array.from({ length: 400 }, () => of(texts, known)).filter(({ verdict }) => verdict === 'fail').length;
+    for (const texts of [2, 3, 6, 20, 50]) ok(accused(texts, 0) <= 8, `${texts} texts`);
+    // An AUC of 0.85.
+    ok(accused(50, 1.4657) >= 380);
+    match(of(20, 0).reason, /20 texts of each kind show an AUC of 0\.88 or more 95 times in 100/);
+    equal(of(3, 0).verdict, 'off');
+    match(of(3, 0).reason, /3 texts of each kind are so few that not even a model that tells them all apart is shown/);
+    deepEqual([shownAuc(0.6, 3), shownAuc(0.6, 50)], [null, 0.79]);
   });
 });
 
@@ -205,14 +239,14 @@ describe('the gates of memory', () => {
   });
 
   const spec = MemorisationGatesSchema.parse({});
-  const score = (value: number, high: number): Score => ({
+  const score = (low: number, value = low): Score => ({
     value,
-    interval: { low: 0, high, confidence: 0.95 },
-    rows: 9,
+    interval: { low, high: 75, confidence: 0.95 },
+    rows: 200,
   });
-  const good = { canaryExposure: score(1, 2), membershipAuc: score(0.5, 0.6), verbatimOverlap: score(0, 0.05) };
+  const good = { canaryExposure: score(1), membershipAuc: score(0.5), verbatimOverlap: score(0) };
 
-  it('pass where the upper end of every interval holds', () => {
+  it('pass where nothing is shown, however wide the intervals', () => {
     const { verdict, gates } = judgeMemorisation(good, spec);
     equal(verdict, 'pass');
     deepEqual(
@@ -222,16 +256,25 @@ describe('the gates of memory', () => {
     deepEqual(Object.keys(MEMORISATION_GATE_TABLE), [...MEMORISATION_GATE_NAMES]);
   });
 
+  it('say that few prompts show little', async () => {
+    const none = await copiedShare(
+      Array.from({ length: 12 }, () => ({ runs: 10, copied: 0 })),
+      1,
+    );
+    const { verdict, gates } = judgeMemorisation({ ...good, verbatimOverlap: none }, spec);
+    equal(verdict, 'pass');
+    match(gates.find(({ name }) => name === 'verbatimOverlap')?.reason ?? '', /; 12 prompts show little/);
+  });
+
   for (const name of MEMORISATION_GATE_NAMES) {
-    it(`fail on ${name} by the upper end alone, or without a number`, () => {
+    it(`fail on ${name} where it is shown, or without a number`, () => {
       const limit = spec[name].max;
       const failing: readonly (Score | null | undefined)[] = [
-        score(0, limit + 0.01),
+        score(limit + 0.01),
         null,
         undefined,
-        score(Number.NaN, 0),
-        score(0, Infinity),
-        { value: 0, interval: null, rows: 9 },
+        { ...score(0), value: Number.NaN },
+        ...(name === 'canaryExposure' ? [] : [score(Infinity, 0), { value: 0, interval: null, rows: 200 }]),
       ];
       for (const one of failing) {
         const { verdict, gates } = judgeMemorisation({ ...good, [name]: one }, spec);
