@@ -19,7 +19,8 @@ describe('steering a run from the command line', function () {
     host = await startTestHost();
     pipeline = join(host.folder, 'pipeline.json');
     const definition = await smallPipeline({
-      training: { epochs: 100, batchSize: 8, checkpoints: { every: '1s' }, earlyStoppingPatience: 0 },
+      // Long enough on a fast machine for a checkpoint to be heard of: the server hears once a second.
+      training: { epochs: 200, batchSize: 8, checkpoints: { every: '1s' }, earlyStoppingPatience: 0 },
     });
     await writeFile(pipeline, JSON.stringify(definition));
     await writeFile(join(host.folder, 'data.csv'), smallCsv());

@@ -75,11 +75,12 @@ describe('the training step', function () {
   });
 
   it('goes on from the checkpoint before when the newest is damaged, and ends with the same bytes', async () => {
-    const whole = await runStep(trainModel, withTraining({ epochs: 8, earlyStoppingPatience: 0, seed: 8 }), services, {
+    // So many epochs that a fast machine is in the middle of them when it is killed: progress is shown every 200 ms.
+    const whole = await runStep(trainModel, withTraining({ epochs: 24, earlyStoppingPatience: 0, seed: 8 }), services, {
       reuse: false,
     });
     const checkpoints = { ...input.training.checkpoints, everySteps: 3 };
-    const spec = withTraining({ epochs: 8, earlyStoppingPatience: 0, seed: 8, checkpoints });
+    const spec = withTraining({ epochs: 24, earlyStoppingPatience: 0, seed: 8, checkpoints });
     const killed = runStep(trainModel, spec, services, { onProgress: when(40, (pid) => process.kill(pid, 'SIGKILL')) });
     await assert.rejects(killed, { name: 'TrainerFailed', retryable: true });
 
