@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { buildIndex } from '../../activities/retrieval/build-index.ts';
 import { compareRetrievers } from '../../activities/retrieval/compare-retrievers.ts';
 import { evaluateRetrieval } from '../../activities/retrieval/evaluate-retrieval.ts';
 import type { RetrievalDetails } from '../../activities/contract/retrieval.ts';
+import type { JudgeCustom } from '../../activities/contract/validation.ts';
+import { judgeRetrieval } from '../../activities/retrieval/judge-retrieval.ts';
+import { readCustomGates } from '../../activities/validation/custom-gates/module.ts';
+import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { float32FromBytes } from '../../activities/validation/float32.ts';
@@ -22,6 +27,8 @@ import {
   type MadePicture,
 } from '../support/tiny-pictures.ts';
 import { temporaryFolder } from '../training/fixtures.ts';
+
+const OWN_GATES = fileURLToPath(new URL('../support/own-gates.mjs', import.meta.url));
 
 describe('the steps of retrieval', function () {
   this.timeout(120_000);
@@ -179,6 +186,16 @@ describe('the steps of retrieval', function () {
       splits.test.map(({ id }) => [id, 1, 5]),
     );
     assert.ok(queries.every(({ label, found: near }) => near.every((one) => one.label === label)));
+    const { customGates } = await readCustomGates({ ESPALIER_GATES: OWN_GATES });
+    const custom: JudgeCustom = {
+      gates: { findsAsMeasured: { max: 1e-9, severity: 'fail' } },
+      judges: 'neighbours',
+      module: customGates!.digest,
+      details: found.details,
+    };
+    const judging = { measures, gates: RetrievalGatesSchema.parse({}), custom };
+    const own = (await runStep(judgeRetrieval, judging, { ...services, customGates: customGates! })).gates.at(-1);
+    assert.deepEqual([own?.name, own?.verdict, own?.score.rows], ['findsAsMeasured', 'pass', 12], own?.reason);
     const folder = await temporaryFolder();
     await storage.store.checkout(found.reference, folder);
     const shares = float32FromBytes(await readFile(join(folder, 'probabilities.f32')));
