@@ -44,6 +44,7 @@ async function definition(changes: Partial<PipelineDefinition>): Promise<Pipelin
       gates: { canaryExposure: off, membershipAuc: off, verbatimOverlap: off },
     },
     gates: { adherence: { min: 0.4 }, degeneration: off, perplexityRatio: off, forgetting: off },
+    customGates: { answersSomething: { min: 0 } },
     generation: { maxNewTokens: 12 },
     approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
     deploy: { model: 'replies' },
@@ -66,6 +67,7 @@ describe('a pipeline that generates text', function () {
     const view = await finishRun(host, id);
     const { report, reason } = await runOutcome(host.temporal.client, id);
     equal(view.state, 'deployed', reason);
+    equal(view.gates?.gates.find(({ name }) => name === 'answersSomething')?.verdict, 'pass');
     const facts = (await host.store.store.tree(report)).entries.find(({ path }) => path === 'facts.json');
     ok(facts);
     return host.store.store.getJson<RunFacts>(facts.digest);

@@ -43,6 +43,7 @@ describe('the shipped pipeline part-finder, with a tiny backbone', function () {
         gainOverPixels: off,
         gainOverFrozen: off,
       },
+      customGates: { findsAsMeasured: { max: 1e-9 } },
       ...changes,
     } as PipelineDefinition;
   }
@@ -67,6 +68,7 @@ describe('the shipped pipeline part-finder, with a tiny backbone', function () {
     ok(entry);
     const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');
     match(html, /What is found/);
+    match(html, /findsAsMeasured, from the module <code>sha256:/);
     return host.store.store.getJson<RunFacts>(entry.digest);
   }
 
@@ -82,6 +84,8 @@ describe('the shipped pipeline part-finder, with a tiny backbone', function () {
     // By chance 0.28: the mean of six hits or so in 30 of 120.
     ok((retrieval?.measures.precisionAtK.value ?? 0) > 0.3, 'even a random network tells a bar from a ring');
     deepEqual([retrieval?.queriesInGallery, retrieval?.frozen], [0, null]);
+    const own = facts.gates?.gates.at(-1);
+    deepEqual([own?.name, own?.verdict, own?.score.rows], ['findsAsMeasured', 'pass', 72]);
 
     const [known, unknown] = [await pictureOf(facts, 'train'), await pictureOf(facts, 'test')];
     const answers = await findNeighbours(host.servingUrl, 'part-finder', [known.file, unknown.file]);

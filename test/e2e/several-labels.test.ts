@@ -47,6 +47,7 @@ describe('a pipeline of several labels a text, read in windows', function () {
     const small = await smallPipeline({
       selection: { maxLength: 20, windows: WINDOWS },
       deploy: { model: 'several' },
+      customGates: { knowsProbabilities: { min: 1 } },
     });
     const data = { ...small.data, multiLabel: {} };
     const training = { ...small.training, learningRate: 2e-3 };
@@ -57,9 +58,11 @@ describe('a pipeline of several labels a text, read in windows', function () {
     deepEqual([deployment?.serving?.agreement, deployment?.serving?.checkedRows], [1, 16]);
 
     const entry = (await host.store.store.tree(report)).entries.find(({ path }) => path === 'facts.json');
-    const { exported, evaluation, data: prepared } = await host.store.store.getJson<RunFacts>(entry!.digest);
+    const { exported, evaluation, gates, data: prepared } = await host.store.store.getJson<RunFacts>(entry!.digest);
     ok(exported !== undefined && 'classifier' in exported);
     ok(exported.parityMaxAbs < 1e-4);
+    const own = gates?.gates.at(-1);
+    deepEqual([own?.name, own?.verdict, own?.measured], ['knowsProbabilities', 'pass', 1]);
     // Giving every text all labels would be 0.6.
     ok((evaluation?.severalLabels?.microF1.value ?? 0) > 0.7, JSON.stringify(evaluation?.severalLabels));
     const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');

@@ -3,6 +3,7 @@ import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gate-table.ts';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { OpenStore } from '../../artifacts/open.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { Signer } from '../../artifacts/signing-keys.ts';
@@ -29,11 +30,15 @@ export interface TestHost extends Host {
   stop(): Promise<void>;
 }
 
+/** Gates of one's own, for runs that name them (own-gates.mjs). */
+const OWN_GATES = fileURLToPath(new URL('own-gates.mjs', import.meta.url));
+
 export async function startTestHost(): Promise<TestHost> {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-host-'));
   const stateDir = join(folder, 'state');
   // Its imports would compete with what a test times, and a test could take it for a training.
   process.env['ESPALIER_STANDBY'] ??= '0';
+  process.env['ESPALIER_GATES'] ??= OWN_GATES;
   const host = await startHost(stateDir);
   const context = contextOf({ ...process.env, ...host.stack.env, ESPALIER_SERVING_URL: host.servingUrl }, stateDir);
   return {
