@@ -5,6 +5,7 @@ import type { Pipeline } from './definition.ts';
 /** A step that has run, and whose workers it was on. */
 export interface SpentStep {
   readonly queue?: string | undefined;
+  /** For each device that it held. */
   readonly seconds: number;
 }
 export interface PricesPerHour {
@@ -36,10 +37,11 @@ export function overBudget(budget: Pipeline['budget'], spent: Spent): string | u
 /**
  * Seconds that a piece of work may take until the budget ends; Infinity without one. `queue`: whose price counts. `sharers`:
  * pieces of the kind that have not ended, this one too. What runs beside it has spent nothing yet that is known, so that the
- * money is reserved in equal parts; a part only grows as others end with theirs. Time they spend together.
+ * money is reserved in equal parts; a part only grows as others end with theirs. Time they spend together. `devices`: that
+ * each piece holds, at a price each.
  */
-export function secondsLeft(budget: Pipeline['budget'], spent: Spent, queue: string, sharers = 1): number {
-  const { together, each } = shareLeft(budget, spent, queue, { sharers, reservedSeconds: 0 });
+export function secondsLeft(budget: Pipeline['budget'], spent: Spent, queue: string, sharers = 1, devices = 1): number {
+  const { together, each } = shareLeft(budget, spent, queue, { sharers, reservedSeconds: 0, devices });
   return Math.min(together, each);
 }
 
@@ -51,10 +53,14 @@ export function shareLeft(
   { time, money }: NonNullable<Pipeline['budget']> = {},
   spent: Spent,
   queue: string,
-  { sharers, reservedSeconds }: { readonly sharers: number; readonly reservedSeconds: number },
+  {
+    sharers,
+    reservedSeconds,
+    devices = 1,
+  }: { readonly sharers: number; readonly reservedSeconds: number; readonly devices?: number },
 ): { readonly together: number; readonly each: number } {
   const together = time === undefined ? Number.POSITIVE_INFINITY : durationSeconds(time) - spent.seconds;
-  const perHour = spent.prices?.perHour[queue] ?? 0;
+  const perHour = (spent.prices?.perHour[queue] ?? 0) * devices;
   const byMoney =
     money === undefined || perHour === 0 ? Number.POSITIVE_INFINITY : ((money - moneySpent(spent)) / perHour) * 3600;
   return {
@@ -65,4 +71,14 @@ export function shareLeft(
 
 export function moneySpent({ steps, prices }: Pick<Spent, 'steps' | 'prices'>): number {
   return steps.reduce((sum, { queue, seconds }) => sum + (seconds * (prices?.perHour[queue ?? ''] ?? 0)) / 3600, 0);
+}
+
+/** Devices that each training of a pipeline holds. */
+export function processesOf({ training }: Pick<Pipeline, 'training'>): number {
+  return training?.processes ?? 1;
+}
+
+/** Whether a step is a training, which holds as many devices as it has processes (`training.processes`). */
+export function isTraining(stepId: string): boolean {
+  return /^(train$|trial:|prototype:)/.test(stepId);
 }

@@ -38,7 +38,10 @@ interface Parking {
 
 export class Engine {
   private readonly nodes: ReadonlyMap<string, Node>;
-  /** What the record says besides the view: by step, whose workers it was for, and how long its last attempt ran. */
+  /**
+   * What the record says besides the view: by step, whose workers it was for, and how long the attempts ran that told it:
+   * the last, and those that failed for good before an operator had it tried again.
+   */
   private readonly queues = new Map<string, string>();
   private readonly ranSeconds = new Map<string, number>();
   private readonly parkings = new Map<string, Parking>();
@@ -62,7 +65,6 @@ export class Engine {
     if (missing.length > 0) throw new Error(`step ${id} began before ${missing.join(', ')}`);
     for (;;) {
       begin(node, options.state ?? 'running');
-      this.ranSeconds.delete(id);
       this.moved();
       try {
         const output = await body();
@@ -88,7 +90,7 @@ export class Engine {
   ): Promise<ResolutionRecord['action']> {
     node.error = errorRecord(error, node.id);
     const seconds = secondsOfFailure(error);
-    if (seconds !== undefined) this.ranSeconds.set(node.id, seconds);
+    if (seconds !== undefined) this.ran(node.id, seconds);
     end(node);
     if (isCancellation(error)) {
       node.state = 'skipped';
@@ -211,7 +213,11 @@ export class Engine {
     node.computedBy = result.computedBy;
     node.attempt = result.attempt;
     if (result.reused) node.state = 'reused';
-    else this.ranSeconds.set(node.id, (Date.parse(result.finishedAt) - Date.parse(result.startedAt)) / 1000);
+    else this.ran(node.id, (Date.parse(result.finishedAt) - Date.parse(result.startedAt)) / 1000);
+  }
+
+  private ran(id: string, seconds: number): void {
+    this.ranSeconds.set(id, (this.ranSeconds.get(id) ?? 0) + seconds);
   }
 
   private ended(id: string): boolean {

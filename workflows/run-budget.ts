@@ -1,6 +1,14 @@
 /** What is left of one run's budget: asked before each piece of work that could be left out, or told when to end. */
 import type { Allowance } from '../activities/contract/training.ts';
-import { overBudget, secondsLeft, shareLeft, type PricesPerHour, type Spent } from '../pipelines/budget.ts';
+import {
+  isTraining,
+  overBudget,
+  processesOf,
+  secondsLeft,
+  shareLeft,
+  type PricesPerHour,
+  type Spent,
+} from '../pipelines/budget.ts';
 import { queueOf, type StepProxies } from './proxies.ts';
 import type { Run } from './run.ts';
 
@@ -23,7 +31,7 @@ export class RunBudget {
 
   /** When the budget ends a training (ISO 8601); undefined where nothing does. */
   stopTrainingAt(): Promise<string | undefined> {
-    return this.end('gpu');
+    return this.end('gpu', 1, this.devices());
   }
 
   /** When it ends a search for a prompt. Candidates are searched side by side, and share the money. */
@@ -38,7 +46,7 @@ export class RunBudget {
   async trainingAllowance(sharers: number, reservedSeconds: number): Promise<Allowance | undefined> {
     const { budget } = this.run.pipeline;
     if (budget === undefined) return undefined;
-    const share = { sharers, reservedSeconds };
+    const share = { sharers, reservedSeconds, devices: this.devices() };
     const { together, each } = shareLeft(budget, await this.spent(), queueOf('gpu'), share);
     const allowance: Allowance = {
       ...(Number.isFinite(together) ? { until: new Date(Date.now() + together * 1000).toISOString() } : {}),
@@ -55,10 +63,15 @@ export class RunBudget {
     }
   }
 
-  private async end(promise: keyof StepProxies, sharers = 1): Promise<string | undefined> {
+  /** That each training holds. */
+  private devices(): number {
+    return processesOf(this.run.pipeline);
+  }
+
+  private async end(promise: keyof StepProxies, sharers: number, devices = 1): Promise<string | undefined> {
     const { budget } = this.run.pipeline;
     if (budget === undefined) return undefined;
-    const seconds = secondsLeft(budget, await this.spent(), queueOf(promise), Math.max(1, sharers));
+    const seconds = secondsLeft(budget, await this.spent(), queueOf(promise), Math.max(1, sharers), devices);
     return Number.isFinite(seconds) ? new Date(Date.now() + seconds * 1000).toISOString() : undefined;
   }
 
@@ -66,9 +79,10 @@ export class RunBudget {
     // Kept as a promise: candidates side by side ask at once, and an activity's id can be open only once.
     this.prices ??= this.findPrices();
     const prices = await this.prices;
-    const steps = this.run.engine
-      .facts()
-      .map(({ queue, ranSeconds, reused }) => ({ queue, seconds: reused === true ? 0 : (ranSeconds ?? 0) }));
+    const steps = this.run.engine.facts().map(({ id, queue, ranSeconds = 0, reused }) => ({
+      queue,
+      seconds: reused === true ? 0 : ranSeconds * (isTraining(id) ? this.devices() : 1),
+    }));
     const seconds = (Date.now() - Date.parse(this.run.startedAt) - this.waitedMs) / 1000;
     return { seconds, steps, prices };
   }

@@ -1,4 +1,5 @@
 /** What a run took, by queue, from its own record: seconds, attempts, bytes, and money where there are prices. Pure. */
+import { isTraining, processesOf } from '../../pipelines/budget.ts';
 import type { RunFacts, StepFact } from '../contract/evidence.ts';
 import type { Prices } from './prices.ts';
 import type { Stored } from './stored.ts';
@@ -10,7 +11,7 @@ export interface QueueCost {
   readonly computed: number;
   readonly reused: number;
   readonly attempts: number;
-  /** Seconds that the last attempts ran, by their workers' clocks, times the devices that each held. */
+  /** Seconds that the last attempts ran, and those that failed for good, by their workers' clocks, times the devices that each held. */
   readonly ranSeconds: number;
   /** From the steps' begin to their end in the run, times devices: queueing and failed attempts included. */
   readonly elapsedSeconds: number;
@@ -41,11 +42,11 @@ export interface Cost {
 }
 
 export function costOf(
-  { steps, training }: Pick<RunFacts, 'steps' | 'training'>,
+  { steps, training, pipeline }: Pick<RunFacts, 'steps' | 'training' | 'pipeline'>,
   stored: Stored | null,
   prices?: Prices,
 ): Cost {
-  const devices = training?.environment.processes ?? 1;
+  const devices = training?.environment.processes ?? processesOf(pipeline);
   const names = [...new Set(steps.flatMap(({ queue }) => queue ?? []))].toSorted();
   const queues = names
     .map((queue) => queueCost(queue, steps, devices))
@@ -64,7 +65,7 @@ export function costOf(
 function queueCost(queue: string, all: readonly StepFact[], devices: number): QueueCost {
   const ended = all.filter((step) => step.queue === queue && step.finishedAt !== undefined);
   const computed = ended.filter(({ reused }) => reused !== true);
-  const held = (step: StepFact): number => (step.id === 'train' ? devices : 1);
+  const held = (step: StepFact): number => (isTraining(step.id) ? devices : 1);
   return {
     queue,
     computed: computed.length,

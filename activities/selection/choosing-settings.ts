@@ -85,8 +85,7 @@ function decideOn(
 ): Decision {
   const challenger = bestOn(last, others);
   if (challenger === undefined) {
-    const why =
-      measuredOn(first, last) === undefined ? 'no trial came to an end' : 'no other trial reached the last rung';
+    const why = measuredOn(first, last) !== undefined ? 'no other trial reached the last rung' : nothingOf(others);
     return { chosen: first, reason: `The recommended settings stay: ${why}.` };
   }
   const { trial } = challenger;
@@ -106,6 +105,13 @@ function decideOn(
   return { ...compared, reason: `${why} ${compared.reason}` };
 }
 
+/** Why nothing is held against the recommended settings, which were measured on no rung that decides. */
+function nothingOf(others: readonly MeasuredTrial[]): string {
+  return others.some(({ rungs }) => rungs.some(isMeasured))
+    ? 'what others came to has nothing of these to be compared with'
+    : 'no trial came to an end';
+}
+
 /**
  * The recommended settings cannot be trained: whoever came furthest without failing of itself stands in for them. Throws
  * what these failed of where nobody did: to train at them on all rows would fail the same, only later.
@@ -120,20 +126,33 @@ function inPlaceOf(
     recommended,
   }: Pick<ChooseSettingsInput, 'results' | 'recommended'> & { readonly trials: readonly MeasuredTrial[] },
 ): Decision {
-  const furthest = Math.max(0, ...sound.flatMap(({ rungs }) => rungs.filter(isMeasured).map(({ rung }) => rung)));
-  const best = bestOn(furthest, sound);
+  const reached = sound.flatMap(({ rungs }) => rungs.filter(isMeasured).map(({ rung }) => rung));
+  // Who was alone there since the budget cut the others was only quicker.
+  const compared = reached.filter((rung) => !leavesOneAlone(rung, sound, results));
+  const best = bestOn(Math.max(0, ...(compared.length > 0 ? compared : reached)), sound);
+  const cut = results.filter(isCut);
   const why = `the recommended settings could not be trained on rung ${broken.rung} (${errorText(broken)})`;
-  if (best !== undefined)
-    return { chosen: best.trial, reason: `${best.trial.id} has ${accuracyText(best.at)}, and ${why}.` };
+  if (best !== undefined) {
+    const ended = Math.max(0, ...cut.map(({ rung }) => rung));
+    const budget = ended > best.at.rung ? `The budget ended in the middle of rung ${ended}. ` : '';
+    return { chosen: best.trial, reason: `${budget}${best.trial.id} has ${accuracyText(best.at)}, and ${why}.` };
+  }
   const own = trials.filter((trial) => ownFailure(results, trial) !== undefined).length;
-  const shown = `${own} of ${trials.length} trials diverged or ran out of memory, and no other came to an end`;
+  const others = new Set(cut.map(({ candidate }) => candidate)).size;
+  const rest = others > 0 ? `the budget ended ${others} before they were whole` : 'no other came to an end';
+  const shown = `${own} of ${trials.length} trials diverged or ran out of memory, and ${rest}`;
   if (isNamedSince(first, recommended)) {
     return { chosen: first, reason: `What was named since holds: ${shown}; ${why}.` };
   }
   throw new EspalierError(broken.errorKind ?? 'Diverged', `no settings could be trained: ${shown}; ${why}`, {
     where: 'training.search',
-    fix: "retry the step 'settings' with one that is named, such as training.learningRate ten times smaller (or training.batchSize, where memory ran out); look at the rows that the error names",
+    fix: "give the budget more room where it ended trials; or retry the step 'settings' with one that is named, such as training.learningRate ten times smaller (or training.batchSize, where memory ran out); look at the rows that the error names",
   });
+}
+
+function leavesOneAlone(rung: number, sound: readonly MeasuredTrial[], results: readonly TrialResult[]): boolean {
+  if (!results.some((one) => one.rung === rung && isCut(one))) return false;
+  return sound.filter((trial) => measuredOn(trial, rung) !== undefined).length < 2;
 }
 
 /** Whether the recommended settings are others by now: an operator has named one, or another method. */

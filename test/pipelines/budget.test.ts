@@ -1,5 +1,5 @@
-import { equal, ok } from 'node:assert/strict';
-import { secondsLeft, shareLeft } from '../../pipelines/budget.ts';
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { isTraining, secondsLeft, shareLeft } from '../../pipelines/budget.ts';
 
 const prices = { currency: 'EUR', perHour: { cpu: 2 } };
 const spent = (hours: number) => ({ seconds: 0, steps: [{ queue: 'cpu', seconds: hours * 3600 }], prices });
@@ -10,6 +10,18 @@ describe('the end of a budget', () => {
     equal(secondsLeft({ money: 12 }, spent(1), 'cpu', 4), (5 / 4) * 3600);
     equal(secondsLeft({ time: '1h' }, spent(0), 'cpu', 4), 3600);
     equal(secondsLeft(undefined, spent(9), 'cpu', 2), Number.POSITIVE_INFINITY);
+  });
+
+  it('comes sooner the more devices a piece of work holds, at a price each', () => {
+    equal(secondsLeft({ money: 12 }, spent(1), 'cpu', 1, 4), (5 / 4) * 3600);
+    const share = { sharers: 2, reservedSeconds: 600, devices: 4 };
+    equal(shareLeft({ time: '1h', money: 12 }, spent(1), 'cpu', share).together, 3000, 'time is the same for all');
+    equal(shareLeft({ time: '1h', money: 12 }, spent(1), 'cpu', share).each, ((5 / 4) * 3600 - 600) / 2);
+    deepEqual(['train', 'trial:1:2', 'prototype:a:1', 'trials', 'search-subset:1', 'export'].filter(isTraining), [
+      'train',
+      'trial:1:2',
+      'prototype:a:1',
+    ]);
   });
 
   it('leaves what is to come after them', () => {

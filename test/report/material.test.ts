@@ -24,7 +24,7 @@ describe('what a run took', () => {
     ranSeconds: 60,
     ...more,
   });
-  const { training } = sampleFacts;
+  const { training, pipeline } = sampleFacts;
   assert.ok(training);
   const steps = [
     step('train', 'espalier-gpu', { attempt: 3 }),
@@ -36,14 +36,14 @@ describe('what a run took', () => {
 
   it('counts seconds by queue, a training once a device, and nothing for what was reused or has not ended', () => {
     const two = { ...training, environment: { ...training.environment, device: 'cuda:H100', processes: 2 } };
-    const { queues, device, devices, money } = costOf({ steps, training: two }, null);
+    const { queues, device, devices, money } = costOf({ steps, training: two, pipeline }, null);
     assert.deepEqual(queues, [
       { queue: 'espalier-cpu', computed: 1, reused: 1, attempts: 1, ranSeconds: 60, elapsedSeconds: 100 },
       { queue: 'espalier-gpu', computed: 1, reused: 0, attempts: 3, ranSeconds: 120, elapsedSeconds: 200 },
     ]);
     assert.deepEqual([device, devices, money], ['cuda:H100', 2, null]);
     const [, ...untrained] = steps;
-    assert.equal(costOf({ steps: untrained, training }, null).device, null);
+    assert.equal(costOf({ steps: untrained, training, pipeline }, null).device, null);
   });
 
   it('is worth what the prices say, between what ran and all the time, and names the queues without a price', () => {
@@ -55,7 +55,7 @@ describe('what a run took', () => {
       perGigabyteMonth: 0.5,
     } as const;
     const stored = { artifacts: 3, bytes: 4e9, gone: 0 };
-    assert.deepEqual(costOf({ steps, training }, stored, prices).money, {
+    assert.deepEqual(costOf({ steps, training, pipeline }, stored, prices).money, {
       currency: 'CHF',
       source: 'rates',
       computing: { least: 0.6, most: 1 },

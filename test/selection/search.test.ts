@@ -267,6 +267,26 @@ describe('the choice of settings', () => {
     );
   });
 
+  it('goes back a rung where the budget left one alone beside recommended settings that diverged, and says so', () => {
+    const cut = (trial: number, rung: number) => result(trial, null, rung, 7, 'BudgetEnded');
+    const before = [result(1, 0.8), result(2, 0.5), result(3, 0.9)];
+    const found = choose([...before, result(1, null, 2), result(2, 0.5, 2), cut(3, 2)]);
+    assert.equal(found.chosen, 'trial-3', 'trial-2 was only quicker');
+    assert.match(
+      found.reason,
+      /^The budget ended in the middle of rung 2\. trial-3 has 90\.0 % .* could not be trained/,
+    );
+    const only = choose([result(1, null), result(2, 0.5), cut(3, 1)]);
+    assert.equal(only.chosen, 'trial-2', 'there is no rung before');
+    assert.throws(() => choose([result(1, null), cut(2, 1), cut(3, 1)]), {
+      name: 'Diverged',
+      message: /1 of \d+ trials diverged or ran out of memory, and the budget ended 2 before they were whole/,
+    });
+    const first = choose([cut(1, 1), result(2, 0.9), result(3, 0.7)]);
+    assert.equal(first.chosen, 'trial-1');
+    assert.match(first.reason, /rung 1\. The recommended settings stay: what others came to has nothing of these/);
+  });
+
   it('throws what they failed of where nothing could be trained, until an operator names something else', () => {
     const all = [result(1, null), result(2, null), result(3, null, 1, 7, 'OutOfMemory')];
     const given = { trials: TRIALS.slice(0, 3) };

@@ -51,8 +51,9 @@ describe('a try that may use a part of the budget', function () {
       const [, pid] = /^process (\d+)$/.exec(note) ?? [];
       if (pid !== undefined) pids.push(Number(pid));
     };
-    const of = allowed({ until: new Date(Date.now() + 3_600_000).toISOString(), seconds: 2 });
+    const of = allowed({ until: new Date(Date.now() + 3_600_000).toISOString(), seconds: 5 });
     await assert.rejects(tried(HANGS, of, { onProgress }), { name: 'BudgetEnded', message: /before it was whole/ });
+    assert.ok(pids.length > 0, 'the trainer was there by then');
     assert.deepEqual(pids.filter(isAlive), []);
     const { allowance: _, ...without } = of;
     const trained = await tried(`${WHOLE}finish()`, without, { attempt: 2 });

@@ -27,9 +27,10 @@ import {
 } from '../support/workflow.ts';
 
 /** A step's typed error as the activity rim makes it, final at once: no test waits for retries. */
-function failure(kind: ErrorKind, message: string, fix?: string): ApplicationFailure {
+function failure(kind: ErrorKind, message: string, fix?: string, ranSeconds?: number): ApplicationFailure {
   const record = { kind, message, ...(fix === undefined ? {} : { fix }), retryable: ERROR_KINDS[kind].retryable };
-  return ApplicationFailure.create({ message, type: kind, nonRetryable: true, details: [record] });
+  const details = ranSeconds === undefined ? [record] : [record, { ranSeconds }];
+  return ApplicationFailure.create({ message, type: kind, nonRetryable: true, details });
 }
 
 /** Fails the first `times` calls, then answers as `real` does. */
@@ -193,7 +194,10 @@ describe('a step that failed', function () {
     let facts: RunFacts | undefined;
     await withRun(
       (real) => {
-        const train = failing<'trainModel'>(real.trainModel, failure('OutOfMemory', 'memory ran out'));
+        const train = failing<'trainModel'>(
+          real.trainModel,
+          failure('OutOfMemory', 'memory ran out', undefined, 36_000),
+        );
         return {
           trainModel: (call) => (inputs.push(call.input), train(call)),
           writeReport: (call) => {
@@ -225,6 +229,8 @@ describe('a step that failed', function () {
     const reasons = new Map(facts?.recipe?.map(({ path, reason }) => [path, reason]));
     assert.match(reasons.get('training.learningRate') ?? '', /^adapters learn/);
     assert.ok(!reasons.has('training.epochs'));
+    const trained = facts?.steps.find(({ id }) => id === 'train');
+    assert.ok((trained?.ranSeconds ?? 0) >= 36_000, 'what failed before the retry has cost something, too');
   });
 
   it('needs no operator for what one changed in the run that drift replaces; a change on the way holds over it', async () => {

@@ -33,7 +33,8 @@ export function judgeCustom(
 ): { readonly custom?: JudgeCustom } {
   const { customGates: gates } = run.pipeline;
   const { customGates: checked } = run.facts;
-  if (gates === undefined || checked === undefined) return {};
+  if (gates === undefined || customGatesNamed(run.pipeline).length === 0) return {};
+  if (checked === undefined) throw new Error('the gates of one’s own were not looked for before there was work');
   const judges = judgedOf(run.pipeline);
   const probabilities = judges === 'label-sets' && reference !== undefined ? { reference } : {};
   return { custom: { ...checked, gates, judges, details, ...probabilities } };
