@@ -9,13 +9,18 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
 import { isMissing, toStorageError } from '../../artifacts/storage-errors.ts';
 import { parseDataSource, type DataSource } from '../../pipelines/data-sources.ts';
-import { fetchProcess, wheelCache, type FetchOptions } from '../fetch-process.ts';
+import { fetchProcess, wheelCache, type FetchOptions, type FetchVerbs } from '../fetch-process.ts';
 
 export interface FetchedFile {
   /** On this machine, inside the folder that was given. */
   readonly path: string;
   /** What was found at the address, where the address may name something else tomorrow: a commit, a wheel's digest. */
   readonly pinned?: string;
+}
+
+export interface DataFetchOptions extends FetchOptions {
+  /** What revisions of data sets were found to stand at, kept by the caller: files of one revision are of one commit. */
+  readonly resolved: Map<string, Promise<FetchVerbs['hub-resolve']['result']>>;
 }
 
 /**
@@ -25,7 +30,7 @@ export interface FetchedFile {
 export async function fetchDataFile(
   address: string,
   folder: string,
-  options: FetchOptions,
+  options: DataFetchOptions,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<FetchedFile> {
   const source = parseDataSource(address);
@@ -53,11 +58,14 @@ async function fetchFromHub(
   address: string,
   { repository: repo, revision, file: wanted }: Extract<DataSource, { kind: 'hf' }>,
   folder: string,
-  options: FetchOptions,
+  options: DataFetchOptions,
 ): Promise<FetchedFile> {
   const kind = 'dataset' as const;
   return located(address, async () => {
-    const { commit, files } = await fetchProcess('hub-resolve', { repo, revision, kind }, options);
+    const listing =
+      options.resolved.get(`${repo}@${revision}`) ?? fetchProcess('hub-resolve', { repo, revision, kind }, options);
+    options.resolved.set(`${repo}@${revision}`, listing);
+    const { commit, files } = await listing;
     const found = files.find(({ path }) => path === wanted);
     if (found === undefined) {
       const tables = files.map(({ path }) => path).filter((path) => /\.(csv|jsonl|ndjson|json|txt|tar)$/i.test(path));

@@ -11,7 +11,7 @@ import type { DataFile, DataFileSource, SnapshotDataInput, SnapshotDataOutput } 
 import type { StepCall } from '../contract.ts';
 import { DATA_MEDIA_TYPES } from '../../pipelines/data-media-types.ts';
 import { heart, toFailure, type ActivityServices } from '../step.ts';
-import { fetchDataFile } from './fetch-data-file.ts';
+import { fetchDataFile, type DataFetchOptions } from './fetch-data-file.ts';
 
 export function snapshotDataActivity(
   services: ActivityServices,
@@ -52,12 +52,13 @@ export async function snapshotData(
 ): Promise<SnapshotDataOutput> {
   const copied: DataFile[] = [];
   const pinned: Record<string, string> = {};
+  const resolved: DataFetchOptions['resolved'] = new Map();
   for (const file of files) {
     if (file.ref !== undefined) {
       copied.push({ ...file, ref: file.ref });
       continue;
     }
-    const found = await copyFile(file, services, options);
+    const found = await copyFile(file, services, { ...options, resolved });
     copied.push(found.file);
     if (found.pinned !== undefined) pinned[file.path] = found.pinned;
   }
@@ -67,13 +68,14 @@ export async function snapshotData(
 async function copyFile(
   file: DataFileSource,
   { store, python }: Pick<ActivityServices, 'store' | 'python'>,
-  { signal, onProgress, env }: SnapshotOptions,
+  { signal, onProgress, env, resolved }: SnapshotOptions & Pick<DataFetchOptions, 'resolved'>,
 ): Promise<{ readonly file: DataFile; readonly pinned?: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-data-'));
   try {
     const fetching = {
       python,
       signal,
+      resolved,
       onProgress: (done: number, total: number | null) => onProgress?.(file.path, done, total),
     };
     const { path, pinned } = await fetchDataFile(file.path, folder, fetching, env);

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { hasDuplicateKeys } from './duplicate-keys.ts';
 import { boundsFault, MODEL_JSON } from './json-bounds.ts';
-import { wordPieceTokenizer } from './word-piece-tokenizer.ts';
+import { wordPieceTokenizer, type Normalising } from './word-piece-tokenizer.ts';
 
 export const BERT_CONFIG = 'bert_config.json';
 const CONFIG = 'config.json';
@@ -41,13 +41,31 @@ export async function completeGoogleBert(folder: string): Promise<readonly MadeF
   }
   if (!(await isThere(folder, TOKENIZER)) && (await isThere(folder, VOCABULARY))) {
     const settings = (await isThere(folder, TOKENIZER_CONFIG)) ? await objectIn(folder, TOKENIZER_CONFIG) : {};
-    const lowercase = settings['do_lower_case'];
     const vocabulary = textOf(await regularFile(folder, VOCABULARY, MAX_VOCABULARY_BYTES), VOCABULARY);
-    const tokenizer = wordPieceTokenizer(vocabulary, typeof lowercase === 'boolean' ? lowercase : undefined);
+    const tokenizer = wordPieceTokenizer(vocabulary, normalising(settings));
     await writeFile(join(folder, TOKENIZER), `${JSON.stringify(tokenizer)}\n`, { flag: 'wx' });
     made.push({ path: TOKENIZER, from: VOCABULARY });
   }
   return made;
+}
+
+/** By the names that transformers gives them; null is as good as missing, and anything else is no answer to guess at. */
+function normalising(settings: Readonly<Record<string, unknown>>): Normalising {
+  const said = (name: string): boolean | undefined => {
+    const value = settings[name] ?? undefined;
+    if (value === undefined || typeof value === 'boolean') return value;
+    throw bad(TOKENIZER_CONFIG, `has a ${name} that is neither true nor false`);
+  };
+  const [lowercase, stripAccents, handleChineseChars] = [
+    said('do_lower_case'),
+    said('strip_accents'),
+    said('tokenize_chinese_chars'),
+  ];
+  return {
+    ...(lowercase === undefined ? {} : { lowercase }),
+    ...(stripAccents === undefined ? {} : { stripAccents }),
+    ...(handleChineseChars === undefined ? {} : { handleChineseChars }),
+  };
 }
 
 async function isThere(folder: string, name: string): Promise<boolean> {

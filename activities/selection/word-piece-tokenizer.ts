@@ -5,12 +5,23 @@ import { EspalierError } from '../../artifacts/errors.ts';
 const SPECIAL = { pad: '[PAD]', unknown: '[UNK]', start: '[CLS]', end: '[SEP]', mask: '[MASK]' } as const;
 const BRACKETED = /^\[[^\]]+\]$/;
 
+/** What a `tokenizer_config.json` says of how texts are normalised. */
+export interface Normalising {
+  readonly lowercase?: boolean;
+  /** Where nobody says it, as `lowercase`. */
+  readonly stripAccents?: boolean;
+  readonly handleChineseChars?: boolean;
+}
+
 /**
  * `vocabulary`: of `vocab.txt`, a token a line; a token's number is its line's. `lowercase`, where nobody says it, is what
  * the vocabulary was made of: with no capital letter in it, a text that kept its own would be unknown words. Throws BadModel
  * without one of BERT's special tokens.
  */
-export function wordPieceTokenizer(vocabulary: string, lowercase?: boolean): object {
+export function wordPieceTokenizer(
+  vocabulary: string,
+  { lowercase, stripAccents, handleChineseChars = true }: Normalising = {},
+): object {
   const lines = vocabulary.replace(/\n$/, '').split('\n');
   const ids = new Map(lines.map((line, id) => [line.trimEnd(), id]));
   const idOf = (token: string): number => {
@@ -37,8 +48,8 @@ export function wordPieceTokenizer(vocabulary: string, lowercase?: boolean): obj
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null, // as lowercase says
+      handle_chinese_chars: handleChineseChars,
+      strip_accents: stripAccents ?? null,
       lowercase: lowercase ?? !hasCapitals(ids.keys()),
     },
     pre_tokenizer: { type: 'BertPreTokenizer' },

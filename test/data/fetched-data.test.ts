@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { snapshotData } from '../../activities/data/snapshot-data.ts';
 import type { ActivityServices } from '../../activities/step.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
 import { startTestHub, type TestHub } from '../support/hub.ts';
 import { pythonForTests } from '../support/python.ts';
 import { dataServices } from './fixtures.ts';
@@ -68,6 +69,27 @@ describe('data files that are neither here nor in S3', function () {
       const later = await snapshot(address, `hf:org/messages@${commit}#data/train.csv`);
       deepEqual(await contents(later), [`${TABLE}hello,other\n`, TABLE]);
       equal(later.pinned?.[address], `commit ${moved}`);
+    });
+
+    it('are all of one commit where they name one revision, though it moves between them', async () => {
+      const files = { 'train.csv': Buffer.from(TABLE), 'test.csv': Buffer.from('text,label\nold,old\n') };
+      const commit = hub.commit(files);
+      const [train, test] = ['hf:org/messages@main#train.csv', 'hf:org/messages@main#test.csv'];
+      let moved = false;
+      const putFile: ArtifactStore['putFile'] = (...given) => {
+        if (!moved) hub.commit({ ...files, 'test.csv': Buffer.from('text,label\nnew,new\n') });
+        moved = true;
+        return services.store.putFile(...given);
+      };
+      const store = Object.assign(Object.create(services.store) as ArtifactStore, { putFile });
+      const found = await snapshotData(
+        { files: [train, test].map((path) => ({ path, format: 'csv', split: 'all' }) as const) },
+        { ...services, store },
+        { signal },
+      );
+      ok(moved);
+      deepEqual(found.pinned, { [train]: `commit ${commit}`, [test]: `commit ${commit}` });
+      deepEqual((await contents(found))[1], 'text,label\nold,old\n');
     });
 
     it('are the same files for what follows as long as their bytes are the same', async () => {
@@ -141,6 +163,39 @@ describe('data files that are neither here nor in S3', function () {
       const found = await snapshot(address, 'pypi:messages==1.0#messages/data/b.csv');
       deepEqual(await contents(found), [TABLE, 'text,label\n']);
       match(found.pinned?.[address] ?? '', /^wheel sha256:[0-9a-f]{64}$/);
+    });
+
+    it('are refused for good where the wheel is spoilt', async () => {
+      const links = await mkdtemp(join(root, 'wheels-'));
+      const spoil = `
+import json, sys, zipfile
+path = sys.argv[1]
+with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr("spoilt/a.csv", "text,label\\n" * 200)
+    info = "spoilt-1.0.dist-info"
+    archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: spoilt\\nVersion: 1.0\\n", zipfile.ZIP_STORED)
+    archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n", zipfile.ZIP_STORED)
+    archive.writestr(f"{info}/RECORD", "", zipfile.ZIP_STORED)
+data = bytearray(open(path, "rb").read())
+begin = 30 + len("spoilt/a.csv")
+data[begin:begin + 8] = b"\\xff" * 8
+open(path, "wb").write(data)
+`;
+      const made = spawnSync(services.python.executable, ['-c', spoil, join(links, 'spoilt-1.0-py3-none-any.whl')], {
+        encoding: 'utf8',
+      });
+      equal(made.status, 0, made.stderr);
+      const usual = process.env['PIP_FIND_LINKS'];
+      process.env['PIP_FIND_LINKS'] = links;
+      try {
+        await rejects(snapshot('pypi:spoilt==1.0#spoilt/a.csv'), {
+          kind: 'UnsafeModel',
+          retryable: false,
+          message: /not a sound zip archive/,
+        });
+      } finally {
+        process.env['PIP_FIND_LINKS'] = usual;
+      }
     });
 
     it('are refused by address where the wheel has no such file, and say what is beside it', async () => {
