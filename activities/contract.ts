@@ -132,6 +132,8 @@ export interface StepResult<Output> {
   readonly attempt: number;
   readonly startedAt: string;
   readonly finishedAt: string;
+  /** How long attempts ran before this one, as far as they told; missing where there were none. */
+  readonly earlierSeconds?: number;
 }
 
 /** Heartbeat details: one typed record; a hint for people, never the only checkpoint. */
@@ -153,6 +155,8 @@ export interface Progress {
   /** The newest checkpoint that is safe in the store. */
   readonly lastCheckpointStep?: number;
   readonly lastCheckpointAt?: string;
+  /** How long all attempts of the step have run by now: what it has cost, for an attempt after a worker that was lost. */
+  readonly ranSeconds?: number;
 }
 
 type Step<Input, Output> = (call: StepCall<Input>) => Promise<StepResult<Output>>;

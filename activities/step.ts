@@ -55,6 +55,8 @@ export interface StepContext extends ActivityServices {
   /** Temporal's attempt number, from 1: also the fence of a checkpoint's lease. */
   readonly attempt: number;
   readonly key: Digest;
+  /** How long earlier attempts ran, by their last heartbeats: 0 where there were none. */
+  readonly earlierSeconds: number;
   /** What `environment` said when the key was made: a step that pins something moving pins this, not what it finds later. */
   readonly environment: unknown;
   /** Aborted on cancellation, time-out and worker shutdown (`signal.reason.message` names which). */
@@ -138,8 +140,10 @@ export function stepActivity<Input, Output>(
 ): (call: StepCall<Input>) => Promise<StepResult<Output>> {
   return async (call) => {
     const context = Context.current();
-    const beat = heart(context);
+    const earlierSeconds = toldBefore(context.info.heartbeatDetails);
     let beganAtMs: number | undefined;
+    const ranSeconds = (): number => earlierSeconds + (beganAtMs === undefined ? 0 : (Date.now() - beganAtMs) / 1000);
+    const beat = heart(context, ranSeconds);
     try {
       const { environment, identity, key } = await identify(step, call.input, services);
       const recordKey = stepRecordKey(key);
@@ -154,6 +158,7 @@ export function stepActivity<Input, Output>(
           runId: call.runId,
           stepId: call.stepId,
           attempt: context.info.attempt,
+          earlierSeconds,
           key,
           environment,
           signal: context.cancellationSignal,
@@ -177,8 +182,9 @@ export function stepActivity<Input, Output>(
           startedAt,
           finishedAt: new Date().toISOString(),
         };
-        if (step.keeps?.(output) === false) return asResult(record, false);
-        return await keep(services.pointers, recordKey, record, call.reuse);
+        const earlier = earlierSeconds > 0 ? { earlierSeconds } : {};
+        if (step.keeps?.(output) === false) return { ...asResult(record, false), ...earlier };
+        return { ...(await keep(services.pointers, recordKey, record, call.reuse)), ...earlier };
       } finally {
         await folder.remove();
       }
@@ -186,7 +192,7 @@ export function stepActivity<Input, Output>(
       const constant = context.info.retryPolicy?.backoffCoefficient === 1;
       throw toFailure(error, call.stepId, context.info.attempt, {
         ...(constant ? { nextRetryDelay: errorDelay(context.info.attempt) } : {}),
-        ...(beganAtMs === undefined ? {} : { ranSeconds: (Date.now() - beganAtMs) / 1000 }),
+        ...(beganAtMs === undefined ? {} : { ranSeconds: ranSeconds() }),
       });
     } finally {
       beat.stop();
@@ -257,17 +263,30 @@ function lazyFolder(root = tmpdir()): { path(): string; remove(): Promise<void> 
   };
 }
 
-/** Beats every second whatever the step does (a cancellation comes with the answer), and at once when it reports progress. */
-export function heart(context: Context): { progress(progress: Progress): void; stop(): void } {
+/**
+ * Beats every second whatever the step does (a cancellation comes with the answer), and at once when it reports progress.
+ * `ranSeconds`: of all attempts by now, told with every beat.
+ */
+export function heart(
+  context: Context,
+  ranSeconds?: () => number,
+): { progress(progress: Progress): void; stop(): void } {
   let last: Progress = { phase: 'starting' };
-  const timer = setInterval(() => context.heartbeat(last), 1000);
+  const beat = (): void => context.heartbeat(ranSeconds === undefined ? last : { ...last, ranSeconds: ranSeconds() });
+  const timer = setInterval(beat, 1000);
   return {
     progress(progress) {
       last = progress;
-      context.heartbeat(progress);
+      beat();
     },
     stop: () => clearInterval(timer),
   };
+}
+
+/** Of the last heartbeat of the attempt before; whoever beat without it says nothing. */
+function toldBefore(details: unknown): number {
+  const told = typeof details === 'object' && details !== null && 'ranSeconds' in details ? details.ranSeconds : 0;
+  return typeof told === 'number' && Number.isFinite(told) && told > 0 ? told : 0;
 }
 
 /**

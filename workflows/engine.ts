@@ -38,10 +38,7 @@ interface Parking {
 
 export class Engine {
   private readonly nodes: ReadonlyMap<string, Node>;
-  /**
-   * What the record says besides the view: by step, whose workers it was for, and how long the attempts ran that told it:
-   * the last, and those that failed for good before an operator had it tried again.
-   */
+  /** What the record says besides the view: by step, whose workers it was for, and how long its attempts ran, as far as they told. */
   private readonly queues = new Map<string, string>();
   private readonly ranSeconds = new Map<string, number>();
   private readonly parkings = new Map<string, Parking>();
@@ -213,7 +210,10 @@ export class Engine {
     node.computedBy = result.computedBy;
     node.attempt = result.attempt;
     if (result.reused) node.state = 'reused';
-    else this.ran(node.id, (Date.parse(result.finishedAt) - Date.parse(result.startedAt)) / 1000);
+    else {
+      const lastMs = Date.parse(result.finishedAt) - Date.parse(result.startedAt);
+      this.ran(node.id, lastMs / 1000 + (result.earlierSeconds ?? 0));
+    }
   }
 
   private ran(id: string, seconds: number): void {

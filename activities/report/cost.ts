@@ -11,13 +11,13 @@ export interface QueueCost {
   readonly computed: number;
   readonly reused: number;
   readonly attempts: number;
-  /** Seconds that the last attempts ran, and those that failed for good, by their workers' clocks, times the devices that each held. */
+  /** Seconds that attempts ran, as far as they told, by their workers' clocks, times the devices that each held. */
   readonly ranSeconds: number;
   /** From the steps' begin to their end in the run, times devices: queueing and failed attempts included. */
   readonly elapsedSeconds: number;
 }
 
-/** Bounds: what the last attempts alone come to, and what all the time would. */
+/** Bounds: what the attempts told comes to, and what all the time would. */
 export interface Bounds {
   readonly least: number;
   readonly most: number;

@@ -15,13 +15,13 @@ export class AllowanceWatch {
   readonly #ended = new AbortController();
   readonly #timer: NodeJS.Timeout;
 
-  /** `where`: the step. Throws BudgetEnded when it is used up already. */
-  constructor({ until, seconds = Number.POSITIVE_INFINITY }: Allowance, where: string) {
+  /** `where`: the step; `usedSeconds`: by attempts before this one. Throws BudgetEnded when it is used up already. */
+  constructor({ until, seconds = Number.POSITIVE_INFINITY }: Allowance, where: string, usedSeconds = 0) {
     const nowMs = Date.now();
     this.#where = where;
     this.endsAtMs = Math.min(
       until === undefined ? Number.POSITIVE_INFINITY : Date.parse(until),
-      nowMs + seconds * 1000,
+      nowMs + (seconds - usedSeconds) * 1000,
     );
     if (this.endsAtMs <= nowMs) throw this.ended('the budget had ended before it began');
     const error = this.ended('the budget ended it before it was whole');

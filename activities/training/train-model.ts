@@ -49,7 +49,7 @@ function processesOf({ processes }: Partial<TrainModelInput['training']>): numbe
 /** A try is given up when its part of the budget is used up, whatever it is at; what it has kept by then stays. */
 async function trainWithin(input: TrainModelInput, context: StepContext, renewEveryMs: number): Promise<TrainedModel> {
   if (input.allowance === undefined) return train(input, context, renewEveryMs);
-  const watch = new AllowanceWatch(input.allowance, context.stepId);
+  const watch = new AllowanceWatch(input.allowance, context.stepId, context.earlierSeconds);
   try {
     const signal = AbortSignal.any([context.signal, watch.signal]);
     // The trainer stops as soon as it sees that the next epoch would end too late.

@@ -45,6 +45,39 @@ describe('an error of a step whose lost workers are replaced at once', () => {
     assert.ok(ranSeconds >= 0 && Number.isFinite(ranSeconds), `${ranSeconds}`);
   });
 
+  it('counts what the attempts before had told, in every heartbeat, in a failure and in a result', async () => {
+    const beats: { ranSeconds?: number }[] = [];
+    const after = async (heartbeatDetails: unknown, fails: boolean) => {
+      const step = stepActivity<number, number>(
+        {
+          type: 'test.earlier',
+          version: 1,
+          run: (input, { progress, earlierSeconds }) => {
+            progress({ phase: `after ${earlierSeconds}` });
+            return fails ? Promise.reject(new EspalierError('BadData', 'x')) : Promise.resolve(input);
+          },
+        },
+        { ...storage, python: { executable: '', packages: '' } },
+      );
+      const context = {
+        info: { attempt: 2, heartbeatDetails },
+        cancellationSignal: new AbortController().signal,
+        heartbeat: (beat: object) => beats.push(beat),
+      };
+      const call = { runId: 'r', stepId: 's', input: 1, reuse: false };
+      return asyncLocalStorage.run(context as unknown as Context, () => step(call));
+    };
+    assert.equal((await after({ phase: 'training', ranSeconds: 3600 }, false)).earlierSeconds, 3600);
+    assert.ok((beats.at(-1)?.ranSeconds ?? 0) >= 3600, 'for the attempt after this one');
+    await assert.rejects(after({ ranSeconds: 3600 }, true), ({ details }: ApplicationFailure) => {
+      const [, told] = details ?? [];
+      assert.ok((told as { ranSeconds: number }).ranSeconds >= 3600);
+      return true;
+    });
+    for (const nothing of [undefined, null, 'x', { phase: 'training' }, { ranSeconds: -1 }, { ranSeconds: '9' }])
+      assert.equal((await after(nothing, false)).earlierSeconds, undefined, JSON.stringify(nothing));
+  });
+
   it('is left to the retry policy that backs off by itself', async () => {
     assert.equal(await delayOf('StorageUnavailable', 4, 2), undefined);
   });

@@ -13,6 +13,7 @@ export async function runStep<Input, Output>(
     signal?: AbortSignal;
     runId?: string;
     attempt?: number;
+    earlierSeconds?: number;
     reuse?: boolean;
     onProgress?: (progress: Progress) => void;
   } = {},
@@ -25,6 +26,7 @@ export async function runStep<Input, Output>(
       runId: options.runId ?? 'test-run',
       stepId: step.type,
       attempt: options.attempt ?? 1,
+      earlierSeconds: options.earlierSeconds ?? 0,
       key: stepKey(step.type, step.version, stepIdentity(step, input), environment),
       environment,
       signal: options.signal ?? new AbortController().signal,

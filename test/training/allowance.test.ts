@@ -45,6 +45,16 @@ describe('a try that may use a part of the budget', function () {
     }
   });
 
+  it('has what the attempts before it have left, also where a worker was lost with them', async () => {
+    const options = { attempt: 2, earlierSeconds: 3599.9 };
+    const of = allowed({ seconds: 3600 });
+    await assert.rejects(tried(HANGS, of, options), { name: 'BudgetEnded' });
+    await assert.rejects(tried('sys.exit(70)', of, { ...options, earlierSeconds: 3601 }), {
+      name: 'BudgetEnded',
+      message: /ended before it began/,
+    });
+  });
+
   it('is given up where it stands when that is used up, and its process is gone', async () => {
     const pids: number[] = [];
     const onProgress = ({ note = '' }: { readonly note?: string }): void => {
