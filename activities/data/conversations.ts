@@ -114,22 +114,24 @@ function turnsOf(history: readonly Message[], prompt: string): readonly string[]
   return [...history.filter(({ role }) => role !== 'system').map(({ content }) => content), prompt];
 }
 
-type Row = CheckedRow & Pick<Conversation, 'history' | 'completion'>;
+type Row = CheckedRow & Pick<Conversation, 'history'>;
 
 /** Which side keeps a conversation that several have, as of equal texts. */
 const SIDES = ['test', 'validation', 'train', 'all'] as const;
 
 /**
- * A row that is the beginning of another is the same conversation, as in data sets that were cut at every answer; so is one
- * that differs in the system text alone. Rows of one get one `near` key, by which the split keeps them together, also where
- * they differ in digits, punctuation and case; where sides are declared, those of the held-out side stay.
+ * Two rows are one conversation where one asks what the other asks on its way, whatever is answered then: all answers of a
+ * row are learnt, so that a training row holds an answer to the very thing that the other row is tested by. Data sets that were cut
+ * at every answer are such, and rows that differ in the system text alone. Rows of one get one `near` key, by which the
+ * split keeps them together, also where they differ in digits, punctuation and case; where sides are declared, those of
+ * the held-out side stay. Duplicates may be gone before: they ask what the row asks that stood for them.
  */
 export async function keepConversationsWhole<Given extends Row>(
   rows: readonly Given[],
   signal?: AbortSignal,
 ): Promise<{ readonly rows: readonly Given[]; readonly straddling: readonly BadRow[] }> {
   if (rows.every(({ history }) => history === undefined)) return { rows, straddling: [] };
-  const exact = await firstOfEach(rows, ({ normalised }) => normalised, normaliseText, signal);
+  const exact = await shortestOfEach(rows, ({ normalised }) => normalised, signal);
   const holds = new Map<Given, (typeof SIDES)[number]>();
   for (const [index, { split }] of rows.entries()) {
     const first = exact[index]!;
@@ -137,12 +139,7 @@ export async function keepConversationsWhole<Given extends Row>(
     holds.set(first, SIDES.indexOf(split) < SIDES.indexOf(held) ? split : held);
   }
   const straddles = (index: number): boolean => holds.get(exact[index]!) !== rows[index]!.split;
-  const nearly = await firstOfEach(
-    rows,
-    ({ near }) => near,
-    (text) => nearKey(normaliseText(text)),
-    signal,
-  );
+  const nearly = await shortestOfEach(rows, ({ near }) => near, signal);
   return {
     rows: rows.map((row, index) => ({ ...row, near: nearly[index]!.near })).filter((_, index) => !straddles(index)),
     straddling: rows.flatMap(({ file, line }, index): readonly BadRow[] => {
@@ -154,31 +151,29 @@ export async function keepConversationsWhole<Given extends Row>(
 }
 
 /**
- * Of each row the one that is its shortest beginning, or the first that says the same under another system text. `asked`:
- * what was said up to the last question, in the form that `keyOf` gives an answer.
+ * Of each row the first that asks least of what the row asks on its way: of rows that begin as one another all have the
+ * same. `asked`: the turns up to the last question, without a system text.
  */
-async function firstOfEach<Given extends Row>(
+async function shortestOfEach<Given extends Row>(
   rows: readonly Given[],
   asked: (row: Given) => string,
-  keyOf: (text: string) => string,
   signal?: AbortSignal,
 ): Promise<readonly Given[]> {
-  const wholes = new Map<string, Given>();
-  const found: { readonly before: readonly string[]; readonly whole: string }[] = [];
+  const askedBy = new Map<string, Given>();
+  const found: (readonly string[])[] = [];
   for (const row of rows) {
-    const turns = asked(row).split('\n');
-    const all = beginnings(row.completion === undefined ? turns : [...turns, keyOf(row.completion)]);
-    const whole = all.at(-1)!;
-    if (!wholes.has(whole)) wholes.set(whole, row);
-    found.push({ before: all.slice(0, turns.length - 1), whole });
+    const questions = beginnings(asked(row).split('\n'));
+    const last = questions.at(-1)!;
+    if (!askedBy.has(last)) askedBy.set(last, row);
+    found.push(questions);
     if (found.length % PAUSE_ROWS === 0) await pause(signal);
   }
-  return found.map(({ before, whole }) => wholes.get(before.find((beginning) => wholes.has(beginning)) ?? whole)!);
+  return found.map((questions) => askedBy.get(questions.find((question) => askedBy.has(question))!)!);
 }
 const PAUSE_ROWS = 2000;
 
-/** A hash of each beginning: of the first turn, of the first two, and so on. */
+/** A hash of each beginning that ends with a question: of the first turn, of the first three, and so on. */
 function beginnings(turns: readonly string[]): readonly string[] {
   let before = '';
-  return turns.map((turn) => (before = sha256Hex(`${before}\n${turn}`)));
+  return turns.map((turn) => (before = sha256Hex(`${before}\n${turn}`))).filter((_, place) => place % 2 === 0);
 }

@@ -1,6 +1,8 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import * as fc from 'fast-check';
 import type { z } from 'zod';
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
+import { deduplicate } from '../../activities/data/checks.ts';
 import { conversationIdentity, conversationOf, keepConversationsWhole } from '../../activities/data/conversations.ts';
 import { textIdentity } from '../../activities/data/normalise.ts';
 import { preparePrompts } from '../../activities/data/prepare-prompts.ts';
@@ -93,20 +95,52 @@ describe('conversations that begin as others do', () => {
     return { file: 'a.jsonl', line, split, text: prompt, label: '', ...more, ...conversationIdentity(said) };
   };
 
-  it('are the same conversation, one row longer: they have one key, and only they', async () => {
+  it('are the same conversation, whatever was answered: they have one key, and only they', async () => {
     const rows = [
       row('all', 1, 'late 5?', 'Sorry.'),
       row('all', 2, 'late 5?', 'Sorry.', 'when?', 'Today.'),
       row('all', 3, 'LATE 7?', 'sorry', 'how?', 'By post.', 'thanks', 'Good bye.'),
+      // The first row is asked what this one has another answer to.
       row('all', 4, 'late 5?', 'Bad luck.', 'why?', 'So.'),
       row('all', 5, 'hi', 'Hello!', 'late 5?', 'Sorry.'),
+      // Nobody asks what these two have in common.
+      row('all', 6, 'hi', 'Hello!', 'and now?', 'Wait.'),
     ];
     const { rows: kept, straddling } = await keepConversationsWhole(rows);
     deepEqual(straddling, []);
     const keys = kept.map(({ near }) => near);
-    equal(new Set(keys.slice(0, 3)).size, 1);
+    equal(new Set(keys.slice(0, 4)).size, 1);
     equal(new Set(keys).size, 3);
     deepEqual((await keepConversationsWhole([rows[0]!])).rows, [rows[0]!]);
+    // In whatever order they come, and where the one that is asked least ends with the user.
+    const { rows: turned } = await keepConversationsWhole([...rows.slice(1).toReversed(), row('all', 7, 'late 5?')]);
+    deepEqual(new Set(turned.filter(({ near }) => near === 'late').map(({ line }) => line)), new Set([2, 3, 4, 7]));
+  });
+
+  it('never train an answer to what is asked on another side, however they are drawn', async () => {
+    const texts = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 6 });
+    const drawn = fc.array(fc.record({ texts, split: fc.constantFrom('train', 'test', 'all'), told: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 12,
+    });
+    await fc.assert(
+      fc.asyncProperty(drawn, async (some) => {
+        const rows = some.map(({ texts: said, split, told }, line) => {
+          const of = conversationOf([...(told ? [system('Be kind.')] : []), ...turns(...said)], 'messages', 1000);
+          ok('prompt' in of);
+          const { prompt, ...more } = of;
+          return { file: 'a', line, split, text: prompt, label: '', ...more, ...conversationIdentity(of) } as const;
+        });
+        const { kept: different } = deduplicate<(typeof rows)[number]>(rows, 'conversation', ({ id }) => id);
+        const { rows: kept, straddling } = await keepConversationsWhole(different);
+        equal(kept.length + straddling.length, different.length);
+        for (const asked of kept) {
+          for (const other of kept.filter(({ normalised }) => `${normalised}\n`.startsWith(`${asked.normalised}\n`))) {
+            deepEqual([other.split, other.near], [asked.split, asked.near]);
+          }
+        }
+      }),
+    );
   });
 
   it('are one with those that differ in the system text alone: both are kept, on one side', async () => {
@@ -122,6 +156,11 @@ describe('conversations that begin as others do', () => {
     equal((await keepConversationsWhole([one, { ...other, split: 'train' }])).rows.length, 2);
     deepEqual(
       (await keepConversationsWhole([one, other])).straddling.map(({ line }) => line),
+      [1],
+    );
+    const answered = { ...other, completion: 'Never.' };
+    deepEqual(
+      (await keepConversationsWhole([one, answered])).straddling.map(({ line }) => line),
       [1],
     );
   });
@@ -216,6 +255,30 @@ describe('preparing conversations', () => {
     }
     equal(sides.size, 40);
     for (const [opening, on] of sides) equal(on.size, 1, opening);
+  });
+
+  it('keeps what is asked on the side of all that answers it, also of one that was left out as a duplicate', async () => {
+    const rows = texts.flatMap((text) => [
+      { messages: turns(text, 'Sent today.') },
+      { messages: turns(text, 'On its way.') },
+      { messages: turns(text, 'On its way.', 'when?', 'Soon.') },
+    ]);
+    const drawn = await prepare([{ path: 'a.jsonl', content: jsonl(rows) }]);
+    const { dataset, dropped } = drawn;
+    equal(dropped.duplicate, 40);
+    const asked = async (side: 'train' | 'validation' | 'test'): Promise<readonly string[]> =>
+      (await loadPrompts(services.store, dataset, side)).map(({ history, prompt }) => history?.[0]?.content ?? prompt);
+    const [train, ...held] = await Promise.all([asked('train'), asked('validation'), asked('test')]);
+    deepEqual(
+      held.flat().filter((text) => train.includes(text)),
+      [],
+    );
+    const parted = await prepare([
+      { path: 'a.jsonl', content: jsonl(rows.slice(0, 60).filter((_, index) => index % 3 === 0)), split: 'test' },
+      { path: 'b.jsonl', content: jsonl(rows.filter((_, index) => index % 3 === 2)), split: 'train' },
+    ]);
+    equal(parted.dropped['same-conversation'], 20);
+    deepEqual([parted.rows.test, parted.rows.train + parted.rows.validation], [20, 20]);
   });
 
   it('redacts every turn and the system text, and the scan reads them, too', async () => {
