@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { packageRoot } from '../infra/root.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { closeInspector } from '../artifacts/no-inspector.ts';
 import { EXIT, exitCodeOf, printError, printJson } from './output.ts';
 
+closeInspector();
 const { version } = JSON.parse(readFileSync(`${packageRoot}/package.json`, 'utf8')) as { version: string };
 const program = new Command('espalier')
   .description('Takes a pre-trained model to a fine-tuned, reviewed, approved, deployed and watched one, durably.')

@@ -1,11 +1,13 @@
 /** The model server's process: settings from the environment, a line when it listens, a drain when asked to stop. */
 import { EspalierError } from '../artifacts/errors.ts';
 import { noteKeys } from '../artifacts/key-changes.ts';
+import { closeInspector } from '../artifacts/no-inspector.ts';
 import { openStore } from '../artifacts/open.ts';
 import { logLine } from './log.ts';
 import { startModelServer } from './server.ts';
 import { servingSettings } from './settings.ts';
 
+closeInspector();
 try {
   const settings = servingSettings(process.env);
   const { store, pointers } = await openStore(process.env);

@@ -1,6 +1,7 @@
 /** The life of a worker process: quiet structured logs, a clean stop on the first signal, and a crash that says so. */
 import { DefaultLogger, GracefulShutdownPeriodExpiredError, Runtime, type LogEntry } from '@temporalio/worker';
 import type { StandbyLauncher } from '../activities/training/launchers/standby.ts';
+import { closeInspector } from '../artifacts/no-inspector.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { DevicePool } from './devices.ts';
 import { createWorkerProcess, type QueueRole } from './worker.ts';
@@ -14,6 +15,7 @@ export async function runWorkerProcess(
     readonly launcher?: StandbyLauncher;
   }>,
 ): Promise<void> {
+  closeInspector();
   const write = (entry: Record<string, unknown>): void => {
     process.stderr.write(
       `${JSON.stringify({ at: new Date().toISOString(), worker: name, pid: process.pid, ...entry })}\n`,

@@ -343,6 +343,8 @@ export interface GateResult<Name extends string = GateName> {
   readonly threshold: number;
   readonly direction: 'min' | 'max';
   readonly reason: string;
+  /** Of a gate of one's own: the clock ended it, so that another run measures it anew. */
+  readonly outOfTime?: true;
 }
 export interface GatesVerdict {
   readonly verdict: 'pass' | 'fail' | 'warn';

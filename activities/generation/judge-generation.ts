@@ -4,13 +4,14 @@ import type { JudgeGenerationInput } from '../contract/prompting.ts';
 import type { GateResult, GatesVerdict } from '../contract/validation.ts';
 import { judgeMemorisation } from '../privacy/memorisation/gates.ts';
 import type { StepDefinition } from '../step.ts';
-import { withCustomGates } from '../validation/custom-gates/judge.ts';
+import { keepsVerdict, withCustomGates } from '../validation/custom-gates/judge.ts';
 import { judgeGate, worstOf } from '../validation/gates.ts';
 import { NO_SCORE } from '../validation/scores.ts';
 
 export const judgeGeneration: StepDefinition<JudgeGenerationInput, GatesVerdict> = {
   type: 'generation.gates',
-  version: 4,
+  version: 5,
+  keeps: keepsVerdict,
   run: (input, context) => withCustomGates(generationVerdict(input), input.custom, context),
 };
 

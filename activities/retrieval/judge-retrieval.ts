@@ -5,13 +5,14 @@ import type { JudgeRetrievalInput } from '../contract/retrieval.ts';
 import type { GatesVerdict } from '../contract/validation.ts';
 import type { StepDefinition } from '../step.ts';
 import { judgeBehaviour } from '../validation/behaviour-gates.ts';
-import { withCustomGates } from '../validation/custom-gates/judge.ts';
+import { keepsVerdict, withCustomGates } from '../validation/custom-gates/judge.ts';
 import { judgeGate, worstOf } from '../validation/gates.ts';
 import { NO_SCORE } from '../validation/scores.ts';
 
 export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> = {
   type: 'retrieval.gates',
-  version: 1,
+  version: 2,
+  keeps: keepsVerdict,
   run: (input, context) => withCustomGates(retrievalVerdict(input), input.custom, context),
 };
 

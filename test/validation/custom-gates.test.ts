@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { url as inspectorUrl } from 'node:inspector';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +10,7 @@ import { judgeGeneration } from '../../activities/generation/judge-generation.ts
 import { judgeRetrieval } from '../../activities/retrieval/judge-retrieval.ts';
 import { stepIdentity, stepKey, type ActivityServices, type StepContext } from '../../activities/step.ts';
 import { checkCustomGates } from '../../activities/validation/custom-gates/check.ts';
-import { judgeCustomGates } from '../../activities/validation/custom-gates/judge.ts';
+import { judgeCustomGates, keepsVerdict } from '../../activities/validation/custom-gates/judge.ts';
 import { readCustomGates, type CustomGatesModule } from '../../activities/validation/custom-gates/module.ts';
 import { GATE_LIMITS, type GateLimits } from '../../activities/validation/custom-gates/run-gate.ts';
 import { judgeGatesStep } from '../../activities/validation/judge-gates.ts';
@@ -26,6 +28,9 @@ const measured = (body: string, judges: Judged = 'labels') => `{ judges: '${judg
 const MODULE = `
 import { readFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { createTracing } from 'node:trace_events';
+import { writeSync } from 'node:fs';
 export const gates = {
   rightShare: ${measured(`({ predictions }) => ({
     value: predictions.filter(({ expected, predicted }) => expected === predicted).length / predictions.length,
@@ -49,6 +54,28 @@ export const gates = {
   })`)},
   reads: ${measured('() => readFileSync(process.execPath)')},
   starts: ${measured("() => execFileSync('true')")},
+  swapped: ${measured('() => ({ value: 0.5, interval: { low: 0.95, high: 0.1 } })')},
+  elsewhere: ${measured('() => ({ value: 0.5, interval: { low: 0.8, high: 0.9 } })')},
+  ofNothing: ${measured('() => ({ value: null, interval: { low: 0.8, high: 0.9 } })')},
+  more: ${measured('() => ({ value: 1, rows: 1, all: new Float64Array(5e7) })')},
+  long: ${measured("() => { throw new Error('x'.repeat(1e8)); }")},
+  text: ${measured("() => ({ value: 'x'.repeat(1e8) })")},
+  pours: ${measured('() => { for (;;) writeSync(3, Buffer.alloc(65_536, 65)); }')},
+  forges: ${measured(`() => { writeSync(3, '{"value":{"value":"1"}}\\n'); for (;;); }`)},
+  inspects: ${measured("() => { process.kill(process.ppid, 'SIGUSR1'); return { value: 1 }; }")},
+  killed: ${measured("() => { process.kill(process.pid, 'SIGKILL'); for (;;); }")},
+  ended: ${measured("() => { process.kill(process.pid, 'SIGTERM'); for (;;); }")},
+  where: ${measured('() => { throw new Error(process.cwd()); }')},
+  listens: ${measured(`() => new Promise((resolve, reject) => {
+    createServer().on('error', reject).listen('gate.sock', () => resolve({ value: 1 }));
+  })`)},
+  traces: ${measured(`async () => {
+    const tracing = createTracing({ categories: ['node.perf', 'v8'] });
+    tracing.enable();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    tracing.disable();
+    return { value: 1 };
+  }`)},
   environment: ${measured('() => ({ value: Object.keys(process.env).length })')},
 };`;
 const DETAILS = {
@@ -129,9 +156,17 @@ describe('gates of one’s own', function () {
 
   for (const [name, why] of [
     ['throws', /no such row/],
-    ['words', /expected object/],
-    ['nothing', /expected object/],
-    ['infinite', /expected number|Invalid input/],
+    ['words', /it is string; expected an object of value, interval, rows/],
+    ['nothing', /it is undefined; expected an object/],
+    ['infinite', /value is Infinity; expected a finite number/],
+    ['swapped', /the interval from 0\.95 to 0\.1 does not hold the value, which is 0\.5/],
+    ['elsewhere', /the interval from 0\.8 to 0\.9 does not hold the value, which is 0\.5/],
+    ['ofNothing', /does not hold the value, which is null/],
+    ['more', /it has 'all'; expected an object of value, interval, rows/],
+    ['long', /Error: x{200}/],
+    ['text', /value is string; expected a finite number/],
+    ['pours', /its answer has more than 65536 bytes/],
+    ['forges', /expected number, received string/],
     ['misspelt', /`measures` has no 'acuracy'; it has accuracy/],
     ['ofOthers', /evidence of 'labels' has no 'queries'; it has .*predictions.*eachRow/],
     ['leaves', /ended with 0 and gave nothing/],
@@ -143,8 +178,62 @@ describe('gates of one’s own', function () {
       assert.deepEqual([result?.verdict, result?.measured], ['fail', null]);
       assert.match(result?.reason ?? '', why);
       assert.doesNotMatch(result?.reason ?? '', /base64/);
+      assert.ok(result!.reason.length < 600, `${result?.reason.length}`);
+      assert.equal(keepsVerdict({ verdict: 'fail', gates: [result!] }), true);
     });
   }
+
+  it('cannot make the worker open its inspector', async () => {
+    const [result] = await judged({ inspects: { min: 1 } });
+    assert.equal(result?.verdict, 'pass', result?.reason);
+    assert.ok(process.listenerCount('SIGUSR1') > 0);
+    assert.equal(inspectorUrl(), undefined);
+  });
+
+  for (const [name, by] of [
+    ['killed', 'SIGKILL'],
+    ['ended', 'SIGTERM'],
+  ] as const) {
+    it(`are tried again where ${by} comes from elsewhere: nothing was measured`, async () => {
+      await assert.rejects(judged({ [name]: { min: 0 } }), {
+        kind: 'Internal',
+        retryable: true,
+        where: `customGates.${name}`,
+        message: `the process of the gate '${name}' was ended by ${by} from elsewhere`,
+      });
+    });
+  }
+
+  it('are tried again where their process cannot begin', async () => {
+    const { execPath } = process;
+    process.execPath = join(folder, 'no-node');
+    try {
+      await assert.rejects(judged({ sure: { min: 0 } }), {
+        kind: 'Internal',
+        retryable: true,
+        message: /^the process of the gate 'sure' could not be started: .*ENOENT/,
+      });
+      await assert.rejects(moduleOf(MODULE), { kind: 'Internal', retryable: true });
+    } finally {
+      process.execPath = execPath;
+    }
+  });
+
+  it('leave nothing behind: their folder is their own, and gone with them', async () => {
+    const results = await judged({ where: { min: 1 }, listens: { min: 1 }, traces: { min: 1 } });
+    const [where, ...others] = results;
+    const own = /Error: (.*espalier-gate-\w+)$/.exec(where!.reason)?.[1];
+    assert.ok(own !== undefined, where?.reason);
+    assert.deepEqual(
+      others.map(({ verdict, reason }) => [verdict, reason]),
+      others.map(({ reason }) => ['pass', reason]),
+    );
+    const left = [own, 'gate.sock', 'node_trace.1.log'];
+    assert.deepEqual(
+      left.filter((path) => existsSync(path)),
+      [],
+    );
+  });
 
   it('know nothing of the worker’s environment', async () => {
     const [result] = await judged({ environment: { max: 0 } });
@@ -156,6 +245,9 @@ describe('gates of one’s own', function () {
       const [result] = await judged({ [name]: { min: 0 } }, { mostMs: 1500 });
       assert.equal(result?.verdict, 'fail');
       assert.match(result?.reason ?? '', /took longer than 1\.5 s/);
+      for (const { keeps } of [judgeGatesStep, judgeRetrieval, judgeGeneration]) {
+        assert.equal(keeps?.({ verdict: 'fail', gates: [result] }), false);
+      }
     });
   }
 

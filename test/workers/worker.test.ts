@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { Connection } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/contract.ts';
@@ -48,6 +50,38 @@ describe('a worker that deploys', () => {
       kind: 'BadConfig',
       where: 'ESPALIER_SIGNING_KEY',
     });
+  });
+});
+
+describe('a process with credentials', () => {
+  const program = (room: string) => new URL(`../../${room}`, import.meta.url);
+  /** How many listen for the signal once it has begun, and whether its inspector is open after it came. */
+  const signalled = `
+    process.kill(process.pid, 'SIGUSR1');
+    const { url } = await import('node:inspector');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const listeners = process.listenerCount('SIGUSR1');
+    process.stdout.write(JSON.stringify({ listeners, open: url() !== undefined }));
+    process.exit(0);`;
+
+  it('opens no inspector at a signal, which a gate of one’s own could send: a worker, the command, the model server', async function () {
+    this.timeout(60_000);
+    for (const code of [
+      `const { runWorkerProcess } = await import('${program('workers/process.ts').href}');
+       await runWorkerProcess('pipeline', async () => { ${signalled} });`,
+      `process.argv.push('setup'); process.stderr.write = () => true;
+       await import('${program('cli/main.ts').href}'); ${signalled}`,
+      `process.env = {}; process.exit = ((exit) => (code) => code === 0 && exit(0))(process.exit);
+       await import('${program('serving/main.ts').href}'); ${signalled}`,
+    ]) {
+      const args = ['--import', 'tsx', '--input-type=module', '--eval', code];
+      const { stdout } = await promisify(execFile)(process.execPath, args);
+      const { listeners, open } = JSON.parse(stdout.slice(stdout.lastIndexOf('{"listeners"'))) as Record<
+        string,
+        unknown
+      >;
+      assert.deepEqual([listeners, open], [1, false], code);
+    }
   });
 });
 

@@ -3,7 +3,7 @@
  * imports but Node's, since it may read no file but itself and the evidence (run-gate.ts). The module comes as text, so that
  * what runs is what was digested, whatever lies on the disk by now.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 
 /** @typedef {import('./run-gate.ts').GateTask} GateTask */
@@ -107,23 +107,75 @@ async function* withNumbers(rows, file, width) {
   }
 }
 
+/** Where the answer goes: run-gate.ts reads one line. */
+const ANSWER_PIPE = 3;
+const MOST_WORDS = 300;
+const PARTS = new Set(['value', 'interval', 'rows']);
+const ENDS = new Set(['low', 'high', 'confidence']);
+
+/**
+ * The numbers of a score and nothing else: what a function gives may be of any size.
+ *
+ * @param {unknown} given
+ */
+function scoreOf(given) {
+  const { value, interval, rows } = partsOf(given, PARTS, 'it');
+  const none = interval === undefined || interval === null;
+  const { low, high, confidence } = none ? {} : partsOf(interval, ENDS, 'the interval');
+  return {
+    value: value === null ? null : numberOf(value, 'value'),
+    interval: none
+      ? null
+      : {
+          low: numberOf(low, 'interval.low'),
+          high: numberOf(high, 'interval.high'),
+          ...(confidence === undefined ? {} : { confidence: numberOf(confidence, 'interval.confidence') }),
+        },
+    ...(rows === undefined ? {} : { rows: numberOf(rows, 'rows') }),
+  };
+}
+
+/** @param {unknown} given @param {ReadonlySet<string>} names @param {string} what @returns {Record<string, unknown>} */
+function partsOf(given, names, what) {
+  const expected = `an object of ${[...names].join(', ')}`;
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`${what} is ${given === null ? 'null' : typeof given}; expected ${expected}`);
+  }
+  for (const name in given) if (!names.has(name)) throw new TypeError(`${what} has '${name}'; expected ${expected}`);
+  return /** @type {Record<string, unknown>} */ (given);
+}
+
+/** @param {unknown} given @param {string} what */
+function numberOf(given, what) {
+  if (typeof given === 'number' && Number.isFinite(given)) return given;
+  throw new TypeError(`${what} is ${typeof given === 'number' ? given : typeof given}; expected a finite number`);
+}
+
 /** The module as an address is its whole text. @param {unknown} error */
 function shown(error) {
-  return String(error).replaceAll(/data:text\/javascript;base64,[A-Za-z0-9+/=]*/g, 'the module');
+  return String(error)
+    .replaceAll(/data:text\/javascript;base64,[A-Za-z0-9+/=]*/g, 'the module')
+    .slice(0, MOST_WORDS);
 }
 
-/** @param {object} message */
-function send(message) {
-  process.send?.(message, () => process.exit(0));
+async function taskOf() {
+  process.stdin.setEncoding('utf8');
+  let text = '';
+  for await (const part of process.stdin) text += part;
+  return /** @type {GateTask} */ (JSON.parse(text));
 }
 
-process.once('message', (/** @type {GateTask} */ task) => {
+/** @param {object} answer */
+function write(answer) {
+  const line = Buffer.from(`${JSON.stringify(answer)}\n`);
+  for (let at = 0; at < line.length;) at += writeSync(ANSWER_PIPE, line, at);
+  process.exit(0);
+}
+
+try {
+  const task = await taskOf();
   const { source } = task;
-  const answer = 'name' in task ? measured(source, task.name, task.evidence) : namesOf(source);
-  answer
-    .then((value) => ({ value }))
-    .catch((error) => ({ problem: shown(error) }))
-    .then(send)
-    // What cannot be sent (a function, say) is no answer.
-    .catch((error) => send({ problem: shown(error) }));
-});
+  write({ value: 'name' in task ? scoreOf(await measured(source, task.name, task.evidence)) : await namesOf(source) });
+} catch (error) {
+  write({ problem: shown(error) });
+}

@@ -18,7 +18,7 @@ export interface CustomGatesModule {
 
 const GatesSchema = z.array(z.strictObject({ name: z.string(), judges: z.enum(JUDGED) }));
 
-/** The module that the environment names, tried. Throws BadConfig. */
+/** The module that the environment names, tried. Throws BadConfig, and as runGate. */
 export async function readCustomGates(
   env: Readonly<Record<string, string | undefined>>,
   limits: GateLimits = GATE_LIMITS,
@@ -33,6 +33,7 @@ export async function readCustomGates(
     const gates = new Map(kindsOf(answer.value));
     return { customGates: { digest: digestBytes(source), source, gates } };
   } catch (error) {
+    if (error instanceof EspalierError) throw error; // of the machine, not of the module
     throw new EspalierError('BadConfig', `the gates in ${path} cannot be used: ${(error as Error).message}`, {
       where: 'ESPALIER_GATES',
       fix: "export `gates`, an object of { judges, measure } by name, from one file that imports nothing but Node's own (docs/gates.md), or unset it",
