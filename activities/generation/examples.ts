@@ -25,8 +25,9 @@ export interface ChoiceContext {
 }
 
 /**
- * Of training rows in a seeded order the first whose answers keep every guideline of severity `gate`. The rows come in their own order,
- * one at a time; `count` says how many.
+ * Of training rows in a seeded order the first whose answers keep every guideline of severity `gate`, no example twice: a dialogue
+ * that was cut at every answer begins with the same one each time. The rows come in their own order, one at a time;
+ * `count` says how many.
  */
 export async function goodAnswers(
   train: AsyncIterable<PromptRow>,
@@ -50,7 +51,11 @@ export async function goodAnswers(
     const { adherent, applied } = judge.of(assistant, context);
     if (!adherent) continue;
     const good = { user: example.user, assistant, applied };
-    pool = [...pool, { rank, good }].toSorted((one, other) => one.rank - other.rank).slice(0, POOL);
+    const same = pool.find((other) => other.good.user === good.user && other.good.assistant === assistant);
+    if (same !== undefined && same.rank < rank) continue;
+    pool = [...pool.filter((other) => other !== same), { rank, good }]
+      .toSorted((one, other) => one.rank - other.rank)
+      .slice(0, POOL);
   }
   return pool.map(({ good }) => good);
 }

@@ -24,7 +24,7 @@ const MOST_NEW_TOKENS = 32;
 
 export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
   type: 'generation.profile',
-  version: 1,
+  version: 2,
   environment: () => Promise.resolve(hardware()),
   async run({ generator, dataset, generation }, context) {
     const { store, signal, progress } = context;

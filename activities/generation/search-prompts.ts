@@ -19,7 +19,7 @@ const ASKED_VERSION = 1;
 
 export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
   type: 'generation.search-prompts',
-  version: 1,
+  version: 2,
   identity({ stopAt: _stopAt, ...input }) {
     return input;
   },

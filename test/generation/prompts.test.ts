@@ -68,6 +68,34 @@ describe('the examples that a model is shown', () => {
     );
   });
 
+  it('are each shown once, however many answers a dialogue was cut at, wherever its pieces stand', async () => {
+    const dialogues = 300;
+    const said = (dialogue: number, turn: number) => [
+      { role: 'user', content: `question ${dialogue}.${turn}` } as const,
+      { role: 'assistant', content: 'At nine.' } as const,
+    ];
+    const pieces = Array.from({ length: dialogues * 4 }, (_, at) => {
+      const [dialogue, turn] = [at % dialogues, Math.floor(at / dialogues)];
+      const history = Array.from({ length: turn }, (_one, earlier) => said(dialogue, earlier)).flat();
+      return { ...row(`question ${dialogue}.${turn}`, 'At nine.'), ...(turn === 0 ? {} : { history }) };
+    });
+    const pool = await goodAnswers(inOrder(pieces), pieces.length, judge, 7);
+    const order = pieces.map((_, at) => at);
+    shuffleStart(order, order.length, seededRandom(7, 1));
+    const expected = [...new Set(order.map((at) => `question ${at % dialogues}.0`))].slice(0, 200);
+    assert.deepEqual(
+      pool.map(({ user }) => user),
+      expected,
+    );
+    for (const choice of EXAMPLE_CHOICES) {
+      const shown = chooseExamples(choice, pool, 8, { prompts: ['question 7.3'], failed: new Map(), seed: 7 });
+      assert.equal(new Set(shown.map(({ user }) => user)).size, 8, choice);
+    }
+    // Another answer to the same question is another example.
+    const other = [row('When?', 'At nine.'), row('When?', 'At ten.'), row('When?', 'At nine.')];
+    assert.equal((await goodAnswers(inOrder(other), 3, judge, 7)).length, 2);
+  });
+
   it('are like what is asked, each like something else', () => {
     const prompts = ['Where is the shop of yours?', 'Where is your new shop?', 'Is my parcel late?'];
     assert.deepEqual(users('similar', 2, { prompts }), ['Where is your shop?', 'My parcel is late']);
