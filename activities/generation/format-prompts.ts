@@ -34,6 +34,7 @@ export const formatPrompts: StepDefinition<FormatPromptsInput, FormattedPrompts>
       system,
       judge: onlyAdherent ? judge : null,
       fits: async (row) => longest === null || (await tokensOf(tokenizer, row)) <= longest,
+      signal,
     };
     const folder = join(workDir, 'conversations');
     await mkdir(folder);

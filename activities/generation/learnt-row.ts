@@ -26,6 +26,7 @@ export interface LearntBy {
   readonly judge: Judge | null;
   /** Whether the trainer can take a row whole. */
   readonly fits: (row: LearntRow) => Promise<boolean>;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -35,7 +36,7 @@ export interface LearntBy {
  */
 export async function learntRow(
   row: PromptRow,
-  { format, system, judge, fits }: LearntBy,
+  { format, system, judge, fits, signal }: LearntBy,
 ): Promise<{ readonly row: LearntRow; readonly dropped: number } | undefined> {
   const { completion } = row;
   if (completion === undefined) return undefined;
@@ -47,17 +48,26 @@ export async function learntRow(
   if (last === undefined) return undefined;
   const told = withPrompt({ system, examples: [] }, messages.slice(0, messages.indexOf(last)));
   const first = told[0]?.role === 'system' ? 1 : 0;
-  for (let dropped = 0; ; dropped += 1) {
+  const isLearnt = new Set(learnt);
+  const without = (dropped: number): LearntRow => {
     const said = [...told.slice(0, first), ...told.slice(first + 2 * dropped)];
-    const spans = answerSpans(format, said, (place) => learnt.includes(said[place]!));
-    const made = {
+    const spans = answerSpans(format, said, (place) => isLearnt.has(said[place]!));
+    return {
       prompt: chatText(format, said),
       completion: answerText(format, last.content),
       ...(spans.length === 0 ? {} : { learnt: spans }),
     };
-    // A question alone stays: it is cut, as one of a row of a single turn is.
-    if (said.length <= first + 1 || (await fits(made))) return { row: made, dropped };
+  };
+  // Each look reads the whole row: the fewest that fit are found by halving, after the row as it is. A question alone
+  // stays: it is cut, as one of a row of a single turn is.
+  let [tooLong, enough] = [-1, (told.length - first - 1) / 2];
+  while (enough - tooLong > 1) {
+    signal.throwIfAborted();
+    const dropped = tooLong < 0 ? 0 : Math.floor((tooLong + enough) / 2);
+    if (await fits(without(dropped))) enough = dropped;
+    else tooLong = dropped;
   }
+  return { row: without(enough), dropped: enough };
 }
 
 /** Whether the answer at a place keeps the guidelines, as an answer to what stands before it. The facts are the last answer's. */

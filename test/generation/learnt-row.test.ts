@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chatText, renderChat, withPrompt } from '../../inference/generation/chat.ts';
@@ -39,6 +39,7 @@ const by = (more: Partial<LearntBy> = {}): LearntBy => ({
   system: 'Be kind.',
   judge: null,
   fits: () => Promise.resolve(true),
+  signal: new AbortController().signal,
   ...more,
 });
 const made = async (of: PromptRow, more: Partial<LearntBy> = {}) => (await learntRow(of, by(more)))?.row;
@@ -106,6 +107,45 @@ describe('a conversation that is learnt', () => {
       equal(found?.row.prompt, chatText('plain', withPrompt({ system: 'Be kind.', examples: [] }, said)));
       equal(learnt(found?.row).length, 3 - dropped);
     }
+  });
+
+  it('loses as few as one after the other would, in few looks, and stops when it is told to', async () => {
+    const pairs = 60;
+    const history = Array.from({ length: pairs }, (_, at) => [
+      { role: 'user', content: `and ${'x'.repeat((at * 7) % 23)}?` } as const,
+      { role: 'assistant', content: `No ${'y'.repeat((at * 5) % 17)}.` } as const,
+    ]).flat();
+    for (const [system, longest] of [0, 50, 51, 300, 777, 1500, 2000, 3000].flatMap((most) => [
+      [false, most] as const,
+      [true, most] as const,
+    ])) {
+      const long = { ...row, history: [...(system ? row.history!.slice(0, 1) : []), ...history] };
+      const isShort = ({ prompt, completion }: LearntRow): boolean => prompt.length + completion.length <= longest;
+      let looks = 0;
+      const fits = (one: LearntRow) => {
+        looks += 1;
+        return Promise.resolve(isShort(one));
+      };
+      const found = await learntRow(long, by({ fits }));
+      // One row after the other, each of what is left: the plain way.
+      const first = system ? 1 : 0;
+      let dropped = 0;
+      let left = await made(long);
+      while (dropped < pairs && !isShort(left!)) {
+        dropped += 1;
+        left = await made({ ...long, history: long.history.toSpliced(first, 2 * dropped) });
+      }
+      deepEqual(found, { row: left, dropped }, `${longest}`);
+      ok(looks <= 8, `${looks} looks`);
+    }
+    const stopping = new AbortController();
+    const endless = () => {
+      stopping.abort();
+      return Promise.resolve(false);
+    };
+    await rejects(learntRow({ ...row, history }, by({ fits: endless, signal: stopping.signal })), {
+      name: 'AbortError',
+    });
   });
 
   it('is of one question and its answer what it ever was', async () => {
