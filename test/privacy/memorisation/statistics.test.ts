@@ -151,7 +151,7 @@ describe('membership AUC', () => {
     ok(covered >= 0.9 * rounds && covered <= 0.99 * rounds, `${covered} of ${rounds}`);
   });
 
-  it('accuses no model that tells nothing, with few texts neither, and says what so few can show', () => {
+  it('accuses no model that tells nothing, with few texts neither, and says what so few can show', async () => {
     const random = seededRandom(8);
     const of = (texts: number, known: number): GateResult<string> => {
       const losses = (less: number): number[] => Array.from({ length: texts }, () => random.normal() - less);
@@ -167,9 +167,11 @@ describe('membership AUC', () => {
     // An AUC of 0.85.
     ok(accused(50, 1.4657) >= 380);
     match(of(20, 0).reason, /20 texts of each kind show an AUC of 0\.88 or more 95 times in 100/);
-    equal(of(3, 0).verdict, 'off');
-    match(of(3, 0).reason, /3 texts of each kind are so few that not even a model that tells them all apart is shown/);
-    deepEqual([shownAuc(0.6, 3), shownAuc(0.6, 50)], [null, 0.79]);
+    const documentation = await readFile(new URL('../../../docs/privacy.md', import.meta.url), 'utf8');
+    deepEqual([of(3, 0).verdict, of(4, 0).verdict, of(5, 0).verdict === 'off'], ['off', 'off', false]);
+    match(of(4, 0).reason, /4 texts of each kind are so few that not even a model that tells them all apart is shown/);
+    deepEqual([shownAuc(0.6, 4), shownAuc(0.6, 5), shownAuc(0.6, 50)], [null, 1, 0.79]);
+    match(documentation, /With four of each or fewer nothing could be shown/);
   });
 });
 
