@@ -6,6 +6,7 @@ import type { ArtifactStore } from '../../artifacts/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { TableProblem } from '../../pipelines/behaviour/rows.ts';
 import {
+  comparedWithItself,
   readBehaviourTable,
   inputsOf,
   unknownLabels,
@@ -31,8 +32,8 @@ export interface StoredTest {
 }
 
 /**
- * Throws BadData by file, line and field: a test that cannot be asked is never left out, whatever the definition does about bad
- * rows. Personal data are redacted, or their test dropped, as in all rows.
+ * Throws BadData by file, line and field: a test that cannot be asked, or cannot fail, is never left out, whatever the definition
+ * does about bad rows. Personal data are redacted, or their test dropped, as in all rows.
  */
 export async function readBehaviour(
   { files, data, behaviour = {} }: PrepareDataInput,
@@ -50,7 +51,13 @@ export async function readBehaviour(
     if (problems.length > 0) throw badTable(table, file, problems);
     tests.push(...read.tests.map((one) => ({ table, file, ...one })));
   }
-  return withoutPersonalData(tests, data.onPersonalData, context);
+  const kept = await withoutPersonalData(tests, data.onPersonalData, context);
+  const complaint = 'is, where personal data are redacted, the same as';
+  for (const [table, { file }] of Object.entries(behaviour)) {
+    const alike = kept.flatMap((one) => (one.table === table ? comparedWithItself(one.line, one.test, complaint) : []));
+    if (alike.length > 0) throw badTable(table, file, alike);
+  }
+  return kept;
 }
 
 /** `[]` where the dataset has none. */

@@ -34,15 +34,21 @@ const labels = z
   .refine((values) => values.every((value) => value !== ''), 'has an empty name')
   .refine((values) => new Set(values).size === values.length, 'has a label twice');
 /** In CSV everything is text. */
-const share = z
-  .union([
-    z.number(),
-    z
-      .string()
-      .regex(/^\s*\d*\.?\d+\s*$/)
-      .transform(Number),
-  ])
-  .refine((value) => value >= 0 && value <= 1, 'must be a number from 0 to 1');
+const share = (holds: (value: number) => boolean, message: string) =>
+  z
+    .union(
+      [
+        z.number(),
+        z
+          .string()
+          .regex(/^\s*\d*\.?\d+\s*$/)
+          .transform(Number),
+      ],
+      message,
+    )
+    .refine(holds, message);
+
+const ALIKE = 'is the same as';
 
 /** A row may have more columns, for people: they are not kept. */
 const ROWS = {
@@ -56,7 +62,7 @@ const ROWS = {
     /** What the probability of the label must not do from `text` to `edited`. */
     mustNot: z.enum(['fall', 'rise'], 'must be fall or rise'),
     /** What it may change all the same. */
-    by: share,
+    by: share((value) => value >= 0 && value < 1, 'must be a number from 0, below 1: nothing changes by more than 1'),
   }),
 } as const;
 /** Where a text may have several labels, or none, a test says all that it has; of one label's probability it names that label. */
@@ -83,10 +89,12 @@ const ROWS_OF_PICTURES = {
 } as const;
 
 /** What is asked of a finder is what it finds: two pictures the same one first, or so much the same among the first k. */
+const OVERLAP = 'must be a number above 0, at most 1: none is always the same';
+const overlap = share((value) => value > 0 && value <= 1, OVERLAP);
 const ROWS_OF_QUERIES = {
   ...ROWS_OF_PICTURES,
   invariance: ROWS_OF_PICTURES.invariance.extend({
-    overlap: z.union([z.literal('').transform(() => undefined), share]).optional(),
+    overlap: z.union([z.literal('').transform(() => undefined), overlap], OVERLAP).optional(),
   }),
 } as const;
 
@@ -141,8 +149,10 @@ export function readBehaviourTable(
     const listed = separator === undefined || format === 'jsonl' ? row : withList(row, separator);
     const namesNeighbour = finds === true && kind === 'minimum-functionality' && isFilled(row['neighbour']);
     const parsed = (namesNeighbour ? ROW_OF_NEIGHBOUR : rows[kind]).safeParse({ ...listed, kind });
-    if (parsed.success) tests.push({ line, test: parsed.data });
-    else problems.push(...parsed.error.issues.map((issue) => problemOf(line, issue, row)));
+    if (parsed.success) {
+      tests.push({ line, test: parsed.data });
+      problems.push(...comparedWithItself(line, parsed.data, ALIKE));
+    } else problems.push(...parsed.error.issues.map((issue) => problemOf(line, issue, row)));
   }
   return { tests, problems };
 }
@@ -170,6 +180,20 @@ export function inputsOf(test: BehaviourTest): readonly string[] {
   const first = 'image' in test ? test.image : test.text;
   if (test.kind === 'invariance') return [first, test.other];
   return test.kind === 'directional' ? [first, test.edited] : [first];
+}
+
+/** A test of two inputs that are one holds whatever the model is; `complaint` says how they are. */
+export function comparedWithItself(line: number, test: BehaviourTest, complaint: string): readonly TableProblem[] {
+  const name = 'image' in test ? 'image' : 'text';
+  const [first = '', second] = inputsOf(test).map(name === 'text' ? asRead : String);
+  if (second !== first) return [];
+  const message = `${complaint} ${name}, so that the test always holds`;
+  return [{ line, field: test.kind === 'invariance' ? 'other' : 'edited', message }];
+}
+
+/** White space is not seen, nor of what characters a letter is made up. Case is: some models read it. */
+function asRead(input: string): string {
+  return input.normalize('NFC').replaceAll(/\s+/gu, ' ').trim();
 }
 
 /** Every picture that a test names, with its column: those that are asked, and one that must be found. */
@@ -209,6 +233,5 @@ function problemOf(line: number, issue: z.core.$ZodIssue, row: Row): TableProble
   if (row[field] === undefined) return { line, field, message: 'is missing' };
   if (issue.code === 'invalid_type' && field !== 'labels')
     return { line, field, message: `must be a ${issue.expected}` };
-  if (issue.code === 'invalid_union') return { line, field, message: 'must be a number from 0 to 1' };
   return { line, field, message: issue.message };
 }

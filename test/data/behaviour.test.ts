@@ -95,6 +95,21 @@ describe('behaviour tests beside the data', () => {
     );
   });
 
+  it('are refused where only the writing of what is redacted told their texts apart: what is left always holds', async () => {
+    const pair = {
+      moved: {
+        kind: 'directional' as const,
+        file: 'moved.csv',
+        content:
+          'text,edited,label,mustNot,by\nfine,not fine,garden,fall,0\nask jo@example.com,ask Jo@Example.com,garden,fall,0\n',
+      },
+    };
+    equal((await loadBehaviour(services.store, (await prepared(pair)).dataset)).length, 2);
+    const { kind, message } = await refusal(prepared(pair, 'redact'));
+    equal(kind, 'BadData');
+    match(message, /moved\.csv:3: edited is, where personal data are redacted, the same as text, so that the test/);
+  });
+
   it('are refused by file, line and field, whatever is done about bad rows', async () => {
     const label = await refusal(prepared(late('where is it,kitchen\nx,garden\n')));
     equal(label.kind, 'BadData');

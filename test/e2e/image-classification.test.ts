@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { copyFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ReproductionVerdict } from '../../client/reproduce.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
@@ -23,15 +24,20 @@ describe('a pipeline that classifies pictures', function () {
   });
   after(() => host.stop());
 
-  /** A picture of each label beside a table, which asks whether it is its own twin. */
+  /** A picture of each label beside a table, which asks whether it is the same with one shade more. */
   async function writeTable(): Promise<void> {
     const folder = join(host.folder, 'tests');
     await mkdir(folder);
     for (const label of PICTURE_LABELS) {
       const [name = ''] = await readdir(join(host.folder, 'pictures', label));
-      await copyFile(join(host.folder, 'pictures', label, name), join(folder, `${label}.png`));
+      const picture = join(host.folder, 'pictures', label, name);
+      await copyFile(picture, join(folder, `${label}.png`));
+      await sharp(picture)
+        .linear(1, 1)
+        .png()
+        .toFile(join(folder, `${label}-twin.png`));
     }
-    const rows = PICTURE_LABELS.map((label) => `${label}.png,./${label}.png\n`);
+    const rows = PICTURE_LABELS.map((label) => `${label}.png,./${label}-twin.png\n`);
     await writeFile(join(folder, 'twins.csv'), `image,other\n${rows.join('')}`);
   }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import type { TableProblem } from '../../../pipelines/behaviour/rows.ts';
 import {
+  comparedWithItself,
   MOST_TABLE_BYTES,
   picturesOf,
   readBehaviourTable,
@@ -59,18 +60,25 @@ export async function readPictureTests(
       const unknown = unknownLabels(read.tests, new Set(labels), complaint);
       const unusable = read.tests.flatMap((test) => pictureProblems(test, read.names));
       const lost = read.tests.flatMap((test) => neighbourProblems(test, read.names, found));
-      const problems = [...read.problems, ...unknown, ...unusable, ...lost];
+      const called = read.tests.map(({ line, test }) => {
+        return { line, test: withPictures(test, (name) => read.names.get(name)?.name ?? name) };
+      });
+      const alike = called.flatMap(({ line, test }) => comparedWithItself(line, test, 'shows the same as'));
+      const own = new Set(read.problems.map(({ line }) => line));
+      const problems = [
+        ...read.problems,
+        ...unknown,
+        ...unusable,
+        ...lost,
+        ...alike.filter(({ line }) => !own.has(line)),
+      ];
       if (problems.length > 0)
         throw badTable(
           table,
           file,
           problems.toSorted((one, other) => one.line - other.line),
         );
-      tests.push(
-        ...read.tests.map(({ line, test }) => {
-          return { table, file, line, test: withPictures(test, (name) => read.names.get(name)?.name ?? '') };
-        }),
-      );
+      tests.push(...called.map((one) => ({ table, file, ...one })));
     }
   } finally {
     await handle.close();

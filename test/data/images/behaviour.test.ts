@@ -50,7 +50,12 @@ describe('behaviour tests of pictures beside the data', function () {
       services,
       [
         shard,
-        await same('a.jpg,told.jpg\n./a.jpg,b/copy.jpg\n', ['a.jpg', photo], ['told.jpg', told], ['b/copy.jpg', photo]),
+        await same(
+          'a.jpg,told.jpg\nb/copy.jpg,./told.jpg\n',
+          ['a.jpg', photo],
+          ['told.jpg', told],
+          ['b/copy.jpg', photo],
+        ),
         await table(
           'plain.jsonl',
           '{"image":"x.png","label":"cat"}\n',
@@ -82,7 +87,7 @@ describe('behaviour tests of pictures beside the data', function () {
     }
     equal(packed.size, 3);
     const [first, second] = tests.map(({ test }) => inputsOf(test));
-    deepEqual(second, [first![0], first![0]]);
+    deepEqual(second, first);
     ok(Buffer.from(packed.get(first![0]!)!).equals(photo));
     ok([...packed.values()].every((bytes) => !Buffer.from(bytes).includes('Lovelace')));
 
@@ -143,9 +148,11 @@ describe('behaviour tests of pictures beside the data', function () {
           { behaviour: SAME },
         ),
       );
+    const other = await jpeg(await scene(8)).toBuffer();
     const broken = await prepared(
-      'a.jpg,a.jpg\na.jpg,torn.jpg\na.jpg,large.png\nno.jpg,a.jpg\n../a.jpg,a.jpg\n',
+      'a.jpg,c.jpg\na.jpg,torn.jpg\na.jpg,large.png\nno.jpg,a.jpg\n../a.jpg,a.jpg\n',
       ['a.jpg', photo],
+      ['c.jpg', other],
       ['torn.jpg', photo.subarray(0, 200)],
       ['large.png', await scene(7, 100, 100)],
     );
@@ -165,6 +172,26 @@ describe('behaviour tests of pictures beside the data', function () {
     match(linked.message, /other is 'b\.jpg': it is a symlink, not a file/);
   });
 
+  it('are refused where both pictures are one, by name or once metadata are away: the test always holds', async () => {
+    const told = await jpeg(await scene(100))
+      .withMetadata({ exif: { IFD0: { Artist: 'Ada Lovelace' } } })
+      .toBuffer();
+    const list = await same(
+      'a.jpg,./a.jpg\na.jpg,b/copy.jpg\na.jpg,told.jpg\na.jpg,d.png\n',
+      ['a.jpg', photo],
+      ['b/copy.jpg', photo],
+      ['told.jpg', told],
+      ['d.png', drawing],
+    );
+    const { kind, message } = await refusal(prepareShards(services, [shard, list], {}, { behaviour: SAME }));
+    equal(kind, 'BadData');
+    deepEqual(message.split('\n').slice(1), [
+      '  same.csv:2: other is the same as image, so that the test always holds',
+      '  same.csv:3: other shows the same as image, so that the test always holds',
+      '  same.csv:4: other shows the same as image, so that the test always holds',
+    ]);
+  });
+
   it('are refused with labels that the data do not have, metadata that must not be, and a tar that is no table', async () => {
     const tables: BehaviourTables = { plain: { kind: 'minimum-functionality', file: 'plain.csv' } };
     const bird = await table('plain.csv', 'image,label\na.jpg,bird\n', ['a.jpg', photo]);
@@ -173,11 +200,11 @@ describe('behaviour tests of pictures beside the data', function () {
     const told = await jpeg(drawing)
       .withMetadata({ exif: { IFD0: { Artist: 'Ada Lovelace' } } })
       .toBuffer();
-    const named = await same('a.jpg,a.jpg\n', ['a.jpg', told]);
+    const named = await same('a.jpg,b.jpg\n', ['a.jpg', told], ['b.jpg', photo]);
     const strict = await refusal(
       prepareShards(services, [shard, named], { onPersonalMetadata: 'fail' }, { behaviour: SAME }),
     );
-    match(strict.message, /of 1 pictures, the metadata of 1 names or words of people told/);
+    match(strict.message, /of 2 pictures, the metadata of 1 names or words of people told/);
     const bare = { ...(await same('')), content: await tar([['a.jpg', photo]]) };
     match(
       (await refusal(prepareShards(services, [shard, bare], {}, { behaviour: SAME }))).message,

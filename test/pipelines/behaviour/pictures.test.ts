@@ -29,7 +29,7 @@ describe('a table of behaviour tests of pictures', () => {
   });
 
   it('says of what a finder finds how much must be the same, where it is more than the first', () => {
-    const content = 'image,other,overlap\na,b,\na,b,0.8\na,b,much\n';
+    const content = 'image,other,overlap\na,b,\na,b,0.8\na,b,much\na,b,0\na,b,1.01\n';
     const { tests, problems } = readBehaviourTable(Buffer.from(content), 'invariance', 'csv', {
       input: 'image',
       finds: true,
@@ -41,14 +41,19 @@ describe('a table of behaviour tests of pictures', () => {
         [3, 0.8],
       ],
     );
-    deepEqual(problems, [{ line: 4, field: 'overlap', message: 'must be a number from 0 to 1' }]);
+    deepEqual(
+      problems,
+      [4, 5, 6].map((line) => {
+        return { line, field: 'overlap', message: 'must be a number above 0, at most 1: none is always the same' };
+      }),
+    );
     const json = readBehaviourTable(Buffer.from('{"image":"a","other":"b"}'), 'invariance', 'jsonl', {
       input: 'image',
       finds: true,
     });
     deepEqual([json.tests.length, json.problems], [1, []]);
     // Of a classifier it is a column for people.
-    deepEqual([read(content, 'invariance').tests.length, read(content, 'invariance').problems], [3, []]);
+    deepEqual([read(content, 'invariance').tests.length, read(content, 'invariance').problems], [5, []]);
   });
 
   it('names the very picture that a finder must find in place of a label', () => {
@@ -144,6 +149,7 @@ describe('tables of pictures in a definition', () => {
       told.map((problem) => problem.split('; ')[0]),
       [
         "1: other is 'gone.jpg', and there is no such file beside the table",
+        '2: other is the same as image, so that the test always holds',
         "3: other is 'deep', which is no file",
         "4: other is 'none.jpg', which is empty",
         "5: other is 'large.jpg', which has 2000 bytes, more than 1024 (data.maxImageBytes)",
@@ -157,7 +163,7 @@ describe('tables of pictures in a definition', () => {
     await writeFile(join(folder, 'tests', 'near.csv'), 'image,other,overlap\na.jpg,deep/b.jpg,2\n');
     const near = { kind: 'invariance', file: 'tests/near.csv', min: 1 };
     const told = check({ near, recallAtK: { ...near, file: 'tests/good.csv' } }, {}, folder, 'image-retrieval').join();
-    match(told, /behaviour\.near\.file: tests\/near\.csv:2: overlap must be a number from 0 to 1/);
+    match(told, /behaviour\.near\.file: tests\/near\.csv:2: overlap must be a number above 0, at most 1/);
     match(told, /behaviour\.recallAtK: is the name of another gate/);
     const good = { kind: 'minimum-functionality', file: 'tests/good.csv', min: 1 };
     deepEqual(check({ accuracy: good }, {}, folder, 'image-retrieval'), []);

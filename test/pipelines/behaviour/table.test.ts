@@ -40,19 +40,39 @@ describe('a table of behaviour tests', () => {
       '6 text has more than 32768 bytes',
     ]);
     const one = { text: 'a', edited: 'b', label: 'x', mustNot: 'fall', by: 0.1 };
-    const wrong = [{ ...one, by: 1.5 }, { ...one, by: 'much' }, { ...one, mustNot: 'drop' }, { text: 7 }, 'no', [one]];
+    const wrong = [
+      { ...one, by: 1.5 },
+      { ...one, by: 'much' },
+      { ...one, by: 1 },
+      { ...one, mustNot: 'drop' },
+      { text: 7 },
+      'no',
+      [one],
+    ];
     deepEqual(told(read(wrong.map((row) => JSON.stringify(row)).join('\n'), 'directional', 'jsonl')), [
-      '1 by must be a number from 0 to 1',
-      '2 by must be a number from 0 to 1',
-      '3 mustNot must be fall or rise',
-      '4 text must be a string',
-      '4 edited is missing',
-      '4 label is missing',
-      '4 mustNot is missing',
-      '4 by is missing',
-      '5  is no JSON object',
+      '1 by must be a number from 0, below 1: nothing changes by more than 1',
+      '2 by must be a number from 0, below 1: nothing changes by more than 1',
+      '3 by must be a number from 0, below 1: nothing changes by more than 1',
+      '4 mustNot must be fall or rise',
+      '5 text must be a string',
+      '5 edited is missing',
+      '5 label is missing',
+      '5 mustNot is missing',
+      '5 by is missing',
       '6  is no JSON object',
+      '7  is no JSON object',
     ]);
+  });
+
+  it('refuses what always holds: a text beside itself, however its spaces and letters are written, by line and field', () => {
+    const invariance = 'text,other\nsame,same\na  b, a b \n"caf\u00e9","cafe\u0301"\nCase,case\na,a.\n';
+    const always = 'is the same as text, so that the test always holds';
+    deepEqual(
+      told(read(invariance, 'invariance', 'csv')),
+      [2, 3, 4].map((line) => `${line} other ${always}`),
+    );
+    const directional = 'text,edited,label,mustNot,by\na,a,x,fall,0\na,b,x,rise,0.99\n';
+    deepEqual(told(read(directional, 'directional', 'csv')), [`2 edited ${always}`]);
   });
 
   it('is refused as a whole where it cannot be read: no UTF-8, ragged, unclosed, doubled columns, empty, too many', () => {
