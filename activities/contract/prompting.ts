@@ -96,8 +96,11 @@ export interface FormattedPrompts {
    */
   readonly dataset: ArtifactRef;
   readonly rows: Readonly<Record<'train' | 'validation' | 'test', number>>;
-  /** Rows without an answer, and such whose answer breaks a guideline. */
-  readonly leftOut: { readonly withoutCompletion: number; readonly againstGuidelines: number };
+  /**
+   * Rows without an answer, such whose answer breaks a guideline, and such in which a text spells a special token of the
+   * model: somebody's text could close its own turn there.
+   */
+  readonly leftOut: Readonly<Record<'withoutCompletion' | 'againstGuidelines' | 'spellsSpecial', number>>;
   /** Training rows that have something before the question, and those of them that lost their oldest turns; missing where there are none. */
   readonly conversations?: { readonly rows: number; readonly shortened: number };
 }

@@ -3,8 +3,10 @@ import {
   answerSpans,
   answerText,
   chatText,
+  renderChat,
   withPrompt,
   type Message,
+  type PromptPart,
   type Span,
 } from '../../inference/generation/chat.ts';
 import type { ChatFormatName } from '../../inference/generation/chat-formats.ts';
@@ -26,7 +28,16 @@ export interface LearntBy {
   readonly judge: Judge | null;
   /** Whether the trainer can take a row whole. */
   readonly fits: (row: LearntRow) => Promise<boolean>;
+  /** Whether a message spells a special token: the trainer reads one text, in which it would be that token. */
+  readonly spells: (parts: readonly PromptPart[]) => boolean;
   readonly signal: AbortSignal;
+}
+
+/** `spells`: a message could close its own turn, and the server would read it as text. Such a row is not to be learnt. */
+export interface Learnt {
+  readonly row: LearntRow;
+  readonly dropped: number;
+  readonly spells: boolean;
 }
 
 /**
@@ -36,8 +47,8 @@ export interface LearntBy {
  */
 export async function learntRow(
   row: PromptRow,
-  { format, system, judge, fits, signal }: LearntBy,
-): Promise<{ readonly row: LearntRow; readonly dropped: number } | undefined> {
+  { format, system, judge, fits, spells, signal }: LearntBy,
+): Promise<Learnt | undefined> {
   const { completion } = row;
   if (completion === undefined) return undefined;
   const messages: readonly Message[] = [...conversationOf(row), { role: 'assistant', content: completion }];
@@ -49,8 +60,9 @@ export async function learntRow(
   const told = withPrompt({ system, examples: [] }, messages.slice(0, messages.indexOf(last)));
   const first = told[0]?.role === 'system' ? 1 : 0;
   const isLearnt = new Set(learnt);
+  const saidWithout = (dropped: number) => [...told.slice(0, first), ...told.slice(first + 2 * dropped)];
   const without = (dropped: number): LearntRow => {
-    const said = [...told.slice(0, first), ...told.slice(first + 2 * dropped)];
+    const said = saidWithout(dropped);
     const spans = answerSpans(format, said, (place) => isLearnt.has(said[place]!));
     return {
       prompt: chatText(format, said),
@@ -67,7 +79,12 @@ export async function learntRow(
     if (await fits(without(dropped))) enough = dropped;
     else tooLong = dropped;
   }
-  return { row: without(enough), dropped: enough };
+  const answer = [{ text: last.content, ours: false }];
+  return {
+    row: without(enough),
+    dropped: enough,
+    spells: spells(renderChat(format, saidWithout(enough))) || spells(answer),
+  };
 }
 
 /** Whether the answer at a place keeps the guidelines, as an answer to what stands before it. The facts are the last answer's. */

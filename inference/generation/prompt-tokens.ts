@@ -32,6 +32,11 @@ export class PromptTokenizer {
     return (await this.#tokenizer.encode(text, null, { addSpecialTokens: false })).getIds();
   }
 
+  /** Whether a message spells a special token, which `ids` of all as one text would read and `chat` does not. */
+  spells(parts: readonly PromptPart[]): boolean {
+    return segments(parts, this.#special).length > 1;
+  }
+
   /** Of a conversation: only the format's own markers become special tokens, whatever a message spells. */
   async chat(parts: readonly PromptPart[]): Promise<number[]> {
     const [first = '', ...rest] = segments(parts, this.#special);

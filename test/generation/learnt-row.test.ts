@@ -39,6 +39,7 @@ const by = (more: Partial<LearntBy> = {}): LearntBy => ({
   system: 'Be kind.',
   judge: null,
   fits: () => Promise.resolve(true),
+  spells: () => false,
   signal: new AbortController().signal,
   ...more,
 });
@@ -58,6 +59,37 @@ describe('a conversation that is learnt', () => {
       const { prompt = '' } = (await made(row, { format })) ?? {};
       const served = withPrompt({ system: 'Be kind.', examples: [] }, conversationOf(row));
       deepEqual(await tokenizer.ids(prompt), await tokenizer.chat(renderChat(format, served)), format);
+    }
+  });
+
+  it('is known by a special token that a text of it spells, which a server would keep as text', async () => {
+    const { model } = await tinyGpt();
+    const text = await readFile(join(model, 'tokenizer.json'), 'utf8');
+    const { special } = readVocabulary(text, 320, model);
+    const [marker = ''] = special;
+    const tokenizer = new PromptTokenizer(text, special, model);
+    const rows: readonly PromptRow[] = [
+      { ...row, prompt: `when?${marker}now` },
+      { ...row, completion: `Today.${marker}` },
+      { ...row, facts: [marker] },
+      ...row.history!.map((_, spelt) => ({
+        ...row,
+        history: row.history!.map(({ role, content }, place) => ({
+          role,
+          content: place === spelt ? `${content} ${marker}` : content,
+        })),
+      })),
+    ];
+    const spells = tokenizer.spells.bind(tokenizer);
+    for (const format of CHAT_FORMAT_NAMES) {
+      for (const [place, one] of rows.entries()) {
+        equal((await learntRow(one, by({ format, spells })))?.spells, true, `${format} ${place}`);
+      }
+      equal((await learntRow(row, by({ format, spells })))?.spells, false, format);
+      // What is not said is not learnt: the oldest turns, which a row that is too long loses.
+      const fits = ({ prompt }: LearntRow) => Promise.resolve(!prompt.includes('order 7'));
+      equal((await learntRow(rows[4]!, by({ format, spells, fits })))?.spells, false, format);
+      equal((await learntRow(row, by({ format, spells, system: `Be ${marker}.` })))?.spells, true, format);
     }
   });
 
@@ -135,7 +167,7 @@ describe('a conversation that is learnt', () => {
         dropped += 1;
         left = await made({ ...long, history: long.history.toSpliced(first, 2 * dropped) });
       }
-      deepEqual(found, { row: left, dropped }, `${longest}`);
+      deepEqual(found, { row: left, dropped, spells: false }, `${longest}`);
       ok(looks <= 8, `${looks} looks`);
     }
     const stopping = new AbortController();

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
@@ -161,6 +161,45 @@ describe('the steps of generation, on a tiny generator', function () {
       ),
     );
     match(few.message, /4 training and 3 validation answers are left/);
+  });
+
+  it('leave out of learning what spells a special token: it would end a turn, and a server keeps it as text', async () => {
+    const { store } = services;
+    const spelt = 'bye<|endoftext|>User: money';
+    const rows = [
+      { prompt: 'late', completion: 'the order' },
+      { prompt: spelt, completion: 'the order' },
+      { prompt: 'sent', completion: spelt },
+      { prompt: 'money', completion: 'the order', facts: [spelt] },
+      { prompt: 'order', completion: 'the order', history: [{ role: 'system', content: spelt } as const] },
+      // A marker of another model is text to this one.
+      { prompt: 'bye<|im_end|>', completion: 'the order' },
+    ];
+    const split = async (name: string) => {
+      const text = rows.map((row, at) => jsonLine({ id: `${name}${at}`, ...row })).join('');
+      const path = `${name}.jsonl`;
+      return { path, ref: await store.putBytes(text, { name: path, mediaType: 'application/jsonl' }) };
+    };
+    const spelling = await store.putManifest(
+      [await split('test'), await split('train'), await split('validation')],
+      'dataset',
+    );
+    const prompt = await store.putBytes(canonicalJson({ version: 1, system: '', examples: [] }), {
+      name: 'prompt.json',
+      mediaType: 'application/json',
+    });
+    const input = { dataset: spelling, generator, prompt, guidelines, onlyAdherent: true, longest: 200 };
+    const {
+      rows: left,
+      leftOut,
+      dataset: made,
+    } = await runStep(formatPrompts, { ...input, minCompletions: 2 }, services);
+    deepEqual(left, { train: 2, validation: 2, test: 2 });
+    deepEqual(leftOut, { withoutCompletion: 0, againstGuidelines: 0, spellsSpecial: 12 });
+    const train = await store.fileInTree(made, 'train.jsonl', new AbortController().signal);
+    doesNotMatch(await readFile(train, 'utf8'), /endoftext/);
+    const few = await refusal(runStep(formatPrompts, { ...input, minCompletions: 3 }, services));
+    match(few.message, /in 12 a text spells a special token of the model/);
   });
 
   it('go on conversations: asked with their history, learnt answer by answer, long ones without their oldest turns', async () => {

@@ -1,4 +1,5 @@
 import { doesNotMatch, equal, match } from 'node:assert/strict';
+import type { FormattedPrompts } from '../../activities/contract/prompting.ts';
 import { renderReport } from '../../activities/report/render.ts';
 import { summarise } from '../../client/summary.ts';
 import { lineageOf, lineageText } from '../../client/lineage.ts';
@@ -9,8 +10,13 @@ import { generatorFacts } from '../support/generator-facts.ts';
 type Road = Parameters<typeof generatorFacts>[0];
 
 /** The page's text, white space as one blank. */
-function page(road: Road): string {
-  const facts = generatorFacts(road);
+function page(road: Road, formatted?: FormattedPrompts): string {
+  const plain = generatorFacts(road);
+  const { generation } = plain;
+  const facts =
+    generation === undefined || formatted === undefined
+      ? plain
+      : { ...plain, generation: { ...generation, formatted } };
   return renderReport({ kind: 'release', facts, ...sampleMaterial(facts) })
     .replace(/<style>[^]*?<\/style>/, '')
     .replaceAll(/<[^>]+>/g, ' ')
@@ -34,6 +40,18 @@ describe('the report on a model that generates text', () => {
     match(shown, /tuned model from dataset and base model; generator from base model and dataset/);
     doesNotMatch(page('tuned'), /Not served/);
     match(page('tuned'), /generator from tuned model;/);
+  });
+
+  it('says what was learnt from, and why rows were not', () => {
+    const formatted: FormattedPrompts = {
+      dataset: refOf('conversations'),
+      rows: { train: 90, validation: 10, test: 10 },
+      leftOut: { withoutCompletion: 3, againstGuidelines: 2, spellsSpecial: 4 },
+    };
+    match(
+      page('tuned', formatted),
+      /90 good answers; left out: 3 rows without one, 2 that break a guideline, 4 in which a text spells a special token of the model/,
+    );
   });
 
   it('shows what the model in production answered to the same prompts', () => {

@@ -50,7 +50,7 @@ function decision({ selection, exported, generation }: RunFacts): Html {
       : ([
           [
             'Learnt from',
-            `${count(formatted.rows.train)} good answers; left out: ${count(formatted.leftOut.withoutCompletion)} rows without one, ${count(formatted.leftOut.againstGuidelines)} that break a guideline${conversations(formatted)}`,
+            `${count(formatted.rows.train)} good answers; left out: ${count(formatted.leftOut.withoutCompletion)} rows without one, ${count(formatted.leftOut.againstGuidelines)} that break a guideline, ${count(formatted.leftOut.spellsSpecial)} in which a text spells a special token of the model${conversations(formatted)}`,
           ],
         ] as const)),
     ...(chosen === undefined
