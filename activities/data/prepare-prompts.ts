@@ -164,7 +164,7 @@ function refuseFew(sides: Sides<CheckedPrompt>, { messages, completion: column }
   const few = SPLITS.filter((split) => split !== 'train' && sides[split].length < LEAST_ROWS);
   const problem =
     few.length > 0
-      ? `${few.map((split) => `${split} has ${sides[split].length}`).join(' and ')} prompts; each needs at least ${LEAST_ROWS}`
+      ? `${few.map((split) => `${split} has ${sides[split].length}`).join(' and ')} prompts; each needs at least ${LEAST_ROWS}${messages === undefined ? '' : conversationsOf(sides)}`
       : sides.train.some(({ completion }) => completion !== undefined)
         ? undefined
         : messages !== undefined
@@ -177,6 +177,12 @@ function refuseFew(sides: Sides<CheckedPrompt>, { messages, completion: column }
     where: 'data.files',
     fix: 'add rows, or check that data.prompt and data.completion, or data.messages, name the right columns',
   });
+}
+
+/** Many rows of few conversations cannot be split, and nothing of that is to be seen in their number. */
+function conversationsOf(sides: Sides<CheckedPrompt>): string {
+  const different = new Set(SPLITS.flatMap((split) => sides[split].map(({ near }) => near))).size;
+  return `. The rows are of ${different} different conversations, each of which is on one side: a row is of one with all that ask on their way what it asks`;
 }
 
 /** Without a good answer a row teaches nothing, and the perplexity cannot be measured on it. */

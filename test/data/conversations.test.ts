@@ -281,6 +281,15 @@ describe('preparing conversations', () => {
     deepEqual([parted.rows.test, parted.rows.train + parted.rows.validation], [20, 20]);
   });
 
+  it('says why it cannot split rows that all go on with what one of them asks', async () => {
+    const rows = [{ messages: turns('hi') }, ...texts.map((text) => ({ messages: turns('Hi!', 'Hello!', text) }))];
+    const refused = await refusal(prepare([{ path: 'a.jsonl', content: jsonl(rows) }]));
+    match(
+      refused.message,
+      /^validation has 0 and test has 0 prompts; each needs at least 3\. The rows are of 1 different conv/,
+    );
+  });
+
   it('redacts every turn and the system text, and the scan reads them, too', async () => {
     const secret = {
       messages: [
