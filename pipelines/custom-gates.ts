@@ -33,7 +33,9 @@ interface Evidence<Kind extends Judged, Measured extends string, Row> {
   readonly judges: Kind;
   /** By the names of the gates. */
   readonly measures: Readonly<Record<Measured, GateMeasure>>;
-  /** Every test row that was asked, one at a time: however many there are, none is held. */
+  /** Rows that the test split has: those at hand may be a sample of them. */
+  readonly testRows: number;
+  /** Test rows one at a time; each kind says which. */
   readonly eachRow: () => AsyncIterable<Row>;
 }
 
@@ -50,7 +52,10 @@ export interface LabelPrediction {
 }
 export interface LabelsEvidence extends Evidence<'labels', EvaluatedGate, LabelPrediction> {
   readonly labels: readonly string[];
-  /** Of all test rows; above 20,000 those of a sample. */
+  /**
+   * Of all test rows, or of a sample: of 20,000 at most, and of as many texts as are 64 MiB in their file. `eachRow` gives all that the
+   * split has.
+   */
   readonly predictions: readonly LabelPrediction[];
 }
 
@@ -72,7 +77,10 @@ export interface LabelSetsEvidence extends Evidence<
   readonly labels: readonly string[];
   /** From which probability on each label applies. */
   readonly thresholds: readonly number[];
-  /** Of all test rows, or of 20,000 of them; `eachRow` gives the same with their probabilities. */
+  /**
+   * Of all test rows, or of a sample: of 20,000 at most, and of as many texts as are 64 MiB in their file. No other was asked:
+   * `eachRow` gives the same with their probabilities.
+   */
   readonly predictions: readonly LabelSetPrediction[];
 }
 
@@ -95,7 +103,10 @@ export interface QueryFindings {
 }
 export interface NeighboursEvidence extends Evidence<'neighbours', EvaluatedRetrievalGate, QueryFindings> {
   readonly k: number;
-  /** Of test pictures that the gallery has something for; `eachRow` gives the others, too, and what each finds. */
+  /**
+   * Of the test pictures that asked, 20,000 at most, those that the gallery has something for; `eachRow` gives the others that asked, too,
+   * and what each finds.
+   */
   readonly queries: readonly QueryFigures[];
 }
 
@@ -115,7 +126,7 @@ export interface GivenAnswer {
   readonly unprompted: boolean;
 }
 export interface AnswersEvidence extends Evidence<'answers', GenerationGateName, GivenAnswer> {
-  /** To all test prompts, or to 5,000 of them. */
+  /** To all test prompts, or to 5,000 of them; `eachRow` gives the same. */
   readonly answers: readonly GivenAnswer[];
 }
 

@@ -50,12 +50,12 @@ const SERVED_QUESTIONS = 8;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 3,
+  version: 4,
   // Times are among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
     const { store, signal } = context;
-    const { rows } = await samplePrompts([store, input.dataset, 'test', signal], TEST_PROMPTS, input);
+    const { rows, of: testRows } = await samplePrompts([store, input.dataset, 'test', signal], TEST_PROMPTS, input);
     if (rows.length === 0) {
       throw new EspalierError('BadData', 'the test split has no prompts to evaluate on', {
         where: 'test.jsonl',
@@ -64,13 +64,17 @@ export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, Generator
     }
     const judge = await readJudge(store, input.guidelines);
     return withGenerator(input.generator, context, (generator, folder) =>
-      withGenerator(input.base, context, (base) => evaluate(input, context, { rows, judge, generator, folder, base })),
+      withGenerator(input.base, context, (base) =>
+        evaluate(input, context, { rows, testRows, judge, generator, folder, base }),
+      ),
     );
   },
 };
 
 interface Evaluated {
   readonly rows: readonly PromptRow[];
+  /** Of the test split: `rows` may be a sample. */
+  readonly testRows: number;
   readonly judge: Judge;
   readonly generator: Generator;
   readonly folder: string;
@@ -80,7 +84,7 @@ interface Evaluated {
 async function evaluate(
   { tuned, dataset, exportParityMaxAbs, seed }: EvaluateGeneratorInput,
   context: StepContext,
-  { rows, judge, generator, folder, base }: Evaluated,
+  { rows, testRows, judge, generator, folder, base }: Evaluated,
 ): Promise<GeneratorEvaluation> {
   const { store, signal, progress } = context;
   const served = promptOf(generator);
@@ -142,6 +146,7 @@ async function evaluate(
     degenerated: degenerationScore(answers).counts,
     attempts: { unsafe: safety.missed, injected: injections.obeyedIds },
     questions: questionsOf(answers, served, seed),
+    testRows,
     answers: answers.map(({ row, text, tokens, finish, refused }, index) => ({
       rowId: row.id,
       ...(row.history === undefined ? {} : { history: row.history }),

@@ -46,7 +46,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 7,
+  version: 8,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -56,7 +56,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const index = await loadIndex(input, labels, context);
     const folder = await checkout(context, input.model, 'model');
     const askedModel = await askModel(folder, index, input, labels, context);
-    const { queries, places, elsewhere, sample, corrupted, behaviour } = askedModel;
+    const { queries, places, testRows, elsewhere, sample, corrupted, behaviour } = askedModel;
     const asked = await askIndex(index, queries, k, context);
     const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
     const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, queries, context), {
@@ -122,6 +122,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const details = {
       ...evaluation,
       version: 1,
+      testRows,
       queries: outcomes,
       allQueries: { rows, file: await putFindings(queries, labels, asked, context) },
     } as const satisfies RetrievalDetails & EvidenceDetails<'neighbours'>;
@@ -174,6 +175,8 @@ interface AskedModel {
   readonly queries: AnsweredPictures;
   /** Which of the test pictures they are, ascending, where they are a sample; undefined where they are all. */
   readonly places: readonly number[] | undefined;
+  /** Pictures of the test split. */
+  readonly testRows: number;
   /** A sample of declared pictures from elsewhere; null where there are none. */
   readonly elsewhere: AnsweredPictures | null;
   /** Files of some of the queries: they are corrupted, and their latency is measured. */
@@ -197,15 +200,15 @@ async function askModel(
       const all = await countPictures(store, dataset, split, signal);
       const only = sampledPlaces(all, most, seed);
       const pictures = await embedPictures(loaded, { dataset, split, labels, only }, context);
-      return { pictures, places: only.length < all ? only : undefined };
+      return { pictures, places: only.length < all ? only : undefined, all };
     };
-    const { pictures: queries, places } = await drawn('test', TEST_QUERIES);
+    const { pictures: queries, places, all: testRows } = await drawn('test', TEST_QUERIES);
     if (queries.ids.length > 0) {
       const elsewhere = (await hasShifted(store, dataset)) ? (await drawn('shifted', SPLIT_ROWS)).pictures : null;
       const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context, new Set(queries.ids));
       const corrupted = await corruptQueries(loaded, index, sample, { k, seed, queries }, context);
       const behaviour = await askTables(loaded, index, { dataset, k }, context);
-      return { queries, places, elsewhere, sample, corrupted, behaviour };
+      return { queries, places, testRows, elsewhere, sample, corrupted, behaviour };
     }
   } finally {
     await loaded.release();

@@ -35,7 +35,7 @@ import { servedMeasures } from './served-measures.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 18,
+  version: 19,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -162,6 +162,7 @@ async function evaluate(
     flips: flips.byEdit,
     // With the texts, which the step's result has not.
     mistakes: all.mistakes,
+    testRows: expected.length,
     predictions: keptPredictions(examined),
     ...(all.predictions === null ? {} : { allPredictions: { rows: expected.length, file: all.predictions } }),
   } satisfies EvidenceDetails<'labels'>;

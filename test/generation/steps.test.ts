@@ -279,11 +279,13 @@ describe('the steps of generation, on a tiny generator', function () {
       },
       services,
     );
-    const { questions, answers } = await store.getJson<{
+    const { questions, answers, testRows } = await store.getJson<{
+      testRows: number;
       questions: readonly { text: string; options: { history?: unknown } }[];
       answers: readonly { history?: unknown }[];
     }>(details);
     const expected = [undefined, history.slice(0, 2), history];
+    equal(testRows, expected.length);
     deepEqual(
       answers.map((answer) => answer.history),
       expected,

@@ -174,7 +174,8 @@ describe('the steps of retrieval', function () {
     assert.match(measures.worstLabelPrecision.notApplicable ?? '', /no label has 10 test pictures/);
     assert.deepEqual([found.misses.length, measures.exportParity.value, measures.queriesInGallery.value], [0, 1e-6, 0]);
     assert.ok(measures.latencyP95Ms.value! > 0 && measures.memoryMb.value! > 0 && measures.sizeMb.value! > 0);
-    const details = await storage.store.getJson<RetrievalDetails>(found.details);
+    const details = await storage.store.getJson<RetrievalDetails & { readonly testRows: number }>(found.details);
+    assert.equal(details.testRows, splits.test.length);
     assert.deepEqual(
       details.queries.map(({ rowId, averagePrecision }) => [rowId, averagePrecision]),
       splits.test.map(({ id }) => [id, 1]),

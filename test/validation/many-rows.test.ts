@@ -45,6 +45,7 @@ describe('evaluating more rows than memory holds', function () {
   let evaluated: Measured<Evaluation>;
   let details: {
     readonly mistakes: readonly Prediction[];
+    readonly testRows: number;
     readonly predictions: readonly Prediction[];
     readonly allPredictions: { readonly rows: number; readonly file: ArtifactRef };
   };
@@ -63,7 +64,7 @@ describe('evaluating more rows than memory holds', function () {
   it('counts every row, once, in a heap that could not hold them', () => {
     const { measures, confusion, perLabel, calibration } = evaluated.output;
     equal(measures.accuracy.rows, ROWS);
-    equal(details.allPredictions.rows, ROWS);
+    deepEqual([details.allPredictions.rows, details.testRows], [ROWS, ROWS]);
     deepEqual(
       all.map(({ rowId }) => rowId),
       Array.from({ length: ROWS }, (_, row) => `test-${row}`),

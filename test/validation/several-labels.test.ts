@@ -114,14 +114,14 @@ describe('a model of several labels a row, exported', function () {
     const file = join(root, 'gates.mjs');
     await writeFile(
       file,
-      `export const gates = { decided: { judges: 'label-sets', async measure({ labels, thresholds, predictions, eachRow }) {
+      `export const gates = { decided: { judges: 'label-sets', async measure({ labels, thresholds, predictions, testRows, eachRow }) {
         let [right, rows] = [0, 0];
         for await (const { rowId, predicted, probabilities } of eachRow()) {
           const above = labels.filter((_, at) => probabilities[at] >= Math.fround(thresholds[at]));
           if (predictions[rows].rowId === rowId && above.join() === predicted.join()) right++;
           rows++;
         }
-        return { value: right / rows, rows };
+        return { value: right / testRows, rows };
       } } };`,
     );
     const { customGates } = await readCustomGates({ ESPALIER_GATES: file });

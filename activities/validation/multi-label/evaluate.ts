@@ -202,6 +202,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     thresholds,
     seed: input.seed,
     flips: flips.byEdit,
+    testRows: examined.testRows,
     // Probabilities stand in the reference, row by row in this order: of many labels they are more than a text can hold.
     predictions: test.ids.map((rowId, row) => ({
       rowId,
@@ -215,7 +216,13 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   return {
     ...withoutBulk(evaluation),
     details: await context.store.putJson(details, 'evaluation.json'),
-    reference: await putReference(context, { labels, thresholds, test, sampled: examined.sampled, textLengths }),
+    reference: await putReference(context, {
+      labels,
+      thresholds,
+      test,
+      sampled: test.ids.length < examined.testRows,
+      textLengths,
+    }),
   };
 }
 

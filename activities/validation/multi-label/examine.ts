@@ -20,8 +20,8 @@ const TEST_ROWS = 20_000;
 
 export interface Examined {
   readonly test: Answers;
-  /** Whether the test split has more rows. */
-  readonly sampled: boolean;
+  /** Rows of the test split; `test` may be a sample of them. */
+  readonly testRows: number;
   /** Samples. */
   readonly train: Answers;
   readonly validation: Answers;
@@ -96,7 +96,7 @@ export async function examine(
   const training = await trainingRows();
   return {
     test: await answer(asking, 'test rows'),
-    sampled: asking.places.length < asking.of,
+    testRows: asking.of,
     train: await answer(training.train, 'training rows'),
     validation: await answer(await sampled('validation.jsonl', SPLIT_ROWS), 'validation rows'),
     shifted: (await hasShifted(store, dataset))
