@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { Attempt, Message } from './message.ts';
 import type { CommandNotifier, Environment } from './notifiers.ts';
+import { timeLimit } from '../../artifacts/time-limit.ts';
 
 /** Of what it writes, its last. */
 const MAX_OUTPUT_BYTES = 2048;
@@ -23,7 +24,7 @@ export async function runCommand(
     const value = env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]);
+  const limit = timeLimit(timeoutSeconds * 1000, signal);
   const hidden = passed.map((name) => env[name] ?? '').filter((value) => value.length >= MIN_HIDDEN);
   // The cut may go through a secret: as much more is kept, and taken away again once the whole ones are hidden.
   const margin = Math.max(0, ...hidden.map((value) => Buffer.byteLength(value)));

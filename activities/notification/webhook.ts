@@ -6,6 +6,7 @@ import { addressProblem, guardedLookup, hostOf } from './addresses.ts';
 import type { Attempt, Message } from './message.ts';
 import { webhookUrl, type Environment, type WebhookNotifier } from './notifiers.ts';
 import { readSecret, signingKey, webhookSignature } from './secrets.ts';
+import { timeLimit } from '../../artifacts/time-limit.ts';
 
 /** Of an answer, for the log; the rest is not read. */
 const MAX_ANSWER_BYTES = 2048;
@@ -29,7 +30,7 @@ export async function sendWebhook(
       'webhook-timestamp': String(timestamp),
       'webhook-signature': webhookSignature(keys, { id: message.id, timestamp, body: message.body }),
     };
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(notifier.timeoutSeconds * 1000)]);
+    const limit = timeLimit(notifier.timeoutSeconds * 1000, signal);
     const status = await post(url, headers, message.body, notifier.allowPrivateNetwork, limit);
     return judge(status);
   } catch (error) {

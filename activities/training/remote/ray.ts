@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import type { LauncherSpec } from '../../../pipelines/launcher.ts';
 import { refusalOf, workerEnvironment, type Cluster, type JobRequest, type WorkerJob } from './cluster.ts';
+import { timeLimit } from '../../../artifacts/time-limit.ts';
 
 export type RayLauncher = Extract<LauncherSpec, { kind: 'ray' }>;
 
@@ -25,7 +26,7 @@ export function rayCluster(launcher: RayLauncher, env: NodeJS.ProcessEnv = proce
       method: body === undefined ? 'GET' : 'POST',
       headers: authorization(base, env),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.any([AbortSignal.timeout(REQUEST_MS), ...(signal === undefined ? [] : [signal])]),
+      signal: timeLimit(REQUEST_MS, signal),
     });
   return {
     async jobs(queue, signal) {
