@@ -7,15 +7,12 @@ import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import type { ImportedModel } from '../../activities/contract/selection.ts';
 import { foreignWeightsOf, putForeignWeightsAside } from '../../activities/selection/foreign-weights.ts';
-import { importModel } from '../../activities/selection/import-model.ts';
-import { resolveModel } from '../../activities/selection/resolve-model.ts';
 import type { ActivityServices } from '../../activities/step.ts';
+import { importFolder } from '../support/import-folder.ts';
 import { pythonForTests } from '../support/python.ts';
-import { runStep } from '../support/step.ts';
 import { withStore } from '../support/store.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
-const intendedUse = { commercial: true, domain: 'support', publish: false, hosted: true, modify: true };
 const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 const SOUND = ['honest', 'no-pooler', 'shards', 'slots'];
 const BIAS = 'bert/encoder/layer_0/attention/self/query/bias';
@@ -121,11 +118,7 @@ describe('converting a TensorFlow checkpoint', function () {
     return JSON.parse(await readFile(join(folder, name), 'utf8')) as Record<string, unknown>;
   }
   async function imported(folder: string, convert: 'tensorflow' | null = 'tensorflow'): Promise<ImportedModel> {
-    const tree = await services.store.putTree(folder, 'model');
-    const candidate = { id: 'tiny', model: './model', pooling: 'mean', optional: false, tree } as const;
-    const asked = { ...candidate, ...(convert === null ? {} : { convert }) };
-    const resolved = await runStep(resolveModel, { candidate: asked, intendedUse }, services);
-    return runStep(importModel, { resolved }, services);
+    return importFolder(folder, services, convert ?? undefined);
   }
   const fileOf = async ({ model }: ImportedModel, name: string): Promise<Buffer> =>
     readFile(await services.store.fileInTree(model, name));

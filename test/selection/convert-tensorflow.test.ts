@@ -7,18 +7,15 @@ import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import type { ImportedModel } from '../../activities/contract/selection.ts';
 import { foreignWeightsOf } from '../../activities/selection/foreign-weights.ts';
-import { importModel } from '../../activities/selection/import-model.ts';
-import { resolveModel } from '../../activities/selection/resolve-model.ts';
 import { convertWeights } from '../../activities/selection/weights-conversion.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import type { Candidate } from '../../pipelines/definition.ts';
+import { importFolder } from '../support/import-folder.ts';
 import { pythonForTests } from '../support/python.ts';
-import { runStep } from '../support/step.ts';
 import { withStore } from '../support/store.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
-const intendedUse = { commercial: true, domain: 'support', publish: false, hosted: true, modify: true };
 const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 const QUERY = 'encoder\\.layer\\.0\\.attention\\.self\\.query';
 
@@ -103,11 +100,7 @@ describe('converting a TensorFlow file', function () {
     return folder;
   }
   async function imported(folder: string, convert?: Candidate['convert']): Promise<ImportedModel> {
-    const tree = await services.store.putTree(folder, 'model');
-    const candidate = { id: 'tiny', model: './model', pooling: 'mean', optional: false, tree } as const;
-    const asked = { ...candidate, ...(convert === undefined ? {} : { convert }) };
-    const resolved = await runStep(resolveModel, { candidate: asked, intendedUse }, services);
-    return runStep(importModel, { resolved }, services);
+    return importFolder(folder, services, convert);
   }
   async function weightsOf({ model }: ImportedModel): Promise<Buffer> {
     return readFile(await services.store.fileInTree(model, 'model.safetensors'));

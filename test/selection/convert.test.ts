@@ -16,6 +16,7 @@ import { networkNamespace } from '../../activities/training/launchers/local.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import { startTestHub } from '../support/hub.ts';
 import { standInScanner } from '../support/picklescan.ts';
+import { importFolder } from '../support/import-folder.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import { withStore } from '../support/store.ts';
@@ -78,11 +79,7 @@ describe('converting a torch file', function () {
     await cp(await tinyModel(), folder, { recursive: true });
     if (!keep) await rm(join(folder, 'model.safetensors'));
     await cp(join(files, torchFile), join(folder, 'pytorch_model.bin'));
-    const tree = await services.store.putTree(folder, 'model');
-    const candidate = { id: 'tiny', model: './model', pooling: 'mean', optional: false, tree } as const;
-    const asked = { ...candidate, ...(convert === undefined ? {} : { convert }) };
-    const resolved = await runStep(resolveModel, { candidate: asked, intendedUse }, services);
-    return runStep(importModel, { resolved }, services);
+    return importFolder(folder, services, convert);
   }
   async function weightsOf({ model }: ImportedModel): Promise<Buffer> {
     return readFile(await services.store.fileInTree(model, 'model.safetensors'));
