@@ -1,6 +1,7 @@
 /** A question to the model server over HTTP, as a client would ask it. */
 import { z } from 'zod';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { timeLimit } from '../../artifacts/time-limit.ts';
 
 /** What we read of the server's answers; another server's may say less. */
 const AnswerSchema = z.looseObject({
@@ -31,13 +32,13 @@ export async function askServer(
   init: RequestInit = {},
   timeoutMs = WORD_MS,
 ): Promise<{ readonly status: number; readonly body: z.output<typeof AnswerSchema> }> {
-  const late = AbortSignal.timeout(timeoutMs);
+  const limit = timeLimit(timeoutMs, signal);
   try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.any([signal, late]) });
+    const response = await fetch(url, { ...init, signal: limit });
     return { status: response.status, body: AnswerSchema.parse(await response.json()) };
   } catch (error) {
     signal.throwIfAborted();
-    if (!late.aborted) throw error;
+    if (!limit.aborted) throw error;
     throw new EspalierError('NetworkUnavailable', `the model server gave no answer within ${timeoutMs / 1000} s`, {
       where: url,
       cause: error,
