@@ -3,6 +3,7 @@ import type { ErrorRecord } from '../artifacts/errors.ts';
 import type { Message } from '../inference/generation/chat.ts';
 import type { GeneratorFiles } from '../inference/generation/generator.ts';
 import type { Completion, GenerateOptions, Piece } from '../inference/generation/options.ts';
+import type { Ready } from './crew.ts';
 
 export interface GeneratorWorkerOptions {
   readonly files: GeneratorFiles;
@@ -17,8 +18,8 @@ export type ToGenerator =
   | { readonly type: 'cancel'; readonly id: number }
   | 'release'
   | 'crash';
-export type FromGenerator =
-  | { readonly type: 'ready'; readonly files: GeneratorFiles }
+export type FromGenerator = Ready<GeneratorFiles> | Generated;
+export type Generated =
   | ({ readonly type: 'piece'; readonly id: number } & Piece)
   | { readonly type: 'done'; readonly id: number; readonly completion: Completion }
   | { readonly type: 'failed'; readonly id: number; readonly error: ErrorRecord };

@@ -2,24 +2,23 @@
  * One generator on worker threads. A worker has several generations under way, which take turns a token each; what is
  * more waits in line, and what would wait behind too many is refused: told to the client instead of growing without end.
  */
-import { Worker } from 'node:worker_threads';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { GeneratorFiles } from '../inference/generation/generator.ts';
 import type { Completion, Piece } from '../inference/generation/options.ts';
+import { Crew, type Member } from './crew.ts';
 import {
   generatorBuffers,
-  type FromGenerator,
+  type Generated,
   type GeneratorWorkerOptions,
   type Order,
   type ToGenerator,
 } from './generator-messages.ts';
 import type { ModelSource } from './verified-model.ts';
-import { endWorker, errorOf, whenEnded, workerEntry } from './worker-thread.ts';
+import { errorOf } from './worker-thread.ts';
 
 /** Generations a worker has under way: each keeps its own cache in memory and slows the others down. */
 const TURNS = 4;
 const MAX_WAITING = 64;
-const RESTART_DELAY_MS = 1000;
 
 export interface GeneratorPoolOptions {
   readonly workers: number;
@@ -35,42 +34,42 @@ interface Job {
   resolve(completion: Completion): void;
   reject(error: unknown): void;
 }
-interface Slot {
-  readonly worker: Worker;
-  ready: boolean;
-  readonly jobs: Map<number, Job>;
-}
+/** Those that a worker has under way, by their numbers. */
+type Jobs = Map<number, Job>;
 
 export class GeneratorPool {
-  readonly #source: ModelSource<GeneratorFiles>;
-  readonly #options: GeneratorPoolOptions;
-  readonly #slots = new Set<Slot>();
+  readonly #crew: Crew<GeneratorFiles, GeneratorFiles, Generated, Jobs>;
   readonly #waiting: Job[] = [];
-  readonly #answers = new Set<Promise<Completion>>();
   #nextId = 0;
-  #started = false;
-  #draining = false;
 
-  private constructor(source: ModelSource<GeneratorFiles>, options: GeneratorPoolOptions) {
-    this.#source = source;
-    this.#options = options;
+  private constructor(source: ModelSource<GeneratorFiles>, { onRestart }: GeneratorPoolOptions) {
+    this.#crew = new Crew({
+      entry: 'generator-worker',
+      name: 'espalier-generator',
+      what: "the generator's worker",
+      unloaded: 'this model version',
+      onRestart,
+      take: () => source.take(),
+      give: (files) => ({
+        workerData: { files } satisfies GeneratorWorkerOptions,
+        transferList: generatorBuffers(files),
+      }),
+      idle: () => new Map(),
+      dispatch: () => this.#dispatch(),
+      hear: (member, generated) => this.#hear(member, generated),
+      lost: (jobs, error) => {
+        for (const job of jobs.values()) job.reject(error);
+      },
+      stranded: (error) => {
+        for (const job of this.#waiting.splice(0)) job.reject(error);
+      },
+    });
   }
 
   /** Starts all workers and waits until each has loaded the model; throws what the first failing one said, or the signal's reason. */
   static async start(source: ModelSource<GeneratorFiles>, options: GeneratorPoolOptions): Promise<GeneratorPool> {
     const pool = new GeneratorPool(source, options);
-    try {
-      let files = await source.take();
-      for (let count = 0; count < options.workers; count++) {
-        options.signal?.throwIfAborted();
-        files = await pool.#spawn(files);
-      }
-      options.signal?.throwIfAborted();
-    } catch (error) {
-      await pool.drain();
-      throw error;
-    }
-    pool.#started = true;
+    await pool.#crew.fill(options.workers, options.signal);
     return pool;
   }
 
@@ -81,17 +80,17 @@ export class GeneratorPool {
 
   /** Generations under way. */
   get running(): number {
-    return [...this.#slots].reduce((sum, { jobs }) => sum + jobs.size, 0);
+    return this.#crew.up.reduce((sum, { work }) => sum + work.size, 0);
   }
 
   /** Live threads, for tests and `ps`. */
   get threadIds(): readonly number[] {
-    return [...this.#slots].map(({ worker }) => worker.threadId);
+    return this.#crew.threadIds;
   }
 
   /** Lets one worker crash: for tests of what follows. */
-  async crashWorker(): Promise<void> {
-    for (const { worker } of this.#slots) return endWorker(worker, 'crash' satisfies ToGenerator);
+  crashWorker(): Promise<void> {
+    return this.#crew.crash();
   }
 
   /**
@@ -100,7 +99,7 @@ export class GeneratorPool {
    */
   async *generate(order: Order, signal: AbortSignal): AsyncGenerator<Piece, Completion, void> {
     signal.throwIfAborted();
-    if (this.#draining) throw new EspalierError('Internal', 'this model version is being unloaded');
+    if (this.#crew.ending) throw new EspalierError('Internal', 'this model version is being unloaded');
     if (this.#waiting.length >= MAX_WAITING) {
       throw new EspalierError('Conflict', `${this.#waiting.length} generations wait already`, {
         fix: 'try again later',
@@ -120,10 +119,9 @@ export class GeneratorPool {
     const settled = () => {
       finished = true;
       wake();
-      this.#answers.delete(answer);
     };
     answer.then(settled, settled);
-    this.#answers.add(answer);
+    this.#crew.accept(answer);
     const cancel = () => this.#cancel(id, signal.reason);
     signal.addEventListener('abort', cancel, { once: true });
     this.#dispatch();
@@ -142,19 +140,15 @@ export class GeneratorPool {
   }
 
   /** Answers everything accepted, then unloads the model and ends the threads. */
-  async drain(): Promise<void> {
-    this.#draining = true;
-    if (this.#slots.size === 0)
-      this.#failWaiting(new EspalierError('Internal', 'this model version is being unloaded'));
-    await Promise.allSettled(this.#answers);
-    await Promise.all([...this.#slots].map(({ worker }) => endWorker(worker, 'release' satisfies ToGenerator)));
+  drain(): Promise<void> {
+    return this.#crew.end();
   }
 
   #cancel(id: number, reason: unknown): void {
     const place = this.#waiting.findIndex((job) => job.id === id);
     if (place >= 0) for (const job of this.#waiting.splice(place, 1)) job.reject(reason);
-    for (const { worker, jobs } of this.#slots) {
-      const job = jobs.get(id);
+    for (const { worker, work } of this.#crew.up) {
+      const job = work.get(id);
       if (job === undefined) continue;
       job.reject(reason);
       worker.postMessage({ type: 'cancel', id } satisfies ToGenerator);
@@ -163,76 +157,19 @@ export class GeneratorPool {
 
   #dispatch(): void {
     for (;;) {
-      const [slot] = [...this.#slots]
-        .filter(({ ready, jobs }) => ready && jobs.size < TURNS)
-        .sort((a, b) => a.jobs.size - b.jobs.size);
-      const job = slot === undefined ? undefined : this.#waiting.shift();
-      if (slot === undefined || job === undefined) return;
-      slot.jobs.set(job.id, job);
-      slot.worker.postMessage({ type: 'generate', id: job.id, ...job.order } satisfies ToGenerator);
+      const [freest] = this.#crew.up.filter(({ work }) => work.size < TURNS).sort((a, b) => a.work.size - b.work.size);
+      const job = freest === undefined ? undefined : this.#waiting.shift();
+      if (freest === undefined || job === undefined) return;
+      freest.work.set(job.id, job);
+      freest.worker.postMessage({ type: 'generate', id: job.id, ...job.order } satisfies ToGenerator);
     }
   }
 
-  #hear({ jobs }: Slot, message: Exclude<FromGenerator, { type: 'ready' }>): void {
+  #hear({ work: jobs }: Member<Jobs>, message: Generated): void {
     const job = jobs.get(message.id);
     if (message.type === 'piece') return job?.onPiece({ text: message.text, tokens: message.tokens });
     jobs.delete(message.id);
     if (message.type === 'done') job?.resolve(message.completion);
     else job?.reject(errorOf(message.error));
-    this.#dispatch();
-  }
-
-  /** Gives the files back as soon as the worker has loaded them. */
-  #spawn(files: GeneratorFiles): Promise<GeneratorFiles> {
-    const worker = new Worker(workerEntry('generator-worker'), {
-      workerData: { files } satisfies GeneratorWorkerOptions,
-      transferList: generatorBuffers(files),
-      name: 'espalier-generator',
-    });
-    const slot: Slot = { worker, ready: false, jobs: new Map() };
-    this.#slots.add(slot);
-    return new Promise((resolve, reject) => {
-      worker.on('message', (message: FromGenerator) => {
-        if (message.type !== 'ready') return this.#hear(slot, message);
-        slot.ready = true;
-        resolve(message.files);
-        this.#dispatch();
-      });
-      whenEnded(worker, "the generator's worker", (error) => {
-        reject(error);
-        this.#lost(slot, error);
-      });
-    });
-  }
-
-  /** A worker is gone: its generations fail (one may be the cause), and a new one takes its place. */
-  #lost(slot: Slot, error: Error): void {
-    this.#slots.delete(slot);
-    for (const job of slot.jobs.values()) job.reject(error);
-    if (this.#draining) {
-      if (this.#slots.size === 0) this.#failWaiting(error);
-      return;
-    }
-    if (this.#started) this.#respawn(slot.ready ? 0 : RESTART_DELAY_MS, error);
-  }
-
-  /** What cannot be read or does not come up is tried again, but not in a tight circle; whoever waits for it is told. */
-  #respawn(delayMs: number, error: Error): void {
-    this.#options.onRestart?.(error.message);
-    if (delayMs > 0 && this.#slots.size === 0) this.#failWaiting(error);
-    setTimeout(() => {
-      if (this.#draining) return;
-      void this.#source
-        .take()
-        .then(
-          (files) => (this.#draining ? undefined : this.#spawn(files)),
-          (unread: Error) => this.#respawn(RESTART_DELAY_MS, unread),
-        )
-        .catch(() => undefined);
-    }, delayMs).unref();
-  }
-
-  #failWaiting(error: Error): void {
-    for (const job of this.#waiting.splice(0)) job.reject(error);
   }
 }

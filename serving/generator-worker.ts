@@ -23,7 +23,7 @@ port.on('message', (message: ToGenerator) => {
   else if (message.type === 'cancel') running.get(message.id)?.abort();
   else void generate(message.id, message);
 });
-send({ type: 'ready', files }, generatorBuffers(files));
+send({ type: 'ready', held: files }, generatorBuffers(files));
 
 async function generate(id: number, { prompt, options }: Order): Promise<void> {
   const controller = new AbortController();

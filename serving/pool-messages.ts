@@ -1,6 +1,7 @@
 /** What a pool and its workers tell each other. */
 import type { PictureLimits } from '../inference/image/decode.ts';
 import type { TextInput } from '../inference/texts.ts';
+import type { Ready } from './crew.ts';
 import type { ClassifierFiles } from './verified-model.ts';
 
 /** What a model is asked: a text or a pair of them, or the file of a picture. */
@@ -12,9 +13,8 @@ export interface WorkerOptions {
   readonly limits?: PictureLimits;
 }
 export type ToWorker = { readonly rows: readonly ModelRow[] } | 'release' | 'crash';
-export type FromWorker =
-  /** The model is loaded; its files go back to whoever needs them next. */
-  | { readonly type: 'ready'; readonly files: ClassifierFiles }
+export type FromWorker = Ready<ClassifierFiles> | Answered;
+export type Answered =
   /** `refused`: pictures that cannot be decoded. Their numbers mean nothing; the other rows of the batch are answered. */
   | {
       readonly type: 'done';

@@ -20,7 +20,7 @@ port.on('message', (message: ToWorker) => {
   if (message === 'crash') process.exit(1);
   void (message === 'release' ? release() : run(message.rows));
 });
-send({ type: 'ready', files }, buffersOf(files));
+send({ type: 'ready', held: files }, buffersOf(files));
 
 async function run(rows: readonly ModelRow[]): Promise<void> {
   try {

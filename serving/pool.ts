@@ -3,20 +3,18 @@
  * load batches grow by themselves, without load nothing waits. The event loop never computes, so health checks and
  * drains stay prompt.
  */
-import { Worker } from 'node:worker_threads';
 import { definedOnly } from '../artifacts/defined-only.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { PictureLimits } from '../inference/image/decode.ts';
-import { buffersOf, type FromWorker, type ModelRow, type ToWorker, type WorkerOptions } from './pool-messages.ts';
+import { Crew, type Member } from './crew.ts';
+import { buffersOf, type Answered, type ModelRow, type ToWorker, type WorkerOptions } from './pool-messages.ts';
 import type { ClassifierFiles, ModelSource } from './verified-model.ts';
-import { endWorker, whenEnded, workerEntry } from './worker-thread.ts';
 
 /** Rows a batch: beyond it throughput no longer grows on a CPU, and the rows behind it wait longer. */
 export const MAX_BATCH = 32;
 /** Rows that may wait, and their bytes; more is overload, told to the client instead of growing without end. */
 const MAX_QUEUE = 4096;
 const MAX_QUEUE_BYTES = 256 * 2 ** 20;
-const RESTART_DELAY_MS = 1000;
 
 export interface PoolOptions {
   readonly workers: number;
@@ -53,47 +51,46 @@ interface Part {
   readonly from: number;
   readonly rows: number;
 }
-interface Slot {
-  readonly worker: Worker;
-  state: 'starting' | 'idle' | 'busy' | 'gone';
-  batch: readonly Part[];
-}
 
 export class ModelPool {
-  readonly #source: ModelSource;
   readonly #options: PoolOptions;
-  readonly #slots = new Set<Slot>();
+  readonly #crew: Crew<ClassifierFiles, ClassifierFiles, Answered, readonly Part[]>;
   readonly #queue: Job[] = [];
-  readonly #answers = new Set<Promise<PoolOutput>>();
   #queued = 0;
   #heldBytes = 0;
-  #started = false;
-  #draining = false;
 
   private constructor(source: ModelSource, options: PoolOptions) {
-    this.#source = source;
     this.#options = options;
+    this.#crew = new Crew({
+      entry: 'pool-worker',
+      name: 'espalier-model',
+      what: "the model's worker",
+      unloaded: 'this model version',
+      onRestart: options.onRestart,
+      take: () => source.take(),
+      give: (files) => ({
+        workerData: { files, ...definedOnly({ limits: options.limits }) } satisfies WorkerOptions,
+        transferList: buffersOf(files),
+      }),
+      idle: () => [],
+      dispatch: () => this.#dispatch(),
+      hear: (member, answered) => this.#answer(member, answered),
+      lost: (batch, error) => {
+        for (const { job } of batch) this.#fail(job, error);
+      },
+      stranded: (error) => {
+        for (const job of this.#queue.slice()) this.#fail(job, error);
+      },
+    });
   }
 
   /**
    * Starts all workers and waits until each has loaded the model; throws what the first failing one said, or the signal's
-   * reason. The model's files are handed from one to the next, so that gigabytes are in memory once besides what the runtime
-   * makes of them, and let go of when the last has loaded. `source` is asked for them again when a lost worker is replaced.
+   * reason. `source` is asked for the files again when a lost worker is replaced.
    */
   static async start(source: ModelSource, options: PoolOptions): Promise<ModelPool> {
     const pool = new ModelPool(source, options);
-    try {
-      let files = await source.take();
-      for (let count = 0; count < options.workers; count++) {
-        options.signal?.throwIfAborted();
-        files = await pool.#spawn(files);
-      }
-      options.signal?.throwIfAborted();
-    } catch (error) {
-      await pool.drain();
-      throw error;
-    }
-    pool.#started = true;
+    await pool.#crew.fill(options.workers, options.signal);
     return pool;
   }
 
@@ -104,12 +101,12 @@ export class ModelPool {
 
   /** Live threads, for tests and `ps`. */
   get threadIds(): readonly number[] {
-    return [...this.#slots].map(({ worker }) => worker.threadId);
+    return this.#crew.threadIds;
   }
 
   /** Lets one worker crash: for tests of what follows. */
-  async crashWorker(): Promise<void> {
-    for (const slot of this.#slots) return endWorker(slot.worker, 'crash' satisfies ToWorker);
+  crashWorker(): Promise<void> {
+    return this.#crew.crash();
   }
 
   /**
@@ -117,7 +114,7 @@ export class ModelPool {
    * decoded, Internal when the worker failed.
    */
   async run(rows: readonly ModelRow[]): Promise<PoolOutput> {
-    if (this.#draining) throw new EspalierError('Internal', 'this model version is being unloaded');
+    if (this.#crew.ending) throw new EspalierError('Internal', 'this model version is being unloaded');
     const bytes = rows.reduce((sum, row) => sum + row.length, 0);
     if (this.#queued + rows.length > MAX_QUEUE || (this.#heldBytes > 0 && this.#heldBytes + bytes > MAX_QUEUE_BYTES)) {
       throw new EspalierError('Conflict', `${this.#queued} rows wait already`, { fix: 'try again later' });
@@ -132,92 +129,18 @@ export class ModelPool {
       this.#queued += rows.length;
       this.#heldBytes += bytes;
     });
-    this.#answers.add(answer);
+    this.#crew.accept(answer);
     this.#dispatch();
     try {
       return await answer;
     } finally {
-      this.#answers.delete(answer);
       this.#heldBytes -= bytes;
     }
   }
 
   /** Answers everything accepted, then unloads the model and ends the threads. */
-  async drain(): Promise<void> {
-    this.#draining = true;
-    this.#failStranded();
-    await Promise.allSettled(this.#answers);
-    await Promise.all([...this.#slots].map(({ worker }) => endWorker(worker, 'release' satisfies ToWorker)));
-  }
-
-  /** Gives the files back as soon as the worker has loaded them. */
-  #spawn(files: ClassifierFiles): Promise<ClassifierFiles> {
-    const worker = new Worker(workerEntry('pool-worker'), {
-      workerData: { files, ...definedOnly({ limits: this.#options.limits }) } satisfies WorkerOptions,
-      transferList: buffersOf(files),
-      name: 'espalier-model',
-    });
-    const slot: Slot = { worker, state: 'starting', batch: [] };
-    this.#slots.add(slot);
-    return new Promise((resolve, reject) => {
-      worker.on('message', (message: FromWorker) => {
-        if (message.type === 'ready') resolve(message.files);
-        else this.#answer(slot, message);
-        slot.state = 'idle';
-        slot.batch = [];
-        this.#dispatch();
-      });
-      whenEnded(worker, "the model's worker", (error) => {
-        reject(error);
-        this.#lost(slot, error);
-      });
-    });
-  }
-
-  /** A worker is gone: its batch fails (it may be the cause), the others go on, and a new one takes its place. */
-  #lost(slot: Slot, error: Error): void {
-    const wasUp = slot.state !== 'starting';
-    slot.state = 'gone';
-    this.#slots.delete(slot);
-    for (const { job } of slot.batch) this.#fail(job, error);
-    if (this.#draining) return this.#failStranded(error);
-    if (!this.#started) return;
-    this.#options.onRestart?.(error.message);
-    if (wasUp) return this.#respawn();
-    // It did not come up: whoever waits for it is told, and it is tried again, but not in a tight circle.
-    if (this.#slots.size === 0) for (const job of this.#queue.slice()) this.#fail(job, error);
-    setTimeout(() => {
-      if (!this.#draining) this.#respawn();
-    }, RESTART_DELAY_MS).unref();
-  }
-
-  /** Its end, whatever it is, is heard by the worker's own listeners; files that cannot be read are tried again. */
-  #respawn(): void {
-    void this.#source
-      .take()
-      .then(
-        (files) => (this.#draining ? undefined : this.#spawn(files)),
-        (error: Error) => this.#unread(error),
-      )
-      .catch(() => undefined);
-  }
-
-  #unread(error: Error): void {
-    if (this.#draining) return this.#failStranded(error);
-    this.#options.onRestart?.(error.message);
-    if (this.#slots.size === 0) for (const job of this.#queue.slice()) this.#fail(job, error);
-    setTimeout(() => {
-      if (!this.#draining) this.#respawn();
-    }, RESTART_DELAY_MS).unref();
-  }
-
-  /** A pool that is being unloaded starts no worker any more: once the last is gone, nobody will answer what waits. */
-  #failStranded(cause?: Error): void {
-    if (this.#slots.size > 0) return;
-    const reason = cause === undefined ? 'no worker was up' : `its last worker was lost (${cause.message})`;
-    for (const job of this.#queue.slice()) {
-      this.#fail(job, new EspalierError('Internal', `this model version is being unloaded and ${reason}`, { cause }));
-    }
+  drain(): Promise<void> {
+    return this.#crew.end();
   }
 
   #fail(job: Job, error: Error): void {
@@ -229,10 +152,10 @@ export class ModelPool {
     job.reject(error);
   }
 
-  #answer(slot: Slot, message: Exclude<FromWorker, { type: 'ready' }>): void {
+  #answer(member: Member<readonly Part[]>, message: Answered): void {
     const { dimension, classes } = this.#options;
     let row = 0;
-    for (const { job, from, rows } of slot.batch) {
+    for (const { job, from, rows } of member.work) {
       const refused = message.type === 'done' ? refusedOf(message.refused, row, from, rows) : undefined;
       if (message.type === 'failed') this.#fail(job, new EspalierError('Internal', message.message));
       else if (refused !== undefined) this.#fail(job, refused);
@@ -245,18 +168,18 @@ export class ModelPool {
       }
       row += rows;
     }
+    member.work = [];
   }
 
   #dispatch(): void {
-    const idle = [...this.#slots].filter(({ state }) => state === 'idle');
-    for (const [index, slot] of idle.entries()) {
+    const idle = this.#crew.up.filter(({ work }) => work.length === 0);
+    for (const [index, member] of idle.entries()) {
       if (this.#queued === 0) return;
       const share = Math.min(this.#options.maxBatch ?? MAX_BATCH, Math.ceil(this.#queued / (idle.length - index)));
       const batch = this.#take(share);
       const asked = batch.flatMap(({ job, from, rows }) => job.rows.slice(from, from + rows));
-      slot.state = 'busy';
-      slot.batch = batch;
-      slot.worker.postMessage({ rows: asked } satisfies ToWorker);
+      member.work = batch;
+      member.worker.postMessage({ rows: asked } satisfies ToWorker);
       this.#options.onBatch?.(asked.length);
     }
   }

@@ -28,7 +28,7 @@ port.on('message', (message: ToSearchThread) => {
 try {
   await loading;
   // The files are let go of: what is left of them lies in shared memory.
-  send({ type: 'ready', parsed }, 'files' in given ? indexBuffers(given.files) : []);
+  send({ type: 'ready', held: { parsed } }, 'files' in given ? indexBuffers(given.files) : []);
 } catch (error) {
   if (!ending.signal.aborted) throw error;
 }

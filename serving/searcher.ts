@@ -3,23 +3,23 @@
  * threads: exact search has them in shared memory. A graph cannot be shared, takes long to build and answers in a fraction of a
  * millisecond: it has one thread.
  */
-import { Worker } from 'node:worker_threads';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import type { Match } from '../inference/retrieval/embedding-index.ts';
 import type { IndexFiles, ParsedIndex } from '../inference/retrieval/index-files.ts';
+import { Crew, type Member } from './crew.ts';
 import {
   indexBuffers,
-  type FromSearchThread,
+  type Found,
+  type Parsed,
   type Query,
   type SearchOptions,
   type ToSearchThread,
 } from './search-messages.ts';
-import { endWorker, errorOf, whenEnded, workerEntry } from './worker-thread.ts';
+import { errorOf } from './worker-thread.ts';
 
 /** Queries that may wait; more is overload, told to the client. */
 const MAX_QUEUE = 4096;
-const RESTART_DELAY_MS = 1000;
 
 export interface SearcherOptions {
   /** Of exact search. */
@@ -36,49 +36,62 @@ interface Job extends Query {
   resolve(matches: readonly Match[]): void;
   reject(error: Error): void;
 }
-interface Slot {
-  readonly worker: Worker;
-  state: 'starting' | 'idle' | 'busy' | 'gone';
-  job: Job | undefined;
-}
 
 export class Searcher {
   readonly #options: SearcherOptions;
-  readonly #slots = new Set<Slot>();
+  readonly #crew: Crew<SearchOptions, Parsed, Found, Job | undefined>;
   readonly #queue: Job[] = [];
-  readonly #answers = new Set<Promise<unknown>>();
   #index: ParsedIndex | undefined;
-  #started = false;
-  #draining = false;
 
-  private constructor(options: SearcherOptions) {
+  private constructor(files: IndexFiles, options: SearcherOptions) {
     this.#options = options;
+    this.#crew = new Crew<SearchOptions, Parsed, Found, Job | undefined>({
+      entry: 'search-thread',
+      name: 'espalier-search',
+      what: 'a thread that searches',
+      unloaded: 'this index',
+      onRestart: options.onRestart,
+      // Of what is in memory, once it is: the disk is not asked again.
+      take: async () => (this.#index === undefined ? { files } : { parsed: this.#index }),
+      give: (taken) => ({
+        workerData: taken,
+        transferList: 'files' in taken ? indexBuffers(taken.files) : [],
+      }),
+      idle: () => undefined,
+      dispatch: () => this.#dispatch(),
+      hear: (member, found) => this.#hear(member, found),
+      lost: (job, error) => job?.reject(error),
+      stranded: (error) => {
+        for (const job of this.#queue.splice(0)) job.reject(error);
+      },
+    });
   }
 
   /** Throws BadModel for files that are no index, or one of another model; the signal's reason, once its threads have ended. */
   static async start(files: IndexFiles, options: SearcherOptions): Promise<Searcher> {
     const { signal } = options;
-    const searcher = new Searcher(options);
-    const giveUp = (): void => void searcher.drain();
+    const searcher = new Searcher(files, options);
+    const crew = searcher.#crew;
+    const giveUp = (): void => void crew.end();
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
       signal?.throwIfAborted();
-      const parsed = await searcher.#spawn({ files });
+      const { parsed } = await crew.start({ files });
       requireSameModel(parsed, options, files.where);
       signal?.throwIfAborted();
       searcher.#index = parsed;
       const more = parsed.header.graph === null ? options.threads - 1 : 0;
-      await Promise.all(Array.from({ length: more }, () => searcher.#spawn({ parsed })));
+      await Promise.all(Array.from({ length: more }, () => crew.start({ parsed })));
       signal?.throwIfAborted();
     } catch (error) {
-      await searcher.drain();
+      await crew.end();
       // Threads that were told to end say no more than that they did.
       signal?.throwIfAborted();
       throw error;
     } finally {
       signal?.removeEventListener('abort', giveUp);
     }
-    searcher.#started = true;
+    crew.complete();
     return searcher;
   }
 
@@ -90,12 +103,12 @@ export class Searcher {
 
   /** Live threads, for tests. */
   get threadIds(): readonly number[] {
-    return [...this.#slots].map(({ worker }) => worker.threadId);
+    return this.#crew.threadIds;
   }
 
   /** Lets one thread crash: for tests of what follows. */
-  async crashThread(): Promise<void> {
-    for (const slot of this.#slots) return endWorker(slot.worker, 'crash' satisfies ToSearchThread);
+  crashThread(): Promise<void> {
+    return this.#crew.crash();
   }
 
   /**
@@ -103,7 +116,7 @@ export class Searcher {
    * already, BadModel for an embedding that is no direction, Internal when the thread failed.
    */
   async search(embeddings: Float32Array, k: number): Promise<readonly (readonly Match[])[]> {
-    if (this.#draining) throw new EspalierError('Internal', 'this index is being unloaded');
+    if (this.#crew.ending) throw new EspalierError('Internal', 'this index is being unloaded');
     const { dimension } = this.#options;
     const rows = embeddings.length / dimension;
     if (this.#queue.length + rows > MAX_QUEUE) {
@@ -114,84 +127,30 @@ export class Searcher {
       return new Promise<readonly Match[]>((resolve, reject) => this.#queue.push({ embedding, k, resolve, reject }));
     });
     const answer = Promise.all(answers);
-    this.#answers.add(answer);
+    this.#crew.accept(answer);
     this.#dispatch();
-    try {
-      return await answer;
-    } finally {
-      this.#answers.delete(answer);
-    }
+    return answer;
   }
 
   /** Answers everything accepted, then ends the threads. */
-  async drain(): Promise<void> {
-    this.#draining = true;
-    if (this.#slots.size === 0) this.#failQueue(new EspalierError('Internal', 'this index is being unloaded'));
-    await Promise.allSettled(this.#answers);
-    await Promise.all([...this.#slots].map(({ worker }) => endWorker(worker, 'release' satisfies ToSearchThread)));
+  drain(): Promise<void> {
+    return this.#crew.end();
   }
 
-  /** Gives the index back as the thread has it, once it can be asked. */
-  #spawn(options: SearchOptions): Promise<ParsedIndex> {
-    const worker = new Worker(workerEntry('search-thread'), {
-      workerData: options,
-      transferList: 'files' in options ? indexBuffers(options.files) : [],
-      name: 'espalier-search',
-    });
-    const slot: Slot = { worker, state: 'starting', job: undefined };
-    this.#slots.add(slot);
-    return new Promise((resolve, reject) => {
-      worker.on('message', (message: FromSearchThread) => {
-        if (message.type === 'ready') resolve(message.parsed);
-        else if (message.type === 'found') slot.job?.resolve(message.matches);
-        else slot.job?.reject(errorOf(message.error));
-        slot.state = 'idle';
-        slot.job = undefined;
-        this.#dispatch();
-      });
-      whenEnded(worker, 'a thread that searches', (error) => {
-        reject(error);
-        this.#lost(slot, error);
-      });
-    });
-  }
-
-  /** A thread is gone: its query fails (it may be the cause), what waits is asked of the one that takes its place. */
-  #lost(slot: Slot, error: Error): void {
-    const wasUp = slot.state !== 'starting';
-    slot.state = 'gone';
-    this.#slots.delete(slot);
-    slot.job?.reject(error);
-    if (this.#draining) {
-      if (this.#slots.size === 0) this.#failQueue(error);
-      return;
-    }
-    if (!this.#started) return;
-    this.#options.onRestart?.(error.message);
-    if (wasUp) return this.#respawn();
-    if (this.#slots.size === 0) this.#failQueue(error);
-    setTimeout(() => this.#respawn(), RESTART_DELAY_MS).unref();
-  }
-
-  /** Of what is in memory: the disk is not asked again. Its end, whatever it is, is heard by the worker's own listeners. */
-  #respawn(): void {
-    if (this.#draining || this.#index === undefined) return;
-    this.#spawn({ parsed: this.#index }).catch(() => undefined);
-  }
-
-  #failQueue(error: Error): void {
-    for (const job of this.#queue.splice(0)) job.reject(error);
+  #hear(member: Member<Job | undefined>, message: Found): void {
+    if (message.type === 'found') member.work?.resolve(message.matches);
+    else member.work?.reject(errorOf(message.error));
+    member.work = undefined;
   }
 
   #dispatch(): void {
-    for (const slot of this.#slots) {
-      if (slot.state !== 'idle') continue;
+    for (const member of this.#crew.up) {
+      if (member.work !== undefined) continue;
       const job = this.#queue.shift();
       if (job === undefined) return;
-      slot.state = 'busy';
-      slot.job = job;
+      member.work = job;
       const { embedding, k } = job;
-      slot.worker.postMessage({ embedding, k } satisfies ToSearchThread, [embedding.buffer as ArrayBuffer]);
+      member.worker.postMessage({ embedding, k } satisfies ToSearchThread, [embedding.buffer as ArrayBuffer]);
     }
   }
 }
