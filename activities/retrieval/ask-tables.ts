@@ -20,7 +20,7 @@ const ROUNDING = 1e-9;
  * variant would find the picture that it was made of, and that one not itself. Throws BadModel for an embedding that is not finite.
  */
 export async function askTables(
-  model: Pick<ImageModel, 'run' | 'config'>,
+  model: Pick<ImageModel, 'runPixels' | 'config'>,
   index: Pick<EmbeddingIndex, 'search'>,
   { dataset, k }: { readonly dataset: ArtifactRef; readonly k: number },
   context: Pick<StepContext, 'store' | 'signal' | 'progress'>,

@@ -4,7 +4,7 @@ import { decodePicture } from '../../inference/image/decode.ts';
 import { resample } from '../../inference/image/resample.ts';
 import { toUnitLength } from '../../inference/retrieval/nearest.ts';
 import type { Split } from '../contract/data.ts';
-import { loadPictures } from '../data/images/pictures.ts';
+import { loadPictures, PACKED_LIMITS } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
 
 /** Small enough that a picture moved by a little stays near itself. */
@@ -28,7 +28,7 @@ export async function loadPixels(
   const rows: Uint8Array[] = [];
   for await (const { id, image, bytes } of loadPictures(store, dataset, split, signal)) {
     if (!isWanted(id)) continue;
-    const picture = await decodePicture(bytes, image);
+    const picture = await decodePicture(bytes, image, PACKED_LIMITS);
     rows.push(resample(picture, { width: EDGE, height: EDGE, filter: BILINEAR }).pixels);
     progress({ phase: `pixels of ${split}`, done: rows.length });
   }

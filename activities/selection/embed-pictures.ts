@@ -1,4 +1,4 @@
-/** A split's pictures through an exported encoder, streamed: a batch of them is in memory. */
+/** A split's pictures through an exported encoder, streamed: one file and a batch of what the model sees are in memory. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
@@ -6,8 +6,7 @@ import type { PictureSet } from '../contract/data.ts';
 import { countPictures, loadPictures, type PictureRow } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
 import type { LabelledEmbeddings } from './knn.ts';
-
-const BATCH = 8;
+import { preparedPictures, type PreparedBatch } from './prepared-pictures.ts';
 
 /** Of a classifier's answers `probabilities`, row-major [rows, labels]; of an encoder's they are empty. */
 export interface AnsweredPictures extends LabelledEmbeddings {
@@ -39,36 +38,30 @@ export async function* pictureBlocks(
   const chosen = only === undefined ? undefined : new Set(only);
   const total = only?.length ?? all;
   const { dimension } = model.config;
-  const answer = async (batch: readonly (PictureRow & { readonly bytes: Uint8Array })[]): Promise<AnsweredPictures> => {
-    const names = batch.map(({ image }) => image);
-    const pictures = batch.map(({ bytes }) => bytes);
-    const { embeddings, probabilities = new Float32Array() } = await model.runAll(pictures, { signal, names });
+  const answer = async ({ rows, pixels }: PreparedBatch<PictureRow>): Promise<AnsweredPictures> => {
+    const { embeddings, probabilities = new Float32Array() } = await model.runPixels(pixels);
     const wrong = embeddings.findIndex((value) => !Number.isFinite(value));
-    if (wrong !== -1) throw notFinite(names[Math.floor(wrong / dimension)] ?? split);
-    if (!probabilities.every(Number.isFinite)) throw notFinite(names[0] ?? split);
+    if (wrong !== -1) throw notFinite(rows[Math.floor(wrong / dimension)]?.image ?? split);
+    if (!probabilities.every(Number.isFinite)) throw notFinite(rows[0]?.image ?? split);
     return {
-      ids: batch.map(({ id }) => id),
+      ids: rows.map(({ id }) => id),
       embeddings,
       probabilities,
-      classes: Int32Array.from(batch, ({ id, label }) => classOf(labels, label, `${split} row ${id}`)),
+      classes: Int32Array.from(rows, ({ id, label }) => classOf(labels, label, `${split} row ${id}`)),
     };
   };
-  let batch: (PictureRow & { readonly bytes: Uint8Array })[] = [];
   let [place, done] = [0, 0];
-  const flush = async (): Promise<AnsweredPictures> => {
-    const answered = await answer(batch);
-    done += batch.length;
-    batch = [];
-    progress({ phase: `embedding ${split}`, done, total });
-    return answered;
-  };
-  for await (const picture of loadPictures(store, dataset, split, signal)) {
-    const row = place++;
-    if (chosen?.has(row) === false || !isWanted(picture.id)) continue;
-    batch.push(picture);
-    if (batch.length === BATCH) yield await flush();
+  async function* askedPictures(): AsyncGenerator<PictureRow & { readonly bytes: Uint8Array }> {
+    for await (const picture of loadPictures(store, dataset, split, signal)) {
+      const row = place++;
+      if (chosen?.has(row) !== false && isWanted(picture.id)) yield picture;
+    }
   }
-  if (batch.length > 0) yield await flush();
+  for await (const batch of preparedPictures(askedPictures(), model.config.processor, signal)) {
+    yield await answer(batch);
+    done += batch.rows.length;
+    progress({ phase: `embedding ${split}`, done, total });
+  }
   if (place === all) return;
   throw new EspalierError('BadData', `${split}.tar does not hold the pictures of ${split}.jsonl in their order`, {
     where: `${split}.tar`,

@@ -8,7 +8,7 @@ import type { TextModel } from '../../inference/text-model.ts';
 import { wholeText, type TextInput } from '../../inference/texts.ts';
 import { TokenCounter } from '../../inference/token-counts.ts';
 import type { PictureDomain, TextDomain } from '../contract/selection.ts';
-import { loadPictures } from '../data/images/pictures.ts';
+import { loadPictures, PACKED_LIMITS } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
 import { placesThatFit } from '../validation/sample-rows.ts';
@@ -52,8 +52,8 @@ export async function measurePictures(
   const { processor } = model.config;
   const seen: SeenPicture[] = [];
   for await (const { image, bytes } of loadPictures(store, dataset, 'train', signal)) {
-    const { width, height } = await readHeader(bytes, image);
-    const pixels = await pixelValues(bytes, processor, { where: image });
+    const { width, height } = await readHeader(bytes, image, PACKED_LIMITS);
+    const pixels = await pixelValues(bytes, processor, { where: image, limits: PACKED_LIMITS });
     const area = pixels.length / 3;
     const channels = [0, 1, 2].map(
       (channel) => pixels.subarray(channel * area, (channel + 1) * area).reduce((sum, value) => sum + value, 0) / area,

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { TextModel } from '../../inference/text-model.ts';
+import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import { answerOnce } from './measuring-child.ts';
 import type { ProfileAnswer, ProfileTask } from './profile-encoder.ts';
 import { quietestPass } from './quietest-pass.ts';
@@ -21,8 +22,8 @@ const MOST_MS = 10_000;
 interface Asked {
   /** How many different inputs there are. */
   readonly inputs: number;
-  /** One of them through the model, from what a request holds to the answer. */
-  readonly ask: (place: number) => Promise<unknown>;
+  /** One of them, as a request holds it; what it gives takes it through the model, and that is timed. */
+  readonly take: (place: number) => Promise<() => Promise<unknown>>;
   readonly release: () => Promise<void>;
 }
 
@@ -32,19 +33,23 @@ async function load(task: ProfileTask): Promise<Asked> {
     const model = await TextModel.load(task.folder);
     return {
       inputs: texts.length,
-      ask: (place) => model.run([texts[place] ?? '']),
+      take: (place) => Promise.resolve(() => model.run([texts[place] ?? ''])),
       release: () => model.release(),
     };
   }
-  const pictures = await Promise.all(task.pictures.map((path) => readFile(path)));
+  const { pictures } = task;
   const model = await ImageModel.load(task.folder);
   const { index: wanted } = task;
   const index = wanted === undefined ? undefined : await EmbeddingIndex.load(wanted.folder);
   return {
     inputs: pictures.length,
-    ask: async (place) => {
-      const { embeddings } = await model.run(pictures.slice(place, place + 1));
-      return wanted === undefined ? embeddings : index?.search(embeddings, { k: wanted.k });
+    // One file at a time: a hundred large ones would be a measure of themselves.
+    take: async (place) => {
+      const picture = await readFile(pictures[place]!);
+      return async () => {
+        const { embeddings } = await model.run([picture], { limits: PACKED_LIMITS });
+        return wanted === undefined ? embeddings : index?.search(embeddings, { k: wanted.k });
+      };
     },
     release: () => model.release(),
   };
@@ -56,8 +61,9 @@ async function profile(task: ProfileTask): Promise<ProfileAnswer> {
   let memory = process.memoryUsage.rss();
   const began = performance.now();
   const runOnce = async (run: number): Promise<number> => {
+    const ask = await model.take(run % Math.max(1, model.inputs));
     const start = performance.now();
-    await model.ask(run % Math.max(1, model.inputs));
+    await ask();
     return performance.now() - start;
   };
   const isOver = (runs: number, least: number): boolean => {

@@ -1,7 +1,9 @@
 /** How a classifier behaves on pictures that no test split has: awkward ones, and harmless edits of known ones. */
 import sharp, { type Sharp } from 'sharp';
 import type { ImageModel } from '../../inference/image-model.ts';
+import { pixelValues } from '../../inference/image/preprocess.ts';
 import type { Evaluation } from '../contract/validation.ts';
+import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import type { Flips } from './behaviour.ts';
 import { probabilityProblem } from './edge-inputs.ts';
 import { argmaxRows } from './metrics.ts';
@@ -70,10 +72,10 @@ const EDITS: readonly { readonly name: string; readonly apply: (picture: Sharp) 
 
 /**
  * Applies every edit to every picture. What is compared is the same decoded picture with and without the edit, so that
- * neither orientation nor colour space counts as one.
+ * neither orientation nor colour space counts as one. One edit is in memory at a time, and of all what the model sees.
  */
 export async function measurePictureFlips(
-  model: Answers,
+  model: Pick<ImageModel, 'runPixels' | 'config'>,
   pictures: readonly (() => Promise<Uint8Array>)[],
   classes: number,
   options: { readonly signal?: AbortSignal; readonly onProgress?: (done: number, total: number) => void } = {},
@@ -88,8 +90,11 @@ export async function measurePictureFlips(
       .toColourspace('srgb')
       .png()
       .toBuffer();
-    const edited = await Promise.all(EDITS.map(({ apply }) => apply(sharp(same)).toBuffer()));
-    const { probabilities = new Float32Array() } = await model.run([same, ...edited]);
+    const seen = (bytes: Uint8Array): Promise<Float32Array> =>
+      pixelValues(bytes, model.config.processor, { where: `picture ${place + 1}`, limits: PACKED_LIMITS });
+    const pixels = [await seen(same)];
+    for (const { apply } of EDITS) pixels.push(await seen(await apply(sharp(same)).toBuffer()));
+    const { probabilities = new Float32Array() } = await model.runPixels(pixels);
     const [before, ...after] = argmaxRows(probabilities, classes);
     const changed = EDITS.filter((_, edit) => after[edit] !== before);
     for (const { name } of changed) flips.set(name, (flips.get(name) ?? 0) + 1);

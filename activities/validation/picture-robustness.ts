@@ -5,6 +5,7 @@ import { decodePicture, type Picture } from '../../inference/image/decode.ts';
 import { resample } from '../../inference/image/resample.ts';
 import type { Score } from '../contract/measures.ts';
 import type { CorruptionCost } from '../contract/validation.ts';
+import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import { asPng, CORRUPTIONS, SEVERITIES, type Corruption } from './corruptions.ts';
 import { argmaxRows } from './metrics.ts';
 import { discordance, pairedShareInterval } from './paired.ts';
@@ -71,7 +72,7 @@ export async function costOfCorruption(
   const answers = kinds.map(() => new Int32Array(pictures.length));
   for (const [place, { read }] of pictures.entries()) {
     signal?.throwIfAborted();
-    const picture = asSeen(await decodePicture(await read(), `picture ${place + 1}`), edge);
+    const picture = asSeen(await decodePicture(await read(), `picture ${place + 1}`, PACKED_LIMITS), edge);
     const files = [await asPng(picture)];
     for (const { corruption, severity } of kinds) files.push(await corruption.apply(picture, severity, seed + place));
     const [before, ...after] = await answer(files, place);

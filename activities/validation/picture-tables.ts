@@ -1,4 +1,4 @@
-/** The tables of behaviour tests, asked of a model of pictures: each picture once, a batch of them in memory. */
+/** The tables of behaviour tests, asked of a model of pictures: each picture once, one file and a batch of what the model sees in memory. */
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ModelOutput } from '../../inference/graph-model.ts';
@@ -8,16 +8,15 @@ import type { BehaviourResult } from '../contract/validation.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import { groupBy } from '../data/group.ts';
 import { packedPictures } from '../data/images/pictures.ts';
+import { preparedPictures } from '../selection/prepared-pictures.ts';
 import type { StepContext } from '../step.ts';
 import { answerOf, judgeTable, mostProbable } from './behaviour-tests.ts';
-
-const BATCH = 8;
 
 type Context = Pick<StepContext, 'store' | 'signal' | 'progress'>;
 
 /** One result a table, in their order; `[]` where the dataset has none. Throws BadData where a picture is not in its pack. */
 export async function askPictureTables(
-  model: Pick<ImageModel, 'run'>,
+  model: Pick<ImageModel, 'runPixels' | 'config'>,
   labels: readonly string[],
   dataset: ArtifactRef,
   context: Context,
@@ -39,29 +38,19 @@ export async function askPictureTables(
 
 /** What a model says of each picture of the tests, by its name in the pack. */
 export async function askPictures<Said>(
-  model: Pick<ImageModel, 'run'>,
+  model: Pick<ImageModel, 'runPixels' | 'config'>,
   dataset: ArtifactRef,
   { store, signal, progress }: Context,
   /** What is kept of the answer to one picture of a batch. */
   keep: (output: ModelOutput, row: number) => Said,
 ): Promise<ReadonlyMap<string, Said>> {
   const answers = new Map<string, Said>();
-  const ask = async (batch: readonly { readonly image: string; readonly bytes: Uint8Array }[]): Promise<void> => {
-    if (batch.length === 0) return;
-    const names = batch.map(({ image }) => image);
-    const pictures = batch.map(({ bytes }) => bytes);
-    const output = await model.run(pictures, { names, signal });
-    for (const [row, name] of names.entries()) answers.set(name, keep(output, row));
+  const packed = packedPictures(store, dataset, 'behaviour', signal);
+  for await (const { rows, pixels } of preparedPictures(packed, model.config.processor, signal)) {
+    const output = await model.runPixels(pixels);
+    for (const [row, { image }] of rows.entries()) answers.set(image, keep(output, row));
     progress({ phase: 'behaviour tests', done: answers.size });
-  };
-  let batch: { image: string; bytes: Uint8Array }[] = [];
-  for await (const picture of packedPictures(store, dataset, 'behaviour', signal)) {
-    batch.push(picture);
-    if (batch.length < BATCH) continue;
-    await ask(batch);
-    batch = [];
   }
-  await ask(batch);
   return answers;
 }
 

@@ -4,6 +4,7 @@ import { decodePicture, type Picture } from '../../inference/image/decode.ts';
 import { seenPart } from '../../inference/image/preprocess.ts';
 import { resample } from '../../inference/image/resample.ts';
 import type { Score } from '../contract/measures.ts';
+import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import { asPng } from './corruptions.ts';
 import { argmaxRows } from './metrics.ts';
 import type { Box } from './patches.ts';
@@ -151,7 +152,7 @@ async function turnedBy(
   const after: number[][] = patches.map(() => []);
   for (const [place, read] of pictures.entries()) {
     signal?.throwIfAborted();
-    const picture = asSeen(await decodePicture(await read(), `picture ${place + 1}`), edge);
+    const picture = asSeen(await decodePicture(await read(), `picture ${place + 1}`, PACKED_LIMITS), edge);
     const files = [await asPng(picture)];
     const seen = seenPart(picture, model.config.processor);
     for (const { box, within, pixels } of patches) {

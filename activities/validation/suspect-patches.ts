@@ -1,7 +1,7 @@
 /** The patches of a train split that are suspected, cut out of the pictures they stand in. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { decodePicture } from '../../inference/image/decode.ts';
-import { loadPictureRows, loadPictures } from '../data/images/pictures.ts';
+import { countPictures, loadPictures, PACKED_LIMITS, type PictureRow } from '../data/images/pictures.ts';
 import { classOf } from '../selection/embed-pictures.ts';
 import type { StepContext } from '../step.ts';
 import { sketchPicture, suspectPlaces, withRim } from './patches.ts';
@@ -20,25 +20,24 @@ export async function suspectPatches(
   }: { readonly dataset: ArtifactRef; readonly labels: readonly string[]; readonly seed: number },
   { store, signal, progress }: Pick<StepContext, 'store' | 'signal' | 'progress'>,
 ): Promise<readonly Patch[]> {
-  const rows = await loadPictureRows(store, dataset, 'train', signal);
-  const chosen = sampleIndices(rows.length, COMPARED, seededRandom(seed, 18)).map((row) => rows[row]!);
-  const places = new Map(chosen.map(({ image }, place) => [image, place]));
-  const sketches: Uint8Array[] = chosen.map(() => new Uint8Array());
-  let done = 0;
-  for await (const { image, bytes } of loadPictures(store, dataset, 'train', signal)) {
-    const place = places.get(image);
-    if (place === undefined) continue;
-    sketches[place] = sketchPicture(await decodePicture(bytes, image));
-    progress({ phase: 'looking for patches', done: ++done, total: chosen.length });
+  const rows = await countPictures(store, dataset, 'train', signal);
+  const drawn = new Set(sampleIndices(rows, COMPARED, seededRandom(seed, 18)));
+  const chosen: PictureRow[] = [];
+  const sketches: Uint8Array[] = [];
+  let row = 0;
+  for await (const { bytes, ...picture } of loadPictures(store, dataset, 'train', signal)) {
+    if (!drawn.has(row++)) continue;
+    chosen.push(picture);
+    sketches.push(sketchPicture(await decodePicture(bytes, picture.image, PACKED_LIMITS)));
+    progress({ phase: 'looking for patches', done: chosen.length, total: drawn.size });
   }
   const classes = chosen.map(({ id, label }) => classOf(labels, label, `train row ${id}`));
   const found = await suspectPlaces(sketches, classes, SUSPECTS, signal);
   const patches: Patch[] = [];
-  for await (const { image, bytes } of loadPictures(store, dataset, 'train', signal)) {
+  for await (const { id, image, bytes } of loadPictures(store, dataset, 'train', signal)) {
     const here = found.filter(({ rows: holders }) => chosen[holders[0]!]!.image === image);
     if (here.length === 0) continue;
-    const picture = await decodePicture(bytes, image);
-    const { id } = chosen[places.get(image)!]!;
+    const picture = await decodePicture(bytes, image, PACKED_LIMITS);
     for (const { box: bare, rows: holders } of here) {
       const box = withRim(bare);
       const name = `of training picture ${id}, in ${holders.length} of ${chosen.length} looked at`;

@@ -10,6 +10,7 @@ import { pack } from 'tar-stream';
 import { z } from 'zod';
 import type { ArtifactRef, Digest } from '../../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../../artifacts/store.ts';
+import type { PictureLimits } from '../../../inference/image/decode.ts';
 import type { PicturePack, PictureSet } from '../../contract/data.ts';
 import { countLines, lineBlocks } from '../line-blocks.ts';
 import type { CheckedPicture } from './read-sources.ts';
@@ -26,6 +27,9 @@ const RowSchema = z.object({ id: z.string(), image: z.string(), label: z.string(
 
 /** Beyond what data preparation can have kept: PNG of the most pixels. */
 const MAX_MEMBER_BYTES = 2 ** 29;
+
+/** Of what a pack holds: data preparation judged it by the definition, whose limits go beyond those of what is asked of a server. */
+export const PACKED_LIMITS: PictureLimits = { maxBytes: MAX_MEMBER_BYTES, maxPixels: 100_000_000 };
 
 /** A picture in the spool where data preparation keeps it. */
 export type PackedPicture = Pick<CheckedPicture, 'id' | 'ending' | 'at' | 'bytes'>;
