@@ -1,5 +1,6 @@
 /** Steps that measure the tuned model and judge it. */
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
+import type { TextInput } from '../../inference/texts.ts';
 import type { Classification, GateName, GatesSpec, Pipeline, TrainingSpec } from '../../pipelines/definition.ts';
 import type { AttackGate } from '../../pipelines/attack.ts';
 import type { AttackSpec } from '../../pipelines/definition/attack.ts';
@@ -133,8 +134,8 @@ export interface BehaviourFailure {
   readonly file: string;
   readonly line: number;
   readonly problem: string;
-  /** In the details only. */
-  readonly texts?: readonly string[];
+  /** In the details only; each by itself, or with the other of its pair. */
+  readonly texts?: readonly TextInput[];
   /** By their names in the dataset (`behaviour.tar`). */
   readonly pictures?: readonly string[];
 }

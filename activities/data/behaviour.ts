@@ -4,6 +4,7 @@ import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { textInput, textsOf, type TextInput } from '../../inference/texts.ts';
 import type { TableProblem } from '../../pipelines/behaviour/rows.ts';
 import {
   comparedWithItself,
@@ -41,10 +42,11 @@ export async function readBehaviour(
   context: StepContext,
 ): Promise<readonly StoredTest[]> {
   const tests: StoredTest[] = [];
+  const tested = { ...data.multiLabel, ...(data.pair === undefined ? {} : { pairs: true as const }) };
   for (const [table, { kind, file }] of Object.entries(behaviour)) {
     const source = files.find(({ path, split }) => split === 'behaviour' && path === file);
     if (source === undefined || (source.format !== 'csv' && source.format !== 'jsonl')) continue;
-    const read = readBehaviourTable(await context.store.getBytes(source.ref), kind, source.format, data.multiLabel);
+    const read = readBehaviourTable(await context.store.getBytes(source.ref), kind, source.format, tested);
     const complaint = (name: string) => `is ${quoted(name)}, which the data do not have`;
     const unknown = unknownLabels(read.tests, new Set(labels), complaint);
     const problems = [...read.problems, ...unknown];
@@ -85,20 +87,17 @@ async function withoutPersonalData(
   policy: PrepareDataInput['data']['onPersonalData'],
   context: StepContext,
 ): Promise<readonly StoredTest[]> {
-  // Every text is a row for the policy; the place in this list stands for its line.
+  // Every text, or pair, is a row for the policy; the place in this list stands for its line.
   const rows = tests.flatMap(({ file, test }, place) =>
-    inputsOf(test).map((text) => ({
-      file,
-      line: place,
-      split: 'test' as const,
-      text,
-      label: '',
-      ...textIdentity(text),
-    })),
+    inputsOf(test).map((input) => {
+      const [text, pair] = textsOf(input);
+      const second = pair === undefined ? {} : { pair };
+      return { file, line: place, split: 'test' as const, text, ...second, label: '', ...textIdentity(text, pair) };
+    }),
   );
-  const texts = new Map<number, string[]>();
-  for (const { line, text } of (await removePersonalData(rows, policy, context)).rows) {
-    texts.set(line, [...(texts.get(line) ?? []), text]);
+  const texts = new Map<number, TextInput[]>();
+  for (const { line, text, pair } of (await removePersonalData(rows, policy, context)).rows) {
+    texts.set(line, [...(texts.get(line) ?? []), textInput(text, pair)]);
   }
   return tests.flatMap((one, place) => {
     const left = texts.get(place) ?? [];

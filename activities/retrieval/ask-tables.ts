@@ -2,7 +2,7 @@
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
 import type { EmbeddingIndex, Match } from '../../inference/retrieval/embedding-index.ts';
-import { inputsOf, labelsNamed, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
+import { picturesAsked, labelsNamed, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
 import type { BehaviourResult } from '../contract/validation.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import { groupBy } from '../data/group.ts';
@@ -37,7 +37,7 @@ export async function askTables(
   for (const [name, ofTable] of groupBy(tests, ({ table }) => table)) {
     const problems: (string | null)[] = [];
     for (const { test } of ofTable) {
-      const own = inputsOf(test);
+      const own = picturesAsked(test);
       const ids = new Set(own.map(idOfPacked));
       const found: (readonly Match[])[] = [];
       for (const picture of own) {

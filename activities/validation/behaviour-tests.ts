@@ -1,6 +1,6 @@
 /** Behaviour tests that people wrote down, asked of the tuned model: a share that holds and the failures a table. */
 import type { TextModel } from '../../inference/text-model.ts';
-import { inputsOf, labelsNamed, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
+import { inputsOf, labelsNamed, picturesAsked, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
 import type { BehaviourFailure, BehaviourResult } from '../contract/validation.ts';
 import type { StoredTest } from '../data/behaviour.ts';
 import { groupBy } from '../data/group.ts';
@@ -13,7 +13,7 @@ export const LISTED_FAILURES = 20;
 /** A rounding of float32 is no fall. */
 const ROUNDING = 1e-6;
 
-/** What a model says of a text, or of a picture. */
+/** What a model says of a text, of two that belong together, or of a picture. */
 export interface Answer {
   /** The label that it gives; of a model of several labels all that it gives, by name. */
   readonly labels: readonly string[];
@@ -39,9 +39,9 @@ export async function askBehaviour(
   const { decide = mostProbable, ...running } = options;
   const results: BehaviourResult[] = [];
   for (const [name, ofTable] of groupBy(tests, ({ table }) => table)) {
-    const texts = ofTable.flatMap(({ test }) => inputsOf(test));
-    const { probabilities = new Float32Array() } = await model.runAll(texts, running);
-    const answers = texts.map((_, row) => {
+    const inputs = ofTable.flatMap(({ test }) => inputsOf(test));
+    const { probabilities = new Float32Array() } = await model.runAll(inputs, running);
+    const answers = inputs.map((_, row) => {
       return answerOf(probabilities.subarray(row * labels.length, (row + 1) * labels.length), labels, decide);
     });
     results.push(judgeTable(name, ofTable, answers));
@@ -80,8 +80,8 @@ export function tableResult(
   const failures = tests.flatMap(({ file, line, test }, at): readonly BehaviourFailure[] => {
     const problem = problems[at] ?? null;
     if (problem === null) return [];
-    const inputs = inputsOf(test);
-    return [{ file, line, problem, ...('image' in test ? { pictures: inputs } : { texts: inputs }) }];
+    const asked = 'image' in test ? { pictures: picturesAsked(test) } : { texts: inputsOf(test) };
+    return [{ file, line, problem, ...asked }];
   });
   const { kind } = tests[0]!.test;
   return { name, kind, score: shareScore(tests.length - failures.length, tests.length), failures };

@@ -3,7 +3,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ModelOutput } from '../../inference/graph-model.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
-import { inputsOf } from '../../pipelines/behaviour/table.ts';
+import { picturesAsked } from '../../pipelines/behaviour/table.ts';
 import type { BehaviourResult } from '../contract/validation.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import { groupBy } from '../data/group.ts';
@@ -27,7 +27,7 @@ export async function askPictureTables(
     answerOf(probabilities.slice(row * labels.length, (row + 1) * labels.length), labels, mostProbable),
   );
   return [...groupBy(tests, ({ table }) => table)].map(([name, ofTable]) => {
-    const asked = ofTable.flatMap(({ test }) => inputsOf(test));
+    const asked = ofTable.flatMap(({ test }) => picturesAsked(test));
     return judgeTable(
       name,
       ofTable,

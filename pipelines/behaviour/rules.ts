@@ -19,10 +19,6 @@ export function behaviourProblems(
 ): readonly Problem[] {
   const parsed = BehaviourSchema.safeParse(behaviour);
   if (!parsed.success) return [];
-  if (record(data)['pair'] !== undefined && Object.keys(parsed.data).length > 0) {
-    const message = 'its tests are of one text, and with data.pair the model takes two';
-    return [{ path: 'behaviour', message, fix: 'leave out `behaviour`, or data.pair' }];
-  }
   const taken: readonly string[] = [
     ...(task === 'image-retrieval' ? RETRIEVAL_GATE_NAMES : GATE_NAMES),
     ...Object.keys(record(customGates)),
@@ -59,7 +55,11 @@ interface Asked extends Tested {
 }
 
 function ofTexts(data: unknown): Tested {
-  return TextDataSchema.shape.multiLabel.safeParse(record(data)['multiLabel']).data ?? {};
+  const { multiLabel, pair } = record(data);
+  return {
+    ...TextDataSchema.shape.multiLabel.safeParse(multiLabel).data,
+    ...(pair === undefined ? {} : { pairs: true }),
+  };
 }
 
 function ofPictures(data: unknown): Pick<Asked, 'input' | 'maxImageBytes'> {

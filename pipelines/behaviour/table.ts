@@ -6,47 +6,16 @@
 import { z } from 'zod';
 import type { BehaviourKind } from '../definition/behaviour.ts';
 import { decodeUtf8 } from '../licence/strangers-yaml.ts';
+import { by, label, labels, mustNot, share, text } from './cells.ts';
+import { MISSING_OF_PAIRS, ROWS_OF_PAIRS, ROWS_OF_SEVERAL_PAIRS } from './pair-rows.ts';
 import { csvRows, jsonRows, type Row, type TableProblem } from './rows.ts';
 
 /** Each test is asked of the model in the evaluation: more of them are a data set. */
 export const MOST_TESTS = 10_000;
 export const MOST_TABLE_BYTES = 16 * 2 ** 20;
-const MOST_TEXT_BYTES = 32_768;
 const MOST_PATH_BYTES = 1024;
 /** The name of the packed list itself begins with a dot, as what finders and archivers leave behind. */
 const LEADS_OUT = /^\/|^[a-z]:|(?:^|[/\\])\.|[\0\p{Surrogate}]/iu;
-
-const text = z
-  .string()
-  .refine((value) => /[^\s\p{C}]/u.test(value), 'is empty')
-  .refine((value) => Buffer.byteLength(value) <= MOST_TEXT_BYTES, `has more than ${MOST_TEXT_BYTES} bytes`)
-  .refine((value) => !/\p{Surrogate}/u.test(value), 'is not valid UTF-8');
-const label = z
-  .string()
-  .transform((value) => value.normalize('NFC').trim())
-  .refine((value) => value !== '', 'is empty');
-const NO_LIST = 'must be a list of strings';
-const labels = z
-  .array(
-    z.string(NO_LIST).transform((value) => value.normalize('NFC').trim()),
-    NO_LIST,
-  )
-  .refine((values) => values.every((value) => value !== ''), 'has an empty name')
-  .refine((values) => new Set(values).size === values.length, 'has a label twice');
-/** In CSV everything is text. */
-const share = (holds: (value: number) => boolean, message: string) =>
-  z
-    .union(
-      [
-        z.number(),
-        z
-          .string()
-          .regex(/^\s*\d*\.?\d+\s*$/)
-          .transform(Number),
-      ],
-      message,
-    )
-    .refine(holds, message);
 
 const ALIKE = 'is the same as';
 
@@ -54,16 +23,7 @@ const ALIKE = 'is the same as';
 const ROWS = {
   'minimum-functionality': z.object({ kind: z.literal('minimum-functionality'), text, label }),
   invariance: z.object({ kind: z.literal('invariance'), text, other: text }),
-  directional: z.object({
-    kind: z.literal('directional'),
-    text,
-    edited: text,
-    label,
-    /** What the probability of the label must not do from `text` to `edited`. */
-    mustNot: z.enum(['fall', 'rise'], 'must be fall or rise'),
-    /** What it may change all the same. */
-    by: share((value) => value >= 0 && value < 1, 'must be a number from 0, below 1: nothing changes by more than 1'),
-  }),
+  directional: z.object({ kind: z.literal('directional'), text, edited: text, label, mustNot, by }),
 } as const;
 /** Where a text may have several labels, or none, a test says all that it has; of one label's probability it names that label. */
 const ROWS_OF_SEVERAL = {
@@ -101,8 +61,11 @@ const ROWS_OF_QUERIES = {
 /** In place of a label the very picture that must be among the first k: one of the gallery, by a copy beside the table. */
 const ROW_OF_NEIGHBOUR = ROWS_OF_PICTURES['minimum-functionality'].omit({ label: true }).extend({ neighbour: picture });
 
-type Rows = typeof ROWS | typeof ROWS_OF_SEVERAL | typeof ROWS_OF_PICTURES | typeof ROWS_OF_QUERIES;
+type RowsOfTexts = typeof ROWS | typeof ROWS_OF_SEVERAL | typeof ROWS_OF_PAIRS | typeof ROWS_OF_SEVERAL_PAIRS;
+type Rows = RowsOfTexts | typeof ROWS_OF_PICTURES | typeof ROWS_OF_QUERIES;
 export type BehaviourTest = z.output<Rows[BehaviourKind] | typeof ROW_OF_NEIGHBOUR>;
+/** What a model is asked at once: a text, two that belong together, or a picture by its name. */
+export type TestInput = string | readonly [text: string, pair: string];
 /** What the tests of a table are of; one label a text where nothing is said. */
 export interface Tested {
   /** Pictures, by their paths beside the table. */
@@ -111,6 +74,8 @@ export interface Tested {
   readonly finds?: true | undefined;
   /** A text may have several labels (`data.multiLabel`): in a cell of CSV they are parted by this. */
   readonly separator?: string | undefined;
+  /** The model takes two texts (`data.pair`). */
+  readonly pairs?: true | undefined;
 }
 export interface PlacedTest {
   readonly line: number;
@@ -126,16 +91,16 @@ export function readBehaviourTable(
   bytes: Uint8Array,
   kind: BehaviourKind,
   format: 'csv' | 'jsonl',
-  { input, finds, separator }: Tested = {},
+  tested: Tested = {},
 ): BehaviourTable {
   const whole = (message: string): BehaviourTable => ({ tests: [], problems: [{ line: 1, message }] });
   if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
   const content = decodeUtf8(bytes)?.replace(/^\uFEFF/, '');
   if (content === undefined) return whole('the table is not UTF-8');
   const read = format === 'csv' ? csvRows(content) : jsonRows(content);
-  const ofTexts = separator === undefined ? ROWS : ROWS_OF_SEVERAL;
-  const ofPictures = finds === true ? ROWS_OF_QUERIES : ROWS_OF_PICTURES;
-  const rows = input === 'image' ? ofPictures : ofTexts;
+  const { finds, separator, pairs } = tested;
+  const rows = rowsOf(tested);
+  const missing = pairs === true ? MISSING_OF_PAIRS : {};
   if (!Array.isArray(read)) return { tests: [], problems: [read] };
   if (read.length === 0) return whole('the table has no tests');
   if (read.length > MOST_TESTS) return whole(`the table has ${read.length} tests; at most ${MOST_TESTS} are asked`);
@@ -152,9 +117,15 @@ export function readBehaviourTable(
     if (parsed.success) {
       tests.push({ line, test: parsed.data });
       problems.push(...comparedWithItself(line, parsed.data, ALIKE));
-    } else problems.push(...parsed.error.issues.map((issue) => problemOf(line, issue, row)));
+    } else problems.push(...parsed.error.issues.map((issue) => problemOf(line, issue, row, missing)));
   }
   return { tests, problems };
+}
+
+function rowsOf({ input, finds, separator, pairs }: Tested): Rows {
+  if (input === 'image') return finds === true ? ROWS_OF_QUERIES : ROWS_OF_PICTURES;
+  if (pairs === true) return separator === undefined ? ROWS_OF_PAIRS : ROWS_OF_SEVERAL_PAIRS;
+  return separator === undefined ? ROWS : ROWS_OF_SEVERAL;
 }
 
 /** Tests that name a label which is not known; `complaint` says of it why. */
@@ -175,20 +146,36 @@ export function labelsNamed(test: BehaviourTest): readonly string[] {
   return 'label' in test ? [test.label] : [];
 }
 
-/** The texts, or the pictures by name, that a test asks the model. */
-export function inputsOf(test: BehaviourTest): readonly string[] {
-  const first = 'image' in test ? test.image : test.text;
-  if (test.kind === 'invariance') return [first, test.other];
-  return test.kind === 'directional' ? [first, test.edited] : [first];
+/** The texts, each alone or with the other of its pair, or the pictures by name, that a test asks the model. */
+export function inputsOf(test: BehaviourTest): readonly TestInput[] {
+  if ('image' in test) return picturesAsked(test);
+  const first = 'pair' in test ? ([test.text, test.pair] as const) : test.text;
+  if (test.kind === 'invariance') return [first, 'pair' in test ? [test.other, test.otherPair] : test.other];
+  if (test.kind === 'directional') return [first, 'pair' in test ? [test.edited, test.editedPair] : test.edited];
+  return [first];
+}
+
+/** The pictures, by name, that a test asks the model; none where it is of texts. */
+export function picturesAsked(test: BehaviourTest): readonly string[] {
+  if (!('image' in test)) return [];
+  if (test.kind === 'invariance') return [test.image, test.other];
+  return test.kind === 'directional' ? [test.image, test.edited] : [test.image];
 }
 
 /** A test of two inputs that are one holds whatever the model is; `complaint` says how they are. */
 export function comparedWithItself(line: number, test: BehaviourTest, complaint: string): readonly TableProblem[] {
+  const [first, second] = inputsOf(test).map((input) =>
+    'image' in test ? partsOf(input) : partsOf(input).map(asRead),
+  );
+  if (first === undefined || second?.every((part, place) => part === first[place]) !== true) return [];
+  const field = test.kind === 'invariance' ? 'other' : 'edited';
   const name = 'image' in test ? 'image' : 'text';
-  const [first = '', second] = inputsOf(test).map(name === 'text' ? asRead : String);
-  if (second !== first) return [];
-  const message = `${complaint} ${name}, so that the test always holds`;
-  return [{ line, field: test.kind === 'invariance' ? 'other' : 'edited', message }];
+  const more = 'pair' in test ? `, and ${field}Pair as pair` : '';
+  return [{ line, field, message: `${complaint} ${name}${more}, so that the test always holds` }];
+}
+
+function partsOf(input: TestInput): readonly string[] {
+  return typeof input === 'string' ? [input] : input;
 }
 
 /** White space is not seen, nor of what characters a letter is made up. Case is: some models read it. */
@@ -200,18 +187,25 @@ function asRead(input: string): string {
 export function picturesOf(test: BehaviourTest): readonly { readonly field: string; readonly name: string }[] {
   if (!('image' in test)) return [];
   const second = test.kind === 'invariance' ? 'other' : 'edited';
-  const asked = inputsOf(test).map((name, place) => ({ field: place === 0 ? 'image' : second, name }));
+  const asked = picturesAsked(test).map((name, place) => ({ field: place === 0 ? 'image' : second, name }));
   return 'neighbour' in test ? [...asked, { field: 'neighbour', name: test.neighbour }] : asked;
 }
 
 /** The same test with every picture called otherwise. */
 export function withPictures(test: BehaviourTest, called: (name: string) => string): BehaviourTest {
-  const renamed = withInputs(test, inputsOf(test).map(called));
+  if (!('image' in test)) return test;
+  const renamed = withInputs(test, picturesAsked(test).map(called));
   return 'neighbour' in renamed ? { ...renamed, neighbour: called(renamed.neighbour) } : renamed;
 }
 
 /** The same test of others, in the order of `inputsOf`. */
-export function withInputs(test: BehaviourTest, [first = '', second = '']: readonly string[]): BehaviourTest {
+export function withInputs(test: BehaviourTest, inputs: readonly TestInput[]): BehaviourTest {
+  const [[first = '', firstPair = ''] = [], [second = '', secondPair = ''] = []] = inputs.map(partsOf);
+  if ('pair' in test) {
+    const asked = { ...test, text: first, pair: firstPair };
+    if (asked.kind === 'invariance') return { ...asked, other: second, otherPair: secondPair };
+    return asked.kind === 'directional' ? { ...asked, edited: second, editedPair: secondPair } : asked;
+  }
   const asked = 'image' in test ? { ...test, image: first } : { ...test, text: first };
   if (asked.kind === 'invariance') return { ...asked, other: second };
   return asked.kind === 'directional' ? { ...asked, edited: second } : asked;
@@ -228,9 +222,14 @@ function withList(row: Row, separator: string): Row {
   return { ...row, labels: cell.trim() === '' ? [] : cell.split(separator) };
 }
 
-function problemOf(line: number, issue: z.core.$ZodIssue, row: Row): TableProblem {
+function problemOf(
+  line: number,
+  issue: z.core.$ZodIssue,
+  row: Row,
+  missing: Readonly<Record<string, string>>,
+): TableProblem {
   const field = String(issue.path[0] ?? 'row');
-  if (row[field] === undefined) return { line, field, message: 'is missing' };
+  if (row[field] === undefined) return { line, field, message: missing[field] ?? 'is missing' };
   if (issue.code === 'invalid_type' && field !== 'labels')
     return { line, field, message: `must be a ${issue.expected}` };
   return { line, field, message: issue.message };

@@ -13,7 +13,7 @@ export const BehaviourSchema = z.record(
     .regex(/^[a-z][a-zA-Z0-9]{0,62}$/, 'write a name like lateParcels: letters and digits, beginning with a small one'),
   z.strictObject({
     /**
-     * `minimum-functionality`: a text, or a picture, has this label, or just these. `invariance`: two have the same (paraphrases, typos, names).
+     * `minimum-functionality`: a text, a pair of them, or a picture, has this label, or just these. `invariance`: two have the same (paraphrases, typos, names).
      * `directional`: an edit must not make a label less, or more, likely than it was. Of a finder's pictures they say what is found
      * among the first k (docs/gates.md).
      */

@@ -19,6 +19,7 @@ describe('behaviour tests beside the data', () => {
   async function prepared(
     tables: Readonly<Record<string, { readonly content: string } & BehaviourTables[string]>>,
     onPersonalData: 'warn' | 'redact' | 'drop' = 'warn',
+    pair?: string,
   ) {
     const put = async (path: string, content: string, split: DataFile['split']): Promise<DataFile> => ({
       path,
@@ -26,7 +27,13 @@ describe('behaviour tests beside the data', () => {
       format: path.endsWith('.csv') ? 'csv' : 'jsonl',
       ref: await services.store.putBytes(content, { name: path, mediaType: 'text/csv' }),
     });
-    const files = [await put('a.jsonl', rows.map((row) => `${JSON.stringify(row)}\n`).join(''), 'all')];
+    const files = [
+      await put(
+        'a.jsonl',
+        rows.map((row) => `${JSON.stringify({ ...row, second: `is it ${row.text.length}` })}\n`).join(''),
+        'all',
+      ),
+    ];
     for (const { file, content } of Object.values(tables)) files.push(await put(file, content, 'behaviour'));
     const behaviour = Object.fromEntries(
       Object.entries(tables).map(([name, { kind, file }]) => [name, { kind, file }] as const),
@@ -34,6 +41,7 @@ describe('behaviour tests beside the data', () => {
     const data = TextDataSchema.parse({
       files: ['a.jsonl'],
       text: 'text',
+      pair,
       label: 'label',
       licence: 'CC0-1.0',
       source: 'written for this test',
@@ -108,6 +116,43 @@ describe('behaviour tests beside the data', () => {
     const { kind, message } = await refusal(prepared(pair, 'redact'));
     equal(kind, 'BadData');
     match(message, /moved\.csv:3: edited is, where personal data are redacted, the same as text, so that the test/);
+  });
+
+  it('of pairs are kept, redacted and refused with both texts', async () => {
+    const head = 'text,pair,other,otherPair';
+    const pairs = (content: string) => ({
+      same: { kind: 'invariance' as const, file: 'same.csv', content: `${head}\n${content}` },
+    });
+    const held = pairs('who is it,ask jo@example.com,,ask her\nfine,so so,not fine,\n');
+    const { dataset } = await prepared(held, 'warn', 'second');
+    const whole = (test: object) => ({ kind: 'invariance', ...test });
+    deepEqual(
+      (await loadBehaviour(services.store, dataset)).map(({ test }) => test),
+      [
+        whole({ text: 'who is it', pair: 'ask jo@example.com', other: 'who is it', otherPair: 'ask her' }),
+        whole({ text: 'fine', pair: 'so so', other: 'not fine', otherPair: 'so so' }),
+      ],
+    );
+    const [redacted] = await loadBehaviour(services.store, (await prepared(held, 'redact', 'second')).dataset);
+    deepEqual(
+      redacted?.test,
+      whole({ text: 'who is it', pair: 'ask <EMAIL_1>', other: 'who is it', otherPair: 'ask her' }),
+    );
+    const kept = await loadBehaviour(services.store, (await prepared(held, 'drop', 'second')).dataset);
+    deepEqual(
+      kept.map(({ line }) => line),
+      [3],
+    );
+    const alike = pairs('x,ask jo@example.com,,ask Jo@Example.com\n');
+    equal((await loadBehaviour(services.store, (await prepared(alike, 'warn', 'second')).dataset)).length, 1);
+    match(
+      (await refusal(prepared(alike, 'redact', 'second'))).message,
+      /same\.csv:2: other is, where personal data are redacted, the same as text, and otherPair as pair, so that/,
+    );
+    match(
+      (await refusal(prepared(late('where is it,delivery\n'), 'warn', 'second'))).message,
+      /late\.csv:2: pair is missing: with data\.pair/,
+    );
   });
 
   it('are refused by file, line and field, whatever is done about bad rows', async () => {

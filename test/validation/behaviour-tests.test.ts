@@ -4,6 +4,7 @@ import { judgeBehaviour } from '../../activities/validation/behaviour-gates.ts';
 import { askBehaviour, listedBehaviour } from '../../activities/validation/behaviour-tests.ts';
 import { wilsonInterval } from '../../activities/validation/statistics.ts';
 import type { ModelOutput } from '../../inference/graph-model.ts';
+import { textsOf, type TextInput } from '../../inference/texts.ts';
 import { labelsAbove } from '../../inference/labels-above.ts';
 import type { BehaviourTest } from '../../pipelines/behaviour/table.ts';
 
@@ -114,6 +115,64 @@ describe('behaviour tests', () => {
           '4 is answered with a probability that is no number',
         ],
         [0.5, '3 loan goes from 0.90 to 0.20 and must not fall by more than 0.5'],
+      ],
+    );
+  });
+
+  it('ask both texts of a pair at once, in their order, and keep both of what fails', async () => {
+    const chances: Readonly<Record<string, number>> = {
+      'why|so': 0.2,
+      'so|why': 0.9,
+      'why?|so': 0.3,
+      'why|as so': 0.1,
+    };
+    const pairs = {
+      runAll: (inputs: readonly TextInput[]): Promise<ModelOutput> => {
+        const loans = inputs.map((input) => chances[textsOf(input).join('|')] ?? Number.NaN);
+        const probabilities = Float32Array.from(loans.flatMap((loan) => [1 - loan, loan]));
+        return Promise.resolve({ rows: inputs.length, embeddings: new Float32Array(inputs.length), probabilities });
+      },
+    };
+    const both = { text: 'why', pair: 'so' };
+    const results = await askBehaviour(pairs, LABELS, [
+      ...stored(
+        'plain',
+        { kind: 'minimum-functionality', ...both, label: 'card' },
+        { kind: 'minimum-functionality', text: 'so', pair: 'why', label: 'card' },
+      ),
+      ...stored(
+        'same',
+        { kind: 'invariance', ...both, other: 'why?', otherPair: 'so' },
+        { kind: 'invariance', ...both, other: 'so', otherPair: 'why' },
+      ),
+      ...stored('moved', {
+        kind: 'directional',
+        ...both,
+        edited: 'why',
+        editedPair: 'as so',
+        label: 'loan',
+        mustNot: 'fall',
+        by: 0.05,
+      }),
+    ]);
+    deepEqual(
+      results.flatMap(({ failures }) => failures.map(({ file, line, texts }) => [`${file}:${line}`, texts])),
+      [
+        ['plain.csv:3', [['so', 'why']]],
+        [
+          'same.csv:3',
+          [
+            ['why', 'so'],
+            ['so', 'why'],
+          ],
+        ],
+        [
+          'moved.csv:2',
+          [
+            ['why', 'so'],
+            ['why', 'as so'],
+          ],
+        ],
       ],
     );
   });

@@ -4,7 +4,7 @@ import type { DatasetSummary } from '../../../activities/contract/data.ts';
 import { loadBehaviour } from '../../../activities/data/behaviour.ts';
 import { loadPictureRows, loadPictures, packedPictures } from '../../../activities/data/images/pictures.ts';
 import { subsetData } from '../../../activities/data/subset-data.ts';
-import { inputsOf } from '../../../pipelines/behaviour/table.ts';
+import { picturesAsked } from '../../../pipelines/behaviour/table.ts';
 import type { BehaviourTables } from '../../../pipelines/definition/behaviour.ts';
 import { runStep } from '../../support/step.ts';
 import { dataServices, refusal } from '../fixtures.ts';
@@ -86,7 +86,7 @@ describe('behaviour tests of pictures beside the data', function () {
       packed.set(image, bytes);
     }
     equal(packed.size, 3);
-    const [first, second] = tests.map(({ test }) => inputsOf(test));
+    const [first, second] = tests.map(({ test }) => picturesAsked(test));
     deepEqual(second, first);
     ok(Buffer.from(packed.get(first![0]!)!).equals(photo));
     ok([...packed.values()].every((bytes) => !Buffer.from(bytes).includes('Lovelace')));

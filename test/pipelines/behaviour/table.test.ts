@@ -158,13 +158,6 @@ describe('behaviour tables in a definition', () => {
   };
   const table = { kind: 'minimum-functionality', file: 'good.csv', min: 1 };
 
-  it('are refused of a model that takes two texts: theirs are of one', () => {
-    const [problem, ...more] = check({ late: table }, { pair: 'second' });
-    match(problem!, /^behaviour: its tests are of one text, and with data\.pair the model takes two; leave out/);
-    deepEqual(more, []);
-    deepEqual(check({}, { pair: 'second' }), []);
-  });
-
   it('say all labels of a text where the data do, parted as theirs are', async () => {
     await writeFile(join(folder, 'sets.csv'), 'text,labels\nwhere is it,card;loan\nhello,\n');
     const sets = { ...table, file: 'sets.csv' };
