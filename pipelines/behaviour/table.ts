@@ -14,6 +14,9 @@ import { csvRows, jsonRows, type Row, type TableProblem } from './rows.ts';
 export const MOST_TESTS = 10_000;
 export const MOST_TABLE_BYTES = 16 * 2 ** 20;
 const MOST_PATH_BYTES = 1024;
+/** Of these a mistake is shown, where it is short: what is longer is a text in the wrong column, and whose it is unknown. */
+const SHOWN_FIELDS = new Set(['mustNot', 'by', 'overlap']);
+const MOST_SHOWN = 8;
 /** The name of the packed list itself begins with a dot, as what finders and archivers leave behind. */
 const LEADS_OUT = /^\/|^[a-z]:|(?:^|[/\\])\.|[\0\p{Surrogate}]/iu;
 
@@ -232,5 +235,11 @@ function problemOf(
   if (row[field] === undefined) return { line, field, message: missing[field] ?? 'is missing' };
   if (issue.code === 'invalid_type' && field !== 'labels')
     return { line, field, message: `must be a ${issue.expected}` };
-  return { line, field, message: issue.message };
+  return { line, field, message: `${valueShown(field, row[field])}${issue.message}` };
+}
+
+function valueShown(field: string, value: unknown): string {
+  if (!SHOWN_FIELDS.has(field) || (typeof value !== 'string' && typeof value !== 'number')) return '';
+  const shown = String(value);
+  return shown === '' || shown.length > MOST_SHOWN ? '' : `is '${shown}', and `;
 }

@@ -85,7 +85,7 @@ describe('a table of behaviour tests of pairs', () => {
       '1 editedPair must be a string',
       '2 edited is not valid UTF-8',
       '2 edited has nothing that can be seen',
-      '2 by must be a number from 0, below 1: nothing changes by more than 1',
+      "2 by is '1', and must be a number from 0, below 1: nothing changes by more than 1",
     ]);
   });
 

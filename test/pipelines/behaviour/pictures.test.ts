@@ -43,8 +43,9 @@ describe('a table of behaviour tests of pictures', () => {
     );
     deepEqual(
       problems,
-      [4, 5, 6].map((line) => {
-        return { line, field: 'overlap', message: 'must be a number above 0, at most 1: none is always the same' };
+      ['much', '0', '1.01'].map((value, at) => {
+        const message = `is '${value}', and must be a number above 0, at most 1: none is always the same`;
+        return { line: at + 4, field: 'overlap', message };
       }),
     );
     const json = readBehaviourTable(Buffer.from('{"image":"a","other":"b"}'), 'invariance', 'jsonl', {
@@ -163,7 +164,7 @@ describe('tables of pictures in a definition', () => {
     await writeFile(join(folder, 'tests', 'near.csv'), 'image,other,overlap\na.jpg,deep/b.jpg,2\n');
     const near = { kind: 'invariance', file: 'tests/near.csv', min: 1 };
     const told = check({ near, recallAtK: { ...near, file: 'tests/good.csv' } }, {}, folder, 'image-retrieval').join();
-    match(told, /behaviour\.near\.file: tests\/near\.csv:2: overlap must be a number above 0, at most 1/);
+    match(told, /behaviour\.near\.file: tests\/near\.csv:2: overlap is '2', and must be a number above 0, at most 1/);
     match(told, /behaviour\.recallAtK: is the name of another gate/);
     const good = { kind: 'minimum-functionality', file: 'tests/good.csv', min: 1 };
     deepEqual(check({ accuracy: good }, {}, folder, 'image-retrieval'), []);

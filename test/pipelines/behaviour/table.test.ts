@@ -48,12 +48,13 @@ describe('a table of behaviour tests', () => {
       { text: 7 },
       'no',
       [one],
+      { ...one, mustNot: 'a text in the wrong column' },
     ];
     deepEqual(told(read(wrong.map((row) => JSON.stringify(row)).join('\n'), 'directional', 'jsonl')), [
-      '1 by must be a number from 0, below 1: nothing changes by more than 1',
-      '2 by must be a number from 0, below 1: nothing changes by more than 1',
-      '3 by must be a number from 0, below 1: nothing changes by more than 1',
-      '4 mustNot must be fall or rise',
+      "1 by is '1.5', and must be a number from 0, below 1: nothing changes by more than 1",
+      "2 by is 'much', and must be a number from 0, below 1: nothing changes by more than 1",
+      "3 by is '1', and must be a number from 0, below 1: nothing changes by more than 1",
+      "4 mustNot is 'drop', and must be fall or rise",
       '5 text must be a string',
       '5 edited is missing',
       '5 label is missing',
@@ -61,6 +62,7 @@ describe('a table of behaviour tests', () => {
       '5 by is missing',
       '6  is no JSON object',
       '7  is no JSON object',
+      '8 mustNot must be fall or rise',
     ]);
   });
 
