@@ -17,7 +17,7 @@ const result = (candidate: string, rung: number, trainRows: number, accuracy: nu
   ...(accuracy === null ? { error: 'out of <memory>' } : {}),
 });
 
-function pageOf(results: readonly RungResult[], stopped?: string): string {
+function pageOf(results: readonly RungResult[], stopped?: string, devices = 1): string {
   const { prototyped } = choosePrototyped({
     selection: { winner: 'a', ranking: [], rule: 'x', shortlist: ['a', 'b', 'c'] },
     results,
@@ -30,7 +30,10 @@ function pageOf(results: readonly RungResult[], stopped?: string): string {
     ...(stopped === undefined ? {} : { stopped }),
   });
   const prices = { version: 1, currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 3.6 } } as const;
-  const input = { facts: { ...sampleFacts, prototyped }, cost: costOf(sampleFacts, null, prices) } as ReportInput;
+  const input = {
+    facts: { ...sampleFacts, prototyped },
+    cost: { ...costOf(sampleFacts, null, prices), devices },
+  } as ReportInput;
   return frame(prototypesSection, prototypesSection.body(input)).markup.replaceAll(/\s+/g, ' ');
 }
 
@@ -50,9 +53,26 @@ describe('the page on prototypes', () => {
     // 0.3 = f + s/10, 0.2 = f + s/20: s = 2, f = 0.1; at 2,000 rows 1 − 0.1 − 2/√2000.
     assert.match(page, /85\.5 %<small >[\d.]+ % to [\d.]+ %, with an assumed decay/);
     assert.match(page, /about 3 min 25 s, 0\.2[01] EUR/);
-    assert.match(page, /the curve predicts 5\.5 points more/);
+    assert.match(
+      page,
+      /the curve predicts 5\.5 points more \(-1\.5 to 12\.8\).*is not shown: what it brings is within the noise/,
+    );
     assert.match(page, /failed \(out of &lt;memory&gt;\)/);
     assert.ok(!page.includes('NaN') && !page.includes('undefined'));
+  });
+
+  it('reckons with all devices that a training holds', () => {
+    const page = pageOf([result('b', 1, 100, 0.7), result('b', 2, 400, 0.8)], undefined, 4);
+    assert.match(page, /about 3 min 25 s, 0\.82 EUR/);
+  });
+
+  it('says what a point of all rows costs, that there is none, or that one rung tells nothing', () => {
+    const verdictOf = (...accuracies: readonly number[]) =>
+      pageOf(accuracies.map((accuracy, rung) => result('a', rung + 1, 100 * 4 ** rung, accuracy)));
+    // 205 seconds at 3.6 EUR an hour are 0.2 EUR.
+    assert.match(verdictOf(0.5, 0.7), /worth its cost where a point is worth more than 0\.02 EUR/);
+    assert.match(verdictOf(1, 1), /not worth its cost: even at best/);
+    assert.match(verdictOf(0.8), /all 2.000 training rows are worth their cost is not predicted: one rung is no curve/);
   });
 
   it('says what the budget left out, and is silent where there were none', () => {

@@ -35,7 +35,8 @@ export const prototypesSection: Section = {
         ],
         curves,
       )}
-      ${left.length === 0 ? '' : list(left.map((one) => html`${one.candidate}: ${one.reason}`))} ${worth(prototyped)}`;
+      ${left.length === 0 ? '' : list(left.map((one) => html`${one.candidate}: ${one.reason}`))}
+      ${worth(prototyped, cost)}`;
   },
 };
 
@@ -52,30 +53,52 @@ function predictedText({ predictedAccuracy: said, curve }: CandidateCurve): Cont
     >`;
 }
 
-function timeText({ predictedSeconds, points }: CandidateCurve, { prices }: Cost): Content {
+function timeText({ predictedSeconds, points }: CandidateCurve, cost: Cost): Content {
   if (predictedSeconds === null) return 'not known';
-  const perHour = prices?.perHour['espalier-gpu'];
   const bound = points.filter((one) => one.seconds !== null).length < 2 ? 'at most ' : 'about ';
-  const cost =
-    perHour === undefined || prices === undefined
-      ? ''
-      : `, ${money((predictedSeconds * perHour) / 3600, prices.currency)}`;
-  return `${bound}${seconds(predictedSeconds)}${cost}`;
+  const price = priceOf(predictedSeconds, cost);
+  return `${bound}${seconds(predictedSeconds)}${price === null ? '' : `, ${price.text}`}`;
 }
 
-/** Whether tuning on all rows is worth it, beside what a small part has brought already. */
-function worth({ curves, winner, fullRows }: Prototyped): Content {
+/** Of a training that holds all its devices for so long; null without prices. */
+function priceOf(
+  predictedSeconds: number,
+  { prices, devices }: Cost,
+): { readonly amount: number; readonly text: string } | null {
+  const perHour = prices?.perHour['espalier-gpu'];
+  if (perHour === undefined || prices === undefined) return null;
+  const amount = (predictedSeconds * devices * perHour) / 3600;
+  return { amount, text: money(amount, prices.currency) };
+}
+
+/** A gain below it is nothing that anybody pays for: half a point. */
+const LEAST_GAIN = 0.005;
+
+/** Whether tuning on all rows is worth it, beside what a small part has brought already: what a point costs, or why there is none. */
+function worth({ curves, winner, fullRows }: Prototyped, cost: Cost): Content {
   const chosen = curves.find(({ candidate }) => candidate === winner);
   const last = chosen?.points.findLast(({ accuracy }) => accuracy !== null);
   const said = chosen?.predictedAccuracy;
-  if (said == null || last?.accuracy == null) return '';
+  if (chosen === undefined || said == null || last?.accuracy == null) {
+    return html`<p>
+      Whether all ${count(fullRows)} training rows are worth their cost is not predicted: one rung is no curve.
+    </p>`;
+  }
   const gain = said.value - last.accuracy;
-  const sure =
-    said.interval.low > last.accuracy
-      ? 'beyond the noise of the rungs'
-      : 'within the noise of the rungs: it may be nothing';
-  return html`<p>
-    From ${count(last.trainRows)} to ${count(fullRows)} training rows the curve predicts ${(gain * 100).toFixed(1)}
-    points more, ${sure}.
-  </p>`;
+  const [least, most] = [said.interval.low - last.accuracy, said.interval.high - last.accuracy];
+  const points = (share: number): string => (share * 100).toFixed(1);
+  const predicted = `From ${count(last.trainRows)} to ${count(fullRows)} training rows the curve predicts ${points(gain)} points more (${points(least)} to ${points(most)})`;
+  const verdict =
+    most < LEAST_GAIN
+      ? 'The whole run is not worth its cost: even at best it brings less than half a point.'
+      : least > 0
+        ? `The whole run is worth its cost where a point is worth more than ${pointPrice(chosen, gain, cost)}.`
+        : 'Whether the whole run is worth its cost is not shown: what it brings is within the noise of the rungs.';
+  return html`<p>${predicted}. ${verdict}</p>`;
+}
+
+function pointPrice({ predictedSeconds }: CandidateCurve, gain: number, cost: Cost): string {
+  if (predictedSeconds === null) return 'a training on all rows';
+  const aPoint = predictedSeconds / (gain * 100);
+  return priceOf(aPoint, cost)?.text ?? `${seconds(aPoint)} of training`;
 }

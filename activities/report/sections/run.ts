@@ -23,7 +23,7 @@ export function headline({ kind, facts: run }: ReportInput): Html {
     <h1>${run.pipeline.deploy.model}: ${run.outcome === undefined ? `evidence for the ${kind}` : state}</h1>
     ${run.pipeline.description === '' ? '' : html`<p class="quiet">${run.pipeline.description}</p>`}
     <div class="outcome">
-      ${run.pipeline.prototype === undefined ? '' : html`<p>${badge('care', 'prototype')} Made from a small part of the data: it shows whether the whole run is worth its cost, and no channel called production takes it.</p>`}
+      ${run.pipeline.prototype === undefined ? '' : html`<p>${badge('care', 'prototype')} Made from a small part of the data: no channel called production takes it.${run.prototyped === undefined ? '' : ' What the whole run should bring, and cost, stands under Prototypes.'}</p>`}
       <p>${mark} ${sentence}</p>
       ${gateLine(run.gates?.gates)}${comparisonLine(run)}${run.selection === undefined ? '' : html`<p>Chosen candidate: <strong>${run.selection.winner}</strong></p>`}
     </div>
