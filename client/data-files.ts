@@ -66,8 +66,8 @@ function tablesOf(pipeline: Pipeline): DataFileSource[] {
   }));
 }
 
-function behaviourOf(pipeline: Pipeline): BehaviourSpec {
-  return 'behaviour' in pipeline ? (pipeline.behaviour ?? {}) : {};
+function behaviourOf({ behaviour = {} }: Pipeline): BehaviourSpec {
+  return behaviour;
 }
 
 function pictureFilesOf({ files, shiftedFiles = [], croissant }: ImageData): DataFileSource[] {

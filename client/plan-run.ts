@@ -7,6 +7,7 @@ import type { Prices } from '../activities/report/prices.ts';
 import { attackAsked } from '../pipelines/attack.ts';
 import { durationSeconds } from '../pipelines/duration.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
+import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
 import { placesOf, searchOf } from '../pipelines/search.ts';
 import type { RunInput, StepView } from '../workflows/messages.ts';
 import { planRun, type PlannedStep } from '../workflows/plan.ts';
@@ -158,6 +159,8 @@ function readsOf(id: string, plan: readonly PlannedStep[], input: Known): unknow
 function valueOf(part: string, { pipeline, dataFiles, guidelines }: Known): unknown {
   if (part === 'files') return dataFiles;
   if (part === 'guidelines') return guidelines?.digest;
+  // Of generated text they name checks of the guidelines.
+  if (part === 'tables') return pipeline.behaviour && [tablesOf(pipeline.behaviour), guidelines?.digest];
   if (part === 'training.method') return pipeline.training?.method;
   if (part === 'attacked') return attackAsked(pipeline.gates);
   // One alone has no prototypes, and a probe of all rows.
@@ -165,10 +168,15 @@ function valueOf(part: string, { pipeline, dataFiles, guidelines }: Known): unkn
   return pipeline[part as keyof Pipeline];
 }
 
+/** Without what judges: another threshold leaves the data as they are. */
+function tablesOf(behaviour: BehaviourSpec): unknown {
+  return Object.entries(behaviour).map(([name, { kind, file }]) => [name, kind, file]);
+}
+
 /** What a step reads itself. What stands in none of them reads nothing that a definition changes. */
 const READS: Readonly<Record<string, readonly string[]>> = {
   snapshot: ['files'],
-  data: ['files', 'data'],
+  data: ['files', 'data', 'tables'],
   subset: ['prototype', 'selection'],
   export: ['selection', 'training.method', 'attacked'],
   profile: ['selection'],
@@ -190,7 +198,7 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   index: ['selection', 'retrieval'],
   evaluate: ['retrieval'],
   attack: ['attack', 'training'],
-  gates: ['gates'],
+  gates: ['gates', 'behaviour'],
   package: ['gates', 'training', 'deploy', 'description'],
 };
 

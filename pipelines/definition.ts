@@ -132,6 +132,7 @@ export const TextGenerationSchema = z.strictObject({
   memorisation: MemorisationSectionSchema.prefault({}),
   gates: GenerationGatesSchema.prefault({}),
   customGates: CustomGatesSchema.optional(),
+  behaviour: BehaviourSchema.optional(),
   generation: GenerationDefaultsSchema,
   ...outcome,
 });

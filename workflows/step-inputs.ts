@@ -1,5 +1,10 @@
 /** What the steps that make a model are given: the same for the run that releases it and for one that makes it again. */
-import type { DatasetSummary, PrepareDataInput, PreparePicturesInput } from '../activities/contract/data.ts';
+import type {
+  DatasetSummary,
+  PrepareDataInput,
+  PreparePicturesInput,
+  PreparePromptsInput,
+} from '../activities/contract/data.ts';
 import type { EvaluateModelInput } from '../activities/contract/validation.ts';
 import type {
   ExportClassifierInput,
@@ -51,6 +56,15 @@ export function picturesInput(
 ): PreparePicturesInput {
   const finds = behaviour !== undefined && task === 'image-retrieval' ? { finds: true as const } : {};
   return { files, data, ...tablesAsked(behaviour), ...finds };
+}
+
+/** The same of prompts; `guidelines`: whose checks the tables name. */
+export function promptsInput(
+  files: PreparePromptsInput['files'],
+  { data, behaviour }: Pick<TextGeneration, 'data' | 'behaviour'>,
+  guidelines: ArtifactRef,
+): PreparePromptsInput {
+  return { files, data, ...(behaviour === undefined ? {} : { ...tablesAsked(behaviour), guidelines }) };
 }
 
 function tablesAsked(behaviour: BehaviourSpec | undefined): Pick<PrepareDataInput, 'behaviour'> {

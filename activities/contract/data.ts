@@ -48,6 +48,9 @@ export interface PrepareDataInput {
 export interface PreparePromptsInput {
   readonly files: readonly DataFile[];
   readonly data: PromptData;
+  /** The tables, with the guidelines whose checks they name; missing where the definition has none. */
+  readonly behaviour?: BehaviourTables;
+  readonly guidelines?: ArtifactRef;
 }
 
 export interface PreparePicturesInput {

@@ -11,7 +11,7 @@ import type { MemorisationMeasures } from '../privacy/memorisation/types.ts';
 import type { ExportedGenerator } from './generation.ts';
 import type { Hardware, Score } from './measures.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
-import type { JudgeCustom, PairedScore } from './validation.ts';
+import type { BehaviourResult, JudgeCustom, JudgeGatesInput, PairedScore } from './validation.ts';
 
 export interface ProfileGeneratorInput {
   readonly generator: ArtifactRef;
@@ -154,6 +154,8 @@ export interface GeneratorEvaluation {
   /** One a gate; the gate of the same name judges it. */
   readonly measures: Readonly<Record<string, Score>>;
   readonly checks: readonly CheckScore[];
+  /** A table of behaviour tests each; missing where the definition has none. */
+  readonly behaviour?: readonly BehaviourResult[];
   /** No gate judges these: what good answers are to the model, and what its answers have in common with them. */
   readonly figures: Readonly<Record<AnswerFigure, Score>>;
   readonly firstTokenMs: GeneratorProfile['firstTokenMs'];
@@ -210,5 +212,7 @@ export interface JudgeGenerationInput {
   readonly memorisation: MemorisationMeasures['measures'] | null;
   readonly gates: GenerationGatesSpec;
   readonly memorisationGates: MemorisationGatesSpec;
+  /** The tables of behaviour tests, with what the evaluation found. */
+  readonly behaviour?: JudgeGatesInput['behaviour'];
   readonly custom?: JudgeCustom;
 }

@@ -136,6 +136,8 @@ export interface BehaviourFailure {
   readonly problem: string;
   /** In the details only; each by itself, or with the other of its pair. */
   readonly texts?: readonly TextInput[];
+  /** Of generated text, what was answered to each of the texts; in the details only. */
+  readonly answers?: readonly string[];
   /** By their names in the dataset (`behaviour.tar`). */
   readonly pictures?: readonly string[];
 }

@@ -25,11 +25,11 @@ import { removePersonalData } from './personal-data.ts';
 export const BEHAVIOUR_FILE = 'behaviour.jsonl';
 
 /** A test with the gate that it is of, and where it was written. */
-export interface StoredTest {
+export interface StoredTest<Test = BehaviourTest> {
   readonly table: string;
   readonly file: string;
   readonly line: number;
-  readonly test: BehaviourTest;
+  readonly test: Test;
 }
 
 /**
@@ -63,22 +63,22 @@ export async function readBehaviour(
 }
 
 /** `[]` where the dataset has none. */
-export async function loadBehaviour(
+export async function loadBehaviour<Test = BehaviourTest>(
   store: ArtifactStore,
   dataset: ArtifactRef,
   signal?: AbortSignal,
-): Promise<readonly StoredTest[]> {
+): Promise<readonly StoredTest<Test>[]> {
   const { entries } = await store.tree(dataset);
   if (!entries.some(({ path }) => path === BEHAVIOUR_FILE)) return [];
   const path = await store.fileInTree(dataset, BEHAVIOUR_FILE, signal);
-  const tests: StoredTest[] = [];
+  const tests: StoredTest<Test>[] = [];
   const source = createReadStream(path, { encoding: 'utf8', signal });
-  for await (const test of readJsonLines(source, BEHAVIOUR_FILE)) tests.push(test as StoredTest);
+  for await (const test of readJsonLines(source, BEHAVIOUR_FILE)) tests.push(test as StoredTest<Test>);
   return tests;
 }
 
 /** As a file of the dataset's tree. */
-export function behaviourLines(tests: readonly StoredTest[]): string {
+export function behaviourLines(tests: readonly StoredTest<unknown>[]): string {
   return tests.map((test) => `${canonicalJson(test)}\n`).join('');
 }
 

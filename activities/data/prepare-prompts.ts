@@ -11,6 +11,7 @@ import { kindsTo } from '../privacy/policy.ts';
 import { redactTexts } from '../privacy/redact.ts';
 import { findPersonalData } from '../privacy/scan.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { BEHAVIOUR_FILE, behaviourLines } from './behaviour.ts';
 import { badData, deduplicate, type BadRow } from './checks.ts';
 import {
   contaminationFindings,
@@ -26,6 +27,7 @@ import { divide } from './divide.ts';
 import { countReasons, putFindings } from './findings.ts';
 import { isBlank } from './normalise.ts';
 import { breather, pause } from './pauses.ts';
+import { readPromptBehaviour, type StoredPromptTest } from './prompt-behaviour.ts';
 import { jsonLine, textsOf } from './prompts.ts';
 import { readPrompts, type CheckedPrompt } from './read-prompts.ts';
 import { originOf, sizes } from './write-dataset.ts';
@@ -38,9 +40,10 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
   type: 'data.prepare-prompts',
   version: 2,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
-  identity: ({ files, data: { onPersonalData, ...data } }) => ({
+  identity: ({ files, data: { onPersonalData, ...data }, behaviour, guidelines }) => ({
     files,
     data,
+    ...definedOnly({ behaviour, guidelines: guidelines?.digest }),
     removed: { drop: kindsTo('drop', onPersonalData), redact: kindsTo('redact', onPersonalData) },
   }),
   async run(input, context) {
@@ -82,7 +85,8 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
       dropped: countReasons([...badRows, ...warned]),
       ...definedOnly({ personalData: removed, described }),
     };
-    const dataset = await writePrompts(input, context, sides, { ...counts, rowsRead });
+    const tests = await readPromptBehaviour(input, context);
+    const dataset = await writePrompts(input, context, { ...sides, tests }, { ...counts, rowsRead });
     const completions = sides.train.filter(({ completion }) => completion !== undefined).length;
     return {
       dataset,
@@ -200,7 +204,7 @@ function unanswered(sides: Sides<CheckedPrompt>, { messages, completion: column 
 async function writePrompts(
   { files, data }: PreparePromptsInput,
   { store, workDir, signal }: StepContext,
-  sides: Sides<CheckedPrompt>,
+  sides: Sides<CheckedPrompt> & { readonly tests: readonly StoredPromptTest[] },
   counts: Parameters<typeof originOf>[2],
 ): Promise<ArtifactRef> {
   const folder = join(workDir, 'dataset');
@@ -211,6 +215,7 @@ async function writePrompts(
     );
     await writeFile(join(folder, `${split}.jsonl`), lines.join(''), { signal });
   }
+  if (sides.tests.length > 0) await writeFile(join(folder, BEHAVIOUR_FILE), behaviourLines(sides.tests), { signal });
   const general = files.find(({ split }) => split === 'general');
   if (general !== undefined) {
     const texts = (await readFile(await store.file(general.ref, signal), 'utf8'))

@@ -10,13 +10,16 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { withPrompt, type Message } from '../../inference/generation/chat.ts';
 import type { Generator } from '../../inference/generation/generator.ts';
+import type { PromptTest } from '../../pipelines/behaviour/prompt-rows.ts';
 import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
 import type { GenerationGateName } from '../../pipelines/generation-gate-table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';
+import { loadBehaviour } from '../data/behaviour.ts';
 import { loadGeneralText, samplePrompts, type PromptRow } from '../data/prompts.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { listedBehaviour } from '../validation/behaviour-tests.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import {
   answerAll,
@@ -37,6 +40,7 @@ import { INJECTION_PROMPTS } from './metrics/injections.ts';
 import { lostNats, perplexityRatio, type Likelihood } from './metrics/likelihood.ts';
 import { SAFETY_PROMPTS } from './metrics/safety-prompts.ts';
 import { injectionMeasures, safetyMeasures } from './metrics/safety.ts';
+import { askPromptTables, type AskedTable } from './behaviour/ask-tables.ts';
 import { timeGenerator } from './profile-generator.ts';
 import { promptOf, type ServedWith } from './served-prompt.ts';
 
@@ -107,6 +111,8 @@ async function evaluate(
   progress({ phase: 'safety and injections' });
   const safety = safetyMeasures(SAFETY_PROMPTS, await said(SAFETY_PROMPTS), []);
   const injections = injectionMeasures(INJECTION_PROMPTS, await said(INJECTION_PROMPTS), served.prompt.system);
+  const tables = await askedTables();
+  const behaviour = tables.length === 0 ? {} : { behaviour: tables };
   progress({ phase: 'latency' });
   const conversations = rows.slice(0, TIMED_PROMPTS).map(conversationOf);
   const times = await timeGenerator({ folder, conversations, maxNewTokens: served.generation.maxNewTokens }, signal);
@@ -141,6 +147,7 @@ async function evaluate(
   };
   const details = {
     ...evaluation,
+    ...behaviour,
     version: 1,
     seed,
     degenerated: degenerationScore(answers).counts,
@@ -162,6 +169,7 @@ async function evaluate(
   } satisfies EvidenceDetails<'answers'>;
   return {
     ...evaluation,
+    ...(tables.length === 0 ? {} : { behaviour: listedBehaviour(tables) }),
     details: await store.putJson(details, 'evaluation.json'),
     reference: await putReference(context, answers, judged),
   };
@@ -171,6 +179,16 @@ async function evaluate(
     const texts = await generalTexts(await loadGeneralText(store, dataset, signal, MOST_TEXTS), base, seed, signal);
     const after = await generator.logLikelihood(texts, { signal });
     return lostNats(after, await base.logLikelihood(texts, { signal }), { seed, signal });
+  }
+
+  async function askedTables(): Promise<readonly AskedTable[]> {
+    const tests = await loadBehaviour<PromptTest>(store, dataset, signal);
+    return askPromptTables(generator, served.prompt, judge, tests, {
+      generation: served.generation,
+      seed,
+      signal,
+      onProgress: (done, total) => progress({ phase: 'behaviour tests', done, total }),
+    });
   }
 
   async function said(prompts: readonly { readonly id: string; readonly prompt: string }[]): Promise<string[]> {

@@ -4,6 +4,7 @@ import type { JudgeGenerationInput } from '../contract/prompting.ts';
 import type { GateResult, GatesVerdict } from '../contract/validation.ts';
 import { judgeMemorisation } from '../privacy/memorisation/gates.ts';
 import type { StepDefinition } from '../step.ts';
+import { judgeBehaviour } from '../validation/behaviour-gates.ts';
 import { keepsVerdict, withCustomGates } from '../validation/custom-gates/judge.ts';
 import { judgeGate, worstOf } from '../validation/gates.ts';
 import { NO_SCORE } from '../validation/scores.ts';
@@ -30,11 +31,13 @@ export function generationVerdict({
   gates: limits,
   memorisation,
   memorisationGates,
+  behaviour,
 }: JudgeGenerationInput): GatesVerdict {
   const own = GENERATION_GATE_NAMES.map((name) =>
     withWayOut(judgeGate(name, GENERATION_GATE_TABLE[name], measures[name] ?? NO_SCORE, limits[name])),
   );
   const learnt = memorisation === null ? [] : judgeMemorisation(memorisation, memorisationGates).gates;
-  const gates = [...own, ...learnt];
+  const tables = behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured);
+  const gates = [...own, ...learnt, ...tables];
   return { verdict: worstOf(gates), gates };
 }

@@ -26,6 +26,8 @@ export interface Judge {
   readonly checks: readonly (Pick<GuidelineCheck, 'id' | 'kind' | 'severity'> & { readonly meaning: string })[];
   /** What a model is told. */
   readonly rules: string;
+  /** How the house declines, besides the forms of ours. */
+  readonly declineBy: readonly string[];
   readonly of: (answer: string, context: CheckContext) => Judgement;
 }
 
@@ -39,6 +41,7 @@ export function judgeBy({ role, checks }: Guidelines): Judge {
   return {
     checks: prepared.map(({ check: { id, kind, severity }, meaning }) => ({ id, kind, severity, meaning })),
     rules: [...(role === undefined ? [] : [role]), ...prepared.map(({ tell }) => `- ${tell}`)].join('\n'),
+    declineBy: checks.flatMap((check) => (check.kind === 'refusal' ? check.declineBy : [])),
     of(answer, context) {
       const applied = prepared.filter(({ applies }) => applies(context));
       const broken = applied.flatMap(({ check, fault }) => {

@@ -125,9 +125,11 @@ const shown = (chance: number): string => chance.toFixed(2);
 
 /** What of the results a step's result holds: the first failures, without their texts. */
 export function listedBehaviour(results: readonly BehaviourResult[]): readonly BehaviourResult[] {
-  return results.map((result) => ({
-    ...result,
-    failures: result.failures.slice(0, LISTED_FAILURES).map(({ file, line, problem, pictures }) => {
+  return results.map(({ name, kind, score, failures }) => ({
+    name,
+    kind,
+    score,
+    failures: failures.slice(0, LISTED_FAILURES).map(({ file, line, problem, pictures }) => {
       return { file, line, problem, ...(pictures === undefined ? {} : { pictures }) };
     }),
   }));

@@ -1,12 +1,19 @@
 /** What can be wrong with the tables of behaviour tests before anything runs: names, files, and every row of a local one. */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { EspalierError } from '../../artifacts/errors.ts';
 import type { Problem } from '../check.ts';
 import { addressProblem, isFetched } from '../data-sources.ts';
 import { BehaviourSchema, type BehaviourSpec } from '../definition/behaviour.ts';
 import { GATE_NAMES } from '../gate-table.ts';
+import { GENERATION_GATE_NAMES } from '../generation-gate-table.ts';
+import type { GuidelineCheck } from '../guidelines/checks.ts';
+import { readGuidelines } from '../guidelines/guidelines.ts';
+import { MEMORISATION_GATE_TABLE } from '../memorisation-gate-table.ts';
 import { RETRIEVAL_GATE_NAMES } from '../retrieval-gate-table.ts';
 import { pictureProblems } from './pictures.ts';
+import { checkProblems, readPromptTable } from './prompt-table.ts';
+import type { TableProblem } from './rows.ts';
 import { ImageDataSchema, TextDataSchema } from '../definition/data.ts';
 import { MOST_TABLE_BYTES, readBehaviourTable, unknownLabels, type Tested } from './table.ts';
 
@@ -14,22 +21,21 @@ const SHOWN_ROWS = 10;
 
 /** Looks only at what parses by itself. Without `folder` no file is read; what is elsewhere is read by the worker. */
 export function behaviourProblems(
-  { task, behaviour, customGates, data }: Readonly<Record<string, unknown>>,
+  { task, behaviour, customGates, data, guidelines }: Readonly<Record<string, unknown>>,
   folder: string | undefined,
 ): readonly Problem[] {
   const parsed = BehaviourSchema.safeParse(behaviour);
   if (!parsed.success) return [];
-  const taken: readonly string[] = [
-    ...(task === 'image-retrieval' ? RETRIEVAL_GATE_NAMES : GATE_NAMES),
-    ...Object.keys(record(customGates)),
-  ];
+  const taken: readonly string[] = [...gateNames(task), ...Object.keys(record(customGates))];
   const declared = record(data)['labels'];
   const labels = Array.isArray(declared) ? new Set<unknown>(declared) : undefined;
   const finds = task === 'image-retrieval';
   const asked: Asked =
-    finds || task === 'image-classification'
-      ? { labels, ...ofPictures(data), ...(finds ? { finds } : {}) }
-      : { labels, ...ofTexts(data) };
+    task === 'text-generation'
+      ? { labels: undefined, generates: { checks: checksOf(guidelines, folder) } }
+      : finds || task === 'image-classification'
+        ? { labels, ...ofPictures(data), ...(finds ? { finds } : {}) }
+        : { labels, ...ofTexts(data) };
   const files = new Map<string, string>();
   return Object.entries(parsed.data).flatMap(([name, table]): readonly Problem[] => {
     const path = `behaviour.${name}`;
@@ -52,6 +58,23 @@ interface Asked extends Tested {
   readonly labels: ReadonlySet<unknown> | undefined;
   /** Of pictures only. */
   readonly maxImageBytes?: number;
+  /** Of generated text only; the checks are missing where the guidelines cannot be read, which is told by itself. */
+  readonly generates?: { readonly checks: readonly GuidelineCheck[] | undefined };
+}
+
+function gateNames(task: unknown): readonly string[] {
+  if (task === 'text-generation') return [...GENERATION_GATE_NAMES, ...Object.keys(MEMORISATION_GATE_TABLE)];
+  return task === 'image-retrieval' ? RETRIEVAL_GATE_NAMES : GATE_NAMES;
+}
+
+function checksOf(file: unknown, folder: string | undefined): readonly GuidelineCheck[] | undefined {
+  if (typeof file !== 'string' || folder === undefined) return undefined;
+  try {
+    return readGuidelines(file, folder).checks;
+  } catch (error) {
+    if (error instanceof EspalierError) return undefined;
+    throw error;
+  }
 }
 
 function ofTexts(data: unknown): Tested {
@@ -76,7 +99,7 @@ export function tableFormat(file: string): 'csv' | 'jsonl' | undefined {
 function fileProblems(
   { file, kind }: BehaviourSpec[string],
   path: string,
-  { labels, maxImageBytes, ...tested }: Asked,
+  asked: Asked,
   folder: string | undefined,
 ): readonly Problem[] {
   const format = tableFormat(file);
@@ -84,10 +107,14 @@ function fileProblems(
     const message = `the format of '${file}' cannot be told by its ending`;
     return [{ path, message, fix: 'rename it to .csv or .jsonl' }];
   }
+  if (asked.generates !== undefined && format !== 'jsonl') {
+    const message = `'${file}' is CSV, and what is expected of generated text are lists`;
+    return [{ path, message, fix: 'write JSONL: a JSON object a line (docs/gates.md)' }];
+  }
   const elsewhere = addressProblem(file);
   if (elsewhere !== undefined) return [{ path, ...elsewhere }];
   const isRemote = isFetched(file);
-  if (isRemote && tested.input === 'image') {
+  if (isRemote && asked.input === 'image') {
     const message = `'${file}' names pictures beside it, and these are read from this machine`;
     return [{ path, message, fix: "put the table and its pictures into a folder below the definition's" }];
   }
@@ -101,11 +128,7 @@ function fileProblems(
   if (found.size > MOST_TABLE_BYTES) {
     return [{ path, message: `'${file}' has ${found.size} bytes; at most ${MOST_TABLE_BYTES} are read` }];
   }
-  const { tests, problems } = readBehaviourTable(readFileSync(home), kind, format, tested);
-  const complaint = (name: string) => `is '${name.slice(0, 60)}', which is not in data.labels`;
-  const unknown = labels === undefined ? [] : unknownLabels(tests, labels, complaint);
-  const missing = maxImageBytes === undefined ? [] : pictureProblems(tests, home, maxImageBytes);
-  const all = [...problems, ...unknown, ...missing].toSorted((one, other) => one.line - other.line);
+  const all = rowProblems(home, kind, format, asked).toSorted((one, other) => one.line - other.line);
   const more =
     all.length > SHOWN_ROWS ? [{ path, message: `${all.length - SHOWN_ROWS} more are wrong in '${file}'` }] : [];
   return [
@@ -116,6 +139,25 @@ function fileProblems(
     })),
     ...more,
   ];
+}
+
+/** `home`: where the table is. */
+function rowProblems(
+  home: string,
+  kind: BehaviourSpec[string]['kind'],
+  format: 'csv' | 'jsonl',
+  { labels, maxImageBytes, generates, ...tested }: Asked,
+): readonly TableProblem[] {
+  const bytes = readFileSync(home);
+  if (generates !== undefined) {
+    const { tests, problems } = readPromptTable(bytes, kind);
+    return [...problems, ...(generates.checks === undefined ? [] : checkProblems(tests, generates.checks))];
+  }
+  const { tests, problems } = readBehaviourTable(bytes, kind, format, tested);
+  const complaint = (name: string) => `is '${name.slice(0, 60)}', which is not in data.labels`;
+  const unknown = labels === undefined ? [] : unknownLabels(tests, labels, complaint);
+  const missing = maxImageBytes === undefined ? [] : pictureProblems(tests, home, maxImageBytes);
+  return [...problems, ...unknown, ...missing];
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

@@ -15,10 +15,10 @@ export const BehaviourSchema = z.record(
     /**
      * `minimum-functionality`: a text, a pair of them, or a picture, has this label, or just these. `invariance`: two have the same (paraphrases, typos, names).
      * `directional`: an edit must not make a label less, or more, likely than it was. Of a finder's pictures they say what is found
-     * among the first k (docs/gates.md).
+     * among the first k, of generated text what an answer says and keeps (docs/gates.md).
      */
     kind: z.enum(BEHAVIOUR_KINDS),
-    /** A CSV or JSONL file, relative to the definition's folder, or of texts `s3://bucket/key`. Pictures lie beside it. */
+    /** A CSV or JSONL file (of generated text JSONL), relative to the definition's folder, or of texts an address. Pictures lie beside it. */
     file: z.string().min(1),
     /** Share of its tests that must hold: only who wrote them knows which may fail. */
     min: z.number().min(0).max(1),

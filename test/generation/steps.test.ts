@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { DataFile } from '../../activities/contract/data.ts';
 import type { PromptSearch } from '../../activities/contract/prompting.ts';
+import { preparePrompts } from '../../activities/data/prepare-prompts.ts';
 import { jsonLine, loadPrompts } from '../../activities/data/prompts.ts';
 import { subsetData } from '../../activities/data/subset-data.ts';
 import { chooseGenerator } from '../../activities/generation/choose-generator.ts';
@@ -19,6 +21,7 @@ import {
   GeneratorSelectionSchema,
 } from '../../pipelines/definition/generation.ts';
 import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
+import { PromptDataSchema } from '../../pipelines/definition/data.ts';
 import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';
 import { MemorisationGatesSchema } from '../../pipelines/memorisation.ts';
 import { dataServices, refusal } from '../data/fixtures.ts';
@@ -294,6 +297,104 @@ describe('the steps of generation, on a tiny generator', function () {
       questions.map(({ text, options }) => [text, options.history]),
       [0, 1, 2].map((index) => [`sent ${index}`, expected[index]]),
     );
+  });
+
+  it('ask tables of behaviour tests as the model is served: the same answers again, all of them evidence, no text in the result', async () => {
+    const { store } = services;
+    const rows = (of: string) => [0, 1, 2, 3].map((at) => jsonLine({ id: `${of}${at}`, prompt: `late ${of} ${at}` }));
+    const stored = async (path: string, text: string, split: DataFile['split']): Promise<DataFile> => {
+      const ref = await store.putBytes(text, { name: path, mediaType: 'application/jsonl' });
+      return { path, ref, split, format: 'jsonl' };
+    };
+    const history = [
+      { role: 'user', content: 'late' },
+      { role: 'assistant', content: 'an order' },
+    ];
+    const functional = [
+      { prompt: 'money', saysNot: ['surely nobody says this'], keeps: ['short'] },
+      { prompt: 'money', says: ['surely nobody says this'] },
+      { messages: [...history, { role: 'user', content: 'sent' }], keeps: 'all' },
+      { prompt: 'late '.repeat(400), saysNot: ['surely nobody says this'] },
+    ];
+    const pairs = [{ prompt: 'money', other: 'an order', checks: ['short', 'calm'], refusal: true }];
+    const file = async (path: string, tests: readonly object[]) =>
+      stored(path, tests.map(jsonLine).join(''), 'behaviour');
+    const files = [
+      await stored('train.jsonl', rows('train').join(''), 'train'),
+      await stored('validation.jsonl', rows('validation').join(''), 'validation'),
+      await stored('test.jsonl', rows('test').join(''), 'test'),
+      await file('functional.jsonl', functional),
+      await file('pairs.jsonl', pairs),
+    ];
+    const paths = { train: ['train.jsonl'], validation: ['validation.jsonl'], test: ['test.jsonl'] };
+    const data = PromptDataSchema.parse({ files: paths, licence: 'CC0-1.0', source: 'test' });
+    const behaviour = {
+      basics: { kind: 'minimum-functionality' as const, file: 'functional.jsonl' },
+      alike: { kind: 'invariance' as const, file: 'pairs.jsonl' },
+    };
+    const prepared = await runStep(preparePrompts, { files, data, behaviour, guidelines }, services);
+    const chosen = await runStep(
+      chooseGenerator,
+      {
+        prompted: { generator, search },
+        tuned: null,
+        guidelines,
+        // Drawn, not the likeliest: the seed decides.
+        generation: GenerationDefaultsSchema.parse({ maxNewTokens: 8, temperature: 1 }),
+        adherence,
+        seed: 7,
+      },
+      services,
+    );
+    const input = {
+      generator: chosen.generator,
+      base: generator,
+      tuned: false,
+      dataset: prepared.dataset,
+      guidelines,
+      exportParityMaxAbs: 0,
+      seed: 7,
+    };
+    const evaluation = await runStep(evaluateGenerator, input, services);
+    const told = evaluation.behaviour?.map(({ name, score, failures }) => [
+      name,
+      score.value,
+      failures.map(({ problem, ...where }) => [where, problem.slice(0, 16)]),
+    ]);
+    deepEqual(told, [
+      [
+        'basics',
+        0.5,
+        [
+          [{ file: 'functional.jsonl', line: 2 }, 'does not say "su'],
+          [{ file: 'functional.jsonl', line: 4 }, 'was not answered'],
+        ],
+      ],
+      ['alike', 1, []],
+    ]);
+    ok(evaluation.behaviour?.every(({ score }) => score.interval !== null));
+    type Asked = { readonly line: number; readonly texts: readonly string[]; readonly answers: readonly string[] };
+    const tablesOf = async (details: ArtifactRef) =>
+      (
+        await store.getJson<{
+          readonly behaviour: readonly { readonly failures: readonly Asked[]; readonly held: readonly Asked[] }[];
+        }>(details)
+      ).behaviour;
+    const [basics, alike] = await tablesOf(evaluation.details);
+    deepEqual(
+      basics?.held.map(({ line, texts }) => [line, texts]),
+      [
+        [1, ['money']],
+        [3, ['user: late\nassistant: an order\nuser: sent']],
+      ],
+    );
+    deepEqual(alike?.held[0]?.texts, ['money', 'an order']);
+    // What several tests ask is asked once.
+    deepEqual(basics?.held[0]?.answers, basics?.failures[0]?.answers);
+    deepEqual(alike?.held[0]?.answers[0], basics?.held[0]?.answers[0]);
+    ok(basics?.held.every(({ answers }) => answers.length === 1 && answers[0] !== ''));
+    const again = await runStep(evaluateGenerator, input, services, { reuse: false, runId: 'again' });
+    deepEqual(await tablesOf(again.details), [basics, alike]);
   });
 
   it('evaluate what is chosen with its prompt, and judge every gate', async () => {

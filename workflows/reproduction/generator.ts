@@ -10,6 +10,7 @@ import {
   languageTrainInput,
   longestRow,
   packageGeneratorInput,
+  promptsInput,
   searchInput,
   stoppedAgain,
 } from '../step-inputs.ts';
@@ -37,7 +38,7 @@ export interface RecordedGenerator extends Recorded<'text-generation'> {
 export async function remakeGenerator(record: RecordedGenerator, again: Again): Promise<void> {
   const { facts, winner, dataFiles } = record;
   const { pipeline, generation, exported: chosen } = facts;
-  const data = again.call('data', { files: dataFiles, data: pipeline.data });
+  const data = again.call('data', promptsInput(dataFiles, pipeline, generation.guidelines));
   const { output: prepared } = await again.activities('light', 'data').preparePrompts(data);
   const dataset = await again.smallPart(prepared, pipeline);
   again.same('dataset', facts.data.dataset, dataset.dataset);

@@ -1,7 +1,7 @@
 import type { TrainedModel } from '../../activities/contract/training.ts';
 import type { AttackMeasures, Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
 import { attackAsked } from '../../pipelines/attack.ts';
-import type { Classification, ImageRetrieval } from '../../pipelines/definition.ts';
+import type { Pipeline } from '../../pipelines/definition.ts';
 import { StepLeftOut } from '../engine.ts';
 import type { Run } from '../run.ts';
 import { evaluateInput, taskNamed, trainInput } from '../step-inputs.ts';
@@ -64,9 +64,8 @@ async function attacked(
 
 /** What the step that judges is told of the tables of behaviour tests; nothing where there are none. */
 export function tableGates(
-  definition: Classification | ImageRetrieval,
+  { behaviour: gates }: Pick<Pipeline, 'behaviour'>,
   measured: Evaluation['behaviour'] = [],
 ): Pick<JudgeGatesInput, 'behaviour'> {
-  const gates = 'behaviour' in definition ? definition.behaviour : undefined;
   return gates === undefined ? {} : { behaviour: { gates, measured } };
 }

@@ -1,6 +1,6 @@
 /** One rule a kind of guideline: how an answer is checked, and how a model is told. Pure. */
+import { isAbout } from '../../../pipelines/guidelines/about.ts';
 import type { CheckKind, GuidelineCheck } from '../../../pipelines/guidelines/checks.ts';
-import { Pattern } from '../../../pipelines/guidelines/pattern.ts';
 import { maskPersonalData } from '../../privacy/scan.ts';
 import type { CheckContext, Checker, Rule } from './checker.ts';
 import { citations } from './citations.ts';
@@ -51,15 +51,16 @@ export interface PreparedCheck {
 export function prepareCheck(check: GuidelineCheck): PreparedCheck {
   const rule = RULES[check.kind] as Rule<CheckKind>;
   const checker = rule.checker(check);
+  const isAsked = isAbout(check);
   const tell = check.tell ?? `${conditionTold(check)}${rule.tell(check)}`;
   return {
     check,
     tell,
     meaning: check.meaning ?? tell,
-    applies: conditionOf(check),
+    applies: ({ prompt }) => isAsked(prompt),
     fault: (answer, context) => {
       const found = checker(answer.slice(0, MAX_ANSWER_CHARACTERS), context);
-      return found === undefined ? undefined : shown(found);
+      return found === undefined ? undefined : fitToShow(found);
     },
   };
 }
@@ -83,18 +84,8 @@ function patternTold(source: string): string {
     : `something of the form ${source}`;
 }
 
-function conditionOf({ when }: GuidelineCheck): (context: CheckContext) => boolean {
-  if (when === undefined) return () => true;
-  const [matches, lacks] = [when.promptMatches, when.promptLacks].map((source) =>
-    source === undefined ? undefined : new Pattern(source, { ignoreCase: true }),
-  );
-  return ({ prompt }) => {
-    const text = prompt.slice(0, MAX_ANSWER_CHARACTERS);
-    return matches?.test(text) !== false && lacks?.test(text) !== true;
-  };
-}
-
-function shown(detail: string): string {
+/** One line, without the values of personal data, cut where it is long. */
+export function fitToShow(detail: string): string {
   const line = maskPersonalData(detail.slice(0, 4 * MAX_DETAIL_CHARACTERS)).replaceAll(/[\p{Cc}\s]+/gu, ' ');
   return line.length <= MAX_DETAIL_CHARACTERS ? line : `${line.slice(0, MAX_DETAIL_CHARACTERS - 1)}…`;
 }

@@ -56,7 +56,8 @@ export const gatesSection: Section = {
   body: ({ facts: run }) => {
     const { gates } = run;
     if (gates === undefined) return null;
-    const tables = run.evaluation?.behaviour ?? run.retrieval?.behaviour ?? [];
+    const evaluation = run.evaluation ?? run.retrieval ?? run.generation?.evaluation;
+    const tables = evaluation?.behaviour ?? [];
     const known = described(run);
     const show = ({ name }: GateResult<string>) => {
       if (tables.some((one) => one.name === name)) return SHOWN.share;

@@ -4,7 +4,7 @@ import type { GeneratorSelection, PromptSearch } from '../../../activities/contr
 import type { CandidateOutcome, CandidateSource } from '../../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Run } from '../../run.ts';
-import { searchInput } from '../../step-inputs.ts';
+import { promptsInput, searchInput } from '../../step-inputs.ts';
 import { gather, type Candidacy } from '../candidates.ts';
 
 /** The winner, with everything that tuning and choosing need of it. */
@@ -40,7 +40,8 @@ export async function selectGenerator(run: Run): Promise<SelectedGenerator> {
 function generators(run: Run, guidelines: ArtifactRef): Candidacy {
   const definition = () => run.definition('text-generation');
   return {
-    prepare: (files) => run.step('light', 'data', 'preparePrompts', () => ({ files, data: definition().data })),
+    prepare: (files) =>
+      run.step('light', 'data', 'preparePrompts', () => promptsInput(files, definition(), guidelines)),
     async measure({ candidate: { id }, outcome, model, dataReady, parking }) {
       const exported = await run.step('cpu', `export:${id}`, 'exportGenerator', () => ({ model }), parking);
       outcome.generator = { exported };

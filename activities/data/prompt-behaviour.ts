@@ -1,0 +1,73 @@
+/** Behaviour tests of generated text (pipelines/behaviour): checked with the data, kept beside them, never trained on. */
+import {
+  askedTwice,
+  checkProblems,
+  readPromptTable,
+  textsIn,
+  withTexts,
+} from '../../pipelines/behaviour/prompt-table.ts';
+import type { PromptTest } from '../../pipelines/behaviour/prompt-rows.ts';
+import { GuidelinesSchema } from '../../pipelines/guidelines/guidelines.ts';
+import type { PreparePromptsInput } from '../contract/data.ts';
+import { kindsTo } from '../privacy/policy.ts';
+import { redactTexts } from '../privacy/redact.ts';
+import { findPersonalData } from '../privacy/scan.ts';
+import type { StepContext } from '../step.ts';
+import { badTable, type StoredTest } from './behaviour.ts';
+import { breather } from './pauses.ts';
+
+export type StoredPromptTest = StoredTest<PromptTest>;
+
+/**
+ * Throws BadData by file, line and field: a test that cannot be asked, or cannot fail, is never left out, whatever the definition
+ * does about bad rows. Personal data are redacted, or their test dropped, as in all rows: what is expected is told in the same words.
+ */
+export async function readPromptBehaviour(
+  { files, data, behaviour = {}, guidelines }: PreparePromptsInput,
+  context: StepContext,
+): Promise<readonly StoredPromptTest[]> {
+  const { store } = context;
+  const named = guidelines && GuidelinesSchema.parse(await store.getJson<unknown>(guidelines)).checks;
+  const tests: StoredPromptTest[] = [];
+  for (const [table, { kind, file }] of Object.entries(behaviour)) {
+    const source = files.find(({ path, split }) => split === 'behaviour' && path === file);
+    if (source === undefined) continue;
+    const read = readPromptTable(await store.getBytes(source.ref), kind);
+    const problems = [...read.problems, ...checkProblems(read.tests, named ?? [])];
+    if (problems.length > 0) throw badTable(table, file, problems);
+    tests.push(...read.tests.map((one) => ({ table, file, ...one })));
+  }
+  const kept = await withoutPersonalData(tests, data.onPersonalData, context);
+  const complaint = 'is, where personal data are redacted, the same as what is asked first';
+  for (const [table, { file }] of Object.entries(behaviour)) {
+    const ofTable = kept.filter((one) => one.table === table);
+    const alike = ofTable.flatMap(({ line, test }) => askedTwice(line, test, complaint));
+    const problems = [...alike, ...checkProblems(ofTable, named ?? [])];
+    if (problems.length > 0) throw badTable(table, file, problems);
+  }
+  return kept;
+}
+
+async function withoutPersonalData(
+  tests: readonly StoredPromptTest[],
+  policy: PreparePromptsInput['data']['onPersonalData'],
+  context: StepContext,
+): Promise<readonly StoredPromptTest[]> {
+  const dropping = new Set(kindsTo('drop', policy));
+  const redacting = kindsTo('redact', policy);
+  if (dropping.size + redacting.length === 0) return tests;
+  const breathe = breather(context, 'removing personal data from behaviour tests');
+  const kept: StoredPromptTest[] = [];
+  for (const one of tests) {
+    const text = textsIn(one.test).join('\n');
+    await breathe(text);
+    if (dropping.size === 0 || !findPersonalData(text).some(({ kind }) => dropping.has(kind))) kept.push(one);
+  }
+  const { texts } = await redactTexts(
+    kept.flatMap(({ test }) => textsIn(test)),
+    redacting,
+    breathe,
+  );
+  let next = 0;
+  return kept.map((one) => ({ ...one, test: withTexts(one.test, (text) => texts[next++] ?? text) }));
+}

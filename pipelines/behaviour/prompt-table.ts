@@ -1,0 +1,140 @@
+/** Tables of behaviour tests of generated text: JSONL, every mistake told by its line and field. No I/O. */
+import type { z } from 'zod';
+import type { BehaviourKind } from '../definition/behaviour.ts';
+import { isAbout } from '../guidelines/about.ts';
+import type { GuidelineCheck } from '../guidelines/checks.ts';
+import { decodeUtf8 } from '../licence/strangers-yaml.ts';
+import { PROMPT_ROWS, type PromptTest, type Question } from './prompt-rows.ts';
+import { jsonRows, type TableProblem } from './rows.ts';
+import { MOST_TABLE_BYTES } from './table.ts';
+
+/** Each prompt takes the model seconds: more of them are a test split. */
+export const MOST_PROMPT_TESTS = 1000;
+
+export interface PlacedPromptTest {
+  readonly line: number;
+  readonly test: PromptTest;
+}
+export interface PromptTable {
+  readonly tests: readonly PlacedPromptTest[];
+  readonly problems: readonly TableProblem[];
+}
+
+/** Never throws: what is wrong with the file as a whole is a problem of its first line. */
+export function readPromptTable(bytes: Uint8Array, kind: BehaviourKind): PromptTable {
+  const whole = (message: string): PromptTable => ({ tests: [], problems: [{ line: 1, message }] });
+  if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
+  const content = decodeUtf8(bytes)?.replace(/^\uFEFF/, '');
+  if (content === undefined) return whole('the table is not UTF-8');
+  const rows = jsonRows(content);
+  if (rows.length === 0) return whole('the table has no tests');
+  if (rows.length > MOST_PROMPT_TESTS)
+    return whole(`the table has ${rows.length} tests; at most ${MOST_PROMPT_TESTS} are asked`);
+  const tests: PlacedPromptTest[] = [];
+  const problems: TableProblem[] = [];
+  for (const { line, row } of rows) {
+    if (row === undefined) {
+      problems.push({ line, message: 'is no JSON object' });
+      continue;
+    }
+    const parsed = PROMPT_ROWS[kind].safeParse({ ...row, kind });
+    if (parsed.success) {
+      tests.push({ line, test: parsed.data });
+      problems.push(...askedTwice(line, parsed.data, 'is the same as what is asked first'));
+    } else problems.push(...parsed.error.issues.flatMap((issue) => issueProblems(line, issue, row)));
+  }
+  return { tests, problems };
+}
+
+/** A test of two prompts that are one holds whatever the model is; `complaint` says how they are. */
+export function askedTwice(line: number, test: PromptTest, complaint: string): readonly TableProblem[] {
+  const [first, second] = test.questions.map(asRead);
+  if (second !== first) return [];
+  const field = test.kind === 'directional' ? 'edited' : 'other';
+  return [{ line, field, message: `${complaint}, so that the test always holds` }];
+}
+
+/** White space is not seen, nor of what characters a letter is made up. */
+function asRead({ history = [], prompt }: Question): string {
+  const said = [...history, { role: 'user', content: prompt }];
+  const read = (content: string): string => content.normalize('NFC').replaceAll(/\s+/gu, ' ').trim();
+  return JSON.stringify(said.map(({ role, content }) => [role, read(content)]));
+}
+
+/** Tests that name a check which there is not, or which is not about what they ask: such a one nothing can break. */
+export function checkProblems(
+  tests: readonly PlacedPromptTest[],
+  guidelines: readonly GuidelineCheck[],
+): readonly TableProblem[] {
+  const about = new Map(guidelines.map((check) => [check.id, isAbout(check)]));
+  return tests.flatMap(({ line, test }): readonly TableProblem[] => {
+    const field = test.kind === 'invariance' ? 'checks' : 'keeps';
+    const named = test.kind === 'invariance' ? test.checks : test.kind === 'directional' ? undefined : test.keeps;
+    if (named === undefined) return [];
+    const isAsked = (id: string): boolean => test.questions.every(({ prompt }) => about.get(id)?.(prompt) === true);
+    if (named === 'all') {
+      if ([...about.keys()].some(isAsked)) return [];
+      return [{ line, field, message: "is 'all', and no guideline is about what is asked" }];
+    }
+    return named.flatMap((id): readonly TableProblem[] => {
+      const shown = `has '${id.slice(0, 60)}'`;
+      if (!about.has(id)) return [{ line, field, message: `${shown}, which is the id of no check of the guidelines` }];
+      if (isAsked(id)) return [];
+      return [{ line, field, message: `${shown}, which is not about ${asked(test)} (its \`when\`)` }];
+    });
+  });
+}
+
+function asked({ questions }: PromptTest): string {
+  return questions.length === 1 ? 'this prompt' : 'both prompts';
+}
+
+/**
+ * The same test with every text in it as `written` gives it, in one order always: what is asked, facts, phrases. Ids of checks stay.
+ */
+export function withTexts(test: PromptTest, written: (text: string) => string): PromptTest {
+  const questions = test.questions.map(({ history, prompt }): Question => {
+    const before = history?.map(({ role, content }) => ({ role, content: written(content) }));
+    return { ...(before === undefined ? {} : { history: before }), prompt: written(prompt) };
+  });
+  const lists = (['facts', 'says', 'saysOneOf', 'saysNot', 'phrases'] as const).flatMap((field) => {
+    const list: unknown = field in test ? test[field as keyof PromptTest] : undefined;
+    return Array.isArray(list) ? [[field, list.map((one) => written(String(one)))] as const] : [];
+  });
+  return { ...test, questions, ...Object.fromEntries(lists) };
+}
+
+/** Every text in it, in the order of `withTexts`. */
+export function textsIn(test: PromptTest): readonly string[] {
+  const texts: string[] = [];
+  withTexts(test, (text) => {
+    texts.push(text);
+    return text;
+  });
+  return texts;
+}
+
+function issueProblems(
+  line: number,
+  issue: z.core.$ZodIssue,
+  row: Readonly<Record<string, unknown>>,
+): readonly TableProblem[] {
+  const [name, ...inner] = issue.path;
+  const value = row[String(name)];
+  if (issue.code === 'invalid_union' && inner.length === 0 && Array.isArray(value)) {
+    // Of a list the mistakes in it are told, not that it is no text.
+    const inside = issue.errors.at(-1) ?? [];
+    return inside.flatMap((one) => issueProblems(line, { ...one, path: [...issue.path, ...one.path] }, row));
+  }
+  if (issue.code === 'unrecognized_keys' && name === undefined) {
+    const message = 'is no field of such a test; what is for people goes into note';
+    return issue.keys.map((key) => ({ line, field: `'${key.slice(0, 60)}'`, message }));
+  }
+  if (name === undefined) return [{ line, message: issue.message }];
+  const field = `${String(name)}${inner.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')}`;
+  if (issue.code !== 'custom' && inner.length === 0 && value === undefined)
+    return [{ line, field, message: 'is missing' }];
+  if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
+    return [{ line, field, message: `must be a ${issue.expected}` }];
+  return [{ line, field, message: issue.message }];
+}
