@@ -10,20 +10,20 @@
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-retrieval.ts [draws = 400]
  */
 import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { tarMembers } from '../activities/data/images/tar-members.ts';
-import { figuresOf, embeddedSimilarities, type QueryFigures } from '../activities/retrieval/query-figures.ts';
-import { centredPixels, PIXEL_DIMENSION } from '../activities/retrieval/pixels.ts';
+import { galleryInMemory } from '../activities/retrieval/gallery.ts';
+import { PIXEL_DIMENSION, pixelGallery, type PixelRows } from '../activities/retrieval/pixels.ts';
+import { figuresOf, type QueryFigures } from '../activities/retrieval/query-figures.ts';
 import { gainScore, meanScore } from '../activities/retrieval/scores.ts';
 import { exportEncoder } from '../activities/training/export-encoder.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
-import { digestBytes } from '../artifacts/digest.ts';
 import { decodePicture } from '../inference/image/decode.ts';
 import { resample } from '../inference/image/resample.ts';
 import { ImageModel } from '../inference/image-model.ts';
-import { EmbeddingIndex } from '../inference/retrieval/embedding-index.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';
@@ -78,12 +78,22 @@ async function pixelsOf(some: readonly Photo[]): Promise<Float32Array> {
   return rows;
 }
 
-async function figures(of: { gallery: Float32Array; queries: Float32Array }, dimension: number): Promise<QueryFigures> {
-  const made = { model: digestBytes('bench'), dimension, labels, ids: idsOf(gallery), classes: classesOf(gallery) };
-  const index = await EmbeddingIndex.of({ ...made, embeddings: of.gallery }, null, signal);
-  const asking = { ids: idsOf(queries), classes: classesOf(queries) };
-  const similarities = embeddedSimilarities(index, { embeddings: of.queries });
-  return figuresOf(index, asking, similarities, { k: K, signal });
+function figures(of: { gallery: Float32Array; queries: Float32Array }): Promise<QueryFigures> {
+  const shown = { ids: idsOf(gallery), classes: classesOf(gallery), labels };
+  const asking = { ids: idsOf(queries), classes: classesOf(queries), embeddings: of.queries };
+  return figuresOf(galleryInMemory({ ...shown, embeddings: of.gallery }), asking, { k: K, signal });
+}
+
+async function figuresOfPixels(): Promise<QueryFigures> {
+  const folder = await mkdtemp(join(tmpdir(), 'espalier-bench-pixels-'));
+  async function* shown(): AsyncGenerator<PixelRows> {
+    yield { ids: idsOf(gallery), classes: classesOf(gallery), embeddings: await pixelsOf(gallery) };
+  }
+  const { gallery: centred, centre } = await pixelGallery(shown(), { folder, signal });
+  const asking = { ids: idsOf(queries), classes: classesOf(queries), embeddings: centre(await pixelsOf(queries)) };
+  const found = await figuresOf(centred, asking, { k: K, signal });
+  await rm(folder, { recursive: true });
+  return found;
 }
 
 /** As much noise as `share` of the embeddings' spread. */
@@ -101,12 +111,12 @@ const percent = (count: number): string => {
 const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const embedded = await embeddingsOf();
-const model = await figures(embedded, embedded.dimension);
-const pixels = await figures(centredPixels(await pixelsOf(gallery), await pixelsOf(queries)), PIXEL_DIMENSION);
+const model = await figures(embedded);
+const pixels = await figuresOfPixels();
 console.log(
   `recall@${K} ${mean(model.recallAtK).toFixed(3)}, mAP ${mean(model.averagePrecision).toFixed(3)}; pixels ${mean(pixels.recallAtK).toFixed(3)}, ${mean(pixels.averagePrecision).toFixed(3)}`,
 );
-const worse = await Promise.all([0.25, 0.5, 1].map((share) => figures(noisy(embedded, share), embedded.dimension)));
+const worse = await Promise.all([0.25, 0.5, 1].map((share) => figures(noisy(embedded, share))));
 
 for (const asked of [50, 100, 300]) {
   const wrong = { recall: 0, map: 0, gained: 0, accused: 0 };

@@ -11,14 +11,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { askIndex } from '../activities/retrieval/ask-index.ts';
 import { measureCorruptedQueries } from '../activities/retrieval/corrupted-queries.ts';
+import { galleryInMemory } from '../activities/retrieval/gallery.ts';
 import { CORRUPTIONS } from '../activities/validation/corruptions.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { meanDifference } from '../activities/validation/multi-label/scores.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
-import { digestBytes } from '../artifacts/digest.ts';
 import { decodePicture } from '../inference/image/decode.ts';
-import { EmbeddingIndex } from '../inference/retrieval/embedding-index.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/retrieval-gate-table.ts';
 import { frozenBackbone, photographs, remembering } from './gates/photographs.ts';
@@ -48,18 +47,12 @@ const percent = (count: number, of: number): string => {
 const indexes = await Promise.all(
   Array.from({ length: GALLERIES }, async (_, at) => {
     const gallery = shown.slice(at * GALLERY, (at + 1) * GALLERY);
-    return EmbeddingIndex.of(
-      {
-        model: digestBytes('bench'),
-        dimension,
-        labels,
-        ids: gallery.map(({ id }) => id),
-        classes: Int32Array.from(gallery, ({ label }) => labels.indexOf(label)),
-        embeddings: await embed(gallery.map(({ bytes }) => bytes)),
-      },
-      null,
-      signal,
-    );
+    return galleryInMemory({
+      labels,
+      ids: gallery.map(({ id }) => id),
+      classes: Int32Array.from(gallery, ({ label }) => labels.indexOf(label)),
+      embeddings: await embed(gallery.map(({ bytes }) => bytes)),
+    });
   }),
 );
 

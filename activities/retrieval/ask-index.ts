@@ -1,10 +1,14 @@
 /** Every query asks the index, as a server would, and ranks the whole gallery beside it. */
-import type { EmbeddingIndex, Match } from '../../inference/retrieval/embedding-index.ts';
+import { definedOnly } from '../../artifacts/defined-only.ts';
+import type { Match } from '../../inference/retrieval/embedding-index.ts';
+import { nearestOf } from '../../inference/retrieval/nearest.ts';
 import type { AnsweredPictures } from '../selection/embed-pictures.ts';
 import type { StepContext } from '../step.ts';
 import { timeSlice } from '../validation/time-slice.ts';
 import { averagePrecision, precisionAt, recallAt, type Ranking } from './metrics.ts';
-import { embeddedSimilarities, rankGallery, type QueryFigures } from './query-figures.ts';
+import { matchOf, type SearchedGallery } from './gallery.ts';
+import { rankGallery, type QueryFigures } from './query-figures.ts';
+import { similarityRows } from './similarities.ts';
 
 export interface Asked extends QueryFigures {
   readonly precisionAtK: Float64Array;
@@ -16,7 +20,7 @@ export interface Asked extends QueryFigures {
 
 /** Recall@k and precision@k of what search gives, by the graph where there is one; average precision of the exact ranking. */
 export async function askIndex(
-  index: EmbeddingIndex,
+  gallery: SearchedGallery,
   queries: AnsweredPictures,
   k: number,
   { signal, progress }: Pick<StepContext, 'signal' | 'progress'>,
@@ -27,14 +31,20 @@ export async function askIndex(
   const answered: number[] = [];
   const found: (readonly Match[])[] = [];
   const pause = timeSlice(signal);
-  const { dimension, labels, graph } = index.header;
-  const similaritiesOf = embeddedSimilarities(index, queries);
-  for (const [query, id] of queries.ids.entries()) {
-    const label = queries.classes[query]!;
+  const { dimension, labels, graph } = gallery;
+  const rowOf = rowsOfIds(gallery.ids, new Set(queries.ids));
+  let query = 0;
+  for await (const similarities of similarityRows(gallery, { rows, embeddings: queries.embeddings }, signal)) {
+    const [id, label] = [queries.ids[query]!, queries.classes[query]!];
     const embedding = queries.embeddings.subarray(query * dimension, (query + 1) * dimension);
-    const matches = await index.search(embedding, { k, except: id, signal });
+    const matches =
+      graph === null
+        ? nearestOf(similarities, { k, ...definedOnly({ except: rowOf.get(id) }) }).map((near) =>
+            matchOf(gallery, near),
+          )
+        : await graph.search(embedding, { k, except: id, signal });
     found.push(matches);
-    const exact = rankGallery(index, similaritiesOf(query), label, id);
+    const exact = rankGallery(gallery, similarities, label, id);
     if (exact.relevant.includes(1)) {
       answered.push(query);
       // Of a ranking that is whole, ties that reach over k are counted fairly; what a graph leaves out it has not found.
@@ -44,10 +54,17 @@ export async function askIndex(
       figures.precisionAtK[query] = precisionAt(given, k);
       figures.averagePrecision[query] = averagePrecision(exact);
     }
+    query += 1;
     await pause();
-    progress({ phase: 'asking', done: query + 1, total: rows });
+    progress({ phase: 'asking', done: query, total: rows });
   }
   return { ...figures, answered, found };
+}
+
+function rowsOfIds(ids: readonly string[], wanted: ReadonlySet<string>): ReadonlyMap<string, number> {
+  const rows = new Map<string, number>();
+  for (const [row, id] of ids.entries()) if (wanted.has(id)) rows.set(id, row);
+  return rows;
 }
 
 function rankingOf(matches: readonly Match[], label: string): Ranking {

@@ -1,7 +1,7 @@
 /** The tables of behaviour tests, asked of a model and its index: what is compared is what a picture finds among the first k. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
-import type { EmbeddingIndex, Match } from '../../inference/retrieval/embedding-index.ts';
+import type { Match } from '../../inference/retrieval/embedding-index.ts';
 import { picturesAsked, labelsNamed, type BehaviourTest } from '../../pipelines/behaviour/table.ts';
 import type { BehaviourResult } from '../contract/validation.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
@@ -10,7 +10,8 @@ import { idOfPacked } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
 import { tableResult } from '../validation/behaviour-tests.ts';
 import { askPictures, notPacked } from '../validation/picture-tables.ts';
-import { timeSlice } from '../validation/time-slice.ts';
+import type { SearchedGallery } from './gallery.ts';
+import { searchAll } from './similarities.ts';
 
 /** Shares are counts of k: what only rounding tells apart is the same. */
 const ROUNDING = 1e-9;
@@ -21,7 +22,7 @@ const ROUNDING = 1e-9;
  */
 export async function askTables(
   model: Pick<ImageModel, 'runPixels' | 'config'>,
-  index: Pick<EmbeddingIndex, 'search'>,
+  gallery: SearchedGallery,
   { dataset, k }: { readonly dataset: ArtifactRef; readonly k: number },
   context: Pick<StepContext, 'store' | 'signal' | 'progress'>,
 ): Promise<readonly BehaviourResult[]> {
@@ -32,22 +33,21 @@ export async function askTables(
   const embedded = await askPictures(model, dataset, context, ({ embeddings }, row) =>
     embeddings.slice(row * dimension, (row + 1) * dimension),
   );
-  const pause = timeSlice(signal);
   const results: BehaviourResult[] = [];
   for (const [name, ofTable] of groupBy(tests, ({ table }) => table)) {
-    const problems: (string | null)[] = [];
-    for (const { test } of ofTable) {
+    const asked = ofTable.map(({ test }) => {
       const own = picturesAsked(test);
-      const ids = new Set(own.map(idOfPacked));
-      const found: (readonly Match[])[] = [];
-      for (const picture of own) {
-        const embedding = embedded.get(picture) ?? notPacked(picture);
-        const near = await index.search(embedding, { k: k + ids.size, signal });
-        found.push(near.filter(({ id }) => !ids.has(id)).slice(0, k));
-      }
-      problems.push(problemOf(test, found, k));
-      await pause();
-    }
+      return { test, own, ids: new Set(own.map(idOfPacked)) };
+    });
+    const queries = asked.flatMap(({ own, ids }) =>
+      own.map((picture) => ({ embedding: embedded.get(picture) ?? notPacked(picture), k: k + ids.size })),
+    );
+    const near = await searchAll(gallery, queries, signal);
+    let next = 0;
+    const problems = asked.map(({ test, own, ids }) => {
+      const others = (matches: readonly Match[]) => matches.filter(({ id }) => !ids.has(id)).slice(0, k);
+      return problemOf(test, near.slice(next, (next += own.length)).map(others), k);
+    });
     results.push(tableResult(name, ofTable, problems));
   }
   return results;

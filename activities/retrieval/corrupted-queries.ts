@@ -2,10 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ImageModel } from '../../inference/image-model.ts';
-import type { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { costOfCorruption, type Corrupted } from '../validation/picture-robustness.ts';
+import type { Gallery } from './gallery.ts';
 import { recallAt } from './metrics.ts';
-import { embeddedSimilarities, rankGallery } from './query-figures.ts';
+import { rankGallery } from './query-figures.ts';
+import { similarityRows } from './similarities.ts';
 
 /** Finds one of its label among the first k. */
 const FINDS = 1;
@@ -16,7 +17,7 @@ const FINDS = 1;
  */
 export async function measureCorruptedQueries(
   model: Pick<ImageModel, 'runAll' | 'config'>,
-  index: EmbeddingIndex,
+  gallery: Gallery,
   files: readonly string[],
   options: {
     readonly k: number;
@@ -27,7 +28,10 @@ export async function measureCorruptedQueries(
   },
 ): Promise<Corrupted> {
   const { k, classOf, signal } = options;
-  const { ids, classes } = index.header;
+  const {
+    ids,
+    rows: { classes },
+  } = gallery;
   const asking = files.flatMap((file) => {
     const id = basename(file);
     const label = classOf(id);
@@ -37,11 +41,13 @@ export async function measureCorruptedQueries(
   const { crop } = model.config.processor;
   const answer = async (pictures: readonly Uint8Array[], place: number): Promise<Int32Array> => {
     const { id, label } = asking[place]!;
-    const similaritiesOf = embeddedSimilarities(index, await model.runAll(pictures, { signal }));
-    // Of equally near ones no order is right: the more likely one counts.
-    return Int32Array.from(pictures, (_, query) =>
-      Number(recallAt(rankGallery(index, similaritiesOf(query), label, id), k) >= 0.5),
-    );
+    const { rows, embeddings } = await model.runAll(pictures, { signal });
+    const answers: number[] = [];
+    for await (const similarities of similarityRows(gallery, { rows, embeddings }, signal)) {
+      // Of equally near ones no order is right: the more likely one counts.
+      answers.push(Number(recallAt(rankGallery(gallery, similarities, label, id), k) >= 0.5));
+    }
+    return Int32Array.from(answers);
   };
   return costOfCorruption({ edge: Math.max(crop.height, crop.width), answer }, asking, options);
 }

@@ -2,10 +2,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { ImageModel } from '../../inference/image-model.ts';
-import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { INDEX_FILE, VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
-import { similarityOf } from '../../inference/retrieval/nearest.ts';
 import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
 import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
 import { checkout } from '../checkout.ts';
@@ -14,7 +13,7 @@ import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } fr
 import type { BehaviourResult } from '../contract/validation.ts';
 import { loadLabels } from '../data/dataset.ts';
 import { hasShifted } from '../data/shifted.ts';
-import { countPictures, loadPictureRows } from '../data/images/pictures.ts';
+import { countPictures, pictureRows } from '../data/images/pictures.ts';
 import { embedPictures, type AnsweredPictures } from '../selection/embed-pictures.ts';
 import { hardware, measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
@@ -31,10 +30,11 @@ import { measureCorruptedQueries } from './corrupted-queries.ts';
 import { putFindings } from './findings.ts';
 import { figuresOfModel } from './model-figures.ts';
 import { missesOf, outcomeRows, perLabelOf, worstLabelScore } from './per-label.ts';
-import { centredPixels, loadPixels, PIXEL_DIMENSION } from './pixels.ts';
+import { pixelBlocks, pixelGallery } from './pixels.ts';
 import { figuresOf, type QueryFigures } from './query-figures.ts';
 import { putNeighbourReference } from './reference.ts';
 import { gainScore, meanScore } from './scores.ts';
+import { openIndex, type StoredIndex } from './stored-index.ts';
 
 /** Test pictures that are corrupted, and whose latency is measured: a ResNet-50 takes some 60 ms for one. */
 const SAMPLED_PICTURES = 100;
@@ -59,18 +59,15 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const { queries, places, testRows, elsewhere, sample, corrupted, behaviour } = askedModel;
     const asked = await askIndex(index, queries, k, context);
     const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
-    const pixels = await figuresOf(index, queries, await pixelSimilarities(input, index, queries, context), {
-      k,
-      signal,
-    });
+    const pixels = await figuresOfPixels(input, queries, labels, context);
     const frozen =
       input.frozen === undefined
         ? null
         : await figuresOfModel('frozen', input.frozen, { dataset, labels, k, queries: queries.ids }, context);
     context.progress({ phase: 'intervals' });
     const options = { seed, signal };
-    const known = new Set(index.header.ids);
-    const queriesInGallery = queries.ids.filter((id) => known.has(id)).length;
+    const asking = new Set(queries.ids);
+    const queriesInGallery = index.ids.filter((id) => asking.has(id)).length;
     const answered = asked.answered.length;
     const rows = queries.ids.length;
     const of = (values: Float64Array): Float64Array => answeredOf(asked, values);
@@ -140,29 +137,37 @@ async function loadIndex(
   { index: tree, model, dataset }: EvaluateRetrievalInput,
   labels: readonly string[],
   context: StepContext,
-): Promise<EmbeddingIndex> {
+): Promise<StoredIndex> {
   const { store, signal } = context;
-  const index = await EmbeddingIndex.load(await checkout(context, tree, 'index'), signal);
+  const index = await openIndex(await checkout(context, tree, 'index'), signal);
   const { header } = index;
-  const [graph, rows] = await Promise.all([
-    graphDigest(store, model),
-    loadPictureRows(store, dataset, 'train', signal),
-  ]);
+  const graph = await graphDigest(store, model);
   if (header.model !== graph) {
     throw new EspalierError('BadModel', `the index was built with the model ${header.model}, not with ${graph}`, {
       where: 'index.json',
       fix: 'build the index with the model that is evaluated',
     });
   }
-  const sorted = rows.map(({ id }) => id).sort();
-  const differs = header.ids.length !== sorted.length || sorted.some((id, row) => header.ids[row] !== id);
-  if (differs || header.labels.join('\n') !== labels.join('\n')) {
+  if (!(await isOfTrain(index, dataset, context)) || header.labels.join('\n') !== labels.join('\n')) {
     throw new EspalierError('BadData', 'the index was built of other pictures than the train split of this dataset', {
       where: 'index.json',
       fix: 'build the index of the dataset that it is evaluated on',
     });
   }
   return index;
+}
+
+/** Whether its entries are the train split's pictures, each once, whatever their order. */
+async function isOfTrain(
+  { ids }: Pick<StoredIndex, 'ids'>,
+  dataset: ArtifactRef,
+  { store, signal }: Pick<StepContext, 'store' | 'signal'>,
+): Promise<boolean> {
+  const missing = new Set(ids);
+  for await (const { id } of pictureRows(store, dataset, 'train', signal)) {
+    if (!missing.delete(id)) return false;
+  }
+  return missing.size === 0;
 }
 
 /** Of the queries that there is something to find for. */
@@ -188,7 +193,7 @@ interface AskedModel {
 
 async function askModel(
   folder: string,
-  index: EmbeddingIndex,
+  index: StoredIndex,
   { dataset, seed, k }: EvaluateRetrievalInput,
   labels: readonly string[],
   context: StepContext,
@@ -219,29 +224,30 @@ async function askModel(
   });
 }
 
-/** Of the n-th query with every entry, in the index's order. */
-async function pixelSimilarities(
-  { dataset }: EvaluateRetrievalInput,
-  index: EmbeddingIndex,
-  { ids }: Pick<AnsweredPictures, 'ids'>,
+/** What the queries find by their colours alone. */
+async function figuresOfPixels(
+  { dataset, k }: EvaluateRetrievalInput,
+  { ids, classes }: Pick<AnsweredPictures, 'ids' | 'classes'>,
+  labels: readonly string[],
   context: StepContext,
-): Promise<(query: number) => Float64Array> {
-  const rows = await loadPictureRows(context.store, dataset, 'train', context.signal);
+): Promise<QueryFigures> {
+  const { workDir: folder, signal } = context;
+  const options = { folder, signal };
+  const { gallery, centre } = await pixelGallery(pixelBlocks({ dataset, split: 'train', labels }, context), options);
   const asked = new Set(ids);
-  const rowOf = new Map(rows.map(({ id }, row) => [id, row]));
-  const { gallery, queries } = centredPixels(
-    await loadPixels({ dataset, split: 'train' }, context),
-    await loadPixels({ dataset, split: 'test', isWanted: (id) => asked.has(id) }, context),
-  );
-  return (query) => {
-    const asking = queries.subarray(query * PIXEL_DIMENSION, (query + 1) * PIXEL_DIMENSION);
-    return Float64Array.from(index.header.ids, (id) => similarityOf(gallery, rowOf.get(id)!, asking));
-  };
+  const embeddings = new Float32Array(ids.length * gallery.dimension);
+  let done = 0;
+  const wanted = { dataset, split: 'test', labels, isWanted: (id: string) => asked.has(id) } as const;
+  for await (const block of pixelBlocks(wanted, context)) {
+    embeddings.set(centre(block.embeddings), done * gallery.dimension);
+    done += block.ids.length;
+  }
+  return figuresOf(gallery, { ids, classes, embeddings }, { k, signal });
 }
 
 function corruptQueries(
   model: ImageModel,
-  index: EmbeddingIndex,
+  index: StoredIndex,
   files: readonly string[],
   { k, seed, queries }: Pick<EvaluateRetrievalInput, 'k' | 'seed'> & { readonly queries: AnsweredPictures },
   { signal, progress }: StepContext,

@@ -1,13 +1,12 @@
-/** What another model would find for the same queries in the same gallery: each embeds both, and ranks exactly. */
+/** What another model would find for the same queries in the same gallery: each embeds both, and ranks exactly. The gallery's vectors lie in a file. */
+import { join } from 'node:path';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { ImageModel } from '../../inference/image-model.ts';
-import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { checkout } from '../checkout.ts';
 import { embedPictures, pictureBlocks } from '../selection/embed-pictures.ts';
-import { countPictures } from '../data/images/pictures.ts';
 import type { StepContext } from '../step.ts';
-import { graphDigest } from './build-index.ts';
-import { embeddedSimilarities, figuresOf, type QueryFigures } from './query-figures.ts';
+import { galleryInFile } from './gallery.ts';
+import { figuresOf, type QueryFigures } from './query-figures.ts';
 
 export interface ModelFigures extends QueryFigures {
   /** Of the queries, in the dataset's order. */
@@ -22,25 +21,26 @@ interface AskedOfModel {
   readonly queries: readonly string[];
 }
 
-/** `name` is its folder below the step's own. */
+/** `name` is its folder below the step's own, and its gallery's file. */
 export async function figuresOfModel(
   name: string,
   model: ArtifactRef,
   { dataset, labels, k, queries: asking }: AskedOfModel,
   context: StepContext,
 ): Promise<ModelFigures> {
-  const { store, signal } = context;
+  const { workDir, signal } = context;
   const loaded = await ImageModel.load(await checkout(context, model, name));
   try {
     const { dimension } = loaded.config;
-    const about = { model: await graphDigest(store, model), dimension, labels };
-    const rows = await countPictures(store, dataset, 'train', signal);
-    const gallery = pictureBlocks(loaded, { dataset, split: 'train', labels }, context);
-    const index = await EmbeddingIndex.gather({ ...about, rows }, gallery);
+    const gallery = await galleryInFile(
+      join(workDir, `${name}-gallery.f32`),
+      pictureBlocks(loaded, { dataset, split: 'train', labels }, context),
+      { dimension, signal },
+    );
     const wanted = new Set(asking);
     const isWanted = (id: string): boolean => wanted.has(id);
     const queries = await embedPictures(loaded, { dataset, split: 'test', labels, isWanted }, context);
-    const figures = await figuresOf(index, queries, embeddedSimilarities(index, queries), { k, signal });
+    const figures = await figuresOf(gallery, queries, { k, signal });
     return { ids: queries.ids, ...figures };
   } finally {
     await loaded.release();

@@ -1,8 +1,9 @@
 /** What one ranking of the gallery is worth to each query. */
-import type { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import type { AnsweredPictures } from '../selection/embed-pictures.ts';
 import { timeSlice } from '../validation/time-slice.ts';
+import type { Gallery } from './gallery.ts';
 import { averagePrecision, recallAt, type Ranking } from './metrics.ts';
+import { similarityRows } from './similarities.ts';
 
 /** By query; NaN where the gallery has nothing of its label. */
 export interface QueryFigures {
@@ -16,7 +17,7 @@ export interface QueryRanking extends Ranking {
 
 /** The gallery by similarity, without the picture that asks. */
 export function rankGallery(
-  { header: { ids, classes } }: Pick<EmbeddingIndex, 'header'>,
+  { ids, rows: { classes } }: Pick<Gallery, 'ids' | 'rows'>,
   similarities: Float64Array,
   label: number,
   except: string,
@@ -30,28 +31,22 @@ export function rankGallery(
   };
 }
 
-/** Of every query, ranked by what `similaritiesOf` says of it and every entry in the index's order. */
+/** Of every query, ranked exactly, whatever order the gallery is in. Throws BadModel for a query that does not fit. */
 export async function figuresOf(
-  index: Pick<EmbeddingIndex, 'header'>,
-  queries: Pick<AnsweredPictures, 'ids' | 'classes'>,
-  similaritiesOf: (query: number) => Float64Array,
+  gallery: Gallery,
+  { ids, classes, embeddings }: Pick<AnsweredPictures, 'ids' | 'classes' | 'embeddings'>,
   { k, signal }: { readonly k: number; readonly signal: AbortSignal },
 ): Promise<QueryFigures> {
   const pause = timeSlice(signal);
-  const rows = queries.ids.length;
+  const rows = ids.length;
   const figures = { recallAtK: new Float64Array(rows), averagePrecision: new Float64Array(rows) };
-  for (const [query, id] of queries.ids.entries()) {
-    const ranking = rankGallery(index, similaritiesOf(query), queries.classes[query]!, id);
+  let query = 0;
+  for await (const similarities of similarityRows(gallery, { rows, embeddings }, signal)) {
+    const ranking = rankGallery(gallery, similarities, classes[query]!, ids[query]!);
     figures.recallAtK[query] = recallAt(ranking, k);
     figures.averagePrecision[query] = averagePrecision(ranking);
+    query += 1;
     await pause();
   }
   return figures;
-}
-
-/** The similarity of each query's embedding with every entry. */
-export function embeddedSimilarities(index: EmbeddingIndex, { embeddings }: Pick<AnsweredPictures, 'embeddings'>) {
-  const { dimension } = index.header;
-  return (query: number): Float64Array =>
-    index.similarities(embeddings.subarray(query * dimension, (query + 1) * dimension));
 }

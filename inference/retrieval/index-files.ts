@@ -97,19 +97,38 @@ export async function readIndexFilesAt(
   where: string,
   { header, vectors }: { readonly header: string; readonly vectors: string },
 ): Promise<IndexFiles> {
-  const read = async (path: string, name: string, most: number): Promise<Uint8Array> => {
-    const found = await stat(path).catch((error: unknown) => {
-      throw bad(where, `${name} cannot be read: ${(error as Error).message}`, error);
-    });
-    if (!found.isFile()) throw bad(where, `${name} is no file`);
-    if (found.size > most) throw bad(where, `${name} has ${found.size} bytes, more than ${most}`);
-    return most > MAX_INDEX_BYTES ? readWhole(path, found.size) : readFile(path);
-  };
-  return {
-    where,
-    [INDEX_FILE]: await read(header, INDEX_FILE, MAX_INDEX_BYTES),
-    [VECTORS_FILE]: await read(vectors, VECTORS_FILE, MAX_VECTOR_BYTES),
-  };
+  await sizeOf(where, header, INDEX_FILE);
+  const head = await readFile(header);
+  const size = await sizeOf(where, vectors, VECTORS_FILE);
+  return { where, [INDEX_FILE]: head, [VECTORS_FILE]: await readWhole(vectors, size) };
+}
+
+/** Of a folder's `index.json`, beside which lie as many bytes of vectors as it says: these are not read. Throws BadModel. */
+export async function readIndexHeader(folder: string): Promise<IndexHeader> {
+  const path = join(folder, INDEX_FILE);
+  await sizeOf(folder, path, INDEX_FILE);
+  const header = parseIndexHeader(await readFile(path), folder);
+  requireRoom(header.ids.length, header.dimension, folder);
+  requireAllVectors(header, await sizeOf(folder, join(folder, VECTORS_FILE), VECTORS_FILE), folder);
+  return header;
+}
+
+/** In bytes, of a file that is one and not larger than it may be. */
+async function sizeOf(where: string, path: string, name: typeof INDEX_FILE | typeof VECTORS_FILE): Promise<number> {
+  const most = name === INDEX_FILE ? MAX_INDEX_BYTES : MAX_VECTOR_BYTES;
+  const found = await stat(path).catch((error: unknown) => {
+    throw bad(where, `${name} cannot be read: ${(error as Error).message}`, error);
+  });
+  if (!found.isFile()) throw bad(where, `${name} is no file`);
+  if (found.size > most) throw bad(where, `${name} has ${found.size} bytes, more than ${most}`);
+  return found.size;
+}
+
+function requireAllVectors(header: Pick<IndexHeader, 'ids' | 'dimension'>, bytes: number, where: string): void {
+  const expected = vectorBytes(header);
+  if (bytes === expected) return;
+  const { ids, dimension } = header;
+  throw bad(where, `${VECTORS_FILE} has ${bytes} bytes, but ${ids.length} rows of ${dimension} have ${expected}`);
 }
 
 /** What the two files say, checked. */
@@ -127,12 +146,7 @@ export function parseIndex(files: IndexFiles, options: { readonly shared?: boole
   const bytes = files[VECTORS_FILE];
   const expected = vectorBytes(header);
   requireRoom(ids.length, dimension, where);
-  if (bytes.length !== expected) {
-    throw bad(
-      where,
-      `${VECTORS_FILE} has ${bytes.length} bytes, but ${ids.length} rows of ${dimension} have ${expected}`,
-    );
-  }
+  requireAllVectors(header, bytes.length, where);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const vectors = new Float32Array(
     options.shared === true ? new SharedArrayBuffer(expected) : new ArrayBuffer(expected),
@@ -183,13 +197,13 @@ function readHeader(bytes: Uint8Array, where: string): IndexHeader {
   }
 }
 
-/** Throws BadModel. */
-export function requireUnitLength(vectors: Float32Array, dimension: number, where: string): void {
+/** Of all rows, or of a block that begins with the row `first`. Throws BadModel. */
+export function requireUnitLength(vectors: Float32Array, dimension: number, where: string, first = 0): void {
   for (let row = 0; row * dimension < vectors.length; row++) {
     let sum = 0;
     for (let at = row * dimension; at < (row + 1) * dimension; at++) sum += vectors[at]! ** 2;
     const isUnit = sum === 0 || Math.abs(Math.sqrt(sum) - 1) <= LENGTH_TOLERANCE;
-    if (!isUnit) throw bad(where, `row ${row} of ${VECTORS_FILE} has the length ${Math.sqrt(sum)}, not 1`);
+    if (!isUnit) throw bad(where, `row ${first + row} of ${VECTORS_FILE} has the length ${Math.sqrt(sum)}, not 1`);
   }
 }
 

@@ -59,12 +59,28 @@ export async function nearestRows(
       signal?.throwIfAborted();
     }
     if (row === except) continue;
-    const similarity = similarityOf(vectors, row, query);
-    if (best.length === k && !(similarity > best[k - 1]!.similarity)) continue;
-    let at = best.length;
-    while (at > 0 && best[at - 1]!.similarity < similarity) at--;
-    best.splice(at, 0, { row, similarity });
-    if (best.length > k) best.pop();
+    keepNearest(best, k, row, similarityOf(vectors, row, query));
   }
   return best;
+}
+
+/** The same of rows whose similarities are known. */
+export function nearestOf(
+  similarities: Float64Array,
+  { k, except }: Pick<NearestOptions, 'k' | 'except'>,
+): Neighbour[] {
+  const best: Neighbour[] = [];
+  for (let row = 0; row < similarities.length; row++) {
+    if (row !== except) keepNearest(best, k, row, similarities[row]!);
+  }
+  return best;
+}
+
+/** Puts a row among the k nearest, the nearest first, if it is one; of equally near ones whichever came first. */
+export function keepNearest(best: Neighbour[], k: number, row: number, similarity: number): void {
+  if (best.length === k && !(similarity > best[k - 1]!.similarity)) return;
+  let at = best.length;
+  while (at > 0 && best[at - 1]!.similarity < similarity) at--;
+  best.splice(at, 0, { row, similarity });
+  if (best.length > k) best.pop();
 }

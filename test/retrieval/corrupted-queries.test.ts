@@ -2,11 +2,10 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { measureCorruptedQueries } from '../../activities/retrieval/corrupted-queries.ts';
+import { galleryInMemory, type Gallery } from '../../activities/retrieval/gallery.ts';
 import { asPng } from '../../activities/validation/corruptions.ts';
-import { digestBytes } from '../../artifacts/digest.ts';
 import { decodePicture, type Picture } from '../../inference/image/decode.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
-import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { temporaryFolder } from '../training/fixtures.ts';
 
 const GREY = { width: 32, height: 32, pixels: new Uint8Array(32 * 32 * 3).fill(90) };
@@ -24,24 +23,18 @@ const pointing = (label: (picture: Picture) => number): Pick<ImageModel, 'runAll
 });
 
 describe('queries by worse pictures', () => {
-  let index: EmbeddingIndex;
+  let gallery: Gallery;
   let files: readonly string[];
   const measure = (label: (picture: Picture) => number, k = 1, classOf: (id: string) => number = () => 0) =>
-    measureCorruptedQueries(pointing(label), index, files, { k, classOf, seed: 1, signal });
+    measureCorruptedQueries(pointing(label), gallery, files, { k, classOf, seed: 1, signal });
 
   before(async () => {
-    index = await EmbeddingIndex.of(
-      {
-        model: digestBytes('model'),
-        dimension: 2,
-        labels: ['right', 'wrong', 'alone'],
-        ids: ['a', 'b', 'query-3'],
-        classes: Int32Array.of(0, 1, 2),
-        embeddings: Float32Array.of(1, 0, 0, 1, -1, -1),
-      },
-      null,
-      signal,
-    );
+    gallery = galleryInMemory({
+      labels: ['right', 'wrong', 'alone'],
+      ids: ['a', 'b', 'query-3'],
+      classes: Int32Array.of(0, 1, 2),
+      embeddings: Float32Array.of(1, 0, 0, 1, -1, -1),
+    });
     const folder = await temporaryFolder();
     files = Array.from({ length: 12 }, (_, query) => join(folder, `query-${query}`));
     const bytes = await asPng(GREY);

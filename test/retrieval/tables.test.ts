@@ -1,10 +1,10 @@
 import { deepEqual, match, rejects } from 'node:assert/strict';
 import type { StoredTest } from '../../activities/data/behaviour.ts';
 import { askTables } from '../../activities/retrieval/ask-tables.ts';
+import { galleryInMemory, type SearchedGallery } from '../../activities/retrieval/gallery.ts';
+import { searchAll } from '../../activities/retrieval/similarities.ts';
 import type { BehaviourTest } from '../../pipelines/behaviour/table.ts';
-import { digestBytes } from '../../artifacts/digest.ts';
 import { ImageModel } from '../../inference/image-model.ts';
-import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import {
   COLOURS,
@@ -18,7 +18,7 @@ describe('behaviour tests of a model that finds pictures', function () {
   this.timeout(60_000);
   let storage: TestStore;
   let model: ImageModel;
-  let index: EmbeddingIndex;
+  let index: SearchedGallery;
   /** Red, green, blue, red, … */
   let gallery: readonly MadePicture[];
   let asking: readonly MadePicture[];
@@ -30,11 +30,9 @@ describe('behaviour tests of a model that finds pictures', function () {
     // The first is in the gallery, too.
     asking = [gallery[0]!, ...(await makePictures(6, 17))];
     const { embeddings } = await model.runAll(gallery.map(({ bytes }) => bytes));
-    const { dimension } = model.config;
     const ids = gallery.map(({ id }) => id);
-    const classes = gallery.map(({ label }) => COLOURS.findIndex((colour) => colour === label));
-    const entries = { model: digestBytes(Buffer.of(1)), dimension, labels: COLOURS, ids, classes, embeddings };
-    index = await EmbeddingIndex.of(entries, null);
+    const classes = Int32Array.from(gallery, ({ label }) => COLOURS.findIndex((colour) => colour === label));
+    index = galleryInMemory({ labels: COLOURS, ids, classes, embeddings });
   });
   after(async () => {
     await model.release();
@@ -106,7 +104,8 @@ describe('behaviour tests of a model that finds pictures', function () {
       ['invariance', 1],
       ['directional', 1],
     ]);
-    const found = await index.search((await model.run([asking[1]!.bytes])).embeddings, { k: 3 });
+    const { embeddings } = await model.run([asking[1]!.bytes]);
+    const [found = []] = await searchAll(index, [{ embedding: embeddings, k: 3 }], new AbortController().signal);
     match(found.map(({ id }) => id).join(), new RegExp(asking[0]!.id));
   });
 
