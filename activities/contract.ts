@@ -102,6 +102,8 @@ import type {
   JudgeGatesInput,
   ModelComparison,
   ProductionModel,
+  SquareAttackInput,
+  SquareAttackMeasures,
 } from './contract/validation.ts';
 import type { NotificationEvent, NotificationSummary } from './notification/events.ts';
 import type {
@@ -200,6 +202,7 @@ export interface Activities {
   chooseGenerator: Step<ChooseGeneratorInput, ChosenGenerator>;
   /** By FGSM and PGD, through the gradients of what was trained. */
   attackClassifier: Step<AttackClassifierInput, AttackMeasures>;
+  attackBySquares: Step<SquareAttackInput, SquareAttackMeasures>;
   evaluateModel: Step<EvaluateModelInput, Evaluation>;
   evaluateGenerator: Step<EvaluateGeneratorInput, GeneratorEvaluation>;
   /** The index of the gallery's embeddings. */

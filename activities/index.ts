@@ -45,6 +45,7 @@ import { exportEncoder } from './training/export-encoder.ts';
 import { exportGenerator } from './training/export-generator.ts';
 import { ownWorkerActivities } from './training/remote/provision.ts';
 import { trainModel } from './training/train-model.ts';
+import { attackBySquares } from './validation/attack-by-squares.ts';
 import { attackClassifier } from './validation/attack-classifier.ts';
 import { checkCustomGates } from './validation/custom-gates/check.ts';
 import { compareModels } from './validation/compare-models.ts';
@@ -81,6 +82,7 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     exportGenerator: stepActivity(exportGenerator, services),
     chooseGenerator: stepActivity(chooseGenerator, services),
     attackClassifier: stepActivity(attackClassifier, services),
+    attackBySquares: stepActivity(attackBySquares, services),
     evaluateModel: stepActivity(evaluateModel, services),
     evaluateGenerator: stepActivity(evaluateGenerator, services),
     buildIndex: stepActivity(buildIndex, services),

@@ -14,7 +14,7 @@ import type { AttackClassifierTask, TrainTask } from '../activities/training/job
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
-import { ATTACK_GATES } from '../pipelines/attack.ts';
+import { GRADIENT_GATES } from '../pipelines/attack.ts';
 import { ImageGatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../pipelines/gate-table.ts';
 import { tinyImages } from '../test/support/tiny-image.ts';
@@ -113,7 +113,7 @@ for (const { out, epsilonLevels } of attacks) {
   const lines = (await readFile(join(out, 'attacked.jsonl'), 'utf8')).trim().split('\n');
   const { measures, accuracy } = measureAttack(lines.map((line) => AttackedSchema.parse(JSON.parse(line))));
   if (epsilonLevels === EPSILONS[0]) accuracies.push(accuracy.value ?? Number.NaN);
-  for (const name of ATTACK_GATES) {
+  for (const name of GRADIENT_GATES) {
     const { verdict } = judgeGate(name, GATE_TABLE[name], measures[name], limits[name]);
     const key = `\`${name}\`, ε ${epsilonLevels}`;
     shares.set(key, [...(shares.get(key) ?? []), measures[name].value ?? Number.NaN]);

@@ -4,7 +4,7 @@ import type { Pointers } from '../artifacts/pointers.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { Prices } from '../activities/report/prices.ts';
-import { attackAsked } from '../pipelines/attack.ts';
+import { gradientsAsked } from '../pipelines/attack.ts';
 import { durationSeconds } from '../pipelines/duration.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
@@ -162,7 +162,7 @@ function valueOf(part: string, { pipeline, dataFiles, guidelines }: Known): unkn
   // Of generated text they name checks of the guidelines.
   if (part === 'tables') return pipeline.behaviour && [tablesOf(pipeline.behaviour), guidelines?.digest];
   if (part === 'training.method') return pipeline.training?.method;
-  if (part === 'attacked') return attackAsked(pipeline.gates);
+  if (part === 'attacked') return gradientsAsked(pipeline.gates);
   // One alone has no prototypes, and a probe of all rows.
   if (part === 'several') return pipeline.candidates.length > 1;
   return pipeline[part as keyof Pipeline];
@@ -198,6 +198,7 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   index: ['selection', 'retrieval'],
   evaluate: ['retrieval'],
   attack: ['attack', 'training'],
+  'square-attack': ['attack', 'training'],
   gates: ['gates', 'behaviour'],
   package: ['gates', 'training', 'deploy', 'description'],
 };

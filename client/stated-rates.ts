@@ -32,6 +32,7 @@ export const STATED_SECONDS: Readonly<Record<string, number>> = {
   index: 20,
   evaluate: 45,
   attack: 120,
+  'square-attack': 300,
   gates: 1,
   package: 1,
   terms: 1,
@@ -43,7 +44,18 @@ export const STATED_SECONDS: Readonly<Record<string, number>> = {
   report: 1,
 };
 
-const CPU = new Set(['export', 'profile', 'probe', 'prompt', 'index', 'evaluate', 'attack', 'memorisation', 'compare']);
+const CPU = new Set([
+  'export',
+  'profile',
+  'probe',
+  'prompt',
+  'index',
+  'evaluate',
+  'attack',
+  'square-attack',
+  'memorisation',
+  'compare',
+]);
 
 /** Whose workers a step is for. */
 export function queueOfStep(id: string): string {

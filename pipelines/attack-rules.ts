@@ -1,17 +1,24 @@
 /** What must hold of an attack that a definition asks for, and its schema cannot say. */
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ATTACK_GATES, attackAsked } from './attack.ts';
+import { ATTACK_GATES, GRADIENT_GATES, gradientsAsked, SQUARE_GATES, squaresAsked } from './attack.ts';
 import type { Problem } from './check.ts';
 import { ImageCandidateSchema } from './definition/images.ts';
 
 /** Of a definition as it was written; local models are looked at when its folder is given. */
 export function attackProblems(raw: Readonly<Record<string, unknown>>, folder: string | undefined): readonly Problem[] {
   if (raw['task'] !== 'image-classification') return [];
-  if (!attackAsked(raw['gates'])) {
-    if (raw['attack'] === undefined) return [];
+  const gates = raw['gates'];
+  if (!gradientsAsked(gates)) {
+    if (raw['attack'] === undefined || squaresAsked(gates)) return [];
     const message = 'says how hard to attack, but no gate asks for an attack';
-    return [{ path: 'attack', message, fix: `name one: gates: { ${ATTACK_GATES[1]}: { min: 0.5 } }` }];
+    return [
+      {
+        path: 'attack',
+        message,
+        fix: `name one of ${ATTACK_GATES.join(', ')}: gates: { ${GRADIENT_GATES[1]}: { min: 0.5 } }`,
+      },
+    ];
   }
   const candidates = Array.isArray(raw['candidates']) ? raw['candidates'] : [];
   return candidates.flatMap((value: unknown, index): readonly Problem[] => {
@@ -21,7 +28,7 @@ export function attackProblems(raw: Readonly<Record<string, unknown>>, folder: s
       {
         path: `candidates[${index}].model`,
         message: 'is a graph (model.onnx without weights), and a graph has no gradients to attack by',
-        fix: `choose one with weights, or name neither of the gates ${ATTACK_GATES.join(' and ')}`,
+        fix: `name gates.${SQUARE_GATES[0]} in the place of ${GRADIENT_GATES.join(' and ')}: it asks the graph itself; or choose a model with weights`,
       },
     ];
   });

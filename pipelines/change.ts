@@ -1,5 +1,5 @@
 /** Settings changed while a run is under way: what may change, and the changed definition. No I/O: the run itself checks with it. */
-import { ATTACK_GATES, attackAsked } from './attack.ts';
+import { GRADIENT_GATES, gradientsAsked, SQUARE_GATES, squaresAsked } from './attack.ts';
 import type { Problem } from './check.ts';
 import { schemaOf, type Pipeline } from './definition.ts';
 import { explainIssues } from './explain.ts';
@@ -23,7 +23,10 @@ const MEASURING = new Set([
 ]);
 
 /** Off, they are not measured, and no candidate was chosen that could be. */
-const UNPLANNED = new Set(ATTACK_GATES.map((name) => `gates.${name}.severity`));
+const UNPLANNED: ReadonlyMap<string, (gates: unknown) => boolean> = new Map([
+  ...GRADIENT_GATES.map((name) => [`gates.${name}.severity`, gradientsAsked] as const),
+  ...SQUARE_GATES.map((name) => [`gates.${name}.severity`, squaresAsked] as const),
+]);
 
 const PATH = /^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z][A-Za-z0-9]*)+$/;
 
@@ -78,7 +81,7 @@ export function settingProblems(pipeline: Pipeline, settings: Settings): readonl
       const message = `decides how candidates are measured and exported, which '${String(value)}' would need otherwise`;
       return [{ path, message, fix: 'start a new run with it' }];
     }
-    if (UNPLANNED.has(path) && value !== 'off' && !attackAsked(pipeline.gates)) {
+    if (value !== 'off' && UNPLANNED.get(path)?.(pipeline.gates) === false) {
       const message = 'asks for an attack that this run did not plan, or has left out';
       return [{ path, message, fix: 'start a new run that names the gate' }];
     }

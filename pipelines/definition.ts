@@ -94,7 +94,7 @@ export const ImageClassificationSchema = z.strictObject({
   selection: ImageSelectionSchema.prefault({}),
   training: ImageTrainingSchema.prefault({}),
   gates: ImageGatesSchema.prefault({}),
-  /** Of the gates `fgsmRobustness` and `pgdRobustness`. */
+  /** Of the gates `fgsmRobustness`, `pgdRobustness` and `squareRobustness`. */
   attack: AttackSchema.prefault({}),
   customGates: CustomGatesSchema.optional(),
   behaviour: BehaviourSchema.optional(),

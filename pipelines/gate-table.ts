@@ -24,7 +24,7 @@ export interface GateRow {
   /** How often it accuses a model without the defect, as bench/gates.ts measured it (docs/benchmarks.md), or why it cannot. */
   readonly falseAlarms: string;
   readonly severity: 'fail' | 'warn';
-  /** What measures it: `evaluate` the tuned model by itself; `attack` its gradients, only where a definition names the gate; `compare` it beside the one in production. */
+  /** What measures it: `evaluate` the tuned model by itself; `attack` it, only where a definition names the gate; `compare` it beside the one in production. */
   readonly step: 'evaluate' | 'attack' | 'compare';
   /** Inputs that it can be measured on. */
   readonly inputs: 'any' | 'text' | 'image';
@@ -456,6 +456,21 @@ export const GATE_TABLE = {
     range: SHARE,
     threshold: 0.5,
     why: 'off unless the definition names it, as fgsmRobustness, and harder to pass: of the same answers 81 % stand two levels, and 19 % eight',
+    falseAlarms: 'as fgsmRobustness',
+    severity: 'fail',
+    step: 'attack',
+    inputs: 'image',
+  },
+  squareRobustness: {
+    title: 'Right answers that stand an attack without gradients',
+    meaning:
+      'Share of rightly answered test pictures that stay right in every one of attack.queries pictures within ε that the square attack tries, asking the graph that is served. What an attacker can do who can only ask.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'off unless the definition names it, as fgsmRobustness; half, as of the attacks that have the weights and leave less',
     falseAlarms: 'as fgsmRobustness',
     severity: 'fail',
     step: 'attack',

@@ -1,4 +1,4 @@
-import { attackAsked } from '../pipelines/attack.ts';
+import { gradientsAsked, squaresAsked } from '../pipelines/attack.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import { planSearch } from './search-plan.ts';
 
@@ -88,10 +88,23 @@ const ATTACK: PlannedStep = {
   needs: ['evaluate'],
 };
 
+/** The same, of questions to the served graph. */
+const SQUARE_ATTACK: PlannedStep = {
+  id: 'square-attack',
+  title: 'attack the served graph without gradients',
+  stage: 'tune',
+  needs: ['evaluate'],
+};
+
 function tuning({ task, gates }: Planned): readonly PlannedStep[] {
   const steps = TUNING[task];
-  if (task !== 'image-classification' || !attackAsked(gates)) return steps;
-  return steps.flatMap((step) => (step.id === 'gates' ? [ATTACK, { ...step, needs: [ATTACK.id] }] : [step]));
+  if (task !== 'image-classification') return steps;
+  const attacks = [...(gradientsAsked(gates) ? [ATTACK] : []), ...(squaresAsked(gates) ? [SQUARE_ATTACK] : [])];
+  if (attacks.length === 0) return steps;
+  // One after the other: each takes the threads that a training has.
+  const inTurn = attacks.map((step, at) => ({ ...step, needs: [attacks[at - 1]?.id ?? 'evaluate'] }));
+  const last = inTurn.at(-1)!.id;
+  return steps.flatMap((step) => (step.id === 'gates' ? [...inTurn, { ...step, needs: [last] }] : [step]));
 }
 
 /** Before all work, where the definition names gates of its own: a run must not train for hours to find that nobody can judge it. */

@@ -56,7 +56,7 @@ const SETTLED_BY: Readonly<Record<ChangeableSection, string>> = {
  * measured, which fails the gates that ask for it.
  */
 export function skipRefusal(step: string): string | undefined {
-  if (step === 'monitor' || step === 'attack') return undefined;
+  if (step === 'monitor' || step === 'attack' || step === 'square-attack') return undefined;
   const [name, candidate] = step.split(':');
   if (candidate !== undefined && CANDIDATE_STEPS.has(name ?? '')) return undefined;
   return NEEDED[name ?? step] ?? 'the plan does not allow it';

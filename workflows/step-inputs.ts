@@ -35,7 +35,7 @@ import type {
   TextGeneration,
 } from '../pipelines/definition.ts';
 import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
-import { attackAsked } from '../pipelines/attack.ts';
+import { gradientsAsked } from '../pipelines/attack.ts';
 import { withSettings } from '../pipelines/change.ts';
 import { completed, type OpenSetting, type RecipeFacts } from '../pipelines/recipe.ts';
 import { rungLimits, searchRungLimits } from './rungs.ts';
@@ -79,7 +79,7 @@ export function encoderInput(
   definition: Classification,
 ): ExportEncoderInput {
   if (definition.task === 'image-classification') {
-    const attacked = attackAsked(definition.gates) ? { attacked: true as const } : {};
+    const attacked = gradientsAsked(definition.gates) ? { attacked: true as const } : {};
     return { task: definition.task, model, frozen: definition.training.method === 'head', ...attacked };
   }
   const { selection } = definition;

@@ -15,6 +15,7 @@ import type { CandidateOutcome, Selection } from './selection.ts';
 import type { ExportedClassifier, TrainedModel } from './training.ts';
 import type {
   AttackMeasures,
+  SquareAttackMeasures,
   CheckedCustomGates,
   Evaluation,
   GatesVerdict,
@@ -129,6 +130,8 @@ export interface RunFacts {
   readonly evaluation?: Evaluation;
   /** Where a gate wants it: how the tuned model stands an attack through its gradients. */
   readonly attack?: AttackMeasures;
+  /** Where a gate wants it: how what is served stands an attack by questions alone. */
+  readonly squareAttack?: SquareAttackMeasures;
   readonly gates?: GatesVerdict;
   /** Of a run whose definition names gates of its own. */
   readonly customGates?: CheckedCustomGates;

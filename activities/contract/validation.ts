@@ -2,7 +2,7 @@
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import type { Classification, GateName, GatesSpec, Pipeline, TrainingSpec } from '../../pipelines/definition.ts';
-import type { AttackGate } from '../../pipelines/attack.ts';
+import type { GradientGate, SquareGate } from '../../pipelines/attack.ts';
 import type { AttackSpec } from '../../pipelines/definition/attack.ts';
 import type { BehaviourKind, BehaviourSpec } from '../../pipelines/definition/behaviour.ts';
 import type { Judged } from '../../pipelines/custom-gates.ts';
@@ -206,24 +206,52 @@ export interface Evaluation {
   readonly reference: ArtifactRef;
 }
 
+/** How hard an attack through gradients is. */
+export type GradientAttack = Omit<AttackSpec, 'queries'>;
 export interface AttackClassifierInput {
   /** The tuned model as it was trained: an exported graph has no gradients. */
   readonly model: ArtifactRef;
   readonly dataset: ArtifactRef;
-  readonly attack: AttackSpec;
+  readonly attack: GradientAttack;
   readonly seed: number;
   readonly threads: number;
 }
 /** What a classifier of pictures answers when somebody who has its weights changes them. */
 export interface AttackMeasures {
   /** Shares of the pictures that are answered rightly without an attack. */
-  readonly measures: Readonly<Record<AttackGate, Score>>;
+  readonly measures: Readonly<Record<GradientGate, Score>>;
   /** Of the pictures that were drawn, without an attack. */
   readonly accuracy: Score;
   /** Rightly answered, but no pixel changes the loss: nothing was tried on these, and they count as lost. */
   readonly withoutGradient: number;
-  readonly attack: Required<AttackSpec>;
+  readonly attack: Required<GradientAttack>;
   /** JSON lines: a picture each, with the labels predicted without an attack and under each. */
+  readonly details: ArtifactRef;
+}
+
+/** How hard an attack by questions is. */
+export type SquareAttack = Pick<AttackSpec, 'epsilonLevels' | 'pictures' | 'queries'>;
+export interface SquareAttackInput {
+  /** The model that is served: an exported classifier, or with `index` whatever the index was built with. */
+  readonly model: ArtifactRef;
+  /** Of a model that finds pictures: the gallery that is searched. */
+  readonly index?: ArtifactRef;
+  readonly dataset: ArtifactRef;
+  readonly attack: SquareAttack;
+  readonly seed: number;
+  /** The runtime's own for one call. */
+  readonly threads: number;
+}
+/** What a served model answers when somebody who can only ask it changes the pictures. */
+export interface SquareAttackMeasures {
+  /** Shares of the pictures that are answered rightly as they are. */
+  readonly measures: Readonly<Record<SquareGate, Score>>;
+  /** Of the pictures that were drawn, as they are; where pictures are found, of those that the gallery has something for. */
+  readonly accuracy: Score;
+  /** Median, over the answers that were lost, of the questions that it took; null where none was. */
+  readonly queriesToLose: number | null;
+  readonly attack: SquareAttack;
+  /** JSON lines: a picture each, whether it was right and was lost, and after how many questions. */
   readonly details: ArtifactRef;
 }
 
@@ -310,7 +338,7 @@ export type ModelComparison =
     };
 
 export interface JudgeGatesInput {
-  readonly measures: Evaluation['measures'] & Partial<AttackMeasures['measures']>;
+  readonly measures: Evaluation['measures'] & Partial<AttackMeasures['measures'] & SquareAttackMeasures['measures']>;
   /** Those that can be measured on what the model takes. */
   readonly gates: Classification['gates'];
   /** Missing in inputs recorded before it counted. */

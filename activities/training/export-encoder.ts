@@ -60,7 +60,7 @@ async function parityOf(
 function notAttackable(): EspalierError {
   return new EspalierError('BadModel', 'the model is a graph (model.onnx), and a graph has no gradients to attack by', {
     where: 'config.json',
-    fix: 'choose one with weights of an architecture of ours, or name neither gates.fgsmRobustness nor gates.pgdRobustness',
+    fix: 'name gates.squareRobustness in the place of fgsmRobustness and pgdRobustness: it asks the graph itself; or choose a model with weights of an architecture of ours',
   });
 }
 

@@ -1,6 +1,6 @@
 /** What attacks cost a classifier, from its answers picture by picture. Pure. */
 import { z } from 'zod';
-import type { AttackMeasures } from '../contract/validation.ts';
+import type { AttackMeasures, SquareAttackMeasures } from '../contract/validation.ts';
 import { shareScore } from './scores.ts';
 
 /** Labels: the true one, and those predicted without an attack and under each. */
@@ -30,5 +30,29 @@ export function measureAttack(
     measures: { fgsmRobustness: stands('fgsm'), pgdRobustness: stands('pgd') },
     accuracy: shareScore(right.length, rows.length),
     withoutGradient: right.length - attacked.length,
+  };
+}
+
+/** One picture under the square attack. */
+export interface Searched {
+  readonly rowId: string;
+  /** Whether it is answered rightly as it is. */
+  readonly right: boolean;
+  /** Of a right one: whether a picture within ε was found that is not. */
+  readonly lost: boolean;
+  /** Pictures that were tried in its place. */
+  readonly queries: number;
+}
+
+/** Of the pictures that are rightly answered as they are; how many questions it took to lose the others, at the median. */
+export function measureSquares(
+  rows: readonly Searched[],
+): Pick<SquareAttackMeasures, 'measures' | 'accuracy' | 'queriesToLose'> {
+  const right = rows.filter((row) => row.right);
+  const lost = right.filter((row) => row.lost).map(({ queries }) => queries);
+  return {
+    measures: { squareRobustness: shareScore(right.length - lost.length, right.length) },
+    accuracy: shareScore(right.length, rows.length),
+    queriesToLose: lost.toSorted((a, b) => a - b)[Math.floor((lost.length - 1) / 2)] ?? null,
   };
 }

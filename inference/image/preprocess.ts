@@ -17,10 +17,8 @@ export async function pixelValues(
 
 /** The same from pixels. */
 export function preparePicture(picture: Picture, processor: ImageProcessor): Float32Array {
-  const { crop } = processor;
-  const { resized, window } = croppedFrom(picture, processor);
-  const { pixels } = resample(picture, { ...resized, filter: processor.filter }, window);
-  const area = crop.width * crop.height;
+  const { pixels } = seenPicture(picture, processor);
+  const area = pixels.length / 3;
   const values = new Float32Array(3 * area);
   const table = levels(processor);
   for (let channel = 0; channel < 3; channel += 1) {
@@ -30,6 +28,34 @@ export function preparePicture(picture: Picture, processor: ImageProcessor): Flo
     }
   }
   return values;
+}
+
+/**
+ * The picture as the model sees it before it is normalised: float32 levels 0 to 255, [3, crop.height, crop.width], channels
+ * first. `normalised` of it is `preparePicture` of the picture.
+ */
+export function seenLevels(picture: Picture, processor: ImageProcessor): Float32Array {
+  const { pixels } = seenPicture(picture, processor);
+  const area = pixels.length / 3;
+  return Float32Array.from({ length: pixels.length }, (_, at) => pixels[(at % area) * 3 + Math.floor(at / area)]!);
+}
+
+/** `pixel_values` of levels, which need not be whole ones: between two, what an attack comes upon. */
+export function normalised(seen: Float32Array, { scale, mean, deviation }: ImageProcessor): Float32Array {
+  const area = seen.length / 3;
+  const values = new Float32Array(seen.length);
+  for (let channel = 0; channel < 3; channel += 1) {
+    const [middle, width] = [Math.fround(mean[channel] as number), Math.fround(deviation[channel] as number)];
+    for (let at = channel * area; at < (channel + 1) * area; at += 1) {
+      values[at] = Math.fround(Math.fround((seen[at] as number) * scale) - middle) / width;
+    }
+  }
+  return values;
+}
+
+function seenPicture(picture: Picture, processor: ImageProcessor): Picture {
+  const { resized, window } = croppedFrom(picture, processor);
+  return resample(picture, { ...resized, filter: processor.filter }, window);
 }
 
 /** The part of a picture that the crop leaves, in shares (0–1) of its width and height. */

@@ -1,12 +1,13 @@
-/** How hard a model of pictures is attacked, where one of the gates `fgsmRobustness` and `pgdRobustness` is named. */
+/** How hard a model of pictures is attacked, where one of the gates `fgsmRobustness`, `pgdRobustness` and `squareRobustness` is named. */
 import { z } from 'zod';
 
-/** More than half a step of the scale and any picture can be any other. */
+/** Of the 255 that a pixel has: `epsilonLevels: 2` is what papers write as ε = 2/255. More than half a step of the scale and any picture can be any other. */
 const levels = z.number().positive().max(128);
 
-/** Levels are of the 255 that a pixel has: `epsilonLevels: 2` is what papers write as ε = 2/255. */
 /** Through the model and back, of all pictures. */
 const MOST_PASSES = 20_000;
+/** Of the model that is served, of all pictures; most are lost, or asked about, long before. */
+const MOST_QUESTIONS = 300_000;
 
 export const AttackSchema = z
   .strictObject({
@@ -16,6 +17,8 @@ export const AttackSchema = z
     steps: z.int().min(1).max(100).default(10),
     /** How far one step of PGD goes. Missing: two and a half times ε over all steps, so that any edge is reached from any start. */
     stepLevels: levels.optional(),
+    /** Of the square attack: pictures that are tried in the place of each; it ends earlier where one is answered wrongly. */
+    queries: z.int().min(10).max(10_000).default(300),
     /** Test pictures, drawn by the training's seed: 200 tell a share to about seven points. */
     pictures: z.int().min(20).max(1000).default(200),
   })
@@ -26,5 +29,9 @@ export const AttackSchema = z
   .refine(({ pictures, steps }) => pictures * steps <= MOST_PASSES, {
     path: ['pictures'],
     error: `times steps must be at most ${MOST_PASSES}, which take a large model on processors about an hour: lower one of them`,
+  })
+  .refine(({ pictures, queries }) => pictures * queries <= MOST_QUESTIONS, {
+    path: ['pictures'],
+    error: `times queries must be at most ${MOST_QUESTIONS}, which take a large model on one core up to five hours: lower one of them`,
   });
 export type AttackSpec = z.output<typeof AttackSchema>;

@@ -56,8 +56,9 @@ describe('a pipeline that classifies pictures', function () {
         ...Object.fromEntries(gates.map((name) => [name, off])),
         accuracy: { min: 0.3 },
         pgdRobustness: { min: 0 },
+        squareRobustness: { min: 0 },
       },
-      attack: { steps: 3, pictures: 20 },
+      attack: { steps: 3, queries: 20, pictures: 20 },
       behaviour: { twins: { kind: 'invariance', file: 'tests/twins.csv', min: 1 } },
       approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
       deploy: { model: 'colours' },
@@ -93,6 +94,11 @@ describe('a pipeline that classifies pictures', function () {
     deepEqual(attack, { epsilonLevels: 2, steps: 3, stepLevels: 5 / 3, pictures: 20 });
     equal(measures?.pgdRobustness.rows, Math.round((accuracy?.value ?? 0) * (accuracy?.rows ?? 0)));
     equal(facts.gates?.gates.find(({ name }) => name === 'pgdRobustness')?.verdict, 'pass');
+    // The same pictures, through the exported graph: as many are right.
+    const { measures: asked, attack: questions, accuracy: served } = facts.squareAttack ?? {};
+    deepEqual(questions, { epsilonLevels: 2, pictures: 20, queries: 20 });
+    deepEqual([served?.value, asked?.squareRobustness.rows], [accuracy?.value, measures?.pgdRobustness.rows]);
+    equal(facts.gates?.gates.find(({ name }) => name === 'squareRobustness')?.verdict, 'pass');
     const [twins] = facts.evaluation?.behaviour ?? [];
     deepEqual([twins?.name, twins?.score.value, twins?.score.rows], ['twins', 1, PICTURE_LABELS.length]);
     equal(facts.gates?.gates.find(({ name }) => name === 'twins')?.verdict, 'pass');

@@ -46,6 +46,15 @@ describe('a setting changed while a run is under way', () => {
       gates: { ...pictures.gates, fgsmRobustness: { min: 0.5, severity: 'fail' as const } },
     };
     assert.deepEqual([settingProblems(asked, on), settingProblems(asked, milder)], [[], []]);
+    // Another attack is another step, and a graph may have been chosen for it.
+    const squares = { 'gates.squareRobustness.severity': 'warn' };
+    assert.match(settingProblems(asked, squares)[0]?.message ?? '', /attack that this run did not plan/);
+    const bySquares = {
+      ...pictures,
+      gates: { ...pictures.gates, squareRobustness: { min: 0.5, severity: 'fail' as const } },
+    };
+    assert.deepEqual(settingProblems(bySquares, squares), []);
+    assert.match(settingProblems(bySquares, on)[0]?.message ?? '', /attack that this run did not plan/);
   });
 
   it('takes another method only where candidates are measured and exported alike for it', () => {

@@ -80,7 +80,7 @@ describe('a definition of pictures', () => {
     const plain = checkPipeline(definition, { folder });
     const asked = checkPipeline({ ...definition, gates, attack: { epsilonLevels: 8, steps: 20 } }, { folder });
     ok(plain.ok && asked.ok && asked.pipeline.task === 'image-classification');
-    deepEqual(asked.pipeline.attack, { epsilonLevels: 8, steps: 20, pictures: 200 });
+    deepEqual(asked.pipeline.attack, { epsilonLevels: 8, steps: 20, queries: 300, pictures: 200 });
     ok(!planRun(plain.pipeline).some(({ id }) => id === 'attack'));
     const plan = planRun(asked.pipeline);
     deepEqual(
@@ -102,10 +102,29 @@ describe('a definition of pictures', () => {
     await mkdir(join(folder, 'frozen'));
     for (const file of ['model.onnx', 'preprocessor_config.json']) await writeFile(join(folder, 'frozen', file), '{}');
     const candidates = [{ id: 'graph', model: './frozen' }];
-    match(problems({ candidates, gates }), /candidates\[0\]\.model: is a graph .* no gradients to attack by/);
+    match(
+      problems({ candidates, gates }),
+      /candidates\[0\]\.model: is a graph .* no gradients to attack by.*name gates\.squareRobustness/,
+    );
+    deepEqual(problems({ candidates, gates: { squareRobustness: {} }, attack: { queries: 100 } }), '');
     await writeFile(join(folder, 'frozen', 'model.safetensors'), 'weights');
     await writeFile(join(folder, 'frozen', 'config.json'), '{}');
     deepEqual(problems({ candidates, gates }), '');
+  });
+
+  it('attacks without gradients where that gate is named, after an attack through them where both are', () => {
+    const needs = (gates: object) => {
+      const checked = checkPipeline({ ...definition, gates }, { folder });
+      ok(checked.ok);
+      const plan = planRun(checked.pipeline);
+      return ['attack', 'square-attack', 'gates'].map((step) => plan.find(({ id }) => id === step)?.needs);
+    };
+    deepEqual(needs({ squareRobustness: {} }), [undefined, ['evaluate'], ['square-attack']]);
+    deepEqual(needs({ squareRobustness: {}, fgsmRobustness: {} }), [['evaluate'], ['attack'], ['square-attack']]);
+    match(
+      problems({ gates: { squareRobustness: {} }, attack: { pictures: 1000, queries: 400 } }),
+      /attack\.pictures: times queries must be at most 300000/,
+    );
   });
 
   it('takes a local graph without weights, but not without the way to prepare a picture', async () => {

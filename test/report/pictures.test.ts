@@ -76,6 +76,17 @@ describe('the report on a model of pictures', () => {
       /drawn to be attacked, right without 80\.0 %.*under FGSM, no pixel moved by more than 4 of 255 levels 90\.0 %.*under PGD.*: 10 steps of 1 from a random start 25\.0 %.*3: the attack had no way/,
     );
     doesNotMatch(words(run), /FGSM, no pixel/);
+    const squareAttack = {
+      measures: { squareRobustness: { ...stands, value: 0.55 } },
+      accuracy: { ...stands, value: 0.8, rows: 100 },
+      queriesToLose: 42,
+      attack: { epsilonLevels: 4, pictures: 100, queries: 300 },
+      details: facts.definition,
+    };
+    match(
+      words({ ...run, squareAttack }),
+      /without gradients, right as they are 80\.0 %.*square attack, no pixel moved by more than 4 of 255 levels: up to 300 questions each 55\.0 %.*at the median 42/,
+    );
   });
 
   it('says what metadata told, and that nobody looked at what the pictures show', () => {

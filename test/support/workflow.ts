@@ -266,6 +266,7 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
     exportClassifier: step(() => ({ classifier: ref('classifier'), parityMaxAbs: 0, sizeBytes: 1 })),
     evaluateModel: step(() => ({ measures: {} })),
     attackClassifier: step(() => ({ measures: { fgsmRobustness: score, pgdRobustness: score } })),
+    attackBySquares: step(() => ({ measures: { squareRobustness: score } })),
     checkCustomGates: step(() => ({ module: ref('module of gates').digest })),
     judgeGates: step(() => ({ verdict: 'pass', gates: [] })),
     findProduction: effect(() => ({

@@ -14,7 +14,7 @@ type GateName = EvaluatedGate | AttackGate;
 const GATE_NAMES = ALL_NAMES.filter((name): name is GateName => GATES[name].step !== 'compare');
 
 /** With those that have to be named. */
-const spec = GatesSchema.parse({ fgsmRobustness: {}, pgdRobustness: {} });
+const spec = GatesSchema.parse({ fgsmRobustness: {}, pgdRobustness: {}, squareRobustness: {} });
 const score = (value: number | null, low?: number, high?: number): Score => ({
   value,
   interval: low === undefined || high === undefined ? null : { low, high, confidence: 0.95 },
@@ -49,6 +49,7 @@ const good: Record<GateName, Score> = {
   patchFlips: score(0.3, 0.2, 0.4),
   fgsmRobustness: score(0.7, 0.6, 0.8),
   pgdRobustness: score(0.6, 0.52, 0.7),
+  squareRobustness: score(0.7, 0.6, 0.8),
   memoryMb: score(120),
   hardwareFit: score(0.3),
 };

@@ -100,6 +100,24 @@ describe('a run of pictures', function () {
     equal(evidence.facts.attack?.measures.pgdRobustness.value, 0.9);
   });
 
+  it('asks the served graph without gradients where that is asked for, of a graph that has none, too', async () => {
+    const { inputs } = await given(
+      pictureInput({ gates: { squareRobustness: { min: 0.4 } }, attack: { queries: 50, epsilonLevels: 4 } }),
+    );
+    has(inputs.get('export:one'), { attacked: undefined });
+    ok(!inputs.has('attack'));
+    deepEqual(inputs.get('square-attack'), {
+      model: ref('classifier'),
+      dataset: ref('pictures'),
+      attack: { epsilonLevels: 4, pictures: 200, queries: 50 },
+      seed: 7,
+      threads: 1,
+    });
+    equal((inputs.get('gates') as JudgeGatesInput).measures.squareRobustness?.value, 0.9);
+    const evidence = inputs.get('release-evidence') as { facts: RunFacts };
+    equal(evidence.facts.squareAttack?.measures.squareRobustness.value, 0.9);
+  });
+
   it('judges without an attack that failed and was left out: what was not measured fails where a gate asks for it', async () => {
     const { activities } = fakeActivities();
     let judged: JudgeGatesInput | undefined;

@@ -43,7 +43,9 @@ describe('a resolution', () => {
     assert.deepEqual(actionsFor('probe:one'), ['retry', 'skip', 'abort']);
     assert.deepEqual(actionsFor('gates'), ['retry', 'abort']);
     for (const id of plan.filter((one) => !skippable.includes(one))) assert.ok((skipRefusal(id) ?? '').length > 10, id);
-    assert.equal(skipRefusal('attack'), undefined, 'gates that ask for it fail then');
+    for (const attack of ['attack', 'square-attack']) {
+      assert.equal(skipRefusal(attack), undefined, 'gates that ask for it fail then');
+    }
     assert.notEqual(skipRefusal('resolve'), undefined);
     assert.notEqual(skipRefusal('deploy:one'), undefined);
   });

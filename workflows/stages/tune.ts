@@ -1,11 +1,9 @@
-import type { TrainedModel } from '../../activities/contract/training.ts';
-import type { AttackMeasures, Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
-import { attackAsked } from '../../pipelines/attack.ts';
+import type { Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
-import { StepLeftOut } from '../engine.ts';
 import type { Run } from '../run.ts';
 import { evaluateInput, taskNamed, trainInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
+import { attackGradients, attackServed } from './attacks.ts';
 import { judgeCustom } from './custom-gates.ts';
 import type { Selected } from './select.ts';
 
@@ -28,38 +26,15 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, definition()),
   );
   run.facts.evaluation = evaluation;
-  const attack = await attacked(run, trained, dataset);
+  const attack = await attackGradients(run, trained.model, dataset.dataset);
+  const squares = await attackServed(run, { model: exported.classifier }, dataset.dataset);
   run.facts.gates = await run.step('light', 'gates', 'judgeGates', () => ({
-    measures: { ...evaluation.measures, ...attack?.measures },
+    measures: { ...evaluation.measures, ...attack?.measures, ...squares?.measures },
     gates: definition().gates,
     method: definition().training.method,
     ...tableGates(definition(), evaluation.behaviour),
     ...judgeCustom(run, evaluation),
   }));
-}
-
-/** Where a gate wants it: an operator may have switched it off by now. */
-async function attacked(
-  run: Run,
-  { model }: TrainedModel,
-  { dataset }: Selected['dataset'],
-): Promise<AttackMeasures | undefined> {
-  if (run.pipeline.task !== 'image-classification' || !attackAsked(run.input.pipeline.gates)) return undefined;
-  if (!attackAsked(run.pipeline.gates)) {
-    run.engine.close(['attack'], 'skipped');
-    return undefined;
-  }
-  try {
-    run.facts.attack = await run.step('cpu', 'attack', 'attackClassifier', () => {
-      const { attack, training } = run.definition('image-classification');
-      return { model, dataset, attack, seed: training.seed, threads: training.threads };
-    });
-    return run.facts.attack;
-  } catch (error) {
-    // What was not measured fails its gate, unless that is off by now.
-    if (error instanceof StepLeftOut) return undefined;
-    throw error;
-  }
 }
 
 /** What the step that judges is told of the tables of behaviour tests; nothing where there are none. */

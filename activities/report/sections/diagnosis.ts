@@ -1,6 +1,6 @@
 /** What stands behind the figures: labels, slices and what the answers hang on. */
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
-import type { AttackMeasures, Diagnosis, WordRule } from '../../contract/validation.ts';
+import type { AttackMeasures, Diagnosis, SquareAttackMeasures, WordRule } from '../../contract/validation.ts';
 import { corruptionTable } from './corruptions.ts';
 import { count, megabytes, percent, points, score, significant } from '../format.ts';
 import { facts, table } from '../parts.ts';
@@ -33,6 +33,7 @@ export const diagnosisSection: Section = {
       ...(diagnosis.trigger == null ? [] : [['Word that turns most labels', trigger(diagnosis.trigger)] as const]),
       ...(diagnosis.patch == null ? [] : [['Patch that turns most labels', patch(diagnosis.patch)] as const]),
       ...(run.attack === undefined ? [] : attacked(run.attack)),
+      ...(run.squareAttack === undefined ? [] : asked(run.squareAttack)),
       ...(diagnosis.noise ?? []).map(
         ({ name, edited, flipped }) =>
           [`Edit: ${name}`, `${count(flipped)} of ${count(edited)} labels change`] as const,
@@ -80,6 +81,25 @@ function attacked({
             `${count(withoutGradient)}: the attack had no way, and they count as lost`,
           ] as const,
         ]),
+  ];
+}
+
+/** The same of one that only asks. */
+function asked({
+  measures,
+  accuracy,
+  queriesToLose,
+  attack: { epsilonLevels, queries },
+}: SquareAttackMeasures): readonly (readonly [string, Content])[] {
+  return [
+    ['Test pictures drawn for the attack without gradients, right as they are', score(accuracy)],
+    [
+      `Of these right under the square attack, no pixel moved by more than ${significant(epsilonLevels)} of 255 levels: up to ${count(queries)} questions each`,
+      score(measures.squareRobustness),
+    ],
+    ...(queriesToLose === null
+      ? []
+      : [['Questions that it took to lose one, at the median', count(queriesToLose)] as const]),
   ];
 }
 
