@@ -73,7 +73,7 @@ const IMAGES: readonly (readonly [extension: RegExp, magic: RegExp])[] = [
 ];
 
 const TENSORFLOW_TAKEN =
-  'of TensorFlow only tf_model.h5 (or its parts and their index), as transformers 4 wrote it, and checkpoints of BERT (X.ckpt.index and X.ckpt.data-…) are converted';
+  'of TensorFlow only tf_model.h5 (or its parts and their index), as transformers 4 wrote it, and checkpoints (X.index and X.data-…, also the variables of a SavedModel) are converted';
 
 /** Why names that are no surprise stay outside. The first pattern that fits decides. */
 const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
@@ -87,13 +87,13 @@ const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   ],
   [/\.(h5|hdf5|keras)$/i, `is a Keras file; ${TENSORFLOW_TAKEN}`],
   [
-    /\.ckpt(-\d+)?\.(index|data-\d+-of-\d+)$/i,
+    /\.ckpt(-\d+)?\.index$|\.data-\d+-of-\d+$|(^|\/)variables\/variables\.index$/i,
     "is of a TensorFlow checkpoint, which is converted only where the candidate says convert: 'tensorflow' and has no model.safetensors nor tf_model.h5",
   ],
   [/\.ckpt(-\d+)?\.meta$|(^|\/)checkpoint$/i, 'is of a TensorFlow checkpoint, and holds no weights'],
   [
-    /(^|\/)(saved_model\.pbtxt|(saved_model|keras_metadata|fingerprint)\.pb|variables\/variables\.(index|data-\d+-of-\d+))$/i,
-    `is of a TensorFlow SavedModel; ${TENSORFLOW_TAKEN}`,
+    /(^|\/)(saved_model\.pbtxt|(saved_model|keras_metadata|fingerprint)\.pb)$/i,
+    'is of a TensorFlow SavedModel, of which nothing is run: only its variables/variables.* are converted',
   ],
   [/\.msgpack(\.index\.json)?$/i, 'holds Flax weights, which are not converted'],
   [/\.(bin|pt|pth|pkl|pickle|ckpt|joblib|npy|npz)$/i, 'may hold a pickle, which runs code when it is opened'],
@@ -197,7 +197,7 @@ async function graphWeights(directory: string, accepted: readonly string[]): Pro
 }
 
 /** Every entry that is not a directory, links included and not followed. */
-async function listFiles(directory: string): Promise<string[]> {
+export async function listFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => !entry.isDirectory())

@@ -1,12 +1,12 @@
 /** Which files of a model's folder may be converted, and how they are kept apart from those that may come in. */
-import { lstat, mkdir, readdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, mkdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { Candidate } from '../../pipelines/definition.ts';
-import { WEIGHTS } from './allow-list.ts';
+import { listFiles, WEIGHTS } from './allow-list.ts';
 import { BERT_CONFIG } from './google-bert.ts';
 
-/** By what wrote them: torch.save, a TensorFlow class of transformers, TensorFlow 1's Saver. */
+/** By what wrote them: torch.save, a TensorFlow class of transformers, TensorFlow's own saving of variables or objects. */
 export type WeightsForm = 'torch' | 'keras' | 'checkpoint';
 
 /** By their names in the model's folder. */
@@ -28,8 +28,11 @@ const TORCH = ['pytorch_model.bin', 'model.pt', 'model.pth', 'model.ckpt'];
 const KERAS = 'tf_model.h5';
 const KERAS_INDEX = 'tf_model.h5.index.json';
 const KERAS_PART = /^tf_model-\d{5}-of-\d{5}\.h5$/;
-const CHECKPOINT = /^([\w.-]{1,100}\.ckpt(?:-\d{1,12})?)\.index$/;
+/** The index of a checkpoint, or that of the variables of a SavedModel, whose folder may be the model's or as transformers lays it. */
+const CHECKPOINT = /^([\w.-]{1,100}|(?:saved_model\/\d{1,19}\/)?variables\/variables)\.index$/;
 const SHARD = /^\.data-\d{5}-of-\d{5}$/;
+/** What needs no files beside it to be taken for the index of a checkpoint: other programs have `.index` files, too. */
+const SURELY_CHECKPOINT = /\.ckpt(?:-\d{1,12})?$/;
 
 /**
  * The files to convert: only where that was asked for, and never beside a model.safetensors. Throws BadModel where there
@@ -49,20 +52,26 @@ export function namesOf({ name, parts, config }: ForeignFiles): readonly string[
 }
 
 function checkpointOf(paths: readonly string[]): ForeignFiles | undefined {
-  const found = paths.filter((path) => CHECKPOINT.test(path)).toSorted();
-  const [name, second] = found;
-  if (name === undefined) return undefined;
+  const found = paths.toSorted().flatMap((name) => {
+    const prefix = CHECKPOINT.exec(name)?.[1];
+    if (prefix === undefined) return [];
+    const parts = paths.filter((path) => path.startsWith(prefix) && SHARD.test(path.slice(prefix.length)));
+    return parts.length > 0 || SURELY_CHECKPOINT.test(prefix) ? [{ name, parts: parts.toSorted() }] : [];
+  });
+  const [only, second] = found;
+  if (only === undefined) return undefined;
   if (second !== undefined) {
-    const shown = found.slice(0, 5).join(', ');
+    const shown = found
+      .slice(0, 5)
+      .map(({ name }) => name)
+      .join(', ');
     throw new EspalierError('BadModel', `there are ${found.length} checkpoints: ${shown}; which one is meant?`, {
-      where: second,
+      where: second.name,
       fix: 'leave one of them in the folder',
     });
   }
-  const prefix = CHECKPOINT.exec(name)?.[1] ?? '';
-  const parts = paths.filter((path) => path.startsWith(prefix) && SHARD.test(path.slice(prefix.length)));
   const needsConfig = !paths.includes('config.json') && paths.includes(BERT_CONFIG);
-  return { form: 'checkpoint', name, parts: parts.toSorted(), config: needsConfig ? BERT_CONFIG : null };
+  return { form: 'checkpoint', ...only, config: needsConfig ? BERT_CONFIG : null };
 }
 
 /** Moves the files to convert out of the folder. Throws UnsafeModel when one is no regular file. */
@@ -71,7 +80,7 @@ export async function putForeignWeightsAside(
   convert: Candidate['convert'],
   workDir: string,
 ): Promise<ForeignWeights | undefined> {
-  const found = foreignWeightsOf(await readdir(folder), convert);
+  const found = foreignWeightsOf(await listFiles(folder), convert);
   if (found === undefined) return undefined;
   const { form, name, parts } = found;
   for (const file of [name, ...parts]) {
@@ -82,7 +91,9 @@ export async function putForeignWeightsAside(
     });
   }
   const aside = join(workDir, form);
-  await mkdir(aside);
-  for (const file of [name, ...parts]) await rename(join(folder, file), join(aside, file));
+  for (const file of [name, ...parts]) {
+    await mkdir(dirname(join(aside, file)), { recursive: true });
+    await rename(join(folder, file), join(aside, file));
+  }
   return { form, name, parts, folder: aside };
 }

@@ -72,7 +72,6 @@ const BAD: Readonly<Record<string, RegExp>> = {
   missing: /has no encoder\.layer\.0\.attention\.self\.query\.bias/,
   'more-layers': /encoder\.layer\.7\.output\.dense\.bias, which config\.json has no place for/,
   'more-shards': /is of 2 files with weights, more-shards\.ckpt\.data-00000-of-00002 …, and there are 1/,
-  objects: /a checkpoint of TensorFlow 2's objects/,
   'other-slot': /pooler\.dense\.bias\.lamb_m, which config\.json has no place for/,
   shape: /query\.bias .* has the shape \[33\], by config\.json it is \[32\]/,
 };

@@ -5,26 +5,37 @@ The index is a table (sstable.py) of tensors' names and BundleEntryProto message
 shards are counted, and their names are ours to give.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
 from .failure import ConvertError, unsafe
-from .sstable import Cursor, read_table
+from .object_graph import OBJECT_GRAPH
+from .protobuf import BYTES, VARINT, read_fields
+from .sstable import read_table
 from .stored_array import StoredArray
 
 MAX_INDEX_BYTES, MAX_SHARDS, MAX_RANK, MAX_LENGTH = 16 << 20, 1_000, 8, 1 << 40
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 LITTLE_ENDIAN = 0
 # tensorflow/core/framework/types.proto: what has a fixed size, and numpy's name where weights may be of it.
 SIZES = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8}
 FLOATS = {1: "<f4", 2: "<f8", 19: "<f2"}
-OTHERS = {7: "text (DT_STRING)", 20: "a resource (DT_RESOURCE)", 21: "a variant (DT_VARIANT)"}
-OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+TEXT = 7
+OTHERS = {TEXT: "text (DT_STRING)", 20: "a resource (DT_RESOURCE)", 21: "a variant (DT_VARIANT)"}
+# Texts of TensorFlow 2: how its objects hold each other, and what Keras 2.0 to 2.3 said of its layers beside them, which is never read.
+TEXTS = (OBJECT_GRAPH, "/.ATTRIBUTES/OBJECT_CONFIG_JSON", "/.ATTRIBUTES/OBJECT_METADATA_JSON")
 
 
-def read_bundle(index: Path, shards: list[Path]) -> dict[str, StoredArray]:
-    """The arrays by their names. Throws UnsafeModel for what TensorFlow does not write, BadModel for a checkpoint of objects."""
+@dataclass(frozen=True)
+class Bundle:
+    arrays: dict[str, StoredArray]
+    """By their names or, of a checkpoint of objects, keys."""
+    objects: StoredArray | None
+    """Where TensorFlow 2 says what its keys are."""
+
+
+def read_bundle(index: Path, shards: list[Path]) -> Bundle:
+    """Throws UnsafeModel for what TensorFlow does not write, BadModel when files of it are missing."""
     file = index.name
     if index.stat().st_size > MAX_INDEX_BYTES:
         raise unsafe(f"{file} has {index.stat().st_size} bytes, more than {MAX_INDEX_BYTES}")
@@ -34,18 +45,15 @@ def read_bundle(index: Path, shards: list[Path]) -> dict[str, StoredArray]:
     expected = _shard_names(file, _shard_count(entries[0][1], file))
     if [shard.name for shard in shards] != expected:
         raise ConvertError("BadModel", f"{file} is of {len(expected)} files with weights, {expected[0]} …, and there are {len(shards)}", ALL_PARTS)
-    arrays: dict[str, StoredArray] = {}
+    stored: dict[str, StoredArray] = {}
     for key, value in entries[1:]:
         name = _name(key, file)
-        if name == OBJECT_GRAPH:
-            raise ConvertError("BadModel", f"{file} is of a checkpoint of TensorFlow 2's objects ({name}), not of variables by their names", BY_NAME)
-        arrays[name] = _array(value, shards, f"{name} of {file}")
-    _require_apart(arrays, {shard.name: shard.stat().st_size for shard in shards})
-    return arrays
+        stored[name] = _array(value, shards, f"{name} of {file}", name.endswith(TEXTS))
+    _require_apart(stored, {shard.name: shard.stat().st_size for shard in shards})
+    return Bundle({name: array for name, array in stored.items() if array.dtype != OTHERS[TEXT]}, stored.get(OBJECT_GRAPH))
 
 
 ALL_PARTS = "put the whole checkpoint into the folder: its .index and every one of its .data-… files"
-BY_NAME = "load it with the code that wrote it and save its variables by name (tf.compat.v1.train.Saver), or take a model with model.safetensors"
 
 
 def _shard_names(file: str, count: int) -> list[str]:
@@ -55,7 +63,7 @@ def _shard_names(file: str, count: int) -> list[str]:
 
 def _shard_count(header: bytes, file: str) -> int:
     count, endianness = 0, LITTLE_ENDIAN
-    for field, kind, value in _fields(header, f"the header of {file}"):
+    for field, kind, value in read_fields(header, f"the header of {file}"):
         match field, kind:
             case 1, 0:
                 count = value
@@ -79,10 +87,10 @@ def _name(key: bytes, file: str) -> str:
     return name
 
 
-def _array(entry: bytes, shards: list[Path], where: str) -> StoredArray:
+def _array(entry: bytes, shards: list[Path], where: str, is_text: bool) -> StoredArray:
     dtype = shard = offset = size = 0
     crc, shape = None, ()  # what equals protobuf's default is not written
-    for field, kind, value in _fields(entry, where):
+    for field, kind, value in read_fields(entry, where):
         match field, kind:
             case 1, 0:
                 dtype = value
@@ -100,12 +108,16 @@ def _array(entry: bytes, shards: list[Path], where: str) -> StoredArray:
                 raise unsafe(f"{where} is stored in slices, as a partitioned variable, which is not put together")
             case _:
                 raise unsafe(f"{where} has field {field} of kind {kind}, which a tensor's entry has not")
-    if dtype not in SIZES:
-        raise unsafe(f"{where} holds {OTHERS.get(dtype, f'values of type {dtype}')}, not numbers")
+    if dtype not in (*SIZES, TEXT) or is_text != (dtype == TEXT):
+        raise unsafe(f"{where} holds {OTHERS.get(dtype, f'values of type {dtype}')}, not {'text' if is_text else 'numbers'}")
     if shard >= len(shards):
         raise unsafe(f"{where} would lie in file {shard} of {len(shards)}")
     if crc is None:
         raise unsafe(f"{where} has no checksum")
+    if dtype == TEXT:  # of any length; the checksum is of its parts (object_graph.py)
+        if shape != ():
+            raise unsafe(f"{where} holds more than one text")
+        return StoredArray(OTHERS[TEXT], shape, offset, size, shards[shard].name, crc)
     if size != prod(shape) * SIZES[dtype]:
         raise unsafe(f"{where} would have {size} bytes, its shape {list(shape)} has {prod(shape) * SIZES[dtype]}")
     return StoredArray(FLOATS.get(dtype, f"type {dtype}"), shape, offset, size, shards[shard].name, crc)
@@ -113,11 +125,11 @@ def _array(entry: bytes, shards: list[Path], where: str) -> StoredArray:
 
 def _shape(message: bytes, where: str) -> tuple[int, ...]:
     lengths = []
-    for field, kind, value in _fields(message, f"the shape of {where}", repeated=2):
+    for field, kind, value in read_fields(message, f"the shape of {where}", (2,)):
         if (field, kind) != (2, BYTES):
             raise unsafe(f"the shape of {where} is unknown")
         length = 0
-        for part, part_kind, given in _fields(value, f"the shape of {where}"):
+        for part, part_kind, given in read_fields(value, f"the shape of {where}"):
             if (part, part_kind) == (1, VARINT):
                 length = given
             elif (part, part_kind) != (2, BYTES):  # a dimension may have a name
@@ -128,27 +140,6 @@ def _shape(message: bytes, where: str) -> tuple[int, ...]:
         if len(lengths) > MAX_RANK:
             raise unsafe(f"{where} has more than {MAX_RANK} dimensions")
     return tuple(lengths)
-
-
-def _fields(message: bytes, what: str, repeated: int | None = None) -> Iterator[tuple[int, int, int | bytes]]:
-    """Of a protobuf message: number, wire type (VARINT, BYTES, …), value. `repeated`: the one field that may be there twice."""
-    cursor, seen = Cursor(message, what), set()
-    while cursor:
-        tag = cursor.varint()
-        field, kind = tag >> 3, tag & 7
-        if kind == VARINT:
-            value: int | bytes = cursor.varint()
-        elif kind == BYTES:
-            value = cursor.take(cursor.varint())
-        elif kind in (FIXED32, FIXED64):
-            value = int.from_bytes(cursor.take(4 if kind == FIXED32 else 8), "little")
-        else:
-            raise unsafe(f"{what} has field {field} of kind {kind}, which protobuf does not write")
-        # Readers disagree about what is there twice.
-        if field in seen and field != repeated:
-            raise unsafe(f"{what} has field {field} twice")
-        seen.add(field)
-        yield field, kind, value
 
 
 def _require_apart(arrays: dict[str, StoredArray], sizes: dict[str, int]) -> None:

@@ -26,6 +26,8 @@ class ModelLayout:
     """All of them or none: there are encoders without a pooler."""
     bias_rows: bool = False
     """Keras holds a bias as a matrix of one row."""
+    heads: int = 0
+    """Of a BERT's attention; 0 of others."""
 
 
 def read_layout(config: Path) -> ModelLayout:
@@ -108,7 +110,8 @@ def _bert_like(scope: str, words: int, pooler: bool, kinds: int = 2, positions: 
             needed |= _dense(f"{at}.attention.output.dense", width, width) | _norm(f"{at}.attention.output.LayerNorm", width)
             needed |= _dense(f"{at}.intermediate.dense", inner, width)
             needed |= _dense(f"{at}.output.dense", width, inner) | _norm(f"{at}.output.LayerNorm", width)
-        return ModelLayout(scope, needed, _dense("pooler.dense", width, width) if pooler else {})
+        heads = _figure(config, "num_attention_heads", 4 if electra else 12)
+        return ModelLayout(scope, needed, _dense("pooler.dense", width, width) if pooler else {}, heads=heads)
 
     return layout
 

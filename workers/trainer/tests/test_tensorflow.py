@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 
 from espalier_convert.model_layout import LAYOUTS, read_layout
 from espalier_convert.failure import ConvertError
+from espalier_convert.garden import garden_name, garden_path, is_of_garden
+from espalier_convert.objects import keras_path
 from espalier_convert.stored_array import StoredArray
 from espalier_convert.tensorflow import convert_keras, place, torch_name
 
@@ -36,6 +38,26 @@ KERAS = {
     "resnet/resnet/embedder/embedder/normalization/moving_variance:0": ("embedder.embedder.normalization.running_var", False),
     "transformer/tfgpt2_model/transformer/wte/embeddings:0": ("wte.weight", False),
     "distilbert/tf_distil_bert_model/distilbert/transformer/layer_._1/sa_layer_norm/gamma:0": ("transformer.layer.1.sa_layer_norm.weight", False),
+}
+# Variables' own names in checkpoints that transformers 4.49 and tf-models-official 2.18 wrote with TensorFlow 2.18.
+OBJECTS = {
+    ("tf_bert_for_sequence_classification_1/bert/encoder/layer_._1/attention/self/key/kernel", "bert"): ("encoder.layer.1.attention.self.key.weight", True),
+    ("my/tf_bert_model_1/bert/embeddings/word_embeddings/weight", "bert"): ("embeddings.word_embeddings.weight", False),
+    ("tfgpt2lm_head_model/transformer/h_._0/attn/c_attn/bias", "transformer"): ("h.0.attn.c_attn.bias", False),
+    ("tf_res_net_for_image_classification/resnet/encoder/stages.2/layers.1/layer.2/normalization/moving_mean", "resnet"): ("encoder.stages.2.layers.1.layer.2.normalization.running_mean", False),
+}
+GARDEN = {
+    "word_embeddings/embeddings": ("embeddings.word_embeddings.weight", False),
+    "bert_encoder_v2/position_embedding/embeddings": ("embeddings.position_embeddings.weight", False),
+    "type_embeddings/embeddings": ("embeddings.token_type_embeddings.weight", False),
+    "embeddings/layer_norm/gamma": ("embeddings.LayerNorm.weight", False),
+    "transformer/layer_11/self_attention/value/kernel": ("encoder.layer.11.attention.self.value.weight", True),
+    "bert_encoder_v2/transformer/layer_0/self_attention/attention_output/bias": ("encoder.layer.0.attention.output.dense.bias", False),
+    "transformer/layer_0/self_attention_layer_norm/beta": ("encoder.layer.0.attention.output.LayerNorm.bias", False),
+    "transformer/layer_0/intermediate/kernel": ("encoder.layer.0.intermediate.dense.weight", True),
+    "transformer/layer_0/output/kernel": ("encoder.layer.0.output.dense.weight", True),
+    "transformer/layer_0/output_layer_norm/gamma": ("encoder.layer.0.output.LayerNorm.weight", False),
+    "pooler_transform/kernel": ("pooler.dense.weight", True),
 }
 
 
@@ -125,3 +147,11 @@ class Names(unittest.TestCase):
     def test_they_are_those_that_pytorch_has(self) -> None:
         for path, expected in KERAS.items():
             self.assertEqual(torch_name(path, path.split("/")[0]), expected, path)
+
+    def test_so_do_the_variables_of_objects(self) -> None:
+        for (name, scope), expected in OBJECTS.items():
+            self.assertEqual(torch_name(keras_path(name, scope), scope), expected, name)
+        for name, expected in GARDEN.items():
+            self.assertEqual(garden_name(garden_path(name), "bert"), expected, name)
+        self.assertEqual([name for name in GARDEN if is_of_garden(name)], [name for name in GARDEN if "transformer/" in name])
+        self.assertFalse(any(is_of_garden(name) for name, _ in OBJECTS))
