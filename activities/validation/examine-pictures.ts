@@ -2,10 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ImageModel } from '../../inference/image-model.ts';
-import type { PictureSet } from '../contract/data.ts';
+import type { PictureSet, Split } from '../contract/data.ts';
 import type { EvaluateModelInput } from '../contract/validation.ts';
 import { hasShifted } from '../data/shifted.ts';
 import { countPictures, pictureRows } from '../data/images/pictures.ts';
+import { pixelBlocks, type PixelRows } from '../retrieval/pixels.ts';
 import { classOf, embedPictures, pictureBlocks } from '../selection/embed-pictures.ts';
 import { measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
@@ -13,7 +14,7 @@ import type { StepContext } from '../step.ts';
 import { gatherTuned, keptPlaces } from './all-rows.ts';
 import { askFrozen } from './ask-test.ts';
 import { fitBaseline } from './baseline.ts';
-import { SPLIT_ROWS, type Answers, type Examined } from './examined.ts';
+import { PIXEL_ROWS, SPLIT_ROWS, type Answers, type Examined } from './examined.ts';
 import { argmaxRows } from './metrics.ts';
 import { askPictureTables } from './picture-tables.ts';
 import { checkEdgePictures, measurePictureFlips } from './picture-behaviour.ts';
@@ -61,7 +62,7 @@ export async function examinePictures(
     validation,
     shifted,
     ...(await askEncoder()),
-    trivial: { train: { classes: await classesOf('train') }, test: { classes: kept.expected } },
+    trivial: await trivialRows(),
     texts: null,
     textLengths: kept.ids.map(() => 0),
     checkEdgeInputs: () => checkEdgePictures(model, labels.length, signal),
@@ -120,6 +121,26 @@ export async function examinePictures(
     } finally {
       await encoder.release();
     }
+  }
+
+  async function trivialRows(): Promise<Examined['trivial']> {
+    const classes = await classesOf('train');
+    const among = await idsAt('train', new Set(sampledPlaces(classes.length, PIXEL_ROWS, seed)));
+    return {
+      train: { classes, pictures: pixelsOf('train', among) },
+      test: { classes: kept.expected, pictures: pixelsOf('test', new Set(kept.ids)) },
+    };
+  }
+
+  function pixelsOf(split: PictureSet & Split, ids: ReadonlySet<string>): AsyncIterable<PixelRows> {
+    return pixelBlocks({ dataset, split, labels, isWanted: (id) => ids.has(id) }, context);
+  }
+
+  async function idsAt(split: PictureSet, places: ReadonlySet<number>): Promise<ReadonlySet<string>> {
+    const ids = new Set<string>();
+    let place = 0;
+    for await (const { id } of pictureRows(store, dataset, split, signal)) if (places.has(place++)) ids.add(id);
+    return ids;
   }
 
   async function classesOf(split: PictureSet): Promise<Int32Array> {

@@ -2,6 +2,7 @@
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import type { BehaviourResult, Evaluation } from '../contract/validation.ts';
+import type { PixelRows } from '../retrieval/pixels.ts';
 import type { ProfileAnswer } from '../selection/profile-encoder.ts';
 import type { KeptRows, Mistake } from './all-rows.ts';
 import type { Flips } from './behaviour.ts';
@@ -14,6 +15,8 @@ import type { PatchScan } from './picture-triggers.ts';
 export const SPLIT_ROWS = 2000;
 /** Training rows that a trivial model learns from: word counts are known from far fewer. */
 export const TRIVIAL_ROWS = 10_000;
+/** Training pictures that the neighbours by pixels are looked for among: 10,000 test pictures take some 40 seconds. */
+export const PIXEL_ROWS = 4000;
 
 /** Rows as the tuned model answers them. */
 export interface Answers {
@@ -26,9 +29,10 @@ export interface Answers {
   readonly probabilities: Float32Array;
 }
 
-/** Rows for a model that needs no learning worth the name; `texts` where there are any. */
+/** Rows for a model that needs no learning worth the name; `texts` or `pictures` where there are any. */
 export interface TrivialRows {
   readonly texts?: readonly TextInput[];
+  readonly pictures?: AsyncIterable<PixelRows>;
   readonly classes: Int32Array;
 }
 

@@ -85,7 +85,7 @@ describe('the steps that train on pictures', function () {
     assert.equal(measures.accuracy.value, trained.validationAccuracy);
     assert.equal(evaluated.baselineAccuracy.value, probe.linearAccuracy.value);
     assert.equal(measures.validationTestGap?.value, 0);
-    assert.equal(evaluated.trivial?.map(({ kind }) => kind).join(), 'most frequent label');
+    assert.equal(evaluated.trivial?.map(({ kind }) => kind).join(), 'nearest neighbours by pixels,most frequent label');
     assert.equal(measures.flipRate.rows, 15);
     assert.equal(measures.corruptionDrop?.rows, 15);
     assert.ok((measures.patchFlips?.rows ?? 0) >= 3, JSON.stringify(measures.patchFlips));

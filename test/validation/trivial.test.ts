@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { fitSparseLogistic, sparseProbabilities } from '../../activities/validation/sparse-logistic.ts';
 import { learnVocabulary, vectorise } from '../../activities/validation/tfidf.ts';
+import { PIXEL_DIMENSION } from '../../activities/retrieval/pixels.ts';
 import { trivialModels } from '../../activities/validation/trivial.ts';
 
 const TRAIN = [
@@ -43,7 +44,7 @@ describe('the trivial models', () => {
     }
   });
 
-  it('come best first, and without texts only the most frequent label is left', async () => {
+  it('come best first, and without texts and pictures only the most frequent label is left', async () => {
     const test = { texts: TEST, classes: Int32Array.of(0, 2, 2, 2) };
     const models = await trivialModels({ texts: TRAIN, classes: CLASSES }, test, 3);
     assert.deepEqual(
@@ -56,5 +57,59 @@ describe('the trivial models', () => {
       pictures.map(({ predicted }) => [...predicted]),
       [[2, 2, 2, 2]],
     );
+  });
+
+  it('of pictures look at the five nearest by pixels, whatever their brightness, and the nearer label wins where two are even', async () => {
+    // A picture that is bright at the place of its class; `strength` tells pictures of one class apart.
+    const picture = (at: number, strength: number): number[] =>
+      Array.from({ length: PIXEL_DIMENSION }, (_, pixel) => (pixel % 3 === at ? strength : 10));
+    type Row = readonly [at: number, strength: number];
+    const rowsOf = (rows: readonly Row[]) => ({
+      classes: Int32Array.from(rows, ([at]) => at),
+      /** In blocks of three. */
+      pictures: (async function* () {
+        for (let from = 0; from < rows.length; from += 3) {
+          const block = rows.slice(from, from + 3);
+          yield {
+            ids: block.map((_, row) => `${from + row}`),
+            classes: Int32Array.from(block, ([at]) => at),
+            embeddings: Float32Array.from(block.flatMap(([at, strength]) => picture(at, strength))),
+          };
+        }
+      })(),
+    });
+    const train: readonly Row[] = [
+      [0, 200],
+      [0, 180],
+      [0, 160],
+      [1, 200],
+      [1, 190],
+      [1, 150],
+      [2, 200],
+      [2, 120],
+    ];
+    const test: readonly Row[] = [
+      [1, 60],
+      [0, 255],
+      [2, 90],
+      [1, 240],
+    ];
+    const [best, other] = await trivialModels(rowsOf(train), rowsOf(test), 3);
+    assert.equal(best.kind, 'nearest neighbours by pixels');
+    assert.deepEqual(
+      [...best.predicted],
+      [1, 0, 2, 1],
+      'of two pictures of the third label, both are among the five nearest',
+    );
+    assert.equal(other?.kind, 'most frequent label');
+    const [few] = await trivialModels(
+      rowsOf([
+        [0, 200],
+        [1, 200],
+      ]),
+      rowsOf([[1, 90]]),
+      3,
+    );
+    assert.deepEqual([...few.predicted], [1], 'one vote each: the nearer');
   });
 });
