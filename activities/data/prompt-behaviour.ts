@@ -8,6 +8,7 @@ import {
 } from '../../pipelines/behaviour/prompt-table.ts';
 import type { PromptTest } from '../../pipelines/behaviour/prompt-rows.ts';
 import { GuidelinesSchema } from '../../pipelines/guidelines/guidelines.ts';
+import type { TableProblem } from '../../pipelines/behaviour/rows.ts';
 import type { PreparePromptsInput } from '../contract/data.ts';
 import { kindsTo } from '../privacy/policy.ts';
 import { redactTexts } from '../privacy/redact.ts';
@@ -34,7 +35,7 @@ export async function readPromptBehaviour(
     if (source === undefined) continue;
     const read = readPromptTable(await store.getBytes(source.ref), kind);
     const problems = [...read.problems, ...checkProblems(read.tests, named ?? [])];
-    if (problems.length > 0) throw badTable(table, file, problems);
+    if (problems.length > 0) throw badTable(table, file, problems.toSorted(byLine));
     tests.push(...read.tests.map((one) => ({ table, file, ...one })));
   }
   const kept = await withoutPersonalData(tests, data.onPersonalData, context);
@@ -43,10 +44,12 @@ export async function readPromptBehaviour(
     const ofTable = kept.filter((one) => one.table === table);
     const alike = ofTable.flatMap(({ line, test }) => askedTwice(line, test, complaint));
     const problems = [...alike, ...checkProblems(ofTable, named ?? [])];
-    if (problems.length > 0) throw badTable(table, file, problems);
+    if (problems.length > 0) throw badTable(table, file, problems.toSorted(byLine));
   }
   return kept;
 }
+
+const byLine = (one: TableProblem, other: TableProblem): number => one.line - other.line;
 
 async function withoutPersonalData(
   tests: readonly StoredPromptTest[],

@@ -1,5 +1,5 @@
-import { doesNotMatch, equal, match } from 'node:assert/strict';
-import type { FormattedPrompts } from '../../activities/contract/prompting.ts';
+import { doesNotMatch, equal, match, ok } from 'node:assert/strict';
+import type { FormattedPrompts, GenerationFacts } from '../../activities/contract/prompting.ts';
 import { renderReport } from '../../activities/report/render.ts';
 import { summarise } from '../../client/summary.ts';
 import { lineageOf, lineageText } from '../../client/lineage.ts';
@@ -10,13 +10,10 @@ import { generatorFacts } from '../support/generator-facts.ts';
 type Road = Parameters<typeof generatorFacts>[0];
 
 /** The page's text, white space as one blank. */
-function page(road: Road, formatted?: FormattedPrompts): string {
+function page(road: Road, changes: Partial<GenerationFacts> = {}): string {
   const plain = generatorFacts(road);
   const { generation } = plain;
-  const facts =
-    generation === undefined || formatted === undefined
-      ? plain
-      : { ...plain, generation: { ...generation, formatted } };
+  const facts = generation === undefined ? plain : { ...plain, generation: { ...generation, ...changes } };
   return renderReport({ kind: 'release', facts, ...sampleMaterial(facts) })
     .replace(/<style>[^]*?<\/style>/, '')
     .replaceAll(/<[^>]+>/g, ' ')
@@ -49,8 +46,20 @@ describe('the report on a model that generates text', () => {
       leftOut: { withoutCompletion: 3, againstGuidelines: 2, spellsSpecial: 4 },
     };
     match(
-      page('tuned', formatted),
+      page('tuned', { formatted }),
       /90 good answers; left out: 3 rows without one, 2 that break a guideline, 4 in which a text spells a special token of the model/,
+    );
+  });
+
+  it('names the behaviour tests that do not hold, by what is wrong with the answers', () => {
+    const { evaluation } = generatorFacts('prompted').generation ?? {};
+    ok(evaluation !== undefined);
+    const failures = [{ file: 'tests/j.jsonl', line: 3, problem: 'does not decline' }];
+    const score = { value: 0.5, interval: null, rows: 2 };
+    const behaviour = [{ name: 'jailbreaks', kind: 'minimum-functionality' as const, score, failures }];
+    match(
+      page('prompted', { evaluation: { ...evaluation, behaviour } }),
+      /jailbreaks: tests of minimum-functionality that do not hold.*tests\/j\.jsonl:3 does not decline/,
     );
   });
 

@@ -32,7 +32,7 @@ describe('a run that generates text', function () {
   /** A whole run, approved and replayed; `overrides` see the activities that answer at once. */
   async function run(
     overrides: (real: Activities) => Partial<Activities>,
-    parts: Partial<Pick<Pipeline, 'budget' | 'prototype' | 'deploy'>> = {},
+    parts: Partial<Pick<Pipeline, 'budget' | 'prototype' | 'deploy' | 'behaviour'>> = {},
   ): Promise<{ ran: readonly string[]; view: RunView; outcome: RunOutcome; facts: RunFacts }> {
     const { client } = temporal;
     const runId = `generation-${runs++}`;
@@ -130,6 +130,37 @@ describe('a run that generates text', function () {
     equal(outcome.state, 'deployed');
     ok(ran.includes('train') && !ran.includes('memorisation'));
     deepEqual(judged, [null]);
+  });
+
+  it('hands tables of behaviour tests to the data with the guidelines that they name, and to the gates with what was found', async () => {
+    const given: unknown[] = [];
+    const score = { value: 1, interval: null, rows: 2 };
+    const measured = [{ name: 'jailbreaks', kind: 'minimum-functionality' as const, score, failures: [] }];
+    const jailbreaks = { kind: 'minimum-functionality', file: 'j.jsonl', min: 0.9, severity: 'fail' } as const;
+    const { outcome } = await run(
+      (real) => ({
+        preparePrompts: (call) => {
+          given.push(call.input.behaviour, call.input.guidelines?.name);
+          return real.preparePrompts(call);
+        },
+        evaluateGenerator: async (call) => {
+          const result = await real.evaluateGenerator(call);
+          return { ...result, output: { ...result.output, behaviour: measured } };
+        },
+        judgeGeneration: (call) => {
+          given.push(call.input.behaviour);
+          return real.judgeGeneration(call);
+        },
+      }),
+      { behaviour: { jailbreaks } },
+    );
+    equal(outcome.state, 'deployed');
+    const { kind, file } = jailbreaks;
+    deepEqual(given, [
+      { jailbreaks: { kind, file } },
+      generatorInput().guidelines?.name,
+      { gates: { jailbreaks }, measured },
+    ]);
   });
 
   it('drops a candidate that fails, with its reason, and goes on with the other', async () => {
