@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import sharp from 'sharp';
 import type { Split } from '../../activities/contract/data.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { loadPictures } from '../../activities/data/images/pictures.ts';
@@ -8,11 +9,11 @@ import { findNeighbours } from '../../client/predict.ts';
 import type { ReproductionVerdict } from '../../client/reproduce.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
 import { checkPipeline } from '../../pipelines/check.ts';
-import type { PipelineDefinition } from '../../pipelines/definition.ts';
+import type { ImageRetrieval, PipelineDefinition } from '../../pipelines/definition.ts';
 import { loadPipeline } from '../../pipelines/load.ts';
 import { espalier } from '../support/command.ts';
 import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
-import { tinyImages } from '../support/tiny-image.ts';
+import { foldersOfPictures, PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 
 const off = { severity: 'off' } as const;
 
@@ -59,6 +60,20 @@ describe('the shipped pipeline part-finder, with a tiny backbone', function () {
     throw new Error(`no picture in ${split}`);
   }
 
+  /** A table, and beside it a picture and one that is a little brighter: it must find much the same. */
+  async function brighter(): Promise<ImageRetrieval['behaviour']> {
+    const folder = join(host.folder, 'tests');
+    await foldersOfPictures(folder);
+    const [label = ''] = PICTURE_LABELS;
+    const [name = ''] = await readdir(join(folder, label));
+    await sharp(join(folder, label, name))
+      .modulate({ brightness: 1.02 })
+      .png()
+      .toFile(join(folder, 'brighter.png'));
+    await writeFile(join(folder, 'table.csv'), `image,other,overlap\n${label}/${name},brighter.png,0.6\n`);
+    return { brighter: { kind: 'invariance', file: 'tests/table.csv', min: 1, severity: 'fail' } };
+  }
+
   async function finished(runId: string, changes: Partial<PipelineDefinition> = {}): Promise<RunFacts> {
     await startDefinition(host, runId, await definition(changes));
     const view = await finishRun(host, runId);
@@ -73,7 +88,7 @@ describe('the shipped pipeline part-finder, with a tiny backbone', function () {
   }
 
   it('goes from its shard of pictures to an index of the encoder as it came', async () => {
-    const facts = await finished('frozen');
+    const facts = await finished('frozen', { behaviour: await brighter() });
     const { candidates, exported, retrieval, training, selection } = facts;
     deepEqual(facts.data?.rows, { train: 120, validation: 48, test: 72 });
     equal(training, undefined);
@@ -86,6 +101,9 @@ describe('the shipped pipeline part-finder, with a tiny backbone', function () {
     deepEqual([retrieval?.queriesInGallery, retrieval?.frozen], [0, null]);
     const own = facts.gates?.gates.at(-1);
     deepEqual([own?.name, own?.verdict, own?.score.rows], ['findsAsMeasured', 'pass', 72]);
+    const [table] = retrieval?.behaviour ?? [];
+    deepEqual([table?.name, table?.score.value, table?.score.rows], ['brighter', 1, 1]);
+    equal(facts.gates?.gates.find(({ name }) => name === 'brighter')?.verdict, 'pass');
 
     const [known, unknown] = [await pictureOf(facts, 'train'), await pictureOf(facts, 'test')];
     const answers = await findNeighbours(host.servingUrl, 'part-finder', [known.file, unknown.file]);
