@@ -72,9 +72,6 @@ const IMAGES: readonly (readonly [extension: RegExp, magic: RegExp])[] = [
   [/\.tiff?$/i, /^(II\*\0|MM\0\*)/],
 ];
 
-const TENSORFLOW_TAKEN =
-  'of TensorFlow only tf_model.h5 (or its parts and their index), as transformers 4 wrote it, and checkpoints (X.index and X.data-…, also the variables of a SavedModel) are converted';
-
 /** Why names that are no surprise stay outside. The first pattern that fits decides. */
 const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [
@@ -85,7 +82,11 @@ const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
     /(^|\/)tf_model.*\.h5(\.index\.json)?$/i,
     "is a part of TensorFlow weights, which are converted only where the candidate says convert: 'tensorflow', tf_model.h5.index.json names all parts, and there is no model.safetensors nor tf_model.h5",
   ],
-  [/\.(h5|hdf5|keras)$/i, `is a Keras file; ${TENSORFLOW_TAKEN}`],
+  [
+    /^[^/]+\.(h5|keras)$/i,
+    "holds weights of Keras, which are converted only where the candidate says convert: 'tensorflow', has no model.safetensors nor tf_model.h5, and they are the only ones",
+  ],
+  [/\.(h5|hdf5|keras)$/i, 'is a Keras file, of which only those beside config.json are converted'],
   [
     /\.ckpt(-\d+)?\.index$|\.data-\d+-of-\d+$|(^|\/)variables\/variables\.index$/i,
     "is of a TensorFlow checkpoint, which is converted only where the candidate says convert: 'tensorflow' and has no model.safetensors nor tf_model.h5",
@@ -316,7 +317,9 @@ async function beginning(path: string): Promise<string> {
 async function reasonWithContent(directory: string, path: string, reason: string): Promise<string> {
   const stat = await lstat(join(directory, path));
   if (stat.isSymbolicLink()) return 'is a symbolic link';
-  return (stat.isFile() ? await executableContent(join(directory, path)) : null) ?? reason;
+  // A .keras is a zip archive by its name, too: that says more.
+  const looks = stat.isFile() && !path.endsWith('.keras') ? await executableContent(join(directory, path)) : null;
+  return looks ?? reason;
 }
 
 /** A sound header clears the file; an unsound one is explained by what the file really is, where that can be seen. */

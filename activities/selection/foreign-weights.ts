@@ -28,6 +28,8 @@ const TORCH = ['pytorch_model.bin', 'model.pt', 'model.pth', 'model.ckpt'];
 const KERAS = 'tf_model.h5';
 const KERAS_INDEX = 'tf_model.h5.index.json';
 const KERAS_PART = /^tf_model-\d{5}-of-\d{5}\.h5$/;
+/** Of another name than transformers gives: `save_weights('x.h5')`, and what Keras 3 saves. */
+const OTHER_KERAS = /^(?!tf_model-\d)[\w.-]{1,100}\.(h5|keras)$/;
 /** The index of a checkpoint, or that of the variables of a SavedModel, whose folder may be the model's or as transformers lays it. */
 const CHECKPOINT = /^([\w.-]{1,100}|(?:saved_model\/\d{1,19}\/)?variables\/variables)\.index$/;
 const SHARD = /^\.data-\d{5}-of-\d{5}$/;
@@ -35,13 +37,13 @@ const SHARD = /^\.data-\d{5}-of-\d{5}$/;
 const SURELY_CHECKPOINT = /\.ckpt(?:-\d{1,12})?$/;
 
 /**
- * The files to convert: only where that was asked for, and never beside a model.safetensors. Throws BadModel where there
- * are several checkpoints.
+ * The files to convert: only where that was asked for, and never beside a model.safetensors. Throws BadModel where several
+ * of TensorFlow's could be meant.
  */
 export function foreignWeightsOf(paths: readonly string[], convert: Candidate['convert']): ForeignFiles | undefined {
   if (convert === undefined || paths.includes(WEIGHTS)) return undefined;
   const name = (convert === 'torch' ? TORCH : [KERAS, KERAS_INDEX]).find((one) => paths.includes(one));
-  if (name === undefined) return convert === 'torch' ? undefined : checkpointOf(paths);
+  if (name === undefined) return convert === 'torch' ? undefined : otherTensorFlowOf(paths);
   const parts = name === KERAS_INDEX ? paths.filter((path) => KERAS_PART.test(path)).toSorted() : [];
   return { form: convert === 'torch' ? 'torch' : 'keras', name, parts, config: null };
 }
@@ -51,13 +53,11 @@ export function namesOf({ name, parts, config }: ForeignFiles): readonly string[
   return [name, ...parts, ...(config === null ? [] : [config])];
 }
 
-function checkpointOf(paths: readonly string[]): ForeignFiles | undefined {
-  const found = paths.toSorted().flatMap((name) => {
-    const prefix = CHECKPOINT.exec(name)?.[1];
-    if (prefix === undefined) return [];
-    const parts = paths.filter((path) => path.startsWith(prefix) && SHARD.test(path.slice(prefix.length)));
-    return parts.length > 0 || SURELY_CHECKPOINT.test(prefix) ? [{ name, parts: parts.toSorted() }] : [];
-  });
+function otherTensorFlowOf(paths: readonly string[]): ForeignFiles | undefined {
+  const keras = paths
+    .filter((path) => OTHER_KERAS.test(path))
+    .map((name) => ({ form: 'keras' as const, name, parts: [] }));
+  const found = [...keras, ...checkpointsOf(paths)].toSorted((left, right) => (left.name < right.name ? -1 : 1));
   const [only, second] = found;
   if (only === undefined) return undefined;
   if (second !== undefined) {
@@ -65,13 +65,21 @@ function checkpointOf(paths: readonly string[]): ForeignFiles | undefined {
       .slice(0, 5)
       .map(({ name }) => name)
       .join(', ');
-    throw new EspalierError('BadModel', `there are ${found.length} checkpoints: ${shown}; which one is meant?`, {
-      where: second.name,
-      fix: 'leave one of them in the folder',
-    });
+    const message = `there are ${found.length} checkpoints or files of weights: ${shown}; which one is meant?`;
+    throw new EspalierError('BadModel', message, { where: second.name, fix: 'leave one of them in the folder' });
   }
-  const needsConfig = !paths.includes('config.json') && paths.includes(BERT_CONFIG);
-  return { form: 'checkpoint', ...only, config: needsConfig ? BERT_CONFIG : null };
+  const needsConfig = only.form === 'checkpoint' && !paths.includes('config.json') && paths.includes(BERT_CONFIG);
+  return { ...only, config: needsConfig ? BERT_CONFIG : null };
+}
+
+function checkpointsOf(paths: readonly string[]): Omit<ForeignFiles, 'config'>[] {
+  return paths.flatMap((name) => {
+    const prefix = CHECKPOINT.exec(name)?.[1];
+    if (prefix === undefined) return [];
+    const parts = paths.filter((path) => path.startsWith(prefix) && SHARD.test(path.slice(prefix.length)));
+    if (parts.length === 0 && !SURELY_CHECKPOINT.test(prefix)) return [];
+    return [{ form: 'checkpoint' as const, name, parts: parts.toSorted() }];
+  });
 }
 
 /** Moves the files to convert out of the folder. Throws UnsafeModel when one is no regular file. */

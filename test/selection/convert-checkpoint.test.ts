@@ -161,7 +161,7 @@ describe('converting a TensorFlow checkpoint', function () {
     assert.equal(foreignWeightsOf(['sub/model.ckpt.index', '../model.ckpt.index'], 'tensorflow'), undefined);
     assert.throws(() => foreignWeightsOf([...names, 'model.ckpt-10.index'], 'tensorflow'), {
       kind: 'BadModel',
-      message: /2 checkpoints: model\.ckpt-10\.index, model\.ckpt-9\.index/,
+      message: /2 checkpoints or files of weights: model\.ckpt-10\.index, model\.ckpt-9\.index/,
     });
   });
 

@@ -122,7 +122,7 @@ describe('converting a checkpoint of TensorFlow 2', function () {
     assert.equal(foreignWeightsOf(saved, 'tensorflow')?.name, saved[0]);
     assert.throws(() => foreignWeightsOf([...saved, 'my_model.index', data], 'tensorflow'), {
       kind: 'BadModel',
-      message: /2 checkpoints: my_model\.index, variables\/variables\.index/,
+      message: /2 checkpoints or files of weights: my_model\.index, variables\/variables\.index/,
     });
     for (const folderOfIt of ['../variables', 'assets/variables', 'saved_model/x/variables']) {
       const names = ['index', 'data-00000-of-00001'].map((end) => `${folderOfIt}/variables.${end}`);

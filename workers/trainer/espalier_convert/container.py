@@ -62,6 +62,26 @@ def _read_zip(path: Path) -> Container:
 
 def _known_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
     """By their names below the one top folder."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    tops = set()
+    for name, info in stored_members(archive, path):
+        known = MEMBER.fullmatch(name)
+        if known is None or known[1] in (".", ".."):
+            raise unsafe(f"member {name!r} of {path.name} is none that a file of weights has")
+        if known[2] in members:
+            raise unsafe(f"member {name!r} of {path.name} is there twice")
+        tops.add(known[1])
+        members[known[2]] = info
+    if "data.pkl" not in members or len(tops) != 1:
+        raise unsafe(f"{path.name} has no data.pkl in its one folder: torch.save did not write it")
+    if members["data.pkl"].file_size > MAX_PICKLE_BYTES:
+        raise unsafe(f"data.pkl of {path.name} has {members['data.pkl'].file_size} bytes, more than {MAX_PICKLE_BYTES}")
+    return members
+
+
+def stored_members(archive: zipfile.ZipFile, path: Path) -> list[tuple[str, zipfile.ZipInfo]]:
+    """By the names that stand in it. Throws UnsafeModel unless the archive is the file from end to end, its members apart and stored
+    as they are: what is not compressed is no bomb."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(0, size - END_BYTES))
@@ -71,29 +91,14 @@ def _known_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.Zi
         raise unsafe(f"{path.name} has bytes before or after its zip archive")
     if len(infos) > MAX_MEMBERS:
         raise unsafe(f"{path.name} has {len(infos)} members, more than {MAX_MEMBERS}")
-    members: dict[str, zipfile.ZipInfo] = {}
-    tops = set()
     for info in infos:
-        name = info.orig_filename
         if info.flag_bits & ENCRYPTED:
-            raise unsafe(f"member {name!r} of {path.name} is encrypted")
-        known = MEMBER.fullmatch(name)
-        if known is None or known[1] in (".", ".."):
-            raise unsafe(f"member {name!r} of {path.name} is none that a file of weights has")
-        if known[2] in members:
-            raise unsafe(f"member {name!r} of {path.name} is there twice")
-        # torch.save never compresses: no archive bomb can be.
+            raise unsafe(f"member {info.orig_filename!r} of {path.name} is encrypted")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-            raise unsafe(f"member {name!r} of {path.name} is compressed")
-        tops.add(known[1])
-        members[known[2]] = info
-    if "data.pkl" not in members or len(tops) != 1:
-        raise unsafe(f"{path.name} has no data.pkl in its one folder: torch.save did not write it")
-    if members["data.pkl"].file_size > MAX_PICKLE_BYTES:
-        raise unsafe(f"data.pkl of {path.name} has {members['data.pkl'].file_size} bytes, more than {MAX_PICKLE_BYTES}")
+            raise unsafe(f"member {info.orig_filename!r} of {path.name} is compressed")
     if sum(info.file_size for info in infos) > size:
         raise unsafe(f"the members of {path.name} overlap")
-    return members
+    return [(info.orig_filename, info) for info in infos]
 
 
 def _read_whole(archive: zipfile.ZipFile, member: zipfile.ZipInfo, keep: bool) -> bytes:

@@ -14,6 +14,8 @@ from .stored_array import StoredArray, bytes_of
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # transformers' TensorFlow encoders have some thousand arrays and groups at most, eight deep.
 MAX_OBJECTS, MAX_DEPTH, MAX_NAME_LENGTH, MAX_RANK = 8_000, 16, 200, 4
+# What Keras keeps beside the weights, in integers too: the optimiser's state and the seeds of dropout. It is not opened.
+NOT_OPENED, SEEDS = "optimizer", "seed_generator"
 # No plugin is ever looked for (HDF5's word for it), and nothing is locked in a folder that is only read.
 ENVIRONMENT = {"HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE"}
 
@@ -54,6 +56,8 @@ class _Walk:
             group, above, depth = pending.pop()
             for name in self._hard_links(group, above):
                 path = f"{above}{name}"
+                if path == NOT_OPENED or name == SEEDS:
+                    continue
                 kind = self._count(group, name.encode(), path)
                 if kind == self.h5py.h5o.TYPE_GROUP:
                     if depth == MAX_DEPTH:

@@ -11,8 +11,8 @@ from .failure import ConvertError, unsafe
 from .garden import garden_array, garden_name, garden_path, is_of_garden
 from .model_layout import ModelLayout
 from .object_graph import read_variable_names
-from .stored_array import StoredArray
-from .tensorflow import Naming, torch_name, without_row
+from .stored_array import StoredArray, without_row
+from .tensorflow import Naming, torch_name
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 # Steps of a key: what optimisers keep (of Keras before and after 2.11), metrics, and counters.

@@ -1,6 +1,6 @@
 """Where an array lies in a file of weights, before one value of it is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -18,3 +18,8 @@ class StoredArray:
 
 def bytes_of(dtype: str) -> int:
     return int(dtype[-1])
+
+
+def without_row(array: StoredArray) -> StoredArray:
+    """A matrix of one row as the vector that it is."""
+    return replace(array, shape=array.shape[1:]) if len(array.shape) == 2 and array.shape[0] == 1 else array

@@ -1,16 +1,18 @@
-"""Weights as transformers 4's TensorFlow classes saved them (tf_model.h5, or its parts), under PyTorch's names and the right way round."""
+"""Weights as transformers 4's TensorFlow classes saved them (tf_model.h5 or its parts, or as Keras 3 does), under PyTorch's names and the right way
+round."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
+from . import keras_archive
 from .crc32c import masked_crc32c
 from .model_layout import ModelLayout, read_layout
 from .failure import ConvertError, unsafe
 from .hdf5 import read_hdf5
+from .keras_attributes import attribute_name, by_attributes, is_by_attributes
 from .keras_parts import read_parts
-from .stored_array import StoredArray
+from .stored_array import StoredArray, without_row
 
 SHOWN_NAMES = 5
 FLOATS = ("<f2", "<f4", "<f8")
@@ -32,17 +34,18 @@ def convert_keras(source: Path, parts: list[Path], config: Path, target: Path) -
     were left out. `parts`: where `source` is their index. Throws UnsafeModel (hdf5.py) or BadModel when they are not those of
     config.json."""
     layout = read_layout(config)
+    if source.suffix == keras_archive.SUFFIX:
+        source = keras_archive.unpack_weights(source, target.parent)
     arrays, version = read_parts(source, parts) if source.suffix == ".json" else read_hdf5(source)
-    if layout.bias_rows:
-        arrays = {path: without_row(array) if path.endswith("/bias:0") else array for path, array in arrays.items()}
-    places, heads = place(arrays, layout, source.name)
+    if is_by_attributes(arrays):
+        arrays = by_attributes(arrays, layout, source.name)
+        places, heads = place(arrays, layout, source.name, attribute_name)
+    else:
+        if layout.bias_rows:
+            arrays = {path: without_row(array) if path.endswith("/bias:0") else array for path, array in arrays.items()}
+        places, heads = place(arrays, layout, source.name)
     write_tensors(places, arrays, source.parent, target)
     return {"h5py": version, "leftOut": heads}
-
-
-def without_row(array: StoredArray) -> StoredArray:
-    """A matrix of one row as the vector that it is."""
-    return replace(array, shape=array.shape[1:]) if len(array.shape) == 2 and array.shape[0] == 1 else array
 
 
 def write_tensors(places: Places, arrays: dict[str, StoredArray], folder: Path, target: Path) -> None:

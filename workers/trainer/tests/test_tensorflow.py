@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from espalier_convert.model_layout import LAYOUTS, read_layout
 from espalier_convert.failure import ConvertError
 from espalier_convert.garden import garden_name, garden_path, is_of_garden
+from espalier_convert.keras_attributes import attribute_name
 from espalier_convert.objects import keras_path
 from espalier_convert.stored_array import StoredArray
 from espalier_convert.tensorflow import convert_keras, place, torch_name
@@ -58,6 +59,24 @@ GARDEN = {
     "transformer/layer_0/output/kernel": ("encoder.layer.0.output.dense.weight", True),
     "transformer/layer_0/output_layer_norm/gamma": ("encoder.layer.0.output.LayerNorm.weight", False),
     "pooler_transform/kernel": ("pooler.dense.weight", True),
+}
+# Paths below the model in *.weights.h5 that transformers 4.49 with tf-keras 2.18 wrote.
+ATTRIBUTES = {
+    ("bert/embeddings/vars/1", "bert"): ("embeddings.token_type_embeddings.weight", False),
+    ("distilbert/embeddings/vars/1", "distilbert"): ("embeddings.position_embeddings.weight", False),
+    ("roberta/embeddings/LayerNorm/vars/0", "roberta"): ("embeddings.LayerNorm.weight", False),
+    ("electra/embeddings_project/vars/0", "electra"): ("embeddings_project.weight", True),
+    ("electra/encoder/layer/tf_electra_layer_11/bert_output/LayerNorm/vars/1", "electra"): ("encoder.layer.11.output.LayerNorm.bias", False),
+    ("bert/encoder/layer/tf_bert_layer/attention/dense_output/dense/vars/0", "bert"): ("encoder.layer.0.attention.output.dense.weight", True),
+    ("distilbert/transformer/layer/tf_transformer_block_1/ffn/lin2/vars/0", "distilbert"): ("transformer.layer.1.ffn.lin2.weight", True),
+    ("distilbert/transformer/layer/tf_transformer_block/sa_layer_norm/vars/1", "distilbert"): ("transformer.layer.0.sa_layer_norm.bias", False),
+    ("transformer/wpe/vars/0", "transformer"): ("wpe.weight", False),
+    ("transformer/h/tf_block_1/attn/c_attn/vars/0", "transformer"): ("h.1.attn.c_attn.weight", False),
+    ("transformer/h/tf_block/ln_2/vars/1", "transformer"): ("h.0.ln_2.bias", False),
+    ("resnet/embedder/embedder/conv/vars/0", "resnet"): ("embedder.embedder.convolution.weight", True),
+    ("resnet/encoder/stages/tf_res_net_stage_1/stage_layers/tf_res_net_bottle_neck_layer_2/conv0/normalization/vars/3", "resnet"): ("encoder.stages.1.layers.2.layer.0.normalization.running_var", False),
+    ("resnet/encoder/stages/tf_res_net_stage/stage_layers/tf_res_net_basic_layer/conv2/conv/vars/0", "resnet"): ("encoder.stages.0.layers.0.layer.1.convolution.weight", True),
+    ("resnet/encoder/stages/tf_res_net_stage/stage_layers/tf_res_net_basic_layer/shortcut/convolution/vars/0", "resnet"): ("encoder.stages.0.layers.0.shortcut.convolution.weight", True),
 }
 
 
@@ -148,9 +167,11 @@ class Names(unittest.TestCase):
         for path, expected in KERAS.items():
             self.assertEqual(torch_name(path, path.split("/")[0]), expected, path)
 
-    def test_so_do_the_variables_of_objects(self) -> None:
+    def test_so_do_those_of_objects_and_of_attributes(self) -> None:
         for (name, scope), expected in OBJECTS.items():
             self.assertEqual(torch_name(keras_path(name, scope), scope), expected, name)
+        for (path, scope), expected in ATTRIBUTES.items():
+            self.assertEqual(attribute_name(path, scope), expected, path)
         for name, expected in GARDEN.items():
             self.assertEqual(garden_name(garden_path(name), "bert"), expected, name)
         self.assertEqual([name for name in GARDEN if is_of_garden(name)], [name for name in GARDEN if "transformer/" in name])
