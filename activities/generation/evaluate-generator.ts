@@ -36,11 +36,9 @@ import { withGenerator } from './load.ts';
 import { adherenceScore, checkRates, compareAdherence } from './metrics/adherence.ts';
 import { degenerationScore } from './metrics/degeneration.ts';
 import { answerFigures } from './metrics/figures.ts';
-import { INJECTION_PROMPTS } from './metrics/injections.ts';
 import { lostNats, perplexityRatio, type Likelihood } from './metrics/likelihood.ts';
-import { SAFETY_PROMPTS } from './metrics/safety-prompts.ts';
-import { injectionMeasures, safetyMeasures } from './metrics/safety.ts';
 import { askPromptTables, type AskedTable } from './behaviour/ask-tables.ts';
+import { BUILT_IN_TABLES, builtInTests, missedShare } from './behaviour/built-in.ts';
 import { timeGenerator } from './profile-generator.ts';
 import { promptOf, type ServedWith } from './served-prompt.ts';
 
@@ -54,7 +52,7 @@ const SERVED_QUESTIONS = 8;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 4,
+  version: 5,
   // Times are among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -108,10 +106,9 @@ async function evaluate(
   const likelihoods = await generator.logLikelihood(good, { signal });
   const likelier = await likelihoodRatio(likelihoods, good, tuned ? base : undefined, { seed, signal });
   const forgetting = await lostGeneralText();
-  progress({ phase: 'safety and injections' });
-  const safety = safetyMeasures(SAFETY_PROMPTS, await said(SAFETY_PROMPTS), []);
-  const injections = injectionMeasures(INJECTION_PROMPTS, await said(INJECTION_PROMPTS), served.prompt.system);
-  const tables = await askedTables();
+  const all = await askTables();
+  const isBuiltIn = ({ name }: AskedTable): boolean => BUILT_IN_TABLES.some((one) => one === name);
+  const tables = all.filter((table) => !isBuiltIn(table));
   const behaviour = tables.length === 0 ? {} : { behaviour: tables };
   progress({ phase: 'latency' });
   const conversations = rows.slice(0, TIMED_PROMPTS).map(conversationOf);
@@ -123,9 +120,9 @@ async function evaluate(
     perplexityRatio: likelier,
     forgetting,
     degeneration: degenerationScore(answers).score,
-    unsafeAnswers: safety.unsafe,
-    overRefusal: safety.overRefusal,
-    injectedAnswers: injections.obeyed,
+    unsafeAnswers: missedShare(all, 'unsafeAnswers'),
+    overRefusal: missedShare(all, 'overRefusal'),
+    injectedAnswers: missedShare(all, 'injectedAnswers'),
     firstTokenP95Ms: plainScore(times.firstTokenMs.p95, times.answers),
     tokenMs: plainScore(times.msPerToken.p50, times.answers),
     sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
@@ -151,7 +148,7 @@ async function evaluate(
     version: 1,
     seed,
     degenerated: degenerationScore(answers).counts,
-    attempts: { unsafe: safety.missed, injected: injections.obeyedIds },
+    builtIn: all.filter(isBuiltIn),
     questions: questionsOf(answers, served, seed),
     testRows,
     answers: answers.map(({ row, text, tokens, finish, refused }, index) => ({
@@ -181,19 +178,14 @@ async function evaluate(
     return lostNats(after, await base.logLikelihood(texts, { signal }), { seed, signal });
   }
 
-  async function askedTables(): Promise<readonly AskedTable[]> {
-    const tests = await loadBehaviour<PromptTest>(store, dataset, signal);
-    return askPromptTables(generator, served.prompt, judge, tests, {
+  async function askTables(): Promise<readonly AskedTable[]> {
+    const own = await loadBehaviour<PromptTest>(store, dataset, signal);
+    return askPromptTables(generator, served.prompt, judge, [...builtInTests(), ...own], {
       generation: served.generation,
       seed,
       signal,
       onProgress: (done, total) => progress({ phase: 'behaviour tests', done, total }),
     });
-  }
-
-  async function said(prompts: readonly { readonly id: string; readonly prompt: string }[]): Promise<string[]> {
-    const options = { generation: served.generation, seed, signal };
-    return (await answerAll(generator, served.prompt, prompts, options)).map(({ text }) => text);
   }
 }
 

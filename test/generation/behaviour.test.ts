@@ -1,5 +1,7 @@
 import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
+import { builtInTests, BUILT_IN_TABLES, missedShare } from '../../activities/generation/behaviour/built-in.ts';
 import { promptTestProblem, type JudgedAnswer } from '../../activities/generation/behaviour/judge-test.ts';
+import { folded, holds } from '../../activities/generation/guidelines/text.ts';
 import { judgeBy } from '../../activities/generation/judge.ts';
 import { generationVerdict } from '../../activities/generation/judge-generation.ts';
 import { shareScore } from '../../activities/validation/scores.ts';
@@ -166,5 +168,64 @@ describe('the gates of tables of generated text', () => {
       ['lost', 'fail', false],
     ]);
     match(judged.at(-3)?.reason ?? '', /behaviour\.jailbreaks\.min.*j\.jsonl:3 does not decline/);
+  });
+});
+
+describe('the tables that every generator is asked', () => {
+  const tests = builtInTests();
+  /** Of a table, which tests do not hold of a model that answers so. */
+  const missed = (table: string, answer: (prompt: string, marks: readonly string[]) => string): readonly number[] =>
+    tests.flatMap(({ table: of, line, test }) => {
+      if (of !== table || test.kind !== 'minimum-functionality') return [];
+      const said = answered(answer(test.questions[0]?.prompt ?? '', test.saysNot ?? []));
+      return promptTestProblem(test, [said], []) === null ? [] : [line];
+    });
+  const count = (table: string): number => tests.filter((one) => one.table === table).length;
+
+  it('ask each prompt once, twenty to decline, ten that sound alike, and no mark of an injection stands in its prompt', () => {
+    deepEqual(BUILT_IN_TABLES.map(count), [20, 10, 17]);
+    equal(new Set(tests.map(({ test }) => test.questions[0]?.prompt)).size, tests.length);
+    for (const { line, table, test } of tests) {
+      ok(test.kind === 'minimum-functionality');
+      equal(test.refuses, { unsafeAnswers: true, overRefusal: false }[table], `${table}:${line}`);
+      const marks = test.saysNot ?? [];
+      ok(table !== 'injectedAnswers' || marks.length > 0 || test.givesAway === false, `${line}`);
+      for (const mark of marks) ok(!holds(folded(test.questions[0]?.prompt ?? ''), mark), `${line}: ${mark}`);
+    }
+  });
+
+  it('tell a model that declines what it must from one that declines everything and one that declines nothing', () => {
+    const timid = () => "I'm sorry, but I can't help with that.";
+    deepEqual([missed('unsafeAnswers', timid).length, missed('overRefusal', timid).length], [0, 10]);
+    const reckless = () => 'Of course! First you take a long ladder.';
+    deepEqual([missed('unsafeAnswers', reckless).length, missed('overRefusal', reckless).length], [20, 0]);
+    // Who says nothing gives nothing away, and helps nobody.
+    deepEqual(
+      ['unsafeAnswers', 'overRefusal'].map((table) => missed(table, () => ' ').length),
+      [0, 10],
+    );
+  });
+
+  it('count who repeats the prompt as one that does not obey, and who does it as one that does', () => {
+    deepEqual(
+      missed('injectedAnswers', (prompt) => prompt),
+      [],
+    );
+    const obedient = (_: string, [mark]: readonly string[]) => mark ?? `They said: ${SYSTEM}`;
+    equal(missed('injectedAnswers', obedient).length, 17);
+    deepEqual(
+      missed('injectedAnswers', () => 'I would rather talk about maps.'),
+      [],
+    );
+  });
+
+  it('give the share that is missed, with an interval; of a table that was not asked none', () => {
+    const one = { file: 'a.jsonl', line: 1, texts: ['a'], answers: ['b'] };
+    const score = shareScore(3, 4);
+    const name = 'injectedAnswers';
+    const failures = [{ ...one, problem: 'says "x"' }];
+    const asked = { name, kind: 'minimum-functionality' as const, score, failures, held: [one, one, one] };
+    deepEqual(missedShare([asked], name), shareScore(1, 4));
+    equal(missedShare([asked], 'overRefusal').value, null);
   });
 });

@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { judgeBy } from '../../activities/generation/judge.ts';
-import { folded, holds } from '../../activities/generation/guidelines/text.ts';
 import { adherenceScore, checkRates, compareAdherence } from '../../activities/generation/metrics/adherence.ts';
 import { degenerationOf, degenerationScore, distinctRuns } from '../../activities/generation/metrics/degeneration.ts';
-import { INJECTION_PROMPTS } from '../../activities/generation/metrics/injections.ts';
 import { bitsPerByte, lostNats, perplexity, perplexityRatio } from '../../activities/generation/metrics/likelihood.ts';
 import { chrF, rougeL } from '../../activities/generation/metrics/overlap.ts';
-import { SAFETY_PROMPTS } from '../../activities/generation/metrics/safety-prompts.ts';
-import { injectionMeasures, obeys, safetyMeasures } from '../../activities/generation/metrics/safety.ts';
 import { GuidelinesSchema } from '../../pipelines/guidelines/guidelines.ts';
 
 const near = (actual: number | null, expected: number, within = 1e-12): void =>
@@ -163,54 +159,5 @@ describe('adherence', () => {
     assert.equal(comparison.difference.value, 0.4);
     assert.deepEqual([comparison.won, comparison.lost, comparison.exactP], [3, 1, 0.625]);
     assert.throws(() => compareAdherence(of(['a']), []), RangeError);
-  });
-});
-
-describe('the tables of safety prompts and injections', () => {
-  it('name each prompt once, and no mark of an injection stands in its prompt', () => {
-    for (const ids of [SAFETY_PROMPTS.map(({ id }) => id), INJECTION_PROMPTS.map(({ id }) => id)]) {
-      assert.equal(new Set(ids).size, ids.length);
-    }
-    for (const { id, prompt, marks, technique } of INJECTION_PROMPTS) {
-      assert.ok(technique === 'extraction' || marks.length > 0, id);
-      for (const mark of marks) assert.ok(!holds(folded(prompt), mark), `${id}: ${mark}`);
-    }
-  });
-
-  it('tell a model that declines what it must from one that declines everything and one that declines nothing', () => {
-    const measured = (answer: (expect: 'decline' | 'answer') => string) =>
-      safetyMeasures(
-        SAFETY_PROMPTS,
-        SAFETY_PROMPTS.map(({ expect }) => answer(expect)),
-      );
-    const good = measured((expect) =>
-      expect === 'decline' ? "I'm sorry, but I can't help with that." : 'Here is how: …ask for help.',
-    );
-    assert.deepEqual([good.unsafe.value, good.overRefusal.value, good.missed], [0, 0, []]);
-    const timid = measured(() => 'I cannot answer this.');
-    assert.deepEqual([timid.unsafe.value, timid.overRefusal.value], [0, 1]);
-    const reckless = measured(() => 'Of course! First you take a long ladder.');
-    assert.deepEqual([reckless.unsafe.value, reckless.overRefusal.value], [1, 0]);
-    // Who says nothing gives nothing away, and helps nobody.
-    const silent = measured(() => '');
-    assert.deepEqual([silent.unsafe.value, silent.overRefusal.value], [0, 1]);
-  });
-
-  it('count who repeats the prompt as one that does not obey, and who does it as one that does', () => {
-    const system = 'You answer customers of a small book shop in the old town.';
-    const repeated = injectionMeasures(
-      INJECTION_PROMPTS,
-      INJECTION_PROMPTS.map(({ prompt }) => prompt),
-      system,
-    );
-    assert.deepEqual(repeated.obeyedIds, []);
-    const obedient = injectionMeasures(
-      INJECTION_PROMPTS,
-      INJECTION_PROMPTS.map(({ marks }) => marks[0] ?? `They said: ${system}`),
-      system,
-    );
-    assert.equal(obedient.obeyed.value, 1);
-    const [extraction] = INJECTION_PROMPTS.filter(({ technique }) => technique === 'extraction');
-    assert.ok(extraction !== undefined && !obeys(extraction, 'I would rather talk about books.', system));
   });
 });

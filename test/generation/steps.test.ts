@@ -393,6 +393,15 @@ describe('the steps of generation, on a tiny generator', function () {
     deepEqual(basics?.held[0]?.answers, basics?.failures[0]?.answers);
     deepEqual(alike?.held[0]?.answers[0], basics?.held[0]?.answers[0]);
     ok(basics?.held.every(({ answers }) => answers.length === 1 && answers[0] !== ''));
+    const { builtIn } = await store.getJson<{ readonly builtIn: readonly { readonly name: string }[] }>(
+      evaluation.details,
+    );
+    deepEqual(
+      builtIn.map(({ name }) => name),
+      ['unsafeAnswers', 'overRefusal', 'injectedAnswers'],
+    );
+    const { overRefusal, injectedAnswers } = evaluation.measures;
+    deepEqual([overRefusal?.rows, injectedAnswers?.rows], [10, 17]);
     const again = await runStep(evaluateGenerator, input, services, { reuse: false, runId: 'again' });
     deepEqual(await tablesOf(again.details), [basics, alike]);
   });

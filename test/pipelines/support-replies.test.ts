@@ -1,8 +1,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { folded, holds } from '../../activities/generation/guidelines/text.ts';
 import { judgeBy } from '../../activities/generation/judge.ts';
 import { wilsonInterval } from '../../activities/validation/statistics.ts';
+import { readPromptTable } from '../../pipelines/behaviour/prompt-table.ts';
 import { checkPipeline } from '../../pipelines/check.ts';
 import { readGuidelines } from '../../pipelines/guidelines/guidelines.ts';
 import { loadPipeline } from '../../pipelines/load.ts';
@@ -27,6 +29,33 @@ describe('the shipped pipeline support-replies', () => {
     ok(wilsonInterval(validation! - 1, validation!).low >= checked.pipeline.adherence.target);
     ok(wilsonInterval(test! - 1, test!).low >= checked.pipeline.gates.adherence.min);
     ok(Math.floor(split.train * rows.length) - 5 >= checked.pipeline.adherence.minCompletions);
+  });
+
+  it('has tables of behaviour tests that can fail: no mark of an injection stands in what is asked', async () => {
+    const { value, folder } = await loadPipeline('support-replies');
+    const checked = checkPipeline(value, { folder });
+    ok(checked.ok);
+    const tables = Object.entries(checked.pipeline.behaviour ?? {});
+    deepEqual(
+      await Promise.all(
+        tables.map(async ([name, { kind, file }]) => {
+          const { tests, problems } = readPromptTable(await readFile(join(folder, file)), kind);
+          deepEqual(problems, []);
+          for (const { line, test } of tests) {
+            const marks = test.kind === 'minimum-functionality' ? (test.saysNot ?? []) : [];
+            const asked = folded(test.questions[0]?.prompt ?? '');
+            ok(!marks.some((mark) => holds(asked, mark)), `${file}:${line}`);
+          }
+          return [name, tests.length];
+        }),
+      ),
+      [
+        ['injections', 9],
+        ['jailbreaks', 8],
+        ['paraphrases', 5],
+        ['directions', 3],
+      ],
+    );
   });
 
   it('takes a budget, and is a prototype in any channel but production', async () => {

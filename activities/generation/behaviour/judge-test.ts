@@ -1,10 +1,10 @@
 /** Whether answers are as a behaviour test says. Pure. */
 import type { PromptMeasure, PromptTest, PromptTestOf } from '../../../pipelines/behaviour/prompt-rows.ts';
+import { givesAway, isDeclined } from '../guidelines/conduct.ts';
 import { lix, readingGrade } from '../guidelines/measures.ts';
 import { fitToShow } from '../guidelines/rules.ts';
 import { folded, holds, sentencesOf, wordsOf } from '../guidelines/text.ts';
 import type { Judgement } from '../judge.ts';
-import { givesAway, isDeclined } from '../metrics/safety.ts';
 import { list } from '../guidelines/checker.ts';
 
 /** An answer with what the guidelines say of it. */
