@@ -1,5 +1,5 @@
 /** Step `retrieval.build-index`: the gallery's embeddings as an index, searched by a graph only where that was shown to do. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
@@ -7,7 +7,13 @@ import type { ArtifactStore } from '../../artifacts/store.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { GRAPH_SETTINGS } from '../../inference/retrieval/graph.ts';
-import { indexLimitProblem } from '../../inference/retrieval/index-files.ts';
+import {
+  encodeIndexHeader,
+  INDEX_FILE,
+  indexLimitProblem,
+  vectorBytes,
+  type IndexHeader,
+} from '../../inference/retrieval/index-files.ts';
 import { checkout } from '../checkout.ts';
 import type { BuildIndexInput, BuiltIndex, GraphTrial } from '../contract/retrieval.ts';
 import { loadLabels } from '../data/dataset.ts';
@@ -15,6 +21,8 @@ import { countPictures } from '../data/images/pictures.ts';
 import { pictureBlocks } from '../selection/embed-pictures.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { EXACT_UP_TO, trialStride, tryGraph } from './graph-trial.ts';
+import { writeIndex } from './index-folder.ts';
+import { openIndex } from './stored-index.ts';
 
 /** Throws BadData where there is no gallery, more of it than an index holds, or a picture twice, BadModel for an embedding that is not finite. */
 export const buildIndex: StepDefinition<BuildIndexInput, BuiltIndex> = {
@@ -22,39 +30,44 @@ export const buildIndex: StepDefinition<BuildIndexInput, BuiltIndex> = {
   version: 2,
   async run(input, context) {
     const { store, signal, workDir } = context;
-    const { exact, queries } = await embedGallery(input, context);
-    const { dimension, ids } = exact.header;
+    const folder = join(workDir, 'index');
+    await mkdir(folder);
+    const { header, queries } = await embedGallery(folder, input, context);
+    const { dimension, ids } = header;
     const rows = ids.length;
-    let index = exact;
     let trial: GraphTrial | null = null;
     if (rows * dimension > (input.exactUpTo ?? EXACT_UP_TO)) {
       context.progress({ phase: 'building the graph' });
-      const graph = await exact.withGraph(GRAPH_SETTINGS, signal);
+      const graph = await (await EmbeddingIndex.load(folder, signal)).withGraph(GRAPH_SETTINGS, signal);
       context.progress({ phase: 'comparing the graph with exact search' });
-      trial = await tryGraph(exact, graph, await queries(), { seed: input.seed, signal });
-      if (trial.accepted) index = graph;
+      trial = await tryGraph(await openIndex(folder, signal), graph, await queries(), { seed: input.seed, signal });
     }
-    const folder = join(workDir, 'index');
-    await mkdir(folder);
-    const sizeBytes = await index.writeTo(folder, signal);
+    const isGraph = trial?.accepted === true;
+    const head = encodeIndexHeader({ ...header, graph: isGraph ? GRAPH_SETTINGS : null });
+    await writeFile(join(folder, INDEX_FILE), head);
     return {
       index: await store.putTree(folder, 'index', { signal }),
       rows,
       dimension,
-      sizeBytes,
-      search: index === exact ? 'exact' : 'graph',
+      sizeBytes: head.length + vectorBytes(header),
+      search: isGraph ? 'graph' : 'exact',
       graph: trial,
     };
   },
 };
 
 interface EmbeddedGallery {
-  readonly exact: EmbeddingIndex;
+  readonly header: IndexHeader;
   /** Some of the validation split, with the same model; embedded only when asked for. */
   readonly queries: () => Promise<Float32Array>;
 }
 
-async function embedGallery({ model, dataset }: BuildIndexInput, context: StepContext): Promise<EmbeddedGallery> {
+/** Writes the index, searched exactly, into `indexFolder`. */
+async function embedGallery(
+  indexFolder: string,
+  { model, dataset }: BuildIndexInput,
+  context: StepContext,
+): Promise<EmbeddedGallery> {
   const { store, signal } = context;
   const [labels, rows] = await Promise.all([
     loadLabels(store, dataset),
@@ -74,8 +87,8 @@ async function embedGallery({ model, dataset }: BuildIndexInput, context: StepCo
     // Before the pictures are embedded, which takes hours for so many.
     requireRoom(rows, dimension);
     const pictures = pictureBlocks(loaded, { dataset, split: 'train', labels }, context);
-    const exact = await EmbeddingIndex.gather({ model: digest, dimension, labels, rows }, pictures);
-    return { exact, queries: () => embedQueries(folder, { dataset, labels }, context) };
+    const header = await writeIndex(indexFolder, { model: digest, dimension, labels }, pictures, signal);
+    return { header, queries: () => embedQueries(folder, { dataset, labels }, context) };
   } finally {
     await loaded.release();
   }

@@ -17,7 +17,7 @@ export interface SearchedGallery extends Gallery {
   readonly graph: Pick<EmbeddingIndex, 'search'> | null;
 }
 
-interface GalleryRows extends Omit<GalleryBlock, 'classes'> {
+export interface GalleryRows extends Omit<GalleryBlock, 'classes'> {
   readonly classes: Int32Array;
 }
 

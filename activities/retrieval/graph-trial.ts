@@ -1,7 +1,9 @@
 /** Whether a graph may answer instead of exact search: by what it overlooks of queries that it was not built of. */
 import type { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import type { GraphTrial } from '../contract/retrieval.ts';
+import type { SearchedGallery } from './gallery.ts';
 import { meanScore } from './scores.ts';
+import { searchAll } from './similarities.ts';
 
 /**
  * 50,000 rows of 512: exact search takes some 26 ms of one core then (bench/retrieval.ts). Below it a graph wins little beside what the
@@ -22,20 +24,21 @@ export function trialStride(rows: number): number {
 
 /** Asks both up to 500 queries, evenly taken. `queries`: row-major [rows, dimension]. Without any nothing is shown, and it is refused. */
 export async function tryGraph(
-  exact: EmbeddingIndex,
-  graph: EmbeddingIndex,
+  exact: SearchedGallery,
+  graph: Pick<EmbeddingIndex, 'search'>,
   queries: Float32Array,
   options: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<GraphTrial> {
-  const { dimension } = exact.header;
+  const { dimension } = exact;
   const rows = queries.length / dimension;
   const stride = trialStride(rows);
-  const search = { k: TRIAL_K, signal: options.signal };
-  const shares: number[] = [];
+  const asked: { readonly embedding: Float32Array; readonly k: number }[] = [];
   for (let row = 0; row < rows; row += stride) {
-    const query = queries.subarray(row * dimension, (row + 1) * dimension);
-    const wanted = await exact.search(query, search);
-    const found = await graph.search(query, search);
+    asked.push({ embedding: queries.subarray(row * dimension, (row + 1) * dimension), k: TRIAL_K });
+  }
+  const shares: number[] = [];
+  for (const [query, wanted] of (await searchAll(exact, asked, options.signal)).entries()) {
+    const found = await graph.search(asked[query]!.embedding, { k: TRIAL_K, signal: options.signal });
     const least = wanted.at(-1)!.similarity;
     // Of equally near rows one is as right as another.
     shares.push(found.filter(({ similarity }) => similarity >= least).length / wanted.length);

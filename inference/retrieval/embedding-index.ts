@@ -4,20 +4,17 @@ import type { Digest } from '../../artifacts/reference.ts';
 import { NeighbourGraph, type GraphSettings } from './graph.ts';
 import {
   encodeIndex,
-  encodeIndexHeader,
+  orderedHeader,
   parseIndex,
-  parseIndexHeader,
   readIndexFiles,
-  requireRoom,
   requireUnitLength,
-  writeIndexFiles,
   type IndexFiles,
   type IndexHeader,
   type ParsedIndex,
 } from './index-files.ts';
 import { nearestRows, similarityOf, toUnitLength, type Neighbour } from './nearest.ts';
 
-interface AboutGallery {
+export interface AboutGallery {
   /** Of the `model.onnx` that made the embeddings. */
   readonly model: Digest;
   readonly dimension: number;
@@ -64,56 +61,20 @@ export class EmbeddingIndex {
 
   /**
    * In the order of ids, whatever the gallery's: the same entries are the same index. Throws BadData for an id that stands twice,
-   * BadModel for an embedding that is not finite.
+   * BadModel for an embedding that is not finite, or more than an index holds.
    */
   static async of(gallery: Gallery, graph: GraphSettings | null, signal?: AbortSignal): Promise<EmbeddingIndex> {
-    const exact = await EmbeddingIndex.gather({ ...gallery, rows: gallery.ids.length }, [gallery]);
-    return graph === null ? exact : exact.withGraph(graph, signal);
-  }
-
-  /**
-   * The same of `rows` rows that come some at a time: in memory are their vectors, once, and a block. What it makes is, to the bit,
-   * what is loaded of its files later. Throws as `of`, and RangeError where there are other than `rows`.
-   */
-  static async gather(
-    { model, dimension, labels, rows }: AboutGallery & { readonly rows: number },
-    blocks: Iterable<GalleryBlock> | AsyncIterable<GalleryBlock>,
-  ): Promise<EmbeddingIndex> {
-    requireRoom(rows, dimension, 'gallery');
-    const vectors = new Float32Array(rows * dimension);
-    const [ids, classes]: [string[], number[]] = [[], []];
-    for await (const block of blocks) {
-      const wrong = block.embeddings.findIndex((value) => !Number.isFinite(value));
-      if (wrong !== -1) throw notFinite(`of the gallery's picture ${block.ids[Math.floor(wrong / dimension)]}`);
-      vectors.set(toUnitLength(block.embeddings, dimension), ids.length * dimension);
-      for (const [row, id] of block.ids.entries()) {
-        ids.push(id);
-        classes.push(block.classes[row]!);
-      }
+    const { ids, dimension, embeddings } = gallery;
+    const wrong = embeddings.findIndex((value) => !Number.isFinite(value));
+    if (wrong !== -1) throw notFinite(`of the gallery's picture ${ids[Math.floor(wrong / dimension)]}`);
+    const { header, order } = orderedHeader(gallery, ids, gallery.classes);
+    const unordered = toUnitLength(embeddings, dimension);
+    const vectors = new Float32Array(unordered.length);
+    for (const [place, row] of order.entries()) {
+      vectors.set(unordered.subarray(row * dimension, (row + 1) * dimension), place * dimension);
     }
-    if (ids.length !== rows) throw new RangeError(`a gallery of ${rows} rows gave ${ids.length}`);
-    const order = Uint32Array.from(ids.keys()).sort((one, other) => compareIds(ids[one]!, ids[other]!));
-    const twice = order.findIndex((row, place) => place > 0 && ids[order[place - 1]!] === ids[row]);
-    if (twice !== -1) {
-      throw new EspalierError('BadData', `the gallery has the picture ${ids[order[twice]!]} twice`, {
-        where: 'gallery',
-        fix: 'prepare the data again: the same picture is kept once',
-      });
-    }
-    reorderRows(vectors, order, dimension);
     requireUnitLength(vectors, dimension, 'gallery');
-    const header: IndexHeader = {
-      kind: 'embedding-index',
-      version: 1,
-      metric: 'cosine',
-      model,
-      dimension,
-      graph: null,
-      labels: [...labels],
-      ids: Array.from(order, (row) => ids[row]!),
-      classes: Array.from(order, (row) => classes[row]!),
-    };
-    return new EmbeddingIndex(parseIndexHeader(encodeIndexHeader(header), 'gallery'), vectors, null);
+    return EmbeddingIndex.ofParsed({ header: { ...header, graph }, vectors }, signal);
   }
 
   /** The same entries, searched by a graph that has a copy of the vectors; this index has the same ones. */
@@ -143,11 +104,6 @@ export class EmbeddingIndex {
 
   files(): Omit<IndexFiles, 'where'> {
     return encodeIndex(this.header, this.#vectors);
-  }
-
-  /** Writes them into a folder, some vectors at a time; how many bytes they are. */
-  async writeTo(folder: string, signal?: AbortSignal): Promise<number> {
-    return writeIndexFiles(folder, this.header, this.#vectors, signal);
   }
 
   /** The k nearest entries, the nearest first, equally near ones by id. Throws BadModel for an embedding that does not fit. */
@@ -195,28 +151,6 @@ export class EmbeddingIndex {
   #match({ row, similarity }: Neighbour): Match {
     const { ids, labels, classes } = this.header;
     return { id: ids[row]!, label: labels[classes[row]!]!, similarity };
-  }
-}
-
-function compareIds(one: string, other: string): number {
-  if (one === other) return 0;
-  return one < other ? -1 : 1;
-}
-
-/** In place: the row `order[n]` becomes the n-th. Round by round, so that one row is held beside them. */
-function reorderRows(vectors: Float32Array, order: Uint32Array, dimension: number): void {
-  const done = new Uint8Array(order.length);
-  for (const start of order.keys()) {
-    if (done[start] === 1) continue;
-    const held = vectors.slice(start * dimension, (start + 1) * dimension);
-    let place = start;
-    for (let from = order[place]!; from !== start; from = order[place]!) {
-      vectors.copyWithin(place * dimension, from * dimension, (from + 1) * dimension);
-      done[place] = 1;
-      place = from;
-    }
-    vectors.set(held, place * dimension);
-    done[place] = 1;
   }
 }
 

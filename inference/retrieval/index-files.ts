@@ -2,7 +2,8 @@
  * The two files of an embedding index, and the checks that whoever reads them relies on. `vectors.f32` is nothing but numbers, float32
  * little-endian [rows, dimension], each row of length 1 (or 0); all else is in `index.json`. Equal galleries give equal bytes.
  */
-import { open, readFile, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
+import { endianness } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
@@ -14,8 +15,6 @@ export const VECTORS_FILE = 'vectors.f32';
 /** What is held in memory when served; more is for a database of vectors. */
 const MAX_VECTOR_BYTES = 2 ** 31;
 const MAX_ROWS = 1_000_000;
-/** Of vectors that are written at a time: 4 MB. */
-const WRITTEN_VALUES = 2 ** 20;
 /** A million ids, classes and commas. */
 const MAX_INDEX_BYTES = 2 ** 26;
 /** Float32 rounds each number by 6e-8 of it; a length that is further off was never normalised. */
@@ -60,25 +59,38 @@ export function encodeIndexHeader(header: IndexHeader): Uint8Array {
   return Buffer.from(`${canonicalJson(header)}\n`);
 }
 
-/** Writes both files into `folder`, some vectors at a time; how many bytes they are. */
-export async function writeIndexFiles(
-  folder: string,
-  header: IndexHeader,
-  vectors: Float32Array,
-  signal?: AbortSignal,
-): Promise<number> {
-  const head = encodeIndexHeader(header);
-  await writeFile(join(folder, INDEX_FILE), head);
-  const file = await open(join(folder, VECTORS_FILE), 'w');
-  try {
-    for (let start = 0; start < vectors.length; start += WRITTEN_VALUES) {
-      signal?.throwIfAborted();
-      await file.writeFile(littleEndian(vectors.subarray(start, start + WRITTEN_VALUES)));
-    }
-  } finally {
-    await file.close();
+/** Of entries in any order, searched exactly; `order[n]` is the entry that comes n-th. Throws BadData for an id that stands twice, BadModel. */
+export function orderedHeader(
+  about: Pick<IndexHeader, 'dimension'> & { readonly model: string; readonly labels: readonly string[] },
+  ids: readonly string[],
+  classes: ArrayLike<number>,
+): { readonly header: IndexHeader; readonly order: Uint32Array } {
+  requireRoom(ids.length, about.dimension, 'gallery');
+  const order = Uint32Array.from(ids.keys()).sort((one, other) => compareIds(ids[one]!, ids[other]!));
+  const twice = order.findIndex((row, place) => place > 0 && ids[order[place - 1]!] === ids[row]);
+  if (twice !== -1) {
+    throw new EspalierError('BadData', `the gallery has the picture ${ids[order[twice]!]} twice`, {
+      where: 'gallery',
+      fix: 'prepare the data again: the same picture is kept once',
+    });
   }
-  return head.length + vectors.byteLength;
+  const header: IndexHeader = {
+    kind: 'embedding-index',
+    version: 1,
+    metric: 'cosine',
+    model: about.model,
+    dimension: about.dimension,
+    graph: null,
+    labels: [...about.labels],
+    ids: Array.from(order, (row) => ids[row]!),
+    classes: Array.from(order, (row) => classes[row]!),
+  };
+  return { header: parseIndexHeader(encodeIndexHeader(header), 'gallery'), order };
+}
+
+function compareIds(one: string, other: string): number {
+  if (one === other) return 0;
+  return one < other ? -1 : 1;
 }
 
 function littleEndian(values: Float32Array): Uint8Array {
@@ -138,22 +150,32 @@ export interface ParsedIndex {
   readonly vectors: Float32Array;
 }
 
-/** `shared`: the vectors are to be read by several threads. Throws BadModel naming what does not fit: nothing of a file is believed. */
+/** `shared`: the vectors are to be read by several threads; else they may be the very bytes, which must stay as they are. Throws BadModel naming what does not fit: nothing of a file is believed. */
 export function parseIndex(files: IndexFiles, options: { readonly shared?: boolean } = {}): ParsedIndex {
   const { where } = files;
   const header = parseIndexHeader(files[INDEX_FILE], where);
   const { ids, dimension } = header;
   const bytes = files[VECTORS_FILE];
-  const expected = vectorBytes(header);
   requireRoom(ids.length, dimension, where);
   requireAllVectors(header, bytes.length, where);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const vectors = new Float32Array(
-    options.shared === true ? new SharedArrayBuffer(expected) : new ArrayBuffer(expected),
-  );
-  for (let at = 0; at < vectors.length; at++) vectors[at] = view.getFloat32(at * 4, true);
+  const vectors = options.shared === true ? copied(bytes, new SharedArrayBuffer(bytes.length)) : asTheyLie(bytes);
   requireUnitLength(vectors, dimension, where);
   return { header, vectors };
+}
+
+/** No second time in memory, where the machine reads them so. */
+function asTheyLie(bytes: Uint8Array): Float32Array {
+  const { buffer, byteOffset, length } = bytes;
+  const isAligned = byteOffset % Float32Array.BYTES_PER_ELEMENT === 0;
+  if (endianness() !== 'LE' || !isAligned) return copied(bytes, new ArrayBuffer(length));
+  return new Float32Array(buffer, byteOffset, length / Float32Array.BYTES_PER_ELEMENT);
+}
+
+function copied({ buffer, byteOffset, byteLength }: Uint8Array, room: ArrayBuffer | SharedArrayBuffer): Float32Array {
+  const view = new DataView(buffer, byteOffset, byteLength);
+  const vectors = new Float32Array(room);
+  for (let at = 0; at < vectors.length; at++) vectors[at] = view.getFloat32(at * 4, true);
+  return vectors;
 }
 
 /** Throws BadModel; that there are as many vectors is for `parseIndex` to see. */

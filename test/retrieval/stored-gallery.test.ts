@@ -1,7 +1,8 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
-import { open } from 'node:fs/promises';
+import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { galleryInFile, galleryInMemory, type SearchedGallery } from '../../activities/retrieval/gallery.ts';
+import { writeIndex } from '../../activities/retrieval/index-folder.ts';
 import { PIXEL_DIMENSION, pixelGallery } from '../../activities/retrieval/pixels.ts';
 import { queriesAPass, searchAll, similarityRows } from '../../activities/retrieval/similarities.ts';
 import { openIndex } from '../../activities/retrieval/stored-index.ts';
@@ -33,6 +34,10 @@ const made = (rows: number, dimension = DIMENSION) => ({
 
 const indexed = (rows: number, dimension = DIMENSION): Promise<EmbeddingIndex> =>
   EmbeddingIndex.of({ ...made(rows, dimension), model: digestBytes('model'), dimension }, null);
+
+async function put(index: EmbeddingIndex, folder: string): Promise<void> {
+  for (const [name, bytes] of Object.entries(index.files())) await writeFile(join(folder, name), bytes);
+}
 
 /** The rows as they come by; what a block held is gone once the next is asked for. */
 function passing(rows: EmbeddedRows): { readonly rows: EmbeddedRows; readonly passes: () => number; most: number } {
@@ -142,7 +147,7 @@ describe('a gallery whose vectors lie in a file', () => {
   it('is an index as it was written, whose vectors are read where they lie whenever they are asked', async () => {
     const folder = await temporaryFolder();
     const index = await indexed(200);
-    await index.writeTo(folder);
+    await put(index, folder);
     const opened = await openIndex(folder, signal);
     deepEqual([opened.header, opened.graph], [index.header, null]);
     const embedding = drawn(1, 5);
@@ -155,7 +160,7 @@ describe('a gallery whose vectors lie in a file', () => {
     equal((await ask())[199], 0);
     const withGraph = await index.withGraph(GRAPH_SETTINGS);
     const other = await temporaryFolder();
-    await withGraph.writeTo(other);
+    await put(withGraph, other);
     deepEqual(
       await (await openIndex(other, signal)).graph?.search(embedding, { k: 3 }),
       await withGraph.search(embedding, { k: 3 }),
@@ -165,7 +170,7 @@ describe('a gallery whose vectors lie in a file', () => {
   it('is refused where there are other vectors than its header says, or one was never normalised, whichever block it is in', async () => {
     const folder = await temporaryFolder();
     // Two blocks, the first of 512 rows.
-    await (await indexed(600, 512)).writeTo(folder);
+    await put(await indexed(600, 512), folder);
     await openIndex(folder, signal);
     const path = join(folder, VECTORS_FILE);
     const file = await open(path, 'r+');
@@ -174,6 +179,45 @@ describe('a gallery whose vectors lie in a file', () => {
     await file.truncate(4 * 512 * 550);
     await file.close();
     await rejects(openIndex(folder, signal), { kind: 'BadModel', message: /600 rows of 512 have/ });
+  });
+});
+
+describe('an index of rows that come some at a time', () => {
+  const about = { model: digestBytes('model'), dimension: 512, labels: LABELS };
+
+  /** In another order, seven at a time, none of which stands once the next seven are asked for. */
+  async function* turned(rows: number, places = [...Array(rows).keys()].reverse()) {
+    const { ids, classes, embeddings } = made(rows, 512);
+    for (let start = 0; start < rows; start += 7) {
+      const some = places.slice(start, start + 7);
+      const block = {
+        ids: some.map((row) => ids[row]!),
+        classes: Int32Array.from(some, (row) => classes[row]!),
+        embeddings: Float32Array.from(some.flatMap((row) => [...embeddings.subarray(row * 512, (row + 1) * 512)])),
+      };
+      yield await Promise.resolve(block);
+      block.embeddings.fill(Number.NaN);
+    }
+  }
+
+  it('is the very files of all in memory, in any order, and leaves nothing beside them', async () => {
+    // More than are put in order at a time.
+    const [rows, folder] = [1100, await temporaryFolder()];
+    const files = (await indexed(rows, 512)).files();
+    const header = await writeIndex(folder, about, turned(rows), signal);
+    equal(header.ids.length, rows);
+    deepEqual((await readdir(folder)).toSorted(), Object.keys(files).toSorted());
+    for (const [name, bytes] of Object.entries(files)) {
+      ok(Buffer.from(bytes).equals(await readFile(join(folder, name))), name);
+    }
+  });
+
+  it('is refused with a picture twice', async () => {
+    const twice = turned(14, [...Array(13).keys(), 0]);
+    await rejects(writeIndex(await temporaryFolder(), about, twice, signal), {
+      kind: 'BadData',
+      message: /id-00000 twice/,
+    });
   });
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -153,41 +153,6 @@ describe('an embedding index', () => {
     const options = ['--import', 'tsx', '--input-type=module', '--eval', script];
     const { stdout } = await promisify(execFile)(process.execPath, options);
     assert.deepEqual(JSON.parse(stdout), here);
-  });
-
-  it('is the same of rows that come some at a time, in any order, and of its files as they are written', async () => {
-    const made = gallery(300, 16);
-    const about = { model: made.model, dimension: 16, labels: made.labels, rows: 300 };
-    const places = [...made.ids.keys()].sort((one, other) => ((one * 7919) % 300) - ((other * 7919) % 300));
-    function* blocks(size: number) {
-      for (let start = 0; start < 300; start += size) {
-        const rows = places.slice(start, start + size);
-        yield {
-          ids: rows.map((row) => made.ids[row]!),
-          classes: rows.map((row) => made.classes[row]!),
-          embeddings: Float32Array.from(rows.flatMap((row) => [...made.embeddings.subarray(row * 16, (row + 1) * 16)])),
-        };
-      }
-    }
-    for (const graph of [null, GRAPH_SETTINGS]) {
-      const index = await EmbeddingIndex.of(made, graph);
-      const exact = await EmbeddingIndex.gather(about, blocks(7));
-      const gathered = graph === null ? exact : await exact.withGraph(graph);
-      assert.deepEqual(gathered.files(), index.files());
-      const folder = await temporaryFolder();
-      const bytes = await gathered.writeTo(folder);
-      const written = await Promise.all(Object.keys(index.files()).map((name) => readFile(join(folder, name))));
-      assert.deepEqual(
-        written,
-        Object.values(index.files()).map((file) => Buffer.from(file)),
-      );
-      assert.equal(
-        bytes,
-        written.reduce((sum, { length }) => sum + length, 0),
-      );
-    }
-    await assert.rejects(EmbeddingIndex.gather({ ...about, rows: 301 }, blocks(100)), RangeError);
-    await assert.rejects(EmbeddingIndex.gather({ ...about, rows: 2 ** 31 }, blocks(100)), { kind: 'BadModel' });
   });
 
   it('refuses a gallery with a picture twice or a NaN, and a query that does not fit', async () => {
