@@ -10,7 +10,7 @@ import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { checkout } from '../checkout.ts';
 import type { SquareAttackInput, SquareAttackMeasures } from '../contract/validation.ts';
 import { loadLabels } from '../data/dataset.ts';
-import { countPictures, loadPictures } from '../data/images/pictures.ts';
+import { countPictures, loadPictures, PACKED_LIMITS } from '../data/images/pictures.ts';
 import { classOf } from '../selection/embed-pictures.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { measureSquares, type Searched } from './attack-measures.ts';
@@ -122,7 +122,7 @@ async function* drawn(
   for await (const { id, image, label, bytes } of loadPictures(store, dataset, 'test', signal)) {
     const place = rows++;
     if (!chosen.has(place)) continue;
-    const levels = seenLevels(await decodePicture(bytes, image), model.config.processor);
+    const levels = seenLevels(await decodePicture(bytes, image, PACKED_LIMITS), model.config.processor);
     batch.push({ id, place, label: classOf(labels, label, `test row ${id}`), levels });
     if (batch.length < BATCH) continue;
     yield batch;

@@ -186,7 +186,7 @@ describe('an index of rows that come some at a time', () => {
   const about = { model: digestBytes('model'), dimension: 512, labels: LABELS };
 
   /** In another order, seven at a time, none of which stands once the next seven are asked for. */
-  async function* turned(rows: number, places = [...Array(rows).keys()].reverse()) {
+  async function* turned(rows: number, places = [...Array(rows).keys()].toReversed()) {
     const { ids, classes, embeddings } = made(rows, 512);
     for (let start = 0; start < rows; start += 7) {
       const some = places.slice(start, start + 7);
