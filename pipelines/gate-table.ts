@@ -153,7 +153,7 @@ export const GATE_TABLE = {
   latencyP95Ms: {
     title: 'Latency p95',
     meaning:
-      'Time that 95 % of single inputs stay under, after warm-up, on the machine that evaluated; of several passes over the inputs the quietest.',
+      'Time that 95 % of single inputs stay under, after warm-up, on the machine that evaluated, without waits for a core that other work had; of several passes over the inputs the quietest.',
     direction: 'max',
     judged: 'value',
     unit: 'ms',

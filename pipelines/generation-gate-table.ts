@@ -112,7 +112,8 @@ export const GENERATION_GATE_TABLE = {
   },
   firstTokenP95Ms: {
     title: 'Time to the first token, p95',
-    meaning: 'Milliseconds from a question to the first token of its answer, one at a time on one thread.',
+    meaning:
+      'Milliseconds from a question to the first token of its answer, one at a time on one thread, without waits for a core that other work had.',
     direction: 'max',
     judged: 'value',
     unit: 'ms',
@@ -124,7 +125,8 @@ export const GENERATION_GATE_TABLE = {
   },
   tokenMs: {
     title: 'Time a token',
-    meaning: 'Median milliseconds between two tokens, one answer at a time on one thread.',
+    meaning:
+      'Median milliseconds between two tokens, one answer at a time on one thread, without waits for a core that other work had.',
     direction: 'max',
     judged: 'value',
     unit: 'ms',

@@ -151,7 +151,7 @@ export const RETRIEVAL_GATE_TABLE = {
   latencyP95Ms: {
     title: 'Latency p95',
     meaning:
-      'Time that 95 % of single searches stay under, from a picture’s file to its neighbours, after warm-up; of several passes the quietest.',
+      'Time that 95 % of single searches stay under, from a picture’s file to its neighbours, after warm-up, without waits for a core that other work had; of several passes the quietest.',
     direction: 'max',
     judged: 'value',
     unit: 'ms',

@@ -18,6 +18,8 @@ export interface Latency {
   readonly meanMs: number;
   readonly runs: number;
   readonly warmupRuns: number;
+  /** Share of the time on the clock that the model stood ready and other work had the cores: not in the figures. Null where the machine does not tell it. */
+  readonly waitedShare: number | null;
 }
 export interface Hardware {
   readonly cpu: string;

@@ -23,6 +23,8 @@ export interface GeneratorProfile {
   readonly firstTokenMs: { readonly p50: number; readonly p95: number };
   readonly msPerToken: { readonly p50: number; readonly p95: number };
   readonly answers: number;
+  /** As of `Latency`. */
+  readonly waitedShare: number | null;
   readonly sizeMb: number;
   /** Growth of the process's resident memory from loading and running the model, in a process of its own. */
   readonly memoryMb: number;
@@ -160,6 +162,7 @@ export interface GeneratorEvaluation {
   readonly figures: Readonly<Record<AnswerFigure, Score>>;
   readonly firstTokenMs: GeneratorProfile['firstTokenMs'];
   readonly msPerToken: GeneratorProfile['msPerToken'];
+  readonly waitedShare: GeneratorProfile['waitedShare'];
   readonly memoryMb: number;
   readonly hardware: Hardware;
   /** Ids of up to 20 test rows whose answers broke most; prompts and answers stay in the artifact. */

@@ -52,7 +52,7 @@ const SERVED_QUESTIONS = 8;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 5,
+  version: 6,
   // Times are among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -134,6 +134,7 @@ async function evaluate(
     figures: await answerFigures(answers, good, likelihoods, { seed, signal }),
     firstTokenMs: times.firstTokenMs,
     msPerToken: times.msPerToken,
+    waitedShare: times.waitedShare,
     memoryMb: times.memoryMb,
     hardware: hardware(),
     failures: answers

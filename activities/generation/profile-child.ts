@@ -1,6 +1,8 @@
 /** The program that profile-generator.ts forks: one answer at a time, on one thread, its time and its memory its own. */
 import { Generator } from '../../inference/generation/generator.ts';
 import { answerOnce } from '../selection/measuring-child.ts';
+import { openOwnClock } from '../selection/own-clock.ts';
+import { countedMs, waitedShare, type RunTime } from '../selection/own-time.ts';
 import { quantile } from '../validation/statistics.ts';
 import type { GeneratorTimes, ProfileTask } from './profile-generator.ts';
 
@@ -12,36 +14,45 @@ async function profile({ folder, conversations, maxNewTokens }: ProfileTask): Pr
   const before = process.memoryUsage.rss();
   const generator = await Generator.load(folder, { threads: 1 });
   let memory = process.memoryUsage.rss();
-  const first: number[] = [];
-  const later: number[] = [];
+  const clock = openOwnClock();
+  const first: RunTime[] = [];
+  const later: RunTime[] = [];
+  const whole: RunTime[] = [];
   const began = performance.now();
-  let answers = 0;
   for (const [index, conversation] of conversations.entries()) {
-    const start = performance.now();
-    let firstAt: number | undefined;
+    const elapsed = clock.start();
+    let toFirst: RunTime | undefined;
     const pieces = generator.generate(conversation, { maxNewTokens, seed: index });
     let answer = await pieces.next();
     while (answer.done !== true) {
-      firstAt ??= performance.now();
+      toFirst ??= elapsed();
       answer = await pieces.next();
     }
-    const end = performance.now();
+    const toEnd = elapsed();
     memory = Math.max(memory, process.memoryUsage.rss());
     if (index < WARM_UP_ANSWERS) continue;
-    answers += 1;
+    whole.push(toEnd);
     // What ends at once has one step: that it wrote nothing.
-    first.push((firstAt ?? end) - start);
-    if (answer.value.tokens > 1 && firstAt !== undefined) later.push((end - firstAt) / (answer.value.tokens - 1));
-    if (end - began > MOST_MS) break;
+    first.push(toFirst ?? toEnd);
+    if (answer.value.tokens > 1 && toFirst !== undefined) later.push(eachOf(answer.value.tokens - 1, toFirst, toEnd));
+    if (performance.now() - began > MOST_MS) break;
   }
+  const told = clock.told();
+  clock.close();
   await generator.release();
   return {
-    firstTokenMs: quantiles(first),
+    firstTokenMs: quantiles(countedMs(first, told)),
     // Of a model that never writes a second token, the first is all there is.
-    msPerToken: quantiles(later.length > 0 ? later : first),
-    answers,
+    msPerToken: quantiles(countedMs(later.length > 0 ? later : first, told)),
+    answers: whole.length,
+    waitedShare: waitedShare(whole, told),
     memoryMb: (memory - before) / 1e6,
   };
+}
+
+/** The time of one of so many tokens. */
+function eachOf(tokens: number, from: RunTime, to: RunTime): RunTime {
+  return { clockMs: (to.clockMs - from.clockMs) / tokens, ownMs: Math.max(0, to.ownMs - from.ownMs) / tokens };
 }
 
 function quantiles(times: readonly number[]): { p50: number; p95: number } {

@@ -15,7 +15,10 @@ export interface ProfileTask {
   readonly conversations: readonly (readonly Message[])[];
   readonly maxNewTokens: number;
 }
-export type GeneratorTimes = Pick<GeneratorProfile, 'firstTokenMs' | 'msPerToken' | 'answers' | 'memoryMb'>;
+export type GeneratorTimes = Pick<
+  GeneratorProfile,
+  'firstTokenMs' | 'msPerToken' | 'answers' | 'waitedShare' | 'memoryMb'
+>;
 
 /** Different prompts that are timed. */
 const SAMPLE_PROMPTS = 30;
@@ -24,7 +27,7 @@ const MOST_NEW_TOKENS = 32;
 
 export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
   type: 'generation.profile',
-  version: 2,
+  version: 3,
   environment: () => Promise.resolve(hardware()),
   async run({ generator, dataset, generation }, context) {
     const { store, signal, progress } = context;

@@ -73,6 +73,12 @@ export function milliseconds(value: Maybe): string {
   return known(value) ? `${value < 10 ? decimal(value, 2) : decimal(value, 1)} ms` : NOT_MEASURED;
 }
 
+/** Beside a time: how much of the clock's was not counted. Nothing where that was nothing. */
+export function waitedWords(share: Maybe): string {
+  if (!known(share)) return '; on the clock, with what else the machine did';
+  return share < 0.0005 ? '' : `; not counted: ${percent(share)} of the clock’s time, when other work had the cores`;
+}
+
 export function megabytes(value: Maybe): string {
   return known(value) ? `${decimal(value, 1)} MB` : NOT_MEASURED;
 }

@@ -9,15 +9,9 @@ import { TextModel } from '../../inference/text-model.ts';
 import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import { answerOnce } from './measuring-child.ts';
 import type { ProfileAnswer, ProfileTask } from './profile-encoder.ts';
+import { countedMs, waitedShare } from './own-time.ts';
 import { quietestPass } from './quietest-pass.ts';
-
-const WARM_UP_RUNS = 20;
-const LEAST_RUNS = 100;
-const MOST_RUNS = 1000;
-/** Runs go on for this long where they are fast, so that a short disturbance does not make the tail. */
-const USUAL_MS = 3000;
-/** A slow model gets fewer than `LEAST_RUNS` rather than hold up the run. */
-const MOST_MS = 10_000;
+import { timeRuns } from './timed-runs.ts';
 
 interface Asked {
   /** How many different inputs there are. */
@@ -59,27 +53,18 @@ async function profile(task: ProfileTask): Promise<ProfileAnswer> {
   const before = process.memoryUsage.rss();
   const model = await load(task);
   let memory = process.memoryUsage.rss();
-  const began = performance.now();
-  const runOnce = async (run: number): Promise<number> => {
-    const ask = await model.take(run % Math.max(1, model.inputs));
-    const start = performance.now();
-    await ask();
-    return performance.now() - start;
-  };
-  const isOver = (runs: number, least: number): boolean => {
-    const elapsed = performance.now() - began;
-    return elapsed > MOST_MS || (runs >= least && elapsed > USUAL_MS);
-  };
-  let warmupRuns = 0;
-  while (warmupRuns < WARM_UP_RUNS && !isOver(warmupRuns, WARM_UP_RUNS)) await runOnce(warmupRuns++);
-  const times: number[] = [];
-  while (times.length < MOST_RUNS && (times.length === 0 || !isOver(times.length, LEAST_RUNS))) {
-    times.push(await runOnce(times.length));
+  const inputs = Math.max(1, model.inputs);
+  const { times, warmupRuns, told } = await timeRuns(inputs, model.take, () => {
     memory = Math.max(memory, process.memoryUsage.rss());
-  }
+  });
   await model.release();
   return {
-    latency: { ...quietestPass(times, Math.max(1, model.inputs)), runs: times.length, warmupRuns },
+    latency: {
+      ...quietestPass(countedMs(times, told), inputs),
+      runs: times.length,
+      warmupRuns,
+      waitedShare: waitedShare(times, told),
+    },
     processMb: (process.resourceUsage().maxRSS * 1024) / 1e6,
     memoryMb: (memory - before) / 1e6,
   };

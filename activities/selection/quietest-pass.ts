@@ -11,7 +11,10 @@ const LEAST_PASS_RUNS = 100;
  * inputs are asked several times a pass. Where the runs make up no two passes all of them count. `times`: in milliseconds, as they were asked
  * for one input after the other; at least one.
  */
-export function quietestPass(times: readonly number[], inputs: number): Omit<Latency, 'runs' | 'warmupRuns'> {
+export function quietestPass(
+  times: readonly number[],
+  inputs: number,
+): Omit<Latency, 'runs' | 'warmupRuns' | 'waitedShare'> {
   const size = inputs * Math.ceil(LEAST_PASS_RUNS / inputs);
   const passes = Math.floor(times.length / size);
   const all =

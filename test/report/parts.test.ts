@@ -8,6 +8,7 @@ import {
   percent,
   significant,
   time,
+  waitedWords,
 } from '../../activities/report/format.ts';
 import { html } from '../../artifacts/html.ts';
 import { thin } from '../../activities/report/plots/training.ts';
@@ -38,6 +39,9 @@ describe('numbers for people', () => {
     [count(1234567), '1 234 567'],
     [count(999), '999'],
     [milliseconds(9.999), '10.00 ms'],
+    [waitedWords(0.253), '; not counted: 25.3 % of the clock’s time, when other work had the cores'],
+    [waitedWords(0), ''],
+    [waitedWords(null), '; on the clock, with what else the machine did'],
     [milliseconds(1234.56), '1234.6 ms'],
     [significant(0.00000042), '4.2e-7'],
     [significant(1234.5), '1230'],

@@ -120,7 +120,7 @@ describe('the choice after prototypes', () => {
     shortlist: ['a', 'b'],
   };
   const profile = (p95Ms: number) => ({
-    latency: { p50Ms: p95Ms, p95Ms, meanMs: p95Ms, runs: 1, warmupRuns: 1 },
+    latency: { p50Ms: p95Ms, p95Ms, meanMs: p95Ms, runs: 1, warmupRuns: 1, waitedShare: 0 },
     sizeMb: 1,
     memoryMb: 1,
     hardware: { cpu: 'x', cores: 1, arch: 'x', runtime: 'x' },

@@ -45,7 +45,7 @@ function candidate(id: string, figures: Figures = {}): CandidateOutcome {
       ? {}
       : {
           profile: {
-            latency: { p50Ms: p95 / 2, p95Ms: p95, meanMs: p95 / 2, runs: 100, warmupRuns: 20 },
+            latency: { p50Ms: p95 / 2, p95Ms: p95, meanMs: p95 / 2, runs: 100, warmupRuns: 20, waitedShare: 0 },
             sizeMb: mb,
             memoryMb: memory,
             hardware: { cpu: 'x', cores: 1, arch: 'x64', runtime: 'x' },

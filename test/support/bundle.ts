@@ -186,7 +186,7 @@ export async function packageInput(
         [11, 1],
         [1, 11],
       ],
-      latency: { p50Ms: 1.25, p95Ms: 2.5, meanMs: 1.5, runs: 100, warmupRuns: 10 },
+      latency: { p50Ms: 1.25, p95Ms: 2.5, meanMs: 1.5, runs: 100, warmupRuns: 10, waitedShare: 0 },
       hardware: { cpu: 'test | cpu', cores: 2, arch: 'x64', runtime: 'onnxruntime-node' },
       edgeInputs: [{ name: 'empty', ok: true, detail: 'answered' }],
       mistakes: [],

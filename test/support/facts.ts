@@ -96,7 +96,14 @@ function candidate(id: string, layers: number, accuracy: number, latencyMs: numb
       sizeBytes: sizeMb * 1e6,
     },
     profile: {
-      latency: { p50Ms: latencyMs, p95Ms: latencyMs * 1.3, meanMs: latencyMs * 1.05, runs: 200, warmupRuns: 20 },
+      latency: {
+        p50Ms: latencyMs,
+        p95Ms: latencyMs * 1.3,
+        meanMs: latencyMs * 1.05,
+        runs: 200,
+        warmupRuns: 20,
+        waitedShare: 0,
+      },
       sizeMb,
       memoryMb: sizeMb * 2.1,
       hardware,
@@ -170,7 +177,7 @@ const evaluation: Evaluation = {
       row === column ? 20 - row : (row * 3 + column) % 4 === 0 ? 1 : row === 5 && column === 3 ? 4 : 0,
     ),
   ),
-  latency: { p50Ms: 5.21, p95Ms: 6.84, meanMs: 5.4, runs: 200, warmupRuns: 20 },
+  latency: { p50Ms: 5.21, p95Ms: 6.84, meanMs: 5.4, runs: 200, warmupRuns: 20, waitedShare: 0 },
   hardware,
   edgeInputs: [
     { name: 'empty text', ok: true, detail: 'product-question at 31 %' },
@@ -420,8 +427,8 @@ export const sampleFacts: RunFacts & { readonly pipeline: TextClassification } =
       },
     ],
     latency: {
-      production: { p50Ms: 8.02, p95Ms: 10.4, meanMs: 8.3, runs: 141, warmupRuns: 20 },
-      candidate: { p50Ms: 5.3, p95Ms: 6.9, meanMs: 5.5, runs: 141, warmupRuns: 20 },
+      production: { p50Ms: 8.02, p95Ms: 10.4, meanMs: 8.3, runs: 141, warmupRuns: 20, waitedShare: 0 },
+      candidate: { p50Ms: 5.3, p95Ms: 6.9, meanMs: 5.5, runs: 141, warmupRuns: 20, waitedShare: 0 },
     },
     sizeMb: { production: 133.5, candidate: 91.4 },
     hardware,

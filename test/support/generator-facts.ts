@@ -50,6 +50,7 @@ function evaluation(tuned: boolean): GeneratorEvaluation {
     },
     firstTokenMs: { p50: 20, p95: 30 },
     msPerToken: { p50: 5, p95: 8 },
+    waitedShare: 0,
     memoryMb: 300,
     hardware: { cpu: 'Example CPU 3000', cores: 8, arch: 'x64', runtime: 'onnxruntime-node 1.30.0' },
     failures: [],

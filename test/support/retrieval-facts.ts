@@ -58,7 +58,7 @@ export const retrieval: RetrievalEvaluation = {
   ],
   queriesWithoutRelevant: 2,
   queriesInGallery: 0,
-  latency: { p50Ms: 19.1, p95Ms: 24.2, meanMs: 20, runs: 200, warmupRuns: 20 },
+  latency: { p50Ms: 19.1, p95Ms: 24.2, meanMs: 20, runs: 200, warmupRuns: 20, waitedShare: 0 },
   hardware: { cpu: 'Example CPU 3000', cores: 8, arch: 'x64', runtime: 'onnxruntime-node 1.30.0' },
   details: refOf('findings.json', 'application/json'),
   reference: refOf('reference'),

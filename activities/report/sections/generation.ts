@@ -9,7 +9,7 @@ import type {
 } from '../../contract/prompting.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import type { AnswerExample } from '../answers.ts';
-import { count, decimal, digest, milliseconds, percent, points, score } from '../format.ts';
+import { count, decimal, digest, milliseconds, percent, points, score, waitedWords } from '../format.ts';
 import type { Section } from '../page.ts';
 import { badge, facts, list, table } from '../parts.ts';
 
@@ -70,7 +70,7 @@ function decision({ selection, exported, generation }: RunFacts): Html {
           ],
           [
             'First token',
-            `p50 ${milliseconds(evaluation.firstTokenMs.p50)}, p95 ${milliseconds(evaluation.firstTokenMs.p95)}`,
+            `p50 ${milliseconds(evaluation.firstTokenMs.p50)}, p95 ${milliseconds(evaluation.firstTokenMs.p95)}${waitedWords(evaluation.waitedShare)}`,
           ],
           ['A token', milliseconds(evaluation.msPerToken.p50)],
           ...figureEntries(evaluation.figures),

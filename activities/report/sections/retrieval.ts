@@ -3,7 +3,7 @@ import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import type { IndexedModel, LabelFindings, RetrievalEvaluation } from '../../contract/retrieval.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import { corruptionTable } from './corruptions.ts';
-import { bytes, count, decimal, digest, milliseconds, percent, points, score } from '../format.ts';
+import { bytes, count, decimal, digest, milliseconds, percent, points, score, waitedWords } from '../format.ts';
 import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
@@ -76,7 +76,7 @@ function figures(retrieval: RetrievalEvaluation, indexed: IndexedModel | undefin
         ] as const)),
     [
       'Latency, one picture',
-      `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns})`,
+      `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns}${waitedWords(latency.waitedShare)})`,
     ],
     ['Measured on', `${hardware.cpu}, ${hardware.cores} cores, ${hardware.runtime}`],
   ]);
