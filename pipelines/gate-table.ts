@@ -44,7 +44,8 @@ export const GATE_TABLE = {
     range: SHARE,
     threshold: 0.8,
     why: 'four of five right: below it people do better by hand; set your own',
-    falseAlarms: 'a good model fails only where its rows are too few to show it: that is meant',
+    falseAlarms:
+      'where its rows are too few to show it, which is meant: at the default a model of 90 % fails in 57 of 100 draws of 50 rows, 20 of 100 rows, 3 of 200; one of 80 % passes in 3 at most (exact)',
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -58,7 +59,8 @@ export const GATE_TABLE = {
     range: SHARE,
     threshold: 0.75,
     why: 'a little below accuracy: rare labels are harder',
-    falseAlarms: 'as accuracy',
+    falseAlarms:
+      'where the rows are too few, which is meant: of 4 labels at 90 % recall it fails in 25 of 100 simulated draws of 10 rows a label, 3 of 25; one at the threshold passes in 1 to 4',
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -72,7 +74,8 @@ export const GATE_TABLE = {
     range: SHARE,
     threshold: 0.5,
     why: 'below it the label is wrong more often than right; few rows a label allow a warning only',
-    falseAlarms: 'as accuracy; it warns',
+    falseAlarms:
+      'it warns of 4 labels at 90 % recall in 18 of 100 simulated draws of 10 rows a label, in none of 25; of 10 labels of 10 rows in 51',
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -86,7 +89,8 @@ export const GATE_TABLE = {
     range: DIFFERENCE,
     threshold: 0,
     why: 'tuning must beat the probe beyond chance; with few test rows a small negative `min` rules out a real loss',
-    falseAlarms: 'a tuned model that is really better fails where the rows are too few to show it: that is meant',
+    falseAlarms:
+      'where the rows are too few to show the gain, which is meant: of 600 rows won in 8 % and lost in 3 % it fails in 2 of 100 simulated draws, of 100 rows in 56; one that is just as good passes in 3 to 6',
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',

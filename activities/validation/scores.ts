@@ -1,6 +1,7 @@
 /** Predictions of one split turned into scores with intervals. Classes are indices into the classifier's labels. */
 import type { Interval, Score } from '../contract/measures.ts';
 import { bootstrapCounts, MOST_ROWS_DRAWN } from './cell-bootstrap.ts';
+import { macroF1Limits, widest, worstF1Limits, type LabelHits } from './f1-limits.ts';
 import { accuracy, confusionMatrix, countCorrect, finiteOrNull, macroF1, worstLabelF1 } from './metrics.ts';
 import { discordance, type Discordance } from './paired.ts';
 import { bootstrapInterval, pairedBootstrap, wilsonInterval, type BootstrapOptions } from './statistics.ts';
@@ -32,40 +33,51 @@ export function accuracyScore({ expected, predicted }: Predictions): Score {
   return shareScore(countCorrect(expected, predicted), expected.length);
 }
 
-/** Macro-F1 and the worst label's F1 with bootstrap intervals over the rows. */
+/**
+ * Macro-F1 and the worst label's F1, each with the wider of two intervals: by bootstrap over the rows, and of what so few rows of each
+ * label allow. By bootstrap alone the lower end lay above the truth in 14 % of draws where a label had two rows.
+ */
 export async function f1Scores(
   { expected, predicted }: Predictions,
   classes: number,
   options: BootstrapOptions,
 ): Promise<{ macroF1: Score; worstLabelF1: Score }> {
   const rows = expected.length;
+  if (rows === 0) return { macroF1: NO_SCORE, worstLabelF1: NO_SCORE };
   const confusion = confusionMatrix(expected, predicted, classes);
-  const resampled = (statistic: (confusion: Uint32Array, classes: number) => number) =>
-    rows > MOST_ROWS_DRAWN
-      ? bootstrapCounts(confusion, (drawn) => statistic(drawn, classes), options)
-      : bootstrapInterval(
-          rows,
-          (indices) => statistic(confusionMatrix(expected, predicted, classes, indices), classes),
-          options,
-        );
-  if (countCorrect(expected, predicted) < rows) {
-    return {
-      macroF1: { value: finiteOrNull(macroF1(confusion, classes)), interval: await resampled(macroF1), rows },
-      worstLabelF1: {
-        value: finiteOrNull(worstLabelF1(confusion, classes)),
-        interval: await resampled(worstLabelF1),
-        rows,
-      },
-    };
-  }
-  // Without a mistake no resample has one, and the bootstrap's interval would claim certainty of a handful of rows: what
-  // so many successes in a row still allow is Wilson's bound, for the worst label that of the label with the fewest rows.
-  const supports = Array.from({ length: classes }, (_, label) => confusion[label * classes + label]!);
-  const fewest = Math.min(...supports.filter((support) => support > 0));
-  return {
-    macroF1: shareScore(rows, rows),
-    worstLabelF1: rows === 0 ? NO_SCORE : { ...shareScore(fewest, fewest), rows },
+  const scoreOf = async (
+    statistic: (confusion: Uint32Array, classes: number) => number,
+    limits: Interval | null,
+  ): Promise<Score> => {
+    const resampled =
+      rows > MOST_ROWS_DRAWN
+        ? await bootstrapCounts(confusion, (drawn) => statistic(drawn, classes), options)
+        : await bootstrapInterval(
+            rows,
+            (indices) => statistic(confusionMatrix(expected, predicted, classes, indices), classes),
+            options,
+          );
+    return { value: finiteOrNull(statistic(confusion, classes)), interval: widest(resampled, limits), rows };
   };
+  const hits = labelHits(confusion, classes);
+  return {
+    macroF1: await scoreOf(macroF1, macroF1Limits(hits, options.confidence)),
+    worstLabelF1: await scoreOf(worstLabelF1, worstF1Limits(hits, options.confidence)),
+  };
+}
+
+function labelHits(confusion: Uint32Array, classes: number): LabelHits {
+  const right = new Uint32Array(classes);
+  const either = new Uint32Array(classes);
+  for (let label = 0; label < classes; label++) {
+    right[label] = confusion[label * classes + label]!;
+    for (let other = 0; other < classes; other++) {
+      either[label]! += confusion[label * classes + other]! + confusion[other * classes + label]!;
+    }
+    // Counted in its row and in its column.
+    either[label]! -= right[label]!;
+  }
+  return { right, either };
 }
 
 /** Accuracy of `tuned` minus that of `frozen` on the same rows, by paired bootstrap. */

@@ -84,7 +84,10 @@ describe('measures of several labels a row', () => {
     const flawless = { ...DECISIONS, predicted: TARGETS };
     const { macroF1: macro, worstLabelF1 } = await f1Scores(flawless, { seed: 1 });
     deepEqual([macro.value, worstLabelF1.value], [1, 1]);
-    ok((macro.interval?.low ?? 1) < 0.8 && (worstLabelF1.interval?.low ?? 1) < 0.5);
+    ok(
+      (macro.interval?.low ?? 1) < 0.9 && (worstLabelF1.interval?.low ?? 1) < 0.7,
+      JSON.stringify([macro, worstLabelF1]),
+    );
     ok((meanScore(creditsOf(flawless)).interval?.low ?? 1) < 0.8);
     const { interval } = meanDifference(new Float64Array(20).fill(1), new Float64Array(20).fill(1));
     ok(interval !== null && interval.low < -0.05 && interval.high > 0.05);

@@ -1,7 +1,8 @@
 /** Scores with intervals of rows of several labels: rows are resampled, never single labels, which hang together. */
-import type { Score } from '../../contract/measures.ts';
+import type { Interval, Score } from '../../contract/measures.ts';
+import { macroF1Limits, widest, worstF1Limits } from '../f1-limits.ts';
 import { finiteOrNull } from '../metrics.ts';
-import { NO_SCORE, shareScore } from '../scores.ts';
+import { NO_SCORE } from '../scores.ts';
 import {
   bootstrapInterval,
   normalQuantile,
@@ -79,21 +80,25 @@ export async function f1Scores(decisions: Decisions, options: BootstrapOptions):
   const rows = decisions.targets.length / decisions.labels;
   const counts = countsOf(decisions);
   const all = counts();
-  const isFlawless = all.wrong.every((one) => one === 0) && all.missed.every((one) => one === 0);
-  const of = async (statistic: (counts: LabelCounts) => number, supporting: number): Promise<Score> => {
+  const of = async (statistic: (counts: LabelCounts) => number, limits: Interval | null): Promise<Score> => {
     const value = finiteOrNull(statistic(all));
     if (value === null || rows === 0) return { ...NO_SCORE, rows };
-    // As for one label a row (scores.ts): without a mistake no resample has one.
-    if (isFlawless) return { ...shareScore(supporting, supporting), rows };
-    return { value, interval: await bootstrapInterval(rows, (drawn) => statistic(counts(drawn)), options), rows };
+    const resampled = await bootstrapInterval(rows, (drawn) => statistic(counts(drawn)), options);
+    return { value, interval: widest(resampled, limits), rows };
   };
-  const supports = [...all.right].filter((support) => support > 0);
-  const fewest = supports.length === 0 ? 0 : Math.min(...supports);
+  const either = all.right.map((right, label) => right + all.wrong[label]! + all.missed[label]!);
+  const hits = { right: all.right, either };
+  const together = { right: [sum(all.right)], either: [sum(either)] };
   return {
-    macroF1: await of(macroF1, rows),
-    microF1: await of(microF1, rows),
-    worstLabelF1: await of(worstF1, fewest),
+    macroF1: await of(macroF1, macroF1Limits(hits, options.confidence)),
+    // All labels as one: without a mistake no resample has one.
+    microF1: await of(microF1, macroF1Limits(together, options.confidence)),
+    worstLabelF1: await of(worstF1, worstF1Limits(hits, options.confidence)),
   };
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 /** Mean average precision over the labels that some row has; each label's own beside it, null where no row has it. */
