@@ -37,7 +37,9 @@ export function readPromptTable(bytes: Uint8Array, kind: BehaviourKind): PromptT
       problems.push({ line, message: 'is no JSON object' });
       continue;
     }
-    const parsed = PROMPT_ROWS[kind].safeParse({ ...row, kind });
+    const { kind: own = kind, ...written } = row;
+    if (own !== kind) problems.push({ line, field: 'kind', message: `is another one than the table's, ${kind}` });
+    const parsed = PROMPT_ROWS[kind].safeParse({ ...written, kind });
     if (parsed.success) {
       tests.push({ line, test: parsed.data });
       problems.push(...askedTwice(line, parsed.data, 'is the same as what is asked first'));

@@ -95,6 +95,16 @@ describe('the plan of a run before it begins', () => {
       (await planOf(now, [before], all)).steps.filter(({ what }) => what === 'reuse').map(({ id }) => id);
     assert.deepEqual(await reused(input), ['data', 'prompt:one', 'format', 'evaluate']);
     assert.deepEqual(await reused({ ...input, guidelines: ref('others') }), ['data']);
+    // Tables of behaviour tests are checked with the data, by the guidelines; from which share on it is enough the gates say.
+    const table = { kind: 'invariance', file: 'a.jsonl', min: 0.5, severity: 'fail' } as const;
+    const tabled = { ...input, pipeline: { ...input.pipeline, behaviour: { table } } };
+    assert.deepEqual(await reused(tabled), []);
+    const earlier: EarlierRun = { ...before, input: tabled };
+    const reusedThen = async (now: typeof input) =>
+      (await planOf(now, [earlier], all)).steps.filter(({ what }) => what === 'reuse').map(({ id }) => id);
+    const stricter = { ...input.pipeline, behaviour: { table: { ...table, min: 0.9 } } };
+    assert.deepEqual(await reusedThen({ ...tabled, pipeline: stricter }), ['data', 'prompt:one', 'format', 'evaluate']);
+    assert.deepEqual(await reusedThen({ ...tabled, guidelines: ref('others') }), []);
     const pipeline = { ...input.pipeline, budget: { time: '4m' } };
     const plan = await planOf({ ...input, pipeline }, [], none);
     assert.match(plan.over.join(' '), /until the training has ended/);

@@ -105,6 +105,8 @@ describe('a table of behaviour tests of generated text', () => {
           { prompt: p, givesAway: true },
           { prompt: 7, says: ['x'] },
           'no',
+          { kind: 'invariance', prompt: p, refuses: true },
+          { kind: 'minimum-functionality', prompt: p, refuses: true },
         ]).problems,
       ),
       [
@@ -124,7 +126,14 @@ describe('a table of behaviour tests of generated text', () => {
         '14 givesAway must be false, or left out',
         '15 prompt must be a string',
         '16  is no JSON object',
+        "17 kind is another one than the table's, minimum-functionality",
       ],
+    );
+    const hostile =
+      '{"prompt":"a","refuses":true,"__proto__":{"says":["x"]}}\n{"prompt":"a","constructor":{},"refuses":true}';
+    deepEqual(
+      told(readPromptTable(Buffer.from(hostile), 'minimum-functionality').problems).map((one) => one.slice(0, 15)),
+      ["1 '__proto__' i", "2 'constructor'"],
     );
   });
 
