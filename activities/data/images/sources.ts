@@ -41,30 +41,43 @@ export async function* readPictures(
   yield* source.format === 'tar' ? readShard(source, columns, signal) : readListed(source, columns, workDir, signal);
 }
 
+/** Gone through twice: a label may stand behind its pictures, of which a group can be as many as the shard has. */
 async function* readShard(
   source: PictureSource,
   columns: Columns,
   signal?: AbortSignal,
 ): AsyncGenerator<SourcePicture> {
-  let group: { key: string; pictures: TarMember[]; label: string | undefined } | undefined;
+  const labels = new Map<number, string>();
+  for await (const { member, group } of grouped(source, columns, signal)) {
+    if (group === undefined || PICTURE.test(member.name)) continue;
+    const label = sidecarLabel(member, columns.label);
+    if (label !== undefined) labels.set(group, label);
+  }
+  for await (const { member, group } of grouped(source, columns, signal)) {
+    if (member.problem !== undefined) yield asProblem(member, member.problem.reason, member.problem.message);
+    else if (group !== undefined && PICTURE.test(member.name)) yield labelled(member, labels.get(group));
+  }
+}
+
+/** Members with the place of their group among the groups; those that are no picture and no label, or cannot be read, have none. */
+async function* grouped(
+  source: PictureSource,
+  columns: Columns,
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly member: TarMember; readonly group: number | undefined }> {
   const limit = (name: string): number =>
     PICTURE.test(name) ? columns.maxImageBytes : SIDECAR.test(name) ? MAX_SIDECAR_BYTES : 0;
+  let [key, group]: [string | undefined, number] = [undefined, -1];
   for await (const member of tarMembers(source.path, source.name, limit, signal)) {
-    if (member.problem !== undefined) {
-      yield asProblem(member, member.problem.reason, member.problem.message);
+    if (member.problem !== undefined || member.bytes === undefined || isHidden(member.name)) {
+      yield { member, group: undefined };
       continue;
     }
-    if (member.bytes === undefined || isHidden(member.name)) continue;
-    const key = keyOf(member.name);
-    if (group !== undefined && group.key !== key) {
-      yield* labelled(group);
-      group = undefined;
-    }
-    group ??= { key, pictures: [], label: undefined };
-    if (PICTURE.test(member.name)) group.pictures.push(member);
-    else group.label = sidecarLabel(member, columns.label) ?? group.label;
+    const own = keyOf(member.name);
+    if (own !== key) group += 1;
+    key = own;
+    yield { member, group };
   }
-  if (group !== undefined) yield* labelled(group);
 }
 
 /** WebDataset's key: the path up to the first dot of the file's name. Files of one key stand together. */
@@ -74,16 +87,10 @@ function keyOf(name: string): string {
   return dot === -1 ? name : name.slice(0, dot);
 }
 
-function* labelled(group: {
-  readonly pictures: readonly TarMember[];
-  readonly label: string | undefined;
-}): Generator<SourcePicture> {
-  for (const { line, name, bytes = Buffer.alloc(0) } of group.pictures) {
-    const label = group.label ?? name.split('/').at(-2);
-    if (label === undefined) {
-      yield asProblem({ line, name }, 'empty-label', 'it lies in no folder, and no .cls or .json stands beside it');
-    } else yield { line, name, label, bytes };
-  }
+function labelled({ line, name, bytes = Buffer.alloc(0) }: TarMember, given: string | undefined): SourcePicture {
+  const label = given ?? name.split('/').at(-2);
+  if (label !== undefined) return { line, name, label, bytes };
+  return asProblem({ line, name }, 'empty-label', 'it lies in no folder, and no .cls or .json stands beside it');
 }
 
 /** What finders and archivers leave behind. */
