@@ -97,6 +97,14 @@ const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
     'is of a TensorFlow SavedModel, of which nothing is run: only its variables/variables.* are converted',
   ],
   [/\.msgpack(\.index\.json)?$/i, 'holds Flax weights, which are not converted'],
+  [
+    /-\d{5}-of-\d{5}\.(bin|pt|pth)$/i,
+    'is a part of split torch weights, which are not put together, and may hold a pickle, which runs code when it is opened',
+  ],
+  [
+    /\.(pt|pth|bin|ckpt)\.tar$/i,
+    'may hold a pickle, which runs code when it is opened (as model.pth a candidate may ask to convert it)',
+  ],
   [/\.(bin|pt|pth|pkl|pickle|ckpt|joblib|npy|npz)$/i, 'may hold a pickle, which runs code when it is opened'],
   [/\.(py|pyc|so|dll|dylib|sh|js)$/i, 'is code'],
   [/\.svgz?$/i, 'may hold a script'],

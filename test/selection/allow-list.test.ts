@@ -37,6 +37,8 @@ describe('the names of model files', () => {
       'tf_model-00001-of-00002.h5',
       /part of TensorFlow weights, which are converted only where .* convert: 'tensorflow'/,
     ],
+    ['pytorch_model-00001-of-00002.bin', /part of split torch weights, which are not put together/],
+    ['checkpoint.pth.tar', /may hold a pickle, .*as model\.pth/],
     ['model.h5', /weights of Keras, .*convert: 'tensorflow'/],
     ['model.keras', /weights of Keras, .*convert: 'tensorflow'/],
     ['sub/model.weights.h5', /Keras file, of which only those beside config\.json/],

@@ -258,6 +258,10 @@ describe('converting a TensorFlow file', function () {
         /num_hidden_layers of config\.json is 1000000000, not a whole number from 1 to 200/,
       ],
       [{ hidden_size: '32' }, /hidden_size of config\.json is 32, not a whole number/],
+      [
+        { model_type: undefined, registered_name: 'keras_hub>BertBackbone' },
+        /config\.json is of a Keras object \('keras_hub>BertBackbone'\), as KerasHub saves its models/,
+      ],
       [{ position_embedding_type: 'relative_key' }, /position_embedding_type 'relative_key'/],
     ] as const) {
       const folder = await modelWith('honest.h5');

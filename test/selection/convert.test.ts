@@ -29,7 +29,7 @@ const EXECUTES = ['system-zip.bin', 'runpy-zip.bin', 'system-legacy.bin'];
 const REFUSED = {
   container: (
     'absolute bad-crc before behind big-endian broken-pickle compressed doubled empty encrypted nested-zip no-pickle ' +
-    'other-pickle protocol-0 second-pickle system-raw text torchscript truncated two-tops up'
+    'other-pickle protocol-0 second-pickle system-raw tar text torchscript truncated two-tops up'
   )
     .split(' ')
     .map((name) => `${name}.bin`),

@@ -6,6 +6,7 @@ import pickle
 import runpy
 import struct
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -97,3 +98,7 @@ encrypted[encrypted.index(b"PK\x01\x02") + 8] |= 1
 (folder / "truncated.bin").write_bytes(honest[: len(honest) // 2])
 (folder / "empty.bin").write_bytes(b"")
 (folder / "text.bin").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+with tarfile.open(folder / "tar.bin", "w") as tar:
+    member = tarfile.TarInfo("pickle")
+    member.size = len(evil)
+    tar.addfile(member, io.BytesIO(evil))

@@ -19,6 +19,7 @@ MAX_MEMBERS = 20_000
 LEGACY_STREAMS = 5
 MEMBER = re.compile(r"([^/\\\x00-\x1f]{1,200})/(data\.pkl|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id|data/\d{1,20})")
 END_OF_ARCHIVE, END_BYTES = b"PK\x05\x06", 22
+TAR, TAR_AT = b"ustar", 257
 ENCRYPTED = 0x1 | 0x40
 BLOCK = 1 << 20
 
@@ -33,8 +34,10 @@ class Container:
 def read_container(path: Path) -> Container:
     """Throws UnsafeModel for whatever torch.save does not write as a file of weights."""
     with path.open("rb") as file:
-        start = file.read(4)
-    if start == b"PK\x03\x04":
+        start = file.read(TAR_AT + len(TAR))
+    if start[TAR_AT:] == TAR:
+        raise unsafe(f"{path.name} is a tar archive, as the first versions of torch.save wrote: that form is not read")
+    if start[:4] == b"PK\x03\x04":
         return _read_zip(path)
     if start[:1] == b"\x80":
         return _read_legacy(path)

@@ -34,6 +34,8 @@ def read_layout(config: Path) -> ModelLayout:
     """Throws BadModel when the config names no family of the table, or a figure that no encoder has."""
     given = _read_json(config)
     family = given.get("model_type")
+    if family is None and isinstance(given.get("registered_name"), str):
+        raise ConvertError("BadModel", f"config.json is of a Keras object ({given['registered_name'][:80]!r}), as KerasHub saves its models, which are not converted", OF_KERAS)
     layout = LAYOUTS.get(family) if isinstance(family, str) else None
     if layout is None:
         raise ConvertError(
@@ -65,6 +67,7 @@ def _read_json(config: Path) -> dict:
     return given
 
 
+OF_KERAS = "take the model that transformers has (model.safetensors), or load these weights into a class of transformers elsewhere and save that (save_pretrained)"
 SAVE_BOTH = "put the config.json and the weights of one model into the folder"
 
 
