@@ -2,7 +2,7 @@
  * What FGSM and PGD leave of the right answers of picture models that were tuned as usual, and how often the gates
  * `fgsmRobustness` and `pgdRobustness` fail them: at an ε that nobody sees, where they should, and at one that moves nothing,
  * where they should pass. CIFAR-10 photographs (32 × 32, JPEG) of three labels; every draw is tuned on other photographs, from
- * another seed, and attacked on other test photographs.
+ * another seed, and attacked on other test photographs. What a draw came to is kept between runs, so that it can be run in pieces.
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-attack.ts [draws = 10] [a folder below models/, tuned by its head; else a tiny random ResNet, whole]
  */
@@ -13,13 +13,13 @@ import { AttackedSchema, measureAttack } from '../activities/validation/attack-m
 import type { AttackClassifierTask, TrainTask } from '../activities/training/job.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
-import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { GRADIENT_GATES } from '../pipelines/attack.ts';
 import { ImageGatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../pipelines/gate-table.ts';
 import { tinyImages } from '../test/support/tiny-image.ts';
 import { runTasks, temporaryFolder, trainingSpec } from '../test/training/fixtures.ts';
-import { median } from './support.ts';
+import { remembered } from './selection/remember.ts';
+import { exactly, median, trainerDigest } from './support.ts';
 
 const root = process.env['ESPALIER_TEST_DATA'];
 if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
@@ -63,74 +63,103 @@ async function rowsFile(folder: string, split: string, photos: readonly Photo[])
 }
 
 const [known, asked] = [await photosOf('train'), await photosOf('test')];
-const trainings: TrainTask[] = [];
-const attacks: AttackClassifierTask[] = [];
-for (let draw = 0; draw < DRAWS; draw++) {
+const {
+  checkpoints: _,
+  processes: __,
+  ...spec
+} = trainingSpec({
+  learningRate: 3e-3,
+  headLearningRate: 1e-2,
+  batchSize: 32,
+  ...(named === undefined ? { method: 'full', epochs: 10 } : { method: 'head', epochs: 4 }),
+});
+
+/** Of each ε: what stands, and whether the gates fail. */
+interface Judged {
+  readonly accuracy: number;
+  readonly attacks: readonly { readonly key: string; readonly stands: number; readonly failed: boolean }[];
+}
+
+async function tasksOf(draw: number): Promise<{ training: TrainTask; attacks: readonly AttackClassifierTask[] }> {
   const folder = await temporaryFolder();
   const learnt = drawn(known, TRAIN + VALIDATION, draw);
-  const tuned = { learningRate: 3e-3, headLearningRate: 1e-2, batchSize: 32, seed: draw } as const;
-  const how = named === undefined ? { method: 'full' as const, epochs: 10 } : { method: 'head' as const, epochs: 4 };
-  const { checkpoints: _, processes: __, ...training } = trainingSpec({ ...tuned, ...how });
-  trainings.push({
+  const training: TrainTask = {
     verb: 'train',
     task: 'image-classification',
     model,
     train: await rowsFile(folder, 'train', learnt.slice(0, TRAIN)),
     validation: await rowsFile(folder, 'validation', learnt.slice(TRAIN)),
     labels: LABELS,
-    training,
+    training: { ...spec, seed: draw },
     augmentation: null,
     device: 'cpu',
     checkpoints: join(folder, 'checkpoints'),
     out: join(folder, 'out'),
-  });
+  };
   const rows = await rowsFile(folder, 'test', drawn(asked, TEST, draw));
-  for (const epsilonLevels of EPSILONS) {
-    attacks.push({
-      verb: 'attack-classifier',
-      model: join(folder, 'out', 'model'),
-      rows,
-      epsilonLevels,
-      steps: 10,
-      stepLevels: epsilonLevels / 4,
-      seed: draw,
-      threads: 1,
-      out: join(folder, `attacked-${epsilonLevels}`),
-    });
-  }
+  const attacks = EPSILONS.map((epsilonLevels): AttackClassifierTask => ({
+    verb: 'attack-classifier',
+    model: join(folder, 'out', 'model'),
+    rows,
+    epsilonLevels,
+    steps: 10,
+    stepLevels: epsilonLevels / 4,
+    seed: draw,
+    threads: 1,
+    out: join(folder, `attacked-${epsilonLevels}`),
+  }));
+  return { training, attacks };
 }
-// Two processes in all: the start of one costs seconds.
+
+async function judged(attacks: readonly AttackClassifierTask[]): Promise<Judged> {
+  const all: Judged['attacks'][number][] = [];
+  let right = Number.NaN;
+  for (const { out, epsilonLevels } of attacks) {
+    const lines = (await readFile(join(out, 'attacked.jsonl'), 'utf8')).trim().split('\n');
+    const { measures, accuracy } = measureAttack(lines.map((line) => AttackedSchema.parse(JSON.parse(line))));
+    right = accuracy.value ?? Number.NaN;
+    for (const name of GRADIENT_GATES) {
+      const { verdict } = judgeGate(name, GATE_TABLE[name], measures[name], limits[name]);
+      const key = `\`${name}\`, ${epsilonLevels}`;
+      all.push({ key, stands: measures[name].value ?? Number.NaN, failed: verdict === 'fail' });
+    }
+  }
+  return { accuracy: right, attacks: all };
+}
+
 const began = performance.now();
 const told = (what: string): void =>
   console.error(`${what} after ${((performance.now() - began) / 1000).toFixed(0)} s`);
-await runTasks(trainings, { onEvent: ({ type }) => (type === 'artifact' ? told('a model tuned') : undefined) });
-await runTasks(attacks, { onEvent: ({ type }) => (type === 'artifact' ? told('one attacked') : undefined) });
+const trainer = await trainerDigest();
 
-const shares = new Map<string, number[]>();
-const failed = new Map<string, number>();
-const accuracies: number[] = [];
-for (const { out, epsilonLevels } of attacks) {
-  const lines = (await readFile(join(out, 'attacked.jsonl'), 'utf8')).trim().split('\n');
-  const { measures, accuracy } = measureAttack(lines.map((line) => AttackedSchema.parse(JSON.parse(line))));
-  if (epsilonLevels === EPSILONS[0]) accuracies.push(accuracy.value ?? Number.NaN);
-  for (const name of GRADIENT_GATES) {
-    const { verdict } = judgeGate(name, GATE_TABLE[name], measures[name], limits[name]);
-    const key = `\`${name}\`, ε ${epsilonLevels}`;
-    shares.set(key, [...(shares.get(key) ?? []), measures[name].value ?? Number.NaN]);
-    failed.set(key, (failed.get(key) ?? 0) + (verdict === 'fail' ? 1 : 0));
-  }
+/** In two processes, whose starts cost seconds: the models must be there when the second begins. */
+function piece(seeds: readonly number[]): Promise<readonly Judged[]> {
+  const key = ['gates-attack', 1, trainer, named ?? 'tiny', [TRAIN, VALIDATION, TEST], EPSILONS, spec, limits, seeds];
+  return remembered(key, async () => {
+    const asked = await Promise.all(seeds.map(tasksOf));
+    await runTasks(asked.map(({ training }) => training));
+    await runTasks(asked.flatMap(({ attacks }) => attacks));
+    told(`draws ${seeds.join(', ')}`);
+    return Promise.all(asked.map(({ attacks }) => judged(attacks)));
+  });
 }
+
+const PIECE = 12;
+const seeds = Array.from({ length: DRAWS }, (_, seed) => seed);
+const draws: Judged[] = [];
+for (let from = 0; from < DRAWS; from += PIECE) draws.push(...(await piece(seeds.slice(from, from + PIECE))));
+const accuracies = draws.map(({ accuracy }) => accuracy);
 
 console.log(
   `${named ?? 'a tiny ResNet'}: ${DRAWS} draws, right on ${(100 * median(accuracies)).toFixed(1)} % of ${TEST} (median)`,
 );
 console.log('| gate, levels | right answers that stand, median (lowest to highest) | failed |\n| --- | --- | --- |');
-for (const [key, values] of shares) {
+for (const { key } of draws[0]?.attacks ?? []) {
+  const of = draws.flatMap(({ attacks }) => attacks.filter((one) => one.key === key));
+  const values = of.map(({ stands }) => stands);
   const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => (100 * value).toFixed(1));
-  const count = failed.get(key) ?? 0;
-  const { low: from, high: to } = wilsonInterval(count, DRAWS);
-  const share = `${(100 * median(values)).toFixed(1)} % (${low} to ${high} %)`;
+  const failed = of.filter((one) => one.failed).length;
   console.log(
-    `| ${key} | ${share} | ${count} of ${DRAWS} (${(100 * from).toFixed(1)} to ${(100 * to).toFixed(1)} %) |`,
+    `| ${key} | ${(100 * median(values)).toFixed(1)} % (${low} to ${high} %) | ${exactly(failed, of.length)} |`,
   );
 }

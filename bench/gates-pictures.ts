@@ -1,30 +1,34 @@
 /**
  * What corruptions cost a model of pictures, how often the gate `corruptionDrop` accuses one that is as good as frozen
  * features are, and how often it catches one that rests on exact pixels. CIFAR-10 photographs (32 × 32, JPEG), a linear head on
- * a frozen ONNX backbone. The first half of the blocks of test photographs is to choose a threshold by, the
- * second to report; a block is judged with five heads, each learnt from other photographs.
+ * a frozen ONNX backbone. Four blocks of 100 test photographs are to choose a threshold by, others to report (the other test
+ * photographs, then training ones that no head learns from); a block is judged with several heads, each learnt from other photographs.
  *
- *   ESPALIER_TEST_DATA=… npx tsx bench/gates-pictures.ts [squeezenet1.1 | resnet50v2-trunk-stage3] [blocks of test photographs = 8]
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-pictures.ts [squeezenet1.1 | resnet50v2-trunk-stage3] [blocks to report = 4] [heads = 5] [report]
  */
 import { judgeGate } from '../activities/validation/gates.ts';
 import { measureCorruption } from '../activities/validation/picture-robustness.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
-import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../pipelines/gate-table.ts';
 import { linearHead } from './gates/draw.ts';
 import { frozenBackbone, photographs, remembering, type Photograph } from './gates/photographs.ts';
+import { exactly } from './support.ts';
 
 const backbone = process.argv[2] ?? 'squeezenet1.1';
-const BLOCKS = Number(process.argv[3] ?? 8);
-const [BLOCK, HEADS, TRAIN, VALIDATION] = [100, 5, 1000, 200] as const;
+const BLOCKS = Number(process.argv[3] ?? 4);
+const HEADS = Number(process.argv[4] ?? 5);
+const HALVES = process.argv[5] === 'report' ? (['to report'] as const) : (['to choose by', 'to report'] as const);
+const [BLOCK, CHOSEN_BY, TRAIN, VALIDATION] = [100, 4, 1000, 200] as const;
 const limit = GatesSchema.parse({}).corruptionDrop;
 
 const encoder = await frozenBackbone(backbone);
 const { dimension } = encoder.config;
 
-const train = await photographs('train', TRAIN + VALIDATION);
-const test = await photographs('test', BLOCKS * BLOCK);
+const known = await photographs('train', 4000);
+const train = known.slice(0, TRAIN + VALIDATION);
+const test = [...(await photographs('test', 1000)), ...known.slice(TRAIN + VALIDATION)];
+if ((CHOSEN_BY + BLOCKS) * BLOCK > test.length) throw new Error(`there are no ${BLOCKS} blocks to report by`);
 const labels = [...new Set(train.map(({ label }) => label))].toSorted();
 const classesOf = (photos: readonly Photograph[]) => Int32Array.from(photos, ({ label }) => labels.indexOf(label));
 
@@ -45,20 +49,12 @@ const spread = (numbers: readonly number[]): string => {
     .map((share) => (sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN).toFixed(3))
     .join(' · ');
 };
-const percent = (count: number, of: number): string => {
-  const { low, high } = wilsonInterval(count, of);
-  return `${count} of ${of} (${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %)`;
-};
-
 const drops = new Map<string, number[]>();
-for (const half of ['to choose by', 'to report'] as const) {
+for (const half of HALVES) {
   const tally = { clean: 0, planted: 0, draws: 0 };
   const judged = { clean: [] as number[], planted: [] as number[] };
-  for (
-    let block = half === 'to report' ? BLOCKS / 2 : 0;
-    block < (half === 'to report' ? BLOCKS : BLOCKS / 2);
-    block++
-  ) {
+  const [from, to] = half === 'to report' ? [CHOSEN_BY, CHOSEN_BY + BLOCKS] : [0, CHOSEN_BY];
+  for (let block = from; block < to; block++) {
     const photos = test.slice(block * BLOCK, (block + 1) * BLOCK);
     const classes = classesOf(photos);
     const pictures = photos.map(({ bytes }, at) => ({ read: () => Promise.resolve(bytes), expected: classes[at]! }));
@@ -95,7 +91,7 @@ for (const half of ['to choose by', 'to report'] as const) {
     console.error(`block ${block} after ${((performance.now() - began) / 1000).toFixed(0)} s`);
   }
   console.log(
-    `${backbone}, ${half}: planted (8 in 10 answers under mild noise turned) caught ${percent(tally.planted, tally.draws)}; clean accused ${percent(tally.clean, tally.draws)}; judged number, 5 · 50 · 95 %: clean ${spread(judged.clean)}, planted ${spread(judged.planted)}`,
+    `${backbone}, ${half}: planted (8 in 10 answers under mild noise turned) caught ${exactly(tally.planted, tally.draws)}; clean accused ${exactly(tally.clean, tally.draws)}; judged number, 5 · 50 · 95 %: clean ${spread(judged.clean)}, planted ${spread(judged.planted)}`,
   );
 }
 console.log('accuracy lost by clean models, 5 · 50 · 95 %');

@@ -14,8 +14,10 @@ export interface DataSet {
   readonly trainRows: number;
   /** To choose by, and to test by. */
   readonly measuredRows: number;
+  /** To test by, where it is not as many as to choose by; all when there are fewer. */
+  readonly testRows?: number;
 }
-interface Row {
+export interface Row {
   readonly text: string;
   readonly label: string;
 }
@@ -40,7 +42,7 @@ export async function prepare(data: string, set: DataSet, store: ArtifactStore):
   for (const [at, row] of chosen.entries())
     parts[Math.floor((at + 1) * share) > Math.floor(at * share) ? 'validation' : 'train'].push(row);
   const test = kept(await rowsOf(data, set.folder, 'test'));
-  const tested = sampleIndices(test.length, set.measuredRows, random).flatMap((at) => test[at] ?? []);
+  const tested = sampleIndices(test.length, set.testRows ?? set.measuredRows, random).flatMap((at) => test[at] ?? []);
   return {
     dataset: await tree(store, labels, { ...parts, test: [] }),
     tested: await tree(store, labels, { train: parts.train, validation: tested, test: [] }),
