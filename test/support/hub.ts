@@ -3,7 +3,7 @@
  * (`org/(?:a|b)`) names several that share their commits.
  */
 import { createHash } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface TestHub {
@@ -11,6 +11,8 @@ export interface TestHub {
   /** `METHOD path [range]` of every request, and the Authorization headers seen. */
   readonly requests: string[];
   readonly authorisations: Set<string>;
+  /** Asked before a file's bytes are sent: true where it has seen to the answer itself. */
+  interfere: ((request: IncomingMessage, response: ServerResponse, bytes: Buffer) => boolean) | undefined;
   /** Makes a commit of the files and moves `main` to it: its id. */
   commit(files: Readonly<Record<string, Buffer>>): string;
   stop(): Promise<void>;
@@ -51,21 +53,24 @@ export async function startTestHub(repository: string, kind: 'models' | 'dataset
       if (bytes === undefined) return void response.writeHead(404, { 'X-Error-Code': 'EntryNotFound' }).end();
       response.setHeader('X-Repo-Commit', commit);
       response.setHeader('ETag', `"${isLarge(file?.[2] ?? '') ? sha256(bytes) : blobId(bytes)}"`);
-      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
-      const part = from === undefined ? bytes : bytes.subarray(Number(from), Number(to) + 1);
+      if (request.method === 'GET' && hub.interfere?.(request, response, bytes) === true) return;
+      const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+      const end = to === undefined || to === '' ? bytes.length : Number(to) + 1;
+      const part = from === undefined ? bytes : bytes.subarray(Number(from), end);
       if (part !== bytes) {
         response.statusCode = 206;
-        response.setHeader('Content-Range', `bytes ${from}-${to}/${bytes.length}`);
+        response.setHeader('Content-Range', `bytes ${from}-${end - 1}/${bytes.length}`);
       }
       response.setHeader('Content-Length', part.length);
       response.end(request.method === 'HEAD' ? undefined : part);
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
+  const hub: TestHub = {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     authorisations,
+    interfere: undefined,
     commit(files) {
       head = createHash('sha1')
         .update(JSON.stringify(Object.entries(files).map(([name, bytes]) => [name, sha256(bytes)])))
@@ -78,6 +83,7 @@ export async function startTestHub(repository: string, kind: 'models' | 'dataset
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return hub;
 }
 
 const isLarge = (path: string): boolean => path.endsWith('.safetensors') || path.endsWith('.bin');

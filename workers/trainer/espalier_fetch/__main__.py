@@ -6,7 +6,7 @@ Exit code 0 after a result, 1 after an error. stderr is for people. Tokens come 
 import json
 import sys
 
-from .failure import FetchError
+from .failure import DISK_FULL, FetchError
 from .progress import emit
 
 
@@ -18,7 +18,7 @@ def main() -> int:
     except FetchError as error:
         emit({"error": {"kind": error.kind, "message": str(error), "fix": error.fix}})
     except OSError as error:
-        kind = "DiskFull" if error.errno == 28 else "Internal"
+        kind = "DiskFull" if error.errno in DISK_FULL else "Internal"
         emit({"error": {"kind": kind, "message": f"{type(error).__name__}: {error}", "fix": None}})
     return 1
 

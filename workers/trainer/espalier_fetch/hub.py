@@ -1,13 +1,15 @@
 """The Hugging Face hub through its own client: HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE mean what they mean there."""
 
 import base64
+import contextlib
 import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import HfApi, constants, hf_hub_download, hf_hub_url
+from huggingface_hub import HfApi, constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     FileMetadataError,
@@ -19,10 +21,12 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-from .failure import FetchError
+from .failure import DISK_FULL, FetchError
 from .progress import watch
+from .resumable import fetch, part_of, sweep
 
 # A hub that does not answer in this time is not there for us; the step's retries come on top.
 TIMEOUT_SECONDS = 4.0
@@ -50,21 +54,77 @@ def resolve(repo: str, revision: str, kind: str = "model") -> dict:
 
 
 def download(repo: str, commit: str, files: list[dict], folder: str, kind: str = "model") -> dict:
-    """Downloads exactly `files` (as `resolve` gave them) at `commit` into `folder`. Interrupted files are resumed."""
+    """Downloads exactly `files` (as `resolve` gave them) at `commit` into `folder`, by way of the hub's cache on this host.
+
+    A file that an earlier call, of whichever process, did not end is gone on with from its last byte.
+    """
     target = Path(folder)
     cache = Path(constants.HF_HUB_CACHE)
-    total = sum(file["size"] or 0 for file in files)
-    with watch([cache / f"{kind}s--{repo.replace('/', '--')}" / "blobs"], total):
+    shelf = cache / repo_folder_name(repo_id=repo, repo_type=kind)
+    sweep(cache)
+    blobs = [(_blob(shelf, file), file["size"] or 0) for file in files]
+    with watch(lambda: sum(_arrived(blob, size) for blob, size in blobs if blob), sum(size for _, size in blobs)):
         for file in files:
-            path = file["path"]
-            got = _attempted(lambda path=path: hf_hub_download(repo, path, revision=commit, repo_type=kind), repo, commit)
-            _check_content(Path(got), file, repo)
-            place = target / path
+            place = target / file["path"]
             if not place.resolve().is_relative_to(target.resolve()):
-                raise FetchError("UnsafeModel", f"{repo} names a file outside its folder: {path!r}")
+                raise FetchError("UnsafeModel", f"{repo} names a file outside its folder: {file['path']!r}")
+            got = _attempted(lambda file=file: _file(repo, commit, file, kind, shelf), repo, commit, attempts=1)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(os.path.realpath(got), place)
     return {"files": len(files)}
+
+
+def _file(repo: str, commit: str, file: dict, kind: str, shelf: Path) -> Path:
+    """Where the cache has the file, whose content has been checked; it is fetched when the cache has not."""
+    path, size, blob = file["path"], file["size"], _blob(shelf, file)
+    found = try_to_load_from_cache(repo, path, revision=commit, repo_type=kind)
+    if isinstance(found, str) and _is_listed(Path(found), file):
+        return Path(found)
+    _check_space(shelf.parent, (size or 0) - (_arrived(blob, size or 0) if blob else 0))
+    # Without an id nothing could be told of a part; more than this comes only by the hub's own protocol.
+    if blob is None or size is None or size > constants.MAX_HTTP_DOWNLOAD_SIZE:
+        got = Path(hf_hub_download(repo, path, revision=commit, repo_type=kind))
+        if not _is_listed(got, file):
+            os.unlink(os.path.realpath(got))
+            raise FetchError("Corrupt", f"{path} of {repo} is not the file the hub lists (its id differs); it was removed")
+        return got
+    url = hf_hub_url(repo, path, revision=commit, repo_type=kind)
+    fetch(url, build_hf_headers(), blob, size, lambda got: _is_listed(got, file))
+    _name_in_snapshot(shelf / "snapshots" / commit, path, blob)
+    return blob
+
+
+def _blob(shelf: Path, file: dict) -> Path | None:
+    """Where the hub's client keeps the content: its name there is the id that the hub lists."""
+    name = file["sha256"] or file["blob"]
+    return shelf / "blobs" / name if name and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name) else None
+
+
+def _arrived(blob: Path, size: int) -> int:
+    for path in (blob, part_of(blob)):
+        with contextlib.suppress(FileNotFoundError):
+            return min(size, path.stat().st_size)
+    return 0
+
+
+def _check_space(cache: Path, missing: int) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(cache).free
+    if free < missing:
+        fix = "make room there, or set HF_HOME to a folder on a larger disk"
+        raise FetchError("DiskFull", f"{cache} has room for {free} bytes; {missing} are to come", fix)
+
+
+def _name_in_snapshot(snapshot: Path, path: str, blob: Path) -> None:
+    """So that other users of the hub's cache on this host find the file, too."""
+    link = snapshot / path
+    if not re.fullmatch(r"[0-9a-f]{40}", snapshot.name) or ".." in Path(path).parts or Path(path).is_absolute():
+        return
+    # A file system without links, or a folder that others own: this file is in our hands all the same.
+    with contextlib.suppress(OSError):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
 
 
 # As much as our own reader takes: headers of real models have a few hundred KB.
@@ -100,28 +160,28 @@ def _part(url: str, start: int, length: int) -> bytes:
         return got[skipped : skipped + length]
 
 
-def _check_content(path: Path, file: dict, repo: str) -> None:
-    """The hub's own ids: sha256 of a large file, git's blob id of a small one."""
+def _is_listed(path: Path, file: dict) -> bool:
+    """Whether the content has the hub's own id of it: sha256 of a large file, git's blob id of a small one."""
     size = path.stat().st_size
     expected = file["sha256"] or file["blob"]
     if expected is None:
-        return
+        return True
     digest = hashlib.sha256() if file["sha256"] else hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
-    if digest.hexdigest() != expected:
-        os.unlink(os.path.realpath(path))
-        raise FetchError("Corrupt", f"{file['path']} of {repo} is not the file the hub lists (its id differs); it was removed")
+    return digest.hexdigest() == expected
 
 
-def _attempted(ask, repo: str, revision: str):
-    for attempt in range(1, ATTEMPTS + 1):
+def _attempted(ask, repo: str, revision: str, attempts: int = ATTEMPTS):
+    for attempt in range(1, attempts + 1):
         try:
             return ask()
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
+                raise
             failure = _explain(error, repo, revision)
-            if failure.kind != "NetworkUnavailable" or attempt == ATTEMPTS:
+            if failure.kind != "NetworkUnavailable" or attempt == attempts:
                 raise failure from error
     raise AssertionError("unreachable")
 

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,14 +21,13 @@ def emit(line: dict) -> None:
 
 
 @contextmanager
-def watch(folders: list[Path], total: int | None) -> Iterator[None]:
-    """Reports once a second how many bytes the folders have gained."""
-    before = _bytes_in(folders)
+def watch(arrived: Callable[[], int], total: int | None) -> Iterator[None]:
+    """Reports once a second how many bytes have arrived."""
     ended = threading.Event()
 
     def report() -> None:
         while not ended.wait(1.0):
-            emit({"progress": {"done": max(0, _bytes_in(folders) - before), "total": total}})
+            emit({"progress": {"done": arrived(), "total": total}})
 
     thread = threading.Thread(target=report, daemon=True)
     thread.start()
@@ -39,13 +38,12 @@ def watch(folders: list[Path], total: int | None) -> Iterator[None]:
         thread.join()
 
 
-def _bytes_in(folders: list[Path]) -> int:
+def bytes_in(folder: Path) -> int:
     total = 0
-    for folder in folders:
-        for root, _, names in os.walk(folder):
-            for name in names:
-                try:
-                    total += os.lstat(os.path.join(root, name)).st_size
-                except FileNotFoundError:
-                    pass
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(root, name)).st_size
+            except FileNotFoundError:
+                pass
     return total

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from .failure import FetchError
-from .progress import watch
+from .progress import bytes_in, watch
 
 # 20 GB and 200-fold: far above any encoder's weights (which hardly compress), far below what a bomb needs.
 MAX_BYTES = 20_000_000_000
@@ -77,6 +78,8 @@ def _find(name: str, version: str, sha256: str | None, cache: Path) -> Path:
 
 
 def _download(name: str, version: str, sha256: str | None, shelf: Path) -> Path:
+    for left in shelf.glob(".download-*"):  # by a killed process: whoever holds the shelf is alone
+        shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=shelf, prefix=".download-") as folder:
         # Only a wheel that fits every platform: the same file for every worker, and never a source distribution,
         # whose build would run its author's code.
@@ -85,7 +88,7 @@ def _download(name: str, version: str, sha256: str | None, shelf: Path) -> Path:
         command += ["--no-input", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off"]
         command += ["--retries", "1", "--timeout", "10"]
         # pip writes into TMPDIR first: inside the watched folder, so that arriving bytes are seen.
-        with watch([Path(folder)], None):
+        with watch(lambda: bytes_in(Path(folder)), None):
             done = subprocess.run(
                 command, env={**os.environ, "TMPDIR": folder}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
             )
