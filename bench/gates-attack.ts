@@ -30,7 +30,8 @@ const LABELS = ['airplane', 'automobile', 'frog'];
 const [TRAIN, VALIDATION, TEST] = named === undefined ? [900, 90, 200] : [300, 60, 100];
 /** Levels of 255: nothing to speak of, the default, and what Madry et al. attack CIFAR-10 with. */
 const EPSILONS = [0.001, 2, 8];
-const limits = ImageGatesSchema.parse({ fgsmRobustness: {}, pgdRobustness: {} });
+const { fgsmRobustness, pgdRobustness } = ImageGatesSchema.parse({ fgsmRobustness: {}, pgdRobustness: {} });
+const limits = { fgsmRobustness, pgdRobustness };
 
 interface Photo {
   readonly bytes: Uint8Array;

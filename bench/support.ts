@@ -43,10 +43,10 @@ function gamma(random: Random, shape: number): number {
 /** Of the trainer's own files: part of the key of whatever a benchmark remembers of it. */
 export async function trainerDigest(): Promise<string> {
   const { packages } = pythonForTests();
-  const files = await readdir(packages, { recursive: true });
-  const hash = createHash('sha256');
-  for (const file of files.filter((name) => name.endsWith('.py') || name.endsWith('.lock')).toSorted())
-    hash.update(file).update(await readFile(join(packages, file)));
+  const hash = createHash('sha256').update(await readFile(join(packages, 'requirements.lock')));
+  const files = await readdir(join(packages, 'espalier_trainer'), { recursive: true });
+  for (const file of files.filter((name) => name.endsWith('.py')).toSorted())
+    hash.update(file).update(await readFile(join(packages, 'espalier_trainer', file)));
   return hash.digest('hex');
 }
 
