@@ -90,7 +90,7 @@ import type {
   TrainedModel,
 } from './contract/training.ts';
 import type {
-  AttackClassifierInput,
+  GradientAttackInput,
   AttackMeasures,
   CheckCustomGatesInput,
   CheckedCustomGates,
@@ -201,7 +201,7 @@ export interface Activities {
   exportGenerator: Step<ExportGeneratorInput, ExportedGenerator>;
   chooseGenerator: Step<ChooseGeneratorInput, ChosenGenerator>;
   /** By FGSM and PGD, through the gradients of what was trained. */
-  attackClassifier: Step<AttackClassifierInput, AttackMeasures>;
+  attackGradients: Step<GradientAttackInput, AttackMeasures>;
   attackBySquares: Step<SquareAttackInput, SquareAttackMeasures>;
   evaluateModel: Step<EvaluateModelInput, Evaluation>;
   evaluateGenerator: Step<EvaluateGeneratorInput, GeneratorEvaluation>;

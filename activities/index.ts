@@ -46,7 +46,7 @@ import { exportGenerator } from './training/export-generator.ts';
 import { ownWorkerActivities } from './training/remote/provision.ts';
 import { trainModel } from './training/train-model.ts';
 import { attackBySquares } from './validation/attack-by-squares.ts';
-import { attackClassifier } from './validation/attack-classifier.ts';
+import { attackGradients } from './validation/attack-gradients.ts';
 import { checkCustomGates } from './validation/custom-gates/check.ts';
 import { compareModels } from './validation/compare-models.ts';
 import { evaluateModel } from './validation/evaluate-model.ts';
@@ -81,7 +81,7 @@ export function createActivities(services: ActivityServices, scheduler: Schedule
     exportClassifier: stepActivity(exportClassifier, services),
     exportGenerator: stepActivity(exportGenerator, services),
     chooseGenerator: stepActivity(chooseGenerator, services),
-    attackClassifier: stepActivity(attackClassifier, services),
+    attackGradients: stepActivity(attackGradients, services),
     attackBySquares: stepActivity(attackBySquares, services),
     evaluateModel: stepActivity(evaluateModel, services),
     evaluateGenerator: stepActivity(evaluateGenerator, services),

@@ -7,7 +7,7 @@ import { ImageCandidateSchema } from './definition/images.ts';
 
 /** Of a definition as it was written; local models are looked at when its folder is given. */
 export function attackProblems(raw: Readonly<Record<string, unknown>>, folder: string | undefined): readonly Problem[] {
-  if (raw['task'] !== 'image-classification') return [];
+  if (raw['task'] !== 'image-classification' && raw['task'] !== 'image-retrieval') return [];
   const gates = raw['gates'];
   if (!gradientsAsked(gates)) {
     if (raw['attack'] === undefined || squaresAsked(gates)) return [];

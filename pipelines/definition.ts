@@ -113,6 +113,8 @@ export const ImageRetrievalSchema = z.strictObject({
   retrieval: RetrievalSettingsSchema.prefault({}),
   behaviour: BehaviourSchema.optional(),
   gates: RetrievalGatesSchema.prefault({}),
+  /** Of the gates `fgsmRobustness`, `pgdRobustness` and `squareRobustness`. */
+  attack: AttackSchema.prefault({}),
   customGates: CustomGatesSchema.optional(),
   ...outcome,
 });

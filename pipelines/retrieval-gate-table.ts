@@ -202,6 +202,49 @@ export const RETRIEVAL_GATE_TABLE = {
     severity: 'fail',
     step: 'evaluate',
   },
+  fgsmRobustness: {
+    title: 'First neighbours that stand one step of attack',
+    meaning:
+      'Share of test pictures that find their own label first whose first neighbour is still of it when every pixel moves by at most ε (attack.epsilonLevels) along the sign of the gradient (FGSM).',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'off unless the definition names it: nothing here tunes for it; as for classifiers, half',
+    falseAlarms:
+      'of 200 right neighbours: a model that keeps 60 % fails in 17 of 100 draws, one that keeps 65 % in 1, for want of pictures: that is meant; one just at the threshold passes in 3',
+    severity: 'fail',
+    step: 'attack',
+  },
+  pgdRobustness: {
+    title: 'First neighbours that stand an attack of many steps',
+    meaning:
+      'The same share under projected gradient descent (PGD): attack.steps steps from a random start within ε. What an attacker can do who has the weights and the gallery.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'off unless the definition names it, as fgsmRobustness, and harder to pass',
+    falseAlarms: 'as fgsmRobustness',
+    severity: 'fail',
+    step: 'attack',
+  },
+  squareRobustness: {
+    title: 'First neighbours that stand an attack without gradients',
+    meaning:
+      'The same share in every one of attack.queries pictures within ε that the square attack tries, asking the graph that is served. What an attacker can do who can only ask.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.5,
+    why: 'off unless the definition names it, as fgsmRobustness; the only one of the three for a backbone that came as ONNX',
+    falseAlarms: 'as fgsmRobustness',
+    severity: 'fail',
+    step: 'attack',
+  },
   gainOverProduction: {
     title: 'Gain over the model in production',
     meaning:

@@ -83,7 +83,7 @@ const TUNING: Readonly<Record<Pipeline['task'], readonly PlannedStep[]>> = {
 /** Only where a gate wants it: it takes many passes through the model and back. */
 const ATTACK: PlannedStep = {
   id: 'attack',
-  title: 'attack the tuned model through its gradients',
+  title: 'attack the model through its gradients',
   stage: 'tune',
   needs: ['evaluate'],
 };
@@ -98,7 +98,7 @@ const SQUARE_ATTACK: PlannedStep = {
 
 function tuning({ task, gates }: Planned): readonly PlannedStep[] {
   const steps = TUNING[task];
-  if (task !== 'image-classification') return steps;
+  if (task !== 'image-classification' && task !== 'image-retrieval') return steps;
   const attacks = [...(gradientsAsked(gates) ? [ATTACK] : []), ...(squaresAsked(gates) ? [SQUARE_ATTACK] : [])];
   if (attacks.length === 0) return steps;
   // One after the other: each takes the threads that a training has.

@@ -12,6 +12,7 @@ import type {
 import type { ExportClassifierInput, TrainImageInput } from '../activities/contract/training.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { ImageRetrieval } from '../pipelines/definition.ts';
+import { gradientsAsked } from '../pipelines/attack.ts';
 import { completed } from '../pipelines/recipe.ts';
 import { recipeFacts } from './step-inputs.ts';
 import type { Winner } from './stages/select.ts';
@@ -19,8 +20,9 @@ import type { Winner } from './stages/select.ts';
 /** A backbone is trained, and its head exported with it, as a classifier of the labels. */
 const TUNED_AS = 'image-classification';
 
-export function backboneInput(model: ArtifactRef, { training }: ImageRetrieval): ExportImageEncoderInput {
-  return { task: TUNED_AS, model, frozen: training === null };
+export function backboneInput(model: ArtifactRef, { training, gates }: ImageRetrieval): ExportImageEncoderInput {
+  const attacked = gradientsAsked(gates) ? { attacked: true as const } : {};
+  return { task: TUNED_AS, model, frozen: training === null, ...attacked };
 }
 
 /**

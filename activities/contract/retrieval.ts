@@ -5,12 +5,14 @@ import type { QueryFigures } from '../../pipelines/custom-gates.ts';
 import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
 import type {
+  AttackMeasures,
   BehaviourResult,
   CorruptionCost,
   GateResult,
   JudgeCustom,
   JudgeGatesInput,
   PairedScore,
+  SquareAttackMeasures,
 } from './validation.ts';
 
 export interface BuildIndexInput {
@@ -119,8 +121,11 @@ export interface RetrievalDetails {
 }
 export type QueryOutcome = QueryFigures;
 
+/** What attacks leave, where gates ask for them. */
+type Attacked = Partial<AttackMeasures['measures'] & SquareAttackMeasures['measures']>;
+
 export interface JudgeRetrievalInput {
-  readonly measures: RetrievalEvaluation['measures'];
+  readonly measures: RetrievalEvaluation['measures'] & Attacked;
   readonly gates: RetrievalGatesSpec;
   /** The tables of behaviour tests, with what the evaluation found. */
   readonly behaviour?: JudgeGatesInput['behaviour'];

@@ -208,19 +208,21 @@ export interface Evaluation {
 
 /** How hard an attack through gradients is. */
 export type GradientAttack = Omit<AttackSpec, 'queries'>;
-export interface AttackClassifierInput {
-  /** The tuned model as it was trained: an exported graph has no gradients. */
+export interface GradientAttackInput {
+  /** The model with its weights, as it was trained or, with `index`, as the encoder came: an exported graph has no gradients. */
   readonly model: ArtifactRef;
+  /** Of a model that finds pictures: the gallery that its embeddings ask. */
+  readonly index?: ArtifactRef;
   readonly dataset: ArtifactRef;
   readonly attack: GradientAttack;
   readonly seed: number;
   readonly threads: number;
 }
-/** What a classifier of pictures answers when somebody who has its weights changes them. */
+/** What a model of pictures answers when somebody who has its weights changes them. */
 export interface AttackMeasures {
-  /** Shares of the pictures that are answered rightly without an attack. */
+  /** Shares of the pictures that are answered rightly without an attack: where pictures are found, of those that find their label first. */
   readonly measures: Readonly<Record<GradientGate, Score>>;
-  /** Of the pictures that were drawn, without an attack. */
+  /** Of the pictures that were drawn, without an attack; where pictures are found, of those that the gallery has something for. */
   readonly accuracy: Score;
   /** Rightly answered, but no pixel changes the loss: nothing was tried on these, and they count as lost. */
   readonly withoutGradient: number;

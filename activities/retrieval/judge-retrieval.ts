@@ -6,7 +6,7 @@ import type { GatesVerdict } from '../contract/validation.ts';
 import type { StepDefinition } from '../step.ts';
 import { judgeBehaviour } from '../validation/behaviour-gates.ts';
 import { keepsVerdict, withCustomGates } from '../validation/custom-gates/judge.ts';
-import { judgeGate, worstOf } from '../validation/gates.ts';
+import { judgeGate, NOT_ATTACKED, worstOf } from '../validation/gates.ts';
 import { NO_SCORE } from '../validation/scores.ts';
 
 export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> = {
@@ -19,8 +19,15 @@ export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> =
 /** Of the model by itself: what it is beside the one in production another step says. */
 export function retrievalVerdict({ measures, gates: limits, behaviour }: JudgeRetrievalInput): GatesVerdict {
   const measured: Readonly<Partial<Record<string, Score>>> = measures;
-  const ofTable = RETRIEVAL_GATE_NAMES.filter((name) => RETRIEVAL_GATE_TABLE[name].step === 'evaluate').map((name) =>
-    judgeGate(name, RETRIEVAL_GATE_TABLE[name], measured[name] ?? NO_SCORE, limits[name]),
+  const ofTable = RETRIEVAL_GATE_NAMES.filter((name) => RETRIEVAL_GATE_TABLE[name].step !== 'compare').flatMap(
+    (name) => {
+      const limit: JudgeRetrievalInput['gates'][typeof name] | undefined = limits[name];
+      // A run that began before there was the gate has no limit for it.
+      if (limit === undefined) return [];
+      const unasked = RETRIEVAL_GATE_TABLE[name].step === 'attack' && limit.severity === 'off';
+      const missing = unasked ? NOT_ATTACKED : NO_SCORE;
+      return [judgeGate(name, RETRIEVAL_GATE_TABLE[name], measured[name] ?? missing, limit)];
+    },
   );
   const gates = [...ofTable, ...(behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured))];
   return { verdict: worstOf(gates), gates };

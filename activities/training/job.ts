@@ -113,6 +113,17 @@ export interface AttackClassifierTask {
   readonly threads: number;
   readonly out: string;
 }
+/** The same of embeddings that ask a gallery: lost is what finds another label first. */
+export interface AttackEmbedderTask extends Omit<AttackClassifierTask, 'verb' | 'model'> {
+  readonly verb: 'attack-embedder';
+  /** What `train` or `export-encoder` wrote, of pictures. */
+  readonly model: string;
+  /** float32 little-endian [rows, dimension], each row of length 1. */
+  readonly vectors: string;
+  /** JSON-lines file of `{label}`, one a row of the vectors. In `rows` a row may have `except`: the entry that it must not find. */
+  readonly gallery: string;
+}
+export type AttackTask = AttackClassifierTask | AttackEmbedderTask;
 export type TrainerTask =
   | TrainTask
   | ExportTextEncoderTask
@@ -120,7 +131,7 @@ export type TrainerTask =
   | ExportClassifierTask
   | ExportGeneratorTask
   | MeasureMemorisationTask
-  | AttackClassifierTask;
+  | AttackTask;
 export interface TrainerJob {
   readonly version: 1;
   readonly id: string;
@@ -267,8 +278,8 @@ export const ExportGeneratorResultSchema = z.looseObject({
   vocabularySize: z.int(),
 });
 
-export const AttackClassifierResultSchema = z.looseObject({
-  verb: z.literal('attack-classifier'),
+export const AttackResultSchema = z.looseObject({
+  verb: z.enum(['attack-classifier', 'attack-embedder']),
   attacked: z.string(),
 });
 

@@ -7,6 +7,7 @@ import { ImageModel } from '../../inference/image-model.ts';
 import { decodePicture } from '../../inference/image/decode.ts';
 import { normalised, seenLevels } from '../../inference/image/preprocess.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
+import { parseIndex, readIndexFiles } from '../../inference/retrieval/index-files.ts';
 import { checkout } from '../checkout.ts';
 import type { SquareAttackInput, SquareAttackMeasures } from '../contract/validation.ts';
 import { loadLabels } from '../data/dataset.ts';
@@ -18,6 +19,7 @@ import { classMargin, neighbourMargin } from './margins.ts';
 import { seededRandom } from './random.ts';
 import { sampledPlaces } from './sample-rows.ts';
 import { SquareSearch, type SeenSize } from './square-search.ts';
+import { timeSlice } from './time-slice.ts';
 
 /** Pictures that are searched for side by side: the graph is asked about one proposal of each at a time. */
 const BATCH = 8;
@@ -83,15 +85,21 @@ async function marginsOf(
     return output;
   };
   if (tree !== undefined) {
-    const index = await EmbeddingIndex.load(await checkout(context, tree, 'index'), context.signal);
+    const { header, vectors } = parseIndex(await readIndexFiles(await checkout(context, tree, 'index')));
+    // Without the graph that may search it: what that overlooks is no attack's doing.
+    const index = await EmbeddingIndex.ofParsed({ header: { ...header, graph: null }, vectors });
+    const pause = timeSlice(context.signal);
     return async (pictures, asking) => {
       const { embeddings } = await ask(pictures);
-      return asking.map((one, row) => {
+      const margins: (number | null)[] = [];
+      for (const [row, one] of asking.entries()) {
         const embedding = embeddings.subarray(row * dimension, (row + 1) * dimension);
-        // The server refuses to search by it: that finds nothing right either.
-        if (!embedding.every(Number.isFinite)) return Number.NaN;
-        return neighbourMargin(index.header, index.similarities(embedding), one);
-      });
+        // The server refuses to search by what is no number: that finds nothing right either.
+        const isAsked = embedding.every(Number.isFinite);
+        margins.push(isAsked ? neighbourMargin(header, index.similarities(embedding), one) : Number.NaN);
+        await pause();
+      }
+      return margins;
     };
   }
   if (model.config.kind !== 'classifier') {

@@ -55,7 +55,8 @@ function gainAdvised(gate: GateResult, method: TrainingSpec['method']): GateResu
 }
 
 const MISSING: Score = { value: null, interval: null, rows: 0 };
-const NOT_ATTACKED: Score = { ...MISSING, notApplicable: 'the definition does not ask for it (docs/gates.md)' };
+/** Of a gate that an attack has to be made for, where nobody asked for one. */
+export const NOT_ATTACKED: Score = { ...MISSING, notApplicable: 'the definition does not ask for it (docs/gates.md)' };
 
 /** One gate of any family of gates; `name` is its name below `gates` in the definition. */
 export function judgeGate<Name extends string>(

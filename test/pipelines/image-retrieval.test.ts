@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { settingProblems } from '../../pipelines/change.ts';
@@ -61,6 +61,27 @@ describe('a definition that finds pictures', () => {
       'gates',
     ]);
     ok(!ids.some((id) => id.startsWith('prototype')));
+  });
+
+  it('attacks where a gate of it is named, and a graph only by questions', async () => {
+    const gates = { pgdRobustness: { min: 0.3 } };
+    const asked = check({ gates, attack: { epsilonLevels: 8 } });
+    ok(asked.ok && asked.pipeline.task === 'image-retrieval');
+    deepEqual(asked.pipeline.attack, { epsilonLevels: 8, steps: 10, queries: 300, pictures: 200 });
+    const needs = planRun(asked.pipeline).find(({ id }) => id === 'gates')?.needs;
+    deepEqual(needs, ['attack']);
+    match(problems({ attack: {} }), /attack: says how hard to attack, but no gate asks for an attack/);
+    await mkdir(join(folder, 'frozen'));
+    for (const file of ['model.onnx', 'preprocessor_config.json']) await writeFile(join(folder, 'frozen', file), '{}');
+    const candidates = [{ id: 'graph', model: './frozen' }];
+    match(problems({ candidates, gates }), /candidates\[0\]\.model: is a graph .*name gates\.squareRobustness/);
+    deepEqual(problems({ candidates, gates: { squareRobustness: {} } }), '');
+    const checked = check({});
+    ok(checked.ok);
+    match(
+      settingProblems(checked.pipeline, { 'gates.squareRobustness.severity': 'fail' })[0]?.message ?? '',
+      /did not plan/,
+    );
   });
 
   const refused: [string, object, RegExp][] = [

@@ -59,6 +59,22 @@ describe('the report on a model that finds pictures', () => {
     );
   });
 
+  it('tells what attacks left of first neighbours, where there were any', () => {
+    const kept = { value: 0.6, interval: { low: 0.5, high: 0.7, confidence: 0.95 }, rows: 90 };
+    const squareAttack = {
+      measures: { squareRobustness: kept },
+      accuracy: { ...kept, value: 0.9, rows: 100 },
+      queriesToLose: null,
+      attack: { epsilonLevels: 2, pictures: 100, queries: 300 },
+      details: retrievalFacts.definition,
+    };
+    match(
+      words({ ...retrievalFacts, squareAttack }),
+      /right where the first neighbour has the label of the picture that asks\. .*right as they are 90\.0 %.*square attack, .* 60\.0 %/,
+    );
+    doesNotMatch(words(retrievalFacts), /Under attack/);
+  });
+
   it('is summed up for whoever decides: the gain in mAP beside production', () => {
     const lines = summarise(retrievalFacts, 'release').flatMap((row) => row.lines.map(({ text }) => text));
     match(lines.join('\n'), /61 rows won, 33 lost of 118; mAP 3\.0 points \(1\.0 to 5\.0\)/);

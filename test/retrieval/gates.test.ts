@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { retrievalVerdict } from '../../activities/retrieval/judge-retrieval.ts';
+import { shareScore } from '../../activities/validation/scores.ts';
 import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
 import { retrieval } from '../support/retrieval-facts.ts';
@@ -17,6 +18,20 @@ describe('the gates of a model that finds pictures', () => {
       judged.map(({ name }) => name),
       RETRIEVAL_GATE_NAMES.filter((name) => name !== 'gainOverProduction'),
     );
+  });
+
+  it('are off for an attack that nobody asked for, fail where it was not made, and stand by its lower end', () => {
+    const asked = RetrievalGatesSchema.parse({ pgdRobustness: { min: 0.5 } });
+    const judged = (kept: number | null) => {
+      const score = kept === null ? {} : { pgdRobustness: shareScore(kept, 200) };
+      const { gates: all } = retrievalVerdict({ measures: { ...measures, ...score }, gates: asked });
+      return ['pgdRobustness', 'squareRobustness'].map((name) => all.find((gate) => gate.name === name));
+    };
+    const [missing, unasked] = judged(null);
+    deepEqual([missing?.verdict, unasked?.verdict], ['fail', 'off']);
+    match(unasked?.reason ?? '', /the definition does not ask for it/);
+    // As of classifiers: 114 of 200 show more than half, 113 do not.
+    deepEqual([judged(113)[0]?.verdict, judged(114)[0]?.verdict], ['fail', 'pass']);
   });
 
   it('judge recall, mAP and gains by the lower end: few queries are no proof', () => {

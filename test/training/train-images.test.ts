@@ -9,7 +9,9 @@ import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
 import { profileEncoder } from '../../activities/selection/profile-encoder.ts';
 import { compareModels } from '../../activities/validation/compare-models.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
-import { attackClassifier } from '../../activities/validation/attack-classifier.ts';
+import { buildIndex } from '../../activities/retrieval/build-index.ts';
+import { attackBySquares } from '../../activities/validation/attack-by-squares.ts';
+import { attackGradients } from '../../activities/validation/attack-gradients.ts';
 import { judgeGates } from '../../activities/validation/gates.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { exportClassifier } from '../../activities/training/export-classifier.ts';
@@ -101,7 +103,7 @@ describe('the steps that train on pictures', function () {
     // As it was trained, attacked through its gradients: without an attack right as often as the exported one.
     const spec = { epsilonLevels: 128, steps: 4, pictures: 20 };
     const asked = { model: trained.model, dataset, attack: spec, seed: 7, threads: 1 };
-    const attacked = await runStep(attackClassifier, asked, services);
+    const attacked = await runStep(attackGradients, asked, services);
     assert.deepEqual([attacked.accuracy.value, attacked.accuracy.rows], [measures.accuracy.value, 15]);
     assert.deepEqual(attacked.attack, { ...spec, stepLevels: 80 });
     const right = Math.round(15 * (measures.accuracy.value ?? 0));
@@ -117,6 +119,20 @@ describe('the steps that train on pictures', function () {
       told.join('\n'),
     );
 
+    // As finders, the stock encoder and the tuned one: through the weights as many find their label first as through the graph.
+    for (const [loaded, served] of [
+      [weights, encoder],
+      [trained.model, made.classifier],
+    ] as const) {
+      const { index } = await runStep(buildIndex, { model: served, dataset, seed: 3 }, services);
+      const found = await runStep(attackGradients, { ...asked, model: loaded, index }, services);
+      const questions = { epsilonLevels: 128, pictures: 20, queries: 10 };
+      const bySquares = { model: served, index, dataset, attack: questions, seed: 7, threads: 1 };
+      const { accuracy } = await runStep(attackBySquares, bySquares, services);
+      assert.deepEqual([found.accuracy.value, found.accuracy.rows], [accuracy.value, 15]);
+      assert.ok((accuracy.value ?? 0) > 0.5 && (found.measures.pgdRobustness.value ?? 1) < 1);
+      assert.equal(found.withoutGradient, 0);
+    }
     // In production: the same model in other bytes, and one of texts.
     const folder = join(await temporaryFolder(), 'production');
     await storage.store.checkout(made.classifier, folder);

@@ -126,7 +126,7 @@ describe('a run of pictures', function () {
     const failed = ApplicationFailure.create({ message: 'no memory', type: 'OutOfMemory', nonRetryable: true });
     const spoilt: Activities = {
       ...activities,
-      attackClassifier: () => Promise.reject(failed),
+      attackGradients: () => Promise.reject(failed),
       judgeGates: (call) => ((judged = call.input), activities.judgeGates(call)),
     };
     await withWorkers(temporal.address, spoilt, async () => {

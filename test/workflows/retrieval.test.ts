@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { Activities } from '../../activities/contract.ts';
+import type { JudgeRetrievalInput } from '../../activities/contract/retrieval.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
@@ -94,6 +95,36 @@ describe('a run that finds pictures', function () {
     has(inputs.get('index'), { model: ref('classifier') });
     has(inputs.get('evaluate'), { model: ref('classifier'), frozen: ref('encoder') });
     ok((inputs.get('package') as { trained?: unknown }).trained !== undefined);
+  });
+
+  it('attacks what finds, with its index, where gates ask for it: the encoder as it came, or what was tuned', async () => {
+    const gates = { pgdRobustness: { min: 0.4 }, squareRobustness: { min: 0.4 } };
+    const attack = { epsilonLevels: 4, queries: 50 };
+    const frozen = await given(retrievalInput({ gates, attack, selection: { seed: 5 } }));
+    equal(frozen.state, 'deployed');
+    has(frozen.inputs.get('export:one'), { frozen: true, attacked: true });
+    const index = ref('index of encoder');
+    const same = { index, dataset: ref('pictures'), seed: 5, threads: 1 };
+    deepEqual(frozen.inputs.get('attack'), {
+      ...same,
+      model: ref('weights'),
+      attack: { epsilonLevels: 4, steps: 10, pictures: 200 },
+    });
+    deepEqual(frozen.inputs.get('square-attack'), {
+      ...same,
+      model: ref('encoder'),
+      attack: { epsilonLevels: 4, pictures: 200, queries: 50 },
+    });
+    const { measures } = frozen.inputs.get('gates') as JudgeRetrievalInput;
+    deepEqual([measures.pgdRobustness?.value, measures.squareRobustness?.value], [0.9, 0.9]);
+
+    const tuned = await given(retrievalInput({ gates, training: { seed: 8, threads: 2 } }));
+    has(tuned.inputs.get('attack'), { model: ref('trained'), index: ref('index of classifier'), seed: 8, threads: 2 });
+    has(tuned.inputs.get('square-attack'), { model: ref('classifier'), index: ref('index of classifier') });
+
+    const plain = await given(retrievalInput());
+    has(plain.inputs.get('export:one'), { attacked: undefined });
+    ok(!plain.inputs.has('attack') && !plain.inputs.has('square-attack'));
   });
 
   it('takes a small part of the data where it is a prototype, and foretells nothing', async () => {

@@ -3,7 +3,7 @@ import type { Pipeline } from '../../pipelines/definition.ts';
 import type { Run } from '../run.ts';
 import { evaluateInput, taskNamed, trainInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
-import { attackGradients, attackServed } from './attacks.ts';
+import { attacks } from './attacks.ts';
 import { judgeCustom } from './custom-gates.ts';
 import type { Selected } from './select.ts';
 
@@ -26,10 +26,9 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, definition()),
   );
   run.facts.evaluation = evaluation;
-  const attack = await attackGradients(run, trained.model, dataset.dataset);
-  const squares = await attackServed(run, { model: exported.classifier }, dataset.dataset);
+  const attacked = await attacks(run, { weights: trained.model, served: exported.classifier }, dataset.dataset);
   run.facts.gates = await run.step('light', 'gates', 'judgeGates', () => ({
-    measures: { ...evaluation.measures, ...attack?.measures, ...squares?.measures },
+    measures: { ...evaluation.measures, ...attacked },
     gates: definition().gates,
     method: definition().training.method,
     ...tableGates(definition(), evaluation.behaviour),

@@ -1,8 +1,9 @@
 /** What stands behind the figures: labels, slices and what the answers hang on. */
-import { html, type Content, type Html } from '../../../artifacts/html.ts';
-import type { AttackMeasures, Diagnosis, SquareAttackMeasures, WordRule } from '../../contract/validation.ts';
+import { html, type Html } from '../../../artifacts/html.ts';
+import type { Diagnosis, WordRule } from '../../contract/validation.ts';
+import { attackFacts } from './attacks.ts';
 import { corruptionTable } from './corruptions.ts';
-import { count, megabytes, percent, points, score, significant } from '../format.ts';
+import { count, megabytes, percent, points, score } from '../format.ts';
 import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
@@ -32,8 +33,7 @@ export const diagnosisSection: Section = {
       ...(diagnosis.telltale == null ? [] : [['Best rule of a word anywhere', rule(diagnosis.telltale)] as const]),
       ...(diagnosis.trigger == null ? [] : [['Word that turns most labels', trigger(diagnosis.trigger)] as const]),
       ...(diagnosis.patch == null ? [] : [['Patch that turns most labels', patch(diagnosis.patch)] as const]),
-      ...(run.attack === undefined ? [] : attacked(run.attack)),
-      ...(run.squareAttack === undefined ? [] : asked(run.squareAttack)),
+      ...attackFacts(run),
       ...(diagnosis.noise ?? []).map(
         ({ name, edited, flipped }) =>
           [`Edit: ${name}`, `${count(flipped)} of ${count(edited)} labels change`] as const,
@@ -56,52 +56,6 @@ const trigger = ({ word, target, texts, flipped }: NonNullable<Diagnosis['trigge
 const patch = ({ name, box, within, target, pictures, flipped }: NonNullable<Diagnosis['patch']>): string =>
   `${name} (from ${percent(box.left)} of the width and ${percent(box.top)} of the height on, ${percent(box.width)} by ${percent(box.height)}, of ${within === 'seen' ? 'what the model sees' : 'the picture'}) ` +
   `turns ${count(flipped)} of ${count(pictures)} pictures into ${target}`;
-
-/** An attack's settings are half of what its figures mean. */
-function attacked({
-  measures,
-  accuracy,
-  withoutGradient,
-  attack,
-}: AttackMeasures): readonly (readonly [string, Content])[] {
-  const { epsilonLevels, steps, stepLevels } = attack;
-  const within = `no pixel moved by more than ${significant(epsilonLevels)} of 255 levels`;
-  return [
-    ['Test pictures drawn to be attacked, right without', score(accuracy)],
-    [`Of these right under FGSM, ${within}`, score(measures.fgsmRobustness)],
-    [
-      `Of these right under PGD, ${within}: ${count(steps)} steps of ${significant(stepLevels)} from a random start`,
-      score(measures.pgdRobustness),
-    ],
-    ...(withoutGradient === 0
-      ? []
-      : [
-          [
-            'Right, but no pixel changes the loss',
-            `${count(withoutGradient)}: the attack had no way, and they count as lost`,
-          ] as const,
-        ]),
-  ];
-}
-
-/** The same of one that only asks. */
-function asked({
-  measures,
-  accuracy,
-  queriesToLose,
-  attack: { epsilonLevels, queries },
-}: SquareAttackMeasures): readonly (readonly [string, Content])[] {
-  return [
-    ['Test pictures drawn for the attack without gradients, right as they are', score(accuracy)],
-    [
-      `Of these right under the square attack, no pixel moved by more than ${significant(epsilonLevels)} of 255 levels: up to ${count(queries)} questions each`,
-      score(measures.squareRobustness),
-    ],
-    ...(queriesToLose === null
-      ? []
-      : [['Questions that it took to lose one, at the median', count(queriesToLose)] as const]),
-  ];
-}
 
 function slices(rows: readonly Slice[]): Html {
   if (rows.length === 0) return html``;

@@ -2,6 +2,7 @@
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import type { IndexedModel, LabelFindings, RetrievalEvaluation } from '../../contract/retrieval.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
+import { attackFacts } from './attacks.ts';
 import { corruptionTable } from './corruptions.ts';
 import { bytes, count, decimal, digest, milliseconds, percent, points, score, waitedWords } from '../format.ts';
 import { facts, table } from '../parts.ts';
@@ -19,10 +20,17 @@ export const retrievalSection: Section = {
       </p>
       ${beside(retrieval)}
       ${figures(retrieval, exported !== undefined && 'embedder' in exported ? exported : undefined)}
-      ${perLabel(retrieval, run)} ${corruptionTable(retrieval.corruptions, `Recall@${retrieval.k}`)}
+      ${perLabel(retrieval, run)} ${corruptionTable(retrieval.corruptions, `Recall@${retrieval.k}`)} ${attackTable(run)}
       ${misses(retrieval)}`;
   },
 };
+
+function attackTable(run: RunFacts): Html {
+  const attacked = attackFacts(run);
+  if (attacked.length === 0) return html``;
+  return html`<p>Under attack an answer is right where the first neighbour has the label of the picture that asks.</p>
+    ${facts(attacked)}`;
+}
 
 interface Ranking {
   readonly name: string;

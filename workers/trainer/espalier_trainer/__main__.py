@@ -36,6 +36,7 @@ def run(arguments: list[str], events: Events, stop: StopFlag, sandbox: Sandbox) 
         "export-classifier": lambda task: export.export_classifier(task, events, stop),
         "export-generator": lambda task: export_generator.export_generator(task, events, stop),
         "attack-classifier": lambda task: attack.attack_classifier(task, events, stop),
+        "attack-embedder": lambda task: attack.attack_embedder(task, events, stop),
         "measure-memorisation": lambda task: memorisation.measure_memorisation(task, events, stop),
     }
     results = []

@@ -153,6 +153,10 @@ TASKS: dict[str, dict] = {
         "model": folder, "rows": file, "epsilonLevels": number(0, 255), "steps": integer(1, 1000), "stepLevels": number(0, 255), "seed": integer(0),
         "threads": integer(1, 256), "out": fresh,
     },
+    "attack-embedder": {
+        "model": folder, "vectors": file, "gallery": file, "rows": file, "epsilonLevels": number(0, 255), "steps": integer(1, 1000),
+        "stepLevels": number(0, 255), "seed": integer(0), "threads": integer(1, 256), "out": fresh,
+    },
     "measure-memorisation": {
         "model": folder, "base": optional(folder), "texts": file, "prompts": file, "maxLength": integer(8, 131072), "batchSize": integer(1, 4096),
         "prefixTokens": integer(1), "newTokens": integer(1), "samples": integer(0, 1024), "temperature": number(0, above=True), "seed": integer(0),

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy
 import torch
-from torch import nn
 from torch.nn import functional
 
 from espalier_trainer import attack, events, images, job, train
@@ -73,17 +72,15 @@ class Steps(unittest.TestCase):
         self.assertEqual({line["gradient"] for line in attack.answers(curved, self.levels, self.targets, self.starts, HOW, StopFlag())}, {True})
 
     def test_the_gradient_is_that_of_pixels_through_the_normalisation(self) -> None:
-        class Mean(nn.Module):
-            def forward(self, pixel_values: torch.Tensor):
-                score = pixel_values.mean((2, 3))[:, :2]
-                return type("Said", (), {"logits": score})()
+        def mean(pixels: torch.Tensor) -> torch.Tensor:
+            return pixels.mean((2, 3))[:, :2]
 
         how = images.Preprocessing(8, 8, None, (8, 8), 2, 1 / 255, (0.1, 0.2, 0.3), (0.5, 0.25, 1.0))
-        said = attack.of_levels(Mean(), how)(self.levels)
+        said = attack.of_levels(mean, how)(self.levels)
         expected = torch.stack([(self.levels[:, 0] / 255 - 0.1).mean((1, 2)) / 0.5, (self.levels[:, 1] / 255 - 0.2).mean((1, 2)) / 0.25], 1)
         self.assertTrue(torch.allclose(said, expected, atol=1e-5))
         # The second channel is divided by half as much: its pixels count double.
-        gradient = attack.ascent(attack.of_levels(Mean(), how), self.levels, self.targets)
+        gradient = attack.ascent(attack.of_levels(mean, how), self.levels, self.targets)
         self.assertTrue(torch.allclose(gradient[:, 1], -2 * gradient[:, 0], rtol=1e-4))
 
 
@@ -130,3 +127,97 @@ class Verb(Families):
         stop.reason = "SIGTERM"
         with self.assertRaises(events.Stopped):
             attack.attack_classifier(self.task(self.trained("head"), "a"), Recorder(), stop)
+
+
+class Neighbours(Families):
+    """Of a model whose embedding asks a gallery: lost is what finds another label first."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.pictures = self.made / "image" / "pictures"
+        self.rows = [json.loads(line) for line in (self.pictures / "train.jsonl").read_text().splitlines()]
+
+    def task(self, model: Path | str, **own: object) -> dict:
+        gallery, vectors = self.folder / "gallery.jsonl", self.folder / "vectors.f32"
+        if not gallery.exists():
+            # What an index has: the embeddings of the train split, of length 1.
+            how, graph = images.read_preprocessing(Path(model)), attack.ImageGraph(attack.load_embedder(Path(model))).eval()
+            levels = torch.from_numpy(numpy.stack([attack.levels_of(self.pictures / row["image"], how) for row in self.rows]))
+            with torch.no_grad():
+                made = functional.normalize(attack.of_levels(graph, how)(levels), dim=-1)
+            made.numpy().tofile(vectors)
+            gallery.write_text("".join(json.dumps({"label": row["label"]}) + "\n" for row in self.rows))
+        return {
+            "verb": "attack-embedder", "model": str(model), "vectors": str(vectors), "gallery": str(gallery),
+            "rows": str(self.pictures / "validation.jsonl"), "epsilonLevels": EPSILON, "steps": 5, "stepLevels": 2.0, "seed": 7, "threads": 1,
+            "out": str(self.folder / "out"),
+        } | own  # fmt: skip
+
+    def lines(self, task: dict) -> list[dict]:
+        self.assertEqual(job.job_problems({"version": 1, "id": "a", "tasks": [task]}), [])
+        return [json.loads(line) for line in Path(attack.attack_embedder(task, Recorder(), StopFlag())["attacked"]).read_bytes().splitlines()]
+
+    def asking(self, *rows: dict) -> str:
+        file = self.pictures / f"{self.id()}.jsonl"
+        self.addCleanup(file.unlink, missing_ok=True)
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return str(file)
+
+    def test_a_stock_model_that_was_never_tuned_is_attacked_and_loses_neighbours_to_all_room(self) -> None:
+        model = self.made / "image" / "model"
+        still = self.lines(self.task(model, epsilonLevels=0, stepLevels=0, out=str(self.folder / "still")))
+        self.assertTrue(all(line["clean"] == line["fgsm"] == line["pgd"] and line["gradient"] for line in still))
+        self.assertGreater(sum(line["clean"] == line["label"] for line in still), len(still) / 2)
+        wild = self.lines(self.task(model, epsilonLevels=64, stepLevels=32, steps=10, out=str(self.folder / "wild")))
+        right = [line for line in wild if line["clean"] == line["label"]]
+        self.assertLess(sum(line["pgd"] == line["label"] for line in right), len(right))
+        again = self.lines(self.task(model, epsilonLevels=64, stepLevels=32, steps=10, out=str(self.folder / "again")))
+        self.assertEqual(again, wild)
+
+    def test_a_picture_never_answers_for_itself(self) -> None:
+        model = self.made / "image" / "model"
+        place = next(at for at, row in enumerate(self.rows) if row["label"] == "red")
+        twin = self.rows[place]
+        task = self.task(model, epsilonLevels=0, stepLevels=0)
+        # A gallery in which its label has it and one that is far away.
+        far = numpy.fromfile(task["vectors"], "<f4").reshape(len(self.rows), -1)
+        kept = [at for at, row in enumerate(self.rows) if row["label"] != "red"]
+        numpy.concatenate([far[kept], far[[place]], -far[[place]]]).tofile(task["vectors"])
+        Path(task["gallery"]).write_text("".join(json.dumps({"label": label}) + "\n" for label in [*(self.rows[at]["label"] for at in kept), "red", "red"]))
+        by_itself = self.lines(task | {"rows": self.asking(twin)})
+        self.assertEqual([line["clean"] for line in by_itself], ["red"])
+        alone = self.lines(task | {"rows": self.asking(twin | {"except": len(kept)}), "out": str(self.folder / "alone")})
+        self.assertNotEqual([line["clean"] for line in alone], ["red"])
+
+    def test_what_cannot_be_asked_is_refused_by_line(self) -> None:
+        task = self.task(self.made / "image" / "model")
+        place = next(at for at, row in enumerate(self.rows) if row["label"] == "red")
+        outside = task | {"rows": self.asking(self.rows[0] | {"except": 99})}
+        self.fails(events.BAD_DATA, ":1 leaves out 99, which is no entry", attack.attack_embedder, outside, Recorder(), StopFlag())
+        vectors = numpy.fromfile(task["vectors"], "<f4").reshape(len(self.rows), -1)
+        vectors[place : place + 1].tofile(task["vectors"])
+        Path(task["gallery"]).write_text(json.dumps({"label": "red"}) + "\n")
+        nothing = task | {"rows": self.asking(self.rows[place] | {"except": 0})}
+        self.fails(events.BAD_DATA, ":1 has nothing of its label to find", attack.attack_embedder, nothing, Recorder(), StopFlag())
+        Path(task["gallery"]).write_text((json.dumps({"label": "red"}) + "\n") * 2)
+        self.fails(events.BAD_JOB, "2 entries of this model have", attack.attack_embedder, task, Recorder(), StopFlag(), kind="BadModel")
+
+    def test_a_graph_is_refused(self) -> None:
+        folder = self.folder / "graph"
+        folder.mkdir()
+        (folder / "model.onnx").write_bytes(b"graph")
+        self.fails(events.BAD_JOB, "has no gradients", attack.load_embedder, folder, kind="BadModel")
+
+    def test_the_loss_is_above_0_where_the_answer_is_wrong_and_knows_nothing_of_what_is_left_out(self) -> None:
+        gallery = attack.Gallery(torch.eye(3), torch.tensor([0, 1, 1]), ["a", "b"])
+        near = torch.tensor([[0.9, 0.3, 0.1], [0.2, 0.8, 0.1]])
+        found = gallery.similarities(near, [None, None])
+        self.assertTrue(torch.allclose(found, functional.normalize(near, dim=-1)))
+        losses = gallery.losses(found, torch.tensor([0, 0]))
+        self.assertTrue(losses[0] < 0 < losses[1])
+        self.assertTrue(torch.allclose(losses[0], found[0, 1] - found[0, 0]))
+        left_out = gallery.losses(gallery.similarities(near, [None, 1]), torch.tensor([0, 0]))
+        self.assertTrue(torch.allclose(left_out[1], found[1, 2] - found[1, 0]))
+        # A gallery of one label finds it from anywhere.
+        one = attack.Gallery(torch.eye(2), torch.tensor([0, 0]), ["a"])
+        self.assertLess(float(one.losses(one.similarities(torch.tensor([[-1.0, -1.0]]), [None]), torch.tensor([0]))), 0)

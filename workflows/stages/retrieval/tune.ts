@@ -2,6 +2,7 @@ import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Run } from '../../run.ts';
 import { backboneExportInput, backboneTrainInput, evaluateRetrievalInput, indexInput } from '../../retrieval-inputs.ts';
 import { trainStep } from '../../training.ts';
+import { attacks } from '../attacks.ts';
 import { judgeCustom } from '../custom-gates.ts';
 import { tableGates } from '../tune.ts';
 import type { SelectedRetriever } from './select.ts';
@@ -9,6 +10,8 @@ import type { SelectedRetriever } from './select.ts';
 /** The model whose embeddings are indexed, and how far its export is from what it was made from. */
 interface Embedder {
   readonly model: ArtifactRef;
+  /** What it was exported from. */
+  readonly weights: ArtifactRef;
   readonly parityMaxAbs: number;
 }
 
@@ -17,7 +20,7 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
   const { dataset, winner } = selected;
   const definition = () => run.definition('image-retrieval');
   const tunes = definition().training !== null;
-  const { model, parityMaxAbs } = tunes ? await tuned(run, selected) : asItCame(run, selected);
+  const { model, weights, parityMaxAbs } = tunes ? await tuned(run, selected) : asItCame(run, selected);
   const built = await run.step('cpu', 'index', 'buildIndex', () => indexInput(model, dataset, definition()));
   const indexed = { ...built, embedder: model, parityMaxAbs };
   run.facts.exported = indexed;
@@ -25,8 +28,9 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
     evaluateRetrievalInput(indexed, tunes ? winner.exported.encoder : null, dataset, definition()),
   );
   run.facts.retrieval = evaluation;
+  const attacked = await attacks(run, { weights, served: model, index: built.index }, dataset.dataset);
   run.facts.gates = await run.step('light', 'gates', 'judgeRetrieval', () => ({
-    measures: evaluation.measures,
+    measures: { ...evaluation.measures, ...attacked },
     gates: definition().gates,
     ...tableGates(definition(), evaluation.behaviour),
     ...judgeCustom(run, evaluation),
@@ -46,10 +50,10 @@ async function tuned(run: Run, { dataset, winner }: SelectedRetriever): Promise<
   const { classifier, parityMaxAbs } = await run.step('cpu', 'export', 'exportClassifier', () =>
     backboneExportInput(trained.model, dataset),
   );
-  return { model: classifier, parityMaxAbs };
+  return { model: classifier, weights: trained.model, parityMaxAbs };
 }
 
 function asItCame(run: Run, { winner: { exported } }: SelectedRetriever): Embedder {
   run.engine.close(['train', 'export'], 'skipped');
-  return { model: exported.encoder, parityMaxAbs: exported.parityMaxAbs };
+  return { model: exported.encoder, weights: exported.weights, parityMaxAbs: exported.parityMaxAbs };
 }
