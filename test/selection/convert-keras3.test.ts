@@ -13,7 +13,13 @@ import { withStore } from '../support/store.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
 const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
-const SOUND = ['archive.keras', 'own-attribute.weights.h5', 'plain.weights.h5', 'trained.weights.h5'];
+const SOUND = [
+  'archive.keras',
+  'masked.weights.h5',
+  'own-attribute.weights.h5',
+  'plain.weights.h5',
+  'trained.weights.h5',
+];
 const QUERY = 'encoder/layer/tf_bert_layer_1/attention/self_attention/query/vars/1';
 
 /** By file: what the refusal says. */
@@ -33,6 +39,7 @@ const UNSAFE: Readonly<Record<string, RegExp>> = {
 };
 const BAD: Readonly<Record<string, RegExp>> = {
   'doubled.weights.h5': /would both be encoder\.layer\.1\.attention\.self\.query\.bias/,
+  'masked-twice.weights.h5': /masked-twice\.weights\.h5 holds .*, and none of its parts has embeddings\/LayerNorm/,
   'missing.weights.h5': /missing\.weights\.h5 has no encoder\.layer\.1\.attention\.self\.query\.bias/,
   'more.weights.h5': /encoder\.layer\.7\.intermediate\.dense\.bias, which config\.json has no place for/,
   'no-weights.keras': /no-weights\.keras has no model\.weights\.h5/,

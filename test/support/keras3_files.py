@@ -27,13 +27,14 @@ def path_of(tensor: str) -> tuple[str, bool]:
     return f"{'/'.join(steps)}/vars/{number}", last == "weight" and steps[-1] != "LayerNorm"
 
 
-def write(name: str, root: str = "layers/tf_bert_main_layer/", without: str = "") -> h5py.File:
-    """Open, to be spoilt."""
+def write(name: str, root: str = "layers/tf_bert_main_layer/", without: str = "", embeddings: str = "") -> h5py.File:
+    """Open, to be spoilt. `embeddings`: where they are, if not in the model."""
     file = h5py.File(folder / f"{name}.weights.h5", "w")
     for tensor, values in weights.items():
         path, turned = path_of(tensor)
         if tensor != without:
-            file[f"{root}{path}"] = values.T if turned else values
+            place = path.replace("embeddings/", embeddings) if embeddings and path.startswith("embeddings/") else f"{root}{path}"
+            file[place] = values.T if turned else values
     file["layers/dense/vars/0"] = numpy.ones((3, 2), "<f4")
     file.create_group("layers/dropout/vars")
     return file
@@ -42,6 +43,9 @@ def write(name: str, root: str = "layers/tf_bert_main_layer/", without: str = ""
 BIAS = "encoder.layer.1.attention.self.query.bias"
 write("plain").close()
 write("own-attribute", "encoder/bert/").close()
+write("masked", embeddings="mlm/predictions/input_embeddings/").close()
+with write("masked-twice", embeddings="mlm/predictions/input_embeddings/") as file:
+    file["layers/tf_bert_main_layer/embeddings/vars/0"] = numpy.ones(3, "<f4")
 with write("trained") as file:
     file["optimizer/vars/0"] = numpy.array(7, "<i8")
     file["optimizer/vars/1"] = numpy.ones(3, "<f4")

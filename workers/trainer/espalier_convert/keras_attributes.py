@@ -6,6 +6,7 @@ The attributes are those of transformers 4 (modeling_tf_{bert,roberta,electra,di
 """
 
 import re
+from collections.abc import Iterable
 
 from .failure import ConvertError
 from .model_layout import ModelLayout
@@ -23,6 +24,9 @@ GPT2, DISTILBERT = "transformer", "distilbert"
 # What each model has once: where it is, the model begins.
 SURE = {GPT2: "wte/vars/0", "resnet": "embedder/embedder/normalization/vars/0"}
 SURE_OF_BERT = "embeddings/LayerNorm/vars/0"
+# A masked language model's head holds the embeddings, too: Keras saves them there, where it meets them first, and not in the model.
+SHARED = "input_embeddings/"
+FIRST_LAYER = {"bert": "encoder/layer/tf_bert_layer/intermediate/dense/vars/0", DISTILBERT: "transformer/layer/tf_transformer_block/ffn/lin1/vars/0"}
 FIX = "save the model with save_pretrained of transformers' TensorFlow class (tf_model.h5), or take a model with model.safetensors"
 
 
@@ -33,7 +37,8 @@ def is_by_attributes(arrays: dict[str, StoredArray]) -> bool:
 def by_attributes(arrays: dict[str, StoredArray], layout: ModelLayout, file: str) -> dict[str, StoredArray]:
     """By paths that begin with the model's scope or a head's name. Throws BadModel unless there is one such model in the file."""
     sure = SURE.get(layout.scope, SURE_OF_BERT)
-    roots = [path.removesuffix(sure) for path in arrays if path == sure or path.endswith(f"/{sure}")]
+    arrays = _with_embeddings(arrays, layout.scope)
+    roots = _before(sure, arrays)
     if len(roots) != 1:
         raise ConvertError("BadModel", f"{file} holds weights by Keras 3's attributes, and {len(roots) or 'none'} of its parts {'have' if roots else 'has'} {sure}, as the {layout.scope} of a class of transformers has", FIX)
     made: dict[str, StoredArray] = {}
@@ -44,6 +49,20 @@ def by_attributes(arrays: dict[str, StoredArray], layout: ModelLayout, file: str
         is_bias = layout.bias_rows and attribute_name(own, layout.scope)[0].endswith(".bias")
         made[own] = without_row(array) if is_bias else array
     return made
+
+
+def _before(end: str, paths: Iterable[str]) -> list[str]:
+    return [path.removesuffix(end) for path in paths if path == end or path.endswith(f"/{end}")]
+
+
+def _with_embeddings(arrays: dict[str, StoredArray], scope: str) -> dict[str, StoredArray]:
+    """In the model, where its head has them; as they are where that is not sure."""
+    models = _before(FIRST_LAYER[scope], arrays) if scope in FIRST_LAYER else []
+    heads = [f"{head}{SHARED}" for head in _before(f"{SHARED}{SURE_OF_BERT.removeprefix('embeddings/')}", arrays)]
+    if len(models) != 1 or len(heads) != 1 or any(path.startswith(f"{models[0]}embeddings/") for path in arrays):
+        return arrays
+    own = f"{models[0]}embeddings/"
+    return {own + path.removeprefix(heads[0]) if path.startswith(heads[0]) else path: array for path, array in arrays.items()}
 
 
 def attribute_name(path: str, scope: str) -> tuple[str, bool]:
