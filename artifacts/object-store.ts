@@ -15,6 +15,7 @@ import {
 import { retrying } from './concurrency.ts';
 import { EspalierError } from './errors.ts';
 import { MULTIPART_FROM, sha256Base64, type FileContent } from './file-content.ts';
+import { downloadObject } from './object-download.ts';
 import { describeStore, type StoreSettings } from './settings.ts';
 import { attemptsOf, isLostCondition, isMissing, nameOf, statusOf, toStorageError } from './storage-errors.ts';
 import { sendFile, uploadParts } from './upload.ts';
@@ -40,7 +41,6 @@ export type WriteCondition = 'absent' | { readonly etag: string } | undefined;
 
 /** Enough to tell a dead or forbidding store quickly, not enough to give up on a slow one. */
 const REACH_TIMEOUT_MS = 5_000;
-const WRITE_BYTES = 2 ** 20;
 
 export class ObjectStore {
   readonly client: S3Client;
@@ -198,32 +198,12 @@ export class ObjectStore {
     file: FileHandle,
     options: { observe: (chunk: Buffer) => void; maxBytes: number; signal?: AbortSignal },
   ): Promise<number | undefined> {
-    const { observe, maxBytes, signal } = options;
-    const sink = fileSink(file);
-    let etag: string | undefined;
-    const attempt = async (): Promise<number | undefined> => {
-      const range = sink.received() === 0 ? {} : { Range: `bytes=${sink.received()}-`, IfMatch: etag };
-      try {
-        const found = await this.client.send(new GetObjectCommand({ ...this.at(key), ...range }), {
-          abortSignal: signal,
-        });
-        etag = found.ETag;
-        const expected = sink.received() + (found.ContentLength ?? 0);
-        for await (const chunk of found.Body as Readable as AsyncIterable<Buffer>) {
-          observe(chunk);
-          await sink.write(chunk);
-          // Never fill a disk with an object that cannot be the right one.
-          if (sink.received() > maxBytes) return sink.received();
-        }
-        if (sink.received() < expected) throw Object.assign(new Error('premature close'), { code: 'ECONNRESET' });
-      } catch (error) {
+    return this.#explaining(key, () =>
+      downloadObject(this.client, this.at(key), file, options).catch((error: unknown) => {
         if (isMissing(error)) return undefined;
         throw error;
-      }
-      await sink.flush();
-      return sink.received();
-    };
-    return this.#explaining(key, () => retrying(attempt, signal, sink.received));
+      }),
+    );
   }
 
   /** The start of an object in memory, and the size of all of it; undefined when there is none. */
@@ -338,44 +318,4 @@ export class ObjectStore {
 /** Without options at all, the SDK keeps the middleware it resolved for a kind of command: a quarter of a small call's cost. */
 function stopOn(signal: AbortSignal | undefined): [] | [{ abortSignal: AbortSignal }] {
   return signal === undefined ? [] : [{ abortSignal: signal }];
-}
-
-/** Collects the network's small chunks into large writes, one of which is under way while the next is collected. */
-function fileSink(file: FileHandle) {
-  let pending: Buffer[] = [];
-  let pendingBytes = 0;
-  let position = 0;
-  let writing: Promise<unknown> = Promise.resolve();
-  const push = async (): Promise<void> => {
-    const [buffers, start] = [pending, position];
-    position += pendingBytes;
-    [pending, pendingBytes] = [[], 0];
-    await writing;
-    writing = buffers.length === 0 ? Promise.resolve() : writeAll(file, buffers, start);
-    writing.catch(() => {}); // reported by the next await of `writing`
-  };
-  return {
-    received: () => position + pendingBytes,
-    async write(chunk: Buffer) {
-      pending.push(chunk);
-      pendingBytes += chunk.length;
-      if (pendingBytes >= WRITE_BYTES) await push();
-    },
-    async flush() {
-      await push();
-      await writing;
-    },
-  };
-}
-
-/** A full disk may take a part of a write: the rest then fails with ENOSPC instead of being lost. */
-async function writeAll(file: FileHandle, buffers: Buffer[], start: number): Promise<void> {
-  const total = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
-  const { bytesWritten } = await file.writev(buffers, start);
-  if (bytesWritten < total) {
-    const rest = Buffer.concat(buffers).subarray(bytesWritten);
-    for (let done = 0; done < rest.length;) {
-      done += (await file.write(rest, done, rest.length - done, start + bytesWritten + done)).bytesWritten;
-    }
-  }
 }

@@ -1,11 +1,8 @@
 /** One data file from elsewhere: an object, a file of a data set on the hub, a file in a wheel. Bytes are only read, nothing is run. */
-import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { retrying } from '../../artifacts/concurrency.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { downloadObject } from '../../artifacts/object-download.ts';
 import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
 import { isMissing, toStorageError } from '../../artifacts/storage-errors.ts';
 import { parseDataSource, type DataSource } from '../../pipelines/data-sources.ts';
@@ -103,29 +100,16 @@ async function fetchObject(
   const settings = { ...storeSettings(env), bucket };
   const client = createS3Client(settings, env);
   const path = join(folder, 'object');
+  const file = await open(path, 'wx');
   try {
-    // The SDK does not retry a body that breaks off: the whole request is made again.
-    await retrying(() => download(client, bucket, key, path, signal), signal);
+    await downloadObject(client, { Bucket: bucket, Key: key }, file, { signal });
     return path;
   } catch (error) {
     throw missing(error, address) ?? toStorageError(error, settings, key);
   } finally {
+    await file.close();
     client.destroy();
   }
-}
-
-async function download(
-  client: S3Client,
-  Bucket: string,
-  Key: string,
-  path: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const { Body: body } = await client.send(
-    new GetObjectCommand({ Bucket, Key }),
-    signal === undefined ? {} : { abortSignal: signal },
-  );
-  await pipeline(body as Readable, createWriteStream(path), signal === undefined ? {} : { signal });
 }
 
 function missing(error: unknown, path: string): EspalierError | undefined {

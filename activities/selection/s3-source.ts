@@ -1,12 +1,10 @@
 /** A model in a bucket: listed for its identity, copied into the store as a snapshot. */
-import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, ListObjectsV2Command, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
-import { forEachParallel, retrying } from '../../artifacts/concurrency.ts';
+import { forEachParallel } from '../../artifacts/concurrency.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { downloadObject } from '../../artifacts/object-download.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
 import { toStorageError } from '../../artifacts/storage-errors.ts';
@@ -74,7 +72,7 @@ export async function snapshotModelObjects(
     let done = 0;
     await forEachParallel(objects, 4, options.signal, async (object, signal) => {
       const file = join(options.workDir, `object-${objects.indexOf(object)}`);
-      await retrying(() => download(client, bucket, object, file, signal), signal);
+      await download(client, bucket, object, file, signal);
       const ref = await options.store.putFile(file, {
         name: object.path,
         mediaType: 'application/octet-stream',
@@ -91,14 +89,17 @@ export async function snapshotModelObjects(
 
 async function download(
   client: S3Client,
-  bucket: string,
-  object: ListedObject,
-  file: string,
+  Bucket: string,
+  { key, etag }: ListedObject,
+  path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await pipeline((await opened(client, bucket, object, undefined, signal)) as Readable, createWriteStream(file), {
-    signal,
-  });
+  const file = await open(path, 'wx');
+  try {
+    await downloadObject(client, { Bucket, Key: key }, file, { etag, signal });
+  } finally {
+    await file.close();
+  }
 }
 
 async function opened(
@@ -106,10 +107,9 @@ async function opened(
   bucket: string,
   object: ListedObject,
   range?: string,
-  signal?: AbortSignal,
 ): Promise<NonNullable<GetObjectCommandOutput['Body']>> {
   const command = new GetObjectCommand({ Bucket: bucket, Key: object.key, IfMatch: object.etag, Range: range });
-  const { Body: body } = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+  const { Body: body } = await client.send(command).catch((error: unknown) => {
     if ((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode !== 412) throw error;
     const where = `s3://${bucket}/${object.key}`;
     throw new EspalierError('Conflict', `${where} changed while the model was read`, {

@@ -1,8 +1,17 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { fetchDataFile } from '../../activities/data/fetch-data-file.ts';
 import { snapshotData } from '../../activities/data/snapshot-data.ts';
+import { downloadObject } from '../../artifacts/object-download.ts';
 import { createS3Client } from '../../artifacts/settings.ts';
+import { S3Proxy } from '../support/faults-s3-proxy.ts';
 import { csv, dataServices, refusal, sentences } from './fixtures.ts';
+
+/** An object takes none. */
+const NO_PYTHON = { executable: '', packages: '' };
 
 describe('data snapshot', () => {
   let services: Awaited<ReturnType<typeof dataServices>>;
@@ -38,6 +47,37 @@ describe('data snapshot', () => {
     const [third] = (await snapshot(path)).files;
     ok(first?.ref.digest !== second?.ref.digest);
     equal(second?.ref.digest, third?.ref.digest);
+  });
+
+  it('goes on with an object where the connection broke, and never with another version of it', async () => {
+    const table = csv(sentences(20_000, ['a']));
+    const path = await upload('in/long.csv', table);
+    const proxy = await S3Proxy.start(Number(new URL(services.opened.settings.endpoint ?? '').port));
+    const env = { ...services.opened.env, AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${proxy.port}` };
+    const ranges: (string | undefined)[] = [];
+    const stop = proxy.onRequest(({ key, range }) => key === 'in/long.csv' && ranges.push(range));
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-object-'));
+    try {
+      const cut = proxy.truncate(1);
+      const { path: fetched } = await fetchDataFile(path, folder, { python: NO_PYTHON, resolved: new Map() }, env);
+      await cut;
+      equal(await readFile(fetched, 'utf8'), table);
+      const [first, second, ...more] = ranges;
+      deepEqual([first, more], [undefined, []]);
+      match(second ?? '', /^bytes=[1-9]\d*-$/);
+
+      const client = createS3Client(services.opened.settings, services.opened.env);
+      const file = await open(join(folder, 'other'), 'wx');
+      const object = { Bucket: services.opened.settings.bucket, Key: 'in/long.csv' };
+      const old = downloadObject(client, object, file, { etag: '"00000000000000000000000000000000"' });
+      equal((await refusal(old)).kind, 'Conflict');
+      await file.close();
+      client.destroy();
+    } finally {
+      stop();
+      await proxy.close();
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('says which object or bucket is missing', async () => {

@@ -11,6 +11,7 @@ export interface SeenRequest {
   readonly method: string;
   readonly bucket: string;
   readonly key: string;
+  readonly range?: string | undefined;
 }
 
 /** What happens to a request: `lostAnswer` is the cruel one, the request has its effect and nobody hears of it. */
@@ -116,7 +117,7 @@ export class S3Proxy extends FaultProxy {
 
   async #serve(incoming: IncomingMessage, answer: ServerResponse, socket: Socket): Promise<void> {
     const [, bucket = '', ...rest] = new URL(incoming.url ?? '/', `http://${HOST}`).pathname.split('/');
-    const seen = { method: incoming.method ?? '', bucket, key: rest.join('/') };
+    const seen = { method: incoming.method ?? '', bucket, key: rest.join('/'), range: incoming.headers.range };
     for (const listener of this.#listeners) listener(seen);
     await this.gate.pass();
     if (this.delayMs > 0) {

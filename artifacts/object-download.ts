@@ -1,0 +1,106 @@
+/** One object into a file, over as many connections as it takes: each goes on where the last one broke. */
+import type { FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { retrying } from './concurrency.ts';
+import { EspalierError } from './errors.ts';
+import { statusOf } from './storage-errors.ts';
+
+export interface DownloadOptions {
+  /** Is told every chunk once and in order. */
+  readonly observe?: (chunk: Buffer) => void;
+  /** What comes after so many bytes is left: an object that cannot be the right one is never to fill a disk. */
+  readonly maxBytes?: number;
+  /** The version to read; without it, the one that the first connection finds. */
+  readonly etag?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const WRITE_BYTES = 2 ** 20;
+
+/**
+ * Streams an object into an open file from its start, and returns the bytes written. All of them are of one version:
+ * throws Conflict when the object changed meanwhile, else what the client throws.
+ */
+export async function downloadObject(
+  client: S3Client,
+  { Bucket, Key }: { readonly Bucket: string; readonly Key: string },
+  file: FileHandle,
+  { observe, maxBytes = Infinity, etag, signal }: DownloadOptions,
+): Promise<number> {
+  const sink = fileSink(file);
+  let version = etag;
+  const attempt = async (): Promise<number> => {
+    const range = sink.received() === 0 ? {} : { Range: `bytes=${sink.received()}-` };
+    const command = new GetObjectCommand({ Bucket, Key, IfMatch: version, ...range });
+    const found = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+      if (statusOf(error) === 412) throw changed(`s3://${Bucket}/${Key}`, error);
+      // The connection broke behind the last byte: there is nothing more of this version.
+      if (statusOf(error) === 416 && sink.received() > 0) return undefined;
+      throw error;
+    });
+    if (found === undefined) {
+      await sink.flush();
+      return sink.received();
+    }
+    version = found.ETag;
+    const expected = sink.received() + (found.ContentLength ?? 0);
+    for await (const chunk of found.Body as Readable as AsyncIterable<Buffer>) {
+      observe?.(chunk);
+      await sink.write(chunk);
+      if (sink.received() > maxBytes) return sink.received();
+    }
+    if (sink.received() < expected) throw Object.assign(new Error('premature close'), { code: 'ECONNRESET' });
+    await sink.flush();
+    return sink.received();
+  };
+  return retrying(attempt, signal, sink.received);
+}
+
+function changed(where: string, cause: unknown): EspalierError {
+  return new EspalierError('Conflict', `${where} changed while it was read`, {
+    where,
+    fix: 'start again once nothing writes to it',
+    cause,
+  });
+}
+
+/** Collects the network's small chunks into large writes, one of which is under way while the next is collected. */
+function fileSink(file: FileHandle) {
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  let position = 0;
+  let writing: Promise<unknown> = Promise.resolve();
+  const push = async (): Promise<void> => {
+    const [buffers, start] = [pending, position];
+    position += pendingBytes;
+    [pending, pendingBytes] = [[], 0];
+    await writing;
+    writing = buffers.length === 0 ? Promise.resolve() : writeAll(file, buffers, start);
+    writing.catch(() => {}); // reported by the next await of `writing`
+  };
+  return {
+    received: () => position + pendingBytes,
+    async write(chunk: Buffer) {
+      pending.push(chunk);
+      pendingBytes += chunk.length;
+      if (pendingBytes >= WRITE_BYTES) await push();
+    },
+    async flush() {
+      await push();
+      await writing;
+    },
+  };
+}
+
+/** A full disk may take a part of a write: the rest then fails with ENOSPC instead of being lost. */
+async function writeAll(file: FileHandle, buffers: Buffer[], start: number): Promise<void> {
+  const total = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+  const { bytesWritten } = await file.writev(buffers, start);
+  if (bytesWritten < total) {
+    const rest = Buffer.concat(buffers).subarray(bytesWritten);
+    for (let done = 0; done < rest.length;) {
+      done += (await file.write(rest, done, rest.length - done, start + bytesWritten + done)).bytesWritten;
+    }
+  }
+}
