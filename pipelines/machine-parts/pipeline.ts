@@ -1,7 +1,7 @@
 /**
  * Which part lies on the belt: docs/images.md walks through it. The candidates come from the Hugging Face hub: no package
  * registry carries a ResNet's weights as safetensors. Without the hub it does not run, and with these candidates it was never
- * run where it was written: there was none. The same graph was, with a tiny ResNet.
+ * run where it was written: there was none. With a tiny stand-in on a local hub it was.
  */
 import { definePipeline } from '../index.ts';
 

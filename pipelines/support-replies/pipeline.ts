@@ -1,7 +1,7 @@
 /**
  * Answers to customers within guidelines: docs/generation.md walks through it. The candidate comes from the Hugging Face
  * hub: no package registry carries a small language model's weights as safetensors. Without the hub it does not run, and
- * it was never run end to end where it was written: there was none.
+ * with this candidate it was never run where it was written: there was none. With a tiny stand-in on a local hub it was.
  */
 import { definePipeline } from '../index.ts';
 

@@ -1,6 +1,6 @@
 /**
  * A Hugging Face hub on loopback: what huggingface_hub 2.4 asks for, over one repository whose branch can move. A pattern
- * (`org/(?:a|b)`) names several that share their commits.
+ * (`org/(?:a|b)`) names several, which share their commits where none is made for one alone.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -13,15 +13,18 @@ export interface TestHub {
   readonly authorisations: Set<string>;
   /** Asked before a file's bytes are sent: true where it has seen to the answer itself. */
   interfere: ((request: IncomingMessage, response: ServerResponse, bytes: Buffer) => boolean) | undefined;
-  /** Makes a commit of the files and moves `main` to it: its id. */
-  commit(files: Readonly<Record<string, Buffer>>): string;
+  /** Makes a commit of the files and moves `main` to it, of all repositories or of one: its id. */
+  commit(files: Readonly<Record<string, Buffer>>, only?: string): string;
   stop(): Promise<void>;
 }
+
+/** The heads of repositories that have none of their own. */
+const ALL = '';
 
 export async function startTestHub(repository: string, kind: 'models' | 'datasets' = 'models'): Promise<TestHub> {
   const home = kind === 'models' ? repository : `datasets/${repository}`;
   const commits = new Map<string, Readonly<Record<string, Buffer>>>();
-  let head = '';
+  const heads = new Map<string, string>();
   const requests: string[] = [];
   const authorisations = new Set<string>();
   const server: Server = createServer((request, response) => {
@@ -29,10 +32,11 @@ export async function startTestHub(repository: string, kind: 'models' | 'dataset
     const { range } = request.headers;
     requests.push(`${request.method} ${path}${range === undefined ? '' : ` ${range}`}`);
     if (request.headers.authorization !== undefined) authorisations.add(request.headers.authorization);
-    const at = (revision: string | undefined): string => (revision === 'main' ? head : (revision ?? ''));
-    const info = new RegExp(`^/api/${kind}/${repository}/revision/([^/]+)$`).exec(path);
-    const file = new RegExp(`^/${home}/resolve/([^/]+)/(.+)$`).exec(path);
-    const commit = at(info?.[1] ?? file?.[1]);
+    const at = (name = '', revision = ''): string =>
+      revision === 'main' ? (heads.get(name) ?? heads.get(ALL) ?? '') : revision;
+    const info = new RegExp(`^/api/${kind}/(${repository})/revision/([^/]+)$`).exec(path);
+    const file = new RegExp(`^/(${home})/resolve/([^/]+)/(.+)$`).exec(path);
+    const commit = at(info?.[1] ?? file?.[1], info?.[2] ?? file?.[2]);
     const files = commits.get(commit);
     if (files === undefined) {
       const code = path.includes(repository) ? 'RevisionNotFound' : 'RepoNotFound';
@@ -45,14 +49,12 @@ export async function startTestHub(repository: string, kind: 'models' | 'dataset
         ...(isLarge(rfilename) ? { lfs: { sha256: sha256(bytes), size: bytes.length, pointerSize: 134 } } : {}),
       }));
       response.setHeader('Content-Type', 'application/json');
-      response.end(
-        JSON.stringify({ id: repository, modelId: repository, sha: commit, siblings, tags: [], downloads: 0 }),
-      );
+      response.end(JSON.stringify({ id: info[1], modelId: info[1], sha: commit, siblings, tags: [], downloads: 0 }));
     } else {
-      const bytes = files[file?.[2] ?? ''];
+      const bytes = files[file?.[3] ?? ''];
       if (bytes === undefined) return void response.writeHead(404, { 'X-Error-Code': 'EntryNotFound' }).end();
       response.setHeader('X-Repo-Commit', commit);
-      response.setHeader('ETag', `"${isLarge(file?.[2] ?? '') ? sha256(bytes) : blobId(bytes)}"`);
+      response.setHeader('ETag', `"${isLarge(file?.[3] ?? '') ? sha256(bytes) : blobId(bytes)}"`);
       if (request.method === 'GET' && hub.interfere?.(request, response, bytes) === true) return;
       const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
       const end = to === undefined || to === '' ? bytes.length : Number(to) + 1;
@@ -71,11 +73,12 @@ export async function startTestHub(repository: string, kind: 'models' | 'dataset
     requests,
     authorisations,
     interfere: undefined,
-    commit(files) {
-      head = createHash('sha1')
+    commit(files, only = ALL) {
+      const head = createHash('sha1')
         .update(JSON.stringify(Object.entries(files).map(([name, bytes]) => [name, sha256(bytes)])))
         .digest('hex');
       commits.set(head, files);
+      heads.set(only, head);
       return head;
     },
     async stop() {
