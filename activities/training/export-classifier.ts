@@ -13,7 +13,7 @@ import { runTask } from './run-task.ts';
 /** Throws BadModel when the export is not faithful. */
 export const exportClassifier: StepDefinition<ExportClassifierInput, ExportedClassifier> = {
   type: 'training.export-classifier',
-  version: 3,
+  version: 4,
   async run(input, context) {
     const { store, workDir, signal } = context;
     const model = join(workDir, 'model');

@@ -26,7 +26,27 @@ export function maxAbsoluteDifference(expected: readonly (readonly number[])[], 
   }, 0);
 }
 
-/** Largest |Δ| over the parity texts, between `parityFile` and the model in `folder`. Throws BadModel above 1e-3. */
+/** Scores that two runtimes may round apart: classes closer than this are even. */
+const FLOAT_NOISE = 1e-5;
+
+/** Rows that the one gives another class than the other: whose highest score in `expected` is not the highest in `actual`. */
+export function classDisagreements(expected: readonly (readonly number[])[], actual: Float32Array): number {
+  const classes = expected[0]?.length ?? 0;
+  return expected.filter((scores, row) => {
+    const said = actual.subarray(row * classes, (row + 1) * classes);
+    return said[scores.indexOf(Math.max(...scores))]! < Math.max(...said) - FLOAT_NOISE;
+  }).length;
+}
+
+/** Refuses an export whose numbers are near and whose answers are others. */
+export function requireSameClasses(expected: readonly (readonly number[])[], actual: Float32Array): void {
+  const others = classDisagreements(expected, actual);
+  if (others === 0) return;
+  const message = `the ONNX export gives ${others} of ${expected.length} examples another class than the model did`;
+  throw new EspalierError('BadModel', message, { fix: 'choose another candidate and report this architecture' });
+}
+
+/** Largest |Δ| over the parity texts, between `parityFile` and the model in `folder`. Throws BadModel above 1e-3, and for another class. */
 export async function measureParity(folder: string, parityFile: string): Promise<number> {
   const parity = ParitySchema.parse(JSON.parse(await readFile(parityFile, 'utf8')));
   const model = await TextModel.load(folder);
@@ -38,6 +58,7 @@ export async function measureParity(folder: string, parityFile: string): Promise
       const message = `the ONNX export differs from PyTorch by up to ${worst.toPrecision(3)}, more than ${MAX_PARITY_DIFFERENCE}`;
       throw new EspalierError('BadModel', message, { fix: 'choose another candidate and report this architecture' });
     }
+    if (parity.probabilities !== undefined) requireSameClasses(parity.probabilities, actual ?? new Float32Array());
     return worst;
   } finally {
     await model.release();

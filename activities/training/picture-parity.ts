@@ -11,7 +11,7 @@ import { ImageModel } from '../../inference/image-model.ts';
 import { openSession, runSession } from '../../inference/session.ts';
 import { linearScores } from '../selection/linear-probe.ts';
 import { readHead } from './head-folder.ts';
-import { MAX_PARITY_DIFFERENCE, maxAbsoluteDifference } from './parity.ts';
+import { MAX_PARITY_DIFFERENCE, maxAbsoluteDifference, requireSameClasses } from './parity.ts';
 
 const rows = z.array(z.array(z.number()));
 const ParitySchema = z.object({
@@ -24,7 +24,7 @@ const ParitySchema = z.object({
 /** What the pictures should give, where no file says so: a row each, of embeddings or of probabilities. */
 export type Said = (pictures: readonly Uint8Array[], model: ImageModel) => Promise<readonly (readonly number[])[]>;
 
-/** Largest |Δ| over the pictures of `parityFile`, between what it or `said` says and the model in `folder`. Throws BadModel above 1e-3. */
+/** Largest |Δ| over the pictures of `parityFile`, between what it or `said` says and the model in `folder`. Throws BadModel above 1e-3, and for another class. */
 export async function measurePictureParity(folder: string, parityFile: string, said?: Said): Promise<number> {
   const parity = ParitySchema.parse(JSON.parse(await readFile(parityFile, 'utf8')));
   const pictures = parity.pictures.map((picture) => Buffer.from(picture, 'base64'));
@@ -33,12 +33,13 @@ export async function measurePictureParity(folder: string, parityFile: string, s
     const output = await model.run(pictures);
     const expected = parity.embeddings ?? parity.probabilities ?? (await said?.(pictures, model)) ?? [];
     const isEncoder = model.config.kind === 'encoder';
-    const worst = maxAbsoluteDifference(
-      expected,
-      isEncoder ? output.embeddings : (output.probabilities ?? new Float32Array()),
-    );
+    const actual = isEncoder ? output.embeddings : (output.probabilities ?? new Float32Array());
+    const worst = maxAbsoluteDifference(expected, actual);
     const limit = MAX_PARITY_DIFFERENCE * (isEncoder ? Math.max(1, largest(expected)) : 1);
-    if (worst <= limit) return worst;
+    if (worst <= limit) {
+      if (!isEncoder) requireSameClasses(expected, actual);
+      return worst;
+    }
     const message = `the ONNX export differs from the model by up to ${worst.toPrecision(3)}, more than ${limit.toPrecision(3)}`;
     throw new EspalierError('BadModel', message, { fix: 'choose another candidate and report this architecture' });
   } finally {

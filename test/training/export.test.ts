@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { ExportedEncoder } from '../../activities/contract/selection.ts';
 import { exportClassifier } from '../../activities/training/export-classifier.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
-import { maxAbsoluteDifference } from '../../activities/training/parity.ts';
+import { maxAbsoluteDifference, requireSameClasses } from '../../activities/training/parity.ts';
 import { argmaxRows } from '../../activities/validation/metrics.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
@@ -146,6 +146,21 @@ describe('the parity measure', () => {
   ] as const) {
     it(title, () => assert.equal(maxAbsoluteDifference(expected, Float32Array.from(actual)), difference));
   }
+
+  it('refuses numbers that are near where another class is the highest, and calls equals equal', () => {
+    const expected = [
+      [0.5, 0.4996, 0.0004],
+      [0.1, 0.2, 0.7],
+    ];
+    const near = Float32Array.of(0.4996, 0.5, 0.0004, 0.1, 0.2, 0.7);
+    assert.ok(maxAbsoluteDifference(expected, near) < 1e-3);
+    assert.throws(() => requireSameClasses(expected, near), {
+      kind: 'BadModel',
+      message: /gives 1 of 2 examples another class/,
+    });
+    requireSameClasses(expected, Float32Array.from(expected.flat()));
+    requireSameClasses([[0.5, 0.5]], Float32Array.of(0.4999999, 0.5000001));
+  });
 });
 
 describe('the trainer package', () => {
