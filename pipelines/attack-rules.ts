@@ -1,8 +1,10 @@
 /** What must hold of an attack that a definition asks for, and its schema cannot say. */
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { ATTACK_GATES, GRADIENT_GATES, gradientsAsked, SQUARE_GATES, squaresAsked } from './attack.ts';
 import type { Problem } from './check.ts';
+import { AttackSchema } from './definition/attack.ts';
 import { ImageCandidateSchema } from './definition/images.ts';
 
 /** Of a definition as it was written; local models are looked at when its folder is given. */
@@ -10,7 +12,7 @@ export function attackProblems(raw: Readonly<Record<string, unknown>>, folder: s
   if (raw['task'] !== 'image-classification' && raw['task'] !== 'image-retrieval') return [];
   const gates = raw['gates'];
   if (!gradientsAsked(gates)) {
-    if (raw['attack'] === undefined || squaresAsked(gates)) return [];
+    if (raw['attack'] === undefined || isFilledIn(raw['attack']) || squaresAsked(gates)) return [];
     const message = 'says how hard to attack, but no gate asks for an attack';
     return [
       {
@@ -32,6 +34,11 @@ export function attackProblems(raw: Readonly<Record<string, unknown>>, folder: s
       },
     ];
   });
+}
+
+/** Of a definition that was checked before, in which every default stands. */
+function isFilledIn(attack: unknown): boolean {
+  return isDeepStrictEqual(attack, AttackSchema.parse({}));
 }
 
 function isLocalGraph(model: string, folder: string): boolean {

@@ -70,6 +70,8 @@ describe('a definition that finds pictures', () => {
     deepEqual(asked.pipeline.attack, { epsilonLevels: 8, steps: 10, queries: 300, pictures: 200 });
     const needs = planRun(asked.pipeline).find(({ id }) => id === 'gates')?.needs;
     deepEqual(needs, ['attack']);
+    const plain = check({});
+    ok(plain.ok && check({ ...plain.pipeline }).ok, 'what was checked, with every default, can be checked again');
     match(problems({ attack: {} }), /attack: says how hard to attack, but no gate asks for an attack/);
     await mkdir(join(folder, 'frozen'));
     for (const file of ['model.onnx', 'preprocessor_config.json']) await writeFile(join(folder, 'frozen', file), '{}');
