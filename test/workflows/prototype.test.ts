@@ -153,7 +153,16 @@ describe('prototypes of the best candidates', function () {
   });
 
   it('stop where the budget has ended, with what is known, and the training is told when to end', async () => {
+    let arrived = 0;
+    let letGo = (): void => undefined;
+    const both = new Promise<void>((resolve) => (letGo = resolve));
     const slow = (real: Activities): Partial<Activities> => ({
+      // On a busy machine the second would come to its probe after the budget has ended, the first one known.
+      probeEncoder: async (call) => {
+        if (++arrived === 2) letGo();
+        await both;
+        return real.probeEncoder(call);
+      },
       trainModel: async (call) => {
         await new Promise((resolve) => setTimeout(resolve, 1200));
         return real.trainModel(call);
@@ -183,6 +192,36 @@ describe('prototypes of the best candidates', function () {
     // Nothing is left: it is to end when it begins.
     const stopMs = Date.parse(stopAt ?? '');
     assert.ok(stopMs >= approvedMs && stopMs <= trainedMs, `${approvedMs} ${stopAt} ${trainedMs}`);
+  });
+
+  it('are not waited for by a candidate that the budget cuts: it is left out with the reason, the one that is known goes on', async () => {
+    let isKnown = (): void => undefined;
+    const known = new Promise<void>((resolve) => (isKnown = resolve));
+    const late = (real: Activities): Partial<Activities> => ({
+      probeEncoder: async (call) => {
+        const probed = await real.probeEncoder(call);
+        if (call.stepId === 'probe:one') isKnown();
+        return probed;
+      },
+      exportEncoder: async (call) => {
+        if (call.stepId === 'export:two') {
+          await known;
+          await new Promise((resolve) => setTimeout(resolve, 1200));
+        }
+        return real.exportEncoder(call);
+      },
+      rankCandidates: async (call) => {
+        const ranked = await real.rankCandidates(call);
+        const two = call.input.candidates.find(({ id }) => id === 'two');
+        assert.equal(two?.error?.kind, 'BudgetEnded', two?.error?.message);
+        assert.match(two?.error?.message ?? '', /time budget of 1s.*another candidate was known/);
+        return { ...ranked, output: { ...ranked.output, winner: 'one', shortlist: ['one'] } };
+      },
+    });
+    const { ran, stateOf } = await untilReview('known', { parts: { budget: { time: '1s' } }, overrides: late });
+    assert.ok(ran.includes('probe:one') && !ran.includes('profile:two'), ran.join());
+    assert.equal(stateOf('profile:two'), 'dropped');
+    assert.equal(stateOf('rank'), 'done');
   });
 
   it('stop in the middle of a rung where the budget ends there', async () => {

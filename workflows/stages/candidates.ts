@@ -28,6 +28,8 @@ export interface Candidacy {
     readonly model: ArtifactRef;
     readonly dataReady: Promise<DatasetSummary>;
     readonly parking: StepOptions;
+    /** Before each of its steps: leaves it out where the budget has ended and another candidate is known already. */
+    readonly begin: () => Promise<void>;
   }) => Promise<void>;
 }
 
@@ -49,9 +51,12 @@ export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> 
       throw error;
     }
   };
+  const known = new Set<string>();
   return scope.run(async () => {
     const dataReady = together(snapshot(run, candidacy.prepare));
-    const tried = run.input.candidates.map((candidate) => together(tryCandidate(run, candidate, dataReady, candidacy)));
+    const tried = run.input.candidates.map((candidate) =>
+      together(tryCandidate(run, candidate, dataReady, candidacy, known)),
+    );
     await Promise.allSettled([dataReady, ...tried]);
     if (failures.length > 0) throw failures[0];
     return { dataset: await dataReady, outcomes: await Promise.all(tried) };
@@ -97,6 +102,7 @@ async function tryCandidate(
   candidate: CandidateSource,
   dataReady: Promise<DatasetSummary>,
   { measure }: Candidacy,
+  known: Set<string>,
 ): Promise<CandidateOutcome> {
   const { id } = candidate;
   const { intendedUse, deploy } = run.pipeline;
@@ -113,6 +119,17 @@ async function tryCandidate(
     return { ...outcome, error };
   };
   const parking = run.parking(candidate);
+  const begin = async (): Promise<void> => {
+    const ended = known.size === 0 ? undefined : await run.budget.ended();
+    if (ended === undefined) return;
+    throw new StepLeftOut({
+      kind: 'BudgetEnded',
+      message: `${ended}, and another candidate was known by then`,
+      where: `candidates.${id}`,
+      fix: 'raise the budget, or name fewer candidates',
+      retryable: false,
+    });
+  };
   try {
     const fetch = candidate.optional ? 'fetchOnce' : 'fetch';
     const resolved = await run.step(
@@ -147,6 +164,7 @@ async function tryCandidate(
         retryable: false,
       });
     }
+    await begin();
     const { model } = (outcome.imported = await run.step(
       fetch,
       `import:${id}`,
@@ -154,7 +172,8 @@ async function tryCandidate(
       () => ({ resolved }),
       parking,
     ));
-    await measure({ candidate, outcome, model, dataReady, parking });
+    await measure({ candidate, outcome, model, dataReady, parking, begin });
+    known.add(id);
     return outcome;
   } catch (error) {
     if (error instanceof StepLeftOut) return drop(error.record);

@@ -53,9 +53,10 @@ function encoders(run: Run): Candidacy {
   const definition = () => run.classification();
   return {
     prepare: (files) => prepared(run, files),
-    async measure({ candidate, outcome, model, dataReady, parking }) {
+    async measure({ candidate, outcome, model, dataReady, parking, begin }) {
       const { id } = candidate;
       const { neighbours, seed } = definition().selection;
+      await begin();
       const { encoder } = (outcome.exported = await run.step(
         'cpu',
         `export:${id}`,
@@ -65,6 +66,7 @@ function encoders(run: Run): Candidacy {
       ));
       const { dataset } = await dataReady;
       const profile = () => ({ encoder, dataset, ...lengthOf(definition()) });
+      await begin();
       outcome.profile = await run.step('cpu', `profile:${id}`, 'profileEncoder', profile, parking);
       const probe = () => ({
         encoder,
@@ -74,6 +76,7 @@ function encoders(run: Run): Candidacy {
         ...severalLabels(definition()),
         ...(prototypesDecide(run) ? { draw: true as const } : {}),
       });
+      await begin();
       outcome.probe = await run.step('cpu', `probe:${id}`, 'probeEncoder', probe, parking);
     },
   };

@@ -42,14 +42,17 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
   return {
     prepare: (files) =>
       run.step('light', 'data', 'preparePrompts', () => promptsInput(files, definition(), guidelines)),
-    async measure({ candidate: { id }, outcome, model, dataReady, parking }) {
+    async measure({ candidate: { id }, outcome, model, dataReady, parking, begin }) {
+      await begin();
       const exported = await run.step('cpu', `export:${id}`, 'exportGenerator', () => ({ model }), parking);
       outcome.generator = { exported };
       const { generator } = exported;
       const { dataset } = await dataReady;
       const profiled = () => ({ generator, dataset, generation: definition().generation });
+      await begin();
       const profile = await run.step('cpu', `profile:${id}`, 'profileGenerator', profiled, parking);
       outcome.generator = { exported, profile };
+      await begin();
       const stopAt = await run.budget.stopSearchAt();
       const searched = () => searchInput(definition(), generator, dataset, guidelines, stopAt);
       const search = await run.step('cpu', `prompt:${id}`, 'searchPrompts', searched, parking);

@@ -31,14 +31,17 @@ function encoders(run: Run): Candidacy {
   const definition = () => run.definition('image-retrieval');
   return {
     prepare: (files) => run.step('light', 'data', 'preparePictures', () => picturesInput(files, definition())),
-    async measure({ candidate: { id }, outcome, model, dataReady, parking }) {
+    async measure({ candidate: { id }, outcome, model, dataReady, parking, begin }) {
       const export_ = () => backboneInput(model, definition());
+      await begin();
       const { encoder } = (outcome.exported = await run.step('cpu', `export:${id}`, 'exportEncoder', export_, parking));
       const { dataset } = await dataReady;
       const profile = () => ({ encoder, dataset });
+      await begin();
       outcome.profile = await run.step('cpu', `profile:${id}`, 'profileEncoder', profile, parking);
       const { neighbours, seed } = definition().selection;
       const probe = () => ({ encoder, dataset, neighbours, seed });
+      await begin();
       outcome.probe = await run.step('cpu', `probe:${id}`, 'probeEncoder', probe, parking);
     },
   };
