@@ -9,7 +9,7 @@ import type { Diagnosis } from '../contract/validation.ts';
 import { findNearTwins, sketch } from '../data/near-duplicates.ts';
 import { findGiveaways, type Giveaway } from './giveaway.ts';
 import { identityFlips, noiseFlips, scanTriggers, suspectWords } from './invariance.ts';
-import { labelErrorScore, outOfFold, suspiciousLabels } from './label-quality.ts';
+import { findLabelErrors } from './label-quality.ts';
 import { labelSignal } from './label-signal.ts';
 import { countCorrect } from './metrics.ts';
 import { sampleIndices, seededRandom } from './random.ts';
@@ -29,7 +29,6 @@ const SKETCHED_ROWS = 100_000;
 /** Of them those that are in memory at a time. */
 const SKETCHED_PART = 20_000;
 const LISTED = 20;
-const TOO_MANY_CELLS = 4e7;
 
 export interface Answered {
   readonly classes: Int32Array;
@@ -97,15 +96,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   const asked = { embeddings: frozen.test, classes: answered.test.classes };
   const settings = { dimension, classes, seed, signal, l2: frozen.l2 };
   const meaning = await labelSignal(known, asked, settings);
-  const rows = answered.train.classes.length;
-  // Three folds of fifty passes: beyond this the step would take minutes for one of its figures.
-  const tooMany = rows * classes * dimension > TOO_MANY_CELLS;
-  const suspicions =
-    tooMany || rows === 0 ? [] : suspiciousLabels(await outOfFold(known, settings), known.classes, classes);
-  const labelErrors: Score =
-    tooMany || rows === 0
-      ? notMeasured(`${rows} rows of ${classes} labels are too many or too few for the estimate`)
-      : labelErrorScore(suspicions.length, rows);
+  const labelErrors = await findLabelErrors(known, settings);
 
   onPhase('domain shift');
   const domainShift = await twoSampleAccuracy(frozen.train, frozen.test, dimension, { seed, signal });
@@ -125,7 +116,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
       validationTestGap:
         validation.rows === 0 ? notMeasured('there are no validation rows') : shareDifference(validation, test),
       labelSignal: meaning?.score ?? notMeasured('there are no training rows'),
-      labelErrors,
+      labelErrors: labelErrors.score,
       domainShift,
       shiftedDrop:
         material.shifted === null
@@ -142,7 +133,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
     diagnosis: {
       trainTestGap: shareDifference(train, test),
       labelSignal: meaning === null ? null : { accuracy: meaning.accuracy, chance: meaning.chance },
-      suspiciousLabels: suspicions.slice(0, LISTED).map(({ row, suggested, margin }) => ({
+      suspiciousLabels: labelErrors.suspicions.slice(0, LISTED).map(({ row, suggested, margin }) => ({
         rowId: material.trainIds[row]!,
         given: labels[known.classes[row]!]!,
         suggested: labels[suggested]!,

@@ -7,9 +7,17 @@ import type { Score } from '../contract/measures.ts';
 import { fitLinearProbe, linearScores } from '../selection/linear-probe.ts';
 import type { LabelledEmbeddings } from '../selection/knn.ts';
 import { seededRandom, shuffleStart } from './random.ts';
+import { notMeasured } from './scores.ts';
 import { wilsonInterval } from './statistics.ts';
 
 const FOLDS = 3;
+/** Rows × labels × numbers of an embedding. The folds of fifty passes took a second for a ninth of it, on two busy cores. */
+const MOST_CELLS = 4e8;
+/**
+ * On average. With fewer the probe knows no label and accuses right rows: of banking77 (77 labels, a frozen MiniLM) 5 % with 20 rows
+ * a label, 8 % with 8, 22 % with 6, 46 % with 4.
+ */
+const LEAST_ROWS_PER_LABEL = 8;
 
 export interface ProbeSettings {
   readonly dimension: number;
@@ -19,13 +27,55 @@ export interface ProbeSettings {
   readonly signal?: AbortSignal;
 }
 
+export interface LabelErrors {
+  readonly score: Score;
+  /** The surest first; `row` counts the rows that were given. */
+  readonly suspicions: readonly Suspicion[];
+}
+
+/** Of all rows or, where they cost too much, of a sample of them: `score.rows` says of how many. */
+export async function findLabelErrors(
+  known: LabelledEmbeddings,
+  settings: ProbeSettings,
+  mostCells = MOST_CELLS,
+): Promise<LabelErrors> {
+  const { dimension, classes } = settings;
+  const all = known.classes.length;
+  const count = Math.min(all, Math.floor(mostCells / (classes * dimension)));
+  if (count < LEAST_ROWS_PER_LABEL * classes) {
+    const part = count < all ? `, as many of ${all} as can be learnt from,` : '';
+    const why = `${count} rows${part} are too few for ${classes} labels: ${LEAST_ROWS_PER_LABEL} of each are needed`;
+    return { score: notMeasured(why), suspicions: [] };
+  }
+  const places = placesByLabel(known.classes, count, settings.seed);
+  const rows = count < all ? rowsOf(known, places, dimension) : known;
+  const found = suspiciousLabels(await outOfFold(rows, settings), rows.classes, classes);
+  return {
+    score: labelErrorScore(found.length, count),
+    suspicions: found.map((one) => ({ ...one, row: places[one.row]! })),
+  };
+}
+
+/** Seeded places of `count` rows, ascending, each label with its share of them. */
+export function placesByLabel(classes: Int32Array, count: number, seed: number): readonly number[] {
+  const rows = classes.length;
+  if (count >= rows) return Array.from(classes, (_, row) => row);
+  const order = ofLabelAfterLabel(classes, seed, 23);
+  return Array.from({ length: count }, (_, at) => order[Math.floor((at * rows) / count)]!).toSorted((a, b) => a - b);
+}
+
+/** All rows, label after label, those of one in a seeded order. */
+function ofLabelAfterLabel(classes: Int32Array, seed: number, stream: number): readonly number[] {
+  const order = Array.from(classes, (_, row) => row);
+  shuffleStart(order, order.length, seededRandom(seed, stream));
+  return order.sort((a, b) => classes[a]! - classes[b]!);
+}
+
 /** Out-of-fold probabilities of every row, row-major [rows, classes]: seeded folds, each with every class that it can have. */
 export async function outOfFold(rows: LabelledEmbeddings, settings: ProbeSettings): Promise<Float64Array> {
   const { dimension, classes, seed } = settings;
   const count = rows.classes.length;
-  const order = Array.from({ length: count }, (_, row) => row);
-  shuffleStart(order, count, seededRandom(seed, 11));
-  order.sort((a, b) => rows.classes[a]! - rows.classes[b]!);
+  const order = ofLabelAfterLabel(rows.classes, seed, 11);
   const probabilities = new Float64Array(count * classes);
   for (let fold = 0; fold < FOLDS; fold++) {
     const inside = order.filter((_, place) => place % FOLDS !== fold);
@@ -98,7 +148,7 @@ export function suspiciousLabels(
 }
 
 /** The share of rows accused, with Wilson's interval. */
-export function labelErrorScore(accused: number, rows: number): Score {
+function labelErrorScore(accused: number, rows: number): Score {
   return rows === 0
     ? { value: null, interval: null, rows }
     : { value: accused / rows, interval: wilsonInterval(accused, rows), rows };

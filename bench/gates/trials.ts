@@ -1,6 +1,6 @@
 /** The defects: how each is planted into a clean draw, and the measure whose gate must catch it. */
 import type { Score } from '../../activities/contract/measures.ts';
-import { rowsOf, labelErrorScore, outOfFold, suspiciousLabels } from '../../activities/validation/label-quality.ts';
+import { findLabelErrors, rowsOf } from '../../activities/validation/label-quality.ts';
 import { labelSignal } from '../../activities/validation/label-signal.ts';
 import { identityFlips, noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
 import { findGiveaways } from '../../activities/validation/giveaway.ts';
@@ -122,9 +122,8 @@ const sampled = ({ test, seed }: Draw, most: number): string[] =>
   sampleIndices(test.texts.length, most, seededRandom(seed, 56)).map((row) => test.texts[row]!);
 
 async function suspected(draw: Draw): Promise<Score> {
-  const probabilities = await outOfFold(draw.train, settings(draw));
-  const found = suspiciousLabels(probabilities, draw.train.classes, draw.classes);
-  return labelErrorScore(found.length, draw.train.classes.length);
+  const { score } = await findLabelErrors(draw.train, settings(draw));
+  return score;
 }
 
 async function leaked({ train, test }: Draw): Promise<Score> {

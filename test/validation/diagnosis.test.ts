@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { findGiveaways } from '../../activities/validation/giveaway.ts';
 import { identityFlips, noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
-import { outOfFold, suspiciousLabels } from '../../activities/validation/label-quality.ts';
+import {
+  findLabelErrors,
+  outOfFold,
+  placesByLabel,
+  suspiciousLabels,
+} from '../../activities/validation/label-quality.ts';
 import { labelSignal } from '../../activities/validation/label-signal.ts';
 import { NOISE } from '../../activities/validation/noise.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
@@ -67,6 +72,48 @@ describe('confident learning', () => {
       swapped,
     );
     assert.deepEqual(await outOfFold({ ...rows, classes }, settings), probabilities);
+  });
+});
+
+describe('the estimate of wrong labels', () => {
+  const rows = clouds(300, 3, 6, 1);
+  const swapped = Array.from({ length: 60 }, (_, at) => at * 5);
+  const classes = rows.classes.map((label, row) => (swapped.includes(row) ? (label + 1) % 3 : label));
+  const settings = { dimension: 8, classes: 3, l2: 10, seed: 7 };
+  const cellsOf = (count: number): number => count * 3 * 8;
+
+  it('is of all rows, or of as many as it can afford, and says of how many', async () => {
+    const whole = await findLabelErrors({ ...rows, classes }, settings);
+    assert.equal(whole.score.rows, 300);
+    const part = await findLabelErrors({ ...rows, classes }, settings, cellsOf(150) + 1);
+    assert.equal(part.score.rows, 150);
+    for (const { score } of [whole, part]) assert.ok(Math.abs(score.value! - 0.2) < 0.1, `${score.value}`);
+    // Rows are counted in what was given, not in the sample.
+    assert.ok(part.suspicions.length > 15);
+    const right = part.suspicions.filter(
+      ({ row, suggested }) => swapped.includes(row) && suggested === rows.classes[row],
+    );
+    assert.ok(right.length > part.suspicions.length * 0.8, `${right.length} of ${part.suspicions.length}`);
+    assert.deepEqual(await findLabelErrors({ ...rows, classes }, settings, cellsOf(150) + 1), part);
+  });
+
+  it('is none where a label has so few rows that right ones would be accused', async () => {
+    const { score, suspicions } = await findLabelErrors({ ...rows, classes }, settings, cellsOf(23));
+    assert.match(score.notApplicable!, /^23 rows, as many of 300 as can be learnt from, are too few for 3 labels/);
+    assert.deepEqual([score.value, suspicions], [null, []]);
+    assert.equal((await findLabelErrors({ ...rows, classes }, settings, cellsOf(24))).score.rows, 24);
+    const none = await findLabelErrors({ embeddings: new Float32Array(), classes: new Int32Array() }, settings);
+    assert.match(none.score.notApplicable!, /^0 rows are too few/);
+  });
+
+  it('takes of each label its share, in another order by another seed', () => {
+    const labels = Int32Array.from({ length: 1000 }, (_, row) => (row % 10 === 0 ? 1 : 0));
+    const places = placesByLabel(labels, 100, 7);
+    assert.equal(new Set(places).size, 100);
+    assert.equal(places.filter((place) => labels[place] === 1).length, 10);
+    assert.deepEqual(placesByLabel(labels, 100, 7), places);
+    assert.notDeepEqual(placesByLabel(labels, 100, 8), places);
+    assert.deepEqual(placesByLabel(labels.slice(0, 3), 100, 7), [0, 1, 2]);
   });
 });
 
