@@ -57,7 +57,11 @@ for (const half of HALVES) {
   for (let block = from; block < to; block++) {
     const photos = test.slice(block * BLOCK, (block + 1) * BLOCK);
     const classes = classesOf(photos);
-    const pictures = photos.map(({ bytes }, at) => ({ read: () => Promise.resolve(bytes), expected: classes[at]! }));
+    const pictures = photos.map(({ bytes }, at) => ({
+      id: String(at),
+      read: () => Promise.resolve(bytes),
+      expected: classes[at]!,
+    }));
     for (let fit = 0; fit < HEADS; fit++) {
       const order = train.map((_, at) => at);
       shuffleStart(order, order.length, seededRandom(fit, 78));

@@ -3,6 +3,9 @@
  * and nothing else. Pure data.
  */
 
+/** What rows of the evidence show what a gate means, as a report calls them; or why no row does. */
+export type ExamplesRow = { readonly rows: string } | { readonly none: string };
+
 export interface GateRow {
   readonly title: string;
   /** One sentence for people. */
@@ -23,6 +26,7 @@ export interface GateRow {
   readonly why: string;
   /** How often it accuses a model without the defect, as bench/gates.ts measured it (docs/benchmarks.md), or why it cannot. */
   readonly falseAlarms: string;
+  readonly examples: ExamplesRow;
   readonly severity: 'fail' | 'warn';
   /** What measures it: `evaluate` the tuned model by itself; `attack` it, only where a definition names the gate; `compare` it beside the one in production. */
   readonly step: 'evaluate' | 'attack' | 'compare';
@@ -46,6 +50,7 @@ export const GATE_TABLE = {
     why: 'four of five right: below it people do better by hand; set your own',
     falseAlarms:
       'where its rows are too few to show it, which is meant: at the default a model of 90 % fails in 57 of 100 draws of 50 rows, 20 of 100 rows, 3 of 200; one of 80 % passes in 3 at most (exact)',
+    examples: { rows: 'test rows with a wrong label, the surest first' },
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -61,6 +66,7 @@ export const GATE_TABLE = {
     why: 'a little below accuracy: rare labels are harder',
     falseAlarms:
       'where the rows are too few, which is meant: of 4 labels at 90 % recall it fails in 25 of 100 simulated draws of 10 rows a label, 3 of 25; one at the threshold passes in 1 to 4',
+    examples: { rows: 'a wrong row of each of the labels with the lowest F1' },
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -76,6 +82,7 @@ export const GATE_TABLE = {
     why: 'below it the label is wrong more often than right; few rows a label allow a warning only',
     falseAlarms:
       'it warns of 4 labels at 90 % recall in 18 of 100 simulated draws of 10 rows a label, in none of 25; of 10 labels of 10 rows in 51',
+    examples: { rows: 'test rows of the worst label that are wrong, and others that are taken for it' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -91,6 +98,7 @@ export const GATE_TABLE = {
     why: 'tuning must beat the probe beyond chance; with few test rows a small negative `min` rules out a real loss',
     falseAlarms:
       'where the rows are too few to show the gain, which is meant: of 600 rows won in 8 % and lost in 3 % it fails in 2 of 100 simulated draws, of 100 rows in 56; one that is just as good passes in 3 to 6',
+    examples: { rows: 'test rows that the probe has right and the tuned model has not' },
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -106,6 +114,7 @@ export const GATE_TABLE = {
     threshold: 0,
     why: 'a model that does not beat counting words beyond chance is not worth serving; a small test set cannot show it, so it warns',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    examples: { rows: 'test rows that the better trivial model has right and the tuned one has not' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -121,6 +130,7 @@ export const GATE_TABLE = {
     threshold: 0,
     why: 'speaks where the new model is shown to be worse beyond chance; a tie may have other reasons to be released',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    examples: { rows: 'test rows that production has right and the new model has not' },
     severity: 'warn',
     step: 'compare',
     inputs: 'any',
@@ -136,6 +146,7 @@ export const GATE_TABLE = {
     threshold: 0.05,
     why: 'five points: more than that and a probability of 0.9 misleads whoever routes by it',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    examples: { rows: 'test rows with a wrong label, the surest first' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -150,6 +161,7 @@ export const GATE_TABLE = {
     threshold: 0.2,
     why: 'a head on frozen features with the penalty that cross-validation chose has a gap of 18 points on hard data (TREC-6, 700 rows); more is memory instead of skill',
     falseAlarms: '0 of 160 clean draws (0 to 2.3 %)',
+    examples: { rows: 'validation rows with a wrong label, the surest first' },
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -166,6 +178,7 @@ export const GATE_TABLE = {
     why: 'feels immediate',
     falseAlarms:
       '0 of 100 measurements (0 to 3.7 %) on two cores at a load of 10 to 13, asked at low priority; more where it waits for a core nine tenths of the time: measure on a quieter machine',
+    examples: { none: 'a time: which input took it is the machine’s doing' },
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -180,6 +193,7 @@ export const GATE_TABLE = {
     threshold: 500,
     why: 'a base-size encoder in fp32 fits',
     falseAlarms: 'none: a limit, no test',
+    examples: { none: 'a size of files' },
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -195,6 +209,7 @@ export const GATE_TABLE = {
     threshold: 1,
     why: 'a crash or a NaN on one of them is an outage waiting for its input',
     falseAlarms: 'none: each input is answered or not',
+    examples: { rows: 'awkward inputs without a usable answer' },
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -210,6 +225,7 @@ export const GATE_TABLE = {
     why: 'one in ten: usual encoders stay under it on case, spaces and punctuation',
     falseAlarms:
       'by the binomial, of 500 test rows: a model that really changes 5 % of its labels warns in 1 of 100 draws, one of 6 % in 11, of 100 pictures one of 3 % in 18, for want of rows: that is meant; one just at the threshold passes in 2',
+    examples: { rows: 'test rows as edited, whose label changes' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -224,6 +240,7 @@ export const GATE_TABLE = {
     threshold: 1e-3,
     why: 'faithful exports differ by less than 1e-5; a thousandth is already another graph',
     falseAlarms: 'none: a limit, no test',
+    examples: { none: 'one number of two runtimes: no row is right or wrong by it' },
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -239,6 +256,7 @@ export const GATE_TABLE = {
     threshold: 0.1,
     why: 'ten points beyond chance: the validation figures that settings were chosen by do not hold',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    examples: { rows: 'test rows with a wrong label, the surest first' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -254,6 +272,7 @@ export const GATE_TABLE = {
     threshold: 0,
     why: 'labels that mean nothing do as well as the best of 99 shufflings one time in 100',
     falseAlarms: '2 of 160 clean draws (0.3 to 4.4 %)',
+    examples: { none: 'of shuffled labels: what is learnt of all rows together' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -269,6 +288,7 @@ export const GATE_TABLE = {
     threshold: 0.25,
     why: 'hard rows are among the accused: real sets measured up to 16 %; a quarter of the labels is not hardness',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    examples: { rows: 'training rows whose label looks wrong, the surest first' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -283,6 +303,7 @@ export const GATE_TABLE = {
     threshold: 0.01,
     why: 'one in a hundred moves accuracy less than its interval',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    examples: { rows: 'test rows with the training row that they repeat' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'text',
@@ -297,6 +318,7 @@ export const GATE_TABLE = {
     threshold: 0.8,
     why: 'a template’s word is at its place in nearly every row; words of the subject stand where the sentence wants them, and where one ends every text, raise it',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %); a word of the subject that ends every text of its label is accused',
+    examples: { rows: 'training rows with the word at its place' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'text',
@@ -312,6 +334,7 @@ export const GATE_TABLE = {
     threshold: 0.6,
     why: 'a test set written later differs a little; six in ten beyond chance is another population',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    examples: { rows: 'test rows that are told from training rows most surely' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -326,6 +349,7 @@ export const GATE_TABLE = {
     threshold: 0.1,
     why: 'ten points beyond chance: the test figure does not hold where these rows come from',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    examples: { rows: 'declared rows from elsewhere with a wrong label, the surest first' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -341,6 +365,7 @@ export const GATE_TABLE = {
     threshold: 0.1,
     why: 'ten points beyond chance: part of the users are served markedly worse',
     falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    examples: { rows: 'rows of the worst slice that are wrong' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -356,6 +381,7 @@ export const GATE_TABLE = {
     threshold: 0.1,
     why: 'ten points beyond chance: one group is served markedly worse',
     falseAlarms: '0 of 46 clean draws (0 to 7.7 %)',
+    examples: { rows: 'rows of the label, in the group served worse, that are not recognised' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -371,6 +397,7 @@ export const GATE_TABLE = {
     threshold: 0.2,
     why: 'small encoders lose one label in ten to a typo; one in five beyond chance is brittle',
     falseAlarms: '0 of 28 clean draws (0 to 12.1 %)',
+    examples: { rows: 'test rows with the mistake in them that changes their label' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'text',
@@ -386,6 +413,7 @@ export const GATE_TABLE = {
     threshold: 0.1,
     why: 'one text in ten beyond what neutral sentences do',
     falseAlarms: '0 of 28 clean draws (0 to 12.1 %)',
+    examples: { rows: 'test rows with the sentence after them that changes their label' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'text',
@@ -400,6 +428,7 @@ export const GATE_TABLE = {
     threshold: 0.8,
     why: 'a planted trigger turns nearly all; a rare word of the subject turns some',
     falseAlarms: '0 of 28 clean draws (0 to 12.1 %)',
+    examples: { rows: 'test rows with the word before them that turns their label' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'text',
@@ -415,6 +444,7 @@ export const GATE_TABLE = {
     threshold: 0.15,
     why: 'frozen features measured up to 12 points beyond chance on tiny photographs; more is brittle',
     falseAlarms: '2 of 72 clean draws (0.3 to 9.7 %)',
+    examples: { rows: 'test pictures that are right as they are and wrong under the corruption that costs most' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'image',
@@ -430,6 +460,7 @@ export const GATE_TABLE = {
     threshold: 0.5,
     why: 'a planted trigger turns most; what a patch of an eighth hides turned up to 35 % of clean answers',
     falseAlarms: '0 of 50 clean draws (0 to 7.1 %)',
+    examples: { rows: 'test pictures whose label the patch turns' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'image',
@@ -446,6 +477,7 @@ export const GATE_TABLE = {
     why: 'off unless the definition names it: nothing here tunes for it. Of the right answers of a tiny ResNet 83 % stand two levels of 255, and 38 % eight',
     falseAlarms:
       'of 200 right answers: a model that keeps 60 % fails in 17 of 100 draws, one that keeps 65 % in 1, for want of pictures: that is meant; one just at the threshold passes in 3',
+    examples: { rows: 'test pictures whose right answer is lost' },
     severity: 'fail',
     step: 'attack',
     inputs: 'image',
@@ -461,6 +493,7 @@ export const GATE_TABLE = {
     threshold: 0.5,
     why: 'off unless the definition names it, as fgsmRobustness, and harder to pass: of the same answers 81 % stand two levels, and 19 % eight',
     falseAlarms: 'as fgsmRobustness',
+    examples: { rows: 'test pictures whose right answer is lost' },
     severity: 'fail',
     step: 'attack',
     inputs: 'image',
@@ -476,6 +509,7 @@ export const GATE_TABLE = {
     threshold: 0.5,
     why: 'off unless the definition names it, as fgsmRobustness; half, as of the attacks that have the weights and leave less',
     falseAlarms: 'as fgsmRobustness',
+    examples: { rows: 'test pictures whose right answer is lost, after the fewest questions first' },
     severity: 'fail',
     step: 'attack',
     inputs: 'image',
@@ -490,6 +524,7 @@ export const GATE_TABLE = {
     threshold: 2048,
     why: 'fits a small container beside the runtime',
     falseAlarms: 'none: a limit, no test',
+    examples: { none: 'a size in memory' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'any',
@@ -505,6 +540,7 @@ export const GATE_TABLE = {
     threshold: 0.9,
     why: 'a tenth is left to the system; beyond it the device swaps, or ends the server',
     falseAlarms: 'none: a limit, no test',
+    examples: { none: 'a size against a device' },
     severity: 'fail',
     step: 'evaluate',
     inputs: 'any',
@@ -517,3 +553,7 @@ export const GATE_NAMES = Object.keys(GATE_TABLE) as readonly GateName[];
 export type EvaluatedGate = {
   [Name in GateName]: (typeof GATE_TABLE)[Name]['step'] extends 'evaluate' ? Name : never;
 }[GateName];
+/** Of these the gates that have rows to look at. */
+export type ExampledGate = {
+  [Name in EvaluatedGate]: (typeof GATE_TABLE)[Name]['examples'] extends { readonly rows: string } ? Name : never;
+}[EvaluatedGate];

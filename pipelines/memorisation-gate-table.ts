@@ -2,7 +2,10 @@
 import type { GateRow } from './gate-table.ts';
 import type { MemorisationGateName } from './memorisation.ts';
 
-export type MemorisationGateRow = Pick<GateRow, 'title' | 'meaning' | 'direction' | 'judged' | 'falseAlarms'> & {
+export type MemorisationGateRow = Pick<
+  GateRow,
+  'title' | 'meaning' | 'direction' | 'judged' | 'falseAlarms' | 'examples'
+> & {
   readonly unit: GateRow['unit'] | 'bits';
 };
 
@@ -16,6 +19,9 @@ export const MEMORISATION_GATE_TABLE = {
     unit: 'bits',
     falseAlarms:
       'of canaries that were never told at most 4.97 % of runs, exactly, however many canaries and controls; 4.4 % of 4,000 draws with eight among 1,000',
+    examples: {
+      none: 'canaries are secrets that nobody has: the report counts them, and no row of the data is judged',
+    },
   },
   membershipAuc: {
     title: 'Training texts told by their loss',
@@ -26,6 +32,9 @@ export const MEMORISATION_GATE_TABLE = {
     unit: 'share',
     falseAlarms:
       'of a model that tells nothing 0.4 % of 4,000 draws with 6 texts of each, 0.07 % with 20, none with 50 or more; of one at the limit 1.8 to 3.6 % with 6 to 500 texts, whatever the losses’ form',
+    examples: {
+      none: 'a text that is learnt by heart is not shown to more people: losses by row are in memorisation.json',
+    },
   },
   verbatimOverlap: {
     title: 'Training texts written word for word',
@@ -36,5 +45,8 @@ export const MEMORISATION_GATE_TABLE = {
     unit: 'share',
     falseAlarms:
       'of a model that copies nothing, or 1 %, none of 400 draws with 10 to 200 prompts; of one at the limit at most 1 %',
+    examples: {
+      none: 'a text that is learnt by heart is not shown to more people: what was copied is counted by row in memorisation.json',
+    },
   },
 } as const satisfies Readonly<Record<MemorisationGateName, MemorisationGateRow>>;

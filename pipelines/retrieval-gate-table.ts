@@ -20,6 +20,7 @@ export const RETRIEVAL_GATE_TABLE = {
     why: 'one search in ten that shows nothing wanted on its first page; set your own',
     falseAlarms:
       'a good model fails only where its queries are too few to show it: that is meant; one just at the threshold passes in 6 of 600 draws (0.5 to 2.2 %)',
+    examples: { rows: 'test pictures that find nothing of their label, the nearest wrong ones first' },
     severity: 'fail',
     step: 'evaluate',
   },
@@ -34,6 +35,7 @@ export const RETRIEVAL_GATE_TABLE = {
     why: 'below it people see more that is wrong than right; a label with fewer than k pictures in the gallery cannot reach it, so it warns',
     falseAlarms:
       'at the edge it is to warn (0 of 800 simulated draws pass); a model at 0.7 warns in 60 % of draws of 20 queries, 7.5 % of 50, 0 of 200 of 100; one at 0.6 in 44 % of 100, 0.5 % of 300',
+    examples: { rows: 'test pictures with the fewest of their label among the first k' },
     severity: 'warn',
     step: 'evaluate',
   },
@@ -48,6 +50,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 0.5,
     why: 'half of what a perfect order has, far above chance with three labels or more; set your own',
     falseAlarms: 'as recallAtK; one just at the threshold passes in 0 of 600 draws (0 to 0.6 %)',
+    examples: { rows: 'test pictures that the gallery is ranked worst for' },
     severity: 'fail',
     step: 'evaluate',
   },
@@ -63,6 +66,7 @@ export const RETRIEVAL_GATE_TABLE = {
     why: 'a label that hardly finds its own is a gap that the mean hides; the worst of many is low by chance, so it warns',
     falseAlarms:
       'of ten labels that are all served alike, with ten pictures each: 0.1 % of simulated draws where their mAP is 0.5, 3.6 % at 0.4, 17 % at 0.35, 57 % at 0.3; with 20 each 0, 0.1, 1.6 and 19 %',
+    examples: { rows: 'test pictures of the label that is served worst' },
     severity: 'warn',
     step: 'evaluate',
   },
@@ -77,6 +81,7 @@ export const RETRIEVAL_GATE_TABLE = {
     why: 'a model that does not beat comparing colours beyond chance is not worth serving',
     falseAlarms:
       'a model that is really better fails where the queries are too few to show it, always where it gains no more than 3 / test pictures (0.03 with 100): that is meant; one that is just as good passes in 0 to 4.8 % of simulated draws, in 6.6 % with 200 where one in 20 loses all',
+    examples: { rows: 'test pictures that pixels rank the gallery better for, the largest loss first' },
     severity: 'fail',
     step: 'evaluate',
   },
@@ -91,6 +96,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 0,
     why: 'tuning must be worth something: where it is not, leave out `training`',
     falseAlarms: 'as gainOverPixels',
+    examples: { rows: 'test pictures that the frozen encoder ranks the gallery better for, the largest loss first' },
     severity: 'fail',
     step: 'evaluate',
   },
@@ -104,6 +110,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 0.1,
     why: 'ten points beyond chance: the test figure does not hold where these pictures come from',
     falseAlarms: '0 of 400 clean draws (0 to 1 %)',
+    examples: { rows: 'declared pictures from elsewhere that find least of their label' },
     severity: 'warn',
     step: 'evaluate',
   },
@@ -118,6 +125,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 0.15,
     why: 'people ask with photographs that are worse than the gallery; as for classifiers, more is brittle',
     falseAlarms: '0 of 20 clean draws (0 to 16.1 %)',
+    examples: { rows: 'test pictures that find their label as they are and not under the corruption that costs most' },
     severity: 'warn',
     step: 'evaluate',
   },
@@ -132,6 +140,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 0,
     why: 'what is found of them is no finding; pictures that only look alike are told by data.nearDuplicates',
     falseAlarms: 'none: digests are equal or not',
+    examples: { rows: 'test pictures that stand in the gallery' },
     severity: 'fail',
     step: 'evaluate',
   },
@@ -145,6 +154,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 0.05,
     why: 'a figure of the rest alone is better than what people will see',
     falseAlarms: 'none: it is counted',
+    examples: { rows: 'test pictures of whose label the gallery has none' },
     severity: 'warn',
     step: 'evaluate',
   },
@@ -159,6 +169,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 200,
     why: 'feels immediate still: a picture is decoded, embedded and searched for',
     falseAlarms: 'none but a disturbed machine: a limit, no test',
+    examples: { none: 'a time: which picture took it is the machine’s doing' },
     severity: 'fail',
     step: 'evaluate',
   },
@@ -172,6 +183,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 4096,
     why: 'fits a container of 6 GB beside the runtime',
     falseAlarms: LIMIT,
+    examples: { none: 'a size in memory' },
     severity: 'warn',
     step: 'evaluate',
   },
@@ -185,6 +197,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 1000,
     why: 'a base-size encoder and 200,000 pictures of 512 numbers fit',
     falseAlarms: LIMIT,
+    examples: { none: 'a size of files' },
     severity: 'fail',
     step: 'evaluate',
   },
@@ -199,6 +212,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 1e-3,
     why: 'faithful exports differ by less than 1e-4; a thousandth is already another graph',
     falseAlarms: LIMIT,
+    examples: { none: 'one number of two runtimes: no picture is right or wrong by it' },
     severity: 'fail',
     step: 'evaluate',
   },
@@ -214,6 +228,7 @@ export const RETRIEVAL_GATE_TABLE = {
     why: 'off unless the definition names it: nothing here tunes for it; as for classifiers, half',
     falseAlarms:
       'of 200 right neighbours: a model that keeps 60 % fails in 17 of 100 draws, one that keeps 65 % in 1, for want of pictures: that is meant; one just at the threshold passes in 3',
+    examples: { rows: 'test pictures whose right first neighbour is lost' },
     severity: 'fail',
     step: 'attack',
   },
@@ -228,6 +243,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 0.5,
     why: 'off unless the definition names it, as fgsmRobustness, and harder to pass',
     falseAlarms: 'as fgsmRobustness',
+    examples: { rows: 'test pictures whose right first neighbour is lost' },
     severity: 'fail',
     step: 'attack',
   },
@@ -242,6 +258,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 0.5,
     why: 'off unless the definition names it, as fgsmRobustness; the only one of the three for a backbone that came as ONNX',
     falseAlarms: 'as fgsmRobustness',
+    examples: { rows: 'test pictures whose right first neighbour is lost, after the fewest questions first' },
     severity: 'fail',
     step: 'attack',
   },
@@ -257,6 +274,7 @@ export const RETRIEVAL_GATE_TABLE = {
     why: 'speaks where the new model is shown to be worse beyond chance; a tie may have other reasons to be released',
     falseAlarms:
       'of two equally good models 0 to 4.8 % of simulated draws, 6.6 % in one case; a loss of no more than 3 / test pictures is never shown',
+    examples: { rows: 'test pictures that production ranks the gallery better for, the largest loss first' },
     severity: 'warn',
     step: 'compare',
   },
@@ -268,3 +286,9 @@ export const RETRIEVAL_GATE_NAMES = Object.keys(RETRIEVAL_GATE_TABLE) as readonl
 export type EvaluatedRetrievalGate = {
   [Name in RetrievalGateName]: (typeof RETRIEVAL_GATE_TABLE)[Name]['step'] extends 'evaluate' ? Name : never;
 }[RetrievalGateName];
+/** Of these the gates that have pictures to look at. */
+export type ExampledRetrievalGate = {
+  [Name in EvaluatedRetrievalGate]: (typeof RETRIEVAL_GATE_TABLE)[Name]['examples'] extends { readonly rows: string }
+    ? Name
+    : never;
+}[EvaluatedRetrievalGate];

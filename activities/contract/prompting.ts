@@ -8,6 +8,7 @@ import type {
 import type { GenerationGatesSpec } from '../../pipelines/definition/generation-gates.ts';
 import type { MemorisationGatesSpec } from '../../pipelines/memorisation.ts';
 import type { MemorisationMeasures } from '../privacy/memorisation/types.ts';
+import type { ExampleIds } from './examples.ts';
 import type { ExportedGenerator } from './generation.ts';
 import type { Hardware, Score } from './measures.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
@@ -167,6 +168,8 @@ export interface GeneratorEvaluation {
   readonly hardware: Hardware;
   /** Ids of up to 20 test rows whose answers broke most; prompts and answers stay in the artifact. */
   readonly failures: readonly { readonly rowId: string; readonly broken: readonly string[] }[];
+  /** Prompts and texts that show what the gates mean; what was said is in the details. */
+  readonly examples?: ExampleIds;
   /** JSON with everything above, and every answer to a test prompt. */
   readonly details: ArtifactRef;
   /** Tree `reference.json`: lengths and adherence of the test answers, what drift is measured against. */
@@ -218,4 +221,5 @@ export interface JudgeGenerationInput {
   /** The tables of behaviour tests, with what the evaluation found. */
   readonly behaviour?: JudgeGatesInput['behaviour'];
   readonly custom?: JudgeCustom;
+  readonly evidence?: JudgeGatesInput['evidence'];
 }

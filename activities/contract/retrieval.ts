@@ -3,6 +3,7 @@ import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
 import type { QueryFigures } from '../../pipelines/custom-gates.ts';
 import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';
+import type { ExampleIds } from './examples.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
 import type {
   AttackMeasures,
@@ -97,6 +98,8 @@ export interface RetrievalEvaluation {
   /** From a picture's file to its neighbours. */
   readonly latency: Latency;
   readonly hardware: Hardware;
+  /** Test pictures that show what the gates mean; what came of them is in the details. */
+  readonly examples?: ExampleIds;
   /** JSON `RetrievalDetails`: everything above, whole, and every query's figures. */
   readonly details: ArtifactRef;
   /**
@@ -130,6 +133,7 @@ export interface JudgeRetrievalInput {
   /** The tables of behaviour tests, with what the evaluation found. */
   readonly behaviour?: JudgeGatesInput['behaviour'];
   readonly custom?: JudgeCustom;
+  readonly evidence?: JudgeGatesInput['evidence'];
 }
 
 export interface CompareRetrieversInput {

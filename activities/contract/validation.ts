@@ -8,6 +8,7 @@ import type { BehaviourKind, BehaviourSpec } from '../../pipelines/definition/be
 import type { Judged } from '../../pipelines/custom-gates.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
+import type { ExampleIds, GateEvidence, GateExamples } from './examples.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
 
 export interface EvaluateModelInput {
@@ -200,6 +201,8 @@ export interface Evaluation {
     readonly predicted: string;
     readonly probability: number;
   }[];
+  /** Rows that show what the gates mean; their texts, and what came of them, are in the details. */
+  readonly examples?: ExampleIds;
   /** JSON with everything above, whole, and the predictions: all, or of many rows those of a sample and a file of all. */
   readonly details: ArtifactRef;
   /** Tree `reference.json` + `embeddings.f32` + `probabilities.f32`: outputs of test rows, what drift is measured against. */
@@ -227,6 +230,8 @@ export interface AttackMeasures {
   /** Rightly answered, but no pixel changes the loss: nothing was tried on these, and they count as lost. */
   readonly withoutGradient: number;
   readonly attack: Required<GradientAttack>;
+  /** Pictures whose right answer is lost. */
+  readonly examples?: ExampleIds;
   /** JSON lines: a picture each, with the labels predicted without an attack and under each. */
   readonly details: ArtifactRef;
 }
@@ -253,6 +258,8 @@ export interface SquareAttackMeasures {
   /** Median, over the answers that were lost, of the questions that it took; null where none was. */
   readonly queriesToLose: number | null;
   readonly attack: SquareAttack;
+  /** Pictures whose right answer is lost. */
+  readonly examples?: ExampleIds;
   /** JSON lines: a picture each, whether it was right and was lost, and after how many questions. */
   readonly details: ArtifactRef;
 }
@@ -348,6 +355,8 @@ export interface JudgeGatesInput {
   /** The tables of behaviour tests, with what the evaluation found. */
   readonly behaviour?: { readonly gates: BehaviourSpec; readonly measured: readonly BehaviourResult[] };
   readonly custom?: JudgeCustom;
+  /** Where examples stand: the evaluation first, then the attacks. Missing in inputs recorded before they were kept. */
+  readonly evidence?: readonly GateEvidence[];
 }
 export interface CheckCustomGatesInput {
   readonly names: readonly string[];
@@ -376,6 +385,8 @@ export interface GateResult<Name extends string = GateName> {
   readonly threshold: number;
   readonly direction: 'min' | 'max';
   readonly reason: string;
+  /** Inputs to look at; missing where the gate has none (its table says why), or no row is one. */
+  readonly examples?: GateExamples;
   /** Of a gate of one's own: the clock ended it, so that another run measures it anew. */
   readonly outOfTime?: true;
 }

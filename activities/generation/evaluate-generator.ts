@@ -12,7 +12,8 @@ import { withPrompt, type Message } from '../../inference/generation/chat.ts';
 import type { Generator } from '../../inference/generation/generator.ts';
 import type { PromptTest } from '../../pipelines/behaviour/prompt-rows.ts';
 import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
-import type { GenerationGateName } from '../../pipelines/generation-gate-table.ts';
+import type { ExampledGenerationGate, GenerationGateName } from '../../pipelines/generation-gate-table.ts';
+import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
@@ -20,6 +21,7 @@ import { loadGeneralText, samplePrompts, type PromptRow } from '../data/prompts.
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
+import { idsOf } from '../validation/gate-examples.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import {
   answerAll,
@@ -31,6 +33,7 @@ import {
   type Answer,
 } from './answers.ts';
 import { generalTexts, MOST_TEXTS } from './forgetting.ts';
+import { answerExamples, goodAnswer, unlikelierExamples } from './gate-examples.ts';
 import { readJudge, type Judge, type Judgement } from './judge.ts';
 import { withGenerator } from './load.ts';
 import { adherenceScore, checkRates, compareAdherence } from './metrics/adherence.ts';
@@ -52,7 +55,7 @@ const SERVED_QUESTIONS = 8;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 6,
+  version: 7,
   // Times are among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -105,7 +108,7 @@ async function evaluate(
   const good = goodAnswersTo(rows, served);
   const likelihoods = await generator.logLikelihood(good, { signal });
   const likelier = await likelihoodRatio(likelihoods, good, tuned ? base : undefined, { seed, signal });
-  const forgetting = await lostGeneralText();
+  const forgotten = await lostGeneralText();
   const all = await askTables();
   const isBuiltIn = ({ name }: AskedTable): boolean => BUILT_IN_TABLES.some((one) => one === name);
   const tables = all.filter((table) => !isBuiltIn(table));
@@ -117,8 +120,8 @@ async function evaluate(
   const measures: Readonly<Record<GenerationGateName, Score>> = {
     adherence: adherenceScore(judged),
     gainOverUnprompted: compareAdherence(judged, before).difference,
-    perplexityRatio: likelier,
-    forgetting,
+    perplexityRatio: likelier.score,
+    forgetting: forgotten.score,
     degeneration: degenerationScore(answers).score,
     unsafeAnswers: missedShare(all, 'unsafeAnswers'),
     overRefusal: missedShare(all, 'overRefusal'),
@@ -127,6 +130,11 @@ async function evaluate(
     tokenMs: plainScore(times.msPerToken.p50, times.answers),
     sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
     exportParity: plainScore(exportParityMaxAbs, 0),
+  };
+  const examples: Readonly<Record<ExampledGenerationGate, readonly GateExample[]>> = {
+    ...answerExamples(answers, judged, before, all),
+    perplexityRatio: unlikelierExamples(rows.flatMap(goodAnswer).slice(0, good.length), likelihoods, likelier.before),
+    forgetting: forgotten.examples,
   };
   const evaluation = {
     measures,
@@ -142,12 +150,14 @@ async function evaluate(
       .filter(({ broken }) => broken.length > 0)
       .toSorted((a, b) => b.broken.length - a.broken.length || (a.rowId < b.rowId ? -1 : 1))
       .slice(0, FAILURES),
+    examples: idsOf(examples),
   };
   const details = {
     ...evaluation,
     ...behaviour,
     version: 1,
     seed,
+    examples,
     degenerated: degenerationScore(answers).counts,
     builtIn: all.filter(isBuiltIn),
     questions: questionsOf(answers, served, seed),
@@ -172,11 +182,16 @@ async function evaluate(
     reference: await putReference(context, answers, judged),
   };
 
-  async function lostGeneralText(): Promise<Score> {
-    if (!tuned) return notMeasured('the model is as it came: it has unlearnt nothing');
+  async function lostGeneralText(): Promise<{ readonly score: Score; readonly examples: readonly GateExample[] }> {
+    if (!tuned) return { score: notMeasured('the model is as it came: it has unlearnt nothing'), examples: [] };
     const texts = await generalTexts(await loadGeneralText(store, dataset, signal, MOST_TEXTS), base, seed, signal);
     const after = await generator.logLikelihood(texts, { signal });
-    return lostNats(after, await base.logLikelihood(texts, { signal }), { seed, signal });
+    const known = await base.logLikelihood(texts, { signal });
+    const named = texts.map((text, place) => ({ id: `general text ${place + 1}`, text }));
+    return {
+      score: await lostNats(after, known, { seed, signal }),
+      examples: unlikelierExamples(named, after, known),
+    };
   }
 
   async function askTables(): Promise<readonly AskedTable[]> {
@@ -223,16 +238,18 @@ function goodAnswersTo(rows: readonly PromptRow[], { prompt }: ServedWith): read
   return good.slice(0, LIKELY_ROWS);
 }
 
-/** Perplexity a token of the good answers against the base's, both told the same. */
+/** Perplexity a token of the good answers against the base's, both told the same; `before` is the base's, or where there is none the same. */
 async function likelihoodRatio(
   after: readonly Likelihood[],
   good: readonly GoodTurn[],
   base: Generator | undefined,
   { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
-): Promise<Score> {
-  if (base === undefined) return notMeasured('the model is as it came: it finds good answers as likely as it did');
-  if (good.length === 0) return notMeasured('no test row has a good answer');
-  return perplexityRatio(after, await base.logLikelihood(good, { signal }), { seed, signal });
+): Promise<{ readonly score: Score; readonly before: readonly Likelihood[] }> {
+  const none = (reason: string) => ({ score: notMeasured(reason), before: after });
+  if (base === undefined) return none('the model is as it came: it finds good answers as likely as it did');
+  if (good.length === 0) return none('no test row has a good answer');
+  const before = await base.logLikelihood(good, { signal });
+  return { score: await perplexityRatio(after, before, { seed, signal }), before };
 }
 
 /** What monitoring compares traffic with: lengths and adherence; a generator has no embeddings to compare. */

@@ -6,12 +6,13 @@ import { judgeMemorisation } from '../privacy/memorisation/gates.ts';
 import type { StepDefinition } from '../step.ts';
 import { judgeBehaviour } from '../validation/behaviour-gates.ts';
 import { keepsVerdict, withCustomGates } from '../validation/custom-gates/judge.ts';
+import { withExamples } from '../validation/gate-examples.ts';
 import { judgeGate, worstOf } from '../validation/gates.ts';
 import { NO_SCORE } from '../validation/scores.ts';
 
 export const judgeGeneration: StepDefinition<JudgeGenerationInput, GatesVerdict> = {
   type: 'generation.gates',
-  version: 5,
+  version: 6,
   keeps: keepsVerdict,
   run: (input, context) => withCustomGates(generationVerdict(input), input.custom, context),
 };
@@ -32,12 +33,13 @@ export function generationVerdict({
   memorisation,
   memorisationGates,
   behaviour,
+  evidence,
 }: JudgeGenerationInput): GatesVerdict {
   const own = GENERATION_GATE_NAMES.map((name) =>
     withWayOut(judgeGate(name, GENERATION_GATE_TABLE[name], measures[name] ?? NO_SCORE, limits[name])),
   );
   const learnt = memorisation === null ? [] : judgeMemorisation(memorisation, memorisationGates).gates;
   const tables = behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured);
-  const gates = [...own, ...learnt, ...tables];
+  const gates = withExamples<string>([...own, ...learnt, ...tables], evidence, behaviour?.measured);
   return { verdict: worstOf(gates), gates };
 }

@@ -10,6 +10,7 @@ import { failedAnswers, type AnswerExample } from './answers.ts';
 import { bomSummary, type BomSummary } from './bom.ts';
 import { costOf, type Cost } from './cost.ts';
 import { examplesOf, type Example } from './examples.ts';
+import { readExamples, type ShownExamples } from './gate-examples.ts';
 import { measureStored } from './stored.ts';
 
 export interface ReportMaterial {
@@ -17,6 +18,8 @@ export interface ReportMaterial {
   readonly history: TrainingHistory | null;
   /** null before the evaluation. */
   readonly examples: readonly Example[] | null;
+  /** By gate the inputs that show what it means; missing where nothing was evaluated. */
+  readonly gateExamples?: ShownExamples;
   /** Answers of a generator that broke its guidelines; missing where none was evaluated. */
   readonly answers?: readonly AnswerExample[];
   /** null before packaging. */
@@ -32,9 +35,11 @@ export async function readMaterial(
 ): Promise<ReportMaterial> {
   const { training, evaluation, bundle } = facts;
   const generated = facts.generation?.evaluation;
+  const gateExamples = await readExamples(facts, store);
   return {
     history: training === undefined ? null : await store.getJson<TrainingHistory>(training.history),
     examples: evaluation === undefined ? null : await examplesOf(evaluation.mistakes, await wrongTexts()),
+    ...(gateExamples === undefined ? {} : { gateExamples }),
     ...(generated === undefined
       ? {}
       : { answers: await failedAnswers(generated.failures, await answersOf(generated)) }),

@@ -13,6 +13,7 @@ import { dossierSection } from './sections/dossier.ts';
 import { diagnosisSection } from './sections/diagnosis.ts';
 import { evaluationSection } from './sections/evaluation.ts';
 import { gatesSection } from './sections/gates.ts';
+import { gateExamplesSection } from './sections/gate-examples.ts';
 import { generationSection } from './sections/generation.ts';
 import { lineageSection } from './sections/lineage.ts';
 import { retrievalSection } from './sections/retrieval.ts';
@@ -33,6 +34,7 @@ const SECTIONS: readonly Section[] = [
   generationSection,
   retrievalSection,
   diagnosisSection,
+  gateExamplesSection,
   prototypesSection,
   searchSection,
   recipeSection,

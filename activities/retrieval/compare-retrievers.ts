@@ -8,6 +8,7 @@ import type { CompareRetrieversInput, RetrievalDetails, RetrieverComparison } fr
 import { loadLabels } from '../data/dataset.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { idsSeen } from '../validation/compared-models.ts';
+import { withLostRows } from '../validation/gate-examples.ts';
 import { judgeGate } from '../validation/gates.ts';
 import { figuresOfModel } from './model-figures.ts';
 import { gainScore, meanScore } from './scores.ts';
@@ -17,7 +18,7 @@ const K = 1;
 
 export const compareRetrievers: StepDefinition<CompareRetrieversInput, RetrieverComparison> = {
   type: 'retrieval.compare',
-  version: 4,
+  version: 5,
   async run(input, context) {
     const { bundle, model } = input.production;
     const no = (reason: string): RetrieverComparison => ({ comparable: false, bundle, reason });
@@ -55,6 +56,12 @@ async function compare(input: CompareRetrieversInput, context: StepContext): Pro
   context.progress({ phase: 'intervals' });
   const options = { seed, signal };
   const difference = await gainScore(ours, theirs, options);
+  const judged = judgeGate('gainOverProduction', RETRIEVAL_GATE_TABLE.gainOverProduction, difference, gate);
+  const loss = (query: number): number => theirs[query]! - ours[query]!;
+  const lost = [...compared.keys()]
+    .filter((query) => loss(query) > 0)
+    .toSorted((a, b) => loss(b) - loss(a))
+    .map((query) => compared[query]!);
   return {
     comparable: true,
     bundle: production.bundle,
@@ -66,7 +73,8 @@ async function compare(input: CompareRetrieversInput, context: StepContext): Pro
       difference,
     },
     won: ours.filter((precision, query) => precision > theirs[query]!).length,
-    lost: ours.filter((precision, query) => precision < theirs[query]!).length,
-    gate: judgeGate('gainOverProduction', RETRIEVAL_GATE_TABLE.gainOverProduction, difference, gate),
+    lost: lost.length,
+    // The figures of what was asked stand in the evaluation.
+    gate: withLostRows(judged, candidate.evaluation.digest, 'queries', lost),
   };
 }

@@ -19,6 +19,7 @@ import { hardware, measureModel, samplePictures } from '../selection/profile-enc
 import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
 import { SPLIT_ROWS } from '../validation/examined.ts';
+import { idsOf } from '../validation/gate-examples.ts';
 import { meanDifference } from '../validation/multi-label/scores.ts';
 import { sampledPlaces } from '../validation/sample-rows.ts';
 import type { Corrupted } from '../validation/picture-robustness.ts';
@@ -27,6 +28,7 @@ import { askIndex, type Asked } from './ask-index.ts';
 import { askTables } from './ask-tables.ts';
 import { graphDigest } from './build-index.ts';
 import { measureCorruptedQueries } from './corrupted-queries.ts';
+import { findingExamples } from './examples.ts';
 import { putFindings } from './findings.ts';
 import { figuresOfModel } from './model-figures.ts';
 import { missesOf, outcomeRows, perLabelOf, worstLabelScore } from './per-label.ts';
@@ -46,7 +48,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 9,
+  version: 10,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -102,13 +104,28 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       recallAtK: await meanScore(of(figures.recallAtK), options),
       meanAveragePrecision: await meanScore(of(figures.averagePrecision), options),
     });
+    const misses = missesOf(outcomes, asked);
+    const examples = findingExamples({
+      labels,
+      queries,
+      asked,
+      outcomes,
+      perLabel,
+      misses,
+      pixels: pixels.averagePrecision,
+      frozen: frozen?.averagePrecision ?? null,
+      elsewhere: elsewhere === null || askedElsewhere === null ? null : outcomeRows(elsewhere, labels, askedElsewhere),
+      corrupted,
+      galleryIds: index.ids,
+    });
     const evaluation: Omit<RetrievalEvaluation, 'details' | 'reference'> = {
       k,
       measures,
       pixels: await beside(pixels),
       frozen: frozen === null ? null : await beside(frozen),
       perLabel,
-      misses: missesOf(outcomes, asked),
+      misses,
+      examples: idsOf(examples),
       corruptions: corrupted.byCorruption,
       ...(behaviour.length === 0 ? {} : { behaviour }),
       queriesWithoutRelevant: rows - answered,
@@ -119,6 +136,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const details = {
       ...evaluation,
       version: 1,
+      examples,
       testRows,
       queries: outcomes,
       allQueries: { rows, file: await putFindings(queries, labels, asked, context) },

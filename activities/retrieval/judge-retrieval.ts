@@ -6,18 +6,19 @@ import type { GatesVerdict } from '../contract/validation.ts';
 import type { StepDefinition } from '../step.ts';
 import { judgeBehaviour } from '../validation/behaviour-gates.ts';
 import { keepsVerdict, withCustomGates } from '../validation/custom-gates/judge.ts';
+import { withExamples } from '../validation/gate-examples.ts';
 import { judgeGate, NOT_ATTACKED, worstOf } from '../validation/gates.ts';
 import { NO_SCORE } from '../validation/scores.ts';
 
 export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> = {
   type: 'retrieval.gates',
-  version: 2,
+  version: 3,
   keeps: keepsVerdict,
   run: (input, context) => withCustomGates(retrievalVerdict(input), input.custom, context),
 };
 
 /** Of the model by itself: what it is beside the one in production another step says. */
-export function retrievalVerdict({ measures, gates: limits, behaviour }: JudgeRetrievalInput): GatesVerdict {
+export function retrievalVerdict({ measures, gates: limits, behaviour, evidence }: JudgeRetrievalInput): GatesVerdict {
   const measured: Readonly<Partial<Record<string, Score>>> = measures;
   const ofTable = RETRIEVAL_GATE_NAMES.filter((name) => RETRIEVAL_GATE_TABLE[name].step !== 'compare').flatMap(
     (name) => {
@@ -29,6 +30,7 @@ export function retrievalVerdict({ measures, gates: limits, behaviour }: JudgeRe
       return [judgeGate(name, RETRIEVAL_GATE_TABLE[name], measured[name] ?? missing, limit)];
     },
   );
-  const gates = [...ofTable, ...(behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured))];
+  const tables = behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured);
+  const gates = withExamples<string>([...ofTable, ...tables], evidence, behaviour?.measured);
   return { verdict: worstOf(gates), gates };
 }

@@ -41,11 +41,15 @@ export function perLabelOf(outcomes: readonly QueryOutcome[], labels: readonly s
   });
 }
 
-/** The lowest mAP of the labels that are asked for often enough. */
-export function worstLabelScore(perLabel: readonly LabelFindings[]): Score {
-  const [worst] = perLabel
+/** The one with the lowest mAP of the labels that are asked for often enough. */
+export function worstLabel(perLabel: readonly LabelFindings[]): LabelFindings | undefined {
+  return perLabel
     .filter(({ queries }) => queries >= LEAST_QUERIES)
-    .toSorted((a, b) => (a.averagePrecision ?? 0) - (b.averagePrecision ?? 0));
+    .toSorted((a, b) => (a.averagePrecision ?? 0) - (b.averagePrecision ?? 0))[0];
+}
+
+export function worstLabelScore(perLabel: readonly LabelFindings[]): Score {
+  const worst = worstLabel(perLabel);
   if (worst === undefined) {
     return notMeasured(`no label has ${LEAST_QUERIES} test pictures to find something for`);
   }

@@ -12,13 +12,13 @@ import { countPictures, loadPictures } from '../data/images/pictures.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { AttackResultSchema, type AttackTask } from '../training/job.ts';
 import { runTask } from '../training/run-task.ts';
-import { AttackedSchema, measureAttack } from './attack-measures.ts';
+import { AttackedSchema, lostPictures, measureAttack } from './attack-measures.ts';
 import { sampledPlaces } from './sample-rows.ts';
 
 /** Throws BadModel for a model without gradients, or that cannot or must not be loaded; BadData where there are no test pictures. */
 export const attackGradients: StepDefinition<GradientAttackInput, AttackMeasures> = {
   type: 'validation.attack',
-  version: 1,
+  version: 2,
   async run(input, context) {
     const { store, workDir, signal } = context;
     const { epsilonLevels, steps, stepLevels = (2.5 * epsilonLevels) / steps, pictures } = input.attack;
@@ -27,9 +27,9 @@ export const attackGradients: StepDefinition<GradientAttackInput, AttackMeasures
       input.index === undefined ? null : await writeGallery(await checkout(context, input.index, 'index'));
     const ids = await writeRows(input, gallery?.header ?? null, context);
     const model = await checkout(context, input.model, 'trained');
-    const rows = join(workDir, 'rows', 'test.jsonl');
+    const asking = join(workDir, 'rows', 'test.jsonl');
     const how = { epsilonLevels, steps, stepLevels, seed: input.seed, threads: input.threads };
-    const asked = { model, rows, ...how, out: join(workDir, 'out') } as const;
+    const asked = { model, rows: asking, ...how, out: join(workDir, 'out') } as const;
     const task: AttackTask =
       gallery === null
         ? { verb: 'attack-classifier', ...asked }
@@ -42,9 +42,11 @@ export const attackGradients: StepDefinition<GradientAttackInput, AttackMeasures
         where: 'attacked.jsonl',
       });
     }
-    const details = answered.map((row, place) => `${JSON.stringify({ rowId: ids[place], ...row })}\n`).join('');
+    const rows = answered.map((row, place) => ({ rowId: ids[place]!, ...row }));
+    const details = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
     return {
-      ...measureAttack(answered),
+      ...measureAttack(rows),
+      examples: lostPictures(rows),
       attack,
       details: await store.putBytes(Buffer.from(details), { name: 'attacked.jsonl', mediaType: 'application/jsonl' }),
     };

@@ -1,6 +1,8 @@
 /** What attacks cost a classifier, from its answers picture by picture. Pure. */
 import { z } from 'zod';
+import type { ExampleIds } from '../contract/examples.ts';
 import type { AttackMeasures, SquareAttackMeasures } from '../contract/validation.ts';
+import { MOST_EXAMPLES } from './gate-examples.ts';
 import { shareScore } from './scores.ts';
 
 /** Labels: the true one, and those predicted without an attack and under each. */
@@ -33,6 +35,16 @@ export function measureAttack(
   };
 }
 
+/** Pictures whose right answer is lost, up to five of each attack. */
+export function lostPictures(rows: readonly (Attacked & { readonly rowId: string })[]): ExampleIds {
+  const lost = (under: 'fgsm' | 'pgd'): readonly string[] =>
+    rows
+      .filter((row) => row.gradient && row.clean === row.label && row[under] !== row.label)
+      .slice(0, MOST_EXAMPLES)
+      .map(({ rowId }) => rowId);
+  return { fgsmRobustness: lost('fgsm'), pgdRobustness: lost('pgd') };
+}
+
 /** One picture under the square attack. */
 export interface Searched {
   readonly rowId: string;
@@ -47,12 +59,13 @@ export interface Searched {
 /** Of the pictures that are rightly answered as they are; how many questions it took to lose the others, at the median. */
 export function measureSquares(
   rows: readonly Searched[],
-): Pick<SquareAttackMeasures, 'measures' | 'accuracy' | 'queriesToLose'> {
+): Pick<SquareAttackMeasures, 'measures' | 'accuracy' | 'queriesToLose' | 'examples'> {
   const right = rows.filter((row) => row.right);
-  const lost = right.filter((row) => row.lost).map(({ queries }) => queries);
+  const lost = right.filter((row) => row.lost).toSorted((a, b) => a.queries - b.queries);
   return {
     measures: { squareRobustness: shareScore(right.length - lost.length, right.length) },
     accuracy: shareScore(right.length, rows.length),
-    queriesToLose: lost.toSorted((a, b) => a - b)[Math.floor((lost.length - 1) / 2)] ?? null,
+    queriesToLose: lost[Math.floor((lost.length - 1) / 2)]?.queries ?? null,
+    examples: { squareRobustness: lost.slice(0, MOST_EXAMPLES).map(({ rowId }) => rowId) },
   };
 }

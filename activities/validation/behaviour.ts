@@ -4,6 +4,7 @@ import { editTexts, sameInput, type TextInput } from '../../inference/texts.ts';
 import type { Evaluation } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
 import { EDGE_INPUTS, probabilityProblem } from './edge-inputs.ts';
+import { MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
 import { PERTURBATIONS, type Perturbation } from './perturbations.ts';
 import { shareScore } from './scores.ts';
@@ -40,6 +41,15 @@ export interface Flips {
   /** Share of texts whose label changes under at least one edit. */
   readonly score: Score;
   readonly byEdit: readonly { readonly name: string; readonly edited: number; readonly flipped: number }[];
+  /** The first row that each edit changes, up to five. */
+  readonly changed: readonly ChangedRow[];
+}
+/** A row, counted from the first that was edited, whose label an edit changes. */
+export interface ChangedRow {
+  readonly row: number;
+  readonly edit: string;
+  /** As edited; missing of pictures. */
+  readonly after?: TextInput;
 }
 
 /** Applies every edit to every text. An edit that leaves a text as it is cannot flip it and is not asked again. */
@@ -60,6 +70,7 @@ export async function measureFlips(
   const { decide = (probabilities: Float32Array) => argmaxRows(probabilities, classes) } = options;
   const flipped = new Set<number>();
   const byEdit: Flips['byEdit'][number][] = [];
+  const examples: ChangedRow[] = [];
   for (const [place, edit] of edits.entries()) {
     const edited = texts.flatMap((text, row) => {
       const changed = editTexts(text, (one) => edit.apply(one));
@@ -72,8 +83,9 @@ export async function measureFlips(
     const labels = decide(probabilities ?? new Float32Array());
     const changed = edited.filter(({ row }, index) => labels[index] !== predicted[row]);
     for (const { row } of changed) flipped.add(row);
+    examples.push(...changed.slice(0, 1).map(({ row, text }) => ({ row, edit: edit.name, after: text })));
     byEdit.push({ name: edit.name, edited: edited.length, flipped: changed.length });
     onProgress?.(place + 1, edits.length);
   }
-  return { score: shareScore(flipped.size, texts.length), byEdit };
+  return { score: shareScore(flipped.size, texts.length), byEdit, changed: examples.slice(0, MOST_EXAMPLES) };
 }

@@ -15,6 +15,7 @@ import type { StepContext, StepDefinition } from '../step.ts';
 import { gatherBoth, type EvaluatedRows } from './both-answers.ts';
 import { isOfPictures, rowsToCompare } from './compared-rows.ts';
 import { idsSeen, otherLabels } from './compared-models.ts';
+import { withLostRows } from './gate-examples.ts';
 import { macroF1Difference } from './macro-f1-difference.ts';
 import { argmaxRows } from './metrics.ts';
 import { judgeGate } from './gates.ts';
@@ -25,7 +26,7 @@ import { sizeMb } from './model-folder.ts';
 
 export const compareModels: StepDefinition<CompareModelsInput, ModelComparison> = {
   type: 'validation.compare',
-  version: 6,
+  version: 7,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -118,11 +119,13 @@ async function compare(
     interval: pairedShareInterval(compared, rows),
     rows,
   };
+  const gate =
+    input.gate === undefined
+      ? undefined
+      : judgeGate('gainOverProduction', GATE_TABLE.gainOverProduction, difference, input.gate);
   return {
     comparable: true,
-    ...(input.gate === undefined
-      ? {}
-      : { gate: judgeGate('gainOverProduction', GATE_TABLE.gainOverProduction, difference, input.gate) }),
+    ...(gate === undefined ? {} : { gate: withLostRows(gate, details.digest, 'rows', both.lostExamples) }),
     bundle: production.bundle,
     rows,
     rowsKnown: seen === null ? null : count - rows,

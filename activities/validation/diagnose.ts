@@ -6,7 +6,9 @@ import type { TextModel } from '../../inference/text-model.ts';
 import { wholeText, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis } from '../contract/validation.ts';
+import type { LabelledRows } from '../data/dataset.ts';
 import { findNearTwins, sketch } from '../data/near-duplicates.ts';
+import { diagnosisExamples, NO_WORD_EXAMPLES, wordExamples, type DiagnosisExamples } from './diagnosis-examples.ts';
 import { findGiveaways, type Giveaway } from './giveaway.ts';
 import { identityFlips, noiseFlips, scanTriggers, suspectWords } from './invariance.ts';
 import { findLabelErrors } from './label-quality.ts';
@@ -15,7 +17,7 @@ import { countCorrect } from './metrics.ts';
 import { sampleIndices, seededRandom } from './random.ts';
 import { notMeasured, plainScore } from './scores.ts';
 import { shareDifference } from './shares.ts';
-import { twoSampleAccuracy } from './shift.ts';
+import { twoSampleTest } from './shift.ts';
 import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
 
 /** Test rows that are edited, and to which sentences are added: each costs a prediction an edit. */
@@ -51,6 +53,8 @@ export interface Material {
     readonly l2: number;
   };
   readonly trainIds: readonly string[];
+  /** Of the test rows that are kept. */
+  readonly testIds: readonly string[];
   /** Of the test rows that are kept; missing where the data have none. */
   readonly groups?: readonly Readonly<Record<string, string>>[] | undefined;
   readonly seed: number;
@@ -61,7 +65,7 @@ export interface Texts {
   readonly model: Pick<TextModel, 'runAll'>;
   /** Of the sampled training rows, of all training rows in blocks, and of the test rows that are kept. */
   readonly train: readonly TextInput[];
-  readonly allTrain: () => AsyncIterable<readonly TextInput[]>;
+  readonly allTrain: () => AsyncIterable<Pick<LabelledRows, 'ids' | 'texts'>>;
   readonly test: readonly TextInput[];
 }
 
@@ -78,6 +82,7 @@ type TextGate = 'leakedTestRows' | 'giveawayWord' | 'noiseFlips' | 'identityFlip
 export interface Diagnosed {
   readonly measures: Readonly<Record<AnyGate | TextGate, Score>>;
   readonly diagnosis: Diagnosis;
+  readonly examples: DiagnosisExamples;
 }
 
 /** `texts` is null where inputs are no texts: what is about words does not apply. */
@@ -99,7 +104,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   const labelErrors = await findLabelErrors(known, settings);
 
   onPhase('domain shift');
-  const domainShift = await twoSampleAccuracy(frozen.train, frozen.test, dimension, { seed, signal });
+  const shift = await twoSampleTest(frozen.train, frozen.test, dimension, { seed, signal });
   const right = [...answered.test.classes].map((label, row) => label === answered.test.predicted[row]);
   const { groups } = material;
   const slices: readonly Slice[] = [
@@ -117,7 +122,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
         validation.rows === 0 ? notMeasured('there are no validation rows') : shareDifference(validation, test),
       labelSignal: meaning?.score ?? notMeasured('there are no training rows'),
       labelErrors: labelErrors.score,
-      domainShift,
+      domainShift: shift.score,
       shiftedDrop:
         material.shifted === null
           ? notMeasured('the definition names no data.shiftedFiles')
@@ -143,6 +148,16 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
       opportunities: opportunities.slice(0, LISTED).map(({ label, ...one }) => ({ ...one, label: labels[label]! })),
       ...words?.diagnosis,
     },
+    examples: {
+      ...diagnosisExamples(material, texts, {
+        suspicions: labelErrors.suspicions,
+        surest: shift.surest,
+        slices,
+        gaps,
+        opportunities,
+      }),
+      ...(words?.examples ?? NO_WORD_EXAMPLES),
+    },
   };
 }
 
@@ -155,11 +170,12 @@ const NO_TEXTS: Readonly<Record<TextGate, Score>> = {
   triggerFlips: NO_WORDS,
 };
 
-async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, texts: Texts) {
+async function ofTexts(material: Material, texts: Texts) {
+  const { answered, labels, seed, signal, onPhase } = material;
   const asked = { model: texts.model, classes: labels.length, seed, signal };
   onPhase('leaks');
   const learnt = texts.train.map(wholeText);
-  const leaked = await countTwins(texts, signal);
+  const twins = await findTwins(texts, signal);
   const giveaways = findGiveaways(learnt, answered.train.classes, labels.length);
 
   const chosen = sampleIndices(texts.test.length, EDITED_ROWS, seededRandom(seed, 15));
@@ -188,7 +204,7 @@ async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, te
         };
   return {
     measures: {
-      leakedTestRows: plainScore(leaked / texts.test.length, texts.test.length),
+      leakedTestRows: plainScore(twins.size / texts.test.length, texts.test.length),
       giveawayWord: giveaways.score,
       noiseFlips: noise.score,
       identityFlips: identities.score,
@@ -204,32 +220,34 @@ async function ofTexts({ answered, labels, seed, signal, onPhase }: Material, te
           ? null
           : { ...trigger.worst, word: shown(trigger.worst.word), target: labels[trigger.worst.target]! },
     },
+    examples: wordExamples(material, texts, { twins, giveaway: giveaways.placed, chosen, noise, identities, trigger }),
   };
 }
 
-/** Test rows that have a near twin among the training rows, a part of which is in memory at a time. */
-export async function countTwins(
+/** The first training row that is a test row's near twin, by the test row; a part of the training rows is in memory at a time. */
+export async function findTwins(
   { test, allTrain }: Pick<Texts, 'test' | 'allTrain'>,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<ReadonlyMap<number, string>> {
   const asked = await sketch(test.map(wholeText), signal);
-  const found = new Uint8Array(test.length);
-  let [part, seen]: [string[], number] = [[], 0];
+  const found = new Map<number, string>();
+  let [part, ids, seen]: [string[], string[], number] = [[], [], 0];
   const look = async (): Promise<void> => {
     const twins = await findNearTwins(asked, await sketch(part, signal), NEAR, signal);
-    for (const [row, twin] of twins.entries()) if (twin !== -1) found[row] = 1;
-    part = [];
+    for (const [row, twin] of twins.entries()) if (twin !== -1 && !found.has(row)) found.set(row, ids[twin]!);
+    [part, ids] = [[], []];
   };
   for await (const block of allTrain()) {
-    for (const text of block.slice(0, SKETCHED_ROWS - seen)) {
+    for (const [row, text] of block.texts.slice(0, SKETCHED_ROWS - seen).entries()) {
       part.push(wholeText(text));
+      ids.push(block.ids[row]!);
       seen += 1;
       if (part.length === SKETCHED_PART) await look();
     }
     if (seen === SKETCHED_ROWS) break;
   }
   if (part.length > 0) await look();
-  return found.reduce((sum, one) => sum + one, 0);
+  return found;
 }
 
 /** A word of the data as evidence may hold it: digits could be somebody's number. */

@@ -8,7 +8,8 @@ import { readModelConfig, type ModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
-import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
+import type { EvaluatedGate, ExampledGate } from '../../pipelines/gate-table.ts';
+import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis, EvaluateModelInput, Evaluation } from '../contract/validation.ts';
 import { hardware } from '../selection/profile-encoder.ts';
@@ -25,6 +26,8 @@ import { diagnose } from './diagnose.ts';
 import { examinePictures } from './examine-pictures.ts';
 import { examineTexts } from './examine-texts.ts';
 import type { Examined } from './examined.ts';
+import { idsOf } from './gate-examples.ts';
+import { corruptedExamples, labelExamples } from './label-examples.ts';
 import { evaluateSeveralLabels } from './multi-label/evaluate.ts';
 import { putReference } from './put-reference.ts';
 import type { Corrupted } from './picture-robustness.ts';
@@ -35,7 +38,7 @@ import { servedMeasures } from './served-measures.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 22,
+  version: 23,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -97,7 +100,11 @@ async function evaluate(
   const patches = await examined.scanPatches?.();
   context.progress({ phase: 'behaviour tests' });
   const behaviour = await examined.askBehaviour();
-  const { measures: diagnosed, diagnosis } = await diagnose(
+  const {
+    measures: diagnosed,
+    diagnosis,
+    examples: diagnosedExamples,
+  } = await diagnose(
     {
       labels,
       answered: {
@@ -108,6 +115,7 @@ async function evaluate(
       wholeTest: { classes: expected, predicted },
       frozen: examined.frozen,
       trainIds: train.ids,
+      testIds: test.ids,
       groups: test.groups,
       shifted: shifted === null ? null : { classes: shifted.expected, predicted: shifted.predicted },
       seed,
@@ -131,6 +139,13 @@ async function evaluate(
     corruptionDrop: corrupted?.score ?? NO_PICTURES,
     patchFlips: patches?.score ?? NO_PICTURES,
   };
+  const examples = {
+    ...diagnosedExamples,
+    ...labelExamples(examined, { trivial: trivial[0].predicted, edgeInputs }),
+    flipRate: flips.examples,
+    corruptionDrop: corruptedExamples(corrupted),
+    patchFlips: patches?.examples ?? [],
+  } satisfies Record<ExampledGate, readonly GateExample[]>;
   const confusion = confusionMatrix(expected, predicted, labels.length);
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
     measures,
@@ -151,6 +166,7 @@ async function evaluate(
     hardware: hardware(),
     edgeInputs,
     mistakes: all.mistakes.map(withoutText),
+    examples: idsOf(examples),
   };
   const details = {
     ...evaluation,
@@ -162,6 +178,7 @@ async function evaluate(
     flips: flips.byEdit,
     // With the texts, which the step's result has not.
     mistakes: all.mistakes,
+    examples,
     testRows: expected.length,
     predictions: keptPredictions(examined),
     ...(all.predictions === null ? {} : { allPredictions: { rows: expected.length, file: all.predictions } }),

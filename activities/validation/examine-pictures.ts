@@ -11,10 +11,11 @@ import { classOf, embedPictures, pictureBlocks } from '../selection/embed-pictur
 import { measureModel, samplePictures } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
 import type { StepContext } from '../step.ts';
-import { gatherTuned, keptPlaces } from './all-rows.ts';
+import { gatherMistakes, gatherTuned, keptPlaces } from './all-rows.ts';
 import { askFrozen } from './ask-test.ts';
 import { fitBaseline } from './baseline.ts';
-import { PIXEL_ROWS, SPLIT_ROWS, type Answers, type Examined } from './examined.ts';
+import { PIXEL_ROWS, SPLIT_ROWS, type AskedSplit, type Examined } from './examined.ts';
+import { editedExamples, MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
 import { askPictureTables } from './picture-tables.ts';
 import { checkEdgePictures, measurePictureFlips } from './picture-behaviour.ts';
@@ -36,10 +37,13 @@ export async function examinePictures(
   const { dataset, seed } = input;
   const { store, signal } = context;
   const rowsOf = (split: PictureSet) => countPictures(store, dataset, split, signal);
-  const predict = async (split: PictureSet, only: readonly number[]): Promise<Answers> => {
+  const predict = async (split: PictureSet, only: readonly number[]): Promise<AskedSplit> => {
     const asked = { dataset, split, labels, only };
     const { ids, classes: expected, embeddings, probabilities } = await embedPictures(model, asked, context);
-    return { ids, expected, predicted: argmaxRows(probabilities, labels.length), embeddings, probabilities };
+    const predicted = argmaxRows(probabilities, labels.length);
+    const mistakes = gatherMistakes(labels, MOST_EXAMPLES);
+    mistakes.add({ ids, classes: expected, probabilities }, predicted);
+    return { ids, expected, predicted, embeddings, probabilities, mistakes: mistakes.items() };
   };
   const rows = await rowsOf('test');
   const inTrain = sampledPlaces(await rowsOf('train'), SPLIT_ROWS, seed);
@@ -67,20 +71,22 @@ export async function examinePictures(
     textLengths: kept.ids.map(() => 0),
     checkEdgeInputs: () => checkEdgePictures(model, labels.length, signal),
     measureFlips: async () => {
-      const pictures = (await sampleFiles()).map((path) => () => readFile(path, { signal }));
-      return measurePictureFlips(model, pictures, labels.length, {
+      const files = await sampleFiles();
+      const pictures = files.map((path) => () => readFile(path, { signal }));
+      const flips = await measurePictureFlips(model, pictures, labels.length, {
         signal,
         onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
       });
+      return { ...flips, examples: editedExamples(flips.changed, files.map(idOf)) };
     },
     askBehaviour: () => askPictureTables(model, labels, dataset, context),
     measureCorruption: async () => {
       const files = await sampleFiles();
-      // A file is called by its row's id.
-      const labelOf = await labelsOf(new Set(files.map((path) => basename(path))));
+      const labelOf = await labelsOf(new Set(files.map(idOf)));
       const pictures = files.map((path) => ({
+        id: idOf(path),
         read: () => readFile(path, { signal }),
-        expected: labelOf.get(basename(path))!,
+        expected: labelOf.get(idOf(path))!,
       }));
       return measureCorruption(model, pictures, labels.length, {
         seed,
@@ -90,11 +96,14 @@ export async function examinePictures(
     },
     scanPatches: async () => {
       const patches = [...(await suspectPatches({ dataset, labels, seed }, context)), ...knownPatches()];
-      const pictures = (await sampleFiles()).map((path) => () => readFile(path, { signal }));
-      return scanPatches(model, pictures, patches, labels.length, {
+      const files = await sampleFiles();
+      const pictures = files.map((path) => () => readFile(path, { signal }));
+      const scan = await scanPatches(model, pictures, patches, labels.length, {
         signal,
         onProgress: (done, total) => context.progress({ phase: 'patches', done, total }),
       });
+      const changed = scan.turned.map((row) => ({ row, edit: scan.worst?.name ?? '' }));
+      return { ...scan, examples: editedExamples(changed, files.map(idOf)) };
     },
     measure: async () => measureModel({ folder, pictures: await sampleFiles() }, signal),
   };
@@ -159,6 +168,11 @@ export async function examinePictures(
     }
     return found;
   }
+}
+
+/** A file is called by its row's id. */
+function idOf(path: string): string {
+  return basename(path);
 }
 
 function once<Value>(make: () => Promise<Value>): () => Promise<Value> {

@@ -1,6 +1,6 @@
 /** A tuned model of texts, asked all that the evaluation needs. The splits are streamed: a block of their rows is in memory. */
 import { TextModel } from '../../inference/text-model.ts';
-import { codePoints, type TextInput } from '../../inference/texts.ts';
+import { codePoints } from '../../inference/texts.ts';
 import type { EvaluateModelInput } from '../contract/validation.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import type { LabelledRows } from '../data/dataset.ts';
@@ -9,13 +9,14 @@ import { hasShifted, SHIFTED_FILE } from '../data/shifted.ts';
 import { measureModel } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
 import type { StepContext } from '../step.ts';
-import { gatherTuned, keptPlaces, type AnsweredBlock } from './all-rows.ts';
+import { gatherMistakes, gatherTuned, keptPlaces, type AnsweredBlock } from './all-rows.ts';
 import { askFrozen } from './ask-test.ts';
 import { fitBaseline, requireFinite } from './baseline.ts';
 import { askBehaviour } from './behaviour-tests.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
 import { EDGE_INPUTS } from './edge-inputs.ts';
-import { SPLIT_ROWS, TRIVIAL_ROWS, type Answers, type Examined } from './examined.ts';
+import { SPLIT_ROWS, TRIVIAL_ROWS, type AskedSplit, type Examined } from './examined.ts';
+import { editedExamples, MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
 import { placesThatFit, sampledPlaces, sampleRows } from './sample-rows.ts';
 
@@ -72,15 +73,16 @@ export async function examineTexts(
     shifted,
     frozen,
     trivial: { train: forTrivial!, test },
-    texts: { model, train: sample!.texts, allTrain: () => textsOf(rowsOf('train.jsonl')), test: test.texts },
+    texts: { model, train: sample!.texts, allTrain: () => rowsOf('train.jsonl'), test: test.texts },
     textLengths: test.texts.map(codePoints), // as the server counts them
     checkEdgeInputs: () => checkEdgeInputs(model, labels.length, signal, awkwardFor(model)),
-    measureFlips: () => {
+    measureFlips: async () => {
       const edited = sampleRows({ ...test, classes: tuned.kept.predicted }, FLIP_ROWS, seed);
-      return measureFlips(model, edited.texts, edited.classes, labels.length, {
+      const flips = await measureFlips(model, edited.texts, edited.classes, labels.length, {
         signal,
         onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
       });
+      return { ...flips, examples: editedExamples(flips.changed, edited.ids, edited.texts) };
     },
     askBehaviour: async () =>
       askBehaviour(model, labels, await loadBehaviour(store, dataset, signal), {
@@ -155,7 +157,7 @@ async function predict(
   rows: LabelledRows,
   { labels, what }: { readonly labels: readonly string[]; readonly what: string },
   context: StepContext,
-): Promise<Answers> {
+): Promise<AskedSplit> {
   const { embeddings, probabilities = new Float32Array() } = await model.runAll(rows.texts, {
     signal: context.signal,
     onProgress: (done, total) => context.progress({ phase: `predicting ${what}`, done, total }),
@@ -163,9 +165,7 @@ async function predict(
   requireFinite(embeddings, model.config.dimension, rows, 'tuned model');
   requireFinite(probabilities, labels.length, rows, 'tuned model');
   const predicted = argmaxRows(probabilities, labels.length);
-  return { ids: rows.ids, expected: rows.classes, predicted, embeddings, probabilities };
-}
-
-async function* textsOf(blocks: AsyncIterable<LabelledRows>): AsyncGenerator<readonly TextInput[]> {
-  for await (const { texts } of blocks) yield texts;
+  const mistakes = gatherMistakes(labels, MOST_EXAMPLES);
+  mistakes.add({ ...rows, probabilities }, predicted);
+  return { ids: rows.ids, expected: rows.classes, predicted, embeddings, probabilities, mistakes: mistakes.items() };
 }

@@ -1,6 +1,7 @@
 /** What the evaluation asks of a tuned model, whatever it takes: texts (examine-texts.ts) or pictures (examine-pictures.ts). */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { TextInput } from '../../inference/texts.ts';
+import type { GateExample } from '../contract/examples.ts';
 import type { BehaviourResult, Evaluation } from '../contract/validation.ts';
 import type { PixelRows } from '../retrieval/pixels.ts';
 import type { ProfileAnswer } from '../selection/profile-encoder.ts';
@@ -29,6 +30,11 @@ export interface Answers {
   readonly probabilities: Float32Array;
 }
 
+/** Of a split that is not the test's; its surest mistakes, up to five. */
+export interface AskedSplit extends Answers {
+  readonly mistakes: readonly Mistake[];
+}
+
 /** Rows for a model that needs no learning worth the name; `texts` or `pictures` where there are any. */
 export interface TrivialRows {
   readonly texts?: readonly TextInput[];
@@ -48,6 +54,11 @@ export interface AllRows {
   readonly predictions: ArtifactRef | null;
 }
 
+/** With the rows that show what was measured. */
+interface Exampled {
+  readonly examples: readonly GateExample[];
+}
+
 export interface Examined {
   readonly labels: readonly string[];
   readonly all: AllRows;
@@ -55,21 +66,21 @@ export interface Examined {
   readonly test: KeptRows;
   /** Samples of the other splits. */
   readonly train: Answers;
-  readonly validation: Answers;
+  readonly validation: AskedSplit;
   /** Of declared rows from elsewhere; null where there are none. */
-  readonly shifted: Answers | null;
+  readonly shifted: AskedSplit | null;
   readonly frozen: Material['frozen'];
   readonly trivial: { readonly train: TrivialRows; readonly test: TrivialRows };
   readonly texts: Texts | null;
   /** Code points of the test rows that are kept; of pictures 0. */
   readonly textLengths: readonly number[];
   readonly checkEdgeInputs: () => Promise<Evaluation['edgeInputs']>;
-  readonly measureFlips: () => Promise<Flips>;
+  readonly measureFlips: () => Promise<Flips & Exampled>;
   /** The tables of behaviour tests; `[]` where there are none. */
   readonly askBehaviour: () => Promise<readonly BehaviourResult[]>;
   /** null where the inputs are no pictures. */
   readonly measureCorruption: (() => Promise<Corrupted>) | null;
   /** Likewise. */
-  readonly scanPatches: (() => Promise<PatchScan>) | null;
+  readonly scanPatches: (() => Promise<PatchScan & Exampled>) | null;
   readonly measure: () => Promise<ProfileAnswer>;
 }

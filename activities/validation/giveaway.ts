@@ -46,6 +46,22 @@ export function findGiveaways(texts: readonly string[], classes: Int32Array, cou
   return { placed, anywhere, score };
 }
 
+/** Up to `most` rows of the label that the rule holds of. */
+export function rowsOfRule(
+  { word, place, label }: Giveaway,
+  texts: readonly string[],
+  classes: Int32Array,
+  most: number,
+): readonly number[] {
+  const found: number[] = [];
+  for (const [row, text] of texts.entries()) {
+    if (found.length === most) break;
+    const holds = placesOf(text).some((rule) => rule.word === word && rule.place === place);
+    if (holds && classes[row] === label) found.push(row);
+  }
+  return found;
+}
+
 /** Where the labels have rows enough and no word the rows to give one away, that is the answer and no lack of one. */
 function noRule(classes: Int32Array, count: number): Score {
   const labelled = new Uint32Array(count);

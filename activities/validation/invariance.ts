@@ -3,6 +3,7 @@ import type { TextModel } from '../../inference/text-model.ts';
 import { editTexts, sameInput, textsOf, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
 import { controlsOf, IDENTITIES, NEUTRAL, type IdentityFamily } from './identities.ts';
+import { MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
 import { NOISE } from './noise.ts';
 import { pairedShareInterval } from './paired.ts';
@@ -29,6 +30,14 @@ export interface NoiseFlips {
   /** Mean over the texts of the share of their edits that change the label; the interval resamples texts. */
   readonly score: Score;
   readonly byEdit: readonly { readonly name: string; readonly edited: number; readonly flipped: number }[];
+  /** The first text that each edit turns, up to five. */
+  readonly changed: readonly TurnedText[];
+}
+/** A text, counted from the first that was asked, as it was when its label changed. */
+export interface TurnedText {
+  readonly row: number;
+  readonly edit: string;
+  readonly after: TextInput;
 }
 
 export async function noiseFlips(
@@ -39,6 +48,7 @@ export async function noiseFlips(
 ): Promise<NoiseFlips> {
   const [changed, tried] = [new Float64Array(texts.length), new Float64Array(texts.length)];
   const byEdit: NoiseFlips['byEdit'][number][] = [];
+  const examples: TurnedText[] = [];
   for (const { name, apply } of edits) {
     const edited = texts.flatMap((text, row) => {
       const after = editTexts(text, apply);
@@ -49,23 +59,25 @@ export async function noiseFlips(
       edited.map(({ after }) => after),
     );
     let flipped = 0;
-    for (const [place, { row }] of edited.entries()) {
+    for (const [place, { row, after }] of edited.entries()) {
       tried[row]!++;
       if (labels[place] === predicted[row]) continue;
+      if (flipped === 0) examples.push({ row, edit: name, after });
       changed[row]!++;
       flipped++;
     }
     byEdit.push({ name, edited: edited.length, flipped });
   }
   const shares = [...changed].flatMap((count, row) => (tried[row] === 0 ? [] : [count / tried[row]!]));
-  if (shares.length === 0) return { score: notMeasured('no text can be edited'), byEdit };
+  if (shares.length === 0) return { score: notMeasured('no text can be edited'), byEdit, changed: [] };
   const mean = (rows: ArrayLike<number>): number => {
     let sum = 0;
     for (let place = 0; place < rows.length; place++) sum += shares[rows[place]!]!;
     return sum / rows.length;
   };
   const interval = await bootstrapInterval(shares.length, mean, { ...asked, resamples: 1000 });
-  return { score: { value: mean(shares.map((_, place) => place)), interval, rows: shares.length }, byEdit };
+  const score = { value: mean(shares.map((_, place) => place)), interval, rows: shares.length };
+  return { score, byEdit, changed: examples.slice(0, MOST_EXAMPLES) };
 }
 
 export interface IdentityFlips {
@@ -76,6 +88,8 @@ export interface IdentityFlips {
   readonly score: Score;
   readonly byFamily: readonly { readonly name: string; readonly neutral: boolean; readonly flipped: number }[];
   readonly texts: number;
+  /** Up to five texts that the judged family turns and its neutral sentences do not, with the sentence that does. */
+  readonly changed: readonly TurnedText[];
 }
 
 /**
@@ -89,42 +103,52 @@ export async function identityFlips(
   texts: readonly TextInput[],
   families: readonly IdentityFamily[] = IDENTITIES,
 ): Promise<IdentityFlips> {
-  const flipsOf = async ({ sentences }: IdentityFamily): Promise<boolean[]> => {
+  const flipsOf = async ({ sentences }: IdentityFamily): Promise<Turns> => {
     const labels = await labelsOf(
       asked,
       texts.flatMap((text) => sentences.map((sentence) => afterFirst(text, sentence))),
     );
-    return texts.map((_, row) => {
+    return texts.map((text, row) => {
       const answers = labels.subarray(row * sentences.length, (row + 1) * sentences.length);
-      return answers.some((answer) => answer !== answers[0]);
+      const other = answers.findIndex((answer) => answer !== answers[0]);
+      return other === -1 ? null : afterFirst(text, sentences[other]!);
     });
   };
-  const neutral = new Map<string, boolean[]>();
+  const neutral = new Map<string, Turns>();
   for (const family of NEUTRAL) neutral.set(family.name, await flipsOf(family));
-  const identities = new Map<string, boolean[]>();
+  const identities = new Map<string, Turns>();
   for (const family of families) identities.set(family.name, await flipsOf(family));
-  const scores = families.map((family) => {
+  const judged = families.map((family) => {
     const controls = controlsOf(family).map(({ name }) => neutral.get(name)!);
     const worst = controls.reduce((a, b) => (flipped(b) > flipped(a) ? b : a));
-    return flipsBeyond(identities.get(family.name)!, worst, 1 - 0.05 / families.length);
+    const turns = identities.get(family.name)!;
+    const edit = `a sentence about ${family.name}`;
+    const changed = turns.flatMap((after, row) =>
+      after === null || worst[row] !== null ? [] : [{ row, edit, after }],
+    );
+    return { score: flipsBeyond(turns, worst, 1 - 0.05 / families.length), changed };
   });
-  const counts = (measured: ReadonlyMap<string, boolean[]>, isNeutral: boolean) =>
+  const most = judged.reduce((a, b) => ((b.score.interval?.low ?? -1) > (a.score.interval?.low ?? -1) ? b : a));
+  const counts = (measured: ReadonlyMap<string, Turns>, isNeutral: boolean) =>
     [...measured].map(([name, flips]) => ({ name, neutral: isNeutral, flipped: flipped(flips) }));
   return {
-    score: scores.reduce((a, b) => ((b.interval?.low ?? -1) > (a.interval?.low ?? -1) ? b : a)),
+    score: most.score,
     byFamily: [...counts(identities, false), ...counts(neutral, true)],
     texts: texts.length,
+    changed: most.changed.slice(0, MOST_EXAMPLES),
   };
 }
 
-const flipped = (flips: readonly boolean[]): number => flips.filter(Boolean).length;
+/** By text what turns it; null where nothing does. */
+type Turns = readonly (TextInput | null)[];
+const flipped = (turns: Turns): number => turns.filter((after) => after !== null).length;
 
 /** Share of texts that flip the one way minus that the other way, on the same texts. */
-function flipsBeyond(flips: readonly boolean[], control: readonly boolean[], confidence: number): Score {
-  const rows = flips.length;
+function flipsBeyond(turns: Turns, control: Turns, confidence: number): Score {
+  const rows = turns.length;
   if (rows === 0) return { value: null, interval: null, rows };
-  const won = flips.filter((flip, row) => flip && !control[row]).length;
-  const lost = control.filter((flip, row) => flip && !flips[row]).length;
+  const won = turns.filter((after, row) => after !== null && control[row] === null).length;
+  const lost = control.filter((after, row) => after !== null && turns[row] === null).length;
   return { value: (won - lost) / rows, interval: pairedShareInterval({ won, lost }, rows, confidence), rows };
 }
 
@@ -148,6 +172,13 @@ export interface Trigger {
   readonly target: number;
   readonly texts: number;
   readonly flipped: number;
+}
+
+export interface TriggerScan {
+  readonly score: Score;
+  readonly worst: Trigger | null;
+  /** Up to five texts that the worst one turns, with the word before them. */
+  readonly changed: readonly TurnedText[];
 }
 
 /** Rare training words that stand with one label alone, in at least three rows and at most 3 % of all, the most frequent first. */
@@ -180,12 +211,12 @@ export async function scanTriggers(
   texts: readonly TextInput[],
   predicted: Int32Array,
   suspects: readonly string[],
-): Promise<{ readonly score: Score; readonly worst: Trigger | null }> {
+): Promise<TriggerScan> {
   const chosen = sampleIndices(texts.length, TEXTS.finalist, seededRandom(asked.seed, 14));
   shuffleStart(chosen, chosen.length, seededRandom(asked.seed, 16));
   const before = (rows: number) => chosen.slice(0, rows).map((row) => ({ text: texts[row]!, was: predicted[row]! }));
-  const turnedMost = async (phrases: readonly string[], rows: number, ends: readonly End[]): Promise<Trigger[]> => {
-    const found: Trigger[] = [];
+  const turnedMost = async (phrases: readonly string[], rows: number, ends: readonly End[]): Promise<Turned[]> => {
+    const found: Turned[] = [];
     for (const phrase of phrases) {
       const turned = await turnedBy(asked, phrase, before(rows), ends);
       if (turned !== null) found.push(turned);
@@ -198,14 +229,25 @@ export async function scanTriggers(
   const looked = (await turnedMost(groups, TEXTS.group, ['front'])).slice(0, GROUPS_LOOKED_INTO);
   const words = new Set([...looked.flatMap(({ word }) => word.split(' ')), ...KNOWN_TRIGGERS]);
   const finalists = (await turnedMost([...words], TEXTS.word, ['front'])).slice(0, FINALISTS);
-  const [worst = null] = await turnedMost(
+  const [most] = await turnedMost(
     finalists.map(({ word }) => word),
     TEXTS.finalist,
     ['front', 'back'],
   );
-  const score: Score =
-    worst === null ? notMeasured('too few texts to insert words into') : shareScore(worst.flipped, worst.texts);
-  return { score, worst };
+  if (most === undefined) {
+    return { score: notMeasured('too few texts to insert words into'), worst: null, changed: [] };
+  }
+  const { places, ...worst } = most;
+  const changed = places.slice(0, MOST_EXAMPLES).map((place) => {
+    const row = chosen[place]!;
+    return { row, edit: 'the word before it', after: wordAt('front', worst.word, texts[row]!) };
+  });
+  return { score: shareScore(worst.flipped, worst.texts), worst, changed };
+}
+
+/** `places`: of the texts that are turned. */
+interface Turned extends Trigger {
+  readonly places: readonly number[];
 }
 
 type End = 'front' | 'back';
@@ -224,19 +266,19 @@ async function turnedBy(
   word: string,
   before: readonly { readonly text: TextInput; readonly was: number }[],
   ends: readonly End[],
-): Promise<Trigger | null> {
+): Promise<Turned | null> {
   const labels = await labelsOf(
     asked,
     ends.flatMap((end) => before.map(({ text }) => wordAt(end, word, text))),
   );
-  let most: Trigger | null = null;
+  let most: Turned | null = null;
   for (const target of new Set(labels)) {
     const others = before.flatMap(({ was }, place) => (was === target ? [] : [place]));
     if (others.length < 3) continue;
     const turns = (place: number): boolean => ends.every((_, at) => labels[at * before.length + place] === target);
-    const flipped = others.filter(turns).length;
-    if (most === null || flipped * most.texts > most.flipped * others.length) {
-      most = { word, target, texts: others.length, flipped };
+    const places = others.filter(turns);
+    if (most === null || places.length * most.texts > most.flipped * others.length) {
+      most = { word, target, texts: others.length, flipped: places.length, places };
     }
   }
   return most;

@@ -4,8 +4,9 @@ import type { ImageModel } from '../../inference/image-model.ts';
 import { pixelValues } from '../../inference/image/preprocess.ts';
 import type { Evaluation } from '../contract/validation.ts';
 import { PACKED_LIMITS } from '../data/images/pictures.ts';
-import type { Flips } from './behaviour.ts';
+import type { ChangedRow, Flips } from './behaviour.ts';
 import { probabilityProblem } from './edge-inputs.ts';
+import { MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
 import { shareScore } from './scores.ts';
 
@@ -81,6 +82,7 @@ export async function measurePictureFlips(
   options: { readonly signal?: AbortSignal; readonly onProgress?: (done: number, total: number) => void } = {},
 ): Promise<Flips> {
   const flips = new Map(EDITS.map(({ name }) => [name, 0]));
+  const examples: ChangedRow[] = [];
   let flipped = 0;
   for (const [place, read] of pictures.entries()) {
     options.signal?.throwIfAborted();
@@ -98,9 +100,12 @@ export async function measurePictureFlips(
     const [before, ...after] = argmaxRows(probabilities, classes);
     const changed = EDITS.filter((_, edit) => after[edit] !== before);
     for (const { name } of changed) flips.set(name, (flips.get(name) ?? 0) + 1);
-    if (changed.length > 0) flipped += 1;
+    if (changed[0] !== undefined) {
+      flipped += 1;
+      examples.push({ row: place, edit: changed[0].name });
+    }
     options.onProgress?.(place + 1, pictures.length);
   }
   const byEdit = [...flips].map(([name, count]) => ({ name, edited: pictures.length, flipped: count }));
-  return { score: shareScore(flipped, pictures.length), byEdit };
+  return { score: shareScore(flipped, pictures.length), byEdit, changed: examples.slice(0, MOST_EXAMPLES) };
 }

@@ -7,6 +7,7 @@ import type { Score } from '../contract/measures.ts';
 import type { CorruptionCost } from '../contract/validation.ts';
 import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import { asPng, CORRUPTIONS, SEVERITIES, type Corruption } from './corruptions.ts';
+import { MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
 import { discordance, pairedShareInterval } from './paired.ts';
 import { NO_SCORE } from './scores.ts';
@@ -18,9 +19,12 @@ export interface Corrupted {
   /** The largest drop under a mild corruption; its interval holds for all of them at once. */
   readonly score: Score;
   readonly byCorruption: readonly CorruptionCost[];
+  /** Up to five pictures that are right as they are and wrong under that corruption, which `by` names. */
+  readonly lost: { readonly by: string; readonly ids: readonly string[] };
 }
 
 export interface LabelledPicture {
+  readonly id: string;
   readonly read: () => Promise<Uint8Array>;
   /** Class; an index into the labels. */
   readonly expected: number;
@@ -85,10 +89,15 @@ export async function costOfCorruption(
     const drop = dropOf(expected, plain, answers[kind]!, confidence);
     return { name, severity, says: says[severity], drop };
   });
-  const mild = byCorruption.filter(({ severity }) => severity === 'mild').map(({ drop }) => drop);
+  const mild = [...byCorruption.entries()].filter(([, { severity }]) => severity === 'mild');
   // A drop is shown by its better end, and of several it is the one that is shown best.
-  const score = mild.toSorted((a, b) => (b.interval?.low ?? -1) - (a.interval?.low ?? -1))[0] ?? NO_SCORE;
-  return { score, byCorruption };
+  const [worst] = mild.toSorted(([, a], [, b]) => (b.drop.interval?.low ?? -1) - (a.drop.interval?.low ?? -1));
+  if (worst === undefined) return { score: NO_SCORE, byCorruption, lost: { by: '', ids: [] } };
+  const [kind, { name, drop: score }] = worst;
+  const isLost = (place: number): boolean =>
+    plain[place] === expected[place] && answers[kind]![place] !== expected[place];
+  const ids = pictures.flatMap(({ id }, place) => (isLost(place) ? [id] : []));
+  return { score, byCorruption, lost: { by: name, ids: ids.slice(0, MOST_EXAMPLES) } };
 }
 
 function dropOf(expected: Int32Array, plain: Int32Array, corrupted: Int32Array, confidence: number): Score {

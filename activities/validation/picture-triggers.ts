@@ -6,6 +6,7 @@ import { resample } from '../../inference/image/resample.ts';
 import type { Score } from '../contract/measures.ts';
 import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import { asPng } from './corruptions.ts';
+import { MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
 import type { Box } from './patches.ts';
 import { asSeen } from './picture-robustness.ts';
@@ -30,6 +31,8 @@ export interface PatchFlips extends Pick<Patch, 'name' | 'box' | 'within'> {
 export interface PatchScan {
   readonly score: Score;
   readonly worst: PatchFlips | null;
+  /** Up to five of the pictures that the worst one turns, counted from the first. */
+  readonly turned: readonly number[];
 }
 
 /** Pillow's number of the filter. */
@@ -128,9 +131,10 @@ export async function scanPatches(
   const finalists = first.slice(0, FINALISTS).map(({ patch }) => patch);
   const [worst] = await turnedBy(ask, pictures.slice(0, PICTURES.finalist), finalists);
   if (worst === undefined) {
-    return { score: notMeasured('too few pictures to paste patches into'), worst: null };
+    return { score: notMeasured('too few pictures to paste patches into'), worst: null, turned: [] };
   }
-  return { score: shareScore(worst.flips.flipped, worst.flips.pictures), worst: worst.flips };
+  const { flips, turned } = worst;
+  return { score: shareScore(flips.flipped, flips.pictures), worst: flips, turned: turned.slice(0, MOST_EXAMPLES) };
 }
 
 interface Asking {
@@ -140,12 +144,18 @@ interface Asking {
   readonly onPasted: (count: number) => void;
 }
 
+interface Turned {
+  readonly patch: Patch;
+  readonly flips: PatchFlips;
+  readonly turned: readonly number[];
+}
+
 /** What each patch turns, the most first; without those whose pictures have one label already. */
 async function turnedBy(
   { model, classes, signal, onPasted }: Asking,
   pictures: readonly (() => Promise<Uint8Array>)[],
   patches: readonly Patch[],
-): Promise<readonly { readonly patch: Patch; readonly flips: PatchFlips }[]> {
+): Promise<readonly Turned[]> {
   const { crop } = model.config.processor;
   const edge = Math.max(crop.height, crop.width);
   const before: number[] = [];
@@ -167,7 +177,11 @@ async function turnedBy(
   return patches
     .flatMap((patch, at) => {
       const flips = mostFlips(patch, before, after[at]!);
-      return flips === null ? [] : [{ patch, flips }];
+      if (flips === null) return [];
+      const turned = before.flatMap((label, place) =>
+        label !== flips.target && after[at]![place] === flips.target ? [place] : [],
+      );
+      return [{ patch, flips, turned }];
     })
     .toSorted((a, b) => b.flips.flipped / b.flips.pictures - a.flips.flipped / a.flips.pictures);
 }

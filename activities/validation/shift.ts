@@ -6,6 +6,7 @@
  */
 import type { Score } from '../contract/measures.ts';
 import { fitLinearProbe, highestClasses, linearScores } from '../selection/linear-probe.ts';
+import { MOST_EXAMPLES } from './gate-examples.ts';
 import { notMeasured } from './scores.ts';
 import { sampleIndices, seededRandom, shuffleStart } from './random.ts';
 import { wilsonInterval } from './statistics.ts';
@@ -16,27 +17,34 @@ const MOST_ROWS = 1000;
 const PENALTY = 100;
 const LEAST_ROWS = 20;
 
-/** Accuracy of telling `there` from `here` on held-out rows, as many of each: 0.5 where they are alike. Embeddings row-major. */
-export async function twoSampleAccuracy(
+export interface TwoSampleTest {
+  /** Accuracy of telling `there` from `here` on held-out rows, as many of each: 0.5 where they are alike. */
+  readonly score: Score;
+  /** Up to five held-out rows of `there` that are told most surely, the surest first. */
+  readonly surest: readonly number[];
+}
+
+/** Embeddings row-major. */
+export async function twoSampleTest(
   here: Float32Array,
   there: Float32Array,
   dimension: number,
   options: { readonly seed: number; readonly signal?: AbortSignal },
-): Promise<Score> {
+): Promise<TwoSampleTest> {
   const random = seededRandom(options.seed, 13);
   const count = Math.min(MOST_ROWS, here.length / dimension, there.length / dimension);
-  if (count < LEAST_ROWS) return notMeasured(`${count} rows are too few to tell`);
+  if (count < LEAST_ROWS) return { score: notMeasured(`${count} rows are too few to tell`), surest: [] };
   const sides = [here, there].map((side) => {
     const rows = sampleIndices(side.length / dimension, count, random);
     shuffleStart(rows, rows.length, random);
-    return rows.map((row) => side.subarray(row * dimension, (row + 1) * dimension));
-  }) as [Float32Array[], Float32Array[]];
+    return rows.map((place) => ({ place, row: side.subarray(place * dimension, (place + 1) * dimension) }));
+  });
   const half = Math.floor(count / 2);
   const part = (from: number, to: number) => {
-    const rows = sides.flatMap((side, which) => side.slice(from, to).map((row) => ({ row, which })));
+    const rows = sides.flatMap((side, which) => side.slice(from, to).map((one) => ({ ...one, which })));
     const embeddings = new Float32Array(rows.length * dimension);
     for (const [place, { row }] of rows.entries()) embeddings.set(row, place * dimension);
-    return { embeddings, classes: Int32Array.from(rows, ({ which }) => which) };
+    return { rows, embeddings, classes: Int32Array.from(rows, ({ which }) => which) };
   };
   const held = part(half, count);
   const probe = await fitLinearProbe(part(0, half), PENALTY, {
@@ -45,7 +53,17 @@ export async function twoSampleAccuracy(
     limits: { tolerance: 1e-3, maxIterations: 50 },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  const told = highestClasses(linearScores(probe, held.embeddings), 2);
+  const scores = linearScores(probe, held.embeddings);
+  const told = highestClasses(scores, 2);
   const right = told.reduce((sum, which, row) => sum + Number(which === held.classes[row]), 0);
-  return { value: right / told.length, interval: wilsonInterval(right, told.length), rows: told.length };
+  const surest = held.rows
+    .flatMap(({ place, which }, row) => {
+      const margin = scores[2 * row + 1]! - scores[2 * row]!;
+      return which === 1 && margin > 0 ? [{ place, margin }] : [];
+    })
+    .toSorted((a, b) => b.margin - a.margin)
+    .slice(0, MOST_EXAMPLES)
+    .map(({ place }) => place);
+  const score = { value: right / told.length, interval: wilsonInterval(right, told.length), rows: told.length };
+  return { score, surest };
 }

@@ -37,10 +37,13 @@ export function sliceGaps(correct: readonly boolean[], slices: readonly Slice[])
     .sort((a, b) => (b.gap.value ?? 0) - (a.gap.value ?? 0));
 }
 
-/** The worst slice's gap: the one whose low end is highest, which is what a gate of proof judges. */
+/** The one whose low end is highest, which is what a gate of proof judges. */
+export function worstSlice(results: readonly SliceResult[]): SliceResult | undefined {
+  return results.toSorted((a, b) => (b.gap.interval?.low ?? -1) - (a.gap.interval?.low ?? -1))[0];
+}
+
 export function worstGap(results: readonly SliceResult[]): Score {
-  const [worst] = results.toSorted((a, b) => (b.gap.interval?.low ?? -1) - (a.gap.interval?.low ?? -1));
-  return worst?.gap ?? notMeasured(`no slice has ${LEAST_SLICE_ROWS} rows on both sides`);
+  return worstSlice(results)?.gap ?? notMeasured(`no slice has ${LEAST_SLICE_ROWS} rows on both sides`);
 }
 
 type Groups = readonly Readonly<Record<string, string>>[];

@@ -11,7 +11,7 @@ import { findNearTwins, sketch } from '../../activities/data/near-duplicates.ts'
 import { seededRandom, sampleIndices, shuffleStart } from '../../activities/validation/random.ts';
 import { gainScore, shareScore } from '../../activities/validation/scores.ts';
 import { shareDifference } from '../../activities/validation/shares.ts';
-import { twoSampleAccuracy } from '../../activities/validation/shift.ts';
+import { twoSampleTest } from '../../activities/validation/shift.ts';
 import { lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
 import { trivialModels } from '../../activities/validation/trivial.ts';
 import type { GateName } from '../../pipelines/gate-table.ts';
@@ -251,8 +251,10 @@ export const TRIALS: readonly Trial[] = [
       const texts = clean.test.texts.map((text, row) => (row % 2 === 0 ? text : foreign[others[row]!]!.text));
       return { ...clean, test: await partOf(embedder, texts, clean.test.classes) };
     },
-    measure: (draw) =>
-      twoSampleAccuracy(draw.train.embeddings, draw.test.embeddings, dimensionOf(draw), { seed: draw.seed }),
+    measure: async (draw) => {
+      const { train, test, seed } = draw;
+      return (await twoSampleTest(train.embeddings, test.embeddings, dimensionOf(draw), { seed })).score;
+    },
   },
   {
     gate: 'sliceGap',

@@ -2,6 +2,7 @@ import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
+import type { GateExample } from '../../activities/contract/examples.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { DataFile } from '../../activities/contract/data.ts';
 import type { PromptSearch } from '../../activities/contract/prompting.ts';
@@ -20,6 +21,7 @@ import {
   GenerationDefaultsSchema,
   GeneratorSelectionSchema,
 } from '../../pipelines/definition/generation.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
 import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
 import { PromptDataSchema } from '../../pipelines/definition/data.ts';
 import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';
@@ -436,16 +438,31 @@ describe('the steps of generation, on a tiny generator', function () {
     ok(Math.abs((evaluation.measures['perplexityRatio']?.value ?? 0) - 1) < 1e-6);
     equal(evaluation.measures['adherence']?.rows, 6);
     deepEqual(evaluation.checks.map(({ id }) => id).toSorted(), ['calm', 'short']);
+    const { examples } = await services.store.getJson<{ examples: Record<string, GateExample[]> }>(evaluation.details);
+    const withRows = Object.entries(GENERATION_GATE_TABLE).filter(([, row]) => 'rows' in row.examples);
+    deepEqual(Object.keys(examples).toSorted(), withRows.map(([name]) => name).toSorted());
+    deepEqual(examples['forgetting'], []);
+    const [unsafe] = examples['unsafeAnswers'] ?? [];
+    ok(unsafe?.id.startsWith('to-decline.jsonl:') && unsafe.text?.includes('\n→ '), JSON.stringify(unsafe));
+    for (const { id, text } of Object.values(examples).flat()) {
+      ok(text !== undefined && !JSON.stringify(evaluation).includes(text.split('\n→ ')[0]!), id);
+    }
     const { gates } = await runStep(
       judgeGeneration,
       {
         measures: evaluation.measures,
+        evidence: [{ artifact: evaluation.details, ids: evaluation.examples ?? {} }],
         memorisation: null,
         gates: GenerationGatesSchema.parse({}),
         memorisationGates: MemorisationGatesSchema.parse({}),
       },
       services,
     );
+    deepEqual(gates.find(({ name }) => name === 'unsafeAnswers')?.examples, {
+      artifact: evaluation.details.digest,
+      path: 'examples.unsafeAnswers',
+      ids: examples['unsafeAnswers']?.map(({ id }) => id),
+    });
     equal(gates.find(({ name }) => name === 'forgetting')?.verdict, 'pass');
     for (const { name, reason } of gates) ok(reason.length > 10, name);
     const lost = { value: 2.2, interval: { low: 2.1, high: 2.3, confidence: 0.95 }, rows: 100 };

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { buildIndex } from '../../activities/retrieval/build-index.ts';
 import { compareRetrievers } from '../../activities/retrieval/compare-retrievers.ts';
 import { evaluateRetrieval } from '../../activities/retrieval/evaluate-retrieval.ts';
+import type { GateExample } from '../../activities/contract/examples.ts';
 import type { RetrievalDetails } from '../../activities/contract/retrieval.ts';
 import type { JudgeCustom } from '../../activities/contract/validation.ts';
 import { judgeRetrieval } from '../../activities/retrieval/judge-retrieval.ts';
@@ -17,6 +18,7 @@ import { digestBytes } from '../../artifacts/digest.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import type { QueryFindings } from '../../pipelines/custom-gates.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import {
   blindPictureClassifier,
@@ -120,6 +122,15 @@ describe('the steps of retrieval', function () {
     const found = await evaluate((await build(leaked)).index, leaked, 1);
     assert.deepEqual([found.queriesInGallery, found.queriesWithoutRelevant, found.measures.recallAtK.rows], [2, 1, 1]);
     assert.equal(found.measures.meanAveragePrecision.value, 1);
+    const { examples } = await storage.store.getJson<{ examples: Record<string, GateExample[]> }>(found.details);
+    const evaluated = Object.entries(RETRIEVAL_GATE_TABLE).filter(
+      ([, { step, examples: of }]) => step === 'evaluate' && 'rows' in of,
+    );
+    assert.deepEqual(Object.keys(examples).toSorted(), evaluated.map(([name]) => name).toSorted());
+    assert.deepEqual(found.examples?.['queriesInGallery']?.length, 2);
+    const [alone] = examples['queriesWithoutRelevant'] ?? [];
+    assert.equal(alone?.note, 'red; the gallery has none of this label');
+    assert.ok(found.examples['queriesInGallery'].includes(alone.id) && alone.text === undefined);
   });
 
   it('hold declared pictures from elsewhere against the test split', async () => {

@@ -11,7 +11,7 @@ import { labelSignal } from '../../activities/validation/label-signal.ts';
 import { NOISE } from '../../activities/validation/noise.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import { shareDifference, shareDifferenceInterval } from '../../activities/validation/shares.ts';
-import { twoSampleAccuracy } from '../../activities/validation/shift.ts';
+import { twoSampleTest } from '../../activities/validation/shift.ts';
 import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
 
 const near = (actual: number, expected: number): void =>
@@ -138,20 +138,22 @@ describe('the label-shuffle check', () => {
 describe('the classifier two-sample test', () => {
   it('tells another population, and does not tell the same one', async () => {
     const [here, alike] = [clouds(400, 2, 2, 1).embeddings, clouds(400, 2, 2, 2).embeddings];
-    const same = await twoSampleAccuracy(here, alike, 8, { seed: 7 });
+    const { score: same } = await twoSampleTest(here, alike, 8, { seed: 7 });
     assert.ok(same.interval!.low < 0.5 && same.rows === 400);
-    const other = await twoSampleAccuracy(
+    const { score: other, surest } = await twoSampleTest(
       here,
       alike.map((value) => value + 1),
       8,
       { seed: 7 },
     );
     assert.ok(other.interval!.low > 0.8);
+    assert.ok(surest.length === 5 && surest.every((row) => row >= 0 && row < 400));
   });
 
   it('does not apply to a handful of rows', async () => {
-    const few = await twoSampleAccuracy(new Float32Array(80), new Float32Array(8000), 8, { seed: 7 });
+    const { score: few, surest } = await twoSampleTest(new Float32Array(80), new Float32Array(8000), 8, { seed: 7 });
     assert.match(few.notApplicable ?? '', /10 rows are too few/);
+    assert.deepEqual(surest, []);
   });
 });
 

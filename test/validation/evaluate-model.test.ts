@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { GateExample } from '../../activities/contract/examples.ts';
 import type { Evaluation, EvaluateModelInput } from '../../activities/contract/validation.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { EDGE_INPUTS } from '../../activities/validation/edge-inputs.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { float32FromBytes } from '../../activities/validation/float32.ts';
 import { judgeGates } from '../../activities/validation/gates.ts';
+import { judgeGatesStep } from '../../activities/validation/judge-gates.ts';
 import { argmaxRows } from '../../activities/validation/metrics.ts';
 import { wilsonInterval } from '../../activities/validation/statistics.ts';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
@@ -15,6 +17,7 @@ import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
+import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gate-table.ts';
 import { runStep } from '../support/step.ts';
 import { withStore } from '../support/store.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';
@@ -198,6 +201,42 @@ describe('evaluating an exported model', function () {
     assert.equal(details.predictions[0]?.['text'], texts[0]);
     assert.ok(!('text' in details.predictions[1]!));
     assert.ok(!canonicalJson(evaluation).includes('parcel'));
+  });
+
+  it('has rows to look at for each gate that is judged on rows: ids in the result, texts and what came of them in the artifact', async () => {
+    const { examples } = await services.store.getJson<{ examples: Record<string, GateExample[]> }>(evaluation.details);
+    const evaluated = GATE_NAMES.filter((name) => GATE_TABLE[name].step === 'evaluate');
+    assert.deepEqual(
+      Object.keys(examples).toSorted(),
+      evaluated.filter((name) => 'rows' in GATE_TABLE[name].examples).toSorted(),
+    );
+    const named = Object.entries(examples).filter(([, of]) => of.length > 0);
+    assert.deepEqual(
+      evaluation.examples,
+      Object.fromEntries(named.map(([gate, of]) => [gate, of.map(({ id }) => id)])),
+    );
+    assert.ok(named.length > 5 && named.every(([, of]) => of.length <= 5), named.map(([gate]) => gate).join());
+    const [surest] = evaluation.mistakes;
+    const [first] = examples['accuracy']!;
+    assert.equal(first?.id, surest?.rowId);
+    assert.match(first!.note, new RegExp(`^${surest!.expected}, predicted as ${surest!.predicted} `));
+    assert.equal(first!.text, texts[Number(surest!.rowId.slice(5))]);
+    const ids = evaluation.examples ?? {};
+    const { gates } = await runStep(
+      judgeGatesStep,
+      {
+        measures: evaluation.measures,
+        gates: GatesSchema.parse({}),
+        evidence: [{ artifact: evaluation.details, ids }],
+      },
+      services,
+    );
+    assert.deepEqual(gates.find(({ name }) => name === 'accuracy')?.examples, {
+      artifact: evaluation.details.digest,
+      path: 'examples.accuracy',
+      ids: ids['accuracy'],
+    });
+    assert.ok(gates.every(({ name, examples: of }) => (of === undefined) !== Object.hasOwn(ids, name)));
   });
 
   it('keeps as reference what the served model answers to the test texts', async () => {

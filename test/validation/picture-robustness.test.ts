@@ -74,7 +74,11 @@ describe('what corruptions cost', () => {
   });
   const pictures = async (count: number, picture = square()) => {
     const bytes = await asPng(picture);
-    return Array.from({ length: count }, () => ({ read: () => Promise.resolve(bytes), expected: 1 }));
+    return Array.from({ length: count }, (_, place) => ({
+      id: `row-${place}`,
+      read: () => Promise.resolve(bytes),
+      expected: 1,
+    }));
   };
 
   it('is nothing for a model that sees the square, and all for one that counts on the exact pixels', async () => {

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, notDeepEqual, ok } from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { GateExample } from '../../activities/contract/examples.ts';
 import type { EvaluateModelInput, Evaluation, ModelComparison } from '../../activities/contract/validation.ts';
 import { loadSplit, multiLabelled } from '../../activities/data/dataset.ts';
 import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
@@ -20,6 +21,7 @@ import { readModelConfig } from '../../inference/config.ts';
 import { decide } from '../../inference/labels-above.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { TextGatesSchema } from '../../pipelines/definition/gates.ts';
+import { GATE_TABLE } from '../../pipelines/gate-table.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';
@@ -164,6 +166,20 @@ describe('a model of several labels a row, exported', function () {
         { rows: 90, of: 90 },
       ],
     );
+  });
+
+  it('has rows to look at, with all labels of each, for the gates that have a meaning for several', async () => {
+    const { examples } = await services.store.getJson<{ examples: Record<string, GateExample[]> }>(evaluation.details);
+    const evaluated = Object.entries(GATE_TABLE).filter(
+      ([, { step, examples: of }]) => step === 'evaluate' && 'rows' in of,
+    );
+    deepEqual(Object.keys(examples).toSorted(), evaluated.map(([name]) => name).toSorted());
+    const [first] = examples['accuracy'] ?? [];
+    equal(first?.id, evaluation.mistakes[0]?.rowId);
+    equal(first?.note, `${evaluation.mistakes[0]?.expected}, predicted as ${evaluation.mistakes[0]?.predicted}`);
+    ok(first?.text !== undefined && !JSON.stringify(evaluation).includes(first.text));
+    for (const of of Object.values(examples)) ok(of.length <= 5);
+    deepEqual([examples['labelErrors'], evaluation.examples?.['labelErrors']], [[], undefined]);
   });
 
   it('has its mistakes told with their texts, and no probability twice', async () => {

@@ -5,6 +5,7 @@ import { evaluateInput, taskNamed, trainInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
 import { attacks } from './attacks.ts';
 import { judgeCustom } from './custom-gates.ts';
+import { judgedEvidence } from './evidence.ts';
 import type { Selected } from './select.ts';
 
 /** Fine-tunes the winner, exports it and judges what onnxruntime measures. */
@@ -33,6 +34,7 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     method: definition().training.method,
     ...tableGates(definition(), evaluation.behaviour),
     ...judgeCustom(run, evaluation),
+    ...judgedEvidence(run, evaluation),
   }));
 }
 

@@ -1,5 +1,11 @@
 /** The new model beside the one that it would replace: on the same rows, on the same machine, and setting by setting. */
-import type { ComparedRow, ModelComparison, PairedScore, ProductionModel } from '../../contract/validation.ts';
+import type {
+  ComparedRow,
+  GateResult,
+  ModelComparison,
+  PairedScore,
+  ProductionModel,
+} from '../../contract/validation.ts';
 import type { Score } from '../../contract/measures.ts';
 import type { GeneratorComparison } from '../../contract/prompting.ts';
 import type { RetrieverComparison } from '../../contract/retrieval.ts';
@@ -20,6 +26,15 @@ import {
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import { badge, facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
+
+/** A picture lies under its row in test.tar of the dataset. */
+function lostIds({ examples }: GateResult): Content {
+  if (examples === undefined) return '';
+  return html`<p>
+    Production does better most on:
+    ${examples.ids.map((id, place) => html`${place === 0 ? '' : ', '}<code>${id}</code>`)}
+  </p>`;
+}
 
 type Compared = Extract<ModelComparison, { comparable: true }>;
 
@@ -112,6 +127,7 @@ function generatorsCompared(both: Extract<GeneratorComparison, { comparable: tru
 function retrieversCompared(both: Extract<RetrieverComparison, { comparable: true }>): Html {
   const { rows, rowsKnown, meanAveragePrecision, won, lost, gate } = both;
   return html`<p>Gate ${gate.verdict}: ${gate.reason}</p>
+    ${lostIds(gate)}
     ${facts([
       ['Test pictures that both were asked with', count(rows)],
       ['Left out, since production was made of them', rowsKnown === null ? 'nobody can say' : count(rowsKnown)],

@@ -8,7 +8,9 @@ import { RETRIEVAL_GATE_TABLE } from '../../../pipelines/retrieval-gate-table.ts
 import { count, megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import { badge, list, table } from '../parts.ts';
+import type { ReportMaterial } from '../material.ts';
 import type { Section } from '../page.ts';
+import { examplesId } from './gate-examples.ts';
 
 /** By the unit; the smallest numbers keep their digits. */
 const SHOWN: Readonly<Record<Described['unit'], (value: number | null | undefined) => string>> = {
@@ -20,7 +22,7 @@ const SHOWN: Readonly<Record<Described['unit'], (value: number | null | undefine
   bits: (value) => (Number.isFinite(value) ? `${significant(value)} bits` : significant(value)),
 };
 
-type Described = Pick<GateRow, 'title' | 'meaning' | 'falseAlarms'> & Pick<MemorisationGateRow, 'unit'>;
+type Described = Pick<GateRow, 'title' | 'meaning' | 'falseAlarms' | 'examples'> & Pick<MemorisationGateRow, 'unit'>;
 
 /** The gates of the tables that the run's task has; one of the run's own is in none. */
 function described({ pipeline }: RunFacts): ReadonlyMap<string, Described> {
@@ -53,7 +55,7 @@ const VERDICTS = { pass: 'good', fail: 'bad', warn: 'care', off: 'neutral' } as 
 export const gatesSection: Section = {
   id: 'gates',
   title: 'Gates',
-  body: ({ facts: run }) => {
+  body: ({ facts: run, gateExamples }) => {
     const { gates } = run;
     if (gates === undefined) return null;
     const evaluation = run.evaluation ?? run.retrieval ?? run.generation?.evaluation;
@@ -83,11 +85,29 @@ export const gatesSection: Section = {
             cell: (gate) => `${gate.direction === 'min' ? 'at least' : 'at most'} ${show(gate)(gate.threshold)}`,
           },
           { title: 'Reason', cell: (gate) => html`<span class="text">${gate.reason}</span>` },
+          { title: 'Examples', cell: (gate) => examplesLink(gate, known.get(gate.name), gateExamples) },
         ],
         gates.gates,
       )}${sentences(gates.gates, known)}${tables.map(failures)}`;
   },
 };
+
+/** To the part of the page that shows them; why there are none, of a gate that has no rows. */
+function examplesLink(
+  { name, verdict, examples }: GateResult<string>,
+  row: Described | undefined,
+  shown: ReportMaterial['gateExamples'],
+): Content {
+  if (examples?.path === 'behaviour') return html`<a href="#${tableId(name)}">see ${count(examples.ids.length)}</a>`;
+  if (row !== undefined && 'none' in row.examples) return html`<span class="text quiet">${row.examples.none}</span>`;
+  const rows = shown?.[name] ?? [];
+  if (examples !== undefined && rows.length > 0) {
+    return html`<a href="#${examplesId(name)}">see ${count(rows.length)}</a>`;
+  }
+  return verdict === 'off' || row === undefined ? '' : html`<span class="quiet">no such row</span>`;
+}
+
+const tableId = (name: string): string => `behaviour-${name}`;
 
 /** Whoever approves has seen the verdicts of just this code. */
 function ownModule({ customGates, pipeline }: RunFacts): Html {
@@ -106,13 +126,15 @@ function failures({ name, kind, score: { rows }, failures: listed }: BehaviourRe
     title: 'Pictures in the dataset',
     cell: ({ pictures: asked = [] }: BehaviourFailure) => list(asked.map((name) => html`<code>${name}</code>`)),
   };
-  return table(
-    `${name}: tests of ${kind} that do not hold, the first ${listed.length} (${count(rows)} were asked)`,
-    [
-      { title: 'Test', cell: ({ file, line }: BehaviourFailure) => html`<code>${file}:${line}</code>` },
-      { title: 'Answer', cell: ({ problem }) => problem },
-      ...(listed.some(({ pictures: asked }) => asked !== undefined) ? [pictures] : []),
-    ],
-    listed,
-  );
+  return html`<div id="${tableId(name)}">
+    ${table(
+      `${name}: tests of ${kind} that do not hold, the first ${listed.length} (${count(rows)} were asked)`,
+      [
+        { title: 'Test', cell: ({ file, line }: BehaviourFailure) => html`<code>${file}:${line}</code>` },
+        { title: 'Answer', cell: ({ problem }) => problem },
+        ...(listed.some(({ pictures: asked }) => asked !== undefined) ? [pictures] : []),
+      ],
+      listed,
+    )}
+  </div>`;
 }

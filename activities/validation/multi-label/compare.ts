@@ -9,6 +9,7 @@ import { hardware, measureModel } from '../../selection/profile-encoder.ts';
 import { checkout } from '../../checkout.ts';
 import type { StepContext } from '../../step.ts';
 import { idsSeen } from '../compared-models.ts';
+import { withLostRows } from '../gate-examples.ts';
 import { judgeGate } from '../gates.ts';
 import { finiteOrNull } from '../metrics.ts';
 import { mcnemar } from '../paired.ts';
@@ -118,11 +119,13 @@ export async function compareSeveralLabels(
   const candidateFolder = await checkout(context, candidate.classifier, 'candidate');
   const texts = sampleIndices(rows.ids.length, LATENCY_TEXTS, seededRandom(seed)).map((row) => rows.texts[row]!);
   const latencyOf = async (which: string) => (await measureModel({ folder: which, texts }, signal)).latency;
+  const gate =
+    input.gate === undefined
+      ? undefined
+      : judgeGate('gainOverProduction', GATE_TABLE.gainOverProduction, difference, input.gate);
   return {
     comparable: true,
-    ...(input.gate === undefined
-      ? {}
-      : { gate: judgeGate('gainOverProduction', GATE_TABLE.gainOverProduction, difference, input.gate) }),
+    ...(gate === undefined ? {} : { gate: withLostRows(gate, details.digest, 'rows', widest(lost)) }),
     bundle: production.bundle,
     rows: rows.ids.length,
     rowsKnown: seen === null ? null : found.seen,

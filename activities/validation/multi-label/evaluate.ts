@@ -4,33 +4,34 @@
  * accuracy (gaps, gains, slices) is said of its mean. What has no meaning for several labels says so instead of a number.
  */
 import type { ClassifierConfig } from '../../../inference/config.ts';
-import { decide } from '../../../inference/labels-above.ts';
 import { TextModel } from '../../../inference/text-model.ts';
 import { codePoints, wholeText } from '../../../inference/texts.ts';
 import type { EvidenceDetails } from '../../../pipelines/custom-gates.ts';
-import type { EvaluatedGate } from '../../../pipelines/gate-table.ts';
+import type { EvaluatedGate, ExampledGate } from '../../../pipelines/gate-table.ts';
+import type { GateExample } from '../../contract/examples.ts';
 import type { Score } from '../../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../../contract/validation.ts';
 import { hardware, measureModel } from '../../selection/profile-encoder.ts';
 import type { StepContext } from '../../step.ts';
 import { listedBehaviour } from '../behaviour-tests.ts';
-import { checkEdgeInputs, measureFlips } from '../behaviour.ts';
 import { withoutBulk } from '../bulk.ts';
-import { countTwins, EDITED_ROWS, IDENTITY_ROWS } from '../diagnose.ts';
-import { sharesProblem } from '../edge-inputs.ts';
-import { awkwardFor } from '../examine-texts.ts';
-import { identityFlips, noiseFlips } from '../invariance.ts';
+import { findTwins } from '../diagnose.ts';
+import { twinExamples } from '../diagnosis-examples.ts';
+import { exampleOf, idsOf } from '../gate-examples.ts';
+import { edgeExamples } from '../label-examples.ts';
 import { mcnemar } from '../paired.ts';
 import { putReference } from '../put-reference.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
 import { notMeasured, plainScore, shareScore } from '../scores.ts';
-import { twoSampleAccuracy } from '../shift.ts';
-import { groupSlices, lengthSlices, opportunityGaps, worstGap } from '../slices.ts';
+import { twoSampleTest } from '../shift.ts';
+import { groupSlices, lengthSlices, opportunityGaps, worstGap, worstSlice } from '../slices.ts';
 import { askFrozen } from './ask-frozen.ts';
 import { askTables } from './ask-tables.ts';
 import { labelCalibration } from './calibration.ts';
-import { countExact, creditsOf, namesAt, setNumbers, type Decisions } from './decisions.ts';
+import { countExact, creditsOf, namesAt, type Decisions } from './decisions.ts';
+import { disturb } from './disturb.ts';
 import { examine, type Answers, type Examined } from './examine.ts';
+import { NOT_OF_SETS, setExamples } from './examples.ts';
 import { countsOf, labelScores } from './metrics.ts';
 import { averagePrecisionScore, f1Scores, meanDifference, meanOf, meanScore, pairedGain } from './scores.ts';
 import { creditGaps } from './slices.ts';
@@ -39,7 +40,6 @@ import { trivialSets } from './trivial.ts';
 import { servedMeasures } from '../served-measures.ts';
 
 const MISTAKES = 20;
-const FLIP_ROWS = 500;
 const LATENCY_TEXTS = 200;
 const LISTED = 20;
 
@@ -106,21 +106,19 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const { microF1, ...f1 } = await f1Scores(decisions, options);
   const precisions = await averagePrecisionScore(test.probabilities, decisions, options);
   const calibration = await labelCalibration(test.probabilities, decisions, options);
-  const { invariance, edgeInputs, flips } = await disturb(input, context, material);
+  const { invariance, edgeInputs, flips } = await disturb(input, context, { ...material, test });
   context.progress({ phase: 'domain shift' });
-  const domainShift = await twoSampleAccuracy(frozen.train, frozen.test, frozen.dimension, options);
+  const shift = await twoSampleTest(frozen.train, frozen.test, frozen.dimension, options);
   const behaviour = await askTables(material, input.dataset, context);
   const { groups } = test;
-  const gaps = creditGaps(own, [
-    ...lengthSlices(test.texts.map(wholeText)),
-    ...(groups === undefined ? [] : groupSlices(groups)),
-  ]);
+  const slices = [...lengthSlices(test.texts.map(wholeText)), ...(groups === undefined ? [] : groupSlices(groups))];
+  const gaps = creditGaps(own, slices);
   const opportunities = groups === undefined ? [] : opportunityGaps(...recalls(decisions, groups));
   context.progress({ phase: 'latency' });
   const places = sampleIndices(test.texts.length, LATENCY_TEXTS, seededRandom(input.seed));
   const profile = await measureModel({ folder, texts: places.map((row) => test.texts[row]!) }, signal);
   const served = await servedMeasures(input, context, folder, { profile, edgeInputs, flips });
-  const leaked = await countTwins({ allTrain: examined.allTrain, test: test.texts }, signal);
+  const twins = await findTwins({ allTrain: examined.allTrain, test: test.texts }, signal);
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
     accuracy: meanScore(own),
@@ -131,7 +129,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     trainValidationGap: meanDifference(onTrain, onValidation),
     validationTestGap:
       onValidation.length === 0 ? notMeasured('there are no validation rows') : meanDifference(onValidation, own),
-    domainShift,
+    domainShift: shift.score,
     shiftedDrop:
       shifted === null
         ? notMeasured('the definition names no data.shiftedFiles')
@@ -142,12 +140,32 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       notMeasured(
         groups === undefined ? 'the definition names no data.groups' : 'no two groups have rows enough of a label',
       ),
-    leakedTestRows: plainScore(leaked / test.ids.length, test.ids.length),
+    leakedTestRows: plainScore(twins.size / test.ids.length, test.ids.length),
     ...invariance.measures,
     ...LEFT_OUT,
     ...served.measures,
   };
   const rows = test.ids.length;
+  const perLabel = labelScores(countsOf(decisions)(), labels);
+  const examples: Readonly<Record<ExampledGate, readonly GateExample[]>> = {
+    ...setExamples(
+      { labels, test, validation: { ...validation, predicted: heldOut }, shifted },
+      {
+        perLabel,
+        mistakes: worstRows(test, own, labels),
+        own,
+        probed,
+        trivial: trivial[0]!.credits,
+        slice: slices.find(({ name }) => name === worstSlice(gaps)?.name),
+        unequal: opportunities[0],
+      },
+    ),
+    domainShift: shift.surest.map((row) => exampleOf(test.ids[row]!, 'told from training rows', test.texts[row])),
+    edgeInputs: edgeExamples(edgeInputs),
+    leakedTestRows: twinExamples(twins, test.ids, test.texts),
+    ...invariance.examples,
+    ...NOT_OF_SETS,
+  };
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
     measures,
     baselineAccuracy: meanScore(probed),
@@ -178,7 +196,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
     trainAccuracy: meanScore(onTrain),
     validationAccuracy: meanScore(onValidation),
-    perLabel: labelScores(countsOf(decisions)(), labels).map((score, label) => ({
+    perLabel: perLabel.map((score, label) => ({
       ...score,
       threshold: thresholds[label]!,
       ...(examined.fitted[label] === true ? {} : { unfitted: true }),
@@ -190,6 +208,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     hardware: hardware(),
     edgeInputs,
     mistakes: worstRows(test, own, labels),
+    examples: idsOf(examples),
   };
   const wrong = new Map(test.ids.flatMap((id, row) => (own[row] === 1 ? [] : [[id, wholeText(test.texts[row]!)]])));
   const details = {
@@ -201,6 +220,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     labels,
     thresholds,
     seed: input.seed,
+    examples,
     flips: flips.byEdit,
     testRows: examined.testRows,
     // Probabilities stand in the reference, row by row in this order: of many labels they are more than a text can hold.
@@ -224,50 +244,6 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       textLengths,
     }),
   };
-}
-
-/** What must not change the set of labels, and what must be answered at all. */
-async function disturb(
-  { seed }: EvaluateModelInput,
-  context: StepContext,
-  { model, labels, thresholds, examined: { test } }: Material,
-) {
-  const { signal } = context;
-  const number = setNumbers();
-  const numbers = (decided: Uint8Array) => number(decided, labels.length);
-  const decideSets = (probabilities: Float32Array): Int32Array => numbers(decide(probabilities, thresholds));
-  const predicted = numbers(test.predicted);
-  const chosen = (most: number, stream?: number) => sampleIndices(test.texts.length, most, seededRandom(seed, stream));
-  context.progress({ phase: 'edge inputs' });
-  const edgeInputs = await checkEdgeInputs(model, labels.length, signal, awkwardFor(model), sharesProblem);
-  const edited = chosen(FLIP_ROWS);
-  const flips = await measureFlips(
-    model,
-    edited.map((row) => test.texts[row]!),
-    Int32Array.from(edited, (row) => predicted[row]!),
-    labels.length,
-    {
-      signal,
-      decide: decideSets,
-      onProgress: (done, total) => context.progress({ phase: 'harmless edits', done, total }),
-    },
-  );
-  const asked = { model, classes: labels.length, decide: decideSets, seed, signal };
-  const places = chosen(EDITED_ROWS, 15);
-  const texts = places.map((row) => test.texts[row]!);
-  context.progress({ phase: 'typos' });
-  const noise = await noiseFlips(
-    asked,
-    texts,
-    Int32Array.from(places, (row) => predicted[row]!),
-  );
-  context.progress({ phase: 'identities' });
-  const identities = await identityFlips(asked, texts.slice(0, IDENTITY_ROWS));
-  const invariance = {
-    measures: { noiseFlips: noise.score, identityFlips: identities.score },
-    diagnosis: { noise: noise.byEdit, identities: identities.byFamily },
-  };
-  return { edgeInputs, flips, invariance };
 }
 
 /** Each label that a row has is recognised or not: that is what equal opportunity asks of groups. */

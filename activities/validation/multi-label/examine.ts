@@ -2,7 +2,6 @@
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import { decide } from '../../../inference/labels-above.ts';
 import type { TextModel } from '../../../inference/text-model.ts';
-import type { TextInput } from '../../../inference/texts.ts';
 import type { MultiLabelledRows } from '../../data/dataset.ts';
 import { multiLabelledAt, multiLabelledBlocks, multiLabelledRows } from '../../data/multi-label-blocks.ts';
 import { rowSizes } from '../../data/row-blocks.ts';
@@ -29,8 +28,8 @@ export interface Examined {
   readonly shifted: Answers | null;
   /** What trivial models learn from. */
   readonly learnt: Learnt;
-  /** All training texts, some at a time. */
-  readonly allTrain: () => AsyncIterable<readonly TextInput[]>;
+  /** All training rows, some at a time. */
+  readonly allTrain: () => AsyncIterable<Pick<MultiLabelledRows, 'ids' | 'texts'>>;
   /** Of each label whether its threshold could be fitted on validation rows. */
   readonly fitted: readonly boolean[];
 }
@@ -103,9 +102,7 @@ export async function examine(
       ? await answer(await sampled(SHIFTED_FILE, SPLIT_ROWS), 'rows from elsewhere')
       : null,
     learnt: training.learnt,
-    allTrain: async function* texts() {
-      for await (const block of blocksOf('train.jsonl')) yield block.texts;
-    },
+    allTrain: () => blocksOf('train.jsonl'),
     fitted: fittedLabels((await thresholdRows(dataset, labels, context)).targets, labels.length),
   };
 }

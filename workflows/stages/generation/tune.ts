@@ -3,6 +3,7 @@ import type { Run } from '../../run.ts';
 import { languageTrainInput, longestRow, searchInput } from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
 import { judgeCustom } from '../custom-gates.ts';
+import { judgedEvidence } from '../evidence.ts';
 import { tableGates } from '../tune.ts';
 import type { SelectedGenerator } from './select.ts';
 
@@ -44,6 +45,7 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
     memorisationGates: definition().memorisation.gates,
     ...tableGates(definition(), evaluation.behaviour),
     ...judgeCustom(run, evaluation),
+    ...judgedEvidence(run, evaluation),
   }));
 }
 

@@ -4,6 +4,7 @@ import { backboneExportInput, backboneTrainInput, evaluateRetrievalInput, indexI
 import { trainStep } from '../../training.ts';
 import { attacks } from '../attacks.ts';
 import { judgeCustom } from '../custom-gates.ts';
+import { judgedEvidence } from '../evidence.ts';
 import { tableGates } from '../tune.ts';
 import type { SelectedRetriever } from './select.ts';
 
@@ -34,6 +35,7 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
     gates: definition().gates,
     ...tableGates(definition(), evaluation.behaviour),
     ...judgeCustom(run, evaluation),
+    ...judgedEvidence(run, evaluation),
   }));
 }
 
