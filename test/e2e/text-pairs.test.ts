@@ -1,5 +1,6 @@
-import { equal, match, ok, rejects } from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { predict } from '../../client/predict.ts';
 import { runOutcome } from '../../client/runs.ts';
@@ -28,7 +29,15 @@ describe('a pipeline of pairs of texts, the second read in windows', function ()
   it('goes from a table to a served model that answers as it was evaluated', async () => {
     const small = await smallPipeline({ selection: { maxLength: 20, windows: WINDOWS }, deploy: { model: 'pairs' } });
     const data = { ...small.data, text: 'question', pair: 'answer' };
-    await startSmallRun(host, 'pairs', { ...small, data }, { csv: pairsCsv() });
+    // Some of its own rows are its behaviour tests: how many hold is what the server answers.
+    const rows = pairsCsv()
+      .trim()
+      .split('\n')
+      .slice(1)
+      .filter((_, row) => row % 20 === 0);
+    await writeFile(join(host.folder, 'own.csv'), `text,pair,label\n${rows.join('\n')}\n`);
+    const behaviour = { own: { kind: 'minimum-functionality', file: 'own.csv', min: 0 } } as const;
+    await startSmallRun(host, 'pairs', { ...small, data, behaviour }, { csv: pairsCsv() });
     const view = await finishRun(host, 'pairs');
     const { report, reportHtml, reason, deployment } = await runOutcome(host.temporal.client, 'pairs');
     equal(view.state, 'deployed', reason);
@@ -36,7 +45,7 @@ describe('a pipeline of pairs of texts, the second read in windows', function ()
 
     const entry = (await host.store.store.tree(report)).entries.find(({ path }) => path === 'facts.json');
     const facts = await host.store.store.getJson<RunFacts>(entry!.digest);
-    const { exported } = facts;
+    const { exported, evaluation, gates } = facts;
     ok(exported !== undefined && 'classifier' in exported);
     ok(exported.parityMaxAbs < 1e-4);
     const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');
@@ -61,6 +70,17 @@ describe('a pipeline of pairs of texts, the second read in windows', function ()
       const expected = Math.max(...probabilities!.subarray(row * labels, (row + 1) * labels));
       ok(Math.abs(probability - expected) < 1e-5, `${row}: served ${probability}, the model says ${expected}`);
     }
+    const tests = rows.map((row) => /^"(?<text>[^"]*)","(?<pair>[^"]*)",(?<label>\w+)$/.exec(row)?.groups ?? {});
+    const given = await predict(
+      host.servingUrl,
+      'pairs',
+      tests.map(({ text = '' }) => text),
+      tests.map(({ pair = '' }) => pair),
+    );
+    const wrong = given.flatMap(({ label }, row) => (label === tests[row]?.['label'] ? [] : [row + 2]));
+    const [own] = evaluation?.behaviour ?? [];
+    deepEqual([own?.score.rows, own?.failures.map(({ line }) => line)], [9, wrong]);
+    equal(gates?.gates.find(({ name }) => name === 'own')?.verdict, 'pass');
     await rejects(predict(host.servingUrl, 'pairs', texts), /input 'pair' is missing/);
   });
 });
