@@ -8,7 +8,13 @@ import type { Score } from '../contract/measures.ts';
 import type { Diagnosis } from '../contract/validation.ts';
 import type { LabelledRows } from '../data/dataset.ts';
 import { findNearTwins, sketch } from '../data/near-duplicates.ts';
-import { diagnosisExamples, NO_WORD_EXAMPLES, wordExamples, type DiagnosisExamples } from './diagnosis-examples.ts';
+import {
+  diagnosisExamples,
+  NO_WORD_EXAMPLES,
+  twinExamples,
+  wordExamples,
+  type DiagnosisExamples,
+} from './diagnosis-examples.ts';
 import { findGiveaways, type Giveaway } from './giveaway.ts';
 import { identityFlips, noiseFlips, scanTriggers, suspectWords } from './invariance.ts';
 import { findLabelErrors } from './label-quality.ts';
@@ -17,6 +23,7 @@ import { countCorrect } from './metrics.ts';
 import { sampleIndices, seededRandom } from './random.ts';
 import { notMeasured, plainScore } from './scores.ts';
 import { shareDifference } from './shares.ts';
+import type { SeenPictures } from './seen-pictures.ts';
 import { twoSampleTest } from './shift.ts';
 import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
 
@@ -57,6 +64,8 @@ export interface Material {
   readonly testIds: readonly string[];
   /** Of the test rows that are kept; missing where the data have none. */
   readonly groups?: readonly Readonly<Record<string, string>>[] | undefined;
+  /** null where the inputs are no pictures. */
+  readonly pictures: SeenPictures | null;
   readonly seed: number;
   readonly signal: AbortSignal;
   readonly onPhase: (phase: string) => void;
@@ -106,9 +115,10 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   onPhase('domain shift');
   const shift = await twoSampleTest(frozen.train, frozen.test, dimension, { seed, signal });
   const right = [...answered.test.classes].map((label, row) => label === answered.test.predicted[row]);
-  const { groups } = material;
+  const { groups, pictures } = material;
   const slices: readonly Slice[] = [
     ...(texts === null ? [] : lengthSlices(texts.test.map(wholeText))),
+    ...(pictures?.slices ?? []),
     ...(groups === undefined ? [] : groupSlices(groups)),
   ];
   const opportunities =
@@ -133,7 +143,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
         notMeasured(
           groups === undefined ? 'the definition names no data.groups' : 'no two groups have rows enough of a label',
         ),
-      ...(words?.measures ?? NO_TEXTS),
+      ...(words?.measures ?? withoutWords(pictures)),
     },
     diagnosis: {
       trainTestGap: shareDifference(train, test),
@@ -156,19 +166,24 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
         gaps,
         opportunities,
       }),
-      ...(words?.examples ?? NO_WORD_EXAMPLES),
+      ...(words?.examples ?? {
+        ...NO_WORD_EXAMPLES,
+        leakedTestRows: twinExamples(pictures?.twins ?? new Map<number, string>(), material.testIds, []),
+      }),
     },
   };
 }
 
 const NO_WORDS = notMeasured('the inputs are no texts');
-const NO_TEXTS: Readonly<Record<TextGate, Score>> = {
-  leakedTestRows: NO_WORDS,
-  giveawayWord: NO_WORDS,
-  noiseFlips: NO_WORDS,
-  identityFlips: NO_WORDS,
-  triggerFlips: NO_WORDS,
-};
+function withoutWords(pictures: SeenPictures | null): Readonly<Record<TextGate, Score>> {
+  return {
+    leakedTestRows: pictures?.leakedTestRows ?? NO_WORDS,
+    giveawayWord: NO_WORDS,
+    noiseFlips: NO_WORDS,
+    identityFlips: NO_WORDS,
+    triggerFlips: NO_WORDS,
+  };
+}
 
 async function ofTexts(material: Material, texts: Texts) {
   const { answered, labels, seed, signal, onPhase } = material;

@@ -38,7 +38,7 @@ import { servedMeasures } from './served-measures.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 23,
+  version: 24,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -117,6 +117,7 @@ async function evaluate(
       trainIds: train.ids,
       testIds: test.ids,
       groups: test.groups,
+      pictures: examined.pictures,
       shifted: shifted === null ? null : { classes: shifted.expected, predicted: shifted.predicted },
       seed,
       signal,

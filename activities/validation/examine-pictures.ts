@@ -22,6 +22,7 @@ import { checkEdgePictures, measurePictureFlips } from './picture-behaviour.ts';
 import { measureCorruption } from './picture-robustness.ts';
 import { knownPatches, scanPatches } from './picture-triggers.ts';
 import { sampledPlaces } from './sample-rows.ts';
+import { seenPictures } from './seen-pictures.ts';
 import { suspectPatches } from './suspect-patches.ts';
 
 /** Test pictures that are edited for the flip rate, and whose latency is measured: a ResNet-50 takes some 60 ms for one. */
@@ -68,6 +69,7 @@ export async function examinePictures(
     ...(await askEncoder()),
     trivial: await trivialRows(),
     texts: null,
+    pictures: await seenPictures(dataset, kept.places, context),
     textLengths: kept.ids.map(() => 0),
     checkEdgeInputs: () => checkEdgePictures(model, labels.length, signal),
     measureFlips: async () => {

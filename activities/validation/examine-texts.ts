@@ -73,6 +73,7 @@ export async function examineTexts(
     shifted,
     frozen,
     trivial: { train: forTrivial!, test },
+    pictures: null,
     texts: { model, train: sample!.texts, allTrain: () => rowsOf('train.jsonl'), test: test.texts },
     textLengths: test.texts.map(codePoints), // as the server counts them
     checkEdgeInputs: () => checkEdgeInputs(model, labels.length, signal, awkwardFor(model)),

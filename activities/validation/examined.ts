@@ -11,6 +11,7 @@ import type { Judged } from './calibration.ts';
 import type { Material, Texts } from './diagnose.ts';
 import type { Corrupted } from './picture-robustness.ts';
 import type { PatchScan } from './picture-triggers.ts';
+import type { SeenPictures } from './seen-pictures.ts';
 
 /** Rows of train and of validation that are predicted: their accuracy then has a standard error of about 1 %. */
 export const SPLIT_ROWS = 2000;
@@ -72,6 +73,8 @@ export interface Examined {
   readonly frozen: Material['frozen'];
   readonly trivial: { readonly train: TrivialRows; readonly test: TrivialRows };
   readonly texts: Texts | null;
+  /** null where the inputs are no pictures. */
+  readonly pictures: SeenPictures | null;
   /** Code points of the test rows that are kept; of pictures 0. */
   readonly textLengths: readonly number[];
   readonly checkEdgeInputs: () => Promise<Evaluation['edgeInputs']>;

@@ -1,5 +1,6 @@
 /** Whether some part of the rows is served worse than the rest. Pure. */
 import type { Score } from '../contract/measures.ts';
+import type { SeenPicture } from '../data/images/pictures.ts';
 import { notMeasured } from './scores.ts';
 import { shareDifference } from './shares.ts';
 
@@ -112,19 +113,47 @@ export function opportunityGaps(
     .toSorted((a, b) => (b.gap.interval?.low ?? -1) - (a.gap.interval?.low ?? -1));
 }
 
-/** Texts by length: the shortest third, the middle, the longest; equal lengths stay together. */
+/** Texts by length: the shortest third, the middle, the longest. */
 export function lengthSlices(texts: readonly string[]): readonly Slice[] {
-  const lengths = texts.map((text) => text.length);
-  const ascending = lengths.toSorted((a, b) => a - b);
-  const [low, high] = [
-    ascending[Math.floor(texts.length / 3)] ?? 0,
-    ascending[Math.floor((2 * texts.length) / 3)] ?? 0,
-  ];
-  const rowsWith = (holds: (length: number) => boolean): number[] =>
-    lengths.flatMap((length, row) => (holds(length) ? [row] : []));
+  return thirds(
+    texts.map((text) => text.length),
+    (range) => `texts of ${range} characters`,
+  );
+}
+
+/** Pictures by their pixels, and by how bright they are (0 is black, 255 white), a third each. */
+export function pictureSlices(
+  pictures: readonly Pick<SeenPicture, 'width' | 'height' | 'brightness'>[],
+): readonly Slice[] {
   return [
-    { name: `texts under ${low} characters`, rows: rowsWith((length) => length < low) },
-    { name: `texts of ${low} to ${high} characters`, rows: rowsWith((length) => length >= low && length <= high) },
-    { name: `texts over ${high} characters`, rows: rowsWith((length) => length > high) },
+    ...thirds(
+      pictures.map(({ width, height }) => width * height),
+      (range) => `pictures of ${range} pixels`,
+    ),
+    ...thirds(
+      pictures.map(({ brightness }) => brightness),
+      (range) => `pictures of brightness ${range} (of 255)`,
+    ),
   ];
+}
+
+/** Equal values stay together, in the third in which the middle one of them lies: where there are but two, each is a slice. None is empty. */
+function thirds(values: readonly number[], nameOf: (range: string) => string): readonly Slice[] {
+  const order = [...values.keys()].sort((a, b) => values[a]! - values[b]! || a - b);
+  const parts: [number[], number[], number[]] = [[], [], []];
+  for (let first = 0; first < order.length;) {
+    let end = first + 1;
+    while (end < order.length && values[order[end]!] === values[order[first]!]) end++;
+    parts[Math.floor((3 * (first + end)) / (2 * order.length))]!.push(...order.slice(first, end));
+    first = end;
+  }
+  return parts
+    .filter((rows) => rows.length > 0)
+    .map((rows) => {
+      const [least, most] = [values[rows[0]!]!, values[rows.at(-1)!]!];
+      return {
+        name: nameOf(least === most ? `${least}` : `${least} to ${most}`),
+        rows: rows.toSorted((a, b) => a - b),
+      };
+    });
 }

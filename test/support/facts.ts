@@ -140,7 +140,7 @@ const evaluation: Evaluation = {
     trainTestGap: score(0.094, 0.05, 141),
     labelSignal: { accuracy: 0.811, chance: 0.14 },
     suspiciousLabels: [{ rowId: '0a0c9a44d2e7b310', given: 'refund-request', suggested: 'cancel-order', margin: 0.91 }],
-    slices: [{ name: 'texts under 40 characters', rows: 47, accuracy: 0.85, gap: score(0.06, 0.1, 47) }],
+    slices: [{ name: 'texts of 3 to 40 characters', rows: 47, accuracy: 0.85, gap: score(0.06, 0.1, 47) }],
     opportunities: [
       { column: 'region', label: 'refund-request', served: 'north', unserved: 'south', gap: score(0.05, 0.1, 30) },
     ],

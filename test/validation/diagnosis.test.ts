@@ -12,7 +12,14 @@ import { NOISE } from '../../activities/validation/noise.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import { shareDifference, shareDifferenceInterval } from '../../activities/validation/shares.ts';
 import { twoSampleTest } from '../../activities/validation/shift.ts';
-import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
+import {
+  groupSlices,
+  lengthSlices,
+  opportunityGaps,
+  pictureSlices,
+  sliceGaps,
+  worstGap,
+} from '../../activities/validation/slices.ts';
 
 const near = (actual: number, expected: number): void =>
   assert.ok(Math.abs(actual - expected) < 1e-9, `${actual} is not ${expected}`);
@@ -273,6 +280,52 @@ describe('slices', () => {
     assert.ok(worst!.gap.interval!.low > 0.25 && worst!.gap.interval!.confidence === 0.975);
     assert.ok(rest.every(({ gap }) => gap.interval!.low <= 0));
     assert.deepEqual(opportunityGaps(groups.slice(0, 10), expected, predicted), []);
+  });
+
+  it('of pictures are thirds by size and by brightness, every row once in each; pictures of one size are no slice', () => {
+    const pictures = Array.from({ length: 90 }, (_, row) => ({
+      width: 10 + row,
+      height: 2,
+      brightness: (row * 37) % 90,
+    }));
+    const slices = pictureSlices(pictures);
+    assert.equal(slices.length, 6);
+    assert.equal(slices[0]!.name, 'pictures of 20 to 78 pixels');
+    assert.equal(slices[5]!.name, 'pictures of brightness 60 to 89 (of 255)');
+    for (const three of [slices.slice(0, 3), slices.slice(3)]) {
+      assert.deepEqual(
+        three.flatMap(({ rows }) => rows).toSorted((a, b) => a - b),
+        [...pictures.keys()],
+      );
+      assert.ok(three.every(({ rows }) => rows.length === 30));
+    }
+    // The dark ones are wrong.
+    const [worst] = sliceGaps(
+      pictures.map(({ brightness }) => brightness >= 35),
+      slices,
+    );
+    assert.match(worst!.name, /^pictures of brightness 0 to 29 /);
+    // Few sizes are no thirds, and slices all the same.
+    const two = pictureSlices(pictures.map((_, row) => ({ width: row < 20 ? 8 : 16, height: 1, brightness: 9 })));
+    assert.deepEqual(
+      two.map(({ name, rows }) => [name, rows.length]),
+      [
+        ['pictures of 8 pixels', 20],
+        ['pictures of 16 pixels', 70],
+        ['pictures of brightness 9 (of 255)', 90],
+      ],
+    );
+    assert.deepEqual(pictureSlices([]), []);
+    const alike = pictureSlices(pictures.map(() => ({ width: 32, height: 32, brightness: 128 })));
+    assert.match(
+      worstGap(
+        sliceGaps(
+          Array.from(pictures, () => true),
+          alike,
+        ),
+      ).notApplicable ?? '',
+      /no slice/,
+    );
   });
 
   it('by length are every row once', () => {

@@ -26,6 +26,21 @@ export function differenceHash(picture: Picture): DifferenceHash | undefined {
   return high === 0 && low === 0 ? undefined : { high, low };
 }
 
+/** Mean of all pixels as grey, from 0 (black) to 255, a whole number. */
+export function meanBrightness(picture: Picture): number {
+  const { pixels } = resample(picture, { width: 1, height: 1, filter: BOX });
+  return Math.round(grey(pixels, 0) / 1000);
+}
+
+/** 16 hexadecimal digits, as rows hold it. */
+export function hashToHex({ high, low }: DifferenceHash): string {
+  return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('');
+}
+
+export function hashOfHex(hex: string): DifferenceHash {
+  return { high: Number.parseInt(hex.slice(0, 8), 16), low: Number.parseInt(hex.slice(8), 16) };
+}
+
 /** ITU-R BT.601, in thousandths. */
 function grey(pixels: Uint8Array, at: number): number {
   return 299 * (pixels[at] as number) + 587 * (pixels[at + 1] as number) + 114 * (pixels[at + 2] as number);
@@ -89,6 +104,32 @@ export function nearHashGroups(hashes: readonly (DifferenceHash | undefined)[], 
     }
   }
   return parents.map((_, index) => root(index));
+}
+
+/** Asks for the places of all hashes within `distance` bits of one, each once: they share a block with it, as above. */
+export function nearHashes(
+  hashes: readonly (DifferenceHash | undefined)[],
+  distance: number,
+): (asked: DifferenceHash) => ReadonlySet<number> {
+  const blocks = Array.from({ length: distance + 1 }, () => new Map<bigint, number[]>());
+  for (const [place, hash] of hashes.entries()) {
+    if (hash === undefined) continue;
+    for (const [block, buckets] of blocks.entries()) {
+      const key = blockOf(hash, block, blocks.length);
+      const bucket = buckets.get(key);
+      if (bucket === undefined) buckets.set(key, [place]);
+      else bucket.push(place);
+    }
+  }
+  return (asked) => {
+    const found = new Set<number>();
+    for (const [block, buckets] of blocks.entries()) {
+      for (const place of buckets.get(blockOf(asked, block, blocks.length)) ?? []) {
+        if (hammingDistance(asked, hashes[place] as DifferenceHash) <= distance) found.add(place);
+      }
+    }
+    return found;
+  };
 }
 
 function blockOf({ high, low }: DifferenceHash, block: number, blocks: number): bigint {

@@ -13,6 +13,7 @@ import type { ArtifactStore } from '../../../artifacts/store.ts';
 import type { PictureLimits } from '../../../inference/image/decode.ts';
 import type { PicturePack, PictureSet } from '../../contract/data.ts';
 import { countLines, lineBlocks } from '../line-blocks.ts';
+import { hashToHex } from './perceptual-hash.ts';
 import type { CheckedPicture } from './read-sources.ts';
 import { tarMembers } from './tar-members.ts';
 
@@ -21,9 +22,23 @@ export interface PictureRow {
   /** Path relative to the rows' file, once unpacked: `train/0123456789abcdef.jpg`. */
   readonly image: string;
   readonly label: string;
+  /** What preparation saw of it. */
+  readonly seen?: SeenPicture | undefined;
 }
 
-const RowSchema = z.object({ id: z.string(), image: z.string(), label: z.string() });
+const SeenSchema = z.object({
+  width: z.int().positive(),
+  height: z.int().positive(),
+  /** Mean, from 0 (black) to 255. */
+  brightness: z.int().min(0).max(255),
+  /** Its difference hash; a picture of one colour has none. */
+  hash: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .optional(),
+});
+export type SeenPicture = z.output<typeof SeenSchema>;
+const RowSchema = z.object({ id: z.string(), image: z.string(), label: z.string(), seen: SeenSchema.optional() });
 
 /** Beyond what data preparation can have kept: PNG of the most pixels. */
 const MAX_MEMBER_BYTES = 2 ** 29;
@@ -52,11 +67,15 @@ export async function writeSplit(
   signal: AbortSignal,
 ): Promise<void> {
   const lines = rows.map((row) => {
-    const line: PictureRow = { id: row.id, image: pictureName(split, row), label: row.label };
+    const line: PictureRow = { id: row.id, image: pictureName(split, row), label: row.label, seen: seenOf(row) };
     return `${JSON.stringify(line)}\n`;
   });
   await writeFile(join(folder, `${split}.jsonl`), lines, { signal });
   await writePack(folder, split, rows, spool, signal);
+}
+
+function seenOf({ width, height, brightness, hash }: CheckedPicture): SeenPicture {
+  return { width, height, brightness, ...(hash === undefined ? {} : { hash: hashToHex(hash) }) };
 }
 
 /** `SPLIT.tar` alone. */

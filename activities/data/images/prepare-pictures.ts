@@ -25,7 +25,7 @@ import { readSources, type CheckedPicture, type ReadPictures } from './read-sour
 /** Throws BadData naming the first bad pictures, or what the pictures as a whole lack. */
 export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummary> = {
   type: 'data.prepare-pictures',
-  version: 1,
+  version: 2,
   async run(input, context) {
     const { files, data } = input;
     const { store, signal } = context;
@@ -129,7 +129,10 @@ async function writePictures(
   await writeFile(join(folder, 'labels.json'), canonicalJson(labels));
   const columns = { image: data.image, label: data.label };
   const origin = originOf({ files, data }, columns, { ...counts, rowsRead: { ...rowsRead, ...elsewhere.rowsRead } });
-  await writeFile(join(folder, 'dataset.json'), canonicalJson({ ...origin, pictures: sizesOf(sides) }));
+  await writeFile(
+    join(folder, 'dataset.json'),
+    canonicalJson({ ...origin, pictures: { ...sizesOf(sides), nearDistance: data.nearDuplicates.distance } }),
+  );
   return context.store.putTree(folder, 'dataset', { signal: context.signal });
 }
 

@@ -9,7 +9,7 @@ import { isBlank } from '../normalise.ts';
 import { holdsRows, quoted, type BadRow, type CheckedRow } from '../checks.ts';
 import { canonicalPicture } from './canonical.ts';
 import type { PersonalMetadata } from './exif.ts';
-import { differenceHash, type DifferenceHash } from './perceptual-hash.ts';
+import { differenceHash, meanBrightness, type DifferenceHash } from './perceptual-hash.ts';
 import { readPictures, type SourcePicture } from './sources.ts';
 
 /** `text` is the name in its source; `normalised` the sha256 of the kept file, in hex. */
@@ -18,6 +18,8 @@ export interface CheckedPicture extends CheckedRow {
   readonly hash: DifferenceHash | undefined;
   readonly width: number;
   readonly height: number;
+  /** 0 (black) to 255. */
+  readonly brightness: number;
   readonly at: number;
   readonly bytes: number;
 }
@@ -124,6 +126,7 @@ async function check(
       ending,
       width,
       height,
+      brightness: meanBrightness(picture),
       hash: differenceHash(picture),
       kept,
       told,
