@@ -24,6 +24,7 @@ import { buildIndex } from '../activities/retrieval/build-index.ts';
 import { evaluateRetrieval } from '../activities/retrieval/evaluate-retrieval.ts';
 import { galleryInFile } from '../activities/retrieval/gallery.ts';
 import { writeIndex } from '../activities/retrieval/index-folder.ts';
+import { peakMemoryMb } from '../activities/selection/peak-memory.ts';
 import { preparedPictures } from '../activities/selection/prepared-pictures.ts';
 import { evaluateModel } from '../activities/validation/evaluate-model.ts';
 import { seededRandom } from '../activities/validation/random.ts';
@@ -140,8 +141,7 @@ const given = process.env['PICTURE_TASK'];
 if (given !== undefined) {
   const began = performance.now();
   await work(JSON.parse(given) as Task);
-  const { maxRSS } = process.resourceUsage();
-  process.stdout.write(`${(maxRSS / 1e3).toFixed(0)} MB at most, ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  process.stdout.write(`${peakMemoryMb().toFixed(0)} MB at most, ${((performance.now() - began) / 1000).toFixed(0)} s`);
 } else {
   for (const count of [2, 20]) await measure(`${count} pictures of 6000 × 4000 prepared`, { prepare: count });
   for (const rows of [20_000, 200_000, 1_000_000]) {

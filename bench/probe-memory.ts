@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { digestJson } from '../artifacts/digest.ts';
 import { rowsInFile, rowsInMemory, type EmbeddedRows } from '../activities/selection/embedded-rows.ts';
+import { peakMemoryMb } from '../activities/selection/peak-memory.ts';
 import { knnPredict, type LabelledEmbeddings } from '../activities/selection/knn.ts';
 import { crossValidatedProbe } from '../activities/selection/linear-probe.ts';
 
@@ -70,7 +71,7 @@ async function measure(rows: number, where: string): Promise<Took> {
     const queries = await whole(QUERIES, 2);
     const near = await knnPredict(known, queries, DIMENSION, { neighbours: 5, classes: CLASSES, signal });
     const askSeconds = cpu() - began - fitSeconds;
-    const peakMb = process.resourceUsage().maxRSS / 1e3;
+    const peakMb = peakMemoryMb();
     return { fitSeconds, askSeconds, peakMb, digest: digestJson({ ...fitted, near: [...near] }) };
   } finally {
     await rm(folder, { recursive: true });

@@ -10,6 +10,7 @@ import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import { answerOnce } from './measuring-child.ts';
 import type { ProfileAnswer, ProfileTask } from './profile-encoder.ts';
 import { countedMs, waitedShare } from './own-time.ts';
+import { peakMemoryMb } from './peak-memory.ts';
 import { quietestPass } from './quietest-pass.ts';
 import { timeRuns } from './timed-runs.ts';
 
@@ -65,7 +66,7 @@ async function profile(task: ProfileTask): Promise<ProfileAnswer> {
       warmupRuns,
       waitedShare: waitedShare(times, told),
     },
-    processMb: (process.resourceUsage().maxRSS * 1024) / 1e6,
+    processMb: peakMemoryMb(),
     memoryMb: (memory - before) / 1e6,
   };
 }

@@ -6,6 +6,7 @@ import type {
   Evaluation,
   ModelComparison,
 } from '../../activities/contract/validation.ts';
+import { peakMemoryMb } from '../../activities/selection/peak-memory.ts';
 import { probeEncoder } from '../../activities/selection/probe-encoder.ts';
 import { compareModels } from '../../activities/validation/compare-models.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
@@ -23,7 +24,7 @@ const started = performance.now();
 const output = await run();
 const answer: Measured<typeof output> = {
   output,
-  peakMb: process.resourceUsage().maxRSS / 1e3, // kilobytes
+  peakMb: peakMemoryMb(),
   seconds: (performance.now() - started) / 1000,
 };
 process.stdout.write(JSON.stringify(answer));
