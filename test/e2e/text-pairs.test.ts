@@ -50,6 +50,13 @@ describe('a pipeline of pairs of texts, the second read in windows', function ()
     ok(exported.parityMaxAbs < 1e-4);
     const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');
     match(html, /Read in windows/);
+    const exampled = (facts.gates?.gates ?? []).filter(({ examples }) => examples !== undefined);
+    ok(exampled.length > 0, 'no gate has an example');
+    for (const { name, examples } of exampled) {
+      ok(html.includes(`<a href="#examples-${name}">see ${examples!.ids.length}</a>`), name);
+      ok(html.includes(`<div id="examples-${name}">`), name);
+      equal(examples!.artifact, facts.evaluation?.details.digest);
+    }
 
     const folder = `${host.folder}/classifier`;
     await host.store.store.checkout(exported.classifier, folder, {});
