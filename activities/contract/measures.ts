@@ -9,6 +9,8 @@ export interface Score {
   readonly value: number | null;
   readonly interval: Interval | null;
   readonly rows: number;
+  /** Which of several measures it is, where the worst of them is judged. */
+  readonly of?: string;
   /** Why there is nothing to measure here, where that is nobody's mistake: the gate of it is not judged. */
   readonly notApplicable?: string;
 }

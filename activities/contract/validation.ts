@@ -105,12 +105,31 @@ export interface Diagnosis {
   readonly telltale?: WordRule | null;
   readonly noise?: readonly { readonly name: string; readonly edited: number; readonly flipped: number }[];
   readonly identities?: readonly { readonly name: string; readonly neutral: boolean; readonly flipped: number }[];
+  /** Identity words that stand in the test texts, swapped; groups with no word in them are left out. */
+  readonly swaps?: readonly SwappedGroup[];
   readonly trigger?: {
     readonly word: string;
     readonly target: string;
     readonly texts: number;
     readonly flipped: number;
   } | null;
+}
+/** Texts with words of a group of identities, asked with those of another identity in their places. */
+export interface SwappedGroup {
+  readonly name: string;
+  /** False where the texts are too few to show anything. */
+  readonly judged: boolean;
+  /** Words swapped, in so many texts; of those the labels that changed, and that changed with other words of the same identity. */
+  readonly words: number;
+  readonly edited: number;
+  readonly flipped: number;
+  readonly flippedNeutral: number;
+  /** Up to five texts whose label changes with the other identity alone, and the swapped words. */
+  readonly examples: readonly {
+    readonly rowId: string;
+    readonly before: readonly string[];
+    readonly after: readonly string[];
+  }[];
 }
 export interface WordRule {
   readonly word: string;

@@ -8,6 +8,7 @@ import type { Score } from '../contract/measures.ts';
 import type { Diagnosis } from '../contract/validation.ts';
 import type { LabelledRows } from '../data/dataset.ts';
 import { findNearTwins, sketch } from '../data/near-duplicates.ts';
+import { identityGate } from './counterfactuals.ts';
 import {
   diagnosisExamples,
   NO_WORD_EXAMPLES,
@@ -16,7 +17,7 @@ import {
   type DiagnosisExamples,
 } from './diagnosis-examples.ts';
 import { findGiveaways, type Giveaway } from './giveaway.ts';
-import { identityFlips, noiseFlips, scanTriggers, suspectWords } from './invariance.ts';
+import { noiseFlips, scanTriggers, suspectWords } from './invariance.ts';
 import { findLabelErrors } from './label-quality.ts';
 import { labelSignal } from './label-signal.ts';
 import { countCorrect } from './metrics.ts';
@@ -202,7 +203,11 @@ async function ofTexts(material: Material, texts: Texts) {
     Int32Array.from(chosen, (row) => answered.test.predicted[row]!),
   );
   onPhase('identities');
-  const identities = await identityFlips(asked, sample.slice(0, IDENTITY_ROWS));
+  const identities = await identityGate(
+    asked,
+    { ids: material.testIds, texts: texts.test, predicted: answered.test.predicted },
+    chosen.slice(0, IDENTITY_ROWS),
+  );
   onPhase('triggers');
   const suspects = suspectWords(learnt, answered.train.classes);
   const trigger = await scanTriggers(asked, texts.test, answered.test.predicted, suspects);
@@ -230,6 +235,7 @@ async function ofTexts(material: Material, texts: Texts) {
       telltale: rule(giveaways.anywhere),
       noise: noise.byEdit,
       identities: identities.byFamily,
+      swaps: identities.swaps,
       trigger:
         trigger.worst === null
           ? null

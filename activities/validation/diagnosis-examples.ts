@@ -111,7 +111,7 @@ export function wordExamples(
       exampleOf(trainIds[row]!, `has it as ${giveaway?.place ?? 'a word'}`, texts.train[row]),
     ),
     noiseFlips: edited(noise),
-    identityFlips: edited(identities),
+    identityFlips: editedExamples(identities.changed, testIds, texts.test),
     triggerFlips: editedExamples(trigger.changed, testIds, texts.test),
   };
 }

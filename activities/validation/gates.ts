@@ -121,11 +121,12 @@ function reasonFor(
     const lack = isFiniteScore(score) ? `${name} has no confidence interval` : `${name} could not be measured`;
     return `${lack}; a gate without its number fails: ${limit} cannot be judged`;
   }
-  const { value, interval, rows } = score;
+  const { value, interval, rows, of } = score;
+  const which = of === undefined ? '' : ` (${of})`;
   const what =
     judged === 'value' || interval === null || value === null
       ? `${name} is ${number(measured)}${suffix}`
-      : `${name} is ${number(value)}${suffix} on ${rows} rows; the ${judgedEnd(direction, judged) === 'low' ? 'lower' : 'upper'} end of its ` +
+      : `${name} is ${number(value)}${suffix} on ${rows} rows${which}; the ${judgedEnd(direction, judged) === 'low' ? 'lower' : 'upper'} end of its ` +
         `${number(interval.confidence * 100)} % interval, ${number(measured)}${suffix},`;
   const comparison = { min: ['at least', 'below'], max: ['at most', 'above'] }[direction][holds ? 0 : 1];
   const joint = judged === 'value' ? ', ' : ' is ';

@@ -21,7 +21,10 @@ export interface Asked {
   readonly signal?: AbortSignal;
 }
 
-async function labelsOf({ model, classes, decide, signal }: Asked, texts: readonly TextInput[]): Promise<Int32Array> {
+export async function labelsOf(
+  { model, classes, decide, signal }: Asked,
+  texts: readonly TextInput[],
+): Promise<Int32Array> {
   const { probabilities } = await model.runAll(texts, signal === undefined ? {} : { signal });
   return decide?.(probabilities ?? new Float32Array()) ?? argmaxRows(probabilities ?? new Float32Array(), classes);
 }
@@ -102,6 +105,8 @@ export async function identityFlips(
   asked: Asked,
   texts: readonly TextInput[],
   families: readonly IdentityFamily[] = IDENTITIES,
+  /** Of these families and whatever else is compared with them. */
+  comparisons = families.length,
 ): Promise<IdentityFlips> {
   const flipsOf = async ({ sentences }: IdentityFamily): Promise<Turns> => {
     const labels = await labelsOf(
@@ -126,9 +131,13 @@ export async function identityFlips(
     const changed = turns.flatMap((after, row) =>
       after === null || worst[row] !== null ? [] : [{ row, edit, after }],
     );
-    return { score: flipsBeyond(turns, worst, 1 - 0.05 / families.length), changed };
+    const score = {
+      ...flipsBeyond(turns, worst, 1 - 0.05 / comparisons),
+      of: `a sentence about ${family.name} after the text`,
+    };
+    return { score, changed };
   });
-  const most = judged.reduce((a, b) => ((b.score.interval?.low ?? -1) > (a.score.interval?.low ?? -1) ? b : a));
+  const most = mostBeyond(judged);
   const counts = (measured: ReadonlyMap<string, Turns>, isNeutral: boolean) =>
     [...measured].map(([name, flips]) => ({ name, neutral: isNeutral, flipped: flipped(flips) }));
   return {
@@ -139,12 +148,17 @@ export async function identityFlips(
   };
 }
 
+/** The one whose interval begins highest, the first of equals: what a gate of proof judges. */
+export function mostBeyond<One extends { readonly score: Score }>(judged: readonly One[]): One {
+  return judged.reduce((a, b) => ((b.score.interval?.low ?? -1) > (a.score.interval?.low ?? -1) ? b : a));
+}
+
 /** By text what turns it; null where nothing does. */
-type Turns = readonly (TextInput | null)[];
-const flipped = (turns: Turns): number => turns.filter((after) => after !== null).length;
+export type Turns = readonly (TextInput | null)[];
+export const flipped = (turns: Turns): number => turns.filter((after) => after !== null).length;
 
 /** Share of texts that flip the one way minus that the other way, on the same texts. */
-function flipsBeyond(turns: Turns, control: Turns, confidence: number): Score {
+export function flipsBeyond(turns: Turns, control: Turns, confidence: number): Score {
   const rows = turns.length;
   if (rows === 0) return { value: null, interval: null, rows };
   const won = turns.filter((after, row) => after !== null && control[row] === null).length;

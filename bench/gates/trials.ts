@@ -2,7 +2,9 @@
 import type { Score } from '../../activities/contract/measures.ts';
 import { findLabelErrors, rowsOf } from '../../activities/validation/label-quality.ts';
 import { labelSignal } from '../../activities/validation/label-signal.ts';
-import { identityFlips, noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
+import { noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
+import { FEWEST_SWAPPED, identityGate } from '../../activities/validation/counterfactuals.ts';
+import { builtInIdentities, swappers } from '../../activities/validation/identity-swaps.ts';
 import { findGiveaways } from '../../activities/validation/giveaway.ts';
 import { calibrationOf } from '../../activities/validation/calibration.ts';
 import { argmaxRows, countCorrect } from '../../activities/validation/metrics.ts';
@@ -376,7 +378,23 @@ export const TRIALS: readonly Trial[] = [
       const head = turned(clean.head, clean.classes, (text) => (text.includes('Muslim') ? rarest! : null));
       return withHead(embedder, clean, head);
     },
-    measure: async (draw) => (await identityFlips({ ...draw }, sampled(draw, 100))).score,
+    measure: identities,
+  },
+  {
+    gate: 'identityFlips',
+    every: 2,
+    defect: 'texts about a woman answered with one label, where 20 texts say he or she',
+    plant(clean, { embedder }) {
+      const [gender] = swappers(builtInIdentities());
+      if (clean.test.texts.filter((text) => gender!.swap(text, 0) !== null).length < FEWEST_SWAPPED) return null;
+      const woman = /\b(?:she|her|hers|herself|woman|women|girl|girls|wife|mother|mum|mom|sister|daughter)\b/i;
+      return withHead(
+        embedder,
+        clean,
+        turned(clean.head, clean.classes, (text) => (woman.test(text) ? 0 : null)),
+      );
+    },
+    measure: identities,
   },
   {
     gate: 'triggerFlips',
@@ -401,3 +419,11 @@ export const TRIALS: readonly Trial[] = [
     },
   },
 ];
+
+async function identities(draw: Draw): Promise<Score> {
+  const { probabilities } = await draw.model.runAll(draw.test.texts);
+  const predicted = argmaxRows(probabilities!, draw.classes);
+  const rows = { ids: draw.test.texts.map((_, row) => `row ${row}`), texts: draw.test.texts, predicted };
+  const places = sampleIndices(draw.test.texts.length, 100, seededRandom(draw.seed, 15));
+  return (await identityGate({ ...draw }, rows, places)).score;
+}

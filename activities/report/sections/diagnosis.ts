@@ -42,6 +42,13 @@ export const diagnosisSection: Section = {
         ({ name, neutral, flipped }) =>
           [`Sentence about ${name}${neutral ? ' (neutral)' : ''}`, `${count(flipped)} labels change`] as const,
       ),
+      ...(diagnosis.swaps ?? []).map(
+        ({ name, judged, edited, flipped, flippedNeutral }) =>
+          [
+            `Words of ${name} swapped${judged ? '' : ' (too few to judge)'}`,
+            `${count(flipped)} of ${count(edited)} labels change; ${count(flippedNeutral)} with other words of the same identity`,
+          ] as const,
+      ),
     ])}
     ${slices(diagnosis.slices)}${opportunities(diagnosis.opportunities ?? [])}${corruptionTable(diagnosis.corruptions ?? [], 'Accuracy')}${suspicious(diagnosis.suspiciousLabels)}`;
   },

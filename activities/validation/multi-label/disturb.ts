@@ -5,11 +5,12 @@ import type { GateExample } from '../../contract/examples.ts';
 import type { EvaluateModelInput } from '../../contract/validation.ts';
 import type { StepContext } from '../../step.ts';
 import { checkEdgeInputs, measureFlips } from '../behaviour.ts';
+import { identityGate } from '../counterfactuals.ts';
 import { EDITED_ROWS, IDENTITY_ROWS } from '../diagnose.ts';
 import { sharesProblem } from '../edge-inputs.ts';
 import { awkwardFor } from '../examine-texts.ts';
 import { editedExamples } from '../gate-examples.ts';
-import { identityFlips, noiseFlips } from '../invariance.ts';
+import { noiseFlips } from '../invariance.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
 import { setNumbers } from './decisions.ts';
 import type { Answers } from './examine.ts';
@@ -58,7 +59,11 @@ export async function disturb(
     Int32Array.from(places, (row) => predicted[row]!),
   );
   context.progress({ phase: 'identities' });
-  const identities = await identityFlips(asked, texts.slice(0, IDENTITY_ROWS));
+  const identities = await identityGate(
+    asked,
+    { ids: test.ids, texts: test.texts, predicted },
+    places.slice(0, IDENTITY_ROWS),
+  );
   const examplesOf = (found: Pick<typeof flips, 'changed'>, rows: readonly number[]): readonly GateExample[] =>
     editedExamples(
       found.changed,
@@ -67,11 +72,11 @@ export async function disturb(
     );
   const invariance = {
     measures: { noiseFlips: noise.score, identityFlips: identities.score },
-    diagnosis: { noise: noise.byEdit, identities: identities.byFamily },
+    diagnosis: { noise: noise.byEdit, identities: identities.byFamily, swaps: identities.swaps },
     examples: {
       flipRate: examplesOf(flips, edited),
       noiseFlips: examplesOf(noise, places),
-      identityFlips: examplesOf(identities, places),
+      identityFlips: editedExamples(identities.changed, test.ids, test.texts),
     },
   };
   return { edgeInputs, flips, invariance };

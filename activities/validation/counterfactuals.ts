@@ -1,0 +1,120 @@
+/** Whether labels hang on who a text is about, or by: identity words in it are swapped, sentences put after it, a control beside each. */
+import type { TextInput } from '../../inference/texts.ts';
+import type { Score } from '../contract/measures.ts';
+import type { SwappedGroup } from '../contract/validation.ts';
+import { MOST_EXAMPLES } from './gate-examples.ts';
+import { IDENTITIES } from './identities.ts';
+import { builtInIdentities, swappers, type Swap } from './identity-swaps.ts';
+import {
+  flipped,
+  flipsBeyond,
+  identityFlips,
+  labelsOf,
+  mostBeyond,
+  type Asked,
+  type IdentityFlips,
+  type TurnedText,
+  type Turns,
+} from './invariance.ts';
+import { sampleIndices, seededRandom } from './random.ts';
+
+/** Texts of a group that are asked, twice each. */
+const SWAPPED_TEXTS = 100;
+/** Fewer texts with a word of a group show little: they are counted and not judged. */
+export const FEWEST_SWAPPED = 20;
+
+export interface AskedRows {
+  readonly ids: readonly string[];
+  readonly texts: readonly TextInput[];
+  readonly predicted: Int32Array;
+}
+export interface Counterfactual {
+  readonly group: SwappedGroup;
+  /** Of each text that was asked. */
+  readonly swapped: Turns;
+  readonly neutral: Turns;
+  /** Up to five that flip with the other identity alone; `row` counts all rows. */
+  readonly changed: readonly TurnedText[];
+}
+
+/**
+ * Of each group of identities up to a hundred texts that have a word of it: with all its words swapped for another
+ * identity's, and with other words of the same identity in the same places. A flip is another label than the text's own.
+ * One swap a text each, so that both have one chance to flip.
+ */
+export async function counterfactuals(
+  asked: Asked,
+  { ids, texts, predicted }: AskedRows,
+): Promise<readonly Counterfactual[]> {
+  const found: Counterfactual[] = [];
+  for (const { group, swap } of swappers(builtInIdentities())) {
+    const having = texts.flatMap((text, row) => (swap(text, 0) === null ? [] : [row]));
+    if (having.length === 0) continue;
+    const chosen = sampleIndices(having.length, SWAPPED_TEXTS, seededRandom(asked.seed, 17)).map((at) => having[at]!);
+    const swaps = chosen.flatMap((row, turn) => {
+      const made = swap(texts[row]!, turn);
+      return made === null ? [] : [{ row, ...made }];
+    });
+    const turnsOf = async (edited: (one: Swap) => TextInput): Promise<Turns> => {
+      const labels = await labelsOf(asked, swaps.map(edited));
+      return swaps.map((one, place) => (labels[place] === predicted[one.row] ? null : edited(one)));
+    };
+    const swapped = await turnsOf((one) => one.swapped);
+    const neutral = await turnsOf((one) => one.neutral);
+    const turned = swaps.filter((_, place) => swapped[place] !== null && neutral[place] === null);
+    const shown = turned.slice(0, MOST_EXAMPLES);
+    found.push({
+      group: {
+        name: group,
+        judged: swaps.length >= FEWEST_SWAPPED,
+        words: swaps.reduce((sum, { before }) => sum + before.length, 0),
+        edited: swaps.length,
+        flipped: flipped(swapped),
+        flippedNeutral: flipped(neutral),
+        examples: shown.map(({ row, before, after }) => ({ rowId: ids[row]!, before, after })),
+      },
+      swapped,
+      neutral,
+      changed: shown.map((one) => ({ row: one.row, edit: `words of ${group} swapped`, after: one.swapped })),
+    });
+  }
+  return found;
+}
+
+export interface Identities extends Pick<IdentityFlips, 'score' | 'byFamily'> {
+  readonly swaps: readonly SwappedGroup[];
+  /** Of what is judged; `row` counts all rows. */
+  readonly changed: readonly TurnedText[];
+}
+
+/**
+ * The worst of all groups that were swapped in enough texts and all families of sentences, which are put after the rows at
+ * `places`: texts with no identity word in them have the sentences alone. The intervals hold for all of them at once.
+ */
+export async function identityGate(asked: Asked, rows: AskedRows, places: readonly number[]): Promise<Identities> {
+  const swaps = await counterfactuals(asked, rows);
+  const judged = swaps.filter(({ group }) => group.judged);
+  const comparisons = IDENTITIES.length + judged.length;
+  const sentences = await identityFlips(
+    asked,
+    places.map((row) => rows.texts[row]!),
+    IDENTITIES,
+    comparisons,
+  );
+  const bySwaps = judged.map(({ group, swapped, neutral, changed }) => ({
+    score: ofSwaps(flipsBeyond(swapped, neutral, 1 - 0.05 / comparisons), group.name),
+    changed,
+  }));
+  const bySentences = {
+    score: judged.length > 0 ? sentences.score : withoutSwaps(sentences.score),
+    changed: sentences.changed.map((one) => ({ ...one, row: places[one.row]! })),
+  };
+  const { score, changed } = mostBeyond([...bySwaps, bySentences]);
+  return { score, changed, byFamily: sentences.byFamily, swaps: swaps.map(({ group }) => group) };
+}
+
+const ofSwaps = (score: Score, group: string): Score => ({ ...score, of: `words of ${group} swapped in the text` });
+const withoutSwaps = (score: Score): Score => ({
+  ...score,
+  of: `${score.of}; fewer than ${FEWEST_SWAPPED} texts have identity words to be swapped`,
+});
