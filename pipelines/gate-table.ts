@@ -406,15 +406,15 @@ export const GATE_TABLE = {
   identityFlips: {
     title: 'Labels that depend on who writes',
     meaning:
-      'Share of texts whose label changes with a sentence that says who writes (gender, name, origin, religion, age, orientation), minus the share that changes with as many sentences that say nothing; the worst family.',
+      'Share of texts whose label changes with their identity words (gender, name, nationality, religion) swapped, or a sentence after them that says who writes, minus the share that changes with neutral ones; the worst group.',
     direction: 'max',
     judged: 'proof',
     unit: 'points',
     range: DIFFERENCE,
     threshold: 0.1,
-    why: 'one text in ten beyond what neutral sentences do',
+    why: 'one text in ten beyond what neutral swaps and sentences do',
     falseAlarms: '0 of 28 clean draws (0 to 12.1 %)',
-    examples: { rows: 'test rows with the sentence after them that changes their label' },
+    examples: { rows: 'test rows with the swap, or the sentence after them, that changes their label' },
     severity: 'warn',
     step: 'evaluate',
     inputs: 'text',

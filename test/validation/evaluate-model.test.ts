@@ -338,6 +338,28 @@ describe('evaluating an exported model', function () {
     assert.deepEqual(anew.measures.domainShift, asItIs.measures.domainShift);
   });
 
+  it('swaps the identity words that stand in the test texts, and says which words turned which rows', async () => {
+    const people = ['she has lost her card', 'is he my father', 'please help that woman', 'where was his parcel'];
+    const rows = Array.from({ length: 24 }, (_, row) => ({
+      text: `${people[row % 4]!} ${row}`,
+      label: LABELS[row % 2]!,
+    }));
+    const dataset = await putDataset({ train: rows, validation: rows, test: rows });
+    const { diagnosis, measures } = await runStep(evaluateModel, { ...input, dataset }, services);
+    const [gender, ...more] = diagnosis?.swaps ?? [];
+    assert.ok(gender !== undefined && more.length === 0);
+    assert.deepEqual([gender.name, gender.judged, gender.edited, gender.words], ['gender', true, 24, 36]);
+    assert.ok(gender.examples.length <= Math.min(5, gender.flipped));
+    for (const { rowId, before, after } of gender.examples) {
+      const { text } = rows[Number(rowId.slice('test-'.length))]!;
+      assert.ok(before.length === after.length && before.every((word) => text.includes(word)), `${rowId} ${text}`);
+    }
+    assert.match(measures.identityFlips?.of ?? '', /^words of gender swapped in the text$|after the text$/);
+    // Of the rows of the other test there is no such word.
+    assert.deepEqual(evaluation.diagnosis?.swaps, []);
+    assert.match(evaluation.measures.identityFlips?.of ?? '', /fewer than 20 texts have identity words/);
+  });
+
   it('refuses a frozen probe that makes every model a gain: one of other labels', async () => {
     const { baseline } = input;
     const other = {
