@@ -39,7 +39,7 @@ export function labelExamples(
     accuracy: surest,
     calibrationError: surest,
     validationTestGap: surest,
-    macroF1: worst.slice(0, MOST_EXAMPLES).flatMap((label) => few(wrong.filter(isOf(label)).slice(0, 1))),
+    macroF1: few(firstOfEach(worst, (label) => wrong.find(isOf(label)))),
     worstLabelF1: few(wrong.filter(isOf(worst[0] ?? -1))),
     gainOverProbe: few(
       wrong.filter((row) => all.frozen[places[row]!] === expected[row]),
@@ -53,6 +53,14 @@ export function labelExamples(
     shiftedDrop: (shifted?.mistakes ?? []).map(ofMistake),
     edgeInputs: edgeExamples(edgeInputs),
   };
+}
+
+/** A row of each label, once where it is of two. */
+export function firstOfEach(
+  labels: readonly number[],
+  rowOf: (label: number) => number | undefined,
+): readonly number[] {
+  return [...new Set(labels.flatMap((label) => rowOf(label) ?? []))];
 }
 
 /** Awkward inputs are in no data: their names say what they are. */

@@ -4,6 +4,7 @@ import { findTwins } from '../../activities/validation/diagnose.ts';
 import { diagnosisExamples, wordExamples } from '../../activities/validation/diagnosis-examples.ts';
 import { editedExamples, exampleOf, idsOf, withExamples } from '../../activities/validation/gate-examples.ts';
 import { identityFlips, noiseFlips, scanTriggers } from '../../activities/validation/invariance.ts';
+import { firstOfEach } from '../../activities/validation/label-examples.ts';
 import { lostPictures, measureSquares } from '../../activities/validation/attack-measures.ts';
 import { refOf } from '../support/facts.ts';
 
@@ -67,6 +68,16 @@ describe('the examples of a gate', () => {
     deepEqual(short, { id: 'a', note: 'the label changes by: in capitals', text: 'HELLO', unedited: 'hello' });
     deepEqual(long, { id: 'b', note: 'the label changes by: in capitals' });
     ok(!('text' in exampleOf('c', 'wrong')));
+  });
+});
+
+describe('a row of each of the worst labels', () => {
+  it('stands once, however many of them it is of', () => {
+    const rows = [4, 4, undefined, 2];
+    deepEqual(
+      firstOfEach([0, 1, 2, 3], (label) => rows[label]),
+      [4, 2],
+    );
   });
 });
 

@@ -21,11 +21,10 @@ export const gateExamplesSection: Section = {
   body: (input) => {
     const { gateExamples, facts } = input;
     const rows: Readonly<Record<string, Row>> = tableOf(input);
-    const shown = Object.entries(gateExamples ?? {}).flatMap(([gate, examples]) => {
-      const row = rows[gate];
-      return row === undefined || examples.length === 0 || !('rows' in row.examples)
-        ? []
-        : [{ gate, examples, caption: `${row.title}: ${row.examples.rows}` }];
+    const shown = Object.entries(rows).flatMap(([gate, row]) => {
+      const examples = gateExamples?.[gate] ?? [];
+      if (examples.length === 0 || !('rows' in row.examples)) return [];
+      return [{ gate, examples, caption: `${row.title}: ${row.examples.rows}` }];
     });
     if (shown.length === 0) return null;
     const pictures = isOfPictures(facts.pipeline.data);

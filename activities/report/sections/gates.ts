@@ -94,7 +94,7 @@ export const gatesSection: Section = {
 
 /** To the part of the page that shows them; why there are none, of a gate that has no rows. */
 function examplesLink(
-  { name, verdict, examples }: GateResult<string>,
+  { name, measured, examples }: GateResult<string>,
   row: Described | undefined,
   shown: ReportMaterial['gateExamples'],
 ): Content {
@@ -104,7 +104,7 @@ function examplesLink(
   if (examples !== undefined && rows.length > 0) {
     return html`<a href="#${examplesId(name)}">see ${count(rows.length)}</a>`;
   }
-  return verdict === 'off' || row === undefined ? '' : html`<span class="quiet">no such row</span>`;
+  return measured === null || row === undefined ? '' : html`<span class="quiet">no such row</span>`;
 }
 
 const tableId = (name: string): string => `behaviour-${name}`;

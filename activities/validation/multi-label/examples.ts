@@ -3,6 +3,7 @@ import type { ExampledGate } from '../../../pipelines/gate-table.ts';
 import type { GateExample } from '../../contract/examples.ts';
 import type { Evaluation, LabelScore } from '../../contract/validation.ts';
 import { exampleOf, MOST_EXAMPLES } from '../gate-examples.ts';
+import { firstOfEach } from '../label-examples.ts';
 import type { OpportunityGap, Slice } from '../slices.ts';
 import { namesAt } from './decisions.ts';
 import type { Answers } from './examine.ts';
@@ -69,7 +70,7 @@ export function setExamples(
     accuracy: surest,
     calibrationError: surest,
     validationTestGap: surest,
-    macroF1: worst.slice(0, MOST_EXAMPLES).flatMap((label) => few(all.filter(isWrongAbout(label)).slice(0, 1))),
+    macroF1: few(firstOfEach(worst, (label) => all.find(isWrongAbout(label)))),
     worstLabelF1: few(all.filter((row) => worst[0] !== undefined && isWrongAbout(worst[0])(row))),
     gainOverProbe: few(lost(own, probed), '; the probe does better'),
     gainOverTrivial: few(lost(own, trivial), '; the trivial model does better'),
