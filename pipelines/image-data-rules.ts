@@ -7,8 +7,11 @@ import { ImageDataSchema, type ImageData } from './definition/data.ts';
 import { splitProblems } from './split-rules.ts';
 
 /** Of data that parse; local sources are looked for when the definition's folder is given. */
-export function imageDataProblems(value: unknown, folder: string | undefined): readonly Problem[] {
-  const parsed = ImageDataSchema.safeParse(value);
+export function imageDataProblems(
+  raw: Readonly<Record<string, unknown>>,
+  folder: string | undefined,
+): readonly Problem[] {
+  const parsed = ImageDataSchema.safeParse(raw['data']);
   if (!parsed.success) return [];
   const { data } = parsed;
   const labels = data.labels ?? [];
@@ -25,6 +28,15 @@ export function imageDataProblems(value: unknown, folder: string | undefined): r
             path: 'data.label',
             message: `is the same column as data.image ('${data.image}')`,
             fix: 'name the column of the label',
+          },
+        ]
+      : []),
+    ...(data.groups !== undefined && raw['task'] === 'image-retrieval'
+      ? [
+          {
+            path: 'data.groups',
+            message: 'a model that finds pictures is not measured group by group',
+            fix: 'leave it out',
           },
         ]
       : []),

@@ -41,7 +41,7 @@ export function crossProblems(
   if (data.success) problems.push(...dataProblems(data.data), ...fileProblems(data.data, folder));
   const ofPictures = String(raw['task']).startsWith('image-');
   const pictures = ImageDataSchema.safeParse(ofPictures ? raw['data'] : undefined);
-  if (ofPictures) problems.push(...imageDataProblems(raw['data'], folder), ...recordTextProblems(raw['deploy']));
+  if (ofPictures) problems.push(...imageDataProblems(raw, folder), ...recordTextProblems(raw['deploy']));
   const known: Data | undefined = data.data ?? pictures.data;
   if (known !== undefined) {
     problems.push(...consentProblems(known));

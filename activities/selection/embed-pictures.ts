@@ -12,6 +12,8 @@ import { preparedPictures, type PreparedBatch } from './prepared-pictures.ts';
 export interface AnsweredPictures extends LabelledEmbeddings {
   readonly ids: readonly string[];
   readonly probabilities: Float32Array;
+  /** Missing where the dataset has none. */
+  readonly groups?: readonly Readonly<Record<string, string>>[];
 }
 
 interface Asked {
@@ -48,6 +50,7 @@ export async function* pictureBlocks(
       embeddings,
       probabilities,
       classes: Int32Array.from(rows, ({ id, label }) => classOf(labels, label, `${split} row ${id}`)),
+      ...(rows.some(({ groups }) => groups !== undefined) ? { groups: rows.map(({ groups }) => groups ?? {}) } : {}),
     };
   };
   let [place, done] = [0, 0];

@@ -161,6 +161,8 @@ export const ImageDataSchema = z.strictObject({
   image: z.string().min(1).default('image'),
   /** Column, or key of a `.json` beside a picture, of the label. */
   label: z.string().min(1).default('label'),
+  /** Columns, or keys of a `.json` beside a picture, that say which group a picture is of, as of texts. */
+  groups: z.array(z.string().min(1)).min(1).max(5).optional(),
   /** The allowed labels; from the training data when left out. */
   labels: z.array(z.string().min(1)).min(2).optional(),
   /** Labelled pictures from elsewhere (another camera, a later year), declared as `files` are: measured on, never learnt from. */

@@ -104,6 +104,11 @@ describe('a definition that finds pictures', () => {
       { selection: { prototype: {} } },
       /selection\.prototype: is not a setting here/,
     ],
+    [
+      'groups',
+      { data: { ...definition.data, groups: ['site'] } },
+      /data\.groups: a model that finds pictures is not measured group by/,
+    ],
     ['texts of predictions', { deploy: { model: 'parts', recordText: true } }, /pictures are not recorded/],
   ];
   for (const [what, change, message] of refused) {

@@ -92,14 +92,26 @@ describe('evaluating on prepared pictures', function () {
         const label = place >= 260 && place % 2 === 0 ? (of + 1) % 3 : of % 3;
         test.push(await member(place, speckled(of, { width }), label));
       }
+      // The old camera took the large pictures.
+      const cameraOf = (split: string, at: number): string => (split === 'test' && at >= 60 ? 'old' : 'new');
       const shards = await Promise.all(
         Object.entries({ train, validation, test }).map(async ([split, members]) => ({
-          path: `${split}.tar`,
+          path: `${split}.csv`,
           split: split as 'train' | 'validation' | 'test',
-          content: await tar(members),
+          format: 'csv' as const,
+          content: await tar([
+            [
+              '.listing',
+              `image,label,camera\n${members.map(([name], at) => `${name},${name.split('/')[0]},${cameraOf(split, at)}\n`).join('')}`,
+            ],
+            ...members,
+          ]),
         })),
       );
-      const { dataset, contamination } = await prepareShards(services, shards, { nearDuplicates: { distance: 3 } });
+      const { dataset, contamination } = await prepareShards(services, shards, {
+        nearDuplicates: { distance: 3 },
+        groups: ['camera'],
+      });
       equal(contamination?.nearTwins.test, 6);
       const encoder = join(await temporaryFolder(), 'encoder');
       await cp(await tinyPictureClassifier(), encoder, { recursive: true });
@@ -129,6 +141,10 @@ describe('evaluating on prepared pictures', function () {
       const [worst] = diagnosis!.slices;
       equal(worst!.name, 'pictures of 1600 pixels');
       equal(worst!.accuracy, 0.5);
+      const ofCamera = diagnosis!.slices.find(({ name }) => name === 'camera = old');
+      deepEqual([ofCamera!.rows, ofCamera!.accuracy], [60, 0.5]);
+      deepEqual([diagnosis!.opportunities![0]!.served, diagnosis!.opportunities![0]!.unserved], ['new', 'old']);
+      ok(measures.opportunityGap!.value! > 0.3);
       ok(measures.sliceGap!.interval!.low > 0.1, JSON.stringify(measures.sliceGap));
       ok(diagnosis!.slices.some(({ name }) => name.startsWith('pictures of brightness')));
     } finally {

@@ -22,6 +22,8 @@ export interface PictureRow {
   /** Path relative to the rows' file, once unpacked: `train/0123456789abcdef.jpg`. */
   readonly image: string;
   readonly label: string;
+  /** Value by column of `data.groups`, where the definition names any. */
+  readonly groups?: Readonly<Record<string, string>> | undefined;
   /** What preparation saw of it. */
   readonly seen?: SeenPicture | undefined;
 }
@@ -38,7 +40,13 @@ const SeenSchema = z.object({
     .optional(),
 });
 export type SeenPicture = z.output<typeof SeenSchema>;
-const RowSchema = z.object({ id: z.string(), image: z.string(), label: z.string(), seen: SeenSchema.optional() });
+const RowSchema = z.object({
+  id: z.string(),
+  image: z.string(),
+  label: z.string(),
+  groups: z.record(z.string(), z.string()).optional(),
+  seen: SeenSchema.optional(),
+});
 
 /** Beyond what data preparation can have kept: PNG of the most pixels. */
 const MAX_MEMBER_BYTES = 2 ** 29;
@@ -67,7 +75,13 @@ export async function writeSplit(
   signal: AbortSignal,
 ): Promise<void> {
   const lines = rows.map((row) => {
-    const line: PictureRow = { id: row.id, image: pictureName(split, row), label: row.label, seen: seenOf(row) };
+    const line: PictureRow = {
+      id: row.id,
+      image: pictureName(split, row),
+      label: row.label,
+      groups: row.groups,
+      seen: seenOf(row),
+    };
     return `${JSON.stringify(line)}\n`;
   });
   await writeFile(join(folder, `${split}.jsonl`), lines, { signal });

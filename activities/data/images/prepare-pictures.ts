@@ -14,7 +14,7 @@ import { divide } from '../divide.ts';
 import { byPlace, countReasons, putFindings } from '../findings.ts';
 import { compareText, countLabels } from '../group.ts';
 import { pause } from '../pauses.ts';
-import { refusePersonalLabels } from '../personal-data.ts';
+import { refuseGroups, refusePersonalLabels } from '../personal-data.ts';
 import { labelCounts, originOf, sizes } from '../write-dataset.ts';
 import { dropLikes, keepLikesTogether, likesMessage, measureLikes } from './near-pictures.ts';
 import { readElsewhere } from './elsewhere.ts';
@@ -25,7 +25,7 @@ import { readSources, type CheckedPicture, type ReadPictures } from './read-sour
 /** Throws BadData naming the first bad pictures, or what the pictures as a whole lack. */
 export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummary> = {
   type: 'data.prepare-pictures',
-  version: 2,
+  version: 3,
   async run(input, context) {
     const { files, data } = input;
     const { store, signal } = context;
@@ -43,6 +43,7 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
 
     const labels = data.labels ?? [...countLabels(kept).keys()].toSorted(compareText);
     refusePersonalLabels(labels);
+    refuseGroups(kept, data.groups ?? []);
     refuse(classProblems(kept, labels, data.minRowsPerLabel), bad.length + duplicates.length);
     const { sides, likes } = keepApart(kept, input);
     const contamination = measureLikes(sides, data.nearDuplicates, likes.length);

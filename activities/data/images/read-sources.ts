@@ -123,6 +123,7 @@ async function check(
       ...identity,
       text: found.name,
       label,
+      ...(found.groups === undefined ? {} : { groups: found.groups }),
       ending,
       width,
       height,

@@ -6,7 +6,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageData } from '../../../pipelines/definition/data.ts';
 import { quoted } from '../checks.ts';
-import { readRows } from '../readers.ts';
+import { readRows, type Groups } from '../readers.ts';
 import { tarMembers, type TarMember } from './tar-members.ts';
 
 export interface PictureSource {
@@ -18,7 +18,13 @@ export interface PictureSource {
 }
 
 export type SourcePicture =
-  | { readonly line: number; readonly name: string; readonly label: string; readonly bytes: Buffer }
+  | {
+      readonly line: number;
+      readonly name: string;
+      readonly label: string;
+      readonly groups?: Groups | undefined;
+      readonly bytes: Buffer;
+    }
   | { readonly line: number; readonly problem: { readonly reason: string; readonly message: string } };
 
 /** The first member of a packed list (client/pack-pictures.ts). */
@@ -29,7 +35,7 @@ const MAX_SIDECAR_BYTES = 1 << 16;
 /** A list of a million paths has 50 MB. */
 const MAX_LISTING_BYTES = 2 ** 30;
 
-type Columns = Pick<ImageData, 'image' | 'label' | 'maxImageBytes'>;
+type Columns = Pick<ImageData, 'image' | 'label' | 'groups' | 'maxImageBytes'>;
 
 /** Pictures and problems in the shard's order. Throws BadData for what is no tar, or a list that cannot be read. */
 export async function* readPictures(
@@ -47,15 +53,22 @@ async function* readShard(
   columns: Columns,
   signal?: AbortSignal,
 ): AsyncGenerator<SourcePicture> {
-  const labels = new Map<number, string>();
+  const [labels, groups] = [new Map<number, string>(), new Map<number, Groups>()];
   for await (const { member, group } of grouped(source, columns, signal)) {
     if (group === undefined || PICTURE.test(member.name)) continue;
-    const label = sidecarLabel(member, columns.label);
+    const values = sidecarValues(member, columns);
+    const label = values.get(columns.label);
     if (label !== undefined) labels.set(group, label);
+    const own = (columns.groups ?? []).map((name) => [name, (values.get(name) ?? '').normalize('NFC').trim()] as const);
+    const named = own.filter(([, value]) => value !== '');
+    if (named.length > 0) groups.set(group, Object.fromEntries(named));
   }
   for await (const { member, group } of grouped(source, columns, signal)) {
     if (member.problem !== undefined) yield asProblem(member, member.problem.reason, member.problem.message);
-    else if (group !== undefined && PICTURE.test(member.name)) yield labelled(member, labels.get(group));
+    else if (group !== undefined && PICTURE.test(member.name)) {
+      const found = labelled(member, labels.get(group));
+      yield 'problem' in found || columns.groups === undefined ? found : { ...found, groups: groups.get(group) ?? {} };
+    }
   }
 }
 
@@ -98,16 +111,17 @@ function isHidden(name: string): boolean {
   return name.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');
 }
 
-function sidecarLabel({ name, bytes }: TarMember, key: string): string | undefined {
+/** Texts and numbers by key; of a `.cls` the label alone. */
+function sidecarValues({ name, bytes }: TarMember, { label }: Columns): ReadonlyMap<string, string> {
   const text = (bytes ?? Buffer.alloc(0)).toString('utf8');
-  if (/\.cls$/i.test(name)) return text.trim();
+  if (/\.cls$/i.test(name)) return new Map([[label, text.trim()]]);
   try {
     const value: unknown = JSON.parse(text);
-    const found =
-      typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined;
-    return typeof found === 'string' || typeof found === 'number' ? String(found) : undefined;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return new Map();
+    const simple = Object.entries(value).filter(([, one]) => typeof one === 'string' || typeof one === 'number');
+    return new Map(simple.map(([key, one]) => [key, String(one)]));
   } catch {
-    return undefined;
+    return new Map();
   }
 }
 
@@ -117,7 +131,7 @@ async function* readListed(
   workDir: string,
   signal?: AbortSignal,
 ): AsyncGenerator<SourcePicture> {
-  let wanted: Map<string, { line: number; label: string }[]> | undefined;
+  let wanted: Map<string, { line: number; label: string; groups: Groups | undefined }[]> | undefined;
   const limit = (name: string): number => (name === LISTING ? MAX_LISTING_BYTES : columns.maxImageBytes);
   for await (const member of tarMembers(source.path, source.name, limit, signal)) {
     if (wanted === undefined) {
@@ -125,25 +139,25 @@ async function* readListed(
       const list = await spool(member, workDir);
       const rows = readRows(
         { ...source, path: list, format: source.format === 'jsonl' ? 'jsonl' : 'csv' },
-        { text: columns.image, label: columns.label },
+        { text: columns.image, label: columns.label, groups: columns.groups },
         signal,
       );
       for await (const row of rows) {
         if ('problem' in row) yield row;
         else {
           const name = row.text.replace(/^(?:\.\/)+/, '');
-          wanted.set(name, [...(wanted.get(name) ?? []), { line: row.line, label: row.label }]);
+          wanted.set(name, [...(wanted.get(name) ?? []), { line: row.line, label: row.label, groups: row.groups }]);
         }
       }
       continue;
     }
     const rows = wanted.get(member.name) ?? [];
     wanted.delete(member.name);
-    for (const { line, label } of rows) {
+    for (const { line, label, groups } of rows) {
       if (member.problem !== undefined || member.bytes === undefined) {
         const { reason, message } = member.problem ?? { reason: 'not-a-file', message: 'it is no file' };
         yield asProblem({ line, name: member.name }, reason, message);
-      } else yield { line, name: member.name, label, bytes: member.bytes };
+      } else yield { line, name: member.name, label, groups, bytes: member.bytes };
     }
   }
   for (const [name, rows] of wanted ?? []) {

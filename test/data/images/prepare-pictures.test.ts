@@ -98,8 +98,18 @@ describe('preparing pictures', function () {
       [`shard/${index}.jpg`, content],
       index % 3 === 0
         ? [`shard/${index}.cls`, `${name.split('/')[0]}\n`]
-        : [`shard/${index}.json`, JSON.stringify({ label: name.split('/')[0] })],
+        : [`shard/${index}.json`, JSON.stringify({ label: name.split('/')[0], site: index % 2 })],
     ]);
+    const grouped = await prepareShards(services, [{ path: 'w.tar', content: await tar(beside) }], {
+      groups: ['site'],
+    });
+    const sites = (await rowsOf(grouped)).map(({ groups }) => groups?.['site'] ?? 'none');
+    deepEqual(
+      ['0', '1', 'none'].map((site) => sites.filter((one) => one === site).length),
+      [13, 13, 14],
+    );
+    const nowhere = prepareShards(services, [{ path: 'a.tar', content: await tar(members) }], { groups: ['site'] });
+    match((await refusal(nowhere)).message, /the column 'site' cannot say .* no row has a value there/);
     const summary = await prepareShards(services, [{ path: 'w.tar', content: await tar(beside) }]);
     deepEqual(summary.rows, { train: 28, validation: 6, test: 6 });
     const list = `image,label\n${members.map(([name]) => `${name},${name.startsWith('cat') ? 'C' : 'D'}\n`).join('')}none.jpg,C\n`;
