@@ -56,6 +56,8 @@ export class Crew<Taken, Held extends Taken, Said extends { readonly type: strin
   readonly #duties: Duties<Taken, Said, Work>;
   readonly #members = new Set<Member<Work>>();
   readonly #answers = new Set<Promise<unknown>>();
+  /** Why those are gone that were lost while others started. */
+  readonly #missing: Error[] = [];
   #complete = false;
   #ending = false;
 
@@ -104,9 +106,10 @@ export class Crew<Taken, Held extends Taken, Said extends { readonly type: strin
     });
   }
 
-  /** From now on a thread that is lost is replaced. */
+  /** From now on a thread that is lost is replaced; so are those that were up and lost while the others started. */
   complete(): void {
     this.#complete = true;
+    for (const error of this.#missing.splice(0)) this.#replace(error, true);
   }
 
   /** Nothing more is to be accepted. */
@@ -149,6 +152,8 @@ export class Crew<Taken, Held extends Taken, Said extends { readonly type: strin
     this.#duties.lost(member.work, error);
     if (this.#ending) this.#failStranded(error);
     else if (this.#complete) this.#replace(error, member.up);
+    // One that never came up ends the start itself.
+    else if (member.up) this.#missing.push(error);
   }
 
   /** One that was up is replaced at once. What does not come up or cannot be read is tried again, but not in a tight circle; what waits for it is told. */
@@ -160,16 +165,23 @@ export class Crew<Taken, Held extends Taken, Said extends { readonly type: strin
     setTimeout(() => this.#startAnother(), RESTART_DELAY_MS).unref();
   }
 
-  /** Its end, whatever it is, is heard where it was started. */
   #startAnother(): void {
-    if (this.#ending) return;
-    void this.#duties
-      .take()
-      .then(
-        (taken) => (this.#ending ? undefined : this.start(taken)),
-        (unread: Error) => this.#replace(unread, false),
-      )
-      .catch(() => undefined);
+    if (!this.#ending) void this.#takeAndStart();
+  }
+
+  async #takeAndStart(): Promise<void> {
+    let starting: Promise<Held>;
+    try {
+      const taken = await this.#duties.take();
+      if (this.#ending) return;
+      starting = this.start(taken);
+    } catch (error) {
+      // Nothing was read, or no thread was made that could be heard.
+      this.#replace(error as Error, false);
+      return;
+    }
+    // Its end, whatever it is, is heard where it was started.
+    await starting.catch(() => undefined);
   }
 
   /** Threads that are being ended are not replaced: once the last is gone, nobody will answer what waits. */

@@ -43,7 +43,7 @@ export class Searcher {
   readonly #queue: Job[] = [];
   #index: ParsedIndex | undefined;
 
-  private constructor(files: IndexFiles, options: SearcherOptions) {
+  private constructor(options: SearcherOptions) {
     this.#options = options;
     this.#crew = new Crew<SearchOptions, Parsed, Found, Job | undefined>({
       entry: 'search-thread',
@@ -51,8 +51,8 @@ export class Searcher {
       what: 'a thread that searches',
       unloaded: 'this index',
       onRestart: options.onRestart,
-      // Of what is in memory, once it is: the disk is not asked again.
-      take: async () => (this.#index === undefined ? { files } : { parsed: this.#index }),
+      // Of what is in memory: the disk is not asked again. No thread is replaced before the first has read it.
+      take: async () => ({ parsed: this.#index! }),
       give: (taken) => ({
         workerData: taken,
         transferList: 'files' in taken ? indexBuffers(taken.files) : [],
@@ -70,7 +70,7 @@ export class Searcher {
   /** Throws BadModel for files that are no index, or one of another model; the signal's reason, once its threads have ended. */
   static async start(files: IndexFiles, options: SearcherOptions): Promise<Searcher> {
     const { signal } = options;
-    const searcher = new Searcher(files, options);
+    const searcher = new Searcher(options);
     const crew = searcher.#crew;
     const giveUp = (): void => void crew.end();
     signal?.addEventListener('abort', giveUp, { once: true });
