@@ -39,15 +39,8 @@ export const gateExamplesSection: Section = {
 };
 
 function tableOf({ facts: { pipeline } }: ReportInput): Readonly<Record<string, Row>> {
-  switch (pipeline.task) {
-    case 'text-generation':
-      return GENERATION_GATE_TABLE;
-    case 'image-retrieval':
-      return RETRIEVAL_GATE_TABLE;
-    case 'text-classification':
-    case 'image-classification':
-      return GATE_TABLE;
-  }
+  if (pipeline.task === 'text-generation') return GENERATION_GATE_TABLE;
+  return pipeline.task === 'image-retrieval' ? RETRIEVAL_GATE_TABLE : GATE_TABLE;
 }
 
 function examplesTable(caption: string, examples: readonly ShownExample[]) {
