@@ -4,17 +4,21 @@
  *
  * - Turc et al., arXiv:1908.08962: BERT miniatures learn best at 3e-4 to 1e-4, BERT-base (Devlin et al., arXiv:1810.04805) at 5e-5 to 2e-5.
  * - Mosbach et al., arXiv:2006.04884: small data sets need more passes, small rates and a warm-up, not fewer steps.
- * - Hu et al., arXiv:2106.09685: adapters learn at about ten times the rate of the weights that they stand for.
+ * - Hu et al., arXiv:2106.09685: adapters learn at about ten times the rate of the weights that they stand for; adapters of GPT-2 took 2e-4
+ *   and five epochs.
+ * - Dettmers et al., arXiv:2305.14314: adapters of language models take 2e-4 up to 13 billion parameters, 1e-4 above.
+ * - Taori et al., Stanford Alpaca (2023): a language model of 7 billion is tuned whole at 2e-5, three epochs.
  */
 import type { Training } from './definition/training.ts';
 
 /** What decides. */
 export interface RecipeFacts {
-  readonly input: 'text' | 'image';
+  /** `answer`: a language model, which learns from good answers. */
+  readonly input: 'text' | 'image' | 'answer';
   readonly method: Training['method'];
-  /** Of the encoder that is tuned. */
+  /** Of the encoder or language model that is tuned. */
   readonly parameters: number;
-  /** That it is trained on in the end, however few a prototype has. */
+  /** That it is trained on in the end, however few a prototype has; of a language model, rows with a good answer. */
   readonly trainRows: number;
 }
 export const OPEN_SETTINGS = [
@@ -40,7 +44,7 @@ interface Advised {
 /** The first row whose limit is not reached by the figure counts. */
 type Scale = readonly { readonly below: number; readonly value: number; readonly why: string }[];
 
-const LEARNING_RATES: Readonly<Record<RecipeFacts['input'], Scale>> = {
+const LEARNING_RATES: Readonly<Record<'text' | 'image', Scale>> = {
   text: [
     { below: 15e6, value: 2e-4, why: 'a miniature encoder moves slowly' },
     { below: 60e6, value: 1e-4, why: 'a small encoder takes more than a base one' },
@@ -76,13 +80,43 @@ const WARMUPS: Scale = [
   { below: Number.POSITIVE_INFINITY, value: 0.06, why: 'of many steps fewer are needed to warm up' },
 ];
 
+/** Of a language model, by method: its adapters' rates are published themselves, not as a multiple. */
+const ANSWER_RATES: Readonly<Record<'full' | 'lora', Scale>> = {
+  full: [
+    { below: 60e6, value: 2e-4, why: 'a small language model moves slowly' },
+    { below: 1e9, value: 5e-5, why: 'usual for tuning language models of the size of GPT-2 whole' },
+    { below: Number.POSITIVE_INFINITY, value: 2e-5, why: 'large language models tuned whole forget at higher rates' },
+  ],
+  lora: [
+    { below: 60e6, value: 1e-3, why: 'adapters of a small language model have little to move it by' },
+    { below: 20e9, value: 2e-4, why: 'usual for adapters, from GPT-2 to 13 billion parameters' },
+    { below: Number.POSITIVE_INFINITY, value: 1e-4, why: 'adapters of the largest models take half the usual rate' },
+  ],
+};
+
+const ANSWER_EPOCHS: Readonly<Record<'full' | 'lora', Scale>> = {
+  full: [
+    { below: 500, value: 6, why: 'few answers give few steps; the epoch with the lowest validation loss is kept' },
+    { below: 2_000, value: 4, why: 'a model tuned whole knows by heart what it reads more often' },
+    { below: 50_000, value: 3, why: 'usual for tuning on instructions' },
+    { below: Number.POSITIVE_INFINITY, value: 2, why: 'so many answers are learnt in two passes' },
+  ],
+  lora: [
+    { below: 500, value: 10, why: 'few answers give few steps; the epoch with the lowest validation loss is kept' },
+    { below: 5_000, value: 5, why: 'adapters learn slower than the whole model and know less by heart' },
+    { below: 50_000, value: 3, why: 'usual for tuning on instructions' },
+    { below: Number.POSITIVE_INFINITY, value: 2, why: 'so many answers are learnt in two passes' },
+  ],
+};
+
 /** How many times the rate of the whole model adapters learn at, and the most that is tried. */
 const ADAPTER_FACTOR = 10;
 const MOST_ADAPTER_RATE = 1e-3;
 
 const ADVICE: { readonly [Setting in OpenSetting]: (facts: RecipeFacts) => Advised } = {
-  epochs: ({ trainRows }) => read(EPOCHS, trainRows, `${trainRows} training rows`),
-  batchSize: ({ trainRows }) => read(BATCH_SIZES, trainRows, `${trainRows} training rows`),
+  epochs: (facts) =>
+    read(facts.input === 'answer' ? ANSWER_EPOCHS[tunedBy(facts)] : EPOCHS, facts.trainRows, counted(facts)),
+  batchSize: (facts) => read(BATCH_SIZES, facts.trainRows, counted(facts)),
   learningRate: learningRate,
   headLearningRate: () => ({
     value: 1e-3,
@@ -91,17 +125,19 @@ const ADVICE: { readonly [Setting in OpenSetting]: (facts: RecipeFacts) => Advis
   weightDecay: ({ method }) =>
     method === 'lora'
       ? { value: 0, reason: 'adapters of low rank are bounded enough' }
-      : { value: 0.01, reason: 'AdamW as encoders are usually tuned' },
-  warmupFraction: ({ trainRows }) => read(WARMUPS, trainRows, `${trainRows} training rows`),
+      : { value: 0.01, reason: 'AdamW as such models are usually tuned' },
+  warmupFraction: (facts) => read(WARMUPS, facts.trainRows, counted(facts)),
 };
 
-/** What is left open, filled in; each with its reason. Empty where the definition names everything. */
+/** What is left open, filled in; each with its reason. A language model has no head of its own. Empty where the definition names everything. */
 export function recommended(
   training: Partial<Pick<Training, OpenSetting>>,
   facts: RecipeFacts,
 ): readonly Recommended[] {
   return OPEN_SETTINGS.flatMap((setting): readonly Recommended[] =>
-    training[setting] === undefined ? [{ path: `training.${setting}`, ...ADVICE[setting](facts) }] : [],
+    training[setting] === undefined && !(facts.input === 'answer' && setting === 'headLearningRate')
+      ? [{ path: `training.${setting}`, ...ADVICE[setting](facts) }]
+      : [],
   );
 }
 
@@ -111,10 +147,14 @@ export function completed<Open extends Partial<Pick<Training, OpenSetting>>>(
   facts: RecipeFacts,
 ): Open & Record<OpenSetting, number> {
   const found = recommended(training, facts).map(({ path, value }) => [path.slice('training.'.length), value] as const);
-  return { ...training, ...Object.fromEntries(found) } as Open & Record<OpenSetting, number>;
+  const named = { ...training, ...Object.fromEntries(found) } as Open & Record<OpenSetting, number>;
+  // Nothing of a language model is new: there is one rate.
+  return facts.input === 'answer' ? { ...named, headLearningRate: named.learningRate } : named;
 }
 
-function learningRate({ input, method, parameters }: RecipeFacts): Advised {
+function learningRate(facts: RecipeFacts): Advised {
+  const { input, method, parameters } = facts;
+  if (input === 'answer') return read(ANSWER_RATES[tunedBy(facts)], parameters, `${millions(parameters)} parameters`);
   const { value, reason } = read(LEARNING_RATES[input], parameters, `${millions(parameters)} parameters`);
   if (method !== 'lora') return { value, reason };
   const rate = Number(Math.min(MOST_ADAPTER_RATE, ADAPTER_FACTOR * value).toPrecision(3));
@@ -122,6 +162,15 @@ function learningRate({ input, method, parameters }: RecipeFacts): Advised {
     value: rate,
     reason: `adapters learn at about ten times the rate of the whole model, which would be ${value} (${reason})`,
   };
+}
+
+/** A language model is never trained as a head alone. */
+function tunedBy({ method }: RecipeFacts): 'full' | 'lora' {
+  return method === 'lora' ? 'lora' : 'full';
+}
+
+function counted({ input, trainRows }: RecipeFacts): string {
+  return `${trainRows} ${input === 'answer' ? 'good answers' : 'training rows'}`;
 }
 
 function read(scale: Scale, figure: number, named: string): Advised {

@@ -22,6 +22,7 @@ import type {
   ExportedEncoder,
   ExportEncoderInput,
 } from '../activities/contract/selection.ts';
+import type { ExportedGenerator } from '../activities/contract/generation.ts';
 import type { PackageGeneratorInput, PackageModelInput } from '../activities/contract/deployment.ts';
 import type { SearchPromptsInput } from '../activities/contract/prompting.ts';
 import type { RunFacts } from '../activities/contract/evidence.ts';
@@ -94,6 +95,16 @@ export function recipeFacts(
 ): RecipeFacts {
   const input = task === 'text-classification' ? 'text' : 'image';
   return { input, method, parameters, trainRows: wholeRows.train };
+}
+
+/** Of a language model: the good answers there are, of a part as many as its share lets expect of the whole. */
+export function generatorRecipeFacts(
+  { training: { method } }: Pick<TextGeneration, 'training'>,
+  { parameters }: Pick<ExportedGenerator, 'parameters'>,
+  { rows, wholeRows = rows, completions = 0 }: Pick<DatasetSummary, 'rows' | 'wholeRows' | 'completions'>,
+): RecipeFacts {
+  const trainRows = rows.train === 0 ? completions : Math.round((completions * wholeRows.train) / rows.train);
+  return { input: 'answer', method, parameters, trainRows };
 }
 
 /** Where it trains is no part of what it trains, nor is how its settings were found. */
@@ -234,9 +245,10 @@ export function languageTrainInput(
   weights: ArtifactRef,
   dataset: ArtifactRef,
   { training: asked }: Pick<TextGeneration, 'training'>,
+  facts: RecipeFacts,
 ): TrainLanguageInput {
   const { launcher: _, maxLength, packing, onlyAdherent: __, ...own } = asked;
-  const training = { ...own, headLearningRate: own.learningRate, classWeights: false };
+  const training = { ...completed(own, facts), classWeights: false };
   return { task: 'causal-lm', weights, dataset, maxLength, packing, training };
 }
 

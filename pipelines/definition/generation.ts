@@ -62,12 +62,6 @@ export const GeneratorTrainingSchema = z
   .strictObject({
     ...trainingShape,
     method: z.enum(['full', 'lora']).default('lora'),
-    // Of one method and kind of model there is nothing to tell apart: fixed numbers.
-    epochs: z.int().min(1).max(1000).default(4),
-    batchSize: z.int().min(1).max(4096).default(16),
-    weightDecay: z.number().min(0).max(1).default(0.01),
-    warmupFraction: fraction.default(0.1),
-    learningRate: z.number().positive().max(1).default(2e-4),
     /** Tokens of prompt and answer together; what is longer is cut. */
     maxLength: z.int().min(16).max(131_072).default(256),
     /** Rows one after the other in sequences of `maxLength` tokens: faster where rows are short. The loss is on answers alone either way. */

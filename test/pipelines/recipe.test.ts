@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { TextClassificationSchema } from '../../pipelines/definition.ts';
+import { GeneratorTrainingSchema } from '../../pipelines/definition/generation.ts';
 import { ImageTrainingSchema } from '../../pipelines/definition/images.ts';
 import { TrainingSchema } from '../../pipelines/definition/training.ts';
 import { completed, OPEN_SETTINGS, recommended, type RecipeFacts } from '../../pipelines/recipe.ts';
@@ -88,6 +89,27 @@ describe('the numbers of a training that a definition leaves open', () => {
         assert.ok(of({ trainRows: more }).epochs <= of({ trainRows: less }).epochs);
       }),
     );
+  });
+
+  it("are a language model's by its method, size and good answers, without a head's rate", () => {
+    const figures = [
+      ['full', 124e6, 1159, 5e-5, 4, 16],
+      ['lora', 124e6, 1159, 2e-4, 5, 16],
+      ['lora', 4e6, 200, 1e-3, 10, 8],
+      ['full', 7e9, 100_000, 2e-5, 2, 32],
+      ['lora', 70e9, 30_000, 1e-4, 3, 32],
+    ] as const;
+    for (const [method, parameters, trainRows, learningRate, epochs, batchSize] of figures) {
+      const known: RecipeFacts = { input: 'answer', method, parameters, trainRows };
+      const asked = GeneratorTrainingSchema.parse({ method });
+      const rows = recommended(asked, known);
+      const named = { ...asked, ...Object.fromEntries(rows.map(({ path, value }) => [path.slice(9), value])) };
+      assert.deepEqual(GeneratorTrainingSchema.parse(named), named, 'the schema takes them');
+      assert.deepEqual([named.learningRate, named.epochs, named.batchSize], [learningRate, epochs, batchSize]);
+      assert.match(rows[0]?.reason ?? '', new RegExp(`^${trainRows} good answers: `));
+      assert.equal(completed(asked, known).headLearningRate, learningRate, 'there is one rate');
+      assert.deepEqual(recommended(GeneratorTrainingSchema.parse(named), known), [], 'what is named stays');
+    }
   });
 
   it('are left open by a definition that names none', () => {

@@ -7,6 +7,7 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ChosenCandidate } from '../stages/generation/select.ts';
 import {
   dossierInput,
+  generatorRecipeFacts,
   languageTrainInput,
   longestRow,
   packageGeneratorInput,
@@ -109,7 +110,12 @@ async function tuneAgain(
   again.same('conversations', recorded.learnt, learnt.dataset);
 
   const train = again.call('train', {
-    ...languageTrainInput(winner.imported.model, learnt.dataset, pipeline),
+    ...languageTrainInput(
+      winner.imported.model,
+      learnt.dataset,
+      pipeline,
+      generatorRecipeFacts(pipeline, winner.exported, dataset),
+    ),
     ...stoppedAgain(recorded.training),
   });
   const { output: trained } = await again.activities('gpu', 'train').trainModel(train);

@@ -4,7 +4,7 @@ import type { GeneratorSelection, PromptSearch } from '../../../activities/contr
 import type { CandidateOutcome, CandidateSource } from '../../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Run } from '../../run.ts';
-import { promptsInput, searchInput } from '../../step-inputs.ts';
+import { generatorRecipeFacts, promptsInput, searchInput } from '../../step-inputs.ts';
 import { gather, type Candidacy } from '../candidates.ts';
 
 /** The winner, with everything that tuning and choosing need of it. */
@@ -33,7 +33,13 @@ export async function selectGenerator(run: Run): Promise<SelectedGenerator> {
     return { candidates: outcomes, selection: by, adherence, completions: dataset.completions ?? 0 };
   });
   run.facts.selection = selection;
-  return { dataset, winner: winnerOf(run, outcomes, selection.winner), guidelines, training: selection.training };
+  const winner = winnerOf(run, outcomes, selection.winner);
+  const definition = run.definition('text-generation');
+  // Where a prompt is enough nothing is tuned, and there are no settings to explain.
+  if (selection.training.needed) {
+    run.settle(definition.training, generatorRecipeFacts(definition, winner.exported, dataset));
+  }
+  return { dataset, winner, guidelines, training: selection.training };
 }
 
 /** A candidate is measured by how its answers keep the guidelines under the best prompt that is found. */

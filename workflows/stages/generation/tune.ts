@@ -1,6 +1,6 @@
 import type { Prompted } from '../../../activities/contract/prompting.ts';
 import type { Run } from '../../run.ts';
-import { languageTrainInput, longestRow, searchInput } from '../../step-inputs.ts';
+import { generatorRecipeFacts, languageTrainInput, longestRow, searchInput } from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
 import { judgeCustom } from '../custom-gates.ts';
 import { judgedEvidence } from '../evidence.ts';
@@ -69,7 +69,12 @@ async function tuneAndPrompt(run: Run, { dataset, winner, guidelines }: Selected
   note(run, { learnt });
   const stopTrainingAt = await run.budget.stopTrainingAt();
   const { output: trained } = await trainStep(run, 'train', () => ({
-    ...languageTrainInput(winner.imported.model, learnt, definition()),
+    ...languageTrainInput(
+      winner.imported.model,
+      learnt,
+      definition(),
+      generatorRecipeFacts(definition(), winner.exported, dataset),
+    ),
     ...(stopTrainingAt === undefined ? {} : { stopAt: stopTrainingAt }),
   }));
   run.facts.training = trained;
