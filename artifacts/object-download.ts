@@ -1,7 +1,7 @@
 /** One object into a file, over as many connections as it takes: each goes on where the last one broke. */
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
 import { retrying } from './concurrency.ts';
 import { EspalierError } from './errors.ts';
 import { statusOf } from './storage-errors.ts';
@@ -31,30 +31,63 @@ export async function downloadObject(
   const sink = fileSink(file);
   let version = etag;
   const attempt = async (): Promise<number> => {
-    const range = sink.received() === 0 ? {} : { Range: `bytes=${sink.received()}-` };
+    const at = sink.received();
+    const range = at === 0 ? {} : { Range: `bytes=${at}-` };
     const command = new GetObjectCommand({ Bucket, Key, IfMatch: version, ...range });
     const found = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
       if (statusOf(error) === 412) throw changed(`s3://${Bucket}/${Key}`, error);
       // The connection broke behind the last byte: there is nothing more of this version.
-      if (statusOf(error) === 416 && sink.received() > 0) return undefined;
+      if (statusOf(error) === 416 && at > 0) return undefined;
       throw error;
     });
     if (found === undefined) {
       await sink.flush();
-      return sink.received();
+      return at;
     }
-    version = found.ETag;
-    const expected = sink.received() + (found.ContentLength ?? 0);
-    for await (const chunk of found.Body as Readable as AsyncIterable<Buffer>) {
+    version ??= found.ETag;
+    // A gateway that ignores the range may ignore If-Match, too.
+    const start = at === 0 ? 0 : firstByte(found);
+    const end = start + (found.ContentLength ?? 0);
+    if (isOther(found.ETag, version) || (found.ContentLength !== undefined && end < at)) {
+      (found.Body as Readable).destroy();
+      throw changed(`s3://${Bucket}/${Key}`, undefined);
+    }
+    if (start > at) {
+      (found.Body as Readable).destroy();
+      throw unasked(`s3://${Bucket}/${Key}`);
+    }
+    let passed = at - start; // what is here of it already
+    for await (const sent of found.Body as Readable as AsyncIterable<Buffer>) {
+      const chunk = sent.subarray(passed);
+      passed = Math.max(0, passed - sent.length);
+      if (chunk.length === 0) continue;
       observe?.(chunk);
       await sink.write(chunk);
       if (sink.received() > maxBytes) return sink.received();
     }
-    if (sink.received() < expected) throw Object.assign(new Error('premature close'), { code: 'ECONNRESET' });
+    if (passed > 0 || sink.received() < end) throw Object.assign(new Error('premature close'), { code: 'ECONNRESET' });
     await sink.flush();
     return sink.received();
   };
   return retrying(attempt, signal, sink.received);
+}
+
+/** Where an answer to a range begins: 0 where the server sent the whole. */
+function firstByte({ $metadata, ContentRange }: GetObjectCommandOutput): number {
+  if ($metadata.httpStatusCode !== 206) return 0;
+  return Number(/^bytes (\d+)-/.exec(ContentRange ?? '')?.[1] ?? Infinity);
+}
+
+function isOther(found: string | undefined, version: string | undefined): boolean {
+  const bare = (etag: string | undefined): string | undefined => etag?.replaceAll(/^W\/|"/g, '');
+  return found !== undefined && bare(found) !== bare(version);
+}
+
+function unasked(where: string): EspalierError {
+  return new EspalierError('StorageUnavailable', `of ${where} came another part than was asked for`, {
+    where,
+    fix: 'check what stands between here and the store (AWS_ENDPOINT_URL_S3)',
+  });
 }
 
 function changed(where: string, cause: unknown): EspalierError {

@@ -55,7 +55,10 @@ export async function listModelObjects(
   });
 }
 
-/** Copies the objects, at the versions that were listed, into the store as a tree. Throws Conflict when one changed since. */
+/**
+ * Copies the objects, at the versions that were listed, into the store as a tree. Throws Conflict when one changed since,
+ * Corrupt when more or fewer bytes came than were listed.
+ */
 export async function snapshotModelObjects(
   { bucket, prefix }: S3Location,
   objects: readonly ListedObject[],
@@ -90,13 +93,20 @@ export async function snapshotModelObjects(
 async function download(
   client: S3Client,
   Bucket: string,
-  { key, etag }: ListedObject,
+  { key, etag, size }: ListedObject,
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
   const file = await open(path, 'wx');
   try {
-    await downloadObject(client, { Bucket, Key: key }, file, { etag, signal });
+    const bytes = await downloadObject(client, { Bucket, Key: key }, file, { etag, maxBytes: size, signal });
+    if (bytes === size) return;
+    const where = `s3://${Bucket}/${key}`;
+    const came = bytes > size ? 'more' : bytes;
+    throw new EspalierError('Corrupt', `${where} came with ${came} bytes; ${size} are listed`, {
+      where,
+      fix: 'check what stands between here and the store (AWS_ENDPOINT_URL_S3), and start again',
+    });
   } finally {
     await file.close();
   }
