@@ -55,7 +55,7 @@ const SERVED_QUESTIONS = 8;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 7,
+  version: 8,
   // Times are among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -128,6 +128,7 @@ async function evaluate(
     injectedAnswers: missedShare(all, 'injectedAnswers'),
     firstTokenP95Ms: plainScore(times.firstTokenMs.p95, times.answers),
     tokenMs: plainScore(times.msPerToken.p50, times.answers),
+    memoryMb: plainScore(times.memoryMb, times.answers),
     sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
     exportParity: plainScore(exportParityMaxAbs, 0),
   };

@@ -12,7 +12,7 @@ import { NO_SCORE } from '../validation/scores.ts';
 
 export const judgeGeneration: StepDefinition<JudgeGenerationInput, GatesVerdict> = {
   type: 'generation.gates',
-  version: 6,
+  version: 7,
   keeps: keepsVerdict,
   run: (input, context) => withCustomGates(generationVerdict(input), input.custom, context),
 };

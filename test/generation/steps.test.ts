@@ -465,6 +465,17 @@ describe('the steps of generation, on a tiny generator', function () {
     });
     equal(gates.find(({ name }) => name === 'forgetting')?.verdict, 'pass');
     for (const { name, reason } of gates) ok(reason.length > 10, name);
+    ok(evaluation.memoryMb > 0);
+    equal(evaluation.measures['memoryMb']?.value, evaluation.memoryMb);
+    const memoryGate = (max?: number) =>
+      generationVerdict({
+        measures: evaluation.measures,
+        memorisation: null,
+        gates: GenerationGatesSchema.parse(max === undefined ? {} : { memoryMb: { max } }),
+        memorisationGates: MemorisationGatesSchema.parse({}),
+      }).gates.find(({ name }) => name === 'memoryMb');
+    equal(memoryGate()?.verdict, 'pass');
+    equal(memoryGate(evaluation.memoryMb / 2)?.verdict, 'warn');
     const lost = { value: 2.2, interval: { low: 2.1, high: 2.3, confidence: 0.95 }, rows: 100 };
     const forgot = generationVerdict({
       measures: { ...evaluation.measures, forgetting: lost },
