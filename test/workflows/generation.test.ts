@@ -4,6 +4,7 @@ import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
+import { settingAt } from '../../pipelines/change.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { RunOutcome, RunView } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
@@ -87,6 +88,7 @@ describe('a run that generates text', function () {
 
   it('tunes under the target, searches prompts for the tuned model again, and measures what it knows by heart', async () => {
     const searched: string[] = [];
+    const trainings: Record<string, unknown>[] = [];
     const learnt: string[] = [];
     const { ran, outcome, facts } = await run((real) => ({
       ...needsTraining(real),
@@ -96,10 +98,19 @@ describe('a run that generates text', function () {
       },
       trainModel: (call) => {
         learnt.push(`${call.input.task} ${call.input.dataset.name}`);
+        trainings.push({ ...call.input.training });
         return real.trainModel(call);
       },
     }));
     equal(outcome.state, 'deployed');
+    const { recipe = [] } = facts;
+    ok(recipe.some(({ path, reason }) => path === 'training.epochs' && reason.startsWith('60 good answers: ')));
+    for (const { path, value } of recipe) equal(trainings[0]?.[path.slice('training.'.length)], value, path);
+    equal(
+      settingAt(facts.pipeline, 'training.epochs'),
+      trainings[0]?.['epochs'],
+      'whoever makes it again finds it named',
+    );
     deepEqual(
       ran.filter((id) => [...TUNING, 'choose', 'evaluate', 'memorisation', 'gates'].includes(id)),
       [...TUNING, 'choose', 'evaluate', 'memorisation', 'gates'],
