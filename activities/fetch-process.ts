@@ -111,7 +111,8 @@ export async function fetchProcess<Verb extends keyof FetchVerbs>(
   });
   ended.catch(() => undefined); // it is awaited below, after the lines
   child.stdin.on('error', () => undefined); // a child that dies before reading says why by its exit
-  child.stdin.end(JSON.stringify({ verb, ...request }));
+  // It stays open as the leash: its end, which comes with ours, tells the process that nobody waits for it.
+  child.stdin.write(`${JSON.stringify({ verb, ...request })}\n`);
   try {
     let answer: Line<FetchVerbs[Verb]['result']> = {};
     for await (const line of createInterface({ input: child.stdout })) {

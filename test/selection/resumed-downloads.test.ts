@@ -1,5 +1,7 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -7,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fetchProcess } from '../../activities/fetch-process.ts';
+import { fetchEnvironment, fetchProcess } from '../../activities/fetch-process.ts';
 import { startTestHub, type TestHub } from '../support/hub.ts';
 import { pythonForTests } from '../support/python.ts';
 
@@ -108,6 +110,45 @@ describe('a download from the hub that was interrupted', function () {
     equal(first, 'whole');
     ok(/^bytes=\d+-$/.test(second ?? ''), second);
     deepEqual([third, more], [second, []]);
+  });
+
+  it('by a busy server is tried again in seconds, whatever that server asks for, and given up soon', async () => {
+    const commit = hub.commit({ [FILE]: content });
+    const aDay = { 'Retry-After': '86400' };
+    hub.interfere = (_, response) => {
+      if (asked().length === 1) response.writeHead(503, aDay).end();
+      return asked().length === 1;
+    };
+    ok((await download(commit)).equals(content));
+    deepEqual(asked(), ['whole', 'whole']);
+    await rm(blobs(), { recursive: true });
+    hub.interfere = (_, response) => {
+      response.writeHead(429, aDay).end();
+      return true;
+    };
+    await rejects(download(commit), { kind: 'NetworkUnavailable', message: /HTTP 429/ });
+    equal(asked().length, 2 + 4);
+  });
+
+  it('ends with the process that asked for it', async () => {
+    const commit = hub.commit({ [FILE]: content });
+    const { files } = await fetchProcess('hub-resolve', { repo: 'org/tiny', revision: commit }, { python });
+    hub.interfere = (_, response) => {
+      response.writeHead(200, { 'Content-Length': SIZE });
+      response.write(content.subarray(0, HALF));
+      return true;
+    };
+    const env = fetchEnvironment(process.env, python.packages);
+    const child = spawn(python.executable, ['-P', '-m', 'espalier_fetch'], { env, detached: true });
+    const ended = once(child, 'exit');
+    const request = { verb: 'hub-download', repo: 'org/tiny', commit, files, folder: join(root, 'model') };
+    child.stdin.write(`${JSON.stringify(request)}\n`);
+    while (!existsSync(partOf(content)) || statSync(partOf(content)).size < HALF) await sleep(20);
+    child.stdin.end(); // as it does when its parent dies
+    deepEqual(await ended, [null, 'SIGKILL']);
+    hub.interfere = undefined;
+    ok((await download(commit)).equals(content));
+    deepEqual(asked(), ['whole', `bytes=${HALF}-`]);
   });
 
   it('lends nothing to the file of another commit', async () => {

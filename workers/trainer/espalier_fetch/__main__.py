@@ -1,5 +1,6 @@
-"""One JSON request on stdin; JSON lines on stdout: any number of {"progress": …}, then {"result": …} or {"error": …}.
+"""One JSON request, a line on stdin; JSON lines on stdout: any number of {"progress": …}, then {"result": …} or {"error": …}.
 
+Standard input stays open as the leash: its end ends the process, and what runs below it (leash.py).
 Exit code 0 after a result, 1 after an error. stderr is for people. Tokens come from the environment and go nowhere else.
 """
 
@@ -7,12 +8,14 @@ import json
 import sys
 
 from .failure import DISK_FULL, FetchError
+from .leash import hold
 from .progress import emit
 
 
 def main() -> int:
     try:
-        request = json.load(sys.stdin)
+        request = json.loads(sys.stdin.buffer.readline())
+        hold()
         emit({"result": run(request.pop("verb"), request)})
         return 0
     except FetchError as error:

@@ -16,11 +16,13 @@ from typing import BinaryIO
 
 import httpx2
 from huggingface_hub import constants
-from huggingface_hub.utils import hf_raise_for_status, http_stream_backoff
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import get_session, hf_raise_for_status
 
 from .failure import FetchError
 
-# Tries in a row that bring no byte, 1, 2 and 4 seconds apart; one that brought any begins the count anew.
+# Tries in a row that bring no byte, 1, 2 and 4 seconds apart; one that brought any begins the count anew. A server's Retry-After is
+# not waited for: it may say a day, and others wait for the part. The step is tried again later.
 FRUITLESS = 4
 BUSY = (408, 429, 500, 502, 503, 504)
 # A run that is taken up again within a week finds what it had.
@@ -98,6 +100,10 @@ def _fill(url: str, headers: dict[str, str], stream: BinaryIO, size: int) -> Non
             _append(url, headers, stream, at, size)
         except BROKEN_OFF as error:
             broken = error
+        except HfHubHTTPError as error:
+            if error.response.status_code not in BUSY:
+                raise
+            broken = error
         fruitless = 0 if stream.seek(0, os.SEEK_END) > at else fruitless + 1
         if fruitless == FRUITLESS:
             raise broken or httpx2.RemoteProtocolError("the server ends before the file does")
@@ -108,17 +114,8 @@ def _fill(url: str, headers: dict[str, str], stream: BinaryIO, size: int) -> Non
 def _append(url: str, headers: dict[str, str], stream: BinaryIO, at: int, size: int) -> None:
     asked = {**headers, "Accept-Encoding": "identity", **({"Range": f"bytes={at}-"} if at else {})}
     # Redirects are followed by httpx2, which takes the token off a request to any other host.
-    answering = http_stream_backoff(
-        "GET",
-        url,
-        headers=asked,
-        timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
-        follow_redirects=True,
-        max_retries=2,
-        retry_on_exceptions=(),
-        retry_on_status_codes=BUSY,
-    )
-    with answering as answer:
+    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    with get_session().stream("GET", url, headers=asked, timeout=timeout, follow_redirects=True) as answer:
         if answer.status_code == 416:
             stream.truncate(0)
             raise FetchError("Corrupt", f"{url} is shorter than the file that the hub lists")
