@@ -13,7 +13,7 @@ import type { TextClassification } from '../../pipelines/definition.ts';
 import { startTemporalIn } from '../support/temporal-server.ts';
 import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
 
-type Parts = Partial<Pick<TextClassification, 'budget' | 'prototype' | 'training'>>;
+type Parts = Partial<Pick<TextClassification, 'budget' | 'prototype' | 'selection' | 'training'>>;
 
 describe('prototypes of the best candidates', function () {
   this.timeout(60_000);
@@ -194,10 +194,11 @@ describe('prototypes of the best candidates', function () {
     assert.ok(stopMs >= approvedMs && stopMs <= trainedMs, `${approvedMs} ${stopAt} ${trainedMs}`);
   });
 
-  it('are not waited for by a candidate that the budget cuts: it is left out with the reason, the one that is known goes on', async () => {
+  /** One is known, and the budget of a second has ended, before the other is exported. */
+  function afterTheBudget(): (real: Activities) => Partial<Activities> {
     let isKnown = (): void => undefined;
     const known = new Promise<void>((resolve) => (isKnown = resolve));
-    const late = (real: Activities): Partial<Activities> => ({
+    return (real) => ({
       probeEncoder: async (call) => {
         const probed = await real.probeEncoder(call);
         if (call.stepId === 'probe:one') isKnown();
@@ -210,11 +211,17 @@ describe('prototypes of the best candidates', function () {
         }
         return real.exportEncoder(call);
       },
+    });
+  }
+
+  it('are not waited for by a candidate that the budget cuts: it is left out with the reason, the one that is known goes on', async () => {
+    const late = (real: Activities): Partial<Activities> => ({
+      ...afterTheBudget()(real),
       rankCandidates: async (call) => {
         const ranked = await real.rankCandidates(call);
         const two = call.input.candidates.find(({ id }) => id === 'two');
         assert.equal(two?.error?.kind, 'BudgetEnded', two?.error?.message);
-        assert.match(two?.error?.message ?? '', /time budget of 1s.*another candidate was known/);
+        assert.match(two?.error?.message ?? '', /time budget of 1s.*another candidate that may win was known/);
         return { ...ranked, output: { ...ranked.output, winner: 'one', shortlist: ['one'] } };
       },
     });
@@ -222,6 +229,13 @@ describe('prototypes of the best candidates', function () {
     assert.ok(ran.includes('probe:one') && !ran.includes('profile:two'), ran.join());
     assert.equal(stateOf('profile:two'), 'dropped');
     assert.equal(stateOf('rank'), 'done');
+  });
+
+  it('wait for every candidate where the one that is known breaks a limit, whatever has ended', async () => {
+    // A candidate of these tests has one megabyte.
+    const parts = { budget: { time: '1s' }, selection: { ...runInput().pipeline.selection, maxSizeMb: 0.5 } };
+    const { ran } = await untilReview('too-large', { parts, overrides: afterTheBudget() });
+    assert.ok(ran.includes('probe:one') && ran.includes('probe:two'), ran.join());
   });
 
   it('stop in the middle of a rung where the budget ends there', async () => {

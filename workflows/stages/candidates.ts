@@ -1,5 +1,5 @@
 /** What every pipeline begins with: the data and every candidate side by side, whatever is measured of them. */
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, patched } from '@temporalio/workflow';
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import type {
   CandidateOutcome,
@@ -28,9 +28,11 @@ export interface Candidacy {
     readonly model: ArtifactRef;
     readonly dataReady: Promise<DatasetSummary>;
     readonly parking: StepOptions;
-    /** Before each of its steps: leaves it out where the budget has ended and another candidate is known already. */
+    /** Before each of its steps: leaves it out where the budget has ended and another candidate that may win is known already. */
     readonly begin: () => Promise<void>;
   }) => Promise<void>;
+  /** Whether one that was measured breaks no limit of the definition. */
+  readonly mayWin: (outcome: CandidateOutcome) => boolean;
 }
 
 export interface Gathered {
@@ -101,7 +103,7 @@ async function tryCandidate(
   run: Run,
   candidate: CandidateSource,
   dataReady: Promise<DatasetSummary>,
-  { measure }: Candidacy,
+  { measure, mayWin }: Candidacy,
   known: Set<string>,
 ): Promise<CandidateOutcome> {
   const { id } = candidate;
@@ -120,11 +122,13 @@ async function tryCandidate(
   };
   const parking = run.parking(candidate);
   const begin = async (): Promise<void> => {
-    const ended = known.size === 0 ? undefined : await run.budget.ended();
-    if (ended === undefined) return;
+    if (known.size === 0 || run.pipeline.budget === undefined) return;
+    const ended = await run.budget.ended();
+    // A run that began before candidates were left out so goes on with all of them.
+    if (ended === undefined || !patched('leave-out-after-budget')) return;
     throw new StepLeftOut({
       kind: 'BudgetEnded',
-      message: `${ended}, and another candidate was known by then`,
+      message: `${ended}, and another candidate that may win was known by then`,
       where: `candidates.${id}`,
       fix: 'raise the budget, or name fewer candidates',
       retryable: false,
@@ -173,7 +177,7 @@ async function tryCandidate(
       parking,
     ));
     await measure({ candidate, outcome, model, dataReady, parking, begin });
-    known.add(id);
+    if (mayWin(outcome)) known.add(id);
     return outcome;
   } catch (error) {
     if (error instanceof StepLeftOut) return drop(error.record);

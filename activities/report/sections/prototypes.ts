@@ -55,9 +55,14 @@ function predictedText({ predictedAccuracy: said, curve }: CandidateCurve): Cont
 
 function timeText({ predictedSeconds, points }: CandidateCurve, cost: Cost): Content {
   if (predictedSeconds === null) return 'not known';
-  const bound = points.filter((one) => one.seconds !== null).length < 2 ? 'at most ' : 'about ';
+  const bound = timesOne(points) ? 'at most ' : 'about ';
   const price = priceOf(predictedSeconds, cost);
   return `${bound}${seconds(predictedSeconds)}${price === null ? '' : `, ${price.text}`}`;
+}
+
+/** One time is no line: what it says of all rows is an upper bound. */
+function timesOne(points: CandidateCurve['points']): boolean {
+  return points.filter((one) => one.seconds !== null).length < 2;
 }
 
 /** Of a training that holds all its devices for so long; null without prices. */
@@ -84,8 +89,17 @@ function worth({ curves, winner, fullRows }: Prototyped, cost: Cost): Content {
       Whether all ${count(fullRows)} training rows are worth their cost is not predicted: one rung is no curve.
     </p>`;
   }
-  const gain = said.value - last.accuracy;
-  const [least, most] = [said.interval.low - last.accuracy, said.interval.high - last.accuracy];
+  if (chosen.curve === null || chosen.curve.scale === 0) {
+    return html`<p>
+      Whether all ${count(fullRows)} training rows are worth their cost is not shown: more rows brought nothing from
+      rung to rung.
+    </p>`;
+  }
+  // Between two places of the curve: the last rung may lie below it by chance, which is no gain.
+  const { floor, scale, decay } = chosen.curve;
+  const from = 1 - floor - scale * last.trainRows ** -decay;
+  const gain = said.value - from;
+  const [least, most] = [said.interval.low - from, said.interval.high - from];
   const points = (share: number): string => (share * 100).toFixed(1);
   const predicted = `From ${count(last.trainRows)} to ${count(fullRows)} training rows the curve predicts ${points(gain)} points more (${points(least)} to ${points(most)})`;
   const verdict =
@@ -97,8 +111,9 @@ function worth({ curves, winner, fullRows }: Prototyped, cost: Cost): Content {
   return html`<p>${predicted}. ${verdict}</p>`;
 }
 
-function pointPrice({ predictedSeconds }: CandidateCurve, gain: number, cost: Cost): string {
+function pointPrice({ predictedSeconds, points }: CandidateCurve, gain: number, cost: Cost): string {
   if (predictedSeconds === null) return 'a training on all rows';
   const aPoint = predictedSeconds / (gain * 100);
-  return priceOf(aPoint, cost)?.text ?? `${seconds(aPoint)} of training`;
+  const price = priceOf(aPoint, cost)?.text ?? `${seconds(aPoint)} of training`;
+  return timesOne(points) ? `${price} (at most: one rung was timed)` : price;
 }

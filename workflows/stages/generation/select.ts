@@ -3,6 +3,7 @@ import type { ExportedGenerator } from '../../../activities/contract/generation.
 import type { GeneratorSelection, PromptSearch } from '../../../activities/contract/prompting.ts';
 import type { CandidateOutcome, CandidateSource } from '../../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
+import { areWithin } from '../../../pipelines/limits.ts';
 import type { Run } from '../../run.ts';
 import { generatorRecipeFacts, promptsInput, searchInput } from '../../step-inputs.ts';
 import { gather, type Candidacy } from '../candidates.ts';
@@ -48,6 +49,20 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
   return {
     prepare: (files) =>
       run.step('light', 'data', 'preparePrompts', () => promptsInput(files, definition(), guidelines)),
+    mayWin: ({ generator }) => {
+      const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb } = definition().selection;
+      const { profile, search } = generator ?? {};
+      return (
+        search !== undefined &&
+        profile !== undefined &&
+        areWithin([
+          [profile.firstTokenMs.p95, maxFirstTokenMs],
+          [profile.msPerToken.p50, maxMsPerToken],
+          [profile.sizeMb, maxSizeMb],
+          [profile.memoryMb, maxMemoryMb],
+        ])
+      );
+    },
     async measure({ candidate: { id }, outcome, model, dataReady, parking, begin }) {
       await begin();
       const exported = await run.step('cpu', `export:${id}`, 'exportGenerator', () => ({ model }), parking);
