@@ -13,7 +13,7 @@ import { withStore } from '../support/store.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
 const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
-const SAME = ['garden', 'garden-v2', 'honest', 'old-keras', 'own-model', 'saved-model', 'training'];
+const SAME = ['garden', 'garden-part', 'garden-v2', 'honest', 'old-keras', 'own-model', 'saved-model', 'training'];
 const GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH of .*';
 const BIAS = 'bert/encoder/layer/0/attention/self_attention/query/bias/\\.ATTRIBUTES/VARIABLE_VALUE';
 
@@ -53,6 +53,9 @@ const BAD: Readonly<Record<string, RegExp>> = {
   'same-name':
     /two variables that are called bert\/encoder\/layer_\._0\/attention\/self\/query\/bias; one is other\/bias/,
   shape: /query\.bias .* has the shape \[33\], by config\.json it is \[32\]/,
+  'two-gardens': /weights of the bert of 2 models: below bert_encoder\/, bert_encoder_1\//,
+  'two-models': /of 2 models: below tf_bert_for_.*_classification\/bert\/, tf_bert_for_.*_classification_1\/bert\//,
+  'two-nested': /of 2 models: below bert\/tf_bert_for_.*\/bert\/, tf_bert_for_/,
   'unknown-model': /is a TensorFlow 2 checkpoint in which nothing is called bert, .*; it has dense/,
 };
 

@@ -116,6 +116,18 @@ write("no-pooler", {key: value for key, value in honest.items() if "/pooler/" no
 write("garden", garden() | {f"masked_lm/bias{VALUE}": ("cls/predictions/output_bias/bias", numpy.ones(3, "float32"))})
 write("garden-v2", garden("bert_encoder_v2/"))
 
+
+def pooler_of(model: Variables, other: Variables) -> Variables:
+    """The model without its pooler, and of the other that alone."""
+    own = {key: value for key, value in model.items() if "pooler" not in value[0]}
+    return own | {f"other/{key}": value for key, value in other.items() if "pooler" in value[0]}
+
+
+write("garden-part", pooler_of(garden("bert_encoder/"), garden()))
+write("two-gardens", pooler_of(garden("bert_encoder/"), garden("bert_encoder_1/")))
+write("two-models", pooler_of(honest, {key: (called.replace("classification/", "classification_1/"), values) for key, (called, values) in honest.items()}))
+write("two-nested", pooler_of({key: (f"bert/{called}", values) for key, (called, values) in honest.items() if "/bert/" in called}, honest))
+
 # What the keys are called.
 named = [(key, called) for key, (called, _) in honest.items()]
 write("unnamed", honest, graph_of([pair for pair in named if pair[0] != BIAS]))
@@ -129,7 +141,7 @@ write("long-name", honest, graph_of([*named, ("bert/" + "x" * 600, "y")]))
 write("missing", {key: value for key, value in honest.items() if key != BIAS})
 write("shape", honest | {BIAS: (QUERY, numpy.ones(33, "float32"))})
 write("type", honest | {BIAS: (QUERY, numpy.ones(32, "int32"))})
-write("more-layers", honest | {f"x/bias{VALUE}": ("tf/bert/encoder/layer_._7/output/dense/bias", numpy.ones(3, "float32"))})
+write("more-layers", honest | {f"x/bias{VALUE}": ("tf_bert_for_sequence_classification/bert/encoder/layer_._7/output/dense/bias", numpy.ones(3, "float32"))})
 write("other-heads", garden(heads=2 * HEADS))
 write("projection", garden() | {f"p/kernel{VALUE}": ("embedding_projection/kernel", numpy.ones((3, 2), "float32"))})
 write("unknown-model", {f"layer_with_weights-0/kernel{VALUE}": ("my_model/dense/kernel", numpy.ones((2, 2), "float32"))})

@@ -21,7 +21,7 @@ LEFT = {".OPTIMIZER_SLOT", "optimizer", "_variables", "keras_api", "save_counter
 
 def object_arrays(stored: dict[str, StoredArray], objects: StoredArray, layout: ModelLayout, index: Path) -> tuple[dict[str, StoredArray], Naming]:
     """By paths that begin with the model's scope or a head's name, and how such a path is named. Throws UnsafeModel when a key has no
-    name, BadModel when two have the same."""
+    name, BadModel when two have the same, or the encoder's are of more than one model."""
     names = read_variable_names(objects, index.parent, index.name)
     own = {key: array for key, array in stored.items() if LEFT.isdisjoint(key.split("/"))}
     for key in own:
@@ -29,14 +29,22 @@ def object_arrays(stored: dict[str, StoredArray], objects: StoredArray, layout: 
             raise unsafe(f"{key} of {index.name} is no variable that its objects name")
     garden = layout.scope == "bert" and any(is_of_garden(names[key]) for key in own)
     arrays: dict[str, StoredArray] = {}
+    models: set[str] = set()
     for key, array in own.items():
         path = garden_path(names[key]) if garden else keras_path(names[key], layout.scope)
         if path in arrays:
             raise ConvertError("BadModel", f"{index.name} has two variables that are called {path}; one is {key}", ONE_MODEL)
         arrays[path] = garden_array(array, path, layout) if garden else _keras_array(array, path, layout)
+        if path.startswith(f"{layout.scope}/"):
+            models.add(_model_of(names[key], path, layout.scope))
     if not any(path.startswith(f"{layout.scope}/") for path in arrays):
         shown = ", ".join(sorted({path.split("/")[0] for path in arrays})[:SHOWN_PARTS])
         raise ConvertError("BadModel", f"{index.name} is a TensorFlow 2 checkpoint in which nothing is called {layout.scope}, as in transformers' class of the model; it has {shown or 'no variable'}", OF_TRANSFORMERS)
+    if garden:
+        models.discard("")  # its layers may stand below no model's name
+    if len(models) > 1:
+        shown = ", ".join(sorted(models)[:SHOWN_PARTS])
+        raise ConvertError("BadModel", f"{index.name} has weights of the {layout.scope} of {len(models)} models: below {shown}", ONE_MODEL)
     return arrays, garden_name if garden else torch_name
 
 
@@ -50,6 +58,11 @@ def keras_path(name: str, scope: str) -> str:
     steps = name.split("/")
     start = steps.index(scope) if scope in steps else 1 if len(steps) > 2 else 0
     return "/".join(steps[start:])
+
+
+def _model_of(name: str, path: str, scope: str) -> str:
+    """What stands in a variable's name before what it is called in the encoder: 'tf_bert_model/bert/' of 'tf_bert_model/bert/pooler/dense/bias'."""
+    return name.removesuffix(f"/{path}".rpartition(f"/{scope}/")[2])
 
 
 def _keras_array(array: StoredArray, path: str, layout: ModelLayout) -> StoredArray:
