@@ -26,15 +26,17 @@ const QUERY = 'encoder/layer/tf_bert_layer_1/attention/self_attention/query/vars
 const UNSAFE: Readonly<Record<string, RegExp>> = {
   'assets.keras': /member 'assets\/vocabulary\.txt' of assets\.keras is there twice, or none that Keras writes/,
   'before.keras': /before\.keras has bytes before or after its zip archive/,
+  'behind.keras': /member 'model\.weights\.h5' of behind\.keras ends behind the file/,
   'bomb.keras': /member 'metadata\.json' of bomb\.keras is compressed/,
   'compressed.keras': /of compressed\.keras is compressed/,
   'cut.keras': /cut\.keras is not a sound zip archive/,
   'damaged.keras': /damaged\.keras is not a sound zip archive: Bad CRC-32/,
   'integers.weights.h5': new RegExp(`${QUERY} of integers\\.weights\\.h5 does not hold little-endian floats`),
   'linked.weights.h5': new RegExp(`${QUERY} of linked\\.weights\\.h5 is a link to another file`),
-  'longer.keras': /the members of longer\.keras overlap/,
+  'longer.keras': /member 'model\.weights\.h5' of longer\.keras ends behind the file/,
   'no-hdf5.keras': /no-hdf5\.keras\.weights\.h5 does not begin as an HDF5 file/,
   'outside.keras': /member '\.\.\/stolen\.h5' of outside\.keras is there twice, or none/,
+  'overlapping.keras': /the members of overlapping\.keras overlap/,
   'twice.keras': /member 'model\.weights\.h5' of twice\.keras is there twice/,
 };
 const BAD: Readonly<Record<string, RegExp>> = {

@@ -102,3 +102,14 @@ content[content.index(weights[BIAS].tobytes())] ^= 1
 entry = content.rindex(b"PK\x01\x02")
 content[entry + 20 : entry + 28] = struct.pack("<II", 1 << 30, 1 << 30)
 (folder / "longer.keras").write_bytes(content)
+# One that lies within another, and one that begins far behind the file, as only zip64 can say it.
+content = bytearray((folder / "archive.keras").read_bytes())
+entry = content.index(b"PK\x01\x02", content.index(b"PK\x01\x02") + 1)
+content[entry + 42 : entry + 46] = struct.pack("<I", 5)
+(folder / "overlapping.keras").write_bytes(content)
+content = bytearray((folder / "archive.keras").read_bytes())
+entry, end = content.rindex(b"PK\x01\x02"), content.rindex(b"PK\x05\x06")
+content[entry + 30 : entry + 32], content[entry + 42 : entry + 46] = struct.pack("<H", 12), b"\xff" * 4
+content[end + 12 : end + 16] = struct.pack("<I", struct.unpack_from("<I", content, end + 12)[0] + 12)
+content[end:end] = struct.pack("<HHQ", 1, 8, 1 << 62)
+(folder / "behind.keras").write_bytes(content)

@@ -19,6 +19,8 @@ MAX_MEMBERS = 20_000
 LEGACY_STREAMS = 5
 MEMBER = re.compile(r"([^/\\\x00-\x1f]{1,200})/(data\.pkl|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id|data/\d{1,20})")
 END_OF_ARCHIVE, END_BYTES = b"PK\x05\x06", 22
+# Before each member's bytes, without its name.
+HEADER_BYTES = 30
 TAR, TAR_AT = b"ustar", 257
 ENCRYPTED = 0x1 | 0x40
 BLOCK = 1 << 20
@@ -99,8 +101,13 @@ def stored_members(archive: zipfile.ZipFile, path: Path) -> list[tuple[str, zipf
             raise unsafe(f"member {info.orig_filename!r} of {path.name} is encrypted")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
             raise unsafe(f"member {info.orig_filename!r} of {path.name} is compressed")
-    if sum(info.file_size for info in infos) > size:
-        raise unsafe(f"the members of {path.name} overlap")
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise unsafe(f"the members of {path.name} overlap")
+        end = info.header_offset + HEADER_BYTES + len(info.orig_filename) + info.file_size
+        if end > size:
+            raise unsafe(f"member {info.orig_filename!r} of {path.name} ends behind the file")
     return [(info.orig_filename, info) for info in infos]
 
 
