@@ -24,7 +24,9 @@ export interface ConversionOptions {
   readonly signal: AbortSignal;
 }
 
-const LeftOutSchema = z.array(z.string().max(400)).max(20_000);
+/** As long as the child lets a name be (object_graph.py has the longest). */
+const MAX_NAME_CHARACTERS = 500;
+const LeftOutSchema = z.array(z.string().max(MAX_NAME_CHARACTERS)).max(20_000);
 
 /** What the child says of what it was asked for: it read a stranger's file, so its words are checked like one. */
 const RESULTS = {

@@ -13,7 +13,17 @@ import { withStore } from '../support/store.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
 const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
-const SAME = ['garden', 'garden-part', 'garden-v2', 'honest', 'old-keras', 'own-model', 'saved-model', 'training'];
+const SAME = [
+  'garden',
+  'garden-part',
+  'garden-v2',
+  'honest',
+  'long-head',
+  'old-keras',
+  'own-model',
+  'saved-model',
+  'training',
+];
 const GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH of .*';
 const BIAS = 'bert/encoder/layer/0/attention/self_attention/query/bias/\\.ATTRIBUTES/VARIABLE_VALUE';
 
@@ -131,6 +141,12 @@ describe('converting a checkpoint of TensorFlow 2', function () {
       const names = ['index', 'data-00000-of-00001'].map((end) => `${folderOfIt}/variables.${end}`);
       assert.equal(foreignWeightsOf(names, 'tensorflow'), undefined);
     }
+  });
+
+  it('tells the longest name that a head may have', async () => {
+    const { converted } = await importFolder(await modelWith('long-head', 'model'), services, 'tensorflow');
+    const told = converted?.of === 'checkpoint' ? converted.leftOut : [];
+    assert.deepEqual(told, ['classifier', 'h'.repeat(500)]);
   });
 
   it('follows no link to a folder of variables', async () => {

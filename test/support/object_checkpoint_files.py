@@ -112,6 +112,7 @@ write("training", {f"model/{key}" if key.startswith("bert") else key: value for 
 write("saved-model", {f"variables/{place}{VALUE}": value for place, value in enumerate(honest.values())})
 write("own-model", {f"enc/{key}": (f"my/tf_bert_model_1/{called.split('/', 1)[1]}", values) for key, (called, values) in honest.items()})
 write("old-keras", honest, more={"bert/.ATTRIBUTES/OBJECT_CONFIG_JSON": b'{"class_name": "Lambda"}'})
+write("long-head", honest | {f"head/bias{VALUE}": ("h" * 500, numpy.ones(2, "float32"))})
 write("no-pooler", {key: value for key, value in honest.items() if "/pooler/" not in key})
 write("garden", garden() | {f"masked_lm/bias{VALUE}": ("cls/predictions/output_bias/bias", numpy.ones(3, "float32"))})
 write("garden-v2", garden("bert_encoder_v2/"))

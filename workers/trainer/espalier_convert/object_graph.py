@@ -14,7 +14,8 @@ from .sstable import Cursor
 from .stored_array import StoredArray
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-# A BERT-large with its optimiser, saved whole, has some 10,000 objects in 1 MB.
+# A BERT-large with its optimiser, saved whole, has some 10,000 objects in 1 MB. Who reads our answer takes names as long
+# (weights-conversion.ts).
 MAX_GRAPH_BYTES, MAX_OBJECTS, MAX_NAME_BYTES = 32 << 20, 200_000, 500
 NODES, CHILDREN, ATTRIBUTES, SLOTS, SAVER, HAS_VALUES = 1, 1, 2, 3, 4, 5
 FULL_NAME, KEY = 2, 3
