@@ -221,7 +221,9 @@ class Gallery:
 
 def read_gallery(vectors: Path, gallery: Path, dimension: int) -> Gallery:
     """Raises TrainerError 64 where vectors and labels are not as many, or of another width than the model's."""
-    named = [json.loads(line)["label"] for line in gallery.read_text(encoding="utf-8").splitlines()]
+    # By line feeds alone: a label may have what text counts as the end of a line, too (U+2028, U+0085).
+    with gallery.open("rb") as stream:
+        named = [json.loads(line)["label"] for line in stream]
     values = numpy.fromfile(vectors, "<f4")
     if not named or values.size != len(named) * dimension:
         raise bad_model(f"{vectors.name} has {values.size} numbers: {len(named)} entries of this model have {len(named) * dimension}")

@@ -11,7 +11,7 @@ from torch.nn import functional
 from espalier_trainer import attack, events, images, job, train
 from espalier_trainer.guard import StopFlag
 
-from .support import Recorder
+from .support import Folder, Recorder
 from .test_families import Families
 
 EPSILON = 4.0
@@ -127,6 +127,18 @@ class Verb(Families):
         stop.reason = "SIGTERM"
         with self.assertRaises(events.Stopped):
             attack.attack_classifier(self.task(self.trained("head"), "a"), Recorder(), stop)
+
+
+class Galleries(Folder):
+    def test_a_label_may_have_what_ends_a_line_of_text_but_not_of_json(self) -> None:
+        labels = ["red\u2028brick", "red\u0085", "blue\u2029\x1c"]
+        # As the platform writes it: JSON of JavaScript leaves these as they are, but for what is below a space.
+        gallery, vectors = self.folder / "ends.jsonl", self.folder / "ends.f32"
+        gallery.write_bytes("".join(json.dumps({"label": label}, ensure_ascii=False) + "\n" for label in labels).encode())
+        numpy.eye(3, dtype="<f4").tofile(vectors)
+        read = attack.read_gallery(vectors, gallery, 3)
+        self.assertEqual(read.labels, labels)
+        self.assertEqual(read.classes.tolist(), [0, 1, 2])
 
 
 class Neighbours(Families):
