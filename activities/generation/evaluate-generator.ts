@@ -55,7 +55,7 @@ const SERVED_QUESTIONS = 8;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 8,
+  version: 9,
   // Times are among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {

@@ -27,7 +27,7 @@ const MOST_NEW_TOKENS = 32;
 
 export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
   type: 'generation.profile',
-  version: 3,
+  version: 4,
   environment: () => Promise.resolve(hardware()),
   async run({ generator, dataset, generation }, context) {
     const { store, signal, progress } = context;

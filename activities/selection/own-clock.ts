@@ -1,5 +1,6 @@
 /** Times runs of this process on Linux's own counters: the arithmetic is own-time.ts. */
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseSchedstat, startRun, type ReadCounters, type RunTime } from './own-time.ts';
 import { throttledSoFar } from './throttling.ts';
 
@@ -28,7 +29,8 @@ export function openOwnClock(): OwnClock {
 /** Counters of this process; none where the system has none (not Linux, or not counted). */
 function openCounters(): { readonly read: ReadCounters; readonly close: () => void } {
   const first = openThread(process.pid);
-  if (first === undefined) return { read: { process: () => undefined, helpers: () => [] }, close: () => undefined };
+  if (first === undefined)
+    return { read: { process: () => undefined, helpers: () => [], cores: 1 }, close: () => undefined };
   const helpers = readdirSync('/proc/self/task').flatMap((thread) =>
     Number(thread) === process.pid ? [] : (openThread(Number(thread)) ?? []),
   );
@@ -42,7 +44,8 @@ function openCounters(): { readonly read: ReadCounters; readonly close: () => vo
           ? undefined
           : { ...counted, processCpuMs: (userCPUTime + systemCPUTime) / 1000, diskWaits: majorPageFault + fsRead };
       },
-      helpers: () => helpers.map((helper) => parseSchedstat(readThread(helper))?.waitedMs ?? 0),
+      helpers: () => helpers.map((helper) => parseSchedstat(readThread(helper)) ?? { waitedMs: 0, threadCpuMs: 0 }),
+      cores: availableParallelism(),
     },
     close: () => [first, ...helpers].forEach((file) => closeSync(file)),
   };

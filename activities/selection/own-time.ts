@@ -1,7 +1,7 @@
 /**
  * What a run took by itself: the time on the clock less that in which it stood ready and other work had the cores. Linux counts
  * that wait for each thread (`/proc/self/schedstat`, sched-stats.rst of the kernel). A wait for anything else than a core
- * (a sleep, a disk, a page, a lock) is not among it, and stays the run's own. Pure.
+ * (a sleep, a disk, a page, a lock) is not among it, and stays the run's own; so does a wait for the run's own other threads. Pure.
  */
 
 /** Of one run: on the clock, and by itself. */
@@ -10,11 +10,14 @@ export interface RunTime {
   readonly ownMs: number;
 }
 
-/** What the kernel has counted since the process began. */
-export interface Counters {
-  /** Of the first thread, the one that runs JavaScript and the model: ready, without a core. */
+/** Of one thread: ready without a core, and computing. */
+export interface ThreadTimes {
   readonly waitedMs: number;
   readonly threadCpuMs: number;
+}
+
+/** What the kernel has counted since the process began; the times are those of the first thread, the one that runs JavaScript and the model. */
+export interface Counters extends ThreadTimes {
   /** Of all threads. */
   readonly processCpuMs: number;
   /** How often the process waited for a disk: pages that were not in memory, and reads. */
@@ -23,12 +26,14 @@ export interface Counters {
 export interface ReadCounters {
   /** Undefined where the system has none. */
   readonly process: () => Counters | undefined;
-  /** Of each other thread (tokens, pictures, garbage), always in the same order: milliseconds ready, without a core. */
-  readonly helpers: () => readonly number[];
+  /** Of each other thread (tokens, pictures, garbage), always in the same order. */
+  readonly helpers: () => readonly ThreadTimes[];
+  /** How many threads of the process can compute at once: the cores that it may use. */
+  readonly cores: number;
 }
 
 /** `text`: a thread's run time, wait and number of slices, times in nanoseconds. Undefined where the kernel does not count. */
-export function parseSchedstat(text: string): Pick<Counters, 'waitedMs' | 'threadCpuMs'> | undefined {
+export function parseSchedstat(text: string): ThreadTimes | undefined {
   const [, ran, waited] = /^(\d+) (\d+) \d+\s*$/.exec(text) ?? [];
   if (ran === undefined || waited === undefined || Number(ran) === 0) return undefined;
   return { waitedMs: Number(waited) / 1e6, threadCpuMs: Number(ran) / 1e6 };
@@ -37,19 +42,21 @@ export function parseSchedstat(text: string): Pick<Counters, 'waitedMs' | 'threa
 /**
  * Wait that the rest of the machine caused, within `spanMs` on the clock. All of it that the first thread stood ready, less what
  * the process's own threads may have taken its core for; and of the time that it neither computed nor stood ready as much as
- * one other thread, that it handed a part to, stood ready (`helpersWaitedMs`, of each). If it waited for a disk, all such time is its own.
+ * one other thread (`helpers`, since the run began), that it handed a part to, stood ready for longer than all others but the first
+ * computed, as they may have had the core it stood ready for. If it waited for a disk, all such time is its own.
  */
 export function waitedForOthersMs(
   from: Counters,
   to: Counters,
-  helpersWaitedMs: readonly number[],
+  helpers: readonly ThreadTimes[],
   spanMs: number,
 ): number {
   const threadMs = to.threadCpuMs - from.threadCpuMs;
   const readyMs = Math.max(0, to.waitedMs - from.waitedMs);
   const blockedMs = Math.max(0, spanMs - threadMs - readyMs);
-  const handedMs = to.diskWaits > from.diskWaits ? 0 : Math.min(blockedMs, Math.max(0, ...helpersWaitedMs));
   const helpersCpuMs = Math.max(0, to.processCpuMs - from.processCpuMs - threadMs);
+  const byOthersMs = helpers.map((helper) => helper.waitedMs - Math.max(0, helpersCpuMs - helper.threadCpuMs));
+  const handedMs = to.diskWaits > from.diskWaits ? 0 : Math.min(blockedMs, Math.max(0, ...byOthersMs));
   // Helpers compute while the first thread waits for them; only what they computed besides can have kept it from its core.
   const besidesMs = Math.max(0, helpersCpuMs - (blockedMs - handedMs));
   return Math.max(0, readyMs - besidesMs) + handedMs;
@@ -61,7 +68,8 @@ const MOST_READINGS = 5;
 
 /**
  * Starts a run; each call of what it returns tells the time since. The process's counters are read outside of the run's own
- * clock, inside of a wider one: a wait between the two clocks is never taken off a run that did not have it.
+ * clock, inside of a wider one: a wait between the two clocks is never taken off a run that did not have it. A run's own time is
+ * at least what all threads of the process computed, spread over all cores: no machine has it done sooner.
  */
 export function startRun(read: ReadCounters, now: () => number = () => performance.now()): () => RunTime {
   const helpersBefore = read.helpers();
@@ -71,11 +79,19 @@ export function startRun(read: ReadCounters, now: () => number = () => performan
     const clockMs = now() - start;
     const to = readCalmly(read, now);
     if (from.counters === undefined || to.counters === undefined) return { clockMs, ownMs: clockMs };
-    const helpers = read.helpers().map((waited, helper) => waited - (helpersBefore[helper] ?? waited));
+    const helpers = read.helpers().map((times, helper) => since(helpersBefore[helper] ?? times, times));
     const outerMs = to.endMs - from.startMs;
-    const ownMs = Math.max(0, outerMs - waitedForOthersMs(from.counters, to.counters, helpers, outerMs));
+    const computedMs = Math.max(0, to.counters.processCpuMs - from.counters.processCpuMs);
+    const ownMs = Math.max(
+      computedMs / read.cores,
+      outerMs - waitedForOthersMs(from.counters, to.counters, helpers, outerMs),
+    );
     return { clockMs, ownMs: Math.min(clockMs, ownMs) };
   };
+}
+
+function since(before: ThreadTimes, now: ThreadTimes): ThreadTimes {
+  return { waitedMs: now.waitedMs - before.waitedMs, threadCpuMs: now.threadCpuMs - before.threadCpuMs };
 }
 
 function readCalmly(

@@ -3,6 +3,7 @@
  * Takes one `ProfileTask`, answers with one `ProfileAnswer`.
  */
 import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
 import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import { TextModel } from '../../inference/text-model.ts';
@@ -13,6 +14,9 @@ import { countedMs, waitedShare } from './own-time.ts';
 import { peakMemoryMb } from './peak-memory.ts';
 import { quietestPass } from './quietest-pass.ts';
 import { timeRuns } from './timed-runs.ts';
+
+// Pictures are decoded on one thread, as the model runs on one; left to itself, sharp takes all cores on some systems.
+sharp.concurrency(1);
 
 interface Asked {
   /** How many different inputs there are. */

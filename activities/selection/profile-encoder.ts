@@ -43,7 +43,7 @@ const SAMPLE_PICTURES = 50;
 
 export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile> = {
   type: 'selection.profile',
-  version: 3,
+  version: 4,
   environment: () => Promise.resolve(hardware()),
   async run({ encoder, dataset, maxLength }, context) {
     const { store, signal } = context;

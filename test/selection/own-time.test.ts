@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { array, assert as hold, double, property } from 'fast-check';
+import { array, assert as hold, double, integer, property, tuple } from 'fast-check';
 import { openOwnClock } from '../../activities/selection/own-clock.ts';
 import {
   countedMs,
@@ -9,6 +9,7 @@ import {
   waitedShare,
   type Counters,
   type ReadCounters,
+  type ThreadTimes,
 } from '../../activities/selection/own-time.ts';
 
 /** Each reading of the clock and of the counters in turn. */
@@ -25,8 +26,10 @@ const counters = (waitedMs: number, threadCpuMs: number, processCpuMs = threadCp
 const NOTHING = counters(0, 0);
 const reading = (
   ofProcess: readonly (Counters | undefined)[],
-  ofHelpers: readonly (readonly number[])[] = [[], []],
-): ReadCounters => ({ process: inTurn(ofProcess), helpers: inTurn(ofHelpers) });
+  ofHelpers: readonly (readonly ThreadTimes[])[] = [[], []],
+  cores = 8,
+): ReadCounters => ({ process: inTurn(ofProcess), helpers: inTurn(ofHelpers), cores });
+const helper = (waitedMs: number, threadCpuMs = 0): ThreadTimes => ({ waitedMs, threadCpuMs });
 
 describe('the time that a run takes by itself', () => {
   it('is the time on the clock less the wait for a core that others had', () => {
@@ -61,28 +64,61 @@ describe('the time that a run takes by itself', () => {
 
   it('takes off what a thread it handed a part to stood ready, and no more than it was blocked', () => {
     // Of 20 ms it computed 2, stood ready 5, and was blocked 13: one helper computed 1 and waited 8, another waited 3.
-    assert.equal(waitedForOthersMs(NOTHING, counters(5, 2, 3), [8, 3], 20), 13);
-    assert.equal(waitedForOthersMs(NOTHING, counters(5, 2, 2), [80, 3], 20), 18);
+    assert.equal(waitedForOthersMs(NOTHING, counters(5, 2, 3), [helper(8, 1), helper(3)], 20), 13);
+    assert.equal(waitedForOthersMs(NOTHING, counters(5, 2, 2), [helper(80), helper(3)], 20), 18);
     // It never was blocked: what another thread waited is nothing to it.
-    assert.equal(waitedForOthersMs(NOTHING, counters(5, 15), [8], 20), 5);
+    assert.equal(waitedForOthersMs(NOTHING, counters(5, 15), [helper(8)], 20), 5);
     // It read from a disk: what it was blocked is its own.
-    assert.equal(waitedForOthersMs(NOTHING, counters(5, 2, 2, 1), [8], 20), 5);
+    assert.equal(waitedForOthersMs(NOTHING, counters(5, 2, 2, 1), [helper(8)], 20), 5);
   });
 
-  it('is never more than the clock, and less by no more than threads stood ready', () => {
+  it('keeps what threads it handed parts to waited for each other', () => {
+    const four = (each: ThreadTimes): readonly ThreadTimes[] => [each, each, each, each];
+    // One core, four threads that compute 10 ms each, one after the other: all 40 ms are the model's.
+    assert.equal(waitedForOthersMs(NOTHING, counters(0, 0, 40), four(helper(30, 10)), 40), 0);
+    // Neighbours had that core for 25 ms more.
+    assert.equal(waitedForOthersMs(NOTHING, counters(0, 0, 40), four(helper(55, 10)), 65), 25);
+    // A thread that nobody reads, as it began later, may have had the core, too.
+    assert.equal(waitedForOthersMs(NOTHING, counters(0, 0, 40), [helper(30, 10)], 40), 0);
+    assert.equal(waitedForOthersMs(NOTHING, counters(0, 0, 10), [helper(30, 10)], 40), 30);
+  });
+
+  it('is no less than what all threads computed, over the cores that they may have', () => {
+    // The first one hands a part over and computes on, for 10 ms; then it is blocked while the other computes.
+    const helpers = [[helper(0)], [helper(10, 10)]];
+    const ran = (cores: number) =>
+      startRun(reading([NOTHING, counters(0, 10, 20)], helpers, cores), inTurn([0, 0, 0, 20, 20, 20]))().ownMs;
+    assert.equal(ran(1), 20);
+    // With two, the other one might have had the second core.
+    assert.equal(ran(2), 10);
+    const rounded = startRun(reading([NOTHING, counters(0, 10, 24)], helpers, 1), inTurn([0, 0, 0, 20, 20, 20]))();
+    assert.deepEqual(rounded, { clockMs: 20, ownMs: 20 });
+  });
+
+  it('is never more than the clock, less by no more than threads stood ready, and covers what they computed', () => {
     const span = double({ min: 0, max: 1e4, noNaN: true });
+    const threads = array(tuple(span, span), { maxLength: 3 });
     hold(
-      property(span, span, span, span, array(span, { maxLength: 3 }), (clock, waited, ran, others, helpers) => {
-        const { clockMs, ownMs } = startRun(
-          reading(
-            [counters(5, 5), counters(5 + waited, 5 + ran, 5 + ran + others)],
-            [helpers.map(() => 7), helpers.map((helper) => 7 + helper)],
-          ),
-          inTurn([0, 0, 0, clock, clock, clock]),
-        )();
-        const most = waited + Math.max(0, ...helpers);
-        assert.ok(clockMs === clock && ownMs <= clockMs && ownMs >= Math.max(0, clock - most) - 1e-6);
-      }),
+      property(
+        span,
+        span,
+        span,
+        span,
+        threads,
+        integer({ min: 1, max: 4 }),
+        (clock, waited, ran, others, of, cores) => {
+          const { clockMs, ownMs } = startRun(
+            reading(
+              [counters(5, 5), counters(5 + waited, 5 + ran, 5 + ran + others)],
+              [of.map(() => helper(7, 7)), of.map(([stood, computed]) => helper(7 + stood, 7 + computed))],
+              cores,
+            ),
+            inTurn([0, 0, 0, clock, clock, clock]),
+          )();
+          const least = Math.max(clock - waited - Math.max(0, ...of.map(([stood]) => stood)), (ran + others) / cores);
+          assert.ok(clockMs === clock && ownMs <= clockMs && ownMs >= Math.min(clock, least) - 1e-6);
+        },
+      ),
     );
   });
 
