@@ -1,14 +1,15 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { fetchEnvironment, fetchProcess } from '../../activities/fetch-process.ts';
 import { startTestHub, type TestHub } from '../support/hub.ts';
 import { pythonForTests } from '../support/python.ts';
@@ -182,6 +183,54 @@ describe('a download from the hub that was interrupted', function () {
     deepEqual(await readdir(blobs()), [blobOf(content).split('/').at(-1)]);
   });
 
+  it('is begun anew, once, where a page that is not the file’s came between, and not at all where that says its length', async () => {
+    const commit = hub.commit({ [FILE]: content });
+    const page = 'x'.repeat(5000);
+    let sent: (response: ServerResponse) => void = (response) => response.writeHead(200).end(page);
+    hub.interfere = (_, response) => {
+      if (asked().length === 1) {
+        response.writeHead(200, { 'Content-Length': SIZE });
+        response.write(content.subarray(0, 1000), () => response.destroy());
+      }
+      if (asked().length === 2) sent(response);
+      return asked().length <= 2;
+    };
+    ok((await download(commit)).equals(content));
+    deepEqual(asked(), ['whole', 'bytes=1000-', 'bytes=5000-', 'whole']);
+
+    await rm(blobs(), { recursive: true });
+    hub.requests.length = 0;
+    sent = (response) => response.writeHead(200, { 'Content-Length': page.length }).end(page);
+    ok((await download(commit)).equals(content));
+    deepEqual(asked(), ['whole', 'bytes=1000-', 'bytes=1000-']);
+  });
+
+  it('is never missing in the hub’s cache while it is put there, and may be taken out of it by others', async () => {
+    const commit = hub.commit({ [FILE]: content });
+    const { files } = await fetchProcess('hub-resolve', { repo: 'org/tiny', revision: commit }, { python });
+    const named = join(blobs(), '..', 'snapshots', commit, FILE);
+    await mkdir(join(named, '..'), { recursive: true });
+    await symlink('../../blobs/of-another-download', named);
+    const watched = [
+      'import json, sys',
+      'from espalier_fetch import hub',
+      'def never(event, arguments):',
+      '    assert event != "os.remove" or "snapshots" not in str(arguments[0]), arguments',
+      'sys.addaudithook(never)',
+      'hub.try_to_load_from_cache = lambda *_, **__: "/taken/away"',
+      'hub.download(**json.loads(sys.argv[1]))',
+    ].join('\n');
+    const env = fetchEnvironment(process.env, python.packages);
+    for (const _ of ['put in the place of another', 'there already']) {
+      const folder = await mkdtemp(join(root, 'model-'));
+      const request = JSON.stringify({ repo: 'org/tiny', commit, files, folder });
+      await promisify(execFile)(python.executable, ['-P', '-c', watched, request], { env });
+      ok((await readFile(join(folder, FILE))).equals(content));
+      ok((await readFile(named)).equals(content));
+    }
+    deepEqual(await readdir(blobs()), [blobOf(content).split('/').at(-1)]);
+  });
+
   it('is taken as it is where only the last step was missing, and a damaged copy in the cache is replaced', async () => {
     const commit = hub.commit({ [FILE]: content });
     await putPart(content);
@@ -201,7 +250,9 @@ describe('a download from the hub that was interrupted', function () {
         else response.writeHead(200, { 'Content-Length': served.length }).end(served);
         return true;
       };
+      const before = asked().length;
       await rejects(download(commit), { kind: 'Corrupt' });
+      equal(asked().length, before + 1, 'its first answer is enough');
       const left = await readdir(blobs());
       ok(
         left.every((name) => statSync(join(blobs(), name)).size === 0),

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import re
+import secrets
 import shutil
 from pathlib import Path
 
@@ -79,8 +80,10 @@ def _file(repo: str, commit: str, file: dict, kind: str, shelf: Path) -> Path:
     """Where the cache has the file, whose content has been checked; it is fetched when the cache has not."""
     path, size, blob = file["path"], file["size"], _blob(shelf, file)
     found = try_to_load_from_cache(repo, path, revision=commit, repo_type=kind)
-    if isinstance(found, str) and _is_listed(Path(found), file):
-        return Path(found)
+    # Another user of the cache may take it away while we look.
+    with contextlib.suppress(FileNotFoundError):
+        if isinstance(found, str) and _is_listed(Path(found), file):
+            return Path(found)
     _check_space(shelf.parent, (size or 0) - (_arrived(blob, size or 0) if blob else 0))
     # Without an id nothing could be told of a part; more than this comes only by the hub's own protocol.
     if blob is None or size is None or size > constants.MAX_HTTP_DOWNLOAD_SIZE:
@@ -123,8 +126,17 @@ def _name_in_snapshot(snapshot: Path, path: str, blob: Path) -> None:
     # A file system without links, or a folder that others own: this file is in our hands all the same.
     with contextlib.suppress(OSError):
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.path.relpath(blob, link.parent))
+        target = os.path.relpath(blob, link.parent)
+        if link.is_symlink() and os.readlink(link) == target:
+            return
+        # In one step: who reads the cache meanwhile finds what was there, or this.
+        made = blob.with_name(f"{blob.name}.{secrets.token_hex(8)}.link")
+        made.symlink_to(target)
+        try:
+            os.replace(made, link)
+        except OSError:
+            made.unlink()
+            raise
 
 
 # As much as our own reader takes: headers of real models have a few hundred KB.

@@ -45,9 +45,10 @@ def fetch(url: str, headers: dict[str, str], place: Path, size: int, is_listed: 
         if stream.seek(0, os.SEEK_END) > size:
             stream.truncate(0)
         kept = stream.seek(0, os.SEEK_END)
-        _fill(url, headers, stream, size)
+        answers = _fill(url, headers, stream, size)
         sound = is_listed(part)
-        if kept and not sound:
+        # Of several hands, one may have been a foreign page's: that is not to cost the file.
+        if not sound and (kept or answers > 1):
             stream.truncate(0)
             _fill(url, headers, stream, size)
             sound = is_listed(part)
@@ -92,8 +93,9 @@ def _is_at(part: Path, stream: BinaryIO) -> bool:
         return False
 
 
-def _fill(url: str, headers: dict[str, str], stream: BinaryIO, size: int) -> None:
-    fruitless = 0
+def _fill(url: str, headers: dict[str, str], stream: BinaryIO, size: int) -> int:
+    """How many answers brought what was missing."""
+    fruitless = answers = 0
     while (at := stream.seek(0, os.SEEK_END)) < size:
         broken: Exception | None = None
         try:
@@ -104,11 +106,13 @@ def _fill(url: str, headers: dict[str, str], stream: BinaryIO, size: int) -> Non
             if error.response.status_code not in BUSY:
                 raise
             broken = error
-        fruitless = 0 if stream.seek(0, os.SEEK_END) > at else fruitless + 1
+        brought = stream.seek(0, os.SEEK_END) > at
+        fruitless, answers = (0, answers + 1) if brought else (fruitless + 1, answers)
         if fruitless == FRUITLESS:
             raise broken or httpx2.RemoteProtocolError("the server ends before the file does")
         if fruitless:
             time.sleep(2 ** (fruitless - 1))
+    return answers
 
 
 def _append(url: str, headers: dict[str, str], stream: BinaryIO, at: int, size: int) -> None:
@@ -120,6 +124,10 @@ def _append(url: str, headers: dict[str, str], stream: BinaryIO, at: int, size: 
             stream.truncate(0)
             raise FetchError("Corrupt", f"{url} is shorter than the file that the hub lists")
         hf_raise_for_status(answer)
+        if _is_other(answer, size):
+            if at == 0:
+                raise FetchError("Corrupt", f"{url} is not as long as the file that the hub lists")
+            raise httpx2.RemoteProtocolError("the server sent another file than was asked for")
         # A server that ignores the range sends the whole: what is here of it already is passed over.
         passed = at - _first_byte(answer, at)
         for block in answer.iter_bytes():
@@ -130,6 +138,12 @@ def _append(url: str, headers: dict[str, str], stream: BinaryIO, at: int, size: 
                 new = new[stream.write(new) :]
             if at > size:
                 return
+
+
+def _is_other(answer: httpx2.Response, size: int) -> bool:
+    """Whether a whole answer says of itself that it is not the file: a login page, say."""
+    length = answer.headers.get("Content-Length", "")
+    return answer.status_code == 200 and "Content-Encoding" not in answer.headers and length.isdecimal() and int(length) != size
 
 
 def _first_byte(answer: httpx2.Response, at: int) -> int:
