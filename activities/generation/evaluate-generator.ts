@@ -41,7 +41,7 @@ import { degenerationScore } from './metrics/degeneration.ts';
 import { answerFigures } from './metrics/figures.ts';
 import { lostNats, perplexityRatio, type Likelihood } from './metrics/likelihood.ts';
 import { askPromptTables, type AskedTable } from './behaviour/ask-tables.ts';
-import { BUILT_IN_TABLES, builtInTests, missedShare } from './behaviour/built-in.ts';
+import { BUILT_IN_TABLES, builtInDigests, builtInTests, missedShare } from './behaviour/built-in.ts';
 import { timeGenerator } from './profile-generator.ts';
 import { promptOf, type ServedWith } from './served-prompt.ts';
 
@@ -56,8 +56,8 @@ const SERVED_QUESTIONS = 8;
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
   version: 9,
-  // Times are among the measures: on other hardware it is another result.
-  environment: () => Promise.resolve(hardware()),
+  // Times are among the measures, on other hardware it is another result; and so it is where other questions are built in.
+  environment: () => Promise.resolve({ ...hardware(), builtIn: builtInDigests() }),
   async run(input, context) {
     const { store, signal } = context;
     const { rows, of: testRows } = await samplePrompts([store, input.dataset, 'test', signal], TEST_PROMPTS, input);

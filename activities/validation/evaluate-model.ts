@@ -27,6 +27,7 @@ import { examinePictures } from './examine-pictures.ts';
 import { examineTexts } from './examine-texts.ts';
 import type { Examined } from './examined.ts';
 import { idsOf } from './gate-examples.ts';
+import { identitiesDigest } from './identity-swaps.ts';
 import { corruptedExamples, labelExamples } from './label-examples.ts';
 import { evaluateSeveralLabels } from './multi-label/evaluate.ts';
 import { putReference } from './put-reference.ts';
@@ -39,8 +40,8 @@ import { servedMeasures } from './served-measures.ts';
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
   version: 27,
-  // Latency is among the measures: on other hardware it is another result.
-  environment: () => Promise.resolve(hardware()),
+  // Latency is among the measures, on other hardware it is another result; and so it is where other identity words are swapped.
+  environment: () => Promise.resolve({ ...hardware(), identities: identitiesDigest() }),
   async run(input, context) {
     const folder = await checkout(context, input.classifier, 'classifier');
     const config = await readModelConfig(folder);

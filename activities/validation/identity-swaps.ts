@@ -5,7 +5,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { digestBytes } from '../../artifacts/digest.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
+import type { Digest } from '../../artifacts/reference.ts';
 import { textsOf, type TextInput } from '../../inference/texts.ts';
 import { readIdentityTable, type IdentityWords } from '../../pipelines/behaviour/identity-table.ts';
 import { packageRoot } from '../../pipelines/load.ts';
@@ -23,6 +25,11 @@ export function builtInIdentities(): readonly IdentityWords[] {
     where: join(packageRoot(), FILE),
     fix: 'reinstall espalier',
   });
+}
+
+/** Of the built-in table, part of a step's key: the file is data, and changes without the step's version. */
+export function identitiesDigest(home: string = packageRoot()): Digest {
+  return digestBytes(readFileSync(join(home, FILE)));
 }
 
 /** Words of a text in their places that were swapped for another identity's, and for other words of the same identity. */

@@ -1,5 +1,14 @@
-import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
-import { builtInTests, BUILT_IN_TABLES, missedShare } from '../../activities/generation/behaviour/built-in.ts';
+import { deepEqual, doesNotMatch, equal, match, notEqual, ok } from 'node:assert/strict';
+import { appendFile, cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  builtInDigests,
+  builtInTests,
+  BUILT_IN_TABLES,
+  missedShare,
+} from '../../activities/generation/behaviour/built-in.ts';
+import { evaluateGenerator } from '../../activities/generation/evaluate-generator.ts';
 import { promptTestProblem, type JudgedAnswer } from '../../activities/generation/behaviour/judge-test.ts';
 import { folded, holds } from '../../activities/generation/guidelines/text.ts';
 import { judgeBy } from '../../activities/generation/judge.ts';
@@ -9,6 +18,7 @@ import { readPromptTable } from '../../pipelines/behaviour/prompt-table.ts';
 import { BehaviourSchema, type BehaviourKind } from '../../pipelines/definition/behaviour.ts';
 import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
 import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';
+import { packageRoot } from '../../pipelines/load.ts';
 import { MemorisationGatesSchema } from '../../pipelines/memorisation.ts';
 
 const judge = judgeBy(
@@ -227,5 +237,23 @@ describe('the tables that every generator is asked', () => {
     const asked = { name, kind: 'minimum-functionality' as const, score, failures, held: [one, one, one] };
     deepEqual(missedShare([asked], name), shareScore(1, 4));
     equal(missedShare([asked], 'overRefusal').value, null);
+  });
+
+  it('are part of what an evaluation is known by: with another line in one of them it is another', async () => {
+    const environment = await evaluateGenerator.environment?.({} as never, {} as never);
+    deepEqual((environment as { readonly builtIn?: unknown }).builtIn, builtInDigests());
+    const home = await mkdtemp(join(tmpdir(), 'espalier-built-in-'));
+    try {
+      const tables = join('pipelines', 'behaviour', 'built-in');
+      await cp(join(packageRoot(), tables), join(home, tables), { recursive: true });
+      deepEqual(builtInDigests(home), builtInDigests());
+      await appendFile(join(home, tables, 'to-answer.jsonl'), '{"prompt":"a","refuses":false}\n');
+      const { overRefusal, ...others } = builtInDigests(home);
+      const { overRefusal: before, ...same } = builtInDigests();
+      notEqual(overRefusal, before);
+      deepEqual(others, same);
+    } finally {
+      await rm(home, { recursive: true });
+    }
   });
 });

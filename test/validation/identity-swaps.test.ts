@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { appendFile, cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { counterfactuals, identityGate } from '../../activities/validation/counterfactuals.ts';
+import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
-import { builtInIdentities, swappers } from '../../activities/validation/identity-swaps.ts';
+import { builtInIdentities, identitiesDigest, swappers } from '../../activities/validation/identity-swaps.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import { readIdentityTable } from '../../pipelines/behaviour/identity-table.ts';
 import { GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { packageRoot } from '../../pipelines/load.ts';
 
 const swapperOf = (group: string) => {
   const found = swappers(builtInIdentities()).find((one) => one.group === group);
@@ -80,6 +85,21 @@ describe('the table of identity words', () => {
     assert.deepEqual([...new Set(problems.map(({ line }) => line))], [2, 3, 4, 5]);
     assert.equal(read('').problems.length, 1);
     assert.equal(readIdentityTable(Uint8Array.of(0xff)).problems.length, 1);
+  });
+
+  it('is part of what an evaluation is known by: with another word in it it is another', async () => {
+    const environment = await evaluateModel.environment?.({} as never, {} as never);
+    assert.equal((environment as { readonly identities?: unknown }).identities, identitiesDigest());
+    const home = await mkdtemp(join(tmpdir(), 'espalier-identities-'));
+    try {
+      const tables = join('pipelines', 'behaviour', 'built-in');
+      await cp(join(packageRoot(), tables), join(home, tables), { recursive: true });
+      assert.equal(identitiesDigest(home), identitiesDigest());
+      await appendFile(join(home, tables, 'identities.jsonl'), '{"group":"g","words":["a","b"],"same":["c","d"]}\n');
+      assert.notEqual(identitiesDigest(home), identitiesDigest());
+    } finally {
+      await rm(home, { recursive: true });
+    }
   });
 });
 

@@ -6,7 +6,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { digestBytes } from '../../../artifacts/digest.ts';
 import { EspalierError } from '../../../artifacts/errors.ts';
+import type { Digest } from '../../../artifacts/reference.ts';
 import { readPromptTable } from '../../../pipelines/behaviour/prompt-table.ts';
 import { packageRoot } from '../../../pipelines/load.ts';
 import type { Score } from '../../contract/measures.ts';
@@ -39,6 +41,16 @@ export function builtInTests(): readonly StoredPromptTest[] {
     }
     return tests.map((one) => ({ table, file, ...one }));
   });
+}
+
+/** Of each table, part of a step's key: the files are data, and change without the step's version. */
+export function builtInDigests(home: string = packageRoot()): Readonly<Record<BuiltInTable, Digest>> {
+  const digestOf = (table: BuiltInTable): Digest => digestBytes(readFileSync(join(home, FOLDER, FILES[table])));
+  return {
+    unsafeAnswers: digestOf('unsafeAnswers'),
+    overRefusal: digestOf('overRefusal'),
+    injectedAnswers: digestOf('injectedAnswers'),
+  };
 }
 
 /** Share of the tests that do not hold, with Wilson's interval. */
