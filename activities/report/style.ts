@@ -38,7 +38,8 @@ th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-bott
 thead th{color:var(--quiet);font-weight:500;font-size:.82rem;vertical-align:bottom}
 tbody th{font-weight:600;min-width:6.5rem}
 table code,td .badge,.number{white-space:nowrap}
-.text{display:block;min-width:14rem;max-width:26rem;overflow-wrap:anywhere}
+.text{display:block;min-width:12rem;max-width:26rem;overflow-wrap:anywhere}
+.brief{min-width:7rem;max-width:11rem}
 .number{text-align:right;font-variant-numeric:tabular-nums}
 .badge{font-weight:600;white-space:nowrap}
 .good{color:var(--good)}.bad{color:var(--bad)}.care{color:var(--care)}.neutral{color:var(--quiet)}

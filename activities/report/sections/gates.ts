@@ -99,12 +99,12 @@ function examplesLink(
   shown: ReportMaterial['gateExamples'],
 ): Content {
   if (examples?.path === 'behaviour') return html`<a href="#${tableId(name)}">see ${count(examples.ids.length)}</a>`;
-  if (row !== undefined && 'none' in row.examples) return html`<span class="text quiet">${row.examples.none}</span>`;
+  if (row !== undefined && 'none' in row.examples) return html`<small class="brief">${row.examples.none}</small>`;
   const rows = shown?.[name] ?? [];
   if (examples !== undefined && rows.length > 0) {
     return html`<a href="#${examplesId(name)}">see ${count(rows.length)}</a>`;
   }
-  return measured === null || row === undefined ? '' : html`<span class="quiet">no such row</span>`;
+  return measured === null || row === undefined ? '' : html`<small class="brief">no row was kept</small>`;
 }
 
 const tableId = (name: string): string => `behaviour-${name}`;
