@@ -1,6 +1,7 @@
 /** Behaviour tests of generated text (pipelines/behaviour): checked with the data, kept beside them, never trained on. */
 import {
   askedTwice,
+  changedPhrases,
   checkProblems,
   readPromptTable,
   textsIn,
@@ -15,13 +16,15 @@ import { redactTexts } from '../privacy/redact.ts';
 import { findPersonalData } from '../privacy/scan.ts';
 import type { StepContext } from '../step.ts';
 import { badTable, type StoredTest } from './behaviour.ts';
+import { quoted } from './checks.ts';
 import { breather } from './pauses.ts';
 
 export type StoredPromptTest = StoredTest<PromptTest>;
 
 /**
  * Throws BadData by file, line and field: a test that cannot be asked, or cannot fail, is never left out, whatever the definition
- * does about bad rows. Personal data are redacted, or their test dropped, as in all rows: what is expected is told in the same words.
+ * does about bad rows. Personal data in what is asked are redacted, or their test dropped, as in all rows; a phrase that would be
+ * redacted is refused: no answer has the placeholder.
  */
 export async function readPromptBehaviour(
   { files, data, behaviour = {}, guidelines }: PreparePromptsInput,
@@ -33,32 +36,44 @@ export async function readPromptBehaviour(
   for (const [table, { kind, file }] of Object.entries(behaviour)) {
     const source = files.find(({ path, split }) => split === 'behaviour' && path === file);
     if (source === undefined) continue;
-    const read = readPromptTable(await store.getBytes(source.ref), kind);
-    const problems = [...read.problems, ...checkProblems(read.tests, named ?? [])];
+    const read = readPromptTable(await store.getBytes(source.ref), kind, quoted);
+    const problems = [...read.problems, ...checkProblems(read.tests, named ?? [], quoted)];
     if (problems.length > 0) throw badTable(table, file, problems.toSorted(byLine));
     tests.push(...read.tests.map((one) => ({ table, file, ...one })));
   }
   const kept = await withoutPersonalData(tests, data.onPersonalData, context);
   const complaint = 'is, where personal data are redacted, the same as what is asked first';
   for (const [table, { file }] of Object.entries(behaviour)) {
-    const ofTable = kept.filter((one) => one.table === table);
+    const ofTable = kept.flatMap(({ one }) => (one.table === table ? [one] : []));
+    const changed = kept.flatMap(({ one, written }) =>
+      one.table === table ? changedPhrases(one.line, { written, kept: one.test }, OTHER_PHRASE) : [],
+    );
     const alike = ofTable.flatMap(({ line, test }) => askedTwice(line, test, complaint));
-    const problems = [...alike, ...checkProblems(ofTable, named ?? [])];
+    const problems = [...alike, ...changed, ...checkProblems(ofTable, named ?? [], quoted)];
     if (problems.length > 0) throw badTable(table, file, problems.toSorted(byLine));
   }
-  return kept;
+  return kept.map(({ one }) => one);
 }
 
 const byLine = (one: TableProblem, other: TableProblem): number => one.line - other.line;
+
+const OTHER_PHRASE =
+  'has personal data, which are redacted, so that no answer would be asked for it: write a phrase without them, or let data.onPersonalData drop such tests';
+
+/** A test that is left, and how it was written. */
+interface KeptTest {
+  readonly one: StoredPromptTest;
+  readonly written: PromptTest;
+}
 
 async function withoutPersonalData(
   tests: readonly StoredPromptTest[],
   policy: PreparePromptsInput['data']['onPersonalData'],
   context: StepContext,
-): Promise<readonly StoredPromptTest[]> {
+): Promise<readonly KeptTest[]> {
   const dropping = new Set(kindsTo('drop', policy));
   const redacting = kindsTo('redact', policy);
-  if (dropping.size + redacting.length === 0) return tests;
+  if (dropping.size + redacting.length === 0) return tests.map((one) => ({ one, written: one.test }));
   const breathe = breather(context, 'removing personal data from behaviour tests');
   const kept: StoredPromptTest[] = [];
   for (const one of tests) {
@@ -72,5 +87,8 @@ async function withoutPersonalData(
     breathe,
   );
   let next = 0;
-  return kept.map((one) => ({ ...one, test: withTexts(one.test, (text) => texts[next++] ?? text) }));
+  return kept.map((one) => {
+    const test = withTexts(one.test, (text) => texts[next++] ?? text);
+    return { one: { ...one, test }, written: one.test };
+  });
 }

@@ -137,10 +137,9 @@ function needs<Field extends string>(fields: readonly Field[]) {
 function canHold(row: z.output<typeof functionality>, issues: Issues): void {
   needs(EXPECTED)(row, issues);
   const wanted = row.says ?? [];
-  const both = row.saysNot?.find((phrase) => wanted.some((other) => alike(other) === alike(phrase)));
-  if (both === undefined) return;
-  const message = `has '${both.slice(0, 60)}', which stands in says: no answer can do both`;
-  issues.addIssue({ code: 'custom', path: ['saysNot'], message });
+  const both = row.saysNot?.findIndex((phrase) => wanted.some((other) => alike(other) === alike(phrase))) ?? -1;
+  if (both === -1) return;
+  issues.addIssue({ code: 'custom', path: ['saysNot', both], message: 'stands in says, too: no answer can do both' });
 }
 
 function oneDirection({ measure, must, mustNot, by }: z.output<typeof directional>, issues: Issues): void {

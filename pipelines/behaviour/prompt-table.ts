@@ -4,7 +4,7 @@ import type { BehaviourKind } from '../definition/behaviour.ts';
 import { isAbout } from '../guidelines/about.ts';
 import type { GuidelineCheck } from '../guidelines/checks.ts';
 import { decodeUtf8 } from '../licence/strangers-yaml.ts';
-import { PROMPT_ROWS, type PromptTest, type Question } from './prompt-rows.ts';
+import { PROMPT_ROWS, type PromptTest, type PromptTestOf, type Question } from './prompt-rows.ts';
 import { jsonRows, type TableProblem } from './rows.ts';
 import { MOST_TABLE_BYTES } from './table.ts';
 
@@ -20,8 +20,12 @@ export interface PromptTable {
   readonly problems: readonly TableProblem[];
 }
 
+/** How a key or an id that a table has, which may be anybody's text, is shown in a message. */
+export type Shown = (name: string) => string;
+const cut: Shown = (name) => `'${name.slice(0, 60)}'`;
+
 /** Never throws: what is wrong with the file as a whole is a problem of its first line. */
-export function readPromptTable(bytes: Uint8Array, kind: BehaviourKind): PromptTable {
+export function readPromptTable(bytes: Uint8Array, kind: BehaviourKind, shown: Shown = cut): PromptTable {
   const whole = (message: string): PromptTable => ({ tests: [], problems: [{ line: 1, message }] });
   if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
   const content = decodeUtf8(bytes)?.replace(/^\uFEFF/, '');
@@ -43,7 +47,7 @@ export function readPromptTable(bytes: Uint8Array, kind: BehaviourKind): PromptT
     if (parsed.success) {
       tests.push({ line, test: parsed.data });
       problems.push(...askedTwice(line, parsed.data, 'is the same as what is asked first'));
-    } else problems.push(...parsed.error.issues.flatMap((issue) => issueProblems(line, issue, row)));
+    } else problems.push(...parsed.error.issues.flatMap((issue) => issueProblems(line, issue, row, shown)));
   }
   return { tests, problems };
 }
@@ -67,11 +71,13 @@ function asRead({ history = [], prompt }: Question): string {
 export function checkProblems(
   tests: readonly PlacedPromptTest[],
   guidelines: readonly GuidelineCheck[],
+  shown: Shown = cut,
 ): readonly TableProblem[] {
   const about = new Map(guidelines.map((check) => [check.id, isAbout(check)]));
   return tests.flatMap(({ line, test }): readonly TableProblem[] => {
+    if (test.kind === 'directional') return unmeasured(line, test, [...about.values()]);
     const field = test.kind === 'invariance' ? 'checks' : 'keeps';
-    const named = test.kind === 'invariance' ? test.checks : test.kind === 'directional' ? undefined : test.keeps;
+    const named = test.kind === 'invariance' ? test.checks : test.keeps;
     if (named === undefined) return [];
     const isAsked = (id: string): boolean => test.questions.every(({ prompt }) => about.get(id)?.(prompt) === true);
     if (named === 'all') {
@@ -79,12 +85,25 @@ export function checkProblems(
       return [{ line, field, message: "is 'all', and no guideline is about what is asked" }];
     }
     return named.flatMap((id): readonly TableProblem[] => {
-      const shown = `has '${id.slice(0, 60)}'`;
-      if (!about.has(id)) return [{ line, field, message: `${shown}, which is the id of no check of the guidelines` }];
+      const named = `has ${shown(id)}`;
+      if (!about.has(id)) return [{ line, field, message: `${named}, which is the id of no check of the guidelines` }];
       if (isAsked(id)) return [];
-      return [{ line, field, message: `${shown}, which is not about ${asked(test)} (its \`when\`)` }];
+      return [{ line, field, message: `${named}, which is not about ${asked(test)} (its \`when\`)` }];
     });
   });
+}
+
+/** The adherence of an answer that no guideline is about is 1, whatever it says. */
+function unmeasured(
+  line: number,
+  { measure, questions }: PromptTestOf<'directional'>,
+  about: readonly ReturnType<typeof isAbout>[],
+): readonly TableProblem[] {
+  if (measure !== 'adherence') return [];
+  const place = questions.findIndex(({ prompt }) => !about.some((isAsked) => isAsked(prompt)));
+  if (place === -1) return [];
+  const what = place === 0 ? 'what is asked first' : 'what is asked in `edited`';
+  return [{ line, field: 'measure', message: `is adherence, and no guideline is about ${what}` }];
 }
 
 function asked({ questions }: PromptTest): string {
@@ -99,11 +118,32 @@ export function withTexts(test: PromptTest, written: (text: string) => string): 
     const before = history?.map(({ role, content }) => ({ role, content: written(content) }));
     return { ...(before === undefined ? {} : { history: before }), prompt: written(prompt) };
   });
-  const lists = (['facts', 'says', 'saysOneOf', 'saysNot', 'phrases'] as const).flatMap((field) => {
-    const list: unknown = field in test ? test[field as keyof PromptTest] : undefined;
-    return Array.isArray(list) ? [[field, list.map((one) => written(String(one)))] as const] : [];
+  const lists = (['facts', ...PHRASES] as const).flatMap((field) => {
+    const list = listIn(test, field);
+    return list === undefined ? [] : [[field, list.map(written)] as const];
   });
   return { ...test, questions, ...Object.fromEntries(lists) };
+}
+
+const PHRASES = ['says', 'saysOneOf', 'saysNot', 'phrases'] as const;
+
+function listIn(test: PromptTest, field: 'facts' | (typeof PHRASES)[number]): readonly string[] | undefined {
+  const list: unknown = field in test ? test[field as keyof PromptTest] : undefined;
+  return Array.isArray(list) ? list.map(String) : undefined;
+}
+
+/** Phrases that are no longer looked for as they are written; `complaint` says of each why. */
+export function changedPhrases(
+  line: number,
+  { written, kept }: { readonly written: PromptTest; readonly kept: PromptTest },
+  complaint: string,
+): readonly TableProblem[] {
+  return PHRASES.flatMap((field) => {
+    const now = listIn(kept, field);
+    return (listIn(written, field) ?? []).flatMap((phrase, at) =>
+      phrase === now?.[at] ? [] : [{ line, field: `${field}[${at}]`, message: complaint }],
+    );
+  });
 }
 
 /** Every text in it, in the order of `withTexts`. */
@@ -120,23 +160,30 @@ function issueProblems(
   line: number,
   issue: z.core.$ZodIssue,
   row: Readonly<Record<string, unknown>>,
+  shown: Shown,
 ): readonly TableProblem[] {
   const [name, ...inner] = issue.path;
   const value = row[String(name)];
   if (issue.code === 'invalid_union' && inner.length === 0 && Array.isArray(value)) {
     // Of a list the mistakes in it are told, not that it is no text.
     const inside = issue.errors.at(-1) ?? [];
-    return inside.flatMap((one) => issueProblems(line, { ...one, path: [...issue.path, ...one.path] }, row));
+    return inside.flatMap((one) => issueProblems(line, { ...one, path: [...issue.path, ...one.path] }, row, shown));
   }
   if (issue.code === 'unrecognized_keys' && name === undefined) {
     const message = 'is no field of such a test; what is for people goes into note';
-    return issue.keys.map((key) => ({ line, field: `'${key.slice(0, 60)}'`, message }));
+    return issue.keys.map((key) => ({ line, field: shown(key), message }));
   }
   if (name === undefined) return [{ line, message: issue.message }];
-  const field = `${String(name)}${inner.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')}`;
+  const below = inner.map((part) => (typeof part === 'number' ? `[${part}]` : `.${keyShown(String(part), shown)}`));
+  const field = `${String(name)}${below.join('')}`;
   if (issue.code !== 'custom' && inner.length === 0 && value === undefined)
     return [{ line, field, message: 'is missing' }];
   if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
     return [{ line, field, message: `must be a ${issue.expected}` }];
   return [{ line, field, message: issue.message }];
+}
+
+/** A message may have any key; one of a single word is told as it is. */
+function keyShown(key: string, shown: Shown): string {
+  return /^[a-z_]{1,30}$/i.test(key) ? key : shown(key);
 }

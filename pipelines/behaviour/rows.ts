@@ -56,8 +56,10 @@ export function csvRows(content: string): PlacedRow[] | TableProblem {
       return { line: ragged.line, message };
     }
     const names = header.cells.map((name) => name.trim());
-    const twice = names.find((name, at) => names.indexOf(name) !== at);
-    if (twice !== undefined) return { line: 1, field: twice, message: 'is the name of more than one column' };
+    const twice = names.findIndex((name, at) => names.indexOf(name) !== at);
+    // Not by its name: without a header it would be a text of the first row.
+    const both = `${names.indexOf(names[twice] ?? '') + 1} and ${twice + 1}`;
+    if (twice !== -1) return { line: 1, message: `has the same name for the columns ${both}` };
     return rows.map(({ line, cells }) => ({
       line,
       row: Object.fromEntries(cells.map((cell, at) => [names[at] ?? '', cell])),

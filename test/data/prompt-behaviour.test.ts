@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match, notEqual } from 'node:assert/strict';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import type { DataFile } from '../../activities/contract/data.ts';
 import { loadBehaviour } from '../../activities/data/behaviour.ts';
@@ -89,7 +89,7 @@ describe('behaviour tests beside the prompts', () => {
     deepEqual(await loadBehaviour(services.store, part.dataset), tests);
   });
 
-  it('are redacted, or dropped, as the data are: what is expected in the same words as what is asked', async () => {
+  it('are redacted, or dropped, as the data are', async () => {
     const leaks = {
       leaks: {
         kind,
@@ -99,7 +99,7 @@ describe('behaviour tests beside the prompts', () => {
               { role: 'system', content: 'Jo has jo@example.org.' },
               { role: 'user', content: 'Where do I write to?' },
             ],
-            saysNot: ['jo@example.org'],
+            saysNot: ['mail'],
             facts: ['Ann has ann@example.org.'],
           },
           { prompt: 'hello', saysNot: ['x'] },
@@ -109,14 +109,53 @@ describe('behaviour tests beside the prompts', () => {
     const [redacted] = await testsOf(leaks, 'redact');
     const text = JSON.stringify(redacted);
     equal(text.includes('example.org'), false);
-    const [of = '', ...again] = text.match(/Jo has (<EMAIL_\d>)/)?.slice(1) ?? [];
-    deepEqual(again, []);
-    deepEqual(redacted?.test.kind === kind && redacted.test.saysNot, [of]);
+    match(text, /Jo has <EMAIL_\d>/);
     match(text, /Ann has <EMAIL_\d>/);
     deepEqual(
       (await testsOf(leaks, 'drop')).map(({ line }) => line),
       [2],
     );
+  });
+
+  it('are refused where a phrase would be redacted: an answer that has what it says would not be seen', async () => {
+    const asked = { prompt: 'Where do I write to?' };
+    const rows = [
+      { ...asked, saysNot: ['mail', 'ann.smith@example.org'] },
+      { ...asked, says: ['ann.smith@example.org'] },
+      { ...asked, saysOneOf: ['ann.smith@example.org', 'nobody'] },
+      { ...asked, saysNot: ['mail'] },
+    ];
+    const same = [{ ...asked, other: 'And who reads it?', phrases: ['ann.smith@example.org'] }];
+    const told = async (tables: Parameters<typeof prepared>[0]) =>
+      (await refusal(prepared(tables, 'redact'))).message.match(/\S+ \S+ has personal data, which are redacted/g);
+    const has = 'has personal data, which are redacted';
+    deepEqual(await told({ leaks: { kind, rows } }), [
+      `leaks.jsonl:1: saysNot[1] ${has}`,
+      `leaks.jsonl:2: says[0] ${has}`,
+      `leaks.jsonl:3: saysOneOf[0] ${has}`,
+    ]);
+    deepEqual(await told({ same: { kind: 'invariance', rows: same } }), [`same.jsonl:1: phrases[0] ${has}`]);
+    equal((await testsOf({ leaks: { kind, rows } })).length, 4);
+    deepEqual(
+      (await testsOf({ leaks: { kind, rows } }, 'drop')).map(({ line }) => line),
+      [4],
+    );
+  });
+
+  it('are refused without the personal data of what is wrong with them: the message stays in a history', async () => {
+    const mail = 'ann.smith@example.org';
+    const bad = [
+      { prompt: 'a', says: [mail], saysNot: [mail] },
+      { prompt: 'a', refuses: true, [mail]: 1 },
+      { prompt: 'a', keeps: [mail] },
+      { messages: [{ role: 'user', content: 'a', [mail]: 1 }], refuses: true },
+    ];
+    const { message } = await refusal(prepared({ bad: { kind, rows: bad } }));
+    match(message, /bad\.jsonl:1: saysNot\[0\] stands in says, too: no answer can do both/);
+    match(message, /bad\.jsonl:2: '[^']*' is no field of such a test/);
+    match(message, /bad\.jsonl:3: keeps has '[^']*', which is the id of no check/);
+    match(message, /bad\.jsonl:4: messages\[0\]\.'[^']*' is not read/);
+    doesNotMatch(message, /smith|example\.org/);
   });
 
   it('are refused where what is left of a redacted test could not fail', async () => {

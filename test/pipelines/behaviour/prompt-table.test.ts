@@ -119,7 +119,7 @@ describe('a table of behaviour tests of generated text', () => {
         '7 says must be a list of strings',
         '8 says[1] is empty',
         '9 saysNot has the same twice',
-        "10 saysNot has '30  Days', which stands in says: no answer can do both",
+        '10 saysNot[0] stands in says, too: no answer can do both',
         "11 keeps must be 'all', or a list of ids of the guidelines",
         '12 keeps is an empty list: leave it out',
         '13 refuses must be true or false',
@@ -274,6 +274,32 @@ checks:
         "4 checks is 'all', and no guideline is about what is asked",
       ],
     );
+  });
+
+  it('follows adherence only where a guideline is about each prompt: without one it is 1, whatever is answered', () => {
+    const { checks } = parseGuidelines(
+      `version: 1
+checks:
+  - { id: sorry, kind: required-phrases, phrases: [sorry], when: { promptMatches: late } }
+  - { id: kind, kind: no-shouting, when: { promptMatches: bye } }
+`,
+      'g.yaml',
+    );
+    const move = { measure: 'adherence', mustNot: 'fall', by: 0.2 };
+    const { tests } = read(
+      [
+        { ...move, prompt: 'hello', edited: 'late' },
+        { ...move, prompt: 'late', edited: 'hello' },
+        { ...move, prompt: 'late', edited: 'bye' },
+        { ...move, prompt: 'hello', edited: 'hi', measure: 'words' },
+      ],
+      'directional',
+    );
+    deepEqual(told(checkProblems(tests, checks)), [
+      '1 measure is adherence, and no guideline is about what is asked first',
+      '2 measure is adherence, and no guideline is about what is asked in `edited`',
+    ]);
+    equal(checkProblems(tests, []).length, 3);
   });
 
   it('gives its texts in one order, and takes others in it', () => {

@@ -86,7 +86,7 @@ describe('a table of behaviour tests', () => {
     match(fault(Uint8Array.of(0xff, 0xfe, 0x41)), /^1 {2}the table is not UTF-8$/);
     match(fault('text,other\na,b\na,b,c'), /^3 {2}has 3 cells where the header has 2/);
     match(fault('text,other\na,"b'), /is not CSV/);
-    match(fault('text,text\na,b'), /^1 text is the name of more than one column/);
+    match(fault('id,a text of jo,label,a text of jo\na,b,c,d'), /^1 {2}has the same name for the columns 2 and 4$/);
     for (const empty of ['', 'text,other\n']) match(fault(empty), /has no tests/);
     match(fault('\n\n', 'jsonl'), /has no tests/);
     match(fault(`text,other\n${'a,b\n'.repeat(10_001)}`), /10001 tests; at most 10000/);
