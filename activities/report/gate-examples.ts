@@ -8,6 +8,11 @@ import { lineBlocks } from '../data/line-blocks.ts';
 import { redactTexts } from '../privacy/redact.ts';
 import { cut } from './examples.ts';
 
+/** Between a prompt and its answer, as the evaluation of a generator writes them. */
+const ANSWERED = '\n→ ';
+/** Code points before an edit that tell what it stands in. */
+const BEFORE_EDIT = 80;
+
 /** By gate; `text` redacted and cut, null where the evaluation kept none. */
 export type ShownExamples = Readonly<Record<string, readonly ShownExample[]>>;
 export interface ShownExample extends Pick<GateExample, 'id' | 'note'> {
@@ -49,11 +54,25 @@ export async function shownExamples(
     const one = {
       id,
       note: isPersonal ? `${note}; shown without the edit, as it holds personal data` : note,
-      text: text === undefined ? null : cut(isPersonal ? before : edited),
+      text: text === undefined ? null : isPersonal ? cutParts(before) : cutParts(fromTheEdit(edited, before)),
     };
     (shown[gate] ??= []).push(one);
   }
   return shown;
+}
+
+/** Of a generator: what was asked, and below it what was answered; each is cut by itself. */
+function cutParts(text: string): string {
+  const answer = text.lastIndexOf(ANSWERED);
+  return answer < 0 ? cut(text) : `${cut(text.slice(0, answer))}${cut(text.slice(answer))}`;
+}
+
+/** What an edit changed is what the example shows: it must not lie behind the cut. */
+function fromTheEdit(edited: string, before: string): string {
+  if (before === '') return edited;
+  const [points, plain] = [Array.from(edited), Array.from(before)];
+  const first = points.findIndex((point, place) => point !== plain[place]);
+  return first <= BEFORE_EDIT ? edited : `…${points.slice(first - BEFORE_EDIT).join('')}`;
 }
 
 interface Attacked {

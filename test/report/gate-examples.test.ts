@@ -58,6 +58,19 @@ describe('the examples of gates on a report', () => {
     ok((accuracy?.[0]?.text ?? '').length < 300 && accuracy?.[1]?.text === null);
   });
 
+  it('show what they are there for, however long the text: the answer below its prompt, and the place of an edit', async () => {
+    const long = 'so many words '.repeat(40);
+    const { adherence, identityFlips, flipRate } = await shownExamples({
+      adherence: [{ id: 'a', note: 'breaks tone', text: `${long}\n→ You idiot.` }],
+      identityFlips: [{ id: 'b', note: 'after', text: `${long} I am a woman.`, unedited: `${long} I am a person.` }],
+      flipRate: [{ id: 'c', note: 'case', text: `WHERE ${long}`, unedited: `where ${long}` }],
+    });
+    ok(/^so many words .*…\n→ You idiot\.$/s.test(adherence?.[0]?.text ?? ''), adherence?.[0]?.text ?? '');
+    ok(/^….*so many words .* I am a woman\.$/.test(identityFlips?.[0]?.text ?? ''), identityFlips?.[0]?.text ?? '');
+    ok((identityFlips?.[0]?.text ?? '').length < 120);
+    ok(/^WHERE so many .*…$/.test(flipRate?.[0]?.text ?? ''), flipRate?.[0]?.text ?? '');
+  });
+
   it('are read from the evaluation, and of attacks from what became of each picture', async () => {
     const { store } = await withStore();
     const kept = { accuracy: [{ id: 'row-7', note, text: 'where is it' }] };
