@@ -124,8 +124,8 @@ export interface SwappedGroup {
   readonly edited: number;
   readonly flipped: number;
   readonly flippedNeutral: number;
-  /** Up to five texts whose label changes with the other identity alone, and the swapped words. */
-  readonly examples: readonly {
+  /** In the details only: up to five texts whose label changes with the other identity alone, and the first 20 swapped words of each. */
+  readonly examples?: readonly {
     readonly rowId: string;
     readonly before: readonly string[];
     readonly after: readonly string[];

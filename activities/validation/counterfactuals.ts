@@ -20,6 +20,8 @@ import { sampleIndices, seededRandom } from './random.ts';
 
 /** Texts of a group that are asked, twice each. */
 const SWAPPED_TEXTS = 100;
+/** Swapped words of an example that are kept. */
+const EXAMPLE_WORDS = 20;
 /** Fewer texts with a word of a group show little: they are counted and not judged. */
 export const FEWEST_SWAPPED = 20;
 
@@ -71,7 +73,11 @@ export async function counterfactuals(
         edited: swaps.length,
         flipped: flipped(swapped),
         flippedNeutral: flipped(neutral),
-        examples: shown.map(({ row, before, after }) => ({ rowId: ids[row]!, before, after })),
+        examples: shown.map(({ row, before, after }) => ({
+          rowId: ids[row]!,
+          before: before.slice(0, EXAMPLE_WORDS),
+          after: after.slice(0, EXAMPLE_WORDS),
+        })),
       },
       swapped,
       neutral,

@@ -29,6 +29,20 @@ describe('the result of an evaluation', () => {
     assert.ok(JSON.stringify(evaluated(350)).length > MAX_RESULT_BYTES, 'the reason for all this');
   });
 
+  it('has no word of a text: those that were swapped stay in the artifact', () => {
+    const counts = { name: 'religion', judged: true, words: 3, edited: 1, flipped: 1, flippedNeutral: 0 };
+    const diagnosis = {
+      trainTestGap: { value: 0, interval: null, rows: 1 },
+      labelSignal: null,
+      suspiciousLabels: [],
+      slices: [],
+      swaps: [{ ...counts, examples: [{ rowId: 'row7', before: ['muslim'], after: ['hindu'] }] }],
+    };
+    const kept = withoutBulk({ ...evaluated(2), diagnosis });
+    assert.deepEqual(kept.diagnosis, { ...diagnosis, swaps: [counts] });
+    assert.ok(!JSON.stringify(kept).includes('muslim'));
+  });
+
   it('lists the labels that go worst, in label order, before those that go well or do not occur', () => {
     const whole = evaluated(1000);
     const absent = { label: 'absent', precision: null, recall: null, f1: null, support: 0 };

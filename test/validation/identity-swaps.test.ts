@@ -134,14 +134,25 @@ describe('labels that hang on identity words', () => {
     assert.deepEqual([gender.name, gender.judged, gender.edited, gender.flippedNeutral], ['gender', true, 60, 0]);
     // A swap for "they are" or "spouse" turns the texts about women alone.
     assert.ok(gender.flipped >= 45, String(gender.flipped));
-    assert.ok(gender.examples.length === 5 && gender.examples.every(({ rowId }) => ids.includes(rowId)));
+    const { examples = [] } = gender;
+    assert.ok(examples.length === 5 && examples.every(({ rowId }) => ids.includes(rowId)));
     assert.deepEqual(
       found.changed.map(({ row }) => ids[row]),
-      gender.examples.map(({ rowId }) => rowId),
+      examples.map(({ rowId }) => rowId),
     );
     const { verdict, reason } = judged(found);
     assert.equal(verdict, 'warn');
     assert.match(reason, /on 60 rows \(words of gender swapped in the text\)/);
+  });
+
+  it('are told by the first twenty words of a text, however long it is', async () => {
+    const found = await gate((text) => /\bshe\b/.test(text), ['he met his wife. '.repeat(5000)]);
+    const [gender] = found.swaps;
+    assert.equal(gender?.words, 15_000);
+    assert.deepEqual(
+      gender?.examples?.map(({ before, after }) => [before.length, after.length]),
+      [[20, 20]],
+    );
   });
 
   it('are not where other words in the same places turn as many, nor where nothing turns', async () => {
