@@ -4,7 +4,7 @@ import type { Score } from '../contract/measures.ts';
 import type { SwappedGroup } from '../contract/validation.ts';
 import { MOST_EXAMPLES } from './gate-examples.ts';
 import { IDENTITIES } from './identities.ts';
-import { builtInIdentities, swappers, type Swap } from './identity-swaps.ts';
+import { builtInIdentities, swappers, type Swap, type Swapper } from './identity-swaps.ts';
 import {
   flipped,
   flipsBeyond,
@@ -16,7 +16,8 @@ import {
   type TurnedText,
   type Turns,
 } from './invariance.ts';
-import { sampleIndices, seededRandom } from './random.ts';
+import { seededRandom, shuffleStart } from './random.ts';
+import { timeSlice } from './time-slice.ts';
 
 /** Texts of a group that are asked, twice each. */
 const SWAPPED_TEXTS = 100;
@@ -49,14 +50,16 @@ export async function counterfactuals(
   { ids, texts, predicted }: AskedRows,
 ): Promise<readonly Counterfactual[]> {
   const found: Counterfactual[] = [];
-  for (const { group, swap } of swappers(builtInIdentities())) {
-    const having = texts.flatMap((text, row) => (swap(text, 0) === null ? [] : [row]));
-    if (having.length === 0) continue;
-    const chosen = sampleIndices(having.length, SWAPPED_TEXTS, seededRandom(asked.seed, 17)).map((at) => having[at]!);
-    const swaps = chosen.flatMap((row, turn) => {
+  for (const { group, has, swap } of swappers(builtInIdentities())) {
+    const chosen = await rowsWith(has, texts, asked);
+    if (chosen.length === 0) continue;
+    const slice = timeSlice(asked.signal);
+    const swaps: (Swap & { readonly row: number })[] = [];
+    for (const [turn, row] of chosen.entries()) {
       const made = swap(texts[row]!, turn);
-      return made === null ? [] : [{ row, ...made }];
-    });
+      if (made !== null) swaps.push({ row, ...made });
+      await slice();
+    }
     const turnsOf = async (edited: (one: Swap) => TextInput): Promise<Turns> => {
       const labels = await labelsOf(asked, swaps.map(edited));
       return swaps.map((one, place) => (labels[place] === predicted[one.row] ? null : edited(one)));
@@ -85,6 +88,24 @@ export async function counterfactuals(
     });
   }
   return found;
+}
+
+/** A uniform sample of the rows with such a word, ascending. Rows are looked at in a seeded order until there are enough. */
+async function rowsWith(
+  has: Swapper['has'],
+  texts: readonly TextInput[],
+  { seed, signal }: Pick<Asked, 'seed' | 'signal'>,
+): Promise<readonly number[]> {
+  const order = Uint32Array.from({ length: texts.length }, (_, row) => row);
+  shuffleStart(order, order.length, seededRandom(seed, 17));
+  const slice = timeSlice(signal);
+  const found: number[] = [];
+  for (const row of order) {
+    if (has(texts[row]!)) found.push(row);
+    if (found.length === SWAPPED_TEXTS) break;
+    await slice();
+  }
+  return found.toSorted((a, b) => a - b);
 }
 
 export interface Identities extends Pick<IdentityFlips, 'score' | 'byFamily'> {

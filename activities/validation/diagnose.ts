@@ -25,6 +25,7 @@ import { sampleIndices, seededRandom } from './random.ts';
 import { notMeasured, plainScore } from './scores.ts';
 import { shareDifference } from './shares.ts';
 import type { SeenPictures } from './seen-pictures.ts';
+import { shownWord } from './shown-word.ts';
 import { twoSampleTest } from './shift.ts';
 import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
 
@@ -215,7 +216,7 @@ async function ofTexts(material: Material, texts: Texts) {
     found === null
       ? null
       : {
-          word: shown(found.word),
+          word: shownWord(found.word),
           place: found.place,
           label: labels[found.label]!,
           rows: found.rows,
@@ -239,7 +240,7 @@ async function ofTexts(material: Material, texts: Texts) {
       trigger:
         trigger.worst === null
           ? null
-          : { ...trigger.worst, word: shown(trigger.worst.word), target: labels[trigger.worst.target]! },
+          : { ...trigger.worst, word: shownWord(trigger.worst.word), target: labels[trigger.worst.target]! },
     },
     examples: wordExamples(material, texts, { twins, giveaway: giveaways.placed, chosen, noise, identities, trigger }),
   };
@@ -269,9 +270,4 @@ export async function findTwins(
   }
   if (part.length > 0) await look();
   return found;
-}
-
-/** A word of the data as evidence may hold it: digits could be somebody's number. */
-function shown(word: string): string {
-  return word.replaceAll(/\p{N}/gu, '#').slice(0, 40);
 }

@@ -42,6 +42,8 @@ export interface Swap {
 }
 export interface Swapper {
   readonly group: string;
+  /** Whether a word of the group stands in the text: it is left at the first. */
+  readonly has: (input: TextInput) => boolean;
   /** null where no word of the group stands in the text. `turn` counts texts: one after the other takes the next identity. */
   readonly swap: (input: TextInput, turn: number) => Swap | null;
 }
@@ -50,7 +52,11 @@ export interface Swapper {
 export function swappers(table: readonly IdentityWords[]): readonly Swapper[] {
   return [...groupBy(table, ({ group }) => group)].map(([group, rows]) => {
     const known = lookUp(rows);
-    return { group, swap: (input, turn) => swapIn(input, turn, known) };
+    return {
+      group,
+      has: (input) => textsOf(input).some((text) => wordsIn(text, known).next().done !== true),
+      swap: (input, turn) => swapIn(input, turn, known),
+    };
   });
 }
 
@@ -98,7 +104,7 @@ interface Found extends Entry {
 
 function swapIn(input: TextInput, turn: number, known: Known): Swap | null {
   const texts = textsOf(input);
-  const found = texts.flatMap((text, place) => findIn(text, known).map((one) => ({ ...one, text: place })));
+  const found = texts.flatMap((text, place) => [...wordsIn(text, known)].map((one) => ({ ...one, text: place })));
   const [first] = found;
   if (first === undefined) return null;
   const others = Array.from({ length: first.row.words.length - 1 }, (_, at) => at + 1);
@@ -124,13 +130,13 @@ function swapIn(input: TextInput, turn: number, known: Known): Swap | null {
   };
 }
 
-function findIn(text: string, { pattern, entries }: Known): Omit<Found, 'text'>[] {
-  return [...text.matchAll(pattern)].flatMap(({ 0: word, index }) => {
+function* wordsIn(text: string, { pattern, entries }: Known): Generator<Omit<Found, 'text'>, undefined> {
+  for (const { 0: word, index } of text.matchAll(pattern)) {
     const next = /^[ \t]+([\p{L}\p{N}]+)/u.exec(text.slice(index + word.length))?.[1]?.toLowerCase();
     const use = next !== undefined && !NO_NOUN.has(next) ? 'word' : 'other';
     const entry = (entries.get(asKey(word)) ?? []).find(({ row }) => (row.followedBy ?? use) === use);
-    return entry === undefined ? [] : [{ ...entry, index, word }];
-  });
+    if (entry !== undefined) yield { ...entry, index, word };
+  }
 }
 
 function replaced(text: string, found: readonly Found[], choose: (entry: Entry) => string): string {

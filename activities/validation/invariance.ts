@@ -10,6 +10,7 @@ import { pairedShareInterval } from './paired.ts';
 import type { Perturbation } from './perturbations.ts';
 import { sampleIndices, seededRandom, shuffleStart } from './random.ts';
 import { notMeasured, shareScore } from './scores.ts';
+import { shownWord } from './shown-word.ts';
 import { bootstrapInterval } from './statistics.ts';
 
 export interface Asked {
@@ -191,7 +192,7 @@ export interface Trigger {
 export interface TriggerScan {
   readonly score: Score;
   readonly worst: Trigger | null;
-  /** Up to five texts that the worst one turns, with the word before them. */
+  /** Up to five texts that the worst one turns, with the word before them as evidence may hold it. */
   readonly changed: readonly TurnedText[];
 }
 
@@ -254,7 +255,7 @@ export async function scanTriggers(
   const { places, ...worst } = most;
   const changed = places.slice(0, MOST_EXAMPLES).map((place) => {
     const row = chosen[place]!;
-    return { row, edit: 'the word before it', after: wordAt('front', worst.word, texts[row]!) };
+    return { row, edit: 'the word before it', after: wordAt('front', shownWord(worst.word), texts[row]!) };
   });
   return { score: shareScore(worst.flipped, worst.texts), worst, changed };
 }

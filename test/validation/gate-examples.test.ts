@@ -124,6 +124,19 @@ describe('what only counted keeps examples', () => {
     for (const { row, after } of changed) equal(after, `qq ${many[row]}`);
   });
 
+  it('a word that turns labels as the diagnosis shows it: its digits could be a number of somebody', async () => {
+    const many = Array.from({ length: 30 }, (_, at) => texts[at % 4]!);
+    const { worst, changed } = await scanTriggers(
+      saying((text) => text.includes('de4711')),
+      many,
+      Int32Array.from(many, () => 0),
+      ['de4711'],
+    );
+    equal(worst?.word, 'de4711');
+    equal(changed.length, 5);
+    for (const { row, after } of changed) equal(after, `de#### ${many[row]}`);
+  });
+
   it('test rows that training rows repeat, with the id of the first that does', async () => {
     const blocks = async function* train() {
       await Promise.resolve();

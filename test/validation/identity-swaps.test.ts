@@ -145,6 +145,59 @@ describe('labels that hang on identity words', () => {
     assert.match(reason, /on 60 rows \(words of gender swapped in the text\)/);
   });
 
+  /** Texts that say when one of them is read. */
+  const watched = (all: readonly string[], onRead: (row: number) => void): readonly string[] =>
+    new Proxy(all, {
+      get(target, key) {
+        if (typeof key === 'string' && /^\d+$/.test(key)) onRead(Number(key));
+        return Reflect.get(target, key) as unknown;
+      },
+    });
+
+  it('are looked for in an order of the seed until there are enough, the same ones each time', async () => {
+    const many = Array.from({ length: 2000 }, (_, row) => `he is late (${row})`);
+    const sample = async () => {
+      const before: string[] = [];
+      let read = 0;
+      const rows = { ids: many, texts: watched(many, () => read++), predicted: new Int32Array(many.length) };
+      const found = await counterfactuals(
+        asked((text) => {
+          before.push(text);
+          return false;
+        }),
+        rows,
+      );
+      assert.deepEqual(
+        found.map(({ group: { name, edited } }) => [name, edited]),
+        [['gender', 100]],
+      );
+      return { read, before };
+    };
+    const once = await sample();
+    // The other groups' words are looked for in all texts; a hundred of this one's are found, and read again to be swapped.
+    assert.equal(once.read, (swappers(builtInIdentities()).length - 1) * many.length + 200);
+    assert.deepEqual(await sample(), once);
+    assert.ok(
+      once.before.some((text) => Number(/\d+/.exec(text)?.[0]) >= 1000),
+      'rows of all parts',
+    );
+  });
+
+  it('are looked for beside heartbeats, and no longer once the step is cancelled', async () => {
+    const cancelled = new AbortController();
+    const without = Array.from({ length: 5 }, () => 'the card is lost');
+    // Each text takes longer than a slice of the process.
+    const slow = watched(without, () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 40));
+    setImmediate(() => cancelled.abort(new Error('cancelled by hand')));
+    await assert.rejects(
+      counterfactuals(
+        { ...asked(() => false), signal: cancelled.signal },
+        { ids: without, texts: slow, predicted: new Int32Array(5) },
+      ),
+      /cancelled by hand/,
+    );
+  });
+
   it('are told by the first twenty words of a text, however long it is', async () => {
     const found = await gate((text) => /\bshe\b/.test(text), ['he met his wife. '.repeat(5000)]);
     const [gender] = found.swaps;
