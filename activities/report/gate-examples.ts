@@ -84,6 +84,7 @@ interface AttackedLine {
   readonly label?: string;
   readonly fgsm?: string;
   readonly pgd?: string;
+  readonly gradient?: boolean;
   readonly queries?: number;
 }
 
@@ -103,7 +104,9 @@ async function attackedPictures(
   return Object.fromEntries(Object.entries(examples).map(([gate, ids]) => [gate, ids.map(exampleIn(gate))]));
 }
 
-function became(gate: string, { label, fgsm, pgd, queries }: Partial<AttackedLine> = {}): string {
+function became(gate: string, { label, fgsm, pgd, gradient, queries }: Partial<AttackedLine> = {}): string {
   if (queries !== undefined) return `lost after ${queries} questions`;
+  // Nothing attacked it: it counts as lost (attack-measures.ts), whatever is answered.
+  if (gradient === false) return `${label ?? 'right'}, no pixel changes its loss`;
   return `${label ?? 'right'}, under the attack ${(gate === 'pgdRobustness' ? pgd : fgsm) ?? 'another'}`;
 }

@@ -18,7 +18,7 @@ import { sampledPlaces } from './sample-rows.ts';
 /** Throws BadModel for a model without gradients, or that cannot or must not be loaded; BadData where there are no test pictures. */
 export const attackGradients: StepDefinition<GradientAttackInput, AttackMeasures> = {
   type: 'validation.attack',
-  version: 2,
+  version: 3,
   async run(input, context) {
     const { store, workDir, signal } = context;
     const { epsilonLevels, steps, stepLevels = (2.5 * epsilonLevels) / steps, pictures } = input.attack;

@@ -35,11 +35,11 @@ export function measureAttack(
   };
 }
 
-/** Pictures whose right answer is lost, up to five of each attack. */
+/** Pictures whose right answer is lost, up to five of each attack; as measureAttack counts, so that a gate shows what it is about. */
 export function lostPictures(rows: readonly (Attacked & { readonly rowId: string })[]): ExampleIds {
   const lost = (under: 'fgsm' | 'pgd'): readonly string[] =>
     rows
-      .filter((row) => row.gradient && row.clean === row.label && row[under] !== row.label)
+      .filter((row) => row.clean === row.label && (!row.gradient || row[under] !== row.label))
       .slice(0, MOST_EXAMPLES)
       .map(({ rowId }) => rowId);
   return { fgsmRobustness: lost('fgsm'), pgdRobustness: lost('pgd') };

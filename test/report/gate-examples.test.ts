@@ -77,7 +77,7 @@ describe('the examples of gates on a report', () => {
     const details = await store.putJson({ examples: kept }, 'evaluation.json');
     const lines = [
       { rowId: 'a.png', label: 'cat', clean: 'cat', fgsm: 'cat', pgd: 'dog', gradient: true },
-      { rowId: 'b.png', label: 'cat', clean: 'cat', fgsm: 'cat', pgd: 'cat', gradient: true },
+      { rowId: 'b.png', label: 'cat', clean: 'cat', fgsm: 'cat', pgd: 'cat', gradient: false },
     ];
     const attacked = await store.putBytes(lines.map((line) => `${JSON.stringify(line)}\n`).join(''), {
       name: 'attacked.jsonl',
@@ -101,7 +101,7 @@ describe('the examples of gates on a report', () => {
           ...measured,
           attack,
           measures: { fgsmRobustness: none, pgdRobustness: none },
-          examples: { fgsmRobustness: [], pgdRobustness: ['a.png'] },
+          examples: { fgsmRobustness: [], pgdRobustness: ['a.png', 'b.png'] },
           details: attacked,
         },
         squareAttack: {
@@ -115,7 +115,10 @@ describe('the examples of gates on a report', () => {
       store,
     );
     deepEqual(shown?.['accuracy'], [{ id: 'row-7', note, text: 'where is it' }]);
-    deepEqual(shown?.['pgdRobustness'], [{ id: 'a.png', note: 'cat, under the attack dog', text: null }]);
+    deepEqual(shown?.['pgdRobustness'], [
+      { id: 'a.png', note: 'cat, under the attack dog', text: null },
+      { id: 'b.png', note: 'cat, no pixel changes its loss', text: null },
+    ]);
     deepEqual(shown?.['squareRobustness'], [{ id: 'a.png', note: 'lost after 4 questions', text: null }]);
     equal(await readExamples(sampleFacts, store), undefined);
   });

@@ -211,7 +211,7 @@ describe('what only counted keeps examples', () => {
     deepEqual(leakedTestRows, [{ id: 'a', note: 'repeats the training row t2', text: 'urgent' }]);
   });
 
-  it('attacks, by the pictures whose right answer is lost', () => {
+  it('attacks, by the pictures whose right answer is lost, or whose loss no pixel changes', () => {
     const one = { label: 'a', clean: 'a', fgsm: 'a', pgd: 'b', gradient: true };
     deepEqual(
       lostPictures([
@@ -219,8 +219,9 @@ describe('what only counted keeps examples', () => {
         { rowId: '2', ...one, clean: 'b' },
         { rowId: '3', ...one, gradient: false },
         { rowId: '4', ...one, fgsm: 'b' },
+        { rowId: '5', ...one, clean: 'b', gradient: false },
       ]),
-      { fgsmRobustness: ['4'], pgdRobustness: ['1', '4'] },
+      { fgsmRobustness: ['3', '4'], pgdRobustness: ['1', '3', '4'] },
     );
     const lost = (rowId: string, queries: number) => ({ rowId, right: true, lost: true, queries });
     const kept = { rowId: 'kept', right: true, lost: false, queries: 9 };
