@@ -36,7 +36,7 @@ class Checkpoints(Folder):
         index.write_bytes(base64.b64decode(INDEX))
         data = base64.b64decode(DATA)
         shard.write_bytes(data)
-        arrays = read_bundle(index, [shard])
+        arrays = read_bundle(index, [shard]).arrays
         found = {name: (array.dtype, array.shape, array.offset, array.size_bytes) for name, array in arrays.items()}
         self.assertEqual(found, {
             "bert/pooler/dense/bias": ("<f2", (2,), 0, 4),
