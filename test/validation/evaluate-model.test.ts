@@ -9,6 +9,7 @@ import { EDGE_INPUTS } from '../../activities/validation/edge-inputs.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { float32FromBytes } from '../../activities/validation/float32.ts';
 import { judgeGates } from '../../activities/validation/gates.ts';
+import { identitiesDigest } from '../../activities/validation/identity-swaps.ts';
 import { judgeGatesStep } from '../../activities/validation/judge-gates.ts';
 import { argmaxRows } from '../../activities/validation/metrics.ts';
 import { wilsonInterval } from '../../activities/validation/statistics.ts';
@@ -290,8 +291,11 @@ describe('evaluating an exported model', function () {
     assert.deepEqual(timeless(again), timeless(evaluation));
   });
 
-  it('has the hardware in its key, because latency is among the measures', async () => {
-    assert.deepEqual(await evaluateModel.environment?.(input, services), evaluation.hardware);
+  it('has the hardware in its key, because latency is among the measures, beside the table of identity words', async () => {
+    assert.deepEqual(await evaluateModel.environment?.(input, services), {
+      ...evaluation.hardware,
+      identities: identitiesDigest(),
+    });
   });
 
   it('refuses a label that the model does not know, an empty test split and an encoder, with the way out', async () => {

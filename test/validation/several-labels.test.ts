@@ -199,6 +199,20 @@ describe('a model of several labels a row, exported', function () {
     ok(!JSON.stringify(evaluation).includes(mistakes[0]?.text ?? 'no text'), 'a history has no text of a row');
   });
 
+  it('has identity words of its texts swapped, told in the artifact only', async () => {
+    const file = join(folderOf('dataset'), 'test.jsonl');
+    const plain = await readFile(file, 'utf8');
+    await writeFile(file, plain.replaceAll('"text":"', '"text":"her husband says '));
+    const dataset = await storage.store.putTree(folderOf('dataset'), 'dataset');
+    await writeFile(file, plain);
+    const { diagnosis, details } = await runStep(evaluateModel, { ...input, dataset }, services);
+    const kept = await services.store.getJson<Pick<Evaluation, 'diagnosis'>>(details);
+    const { examples, ...counts } = kept.diagnosis!.swaps![0]!;
+    deepEqual([counts.name, counts.edited, counts.words], ['gender', 80, 160]);
+    ok(Array.isArray(examples));
+    deepEqual(diagnosis?.swaps, [counts]);
+  });
+
   it('is asked of validation rows by thresholds that these had no part in', async () => {
     const rows = multiLabelled(await loadSplit(storage.store, input.dataset, 'validation'), LABELS, 'validation.jsonl');
     const model = await TextModel.load(folderOf('classifier'));
