@@ -27,7 +27,7 @@ import { shareDifference } from './shares.ts';
 import type { SeenPictures } from './seen-pictures.ts';
 import { shownWord } from './shown-word.ts';
 import { twoSampleTest } from './shift.ts';
-import { groupSlices, lengthSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
+import { groupSlices, lengthSlices, listedSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
 
 /** Test rows that are edited, and to which sentences are added: each costs a prediction an edit. */
 export const EDITED_ROWS = 150;
@@ -156,7 +156,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
         suggested: labels[suggested]!,
         margin,
       })),
-      slices: gaps.slice(0, LISTED),
+      slices: listedSlices(gaps, LISTED),
       opportunities: opportunities.slice(0, LISTED).map(({ label, ...one }) => ({ ...one, label: labels[label]! })),
       ...words?.diagnosis,
     },

@@ -43,6 +43,12 @@ export function worstSlice(results: readonly SliceResult[]): SliceResult | undef
   return results.toSorted((a, b) => (b.gap.interval?.low ?? -1) - (a.gap.interval?.low ?? -1))[0];
 }
 
+/** So many of them, the one that is judged before the others: by its gap alone it may stand behind more than are listed. */
+export function listedSlices(results: readonly SliceResult[], most: number): readonly SliceResult[] {
+  const judged = worstSlice(results);
+  return judged === undefined ? [] : [judged, ...results.filter((one) => one !== judged)].slice(0, most);
+}
+
 export function worstGap(results: readonly SliceResult[]): Score {
   return worstSlice(results)?.gap ?? notMeasured(`no slice has ${LEAST_SLICE_ROWS} rows on both sides`);
 }

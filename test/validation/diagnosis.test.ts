@@ -17,6 +17,7 @@ import {
   lengthSlices,
   opportunityGaps,
   pictureSlices,
+  listedSlices,
   sliceGaps,
   worstGap,
 } from '../../activities/validation/slices.ts';
@@ -261,6 +262,27 @@ describe('slices', () => {
     assert.ok(worstGap(gaps).interval!.low > 0.2);
     assert.equal(worstGap(gaps).interval!.confidence, 0.975);
     assert.match(worstGap([]).notApplicable ?? '', /no slice/);
+  });
+
+  it('are listed with the judged one first, also where so many small ones have a wider gap that it would not be listed', () => {
+    // Of many, in half of the rows a third is wrong; twenty slices of 30 are a little worse, and show nothing.
+    const correct = Array.from({ length: 4000 }, (_, row) =>
+      row < 2000 ? row % 3 !== 0 : row % 5 !== 0 || row > 3400,
+    );
+    const large = { name: 'large', rows: Array.from({ length: 2000 }, (_, at) => at) };
+    const wrong = [...correct.keys()].filter((row) => !correct[row]);
+    const right = [...correct.keys()].filter((row) => correct[row]);
+    const small = Array.from({ length: 20 }, (_, at) => ({
+      name: `small ${at}`,
+      rows: [...wrong.slice(at * 14, at * 14 + 14), ...right.slice(at * 16, at * 16 + 16)],
+    }));
+    const gaps = sliceGaps(correct, [...small, large]);
+    assert.equal(gaps.at(-1)?.name, 'large');
+    const listed = listedSlices(gaps, 20);
+    assert.equal(listed.length, 20);
+    assert.deepEqual(listed[0]?.gap, worstGap(gaps));
+    assert.equal(listed[0]?.name, 'large');
+    assert.deepEqual(listedSlices([], 20), []);
   });
 
   it('of declared groups are told by column and value, and a label’s recall is compared between them', () => {

@@ -24,7 +24,7 @@ import { putReference } from '../put-reference.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
 import { notMeasured, plainScore, shareScore } from '../scores.ts';
 import { twoSampleTest } from '../shift.ts';
-import { groupSlices, lengthSlices, opportunityGaps, worstGap, worstSlice } from '../slices.ts';
+import { groupSlices, lengthSlices, listedSlices, opportunityGaps, worstGap, worstSlice } from '../slices.ts';
 import { askFrozen } from './ask-frozen.ts';
 import { askTables } from './ask-tables.ts';
 import { labelCalibration } from './calibration.ts';
@@ -182,7 +182,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       trainTestGap: meanDifference(onTrain, own),
       labelSignal: null,
       suspiciousLabels: [],
-      slices: gaps.slice(0, LISTED),
+      slices: listedSlices(gaps, LISTED),
       opportunities: opportunities.slice(0, LISTED).map(({ label, ...one }) => ({ ...one, label: labels[label]! })),
       ...invariance.diagnosis,
       ...(served.parts.length === 0 ? {} : { hardwareFit: served.parts }),
