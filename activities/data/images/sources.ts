@@ -54,9 +54,11 @@ async function* readShard(
   signal?: AbortSignal,
 ): AsyncGenerator<SourcePicture> {
   const [labels, groups] = [new Map<number, string>(), new Map<number, Groups>()];
+  const faults = new Map<number, string>();
   for await (const { member, group } of grouped(source, columns, signal)) {
     if (group === undefined || PICTURE.test(member.name)) continue;
-    const values = sidecarValues(member, columns);
+    const { values, fault } = sidecarValues(member, columns);
+    if (fault !== undefined) faults.set(group, fault);
     const label = values.get(columns.label);
     if (label !== undefined) labels.set(group, label);
     const own = (columns.groups ?? []).map((name) => [name, (values.get(name) ?? '').normalize('NFC').trim()] as const);
@@ -66,6 +68,11 @@ async function* readShard(
   for await (const { member, group } of grouped(source, columns, signal)) {
     if (member.problem !== undefined) yield asProblem(member, member.problem.reason, member.problem.message);
     else if (group !== undefined && PICTURE.test(member.name)) {
+      const fault = faults.get(group);
+      if (fault !== undefined) {
+        yield asProblem(member, 'not-a-string', fault);
+        continue;
+      }
       const found = labelled(member, labels.get(group));
       yield 'problem' in found || columns.groups === undefined ? found : { ...found, groups: groups.get(group) ?? {} };
     }
@@ -111,17 +118,29 @@ function isHidden(name: string): boolean {
   return name.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');
 }
 
-/** Texts and numbers by key; of a `.cls` the label alone. */
-function sidecarValues({ name, bytes }: TarMember, { label }: Columns): ReadonlyMap<string, string> {
+/**
+ * Texts and numbers by key; of a `.cls` the label alone. What else is said of a declared group is a fault, as it is in a list:
+ * left out, the picture would be of no group, and the gates of groups would say nothing of it. A null is nothing, there too.
+ */
+function sidecarValues(
+  { name, bytes }: TarMember,
+  { label, groups = [] }: Columns,
+): { readonly values: ReadonlyMap<string, string>; readonly fault?: string } {
+  const none = { values: new Map<string, string>() };
   const text = (bytes ?? Buffer.alloc(0)).toString('utf8');
-  if (/\.cls$/i.test(name)) return new Map([[label, text.trim()]]);
+  if (/\.cls$/i.test(name)) return { values: new Map([[label, text.trim()]]) };
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return new Map();
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return none;
     const simple = Object.entries(value).filter(([, one]) => typeof one === 'string' || typeof one === 'number');
-    return new Map(simple.map(([key, one]) => [key, String(one)]));
+    const values = new Map(simple.map(([key, one]) => [key, String(one)]));
+    const given: Readonly<Record<string, unknown>> = { ...value };
+    const wrong = groups.find((key) => Object.hasOwn(given, key) && given[key] !== null && !values.has(key));
+    if (wrong === undefined) return { values };
+    const type = Array.isArray(given[wrong]) ? 'array' : typeof given[wrong];
+    return { values, fault: `'${wrong}' in ${quoted(name)} is of type ${type}, not a string` };
   } catch {
-    return new Map();
+    return none;
   }
 }
 

@@ -5,12 +5,12 @@ import { readPictures, type SourcePicture } from '../../../activities/data/image
 import { temporaryFolder } from '../../training/fixtures.ts';
 import { tar, type Member } from './fixtures.ts';
 
-async function read(members: readonly Member[]): Promise<readonly SourcePicture[]> {
+async function read(members: readonly Member[], groups?: readonly string[]): Promise<readonly SourcePicture[]> {
   const folder = await temporaryFolder();
   const path = join(folder, 'shard.tar');
   await writeFile(path, await tar(members));
   const found: SourcePicture[] = [];
-  const columns = { image: 'image', label: 'label', maxImageBytes: 1000 };
+  const columns = { image: 'image', label: 'label', maxImageBytes: 1000, ...(groups && { groups: [...groups] }) };
   for await (const one of readPictures({ path, name: 'shard.tar', format: 'tar' }, columns, folder)) found.push(one);
   return found;
 }
@@ -58,5 +58,32 @@ describe('the pictures of a shard', () => {
       [11, 'fox: 6'],
       [12, 'empty-label'],
     ]);
+  });
+
+  it('are refused where a declared group is said by what is neither text nor number, as it is in a list', async () => {
+    const said = ['"yes"', '1', 'null', 'true', '["yes"]', '{}'];
+    const members = said.flatMap((night, at): Member[] => [
+      [`a/${at}.json`, `{"night":${night},"other":true}`],
+      [`a/${at}.png`, Buffer.alloc(1)],
+    ]);
+    const found = await read(members, ['night']);
+    deepEqual(
+      found.map((one) => ('problem' in one ? one.problem : one.groups)),
+      [
+        { night: 'yes' },
+        { night: '1' },
+        {},
+        ...[
+          [3, 'boolean'],
+          [4, 'array'],
+          [5, 'object'],
+        ].map(([at, type]) => ({
+          reason: 'not-a-string',
+          message: `'a/${at}.png': 'night' in 'a/${at}.json' is of type ${type}, not a string`,
+        })),
+      ],
+    );
+    // Nobody asked for groups: what is said of them is nobody's business.
+    deepEqual(told(await read(members)).length, said.length);
   });
 });
