@@ -215,7 +215,12 @@ export function fakeActivities(overrides: Partial<Activities> = {}): { activitie
       generator: ref(`generator of ${call.input.model.name}`),
       parityMaxAbs: 0,
     })),
-    profileGenerator: step(() => ({ sizeMb: 1, memoryMb: 1 })),
+    profileGenerator: step(() => ({
+      sizeMb: 1,
+      memoryMb: 1,
+      firstTokenMs: { p50: 1, p95: 1 },
+      msPerToken: { p50: 1, p95: 1 },
+    })),
     searchPrompts: step((call: StepCall<{ generator: ArtifactRef }>) => ({
       prompt: ref(`prompt for ${call.input.generator.name}`),
       best: { name: 'rules', adherence: score },
