@@ -226,7 +226,7 @@ describe('a run that generates text', function () {
     const stops: (string | undefined)[] = [];
     const stopped: (string | undefined)[] = [];
     const began = Date.now();
-    const { ran, outcome } = await run(
+    const { ran, outcome, facts } = await run(
       (real) => ({
         ...needsTraining(real),
         searchPrompts: async (call) => {
@@ -243,6 +243,7 @@ describe('a run that generates text', function () {
     );
     equal(outcome.state, 'deployed');
     ok(!ran.includes('train') && !ran.includes('format'));
+    equal(facts.recipe, undefined);
     ok(/the time budget of 1s had ended/.test(stopped[0] ?? ''), stopped[0]);
     for (const stop of stops) ok(Date.parse(stop ?? '') >= began && Date.parse(stop ?? '') <= Date.now(), stop);
   });

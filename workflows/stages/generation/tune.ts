@@ -18,6 +18,8 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
   // There is a model already: where the budget has ended it is the best so far.
   const stopped = training.needed ? await run.budget.ended() : undefined;
   const tunes = training.needed && stopped === undefined;
+  // The review was shown the settings of a training that is not made: the release explains none.
+  if (stopped !== undefined) delete run.facts.recipe;
   if (!tunes) run.engine.close(TRAINING_STEPS, 'skipped');
   const tuned = tunes ? await tuneAndPrompt(run, selected) : null;
   const chosen = await run.step('light', 'choose', 'chooseGenerator', () => {
