@@ -478,7 +478,7 @@ export const GATE_TABLE = {
     why: 'off unless the definition names it: nothing here tunes for it. Of the right answers of a tiny ResNet 83 % stand two levels of 255, and 38 % eight',
     falseAlarms:
       'of 200 right answers: a model that keeps 60 % fails in 17 of 100 draws, one that keeps 65 % in 1, for want of pictures: that is meant; one just at the threshold passes in 3',
-    examples: { rows: 'test pictures whose right answer is lost' },
+    examples: { rows: 'test pictures whose right answer is lost, or whose loss no pixel changes' },
     severity: 'fail',
     step: 'attack',
     inputs: 'image',
@@ -494,7 +494,7 @@ export const GATE_TABLE = {
     threshold: 0.5,
     why: 'off unless the definition names it, as fgsmRobustness, and harder to pass: of the same answers 81 % stand two levels, and 19 % eight',
     falseAlarms: 'as fgsmRobustness',
-    examples: { rows: 'test pictures whose right answer is lost' },
+    examples: { rows: 'test pictures whose right answer is lost, or whose loss no pixel changes' },
     severity: 'fail',
     step: 'attack',
     inputs: 'image',

@@ -148,7 +148,8 @@ export const GENERATION_GATE_TABLE = {
   },
   memoryMb: {
     title: 'Memory',
-    meaning: 'Most memory of a process that has the model loaded and answers, above what it had before.',
+    meaning:
+      'Resident memory of a process that answers with the model, above what it had before: the most that is seen after loading and after each answer. A peak within an answer is not seen.',
     direction: 'max',
     judged: 'value',
     unit: 'MB',

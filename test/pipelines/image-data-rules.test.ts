@@ -6,7 +6,9 @@ import { imageDataProblems } from '../../pipelines/image-data-rules.ts';
 
 const data = { licence: 'MIT', source: 'our camera' };
 const paths = (value: object, folder?: string): readonly string[] =>
-  imageDataProblems({ ...data, ...value }, folder).map(({ path, message }) => `${path}: ${message}`);
+  imageDataProblems({ task: 'image-classification', data: { ...data, ...value } }, folder).map(
+    ({ path, message }) => `${path}: ${message}`,
+  );
 
 describe('the data of pictures in a definition', () => {
   it('come from folders, tar shards and lists that are there, and from tar shards in S3', async () => {
