@@ -9,7 +9,8 @@ import type {
 } from '../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
-import type { Pipeline } from '../../pipelines/definition.ts';
+import type { Classification, Pipeline } from '../../pipelines/definition.ts';
+import { areWithin } from '../../pipelines/limits.ts';
 import { StepLeftOut, type StepOptions } from '../engine.ts';
 import { candidateSteps } from '../plan.ts';
 import type { Run } from '../run.ts';
@@ -96,6 +97,26 @@ function limitsOf({ selection }: Pipeline): ModelLimits {
     ...(maxMemoryMb === undefined ? {} : { maxMemoryMb }),
     ...(languages === undefined ? {} : { languages }),
   };
+}
+
+/** Of an encoder, by the limits and the accuracy that the ranking asks for. */
+export function encoderMayWin(
+  { profile, probe }: CandidateOutcome,
+  {
+    maxLatencyP95Ms,
+    maxSizeMb,
+    maxMemoryMb,
+  }: Pick<Classification['selection'], 'maxLatencyP95Ms' | 'maxSizeMb' | 'maxMemoryMb'>,
+): boolean {
+  return (
+    profile !== undefined &&
+    typeof probe?.linearAccuracy.value === 'number' &&
+    areWithin([
+      [profile.latency.p95Ms, maxLatencyP95Ms],
+      [profile.sizeMb, maxSizeMb],
+      [profile.memoryMb, maxMemoryMb],
+    ])
+  );
 }
 
 /** One candidate from name to score. What goes wrong with it is its own: it drops out with the reason. */

@@ -1,10 +1,9 @@
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
 import type { Classification } from '../../pipelines/definition.ts';
-import { areWithin } from '../../pipelines/limits.ts';
 import type { Run } from '../run.ts';
 import { dataInput, encoderInput, picturesInput, recipeFacts, severalLabels } from '../step-inputs.ts';
-import { gather, type Candidacy } from './candidates.ts';
+import { encoderMayWin, gather, type Candidacy } from './candidates.ts';
 import { prototype, prototypesDecide } from './prototype.ts';
 import { searchSettings } from './search.ts';
 
@@ -54,18 +53,7 @@ function encoders(run: Run): Candidacy {
   const definition = () => run.classification();
   return {
     prepare: (files) => prepared(run, files),
-    mayWin: ({ profile, probe }) => {
-      const { maxLatencyP95Ms, maxSizeMb, maxMemoryMb } = definition().selection;
-      return (
-        profile !== undefined &&
-        typeof probe?.linearAccuracy.value === 'number' &&
-        areWithin([
-          [profile.latency.p95Ms, maxLatencyP95Ms],
-          [profile.sizeMb, maxSizeMb],
-          [profile.memoryMb, maxMemoryMb],
-        ])
-      );
-    },
+    mayWin: (outcome) => encoderMayWin(outcome, definition().selection),
     async measure({ candidate, outcome, model, dataReady, parking, begin }) {
       const { id } = candidate;
       const { neighbours, seed } = definition().selection;

@@ -1,9 +1,8 @@
 import type { DatasetSummary } from '../../../activities/contract/data.ts';
-import { areWithin } from '../../../pipelines/limits.ts';
 import type { Run } from '../../run.ts';
 import { backboneInput, rankRetrieversInput } from '../../retrieval-inputs.ts';
 import { picturesInput, recipeFacts } from '../../step-inputs.ts';
-import { gather, type Candidacy } from '../candidates.ts';
+import { encoderMayWin, gather, type Candidacy } from '../candidates.ts';
 import { winnerOf, type Winner } from '../select.ts';
 
 export interface SelectedRetriever {
@@ -32,18 +31,7 @@ function encoders(run: Run): Candidacy {
   const definition = () => run.definition('image-retrieval');
   return {
     prepare: (files) => run.step('light', 'data', 'preparePictures', () => picturesInput(files, definition())),
-    mayWin: ({ profile, probe }) => {
-      const { maxLatencyP95Ms, maxSizeMb, maxMemoryMb } = definition().selection;
-      return (
-        profile !== undefined &&
-        probe !== undefined &&
-        areWithin([
-          [profile.latency.p95Ms, maxLatencyP95Ms],
-          [profile.sizeMb, maxSizeMb],
-          [profile.memoryMb, maxMemoryMb],
-        ])
-      );
-    },
+    mayWin: (outcome) => encoderMayWin(outcome, definition().selection),
     async measure({ candidate: { id }, outcome, model, dataReady, parking, begin }) {
       const export_ = () => backboneInput(model, definition());
       await begin();
