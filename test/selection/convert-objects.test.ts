@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { fileURLToPath } from 'node:url';
 import { foreignWeightsOf, putForeignWeightsAside } from '../../activities/selection/foreign-weights.ts';
 import type { ActivityServices } from '../../activities/step.ts';
+import { drivenOver, foreignFiles } from '../support/foreign-files.ts';
 import { importFolder } from '../support/import-folder.ts';
-import { pythonForTests } from '../support/python.ts';
-import { withStore } from '../support/store.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
-const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 const SAME = [
   'garden',
   'garden-part',
@@ -75,17 +69,9 @@ describe('converting a checkpoint of TensorFlow 2', function () {
   let files: string;
   let weights: Buffer;
   let services: ActivityServices;
-  const python = pythonForTests();
-  const run = promisify(execFile);
 
   before(async () => {
-    root = await mkdtemp(join(tmpdir(), 'espalier-convert-objects-'));
-    files = await mkdtemp(join(root, 'files-'));
-    const test = await withStore();
-    services = { store: test.store, pointers: test.pointers, python };
-    const tiny = join(await tinyModel(), 'model.safetensors');
-    weights = await readFile(tiny);
-    await run(python.executable, [script('object_checkpoint_files.py'), files, tiny]);
+    ({ root, files, weights, services } = await foreignFiles('object_checkpoint_files.py'));
   });
   after(() => rm(root, { recursive: true, force: true }));
 
@@ -157,9 +143,7 @@ describe('converting a checkpoint of TensorFlow 2', function () {
   });
 
   it('refuses every hostile checkpoint by name, with the variable', async () => {
-    const env = { PATH: process.env['PATH'], PYTHONPATH: python.packages, PYTHONDONTWRITEBYTECODE: '1' };
-    const argv = ['-P', script('checkpoint_driver.py'), files, join(await tinyModel(), 'config.json')];
-    const { stdout } = await run(python.executable, argv, { env, timeout: 60_000 });
+    const stdout = await drivenOver(files, 'checkpoint_driver.py');
     const judged = JSON.parse(stdout) as Record<string, [kind: string, message: string] | null>;
     const sound = Object.keys(judged).filter((name) => judged[name] === null);
     assert.deepEqual(sound.toSorted(), [...SAME, 'no-pooler'].toSorted());

@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { fileURLToPath } from 'node:url';
 import type { ImportedModel } from '../../activities/contract/selection.ts';
 import { foreignWeightsOf } from '../../activities/selection/foreign-weights.ts';
 import { convertWeights } from '../../activities/selection/weights-conversion.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import type { Candidate } from '../../pipelines/definition.ts';
+import { drivenOver, foreignFiles } from '../support/foreign-files.ts';
 import { importFolder } from '../support/import-folder.ts';
 import { pythonForTests } from '../support/python.ts';
-import { withStore } from '../support/store.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 
-const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 const QUERY = 'encoder\\.layer\\.0\\.attention\\.self\\.query';
 
 /** By file: what the refusal says of it, beside its name. */
@@ -78,16 +73,9 @@ describe('converting a TensorFlow file', function () {
   let weights: Buffer;
   let services: ActivityServices;
   const python = pythonForTests();
-  const run = promisify(execFile);
 
   before(async () => {
-    root = await mkdtemp(join(tmpdir(), 'espalier-convert-tensorflow-'));
-    files = await mkdtemp(join(root, 'files-'));
-    const test = await withStore();
-    services = { store: test.store, pointers: test.pointers, python };
-    const tiny = join(await tinyModel(), 'model.safetensors');
-    weights = await readFile(tiny);
-    await run(python.executable, [script('tensorflow_files.py'), files, tiny]);
+    ({ root, files, weights, services } = await foreignFiles('tensorflow_files.py'));
   });
   after(() => rm(root, { recursive: true, force: true }));
 
@@ -180,9 +168,7 @@ describe('converting a TensorFlow file', function () {
   });
 
   it('refuses every hostile file by name, and opens nothing that one points to', async () => {
-    const env = { PATH: process.env['PATH'], PYTHONPATH: python.packages, PYTHONDONTWRITEBYTECODE: '1' };
-    const argv = ['-P', script('tensorflow_driver.py'), files, join(await tinyModel(), 'config.json')];
-    const { stdout } = await run(python.executable, argv, { env, timeout: 60_000 });
+    const stdout = await drivenOver(files, 'tensorflow_driver.py');
     const judged = JSON.parse(stdout) as Record<string, [kind: string, message: string] | null>;
     const sound = Object.keys(judged).filter((name) => judged[name] === null);
     assert.deepEqual(sound, ['honest.h5', 'no-pooler.h5', 'parts', 'with-head.h5']);
