@@ -22,6 +22,8 @@ const pipeline = TextGenerationSchema.parse({
   intendedUse: { commercial: true, domain: 'test' },
   candidates: [{ id: 'minilm-l6', model: 'local:one' }],
   approvals: sampleFacts.pipeline.approvals,
+  // Settled: a run has named what its definition left open before any of its papers are written.
+  training: { epochs: 5, batchSize: 16, learningRate: 2e-4, weightDecay: 0, warmupFraction: 0.1 },
   deploy: { model: 'replies' },
 });
 
