@@ -12,6 +12,7 @@ import { costOf, type Cost } from './cost.ts';
 import { examplesOf, type Example } from './examples.ts';
 import { readExamples, type ShownExamples } from './gate-examples.ts';
 import { measureStored } from './stored.ts';
+import { worthOf, type Worth } from './worth.ts';
 
 export interface ReportMaterial {
   /** The training's curves; null before it. */
@@ -25,6 +26,8 @@ export interface ReportMaterial {
   /** null before packaging. */
   readonly bom: BomSummary | null;
   readonly cost: Cost;
+  /** What all rows should bring and cost; missing where nobody was tried on a part of them. */
+  readonly worth?: Worth;
   readonly dossier: Dossier;
 }
 
@@ -36,6 +39,7 @@ export async function readMaterial(
   const { training, evaluation, bundle } = facts;
   const generated = facts.generation?.evaluation;
   const gateExamples = await readExamples(facts, store);
+  const cost = costOf(facts, await measureStored(facts, store), prices);
   return {
     history: training === undefined ? null : await store.getJson<TrainingHistory>(training.history),
     examples: evaluation === undefined ? null : await examplesOf(evaluation.mistakes, await wrongTexts()),
@@ -44,7 +48,8 @@ export async function readMaterial(
       ? {}
       : { answers: await failedAnswers(generated.failures, await answersOf(generated)) }),
     bom: bundle === undefined ? null : await bom(),
-    cost: costOf(facts, await measureStored(facts, store), prices),
+    cost,
+    ...(facts.prototyped === undefined ? {} : { worth: worthOf(facts.prototyped, cost) }),
     dossier: runDossier(facts, await readAnswers(facts.dossier, store)),
   };
 

@@ -26,7 +26,7 @@ import { trainingSection } from './sections/training.ts';
 import { STYLE } from './style.ts';
 
 /** In the order in which a decider reads; the record follows the evidence. */
-const SECTIONS: readonly Section[] = [
+export const SECTIONS: readonly Section[] = [
   runSection,
   gatesSection,
   comparisonSection,

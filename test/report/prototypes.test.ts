@@ -4,6 +4,7 @@ import { prototypesSection } from '../../activities/report/sections/prototypes.t
 import type { ReportInput } from '../../activities/report/page.ts';
 import type { RungResult } from '../../activities/contract/prototype.ts';
 import { choosePrototyped } from '../../activities/selection/choosing.ts';
+import { worthOf } from '../../activities/report/worth.ts';
 import { sampleFacts } from '../support/facts.ts';
 import { frame } from '../../activities/report/page.ts';
 
@@ -30,10 +31,8 @@ function pageOf(results: readonly RungResult[], stopped?: string, devices = 1): 
     ...(stopped === undefined ? {} : { stopped }),
   });
   const prices = { version: 1, currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 3.6 } } as const;
-  const input = {
-    facts: { ...sampleFacts, prototyped },
-    cost: { ...costOf(sampleFacts, null, prices), devices },
-  } as ReportInput;
+  const cost = { ...costOf(sampleFacts, null, prices), devices };
+  const input = { facts: { ...sampleFacts, prototyped }, cost, worth: worthOf(prototyped, cost) } as ReportInput;
   return frame(prototypesSection, prototypesSection.body(input)).markup.replaceAll(/\s+/g, ' ');
 }
 

@@ -10,6 +10,7 @@ import type { BomSummary } from '../../activities/report/bom.ts';
 import { costOf } from '../../activities/report/cost.ts';
 import type { ReportMaterial } from '../../activities/report/material.ts';
 import type { Prices } from '../../activities/report/prices.ts';
+import { worthOf } from '../../activities/report/worth.ts';
 import { mcnemar, pairedShareInterval } from '../../activities/validation/paired.ts';
 import { TREE_MEDIA_TYPE, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
 import { TextClassificationSchema, type TextClassification } from '../../pipelines/definition.ts';
@@ -483,7 +484,8 @@ const stored = { artifacts: 19, bytes: 412_300_000, gone: 0 };
 
 /** What a report shows besides these facts. */
 export function sampleMaterial(facts: RunFacts, prices?: Prices): ReportMaterial {
-  const { training, evaluation: evaluated, bundle } = facts;
+  const { training, evaluation: evaluated, bundle, prototyped } = facts;
+  const cost = costOf(facts, stored, prices);
   return {
     history: training === undefined ? null : sampleHistory,
     examples:
@@ -491,7 +493,8 @@ export function sampleMaterial(facts: RunFacts, prices?: Prices): ReportMaterial
         ? null
         : evaluated.mistakes.map((mistake) => ({ ...mistake, text: 'the parcel came broken, write to <EMAIL_1>' })),
     bom: bundle === undefined ? null : sampleBom,
-    cost: costOf(facts, stored, prices),
+    cost,
+    ...(prototyped === undefined ? {} : { worth: worthOf(prototyped, cost) }),
     dossier: runDossier(facts, null),
   };
 }

@@ -1,18 +1,18 @@
 /** One page on why this candidate: what was tried on small parts of the data, who left, and what all of it should bring. */
-import type { CandidateCurve, Prototyped } from '../../contract/prototype.ts';
+import type { CandidateCurve } from '../../contract/prototype.ts';
 import { html, type Content } from '../../../artifacts/html.ts';
-import type { Cost } from '../cost.ts';
 import { count, money, percent, seconds } from '../format.ts';
 import { badge, list, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 import { prototypesPlot } from '../plots/prototypes.ts';
+import type { Expense, Worth } from '../worth.ts';
 
 export const prototypesSection: Section = {
   id: 'prototypes',
   title: 'Prototypes',
   optional: true,
-  body: ({ facts: { prototyped }, cost }) => {
-    if (prototyped === undefined) return null;
+  body: ({ facts: { prototyped }, worth }) => {
+    if (prototyped === undefined || worth === undefined) return null;
     const { curves, left, fullRows, reason, rule, stopped, winner } = prototyped;
     return html`<p><strong>${reason}</strong></p>
       ${stopped === undefined ? '' : html`<p>${badge('care', 'stopped')} It ended early: ${stopped}.</p>`}
@@ -31,12 +31,16 @@ export const prototypesSection: Section = {
           },
           { title: 'Measured', cell: ({ points }) => list(points.map(pointText)) },
           { title: `Predicted at ${count(fullRows)} rows`, cell: predictedText },
-          { title: 'Time to train on all', numeric: true, cell: (one) => timeText(one, cost) },
+          {
+            title: 'Time to train on all',
+            numeric: true,
+            cell: ({ candidate }) => timeText(worth.trainings[candidate] ?? null, worth),
+          },
         ],
         curves,
       )}
       ${left.length === 0 ? '' : list(left.map((one) => html`${one.candidate}: ${one.reason}`))}
-      ${worth(prototyped, cost)}`;
+      <p>${verdictText(worth, fullRows)}</p>`;
   },
 };
 
@@ -53,67 +57,35 @@ function predictedText({ predictedAccuracy: said, curve }: CandidateCurve): Cont
     >`;
 }
 
-function timeText({ predictedSeconds, points }: CandidateCurve, cost: Cost): Content {
-  if (predictedSeconds === null) return 'not known';
-  const bound = timesOne(points) ? 'at most ' : 'about ';
-  const price = priceOf(predictedSeconds, cost);
-  return `${bound}${seconds(predictedSeconds)}${price === null ? '' : `, ${price.text}`}`;
+function timeText(training: Expense | null, { currency }: Worth): Content {
+  if (training === null) return 'not known';
+  const price = training.money === null || currency === null ? '' : `, ${money(training.money, currency)}`;
+  return `${training.atMost ? 'at most' : 'about'} ${seconds(training.seconds)}${price}`;
 }
-
-/** One time is no line: what it says of all rows is an upper bound. */
-function timesOne(points: CandidateCurve['points']): boolean {
-  return points.filter((one) => one.seconds !== null).length < 2;
-}
-
-/** Of a training that holds all its devices for so long; null without prices. */
-function priceOf(
-  predictedSeconds: number,
-  { prices, devices }: Cost,
-): { readonly amount: number; readonly text: string } | null {
-  const perHour = prices?.perHour['espalier-gpu'];
-  if (perHour === undefined || prices === undefined) return null;
-  const amount = (predictedSeconds * devices * perHour) / 3600;
-  return { amount, text: money(amount, prices.currency) };
-}
-
-/** A gain below it is nothing that anybody pays for: half a point. */
-const LEAST_GAIN = 0.005;
 
 /** Whether tuning on all rows is worth it, beside what a small part has brought already: what a point costs, or why there is none. */
-function worth({ curves, winner, fullRows }: Prototyped, cost: Cost): Content {
-  const chosen = curves.find(({ candidate }) => candidate === winner);
-  const last = chosen?.points.findLast(({ accuracy }) => accuracy !== null);
-  const said = chosen?.predictedAccuracy;
-  if (chosen === undefined || said == null || last?.accuracy == null) {
-    return html`<p>
-      Whether all ${count(fullRows)} training rows are worth their cost is not predicted: one rung is no curve.
-    </p>`;
+function verdictText({ gain, verdict, currency }: Worth, fullRows: number): string {
+  const all = `Whether all ${count(fullRows)} training rows are worth their cost is not`;
+  if (gain === null) {
+    return verdict === 'no-curve'
+      ? `${all} predicted: one rung is no curve.`
+      : `${all} shown: more rows brought nothing from rung to rung.`;
   }
-  if (chosen.curve === null || chosen.curve.scale === 0) {
-    return html`<p>
-      Whether all ${count(fullRows)} training rows are worth their cost is not shown: more rows brought nothing from
-      rung to rung.
-    </p>`;
-  }
-  // Between two places of the curve: the last rung may lie below it by chance, which is no gain.
-  const { floor, scale, decay } = chosen.curve;
-  const from = 1 - floor - scale * last.trainRows ** -decay;
-  const gain = said.value - from;
-  const [least, most] = [said.interval.low - from, said.interval.high - from];
   const points = (share: number): string => (share * 100).toFixed(1);
-  const predicted = `From ${count(last.trainRows)} to ${count(fullRows)} training rows the curve predicts ${points(gain)} points more (${points(least)} to ${points(most)})`;
-  const verdict =
-    most < LEAST_GAIN
-      ? 'The whole run is not worth its cost: even at best it brings less than half a point.'
-      : least > 0
-        ? `The whole run is worth its cost where a point is worth more than ${pointPrice(chosen, gain, cost)}.`
-        : 'Whether the whole run is worth its cost is not shown: what it brings is within the noise of the rungs.';
-  return html`<p>${predicted}. ${verdict}</p>`;
+  const predicted = `From ${count(gain.fromRows)} to ${count(fullRows)} training rows the curve predicts ${points(gain.value)} points more (${points(gain.low)} to ${points(gain.high)})`;
+  if (verdict === 'too-little') {
+    return `${predicted}. The whole run is not worth its cost: even at best it brings less than half a point.`;
+  }
+  return verdict === 'worth'
+    ? `${predicted}. The whole run is worth its cost where a point is worth more than ${pointPrice(gain.aPoint, currency)}.`
+    : `${predicted}. Whether the whole run is worth its cost is not shown: what it brings is within the noise of the rungs.`;
 }
 
-function pointPrice({ predictedSeconds, points }: CandidateCurve, gain: number, cost: Cost): string {
-  if (predictedSeconds === null) return 'a training on all rows';
-  const aPoint = predictedSeconds / (gain * 100);
-  const price = priceOf(aPoint, cost)?.text ?? `${seconds(aPoint)} of training`;
-  return timesOne(points) ? `${price} (at most: one rung was timed)` : price;
+function pointPrice(aPoint: Expense | null, currency: string | null): string {
+  if (aPoint === null) return 'a training on all rows';
+  const price =
+    aPoint.money === null || currency === null
+      ? `${seconds(aPoint.seconds)} of training`
+      : money(aPoint.money, currency);
+  return aPoint.atMost ? `${price} (at most: one rung was timed)` : price;
 }
