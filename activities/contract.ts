@@ -4,7 +4,7 @@
  * shares and probabilities are 0–1; a measure that could not be taken is null, never NaN, and fails its gate.
  */
 import type { ArtifactRef, Digest } from '../artifacts/reference.ts';
-import type { PricesPerHour } from '../pipelines/budget.ts';
+import type { StatedPrices } from '../pipelines/budget.ts';
 import type {
   DatasetSummary,
   PrepareDataInput,
@@ -181,7 +181,7 @@ export interface Activities {
   /** A stratified part of a dataset. */
   subsetData: Step<SubsetDataInput, DataSubset>;
   /** What machines cost, where the worker is told; asked only by a run with a budget of money. */
-  findPrices: Effect<object, PricesPerHour | null>;
+  findPrices: Effect<object, StatedPrices | null>;
   halveCandidates: Step<HalveCandidatesInput, HalvedCandidates>;
   chooseCandidate: Step<ChooseCandidateInput, ChosenCandidate>;
   drawTrials: Step<DrawTrialsInput, DrawnTrials>;

@@ -50,7 +50,18 @@ function reviewRows({ reopened, data, privacy, candidates, selection, pipeline }
     ...(reopened === undefined ? [] : [row('reopened', ...reopened.reasons)]),
     row('models', ...licences),
     row('chosen', `${selection?.winner ?? '?'}: ${reasons}`),
+    ...costRows(selection),
   ];
+}
+
+/** What each candidate costs to ask, once: its frozen form is the same encoder. Nothing without prices. */
+function costRows(selection: RunFacts['selection']): readonly SummaryRow[] {
+  const { price, ranking = [] } = selection ?? {};
+  if (price === undefined) return [];
+  const costs = ranking.flatMap(({ id, form, costPer1000: cost }) =>
+    cost === undefined || form === 'frozen' ? [] : [`${id}: ${Number(cost.toPrecision(3))} ${price.currency}`],
+  );
+  return [row('cost', `1,000 inferences on a slot of ${price.queue} (${price.source}): ${costs.join(', ')}`)];
 }
 
 /** Rows of prompts have no labels. */

@@ -34,6 +34,7 @@ export const RULES = {
       'pipelines/budget.ts',
       'pipelines/change.ts',
       'pipelines/duration.ts',
+      'pipelines/inference-cost.ts',
       'pipelines/limits.ts',
       'pipelines/recipe.ts',
       'pipelines/search.ts',

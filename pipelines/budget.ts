@@ -12,6 +12,10 @@ export interface PricesPerHour {
   readonly currency: string;
   readonly perHour: Readonly<Record<string, number>>;
 }
+export interface StatedPrices extends PricesPerHour {
+  /** Where they are from: it stands beside every sum. */
+  readonly source: string;
+}
 export interface Spent {
   /** Since the run's start, waiting for people not counted. */
   readonly seconds: number;

@@ -6,8 +6,8 @@ import {
   processesOf,
   secondsLeft,
   shareLeft,
-  type PricesPerHour,
   type Spent,
+  type StatedPrices,
 } from '../pipelines/budget.ts';
 import { queueOf, type StepProxies } from './proxies.ts';
 import type { Run } from './run.ts';
@@ -17,7 +17,7 @@ export class RunBudget {
   /** Of the time that people took: the budget is the machines'. */
   private waitedMs = 0;
   private waitingSince: number | undefined;
-  private prices: Promise<PricesPerHour | null> | undefined;
+  private found: Promise<StatedPrices | null> | undefined;
 
   constructor(run: Run) {
     this.run = run;
@@ -76,9 +76,7 @@ export class RunBudget {
   }
 
   private async spent(): Promise<Spent> {
-    // Kept as a promise: candidates side by side ask at once, and an activity's id can be open only once.
-    this.prices ??= this.findPrices();
-    const prices = await this.prices;
+    const prices = this.run.pipeline.budget?.money === undefined ? null : await this.prices();
     const steps = this.run.engine.facts().map(({ id, queue, ranSeconds = 0, reused }) => ({
       queue,
       seconds: reused === true ? 0 : ranSeconds * (isTraining(id) ? this.devices() : 1),
@@ -87,8 +85,10 @@ export class RunBudget {
     return { seconds, steps, prices };
   }
 
-  private async findPrices(): Promise<PricesPerHour | null> {
-    if (this.run.pipeline.budget?.money === undefined) return null;
-    return this.run.activities('light', 'prices').findPrices(this.run.call('prices', {}));
+  /** What machines cost; null where the organisation does not say. */
+  prices(): Promise<StatedPrices | null> {
+    // Kept as a promise: candidates side by side ask at once, and an activity's id can be open only once.
+    this.found ??= this.run.activities('light', 'prices').findPrices(this.run.call('prices', {}));
+    return this.found;
   }
 }

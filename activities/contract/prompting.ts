@@ -24,6 +24,8 @@ export interface GeneratorProfile {
   readonly firstTokenMs: { readonly p50: number; readonly p95: number };
   readonly msPerToken: { readonly p50: number; readonly p95: number };
   readonly answers: number;
+  /** Of the answers that were timed, 32 tokens at most each: a whole one, from question to end. Missing in profiles recorded before it was kept. */
+  readonly answer?: { readonly meanMs: number; readonly meanTokens: number };
   /** As of `Latency`. */
   readonly waitedShare: number | null;
   readonly sizeMb: number;

@@ -3,6 +3,7 @@ import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { Candidate, Classification } from '../../pipelines/definition.ts';
 import type { Windows } from '../../inference/windows.ts';
+import type { SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import type { ExportedGenerator } from './generation.ts';
 import type { GeneratorProfile, PromptSearch } from './prompting.ts';
@@ -244,6 +245,8 @@ export interface RankedCandidate {
   readonly form: 'tune' | 'frozen' | 'prompted' | 'indexed';
   readonly rank: number | null;
   readonly eligible: boolean;
+  /** Of 1,000 inferences, in the currency of the selection's price; missing where that has none, or nothing was timed. */
+  readonly costPer1000?: number;
   /** One sentence each: why it won or lost. */
   readonly reasons: readonly string[];
 }
@@ -255,4 +258,6 @@ export interface Selection {
   readonly shortlist?: readonly string[];
   /** The rule in words, with its numbers. */
   readonly rule: string;
+  /** What the costs were reckoned with; missing where the organisation does not say what a slot costs. */
+  readonly price?: SlotPrice;
 }

@@ -18,6 +18,7 @@ async function profile({ folder, conversations, maxNewTokens }: ProfileTask): Pr
   const first: RunTime[] = [];
   const later: RunTime[] = [];
   const whole: RunTime[] = [];
+  const tokens: number[] = [];
   const began = performance.now();
   for (const [index, conversation] of conversations.entries()) {
     const elapsed = clock.start();
@@ -32,6 +33,7 @@ async function profile({ folder, conversations, maxNewTokens }: ProfileTask): Pr
     memory = Math.max(memory, process.memoryUsage.rss());
     if (index < WARM_UP_ANSWERS) continue;
     whole.push(toEnd);
+    tokens.push(answer.value.tokens);
     // What ends at once has one step: that it wrote nothing.
     first.push(toFirst ?? toEnd);
     if (answer.value.tokens > 1 && toFirst !== undefined) later.push(eachOf(answer.value.tokens - 1, toFirst, toEnd));
@@ -45,6 +47,7 @@ async function profile({ folder, conversations, maxNewTokens }: ProfileTask): Pr
     // Of a model that never writes a second token, the first is all there is.
     msPerToken: quantiles(countedMs(later.length > 0 ? later : first, told)),
     answers: whole.length,
+    ...(whole.length === 0 ? {} : { answer: { meanMs: mean(countedMs(whole, told)), meanTokens: mean(tokens) } }),
     waitedShare: waitedShare(whole, told),
     memoryMb: (memory - before) / 1e6,
   };
@@ -53,6 +56,10 @@ async function profile({ folder, conversations, maxNewTokens }: ProfileTask): Pr
 /** The time of one of so many tokens. */
 function eachOf(tokens: number, from: RunTime, to: RunTime): RunTime {
   return { clockMs: (to.clockMs - from.clockMs) / tokens, ownMs: Math.max(0, to.ownMs - from.ownMs) / tokens };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function quantiles(times: readonly number[]): { p50: number; p95: number } {

@@ -17,7 +17,7 @@ export interface ProfileTask {
 }
 export type GeneratorTimes = Pick<
   GeneratorProfile,
-  'firstTokenMs' | 'msPerToken' | 'answers' | 'waitedShare' | 'memoryMb'
+  'firstTokenMs' | 'msPerToken' | 'answers' | 'answer' | 'waitedShare' | 'memoryMb'
 >;
 
 /** Different prompts that are timed. */
@@ -27,7 +27,7 @@ const MOST_NEW_TOKENS = 32;
 
 export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
   type: 'generation.profile',
-  version: 4,
+  version: 5,
   environment: () => Promise.resolve(hardware()),
   async run({ generator, dataset, generation }, context) {
     const { store, signal, progress } = context;

@@ -3,9 +3,11 @@
  * of it, the one that answers fastest. Limits that the definition sets come first. Pure.
  */
 import { EspalierError } from '../../artifacts/errors.ts';
+import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { AdherenceSpec, GeneratorSelectionSpec } from '../../pipelines/definition/generation.ts';
 import type { Score } from '../contract/measures.ts';
 import type { GeneratorProfile, GeneratorSelection, PromptSearch, RankGeneratorsInput } from '../contract/prompting.ts';
+import { costFault, requirePrice } from '../selection/cost-limit.ts';
 import { leastTrialsToShow } from '../validation/statistics.ts';
 import type { CandidateOutcome, RankedCandidate } from '../contract/selection.ts';
 
@@ -17,10 +19,14 @@ interface Measured {
   readonly broken: readonly string[];
 }
 
-/** Throws NoCandidate where none is left, with every candidate's reason. */
-export function rankGenerators(input: RankGeneratorsInput): GeneratorSelection {
+/**
+ * With a `price` each has its cost per 1,000 answers. Throws NoCandidate where none is left, with every candidate's reason,
+ * and BadConfig where a limit of cost has no price.
+ */
+export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | null = null): GeneratorSelection {
   const { candidates, selection, adherence, completions } = input;
-  const measured = candidates.flatMap((candidate) => measure(candidate, selection) ?? []);
+  requirePrice(selection, price);
+  const measured = candidates.flatMap((candidate) => measure(candidate, selection, price) ?? []);
   const eligible = measured.filter(({ broken }) => broken.length === 0);
   if (eligible.length === 0) throw noneLeft(candidates, measured);
   const most = Math.max(...eligible.map(adherenceOf));
@@ -35,12 +41,14 @@ export function rankGenerators(input: RankGeneratorsInput): GeneratorSelection {
   const ranking = candidates.map((candidate): RankedCandidate => {
     const one = measured.find(({ id }) => id === candidate.id);
     const place = one === undefined ? -1 : ranked.indexOf(one);
+    const cost = costPer1000(candidate.generator?.profile?.answer?.meanMs, price);
     return {
       id: candidate.id,
       encoder: candidate.id,
       form: 'prompted',
       rank: place === -1 ? null : place + 1,
       eligible: place !== -1,
+      ...(cost === null ? {} : { costPer1000: cost }),
       reasons: reasonsFor(candidate, one, { place, most, tolerance: selection.tolerance }),
     };
   });
@@ -48,6 +56,7 @@ export function rankGenerators(input: RankGeneratorsInput): GeneratorSelection {
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity)),
     rule: `Of the candidates within the limits whose adherence to the guidelines, under the best prompt found, is within ${selection.tolerance} of the best one's, the one with the fewest milliseconds a token.`,
+    ...(price === null ? {} : { price }),
     training: needsTraining(winner.search.best.adherence, adherence, completions),
   };
 }
@@ -88,10 +97,12 @@ export function judgedAdherence({ value, interval }: Score, judgedBy: AdherenceS
 
 function measure(
   { id, generator, error }: CandidateOutcome,
-  { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb }: GeneratorSelectionSpec,
+  selection: GeneratorSelectionSpec,
+  price: SlotPrice | null,
 ): Measured | undefined {
   if (error !== undefined || generator?.profile === undefined || generator.search === undefined) return undefined;
   const { profile, search } = generator;
+  const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb } = selection;
   const limits: readonly (readonly [what: string, is: number, most: number | undefined])[] = [
     ['ms to the first token (p95)', profile.firstTokenMs.p95, maxFirstTokenMs],
     ['ms a token (p50)', profile.msPerToken.p50, maxMsPerToken],
@@ -101,7 +112,7 @@ function measure(
   const broken = limits.flatMap(([what, is, most]) =>
     most !== undefined && is > most ? [`it takes ${number(is)} ${what}, more than ${most}`] : [],
   );
-  return { id, profile, search, broken };
+  return { id, profile, search, broken: [...broken, ...costFault(profile.answer?.meanMs, selection, price)] };
 }
 
 function reasonsFor(

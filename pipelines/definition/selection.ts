@@ -33,6 +33,11 @@ export const statedLimits = {
     .optional(),
 } as const;
 
+export const costLimit = {
+  /** Of 1,000 inferences, in the currency of the workers' prices (ESPALIER_PRICES): without a price of espalier-cpu the run ends at once. */
+  maxCostPer1000: z.number().positive().optional(),
+} as const;
+
 export const SelectionSchema = z.strictObject({
   /** Tokens; longer texts are cut, in training, evaluation and serving alike. */
   maxLength: z.int().min(8).max(512).default(64),
@@ -49,6 +54,7 @@ export const SelectionSchema = z.strictObject({
   ...statedLimits,
   maxSizeMb: z.number().positive().optional(),
   maxMemoryMb: z.number().positive().optional(),
+  ...costLimit,
   /** Candidates within this much of the best probe accuracy count as equals; the faster one wins. */
   tolerance: fraction.default(0.01),
   /** Neighbours of the kNN score. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
+import { summarise } from '../../client/summary.ts';
 import { renderReport } from '../../activities/report/render.ts';
 import { sampleFacts, sampleHistory, sampleMaterial } from '../support/facts.ts';
 
@@ -288,6 +289,33 @@ describe('the report', () => {
       priced,
       /Computing 0\.07 EUR to 0\.07 EUR what ran, to begin to end; prices: the rates of March; without a price: espalier, espalier-cpu, espalier-deploy/,
     );
+  });
+
+  it('says what 1,000 inputs cost of each candidate, by the price that the ranking was reckoned with', () => {
+    const { selection } = sampleFacts;
+    assert.ok(selection);
+    const price = { queue: 'espalier-cpu', perHour: 0.36, currency: 'EUR', source: 'the rates of March' };
+    const ranking = selection.ranking.map((one) =>
+      one.eligible ? { ...one, costPer1000: one.encoder === 'minilm-l6' ? 0.00123 : 0.0456 } : one,
+    );
+    const words = wordsOf(render({ ...sampleFacts, selection: { ...selection, ranking, price } }));
+    assert.match(words, /Memory Cost of 1,000 Export/);
+    assert.match(words, /minilm-l6 ✓ chosen 1 .*? 0\.00123 EUR /);
+    assert.match(words, /0\.05 EUR/);
+    assert.match(
+      words,
+      /Cost: 1,000 inputs, one after the other on one slot of espalier-cpu at 0\.36 EUR an hour \(the rates of March\)/,
+    );
+    assert.doesNotMatch(wordsOf(render(sampleFacts)), /Cost of 1,000/);
+    assert.deepEqual(
+      summarise({ ...sampleFacts, selection: { ...selection, ranking, price } }, 'review').at(-1)?.lines,
+      [
+        {
+          text: '1,000 inferences on a slot of espalier-cpu (the rates of March): minilm-l6: 0.00123 EUR, minilm-l3: 0.0456 EUR',
+        },
+      ],
+    );
+    assert.ok(summarise(sampleFacts, 'review').every(({ name }) => name !== 'cost'));
   });
 
   it('sums up the bill of materials, and shows the surest mistakes with their texts', () => {

@@ -93,7 +93,8 @@ describe('the ranking of candidates', () => {
 
   it('tries whom the probe has not put behind the first beyond chance, and the largest whatever it says', () => {
     const withInterval = (id: string, accuracy: number, parameters: number): CandidateOutcome => {
-      const one = candidate(id, { accuracy });
+      // None is dearer than the first: nobody is dominated.
+      const one = candidate(id, { accuracy, p95: parameters });
       const interval = { low: accuracy - 0.02, high: accuracy + 0.02, confidence: 0.95 };
       const score = { value: accuracy, interval, rows: 1000 };
       const exported = {
@@ -219,6 +220,54 @@ describe('the ranking of candidates', () => {
     }
     const left = ranked(probed('a', 0.9), probed('b', 0.8), candidate('gone', { unmeasured: 'probe' }));
     assert.doesNotMatch(left.rule, /like with like/, 'who is not ranked is compared with nobody');
+  });
+
+  describe('with a price', () => {
+    const price = { queue: 'espalier-cpu', perHour: 3.6, currency: 'EUR', source: 'finance' };
+    // Their mean is half of their p95: 1,000 of 5 ms are 5 s of 0.001 EUR each.
+    const all = [candidate('dear', { accuracy: 0.9, p95: 40 }), candidate('cheap', { p95: 10 })];
+
+    it('gives every form its cost per 1,000, and says what it was reckoned with', () => {
+      const { ranking, ...priced } = rankOutcomes({ candidates: all, selection }, price);
+      assert.deepEqual(priced.price, price);
+      assert.deepEqual(
+        ranking.map(({ id, costPer1000 }) => [id, costPer1000]),
+        [
+          ['dear', 0.02],
+          ['dear, frozen (probe)', 0.02],
+          ['cheap', 0.005],
+          ['cheap, frozen (probe)', 0.005],
+        ],
+      );
+      const free = rankOutcomes({ candidates: all, selection });
+      assert.ok(free.price === undefined && free.ranking.every(({ costPer1000 }) => costPer1000 === undefined));
+    });
+
+    it('excludes what costs more than its limit, and keeps what costs just that', () => {
+      const limited = { ...selection, maxCostPer1000: 0.005 };
+      const { winner, ranking, rule } = rankOutcomes({ candidates: all, selection: limited }, price);
+      assert.equal(winner, 'cheap');
+      const dear = ranking.find(({ id }) => id === 'dear');
+      assert.deepEqual(dear?.reasons, [
+        'Its cost of 0.02 EUR per 1,000 inferences is over the limit of 0.005 EUR (selection.maxCostPer1000).',
+      ]);
+      assert.equal(dear.costPer1000, 0.02, 'what it costs is told all the same');
+      assert.match(rule, /cost ≤ 0\.005 EUR per 1,000/);
+      const none = { ...selection, maxCostPer1000: 0.001 };
+      assert.throws(() => rankOutcomes({ candidates: all, selection: none }, price), {
+        kind: 'NoCandidate',
+        fix: /maxCostPer1000/,
+      });
+    });
+
+    it('judges no limit of cost without one: the field is named', () => {
+      const limited = { ...selection, maxCostPer1000: 0.005 };
+      assert.throws(() => rankOutcomes({ candidates: all, selection: limited }), {
+        kind: 'BadConfig',
+        where: 'selection.maxCostPer1000',
+        fix: /ESPALIER_PRICES/,
+      });
+    });
   });
 
   it('chooses an encoder to tune, never a frozen probe', () => {

@@ -272,7 +272,7 @@ describe('a run that generates text', function () {
     const hours: Record<string, number> = {};
     const { outcome } = await run(
       (real) => ({
-        findPrices: () => Promise.resolve({ currency: 'EUR', perHour: { 'espalier-cpu': 1 } }),
+        findPrices: () => Promise.resolve({ currency: 'EUR', source: 'test', perHour: { 'espalier-cpu': 1 } }),
         searchPrompts: async (call) => {
           hours[call.stepId] = (Date.parse(call.input.stopAt ?? '') - Date.now()) / 3_600_000;
           return real.searchPrompts(call);

@@ -248,7 +248,7 @@ describe('a search for settings', function () {
     const input = searching();
     // A unit of money a second, and every training takes one.
     const priced: Partial<Activities> = {
-      findPrices: () => Promise.resolve({ currency: 'EUR', perHour: { 'espalier-gpu': 3600 } }),
+      findPrices: () => Promise.resolve({ currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 3600 } }),
     };
     const { ran, facts } = await started(
       'budget',
@@ -264,7 +264,7 @@ describe('a search for settings', function () {
     const input = searching();
     const allowed = new Map<string, Allowance | undefined>();
     const ends = (real: Activities): Partial<Activities> => ({
-      findPrices: () => Promise.resolve({ currency: 'EUR', perHour: { 'espalier-gpu': 3600 } }),
+      findPrices: () => Promise.resolve({ currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 3600 } }),
       trainModel: async (call) => {
         if (call.runId !== 'cut') return real.trainModel(call);
         allowed.set(call.stepId, call.input.allowance);

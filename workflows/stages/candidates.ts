@@ -10,11 +10,13 @@ import type {
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { Classification, Pipeline } from '../../pipelines/definition.ts';
+import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import { areWithin } from '../../pipelines/limits.ts';
 import { StepLeftOut, type StepOptions } from '../engine.ts';
 import { candidateSteps } from '../plan.ts';
 import type { Run } from '../run.ts';
 import { partOf, trialInput } from '../step-inputs.ts';
+import { priceOfLimit } from './prices.ts';
 
 /** What is known of a candidate so far. */
 export type Outcome = { -readonly [K in keyof CandidateOutcome]: CandidateOutcome[K] };
@@ -32,8 +34,8 @@ export interface Candidacy {
     /** Before each of its steps: leaves it out where the budget has ended and another candidate that may win is known already. */
     readonly begin: () => Promise<void>;
   }) => Promise<void>;
-  /** Whether one that was measured breaks no limit of the definition. */
-  readonly mayWin: (outcome: CandidateOutcome) => boolean;
+  /** Whether one that was measured breaks no limit of the definition. `price`: of a slot, where a limit of cost asks. */
+  readonly mayWin: (outcome: CandidateOutcome, price: SlotPrice | null) => boolean;
 }
 
 export interface Gathered {
@@ -55,10 +57,12 @@ export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> 
     }
   };
   const known = new Set<string>();
+  // Without a limit nothing is awaited: a run that began before there was one goes on as it did.
+  const price = run.pipeline.selection.maxCostPer1000 === undefined ? null : await priceOfLimit(run);
   return scope.run(async () => {
     const dataReady = together(snapshot(run, candidacy.prepare));
     const tried = run.input.candidates.map((candidate) =>
-      together(tryCandidate(run, candidate, dataReady, candidacy, known)),
+      together(tryCandidate(run, candidate, dataReady, candidacy, { known, price })),
     );
     await Promise.allSettled([dataReady, ...tried]);
     if (failures.length > 0) throw failures[0];
@@ -106,7 +110,9 @@ export function encoderMayWin(
     maxLatencyP95Ms,
     maxSizeMb,
     maxMemoryMb,
-  }: Pick<Classification['selection'], 'maxLatencyP95Ms' | 'maxSizeMb' | 'maxMemoryMb'>,
+    maxCostPer1000,
+  }: Pick<Classification['selection'], 'maxLatencyP95Ms' | 'maxSizeMb' | 'maxMemoryMb' | 'maxCostPer1000'>,
+  price: SlotPrice | null,
 ): boolean {
   return (
     profile !== undefined &&
@@ -115,6 +121,7 @@ export function encoderMayWin(
       [profile.latency.p95Ms, maxLatencyP95Ms],
       [profile.sizeMb, maxSizeMb],
       [profile.memoryMb, maxMemoryMb],
+      [costPer1000(profile.latency.meanMs, price) ?? Number.NaN, maxCostPer1000],
     ])
   );
 }
@@ -125,7 +132,7 @@ async function tryCandidate(
   candidate: CandidateSource,
   dataReady: Promise<DatasetSummary>,
   { measure, mayWin }: Candidacy,
-  known: Set<string>,
+  { known, price }: { readonly known: Set<string>; readonly price: SlotPrice | null },
 ): Promise<CandidateOutcome> {
   const { id } = candidate;
   const { intendedUse, deploy } = run.pipeline;
@@ -198,7 +205,7 @@ async function tryCandidate(
       parking,
     ));
     await measure({ candidate, outcome, model, dataReady, parking, begin });
-    if (mayWin(outcome)) known.add(id);
+    if (mayWin(outcome, price)) known.add(id);
     return outcome;
   } catch (error) {
     if (error instanceof StepLeftOut) return drop(error.record);

@@ -53,7 +53,7 @@ function encoders(run: Run): Candidacy {
   const definition = () => run.classification();
   return {
     prepare: (files) => prepared(run, files),
-    mayWin: (outcome) => encoderMayWin(outcome, definition().selection),
+    mayWin: (outcome, price) => encoderMayWin(outcome, definition().selection, price),
     async measure({ candidate, outcome, model, dataReady, parking, begin }) {
       const { id } = candidate;
       const { neighbours, seed } = definition().selection;

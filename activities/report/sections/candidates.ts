@@ -7,7 +7,6 @@ import type { CandidateOutcome, ImportedModel, RankedCandidate } from '../../con
 import type { RunFacts } from '../../contract/evidence.ts';
 import { count, digest, megabytes, milliseconds, money, score, significant, time } from '../format.ts';
 import { html, type Content } from '../../../artifacts/html.ts';
-import type { Cost } from '../cost.ts';
 import { badge, facts, list, table, type Column } from '../parts.ts';
 import type { Section } from '../page.ts';
 import { domainTable, transferTable } from './transfer.ts';
@@ -31,7 +30,7 @@ const nameOf = ({ id, ranked }: Row): string => ranked?.id ?? id;
 export const candidatesSection: Section = {
   id: 'candidates',
   title: 'Candidates',
-  body: ({ facts: run, cost }) => {
+  body: ({ facts: run }) => {
     const rows = rankedRows(run);
     if (rows.length === 0) return null;
     const winner = run.selection?.winner;
@@ -39,7 +38,7 @@ export const candidatesSection: Section = {
     return html`${run.selection === undefined ? '' : html`<p>${run.selection.rule}</p>`} ${candidatesPlot(run)}
     ${
       run.pipeline.task === 'text-generation'
-        ? generatorTable(rows, winner)
+        ? generatorTable(rows, run)
         : table(
             'Frozen encoders, scored on the validation split; intervals below',
             [
@@ -59,7 +58,7 @@ export const candidatesSection: Section = {
               { title: 'p95', numeric: true, cell: (row) => row.profile && milliseconds(row.profile.latency.p95Ms) },
               { title: 'Size', numeric: true, cell: (row) => row.profile && megabytes(row.profile.sizeMb) },
               { title: 'Memory', numeric: true, cell: (row) => row.profile && megabytes(row.profile.memoryMb) },
-              ...costColumn(cost),
+              ...costColumn(run.selection),
               {
                 title: 'Export |Δ|',
                 numeric: true,
@@ -70,7 +69,7 @@ export const candidatesSection: Section = {
           )
     }
     ${hardware === undefined ? '' : html`<p class="quiet">Measured one ${isOfPictures(run.pipeline.data) ? 'picture' : 'text'} at a time on ${hardware.cpu} (${hardware.cores} cores, ${hardware.arch}), ${hardware.runtime}.</p>`}
-    ${drawnRows(rows)} ${transferTable(rows.filter(isEncoder))} ${domainTable(rows.filter(isEncoder))}
+    ${pricedBy(run)} ${drawnRows(rows)} ${transferTable(rows.filter(isEncoder))} ${domainTable(rows.filter(isEncoder))}
     ${table(
       'Why each won or lost',
       [
@@ -119,20 +118,37 @@ function drawnRows(rows: readonly Row[]): Content {
   </p>`;
 }
 
-/** What 1,000 texts cost, one at a time on a slot of the cpu queue; only where the organisation says what that costs. */
-function costColumn({ prices }: Cost): readonly Column<Row>[] {
-  const perHour = prices?.perHour['espalier-cpu'];
-  if (prices === undefined || perHour === undefined) return [];
+/** Of 1,000 inputs or answers, one after the other on a slot; only where the organisation says what that costs. */
+function costColumn(selection: RunFacts['selection']): readonly Column<Row>[] {
+  const { price } = selection ?? {};
+  if (price === undefined) return [];
   return [
     {
       title: 'Cost of 1,000',
       numeric: true,
-      cell: ({ profile }) => profile && money((profile.latency.meanMs * perHour) / 3600, prices.currency),
+      cell: ({ ranked }) => ranked?.costPer1000 !== undefined && money(ranked.costPer1000, price.currency),
     },
   ];
 }
 
-function generatorTable(rows: readonly Row[], winner: string | undefined): Content {
+/** What the costs are of. */
+function pricedBy({ selection, pipeline, candidates = [] }: RunFacts): Content {
+  const { price } = selection ?? {};
+  if (price === undefined) return '';
+  const lengths = candidates.flatMap(({ generator }) => generator?.profile?.answer?.meanTokens ?? []);
+  const tokens =
+    lengths.length === 0
+      ? ''
+      : `, of ${significant(Math.min(...lengths))} to ${significant(Math.max(...lengths))} tokens`;
+  const what = pipeline.task === 'text-generation' ? `answers${tokens}` : 'inputs';
+  return html`<p class="quiet">
+    Cost: 1,000 ${what}, one after the other on one slot of ${price.queue} at ${money(price.perHour, price.currency)} an
+    hour (${price.source}).
+  </p>`;
+}
+
+function generatorTable(rows: readonly Row[], { selection }: RunFacts): Content {
+  const winner = selection?.winner;
   return table(
     'Generators with their best prompt, scored on validation prompts',
     [
@@ -166,6 +182,7 @@ function generatorTable(rows: readonly Row[], winner: string | undefined): Conte
         numeric: true,
         cell: (row) => row.generator?.profile && megabytes(row.generator.profile.memoryMb),
       },
+      ...costColumn(selection),
     ],
     rows,
   );

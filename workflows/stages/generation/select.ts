@@ -3,6 +3,7 @@ import type { ExportedGenerator } from '../../../activities/contract/generation.
 import type { GeneratorSelection, PromptSearch } from '../../../activities/contract/prompting.ts';
 import type { CandidateOutcome, CandidateSource } from '../../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
+import { costPer1000 } from '../../../pipelines/inference-cost.ts';
 import { areWithin } from '../../../pipelines/limits.ts';
 import type { Run } from '../../run.ts';
 import { generatorRecipeFacts, promptsInput, searchInput } from '../../step-inputs.ts';
@@ -49,8 +50,8 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
   return {
     prepare: (files) =>
       run.step('light', 'data', 'preparePrompts', () => promptsInput(files, definition(), guidelines)),
-    mayWin: ({ generator }) => {
-      const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb } = definition().selection;
+    mayWin: ({ generator }, price) => {
+      const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb, maxCostPer1000 } = definition().selection;
       const { profile, search } = generator ?? {};
       return (
         search !== undefined &&
@@ -60,6 +61,7 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
           [profile.msPerToken.p50, maxMsPerToken],
           [profile.sizeMb, maxSizeMb],
           [profile.memoryMb, maxMemoryMb],
+          [costPer1000(profile.answer?.meanMs, price) ?? Number.NaN, maxCostPer1000],
         ])
       );
     },

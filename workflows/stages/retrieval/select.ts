@@ -31,7 +31,7 @@ function encoders(run: Run): Candidacy {
   const definition = () => run.definition('image-retrieval');
   return {
     prepare: (files) => run.step('light', 'data', 'preparePictures', () => picturesInput(files, definition())),
-    mayWin: (outcome) => encoderMayWin(outcome, definition().selection),
+    mayWin: (outcome, price) => encoderMayWin(outcome, definition().selection, price),
     async measure({ candidate: { id }, outcome, model, dataReady, parking, begin }) {
       const export_ = () => backboneInput(model, definition());
       await begin();

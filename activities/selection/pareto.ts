@@ -1,0 +1,66 @@
+/**
+ * The Pareto set: who is beaten in everything at once, by the figures as they stand, and beyond the chance that is in a
+ * measured quality. Pure.
+ */
+import type { Interval } from '../contract/measures.ts';
+import type { EncoderProbe } from '../contract/selection.ts';
+
+/** What candidates are held against each other by. */
+export interface Standing {
+  readonly id: string;
+  /** Wanted high, 0–1; measured on rows, so that chance is in it. */
+  readonly quality: number;
+  /** Of the quality; null where it has none. */
+  readonly interval: Interval | null;
+  /** Of one input, or of a generator one token. */
+  readonly latencyMs: number;
+  readonly sizeMb: number;
+  readonly memoryMb: number;
+  /** Training rows of the probe that the quality is of; undefined: all. */
+  readonly fittedOn?: EncoderProbe['fittedOn'];
+}
+
+/** What is wanted low; a cost per 1,000 inferences at a price an hour is the latency in other words. */
+const WANTED_LOW = ['latencyMs', 'sizeMb', 'memoryMb'] as const;
+
+/** Whether `other` is at least as good in everything, and better in one, by the figures as they stand. */
+export function dominates(other: Standing, one: Standing): boolean {
+  return (
+    other.quality >= one.quality &&
+    isNoDearer(other, one) &&
+    (other.quality > one.quality || WANTED_LOW.some((figure) => other[figure] < one[figure]))
+  );
+}
+
+/** Whether another is no dearer in anything and better beyond chance: then nothing speaks for `one`. */
+export function isDominatedBeyondChance(one: Standing, all: readonly Standing[]): boolean {
+  return all.some((other) => other !== one && isNoDearer(other, one) && isBetterBeyondChance(other, one));
+}
+
+/** One sentence: who of the others is at least as good in all of it. */
+export function standingOf(one: Standing, all: readonly Standing[]): string {
+  const dominating = all.filter((other) => dominates(other, one));
+  return dominating.length === 0
+    ? 'No other candidate is as good in quality, latency, size and memory at once.'
+    : `At least as good in quality, latency, size and memory: ${dominating.map((other) => other.id).join(', ')}.`;
+}
+
+/**
+ * Whether the 95 % interval of the difference of their qualities is above zero: Newcombe's of two shares (Statistics in
+ * Medicine 17, 1998, method 10), made of the interval of each. It takes the shares for those of different rows; of the same
+ * rows, as here, a difference varies less, so that it errs less often than it says.
+ */
+export function isBetterBeyondChance(other: Standing, one: Standing): boolean {
+  if (!isOfSameRows(other, one) || other.interval === null || one.interval === null) return false;
+  const [below, above] = [other.quality - other.interval.low, one.interval.high - one.quality];
+  return other.quality - one.quality > Math.hypot(below, above);
+}
+
+/** Fewer rows make a probe look worse than its encoder is: unlike ones are never held against each other. */
+export function isOfSameRows({ fittedOn: one }: Standing, { fittedOn: other }: Standing): boolean {
+  return one?.rows === other?.rows && one?.of === other?.of;
+}
+
+function isNoDearer(other: Standing, one: Standing): boolean {
+  return WANTED_LOW.every((figure) => other[figure] <= one[figure]);
+}

@@ -1,0 +1,96 @@
+/** What a ranking says of each candidate, and of itself, in words. Pure. */
+import type { SlotPrice } from '../../pipelines/inference-cost.ts';
+import type { RankCandidatesInput } from '../contract/selection.ts';
+import { isOfSameRows, type Standing } from './pareto.ts';
+
+export type By = NonNullable<RankCandidatesInput['by']>;
+
+/** What they are ranked by, in words. */
+const SCORES: Readonly<Record<By, string>> = {
+  probe: 'probe accuracy',
+  'tuned-probe': 'probe accuracy',
+  neighbours: 'nearest-neighbour accuracy',
+};
+
+export function winning(winner: Standing, equals: readonly Standing[], tolerance: number, by: By): string {
+  const score = `${SCORES[by]} ${percent(winner.quality)}, p95 ${figure(winner.latencyMs)} ms`;
+  if (equals.length === 1) return `Chosen: the best ${SCORES[by]} by more than ${points(tolerance)} (${score}).`;
+  const others = equals.filter((one) => one !== winner).map((one) => one.id);
+  return `Chosen: the fastest of ${equals.length} within ${points(tolerance)} of the best (${score}; the others: ${others.join(', ')}).`;
+}
+
+/** Why the winner's frozen probe is not simply released: it may be, if tuning gains nothing. */
+export function toBeat({ id, quality, latencyMs, sizeMb, fittedOn }: Standing): string {
+  const drawn = fittedOn === undefined ? '' : ` after ${fittedOn.rows} of ${fittedOn.of} training rows`;
+  return (
+    `To be beaten: without any tuning ${id} has probe accuracy ${percent(quality)}${drawn}, p95 ${figure(latencyMs)} ms, ${figure(sizeMb)} MB. ` +
+    (fittedOn === undefined ? '' : 'Its probe is fitted anew on all of them before it is held against anything. ') +
+    `The tuned model is held against it on the test rows (gates.gainOverProbe); training.method 'head' releases it instead.`
+  );
+}
+
+/** `to`: the winner, in the form that `one` is compared in. */
+export function losing(
+  one: Standing,
+  winner: Standing,
+  {
+    to,
+    isEqual,
+    tolerance,
+    by,
+  }: { readonly to: string; readonly isEqual: boolean; readonly tolerance: number; readonly by: By },
+): string {
+  const gap = `${SCORES[by]} ${percent(one.quality)} against ${percent(winner.quality)} of ${to}`;
+  return isEqual
+    ? `Equal within ${points(tolerance)} (${gap}) but not faster: p95 ${figure(one.latencyMs)} ms against ${figure(winner.latencyMs)} ms.`
+    : `Less accurate: ${gap}, more than ${points(tolerance)} below the best.`;
+}
+
+/**
+ * What to say where a run that was upgraded, or whose method was changed, has probes of all rows beside probes of a draw:
+ * fewer rows make a probe look worse than its encoder is.
+ */
+export function unlikeRows(measured: readonly Standing[]): string {
+  const [first, ...others] = measured;
+  if (first === undefined || others.every((one) => isOfSameRows(one, first))) return '';
+  const shown = measured.map(({ id, fittedOn }) =>
+    fittedOn === undefined ? `${id} had all` : `${id} had ${fittedOn.rows} of ${fittedOn.of}`,
+  );
+  return ` Not like with like: of the training rows ${shown.join(', ')}; fewer make a probe look worse than it is, so that between unlike ones nobody is left out as beyond chance.`;
+}
+
+/** The last of the rule: what stands behind the choice. */
+const RULE_ENDS: Readonly<Record<By, string>> = {
+  probe: "Each encoder's frozen probe is a candidate too: the winner's is what tuning must beat.",
+  'tuned-probe': 'What tuning makes of the winner must beat its frozen embeddings (gates.gainOverFrozen).',
+  neighbours: 'Nothing is tuned: what its neighbours are worth is what is served.',
+};
+
+export function ruleOf(selection: RankCandidatesInput['selection'], by: By, price: SlotPrice | null): string {
+  const limits = [
+    selection.maxLatencyP95Ms === undefined ? [] : [`p95 latency ≤ ${figure(selection.maxLatencyP95Ms)} ms`],
+    selection.maxSizeMb === undefined ? [] : [`size ≤ ${figure(selection.maxSizeMb)} MB`],
+    selection.maxMemoryMb === undefined ? [] : [`memory ≤ ${figure(selection.maxMemoryMb)} MB`],
+    selection.maxCostPer1000 === undefined
+      ? []
+      : [`cost ≤ ${figure(selection.maxCostPer1000)} ${price?.currency ?? ''} per 1,000`],
+  ].flat();
+  return (
+    `Among candidates whose licence is not denied${limits.length === 0 ? '' : ` and with ${limits.join(', ')}`}: the best ${by === 'neighbours' ? `accuracy of the vote of ${selection.neighbours} nearest neighbours` : 'linear-probe accuracy'} ` +
+    `on validation; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
+    RULE_ENDS[by]
+  );
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+function points(share: number): string {
+  return `${figure(share * 100)} points`;
+}
+
+/** Three significant digits, without trailing zeros. */
+export function figure(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
