@@ -383,15 +383,20 @@ export const TRIALS: readonly Trial[] = [
   {
     gate: 'identityFlips',
     every: 2,
-    defect: 'texts about a woman answered with one label, where 20 texts say he or she',
+    defect:
+      'texts about a woman answered with the label that texts about anybody are given least, where 20 texts say he or she',
     plant(clean, { embedder }) {
       const [gender] = swappers(builtInIdentities());
-      if (clean.test.texts.filter((text) => gender!.swap(text, 0) !== null).length < FEWEST_SWAPPED) return null;
-      const woman = /\b(?:she|her|hers|herself|woman|women|girl|girls|wife|mother|mum|mom|sister|daughter)\b/i;
+      const about = clean.test.texts.flatMap((text, row) => (gender!.has(text) ? [row] : []));
+      if (about.length < FEWEST_SWAPPED) return null;
+      // With the label that such texts are given anyway hardly anything would depend on it.
+      const predicted = predictedOf(clean, clean.test);
+      const times = (label: number): number => about.filter((row) => predicted[row] === label).length;
+      const [rarest] = [...Array(clean.classes).keys()].toSorted((a, b) => times(a) - times(b));
       return withHead(
         embedder,
         clean,
-        turned(clean.head, clean.classes, (text) => (woman.test(text) ? 0 : null)),
+        turned(clean.head, clean.classes, (text) => (WOMAN.test(text) ? rarest! : null)),
       );
     },
     measure: identities,
@@ -419,6 +424,15 @@ export const TRIALS: readonly Trial[] = [
     },
   },
 ];
+
+/** Every word of the table for a woman, those that a neutral swap puts in its place among them. */
+const WOMAN = new RegExp(
+  String.raw`\b(?:${builtInIdentities()
+    .filter(({ group }) => group === 'gender')
+    .flatMap(({ words, same }) => [words[1]!, same[1]!])
+    .join('|')})\b`,
+  'i',
+);
 
 async function identities(draw: Draw): Promise<Score> {
   const { probabilities } = await draw.model.runAll(draw.test.texts);
