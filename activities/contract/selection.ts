@@ -1,7 +1,7 @@
 /** Steps that bring in candidates, measure them and choose. */
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { Candidate, Classification } from '../../pipelines/definition.ts';
+import type { Candidate, Classification, Pipeline } from '../../pipelines/definition.ts';
 import type { Windows } from '../../inference/windows.ts';
 import type { SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
@@ -22,6 +22,10 @@ export interface ModelLimits {
   readonly maxMemoryMb?: number | undefined;
   /** ISO 639 codes: a card that names languages must name them all. */
   readonly languages?: readonly string[] | undefined;
+  /** Architectures that are tuned for another one do not count; missing: any. */
+  readonly task?: Pipeline['task'] | undefined;
+  /** The most of the declared memory or storage (`intendedUse.hardware`) that it may take, a share; missing: nobody asks. */
+  readonly hardwareFit?: number | undefined;
 }
 export interface ResolveModelInput {
   readonly candidate: CandidateSource;

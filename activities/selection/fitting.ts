@@ -1,16 +1,22 @@
 /**
  * Whether a candidate can fit the definition at all, told from what its source says before any weights are fetched: the
- * listing of its files, the headers of its weights, its card. Bounds are kind: what is not known excludes nobody, and of the
+ * listing of its files, its `config.json`, the headers of its weights, its card. Bounds are kind: what is not known excludes nobody, and of the
  * weights only those count that every export keeps. Pure.
  */
+import { MOST_WORKERS, usualWorkers } from '../../inference/workers.ts';
+import { FAMILIES_OF } from '../../pipelines/families.ts';
 import { readCard } from '../../pipelines/licence/card.ts';
 import type { ModelLimits } from '../contract/selection.ts';
+import type { Device } from '../contract/validation.ts';
 import { GRAPH, WEIGHTS, type ModelInput } from './allow-list.ts';
+import type { ModelConfig } from './model-config.ts';
 
 export interface StatedModel {
   readonly files: readonly { readonly path: string; readonly size: number | null }[];
   /** JSON of the header of `model.safetensors`; null where there is none, or nobody could read it. */
   readonly header: Uint8Array | null;
+  /** Of `config.json`; null where there is none, or nobody could read it. */
+  readonly config: ModelConfig | null;
   /** README.md. */
   readonly card: string | null;
 }
@@ -46,11 +52,20 @@ const BUFFERS = new Set([
   'token_type_ids',
 ]);
 
-/** Why the candidate cannot be what is asked for, a sentence each; empty where it may be. `whole`: none of its layers is left out. */
+export interface Asked {
+  /** Texts when missing. */
+  readonly input?: ModelInput | undefined;
+  /** None of its layers is left out. */
+  readonly whole: boolean;
+  /** That will serve it. */
+  readonly device?: Device | undefined;
+}
+
+/** Why the candidate cannot be what is asked for, a sentence each; empty where it may be. */
 export function misfits(
-  { files, header, card }: StatedModel,
+  { files, header, config, card }: StatedModel,
   limits: ModelLimits,
-  { input = 'text', whole }: { readonly input?: ModelInput | undefined; readonly whole: boolean },
+  { input = 'text', whole, device = {} }: Asked,
 ): readonly string[] {
   const paths = new Set(files.map(({ path }) => path));
   const found: string[] = [];
@@ -61,6 +76,8 @@ export function misfits(
   if (input === 'image' && preparesTexts && !preparesPictures) {
     found.push('It takes texts (tokenizer.json, and no preprocessor_config.json), and the task is about pictures.');
   }
+  // A graph beside weights of another architecture is taken for what it is.
+  if (!(input === 'image' && paths.has(GRAPH))) found.push(...foreignTo(config, limits.task));
   const parameters = header === null || !whole ? null : leastParameters(header);
   const { maxParameters, maxSizeMb, maxMemoryMb, languages } = limits;
   if (parameters !== null && maxParameters !== undefined && parameters > maxParameters) {
@@ -78,6 +95,8 @@ export function misfits(
       `Its exported weights have at least ${figure(leastMb)} MB, more than ${figure(limit)} MB (selection.${field}).`,
     );
   }
+  if (leastMb !== null && limits.hardwareFit !== undefined)
+    found.push(...tooLarge(leastMb, device, limits.hardwareFit));
   const spoken = card === null ? [] : readCard(card).languages.map(languageOf);
   const missing = (languages ?? []).map(languageOf).filter((language) => !spoken.includes(language));
   // A name such as `Swiss German` may mean any of them: only codes tell what a model does not speak.
@@ -88,6 +107,38 @@ export function misfits(
     );
   }
   return found;
+}
+
+/** What the trainer would refuse when it loads the model, whatever its weights are. */
+function foreignTo(config: ModelConfig | null, task: ModelLimits['task']): readonly string[] {
+  if (config === null || task === undefined) return [];
+  const { modelType, quantised } = config;
+  const known = FAMILIES_OF[task];
+  if (modelType !== null && !known.includes(modelType)) {
+    return [`Its config.json has the model_type ${modelType}, and models for ${task} are ${known.join(', ')}.`];
+  }
+  return quantised ? ['Its config.json has a quantization_config: the original weights are needed.'] : [];
+}
+
+/** By the same count as the gate `hardwareFit`: a server has a copy of the model for each of its workers, and a process around them. */
+function tooLarge(leastMb: number, { ramMb, storageMb, cores }: Device, most: number): readonly string[] {
+  const workers = usualWorkers(cores ?? MOST_WORKERS);
+  const needed = [
+    [
+      'ramMb',
+      workers * leastMb,
+      ramMb,
+      `${workers} ${workers === 1 ? 'copy' : 'copies'} of its exported weights, one a worker, have`,
+    ],
+    ['storageMb', leastMb, storageMb, 'Its exported weights have'],
+  ] as const;
+  return needed.flatMap(([field, neededMb, thereMb, what]) =>
+    thereMb === undefined || neededMb <= most * thereMb
+      ? []
+      : [
+          `${what} at least ${figure(neededMb)} MB, more than ${figure(most)} of ${figure(thereMb)} MB (intendedUse.hardware.${field}, gates.hardwareFit).`,
+        ],
+  );
 }
 
 /** `en-US` and `eng` are English, `en`; what is no code stays as it is written. */

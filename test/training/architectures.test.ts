@@ -5,11 +5,33 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TrainerTask } from '../../activities/training/job.ts';
 import { measureParity } from '../../activities/training/parity.ts';
+import { FAMILIES_OF } from '../../pipelines/families.ts';
 import { pythonForTests } from '../support/python.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 import { runTasks, temporaryFolder, trainTask } from './fixtures.ts';
 
 describe('every supported architecture', () => {
+  it('is of one list, by which candidates are refused before they are fetched and the trainer loads them', async function () {
+    this.timeout(120_000); // 4 s of one core: the imports
+    const { executable, packages } = pythonForTests();
+    const script = [
+      'import json',
+      'from espalier_trainer.model import LORA_TARGETS',
+      'from espalier_trainer.tasks.causal_lm import LM_LORA_TARGETS',
+      'from espalier_trainer.tasks.image_classification import IMAGE_LORA_TARGETS',
+      'print(json.dumps([sorted(table) for table in (LORA_TARGETS, IMAGE_LORA_TARGETS, LM_LORA_TARGETS)]))',
+    ].join('\n');
+    const env = { ...process.env, PYTHONPATH: packages, OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
+    const { stdout } = await promisify(execFile)(executable, ['-c', script], { env });
+    const [texts, pictures, language] = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as string[][];
+    assert.deepEqual(FAMILIES_OF, {
+      'text-classification': texts,
+      'image-classification': pictures,
+      'image-retrieval': pictures,
+      'text-generation': language,
+    });
+  });
+
   it('is cut to one layer, exported with the same answers, and trained with adapters', async function () {
     this.timeout(600_000); // 45 s of one core; the limit is for a busy machine
     const folder = await temporaryFolder();

@@ -92,10 +92,13 @@ function takes({ task }: Pick<Pipeline, 'task'>): Pick<ResolveModelInput, 'input
 }
 
 /** What every candidate is asked for before its weights are fetched. */
-function limitsOf({ selection }: Pipeline): ModelLimits {
+function limitsOf({ task, selection, gates }: Pipeline): ModelLimits {
   const { maxParameters, maxSizeMb, maxMemoryMb } = selection;
   const languages = 'languages' in selection ? selection.languages : undefined;
+  const fit = 'hardwareFit' in gates ? gates.hardwareFit : undefined;
   return {
+    task,
+    ...(fit?.severity === 'fail' ? { hardwareFit: fit.max } : {}),
     ...(maxParameters === undefined ? {} : { maxParameters }),
     ...(maxSizeMb === undefined ? {} : { maxSizeMb }),
     ...(maxMemoryMb === undefined ? {} : { maxMemoryMb }),
@@ -192,7 +195,7 @@ async function tryCandidate(
         kind: 'BadModel',
         message: `nothing of it was fetched that could be spared: ${resolved.unfit.join(' ')}`,
         where: `candidates.${id}`,
-        fix: 'loosen the limit that is named, or name another candidate',
+        fix: 'loosen the limit that is named where one is, or name another candidate',
         retryable: false,
       });
     }
