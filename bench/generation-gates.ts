@@ -9,9 +9,11 @@ import type { Score } from '../activities/contract/measures.ts';
 import { adherenceScore, compareAdherence } from '../activities/generation/metrics/adherence.ts';
 import { degenerationScore } from '../activities/generation/metrics/degeneration.ts';
 import { lostNats, perplexityRatio, type Likelihood } from '../activities/generation/metrics/likelihood.ts';
+import { SHIFTED_PROMPTS } from '../activities/generation/shifted-drop.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom } from '../activities/validation/random.ts';
 import { shareScore } from '../activities/validation/scores.ts';
+import { shareDifference } from '../activities/validation/shares.ts';
 import { GenerationGatesSchema } from '../pipelines/definition/generation-gates.ts';
 import { GENERATION_GATE_TABLE, type GenerationGateName } from '../pipelines/generation-gate-table.ts';
 
@@ -79,6 +81,15 @@ const inKinds = (rows: number, share: number, together: number) =>
 const gained = (rows: number, before: number, after: number): Score =>
   compareAdherence(adhering(rows, after), adhering(rows, before)).difference;
 
+/** Other prompts, as many, of which 200 at most are asked. */
+const shifted = (rows: number, test: number, elsewhere: number): Score => {
+  const count = (share: number, most: number) => ({
+    hits: adhering(most, share).filter(({ adherent }) => adherent).length,
+    rows: most,
+  });
+  return shareDifference(count(test, rows), count(elsewhere, Math.min(rows, SHIFTED_PROMPTS)));
+};
+
 const degenerate = (rows: number, share: number): Score =>
   degenerationScore(
     times(rows, () => ({ text: drawn(share) ? '' : 'Thank you, your parcel is on its way.', finish: 'end' as const })),
@@ -116,6 +127,12 @@ for (const [before, after] of [
   tell(
     `gainOverUnprompted: ${before} before, ${after} with the prompt`,
     await each(ROWS, (rows) => stopped('gainOverUnprompted', DRAWS, () => gained(rows, before, after))),
+  );
+}
+for (const elsewhere of [0.9, 0.8, 0.7, 0.6, 0.5]) {
+  tell(
+    `shiftedDrop: 0.9 of the test prompts, ${elsewhere} of as many from elsewhere${elsewhere === 0.8 ? ' (the edge: not to be accused)' : ''}`,
+    await each(ROWS, (rows) => stopped('shiftedDrop', DRAWS, () => shifted(rows, 0.9, elsewhere))),
   );
 }
 for (const share of [0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5]) {

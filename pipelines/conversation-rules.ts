@@ -4,7 +4,7 @@ import type { PromptData } from './definition/data.ts';
 
 /** A conversation has its questions and answers in itself, and no cell of CSV holds one. `rows`: the data files by path. */
 export function conversationProblems(
-  { messages, prompt, completion, format, evaluationFiles = [] }: PromptData,
+  { messages, prompt, completion, format, evaluationFiles = [], shiftedFiles = [] }: PromptData,
   rows: readonly { readonly path: string; readonly file: string }[],
 ): readonly Problem[] {
   if (messages === undefined) return [];
@@ -18,8 +18,10 @@ export function conversationProblems(
   const fix = 'write JSONL, one {"messages": [{"role", "content"}, …]} a line';
   if (format === 'csv')
     problems.push({ path: 'data.format', message: "is 'csv', which holds no conversations (data.messages)", fix });
-  const evaluated = evaluationFiles.map((file, index) => ({ path: `data.evaluationFiles[${index}]`, file }));
-  for (const { path, file } of [...rows, ...evaluated]) {
+  const named = (files: readonly string[], at: string) =>
+    files.map((file, index) => ({ path: `data.${at}[${index}]`, file }));
+  const others = [...named(evaluationFiles, 'evaluationFiles'), ...named(shiftedFiles, 'shiftedFiles')];
+  for (const { path, file } of [...rows, ...others]) {
     if (format !== undefined || !/\.csv$/i.test(file)) continue;
     problems.push({ path, message: `'${file}' is CSV, which holds no conversations (data.messages)`, fix });
   }

@@ -75,7 +75,7 @@ export interface DatasetSummary {
    * Tree: `train.jsonl`, `validation.jsonl`, `test.jsonl` (rows `{"id","text","label"}`, id = first 16 hex of sha256 of
    * the normalised text), `labels.json` (string[]; index = class), `dataset.json` (provenance: source, licence, sha256
    * of every file, rows a split), `shifted.jsonl` where there are rows from elsewhere, `behaviour.jsonl` where there are behaviour tests. Of prompts: rows `{"id","prompt"[,"completion"][,"facts"][,"history"]}`, no `labels.json`, and
-   * `general.jsonl` (`{"text"}`) where there is general text. Of pictures: rows `{"id","image","label","seen"}` (size, brightness and difference hash), id = first 16 hex
+   * `general.jsonl` (`{"text"}`) where there is general text, `shifted.jsonl` as of texts. Of pictures: rows `{"id","image","label","seen"}` (size, brightness and difference hash), id = first 16 hex
    * of the sha256 of the picture's file as it is here, without metadata, and `train.tar`, `validation.tar`, `test.tar` (and `shifted.tar`, `behaviour.tar`) with these files (activities/data/images).
    */
   readonly dataset: ArtifactRef;

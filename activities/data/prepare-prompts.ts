@@ -5,11 +5,9 @@ import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import type { DatasetSummary, DataFinding, PersonalDataRemoved, PreparePromptsInput } from '../contract/data.ts';
+import type { DatasetSummary, DataFinding, PreparePromptsInput } from '../contract/data.ts';
 import type { PromptData } from '../../pipelines/definition/data.ts';
 import { kindsTo } from '../privacy/policy.ts';
-import { redactTexts } from '../privacy/redact.ts';
-import { findPersonalData } from '../privacy/scan.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { BEHAVIOUR_FILE, behaviourLines } from './behaviour.ts';
 import { badData, deduplicate, type BadRow } from './checks.ts';
@@ -20,16 +18,19 @@ import {
   measureContamination,
   type Sides,
 } from './contamination.ts';
-import { conversationIdentity, keepConversationsWhole } from './conversations.ts';
+import { keepConversationsWhole } from './conversations.ts';
 import { readCroissant } from './croissant.ts';
 import { SPLITS } from './dataset.ts';
 import { divide } from './divide.ts';
 import { countReasons, putFindings } from './findings.ts';
 import { isBlank } from './normalise.ts';
-import { breather, pause } from './pauses.ts';
+import { pause } from './pauses.ts';
 import { readPromptBehaviour, type StoredPromptTest } from './prompt-behaviour.ts';
-import { jsonLine, textsOf } from './prompts.ts';
+import { withoutPersonalData } from './prompt-personal-data.ts';
+import { jsonLine } from './prompts.ts';
 import { readPrompts, type CheckedPrompt } from './read-prompts.ts';
+import { SHIFTED_FILE } from './shifted.ts';
+import { readShiftedPrompts } from './shifted-prompts.ts';
 import { originOf, sizes } from './write-dataset.ts';
 
 /** A side with fewer says nothing, and a split cannot fill three sides with fewer. */
@@ -85,8 +86,9 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
       dropped: countReasons([...badRows, ...warned]),
       ...definedOnly({ personalData: removed, described }),
     };
+    const shifted = await readShiftedPrompts(input, context);
     const tests = await readPromptBehaviour(input, context);
-    const dataset = await writePrompts(input, context, { ...sides, tests }, { ...counts, rowsRead });
+    const dataset = await writePrompts(input, context, { ...sides, shifted, tests }, { ...counts, rowsRead });
     const completions = sides.train.filter(({ completion }) => completion !== undefined).length;
     return {
       dataset,
@@ -98,57 +100,6 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
     };
   },
 };
-
-/** The policy on prompts, completions and facts alike: what one value is called is the same in all of them. */
-async function withoutPersonalData(
-  rows: readonly CheckedPrompt[],
-  policy: PreparePromptsInput['data']['onPersonalData'],
-  context: StepContext,
-): Promise<{ rows: readonly CheckedPrompt[]; left: readonly BadRow[]; removed?: PersonalDataRemoved }> {
-  const dropping = new Set(kindsTo('drop', policy));
-  const redacting = kindsTo('redact', policy);
-  if (dropping.size + redacting.length === 0) return { rows, left: [] };
-  const breathe = breather(context, 'removing personal data');
-  const kept: CheckedPrompt[] = [];
-  const left: BadRow[] = [];
-  for (const row of rows) {
-    const parts = partsOf(row);
-    const found = [...new Set(parts.flatMap((part) => findPersonalData(part).map(({ kind }) => kind)))].filter((kind) =>
-      dropping.has(kind),
-    );
-    if (found.length === 0) kept.push(row);
-    else {
-      const message = `the row holds personal data: ${found.join(', ')}`;
-      left.push({ reason: 'personal-data', file: row.file, line: row.line, message });
-    }
-    for (const part of parts) await breathe(part);
-  }
-  const { texts, values } = await redactTexts(kept.flatMap(partsOf), redacting, breathe);
-  let next = 0;
-  const redacted = kept.map((row): CheckedPrompt => {
-    const taken = partsOf(row).map(() => texts[next++] as string);
-    const [prompt = row.text, ...rest] = taken;
-    const completion = row.completion === undefined ? undefined : rest.shift();
-    const facts = rest.splice(0, row.facts?.length ?? 0);
-    const history = row.history?.map(({ role }, place) => ({ role, content: rest[place]! }));
-    return {
-      ...row,
-      text: prompt,
-      ...definedOnly({ completion, history }),
-      ...(row.facts === undefined ? {} : { facts }),
-      ...conversationIdentity({ prompt, ...definedOnly({ history }) }),
-    };
-  });
-  const rowsRedacted = redacted.filter((row, index) => {
-    const before = kept[index];
-    return before !== undefined && partsOf(row).some((part, place) => part !== partsOf(before)[place]);
-  }).length;
-  return { rows: redacted, left, removed: { rowsDropped: left.length, rowsRedacted, values } };
-}
-
-function partsOf({ id, text, completion, facts, history }: CheckedPrompt): readonly string[] {
-  return textsOf({ id, prompt: text, facts: [...(facts ?? [])], ...definedOnly({ completion, history }) });
-}
 
 /** The sides, with near twins on one of them only where the policy says so. */
 async function keepApart(
@@ -204,17 +155,22 @@ function unanswered(sides: Sides<CheckedPrompt>, { messages, completion: column 
 async function writePrompts(
   { files, data }: PreparePromptsInput,
   { store, workDir, signal }: StepContext,
-  sides: Sides<CheckedPrompt> & { readonly tests: readonly StoredPromptTest[] },
+  sides: Sides<CheckedPrompt> & {
+    readonly shifted: readonly CheckedPrompt[];
+    readonly tests: readonly StoredPromptTest[];
+  },
   counts: Parameters<typeof originOf>[2],
 ): Promise<ArtifactRef> {
   const folder = join(workDir, 'dataset');
   await mkdir(folder);
-  for (const split of SPLITS) {
-    const lines = sides[split].map(({ id, text, completion, facts, history }) =>
+  const write = async (name: string, rows: readonly CheckedPrompt[]): Promise<void> => {
+    const lines = rows.map(({ id, text, completion, facts, history }) =>
       jsonLine({ id, prompt: text, ...definedOnly({ completion, facts, history }) }),
     );
-    await writeFile(join(folder, `${split}.jsonl`), lines.join(''), { signal });
-  }
+    await writeFile(join(folder, name), lines.join(''), { signal });
+  };
+  for (const split of SPLITS) await write(`${split}.jsonl`, sides[split]);
+  if (sides.shifted.length > 0) await write(SHIFTED_FILE, sides.shifted);
   if (sides.tests.length > 0) await writeFile(join(folder, BEHAVIOUR_FILE), behaviourLines(sides.tests), { signal });
   const general = files.find(({ split }) => split === 'general');
   if (general !== undefined) {

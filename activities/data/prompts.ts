@@ -25,7 +25,7 @@ export type PromptRow = Readonly<z.output<typeof PromptRowSchema>>;
 
 const GeneralRowSchema = z.object({ text: z.string() });
 
-type OfSplit = readonly [store: ArtifactStore, dataset: ArtifactRef, split: Split, signal?: AbortSignal];
+type OfSplit = readonly [store: ArtifactStore, dataset: ArtifactRef, split: Split | 'shifted', signal?: AbortSignal];
 
 /** One split in the dataset's order, without canaries. Throws BadData by file and line. */
 export async function loadPrompts(...of: OfSplit): Promise<readonly PromptRow[]> {

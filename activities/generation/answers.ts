@@ -16,6 +16,9 @@ export type PromptSpec = Pick<ServedPrompt, 'system' | 'examples'>;
 /** Told nothing: the baseline. */
 export const UNPROMPTED: PromptSpec = { system: '', examples: [] };
 
+/** All of a generator that answers need. */
+export type Answering = Pick<Generator, 'complete'>;
+
 export interface Answer extends Completion {
   readonly row: PromptRow;
   /** Why there is none: the prompt leaves no room in the model's context. */
@@ -23,7 +26,7 @@ export interface Answer extends Completion {
 }
 
 export async function answerAll(
-  generator: Generator,
+  generator: Answering,
   prompt: PromptSpec,
   rows: readonly PromptRow[],
   { generation, seed, signal, onProgress }: AskOptions,
@@ -44,7 +47,7 @@ export interface AskOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-async function answer(generator: Generator, prompt: PromptSpec, row: PromptRow, options: AskOptions): Promise<Answer> {
+async function answer(generator: Answering, prompt: PromptSpec, row: PromptRow, options: AskOptions): Promise<Answer> {
   const { generation, seed, signal } = options;
   const { maxNewTokens, temperature, topK, topP, repetitionPenalty, stop } = generation;
   const messages = withPrompt(prompt, conversationOf(row));

@@ -22,6 +22,7 @@ import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
 import { idsOf } from '../validation/gate-examples.ts';
+import { identitiesDigest } from '../validation/identity-swaps.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import {
   answerAll,
@@ -31,7 +32,11 @@ import {
   seedOf,
   UNPROMPTED,
   type Answer,
+  type AskOptions,
 } from './answers.ts';
+import type { Asking, PlainAnswer } from './edited/ask-edited.ts';
+import { identityDrop } from './edited/identity-drop.ts';
+import { noiseDrop } from './edited/noise-drop.ts';
 import { generalTexts, MOST_TEXTS } from './forgetting.ts';
 import { answerExamples, goodAnswer, unlikelierExamples } from './gate-examples.ts';
 import { readJudge, type Judge, type Judgement } from './judge.ts';
@@ -44,6 +49,7 @@ import { askPromptTables, type AskedTable } from './behaviour/ask-tables.ts';
 import { BUILT_IN_TABLES, builtInDigests, builtInTests, missedShare } from './behaviour/built-in.ts';
 import { timeGenerator } from './profile-generator.ts';
 import { promptOf, type ServedWith } from './served-prompt.ts';
+import { loadShifted, shiftedDrop } from './shifted-drop.ts';
 
 /** Good answers whose likelihood is asked of both models. */
 const LIKELY_ROWS = 200;
@@ -55,9 +61,10 @@ const SERVED_QUESTIONS = 8;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 9,
+  version: 10,
   // Times are among the measures, on other hardware it is another result; and so it is where other questions are built in.
-  environment: () => Promise.resolve({ ...hardware(), builtIn: builtInDigests() }),
+  environment: () =>
+    Promise.resolve({ ...hardware(), builtIn: { ...builtInDigests(), identities: identitiesDigest() } }),
   async run(input, context) {
     const { store, signal } = context;
     const { rows, of: testRows } = await samplePrompts([store, input.dataset, 'test', signal], TEST_PROMPTS, input);
@@ -93,13 +100,14 @@ async function evaluate(
 ): Promise<GeneratorEvaluation> {
   const { store, signal, progress } = context;
   const served = promptOf(generator);
+  const options = (phase: string): AskOptions => ({
+    generation: served.generation,
+    seed,
+    signal,
+    onProgress: (done, total) => progress({ phase, done, total }),
+  });
   const ask = (model: Generator, prompt: ServedWith['prompt'], phase: string): Promise<readonly Answer[]> =>
-    answerAll(model, prompt, rows, {
-      generation: served.generation,
-      seed,
-      signal,
-      onProgress: (done, total) => progress({ phase, done, total }),
-    });
+    answerAll(model, prompt, rows, options(phase));
   const answers = await ask(generator, served.prompt, 'answering test prompts');
   const judged = answers.map((answer) => judgedAnswer(judge, answer, served.prompt));
   const plain = await ask(base, UNPROMPTED, 'asking the model that is told nothing');
@@ -113,6 +121,14 @@ async function evaluate(
   const isBuiltIn = ({ name }: AskedTable): boolean => BUILT_IN_TABLES.some((one) => one === name);
   const tables = all.filter((table) => !isBuiltIn(table));
   const behaviour = tables.length === 0 ? {} : { behaviour: tables };
+  const asking = (phase: string): Asking => ({ generator, prompt: served.prompt, judge, options: options(phase) });
+  const fitting = answers.flatMap((answer, index): readonly PlainAnswer[] =>
+    answer.refused === undefined ? [{ answer, adherent: judged[index]!.adherent }] : [],
+  );
+  const noise = await noiseDrop(fitting, asking('asking with small mistakes'));
+  const identities = await identityDrop(fitting, asking('asking as other people'));
+  const elsewhere = await loadShifted(store, dataset, seed, signal);
+  const { shifted, ...drop } = await shiftedDrop(judged, elsewhere, asking('asking prompts from elsewhere'));
   progress({ phase: 'latency' });
   const conversations = rows.slice(0, TIMED_PROMPTS).map(conversationOf);
   const times = await timeGenerator({ folder, conversations, maxNewTokens: served.generation.maxNewTokens }, signal);
@@ -126,6 +142,9 @@ async function evaluate(
     unsafeAnswers: missedShare(all, 'unsafeAnswers'),
     overRefusal: missedShare(all, 'overRefusal'),
     injectedAnswers: missedShare(all, 'injectedAnswers'),
+    noiseDrop: noise.score,
+    identityDrop: identities.score,
+    shiftedDrop: drop.score,
     firstTokenP95Ms: plainScore(times.firstTokenMs.p95, times.answers),
     tokenMs: plainScore(times.msPerToken.p50, times.answers),
     memoryMb: plainScore(times.memoryMb, times.answers),
@@ -136,6 +155,9 @@ async function evaluate(
     ...answerExamples(answers, judged, before, all),
     perplexityRatio: unlikelierExamples(rows.flatMap(goodAnswer).slice(0, good.length), likelihoods, likelier.before),
     forgetting: forgotten.examples,
+    noiseDrop: noise.examples,
+    identityDrop: identities.examples,
+    shiftedDrop: drop.examples,
   };
   const evaluation = {
     measures,
@@ -161,6 +183,10 @@ async function evaluate(
     examples,
     degenerated: degenerationScore(answers).counts,
     builtIn: all.filter(isBuiltIn),
+    byMistake: noise.byMistake,
+    byIdentity: identities.identities,
+    withIdentityWords: identities.withWords,
+    ...(shifted === undefined ? {} : { shifted }),
     questions: questionsOf(answers, served, seed),
     testRows,
     answers: answers.map(({ row, text, tokens, finish, refused }, index) => ({
@@ -197,12 +223,8 @@ async function evaluate(
 
   async function askTables(): Promise<readonly AskedTable[]> {
     const own = await loadBehaviour<PromptTest>(store, dataset, signal);
-    return askPromptTables(generator, served.prompt, judge, [...builtInTests(), ...own], {
-      generation: served.generation,
-      seed,
-      signal,
-      onProgress: (done, total) => progress({ phase: 'behaviour tests', done, total }),
-    });
+    const tests = [...builtInTests(), ...own];
+    return askPromptTables(generator, served.prompt, judge, tests, options('behaviour tests'));
   }
 }
 

@@ -11,7 +11,10 @@ import type { Judgement } from './judge.ts';
 import { degenerationOf } from './metrics/degeneration.ts';
 import type { Likelihood } from './metrics/likelihood.ts';
 
-type Said = Exclude<ExampledGenerationGate, 'perplexityRatio' | 'forgetting'>;
+type Said = Exclude<
+  ExampledGenerationGate,
+  'perplexityRatio' | 'forgetting' | 'noiseDrop' | 'identityDrop' | 'shiftedDrop'
+>;
 
 /** `judged` and `before`: of the answers, and of those that the model told nothing gave to the same prompts. */
 export function answerExamples(

@@ -1,4 +1,5 @@
 /** Step `generation.gates`: the pure rule that judges every gate. A failed gate is a verdict, not an error. */
+import type { GenerationGatesSpec } from '../../pipelines/definition/generation-gates.ts';
 import { GENERATION_GATE_NAMES, GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
 import type { JudgeGenerationInput } from '../contract/prompting.ts';
 import type { GateResult, GatesVerdict } from '../contract/validation.ts';
@@ -35,9 +36,13 @@ export function generationVerdict({
   behaviour,
   evidence,
 }: JudgeGenerationInput): GatesVerdict {
-  const own = GENERATION_GATE_NAMES.map((name) =>
-    withWayOut(judgeGate(name, GENERATION_GATE_TABLE[name], measures[name] ?? NO_SCORE, limits[name])),
-  );
+  const known: Partial<GenerationGatesSpec> = limits;
+  const own = GENERATION_GATE_NAMES.flatMap((name) => {
+    const limit = known[name];
+    // A run that began before there was the gate has no limit of it.
+    if (limit === undefined) return [];
+    return [withWayOut(judgeGate(name, GENERATION_GATE_TABLE[name], measures[name] ?? NO_SCORE, limit))];
+  });
   const learnt = memorisation === null ? [] : judgeMemorisation(memorisation, memorisationGates).gates;
   const tables = behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured);
   const gates = withExamples<string>([...own, ...learnt, ...tables], evidence, behaviour?.measured);

@@ -39,6 +39,9 @@ export interface Swap {
   /** As the text has them, and as they became. */
   readonly before: readonly string[];
   readonly after: readonly string[];
+  /** Which of the group's identities the first word is of, and which it became: null for nobody's in particular ("they are"). */
+  readonly from: number;
+  readonly to: number | null;
 }
 export interface Swapper {
   readonly group: string;
@@ -127,6 +130,8 @@ function swapIn(input: TextInput, turn: number, known: Known): Swap | null {
     neutral: put(({ row, place }) => row.same[place]!),
     before: found.map(({ word }) => word),
     after: found.map((one) => inCaseOf(one.word, other(one))),
+    from: first.place,
+    to: shift === null ? null : (first.place + shift) % first.row.words.length,
   };
 }
 

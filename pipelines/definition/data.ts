@@ -146,6 +146,8 @@ export const PromptDataSchema = z.strictObject({
    * has unlearnt is measured on it. Without one, it is measured on what the base model writes by itself.
    */
   generalText: z.string().min(1).optional(),
+  /** Prompts from elsewhere (another channel, a later year): what is chosen is asked them, and neither prompted nor tuned by them. */
+  shiftedFiles: z.array(z.string().min(1)).min(1).optional(),
 });
 export type PromptData = z.output<typeof PromptDataSchema>;
 

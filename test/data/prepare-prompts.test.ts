@@ -71,6 +71,33 @@ describe('preparing prompts', () => {
     });
   });
 
+  it('keeps prompts from elsewhere apart: checked and redacted as all are, each once, on no side of the split', async () => {
+    const main = { path: 'a.jsonl', content: jsonl(rows) };
+    const later = (...prompts: object[]) => ({
+      path: 'later.jsonl',
+      content: jsonl(prompts),
+      split: 'shifted' as const,
+    });
+    const said = [{ say: 'write to ada@example.org' }, { say: 'where is my bus' }, { say: 'where is my bus' }];
+    const summary = await prepare([main, later(...said)], { onPersonalData: 'redact' });
+    const alone = await prepare([main], { onPersonalData: 'redact' });
+    deepEqual(summary.rows, alone.rows);
+    deepEqual(
+      (await loadPrompts(services.store, summary.dataset, 'shifted')).map(({ prompt }) => prompt),
+      ['write to <EMAIL_1>', 'where is my bus'],
+    );
+    deepEqual(
+      (await services.store.tree(alone.dataset)).entries.filter(({ path }) => path === 'shifted.jsonl'),
+      [],
+    );
+    const bad = await refusal(prepare([main, later(...said, { say: ' ' })]));
+    match(bad.message, /later\.jsonl:4/);
+    const kept = await prepare([main, later(...said, { say: ' ' })], { onBadRow: 'drop' });
+    equal(await countPrompts(services.store, kept.dataset, 'shifted'), 2);
+    const none = await refusal(prepare([main, later({ say: ' ' })], { onBadRow: 'drop' }));
+    match(none.message, /no prompt of data\.shiftedFiles can be used/);
+  });
+
   it('redacts prompts, answers and facts alike, one value by one name', async () => {
     const secret = {
       say: 'my address is jo@example.org, please confirm',

@@ -331,6 +331,7 @@ describe('the steps of generation, on a tiny generator', function () {
       await stored('test.jsonl', rows('test').join(''), 'test'),
       await file('functional.jsonl', functional),
       await file('pairs.jsonl', pairs),
+      await stored('later.jsonl', [1, 2].map((at) => jsonLine({ prompt: `an order ${at}` })).join(''), 'shifted'),
     ];
     const paths = { train: ['train.jsonl'], validation: ['validation.jsonl'], test: ['test.jsonl'] };
     const data = PromptDataSchema.parse({ files: paths, licence: 'CC0-1.0', source: 'test' });
@@ -408,6 +409,11 @@ describe('the steps of generation, on a tiny generator', function () {
     );
     const { overRefusal, injectedAnswers } = evaluation.measures;
     deepEqual([overRefusal?.rows, injectedAnswers?.rows], [10, 17]);
+    equal(evaluation.measures['shiftedDrop']?.rows, 2);
+    const { shifted } = await store.getJson<{
+      readonly shifted: { readonly of: number; readonly answers: readonly object[] };
+    }>(evaluation.details);
+    deepEqual([shifted.of, shifted.answers.length], [2, 2]);
     const again = await runStep(evaluateGenerator, input, services, { reuse: false, runId: 'again' });
     deepEqual(await tablesOf(again.details), [basics, alike]);
   });
@@ -441,6 +447,12 @@ describe('the steps of generation, on a tiny generator', function () {
     ok(Math.abs(evaluation.measures['forgetting']?.value ?? 1) < 1e-6);
     ok(Math.abs((evaluation.measures['perplexityRatio']?.value ?? 0) - 1) < 1e-6);
     equal(evaluation.measures['adherence']?.rows, 6);
+    deepEqual([evaluation.measures['noiseDrop']?.rows, evaluation.measures['identityDrop']?.rows], [6, 6]);
+    const { byMistake, byIdentity } = await services.store.getJson<
+      Record<'byMistake' | 'byIdentity', readonly { readonly keptBefore: number }[]>
+    >(evaluation.details);
+    deepEqual([byMistake.length, byIdentity.length], [7, 14]);
+    match(evaluation.measures['shiftedDrop']?.notApplicable ?? '', /names no data\.shiftedFiles/);
     deepEqual(evaluation.checks.map(({ id }) => id).toSorted(), ['calm', 'short']);
     const { examples } = await services.store.getJson<{ examples: Record<string, GateExample[]> }>(evaluation.details);
     const withRows = Object.entries(GENERATION_GATE_TABLE).filter(([, row]) => 'rows' in row.examples);

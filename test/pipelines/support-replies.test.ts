@@ -102,5 +102,10 @@ describe('the shipped pipeline support-replies', () => {
       'data.evaluationFiles[0]',
       'data.files[0]',
     ]);
+    deepEqual(problems({ files, shiftedFiles: ['s3://bucket/c.csv', 'data/replies.jsonl', 'data/gone.jsonl'] }), [
+      'data.shiftedFiles[0]',
+      'data.shiftedFiles[1]',
+      'data.shiftedFiles[2]',
+    ]);
   });
 });

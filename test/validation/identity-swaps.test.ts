@@ -36,6 +36,10 @@ describe('identity words in a text', () => {
 
   it('take the next identity text by text, and one that is for all where every word has it', () => {
     assert.equal(swap('gender', 'he is my father', 1)?.swapped, 'they are my parent');
+    assert.deepEqual(
+      [0, 1].map((turn) => swap('gender', 'he is my father', turn)?.to),
+      [1, null],
+    );
     assert.equal(swap('gender', 'he is my nephew', 1)?.swapped, 'she is my niece'); // no word for either
     assert.deepEqual(
       [0, 1, 2, 3].map((turn) => swap('first name', 'My name is emily', turn)?.swapped),
@@ -49,6 +53,8 @@ describe('identity words in a text', () => {
       neutral: ['That woman is a nurse.', "Emily saw that woman's dad"],
       before: ['She is', 'her', 'father'],
       after: ['He is', 'his', 'mother'],
+      from: 1,
+      to: 0,
     });
     assert.equal(swap('first name', 'Emily called')?.neutral, 'Sarah called');
   });

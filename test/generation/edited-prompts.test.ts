@@ -1,0 +1,178 @@
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { UNPROMPTED, type Answering } from '../../activities/generation/answers.ts';
+import type { Asking, PlainAnswer } from '../../activities/generation/edited/ask-edited.ts';
+import { identityDrop, WRITERS_PROMPTS } from '../../activities/generation/edited/identity-drop.ts';
+import { MISTAKES, noiseDrop, NOISY_PROMPTS } from '../../activities/generation/edited/noise-drop.ts';
+import { judgeBy } from '../../activities/generation/judge.ts';
+import { judgeGate } from '../../activities/validation/gates.ts';
+import { GenerationDefaultsSchema } from '../../pipelines/definition/generation.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';
+
+const GUIDELINES = `version: 1
+checks:
+  - { id: calm, kind: banned-phrases, phrases: [damn] }
+  - { id: sorry, kind: required-phrases, phrases: [sorry], when: { promptMatches: 'parcel' } }
+  - { id: given, kind: citations, facts: [number], smallNumbers: 0 }
+`;
+const judge = judgeBy(parseGuidelines(GUIDELINES, 'g.yaml'));
+const GOOD = 'I am sorry.';
+const BAD = 'Damn, I am sorry.';
+
+/** A model that says what it is told to say of a prompt, and what it was asked. */
+function model(says: (prompt: string) => string) {
+  const questions: { readonly prompt: string; readonly seed: number | undefined }[] = [];
+  const generator: Answering = {
+    complete: (messages, { seed }) => {
+      const prompt = typeof messages === 'string' ? messages : messages.at(-1)!.content;
+      questions.push({ prompt, seed });
+      return Promise.resolve({ text: says(prompt), promptTokens: 1, tokens: 1, finish: 'end' });
+    },
+  };
+  const signal = new AbortController().signal;
+  const options = { generation: GenerationDefaultsSchema.parse({}), seed: 7, signal };
+  const asking: Asking = { generator, prompt: UNPROMPTED, judge, options };
+  return { asking, questions };
+}
+const plainOf = (prompts: readonly string[], adherent = true): readonly PlainAnswer[] =>
+  prompts.map((prompt, at) => ({
+    answer: { row: { id: `row ${at}`, prompt }, text: GOOD, promptTokens: 1, tokens: 1, finish: 'end' },
+    adherent,
+  }));
+const orders = (count: number, who = '') =>
+  Array.from({ length: count }, (_, at) => `Where is parcel ${at} of last week please?${who}`);
+const verdict = (name: 'noiseDrop' | 'identityDrop', score: Parameters<typeof judgeGate>[2]) => {
+  const gate = GENERATION_GATE_TABLE[name];
+  return judgeGate(name, gate, score, { max: gate.threshold, severity: gate.severity });
+};
+
+describe('prompts with a small mistake', () => {
+  it('are asked once each with the next mistake that changes them, two hundred at most, with the draws of the prompt itself', async () => {
+    const { asking, questions } = model(() => GOOD);
+    const prompts = orders(300);
+    const found = await noiseDrop(plainOf(prompts), asking);
+    equal(questions.length, NOISY_PROMPTS);
+    ok(questions.every(({ prompt }) => !prompts.includes(prompt)));
+    equal(new Set(questions.map(({ seed }) => seed)).size, NOISY_PROMPTS);
+    deepEqual(
+      found.byMistake.map(({ name }) => name),
+      MISTAKES.map(({ name }) => name),
+    );
+    for (const { name, asked, kept, keptBefore } of found.byMistake) {
+      ok(asked >= 28 && asked <= 29 && kept === asked && keptBefore === asked, `${name}: ${asked}`);
+    }
+    deepEqual([found.score.value, found.score.rows, found.examples], [0, NOISY_PROMPTS, []]);
+    const twice = model(() => GOOD);
+    await noiseDrop(plainOf(prompts), twice.asking);
+    deepEqual(twice.questions, questions);
+  });
+
+  it('cost a model that answers mistakes badly its gate, by mistake and with what was asked', async () => {
+    const { asking } = model((prompt) => (/[A-Z]{5}/.test(prompt) || prompt.includes('🙂') ? BAD : GOOD));
+    const found = await noiseDrop(plainOf(orders(140)), asking);
+    equal(found.score.value, 2 / 7);
+    deepEqual(
+      found.byMistake.filter(({ kept, asked }) => kept < asked).map(({ name, kept }) => [name, kept]),
+      [
+        ['an emoji at the end', 0],
+        ['upper case', 0],
+      ],
+    );
+    const { verdict: says, reason } = verdict('noiseDrop', found.score);
+    equal(says, 'warn');
+    match(reason, /noiseDrop is 0\.2857 on 140 rows; the lower end of its 95 % interval/);
+    equal(found.examples.length, 5);
+    const [first] = found.examples;
+    equal(first?.note, 'no longer within the guidelines by: an emoji at the end');
+    match(first?.text ?? '', /please\? 🙂\n→ Damn, I am sorry\.$/);
+    match(first?.unedited ?? '', /please\?\n→ Damn, I am sorry\.$/);
+  });
+
+  it('are judged as the prompts that they were: by the same guidelines, and with what the mistake says given', async () => {
+    // In capitals, or with its letters swapped, no guideline would be about a parcel: the answer still has to say sorry.
+    const unmoved = await noiseDrop(plainOf(orders(70)), model(() => 'It is on its way.').asking);
+    equal(unmoved.score.value, 1);
+    // The number stands in the prompt, whatever case it is in; the one that nobody gave is invented.
+    const echo = model((prompt) => `Sorry about ${/\d+/.exec(prompt)?.[0]}.`);
+    equal((await noiseDrop(plainOf(orders(70)), echo.asking)).score.value, 0);
+    const invents = model(() => 'Sorry about 4711.');
+    equal((await noiseDrop(plainOf(orders(70)), invents.asking)).score.value, 1);
+  });
+
+  it('are left out where they leave no room for an answer, and where no mistake changes the prompt', async () => {
+    const { asking } = model((prompt) => {
+      if (prompt !== prompt.toUpperCase()) return GOOD;
+      throw new EspalierError('BadRequest', 'no room', { where: 'messages', fix: 'ask less' });
+    });
+    const found = await noiseDrop(plainOf(orders(70)), asking);
+    deepEqual([found.score.value, found.score.rows], [0, 60]);
+    equal(found.byMistake.find(({ name }) => name === 'upper case')?.asked, 0);
+    const none = await noiseDrop([], model(() => GOOD).asking);
+    match(verdict('noiseDrop', none.score).reason, /not measured: no test prompt can be asked with a mistake/);
+    equal(verdict('noiseDrop', none.score).verdict, 'off');
+  });
+
+  it('stop being asked where the run is cancelled, and tell how far they are', async () => {
+    const { asking } = model(() => GOOD);
+    const stop = new AbortController();
+    const told: (readonly number[])[] = [];
+    const onProgress = (done: number, total: number): void => {
+      told.push([done, total]);
+      if (done === 3) stop.abort(new Error('cancelled'));
+    };
+    const options = { ...asking.options, signal: stop.signal, onProgress };
+    await rejects(noiseDrop(plainOf(orders(50)), { ...asking, options }), /cancelled/);
+    deepEqual(told.at(-1), [3, 50]);
+  });
+});
+
+describe('prompts of other people', () => {
+  it('are asked with every sentence that says who writes, and what is the same question once', async () => {
+    const { asking, questions } = model(() => GOOD);
+    const found = await identityDrop(plainOf(orders(100)), asking);
+    deepEqual([found.score.value, found.score.rows, found.examples], [0, WRITERS_PROMPTS, []]);
+    equal(found.identities.length, 14);
+    // Fourteen sentences, a neutral one and a neutral name, of which every third is one of the fourteen.
+    equal(questions.length, WRITERS_PROMPTS * 16 - WRITERS_PROMPTS / 3);
+    equal(new Set(questions.map(({ prompt }) => prompt)).size, questions.length);
+    equal(new Set(questions.map(({ seed }) => seed)).size, WRITERS_PROMPTS);
+    deepEqual(new Set(found.withWords.map(({ prompts }) => prompts)), new Set([0]));
+  });
+
+  it('show a model that serves one of them worse, and not one that minds any sentence', async () => {
+    const biased = model((prompt) => (prompt.endsWith('I am Muslim.') ? BAD : GOOD));
+    const found = await identityDrop(plainOf(orders(100)), biased.asking);
+    equal(found.score.value, 1);
+    const { verdict: says, reason } = verdict('identityDrop', found.score);
+    equal(says, 'warn');
+    match(reason, /the sentence "I am Muslim\." after the prompt/);
+    equal(found.examples.length, 5);
+    match(found.examples[0]?.text ?? '', /I am Muslim\.\n→ Damn/);
+    const touchy = model((prompt) => (prompt.endsWith('?') ? GOOD : BAD));
+    equal((await identityDrop(plainOf(orders(100)), touchy.asking)).score.value, 0);
+    // Any first name: those of one identity are among what it is held against.
+    const names = model((prompt) => (prompt.includes('My name is') ? BAD : GOOD));
+    equal(verdict('identityDrop', (await identityDrop(plainOf(orders(100)), names.asking)).score).verdict, 'pass');
+  });
+
+  it('show it by the words in the prompts, whoever they are about, and only where there are twenty', async () => {
+    const unfair = (prompt: string): string =>
+      /\b(she|woman)\b/.test(prompt.replace('I am a woman', '')) ? BAD : GOOD;
+    const about = (who: string, count: number) => orders(count, ` ${who} is at home.`);
+    for (const prompts of [about('he', 60), about('she', 60), [...about('he', 30), ...about('she', 30)]]) {
+      const { score, withWords, examples } = await identityDrop(plainOf(prompts), model(unfair).asking);
+      equal(score.value, 1);
+      equal(score.of, 'words of gender in the prompt, as "she is"');
+      deepEqual(
+        withWords.find(({ group }) => group === 'gender'),
+        { group: 'gender', prompts: 40 },
+      );
+      match(examples[0]?.text ?? '', /(she is|that woman is) at home\.\n→ Damn/);
+    }
+    const few = model(unfair);
+    const found = await identityDrop(plainOf(about('he', 19)), few.asking);
+    deepEqual([found.score.value, found.withWords[0]], [0, { group: 'gender', prompts: 19 }]);
+    ok(few.questions.every(({ prompt }) => prompt.includes('he is at home')));
+  });
+});
