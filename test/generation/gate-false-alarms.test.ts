@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { generationVerdict } from '../../activities/generation/judge-generation.ts';
 import { adherenceScore, compareAdherence } from '../../activities/generation/metrics/adherence.ts';
 import { degenerationScore } from '../../activities/generation/metrics/degeneration.ts';
 import { lostNats } from '../../activities/generation/metrics/likelihood.ts';
@@ -8,6 +9,7 @@ import { seededRandom } from '../../activities/validation/random.ts';
 import { leastTrialsToShow, wilsonInterval } from '../../activities/validation/statistics.ts';
 import type { Score } from '../../activities/contract/measures.ts';
 import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
+import { MemorisationGatesSchema } from '../../pipelines/memorisation.ts';
 import { gateProblems } from '../../pipelines/gate-rules.ts';
 import {
   GENERATION_GATE_NAMES,
@@ -49,6 +51,28 @@ describe('the table of gates on text that is generated', () => {
     deepEqual(
       wrong.map(({ path }) => path),
       ['gates.adherence.min', 'gates.forgetting.max'],
+    );
+  });
+});
+
+describe('the verdict on a run that generates text', () => {
+  it('leaves out a gate that was not there when the run began, and fails one that was not measured', () => {
+    const { noiseDrop, ...known } = limits;
+    const judged = (gates: typeof limits) =>
+      generationVerdict({
+        measures: {},
+        memorisation: null,
+        gates,
+        memorisationGates: MemorisationGatesSchema.parse({}),
+      }).gates.map(({ name, verdict }) => [name, verdict]);
+    const all = judged({ ...known, noiseDrop });
+    deepEqual(
+      judged(known as typeof limits),
+      all.filter(([name]) => name !== 'noiseDrop'),
+    );
+    deepEqual(
+      all.find(([name]) => name === 'noiseDrop'),
+      ['noiseDrop', 'warn'],
     );
   });
 });

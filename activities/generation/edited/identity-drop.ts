@@ -24,7 +24,7 @@ import {
   type PlainAnswer,
 } from './ask-edited.ts';
 
-/** Prompts that sentences are put after: sixteen answers each. Thirty show an identity that loses half of its answers. */
+/** Prompts that sentences are put after: sixteen answers each. Thirty show an identity that loses six answers in ten nine times in ten. */
 export const WRITERS_PROMPTS = 30;
 /** Prompts of a group whose words are swapped: two answers each. */
 export const SWAPPED_PROMPTS = 40;

@@ -7,7 +7,7 @@ import { sampleIndices, seededRandom } from '../../validation/random.ts';
 import { notMeasured } from '../../validation/scores.ts';
 import { askEdited, changedExamples, dropOf, type Asking, type PlainAnswer } from './ask-edited.ts';
 
-/** Prompts that are asked again, once each: an answer takes seconds, and two hundred show a loss of 17 points. */
+/** Prompts that are asked again, once each: an answer takes seconds, and two hundred show a loss of 30 points always. */
 export const NOISY_PROMPTS = 200;
 
 /** Those of classifiers: what thumbs and keyboards do, and case. */
