@@ -129,6 +129,21 @@ export const RETRIEVAL_GATE_TABLE = {
     severity: 'warn',
     step: 'evaluate',
   },
+  edgeInputs: {
+    title: 'Edge inputs answered',
+    meaning:
+      'Share of awkward pictures (one pixel, very wide, CMYK, EXIF-turned, 16 bits, a palette, transparent…) whose embedding is finite and not zero, and that find as many neighbours as are asked for.',
+    direction: 'min',
+    judged: 'value',
+    unit: 'share',
+    range: SHARE,
+    threshold: 1,
+    why: 'a crash or a NaN on one of them is an outage waiting for its picture',
+    falseAlarms: 'none: each picture is answered or not',
+    examples: { rows: 'awkward pictures that find nothing usable' },
+    severity: 'fail',
+    step: 'evaluate',
+  },
   queriesInGallery: {
     title: 'Test pictures in the gallery',
     meaning:

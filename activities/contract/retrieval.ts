@@ -9,6 +9,7 @@ import type {
   AttackMeasures,
   BehaviourResult,
   CorruptionCost,
+  Evaluation,
   GateResult,
   JudgeCustom,
   JudgeGatesInput,
@@ -89,6 +90,8 @@ export interface RetrievalEvaluation {
   }[];
   /** Recall@k that mild and strong corruptions of up to 100 test pictures cost. */
   readonly corruptions: readonly CorruptionCost[];
+  /** Awkward pictures, and whether each finds neighbours. Missing in results recorded before they were asked. */
+  readonly edgeInputs?: Evaluation['edgeInputs'];
   /** Left out: the gallery has nothing of their label. */
   readonly queriesWithoutRelevant: number;
   /** In the gallery themselves (by the digest of their bytes), where they are no answer to themselves: a leak. */

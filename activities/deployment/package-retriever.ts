@@ -30,7 +30,7 @@ import { embedded, embeddingsOf, retrieverBom, retrieverCard, retrieverProvenanc
  */
 export const packageRetriever: StepDefinition<PackageRetrieverInput, PackagedModel> = {
   type: 'deployment.package-retriever',
-  version: 3,
+  version: 4,
   async run(given, { store, progress }) {
     progress({ phase: 'packaging' });
     // The order in which somebody wrote a definition's settings is no part of the step's key: nor may it be of the bytes.

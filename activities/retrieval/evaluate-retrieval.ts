@@ -3,31 +3,25 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import { ImageModel } from '../../inference/image-model.ts';
 import { INDEX_FILE, VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
 import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
 import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
 import { checkout } from '../checkout.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } from '../contract/retrieval.ts';
-import type { BehaviourResult } from '../contract/validation.ts';
 import { loadLabels } from '../data/dataset.ts';
-import { hasShifted } from '../data/shifted.ts';
-import { countPictures, pictureRows } from '../data/images/pictures.ts';
-import { embedPictures, type AnsweredPictures } from '../selection/embed-pictures.ts';
-import { hardware, measureModel, samplePictures } from '../selection/profile-encoder.ts';
+import { pictureRows } from '../data/images/pictures.ts';
+import type { AnsweredPictures } from '../selection/embed-pictures.ts';
+import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
-import { SPLIT_ROWS } from '../validation/examined.ts';
 import { idsOf } from '../validation/gate-examples.ts';
+import { answeredShare } from '../validation/served-measures.ts';
 import { meanDifference } from '../validation/multi-label/scores.ts';
-import { sampledPlaces } from '../validation/sample-rows.ts';
-import type { Corrupted } from '../validation/picture-robustness.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import { askIndex, type Asked } from './ask-index.ts';
-import { askTables } from './ask-tables.ts';
+import { askModel } from './ask-model.ts';
 import { graphDigest } from './build-index.ts';
-import { measureCorruptedQueries } from './corrupted-queries.ts';
 import { findingExamples } from './examples.ts';
 import { putFindings } from './findings.ts';
 import { figuresOfModel } from './model-figures.ts';
@@ -38,17 +32,13 @@ import { putNeighbourReference } from './reference.ts';
 import { gainScore, meanScore } from './scores.ts';
 import { openIndex, type StoredIndex } from './stored-index.ts';
 
-/** Test pictures that are corrupted, and whose latency is measured: a ResNet-50 takes some 60 ms for one. */
-const SAMPLED_PICTURES = 100;
-/** Test pictures that ask: beyond them an interval no longer narrows visibly, and each ranks the whole gallery. */
-const TEST_QUERIES = 20_000;
 /** What a history holds of the labels; the rest is in the details. */
 const MOST_LABELS = 500;
 
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 11,
+  version: 12,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -58,7 +48,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const index = await loadIndex(input, labels, context);
     const folder = await checkout(context, input.model, 'model');
     const askedModel = await askModel(folder, index, input, labels, context);
-    const { queries, places, testRows, elsewhere, sample, corrupted, behaviour } = askedModel;
+    const { queries, places, testRows, elsewhere, sample, edgeInputs, corrupted, behaviour } = askedModel;
     const asked = await askIndex(index, queries, k, context);
     const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
     const pixels = await figuresOfPixels(input, queries, labels, context);
@@ -93,6 +83,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
           ? notMeasured('the definition names no data.shiftedFiles')
           : meanDifference(of(asked.recallAtK), answeredOf(askedElsewhere, askedElsewhere.recallAtK)),
       corruptionDrop: corrupted.score,
+      edgeInputs: answeredShare(edgeInputs),
       queriesInGallery: plainScore(queriesInGallery / rows, rows),
       queriesWithoutRelevant: plainScore((rows - answered) / rows, rows),
       latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
@@ -116,6 +107,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       frozen: frozen?.averagePrecision ?? null,
       elsewhere: elsewhere === null || askedElsewhere === null ? null : outcomeRows(elsewhere, labels, askedElsewhere),
       corrupted,
+      edgeInputs,
       galleryIds: index.ids,
     });
     const evaluation: Omit<RetrievalEvaluation, 'details' | 'reference'> = {
@@ -127,6 +119,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       misses,
       examples: idsOf(examples),
       corruptions: corrupted.byCorruption,
+      edgeInputs,
       ...(behaviour.length === 0 ? {} : { behaviour }),
       queriesWithoutRelevant: rows - answered,
       queriesInGallery,
@@ -193,55 +186,6 @@ function answeredOf({ answered }: Asked, values: Float64Array): Float64Array {
   return Float64Array.from(answered, (query) => values[query]!);
 }
 
-/** What the model says of pictures, loaded once. */
-interface AskedModel {
-  readonly queries: AnsweredPictures;
-  /** Which of the test pictures they are, ascending, where they are a sample; undefined where they are all. */
-  readonly places: readonly number[] | undefined;
-  /** Pictures of the test split. */
-  readonly testRows: number;
-  /** A sample of declared pictures from elsewhere; null where there are none. */
-  readonly elsewhere: AnsweredPictures | null;
-  /** Files of some of the queries: they are corrupted, and their latency is measured. */
-  readonly sample: readonly string[];
-  readonly corrupted: Corrupted;
-  /** A table of behaviour tests each. */
-  readonly behaviour: readonly BehaviourResult[];
-}
-
-async function askModel(
-  folder: string,
-  index: StoredIndex,
-  { dataset, seed, k }: EvaluateRetrievalInput,
-  labels: readonly string[],
-  context: StepContext,
-): Promise<AskedModel> {
-  const { store, signal } = context;
-  const loaded = await ImageModel.load(folder);
-  try {
-    const drawn = async (split: 'test' | 'shifted', most: number) => {
-      const all = await countPictures(store, dataset, split, signal);
-      const only = sampledPlaces(all, most, seed);
-      const pictures = await embedPictures(loaded, { dataset, split, labels, only }, context);
-      return { pictures, places: only.length < all ? only : undefined, all };
-    };
-    const { pictures: queries, places, all: testRows } = await drawn('test', TEST_QUERIES);
-    if (queries.ids.length > 0) {
-      const elsewhere = (await hasShifted(store, dataset)) ? (await drawn('shifted', SPLIT_ROWS)).pictures : null;
-      const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context, new Set(queries.ids));
-      const corrupted = await corruptQueries(loaded, index, sample, { k, seed, queries }, context);
-      const behaviour = await askTables(loaded, index, { dataset, k }, context);
-      return { queries, places, testRows, elsewhere, sample, corrupted, behaviour };
-    }
-  } finally {
-    await loaded.release();
-  }
-  throw new EspalierError('BadData', 'the test split has no pictures to ask with', {
-    where: 'test.jsonl',
-    fix: 'declare test files, or give data.split.test a share',
-  });
-}
-
 /** What the queries find by their colours alone. */
 async function figuresOfPixels(
   { dataset, k }: EvaluateRetrievalInput,
@@ -261,23 +205,6 @@ async function figuresOfPixels(
     done += block.ids.length;
   }
   return figuresOf(gallery, { ids, classes, embeddings }, { k, signal });
-}
-
-function corruptQueries(
-  model: ImageModel,
-  index: StoredIndex,
-  files: readonly string[],
-  { k, seed, queries }: Pick<EvaluateRetrievalInput, 'k' | 'seed'> & { readonly queries: AnsweredPictures },
-  { signal, progress }: StepContext,
-): Promise<Corrupted> {
-  const classes = new Map(queries.ids.map((id, query) => [id, queries.classes[query]!]));
-  return measureCorruptedQueries(model, index, files, {
-    k,
-    classOf: (id) => classes.get(id)!,
-    seed,
-    signal,
-    onProgress: (done, total) => progress({ phase: 'corrupted pictures', done, total }),
-  });
 }
 
 /** Model and index in a process of their own, as a server has them. */

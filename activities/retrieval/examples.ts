@@ -2,9 +2,10 @@
 import type { ExampledRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
 import type { GateExample } from '../contract/examples.ts';
 import type { LabelFindings, QueryOutcome, RetrievalEvaluation } from '../contract/retrieval.ts';
+import type { Evaluation } from '../contract/validation.ts';
 import type { AnsweredPictures } from '../selection/embed-pictures.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
-import { corruptedExamples } from '../validation/label-examples.ts';
+import { corruptedExamples, edgeExamples } from '../validation/label-examples.ts';
 import type { Corrupted } from '../validation/picture-robustness.ts';
 import type { Asked } from './ask-index.ts';
 import { worstLabel } from './per-label.ts';
@@ -26,6 +27,7 @@ interface Found {
   /** Declared pictures from elsewhere; null where there are none. */
   readonly elsewhere: readonly QueryOutcome[] | null;
   readonly corrupted: Pick<Corrupted, 'lost'>;
+  readonly edgeInputs: Evaluation['edgeInputs'];
   readonly galleryIds: readonly string[];
 }
 
@@ -40,6 +42,7 @@ export function findingExamples({
   frozen,
   elsewhere,
   corrupted,
+  edgeInputs,
   galleryIds,
 }: Found): Readonly<Record<ExampledRetrievalGate, readonly GateExample[]>> {
   const worstBy = (rows: readonly QueryOutcome[], figure: Figure): readonly GateExample[] =>
@@ -81,6 +84,7 @@ export function findingExamples({
     gainOverFrozen: behind(frozen, 'the frozen encoder'),
     shiftedDrop: elsewhere === null ? [] : worstBy(elsewhere, 'recallAtK'),
     corruptionDrop: corruptedExamples(corrupted),
+    edgeInputs: edgeExamples(edgeInputs),
     queriesInGallery: some(
       all.filter((row) => inGallery.has(ids[row]!)),
       'in the gallery itself',

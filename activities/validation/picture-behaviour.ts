@@ -1,5 +1,6 @@
-/** How a classifier behaves on pictures that no test split has: awkward ones, and harmless edits of known ones. */
+/** How a model behaves on pictures that no test split has: awkward ones, and harmless edits of known ones. */
 import sharp, { type Sharp } from 'sharp';
+import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
 import { pixelValues } from '../../inference/image/preprocess.ts';
 import type { Evaluation } from '../contract/validation.ts';
@@ -11,6 +12,7 @@ import { argmaxRows } from './metrics.ts';
 import { shareScore } from './scores.ts';
 
 type Answers = Pick<ImageModel, 'run'>;
+type EdgeInputs = Evaluation['edgeInputs'];
 
 const plain = (width: number, height: number, channels: 3 | 4 = 3): Sharp =>
   sharp({ create: { width, height, channels, background: { r: 200, g: 90, b: 30, alpha: 0.5 } } });
@@ -19,8 +21,8 @@ const white = (): Sharp => sharp({ create: { width: 64, height: 64, channels: 3,
 
 /**
  * Pictures that break decoders, preprocessing and models, within what is taken at all (inference/image/decode.ts refuses the
- * rest by name). Each must be answered with a finite probability distribution;
- * which label it gets is not judged.
+ * rest by name). Each must be answered: by a classifier with a finite probability distribution, by a finder with neighbours.
+ * Which label, or which neighbours, is not judged.
  */
 const EDGE_PICTURES: readonly { readonly name: string; readonly picture: Sharp }[] = [
   { name: 'one pixel', picture: plain(1, 1).png() },
@@ -40,20 +42,30 @@ const EDGE_PICTURES: readonly { readonly name: string; readonly picture: Sharp }
 ];
 
 /** Asks each awkward picture by itself; one that throws, or is answered with no distribution, is not ok. */
-export async function checkEdgePictures(
-  model: Answers,
-  classes: number,
-  signal?: AbortSignal,
-): Promise<Evaluation['edgeInputs']> {
-  const results: Evaluation['edgeInputs'][number][] = [];
+export function checkEdgePictures(model: Answers, classes: number, signal?: AbortSignal): Promise<EdgeInputs> {
+  const good = 'answered with a probability for every label';
+  return askEdgePictures(
+    async (picture, name) => {
+      const { probabilities } = await model.run([picture], { names: [name] });
+      return probabilityProblem(probabilities, classes);
+    },
+    { good, ...definedOnly({ signal }) },
+  );
+}
+
+/** `problemOf`: what is wrong with the answer to one, or null; what it throws is. `good`: the detail of one that is answered. */
+export async function askEdgePictures(
+  problemOf: (picture: Uint8Array, name: string) => Promise<string | null>,
+  { good, signal }: { readonly good: string; readonly signal?: AbortSignal },
+): Promise<EdgeInputs> {
+  const results: EdgeInputs[number][] = [];
   for (const { name, picture } of EDGE_PICTURES) {
     signal?.throwIfAborted();
     const bytes = await picture.clone().toBuffer();
-    const problem = await model.run([bytes], { names: [name] }).then(
-      ({ probabilities }) => probabilityProblem(probabilities, classes),
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    const problem = await problemOf(bytes, name).catch((error: unknown) =>
+      error instanceof Error ? error.message : String(error),
     );
-    results.push({ name, ok: problem === null, detail: problem ?? 'answered with a probability for every label' });
+    results.push({ name, ok: problem === null, detail: problem ?? good });
   }
   return results;
 }

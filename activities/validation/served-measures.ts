@@ -32,9 +32,14 @@ export async function servedMeasures(
     memoryMb: plainScore(memoryMb, latency.runs),
     hardwareFit: score,
     sizeMb: plainScore(await sizeMb(folder), 0),
-    edgeInputs: plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length),
+    edgeInputs: answeredShare(edgeInputs),
     flipRate: flips.score,
     exportParity: plainScore(exportParityMaxAbs, 0),
   };
   return { measures, parts };
+}
+
+/** Of awkward inputs. */
+export function answeredShare(edgeInputs: Evaluation['edgeInputs']): Score {
+  return plainScore(edgeInputs.filter(({ ok }) => ok).length / edgeInputs.length, edgeInputs.length);
 }

@@ -20,6 +20,7 @@ describe('the report on a model that finds pictures', () => {
     match(page, /nut not measured not measured 0/);
     match(page, /blur mild: Gaussian 4\.0 points/);
     match(page, /1f0c9a44d2e7b310 gear bolt 0\.913/);
+    match(page, /2 of 2 answered with neighbours: one pixel, CMYK/);
     match(page, /560 pictures of 512 numbers.*exact: the gallery is small enough/);
   });
 

@@ -50,6 +50,11 @@ describe('the gates of a model that finds pictures', () => {
     match(RETRIEVAL_GATE_TABLE.queriesInGallery.meaning, /as the dataset has it \(without metadata\)/);
   });
 
+  it('fail for a single awkward picture that finds nothing usable', () => {
+    const score = { value: 13 / 14, interval: null, rows: 14 };
+    equal(verdictOf({ edgeInputs: score }, 'edgeInputs')?.verdict, 'fail');
+  });
+
   it('fail for a single test picture in the gallery, and warn where a twentieth has nothing to find', () => {
     equal(
       verdictOf({ queriesInGallery: { value: 1 / 500, interval: null, rows: 500 } }, 'queriesInGallery')?.verdict,

@@ -73,6 +73,7 @@ describe('the steps of retrieval', function () {
     assert.ok(found.measures.meanAveragePrecision.interval!.low < 0.9, 'twelve queries are no proof');
     assert.deepEqual([found.queriesInGallery, found.queriesWithoutRelevant], [0, 0]);
     assert.deepEqual([found.measures.corruptionDrop.rows, found.corruptions.length], [12, 10]);
+    assert.deepEqual([found.measures.edgeInputs.value, found.edgeInputs?.every(({ ok }) => ok)], [1, true]);
     // Plain colours are as easy for pixels: nothing is gained, and nothing is claimed.
     assert.deepEqual([found.measures.gainOverPixels.value, found.measures.gainOverPixels.interval!.low < 0], [0, true]);
   });

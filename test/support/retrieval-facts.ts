@@ -37,6 +37,7 @@ export const retrieval: RetrievalEvaluation = {
     gainOverFrozen: { value: null, interval: null, rows: 0, notApplicable: 'nothing was tuned' },
     shiftedDrop: { value: null, interval: null, rows: 0, notApplicable: 'the definition names no data.shiftedFiles' },
     corruptionDrop: score(0.04, 0.05),
+    edgeInputs: plain(1, 14),
     queriesInGallery: plain(0, 122),
     queriesWithoutRelevant: plain(2 / 122, 122),
     latencyP95Ms: plain(24.2, 200),
@@ -55,6 +56,10 @@ export const retrieval: RetrievalEvaluation = {
   corruptions: [
     { name: 'blur', severity: 'mild', says: 'Gaussian', drop: score(0.04, 0.05) },
     { name: 'blur', severity: 'strong', says: 'Gaussian, wide', drop: score(0.11, 0.07) },
+  ],
+  edgeInputs: [
+    { name: 'one pixel', ok: true, detail: 'answered with neighbours' },
+    { name: 'CMYK', ok: true, detail: 'answered with neighbours' },
   ],
   queriesWithoutRelevant: 2,
   queriesInGallery: 0,

@@ -2,7 +2,7 @@
 import type { DossierFieldId } from '../../../pipelines/dossier/fields.ts';
 import type { ImageRetrieval } from '../../../pipelines/definition.ts';
 import type { DossierFacts, Known } from './record.ts';
-import { count, scoreLine } from './words.ts';
+import { count, edgeLine, scoreLine } from './words.ts';
 
 type RetrievalFacts = DossierFacts & { readonly pipeline: ImageRetrieval };
 type Teller = (facts: RetrievalFacts) => Known;
@@ -94,7 +94,8 @@ const robustness: Teller = ({ retrieval }) => {
   if (retrieval === undefined) return 'later';
   return [
     `${count(retrieval.queriesInGallery)} test pictures stand in the gallery; for ${count(retrieval.queriesWithoutRelevant)} there is nothing to find.`,
-    'What noise, blur and other light do to it was not measured.',
+    scoreLine('corruptionDrop', retrieval.measures.corruptionDrop),
+    ...(retrieval.edgeInputs === undefined ? [] : [edgeLine(retrieval.edgeInputs)]),
   ];
 };
 

@@ -10,7 +10,7 @@ import { isOfPictures } from '../policy-text.ts';
 import { dataLines } from './record-data.ts';
 import { fromGenerator } from './record-generation.ts';
 import { fromRetriever } from './record-retrieval.ts';
-import { count, scoreLine } from './words.ts';
+import { count, edgeLine, scoreLine } from './words.ts';
 
 /** Of a run, or of a bundle that is being made: that holds no times and no names, so that it can be made again. */
 export type DossierFacts = Pick<RunFacts, 'pipeline'> &
@@ -239,11 +239,7 @@ const TELLERS: Readonly<Partial<Record<DossierFieldId, Teller>>> = {
   },
   'ai-2-g-robustness': ({ evaluation }) => {
     if (evaluation === undefined) return 'later';
-    const bad = evaluation.edgeInputs.filter(({ ok }) => !ok).map(({ name }) => name);
-    return [
-      scoreLine('flipRate', evaluation.measures.flipRate),
-      `${evaluation.edgeInputs.length - bad.length} of ${evaluation.edgeInputs.length} awkward inputs were answered${bad.length === 0 ? '' : `, not: ${bad.join(', ')}`}.`,
-    ];
+    return [scoreLine('flipRate', evaluation.measures.flipRate), edgeLine(evaluation.edgeInputs)];
   },
   'ai-2-g-logs': logs,
   'ai-3': (facts) => [

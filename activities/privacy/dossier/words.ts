@@ -1,5 +1,6 @@
 /** Figures as the dossier writes them. Pure. */
 import type { Score } from '../../contract/measures.ts';
+import type { Evaluation } from '../../contract/validation.ts';
 
 export function count(value: number): string {
   return String(value).replaceAll(/\B(?=(\d{3})+(?!\d))/g, ',');
@@ -13,6 +14,13 @@ export function scoreLine(name: string, { value, interval, rows }: Score): strin
       ? ''
       : ` (${number(interval.confidence * 100)} % interval ${number(interval.low)} to ${number(interval.high)}, ${count(rows)} rows)`;
   return `${name} ${number(value)}${around}.`;
+}
+
+/** `13 of 14 awkward inputs were answered, not: CMYK.` */
+export function edgeLine(edgeInputs: Evaluation['edgeInputs']): string {
+  const bad = edgeInputs.filter(({ ok }) => !ok).map(({ name }) => name);
+  const answered = `${edgeInputs.length - bad.length} of ${edgeInputs.length} awkward inputs were answered`;
+  return `${answered}${bad.length === 0 ? '' : `, not: ${bad.join(', ')}`}.`;
 }
 
 function number(value: number): string {

@@ -6,7 +6,8 @@ import { reliabilityPlot } from '../plots/reliability.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import { isOfPictures } from '../../privacy/policy-text.ts';
 import type { Example } from '../examples.ts';
-import { badge, facts, table } from '../parts.ts';
+import { facts, table } from '../parts.ts';
+import { edgeTable } from './edge-inputs.ts';
 import type { Section } from '../page.ts';
 
 export const evaluationSection: Section = {
@@ -53,7 +54,7 @@ export const evaluationSection: Section = {
         ...(evaluation.severalLabels === undefined ? [] : OF_SEVERAL),
       ],
       evaluation.perLabel,
-    )}${evaluation.calibration === undefined ? '' : reliabilityPlot(evaluation.calibration, evaluation.severalLabels !== undefined)}${confusion(evaluation)}${mistakes(examples ?? [], pictures)}${edges(evaluation)}`;
+    )}${evaluation.calibration === undefined ? '' : reliabilityPlot(evaluation.calibration, evaluation.severalLabels !== undefined)}${confusion(evaluation)}${mistakes(examples ?? [], pictures)}${edgeTable(evaluation.edgeInputs, 'a probability for every label')}`;
   },
 };
 
@@ -159,26 +160,4 @@ function mistakes(wrong: readonly Example[], pictures: boolean): Html {
     ],
     wrong,
   );
-}
-
-/** Row by row only what is not usable: what passes is the rule, and told in a sentence. */
-function edges({ edgeInputs }: Evaluation): Html {
-  if (edgeInputs.length === 0) return html``;
-  const names = edgeInputs.filter(({ ok }) => ok).map(({ name }) => name);
-  const wrong = edgeInputs.filter(({ ok }) => !ok);
-  const answered = `${names.length} of ${edgeInputs.length} answered with a probability for every label`;
-  return html`${facts([['Edge inputs', names.length === 0 ? answered : `${answered}: ${names.join(', ')}`]])}
-  ${
-    wrong.length === 0
-      ? html``
-      : table(
-          'Edge inputs without a usable answer',
-          [
-            { title: 'Input', cell: (row: Evaluation['edgeInputs'][number]) => row.name },
-            { title: 'Answer', cell: () => badge('bad', 'not usable') },
-            { title: 'Detail', cell: (row) => row.detail },
-          ],
-          wrong,
-        )
-  }`;
 }

@@ -4,6 +4,7 @@ import type { IndexedModel, LabelFindings, RetrievalEvaluation } from '../../con
 import type { RunFacts } from '../../contract/evidence.ts';
 import { attackFacts } from './attacks.ts';
 import { corruptionTable } from './corruptions.ts';
+import { edgeTable } from './edge-inputs.ts';
 import { bytes, count, decimal, digest, milliseconds, percent, points, score, waitedWords } from '../format.ts';
 import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
@@ -21,7 +22,7 @@ export const retrievalSection: Section = {
       ${beside(retrieval)}
       ${figures(retrieval, exported !== undefined && 'embedder' in exported ? exported : undefined)}
       ${perLabel(retrieval, run)} ${corruptionTable(retrieval.corruptions, `Recall@${retrieval.k}`)} ${attackTable(run)}
-      ${misses(retrieval)}`;
+      ${misses(retrieval)} ${edgeTable(retrieval.edgeInputs ?? [], 'neighbours')}`;
   },
 };
 
