@@ -41,6 +41,7 @@ export const ERROR_KINDS = {
   NetworkUnavailable: { retryable: true },
   DiskFull: { retryable: true },
   MissingTool: { retryable: false },
+  WrongHardware: { retryable: true },
   Internal: { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>;
 

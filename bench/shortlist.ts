@@ -10,6 +10,7 @@ import { wilsonInterval } from '../activities/validation/statistics.ts';
 const DRAWS = 4000;
 const ACCURACY = 0.8;
 const GAPS = [0, 0.03, 0.06, 0.1];
+const MACHINE = { cpu: 'one', cores: 1, arch: 'x64', runtime: 'one' };
 const random = seededRandom(1);
 
 for (const [rows, shared] of [
@@ -39,5 +40,13 @@ function share(rows: number, shared: number, gap: number): number {
 }
 
 function standing(id: string, right: number, rows: number): Standing {
-  return { id, quality: right / rows, interval: wilsonInterval(right, rows), latencyMs: 1, sizeMb: 1, memoryMb: 1 };
+  return {
+    id,
+    quality: right / rows,
+    interval: wilsonInterval(right, rows),
+    latencyMs: 1,
+    sizeMb: 1,
+    memoryMb: 1,
+    hardware: MACHINE,
+  };
 }

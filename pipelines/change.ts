@@ -18,6 +18,10 @@ const MEASURING = new Set([
   'selection.windows',
   'selection.windows.overlap',
   'selection.windows.most',
+  'selection.hardware',
+  'selection.hardware.cpu',
+  'selection.hardware.cores',
+  'selection.hardware.arch',
   'selection.neighbours',
   'selection.seed',
 ]);

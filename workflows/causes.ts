@@ -6,6 +6,7 @@
  * | BadDefinition, BadConfig, BadModel, UnsafeModel, LicenceDenied, NotFound | never | a candidate's step: the candidate is dropped with the reason; else parked at once |
  * | BadData, Conflict, NoCandidate, Diverged, CheckpointIncompatible, StorageDenied, MissingTool, GatesFailed, Approval… | never: the same again would fail the same | parked at once |
  * | StorageUnavailable, TemporalUnavailable, NetworkUnavailable, DiskFull, Corrupt, TrainerFailed, Internal | as often as the step's proxy allows (proxies.ts) | parked |
+ * | WrongHardware | as often as the step's proxy allows: another worker of the queue may have it | parked |
  * | BudgetEnded | never | only a trial is ended so: it drops out of its comparison |
  * | OutOfMemory | inside training: half the micro-batch, until it is 1 | parked |
  * | Preempted, and a worker that is lost | always: neither is a failure of the step | – |

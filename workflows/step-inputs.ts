@@ -35,6 +35,7 @@ import type {
   TextClassification,
   TextGeneration,
 } from '../pipelines/definition.ts';
+import type { HardwareClass } from '../pipelines/hardware-class.ts';
 import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
 import { gradientsAsked } from '../pipelines/attack.ts';
 import { withSettings } from '../pipelines/change.ts';
@@ -85,6 +86,13 @@ export function encoderInput(
   }
   const { selection } = definition;
   return { model, layers: layers ?? null, pooling, ...lengthRead(selection) };
+}
+
+/** Where a candidate may be timed; a definition that leaves it open says nothing. */
+export function measuredOn({ selection: { hardware } }: Pick<Pipeline, 'selection'>): {
+  readonly hardware?: HardwareClass;
+} {
+  return hardware === undefined ? {} : { hardware };
 }
 
 /** What the numbers that a definition leaves open depend on: the rows that are trained on in the end, however few a part has. */

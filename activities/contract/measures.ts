@@ -28,4 +28,6 @@ export interface Hardware {
   readonly cores: number;
   readonly arch: string;
   readonly runtime: string;
+  /** Of the whole machine, 10^6 bytes. Part of what is told, never of a step's key: it differs by some kilobytes from boot to boot. */
+  readonly memoryMb?: number;
 }

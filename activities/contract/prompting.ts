@@ -1,4 +1,5 @@
 /** Steps of text generation that measure, search prompts, choose between prompted and tuned, and judge the choice. */
+import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type {
   AdherenceSpec,
@@ -18,6 +19,8 @@ export interface ProfileGeneratorInput {
   readonly generator: ArtifactRef;
   readonly dataset: ArtifactRef;
   readonly generation: GenerationDefaults;
+  /** Where it may be timed; anywhere when missing. */
+  readonly hardware?: HardwareClass;
 }
 export interface GeneratorProfile {
   /** Of one answer at a time, on one thread. */

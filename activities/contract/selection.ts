@@ -3,6 +3,7 @@ import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { Candidate, Classification, Pipeline } from '../../pipelines/definition.ts';
 import type { Windows } from '../../inference/windows.ts';
+import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import type { ExportedGenerator } from './generation.ts';
@@ -145,6 +146,8 @@ export interface ProfileEncoderInput {
   readonly dataset: ArtifactRef;
   /** Tokens, of a text encoder. */
   readonly maxLength?: number;
+  /** Where it may be timed; anywhere when missing. */
+  readonly hardware?: HardwareClass;
 }
 export interface EncoderProfile {
   readonly latency: Latency;

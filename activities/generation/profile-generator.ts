@@ -6,7 +6,8 @@ import type { GeneratorProfile, ProfileGeneratorInput } from '../contract/prompt
 import type { Message } from '../../inference/generation/chat.ts';
 import { samplePrompts } from '../data/prompts.ts';
 import { askChild } from '../selection/measuring-child.ts';
-import { hardware } from '../selection/profile-encoder.ts';
+import { requireHardware } from '../selection/machines.ts';
+import { hardware, machine } from '../selection/profile-encoder.ts';
 import type { StepDefinition } from '../step.ts';
 import { conversationOf } from './answers.ts';
 
@@ -27,9 +28,10 @@ const MOST_NEW_TOKENS = 32;
 
 export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
   type: 'generation.profile',
-  version: 5,
+  version: 6,
   environment: () => Promise.resolve(hardware()),
-  async run({ generator, dataset, generation }, context) {
+  async run({ generator, dataset, generation, hardware: wanted }, context) {
+    requireHardware(hardware(), wanted);
     const { store, signal, progress } = context;
     const folder = await checkout(context, generator, 'generator');
     const { rows } = await samplePrompts([store, dataset, 'train', signal], SAMPLE_PROMPTS, { seed: 0 });
@@ -37,7 +39,7 @@ export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorPr
     progress({ phase: 'measuring' });
     const times = await timeGenerator({ folder, conversations, maxNewTokens: generation.maxNewTokens }, signal);
     const { entries } = await store.tree(generator);
-    return { ...times, sizeMb: entries.reduce((sum, { size }) => sum + size, 0) / 1e6, hardware: hardware() };
+    return { ...times, sizeMb: entries.reduce((sum, { size }) => sum + size, 0) / 1e6, hardware: machine() };
   },
 };
 

@@ -8,6 +8,7 @@ import type { AdherenceSpec, GeneratorSelectionSpec } from '../../pipelines/defi
 import type { Score } from '../contract/measures.ts';
 import type { GeneratorProfile, GeneratorSelection, PromptSearch, RankGeneratorsInput } from '../contract/prompting.ts';
 import { costFault, requirePrice } from '../selection/cost-limit.ts';
+import { areAlike, unlikeMachines } from '../selection/machines.ts';
 import { leastTrialsToShow } from '../validation/statistics.ts';
 import type { CandidateOutcome, RankedCandidate } from '../contract/selection.ts';
 
@@ -31,8 +32,12 @@ export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | nu
   if (eligible.length === 0) throw noneLeft(candidates, measured);
   const most = Math.max(...eligible.map(adherenceOf));
   const equals = eligible.filter((one) => adherenceOf(one) >= most - selection.tolerance);
+  const timed = eligible.map(({ id, profile }) => ({ id, hardware: profile.hardware }));
+  const alike = areAlike(timed);
+  const among = (a: Measured, b: Measured): number =>
+    alike ? a.profile.msPerToken.p50 - b.profile.msPerToken.p50 : adherenceOf(b) - adherenceOf(a);
   const ranked = [
-    ...equals.toSorted((a, b) => a.profile.msPerToken.p50 - b.profile.msPerToken.p50 || compareIds(a, b)),
+    ...equals.toSorted((a, b) => among(a, b) || compareIds(a, b)),
     ...eligible
       .filter((one) => !equals.includes(one))
       .toSorted((a, b) => adherenceOf(b) - adherenceOf(a) || compareIds(a, b)),
@@ -49,13 +54,13 @@ export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | nu
       rank: place === -1 ? null : place + 1,
       eligible: place !== -1,
       ...(cost === null ? {} : { costPer1000: cost }),
-      reasons: reasonsFor(candidate, one, { place, most, tolerance: selection.tolerance }),
+      reasons: reasonsFor(candidate, one, { place, most, alike, tolerance: selection.tolerance }),
     };
   });
   return {
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity)),
-    rule: `Of the candidates within the limits whose adherence to the guidelines, under the best prompt found, is within ${selection.tolerance} of the best one's, the one with the fewest milliseconds a token.`,
+    rule: `Of the candidates within the limits whose adherence to the guidelines, under the best prompt found, is within ${selection.tolerance} of the best one's, the one with the fewest milliseconds a token.${unlikeMachines(timed)}`,
     ...(price === null ? {} : { price }),
     training: needsTraining(winner.search.best.adherence, adherence, completions),
   };
@@ -118,7 +123,12 @@ function measure(
 function reasonsFor(
   { error }: CandidateOutcome,
   one: Measured | undefined,
-  { place, most, tolerance }: { readonly place: number; readonly most: number; readonly tolerance: number },
+  {
+    place,
+    most,
+    alike,
+    tolerance,
+  }: { readonly place: number; readonly most: number; readonly alike: boolean; readonly tolerance: number },
 ): readonly string[] {
   if (one === undefined) return [error === undefined ? 'it was not measured' : `${error.kind}: ${error.message}`];
   if (one.broken.length > 0) return one.broken;
@@ -129,8 +139,12 @@ function reasonsFor(
     adherenceOf(one) < most - tolerance
       ? `that is more than ${tolerance} under the best, ${share(most)}`
       : place === 0
-        ? 'none as good is faster'
-        : 'it is as good as the best, and slower';
+        ? alike
+          ? 'none as good is faster'
+          : 'none is better; who is faster was not compared, on unlike machines'
+        : alike
+          ? 'it is as good as the best, and slower'
+          : 'it is as good as the best by the tolerance, and not better';
   return [`${kept} (${speed})`, why];
 }
 

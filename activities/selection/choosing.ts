@@ -8,10 +8,11 @@ import type {
 } from '../contract/prototype.ts';
 import type { RankedCandidate } from '../contract/selection.ts';
 import { byAccuracy, isCut, percent } from './halving.ts';
+import { areAlike } from './machines.ts';
 import { predictAccuracy, predictSeconds } from './learning-curve.ts';
 
 const RULE =
-  'The best validation accuracy on the last rung that anybody was tuned on; all within the tolerance of it are equals, and the one with the lowest p95 latency wins. Who was cut by the budget is not compared; where it left nobody to compare with, the rung before decides. Where no prototype came to an end, the frozen figures decide.';
+  'The best validation accuracy on the last rung that anybody was tuned on; all within the tolerance of it are equals, and the one with the lowest p95 latency wins, or where they were timed on unlike machines the most accurate. Who was cut by the budget is not compared; where it left nobody to compare with, the rung before decides. Where no prototype came to an end, the frozen figures decide.';
 
 export function choosePrototyped(input: ChooseCandidateInput): ChosenCandidate {
   const { selection, results, left, fullRows, stopped } = input;
@@ -55,12 +56,16 @@ function decide(
   const equals = finalists.filter(({ accuracy }) => (accuracy ?? 0) >= (best.accuracy ?? 0) - tolerance - 1e-9);
   const latency = ({ candidate }: RungResult): number =>
     measured.find(({ id }) => id === candidate)?.profile?.latency.p95Ms ?? Number.POSITIVE_INFINITY;
-  const chosen = equals.reduce((fastest, one) => (latency(one) < latency(fastest) ? one : fastest), best);
+  const profiles = equals.flatMap(({ candidate }) => measured.find(({ id }) => id === candidate)?.profile ?? []);
+  const alike = areAlike(profiles);
+  const chosen = !alike
+    ? best
+    : equals.reduce((fastest, one) => (latency(one) < latency(fastest) ? one : fastest), best);
   const of = `${percent(chosen.accuracy)} on validation after ${chosen.trainRows} training rows`;
   const others = equals.filter((one) => one !== chosen).map(({ candidate }) => candidate);
   const why =
     others.length > 0
-      ? `the fastest of ${equals.length} within the tolerance (also ${others.join(', ')})`
+      ? `the ${alike ? 'fastest' : 'best, since latencies are of unlike machines,'} of ${equals.length} within the tolerance (also ${others.join(', ')})`
       : finalists.length > 1
         ? `the best of ${cut > last ? `rung ${last}` : 'the last rung'}`
         : 'the one that was left';

@@ -2,8 +2,9 @@
  * The Pareto set: who is beaten in everything at once, by the figures as they stand, and beyond the chance that is in a
  * measured quality. Pure.
  */
-import type { Interval } from '../contract/measures.ts';
+import type { Hardware, Interval } from '../contract/measures.ts';
 import type { EncoderProbe } from '../contract/selection.ts';
+import { areAlike } from './machines.ts';
 
 /** What candidates are held against each other by. */
 export interface Standing {
@@ -14,6 +15,8 @@ export interface Standing {
   readonly interval: Interval | null;
   /** Of one input, or of a generator one token. */
   readonly latencyMs: number;
+  /** That the latency is of. */
+  readonly hardware: Hardware;
   readonly sizeMb: number;
   readonly memoryMb: number;
   /** Training rows of the probe that the quality is of; undefined: all. */
@@ -40,8 +43,9 @@ export function isDominatedBeyondChance(one: Standing, all: readonly Standing[])
 /** One sentence: who of the others is at least as good in all of it. */
 export function standingOf(one: Standing, all: readonly Standing[]): string {
   const dominating = all.filter((other) => dominates(other, one));
+  const compared = areAlike(all) ? '' : ' that was timed on such a machine';
   return dominating.length === 0
-    ? 'No other candidate is as good in quality, latency, size and memory at once.'
+    ? `No other candidate${compared} is as good in quality, latency, size and memory at once.`
     : `At least as good in quality, latency, size and memory: ${dominating.map((other) => other.id).join(', ')}.`;
 }
 
@@ -61,6 +65,7 @@ export function isOfSameRows({ fittedOn: one }: Standing, { fittedOn: other }: S
   return one?.rows === other?.rows && one?.of === other?.of;
 }
 
+/** Of unlike machines nobody knows whose model is the slower one. */
 function isNoDearer(other: Standing, one: Standing): boolean {
-  return WANTED_LOW.every((figure) => other[figure] <= one[figure]);
+  return areAlike([other, one]) && WANTED_LOW.every((figure) => other[figure] <= one[figure]);
 }

@@ -1,6 +1,6 @@
 /** Latency, size and memory of an exported encoder on this machine: one text or picture at a time, one thread, in a process of its own. */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { arch, cpus } from 'node:os';
+import { arch, cpus, totalmem } from 'node:os';
 import { extname, join } from 'node:path';
 import { env } from 'onnxruntime-node';
 import { EspalierError } from '../../artifacts/errors.ts';
@@ -16,6 +16,7 @@ import { countPictures, loadPictures } from '../data/images/pictures.ts';
 import { countLines, lineBlocks } from '../data/line-blocks.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
+import { requireHardware } from './machines.ts';
 import { askChild } from './measuring-child.ts';
 
 /**
@@ -43,9 +44,10 @@ const SAMPLE_PICTURES = 50;
 
 export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile> = {
   type: 'selection.profile',
-  version: 4,
+  version: 5,
   environment: () => Promise.resolve(hardware()),
-  async run({ encoder, dataset, maxLength }, context) {
+  async run({ encoder, dataset, maxLength, hardware: wanted }, context) {
+    requireHardware(hardware(), wanted);
     const { store, signal } = context;
     const folder = await checkout(context, encoder, 'encoder');
     const config = await readModelConfig(folder);
@@ -67,7 +69,7 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
     const { latency, memoryMb } = await measureModel({ folder, ...asked }, signal);
     const { entries } = await store.tree(encoder);
     const sizeMb = entries.reduce((sum, entry) => sum + entry.size, 0) / 1e6;
-    return { latency, memoryMb, sizeMb, hardware: hardware() };
+    return { latency, memoryMb, sizeMb, hardware: machine() };
   },
 };
 
@@ -122,6 +124,11 @@ export function hardware(): Hardware {
     arch: arch(),
     runtime: `onnxruntime-node ${env.versions.node ?? env.versions.common}`,
   };
+}
+
+/** What stands beside a measurement: besides what decides a latency, how much memory there is. */
+export function machine(): Hardware {
+  return { ...hardware(), memoryMb: Math.round(totalmem() / 1e6) };
 }
 
 /**

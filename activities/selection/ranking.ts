@@ -7,6 +7,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { CandidateOutcome, RankCandidatesInput, RankedCandidate, Selection } from '../contract/selection.ts';
 import { costFault, requirePrice } from './cost-limit.ts';
+import { areAlike, unlikeMachines } from './machines.ts';
 import { standingOf, type Standing } from './pareto.ts';
 import { figure, losing, ruleOf, toBeat, unlikeRows, winning, type By } from './reasons.ts';
 import { shortlistOf, type Listed } from './shortlist.ts';
@@ -21,7 +22,7 @@ interface Measured extends Standing, Listed {
 
 /**
  * Ranks what the candidates measured. The best linear-probe validation accuracy sets the bar; all within
- * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins. Below them accuracy decides,
+ * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins; where they were timed on unlike machines latency decides nothing. Below them accuracy decides,
  * then LogME, then kNN accuracy. Each frozen probe follows its encoder. Of encoders that are to find neighbours kNN accuracy is
  * first, and the probe last; there no probe is a candidate. With a `price` each has its cost per 1,000 inferences. Throws
  * NoCandidate listing every reason when none is left, BadConfig where a limit of cost has no price.
@@ -41,14 +42,16 @@ export function rankOutcomes(
   );
   const best = Math.max(...eligible.map((one) => one.quality));
   const isEqual = (one: Measured): boolean => one.quality >= best - selection.tolerance - 1e-9;
+  const alike = areAlike(eligible);
+  const byLatency = (left: Measured, right: Measured): number => (alike ? left.latencyMs - right.latencyMs : 0);
   const ranked = eligible.toSorted(
     (left, right) =>
       Number(isEqual(right)) - Number(isEqual(left)) ||
-      (isEqual(left) && isEqual(right) ? left.latencyMs - right.latencyMs : 0) ||
+      (isEqual(left) && isEqual(right) ? byLatency(left, right) : 0) ||
       right.quality - left.quality ||
       right.logme - left.logme ||
       right.beside - left.beside ||
-      left.latencyMs - right.latencyMs ||
+      byLatency(left, right) ||
       (left.id < right.id ? -1 : 1),
   );
   const winner = ranked[0];
@@ -74,8 +77,10 @@ export function rankOutcomes(
     }
     const chosen = measured === winner;
     const lost = (to: string): string =>
-      losing(measured, winner, { to, isEqual: isEqual(measured), tolerance: selection.tolerance, by });
-    const why = chosen ? winning(winner, ranked.filter(isEqual), selection.tolerance, by) : lost(winner.id);
+      losing(measured, winner, { to, isEqual: isEqual(measured), alike, tolerance: selection.tolerance, by });
+    const why = chosen
+      ? winning(winner, ranked.filter(isEqual), { alike, tolerance: selection.tolerance, by })
+      : lost(winner.id);
     const whyFrozen = chosen ? toBeat(winner) : lost(frozenId(winner.id));
     const standing = standingOf(measured, eligible);
     if (by !== 'probe') return [{ ...tune, rank: place + 1, eligible: true, reasons: [why, standing] }];
@@ -87,7 +92,7 @@ export function rankOutcomes(
   return {
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || 0),
-    rule: ruleOf(selection, by, price) + unlikeRows(eligible),
+    rule: ruleOf(selection, by, price) + unlikeRows(eligible) + unlikeMachines(eligible),
     ...(price === null ? {} : { price }),
     ...(shortlist.length < 2 ? {} : { shortlist }),
   };
@@ -105,6 +110,7 @@ function measuredOf({ id, profile, probe, exported }: CandidateOutcome, by: By):
     logme: probe.logme?.value ?? 0,
     beside: beside.value ?? 0,
     latencyMs: profile.latency.p95Ms,
+    hardware: profile.hardware,
     sizeMb: profile.sizeMb,
     memoryMb: profile.memoryMb,
     parameters: exported?.parameters ?? 0,

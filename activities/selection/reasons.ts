@@ -12,11 +12,19 @@ const SCORES: Readonly<Record<By, string>> = {
   neighbours: 'nearest-neighbour accuracy',
 };
 
-export function winning(winner: Standing, equals: readonly Standing[], tolerance: number, by: By): string {
+/** How candidates are told apart. `alike`: all were timed on machines of one kind, so that the faster one is known. */
+interface Told {
+  readonly alike: boolean;
+  readonly tolerance: number;
+  readonly by: By;
+}
+
+export function winning(winner: Standing, equals: readonly Standing[], { alike, tolerance, by }: Told): string {
   const score = `${SCORES[by]} ${percent(winner.quality)}, p95 ${figure(winner.latencyMs)} ms`;
   if (equals.length === 1) return `Chosen: the best ${SCORES[by]} by more than ${points(tolerance)} (${score}).`;
   const others = equals.filter((one) => one !== winner).map((one) => one.id);
-  return `Chosen: the fastest of ${equals.length} within ${points(tolerance)} of the best (${score}; the others: ${others.join(', ')}).`;
+  const first = alike ? 'fastest' : 'most accurate';
+  return `Chosen: the ${first} of ${equals.length} within ${points(tolerance)} of the best (${score}; the others: ${others.join(', ')}).${alike ? '' : ' They were timed on unlike machines: latency did not decide.'}`;
 }
 
 /** Why the winner's frozen probe is not simply released: it may be, if tuning gains nothing. */
@@ -33,14 +41,11 @@ export function toBeat({ id, quality, latencyMs, sizeMb, fittedOn }: Standing): 
 export function losing(
   one: Standing,
   winner: Standing,
-  {
-    to,
-    isEqual,
-    tolerance,
-    by,
-  }: { readonly to: string; readonly isEqual: boolean; readonly tolerance: number; readonly by: By },
+  { to, isEqual, alike, tolerance, by }: Told & { readonly to: string; readonly isEqual: boolean },
 ): string {
   const gap = `${SCORES[by]} ${percent(one.quality)} against ${percent(winner.quality)} of ${to}`;
+  if (isEqual && !alike)
+    return `Equal within ${points(tolerance)} (${gap}) but not better; who is faster was not compared.`;
   return isEqual
     ? `Equal within ${points(tolerance)} (${gap}) but not faster: p95 ${figure(one.latencyMs)} ms against ${figure(winner.latencyMs)} ms.`
     : `Less accurate: ${gap}, more than ${points(tolerance)} below the best.`;

@@ -1,7 +1,7 @@
 /** What only a pipeline that generates text says: how prompts are searched, when a model is tuned, how it answers. */
 import { z } from 'zod';
 import { CandidateSchema } from './candidates.ts';
-import { costLimit, statedLimits } from './selection.ts';
+import { costLimit, measuredOn, statedLimits } from './selection.ts';
 import { trainingShape, evenShares } from './training.ts';
 import { fraction, seed } from './values.ts';
 
@@ -20,6 +20,7 @@ export const GeneratorSelectionSchema = z.strictObject({
   maxSizeMb: z.number().positive().optional(),
   maxMemoryMb: z.number().positive().optional(),
   ...costLimit,
+  ...measuredOn,
   /** Candidates whose adherence is within this much of the best one's count as equals; the faster one wins. */
   tolerance: fraction.default(0.01),
   /** The search for a prompt, on validation prompts. */

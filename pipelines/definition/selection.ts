@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HardwareClassSchema } from '../hardware-class.ts';
 import { ascendingShares, fraction } from './values.ts';
 
 /**
@@ -38,6 +39,11 @@ export const costLimit = {
   maxCostPer1000: z.number().positive().optional(),
 } as const;
 
+export const measuredOn = {
+  /** Candidates are timed on machines of this class alone; on whichever the workers have when left out. */
+  hardware: HardwareClassSchema.optional(),
+} as const;
+
 export const SelectionSchema = z.strictObject({
   /** Tokens; longer texts are cut, in training, evaluation and serving alike. */
   maxLength: z.int().min(8).max(512).default(64),
@@ -55,6 +61,7 @@ export const SelectionSchema = z.strictObject({
   maxSizeMb: z.number().positive().optional(),
   maxMemoryMb: z.number().positive().optional(),
   ...costLimit,
+  ...measuredOn,
   /** Candidates within this much of the best probe accuracy count as equals; the faster one wins. */
   tolerance: fraction.default(0.01),
   /** Neighbours of the kNN score. */

@@ -76,6 +76,7 @@ describe('a setting changed while a run is under way', () => {
     ['training.seed', { value: 2 }, /is a group of settings/],
     ['selection.maxLength', 128, /unlike would be compared with unlike/],
     ['selection.windows', { overlap: 0.25, most: 4 }, /unlike would be compared with unlike/],
+    ['selection.hardware.cores', 4, /unlike would be compared with unlike/],
     ['selection.windows.most', 4, /unlike would be compared with unlike/],
     ['training.search', { trials: 4 }, /planned when it begins/],
     ['training.search.trials', 4, /planned when it begins/],

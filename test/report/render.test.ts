@@ -291,6 +291,22 @@ describe('the report', () => {
     );
   });
 
+  it('names the machine that candidates were timed on, and where there were several, whose was which', () => {
+    assert.match(
+      wordsOf(render(sampleFacts)),
+      /Measured one text at a time on Example CPU 3000 \(8 cores, x64\), onnxruntime-node 1\.30\.0\./,
+    );
+    const candidates = (sampleFacts.candidates ?? []).map((one) =>
+      one.id === 'minilm-l3' && one.profile !== undefined
+        ? { ...one, profile: { ...one.profile, hardware: { ...one.profile.hardware, cores: 2, memoryMb: 4000 } } }
+        : one,
+    );
+    assert.match(
+      wordsOf(render({ ...sampleFacts, candidates })),
+      /on Example CPU 3000 \(2 cores, x64\), onnxruntime-node 1\.30\.0: minilm-l3; Example CPU 3000 \(8 cores, x64\), onnxruntime-node 1\.30\.0: minilm-l6, at least 4000\.0 MB of memory/,
+    );
+  });
+
   it('says what 1,000 inputs cost of each candidate, by the price that the ranking was reckoned with', () => {
     const { selection } = sampleFacts;
     assert.ok(selection);

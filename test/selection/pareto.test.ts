@@ -11,6 +11,7 @@ import { wilsonInterval } from '../../activities/validation/statistics.ts';
 import { SelectionSchema } from '../../pipelines/definition/selection.ts';
 
 const ROWS = 400;
+const HARDWARE = { cpu: 'x', cores: 1, arch: 'x64', runtime: 'x' };
 type Figures = Partial<Standing> & { readonly right: number; readonly rows?: number; readonly parameters?: number };
 
 /** `right`: of its validation rows. */
@@ -19,7 +20,17 @@ function standing(
   { right, rows = ROWS, parameters = 10, ...figures }: Figures,
 ): Standing & { parameters: number } {
   const interval = wilsonInterval(right, rows);
-  return { id, quality: right / rows, interval, latencyMs: 10, sizeMb: 50, memoryMb: 100, parameters, ...figures };
+  return {
+    id,
+    quality: right / rows,
+    interval,
+    latencyMs: 10,
+    sizeMb: 50,
+    memoryMb: 100,
+    hardware: HARDWARE,
+    parameters,
+    ...figures,
+  };
 }
 
 describe('the Pareto set of candidates', () => {
@@ -31,6 +42,11 @@ describe('the Pareto set of candidates', () => {
     match(standingOf(small, all), /^No other candidate/);
     match(standingOf(large, all), /^No other candidate/);
     equal(standingOf(worse, all), 'At least as good in quality, latency, size and memory: small.');
+    const elsewhere = { ...worse, hardware: { ...HARDWARE, cores: 9 } };
+    equal(
+      standingOf(elsewhere, [small, elsewhere]),
+      'No other candidate that was timed on such a machine is as good in quality, latency, size and memory at once.',
+    );
     match(standingOf(small, [small, { ...small, id: 'twin' }]), /^No other candidate/);
   });
 
@@ -58,6 +74,7 @@ describe('the Pareto set of candidates', () => {
     ok(!dominated({ right: 315, latencyMs: 9 }), 'it is faster');
     ok(!dominated({ right: 315, sizeMb: 49 }), 'it is smaller');
     ok(!dominated({ right: 315, memoryMb: 99 }), 'it takes less memory');
+    ok(!dominated({ right: 315, hardware: { ...HARDWARE, cpu: 'another' } }), 'nobody knows who is faster');
     ok(!dominated({ right: 315, interval: null }), 'nobody knows how sure its quality is');
     ok(!dominated({ right: 315, fittedOn: { rows: 100, of: 200 } }), 'its probe had fewer rows');
   });

@@ -157,6 +157,15 @@ describe('the choice after prototypes', () => {
     assert.match(prototyped.reason, /fastest of 2/);
   });
 
+  it('is the best of equals where their latencies are of unlike machines', () => {
+    const results = [result('a', 0.805), result('b', 0.8)];
+    const there = { ...profile(5), hardware: { ...profile(5).hardware, cores: 64 } };
+    const measured = [...input.measured.slice(0, 1), { id: 'b', profile: there }];
+    const { prototyped } = choosePrototyped({ ...input, measured, results });
+    assert.equal(prototyped.winner, 'a');
+    assert.match(prototyped.reason, /the best, since latencies are of unlike machines, of 2 within the tolerance/);
+  });
+
   it('compares nobody whom the budget cut, and goes back a rung where it left nobody to compare with', () => {
     const cut = (candidate: string, rung: number): RungResult => ({
       ...result(candidate, null, rung),

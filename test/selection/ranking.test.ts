@@ -222,6 +222,39 @@ describe('the ranking of candidates', () => {
     assert.doesNotMatch(left.rule, /like with like/, 'who is not ranked is compared with nobody');
   });
 
+  describe('timed on unlike machines', () => {
+    const elsewhere = (one: CandidateOutcome): CandidateOutcome => ({
+      ...one,
+      ...(one.profile && { profile: { ...one.profile, hardware: { ...one.profile.hardware, cpu: 'another' } } }),
+    });
+    const [good, fast] = [
+      candidate('good', { accuracy: 0.82, p95: 20 }),
+      candidate('fast', { accuracy: 0.815, p95: 5 }),
+    ];
+
+    it('lets no latency decide between equals or break a tie, and says whose machine was which', () => {
+      const { winner, rule, ranking } = rankOutcomes({ candidates: [good, elsewhere(fast)], selection });
+      assert.equal(winner, 'good');
+      assert.match(rule, /Timed on unlike machines: good on x .*; fast on another .*selection\.hardware/);
+      const reasons = (id: string) => ranking.find((one) => one.id === id)?.reasons.join(' ') ?? '';
+      assert.match(reasons('good'), /the most accurate of 2 within .* unlike machines: latency did not decide/);
+      assert.match(reasons('fast'), /but not better; who is faster was not compared/);
+      const tied = [candidate('b', { p95: 1 }), candidate('a', { p95: 9 })];
+      assert.equal(order(tied), '1 b, 2 a');
+      assert.equal(order([tied[0]!, elsewhere(tied[1]!)]), '1 a, 2 b', 'the name decides');
+    });
+
+    it('says nothing of a machine that only one had who may not win', () => {
+      const lost = elsewhere(candidate('lost', { mb: 900 }));
+      const { rule, winner } = rankOutcomes({
+        candidates: [good, fast, lost],
+        selection: { ...selection, maxSizeMb: 500 },
+      });
+      assert.equal(winner, 'fast');
+      assert.doesNotMatch(rule, /unlike machines/);
+    });
+  });
+
   describe('with a price', () => {
     const price = { queue: 'espalier-cpu', perHour: 3.6, currency: 'EUR', source: 'finance' };
     // Their mean is half of their p95: 1,000 of 5 ms are 5 s of 0.001 EUR each.

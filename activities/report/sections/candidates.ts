@@ -10,6 +10,7 @@ import { html, type Content } from '../../../artifacts/html.ts';
 import { badge, facts, list, table, type Column } from '../parts.ts';
 import type { Section } from '../page.ts';
 import { domainTable, transferTable } from './transfer.ts';
+import { byMachine } from '../../selection/machines.ts';
 import { candidatesPlot } from '../plots/candidates.ts';
 
 type Row = CandidateOutcome & { readonly ranked: RankedCandidate | undefined };
@@ -34,7 +35,6 @@ export const candidatesSection: Section = {
     const rows = rankedRows(run);
     if (rows.length === 0) return null;
     const winner = run.selection?.winner;
-    const hardware = rows.find((row) => row.profile !== undefined)?.profile?.hardware;
     return html`${run.selection === undefined ? '' : html`<p>${run.selection.rule}</p>`} ${candidatesPlot(run)}
     ${
       run.pipeline.task === 'text-generation'
@@ -68,8 +68,8 @@ export const candidatesSection: Section = {
             rows,
           )
     }
-    ${hardware === undefined ? '' : html`<p class="quiet">Measured one ${isOfPictures(run.pipeline.data) ? 'picture' : 'text'} at a time on ${hardware.cpu} (${hardware.cores} cores, ${hardware.arch}), ${hardware.runtime}.</p>`}
-    ${pricedBy(run)} ${drawnRows(rows)} ${transferTable(rows.filter(isEncoder))} ${domainTable(rows.filter(isEncoder))}
+    ${measuredOn(run)} ${pricedBy(run)} ${drawnRows(rows)} ${transferTable(rows.filter(isEncoder))}
+    ${domainTable(rows.filter(isEncoder))}
     ${table(
       'Why each won or lost',
       [
@@ -106,6 +106,24 @@ export const candidatesSection: Section = {
     )}`;
   },
 };
+
+/** Where candidates were timed: the machine, or, where there were several, whose was which. */
+function measuredOn({ candidates = [], pipeline }: RunFacts): Content {
+  const timed = candidates.flatMap(({ id, profile, generator }) => {
+    const hardware = (profile ?? generator?.profile)?.hardware;
+    return hardware === undefined ? [] : [{ id, hardware }];
+  });
+  if (timed.length === 0) return '';
+  const input = isOfPictures(pipeline.data) ? 'picture' : pipeline.task === 'text-generation' ? 'answer' : 'text';
+  const machines = [...byMachine(timed)];
+  const memories = timed.flatMap(({ hardware }) => hardware.memoryMb ?? []);
+  const memory =
+    memories.length === 0
+      ? ''
+      : `, ${machines.length > 1 ? 'at least ' : ''}${megabytes(Math.min(...memories))} of memory`;
+  const shown = machines.map(([machine, ids]) => (machines.length === 1 ? machine : `${machine}: ${ids.join(', ')}`));
+  return html`<p class="quiet">Measured one ${input} at a time on ${shown.join('; ')}${memory}.</p>`;
+}
 
 /** The same rows for every candidate that had a draw; where another had all of them, the rule says who. */
 function drawnRows(rows: readonly Row[]): Content {

@@ -6,7 +6,7 @@ import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import { costPer1000 } from '../../../pipelines/inference-cost.ts';
 import { areWithin } from '../../../pipelines/limits.ts';
 import type { Run } from '../../run.ts';
-import { generatorRecipeFacts, promptsInput, searchInput } from '../../step-inputs.ts';
+import { generatorRecipeFacts, measuredOn, promptsInput, searchInput } from '../../step-inputs.ts';
 import { gather, type Candidacy } from '../candidates.ts';
 
 /** The winner, with everything that tuning and choosing need of it. */
@@ -71,7 +71,7 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
       outcome.generator = { exported };
       const { generator } = exported;
       const { dataset } = await dataReady;
-      const profiled = () => ({ generator, dataset, generation: definition().generation });
+      const profiled = () => ({ generator, dataset, generation: definition().generation, ...measuredOn(definition()) });
       await begin();
       const profile = await run.step('cpu', `profile:${id}`, 'profileGenerator', profiled, parking);
       outcome.generator = { exported, profile };

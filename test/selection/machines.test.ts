@@ -1,0 +1,86 @@
+import { deepEqual, equal, match, ok, rejects, throws } from 'node:assert/strict';
+import { profileGenerator } from '../../activities/generation/profile-generator.ts';
+import { areAlike, requireHardware, unlikeMachines } from '../../activities/selection/machines.ts';
+import { hardware, machine, profileEncoder } from '../../activities/selection/profile-encoder.ts';
+import { stepKey, type ActivityServices } from '../../activities/step.ts';
+import { offClass } from '../../pipelines/hardware-class.ts';
+import { GeneratorSelectionSchema, GenerationDefaultsSchema } from '../../pipelines/definition/generation.ts';
+import { SelectionSchema } from '../../pipelines/definition/selection.ts';
+import { runStep } from '../support/step.ts';
+import { ref } from '../support/workflow.ts';
+
+const EPYC = { cpu: 'AMD EPYC 9554P 64-Core Processor', cores: 8, arch: 'x64', runtime: 'onnxruntime-node 1.30.0' };
+
+describe('a class of hardware', () => {
+  it('is told by part of the processor’s name, cores and architecture, each as far as it is named', () => {
+    deepEqual(offClass(EPYC, { cpu: 'epyc 9', cores: 8, arch: 'x64' }), []);
+    deepEqual(offClass(EPYC, { cpu: 'EPYC' }), []);
+    deepEqual(offClass(EPYC, { cpu: 'Xeon', cores: 4, arch: 'arm64' }), [
+      "its processor is 'AMD EPYC 9554P 64-Core Processor', not a 'Xeon'",
+      'it has 8 cores, not 4',
+      'it is x64, not arm64',
+    ]);
+  });
+
+  it('names something, and nothing that there is not', () => {
+    for (const schema of [SelectionSchema, GeneratorSelectionSchema]) {
+      deepEqual(schema.parse({ hardware: { cores: 4 } }).hardware, { cores: 4 });
+      ok(!('hardware' in schema.parse({})));
+      for (const wrong of [{}, { cpu: '' }, { cores: 0 }, { memory: 4 }, 'EPYC']) {
+        ok(!schema.safeParse({ hardware: wrong }).success, JSON.stringify(wrong));
+      }
+    }
+  });
+
+  it('that this machine is not of ends a profile before anything is fetched, and another worker may take it', async () => {
+    const input = { dataset: ref('data'), hardware: { cpu: 'no such processor' } };
+    const services = {} as ActivityServices;
+    const error = {
+      kind: 'WrongHardware',
+      retryable: true,
+      where: 'selection.hardware',
+      message: /its processor is '.+', not a 'no such processor'/,
+      fix: /espalier-cpu/,
+    };
+    await rejects(runStep(profileEncoder, { ...input, encoder: ref('encoder') }, services), error);
+    const generation = GenerationDefaultsSchema.parse({});
+    await rejects(runStep(profileGenerator, { ...input, generator: ref('generator'), generation }, services), error);
+    throws(() => requireHardware(EPYC, { cores: 4 }), { kind: 'WrongHardware', message: /8 cores, not 4/ });
+    requireHardware(EPYC, undefined);
+    requireHardware(EPYC, { cores: 8 });
+  });
+
+  it('is part of the key of a profile where it is declared, and what a machine has of memory never is', () => {
+    const input = { encoder: ref('encoder'), dataset: ref('data') };
+    const key = (asked: object) => stepKey(profileEncoder.type, profileEncoder.version, asked, hardware());
+    ok(key({ ...input, hardware: { cores: 8 } }) !== key(input));
+    ok(!('memoryMb' in hardware()), 'it differs from boot to boot');
+    ok((machine().memoryMb ?? 0) > 100);
+  });
+});
+
+describe('machines that candidates were timed on', () => {
+  const other = { ...EPYC, cpu: 'Intel Xeon' };
+
+  it('are alike where only their memory differs, unlike by processor, cores, architecture or runtime', () => {
+    ok(areAlike([]));
+    ok(areAlike([{ hardware: { ...EPYC, memoryMb: 1000 } }, { hardware: { ...EPYC, memoryMb: 1001 } }]));
+    for (const part of [{ cpu: 'x' }, { cores: 4 }, { arch: 'arm64' }, { runtime: 'onnxruntime-node 1.31.0' }]) {
+      ok(!areAlike([{ hardware: EPYC }, { hardware: { ...EPYC, ...part } }]), JSON.stringify(part));
+    }
+  });
+
+  it('are told candidate by candidate where they are unlike', () => {
+    equal(unlikeMachines([{ id: 'a', hardware: EPYC }]), '');
+    const told = unlikeMachines([
+      { id: 'a', hardware: EPYC },
+      { id: 'b', hardware: other },
+      { id: 'c', hardware: EPYC },
+    ]);
+    match(
+      told,
+      /a, c on AMD EPYC 9554P 64-Core Processor \(8 cores, x64\), onnxruntime-node 1\.30\.0; b on Intel Xeon/,
+    );
+    match(told, /latency decides nothing/);
+  });
+});
