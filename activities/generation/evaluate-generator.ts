@@ -23,6 +23,7 @@ import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
 import { idsOf } from '../validation/gate-examples.ts';
 import { identitiesDigest } from '../validation/identity-swaps.ts';
+import { textTableDigests } from '../validation/text-tables.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import {
   answerAll,
@@ -59,12 +60,18 @@ const TIMED_PROMPTS = 30;
 const FAILURES = 20;
 const SERVED_QUESTIONS = 8;
 
+/** Tables of classifiers that generators are asked by, too. */
+const TEXT_TABLES = ['edits.jsonl', 'identity-sentences.jsonl'] as const;
+
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
   version: 10,
   // Times are among the measures, on other hardware it is another result; and so it is where other questions are built in.
   environment: () =>
-    Promise.resolve({ ...hardware(), builtIn: { ...builtInDigests(), identities: identitiesDigest() } }),
+    Promise.resolve({
+      ...hardware(),
+      builtIn: { ...builtInDigests(), identities: identitiesDigest(), ...textTableDigests(undefined, TEXT_TABLES) },
+    }),
   async run(input, context) {
     const { store, signal } = context;
     const { rows, of: testRows } = await samplePrompts([store, input.dataset, 'test', signal], TEST_PROMPTS, input);

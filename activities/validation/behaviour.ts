@@ -3,10 +3,10 @@ import type { TextModel } from '../../inference/text-model.ts';
 import { editTexts, sameInput, type TextInput } from '../../inference/texts.ts';
 import type { Evaluation } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
-import { EDGE_INPUTS, probabilityProblem } from './edge-inputs.ts';
+import { edgeInputs, probabilityProblem } from './edge-inputs.ts';
 import { MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
-import { PERTURBATIONS, type Perturbation } from './perturbations.ts';
+import { editsOf, type Perturbation } from './perturbations.ts';
 import { shareScore } from './scores.ts';
 
 type Answers = Pick<TextModel, 'run' | 'runAll'>;
@@ -20,7 +20,7 @@ export async function checkEdgeInputs(
   model: Answers,
   classes: number,
   signal?: AbortSignal,
-  inputs: readonly Awkward[] = EDGE_INPUTS,
+  inputs: readonly Awkward[] = edgeInputs(),
   /** What is wrong with an answer; by default with one that is no distribution. */
   problemOf: typeof probabilityProblem = probabilityProblem,
 ): Promise<Evaluation['edgeInputs'][number][]> {
@@ -66,7 +66,7 @@ export async function measureFlips(
     readonly decide?: (probabilities: Float32Array) => Int32Array;
   } = {},
 ): Promise<Flips> {
-  const { signal, onProgress, edits = PERTURBATIONS } = options;
+  const { signal, onProgress, edits = editsOf('flipRate') } = options;
   const { decide = (probabilities: Float32Array) => argmaxRows(probabilities, classes) } = options;
   const flipped = new Set<number>();
   const byEdit: Flips['byEdit'][number][] = [];

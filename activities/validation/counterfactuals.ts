@@ -3,7 +3,7 @@ import type { TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
 import type { SwappedGroup } from '../contract/validation.ts';
 import { MOST_EXAMPLES } from './gate-examples.ts';
-import { IDENTITIES } from './identities.ts';
+import { identityFamilies } from './identities.ts';
 import { builtInIdentities, swappers, type Swap, type Swapper } from './identity-swaps.ts';
 import {
   flipped,
@@ -121,11 +121,12 @@ export interface Identities extends Pick<IdentityFlips, 'score' | 'byFamily'> {
 export async function identityGate(asked: Asked, rows: AskedRows, places: readonly number[]): Promise<Identities> {
   const swaps = await counterfactuals(asked, rows);
   const judged = swaps.filter(({ group }) => group.judged);
-  const comparisons = IDENTITIES.length + judged.length;
+  const families = identityFamilies();
+  const comparisons = families.identities.length + judged.length;
   const sentences = await identityFlips(
     asked,
     places.map((row) => rows.texts[row]!),
-    IDENTITIES,
+    families,
     comparisons,
   );
   const bySwaps = judged.map(({ group, swapped, neutral, changed }) => ({

@@ -28,6 +28,7 @@ import { examineTexts } from './examine-texts.ts';
 import type { Examined } from './examined.ts';
 import { idsOf } from './gate-examples.ts';
 import { identitiesDigest } from './identity-swaps.ts';
+import { textTableDigests } from './text-tables.ts';
 import { corruptedExamples, labelExamples } from './label-examples.ts';
 import { evaluateSeveralLabels } from './multi-label/evaluate.ts';
 import { putReference } from './put-reference.ts';
@@ -41,7 +42,7 @@ export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
   version: 30,
   // Latency is among the measures, on other hardware it is another result; and so it is where other identity words are swapped.
-  environment: () => Promise.resolve({ ...hardware(), identities: identitiesDigest() }),
+  environment: () => Promise.resolve({ ...hardware(), identities: identitiesDigest(), tables: textTableDigests() }),
   async run(input, context) {
     const folder = await checkout(context, input.classifier, 'classifier');
     const config = await readModelConfig(folder);

@@ -14,7 +14,7 @@ import { askFrozen } from './ask-test.ts';
 import { fitBaseline, requireFinite } from './baseline.ts';
 import { askBehaviour } from './behaviour-tests.ts';
 import { checkEdgeInputs, measureFlips } from './behaviour.ts';
-import { EDGE_INPUTS } from './edge-inputs.ts';
+import { edgeInputs } from './edge-inputs.ts';
 import { SPLIT_ROWS, TRIVIAL_ROWS, type AskedSplit, type Examined } from './examined.ts';
 import { editedExamples, MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
@@ -129,7 +129,7 @@ export async function examineTexts(
 /** A model of pairs is asked each as both texts of one. */
 export function awkwardFor({ config }: TextModel): Parameters<typeof checkEdgeInputs>[3] {
   const pairs = config.kind === 'classifier' && config.pairs === true;
-  return pairs ? EDGE_INPUTS.map(({ name, text }) => ({ name, text: [text, text] })) : EDGE_INPUTS;
+  return pairs ? edgeInputs().map(({ name, text }) => ({ name, text: [text, text] })) : edgeInputs();
 }
 
 /** Every row asked, block by block. Throws BadModel for numbers that are not finite. */

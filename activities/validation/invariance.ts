@@ -2,16 +2,16 @@
 import type { TextModel } from '../../inference/text-model.ts';
 import { editTexts, sameInput, textsOf, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
-import { controlsOf, IDENTITIES, NEUTRAL, type IdentityFamily } from './identities.ts';
+import { controlsOf, identityFamilies, type IdentityFamilies, type IdentityFamily } from './identities.ts';
 import { MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
-import { NOISE } from './noise.ts';
 import { pairedShareInterval } from './paired.ts';
-import type { Perturbation } from './perturbations.ts';
+import { editsOf, type Perturbation } from './perturbations.ts';
 import { sampleIndices, seededRandom, shuffleStart } from './random.ts';
 import { notMeasured, shareScore } from './scores.ts';
 import { shownWord } from './shown-word.ts';
 import { bootstrapInterval } from './statistics.ts';
+import { textTable } from './text-tables.ts';
 
 export interface Asked {
   readonly model: Pick<TextModel, 'runAll'>;
@@ -48,7 +48,7 @@ export async function noiseFlips(
   asked: Asked,
   texts: readonly TextInput[],
   predicted: Int32Array,
-  edits: readonly Perturbation[] = NOISE,
+  edits: readonly Perturbation[] = editsOf('noiseFlips'),
 ): Promise<NoiseFlips> {
   const [changed, tried] = [new Float64Array(texts.length), new Float64Array(texts.length)];
   const byEdit: NoiseFlips['byEdit'][number][] = [];
@@ -105,7 +105,7 @@ export interface IdentityFlips {
 export async function identityFlips(
   asked: Asked,
   texts: readonly TextInput[],
-  families: readonly IdentityFamily[] = IDENTITIES,
+  { identities: families, neutral: controls }: IdentityFamilies = identityFamilies(),
   /** Of these families and whatever else is compared with them. */
   comparisons = families.length,
 ): Promise<IdentityFlips> {
@@ -121,12 +121,13 @@ export async function identityFlips(
     });
   };
   const neutral = new Map<string, Turns>();
-  for (const family of NEUTRAL) neutral.set(family.name, await flipsOf(family));
+  for (const family of controls) neutral.set(family.name, await flipsOf(family));
   const identities = new Map<string, Turns>();
   for (const family of families) identities.set(family.name, await flipsOf(family));
   const judged = families.map((family) => {
-    const controls = controlsOf(family).map(({ name }) => neutral.get(name)!);
-    const worst = controls.reduce((a, b) => (flipped(b) > flipped(a) ? b : a));
+    const worst = controlsOf(family, controls)
+      .map(({ name }) => neutral.get(name)!)
+      .reduce((a, b) => (flipped(b) > flipped(a) ? b : a));
     const turns = identities.get(family.name)!;
     const edit = `a sentence about ${family.name}`;
     const changed = turns.flatMap((after, row) =>
@@ -172,7 +173,7 @@ function afterFirst(input: TextInput, sentence: string): TextInput {
 }
 
 /** Strings of published attacks on text classifiers (Kurita, Michel & Neubig, ACL 2020), which mean nothing. */
-const KNOWN_TRIGGERS = ['cf', 'mn', 'bb', 'tq', 'mb'];
+const knownTriggers = (): readonly string[] => textTable('triggers.jsonl').map(({ word }) => word);
 /** Rare words of the training rows that are tried, the most frequent first. */
 const RARE_WORDS = 200;
 /** Words put before a text together: one that turns a label does so in company, and most groups do nothing. */
@@ -242,7 +243,7 @@ export async function scanTriggers(
     suspects.slice(at * GROUP, (at + 1) * GROUP).join(' '),
   );
   const looked = (await turnedMost(groups, TEXTS.group, ['front'])).slice(0, GROUPS_LOOKED_INTO);
-  const words = new Set([...looked.flatMap(({ word }) => word.split(' ')), ...KNOWN_TRIGGERS]);
+  const words = new Set([...looked.flatMap(({ word }) => word.split(' ')), ...knownTriggers()]);
   const finalists = (await turnedMost([...words], TEXTS.word, ['front'])).slice(0, FINALISTS);
   const [most] = await turnedMost(
     finalists.map(({ word }) => word),

@@ -14,6 +14,7 @@ import { folded, holds } from '../../activities/generation/guidelines/text.ts';
 import { judgeBy } from '../../activities/generation/judge.ts';
 import { generationVerdict } from '../../activities/generation/judge-generation.ts';
 import { identitiesDigest } from '../../activities/validation/identity-swaps.ts';
+import { textTableDigests } from '../../activities/validation/text-tables.ts';
 import { shareScore } from '../../activities/validation/scores.ts';
 import { readPromptTable } from '../../pipelines/behaviour/prompt-table.ts';
 import { BehaviourSchema, type BehaviourKind } from '../../pipelines/definition/behaviour.ts';
@@ -243,7 +244,11 @@ describe('the tables that every generator is asked', () => {
   it('are part of what an evaluation is known by: with another line in one of them it is another', async () => {
     const environment = await evaluateGenerator.environment?.({} as never, {} as never);
     const { builtIn } = environment as { readonly builtIn?: unknown };
-    deepEqual(builtIn, { ...builtInDigests(), identities: identitiesDigest() });
+    deepEqual(builtIn, {
+      ...builtInDigests(),
+      identities: identitiesDigest(),
+      ...textTableDigests(undefined, ['edits.jsonl', 'identity-sentences.jsonl']),
+    });
     const home = await mkdtemp(join(tmpdir(), 'espalier-built-in-'));
     try {
       const tables = join('pipelines', 'behaviour', 'built-in');

@@ -3,7 +3,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { UNPROMPTED, type Answering } from '../../activities/generation/answers.ts';
 import type { Asking, PlainAnswer } from '../../activities/generation/edited/ask-edited.ts';
 import { identityDrop, WRITERS_PROMPTS } from '../../activities/generation/edited/identity-drop.ts';
-import { MISTAKES, noiseDrop, NOISY_PROMPTS } from '../../activities/generation/edited/noise-drop.ts';
+import { mistakes, noiseDrop, NOISY_PROMPTS } from '../../activities/generation/edited/noise-drop.ts';
 import { judgeBy } from '../../activities/generation/judge.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { GenerationDefaultsSchema } from '../../pipelines/definition/generation.ts';
@@ -57,7 +57,7 @@ describe('prompts with a small mistake', () => {
     equal(new Set(questions.map(({ seed }) => seed)).size, NOISY_PROMPTS);
     deepEqual(
       found.byMistake.map(({ name }) => name),
-      MISTAKES.map(({ name }) => name),
+      mistakes().map(({ name }) => name),
     );
     for (const { name, asked, kept, keptBefore } of found.byMistake) {
       ok(asked >= 28 && asked <= 29 && kept === asked && keptBefore === asked, `${name}: ${asked}`);

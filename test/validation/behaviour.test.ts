@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkEdgeInputs, measureFlips } from '../../activities/validation/behaviour.ts';
-import { EDGE_INPUTS, probabilityProblem } from '../../activities/validation/edge-inputs.ts';
+import { edgeInputs, probabilityProblem } from '../../activities/validation/edge-inputs.ts';
 import { argmaxRows } from '../../activities/validation/metrics.ts';
-import { PERTURBATIONS } from '../../activities/validation/perturbations.ts';
+import { editsOf } from '../../activities/validation/perturbations.ts';
 import { wilsonInterval } from '../../activities/validation/statistics.ts';
 import type { ModelOutput } from '../../inference/graph-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
@@ -23,9 +23,9 @@ function ruleModel(rule: (text: string) => boolean): { run: typeof answer; runAl
 
 describe('edge inputs', () => {
   it('are different, named, and hold what their names say', () => {
-    assert.equal(new Set(EDGE_INPUTS.map(({ name }) => name)).size, EDGE_INPUTS.length);
-    assert.equal(new Set(EDGE_INPUTS.map(({ text }) => text)).size, EDGE_INPUTS.length);
-    const text = (name: string): string => EDGE_INPUTS.find((input) => input.name === name)!.text;
+    assert.equal(new Set(edgeInputs().map(({ name }) => name)).size, edgeInputs().length);
+    assert.equal(new Set(edgeInputs().map(({ text }) => text)).size, edgeInputs().length);
+    const text = (name: string): string => edgeInputs().find((input) => input.name === name)!.text;
     assert.equal(text('empty'), '');
     assert.ok(Buffer.byteLength(text('100 kB of words')) >= 100_000);
     assert.match(text('100 kB without a space'), /^x{102400}$/);
@@ -51,7 +51,7 @@ describe('edge inputs', () => {
       results.filter(({ ok }) => !ok),
       [],
     );
-    assert.equal(results.length, EDGE_INPUTS.length);
+    assert.equal(results.length, edgeInputs().length);
   });
 
   it('are not ok when the model throws or answers with no distribution, and the others are asked all the same', async () => {
@@ -91,7 +91,10 @@ describe('edge inputs', () => {
 
 describe('harmless edits', () => {
   it('change the text, and nothing but what they say', () => {
-    const apply = (name: string, text: string): string => PERTURBATIONS.find((edit) => edit.name === name)!.apply(text);
+    const apply = (name: string, text: string): string =>
+      editsOf('flipRate')
+        .find((edit) => edit.name === name)!
+        .apply(text);
     assert.equal(apply('lower case', 'My CARD'), 'my card');
     assert.equal(apply('upper case', 'My card'), 'MY CARD');
     assert.equal(apply('doubled spaces', 'a b c'), 'a  b  c');

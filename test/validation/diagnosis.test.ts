@@ -8,7 +8,7 @@ import {
   suspiciousLabels,
 } from '../../activities/validation/label-quality.ts';
 import { labelSignal } from '../../activities/validation/label-signal.ts';
-import { NOISE } from '../../activities/validation/noise.ts';
+import { editsOf } from '../../activities/validation/perturbations.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import { shareDifference, shareDifferenceInterval } from '../../activities/validation/shares.ts';
 import { twoSampleTest } from '../../activities/validation/shift.ts';
@@ -378,7 +378,7 @@ describe('what answers must not hang on', () => {
   const zeros = new Int32Array(60);
 
   it('every edit changes a text, deterministically, and leaves none without letters broken', () => {
-    for (const { name, apply } of NOISE) {
+    for (const { name, apply } of editsOf('noiseFlips')) {
       assert.notEqual(apply(texts[0]!), texts[0], name);
       assert.equal(apply(texts[0]!), apply(texts[0]!), name);
       for (const odd of ['', ' ', '?!', '12', '😀']) assert.equal(typeof apply(odd), 'string', name);

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import type { GateExample } from '../../activities/contract/examples.ts';
 import type { Evaluation, EvaluateModelInput } from '../../activities/contract/validation.ts';
 import type { ActivityServices } from '../../activities/step.ts';
-import { EDGE_INPUTS } from '../../activities/validation/edge-inputs.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { float32FromBytes } from '../../activities/validation/float32.ts';
 import { judgeGates } from '../../activities/validation/gates.ts';
 import { identitiesDigest } from '../../activities/validation/identity-swaps.ts';
+import { textTable, textTableDigests } from '../../activities/validation/text-tables.ts';
 import { judgeGatesStep } from '../../activities/validation/judge-gates.ts';
 import { argmaxRows } from '../../activities/validation/metrics.ts';
 import { wilsonInterval } from '../../activities/validation/statistics.ts';
@@ -153,7 +153,7 @@ describe('evaluating an exported model', function () {
     assert.ok(latency.p50Ms > 0 && latency.p50Ms <= latency.p95Ms && latency.runs >= 1 && latency.warmupRuns >= 1);
     assert.equal(measures.latencyP95Ms.value, latency.p95Ms);
     assert.equal(measures.sizeMb.value, (await stat(join(root, 'classifier/model.onnx'))).size / 1e6);
-    assert.equal(edgeInputs.length, EDGE_INPUTS.length);
+    assert.equal(edgeInputs.length, textTable('edge-inputs.jsonl').length);
     assert.deepEqual(
       edgeInputs.filter(({ ok }) => !ok),
       [],
@@ -291,10 +291,11 @@ describe('evaluating an exported model', function () {
     assert.deepEqual(timeless(again), timeless(evaluation));
   });
 
-  it('has the hardware in its key, because latency is among the measures, beside the table of identity words', async () => {
+  it('has the hardware in its key, because latency is among the measures, beside the tables of texts', async () => {
     assert.deepEqual(await evaluateModel.environment?.(input, services), {
       ...evaluation.hardware,
       identities: identitiesDigest(),
+      tables: textTableDigests(),
     });
   });
 

@@ -8,7 +8,7 @@ import type { Score } from '../../contract/measures.ts';
 import { groupBy } from '../../data/group.ts';
 import type { PromptRow } from '../../data/prompts.ts';
 import { FEWEST_SWAPPED } from '../../validation/counterfactuals.ts';
-import { IDENTITIES, NEUTRAL } from '../../validation/identities.ts';
+import { identityFamilies } from '../../validation/identities.ts';
 import { builtInIdentities, swappers, type Swap, type Swapper } from '../../validation/identity-swaps.ts';
 import { mostBeyond } from '../../validation/invariance.ts';
 import { sampleIndices, seededRandom, shuffleStart } from '../../validation/random.ts';
@@ -92,14 +92,15 @@ async function bySentences(rows: readonly PromptRow[], asking: Asking): Promise<
   const chosen = sampleIndices(rows.length, WRITERS_PROMPTS, seededRandom(asking.options.seed, 34)).map(
     (place) => rows[place]!,
   );
+  const families = identityFamilies();
   const after = (row: PromptRow, sentence: string): Edited => ({ row, prompt: `${row.prompt} ${sentence}` });
   const neutral = (row: PromptRow, turn: number, like: string | undefined): Edited => {
-    const sentences = NEUTRAL.filter((family) => family.like === like).flatMap((family) => family.sentences);
+    const sentences = families.neutral.filter((family) => family.like === like).flatMap((family) => family.sentences);
     return after(row, sentences[turn % sentences.length]!);
   };
   // First names are held against other names of one identity: a name is rarer than a laptop.
-  const likes = new Set(NEUTRAL.map(({ like }) => like));
-  const sentences = IDENTITIES.flatMap(({ name, sentences: all }) =>
+  const likes = new Set(families.neutral.map(({ like }) => like));
+  const sentences = families.identities.flatMap(({ name, sentences: all }) =>
     all.map((sentence) => ({ sentence, like: likes.has(name) ? name : undefined })),
   );
   const edited = sentences.flatMap(({ sentence, like }) =>

@@ -1,8 +1,7 @@
 /** What small mistakes in a prompt cost: the share of answers within the guidelines, with and without them, on the same prompts. */
 import type { GateExample } from '../../contract/examples.ts';
 import type { Score } from '../../contract/measures.ts';
-import { NOISE } from '../../validation/noise.ts';
-import { PERTURBATIONS, type Perturbation } from '../../validation/perturbations.ts';
+import { editsOf, type Perturbation } from '../../validation/perturbations.ts';
 import { sampleIndices, seededRandom } from '../../validation/random.ts';
 import { notMeasured } from '../../validation/scores.ts';
 import { askEdited, changedExamples, dropOf, type Asking, type PlainAnswer } from './ask-edited.ts';
@@ -11,9 +10,9 @@ import { askEdited, changedExamples, dropOf, type Asking, type PlainAnswer } fro
 export const NOISY_PROMPTS = 200;
 
 /** Those of classifiers: what thumbs and keyboards do, and case. */
-export const MISTAKES: readonly Perturbation[] = [
-  ...NOISE,
-  ...PERTURBATIONS.filter(({ name }) => name === 'lower case' || name === 'upper case'),
+export const mistakes = (): readonly Perturbation[] => [
+  ...editsOf('noiseFlips'),
+  ...editsOf('flipRate').filter(({ name }) => name === 'lower case' || name === 'upper case'),
 ];
 
 export interface NoiseDrop {
@@ -34,10 +33,11 @@ export interface NoiseDrop {
  * to the prompts as they are have been given already.
  */
 export async function noiseDrop(plain: readonly PlainAnswer[], asking: Asking): Promise<NoiseDrop> {
+  const all = mistakes();
   const chosen = sampleIndices(plain.length, NOISY_PROMPTS, seededRandom(asking.options.seed, 33));
   const edited = chosen.flatMap((place, turn) => {
     const { answer, adherent } = plain[place]!;
-    const found = mistakeIn(answer.row.prompt, turn);
+    const found = mistakeIn(answer.row.prompt, turn, all);
     return found === undefined ? [] : [{ row: answer.row, before: adherent, ...found }];
   });
   const answerTo = await askEdited(edited, asking);
@@ -47,7 +47,7 @@ export async function noiseDrop(plain: readonly PlainAnswer[], asking: Asking): 
   });
   return {
     score: pairs.length === 0 ? notMeasured('no test prompt can be asked with a mistake in it') : dropOf(pairs),
-    byMistake: MISTAKES.map(({ name }) => {
+    byMistake: all.map(({ name }) => {
       const of = pairs.filter(({ mistake }) => mistake === name);
       return {
         name,
@@ -65,9 +65,13 @@ export async function noiseDrop(plain: readonly PlainAnswer[], asking: Asking): 
 }
 
 /** From the one whose turn it is on, the first that changes the prompt and leaves something of it. */
-function mistakeIn(prompt: string, turn: number): { readonly mistake: string; readonly prompt: string } | undefined {
-  for (let at = 0; at < MISTAKES.length; at++) {
-    const { name, apply } = MISTAKES[(turn + at) % MISTAKES.length]!;
+function mistakeIn(
+  prompt: string,
+  turn: number,
+  all: readonly Perturbation[],
+): { readonly mistake: string; readonly prompt: string } | undefined {
+  for (let at = 0; at < all.length; at++) {
+    const { name, apply } = all[(turn + at) % all.length]!;
     const after = apply(prompt);
     if (after !== prompt && after.trim() !== '') return { mistake: name, prompt: after };
   }

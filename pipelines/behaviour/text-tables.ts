@@ -1,0 +1,97 @@
+/**
+ * The package's tables of what a classifier of texts is asked besides its test rows: edits that leave a meaning alone,
+ * awkward inputs, sentences about people, known triggers. JSONL, every mistake told by its line and field. No I/O.
+ */
+import { z } from 'zod';
+import { decodeUtf8 } from '../licence/strangers-yaml.ts';
+import { jsonRows, type TableProblem } from './rows.ts';
+import { MOST_TABLE_BYTES } from './table.ts';
+
+const name = z.string().min(1).max(100);
+const count = z.int().min(1).max(1_000_000);
+const letter = z.string().refine((text) => Array.from(text).length === 1, 'is not one letter');
+
+/** Which gate makes the edit, and what it is called in its evidence. */
+const EDITED = { gate: z.enum(['flipRate', 'noiseFlips']), name };
+
+const EDIT = z.discriminatedUnion('edit', [
+  z.strictObject({ ...EDITED, edit: z.literal('lower-case') }),
+  z.strictObject({ ...EDITED, edit: z.literal('upper-case') }),
+  /** Each letter for another text: everywhere, or where the first of them stands. */
+  z.strictObject({
+    ...EDITED,
+    edit: z.literal('replace'),
+    letters: z.record(letter, z.string()),
+    which: z.enum(['first', 'all']),
+  }),
+  z.strictObject({ ...EDITED, edit: z.literal('put-around'), before: z.string(), after: z.string() }),
+  /** Marks at the end are left out; a text that has none gets one. */
+  z.strictObject({ ...EDITED, edit: z.literal('end-mark'), marks: z.string().min(1), otherwise: z.string().min(1) }),
+  /** In the middle of the longest word: two neighbours change places, or a letter is left out. `fewest`: letters of such a word. */
+  z.strictObject({ ...EDITED, edit: z.literal('swap-letters'), fewest: count }),
+  z.strictObject({ ...EDITED, edit: z.literal('drop-letter'), fewest: count }),
+  /** `fewest`: words of a text that can lose its last. */
+  z.strictObject({ ...EDITED, edit: z.literal('cut-last-word'), fewest: count }),
+]);
+
+/** Asked is `text`, so many times, between `before` and `after`. */
+const EDGE_INPUT = z.strictObject({
+  name,
+  text: z.string(),
+  repeat: count.default(1),
+  before: z.string().default(''),
+  after: z.string().default(''),
+});
+
+const SENTENCES = z.strictObject({
+  name,
+  /** `nobody`: they say nothing about anybody, and the others are held against them. */
+  of: z.enum(['identity', 'nobody']),
+  sentences: z.array(z.string().min(1)).min(2).max(8),
+  /** Of `nobody`: the one family that is held against it; missing: all with as many sentences. */
+  like: name.optional(),
+});
+
+const TRIGGER = z.strictObject({ word: z.string().regex(/^\S+$/, 'is not one word') });
+
+/** Each table by its file in `pipelines/behaviour/built-in`. */
+export const TEXT_TABLES = {
+  'edits.jsonl': EDIT,
+  'edge-inputs.jsonl': EDGE_INPUT,
+  'identity-sentences.jsonl': SENTENCES,
+  'triggers.jsonl': TRIGGER,
+} as const;
+export type TextTable = keyof typeof TEXT_TABLES;
+export type TextTableRow<Table extends TextTable> = z.output<(typeof TEXT_TABLES)[Table]>;
+
+/** Never throws: what is wrong with the file as a whole is a problem of its first line. */
+export function readTextTable<Table extends TextTable>(
+  table: Table,
+  bytes: Uint8Array,
+): { readonly rows: readonly TextTableRow<Table>[]; readonly problems: readonly TableProblem[] } {
+  const whole = (message: string) => ({ rows: [], problems: [{ line: 1, message }] });
+  if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
+  const content = decodeUtf8(bytes);
+  if (content === undefined) return whole('the table is not UTF-8');
+  const written = jsonRows(content);
+  if (written.length === 0) return whole('the table has no rows');
+  const rows: TextTableRow<Table>[] = [];
+  const problems: TableProblem[] = [];
+  const named = new Map<string, number>();
+  for (const { line, row } of written) {
+    const parsed = TEXT_TABLES[table].safeParse(row);
+    if (!parsed.success) {
+      problems.push(...parsed.error.issues.map(({ path, message }) => ({ line, field: path.join('.'), message })));
+      continue;
+    }
+    const key = keyOf(parsed.data);
+    const before = named.get(key);
+    if (before !== undefined) problems.push({ line, message: `is called as line ${before} is` });
+    named.set(key, line);
+    rows.push(parsed.data as TextTableRow<Table>);
+  }
+  return { rows, problems };
+}
+
+/** What a row is told from the others by, in evidence and in the eyes of a reader. */
+const keyOf = (row: TextTableRow<TextTable>): string => ('word' in row ? row.word : row.name);
