@@ -13,7 +13,7 @@ import type { Corrupted } from '../validation/picture-robustness.ts';
 import { sampledPlaces } from '../validation/sample-rows.ts';
 import { askTables } from './ask-tables.ts';
 import { measureCorruptedQueries } from './corrupted-queries.ts';
-import { checkEdgeQueries } from './query-behaviour.ts';
+import { checkEdgeQueries, measureQueryFlips, type QueryFlips } from './query-behaviour.ts';
 import type { StoredIndex } from './stored-index.ts';
 
 /** Test pictures that are corrupted, and whose latency is measured: a ResNet-50 takes some 60 ms for one. */
@@ -34,6 +34,8 @@ export interface AskedModel {
   readonly sample: readonly string[];
   /** Awkward pictures, which are in no data. */
   readonly edgeInputs: Evaluation['edgeInputs'];
+  /** First neighbours of the sample under harmless edits. */
+  readonly flips: QueryFlips;
   readonly corrupted: Corrupted;
   /** A table of behaviour tests each. */
   readonly behaviour: readonly BehaviourResult[];
@@ -62,9 +64,13 @@ export async function askModel(
       const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context, new Set(queries.ids));
       progress({ phase: 'edge inputs' });
       const edgeInputs = await checkEdgeQueries(loaded, index, { k, signal });
+      const flips = await measureQueryFlips(loaded, index, sample, {
+        signal,
+        onProgress: (done, total) => progress({ phase: 'harmless edits', done, total }),
+      });
       const corrupted = await corruptQueries(loaded, index, sample, { k, seed, queries }, context);
       const behaviour = await askTables(loaded, index, { dataset, k }, context);
-      return { queries, places, testRows, elsewhere, sample, edgeInputs, corrupted, behaviour };
+      return { queries, places, testRows, elsewhere, sample, edgeInputs, flips, corrupted, behaviour };
     }
   } finally {
     await loaded.release();

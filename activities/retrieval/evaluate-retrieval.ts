@@ -38,7 +38,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 12,
+  version: 13,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -48,7 +48,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const index = await loadIndex(input, labels, context);
     const folder = await checkout(context, input.model, 'model');
     const askedModel = await askModel(folder, index, input, labels, context);
-    const { queries, places, testRows, elsewhere, sample, edgeInputs, corrupted, behaviour } = askedModel;
+    const { queries, places, testRows, elsewhere, sample, edgeInputs, flips, corrupted, behaviour } = askedModel;
     const asked = await askIndex(index, queries, k, context);
     const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
     const pixels = await figuresOfPixels(input, queries, labels, context);
@@ -84,6 +84,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
           : meanDifference(of(asked.recallAtK), answeredOf(askedElsewhere, askedElsewhere.recallAtK)),
       corruptionDrop: corrupted.score,
       edgeInputs: answeredShare(edgeInputs),
+      flipRate: flips.score,
       queriesInGallery: plainScore(queriesInGallery / rows, rows),
       queriesWithoutRelevant: plainScore((rows - answered) / rows, rows),
       latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
@@ -108,6 +109,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       elsewhere: elsewhere === null || askedElsewhere === null ? null : outcomeRows(elsewhere, labels, askedElsewhere),
       corrupted,
       edgeInputs,
+      flips,
       galleryIds: index.ids,
     });
     const evaluation: Omit<RetrievalEvaluation, 'details' | 'reference'> = {
@@ -129,6 +131,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const details = {
       ...evaluation,
       version: 1,
+      flips: flips.byEdit,
       examples,
       testRows,
       queries: outcomes,

@@ -9,6 +9,7 @@ import { corruptedExamples, edgeExamples } from '../validation/label-examples.ts
 import type { Corrupted } from '../validation/picture-robustness.ts';
 import type { Asked } from './ask-index.ts';
 import { worstLabel } from './per-label.ts';
+import type { QueryFlips } from './query-behaviour.ts';
 
 type Pictures = Pick<AnsweredPictures, 'ids' | 'classes'>;
 /** By query, as the gallery is ranked by something else. */
@@ -27,6 +28,7 @@ interface Found {
   /** Declared pictures from elsewhere; null where there are none. */
   readonly elsewhere: readonly QueryOutcome[] | null;
   readonly corrupted: Pick<Corrupted, 'lost'>;
+  readonly flips: Pick<QueryFlips, 'changed'>;
   readonly edgeInputs: Evaluation['edgeInputs'];
   readonly galleryIds: readonly string[];
 }
@@ -43,6 +45,7 @@ export function findingExamples({
   elsewhere,
   corrupted,
   edgeInputs,
+  flips,
   galleryIds,
 }: Found): Readonly<Record<ExampledRetrievalGate, readonly GateExample[]>> {
   const worstBy = (rows: readonly QueryOutcome[], figure: Figure): readonly GateExample[] =>
@@ -85,6 +88,7 @@ export function findingExamples({
     shiftedDrop: elsewhere === null ? [] : worstBy(elsewhere, 'recallAtK'),
     corruptionDrop: corruptedExamples(corrupted),
     edgeInputs: edgeExamples(edgeInputs),
+    flipRate: flips.changed.map(({ id, edit }) => exampleOf(id, `the first neighbour has another label: ${edit}`)),
     queriesInGallery: some(
       all.filter((row) => inGallery.has(ids[row]!)),
       'in the gallery itself',

@@ -1,8 +1,11 @@
-/** How a finder behaves on pictures that no test split has. */
+/** How a finder behaves on pictures that no test split has: awkward ones, and harmless edits of known ones. */
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { ImageModel } from '../../inference/image-model.ts';
 import type { Match } from '../../inference/retrieval/embedding-index.ts';
 import type { Evaluation } from '../contract/validation.ts';
-import { askEdgePictures } from '../validation/picture-behaviour.ts';
+import type { Flips } from '../validation/behaviour.ts';
+import { askEdgePictures, editedPictures, flipsOf, FORMS } from '../validation/picture-behaviour.ts';
 import type { SearchedGallery } from './gallery.ts';
 import { searchAll } from './similarities.ts';
 
@@ -38,6 +41,48 @@ export async function checkEdgeQueries(
     const problem = problems.get(one.name) ?? null;
     return problem === null ? one : { ...one, ok: false, detail: problem };
   });
+}
+
+/** As a classifier's flips; what changes is named by its row's id. */
+export interface QueryFlips extends Omit<Flips, 'changed'> {
+  readonly changed: readonly { readonly id: string; readonly edit: string }[];
+}
+
+/** No label: the gallery has nothing but the picture itself. */
+const NOTHING = -1;
+
+/**
+ * The label of the first neighbour, under the edits that leave to people what a picture shows, as search gives it: by the graph where
+ * there is one. Files are called by their rows' ids, and a picture never finds itself. Throws BadModel for an embedding that is not finite.
+ */
+export async function measureQueryFlips(
+  model: Pick<ImageModel, 'runPixels' | 'config'>,
+  gallery: SearchedGallery,
+  files: readonly string[],
+  options: { readonly signal: AbortSignal; readonly onProgress?: (done: number, total: number) => void },
+): Promise<QueryFlips> {
+  const { signal } = options;
+  const { dimension, processor } = model.config;
+  const pictures = files.map((path) => () => readFile(path, { signal }));
+  const queries: { readonly embedding: Float32Array; readonly k: number }[] = [];
+  for await (const pixels of editedPictures(pictures, processor, options)) {
+    const { embeddings } = await model.runPixels(pixels);
+    // Two: the first may be the picture itself.
+    for (let form = 0; form < FORMS; form++) {
+      queries.push({ embedding: embeddings.slice(form * dimension, (form + 1) * dimension), k: 2 });
+    }
+  }
+  const found = await searchAll(gallery, queries, signal);
+  const labelOf = (matches: readonly Match[], except: string): number => {
+    const first = matches.find(({ id }) => id !== except);
+    return first === undefined ? NOTHING : gallery.labels.indexOf(first.label);
+  };
+  const labels = files.map((path, place) => {
+    const own = found.slice(place * FORMS, (place + 1) * FORMS);
+    return Int32Array.from(own, (matches) => labelOf(matches, basename(path)));
+  });
+  const { changed, ...flips } = flipsOf(labels);
+  return { ...flips, changed: changed.map(({ row, edit }) => ({ id: basename(files[row]!), edit })) };
 }
 
 /** What is wrong with an embedding that is to be looked up, or null. */

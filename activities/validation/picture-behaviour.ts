@@ -3,6 +3,7 @@ import sharp, { type Sharp } from 'sharp';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
 import { pixelValues } from '../../inference/image/preprocess.ts';
+import type { ImageProcessor } from '../../inference/image/processor.ts';
 import type { Evaluation } from '../contract/validation.ts';
 import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import type { ChangedRow, Flips } from './behaviour.ts';
@@ -84,20 +85,41 @@ const EDITS: readonly { readonly name: string; readonly apply: (picture: Sharp) 
 ];
 
 /**
- * Applies every edit to every picture. What is compared is the same decoded picture with and without the edit, so that
- * neither orientation nor colour space counts as one. One edit is in memory at a time, and of all what the model sees.
+ * Applies every edit to every picture. One edit is in memory at a time, and of all what the model sees.
  */
 export async function measurePictureFlips(
   model: Pick<ImageModel, 'runPixels' | 'config'>,
   pictures: readonly (() => Promise<Uint8Array>)[],
   classes: number,
-  options: { readonly signal?: AbortSignal; readonly onProgress?: (done: number, total: number) => void } = {},
+  options: EditOptions = {},
 ): Promise<Flips> {
-  const flips = new Map(EDITS.map(({ name }) => [name, 0]));
-  const examples: ChangedRow[] = [];
-  let flipped = 0;
+  const labels: Int32Array[] = [];
+  for await (const pixels of editedPictures(pictures, model.config.processor, options)) {
+    const { probabilities = new Float32Array() } = await model.runPixels(pixels);
+    labels.push(argmaxRows(probabilities, classes));
+  }
+  return flipsOf(labels);
+}
+
+interface EditOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Of `flipsOf` and `editedPictures`: a picture as it is, and under each edit. */
+export const FORMS = 1 + EDITS.length;
+
+/**
+ * What a model sees of each picture: as it is, then under each edit. What is compared is the same decoded picture with and without the
+ * edit, so that neither orientation nor colour space counts as one.
+ */
+export async function* editedPictures(
+  pictures: readonly (() => Promise<Uint8Array>)[],
+  processor: ImageProcessor,
+  { signal, onProgress }: EditOptions,
+): AsyncGenerator<readonly Float32Array[]> {
   for (const [place, read] of pictures.entries()) {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     const same = await sharp(await read())
       .autoOrient()
       .flatten({ background: 'white' })
@@ -105,19 +127,23 @@ export async function measurePictureFlips(
       .png()
       .toBuffer();
     const seen = (bytes: Uint8Array): Promise<Float32Array> =>
-      pixelValues(bytes, model.config.processor, { where: `picture ${place + 1}`, limits: PACKED_LIMITS });
+      pixelValues(bytes, processor, { where: `picture ${place + 1}`, limits: PACKED_LIMITS });
     const pixels = [await seen(same)];
     for (const { apply } of EDITS) pixels.push(await seen(await apply(sharp(same)).toBuffer()));
-    const { probabilities = new Float32Array() } = await model.runPixels(pixels);
-    const [before, ...after] = argmaxRows(probabilities, classes);
-    const changed = EDITS.filter((_, edit) => after[edit] !== before);
-    for (const { name } of changed) flips.set(name, (flips.get(name) ?? 0) + 1);
-    if (changed[0] !== undefined) {
-      flipped += 1;
-      examples.push({ row: place, edit: changed[0].name });
-    }
-    options.onProgress?.(place + 1, pictures.length);
+    yield pixels;
+    onProgress?.(place + 1, pictures.length);
   }
-  const byEdit = [...flips].map(([name, count]) => ({ name, edited: pictures.length, flipped: count }));
-  return { score: shareScore(flipped, pictures.length), byEdit, changed: examples.slice(0, MOST_EXAMPLES) };
+}
+
+/** `labels`: of each picture, what it is answered with as it is and under each edit. */
+export function flipsOf(labels: readonly Int32Array[]): Flips {
+  const byEdit = EDITS.map(({ name }, edit) => {
+    const flipped = labels.filter((of) => of[edit + 1] !== of[0]).length;
+    return { name, edited: labels.length, flipped };
+  });
+  const changed = labels.flatMap((of, row): ChangedRow[] => {
+    const edit = EDITS.find((_, at) => of[at + 1] !== of[0]);
+    return edit === undefined ? [] : [{ row, edit: edit.name }];
+  });
+  return { score: shareScore(changed.length, labels.length), byEdit, changed: changed.slice(0, MOST_EXAMPLES) };
 }

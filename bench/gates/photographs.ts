@@ -1,4 +1,4 @@
-/** CIFAR-10 photographs (32 × 32, JPEG) of the test data, and frozen backbones that look at them. */
+/** CIFAR-10 photographs (32 × 32, JPEG) and clothes of Fashion-MNIST (28 × 28, PNG) of the test data, and frozen backbones that look at them. */
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,9 +24,13 @@ export function testData(): string {
 }
 
 /** So many of a split in a seeded order: of each label about as many. */
-export async function photographs(split: 'train' | 'test', count: number): Promise<Photograph[]> {
+export async function photographs(
+  split: 'train' | 'test',
+  count: number,
+  dataset: 'cifar10-jpeg' | 'fashion-mnist-sprite' = 'cifar10-jpeg',
+): Promise<Photograph[]> {
   const all: Photograph[] = [];
-  const tar = join(testData(), 'datasets/cifar10-jpeg', `${split}.tar`);
+  const tar = join(testData(), 'datasets', dataset, `${split}.tar`);
   for await (const { name, bytes } of tarMembers(tar, split, () => 2 ** 20)) {
     if (bytes === undefined) continue;
     all.push({ id: createHash('sha256').update(bytes).digest('hex').slice(0, 16), bytes, label: name.split('/')[0]! });

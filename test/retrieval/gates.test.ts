@@ -55,6 +55,12 @@ describe('the gates of a model that finds pictures', () => {
     equal(verdictOf({ edgeInputs: score }, 'edgeInputs')?.verdict, 'fail');
   });
 
+  it('warn where harmless edits may change what three pictures in ten find first, for want of pictures too', () => {
+    const judged = (changed: number, rows: number) =>
+      verdictOf({ flipRate: shareScore(changed, rows) }, 'flipRate')?.verdict;
+    deepEqual([judged(21, 100), judged(22, 100), judged(0, 5)], ['pass', 'warn', 'warn']);
+  });
+
   it('fail for a single test picture in the gallery, and warn where a twentieth has nothing to find', () => {
     equal(
       verdictOf({ queriesInGallery: { value: 1 / 500, interval: null, rows: 500 } }, 'queriesInGallery')?.verdict,

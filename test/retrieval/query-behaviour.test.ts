@@ -1,9 +1,13 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { galleryInMemory, type SearchedGallery } from '../../activities/retrieval/gallery.ts';
-import { checkEdgeQueries } from '../../activities/retrieval/query-behaviour.ts';
+import { checkEdgeQueries, measureQueryFlips } from '../../activities/retrieval/query-behaviour.ts';
+import { asPng } from '../../activities/validation/corruptions.ts';
 import { decodePicture, type Picture } from '../../inference/image/decode.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
 import type { Match } from '../../inference/retrieval/embedding-index.ts';
+import { temporaryFolder } from '../training/fixtures.ts';
 
 const { signal } = new AbortController();
 const gallery = galleryInMemory({
@@ -68,5 +72,82 @@ describe('awkward pictures that ask a gallery', () => {
     deepEqual(await wrongOf(model, giving(1, 0.5)), []);
     equal((await wrongOf(model, giving(1)))[0]?.detail, '1 neighbours come back of 2');
     equal((await wrongOf(model, giving(1, Number.NaN)))[0]?.detail, 'a similarity is NaN');
+  });
+});
+
+describe('harmless edits of pictures that ask a gallery', () => {
+  const GREY = { width: 16, height: 16, pixels: new Uint8Array(16 * 16 * 3).fill(90) };
+  let files: readonly string[];
+  /** Of the model only its dimension is looked at, and how it sees pictures: as they are. */
+  const seeing = (embed: (values: Float32Array) => readonly number[]): Pick<ImageModel, 'runPixels' | 'config'> => ({
+    config: {
+      dimension: 2,
+      processor: {
+        resize: { width: 16, height: 16 },
+        crop: { width: 16, height: 16 },
+        filter: 2,
+        scale: 1,
+        mean: [0, 0, 0],
+        deviation: [1, 1, 1],
+      },
+    } as Partial<ImageModel['config']> as ImageModel['config'],
+    async runPixels(pixels) {
+      return { rows: pixels.length, embeddings: Float32Array.from(pixels.flatMap(embed)) };
+    },
+  });
+  const isExact = (values: Float32Array): boolean => values.every((value) => value === 90);
+
+  before(async () => {
+    const folder = await temporaryFolder();
+    files = Array.from({ length: 8 }, (_, query) => join(folder, `query-${query}`));
+    const bytes = await asPng(GREY);
+    await Promise.all(files.map((file) => writeFile(file, bytes)));
+  });
+
+  it('change nothing where what is found first stays of one label, whichever picture it is', async () => {
+    const { score, byEdit, changed } = await measureQueryFlips(
+      // Between the two bright ones: now the one is nearer, now the other.
+      seeing((values) => (isExact(values) ? [0.1, 1] : [0.9, 1])),
+      gallery,
+      files,
+      { signal },
+    );
+    deepEqual([score.value, score.rows, changed.length, byEdit.length], [0, 8, 0, 5]);
+  });
+
+  it('change all where a model rests on exact pixels, and name the pictures and the first edit', async () => {
+    const { score, byEdit, changed } = await measureQueryFlips(
+      seeing((values) => (isExact(values) ? [0, 1] : [1, 0])),
+      gallery,
+      files,
+      { signal },
+    );
+    deepEqual([score.value, score.interval!.low > 0.5, byEdit[0]?.flipped], [1, true, 8]);
+    deepEqual(changed[0], { id: 'query-0', edit: 'a tenth brighter' });
+    equal(changed.length, 5);
+  });
+
+  it('never let a picture find itself, in a graph neither', async () => {
+    const own = { ...gallery, ids: ['query-0', 'b', 'c'] };
+    const asking = seeing((values) => (isExact(values) ? [1, 0] : [0, 1]));
+    const [first] = files;
+    equal((await measureQueryFlips(asking, own, [first!], { signal })).score.value, 0, 'both forms find a bright one');
+    const graph = {
+      search: async (embedding: Float32Array): Promise<Match[]> =>
+        embedding[0] === 1
+          ? [
+              { id: 'query-0', label: 'dark', similarity: 1 },
+              { id: 'c', label: 'bright', similarity: 0.5 },
+            ]
+          : [{ id: 'b', label: 'bright', similarity: 1 }],
+    };
+    equal((await measureQueryFlips(asking, { ...own, graph }, [first!], { signal })).score.value, 0);
+    const alone = galleryInMemory({
+      labels: ['dark'],
+      ids: ['query-0'],
+      classes: Int32Array.of(0),
+      embeddings: Float32Array.of(1, 0),
+    });
+    equal((await measureQueryFlips(asking, alone, [first!], { signal })).score.value, 0, 'there is nothing to change');
   });
 });

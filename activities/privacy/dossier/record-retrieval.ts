@@ -95,6 +95,7 @@ const robustness: Teller = ({ retrieval }) => {
   return [
     `${count(retrieval.queriesInGallery)} test pictures stand in the gallery; for ${count(retrieval.queriesWithoutRelevant)} there is nothing to find.`,
     scoreLine('corruptionDrop', retrieval.measures.corruptionDrop),
+    ...(retrieval.measures.flipRate === undefined ? [] : [scoreLine('flipRate', retrieval.measures.flipRate)]),
     ...(retrieval.edgeInputs === undefined ? [] : [edgeLine(retrieval.edgeInputs)]),
   ];
 };
