@@ -9,6 +9,7 @@ import type { Score } from '../activities/contract/measures.ts';
 import { adherenceScore, compareAdherence } from '../activities/generation/metrics/adherence.ts';
 import { degenerationScore } from '../activities/generation/metrics/degeneration.ts';
 import { lostNats, perplexityRatio, type Likelihood } from '../activities/generation/metrics/likelihood.ts';
+import { adherenceBySlice } from '../activities/generation/prompt-slices.ts';
 import { SHIFTED_PROMPTS } from '../activities/generation/shifted-drop.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom } from '../activities/validation/random.ts';
@@ -31,7 +32,7 @@ function normal(): number {
   return Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform());
 }
 
-/** Share of draws whose gate does not pass. */
+/** Share of draws whose gate fails or warns; of what cannot be measured on so few prompts it does neither. */
 async function stopped(
   name: GenerationGateName,
   draws: number,
@@ -40,7 +41,7 @@ async function stopped(
   let count = 0;
   for (let draw = 0; draw < draws; draw++) {
     const { verdict } = judgeGate(name, GENERATION_GATE_TABLE[name], await measure(), limits[name]);
-    if (verdict !== 'pass') count += 1;
+    if (verdict === 'fail' || verdict === 'warn') count += 1;
   }
   return count / draws;
 }
@@ -89,6 +90,23 @@ const shifted = (rows: number, test: number, elsewhere: number): Score => {
   });
   return shareDifference(count(test, rows), count(elsewhere, Math.min(rows, SHIFTED_PROMPTS)));
 };
+
+/** Prompts of 1 to 300 characters after none to five earlier questions; the longest third adheres less often by so much. */
+function sliced(rows: number, share: number, lost: number): Score {
+  const answers = times(rows, (at) => ({
+    row: {
+      id: `${at}`,
+      prompt: 'x'.repeat(1 + random.below(300)),
+      history: times(random.below(6), () => ({ role: 'user' as const, content: 'x' })),
+    },
+    text: '',
+  }));
+  const judged = answers.map(({ row }) => ({
+    adherent: drawn(row.prompt.length > 200 ? share - lost : share),
+    broken: [],
+  }));
+  return adherenceBySlice(answers, judged).score;
+}
 
 const degenerate = (rows: number, share: number): Score =>
   degenerationScore(
@@ -164,6 +182,19 @@ for (const [name, prompts] of [
     await each(shares, (share) =>
       stopped(name, DRAWS, () => shareScore(times(prompts, () => drawn(share)).filter(Boolean).length, prompts)),
     ),
+  );
+}
+
+for (const lost of [0, 0.1, 0.2, 0.3, 0.5]) {
+  tell(
+    `sliceGap: 0.9 keep the guidelines, of the longest third ${(0.9 - lost).toFixed(1)}`,
+    await each(ROWS, (rows) => stopped('sliceGap', DRAWS, () => sliced(rows, 0.9, lost))),
+  );
+}
+for (const share of [0.5, 0.8]) {
+  tell(
+    `sliceGap: ${share} keep the guidelines, wherever`,
+    await each(ROWS, (rows) => stopped('sliceGap', DRAWS, () => sliced(rows, share, 0))),
   );
 }
 

@@ -220,6 +220,50 @@ export const GENERATION_GATE_TABLE = {
     examples: { none: 'a size of files' },
     severity: 'fail',
   },
+  hardwareFit: {
+    title: 'Fit for the device',
+    meaning:
+      'Share of the declared memory or storage (intendedUse.hardware), whichever is scarcer, that the generator takes as it is served: a copy a worker thread, and the caches of all answers under way.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'share',
+    range: POSITIVE,
+    threshold: 0.9,
+    why: 'a tenth is left to the system; beyond it the device swaps, or ends the server',
+    falseAlarms: 'none: a limit, no test',
+    examples: { none: 'a size against a device' },
+    severity: 'fail',
+  },
+  leakedPrompts: {
+    title: 'Test prompts seen with an answer',
+    meaning:
+      'Share of test prompts that are also training prompts or examples of the chosen prompt, word for word or nearly (by character 5-grams).',
+    direction: 'max',
+    judged: 'value',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.01,
+    why: 'one in a hundred moves adherence less than its interval',
+    falseAlarms:
+      'where near twins are kept on one side, in 0 of 60 draws (0 to 6.0 %); left where chance puts them, in 31 of 60, rightly',
+    examples: { rows: 'test prompts with the training row, or the example, that they repeat' },
+    severity: 'warn',
+  },
+  sliceGap: {
+    title: 'Worst slice',
+    meaning:
+      'Adherence of all other test prompts minus that of the worst slice (prompts by length, conversations by their questions), beyond chance over all slices.',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0.1,
+    why: 'ten points beyond chance: part of the users are answered markedly worse',
+    falseAlarms:
+      'one that keeps the guidelines alike everywhere warns in 0.1 % of draws of 100 prompts at most; where a third loses ten points, in 0.3 %; with fewer than 60 prompts it is off',
+    examples: { rows: 'prompts of the worst slice whose answer breaks a guideline' },
+    severity: 'warn',
+  },
   exportParity: {
     title: 'Export parity, largest |Δ logit|',
     meaning: 'Largest difference of a logit between PyTorch and onnxruntime.',

@@ -5,6 +5,7 @@
 import { EspalierError } from '../artifacts/errors.ts';
 import type { GeneratorFiles } from '../inference/generation/generator.ts';
 import type { Completion, Piece } from '../inference/generation/options.ts';
+import { MOST_TURNS } from '../inference/workers.ts';
 import { Crew, type Member } from './crew.ts';
 import {
   generatorBuffers,
@@ -16,8 +17,6 @@ import {
 import type { ModelSource } from './verified-model.ts';
 import { errorOf } from './worker-thread.ts';
 
-/** Generations a worker has under way: each keeps its own cache in memory and slows the others down. */
-const TURNS = 4;
 const MAX_WAITING = 64;
 
 export interface GeneratorPoolOptions {
@@ -157,7 +156,9 @@ export class GeneratorPool {
 
   #dispatch(): void {
     for (;;) {
-      const [freest] = this.#crew.up.filter(({ work }) => work.size < TURNS).sort((a, b) => a.work.size - b.work.size);
+      const [freest] = this.#crew.up
+        .filter(({ work }) => work.size < MOST_TURNS)
+        .sort((a, b) => a.work.size - b.work.size);
       const job = freest === undefined ? undefined : this.#waiting.shift();
       if (freest === undefined || job === undefined) return;
       freest.work.set(job.id, job);

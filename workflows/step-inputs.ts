@@ -272,15 +272,23 @@ export function evaluateInput(
   { dataset }: Pick<DatasetSummary, 'dataset'>,
   { training, intendedUse: { hardware } }: Pick<Classification, 'training' | 'intendedUse'>,
 ): EvaluateModelInput {
-  const { accelerator: _, ...device } = hardware ?? {};
   return {
     classifier,
     dataset,
     baseline: { encoder, probe },
     exportParityMaxAbs: parityMaxAbs,
     seed: training.seed,
-    ...(hardware === undefined ? {} : { device }),
+    ...declaredDevice(hardware),
   };
+}
+
+/** What serves, where the definition says. An accelerator's memory is not among it: models are served on the processor. */
+export function declaredDevice(
+  hardware: TextGeneration['intendedUse']['hardware'],
+): Pick<EvaluateModelInput, 'device'> {
+  if (hardware === undefined) return {};
+  const { accelerator: _, ...device } = hardware;
+  return { device };
 }
 
 export function packageInput(

@@ -13,7 +13,7 @@ import type { ExampleIds } from './examples.ts';
 import type { ExportedGenerator } from './generation.ts';
 import type { Hardware, Score } from './measures.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
-import type { BehaviourResult, JudgeCustom, JudgeGatesInput, PairedScore } from './validation.ts';
+import type { BehaviourResult, Device, FittedPart, JudgeCustom, JudgeGatesInput, PairedScore } from './validation.ts';
 
 export interface ProfileGeneratorInput {
   readonly generator: ArtifactRef;
@@ -147,6 +147,24 @@ export interface EvaluateGeneratorInput {
   readonly guidelines: ArtifactRef;
   readonly exportParityMaxAbs: number;
   readonly seed: number;
+  /** What the definition declares of it; missing where it declares none. */
+  readonly device?: Device;
+}
+/** What is needed of the declared device; memory with the caches of all generations that are under way at once. */
+export interface GeneratorFit {
+  readonly parts: readonly FittedPart[];
+  /** Generations that a worker has under way. */
+  readonly turns: number;
+  /** Tokens of prompt and answer that each is counted with, and what its cache of so many takes. */
+  readonly tokens: number;
+  readonly cacheMb: number;
+}
+export interface PromptSlice {
+  readonly name: string;
+  readonly rows: number;
+  readonly adherence: number;
+  /** Adherence of all other test prompts minus the slice's. */
+  readonly gap: Score;
 }
 export interface CheckScore {
   readonly id: string;
@@ -164,6 +182,10 @@ export interface GeneratorEvaluation {
   readonly checks: readonly CheckScore[];
   /** A table of behaviour tests each; missing where the definition has none. */
   readonly behaviour?: readonly BehaviourResult[];
+  /** Of the test prompts, the worst first; missing in evaluations made before there were any. */
+  readonly slices?: readonly PromptSlice[];
+  /** Missing where no device is declared. */
+  readonly hardwareFit?: GeneratorFit;
   /** No gate judges these: what good answers are to the model, and what its answers have in common with them. */
   readonly figures: Readonly<Record<AnswerFigure, Score>>;
   readonly firstTokenMs: GeneratorProfile['firstTokenMs'];

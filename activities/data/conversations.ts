@@ -162,7 +162,7 @@ async function shortestOfEach<Given extends Row>(
   const askedBy = new Map<string, Given>();
   const found: (readonly string[])[] = [];
   for (const row of rows) {
-    const questions = beginnings(asked(row).split('\n'));
+    const questions = beginningsOf(asked(row));
     const last = questions.at(-1)!;
     if (!askedBy.has(last)) askedBy.set(last, row);
     found.push(questions);
@@ -172,8 +172,9 @@ async function shortestOfEach<Given extends Row>(
 }
 const PAUSE_ROWS = 2000;
 
-/** A hash of each beginning that ends with a question: of the first turn, of the first three, and so on. */
-function beginnings(turns: readonly string[]): readonly string[] {
+/** Of a conversation as `conversationIdentity` gives it: a hash of each beginning that ends with a question, so of the first turn, of the first three, and so on. */
+export function beginningsOf(conversation: string): readonly string[] {
+  const turns = conversation.split('\n');
   let before = '';
   return turns.map((turn) => (before = sha256Hex(`${before}\n${turn}`))).filter((_, place) => place % 2 === 0);
 }

@@ -4,10 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canonicalJson } from '../../artifacts/canonical-json.ts';
-import type { GeneratorReference } from '../../artifacts/bundle.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { withPrompt, type Message } from '../../inference/generation/chat.ts';
 import type { Generator } from '../../inference/generation/generator.ts';
 import type { PromptTest } from '../../pipelines/behaviour/prompt-rows.ts';
@@ -27,20 +24,20 @@ import { textTableDigests } from '../validation/text-tables.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import {
   answerAll,
-  asked,
   conversationOf,
   judged as judgedAnswer,
-  seedOf,
   UNPROMPTED,
   type Answer,
   type AskOptions,
 } from './answers.ts';
+import { diagnoseGenerator } from './diagnose-generator.ts';
 import type { Asking, PlainAnswer } from './edited/ask-edited.ts';
 import { identityDrop } from './edited/identity-drop.ts';
 import { noiseDrop } from './edited/noise-drop.ts';
 import { generalTexts, MOST_TEXTS } from './forgetting.ts';
 import { answerExamples, goodAnswer, unlikelierExamples } from './gate-examples.ts';
-import { readJudge, type Judge, type Judgement } from './judge.ts';
+import { readJudge, type Judge } from './judge.ts';
+import { putReference, questionsOf } from './kept-answers.ts';
 import { withGenerator } from './load.ts';
 import { adherenceScore, checkRates, compareAdherence } from './metrics/adherence.ts';
 import { degenerationScore } from './metrics/degeneration.ts';
@@ -58,14 +55,13 @@ const LIKELY_ROWS = 200;
 const TEST_PROMPTS = 5000;
 const TIMED_PROMPTS = 30;
 const FAILURES = 20;
-const SERVED_QUESTIONS = 8;
 
 /** Tables of classifiers that generators are asked by, too. */
 const TEXT_TABLES = ['edits.jsonl', 'identity-sentences.jsonl'] as const;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 10,
+  version: 11,
   // Times are among the measures, on other hardware it is another result; and so it is where other questions are built in.
   environment: () =>
     Promise.resolve({
@@ -101,10 +97,11 @@ interface Evaluated {
 }
 
 async function evaluate(
-  { tuned, dataset, exportParityMaxAbs, seed }: EvaluateGeneratorInput,
+  input: EvaluateGeneratorInput,
   context: StepContext,
   { rows, testRows, judge, generator, folder, base }: Evaluated,
 ): Promise<GeneratorEvaluation> {
+  const { tuned, dataset, exportParityMaxAbs, seed } = input;
   const { store, signal, progress } = context;
   const served = promptOf(generator);
   const options = (phase: string): AskOptions => ({
@@ -136,8 +133,12 @@ async function evaluate(
   const identities = await identityDrop(fitting, asking('asking as other people'));
   const elsewhere = await loadShifted(store, dataset, seed, signal);
   const { shifted, ...drop } = await shiftedDrop(judged, elsewhere, asking('asking prompts from elsewhere'));
+  const diagnosis = await diagnoseGenerator(input, context, { generator, folder, answers, judged });
   progress({ phase: 'latency' });
-  const conversations = rows.slice(0, TIMED_PROMPTS).map(conversationOf);
+  const conversations = answers
+    .filter(({ refused }) => refused === undefined)
+    .slice(0, TIMED_PROMPTS)
+    .map(({ row }) => withPrompt(served.prompt, conversationOf(row)));
   const times = await timeGenerator({ folder, conversations, maxNewTokens: served.generation.maxNewTokens }, signal);
 
   const measures: Readonly<Record<GenerationGateName, Score>> = {
@@ -157,6 +158,7 @@ async function evaluate(
     memoryMb: plainScore(times.memoryMb, times.answers),
     sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
     exportParity: plainScore(exportParityMaxAbs, 0),
+    ...diagnosis.measures,
   };
   const examples: Readonly<Record<ExampledGenerationGate, readonly GateExample[]>> = {
     ...answerExamples(answers, judged, before, all),
@@ -165,10 +167,12 @@ async function evaluate(
     noiseDrop: noise.examples,
     identityDrop: identities.examples,
     shiftedDrop: drop.examples,
+    ...diagnosis.examples,
   };
   const evaluation = {
     measures,
     checks: checkRates(judge, judged),
+    ...diagnosis.shown,
     figures: await answerFigures(answers, good, likelihoods, { seed, signal }),
     firstTokenMs: times.firstTokenMs,
     msPerToken: times.msPerToken,
@@ -235,24 +239,6 @@ async function evaluate(
   }
 }
 
-/** The first test prompts as a client asks them: the deployment sees that the server answers as was evaluated. */
-function questionsOf(answers: readonly Answer[], { generation }: ServedWith, seed: number): readonly unknown[] {
-  return answers
-    .filter(({ refused }) => refused === undefined)
-    .slice(0, SERVED_QUESTIONS)
-    .map(({ row, text }) => ({
-      text: asked(row),
-      answer: text,
-      // All else is left to the server: that it answers as was measured where a client does not say is part of the check.
-      // The length is named, so that a server that allows less says so instead of answering less.
-      options: {
-        max_tokens: generation.maxNewTokens,
-        seed: seedOf(seed, row.id),
-        ...(row.history === undefined ? {} : { history: row.history }),
-      },
-    }));
-}
-
 interface GoodTurn {
   readonly prompt: readonly Message[];
   readonly completion: string;
@@ -280,26 +266,4 @@ async function likelihoodRatio(
   if (good.length === 0) return none('no test row has a good answer');
   const before = await base.logLikelihood(good, { signal });
   return { score: await perplexityRatio(after, before, { seed, signal }), before };
-}
-
-/** What monitoring compares traffic with: lengths and adherence; a generator has no embeddings to compare. */
-async function putReference(
-  { store, signal }: StepContext,
-  answers: readonly Answer[],
-  judged: readonly Judgement[],
-): Promise<ArtifactRef> {
-  const reference: GeneratorReference = {
-    version: 1,
-    kind: 'generator',
-    rows: answers.length,
-    promptTokens: answers.map(({ promptTokens }) => promptTokens),
-    answerTokens: answers.map(({ tokens }) => tokens),
-    adherent: judged.map(({ adherent }) => adherent),
-  };
-  const file = await store.putBytes(canonicalJson(reference), {
-    name: 'reference.json',
-    mediaType: 'application/json',
-    signal,
-  });
-  return store.putManifest([{ path: 'reference.json', ref: file }], 'reference');
 }

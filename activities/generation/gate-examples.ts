@@ -13,7 +13,7 @@ import type { Likelihood } from './metrics/likelihood.ts';
 
 type Said = Exclude<
   ExampledGenerationGate,
-  'perplexityRatio' | 'forgetting' | 'noiseDrop' | 'identityDrop' | 'shiftedDrop'
+  'perplexityRatio' | 'forgetting' | 'noiseDrop' | 'identityDrop' | 'shiftedDrop' | 'leakedPrompts' | 'sliceGap'
 >;
 
 /** `judged` and `before`: of the answers, and of those that the model told nothing gave to the same prompts. */

@@ -50,7 +50,7 @@ export async function timeGenerator(task: ProfileTask, signal: AbortSignal): Pro
   const times = await askChild<GeneratorTimes>(program, { ...task, maxNewTokens }, signal);
   if (times.answers > 0) return times;
   throw new EspalierError('BadModel', 'there were too few prompts to time an answer', {
-    where: 'train.jsonl',
-    fix: 'give at least three training prompts',
+    where: 'data.files',
+    fix: 'give at least three prompts that leave room for an answer, both to train and to test with',
   });
 }

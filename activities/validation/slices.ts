@@ -119,11 +119,11 @@ export function opportunityGaps(
     .toSorted((a, b) => (b.gap.interval?.low ?? -1) - (a.gap.interval?.low ?? -1));
 }
 
-/** Texts by length: the shortest third, the middle, the longest. */
-export function lengthSlices(texts: readonly string[]): readonly Slice[] {
+/** Texts by length: the shortest third, the middle, the longest. `what` they are called. */
+export function lengthSlices(texts: readonly string[], what = 'texts'): readonly Slice[] {
   return thirds(
     texts.map((text) => text.length),
-    (range) => `texts of ${range} characters`,
+    (range) => `${what} of ${range} characters`,
   );
 }
 
@@ -144,7 +144,7 @@ export function pictureSlices(
 }
 
 /** Equal values stay together, in the third in which the middle one of them lies: where there are but two, each is a slice. None is empty. */
-function thirds(values: readonly number[], nameOf: (range: string) => string): readonly Slice[] {
+export function thirds(values: readonly number[], nameOf: (range: string) => string): readonly Slice[] {
   const order = [...values.keys()].sort((a, b) => values[a]! - values[b]! || a - b);
   const parts: [number[], number[], number[]] = [[], [], []];
   for (let first = 0; first < order.length;) {

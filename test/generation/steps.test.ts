@@ -308,6 +308,7 @@ describe('the steps of generation, on a tiny generator', function () {
   it('ask tables of behaviour tests as the model is served: the same answers again, all of them evidence, no text in the result', async () => {
     const { store } = services;
     const rows = (of: string) => [0, 1, 2, 3].map((at) => jsonLine({ id: `${of}${at}`, prompt: `late ${of} ${at}` }));
+    const long = jsonLine({ prompt: 'money '.repeat(400) });
     const stored = async (path: string, text: string, split: DataFile['split']): Promise<DataFile> => {
       const ref = await store.putBytes(text, { name: path, mediaType: 'application/jsonl' });
       return { path, ref, split, format: 'jsonl' };
@@ -328,7 +329,8 @@ describe('the steps of generation, on a tiny generator', function () {
     const files = [
       await stored('train.jsonl', rows('train').join(''), 'train'),
       await stored('validation.jsonl', rows('validation').join(''), 'validation'),
-      await stored('test.jsonl', rows('test').join(''), 'test'),
+      // One of them leaves no room for an answer: it counts against the model, and is not timed.
+      await stored('test.jsonl', [...rows('test'), long].join(''), 'test'),
       await file('functional.jsonl', functional),
       await file('pairs.jsonl', pairs),
       await stored('later.jsonl', [1, 2].map((at) => jsonLine({ prompt: `an order ${at}` })).join(''), 'shifted'),
@@ -440,9 +442,25 @@ describe('the steps of generation, on a tiny generator', function () {
         guidelines,
         exportParityMaxAbs: 0,
         seed: 7,
+        device: { ramMb: 16_000, storageMb: 1000, cores: 2 },
       },
       services,
     );
+    const { parts, tokens } = evaluation.hardwareFit!;
+    deepEqual(
+      parts.map(({ what, availableMb, workers }) => [what, availableMb, workers]),
+      [
+        ['memory', 16_000, 2],
+        ['storage', 1000, 2],
+      ],
+    );
+    // A process that answers, Node and the runtime included, and what the model is more.
+    ok(parts[0]!.neededMb > 50 && parts[0]!.neededMb < 5000, JSON.stringify(parts));
+    equal(evaluation.measures['hardwareFit']?.value, Math.max(parts[0]!.neededMb / 16_000, parts[1]!.neededMb / 1000));
+    ok(tokens > 8 && tokens <= 96, `${tokens}`);
+    // Six prompts are too few for slices, and none of them is a training prompt.
+    match(evaluation.measures['sliceGap']?.notApplicable ?? '', /no slice has 30 rows/);
+    deepEqual([evaluation.measures['leakedPrompts']?.value, evaluation.measures['leakedPrompts']?.rows], [0, 6]);
     // It is its own base here: it has unlearnt nothing, and finds good answers as likely as it did.
     ok(Math.abs(evaluation.measures['forgetting']?.value ?? 1) < 1e-6);
     ok(Math.abs((evaluation.measures['perplexityRatio']?.value ?? 0) - 1) < 1e-6);

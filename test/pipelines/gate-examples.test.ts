@@ -45,7 +45,9 @@ describe('the examples of the gates', () => {
         (name) => `classify ${name}`,
       ),
       ...['latencyP95Ms', 'memoryMb', 'sizeMb', 'exportParity'].map((name) => `find ${name}`),
-      ...['firstTokenP95Ms', 'tokenMs', 'memoryMb', 'sizeMb', 'exportParity'].map((name) => `generate ${name}`),
+      ...['firstTokenP95Ms', 'tokenMs', 'memoryMb', 'sizeMb', 'hardwareFit', 'exportParity'].map(
+        (name) => `generate ${name}`,
+      ),
       ...Object.keys(MEMORISATION_GATE_TABLE).map((name) => `memorise ${name}`),
     ]);
   });

@@ -63,6 +63,22 @@ describe('the report on a model that generates text', () => {
     );
   });
 
+  it('says what the declared device has and the generator takes of it, and which prompts are answered worse', () => {
+    const { evaluation } = generatorFacts('prompted').generation ?? {};
+    ok(evaluation !== undefined);
+    const parts = [{ what: 'memory', neededMb: 900, availableMb: 2000, workers: 2 } as const];
+    const gap = { value: 0.25, interval: { low: 0.125, high: 0.375, confidence: 0.95 }, rows: 40 };
+    const slices = [{ name: 'prompts of 60 to 90 characters', rows: 40, adherence: 0.625, gap }];
+    const hardwareFit = { parts, turns: 4, tokens: 384, cacheMb: 12.5 };
+    const shown = page('prompted', { evaluation: { ...evaluation, hardwareFit, slices } });
+    match(
+      shown,
+      /Memory of the device 900\.0 MB needed of 2000\.0 MB, with 2 copies of the model and 4 answers under way in each, of 384 tokens with their prompts \(a cache of 12\.5 MB\)/,
+    );
+    match(shown, /prompts of 60 to 90 characters 40 62\.5 % 25\.0 points/);
+    doesNotMatch(page('prompted'), /of the device|Slices of the test prompts/);
+  });
+
   it('shows what the model in production answered to the same prompts', () => {
     const shown = page('prompted');
     match(

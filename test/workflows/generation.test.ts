@@ -33,7 +33,7 @@ describe('a run that generates text', function () {
   /** A whole run, approved and replayed; `overrides` see the activities that answer at once. */
   async function run(
     overrides: (real: Activities) => Partial<Activities>,
-    parts: Partial<Pick<Pipeline, 'budget' | 'prototype' | 'deploy' | 'behaviour'>> = {},
+    parts: Partial<Pick<Pipeline, 'budget' | 'prototype' | 'deploy' | 'behaviour' | 'intendedUse'>> = {},
   ): Promise<{ ran: readonly string[]; view: RunView; outcome: RunOutcome; facts: RunFacts }> {
     const { client } = temporal;
     const runId = `generation-${runs++}`;
@@ -141,6 +141,21 @@ describe('a run that generates text', function () {
     equal(outcome.state, 'deployed');
     ok(ran.includes('train') && !ran.includes('memorisation'));
     deepEqual(judged, [null]);
+  });
+
+  it('hands the declared device to the evaluation, without its accelerator, and nothing where none is declared', async () => {
+    const devices: unknown[] = [];
+    const watch = (real: Activities): Partial<Activities> => ({
+      evaluateGenerator: (call) => {
+        devices.push(call.input.device);
+        return real.evaluateGenerator(call);
+      },
+    });
+    const { intendedUse } = generatorInput().pipeline;
+    const hardware = { ramMb: 4000, storageMb: 900, cores: 2, accelerator: { memoryMb: 8000 } };
+    await run(watch, { intendedUse: { ...intendedUse, hardware } });
+    await run(watch);
+    deepEqual(devices, [{ ramMb: 4000, storageMb: 900, cores: 2 }, undefined]);
   });
 
   it('hands tables of behaviour tests to the data with the guidelines that they name, and to the gates with what was found', async () => {

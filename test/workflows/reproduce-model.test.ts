@@ -39,7 +39,9 @@ function recorded(): ReproductionInput {
 
 /** The same of a generator; `tuned` was trained and chosen, and its search had been cut short by the clock. */
 function recordedGenerator(tuned: boolean): ReproductionInput {
-  const { pipeline, definition } = generatorInput();
+  const { pipeline: asked, definition } = generatorInput();
+  const hardware = { ramMb: 4000, cores: 2, accelerator: { memoryMb: 8000 } };
+  const pipeline = { ...asked, intendedUse: { ...asked.intendedUse, hardware } };
   const record = {
     task: 'text-generation',
     facts: {
@@ -139,6 +141,8 @@ describe('making a model again', function () {
     );
     assert.deepEqual(outcome.bundle, ref('bundle'));
     assert.ok(outcome.compared.every((one) => one.recorded === one.rebuilt));
+    const evaluated = calls.find(({ stepId }) => stepId === 'evaluate')?.input as { readonly device?: unknown };
+    assert.deepEqual(evaluated.device, { ramMb: 4000, cores: 2 });
   });
 
   it('makes a tuned generator again, with a search that ends after the tokens at which the clock had ended it', async () => {

@@ -6,6 +6,7 @@ import type { TrainedModel } from '../../activities/contract/training.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { ChosenCandidate } from '../stages/generation/select.ts';
 import {
+  declaredDevice,
   dossierInput,
   generatorRecipeFacts,
   languageTrainInput,
@@ -67,6 +68,7 @@ export async function remakeGenerator(record: RecordedGenerator, again: Again): 
     guidelines: generation.guidelines,
     exportParityMaxAbs: (record.tuned?.exported ?? winner.exported).parityMaxAbs,
     seed: pipeline.selection.seed,
+    ...declaredDevice(pipeline.intendedUse.hardware),
   });
   const { output: evaluation } = await again.activities('cpu', 'evaluate').evaluateGenerator(evaluate);
   again.same('answers to the test prompts', generation.evaluation.reference, evaluation.reference);

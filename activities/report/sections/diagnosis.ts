@@ -3,7 +3,8 @@ import { html, type Html } from '../../../artifacts/html.ts';
 import type { Diagnosis, WordRule } from '../../contract/validation.ts';
 import { attackFacts } from './attacks.ts';
 import { corruptionTable } from './corruptions.ts';
-import { count, megabytes, percent, points, score } from '../format.ts';
+import { deviceFacts } from './device.ts';
+import { count, percent, points, score } from '../format.ts';
 import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
@@ -19,13 +20,7 @@ export const diagnosisSection: Section = {
     if (diagnosis === undefined) return null;
     return html`${facts([
       ['Training minus test accuracy', score(diagnosis.trainTestGap, points)],
-      ...(diagnosis.hardwareFit ?? []).map(
-        ({ what, neededMb, availableMb, workers }) =>
-          [
-            `${what === 'memory' ? 'Memory' : 'Storage'} of the device`,
-            `${megabytes(neededMb)} needed of ${megabytes(availableMb)}${what === 'memory' ? `, with ${count(workers)} ${workers === 1 ? 'copy' : 'copies'} of the model` : ''}`,
-          ] as const,
-      ),
+      ...deviceFacts(diagnosis.hardwareFit ?? []),
       ...(diagnosis.labelSignal === null
         ? []
         : [['Learnt from labels, and from shuffled ones', shuffled(diagnosis.labelSignal)] as const]),

@@ -5,13 +5,15 @@ import type {
   FormattedPrompts,
   GeneratorEvaluation,
   PromptSearch,
+  PromptSlice,
   PromptVariant,
 } from '../../contract/prompting.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import type { AnswerExample } from '../answers.ts';
-import { count, decimal, digest, milliseconds, percent, points, score, waitedWords } from '../format.ts';
+import { count, decimal, digest, megabytes, milliseconds, percent, points, score, waitedWords } from '../format.ts';
 import type { Section } from '../page.ts';
 import { badge, facts, list, table } from '../parts.ts';
+import { deviceFacts } from './device.ts';
 
 export const generationSection: Section = {
   id: 'generation',
@@ -26,7 +28,8 @@ export const generationSection: Section = {
           : searched(`Ways of asking ${id}, on validation prompts`, generator.search),
       )}
       ${generation.tuned === undefined ? '' : searched('Ways of asking the tuned model, on validation prompts', generation.tuned.search)}
-      ${generation.evaluation === undefined ? '' : kept(generation.evaluation.checks)} ${failures(answers)}
+      ${generation.evaluation === undefined ? '' : kept(generation.evaluation.checks)}
+      ${sliced(generation.evaluation?.slices ?? [])} ${failures(answers)}
       <p class="quiet">The guidelines: ${digest(generation.guidelines.digest)}</p>`;
   },
 };
@@ -73,10 +76,18 @@ function decision({ selection, exported, generation }: RunFacts): Html {
             `p50 ${milliseconds(evaluation.firstTokenMs.p50)}, p95 ${milliseconds(evaluation.firstTokenMs.p95)}${waitedWords(evaluation.waitedShare)}`,
           ],
           ['A token', milliseconds(evaluation.msPerToken.p50)],
+          ...fitted(evaluation.hardwareFit),
           ...figureEntries(evaluation.figures),
         ] as const)),
   ];
   return facts(entries);
+}
+
+function fitted(fit: GeneratorEvaluation['hardwareFit']): ReturnType<typeof deviceFacts> {
+  if (fit === undefined) return [];
+  const { parts, turns, tokens, cacheMb } = fit;
+  const caches = ` and ${count(turns)} answers under way in each, of ${count(tokens)} tokens with their prompts (a cache of ${megabytes(cacheMb)})`;
+  return deviceFacts(parts, caches);
 }
 
 /** What no gate judges. */
@@ -129,6 +140,20 @@ function kept(checks: readonly CheckScore[]): Html {
       { title: 'Answers', numeric: true, cell: (row) => count(row.kept.rows) },
     ],
     checks,
+  );
+}
+
+function sliced(slices: readonly PromptSlice[]): Html {
+  if (slices.length === 0) return html``;
+  return table(
+    'Slices of the test prompts; the interval holds for all of them at once',
+    [
+      { title: 'Slice', cell: (row: PromptSlice) => row.name },
+      { title: 'Prompts', numeric: true, cell: (row) => count(row.rows) },
+      { title: 'Answers within the guidelines', numeric: true, cell: (row) => percent(row.adherence) },
+      { title: 'All others minus it', numeric: true, cell: (row) => score(row.gap, points) },
+    ],
+    slices,
   );
 }
 

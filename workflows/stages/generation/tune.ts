@@ -1,6 +1,12 @@
 import type { Prompted } from '../../../activities/contract/prompting.ts';
 import type { Run } from '../../run.ts';
-import { generatorRecipeFacts, languageTrainInput, longestRow, searchInput } from '../../step-inputs.ts';
+import {
+  declaredDevice,
+  generatorRecipeFacts,
+  languageTrainInput,
+  longestRow,
+  searchInput,
+} from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
 import { judgeCustom } from '../custom-gates.ts';
 import { judgedEvidence } from '../evidence.ts';
@@ -36,6 +42,7 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
     guidelines,
     exportParityMaxAbs: run.facts.generation?.tuned?.exported.parityMaxAbs ?? winner.exported.parityMaxAbs,
     seed: definition().selection.seed,
+    ...declaredDevice(definition().intendedUse.hardware),
   }));
   note(run, { evaluation });
   const memorisation = chosen.road === 'tuned' ? await measureMemory(run, selected) : undefined;

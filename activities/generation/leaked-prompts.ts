@@ -1,0 +1,80 @@
+/** Test prompts that the model may have seen with an answer: as training prompts, or as examples of its own prompt. */
+import type { GateExample } from '../contract/examples.ts';
+import type { Score } from '../contract/measures.ts';
+import { beginningsOf, conversationIdentity } from '../data/conversations.ts';
+import { groupBy } from '../data/group.ts';
+import { normaliseText } from '../data/normalise.ts';
+import type { PromptRow } from '../data/prompts.ts';
+import { findTwins } from '../validation/diagnose.ts';
+import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
+import { notMeasured, plainScore } from '../validation/scores.ts';
+import { asked, type PromptSpec } from './answers.ts';
+
+/** Blocks in which training rows are handed on. */
+const BLOCK_ROWS = 1000;
+
+/**
+ * The share of the test prompts that is found: word for word, also on the way of a training conversation (every answer in it is
+ * learnt), or nearly, as `data.nearDuplicates` compares by default. Case and white space do not count, nor do system texts.
+ * `training`: the training rows, read once for each way of looking.
+ */
+export async function leakedPrompts(
+  rows: readonly PromptRow[],
+  examples: PromptSpec['examples'],
+  training: () => AsyncIterable<PromptRow>,
+  signal: AbortSignal,
+): Promise<{ readonly score: Score; readonly examples: readonly GateExample[] }> {
+  if (rows.length === 0) return { score: notMeasured('there are no test prompts'), examples: [] };
+  const test = rows.map((row) => conversationIdentity(row).normalised);
+  const shown = await findTwins({ test: rows.map(saidWithFacts), allTrain: () => shownBlock(examples) }, signal);
+  const same = await sameQuestions(test, training());
+  const near = await findTwins({ test, allTrain: () => trainingBlocks(training()) }, signal);
+  const found = rows.flatMap((row, place): GateExample[] => {
+    const example = shown.get(place);
+    const learnt = same.get(place) ?? near.get(place);
+    if (example === undefined && learnt === undefined) return [];
+    const what = example === undefined ? `the training row ${learnt}` : `example ${example} of the prompt`;
+    return [exampleOf(row.id, `repeats ${what}`, asked(row))];
+  });
+  return { score: plainScore(found.length / rows.length, rows.length), examples: found.slice(0, MOST_EXAMPLES) };
+}
+
+/** An example is shown with its facts, as it is asked. */
+function saidWithFacts(row: PromptRow): string {
+  return conversationIdentity({ ...row, prompt: asked(row) }).normalised;
+}
+
+async function* shownBlock(examples: PromptSpec['examples']) {
+  await Promise.resolve();
+  yield {
+    ids: examples.map((_, place) => `${place + 1}`),
+    texts: examples.map(({ user }) => normaliseText(user)),
+  };
+}
+
+/** The first training row that asks, at its end or on its way, what a test prompt asks, by the test prompt's place. */
+async function sameQuestions(
+  test: readonly string[],
+  training: AsyncIterable<PromptRow>,
+): Promise<ReadonlyMap<number, string>> {
+  const places = groupBy([...test.keys()], (place) => beginningsOf(test[place]!).at(-1)!);
+  const found = new Map<number, string>();
+  for await (const row of training) {
+    for (const beginning of beginningsOf(conversationIdentity(row).normalised)) {
+      for (const place of places.get(beginning) ?? []) if (!found.has(place)) found.set(place, row.id);
+    }
+  }
+  return found;
+}
+
+async function* trainingBlocks(training: AsyncIterable<PromptRow>) {
+  let block: { readonly ids: string[]; readonly texts: string[] } = { ids: [], texts: [] };
+  for await (const row of training) {
+    block.ids.push(row.id);
+    block.texts.push(conversationIdentity(row).normalised);
+    if (block.ids.length < BLOCK_ROWS) continue;
+    yield block;
+    block = { ids: [], texts: [] };
+  }
+  yield block;
+}

@@ -1,0 +1,75 @@
+import { deepEqual, equal, match } from 'node:assert/strict';
+import type { PromptRow } from '../../activities/data/prompts.ts';
+import { leakedPrompts } from '../../activities/generation/leaked-prompts.ts';
+import { judgeGate } from '../../activities/validation/gates.ts';
+import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+
+const row = (id: string, prompt: string, more: Partial<PromptRow> = {}): PromptRow => ({ id, prompt, ...more });
+const LATE = 'My parcel has not arrived yet, where is it now?';
+const PAID = 'I have paid twice for the same book, please send one payment back.';
+const TEST = [row('late', LATE), row('paid', PAID), row('own', 'Do you have the second volume of the atlas in stock?')];
+
+async function leaked(
+  train: readonly PromptRow[],
+  examples: readonly string[] = [],
+  test: readonly PromptRow[] = TEST,
+) {
+  async function* training() {
+    await Promise.resolve();
+    yield* train;
+  }
+  const shown = examples.map((user) => ({ user, assistant: 'It is on its way.' }));
+  return leakedPrompts(test, shown, training, AbortSignal.timeout(60_000));
+}
+const found = async (...of: Parameters<typeof leaked>) =>
+  (await leaked(...of)).examples.map(({ id, note }) => [id, note]);
+
+describe('test prompts that were seen with an answer', () => {
+  it('are found word for word, whatever the case, and nearly; each with the row that it repeats', async () => {
+    const train = [row('t0', 'Something else'), row('t1', LATE.toUpperCase()), row('t2', `${PAID.slice(0, -1)} now.`)];
+    const { score, examples } = await leaked(train);
+    deepEqual([score.value, score.rows], [2 / 3, 3]);
+    deepEqual(examples, [
+      { id: 'late', note: 'repeats the training row t1', text: LATE },
+      { id: 'paid', note: 'repeats the training row t2', text: PAID },
+    ]);
+    equal((await leaked([row('t0', 'Something else')])).score.value, 0);
+  });
+
+  it('are found among the examples of the chosen prompt, as these are shown: with their facts', async () => {
+    deepEqual(await found([row('t1', LATE)], ['Something else', LATE]), [['late', 'repeats example 2 of the prompt']]);
+    const facts = ['The parcel left on Monday.'];
+    deepEqual(
+      await found([], [`${facts[0]}\n\nWhere is it?`], [row('a', 'Where is it?', { facts }), row('b', 'Who?')]),
+      [['a', 'repeats example 1 of the prompt']],
+    );
+  });
+
+  it('are found on the way of a training conversation, whose every answer is learnt, and not where only the beginning of what they ask was learnt', async () => {
+    const turns = [
+      { role: 'user', content: LATE },
+      { role: 'assistant', content: 'It left on Monday.' },
+    ] as const;
+    const longer = row('t1', 'And when will it be here, on Friday or after the weekend?', { history: turns });
+    deepEqual(await found([longer]), [['late', 'repeats the training row t1']]);
+    deepEqual(await found([row('t1', LATE)], [], [longer]), []);
+  });
+
+  it('warn from more than one in a hundred on', async () => {
+    const many = Array.from({ length: 100 }, (_, at) => row(`${at}`, String.fromCodePoint(0x4e00 + at * 7).repeat(9)));
+    const verdict = async (copies: number) => {
+      const { score } = await leaked(
+        many.slice(0, copies).map(({ id, prompt }) => row(`t${id}`, prompt)),
+        [],
+        many,
+      );
+      const limit = GenerationGatesSchema.parse({}).leakedPrompts;
+      return judgeGate('leakedPrompts', GENERATION_GATE_TABLE.leakedPrompts, score, limit);
+    };
+    equal((await verdict(1)).verdict, 'pass');
+    const two = await verdict(2);
+    equal(two.verdict, 'warn');
+    match(two.reason, /gates\.leakedPrompts\.max/);
+  });
+});
