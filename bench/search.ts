@@ -6,7 +6,6 @@
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/search.ts [seeds = 3] [SET…]
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HalvedCandidates } from '../activities/contract/prototype.ts';
 import type { SearchedSettings, Trial, TrialResult } from '../activities/contract/search.ts';
@@ -14,29 +13,20 @@ import { subsetData } from '../activities/data/subset-data.ts';
 import { chooseSettings } from '../activities/selection/choosing-settings.ts';
 import { halveCandidates } from '../activities/selection/halving.ts';
 import { drawTrials } from '../activities/selection/search-space.ts';
-import {
-  ExportClassifierResultSchema,
-  TrainResultSchema,
-  type TextTask,
-  type TrainerTask,
-} from '../activities/training/job.ts';
-import { argmaxRows } from '../activities/validation/metrics.ts';
 import { pairedShareInterval } from '../activities/validation/paired.ts';
 import { bootstrapInterval } from '../activities/validation/statistics.ts';
 import type { ArtifactRef } from '../artifacts/reference.ts';
-import { TextModel } from '../inference/text-model.ts';
 import { SearchSchema } from '../pipelines/definition/search.ts';
 import { SelectionSchema } from '../pipelines/definition/selection.ts';
-import { TrainingSchema } from '../pipelines/definition/training.ts';
-import { completed, recommended, type RecipeFacts } from '../pipelines/recipe.ts';
+import { recommended, type RecipeFacts } from '../pipelines/recipe.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';
-import { runTasks, temporaryFolder } from '../test/training/fixtures.ts';
 import { searchRungInput } from '../workflows/step-inputs.ts';
 import { CANDIDATES, MAX_LENGTH } from './selection/candidates.ts';
 import { remembered } from './selection/remember.ts';
-import { prepare, type DataSet, type Prepared, type Row } from './selection/sets.ts';
+import { prepare, type DataSet, type Prepared } from './selection/sets.ts';
+import { tuneAll } from './selection/tuning.ts';
 import { trainerDigest } from './support.ts';
 
 const data = process.env['ESPALIER_TEST_DATA'];
@@ -50,84 +40,25 @@ const SETS: readonly DataSet[] = [
 ];
 const search = SearchSchema.parse({});
 const { id: encoder, folder: encoderFolder } = CANDIDATES[1];
-const facts: Omit<RecipeFacts, 'trainRows'> = { input: 'text', method: 'full', parameters: 1.9e6 };
+const factsOf = ({ rows, labels }: Prepared): RecipeFacts => ({
+  input: 'text',
+  method: 'full',
+  family: 'bert',
+  parameters: 1.9e6,
+  labels: labels.length,
+  trainRows: rows.train,
+});
 const FIRST = 'trial-1';
 
 const storage = await withStore();
 const services = { store: storage.store, pointers: storage.pointers, python: pythonForTests() };
 const trainer = await trainerDigest();
 
-interface Tried {
-  readonly accuracy: number;
-  readonly seconds: number;
-  /** Of a training on all rows: whether it is right on each test row. */
-  readonly right?: readonly boolean[];
-}
-
 /** All of a rung in one process, whose start costs seconds. */
 async function tryRung(part: ArtifactRef, trials: readonly Trial[], seed: number, set: Prepared, tested: boolean) {
   const key = ['search', 1, trainer, encoder, part.digest, tested ? set.tested.digest : null, trials, seed, MAX_LENGTH];
-  return remembered(key, async (): Promise<readonly Tried[]> => {
-    const folder = await temporaryFolder();
-    await storage.store.checkout(part, join(folder, 'data'));
-    const trainings = trials.map(({ id, settings }): TextTask => {
-      const named = TrainingSchema.parse({ ...settings, seed });
-      const {
-        checkpoints: _,
-        processes: __,
-        launcher: ___,
-        search: ____,
-        ...training
-      } = completed(named, { ...facts, trainRows: set.rows.train });
-      return {
-        verb: 'train',
-        model: join(data!, encoderFolder),
-        train: join(folder, 'data', 'train.jsonl'),
-        validation: join(folder, 'data', 'validation.jsonl'),
-        labels: set.labels,
-        pooling: 'mean',
-        maxLength: MAX_LENGTH,
-        training,
-        device: 'cpu',
-        checkpoints: join(folder, id, 'checkpoints'),
-        out: join(folder, id, 'out'),
-      };
-    });
-    const began = performance.now();
-    const results = await resultsOf(trainings);
-    const seconds = (performance.now() - began) / 1000 / trials.length;
-    const exported = await resultsOf(tested ? trainings.map(exportOf) : []);
-    const found: Tried[] = [];
-    for (const [at] of trials.entries()) {
-      const { validationAccuracy } = TrainResultSchema.parse(results[at]);
-      const right = tested ? { right: await rightOnTest(exported[at], set) } : {};
-      found.push({ accuracy: validationAccuracy ?? Number.NaN, seconds, ...right });
-    }
-    return found;
-  });
-}
-
-function exportOf({ out }: TextTask): TrainerTask {
-  return { verb: 'export-classifier', model: join(out, 'model'), out: `${out}-onnx` };
-}
-
-async function resultsOf(tasks: readonly TrainerTask[]): Promise<readonly unknown[]> {
-  if (tasks.length === 0) return [];
-  const { outcome } = await runTasks(tasks);
-  if (outcome.kind !== 'done') throw new Error('a process of the benchmark was stopped');
-  return outcome.results;
-}
-
-async function rightOnTest(exported: unknown, { tested, labels }: Prepared): Promise<readonly boolean[]> {
-  const folder = await temporaryFolder();
-  await storage.store.checkout(tested, join(folder, 'data'));
-  const lines = (await readFile(join(folder, 'data', 'validation.jsonl'), 'utf8')).trimEnd().split('\n');
-  const rows = lines.map((line) => JSON.parse(line) as Row);
-  const model = await TextModel.load(ExportClassifierResultSchema.parse(exported).classifier);
-  const { probabilities } = await model.runAll(rows.map(({ text }) => text));
-  await model.release();
-  const said = argmaxRows(probabilities!, labels.length);
-  return rows.map(({ label }, row) => labels[said[row]!] === label);
+  const asked = { part, set, facts: factsOf(set), seed, tested };
+  return remembered(key, () => tuneAll(storage.store, join(data!, encoderFolder), asked, trials));
 }
 
 interface Searched {
@@ -140,7 +71,7 @@ interface Searched {
 
 /** As the workflow climbs (workflows/stages/search.ts), with no budget. */
 async function searched(set: Prepared, seed: number): Promise<Searched> {
-  const open = recommended({}, { ...facts, trainRows: set.rows.train });
+  const open = recommended({}, factsOf(set));
   const { trials } = drawTrials({ recommended: open, method: 'full', trials: search.trials, seed });
   const results: TrialResult[] = [];
   const left: HalvedCandidates['left'][number][] = [];

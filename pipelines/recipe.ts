@@ -1,8 +1,12 @@
 /**
- * The numbers of a training that a definition leaves open, by what is tuned, its size and the rows there are, each with its
+ * The numbers of a training that a definition leaves open, by what is tuned, its family, its size and the rows there are, each with its
  * reason. They are where a search would begin, not its end; what a definition names is never touched. Pure, and data:
  *
  * - Turc et al., arXiv:1908.08962: BERT miniatures learn best at 3e-4 to 1e-4, BERT-base (Devlin et al., arXiv:1810.04805) at 5e-5 to 2e-5.
+ * - Liu et al., arXiv:1907.11692, table 10: RoBERTa 1e-5 to 3e-5. Lan et al., arXiv:1909.11942, table 14: ALBERT 1e-5 to 5e-5. Clark et
+ *   al., arXiv:2003.10555, table 7: ELECTRA 3e-4, 1e-4 and 5e-5 by size, each layer below at 0.8 to 0.9 of the one above. He et al.,
+ *   arXiv:2006.03654 and 2111.09543 with the models' cards: DeBERTa.
+ * - Liu et al., arXiv:2201.03545, table 5: ConvNeXt 5e-5 by AdamW. ViT by AdamW: the examples of transformers, 2e-5 to 5e-5.
  * - Mosbach et al., arXiv:2006.04884: small data sets need more passes, small rates and a warm-up, not fewer steps.
  * - Hu et al., arXiv:2106.09685: adapters learn at about ten times the rate of the weights that they stand for; adapters of GPT-2 took 2e-4
  *   and five epochs.
@@ -10,14 +14,19 @@
  * - Taori et al., Stanford Alpaca (2023): a language model of 7 billion is tuned whole at 2e-5, three epochs.
  */
 import type { Training } from './definition/training.ts';
+import type { IMAGE_FAMILIES, TEXT_FAMILIES } from './families.ts';
 
 /** What decides. */
 export interface RecipeFacts {
   /** `answer`: a language model, which learns from good answers. */
   readonly input: 'text' | 'image' | 'answer';
   readonly method: Training['method'];
+  /** The architecture, as transformers' `model_type`; missing: its size alone decides. */
+  readonly family?: string | undefined;
   /** Of the encoder or language model that is tuned. */
   readonly parameters: number;
+  /** Classes; missing: nothing is classified, or nobody knows. */
+  readonly labels?: number | undefined;
   /** That it is trained on in the end, however few a prototype has; of a language model, rows with a good answer. */
   readonly trainRows: number;
 }
@@ -41,9 +50,13 @@ interface Advised {
   readonly value: number;
   readonly reason: string;
 }
+type TextFamily = (typeof TEXT_FAMILIES)[number];
+type ImageFamily = (typeof IMAGE_FAMILIES)[number];
+
 /** The first row whose limit is not reached by the figure counts. */
 type Scale = readonly { readonly below: number; readonly value: number; readonly why: string }[];
 
+/** By size alone: of what has no published rates of its own. */
 const LEARNING_RATES: Readonly<Record<'text' | 'image', Scale>> = {
   text: [
     { below: 15e6, value: 2e-4, why: 'a miniature encoder moves slowly' },
@@ -52,7 +65,75 @@ const LEARNING_RATES: Readonly<Record<'text' | 'image', Scale>> = {
     { below: Number.POSITIVE_INFINITY, value: 1e-5, why: 'large encoders diverge above it on few rows' },
   ],
   image: [
-    { below: 60e6, value: 1e-4, why: 'usual for tuning a ResNet or a small vision transformer whole' },
+    { below: 60e6, value: 1e-4, why: 'usual for tuning a residual network whole' },
+    { below: Number.POSITIVE_INFINITY, value: 3e-5, why: 'large vision models forget at higher rates' },
+  ],
+};
+
+const LIKE_ROBERTA: Scale = [
+  { below: 60e6, value: 1e-4, why: 'a small encoder takes more than a base one' },
+  { below: 350e6, value: 2e-5, why: 'RoBERTa and its kin were tuned at 1e-5 to 3e-5' },
+  { below: Number.POSITIVE_INFINITY, value: 1e-5, why: 'large ones diverge above it on few rows' },
+];
+
+/**
+ * Of families whose published rates are not what their size says. A vocabulary of 128,000 or 250,000 words makes a small encoder
+ * look large; layers that share their weights make a large one look small.
+ */
+const FAMILY_RATES: Readonly<Partial<Record<TextFamily | ImageFamily, Scale>>> = {
+  albert: [
+    { below: 100e6, value: 2e-5, why: 'ALBERT was tuned at 1e-5 to 5e-5: every weight moves all its layers at once' },
+    { below: Number.POSITIVE_INFINITY, value: 1e-5, why: 'the largest ALBERTs take the lower end of 1e-5 to 5e-5' },
+  ],
+  distilbert: [
+    { below: 60e6, value: 1e-4, why: 'a small encoder takes more than a base one' },
+    {
+      below: Number.POSITIVE_INFINITY,
+      value: 5e-5,
+      why: 'with half of the layers it takes the upper end of what BERT takes',
+    },
+  ],
+  electra: [
+    {
+      below: 60e6,
+      value: 1e-4,
+      why: 'ELECTRA-small was tuned at 3e-4, falling by a fifth with each layer down: at one rate for all, a third',
+    },
+    {
+      below: 200e6,
+      value: 5e-5,
+      why: 'ELECTRA-base was tuned at 1e-4, falling by a fifth with each layer down: at one rate for all, half',
+    },
+    {
+      below: Number.POSITIVE_INFINITY,
+      value: 2e-5,
+      why: 'ELECTRA-large was tuned at 5e-5, falling with each layer down: at one rate for all, less than half',
+    },
+  ],
+  'deberta-v2': [
+    {
+      below: 160e6,
+      value: 4.5e-5,
+      why: 'the cards of DeBERTa-v3-xsmall and -small name it; most of their parameters are words',
+    },
+    { below: 300e6, value: 2e-5, why: 'the card of DeBERTa-v3-base names it' },
+    { below: Number.POSITIVE_INFINITY, value: 6e-6, why: 'the large DeBERTas were tuned at 5e-6 to 1e-5' },
+  ],
+  roberta: LIKE_ROBERTA,
+  'xlm-roberta': LIKE_ROBERTA,
+  camembert: LIKE_ROBERTA,
+  mpnet: LIKE_ROBERTA,
+  vit: [
+    {
+      below: 60e6,
+      value: 5e-5,
+      why: 'a small vision transformer; without convolutions it forgets at the rates of a residual network',
+    },
+    { below: 200e6, value: 3e-5, why: 'usual for ViT-B by AdamW are 2e-5 to 5e-5' },
+    { below: Number.POSITIVE_INFINITY, value: 1e-5, why: 'large vision transformers forget at higher rates' },
+  ],
+  convnext: [
+    { below: 200e6, value: 5e-5, why: 'ConvNeXt was tuned at it by AdamW' },
     { below: Number.POSITIVE_INFINITY, value: 3e-5, why: 'large vision models forget at higher rates' },
   ],
 };
@@ -118,14 +199,16 @@ const ADVICE: { readonly [Setting in OpenSetting]: (facts: RecipeFacts) => Advis
     read(facts.input === 'answer' ? ANSWER_EPOCHS[tunedBy(facts)] : EPOCHS, facts.trainRows, counted(facts)),
   batchSize: (facts) => read(BATCH_SIZES, facts.trainRows, counted(facts)),
   learningRate: learningRate,
-  headLearningRate: () => ({
-    value: 1e-3,
-    reason: 'the head is new and learns from nothing, whatever stands before it',
-  }),
-  weightDecay: ({ method }) =>
-    method === 'lora'
-      ? { value: 0, reason: 'adapters of low rank are bounded enough' }
-      : { value: 0.01, reason: 'AdamW as such models are usually tuned' },
+  headLearningRate: (facts) => {
+    const usual = { value: 1e-3, reason: 'the head is new and learns from nothing, whatever stands before it' };
+    return isScarce(facts) ? hastened(usual, SCARCE.head, facts) : usual;
+  },
+  weightDecay: ({ method, family }) => {
+    if (method === 'lora') return { value: 0, reason: 'adapters of low rank are bounded enough' };
+    return family === 'convnext'
+      ? { value: 0, reason: 'convnext: it was tuned with hardly any' }
+      : { value: 0.01, reason: 'AdamW as such models are usually tuned' };
+  },
   warmupFraction: (facts) => read(WARMUPS, facts.trainRows, counted(facts)),
 };
 
@@ -155,13 +238,47 @@ export function completed<Open extends Partial<Pick<Training, OpenSetting>>>(
 function learningRate(facts: RecipeFacts): Advised {
   const { input, method, parameters } = facts;
   if (input === 'answer') return read(ANSWER_RATES[tunedBy(facts)], parameters, `${millions(parameters)} parameters`);
-  const { value, reason } = read(LEARNING_RATES[input], parameters, `${millions(parameters)} parameters`);
+  const { value, reason } = wholeRate(facts);
+  if (isScarce(facts)) return hastened({ value, reason }, SCARCE.encoder, facts);
   if (method !== 'lora') return { value, reason };
   const rate = Number(Math.min(MOST_ADAPTER_RATE, ADAPTER_FACTOR * value).toPrecision(3));
   return {
     value: rate,
     reason: `adapters learn at about ten times the rate of the whole model, which would be ${value} (${reason})`,
   };
+}
+
+/**
+ * Of a miniature encoder tuned whole on many labels with few rows each: it has few steps to tell them apart, and moves slowly. Measured by
+ * bench/recipe.ts (docs/benchmarks.md); nothing is known of larger ones, nor of fewer labels, where the search kept the usual rates.
+ */
+const SCARCE = { labels: 50, rowsALabel: 30, parameters: 15e6, encoder: 4, head: 3 } as const;
+
+function isScarce({ input, method, parameters, trainRows, labels = 0 }: RecipeFacts): boolean {
+  return (
+    input === 'text' &&
+    method === 'full' &&
+    parameters < SCARCE.parameters &&
+    labels >= SCARCE.labels &&
+    trainRows < SCARCE.rowsALabel * labels
+  );
+}
+
+function hastened({ value, reason }: Advised, times: number, { labels, trainRows }: RecipeFacts): Advised {
+  const rows = Math.max(1, Math.round(trainRows / labels!));
+  return {
+    value: Number((times * value).toPrecision(3)),
+    reason: `${labels} labels of some ${rows} rows each: ${times} times what would be ${value} (${reason}), since it has few steps to tell them apart`,
+  };
+}
+
+/** Of an encoder that is tuned whole. */
+function wholeRate({ input, family, parameters }: RecipeFacts): Advised {
+  const sized = `${millions(parameters)} parameters`;
+  const own = FAMILY_RATES[family as keyof typeof FAMILY_RATES];
+  return own === undefined
+    ? read(LEARNING_RATES[input as 'text' | 'image'], parameters, sized)
+    : read(own, parameters, `${family}, ${sized}`);
 }
 
 /** A language model is never trained as a head alone. */

@@ -38,7 +38,7 @@ export function rankRetrieversInput(
 
 /** Where it trains is no part of what it trains. */
 export function backboneTrainInput(
-  exported: Pick<ExportedEncoder, 'weights' | 'parameters'>,
+  exported: Pick<ExportedEncoder, 'weights' | 'parameters' | 'modelType'>,
   data: DatasetSummary,
   spec: NonNullable<ImageRetrieval['training']>,
 ): TrainImageInput {

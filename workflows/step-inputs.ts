@@ -98,11 +98,11 @@ export function measuredOn({ selection: { hardware } }: Pick<Pipeline, 'selectio
 /** What the numbers that a definition leaves open depend on: the rows that are trained on in the end, however few a part has. */
 export function recipeFacts(
   { task, method }: { readonly task: Pipeline['task']; readonly method: RecipeFacts['method'] },
-  { parameters }: Pick<ExportedEncoder, 'parameters'>,
-  { rows, wholeRows = rows }: Pick<DatasetSummary, 'rows' | 'wholeRows'>,
+  { parameters, modelType }: Pick<ExportedEncoder, 'parameters' | 'modelType'>,
+  { rows, wholeRows = rows, labels }: Pick<DatasetSummary, 'rows' | 'wholeRows' | 'labels'>,
 ): RecipeFacts {
   const input = task === 'text-classification' ? 'text' : 'image';
-  return { input, method, parameters, trainRows: wholeRows.train };
+  return { input, method, family: modelType, parameters, labels: labels.length, trainRows: wholeRows.train };
 }
 
 /** Of a language model: the good answers there are, of a part as many as its share lets expect of the whole. */

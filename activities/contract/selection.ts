@@ -134,6 +134,8 @@ export interface ExportedEncoder {
   readonly weights: ArtifactRef;
   /** `onnx`: a graph that is frozen, only a head is put behind it. `transformers` when missing. */
   readonly backbone?: 'transformers' | 'onnx';
+  /** transformers' name of the architecture, e.g. `bert`; missing: of a graph, and in results recorded before it was. */
+  readonly modelType?: string;
   /** Largest |Δ embedding| PyTorch against onnxruntime-node over the parity texts. */
   readonly parityMaxAbs: number;
   readonly dimension: number;

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ExportedEncoder, ExportEncoderInput } from '../contract/selection.ts';
+import { CONFIG, readModelConfig } from '../selection/model-config.ts';
 import type { StepDefinition } from '../step.ts';
 import { ExportEncoderResultSchema, type ExportImageEncoderTask, type ExportTextEncoderTask } from './job.ts';
 import { measureParity } from './parity.ts';
@@ -12,7 +13,7 @@ import { runTask } from './run-task.ts';
 /** Throws BadModel or UnsafeModel for a model that cannot or must not be loaded, BadModel when the export is not faithful. */
 export const exportEncoder: StepDefinition<ExportEncoderInput, ExportedEncoder> = {
   type: 'training.export-encoder',
-  version: 1,
+  version: 2,
   async run(input, context) {
     const { store, workDir, signal } = context;
     const model = join(workDir, 'model');
@@ -27,13 +28,18 @@ export const exportEncoder: StepDefinition<ExportEncoderInput, ExportedEncoder> 
     }
     context.progress({ phase: 'comparing onnxruntime with PyTorch' });
     const parityMaxAbs = await parityOf(input, model, result);
-    const [encoder, weights, onnx] = await Promise.all([
+    const [encoder, weights, onnx, config] = await Promise.all([
       store.putTree(result.encoder, 'encoder', { signal }),
       store.putTree(result.weights, 'encoder-weights', { signal }),
       stat(join(result.encoder, 'model.onnx')),
+      readModelConfig(join(result.weights, CONFIG)),
     ]);
     const made = { encoder, weights, parityMaxAbs, dimension, layers, parameters, sizeBytes: onnx.size };
-    return backbone === undefined ? made : { ...made, backbone };
+    return {
+      ...made,
+      ...(config?.modelType == null ? {} : { modelType: config.modelType }),
+      ...(backbone === undefined ? {} : { backbone }),
+    };
   },
 };
 

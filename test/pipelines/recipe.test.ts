@@ -4,6 +4,7 @@ import { TextClassificationSchema } from '../../pipelines/definition.ts';
 import { GeneratorTrainingSchema } from '../../pipelines/definition/generation.ts';
 import { ImageTrainingSchema } from '../../pipelines/definition/images.ts';
 import { TrainingSchema } from '../../pipelines/definition/training.ts';
+import { IMAGE_FAMILIES, TEXT_FAMILIES } from '../../pipelines/families.ts';
 import { completed, OPEN_SETTINGS, recommended, type RecipeFacts } from '../../pipelines/recipe.ts';
 
 const BASE: RecipeFacts = { input: 'text', method: 'full', parameters: 110e6, trainRows: 8000 };
@@ -38,6 +39,29 @@ describe('the numbers of a training that a definition leaves open', () => {
     ['adapters of BERT-base', { method: 'lora' }, { learningRate: 3e-4, weightDecay: 0 }],
     ['adapters of a miniature, which have a ceiling', { method: 'lora', parameters: 4e6 }, { learningRate: 1e-3 }],
     ['a ResNet', { input: 'image', parameters: 11e6, trainRows: 2000 }, { learningRate: 1e-4, epochs: 6 }],
+    [
+      'an ALBERT, whose few weights move all its layers',
+      { family: 'albert', parameters: 11.7e6 },
+      { learningRate: 2e-5 },
+    ],
+    ['an ELECTRA-base', { family: 'electra' }, { learningRate: 5e-5 }],
+    [
+      'a DeBERTa-v3-small, whose words make it look large',
+      { family: 'deberta-v2', parameters: 141e6 },
+      { learningRate: 4.5e-5 },
+    ],
+    ['a DeBERTa-v3-base', { family: 'deberta-v2', parameters: 184e6 }, { learningRate: 2e-5 }],
+    ['an XLM-RoBERTa-base, likewise', { family: 'xlm-roberta', parameters: 278e6 }, { learningRate: 2e-5 }],
+    ['a DistilBERT', { family: 'distilbert', parameters: 66e6 }, { learningRate: 5e-5 }],
+    ['a BERT, by its size alone', { family: 'bert' }, { learningRate: 3e-5 }],
+    ['adapters of an ELECTRA-base', { family: 'electra', method: 'lora' }, { learningRate: 5e-4 }],
+    ['a ViT-S', { input: 'image', family: 'vit', parameters: 22e6 }, { learningRate: 5e-5, weightDecay: 0.01 }],
+    [
+      'a ResNet-50',
+      { input: 'image', family: 'resnet', parameters: 23.5e6 },
+      { learningRate: 1e-4, weightDecay: 0.01 },
+    ],
+    ['a ConvNeXt-T', { input: 'image', family: 'convnext', parameters: 28e6 }, { learningRate: 5e-5, weightDecay: 0 }],
     ['a large vision model', { input: 'image', parameters: 86e6 }, { learningRate: 3e-5 }],
   ];
   for (const [what, facts, expected] of figures) {
@@ -47,6 +71,26 @@ describe('the numbers of a training that a definition leaves open', () => {
         assert.equal(found[name as keyof typeof found], value, name);
     });
   }
+
+  it('are faster ones where a miniature tuned whole has few rows for each of many labels, and nowhere else', () => {
+    const scarce = { parameters: 1.9e6, trainRows: 1200, labels: 77 };
+    const [hastened, usual] = [of(scarce), of({ ...scarce, labels: undefined })];
+    assert.deepEqual([hastened.learningRate, hastened.headLearningRate], [8e-4, 3e-3]);
+    assert.deepEqual({ ...hastened, learningRate: 2e-4, headLearningRate: 1e-3 }, usual);
+    const reasons = recommended({}, { ...BASE, ...scarce }).filter(({ path }) => path.endsWith('earningRate'));
+    for (const { reason } of reasons) assert.match(reason, /^77 labels of some 16 rows each: \d times what would be /);
+    for (const other of [
+      { labels: 6 },
+      { labels: 49 },
+      { trainRows: 77 * 30 },
+      { parameters: 22e6 },
+      { method: 'lora' as const },
+      { input: 'image' as const },
+    ]) {
+      const facts = { ...scarce, ...other };
+      assert.deepEqual(of(facts), of({ ...facts, labels: undefined }), JSON.stringify(other));
+    }
+  });
 
   it('never touch what the definition names, and give no reason for it', () => {
     const asked = TrainingSchema.parse({ epochs: 1, learningRate: 0.5, warmupFraction: 0 });
@@ -62,6 +106,8 @@ describe('the numbers of a training that a definition leaves open', () => {
     const facts = fc.record({
       input: fc.constantFrom('text' as const, 'image' as const),
       method: fc.constantFrom('full' as const, 'lora' as const, 'head' as const),
+      family: fc.option(fc.constantFrom(...TEXT_FAMILIES, ...IMAGE_FAMILIES), { nil: undefined }),
+      labels: fc.option(fc.integer({ min: 1, max: 5000 }), { nil: undefined }),
       parameters: fc.nat(2 ** 31 - 1),
       trainRows: fc.nat(5_000_000),
     });
@@ -83,11 +129,16 @@ describe('the numbers of a training that a definition leaves open', () => {
 
   it('never rise with the size of the model, nor their passes with the rows', () => {
     fc.assert(
-      fc.property(fc.nat(10 ** 9), fc.nat(10 ** 9), (one, other) => {
-        const [less, more] = [Math.min(one, other), Math.max(one, other)];
-        assert.ok(of({ parameters: more }).learningRate <= of({ parameters: less }).learningRate);
-        assert.ok(of({ trainRows: more }).epochs <= of({ trainRows: less }).epochs);
-      }),
+      fc.property(
+        fc.nat(10 ** 9),
+        fc.nat(10 ** 9),
+        fc.constantFrom(undefined, ...TEXT_FAMILIES),
+        (one, other, family) => {
+          const [less, more] = [Math.min(one, other), Math.max(one, other)];
+          assert.ok(of({ family, parameters: more }).learningRate <= of({ family, parameters: less }).learningRate);
+          assert.ok(of({ trainRows: more }).epochs <= of({ trainRows: less }).epochs);
+        },
+      ),
     );
   });
 

@@ -13,6 +13,7 @@ import { fitHead } from '../../activities/training/frozen-head.ts';
 import { writeHeadFolder } from '../../activities/training/head-folder.ts';
 import { argmaxRows, countCorrect } from '../../activities/validation/metrics.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { IMAGE_FAMILIES } from '../../pipelines/families.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
@@ -44,6 +45,7 @@ describe('the export steps of image models', function () {
     const [encoder, again] = [await encode(model, false), await encode(model, false)];
     assert.ok(encoder.parityMaxAbs < 1e-4, `differs by ${encoder.parityMaxAbs}`);
     assert.deepEqual([encoder.backbone, encoder.dimension, encoder.layers], ['transformers', 16, 2]);
+    assert.ok(encoder.modelType !== undefined && (IMAGE_FAMILIES as readonly string[]).includes(encoder.modelType));
     assert.deepEqual([again.encoder.digest, again.weights.digest], [encoder.encoder.digest, encoder.weights.digest]);
     const trainable = await storage.store.tree(encoder.weights);
     assert.deepEqual(
@@ -94,7 +96,7 @@ describe('the export steps of image models', function () {
       await assert.rejects(encode(model, false), { name: 'BadModel', message: /no architecture of ours fits/ });
       const encoder = await encode(model, true);
       assert.ok(encoder.parityMaxAbs < 1e-5, `differs by ${encoder.parityMaxAbs}`);
-      assert.deepEqual([encoder.backbone, encoder.dimension], ['onnx', 64]);
+      assert.deepEqual([encoder.backbone, encoder.modelType, encoder.dimension], ['onnx', undefined, 64]);
 
       const cifar = join(data ?? '', 'datasets', 'cifar10-jpeg');
       const backbone = await checkout(encoder.weights);

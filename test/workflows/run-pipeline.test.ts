@@ -286,11 +286,13 @@ describe('a run', function () {
   it('fetches no weights of a candidate that its source says cannot fit, and goes on with the rest', async () => {
     const { activities } = fakeActivities();
     const reason = 'Its exported weights have at least 900 MB, more than 150 MB (selection.maxSizeMb).';
+    const asked: unknown[] = [];
     const ran = await withRun(
       {
         overrides: {
           resolveModel: async (call) => {
             const result = await activities.resolveModel(call);
+            asked.push(call.input.limits);
             if (call.stepId !== 'resolve:one') return result;
             return { ...result, output: { ...result.output, unfit: [reason] } };
           },
@@ -303,6 +305,8 @@ describe('a run', function () {
         assert.ok(dropped?.error?.message.includes(reason));
       },
     );
+    assert.equal(asked.length, 2);
+    for (const limits of asked) assert.deepEqual(limits, { task: 'text-classification', hardwareFit: 0.9 });
     assert.ok(!ran.includes('import:one') && ran.includes('import:two'));
   });
 
