@@ -5,7 +5,7 @@ import { style } from './output.ts';
 const ACTIONS: readonly ResolutionAction[] = ['retry', 'skip', 'abort'];
 
 /** The error, its fix, and the commands that decide, ready to paste. */
-export function parkedLines(runId: string, { id, title, error, actions }: StepView): readonly string[] {
+export function parkedLines(runId: string, { id, title, error, actions, standsBy }: StepView): readonly string[] {
   const commands = (actions ?? ACTIONS).map((action) => {
     const command = `espalier runs ${action} ${shellWord(runId)} ${shellWord(id)}`;
     return `  ${`${action}:`.padEnd(7)}${command}${action === 'retry' ? style.dim('   # --set path=value changes a setting') : ''}`;
@@ -14,6 +14,9 @@ export function parkedLines(runId: string, { id, title, error, actions }: StepVi
     `${style.yellow('‖')} ${style.bold(title)} is parked  ${error === undefined ? '' : `${error.kind}: ${error.message}`}`.trimEnd(),
     ...(error?.where === undefined || error.where === id ? [] : [`  ${'where:'.padEnd(7)}${error.where}`]),
     ...(error?.fix === undefined ? [] : [`  ${'fix:'.padEnd(7)}${error.fix}`]),
+    ...(standsBy === true
+      ? ['  It drops out by itself as soon as another candidate may win; nobody has to decide yet.']
+      : []),
     ...commands,
   ];
 }

@@ -77,8 +77,9 @@ async function look(client: Client, runId: string, signal?: AbortSignal): Promis
 function newsOf(runId: string, step: StepView, printed: Set<string>): readonly string[] {
   const mark = MARKS[step.state];
   if (mark === undefined && step.state !== 'parked') return [];
-  // A step can be parked again after a retry: that is news.
-  const line = mark === undefined ? `${step.id} parked ${step.resolutions?.length ?? 0}` : step.id;
+  // A step can be parked again after a retry, or begin to need a person: that is news.
+  const parked = `${step.id} parked ${step.resolutions?.length ?? 0} ${step.standsBy === true}`;
+  const line = mark === undefined ? parked : step.id;
   if (printed.has(line)) return [];
   printed.add(line);
   if (mark === undefined) return parkedLines(runId, step);

@@ -108,7 +108,11 @@ function withoutRecord(run: RunView, step: StepView): Pick<Explanation, 'verdict
     case 'waiting':
       return open('it waits for a decision');
     case 'parked':
-      return open(`it failed and waits for an operator${error}`);
+      return open(
+        step.standsBy === true
+          ? `it failed and drops out as soon as another candidate may win${error}`
+          : `it failed and waits for an operator${error}`,
+      );
     case 'failed':
     case 'dropped':
     case 'skipped':

@@ -139,6 +139,10 @@ export const Step = z
     finishedAt: time.optional(),
     error: StepError.optional(),
     actions: list(Action).optional(),
+    standsBy: z
+      .literal(true)
+      .optional()
+      .describe('A parked step that needs nobody yet: it drops out by itself as soon as another candidate may win.'),
     resolutions: list(Resolution).optional(),
   })
   .meta({ id: 'Step' });

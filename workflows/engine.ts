@@ -2,32 +2,25 @@
  * The one engine: runs a planned step when what it needs has ended, and keeps the graph's state for everyone to see.
  * A step that fails waits for an operator where the table of causes (causes.ts) says so; finished steps stay finished.
  */
-import { ActivityFailure, ApplicationFailure, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { ResolutionRecord, StepFact } from '../activities/contract/evidence.ts';
 import type { StepResult } from '../activities/contract.ts';
-import type { ErrorKind, ErrorRecord } from '../artifacts/errors.ts';
-import type { Response } from './causes.ts';
+import type { ErrorRecord } from '../artifacts/errors.ts';
+import type { Need, Response } from './causes.ts';
+import { errorRecord, secondsOfFailure, StepLeftOut } from './failures.ts';
 import type { StepState, StepView } from './messages.ts';
 import type { PlannedStep } from './plan.ts';
 import { actionsFor } from './resolutions.ts';
 
 type Node = { -readonly [K in keyof StepView]: StepView[K] };
 
-/** A step was given up without ending the run: by rule, or because an operator skipped it. */
-export class StepLeftOut extends Error {
-  readonly record: ErrorRecord;
-
-  constructor(record: ErrorRecord) {
-    super(record.message);
-    this.record = record;
-  }
-}
-
 export interface StepOptions {
   /** What the step is while its body runs. @default 'running' */
   readonly state?: StepState;
   /** What to do about a failure. @default end the run */
   readonly respond?: (error: ErrorRecord) => Response;
+  /** Whom a step that stands by needs: asked again whenever something has moved. @default a person */
+  readonly need?: () => Need;
 }
 
 interface Parking {
@@ -42,11 +35,13 @@ export class Engine {
   private readonly queues = new Map<string, string>();
   private readonly ranSeconds = new Map<string, number>();
   private readonly parkings = new Map<string, Parking>();
+  /** The parked steps that need a person. */
+  private readonly needy = new Set<string>();
   private readonly onParking: (parked: boolean) => void;
   /** Length of the history when a step last began, ended or parked: when commands were last emitted. */
   private movedAt = -1;
 
-  /** `onParking` hears when the first step parks and when the last one has been resolved. */
+  /** `onParking` hears when the first step needs a person and when the last one has been resolved. */
   constructor(plan: readonly PlannedStep[], onParking: (parked: boolean) => void = () => undefined) {
     this.nodes = new Map(plan.map((step) => [step.id, { ...step, state: 'pending' }]));
     this.onParking = onParking;
@@ -70,7 +65,7 @@ export class Engine {
         end(node);
         return output;
       } catch (error) {
-        const action = await this.failed(node, error, options.respond);
+        const action = await this.failed(node, error, options);
         if (action === 'skip') throw new StepLeftOut(node.error ?? errorRecord(error, id));
         if (action === 'abort') throw error;
       } finally {
@@ -83,7 +78,7 @@ export class Engine {
   private async failed(
     node: Node,
     error: unknown,
-    respond: StepOptions['respond'],
+    { respond, need }: StepOptions,
   ): Promise<ResolutionRecord['action']> {
     node.error = errorRecord(error, node.id);
     const seconds = secondsOfFailure(error);
@@ -94,27 +89,38 @@ export class Engine {
       return 'abort';
     }
     const response = respond?.(node.error) ?? 'fail';
-    if (response !== 'park') {
-      node.state = response === 'drop' ? 'dropped' : 'failed';
-      return response === 'drop' ? 'skip' : 'abort';
+    if (response === 'fail') {
+      node.state = 'failed';
+      return 'abort';
     }
-    const { action, by } = await this.parked(node);
+    const resolution =
+      response === 'drop' ? undefined : await this.parked(node, response === 'park' ? undefined : need);
+    if (resolution === undefined) {
+      node.state = 'dropped';
+      return 'skip';
+    }
+    const { action, by } = resolution;
     if (action === 'skip') node.error = { ...node.error, message: `skipped by ${by}: ${node.error.message}` };
     return action;
   }
 
-  private async parked(node: Node): Promise<ResolutionRecord> {
+  /** Ends with what an operator decides; undefined when `need` says that nobody has to any more. */
+  private async parked(node: Node, need: () => Need = () => 'person'): Promise<ResolutionRecord | undefined> {
     const parking: Parking = { left: false };
     this.parkings.set(node.id, parking);
     node.state = 'parked';
     node.actions = actionsFor(node.id);
     this.moved();
-    if (this.parkings.size === 1) this.onParking(true);
     try {
-      await condition(() => parking.resolution !== undefined);
-      await laterInThisTask();
-      if (parking.resolution === undefined) throw new Error(`${node.id} left without a resolution`);
-      return parking.resolution;
+      for (;;) {
+        const now = need();
+        if (now === 'nobody') return undefined;
+        this.needs(node, now === 'person');
+        await condition(() => parking.resolution !== undefined || need() !== now);
+        if (parking.resolution === undefined) continue;
+        await laterInThisTask();
+        return parking.resolution;
+      }
     } catch (error) {
       node.state = 'skipped'; // cancelled while it waited
       throw error;
@@ -122,9 +128,24 @@ export class Engine {
       parking.left = true;
       delete node.actions;
       this.parkings.delete(node.id);
-      this.moved();
-      if (this.parkings.size === 0) this.onParking(false);
+      this.needs(node, false);
+      delete node.standsBy;
     }
+  }
+
+  /** Notes whether a parked step needs a person, and tells who hears of it when it is the first or was the last. */
+  private needs(node: Node, person: boolean): void {
+    const before = this.needy.size;
+    if (person) {
+      delete node.standsBy;
+      this.needy.add(node.id);
+    } else {
+      node.standsBy = true;
+      this.needy.delete(node.id);
+    }
+    this.moved();
+    if (before === 0 && person) this.onParking(true);
+    if (before > 0 && this.needy.size === 0) this.onParking(false);
   }
 
   /**
@@ -175,6 +196,10 @@ export class Engine {
   /** How many steps whose ids begin so have not ended. */
   open(prefix: string): number {
     return [...this.nodes.keys()].filter((id) => id.startsWith(prefix) && !this.ended(id)).length;
+  }
+
+  states(ids: readonly string[]): readonly StepState[] {
+    return ids.map((id) => this.node(id).state);
   }
 
   /** Whose workers a step was handed to. */
@@ -253,26 +278,6 @@ function end(node: Node): void {
 
 function isStepResult(value: unknown): value is StepResult<unknown> {
   return typeof value === 'object' && value !== null && 'key' in value && 'reused' in value && 'computedBy' in value;
-}
-
-/** The typed record inside whatever Temporal wrapped around it. */
-export function errorRecord(error: unknown, where: string): ErrorRecord {
-  if (error instanceof StepLeftOut) return error.record;
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof ApplicationFailure) {
-    const record: unknown = cause.details?.[0];
-    if (typeof record === 'object' && record !== null && 'kind' in record) return record as ErrorRecord;
-    return { kind: (cause.type ?? 'Internal') as ErrorKind, message: cause.message, where, retryable: false };
-  }
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return { kind: 'Internal', message, where, retryable: false };
-}
-
-/** How long the attempt ran that failed for good (activities/step.ts); undefined where its worker did not say. */
-function secondsOfFailure(error: unknown): number | undefined {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  const told: unknown = cause instanceof ApplicationFailure ? cause.details?.[1] : undefined;
-  return typeof told === 'object' && told !== null && 'ranSeconds' in told ? Number(told.ranSeconds) : undefined;
 }
 
 function now(): string {

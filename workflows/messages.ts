@@ -92,6 +92,8 @@ export interface StepView {
   readonly error?: ErrorRecord;
   /** While parked: what an operator can do about it. */
   readonly actions?: readonly ResolutionAction[];
+  /** While parked: it needs nobody yet, since another candidate may still win; as soon as one may, it drops out by itself. */
+  readonly standsBy?: true;
   readonly resolutions?: readonly ResolutionRecord[];
 }
 

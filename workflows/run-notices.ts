@@ -78,7 +78,7 @@ export class RunNotices {
   }
 
   tellParked(): void {
-    const parked = this.run.engine.view().find(({ state }) => state === 'parked');
+    const parked = this.run.engine.view().find(({ state, standsBy }) => state === 'parked' && standsBy !== true);
     if (parked === undefined) return;
     const { id: step, error } = parked;
     this.tell({

@@ -1,5 +1,5 @@
 /** What the stages of one run share: its input, its graph, its approvals, and the facts gathered so far. */
-import { ApplicationFailure, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, patched, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { Activities, StepCall, StepResult } from '../activities/contract.ts';
 import type { GateResult } from '../activities/contract/validation.ts';
 import type { ResolutionRecord, RunFacts, SettingChange, WrittenReport } from '../activities/contract/evidence.ts';
@@ -15,7 +15,7 @@ import {
 } from '../pipelines/recipe.ts';
 import { ApprovalDesk } from './approvals.ts';
 import { electorateOf } from '../artifacts/votes.ts';
-import { responseTo } from './causes.ts';
+import { responseTo, type Need } from './causes.ts';
 import { Engine, type StepOptions } from './engine.ts';
 import {
   OPEN_APPROVAL,
@@ -109,10 +109,17 @@ export class Run {
     return (await this.engine.step(id, body, options)).output;
   }
 
-  /** What a step does about a failure in this run; `candidate` is whose step it is. */
-  parking(candidate?: { readonly optional: boolean }): StepOptions {
+  /** What a step does about a failure in this run; `candidate` is whose step it is, and what it needs when it stands by. */
+  parking(candidate?: { readonly optional: boolean; readonly need: () => Need }): StepOptions {
     const { onFailure = 'park' } = this.input;
-    return { respond: ({ kind }) => responseTo(kind, onFailure, candidate) };
+    return {
+      respond: ({ kind }) => {
+        const response = responseTo(kind, onFailure, candidate);
+        // A run whose candidate parked before candidates stood by has told somebody.
+        return response === 'stand-by' && !patched('candidates-stand-by') ? 'park' : response;
+      },
+      ...(candidate === undefined ? {} : { need: candidate.need }),
+    };
   }
 
   /** The Update's validator: synchronous and read-only; a refused resolution leaves no history event. */

@@ -37,6 +37,12 @@ describe('a parked step', () => {
     assert.match(lines, /runs abort/);
   });
 
+  it('that stands by is shown with what becomes of it when nobody decides', () => {
+    const [, , note] = parkedLines('run-1', { ...step, standsBy: true }).map(stripVTControlCharacters);
+    assert.match(note ?? '', /drops out by itself as soon as another candidate may win; nobody has to decide yet/);
+    assert.doesNotMatch(parkedLines('run-1', step).join(), /drops out/);
+  });
+
   it('quotes ids as a shell reads them back', () => {
     assert.equal(shellWord('probe:tiny'), 'probe:tiny');
     assert.equal(shellWord("my run's"), String.raw`'my run'\''s'`);

@@ -8,6 +8,7 @@ import { workflowBundle } from '../support/workflow.ts';
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const RECORDED = {
   'candidate-dropped': 'WorkflowExecutionCompleted',
+  'candidate-retried': 'WorkflowExecutionCompleted',
   'cancelled-while-waiting': 'WorkflowExecutionCanceled',
   deployed: 'WorkflowExecutionCompleted',
   'drift-check': 'WorkflowExecutionCompleted',

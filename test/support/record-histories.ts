@@ -17,7 +17,7 @@ import { connectTemporal } from '../../client/connection.ts';
 import { cancelRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import { TASK_QUEUES } from '../../workflows/messages.ts';
+import { TASK_QUEUES, type Resolution } from '../../workflows/messages.ts';
 import { startTemporalIn } from './temporal-server.ts';
 import { approveRun, fakeActivities, ref, runInput, untilRun, withWorkers, STATEMENT } from './workflow.ts';
 
@@ -44,6 +44,21 @@ const divergesOnce = (real: Activities): Partial<Activities> => {
   };
 };
 
+/** One candidate's import fails the first time; the other's ends after it has begun again. */
+const importsAtTheSecondCall = (real: Activities): Partial<Activities> => {
+  let calls = 0;
+  let begun = (): void => undefined;
+  const again = new Promise<void>((resolve) => (begun = resolve));
+  return {
+    importModel: async (call) => {
+      if (call.stepId !== 'import:one') await again;
+      else if (calls++ === 0) throw failure('DiskFull', 'no space is left');
+      else begun();
+      return real.importModel(call);
+    },
+  };
+};
+
 async function untilEnded(client: Client, runId: string): Promise<void> {
   await client.workflow
     .getHandle(runId)
@@ -57,10 +72,16 @@ async function approveBoth(client: Client, runId: string): Promise<void> {
   await untilEnded(client, runId);
 }
 
-async function resolveTraining(client: Client, runId: string, resolution: object): Promise<void> {
+async function resolveTraining(client: Client, runId: string, resolution: Partial<Resolution>): Promise<void> {
   await approveRun(client, runId, 'review', 'lena');
-  await untilRun(client, runId, ({ state }) => state === 'parked');
-  const args: [object] = [{ step: 'train', by: 'olga', comment: '', ...resolution }];
+  await resolve(client, runId, { step: 'train', ...resolution });
+}
+
+async function resolve(client: Client, runId: string, resolution: Partial<Resolution>): Promise<void> {
+  await untilRun(client, runId, ({ steps }) =>
+    steps.some(({ id, state }) => id === resolution.step && state === 'parked'),
+  );
+  const args: [object] = [{ by: 'olga', comment: '', ...resolution }];
   const send = (): Promise<boolean> =>
     client.workflow
       .getHandle(runId)
@@ -69,7 +90,7 @@ async function resolveTraining(client: Client, runId: string, resolution: object
         () => true,
         () => false, // just moving on
       );
-  while (!(await send())) await new Promise((resolve) => setTimeout(resolve, 100));
+  while (!(await send())) await new Promise((done) => setTimeout(done, 100));
 }
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -117,6 +138,13 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
           : real.importModel(call),
     }),
     drive: approveBoth,
+  },
+  'candidate-retried': {
+    overrides: importsAtTheSecondCall,
+    async drive(client, runId) {
+      await resolve(client, runId, { step: 'import:one', action: 'retry' });
+      await approveBoth(client, runId);
+    },
   },
   'parked-and-retried': {
     overrides: divergesOnce,

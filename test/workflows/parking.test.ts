@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { WorkflowUpdateFailedError } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, StepCall } from '../../activities/contract.ts';
+import type { Activities } from '../../activities/contract.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { TrainModelInput } from '../../activities/contract/training.ts';
 import type { NotificationEvent } from '../../activities/notification/events.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import { ERROR_KINDS, type ErrorKind } from '../../artifacts/errors.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
 import { prepareResumption } from '../../client/resume-run.ts';
 import { startRun } from '../../client/start-run.ts';
 import { TASK_QUEUES, type Resolution, type RunView, type StepView } from '../../workflows/messages.ts';
+import { failing, failure, reasonOf, resolveStep, sendResolution } from '../support/parking.ts';
 import { withStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import {
@@ -25,27 +23,6 @@ import {
   withWorkers,
   type TextRun,
 } from '../support/workflow.ts';
-
-/** A step's typed error as the activity rim makes it, final at once: no test waits for retries. */
-function failure(kind: ErrorKind, message: string, fix?: string, ranSeconds?: number): ApplicationFailure {
-  const record = { kind, message, ...(fix === undefined ? {} : { fix }), retryable: ERROR_KINDS[kind].retryable };
-  const details = ranSeconds === undefined ? [record] : [record, { ranSeconds }];
-  return ApplicationFailure.create({ message, type: kind, nonRetryable: true, details });
-}
-
-/** Fails the first `times` calls, then answers as `real` does. */
-function failing<Name extends keyof Activities>(
-  real: Activities[Name],
-  error: ApplicationFailure,
-  options: { times?: number; step?: string } = {},
-): Activities[Name] {
-  let left = options.times ?? 1;
-  const wrapped = (call: StepCall<never>): Promise<unknown> =>
-    (options.step === undefined || call.stepId === options.step) && left-- > 0
-      ? Promise.reject(error)
-      : (real as (call: StepCall<never>) => Promise<unknown>)(call);
-  return wrapped as Activities[Name];
-}
 
 describe('a step that failed', function () {
   this.timeout(90_000);
@@ -63,21 +40,9 @@ describe('a step that failed', function () {
     return run.steps.find(({ id }) => id === step) as StepView;
   };
   const send = (runId: string, resolution: Partial<Resolution>): Promise<StepView> =>
-    temporal.client.workflow.getHandle(runId).executeUpdate<StepView, [Resolution]>('resolve', {
-      args: [{ step: 'train', action: 'retry', by: 'olga', comment: '', ...resolution }],
-    });
-  /** As an operator would: again, when the run says that it is just moving on. */
-  const resolve = async (runId: string, resolution: Partial<Resolution>): Promise<StepView> => {
-    for (;;) {
-      try {
-        return await send(runId, resolution);
-      } catch (error) {
-        if (!/just moving on/.test(reasonOf(error))) throw error;
-      }
-    }
-  };
-  const reasonOf = (error: unknown): string =>
-    error instanceof WorkflowUpdateFailedError ? (error.cause?.message ?? '') : String(error);
+    sendResolution(temporal.client, runId, resolution);
+  const resolve = (runId: string, resolution: Partial<Resolution>): Promise<StepView> =>
+    resolveStep(temporal.client, runId, resolution);
 
   /** What completed in this run, from its history: workers serve the runs that other tests left, too. */
   async function completed(runId: string): Promise<string[]> {
@@ -386,26 +351,6 @@ describe('a step that failed', function () {
     );
   });
 
-  it("of a candidate parks for what is not the candidate's fault, and can be skipped: the others go on", async () => {
-    const away = failure('NetworkUnavailable', 'the hub is out of reach');
-    const ran = await withRun(
-      (real) => ({ importModel: failing<'importModel'>(real.importModel, away, { step: 'import:one' }) }),
-      async (runId) => {
-        const step = await parked(runId, 'import:one');
-        assert.deepEqual(step.actions, ['retry', 'skip', 'abort']);
-        await until(runId, ({ steps }) => steps.some(({ id, state }) => id === 'probe:two' && state === 'done'));
-        await resolve(runId, { step: 'import:one', action: 'skip', comment: 'not worth the wait' });
-        const run = await until(runId, ({ state }) => state === 'waiting-for-approval');
-        for (const id of ['import:one', 'export:one', 'probe:one']) {
-          const dropped = run.steps.find((one) => one.id === id);
-          assert.equal(dropped?.state, 'dropped', id);
-          assert.match(dropped?.error?.message ?? '', /skipped by olga: the hub is out of reach/);
-        }
-      },
-    );
-    assert.ok(!ran.includes('export:one') && ran.includes('rank'));
-  });
-
   it('of an optional candidate, or in a run that fails on failure, is dropped without asking', async () => {
     const away = failure('NetworkUnavailable', 'the hub is out of reach');
     const { pipeline } = runInput();
@@ -440,8 +385,10 @@ describe('a step that failed', function () {
         },
       }),
       async (runId) => {
-        await parked(runId, 'import:one');
-        await until(runId, ({ steps }) => steps.some(({ id, state }) => id === 'export:two' && state === 'running'));
+        const stands = (id: string, is: string) => (run: RunView) =>
+          run.steps.some((step) => step.id === id && step.state === is);
+        await until(runId, stands('import:one', 'parked'));
+        await until(runId, stands('export:two', 'running'));
         await resolve(runId, { step: 'import:one', action: 'abort' });
         await assert.rejects(runOutcome(temporal.client, runId), { kind: 'DiskFull' });
         assert.ok(stopped, 'the other candidate was stopped first');
@@ -541,7 +488,7 @@ describe('a step that failed', function () {
         await orchestrating(async () => {
           const prepared = { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) };
           await startRun(temporal.client, prepared, { runId });
-          await parked(runId, 'resolve:one');
+          await until(runId, ({ steps }) => steps.some(({ id, state }) => id === 'resolve:one' && state === 'parked'));
           await until(runId, ({ steps }) => steps.some(({ id, state }) => id === 'export:two' && state === 'running'));
         });
         // Nobody orchestrates: the end of the export and the retry wait for the same workflow task.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ERROR_KINDS, type ErrorKind } from '../../artifacts/errors.ts';
-import { responseTo } from '../../workflows/causes.ts';
+import { needOf, responseTo, standingOf } from '../../workflows/causes.ts';
 import type { Resolution, StepState, StepView } from '../../workflows/messages.ts';
 import { planRun } from '../../workflows/plan.ts';
 import { actionsFor, resolutionRefusal, skipRefusal } from '../../workflows/resolutions.ts';
@@ -12,7 +12,7 @@ const steps = (states: Readonly<Record<string, StepState>>): StepView[] =>
 const retry: Resolution = { step: 'train', action: 'retry', by: 'olga', comment: '' };
 
 describe('the response to a failure', () => {
-  it('parks every kind of error, but drops a candidate for what is wrong with the model itself', () => {
+  it('parks every kind of error, but a candidate is dropped for what is wrong with the model itself and else stands by', () => {
     const dropped = new Set<ErrorKind>([
       'BadDefinition',
       'BadConfig',
@@ -24,11 +24,37 @@ describe('the response to a failure', () => {
     for (const kind of Object.keys(ERROR_KINDS) as ErrorKind[]) {
       assert.equal(responseTo(kind, 'park'), 'park', kind);
       assert.equal(responseTo(kind, 'fail'), 'fail', kind);
-      assert.equal(responseTo(kind, 'park', { optional: false }), dropped.has(kind) ? 'drop' : 'park', kind);
+      assert.equal(responseTo(kind, 'park', { optional: false }), dropped.has(kind) ? 'drop' : 'stand-by', kind);
       assert.equal(responseTo(kind, 'park', { optional: true }), 'drop', kind);
       assert.equal(responseTo(kind, 'fail', { optional: false }), 'drop', kind);
       if (dropped.has(kind)) assert.equal(ERROR_KINDS[kind].retryable, false, `${kind} is dropped at once`);
     }
+  });
+});
+
+describe('a candidate that failed for no fault of its model', () => {
+  it('needs a person only where no other one may win or is still on its way', () => {
+    for (const [others, need] of [
+      [[], 'person'],
+      [['out', 'waits'], 'person'],
+      [['out', 'going', 'waits'], 'nobody-yet'],
+      [['going', 'may-win'], 'nobody'],
+      [['waits', 'out', 'may-win'], 'nobody'],
+    ] as const) {
+      assert.equal(needOf(others), need, others.join());
+    }
+  });
+
+  it('is on its way until it has come to its end, a step of it waits, or one of them was given up', () => {
+    const going: StepState[] = ['done', 'running', 'pending'];
+    assert.equal(standingOf(going, undefined), 'going');
+    assert.equal(standingOf(['reused', 'done', 'done'], undefined), 'going', 'nobody has said yet whether it may win');
+    assert.equal(standingOf(['done', 'parked', 'pending'], undefined), 'waits');
+    for (const left of ['skipped', 'failed', 'dropped'] as const) {
+      assert.equal(standingOf(['done', left, 'pending'], undefined), 'out', left);
+    }
+    assert.equal(standingOf(going, 'may-win'), 'may-win');
+    assert.equal(standingOf(['done', 'parked'], 'out'), 'out');
   });
 });
 

@@ -7,7 +7,7 @@ import type {
 } from '../../activities/contract/validation.ts';
 import { gradientsAsked, squaresAsked } from '../../pipelines/attack.ts';
 import type { ImageClassification, ImageRetrieval } from '../../pipelines/definition.ts';
-import { StepLeftOut } from '../engine.ts';
+import { StepLeftOut } from '../failures.ts';
 import type { Run } from '../run.ts';
 
 /** The model, and the index that it asks where pictures are found. */

@@ -12,7 +12,9 @@ import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { Classification, Pipeline } from '../../pipelines/definition.ts';
 import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import { areWithin } from '../../pipelines/limits.ts';
-import { StepLeftOut, type StepOptions } from '../engine.ts';
+import { needOf, standingOf } from '../causes.ts';
+import type { StepOptions } from '../engine.ts';
+import { StepLeftOut } from '../failures.ts';
 import { candidateSteps } from '../plan.ts';
 import type { Run } from '../run.ts';
 import { partOf, trialInput } from '../step-inputs.ts';
@@ -38,6 +40,9 @@ export interface Candidacy {
   readonly mayWin: (outcome: CandidateOutcome, price: SlotPrice | null) => boolean;
 }
 
+/** The candidates that have come to their end, and whether one may win. */
+type Ended = Map<string, 'may-win' | 'out'>;
+
 export interface Gathered {
   readonly dataset: DatasetSummary;
   readonly outcomes: readonly CandidateOutcome[];
@@ -56,13 +61,13 @@ export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> 
       throw error;
     }
   };
-  const known = new Set<string>();
+  const ended: Ended = new Map();
   // Without a limit nothing is awaited: a run that began before there was one goes on as it did.
   const price = run.pipeline.selection.maxCostPer1000 === undefined ? null : await priceOfLimit(run);
   return scope.run(async () => {
     const dataReady = together(snapshot(run, candidacy.prepare));
     const tried = run.input.candidates.map((candidate) =>
-      together(tryCandidate(run, candidate, dataReady, candidacy, { known, price })),
+      together(tryCandidate(run, candidate, dataReady, candidacy, { ended, price })),
     );
     await Promise.allSettled([dataReady, ...tried]);
     if (failures.length > 0) throw failures[0];
@@ -129,13 +134,23 @@ export function encoderMayWin(
   );
 }
 
+/** How the other candidates stand: whether one that failed is needed. */
+function needFor(run: Run, id: string, ended: Ended): ReturnType<typeof needOf> {
+  const others = run.input.candidates.filter((one) => one.id !== id);
+  return needOf(others.map((one) => standingOf(run.engine.states(stepsOf(run, one.id)), ended.get(one.id))));
+}
+
+function stepsOf(run: Run, id: string): readonly string[] {
+  return candidateSteps(run.pipeline.task).map((step) => `${step}:${id}`);
+}
+
 /** One candidate from name to score. What goes wrong with it is its own: it drops out with the reason. */
 async function tryCandidate(
   run: Run,
   candidate: CandidateSource,
   dataReady: Promise<DatasetSummary>,
   { measure, mayWin }: Candidacy,
-  { known, price }: { readonly known: Set<string>; readonly price: SlotPrice | null },
+  { ended, price }: { readonly ended: Ended; readonly price: SlotPrice | null },
 ): Promise<CandidateOutcome> {
   const { id } = candidate;
   const { intendedUse, deploy } = run.pipeline;
@@ -144,29 +159,27 @@ async function tryCandidate(
   const { policy } = run.input;
   const outcome: Outcome = { id };
   const drop = (error: ErrorRecord): CandidateOutcome => {
-    run.engine.close(
-      candidateSteps(run.pipeline.task).map((step) => `${step}:${id}`),
-      'dropped',
-      error,
-    );
+    run.engine.close(stepsOf(run, id), 'dropped', error);
+    ended.set(id, 'out');
     return { ...outcome, error };
   };
-  const parking = run.parking(candidate);
+  const { optional } = candidate;
+  const parking = run.parking({ optional, need: () => needFor(run, id, ended) });
   const begin = async (): Promise<void> => {
-    if (known.size === 0 || run.pipeline.budget === undefined) return;
-    const ended = await run.budget.ended();
+    if (![...ended.values()].includes('may-win') || run.pipeline.budget === undefined) return;
+    const over = await run.budget.ended();
     // A run that began before candidates were left out so goes on with all of them.
-    if (ended === undefined || !patched('leave-out-after-budget')) return;
+    if (over === undefined || !patched('leave-out-after-budget')) return;
     throw new StepLeftOut({
       kind: 'BudgetEnded',
-      message: `${ended}, and another candidate that may win was known by then`,
+      message: `${over}, and another candidate that may win was known by then`,
       where: `candidates.${id}`,
       fix: 'raise the budget, or name fewer candidates',
       retryable: false,
     });
   };
   try {
-    const fetch = candidate.optional ? 'fetchOnce' : 'fetch';
+    const fetch = optional ? 'fetchOnce' : 'fetch';
     const resolved = await run.step(
       fetch,
       `resolve:${id}`,
@@ -208,7 +221,7 @@ async function tryCandidate(
       parking,
     ));
     await measure({ candidate, outcome, model, dataReady, parking, begin });
-    if (mayWin(outcome, price)) known.add(id);
+    ended.set(id, mayWin(outcome, price) ? 'may-win' : 'out');
     return outcome;
   } catch (error) {
     if (error instanceof StepLeftOut) return drop(error.record);

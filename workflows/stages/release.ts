@@ -1,4 +1,4 @@
-import { StepLeftOut } from '../engine.ts';
+import { StepLeftOut } from '../failures.ts';
 import type { Run } from '../run.ts';
 import { approved } from './approve.ts';
 import { compareWithProduction } from './compare.ts';
