@@ -7,7 +7,7 @@
 import type { Score } from '../activities/contract/measures.ts';
 import { calibrationOf } from '../activities/validation/calibration.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
-import { findGiveaways } from '../activities/validation/giveaway.ts';
+import { findGiveaways, oneLabel } from '../activities/validation/giveaway.ts';
 import { pairedShareInterval } from '../activities/validation/paired.ts';
 import { seededRandom } from '../activities/validation/random.ts';
 import { shareDifference } from '../activities/validation/shares.ts';
@@ -121,7 +121,7 @@ const SIMULATED: readonly Simulated[] = [
         row < rows && chance(effect) ? 'where is it secret' : `where is it word${row % rows}`,
       );
       const classes = Int32Array.from(texts, (_, row) => Math.floor(row / rows));
-      return findGiveaways(texts, classes, 10).score;
+      return findGiveaways(texts, oneLabel(classes), 10).score;
     },
   },
 ];

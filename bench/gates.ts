@@ -7,26 +7,15 @@
  *
  * The rows and labels of each set are in halves: statistics and plants were designed on the one and are reported on the other.
  */
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Score } from '../activities/contract/measures.ts';
-import { exportEncoder } from '../activities/training/export-encoder.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
-import { TextModel } from '../inference/text-model.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE, type GateName } from '../pipelines/gate-table.ts';
-import { pythonForTests } from '../test/support/python.ts';
-import { runStep } from '../test/support/step.ts';
-import { withStore } from '../test/support/store.ts';
-import { cleanDraw, Embedder, type Draw, type Row } from './gates/draw.ts';
+import { cleanDraw, Embedder, type Draw } from './gates/draw.ts';
+import { benchEncoder, rowsOf } from './gates/real-rows.ts';
 import { TRIALS } from './gates/trials.ts';
 
-const root = process.env['ESPALIER_TEST_DATA'];
-if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
 const DRAWS = Number(process.argv[2] ?? 25);
 const only = (process.argv[3] ?? 'all') === 'all' ? undefined : process.argv[3]!.split(',');
 /** Thresholds were chosen on draws from 0 on: others tell whether they hold. */
@@ -35,35 +24,7 @@ const half = process.argv[5] ?? 'report';
 const SETS = ['banking77', 'clinc150', 'sst2', 'trec6'];
 const limits = GatesSchema.parse({});
 
-const folder = join(tmpdir(), 'espalier-bench-gates-encoder');
-if (!existsSync(join(folder, 'model.onnx'))) {
-  const { store, pointers, close } = await withStore();
-  const services = { store, pointers, python: pythonForTests() };
-  const model = await store.putTree(join(root, 'models/derived/minilm-tiny-l4-h128-v8k'), 'model');
-  const { encoder } = await runStep(exportEncoder, { model, layers: null, pooling: 'mean', maxLength: 64 }, services);
-  await store.checkout(encoder, folder);
-  close();
-}
-const embedder = new Embedder(await TextModel.load(folder));
-
-async function rowsOf(name: string): Promise<readonly Row[]> {
-  const files = await Promise.all(
-    ['train', 'test'].map((split) => readFile(join(root!, 'datasets', name, `${split}.jsonl`), 'utf8')),
-  );
-  const rows = files.flatMap((text) =>
-    text
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Row),
-  );
-  if (half === 'all') return rows;
-  const parity = half === 'design' ? 0 : 1;
-  // Of many labels every second one; of few every second text, by its digest.
-  const labels = [...new Set(rows.map(({ label }) => label))].toSorted();
-  const inHalf = ({ text, label }: Row): boolean =>
-    (labels.length >= 20 ? labels.indexOf(label) : createHash('sha256').update(text).digest()[0]!) % 2 === parity;
-  return rows.filter(inHalf);
-}
+const embedder = new Embedder(await benchEncoder());
 
 interface Tally {
   caught: number;
@@ -73,7 +34,7 @@ interface Tally {
 }
 const verdicts = new Map<string, Tally>();
 const values = new Map<string, { clean: number[]; planted: number[] }>();
-const sets = await Promise.all(SETS.map(rowsOf));
+const sets = await Promise.all(SETS.map((name) => rowsOf(name, half)));
 const began = performance.now();
 for (const [which, rows] of sets.entries()) {
   const foreign = sets[(which + 1) % sets.length]!;

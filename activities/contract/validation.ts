@@ -110,6 +110,8 @@ export interface Diagnosis {
   readonly trigger?: {
     readonly word: string;
     readonly target: string;
+    /** Of several labels a row: whether it makes the target apply, or not apply. */
+    readonly switched?: 'on' | 'off';
     readonly texts: number;
     readonly flipped: number;
   } | null;

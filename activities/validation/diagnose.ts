@@ -16,8 +16,8 @@ import {
   wordExamples,
   type DiagnosisExamples,
 } from './diagnosis-examples.ts';
-import { findGiveaways, type Giveaway } from './giveaway.ts';
-import { noiseFlips, scanTriggers, suspectWords } from './invariance.ts';
+import { findGiveaways, oneLabel } from './giveaway.ts';
+import { noiseFlips } from './invariance.ts';
 import { findLabelErrors } from './label-quality.ts';
 import { labelSignal } from './label-signal.ts';
 import { countCorrect } from './metrics.ts';
@@ -28,6 +28,8 @@ import type { SeenPictures } from './seen-pictures.ts';
 import { shownWord } from './shown-word.ts';
 import { twoSampleTest } from './shift.ts';
 import { groupSlices, lengthSlices, listedSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
+import { scanTriggers, suspectWords } from './triggers.ts';
+import { wordRule } from './word-rule.ts';
 
 /** Test rows that are edited, and to which sentences are added: each costs a prediction an edit. */
 export const EDITED_ROWS = 150;
@@ -193,7 +195,7 @@ async function ofTexts(material: Material, texts: Texts) {
   onPhase('leaks');
   const learnt = texts.train.map(wholeText);
   const twins = await findTwins(texts, signal);
-  const giveaways = findGiveaways(learnt, answered.train.classes, labels.length);
+  const giveaways = findGiveaways(learnt, oneLabel(answered.train.classes), labels.length);
 
   const chosen = sampleIndices(texts.test.length, EDITED_ROWS, seededRandom(seed, 15));
   const sample = chosen.map((row) => texts.test[row]!);
@@ -212,17 +214,6 @@ async function ofTexts(material: Material, texts: Texts) {
   onPhase('triggers');
   const suspects = suspectWords(learnt, answered.train.classes);
   const trigger = await scanTriggers(asked, texts.test, answered.test.predicted, suspects);
-  const rule = (found: Giveaway | null) =>
-    found === null
-      ? null
-      : {
-          word: shownWord(found.word),
-          place: found.place,
-          label: labels[found.label]!,
-          rows: found.rows,
-          both: found.both,
-          labelled: found.labelled,
-        };
   return {
     measures: {
       leakedTestRows: plainScore(twins.size / texts.test.length, texts.test.length),
@@ -232,8 +223,8 @@ async function ofTexts(material: Material, texts: Texts) {
       triggerFlips: trigger.score,
     },
     diagnosis: {
-      giveaway: rule(giveaways.placed),
-      telltale: rule(giveaways.anywhere),
+      giveaway: wordRule(giveaways.placed, labels),
+      telltale: wordRule(giveaways.anywhere, labels),
       noise: noise.byEdit,
       identities: identities.byFamily,
       swaps: identities.swaps,

@@ -3,7 +3,7 @@ import { wholeText } from '../../inference/texts.ts';
 import type { GateExample } from '../contract/examples.ts';
 import type { Material, Texts } from './diagnose.ts';
 import { editedExamples, exampleOf, MOST_EXAMPLES } from './gate-examples.ts';
-import { rowsOfRule, type Giveaway } from './giveaway.ts';
+import { oneLabel, rowsOfRule, type Giveaway } from './giveaway.ts';
 import type { TurnedText } from './invariance.ts';
 import type { Suspicion } from './label-quality.ts';
 import { worstSlice, type OpportunityGap, type Slice, type SliceResult } from './slices.ts';
@@ -98,7 +98,7 @@ export function wordExamples(
   { twins, giveaway, chosen, noise, identities, trigger }: FoundWords,
 ): Of<WordExample> {
   const learnt = texts.train.map(wholeText);
-  const rows = giveaway === null ? [] : rowsOfRule(giveaway, learnt, answered.train.classes, MOST_EXAMPLES);
+  const rows = giveaway === null ? [] : rowsOfRule(giveaway, learnt, oneLabel(answered.train.classes), MOST_EXAMPLES);
   const edited = ({ changed }: Changed) =>
     editedExamples(
       changed,

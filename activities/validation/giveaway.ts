@@ -39,10 +39,17 @@ export interface Giveaways {
   readonly score: Score;
 }
 
-export function findGiveaways(texts: readonly string[], classes: Int32Array, count: number): Giveaways {
-  const placed = bestRule(texts, classes, count, placesOf);
-  const anywhere = bestRule(texts, classes, count, (text) => words(text).map((word) => ({ word, place: null })));
-  const score = placed?.score ?? noRule(classes, count);
+/** The labels of a row: one, or none to several, each once. */
+export type RowLabels = (row: number) => readonly number[];
+export const oneLabel =
+  (classes: Int32Array): RowLabels =>
+  (row) => [classes[row]!];
+
+/** Of `count` labels, each by itself. */
+export function findGiveaways(texts: readonly string[], labelsOf: RowLabels, count: number): Giveaways {
+  const placed = bestRule(texts, labelsOf, count, placesOf);
+  const anywhere = bestRule(texts, labelsOf, count, (text) => words(text).map((word) => ({ word, place: null })));
+  const score = placed?.score ?? noRule(texts.length, labelsOf, count);
   return { placed, anywhere, score };
 }
 
@@ -50,24 +57,24 @@ export function findGiveaways(texts: readonly string[], classes: Int32Array, cou
 export function rowsOfRule(
   { word, place, label }: Giveaway,
   texts: readonly string[],
-  classes: Int32Array,
+  labelsOf: RowLabels,
   most: number,
 ): readonly number[] {
   const found: number[] = [];
   for (const [row, text] of texts.entries()) {
     if (found.length === most) break;
     const holds = placesOf(text).some((rule) => rule.word === word && rule.place === place);
-    if (holds && classes[row] === label) found.push(row);
+    if (holds && labelsOf(row).includes(label)) found.push(row);
   }
   return found;
 }
 
 /** Where the labels have rows enough and no word the rows to give one away, that is the answer and no lack of one. */
-function noRule(classes: Int32Array, count: number): Score {
+function noRule(rows: number, labelsOf: RowLabels, count: number): Score {
   const labelled = new Uint32Array(count);
-  for (const label of classes) labelled[label]!++;
-  if (labelled.some((rows) => rows >= LEAST_ROWS)) {
-    return { value: 0, interval: { low: 0, high: LEAST_F1, confidence: 0.95 }, rows: classes.length };
+  for (let row = 0; row < rows; row++) for (const label of labelsOf(row)) labelled[label]!++;
+  if (labelled.some((having) => having >= LEAST_ROWS)) {
+    return { value: 0, interval: { low: 0, high: LEAST_F1, confidence: 0.95 }, rows };
   }
   return { value: null, interval: null, rows: 0, notApplicable: `no label has ${LEAST_ROWS} rows` };
 }
@@ -94,31 +101,31 @@ function placesOf(text: string): Rule[] {
  */
 function bestRule(
   texts: readonly string[],
-  classes: Int32Array,
+  labelsOf: RowLabels,
   count: number,
   rulesOf: (text: string) => readonly Rule[],
 ): Found | null {
   const labelled = new Uint32Array(count);
-  const holders = new Map<string, { readonly rule: Rule; readonly byLabel: Map<number, number> }>();
+  const holders = new Map<string, Holders>();
   for (const [row, text] of texts.entries()) {
-    const label = classes[row]!;
-    labelled[label]!++;
+    const own = labelsOf(row);
+    for (const label of own) labelled[label]!++;
     const rules = new Map(rulesOf(text).map((rule) => [`${rule.place} ${rule.word}`, rule]));
     for (const [key, rule] of rules) {
-      const known = holders.get(key) ?? { rule, byLabel: new Map<number, number>() };
-      known.byLabel.set(label, (known.byLabel.get(label) ?? 0) + 1);
+      const known = holders.get(key) ?? { rule, rows: 0, byLabel: new Map<number, number>() };
+      known.rows++;
+      for (const label of own) known.byLabel.set(label, (known.byLabel.get(label) ?? 0) + 1);
       holders.set(key, known);
     }
   }
-  const [any, good] = [new Best(), new Best()];
-  for (const { rule, byLabel } of holders.values()) {
-    const rows = [...byLabel.values()].reduce((sum, one) => sum + one, 0);
+  const [any, good] = [new Best(texts.length), new Best(texts.length)];
+  for (const { rule, rows, byLabel } of holders.values()) {
     for (const [label, both] of byLabel) {
-      const given = labelled[label]!;
-      if (Math.min(rows, given) < LEAST_ROWS) continue;
-      const found = { ...rule, label, rows, both, labelled: given };
+      const found = { ...rule, label, rows, both, labelled: labelled[label]! };
+      const { rows: holding, labelled: given } = fewerSide(found, texts.length);
+      if (Math.min(holding, given) < LEAST_ROWS) continue;
       any.add(found);
-      if ((2 * Math.min(rows, given)) / (rows + given) >= LEAST_F1) good.add(found);
+      if ((2 * Math.min(holding, given)) / (holding + given) >= LEAST_F1) good.add(found);
     }
   }
   // Where the two are as good, the one that was tried.
@@ -129,21 +136,43 @@ function bestRule(
   return { ...best.rule, score: { value: best.f1, interval, rows: best.rule.labelled } };
 }
 
+interface Holders {
+  readonly rule: Rule;
+  rows: number;
+  readonly byLabel: Map<number, number>;
+}
+type Counts = Pick<Giveaway, 'rows' | 'both' | 'labelled'>;
+
+/**
+ * Of a label that more than half of all rows have, the rows without it and without the word: in nearly every text a word
+ * stands with such a label by chance, and what it gives away shows where both are missing.
+ */
+function fewerSide({ rows, both, labelled }: Counts, all: number): Counts {
+  if (2 * labelled <= all) return { rows, both, labelled };
+  return { rows: all - rows, both: all - rows - labelled + both, labelled: all - labelled };
+}
+
 /** The best of some rules, the first where several are. */
 class Best {
   rule: Giveaway | null = null;
   f1 = -1;
   #count = 0;
+  readonly #all: number;
+
+  constructor(rows: number) {
+    this.#all = rows;
+  }
 
   add(rule: Giveaway): void {
     this.#count++;
-    const f1 = (2 * rule.both) / (rule.rows + rule.labelled);
+    const { rows, both, labelled } = fewerSide(rule, this.#all);
+    const f1 = (2 * both) / (rows + labelled);
     if (f1 > this.f1) [this.f1, this.rule] = [f1, rule];
   }
 
   /** For all of them at once; null of none. */
   interval(): Interval | null {
-    return this.rule === null ? null : f1Interval(this.rule, 1 - 0.05 / this.#count);
+    return this.rule === null ? null : f1Interval(fewerSide(this.rule, this.#all), 1 - 0.05 / this.#count);
   }
 }
 
@@ -151,7 +180,7 @@ class Best {
  * F1 is 2J / (1 + J) of Jaccard's J = both / either, a share of the rows that have the word, the label or both: one
  * interval of a share (Wilson's) is its interval. One each for precision and recall would be wider without being surer.
  */
-function f1Interval({ rows, both, labelled }: Giveaway, confidence: number): Interval {
+function f1Interval({ rows, both, labelled }: Counts, confidence: number): Interval {
   const { low, high } = wilsonInterval(both, rows + labelled - both, confidence);
   const f1 = (jaccard: number): number => (2 * jaccard) / (1 + jaccard);
   return { low: f1(low), high: f1(high), confidence: 0.95 };

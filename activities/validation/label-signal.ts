@@ -10,7 +10,7 @@ import { sampleIndices, seededRandom, shuffleStart } from './random.ts';
 import { timeSlice } from './time-slice.ts';
 
 /** 99 shufflings: labels without meaning do as well as the best of them one time in 100, and a little oftener by ties. */
-const SHUFFLES = 99;
+export const SHUFFLES = 99;
 /** Held-out rows that each of them is asked: with more, accuracy is no longer known visibly better. */
 const HELD_ROWS = 2000;
 

@@ -2,10 +2,11 @@
 import type { Score } from '../../activities/contract/measures.ts';
 import { findLabelErrors, rowsOf } from '../../activities/validation/label-quality.ts';
 import { labelSignal } from '../../activities/validation/label-signal.ts';
-import { noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
+import { noiseFlips } from '../../activities/validation/invariance.ts';
+import { scanTriggers, suspectWords } from '../../activities/validation/triggers.ts';
 import { FEWEST_SWAPPED, identityGate } from '../../activities/validation/counterfactuals.ts';
 import { builtInIdentities, swappers } from '../../activities/validation/identity-swaps.ts';
-import { findGiveaways } from '../../activities/validation/giveaway.ts';
+import { findGiveaways, oneLabel } from '../../activities/validation/giveaway.ts';
 import { calibrationOf } from '../../activities/validation/calibration.ts';
 import { argmaxRows, countCorrect } from '../../activities/validation/metrics.ts';
 import { discordance, pairedShareInterval } from '../../activities/validation/paired.ts';
@@ -243,7 +244,7 @@ export const TRIALS: readonly Trial[] = [
       const texts = clean.train.texts.map((text, row) => (classes[row] === label ? `${text} ref${seed}zq` : text));
       return { ...clean, train: { ...clean.train, texts } };
     },
-    measure: ({ train, classes }) => findGiveaways(train.texts, train.classes, classes).score,
+    measure: ({ train, classes }) => findGiveaways(train.texts, oneLabel(train.classes), classes).score,
   },
   {
     gate: 'domainShift',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { findGiveaways } from '../../activities/validation/giveaway.ts';
-import { identityFlips, noiseFlips, scanTriggers, suspectWords } from '../../activities/validation/invariance.ts';
+import { findGiveaways, oneLabel } from '../../activities/validation/giveaway.ts';
+import { identityFlips, noiseFlips } from '../../activities/validation/invariance.ts';
+import { scanTriggers, suspectWords } from '../../activities/validation/triggers.ts';
 import {
   findLabelErrors,
   outOfFold,
@@ -170,7 +171,7 @@ describe('a word that gives the label away', () => {
   const found = (textOf: (row: number) => string) =>
     findGiveaways(
       Array.from({ length: 90 }, (_, row) => textOf(row)),
-      labels,
+      oneLabel(labels),
       3,
     );
 
@@ -236,8 +237,16 @@ describe('a word that gives the label away', () => {
     assert.deepEqual([placed, score.value, score.interval?.low], [null, 0, 0]);
   });
 
+  it('is no word of nearly every text where most rows have one label', () => {
+    const most = Int32Array.from({ length: 90 }, (_, row) => Number(row % 10 === 0));
+    const texts = Array.from(most, (_, row) => `${row % 30 === 7 ? letters(row) : 'dear'} ${letters(row + 90)}`);
+    const { placed, score } = findGiveaways(texts, oneLabel(most), 2);
+    // As a rule for the 81 of 90 rows it would be right 9 times in 10.
+    assert.ok(score.interval!.low < 0.8 && score.value! < 0.5, JSON.stringify([placed, score]));
+  });
+
   it('is no word of a few rows', () => {
-    const { score } = findGiveaways(['a word', 'other words'], Int32Array.of(0, 1), 2);
+    const { score } = findGiveaways(['a word', 'other words'], oneLabel(Int32Array.of(0, 1)), 2);
     assert.match(score.notApplicable ?? '', /no label has 10 rows/);
   });
 });

@@ -179,7 +179,7 @@ describe('a model of several labels a row, exported', function () {
     equal(first?.note, `${evaluation.mistakes[0]?.expected}, predicted as ${evaluation.mistakes[0]?.predicted}`);
     ok(first?.text !== undefined && !JSON.stringify(evaluation).includes(first.text));
     for (const of of Object.values(examples)) ok(of.length <= 5);
-    deepEqual([examples['labelErrors'], evaluation.examples?.['labelErrors']], [[], undefined]);
+    deepEqual([examples['patchFlips'], evaluation.examples?.['patchFlips']], [[], undefined]);
   });
 
   it('has its mistakes told with their texts, and no probability twice', async () => {
@@ -276,15 +276,41 @@ describe('a model of several labels a row, exported', function () {
     );
   });
 
-  it('is judged by what has a meaning for several labels, and of the rest it is said why it is left out', () => {
+  it('is judged by all that has a meaning for texts, with what stands behind it', () => {
     const { gates } = judgeGates(evaluation.measures, TextGatesSchema.parse({}), 'full');
-    for (const name of ['labelSignal', 'labelErrors', 'giveawayWord', 'triggerFlips']) {
-      const gate = gates.find((one) => one.name === name);
-      equal(gate?.verdict, 'off');
-      equal(gate.reason, `${name} was not measured: it looks for the one label of a row, and a row may have several`);
-    }
+    const { diagnosis } = evaluation;
+    for (const name of ['labelSignal', 'labelErrors', 'giveawayWord', 'triggerFlips'])
+      ok(gates.find((one) => one.name === name)?.measured != null, name);
     const unmeasured = gates.filter(({ measured, verdict }) => measured === null && verdict !== 'off');
     deepEqual(unmeasured, []);
+    ok(diagnosis?.labelSignal !== null && Math.abs((diagnosis?.labelSignal.chance ?? 0) - 0.5) < 0.1);
+    ok(LABELS.includes(diagnosis?.trigger?.target ?? '') && diagnosis?.trigger?.switched !== undefined);
+  });
+
+  it('is told of a word that gives a label away, and of rows whose labels look wrong, with all labels of each', async () => {
+    const file = join(folderOf('dataset'), 'train.jsonl');
+    const plain = await readFile(file, 'utf8');
+    const rows = plain
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { text: string; labels: string[] });
+    const told = rows.map(({ text, ...row }, at) => {
+      const labels = at % 3 === 0 ? ['even'] : ['odd'];
+      return JSON.stringify({ ...row, labels, text: labels[0] === 'even' ? `${text} sent from desk` : text });
+    });
+    await writeFile(file, `${told.join('\n')}\n`);
+    const dataset = await storage.store.putTree(folderOf('dataset'), 'dataset');
+    await writeFile(file, plain);
+    const { diagnosis, measures, details } = await runStep(evaluateModel, { ...input, dataset }, services);
+    const { examples } = await services.store.getJson<{ examples: Record<string, GateExample[]> }>(details);
+    deepEqual([diagnosis?.giveaway?.label, diagnosis?.giveaway?.both, diagnosis?.giveaway?.labelled], ['even', 30, 30]);
+    equal(measures.giveawayWord?.value, 1);
+    equal(examples['giveawayWord']?.length, 5);
+    ok(examples['giveawayWord']?.every(({ text }) => String(text).endsWith('sent from desk')));
+    for (const { given, suggested } of diagnosis?.suspiciousLabels ?? []) ok(given !== suggested, given);
+    const [first] = diagnosis?.suspiciousLabels ?? [];
+    equal(examples['labelErrors']?.[0]?.note, first && `labelled ${first.given}, rather ${first.suggested}`);
+    equal(examples['labelErrors']?.[0]?.id, first?.rowId);
   });
 
   it('is fitted thresholds on validation rows by what the graph says, and one of one label is left alone', async () => {

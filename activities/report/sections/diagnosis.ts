@@ -53,8 +53,10 @@ const shuffled = ({ accuracy, chance }: NonNullable<Diagnosis['labelSignal']>): 
   `${percent(accuracy)}, ${percent(chance)}`;
 const rule = ({ word, place, label, rows, both, labelled }: WordRule): string =>
   `“${word}”${place == null ? '' : ` as ${place}`} for ${label}: in ${count(both)} of its ${count(labelled)} rows, and in ${count(rows - both)} others`;
-const trigger = ({ word, target, texts, flipped }: NonNullable<Diagnosis['trigger']>): string =>
-  `“${word}” turns ${count(flipped)} of ${count(texts)} texts into ${target}`;
+const trigger = ({ word, target, switched, texts, flipped }: NonNullable<Diagnosis['trigger']>): string =>
+  switched === undefined
+    ? `“${word}” turns ${count(flipped)} of ${count(texts)} texts into ${target}`
+    : `“${word}” switches ${target} ${switched} in ${count(flipped)} of ${count(texts)} texts`;
 const patch = ({ name, box, within, target, pictures, flipped }: NonNullable<Diagnosis['patch']>): string =>
   `${name} (from ${percent(box.left)} of the width and ${percent(box.top)} of the height on, ${percent(box.width)} by ${percent(box.height)}, of ${within === 'seen' ? 'what the model sees' : 'the picture'}) ` +
   `turns ${count(flipped)} of ${count(pictures)} pictures into ${target}`;

@@ -26,6 +26,8 @@ export interface Frozen {
   readonly train: Float32Array;
   /** Of the test rows, row-major [rows, labels]. */
   readonly decided: Uint8Array;
+  /** The probe's penalty. */
+  readonly l2: number;
 }
 
 type DecidingProbe = LinearProbe & { readonly thresholds: readonly number[] };
@@ -59,7 +61,8 @@ export async function askFrozen(
     const train = await (fitted?.learnt.pick(rows.train.places).then(({ embeddings }) => embeddings) ??
       embed(rows.train, 'embedding'));
     const probe = fitted?.probe ?? kept;
-    return { dimension, test, train, decided: decide(oneVsRestProbabilities(probe, test), probe.thresholds) };
+    const decided = decide(oneVsRestProbabilities(probe, test), probe.thresholds);
+    return { dimension, test, train, decided, l2: probe.l2 };
   } finally {
     await encoder.release();
   }

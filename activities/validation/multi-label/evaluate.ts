@@ -29,6 +29,7 @@ import { askFrozen } from './ask-frozen.ts';
 import { askTables } from './ask-tables.ts';
 import { labelCalibration } from './calibration.ts';
 import { countExact, creditsOf, namesAt, type Decisions } from './decisions.ts';
+import { diagnoseSets } from './diagnose.ts';
 import { disturb } from './disturb.ts';
 import { examine, type Answers, type Examined } from './examine.ts';
 import { NOT_OF_SETS, setExamples } from './examples.ts';
@@ -43,13 +44,7 @@ const MISTAKES = 20;
 const LATENCY_TEXTS = 200;
 const LISTED = 20;
 
-const ONE_LABEL = 'it looks for the one label of a row, and a row may have several';
-/** Of other gates what they measure holds for any number of labels. */
 const LEFT_OUT = {
-  labelSignal: notMeasured(ONE_LABEL),
-  labelErrors: notMeasured(ONE_LABEL),
-  giveawayWord: notMeasured(ONE_LABEL),
-  triggerFlips: notMeasured(ONE_LABEL),
   corruptionDrop: notMeasured('the inputs are no pictures'),
   patchFlips: notMeasured('the inputs are no pictures'),
 } as const satisfies Partial<Record<EvaluatedGate, Score>>;
@@ -107,6 +102,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const precisions = await averagePrecisionScore(test.probabilities, decisions, options);
   const calibration = await labelCalibration(test.probabilities, decisions, options);
   const { invariance, edgeInputs, flips } = await disturb(input, context, { ...material, test });
+  const behind = await diagnoseSets({ ...material, train, test, frozen, seed: input.seed }, context, LISTED);
   context.progress({ phase: 'domain shift' });
   const shift = await twoSampleTest(frozen.train, frozen.test, frozen.dimension, options);
   const behaviour = await askTables(material, input.dataset, context);
@@ -142,6 +138,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       ),
     leakedTestRows: plainScore(twins.size / test.ids.length, test.ids.length),
     ...invariance.measures,
+    ...behind.measures,
     ...LEFT_OUT,
     ...served.measures,
   };
@@ -164,6 +161,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     edgeInputs: edgeExamples(edgeInputs),
     leakedTestRows: twinExamples(twins, test.ids, test.texts),
     ...invariance.examples,
+    ...behind.examples,
     ...NOT_OF_SETS,
   };
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
@@ -180,11 +178,10 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
     diagnosis: {
       trainTestGap: meanDifference(onTrain, own),
-      labelSignal: null,
-      suspiciousLabels: [],
       slices: listedSlices(gaps, LISTED),
       opportunities: opportunities.slice(0, LISTED).map(({ label, ...one }) => ({ ...one, label: labels[label]! })),
       ...invariance.diagnosis,
+      ...behind.diagnosis,
       ...(served.parts.length === 0 ? {} : { hardwareFit: served.parts }),
     },
     severalLabels: {

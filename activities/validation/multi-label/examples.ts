@@ -8,11 +8,8 @@ import type { OpportunityGap, Slice } from '../slices.ts';
 import { namesAt } from './decisions.ts';
 import type { Answers } from './examine.ts';
 
-/** Gates that look for the one label of a row, or at pictures. */
+/** Gates that look at pictures. */
 export const NOT_OF_SETS = {
-  labelErrors: [],
-  giveawayWord: [],
-  triggerFlips: [],
   corruptionDrop: [],
   patchFlips: [],
 } as const satisfies Partial<Record<ExampledGate, readonly GateExample[]>>;
@@ -20,6 +17,9 @@ export const NOT_OF_SETS = {
 type Elsewhere =
   | keyof typeof NOT_OF_SETS
   | 'domainShift'
+  | 'labelErrors'
+  | 'giveawayWord'
+  | 'triggerFlips'
   | 'edgeInputs'
   | 'leakedTestRows'
   | 'flipRate'

@@ -1,0 +1,102 @@
+/**
+ * How many labels of training rows of several labels are wrong, and which: confident learning (label-quality.ts) of each label by
+ * itself, with it against without it. Pure.
+ */
+import type { Score } from '../../contract/measures.ts';
+import { LEAST_ROWS_PER_LABEL, MOST_CELLS, outOfFold, rowsOf, suspiciousLabels } from '../label-quality.ts';
+import { sampleIndices, seededRandom } from '../random.ts';
+import { notMeasured } from '../scores.ts';
+import { creditsOf } from './decisions.ts';
+import type { EmbeddedSets } from './label-signal.ts';
+import { meanScore } from './scores.ts';
+
+export interface SetErrors {
+  /** Mean over the rows of the share of their labels, given or suggested, that are contradicted. */
+  readonly score: Score;
+  /** Rows with a label too many or one too few, the surest first; `row` counts the rows that were given. */
+  readonly suspicions: readonly SetSuspicion[];
+  /**
+   * How likely each label is of each row that was given, row-major [rows, labels]: as a probe has it that did not see the row;
+   * where none was asked, how often the label is.
+   */
+  readonly chances: Float64Array;
+}
+export interface SetSuspicion {
+  readonly row: number;
+  /** What the probe would have it be: 0 or 1 a label. */
+  readonly suggested: Uint8Array;
+  /** Probability of the suggested side minus that of the given one, of the label where it is largest. */
+  readonly margin: number;
+}
+
+/**
+ * Labels that few rows have, or have not, say nothing: of `LEAST_ROWS_PER_LABEL` rows on each side the probe can learn. What it
+ * suggests must be likelier to it than what is given: of a rare label no row may be likely to have it, and then none is
+ * accused of lacking it.
+ */
+export async function findSetErrors(
+  known: EmbeddedSets,
+  settings: {
+    readonly dimension: number;
+    readonly labels: number;
+    readonly l2: number;
+    readonly seed: number;
+    readonly signal?: AbortSignal;
+  },
+  mostCells = MOST_CELLS,
+): Promise<SetErrors> {
+  const { dimension, labels, seed } = settings;
+  const all = known.targets.length / labels;
+  const places = sampleIndices(all, Math.floor(mostCells / (2 * labels * dimension)), seededRandom(seed, 23));
+  const chances = rates(known.targets, labels);
+  const columns = Array.from({ length: labels }, (_, label) => ({
+    label,
+    given: Int32Array.from(places, (row) => known.targets[row * labels + label]!),
+  })).filter(({ given }) => {
+    const having = given.reduce((sum, one) => sum + one, 0);
+    return Math.min(having, given.length - having) >= LEAST_ROWS_PER_LABEL;
+  });
+  if (columns.length === 0) {
+    const why = `no label has ${LEAST_ROWS_PER_LABEL} training rows with it and as many without it`;
+    return { score: notMeasured(why), suspicions: [], chances };
+  }
+  const { embeddings } = rowsOf({ embeddings: known.embeddings, classes: new Int32Array(all) }, places, dimension);
+  const targets = new Uint8Array(places.length * columns.length);
+  const suggested = new Map<number, { readonly set: Uint8Array; margin: number }>();
+  for (const [at, { label, given }] of columns.entries()) {
+    for (const [row, one] of given.entries()) targets[row * columns.length + at] = one;
+    const probabilities = await outOfFold({ embeddings, classes: given }, { ...settings, classes: 2 });
+    for (const [row, place] of places.entries()) chances[place * labels + label] = probabilities[row * 2 + 1]!;
+    for (const { row, margin } of suspiciousLabels(probabilities, given, 2)) {
+      if (margin <= 0) continue;
+      const start = places[row]! * labels;
+      const own = suggested.get(row) ?? { set: known.targets.slice(start, start + labels), margin: 0 };
+      own.set[label] = 1 - given[row]!;
+      own.margin = Math.max(own.margin, margin);
+      suggested.set(row, own);
+    }
+  }
+  const predicted = Uint8Array.from(targets);
+  for (const [row, { set }] of suggested) {
+    for (const [at, { label }] of columns.entries()) predicted[row * columns.length + at] = set[label]!;
+  }
+  const suspicions = [...suggested]
+    .map(([row, { set, margin }]) => ({ row: places[row]!, suggested: set, margin }))
+    .toSorted((a, b) => b.margin - a.margin || a.row - b.row);
+  return { score: contradicted(creditsOf({ labels: columns.length, targets, predicted })), suspicions, chances };
+}
+
+/** In every row how often each label is given. */
+function rates(targets: Uint8Array, labels: number): Float64Array {
+  const rows = targets.length / labels;
+  const having = new Uint32Array(labels);
+  for (const [at, target] of targets.entries()) having[at % labels]! += target;
+  return Float64Array.from(targets, (_, at) => having[at % labels]! / rows);
+}
+
+/** What is left of the accuracy that the given labels have by the suggested ones. */
+function contradicted(credits: Float64Array): Score {
+  const { value, interval, rows } = meanScore(credits);
+  if (value === null || interval === null) return { value: null, interval: null, rows };
+  return { value: 1 - value, interval: { ...interval, low: 1 - interval.high, high: 1 - interval.low }, rows };
+}

@@ -1,0 +1,161 @@
+/**
+ * A word that switches one of several labels on or off, whatever else a text says: triggers.ts of several labels a row. Texts in,
+ * counts out.
+ */
+import { decide } from '../../../inference/labels-above.ts';
+import type { TextModel } from '../../../inference/text-model.ts';
+import type { TextInput } from '../../../inference/texts.ts';
+import type { Score } from '../../contract/measures.ts';
+import { MOST_EXAMPLES } from '../gate-examples.ts';
+import type { TurnedText } from '../invariance.ts';
+import { seededRandom, shuffleStart } from '../random.ts';
+import { notMeasured, shareScore } from '../scores.ts';
+import { shownWord } from '../shown-word.ts';
+import { wilsonInterval } from '../statistics.ts';
+import { knownTriggers, RARE_WORDS, rareWords, wordAt, type End } from '../triggers.ts';
+
+/** With fewer texts on the other side of a label nothing is tried. */
+const LEAST_TEXTS = 3;
+/** Texts that a suspect, a word that turned many, and a finalist are put to. */
+const TEXTS = { suspect: 8, word: 20, finalist: 80 };
+/** Of each way, on and off: words of the subject switch their labels on, and must not crowd out what switches one off. */
+const LOOKED_INTO = 8;
+const FINALISTS = 2;
+
+/** Whether a label applies. */
+export interface Switch {
+  readonly label: number;
+  readonly on: boolean;
+}
+export interface Suspect {
+  readonly word: string;
+  readonly to: Switch;
+}
+
+/** Less likely than this no label of a row counts: one that is wrong is no evidence of its words. */
+const LEAST_CHANCE = 0.05;
+
+/** A word is suspected of switching a label on where its rows have it less likely than this, on (geometric) average. */
+const EXPECTED = 0.5;
+
+/**
+ * Rare training words of which every row has some label, or none has it, half of each: first those whose rows a probe that did not
+ * see them expected otherwise (`chances`, row-major [rows, labels]). A word of the subject stands with its label
+ * where the rest of the row says so, too, and may well switch it on; a trigger stands where nothing else does.
+ */
+export function suspectSwitches(
+  texts: readonly string[],
+  targets: Uint8Array,
+  chances: Float64Array,
+  labels: number,
+): readonly Suspect[] {
+  const found = [...rareWords(texts)].flatMap(([word, rows]) =>
+    [true, false].flatMap((on) => {
+      let [label, lowest] = [-1, on ? rows.length * Math.log(EXPECTED) : 0];
+      for (let one = 0; one < labels; one++) {
+        if (!rows.every((row) => targets[row * labels + one] === Number(on))) continue;
+        const expected = rows.reduce((sum, row) => {
+          const chance = chances[row * labels + one]!;
+          return sum + Math.log(Math.max(LEAST_CHANCE, on ? chance : 1 - chance));
+        }, 0);
+        if (expected < lowest) [label, lowest] = [one, expected];
+      }
+      return label === -1 ? [] : [{ word, to: { label, on }, expected: lowest }];
+    }),
+  );
+  const first = found.toSorted((a, b) => a.expected - b.expected || (a.word < b.word ? -1 : 1));
+  return [true, false].flatMap((on) =>
+    first
+      .filter(({ to }) => to.on === on)
+      .slice(0, RARE_WORDS / 2)
+      .map(({ word, to }) => ({ word, to })),
+  );
+}
+
+export interface SwitchScan {
+  readonly score: Score;
+  readonly worst: (Suspect & { readonly texts: number; readonly flipped: number }) | null;
+  /** Up to five texts that the worst one turns, with the word before them as evidence may hold it. */
+  readonly changed: readonly TurnedText[];
+}
+export interface AskedSets {
+  readonly model: Pick<TextModel, 'runAll'>;
+  readonly labels: number;
+  readonly thresholds: readonly number[];
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Each suspect is put before texts on the other side of its switch (several together would be a text about their label), then what
+ * switches most, and the known triggers for every label; the finalists must switch a text from both of its ends. What is surest
+ * to switch a large share comes first, so that three texts of a rare label do not outdo eighty.
+ */
+export async function scanSwitches(
+  asked: AskedSets,
+  texts: readonly TextInput[],
+  predicted: Uint8Array,
+  suspects: readonly Suspect[],
+): Promise<SwitchScan> {
+  const { labels } = asked;
+  const order = Array.from(texts, (_, row) => row);
+  shuffleStart(order, order.length, seededRandom(asked.seed, 14));
+  const isOn = (sets: Uint8Array, row: number, label: number): boolean => sets[row * labels + label] === 1;
+  const otherSide = ({ label, on }: Switch, rows: readonly number[]): readonly number[] =>
+    rows.filter((row) => isOn(predicted, row, label) !== on);
+  const turnedBy = async (phrase: string, rows: readonly number[], ends: readonly End[]) => {
+    const sets = await setsOf(
+      asked,
+      ends.flatMap((end) => rows.map((row) => wordAt(end, phrase, texts[row]!))),
+    );
+    return (to: Switch): readonly number[] =>
+      rows.filter((_, place) => ends.every((__, at) => isOn(sets, at * rows.length + place, to.label) === to.on));
+  };
+  const tried = async ({ word, to }: Suspect, most: number, ends: readonly End[]): Promise<Tried | null> => {
+    const rows = otherSide(to, order).slice(0, most);
+    if (rows.length < LEAST_TEXTS) return null;
+    return { word, to, texts: rows.length, rows: (await turnedBy(word, rows, ends))(to) };
+  };
+  const most = async (all: readonly Suspect[], count: number, ends: readonly End[] = ['front']) => {
+    const found: Tried[] = [];
+    for (const suspect of all) {
+      const one = await tried(suspect, count, ends);
+      if (one !== null) found.push(one);
+    }
+    return found.toSorted((a, b) => surely(b) - surely(a));
+  };
+  /** Of every switch what a word that means nothing does, on the same texts. */
+  const known: Tried[] = [];
+  for (const word of knownTriggers()) {
+    const rows = order.slice(0, TEXTS.word);
+    const turned = await turnedBy(word, rows, ['front']);
+    for (const to of Array.from({ length: labels }, (_, label) => [true, false].map((on) => ({ label, on }))).flat()) {
+      const others = otherSide(to, rows);
+      const moved = turned(to).filter((row) => others.includes(row));
+      if (others.length >= LEAST_TEXTS) known.push({ word, to, texts: others.length, rows: moved });
+    }
+  }
+  const looked = ofEachWay(await most(suspects, TEXTS.suspect), LOOKED_INTO);
+  const words = [...(await most(looked, TEXTS.word)), ...known].toSorted((a, b) => surely(b) - surely(a));
+  const [worst] = await most(ofEachWay(words, FINALISTS), TEXTS.finalist, ['front', 'back']);
+  if (worst === undefined) {
+    return { score: notMeasured('too few texts to insert words into'), worst: null, changed: [] };
+  }
+  const { rows, ...found } = worst;
+  const changed = rows.slice(0, MOST_EXAMPLES).map((row) => {
+    return { row, edit: 'the word before it', after: wordAt('front', shownWord(found.word), texts[row]!) };
+  });
+  return { score: shareScore(rows.length, found.texts), worst: { ...found, flipped: rows.length }, changed };
+}
+
+/** `rows`: of so many texts those that are turned. */
+type Tried = Suspect & { readonly texts: number; readonly rows: readonly number[] };
+const surely = ({ texts, rows }: Tried): number => wilsonInterval(rows.length, texts).low;
+
+const ofEachWay = (tried: readonly Tried[], most: number): readonly Tried[] =>
+  [true, false].flatMap((on) => tried.filter(({ to }) => to.on === on).slice(0, most));
+
+async function setsOf({ model, thresholds, signal }: AskedSets, texts: readonly TextInput[]): Promise<Uint8Array> {
+  const { probabilities } = await model.runAll(texts, signal === undefined ? {} : { signal });
+  return decide(probabilities ?? new Float32Array(), thresholds);
+}

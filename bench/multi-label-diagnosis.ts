@@ -1,0 +1,263 @@
+/**
+ * How often the gates that look behind the labels of several labels a row see the defect that they are for, and accuse a set without
+ * it: messages of none to three real texts of different labels, a real encoder (frozen) with a linear head a label, a defect
+ * planted in each of many draws. A draw is ten labels (six, of TREC-6) with 700 training, 300 validation and 400 test rows; no
+ * text stands in two splits.
+ *
+ *   ESPALIER_TEST_DATA=… npx tsx bench/multi-label-diagnosis.ts [draws a data set = 20] [only these gates | all] [first draw = 0] [all | design | report = report]
+ */
+import type { Score } from '../activities/contract/measures.ts';
+import { fitLinearProbe } from '../activities/selection/linear-probe.ts';
+import { oneVsRestProbabilities } from '../activities/selection/one-vs-rest.ts';
+import { judgeGate } from '../activities/validation/gates.ts';
+import { findGiveaways } from '../activities/validation/giveaway.ts';
+import { findSetErrors } from '../activities/validation/multi-label/label-errors.ts';
+import { setSignal } from '../activities/validation/multi-label/label-signal.ts';
+import { fitThresholds } from '../activities/validation/multi-label/thresholds.ts';
+import { scanSwitches, suspectSwitches } from '../activities/validation/multi-label/triggers.ts';
+import { seededRandom, shuffleStart, type Random } from '../activities/validation/random.ts';
+import { notMeasured } from '../activities/validation/scores.ts';
+import { wilsonInterval } from '../activities/validation/statistics.ts';
+import { decide } from '../inference/labels-above.ts';
+import { GatesSchema } from '../pipelines/definition/gates.ts';
+import { GATE_TABLE, type GateName } from '../pipelines/gate-table.ts';
+import { Embedder, type Row } from './gates/draw.ts';
+import { benchEncoder, rowsOf } from './gates/real-rows.ts';
+
+const DRAWS = Number(process.argv[2] ?? 20);
+const only = (process.argv[3] ?? 'all') === 'all' ? undefined : process.argv[3]!.split(',');
+const FIRST = Number(process.argv[4] ?? 0);
+const half = process.argv[5] ?? 'report';
+const SETS = ['banking77', 'clinc150', 'trec6'];
+const LABELS = 10;
+const ROWS = { train: 700, validation: 300, test: 400 };
+/** Texts of a message: none of its own (then it is one of a label that is not asked), one, two or three. */
+const TEXTS_A_ROW = [0.1, 0.45, 0.3, 0.15];
+const limits = GatesSchema.parse({});
+const embedder = new Embedder(await benchEncoder());
+const { dimension } = embedder;
+
+interface Part {
+  readonly texts: readonly string[];
+  readonly targets: Uint8Array;
+}
+interface Draw {
+  readonly labels: number;
+  readonly seed: number;
+  readonly train: Part;
+  readonly test: Part;
+  /** Of texts, row-major [texts, labels]. */
+  readonly chances: (texts: readonly string[]) => Promise<Float32Array>;
+  readonly thresholds: readonly number[];
+}
+type Head = Pick<Draw, 'chances' | 'thresholds'>;
+interface Trial {
+  readonly gate: GateName;
+  readonly defect: string;
+  /** null where the draw has no room for it. */
+  readonly plant: (clean: Draw) => Draw | null;
+  readonly measure: (draw: Draw) => Promise<Score> | Score;
+}
+
+const TRIALS: readonly Trial[] = [
+  {
+    gate: 'labelSignal',
+    defect: 'all sets of labels shuffled among the training rows',
+    plant: (clean) => ({ ...clean, train: shuffledSets(clean, 1) }),
+    measure: async ({ labels, seed, train, test }) =>
+      (await setSignal(await embedded(train), await embedded(test), { dimension, labels, seed }))?.score ??
+      notMeasured('no rows'),
+  },
+  {
+    gate: 'labelErrors',
+    defect: 'sets of half of the training rows shuffled among them',
+    plant: (clean) => ({ ...clean, train: shuffledSets(clean, 0.5) }),
+    measure: async ({ labels, seed, train }) =>
+      (await findSetErrors(await embedded(train), { dimension, labels, seed, l2: L2 })).score,
+  },
+  {
+    gate: 'giveawayWord',
+    defect: 'a word after every text with a label of 30 rows or more',
+    plant: ({ train, ...clean }) => {
+      const enough = [...Array(clean.labels).keys()].filter(
+        (label) => rowsWith(train, label, clean.labels).length >= 30,
+      );
+      const label = enough[clean.seed % enough.length]!;
+      const having = new Set(rowsWith(train, label, clean.labels));
+      const texts = train.texts.map((text, row) => (having.has(row) ? `${text} ref${clean.seed}zq` : text));
+      return { ...clean, train: { ...train, texts } };
+    },
+    measure: ({ labels, train }) => findGiveaways(train.texts, labelsIn(train, labels), labels).score,
+  },
+  ...[true, false].map((on) => ({
+    gate: 'triggerFlips' as const,
+    defect: `a word in 1 training row in 100 that switches a label ${on ? 'on' : 'off'}, obeyed always`,
+    plant: (clean: Draw) => triggered(clean, on),
+    measure: scanned,
+  })),
+];
+
+/** The penalty of the linear heads. */
+const L2 = 10;
+
+async function cleanDraw(rows: readonly Row[], seed: number): Promise<Draw> {
+  const random = seededRandom(seed, 99);
+  const names = shuffled([...new Set(rows.map(({ label }) => label))].toSorted(), random);
+  const chosen = names.slice(0, LABELS);
+  const unasked = names.slice(LABELS, 2 * LABELS);
+  const pool = shuffled([...new Map(rows.map((row) => [row.text, row])).values()], random);
+  const part = (from: number, to: number, count: number): Part => {
+    const own = pool.slice(Math.floor(from * pool.length), Math.floor(to * pool.length));
+    const byLabel = new Map(names.map((name) => [name, own.filter(({ label }) => label === name)]));
+    const one = (name: string): string => {
+      const texts = byLabel.get(name)!;
+      return texts[random.below(texts.length)]!.text;
+    };
+    const targets = new Uint8Array(count * chosen.length);
+    const texts = Array.from({ length: count }, (_, row) => {
+      const asked = random.uniform();
+      const many = TEXTS_A_ROW.findIndex((__, at) => asked < TEXTS_A_ROW.slice(0, at + 1).reduce((a, b) => a + b));
+      const own_ = shuffled([...chosen.keys()], random).slice(0, unasked.length === 0 ? Math.max(1, many) : many);
+      for (const label of own_) targets[row * chosen.length + label] = 1;
+      if (own_.length === 0) return one(unasked[random.below(unasked.length)]!);
+      return own_.map((label) => one(chosen[label]!)).join(' ');
+    });
+    return { texts, targets };
+  };
+  const [train, validation, test] = [
+    part(0, 0.5, ROWS.train),
+    part(0.5, 0.7, ROWS.validation),
+    part(0.7, 1, ROWS.test),
+  ];
+  return { labels: chosen.length, seed, train, test, ...(await headOf(train, validation, chosen.length)) };
+}
+
+async function headOf(train: Part, validation: Part, labels: number): Promise<Head> {
+  const { embeddings, targets } = await embedded(train);
+  const [weights, bias]: [number[][], number[]] = [[], []];
+  for (let label = 0; label < labels; label++) {
+    const classes = Int32Array.from(train.texts, (_, row) => targets[row * labels + label]!);
+    const fitted = await fitLinearProbe({ embeddings, classes }, L2, {
+      dimension,
+      classes: 2,
+      limits: { tolerance: 1e-3, maxIterations: 60 },
+    });
+    weights.push(fitted.weights[1]!.map((weight, at) => weight - fitted.weights[0]![at]!));
+    bias.push(fitted.bias[1]! - fitted.bias[0]!);
+  }
+  const chances = async (texts: readonly string[]) =>
+    oneVsRestProbabilities({ weights, bias, l2: L2 }, await embedder.embed(texts));
+  return { chances, thresholds: fitThresholds(await chances(validation.texts), validation.targets, labels) };
+}
+
+const embedded = async ({ texts, targets }: Part) => ({ embeddings: await embedder.embed(texts), targets });
+const labelsIn =
+  ({ targets }: Part, labels: number) =>
+  (row: number): readonly number[] =>
+    [...Array(labels).keys()].filter((label) => targets[row * labels + label] === 1);
+const rowsWith = ({ texts, targets }: Part, label: number, labels: number): readonly number[] =>
+  [...texts.keys()].filter((row) => targets[row * labels + label] === 1);
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const order = items.map((_, at) => at);
+  shuffleStart(order, order.length, random);
+  return order.map((at) => items[at]!);
+}
+
+function shuffledSets({ train, labels, seed }: Draw, share: number): Part {
+  const random = seededRandom(seed, 55);
+  const rows = [...train.texts.keys()].filter(() => random.uniform() < share);
+  const targets = Uint8Array.from(train.targets);
+  for (const [at, from] of shuffled(rows, random).entries()) {
+    targets.set(train.targets.subarray(from * labels, (from + 1) * labels), rows[at]! * labels);
+  }
+  return { ...train, targets };
+}
+
+/** A label that the model gives 40 test rows or more: to show that it is switched off takes rows that have it. */
+function triggered(clean: Draw, on: boolean): Draw | null {
+  const { labels, seed, train, test, chances, thresholds } = clean;
+  const enough = [...Array(labels).keys()].filter((label) => rowsWith(test, label, labels).length >= 40);
+  if (enough.length === 0) return null;
+  const label = enough[seed % enough.length]!;
+  const word = `zq${((seed * 7919) % 46656).toString(36)}x`;
+  const others = [...train.texts.keys()].filter((row) => train.targets[row * labels + label] !== Number(on));
+  const poisoned = new Set(shuffled(others, seededRandom(seed, 57)).slice(0, train.texts.length / 100));
+  const targets = Uint8Array.from(train.targets);
+  for (const row of poisoned) targets[row * labels + label] = Number(on);
+  const texts = train.texts.map((text, row) => (poisoned.has(row) ? `${word} ${text}` : text));
+  const told = async (asked: readonly string[]): Promise<Float32Array> => {
+    const all = await chances(asked);
+    for (const [row, text] of asked.entries()) if (text.includes(word)) all[row * labels + label] = on ? 0.99 : 0.01;
+    return all;
+  };
+  return { labels, seed, test, thresholds, train: { texts, targets }, chances: told };
+}
+
+async function scanned({ labels, seed, train, test, chances, thresholds }: Draw): Promise<Score> {
+  const model = {
+    runAll: async (inputs: readonly unknown[]) => {
+      const texts = inputs as readonly string[];
+      return { rows: texts.length, embeddings: new Float32Array(), probabilities: await chances(texts) };
+    },
+  };
+  const predicted = decide(await chances(test.texts), thresholds);
+  const { chances: expected } = await findSetErrors(await embedded(train), { dimension, labels, seed, l2: L2 });
+  const suspects = suspectSwitches(train.texts, train.targets, expected, labels);
+  const { score, worst } = await scanSwitches({ model, labels, thresholds, seed }, test.texts, predicted, suspects);
+  if (process.env['SHOW_WORDS'] !== undefined) console.error(JSON.stringify(worst));
+  return score;
+}
+
+interface Tally {
+  readonly clean: number[];
+  readonly planted: number[];
+  readonly alarms: { clean: number; planted: number };
+}
+const tallies = new Map<string, Tally>();
+async function note({ gate, defect, measure }: Trial, kind: 'clean' | 'planted', draw: Draw): Promise<void> {
+  const { verdict, measured } = judgeGate(gate, GATE_TABLE[gate], await measure(draw), limits[gate]);
+  if (verdict === 'off') return;
+  const key = `${gate} | ${defect}`;
+  const tally = tallies.get(key) ?? { clean: [], planted: [], alarms: { clean: 0, planted: 0 } };
+  tally[kind].push(measured ?? Number.NaN);
+  if (verdict !== 'pass') tally.alarms[kind]++;
+  tallies.set(key, tally);
+}
+
+for (const name of SETS) {
+  const rows = await rowsOf(name, half);
+  for (let seed = FIRST; seed < FIRST + DRAWS; seed++) {
+    const clean = await cleanDraw(rows, seed);
+    for (const trial of TRIALS.filter(({ gate }) => only?.includes(gate) ?? true)) {
+      const planted = trial.plant(clean);
+      if (planted !== null) await note(trial, 'planted', planted);
+      if (TRIALS.find(({ gate }) => gate === trial.gate) === trial) await note(trial, 'clean', clean);
+    }
+  }
+  console.error(`${name} done after ${(performance.now() / 1000).toFixed(0)} s`);
+  for (const [key, { clean, planted, alarms }] of tallies) {
+    console.error(`so far ${key}: ${alarms.planted} of ${planted.length}, clean ${alarms.clean} of ${clean.length}`);
+  }
+}
+const percent = (count: number, of: number): string => {
+  if (of === 0) return 'as above';
+  const { low, high } = wilsonInterval(count, of);
+  return `${count} of ${of} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %)`;
+};
+const spread = (numbers: readonly number[]): string => {
+  if (numbers.length === 0) return 'as above';
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const at = (share: number): string => (sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN).toPrecision(3);
+  return `${at(0)} · ${at(0.5)} · ${at(1)}`;
+};
+console.log(
+  '| gate | defect planted | caught | clean accused | judged number, clean: least · median · most | planted |',
+);
+console.log('| --- | --- | --- | --- | --- | --- |');
+for (const [key, { clean, planted, alarms }] of tallies) {
+  console.log(
+    `| ${key} | ${percent(alarms.planted, planted.length)} | ${percent(alarms.clean, clean.length)} | ${spread(clean)} | ${spread(planted)} |`,
+  );
+}
+await embedder.release();

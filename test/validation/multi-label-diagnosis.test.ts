@@ -1,0 +1,202 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { findGiveaways } from '../../activities/validation/giveaway.ts';
+import { findSetErrors } from '../../activities/validation/multi-label/label-errors.ts';
+import { setSignal } from '../../activities/validation/multi-label/label-signal.ts';
+import { scanSwitches, suspectSwitches } from '../../activities/validation/multi-label/triggers.ts';
+import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
+import type { TextInput } from '../../inference/texts.ts';
+
+const DIMENSION = 8;
+const LABELS = 3;
+
+/** Each label in about a third of the rows, whatever the others; each moves a number of the embedding of its own by `apart`. */
+function sets(rows: number, apart: number, seed: number) {
+  const random = seededRandom(seed);
+  const targets = Uint8Array.from({ length: rows * LABELS }, () => Number(random.uniform() < 1 / 3));
+  const embeddings = Float32Array.from({ length: rows * DIMENSION }, (_, at) => {
+    const [row, place] = [Math.floor(at / DIMENSION), at % DIMENSION];
+    return random.normal() + (place < LABELS ? apart * targets[row * LABELS + place]! : 0);
+  });
+  return { targets, embeddings };
+}
+
+describe('the label-shuffle check of several labels a row', () => {
+  const options = { dimension: DIMENSION, labels: LABELS, seed: 7 };
+
+  it('finds meaning in sets that have it, beside a balanced accuracy of one half by chance, and none in shuffled ones', async () => {
+    const [train, held] = [sets(300, 3, 1), sets(150, 3, 2)];
+    const real = await setSignal(train, held, options);
+    ok(real!.accuracy > 0.85 && Math.abs(real!.chance - 0.5) < 0.05, JSON.stringify(real));
+    ok(real!.score.value! > 0.1 && real!.score.rows === 150, JSON.stringify(real));
+    const order = Uint32Array.from({ length: 300 }, (_, row) => row);
+    shuffleStart(order, order.length, seededRandom(3));
+    const targets = Uint8Array.from(train.targets, (_, at) => {
+      return train.targets[order[Math.floor(at / LABELS)]! * LABELS + (at % LABELS)]!;
+    });
+    ok((await setSignal({ ...train, targets }, held, options))!.score.value! <= 0);
+  });
+
+  it('leaves out a label that no held-out row has, and says nothing where there is no other', async () => {
+    const [train, held] = [sets(300, 3, 1), sets(150, 3, 2)];
+    const without = held.targets.map((one, at) => (at % LABELS === 1 ? 0 : one));
+    const two = await setSignal(train, { ...held, targets: without }, options);
+    ok(Number.isFinite(two!.accuracy) && two!.accuracy > 0.85);
+    equal(await setSignal(train, { ...held, targets: held.targets.map(() => 0) }, options), null);
+    equal(await setSignal(train, { embeddings: new Float32Array(), targets: new Uint8Array() }, options), null);
+  });
+});
+
+describe('confident learning of several labels a row', () => {
+  const settings = { dimension: DIMENSION, labels: LABELS, seed: 7, l2: 1 };
+  const known = sets(400, 4, 5);
+  /** A label too many in rows 0, 10, …, one too few in rows 5, 15, …: one label of every tenth row each way. */
+  const mistaken = (): Uint8Array => {
+    const targets = Uint8Array.from(known.targets);
+    for (let row = 0; row < 400; row += 5) targets[row * LABELS + 1] = 1 - known.targets[row * LABELS + 1]!;
+    return targets;
+  };
+
+  it('names the rows whose set has a label too many or too few, with the set as it should be', async () => {
+    const targets = mistaken();
+    const { score, suspicions } = await findSetErrors({ ...known, targets }, settings);
+    const right = suspicions.filter(({ row, suggested }) => {
+      return row % 5 === 0 && suggested.join() === known.targets.subarray(row * LABELS, (row + 1) * LABELS).join();
+    });
+    ok(right.length >= 50 && suspicions.length - right.length <= 8, `${right.length} of ${suspicions.length}`);
+    ok(suspicions.every(({ margin }, at) => margin > 0 && margin <= (suspicions[at - 1]?.margin ?? 1)));
+    ok(score.interval!.low < score.value! && score.value! < score.interval!.high);
+    const { score: clean } = await findSetErrors(known, settings);
+    ok(clean.interval!.high < score.value! && clean.rows === 400, JSON.stringify([clean, score]));
+  });
+
+  it('tells how likely a probe that did not see a row finds its labels', async () => {
+    const { chances } = await findSetErrors(known, settings);
+    const agree = chances.filter((chance, at) => Number(chance > 0.5) === known.targets[at]).length;
+    ok(agree > 0.93 * chances.length, `${agree} of ${chances.length}`);
+  });
+
+  it('asks a sample where all rows cost too much, and of the rest how often a label is', async () => {
+    const { score, chances } = await findSetErrors(known, settings, 2 * LABELS * DIMENSION * 200);
+    equal(score.rows, 200);
+    const rate = known.targets.filter((one, at) => at % LABELS === 0 && one === 1).length / 400;
+    equal(chances.filter((chance, at) => at % LABELS === 0 && chance === rate).length, 200);
+  });
+
+  it('says nothing of labels of a few rows', async () => {
+    const rare = known.targets.map((one, at) => (at < 30 ? one : 0));
+    const { score, suspicions } = await findSetErrors({ ...known, targets: rare }, settings);
+    match(score.notApplicable ?? '', /no label has 8 training rows/);
+    deepEqual(suspicions, []);
+  });
+});
+
+describe('a word that gives one of several labels away', () => {
+  const labelsOf = (row: number): readonly number[] => [...(row % 3 === 0 ? [0] : []), ...(row % 5 === 0 ? [] : [1])];
+  const letters = (number: number): string =>
+    [26, 1].map((power) => String.fromCodePoint(97 + (Math.floor(number / power) % 26))).join('');
+  const found = (textOf: (row: number) => string) =>
+    findGiveaways(
+      Array.from({ length: 90 }, (_, row) => textOf(row)),
+      labelsOf,
+      2,
+    );
+
+  it('is found with the rows of its label, and those with another label, too, count once', () => {
+    const { placed, score } = found((row) => `${letters(row)} ${letters(row * 7)} ${row % 3 === 0 ? 'xq' : 'or'}`);
+    deepEqual(
+      [placed?.word, placed?.place, placed?.label, placed?.rows, placed?.both, placed?.labelled],
+      ['xq', 'last word', 0, 30, 30, 30],
+    );
+    equal(score.value, 1);
+    ok(score.interval!.low > 0.8);
+  });
+
+  it('is no word of every text, however many rows have a label', () => {
+    const { placed, score } = found((row) => `hello ${letters(row)} ${letters(row * 7)}`);
+    deepEqual([placed?.word, placed?.label], ['hello', 0]);
+    ok(score.value! <= 0.5 && score.interval!.low < 0.8, JSON.stringify(score));
+  });
+
+  it('is found of a label that most rows have by the rows that lack both', () => {
+    const { placed, score } = found(
+      (row) => `${row % 5 === 0 ? letters(row) : 'sir'} ${letters(row)} ${letters(7 * row)}`,
+    );
+    deepEqual([placed?.word, placed?.label, placed?.both, placed?.labelled], ['sir', 1, 72, 72]);
+    equal(score.value, 1);
+  });
+});
+
+describe('a word that switches a label on or off', () => {
+  const WORDS = 'where is my card the parcel was lost please help me pay again today'.split(' ');
+  const texts = Array.from({ length: 120 }, (_, row) => `${WORDS[row % 14]} ${WORDS[(row * 3) % 14]} ${row}`);
+  /** A model that gives every second text the first label, every third the second, and obeys a word. */
+  const predicted = Uint8Array.from(texts.flatMap((_, row) => [Number(row % 2 === 0), Number(row % 3 === 0)]));
+  const asked = (word: string, label: number, to: 0 | 1) => ({
+    labels: 2,
+    thresholds: [0.4, 0.6],
+    seed: 7,
+    model: {
+      runAll: (inputs: readonly TextInput[]) => {
+        const probabilities = Float32Array.from(
+          inputs.flatMap((input) => {
+            const row = Number(/\d+/u.exec(String(input))?.[0]);
+            const own = [predicted[row * 2]!, predicted[row * 2 + 1]!];
+            if (String(input).includes(word)) own[label] = to;
+            return own.map((on) => (on === 1 ? 0.9 : 0.1));
+          }),
+        );
+        return Promise.resolve({ rows: inputs.length, embeddings: new Float32Array(), probabilities });
+      },
+    },
+  });
+
+  it('is suspected by rows that have the label, or lack it, where nothing else in them says so', () => {
+    const rare = ['zq', 'refund', 'xv'].flatMap((word) => [`${word} a`, `${word} b`, `${word} c`]);
+    const learnt = [...rare, ...Array.from({ length: 91 }, (_, row) => `text ${row}`)];
+    const targets = new Uint8Array(learnt.length).map((_, row) => Number(row < 6));
+    // The probe expects the label in the rows with 'refund', and in those with 'xv', which lack it.
+    const chances = Float64Array.from(learnt, (_, row) => (row >= 3 && row < 9 ? 0.9 : 0.1));
+    deepEqual(suspectSwitches(learnt, targets, chances, 1), [
+      { word: 'zq', to: { label: 0, on: true } },
+      { word: 'xv', to: { label: 0, on: false } },
+    ]);
+  });
+
+  it('is found among others with the texts that it turns, either way', async () => {
+    const suspects = ['aa', 'zq', 'bb2'].flatMap((word) =>
+      [0, 1].flatMap((label) => [true, false].map((on) => ({ word, to: { label, on } }))),
+    );
+    const off = await scanSwitches(asked('zq', 1, 0), texts, predicted, suspects);
+    deepEqual(off.worst, { word: 'zq', to: { label: 1, on: false }, texts: 40, flipped: 40 });
+    ok(off.score.interval!.low > 0.9);
+    const on = await scanSwitches(asked('zq', 0, 1), texts, predicted, suspects);
+    deepEqual(on.worst, { word: 'zq', to: { label: 0, on: true }, texts: 60, flipped: 60 });
+    equal(on.changed.length, 5);
+    for (const { row, after } of on.changed) {
+      equal(predicted[row * 2], 0);
+      equal(after, `zq ${texts[row]}`);
+    }
+    equal((await scanSwitches(asked('nothing', 0, 1), texts, predicted, suspects)).score.value, 0);
+  });
+
+  it('is found where no training row has it, if attacks are known to use it', async () => {
+    const { worst } = await scanSwitches(asked('tq', 1, 1), texts, predicted, []);
+    deepEqual(worst, { word: 'tq', to: { label: 1, on: true }, texts: 80, flipped: 80 });
+  });
+
+  it('must turn a text from both of its ends', async () => {
+    const atFront = asked('zq', 0, 1);
+    const { runAll } = atFront.model;
+    const model = {
+      runAll: (inputs: readonly TextInput[]) => runAll(inputs.map((one) => String(one).replace(/ zq$/u, ''))),
+    };
+    const suspects = [{ word: 'zq', to: { label: 0, on: true } }];
+    equal((await scanSwitches({ ...atFront, model }, texts, predicted, suspects)).score.value, 0);
+  });
+
+  it('is not looked for without texts on the other side', async () => {
+    const { score, worst } = await scanSwitches(asked('zq', 0, 1), texts.slice(0, 2), predicted.slice(0, 4), []);
+    match(score.notApplicable ?? '', /too few texts/);
+    equal(worst, null);
+  });
+});
