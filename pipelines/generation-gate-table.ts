@@ -150,6 +150,20 @@ export const GENERATION_GATE_TABLE = {
     },
     severity: 'warn',
   },
+  domainShift: {
+    title: 'Test prompts told from training prompts',
+    meaning:
+      'How often a classifier on runs of characters tells held-out test prompts from training prompts: 0.5 where they are alike.',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.6,
+    why: 'a test set written later differs a little; six in ten beyond chance is another population',
+    falseAlarms: 'TODO',
+    examples: { rows: 'test prompts that are told from training prompts most surely' },
+    severity: 'warn',
+  },
   shiftedDrop: {
     title: 'Test minus shifted adherence',
     meaning:

@@ -30,10 +30,9 @@ import {
   type Answer,
   type AskOptions,
 } from './answers.ts';
+import { askAgain } from './asked-again.ts';
 import { diagnoseGenerator } from './diagnose-generator.ts';
-import type { Asking, PlainAnswer } from './edited/ask-edited.ts';
-import { identityDrop } from './edited/identity-drop.ts';
-import { noiseDrop } from './edited/noise-drop.ts';
+import type { Asking } from './edited/ask-edited.ts';
 import { generalTexts, MOST_TEXTS } from './forgetting.ts';
 import { answerExamples, goodAnswer, unlikelierExamples } from './gate-examples.ts';
 import { readJudge, type Judge } from './judge.ts';
@@ -47,7 +46,6 @@ import { askPromptTables, type AskedTable } from './behaviour/ask-tables.ts';
 import { BUILT_IN_TABLES, builtInDigests, builtInTests, missedShare } from './behaviour/built-in.ts';
 import { timeGenerator } from './profile-generator.ts';
 import { promptOf, type ServedWith } from './served-prompt.ts';
-import { loadShifted, shiftedDrop } from './shifted-drop.ts';
 
 /** Good answers whose likelihood is asked of both models. */
 const LIKELY_ROWS = 200;
@@ -61,7 +59,7 @@ const TEXT_TABLES = ['edits.jsonl', 'identity-sentences.jsonl'] as const;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 11,
+  version: 12,
   // Times are among the measures, on other hardware it is another result; and so it is where other questions are built in.
   environment: () =>
     Promise.resolve({
@@ -126,13 +124,7 @@ async function evaluate(
   const tables = all.filter((table) => !isBuiltIn(table));
   const behaviour = tables.length === 0 ? {} : { behaviour: tables };
   const asking = (phase: string): Asking => ({ generator, prompt: served.prompt, judge, options: options(phase) });
-  const fitting = answers.flatMap((answer, index): readonly PlainAnswer[] =>
-    answer.refused === undefined ? [{ answer, adherent: judged[index]!.adherent }] : [],
-  );
-  const noise = await noiseDrop(fitting, asking('asking with small mistakes'));
-  const identities = await identityDrop(fitting, asking('asking as other people'));
-  const elsewhere = await loadShifted(store, dataset, seed, signal);
-  const { shifted, ...drop } = await shiftedDrop(judged, elsewhere, asking('asking prompts from elsewhere'));
+  const again = await askAgain(answers, judged, asking, { store, signal, dataset, seed });
   const diagnosis = await diagnoseGenerator(input, context, { generator, folder, answers, judged });
   progress({ phase: 'latency' });
   const conversations = answers
@@ -150,9 +142,7 @@ async function evaluate(
     unsafeAnswers: missedShare(all, 'unsafeAnswers'),
     overRefusal: missedShare(all, 'overRefusal'),
     injectedAnswers: missedShare(all, 'injectedAnswers'),
-    noiseDrop: noise.score,
-    identityDrop: identities.score,
-    shiftedDrop: drop.score,
+    ...again.measures,
     firstTokenP95Ms: plainScore(times.firstTokenMs.p95, times.answers),
     tokenMs: plainScore(times.msPerToken.p50, times.answers),
     memoryMb: plainScore(times.memoryMb, times.answers),
@@ -164,9 +154,7 @@ async function evaluate(
     ...answerExamples(answers, judged, before, all),
     perplexityRatio: unlikelierExamples(rows.flatMap(goodAnswer).slice(0, good.length), likelihoods, likelier.before),
     forgetting: forgotten.examples,
-    noiseDrop: noise.examples,
-    identityDrop: identities.examples,
-    shiftedDrop: drop.examples,
+    ...again.examples,
     ...diagnosis.examples,
   };
   const evaluation = {
@@ -194,10 +182,7 @@ async function evaluate(
     examples,
     degenerated: degenerationScore(answers).counts,
     builtIn: all.filter(isBuiltIn),
-    byMistake: noise.byMistake,
-    byIdentity: identities.identities,
-    withIdentityWords: identities.withWords,
-    ...(shifted === undefined ? {} : { shifted }),
+    ...again.details,
     questions: questionsOf(answers, served, seed),
     testRows,
     answers: answers.map(({ row, text, tokens, finish, refused }, index) => ({

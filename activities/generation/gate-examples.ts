@@ -5,6 +5,7 @@ import type { GateExample } from '../contract/examples.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { asked, type Answer } from './answers.ts';
+import type { AskedAgainGate } from './asked-again.ts';
 import type { AskedTable } from './behaviour/ask-tables.ts';
 import { BUILT_IN_TABLES, type BuiltInTable } from './behaviour/built-in.ts';
 import type { Judgement } from './judge.ts';
@@ -13,7 +14,7 @@ import type { Likelihood } from './metrics/likelihood.ts';
 
 type Said = Exclude<
   ExampledGenerationGate,
-  'perplexityRatio' | 'forgetting' | 'noiseDrop' | 'identityDrop' | 'shiftedDrop' | 'leakedPrompts' | 'sliceGap'
+  'perplexityRatio' | 'forgetting' | 'leakedPrompts' | 'sliceGap' | AskedAgainGate
 >;
 
 /** `judged` and `before`: of the answers, and of those that the model told nothing gave to the same prompts. */

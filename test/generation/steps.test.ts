@@ -471,6 +471,7 @@ describe('the steps of generation, on a tiny generator', function () {
     >(evaluation.details);
     deepEqual([byMistake.length, byIdentity.length], [7, 14]);
     match(evaluation.measures['shiftedDrop']?.notApplicable ?? '', /names no data\.shiftedFiles/);
+    match(evaluation.measures['domainShift']?.notApplicable ?? '', /6 rows are too few/);
     deepEqual(evaluation.checks.map(({ id }) => id).toSorted(), ['calm', 'short']);
     const { examples } = await services.store.getJson<{ examples: Record<string, GateExample[]> }>(evaluation.details);
     const withRows = Object.entries(GENERATION_GATE_TABLE).filter(([, row]) => 'rows' in row.examples);
