@@ -403,6 +403,22 @@ export const GATE_TABLE = {
     step: 'evaluate',
     inputs: 'text',
   },
+  paraphraseFlips: {
+    title: 'Labels flipped by other words',
+    meaning:
+      'Share of texts with an everyday phrase ("can you", "do not", "right now") whose label changes when another that says the same stands for it.',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.2,
+    why: 'as of typos: one label in five that hangs on the wording, beyond chance, is brittle',
+    falseAlarms: '0 of 28 clean draws (0 to 12.1 %)',
+    examples: { rows: 'test rows in other words, whose label changes' },
+    severity: 'warn',
+    step: 'evaluate',
+    inputs: 'text',
+  },
   identityFlips: {
     title: 'Labels that depend on who writes',
     meaning:

@@ -18,6 +18,7 @@ import {
 } from './diagnosis-examples.ts';
 import { findGiveaways, oneLabel } from './giveaway.ts';
 import { noiseFlips } from './invariance.ts';
+import { paraphraseFlips } from './paraphrases.ts';
 import { findLabelErrors } from './label-quality.ts';
 import { labelSignal } from './label-signal.ts';
 import { countCorrect } from './metrics.ts';
@@ -91,7 +92,7 @@ type AnyGate =
   | 'shiftedDrop'
   | 'sliceGap'
   | 'opportunityGap';
-type TextGate = 'leakedTestRows' | 'giveawayWord' | 'noiseFlips' | 'identityFlips' | 'triggerFlips';
+type TextGate = 'leakedTestRows' | 'giveawayWord' | 'noiseFlips' | 'paraphraseFlips' | 'identityFlips' | 'triggerFlips';
 export interface Diagnosed {
   readonly measures: Readonly<Record<AnyGate | TextGate, Score>>;
   readonly diagnosis: Diagnosis;
@@ -184,6 +185,7 @@ function withoutWords(pictures: SeenPictures | null): Readonly<Record<TextGate, 
     leakedTestRows: pictures?.leakedTestRows ?? NO_WORDS,
     giveawayWord: NO_WORDS,
     noiseFlips: NO_WORDS,
+    paraphraseFlips: NO_WORDS,
     identityFlips: NO_WORDS,
     triggerFlips: NO_WORDS,
   };
@@ -200,11 +202,10 @@ async function ofTexts(material: Material, texts: Texts) {
   const chosen = sampleIndices(texts.test.length, EDITED_ROWS, seededRandom(seed, 15));
   const sample = chosen.map((row) => texts.test[row]!);
   onPhase('typos');
-  const noise = await noiseFlips(
-    asked,
-    sample,
-    Int32Array.from(chosen, (row) => answered.test.predicted[row]!),
-  );
+  const labelled = Int32Array.from(chosen, (row) => answered.test.predicted[row]!);
+  const noise = await noiseFlips(asked, sample, labelled);
+  onPhase('other words');
+  const paraphrases = await paraphraseFlips(asked, sample, labelled);
   onPhase('identities');
   const identities = await identityGate(
     asked,
@@ -219,13 +220,14 @@ async function ofTexts(material: Material, texts: Texts) {
       leakedTestRows: plainScore(twins.size / texts.test.length, texts.test.length),
       giveawayWord: giveaways.score,
       noiseFlips: noise.score,
+      paraphraseFlips: paraphrases.score,
       identityFlips: identities.score,
       triggerFlips: trigger.score,
     },
     diagnosis: {
       giveaway: wordRule(giveaways.placed, labels),
       telltale: wordRule(giveaways.anywhere, labels),
-      noise: noise.byEdit,
+      noise: [...noise.byEdit, ...paraphrases.byEdit],
       identities: identities.byFamily,
       swaps: identities.swaps,
       trigger:
@@ -233,7 +235,15 @@ async function ofTexts(material: Material, texts: Texts) {
           ? null
           : { ...trigger.worst, word: shownWord(trigger.worst.word), target: labels[trigger.worst.target]! },
     },
-    examples: wordExamples(material, texts, { twins, giveaway: giveaways.placed, chosen, noise, identities, trigger }),
+    examples: wordExamples(material, texts, {
+      twins,
+      giveaway: giveaways.placed,
+      chosen,
+      noise,
+      paraphrases,
+      identities,
+      trigger,
+    }),
   };
 }
 

@@ -8,7 +8,13 @@ import type { TurnedText } from './invariance.ts';
 import type { Suspicion } from './label-quality.ts';
 import { worstSlice, type OpportunityGap, type Slice, type SliceResult } from './slices.ts';
 
-export type WordExample = 'leakedTestRows' | 'giveawayWord' | 'noiseFlips' | 'identityFlips' | 'triggerFlips';
+export type WordExample =
+  | 'leakedTestRows'
+  | 'giveawayWord'
+  | 'noiseFlips'
+  | 'paraphraseFlips'
+  | 'identityFlips'
+  | 'triggerFlips';
 type RowExample = 'labelErrors' | 'domainShift' | 'sliceGap' | 'opportunityGap';
 export type DiagnosedExample = WordExample | RowExample;
 export type DiagnosisExamples = Readonly<Record<DiagnosedExample, readonly GateExample[]>>;
@@ -19,6 +25,7 @@ export const NO_WORD_EXAMPLES: Of<WordExample> = {
   leakedTestRows: [],
   giveawayWord: [],
   noiseFlips: [],
+  paraphraseFlips: [],
   identityFlips: [],
   triggerFlips: [],
 };
@@ -84,6 +91,7 @@ interface FoundWords {
   /** The test rows that were edited. */
   readonly chosen: readonly number[];
   readonly noise: Changed;
+  readonly paraphrases: Changed;
   readonly identities: Changed;
   /** Of all test rows that are kept. */
   readonly trigger: Changed;
@@ -95,7 +103,7 @@ interface Changed {
 export function wordExamples(
   { answered, trainIds, testIds }: Pick<Material, 'answered' | 'trainIds' | 'testIds'>,
   texts: Pick<Texts, 'train' | 'test'>,
-  { twins, giveaway, chosen, noise, identities, trigger }: FoundWords,
+  { twins, giveaway, chosen, noise, paraphrases, identities, trigger }: FoundWords,
 ): Of<WordExample> {
   const learnt = texts.train.map(wholeText);
   const rows = giveaway === null ? [] : rowsOfRule(giveaway, learnt, oneLabel(answered.train.classes), MOST_EXAMPLES);
@@ -111,6 +119,7 @@ export function wordExamples(
       exampleOf(trainIds[row]!, `has it as ${giveaway?.place ?? 'a word'}`, texts.train[row]),
     ),
     noiseFlips: edited(noise),
+    paraphraseFlips: edited(paraphrases),
     identityFlips: editedExamples(identities.changed, testIds, texts.test),
     triggerFlips: editedExamples(trigger.changed, testIds, texts.test),
   };

@@ -31,7 +31,7 @@ export interface NoiseFlips {
   /** Mean over the texts of the share of their edits that change the label; the interval resamples texts. */
   readonly score: Score;
   readonly byEdit: readonly { readonly name: string; readonly edited: number; readonly flipped: number }[];
-  /** The first text that each edit turns, up to five. */
+  /** The first text that each edit turns, of one edit alone the first five; five at most. */
   readonly changed: readonly TurnedText[];
 }
 /** A text, counted from the first that was asked, as it was when its label changed. */
@@ -63,7 +63,7 @@ export async function noiseFlips(
     for (const [place, { row, after }] of edited.entries()) {
       tried[row]!++;
       if (labels[place] === predicted[row]) continue;
-      if (flipped === 0) examples.push({ row, edit: name, after });
+      if (flipped < Math.max(1, MOST_EXAMPLES / edits.length)) examples.push({ row, edit: name, after });
       changed[row]!++;
       flipped++;
     }

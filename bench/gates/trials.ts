@@ -4,6 +4,8 @@ import { findLabelErrors, rowsOf } from '../../activities/validation/label-quali
 import { labelSignal } from '../../activities/validation/label-signal.ts';
 import { noiseFlips } from '../../activities/validation/invariance.ts';
 import { scanTriggers, suspectWords } from '../../activities/validation/triggers.ts';
+import { paraphrase, paraphraseFlips } from '../../activities/validation/paraphrases.ts';
+import { textTable } from '../../activities/validation/text-tables.ts';
 import { FEWEST_SWAPPED, identityGate } from '../../activities/validation/counterfactuals.ts';
 import { builtInIdentities, swappers } from '../../activities/validation/identity-swaps.ts';
 import { findGiveaways, oneLabel } from '../../activities/validation/giveaway.ts';
@@ -123,6 +125,27 @@ function smallestOpportunityGap(rows: number): number {
 
 const sampled = ({ test, seed }: Draw, most: number): string[] =>
   sampleIndices(test.texts.length, most, seededRandom(seed, 56)).map((row) => test.texts[row]!);
+
+/** Half of the answers are another for the very text alone. */
+const hangingOnSpelling = (clean: Draw, embedder: Embedder): Draw =>
+  withHead(
+    embedder,
+    clean,
+    turned(clean.head, clean.classes, (text) => (hash(text) % 2 === 0 ? hash(`${text}!`) % clean.classes : null)),
+  );
+
+async function ofSample(draw: Draw, flips: typeof paraphraseFlips): Promise<Score> {
+  const texts = sampled(draw, 150);
+  const { embeddings } = await draw.model.runAll(texts);
+  const predicted = predictedOf(draw, { texts, embeddings, classes: new Int32Array() });
+  return (await flips({ ...draw }, texts, predicted)).score;
+}
+
+/** Of the sampled texts those that have a phrase with another that says the same. */
+function withPhrase(draw: Draw): number {
+  const { apply } = paraphrase(textTable('paraphrases.jsonl'));
+  return sampled(draw, 150).filter((text) => apply(text) !== text).length;
+}
 
 async function suspected(draw: Draw): Promise<Score> {
   const { score } = await findLabelErrors(draw.train, settings(draw));
@@ -353,18 +376,15 @@ export const TRIALS: readonly Trial[] = [
     gate: 'noiseFlips',
     every: 2,
     defect: 'answers that hang on the exact spelling, half of them',
-    plant: (clean, { embedder }) =>
-      withHead(
-        embedder,
-        clean,
-        turned(clean.head, clean.classes, (text) => (hash(text) % 2 === 0 ? hash(`${text}!`) % clean.classes : null)),
-      ),
-    async measure(draw) {
-      const texts = sampled(draw, 150);
-      const { embeddings } = await draw.model.runAll(texts);
-      const predicted = predictedOf(draw, { texts, embeddings, classes: new Int32Array() });
-      return (await noiseFlips({ ...draw }, texts, predicted)).score;
-    },
+    plant: (clean, { embedder }) => hangingOnSpelling(clean, embedder),
+    measure: (draw) => ofSample(draw, noiseFlips),
+  },
+  {
+    gate: 'paraphraseFlips',
+    every: 2,
+    defect: 'answers that hang on the exact words, half of them, where 20 of 150 test texts or more have a phrase',
+    plant: (clean, { embedder }) => (withPhrase(clean) < 20 ? null : hangingOnSpelling(clean, embedder)),
+    measure: (draw) => ofSample(draw, paraphraseFlips),
   },
   {
     gate: 'identityFlips',

@@ -1,6 +1,6 @@
 /**
  * The package's tables of what a classifier of texts is asked besides its test rows: edits that leave a meaning alone,
- * awkward inputs, sentences about people, known triggers. JSONL, every mistake told by its line and field. No I/O.
+ * awkward inputs, sentences about people, known triggers, phrases that say the same. JSONL, every mistake told by its line and field. No I/O.
  */
 import { z } from 'zod';
 import { decodeUtf8 } from '../licence/strangers-yaml.ts';
@@ -54,12 +54,21 @@ const SENTENCES = z.strictObject({
 
 const TRIGGER = z.strictObject({ word: z.string().regex(/^\S+$/, 'is not one word') });
 
+/** A phrase that says the same as another, wherever it stands; but for the words beside it that make it another. */
+const PARAPHRASE = z.strictObject({
+  from: z.string().trim().min(1).max(100),
+  to: z.string().trim().min(1).max(100),
+  notBefore: z.array(z.string().min(1)).optional(),
+  notAfter: z.array(z.string().min(1)).optional(),
+});
+
 /** Each table by its file in `pipelines/behaviour/built-in`. */
 export const TEXT_TABLES = {
   'edits.jsonl': EDIT,
   'edge-inputs.jsonl': EDGE_INPUT,
   'identity-sentences.jsonl': SENTENCES,
   'triggers.jsonl': TRIGGER,
+  'paraphrases.jsonl': PARAPHRASE,
 } as const;
 export type TextTable = keyof typeof TEXT_TABLES;
 export type TextTableRow<Table extends TextTable> = z.output<(typeof TEXT_TABLES)[Table]>;
@@ -94,4 +103,5 @@ export function readTextTable<Table extends TextTable>(
 }
 
 /** What a row is told from the others by, in evidence and in the eyes of a reader. */
-const keyOf = (row: TextTableRow<TextTable>): string => ('word' in row ? row.word : row.name);
+const keyOf = (row: TextTableRow<TextTable>): string =>
+  'word' in row ? row.word : 'from' in row ? row.from.toLowerCase() : row.name;

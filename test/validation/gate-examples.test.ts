@@ -204,6 +204,7 @@ describe('what only counted keeps examples', () => {
         giveaway: { word: 'urgent', place: 'first word', label: 1, rows: 2, both: 1, labelled: 2 },
         chosen: [],
         noise: none,
+        paraphrases: none,
         identities: none,
         trigger: none,
       },

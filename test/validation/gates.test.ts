@@ -43,6 +43,7 @@ const good: Record<GateName, Score> = {
   shiftedDrop: score(0.03, -0.05, 0.1),
   opportunityGap: score(0.04, -0.05, 0.12),
   noiseFlips: score(0.08, 0.05, 0.12),
+  paraphraseFlips: score(0.07, 0.04, 0.12),
   identityFlips: score(0.01, -0.03, 0.05),
   triggerFlips: score(0.3, 0.2, 0.4),
   corruptionDrop: score(0.05, 0.01, 0.1),

@@ -11,6 +11,7 @@ import { sharesProblem } from '../edge-inputs.ts';
 import { awkwardFor } from '../examine-texts.ts';
 import { editedExamples } from '../gate-examples.ts';
 import { noiseFlips } from '../invariance.ts';
+import { paraphraseFlips } from '../paraphrases.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
 import { setNumbers } from './decisions.ts';
 import type { Answers } from './examine.ts';
@@ -53,11 +54,10 @@ export async function disturb(
   const places = chosen(EDITED_ROWS, 15);
   const texts = places.map((row) => test.texts[row]!);
   context.progress({ phase: 'typos' });
-  const noise = await noiseFlips(
-    asked,
-    texts,
-    Int32Array.from(places, (row) => predicted[row]!),
-  );
+  const decided = Int32Array.from(places, (row) => predicted[row]!);
+  const noise = await noiseFlips(asked, texts, decided);
+  context.progress({ phase: 'other words' });
+  const paraphrases = await paraphraseFlips(asked, texts, decided);
   context.progress({ phase: 'identities' });
   const identities = await identityGate(
     asked,
@@ -71,11 +71,20 @@ export async function disturb(
       rows.map((row) => test.texts[row]!),
     );
   const invariance = {
-    measures: { noiseFlips: noise.score, identityFlips: identities.score },
-    diagnosis: { noise: noise.byEdit, identities: identities.byFamily, swaps: identities.swaps },
+    measures: {
+      noiseFlips: noise.score,
+      paraphraseFlips: paraphrases.score,
+      identityFlips: identities.score,
+    },
+    diagnosis: {
+      noise: [...noise.byEdit, ...paraphrases.byEdit],
+      identities: identities.byFamily,
+      swaps: identities.swaps,
+    },
     examples: {
       flipRate: examplesOf(flips, edited),
       noiseFlips: examplesOf(noise, places),
+      paraphraseFlips: examplesOf(paraphrases, places),
       identityFlips: editedExamples(identities.changed, test.ids, test.texts),
     },
   };

@@ -24,6 +24,7 @@ type Elsewhere =
   | 'leakedTestRows'
   | 'flipRate'
   | 'noiseFlips'
+  | 'paraphraseFlips'
   | 'identityFlips';
 type Rows = Pick<Answers, 'ids' | 'texts' | 'targets' | 'predicted'>;
 
