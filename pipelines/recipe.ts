@@ -254,10 +254,12 @@ function learningRate(facts: RecipeFacts): Advised {
  */
 const SCARCE = { labels: 50, rowsALabel: 30, parameters: 15e6, encoder: 4, head: 3 } as const;
 
-function isScarce({ input, method, parameters, trainRows, labels = 0 }: RecipeFacts): boolean {
+/** Other families have rates of their own, and were not measured; a run in flight, whose rates people may have approved, knows no family. */
+function isScarce({ input, method, family, parameters, trainRows, labels = 0 }: RecipeFacts): boolean {
   return (
     input === 'text' &&
     method === 'full' &&
+    family === 'bert' &&
     parameters < SCARCE.parameters &&
     labels >= SCARCE.labels &&
     trainRows < SCARCE.rowsALabel * labels

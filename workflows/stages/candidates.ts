@@ -208,7 +208,9 @@ async function tryCandidate(
         kind: 'BadModel',
         message: `nothing of it was fetched that could be spared: ${resolved.unfit.join(' ')}`,
         where: `candidates.${id}`,
-        fix: 'loosen the limit that is named where one is, or name another candidate',
+        fix:
+          'name another candidate (of a device that is too small, one with fewer layers: candidates.layers), or loosen the limit ' +
+          'where the reason names one of selection or gates',
         retryable: false,
       });
     }
