@@ -88,7 +88,10 @@ export function encoderInput(
   return { model, layers: layers ?? null, pooling, ...lengthRead(selection) };
 }
 
-/** Where a candidate may be timed; a definition that leaves it open says nothing. */
+/**
+ * Where a model may be timed, candidate or tuned; a definition that leaves it open says nothing. No reproduction asks for it: it
+ * compares bytes, and takes the times from the record.
+ */
 export function measuredOn({ selection: { hardware } }: Pick<Pipeline, 'selection'>): {
   readonly hardware?: HardwareClass;
 } {

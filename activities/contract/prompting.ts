@@ -149,6 +149,8 @@ export interface EvaluateGeneratorInput {
   readonly seed: number;
   /** What the definition declares of it; missing where it declares none. */
   readonly device?: Device;
+  /** Where it may be timed; anywhere when missing. */
+  readonly hardware?: HardwareClass;
 }
 /** What is needed of the declared device; memory with the caches of all generations that are under way at once. */
 export interface GeneratorFit {

@@ -1,6 +1,7 @@
 /** Steps that make an index of pictures and measure what it finds. */
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
+import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { QueryFigures } from '../../pipelines/custom-gates.ts';
 import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';
 import type { ExampleIds } from './examples.ts';
@@ -67,6 +68,8 @@ export interface EvaluateRetrievalInput {
   readonly k: number;
   readonly exportParityMaxAbs: number;
   readonly seed: number;
+  /** Where it may be timed; anywhere when missing. */
+  readonly hardware?: HardwareClass;
 }
 export interface RetrievalEvaluation {
   readonly k: number;

@@ -8,6 +8,7 @@ import type { BehaviourKind, BehaviourSpec } from '../../pipelines/definition/be
 import type { Judged } from '../../pipelines/custom-gates.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
+import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { ExampleIds, GateEvidence, GateExamples } from './examples.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
 
@@ -20,6 +21,8 @@ export interface EvaluateModelInput {
   readonly seed: number;
   /** What the definition declares of it; missing where it declares none. */
   readonly device?: Device;
+  /** Where it may be timed; anywhere when missing. */
+  readonly hardware?: HardwareClass;
 }
 /** The device that serves; megabytes are 10^6 bytes. */
 export interface Device {

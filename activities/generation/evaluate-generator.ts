@@ -15,6 +15,7 @@ import type { Score } from '../contract/measures.ts';
 import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import { loadGeneralText, samplePrompts, type PromptRow } from '../data/prompts.ts';
+import { requireHardware } from '../selection/machines.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
@@ -67,6 +68,7 @@ export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, Generator
       builtIn: { ...builtInDigests(), identities: identitiesDigest(), ...textTableDigests(undefined, TEXT_TABLES) },
     }),
   async run(input, context) {
+    requireHardware(hardware(), input.hardware);
     const { store, signal } = context;
     const { rows, of: testRows } = await samplePrompts([store, input.dataset, 'test', signal], TEST_PROMPTS, input);
     if (rows.length === 0) {

@@ -1,6 +1,7 @@
 /** Numbers and times as people read them; the same in every locale and time zone. */
 import { shortDigest } from '../../artifacts/reference.ts';
-import type { Interval, Score } from '../contract/measures.ts';
+import { offClass, type HardwareClass } from '../../pipelines/hardware-class.ts';
+import type { Hardware, Interval, Score } from '../contract/measures.ts';
 import { html, type Content, type Html } from '../../artifacts/html.ts';
 
 /** A measure that could not be taken: null and NaN alike. Never a dash that reads as zero. */
@@ -77,6 +78,16 @@ export function milliseconds(value: Maybe): string {
 export function waitedWords(share: Maybe): string {
   if (!known(share)) return '; on the clock, with what else the machine did';
   return share < 0.0005 ? '' : `; not counted: ${percent(share)} of the clock’s time, when other work had the cores`;
+}
+
+/** The machine that the times which gates judge are of, and whether it is of the class that the definition declares. */
+export function machineWords(is: Hardware, declared: HardwareClass | undefined): string {
+  const machine = `${is.cpu}, ${is.cores} cores, ${is.runtime}`;
+  if (declared === undefined) return machine;
+  const off = offClass(is, declared);
+  return off.length === 0
+    ? `${machine}; of the declared class`
+    : `${machine}; not of the declared class: ${off.join(', ')}`;
 }
 
 export function megabytes(value: Maybe): string {

@@ -12,6 +12,7 @@ import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } fr
 import { loadLabels } from '../data/dataset.ts';
 import { pictureRows } from '../data/images/pictures.ts';
 import type { AnsweredPictures } from '../selection/embed-pictures.ts';
+import { requireHardware } from '../selection/machines.ts';
 import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
@@ -42,6 +43,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
+    requireHardware(hardware(), input.hardware);
     const { store, signal } = context;
     const { k, seed, dataset } = input;
     const labels = await loadLabels(store, dataset);

@@ -12,7 +12,7 @@ export interface Timed {
 export function requireHardware(is: Hardware, wanted: HardwareClass | undefined): void {
   const off = wanted === undefined ? [] : offClass(is, wanted);
   if (off.length === 0) return;
-  throw new EspalierError('WrongHardware', `candidates are not timed on this machine: ${off.join('; ')}`, {
+  throw new EspalierError('WrongHardware', `models are not timed on this machine: ${off.join('; ')}`, {
     where: 'selection.hardware',
     fix: 'run the workers of the queue espalier-cpu on machines of that class alone, then retry the step; or start a run that declares another class, or none',
   });

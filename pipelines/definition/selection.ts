@@ -40,7 +40,7 @@ export const costLimit = {
 } as const;
 
 export const measuredOn = {
-  /** Candidates are timed on machines of this class alone; on whichever the workers have when left out. */
+  /** Candidates, and the model that gates judge, are timed on machines of this class alone; on whichever the workers have when left out. */
   hardware: HardwareClassSchema.optional(),
 } as const;
 

@@ -39,6 +39,10 @@ describe('the report on a model that generates text', () => {
     match(page('tuned'), /generator from tuned model;/);
   });
 
+  it('names the machine that the judged times are of', () => {
+    match(page('prompted'), /Measured on Example CPU 3000, 8 cores, onnxruntime-node 1\.30\.0/);
+  });
+
   it('says what was learnt from, and why rows were not', () => {
     const formatted: FormattedPrompts = {
       dataset: refOf('conversations'),

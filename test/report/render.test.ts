@@ -307,6 +307,18 @@ describe('the report', () => {
     );
   });
 
+  it('says of the machine that the judged times are of whether it is of the declared class', () => {
+    const { pipeline } = sampleFacts;
+    assert.ok(pipeline.task === 'text-classification');
+    const on = (hardware?: { readonly cores: number }) =>
+      wordsOf(render({ ...sampleFacts, pipeline: { ...pipeline, selection: { ...pipeline.selection, hardware } } }));
+    const machine = 'Measured on Example CPU 3000, 8 cores, onnxruntime-node 1.30.0';
+    assert.ok(on().includes(machine) && !on().includes('declared class'));
+    assert.ok(on({ cores: 8 }).includes(`${machine}; of the declared class`));
+    // Of a run that began before evaluations refused one.
+    assert.ok(on({ cores: 4 }).includes(`${machine}; not of the declared class: it has 8 cores, not 4`));
+  });
+
   it('says what 1,000 inputs cost of each candidate, by the price that the ranking was reckoned with', () => {
     const { selection } = sampleFacts;
     assert.ok(selection);

@@ -11,6 +11,8 @@ import type { JudgeCustom } from '../../activities/contract/validation.ts';
 import { judgeRetrieval } from '../../activities/retrieval/judge-retrieval.ts';
 import { readCustomGates } from '../../activities/validation/custom-gates/module.ts';
 import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';
+import { hardware } from '../../activities/selection/profile-encoder.ts';
+import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { float32FromBytes } from '../../activities/validation/float32.ts';
@@ -80,6 +82,17 @@ describe('the steps of retrieval', function () {
     assert.deepEqual([found.measures.flipRate.value, found.measures.flipRate.rows], [0, 12]);
     // Plain colours are as easy for pixels: nothing is gained, and nothing is claimed.
     assert.deepEqual([found.measures.gainOverPixels.value, found.measures.gainOverPixels.interval!.low < 0], [0, true]);
+  });
+
+  it('evaluate on a machine of the declared class, and refuse one of another', async () => {
+    const { index } = await build(dataset);
+    const on = (hardware: HardwareClass) =>
+      runStep(evaluateRetrieval, { index, model, dataset, k: 5, exportParityMaxAbs: 0, seed: 3, hardware }, services);
+    const { cores, arch } = hardware();
+    const found = await on({ cores, arch });
+    assert.equal(found.measures.recallAtK.value, 1);
+    assert.ok(found.measures.latencyP95Ms.value! > 0);
+    await assert.rejects(on({ cores: cores + 1, arch }), { kind: 'WrongHardware', retryable: true });
   });
 
   it('are asked the behaviour tests beside the data', async () => {

@@ -1,8 +1,11 @@
 import { deepEqual, equal, match, ok, rejects, throws } from 'node:assert/strict';
+import { evaluateGenerator } from '../../activities/generation/evaluate-generator.ts';
 import { profileGenerator } from '../../activities/generation/profile-generator.ts';
+import { evaluateRetrieval } from '../../activities/retrieval/evaluate-retrieval.ts';
 import { areAlike, requireHardware, unlikeMachines } from '../../activities/selection/machines.ts';
 import { hardware, machine, profileEncoder } from '../../activities/selection/profile-encoder.ts';
 import { stepKey, type ActivityServices } from '../../activities/step.ts';
+import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { offClass } from '../../pipelines/hardware-class.ts';
 import { GeneratorSelectionSchema, GenerationDefaultsSchema } from '../../pipelines/definition/generation.ts';
 import { SelectionSchema } from '../../pipelines/definition/selection.ts';
@@ -32,7 +35,7 @@ describe('a class of hardware', () => {
     }
   });
 
-  it('that this machine is not of ends a profile before anything is fetched, and another worker may take it', async () => {
+  it('that this machine is not of ends a profile or an evaluation before anything is fetched, and another worker may take it', async () => {
     const input = { dataset: ref('data'), hardware: { cpu: 'no such processor' } };
     const services = {} as ActivityServices;
     const error = {
@@ -45,6 +48,13 @@ describe('a class of hardware', () => {
     await rejects(runStep(profileEncoder, { ...input, encoder: ref('encoder') }, services), error);
     const generation = GenerationDefaultsSchema.parse({});
     await rejects(runStep(profileGenerator, { ...input, generator: ref('generator'), generation }, services), error);
+    const evaluated = { ...input, exportParityMaxAbs: 0, seed: 7 };
+    const baseline = { encoder: ref('encoder'), probe: ref('probe') };
+    await rejects(runStep(evaluateModel, { ...evaluated, classifier: ref('model'), baseline }, services), error);
+    const indexed = { index: ref('index'), model: ref('model'), k: 5 };
+    await rejects(runStep(evaluateRetrieval, { ...evaluated, ...indexed }, services), error);
+    const chosen = { generator: ref('generator'), base: ref('base'), tuned: false, guidelines: ref('guidelines') };
+    await rejects(runStep(evaluateGenerator, { ...evaluated, ...chosen }, services), error);
     throws(() => requireHardware(EPYC, { cores: 4 }), { kind: 'WrongHardware', message: /8 cores, not 4/ });
     requireHardware(EPYC, undefined);
     requireHardware(EPYC, { cores: 8 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GateExample } from '../../activities/contract/examples.ts';
 import type { Evaluation, EvaluateModelInput } from '../../activities/contract/validation.ts';
+import { hardware } from '../../activities/selection/profile-encoder.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { float32FromBytes } from '../../activities/validation/float32.ts';
@@ -112,6 +113,7 @@ describe('evaluating an exported model', function () {
       exportParityMaxAbs: 2e-7,
       seed: 7,
       device: { ramMb: 16_000, storageMb: 1, cores: 8 },
+      hardware: { cores: hardware().cores, arch: hardware().arch },
     };
     evaluation = await runStep(evaluateModel, input, services);
   });
@@ -122,6 +124,14 @@ describe('evaluating an exported model', function () {
     assert.equal(evaluation.trainAccuracy.value, 27 / 30);
     assert.equal(evaluation.validationAccuracy.value, 15 / 20);
     assert.ok(Math.abs(evaluation.measures.trainValidationGap.value! - 0.15) < 1e-12);
+  });
+
+  it('is done on a machine of the declared class, and refused on one of another', async () => {
+    assert.deepEqual(evaluation.hardware, hardware());
+    assert.ok(evaluation.measures.latencyP95Ms.value! > 0);
+    const elsewhere = { ...input, hardware: { cores: hardware().cores + 1 } };
+    const refused = { kind: 'WrongHardware', retryable: true, where: 'selection.hardware' };
+    await assert.rejects(runStep(evaluateModel, elsewhere, services), refused);
   });
 
   it('counts every test row once in the confusion matrix, and its diagonal is the accuracy', () => {

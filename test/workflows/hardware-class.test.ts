@@ -2,11 +2,14 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { digestJson } from '../../artifacts/digest.ts';
+import type { StepCall } from '../../activities/contract.ts';
+import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
 import type { RunInput } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import {
+  approveRun,
   fakeActivities,
   generatorInput,
   pictureInput,
@@ -19,8 +22,16 @@ import {
 } from '../support/workflow.ts';
 
 const HARDWARE = { cpu: 'EPYC', cores: 8 };
+/** What takes a time that a limit or a gate judges. */
+const TIMING = [
+  'profileEncoder',
+  'profileGenerator',
+  'evaluateModel',
+  'evaluateRetrieval',
+  'evaluateGenerator',
+] as const;
 
-describe('a run that declares the class of machines that candidates are timed on', function () {
+describe('a run that declares the class of machines that models are timed on', function () {
   this.timeout(60_000);
   let temporal: TemporalClient;
   before(async () => {
@@ -37,54 +48,60 @@ describe('a run that declares the class of machines that candidates are timed on
   });
 
   for (const input of [runInput(), pictureInput(), retrievalInput(), generatorInput()]) {
-    it(`tells every profile of ${input.pipeline.task}`, async () => {
+    it(`tells every profile and the evaluation of ${input.pipeline.task}`, async () => {
       const { activities } = fakeActivities();
-      const told: unknown[] = [];
-      const heard = {
-        ...activities,
-        profileEncoder: (call: Parameters<typeof activities.profileEncoder>[0]) => {
-          told.push(call.input.hardware);
-          return activities.profileEncoder(call);
+      const told: (readonly [step: string, hardware: unknown])[] = [];
+      const timing = <Key extends (typeof TIMING)[number]>(name: Key) => ({
+        [name]: (call: StepCall<{ readonly hardware?: HardwareClass }>) => {
+          told.push([call.stepId, call.input.hardware]);
+          return activities[name](call as never);
         },
-        profileGenerator: (call: Parameters<typeof activities.profileGenerator>[0]) => {
-          told.push(call.input.hardware);
-          return activities.profileGenerator(call);
-        },
-      };
+      });
+      const heard = { ...activities, ...Object.assign({}, ...TIMING.map(timing)) } as typeof activities;
       const runId = `test-${randomUUID()}`;
       await withWorkers(temporal.address, heard, async () => {
         const start = { input: declared(input), inputRef: ref('input'), digest: digestJson(runId) };
         await startRun(temporal.client, start, { runId });
-        await untilRun(temporal.client, runId, ({ state }) => state === 'waiting-for-approval');
+        await approveRun(temporal.client, runId, 'review', 'lena');
+        await untilRun(temporal.client, runId, ({ steps }) =>
+          steps.some(({ id, state }) => id === 'evaluate' && state === 'done'),
+        );
         await replayRun(temporal.client, runId);
         await temporal.client.workflow.getHandle(runId).terminate();
       });
-      ok(told.length > 0);
+      const steps = told.map(([step]) => step);
+      ok(steps.includes('evaluate') && steps.some((step) => step.startsWith('profile:')), steps.join());
       deepEqual(
-        told,
+        told.map(([, hardware]) => hardware),
         told.map(() => HARDWARE),
       );
     });
   }
 
-  it('waits for somebody where no worker of that class takes a profile', async () => {
-    const message = 'candidates are not timed on this machine';
-    const record = { kind: 'WrongHardware', message, where: 'selection.hardware', fix: 'x', retryable: true };
-    const profileEncoder = () =>
-      Promise.reject(
-        // As after the last of its tries.
-        ApplicationFailure.create({ message, type: record.kind, nonRetryable: true, details: [record] }),
-      );
-    const { activities } = fakeActivities({ profileEncoder });
-    const runId = `test-${randomUUID()}`;
-    await withWorkers(temporal.address, activities, async () => {
-      const input = declared(runInput());
-      await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
-      const { steps } = await untilRun(temporal.client, runId, (run) =>
-        run.steps.some(({ id, state }) => id.startsWith('profile:') && state === 'parked'),
-      );
-      equal(steps.find(({ state }) => state === 'parked')?.error?.kind, 'WrongHardware');
-      await temporal.client.workflow.getHandle(runId).terminate();
+  for (const [step, refusing, approved] of [
+    ['profile:one', 'profileEncoder', false],
+    ['evaluate', 'evaluateModel', true],
+  ] as const) {
+    it(`waits for somebody where no worker of that class takes ${step}`, async () => {
+      const message = 'models are not timed on this machine';
+      const record = { kind: 'WrongHardware', message, where: 'selection.hardware', fix: 'x', retryable: true };
+      const refuse = () =>
+        Promise.reject(
+          // As after the last of its tries.
+          ApplicationFailure.create({ message, type: record.kind, nonRetryable: true, details: [record] }),
+        );
+      const { activities } = fakeActivities({ [refusing]: refuse });
+      const runId = `test-${randomUUID()}`;
+      await withWorkers(temporal.address, activities, async () => {
+        const input = declared(runInput());
+        await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+        if (approved) await approveRun(temporal.client, runId, 'review', 'lena');
+        const { steps } = await untilRun(temporal.client, runId, (run) =>
+          run.steps.some(({ id, state }) => id === step && state === 'parked'),
+        );
+        equal(steps.find(({ state }) => state === 'parked')?.error?.kind, 'WrongHardware');
+        await temporal.client.workflow.getHandle(runId).terminate();
+      });
     });
-  });
+  }
 });

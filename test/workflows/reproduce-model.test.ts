@@ -124,6 +124,18 @@ describe('making a model again', function () {
     assert.deepEqual(stops(calls), [undefined]);
   });
 
+  it('compares bytes on a machine of any class, whichever the times in the record are of', async () => {
+    for (const record of [recorded(), recordedGenerator(false)]) {
+      const { pipeline } = record.facts;
+      const selection = { ...pipeline.selection, hardware: { cpu: 'EPYC' } };
+      const declared = { ...record, facts: { ...record.facts, pipeline: { ...pipeline, selection } } };
+      const { outcome, calls } = await reproduced({}, declared as unknown as ReproductionInput);
+      const evaluated = calls.find(({ stepId }) => stepId === 'evaluate')?.input;
+      assert.ok(typeof evaluated === 'object' && evaluated !== null && !('hardware' in evaluated));
+      assert.deepEqual(outcome.bundle, ref('bundle'));
+    }
+  });
+
   it('ends the training of a classifier after the epochs at which its budget had ended it', async () => {
     const record = recorded();
     const training = { model: ref('trained'), stoppedByBudget: 3 };

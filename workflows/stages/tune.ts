@@ -1,7 +1,7 @@
 import type { Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { Run } from '../run.ts';
-import { evaluateInput, taskNamed, trainInput } from '../step-inputs.ts';
+import { evaluateInput, measuredOn, taskNamed, trainInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
 import { attacks } from './attacks.ts';
 import { judgeCustom } from './custom-gates.ts';
@@ -23,9 +23,10 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     ...taskNamed(definition()),
   }));
   run.facts.exported = exported;
-  const evaluation = await run.step('cpu', 'evaluate', 'evaluateModel', () =>
-    evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, definition()),
-  );
+  const evaluation = await run.step('cpu', 'evaluate', 'evaluateModel', () => ({
+    ...evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, definition()),
+    ...measuredOn(definition()),
+  }));
   run.facts.evaluation = evaluation;
   const attacked = await attacks(run, { weights: trained.model, served: exported.classifier }, dataset.dataset);
   run.facts.gates = await run.step('light', 'gates', 'judgeGates', () => ({

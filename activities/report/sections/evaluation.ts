@@ -1,7 +1,17 @@
 /** How the tuned model answers the test split: label by label, where it errs, and what odd inputs do to it. */
 import type { RunFacts } from '../../contract/evidence.ts';
 import type { Evaluation, LabelScore } from '../../contract/validation.ts';
-import { count, milliseconds, percent, points, probability, score, significant, waitedWords } from '../format.ts';
+import {
+  count,
+  machineWords,
+  milliseconds,
+  percent,
+  points,
+  probability,
+  score,
+  significant,
+  waitedWords,
+} from '../format.ts';
 import { reliabilityPlot } from '../plots/reliability.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import { isOfPictures } from '../../privacy/policy-text.ts';
@@ -39,7 +49,7 @@ export const evaluationSection: Section = {
         pictures ? 'Latency, one picture' : 'Latency, one text',
         `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns}${waitedWords(latency.waitedShare)})`,
       ],
-      ['Measured on', `${hardware.cpu}, ${hardware.cores} cores, ${hardware.runtime}`],
+      ['Measured on', machineWords(hardware, run.pipeline.selection.hardware)],
     ])}
     ${table(
       evaluation.perLabel.length < (run.data?.labels.length ?? 0)

@@ -10,7 +10,18 @@ import type {
 } from '../../contract/prompting.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import type { AnswerExample } from '../answers.ts';
-import { count, decimal, digest, megabytes, milliseconds, percent, points, score, waitedWords } from '../format.ts';
+import {
+  count,
+  decimal,
+  digest,
+  machineWords,
+  megabytes,
+  milliseconds,
+  percent,
+  points,
+  score,
+  waitedWords,
+} from '../format.ts';
 import type { Section } from '../page.ts';
 import { badge, facts, list, table } from '../parts.ts';
 import { deviceFacts } from './device.ts';
@@ -35,7 +46,7 @@ export const generationSection: Section = {
 };
 
 /** Whether it was tuned, what came of it, and what is served. */
-function decision({ selection, exported, generation }: RunFacts): Html {
+function decision({ selection, exported, generation, pipeline }: RunFacts): Html {
   const training = selection !== undefined && 'training' in selection ? selection.training : undefined;
   const chosen = exported !== undefined && 'road' in exported ? exported : undefined;
   const { evaluation, formatted } = generation ?? {};
@@ -76,6 +87,7 @@ function decision({ selection, exported, generation }: RunFacts): Html {
             `p50 ${milliseconds(evaluation.firstTokenMs.p50)}, p95 ${milliseconds(evaluation.firstTokenMs.p95)}${waitedWords(evaluation.waitedShare)}`,
           ],
           ['A token', milliseconds(evaluation.msPerToken.p50)],
+          ['Measured on', machineWords(evaluation.hardware, pipeline.selection.hardware)],
           ...fitted(evaluation.hardwareFit),
           ...figureEntries(evaluation.figures),
         ] as const)),

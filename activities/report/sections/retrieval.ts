@@ -5,7 +5,18 @@ import type { RunFacts } from '../../contract/evidence.ts';
 import { attackFacts } from './attacks.ts';
 import { corruptionTable } from './corruptions.ts';
 import { edgeTable } from './edge-inputs.ts';
-import { bytes, count, decimal, digest, milliseconds, percent, points, score, waitedWords } from '../format.ts';
+import {
+  bytes,
+  count,
+  decimal,
+  digest,
+  machineWords,
+  milliseconds,
+  percent,
+  points,
+  score,
+  waitedWords,
+} from '../format.ts';
 import { facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
@@ -13,16 +24,15 @@ export const retrievalSection: Section = {
   id: 'retrieval',
   title: 'What is found',
   body: ({ facts: run }) => {
-    const { retrieval, exported } = run;
+    const { retrieval } = run;
     if (retrieval === undefined) return null;
     return html`<p>
         Each test picture asks the index of the training pictures; what has its label is wanted. A picture never finds
         itself, and intervals are over the pictures that ask.
       </p>
-      ${beside(retrieval)}
-      ${figures(retrieval, exported !== undefined && 'embedder' in exported ? exported : undefined)}
-      ${perLabel(retrieval, run)} ${corruptionTable(retrieval.corruptions, `Recall@${retrieval.k}`)} ${attackTable(run)}
-      ${misses(retrieval)} ${edgeTable(retrieval.edgeInputs ?? [], 'neighbours')}`;
+      ${beside(retrieval)} ${figures(retrieval, run)} ${perLabel(retrieval, run)}
+      ${corruptionTable(retrieval.corruptions, `Recall@${retrieval.k}`)} ${attackTable(run)} ${misses(retrieval)}
+      ${edgeTable(retrieval.edgeInputs ?? [], 'neighbours')}`;
   },
 };
 
@@ -67,7 +77,8 @@ function beside({ k, measures, pixels, frozen }: RetrievalEvaluation): Html {
   );
 }
 
-function figures(retrieval: RetrievalEvaluation, indexed: IndexedModel | undefined): Html {
+function figures(retrieval: RetrievalEvaluation, { exported, pipeline }: RunFacts): Html {
+  const indexed = exported !== undefined && 'embedder' in exported ? exported : undefined;
   const { k, measures, latency, hardware } = retrieval;
   return facts([
     [`Precision@${k}`, score(measures.precisionAtK)],
@@ -87,7 +98,7 @@ function figures(retrieval: RetrievalEvaluation, indexed: IndexedModel | undefin
       'Latency, one picture',
       `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns}${waitedWords(latency.waitedShare)})`,
     ],
-    ['Measured on', `${hardware.cpu}, ${hardware.cores} cores, ${hardware.runtime}`],
+    ['Measured on', machineWords(hardware, pipeline.selection.hardware)],
   ]);
 }
 

@@ -5,6 +5,7 @@ import {
   generatorRecipeFacts,
   languageTrainInput,
   longestRow,
+  measuredOn,
   searchInput,
 } from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
@@ -43,6 +44,7 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
     exportParityMaxAbs: run.facts.generation?.tuned?.exported.parityMaxAbs ?? winner.exported.parityMaxAbs,
     seed: definition().selection.seed,
     ...declaredDevice(definition().intendedUse.hardware),
+    ...measuredOn(definition()),
   }));
   note(run, { evaluation });
   const memorisation = chosen.road === 'tuned' ? await measureMemory(run, selected) : undefined;

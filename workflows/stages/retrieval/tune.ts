@@ -1,6 +1,7 @@
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Run } from '../../run.ts';
 import { backboneExportInput, backboneTrainInput, evaluateRetrievalInput, indexInput } from '../../retrieval-inputs.ts';
+import { measuredOn } from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
 import { attacks } from '../attacks.ts';
 import { judgeCustom } from '../custom-gates.ts';
@@ -25,9 +26,10 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
   const built = await run.step('cpu', 'index', 'buildIndex', () => indexInput(model, dataset, definition()));
   const indexed = { ...built, embedder: model, parityMaxAbs };
   run.facts.exported = indexed;
-  const evaluation = await run.step('cpu', 'evaluate', 'evaluateRetrieval', () =>
-    evaluateRetrievalInput(indexed, tunes ? winner.exported.encoder : null, dataset, definition()),
-  );
+  const evaluation = await run.step('cpu', 'evaluate', 'evaluateRetrieval', () => ({
+    ...evaluateRetrievalInput(indexed, tunes ? winner.exported.encoder : null, dataset, definition()),
+    ...measuredOn(definition()),
+  }));
   run.facts.retrieval = evaluation;
   const attacked = await attacks(run, { weights, served: model, index: built.index }, dataset.dataset);
   run.facts.gates = await run.step('light', 'gates', 'judgeRetrieval', () => ({
