@@ -3,20 +3,26 @@
  * the one by weak references alone, so that once the collector has run the time may never end (nodejs/node issue 54614).
  */
 
-/** Aborted by `signal`, with its reason, or after `ms` with a TimeoutError, whichever comes first. Keeps no process running. */
-export function timeLimit(ms: number, signal?: AbortSignal): AbortSignal {
+/**
+ * Does `work` under a limit that is aborted by `signal`, with its reason, or after `ms` with a TimeoutError, whichever comes first.
+ * What the work comes to is its own: it must heed the limit. Once it has ended nothing is left of the limit, however often that is
+ * done under one signal. The limit keeps no process running.
+ */
+export async function withTimeLimit<Output>(
+  ms: number,
+  signal: AbortSignal | undefined,
+  work: (limit: AbortSignal) => Promise<Output>,
+): Promise<Output> {
   const controller = new AbortController();
-  if (signal?.aborted === true) {
-    controller.abort(signal.reason);
-    return controller.signal;
-  }
   const late = (): void => controller.abort(new DOMException(`it took longer than ${ms / 1000} s`, 'TimeoutError'));
+  const follow = (): void => controller.abort(signal?.reason);
   const timer = setTimeout(late, ms).unref();
-  const follow = (): void => {
+  if (signal?.aborted === true) follow();
+  else signal?.addEventListener('abort', follow, { once: true });
+  try {
+    return await work(controller.signal);
+  } finally {
     clearTimeout(timer);
-    controller.abort(signal?.reason);
-  };
-  signal?.addEventListener('abort', follow, { once: true });
-  controller.signal.addEventListener('abort', () => signal?.removeEventListener('abort', follow), { once: true });
-  return controller.signal;
+    signal?.removeEventListener('abort', follow);
+  }
 }

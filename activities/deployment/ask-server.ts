@@ -1,7 +1,7 @@
 /** A question to the model server over HTTP, as a client would ask it. */
 import { z } from 'zod';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { timeLimit } from '../../artifacts/time-limit.ts';
+import { withTimeLimit } from '../../artifacts/time-limit.ts';
 
 /** What we read of the server's answers; another server's may say less. */
 const AnswerSchema = z.looseObject({
@@ -32,18 +32,19 @@ export async function askServer(
   init: RequestInit = {},
   timeoutMs = WORD_MS,
 ): Promise<{ readonly status: number; readonly body: z.output<typeof AnswerSchema> }> {
-  const limit = timeLimit(timeoutMs, signal);
-  try {
-    const response = await fetch(url, { ...init, signal: limit });
-    return { status: response.status, body: AnswerSchema.parse(await response.json()) };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!limit.aborted) throw error;
-    throw new EspalierError('NetworkUnavailable', `the model server gave no answer within ${timeoutMs / 1000} s`, {
-      where: url,
-      cause: error,
-    });
-  }
+  return withTimeLimit(timeoutMs, signal, async (limit) => {
+    try {
+      const response = await fetch(url, { ...init, signal: limit });
+      return { status: response.status, body: AnswerSchema.parse(await response.json()) };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!limit.aborted) throw error;
+      throw new EspalierError('NetworkUnavailable', `the model server gave no answer within ${timeoutMs / 1000} s`, {
+        where: url,
+        cause: error,
+      });
+    }
+  });
 }
 
 /** What a server says of a question itself, it says again however often it is asked: one that is older than the release, for example. */

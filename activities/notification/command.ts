@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { Attempt, Message } from './message.ts';
 import type { CommandNotifier, Environment } from './notifiers.ts';
-import { timeLimit } from '../../artifacts/time-limit.ts';
+import { withTimeLimit } from '../../artifacts/time-limit.ts';
 
 /** Of what it writes, its last. */
 const MAX_OUTPUT_BYTES = 2048;
@@ -24,17 +24,19 @@ export async function runCommand(
     const value = env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  const limit = timeLimit(timeoutSeconds * 1000, signal);
   const hidden = passed.map((name) => env[name] ?? '').filter((value) => value.length >= MIN_HIDDEN);
   // The cut may go through a secret: as much more is kept, and taken away again once the whole ones are hidden.
   const margin = Math.max(0, ...hidden.map((value) => Buffer.byteLength(value)));
   const keptBytes = MAX_OUTPUT_BYTES + margin;
-  const { code, output } = await execute(program, args, Object.fromEntries(shown), message.body, keptBytes, limit);
+  const { code, output, stopped } = await withTimeLimit(timeoutSeconds * 1000, signal, async (limit) => {
+    const ended = await execute(program, args, Object.fromEntries(shown), message.body, keptBytes, limit);
+    return { ...ended, stopped: limit.aborted };
+  });
   const whole = hidden.reduce((text, value) => text.replaceAll(value, '***'), output.toString('utf8'));
   const said = (output.length < keptBytes ? whole : whole.slice(margin)).trim();
   const log = said === '' ? {} : { output: said };
   if (code === 0) return { ok: true, status: 0, detail: 'exited with 0', ...log };
-  if (limit.aborted) return { ok: false, final: false, detail: `stopped after ${timeoutSeconds} s`, ...log };
+  if (stopped) return { ok: false, final: false, detail: `stopped after ${timeoutSeconds} s`, ...log };
   if (typeof code === 'string') return { ok: false, final: false, detail: `cannot be started (${code})`, ...log };
   return { ok: false, final: false, status: code, detail: `exited with ${code}`, ...log };
 }

@@ -6,7 +6,7 @@ import { addressProblem, guardedLookup, hostOf } from './addresses.ts';
 import type { Attempt, Message } from './message.ts';
 import { webhookUrl, type Environment, type WebhookNotifier } from './notifiers.ts';
 import { readSecret, signingKey, webhookSignature } from './secrets.ts';
-import { timeLimit } from '../../artifacts/time-limit.ts';
+import { withTimeLimit } from '../../artifacts/time-limit.ts';
 
 /** Of an answer, for the log; the rest is not read. */
 const MAX_ANSWER_BYTES = 2048;
@@ -30,9 +30,9 @@ export async function sendWebhook(
       'webhook-timestamp': String(timestamp),
       'webhook-signature': webhookSignature(keys, { id: message.id, timestamp, body: message.body }),
     };
-    const limit = timeLimit(notifier.timeoutSeconds * 1000, signal);
-    const status = await post(url, headers, message.body, notifier.allowPrivateNetwork, limit);
-    return judge(status);
+    return await withTimeLimit(notifier.timeoutSeconds * 1000, signal, async (limit) =>
+      judge(await post(url, headers, message.body, notifier.allowPrivateNetwork, limit)),
+    );
   } catch (error) {
     return { ok: false, final: false, detail: reasonOf(error, notifier.timeoutSeconds) };
   }

@@ -14,7 +14,7 @@ import { TrainResultSchema, type ImageTask, type LanguageTask, type TextTask, ty
 import { localLauncher } from './launchers/local.ts';
 import { trainHead } from './train-head.ts';
 import { throughOutage } from './upload.ts';
-import { timeLimit } from '../../artifacts/time-limit.ts';
+import { withTimeLimit } from '../../artifacts/time-limit.ts';
 
 /** A finished model is too dear to be lost to an outage of the store; after this the next attempt goes on from the checkpoint. */
 const RESULT_PATIENCE_MS = 15 * 60_000;
@@ -121,9 +121,10 @@ async function trainOn(
   };
   try {
     const finished = await attempt.run(task);
-    const patience = timeLimit(RESULT_PATIENCE_MS, attempt.signal);
     const tell = (error: Error): void => attempt.note(`the result waits on disk: ${error.message}`);
-    return await throughOutage(() => keep(finished, input, context, attempt, lease), patience, tell);
+    return await withTimeLimit(RESULT_PATIENCE_MS, attempt.signal, (patience) =>
+      throughOutage(() => keep(finished, input, context, attempt, lease), patience, tell),
+    );
   } finally {
     clearInterval(renewal);
     // A lease that cannot be ended here expires by itself; the step's own end matters more.

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import type { LauncherSpec } from '../../../pipelines/launcher.ts';
 import { refusalOf, workerEnvironment, type Cluster, type JobRequest, type WorkerJob } from './cluster.ts';
-import { timeLimit } from '../../../artifacts/time-limit.ts';
+import { withTimeLimit } from '../../../artifacts/time-limit.ts';
 
 export type RayLauncher = Extract<LauncherSpec, { kind: 'ray' }>;
 
@@ -22,12 +22,14 @@ const JobsSchema = z.array(
 export function rayCluster(launcher: RayLauncher, env: NodeJS.ProcessEnv = process.env): Cluster {
   const base = `${launcher.address.replace(/\/+$/, '')}/api/jobs/`;
   const ask = (path: string, signal: AbortSignal | undefined, body?: unknown): Promise<unknown> =>
-    request(`${base}${path}`, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers: authorization(base, env),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: timeLimit(REQUEST_MS, signal),
-    });
+    withTimeLimit(REQUEST_MS, signal, (limit) =>
+      request(`${base}${path}`, {
+        method: body === undefined ? 'GET' : 'POST',
+        headers: authorization(base, env),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: limit,
+      }),
+    );
   return {
     async jobs(queue, signal) {
       return jobsOf(queue, await ask('', signal));
