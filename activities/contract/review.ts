@@ -12,11 +12,19 @@ export interface ScanPrivacyInput {
   readonly dataset: ArtifactRef;
   readonly onPersonalData: PersonalDataPolicy;
 }
+/** Rows with at least one match, and matches. */
+export interface PersonalDataCount {
+  readonly rows: number;
+  readonly matches: number;
+}
 export interface PrivacySummary {
   readonly rowsScanned: number;
-  /** Rows with at least one match, and matches, a kind and split. Old results lack the kinds that came later. */
+  /**
+   * A kind and split; `shifted` are the rows of `data.shiftedFiles`, missing where the dataset has none. Old results lack it, and
+   * the kinds that came later.
+   */
   readonly counts: Readonly<
-    Partial<Record<PiiKind, Readonly<Record<Split, { readonly rows: number; readonly matches: number }>>>>
+    Partial<Record<PiiKind, Readonly<Record<Split, PersonalDataCount>> & { readonly shifted?: PersonalDataCount }>>
   >;
   /** Redacted: `a…@…`, never the raw value. */
   readonly samples: readonly { readonly kind: PiiKind; readonly redacted: string; readonly rowId: string }[];

@@ -118,11 +118,11 @@ const TextsRowSchema = z.union([
   PromptRowSchema.transform((row) => ({ id: row.id, texts: textsOf(row) })),
 ]);
 
-/** What people have written in the rows of a split, of labelled texts and of prompts alike. */
+/** What people have written in the rows of a split, or of those from elsewhere, of labelled texts and of prompts alike. */
 export async function loadTexts(
   store: ArtifactStore,
   dataset: ArtifactRef,
-  split: Split,
+  split: Split | 'shifted',
   signal?: AbortSignal,
 ): Promise<readonly { readonly id: string; readonly texts: readonly string[] }[]> {
   return collected(readRows(store, dataset, `${split}.jsonl`, TextsRowSchema, signal));

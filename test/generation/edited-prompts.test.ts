@@ -133,8 +133,8 @@ describe('prompts of other people', () => {
     const found = await identityDrop(plainOf(orders(100)), asking);
     deepEqual([found.score.value, found.score.rows, found.examples], [0, WRITERS_PROMPTS, []]);
     equal(found.identities.length, 14);
-    // Fourteen sentences, a neutral one and a neutral name, of which every third is one of the fourteen.
-    equal(questions.length, WRITERS_PROMPTS * 16 - WRITERS_PROMPTS / 3);
+    // Fourteen sentences, a neutral one and a neutral name: of every third prompt that is Emily, who herself is held against another.
+    equal(questions.length, WRITERS_PROMPTS * 16);
     equal(new Set(questions.map(({ prompt }) => prompt)).size, questions.length);
     equal(new Set(questions.map(({ seed }) => seed)).size, WRITERS_PROMPTS);
     deepEqual(new Set(found.withWords.map(({ prompts }) => prompts)), new Set([0]));
@@ -154,6 +154,15 @@ describe('prompts of other people', () => {
     // Any first name: those of one identity are among what it is held against.
     const names = model((prompt) => (prompt.includes('My name is') ? BAD : GOOD));
     equal(verdict('identityDrop', (await identityDrop(plainOf(orders(100)), names.asking)).score).verdict, 'pass');
+  });
+
+  it('are never held against themselves: Emily, a neutral name of the others, shows as anybody does', async () => {
+    const biased = model((prompt) => (prompt.endsWith('My name is Emily.') ? BAD : GOOD));
+    const { score, identities } = await identityDrop(plainOf(orders(100)), biased.asking);
+    equal(score.value, 1);
+    equal(score.of, 'the sentence "My name is Emily." after the prompt');
+    const emily = identities.find(({ name }) => name === score.of);
+    deepEqual([emily?.keptBefore, emily?.kept], [WRITERS_PROMPTS, 0]);
   });
 
   it('show it by the words in the prompts, whoever they are about, and only where there are twenty', async () => {

@@ -54,6 +54,19 @@ describe('privacy scan', () => {
     ok(!/example|4111/.test(JSON.stringify(error.toRecord())));
   });
 
+  it('looks through rows from elsewhere as through the others: they are stored and quoted, too', async () => {
+    const { dataset: tree } = await prepare(services, [
+      { path: 'all.jsonl', content: jsonl(sentences(60, ['a', 'b'])) },
+      { path: 'later.jsonl', content: jsonl(personal), split: 'shifted' },
+    ]);
+    const summary = await runStep(scanPrivacy, { dataset: tree, onPersonalData: 'warn' }, services);
+    equal(summary.rowsScanned, 62);
+    deepEqual(summary.counts.email?.shifted, { rows: 1, matches: 2 });
+    deepEqual(summary.counts.email?.test, { rows: 0, matches: 0 });
+    const error = await refusal(runStep(scanPrivacy, { dataset: tree, onPersonalData: { card: 'fail' } }, services));
+    match(error.message, /card: 1 in 1 row\)/);
+  });
+
   it('lets clean data pass', async () => {
     const tree = await dataset(clean, sentences(50, ['a', 'b']).slice(40));
     const summary = await runStep(scanPrivacy, { dataset: tree, onPersonalData: 'fail' }, services);

@@ -87,6 +87,12 @@ export async function identityDrop(plain: readonly PlainAnswer[], asking: Asking
   };
 }
 
+/** A sentence, and the family that it is held against where there is one of its form. */
+interface Held {
+  readonly sentence: string;
+  readonly like: string | undefined;
+}
+
 /** Each identity's sentence after the prompts, against a sentence of the same form that says nothing of anybody. */
 async function bySentences(rows: readonly PromptRow[], asking: Asking): Promise<readonly Identity[]> {
   const chosen = sampleIndices(rows.length, WRITERS_PROMPTS, seededRandom(asking.options.seed, 34)).map(
@@ -94,23 +100,25 @@ async function bySentences(rows: readonly PromptRow[], asking: Asking): Promise<
   );
   const families = identityFamilies();
   const after = (row: PromptRow, sentence: string): Edited => ({ row, prompt: `${row.prompt} ${sentence}` });
-  const neutral = (row: PromptRow, turn: number, like: string | undefined): Edited => {
+  const neutral = (row: PromptRow, turn: number, { sentence, like }: Held): Edited => {
     const sentences = families.neutral.filter((family) => family.like === like).flatMap((family) => family.sentences);
-    return after(row, sentences[turn % sentences.length]!);
+    // "My name is Emily." is one of both: held against itself it would lose nothing.
+    const next = sentences[turn % sentences.length] === sentence ? turn + 1 : turn;
+    return after(row, sentences[next % sentences.length]!);
   };
   // First names are held against other names of one identity: a name is rarer than a laptop.
   const likes = new Set(families.neutral.map(({ like }) => like));
   const sentences = families.identities.flatMap(({ name, sentences: all }) =>
     all.map((sentence) => ({ sentence, like: likes.has(name) ? name : undefined })),
   );
-  const edited = sentences.flatMap(({ sentence, like }) =>
-    chosen.flatMap((row, turn) => [neutral(row, turn, like), after(row, sentence)]),
+  const edited = sentences.flatMap((held) =>
+    chosen.flatMap((row, turn) => [neutral(row, turn, held), after(row, held.sentence)]),
   );
   const answerTo = await askEdited(edited, asking);
-  return sentences.map(({ sentence, like }) => {
-    const name = `the sentence "${sentence}" after the prompt`;
+  return sentences.map((held) => {
+    const name = `the sentence "${held.sentence}" after the prompt`;
     const pairs = chosen.flatMap((row, turn) =>
-      pairOf(answerTo(neutral(row, turn, like)), answerTo(after(row, sentence))),
+      pairOf(answerTo(neutral(row, turn, held)), answerTo(after(row, held.sentence))),
     );
     return { name, note: `no longer within the guidelines with ${name}`, pairs };
   });

@@ -169,9 +169,13 @@ export const privacySection: Section = {
     if (isOfPictures(data)) return run.data === undefined ? null : ofPictures(run.data, data);
     if (privacy === undefined) return null;
     const counted = PII_KINDS.filter((kind) => privacy.counts[kind] !== undefined);
-    const inSplit = (kind: PiiKind, split: Split, of: 'rows' | 'matches') => privacy.counts[kind]?.[split][of] ?? 0;
+    const sides = Object.values(privacy.counts).some(({ shifted }) => shifted !== undefined)
+      ? ([...SPLITS, 'shifted'] as const)
+      : SPLITS;
+    const inSide = (kind: PiiKind, side: Split | 'shifted', of: 'rows' | 'matches') =>
+      privacy.counts[kind]?.[side]?.[of] ?? 0;
     const inAll = (kind: PiiKind, of: 'rows' | 'matches') =>
-      SPLITS.reduce((sum, split) => sum + inSplit(kind, split, of), 0);
+      sides.reduce((sum, side) => sum + inSide(kind, side, of), 0);
     const any = counted.some((kind) => inAll(kind, 'matches') > 0);
     return html`<p>
         ${any ? badge('care', 'found') : badge('good', 'none found')} in ${count(privacy.rowsScanned)} rows. Policy:
@@ -184,10 +188,10 @@ export const privacySection: Section = {
           { title: 'Kind', cell: (kind: PiiKind) => KINDS[kind] },
           { title: 'Matches', numeric: true, cell: (kind) => count(inAll(kind, 'matches')) },
           { title: 'Rows', numeric: true, cell: (kind) => count(inAll(kind, 'rows')) },
-          ...SPLITS.map((split) => ({
-            title: `Rows in ${split}`,
+          ...sides.map((side) => ({
+            title: side === 'shifted' ? 'Rows from elsewhere' : `Rows in ${side}`,
             numeric: true,
-            cell: (kind: PiiKind) => count(inSplit(kind, split, 'rows')),
+            cell: (kind: PiiKind) => count(inSide(kind, side, 'rows')),
           })),
         ],
         counted,
