@@ -232,6 +232,21 @@ export const RETRIEVAL_GATE_TABLE = {
     severity: 'fail',
     step: 'evaluate',
   },
+  hardwareFit: {
+    title: 'Fit for the device',
+    meaning:
+      'Share of the declared memory or storage (intendedUse.hardware), whichever is scarcer, that encoder and index take as they are served: a copy of the encoder a worker thread, and one index.',
+    direction: 'max',
+    judged: 'value',
+    unit: 'share',
+    range: POSITIVE,
+    threshold: 0.9,
+    why: 'a tenth is left to the system; beyond it the device swaps, or ends the server',
+    falseAlarms: LIMIT,
+    examples: { none: 'a size against a device' },
+    severity: 'fail',
+    step: 'evaluate',
+  },
   exportParity: {
     title: 'Export parity, largest |Δ|',
     meaning:

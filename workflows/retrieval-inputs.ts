@@ -14,7 +14,7 @@ import type { ArtifactRef } from '../artifacts/reference.ts';
 import type { ImageRetrieval } from '../pipelines/definition.ts';
 import { gradientsAsked } from '../pipelines/attack.ts';
 import { completed } from '../pipelines/recipe.ts';
-import { recipeFacts } from './step-inputs.ts';
+import { declaredDevice, recipeFacts } from './step-inputs.ts';
 import type { Winner } from './stages/select.ts';
 
 /** A backbone is trained, and its head exported with it, as a classifier of the labels. */
@@ -65,7 +65,7 @@ export function evaluateRetrievalInput(
   { embedder: model, index, parityMaxAbs }: Pick<IndexedModel, 'embedder' | 'index' | 'parityMaxAbs'>,
   frozen: ArtifactRef | null,
   { dataset }: DatasetSummary,
-  { retrieval: { k }, selection: { seed } }: ImageRetrieval,
+  { retrieval: { k }, selection: { seed }, intendedUse }: ImageRetrieval,
 ): EvaluateRetrievalInput {
   return {
     index,
@@ -75,6 +75,7 @@ export function evaluateRetrievalInput(
     k,
     exportParityMaxAbs: parityMaxAbs,
     seed,
+    ...declaredDevice(intendedUse.hardware),
   };
 }
 

@@ -10,7 +10,9 @@ import type {
   AttackMeasures,
   BehaviourResult,
   CorruptionCost,
+  Device,
   Evaluation,
+  FittedPart,
   GateResult,
   JudgeCustom,
   JudgeGatesInput,
@@ -68,6 +70,8 @@ export interface EvaluateRetrievalInput {
   readonly k: number;
   readonly exportParityMaxAbs: number;
   readonly seed: number;
+  /** What the definition declares of it; missing where it declares none. */
+  readonly device?: Device;
   /** Where it may be timed; anywhere when missing. */
   readonly hardware?: HardwareClass;
 }
@@ -101,6 +105,8 @@ export interface RetrievalEvaluation {
   readonly queriesInGallery: number;
   /** A table of the definition each; missing where it has none. In the details with all that do not hold. */
   readonly behaviour?: readonly BehaviourResult[];
+  /** What encoder and index take of the declared device; missing where none is declared. */
+  readonly hardwareFit?: readonly FittedPart[];
   /** From a picture's file to its neighbours. */
   readonly latency: Latency;
   readonly hardware: Hardware;

@@ -26,6 +26,7 @@ import { graphDigest } from './build-index.ts';
 import { findingExamples } from './examples.ts';
 import { putFindings } from './findings.ts';
 import { figuresOfModel } from './model-figures.ts';
+import { measureFit } from './measure-fit.ts';
 import { missesOf, outcomeRows, perLabelOf, worstLabelScore } from './per-label.ts';
 import { pixelBlocks, pixelGallery } from './pixels.ts';
 import { figuresOf, type QueryFigures } from './query-figures.ts';
@@ -39,7 +40,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 13,
+  version: 14,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -69,7 +70,9 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const outcomes = outcomeRows(queries, labels, asked);
     const perLabel = perLabelOf(outcomes, labels);
     context.progress({ phase: 'latency' });
-    const { latency, memoryMb } = await timed(folder, sample, k, context);
+    const { latency, memoryMb, processMb } = await timed(folder, sample, k, context);
+    const served = { folder, indexFolder: indexFolder(context), pictures: sample, processMb };
+    const fit = await measureFit(input, context, served);
     const measures: Readonly<Record<EvaluatedRetrievalGate, Score>> = {
       recallAtK: await meanScore(of(asked.recallAtK), options),
       precisionAtK: await meanScore(of(asked.precisionAtK), options),
@@ -92,6 +95,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
       memoryMb: plainScore(memoryMb, latency.runs),
       sizeMb: plainScore(await sizeMb([join(folder, 'model.onnx'), ...indexFiles(context)]), 0),
+      hardwareFit: fit.score,
       exportParity: plainScore(input.exportParityMaxAbs, 0),
     };
     const beside = async (figures: QueryFigures) => ({
@@ -127,6 +131,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       ...(behaviour.length === 0 ? {} : { behaviour }),
       queriesWithoutRelevant: rows - answered,
       queriesInGallery,
+      ...(fit.parts.length === 0 ? {} : { hardwareFit: fit.parts }),
       latency,
       hardware: hardware(),
     };
@@ -213,12 +218,16 @@ async function figuresOfPixels(
 }
 
 /** Model and index in a process of their own, as a server has them. */
-async function timed(folder: string, pictures: readonly string[], k: number, { workDir, signal }: StepContext) {
-  return measureModel({ folder, pictures, index: { folder: join(workDir, 'index'), k } }, signal);
+async function timed(folder: string, pictures: readonly string[], k: number, context: StepContext) {
+  return measureModel({ folder, pictures, index: { folder: indexFolder(context), k } }, context.signal);
 }
 
-function indexFiles({ workDir }: StepContext): readonly string[] {
-  return [INDEX_FILE, VECTORS_FILE].map((name) => join(workDir, 'index', name));
+function indexFolder({ workDir }: StepContext): string {
+  return join(workDir, 'index');
+}
+
+function indexFiles(context: StepContext): readonly string[] {
+  return [INDEX_FILE, VECTORS_FILE].map((name) => join(indexFolder(context), name));
 }
 
 async function sizeMb(files: readonly string[]): Promise<number> {

@@ -44,7 +44,7 @@ describe('the examples of the gates', () => {
       ...['latencyP95Ms', 'sizeMb', 'exportParity', 'labelSignal', 'memoryMb', 'hardwareFit'].map(
         (name) => `classify ${name}`,
       ),
-      ...['latencyP95Ms', 'memoryMb', 'sizeMb', 'exportParity'].map((name) => `find ${name}`),
+      ...['latencyP95Ms', 'memoryMb', 'sizeMb', 'hardwareFit', 'exportParity'].map((name) => `find ${name}`),
       ...['firstTokenP95Ms', 'tokenMs', 'memoryMb', 'sizeMb', 'hardwareFit', 'exportParity'].map(
         (name) => `generate ${name}`,
       ),

@@ -38,6 +38,18 @@ describe('the report on a model that finds pictures', () => {
     doesNotMatch(found(2) + found(122, 0), /Every test picture finds/);
   });
 
+  it('says what the declared device has and encoder and index take of it, and nothing where none is declared', () => {
+    const hardwareFit = [
+      { what: 'memory', neededMb: 900, availableMb: 2000, workers: 2 },
+      { what: 'storage', neededMb: 60, availableMb: 800, workers: 2 },
+    ] as const;
+    match(
+      words({ ...retrievalFacts, retrieval: { ...retrieval, hardwareFit } }),
+      /Memory of the device 900\.0 MB needed of 2000\.0 MB, with 2 copies of the model and one index Storage of the device 60\.0 MB needed of 800\.0 MB/,
+    );
+    doesNotMatch(words(retrievalFacts), /of the device/);
+  });
+
   it('names its gates, the comparison with production and the way from encoder to index', () => {
     const page = words(retrievalFacts);
     match(page, /Recall@k ✓ pass 95\.8 % .* at least 90\.0 %/);

@@ -95,6 +95,25 @@ describe('the steps of retrieval', function () {
     await assert.rejects(on({ cores: cores + 1, arch }), { kind: 'WrongHardware', retryable: true });
   });
 
+  it('tell encoder and index apart where a device is declared, and measure neither again where none is', async () => {
+    const { index, sizeBytes } = await build(dataset);
+    const asked = { index, model, dataset, k: 5, exportParityMaxAbs: 0, seed: 3 };
+    const of = (cores: number) =>
+      runStep(evaluateRetrieval, { ...asked, device: { ramMb: 16_000, storageMb: 1, cores } }, services);
+    const [one, four] = [await of(1), await of(4)];
+    const [memory, disk] = one.hardwareFit!;
+    assert.deepEqual([memory!.what, memory!.workers, four.hardwareFit?.[0]?.workers], ['memory', 1, 4]);
+    // A process that answers, Node and the runtime included.
+    assert.ok(memory!.neededMb > 50 && memory!.neededMb < 5000, JSON.stringify(memory));
+    assert.equal(one.measures.hardwareFit.value, Math.max(memory!.neededMb / 16_000, disk!.neededMb));
+    const { entries } = await storage.store.tree(model);
+    const modelBytes = entries.reduce((sum, { size }) => sum + size, 0);
+    assert.equal(disk!.neededMb, (modelBytes + sizeBytes) / 1e6);
+    const plain = await evaluate(index, dataset);
+    assert.equal(plain.hardwareFit, undefined);
+    assert.match(plain.measures.hardwareFit.notApplicable ?? '', /declares no memory or storage/);
+  });
+
   it('are asked the behaviour tests beside the data', async () => {
     const { index } = await build(dataset);
     assert.equal((await evaluate(index, dataset)).behaviour, undefined);

@@ -44,6 +44,12 @@ export const retrieval: RetrievalEvaluation = {
     latencyP95Ms: plain(24.2, 200),
     memoryMb: plain(310, 200),
     sizeMb: plain(47.5),
+    hardwareFit: {
+      value: null,
+      interval: null,
+      rows: 0,
+      notApplicable: 'the definition declares no memory or storage of a device (intendedUse.hardware)',
+    },
     exportParity: plain(2e-6),
   },
   pixels: { recallAtK: score(0.72, 0.08), meanAveragePrecision: score(0.38, 0.05) },

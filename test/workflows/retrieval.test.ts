@@ -85,6 +85,18 @@ describe('a run that finds pictures', function () {
     });
   });
 
+  it('refuses before the download, and evaluates, by the declared device, without its accelerator', async () => {
+    const { intendedUse } = retrievalInput().pipeline;
+    const hardware = { ramMb: 4000, storageMb: 900, cores: 2, accelerator: { memoryMb: 8000 } };
+    const { inputs } = await given(retrievalInput({ intendedUse: { ...intendedUse, hardware } }));
+    has(inputs.get('evaluate'), { device: { ramMb: 4000, storageMb: 900, cores: 2 } });
+    has(inputs.get('resolve:one'), { limits: { task: 'image-retrieval', hardwareFit: 0.9 } });
+    const gates = { hardwareFit: { max: 0.8, severity: 'warn' as const } };
+    const warned = await given(retrievalInput({ gates }));
+    has(warned.inputs.get('evaluate'), { device: undefined });
+    has(warned.inputs.get('resolve:one'), { limits: { task: 'image-retrieval' } });
+  });
+
   it('tunes the backbone as a classifier where it is told to, indexes that, and holds it against the frozen one', async () => {
     const { inputs, skipped } = await given(retrievalInput({ training: { method: 'lora' } }));
     ok(!skipped.includes('train'));

@@ -4,6 +4,7 @@ import type { IndexedModel, LabelFindings, RetrievalEvaluation } from '../../con
 import type { RunFacts } from '../../contract/evidence.ts';
 import { attackFacts } from './attacks.ts';
 import { corruptionTable } from './corruptions.ts';
+import { deviceFacts } from './device.ts';
 import { edgeTable } from './edge-inputs.ts';
 import {
   bytes,
@@ -98,6 +99,7 @@ function figures(retrieval: RetrievalEvaluation, { exported, pipeline }: RunFact
       'Latency, one picture',
       `p50 ${milliseconds(latency.p50Ms)}, p95 ${milliseconds(latency.p95Ms)} (${latency.runs} runs after ${latency.warmupRuns}${waitedWords(latency.waitedShare)})`,
     ],
+    ...deviceFacts(retrieval.hardwareFit ?? [], ' and one index'),
     ['Measured on', machineWords(hardware, pipeline.selection.hardware)],
   ]);
 }
