@@ -39,7 +39,7 @@ const LEAST_ROWS = 3;
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
 export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary> = {
   type: 'data.prepare-prompts',
-  version: 3,
+  version: 4,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
   identity: ({ files, data: { onPersonalData, ...data }, behaviour, guidelines }) => ({
     files,
@@ -73,22 +73,31 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
     const contamination = await measureContamination(sides, compared, twins.length, context);
     await pause(signal);
 
-    const warned = [...duplicates, ...left, ...straddling, ...twins];
+    const shifted = await readShiftedPrompts(input, [...sides.train, ...sides.validation], context);
+    const bad = [...badRows, ...shifted.badRows];
+    const warned = [...duplicates, ...left, ...straddling, ...twins, ...shifted.left];
     const findings: DataFinding[] = [
       ...contaminationFindings(contamination),
       ...unanswered(sides, data),
-      ...badRows.map((row) => ({ severity: 'error' as const, ...row })),
+      ...bad.map((row) => ({ severity: 'error' as const, ...row })),
       ...warned.map((row) => ({ severity: 'warning' as const, ...row })),
     ];
     const counts = {
       rows: sizes(sides),
       labelCounts: {},
-      dropped: countReasons([...badRows, ...warned]),
+      dropped: countReasons([...bad, ...warned]),
       ...definedOnly({ personalData: removed, described }),
     };
-    const shifted = await readShiftedPrompts(input, context);
     const tests = await readPromptBehaviour(input, context);
-    const dataset = await writePrompts(input, context, { ...sides, shifted, tests }, { ...counts, rowsRead });
+    const dataset = await writePrompts(
+      input,
+      context,
+      { ...sides, shifted: shifted.rows, tests },
+      {
+        ...counts,
+        rowsRead: { ...rowsRead, ...shifted.rowsRead },
+      },
+    );
     const completions = sides.train.filter(({ completion }) => completion !== undefined).length;
     return {
       dataset,

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
 import { preparePrompts } from '../../activities/data/prepare-prompts.ts';
@@ -94,8 +95,49 @@ describe('preparing prompts', () => {
     match(bad.message, /later\.jsonl:4/);
     const kept = await prepare([main, later(...said, { say: ' ' })], { onBadRow: 'drop' });
     equal(await countPrompts(services.store, kept.dataset, 'shifted'), 2);
+    deepEqual(kept.dropped, { 'empty-text': 1, duplicate: 1 });
+    ok(kept.findings.some(({ file, line, severity }) => file === 'later.jsonl' && line === 4 && severity === 'error'));
+    const without = await prepare([main, later(...said)], { onPersonalData: 'drop' });
+    deepEqual(without.dropped, { 'personal-data': 1, duplicate: 1 });
     const none = await refusal(prepare([main, later({ say: ' ' })], { onBadRow: 'drop' }));
     match(none.message, /no prompt of data\.shiftedFiles can be used/);
+  });
+
+  it('leaves out prompts from elsewhere that are learnt or chosen by, and says which: a later export may hold the earlier year', async () => {
+    const split = { train: ['a.jsonl'], validation: ['b.jsonl'], test: ['c.jsonl'] };
+    const files = [
+      { path: 'a.jsonl', content: jsonl(rows.slice(0, 20)), split: 'train' as const },
+      { path: 'b.jsonl', content: jsonl(rows.slice(20, 30)), split: 'validation' as const },
+      { path: 'c.jsonl', content: jsonl(rows.slice(30)), split: 'test' as const },
+    ];
+    const later = (...prompts: object[]) => ({
+      path: 'later.jsonl',
+      content: jsonl(prompts),
+      split: 'shifted' as const,
+    });
+    const [learnt, chosenBy, tested] = [rows[3]!, rows[25]!, rows[35]!];
+    const prompts = [{ say: `${learnt.say.toUpperCase()} ` }, chosenBy, tested, { say: 'where is my bus' }];
+    const summary = await prepare([...files, later(...prompts)], { files: split });
+    deepEqual(
+      (await loadPrompts(services.store, summary.dataset, 'shifted')).map(({ prompt }) => prompt),
+      [tested.say, 'where is my bus'],
+    );
+    deepEqual(summary.dropped, { 'not-elsewhere': 2 });
+    deepEqual(
+      summary.findings
+        .filter(({ reason }) => reason === 'not-elsewhere')
+        .map(({ file, line, message }) => [file, line, message]),
+      [
+        ['later.jsonl', 1, 'a.jsonl:4, which is learnt or chosen by, asks it, too: it is not from elsewhere'],
+        ['later.jsonl', 2, 'b.jsonl:6, which is learnt or chosen by, asks it, too: it is not from elsewhere'],
+      ],
+    );
+    const origin = JSON.parse(
+      await readFile(await services.store.fileInTree(summary.dataset, 'dataset.json'), 'utf8'),
+    ) as { files: { path: string; rows: number }[] };
+    equal(origin.files.find(({ path }) => path === 'later.jsonl')?.rows, 4);
+    const none = await refusal(prepare([...files, later(learnt)], { files: split }));
+    match(none.message, /no prompt of data\.shiftedFiles can be used: 1 of them are among the prompts of train/);
   });
 
   it('redacts prompts, answers and facts alike, one value by one name', async () => {
