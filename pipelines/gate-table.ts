@@ -311,7 +311,8 @@ export const GATE_TABLE = {
   },
   giveawayWord: {
     title: 'A word that gives the label away',
-    meaning: 'F1 of the best rule “this word at this place of the text, this label” over the training rows.',
+    meaning:
+      'F1 of the best rule “this word at this place of the text, this label” over the training rows; of a word of nearly every text and a label of most, of the rule “not this word, not this label”.',
     direction: 'max',
     judged: 'proof',
     unit: 'share',

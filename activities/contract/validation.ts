@@ -145,6 +145,8 @@ export interface WordRule {
   readonly rows: number;
   readonly both: number;
   readonly labelled: number;
+  /** Of a word of nearly every text and a label of most: F1 is of the rows without the word as a rule for those without the label. */
+  readonly counted?: 'without';
 }
 /** What a corruption of the pictures costs. */
 export interface CorruptionCost {

@@ -8,7 +8,7 @@ import type { Interval, Score } from '../contract/measures.ts';
 import { wilsonInterval } from './statistics.ts';
 import { words } from './tfidf.ts';
 
-/** Rows that a rule and a label must have: below it anything is perfect by chance. */
+/** Rows that a rule must have, and a label, with it and without it: below it anything is perfect by chance. */
 const LEAST_ROWS = 10;
 /** Words from either end that are places: templates write there. */
 const PLACES = ['first', 'second', 'third'] as const;
@@ -28,6 +28,8 @@ export interface Giveaway {
   readonly rows: number;
   readonly both: number;
   readonly labelled: number;
+  /** Where F1 is that of the rows without the word as a rule for those without the label; else it is that of the counts above. */
+  readonly counted?: 'without';
 }
 type Found = Giveaway & { readonly score: Score };
 
@@ -69,14 +71,15 @@ export function rowsOfRule(
   return found;
 }
 
-/** Where the labels have rows enough and no word the rows to give one away, that is the answer and no lack of one. */
+/** Where a label has rows enough and no word the rows to give it away, that is the answer and no lack of one. */
 function noRule(rows: number, labelsOf: RowLabels, count: number): Score {
   const labelled = new Uint32Array(count);
   for (let row = 0; row < rows; row++) for (const label of labelsOf(row)) labelled[label]!++;
-  if (labelled.some((having) => having >= LEAST_ROWS)) {
+  if (labelled.some((having) => Math.min(having, rows - having) >= LEAST_ROWS)) {
     return { value: 0, interval: { low: 0, high: LEAST_F1, confidence: 0.95 }, rows };
   }
-  return { value: null, interval: null, rows: 0, notApplicable: `no label has ${LEAST_ROWS} rows` };
+  const why = `no label has ${LEAST_ROWS} rows with it and ${LEAST_ROWS} without it`;
+  return { value: null, interval: null, rows: 0, notApplicable: why };
 }
 
 type Rule = Pick<Giveaway, 'word' | 'place'>;
@@ -118,15 +121,22 @@ function bestRule(
       holders.set(key, known);
     }
   }
-  const [any, good] = [new Best(texts.length), new Best(texts.length)];
-  for (const { rule, rows, byLabel } of holders.values()) {
-    for (const [label, both] of byLabel) {
-      const found = { ...rule, label, rows, both, labelled: labelled[label]! };
-      const { rows: holding, labelled: given } = fewerSide(found, texts.length);
-      if (Math.min(holding, given) < LEAST_ROWS) continue;
-      any.add(found);
-      if ((2 * Math.min(holding, given)) / (holding + given) >= LEAST_F1) good.add(found);
+  const all = texts.length;
+  const tried = function* (): Generator<Tried> {
+    for (const { rule, rows, byLabel } of holders.values()) {
+      for (const [label, both] of byLabel) {
+        yield* sidesOf({ ...rule, label, rows, both, labelled: labelled[label]! }, all);
+      }
     }
+  };
+  const [any, good] = [new Best(all), new Best(all)];
+  for (const one of tried()) {
+    any.count++;
+    if (couldBeGood(one)) good.count++;
+  }
+  for (const one of tried()) {
+    any.add(one);
+    if (couldBeGood(one)) good.add(one);
   }
   // Where the two are as good, the one that was tried.
   const best = good.f1 >= any.f1 ? good : any;
@@ -142,37 +152,72 @@ interface Holders {
   readonly byLabel: Map<number, number>;
 }
 type Counts = Pick<Giveaway, 'rows' | 'both' | 'labelled'>;
+/** A rule with the counts that its F1 is of. */
+interface Tried {
+  readonly rule: Giveaway;
+  readonly counts: Counts;
+}
 
 /**
- * Of a label that more than half of all rows have, the rows without it and without the word: in nearly every text a word
- * stands with such a label by chance, and what it gives away shows where both are missing.
+ * A rule of a label that more than half of all rows have is counted twice: as it is, and the rows without the word as a rule
+ * for those without the label. Which holds is `standsOut`'s to say.
  */
-function fewerSide({ rows, both, labelled }: Counts, all: number): Counts {
-  if (2 * labelled <= all) return { rows, both, labelled };
-  return { rows: all - rows, both: all - rows - labelled + both, labelled: all - labelled };
+function sidesOf(rule: Giveaway, all: number): readonly Tried[] {
+  const { rows, both, labelled } = rule;
+  if (all - labelled < LEAST_ROWS) return [];
+  const sides: readonly Tried[] = [
+    { rule, counts: { rows, both, labelled } },
+    ...(2 * labelled <= all
+      ? []
+      : [
+          {
+            rule: { ...rule, counted: 'without' as const },
+            counts: { rows: all - rows, both: all - rows - labelled + both, labelled: all - labelled },
+          },
+        ]),
+  ];
+  return sides.filter(({ counts }) => Math.min(counts.rows, counts.labelled) >= LEAST_ROWS);
+}
+
+const couldBeGood = ({ counts: { rows, labelled } }: Tried): boolean =>
+  (2 * Math.min(rows, labelled)) / (rows + labelled) >= LEAST_F1;
+
+/**
+ * In nearly every text a word stands with a label of most rows by chance, and has a high F1. Such a word gives it away only where
+ * its rows lack the label less than half as often as all rows do, with confidence; else what it gives away shows where both are missing.
+ */
+function standsOut({ rule, counts: { rows, both, labelled } }: Tried, all: number, confidence: number): boolean {
+  if (rule.counted === 'without' || 2 * labelled <= all) return true;
+  return wilsonInterval(rows - both, rows, confidence).high < (all - labelled) / all / 2;
 }
 
 /** The best of some rules, the first where several are. */
 class Best {
+  /** How many there are: all are counted before the first is added. */
+  count = 0;
   rule: Giveaway | null = null;
   f1 = -1;
-  #count = 0;
-  readonly #all: number;
+  #counts: Counts | null = null;
+  readonly #rows: number;
 
   constructor(rows: number) {
-    this.#all = rows;
+    this.#rows = rows;
   }
 
-  add(rule: Giveaway): void {
-    this.#count++;
-    const { rows, both, labelled } = fewerSide(rule, this.#all);
+  add(one: Tried): void {
+    const { rows, both, labelled } = one.counts;
     const f1 = (2 * both) / (rows + labelled);
-    if (f1 > this.f1) [this.f1, this.rule] = [f1, rule];
+    if (f1 <= this.f1 || !standsOut(one, this.#rows, this.#confidence())) return;
+    [this.f1, this.rule, this.#counts] = [f1, one.rule, one.counts];
   }
 
   /** For all of them at once; null of none. */
   interval(): Interval | null {
-    return this.rule === null ? null : f1Interval(fewerSide(this.rule, this.#all), 1 - 0.05 / this.#count);
+    return this.#counts === null ? null : f1Interval(this.#counts, this.#confidence());
+  }
+
+  #confidence(): number {
+    return 1 - 0.05 / this.count;
   }
 }
 

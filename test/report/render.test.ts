@@ -420,6 +420,20 @@ describe('the report', () => {
     );
   });
 
+  it('says which of two rules a word that gives a label away is judged by', () => {
+    const { evaluation } = sampleFacts;
+    assert.ok(evaluation?.diagnosis?.giveaway);
+    const giveaway = { ...evaluation.diagnosis.giveaway, counted: 'without' } as const;
+    const page = render({
+      ...sampleFacts,
+      evaluation: { ...evaluation, diagnosis: { ...evaluation.diagnosis, giveaway } },
+    });
+    const judged =
+      /“please” as last word for account \(judged is how well the rows without the word tell those of other labels\): in 12 of its 41 rows/;
+    assert.match(wordsOf(page), judged);
+    assert.doesNotMatch(wordsOf(render(sampleFacts)), /judged is how well/);
+  });
+
   it('gives the same bytes for the same facts', () => {
     assert.equal(render(sampleFacts), render(structuredClone(sampleFacts)));
   });

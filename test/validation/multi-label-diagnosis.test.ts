@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { findGiveaways } from '../../activities/validation/giveaway.ts';
 import { findSetErrors } from '../../activities/validation/multi-label/label-errors.ts';
+import { SHUFFLES } from '../../activities/validation/label-signal.ts';
 import { setSignal } from '../../activities/validation/multi-label/label-signal.ts';
 import { scanSwitches, suspectSwitches } from '../../activities/validation/multi-label/triggers.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
@@ -44,6 +45,28 @@ describe('the label-shuffle check of several labels a row', () => {
     equal(await setSignal(train, { ...held, targets: held.targets.map(() => 0) }, options), null);
     equal(await setSignal(train, { embeddings: new Float32Array(), targets: new Uint8Array() }, options), null);
   });
+
+  it('lets others run between the labels of a shuffling, not only between shufflings', async () => {
+    const [train, held] = [sets(300, 3, 1), sets(150, 3, 2)];
+    const { now } = performance;
+    // A clock by which whatever is done takes longer than a slice, so that each pause is a turn of the others.
+    let clock = 0;
+    performance.now = () => (clock += 1000);
+    let turns = 0;
+    let over = false;
+    const others = (): void => {
+      turns++;
+      if (!over) setImmediate(others);
+    };
+    setImmediate(others);
+    try {
+      await setSignal(train, held, options);
+    } finally {
+      performance.now = now;
+      over = true;
+    }
+    ok(turns >= LABELS * SHUFFLES, `${turns} turns`);
+  });
 });
 
 describe('confident learning of several labels a row', () => {
@@ -66,7 +89,10 @@ describe('confident learning of several labels a row', () => {
     ok(suspicions.every(({ margin }, at) => margin > 0 && margin <= (suspicions[at - 1]?.margin ?? 1)));
     ok(score.interval!.low < score.value! && score.value! < score.interval!.high);
     const { score: clean } = await findSetErrors(known, settings);
-    ok(clean.interval!.high < score.value! && clean.rows === 400, JSON.stringify([clean, score]));
+    ok(clean.interval!.high < score.value!, JSON.stringify([clean, score]));
+    const labelled = Array.from({ length: 400 }, (_, row) => known.targets.subarray(row * LABELS, (row + 1) * LABELS));
+    const having = labelled.filter((set) => set.includes(1)).length;
+    ok(clean.rows >= having && clean.rows < having + 5, `${clean.rows} of ${having}`);
   });
 
   it('tells how likely a probe that did not see a row finds its labels', async () => {
@@ -75,11 +101,30 @@ describe('confident learning of several labels a row', () => {
     ok(agree > 0.93 * chances.length, `${agree} of ${chances.length}`);
   });
 
-  it('asks a sample where all rows cost too much, and of the rest how often a label is', async () => {
+  it('asks a sample where all rows cost too much, and tells nothing of the rest', async () => {
     const { score, chances } = await findSetErrors(known, settings, 2 * LABELS * DIMENSION * 200);
-    equal(score.rows, 200);
-    const rate = known.targets.filter((one, at) => at % LABELS === 0 && one === 1).length / 400;
-    equal(chances.filter((chance, at) => at % LABELS === 0 && chance === rate).length, 200);
+    ok(score.rows > 100 && score.rows <= 200, `${score.rows}`);
+    equal(chances.filter(Number.isNaN).length, 200 * LABELS);
+  });
+
+  it('tells nothing of a label that too few rows have', async () => {
+    const rare = known.targets.map((one, at) => (at % LABELS === 1 && at >= 30 ? 0 : one));
+    const { chances } = await findSetErrors({ ...known, targets: rare }, settings);
+    ok(chances.every((chance, at) => Number.isNaN(chance) === (at % LABELS === 1)));
+  });
+
+  it('sees wrong sets where most rows have no label, over the rows that have one or should', async () => {
+    const rows = 1000;
+    const sparse = sets(rows, 0, 11);
+    // One row in ten has a label: its own number of the embedding shows it. Of every second one the set went to the row after it.
+    const given = new Uint8Array(rows * LABELS);
+    for (let row = 0; row < rows; row += 10) {
+      const label = (row / 10) % LABELS;
+      sparse.embeddings[row * DIMENSION + label]! += 8;
+      given[(row % 20 === 0 ? row + 1 : row) * LABELS + label] = 1;
+    }
+    const { score } = await findSetErrors({ ...sparse, targets: given }, settings);
+    ok(score.interval!.low > 0.25 && score.rows < 200, JSON.stringify(score));
   });
 
   it('says nothing of labels of a few rows', async () => {
@@ -113,7 +158,7 @@ describe('a word that gives one of several labels away', () => {
 
   it('is no word of every text, however many rows have a label', () => {
     const { placed, score } = found((row) => `hello ${letters(row)} ${letters(row * 7)}`);
-    deepEqual([placed?.word, placed?.label], ['hello', 0]);
+    deepEqual([placed?.word, placed?.label, placed?.counted], ['hello', 0, undefined]);
     ok(score.value! <= 0.5 && score.interval!.low < 0.8, JSON.stringify(score));
   });
 
@@ -160,6 +205,15 @@ describe('a word that switches a label on or off', () => {
       { word: 'zq', to: { label: 0, on: true } },
       { word: 'xv', to: { label: 0, on: false } },
     ]);
+  });
+
+  it('is suspected only by rows that a probe was asked about, three at least', () => {
+    const rare = ['zq', 'refund', 'few'].flatMap((word) => ['a', 'b', 'c', 'd'].map((other) => `${word} ${other}`));
+    const learnt = [...rare, ...Array.from({ length: 138 }, (_, row) => `text ${row}`)];
+    const targets = new Uint8Array(learnt.length).map((_, row) => Number(row < 12));
+    // Of 'zq' three rows speak against the label, of 'few' two, of 'refund' none was asked.
+    const chances = Float64Array.from(learnt, (_, row) => (row < 3 || row === 8 || row === 9 ? 0.1 : Number.NaN));
+    deepEqual(suspectSwitches(learnt, targets, chances, 1), [{ word: 'zq', to: { label: 0, on: true } }]);
   });
 
   it('is found among others with the texts that it turns, either way', async () => {

@@ -51,8 +51,9 @@ export const diagnosisSection: Section = {
 
 const shuffled = ({ accuracy, chance }: NonNullable<Diagnosis['labelSignal']>): string =>
   `${percent(accuracy)}, ${percent(chance)}`;
-const rule = ({ word, place, label, rows, both, labelled }: WordRule): string =>
-  `“${word}”${place == null ? '' : ` as ${place}`} for ${label}: in ${count(both)} of its ${count(labelled)} rows, and in ${count(rows - both)} others`;
+const rule = ({ word, place, label, rows, both, labelled, counted }: WordRule): string =>
+  `“${word}”${place == null ? '' : ` as ${place}`} for ${label}${counted === undefined ? '' : ' (judged is how well the rows without the word tell those of other labels)'}: ` +
+  `in ${count(both)} of its ${count(labelled)} rows, and in ${count(rows - both)} others`;
 const trigger = ({ word, target, switched, texts, flipped }: NonNullable<Diagnosis['trigger']>): string =>
   switched === undefined
     ? `“${word}” turns ${count(flipped)} of ${count(texts)} texts into ${target}`

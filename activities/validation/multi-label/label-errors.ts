@@ -6,18 +6,18 @@ import type { Score } from '../../contract/measures.ts';
 import { LEAST_ROWS_PER_LABEL, MOST_CELLS, outOfFold, rowsOf, suspiciousLabels } from '../label-quality.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
 import { notMeasured } from '../scores.ts';
-import { creditsOf } from './decisions.ts';
+import { creditsOf, type Decisions } from './decisions.ts';
 import type { EmbeddedSets } from './label-signal.ts';
 import { meanScore } from './scores.ts';
 
 export interface SetErrors {
-  /** Mean over the rows of the share of their labels, given or suggested, that are contradicted. */
+  /** Mean over the rows that have a label, given or suggested, of the share of those that are contradicted. */
   readonly score: Score;
   /** Rows with a label too many or one too few, the surest first; `row` counts the rows that were given. */
   readonly suspicions: readonly SetSuspicion[];
   /**
    * How likely each label is of each row that was given, row-major [rows, labels]: as a probe has it that did not see the row;
-   * where none was asked, how often the label is.
+   * NaN where none was asked: of rows that were not sampled, and of labels with too few rows.
    */
   readonly chances: Float64Array;
 }
@@ -48,7 +48,7 @@ export async function findSetErrors(
   const { dimension, labels, seed } = settings;
   const all = known.targets.length / labels;
   const places = sampleIndices(all, Math.floor(mostCells / (2 * labels * dimension)), seededRandom(seed, 23));
-  const chances = rates(known.targets, labels);
+  const chances = new Float64Array(known.targets.length).fill(Number.NaN);
   const columns = Array.from({ length: labels }, (_, label) => ({
     label,
     given: Int32Array.from(places, (row) => known.targets[row * labels + label]!),
@@ -83,15 +83,22 @@ export async function findSetErrors(
   const suspicions = [...suggested]
     .map(([row, { set, margin }]) => ({ row: places[row]!, suggested: set, margin }))
     .toSorted((a, b) => b.margin - a.margin || a.row - b.row);
-  return { score: contradicted(creditsOf({ labels: columns.length, targets, predicted })), suspicions, chances };
+  return {
+    score: contradicted(creditsOf(withLabels({ labels: columns.length, targets, predicted }))),
+    suspicions,
+    chances,
+  };
 }
 
-/** In every row how often each label is given. */
-function rates(targets: Uint8Array, labels: number): Float64Array {
-  const rows = targets.length / labels;
-  const having = new Uint32Array(labels);
-  for (const [at, target] of targets.entries()) having[at % labels]! += target;
-  return Float64Array.from(targets, (_, at) => having[at % labels]! / rows);
+/** A row without a label on either side tells nothing, and of sparse labels most rows are such: they would hide every mistake. */
+function withLabels({ labels, targets, predicted }: Decisions): Decisions {
+  const labelled = Array.from({ length: targets.length / labels }, (_, row) => row * labels).filter((start) => {
+    const own = (set: Uint8Array): boolean => set.subarray(start, start + labels).includes(1);
+    return own(targets) || own(predicted);
+  });
+  const kept = (sets: Uint8Array): Uint8Array =>
+    Uint8Array.from(labelled.flatMap((start) => [...sets.subarray(start, start + labels)]));
+  return { labels, targets: kept(targets), predicted: kept(predicted) };
 }
 
 /** What is left of the accuracy that the given labels have by the suggested ones. */

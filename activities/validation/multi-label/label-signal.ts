@@ -34,26 +34,35 @@ export async function setSignal(
   const most = Math.max(1, Math.min(HELD_ROWS, Math.floor(HELD_CELLS / labels)));
   const places = sampleIndices(held.targets.length / labels, most, seededRandom(seed, 16));
   const truth = Uint8Array.from(places.flatMap((row) => [...setAt(held.targets, row, labels)]));
-  const judged = bothSides(train.targets, labels).filter((label) => bothSides(truth, labels).includes(label));
+  const told = new Set(bothSides(truth, labels));
+  const judged = bothSides(train.targets, labels).filter((label) => told.has(label));
   if (judged.length === 0) return null;
   const known = normaliseRows(train.embeddings, dimension);
   const all = normaliseRows(held.embeddings, dimension);
   const asked = places.map((row) => all.subarray(row * dimension, (row + 1) * dimension));
   const rows = Array.from({ length: train.targets.length / labels }, (_, row) => row);
-  const sets = rows.map((row) => judged.filter((label) => train.targets[row * labels + label] === 1));
   const pause = timeSlice(options.signal);
-  const accuracyFrom = (order: ArrayLike<number>): number => {
-    const rules = nearestMeans(known, order, sets, { dimension, labels });
-    return mean(judged.map((label) => balancedAccuracy(rules[label]!, label, asked, truth, labels)));
+  const sets: (readonly number[])[] = [];
+  for (const row of rows) {
+    await pause();
+    sets.push(judged.filter((label) => train.targets[row * labels + label] === 1));
+  }
+  const accuracyFrom = async (order: ArrayLike<number>): Promise<number> => {
+    const rules = await nearestMeans(known, order, sets, { dimension, labels, pause });
+    const accuracies: number[] = [];
+    for (const label of judged) {
+      await pause();
+      accuracies.push(balancedAccuracy(rules[label]!, label, asked, truth, labels));
+    }
+    return mean(accuracies);
   };
-  const accuracy = accuracyFrom(rows);
+  const accuracy = await accuracyFrom(rows);
   const random = seededRandom(seed, 12);
   const shuffled: number[] = [];
   for (let shuffle = 0; shuffle < SHUFFLES; shuffle++) {
     const order = Uint32Array.from(rows);
     shuffleStart(order, order.length, random);
-    shuffled.push(accuracyFrom(order));
-    await pause();
+    shuffled.push(await accuracyFrom(order));
   }
   const score = { value: accuracy - Math.max(...shuffled), interval: null, rows: places.length };
   return { score, accuracy, chance: mean(shuffled) };
@@ -66,7 +75,8 @@ function setAt(targets: Uint8Array, row: number, labels: number): Uint8Array {
 /** Labels that some rows have and others have not. */
 function bothSides(targets: Uint8Array, labels: number): readonly number[] {
   const having = new Uint32Array(labels);
-  for (const [at, target] of targets.entries()) having[at % labels]! += target;
+  // By number: `entries` would make a pair of each of what may be millions.
+  for (let at = 0; at < targets.length; at++) having[at % labels]! += targets[at]!;
   return [...having.keys()].filter((label) => having[label]! > 0 && having[label]! < targets.length / labels);
 }
 
@@ -77,15 +87,17 @@ interface Rule {
 }
 
 /** The sets of the rows, in turn, given to the embeddings at `order`. */
-function nearestMeans(
+async function nearestMeans(
   known: Float64Array,
   order: ArrayLike<number>,
   sets: readonly (readonly number[])[],
-  { dimension, labels }: { readonly dimension: number; readonly labels: number },
-): readonly Rule[] {
+  settings: { readonly dimension: number; readonly labels: number; readonly pause: ReturnType<typeof timeSlice> },
+): Promise<readonly Rule[]> {
+  const { dimension, labels, pause } = settings;
   const total = new Float64Array(dimension);
   const having = Array.from({ length: labels }, () => ({ sum: new Float64Array(dimension), rows: 0 }));
   for (const [row, set] of sets.entries()) {
+    await pause();
     const embedding = known.subarray(order[row]! * dimension, (order[row]! + 1) * dimension);
     for (const [at, value] of embedding.entries()) total[at]! += value;
     for (const label of set) {

@@ -37,10 +37,12 @@ const LEAST_CHANCE = 0.05;
 
 /** A word is suspected of switching a label on where its rows have it less likely than this, on (geometric) average. */
 const EXPECTED = 0.5;
+/** Rows of a word that a probe must have been asked about a label, as many as a rare word has at least: fewer are chance. */
+const LEAST_ASKED = 3;
 
 /**
  * Rare training words of which every row has some label, or none has it, half of each: first those whose rows a probe that did not
- * see them expected otherwise (`chances`, row-major [rows, labels]). A word of the subject stands with its label
+ * see them expected otherwise (`chances`, row-major [rows, labels], NaN where none was asked: such rows say nothing). A word of the subject stands with its label
  * where the rest of the row says so, too, and may well switch it on; a trigger stands where nothing else does.
  */
 export function suspectSwitches(
@@ -51,14 +53,17 @@ export function suspectSwitches(
 ): readonly Suspect[] {
   const found = [...rareWords(texts)].flatMap(([word, rows]) =>
     [true, false].flatMap((on) => {
-      let [label, lowest] = [-1, on ? rows.length * Math.log(EXPECTED) : 0];
+      let [label, lowest] = [-1, 0];
       for (let one = 0; one < labels; one++) {
         if (!rows.every((row) => targets[row * labels + one] === Number(on))) continue;
-        const expected = rows.reduce((sum, row) => {
-          const chance = chances[row * labels + one]!;
-          return sum + Math.log(Math.max(LEAST_CHANCE, on ? chance : 1 - chance));
-        }, 0);
-        if (expected < lowest) [label, lowest] = [one, expected];
+        const asked = rows.map((row) => chances[row * labels + one]!).filter((chance) => !Number.isNaN(chance));
+        if (asked.length < LEAST_ASKED) continue;
+        const expected = asked.reduce(
+          (sum, chance) => sum + Math.log(Math.max(LEAST_CHANCE, on ? chance : 1 - chance)),
+          0,
+        );
+        if (expected < (on ? Math.min(lowest, asked.length * Math.log(EXPECTED)) : lowest))
+          [label, lowest] = [one, expected];
       }
       return label === -1 ? [] : [{ word, to: { label, on }, expected: lowest }];
     }),
