@@ -6,6 +6,7 @@ import type { RetrieverComparison } from '../activities/contract/retrieval.ts';
 import type { DossierCount } from '../artifacts/evidence-dossier.ts';
 import { shortDigest } from '../artifacts/reference.ts';
 import type { ApprovalName } from '../pipelines/definition.ts';
+import { pricedAnswers } from '../pipelines/inference-cost.ts';
 
 export interface SummaryRow {
   readonly name: string;
@@ -27,7 +28,8 @@ export function summarise(facts: RunFacts, approval: ApprovalName, dossier?: Dos
   return [...rows, row('dossier', `${open} of ${fields} fields open${more}`)];
 }
 
-function reviewRows({ reopened, data, privacy, candidates, selection, pipeline }: RunFacts): readonly SummaryRow[] {
+function reviewRows(facts: RunFacts): readonly SummaryRow[] {
+  const { reopened, data, privacy, candidates, selection, pipeline } = facts;
   const licences = (candidates ?? []).map(({ id, resolved, error }) =>
     resolved === undefined
       ? `${id}: dropped, ${error?.kind ?? 'no result'}`
@@ -50,18 +52,19 @@ function reviewRows({ reopened, data, privacy, candidates, selection, pipeline }
     ...(reopened === undefined ? [] : [row('reopened', ...reopened.reasons)]),
     row('models', ...licences),
     row('chosen', `${selection?.winner ?? '?'}: ${reasons}`),
-    ...costRows(selection),
+    ...costRows(facts),
   ];
 }
 
 /** What each candidate costs to ask, once: its frozen form is the same encoder. Nothing without prices. */
-function costRows(selection: RunFacts['selection']): readonly SummaryRow[] {
+function costRows({ selection, candidates = [] }: RunFacts): readonly SummaryRow[] {
   const { price, ranking = [] } = selection ?? {};
   if (price === undefined) return [];
   const costs = ranking.flatMap(({ id, form, costPer1000: cost }) =>
     cost === undefined || form === 'frozen' ? [] : [`${id}: ${Number(cost.toPrecision(3))} ${price.currency}`],
   );
-  return [row('cost', `1,000 inferences on a slot of ${price.queue} (${price.source}): ${costs.join(', ')}`)];
+  const inferences = pricedAnswers(candidates, (tokens) => String(Number(tokens.toPrecision(3)))) || 'inferences';
+  return [row('cost', `1,000 ${inferences}, on a slot of ${price.queue} (${price.source}): ${costs.join(', ')}`)];
 }
 
 /** Rows of prompts have no labels. */

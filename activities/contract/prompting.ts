@@ -27,8 +27,15 @@ export interface GeneratorProfile {
   readonly firstTokenMs: { readonly p50: number; readonly p95: number };
   readonly msPerToken: { readonly p50: number; readonly p95: number };
   readonly answers: number;
-  /** Of the answers that were timed, 32 tokens at most each: a whole one, from question to end. Missing in profiles recorded before it was kept. */
-  readonly answer?: { readonly meanMs: number; readonly meanTokens: number };
+  /** Means of the answers that were timed, 32 tokens at most each, without a prompt of the search. Missing in profiles recorded before it was kept. */
+  readonly answer?: {
+    /** A whole one, from question to end. */
+    readonly meanMs: number;
+    readonly meanTokens: number;
+    /** To the first token, and the tokens read up to there; missing in profiles recorded before they were kept. */
+    readonly firstMs?: number;
+    readonly promptTokens?: number;
+  };
   /** As of `Latency`. */
   readonly waitedShare: number | null;
   readonly sizeMb: number;
@@ -54,8 +61,10 @@ export interface PromptVariant {
   readonly adherence: Score;
   /** Mean share of guidelines kept, by their weights, the soft ones too; breaks ties. */
   readonly weighted: number;
-  /** Tokens that the prompt adds to a question, on average. */
+  /** Tokens read before an answer, on average: the prompt and the question. */
   readonly promptTokens: number;
+  /** Tokens of an answer, on average. Missing in searches recorded before it was kept. */
+  readonly answerTokens?: number;
 }
 export interface PromptSearch {
   /** JSON: the `PromptSpec` that did best. */

@@ -19,6 +19,7 @@ async function profile({ folder, conversations, maxNewTokens }: ProfileTask): Pr
   const later: RunTime[] = [];
   const whole: RunTime[] = [];
   const tokens: number[] = [];
+  const read: number[] = [];
   const began = performance.now();
   for (const [index, conversation] of conversations.entries()) {
     const elapsed = clock.start();
@@ -34,6 +35,7 @@ async function profile({ folder, conversations, maxNewTokens }: ProfileTask): Pr
     if (index < WARM_UP_ANSWERS) continue;
     whole.push(toEnd);
     tokens.push(answer.value.tokens);
+    read.push(answer.value.promptTokens);
     // What ends at once has one step: that it wrote nothing.
     first.push(toFirst ?? toEnd);
     if (answer.value.tokens > 1 && toFirst !== undefined) later.push(eachOf(answer.value.tokens - 1, toFirst, toEnd));
@@ -42,12 +44,19 @@ async function profile({ folder, conversations, maxNewTokens }: ProfileTask): Pr
   const told = clock.told();
   clock.close();
   await generator.release();
+  const firstMs = countedMs(first, told);
+  const answer = {
+    meanMs: mean(countedMs(whole, told)),
+    meanTokens: mean(tokens),
+    firstMs: mean(firstMs),
+    promptTokens: mean(read),
+  };
   return {
-    firstTokenMs: quantiles(countedMs(first, told)),
+    firstTokenMs: quantiles(firstMs),
     // Of a model that never writes a second token, the first is all there is.
     msPerToken: quantiles(countedMs(later.length > 0 ? later : first, told)),
     answers: whole.length,
-    ...(whole.length === 0 ? {} : { answer: { meanMs: mean(countedMs(whole, told)), meanTokens: mean(tokens) } }),
+    ...(whole.length === 0 ? {} : { answer }),
     waitedShare: waitedShare(whole, told),
     memoryMb: (memory - before) / 1e6,
   };

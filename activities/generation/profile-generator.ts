@@ -23,12 +23,12 @@ export type GeneratorTimes = Pick<
 
 /** Different prompts that are timed. */
 const SAMPLE_PROMPTS = 30;
-/** Enough for a mean a token; longer answers only take longer. */
+/** Enough for a mean a token; what a longer answer takes is reckoned from it (pipelines/inference-cost.ts). */
 const MOST_NEW_TOKENS = 32;
 
 export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
   type: 'generation.profile',
-  version: 6,
+  version: 7,
   environment: () => Promise.resolve(hardware()),
   async run({ generator, dataset, generation, hardware: wanted }, context) {
     requireHardware(hardware(), wanted);

@@ -3,7 +3,7 @@
  * of it, the one that answers fastest. Limits that the definition sets come first. Pure.
  */
 import { EspalierError } from '../../artifacts/errors.ts';
-import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
+import { answerTime, costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { AdherenceSpec, GeneratorSelectionSpec } from '../../pipelines/definition/generation.ts';
 import type { Score } from '../contract/measures.ts';
 import type { GeneratorProfile, GeneratorSelection, PromptSearch, RankGeneratorsInput } from '../contract/prompting.ts';
@@ -21,7 +21,7 @@ interface Measured {
 }
 
 /**
- * With a `price` each has its cost per 1,000 answers. Throws NoCandidate where none is left, with every candidate's reason,
+ * With a `price` each has its cost per 1,000 answers, as long as those under its best prompt. Throws NoCandidate where none is left, with every candidate's reason,
  * and BadConfig where a limit of cost has no price.
  */
 export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | null = null): GeneratorSelection {
@@ -46,7 +46,7 @@ export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | nu
   const ranking = candidates.map((candidate): RankedCandidate => {
     const one = measured.find(({ id }) => id === candidate.id);
     const place = one === undefined ? -1 : ranked.indexOf(one);
-    const cost = costPer1000(candidate.generator?.profile?.answer?.meanMs, price);
+    const cost = costPer1000(msOfAnswer(candidate), price);
     return {
       id: candidate.id,
       encoder: candidate.id,
@@ -100,11 +100,18 @@ export function judgedAdherence({ value, interval }: Score, judgedBy: AdherenceS
   return judgedBy === 'estimate' ? value : (interval?.low ?? null);
 }
 
+/** Of a whole answer under the best prompt that was found; undefined where it was not timed. */
+function msOfAnswer({ generator }: CandidateOutcome): number | undefined {
+  const { profile, search } = generator ?? {};
+  return profile === undefined || search === undefined ? undefined : answerTime(profile, search.best)?.ms;
+}
+
 function measure(
-  { id, generator, error }: CandidateOutcome,
+  candidate: CandidateOutcome,
   selection: GeneratorSelectionSpec,
   price: SlotPrice | null,
 ): Measured | undefined {
+  const { id, generator, error } = candidate;
   if (error !== undefined || generator?.profile === undefined || generator.search === undefined) return undefined;
   const { profile, search } = generator;
   const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb } = selection;
@@ -117,7 +124,7 @@ function measure(
   const broken = limits.flatMap(([what, is, most]) =>
     most !== undefined && is > most ? [`it takes ${number(is)} ${what}, more than ${most}`] : [],
   );
-  return { id, profile, search, broken: [...broken, ...costFault(profile.answer?.meanMs, selection, price)] };
+  return { id, profile, search, broken: [...broken, ...costFault(msOfAnswer(candidate), selection, price)] };
 }
 
 function reasonsFor(

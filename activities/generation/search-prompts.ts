@@ -19,7 +19,7 @@ const ASKED_VERSION = 1;
 
 export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
   type: 'generation.search-prompts',
-  version: 2,
+  version: 3,
   identity({ stopAt: _stopAt, ...input }) {
     return input;
   },

@@ -107,5 +107,6 @@ function described({ name }: NamedPrompt, outcomes: readonly Asked[]): PromptVar
     adherence: shareScore(outcomes.filter(({ judgement }) => judgement.adherent).length, outcomes.length),
     weighted: mean(({ judgement }) => judgement.weighted),
     promptTokens: mean(({ promptTokens }) => promptTokens),
+    answerTokens: mean(({ tokens }) => tokens),
   };
 }

@@ -14,7 +14,7 @@ function candidate(
   profile: Partial<GeneratorProfile> = {},
 ): CandidateOutcome {
   const score = { value: adherence, interval: { low: adherence - 0.1, high: 1, confidence: 0.95 }, rows: 100 };
-  const best = { name: 'rules', adherence: score, weighted: adherence, promptTokens: 10 };
+  const best = { name: 'rules', adherence: score, weighted: adherence, promptTokens: 10, answerTokens: 30 };
   return {
     id,
     generator: {
@@ -23,7 +23,7 @@ function candidate(
         firstTokenMs: { p50: 10, p95: 20 },
         msPerToken: { p50: msPerToken, p95: msPerToken },
         answers: 28,
-        answer: { meanMs: 30 * msPerToken, meanTokens: 30 },
+        answer: { meanMs: 30 * msPerToken, meanTokens: 30, firstMs: msPerToken, promptTokens: 10 },
         waitedShare: 0,
         sizeMb: 1,
         memoryMb: 1,
@@ -78,6 +78,17 @@ describe('the ranking of generators', () => {
       ['fast', 0.3],
       ['good', 1.2],
     ]);
+    const wordy = { ...fast.generator!.search!.best, answerTokens: 120 };
+    const long = { ...fast, generator: { ...fast.generator!, search: { ...fast.generator!.search!, best: wordy } } };
+    equal(
+      rank([good, long], {}, price).ranking[0]?.costPer1000,
+      1.2,
+      'its best prompt has it write four times as much',
+    );
+    throws(() => rank([long], { maxCostPer1000: 1 }, price), {
+      kind: 'NoCandidate',
+      message: /fast: Its cost of 1\.2 EUR/,
+    });
     const { ranking } = rank([good, fast], { maxCostPer1000: 1 }, price);
     match(ranking.find(({ id }) => id === 'good')?.reasons[0] ?? '', /cost of 1\.2 EUR per 1,000 .*limit of 1 EUR/);
     throws(() => rank([good, fast], { maxCostPer1000: 1 }), { kind: 'BadConfig', where: 'selection.maxCostPer1000' });

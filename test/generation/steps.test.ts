@@ -86,9 +86,11 @@ describe('the steps of generation, on a tiny generator', function () {
   it('measure time to the first token and a token, in a process of its own', async () => {
     const profile = await runStep(profileGenerator, { generator, dataset, generation }, services);
     // Version 1 timed a question without its facts, version 2 by the clock alone, version 3 took waits for its own threads off,
-    // version 4 did not tell what a whole answer takes, version 5 how much memory the machine has: what they kept under their keys is not taken.
-    equal(profileGenerator.version, 6);
-    const { meanMs, meanTokens } = profile.answer ?? { meanMs: 0, meanTokens: 0 };
+    // version 4 did not tell what a whole answer takes, version 5 how much memory the machine has,
+    // version 6 how much was read before the first token: what they kept under their keys is not taken.
+    equal(profileGenerator.version, 7);
+    const { meanMs, meanTokens, firstMs = 0, promptTokens = 0 } = profile.answer ?? { meanMs: 0, meanTokens: 0 };
+    ok(firstMs > 0 && firstMs <= meanMs && promptTokens > 1, `${firstMs} ms, ${promptTokens} tokens`);
     ok(meanTokens >= 1 && meanTokens <= generation.maxNewTokens, String(meanTokens));
     ok(meanMs >= profile.firstTokenMs.p50 / 2, 'a whole answer has its first token in it');
     ok(profile.firstTokenMs.p50 > 0 && profile.msPerToken.p95 > 0 && profile.memoryMb > 0 && profile.answers > 0);
@@ -97,6 +99,8 @@ describe('the steps of generation, on a tiny generator', function () {
   it('search a prompt: every variant by name, the same again, and one that does not fit the context fails instead of the search', async () => {
     ok(search.variants.length >= 2);
     equal(search.variants[0]?.name, search.best.name);
+    const { answerTokens = 0 } = search.best;
+    ok(answerTokens > 0 && answerTokens <= generation.maxNewTokens, String(answerTokens));
     ok(search.tokens > 0 && search.stoppedBy === null);
     const again = await runStep(
       searchPrompts,

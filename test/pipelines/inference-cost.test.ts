@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import { costPer1000, missingPrice, slotPrice } from '../../pipelines/inference-cost.ts';
+import { answerTime, costPer1000, pricedAnswers, missingPrice, slotPrice } from '../../pipelines/inference-cost.ts';
 
 const PRICES = { currency: 'EUR', source: 'finance', perHour: { 'espalier-cpu': 0.36, 'espalier-gpu': 2 } };
 
@@ -18,6 +18,39 @@ describe('the cost of 1,000 inferences', () => {
     equal(slotPrice({ ...PRICES, perHour: { 'espalier-gpu': 2 } }), null);
     equal(costPer1000(36, null), null);
     equal(costPer1000(undefined, slotPrice(PRICES)), null);
+  });
+
+  it('of a generator is of what its best prompt has it read and write, not of the short answers that were timed', () => {
+    // Reading: 40 ms for 21 tokens, 20 of them beyond the one that a step of 10 ms reads; writing: 30 more tokens in 300 ms.
+    const profile = {
+      msPerToken: { p50: 9 },
+      answer: { meanMs: 340, meanTokens: 31, firstMs: 40, promptTokens: 21 },
+    };
+    const under = (promptTokens: number, answerTokens: number) =>
+      answerTime(profile, { promptTokens, answerTokens })?.ms;
+    equal(under(21, 31), 340, 'asked as it was timed it takes what it took');
+    equal(under(21, 128), 1310, 'a longer answer: 97 steps more');
+    equal(under(221, 31), 640, 'a longer prompt: 200 tokens more to read');
+    equal(under(1, 0), 10, 'nothing is written by a step, too');
+    const terse = { ...profile, answer: { ...profile.answer, meanTokens: 1, meanMs: 40 } };
+    equal(answerTime(terse, { promptTokens: 21, answerTokens: 2 })?.ms, 49, 'none wrote a second token: by its median');
+    equal(answerTime({ msPerToken: { p50: 9 } }, { promptTokens: 21, answerTokens: 2 }), undefined);
+  });
+
+  it('of a generator says how long the answers are, and of an old record that they are those that were timed', () => {
+    const answer = { meanMs: 340, meanTokens: 31, firstMs: 40, promptTokens: 21 };
+    const profile = { msPerToken: { p50: 9 }, answer };
+    const candidate = (answerTokens?: number) => ({
+      generator: { profile, search: { best: { promptTokens: 50, answerTokens } } },
+    });
+    equal(
+      pricedAnswers([candidate(57), candidate(112)], String),
+      'answers of 57 to 112 tokens, as under the best prompt of each',
+    );
+    equal(pricedAnswers([candidate(57)], String), 'answers of 57 tokens, as under the best prompt of each');
+    equal(pricedAnswers([candidate()], String), 'answers of 31 tokens, as they were timed, cut short');
+    equal(answerTime(profile, { promptTokens: 50 })?.ms, 340, 'so that a run that is under way goes on as it began');
+    equal(pricedAnswers([{}, { generator: {} }], String), '');
   });
 
   it('cannot be limited without a price: the field is named, with the way out', () => {

@@ -339,7 +339,7 @@ describe('the report', () => {
       summarise({ ...sampleFacts, selection: { ...selection, ranking, price } }, 'review').at(-1)?.lines,
       [
         {
-          text: '1,000 inferences on a slot of espalier-cpu (the rates of March): minilm-l6: 0.00123 EUR, minilm-l3: 0.0456 EUR',
+          text: '1,000 inferences, on a slot of espalier-cpu (the rates of March): minilm-l6: 0.00123 EUR, minilm-l3: 0.0456 EUR',
         },
       ],
     );

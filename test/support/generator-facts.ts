@@ -76,7 +76,7 @@ export function exportedOf(generator: string): ExportedGenerator {
 
 /** A search that found a prompt, with all its tokens. */
 export function searchOf(prompt: string): PromptSearch {
-  const best = { name: 'rules', adherence: share(0.875), weighted: 0.9375, promptTokens: 40 };
+  const best = { name: 'rules', adherence: share(0.875), weighted: 0.9375, promptTokens: 40, answerTokens: 27.3 };
   return {
     prompt: refOf(prompt),
     best,

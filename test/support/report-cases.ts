@@ -2,11 +2,13 @@
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { RungResult } from '../../activities/contract/prototype.ts';
 import type { Score } from '../../activities/contract/measures.ts';
+import type { CandidateOutcome, RankedCandidate } from '../../activities/contract/selection.ts';
 import type { ReportMaterial } from '../../activities/report/material.ts';
 import type { Prices } from '../../activities/report/prices.ts';
 import { choosePrototyped } from '../../activities/selection/choosing.ts';
 import { chooseSettings } from '../../activities/selection/choosing-settings.ts';
 import { ImageClassificationSchema } from '../../pipelines/definition.ts';
+import { answerTime, costPer1000, slotPrice } from '../../pipelines/inference-cost.ts';
 import { refOf, sampleFacts, sampleMaterial } from './facts.ts';
 import { exportedOf, generatorFacts, searchOf } from './generator-facts.ts';
 import { retrieval, retrievalFacts, retrievalPipeline } from './retrieval-facts.ts';
@@ -25,7 +27,7 @@ const prices: Prices = {
   version: 1,
   currency: 'EUR',
   source: 'the rates of March',
-  perHour: { 'espalier-gpu': 3.6, espalier: 0.21 },
+  perHour: { 'espalier-gpu': 3.6, espalier: 0.21, 'espalier-cpu': 0.37 },
   perGigabyteMonth: 0.023,
 };
 
@@ -42,7 +44,7 @@ export const reportCases = (): Readonly<Record<string, ReportCase>> => ({
   'a classifier of several labels': of(severalLabels),
   'a classifier of pictures': of(pictures),
   'a generator with a prompt': of(generator('prompted'), answers),
-  'a tuned generator': of(generator('tuned'), answers),
+  'a tuned generator': of(priced(generator('tuned')), answers),
   'a finder of pictures': of(finder),
 });
 
@@ -108,8 +110,25 @@ const rung = (candidate: string, step: number, trainRows: number, accuracy: numb
   accuracy,
   seconds: 5 + trainRows / 10,
 });
+/** With what 1,000 of each candidate's inferences cost, as the ranking reckons it. */
+const priced = (facts: RunFacts): RunFacts => {
+  const price = slotPrice(prices);
+  const msOf = ({ profile, generator }: CandidateOutcome): number | undefined =>
+    generator?.profile && generator.search
+      ? answerTime(generator.profile, generator.search.best)?.ms
+      : profile?.latency.meanMs;
+  const ranking = (facts.selection?.ranking ?? []).map((one): RankedCandidate => {
+    const ms = facts.candidates?.flatMap((candidate) => (candidate.id === one.encoder ? (msOf(candidate) ?? []) : []));
+    const cost = costPer1000(ms?.[0], price);
+    return cost === null ? one : { ...one, costPer1000: cost };
+  });
+  if (price === null || ranking.every(({ costPer1000: cost }) => cost === undefined))
+    throw new Error('nothing is priced');
+  return { ...facts, selection: { ...facts.selection!, ranking, price } };
+};
+
 const prototyped: RunFacts = {
-  ...sampleFacts,
+  ...priced(sampleFacts),
   prototyped: choosePrototyped({
     selection: { winner: 'a', ranking: [], rule: 'x', shortlist: ['a', 'b'] },
     results: [rung('a', 1, 100, 0.6), rung('b', 1, 100, 0.51), rung('b', 2, 400, 0.73)],
@@ -242,6 +261,7 @@ function generator(road: 'prompted' | 'tuned'): RunFacts {
                 sizeMb: 113.2,
                 memoryMb: 317.4,
                 answers: 20,
+                answer: { meanMs: 191.5, meanTokens: 29.7, firstMs: 22.4, promptTokens: 17.2 },
                 waitedShare: 0,
                 hardware: evaluation!.hardware,
               },

@@ -32,6 +32,7 @@ const WORDS: readonly (readonly [words: RegExp, why: string])[] = [
   [/of 64 bits/, 'the length of a difference hash'],
   [/^#+ .*/, 'a heading of DOSSIER.md: an article of a law'],
   [/with 95 % intervals/, 'how sure the intervals of a comparison are: one constant'],
+  [/^Cost(: | of )1,000/, 'what a cost is told for: one constant'],
   [/less than 0\.000001/, 'the smallest probability that is told in digits'],
 ];
 
@@ -40,6 +41,7 @@ export function isFurniture({ piece, text }: Figure): boolean {
   return WORDS.some(([words]) =>
     words
       .exec(piece.text)?.[0]
+      .replaceAll(/(?<=\d),(?=\d{3})/g, '')
       .match(/\d+(\.\d+)?/g)
       ?.includes(text),
   );

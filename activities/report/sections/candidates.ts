@@ -1,6 +1,7 @@
 /** The candidates: measured, ranked, and why each won or lost; the licence decision of each. */
 import { isOfPictures } from '../../privacy/policy-text.ts';
 import type { CarriedDuty } from '../../../artifacts/bundle-terms.ts';
+import { pricedAnswers } from '../../../pipelines/inference-cost.ts';
 import type { LicenceVerdict, Obligation } from '../../../pipelines/licence/decision.ts';
 import type { TextChange } from '../../../pipelines/licence/text-changes.ts';
 import type { CandidateOutcome, ImportedModel, RankedCandidate } from '../../contract/selection.ts';
@@ -153,12 +154,7 @@ function costColumn(selection: RunFacts['selection']): readonly Column<Row>[] {
 function pricedBy({ selection, pipeline, candidates = [] }: RunFacts): Content {
   const { price } = selection ?? {};
   if (price === undefined) return '';
-  const lengths = candidates.flatMap(({ generator }) => generator?.profile?.answer?.meanTokens ?? []);
-  const tokens =
-    lengths.length === 0
-      ? ''
-      : `, of ${significant(Math.min(...lengths))} to ${significant(Math.max(...lengths))} tokens`;
-  const what = pipeline.task === 'text-generation' ? `answers${tokens}` : 'inputs';
+  const what = pipeline.task === 'text-generation' ? pricedAnswers(candidates, significant) || 'answers' : 'inputs';
   return html`<p class="quiet">
     Cost: 1,000 ${what}, one after the other on one slot of ${price.queue} at ${money(price.perHour, price.currency)} an
     hour (${price.source}).

@@ -3,7 +3,7 @@ import type { ExportedGenerator } from '../../../activities/contract/generation.
 import type { GeneratorSelection, PromptSearch } from '../../../activities/contract/prompting.ts';
 import type { CandidateOutcome, CandidateSource } from '../../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
-import { costPer1000 } from '../../../pipelines/inference-cost.ts';
+import { answerTime, costPer1000 } from '../../../pipelines/inference-cost.ts';
 import { areWithin } from '../../../pipelines/limits.ts';
 import type { Run } from '../../run.ts';
 import { generatorRecipeFacts, measuredOn, promptsInput, searchInput } from '../../step-inputs.ts';
@@ -61,7 +61,7 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
           [profile.msPerToken.p50, maxMsPerToken],
           [profile.sizeMb, maxSizeMb],
           [profile.memoryMb, maxMemoryMb],
-          [costPer1000(profile.answer?.meanMs, price) ?? Number.NaN, maxCostPer1000],
+          [costPer1000(answerTime(profile, search.best)?.ms, price) ?? Number.NaN, maxCostPer1000],
         ])
       );
     },
