@@ -45,6 +45,7 @@ function standing(id: string, right: number, rows: number): Standing {
     quality: right / rows,
     interval: wilsonInterval(right, rows),
     latencyMs: 1,
+    meanMs: 1,
     sizeMb: 1,
     memoryMb: 1,
     hardware: MACHINE,

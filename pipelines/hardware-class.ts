@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 export const HardwareClassSchema = z
   .strictObject({
-    /** Part of the processor's name as the system tells it, small and large letters alike: 'EPYC 9', 'Graviton3'. */
+    /** Part of the processor's name as the system tells it, small and large letters alike: 'EPYC 9', 'Neoverse-N1', or 'part 0xd40' where it has no name (`armProcessor`). */
     cpu: z.string().trim().min(1).max(200).optional(),
     /** Of the machine, as the system counts them. A model is timed on one; how many there are tells machines apart. */
     cores: z.int().min(1).max(1024).optional(),

@@ -33,7 +33,7 @@ export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | nu
   const most = Math.max(...eligible.map(adherenceOf));
   const equals = eligible.filter((one) => adherenceOf(one) >= most - selection.tolerance);
   const timed = eligible.map(({ id, profile }) => ({ id, hardware: profile.hardware }));
-  const alike = areAlike(timed);
+  const alike = areAlike(equals.map(({ profile }) => profile));
   const among = (a: Measured, b: Measured): number =>
     alike ? a.profile.msPerToken.p50 - b.profile.msPerToken.p50 : adherenceOf(b) - adherenceOf(a);
   const ranked = [

@@ -12,7 +12,7 @@ import { areAlike } from './machines.ts';
 import { predictAccuracy, predictSeconds } from './learning-curve.ts';
 
 const RULE =
-  'The best validation accuracy on the last rung that anybody was tuned on; all within the tolerance of it are equals, and the one with the lowest p95 latency wins, or where they were timed on unlike machines the most accurate. Who was cut by the budget is not compared; where it left nobody to compare with, the rung before decides. Where no prototype came to an end, the frozen figures decide.';
+  'The best validation accuracy on the last rung that anybody was tuned on; all within the tolerance of it are equals, and the one with the lowest p95 latency wins, or where these equals were not all timed on one kind of machine the most accurate. Who was cut by the budget is not compared; where it left nobody to compare with, the rung before decides. Where no prototype came to an end, the frozen figures decide.';
 
 export function choosePrototyped(input: ChooseCandidateInput): ChosenCandidate {
   const { selection, results, left, fullRows, stopped } = input;

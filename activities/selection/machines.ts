@@ -37,7 +37,7 @@ export function byMachine(timed: readonly Timed[]): ReadonlyMap<string, readonly
 export function unlikeMachines(timed: readonly Timed[]): string {
   if (areAlike(timed)) return '';
   const shown = [...byMachine(timed)].map(([machine, ids]) => `${ids.join(', ')} on ${machine}`);
-  return ` Timed on unlike machines: ${shown.join('; ')}. So latency decides nothing between the candidates and breaks no tie, accuracy does; a limit of latency or of cost holds for each on its own machine. With selection.hardware all are timed on one class.`;
+  return ` Timed on unlike machines: ${shown.join('; ')}. So latency decides between equals only where all of them were timed on one kind of machine, and breaks no other tie between unlike ones: accuracy does; a limit of latency or of cost holds for each on its own machine. With selection.hardware all are timed on one class.`;
 }
 
 function nameOf({ cpu, cores, arch, runtime }: Hardware): string {

@@ -13,9 +13,11 @@ export interface Standing {
   readonly quality: number;
   /** Of the quality; null where it has none. */
   readonly interval: Interval | null;
-  /** Of one input, or of a generator one token. */
+  /** Of one input, the 95th percentile: what is waited for. */
   readonly latencyMs: number;
-  /** That the latency is of. */
+  /** Of one input, the mean: what a cost at a price an hour is of. */
+  readonly meanMs: number;
+  /** That both are of. */
   readonly hardware: Hardware;
   readonly sizeMb: number;
   readonly memoryMb: number;
@@ -23,8 +25,8 @@ export interface Standing {
   readonly fittedOn?: EncoderProbe['fittedOn'];
 }
 
-/** What is wanted low; a cost per 1,000 inferences at a price an hour is the latency in other words. */
-const WANTED_LOW = ['latencyMs', 'sizeMb', 'memoryMb'] as const;
+/** What is wanted low; a cost per 1,000 inferences at a price an hour is the mean latency in other words. */
+const WANTED_LOW = ['latencyMs', 'meanMs', 'sizeMb', 'memoryMb'] as const;
 
 /** Whether `other` is at least as good in everything, and better in one, by the figures as they stand. */
 export function dominates(other: Standing, one: Standing): boolean {

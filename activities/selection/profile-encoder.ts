@@ -18,6 +18,7 @@ import type { StepContext, StepDefinition } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
 import { requireHardware } from './machines.ts';
 import { askChild } from './measuring-child.ts';
+import { processor } from './processor.ts';
 
 /**
  * `pictures`: the files that they are in, decoded and prepared with every run as they are where the model is served. `index`:
@@ -117,10 +118,9 @@ export async function samplePictures(
 
 /** What a latency depends on besides the model: part of the step's key. */
 export function hardware(): Hardware {
-  const cores = cpus();
   return {
-    cpu: cores[0]?.model.trim() ?? 'unknown',
-    cores: cores.length,
+    cpu: processor(),
+    cores: cpus().length,
     arch: arch(),
     runtime: `onnxruntime-node ${env.versions.node ?? env.versions.common}`,
   };

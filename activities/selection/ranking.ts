@@ -22,7 +22,7 @@ interface Measured extends Standing, Listed {
 
 /**
  * Ranks what the candidates measured. The best linear-probe validation accuracy sets the bar; all within
- * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins; where they were timed on unlike machines latency decides nothing. Below them accuracy decides,
+ * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins; where these were not all timed on one kind of machine the most accurate. Below them accuracy decides,
  * then LogME, then kNN accuracy. Each frozen probe follows its encoder. Of encoders that are to find neighbours kNN accuracy is
  * first, and the probe last; there no probe is a candidate. With a `price` each has its cost per 1,000 inferences. Throws
  * NoCandidate listing every reason when none is left, BadConfig where a limit of cost has no price.
@@ -42,8 +42,11 @@ export function rankOutcomes(
   );
   const best = Math.max(...eligible.map((one) => one.quality));
   const isEqual = (one: Measured): boolean => one.quality >= best - selection.tolerance - 1e-9;
-  const alike = areAlike(eligible);
-  const byLatency = (left: Measured, right: Measured): number => (alike ? left.latencyMs - right.latencyMs : 0);
+  // As after prototypes: whether a latency decides is asked of those that it decides between.
+  const alike = areAlike(eligible.filter(isEqual));
+  const alikeBelow = areAlike(eligible.filter((one) => !isEqual(one)));
+  const byLatency = (left: Measured, right: Measured): number =>
+    (isEqual(left) ? alike : alikeBelow) ? left.latencyMs - right.latencyMs : 0;
   const ranked = eligible.toSorted(
     (left, right) =>
       Number(isEqual(right)) - Number(isEqual(left)) ||
@@ -110,6 +113,7 @@ function measuredOf({ id, profile, probe, exported }: CandidateOutcome, by: By):
     logme: probe.logme?.value ?? 0,
     beside: beside.value ?? 0,
     latencyMs: profile.latency.p95Ms,
+    meanMs: profile.latency.meanMs,
     hardware: profile.hardware,
     sizeMb: profile.sizeMb,
     memoryMb: profile.memoryMb,

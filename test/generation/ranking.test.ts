@@ -69,6 +69,8 @@ describe('the ranking of generators', () => {
     match(rule, /Timed on unlike machines: good on x .*; fast on another/);
     match(ranking[0]?.reasons.at(-1) ?? '', /who is faster was not compared/);
     match(ranking[1]?.reasons.at(-1) ?? '', /not better/);
+    const worse = candidate('worse', 0.5, 5, { hardware: { ...HARDWARE, cpu: 'another' } });
+    equal(rank([good, fast, worse]).winner, 'fast', 'the two that are as good were timed on one machine');
   });
 
   it('reckons what 1,000 answers cost by the time of a whole one, and excludes what is over the limit', () => {

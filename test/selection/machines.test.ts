@@ -3,6 +3,7 @@ import { evaluateGenerator } from '../../activities/generation/evaluate-generato
 import { profileGenerator } from '../../activities/generation/profile-generator.ts';
 import { evaluateRetrieval } from '../../activities/retrieval/evaluate-retrieval.ts';
 import { areAlike, requireHardware, unlikeMachines } from '../../activities/selection/machines.ts';
+import { armProcessor, processor, processorName } from '../../activities/selection/processor.ts';
 import { hardware, machine, profileEncoder } from '../../activities/selection/profile-encoder.ts';
 import { stepKey, type ActivityServices } from '../../activities/step.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
@@ -91,6 +92,46 @@ describe('machines that candidates were timed on', () => {
       told,
       /a, c on AMD EPYC 9554P 64-Core Processor \(8 cores, x64\), onnxruntime-node 1\.30\.0; b on Intel Xeon/,
     );
-    match(told, /latency decides nothing/);
+    match(told, /latency decides between equals only where all of them were timed on one kind of machine/);
+  });
+});
+
+describe('the name of a processor', () => {
+  const core = (processorId: number, implementer: string, part: string): string =>
+    [
+      `processor\t: ${processorId}`,
+      'BogoMIPS\t: 243.75',
+      'Features\t: fp asimd',
+      `CPU implementer\t: ${implementer}`,
+      'CPU architecture: 8',
+      'CPU variant\t: 0x1',
+      `CPU part\t: ${part}`,
+      'CPU revision\t: 1',
+    ].join('\n');
+  const n1 = `${core(0, '0x41', '0xd0c')}\n\n${core(1, '0x41', '0xd0c')}\n`;
+  const v1 = `${core(0, '0x41', '0xd40')}\n`;
+
+  it('is the runtime’s where it has one, and on ARM else what the kernel says of maker and part', () => {
+    equal(processorName(' AMD EPYC 9554P ', n1, 'a'), 'AMD EPYC 9554P');
+    equal(processorName('unknown', n1, 'a'), 'ARM implementer 0x41 part 0xd0c');
+    equal(processorName('unknown', n1, 'a'), processorName(undefined, n1, 'b'), 'whatever the host');
+    const mixed = `${core(0, '0x41', '0xd05')}\n\n${core(1, '0x41', '0xd41')}\n\n${core(2, '0x41', '0xD05')}\n`;
+    equal(armProcessor(mixed), 'ARM implementer 0x41 part 0xd05 and implementer 0x41 part 0xd41');
+    for (const none of ['', 'model name\t: Example CPU 3000\n', 'CPU implementer\t: 0x41\n\nCPU part\t: 0xd0c\n']) {
+      equal(armProcessor(none), undefined, none);
+    }
+    ok(processor() !== '' && processor() !== 'unknown');
+    equal(hardware().cpu, processor());
+  });
+
+  it('tells two unlike ones apart that the runtime calls unknown, and takes one that nobody knows for no other host’s', () => {
+    const timed = (cpuinfo: string, host: string) => ({
+      hardware: { ...EPYC, arch: 'arm64', cpu: processorName('unknown', cpuinfo, host) },
+    });
+    ok(!areAlike([timed(n1, 'a'), timed(v1, 'b')]));
+    ok(areAlike([timed(n1, 'a'), timed(n1, 'b')]));
+    ok(!areAlike([timed('', 'a'), timed('', 'b')]));
+    ok(areAlike([timed('', 'a'), timed('', 'a')]));
+    deepEqual(offClass(timed(v1, 'a').hardware, { cpu: 'part 0xd40' }), []);
   });
 });

@@ -25,6 +25,7 @@ function standing(
     quality: right / rows,
     interval,
     latencyMs: 10,
+    meanMs: 8,
     sizeMb: 50,
     memoryMb: 100,
     hardware: HARDWARE,
@@ -50,6 +51,12 @@ describe('the Pareto set of candidates', () => {
     match(standingOf(small, [small, { ...small, id: 'twin' }]), /^No other candidate/);
   });
 
+  it('has one that costs less by the mean, whose slowest inputs take longer', () => {
+    const dear = standing('dear', { right: 336, latencyMs: 20, meanMs: 10 });
+    const cheap = standing('cheap', { right: 322, latencyMs: 30, meanMs: 2 });
+    match(standingOf(cheap, [dear, cheap]), /^No other candidate/);
+  });
+
   it('calls a difference beyond chance by the interval that Newcombe gives for it', () => {
     // Newcombe 1998, table II, (a): 56/70 against 48/80, by method 10: 0.0524 to 0.3339. A point less of 48 and it is farther off.
     const [first, second] = [standing('a', { right: 56, rows: 70 }), standing('b', { right: 48, rows: 80 })];
@@ -72,6 +79,7 @@ describe('the Pareto set of candidates', () => {
     ok(wilsonInterval(315, ROWS).high > good.interval!.low, 'though their intervals touch');
     ok(!dominated({ right: 325 }), 'within chance');
     ok(!dominated({ right: 315, latencyMs: 9 }), 'it is faster');
+    ok(!dominated({ right: 315, latencyMs: 15, meanMs: 2 }), 'it costs less, though its slowest take longer');
     ok(!dominated({ right: 315, sizeMb: 49 }), 'it is smaller');
     ok(!dominated({ right: 315, memoryMb: 99 }), 'it takes less memory');
     ok(!dominated({ right: 315, hardware: { ...HARDWARE, cpu: 'another' } }), 'nobody knows who is faster');

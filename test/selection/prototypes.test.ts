@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { choosePrototyped } from '../../activities/selection/choosing.ts';
+import { unlikeMachines } from '../../activities/selection/machines.ts';
 import { halveCandidates } from '../../activities/selection/halving.ts';
 import {
   accuracyAt,
@@ -164,6 +165,17 @@ describe('the choice after prototypes', () => {
     const { prototyped } = choosePrototyped({ ...input, measured, results });
     assert.equal(prototyped.winner, 'a');
     assert.match(prototyped.reason, /the best, since latencies are of unlike machines, of 2 within the tolerance/);
+  });
+
+  it('is the fastest of equals of one machine, as the ranking’s rule says, whoever else was timed elsewhere', () => {
+    const there = { ...profile(1), hardware: { ...profile(1).hardware, cores: 64 } };
+    const measured = [...input.measured, { id: 'c', profile: there }];
+    const results = [result('a', 0.805), result('b', 0.8), result('c', 0.6)];
+    const { prototyped } = choosePrototyped({ ...input, measured, results });
+    assert.equal(prototyped.winner, 'b');
+    assert.match(prototyped.rule, /where these equals were not all timed on one kind of machine the most accurate/);
+    const timed = measured.flatMap(({ id, profile: one }) => (one ? [{ id, hardware: one.hardware }] : []));
+    assert.match(unlikeMachines(timed), /latency decides between equals only where all of them were timed on one kind/);
   });
 
   it('compares nobody whom the budget cut, and goes back a rung where it left nobody to compare with', () => {

@@ -244,6 +244,18 @@ describe('the ranking of candidates', () => {
       assert.equal(order([tied[0]!, elsewhere(tied[1]!)]), '1 a, 2 b', 'the name decides');
     });
 
+    it('lets latency decide between equals of one machine, whatever another was timed on that is none of them', () => {
+      const weak = elsewhere(candidate('weak', { accuracy: 0.5, p95: 1 }));
+      const { winner, rule, ranking } = rankOutcomes({ candidates: [good, fast, weak], selection });
+      assert.equal(winner, 'fast');
+      assert.match(rule, /Timed on unlike machines: .*latency decides between equals only where all of them/);
+      assert.match(ranking[0]?.reasons.join(' ') ?? '', /the fastest of 2 within/);
+      assert.equal(
+        order([good, fast, elsewhere(candidate('near', { accuracy: 0.816, p95: 1 }))]).split(',')[0],
+        '1 good',
+      );
+    });
+
     it('says nothing of a machine that only one had who may not win', () => {
       const lost = elsewhere(candidate('lost', { mb: 900 }));
       const { rule, winner } = rankOutcomes({
