@@ -275,7 +275,7 @@ export const GENERATION_GATE_TABLE = {
     threshold: 0.1,
     why: 'ten points beyond chance: part of the users are answered markedly worse',
     falseAlarms:
-      'one that keeps the guidelines alike everywhere warns in 0.1 % of draws of 100 prompts at most; where a third loses ten points, in 0.3 %; with fewer than 60 prompts it is off',
+      'one that keeps the guidelines alike everywhere warns in 0.2 % of draws of 60 to 400 prompts at most; where a third loses ten points, in 0.5 %; with fewer than 60 prompts it is off',
     examples: { rows: 'prompts of the worst slice whose answer breaks a guideline' },
     severity: 'warn',
   },

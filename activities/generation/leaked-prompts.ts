@@ -3,15 +3,18 @@ import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import { beginningsOf, conversationIdentity } from '../data/conversations.ts';
 import { groupBy } from '../data/group.ts';
+import { jaccard, shingles } from '../data/near-duplicates.ts';
 import { normaliseText } from '../data/normalise.ts';
+import { pause } from '../data/pauses.ts';
 import type { PromptRow } from '../data/prompts.ts';
-import { findTwins } from '../validation/diagnose.ts';
+import { findTwins, NEAR } from '../validation/diagnose.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import { asked, type PromptSpec } from './answers.ts';
 
 /** Blocks in which training rows are handed on. */
 const BLOCK_ROWS = 1000;
+const PAUSE_ROWS = 100;
 
 /**
  * The share of the test prompts that is found: word for word, also on the way of a training conversation (every answer in it is
@@ -26,9 +29,9 @@ export async function leakedPrompts(
 ): Promise<{ readonly score: Score; readonly examples: readonly GateExample[] }> {
   if (rows.length === 0) return { score: notMeasured('there are no test prompts'), examples: [] };
   const test = rows.map((row) => conversationIdentity(row).normalised);
-  const shown = await findTwins({ test: rows.map(saidWithFacts), allTrain: () => shownBlock(examples) }, signal);
+  const shown = await shownQuestions(rows, examples, signal);
   const same = await sameQuestions(test, training());
-  const near = await findTwins({ test, allTrain: () => trainingBlocks(training()) }, signal);
+  const near = await findTwins({ test, allTrain: () => trainingBlocks(training()) }, signal, Infinity);
   const found = rows.flatMap((row, place): GateExample[] => {
     const example = shown.get(place);
     const learnt = same.get(place) ?? near.get(place);
@@ -39,17 +42,36 @@ export async function leakedPrompts(
   return { score: plainScore(found.length / rows.length, rows.length), examples: found.slice(0, MOST_EXAMPLES) };
 }
 
-/** An example is shown with its facts, as it is asked. */
-function saidWithFacts(row: PromptRow): string {
-  return conversationIdentity({ ...row, prompt: asked(row) }).normalised;
+/**
+ * The first example that nearly asks what a test prompt asks, by the test prompt's place. An example is shown with its facts, as a
+ * prompt is asked: both must be alike with them and without, since long facts that many prompts share outweigh any question.
+ */
+async function shownQuestions(
+  rows: readonly PromptRow[],
+  examples: PromptSpec['examples'],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, number>> {
+  const found = new Map<number, number>();
+  const shown = examples.map(({ user }) => ({
+    whole: shinglesOf(user),
+    // Where the facts end is not told: the question is what stands after one of the blank lines, or all of it.
+    questions: [...user.matchAll(/\n\n|^/g)].map(({ index }) => shinglesOf(user.slice(index))),
+  }));
+  const isNear = (one: Uint32Array, other: Uint32Array): boolean => jaccard(one, other) >= NEAR;
+  for (const [place, row] of rows.entries()) {
+    if (shown.length > 0 && place % PAUSE_ROWS === 0) await pause(signal);
+    const whole = shingles(conversationIdentity({ ...row, prompt: asked(row) }).normalised);
+    const question = shingles(conversationIdentity(row).normalised);
+    const at = shown.findIndex(
+      (one) => isNear(whole, one.whole) && one.questions.some((each) => isNear(question, each)),
+    );
+    if (at !== -1) found.set(place, at + 1);
+  }
+  return found;
 }
 
-async function* shownBlock(examples: PromptSpec['examples']) {
-  await Promise.resolve();
-  yield {
-    ids: examples.map((_, place) => `${place + 1}`),
-    texts: examples.map(({ user }) => normaliseText(user)),
-  };
+function shinglesOf(text: string): Uint32Array {
+  return shingles(normaliseText(text));
 }
 
 /** The first training row that asks, at its end or on its way, what a test prompt asks, by the test prompt's place. */

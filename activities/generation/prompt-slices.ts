@@ -4,16 +4,25 @@ import type { Score } from '../contract/measures.ts';
 import type { PromptSlice } from '../contract/prompting.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
-import { lengthSlices, sliceGaps, thirds, worstGap, worstSlice, type Slice } from '../validation/slices.ts';
+import { equalParts, LEAST_SLICE_ROWS, sliceGaps, worstGap, worstSlice, type Slice } from '../validation/slices.ts';
 import { asked, type Answer } from './answers.ts';
 import { spoken } from './gate-examples.ts';
 import type { Judgement } from './judge.ts';
 
-/** By the length of the question, its facts included; of conversations also by the questions before it. A third each. */
+/**
+ * By the length of the question, its facts included; of conversations also by the questions before it. A third each; a half where
+ * thirds would have too few prompts to be judged.
+ */
 export function promptSlices(rows: readonly PromptRow[]): readonly Slice[] {
+  const count = rows.length < 3 * LEAST_SLICE_ROWS ? 2 : 3;
   return [
-    ...lengthSlices(rows.map(asked), 'prompts'),
-    ...thirds(
+    ...equalParts(
+      count,
+      rows.map((row) => asked(row).length),
+      (range) => `prompts of ${range} characters`,
+    ),
+    ...equalParts(
+      count,
       rows.map(({ history = [] }) => history.filter(({ role }) => role === 'user').length),
       (range) => `prompts after ${range} earlier questions`,
     ),

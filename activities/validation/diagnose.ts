@@ -37,8 +37,8 @@ export const EDITED_ROWS = 150;
 /** Of them those that sentences are added to: 29 predictions each. */
 export const IDENTITY_ROWS = 100;
 /** From here on two texts are nearly the same (data.nearDuplicates' own default). */
-const NEAR = 0.8;
-/** Training rows in which test rows are looked for: all of them up to here. */
+export const NEAR = 0.8;
+/** Training rows in which a classifier's test rows are looked for: all of them up to here. */
 const SKETCHED_ROWS = 100_000;
 /** Of them those that are in memory at a time. */
 const SKETCHED_PART = 20_000;
@@ -247,10 +247,14 @@ async function ofTexts(material: Material, texts: Texts) {
   };
 }
 
-/** The first training row that is a test row's near twin, by the test row; a part of the training rows is in memory at a time. */
+/**
+ * The first training row that is a test row's near twin, by the test row; a part of the training rows is in memory at a time.
+ * `most`: training rows that are looked at.
+ */
 export async function findTwins(
   { test, allTrain }: Pick<Texts, 'test' | 'allTrain'>,
   signal: AbortSignal,
+  most = SKETCHED_ROWS,
 ): Promise<ReadonlyMap<number, string>> {
   const asked = await sketch(test.map(wholeText), signal);
   const found = new Map<number, string>();
@@ -261,13 +265,13 @@ export async function findTwins(
     [part, ids] = [[], []];
   };
   for await (const block of allTrain()) {
-    for (const [row, text] of block.texts.slice(0, SKETCHED_ROWS - seen).entries()) {
+    for (const [row, text] of block.texts.slice(0, most - seen).entries()) {
       part.push(wholeText(text));
       ids.push(block.ids[row]!);
       seen += 1;
       if (part.length === SKETCHED_PART) await look();
     }
-    if (seen === SKETCHED_ROWS) break;
+    if (seen === most) break;
   }
   if (part.length > 0) await look();
   return found;

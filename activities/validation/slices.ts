@@ -119,11 +119,11 @@ export function opportunityGaps(
     .toSorted((a, b) => (b.gap.interval?.low ?? -1) - (a.gap.interval?.low ?? -1));
 }
 
-/** Texts by length: the shortest third, the middle, the longest. `what` they are called. */
-export function lengthSlices(texts: readonly string[], what = 'texts'): readonly Slice[] {
+/** Texts by length: the shortest third, the middle, the longest. */
+export function lengthSlices(texts: readonly string[]): readonly Slice[] {
   return thirds(
     texts.map((text) => text.length),
-    (range) => `${what} of ${range} characters`,
+    (range) => `texts of ${range} characters`,
   );
 }
 
@@ -143,14 +143,25 @@ export function pictureSlices(
   ];
 }
 
-/** Equal values stay together, in the third in which the middle one of them lies: where there are but two, each is a slice. None is empty. */
 export function thirds(values: readonly number[], nameOf: (range: string) => string): readonly Slice[] {
+  return equalParts(3, values, nameOf);
+}
+
+/**
+ * So many parts of as many rows each, by value. Equal values stay together, in the part in which the middle one of them lies: where
+ * there are but two, each is a slice. None is empty.
+ */
+export function equalParts(
+  count: number,
+  values: readonly number[],
+  nameOf: (range: string) => string,
+): readonly Slice[] {
   const order = [...values.keys()].sort((a, b) => values[a]! - values[b]! || a - b);
-  const parts: [number[], number[], number[]] = [[], [], []];
+  const parts = Array.from({ length: count }, (): number[] => []);
   for (let first = 0; first < order.length;) {
     let end = first + 1;
     while (end < order.length && values[order[end]!] === values[order[first]!]) end++;
-    parts[Math.floor((3 * (first + end)) / (2 * order.length))]!.push(...order.slice(first, end));
+    parts[Math.floor((count * (first + end)) / (2 * order.length))]!.push(...order.slice(first, end));
     first = end;
   }
   return parts

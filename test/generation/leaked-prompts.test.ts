@@ -46,6 +46,40 @@ describe('test prompts that were seen with an answer', () => {
     );
   });
 
+  it('are not those that only share their facts with an example, however long these are', async () => {
+    const facts = [
+      'London',
+      'Leeds',
+      'Cardiff',
+      'Exeter',
+      'Glasgow',
+      'Norwich',
+      'Durham',
+      'Belfast',
+      'York',
+      'Bath',
+    ].map(
+      (town, at) =>
+        `The shop in ${town} opens at ${at + 3} and shuts ${at * 7 + 11} minutes after the ${town} market has.`,
+    );
+    const shown = (question: string) => `${facts.join('\n')}\n\n${question}`;
+    const questions = ['Where is it?', 'Is it free?', 'May I send it back?', 'Who has packed it,\n\nand when?'];
+    const rows = questions.map((prompt, at) => row(`${at}`, prompt, { facts }));
+    deepEqual(await found([], [shown('Can you deliver on Sunday?')], rows), []);
+    deepEqual(await found([], [shown('Who has packed it,\n\nand when?'), shown('WHERE  is it?')], rows), [
+      ['0', 'repeats example 2 of the prompt'],
+      ['3', 'repeats example 1 of the prompt'],
+    ]);
+    deepEqual(await found([], ['The shop is shut.\n\nWhere is it?'], rows), []);
+  });
+
+  it('are looked for among all training prompts, however many they are', async () => {
+    const train = Array.from({ length: 100_000 }, (_, at) => row(`t${at}`, 'Else'));
+    deepEqual(await found([...train, row('last', `${PAID.slice(0, -1)} now.`)]), [
+      ['paid', 'repeats the training row last'],
+    ]);
+  });
+
   it('are found on the way of a training conversation, whose every answer is learnt, and not where only the beginning of what they ask was learnt', async () => {
     const turns = [
       { role: 'user', content: LATE },

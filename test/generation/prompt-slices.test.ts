@@ -21,7 +21,7 @@ const verdictOf = (rows: readonly PromptRow[], keeps: (row: PromptRow) => boolea
 };
 
 describe('the slices of test prompts', () => {
-  it('are thirds by length, facts counted, and of conversations thirds by the questions before', () => {
+  it('are parts of as many prompts by length, facts counted, and of conversations by the questions before', () => {
     const rows = [
       ...[1, 2, 3].map((at) => rowOf(at, at * 10, 0)),
       ...[4, 5, 6].map((at) => rowOf(at, at * 10, at)),
@@ -30,14 +30,26 @@ describe('the slices of test prompts', () => {
     deepEqual(
       promptSlices(rows).map(({ name, rows: of }) => [name, of]),
       [
-        ['prompts of 10 to 20 characters', [0, 1]],
-        ['prompts of 30 to 50 characters', [2, 3, 4]],
-        ['prompts of 60 to 100 characters', [5, 6]],
+        ['prompts of 10 to 30 characters', [0, 1, 2]],
+        ['prompts of 40 to 100 characters', [3, 4, 5, 6]],
         ['prompts after 0 earlier questions', [0, 1, 2, 6]],
-        ['prompts after 4 earlier questions', [3]],
-        ['prompts after 5 to 6 earlier questions', [4, 5]],
+        ['prompts after 4 to 6 earlier questions', [3, 4, 5]],
       ],
     );
+  });
+
+  it('are thirds from ninety prompts on, halves of fewer, and off with fewer than sixty', () => {
+    const sizesOf = (count: number) => {
+      const { slices, gate } = verdictOf(
+        Array.from({ length: count }, (_, at) => rowOf(at, at + 1, 0)),
+        () => true,
+      );
+      return [gate.verdict, slices.map(({ rows }) => rows).toSorted()];
+    };
+    deepEqual(sizesOf(59), ['off', []]);
+    deepEqual(sizesOf(60), ['pass', [30, 30]]);
+    deepEqual(sizesOf(89), ['pass', [44, 45]]);
+    deepEqual(sizesOf(90), ['pass', [30, 30, 30]]);
   });
 
   it('show the one that is answered worse than all others, with answers that break guidelines there', () => {
