@@ -1,7 +1,8 @@
 /**
  * What a served generator takes of a machine's memory, against what the gate `hardwareFit` reckons: a pool of workers in a
  * process of its own, each with as many generations under way as it takes, all of them as long as the context allows; the most
- * that the process had resident (VmHWM), and the estimate from a process that has one worker's share of them under way.
+ * that the process had resident (VmHWM), and the estimate from a process that has one worker's share of them under way, whose
+ * answers may draw the end token (one in 320 is) where the pool's may not.
  *
  *   npx tsx bench/generator-memory.ts [rounds = 3]
  *
@@ -9,7 +10,7 @@
  */
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -106,6 +107,7 @@ function judge(reckonedMb: number, peakMb: number, times: number): void {
 async function compare(folder: string, keyValueHeads: number, rounds: number): Promise<void> {
   const config = await readGeneratorConfig(folder);
   const graphMb = (await stat(join(folder, 'model.onnx'))).size / 1e6;
+  const endless = await withoutEnd(folder);
   const prompt = await longestPrompt(folder);
   console.log(`${keyValueHeads} key-value heads, model.onnx of ${graphMb.toFixed(0)} MB`);
   const row = { id: 'longest', prompt: prompt.text };
@@ -118,7 +120,7 @@ async function compare(folder: string, keyValueHeads: number, rounds: number): P
     const peaks: number[] = [];
     for (let round = 0; round < rounds; round++) {
       const child = fork(fileURLToPath(import.meta.url), { execArgv: process.execArgv });
-      child.send({ folder, workers, prompt: prompt.text } satisfies Served);
+      child.send({ folder: endless, workers, prompt: prompt.text } satisfies Served);
       const [peak] = (await once(child, 'message')) as [number];
       peaks.push(peak);
     }
@@ -127,9 +129,18 @@ async function compare(folder: string, keyValueHeads: number, rounds: number): P
     console.log(
       `  ${workers} workers, ${workers * MOST_TURNS} generations of ${fit!.tokens} tokens (cache ${fit!.cacheMb.toFixed(0)} MB each): ` +
         `had ${peaks.map((mb) => mb.toFixed(0)).join(', ')} MB, reckoned ${reckoned.toFixed(0)} MB ` +
-        `(process ${memory.processMb.toFixed(0)}, a worker ${memory.workerMb.toFixed(0)})`,
+        `(process ${memory.processMb.toFixed(0)}, a worker ${memory.workerMb.toFixed(0)}, ${memory.newTokens} tokens of each answer)`,
     );
   }
+}
+
+/** The same generator, whose answers end where the context or the most that may be written does. */
+async function withoutEnd(folder: string): Promise<string> {
+  const endless = `${folder}-endless`;
+  await cp(folder, endless, { recursive: true });
+  const config = JSON.parse(await readFile(join(folder, 'generator.json'), 'utf8')) as object;
+  await writeFile(join(endless, 'generator.json'), JSON.stringify({ ...config, endTokens: [] }));
+  return endless;
 }
 
 /** As many tokens as leave room for the answer. */

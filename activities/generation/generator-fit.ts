@@ -15,9 +15,8 @@ export interface GeneratorFootprint extends ServedMemory {
   /** The generator's files; and the graph's, which a server holds once, besides what the runtime makes of it. */
   readonly filesMb: number;
   readonly graphMb: number;
-  /** Of the longest prompt that was asked, with what is told before it; and how many more were written when memory was measured. */
+  /** Of the longest prompt that was asked, with what is told before it. */
   readonly promptTokens: number;
-  readonly newTokens: number;
   readonly maxNewTokens: number;
 }
 

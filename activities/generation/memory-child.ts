@@ -8,12 +8,13 @@ async function measure({ folder, conversations, maxNewTokens }: MemoryTask): Pro
   const beforeMb = process.memoryUsage.rss() / 1e6;
   const generator = await Generator.load(folder, { threads: 1 });
   // They take turns a token each, as in serving/generator-worker.ts.
-  await Promise.all(
+  const answers = await Promise.all(
     conversations.map((conversation, seed) => generator.complete(conversation, { maxNewTokens, temperature: 1, seed })),
   );
   const processMb = peakMemoryMb();
   await generator.release();
-  return { processMb, workerMb: processMb - beforeMb };
+  const newTokens = answers.length === 0 ? 0 : Math.min(...answers.map(({ tokens }) => tokens));
+  return { processMb, workerMb: processMb - beforeMb, newTokens };
 }
 
 answerOnce(measure);
