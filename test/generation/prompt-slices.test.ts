@@ -44,7 +44,7 @@ describe('the slices of test prompts', () => {
         Array.from({ length: count }, (_, at) => rowOf(at, at + 1, 0)),
         () => true,
       );
-      return [gate.verdict, slices.map(({ rows }) => rows).toSorted()];
+      return [gate.verdict, slices.map(({ rows }) => rows).toSorted((a, b) => a - b)];
     };
     deepEqual(sizesOf(59), ['off', []]);
     deepEqual(sizesOf(60), ['pass', [30, 30]]);

@@ -30,7 +30,10 @@ describe('the memory of a served generator', () => {
       { role: 'system', content: 'Be short.' },
       { role: 'user', content: 'the longest' },
     ];
-    deepEqual(conversations, Array(MOST_TURNS).fill(longest));
+    deepEqual(
+      conversations,
+      Array.from({ length: MOST_TURNS }, () => longest),
+    );
     equal(maxNewTokens, 64);
     equal(task(answers, 8).maxNewTokens, 8);
     deepEqual(task([answerOf('refused', 0, { refused: 'no room' })]).conversations, []);
