@@ -160,6 +160,22 @@ export const RETRIEVAL_GATE_TABLE = {
     severity: 'warn',
     step: 'evaluate',
   },
+  sliceGap: {
+    title: 'Worst slice',
+    meaning:
+      'Share of all other test pictures that find one of their label among the first k minus that of the worst slice (pictures by size and brightness, declared groups), beyond chance over all slices.',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0.1,
+    why: 'ten points beyond chance, as for classifiers: part of those who ask are served markedly worse',
+    falseAlarms:
+      '0 of 6,400 simulated draws of 100 to 1,000 test pictures that are all served alike (0 to 0.1 %), 0 of 80 on clothes of Fashion-MNIST (0 to 4.5 %); where a third loses just ten points, in 0.5 % at most; with fewer than 60 pictures it is off',
+    examples: { rows: 'test pictures of the worst slice that find nothing of their label' },
+    severity: 'warn',
+    step: 'evaluate',
+  },
   queriesInGallery: {
     title: 'Test pictures in the gallery',
     meaning:

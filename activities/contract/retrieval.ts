@@ -99,6 +99,8 @@ export interface RetrievalEvaluation {
   readonly corruptions: readonly CorruptionCost[];
   /** Awkward pictures, and whether each finds neighbours. Missing in results recorded before they were asked. */
   readonly edgeInputs?: Evaluation['edgeInputs'];
+  /** Of the test pictures, the one that is judged first. Missing in results recorded before it was asked. */
+  readonly slices?: readonly QuerySlice[];
   /** Left out: the gallery has nothing of their label. */
   readonly queriesWithoutRelevant: number;
   /** In the gallery themselves (by the digest of their bytes), where they are no answer to themselves: a leak. */
@@ -119,6 +121,14 @@ export interface RetrievalEvaluation {
    * of a class's probability stands its share among the k that a test picture finds.
    */
   readonly reference: ArtifactRef;
+}
+export interface QuerySlice {
+  readonly name: string;
+  readonly rows: number;
+  /** Share of its pictures that find one of their label among the first k. */
+  readonly recallAtK: number;
+  /** That of all other test pictures minus the slice's. */
+  readonly gap: Score;
 }
 export interface LabelFindings {
   readonly label: string;

@@ -30,6 +30,7 @@ import { measureFit } from './measure-fit.ts';
 import { missesOf, outcomeRows, perLabelOf, worstLabelScore } from './per-label.ts';
 import { pixelBlocks, pixelGallery } from './pixels.ts';
 import { figuresOf, type QueryFigures } from './query-figures.ts';
+import { answeredRows, recallBySlice } from './query-slices.ts';
 import { putNeighbourReference } from './reference.ts';
 import { gainScore, meanScore } from './scores.ts';
 import { openIndex, type StoredIndex } from './stored-index.ts';
@@ -40,7 +41,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 14,
+  version: 15,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -69,6 +70,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const precisions = of(asked.averagePrecision);
     const outcomes = outcomeRows(queries, labels, asked);
     const perLabel = perLabelOf(outcomes, labels);
+    const sliced = recallBySlice(outcomes, await answeredRows(dataset, { places, answered: asked.answered }, context));
     context.progress({ phase: 'latency' });
     const { latency, memoryMb, processMb } = await timed(folder, sample, k, context);
     const served = { folder, indexFolder: indexFolder(context), pictures: sample, processMb };
@@ -90,6 +92,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       corruptionDrop: corrupted.score,
       edgeInputs: answeredShare(edgeInputs),
       flipRate: flips.score,
+      sliceGap: sliced.score,
       queriesInGallery: plainScore(queriesInGallery / rows, rows),
       queriesWithoutRelevant: plainScore((rows - answered) / rows, rows),
       latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
@@ -116,6 +119,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       corrupted,
       edgeInputs,
       flips,
+      sliced,
       galleryIds: index.ids,
     });
     const evaluation: Omit<RetrievalEvaluation, 'details' | 'reference'> = {
@@ -128,6 +132,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       examples: idsOf(examples),
       corruptions: corrupted.byCorruption,
       edgeInputs,
+      slices: sliced.slices,
       ...(behaviour.length === 0 ? {} : { behaviour }),
       queriesWithoutRelevant: rows - answered,
       queriesInGallery,

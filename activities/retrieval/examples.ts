@@ -10,6 +10,7 @@ import type { Corrupted } from '../validation/picture-robustness.ts';
 import type { Asked } from './ask-index.ts';
 import { worstLabel } from './per-label.ts';
 import type { QueryFlips } from './query-behaviour.ts';
+import type { SlicedQueries } from './query-slices.ts';
 
 type Pictures = Pick<AnsweredPictures, 'ids' | 'classes'>;
 /** By query, as the gallery is ranked by something else. */
@@ -29,6 +30,7 @@ interface Found {
   readonly elsewhere: readonly QueryOutcome[] | null;
   readonly corrupted: Pick<Corrupted, 'lost'>;
   readonly flips: Pick<QueryFlips, 'changed'>;
+  readonly sliced: Pick<SlicedQueries, 'examples'>;
   readonly edgeInputs: Evaluation['edgeInputs'];
   readonly galleryIds: readonly string[];
 }
@@ -46,6 +48,7 @@ export function findingExamples({
   corrupted,
   edgeInputs,
   flips,
+  sliced,
   galleryIds,
 }: Found): Readonly<Record<ExampledRetrievalGate, readonly GateExample[]>> {
   const worstBy = (rows: readonly QueryOutcome[], figure: Figure): readonly GateExample[] =>
@@ -89,6 +92,7 @@ export function findingExamples({
     corruptionDrop: corruptedExamples(corrupted),
     edgeInputs: edgeExamples(edgeInputs),
     flipRate: flips.changed.map(({ id, edit }) => exampleOf(id, `the first neighbour has another label: ${edit}`)),
+    sliceGap: sliced.examples,
     queriesInGallery: some(
       all.filter((row) => inGallery.has(ids[row]!)),
       'in the gallery itself',

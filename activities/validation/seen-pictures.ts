@@ -67,7 +67,11 @@ export async function findPictureTwins(
   return found;
 }
 
-async function rowsAt(rows: AsyncIterable<PictureRow>, places: readonly number[]): Promise<readonly PictureRow[]> {
+/** Those at these places, in their order. */
+export async function rowsAt(
+  rows: AsyncIterable<PictureRow>,
+  places: readonly number[],
+): Promise<readonly PictureRow[]> {
   const wanted = new Set(places);
   const found: PictureRow[] = [];
   let place = 0;

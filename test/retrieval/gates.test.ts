@@ -55,6 +55,20 @@ describe('the gates of a model that finds pictures', () => {
     equal(verdictOf({ edgeInputs: score }, 'edgeInputs')?.verdict, 'fail');
   });
 
+  it('warn where a slice is shown to find markedly worse, and are off where there is none', () => {
+    const judged = (low: number) =>
+      verdictOf({ sliceGap: { value: 0.3, interval: { low, high: 0.5, confidence: 0.99 }, rows: 100 } }, 'sliceGap');
+    deepEqual([judged(0.09)?.verdict, judged(0.11)?.verdict], ['pass', 'warn']);
+    const none = { value: null, interval: null, rows: 0, notApplicable: 'no slice has 30 rows on both sides' };
+    equal(verdictOf({ sliceGap: none }, 'sliceGap')?.verdict, 'off');
+  });
+
+  it('judge a run that began before there was a gate without it', () => {
+    const { sliceGap: _, ...before } = gates;
+    const { verdict, gates: all } = retrievalVerdict({ measures, gates: before as typeof gates });
+    deepEqual([verdict, all.some(({ name }) => name === 'sliceGap')], ['pass', false]);
+  });
+
   it('warn where harmless edits may change what three pictures in ten find first, for want of pictures too', () => {
     const judged = (changed: number, rows: number) =>
       verdictOf({ flipRate: shareScore(changed, rows) }, 'flipRate')?.verdict;

@@ -182,6 +182,28 @@ describe('the steps of retrieval', function () {
     assert.ok(measures.shiftedDrop.interval!.low > 0.5 && measures.recallAtK.value === 1);
   });
 
+  it('hold the declared groups of the test pictures against each other', async () => {
+    const few = (await evaluate((await build(dataset)).index, dataset)).measures.sliceGap;
+    assert.match(few.notApplicable ?? '', /no slice has 30 rows on both sides/);
+    const next = (label: string): string => COLOURS[(COLOURS.indexOf(label as 'red') + 1) % COLOURS.length]!;
+    const test = (await makePictures(70, 20)).map((one, at) => ({
+      ...one,
+      label: at % 2 === 0 ? one.label : next(one.label),
+      groups: { site: at % 2 === 0 ? 'south' : 'north' },
+    }));
+    const of = await store({ ...splits, test });
+    const found = await evaluate((await build(of)).index, of);
+    assert.deepEqual([found.measures.sliceGap.value, found.slices?.[0]?.name], [1, 'site = north']);
+    assert.ok(found.measures.sliceGap.interval!.low > 0.5);
+    assert.deepEqual(
+      found.examples?.['sliceGap'],
+      test
+        .filter(({ groups }) => groups.site === 'north')
+        .slice(0, 5)
+        .map(({ id }) => id),
+    );
+  });
+
   it('have no figures where the gallery has nothing of the label that is asked for', async () => {
     const blind = await store({ ...splits, train: splits.train.filter(({ label }) => label === 'red') });
     const found = await evaluate((await build(blind)).index, blind);

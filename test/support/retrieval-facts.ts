@@ -39,6 +39,7 @@ export const retrieval: RetrievalEvaluation = {
     corruptionDrop: score(0.04, 0.05),
     edgeInputs: plain(1, 14),
     flipRate: { value: 0.05, interval: { low: 0.02, high: 0.11, confidence: 0.95 }, rows: 100 },
+    sliceGap: score(0.06, 0.09, 40),
     queriesInGallery: plain(0, 122),
     queriesWithoutRelevant: plain(2 / 122, 122),
     latencyP95Ms: plain(24.2, 200),
@@ -67,6 +68,9 @@ export const retrieval: RetrievalEvaluation = {
   edgeInputs: [
     { name: 'one pixel', ok: true, detail: 'answered with neighbours' },
     { name: 'CMYK', ok: true, detail: 'answered with neighbours' },
+  ],
+  slices: [
+    { name: 'pictures of brightness 20 to 71 (of 255)', rows: 40, recallAtK: 0.925, gap: score(0.06, 0.09, 40) },
   ],
   queriesWithoutRelevant: 2,
   queriesInGallery: 0,

@@ -47,6 +47,7 @@ export interface MadePicture {
   readonly id: string;
   readonly bytes: Buffer;
   readonly label: string;
+  readonly groups?: Readonly<Record<string, string>>;
 }
 
 /** Different pictures whose label is their colour; of another `width`, other pictures. */
@@ -85,7 +86,7 @@ export async function putPictures(
     archive.finalize();
     await writing;
     const lines = (rows[split] ?? pictures).map(
-      ({ id, label }) => `${JSON.stringify({ id, image: `${split}/${id}.png`, label })}\n`,
+      ({ id, label, groups }) => `${JSON.stringify({ id, image: `${split}/${id}.png`, label, groups })}\n`,
     );
     await writeFile(join(folder, `${split}.jsonl`), lines);
   }

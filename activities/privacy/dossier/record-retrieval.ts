@@ -96,6 +96,7 @@ const robustness: Teller = ({ retrieval }) => {
     `${count(retrieval.queriesInGallery)} test pictures stand in the gallery; for ${count(retrieval.queriesWithoutRelevant)} there is nothing to find.`,
     scoreLine('corruptionDrop', retrieval.measures.corruptionDrop),
     ...(retrieval.measures.flipRate === undefined ? [] : [scoreLine('flipRate', retrieval.measures.flipRate)]),
+    ...(retrieval.measures.sliceGap === undefined ? [] : [scoreLine('sliceGap', retrieval.measures.sliceGap)]),
     ...(retrieval.edgeInputs === undefined ? [] : [edgeLine(retrieval.edgeInputs)]),
   ];
 };

@@ -1,6 +1,6 @@
 /** What test pictures find in the index: beside pixels and the frozen encoder, label by label, and where nothing is found. */
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
-import type { IndexedModel, LabelFindings, RetrievalEvaluation } from '../../contract/retrieval.ts';
+import type { IndexedModel, LabelFindings, QuerySlice, RetrievalEvaluation } from '../../contract/retrieval.ts';
 import type { RunFacts } from '../../contract/evidence.ts';
 import { attackFacts } from './attacks.ts';
 import { corruptionTable } from './corruptions.ts';
@@ -31,7 +31,7 @@ export const retrievalSection: Section = {
         Each test picture asks the index of the training pictures; what has its label is wanted. A picture never finds
         itself, and intervals are over the pictures that ask.
       </p>
-      ${beside(retrieval)} ${figures(retrieval, run)} ${perLabel(retrieval, run)}
+      ${beside(retrieval)} ${figures(retrieval, run)} ${perLabel(retrieval, run)} ${sliced(retrieval)}
       ${corruptionTable(retrieval.corruptions, `Recall@${retrieval.k}`)} ${attackTable(run)} ${misses(retrieval)}
       ${edgeTable(retrieval.edgeInputs ?? [], 'neighbours')}`;
   },
@@ -125,6 +125,20 @@ function perLabel({ k, perLabel: labels }: RetrievalEvaluation, { data }: RunFac
       { title: 'Test pictures', numeric: true, cell: (row) => count(row.queries) },
     ],
     labels,
+  );
+}
+
+function sliced({ k, slices = [] }: RetrievalEvaluation): Html {
+  if (slices.length === 0) return html``;
+  return table(
+    'Slices of the test pictures; the interval holds for all of them at once',
+    [
+      { title: 'Slice', cell: (row: QuerySlice) => row.name },
+      { title: 'Pictures', numeric: true, cell: (row) => count(row.rows) },
+      { title: `Recall@${k}`, numeric: true, cell: (row) => percent(row.recallAtK) },
+      { title: 'All others minus it', numeric: true, cell: (row) => score(row.gap, points) },
+    ],
+    slices,
   );
 }
 
