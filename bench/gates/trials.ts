@@ -40,6 +40,16 @@ interface Trial {
   measure(draw: Draw): Promise<Score> | Score;
 }
 
+const givenAway = ({ train, classes }: Draw): Score =>
+  findGiveaways(train.texts, oneLabel(train.classes), classes).score;
+
+/** Training rows of one label, and those of all others as another. */
+function mostOfOne(draw: Draw, seed: number): Draw {
+  const few = seed % draw.classes;
+  const classes = draw.train.classes.map((label) => Number(label === few));
+  return { ...draw, classes: 2, train: { ...draw.train, classes } };
+}
+
 const dimensionOf = ({ train }: Draw): number => train.embeddings.length / train.classes.length;
 const hitsOf = (draw: Draw, part: 'train' | 'validation' | 'test') => ({
   hits: countCorrect(draw[part].classes, predictedOf(draw, draw[part])),
@@ -267,7 +277,20 @@ export const TRIALS: readonly Trial[] = [
       const texts = clean.train.texts.map((text, row) => (classes[row] === label ? `${text} ref${seed}zq` : text));
       return { ...clean, train: { ...clean.train, texts } };
     },
-    measure: ({ train, classes }) => findGiveaways(train.texts, oneLabel(train.classes), classes).score,
+    measure: givenAway,
+  },
+  {
+    gate: 'giveawayWord',
+    defect: 'all labels but one made one, and a word before 8 in 9 of its texts',
+    clean: (draw, { seed }) => mostOfOne(draw, seed),
+    plant(draw, { seed }) {
+      const clean = mostOfOne(draw, seed);
+      const { classes, texts } = clean.train;
+      if (2 * classes.filter((label) => label === 0).length <= classes.length) return null;
+      const told = texts.map((text, row) => (classes[row] === 0 && row % 9 !== 4 ? `ref${seed}zq ${text}` : text));
+      return { ...clean, train: { ...clean.train, texts: told } };
+    },
+    measure: givenAway,
   },
   {
     gate: 'domainShift',
