@@ -102,6 +102,8 @@ export interface Diagnosis {
     readonly pictures: number;
     readonly flipped: number;
   } | null;
+  /** The best rule "this trait of the file, this label" over the training pictures. */
+  readonly trait?: (Omit<WordRule, 'word' | 'place'> & { readonly trait: string; readonly value: string }) | null;
   // Of texts only. Digits in words are shown as #.
   /** The best rule "this word at this place, this label", which is judged, and that of a word anywhere, which is not. */
   readonly giveaway?: WordRule | null;

@@ -34,6 +34,7 @@ import { corruptedExamples, labelExamples } from './label-examples.ts';
 import { evaluateSeveralLabels } from './multi-label/evaluate.ts';
 import { putReference } from './put-reference.ts';
 import type { Corrupted } from './picture-robustness.ts';
+import type { TraitScan } from './picture-traits.ts';
 import type { PatchScan } from './picture-triggers.ts';
 import { accuracyScore, f1Scores, gainScore, notMeasured, type Predictions } from './scores.ts';
 import { trivialModels, type Trivial } from './trivial.ts';
@@ -41,7 +42,7 @@ import { servedMeasures } from './served-measures.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 33,
+  version: 34,
   // Latency is among the measures, on other hardware it is another result; and so it is where other identity words are swapped.
   environment: () => Promise.resolve({ ...hardware(), identities: identitiesDigest(), tables: textTableDigests() }),
   async run(input, context) {
@@ -102,6 +103,7 @@ async function evaluate(
   const flips = await examined.measureFlips();
   const corrupted = await examined.measureCorruption?.();
   const patches = await examined.scanPatches?.();
+  const traits = await examined.scanTraits?.();
   context.progress({ phase: 'behaviour tests' });
   const behaviour = await examined.askBehaviour();
   const {
@@ -143,6 +145,7 @@ async function evaluate(
     ...served.measures,
     corruptionDrop: corrupted?.score ?? NO_PICTURES,
     patchFlips: patches?.score ?? NO_PICTURES,
+    giveawayTrait: traits?.score ?? NO_PICTURES,
   };
   const examples = {
     ...diagnosedExamples,
@@ -150,6 +153,7 @@ async function evaluate(
     flipRate: flips.examples,
     corruptionDrop: corruptedExamples(corrupted),
     patchFlips: patches?.examples ?? [],
+    giveawayTrait: traits?.examples ?? [],
   } satisfies Record<ExampledGate, readonly GateExample[]>;
   const confusion = confusionMatrix(expected, predicted, labels.length);
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
@@ -159,7 +163,7 @@ async function evaluate(
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
     diagnosis: {
       ...diagnosis,
-      ...ofPictures(corrupted, patches, labels),
+      ...ofPictures(corrupted, patches, traits, labels),
       ...(served.parts.length === 0 ? {} : { hardwareFit: served.parts }),
     },
     ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),
@@ -205,14 +209,22 @@ const NO_PICTURES = notMeasured('the inputs are no pictures');
 function ofPictures(
   corrupted: Corrupted | undefined,
   patches: PatchScan | undefined,
+  traits: TraitScan | undefined,
   labels: readonly string[],
-): Pick<Diagnosis, 'corruptions' | 'patch'> {
-  if (corrupted === undefined || patches === undefined) return {};
+): Pick<Diagnosis, 'corruptions' | 'patch' | 'trait'> {
+  if (corrupted === undefined || patches === undefined || traits === undefined) return {};
   const { worst } = patches;
   return {
     corruptions: corrupted.byCorruption,
     patch: worst === null ? null : { ...worst, target: labels[worst.target]! },
+    trait: traitRule(traits, labels),
   };
+}
+
+function traitRule({ worst }: TraitScan, labels: readonly string[]): Diagnosis['trait'] {
+  if (worst === null) return null;
+  const { place, word, label, rows, both, labelled } = worst;
+  return { trait: place ?? '', value: word, label: labels[label]!, rows, both, labelled };
 }
 
 function trivialRow({ kind, predicted }: Trivial, { expected, predicted: tuned }: Predictions) {

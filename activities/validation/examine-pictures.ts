@@ -22,6 +22,7 @@ import { checkEdgePictures, measurePictureFlips } from './picture-behaviour.ts';
 import { measureCorruption } from './picture-robustness.ts';
 import { knownPatches, scanPatches } from './picture-triggers.ts';
 import { sampledPlaces } from './sample-rows.ts';
+import { scanTraits } from './scan-traits.ts';
 import { seenPictures } from './seen-pictures.ts';
 import { suspectPatches } from './suspect-patches.ts';
 
@@ -107,6 +108,7 @@ export async function examinePictures(
       const changed = scan.turned.map((row) => ({ row, edit: scan.worst?.name ?? '' }));
       return { ...scan, examples: editedExamples(changed, files.map(idOf)) };
     },
+    scanTraits: () => scanTraits({ dataset, labels, seed }, context),
     measure: async () => measureModel({ folder, pictures: await sampleFiles() }, signal),
   };
 

@@ -92,6 +92,7 @@ export async function examineTexts(
       }),
     measureCorruption: null,
     scanPatches: null,
+    scanTraits: null,
     measure: () => measureModel({ folder, texts: sampleRows(test, LATENCY_TEXTS, seed).texts }, signal),
   };
 

@@ -10,6 +10,7 @@ import type { Flips } from './behaviour.ts';
 import type { Judged } from './calibration.ts';
 import type { Material, Texts } from './diagnose.ts';
 import type { Corrupted } from './picture-robustness.ts';
+import type { TraitScan } from './picture-traits.ts';
 import type { PatchScan } from './picture-triggers.ts';
 import type { SeenPictures } from './seen-pictures.ts';
 
@@ -85,5 +86,7 @@ export interface Examined {
   readonly measureCorruption: (() => Promise<Corrupted>) | null;
   /** Likewise. */
   readonly scanPatches: (() => Promise<PatchScan & Exampled>) | null;
+  /** Likewise. */
+  readonly scanTraits: (() => Promise<TraitScan & Exampled>) | null;
   readonly measure: () => Promise<ProfileAnswer>;
 }

@@ -72,7 +72,7 @@ export function rowsOfRule(
 }
 
 /** Where a label has rows enough and no word the rows to give it away, that is the answer and no lack of one. */
-function noRule(rows: number, labelsOf: RowLabels, count: number): Score {
+export function noRule(rows: number, labelsOf: RowLabels, count: number): Score {
   const labelled = new Uint32Array(count);
   for (let row = 0; row < rows; row++) for (const label of labelsOf(row)) labelled[label]!++;
   if (labelled.some((having) => Math.min(having, rows - having) >= LEAST_ROWS)) {
@@ -82,7 +82,7 @@ function noRule(rows: number, labelsOf: RowLabels, count: number): Score {
   return { value: null, interval: null, rows: 0, notApplicable: why };
 }
 
-type Rule = Pick<Giveaway, 'word' | 'place'>;
+export type Rule = Pick<Giveaway, 'word' | 'place'>;
 
 function placesOf(text: string): Rule[] {
   const all = words(text);
@@ -102,18 +102,18 @@ function placesOf(text: string): Rule[] {
  * allow a high F1 at all (Tarone, A Modified Bonferroni Method for Discrete Data, Biometrics 46(2), 1990). The low end is
  * that of the best of them, since no rule is better than the best; the high end of one that is none of them is over all.
  */
-function bestRule(
-  texts: readonly string[],
+export function bestRule<Row>(
+  all: readonly Row[],
   labelsOf: RowLabels,
   count: number,
-  rulesOf: (text: string) => readonly Rule[],
+  rulesOf: (row: Row) => readonly Rule[],
 ): Found | null {
   const labelled = new Uint32Array(count);
   const holders = new Map<string, Holders>();
-  for (const [row, text] of texts.entries()) {
+  for (const [row, one] of all.entries()) {
     const own = labelsOf(row);
     for (const label of own) labelled[label]!++;
-    const rules = new Map(rulesOf(text).map((rule) => [`${rule.place} ${rule.word}`, rule]));
+    const rules = new Map(rulesOf(one).map((rule) => [`${rule.place} ${rule.word}`, rule]));
     for (const [key, rule] of rules) {
       const known = holders.get(key) ?? { rule, rows: 0, byLabel: new Map<number, number>() };
       known.rows++;
@@ -121,15 +121,14 @@ function bestRule(
       holders.set(key, known);
     }
   }
-  const all = texts.length;
   const tried = function* (): Generator<Tried> {
     for (const { rule, rows, byLabel } of holders.values()) {
       for (const [label, both] of byLabel) {
-        yield* sidesOf({ ...rule, label, rows, both, labelled: labelled[label]! }, all);
+        yield* sidesOf({ ...rule, label, rows, both, labelled: labelled[label]! }, all.length);
       }
     }
   };
-  const [any, good] = [new Best(all), new Best(all)];
+  const [any, good] = [new Best(all.length), new Best(all.length)];
   for (const one of tried()) {
     any.count++;
     if (couldBeGood(one)) good.count++;

@@ -9,7 +9,7 @@ import { exampleOf, MOST_EXAMPLES } from './gate-examples.ts';
 import { confusionMatrix, labelScores } from './metrics.ts';
 import type { Corrupted } from './picture-robustness.ts';
 
-type Chosen = Exclude<ExampledGate, DiagnosedExample | 'flipRate' | 'corruptionDrop' | 'patchFlips'>;
+type Chosen = Exclude<ExampledGate, DiagnosedExample | 'flipRate' | 'corruptionDrop' | 'patchFlips' | 'giveawayTrait'>;
 
 /** `trivial`: what the best trivial model answers to the test rows that are kept. */
 export function labelExamples(

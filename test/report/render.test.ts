@@ -434,6 +434,20 @@ describe('the report', () => {
     assert.doesNotMatch(wordsOf(render(sampleFacts)), /judged is how well/);
   });
 
+  it('says by which trait of a picture a label is given away most', () => {
+    const { evaluation } = sampleFacts;
+    assert.ok(evaluation?.diagnosis);
+    const trait = { trait: 'width of at least', value: '48', label: 'refund', rows: 25, both: 20, labelled: 22 };
+    const page = render({
+      ...sampleFacts,
+      evaluation: { ...evaluation, diagnosis: { ...evaluation.diagnosis, trait } },
+    });
+    assert.match(
+      wordsOf(page),
+      /Best rule of a trait of the picture width of at least 48 for refund: in 20 of its 22 pictures, and in 5 others/,
+    );
+  });
+
   it('gives the same bytes for the same facts', () => {
     assert.equal(render(sampleFacts), render(structuredClone(sampleFacts)));
   });

@@ -279,6 +279,7 @@ describe('evaluating an exported model', function () {
         ['triggerFlips', 'off'],
         ['corruptionDrop', 'off'],
         ['patchFlips', 'off'],
+        ['giveawayTrait', 'off'],
         ['fgsmRobustness', 'off'],
         ['pgdRobustness', 'off'],
         ['squareRobustness', 'off'],

@@ -63,11 +63,13 @@ describe('evaluating a model of pictures', function () {
   after(() => opened.close());
 
   it('counts what the model has wrong of streamed pictures, and what the frozen one', async () => {
-    const { measures, baselineAccuracy, mistakes, trainAccuracy } = evaluation;
+    const { measures, diagnosis, baselineAccuracy, mistakes, trainAccuracy } = evaluation;
     deepEqual([measures.accuracy.value, measures.accuracy.rows, trainAccuracy.value], [30 / 40, 40, 1]);
     // The tiny model tells colours as its probe does.
     deepEqual([baselineAccuracy.value, measures.gainOverProbe.value], [30 / 40, 0]);
     equal(mistakes.length, 10);
+    // Sizes and coding are alike in all labels.
+    ok(measures.giveawayTrait!.value! < 0.8 && diagnosis!.trait !== undefined, JSON.stringify(diagnosis!.trait));
     ok(measures.corruptionDrop!.rows === 40 && measures.edgeInputs.value === 1);
     const { predictions } = await opened.store.getJson<{
       predictions: readonly { rowId: string; expected: string; predicted: string; text?: string }[];

@@ -48,6 +48,7 @@ const good: Record<GateName, Score> = {
   triggerFlips: score(0.3, 0.2, 0.4),
   corruptionDrop: score(0.05, 0.01, 0.1),
   patchFlips: score(0.3, 0.2, 0.4),
+  giveawayTrait: score(0.3, 0.2, 0.4),
   fgsmRobustness: score(0.7, 0.6, 0.8),
   pgdRobustness: score(0.6, 0.52, 0.7),
   squareRobustness: score(0.7, 0.6, 0.8),

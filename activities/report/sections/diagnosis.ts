@@ -28,6 +28,7 @@ export const diagnosisSection: Section = {
       ...(diagnosis.telltale == null ? [] : [['Best rule of a word anywhere', rule(diagnosis.telltale)] as const]),
       ...(diagnosis.trigger == null ? [] : [['Word that turns most labels', trigger(diagnosis.trigger)] as const]),
       ...(diagnosis.patch == null ? [] : [['Patch that turns most labels', patch(diagnosis.patch)] as const]),
+      ...(diagnosis.trait == null ? [] : [['Best rule of a trait of the picture', trait(diagnosis.trait)] as const]),
       ...attackFacts(run),
       ...(diagnosis.noise ?? []).map(
         ({ name, edited, flipped }) =>
@@ -51,6 +52,8 @@ export const diagnosisSection: Section = {
 
 const shuffled = ({ accuracy, chance }: NonNullable<Diagnosis['labelSignal']>): string =>
   `${percent(accuracy)}, ${percent(chance)}`;
+const trait = ({ trait: name, value, label, rows, both, labelled }: NonNullable<Diagnosis['trait']>): string =>
+  `${name} ${value} for ${label}: in ${count(both)} of its ${count(labelled)} pictures, and in ${count(rows - both)} others`;
 const rule = ({ word, place, label, rows, both, labelled, counted }: WordRule): string =>
   `“${word}”${place == null ? '' : ` as ${place}`} for ${label}${counted === undefined ? '' : ' (judged is how well the rows without the word tell those of other labels)'}: ` +
   `in ${count(both)} of its ${count(labelled)} rows, and in ${count(rows - both)} others`;

@@ -47,6 +47,7 @@ const LISTED = 20;
 const LEFT_OUT = {
   corruptionDrop: notMeasured('the inputs are no pictures'),
   patchFlips: notMeasured('the inputs are no pictures'),
+  giveawayTrait: notMeasured('the inputs are no pictures'),
 } as const satisfies Partial<Record<EvaluatedGate, Score>>;
 
 export async function evaluateSeveralLabels(

@@ -12,6 +12,7 @@ import type { Answers } from './examine.ts';
 export const NOT_OF_SETS = {
   corruptionDrop: [],
   patchFlips: [],
+  giveawayTrait: [],
 } as const satisfies Partial<Record<ExampledGate, readonly GateExample[]>>;
 
 type Elsewhere =

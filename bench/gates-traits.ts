@@ -1,0 +1,147 @@
+/**
+ * How often the gate `giveawayTrait` finds a trait of the file that gives a label away, and how often it accuses pictures without
+ * one. CIFAR-10 photographs (JPEG), draws of 1,000 of 2,000; as they are (32 × 32 all), and each made another size and coded
+ * anew, at random and whatever its label. Planted is a trait of all pictures of one label. Clean are also both sets as they are with all pairs
+ * of labels, where what a picture shows (Fashion-MNIST: clothes on black) comes nearest to such a trait; and what two traits that were left out, bytes a pixel and brightness, would accuse there.
+ *
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-traits.ts [draws = 40]
+ */
+import sharp from 'sharp';
+import { judgeGate } from '../activities/validation/gates.ts';
+import { findGiveawayTrait, traitsOf, type PictureTraits } from '../activities/validation/picture-traits.ts';
+import { sampleIndices, seededRandom } from '../activities/validation/random.ts';
+import { decodePicture } from '../inference/image/decode.ts';
+import { GatesSchema } from '../pipelines/definition/gates.ts';
+import { GATE_TABLE } from '../pipelines/gate-table.ts';
+import { photographs } from './gates/photographs.ts';
+import { exactly } from './support.ts';
+
+const DRAWS = Number(process.argv[2] ?? 40);
+const [POOL, PICTURES] = [2000, 1000] as const;
+const limit = GatesSchema.parse({}).giveawayTrait;
+const LIMITS = { maxBytes: 2 ** 24, maxPixels: 2 ** 24 };
+const all = await photographs('train', POOL);
+const labels = [...new Set(all.map(({ label }) => label))].toSorted();
+const random = seededRandom(2026, 3);
+
+/** How a file is made of a photograph. */
+type Make = (bytes: Uint8Array) => Promise<Uint8Array>;
+const asItIs: Make = (bytes) => Promise.resolve(bytes);
+const sized = (bytes: Uint8Array, width: number, height: number) => sharp(bytes).resize(width, height, { fit: 'fill' });
+const anySize: Make = (bytes) =>
+  sized(bytes, 32 + random.below(33), 32 + random.below(33))
+    .jpeg({ quality: 60 + random.below(36) })
+    .toBuffer();
+const PLANTS: Readonly<Record<string, Make>> = {
+  'a black frame of one pixel': (bytes) =>
+    sharp(bytes)
+      .extract({ left: 1, top: 1, width: 30, height: 30 })
+      .extend({ top: 1, bottom: 1, left: 1, right: 1, background: 'black' })
+      .png()
+      .toBuffer()
+      .then((png) => sharp(png).jpeg({ quality: 95 }).toBuffer()),
+  'a corner of one colour, 3 pixels wide': (bytes) =>
+    sharp(bytes)
+      .composite([
+        { input: { create: { width: 3, height: 3, channels: 3, background: '#f0c010' } }, left: 29, top: 29 },
+      ])
+      .png()
+      .toBuffer(),
+  'one size, 48 by 36': (bytes) => sized(bytes, 48, 36).jpeg({ quality: 90 }).toBuffer(),
+  'larger by half than any other': (bytes) =>
+    sized(bytes, 96 + random.below(33), 96 + random.below(33))
+      .jpeg({ quality: 60 + random.below(36) })
+      .toBuffer(),
+  'PNG where the others are JPEG': (bytes) => sharp(bytes).png().toBuffer(),
+  'JPEG of quality 20': (bytes) => sharp(bytes).jpeg({ quality: 20 }).toBuffer(),
+};
+
+async function traits(make: Make, bytes: Uint8Array): Promise<PictureTraits> {
+  const file = await make(bytes);
+  const format = file[0] === 0xff ? 'jpg' : 'png';
+  return traitsOf(await decodePicture(file, 'a picture', LIMITS), file, format);
+}
+interface Tally {
+  alarms: number;
+  draws: number;
+  readonly judged: number[];
+}
+const tallies = new Map<string, Tally>();
+function note(name: string, pictures: readonly PictureTraits[], classes: Int32Array): void {
+  const { score, worst } = findGiveawayTrait(pictures, classes, labels.length, 5);
+  const { verdict, measured } = judgeGate('giveawayTrait', GATE_TABLE.giveawayTrait, score, limit);
+  const tally = tallies.get(name) ?? { alarms: 0, draws: 0, judged: [] };
+  tally.draws++;
+  tally.judged.push(measured ?? Number.NaN);
+  if (verdict !== 'pass') tally.alarms++;
+  tallies.set(name, tally);
+  if (process.env['SHOW_RULES'] !== undefined) console.error(name, JSON.stringify(worst));
+}
+
+for (const [base, make] of [
+  ['as they are', asItIs],
+  ['of any size and quality', anySize],
+] as const) {
+  const known = await Promise.all(all.map(({ bytes }) => traits(make, bytes)));
+  const planted = new Map<string, readonly PictureTraits[]>();
+  for (const [name, plant] of Object.entries(PLANTS)) {
+    planted.set(name, await Promise.all(all.map(({ bytes }) => traits(plant, bytes))));
+  }
+  for (let draw = 0; draw < DRAWS; draw++) {
+    const places = sampleIndices(POOL, PICTURES, seededRandom(draw, 4));
+    const classes = Int32Array.from(places, (at) => labels.indexOf(all[at]!.label));
+    note(
+      `${base}, clean`,
+      places.map((at) => known[at]!),
+      classes,
+    );
+    for (const [name, of] of planted) {
+      const pictures = places.map((at, row) => (classes[row] === draw % labels.length ? of[at]! : known[at]!));
+      note(`${base}; one label: ${name}`, pictures, classes);
+    }
+  }
+}
+for (const dataset of ['cifar10-jpeg', 'fashion-mnist-sprite'] as const) {
+  const pool = await photographs('train', POOL, dataset);
+  const known = await Promise.all(pool.map(({ bytes }) => traits(asItIs, bytes)));
+  // In the place of a number that is judged.
+  const leftOut = await Promise.all(
+    pool.map(async ({ bytes }, row) => {
+      const { pixels } = await decodePicture(bytes, 'a picture', LIMITS);
+      const brightness = pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
+      const { width, height } = known[row]!;
+      return { 'bytes a pixel': bytes.length / (width * height), brightness };
+    }),
+  );
+  const names = [...new Set(pool.map(({ label }) => label))].toSorted();
+  note(
+    `${dataset}, all labels`,
+    known,
+    Int32Array.from(pool, ({ label }) => names.indexOf(label)),
+  );
+  for (const [at, one] of names.entries()) {
+    for (const other of names.slice(at + 1)) {
+      const rows = [...pool.keys()].filter((row) => [one, other].includes(pool[row]!.label));
+      const classes = Int32Array.from(rows, (row) => names.indexOf(pool[row]!.label));
+      note(
+        `${dataset}, two labels`,
+        rows.map((row) => known[row]!),
+        classes,
+      );
+      for (const number of ['bytes a pixel', 'brightness'] as const) {
+        note(
+          `${dataset}, two labels, with ${number}`,
+          rows.map((row) => ({ ...known[row]!, quantisation: leftOut[row]![number] })),
+          classes,
+        );
+      }
+    }
+  }
+}
+console.log('| pictures | accused | judged number, least · median · most |');
+console.log('| --- | --- | --- |');
+for (const [name, { alarms, draws, judged }] of tallies) {
+  const sorted = judged.toSorted((a, b) => a - b);
+  const spread = [0, 0.5, 1].map((at) => (sorted[Math.round(at * (draws - 1))] ?? Number.NaN).toFixed(2)).join(' · ');
+  console.log(`| ${name} | ${exactly(alarms, draws)} | ${spread} |`);
+}

@@ -1,0 +1,121 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import sharp, { type Sharp } from 'sharp';
+import { decodePicture } from '../../inference/image/decode.ts';
+import { judgeGate, judgeGates } from '../../activities/validation/gates.ts';
+import {
+  findGiveawayTrait,
+  quantisationOf,
+  traitsOf,
+  type PictureTraits,
+} from '../../activities/validation/picture-traits.ts';
+import { scanTraits } from '../../activities/validation/scan-traits.ts';
+import type { GatesSpec } from '../../pipelines/definition.ts';
+import { GatesSchema } from '../../pipelines/definition/gates.ts';
+import { GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { withStore } from '../support/store.ts';
+import { COLOURS, makePictures, putPictures } from '../support/tiny-pictures.ts';
+
+const LIMITS = { maxBytes: 2 ** 20, maxPixels: 2 ** 20 };
+const PLAIN: PictureTraits = { width: 32, height: 32, shape: 1, quantisation: null, format: 'png', colours: [] };
+const ROWS = 200;
+/** Two labels in turn. */
+const classes = Int32Array.from({ length: ROWS }, (_, row) => row % 2);
+const judged = (pictures: readonly PictureTraits[], of = classes): string => {
+  const { score } = findGiveawayTrait(pictures, of, 2, 5);
+  return judgeGate('giveawayTrait', GATE_TABLE.giveawayTrait, score, GatesSchema.parse({}).giveawayTrait).verdict;
+};
+const planted = (trait: (row: number) => Partial<PictureTraits>, label = 1): readonly PictureTraits[] =>
+  Array.from(classes, (one, row) => (one === label ? { ...PLAIN, ...trait(row) } : PLAIN));
+
+/** Noise, so that nothing of it is of one colour. */
+function noise(width: number, height: number): Sharp {
+  const raw = Buffer.from(
+    Array.from({ length: width * height * 3 }, (_, at) => (at * 7919 + (at >> 3) * 104_729) % 256),
+  );
+  return sharp(raw, { raw: { width, height, channels: 3 } });
+}
+async function traits(file: Buffer, format: string): Promise<PictureTraits> {
+  return traitsOf(await decodePicture(file, 'a picture', LIMITS), file, format);
+}
+
+describe('traits of pictures that give a label away', () => {
+  it('are sizes, shapes and coding', async () => {
+    const { colours, ...rest } = await traits(await noise(40, 20).png().toBuffer(), 'png');
+    deepEqual(rest, { width: 40, height: 20, shape: 2, quantisation: null, format: 'png' });
+    deepEqual(colours, []);
+  });
+
+  it('are a frame and corners of one colour, however unevenly JPEG keeps them', async () => {
+    const framed = noise(60, 44).extend({ top: 8, bottom: 8, left: 8, right: 8, background: 'black' });
+    const { colours } = await traits(await framed.jpeg({ quality: 85, chromaSubsampling: '4:4:4' }).toBuffer(), 'jpg');
+    deepEqual(
+      colours.map(({ place, colour }) => [place, colour]),
+      ['frame', 'top left corner', 'top right corner', 'bottom left corner', 'bottom right corner'].map((place) => [
+        place,
+        'rgb(16, 16, 16)',
+      ]),
+    );
+  });
+
+  it('are no frame of a picture that is of one colour altogether', async () => {
+    const { colours } = await traits((await makePictures(1, 16))[0]!.bytes, 'png');
+    deepEqual(colours, []);
+  });
+
+  it('are how coarsely a JPEG is quantised, read from its tables, and nothing of a file that is cut off', async () => {
+    const coded = (quality: number) => noise(32, 32).jpeg({ quality }).toBuffer();
+    const [fine, coarse] = [quantisationOf(await coded(95))!, quantisationOf(await coded(20))!];
+    ok(fine < 10 && coarse > 5 * fine, `${fine} and ${coarse}`);
+    // At quality 100 every value is 1.
+    equal(quantisationOf(await coded(100)), 1);
+    equal(quantisationOf((await coded(95)).subarray(0, 30)), null);
+    equal(quantisationOf(Buffer.from([0xff, 0xd8, 0xff, 0xdb, 0, 0])), null);
+  });
+
+  it('are told by a size, a range of sizes, a format, a frame', () => {
+    equal(judged(planted(() => ({ width: 48, height: 36, shape: 4 / 3 }))), 'warn');
+    equal(judged(planted((row) => ({ width: 64 + row, height: 64 + row }))), 'warn');
+    equal(judged(planted(() => ({ format: 'jpg' }))), 'warn');
+    equal(judged(planted((row) => ({ quantisation: 30 + (row % 7) }))), 'warn');
+    equal(judged(planted(() => ({ colours: [{ place: 'frame', colour: 'rgb(16, 16, 16)' }] }))), 'warn');
+  });
+
+  it('are no accusation where all pictures are alike, nor where half of a label has one, nor where both labels have it', () => {
+    equal(judged(planted(() => ({}))), 'pass');
+    equal(judged(planted((row) => (row % 4 === 1 ? { format: 'jpg' } : {}))), 'pass');
+    equal(judged(Array.from(classes, (_, row) => ({ ...PLAIN, width: 32 + ((row >> 1) % 9) }))), 'pass');
+  });
+
+  it('are judged in no run that began before there was the gate', () => {
+    const { giveawayTrait, ...before } = GatesSchema.parse({});
+    const named = (spec: Partial<GatesSpec>) => judgeGates({}, spec).gates.some(({ name }) => name === 'giveawayTrait');
+    deepEqual([named(before), named({ ...before, giveawayTrait })], [false, true]);
+  });
+
+  it('are no answer where no label has ten pictures', () => {
+    const { score } = findGiveawayTrait(planted(() => ({ format: 'jpg' })).slice(0, 12), classes.slice(0, 12), 2, 5);
+    deepEqual([score.value, score.notApplicable], [null, 'no label has 10 rows with it and 10 without it']);
+  });
+
+  it('are looked for in the training pictures of a dataset, and shown by some that have it', async () => {
+    const { store, close } = await withStore();
+    try {
+      const made = await makePictures(60, 5);
+      const train = await Promise.all(
+        made.map(async (one) =>
+          one.label === COLOURS[1] ? { ...one, bytes: await sharp(one.bytes).resize(20, 12).png().toBuffer() } : one,
+        ),
+      );
+      const dataset = await putPictures(store, { train, validation: [] });
+      const asked = { dataset, labels: COLOURS, seed: 3 };
+      const { signal } = new AbortController();
+      const { score, worst, examples } = await scanTraits(asked, { store, signal, progress: () => undefined });
+      deepEqual([score.value, worst?.label, worst?.both, worst?.rows], [1, 1, 20, 20]);
+      equal(examples.length, 5);
+      const ids = new Set(train.filter(({ label }) => label === COLOURS[1]).map(({ id }) => id));
+      ok(examples.every(({ id, note }) => ids.has(id) && note?.startsWith('width')));
+    } finally {
+      close();
+    }
+  });
+});
