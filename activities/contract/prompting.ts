@@ -147,6 +147,16 @@ export interface ChosenGenerator {
   readonly difference: Score | null;
 }
 
+/** Gates that ask the chosen generator more than the test prompts as they are. */
+export type AskingGate = 'noiseDrop' | 'identityDrop' | 'shiftedDrop';
+/** What is left out of what it is asked for them. */
+export interface AskedLess {
+  /** Gates that are off: no answers are made for them. */
+  readonly not?: readonly AskingGate[];
+  /** Prompts of a kind (with a mistake, with a sentence after them, with a group's words swapped, from elsewhere), at most. */
+  readonly most?: number;
+}
+
 export interface EvaluateGeneratorInput {
   readonly generator: ArtifactRef;
   /** The candidate as it came, and what it was: told nothing, it is the baseline; its general text is not to be unlearnt. */
@@ -160,6 +170,8 @@ export interface EvaluateGeneratorInput {
   readonly device?: Device;
   /** Where it may be timed; anywhere when missing. */
   readonly hardware?: HardwareClass;
+  /** Missing where all is asked. */
+  readonly askedLess?: AskedLess;
 }
 /** What is needed of the declared device; memory with the caches of all generations that are under way at once. */
 export interface GeneratorFit {

@@ -126,7 +126,7 @@ async function evaluate(
   const tables = all.filter((table) => !isBuiltIn(table));
   const behaviour = tables.length === 0 ? {} : { behaviour: tables };
   const asking = (phase: string): Asking => ({ generator, prompt: served.prompt, judge, options: options(phase) });
-  const again = await askAgain(answers, judged, asking, { store, signal, dataset, seed });
+  const again = await askAgain(answers, judged, asking, { store, signal, dataset, seed, askedLess: input.askedLess });
   const diagnosis = await diagnoseGenerator(input, context, { generator, folder, answers, judged });
   progress({ phase: 'latency' });
   const conversations = answers

@@ -39,9 +39,10 @@ export async function loadShifted(
   dataset: ArtifactRef,
   seed: number,
   signal: AbortSignal,
+  most = SHIFTED_PROMPTS,
 ): Promise<SampledPrompts | null> {
   if (!(await hasShifted(store, dataset))) return null;
-  return samplePrompts([store, dataset, 'shifted', signal], SHIFTED_PROMPTS, { seed, stream: 36 });
+  return samplePrompts([store, dataset, 'shifted', signal], Math.min(most, SHIFTED_PROMPTS), { seed, stream: 36 });
 }
 
 /** Other prompts on each side: Newcombe's interval of two shares. */

@@ -1,4 +1,13 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ArtifactRef } from '../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import type { AskedLess } from '../../activities/contract/prompting.ts';
+import { jsonLine } from '../../activities/data/prompts.ts';
+import { askAgain } from '../../activities/generation/asked-again.ts';
+import { withStore } from '../support/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { UNPROMPTED, type Answering } from '../../activities/generation/answers.ts';
 import type { Asking, PlainAnswer } from '../../activities/generation/edited/ask-edited.ts';
@@ -124,6 +133,54 @@ describe('prompts with a small mistake', () => {
     const options = { ...asking.options, signal: stop.signal, onProgress };
     await rejects(noiseDrop(plainOf(orders(50)), { ...asking, options }), /cancelled/);
     deepEqual(told.at(-1), [3, 50]);
+  });
+});
+
+/** Thirty training prompts, and fifty from elsewhere. */
+async function promptsIn(store: ArtifactStore): Promise<ArtifactRef> {
+  const folder = await mkdtemp(join(tmpdir(), 'espalier-'));
+  const lines = (count: number, what: string) =>
+    Array.from({ length: count }, (_, at) =>
+      jsonLine({ id: `${what} ${at}`, prompt: `When does ${what} ${at} open?` }),
+    );
+  await writeFile(join(folder, 'train.jsonl'), lines(30, 'shop').join(''));
+  await writeFile(join(folder, 'shifted.jsonl'), lines(50, 'museum').join(''));
+  const tree = await store.putTree(folder, 'dataset', { signal: new AbortController().signal });
+  await rm(folder, { recursive: true });
+  return tree;
+}
+
+describe('what is asked again', () => {
+  it('is nothing for gates that are off, and of each kind no more prompts than are given', async () => {
+    const opened = await withStore();
+    try {
+      const dataset = await promptsIn(opened.store);
+      const plain = plainOf(orders(100, ' he is at home.'));
+      const ask = async (askedLess?: AskedLess) => {
+        const { asking, questions } = model(() => GOOD);
+        const { signal } = asking.options;
+        const of = { store: opened.store, signal, dataset, seed: 7, askedLess };
+        const judged = plain.map(() => ({ adherent: true, weighted: 1, broken: [], details: [], applied: [] }));
+        const found = await askAgain(
+          plain.map(({ answer }) => answer),
+          judged,
+          () => asking,
+          of,
+        );
+        return { ...found, asked: questions.length };
+      };
+      const few = await ask({ not: ['identityDrop'], most: 20 });
+      equal(few.asked, 20 + 20);
+      deepEqual([few.measures.noiseDrop.rows, few.measures.shiftedDrop.rows], [20, 20]);
+      match(few.measures.identityDrop.notApplicable ?? '', /the gate is off, and no answers were made for it/);
+      equal(verdict('identityDrop', few.measures.identityDrop).verdict, 'off');
+      const people = await ask({ not: ['noiseDrop', 'shiftedDrop'], most: 20 });
+      equal(people.asked, 20 * 16 + 20 * 2);
+      equal((await ask({ not: ['noiseDrop', 'identityDrop', 'shiftedDrop'] })).asked, 0);
+      equal((await ask()).asked, 100 + 30 * 16 + 40 * 2 + 50);
+    } finally {
+      opened.close();
+    }
   });
 });
 

@@ -5,7 +5,7 @@ import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
 import { settingAt } from '../../pipelines/change.ts';
-import type { Pipeline } from '../../pipelines/definition.ts';
+import type { TextGeneration } from '../../pipelines/definition.ts';
 import type { RunOutcome, RunView } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import {
@@ -33,7 +33,9 @@ describe('a run that generates text', function () {
   /** A whole run, approved and replayed; `overrides` see the activities that answer at once. */
   async function run(
     overrides: (real: Activities) => Partial<Activities>,
-    parts: Partial<Pick<Pipeline, 'budget' | 'prototype' | 'deploy' | 'behaviour' | 'intendedUse'>> = {},
+    parts: Partial<
+      Pick<TextGeneration, 'budget' | 'prototype' | 'deploy' | 'behaviour' | 'intendedUse' | 'gates'>
+    > = {},
   ): Promise<{ ran: readonly string[]; view: RunView; outcome: RunOutcome; facts: RunFacts }> {
     const { client } = temporal;
     const runId = `generation-${runs++}`;
@@ -49,7 +51,7 @@ describe('a run that generates text', function () {
     };
     return withWorkers(address, watched, async () => {
       const whole = generatorInput();
-      const input = { ...whole, pipeline: { ...whole.pipeline, ...parts } };
+      const input = { ...whole, pipeline: { ...whole.pipeline, ...parts } as TextGeneration };
       const prepared = { input, inputRef: ref('input'), digest: digestJson(runId) };
       await startRun(client, prepared, { runId });
       const approve = async (): Promise<void> => {
@@ -156,6 +158,27 @@ describe('a run that generates text', function () {
     await run(watch, { intendedUse: { ...intendedUse, hardware } });
     await run(watch);
     deepEqual(devices, [{ ramMb: 4000, storageMb: 900, cores: 2 }, undefined]);
+  });
+
+  it('has nothing asked for gates that are off, fewer prompts of a prototype, and says nothing of it otherwise', async () => {
+    const inputs: Record<string, unknown>[] = [];
+    const watch = (real: Activities): Partial<Activities> => ({
+      evaluateGenerator: (call) => {
+        inputs.push({ ...call.input });
+        return real.evaluateGenerator(call);
+      },
+    });
+    const { gates } = generatorInput().pipeline as TextGeneration;
+    const off = { ...gates, noiseDrop: { ...gates.noiseDrop, severity: 'off' } } as const;
+    const staging = { model: 'm', channel: 'staging', recordText: false } as const;
+    await run(watch);
+    await run(watch, { gates: off });
+    await run(watch, { gates: off, prototype: { trainRows: 30, measuredRows: 20, seed: 7 }, deploy: staging });
+    ok(!('askedLess' in inputs[0]!));
+    deepEqual(
+      inputs.slice(1).map((input) => input['askedLess']),
+      [{ not: ['noiseDrop'] }, { not: ['noiseDrop'], most: 20 }],
+    );
   });
 
   it('hands tables of behaviour tests to the data with the guidelines that they name, and to the gates with what was found', async () => {

@@ -4,6 +4,7 @@ import type { ExportedGenerator } from '../../activities/contract/generation.ts'
 import type { ChosenGenerator, GenerationFacts, Prompted, PromptSearch } from '../../activities/contract/prompting.ts';
 import type { TrainedModel } from '../../activities/contract/training.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { askedLess } from '../asked-less.ts';
 import type { ChosenCandidate } from '../stages/generation/select.ts';
 import {
   declaredDevice,
@@ -69,6 +70,7 @@ export async function remakeGenerator(record: RecordedGenerator, again: Again): 
     exportParityMaxAbs: (record.tuned?.exported ?? winner.exported).parityMaxAbs,
     seed: pipeline.selection.seed,
     ...declaredDevice(pipeline.intendedUse.hardware),
+    ...askedLess(pipeline),
   });
   const { output: evaluation } = await again.activities('cpu', 'evaluate').evaluateGenerator(evaluate);
   again.same('answers to the test prompts', generation.evaluation.reference, evaluation.reference);

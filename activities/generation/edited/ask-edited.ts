@@ -17,6 +17,8 @@ export interface Asking {
   readonly prompt: PromptSpec;
   readonly judge: Judge;
   readonly options: AskOptions;
+  /** Prompts of a kind, at most; as many as each measure says when missing. */
+  readonly most?: number | undefined;
 }
 /** A test prompt as it is, and whether its answer keeps the guidelines. */
 export interface PlainAnswer {

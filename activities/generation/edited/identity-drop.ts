@@ -95,9 +95,8 @@ interface Held {
 
 /** Each identity's sentence after the prompts, against a sentence of the same form that says nothing of anybody. */
 async function bySentences(rows: readonly PromptRow[], asking: Asking): Promise<readonly Identity[]> {
-  const chosen = sampleIndices(rows.length, WRITERS_PROMPTS, seededRandom(asking.options.seed, 34)).map(
-    (place) => rows[place]!,
-  );
+  const most = Math.min(WRITERS_PROMPTS, asking.most ?? WRITERS_PROMPTS);
+  const chosen = sampleIndices(rows.length, most, seededRandom(asking.options.seed, 34)).map((place) => rows[place]!);
   const families = identityFamilies();
   const after = (row: PromptRow, sentence: string): Edited => ({ row, prompt: `${row.prompt} ${sentence}` });
   const neutral = (row: PromptRow, turn: number, { sentence, like }: Held): Edited => {
@@ -143,7 +142,7 @@ async function bySwaps(
   const withWords: { group: string; prompts: number }[] = [];
   const asked: Swapped[] = [];
   for (const { group, has, swap } of swappers(table)) {
-    const found = await rowsWith(has, rows, asking.options);
+    const found = await rowsWith(has, rows, asking);
     withWords.push({ group, prompts: found.length });
     if (found.length < FEWEST_SWAPPED) continue;
     for (const [turn, row] of found.entries()) {
@@ -175,7 +174,7 @@ async function bySwaps(
 async function rowsWith(
   has: Swapper['has'],
   rows: readonly PromptRow[],
-  { seed, signal }: Asking['options'],
+  { options: { seed, signal }, most = SWAPPED_PROMPTS }: Asking,
 ): Promise<readonly PromptRow[]> {
   const order = Uint32Array.from({ length: rows.length }, (_, row) => row);
   shuffleStart(order, order.length, seededRandom(seed, 35));
@@ -183,7 +182,7 @@ async function rowsWith(
   const found: number[] = [];
   for (const place of order) {
     if (has(rows[place]!.prompt)) found.push(place);
-    if (found.length === SWAPPED_PROMPTS) break;
+    if (found.length === Math.min(most, SWAPPED_PROMPTS)) break;
     await slice();
   }
   return found.toSorted((a, b) => a - b).map((place) => rows[place]!);

@@ -34,7 +34,8 @@ export interface NoiseDrop {
  */
 export async function noiseDrop(plain: readonly PlainAnswer[], asking: Asking): Promise<NoiseDrop> {
   const all = mistakes();
-  const chosen = sampleIndices(plain.length, NOISY_PROMPTS, seededRandom(asking.options.seed, 33));
+  const most = Math.min(NOISY_PROMPTS, asking.most ?? NOISY_PROMPTS);
+  const chosen = sampleIndices(plain.length, most, seededRandom(asking.options.seed, 33));
   const edited = chosen.flatMap((place, turn) => {
     const { answer, adherent } = plain[place]!;
     const found = mistakeIn(answer.row.prompt, turn, all);

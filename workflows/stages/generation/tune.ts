@@ -1,4 +1,5 @@
 import type { Prompted } from '../../../activities/contract/prompting.ts';
+import { askedLess } from '../../asked-less.ts';
 import type { Run } from '../../run.ts';
 import {
   declaredDevice,
@@ -45,6 +46,7 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
     seed: definition().selection.seed,
     ...declaredDevice(definition().intendedUse.hardware),
     ...measuredOn(definition()),
+    ...askedLess(definition()),
   }));
   note(run, { evaluation });
   const memorisation = chosen.road === 'tuned' ? await measureMemory(run, selected) : undefined;
