@@ -10,7 +10,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure, type Duration } from '@temporalio/common';
 import { digestJson } from '../artifacts/digest.ts';
 import { limiter } from '../artifacts/concurrency.ts';
-import { EspalierError } from '../artifacts/errors.ts';
+import { EspalierError, type ErrorKind } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
 import type { Signer, TrustedKeys } from '../artifacts/signing-keys.ts';
@@ -77,6 +77,11 @@ export interface StepDefinition<Input, Output> {
   identity?(input: Input): unknown;
   /** What else decides the result: the hardware of a latency measurement, the commit that a branch stands at. */
   environment?(input: Input, services: ActivityServices): Promise<unknown>;
+  /**
+   * How many tries it has, of lost workers too, where its retry policy leaves room for machines that refuse it
+   * (`WrongHardware`): a refusal is no try. The policy's own limit when missing.
+   */
+  readonly tries?: number;
   /** Whether other runs may take this result for the same inputs; all when missing. One that the clock cut short is this run's own. */
   keeps?(output: Output): boolean;
   run(input: Input, context: StepContext): Promise<Output>;
@@ -140,11 +145,13 @@ export function stepActivity<Input, Output>(
 ): (call: StepCall<Input>) => Promise<StepResult<Output>> {
   return async (call) => {
     const context = Context.current();
-    const earlierSeconds = toldBefore(context.info.heartbeatDetails);
+    const { ranSeconds: earlierSeconds, refusals } = toldBefore(context.info.heartbeatDetails);
     let beganAtMs: number | undefined;
     const ranSeconds = (): number => earlierSeconds + (beganAtMs === undefined ? 0 : (Date.now() - beganAtMs) / 1000);
-    const beat = heart(context, ranSeconds);
+    const beat = heart(context, () => ({ ranSeconds: ranSeconds(), ...(refusals > 0 ? { refusals } : {}) }));
+    const tries = context.info.attempt - refusals;
     try {
+      if (step.tries !== undefined && tries > step.tries) throw workerLost(call.stepId, step.tries);
       const { environment, identity, key } = await identify(step, call.input, services);
       const recordKey = stepRecordKey(key);
       const found = await recorded<Output>(call, key, services);
@@ -190,7 +197,12 @@ export function stepActivity<Input, Output>(
       }
     } catch (error) {
       const constant = context.info.retryPolicy?.backoffCoefficient === 1;
-      throw toFailure(error, call.stepId, context.info.attempt, {
+      if (error instanceof EspalierError && error.kind === 'WrongHardware') {
+        const waits = { phase: 'waiting for a machine of its class', note: error.message };
+        context.heartbeat({ ...waits, ranSeconds: ranSeconds(), refusals: refusals + 1 });
+      }
+      throw toFailure(error, call.stepId, tries, {
+        ...(step.tries === undefined ? {} : { most: step.tries }),
         ...(constant ? { nextRetryDelay: errorDelay(context.info.attempt) } : {}),
         ...(beganAtMs === undefined ? {} : { ranSeconds: ranSeconds() }),
       });
@@ -263,16 +275,17 @@ function lazyFolder(root = tmpdir()): { path(): string; remove(): Promise<void> 
   };
 }
 
-/**
- * Beats every second whatever the step does (a cancellation comes with the answer), and at once when it reports progress.
- * `ranSeconds`: of all attempts by now, told with every beat.
- */
-export function heart(
-  context: Context,
-  ranSeconds?: () => number,
-): { progress(progress: Progress): void; stop(): void } {
+/** What every heartbeat says of all attempts by now, for the one after this. */
+interface Told {
+  readonly ranSeconds: number;
+  /** By machines of another class than the step asks for. */
+  readonly refusals?: number;
+}
+
+/** Beats every second whatever the step does (a cancellation comes with the answer), and at once when it reports progress. */
+export function heart(context: Context, told?: () => Told): { progress(progress: Progress): void; stop(): void } {
   let last: Progress = { phase: 'starting' };
-  const beat = (): void => context.heartbeat(ranSeconds === undefined ? last : { ...last, ranSeconds: ranSeconds() });
+  const beat = (): void => context.heartbeat({ ...last, ...told?.() });
   const timer = setInterval(beat, 1000);
   return {
     progress(progress) {
@@ -284,9 +297,20 @@ export function heart(
 }
 
 /** Of the last heartbeat of the attempt before; whoever beat without it says nothing. */
-function toldBefore(details: unknown): number {
-  const told = typeof details === 'object' && details !== null && 'ranSeconds' in details ? details.ranSeconds : 0;
-  return typeof told === 'number' && Number.isFinite(told) && told > 0 ? told : 0;
+function toldBefore(details: unknown): Required<Told> {
+  const told = (name: keyof Told): number => {
+    const value = typeof details === 'object' && details !== null ? (details as Partial<Told>)[name] : 0;
+    return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
+  };
+  return { ranSeconds: told('ranSeconds'), refusals: told('refusals') };
+}
+
+function workerLost(where: string, tries: number): EspalierError {
+  return new EspalierError('Internal', `its worker was lost, or it failed, ${tries} times`, {
+    where,
+    fix: "look into the workers' logs: one that is killed for its memory says nothing itself",
+    retryable: false,
+  });
 }
 
 /**
@@ -294,6 +318,12 @@ function toldBefore(details: unknown): number {
  * step (a training's attempts are unbounded), an error that comes again and again must.
  */
 export const MAX_ATTEMPTS_WITH_ERROR = 20;
+
+/** Nothing has failed: another attempt may find another machine, or the machine again. They never count. */
+const NEVER_COUNTED: ReadonlySet<ErrorKind> = new Set(['Preempted', 'WrongHardware']);
+
+/** How long a machine of another class leaves a step to the right one, which may be busy: an idle one would use up every attempt. */
+const REFUSAL_DELAY: Duration = '60s';
 
 /**
  * How long after an error of its own a step is tried again whose retry policy does not back off (workflows/proxies.ts: a
@@ -305,13 +335,17 @@ function errorDelay(attempt: number): Duration {
 
 /**
  * Converts what a step threw into what Temporal understands: `type` is the error's kind, details[0] its record, and where
- * that is known details[1] how long it ran: what fails costs money, too.
+ * that is known details[1] how long it ran: what fails costs money, too. `tries`: this one included, of at `most` so many.
  */
 export function toFailure(
   error: unknown,
   where: string,
-  attempt = 1,
-  { nextRetryDelay, ranSeconds }: { readonly nextRetryDelay?: Duration; readonly ranSeconds?: number } = {},
+  tries = 1,
+  {
+    nextRetryDelay,
+    ranSeconds,
+    most = MAX_ATTEMPTS_WITH_ERROR,
+  }: { readonly nextRetryDelay?: Duration; readonly ranSeconds?: number; readonly most?: number } = {},
 ): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   if (error instanceof Error && error.name === 'AbortError') return error;
@@ -319,8 +353,9 @@ export function toFailure(
   return ApplicationFailure.create({
     message: known.message,
     type: known.kind,
-    nonRetryable: !known.retryable || (attempt >= MAX_ATTEMPTS_WITH_ERROR && known.kind !== 'Preempted'),
+    nonRetryable: !known.retryable || (tries >= most && !NEVER_COUNTED.has(known.kind)),
     ...(nextRetryDelay === undefined ? {} : { nextRetryDelay }),
+    ...(known.kind === 'WrongHardware' ? { nextRetryDelay: REFUSAL_DELAY } : {}),
     // Nothing failed: the next attempt may begin at once, and nobody need be woken.
     ...(known.kind === 'Preempted' ? { nextRetryDelay: '1s', category: ApplicationFailureCategory.BENIGN } : {}),
     details: [{ where, ...known.toRecord() }, ...(ranSeconds === undefined ? [] : [{ ranSeconds }])],

@@ -6,7 +6,7 @@
  * | BadDefinition, BadConfig, BadModel, UnsafeModel, LicenceDenied, NotFound | never | the candidate is dropped with the reason | parked at once |
  * | BadData, Conflict, NoCandidate, Diverged, CheckpointIncompatible, StorageDenied, MissingTool, GatesFailed, Approval… | never: the same again would fail the same | it stands by | parked at once |
  * | StorageUnavailable, TemporalUnavailable, NetworkUnavailable, DiskFull, Corrupt, TrainerFailed, Internal | as often as the step's proxy allows (proxies.ts) | it stands by | parked |
- * | WrongHardware | as often as the step's proxy allows: another worker of the queue may have it | it stands by | parked |
+ * | WrongHardware | every minute for about a day: a machine of the class may be busy (activities/step.ts) | it stands by | parked |
  * | OutOfMemory | inside training: half the micro-batch, until it is 1 | it stands by | parked |
  * | BudgetEnded | never | – | only a trial is ended so: it drops out of its comparison |
  * | Preempted, and a worker that is lost | always: neither is a failure of the step | – | – |

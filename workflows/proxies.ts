@@ -17,6 +17,16 @@ const PROMISES = {
     startToCloseTimeout: '12h',
     retry: { initialInterval: '1s', maximumInterval: '1m', maximumAttempts: 6 },
   },
+  /**
+   * Profiles and evaluations, which time a model. A machine of another class than the run declares refuses at once, which is no try of the step
+   * (activities/step.ts): a minute later another one may have it, for about a day. What fails otherwise has `cpu`'s six
+   * tries, which the step counts itself (`tries`).
+   */
+  timed: {
+    taskQueue: TASK_QUEUES.cpu,
+    startToCloseTimeout: '12h',
+    retry: { initialInterval: '1s', maximumInterval: '1m', maximumAttempts: 24 * 60 },
+  },
   /** Downloads: the other side may be down for a while. */
   fetch: {
     taskQueue: TASK_QUEUES.orchestration,

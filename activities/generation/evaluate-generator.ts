@@ -15,7 +15,7 @@ import type { Score } from '../contract/measures.ts';
 import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import { loadGeneralText, samplePrompts, type PromptRow } from '../data/prompts.ts';
-import { requireHardware } from '../selection/machines.ts';
+import { requireHardware, TIMED_TRIES } from '../selection/machines.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
@@ -67,6 +67,7 @@ export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, Generator
       ...hardware(),
       builtIn: { ...builtInDigests(), identities: identitiesDigest(), ...textTableDigests(undefined, TEXT_TABLES) },
     }),
+  tries: TIMED_TRIES,
   async run(input, context) {
     requireHardware(hardware(), input.hardware);
     const { store, signal } = context;

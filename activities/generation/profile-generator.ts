@@ -6,7 +6,7 @@ import type { GeneratorProfile, ProfileGeneratorInput } from '../contract/prompt
 import type { Message } from '../../inference/generation/chat.ts';
 import { samplePrompts } from '../data/prompts.ts';
 import { askChild } from '../selection/measuring-child.ts';
-import { requireHardware } from '../selection/machines.ts';
+import { TIMED_TRIES, requireHardware } from '../selection/machines.ts';
 import { hardware, machine } from '../selection/profile-encoder.ts';
 import type { StepDefinition } from '../step.ts';
 import { conversationOf } from './answers.ts';
@@ -30,6 +30,7 @@ export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorPr
   type: 'generation.profile',
   version: 7,
   environment: () => Promise.resolve(hardware()),
+  tries: TIMED_TRIES,
   async run({ generator, dataset, generation, hardware: wanted }, context) {
     requireHardware(hardware(), wanted);
     const { store, signal, progress } = context;

@@ -12,7 +12,7 @@ import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } fr
 import { loadLabels } from '../data/dataset.ts';
 import { pictureRows } from '../data/images/pictures.ts';
 import type { AnsweredPictures } from '../selection/embed-pictures.ts';
-import { requireHardware } from '../selection/machines.ts';
+import { requireHardware, TIMED_TRIES } from '../selection/machines.ts';
 import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
@@ -44,6 +44,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
   version: 15,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
+  tries: TIMED_TRIES,
   async run(input, context) {
     requireHardware(hardware(), input.hardware);
     const { store, signal } = context;

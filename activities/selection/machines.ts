@@ -8,13 +8,16 @@ export interface Timed {
   readonly hardware: Hardware;
 }
 
+/** Of a step that times: as many as other work on the queue has (workflows/proxies.ts, `cpu`). Who is of another class makes none. */
+export const TIMED_TRIES = 6;
+
 /** Throws WrongHardware, which another worker of the queue may not, where this machine is not of the declared class. */
 export function requireHardware(is: Hardware, wanted: HardwareClass | undefined): void {
   const off = wanted === undefined ? [] : offClass(is, wanted);
   if (off.length === 0) return;
   throw new EspalierError('WrongHardware', `models are not timed on this machine: ${off.join('; ')}`, {
     where: 'selection.hardware',
-    fix: 'run the workers of the queue espalier-cpu on machines of that class alone, then retry the step; or start a run that declares another class, or none',
+    fix: 'run a worker of the queue espalier-cpu on a machine of that class: the step is offered to it by itself for a day, then retry it; or start a run that declares another class, or none',
   });
 }
 

@@ -16,7 +16,7 @@ import { countPictures, loadPictures } from '../data/images/pictures.ts';
 import { countLines, lineBlocks } from '../data/line-blocks.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
-import { requireHardware } from './machines.ts';
+import { TIMED_TRIES, requireHardware } from './machines.ts';
 import { askChild } from './measuring-child.ts';
 import { processor } from './processor.ts';
 
@@ -47,6 +47,7 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
   type: 'selection.profile',
   version: 5,
   environment: () => Promise.resolve(hardware()),
+  tries: TIMED_TRIES,
   async run({ encoder, dataset, maxLength, hardware: wanted }, context) {
     requireHardware(hardware(), wanted);
     const { store, signal } = context;

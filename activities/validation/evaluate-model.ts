@@ -12,7 +12,7 @@ import type { EvaluatedGate, ExampledGate } from '../../pipelines/gate-table.ts'
 import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis, EvaluateModelInput, Evaluation } from '../contract/validation.ts';
-import { requireHardware } from '../selection/machines.ts';
+import { requireHardware, TIMED_TRIES } from '../selection/machines.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
@@ -45,6 +45,7 @@ export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   version: 34,
   // Latency is among the measures, on other hardware it is another result; and so it is where other identity words are swapped.
   environment: () => Promise.resolve({ ...hardware(), identities: identitiesDigest(), tables: textTableDigests() }),
+  tries: TIMED_TRIES,
   async run(input, context) {
     requireHardware(hardware(), input.hardware);
     const folder = await checkout(context, input.classifier, 'classifier');

@@ -68,7 +68,7 @@ function encoders(run: Run): Candidacy {
       const { dataset } = await dataReady;
       const profile = () => ({ encoder, dataset, ...lengthOf(definition()), ...measuredOn(definition()) });
       await begin();
-      outcome.profile = await run.step('cpu', `profile:${id}`, 'profileEncoder', profile, parking);
+      outcome.profile = await run.step('timed', `profile:${id}`, 'profileEncoder', profile, parking);
       const probe = () => ({
         encoder,
         dataset,

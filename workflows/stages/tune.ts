@@ -23,7 +23,7 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
     ...taskNamed(definition()),
   }));
   run.facts.exported = exported;
-  const evaluation = await run.step('cpu', 'evaluate', 'evaluateModel', () => ({
+  const evaluation = await run.step('timed', 'evaluate', 'evaluateModel', () => ({
     ...evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, definition()),
     ...measuredOn(definition()),
   }));

@@ -73,7 +73,7 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
       const { dataset } = await dataReady;
       const profiled = () => ({ generator, dataset, generation: definition().generation, ...measuredOn(definition()) });
       await begin();
-      const profile = await run.step('cpu', `profile:${id}`, 'profileGenerator', profiled, parking);
+      const profile = await run.step('timed', `profile:${id}`, 'profileGenerator', profiled, parking);
       outcome.generator = { exported, profile };
       await begin();
       const stopAt = await run.budget.stopSearchAt();

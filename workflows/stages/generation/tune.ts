@@ -36,7 +36,7 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
     return stopped === undefined ? asked : { ...asked, stopped };
   });
   run.facts.exported = chosen;
-  const evaluation = await run.step('cpu', 'evaluate', 'evaluateGenerator', () => ({
+  const evaluation = await run.step('timed', 'evaluate', 'evaluateGenerator', () => ({
     generator: chosen.generator,
     base: winner.exported.generator,
     tuned: chosen.road === 'tuned',

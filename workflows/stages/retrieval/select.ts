@@ -39,7 +39,7 @@ function encoders(run: Run): Candidacy {
       const { dataset } = await dataReady;
       const profile = () => ({ encoder, dataset, ...measuredOn(definition()) });
       await begin();
-      outcome.profile = await run.step('cpu', `profile:${id}`, 'profileEncoder', profile, parking);
+      outcome.profile = await run.step('timed', `profile:${id}`, 'profileEncoder', profile, parking);
       const { neighbours, seed } = definition().selection;
       const probe = () => ({ encoder, dataset, neighbours, seed });
       await begin();

@@ -26,7 +26,7 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
   const built = await run.step('cpu', 'index', 'buildIndex', () => indexInput(model, dataset, definition()));
   const indexed = { ...built, embedder: model, parityMaxAbs };
   run.facts.exported = indexed;
-  const evaluation = await run.step('cpu', 'evaluate', 'evaluateRetrieval', () => ({
+  const evaluation = await run.step('timed', 'evaluate', 'evaluateRetrieval', () => ({
     ...evaluateRetrievalInput(indexed, tunes ? winner.exported.encoder : null, dataset, definition()),
     ...measuredOn(definition()),
   }));
