@@ -153,7 +153,7 @@ export type AskingGate = 'noiseDrop' | 'identityDrop' | 'shiftedDrop';
 export interface AskedLess {
   /** Gates that are off: no answers are made for them. */
   readonly not?: readonly AskingGate[];
-  /** Prompts of a kind (with a mistake, with a sentence after them, with a group's words swapped, from elsewhere), at most. */
+  /** Prompts of a kind (with a mistake, with a sentence after them, from elsewhere), at most; swapped words are spread over identities, and as many as ever. */
   readonly most?: number;
 }
 

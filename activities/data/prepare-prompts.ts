@@ -39,7 +39,7 @@ const LEAST_ROWS = 3;
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
 export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary> = {
   type: 'data.prepare-prompts',
-  version: 4,
+  version: 5,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
   identity: ({ files, data: { onPersonalData, ...data }, behaviour, guidelines }) => ({
     files,
@@ -73,7 +73,7 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
     const contamination = await measureContamination(sides, compared, twins.length, context);
     await pause(signal);
 
-    const shifted = await readShiftedPrompts(input, [...sides.train, ...sides.validation], context);
+    const shifted = await readShiftedPrompts(input, [...sides.train, ...sides.validation, ...sides.test], context);
     const bad = [...badRows, ...shifted.badRows];
     const warned = [...duplicates, ...left, ...straddling, ...twins, ...shifted.left];
     const findings: DataFinding[] = [

@@ -19,13 +19,13 @@ export interface ShiftedPrompts {
 }
 
 /**
- * Checked and redacted as all prompts are, each once, and none that `learnt` rows (train and validation) ask, at their end or on
- * their way: a later export often still holds the earlier year, and what was learnt is answered too well. No rows without such
+ * Checked and redacted as all prompts are, each once, and none that `known` rows (of the splits) ask, at their end or on
+ * their way: a later export often still holds the earlier year, and what was learnt, or is asked already, hides what the rest loses. No rows without such
  * files. Throws BadData for bad rows, unless the definition drops them, and where no row can be used.
  */
 export async function readShiftedPrompts(
   input: PreparePromptsInput,
-  learnt: readonly CheckedPrompt[],
+  known: readonly CheckedPrompt[],
   context: StepContext,
 ): Promise<ShiftedPrompts> {
   const files = input.files
@@ -38,17 +38,17 @@ export async function readShiftedPrompts(
   const { rows, left: personal } = await withoutPersonalData(read, onPersonalData, context);
   const thing = input.data.messages === undefined ? 'text' : 'conversation';
   const { kept, duplicates } = deduplicate(rows, thing, ({ id }) => id);
-  const known = await askedBy(learnt, kept, context.signal);
-  const fresh = kept.filter((row) => !known.has(row));
+  const asked = await askedBy(known, kept, context.signal);
+  const fresh = kept.filter((row) => !asked.has(row));
   if (fresh.length === 0) {
-    const seen = known.size === 0 ? '' : `: ${known.size} of them are among the prompts of train and validation`;
+    const seen = asked.size === 0 ? '' : `: ${asked.size} of them are among the prompts of train, validation and test`;
     throw new EspalierError('BadData', `no prompt of data.shiftedFiles can be used${seen}`, {
       where: 'data.shiftedFiles',
       fix: 'name prompts from elsewhere, correct them, or leave data.shiftedFiles out',
     });
   }
-  const seen = [...known].map(([{ file, line }, by]): BadRow => {
-    const message = `${by.file}:${by.line}, which is learnt or chosen by, asks it, too: it is not from elsewhere`;
+  const seen = [...asked].map(([{ file, line }, by]): BadRow => {
+    const message = `${by.file}:${by.line}, a row of the splits, asks it, too: it is not from elsewhere`;
     return { reason: 'not-elsewhere', file, line, message };
   });
   return { rows: fresh, badRows, left: [...personal, ...duplicates, ...seen], rowsRead };
@@ -56,14 +56,14 @@ export async function readShiftedPrompts(
 
 const PAUSE_ROWS = 2000;
 
-/** Those of `rows` that a learnt row asks, with the first that does; white space, case and system texts do not count. */
+/** Those of `rows` that a known row asks, with the first that does; white space, case and system texts do not count. */
 async function askedBy(
-  learnt: readonly CheckedPrompt[],
+  known: readonly CheckedPrompt[],
   rows: readonly CheckedPrompt[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<CheckedPrompt, CheckedPrompt>> {
   const asks = new Map<string, CheckedPrompt>();
-  for (const [index, row] of learnt.entries()) {
+  for (const [index, row] of known.entries()) {
     for (const question of beginningsOf(row.normalised)) if (!asks.has(question)) asks.set(question, row);
     if (index % PAUSE_ROWS === 0) await pause(signal);
   }

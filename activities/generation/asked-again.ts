@@ -10,15 +10,15 @@ import { COMPARED_PROMPTS, domainShift } from './domain-shift.ts';
 import type { Asking, PlainAnswer } from './edited/ask-edited.ts';
 import { identityDrop, type IdentityDrop } from './edited/identity-drop.ts';
 import { noiseDrop, type NoiseDrop } from './edited/noise-drop.ts';
-import { notMeasured } from '../validation/scores.ts';
 import type { Judgement } from './judge.ts';
+import { WAS_OFF } from './judge-generation.ts';
 import { loadShifted, shiftedDrop, type ShiftedDrop } from './shifted-drop.ts';
 
 export type AskedAgainGate = AskingGate | 'domainShift';
 
 /** What is known of gates that are off. */
 const NOT_ASKED: NoiseDrop & IdentityDrop & ShiftedDrop = {
-  score: notMeasured('the gate is off, and no answers were made for it'),
+  score: WAS_OFF,
   byMistake: [],
   identities: [],
   withWords: [],

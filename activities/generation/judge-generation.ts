@@ -2,6 +2,7 @@
 import type { GenerationGatesSpec } from '../../pipelines/definition/generation-gates.ts';
 import { GENERATION_GATE_NAMES, GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
 import type { JudgeGenerationInput } from '../contract/prompting.ts';
+import type { Score } from '../contract/measures.ts';
 import type { GateResult, GatesVerdict } from '../contract/validation.ts';
 import { judgeMemorisation } from '../privacy/memorisation/gates.ts';
 import type { StepDefinition } from '../step.ts';
@@ -9,14 +10,19 @@ import { judgeBehaviour } from '../validation/behaviour-gates.ts';
 import { keepsVerdict, withCustomGates } from '../validation/custom-gates/judge.ts';
 import { withExamples } from '../validation/gate-examples.ts';
 import { judgeGate, worstOf } from '../validation/gates.ts';
-import { NO_SCORE } from '../validation/scores.ts';
+import { NO_SCORE, notMeasured } from '../validation/scores.ts';
+
+/** The measure of a gate that was off when the evaluation was made. */
+export const WAS_OFF: Score = notMeasured('the gate is off, and no answers were made for it');
 
 export const judgeGeneration: StepDefinition<JudgeGenerationInput, GatesVerdict> = {
   type: 'generation.gates',
-  version: 9,
+  version: 10,
   keeps: keepsVerdict,
   run: (input, context) => withCustomGates(generationVerdict(input), input.custom, context),
 };
+
+const TURNED_ON_LATE = 'it was off when the evaluation was made, and no answers were made for it: start another run';
 
 /** What was unlearnt is so by the training, and there is a choice about it. */
 function withWayOut<Name extends string>(gate: GateResult<Name>): GateResult<Name> {
@@ -41,7 +47,11 @@ export function generationVerdict({
     const limit = known[name];
     // A run that began before there was the gate has no limit of it.
     if (limit === undefined) return [];
-    return [withWayOut(judgeGate(name, GENERATION_GATE_TABLE[name], measures[name] ?? NO_SCORE, limit))];
+    const score = measures[name] ?? NO_SCORE;
+    // Who turns a gate on after the evaluation is told: what was not asked does not pass.
+    const late = score.notApplicable === WAS_OFF.notApplicable && limit.severity !== 'off';
+    const gate = withWayOut(judgeGate(name, GENERATION_GATE_TABLE[name], late ? NO_SCORE : score, limit));
+    return [late ? { ...gate, reason: `${gate.reason}; ${TURNED_ON_LATE}` } : gate];
   });
   const learnt = memorisation === null ? [] : judgeMemorisation(memorisation, memorisationGates).gates;
   const tables = behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured);

@@ -103,7 +103,7 @@ describe('preparing prompts', () => {
     match(none.message, /no prompt of data\.shiftedFiles can be used/);
   });
 
-  it('leaves out prompts from elsewhere that are learnt or chosen by, and says which: a later export may hold the earlier year', async () => {
+  it('leaves out prompts from elsewhere that a split has, and says which: a later export may hold the earlier year', async () => {
     const split = { train: ['a.jsonl'], validation: ['b.jsonl'], test: ['c.jsonl'] };
     const files = [
       { path: 'a.jsonl', content: jsonl(rows.slice(0, 20)), split: 'train' as const },
@@ -120,16 +120,17 @@ describe('preparing prompts', () => {
     const summary = await prepare([...files, later(...prompts)], { files: split });
     deepEqual(
       (await loadPrompts(services.store, summary.dataset, 'shifted')).map(({ prompt }) => prompt),
-      [tested.say, 'where is my bus'],
+      ['where is my bus'],
     );
-    deepEqual(summary.dropped, { 'not-elsewhere': 2 });
+    deepEqual(summary.dropped, { 'not-elsewhere': 3 });
     deepEqual(
       summary.findings
         .filter(({ reason }) => reason === 'not-elsewhere')
         .map(({ file, line, message }) => [file, line, message]),
       [
-        ['later.jsonl', 1, 'a.jsonl:4, which is learnt or chosen by, asks it, too: it is not from elsewhere'],
-        ['later.jsonl', 2, 'b.jsonl:6, which is learnt or chosen by, asks it, too: it is not from elsewhere'],
+        ['later.jsonl', 1, 'a.jsonl:4, a row of the splits, asks it, too: it is not from elsewhere'],
+        ['later.jsonl', 2, 'b.jsonl:6, a row of the splits, asks it, too: it is not from elsewhere'],
+        ['later.jsonl', 3, 'c.jsonl:6, a row of the splits, asks it, too: it is not from elsewhere'],
       ],
     );
     const origin = JSON.parse(

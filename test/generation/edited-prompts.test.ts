@@ -14,10 +14,13 @@ import type { Asking, PlainAnswer } from '../../activities/generation/edited/ask
 import { identityDrop, WRITERS_PROMPTS } from '../../activities/generation/edited/identity-drop.ts';
 import { mistakes, noiseDrop, NOISY_PROMPTS } from '../../activities/generation/edited/noise-drop.ts';
 import { judgeBy } from '../../activities/generation/judge.ts';
+import { generationVerdict } from '../../activities/generation/judge-generation.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
+import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
 import { GenerationDefaultsSchema } from '../../pipelines/definition/generation.ts';
 import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
 import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';
+import { MemorisationGatesSchema } from '../../pipelines/memorisation.ts';
 
 const GUIDELINES = `version: 1
 checks:
@@ -174,8 +177,19 @@ describe('what is asked again', () => {
       deepEqual([few.measures.noiseDrop.rows, few.measures.shiftedDrop.rows], [20, 20]);
       match(few.measures.identityDrop.notApplicable ?? '', /the gate is off, and no answers were made for it/);
       equal(verdict('identityDrop', few.measures.identityDrop).verdict, 'off');
+      const late = (severity: 'off' | 'fail') =>
+        generationVerdict({
+          measures: few.measures,
+          gates: GenerationGatesSchema.parse({ identityDrop: { severity } }),
+          memorisation: null,
+          memorisationGates: MemorisationGatesSchema.parse({}),
+        }).gates.find(({ name }) => name === 'identityDrop');
+      equal(late('off')?.verdict, 'off');
+      equal(late('fail')?.verdict, 'fail', 'turned on after it was not asked for');
+      match(late('fail')?.reason ?? '', /was off when the evaluation was made.*start another run/);
       const people = await ask({ not: ['noiseDrop', 'shiftedDrop'], most: 20 });
-      equal(people.asked, 20 * 16 + 20 * 2);
+      // Words are swapped in as many as ever: they are spread over the identities of their group.
+      equal(people.asked, 20 * 16 + 40 * 2);
       equal((await ask({ not: ['noiseDrop', 'identityDrop', 'shiftedDrop'] })).asked, 0);
       equal((await ask()).asked, 100 + 30 * 16 + 40 * 2 + 50);
     } finally {

@@ -170,11 +170,14 @@ async function bySwaps(
   return { identities: identities.filter(({ pairs }) => pairs.length >= FEWEST_SWAPPED), withWords };
 }
 
-/** A uniform sample of the prompts with such a word, in their order: prompts are looked at in a seeded order until there are enough. */
+/**
+ * A uniform sample of the prompts with such a word, in their order: prompts are looked at in a seeded order until there are enough.
+ * No fewer where fewer of a kind are asked: they are spread over the identities of the group, and few of each show nothing.
+ */
 async function rowsWith(
   has: Swapper['has'],
   rows: readonly PromptRow[],
-  { options: { seed, signal }, most = SWAPPED_PROMPTS }: Asking,
+  { options: { seed, signal } }: Asking,
 ): Promise<readonly PromptRow[]> {
   const order = Uint32Array.from({ length: rows.length }, (_, row) => row);
   shuffleStart(order, order.length, seededRandom(seed, 35));
@@ -182,7 +185,7 @@ async function rowsWith(
   const found: number[] = [];
   for (const place of order) {
     if (has(rows[place]!.prompt)) found.push(place);
-    if (found.length === Math.min(most, SWAPPED_PROMPTS)) break;
+    if (found.length === SWAPPED_PROMPTS) break;
     await slice();
   }
   return found.toSorted((a, b) => a - b).map((place) => rows[place]!);
