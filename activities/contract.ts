@@ -180,7 +180,7 @@ export interface Activities {
   rankCandidates: Step<RankCandidatesInput, Selection>;
   /** A stratified part of a dataset. */
   subsetData: Step<SubsetDataInput, DataSubset>;
-  /** What machines cost, where the worker is told; asked only by a run with a budget of money. */
+  /** What machines cost, where the worker is told; asked only by a run with a budget of money, or with a limit of cost. */
   findPrices: Effect<object, StatedPrices | null>;
   halveCandidates: Step<HalveCandidatesInput, HalvedCandidates>;
   chooseCandidate: Step<ChooseCandidateInput, ChosenCandidate>;

@@ -12,7 +12,8 @@
  * | Preempted, and a worker that is lost | always: neither is a failure of the step | – | – |
  *
  * Who stands by waits for the other candidates (`needOf`): one that may win drops it, and where none is left that might it
- * is parked. A candidate that is `optional` is dropped by any failure; a prototype or a trial, too: it says something of its
+ * is parked. Of those that the surroundings cost their place (`isOfTheSurroundings`) somebody is told once, and the ranking
+ * says it. A candidate that is `optional` is dropped by any failure; a prototype or a trial, too: it says something of its
  * own alone. A run with `onFailure: 'fail'` parks nothing: a candidate drops, any other step ends the run. A gate that fails by
  * its verdict is a result, not an error: the run ends `gates-failed`.
  */
@@ -28,6 +29,23 @@ const OF_THE_MODEL: ReadonlySet<ErrorKind> = new Set([
   'LicenceDenied',
   'NotFound',
 ]);
+
+/** Kinds that say something of where a step ran: its model may be as good as any. */
+const OF_THE_SURROUNDINGS: ReadonlySet<ErrorKind> = new Set([
+  'Corrupt',
+  'StorageUnavailable',
+  'StorageDenied',
+  'TemporalUnavailable',
+  'NetworkUnavailable',
+  'DiskFull',
+  'MissingTool',
+  'WrongHardware',
+]);
+
+/** Whether a candidate that failed so was lost for no fault of its own: who asked for it should hear of that. */
+export function isOfTheSurroundings(kind: ErrorKind): boolean {
+  return OF_THE_SURROUNDINGS.has(kind);
+}
 
 /** park: wait for an operator; stand-by: wait for the other candidates first; drop: leave the candidate out; fail: end the run. */
 export type Response = 'park' | 'stand-by' | 'drop' | 'fail';

@@ -66,7 +66,9 @@ export class Engine {
         return output;
       } catch (error) {
         const action = await this.failed(node, error, options);
-        if (action === 'skip') throw new StepLeftOut(node.error ?? errorRecord(error, id));
+        if (action === 'skip' || action === 'unneeded') {
+          throw new StepLeftOut(node.error ?? errorRecord(error, id), action === 'unneeded');
+        }
         if (action === 'abort') throw error;
       } finally {
         this.moved();
@@ -79,7 +81,7 @@ export class Engine {
     node: Node,
     error: unknown,
     { respond, need }: StepOptions,
-  ): Promise<ResolutionRecord['action']> {
+  ): Promise<ResolutionRecord['action'] | 'unneeded'> {
     node.error = errorRecord(error, node.id);
     const seconds = secondsOfFailure(error);
     if (seconds !== undefined) this.ran(node.id, seconds);
@@ -97,7 +99,7 @@ export class Engine {
       response === 'drop' ? undefined : await this.parked(node, response === 'park' ? undefined : need);
     if (resolution === undefined) {
       node.state = 'dropped';
-      return 'skip';
+      return response === 'drop' ? 'skip' : 'unneeded';
     }
     const { action, by } = resolution;
     if (action === 'skip') node.error = { ...node.error, message: `skipped by ${by}: ${node.error.message}` };
@@ -193,9 +195,9 @@ export class Engine {
     return [...this.nodes.values()].map((node) => ({ ...node }));
   }
 
-  /** How many steps whose ids begin so have not ended. */
-  open(prefix: string): number {
-    return [...this.nodes.keys()].filter((id) => id.startsWith(prefix) && !this.ended(id)).length;
+  /** Whether a step has not ended. */
+  isOpen(id: string): boolean {
+    return !this.ended(id);
   }
 
   states(ids: readonly string[]): readonly StepState[] {

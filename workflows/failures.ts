@@ -5,10 +5,13 @@ import type { ErrorKind, ErrorRecord } from '../artifacts/errors.ts';
 /** A step was given up without ending the run: by rule, or because an operator skipped it. */
 export class StepLeftOut extends Error {
   readonly record: ErrorRecord;
+  /** It stood by, and nobody has to save it any more. */
+  readonly unneeded: boolean;
 
-  constructor(record: ErrorRecord) {
+  constructor(record: ErrorRecord, unneeded = false) {
     super(record.message);
     this.record = record;
+    this.unneeded = unneeded;
   }
 }
 

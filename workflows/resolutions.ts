@@ -1,5 +1,5 @@
 /** Which decisions count for a parked step, and why the others are refused. Pure rules; the engine waits and acts. */
-import { changeableSection, settingProblems, type ChangeableSection } from '../pipelines/change.ts';
+import { changeableSection, settingAt, settingProblems, type ChangeableSection } from '../pipelines/change.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import type { Resolution, ResolutionAction, StepView } from './messages.ts';
 
@@ -50,6 +50,9 @@ const SETTLED_BY: Readonly<Record<ChangeableSection, string>> = {
   training: 'train',
   gates: 'gates',
 };
+
+/** The price for it is asked once, before the candidates (stages/prices.ts). Where there is a limit it can be another one. */
+const COST_LIMIT = 'selection.maxCostPer1000';
 
 /**
  * Why a step cannot be skipped; undefined when it can: then its candidate is dropped, the model goes unwatched, or an attack is not
@@ -103,6 +106,9 @@ function settingsRefusal(
     return problems
       .map(({ path, message, fix }) => `${path}: ${message}${fix === undefined ? '' : ` (${fix})`}`)
       .join('; ');
+  }
+  if (COST_LIMIT in settings && settingAt(pipeline, COST_LIMIT) === undefined) {
+    return `${COST_LIMIT}: a limit of cost needs a price before the first candidate is measured, and this run has asked for none; start a new run with it`;
   }
   for (const path of Object.keys(settings)) {
     const section = changeableSection(path);

@@ -9,6 +9,7 @@ import {
   type Spent,
   type StatedPrices,
 } from '../pipelines/budget.ts';
+import { candidateSteps } from './plan.ts';
 import { queueOf, type StepProxies } from './proxies.ts';
 import type { Run } from './run.ts';
 
@@ -36,7 +37,14 @@ export class RunBudget {
 
   /** When it ends a search for a prompt. Candidates are searched side by side, and share the money. */
   stopSearchAt(): Promise<string | undefined> {
-    return this.end('cpu', this.run.engine.open('prompt:'));
+    return this.end('cpu', this.run.input.candidates.filter(({ id }) => this.mayBeSearched(id)).length);
+  }
+
+  /** One that waits with a failed step is most likely never searched: the others need not save for it. */
+  private mayBeSearched(id: string): boolean {
+    const { engine, pipeline } = this.run;
+    const steps = candidateSteps(pipeline.task).map((step) => `${step}:${id}`);
+    return engine.isOpen(`prompt:${id}`) && !engine.states(steps).includes('parked');
   }
 
   /**

@@ -1,6 +1,7 @@
-/** What of one run people are told: an approval that moves, a step that parks, its end. */
+/** What of one run people are told: an approval that moves, a step that parks, candidates that are lost, its end. */
 import { upsertMemo } from '@temporalio/workflow';
 import type { NotificationEvent } from '../activities/notification/events.ts';
+import type { ErrorRecord } from '../artifacts/errors.ts';
 import { openSeats } from '../artifacts/seats.ts';
 import type { ApprovalEvent } from './approvals.ts';
 import { OPEN_APPROVAL, type ApprovalView, type OpenedApproval } from './messages.ts';
@@ -75,6 +76,14 @@ export class RunNotices {
         ? {}
         : { by: record.approver, decision: record.decision, comment: record.comment.slice(0, MAX_REASON) }),
     });
+  }
+
+  /** Candidates that stood by for a fault of the surroundings until another one was enough. */
+  tellLeftOut(candidates: readonly { readonly id: string; readonly error?: ErrorRecord }[]): void {
+    const told = candidates.map(({ id, error }) =>
+      error === undefined ? id : `${id} (${error.kind}: ${error.message})`,
+    );
+    this.tell({ event: 'candidates.left-out', state: 'running', reason: told.join('; ') });
   }
 
   tellParked(): void {

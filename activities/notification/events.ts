@@ -10,6 +10,7 @@ export const NOTIFICATION_EVENTS = [
   'approval.expired',
   'approval.changes-requested',
   'run.parked',
+  'candidates.left-out',
   'run.ended',
   'terms.changed',
 ] as const;

@@ -38,6 +38,8 @@ describe('a candidate that failed for no fault of its model, among others', func
     readonly ranked: () => RankCandidatesInput | undefined;
     /** The steps of which people were told that they are parked. */
     readonly told: () => readonly (string | undefined)[];
+    /** What people were told of candidates that were left out. */
+    readonly lost: () => readonly (string | undefined)[];
   }
 
   async function withRun(
@@ -49,6 +51,7 @@ describe('a candidate that failed for no fault of its model, among others', func
     const runId = `test-${randomUUID()}`;
     let ranked: RankCandidatesInput | undefined;
     const told: (string | undefined)[] = [];
+    const lost: (string | undefined)[] = [];
     const all: Activities = {
       ...activities,
       rankCandidates: (call) => {
@@ -57,6 +60,7 @@ describe('a candidate that failed for no fault of its model, among others', func
       },
       notify: (call) => {
         if (call.input.runId === runId && call.input.event === 'run.parked') told.push(call.input.step);
+        if (call.input.runId === runId && call.input.event === 'candidates.left-out') lost.push(call.input.reason);
         return activities.notify(call);
       },
       ...overrides(activities),
@@ -71,6 +75,7 @@ describe('a candidate that failed for no fault of its model, among others', func
           resolve: (resolution) => resolveStep(temporal.client, runId, resolution),
           ranked: () => ranked,
           told: () => told,
+          lost: () => lost,
         });
       } finally {
         await cancelRun(temporal.client, runId).catch(() => undefined);
@@ -138,6 +143,46 @@ describe('a candidate that failed for no fault of its model, among others', func
       });
     });
   }
+
+  it('is told of once, and left out for no fault of its own in the ranking, where its surroundings failed it', async () => {
+    const gate = door();
+    const outage = failure('StorageUnavailable', 'the store did not answer', 'start it');
+    const overrides = (real: Activities): Partial<Activities> => ({
+      ...failsBeside('one', gate)(real),
+      exportEncoder: failing<'exportEncoder'>(real.exportEncoder, outage, { step: 'export:one' }),
+    });
+    await withRun(overrides, async ({ until, ranked, lost, told }) => {
+      await until((run) => stateOf(run, 'export:one') === 'parked');
+      gate.open();
+      await until(({ state }) => state === 'waiting-for-approval');
+      while (lost().length === 0) await new Promise((next) => setTimeout(next, 50));
+      assert.deepEqual(lost().length, 1);
+      assert.match(lost()[0] ?? '', /^one \(StorageUnavailable: the store did not answer/);
+      const error = ranked()?.candidates.find(({ id }) => id === 'one')?.error;
+      assert.match(error?.message ?? '', /the store did not answer \(left out for no fault of its own/);
+      assert.match(error?.fix ?? '', /^start it; then a new run/);
+      assert.deepEqual(told(), []);
+    });
+  });
+
+  it('drops out once a changed limit lets one win that had broken it', async () => {
+    const { pipeline } = runInput();
+    const overrides = (real: Activities): Partial<Activities> => ({
+      exportEncoder: failing<'exportEncoder'>(real.exportEncoder, CRASHED, { step: 'export:one', times: 2 }),
+    });
+    const small = { ...pipeline, selection: { ...pipeline.selection, maxSizeMb: 0.5 } };
+    await withRun(
+      overrides,
+      async ({ until, resolve, told }) => {
+        await until(({ state }) => state === 'parked');
+        await resolve({ step: 'export:one', settings: { 'selection.maxSizeMb': 600 } });
+        const run = await until(({ state }) => state === 'waiting-for-approval');
+        assert.equal(stateOf(run, 'export:one'), 'dropped');
+        assert.equal(told().length, 1);
+      },
+      small,
+    );
+  });
 
   it('is parked when the other one fails, too: of both somebody is told once, and one that is saved lets the run end', async () => {
     const gate = door();

@@ -7,6 +7,7 @@ import { startRun } from '../../client/start-run.ts';
 import { settingAt } from '../../pipelines/change.ts';
 import type { TextGeneration } from '../../pipelines/definition.ts';
 import type { RunOutcome, RunView } from '../../workflows/messages.ts';
+import { failing, failure } from '../support/parking.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import {
   approveRun,
@@ -304,6 +305,33 @@ describe('a run that generates text', function () {
     );
     equal(stops.length, 2);
     for (const stop of stops) ok(Date.parse(stop ?? '') > Date.now() + 3_000_000, stop);
+  });
+
+  it('saves none of the money for a candidate that waits with a failed step', async () => {
+    const [failed = '', searched = ''] = generatorInput().candidates.map(({ id }) => id);
+    let hours = Number.NaN;
+    await run(
+      (real) => ({
+        findPrices: () => Promise.resolve({ currency: 'EUR', source: 'test', perHour: { 'espalier-cpu': 1 } }),
+        exportGenerator: failing<'exportGenerator'>(real.exportGenerator, failure('TrainerFailed', 'it crashed'), {
+          step: `export:${failed}`,
+        }),
+        profileGenerator: async (call) => {
+          await untilRun(temporal.client, call.runId, ({ steps }) =>
+            steps.some(({ id, state }) => id === `export:${failed}` && state === 'parked'),
+          );
+          return real.profileGenerator(call);
+        },
+        searchPrompts: (call) => {
+          if (call.stepId === `prompt:${searched}`) {
+            hours = (Date.parse(call.input.stopAt ?? '') - Date.now()) / 3_600_000;
+          }
+          return real.searchPrompts(call);
+        },
+      }),
+      { budget: { money: 6 } },
+    );
+    ok(Math.abs(hours - 6) < 0.1, `${hours}`);
   });
 
   it('shares the money that is left between the candidates whose search has not ended', async () => {

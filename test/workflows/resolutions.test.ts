@@ -84,6 +84,13 @@ describe('a resolution', () => {
     assert.equal(resolutionRefusal({ ...retry, settings }, parked, pipeline), undefined);
   });
 
+  it('counts with another limit of cost where there is one, whose price was asked for', () => {
+    const limited = { ...pipeline, selection: { ...pipeline.selection, maxCostPer1000: 2 } };
+    const settings = { 'selection.maxCostPer1000': 5 };
+    const parked = steps({ 'export:one': 'parked' });
+    assert.equal(resolutionRefusal({ ...retry, step: 'export:one', settings }, parked, limited), undefined);
+  });
+
   const refused: [string, Partial<Resolution>, Readonly<Record<string, StepState>>, RegExp][] = [
     ['on a step that is running', {}, { train: 'running' }, /not parked: running/],
     ['on a step that is none', { step: 'trian' }, {}, /no step 'trian'/],
@@ -101,6 +108,12 @@ describe('a resolution', () => {
       { step: 'evaluate', settings: { 'training.epochs': 1 } },
       { train: 'reused', evaluate: 'parked' },
       /'train' has already used it/,
+    ],
+    [
+      'that adds a limit of cost, for which no price was asked',
+      { step: 'export:one', settings: { 'selection.maxCostPer1000': 5 } },
+      { 'export:one': 'parked' },
+      /maxCostPer1000: a limit of cost needs a price before .*start a new run/,
     ],
     [
       'with several mistakes names them all',

@@ -12,7 +12,7 @@ import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { Classification, Pipeline } from '../../pipelines/definition.ts';
 import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import { areWithin } from '../../pipelines/limits.ts';
-import { needOf, standingOf } from '../causes.ts';
+import { isOfTheSurroundings, needOf, standingOf } from '../causes.ts';
 import type { StepOptions } from '../engine.ts';
 import { StepLeftOut } from '../failures.ts';
 import { candidateSteps } from '../plan.ts';
@@ -40,8 +40,14 @@ export interface Candidacy {
   readonly mayWin: (outcome: CandidateOutcome, price: SlotPrice | null) => boolean;
 }
 
-/** The candidates that have come to their end, and whether one may win. */
-type Ended = Map<string, 'may-win' | 'out'>;
+/** How the candidates stand that have come to their end. */
+interface Ended {
+  readonly outcomes: Map<string, CandidateOutcome>;
+  /** By the limits as they are now: an operator may have changed them since. */
+  readonly mayWin: (outcome: CandidateOutcome) => boolean;
+  /** Those that stood by for a fault of the surroundings until another one was enough. */
+  readonly lost: Set<string>;
+}
 
 export interface Gathered {
   readonly dataset: DatasetSummary;
@@ -61,17 +67,25 @@ export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> 
       throw error;
     }
   };
-  const ended: Ended = new Map();
   // Without a limit nothing is awaited: a run that began before there was one goes on as it did.
   const price = run.pipeline.selection.maxCostPer1000 === undefined ? null : await priceOfLimit(run);
+  const ended: Ended = {
+    outcomes: new Map(),
+    mayWin: (outcome) => outcome.error === undefined && candidacy.mayWin(outcome, price),
+    lost: new Set(),
+  };
   return scope.run(async () => {
     const dataReady = together(snapshot(run, candidacy.prepare));
     const tried = run.input.candidates.map((candidate) =>
-      together(tryCandidate(run, candidate, dataReady, candidacy, { ended, price })),
+      together(tryCandidate(run, candidate, dataReady, candidacy, ended)),
     );
     await Promise.allSettled([dataReady, ...tried]);
     if (failures.length > 0) throw failures[0];
-    return { dataset: await dataReady, outcomes: await Promise.all(tried) };
+    const outcomes = await Promise.all(tried);
+    const lost = outcomes.filter(({ id }) => ended.lost.has(id));
+    // A run that began before anybody was told goes on in silence.
+    if (lost.length > 0 && patched('candidates-left-out')) run.notices.tellLeftOut(lost);
+    return { dataset: await dataReady, outcomes };
   });
 }
 
@@ -137,7 +151,22 @@ export function encoderMayWin(
 /** How the other candidates stand: whether one that failed is needed. */
 function needFor(run: Run, id: string, ended: Ended): ReturnType<typeof needOf> {
   const others = run.input.candidates.filter((one) => one.id !== id);
-  return needOf(others.map((one) => standingOf(run.engine.states(stepsOf(run, one.id)), ended.get(one.id))));
+  return needOf(others.map((one) => standingOf(run.engine.states(stepsOf(run, one.id)), endOf(ended, one.id))));
+}
+
+function endOf({ outcomes, mayWin }: Ended, id: string): 'may-win' | 'out' | undefined {
+  const outcome = outcomes.get(id);
+  if (outcome === undefined) return undefined;
+  return mayWin(outcome) ? 'may-win' : 'out';
+}
+
+/** Of one that the surroundings cost its place: the ranking and the report give its error as the reason. */
+function forNoFault(error: ErrorRecord): ErrorRecord {
+  return {
+    ...error,
+    message: `${error.message} (left out for no fault of its own, as soon as another candidate could win)`,
+    fix: `${error.fix === undefined ? '' : `${error.fix}; `}then a new run tries it again and reuses what is finished`,
+  };
 }
 
 function stepsOf(run: Run, id: string): readonly string[] {
@@ -149,8 +178,8 @@ async function tryCandidate(
   run: Run,
   candidate: CandidateSource,
   dataReady: Promise<DatasetSummary>,
-  { measure, mayWin }: Candidacy,
-  { ended, price }: { readonly ended: Ended; readonly price: SlotPrice | null },
+  { measure }: Candidacy,
+  ended: Ended,
 ): Promise<CandidateOutcome> {
   const { id } = candidate;
   const { intendedUse, deploy } = run.pipeline;
@@ -160,13 +189,14 @@ async function tryCandidate(
   const outcome: Outcome = { id };
   const drop = (error: ErrorRecord): CandidateOutcome => {
     run.engine.close(stepsOf(run, id), 'dropped', error);
-    ended.set(id, 'out');
-    return { ...outcome, error };
+    const dropped = { ...outcome, error };
+    ended.outcomes.set(id, dropped);
+    return dropped;
   };
   const { optional } = candidate;
   const parking = run.parking({ optional, need: () => needFor(run, id, ended) });
   const begin = async (): Promise<void> => {
-    if (![...ended.values()].includes('may-win') || run.pipeline.budget === undefined) return;
+    if (![...ended.outcomes.values()].some(ended.mayWin) || run.pipeline.budget === undefined) return;
     const over = await run.budget.ended();
     // A run that began before candidates were left out so goes on with all of them.
     if (over === undefined || !patched('leave-out-after-budget')) return;
@@ -223,10 +253,12 @@ async function tryCandidate(
       parking,
     ));
     await measure({ candidate, outcome, model, dataReady, parking, begin });
-    ended.set(id, mayWin(outcome, price) ? 'may-win' : 'out');
+    ended.outcomes.set(id, outcome);
     return outcome;
   } catch (error) {
-    if (error instanceof StepLeftOut) return drop(error.record);
-    throw error;
+    if (!(error instanceof StepLeftOut)) throw error;
+    if (!error.unneeded || !isOfTheSurroundings(error.record.kind)) return drop(error.record);
+    ended.lost.add(id);
+    return drop(forNoFault(error.record));
   }
 }
