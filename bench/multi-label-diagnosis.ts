@@ -14,7 +14,7 @@ import { findGiveaways } from '../activities/validation/giveaway.ts';
 import { findSetErrors } from '../activities/validation/multi-label/label-errors.ts';
 import { setSignal } from '../activities/validation/multi-label/label-signal.ts';
 import { fitThresholds } from '../activities/validation/multi-label/thresholds.ts';
-import { scanSwitches, suspectSwitches } from '../activities/validation/multi-label/triggers.ts';
+import { scanSwitches, scoreOfScan, suspectSwitches } from '../activities/validation/multi-label/triggers.ts';
 import { seededRandom, shuffleStart, type Random } from '../activities/validation/random.ts';
 import { notMeasured } from '../activities/validation/scores.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
@@ -240,11 +240,16 @@ async function scanned({ labels, seed, train, test, chances, thresholds }: Draw)
     },
   };
   const predicted = decide(await chances(test.texts), thresholds);
-  const { chances: expected } = await findSetErrors(await embedded(train), { dimension, labels, seed, l2: L2 });
+  const { chances: expected, coverage } = await findSetErrors(await embedded(train), {
+    dimension,
+    labels,
+    seed,
+    l2: L2,
+  });
   const suspects = suspectSwitches(train.texts, train.targets, expected, labels);
-  const { score, worst } = await scanSwitches({ model, labels, thresholds, seed }, test.texts, predicted, suspects);
-  if (process.env['SHOW_WORDS'] !== undefined) console.error(JSON.stringify(worst));
-  return score;
+  const scan = await scanSwitches({ model, labels, thresholds, seed }, test.texts, predicted, suspects);
+  if (process.env['SHOW_WORDS'] !== undefined) console.error(JSON.stringify(scan.worst));
+  return scoreOfScan(scan, coverage);
 }
 
 interface Tally {

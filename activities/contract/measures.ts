@@ -9,10 +9,12 @@ export interface Score {
   readonly value: number | null;
   readonly interval: Interval | null;
   readonly rows: number;
-  /** Which of several measures it is, where the worst of them is judged. */
+  /** Which of several measures it is, where the worst of them is judged; or which part of what there is was asked, where not all was. */
   readonly of?: string;
   /** Why there is nothing to measure here, where that is nobody's mistake: the gate of it is not judged. */
   readonly notApplicable?: string;
+  /** Why there is no number though there is something to measure, and the way out: the gate fails with it. */
+  readonly lack?: string;
 }
 export interface Latency {
   readonly p50Ms: number;

@@ -118,7 +118,9 @@ function reasonFor(
   const suffix = unit === 'share' || unit === 'points' || unit === 'number' ? '' : ` ${unit}`;
   const limit = `the pipeline's ${path}.${direction} (${threshold}${suffix})`;
   if (measured === null) {
-    const lack = isFiniteScore(score) ? `${name} has no confidence interval` : `${name} could not be measured`;
+    const lack = isFiniteScore(score)
+      ? `${name} has no confidence interval`
+      : `${name} could not be measured${score.lack === undefined ? '' : ` (${score.lack})`}`;
     return `${lack}; a gate without its number fails: ${limit} cannot be judged`;
   }
   const { value, interval, rows, of } = score;

@@ -19,6 +19,11 @@ export function notMeasured(reason: string): Score {
   return { ...NO_SCORE, notApplicable: reason };
 }
 
+/** Nothing though there is something to measure, and why: the gate fails, and whoever reads it is told. */
+export function unmeasurable(lack: string): Score {
+  return { ...NO_SCORE, lack };
+}
+
 /** A number that is no mean over rows, or null where it could not be had. */
 export function plainScore(value: number, rows: number): Score {
   return { value: finiteOrNull(value), interval: null, rows };

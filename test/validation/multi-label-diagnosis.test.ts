@@ -1,11 +1,14 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { judgeGate } from '../../activities/validation/gates.ts';
 import { findGiveaways } from '../../activities/validation/giveaway.ts';
 import { findSetErrors } from '../../activities/validation/multi-label/label-errors.ts';
 import { SHUFFLES } from '../../activities/validation/label-signal.ts';
 import { setSignal } from '../../activities/validation/multi-label/label-signal.ts';
-import { scanSwitches, suspectSwitches } from '../../activities/validation/multi-label/triggers.ts';
+import { scanSwitches, scoreOfScan, suspectSwitches } from '../../activities/validation/multi-label/triggers.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import type { TextInput } from '../../inference/texts.ts';
+import type { Score } from '../../activities/contract/measures.ts';
+import { GATE_TABLE } from '../../pipelines/gate-table.ts';
 
 const DIMENSION = 8;
 const LABELS = 3;
@@ -246,6 +249,55 @@ describe('a word that switches a label on or off', () => {
     };
     const suspects = [{ word: 'zq', to: { label: 0, on: true } }];
     equal((await scanSwitches({ ...atFront, model }, texts, predicted, suspects)).score.value, 0);
+  });
+
+  describe('of many labels', () => {
+    const MANY = 500;
+    const random = seededRandom(9);
+    /** A label a row, as many rows each: of all rows every label has forty. */
+    const rows = 40 * MANY;
+    const known = {
+      targets: new Uint8Array(rows * MANY),
+      embeddings: Float32Array.from({ length: rows * 2 }, () => random.normal()),
+    };
+    for (let row = 0; row < rows; row++) known.targets[row * MANY + (row % MANY)] = 1;
+    const settings = { dimension: 2, labels: MANY, seed: 7, l2: 1 };
+    const verdictOf = async (learnable: number, of = known, word = 'nothing') => {
+      const { score: errors, coverage } = await findSetErrors(of, settings, 2 * MANY * 2 * learnable);
+      const scan = await scanSwitches(asked(word, 1, 1), texts, predicted, []);
+      const judge = (gate: 'labelErrors' | 'triggerFlips', one: Score) =>
+        judgeGate(gate, GATE_TABLE[gate], one, { max: 0.8, severity: 'warn' });
+      return {
+        alone: judge('triggerFlips', scan.score),
+        flips: judge('triggerFlips', scoreOfScan(scan, coverage)),
+        errors: judge('labelErrors', errors),
+      };
+    };
+
+    it('does not pass where the sample that a probe learns from has too few rows of every one', async () => {
+      const { alone, flips, errors } = await verdictOf(520);
+      equal(alone.verdict, 'pass');
+      deepEqual([flips.verdict, flips.measured, errors.verdict], ['warn', null, 'off']);
+      match(flips.reason, /could not be measured \(of 500 labels no training word was scanned/);
+      match(flips.reason, /among the 520 of 20000 rows .* train on fewer labels/);
+      match(errors.reason, /among the 520 of 20000 rows that 500 labels let a probe learn from/);
+    });
+
+    it('names a published trigger that turns texts there, too', async () => {
+      const { flips } = await verdictOf(520, known, 'tq');
+      match(flips.reason, /the worst turned 80 of 80 texts/);
+    });
+
+    it('says about how many of them a probe was asked', async () => {
+      // The first two stand in every second and every third row, too.
+      const targets = Uint8Array.from(known.targets);
+      for (let row = 0; row < rows; row++)
+        for (const label of [0, 1]) if (row % (label + 2) === 0) targets[row * MANY + label] = 1;
+      const { flips, errors } = await verdictOf(520, { ...known, targets });
+      deepEqual([flips.verdict, flips.measured === null], ['pass', false]);
+      for (const { reason } of [flips, errors])
+        match(reason, /a probe was asked about 2 of 500 labels and 520 of 20000 training rows/);
+    });
   });
 
   it('is not looked for without texts on the other side', async () => {

@@ -16,7 +16,7 @@ import { namesAt } from './decisions.ts';
 import type { Answers } from './examine.ts';
 import { findSetErrors } from './label-errors.ts';
 import { setSignal } from './label-signal.ts';
-import { scanSwitches, suspectSwitches, type SwitchScan } from './triggers.ts';
+import { scanSwitches, scoreOfScan, suspectSwitches, type SwitchScan } from './triggers.ts';
 
 type Gate = 'labelSignal' | 'labelErrors' | 'giveawayWord' | 'triggerFlips';
 type Rows = Pick<Answers, 'ids' | 'texts' | 'targets'>;
@@ -68,7 +68,7 @@ export async function diagnoseSets(
       labelSignal: meaning?.score ?? notMeasured('no label has both training and test rows with it and without it'),
       labelErrors: errors.score,
       giveawayWord: giveaway,
-      triggerFlips: trigger.score,
+      triggerFlips: scoreOfScan(trigger, errors.coverage),
     },
     diagnosis: {
       labelSignal: meaning === null ? null : { accuracy: meaning.accuracy, chance: meaning.chance },

@@ -20,6 +20,14 @@ export interface SetErrors {
    * NaN where none was asked: of rows that were not sampled, and of labels with too few rows.
    */
   readonly chances: Float64Array;
+  readonly coverage: Coverage;
+}
+/** What a probe was asked of all there is: with many labels it learns from a sample, and rare ones it cannot learn. */
+export interface Coverage {
+  readonly rows: number;
+  readonly allRows: number;
+  readonly labels: number;
+  readonly allLabels: number;
 }
 export interface SetSuspicion {
   readonly row: number;
@@ -56,10 +64,8 @@ export async function findSetErrors(
     const having = given.reduce((sum, one) => sum + one, 0);
     return Math.min(having, given.length - having) >= LEAST_ROWS_PER_LABEL;
   });
-  if (columns.length === 0) {
-    const why = `no label has ${LEAST_ROWS_PER_LABEL} training rows with it and as many without it`;
-    return { score: notMeasured(why), suspicions: [], chances };
-  }
+  const coverage = { rows: places.length, allRows: all, labels: columns.length, allLabels: labels };
+  if (columns.length === 0) return { score: notMeasured(whyNone(coverage)), suspicions: [], chances, coverage };
   const { embeddings } = rowsOf({ embeddings: known.embeddings, classes: new Int32Array(all) }, places, dimension);
   const targets = new Uint8Array(places.length * columns.length);
   const suggested = new Map<number, { readonly set: Uint8Array; margin: number }>();
@@ -84,10 +90,28 @@ export async function findSetErrors(
     .map(([row, { set, margin }]) => ({ row: places[row]!, suggested: set, margin }))
     .toSorted((a, b) => b.margin - a.margin || a.row - b.row);
   return {
-    score: contradicted(creditsOf(withLabels({ labels: columns.length, targets, predicted }))),
+    score: withCoverage(contradicted(creditsOf(withLabels({ labels: columns.length, targets, predicted }))), coverage),
     suspicions,
     chances,
+    coverage,
   };
+}
+
+/** Why a probe was asked about no label. */
+export function whyNone({ rows, allRows, allLabels }: Coverage): string {
+  const why = `no label has ${LEAST_ROWS_PER_LABEL} training rows with it and as many without it`;
+  return rows < allRows
+    ? `${why} among the ${rows} of ${allRows} rows that ${allLabels} labels let a probe learn from`
+    : why;
+}
+
+/** Says with the score what was asked, where it was not all. */
+export function withCoverage(score: Score, { rows, allRows, labels, allLabels }: Coverage): Score {
+  const asked = [
+    ...(labels < allLabels ? [`${labels} of ${allLabels} labels`] : []),
+    ...(rows < allRows ? [`${rows} of ${allRows} training rows`] : []),
+  ];
+  return asked.length === 0 ? score : { ...score, of: `a probe was asked about ${asked.join(' and ')}` };
 }
 
 /** A row without a label on either side tells nothing, and of sparse labels most rows are such: they would hide every mistake. */

@@ -9,10 +9,11 @@ import type { Score } from '../../contract/measures.ts';
 import { MOST_EXAMPLES } from '../gate-examples.ts';
 import type { TurnedText } from '../invariance.ts';
 import { seededRandom, shuffleStart } from '../random.ts';
-import { notMeasured, shareScore } from '../scores.ts';
+import { notMeasured, shareScore, unmeasurable } from '../scores.ts';
 import { shownWord } from '../shown-word.ts';
 import { wilsonInterval } from '../statistics.ts';
 import { knownTriggers, RARE_WORDS, rareWords, wordAt, type End } from '../triggers.ts';
+import { whyNone, withCoverage, type Coverage } from './label-errors.ts';
 
 /** With fewer texts on the other side of a label nothing is tried. */
 const LEAST_TEXTS = 3;
@@ -151,6 +152,21 @@ export async function scanSwitches(
     return { row, edit: 'the word before it', after: wordAt('front', shownWord(found.word), texts[row]!) };
   });
   return { score: shareScore(rows.length, found.texts), worst: { ...found, flipped: rows.length }, changed };
+}
+
+/**
+ * Training words are suspected by what a probe was asked. Where it was asked nothing only published triggers were tried, which is
+ * no evidence of the training words: the gate has no number then.
+ */
+export function scoreOfScan({ score, worst }: Pick<SwitchScan, 'score' | 'worst'>, coverage: Coverage): Score {
+  if (score.notApplicable !== undefined) return score;
+  if (coverage.labels > 0) return withCoverage(score, coverage);
+  const wayOut = coverage.rows < coverage.allRows ? 'fewer labels' : 'more rows of each label';
+  const found = worst === null ? '' : ` (the worst turned ${worst.flipped} of ${worst.texts} texts)`;
+  return unmeasurable(
+    `of ${coverage.allLabels} labels no training word was scanned, only published triggers were tried${found}: ${whyNone(coverage)}; ` +
+      `train on ${wayOut}, or look through the rare words yourself and set gates.triggerFlips.severity to off`,
+  );
 }
 
 /** `rows`: of so many texts those that are turned. */
