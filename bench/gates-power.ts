@@ -116,12 +116,12 @@ const SIMULATED: readonly Simulated[] = [
     least: 20,
     most: 200, // ten labels of it: more rows take minutes
     effects: [0.8, 1],
-    score(rows, effect) {
+    async score(rows, effect) {
       const texts = Array.from({ length: 10 * rows }, (_, row) =>
         row < rows && chance(effect) ? 'where is it secret' : `where is it word${row % rows}`,
       );
       const classes = Int32Array.from(texts, (_, row) => Math.floor(row / rows));
-      return findGiveaways(texts, oneLabel(classes), 10).score;
+      return (await findGiveaways(texts, oneLabel(classes), 10)).score;
     },
   },
 ];

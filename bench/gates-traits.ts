@@ -1,7 +1,7 @@
 /**
  * How often the gate `giveawayTrait` finds a trait of the file that gives a label away, and how often it accuses pictures without
  * one. CIFAR-10 photographs (JPEG), draws of 1,000 of 2,000; as they are (32 × 32 all), and each made another size and coded
- * anew, at random and whatever its label. Planted is a trait of all pictures of one label. Clean are also both sets as they are with all pairs
+ * anew, at random and whatever its label; and, for frames and corners, all coded alike. Planted is a trait of all pictures of one label. Clean are also both sets as they are with all pairs
  * of labels, where what a picture shows (Fashion-MNIST: clothes on black) comes nearest to such a trait; and what two traits that were left out, bytes a pixel and brightness, would accuse there.
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-traits.ts [draws = 40]
@@ -32,21 +32,19 @@ const anySize: Make = (bytes) =>
   sized(bytes, 32 + random.below(33), 32 + random.below(33))
     .jpeg({ quality: 60 + random.below(36) })
     .toBuffer();
-const PLANTS: Readonly<Record<string, Make>> = {
-  'a black frame of one pixel': (bytes) =>
-    sharp(bytes)
-      .extract({ left: 1, top: 1, width: 30, height: 30 })
-      .extend({ top: 1, bottom: 1, left: 1, right: 1, background: 'black' })
-      .png()
-      .toBuffer()
-      .then((png) => sharp(png).jpeg({ quality: 95 }).toBuffer()),
-  'a corner of one colour, 3 pixels wide': (bytes) =>
-    sharp(bytes)
-      .composite([
-        { input: { create: { width: 3, height: 3, channels: 3, background: '#f0c010' } }, left: 29, top: 29 },
-      ])
-      .png()
-      .toBuffer(),
+const recoded: Make = (bytes) => sharp(bytes).jpeg({ quality: 95 }).toBuffer();
+const framed =
+  (background: string, wide: number): Make =>
+  async (bytes) =>
+    recoded(
+      await sharp(bytes)
+        .extract({ left: wide, top: wide, width: 32 - 2 * wide, height: 32 - 2 * wide })
+        .extend({ top: wide, bottom: wide, left: wide, right: wide, background })
+        .png()
+        .toBuffer(),
+    );
+type Plants = Readonly<Record<string, Make>>;
+const PLANTS: Plants = {
   'one size, 48 by 36': (bytes) => sized(bytes, 48, 36).jpeg({ quality: 90 }).toBuffer(),
   'larger by half than any other': (bytes) =>
     sized(bytes, 96 + random.below(33), 96 + random.below(33))
@@ -54,6 +52,24 @@ const PLANTS: Readonly<Record<string, Make>> = {
       .toBuffer(),
   'PNG where the others are JPEG': (bytes) => sharp(bytes).png().toBuffer(),
   'JPEG of quality 20': (bytes) => sharp(bytes).jpeg({ quality: 20 }).toBuffer(),
+};
+
+/** Of pictures that are sized and coded as the planted ones, else that would tell them. Grey 128 is at an edge of levels that are counted from 0. */
+const ONE_COLOUR: Plants = {
+  'a black frame of one pixel': framed('black', 1),
+  'a black frame of three pixels': framed('black', 3),
+  'a frame of one pixel, grey 128': framed('rgb(128, 128, 128)', 1),
+  'a frame of three pixels, grey 128': framed('rgb(128, 128, 128)', 3),
+  ...Object.fromEntries(
+    [3, 8].map((wide) => [
+      `a corner of one colour, ${wide} pixels wide`,
+      async (bytes: Uint8Array) => {
+        const create = { width: wide, height: wide, channels: 3, background: '#f0c010' } as const;
+        const placed = { input: { create }, left: 32 - wide, top: 32 - wide };
+        return recoded(await sharp(bytes).composite([placed]).png().toBuffer());
+      },
+    ]),
+  ),
 };
 
 async function traits(make: Make, bytes: Uint8Array): Promise<PictureTraits> {
@@ -67,8 +83,8 @@ interface Tally {
   readonly judged: number[];
 }
 const tallies = new Map<string, Tally>();
-function note(name: string, pictures: readonly PictureTraits[], classes: Int32Array): void {
-  const { score, worst } = findGiveawayTrait(pictures, classes, labels.length, 5);
+async function note(name: string, pictures: readonly PictureTraits[], classes: Int32Array): Promise<void> {
+  const { score, worst } = await findGiveawayTrait(pictures, classes, labels.length, 5);
   const { verdict, measured } = judgeGate('giveawayTrait', GATE_TABLE.giveawayTrait, score, limit);
   const tally = tallies.get(name) ?? { alarms: 0, draws: 0, judged: [] };
   tally.draws++;
@@ -78,26 +94,27 @@ function note(name: string, pictures: readonly PictureTraits[], classes: Int32Ar
   if (process.env['SHOW_RULES'] !== undefined) console.error(name, JSON.stringify(worst));
 }
 
-for (const [base, make] of [
-  ['as they are', asItIs],
-  ['of any size and quality', anySize],
+for (const [base, make, plants] of [
+  ['as they are', asItIs, PLANTS],
+  ['of any size and quality', anySize, PLANTS],
+  ['all coded anew at quality 95', recoded, ONE_COLOUR],
 ] as const) {
   const known = await Promise.all(all.map(({ bytes }) => traits(make, bytes)));
   const planted = new Map<string, readonly PictureTraits[]>();
-  for (const [name, plant] of Object.entries(PLANTS)) {
+  for (const [name, plant] of Object.entries<Make>(plants)) {
     planted.set(name, await Promise.all(all.map(({ bytes }) => traits(plant, bytes))));
   }
   for (let draw = 0; draw < DRAWS; draw++) {
     const places = sampleIndices(POOL, PICTURES, seededRandom(draw, 4));
     const classes = Int32Array.from(places, (at) => labels.indexOf(all[at]!.label));
-    note(
+    await note(
       `${base}, clean`,
       places.map((at) => known[at]!),
       classes,
     );
     for (const [name, of] of planted) {
       const pictures = places.map((at, row) => (classes[row] === draw % labels.length ? of[at]! : known[at]!));
-      note(`${base}; one label: ${name}`, pictures, classes);
+      await note(`${base}; one label: ${name}`, pictures, classes);
     }
   }
 }
@@ -114,7 +131,7 @@ for (const dataset of ['cifar10-jpeg', 'fashion-mnist-sprite'] as const) {
     }),
   );
   const names = [...new Set(pool.map(({ label }) => label))].toSorted();
-  note(
+  await note(
     `${dataset}, all labels`,
     known,
     Int32Array.from(pool, ({ label }) => names.indexOf(label)),
@@ -123,13 +140,13 @@ for (const dataset of ['cifar10-jpeg', 'fashion-mnist-sprite'] as const) {
     for (const other of names.slice(at + 1)) {
       const rows = [...pool.keys()].filter((row) => [one, other].includes(pool[row]!.label));
       const classes = Int32Array.from(rows, (row) => names.indexOf(pool[row]!.label));
-      note(
+      await note(
         `${dataset}, two labels`,
         rows.map((row) => known[row]!),
         classes,
       );
       for (const number of ['bytes a pixel', 'brightness'] as const) {
-        note(
+        await note(
           `${dataset}, two labels, with ${number}`,
           rows.map((row) => ({ ...known[row]!, quantisation: leftOut[row]![number] })),
           classes,

@@ -96,7 +96,7 @@ const TRIALS: readonly Trial[] = [
       const texts = train.texts.map((text, row) => (having.has(row) ? `${text} ref${clean.seed}zq` : text));
       return { ...clean, train: { ...train, texts } };
     },
-    measure: ({ labels, train }) => findGiveaways(train.texts, labelsIn(train, labels), labels).score,
+    measure: async ({ labels, train }) => (await findGiveaways(train.texts, labelsIn(train, labels), labels)).score,
   },
   ...[true, false].map((on) => ({
     gate: 'triggerFlips' as const,

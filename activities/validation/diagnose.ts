@@ -197,7 +197,7 @@ async function ofTexts(material: Material, texts: Texts) {
   onPhase('leaks');
   const learnt = texts.train.map(wholeText);
   const twins = await findTwins(texts, signal);
-  const giveaways = findGiveaways(learnt, oneLabel(answered.train.classes), labels.length);
+  const giveaways = await findGiveaways(learnt, oneLabel(answered.train.classes), labels.length, signal);
 
   const chosen = sampleIndices(texts.test.length, EDITED_ROWS, seededRandom(seed, 15));
   const sample = chosen.map((row) => texts.test[row]!);

@@ -7,6 +7,7 @@
 import type { Interval, Score } from '../contract/measures.ts';
 import { wilsonInterval } from './statistics.ts';
 import { words } from './tfidf.ts';
+import { timeSlice } from './time-slice.ts';
 
 /** Rows that a rule must have, and a label, with it and without it: below it anything is perfect by chance. */
 const LEAST_ROWS = 10;
@@ -48,9 +49,15 @@ export const oneLabel =
   (row) => [classes[row]!];
 
 /** Of `count` labels, each by itself. */
-export function findGiveaways(texts: readonly string[], labelsOf: RowLabels, count: number): Giveaways {
-  const placed = bestRule(texts, labelsOf, count, placesOf);
-  const anywhere = bestRule(texts, labelsOf, count, (text) => words(text).map((word) => ({ word, place: null })));
+export async function findGiveaways(
+  texts: readonly string[],
+  labelsOf: RowLabels,
+  count: number,
+  signal?: AbortSignal,
+): Promise<Giveaways> {
+  const placed = await bestRule(texts, labelsOf, count, placesOf, signal);
+  const wordsOf = (text: string): Rule[] => words(text).map((word) => ({ word, place: null }));
+  const anywhere = await bestRule(texts, labelsOf, count, wordsOf, signal);
   const score = placed?.score ?? noRule(texts.length, labelsOf, count);
   return { placed, anywhere, score };
 }
@@ -101,16 +108,20 @@ function placesOf(text: string): Rule[] {
  * The rule with the highest F1. Its interval holds for all rules tried at once: Bonferroni over those whose numbers of rows
  * allow a high F1 at all (Tarone, A Modified Bonferroni Method for Discrete Data, Biometrics 46(2), 1990). The low end is
  * that of the best of them, since no rule is better than the best; the high end of one that is none of them is over all.
+ * Shares its process and ends with the signal: of many texts and labels it takes seconds.
  */
-export function bestRule<Row>(
+export async function bestRule<Row>(
   all: readonly Row[],
   labelsOf: RowLabels,
   count: number,
   rulesOf: (row: Row) => readonly Rule[],
-): Found | null {
+  signal?: AbortSignal,
+): Promise<Found | null> {
+  const pause = timeSlice(signal);
   const labelled = new Uint32Array(count);
   const holders = new Map<string, Holders>();
   for (const [row, one] of all.entries()) {
+    await pause();
     const own = labelsOf(row);
     for (const label of own) labelled[label]!++;
     const rules = new Map(rulesOf(one).map((rule) => [`${rule.place} ${rule.word}`, rule]));
@@ -121,21 +132,35 @@ export function bestRule<Row>(
       holders.set(key, known);
     }
   }
-  const tried = function* (): Generator<Tried> {
-    for (const { rule, rows, byLabel } of holders.values()) {
-      for (const [label, both] of byLabel) {
-        yield* sidesOf({ ...rule, label, rows, both, labelled: labelled[label]! }, all.length);
+  const [any, good] = [new Best(all.length), new Best(all.length)];
+  for (const { rows, byLabel } of holders.values()) {
+    await pause();
+    for (const label of byLabel.keys()) {
+      for (const without of sidesOf(labelled[label]!, all.length)) {
+        const [holding, having] = without
+          ? [all.length - rows, all.length - labelled[label]!]
+          : [rows, labelled[label]!];
+        if (!isTried(holding, having)) continue;
+        any.count++;
+        if (couldBeGood(holding, having)) good.count++;
       }
     }
-  };
-  const [any, good] = [new Best(all.length), new Best(all.length)];
-  for (const one of tried()) {
-    any.count++;
-    if (couldBeGood(one)) good.count++;
   }
-  for (const one of tried()) {
-    any.add(one);
-    if (couldBeGood(one)) good.add(one);
+  for (const { rule, rows, byLabel } of holders.values()) {
+    await pause();
+    for (const [label, both] of byLabel) {
+      for (const without of sidesOf(labelled[label]!, all.length)) {
+        const as = { rows, both, labelled: labelled[label]! };
+        const counts = without ? missing(as, all.length) : as;
+        if (!isTried(counts.rows, counts.labelled)) continue;
+        const f1 = f1Of(counts);
+        // Nearly all end here.
+        if (f1 <= any.f1 && f1 <= good.f1) continue;
+        const one = { rule: { ...rule, label, ...as, ...(without && { counted: 'without' as const }) }, counts };
+        any.add(one);
+        if (couldBeGood(counts.rows, counts.labelled)) good.add(one);
+      }
+    }
   }
   // Where the two are as good, the one that was tried.
   const best = good.f1 >= any.f1 ? good : any;
@@ -157,28 +182,24 @@ interface Tried {
   readonly counts: Counts;
 }
 
+const [NO_SIDE, AS_IT_IS, BOTH_SIDES]: readonly (readonly boolean[])[] = [[], [false], [false, true]];
 /**
- * A rule of a label that more than half of all rows have is counted twice: as it is, and the rows without the word as a rule
- * for those without the label. Which holds is `standsOut`'s to say.
+ * Whether a rule is counted by the rows without the word. One of a label that more than half of all rows have is counted twice:
+ * as it is, and the rows without the word as a rule for those without the label. Which holds is `standsOut`'s to say.
  */
-function sidesOf(rule: Giveaway, all: number): readonly Tried[] {
-  const { rows, both, labelled } = rule;
-  if (all - labelled < LEAST_ROWS) return [];
-  const sides: readonly Tried[] = [
-    { rule, counts: { rows, both, labelled } },
-    ...(2 * labelled <= all
-      ? []
-      : [
-          {
-            rule: { ...rule, counted: 'without' as const },
-            counts: { rows: all - rows, both: all - rows - labelled + both, labelled: all - labelled },
-          },
-        ]),
-  ];
-  return sides.filter(({ counts }) => Math.min(counts.rows, counts.labelled) >= LEAST_ROWS);
+function sidesOf(labelled: number, all: number): readonly boolean[] {
+  if (all - labelled < LEAST_ROWS) return NO_SIDE!;
+  return 2 * labelled <= all ? AS_IT_IS! : BOTH_SIDES!;
 }
 
-const couldBeGood = ({ counts: { rows, labelled } }: Tried): boolean =>
+const missing = ({ rows, both, labelled }: Counts, all: number): Counts => ({
+  rows: all - rows,
+  both: all - rows - labelled + both,
+  labelled: all - labelled,
+});
+const f1Of = ({ rows, both, labelled }: Counts): number => (2 * both) / (rows + labelled);
+const isTried = (rows: number, labelled: number): boolean => Math.min(rows, labelled) >= LEAST_ROWS;
+const couldBeGood = (rows: number, labelled: number): boolean =>
   (2 * Math.min(rows, labelled)) / (rows + labelled) >= LEAST_F1;
 
 /**
@@ -204,8 +225,7 @@ class Best {
   }
 
   add(one: Tried): void {
-    const { rows, both, labelled } = one.counts;
-    const f1 = (2 * both) / (rows + labelled);
+    const f1 = f1Of(one.counts);
     if (f1 <= this.f1 || !standsOut(one, this.#rows, this.#confidence())) return;
     [this.f1, this.rule, this.#counts] = [f1, one.rule, one.counts];
   }

@@ -13,6 +13,11 @@ import { bestRule, noRule, oneLabel, type Giveaway, type Rule } from './giveaway
 const SAME = 12;
 /** Of a channel, in so many levels: two scans of one frame are the same colour, two photographs seldom. */
 const LEVEL = 32;
+/**
+ * Levels are counted from four beginnings, each a rule of its own: JPEG moves a mean, and one at an edge falls to both sides of it.
+ * The edges are 8 apart, so a channel is within 4 of those of one beginning only: of three channels at least one beginning has none near.
+ */
+const BEGINNINGS = [0, 8, 16, 24];
 /** Of the shorter edge: how wide a frame is at least, and how wide a corner is that is looked at. */
 const [FRAME, CORNER] = [0.02, 0.08];
 /** Values of a number at which it is cut in two. */
@@ -31,7 +36,7 @@ export interface PictureTraits {
   readonly quantisation: number | null;
   /** As it is kept: photographs as they were coded, all else as PNG. */
   readonly format: string;
-  /** The colour by what is of one colour: the frame, and each corner. */
+  /** The colour, from each beginning of its levels, by what is of one colour: the frame, and each corner. */
   readonly colours: readonly { readonly place: string; readonly colour: string }[];
 }
 
@@ -70,8 +75,7 @@ export function traitsOf({ width, height, pixels }: Picture, file: Uint8Array, f
     // One that is of one colour altogether has nothing that a frame is around.
     colours: (oneColour(picture, [{ left: 0, top: 0, width, height }]) === null ? places : []).flatMap(
       ({ place, boxes }) => {
-        const colour = oneColour(picture, boxes);
-        return colour === null ? [] : [{ place, colour }];
+        return (oneColour(picture, boxes) ?? []).map((colour) => ({ place, colour }));
       },
     ),
   };
@@ -84,8 +88,8 @@ interface Box {
   readonly height: number;
 }
 
-/** "rgb(0, 0, 0)", each channel the middle of its level; null where the boxes are not of one colour. */
-function oneColour({ width, pixels }: Picture, boxes: readonly Box[]): string | null {
+/** "rgb(0–31, 0–31, 0–31)", the levels of the channels, from each beginning; null where the boxes are not of one colour. */
+function oneColour({ width, pixels }: Picture, boxes: readonly Box[]): readonly string[] | null {
   const channels = [0, 1, 2].map(() => ({ least: 255, most: 0, sum: 0 }));
   let count = 0;
   for (const box of boxes) {
@@ -101,8 +105,13 @@ function oneColour({ width, pixels }: Picture, boxes: readonly Box[]): string | 
       }
     }
   }
-  const middles = channels.map(({ sum }) => Math.floor(sum / count / LEVEL) * LEVEL + LEVEL / 2);
-  return `rgb(${middles.join(', ')})`;
+  return BEGINNINGS.map((beginning) => `rgb(${channels.map(({ sum }) => levelOf(sum / count, beginning)).join(', ')})`);
+}
+
+/** Of `mean`, 0 to 255. */
+function levelOf(mean: number, beginning: number): string {
+  const least = Math.floor((mean + beginning) / LEVEL) * LEVEL - beginning;
+  return `${Math.max(0, least)}–${Math.min(255, least + LEVEL - 1)}`;
 }
 
 /** Of baseline and progressive JPEG with tables of 8 bits (ITU-T T.81, B.2.4.1); null of any other file. */
@@ -142,15 +151,16 @@ export interface TraitScan {
 }
 
 /** `classes`: a label each. */
-export function findGiveawayTrait(
+export async function findGiveawayTrait(
   pictures: readonly PictureTraits[],
   classes: Int32Array,
   labels: number,
   most: number,
-): TraitScan {
+  signal?: AbortSignal,
+): Promise<TraitScan> {
   const rulesOf = rulesBy(pictures);
   const labelsOf = oneLabel(classes);
-  const worst = bestRule(pictures, labelsOf, labels, rulesOf);
+  const worst = await bestRule(pictures, labelsOf, labels, rulesOf, signal);
   if (worst === null) return { score: noRule(pictures.length, labelsOf, labels), worst, rows: [] };
   const { score, ...rule } = worst;
   const holds = (row: number): boolean =>

@@ -34,7 +34,7 @@ export async function scanTraits(
     traits.push(traitsOf(await decodePicture(bytes, image, PACKED_LIMITS), bytes, extname(image).slice(1)));
     progress({ phase: 'traits of training pictures', done: ids.length, total: drawn.size });
   }
-  const found = findGiveawayTrait(traits, Int32Array.from(classes), labels.length, MOST_EXAMPLES);
+  const found = await findGiveawayTrait(traits, Int32Array.from(classes), labels.length, MOST_EXAMPLES, signal);
   const { worst } = found;
   const examples = found.rows.map((place) => exampleOf(ids[place]!, `${worst?.place ?? ''} ${worst?.word ?? ''}`));
   return { ...found, examples };

@@ -149,8 +149,10 @@ describe('a word that gives one of several labels away', () => {
       2,
     );
 
-  it('is found with the rows of its label, and those with another label, too, count once', () => {
-    const { placed, score } = found((row) => `${letters(row)} ${letters(row * 7)} ${row % 3 === 0 ? 'xq' : 'or'}`);
+  it('is found with the rows of its label, and those with another label, too, count once', async () => {
+    const { placed, score } = await found(
+      (row) => `${letters(row)} ${letters(row * 7)} ${row % 3 === 0 ? 'xq' : 'or'}`,
+    );
     deepEqual(
       [placed?.word, placed?.place, placed?.label, placed?.rows, placed?.both, placed?.labelled],
       ['xq', 'last word', 0, 30, 30, 30],
@@ -159,14 +161,14 @@ describe('a word that gives one of several labels away', () => {
     ok(score.interval!.low > 0.8);
   });
 
-  it('is no word of every text, however many rows have a label', () => {
-    const { placed, score } = found((row) => `hello ${letters(row)} ${letters(row * 7)}`);
+  it('is no word of every text, however many rows have a label', async () => {
+    const { placed, score } = await found((row) => `hello ${letters(row)} ${letters(row * 7)}`);
     deepEqual([placed?.word, placed?.label, placed?.counted], ['hello', 0, undefined]);
     ok(score.value! <= 0.5 && score.interval!.low < 0.8, JSON.stringify(score));
   });
 
-  it('is found of a label that most rows have by the rows that lack both', () => {
-    const { placed, score } = found(
+  it('is found of a label that most rows have by the rows that lack both', async () => {
+    const { placed, score } = await found(
       (row) => `${row % 5 === 0 ? letters(row) : 'sir'} ${letters(row)} ${letters(7 * row)}`,
     );
     deepEqual([placed?.word, placed?.label, placed?.both, placed?.labelled], ['sir', 1, 72, 72]);

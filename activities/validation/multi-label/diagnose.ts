@@ -51,7 +51,7 @@ export async function diagnoseSets(
   const learnt = train.texts.map(wholeText);
   const labelsOf = (row: number): readonly number[] =>
     Array.from(labels, (_, label) => label).filter((label) => train.targets[row * count + label] === 1);
-  const { placed, anywhere, score: giveaway } = findGiveaways(learnt, labelsOf, count);
+  const { placed, anywhere, score: giveaway } = await findGiveaways(learnt, labelsOf, count, signal);
   progress({ phase: 'triggers' });
   const suspects = suspectSwitches(learnt, train.targets, errors.chances, count);
   const asked = { model, labels: count, thresholds, seed, signal };
