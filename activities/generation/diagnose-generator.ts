@@ -1,13 +1,12 @@
 /** What stands behind a generator's figures: the device that it is for, what it had seen before, and whom it answers worse. */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Generator } from '../../inference/generation/generator.ts';
 import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';
 import { promptRows } from '../data/prompts.ts';
 import type { StepContext } from '../step.ts';
-import { notMeasured } from '../validation/scores.ts';
+import { hasLimits, NO_DEVICE } from '../validation/hardware-fit.ts';
+import { sizeMb, treesMb } from '../validation/model-folder.ts';
 import type { Answer } from './answers.ts';
 import { generatorFit } from './generator-fit.ts';
 import type { Judgement } from './judge.ts';
@@ -58,21 +57,16 @@ async function fitOf(
   { store, signal, progress }: StepContext,
   { generator, folder, answers }: Parameters<typeof diagnoseGenerator>[2],
 ): Promise<ReturnType<typeof generatorFit>> {
-  // Nobody waits for a measurement that no declared device is compared with.
-  if (device === undefined) {
-    const reason = 'the definition declares no memory or storage of a device (intendedUse.hardware)';
-    return { score: notMeasured(reason), fit: null };
-  }
+  if (!hasLimits(device)) return { score: NO_DEVICE, fit: null };
   progress({ phase: 'memory of several answers at once' });
   const { prompt, generation } = promptOf(generator);
   const { maxNewTokens } = generation;
   const memory = await servedMemory({ folder, answers, prompt, maxNewTokens }, signal);
-  const { entries } = await store.tree(tree);
   return generatorFit(device, {
     ...memory,
     config: generator.config,
-    filesMb: entries.reduce((sum, { size }) => sum + size, 0) / 1e6,
-    graphMb: (await stat(join(folder, 'model.onnx'))).size / 1e6,
+    filesMb: await treesMb(store, [tree]),
+    graphMb: await sizeMb(folder),
     maxNewTokens,
   });
 }

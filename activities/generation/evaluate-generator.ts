@@ -2,8 +2,6 @@
  * Step `generation.evaluate`: the chosen generator measured as it will be served: with its prompt, through the code that
  * serves. Everything that a gate judges, examples for people, and what drift is measured against.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { withPrompt, type Message } from '../../inference/generation/chat.ts';
 import type { Generator } from '../../inference/generation/generator.ts';
@@ -21,6 +19,7 @@ import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
 import { idsOf } from '../validation/gate-examples.ts';
 import { identitiesDigest } from '../validation/identity-swaps.ts';
+import { sizeMb } from '../validation/model-folder.ts';
 import { textTableDigests } from '../validation/text-tables.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import {
@@ -149,7 +148,7 @@ async function evaluate(
     firstTokenP95Ms: plainScore(times.firstTokenMs.p95, times.answers),
     tokenMs: plainScore(times.msPerToken.p50, times.answers),
     memoryMb: plainScore(times.memoryMb, times.answers),
-    sizeMb: plainScore((await stat(join(folder, 'model.onnx'))).size / 1e6, 0),
+    sizeMb: plainScore(await sizeMb(folder), 0),
     exportParity: plainScore(exportParityMaxAbs, 0),
     ...diagnosis.measures,
   };

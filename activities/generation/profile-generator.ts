@@ -9,6 +9,7 @@ import { askChild } from '../selection/measuring-child.ts';
 import { TIMED_TRIES, requireHardware } from '../selection/machines.ts';
 import { hardware, machine } from '../selection/profile-encoder.ts';
 import type { StepDefinition } from '../step.ts';
+import { treesMb } from '../validation/model-folder.ts';
 import { conversationOf } from './answers.ts';
 
 export interface ProfileTask {
@@ -39,8 +40,7 @@ export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorPr
     const conversations = rows.map(conversationOf);
     progress({ phase: 'measuring' });
     const times = await timeGenerator({ folder, conversations, maxNewTokens: generation.maxNewTokens }, signal);
-    const { entries } = await store.tree(generator);
-    return { ...times, sizeMb: entries.reduce((sum, { size }) => sum + size, 0) / 1e6, hardware: machine() };
+    return { ...times, sizeMb: await treesMb(store, [generator]), hardware: machine() };
   },
 };
 

@@ -5,8 +5,8 @@ import { VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
 import type { EvaluateRetrievalInput } from '../contract/retrieval.ts';
 import { measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
-import { sizeMb } from '../validation/model-folder.ts';
-import { notMeasured } from '../validation/scores.ts';
+import { hasLimits, NO_DEVICE } from '../validation/hardware-fit.ts';
+import { sizeMb, treesMb } from '../validation/model-folder.ts';
 import { finderFit } from './finder-fit.ts';
 
 /** `processMb`: the most of a process that answers with both. `pictures` are files; the encoder is asked with them once more, alone. */
@@ -20,18 +20,11 @@ export async function measureFit(
     readonly processMb: number;
   },
 ): Promise<ReturnType<typeof finderFit>> {
-  // Nobody waits for a measurement that no declared device is compared with.
-  if (device === undefined) {
-    return {
-      score: notMeasured('the definition declares no memory or storage of a device (intendedUse.hardware)'),
-      parts: [],
-    };
-  }
+  if (!hasLimits(device)) return { score: NO_DEVICE, parts: [] };
   const { folder, indexFolder, pictures, processMb } = of;
   progress({ phase: 'memory of the encoder alone' });
   const { memoryMb: encoderMb } = await measureModel({ folder, pictures }, signal);
-  const trees = await Promise.all([model, index].map((tree) => store.tree(tree)));
-  const filesMb = trees.flatMap(({ entries }) => entries).reduce((sum, { size }) => sum + size, 0) / 1e6;
+  const filesMb = await treesMb(store, [model, index]);
   const vectorsMb = (await stat(join(indexFolder, VECTORS_FILE))).size / 1e6;
   return finderFit(device, { processMb, encoderMb, graphMb: await sizeMb(folder), vectorsMb, filesMb });
 }

@@ -15,6 +15,16 @@ export interface Footprint {
   readonly filesMb: number;
 }
 
+/** Of a definition that declares nothing to compare with. */
+export const NO_DEVICE: Score = notMeasured(
+  'the definition declares no memory or storage of a device (intendedUse.hardware)',
+);
+
+/** Whether a model can be too large for what is declared: nobody waits for a measurement that nothing is compared with. */
+export function hasLimits(device: Device | undefined): device is Device {
+  return device?.ramMb !== undefined || device?.storageMb !== undefined;
+}
+
 /** The score is the share that is used of the scarcest; a server has a copy of the model for each of its workers. */
 export function hardwareFit(
   device: Device | undefined,
@@ -28,10 +38,7 @@ export function hardwareFit(
   const parts = needed.flatMap(([what, neededMb, availableMb]) =>
     availableMb === undefined ? [] : [{ what, neededMb, availableMb, workers }],
   );
-  if (parts.length === 0) {
-    const reason = 'the definition declares no memory or storage of a device (intendedUse.hardware)';
-    return { score: notMeasured(reason), parts };
-  }
+  if (parts.length === 0) return { score: NO_DEVICE, parts };
   const value = Math.max(...parts.map(({ neededMb, availableMb }) => neededMb / availableMb));
   return { score: { value, interval: null, rows: 0 }, parts };
 }

@@ -6,7 +6,7 @@ import type { ProfileAnswer } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
 import type { Flips } from './behaviour.ts';
 import { hardwareFit } from './hardware-fit.ts';
-import { sizeMb } from './model-folder.ts';
+import { sizeMb, treesMb } from './model-folder.ts';
 import { plainScore } from './scores.ts';
 
 type ServedGate = 'latencyP95Ms' | 'memoryMb' | 'hardwareFit' | 'sizeMb' | 'edgeInputs' | 'flipRate' | 'exportParity';
@@ -25,7 +25,7 @@ export async function servedMeasures(
   readonly measures: Readonly<Record<ServedGate & EvaluatedGate, Score>>;
   readonly parts: readonly FittedPart[];
 }> {
-  const filesMb = (await store.tree(classifier)).entries.reduce((sum, { size }) => sum + size, 0) / 1e6;
+  const filesMb = await treesMb(store, [classifier]);
   const { score, parts } = hardwareFit(device, { processMb, modelMb: memoryMb, filesMb });
   const measures = {
     latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
