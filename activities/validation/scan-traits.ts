@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { decodePicture } from '../../inference/image/decode.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { GateExample } from '../contract/examples.ts';
-import { countPictures, loadPictures, PACKED_LIMITS } from '../data/images/pictures.ts';
+import { countPictures, PACKED_LIMITS, picturesAt } from '../data/images/pictures.ts';
 import { classOf } from '../selection/embed-pictures.ts';
 import type { StepContext } from '../step.ts';
 import { exampleOf, MOST_EXAMPLES } from './gate-examples.ts';
@@ -26,9 +26,7 @@ export async function scanTraits(
   const ids: string[] = [];
   const classes: number[] = [];
   const traits: PictureTraits[] = [];
-  let row = 0;
-  for await (const { id, label, image, bytes } of loadPictures(store, dataset, 'train', signal)) {
-    if (!drawn.has(row++)) continue;
+  for await (const { id, label, image, bytes } of picturesAt(drawn, store, dataset, 'train', signal)) {
     ids.push(id);
     classes.push(classOf(labels, label, `train row ${id}`));
     traits.push(traitsOf(await decodePicture(bytes, image, PACKED_LIMITS), bytes, extname(image).slice(1)));

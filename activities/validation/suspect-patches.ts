@@ -1,7 +1,7 @@
 /** The patches of a train split that are suspected, cut out of the pictures they stand in. */
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { decodePicture } from '../../inference/image/decode.ts';
-import { countPictures, loadPictures, PACKED_LIMITS, type PictureRow } from '../data/images/pictures.ts';
+import { countPictures, loadPictures, PACKED_LIMITS, picturesAt, type PictureRow } from '../data/images/pictures.ts';
 import { classOf } from '../selection/embed-pictures.ts';
 import type { StepContext } from '../step.ts';
 import { sketchPicture, suspectPlaces, withRim } from './patches.ts';
@@ -24,9 +24,7 @@ export async function suspectPatches(
   const drawn = new Set(sampleIndices(rows, COMPARED, seededRandom(seed, 18)));
   const chosen: PictureRow[] = [];
   const sketches: Uint8Array[] = [];
-  let row = 0;
-  for await (const { bytes, ...picture } of loadPictures(store, dataset, 'train', signal)) {
-    if (!drawn.has(row++)) continue;
+  for await (const { bytes, ...picture } of picturesAt(drawn, store, dataset, 'train', signal)) {
     chosen.push(picture);
     sketches.push(sketchPicture(await decodePicture(bytes, picture.image, PACKED_LIMITS)));
     progress({ phase: 'looking for patches', done: chosen.length, total: drawn.size });

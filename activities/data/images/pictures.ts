@@ -167,6 +167,12 @@ export async function* loadPictures(
   }
 }
 
+/** Those whose rows stand at `places`, counted from the split's first. */
+export async function* picturesAt(places: ReadonlySet<number>, ...of: OfSplit): ReturnType<typeof loadPictures> {
+  let row = 0;
+  for await (const picture of loadPictures(...of)) if (places.has(row++)) yield picture;
+}
+
 /** All pictures of a pack in its order, whether rows name them or not. */
 export async function* packedPictures(
   store: ArtifactStore,
