@@ -16,7 +16,7 @@ import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { GenerationDefaultsSchema } from '../pipelines/definition/generation.ts';
-import { GENERATION_GATE_TABLE } from '../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../pipelines/gates/generation.ts';
 import { parseGuidelines } from '../pipelines/guidelines/guidelines.ts';
 
 const DRAWS = Number(process.argv[2] ?? 600);

@@ -24,7 +24,7 @@ import { readModelConfig } from '../inference/config.ts';
 import { EmbeddingIndex } from '../inference/retrieval/embedding-index.ts';
 import { GRAPH_SETTINGS } from '../inference/retrieval/graph.ts';
 import { INDEX_FILE, readIndexFiles, VECTORS_FILE } from '../inference/retrieval/index-files.ts';
-import { RETRIEVAL_GATE_TABLE } from '../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { Retriever } from '../serving/retriever.ts';
 import type { VerifiedRetriever } from '../serving/verified-model.ts';
 

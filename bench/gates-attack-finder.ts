@@ -17,7 +17,7 @@ import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { ATTACK_GATES } from '../pipelines/attack.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
-import { RETRIEVAL_GATE_TABLE } from '../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';

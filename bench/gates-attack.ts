@@ -15,7 +15,7 @@ import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { GRADIENT_GATES } from '../pipelines/attack.ts';
 import { ImageGatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE } from '../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { tinyImages } from '../test/support/tiny-image.ts';
 import { runTasks, temporaryFolder, trainingSpec } from '../test/training/fixtures.ts';
 import { remembered } from './selection/remember.ts';

@@ -12,7 +12,7 @@ import { answeredShare } from '../activities/validation/served-measures.ts';
 import { EmbeddingIndex } from '../inference/retrieval/embedding-index.ts';
 import type { ImageModel } from '../inference/image-model.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
-import { RETRIEVAL_GATE_TABLE } from '../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { digestBytes } from '../artifacts/digest.ts';
 import { GRAPH_SETTINGS } from '../inference/retrieval/graph.ts';
 import { frozenBackbone, photographs } from './gates/photographs.ts';

@@ -14,7 +14,7 @@ import { galleryInMemory } from '../activities/retrieval/gallery.ts';
 import { measureQueryFlips } from '../activities/retrieval/query-behaviour.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
-import { RETRIEVAL_GATE_TABLE } from '../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { frozenBackbone, photographs } from './gates/photographs.ts';
 import { exactly } from './support.ts';
 

@@ -26,7 +26,7 @@ import { sampleIndices, seededRandom } from '../activities/validation/random.ts'
 import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { Generator } from '../inference/generation/generator.ts';
 import { GuidelinesSchema } from '../pipelines/guidelines/guidelines.ts';
-import { GENERATION_GATE_TABLE, type GenerationGateName } from '../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE, type GenerationGateName } from '../pipelines/gates/generation.ts';
 import { exportedOnce } from '../test/support/tiny-generator.ts';
 
 const root = process.env['ESPALIER_TEST_DATA'];

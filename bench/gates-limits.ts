@@ -13,7 +13,7 @@ import { exportEncoder } from '../activities/training/export-encoder.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { plainScore } from '../activities/validation/scores.ts';
 import { seededRandom, sampleIndices } from '../activities/validation/random.ts';
-import { GATE_TABLE } from '../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';

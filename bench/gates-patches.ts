@@ -20,7 +20,7 @@ import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { decodePicture, type Picture } from '../inference/image/decode.ts';
 import { ImageModel } from '../inference/image-model.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE } from '../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';

@@ -10,7 +10,7 @@ import { judgeGate } from '../activities/validation/gates.ts';
 import { measureCorruption } from '../activities/validation/picture-robustness.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE } from '../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { linearHead } from './gates/draw.ts';
 import { frozenBackbone, photographs, remembering, type Photograph } from './gates/photographs.ts';
 import { exactly } from './support.ts';

@@ -13,7 +13,7 @@ import { seededRandom } from '../activities/validation/random.ts';
 import { shareDifference } from '../activities/validation/shares.ts';
 import { opportunityGaps, sliceGaps, worstGap } from '../activities/validation/slices.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE, type GateName } from '../pipelines/gate-table.ts';
+import { GATE_TABLE, type GateName } from '../pipelines/gates/table.ts';
 
 const ROWS = [20, 30, 50, 100, 200, 400, 1000] as const;
 const [TRIALS, SHOWN, STEP] = [400, 0.95, 0.025] as const;

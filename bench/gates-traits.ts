@@ -12,7 +12,7 @@ import { findGiveawayTrait, traitsOf, type PictureTraits } from '../activities/v
 import { sampleIndices, seededRandom } from '../activities/validation/random.ts';
 import { decodePicture } from '../inference/image/decode.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE } from '../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { photographs } from './gates/photographs.ts';
 import { exactly } from './support.ts';
 

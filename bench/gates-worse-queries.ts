@@ -18,7 +18,7 @@ import { meanDifference } from '../activities/validation/multi-label/scores.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { decodePicture } from '../inference/image/decode.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
-import { RETRIEVAL_GATE_TABLE } from '../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { frozenBackbone, photographs, remembering } from './gates/photographs.ts';
 import { exactly } from './support.ts';
 

@@ -11,7 +11,7 @@ import type { Score } from '../activities/contract/measures.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE, type GateName } from '../pipelines/gate-table.ts';
+import { GATE_TABLE, type GateName } from '../pipelines/gates/table.ts';
 import { cleanDraw, Embedder, type Draw } from './gates/draw.ts';
 import { benchEncoder, rowsOf } from './gates/real-rows.ts';
 import { TRIALS } from './gates/trials.ts';

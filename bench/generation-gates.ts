@@ -16,7 +16,7 @@ import { seededRandom } from '../activities/validation/random.ts';
 import { shareScore } from '../activities/validation/scores.ts';
 import { shareDifference } from '../activities/validation/shares.ts';
 import { GenerationGatesSchema } from '../pipelines/definition/generation-gates.ts';
-import { GENERATION_GATE_TABLE, type GenerationGateName } from '../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE, type GenerationGateName } from '../pipelines/gates/generation.ts';
 
 const DRAWS = Number(process.argv[2] ?? 4000);
 /** A bootstrap costs 2,000 resamples. */

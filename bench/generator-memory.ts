@@ -22,7 +22,7 @@ import { peakMemoryMb } from '../activities/selection/peak-memory.ts';
 import { readGeneratorConfig } from '../inference/generation/config.ts';
 import { Generator } from '../inference/generation/generator.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
-import { GENERATION_GATE_TABLE } from '../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../pipelines/gates/generation.ts';
 import { MOST_TURNS } from '../inference/workers.ts';
 import { GeneratorPool } from '../serving/generator-pool.ts';
 import { pythonForTests } from '../test/support/python.ts';

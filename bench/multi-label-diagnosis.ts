@@ -20,7 +20,7 @@ import { notMeasured } from '../activities/validation/scores.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { decide } from '../inference/labels-above.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE, type GateName } from '../pipelines/gate-table.ts';
+import { GATE_TABLE, type GateName } from '../pipelines/gates/table.ts';
 import { Embedder, type Row } from './gates/draw.ts';
 import { benchEncoder, rowsOf } from './gates/real-rows.ts';
 

@@ -20,7 +20,7 @@ import { creditGaps } from '../activities/validation/multi-label/slices.ts';
 import { seededRandom } from '../activities/validation/random.ts';
 import { opportunityGaps, worstGap } from '../activities/validation/slices.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE, type GateName } from '../pipelines/gate-table.ts';
+import { GATE_TABLE, type GateName } from '../pipelines/gates/table.ts';
 import { beta } from './support.ts';
 
 const DRAWS = Number(process.argv[2] ?? 400);

@@ -12,7 +12,7 @@ import type { PromptRow } from '../activities/data/prompts.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
-import { GENERATION_GATE_TABLE } from '../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../pipelines/gates/generation.ts';
 
 const root = process.env['ESPALIER_TEST_DATA'];
 if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');

@@ -12,7 +12,7 @@ import type { RunFacts } from '../activities/contract/evidence.ts';
 import type { Score } from '../activities/contract/measures.ts';
 import { runOutcome } from '../client/runs.ts';
 import type { PipelineDefinition } from '../pipelines/definition.ts';
-import { GENERATION_GATE_NAMES } from '../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_NAMES } from '../pipelines/gates/generation.ts';
 import { finishRun, startDefinition, startTestHost } from '../test/support/host.ts';
 
 const root = process.env['ESPALIER_TEST_DATA'];

@@ -11,7 +11,7 @@ import { meanScore } from '../activities/retrieval/scores.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom } from '../activities/validation/random.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
-import { RETRIEVAL_GATE_TABLE, type RetrievalGateName } from '../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE, type RetrievalGateName } from '../pipelines/gates/retrieval.ts';
 import { beta } from './support.ts';
 
 const DRAWS = Number(process.argv[2] ?? 2000);

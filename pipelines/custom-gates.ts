@@ -2,9 +2,9 @@
  * What a gate of somebody's own is written against (docs/gates.md): the module that `ESPALIER_GATES` names exports `gates`, a
  * `CustomGates`. What is judged depends on what the model gives, so each gate says which of four kinds of evidence it is for.
  */
-import type { EvaluatedGate } from './gate-table.ts';
-import type { GenerationGateName } from './generation-gate-table.ts';
-import type { EvaluatedRetrievalGate } from './retrieval-gate-table.ts';
+import type { EvaluatedGate } from './gates/table.ts';
+import type { GenerationGateName } from './gates/generation.ts';
+import type { EvaluatedRetrievalGate } from './gates/retrieval.ts';
 
 /** One label of a text or a picture; several labels of a text; pictures that are found; answers of a generator. */
 export const JUDGED = ['labels', 'label-sets', 'neighbours', 'answers'] as const;

@@ -175,7 +175,7 @@ export type Candidate = Omit<TextClassification['candidates'][number], 'pooling'
 export type TrainingSpec = Omit<TextClassification['training'], 'search'> & Record<OpenSetting, number>;
 /** Of every input: a task has those that can be measured on its own. */
 export type GatesSpec = z.output<typeof GatesSchema>;
-export type { GateName } from './gate-table.ts';
+export type { GateName } from './gates/table.ts';
 export type ApprovalName = keyof Pipeline['approvals'];
 
 /** Types a pipeline definition; nothing runs until `espalier run`. */

@@ -1,9 +1,10 @@
 /** What thresholds are possible at all. No I/O: the run's own validator checks a changed threshold by the same rule. */
 import type { Problem } from './check.ts';
-import { GATE_TABLE, type GateRow } from './gate-table.ts';
-import { GENERATION_GATE_TABLE } from './generation-gate-table.ts';
-import { MEMORISATION_GATE_TABLE } from './memorisation-gate-table.ts';
-import { RETRIEVAL_GATE_TABLE } from './retrieval-gate-table.ts';
+import { GATE_TABLE } from './gates/table.ts';
+import type { GateRow } from './gates/row.ts';
+import { GENERATION_GATE_TABLE } from './gates/generation.ts';
+import { MEMORISATION_GATE_TABLE } from './gates/memorisation.ts';
+import { RETRIEVAL_GATE_TABLE } from './gates/retrieval.ts';
 
 type Ranges = Readonly<Record<string, Pick<GateRow, 'range'>>>;
 

@@ -1,6 +1,6 @@
 /** Steps that make an index of pictures and measure what it finds. */
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
-import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
+import type { EvaluatedRetrievalGate } from '../../pipelines/gates/retrieval.ts';
 import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { QueryFigures } from '../../pipelines/custom-gates.ts';
 import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';

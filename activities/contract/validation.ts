@@ -7,7 +7,7 @@ import type { AttackSpec } from '../../pipelines/definition/attack.ts';
 import type { BehaviourKind, BehaviourSpec } from '../../pipelines/definition/behaviour.ts';
 import type { Judged } from '../../pipelines/custom-gates.ts';
 import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
-import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
+import type { EvaluatedGate } from '../../pipelines/gates/table.ts';
 import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { ExampleIds, GateEvidence, GateExamples } from './examples.ts';
 import type { Hardware, Latency, Score } from './measures.ts';

@@ -7,7 +7,7 @@ import { withPrompt, type Message } from '../../inference/generation/chat.ts';
 import type { Generator } from '../../inference/generation/generator.ts';
 import type { PromptTest } from '../../pipelines/behaviour/prompt-rows.ts';
 import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
-import type { ExampledGenerationGate, GenerationGateName } from '../../pipelines/generation-gate-table.ts';
+import type { ExampledGenerationGate, GenerationGateName } from '../../pipelines/gates/generation.ts';
 import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';

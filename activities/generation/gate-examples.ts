@@ -1,6 +1,6 @@
 /** The prompts and texts that show what the gates of a generator mean. Pure. */
 import { wholeText } from '../../inference/texts.ts';
-import type { ExampledGenerationGate } from '../../pipelines/generation-gate-table.ts';
+import type { ExampledGenerationGate } from '../../pipelines/gates/generation.ts';
 import type { GateExample } from '../contract/examples.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import type { PromptRow } from '../data/prompts.ts';

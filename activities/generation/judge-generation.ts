@@ -1,6 +1,6 @@
 /** Step `generation.gates`: the pure rule that judges every gate. A failed gate is a verdict, not an error. */
 import type { GenerationGatesSpec } from '../../pipelines/definition/generation-gates.ts';
-import { GENERATION_GATE_NAMES, GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_NAMES, GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 import type { JudgeGenerationInput } from '../contract/prompting.ts';
 import type { Score } from '../contract/measures.ts';
 import type { GateResult, GatesVerdict } from '../contract/validation.ts';

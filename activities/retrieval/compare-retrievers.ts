@@ -3,7 +3,7 @@
  * pictures. What production was made of is left out: tuned on those pictures, it would win on them for no merit.
  */
 import { EspalierError } from '../../artifacts/errors.ts';
-import { RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../pipelines/gates/retrieval.ts';
 import type { CompareRetrieversInput, RetrievalDetails, RetrieverComparison } from '../contract/retrieval.ts';
 import { loadLabels } from '../data/dataset.ts';
 import type { StepContext, StepDefinition } from '../step.ts';

@@ -5,7 +5,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { INDEX_FILE, VECTORS_FILE } from '../../inference/retrieval/index-files.ts';
 import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
-import type { EvaluatedRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
+import type { EvaluatedRetrievalGate } from '../../pipelines/gates/retrieval.ts';
 import { checkout } from '../checkout.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } from '../contract/retrieval.ts';

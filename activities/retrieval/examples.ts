@@ -1,5 +1,5 @@
 /** The pictures that show what the gates of a model that finds pictures mean. Pure. */
-import type { ExampledRetrievalGate } from '../../pipelines/retrieval-gate-table.ts';
+import type { ExampledRetrievalGate } from '../../pipelines/gates/retrieval.ts';
 import type { GateExample } from '../contract/examples.ts';
 import type { LabelFindings, QueryOutcome, RetrievalEvaluation } from '../contract/retrieval.ts';
 import type { Evaluation } from '../contract/validation.ts';

@@ -1,5 +1,5 @@
 /** Step `retrieval.gates`: the pure rule that judges every gate. A failed gate is a verdict, not an error. */
-import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE } from '../../pipelines/gates/retrieval.ts';
 import type { Score } from '../contract/measures.ts';
 import type { JudgeRetrievalInput } from '../contract/retrieval.ts';
 import type { GatesVerdict } from '../contract/validation.ts';

@@ -6,7 +6,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 import type { CompareModelsInput, ModelComparison } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
 import { hardware } from '../selection/profile-encoder.ts';

@@ -8,7 +8,7 @@ import { readModelConfig, type ModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
-import type { EvaluatedGate, ExampledGate } from '../../pipelines/gate-table.ts';
+import type { EvaluatedGate, ExampledGate } from '../../pipelines/gates/table.ts';
 import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis, EvaluateModelInput, Evaluation } from '../contract/validation.ts';

@@ -1,12 +1,13 @@
 /**
- * The pure rule that judges the gates of pipelines/gate-table.ts. Where a measure comes with an interval one of its ends is
+ * The pure rule that judges the gates of pipelines/gates/table.ts. Where a measure comes with an interval one of its ends is
  * judged: the worse one where the model must show that it is good, so that a small test set cannot pass on luck; the better
  * one where a defect must be shown. A measure that is missing, NaN or without its interval fails.
  */
 import type { GateResult, GatesVerdict } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
 import type { GatesSpec, TrainingSpec } from '../../pipelines/definition.ts';
-import { GATE_NAMES, GATE_TABLE, type GateName, type GateRow } from '../../pipelines/gate-table.ts';
+import { GATE_NAMES, GATE_TABLE, type GateName } from '../../pipelines/gates/table.ts';
+import type { GateRow } from '../../pipelines/gates/row.ts';
 
 /** What the rule needs to know of a gate, of any family of gates. */
 export type GateDefinition = Pick<GateRow, 'direction' | 'judged' | 'meaning'> & {

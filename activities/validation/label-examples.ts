@@ -1,5 +1,5 @@
 /** The rows that show what the gates of a model of one label a row mean. Pure. */
-import type { ExampledGate } from '../../pipelines/gate-table.ts';
+import type { ExampledGate } from '../../pipelines/gates/table.ts';
 import type { GateExample } from '../contract/examples.ts';
 import type { Evaluation } from '../contract/validation.ts';
 import type { Mistake } from './all-rows.ts';

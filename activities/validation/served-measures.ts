@@ -1,5 +1,5 @@
 /** What is measured of any tuned model as it is served, however many labels a row has. */
-import type { EvaluatedGate } from '../../pipelines/gate-table.ts';
+import type { EvaluatedGate } from '../../pipelines/gates/table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation, FittedPart } from '../contract/validation.ts';
 import type { ProfileAnswer } from '../selection/profile-encoder.ts';

@@ -19,7 +19,7 @@ import { shareDifference } from '../../activities/validation/shares.ts';
 import { twoSampleTest } from '../../activities/validation/shift.ts';
 import { lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
 import { trivialModels } from '../../activities/validation/trivial.ts';
-import type { GateName } from '../../pipelines/gate-table.ts';
+import type { GateName } from '../../pipelines/gates/table.ts';
 import { linearHead, partOf, predictedOf, withHead, type Draw, type Embedder, type Head, type Row } from './draw.ts';
 
 interface Around {

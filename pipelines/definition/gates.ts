@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { GATE_NAMES, GATE_TABLE, type GateName, type GateRow } from '../gate-table.ts';
+import { GATE_NAMES, GATE_TABLE, type GateName } from '../gates/table.ts';
+import type { GateRow } from '../gates/row.ts';
 
 const severity = (by: 'fail' | 'warn') => z.enum(['fail', 'warn', 'off']).default(by);
 type Limit = Pick<GateRow, 'threshold' | 'severity'> & { readonly step?: string };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { GENERATION_GATE_TABLE, type GenerationGateName } from '../generation-gate-table.ts';
+import { GENERATION_GATE_TABLE, type GenerationGateName } from '../gates/generation.ts';
 import { atLeast, atMost } from './gates.ts';
 
 type Shape = {

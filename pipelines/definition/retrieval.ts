@@ -1,6 +1,6 @@
 /** What only a pipeline that finds pictures says. */
 import { z } from 'zod';
-import { RETRIEVAL_GATE_TABLE, type RetrievalGateName } from '../retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE, type RetrievalGateName } from '../gates/retrieval.ts';
 import { atLeast, atMost } from './gates.ts';
 import { BackboneTrainingSchema, ImageSelectionSchema } from './images.ts';
 

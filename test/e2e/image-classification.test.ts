@@ -6,7 +6,7 @@ import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ReproductionVerdict } from '../../client/reproduce.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
-import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { espalier } from '../support/command.ts';
 import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
 import { foldersOfPictures, PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { domainShift } from '../../activities/generation/domain-shift.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
-import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 
 const { signal } = new AbortController();
 const gate = GENERATION_GATE_TABLE.domainShift;

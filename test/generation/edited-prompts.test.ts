@@ -18,7 +18,7 @@ import { generationVerdict } from '../../activities/generation/judge-generation.
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
 import { GenerationDefaultsSchema } from '../../pipelines/definition/generation.ts';
-import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';
 import { MemorisationGatesSchema } from '../../pipelines/memorisation.ts';
 

@@ -16,7 +16,7 @@ import {
   GENERATION_GATE_TABLE,
   type GenerationGateName,
   type GenerationGateRow,
-} from '../../pipelines/generation-gate-table.ts';
+} from '../../pipelines/gates/generation.ts';
 
 const JUDGED = { interval: 'worse end', proof: 'better end', value: 'value' } as const;
 const limits = GenerationGatesSchema.parse({});

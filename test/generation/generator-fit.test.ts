@@ -3,7 +3,7 @@ import { cacheMbOf, generatorFit, type GeneratorFootprint } from '../../activiti
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { MOST_TURNS } from '../../inference/workers.ts';
 import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
-import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 
 const config = { layers: 10, keyValueHeads: 5, headSize: 50, contextTokens: 1000 };
 /** 20,000 bytes a token. */

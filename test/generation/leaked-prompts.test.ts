@@ -3,7 +3,7 @@ import type { PromptRow } from '../../activities/data/prompts.ts';
 import { leakedPrompts } from '../../activities/generation/leaked-prompts.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
-import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 
 const row = (id: string, prompt: string, more: Partial<PromptRow> = {}): PromptRow => ({ id, prompt, ...more });
 const LATE = 'My parcel has not arrived yet, where is it now?';

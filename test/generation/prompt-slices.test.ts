@@ -4,7 +4,7 @@ import { adherenceBySlice, promptSlices } from '../../activities/generation/prom
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
-import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 
 const question = { role: 'user', content: 'And then?' } as const;
 const rowOf = (at: number, length: number, earlier: number): PromptRow => ({

@@ -6,7 +6,7 @@ import { judgeBy } from '../../activities/generation/judge.ts';
 import { shiftedDrop } from '../../activities/generation/shifted-drop.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { GenerationDefaultsSchema } from '../../pipelines/definition/generation.ts';
-import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';
 
 const judge = judgeBy(

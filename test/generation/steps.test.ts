@@ -21,7 +21,7 @@ import {
   GenerationDefaultsSchema,
   GeneratorSelectionSchema,
 } from '../../pipelines/definition/generation.ts';
-import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
 import { PromptDataSchema } from '../../pipelines/definition/data.ts';
 import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';

@@ -1,9 +1,10 @@
 import { deepEqual, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { GATE_TABLE, type GateRow } from '../../pipelines/gate-table.ts';
-import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
-import { MEMORISATION_GATE_TABLE } from '../../pipelines/memorisation-gate-table.ts';
-import { RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
+import type { GateRow } from '../../pipelines/gates/row.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
+import { MEMORISATION_GATE_TABLE } from '../../pipelines/gates/memorisation.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../pipelines/gates/retrieval.ts';
 
 type Rows = Readonly<Record<string, Pick<GateRow, 'examples'>>>;
 const TABLES: Readonly<Record<string, Rows>> = {

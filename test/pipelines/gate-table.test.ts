@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { GATE_NAMES, GATE_TABLE, type GateRow } from '../../pipelines/gate-table.ts';
+import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gates/table.ts';
+import type { GateRow } from '../../pipelines/gates/row.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
 import { customGateProblems, gateProblems } from '../../pipelines/gate-rules.ts';
 

@@ -2,11 +2,7 @@ import { deepEqual, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';
 import { gateProblems } from '../../pipelines/gate-rules.ts';
-import {
-  RETRIEVAL_GATE_NAMES,
-  RETRIEVAL_GATE_TABLE,
-  type RetrievalGateRow,
-} from '../../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE, type RetrievalGateRow } from '../../pipelines/gates/retrieval.ts';
 
 const JUDGED = { interval: 'worse end', proof: 'better end', value: 'value' } as const;
 

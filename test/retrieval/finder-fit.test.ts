@@ -3,7 +3,7 @@ import { finderFit, type FinderFootprint } from '../../activities/retrieval/find
 import { retrievalVerdict } from '../../activities/retrieval/judge-retrieval.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';
-import { RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../pipelines/gates/retrieval.ts';
 import { retrieval } from '../support/retrieval-facts.ts';
 
 const FOOTPRINT: FinderFootprint = { processMb: 400, encoderMb: 100, graphMb: 50, vectorsMb: 80, filesMb: 140 };

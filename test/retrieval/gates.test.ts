@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { retrievalVerdict } from '../../activities/retrieval/judge-retrieval.ts';
 import { shareScore } from '../../activities/validation/scores.ts';
 import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';
-import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_NAMES, RETRIEVAL_GATE_TABLE } from '../../pipelines/gates/retrieval.ts';
 import { retrieval } from '../support/retrieval-facts.ts';
 
 const gates = RetrievalGatesSchema.parse({});

@@ -20,7 +20,7 @@ import { digestBytes } from '../../artifacts/digest.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import type { QueryFindings } from '../../pipelines/custom-gates.ts';
-import { RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../pipelines/gates/retrieval.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import {
   blindPictureClassifier,

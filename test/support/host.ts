@@ -1,5 +1,5 @@
 /** The whole product on one machine, from source, in a state folder of its own: for tests that kill parts of it. */
-import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

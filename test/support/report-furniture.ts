@@ -1,10 +1,10 @@
 /** The numbers of a report that are in no artifact of the run: the short list, each with its reason. */
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { runDossier } from '../../activities/privacy/dossier/dossier.ts';
-import { GATE_TABLE } from '../../pipelines/gate-table.ts';
-import { GENERATION_GATE_TABLE } from '../../pipelines/generation-gate-table.ts';
-import { MEMORISATION_GATE_TABLE } from '../../pipelines/memorisation-gate-table.ts';
-import { RETRIEVAL_GATE_TABLE } from '../../pipelines/retrieval-gate-table.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
+import { MEMORISATION_GATE_TABLE } from '../../pipelines/gates/memorisation.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../pipelines/gates/retrieval.ts';
 import { reads, type Figure } from './trace.ts';
 
 /** What the gates' tables say of every run alike: meanings, and false alarms that bench/ measured. */

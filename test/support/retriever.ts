@@ -13,7 +13,7 @@ import { ImageModel } from '../../inference/image-model.ts';
 import { EmbeddingIndex } from '../../inference/retrieval/embedding-index.ts';
 import type { GraphSettings } from '../../inference/retrieval/graph.ts';
 import { ImageRetrievalSchema } from '../../pipelines/definition.ts';
-import { RETRIEVAL_GATE_NAMES } from '../../pipelines/retrieval-gate-table.ts';
+import { RETRIEVAL_GATE_NAMES } from '../../pipelines/gates/retrieval.ts';
 import { packageInput, testPictures } from './bundle.ts';
 import { COLOURS, tinyPictureClassifier } from './tiny-pictures.ts';
 

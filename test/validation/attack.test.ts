@@ -4,7 +4,7 @@ import { measureAttack, type Attacked } from '../../activities/validation/attack
 import { judgeGate, judgeGates } from '../../activities/validation/gates.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 import { ImageGatesSchema } from '../../pipelines/definition/gates.ts';
-import { GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 
 const stands: Attacked = { label: 'a', clean: 'a', fgsm: 'a', pgd: 'a', gradient: true };
 const rows = (...some: readonly (readonly [count: number, change: Partial<Attacked>])[]): Attacked[] =>

@@ -19,7 +19,7 @@ import type { ReferenceStatistics } from '../../artifacts/bundle.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
-import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { runStep } from '../support/step.ts';
 import { withStore } from '../support/store.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';

@@ -7,7 +7,7 @@ import type { StepContext } from '../../activities/step.ts';
 import { canonicalJson } from '../../artifacts/canonical-json.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
 import type { GatesSpec } from '../../pipelines/definition.ts';
-import { GATE_NAMES as ALL_NAMES, GATE_TABLE as GATES, type EvaluatedGate } from '../../pipelines/gate-table.ts';
+import { GATE_NAMES as ALL_NAMES, GATE_TABLE as GATES, type EvaluatedGate } from '../../pipelines/gates/table.ts';
 import type { AttackGate } from '../../pipelines/attack.ts';
 
 type GateName = EvaluatedGate | AttackGate;

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { hardwareFit } from '../../activities/validation/hardware-fit.ts';
-import { GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import { evaluateInput } from '../../workflows/step-inputs.ts';

@@ -8,7 +8,7 @@ import { judgeGate } from '../../activities/validation/gates.ts';
 import { builtInIdentities, identitiesDigest, swappers } from '../../activities/validation/identity-swaps.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import { readIdentityTable } from '../../pipelines/behaviour/identity-table.ts';
-import { GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { packageRoot } from '../../pipelines/load.ts';
 
 const swapperOf = (group: string) => {

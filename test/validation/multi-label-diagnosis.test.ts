@@ -8,7 +8,7 @@ import { scanSwitches, scoreOfScan, suspectSwitches } from '../../activities/val
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import type { Score } from '../../activities/contract/measures.ts';
-import { GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 
 const DIMENSION = 8;
 const LABELS = 3;

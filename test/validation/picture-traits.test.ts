@@ -11,7 +11,7 @@ import {
 import { scanTraits } from '../../activities/validation/scan-traits.ts';
 import type { GatesSpec } from '../../pipelines/definition.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
-import { GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { withStore } from '../support/store.ts';
 import { COLOURS, makePictures, putPictures } from '../support/tiny-pictures.ts';
 

@@ -21,7 +21,7 @@ import { readModelConfig } from '../../inference/config.ts';
 import { decide } from '../../inference/labels-above.ts';
 import { TextModel } from '../../inference/text-model.ts';
 import { TextGatesSchema } from '../../pipelines/definition/gates.ts';
-import { GATE_TABLE } from '../../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import { writeTinyOnnx } from '../support/tiny-onnx.ts';

@@ -1,5 +1,5 @@
 /** The gates of a generative model's memory: a defect must be shown beyond chance; a missing number fails. Pure. */
-import { MEMORISATION_GATE_TABLE } from '../../../pipelines/memorisation-gate-table.ts';
+import { MEMORISATION_GATE_TABLE } from '../../../pipelines/gates/memorisation.ts';
 import {
   MEMORISATION_GATE_NAMES,
   type MemorisationGateName,

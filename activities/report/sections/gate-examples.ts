@@ -1,7 +1,8 @@
 /** Gate by gate the inputs that show what it means: a gate's link in the table of gates leads here. */
-import { GATE_TABLE, type GateRow } from '../../../pipelines/gate-table.ts';
-import { GENERATION_GATE_TABLE } from '../../../pipelines/generation-gate-table.ts';
-import { RETRIEVAL_GATE_TABLE } from '../../../pipelines/retrieval-gate-table.ts';
+import { GATE_TABLE } from '../../../pipelines/gates/table.ts';
+import type { GateRow } from '../../../pipelines/gates/row.ts';
+import { GENERATION_GATE_TABLE } from '../../../pipelines/gates/generation.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../../pipelines/gates/retrieval.ts';
 import { html } from '../../../artifacts/html.ts';
 import { isOfPictures } from '../../privacy/policy-text.ts';
 import type { ShownExample } from '../gate-examples.ts';

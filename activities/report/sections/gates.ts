@@ -1,10 +1,11 @@
 /** Each gate: what was measured, against what, and the verdict with its reason. */
 import type { RunFacts } from '../../contract/evidence.ts';
 import type { BehaviourFailure, BehaviourResult, GateResult } from '../../contract/validation.ts';
-import { GATE_TABLE, type GateRow } from '../../../pipelines/gate-table.ts';
-import { GENERATION_GATE_TABLE } from '../../../pipelines/generation-gate-table.ts';
-import { MEMORISATION_GATE_TABLE, type MemorisationGateRow } from '../../../pipelines/memorisation-gate-table.ts';
-import { RETRIEVAL_GATE_TABLE } from '../../../pipelines/retrieval-gate-table.ts';
+import { GATE_TABLE } from '../../../pipelines/gates/table.ts';
+import type { GateRow } from '../../../pipelines/gates/row.ts';
+import { GENERATION_GATE_TABLE } from '../../../pipelines/gates/generation.ts';
+import { MEMORISATION_GATE_TABLE, type MemorisationGateRow } from '../../../pipelines/gates/memorisation.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../../pipelines/gates/retrieval.ts';
 import { count, megabytes, milliseconds, percent, points, score, significant } from '../format.ts';
 import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import { badge, list, table } from '../parts.ts';

@@ -2,7 +2,7 @@
 import { decide } from '../../../inference/labels-above.ts';
 import type { ImageModel } from '../../../inference/image-model.ts';
 import { TextModel } from '../../../inference/text-model.ts';
-import { GATE_TABLE } from '../../../pipelines/gate-table.ts';
+import { GATE_TABLE } from '../../../pipelines/gates/table.ts';
 import type { CompareModelsInput, ComparedRow, ModelComparison, PairedScore } from '../../contract/validation.ts';
 import { multiLabelledBlocks, pickMultiLabelled } from '../../data/multi-label-blocks.ts';
 import { hardware, measureModel } from '../../selection/profile-encoder.ts';

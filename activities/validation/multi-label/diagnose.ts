@@ -1,7 +1,7 @@
 /** What stands behind a good figure of several labels a row: diagnose.ts of each label by itself. Samples are seeded. */
 import type { TextModel } from '../../../inference/text-model.ts';
 import { wholeText } from '../../../inference/texts.ts';
-import type { ExampledGate } from '../../../pipelines/gate-table.ts';
+import type { ExampledGate } from '../../../pipelines/gates/table.ts';
 import type { GateExample } from '../../contract/examples.ts';
 import type { Score } from '../../contract/measures.ts';
 import type { Diagnosis } from '../../contract/validation.ts';

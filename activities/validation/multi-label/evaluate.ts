@@ -7,7 +7,7 @@ import type { ClassifierConfig } from '../../../inference/config.ts';
 import { TextModel } from '../../../inference/text-model.ts';
 import { codePoints, wholeText } from '../../../inference/texts.ts';
 import type { EvidenceDetails } from '../../../pipelines/custom-gates.ts';
-import type { EvaluatedGate, ExampledGate } from '../../../pipelines/gate-table.ts';
+import type { EvaluatedGate, ExampledGate } from '../../../pipelines/gates/table.ts';
 import type { GateExample } from '../../contract/examples.ts';
 import type { Score } from '../../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../../contract/validation.ts';

@@ -1,5 +1,5 @@
 /** The rows that show what the gates of a model of several labels a row mean. Pure. */
-import type { ExampledGate } from '../../../pipelines/gate-table.ts';
+import type { ExampledGate } from '../../../pipelines/gates/table.ts';
 import type { GateExample } from '../../contract/examples.ts';
 import type { Evaluation, LabelScore } from '../../contract/validation.ts';
 import { exampleOf, MOST_EXAMPLES } from '../gate-examples.ts';

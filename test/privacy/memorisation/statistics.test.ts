@@ -10,7 +10,7 @@ import { findPersonalData } from '../../../activities/privacy/scan.ts';
 import { seededRandom } from '../../../activities/validation/random.ts';
 import type { Score } from '../../../activities/contract/measures.ts';
 import type { GateResult } from '../../../activities/contract/validation.ts';
-import { MEMORISATION_GATE_TABLE } from '../../../pipelines/memorisation-gate-table.ts';
+import { MEMORISATION_GATE_TABLE } from '../../../pipelines/gates/memorisation.ts';
 import { CanariesSchema, MEMORISATION_GATE_NAMES, MemorisationGatesSchema } from '../../../pipelines/memorisation.ts';
 
 const near = (actual: number | null | undefined, expected: number, tolerance = 1e-9): void =>

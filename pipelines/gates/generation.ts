@@ -1,5 +1,5 @@
-/** The gates of a model that generates text, one row each, as gate-table.ts has them for classifiers. Pure data. */
-import type { GateRow } from './gate-table.ts';
+/** The gates of a model that generates text, one row each, as table.ts has them for classifiers. Pure data. */
+import type { GateRow } from './row.ts';
 
 export type GenerationGateRow = Omit<GateRow, 'step' | 'inputs'>;
 

@@ -1,6 +1,6 @@
-/** The gates of what a tuned model of text knows by heart, one row each, as gate-table.ts has them for classifiers. Pure data. */
-import type { GateRow } from './gate-table.ts';
-import type { MemorisationGateName } from './memorisation.ts';
+/** The gates of what a tuned model of text knows by heart, one row each, as table.ts has them for classifiers. Pure data. */
+import type { GateRow } from './row.ts';
+import type { MemorisationGateName } from '../memorisation.ts';
 
 export type MemorisationGateRow = Pick<
   GateRow,

@@ -1,5 +1,5 @@
-/** The gates of a model that finds pictures, one row each, as gate-table.ts has them for classifiers. Pure data. */
-import type { GateRow } from './gate-table.ts';
+/** The gates of a model that finds pictures, one row each, as table.ts has them for classifiers. Pure data. */
+import type { GateRow } from './row.ts';
 
 export type RetrievalGateRow = Omit<GateRow, 'inputs'>;
 
