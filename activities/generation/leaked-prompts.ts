@@ -3,22 +3,23 @@ import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import { beginningsOf, conversationIdentity } from '../data/conversations.ts';
 import { groupBy } from '../data/group.ts';
-import { jaccard, shingles } from '../data/near-duplicates.ts';
+import { findNearTwins, jaccard, shingles, sketch } from '../data/near-duplicates.ts';
 import { normaliseText } from '../data/normalise.ts';
 import { pause } from '../data/pauses.ts';
 import type { PromptRow } from '../data/prompts.ts';
-import { findTwins, NEAR } from '../validation/diagnose.ts';
+import { NEAR } from '../validation/diagnose.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import { asked, type PromptSpec } from './answers.ts';
 
-/** Blocks in which training rows are handed on. */
-const BLOCK_ROWS = 1000;
+/** Training rows that are in memory at a time. */
+const PART_ROWS = 20_000;
 const PAUSE_ROWS = 100;
 
 /**
  * The share of the test prompts that is found: word for word, also on the way of a training conversation (every answer in it is
- * learnt), or nearly, as `data.nearDuplicates` compares by default. Case and white space do not count, nor do system texts.
+ * learnt), or nearly, as `data.nearDuplicates` compares by default: in all that was said and in the last question by itself, since
+ * much that was said before outweighs any question. Case and white space do not count, nor do system texts.
  * `training`: the training rows, read once for each way of looking.
  */
 export async function leakedPrompts(
@@ -31,7 +32,7 @@ export async function leakedPrompts(
   const test = rows.map((row) => conversationIdentity(row).normalised);
   const shown = await shownQuestions(rows, examples, signal);
   const same = await sameQuestions(test, training());
-  const near = await findTwins({ test, allTrain: () => trainingBlocks(training()) }, signal, Infinity);
+  const near = await nearQuestions(test, training(), signal);
   const found = rows.flatMap((row, place): GateExample[] => {
     const example = shown.get(place);
     const learnt = same.get(place) ?? near.get(place);
@@ -89,14 +90,53 @@ async function sameQuestions(
   return found;
 }
 
-async function* trainingBlocks(training: AsyncIterable<PromptRow>) {
-  let block: { readonly ids: string[]; readonly texts: string[] } = { ids: [], texts: [] };
-  for await (const row of training) {
-    block.ids.push(row.id);
-    block.texts.push(conversationIdentity(row).normalised);
-    if (block.ids.length < BLOCK_ROWS) continue;
-    yield block;
-    block = { ids: [], texts: [] };
+/**
+ * The first training row found that nearly asks what a test prompt asks, by the test prompt's place: both all that was said and the last
+ * question must be alike. Looked for by either: of rows that are all alike no more than a few are compared, and
+ * hundreds may share all that was said before.
+ */
+async function nearQuestions(
+  test: readonly string[],
+  training: AsyncIterable<PromptRow>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, string>> {
+  const found = new Map<number, string>();
+  const isNear = (one: string, other: string): boolean =>
+    one === other || jaccard(shingles(one), shingles(other)) >= NEAR;
+  const questions = test.map(lastTurn);
+  const asked = { whole: await sketch(test, signal), question: await sketch(questions, signal) };
+  const areConversations = test.some((text, place) => text !== questions[place]);
+  for await (const { ids, texts } of partsOf(training)) {
+    const last = texts.map(lastTurn);
+    const whole = await findNearTwins(asked.whole, await sketch(texts, signal), NEAR, signal, (place, row) =>
+      isNear(questions[place]!, last[row]!),
+    );
+    const question = areConversations
+      ? await findNearTwins(asked.question, await sketch(last, signal), NEAR, signal, (place, row) =>
+          isNear(test[place]!, texts[row]!),
+        )
+      : whole;
+    for (const place of test.keys()) {
+      const row = whole[place] === -1 ? question[place]! : whole[place]!;
+      if (row !== -1 && !found.has(place)) found.set(place, ids[row]!);
+    }
   }
-  yield block;
+  return found;
+}
+
+/** Of a conversation as `conversationIdentity` gives it: its turns stand on lines of their own. */
+function lastTurn(conversation: string): string {
+  return conversation.slice(conversation.lastIndexOf('\n') + 1);
+}
+
+async function* partsOf(training: AsyncIterable<PromptRow>) {
+  let part: { readonly ids: string[]; readonly texts: string[] } = { ids: [], texts: [] };
+  for await (const row of training) {
+    part.ids.push(row.id);
+    part.texts.push(conversationIdentity(row).normalised);
+    if (part.ids.length < PART_ROWS) continue;
+    yield part;
+    part = { ids: [], texts: [] };
+  }
+  if (part.ids.length > 0) yield part;
 }

@@ -254,7 +254,6 @@ async function ofTexts(material: Material, texts: Texts) {
 export async function findTwins(
   { test, allTrain }: Pick<Texts, 'test' | 'allTrain'>,
   signal: AbortSignal,
-  most = SKETCHED_ROWS,
 ): Promise<ReadonlyMap<number, string>> {
   const asked = await sketch(test.map(wholeText), signal);
   const found = new Map<number, string>();
@@ -265,13 +264,13 @@ export async function findTwins(
     [part, ids] = [[], []];
   };
   for await (const block of allTrain()) {
-    for (const [row, text] of block.texts.slice(0, most - seen).entries()) {
+    for (const [row, text] of block.texts.slice(0, SKETCHED_ROWS - seen).entries()) {
       part.push(wholeText(text));
       ids.push(block.ids[row]!);
       seen += 1;
       if (part.length === SKETCHED_PART) await look();
     }
-    if (seen === most) break;
+    if (seen === SKETCHED_ROWS) break;
   }
   if (part.length > 0) await look();
   return found;

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
+import type { Message } from '../../inference/generation/chat.ts';
 import type { PromptRow } from '../../activities/data/prompts.ts';
 import { leakedPrompts } from '../../activities/generation/leaked-prompts.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
@@ -9,6 +10,18 @@ const row = (id: string, prompt: string, more: Partial<PromptRow> = {}): PromptR
 const LATE = 'My parcel has not arrived yet, where is it now?';
 const PAID = 'I have paid twice for the same book, please send one payment back.';
 const TEST = [row('late', LATE), row('paid', PAID), row('own', 'Do you have the second volume of the atlas in stock?')];
+
+/** A question and an answer, each a sentence for every house of a town. */
+function longConversation(town: string, houses = 12): readonly Message[] {
+  const shops = Array.from(
+    { length: houses },
+    (_, at) => `The shop at ${at * 7919} Mill Road, ${town}, opens at ${at % 12}.`,
+  );
+  return [
+    { role: 'user', content: `I have been to all of these: ${shops.join(' ')}` },
+    { role: 'assistant', content: `These were shut: ${shops.toReversed().join(' ')}` },
+  ];
+}
 
 async function leaked(
   train: readonly PromptRow[],
@@ -88,6 +101,33 @@ describe('test prompts that were seen with an answer', () => {
     const longer = row('t1', 'And when will it be here, on Friday or after the weekend?', { history: turns });
     deepEqual(await found([longer]), [['late', 'repeats the training row t1']]);
     deepEqual(await found([row('t1', LATE)], [], [longer]), []);
+  });
+
+  it('are not those that share a long conversation with a training row and ask something else at its end', async () => {
+    const history = longConversation('Exeter');
+    const train = [row('t1', 'Can the parcel be left with the neighbours?', { history })];
+    const another = row('other', 'Which volume of the atlas do you have?', { history });
+    deepEqual(await found(train, [], [another]), []);
+    // Nor those that end as it does, after another conversation.
+    const own = longConversation('Norwich').map(({ role, content }) => ({ role, content: content.slice(40, 900) }));
+    deepEqual(await found(train, [], [row('elsewhere', train[0]!.prompt, { history: own })]), []);
+  });
+
+  it('are found after a long conversation where the last question is nearly the same, however many training rows share the conversation', async () => {
+    const history = longConversation('Exeter', 800);
+    const crowd = Array.from({ length: 30 }, (_, at) => row(`h${at}`, `May I pay ${at} in cash?`, { history }));
+    const question = 'Is it open?';
+    // A word of what was said before is another: the two are not the same word for word.
+    const twin = row('twin', question, {
+      history: history.map(({ role, content }) => ({ role, content: content.replace('opens', 'shuts') })),
+    });
+    deepEqual(await found([...crowd, twin], [], [row('test', question, { history })]), [
+      ['test', 'repeats the training row twin'],
+    ]);
+    const longer = 'Can the parcel be left with the neighbours at number nine?';
+    const near = row('near', longer.replace('parcel', 'parcels'), { history });
+    deepEqual(await found([near], [], [row('test', longer, { history })]), [['test', 'repeats the training row near']]);
+    deepEqual(await found(crowd, [], [row('test', question, { history })]), []);
   });
 
   it('warn from more than one in a hundred on', async () => {
