@@ -81,6 +81,8 @@ export interface FetchOptions {
   readonly python: ActivityServices['python'];
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number | null) => void;
+  /** What somebody who watches may want to know, a sentence: why a download begins anew. */
+  readonly onNote?: (note: string) => void;
 }
 
 /** Where wheels are kept by their digest, so that two candidates of one wheel, or a later run, download it once. */
@@ -117,7 +119,8 @@ export async function fetchProcess<Verb extends keyof FetchVerbs>(
     let answer: Line<FetchVerbs[Verb]['result']> = {};
     for await (const line of createInterface({ input: child.stdout })) {
       const parsed = JSON.parse(line) as Line<FetchVerbs[Verb]['result']>;
-      if (parsed.progress === undefined) answer = parsed;
+      if (parsed.note !== undefined) options.onNote?.(parsed.note);
+      else if (parsed.progress === undefined) answer = parsed;
       else options.onProgress?.(parsed.progress.done, parsed.progress.total);
     }
     const code = await ended;
@@ -138,6 +141,7 @@ export async function fetchProcess<Verb extends keyof FetchVerbs>(
 
 interface Line<Result> {
   readonly progress?: { readonly done: number; readonly total: number | null };
+  readonly note?: string;
   readonly result?: Result;
   readonly error?: { readonly kind: string; readonly message: string; readonly fix: string | null };
 }

