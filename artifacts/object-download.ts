@@ -7,28 +7,30 @@ import { EspalierError } from './errors.ts';
 import { statusOf } from './storage-errors.ts';
 
 export interface DownloadOptions {
-  /** Is told every chunk once and in order. */
+  /** Is told every chunk that comes, once and in order. */
   readonly observe?: (chunk: Buffer) => void;
   /** What comes after so many bytes is left: an object that cannot be the right one is never to fill a disk. */
   readonly maxBytes?: number;
   /** The version to read; without it, the one that the first connection finds. */
   readonly etag?: string;
+  /** So many of its first bytes are in the file already; only with `etag`. */
+  readonly start?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 const WRITE_BYTES = 2 ** 20;
 
 /**
- * Streams an object into an open file from its start, and returns the bytes written. All of them are of one version:
+ * Streams an object into an open file, and returns the bytes that are then in it. All of them are of one version:
  * throws Conflict when the object changed meanwhile, else what the client throws.
  */
 export async function downloadObject(
   client: S3Client,
   { Bucket, Key }: { readonly Bucket: string; readonly Key: string },
   file: FileHandle,
-  { observe, maxBytes = Infinity, etag, signal }: DownloadOptions,
+  { observe, maxBytes = Infinity, etag, start: kept = 0, signal }: DownloadOptions,
 ): Promise<number> {
-  const sink = fileSink(file);
+  const sink = fileSink(file, kept);
   let version = etag;
   const attempt = async (): Promise<number> => {
     const at = sink.received();
@@ -90,7 +92,8 @@ function unasked(where: string): EspalierError {
   });
 }
 
-function changed(where: string, cause: unknown): EspalierError {
+/** The object is another version than the one that was asked for. */
+export function changed(where: string, cause: unknown): EspalierError {
   return new EspalierError('Conflict', `${where} changed while it was read`, {
     where,
     fix: 'start again once nothing writes to it',
@@ -99,10 +102,10 @@ function changed(where: string, cause: unknown): EspalierError {
 }
 
 /** Collects the network's small chunks into large writes, one of which is under way while the next is collected. */
-function fileSink(file: FileHandle) {
+function fileSink(file: FileHandle, start: number) {
   let pending: Buffer[] = [];
   let pendingBytes = 0;
-  let position = 0;
+  let position = start;
   let writing: Promise<unknown> = Promise.resolve();
   const push = async (): Promise<void> => {
     const [buffers, start] = [pending, position];

@@ -1,10 +1,11 @@
 /** One data file from elsewhere: an object, a file of a data set on the hub, a file in a wheel. Bytes are only read, nothing is run. */
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { GetObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { downloadObject } from '../../artifacts/object-download.ts';
+import { partsFolder } from '../../artifacts/object-parts.ts';
+import { fetchResumably, movePart } from '../../artifacts/resumed-object.ts';
 import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
-import { isMissing, toStorageError } from '../../artifacts/storage-errors.ts';
+import { isMissing, statusOf, toStorageError } from '../../artifacts/storage-errors.ts';
 import { parseDataSource, type DataSource } from '../../pipelines/data-sources.ts';
 import { fetchProcess, wheelCache, type FetchOptions, type FetchVerbs } from '../fetch-process.ts';
 
@@ -33,7 +34,7 @@ export async function fetchDataFile(
   const source = parseDataSource(address);
   switch (source.kind) {
     case 's3':
-      return { path: await fetchObject(address, source, folder, options.signal, env) };
+      return { path: await fetchObject(address, source, folder, options, env) };
     case 'hf':
       return fetchFromHub(address, source, folder, options);
     case 'pypi': {
@@ -94,22 +95,39 @@ async function fetchObject(
   address: string,
   { bucket, key }: Extract<DataSource, { kind: 's3' }>,
   folder: string,
-  signal: AbortSignal | undefined,
+  { signal, onNote }: DataFetchOptions,
   env: NodeJS.ProcessEnv,
 ): Promise<string> {
   const settings = { ...storeSettings(env), bucket };
   const client = createS3Client(settings, env);
   const path = join(folder, 'object');
-  const file = await open(path, 'wx');
   try {
-    await downloadObject(client, { Bucket: bucket, Key: key }, file, { signal });
+    const { etag, size } = await versionNow(client, bucket, key, signal);
+    const endpoint = settings.endpoint ?? '';
+    const options = { folder: partsFolder(env), endpoint, signal, onNote };
+    await movePart(await fetchResumably(client, { bucket, key, etag, size }, options), path);
     return path;
   } catch (error) {
     throw missing(error, address) ?? toStorageError(error, settings, key);
   } finally {
-    await file.close();
     client.destroy();
   }
+}
+
+/** By a GET of nothing where a HEAD fails: its answer has a body that says what is missing. */
+async function versionNow(
+  client: S3Client,
+  Bucket: string,
+  Key: string,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly etag: string; readonly size: number }> {
+  const stopping = signal === undefined ? {} : { abortSignal: signal };
+  const head = await client.send(new HeadObjectCommand({ Bucket, Key }), stopping).catch(async (error: unknown) => {
+    if (statusOf(error) !== 404) throw error;
+    await client.send(new GetObjectCommand({ Bucket, Key, Range: 'bytes=0-0' }), stopping);
+    throw error;
+  });
+  return { etag: head.ETag ?? '', size: head.ContentLength ?? 0 };
 }
 
 function missing(error: unknown, path: string): EspalierError | undefined {

@@ -1,5 +1,5 @@
 /** What a model's source says of its terms now, read again where it can be reached. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { termsOf } from '../../pipelines/licence/model-terms.ts';
@@ -64,12 +64,10 @@ async function readHub(source: Extract<ModelSource, { kind: 'hf' }>, context: So
 }
 
 async function readBucket(source: Extract<ModelSource, { kind: 's3' }>, context: SourceContext): Promise<ReadSource> {
-  const { store, signal, workDir } = context;
+  const { store, signal } = context;
   const objects = (await listModelObjects(source)).filter(({ path }) => statesTerms(path));
-  const folder = join(workDir, 'terms');
-  await mkdir(folder);
   const onProgress = (): void => undefined;
-  const tree = await snapshotModelObjects(source, objects, { store, workDir: folder, signal, onProgress });
+  const tree = await snapshotModelObjects(source, objects, { store, signal, onProgress });
   const { entries } = await store.tree(tree);
   const files = await Promise.all(
     entries.map(async ({ path: name }) => ({ name, path: await store.fileInTree(tree, name, signal) })),

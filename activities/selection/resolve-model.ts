@@ -202,6 +202,7 @@ async function pinWheel(
       python,
       signal,
       onProgress: (done) => context.progress({ phase: 'download', done, note: `${name}==${version}` }),
+      onNote: (note) => context.progress({ phase: 'download', note }),
     },
   );
   const isWanted = isWantedBy(
@@ -233,12 +234,12 @@ async function pinS3(
 ): Promise<Pinned> {
   // The objects that the key was made of, not what is there by now: each is read at its listed version.
   const { objects } = context.environment as { objects: readonly ListedObject[] };
-  const { store, workDir, signal } = context;
+  const { store, signal } = context;
   const tree = await snapshotModelObjects(source, objects, {
     store,
-    workDir,
     signal,
     onProgress: (done, total) => context.progress({ phase: 'snapshot', done, total }),
+    onNote: (note) => context.progress({ phase: 'snapshot', note }),
   });
   return { ...(await pinTree(tree, candidate, context)), source: `s3://${source.bucket}/${source.prefix}` };
 }

@@ -1,11 +1,10 @@
 /** A model in a bucket: listed for its identity, copied into the store as a snapshot. */
-import { open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
 import { forEachParallel } from '../../artifacts/concurrency.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { downloadObject } from '../../artifacts/object-download.ts';
+import { partsFolder } from '../../artifacts/object-parts.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { fetchResumably, type WholePart } from '../../artifacts/resumed-object.ts';
 import { createS3Client, storeSettings } from '../../artifacts/settings.ts';
 import { toStorageError } from '../../artifacts/storage-errors.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
@@ -56,7 +55,8 @@ export async function listModelObjects(
 }
 
 /**
- * Copies the objects, at the versions that were listed, into the store as a tree. Throws Conflict when one changed since,
+ * Copies the objects, at the versions that were listed, into the store as a tree; what came of them in an earlier process is
+ * gone on with. Throws Conflict when one changed since,
  * Corrupt when more or fewer bytes came than were listed.
  */
 export async function snapshotModelObjects(
@@ -64,52 +64,38 @@ export async function snapshotModelObjects(
   objects: readonly ListedObject[],
   options: {
     store: ArtifactStore;
-    workDir: string;
     signal: AbortSignal;
     onProgress: (done: number, total: number) => void;
+    onNote?: (note: string) => void;
   },
 ): Promise<ArtifactRef> {
-  return withClient({ bucket, key: prefix }, async (client) => {
+  return withClient({ bucket, key: prefix }, async (client, endpoint) => {
     const entries: { path: string; ref: ArtifactRef }[] = [];
+    const parts: WholePart[] = [];
+    const folder = partsFolder();
     const total = objects.reduce((sum, object) => sum + object.size, 0);
     let done = 0;
-    await forEachParallel(objects, 4, options.signal, async (object, signal) => {
-      const file = join(options.workDir, `object-${objects.indexOf(object)}`);
-      await download(client, bucket, object, file, signal);
-      const ref = await options.store.putFile(file, {
-        name: object.path,
+    await forEachParallel(objects, 4, options.signal, async ({ key, path, size, etag }, signal) => {
+      const { onNote } = options;
+      const part = await fetchResumably(client, { bucket, key, etag, size }, { folder, endpoint, signal, onNote });
+      parts.push(part);
+      const ref = await options.store.putFile(part.path, {
+        name: path,
         mediaType: 'application/octet-stream',
         signal,
       });
-      await rm(file);
-      entries.push({ path: object.path, ref });
-      options.onProgress((done += object.size), total);
+      entries.push({ path, ref });
+      options.onProgress((done += size), total);
+    }).catch((error: unknown) => {
+      // Whole files are here for the next try.
+      for (const part of parts) part.letGo();
+      throw error;
     });
     const sorted = entries.toSorted((left, right) => (left.path < right.path ? -1 : 1));
-    return options.store.putManifest(sorted, `s3://${bucket}/${prefix}`);
+    const tree = await options.store.putManifest(sorted, `s3://${bucket}/${prefix}`);
+    await Promise.all(parts.map((part) => part.remove()));
+    return tree;
   });
-}
-
-async function download(
-  client: S3Client,
-  Bucket: string,
-  { key, etag, size }: ListedObject,
-  path: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    const bytes = await downloadObject(client, { Bucket, Key: key }, file, { etag, maxBytes: size, signal });
-    if (bytes === size) return;
-    const where = `s3://${Bucket}/${key}`;
-    const came = bytes > size ? 'more' : bytes;
-    throw new EspalierError('Corrupt', `${where} came with ${came} bytes; ${size} are listed`, {
-      where,
-      fix: 'check what stands between here and the store (AWS_ENDPOINT_URL_S3), and start again',
-    });
-  } finally {
-    await file.close();
-  }
 }
 
 async function opened(
@@ -146,12 +132,12 @@ export async function readModelObject(
 
 async function withClient<T>(
   { bucket, key, env }: { readonly bucket: string; readonly key: string; readonly env?: NodeJS.ProcessEnv | undefined },
-  work: (client: S3Client) => Promise<T>,
+  work: (client: S3Client, endpoint: string) => Promise<T>,
 ): Promise<T> {
   const settings = { ...storeSettings(env), bucket };
   const client = createS3Client(settings, env);
   try {
-    return await work(client);
+    return await work(client, settings.endpoint ?? '');
   } catch (error) {
     throw toStorageError(error, settings, key);
   } finally {

@@ -55,7 +55,9 @@ describe('data snapshot', () => {
     const proxy = await S3Proxy.start(Number(new URL(services.opened.settings.endpoint ?? '').port));
     const env = { ...services.opened.env, AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${proxy.port}` };
     const ranges: (string | undefined)[] = [];
-    const stop = proxy.onRequest(({ key, range }) => key === 'in/long.csv' && ranges.push(range));
+    const stop = proxy.onRequest(
+      ({ method, key, range }) => method === 'GET' && key === 'in/long.csv' && ranges.push(range),
+    );
     const folder = await mkdtemp(join(tmpdir(), 'espalier-object-'));
     try {
       const cut = proxy.truncate(1);

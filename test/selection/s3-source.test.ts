@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { snapshotModelObjects } from '../../activities/selection/s3-source.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 
-const NAMES = ['AWS_ENDPOINT_URL_S3', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+const NAMES = ['AWS_ENDPOINT_URL_S3', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'XDG_CACHE_HOME'];
 
 describe('a model in a bucket', () => {
   const saved = { ...process.env };
@@ -19,7 +19,7 @@ describe('a model in a bucket', () => {
     gateway = createServer((_, response) => response.writeHead(200, { ETag: '"1"' }).end(body));
     await new Promise<void>((ready) => gateway.listen(0, '127.0.0.1', ready));
     const endpoint = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
-    for (const [place, value] of [endpoint, 'id', 'key'].entries()) process.env[NAMES[place] ?? ''] = value;
+    for (const [place, value] of [endpoint, 'id', 'key', folder].entries()) process.env[NAMES[place] ?? ''] = value;
   });
   after(async () => {
     for (const name of NAMES) {
@@ -40,7 +40,6 @@ describe('a model in a bucket', () => {
       const options = {
         // Nothing is to reach it.
         store: {} as ArtifactStore,
-        workDir: await mkdtemp(join(folder, 'work-')),
         signal: new AbortController().signal,
         onProgress: () => {},
       };
