@@ -64,7 +64,7 @@ export function indexInput(
 export function evaluateRetrievalInput(
   { embedder: model, index, parityMaxAbs }: Pick<IndexedModel, 'embedder' | 'index' | 'parityMaxAbs'>,
   frozen: ArtifactRef | null,
-  { dataset }: DatasetSummary,
+  { dataset, wholeRows }: Pick<DatasetSummary, 'dataset' | 'wholeRows'>,
   { retrieval: { k }, selection: { seed }, intendedUse }: ImageRetrieval,
 ): EvaluateRetrievalInput {
   return {
@@ -76,6 +76,7 @@ export function evaluateRetrievalInput(
     exportParityMaxAbs: parityMaxAbs,
     seed,
     ...declaredDevice(intendedUse.hardware),
+    ...(wholeRows === undefined ? {} : { fullGallery: wholeRows.train }),
   };
 }
 

@@ -6,6 +6,7 @@ import type { QueryFigures } from '../../pipelines/custom-gates.ts';
 import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';
 import type { ExampleIds } from './examples.ts';
 import type { Hardware, Latency, Score } from './measures.ts';
+import type { Prediction } from './prototype.ts';
 import type {
   AttackMeasures,
   BehaviourResult,
@@ -74,6 +75,8 @@ export interface EvaluateRetrievalInput {
   readonly device?: Device;
   /** Where it may be timed; anywhere when missing. */
   readonly hardware?: HardwareClass;
+  /** Of a run that is a prototype: pictures of the whole gallery, whose figures are foretold. */
+  readonly fullGallery?: number;
 }
 export interface RetrievalEvaluation {
   readonly k: number;
@@ -114,6 +117,8 @@ export interface RetrievalEvaluation {
   readonly hardware: Hardware;
   /** Test pictures that show what the gates mean; what came of them is in the details. */
   readonly examples?: ExampleIds;
+  /** Of a prototype: what the whole gallery should find; missing in others, and in results recorded before it was foretold. */
+  readonly foretold?: ForetoldFindings | NotForetold;
   /** JSON `RetrievalDetails`: everything above, whole, and every query's figures. */
   readonly details: ArtifactRef;
   /**
@@ -121,6 +126,28 @@ export interface RetrievalEvaluation {
    * of a class's probability stands its share among the k that a test picture finds.
    */
   readonly reference: ArtifactRef;
+}
+/** Read off at the whole gallery from parts of the prototype's (activities/retrieval/larger-gallery.ts). */
+export interface ForetoldFindings {
+  readonly galleryRows: number;
+  readonly fullRows: number;
+  /** Test pictures that asked each part. */
+  readonly queries: number;
+  /** Means over draws of a quarter and a half of the gallery, and all of it: shares of 0–1. */
+  readonly curve: readonly {
+    readonly rows: number;
+    readonly recallAtK: number;
+    readonly meanAveragePrecision: number;
+  }[];
+  readonly recallAtK: Prediction;
+  readonly meanAveragePrecision: Prediction;
+  /** To read, decode and embed one, in batches, the model loaded. */
+  readonly secondsAPicture: number;
+}
+export interface NotForetold {
+  /** Why, as the rest of a sentence. */
+  readonly not: string;
+  readonly secondsAPicture: number;
 }
 export interface QuerySlice {
   readonly name: string;

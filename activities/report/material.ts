@@ -12,6 +12,7 @@ import { costOf, type Cost } from './cost.ts';
 import { examplesOf, type Example } from './examples.ts';
 import { readExamples, type ShownExamples } from './gate-examples.ts';
 import { measureStored } from './stored.ts';
+import { wholeGalleryOf, type WholeGallery } from './whole-gallery.ts';
 import { worthOf, type Worth } from './worth.ts';
 
 export interface ReportMaterial {
@@ -28,6 +29,8 @@ export interface ReportMaterial {
   readonly cost: Cost;
   /** What all rows should bring and cost; missing where nobody was tried on a part of them. */
   readonly worth?: Worth;
+  /** Of a finder that is a prototype: what the whole gallery should find, take and cost. */
+  readonly wholeGallery?: WholeGallery;
   readonly dossier: Dossier;
 }
 
@@ -40,6 +43,7 @@ export async function readMaterial(
   const generated = facts.generation?.evaluation;
   const gateExamples = await readExamples(facts, store);
   const cost = costOf(facts, await measureStored(facts, store), prices);
+  const wholeGallery = wholeGalleryOf(facts, cost);
   return {
     history: training === undefined ? null : await store.getJson<TrainingHistory>(training.history),
     examples: evaluation === undefined ? null : await examplesOf(evaluation.mistakes, await wrongTexts()),
@@ -50,6 +54,7 @@ export async function readMaterial(
     bom: bundle === undefined ? null : await bom(),
     cost,
     ...(facts.prototyped === undefined ? {} : { worth: worthOf(facts.prototyped, cost) }),
+    ...(wholeGallery === undefined ? {} : { wholeGallery }),
     dossier: runDossier(facts, await readAnswers(facts.dossier, store)),
   };
 

@@ -23,6 +23,7 @@ import { recipeSection } from './sections/recipe.ts';
 import { searchSection } from './sections/search.ts';
 import { stepsSection } from './sections/steps.ts';
 import { trainingSection } from './sections/training.ts';
+import { wholeGallerySection } from './sections/whole-gallery.ts';
 import { STYLE } from './style.ts';
 
 /** In the order in which a decider reads; the record follows the evidence. */
@@ -36,6 +37,7 @@ export const SECTIONS: readonly Section[] = [
   diagnosisSection,
   gateExamplesSection,
   prototypesSection,
+  wholeGallerySection,
   searchSection,
   recipeSection,
   candidatesSection,

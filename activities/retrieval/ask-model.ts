@@ -28,6 +28,8 @@ export interface AskedModel {
   readonly places: readonly number[] | undefined;
   /** Pictures of the test split. */
   readonly testRows: number;
+  /** To read, decode and embed one of the queries, in batches. */
+  readonly secondsAPicture: number;
   /** A sample of declared pictures from elsewhere; null where there are none. */
   readonly elsewhere: AnsweredPictures | null;
   /** Files of some of the queries: they are corrupted, and their latency is measured. */
@@ -58,7 +60,9 @@ export async function askModel(
       const pictures = await embedPictures(loaded, { dataset, split, labels, only }, context);
       return { pictures, places: only.length < all ? only : undefined, all };
     };
+    const began = performance.now();
     const { pictures: queries, places, all: testRows } = await drawn('test', TEST_QUERIES);
+    const secondsAPicture = (performance.now() - began) / 1000 / queries.ids.length;
     if (queries.ids.length > 0) {
       const elsewhere = (await hasShifted(store, dataset)) ? (await drawn('shifted', SPLIT_ROWS)).pictures : null;
       const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context, new Set(queries.ids));
@@ -70,7 +74,18 @@ export async function askModel(
       });
       const corrupted = await corruptQueries(loaded, index, sample, { k, seed, queries }, context);
       const behaviour = await askTables(loaded, index, { dataset, k }, context);
-      return { queries, places, testRows, elsewhere, sample, edgeInputs, flips, corrupted, behaviour };
+      return {
+        queries,
+        places,
+        testRows,
+        secondsAPicture,
+        elsewhere,
+        sample,
+        edgeInputs,
+        flips,
+        corrupted,
+        behaviour,
+      };
     }
   } finally {
     await loaded.release();

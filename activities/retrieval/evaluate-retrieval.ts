@@ -25,6 +25,7 @@ import { askModel } from './ask-model.ts';
 import { graphDigest } from './build-index.ts';
 import { findingExamples } from './examples.ts';
 import { putFindings } from './findings.ts';
+import { foretellFindings } from './foretell-findings.ts';
 import { figuresOfModel } from './model-figures.ts';
 import { measureFit } from './measure-fit.ts';
 import { missesOf, outcomeRows, perLabelOf, worstLabelScore } from './per-label.ts';
@@ -123,6 +124,16 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       sliced,
       galleryIds: index.ids,
     });
+    const { secondsAPicture } = askedModel;
+    const foretold =
+      input.fullGallery === undefined
+        ? {}
+        : {
+            foretold: {
+              ...(await foretellFindings(index, queries, { k, seed, fullRows: input.fullGallery }, context)),
+              secondsAPicture,
+            },
+          };
     const evaluation: Omit<RetrievalEvaluation, 'details' | 'reference'> = {
       k,
       measures,
@@ -131,6 +142,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       perLabel,
       misses,
       examples: idsOf(examples),
+      ...foretold,
       corruptions: corrupted.byCorruption,
       edgeInputs,
       slices: sliced.slices,

@@ -12,7 +12,10 @@ export interface QueryFigures {
 }
 
 export interface QueryRanking extends Ranking {
+  readonly scores: Float64Array;
   readonly relevant: Uint8Array;
+  /** Rows of the gallery, nearest first. */
+  readonly order: Uint32Array;
 }
 
 /** The gallery by similarity, without the picture that asks. */
@@ -32,7 +35,7 @@ export function rankGallery(
     scores[place] = similarities[row]!;
     relevant[place] = Number(classes[row] === label);
   }
-  return { scores, relevant };
+  return { scores, relevant, order };
 }
 
 /** Of every query, ranked exactly, whatever order the gallery is in. Throws BadModel for a query that does not fit. */

@@ -6,7 +6,7 @@ import { buildIndex } from '../../activities/retrieval/build-index.ts';
 import { compareRetrievers } from '../../activities/retrieval/compare-retrievers.ts';
 import { evaluateRetrieval } from '../../activities/retrieval/evaluate-retrieval.ts';
 import type { GateExample } from '../../activities/contract/examples.ts';
-import type { RetrievalDetails } from '../../activities/contract/retrieval.ts';
+import type { RetrievalDetails, RetrievalEvaluation } from '../../activities/contract/retrieval.ts';
 import type { JudgeCustom } from '../../activities/contract/validation.ts';
 import { judgeRetrieval } from '../../activities/retrieval/judge-retrieval.ts';
 import { readCustomGates } from '../../activities/validation/custom-gates/module.ts';
@@ -93,6 +93,23 @@ describe('the steps of retrieval', function () {
     assert.equal(found.measures.recallAtK.value, 1);
     assert.ok(found.measures.latencyP95Ms.value! > 0);
     await assert.rejects(on({ cores: cores + 1, arch }), { kind: 'WrongHardware', retryable: true });
+  });
+
+  it('foretell a larger gallery where they are told how large the whole one is, and nothing else', async () => {
+    const { index } = await build(dataset);
+    const asked = { index, model, dataset, k: 5, exportParityMaxAbs: 0, seed: 3 };
+    assert.equal((await evaluate(index, dataset)).foretold, undefined);
+    const { foretold, details } = await runStep(evaluateRetrieval, { ...asked, fullGallery: 300 }, services);
+    if (foretold === undefined || 'not' in foretold) throw new Error(foretold?.not ?? 'nothing is foretold');
+    assert.deepEqual([foretold.galleryRows, foretold.fullRows, foretold.queries], [30, 300, 12]);
+    assert.deepEqual(
+      foretold.curve.map(({ rows }) => rows),
+      [8, 15, 30],
+    );
+    // Every colour finds its own, in any part: so it would in the whole.
+    assert.deepEqual([foretold.recallAtK.value, foretold.meanAveragePrecision.value], [1, 1]);
+    assert.ok(foretold.secondsAPicture > 0 && foretold.secondsAPicture < 10);
+    assert.deepEqual((await storage.store.getJson<RetrievalEvaluation>(details)).foretold, foretold);
   });
 
   it('tell encoder and index apart where a device is declared, and measure neither again where none is', async () => {

@@ -10,6 +10,7 @@ import type { BomSummary } from '../../activities/report/bom.ts';
 import { costOf } from '../../activities/report/cost.ts';
 import type { ReportMaterial } from '../../activities/report/material.ts';
 import type { Prices } from '../../activities/report/prices.ts';
+import { wholeGalleryOf } from '../../activities/report/whole-gallery.ts';
 import { worthOf } from '../../activities/report/worth.ts';
 import { mcnemar, pairedShareInterval } from '../../activities/validation/paired.ts';
 import { TREE_MEDIA_TYPE, type ArtifactRef, type Digest } from '../../artifacts/reference.ts';
@@ -486,6 +487,7 @@ const stored = { artifacts: 19, bytes: 412_300_000, gone: 0 };
 export function sampleMaterial(facts: RunFacts, prices?: Prices): ReportMaterial {
   const { training, evaluation: evaluated, bundle, prototyped } = facts;
   const cost = costOf(facts, stored, prices);
+  const wholeGallery = wholeGalleryOf(facts, cost);
   return {
     history: training === undefined ? null : sampleHistory,
     examples:
@@ -495,6 +497,7 @@ export function sampleMaterial(facts: RunFacts, prices?: Prices): ReportMaterial
     bom: bundle === undefined ? null : sampleBom,
     cost,
     ...(prototyped === undefined ? {} : { worth: worthOf(prototyped, cost) }),
+    ...(wholeGallery === undefined ? {} : { wholeGallery }),
     dossier: runDossier(facts, null),
   };
 }

@@ -11,7 +11,7 @@ import { ImageClassificationSchema } from '../../pipelines/definition.ts';
 import { answerTime, costPer1000, slotPrice } from '../../pipelines/inference-cost.ts';
 import { refOf, sampleFacts, sampleMaterial } from './facts.ts';
 import { exportedOf, generatorFacts, searchOf } from './generator-facts.ts';
-import { retrieval, retrievalFacts, retrievalPipeline } from './retrieval-facts.ts';
+import { retrieval, retrievalFacts, retrievalPipeline, retrievalPrototype } from './retrieval-facts.ts';
 
 interface ReportCase {
   readonly facts: RunFacts;
@@ -46,6 +46,7 @@ export const reportCases = (): Readonly<Record<string, ReportCase>> => ({
   'a generator with a prompt': of(generator('prompted'), answers),
   'a tuned generator': of(priced(generator('tuned')), answers),
   'a finder of pictures': of(finder),
+  'a prototype of a finder': of(retrievalPrototype, {}, prices),
 });
 
 const { evaluation, candidates = [], data, exported, training } = sampleFacts;

@@ -139,7 +139,7 @@ describe('a run that finds pictures', function () {
     ok(!plain.inputs.has('attack') && !plain.inputs.has('square-attack'));
   });
 
-  it('takes a small part of the data where it is a prototype, and foretells nothing', async () => {
+  it('takes a small part of the data where it is a prototype, and has the whole gallery foretold', async () => {
     const trial = {
       prototype: { trainRows: 10, measuredRows: 10 },
       deploy: { model: 'm', channel: 'staging' as const },
@@ -148,6 +148,7 @@ describe('a run that finds pictures', function () {
     equal(state, 'deployed');
     has(inputs.get('index'), { dataset: ref('subset') });
     has(inputs.get('train'), { dataset: ref('subset') });
+    has(inputs.get('evaluate'), { dataset: ref('subset'), fullGallery: 70 });
     ok(![...inputs.keys()].some((id) => /^(prototype|halve|choose)/.test(id)));
   });
 

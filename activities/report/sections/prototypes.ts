@@ -58,9 +58,12 @@ function predictedText({ predictedAccuracy: said, curve }: CandidateCurve): Cont
 }
 
 function timeText(training: Expense | null, { currency }: Worth): Content {
-  if (training === null) return 'not known';
-  const price = training.money === null || currency === null ? '' : `, ${money(training.money, currency)}`;
-  return `${training.atMost ? 'at most' : 'about'} ${seconds(training.seconds)}${price}`;
+  return training === null ? 'not known' : expenseText(training, currency);
+}
+
+export function expenseText({ seconds: taken, atMost, money: paid }: Expense, currency: string | null): string {
+  const price = paid === null || currency === null ? '' : `, ${money(paid, currency)}`;
+  return `${atMost ? 'at most' : 'about'} ${seconds(taken)}${price}`;
 }
 
 /** Whether tuning on all rows is worth it, beside what a small part has brought already: what a point costs, or why there is none. */

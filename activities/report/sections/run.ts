@@ -23,11 +23,18 @@ export function headline({ kind, facts: run }: ReportInput): Html {
     <h1>${run.pipeline.deploy.model}: ${run.outcome === undefined ? `evidence for the ${kind}` : state}</h1>
     ${run.pipeline.description === '' ? '' : html`<p class="quiet">${run.pipeline.description}</p>`}
     <div class="outcome">
-      ${run.pipeline.prototype === undefined ? '' : html`<p>${badge('care', 'prototype')} Made from a small part of the data: no channel called production takes it.${run.prototyped === undefined ? '' : ' What the whole run should bring, and cost, stands under Prototypes.'}</p>`}
+      ${run.pipeline.prototype === undefined ? '' : html`<p>${badge('care', 'prototype')} Made from a small part of the data: no channel called production takes it.${foretoldLine(run)}</p>`}
       <p>${mark} ${sentence}</p>
       ${gateLine(run.gates?.gates)}${comparisonLine(run)}${run.selection === undefined ? '' : html`<p>Chosen candidate: <strong>${run.selection.winner}</strong></p>`}
     </div>
   </header>`;
+}
+
+/** Where a prototype tells what the whole run should bring. */
+function foretoldLine({ prototyped, retrieval }: ReportInput['facts']): string {
+  const where =
+    prototyped !== undefined ? 'Prototypes' : retrieval?.foretold !== undefined ? 'The whole gallery' : undefined;
+  return where === undefined ? '' : ` What the whole run should bring, and cost, stands under ${where}.`;
 }
 
 function gateLine(gates: readonly GateResult<string>[] | undefined): Html {

@@ -1,0 +1,107 @@
+/** Of a finder that is a prototype: what the whole gallery should find and take, and whether the whole run is worth its cost. */
+import { html, type Content } from '../../../artifacts/html.ts';
+import type { Prediction } from '../../contract/prototype.ts';
+import type { ForetoldFindings, NotForetold } from '../../contract/retrieval.ts';
+import { bytes, count, megabytes, percent } from '../format.ts';
+import type { Section } from '../page.ts';
+import { badge, facts, table } from '../parts.ts';
+import type { ForetoldGate, WholeGallery } from '../whole-gallery.ts';
+import { expenseText } from './prototypes.ts';
+
+export const wholeGallerySection: Section = {
+  id: 'whole-gallery',
+  title: 'The whole gallery',
+  optional: true,
+  body: ({ facts: { retrieval }, wholeGallery: whole }) => {
+    const foretold = retrieval?.foretold;
+    if (retrieval === undefined || foretold === undefined || whole === undefined) return null;
+    return html`<p>${verdictText(whole, foretold, retrieval.k)}</p>
+      ${'not' in foretold ? '' : curveTable(foretold, whole, retrieval.k)}
+      ${facts([
+        [`To embed all ${count(whole.allRows)} pictures once`, expenseText(whole.embedding, whole.currency)],
+        ...(whole.training === null
+          ? []
+          : [['To tune on all training pictures', expenseText(whole.training, whole.currency)] as const]),
+        [`Index of ${count(whole.galleryRows)} pictures`, whole.tooLarge ?? bytes(whole.indexBytes)],
+        [
+          'Memory of model and index',
+          `${whole.atLeast ? 'at least ' : 'about '}${megabytes(whole.memoryMb)}${whole.atLeast ? ': a graph would be tried, which holds the vectors once more, and links' : ''}`,
+        ],
+      ])}`;
+  },
+};
+
+function curveTable(
+  foretold: ForetoldFindings,
+  { halfWidths, galleryRows, testRows }: WholeGallery,
+  k: number,
+): Content {
+  type Row = { readonly pictures: Content; readonly recallAtK: Content; readonly meanAveragePrecision: Content };
+  const said = ({ value, interval }: Prediction): Content =>
+    html`${percent(value)}<small>${percent(interval.low)} to ${percent(interval.high)}</small>`;
+  return table(
+    `From parts of the gallery, asked by the same ${count(foretold.queries)} test pictures`,
+    [
+      { title: 'Pictures in the gallery', cell: (row: Row) => row.pictures },
+      { title: `Recall@${k}`, numeric: true, cell: (row) => row.recallAtK },
+      { title: 'mAP', numeric: true, cell: (row) => row.meanAveragePrecision },
+    ],
+    [
+      ...foretold.curve.map((point): Row => ({
+        pictures: count(point.rows),
+        recallAtK: percent(point.recallAtK),
+        meanAveragePrecision: percent(point.meanAveragePrecision),
+      })),
+      {
+        pictures: html`${count(galleryRows)}, predicted`,
+        recallAtK: said(foretold.recallAtK),
+        meanAveragePrecision: said(foretold.meanAveragePrecision),
+      },
+      ...(halfWidths === null
+        ? []
+        : [
+            {
+              pictures: `what ${count(testRows)} test pictures leave open there`,
+              recallAtK: `± ${percent(halfWidths.recallAtK)}`,
+              meanAveragePrecision: `± ${percent(halfWidths.meanAveragePrecision)}`,
+            },
+          ]),
+    ],
+  );
+}
+
+function verdictText(whole: WholeGallery, foretold: ForetoldFindings | NotForetold, k: number): Content {
+  const named = (outlook: ForetoldGate['outlook']): string =>
+    whole.gates
+      .filter((gate) => gate.outlook === outlook)
+      .map((gate) => gateText(gate, k))
+      .join('; ');
+  const rest = 'not' in foretold ? ` What the whole gallery finds is not predicted: ${foretold.not}.` : '';
+  if (whole.tooLarge !== undefined) {
+    return html`${badge('bad', 'not worth it')} The whole run would end at its index: ${whole.tooLarge}.${rest}`;
+  }
+  switch (whole.verdict) {
+    case 'fails':
+      return html`${badge('bad', 'not worth it')} The whole run is not worth its cost as it stands: even at best a gate
+      does not pass (${named('fails')}).${rest}`;
+    case 'passes':
+      return html`${badge('good', 'worth it')} The whole run is worth its cost: even at worst it passes what is
+      predicted here (${named('passes')}).${rest}`;
+    case 'open':
+      return html`${badge('care', 'not shown')} Whether the whole run is worth its cost is not
+      shown${named('open') === '' ? '' : ` (${named('open')})`}.${rest}`;
+  }
+}
+
+const NAMES: Readonly<Record<ForetoldGate['name'], (k: number) => string>> = {
+  recallAtK: (k) => `recall@${k}`,
+  meanAveragePrecision: () => 'mAP',
+  sizeMb: () => 'size',
+  memoryMb: () => 'memory',
+};
+
+function gateText({ name, direction, threshold, judged }: ForetoldGate, k: number): string {
+  const figure = direction === 'min' ? (value: number) => percent(value) : (value: number) => megabytes(value);
+  const would = typeof judged === 'number' ? figure(judged) : `${figure(judged.low)} to ${figure(judged.high)}`;
+  return `${NAMES[name](k)}: ${would} would be judged, ${direction === 'min' ? 'at least' : 'at most'} ${figure(threshold)} is asked`;
+}
