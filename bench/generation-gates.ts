@@ -91,18 +91,24 @@ const shifted = (rows: number, test: number, elsewhere: number): Score => {
   return shareDifference(count(test, rows), count(elsewhere, Math.min(rows, SHIFTED_PROMPTS)));
 };
 
-/** Prompts of 1 to 300 characters after none to five earlier questions; the longest third adheres less often by so much. */
-function sliced(rows: number, share: number, lost: number): Score {
+const REGIONS = ['north', 'south', 'east', 'west'];
+const CHANNELS = ['letter', 'call'];
+/**
+ * Prompts of 1 to 300 characters after none to five earlier questions; the longest third adheres less often by so much, or with declared
+ * groups (one of four regions and of two channels, by lot) those of the north.
+ */
+function sliced(rows: number, share: number, lost: number, grouped = false): Score {
   const answers = times(rows, (at) => ({
     row: {
       id: `${at}`,
       prompt: 'x'.repeat(1 + random.below(300)),
       history: times(random.below(6), () => ({ role: 'user' as const, content: 'x' })),
+      ...(grouped ? { groups: { region: REGIONS[random.below(4)]!, channel: CHANNELS[random.below(2)]! } } : {}),
     },
     text: '',
   }));
   const judged = answers.map(({ row }) => ({
-    adherent: drawn(row.prompt.length > 200 ? share - lost : share),
+    adherent: drawn((grouped ? row.groups?.region === 'north' : row.prompt.length > 200) ? share - lost : share),
     broken: [],
   }));
   return adherenceBySlice(answers, judged).score;
@@ -198,6 +204,13 @@ for (const share of [0.5, 0.8]) {
   tell(
     `sliceGap: ${share} keep the guidelines, wherever`,
     await each(SLICED_ROWS, (rows) => stopped('sliceGap', DRAWS, () => sliced(rows, share, 0))),
+  );
+}
+
+for (const lost of [0, 0.1, 0.3, 0.5]) {
+  tell(
+    `sliceGap: 0.9 keep the guidelines, of one declared group of four ${(0.9 - lost).toFixed(1)}`,
+    await each(SLICED_ROWS, (rows) => stopped('sliceGap', DRAWS, () => sliced(rows, 0.9, lost, true))),
   );
 }
 

@@ -205,7 +205,7 @@ export interface GeneratorEvaluation {
   readonly checks: readonly CheckScore[];
   /** A table of behaviour tests each; missing where the definition has none. */
   readonly behaviour?: readonly BehaviourResult[];
-  /** Of the test prompts, the worst first; missing in evaluations made before there were any. */
+  /** Of the test prompts, the one that is judged and then the worst first, twenty at most; missing in evaluations made before there were any. */
   readonly slices?: readonly PromptSlice[];
   /** Missing where no device is declared. */
   readonly hardwareFit?: GeneratorFit;

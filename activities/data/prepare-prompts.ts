@@ -9,6 +9,7 @@ import type { DatasetSummary, DataFinding, PreparePromptsInput } from '../contra
 import type { PromptData } from '../../pipelines/definition/data.ts';
 import { kindsTo } from '../privacy/policy.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
+import { LEAST_SLICE_ROWS } from '../validation/slices.ts';
 import { BEHAVIOUR_FILE, behaviourLines } from './behaviour.ts';
 import { badData, deduplicate, type BadRow } from './checks.ts';
 import {
@@ -23,8 +24,10 @@ import { readCroissant } from './croissant.ts';
 import { SPLITS } from './dataset.ts';
 import { divide } from './divide.ts';
 import { countReasons, putFindings } from './findings.ts';
+import { groupBy } from './group.ts';
 import { isBlank } from './normalise.ts';
 import { pause } from './pauses.ts';
+import { refuseGroups } from './personal-data.ts';
 import { readPromptBehaviour, type StoredPromptTest } from './prompt-behaviour.ts';
 import { withoutPersonalData } from './prompt-personal-data.ts';
 import { jsonLine } from './prompts.ts';
@@ -61,6 +64,7 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
       data.messages === undefined ? 'text' : 'conversation',
       ({ id }) => id,
     );
+    refuseGroups(kept, data.groups ?? []);
     const { rows: whole, straddling } = await keepConversationsWhole(kept, signal);
     const { sides, twins } = await keepApart(whole, input, context);
     refuseFew(sides, data);
@@ -79,6 +83,7 @@ export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary>
     const findings: DataFinding[] = [
       ...contaminationFindings(contamination),
       ...unanswered(sides, data),
+      ...unjudgedGroups(sides.test, data.groups),
       ...bad.map((row) => ({ severity: 'error' as const, ...row })),
       ...warned.map((row) => ({ severity: 'warning' as const, ...row })),
     ];
@@ -161,6 +166,22 @@ function unanswered(sides: Sides<CheckedPrompt>, { messages, completion: column 
   });
 }
 
+/** A gate on slices judges a group of so many test prompts, and as many others; of a column without one it says nothing. */
+function unjudgedGroups(test: readonly CheckedPrompt[], columns: PromptData['groups'] = []): readonly DataFinding[] {
+  return columns.flatMap((column): readonly DataFinding[] => {
+    const values = groupBy(
+      test.flatMap(({ groups }) => groups?.[column] ?? []),
+      (value) => value,
+    );
+    const isJudged = [...values.values()].some(
+      ({ length }) => length >= LEAST_SLICE_ROWS && test.length - length >= LEAST_SLICE_ROWS,
+    );
+    if (isJudged) return [];
+    const message = `no value of the group '${column}' has ${LEAST_SLICE_ROWS} test prompts beside ${LEAST_SLICE_ROWS} others: how it is answered is not judged`;
+    return [{ severity: 'warning', reason: 'few-in-groups', message }];
+  });
+}
+
 async function writePrompts(
   { files, data }: PreparePromptsInput,
   { store, workDir, signal }: StepContext,
@@ -173,8 +194,8 @@ async function writePrompts(
   const folder = join(workDir, 'dataset');
   await mkdir(folder);
   const write = async (name: string, rows: readonly CheckedPrompt[]): Promise<void> => {
-    const lines = rows.map(({ id, text, completion, facts, history }) =>
-      jsonLine({ id, prompt: text, ...definedOnly({ completion, facts, history }) }),
+    const lines = rows.map(({ id, text, completion, facts, history, groups }) =>
+      jsonLine({ id, prompt: text, ...definedOnly({ completion, facts, history, groups }) }),
     );
     await writeFile(join(folder, name), lines.join(''), { signal });
   };

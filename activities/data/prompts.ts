@@ -20,6 +20,8 @@ const PromptRowSchema = z.object({
   completion: z.string().optional(),
   /** What the answer may rest on. */
   facts: z.array(z.string()).optional(),
+  /** Value by column of `data.groups`, where the definition names any: nothing of it is asked or learnt. */
+  groups: z.record(z.string(), z.string()).optional(),
 });
 export type PromptRow = Readonly<z.output<typeof PromptRowSchema>>;
 

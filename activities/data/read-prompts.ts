@@ -6,7 +6,7 @@ import type { StepContext } from '../step.ts';
 import { holdsRows, type BadRow, type CheckedRow } from './checks.ts';
 import { conversationIdentity, conversationOf, type Conversation } from './conversations.ts';
 import { isBlank } from './normalise.ts';
-import { readValues, type Column } from './readers.ts';
+import { groupColumns, groupsOf, readValues, type Column } from './readers.ts';
 
 /** `text` is the prompt: by it, and what was said before it, rows are told apart. */
 export interface CheckedPrompt extends CheckedRow, Pick<Conversation, 'history'> {
@@ -52,6 +52,7 @@ export async function readPrompts(
           label: '',
           ...more,
           ...(facts.length === 0 ? {} : { facts }),
+          ...(data.groups === undefined ? {} : { groups: groupsOf(row.values, data.groups) }),
           ...conversationIdentity(said),
         });
       }
@@ -63,11 +64,12 @@ export async function readPrompts(
 
 type Values = Readonly<Record<string, string>>;
 
-function columnsOf({ messages, prompt, completion, facts }: PromptData): readonly Column[] {
+function columnsOf({ messages, prompt, completion, facts, groups }: PromptData): readonly Column[] {
   return [
     ...(messages === undefined ? [{ name: prompt }] : [{ name: messages, json: true } as const]),
     ...(completion === undefined ? [] : [{ name: completion, optional: true } as const]),
     ...(facts === undefined ? [] : [{ name: facts, optional: true, list: true } as const]),
+    ...groupColumns(groups),
   ];
 }
 

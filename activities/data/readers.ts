@@ -72,8 +72,8 @@ export async function* readRows(file: SourceFile, columns: Columns, signal?: Abo
     ...(multiLabel === undefined ? {} : { listBy: multiLabel.separator }),
   };
   const pair = columns.pair === undefined ? [] : [{ name: columns.pair }];
-  const asked = columns.groups?.map((name): Column => ({ name, optional: true }));
-  for await (const row of readValues(file, [text, ...pair, label, ...(asked ?? [])], signal)) {
+  const { groups } = columns;
+  for await (const row of readValues(file, [text, ...pair, label, ...groupColumns(groups)], signal)) {
     if ('problem' in row) yield row;
     else {
       const given = row.values[label.name] ?? '';
@@ -86,14 +86,20 @@ export async function* readRows(file: SourceFile, columns: Columns, signal?: Abo
         line: row.line,
         ...values,
         ...second,
-        ...(asked === undefined ? {} : { groups: groupsOf(row.values, asked) }),
+        ...(groups === undefined ? {} : { groups: groupsOf(row.values, groups) }),
       };
     }
   }
 }
 
-function groupsOf(values: Readonly<Record<string, string>>, columns: readonly Column[]): Groups {
-  const named = columns.map(({ name }) => [name, (values[name] ?? '').normalize('NFC').trim()] as const);
+/** A row may have nothing there. */
+export function groupColumns(names: readonly string[] = []): readonly Column[] {
+  return names.map((name) => ({ name, optional: true }));
+}
+
+/** What stands in columns of groups: NFC, without white space around it. */
+export function groupsOf(values: Readonly<Record<string, string>>, columns: readonly string[]): Groups {
+  const named = columns.map((name) => [name, (values[name] ?? '').normalize('NFC').trim()] as const);
   return Object.fromEntries(named.filter(([, value]) => value !== ''));
 }
 

@@ -4,14 +4,26 @@ import type { Score } from '../contract/measures.ts';
 import type { PromptSlice } from '../contract/prompting.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
-import { equalParts, LEAST_SLICE_ROWS, sliceGaps, worstGap, worstSlice, type Slice } from '../validation/slices.ts';
+import {
+  equalParts,
+  groupSlices,
+  LEAST_SLICE_ROWS,
+  listedSlices,
+  sliceGaps,
+  worstGap,
+  worstSlice,
+  type Slice,
+} from '../validation/slices.ts';
 import { asked, type Answer } from './answers.ts';
 import { spoken } from './gate-examples.ts';
 import type { Judgement } from './judge.ts';
 
+/** Slices that are told; of declared groups there may be hundreds. */
+const LISTED = 20;
+
 /**
  * By the length of the question, its facts included; of conversations also by the questions before it. A third each; a half where
- * thirds would have too few prompts to be judged.
+ * thirds would have too few prompts to be judged. And by each value of the columns that the definition names as groups.
  */
 export function promptSlices(rows: readonly PromptRow[]): readonly Slice[] {
   const count = rows.length < 3 * LEAST_SLICE_ROWS ? 2 : 3;
@@ -26,6 +38,7 @@ export function promptSlices(rows: readonly PromptRow[]): readonly Slice[] {
       rows.map(({ history = [] }) => history.filter(({ role }) => role === 'user').length),
       (range) => `prompts after ${range} earlier questions`,
     ),
+    ...groupSlices(rows.map(({ groups }) => groups ?? {})),
   ];
 }
 
@@ -54,7 +67,12 @@ export function adherenceBySlice(
     });
   return {
     score: worstGap(gaps),
-    slices: gaps.map(({ name, rows, accuracy, gap }) => ({ name, rows, adherence: accuracy, gap })),
+    slices: listedSlices(gaps, LISTED).map(({ name, rows, accuracy, gap }) => ({
+      name,
+      rows,
+      adherence: accuracy,
+      gap,
+    })),
     examples,
   };
 }

@@ -142,6 +142,11 @@ export const PromptDataSchema = z.strictObject({
   /** Column of facts that the (last) answer may rest on: one a line, or in JSONL a list. */
   facts: z.string().min(1).optional(),
   /**
+   * Columns that say which group a row is of (a region, a channel, an age band), as of labelled texts: adherence is measured group
+   * by group, and nothing of it is asked or learnt. A row may have nothing there.
+   */
+  groups: z.array(z.string().min(1)).min(1).max(5).optional(),
+  /**
    * General text, as the base model was made for (`.txt`, its texts parted by empty lines): how much of it a tuned model
    * has unlearnt is measured on it. Without one, it is measured on what the base model writes by itself.
    */

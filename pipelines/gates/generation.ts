@@ -267,7 +267,7 @@ export const GENERATION_GATE_TABLE = {
   sliceGap: {
     title: 'Worst slice',
     meaning:
-      'Adherence of all other test prompts minus that of the worst slice (prompts by length, conversations by their questions), beyond chance over all slices.',
+      'Adherence of all other test prompts minus that of the worst slice (prompts by length, conversations by their questions, declared groups), beyond chance over all slices.',
     direction: 'max',
     judged: 'proof',
     unit: 'points',

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts';
@@ -51,6 +51,50 @@ describe('preparing prompts', () => {
     match(all.find(({ prompt }) => prompt === rows[0]?.say)?.completion ?? '', /^About it/);
     ok(summary.findings.some(({ reason }) => reason === 'no-completion'));
   });
+
+  it('keeps declared groups with every row that has one, in every split and elsewhere, and no part of what is asked', async () => {
+    const lines = rows.map((row, at) => ({ ...row, region: [' north ', 'south', ''][at % 3], age: 'old' }));
+    const elsewhere = {
+      path: 'b.jsonl',
+      content: jsonl([{ say: 'quite another matter', region: 'west' }]),
+      split: 'shifted',
+    };
+    const files = [{ path: 'a.jsonl', content: jsonl(lines) }, elsewhere as TestFile];
+    const summary = await prepare(files, { groups: ['region', 'age'] });
+    const all = [await load(summary, 'train'), await load(summary, 'validation'), await load(summary, 'test')];
+    const regions = all.flat().map(({ groups }) => groups?.['region'] ?? 'none');
+    deepEqual([...new Set(regions)].toSorted(), ['none', 'north', 'south']);
+    ok(
+      all
+        .flat()
+        .every(
+          ({ prompt, completion, groups }) =>
+            !/north|south/.test(`${prompt}${completion}`) && groups?.['age'] === 'old',
+        ),
+    );
+    const [other] = await loadPrompts(services.store, summary.dataset, 'shifted');
+    deepEqual(other?.groups, { region: 'west' });
+    const told = summary.findings.filter(({ reason }) => reason === 'few-in-groups').map(({ message }) => message);
+    deepEqual(told.length, 2);
+    match(told[0] ?? '', /no value of the group 'region' has 30 test prompts beside 30 others/);
+    const csv = `say,answer,region\n${rows.map(({ say, answer }, at) => `"${say}","${answer}",${at % 2 === 0 ? 'north' : 'south'}`).join('\n')}\n`;
+    const ofCsv = await prepare([{ path: 'a.csv', content: csv }], { groups: ['region'] });
+    ok((await load(ofCsv, 'test')).every(({ groups }) => groups?.['region'] !== undefined));
+    const plain = await prepare([{ path: 'a.jsonl', content: jsonl(lines) }]);
+    ok((await load(plain, 'test')).every((row) => !('groups' in row)));
+  });
+
+  for (const [title, valueOf, why] of [
+    ['nobody has', () => undefined, /'region' cannot say which group a row is of: no row has a value there/],
+    ['of somebody’s addresses', () => 'jane.doe@example.com', /personal data \(email\)/],
+    ['of names rather than groups', (at: number) => `person ${at}`, /60 different values are no groups/],
+  ] as const) {
+    it(`refuses a column of groups ${title}`, async () => {
+      const many = sentences(60, ['x']).map(({ text }, at) => ({ say: text, answer: 'It is.', region: valueOf(at) }));
+      const files = [{ path: 'a.jsonl', content: jsonl(many) }];
+      await rejects(prepare(files, { groups: ['region'] }), { kind: 'BadData', where: 'data.groups', message: why });
+    });
+  }
 
   it('gives the same dataset whatever the order of the rows, and one row a prompt', async () => {
     const one = await prepare([{ path: 'a.jsonl', content: jsonl(rows) }]);

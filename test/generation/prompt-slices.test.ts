@@ -52,6 +52,31 @@ describe('the slices of test prompts', () => {
     deepEqual(sizesOf(90), ['pass', [30, 30, 30]]);
   });
 
+  it('are the values of declared groups, too, of those with thirty prompts on both sides', () => {
+    const regionOf = (at: number) => (at % 5 < 2 ? 'north' : at % 5 < 4 ? 'south' : undefined);
+    const rows = Array.from({ length: 120 }, (_, at): PromptRow => {
+      const [region, shop] = [regionOf(at), at < 29 ? 'Leeds' : 'Bath'];
+      return { ...rowOf(at, 20, 0), groups: { shop, ...(region === undefined ? {} : { region }) } };
+    });
+    const { gate, score, slices, examples } = verdictOf(rows, ({ groups }) => groups?.['region'] !== 'north');
+    deepEqual(
+      slices.map(({ name, rows: of, adherence }) => [name, of, adherence]),
+      [
+        ['region = north', 48, 0],
+        ['region = south', 48, 1],
+      ],
+    );
+    deepEqual([gate.verdict, score.value], ['warn', 1]);
+    deepEqual(examples[0]?.note, 'breaks short; region = north');
+    equal(verdictOf(rows, ({ groups }) => groups?.['shop'] !== 'Leeds').gate.verdict, 'pass', '29 prompts of Leeds');
+  });
+
+  it('are told twenty of, the one that is judged first', () => {
+    const rows = Array.from({ length: 1500 }, (_, at) => ({ ...rowOf(at, 20, 0), groups: { shop: `${at % 40}` } }));
+    const { slices } = verdictOf(rows, ({ groups }) => groups?.['shop'] !== '7');
+    deepEqual([slices.length, slices[0]?.name], [20, 'shop = 7']);
+  });
+
   it('show the one that is answered worse than all others, with answers that break guidelines there', () => {
     const rows = Array.from({ length: 150 }, (_, at) => rowOf(at, 20 + at, at % 3));
     const { gate, score, slices, examples } = verdictOf(rows, ({ prompt }) => prompt.length < 120);
