@@ -17,6 +17,6 @@ export const halveCandidatesStep: StepDefinition<HalveCandidatesInput, HalvedCan
 
 export const chooseCandidate: StepDefinition<ChooseCandidateInput, ChosenCandidate> = {
   type: 'selection.choose',
-  version: 4,
+  version: 5,
   run: (input) => Promise.resolve(input).then(choosePrototyped),
 };

@@ -54,7 +54,7 @@ describe('the page on prototypes', () => {
     assert.match(page, /about 3 min 25 s, 0\.2[01] EUR/);
     assert.match(
       page,
-      /the curve predicts 5\.5 points more \(-1\.5 to 12\.8\).*is not shown: what it brings is within the noise/,
+      /the curve predicts 5\.5 points more \(-1\.9 to 11\.3\).*is not shown: what it brings is within the noise/,
     );
     assert.match(page, /failed \(out of &lt;memory&gt;\)/);
     assert.ok(!page.includes('NaN') && !page.includes('undefined'));

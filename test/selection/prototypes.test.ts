@@ -97,6 +97,26 @@ describe('the learning curve', () => {
     assert.ok(covered >= 0.9 * 200, `${covered} of 200`);
   });
 
+  it('covers it, too, whatever decay between a tenth and one the curve has that two rungs cannot show', () => {
+    for (const decay of [0.1, 0.75, 1]) {
+      const law = { floor: 0.1, scale: 0.4 * 60 ** decay, decay, assumed: true };
+      const truth = accuracyAt(law, 2000);
+      const random = seededRandom(11);
+      let covered = 0;
+      for (let trial = 0; trial < 100; trial++) {
+        const points = [60, 200].map((rows) => {
+          const expected = accuracyAt(law, rows);
+          let right = 0;
+          for (let row = 0; row < 200; row++) right += Number(random.uniform() < expected);
+          return { rows, accuracy: right / 200, measuredRows: 200 };
+        });
+        const { low, high } = (predictAccuracy(points, 2000, trial) ?? assert.fail('no curve')).prediction.interval;
+        covered += Number(low <= truth && truth <= high);
+      }
+      assert.ok(covered >= 80, `${covered} of 100 at a decay of ${decay}`);
+    }
+  });
+
   it('tells the time at all rows from a start and a time a row; of one point an upper bound', () => {
     const points = [100, 200].map((rows) => ({ rows, seconds: 5 + rows / 10 }));
     assert.ok(Math.abs((predictSeconds(points, 1000) ?? 0) - 105) < 1e-9);
