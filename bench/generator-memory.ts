@@ -6,7 +6,8 @@
  *
  *   npx tsx bench/generator-memory.ts [rounds = 3]
  *
- * The models are random Llamas of 25 M parameters, of eight key-value heads or two and a context of 1,536 tokens.
+ * The models are random Llamas of 25 M parameters, of eight key-value heads or two and a context of 1,536 tokens. From sources the
+ * server's threads hold what reads TypeScript, too: for figures of a server compile it first.
  */
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -43,8 +44,14 @@ interface Served {
   readonly prompt: string;
 }
 
+/** The most, and what it had as soon as all workers had loaded: beyond the workers and the graph's file, what stands around them. */
+interface Had {
+  readonly loadedMb: number;
+  readonly peakMb: number;
+}
+
 /** In the process that serves: all at once, as many rounds as it takes for what is thrown away to be let go of. */
-async function serve({ folder, workers, prompt }: Served): Promise<number> {
+async function serve({ folder, workers, prompt }: Served): Promise<Had> {
   const pool = await GeneratorPool.start(
     {
       take: async () => ({
@@ -56,6 +63,7 @@ async function serve({ folder, workers, prompt }: Served): Promise<number> {
     },
     { workers },
   );
+  const loadedMb = process.memoryUsage.rss() / 1e6;
   const one = async (seed: number): Promise<void> => {
     const { signal } = new AbortController();
     const pieces = pool.generate(
@@ -66,7 +74,7 @@ async function serve({ folder, workers, prompt }: Served): Promise<number> {
   };
   await Promise.all(Array.from({ length: workers * MOST_TURNS }, (_, seed) => one(seed)));
   await pool.drain();
-  return peakMemoryMb();
+  return { loadedMb, peakMb: peakMemoryMb() };
 }
 
 async function compareAll(rounds: number): Promise<void> {
@@ -118,17 +126,19 @@ async function compare(folder: string, keyValueHeads: number, rounds: number): P
     const device = { ramMb: 1e6, cores: workers };
     const { fit } = generatorFit(device, { ...memory, config, filesMb: graphMb, graphMb, maxNewTokens: NEW_TOKENS });
     const peaks: number[] = [];
+    const loaded: number[] = [];
     for (let round = 0; round < rounds; round++) {
       const child = fork(fileURLToPath(import.meta.url), { execArgv: process.execArgv });
       child.send({ folder: endless, workers, prompt: prompt.text } satisfies Served);
-      const [peak] = (await once(child, 'message')) as [number];
-      peaks.push(peak);
+      const [{ peakMb, loadedMb }] = (await once(child, 'message')) as [Had];
+      peaks.push(peakMb);
+      loaded.push(loadedMb);
     }
     const reckoned = fit!.parts[0]!.neededMb;
     for (const peak of peaks) for (const times of DEVICES) judge(reckoned, peak, times);
     console.log(
       `  ${workers} workers, ${workers * MOST_TURNS} generations of ${fit!.tokens} tokens (cache ${fit!.cacheMb.toFixed(0)} MB each): ` +
-        `had ${peaks.map((mb) => mb.toFixed(0)).join(', ')} MB, reckoned ${reckoned.toFixed(0)} MB ` +
+        `had ${peaks.map((mb) => mb.toFixed(0)).join(', ')} MB (${loaded.map((mb) => mb.toFixed(0)).join(', ')} when loaded), reckoned ${reckoned.toFixed(0)} MB ` +
         `(process ${memory.processMb.toFixed(0)}, a worker ${memory.workerMb.toFixed(0)}, ${memory.newTokens} tokens of each answer)`,
     );
   }
@@ -160,6 +170,6 @@ async function longestPrompt(folder: string): Promise<{ readonly text: string; r
 
 if (process.send !== undefined) {
   process.once('message', (served: Served) => {
-    void serve(served).then((peakMb) => process.send?.(peakMb, () => process.disconnect()));
+    void serve(served).then((had) => process.send?.(had, () => process.disconnect()));
   });
 } else await compareAll(Number(process.argv[2] ?? 3));

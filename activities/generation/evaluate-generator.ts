@@ -59,7 +59,7 @@ const TEXT_TABLES = ['edits.jsonl', 'identity-sentences.jsonl'] as const;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 17,
+  version: 18,
   // Times are among the measures, on other hardware it is another result; and so it is where other questions are built in.
   environment: () =>
     Promise.resolve({
