@@ -1,6 +1,6 @@
 /**
  * How near the time of a whole answer is that a generator's cost is reckoned by (`answerTime`): profiled as the step does it, by
- * short prompts and answers of 32 tokens, against answers that were timed with the prompt and of the length that it is reckoned for.
+ * questions alone and a few with more before them, and answers of 32 tokens, against answers that were timed with the prompt and of the length that it is reckoned for.
  *
  *   npx tsx bench/answer-time.ts [answers = 10]
  *
@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 import { timeGenerator, type GeneratorTimes, type ProfileTask } from '../activities/generation/profile-generator.ts';
 import { askChild } from '../activities/selection/measuring-child.ts';
 import { withPrompt, type Message } from '../inference/generation/chat.ts';
-import { answerTime } from '../pipelines/inference-cost.ts';
+import { answerTime } from '../pipelines/answer-time.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { exportedOnce } from '../test/support/tiny-generator.ts';
 import { tinyGpt } from '../test/support/tiny-gpt.ts';
@@ -34,6 +34,8 @@ const CASES = [
   { system: 20, maxNewTokens: 32 },
   { system: 20, maxNewTokens: 128 },
   { system: 40, maxNewTokens: 256 },
+  { system: 60, maxNewTokens: 32 },
+  { system: 80, maxNewTokens: 128 },
 ] as const;
 
 const { signal } = new AbortController();
@@ -53,10 +55,15 @@ try {
     await copyFile(join((await tinyGpt()).model, name), join(model, name));
   }
   const folder = join(await exportedOnce(model, 'answer-time'), 'generator');
-  const profile = await timeGenerator({ folder, conversations: asked(0), maxNewTokens: 128 }, signal);
+  const profile = await timeGenerator({ folder, conversations: asked(0), maxNewTokens: 128, longer: true }, signal);
   console.log(
     `profiled: ${profile.answer!.promptTokens} tokens read, ${profile.answer!.meanTokens} written: ${profile.answer!.meanMs.toFixed(0)} ms`,
   );
+  for (const { promptTokens, firstMs, tokens, tokenMs } of profile.answer!.longer!) {
+    console.log(
+      `  and ${promptTokens} read, ${tokens} written: ${firstMs.toFixed(0)} ms to the first, then ${tokenMs?.toFixed(1)} each`,
+    );
+  }
   for (const { system, maxNewTokens } of CASES) {
     const { answer, answers: count } = await timed({ folder, conversations: asked(system), maxNewTokens });
     if (answer === undefined) throw new Error('nothing was timed');

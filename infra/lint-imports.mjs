@@ -30,6 +30,7 @@ export const RULES = {
       'artifacts/reference.ts',
       'artifacts/seats.ts',
       'artifacts/votes.ts',
+      'pipelines/answer-time.ts',
       'pipelines/attack.ts',
       'pipelines/budget.ts',
       'pipelines/change.ts',

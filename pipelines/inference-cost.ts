@@ -1,4 +1,5 @@
 /** What a model costs to ask: its time on a slot of the queue that measures it, at that slot's price. Pure. */
+import { answerTime, type Asked, type TimedAnswers } from './answer-time.ts';
 import type { StatedPrices } from './budget.ts';
 
 /** Candidates are timed on one thread of this queue's workers, and served by the like. */
@@ -27,49 +28,6 @@ export function costPer1000(meanMs: number | undefined, price: SlotPrice | null)
   return meanMs === undefined || price === null ? null : (meanMs * price.perHour) / 3600;
 }
 
-/** Of a generator: a whole answer's time, and the tokens that it is of. */
-export interface AnswerTime {
-  readonly ms: number;
-  readonly tokens: number;
-  /** Reckoned for the answers under its best prompt; `timed`: of those that the profile timed, cut short, where a record has no more. */
-  readonly of: 'best-prompt' | 'timed';
-}
-
-/** What of a generator's profile tells how long it reads and writes; figures of the answers that were timed are means. */
-interface TimedAnswers {
-  readonly msPerToken: { readonly p50: number };
-  readonly answer?:
-    | {
-        readonly meanMs: number;
-        readonly meanTokens: number;
-        readonly firstMs?: number | undefined;
-        readonly promptTokens?: number | undefined;
-      }
-    | undefined;
-}
-
-/**
- * How long a whole answer takes, in milliseconds, as the model is served: `promptTokens` are read and `answerTokens` written,
- * the means of its best prompt's answers to validation prompts. A token that is written costs what one after the first cost
- * where answers were timed. What is read lies on the line through one token at that cost and the mean prompt that was timed.
- * undefined where no whole answer was timed.
- */
-export function answerTime(
-  { answer, msPerToken }: TimedAnswers,
-  { promptTokens, answerTokens }: { readonly promptTokens: number; readonly answerTokens?: number | undefined },
-): AnswerTime | undefined {
-  if (answer === undefined) return undefined;
-  const { meanMs, meanTokens, firstMs, promptTokens: timedPrompt } = answer;
-  if (answerTokens === undefined || firstMs === undefined || timedPrompt === undefined) {
-    return { ms: meanMs, tokens: meanTokens, of: 'timed' };
-  }
-  const written = meanTokens > 1 ? (meanMs - firstMs) / (meanTokens - 1) : msPerToken.p50;
-  const read = Math.max(0, firstMs - written) / Math.max(1, timedPrompt - 1);
-  // Writing nothing, too, takes the step that says so.
-  const ms = Math.max(0, promptTokens - 1) * read + Math.max(1, answerTokens) * written;
-  return { ms, tokens: answerTokens, of: 'best-prompt' };
-}
-
 /** What the costs of several generators are of, in words; '' where no answer of any was timed. `show`: a number of tokens. */
 export function pricedAnswers(
   candidates: readonly { readonly generator?: GeneratorRecord | undefined }[],
@@ -90,7 +48,7 @@ export function pricedAnswers(
 
 interface GeneratorRecord {
   readonly profile?: TimedAnswers;
-  readonly search?: { readonly best: Parameters<typeof answerTime>[1] };
+  readonly search?: { readonly best: Asked };
 }
 
 /** Why a limit of cost cannot be judged; undefined where it can, or where there is none. */

@@ -1,4 +1,5 @@
 /** Steps of text generation that measure, search prompts, choose between prompted and tuned, and judge the choice. */
+import type { TimedLength } from '../../pipelines/answer-time.ts';
 import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type {
@@ -35,6 +36,11 @@ export interface GeneratorProfile {
     /** To the first token, and the tokens read up to there; missing in profiles recorded before they were kept. */
     readonly firstMs?: number;
     readonly promptTokens?: number;
+    /**
+     * The same questions with more before them, the shorter first; none where the context has no room for twice as much, or reading
+     * it would take too long. Missing in profiles recorded before they were timed.
+     */
+    readonly longer?: readonly TimedLength[];
   };
   /** As of `Latency`. */
   readonly waitedShare: number | null;

@@ -4,6 +4,7 @@ import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { Candidate, Classification, Pipeline } from '../../pipelines/definition.ts';
 import type { Windows } from '../../inference/windows.ts';
 import type { HardwareClass } from '../../pipelines/hardware-class.ts';
+import type { ServedTimes } from '../../pipelines/answer-time.ts';
 import type { SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import type { ExportedGenerator } from './generation.ts';
@@ -256,6 +257,8 @@ export interface RankedCandidate {
   readonly eligible: boolean;
   /** Of 1,000 inferences, in the currency of the selection's price; missing where that has none, or nothing was timed. */
   readonly costPer1000?: number;
+  /** Of a generator, what limits and order go by, and what it is of; missing where it was not measured, and in rankings recorded before it was kept. */
+  readonly served?: ServedTimes;
   /** One sentence each: why it won or lost. */
   readonly reasons: readonly string[];
 }

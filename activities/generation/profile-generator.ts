@@ -16,6 +16,8 @@ export interface ProfileTask {
   readonly folder: string;
   readonly conversations: readonly (readonly Message[])[];
   readonly maxNewTokens: number;
+  /** Whether the same questions are timed with more before them, too. */
+  readonly longer?: boolean;
 }
 export type GeneratorTimes = Pick<
   GeneratorProfile,
@@ -24,12 +26,12 @@ export type GeneratorTimes = Pick<
 
 /** Different prompts that are timed. */
 const SAMPLE_PROMPTS = 30;
-/** Enough for a mean a token; what a longer answer takes is reckoned from it (pipelines/inference-cost.ts). */
+/** Enough for a mean a token; what a longer answer takes is reckoned from it (pipelines/answer-time.ts). */
 const MOST_NEW_TOKENS = 32;
 
 export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
   type: 'generation.profile',
-  version: 7,
+  version: 8,
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
   async run({ generator, dataset, generation, hardware: wanted }, context) {
@@ -39,7 +41,8 @@ export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorPr
     const { rows } = await samplePrompts([store, dataset, 'train', signal], SAMPLE_PROMPTS, { seed: 0 });
     const conversations = rows.map(conversationOf);
     progress({ phase: 'measuring' });
-    const times = await timeGenerator({ folder, conversations, maxNewTokens: generation.maxNewTokens }, signal);
+    const { maxNewTokens } = generation;
+    const times = await timeGenerator({ folder, conversations, maxNewTokens, longer: true }, signal);
     return { ...times, sizeMb: await treesMb(store, [generator]), hardware: machine() };
   },
 };

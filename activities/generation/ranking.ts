@@ -1,14 +1,17 @@
 /**
  * Which generator goes on, and whether a prompt is enough for it. The best adherence wins; among those within the tolerance
- * of it, the one that answers fastest. Limits that the definition sets come first. Pure.
+ * of it, the one that answers fastest. Limits that the definition sets come first. Times are those under the best prompt, where
+ * the profile tells them. Pure.
  */
 import { EspalierError } from '../../artifacts/errors.ts';
-import { answerTime, costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
+import { answerTime, servedTimes, type ServedTimes } from '../../pipelines/answer-time.ts';
+import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { AdherenceSpec, GeneratorSelectionSpec } from '../../pipelines/definition/generation.ts';
 import type { Score } from '../contract/measures.ts';
 import type { GeneratorProfile, GeneratorSelection, PromptSearch, RankGeneratorsInput } from '../contract/prompting.ts';
 import { costFault, requirePrice } from '../selection/cost-limit.ts';
 import { areAlike, unlikeMachines } from '../selection/machines.ts';
+import { isDominatedBeyondChance, standingOf, type Standing } from '../selection/pareto.ts';
 import { leastTrialsToShow } from '../validation/statistics.ts';
 import type { CandidateOutcome, RankedCandidate } from '../contract/selection.ts';
 
@@ -16,9 +19,18 @@ interface Measured {
   readonly id: string;
   readonly profile: GeneratorProfile;
   readonly search: PromptSearch;
+  readonly served: ServedTimes;
+  /** undefined where its adherence, or the time of a whole answer, is not known. */
+  readonly standing: Standing | undefined;
   /** Limits that it breaks. */
   readonly broken: readonly string[];
 }
+
+const TIMES_OF: Readonly<Record<ServedTimes['of'], string>> = {
+  'best-prompt':
+    ' Times are reckoned for the best prompt of each, from questions that were timed alone and with more before them.',
+  timed: ' Times are of questions alone, without the best prompt: of one at least no longer prompts were timed.',
+};
 
 /**
  * With a `price` each has its cost per 1,000 answers, as long as those under its best prompt. Throws NoCandidate where none is left, with every candidate's reason,
@@ -34,8 +46,12 @@ export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | nu
   const equals = eligible.filter((one) => adherenceOf(one) >= most - selection.tolerance);
   const timed = eligible.map(({ id, profile }) => ({ id, hardware: profile.hardware }));
   const alike = areAlike(equals.map(({ profile }) => profile));
+  // Under a prompt everything takes longer: who was timed without one is held against others as they were timed.
+  const reckoned = eligible.every(({ served }) => served.of === 'best-prompt');
+  const tokenMs = ({ profile, served }: Measured): number => (reckoned ? served : profile).msPerToken.p50;
+  const standings = reckoned ? eligible.flatMap(({ standing }) => standing ?? []) : [];
   const among = (a: Measured, b: Measured): number =>
-    alike ? a.profile.msPerToken.p50 - b.profile.msPerToken.p50 : adherenceOf(b) - adherenceOf(a);
+    alike ? tokenMs(a) - tokenMs(b) : adherenceOf(b) - adherenceOf(a);
   const ranked = [
     ...equals.toSorted((a, b) => among(a, b) || compareIds(a, b)),
     ...eligible
@@ -54,13 +70,17 @@ export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | nu
       rank: place === -1 ? null : place + 1,
       eligible: place !== -1,
       ...(cost === null ? {} : { costPer1000: cost }),
-      reasons: reasonsFor(candidate, one, { place, most, alike, tolerance: selection.tolerance }),
+      ...(one === undefined ? {} : { served: one.served }),
+      reasons: [
+        ...reasonsFor(candidate, one, { place, most, alike, tolerance: selection.tolerance }),
+        ...(place === -1 ? [] : standingReasons(one?.standing, standings)),
+      ],
     };
   });
   return {
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity)),
-    rule: `Of the candidates within the limits whose adherence to the guidelines, under the best prompt found, is within ${selection.tolerance} of the best one's, the one with the fewest milliseconds a token.${unlikeMachines(timed)}`,
+    rule: `Of the candidates within the limits whose adherence to the guidelines, under the best prompt found, is within ${selection.tolerance} of the best one's, the one with the fewest milliseconds a token.${TIMES_OF[reckoned ? 'best-prompt' : 'timed']}${unlikeMachines(timed)}`,
     ...(price === null ? {} : { price }),
     training: needsTraining(winner.search.best.adherence, adherence, completions),
   };
@@ -114,17 +134,48 @@ function measure(
   const { id, generator, error } = candidate;
   if (error !== undefined || generator?.profile === undefined || generator.search === undefined) return undefined;
   const { profile, search } = generator;
+  const served = servedTimes(profile, search.best);
+  const asked = served.of === 'timed' ? ', of questions alone' : ', reckoned for its best prompt';
   const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb } = selection;
   const limits: readonly (readonly [what: string, is: number, most: number | undefined])[] = [
-    ['ms to the first token (p95)', profile.firstTokenMs.p95, maxFirstTokenMs],
-    ['ms a token (p50)', profile.msPerToken.p50, maxMsPerToken],
+    [`ms to the first token (p95${asked})`, served.firstTokenMs.p95, maxFirstTokenMs],
+    [`ms a token (p50${asked})`, served.msPerToken.p50, maxMsPerToken],
     ['MB', profile.sizeMb, maxSizeMb],
     ['MB of memory', profile.memoryMb, maxMemoryMb],
   ];
   const broken = limits.flatMap(([what, is, most]) =>
     most !== undefined && is > most ? [`it takes ${number(is)} ${what}, more than ${most}`] : [],
   );
-  return { id, profile, search, broken: [...broken, ...costFault(msOfAnswer(candidate), selection, price)] };
+  const ms = msOfAnswer(candidate);
+  const standing = standingAs(id, profile, search, served, ms);
+  return { id, profile, search, served, standing, broken: [...broken, ...costFault(ms, selection, price)] };
+}
+
+function standingAs(
+  id: string,
+  { sizeMb, memoryMb, hardware }: GeneratorProfile,
+  { best: { adherence } }: PromptSearch,
+  { firstTokenMs, msPerToken }: ServedTimes,
+  meanMs: number | undefined,
+): Standing | undefined {
+  if (adherence.value === null || meanMs === undefined) return undefined;
+  const times = { latencyMs: firstTokenMs.p95, tokenMs: msPerToken.p50, meanMs };
+  return { id, quality: adherence.value, interval: adherence.interval, ...times, sizeMb, memoryMb, hardware };
+}
+
+/** Who is as good in everything, by the figures as they stand; and where one is better beyond chance and no dearer, that nothing speaks for this one. */
+function standingReasons(one: Standing | undefined, all: readonly Standing[]): readonly string[] {
+  if (one === undefined || all.length < 2) return [];
+  const beaten = all.filter((other) => isDominatedBeyondChance(one, [one, other]));
+  const ids = beaten.map(({ id }) => id).join(', ');
+  return [
+    standingOf(
+      one,
+      all,
+      'adherence, time to the first token, time a token, time of an answer (its cost), size and memory',
+    ),
+    ...(beaten.length === 0 ? [] : [`Better in adherence beyond chance, and no dearer in any of these: ${ids}.`]),
+  ];
 }
 
 function reasonsFor(
@@ -141,7 +192,8 @@ function reasonsFor(
   if (one.broken.length > 0) return one.broken;
   const { best } = one.search;
   const kept = `its best prompt, '${best.name}', keeps the guidelines in ${share(best.adherence.value)} of ${best.adherence.rows} answers`;
-  const speed = `${number(one.profile.msPerToken.p50)} ms a token, ${number(one.profile.firstTokenMs.p50)} ms to the first`;
+  const { firstTokenMs, msPerToken } = one.served;
+  const speed = `${number(msPerToken.p50)} ms a token, ${number(firstTokenMs.p50)} ms to the first`;
   const why =
     adherenceOf(one) < most - tolerance
       ? `that is more than ${tolerance} under the best, ${share(most)}`

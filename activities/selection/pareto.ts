@@ -17,7 +17,9 @@ export interface Standing {
   readonly latencyMs: number;
   /** Of one input, the mean: what a cost at a price an hour is of. */
   readonly meanMs: number;
-  /** That both are of. */
+  /** Of a generator, each token after the first, the median. */
+  readonly tokenMs?: number;
+  /** That all of them are of. */
   readonly hardware: Hardware;
   readonly sizeMb: number;
   readonly memoryMb: number;
@@ -26,14 +28,18 @@ export interface Standing {
 }
 
 /** What is wanted low; a cost per 1,000 inferences at a price an hour is the mean latency in other words. */
-const WANTED_LOW = ['latencyMs', 'meanMs', 'sizeMb', 'memoryMb'] as const;
+const WANTED_LOW = ['latencyMs', 'meanMs', 'tokenMs', 'sizeMb', 'memoryMb'] as const;
+
+function low(one: Standing, figure: (typeof WANTED_LOW)[number]): number {
+  return one[figure] ?? 0;
+}
 
 /** Whether `other` is at least as good in everything, and better in one, by the figures as they stand. */
 export function dominates(other: Standing, one: Standing): boolean {
   return (
     other.quality >= one.quality &&
     isNoDearer(other, one) &&
-    (other.quality > one.quality || WANTED_LOW.some((figure) => other[figure] < one[figure]))
+    (other.quality > one.quality || WANTED_LOW.some((figure) => low(other, figure) < low(one, figure)))
   );
 }
 
@@ -42,13 +48,17 @@ export function isDominatedBeyondChance(one: Standing, all: readonly Standing[])
   return all.some((other) => other !== one && isNoDearer(other, one) && isBetterBeyondChance(other, one));
 }
 
-/** One sentence: who of the others is at least as good in all of it. */
-export function standingOf(one: Standing, all: readonly Standing[]): string {
+/** One sentence: who of the others is at least as good in all of it; `figures`: how it is called. */
+export function standingOf(
+  one: Standing,
+  all: readonly Standing[],
+  figures = 'quality, latency, size and memory',
+): string {
   const dominating = all.filter((other) => dominates(other, one));
   const compared = areAlike(all) ? '' : ' that was timed on such a machine';
   return dominating.length === 0
-    ? `No other candidate${compared} is as good in quality, latency, size and memory at once.`
-    : `At least as good in quality, latency, size and memory: ${dominating.map((other) => other.id).join(', ')}.`;
+    ? `No other candidate${compared} is as good in ${figures} at once.`
+    : `At least as good in ${figures}: ${dominating.map((other) => other.id).join(', ')}.`;
 }
 
 /**
@@ -69,5 +79,5 @@ export function isOfSameRows({ fittedOn: one }: Standing, { fittedOn: other }: S
 
 /** Of unlike machines nobody knows whose model is the slower one. */
 function isNoDearer(other: Standing, one: Standing): boolean {
-  return areAlike([other, one]) && WANTED_LOW.every((figure) => other[figure] <= one[figure]);
+  return areAlike([other, one]) && WANTED_LOW.every((figure) => low(other, figure) <= low(one, figure));
 }

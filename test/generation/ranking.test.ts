@@ -1,8 +1,9 @@
-import { deepEqual, equal, match, throws } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, throws } from 'node:assert/strict';
 import type { GeneratorProfile } from '../../activities/contract/prompting.ts';
 import type { CandidateOutcome } from '../../activities/contract/selection.ts';
 import { rankGenerators } from '../../activities/generation/ranking.ts';
 import { AdherenceSchema, GeneratorSelectionSchema } from '../../pipelines/definition/generation.ts';
+import { wilsonInterval } from '../../activities/validation/statistics.ts';
 import { ref } from '../support/workflow.ts';
 
 const HARDWARE = { cpu: 'x', cores: 1, arch: 'x64', runtime: 'x' };
@@ -98,5 +99,55 @@ describe('the ranking of generators', () => {
     const old = { ...fast, generator: { ...fast.generator!, profile: untold } };
     const unknown = rank([old, candidate('cheap', 0.5, 5)], { maxCostPer1000: 1 }, price);
     equal(unknown.winner, 'cheap', 'a cost that is not known is over every limit');
+  });
+
+  it('judges limits of time by what is reckoned for the best prompt, orders by it, and says which times these are', () => {
+    // Read: 30 ms for 9 tokens more. Written: 10 ms each, and one more for every 100 tokens before it.
+    const longer = [{ promptTokens: 1010, firstMs: 3010, tokens: 30, tokenMs: 20 }];
+    const answer = { meanMs: 330, meanTokens: 30, firstMs: 40, promptTokens: 10, longer };
+    const told = candidate('told', 0.9, 10, { answer, firstTokenMs: { p50: 40, p95: 60 } });
+    const { search, ...rest } = told.generator!;
+    const best = { ...search!.best, promptTokens: 510, answerTokens: 30 };
+    const long = { ...told, id: 'long', generator: { ...rest, search: { ...search!, best } } };
+    const { ranking, winner, rule } = rank([long, told]);
+    equal(winner, 'told', 'as quick when asked alone, but its prompt is shorter');
+    match(rule, /reckoned for the best prompt of each/);
+    const { served } = ranking.find(({ id }) => id === 'long')!;
+    equal(served?.of, 'best-prompt');
+    ok(served.firstTokenMs.p95 > 1000 && served.msPerToken.p50 > 14, JSON.stringify(served));
+    throws(() => rank([long], { maxFirstTokenMs: 1000 }), {
+      kind: 'NoCandidate',
+      message: /ms to the first token \(p95, reckoned for its best prompt\), more than 1000/,
+    });
+    equal(rank([long, told], { maxFirstTokenMs: 1000 }).winner, 'told');
+    throws(() => rank([candidate('old', 0.9, 10)], { maxFirstTokenMs: 15 }), { message: /p95, of questions alone/ });
+    const mixed = rank([long, candidate('old', 0.9, 11)]);
+    equal(mixed.winner, 'long', 'of one nobody knows what its prompt adds: both are held as they were timed');
+    match(mixed.rule, /of questions alone, without the best prompt/);
+  });
+
+  it('says who is as good in everything, and who is better beyond chance and no dearer: the Pareto set', () => {
+    const measured = (id: string, kept: number, tokenMs: number, profile: Partial<GeneratorProfile> = {}) => {
+      const answer = { meanMs: 30 * tokenMs, meanTokens: 30, firstMs: tokenMs, promptTokens: 10, longer: [] };
+      const one = candidate(id, kept, tokenMs, { answer, ...profile });
+      const interval = wilsonInterval(kept * 100, 100);
+      const best = { ...one.generator!.search!.best, adherence: { value: kept, interval, rows: 100 } };
+      return { ...one, generator: { ...one.generator!, search: { ...one.generator!.search!, best } } };
+    };
+    const { ranking } = rank([
+      measured('good', 0.9, 10),
+      measured('near', 0.88, 12),
+      measured('worse', 0.6, 12),
+      measured('small', 0.5, 12, { sizeMb: 0.5 }),
+    ]);
+    const said = (id: string) => ranking.find((one) => one.id === id)!.reasons.slice(2);
+    const figures = 'adherence, time to the first token, time a token, time of an answer (its cost), size and memory';
+    deepEqual(said('good'), [`No other candidate is as good in ${figures} at once.`]);
+    deepEqual(said('near'), [`At least as good in ${figures}: good.`], 'two points of 100 answers are chance');
+    deepEqual(said('worse'), [
+      `At least as good in ${figures}: good, near.`,
+      'Better in adherence beyond chance, and no dearer in any of these: good, near.',
+    ]);
+    deepEqual(said('small'), [`No other candidate is as good in ${figures} at once.`], 'it is the smallest');
   });
 });

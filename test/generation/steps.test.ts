@@ -87,11 +87,16 @@ describe('the steps of generation, on a tiny generator', function () {
     const profile = await runStep(profileGenerator, { generator, dataset, generation }, services);
     // Version 1 timed a question without its facts, version 2 by the clock alone, version 3 took waits for its own threads off,
     // version 4 did not tell what a whole answer takes, version 5 how much memory the machine has,
-    // version 6 how much was read before the first token: what they kept under their keys is not taken.
-    equal(profileGenerator.version, 7);
+    // version 6 how much was read before the first token, version 7 what more before a question takes: what they kept under their keys is not taken.
+    equal(profileGenerator.version, 8);
     const { meanMs, meanTokens, firstMs = 0, promptTokens = 0 } = profile.answer ?? { meanMs: 0, meanTokens: 0 };
     ok(firstMs > 0 && firstMs <= meanMs && promptTokens > 1, `${firstMs} ms, ${promptTokens} tokens`);
     ok(meanTokens >= 1 && meanTokens <= generation.maxNewTokens, String(meanTokens));
+    const read = [promptTokens, ...(profile.answer?.longer ?? []).map((one) => one.promptTokens)];
+    ok(
+      read.length === 3 && read[1]! > 1.1 * read[0]! && read[2]! > 1.1 * read[1]!,
+      `questions with more before them: ${read.join(', ')} tokens`,
+    );
     ok(meanMs >= profile.firstTokenMs.p50 / 2, 'a whole answer has its first token in it');
     ok(profile.firstTokenMs.p50 > 0 && profile.msPerToken.p95 > 0 && profile.memoryMb > 0 && profile.answers > 0);
   });

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import { answerTime, costPer1000, pricedAnswers, missingPrice, slotPrice } from '../../pipelines/inference-cost.ts';
+import { answerTime } from '../../pipelines/answer-time.ts';
+import { costPer1000, pricedAnswers, missingPrice, slotPrice } from '../../pipelines/inference-cost.ts';
 
 const PRICES = { currency: 'EUR', source: 'finance', perHour: { 'espalier-cpu': 0.36, 'espalier-gpu': 2 } };
 

@@ -8,7 +8,8 @@ import type { Prices } from '../../activities/report/prices.ts';
 import { choosePrototyped } from '../../activities/selection/choosing.ts';
 import { chooseSettings } from '../../activities/selection/choosing-settings.ts';
 import { ImageClassificationSchema } from '../../pipelines/definition.ts';
-import { answerTime, costPer1000, slotPrice } from '../../pipelines/inference-cost.ts';
+import { answerTime, servedTimes } from '../../pipelines/answer-time.ts';
+import { costPer1000, slotPrice } from '../../pipelines/inference-cost.ts';
 import { refOf, sampleFacts, sampleMaterial } from './facts.ts';
 import { exportedOf, generatorFacts, searchOf } from './generator-facts.ts';
 import { retrieval, retrievalFacts, retrievalPipeline, retrievalPrototype } from './retrieval-facts.ts';
@@ -121,7 +122,9 @@ const priced = (facts: RunFacts): RunFacts => {
   const ranking = (facts.selection?.ranking ?? []).map((one): RankedCandidate => {
     const ms = facts.candidates?.flatMap((candidate) => (candidate.id === one.encoder ? (msOf(candidate) ?? []) : []));
     const cost = costPer1000(ms?.[0], price);
-    return cost === null ? one : { ...one, costPer1000: cost };
+    const { profile, search } = facts.candidates?.find(({ id }) => id === one.encoder)?.generator ?? {};
+    const served = profile && search ? { served: servedTimes(profile, search.best) } : {};
+    return cost === null ? one : { ...one, costPer1000: cost, ...served };
   });
   if (price === null || ranking.every(({ costPer1000: cost }) => cost === undefined))
     throw new Error('nothing is priced');
@@ -262,7 +265,13 @@ function generator(road: 'prompted' | 'tuned'): RunFacts {
                 sizeMb: 113.2,
                 memoryMb: 317.4,
                 answers: 20,
-                answer: { meanMs: 191.5, meanTokens: 29.7, firstMs: 22.4, promptTokens: 17.2 },
+                answer: {
+                  meanMs: 191.5,
+                  meanTokens: 29.7,
+                  firstMs: 22.4,
+                  promptTokens: 17.2,
+                  longer: [{ promptTokens: 410, firstMs: 233, tokens: 31, tokenMs: 9.3 }],
+                },
                 waitedShare: 0,
                 hardware: evaluation!.hardware,
               },

@@ -1,6 +1,7 @@
 /** The candidates: measured, ranked, and why each won or lost; the licence decision of each. */
 import { isOfPictures } from '../../privacy/policy-text.ts';
 import type { CarriedDuty } from '../../../artifacts/bundle-terms.ts';
+import type { ServedTimes } from '../../../pipelines/answer-time.ts';
 import { pricedAnswers } from '../../../pipelines/inference-cost.ts';
 import type { LicenceVerdict, Obligation } from '../../../pipelines/licence/decision.ts';
 import type { TextChange } from '../../../pipelines/licence/text-changes.ts';
@@ -161,6 +162,14 @@ function pricedBy({ selection, pipeline, candidates = [] }: RunFacts): Content {
   </p>`;
 }
 
+/** As the ranking reckoned it for the best prompt; where it did not, as it was timed, and said so. */
+function timesCell({ ranked, generator }: Row, figure: (times: Omit<ServedTimes, 'of'>) => number): Content {
+  const times = ranked?.served ?? generator?.profile;
+  if (times === undefined) return undefined;
+  const alone = ranked?.served?.of === 'best-prompt' ? '' : html`<small>question alone</small>`;
+  return html`${milliseconds(figure(times))}${alone}`;
+}
+
 function generatorTable(rows: readonly Row[], { selection }: RunFacts): Content {
   const winner = selection?.winner;
   return table(
@@ -179,12 +188,12 @@ function generatorTable(rows: readonly Row[], { selection }: RunFacts): Content 
       {
         title: 'First token p95',
         numeric: true,
-        cell: (row) => row.generator?.profile && milliseconds(row.generator.profile.firstTokenMs.p95),
+        cell: (row) => timesCell(row, ({ firstTokenMs }) => firstTokenMs.p95),
       },
       {
         title: 'A token',
         numeric: true,
-        cell: (row) => row.generator?.profile && milliseconds(row.generator.profile.msPerToken.p50),
+        cell: (row) => timesCell(row, ({ msPerToken }) => msPerToken.p50),
       },
       {
         title: 'Size',

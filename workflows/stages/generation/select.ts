@@ -3,7 +3,8 @@ import type { ExportedGenerator } from '../../../activities/contract/generation.
 import type { GeneratorSelection, PromptSearch } from '../../../activities/contract/prompting.ts';
 import type { CandidateOutcome, CandidateSource } from '../../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
-import { answerTime, costPer1000 } from '../../../pipelines/inference-cost.ts';
+import { answerTime, servedTimes } from '../../../pipelines/answer-time.ts';
+import { costPer1000 } from '../../../pipelines/inference-cost.ts';
 import { areWithin } from '../../../pipelines/limits.ts';
 import type { Run } from '../../run.ts';
 import { generatorRecipeFacts, measuredOn, promptsInput, searchInput } from '../../step-inputs.ts';
@@ -53,17 +54,15 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
     mayWin: ({ generator }, price) => {
       const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb, maxCostPer1000 } = definition().selection;
       const { profile, search } = generator ?? {};
-      return (
-        search !== undefined &&
-        profile !== undefined &&
-        areWithin([
-          [profile.firstTokenMs.p95, maxFirstTokenMs],
-          [profile.msPerToken.p50, maxMsPerToken],
-          [profile.sizeMb, maxSizeMb],
-          [profile.memoryMb, maxMemoryMb],
-          [costPer1000(answerTime(profile, search.best)?.ms, price) ?? Number.NaN, maxCostPer1000],
-        ])
-      );
+      if (search === undefined || profile === undefined) return false;
+      const { firstTokenMs, msPerToken } = servedTimes(profile, search.best);
+      return areWithin([
+        [firstTokenMs.p95, maxFirstTokenMs],
+        [msPerToken.p50, maxMsPerToken],
+        [profile.sizeMb, maxSizeMb],
+        [profile.memoryMb, maxMemoryMb],
+        [costPer1000(answerTime(profile, search.best)?.ms, price) ?? Number.NaN, maxCostPer1000],
+      ]);
     },
     async measure({ candidate: { id }, outcome, model, dataReady, parking, begin }) {
       await begin();
