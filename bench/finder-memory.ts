@@ -78,7 +78,7 @@ async function compareAll(encoder: string, rounds: number): Promise<void> {
     for (const [rows, graph] of [
       [2000, null],
       [50_000, null],
-      [50_000, GRAPH_SETTINGS],
+      [10_000, GRAPH_SETTINGS],
       [200_000, null],
     ] as const) {
       const index = await mkdtemp(join(scratch, 'index-'));

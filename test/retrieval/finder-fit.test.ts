@@ -25,11 +25,12 @@ describe('the fit of a finder for a device', () => {
     deepEqual([neededMb(1, { vectorsMb: 130 }), neededMb(2, { vectorsMb: 130 })], [630, 730]);
   });
 
-  it('is at or above what a server had, with one, two and four workers and galleries of 2,000 and 50,000', () => {
+  it('is at or above what a server had, with one, two and four workers, galleries of 2,000 and 50,000, and a graph of 10,000', () => {
     // bench/finder-memory.ts; process and encoder worked back from the rounded sums it gave.
     const measured: readonly (readonly [Partial<FinderFootprint>, readonly number[]])[] = [
       [{ processMb: 245, encoderMb: 145.3, graphMb: 34, vectorsMb: 8.192 }, [337, 472, 745]],
       [{ processMb: 452.6, encoderMb: 139.5, graphMb: 34, vectorsMb: 204.8 }, [712, 761, 1025]],
+      [{ processMb: 313, encoderMb: 129, graphMb: 34, vectorsMb: 41 }, [402, 527, 771]],
     ];
     for (const [footprint, had] of measured) {
       for (const [at, cores] of [1, 2, 4].entries()) {
