@@ -42,7 +42,7 @@ const PROGRESS_ROWS = 20_000;
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
 export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
   type: 'data.prepare',
-  version: 4,
+  version: 5,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
   identity: ({ files, data: { onPersonalData, ...data }, behaviour }) => ({
     files,
@@ -95,7 +95,15 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
       .map((label) => `train has no row of ${quoted(label)}`);
     refuse(untrained.slice(0, SHOWN_BAD_ROWS), leftOut.length + twins.length);
     findings.push(...straddling(sides), ...contaminationFindings(contamination), ...missingLabels(sides, labels));
-    findings.push(...twins.map((row) => ({ severity: 'warning' as const, ...row })));
+    const shifted = await readShifted(
+      input,
+      { labels, known: [...sides.train, ...sides.validation, ...sides.test] },
+      context,
+    );
+    findings.push(
+      ...shifted.badRows.map((row) => ({ severity: 'error' as const, ...row })),
+      ...[...twins, ...shifted.left].map((row) => ({ severity: 'warning' as const, ...row })),
+    );
     // General findings first: of thousands of duplicates only the first few are shown.
     findings.sort((left, right) => Number(left.line !== undefined) - Number(right.line !== undefined));
     await pause(context.signal);
@@ -103,15 +111,14 @@ export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
     const counts = {
       rows: sizes(sides),
       labelCounts: labelCounts(sides, labels),
-      dropped: countReasons([...leftOut, ...twins]),
+      dropped: countReasons([...leftOut, ...twins, ...shifted.badRows, ...shifted.left]),
       ...(removed === undefined ? {} : { personalData: removed }),
       ...(described === undefined ? {} : { described }),
     };
-    const shifted = await readShifted(input, labels, context);
     const behaviour = await readBehaviour(input, labels, context);
-    const dataset = await writeDataset(input, context, { ...sides, shifted, behaviour }, labels, {
+    const dataset = await writeDataset(input, context, { ...sides, shifted: shifted.rows, behaviour }, labels, {
       ...counts,
-      rowsRead,
+      rowsRead: { ...rowsRead, ...shifted.rowsRead },
     });
     return { dataset, labels, ...counts, contamination, ...(await putFindings(findings, context)) };
   },

@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { loadClassified, loadSplit, SPLITS } from '../../activities/data/dataset.ts';
 import { classifiedBlocks, pickRows } from '../../activities/data/row-blocks.ts';
 import { hasShifted, SHIFTED_FILE } from '../../activities/data/shifted.ts';
@@ -31,6 +32,84 @@ describe('rows from elsewhere', () => {
     deepEqual(Object.values(summary.rows), [42, 9, 9]);
     const without = await prepare(services, files('garden').slice(0, 1));
     equal(await hasShifted(services.store, without.dataset), false);
+  });
+
+  const elsewhere = (...said: object[]) => ({
+    path: 'later.jsonl',
+    content: said.map((row) => `${JSON.stringify(row)}\n`).join(''),
+    split: 'shifted' as const,
+  });
+  const split = { train: ['a.jsonl'], validation: ['b.jsonl'], test: ['c.jsonl'] };
+  const parts = (
+    [
+      ['a.jsonl', 'train', 0, 36],
+      ['b.jsonl', 'validation', 36, 48],
+      ['c.jsonl', 'test', 48, 60],
+    ] as const
+  ).map(([path, side, from, to]) => ({
+    path,
+    content: rows
+      .slice(from, to)
+      .map((row) => `${JSON.stringify(row)}\n`)
+      .join(''),
+    split: side,
+  }));
+
+  it('are only those that no split has, each once, and what is left out is counted and says why', async () => {
+    const fresh = { text: 'quite another matter', label: 'garden' };
+    const later = elsewhere(
+      { ...rows[3], text: `  ${rows[3]!.text.toUpperCase()}` },
+      { ...rows[40], label: 'garden' },
+      rows[50]!,
+      fresh,
+      fresh,
+      { text: ' ', label: 'garden' },
+      { text: 'mail jane.doe@example.com', label: 'garden' },
+    );
+    const options = { files: split, onBadRow: 'drop', onPersonalData: 'drop' } as const;
+    const summary = await prepare(services, [...parts, later], options);
+    const [shifted] = await pickRows(classifiedBlocks(services.store, summary.dataset, SHIFTED_FILE, summary.labels), [
+      [0],
+    ]);
+    deepEqual(shifted?.texts, [fresh.text]);
+    deepEqual(summary.dropped, { 'empty-text': 1, 'personal-data': 1, duplicate: 1, 'not-elsewhere': 3 });
+    deepEqual(
+      summary.findings
+        .filter(({ file }) => file === 'later.jsonl')
+        .map(({ severity, line, message }) => `${severity} ${line}: ${message}`)
+        .toSorted(),
+      [
+        'error 6: the text is empty',
+        'warning 1: a.jsonl:4, a row of the splits, has its text, too: it is not from elsewhere',
+        'warning 2: b.jsonl:5, a row of the splits, has its text, too: it is not from elsewhere',
+        'warning 3: c.jsonl:3, a row of the splits, has its text, too: it is not from elsewhere',
+        'warning 5: the same text and label as later.jsonl:4',
+        'warning 7: the row holds personal data: email',
+      ],
+    );
+    const alone = await prepare(services, parts, { files: split });
+    deepEqual(summary.rows, alone.rows);
+    const origin = await services.store.fileInTree(summary.dataset, 'dataset.json');
+    const { files: told } = JSON.parse(await readFile(origin, 'utf8')) as { files: { path: string; rows: number }[] };
+    equal(told.find(({ path }) => path === 'later.jsonl')?.rows, 7);
+  });
+
+  it('are refused where none can be used, and where two contradict each other', async () => {
+    const [one, other] = [
+      { text: 'of one label', label: 'garden' },
+      { text: 'Of one label', label: 'billing' },
+    ];
+    await rejects(prepare(services, [...parts, elsewhere(rows[3]!, rows[50]!)], { files: split }), {
+      kind: 'BadData',
+      message: /no row of data\.shiftedFiles can be used: 2 of them are among the rows of train, validation and test/,
+    });
+    await rejects(prepare(services, [...parts, elsewhere(one, other)], { files: split }), {
+      kind: 'BadData',
+      message: /later\.jsonl:1: the same text as later\.jsonl:2, which has the label 'billing' instead of 'garden'/,
+    });
+    await rejects(prepare(services, [...parts, elsewhere(one, other)], { files: split, onBadRow: 'drop' }), {
+      message: /no row of data\.shiftedFiles can be used: later\.jsonl, 1: the same text/,
+    });
   });
 
   it('are refused by file and line where their label is unknown', () =>

@@ -1,31 +1,30 @@
 /** Pictures from elsewhere than the training data (another camera, a later year): the model is measured on them, never trained. */
-import { EspalierError } from '../../../artifacts/errors.ts';
 import type { PreparePicturesInput } from '../../contract/data.ts';
 import type { StepContext } from '../../step.ts';
-import { badData, deduplicate } from '../checks.ts';
+import { badData, deduplicate, type BadRow } from '../checks.ts';
+import { fromElsewhere, sameAs } from '../elsewhere.ts';
 import { compareText } from '../group.ts';
 import { byPlace } from '../findings.ts';
-import { readSources, type ReadPictures } from './read-sources.ts';
+import { readSources, type CheckedPicture, type ReadPictures } from './read-sources.ts';
+
+/** `left`: dropped as duplicates, or since they are not from elsewhere. */
+export type PicturesElsewhere = ReadPictures & { readonly left: readonly BadRow[] };
 
 /**
- * Checked as all pictures are, of known labels, each once, sorted by id; none where the definition names no such files. Throws BadData for
- * bad ones, unless the definition drops them, and where it drops them all.
+ * Checked as all pictures are, of known labels, each once and none that a `known` one (of the splits) is, sorted by id; none where the
+ * definition names no such files. Throws BadData for bad ones, unless the definition drops them, and where none can be used.
  */
 export async function readElsewhere(
   { files, data }: PreparePicturesInput,
-  labels: readonly string[],
+  { labels, known }: { readonly labels: readonly string[]; readonly known: readonly CheckedPicture[] },
   context: StepContext,
-): Promise<ReadPictures> {
+): Promise<PicturesElsewhere> {
   const read = await readSources({ files, data: { ...data, labels: [...labels] } }, context, 'elsewhere');
-  const { kept, conflicts } = deduplicate(read.rows, 'picture');
+  if (!files.some(({ split }) => split === 'shifted')) return { ...read, left: [] };
+  const { kept, duplicates, conflicts } = deduplicate(read.rows, 'picture');
   const bad = [...read.badRows, ...conflicts].toSorted(byPlace);
   if (bad.length > 0 && data.onBadRow === 'fail') throw badData(bad);
-  if (kept.length === 0 && files.some(({ split }) => split === 'shifted')) {
-    const first = bad[0] === undefined ? '' : `: ${bad[0].file}, ${bad[0].line}: ${bad[0].message}`;
-    throw new EspalierError('BadData', `no picture of data.shiftedFiles can be used${first}`, {
-      where: 'data.shiftedFiles',
-      fix: 'correct them, or leave data.shiftedFiles out',
-    });
-  }
-  return { ...read, badRows: bad, rows: kept.toSorted((one, other) => compareText(one.id, other.id)) };
+  const { rows, left } = fromElsewhere(kept, sameAs(kept, known), { thing: 'picture', asks: 'is it', bad });
+  const sorted = rows.toSorted((one, other) => compareText(one.id, other.id));
+  return { ...read, badRows: bad, rows: sorted, left: [...duplicates, ...left] };
 }

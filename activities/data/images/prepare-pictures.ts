@@ -25,7 +25,7 @@ import { readSources, type CheckedPicture, type ReadPictures } from './read-sour
 /** Throws BadData naming the first bad pictures, or what the pictures as a whole lack. */
 export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummary> = {
   type: 'data.prepare-pictures',
-  version: 4,
+  version: 5,
   async run(input, context) {
     const { files, data } = input;
     const { store, signal } = context;
@@ -54,7 +54,8 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
     refuse(untrained.slice(0, 10), bad.length + duplicates.length + likes.length);
     await pause(signal);
 
-    const elsewhere = await readElsewhere(input, labels, context);
+    const known = [...sides.train, ...sides.validation, ...sides.test];
+    const elsewhere = await readElsewhere(input, { labels, known }, context);
     refuseMetadata(elsewhere, data);
     const behaviour = await readPictureTests(input, { labels, gallery: sides.train }, context);
     refuseMetadata({ told: behaviour.told, rows: behaviour.pictures }, data);
@@ -67,12 +68,12 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
         ? [{ severity: 'warning' as const, reason: 'near-twin', message: likesMessage(nearTwins, data.nearDuplicates) }]
         : []),
       ...[...bad, ...elsewhere.badRows].map((row) => ({ severity: 'error' as const, ...row })),
-      ...[...duplicates, ...likes].map(warned),
+      ...[...duplicates, ...likes, ...elsewhere.left].map(warned),
     ];
     const counts = {
       rows: sizes(sides),
       labelCounts: labelCounts(sides, labels),
-      dropped: countReasons([...bad, ...duplicates, ...likes, ...elsewhere.badRows]),
+      dropped: countReasons([...bad, ...duplicates, ...likes, ...elsewhere.badRows, ...elsewhere.left]),
       ...(described === undefined ? {} : { described }),
     };
     const dataset = await writePictures(input, context, { ...sides, elsewhere, behaviour }, labels, read, counts);

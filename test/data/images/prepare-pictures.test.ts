@@ -78,8 +78,23 @@ describe('preparing pictures', function () {
       { ...shards[1]!, content: await tar([['bird/1.jpg', elsewhere[0]![1]], elsewhere[1]!]) },
     ];
     const partly = await prepareShards(services, mixed, { onBadRow: 'drop' });
-    deepEqual(partly.dropped, { 'unknown-label': 1 });
+    deepEqual([summary.dropped, partly.dropped], [{ duplicate: 1 }, { 'unknown-label': 1 }]);
     ok(partly.findings.some(({ file, reason }) => file === 'later.tar' && reason === 'unknown-label'));
+  });
+
+  it('leaves out pictures from elsewhere that a split has, and says which', async () => {
+    const fresh: Member = ['cat/new.jpg', await jpeg(await scene(70)).toBuffer()];
+    const later = async (...pictures: readonly Member[]) => [
+      { path: 'a.tar', content: await tar(members) },
+      { path: 'later.tar', split: 'shifted' as const, content: await tar(pictures) },
+    ];
+    const summary = await prepareShards(services, await later(members[5]!, fresh));
+    equal((await loadPictureRows(services.store, summary.dataset, 'shifted')).length, 1);
+    deepEqual(summary.dropped, { 'not-elsewhere': 1 });
+    const [finding] = summary.findings.filter(({ file }) => file === 'later.tar');
+    match(finding?.message ?? '', /^a\.tar:\d+, a row of the splits, is it, too: it is not from elsewhere$/);
+    const none = await refusal(prepareShards(services, await later(members[5]!)));
+    match(none.message, /no picture of data\.shiftedFiles can be used: 1 of them are among the pictures of train/);
   });
 
   it('gives the same tree for the same pictures, in whatever order they come', async () => {
