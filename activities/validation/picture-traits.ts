@@ -8,6 +8,7 @@
 import type { Picture } from '../../inference/image/decode.ts';
 import type { Score } from '../contract/measures.ts';
 import { bestRule, noRule, oneLabel, type Giveaway, type Rule } from './giveaway.ts';
+import { thinMarks, type ThinMark } from './thin-marks.ts';
 
 /** Channels of one colour differ by no more: JPEG leaves a black frame this uneven. */
 const SAME = 12;
@@ -38,6 +39,8 @@ export interface PictureTraits {
   readonly format: string;
   /** The colour, from each beginning of its levels, by what is of one colour: the frame, and each corner. */
   readonly colours: readonly { readonly place: string; readonly colour: string }[];
+  /** Frames and corners of a few pixels, by their brightness. */
+  readonly thin: readonly ThinMark[];
 }
 
 export function traitsOf({ width, height, pixels }: Picture, file: Uint8Array, format: string): PictureTraits {
@@ -78,6 +81,7 @@ export function traitsOf({ width, height, pixels }: Picture, file: Uint8Array, f
         return (oneColour(picture, boxes) ?? []).map((colour) => ({ place, colour }));
       },
     ),
+    thin: thinMarks(picture),
   };
 }
 
@@ -187,6 +191,7 @@ function rulesBy(pictures: readonly PictureTraits[]): (picture: PictureTraits) =
     }),
     { place: 'format', word: picture.format },
     ...picture.colours.map(({ place, colour }) => ({ place: `${place} of one colour`, word: colour })),
+    ...picture.thin,
   ];
 }
 

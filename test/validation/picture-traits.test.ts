@@ -16,7 +16,15 @@ import { withStore } from '../support/store.ts';
 import { COLOURS, makePictures, putPictures } from '../support/tiny-pictures.ts';
 
 const LIMITS = { maxBytes: 2 ** 20, maxPixels: 2 ** 20 };
-const PLAIN: PictureTraits = { width: 32, height: 32, shape: 1, quantisation: null, format: 'png', colours: [] };
+const PLAIN: PictureTraits = {
+  width: 32,
+  height: 32,
+  shape: 1,
+  quantisation: null,
+  format: 'png',
+  colours: [],
+  thin: [],
+};
 const ROWS = 200;
 /** Two labels in turn. */
 const classes = Int32Array.from({ length: ROWS }, (_, row) => row % 2);
@@ -40,9 +48,8 @@ async function traits(file: Buffer, format: string): Promise<PictureTraits> {
 
 describe('traits of pictures that give a label away', () => {
   it('are sizes, shapes and coding', async () => {
-    const { colours, ...rest } = await traits(await noise(40, 20).png().toBuffer(), 'png');
-    deepEqual(rest, { width: 40, height: 20, shape: 2, quantisation: null, format: 'png' });
-    deepEqual(colours, []);
+    const found = await traits(await noise(40, 20).png().toBuffer(), 'png');
+    deepEqual(found, { ...PLAIN, width: 40, height: 20, shape: 2 });
   });
 
   it('are a frame and corners of one colour, however unevenly JPEG keeps them', async () => {
@@ -58,8 +65,8 @@ describe('traits of pictures that give a label away', () => {
   });
 
   it('are no frame of a picture that is of one colour altogether', async () => {
-    const { colours } = await traits((await makePictures(1, 16))[0]!.bytes, 'png');
-    deepEqual(colours, []);
+    const { colours, thin } = await traits((await makePictures(1, 16))[0]!.bytes, 'png');
+    deepEqual([colours, thin], [[], []]);
   });
 
   it('are how coarsely a JPEG is quantised, read from its tables, and nothing of a file that is cut off', async () => {
