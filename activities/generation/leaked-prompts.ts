@@ -7,9 +7,9 @@ import { findNearTwins, jaccard, shingles, sketch } from '../data/near-duplicate
 import { normaliseText } from '../data/normalise.ts';
 import { pause } from '../data/pauses.ts';
 import type { PromptRow } from '../data/prompts.ts';
-import { NEAR } from '../validation/diagnose.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
+import { NEAR } from '../validation/seen-texts.ts';
 import { asked, type PromptSpec } from './answers.ts';
 
 /** Training rows that are in memory at a time. */

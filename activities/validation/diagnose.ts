@@ -7,7 +7,6 @@ import { wholeText, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis } from '../contract/validation.ts';
 import type { LabelledRows } from '../data/dataset.ts';
-import { findNearTwins, sketch } from '../data/near-duplicates.ts';
 import { identityGate } from './counterfactuals.ts';
 import {
   diagnosisExamples,
@@ -26,6 +25,7 @@ import { sampleIndices, seededRandom } from './random.ts';
 import { notMeasured, plainScore } from './scores.ts';
 import { shareDifference } from './shares.ts';
 import type { SeenPictures } from './seen-pictures.ts';
+import { findTwins } from './seen-texts.ts';
 import { shownWord } from './shown-word.ts';
 import { twoSampleTest } from './shift.ts';
 import { groupSlices, lengthSlices, listedSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
@@ -36,12 +36,6 @@ import { wordRule } from './word-rule.ts';
 export const EDITED_ROWS = 150;
 /** Of them those that sentences are added to: 29 predictions each. */
 export const IDENTITY_ROWS = 100;
-/** From here on two texts are nearly the same (data.nearDuplicates' own default). */
-export const NEAR = 0.8;
-/** Training rows in which a classifier's test rows are looked for: all of them up to here. */
-const SKETCHED_ROWS = 100_000;
-/** Of them those that are in memory at a time. */
-const SKETCHED_PART = 20_000;
 const LISTED = 20;
 
 export interface Answered {
@@ -245,33 +239,4 @@ async function ofTexts(material: Material, texts: Texts) {
       trigger,
     }),
   };
-}
-
-/**
- * The first training row that is a test row's near twin, by the test row; a part of the training rows is in memory at a time.
- * `most`: training rows that are looked at.
- */
-export async function findTwins(
-  { test, allTrain }: Pick<Texts, 'test' | 'allTrain'>,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<number, string>> {
-  const asked = await sketch(test.map(wholeText), signal);
-  const found = new Map<number, string>();
-  let [part, ids, seen]: [string[], string[], number] = [[], [], 0];
-  const look = async (): Promise<void> => {
-    const twins = await findNearTwins(asked, await sketch(part, signal), NEAR, signal);
-    for (const [row, twin] of twins.entries()) if (twin !== -1 && !found.has(row)) found.set(row, ids[twin]!);
-    [part, ids] = [[], []];
-  };
-  for await (const block of allTrain()) {
-    for (const [row, text] of block.texts.slice(0, SKETCHED_ROWS - seen).entries()) {
-      part.push(wholeText(text));
-      ids.push(block.ids[row]!);
-      seen += 1;
-      if (part.length === SKETCHED_PART) await look();
-    }
-    if (seen === SKETCHED_ROWS) break;
-  }
-  if (part.length > 0) await look();
-  return found;
 }

@@ -12,9 +12,9 @@ import { findGiveaways, oneLabel } from '../../activities/validation/giveaway.ts
 import { calibrationOf } from '../../activities/validation/calibration.ts';
 import { argmaxRows, countCorrect } from '../../activities/validation/metrics.ts';
 import { discordance, pairedShareInterval } from '../../activities/validation/paired.ts';
-import { findNearTwins, sketch } from '../../activities/data/near-duplicates.ts';
 import { seededRandom, sampleIndices, shuffleStart } from '../../activities/validation/random.ts';
 import { gainScore, shareScore } from '../../activities/validation/scores.ts';
+import { findTwins } from '../../activities/validation/seen-texts.ts';
 import { shareDifference } from '../../activities/validation/shares.ts';
 import { twoSampleTest } from '../../activities/validation/shift.ts';
 import { lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
@@ -163,9 +163,11 @@ async function suspected(draw: Draw): Promise<Score> {
 }
 
 async function leaked({ train, test }: Draw): Promise<Score> {
-  const twins = await findNearTwins(await sketch(test.texts), await sketch(train.texts), 0.8);
-  const seen = twins.filter((twin) => twin !== -1).length;
-  return { value: seen / test.texts.length, interval: null, rows: test.texts.length };
+  async function* allTrain() {
+    yield await Promise.resolve({ ids: train.texts.map((_, row) => `row ${row}`), texts: train.texts });
+  }
+  const { size } = await findTwins({ test: test.texts, allTrain }, new AbortController().signal);
+  return { value: size / test.texts.length, interval: null, rows: test.texts.length };
 }
 
 export const TRIALS: readonly Trial[] = [

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { GateResult } from '../../activities/contract/validation.ts';
-import { findTwins } from '../../activities/validation/diagnose.ts';
+import { findTwins } from '../../activities/validation/seen-texts.ts';
 import { diagnosisExamples, wordExamples } from '../../activities/validation/diagnosis-examples.ts';
 import { editedExamples, exampleOf, idsOf, withExamples } from '../../activities/validation/gate-examples.ts';
 import { identityFlips, noiseFlips } from '../../activities/validation/invariance.ts';
