@@ -66,11 +66,12 @@ export async function showRun(client: Client, runId: string): Promise<ShownRun> 
 /** What the activity that provides a step's worker adds to the step's id. */
 const PROVIDER = ':worker';
 
-/** The last heartbeat of every running activity, by step id. */
+/** The last heartbeat of every running activity of a run and of its tries, by step id. */
 async function heartbeats(client: Client, runId: string): Promise<Record<string, Progress & { attempt: number }>> {
   const { raw } = await client.workflow.getHandle(runId).describe();
+  const ofTries = await Promise.all((raw.pendingChildren ?? []).map((child) => activitiesOfTry(client, child)));
   const found: Record<string, Progress & { attempt: number }> = {};
-  for (const activity of raw.pendingActivities ?? []) {
+  for (const activity of [...(raw.pendingActivities ?? []), ...ofTries.flat()]) {
     const payload = activity.heartbeatDetails?.payloads?.[0];
     if (!activity.activityId || !payload) continue;
     found[activity.activityId] = {
@@ -83,6 +84,23 @@ async function heartbeats(client: Client, runId: string): Promise<Record<string,
     if (id.endsWith(PROVIDER)) found[id.slice(0, -PROVIDER.length)] ??= progress;
   }
   return found;
+}
+
+type Description = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['describe']>>['raw'];
+
+/** A try of a selection speaks in a workflow of its own (workflows/tries.ts); other children are none of the run's steps. */
+async function activitiesOfTry(
+  client: Client,
+  { workflowId, workflowTypeName }: NonNullable<Description['pendingChildren']>[number],
+): Promise<NonNullable<Description['pendingActivities']>> {
+  if (!workflowId || workflowTypeName !== 'tryTraining') return [];
+  try {
+    const { raw } = await client.workflow.getHandle(workflowId).describe();
+    return raw.pendingActivities ?? [];
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return []; // about to begin
+    throw error;
+  }
 }
 
 /** Waits for the end. A failed run is an EspalierError with the failed step's kind, message and fix. */

@@ -1,5 +1,5 @@
 /** What a failure says, whatever Temporal has wrapped around it. */
-import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure } from '@temporalio/workflow';
 import type { ErrorKind, ErrorRecord } from '../artifacts/errors.ts';
 
 /** A step was given up without ending the run: by rule, or because an operator skipped it. */
@@ -18,7 +18,7 @@ export class StepLeftOut extends Error {
 /** The typed record inside whatever Temporal wrapped around it. */
 export function errorRecord(error: unknown, where: string): ErrorRecord {
   if (error instanceof StepLeftOut) return error.record;
-  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const cause = inside(error);
   if (cause instanceof ApplicationFailure) {
     const record: unknown = cause.details?.[0];
     if (typeof record === 'object' && record !== null && 'kind' in record) return record as ErrorRecord;
@@ -30,7 +30,11 @@ export function errorRecord(error: unknown, where: string): ErrorRecord {
 
 /** How long the attempt ran that failed for good (activities/step.ts); undefined where its worker did not say. */
 export function secondsOfFailure(error: unknown): number | undefined {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const cause = inside(error);
   const told: unknown = cause instanceof ApplicationFailure ? cause.details?.[1] : undefined;
   return typeof told === 'object' && told !== null && 'ranSeconds' in told ? Number(told.ranSeconds) : undefined;
+}
+
+function inside(error: unknown): unknown {
+  return error instanceof ActivityFailure || error instanceof ChildWorkflowFailure ? error.cause : error;
 }

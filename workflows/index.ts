@@ -2,4 +2,5 @@
 export { runPipeline } from './run-pipeline.ts';
 export { notifyPeople } from './notify-people.ts';
 export { reproduceModel } from './reproduce-model.ts';
+export { tryTraining } from './try-training.ts';
 export { watchModel } from './watch-model.ts';

@@ -209,10 +209,14 @@ export class Run {
   }
 
   activities(promise: keyof StepProxies, id: string, taskQueue?: string): Activities {
-    const title = this.engine.view().find((step) => step.id === id)?.title ?? id;
+    return this.proxies[promise](id, this.handOver(promise, id), taskQueue);
+  }
+
+  /** Notes whose workers a step is handed to; returns what it is called for people. */
+  handOver(promise: keyof StepProxies, id: string): string {
     // Of a queue of its own the promise's says what it is for; its name says only which training.
     this.engine.queued(id, queueOf(promise));
-    return this.proxies[promise](id, title, taskQueue);
+    return this.engine.view().find((step) => step.id === id)?.title ?? id;
   }
 
   call<Input>(stepId: string, input: Input): StepCall<Input> {

@@ -2,16 +2,12 @@ import { patched } from '@temporalio/workflow';
 import type { DatasetSummary } from '../../activities/contract/data.ts';
 import type { HalvedCandidates, RungResult } from '../../activities/contract/prototype.ts';
 import type { CandidateOutcome, Selection } from '../../activities/contract/selection.ts';
-import type { StepOptions } from '../engine.ts';
 import { StepLeftOut } from '../failures.ts';
 import { prototypeSteps, rungsOf } from '../plan.ts';
 import type { Run } from '../run.ts';
 import { cutShort, isTooNear } from '../rungs.ts';
 import { chooseInput, prototypeInput, rungInput } from '../step-inputs.ts';
-import { trainStep } from '../training.ts';
-
-/** A try that fails says something of its candidate alone. */
-const DROPPED: StepOptions = { respond: () => 'drop' };
+import { tryStep } from '../training.ts';
 
 /** What the rungs have to do with: the data, the candidates' outcomes, and who is tried. */
 interface Tried {
@@ -126,7 +122,7 @@ async function tryRung(
           }),
           ...(allowance === undefined ? {} : { allowance }),
         });
-        const trained = await trainStep(run, `prototype:${candidate}:${rung}`, input, DROPPED, `p${rung}-${place}`);
+        const trained = await tryStep(run, `prototype:${candidate}:${rung}`, input, `p${rung}-${place}`);
         const seconds = (Date.parse(trained.finishedAt) - Date.parse(trained.startedAt)) / 1000;
         return { ...about, accuracy: trained.output.validationAccuracy ?? null, seconds };
       } catch (error) {

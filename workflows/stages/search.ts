@@ -3,17 +3,14 @@ import type { Trial, TrialResult } from '../../activities/contract/search.ts';
 import type { Allowance } from '../../activities/contract/training.ts';
 import type { SearchSpec } from '../../pipelines/definition/search.ts';
 import { searchOf } from '../../pipelines/search.ts';
-import type { StepOptions } from '../engine.ts';
 import { StepLeftOut } from '../failures.ts';
 import type { Run } from '../run.ts';
 import { cutShort, searchRungRows } from '../rungs.ts';
 import { searchSteps, secondsNeeded, trialsOf, trialStep } from '../search-plan.ts';
 import { searchRungInput, trialTrainingInput } from '../step-inputs.ts';
-import { trainStep } from '../training.ts';
+import { tryStep } from '../training.ts';
 import type { Selected } from './select.ts';
 
-/** A trial that fails says something of its settings alone. */
-const DROPPED: StepOptions = { respond: () => 'drop' };
 /** The recommended settings: what the others are held against on every rung. */
 const RECOMMENDED = 'trial-1';
 
@@ -168,7 +165,7 @@ async function tryTrial(
       }),
       ...(allowance === undefined ? {} : { allowance }),
     });
-    const trained = await trainStep(run, trialStep(rung, place, nth), input, DROPPED, `t${rung}-${place}-${nth}`);
+    const trained = await tryStep(run, trialStep(rung, place, nth), input, `t${rung}-${place}-${nth}`);
     const seconds = (Date.parse(trained.finishedAt) - Date.parse(trained.startedAt)) / 1000;
     return { ...about, accuracy: trained.output.validationAccuracy ?? null, seconds };
   } catch (error) {

@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Activities } from '../../activities/contract.ts';
+import type { ChooseCandidateInput, RungResult } from '../../activities/contract/prototype.ts';
+import { digestJson } from '../../artifacts/digest.ts';
+import type { TemporalClient } from '../../client/connection.ts';
+import { runHistories } from '../../client/run-histories.ts';
+import { cancelRun, listRuns, showRun } from '../../client/runs.ts';
+import { startRun } from '../../client/start-run.ts';
+import { TextClassificationSchema } from '../../pipelines/definition.ts';
+import { temporalForTests } from '../support/temporal.ts';
+import { fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
+
+const TRIES = ['prototype:two:2', 'prototype:one:2'] as const;
+
+describe('the tries of a selection', function () {
+  this.timeout(90_000);
+  let temporal: TemporalClient;
+  before(async () => {
+    temporal = await (await temporalForTests()).connect();
+  });
+  after(() => temporal.close());
+
+  interface Tried {
+    readonly runId: string;
+    /** What `choose` was given, once it was. */
+    readonly chosen: ChooseCandidateInput[];
+  }
+
+  /** Starts a run that tries two candidates on one rung, in workers of its own. */
+  async function withTries(
+    make: (real: Activities) => Partial<Activities>,
+    body: (tried: Tried) => Promise<void>,
+    launcher?: { readonly kind: 'ray'; readonly address: string },
+  ): Promise<void> {
+    const { activities } = fakeActivities();
+    const chosen: ChooseCandidateInput[] = [];
+    const choosing: Partial<Activities> = {
+      rankCandidates: async (call) => {
+        const ranked = await activities.rankCandidates(call);
+        return { ...ranked, output: { ...ranked.output, shortlist: ['two', 'one'] } };
+      },
+      trainModel: async (call) => {
+        const faked = await activities.trainModel(call);
+        return { ...faked, output: { ...faked.output, validationAccuracy: 0.8 } };
+      },
+      chooseCandidate: (call) => {
+        chosen.push(call.input);
+        return activities.chooseCandidate(call);
+      },
+    };
+    const real = { ...activities, ...choosing };
+    const runId = `tries-${randomUUID()}`;
+    const base = runInput();
+    const pipeline = TextClassificationSchema.parse({
+      ...base.pipeline,
+      training: { ...base.pipeline.training, ...(launcher === undefined ? {} : { launcher }) },
+    });
+    const input = { ...base, pipeline };
+    await withWorkers(temporal.address, { ...real, ...make(real) }, async () => {
+      await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      await body({ runId, chosen });
+    });
+  }
+
+  const child = (runId: string, step: string) => temporal.client.workflow.getHandle(`${runId}/${step}`);
+  const statusOf = async (runId: string, step: string): Promise<string> =>
+    (await child(runId, step).describe()).status.name;
+  const untilReview = (runId: string) => untilRun(temporal.client, runId, ({ state }) => state !== 'running');
+  const untilBothRun = async (runId: string): Promise<void> => {
+    for (;;) {
+      const { progress } = await showRun(temporal.client, runId);
+      if (TRIES.every((step) => progress[step] !== undefined)) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  const outcomes = ({ results }: ChooseCandidateInput): (readonly [string, RungResult['accuracy'], string?])[] =>
+    results.map(({ candidate, accuracy, errorKind }) => [candidate, accuracy, errorKind]);
+
+  /** Beats until it is told to go on, or cancelled. */
+  async function beating<T>(on: Promise<T>): Promise<T> {
+    const context = Context.current();
+    const beat = setInterval(() => context.heartbeat({ phase: 'training', done: 3, total: 9 }), 100);
+    return Promise.race([on, context.cancelled]).finally(() => clearInterval(beat)) as Promise<T>;
+  }
+
+  it('are children of the run, side by side, whose progress is the run’s and which no list of runs has', async () => {
+    let goOn = (): void => undefined;
+    const told = new Promise<void>((resolve) => (goOn = resolve));
+    const workflows: Record<string, string | undefined> = {};
+    await withTries(
+      (real) => ({
+        trainModel: async (call) => {
+          workflows[call.stepId] = Context.current().info.workflowExecution?.workflowId;
+          await beating(told);
+          return real.trainModel(call);
+        },
+      }),
+      async ({ runId, chosen }) => {
+        await untilBothRun(runId);
+        const { progress, steps } = await showRun(temporal.client, runId);
+        for (const step of TRIES) {
+          assert.deepEqual(progress[step], { phase: 'training', done: 3, total: 9, attempt: 1 }, step);
+          assert.equal(steps.find(({ id }) => id === step)?.state, 'running');
+          assert.equal(workflows[step], `${runId}/${step}`);
+        }
+        goOn();
+        const view = await untilReview(runId);
+        for (const step of TRIES) {
+          const { state, key, computedBy } = view.steps.find(({ id }) => id === step) ?? {};
+          assert.deepEqual([state, key, computedBy], ['done', digestJson(step), runId], 'as if the run had trained');
+          assert.equal(await statusOf(runId, step), 'COMPLETED');
+          await replayRun(temporal.client, `${runId}/${step}`);
+        }
+        assert.deepEqual(chosen.map(outcomes), [
+          [
+            ['two', 0.8, undefined],
+            ['one', 0.8, undefined],
+          ],
+        ]);
+        await replayRun(temporal.client, runId);
+        const listed = await listRuns(temporal.client);
+        assert.deepEqual(
+          listed.filter((one) => one.runId.startsWith(runId)).map((one) => one.runId),
+          [runId],
+        );
+        // A collection of garbage takes what they name for named.
+        const read: string[] = [];
+        for await (const one of runHistories(temporal.client)) read.push(one.runId);
+        assert.ok(TRIES.every((step) => read.includes(`${runId}/${step}`)));
+      },
+    );
+  });
+
+  for (const [end, state] of [
+    ['cancelled', 'CANCELLED'],
+    ['terminated', 'TERMINATED'],
+  ] as const) {
+    it(`are cancelled with a run that is ${end}`, async () => {
+      await withTries(
+        () => ({ trainModel: () => beating(new Promise<never>(() => undefined)) }),
+        async ({ runId, chosen }) => {
+          await untilBothRun(runId);
+          const handle = temporal.client.workflow.getHandle(runId);
+          await (end === 'cancelled' ? cancelRun(temporal.client, runId) : handle.terminate());
+          for (const step of [runId, ...TRIES.map((id) => `${runId}/${id}`)]) {
+            await assert.rejects(temporal.client.workflow.getHandle(step).result());
+          }
+          assert.equal((await handle.describe()).status.name, state);
+          for (const step of TRIES) assert.equal(await statusOf(runId, step), 'CANCELLED', step);
+          assert.deepEqual(chosen, []);
+          await replayRun(temporal.client, runId);
+        },
+      );
+    });
+  }
+
+  it('fail for their candidate alone, with the error of the training and the time that it took', async () => {
+    const record = { kind: 'Diverged', message: 'the loss is NaN', where: 'prototype:one:2', retryable: false };
+    await withTries(
+      (real) => ({
+        trainModel: (call) =>
+          call.stepId === 'prototype:one:2'
+            ? Promise.reject(
+                ApplicationFailure.create({
+                  message: record.message,
+                  type: record.kind,
+                  nonRetryable: true,
+                  details: [record, { ranSeconds: 12 }],
+                }),
+              )
+            : real.trainModel(call),
+        writeReport: (call) => {
+          const failed = call.input.facts.steps.find(({ id }) => id === 'prototype:one:2');
+          assert.deepEqual([failed?.state, failed?.queue, failed?.ranSeconds], ['dropped', 'espalier-gpu', 12]);
+          return real.writeReport(call);
+        },
+      }),
+      async ({ runId, chosen }) => {
+        const view = await untilReview(runId);
+        assert.equal(view.state, 'waiting-for-approval');
+        assert.deepEqual(view.steps.find(({ id }) => id === 'prototype:one:2')?.error, record);
+        assert.deepEqual(chosen.map(outcomes), [
+          [
+            ['two', 0.8, undefined],
+            ['one', null, 'Diverged'],
+          ],
+        ]);
+        await replayRun(temporal.client, runId);
+      },
+    );
+  });
+
+  it('can be ended one by one: its candidate drops out, the run goes on', async () => {
+    await withTries(
+      () => ({ trainModel: () => beating(new Promise<never>(() => undefined)) }),
+      async ({ runId, chosen }) => {
+        await untilBothRun(runId);
+        await child(runId, 'prototype:one:2').cancel();
+        await child(runId, 'prototype:two:2').terminate();
+        const view = await untilReview(runId);
+        assert.equal(view.state, 'waiting-for-approval');
+        assert.deepEqual(chosen.map(outcomes), [
+          [
+            ['two', null, 'Conflict'],
+            ['one', null, 'Conflict'],
+          ],
+        ]);
+        for (const { error } of chosen[0]?.results ?? []) assert.match(error ?? '', /somebody ended its workflow/);
+        await replayRun(temporal.client, runId);
+      },
+    );
+  });
+
+  it('go on, and the run with them, on another worker than they began on', async () => {
+    let begun = 0;
+    let runId = '';
+    await withTries(
+      () => ({
+        trainModel: () => {
+          begun += 1;
+          return beating(new Promise<never>(() => undefined));
+        },
+      }),
+      async (tried) => {
+        runId = tried.runId;
+        await untilBothRun(runId);
+      },
+    );
+    const { activities } = fakeActivities();
+    const attempts: number[] = [];
+    const again: Activities['trainModel'] = async (call) => {
+      attempts.push(Context.current().info.attempt);
+      const faked = await activities.trainModel(call);
+      return { ...faked, output: { ...faked.output, validationAccuracy: 0.7 } };
+    };
+    await withWorkers(temporal.address, { ...activities, trainModel: again }, async () => {
+      const view = await untilReview(runId);
+      assert.equal(view.state, 'waiting-for-approval');
+      for (const step of TRIES) assert.equal(view.steps.find(({ id }) => id === step)?.state, 'done');
+      for (const id of [runId, ...TRIES.map((step) => `${runId}/${step}`)]) await replayRun(temporal.client, id);
+    });
+    assert.equal(begun, 2);
+    assert.deepEqual(attempts, [2, 2]);
+  });
+
+  it('have a worker of their own each where the definition has a launcher, given back also where the run is terminated', async () => {
+    const story: string[] = [];
+    const launcher = { kind: 'ray', address: 'http://ray-head:8265' } as const;
+    const onTheirOwn: Pick<Activities, 'trainModel'> = {
+      trainModel: () => {
+        story.push(`trained on ${Context.current().info.taskQueue.slice(-6)}`);
+        return beating(new Promise<never>(() => undefined));
+      },
+    };
+    await withTries(
+      () => ({
+        findTraining: () => Promise.resolve(null),
+        provisionWorker: async ({ input }) => {
+          const connection = await NativeConnection.connect({ address: temporal.address });
+          const worker = await Worker.create({ connection, taskQueue: input.taskQueue, activities: onTheirOwn });
+          await worker.runUntil(beating(new Promise<never>(() => undefined))).finally(() => connection.close());
+        },
+        releaseWorker: ({ input }) => {
+          story.push(`released ${input.taskQueue.slice(-6)}`);
+          return Promise.resolve();
+        },
+      }),
+      async ({ runId }) => {
+        await untilBothRun(runId);
+        await temporal.client.workflow.getHandle(runId).terminate();
+        for (const step of TRIES) await assert.rejects(child(runId, step).result());
+      },
+      launcher,
+    );
+    assert.deepEqual(story.slice(0, 2).toSorted(), ['trained on p2-0-1', 'trained on p2-1-1']);
+    assert.deepEqual(story.slice(2).toSorted(), ['released p2-0-1', 'released p2-1-1']);
+  });
+});
