@@ -116,8 +116,8 @@ async function workOf(
 
 /** Whether only the run itself knows if it gets there: who is tried, and if the rows are few. */
 function isUncertain(id: string, pipeline: Pipeline): boolean {
-  if (id.startsWith('prototype:')) return !withinShortlist(id, pipeline);
   const [kind, rung, place, seed] = id.split(':');
+  if (kind === 'prototype') return seed !== undefined || !withinShortlist(id, pipeline);
   const search = kind === 'trial' ? searchOf(pipeline) : undefined;
   if (search === undefined) return false;
   return seed !== undefined || Number(place) > (placesOf(search)[Number(rung) - 1] ?? 0);

@@ -73,7 +73,7 @@ export function settingProblems(pipeline: Pipeline, settings: Settings): readonl
       const fix = 'training.*, gates.* and selection.* can; for anything else start a new run';
       return [{ path, message: 'cannot change while a run is under way', fix }];
     }
-    if (path === 'training.search' || path.startsWith('training.search.')) {
+    if (path === 'training.search' || path.startsWith('training.search.') || path === 'selection.prototype.seeds') {
       const message = 'says which steps a run has: they are planned when it begins';
       return [{ path, message, fix: 'start a new run with it' }];
     }

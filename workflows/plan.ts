@@ -177,11 +177,24 @@ function planWork(pipeline: Planned): readonly PlannedStep[] {
   ];
 }
 
+/** One training of a candidate on a rung; rung and seed from 1. */
+export function prototypeStep(candidate: string, rung: number, seed = 1): string {
+  return `prototype:${candidate}:${rung}${seed === 1 ? '' : `:${seed}`}`;
+}
+
+/** The trainings that a rung has at most: who is tried, and whether the rows are few, is known when the run gets there. */
+export function triesOf({ candidates, selection, prototype: trial }: Planned, rung: number): readonly string[] {
+  const setting = selection !== undefined && 'prototype' in selection ? selection.prototype : undefined;
+  // A run that is a prototype is to be quick.
+  const seeds = trial === undefined ? (setting?.seeds ?? 1) : 1;
+  return candidates.flatMap(({ id }) => Array.from({ length: seeds }, (_, at) => prototypeStep(id, rung, at + 1)));
+}
+
 /** Every rung tries every candidate, as far as the graph goes: who goes on is known when the run gets there. */
 function planPrototypes(pipeline: Planned): readonly PlannedStep[] {
   const rungs = rungsOf(pipeline);
   if (rungs.length === 0) return [];
-  const tries = (rung: number): readonly string[] => pipeline.candidates.map(({ id }) => `prototype:${id}:${rung}`);
+  const tries = (rung: number): readonly string[] => triesOf(pipeline, rung);
   const steps = rungs.flatMap((share, at): readonly PlannedStep[] => {
     const rung = at + 1;
     const size = `${Number((share * 100).toPrecision(3))} %`;
@@ -193,12 +206,11 @@ function planPrototypes(pipeline: Planned): readonly PlannedStep[] {
         stage: 'select',
         needs: [rung === 1 ? 'rank' : `halve:${rung - 1}`],
       },
-      ...pipeline.candidates.map(({ id }): PlannedStep => ({
-        id: `prototype:${id}:${rung}`,
-        title: `fine-tune ${id} on ${size} of the training rows`,
-        stage: 'select',
-        needs: [`subset:${rung}`],
-      })),
+      ...tries(rung).map((id): PlannedStep => {
+        const [, candidate, , seed] = id.split(':');
+        const title = `fine-tune ${candidate} on ${size} of the training rows${seed === undefined ? '' : `, seed ${seed}`}`;
+        return { id, title, stage: 'select', needs: [`subset:${rung}`] };
+      }),
       ...(rung === rungs.length
         ? []
         : [{ id: `halve:${rung}`, title: judge, stage: 'select', needs: tries(rung) } as const]),

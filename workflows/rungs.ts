@@ -35,6 +35,42 @@ export function searchRungLimits(share: number, rows: number): SubsetDataInput['
   return rungLimits(SEARCH, share, rows);
 }
 
+/** Fewer are few: there the seed moves the accuracy as much as models differ (Dodge et al., arXiv:2002.06305). */
+const FEW_ROWS = 1000;
+
+/** Trainings of a try, where there are `rows` training rows in all. A run that began before it could be set has one. */
+export function seedsOfTry({ seeds = 1, fewRows = FEW_ROWS }: Seeds, rows: number): number {
+  return rows < fewRows ? seeds : 1;
+}
+
+type Seeds = Pick<Classification['selection']['prototype'], 'seeds' | 'fewRows'>;
+
+/** The `nth` seed, from 1, of trainings that differ in nothing else. */
+export function nthSeed(seed: number, nth: number): number {
+  return (seed + nth - 1) % 2 ** 31;
+}
+
+/** What the trainings of a rung say of each candidate: where one of its seeds failed there is no mean of the same seeds. */
+export function ofAllSeeds(trainings: readonly RungResult[]): readonly RungResult[] {
+  const candidates = [...new Set(trainings.map(({ candidate }) => candidate))];
+  return candidates.flatMap((id): readonly RungResult[] => {
+    const own = trainings.filter(({ candidate }) => candidate === id);
+    const failed =
+      own.find(({ errorKind }) => errorKind === 'BudgetEnded') ?? own.find(({ accuracy }) => accuracy === null);
+    if (own.length === 1) return own;
+    if (failed !== undefined) return [failed];
+    const accuracies = own.flatMap(({ accuracy }) => accuracy ?? []);
+    const seconds = own.flatMap((one) => one.seconds ?? []);
+    return own
+      .slice(0, 1)
+      .map((first) => ({ ...first, accuracy: mean(accuracies), accuracies, seconds: mean(seconds) }));
+  });
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Why it ends with this rung: the budget cut a training of it; undefined where all came to their own end. */
 export function cutShort(rung: number, trained: readonly Pick<RungResult, 'errorKind'>[]): string | undefined {
   const cut = trained.filter(({ errorKind }) => errorKind === 'BudgetEnded').length;

@@ -40,7 +40,7 @@ import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
 import { gradientsAsked } from '../pipelines/attack.ts';
 import { withSettings } from '../pipelines/change.ts';
 import { completed, type OpenSetting, type RecipeFacts } from '../pipelines/recipe.ts';
-import { rungLimits, searchRungLimits } from './rungs.ts';
+import { nthSeed, rungLimits, searchRungLimits } from './rungs.ts';
 import type { Winner } from './stages/select.ts';
 
 /** What is asked of the tuned model is checked with the data; from which share on it is enough is the gates'. */
@@ -186,7 +186,7 @@ export function trialInput(
   return { dataset, rows: { train: { most: trainRows }, validation: { most }, test: { most } }, seed };
 }
 
-/** One candidate on a rung's part of the data: as it would be trained on all, but for the epochs where they are named. */
+/** One candidate on a rung's part of the data: as it would be trained on all, but for the seed, and the epochs where they are named. */
 export function prototypeInput(
   {
     pipeline,
@@ -195,13 +195,14 @@ export function prototypeInput(
   outcomes: readonly CandidateOutcome[],
   id: string,
   part: DatasetSummary,
+  nth = 1,
 ): TrainTextInput | TrainImageInput {
   const candidate = input.candidates.find((one) => one.id === id);
   const exported = outcomes.find((one) => one.id === id)?.exported;
   if (candidate === undefined || exported === undefined) throw new Error(`${id} was shortlisted without weights`);
   const whole = trainInput({ candidate, exported }, exported.weights, part, pipeline);
   const { epochs = whole.training.epochs } = pipeline.selection.prototype;
-  return { ...whole, training: { ...whole.training, epochs } };
+  return { ...whole, training: { ...whole.training, epochs, seed: nthSeed(whole.training.seed, nth) } };
 }
 
 /** Of a search for settings. */

@@ -19,16 +19,18 @@ export interface SubsetDataInput {
 /** A tree like `DatasetSummary.dataset`; of one seed a smaller part lies within every larger one. */
 export type DataSubset = Pick<DatasetSummary, 'dataset' | 'rows' | 'labelCounts' | 'completions'>;
 
-/** One candidate, fine-tuned on one rung; `error` where that failed. */
+/** One candidate, fine-tuned on one rung, from one seed or from several; `error` where that failed. */
 export interface RungResult {
   readonly candidate: string;
   /** From 1. */
   readonly rung: number;
   readonly trainRows: number;
   readonly validationRows: number;
-  /** Share of the validation rows, 0–1; null where it failed. */
+  /** Share of the validation rows, 0–1, on average over the seeds; null where one of its trainings failed. */
   readonly accuracy: number | null;
-  /** As its worker had it. */
+  /** Of each seed, where there are several. */
+  readonly accuracies?: readonly number[];
+  /** Of one training, as its worker had it. */
   readonly seconds: number | null;
   readonly error?: string;
   /** Beside `error`: tells what the budget cut from what failed of itself, or of a storage that was away. */

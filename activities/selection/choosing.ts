@@ -10,6 +10,7 @@ import type { RankedCandidate } from '../contract/selection.ts';
 import { byAccuracy, isCut, percent } from './halving.ts';
 import { areAlike } from './machines.ts';
 import { predictAccuracy, predictSeconds } from './learning-curve.ts';
+import { rowsInEffect, seedVariance } from './seeds.ts';
 
 const RULE =
   'The best validation accuracy on the last rung that anybody was tuned on; all within the tolerance of it are equals, and the one with the lowest p95 latency wins, or where these equals were not all timed on one kind of machine the most accurate. Who was cut by the budget is not compared; where it left nobody to compare with, the rung before decides. Where no prototype came to an end, the frozen figures decide.';
@@ -73,15 +74,28 @@ function decide(
     chosen.candidate === selection.winner
       ? 'as the frozen figures said'
       : `not ${selection.winner}, which led by the frozen figures`;
-  return { winner: chosen.candidate, reason: `${ended}${chosen.candidate} is ${why}: ${of}; ${changed}.` };
+  const seeds = ofSeeds(chosen, finalists);
+  return { winner: chosen.candidate, reason: `${ended}${chosen.candidate} is ${why}: ${of}; ${changed}.${seeds}` };
+}
+
+/** How sure the order is, where each was trained from several seeds: the mean is the best guess whatever they leave open. */
+function ofSeeds(chosen: RungResult, finalists: readonly RungResult[]): string {
+  const count = chosen.accuracies?.length ?? 1;
+  const rival = finalists.find((one) => one !== chosen);
+  if (count < 2 || rival === undefined) return '';
+  const lead = (chosen.accuracy ?? 0) - (rival.accuracy ?? 0);
+  const error = Math.sqrt(seedVariance(chosen) + seedVariance(rival));
+  const points = (share: number): string => `${(Math.abs(share) * 100).toFixed(1)} points`;
+  const open = Math.abs(lead) > error ? '' : ': other seeds might turn it';
+  return ` Means of ${count} seeds: ${points(lead)} ${lead < 0 ? 'behind' : 'ahead of'} ${rival.candidate}, with one standard error of ${points(error)} between seeds${open}.`;
 }
 
 function curvesOf({ results, fullRows, epochsFactor, seed }: ChooseCandidateInput): readonly CandidateCurve[] {
   const ids = [...new Set(byRungAndAccuracy(results).map(({ candidate }) => candidate))];
   return ids.map((candidate): CandidateCurve => {
     const points = results.filter((one) => one.candidate === candidate).toSorted((a, b) => a.rung - b.rung);
-    const measured = points.flatMap(({ trainRows, accuracy, validationRows }) =>
-      accuracy === null ? [] : [{ rows: trainRows, accuracy, measuredRows: validationRows }],
+    const measured = points.flatMap((one) =>
+      one.accuracy === null ? [] : [{ rows: one.trainRows, accuracy: one.accuracy, measuredRows: rowsInEffect(one) }],
     );
     const timed = points.flatMap(({ trainRows, seconds }) => (seconds === null ? [] : [{ rows: trainRows, seconds }]));
     const predicted = predictAccuracy(measured, fullRows, seed);

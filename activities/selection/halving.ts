@@ -5,6 +5,7 @@
 import type { Interval } from '../contract/measures.ts';
 import type { HalveCandidatesInput, HalvedCandidates, RungResult } from '../contract/prototype.ts';
 import { wilsonInterval } from '../validation/statistics.ts';
+import { rowsInEffect } from './seeds.ts';
 
 export function halveCandidates({ results, rung, kept }: HalveCandidatesInput): HalvedCandidates {
   const now = results.filter((one) => one.rung === rung);
@@ -51,11 +52,13 @@ export function isCut({ errorKind }: Pick<RungResult, 'errorKind'>): boolean {
   return errorKind === 'BudgetEnded';
 }
 
-/** Of its accuracy, by Wilson. */
-export function intervalOf({ accuracy, validationRows }: Pick<RungResult, 'accuracy' | 'validationRows'>): Interval {
-  return accuracy === null || validationRows === 0
-    ? { low: 0, high: 1, confidence: 0.95 }
-    : wilsonInterval(Math.round(accuracy * validationRows), validationRows);
+/** Of its accuracy, by Wilson; of several seeds, of as many rows as their spread leaves (seeds.ts). */
+export function intervalOf(result: Pick<RungResult, 'accuracy' | 'accuracies' | 'validationRows'>): Interval {
+  const { accuracy, accuracies, validationRows } = result;
+  if (accuracy === null || validationRows === 0) return { low: 0, high: 1, confidence: 0.95 };
+  if (accuracies === undefined) return wilsonInterval(Math.round(accuracy * validationRows), validationRows);
+  const rows = rowsInEffect(result);
+  return wilsonInterval(accuracy * rows, rows);
 }
 
 export function percent(share: number | null): string {

@@ -20,6 +20,10 @@ const PrototypeStage = z.strictObject({
   mostValidationRows: z.int().min(10).default(1000),
   /** Epochs of a try; those of `training` when left out. */
   epochs: z.int().min(1).max(1000).optional(),
+  /** Trainings of a try where the training rows are few, each from another seed: their mean counts, and costs as often as much. One when left out. */
+  seeds: z.int().min(1).max(9).optional(),
+  /** Fewer training rows in all are few; 1000 when left out, as of a search for settings. */
+  fewRows: z.int().min(0).optional(),
 });
 
 /** What a candidate's source tells before its weights are fetched (docs/selection.md). */

@@ -39,6 +39,23 @@ describe('the plan of a run before it begins', () => {
     assert.ok(seconds > 100);
   });
 
+  it('has each seed of a try, as what only few rows are for', async () => {
+    const { selection, ...rest } = runInput().pipeline;
+    const pipeline = { ...rest, selection: { ...selection, prototype: { ...selection.prototype, seeds: 3 } } };
+    const { steps, seconds } = await planOf({ ...runInput(), pipeline }, [], none);
+    const tries = steps.filter(({ id }) => id.startsWith('prototype:one:2'));
+    assert.deepEqual(
+      tries.map(({ id, what, queue }) => [id, what, queue]),
+      [
+        ['prototype:one:2', 'run', 'espalier-gpu'],
+        ['prototype:one:2:2', 'maybe', 'espalier-gpu'],
+        ['prototype:one:2:3', 'maybe', 'espalier-gpu'],
+      ],
+    );
+    assert.equal(tries[2]?.title, 'fine-tune one on 10 % of the training rows, seed 3');
+    assert.equal(seconds, (await planOf(runInput(), [], none)).seconds);
+  });
+
   it('knows what an earlier run of the same inputs has finished, and whose record is still there', async () => {
     const { steps } = await planOf(runInput(), [finished()], all);
     const of = (id: string) => steps.find((one) => one.id === id);

@@ -80,6 +80,7 @@ describe('a setting changed while a run is under way', () => {
     ['selection.windows.most', 4, /unlike would be compared with unlike/],
     ['training.search', { trials: 4 }, /planned when it begins/],
     ['training.search.trials', 4, /planned when it begins/],
+    ['selection.prototype.seeds', 3, /planned when it begins/],
     ['data.onBadRow', 'drop', /cannot change while a run is under way/],
     ['name', 'other', /cannot change while a run is under way/],
     ['training', {}, /cannot change while a run is under way/],

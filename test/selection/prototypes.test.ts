@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { choosePrototyped } from '../../activities/selection/choosing.ts';
 import { unlikeMachines } from '../../activities/selection/machines.ts';
-import { halveCandidates } from '../../activities/selection/halving.ts';
+import { halveCandidates, intervalOf } from '../../activities/selection/halving.ts';
 import {
   accuracyAt,
   fitLearningCurve,
@@ -42,6 +42,91 @@ describe('successive halving', () => {
     assert.deepEqual(halveCandidates({ results: [result('a', null)], rung: 1 }).survivors, []);
     const results = [result('a', 0.9, 1), result('b', 0.8, 2)];
     assert.deepEqual(halveCandidates({ results, rung: 2 }).survivors, ['b']);
+  });
+});
+
+describe('a try from several seeds', () => {
+  const of = (candidate: string, accuracies: readonly number[]): RungResult => ({
+    ...result(candidate, accuracies.reduce((sum, one) => sum + one, 0) / accuracies.length),
+    accuracies,
+  });
+
+  it('is hopeless only where its seeds agree', () => {
+    const left = (...results: RungResult[]) => halveCandidates({ results, rung: 1 }).left.map(({ reason }) => reason);
+    const rest = [of('c', [0.55, 0.55, 0.55]), of('d', [0.5, 0.5, 0.5])];
+    const agree = left(of('a', [0.9, 0.9, 0.9]), of('b', [0.7, 0.7, 0.7]), ...rest);
+    assert.equal(agree.filter((reason) => reason.startsWith('Hopeless')).length, 3);
+    const apart = left(of('a', [0.9, 0.9, 0.9]), of('b', [0.5, 0.8, 0.8]), ...rest);
+    assert.equal(
+      apart.filter((reason) => reason.startsWith('Hopeless')).length,
+      2,
+      'b goes on: one seed of it went wrong',
+    );
+  });
+
+  it('has an interval that holds what it is worth on average over seeds and rows, where that of the rows alone does not', () => {
+    const random = seededRandom(3);
+    const [worth, rows, draws] = [0.8, 200, 2000];
+    const held = { both: 0, rows: 0 };
+    for (let draw = 0; draw < draws; draw++) {
+      // The rows are the same for every seed, and so is what they are easier or harder by.
+      const ofRows = Math.sqrt((worth * (1 - worth)) / rows) * random.normal();
+      const accuracies = Array.from({ length: 3 }, () => Math.min(1, worth + ofRows + 0.05 * random.normal()));
+      const one = of('a', accuracies);
+      const { accuracies: _, ...alone } = one;
+      for (const [name, { low, high }] of [
+        ['both', intervalOf(one)],
+        ['rows', intervalOf(alone)],
+      ] as const) {
+        if (low <= worth && worth <= high) held[name] += 1 / draws;
+      }
+    }
+    assert.ok(held.both > 0.93 && held.both < 0.99, String(held.both));
+    assert.ok(held.rows < 0.86, String(held.rows));
+  });
+
+  it('counts by its mean, and the reason says what the seeds leave open', () => {
+    const choose = (...results: RungResult[]) =>
+      choosePrototyped({
+        selection: { winner: 'a', ranking: [], rule: 'x' },
+        results,
+        left: [],
+        measured: [],
+        fullRows: 900,
+        epochsFactor: 1,
+        tolerance: 0.01,
+        seed: 7,
+      }).prototyped;
+    const sure = choose(of('a', [0.7, 0.7, 0.7]), of('b', [0.8, 0.81, 0.79]));
+    assert.equal(sure.winner, 'b');
+    assert.match(
+      sure.reason,
+      /Means of 3 seeds: 10\.0 points ahead of a, with one standard error of 0\.6 points between seeds\.$/,
+    );
+    const open = choose(of('a', [0.6, 0.9, 0.75]), of('b', [0.8, 0.7, 0.9]));
+    assert.equal(open.winner, 'b');
+    assert.match(open.reason, /5\.0 points ahead of a, .* of 10\.4 points between seeds: other seeds might turn it\.$/);
+    const once = choose(result('a', 0.7), result('b', 0.8));
+    assert.ok(!once.reason.includes('seeds'), 'of one seed nothing is known');
+  });
+
+  it('leaves a prediction as uncertain as its seeds are', () => {
+    const width = (spread: number): number => {
+      const points = [of('a', [0.7 - spread, 0.7, 0.7 + spread]), of('a', [0.8 - spread, 0.8, 0.8 + spread])];
+      const { curves } = choosePrototyped({
+        selection: { winner: 'a', ranking: [], rule: 'x' },
+        results: points.map((point, at) => ({ ...point, rung: at + 1, trainRows: 100 * 4 ** at })),
+        left: [],
+        measured: [],
+        fullRows: 900,
+        epochsFactor: 1,
+        tolerance: 0.01,
+        seed: 7,
+      }).prototyped;
+      const { low = 0, high = 0 } = curves[0]?.predictedAccuracy?.interval ?? {};
+      return high - low;
+    };
+    assert.ok(width(0.1) > 1.5 * width(0.001), `${width(0.1)} ${width(0.001)}`);
   });
 });
 

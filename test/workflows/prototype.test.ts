@@ -116,6 +116,50 @@ describe('prototypes of the best candidates', function () {
     );
   });
 
+  describe('from several seeds', () => {
+    const { selection } = runInput().pipeline;
+    const parts = { selection: { ...selection, prototype: { ...selection.prototype, seeds: 2 } } };
+
+    it('are those of few rows: their mean is compared, and the seed is all that they differ in', async () => {
+      const trained = new Map<string, { seed: number; rest: string }>();
+      const listens = (real: Activities): Partial<Activities> => ({
+        trainModel: async (call) => {
+          const { seed, ...rest } = call.input.training;
+          if (call.stepId.startsWith('prototype:one')) {
+            trained.set(call.stepId, { seed, rest: JSON.stringify({ ...call.input, training: rest }) });
+          }
+          const done = await real.trainModel(call);
+          const validationAccuracy = call.stepId === 'prototype:one:2:2' ? 0.6 : 0.8;
+          return { ...done, output: { ...done.output, validationAccuracy } };
+        },
+      });
+      const { chosen, ran } = await untilReview('seeds', { parts, trainRows: 600, overrides: listens });
+      assert.equal(ran.filter((id) => id.startsWith('prototype:')).length, 4);
+      const [first, second] = [trained.get('prototype:one:2'), trained.get('prototype:one:2:2')];
+      assert.equal(second?.seed, (first?.seed ?? 0) + 1);
+      assert.equal(second?.rest, first?.rest);
+      assert.deepEqual(
+        chosen?.results.map(({ candidate, accuracy, accuracies }) => [candidate, accuracy, accuracies]),
+        [
+          ['two', 0.8, [0.8, 0.8]],
+          ['one', 0.7, [0.8, 0.6]],
+        ],
+      );
+    });
+
+    it('are one where the rows are many, or the run is a prototype itself: the others are skipped', async () => {
+      const many = await untilReview('one-seed', { parts });
+      const small = { ...parts, prototype: { trainRows: 50, measuredRows: 20, seed: 7 } };
+      const trial = await untilReview('trial-of-one-seed', { parts: small, trainRows: 600 });
+      assert.equal(many.stateOf('prototype:two:1:2'), 'skipped');
+      assert.equal(trial.stateOf('prototype:two:1:2'), undefined, 'is no part of its plan');
+      for (const { chosen, ran } of [many, trial]) {
+        assert.ok(!ran.some((id) => /^prototype:[^:]+:\d:2$/.test(id)));
+        assert.ok(chosen?.results.every(({ accuracies }) => accuracies === undefined));
+      }
+    });
+  });
+
   it('never fail the selection: whoever fails is left out with the reason', async () => {
     const fails = (real: Activities): Partial<Activities> => ({
       trainModel: (call) =>

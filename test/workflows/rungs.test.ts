@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { cutShort, isTooNear, rungLimits, rungRows } from '../../workflows/rungs.ts';
+import type { RungResult } from '../../activities/contract/prototype.ts';
+import { cutShort, isTooNear, ofAllSeeds, rungLimits, rungRows, seedsOfTry } from '../../workflows/rungs.ts';
 
 const setting = { leastRows: 64, mostValidationRows: 1000 };
 
@@ -23,6 +24,33 @@ describe('the rows of a rung', () => {
     assert.ok(isTooNear(setting, [0.03, 0.1], 1200), '64 of 120');
     assert.ok(!isTooNear(setting, [0.03, 0.1], 1280), '64 of 128');
     assert.ok(!isTooNear(setting, [0.1, undefined], 600));
+  });
+});
+
+describe('the seeds of a try', () => {
+  it('are several only where they are asked for and the rows are few', () => {
+    assert.equal(seedsOfTry({}, 100), 1, 'a run that began before they could be asked for');
+    assert.equal(seedsOfTry({ seeds: 3 }, 999), 3);
+    assert.equal(seedsOfTry({ seeds: 3 }, 1000), 1);
+    assert.equal(seedsOfTry({ seeds: 3, fewRows: 50 }, 100), 1);
+  });
+
+  it('say their mean together, and nothing where one of them failed', () => {
+    const one = (candidate: string, accuracy: number | null, more: Partial<RungResult> = {}): RungResult => ({
+      candidate,
+      rung: 1,
+      trainRows: 90,
+      validationRows: 200,
+      accuracy,
+      seconds: accuracy === null ? null : accuracy * 10,
+      ...more,
+    });
+    const cut = one('c', null, { error: 'the budget ended', errorKind: 'BudgetEnded' });
+    const lost = one('c', null, { error: 'no space is left', errorKind: 'DiskFull' });
+    const [a, b, c] = ofAllSeeds([one('a', 0.5), one('a', 0.75), one('b', 0.7), lost, cut, one('c', 0.9)]);
+    assert.deepEqual(a, { ...one('a', 0.625), accuracies: [0.5, 0.75], seconds: 6.25 });
+    assert.deepEqual(b, one('b', 0.7), 'as it was before there were seeds');
+    assert.deepEqual(c, cut, 'what the budget cut is no failure of the candidate');
   });
 });
 

@@ -84,7 +84,7 @@ describe('the tries of a selection', function () {
   async function beating<T>(on: Promise<T>): Promise<T> {
     const context = Context.current();
     const beat = setInterval(() => context.heartbeat({ phase: 'training', done: 3, total: 9 }), 100);
-    return Promise.race([on, context.cancelled]).finally(() => clearInterval(beat)) as Promise<T>;
+    return Promise.race([on, context.cancelled]).finally(() => clearInterval(beat));
   }
 
   it('are children of the run, side by side, whose progress is the run’s and which no list of runs has', async () => {
@@ -262,7 +262,11 @@ describe('the tries of a selection', function () {
         provisionWorker: async ({ input }) => {
           const connection = await NativeConnection.connect({ address: temporal.address });
           const worker = await Worker.create({ connection, taskQueue: input.taskQueue, activities: onTheirOwn });
-          await worker.runUntil(beating(new Promise<never>(() => undefined))).finally(() => connection.close());
+          try {
+            await worker.runUntil(beating(new Promise<never>(() => undefined)));
+          } finally {
+            await connection.close();
+          }
         },
         releaseWorker: ({ input }) => {
           story.push(`released ${input.taskQueue.slice(-6)}`);

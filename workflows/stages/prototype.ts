@@ -3,9 +3,9 @@ import type { DatasetSummary } from '../../activities/contract/data.ts';
 import type { HalvedCandidates, RungResult } from '../../activities/contract/prototype.ts';
 import type { CandidateOutcome, Selection } from '../../activities/contract/selection.ts';
 import { StepLeftOut } from '../failures.ts';
-import { prototypeSteps, rungsOf } from '../plan.ts';
+import { prototypeStep, prototypeSteps, rungsOf, triesOf } from '../plan.ts';
 import type { Run } from '../run.ts';
-import { cutShort, isTooNear } from '../rungs.ts';
+import { cutShort, isTooNear, ofAllSeeds, seedsOfTry } from '../rungs.ts';
 import { chooseInput, prototypeInput, rungInput } from '../step-inputs.ts';
 import { tryStep } from '../training.ts';
 
@@ -79,7 +79,7 @@ async function climb(run: Run, tried: Tried): Promise<Climbed> {
       continue;
     }
     const now = await tryRung(run, tried, going, { rung, share });
-    results.push(...now);
+    results.push(...ofAllSeeds(now));
     const cut = cutShort(rung, now);
     if (cut !== undefined) return { results, left, stopped: cut };
     if (rung === rungs.length) break;
@@ -92,7 +92,7 @@ async function climb(run: Run, tried: Tried): Promise<Climbed> {
 
 /** Those of a rung that is left out: the one after it is hardly larger. */
 function stepsOfRung(run: Run, rung: number): readonly string[] {
-  return [`subset:${rung}`, `halve:${rung}`, ...run.input.candidates.map(({ id }) => `prototype:${id}:${rung}`)];
+  return [`subset:${rung}`, `halve:${rung}`, ...triesOf(run.input.pipeline, rung)];
 }
 
 async function tryRung(
@@ -104,25 +104,37 @@ async function tryRung(
   const part = await run.step('light', `subset:${rung}`, 'subsetData', () =>
     rungInput(run.classification(), dataset, share),
   );
-  const idle = run.input.candidates.filter(({ id }) => !going.includes(id));
+  const pipeline = run.classification();
+  const seeds = run.pipeline.prototype === undefined ? seedsOfTry(pipeline.selection.prototype, dataset.rows.train) : 1;
+  const trainings = going.flatMap((candidate) =>
+    Array.from({ length: seeds }, (_, at) => ({
+      candidate,
+      seed: at + 1,
+      step: prototypeStep(candidate, rung, at + 1),
+    })),
+  );
+  const taken = new Set(trainings.map(({ step }) => step));
   run.engine.close(
-    idle.map(({ id }) => `prototype:${id}:${rung}`),
+    triesOf(run.input.pipeline, rung).filter((id) => !taken.has(id)),
     'skipped',
   );
-  const allowance = await run.budget.trainingAllowance(going.length, 0);
+  const allowance = await run.budget.trainingAllowance(trainings.length, 0);
   return Promise.all(
-    going.map(async (candidate): Promise<RungResult> => {
+    trainings.map(async ({ candidate, seed, step }): Promise<RungResult> => {
       const about = { candidate, rung, trainRows: part.rows.train, validationRows: part.rows.validation };
       const place = run.input.candidates.findIndex(({ id }) => id === candidate);
       try {
         const input = () => ({
-          ...prototypeInput({ pipeline: run.classification(), input: run.input }, outcomes, candidate, {
-            ...dataset,
-            dataset: part.dataset,
-          }),
+          ...prototypeInput(
+            { pipeline: run.classification(), input: run.input },
+            outcomes,
+            candidate,
+            { ...dataset, dataset: part.dataset },
+            seed,
+          ),
           ...(allowance === undefined ? {} : { allowance }),
         });
-        const trained = await tryStep(run, `prototype:${candidate}:${rung}`, input, `p${rung}-${place}`);
+        const trained = await tryStep(run, step, input, `p${rung}-${place}${seed === 1 ? '' : `-${seed}`}`);
         const seconds = (Date.parse(trained.finishedAt) - Date.parse(trained.startedAt)) / 1000;
         return { ...about, accuracy: trained.output.validationAccuracy ?? null, seconds };
       } catch (error) {

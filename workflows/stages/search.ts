@@ -5,7 +5,7 @@ import type { SearchSpec } from '../../pipelines/definition/search.ts';
 import { searchOf } from '../../pipelines/search.ts';
 import { StepLeftOut } from '../failures.ts';
 import type { Run } from '../run.ts';
-import { cutShort, searchRungRows } from '../rungs.ts';
+import { cutShort, nthSeed, searchRungRows } from '../rungs.ts';
 import { searchSteps, secondsNeeded, trialsOf, trialStep } from '../search-plan.ts';
 import { searchRungInput, trialTrainingInput } from '../step-inputs.ts';
 import { tryStep } from '../training.ts';
@@ -149,7 +149,7 @@ async function tryTrial(
     allowance,
   }: Placed & { readonly rung: number; readonly seed: number; readonly allowance: Allowance | undefined },
 ): Promise<TrialResult> {
-  const seed = (run.classification().training.seed + nth - 1) % 2 ** 31;
+  const seed = nthSeed(run.classification().training.seed, nth);
   const about = {
     candidate: trial.id,
     rung,

@@ -44,9 +44,16 @@ export const prototypesSection: Section = {
   },
 };
 
-function pointText({ trainRows, accuracy, error, seconds: took }: CandidateCurve['points'][number]): Content {
+function pointText({
+  trainRows,
+  accuracy,
+  accuracies,
+  error,
+  seconds: took,
+}: CandidateCurve['points'][number]): Content {
   if (accuracy === null) return `${count(trainRows)} rows: failed (${error ?? 'no accuracy'})`;
-  return `${count(trainRows)} rows: ${percent(accuracy)}${took === null ? '' : ` in ${seconds(took)}`}`;
+  const seeds = accuracies === undefined ? '' : `, the mean of ${accuracies.map((one) => percent(one)).join(', ')}`;
+  return `${count(trainRows)} rows: ${percent(accuracy)}${took === null ? '' : ` in ${seconds(took)}`}${seeds}`;
 }
 
 function predictedText({ predictedAccuracy: said, curve }: CandidateCurve): Content {
