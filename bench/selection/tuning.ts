@@ -49,7 +49,7 @@ export async function tuneAll(
   const folder = await temporaryFolder();
   await store.checkout(part, join(folder, 'data'));
   const trainings = trials.map(({ id, settings }): TextTask => {
-    const named = TrainingSchema.parse({ ...settings, seed });
+    const named = TrainingSchema.parse({ seed, ...settings });
     const { checkpoints: _, processes: __, launcher: ___, search: ____, ...training } = completed(named, facts);
     return {
       verb: 'train',
