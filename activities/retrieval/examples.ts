@@ -91,7 +91,7 @@ export function findingExamples({
     shiftedDrop: elsewhere === null ? [] : worstBy(elsewhere, 'recallAtK'),
     corruptionDrop: corruptedExamples(corrupted),
     edgeInputs: edgeExamples(edgeInputs),
-    flipRate: flips.changed.map(({ id, edit }) => exampleOf(id, `the first neighbour has another label: ${edit}`)),
+    flipRate: flips.changed.map(({ id, edit }) => exampleOf(id, `the first neighbour is lost to one of another label: ${edit}`)),
     sliceGap: sliced.examples,
     queriesInGallery: some(
       all.filter((row) => inGallery.has(ids[row]!)),

@@ -48,12 +48,14 @@ export interface QueryFlips extends Omit<Flips, 'changed'> {
   readonly changed: readonly { readonly id: string; readonly edit: string }[];
 }
 
-/** No label: the gallery has nothing but the picture itself. */
-const NOTHING = -1;
+/** About what a page shows: a first neighbour that is still on it is not lost, whatever `retrieval.k` is. */
+const PAGE = 10;
+/** Of a small gallery a page is no larger a share: any page would have one neighbour in twenty by chance. */
+const PAGE_SHARE = 1 / 20;
 
 /**
- * The label of the first neighbour, under the edits that leave to people what a picture shows, as search gives it: by the graph where
- * there is one. Files are called by their rows' ids, and a picture never finds itself. Throws BadModel for an embedding that is not finite.
+ * Asks with pictures as they are, and under the edits that leave to people what a picture shows. Files are called by their rows' ids,
+ * and a picture never finds itself. Throws BadModel for an embedding that is not finite.
  */
 export async function measureQueryFlips(
   model: Pick<ImageModel, 'runPixels' | 'config'>,
@@ -62,27 +64,50 @@ export async function measureQueryFlips(
   options: { readonly signal: AbortSignal; readonly onProgress?: (done: number, total: number) => void },
 ): Promise<QueryFlips> {
   const { signal } = options;
-  const { dimension, processor } = model.config;
   const pictures = files.map((path) => () => readFile(path, { signal }));
-  const queries: { readonly embedding: Float32Array; readonly k: number }[] = [];
-  for await (const pixels of editedPictures(pictures, processor, options)) {
-    const { embeddings } = await model.runPixels(pixels);
-    // Two: the first may be the picture itself.
-    for (let form = 0; form < FORMS; form++) {
-      queries.push({ embedding: embeddings.slice(form * dimension, (form + 1) * dimension), k: 2 });
-    }
+  const forms: Float32Array[] = [];
+  for await (const pixels of editedPictures(pictures, model.config.processor, options)) {
+    forms.push((await model.runPixels(pixels)).embeddings);
   }
+  const ids = files.map((path) => basename(path));
+  return queryFlips(gallery, { ids, forms }, signal);
+}
+
+/**
+ * Which pictures lose what they find first, as search gives it: by the graph where there is one. A first neighbour is lost that an edit
+ * takes off the page (the first ten; of a gallery of less than 200 a twentieth) and puts one of another label first: where features
+ * hardly tell labels apart it is chance which of near neighbours comes first, and of many that look the same none is missed.
+ * `forms`: of each picture its embeddings as it is and under each edit, row-major [FORMS, dimension].
+ */
+export async function queryFlips(
+  gallery: SearchedGallery,
+  { ids, forms }: { readonly ids: readonly string[]; readonly forms: readonly Float32Array[] },
+  signal: AbortSignal,
+): Promise<QueryFlips> {
+  const { dimension } = gallery;
+  const page = Math.max(1, Math.min(PAGE, Math.floor(PAGE_SHARE * gallery.ids.length)));
+  const queries = forms.flatMap((embeddings) =>
+    Array.from({ length: FORMS }, (_, form) => ({
+      embedding: embeddings.slice(form * dimension, (form + 1) * dimension),
+      // One more: the picture itself may be among them.
+      k: page + 1,
+    })),
+  );
   const found = await searchAll(gallery, queries, signal);
-  const labelOf = (matches: readonly Match[], except: string): number => {
-    const first = matches.find(({ id }) => id !== except);
-    return first === undefined ? NOTHING : gallery.labels.indexOf(first.label);
-  };
-  const labels = files.map((path, place) => {
-    const own = found.slice(place * FORMS, (place + 1) * FORMS);
-    return Int32Array.from(own, (matches) => labelOf(matches, basename(path)));
+  const lost = ids.map((own, place) => {
+    const pages = found
+      .slice(place * FORMS, (place + 1) * FORMS)
+      .map((matches) => matches.filter(({ id }) => id !== own).slice(0, page));
+    const first = pages[0]?.[0];
+    return Int32Array.from(pages, (matches) => Number(isLost(first, matches)));
   });
-  const { changed, ...flips } = flipsOf(labels);
-  return { ...flips, changed: changed.map(({ row, edit }) => ({ id: basename(files[row]!), edit })) };
+  const { changed, ...flips } = flipsOf(lost);
+  return { ...flips, changed: changed.map(({ row, edit }) => ({ id: ids[row]!, edit })) };
+}
+
+function isLost(first: Match | undefined, page: readonly Match[]): boolean {
+  if (first === undefined) return false;
+  return page[0]?.label !== first.label && page.every(({ id }) => id !== first.id);
 }
 
 /** What is wrong with an embedding that is to be looked up, or null. */

@@ -2,7 +2,8 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { galleryInMemory, type SearchedGallery } from '../../activities/retrieval/gallery.ts';
-import { checkEdgeQueries, measureQueryFlips } from '../../activities/retrieval/query-behaviour.ts';
+import { checkEdgeQueries, measureQueryFlips, queryFlips } from '../../activities/retrieval/query-behaviour.ts';
+import { FORMS } from '../../activities/validation/picture-behaviour.ts';
 import { asPng } from '../../activities/validation/corruptions.ts';
 import { decodePicture, type Picture } from '../../inference/image/decode.ts';
 import type { ImageModel } from '../../inference/image-model.ts';
@@ -125,6 +126,26 @@ describe('harmless edits of pictures that ask a gallery', () => {
     deepEqual([score.value, score.interval!.low > 0.5, byEdit[0]?.flipped], [1, true, 8]);
     deepEqual(changed[0], { id: 'query-0', edit: 'a tenth brighter' });
     equal(changed.length, 5);
+  });
+
+  it('cost nothing where what was found first is still on the page, or one of its label stands there now', async () => {
+    // A page of two: 36 of one label on an arc from 0 to 0.9 rad, and four of the other beyond it.
+    const angles = Array.from({ length: 40 }, (_, at) => at * 0.025);
+    const arc = galleryInMemory({
+      labels: ['near', 'far'],
+      ids: angles.map((_, at) => `at-${at}`),
+      classes: Int32Array.from(angles, (_, at) => Number(at >= 36)),
+      embeddings: Float32Array.from(angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)])),
+    });
+    const lostFrom = async (as: number, edited: number): Promise<number | null> => {
+      const form = (at: number) => [Math.cos(at * 0.025), Math.sin(at * 0.025)];
+      const forms = Float32Array.from([form(as), ...Array.from({ length: FORMS - 1 }, () => form(edited))].flat());
+      return (await queryFlips(arc, { ids: ['asks'], forms: [forms] }, signal)).score.value;
+    };
+    // From the last of one label to the first of the other, which is beside it: the page has both.
+    equal(await lostFrom(35.1, 35.9), 0);
+    equal(await lostFrom(2, 30), 0, 'another picture, and the same label');
+    equal(await lostFrom(34, 38), 1);
   });
 
   it('never let a picture find itself, in a graph neither', async () => {

@@ -38,7 +38,7 @@ export const retrieval: RetrievalEvaluation = {
     shiftedDrop: { value: null, interval: null, rows: 0, notApplicable: 'the definition names no data.shiftedFiles' },
     corruptionDrop: score(0.04, 0.05),
     edgeInputs: plain(1, 14),
-    flipRate: { value: 0.05, interval: { low: 0.02, high: 0.11, confidence: 0.95 }, rows: 100 },
+    flipRate: { value: 0.02, interval: { low: 0.006, high: 0.07, confidence: 0.95 }, rows: 100 },
     sliceGap: score(0.06, 0.09, 40),
     queriesInGallery: plain(0, 122),
     queriesWithoutRelevant: plain(2 / 122, 122),

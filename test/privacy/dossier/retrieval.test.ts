@@ -33,7 +33,7 @@ describe('the dossier of a model that finds pictures', () => {
     );
     match(words, /recallAtK/);
     match(words, /61 are won and 33 lost/);
-    match(words, /corruptionDrop 0\.04 .*flipRate 0\.05 .*sliceGap 0\.06 .*2 of 2 awkward inputs were answered\./);
+    match(words, /corruptionDrop 0\.04 .*flipRate 0\.02 .*sliceGap 0\.06 .*2 of 2 awkward inputs were answered\./);
     doesNotMatch(words, /was not measured/);
     doesNotMatch(words, /tuned on them to tell|Trained on/);
   });
