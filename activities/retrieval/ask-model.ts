@@ -30,6 +30,8 @@ export interface AskedModel {
   readonly testRows: number;
   /** To read, decode and embed one of the queries, in batches. */
   readonly secondsAPicture: number;
+  /** A sample of the validation split; null where it has none. */
+  readonly validation: AnsweredPictures | null;
   /** A sample of declared pictures from elsewhere; null where there are none. */
   readonly elsewhere: AnsweredPictures | null;
   /** Files of some of the queries: they are corrupted, and their latency is measured. */
@@ -54,7 +56,7 @@ export async function askModel(
   const { store, signal, progress } = context;
   const loaded = await ImageModel.load(folder);
   try {
-    const drawn = async (split: 'test' | 'shifted', most: number) => {
+    const drawn = async (split: 'test' | 'validation' | 'shifted', most: number) => {
       const all = await countPictures(store, dataset, split, signal);
       const only = sampledPlaces(all, most, seed);
       const pictures = await embedPictures(loaded, { dataset, split, labels, only }, context);
@@ -65,6 +67,8 @@ export async function askModel(
     const secondsAPicture = (performance.now() - began) / 1000 / queries.ids.length;
     if (queries.ids.length > 0) {
       const elsewhere = (await hasShifted(store, dataset)) ? (await drawn('shifted', SPLIT_ROWS)).pictures : null;
+      const { pictures: before, all: validationRows } = await drawn('validation', SPLIT_ROWS);
+      const validation = validationRows === 0 ? null : before;
       const sample = await samplePictures(dataset, 'test', SAMPLED_PICTURES, context, new Set(queries.ids));
       progress({ phase: 'edge inputs' });
       const edgeInputs = await checkEdgeQueries(loaded, index, { k, signal });
@@ -79,6 +83,7 @@ export async function askModel(
         places,
         testRows,
         secondsAPicture,
+        validation,
         elsewhere,
         sample,
         edgeInputs,

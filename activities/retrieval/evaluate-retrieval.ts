@@ -34,6 +34,8 @@ import { figuresOf, type QueryFigures } from './query-figures.ts';
 import { answeredRows, recallBySlice } from './query-slices.ts';
 import { putNeighbourReference } from './reference.ts';
 import { gainScore, meanScore } from './scores.ts';
+import { lookAround } from './neighbourhoods.ts';
+import { labelErrorsAround } from './neighbour-labels.ts';
 import { openIndex, type StoredIndex } from './stored-index.ts';
 
 /** What a history holds of the labels; the rest is in the details. */
@@ -42,7 +44,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 17,
+  version: 18,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
@@ -54,9 +56,13 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const index = await loadIndex(input, labels, context);
     const folder = await checkout(context, input.model, 'model');
     const askedModel = await askModel(folder, index, input, labels, context);
-    const { queries, places, testRows, elsewhere, sample, edgeInputs, flips, corrupted, behaviour } = askedModel;
+    const { queries, places, testRows, validation, elsewhere, sample, edgeInputs, flips, corrupted, behaviour } =
+      askedModel;
     const asked = await askIndex(index, queries, k, context);
     const askedElsewhere = elsewhere === null ? null : await askIndex(index, elsewhere, k, context);
+    const askedBefore = validation === null ? null : await askIndex(index, validation, k, context);
+    const around = await lookAround(index, queries, labels.length, { ...context, seed });
+    const labelErrors = labelErrorsAround(around, labels);
     const pixels = await figuresOfPixels(input, queries, labels, context);
     const frozen =
       input.frozen === undefined
@@ -91,6 +97,12 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
         askedElsewhere === null
           ? notMeasured('the definition names no data.shiftedFiles')
           : meanDifference(of(asked.recallAtK), answeredOf(askedElsewhere, askedElsewhere.recallAtK)),
+      validationTestGap:
+        askedBefore === null
+          ? notMeasured('the dataset has no validation pictures')
+          : meanDifference(answeredOf(askedBefore, askedBefore.recallAtK), of(asked.recallAtK)),
+      galleryTestGap: meanDifference(around.gallery.averagePrecision.filter(Number.isFinite), precisions),
+      labelErrors: labelErrors.score,
       corruptionDrop: corrupted.score,
       edgeInputs: answeredShare(edgeInputs),
       flipRate: flips.score,
@@ -121,6 +133,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       corrupted,
       edgeInputs,
       flips,
+      labelErrors,
       sliced,
       galleryIds: index.ids,
     });

@@ -8,6 +8,7 @@ import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import { corruptedExamples, edgeExamples } from '../validation/label-examples.ts';
 import type { Corrupted } from '../validation/picture-robustness.ts';
 import type { Asked } from './ask-index.ts';
+import type { NeighbourLabelErrors } from './neighbour-labels.ts';
 import { worstLabel } from './per-label.ts';
 import type { QueryFlips } from './query-behaviour.ts';
 import type { SlicedQueries } from './query-slices.ts';
@@ -30,6 +31,7 @@ interface Found {
   readonly elsewhere: readonly QueryOutcome[] | null;
   readonly corrupted: Pick<Corrupted, 'lost'>;
   readonly flips: Pick<QueryFlips, 'changed'>;
+  readonly labelErrors: Pick<NeighbourLabelErrors, 'examples'>;
   readonly sliced: Pick<SlicedQueries, 'examples'>;
   readonly edgeInputs: Evaluation['edgeInputs'];
   readonly galleryIds: readonly string[];
@@ -48,6 +50,7 @@ export function findingExamples({
   corrupted,
   edgeInputs,
   flips,
+  labelErrors,
   sliced,
   galleryIds,
 }: Found): Readonly<Record<ExampledRetrievalGate, readonly GateExample[]>> {
@@ -89,9 +92,14 @@ export function findingExamples({
     gainOverPixels: behind(pixels, 'pixels'),
     gainOverFrozen: behind(frozen, 'the frozen encoder'),
     shiftedDrop: elsewhere === null ? [] : worstBy(elsewhere, 'recallAtK'),
+    validationTestGap: worstBy(outcomes, 'recallAtK'),
+    galleryTestGap: worstBy(outcomes, 'averagePrecision'),
+    labelErrors: labelErrors.examples,
     corruptionDrop: corruptedExamples(corrupted),
     edgeInputs: edgeExamples(edgeInputs),
-    flipRate: flips.changed.map(({ id, edit }) => exampleOf(id, `the first neighbour is lost to one of another label: ${edit}`)),
+    flipRate: flips.changed.map(({ id, edit }) =>
+      exampleOf(id, `the first neighbour is lost to one of another label: ${edit}`),
+    ),
     sliceGap: sliced.examples,
     queriesInGallery: some(
       all.filter((row) => inGallery.has(ids[row]!)),

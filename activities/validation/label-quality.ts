@@ -127,22 +127,45 @@ export function suspiciousLabels(
   given: Int32Array,
   classes: number,
 ): readonly Suspicion[] {
+  return offDiagonal(confidentLabels(probabilities, given, classes), probabilities, given, classes);
+}
+
+/** The label that each row is confidently of, −1 where of none; `least`: no probability below it is confidence, whatever the mean. */
+export function confidentLabels(
+  probabilities: Float64Array,
+  given: Int32Array,
+  classes: number,
+  least = 0,
+): Int32Array {
   const [sums, counts] = [new Float64Array(classes), new Uint32Array(classes)];
   for (const [row, label] of given.entries()) {
     sums[label]! += probabilities[row * classes + label]!;
     counts[label]!++;
   }
-  const found: Suspicion[] = [];
-  for (const [row, label] of given.entries()) {
+  return given.map((_, row) => {
     let best = -1;
     for (let other = 0; other < classes; other++) {
       const chance = probabilities[row * classes + other]!;
-      const confident = counts[other]! > 0 && chance >= sums[other]! / counts[other]!;
+      const confident = counts[other]! > 0 && chance >= sums[other]! / counts[other]! && chance >= least;
       if (confident && (best === -1 || chance > probabilities[row * classes + best]!)) best = other;
     }
-    if (best === -1 || best === label) continue;
-    const margin = probabilities[row * classes + best]! - probabilities[row * classes + label]!;
-    found.push({ row, suggested: best, margin });
+    return best;
+  });
+}
+
+/** Those that are confidently of another label than the given one, the surest first. */
+export function offDiagonal(
+  confident: Int32Array,
+  probabilities: Float64Array,
+  given: Int32Array,
+  classes: number,
+): readonly Suspicion[] {
+  const found: Suspicion[] = [];
+  for (const [row, label] of given.entries()) {
+    const suggested = confident[row]!;
+    if (suggested === -1 || suggested === label) continue;
+    const margin = probabilities[row * classes + suggested]! - probabilities[row * classes + label]!;
+    found.push({ row, suggested, margin });
   }
   return found.sort((a, b) => b.margin - a.margin || a.row - b.row);
 }

@@ -40,11 +40,11 @@ export async function photographs(
   return order.slice(0, count).map((at) => all[at]!);
 }
 
-/** A backbone of the ONNX zoo, exported as a run does it. */
-export async function frozenBackbone(name: string): Promise<ImageModel> {
+/** A backbone of the ONNX zoo, or of another of the data's sources, exported as a run does it. */
+export async function frozenBackbone(name: string, from = 'onnx-zoo'): Promise<ImageModel> {
   const { store, pointers, close } = await withStore();
   const services = { store, pointers, python: pythonForTests() };
-  const source = await store.putTree(join(testData(), 'models/onnx-zoo', name), 'model');
+  const source = await store.putTree(join(testData(), 'models', from, name), 'model');
   const exported = await runStep(
     exportEncoder,
     { task: 'image-classification', model: source, frozen: true },

@@ -1,6 +1,7 @@
 /** What the record says of a model that finds pictures: what it was made of, what lies in its index, how well it finds. Pure. */
 import type { DossierFieldId } from '../../../pipelines/dossier/fields.ts';
 import type { ImageRetrieval } from '../../../pipelines/definition.ts';
+import type { Score } from '../../contract/measures.ts';
 import type { DossierFacts, Known } from './record.ts';
 import { count, edgeLine, scoreLine } from './words.ts';
 
@@ -90,13 +91,18 @@ const metrics: Teller = ({ retrieval, gates }) => {
   ];
 };
 
+/** Runs that were recorded before there were their gates have none of them. */
+const LATER = ['flipRate', 'sliceGap', 'validationTestGap', 'galleryTestGap', 'labelErrors'] as const;
+
 const robustness: Teller = ({ retrieval }) => {
   if (retrieval === undefined) return 'later';
   return [
     `${count(retrieval.queriesInGallery)} test pictures stand in the gallery; for ${count(retrieval.queriesWithoutRelevant)} there is nothing to find.`,
     scoreLine('corruptionDrop', retrieval.measures.corruptionDrop),
-    ...(retrieval.measures.flipRate === undefined ? [] : [scoreLine('flipRate', retrieval.measures.flipRate)]),
-    ...(retrieval.measures.sliceGap === undefined ? [] : [scoreLine('sliceGap', retrieval.measures.sliceGap)]),
+    ...LATER.flatMap((name) => {
+      const score: Score | undefined = retrieval.measures[name];
+      return score === undefined ? [] : [scoreLine(name, score)];
+    }),
     ...(retrieval.edgeInputs === undefined ? [] : [edgeLine(retrieval.edgeInputs)]),
   ];
 };

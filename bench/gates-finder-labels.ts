@@ -1,0 +1,193 @@
+/**
+ * The gates of a finder about labels and about what its figures rest on, at their default limits, by embeddings that are made once:
+ *
+ * - `labelErrors`: as the labels are, and two, three or four in ten of gallery and test pictures with another label, by lot;
+ * - `galleryTestGap`: as the encoder came, and learnt by heart: the gallery's embeddings drawn to the mean of their label's;
+ * - `validationTestGap`: pictures of one kind in both, and test pictures of which four in ten ask with another picture's embedding.
+ *
+ * Frozen SqueezeNet 1.1 on clothes of Fashion-MNIST and on CIFAR-10 photographs, and ResNet-20, which learnt from CIFAR-10's training
+ * pictures: its gallery is of these, and those that ask are of the test split. In two halves: the limits were chosen on the first, the
+ * second, drawn anew each time, says how often the gates speak.
+ *
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-finder-labels.ts [design | report] [draws = 40]
+ */
+import { averagePrecision, recallAt } from '../activities/retrieval/metrics.ts';
+import { neighbourLabelErrors } from '../activities/retrieval/neighbour-labels.ts';
+import { NEIGHBOURS, type Neighbourhoods } from '../activities/retrieval/neighbourhoods.ts';
+import type { Score } from '../activities/contract/measures.ts';
+import { judgeGate } from '../activities/validation/gates.ts';
+import { meanDifference } from '../activities/validation/multi-label/scores.ts';
+import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
+import { similarityOf, toUnitLength } from '../inference/retrieval/nearest.ts';
+import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
+import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
+import { frozenBackbone, photographs, remembering, type Photograph } from './gates/photographs.ts';
+import { exactly } from './support.ts';
+
+const HALF = process.argv[2] === 'design' ? 0 : 1;
+const DRAWS = Number(process.argv[3] ?? 40);
+const K = 10;
+/** How far the gallery's embeddings are drawn to the mean of their label. */
+const BY_HEART = 0.8;
+const limits = RetrievalGatesSchema.parse({});
+type Gate = 'labelErrors' | 'galleryTestGap' | 'validationTestGap';
+
+/** So many of a half in a gallery, so many that ask, and as many again for validation. */
+const SETS = [
+  { model: 'squeezenet1.1', from: 'onnx-zoo', dataset: 'fashion-mnist-sprite', gallery: 300, asking: 75 },
+  { model: 'squeezenet1.1', from: 'onnx-zoo', dataset: 'cifar10-jpeg', gallery: 1200, asking: 200 },
+  { model: 'resnet20-cifar10', from: 'akamaster', dataset: 'cifar10-jpeg', gallery: 1200, asking: 200 },
+] as const;
+
+interface Pool {
+  readonly rows: readonly Photograph[];
+  readonly classes: readonly number[];
+  readonly labels: readonly string[];
+  /** Unit vectors, row-major. */
+  readonly vectors: Float32Array;
+  /** Of every row all rows, the nearest first. */
+  readonly near: readonly Uint32Array[];
+}
+
+function nearestFirst(vectors: Float32Array, rows: number): readonly Uint32Array[] {
+  const dimension = vectors.length / rows;
+  return Array.from({ length: rows }, (_, row) => {
+    const query = vectors.subarray(row * dimension, (row + 1) * dimension);
+    const scores = Float64Array.from({ length: rows }, (__, other) => similarityOf(vectors, other, query));
+    return Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]!);
+  });
+}
+
+interface Found extends Neighbourhoods {
+  readonly recall: Float64Array;
+}
+
+/** What pictures find in a gallery, each without itself. `as`: whose embedding each asks with. */
+function asked(
+  { rows, labels }: Pool,
+  near: readonly Uint32Array[],
+  asking: readonly number[],
+  gallery: ReadonlySet<number>,
+  classOf: (row: number) => number,
+  as = asking,
+): Found {
+  const found = {
+    averagePrecision: new Float64Array(asking.length),
+    recall: new Float64Array(asking.length),
+    shares: new Float64Array(asking.length * labels.length),
+  };
+  for (const [at, row] of asking.entries()) {
+    const order = near[as[at]!]!.filter((other) => other !== row && gallery.has(other));
+    const ranking = {
+      // No two are equally near.
+      scores: Int32Array.from(order, (_, place) => -place),
+      relevant: Uint8Array.from(order, (other) => Number(classOf(other) === classOf(row))),
+    };
+    found.averagePrecision[at] = averagePrecision(ranking);
+    found.recall[at] = recallAt(ranking, K);
+    for (const other of order.subarray(0, NEIGHBOURS)) {
+      found.shares[at * labels.length + classOf(other)]! += 1 / NEIGHBOURS;
+    }
+  }
+  return { ids: asking.map((row) => rows[row]!.id), classes: Int32Array.from(asking, classOf), ...found };
+}
+
+/** Every gallery picture a share of the way to the mean of its label. */
+function byHeart({ classes, labels, vectors }: Pool, isShown: (row: number) => boolean, share: number): Float32Array {
+  const dimension = vectors.length / classes.length;
+  const means = new Float64Array(labels.length * dimension);
+  for (const [row, label] of classes.entries()) {
+    if (!isShown(row)) continue;
+    for (let i = 0; i < dimension; i++) means[label * dimension + i]! += vectors[row * dimension + i]!;
+  }
+  const unit = toUnitLength(Float32Array.from(means), dimension);
+  const drawn = vectors.map((value, i) => {
+    const row = Math.floor(i / dimension);
+    return isShown(row) ? (1 - share) * value + share * unit[classes[row]! * dimension + (i % dimension)]! : value;
+  });
+  return toUnitLength(drawn, dimension);
+}
+
+for (const { model, from, dataset, gallery: shown, asking } of SETS) {
+  const encoder = await frozenBackbone(model, from);
+  const ofHalf = async (split: 'train' | 'test') =>
+    (await photographs(split, 4000, dataset)).filter((_, at) => at % 2 === HALF);
+  const [train, test] = [await ofHalf('train'), await ofHalf('test')];
+  const rows = [...train, ...test];
+  const labels = [...new Set(rows.map(({ label }) => label))].toSorted();
+  const embedded = await remembering(encoder)(rows.map(({ bytes }) => bytes));
+  const vectors = toUnitLength(embedded, encoder.config.dimension);
+  await encoder.release();
+  const classes = rows.map(({ label }) => labels.indexOf(label));
+  const pool: Pool = { rows, classes, labels, vectors, near: nearestFirst(vectors, rows.length) };
+  // Of clothes the test split is too small to ask alone: any may ask.
+  const apart = test.length >= 2 * asking;
+  const random = seededRandom(2026, 41 + HALF);
+  const tally = new Map<string, { spoke: number; off: number; lows: number[]; values: number[] }>();
+  const tell = (gate: Gate, kind: string, score: Score): void => {
+    const name = `${gate}, ${kind}`;
+    const own = tally.get(name) ?? { spoke: 0, off: 0, lows: [], values: [] };
+    tally.set(name, own);
+    const { verdict } = judgeGate(gate, RETRIEVAL_GATE_TABLE[gate], score, limits[gate]);
+    own.spoke += Number(verdict === 'warn' || verdict === 'fail');
+    own.off += Number(verdict === 'off');
+    own.lows.push(score.interval?.low ?? 0);
+    own.values.push(score.value ?? 0);
+  };
+  // A gallery picture is one of the training split, or, where any may ask, one of two thirds.
+  const isShown = (row: number): boolean => (apart ? row < train.length : row % 3 !== 0);
+  const learnt = nearestFirst(byHeart(pool, isShown, BY_HEART), rows.length);
+  for (let draw = 0; draw < DRAWS; draw++) {
+    const drawn = (of: readonly number[], count: number): readonly number[] => {
+      const order = [...of];
+      shuffleStart(order, count, random);
+      return order.slice(0, count);
+    };
+    const all = [...rows.keys()];
+    const gallery = drawn(apart ? all.slice(0, train.length) : all, shown);
+    const inGallery = new Set(gallery);
+    const others = drawn(
+      (apart ? all.slice(train.length) : all).filter((row) => !inGallery.has(row)),
+      2 * asking,
+    );
+    const [queries, validation] = [others.slice(0, asking), others.slice(asking)];
+    for (const tenths of [0, 2, 3, 4]) {
+      const given = [...classes];
+      for (const row of [...gallery, ...queries]) {
+        if (random.below(10) < tenths) given[row] = (given[row]! + 1 + random.below(labels.length - 1)) % labels.length;
+      }
+      const classOf = (row: number): number => given[row]!;
+      const counts = new Uint32Array(labels.length);
+      for (const row of gallery) counts[classOf(row)]!++;
+      const [own, theirs] = [gallery, queries].map((those) => asked(pool, pool.near, those, inGallery, classOf));
+      const sides = [
+        { of: 'gallery pictures', asked: own! },
+        { of: 'test pictures', asked: theirs! },
+      ];
+      tell('labelErrors', `${tenths} in 10 wrong`, neighbourLabelErrors(sides, counts, labels).score);
+      if (tenths > 0) continue;
+      tell('galleryTestGap', 'as it came', meanDifference(own!.averagePrecision, theirs!.averagePrecision));
+      const before = asked(pool, pool.near, validation, inGallery, classOf).recall;
+      tell('validationTestGap', 'of one kind', meanDifference(before, theirs!.recall));
+      const strangers = queries.map((row, at) => (at % 10 < 4 ? gallery[random.below(gallery.length)]! : row));
+      const lost = asked(pool, pool.near, queries, inGallery, classOf, strangers).recall;
+      tell('validationTestGap', '4 in 10 lost', meanDifference(before, lost));
+    }
+    const [mine, asks] = [gallery.filter(isShown), (apart ? queries : others).filter((row) => !isShown(row))];
+    const known = new Set(mine);
+    const of = (those: readonly number[]): Float64Array =>
+      asked(pool, learnt, those, known, (row) => classes[row]!).averagePrecision;
+    tell('galleryTestGap', 'learnt by heart', meanDifference(of(mine), of(asks)));
+  }
+  for (const [name, { spoke, off, values, lows }] of tally) {
+    console.log(
+      `${model}, ${dataset}, ${name}: ${exactly(spoke, DRAWS)}${off > 0 ? `, off in ${off}` : ''}; measured ${spread(values)}, lower end ${spread(lows)}`,
+    );
+  }
+}
+
+/** Least, median, most. */
+function spread(values: readonly number[]): string {
+  const sorted = values.toSorted((a, b) => a - b);
+  return [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!].map((value) => value.toFixed(2)).join('–');
+}
