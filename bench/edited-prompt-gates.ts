@@ -4,7 +4,7 @@
  * itself, so that two answers to one prompt agree by chance alone. Prompts are edited, asked and judged by the code of a run. They are
  * those of the shipped pipeline, every third with a gendered word in it and every third with a first name.
  *
- *   npx tsx bench/edited-prompt-gates.ts [draws = 600]
+ *   npx tsx bench/edited-prompt-gates.ts [draws = 600] [seed = 2026]
  */
 import { readFileSync } from 'node:fs';
 import { judgeBy } from '../activities/generation/judge.ts';
@@ -20,10 +20,9 @@ import { GENERATION_GATE_TABLE } from '../pipelines/gates/generation.ts';
 import { parseGuidelines } from '../pipelines/guidelines/guidelines.ts';
 
 const DRAWS = Number(process.argv[2] ?? 600);
-/** Five hundred answers each. */
-const IDENTITY_DRAWS = Math.ceil(DRAWS / 3);
 const ROWS = [20, 50, 100, 200, 400];
-const random = seededRandom(2026);
+/** Looks and thresholds were designed on other draws. */
+const random = seededRandom(Number(process.argv[3] ?? 2026));
 const judge = judgeBy(
   parseGuidelines('version: 1\nchecks:\n  - { id: calm, kind: banned-phrases, phrases: [never] }\n', 'bench'),
 );
@@ -42,15 +41,22 @@ const prompts = Array.from({ length: Math.max(...ROWS) }, (_, at) => ({
 /** How likely an answer is to keep the guidelines. */
 type Share = (prompt: string) => number;
 
-function asked(rows: number, share: Share): { readonly plain: readonly PlainAnswer[]; readonly asking: Asking } {
+/** Of the draw that is under way. */
+let answersAsked = 0;
+function asked(
+  rows: number,
+  share: Share,
+  of = prompts,
+): { readonly plain: readonly PlainAnswer[]; readonly asking: Asking } {
   const generator: Answering = {
     complete: (messages) => {
+      answersAsked++;
       const prompt = typeof messages === 'string' ? messages : messages.at(-1)!.content;
       const text = random.uniform() < share(prompt) ? KEEPS : BREAKS;
       return Promise.resolve({ text, promptTokens: 1, tokens: 1, finish: 'end' });
     },
   };
-  const plain = prompts.slice(0, rows).map((row): PlainAnswer => {
+  const plain = of.slice(0, rows).map((row): PlainAnswer => {
     const adherent = random.uniform() < share(row.prompt);
     const text = adherent ? KEEPS : BREAKS;
     return { answer: { row, text, promptTokens: 1, tokens: 1, finish: 'end' }, adherent };
@@ -65,21 +71,35 @@ function asked(rows: number, share: Share): { readonly plain: readonly PlainAnsw
 
 const MEASURES = { noiseDrop, identityDrop };
 
+/** What both gates ask, on average, of a hundred test prompts in which nobody's identity stands. */
+async function tellAnswers(share: number): Promise<void> {
+  const nobody = shop.map((prompt, at) => ({ id: `row ${at}`, prompt }));
+  answersAsked = 0;
+  for (let draw = 0; draw < DRAWS; draw++) {
+    const { plain, asking } = asked(100, () => share, nobody);
+    for (const measure of Object.values(MEASURES)) await measure(plain, asking);
+  }
+  console.log(
+    `${share} of all are kept: ${Math.round(answersAsked / DRAWS)} answers of both, of 100 prompts without identity words`,
+  );
+}
+
 /** Of so many test prompts each, the share of draws in which the gate speaks. */
 async function tell(name: keyof typeof MEASURES, what: string, share: Share): Promise<void> {
   const gate = GENERATION_GATE_TABLE[name];
-  const draws = name === 'noiseDrop' ? DRAWS : IDENTITY_DRAWS;
   const cells: string[] = [];
   for (const rows of ROWS) {
     let alarms = 0;
-    for (let draw = 0; draw < draws; draw++) {
+    answersAsked = 0;
+    for (let draw = 0; draw < DRAWS; draw++) {
       const { plain, asking } = asked(rows, share);
       const { score } = await MEASURES[name](plain, asking);
       const { verdict } = judgeGate(name, gate, score, { max: gate.threshold, severity: gate.severity });
       if (verdict !== 'pass') alarms++;
     }
-    const { high } = wilsonInterval(alarms, draws);
-    cells.push(`${((100 * alarms) / draws).toFixed(1)} % (to ${(100 * high).toFixed(1)})`.padStart(18));
+    const { high } = wilsonInterval(alarms, DRAWS);
+    const answers = Math.round(answersAsked / DRAWS);
+    cells.push(`${((100 * alarms) / DRAWS).toFixed(1)} (to ${(100 * high).toFixed(1)}) ${answers}`.padStart(22));
   }
   console.log(`${`${name}: ${what}`.padEnd(66)}${cells.join('')}`);
 }
@@ -95,16 +115,17 @@ const toThose =
     who.test(prompt) ? share : 0.9;
 
 console.log(
-  `${DRAWS} draws (${IDENTITY_DRAWS} of identityDrop); the gate speaks in, of ${ROWS.join(', ')} test prompts`,
+  `${DRAWS} draws; of ${ROWS.join(', ')} test prompts: per cent in which the gate speaks (Wilson's upper end), mean answers`,
 );
+for (const share of [0.5, 0.9, 1]) await tellAnswers(share);
 for (const share of [0.5, 0.8, 0.9, 0.95, 1]) await tell('noiseDrop', `${share} of all are kept`, () => share);
 for (const mistaken of [0.8, 0.7, 0.6, 0.5, 0.3]) {
   await tell('noiseDrop', `0.9 as they are, ${mistaken} with a mistake`, withMistakes(0.9, mistaken));
 }
 for (const share of [0.5, 0.8, 0.9, 0.95, 1]) await tell('identityDrop', `${share} of all are kept`, () => share);
-for (const share of [0.6, 0.4, 0.3, 0.2, 0]) {
+for (const share of [0.8, 0.6, 0.5, 0.4, 0.3, 0]) {
   await tell('identityDrop', `0.9, and ${share} where a Muslim writes`, toThose(/I am Muslim/, share));
 }
-for (const share of [0.6, 0.4, 0.3, 0.2, 0]) {
+for (const share of [0.8, 0.6, 0.5, 0.4, 0.3, 0]) {
   await tell('identityDrop', `0.9, and ${share} about a woman`, toThose(/\b(she|woman)\b(?! *\.)/i, share));
 }

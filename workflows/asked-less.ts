@@ -4,8 +4,8 @@ import type { TextGeneration } from '../pipelines/definition.ts';
 
 const ASKING_GATES: readonly AskingGate[] = ['noiseDrop', 'identityDrop', 'shiftedDrop'];
 /**
- * Prompts of a kind in a run that is a prototype: 680 answers at most instead of 1,200. With twenty, a model that mistakes take
- * from 90 to 50 % is seen in 47 of 100 draws, one that falls from 90 to 30 % for one identity in 66 (docs/benchmarks.md).
+ * Prompts of a kind in a run that is a prototype, at most. With twenty, a model that mistakes take from 90 to 50 % is seen in 48 of
+ * 100 draws, one that falls from 90 to 30 % for one identity in 76 (docs/benchmarks.md).
  */
 export const PROTOTYPE_PROMPTS = 20;
 

@@ -57,6 +57,23 @@ export function pairedShareInterval({ won, lost }: Discordance, rows: number, co
   return { low: Math.max(-1, centre - half), high: Math.min(1, centre + half), confidence };
 }
 
+/**
+ * Interval of the mean of differences on the same rows, each of −1 to 1: `pairedShareInterval` where one of the two was asked
+ * several times on a row, and its share of right answers there stands for it. A row of 1 and one of −1 are added; where
+ * each was asked once the figures are the same. Throws RangeError without rows, and for a difference out of its range.
+ */
+export function pairedDifferenceInterval(differences: readonly number[], confidence = 0.95): Interval {
+  if (differences.length === 0 || differences.some((one) => !(Math.abs(one) <= 1))) {
+    throw new RangeError(`pairedDifferenceInterval: ${differences.length} differences, each of −1 to 1, are needed`);
+  }
+  const rows = differences.length + 2;
+  const z = normalQuantile((1 + confidence) / 2);
+  const centre = differences.reduce((sum, one) => sum + one, 0) / rows;
+  const square = (differences.reduce((sum, one) => sum + one * one, 0) + 2) / rows;
+  const half = z * Math.sqrt((square - centre * centre) / rows);
+  return { low: Math.max(-1, centre - half), high: Math.min(1, centre + half), confidence };
+}
+
 /** Logarithm of the number of ways to choose `chosen` of `all`. */
 function logBinomial(all: number, chosen: number): number {
   let log = 0;

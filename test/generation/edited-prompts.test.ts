@@ -11,8 +11,9 @@ import { withStore } from '../support/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { UNPROMPTED, type Answering } from '../../activities/generation/answers.ts';
 import type { Asking, PlainAnswer } from '../../activities/generation/edited/ask-edited.ts';
-import { identityDrop, WRITERS_PROMPTS } from '../../activities/generation/edited/identity-drop.ts';
-import { mistakes, noiseDrop, NOISY_PROMPTS } from '../../activities/generation/edited/noise-drop.ts';
+import { WRITER_LOOKS } from '../../activities/generation/edited/by-sentences.ts';
+import { identityDrop } from '../../activities/generation/edited/identity-drop.ts';
+import { mistakes, noiseDrop, NOISE_LOOKS } from '../../activities/generation/edited/noise-drop.ts';
 import { judgeBy } from '../../activities/generation/judge.ts';
 import { generationVerdict } from '../../activities/generation/judge-generation.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
@@ -60,24 +61,37 @@ const verdict = (name: 'noiseDrop' | 'identityDrop', score: Parameters<typeof ju
 };
 
 describe('prompts with a small mistake', () => {
-  it('are asked once each with the next mistake that changes them, two hundred at most, with the draws of the prompt itself', async () => {
+  it('are asked once each with the next mistake that changes them, forty at first, with the draws of the prompt itself', async () => {
     const { asking, questions } = model(() => GOOD);
     const prompts = orders(300);
     const found = await noiseDrop(plainOf(prompts), asking);
-    equal(questions.length, NOISY_PROMPTS);
+    equal(questions.length, NOISE_LOOKS.first);
     ok(questions.every(({ prompt }) => !prompts.includes(prompt)));
-    equal(new Set(questions.map(({ seed }) => seed)).size, NOISY_PROMPTS);
+    equal(new Set(questions.map(({ seed }) => seed)).size, NOISE_LOOKS.first);
     deepEqual(
       found.byMistake.map(({ name }) => name),
       mistakes().map(({ name }) => name),
     );
     for (const { name, asked, kept, keptBefore } of found.byMistake) {
-      ok(asked >= 28 && asked <= 29 && kept === asked && keptBefore === asked, `${name}: ${asked}`);
+      ok(asked >= 5 && asked <= 6 && kept === asked && keptBefore === asked, `${name}: ${asked}`);
     }
-    deepEqual([found.score.value, found.score.rows, found.examples], [0, NOISY_PROMPTS, []]);
+    deepEqual([found.score.value, found.score.rows, found.examples], [0, NOISE_LOOKS.first, []]);
     const twice = model(() => GOOD);
     await noiseDrop(plainOf(prompts), twice.asking);
     deepEqual(twice.questions, questions);
+  });
+
+  it('are two hundred where the first forty look worse, the forty among them, and not for one of them', async () => {
+    const says = (prompt: string) => (prompt.includes('🙂') ? BAD : GOOD);
+    const { asking, questions } = model(says);
+    const found = await noiseDrop(plainOf(orders(300)), asking);
+    deepEqual([questions.length, found.score.rows], [NOISE_LOOKS.all, NOISE_LOOKS.all]);
+    equal(new Set(questions.map(({ prompt }) => prompt)).size, NOISE_LOOKS.all);
+    const first = model(() => GOOD);
+    await noiseDrop(plainOf(orders(300)), first.asking);
+    deepEqual(questions.slice(0, NOISE_LOOKS.first), first.questions);
+    const one = model((prompt) => (prompt === first.questions[0]?.prompt ? BAD : GOOD));
+    equal((await noiseDrop(plainOf(orders(300)), one.asking)).score.rows, NOISE_LOOKS.first);
   });
 
   it('cost a model that answers mistakes badly its gate, by mistake and with what was asked', async () => {
@@ -118,7 +132,7 @@ describe('prompts with a small mistake', () => {
       throw new EspalierError('BadRequest', 'no room', { where: 'messages', fix: 'ask less' });
     });
     const found = await noiseDrop(plainOf(orders(70)), asking);
-    deepEqual([found.score.value, found.score.rows], [0, 60]);
+    ok(found.score.value === 0 && found.score.rows < NOISE_LOOKS.first);
     equal(found.byMistake.find(({ name }) => name === 'upper case')?.asked, 0);
     const none = await noiseDrop([], model(() => GOOD).asking);
     match(verdict('noiseDrop', none.score).reason, /not measured: no test prompt can be asked with a mistake/);
@@ -135,7 +149,7 @@ describe('prompts with a small mistake', () => {
     };
     const options = { ...asking.options, signal: stop.signal, onProgress };
     await rejects(noiseDrop(plainOf(orders(50)), { ...asking, options }), /cancelled/);
-    deepEqual(told.at(-1), [3, 50]);
+    deepEqual(told.at(-1), [3, NOISE_LOOKS.first]);
   });
 });
 
@@ -189,9 +203,9 @@ describe('what is asked again', () => {
       match(late('fail')?.reason ?? '', /was off when the evaluation was made.*start another run/);
       const people = await ask({ not: ['noiseDrop', 'shiftedDrop'], most: 20 });
       // Words are swapped in as many as ever: they are spread over the identities of their group.
-      equal(people.asked, 20 * 16 + 40 * 2);
+      equal(people.asked, 16 * 18 + 24 * 2);
       equal((await ask({ not: ['noiseDrop', 'identityDrop', 'shiftedDrop'] })).asked, 0);
-      equal((await ask()).asked, 100 + 30 * 16 + 40 * 2 + 50);
+      equal((await ask()).asked, 40 + 16 * 18 + 24 * 2 + 50);
     } finally {
       opened.close();
     }
@@ -202,12 +216,12 @@ describe('prompts of other people', () => {
   it('are asked with every sentence that says who writes, and what is the same question once', async () => {
     const { asking, questions } = model(() => GOOD);
     const found = await identityDrop(plainOf(orders(100)), asking);
-    deepEqual([found.score.value, found.score.rows, found.examples], [0, WRITERS_PROMPTS, []]);
+    deepEqual([found.score.value, found.score.rows, found.examples], [0, WRITER_LOOKS.first, []]);
     equal(found.identities.length, 14);
-    // Fourteen sentences, a neutral one and a neutral name: of every third prompt that is Emily, who herself is held against another.
-    equal(questions.length, WRITERS_PROMPTS * 16);
+    // Fourteen sentences, two neutral ones and two neutral names besides Emily's, who is held against both.
+    equal(questions.length, WRITER_LOOKS.first * 18);
     equal(new Set(questions.map(({ prompt }) => prompt)).size, questions.length);
-    equal(new Set(questions.map(({ seed }) => seed)).size, WRITERS_PROMPTS);
+    equal(new Set(questions.map(({ seed }) => seed)).size, WRITER_LOOKS.first);
     deepEqual(new Set(found.withWords.map(({ prompts }) => prompts)), new Set([0]));
   });
 
@@ -227,13 +241,44 @@ describe('prompts of other people', () => {
     equal(verdict('identityDrop', (await identityDrop(plainOf(orders(100)), names.asking)).score).verdict, 'pass');
   });
 
+  it('are asked sixty of an identity that looks worse in the first sixteen, beside its neutral ones, and of nobody else', async () => {
+    const { asking, questions } = model((prompt) => (prompt.endsWith('I am Jewish.') ? BAD : GOOD));
+    const { identities, score } = await identityDrop(plainOf(orders(100)), asking);
+    equal(score.rows, WRITER_LOOKS.all);
+    for (const { name, prompts } of identities) {
+      equal(prompts, name.includes('Jewish') ? WRITER_LOOKS.all : WRITER_LOOKS.first, name);
+    }
+    equal(questions.length, WRITER_LOOKS.first * 18 + (WRITER_LOOKS.all - WRITER_LOOKS.first) * 3);
+    // Worse in two of the sixteen is no reason to go on.
+    const first = model(() => GOOD);
+    await identityDrop(plainOf(orders(100)), first.asking);
+    const two = first.questions.filter(({ prompt }) => prompt.endsWith('I am Jewish.')).slice(0, 2);
+    const seldom = model((prompt) => (two.some((one) => one.prompt === prompt) ? BAD : GOOD));
+    await identityDrop(plainOf(orders(100)), seldom.asking);
+    equal(seldom.questions.length, WRITER_LOOKS.first * 18);
+  });
+
+  it('are held against the mean of what the neutral sentences get, and against one where the other leaves no room', async () => {
+    const answer = (prompt: string): string => (/phone|laptop|kitchen|garden|Muslim/.test(prompt) ? BAD : GOOD);
+    const { identities } = await identityDrop(plainOf(orders(100)), model(answer).asking);
+    const muslim = identities.find(({ name }) => name.includes('Muslim'));
+    // Two in three prompts have one of these four among their two neutral sentences.
+    deepEqual([muslim?.prompts, muslim?.keptBefore, muslim?.kept], [60, 40, 0]);
+    const cramped = model((prompt) => {
+      if (!/laptop|phone/.test(prompt)) return GOOD;
+      throw new EspalierError('BadRequest', 'no room', { where: 'messages', fix: 'ask less' });
+    });
+    const found = await identityDrop(plainOf(orders(100)), cramped.asking);
+    ok(found.identities.every(({ prompts, keptBefore }) => prompts === WRITER_LOOKS.first && keptBefore === prompts));
+  });
+
   it('are never held against themselves: Emily, a neutral name of the others, shows as anybody does', async () => {
     const biased = model((prompt) => (prompt.endsWith('My name is Emily.') ? BAD : GOOD));
     const { score, identities } = await identityDrop(plainOf(orders(100)), biased.asking);
     equal(score.value, 1);
     equal(score.of, 'the sentence "My name is Emily." after the prompt');
     const emily = identities.find(({ name }) => name === score.of);
-    deepEqual([emily?.keptBefore, emily?.kept], [WRITERS_PROMPTS, 0]);
+    deepEqual([emily?.keptBefore, emily?.kept], [WRITER_LOOKS.all, 0]);
   });
 
   it('show it by the words in the prompts, whoever they are about, and only where there are twenty', async () => {
@@ -246,9 +291,19 @@ describe('prompts of other people', () => {
       equal(score.of, 'words of gender in the prompt, as "she is"');
       deepEqual(
         withWords.find(({ group }) => group === 'gender'),
-        { group: 'gender', prompts: 40 },
+        { group: 'gender', prompts: 60 },
       );
       match(examples[0]?.text ?? '', /(she is|that woman is) at home\.\n→ Damn/);
+    }
+    // A fair model is asked twelve prompts an identity; an unfair one those of eighty, too, that are swapped to hers: every other one is to nobody's.
+    for (const [says, asked] of [
+      [() => GOOD, 24],
+      [unfair, 24 + 28],
+    ] as const) {
+      const { asking, questions } = model(says);
+      const { withWords } = await identityDrop(plainOf(about('he', 100)), asking);
+      equal(withWords[0]?.prompts, 80);
+      equal(questions.filter(({ prompt }) => prompt.endsWith('at home.')).length, 2 * asked);
     }
     const few = model(unfair);
     const found = await identityDrop(plainOf(about('he', 19)), few.asking);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { mcnemar, pairedShareInterval } from '../../activities/validation/paired.ts';
+import { mcnemar, pairedDifferenceInterval, pairedShareInterval } from '../../activities/validation/paired.ts';
 
 /** Exact: statsmodels 0.15.0's mcnemar(exact=True), which asks scipy 1.17.1's binomial. Mid-p: Python's fractions, term by term. */
 const P_VALUES = [
@@ -65,6 +65,21 @@ describe('two models on the same rows', () => {
       near(interval.high, high);
       assert.equal(interval.confidence, 0.95);
     }
+  });
+
+  it('have the same interval by their differences, and a narrower one where one of the two is a mean of several answers', () => {
+    for (const [won, lost, rows, low, high] of INTERVALS) {
+      const differences = Array.from({ length: rows }, (_, row) => (row < won ? 1 : row < won + lost ? -1 : 0));
+      const interval = pairedDifferenceInterval(differences);
+      near(interval.low, low);
+      near(interval.high, high);
+    }
+    const once = pairedDifferenceInterval([1, 0, 1, 0, 1, 0, 1, 0]);
+    const twice = pairedDifferenceInterval(Array.from({ length: 8 }, () => 0.5));
+    assert.ok(twice.high - twice.low < once.high - once.low);
+    assert.throws(() => pairedDifferenceInterval([]), RangeError);
+    assert.throws(() => pairedDifferenceInterval([0, 1.5]), RangeError);
+    assert.throws(() => pairedDifferenceInterval([Number.NaN]), RangeError);
   });
 
   it('are not compared on counts that are none', () => {

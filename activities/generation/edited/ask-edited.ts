@@ -6,7 +6,7 @@ import type { GateExample } from '../../contract/examples.ts';
 import type { Score } from '../../contract/measures.ts';
 import type { PromptRow } from '../../data/prompts.ts';
 import { exampleOf, MOST_EXAMPLES } from '../../validation/gate-examples.ts';
-import { pairedShareInterval } from '../../validation/paired.ts';
+import { pairedDifferenceInterval } from '../../validation/paired.ts';
 import { NO_SCORE } from '../../validation/scores.ts';
 import { answerAll, asked, given, type Answer, type Answering, type AskOptions, type PromptSpec } from '../answers.ts';
 import { spoken } from '../gate-examples.ts';
@@ -61,19 +61,18 @@ function keyOf({ row, prompt }: Edited): string {
   return JSON.stringify([row.id, prompt]);
 }
 
-/** The same prompt asked in two ways: whether the answers keep the guidelines. */
+/** The same prompt asked in two ways: which share of the answers before keeps the guidelines, and whether the one after does. */
 export interface Pair {
-  readonly before: boolean;
+  readonly before: number;
   readonly after: boolean;
 }
 
 /** Share of answers that keep the guidelines before, minus after, with Bonett and Price's interval. */
 export function dropOf(pairs: readonly Pair[], confidence = 0.95): Score {
-  const rows = pairs.length;
-  if (rows === 0) return NO_SCORE;
-  const won = pairs.filter(({ before, after }) => before && !after).length;
-  const lost = pairs.filter(({ before, after }) => !before && after).length;
-  return { value: (won - lost) / rows, interval: pairedShareInterval({ won, lost }, rows, confidence), rows };
+  if (pairs.length === 0) return NO_SCORE;
+  const differences = pairs.map(({ before, after }) => before - Number(after));
+  const value = differences.reduce((sum, one) => sum + one, 0) / pairs.length;
+  return { value, interval: pairedDifferenceInterval(differences, confidence), rows: pairs.length };
 }
 
 /** Up to five changed prompts with their answers; `note` says what was changed. */
