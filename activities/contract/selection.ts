@@ -71,10 +71,10 @@ export interface ImportedModel {
   /** null: of a graph, which are counted when it is exported. */
   readonly parameters: number | null;
   readonly weightsBytes: number;
-  /** Where the weights came out of another library's file. */
+  /** Where the weights came out of another library's file, or of parts. */
   readonly converted?: ConvertedWeights;
 }
-export type ConvertedWeights = ConvertedTorchFile | ConvertedKerasFile | ConvertedCheckpoint;
+export type ConvertedWeights = ConvertedTorchFile | ConvertedKerasFile | ConvertedCheckpoint | JoinedSafetensors;
 export interface ConvertedFile {
   /** Its name. */
   readonly path: string;
@@ -104,6 +104,11 @@ export interface ConvertedCheckpoint extends Converted {
   readonly leftOut: readonly string[];
   /** Files that transformers would have saved, made of what Google's release has. */
   readonly made?: readonly { readonly path: string; readonly from: string }[];
+}
+
+/** Parts of safetensors, put together. */
+export interface JoinedSafetensors extends Converted {
+  readonly of: 'safetensors';
 }
 
 export type ExportEncoderInput = ExportTextEncoderInput | ExportImageEncoderInput;

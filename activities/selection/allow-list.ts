@@ -99,7 +99,7 @@ const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/\.msgpack(\.index\.json)?$/i, 'holds Flax weights, which are not converted'],
   [
     /-\d{5}-of-\d{5}\.(bin|pt|pth)$/i,
-    'is a part of split torch weights, which are not put together, and may hold a pickle, which runs code when it is opened',
+    "is a part of split torch weights, which are converted only where the candidate says convert: 'torch', pytorch_model.bin.index.json names all parts, and there is no model.safetensors nor pytorch_model.bin; it may hold a pickle, which runs code when it is opened",
   ],
   [
     /\.(pt|pth|bin|ckpt)\.tar$/i,
@@ -109,7 +109,11 @@ const REFUSED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/\.(py|pyc|so|dll|dylib|sh|js)$/i, 'is code'],
   [/\.svgz?$/i, 'may hold a script'],
   [/\.(ot|tflite|gguf|mlmodel|pb)$/i, 'is another format of the weights'],
-  [/\.safetensors(\.index\.json)?$/i, 'is not the one weights file model.safetensors'],
+  [
+    /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/i,
+    'is of split weights, which are put together only where model.safetensors.index.json names all parts, and there is no model.safetensors',
+  ],
+  [/\.safetensors(\.index\.json)?$/i, 'is not the one weights file model.safetensors, nor a part of it'],
 ];
 
 /** By its name alone: the kind of an acceptable file, or why it stays outside. */

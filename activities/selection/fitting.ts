@@ -10,11 +10,14 @@ import type { ModelLimits } from '../contract/selection.ts';
 import type { Device } from '../contract/validation.ts';
 import { GRAPH, WEIGHTS, type ModelInput } from './allow-list.ts';
 import type { ModelConfig } from './model-config.ts';
+import type { WeightMap } from './weight-map.ts';
 
 export interface StatedModel {
   readonly files: readonly { readonly path: string; readonly size: number | null }[];
   /** JSON of the header of `model.safetensors`; null where there is none, or nobody could read it. */
   readonly header: Uint8Array | null;
+  /** Of weights that lie in parts: what their index says; null or missing where there is none. */
+  readonly split?: WeightMap | null;
   /** Of `config.json`; null where there is none, or nobody could read it. */
   readonly config: ModelConfig | null;
   /** README.md. */
@@ -23,6 +26,8 @@ export interface StatedModel {
 
 /** Exports are float32, whatever the weights were kept in. */
 const BYTES_A_NUMBER = 4;
+/** Weights are kept in at most as many: of 64-bit floats no published model is. */
+const MOST_BYTES_KEPT = 4;
 /** Parts of a name of a tensor that an export may leave behind: what stood behind the encoder, and is made anew. */
 const LEFT_BEHIND = new Set([
   'cls',
@@ -63,7 +68,7 @@ export interface Asked {
 
 /** Why the candidate cannot be what is asked for, a sentence each; empty where it may be. */
 export function misfits(
-  { files, header, config, card }: StatedModel,
+  { files, header, split = null, config, card }: StatedModel,
   limits: ModelLimits,
   { input = 'text', whole, device = {} }: Asked,
 ): readonly string[] {
@@ -78,7 +83,7 @@ export function misfits(
   }
   // A graph beside weights of another architecture is taken for what it is.
   if (!(input === 'image' && paths.has(GRAPH))) found.push(...foreignTo(config, limits.task));
-  const parameters = header === null || !whole ? null : leastParameters(header);
+  const parameters = whole ? leastOf(header, split) : null;
   const { maxParameters, maxSizeMb, maxMemoryMb, languages } = limits;
   if (parameters !== null && maxParameters !== undefined && parameters > maxParameters) {
     found.push(
@@ -149,6 +154,21 @@ function languageOf(written: string): string {
   } catch {
     return language;
   }
+}
+
+function leastOf(header: Uint8Array | null, split: WeightMap | null): number | null {
+  if (header !== null) return leastParameters(header);
+  return split === null ? null : leastOfSplit(split);
+}
+
+/**
+ * The same, by the total size that the index of split weights states. It does not tell tensors apart: where some may be left
+ * behind, half of it counts, for the largest of those (an output layer) is no larger than the embeddings, which stay.
+ */
+export function leastOfSplit({ files, totalBytes }: WeightMap): number | null {
+  if (totalBytes === null) return null;
+  const leaves = [...files.keys()].some((name) => name.split('.').some((part) => LEFT_BEHIND.has(part)));
+  return Math.floor(totalBytes / MOST_BYTES_KEPT / (leaves ? 2 : 1)) || null;
 }
 
 /** Numbers in the tensors that every export keeps; null where the header is none. */

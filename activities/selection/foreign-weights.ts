@@ -5,9 +5,10 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import type { Candidate } from '../../pipelines/definition.ts';
 import { listFiles, WEIGHTS } from './allow-list.ts';
 import { BERT_CONFIG } from './google-bert.ts';
+import { SAFETENSORS_INDEX, TORCH_INDEX } from './weight-map.ts';
 
-/** By what wrote them: torch.save, a TensorFlow class of transformers, TensorFlow's own saving of variables or objects. */
-export type WeightsForm = 'torch' | 'keras' | 'checkpoint';
+/** By what wrote them: torch.save, a TensorFlow class of transformers, TensorFlow's own saving of variables or objects; safetensors in parts. */
+export type WeightsForm = 'torch' | 'keras' | 'checkpoint' | 'safetensors';
 
 /** By their names in the model's folder. */
 export interface ForeignFiles {
@@ -23,11 +24,16 @@ export interface ForeignWeights extends Pick<ForeignFiles, 'form' | 'name' | 'pa
   readonly folder: string;
 }
 
-/** What whole weights are called that torch.save wrote, the usual name first. Parts of weights are none: only of TensorFlow are they put together. */
-const TORCH = ['pytorch_model.bin', 'model.pt', 'model.pth', 'model.ckpt'];
-const KERAS = 'tf_model.h5';
+/** What weights are called that torch.save wrote, the usual name first; indices have their parts in PARTS. */
+const TORCH = ['pytorch_model.bin', TORCH_INDEX, 'model.pt', 'model.pth', 'model.ckpt'];
 const KERAS_INDEX = 'tf_model.h5.index.json';
-const KERAS_PART = /^tf_model-\d{5}-of-\d{5}\.h5$/;
+const KERAS = ['tf_model.h5', KERAS_INDEX];
+/** Of an index: what the parts are called that it may name. */
+const PARTS: Readonly<Record<string, RegExp>> = {
+  [SAFETENSORS_INDEX]: /^model-\d{5}-of-\d{5}\.safetensors$/,
+  [TORCH_INDEX]: /^pytorch_model-\d{5}-of-\d{5}\.bin$/,
+  [KERAS_INDEX]: /^tf_model-\d{5}-of-\d{5}\.h5$/,
+};
 /** Of another name than transformers gives: `save_weights('x.h5')`, and what Keras 3 saves. */
 const OTHER_KERAS = /^(?!tf_model-\d)[\w.-]{1,100}\.(h5|keras)$/;
 /** The index of a checkpoint, or that of the variables of a SavedModel, whose folder may be the model's or as transformers lays it. */
@@ -37,15 +43,20 @@ const SHARD = /^\.data-\d{5}-of-\d{5}$/;
 const SURELY_CHECKPOINT = /\.ckpt(?:-\d{1,12})?$/;
 
 /**
- * The files to convert: only where that was asked for, and never beside a model.safetensors. Throws BadModel where several
- * of TensorFlow's could be meant.
+ * The files to convert: never beside a model.safetensors, and another library's only where that was asked for; parts of
+ * safetensors are put together by themselves. Throws BadModel where several of TensorFlow's could be meant.
  */
 export function foreignWeightsOf(paths: readonly string[], convert: Candidate['convert']): ForeignFiles | undefined {
-  if (convert === undefined || paths.includes(WEIGHTS)) return undefined;
-  const name = (convert === 'torch' ? TORCH : [KERAS, KERAS_INDEX]).find((one) => paths.includes(one));
-  if (name === undefined) return convert === 'torch' ? undefined : otherTensorFlowOf(paths);
-  const parts = name === KERAS_INDEX ? paths.filter((path) => KERAS_PART.test(path)).toSorted() : [];
-  return { form: convert === 'torch' ? 'torch' : 'keras', name, parts, config: null };
+  if (paths.includes(WEIGHTS)) return undefined;
+  const named = (form: WeightsForm, name: string): ForeignFiles => {
+    const parts = paths.filter((path) => PARTS[name]?.test(path) === true).toSorted();
+    return { form, name, parts, config: null };
+  };
+  if (paths.includes(SAFETENSORS_INDEX)) return named('safetensors', SAFETENSORS_INDEX);
+  if (convert === undefined) return undefined;
+  const name = (convert === 'torch' ? TORCH : KERAS).find((one) => paths.includes(one));
+  if (name !== undefined) return named(convert === 'torch' ? 'torch' : 'keras', name);
+  return convert === 'torch' ? undefined : otherTensorFlowOf(paths);
 }
 
 /** Every name that is read: weights, parts and what stands for the config. */

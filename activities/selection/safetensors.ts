@@ -27,13 +27,36 @@ const BITS: Readonly<Record<string, number>> = {
   F4: 4, F6_E2M3: 6, F6_E3M2: 6,
 }; // prettier-ignore
 
+/** A tensor in its file: `bytes` from `start`. */
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly start: number;
+  readonly bytes: number;
+}
+
 /** Checks the file at `path`; `name` is what errors call it. Throws UnsafeModel saying what is wrong with it. */
 export async function checkSafetensors(path: string, name = path): Promise<SafetensorsSummary> {
+  return (await readSafetensors(path, name)).summary;
+}
+
+/** The same, and where its tensors lie. */
+export async function readSafetensors(
+  path: string,
+  name = path,
+): Promise<{ readonly summary: SafetensorsSummary; readonly tensors: readonly StoredTensor[] }> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
     const header = await readHeader(file, size, name);
-    return checkHeader(header.text, size - header.bytes, name);
+    const { summary, tensors } = checkHeader(header.text, size - header.bytes, name);
+    const stored = tensors.map(({ begin, end, ...tensor }) => ({
+      ...tensor,
+      start: header.bytes + begin,
+      bytes: end - begin,
+    }));
+    return { summary, tensors: stored };
   } finally {
     await file.close();
   }
@@ -67,14 +90,16 @@ async function readExactly(file: FileHandle, position: number, length: number): 
   return buffer;
 }
 
-interface Tensor {
-  readonly name: string;
+interface Tensor extends Pick<StoredTensor, 'name' | 'dtype' | 'shape'> {
   readonly begin: number;
   readonly end: number;
-  readonly parameters: number;
 }
 
-function checkHeader(text: string, dataBytes: number, name: string): SafetensorsSummary {
+function checkHeader(
+  text: string,
+  dataBytes: number,
+  name: string,
+): { readonly summary: SafetensorsSummary; readonly tensors: readonly Tensor[] } {
   const header = parseObject(text, name);
   const { __metadata__: metadata = {}, ...entries } = header;
   if (!isStringMap(metadata)) throw unsafe(name, '__metadata__ is not a map of strings');
@@ -83,16 +108,17 @@ function checkHeader(text: string, dataBytes: number, name: string): Safetensors
   tensors.sort((left, right) => left.begin - right.begin || left.end - right.end);
   let covered = 0;
   for (const tensor of tensors) {
-    if (tensor.begin < covered) throw unsafe(name, `tensor '${tensor.name}' overlaps the one before it`);
+    const called = tensor.name.slice(0, 120);
+    if (tensor.begin < covered) throw unsafe(name, `tensor '${called}' overlaps the one before it`);
     if (tensor.begin > covered) {
-      throw unsafe(name, `${tensor.begin - covered} bytes before tensor '${tensor.name}' belong to no tensor`);
+      throw unsafe(name, `${tensor.begin - covered} bytes before tensor '${called}' belong to no tensor`);
     }
     covered = tensor.end;
   }
   if (covered > dataBytes) throw unsafe(name, `truncated: its tensors need ${covered} bytes and it has ${dataBytes}`);
   if (covered < dataBytes) throw unsafe(name, `${dataBytes - covered} bytes after the last tensor belong to no tensor`);
-  const parameters = tensors.reduce((sum, tensor) => sum + tensor.parameters, 0);
-  return { parameters, tensors: tensors.length, bytes: covered, metadata };
+  const parameters = tensors.reduce((sum, tensor) => sum + numbersOf(tensor.shape), 0);
+  return { summary: { parameters, tensors: tensors.length, bytes: covered, metadata }, tensors };
 }
 
 function parseObject(text: string, name: string): Record<string, unknown> {
@@ -118,7 +144,7 @@ function readTensor(tensor: string, entry: unknown, name: string): Tensor {
   if (!isCounts(shape)) throw wrong('has a shape that is not a list of sizes');
   if (!isCounts(offsets) || offsets.length !== 2) throw wrong('has no two data offsets');
   const [begin = 0, end = 0] = offsets;
-  const parameters = shape.reduce((product, size) => product * size, 1);
+  const parameters = numbersOf(shape);
   const bytes = (parameters * bits) / 8;
   if (!Number.isSafeInteger(parameters) || !Number.isSafeInteger(bytes)) throw wrong('has an impossible size');
   if (end - begin !== bytes) {
@@ -126,7 +152,11 @@ function readTensor(tensor: string, entry: unknown, name: string): Tensor {
       `lies about its size: ${String(dtype)} [${shape.join(', ').slice(0, 120)}] needs ${bytes} bytes, its offsets span ${end - begin}`,
     );
   }
-  return { name: tensor.slice(0, 120), begin, end, parameters };
+  return { name: tensor, dtype: String(dtype), shape, begin, end };
+}
+
+function numbersOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

