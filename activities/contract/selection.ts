@@ -88,7 +88,8 @@ interface Converted {
 }
 export interface ConvertedTorchFile extends Converted {
   readonly of: 'torch';
-  readonly scanner: { readonly name: string; readonly version: string; readonly verdict: 'clean' };
+  /** null: of the form before PyTorch 1.6, which our own reading judges (espalier_convert/legacy.py). */
+  readonly scanner: { readonly name: string; readonly version: string; readonly verdict: 'clean' } | null;
   /** The version that read it. */
   readonly torch: string;
 }

@@ -1,6 +1,7 @@
 /**
  * Runs `python -m espalier_convert` on another library's weights: a child without network or credentials. It opens a
- * torch file only after modelaudit-picklescan called it clean, and then with PyTorch's reader restricted to weights;
+ * torch file only after modelaudit-picklescan called it clean (of the form before PyTorch 1.6: after our own reading found
+ * a state dict and nothing else), and then with PyTorch's reader restricted to weights;
  * TensorFlow's only while every part is what Keras, or TensorFlow's own Saver, writes, and lies in the files themselves.
  */
 import { spawn } from 'node:child_process';
@@ -33,7 +34,7 @@ const LeftOutSchema = z.array(z.string().max(MAX_NAME_CHARACTERS)).max(20_000);
 const RESULTS = {
   torch: z.strictObject({
     of: z.literal('torch'),
-    scanner: z.strictObject({ name: z.string(), version: z.string(), verdict: z.literal('clean') }),
+    scanner: z.strictObject({ name: z.string(), version: z.string(), verdict: z.literal('clean') }).nullable(),
     torch: z.string(),
   }),
   keras: z.strictObject({ of: z.literal('keras'), h5py: z.string(), leftOut: LeftOutSchema }),
@@ -51,7 +52,7 @@ const ErrorSchema = z.strictObject({
  * Writes the tensors of the files, which lie in a folder of their own, into the folder `model` as model.safetensors. The
  * scanner of torch files is looked for in the folder that ESPALIER_PICKLESCAN names, else in the trainer's Python;
  * TensorFlow's weights are those that the folder's config.json asks for. Throws UnsafeModel when file or scanner give any
- * reason, BadModel when there is more than tensors in it or not what the config says, MissingTool without the scanner.
+ * reason, BadModel when there is more than tensors in it or not what the config says, MissingTool without the scanner where it is needed.
  */
 export async function convertWeights(
   { form, name, parts, folder: aside }: ForeignWeights,

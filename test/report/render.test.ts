@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
+import type { ConvertedWeights } from '../../activities/contract/selection.ts';
 import { summarise } from '../../client/summary.ts';
 import { renderReport } from '../../activities/report/render.ts';
 import { sampleFacts, sampleHistory, sampleMaterial } from '../support/facts.ts';
@@ -136,6 +137,18 @@ describe('the report', () => {
       /, converted from pytorch_model\.bin \(4\s321 bytes, SHA-256 (ab){32} \), which modelaudit-picklescan 0\.1\.12 called clean, by torch 2\.15\.0/;
     assert.match(words, told);
     assert.doesNotMatch(wordsOf(render(sampleFacts)), /converted from/);
+    const saying = (converted: ConvertedWeights): string =>
+      wordsOf(render({ ...sampleFacts, candidates: [{ ...first, imported: { ...imported, converted } }, ...rest] }));
+    assert.match(
+      saying({ of: 'torch', from, scanner: null, torch: '2.15.0' }),
+      /, which is of the form before PyTorch 1\.6 and holds tensors alone by our own reading, by torch 2\.15\.0/,
+    );
+    const index = { ...from, path: 'model.safetensors.index.json' };
+    const part = { ...from, path: 'model-00001-of-00001.safetensors' };
+    assert.match(
+      saying({ of: 'safetensors', from: index, parts: [part] }),
+      /, put together from model\.safetensors\.index\.json \(4\s321 bytes, SHA-256 (ab){32} \), model-00001-of-00001\.safetensors/,
+    );
     const tensorflow = {
       of: 'keras',
       from: { ...from, path: 'tf_model.h5' },

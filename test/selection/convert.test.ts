@@ -24,8 +24,8 @@ import { tinyModel } from '../support/tiny-model.ts';
 
 const intendedUse = { commercial: true, domain: 'support', publish: false, hosted: true, modify: true };
 const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
-const EXECUTES = ['system-zip.bin', 'runpy-zip.bin', 'system-legacy.bin'];
-/** By what refuses each: our own reading of the container, PyTorch's restricted reader, or our look at its tensors. */
+const EXECUTES = ['system-zip.bin', 'runpy-zip.bin'];
+/** By what refuses each: our own reading of the container, or of the old form, PyTorch's restricted reader, or our look at its tensors. */
 const REFUSED = {
   container: (
     'absolute bad-crc before behind big-endian broken-pickle compressed doubled empty encrypted nested-zip no-pickle ' +
@@ -33,7 +33,17 @@ const REFUSED = {
   )
     .split(' ')
     .map((name) => `${name}.bin`),
-  load: [...EXECUTES, 'expanded.bin', 'list.bin', 'nested.bin', 'sparse.bin'],
+  legacy: {
+    'behind-legacy.bin': /bytes, its storages end at/,
+    'lying-legacy.bin': /has 2 numbers, its tensors say 3/,
+    'module-legacy.bin': /the opcode|something stored that is no storage|the name 'torch.nn/,
+    'parameter-legacy.bin': /the name 'torch\._utils _rebuild_parameter'/,
+    'runpy-legacy.bin': /the name 'runpy _run_code'/,
+    'short-legacy.bin': /bytes, its storages end at/,
+    'system-legacy.bin': /the name 'posix system'/,
+    'unlisted-legacy.bin': /does not list each storage of its tensors once/,
+  },
+  load: [...EXECUTES, 'expanded.bin', 'list.bin', 'nested.bin', 'nested-legacy.bin', 'sparse.bin'],
 };
 const scanner = process.env['ESPALIER_PICKLESCAN'];
 
@@ -199,13 +209,27 @@ describe('converting a torch file', function () {
     const by = (step: string): string[] => Object.keys(judged).filter((name) => judged[name]?.[0] === step);
     assert.deepEqual(by('container').toSorted(), REFUSED.container.toSorted());
     assert.deepEqual(by('load').toSorted(), REFUSED.load.toSorted());
+    assert.deepEqual(by('legacy').toSorted(), Object.keys(REFUSED.legacy));
+    for (const [name, message] of Object.entries(REFUSED.legacy)) assert.match(judged[name]?.[2] ?? '', message, name);
     assert.deepEqual(
       Object.keys(judged).filter((name) => judged[name] === null),
-      ['honest.bin', 'legacy.bin', 'old.bin', 'tied.bin'],
+      ['described-legacy.bin', 'described.bin', 'honest.bin', 'legacy.bin', 'old.bin', 'tied.bin', 'two-legacy.bin'],
     );
     for (const name of EXECUTES) assert.match(judged[name]?.[2] ?? '', /restricted to weights, refuses/);
     assert.match(judged['expanded.bin']?.[2] ?? '', /repeat one stored value many times: a/);
     assert.ok((await readFile(join(files, 'legacy.safetensors'))).equals(weights));
+    const [old, fresh] = await Promise.all(
+      ['described-legacy', 'described'].map((name) => readFile(join(files, `${name}.safetensors`))),
+    );
+    assert.ok(old?.equals(fresh ?? Buffer.alloc(0)));
+  });
+
+  it('gives the very bytes of the form before PyTorch 1.6, too, by our own rules and without the scanner', async () => {
+    process.env['ESPALIER_PICKLESCAN'] = root; // has none
+    const model = await imported('legacy.bin', 'torch');
+    assert.ok((await weightsOf(model)).equals(weights));
+    assert.ok(model.converted?.of === 'torch' && model.converted.scanner === null);
+    await assert.rejects(imported('system-legacy.bin', 'torch'), { kind: 'UnsafeModel', message: /'posix system'/ });
   });
 
   describe('with the scanner itself (ESPALIER_PICKLESCAN)', () => {
@@ -219,9 +243,9 @@ describe('converting a torch file', function () {
       assert.ok((await weightsOf(model)).equals(weights));
     });
 
-    it('calls no hostile file clean, and no file of the old form', async () => {
+    it('calls no hostile file clean', async () => {
       const judged = await drive(scanner ?? '', 'scan');
-      for (const name of [...EXECUTES, ...REFUSED.container, 'legacy.bin']) assert.ok(judged[name], name);
+      for (const name of [...EXECUTES, ...REFUSED.container]) assert.ok(judged[name], name);
       for (const name of EXECUTES) assert.match(judged[name]?.[2] ?? '', /MALICIOUS/);
       for (const name of ['honest.bin', 'old.bin', 'tied.bin']) assert.equal(judged[name], null, name);
     });

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from espalier_convert.container import read_container
 from espalier_convert.failure import ConvertError
+from espalier_convert.legacy import require_state_dict
 from espalier_convert.scanner import find_scanner, require_clean
 from espalier_convert.tensors import convert
 
@@ -27,7 +28,10 @@ def attempt(step: str, path: Path, work) -> object:
 
 containers = {path: attempt("container", path, lambda path=path: read_container(path)) for path in files}
 for path, container in containers.items():
-    attempt("scan", path, lambda path=path, container=container: require_clean(scanner, path, container))
+    if container is not None and container.form == "legacy":
+        attempt("legacy", path, lambda path=path, container=container: require_state_dict(path, container))
+    else:
+        attempt("scan", path, lambda path=path, container=container: require_clean(scanner, path, container))
 if sys.argv[3:] != ["scan"]:
     for path in files:
         attempt("load", path, lambda path=path: convert({path: None}, path.with_suffix(".safetensors")))

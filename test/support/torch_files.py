@@ -3,11 +3,13 @@
 import io
 import os
 import pickle
+import pickletools
 import runpy
 import struct
 import sys
 import tarfile
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -38,6 +40,28 @@ saved({"a": torch.ones(1).expand(10**6, 10**6)}, "expanded.bin")
 saved({"model": dict(weights)}, "nested.bin")
 saved([weights], "list.bin")
 saved({"a": torch.ones(2).to_sparse()}, "sparse.bin")
+
+# What a model of 2019 left: a state dict with its modules' versions, one storage for two tensors, numbers of many kinds.
+described = OrderedDict({**weights, "tied": weights["embeddings.LayerNorm.weight"], "ids": torch.arange(512).expand((1, -1)), "half": torch.ones(3).half()})
+described._metadata = OrderedDict({"": {"version": 1}, "embeddings": {"version": 1}})
+old_form = saved(described, "described-legacy.bin", _use_new_zipfile_serialization=False)
+saved(described, "described.bin")
+saved({"a": torch.nn.Parameter(torch.ones(2))}, "parameter-legacy.bin", _use_new_zipfile_serialization=False)
+saved(torch.nn.Linear(2, 2), "module-legacy.bin", _use_new_zipfile_serialization=False)
+saved({"a": Runpy(), **weights}, "runpy-legacy.bin", _use_new_zipfile_serialization=False)
+saved({"model": dict(weights), "optimizer": {"lr": 1}}, "nested-legacy.bin", _use_new_zipfile_serialization=False)
+(folder / "behind-legacy.bin").write_bytes(old_form + pickle.dumps(System(), protocol=2))
+(folder / "short-legacy.bin").write_bytes(old_form[:-4])
+# torch leaves the memory of a storage as it found it that the file does not list.
+two = saved({"a": torch.ones(2), "b": torch.zeros(3)}, "two-legacy.bin", _use_new_zipfile_serialization=False)
+stream = io.BytesIO(two)
+for _ in range(4):
+    list(pickletools.genops(stream))
+before, first = two[: stream.tell()], pickle.loads(two[stream.tell() :])[:1]
+(folder / "unlisted-legacy.bin").write_bytes(before + pickle.dumps(first, protocol=2) + two[-(8 + 12) - (8 + 8) :][: 8 + 8])
+more = two.replace(struct.pack("<q", 3), struct.pack("<q", 2))
+assert more != two
+(folder / "lying-legacy.bin").write_bytes(more)
 
 saved({"a": System()}, "system-zip.bin")
 saved({"a": Runpy()}, "runpy-zip.bin")

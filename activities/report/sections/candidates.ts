@@ -222,7 +222,11 @@ function conversion(converted: ImportedModel['converted']): Content {
   const file = html`, converted from ${files}`;
   if (converted.of === 'torch') {
     const { scanner, torch } = converted;
-    return html`${file}, which ${scanner.name} ${scanner.version} called ${scanner.verdict}, by torch ${torch}`;
+    const spoke =
+      scanner === null
+        ? 'which is of the form before PyTorch 1.6 and holds tensors alone by our own reading'
+        : `which ${scanner.name} ${scanner.version} called ${scanner.verdict}`;
+    return html`${file}, ${spoke}, by torch ${torch}`;
   }
   const reader = converted.of === 'keras' ? html`, read by h5py ${converted.h5py}` : '';
   const { leftOut } = converted;

@@ -19,6 +19,7 @@ from espalier_trainer.sandbox import Sandbox
 from .checkpoint import convert_checkpoint
 from .container import read_container
 from .failure import ConvertError
+from .legacy import require_state_dict
 from .scanner import NAME, VERSION, find_scanner, require_clean
 from .tensorflow import convert_keras
 from .tensors import MAX_GROWTH, convert, sources_of
@@ -64,12 +65,17 @@ def run(request: dict, sandbox: Sandbox) -> dict:
         return {"of": of, **convert_keras(source, parts, Path(request["config"]), target)}
     if of == "checkpoint":
         return {"of": of, **convert_checkpoint(source, parts, Path(request["config"]), target)}
-    scanner = find_scanner(request["scanner"])
     sources = sources_of(source, parts)
     # Every part, before torch is loaded for the first.
-    for file in sources:
-        require_clean(scanner, file, read_container(file))
-    return {"of": of, "scanner": {"name": NAME, "version": VERSION, "verdict": "clean"}, "torch": convert(sources, target)}
+    containers = {file: read_container(file) for file in sources}
+    scanner = find_scanner(request["scanner"]) if any(container.form == "zip" for container in containers.values()) else None
+    for file, container in containers.items():
+        if scanner is None or container.form == "legacy":
+            require_state_dict(file, container)
+        else:
+            require_clean(scanner, file, container)
+    spoke = None if scanner is None else {"name": NAME, "version": VERSION, "verdict": "clean"}
+    return {"of": of, "scanner": spoke, "torch": convert(sources, target)}
 
 
 def limit(what: int, most: int) -> None:

@@ -39,14 +39,11 @@ def find_scanner(folder: str | None) -> ModuleType:
 
 
 def require_clean(scanner: ModuleType, path: Path, container: Container) -> None:
-    """Throws UnsafeModel unless the scan of every pickle of the file is complete and its verdict clean."""
+    """Throws UnsafeModel unless the scan of every pickle of the archive is complete and its verdict clean. Of pickles in a row it calls
+    none so: legacy.py judges those."""
     if "torch" in sys.modules:
         raise ConvertError("Internal", "the scanner was to be asked before torch is loaded")
     options = scanner.ScanOptions(timeout_s=SCAN_SECONDS)
-    if container.form == "legacy":
-        for name, stream in container.streams:
-            _require(scanner.scan_bytes(stream, source=name, options=options), name)
-        return
     # A state dict's pickle refers to storages beside it, so its scan needs the archive; that it saw each pickle is checked.
     report = scanner.scan_file(str(path), options=options)
     _require(report, path.name)
