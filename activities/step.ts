@@ -82,8 +82,11 @@ export interface StepDefinition<Input, Output> {
    * (`WrongHardware`): a refusal is no try. The policy's own limit when missing.
    */
   readonly tries?: number;
-  /** Whether other runs may take this result for the same inputs; all when missing. One that the clock cut short is this run's own. */
-  keeps?(output: Output): boolean;
+  /**
+   * Whether other runs may take this result for the same inputs; all when missing. One that the clock cut short is this run's own.
+   * Asked of a recorded one, too: what of the input is not in the key may want a better one.
+   */
+  keeps?(output: Output, input: Input): boolean;
   run(input: Input, context: StepContext): Promise<Output>;
 }
 
@@ -132,7 +135,7 @@ export function findActivity<Input, Output>(
   return async (call) => {
     try {
       const { key } = await identify(step, call.input, services);
-      return (await recorded<Output>(call, key, services)) ?? null;
+      return (await recorded(step, call, key, services)) ?? null;
     } catch (error) {
       throw toFailure(error, call.stepId, Context.current().info.attempt);
     }
@@ -154,7 +157,7 @@ export function stepActivity<Input, Output>(
       if (step.tries !== undefined && tries > step.tries) throw workerLost(call.stepId, step.tries);
       const { environment, identity, key } = await identify(step, call.input, services);
       const recordKey = stepRecordKey(key);
-      const found = await recorded<Output>(call, key, services);
+      const found = await recorded(step, call, key, services);
       if (found !== undefined) return found;
       beganAtMs = Date.now();
       const startedAt = new Date(beganAtMs).toISOString();
@@ -190,8 +193,9 @@ export function stepActivity<Input, Output>(
           finishedAt: new Date().toISOString(),
         };
         const earlier = earlierSeconds > 0 ? { earlierSeconds } : {};
-        if (step.keeps?.(output) === false) return { ...asResult(record, false), ...earlier };
-        return { ...(await keep(services.pointers, recordKey, record, call.reuse)), ...earlier };
+        const keeps = (one: Output): boolean => step.keeps?.(one, call.input) !== false;
+        if (!keeps(output)) return { ...asResult(record, false), ...earlier };
+        return { ...(await keep(services.pointers, recordKey, record, { reuse: call.reuse, keeps })), ...earlier };
       } finally {
         await folder.remove();
       }
@@ -222,14 +226,16 @@ async function identify<Input, Output>(
   return { environment, identity, key: stepKey(step.type, step.version, identity, environment) };
 }
 
-async function recorded<Output>(
-  { runId, reuse }: Pick<StepCall<unknown>, 'runId' | 'reuse'>,
+async function recorded<Input, Output>(
+  step: Pick<StepDefinition<Input, Output>, 'keeps'>,
+  { runId, reuse, input }: StepCall<Input>,
   key: Digest,
   { pointers }: ActivityServices,
 ): Promise<StepResult<Output> | undefined> {
   if (!reuse) return undefined;
   const found = await lookUp(() => pointers.read<StepRecord<Output>>(stepRecordKey(key)));
-  return found && asResult(found.value, found.value.computedBy !== runId);
+  if (found === undefined || step.keeps?.(found.value.output, input) === false) return undefined;
+  return asResult(found.value, found.value.computedBy !== runId);
 }
 
 /** The first result with this key is the result: a slower twin adopts it. */
@@ -237,7 +243,7 @@ async function keep<Output>(
   pointers: Pointers,
   recordKey: string,
   record: StepRecord<Output>,
-  reuse: boolean,
+  { reuse, keeps }: { readonly reuse: boolean; readonly keeps: (output: Output) => boolean },
 ): Promise<StepResult<Output>> {
   const size = Buffer.byteLength(JSON.stringify(record.output));
   if (size > MAX_RESULT_BYTES) {
@@ -254,7 +260,7 @@ async function keep<Output>(
   if (await pointers.create(recordKey, record)) return asResult(record, false);
   if (!reuse) return asResult(record, false);
   const first = await pointers.read<StepRecord<Output>>(recordKey);
-  return first === undefined
+  return first === undefined || !keeps(first.value.output)
     ? asResult(record, false)
     : asResult(first.value, first.value.computedBy !== record.computedBy);
 }

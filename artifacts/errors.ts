@@ -42,6 +42,7 @@ export const ERROR_KINDS = {
   DiskFull: { retryable: true },
   MissingTool: { retryable: false },
   WrongHardware: { retryable: true },
+  BusyMachine: { retryable: true },
   Internal: { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>;
 

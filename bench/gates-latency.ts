@@ -1,7 +1,8 @@
 /**
  * How a model's latency is best told from what its machine does besides: ways to its p95, from the same runs, beside programs that
  * take the cores and the caches. A small encoder (clean), a larger one (too slow), and the small one that waits with every tenth
- * text without a core (too slow as well); each way's p95s, and how often a limit catches and accuses.
+ * text without a core (too slow as well); each way's p95s, and how often a limit catches and accuses,
+ * of all and of those alone that waited for less than a share of the time.
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-latency.ts LIMIT_MS [busy programs = 0] [clean measurements = 100] [of each slow one = 34] [minutes at most = 9]
  */
@@ -35,7 +36,22 @@ const WAIT_MS = 5;
 /** Goes through 32 MB again and again while this bench lives: takes a core, and the caches that a model would like to keep. */
 const BUSY_PROGRAM =
   'const a = new Float64Array(4e6); for (const parent = process.ppid; process.ppid === parent; ) for (let i = 0; i < a.length; i += 8) a[i] += 1;';
+const OWN_TIME = 'own time, quietest pass';
+/** Shares of the time beyond which a measurement might say nothing. */
+const SHARES = [0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 1];
 const KINDS = ['clean', 'larger', 'waiting'] as const;
+
+/** Of measurements by own time, the quietest pass counting: how many that waited for less than a share are above the limit. */
+function byShare(measured: readonly TimedRuns[]): string {
+  const judged = measured.map(({ times, told }) => ({
+    share: waitedShare(times, told) ?? Number.NaN,
+    p95Ms: ESTIMATORS[OWN_TIME]!(times, TEXTS) ?? Number.NaN,
+  }));
+  return SHARES.map((most) => {
+    const told = judged.filter(({ share }) => share <= most);
+    return `up to ${most}: ${told.filter(({ p95Ms }) => p95Ms > LIMIT_MS).length} of ${told.length}`;
+  }).join(', ');
+}
 
 const scratch = await mkdtemp(join(tmpdir(), 'espalier-bench-gates-latency-'));
 const { store, pointers, close } = await withStore();
@@ -91,6 +107,7 @@ try {
       `${kind}: ${measured[kind].length} measurements of ${median(measured[kind].map(({ times }) => times.length))} runs (median); ` +
         `waited ${median(shares).toPrecision(3)} of the time, undisturbed ${median(undisturbed).toPrecision(3)} of the runs (medians)`,
     );
+    console.log(`  by the share that was waited: ${byShare(measured[kind])}`);
     for (const [name, estimate] of Object.entries(ESTIMATORS)) {
       const all = measured[kind].map(({ times }) => estimate(times, TEXTS));
       const values = all.filter((value) => value !== null);

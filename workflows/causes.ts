@@ -7,6 +7,7 @@
  * | BadData, Conflict, NoCandidate, Diverged, CheckpointIncompatible, StorageDenied, MissingTool, GatesFailed, Approval… | never: the same again would fail the same | it stands by | parked at once |
  * | StorageUnavailable, TemporalUnavailable, NetworkUnavailable, DiskFull, Corrupt, TrainerFailed, Internal | as often as the step's proxy allows (proxies.ts) | it stands by | parked |
  * | WrongHardware | every minute for about a day: a machine of the class may be busy (activities/step.ts) | it stands by | parked |
+ * | BusyMachine | every minute for half an hour, within the step (activities/selection/busy-machine.ts) | it stands by | – |
  * | OutOfMemory | inside training: half the micro-batch, until it is 1 | it stands by | parked |
  * | BudgetEnded | never | – | only a trial is ended so: it drops out of its comparison |
  * | Preempted, and a worker that is lost | always: neither is a failure of the step | – | – |
@@ -40,6 +41,7 @@ const OF_THE_SURROUNDINGS: ReadonlySet<ErrorKind> = new Set([
   'DiskFull',
   'MissingTool',
   'WrongHardware',
+  'BusyMachine',
 ]);
 
 /** Whether a candidate that failed so was lost for no fault of its own: who asked for it should hear of that. */

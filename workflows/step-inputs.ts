@@ -5,6 +5,7 @@ import type {
   PreparePicturesInput,
   PreparePromptsInput,
 } from '../activities/contract/data.ts';
+import type { TimeLimits } from '../activities/contract/measures.ts';
 import type { EvaluateModelInput } from '../activities/contract/validation.ts';
 import type {
   ExportClassifierInput,
@@ -96,6 +97,31 @@ export function measuredOn({ selection: { hardware } }: Pick<Pipeline, 'selectio
   readonly hardware?: HardwareClass;
 } {
   return hardware === undefined ? {} : { hardware };
+}
+
+/** What a candidate's times are held to, where the definition says so: above it a time of a busy machine is taken again. */
+export function candidateTimes({ selection }: Pick<Pipeline, 'selection'>): { readonly timeLimits?: TimeLimits } {
+  if ('maxFirstTokenMs' in selection || 'maxMsPerToken' in selection) {
+    return timeLimits({ firstTokenMs: selection.maxFirstTokenMs, tokenMs: selection.maxMsPerToken });
+  }
+  return timeLimits({ p95Ms: 'maxLatencyP95Ms' in selection ? selection.maxLatencyP95Ms : undefined });
+}
+
+/** What the gates that are on hold the chosen model's times to. */
+export function judgedTimes({ gates }: Pick<Pipeline, 'gates'>): { readonly timeLimits?: TimeLimits } {
+  const mostOf = (gate: { readonly max: number; readonly severity: string } | undefined): number | undefined =>
+    gate === undefined || gate.severity === 'off' ? undefined : gate.max;
+  return 'firstTokenP95Ms' in gates
+    ? timeLimits({ firstTokenMs: mostOf(gates.firstTokenP95Ms), tokenMs: mostOf(gates.tokenMs) })
+    : timeLimits({ p95Ms: mostOf(gates.latencyP95Ms) });
+}
+
+/** Those that there are; nothing where there are none. */
+function timeLimits(limits: { readonly [Name in keyof TimeLimits]: number | undefined }): {
+  readonly timeLimits?: TimeLimits;
+} {
+  const set = Object.entries(limits).filter(([, most]) => most !== undefined);
+  return set.length === 0 ? {} : { timeLimits: Object.fromEntries(set) };
 }
 
 /** What the numbers that a definition leaves open depend on: the rows that are trained on in the end, however few a part has. */

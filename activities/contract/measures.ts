@@ -15,6 +15,16 @@ export interface Score {
   readonly notApplicable?: string;
   /** Why there is no number though there is something to measure, and the way out: the gate fails with it. */
   readonly lack?: string;
+  /** Why the value is only a bound from above, and the way out: a gate that it is under has passed, one that it is over was not measured. */
+  readonly noMoreThan?: string;
+}
+/** What times are held to later, in milliseconds: above it one of a busy machine says nothing, and is taken again. Never part of a key. */
+export interface TimeLimits {
+  /** Of one input, at the 95th percentile. */
+  readonly p95Ms?: number;
+  /** Of a generator: to the first token at the 95th percentile, and of one after it at the median. */
+  readonly firstTokenMs?: number;
+  readonly tokenMs?: number;
 }
 export interface Latency {
   readonly p50Ms: number;

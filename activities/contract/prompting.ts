@@ -12,7 +12,7 @@ import type { MemorisationGatesSpec } from '../../pipelines/memorisation.ts';
 import type { MemorisationMeasures } from '../privacy/memorisation/types.ts';
 import type { ExampleIds } from './examples.ts';
 import type { ExportedGenerator } from './generation.ts';
-import type { Hardware, Score } from './measures.ts';
+import type { Hardware, Score, TimeLimits } from './measures.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
 import type { BehaviourResult, Device, FittedPart, JudgeCustom, JudgeGatesInput, PairedScore } from './validation.ts';
 
@@ -22,6 +22,8 @@ export interface ProfileGeneratorInput {
   readonly generation: GenerationDefaults;
   /** Where it may be timed; anywhere when missing. */
   readonly hardware?: HardwareClass;
+  /** What its times will be held to. */
+  readonly timeLimits?: TimeLimits;
 }
 export interface GeneratorProfile {
   /** Of one answer at a time, on one thread. */
@@ -176,6 +178,8 @@ export interface EvaluateGeneratorInput {
   readonly device?: Device;
   /** Where it may be timed; anywhere when missing. */
   readonly hardware?: HardwareClass;
+  /** What its times will be held to. */
+  readonly timeLimits?: TimeLimits;
   /** Missing where all is asked. */
   readonly askedLess?: AskedLess;
 }

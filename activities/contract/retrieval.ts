@@ -5,7 +5,7 @@ import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { QueryFigures } from '../../pipelines/custom-gates.ts';
 import type { RetrievalGatesSpec } from '../../pipelines/definition/retrieval.ts';
 import type { ExampleIds } from './examples.ts';
-import type { Hardware, Latency, Score } from './measures.ts';
+import type { Hardware, Latency, Score, TimeLimits } from './measures.ts';
 import type { Prediction } from './prototype.ts';
 import type {
   AttackMeasures,
@@ -77,6 +77,8 @@ export interface EvaluateRetrievalInput {
   readonly hardware?: HardwareClass;
   /** Of a run that is a prototype: pictures of the whole gallery, whose figures are foretold. */
   readonly fullGallery?: number;
+  /** What its times will be held to. */
+  readonly timeLimits?: TimeLimits;
 }
 export interface RetrievalEvaluation {
   readonly k: number;

@@ -9,7 +9,7 @@ import type { SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { IntendedUse } from '../../pipelines/licence/use.ts';
 import type { ExportedGenerator } from './generation.ts';
 import type { GeneratorProfile, PromptSearch } from './prompting.ts';
-import type { Hardware, Latency, Score } from './measures.ts';
+import type { Hardware, Latency, Score, TimeLimits } from './measures.ts';
 import type { LicenceDecision } from './review.ts';
 
 /** A candidate with its source as the worker can reach it (a local folder was uploaded by the client). */
@@ -157,6 +157,8 @@ export interface ProfileEncoderInput {
   readonly maxLength?: number;
   /** Where it may be timed; anywhere when missing. */
   readonly hardware?: HardwareClass;
+  /** What its times will be held to. */
+  readonly timeLimits?: TimeLimits;
 }
 export interface EncoderProfile {
   readonly latency: Latency;

@@ -10,7 +10,7 @@ import type { CustomGatesSpec } from '../../pipelines/definition/gates.ts';
 import type { EvaluatedGate } from '../../pipelines/gates/table.ts';
 import type { HardwareClass } from '../../pipelines/hardware-class.ts';
 import type { ExampleIds, GateEvidence, GateExamples } from './examples.ts';
-import type { Hardware, Latency, Score } from './measures.ts';
+import type { Hardware, Latency, Score, TimeLimits } from './measures.ts';
 
 export interface EvaluateModelInput {
   readonly classifier: ArtifactRef;
@@ -23,6 +23,8 @@ export interface EvaluateModelInput {
   readonly device?: Device;
   /** Where it may be timed; anywhere when missing. */
   readonly hardware?: HardwareClass;
+  /** What its times will be held to. */
+  readonly timeLimits?: TimeLimits;
 }
 /** The device that serves; megabytes are 10^6 bytes. */
 export interface Device {

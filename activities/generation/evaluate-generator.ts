@@ -13,6 +13,8 @@ import type { Score } from '../contract/measures.ts';
 import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';
 import { loadBehaviour } from '../data/behaviour.ts';
 import { loadGeneralText, samplePrompts, type PromptRow } from '../data/prompts.ts';
+import { saysNothing, timedAnswer, timeScore, withoutTimeLimits } from '../selection/busy-machine.ts';
+import { timePatiently } from '../selection/time-patiently.ts';
 import { requireHardware, TIMED_TRIES } from '../selection/machines.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
@@ -59,7 +61,7 @@ const TEXT_TABLES = ['edits.jsonl', 'identity-sentences.jsonl'] as const;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 18,
+  version: 19,
   // Times are among the measures, on other hardware it is another result; and so it is where other questions are built in.
   environment: () =>
     Promise.resolve({
@@ -67,6 +69,8 @@ export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, Generator
       builtIn: { ...builtInDigests(), identities: identitiesDigest(), ...textTableDigests(undefined, TEXT_TABLES) },
     }),
   tries: TIMED_TRIES,
+  identity: withoutTimeLimits,
+  keeps: (evaluation, { timeLimits }) => !saysNothing(timedAnswer(evaluation, timeLimits)),
   async run(input, context) {
     requireHardware(hardware(), input.hardware);
     const { store, signal } = context;
@@ -133,7 +137,12 @@ async function evaluate(
     .filter(({ refused }) => refused === undefined)
     .slice(0, TIMED_PROMPTS)
     .map(({ row }) => withPrompt(served.prompt, conversationOf(row)));
-  const times = await timeGenerator({ folder, conversations, maxNewTokens: served.generation.maxNewTokens }, signal);
+  const task = { folder, conversations, maxNewTokens: served.generation.maxNewTokens };
+  const times = await timePatiently(
+    () => timeGenerator(task, signal),
+    (taken) => timedAnswer(taken, input.timeLimits),
+    context,
+  );
 
   const measures: Readonly<Record<GenerationGateName, Score>> = {
     adherence: adherenceScore(judged),
@@ -145,8 +154,8 @@ async function evaluate(
     overRefusal: missedShare(all, 'overRefusal'),
     injectedAnswers: missedShare(all, 'injectedAnswers'),
     ...again.measures,
-    firstTokenP95Ms: plainScore(times.firstTokenMs.p95, times.answers),
-    tokenMs: plainScore(times.msPerToken.p50, times.answers),
+    firstTokenP95Ms: timeScore(times.firstTokenMs.p95, times.answers, times.waitedShare),
+    tokenMs: timeScore(times.msPerToken.p50, times.answers, times.waitedShare),
     memoryMb: plainScore(times.memoryMb, times.answers),
     sizeMb: plainScore(await sizeMb(folder), 0),
     exportParity: plainScore(exportParityMaxAbs, 0),

@@ -5,6 +5,8 @@ import { checkout } from '../checkout.ts';
 import type { GeneratorProfile, ProfileGeneratorInput } from '../contract/prompting.ts';
 import type { Message } from '../../inference/generation/chat.ts';
 import { samplePrompts } from '../data/prompts.ts';
+import { requireTold, saysNothing, timedAnswer, withoutTimeLimits } from '../selection/busy-machine.ts';
+import { timePatiently } from '../selection/time-patiently.ts';
 import { askChild } from '../selection/measuring-child.ts';
 import { TIMED_TRIES, requireHardware } from '../selection/machines.ts';
 import { hardware, machine } from '../selection/profile-encoder.ts';
@@ -34,15 +36,19 @@ export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorPr
   version: 8,
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
-  async run({ generator, dataset, generation, hardware: wanted }, context) {
+  identity: withoutTimeLimits,
+  keeps: (profile, { timeLimits }) => !saysNothing(timedAnswer(profile, timeLimits)),
+  async run({ generator, dataset, generation, hardware: wanted, timeLimits }, context) {
     requireHardware(hardware(), wanted);
     const { store, signal, progress } = context;
     const folder = await checkout(context, generator, 'generator');
     const { rows } = await samplePrompts([store, dataset, 'train', signal], SAMPLE_PROMPTS, { seed: 0 });
     const conversations = rows.map(conversationOf);
     progress({ phase: 'measuring' });
-    const { maxNewTokens } = generation;
-    const times = await timeGenerator({ folder, conversations, maxNewTokens, longer: true }, signal);
+    const task = { folder, conversations, maxNewTokens: generation.maxNewTokens, longer: true };
+    const timed = (taken: GeneratorTimes) => timedAnswer(taken, timeLimits);
+    const times = await timePatiently(() => timeGenerator(task, signal), timed, context);
+    requireTold(timed(times));
     return { ...times, sizeMb: await treesMb(store, [generator]), hardware: machine() };
   },
 };

@@ -9,6 +9,7 @@ import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { AdherenceSpec, GeneratorSelectionSpec } from '../../pipelines/definition/generation.ts';
 import type { Score } from '../contract/measures.ts';
 import type { GeneratorProfile, GeneratorSelection, PromptSearch, RankGeneratorsInput } from '../contract/prompting.ts';
+import { isBusy, TIME_IT_ANEW, untold } from '../selection/busy-machine.ts';
 import { costFault, requirePrice } from '../selection/cost-limit.ts';
 import { areAlike, unlikeMachines } from '../selection/machines.ts';
 import { isDominatedBeyondChance, standingOf, type Standing } from '../selection/pareto.ts';
@@ -137,18 +138,24 @@ function measure(
   const served = servedTimes(profile, search.best);
   const asked = served.of === 'timed' ? ', of questions alone' : ', reckoned for its best prompt';
   const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb } = selection;
+  const { waitedShare } = profile;
   const limits: readonly (readonly [what: string, is: number, most: number | undefined])[] = [
     [`ms to the first token (p95${asked})`, served.firstTokenMs.p95, maxFirstTokenMs],
     [`ms a token (p50${asked})`, served.msPerToken.p50, maxMsPerToken],
     ['MB', profile.sizeMb, maxSizeMb],
     ['MB of memory', profile.memoryMb, maxMemoryMb],
   ];
-  const broken = limits.flatMap(([what, is, most]) =>
-    most !== undefined && is > most ? [`it takes ${number(is)} ${what}, more than ${most}`] : [],
-  );
+  const broken = limits.flatMap(([what, is, most]) => {
+    if (most === undefined || !(is > most)) return [];
+    const isTime = what.startsWith('ms ');
+    return isTime && isBusy(waitedShare)
+      ? [untold('time', `${number(is)} ${what} is more than ${most}`, waitedShare, TIME_IT_ANEW)]
+      : [`it takes ${number(is)} ${what}, more than ${most}`];
+  });
   const ms = msOfAnswer(candidate);
   const standing = standingAs(id, profile, search, served, ms);
-  return { id, profile, search, served, standing, broken: [...broken, ...costFault(ms, selection, price)] };
+  const costly = costFault({ meanMs: ms, waitedShare }, selection, price);
+  return { id, profile, search, served, standing, broken: [...broken, ...costly] };
 }
 
 function standingAs(

@@ -12,6 +12,8 @@ import type { EvaluateRetrievalInput, RetrievalDetails, RetrievalEvaluation } fr
 import { loadLabels } from '../data/dataset.ts';
 import { pictureRows } from '../data/images/pictures.ts';
 import type { AnsweredPictures } from '../selection/embed-pictures.ts';
+import { saysNothing, timedLatency, timeScore, withoutTimeLimits } from '../selection/busy-machine.ts';
+import { timePatiently } from '../selection/time-patiently.ts';
 import { requireHardware, TIMED_TRIES } from '../selection/machines.ts';
 import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
@@ -44,10 +46,12 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 18,
+  version: 19,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
+  identity: withoutTimeLimits,
+  keeps: ({ latency }, { timeLimits }) => !saysNothing(timedLatency(latency, timeLimits)),
   async run(input, context) {
     requireHardware(hardware(), input.hardware);
     const { store, signal } = context;
@@ -80,7 +84,11 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const perLabel = perLabelOf(outcomes, labels);
     const sliced = recallBySlice(outcomes, await answeredRows(dataset, { places, answered: asked.answered }, context));
     context.progress({ phase: 'latency' });
-    const { latency, memoryMb, processMb } = await timed(folder, sample, k, context);
+    const { latency, memoryMb, processMb } = await timePatiently(
+      () => timed(folder, sample, k, context),
+      ({ latency: taken }) => timedLatency(taken, input.timeLimits),
+      context,
+    );
     const served = { folder, indexFolder: indexFolder(context), pictures: sample, processMb };
     const fit = await measureFit(input, context, served);
     const measures: Readonly<Record<EvaluatedRetrievalGate, Score>> = {
@@ -109,7 +117,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       sliceGap: sliced.score,
       queriesInGallery: plainScore(queriesInGallery / rows, rows),
       queriesWithoutRelevant: plainScore((rows - answered) / rows, rows),
-      latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
+      latencyP95Ms: timeScore(latency.p95Ms, latency.runs, latency.waitedShare),
       memoryMb: plainScore(memoryMb, latency.runs),
       sizeMb: plainScore(await sizeMb([join(folder, 'model.onnx'), ...indexFiles(context)]), 0),
       hardwareFit: fit.score,

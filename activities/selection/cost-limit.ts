@@ -2,6 +2,7 @@
 import { EspalierError } from '../../artifacts/errors.ts';
 import { areWithin } from '../../pipelines/limits.ts';
 import { costPer1000, missingPrice, type SlotPrice } from '../../pipelines/inference-cost.ts';
+import { isBusy, TIME_IT_ANEW, untold } from './busy-machine.ts';
 import { figure } from './reasons.ts';
 
 interface CostLimit {
@@ -16,16 +17,18 @@ export function requirePrice(selection: CostLimit, price: SlotPrice | null): voi
 
 /** Why a model whose inference takes so long costs too much; empty where it does not. What is not known is over every limit. */
 export function costFault(
-  meanMs: number | undefined,
+  { meanMs, waitedShare }: { readonly meanMs: number | undefined; readonly waitedShare: number | null },
   { maxCostPer1000 }: CostLimit,
   price: SlotPrice | null,
 ): readonly string[] {
   const cost = costPer1000(meanMs, price);
   if (areWithin([[cost ?? Number.NaN, maxCostPer1000]])) return [];
   const limit = `${figure(maxCostPer1000 ?? 0)} ${price?.currency ?? ''}`;
-  return [
-    cost === null
-      ? `Its cost is not known: the time of an inference was not recorded, and the limit is ${limit} per 1,000 (selection.maxCostPer1000).`
-      : `Its cost of ${figure(cost)} ${price?.currency ?? ''} per 1,000 inferences is over the limit of ${limit} (selection.maxCostPer1000).`,
-  ];
+  if (cost === null) {
+    return [
+      `Its cost is not known: the time of an inference was not recorded, and the limit is ${limit} per 1,000 (selection.maxCostPer1000).`,
+    ];
+  }
+  const over = `${figure(cost)} ${price?.currency ?? ''} per 1,000 inferences is over the limit of ${limit} (selection.maxCostPer1000)`;
+  return [isBusy(waitedShare) ? untold('cost', over, waitedShare, TIME_IT_ANEW) : `Its cost of ${over}.`];
 }

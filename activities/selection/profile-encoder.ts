@@ -16,6 +16,8 @@ import { countPictures, loadPictures } from '../data/images/pictures.ts';
 import { countLines, lineBlocks } from '../data/line-blocks.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { sampleIndices, seededRandom } from '../validation/random.ts';
+import { requireTold, saysNothing, timedLatency, withoutTimeLimits } from './busy-machine.ts';
+import { timePatiently } from './time-patiently.ts';
 import { TIMED_TRIES, requireHardware } from './machines.ts';
 import { askChild } from './measuring-child.ts';
 import { processor } from './processor.ts';
@@ -48,7 +50,9 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
   version: 5,
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
-  async run({ encoder, dataset, maxLength, hardware: wanted }, context) {
+  identity: withoutTimeLimits,
+  keeps: ({ latency }, { timeLimits }) => !saysNothing(timedLatency(latency, timeLimits)),
+  async run({ encoder, dataset, maxLength, hardware: wanted, timeLimits }, context) {
     requireHardware(hardware(), wanted);
     const { store, signal } = context;
     const folder = await checkout(context, encoder, 'encoder');
@@ -68,7 +72,10 @@ export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile>
         ? { pictures: await samplePictures(dataset, 'train', SAMPLE_PICTURES, context) }
         : { texts: await sampleTexts(dataset, context) };
     context.progress({ phase: 'measuring' });
-    const { latency, memoryMb } = await measureModel({ folder, ...asked }, signal);
+    const timed = ({ latency: taken }: ProfileAnswer) => timedLatency(taken, timeLimits);
+    const measured = await timePatiently(() => measureModel({ folder, ...asked }, signal), timed, context);
+    requireTold(timed(measured));
+    const { latency, memoryMb } = measured;
     const { entries } = await store.tree(encoder);
     const sizeMb = entries.reduce((sum, entry) => sum + entry.size, 0) / 1e6;
     return { latency, memoryMb, sizeMb, hardware: machine() };

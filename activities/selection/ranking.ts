@@ -6,6 +6,7 @@
 import { EspalierError } from '../../artifacts/errors.ts';
 import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { CandidateOutcome, RankCandidatesInput, RankedCandidate, Selection } from '../contract/selection.ts';
+import { isBusy, untold } from './busy-machine.ts';
 import { costFault, requirePrice } from './cost-limit.ts';
 import { areAlike, unlikeMachines } from './machines.ts';
 import { standingOf, type Standing } from './pareto.ts';
@@ -147,11 +148,12 @@ function faultsOf(
     ['size', profile.sizeMb, selection.maxSizeMb, 'MB', 'maxSizeMb'],
     ['memory', profile.memoryMb, selection.maxMemoryMb, 'MB', 'maxMemoryMb'],
   ];
-  const broken = limits.flatMap(([what, value, limit, unit, field]) =>
+  const { waitedShare } = profile.latency;
+  const broken = limits.flatMap(([what, value, limit, unit, field]) => {
     // Written so that a NaN is over every limit.
-    limit === undefined || value <= limit
-      ? []
-      : [`Its ${what} of ${figure(value)} ${unit} is over the limit of ${figure(limit)} ${unit} (selection.${field}).`],
-  );
-  return [...broken, ...costFault(profile.latency.meanMs, selection, price)];
+    if (limit === undefined || value <= limit) return [];
+    const over = `${figure(value)} ${unit} is over the limit of ${figure(limit)} ${unit} (selection.${field})`;
+    return unit === 'ms' && isBusy(waitedShare) ? [untold(what, over, waitedShare)] : [`Its ${what} of ${over}.`];
+  });
+  return [...broken, ...costFault(profile.latency, selection, price)];
 }

@@ -12,6 +12,8 @@ import type { EvaluatedGate, ExampledGate } from '../../pipelines/gates/table.ts
 import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Diagnosis, EvaluateModelInput, Evaluation } from '../contract/validation.ts';
+import { saysNothing, timedLatency, withoutTimeLimits } from '../selection/busy-machine.ts';
+import { timePatiently } from '../selection/time-patiently.ts';
 import { requireHardware, TIMED_TRIES } from '../selection/machines.ts';
 import { hardware } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
@@ -42,10 +44,12 @@ import { servedMeasures } from './served-measures.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 38,
+  version: 39,
   // Latency is among the measures, on other hardware it is another result; and so it is where other identity words are swapped.
   environment: () => Promise.resolve({ ...hardware(), identities: identitiesDigest(), tables: textTableDigests() }),
   tries: TIMED_TRIES,
+  identity: withoutTimeLimits,
+  keeps: ({ latency }, { timeLimits }) => !saysNothing(timedLatency(latency, timeLimits)),
   async run(input, context) {
     requireHardware(hardware(), input.hardware);
     const folder = await checkout(context, input.classifier, 'classifier');
@@ -133,7 +137,11 @@ async function evaluate(
     examined.texts,
   );
   context.progress({ phase: 'latency' });
-  const profile = await examined.measure();
+  const profile = await timePatiently(
+    examined.measure,
+    ({ latency }) => timedLatency(latency, input.timeLimits),
+    context,
+  );
   const served = await servedMeasures(input, context, folder, { profile, edgeInputs, flips });
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {

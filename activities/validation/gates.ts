@@ -63,19 +63,22 @@ export const NOT_ATTACKED: Score = { ...MISSING, notApplicable: 'the definition 
 export function judgeGate<Name extends string>(
   name: Name,
   gate: GateDefinition,
-  score: Score,
+  asked: Score,
   limit: GatesSpec[GateName],
   /** Where in the definition its threshold stands. */
   section = 'gates',
 ): GateResult<Name> {
   const { direction, judged } = gate;
   const threshold = 'min' in limit ? limit.min : limit.max;
-  if (score.notApplicable !== undefined) {
-    const reason = `${name} was not measured: ${score.notApplicable}`;
+  if (asked.notApplicable !== undefined) {
+    const reason = `${name} was not measured: ${asked.notApplicable}`;
     return { name, verdict: 'off', measured: null, score: MISSING, threshold, direction, reason };
   }
+  const holding = (number: number | null): boolean =>
+    number !== null && (direction === 'min' ? number >= threshold : number <= threshold);
+  const score = told(asked, holding(measuredNumber(asked, direction, judged)));
   const measured = measuredNumber(score, direction, judged);
-  const holds = measured !== null && (direction === 'min' ? measured >= threshold : measured <= threshold);
+  const holds = holding(measured);
   return {
     name,
     verdict: limit.severity === 'off' ? 'off' : holds ? 'pass' : limit.severity,
@@ -86,6 +89,11 @@ export function judgeGate<Name extends string>(
     direction,
     reason: reasonFor(`${section}.${name}`, gate, score, measured, threshold, holds),
   };
+}
+
+/** What is no more than a bound from above can show that a limit holds, and not that it is broken: then nothing was measured. */
+function told({ noMoreThan, ...score }: Score, holds: boolean): Score {
+  return noMoreThan === undefined || holds ? score : { ...MISSING, rows: score.rows, lack: noMoreThan };
 }
 
 /** The number that decides, or null when there is none to be trusted. */

@@ -2,6 +2,7 @@
 import type { EvaluatedGate } from '../../pipelines/gates/table.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation, FittedPart } from '../contract/validation.ts';
+import { timeScore } from '../selection/busy-machine.ts';
 import type { ProfileAnswer } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
 import type { Flips } from './behaviour.ts';
@@ -28,7 +29,7 @@ export async function servedMeasures(
   const filesMb = await treesMb(store, [classifier]);
   const { score, parts } = hardwareFit(device, { processMb, modelMb: memoryMb, filesMb });
   const measures = {
-    latencyP95Ms: plainScore(latency.p95Ms, latency.runs),
+    latencyP95Ms: timeScore(latency.p95Ms, latency.runs, latency.waitedShare),
     memoryMb: plainScore(memoryMb, latency.runs),
     hardwareFit: score,
     sizeMb: plainScore(await sizeMb(folder), 0),

@@ -261,7 +261,7 @@ export const RETRIEVAL_GATE_TABLE = {
     range: POSITIVE,
     threshold: 200,
     why: 'feels immediate still: a picture is decoded, embedded and searched for',
-    falseAlarms: 'none but a disturbed machine: a limit, no test',
+    falseAlarms: 'none known: a limit, no test; on a busy machine it is not measured rather than accused',
     examples: { none: 'a time: which picture took it is the machine’s doing' },
     severity: 'fail',
     step: 'evaluate',

@@ -126,6 +126,20 @@ describe('a step as an activity', function () {
     assert.equal(second.data.key, first.data.key);
   });
 
+  it('runs again where what was recorded is not enough for what of the input is not in the key, and that result is its own', async () => {
+    let computed = 0;
+    let enough = true;
+    const type = `enough.${randomUUID()}`;
+    const keeps = (): boolean => enough;
+    const run = (): Promise<object> => Promise.resolve({ computed: ++computed });
+    const first = await runData({ type, keeps, run });
+    enough = false;
+    assert.equal((await runData({ type, keeps, run })).data.state, 'done');
+    enough = true;
+    const last = await runData({ type, keeps, run });
+    assert.deepEqual([computed, last.data.state, last.data.computedBy], [2, 'reused', first.data.computedBy]);
+  });
+
   it('runs again when its code version is raised, and when reuse is forced off', async () => {
     let computed = 0;
     const type = `again.${randomUUID()}`;

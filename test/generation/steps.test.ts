@@ -136,8 +136,8 @@ describe('the steps of generation, on a tiny generator', function () {
     const input = { generator, dataset, guidelines, search: searched, generation, seed: 7 };
     const late = await runStep(searchPrompts, { ...input, stopAt: new Date(0).toISOString() }, services);
     equal(late.outOfTime, true);
-    equal(searchPrompts.keeps?.(late), false);
-    equal(searchPrompts.keeps?.(search), true);
+    equal(searchPrompts.keeps?.(late, {} as never), false);
+    equal(searchPrompts.keeps?.(search, {} as never), true);
     const again = await runStep(
       searchPrompts,
       { ...input, search: { ...searched, budgetTokens: late.tokens } },

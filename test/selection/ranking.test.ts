@@ -305,6 +305,29 @@ describe('the ranking of candidates', () => {
       });
     });
 
+    it('calls nobody too slow or too dear whose time a busy machine took, and does not choose it either', () => {
+      const busy = (one: CandidateOutcome): CandidateOutcome => ({
+        ...one,
+        profile: { ...one.profile!, latency: { ...one.profile!.latency, waitedShare: 0.97 } },
+      });
+      const [slow, quick] = [
+        busy(candidate('slow', { accuracy: 0.9, p95: 40 })),
+        busy(candidate('quick', { p95: 20 })),
+      ];
+      const limited = { ...selection, maxLatencyP95Ms: 30, maxCostPer1000: 1e-9 };
+      const reasonsOf = (limits: object) =>
+        rankOutcomes({ candidates: [slow, quick], selection: { ...selection, ...limits } }, price).ranking.find(
+          ({ id }) => id === 'slow',
+        )?.reasons;
+      const untold =
+        /^Its p95 latency was not measured: 40 ms is over the limit of 30 ms .*97 % of the time.*timed anew\.$/;
+      assert.match(reasonsOf({ maxLatencyP95Ms: 30 })?.join() ?? '', untold);
+      assert.throws(() => rankOutcomes({ candidates: [slow], selection: limited }, price), {
+        kind: 'NoCandidate',
+        message: /Its cost was not measured: .* EUR per 1,000 inferences is over the limit.*--no-reuse/,
+      });
+    });
+
     it('judges no limit of cost without one: the field is named', () => {
       const limited = { ...selection, maxCostPer1000: 0.005 };
       assert.throws(() => rankOutcomes({ candidates: all, selection: limited }), {

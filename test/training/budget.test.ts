@@ -18,7 +18,7 @@ describe('a training whose budget ends', function () {
     assert.equal(trained.bestEpoch, 1);
     assert.equal(trained.exact?.value, false);
     assert.match(trained.exact?.reasons.join(' ') ?? '', /budget ended after epoch 1 of 500/);
-    assert.equal(trainModel.keeps?.(trained), false, 'no other run finds it by its key');
+    assert.equal(trainModel.keeps?.(trained, {} as never), false, 'no other run finds it by its key');
     assert.equal(trainingKey(late), trainingKey(input), 'the deadline is no part of the key: checkpoints are found');
 
     const again = { ...input, stopAfterEpochs: 1 };

@@ -246,7 +246,7 @@ describe('gates of one’s own', function () {
       assert.equal(result?.verdict, 'fail');
       assert.match(result?.reason ?? '', /took longer than 1\.5 s/);
       for (const { keeps } of [judgeGatesStep, judgeRetrieval, judgeGeneration]) {
-        assert.equal(keeps?.({ verdict: 'fail', gates: [result] }), false);
+        assert.equal(keeps?.({ verdict: 'fail', gates: [result] }, {} as never), false);
       }
     });
   }

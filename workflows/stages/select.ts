@@ -2,7 +2,15 @@ import type { DataFile, DatasetSummary } from '../../activities/contract/data.ts
 import type { CandidateOutcome, CandidateSource } from '../../activities/contract/selection.ts';
 import type { Classification } from '../../pipelines/definition.ts';
 import type { Run } from '../run.ts';
-import { dataInput, encoderInput, measuredOn, picturesInput, recipeFacts, severalLabels } from '../step-inputs.ts';
+import {
+  dataInput,
+  encoderInput,
+  candidateTimes,
+  measuredOn,
+  picturesInput,
+  recipeFacts,
+  severalLabels,
+} from '../step-inputs.ts';
 import { encoderMayWin, gather, type Candidacy } from './candidates.ts';
 import { prototype, prototypesDecide } from './prototype.ts';
 import { searchSettings } from './search.ts';
@@ -66,7 +74,13 @@ function encoders(run: Run): Candidacy {
         parking,
       ));
       const { dataset } = await dataReady;
-      const profile = () => ({ encoder, dataset, ...lengthOf(definition()), ...measuredOn(definition()) });
+      const profile = () => ({
+        encoder,
+        dataset,
+        ...lengthOf(definition()),
+        ...measuredOn(definition()),
+        ...candidateTimes(definition()),
+      });
       await begin();
       outcome.profile = await run.step('timed', `profile:${id}`, 'profileEncoder', profile, parking);
       const probe = () => ({

@@ -1,7 +1,7 @@
 import type { Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { Run } from '../run.ts';
-import { evaluateInput, measuredOn, taskNamed, trainInput } from '../step-inputs.ts';
+import { evaluateInput, judgedTimes, measuredOn, taskNamed, trainInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
 import { attacks } from './attacks.ts';
 import { judgeCustom } from './custom-gates.ts';
@@ -26,6 +26,7 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
   const evaluation = await run.step('timed', 'evaluate', 'evaluateModel', () => ({
     ...evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, definition()),
     ...measuredOn(definition()),
+    ...judgedTimes(definition()),
   }));
   run.facts.evaluation = evaluation;
   const attacked = await attacks(run, { weights: trained.model, served: exported.classifier }, dataset.dataset);

@@ -11,6 +11,8 @@ import type { EvaluatedGate, ExampledGate } from '../../../pipelines/gates/table
 import type { GateExample } from '../../contract/examples.ts';
 import type { Score } from '../../contract/measures.ts';
 import type { EvaluateModelInput, Evaluation } from '../../contract/validation.ts';
+import { timedLatency } from '../../selection/busy-machine.ts';
+import { timePatiently } from '../../selection/time-patiently.ts';
 import { hardware, measureModel } from '../../selection/profile-encoder.ts';
 import type { StepContext } from '../../step.ts';
 import { listedBehaviour } from '../behaviour-tests.ts';
@@ -113,7 +115,12 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const opportunities = groups === undefined ? [] : opportunityGaps(...recalls(decisions, groups));
   context.progress({ phase: 'latency' });
   const places = sampleIndices(test.texts.length, LATENCY_TEXTS, seededRandom(input.seed));
-  const profile = await measureModel({ folder, texts: places.map((row) => test.texts[row]!) }, signal);
+  const texts = places.map((row) => test.texts[row]!);
+  const profile = await timePatiently(
+    () => measureModel({ folder, texts }, signal),
+    ({ latency }) => timedLatency(latency, input.timeLimits),
+    context,
+  );
   const served = await servedMeasures(input, context, folder, { profile, edgeInputs, flips });
   const twins = await findTwins({ allTrain: examined.allTrain, test: test.texts }, signal);
 

@@ -7,7 +7,7 @@ import { answerTime, servedTimes } from '../../../pipelines/answer-time.ts';
 import { costPer1000 } from '../../../pipelines/inference-cost.ts';
 import { areWithin } from '../../../pipelines/limits.ts';
 import type { Run } from '../../run.ts';
-import { generatorRecipeFacts, measuredOn, promptsInput, searchInput } from '../../step-inputs.ts';
+import { generatorRecipeFacts, candidateTimes, measuredOn, promptsInput, searchInput } from '../../step-inputs.ts';
 import { gather, type Candidacy } from '../candidates.ts';
 
 /** The winner, with everything that tuning and choosing need of it. */
@@ -70,7 +70,13 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
       outcome.generator = { exported };
       const { generator } = exported;
       const { dataset } = await dataReady;
-      const profiled = () => ({ generator, dataset, generation: definition().generation, ...measuredOn(definition()) });
+      const profiled = () => ({
+        generator,
+        dataset,
+        generation: definition().generation,
+        ...measuredOn(definition()),
+        ...candidateTimes(definition()),
+      });
       await begin();
       const profile = await run.step('timed', `profile:${id}`, 'profileGenerator', profiled, parking);
       outcome.generator = { exported, profile };

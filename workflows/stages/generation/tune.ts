@@ -6,6 +6,7 @@ import {
   generatorRecipeFacts,
   languageTrainInput,
   longestRow,
+  judgedTimes,
   measuredOn,
   searchInput,
 } from '../../step-inputs.ts';
@@ -46,6 +47,7 @@ export async function tuneGenerator(run: Run, selected: SelectedGenerator): Prom
     seed: definition().selection.seed,
     ...declaredDevice(definition().intendedUse.hardware),
     ...measuredOn(definition()),
+    ...judgedTimes(definition()),
     ...askedLess(definition()),
   }));
   note(run, { evaluation });

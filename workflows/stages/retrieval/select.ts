@@ -1,7 +1,7 @@
 import type { DatasetSummary } from '../../../activities/contract/data.ts';
 import type { Run } from '../../run.ts';
 import { backboneInput, rankRetrieversInput } from '../../retrieval-inputs.ts';
-import { measuredOn, picturesInput, recipeFacts } from '../../step-inputs.ts';
+import { candidateTimes, measuredOn, picturesInput, recipeFacts } from '../../step-inputs.ts';
 import { encoderMayWin, gather, type Candidacy } from '../candidates.ts';
 import { winnerOf, type Winner } from '../select.ts';
 
@@ -37,7 +37,7 @@ function encoders(run: Run): Candidacy {
       await begin();
       const { encoder } = (outcome.exported = await run.step('cpu', `export:${id}`, 'exportEncoder', export_, parking));
       const { dataset } = await dataReady;
-      const profile = () => ({ encoder, dataset, ...measuredOn(definition()) });
+      const profile = () => ({ encoder, dataset, ...measuredOn(definition()), ...candidateTimes(definition()) });
       await begin();
       outcome.profile = await run.step('timed', `profile:${id}`, 'profileEncoder', profile, parking);
       const { neighbours, seed } = definition().selection;

@@ -1,7 +1,7 @@
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Run } from '../../run.ts';
 import { backboneExportInput, backboneTrainInput, evaluateRetrievalInput, indexInput } from '../../retrieval-inputs.ts';
-import { measuredOn } from '../../step-inputs.ts';
+import { judgedTimes, measuredOn } from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
 import { attacks } from '../attacks.ts';
 import { judgeCustom } from '../custom-gates.ts';
@@ -29,6 +29,7 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
   const evaluation = await run.step('timed', 'evaluate', 'evaluateRetrieval', () => ({
     ...evaluateRetrievalInput(indexed, tunes ? winner.exported.encoder : null, dataset, definition()),
     ...measuredOn(definition()),
+    ...judgedTimes(definition()),
   }));
   run.facts.retrieval = evaluation;
   const attacked = await attacks(run, { weights, served: model, index: built.index }, dataset.dataset);
