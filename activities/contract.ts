@@ -136,6 +136,8 @@ export interface StepResult<Output> {
   readonly finishedAt: string;
   /** How long attempts ran before this one, as far as they told; missing where there were none. */
   readonly earlierSeconds?: number;
+  /** When the first machine of another class refused this attempt (ISO 8601), where some did: till it began it waited for the right one. */
+  readonly refusedSince?: string;
 }
 
 /** Heartbeat details: one typed record; a hint for people, never the only checkpoint. */

@@ -148,10 +148,11 @@ export function stepActivity<Input, Output>(
 ): (call: StepCall<Input>) => Promise<StepResult<Output>> {
   return async (call) => {
     const context = Context.current();
-    const { ranSeconds: earlierSeconds, refusals } = toldBefore(context.info.heartbeatDetails);
+    const { ranSeconds: earlierSeconds, refusals, refusedSinceMs } = toldBefore(context.info.heartbeatDetails);
     let beganAtMs: number | undefined;
     const ranSeconds = (): number => earlierSeconds + (beganAtMs === undefined ? 0 : (Date.now() - beganAtMs) / 1000);
-    const beat = heart(context, () => ({ ranSeconds: ranSeconds(), ...(refusals > 0 ? { refusals } : {}) }));
+    const refused = refusals > 0 ? { refusals, refusedSinceMs } : {};
+    const beat = heart(context, () => ({ ranSeconds: ranSeconds(), ...refused }));
     const tries = context.info.attempt - refusals;
     try {
       if (step.tries !== undefined && tries > step.tries) throw workerLost(call.stepId, step.tries);
@@ -192,7 +193,10 @@ export function stepActivity<Input, Output>(
           startedAt,
           finishedAt: new Date().toISOString(),
         };
-        const earlier = earlierSeconds > 0 ? { earlierSeconds } : {};
+        const earlier = {
+          ...(earlierSeconds > 0 ? { earlierSeconds } : {}),
+          ...(refusedSinceMs > 0 ? { refusedSince: new Date(refusedSinceMs).toISOString() } : {}),
+        };
         const keeps = (one: Output): boolean => step.keeps?.(one, call.input) !== false;
         if (!keeps(output)) return { ...asResult(record, false), ...earlier };
         return { ...(await keep(services.pointers, recordKey, record, { reuse: call.reuse, keeps })), ...earlier };
@@ -201,11 +205,14 @@ export function stepActivity<Input, Output>(
       }
     } catch (error) {
       const constant = context.info.retryPolicy?.backoffCoefficient === 1;
-      if (error instanceof EspalierError && error.kind === 'WrongHardware') {
+      const refuses = error instanceof EspalierError && error.kind === 'WrongHardware';
+      const told = { refusals: refusals + 1, refusedSinceMs: refusedSinceMs || Date.now() };
+      if (refuses) {
         const waits = { phase: 'waiting for a machine of its class', note: error.message };
-        context.heartbeat({ ...waits, ranSeconds: ranSeconds(), refusals: refusals + 1 });
+        context.heartbeat({ ...waits, ranSeconds: ranSeconds(), ...told });
       }
       throw toFailure(error, call.stepId, tries, {
+        ...(refuses ? told : {}),
         ...(step.tries === undefined ? {} : { most: step.tries }),
         ...(constant ? { nextRetryDelay: errorDelay(context.info.attempt) } : {}),
         ...(beganAtMs === undefined ? {} : { ranSeconds: ranSeconds() }),
@@ -286,6 +293,8 @@ interface Told {
   readonly ranSeconds: number;
   /** By machines of another class than the step asks for. */
   readonly refusals?: number;
+  /** When the first of them was, by the clock of its worker. */
+  readonly refusedSinceMs?: number;
 }
 
 /** Beats every second whatever the step does (a cancellation comes with the answer), and at once when it reports progress. */
@@ -308,7 +317,7 @@ function toldBefore(details: unknown): Required<Told> {
     const value = typeof details === 'object' && details !== null ? (details as Partial<Told>)[name] : 0;
     return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
   };
-  return { ranSeconds: told('ranSeconds'), refusals: told('refusals') };
+  return { ranSeconds: told('ranSeconds'), refusals: told('refusals'), refusedSinceMs: told('refusedSinceMs') };
 }
 
 function workerLost(where: string, tries: number): EspalierError {
@@ -332,6 +341,12 @@ const NEVER_COUNTED: ReadonlySet<ErrorKind> = new Set(['Preempted', 'WrongHardwa
 const REFUSAL_DELAY: Duration = '60s';
 
 /**
+ * Refusals, a minute apart, after which the run is told that nobody takes its step: it tells people, and offers the step anew
+ * (workflows/other-machine.ts).
+ */
+export const REFUSALS_UNTOLD = 15;
+
+/**
  * How long after an error of its own a step is tried again whose retry policy does not back off (workflows/proxies.ts: a
  * lost worker is replaced at once): a second, then twice as long each time, a minute at most.
  */
@@ -342,6 +357,7 @@ function errorDelay(attempt: number): Duration {
 /**
  * Converts what a step threw into what Temporal understands: `type` is the error's kind, details[0] its record, and where
  * that is known details[1] how long it ran: what fails costs money, too. `tries`: this one included, of at `most` so many.
+ * `refusals`, this one included, and since when: after `REFUSALS_UNTOLD` of them the run is told.
  */
 export function toFailure(
   error: unknown,
@@ -351,20 +367,26 @@ export function toFailure(
     nextRetryDelay,
     ranSeconds,
     most = MAX_ATTEMPTS_WITH_ERROR,
-  }: { readonly nextRetryDelay?: Duration; readonly ranSeconds?: number; readonly most?: number } = {},
+    refusals = 0,
+    refusedSinceMs,
+  }: Partial<Told> & { readonly nextRetryDelay?: Duration; readonly most?: number } = {},
 ): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   if (error instanceof Error && error.name === 'AbortError') return error;
   const known = error instanceof EspalierError ? error : asEspalierError(error, where);
+  const told = {
+    ...(ranSeconds === undefined ? {} : { ranSeconds }),
+    ...(refusedSinceMs === undefined ? {} : { refusedSinceMs }),
+  };
   return ApplicationFailure.create({
     message: known.message,
     type: known.kind,
-    nonRetryable: !known.retryable || (tries >= most && !NEVER_COUNTED.has(known.kind)),
+    nonRetryable: !known.retryable || refusals >= REFUSALS_UNTOLD || (tries >= most && !NEVER_COUNTED.has(known.kind)),
     ...(nextRetryDelay === undefined ? {} : { nextRetryDelay }),
     ...(known.kind === 'WrongHardware' ? { nextRetryDelay: REFUSAL_DELAY } : {}),
     // Nothing failed: the next attempt may begin at once, and nobody need be woken.
     ...(known.kind === 'Preempted' ? { nextRetryDelay: '1s', category: ApplicationFailureCategory.BENIGN } : {}),
-    details: [{ where, ...known.toRecord() }, ...(ranSeconds === undefined ? [] : [{ ranSeconds }])],
+    details: [{ where, ...known.toRecord() }, ...(Object.keys(told).length === 0 ? [] : [told])],
     cause: known,
   });
 }

@@ -17,7 +17,7 @@ export interface StatedPrices extends PricesPerHour {
   readonly source: string;
 }
 export interface Spent {
-  /** Since the run's start, waiting for people not counted. */
+  /** Since the run's start; waiting for people, or for a machine of a declared class, not counted. */
   readonly seconds: number;
   readonly steps: readonly SpentStep[];
   /** null: nobody says what machines cost. */

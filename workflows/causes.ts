@@ -6,7 +6,7 @@
  * | BadDefinition, BadConfig, BadModel, UnsafeModel, LicenceDenied, NotFound | never | the candidate is dropped with the reason | parked at once |
  * | BadData, Conflict, NoCandidate, Diverged, CheckpointIncompatible, StorageDenied, MissingTool, GatesFailed, Approval… | never: the same again would fail the same | it stands by | parked at once |
  * | StorageUnavailable, TemporalUnavailable, NetworkUnavailable, DiskFull, Corrupt, TrainerFailed, Internal | as often as the step's proxy allows (proxies.ts) | it stands by | parked |
- * | WrongHardware | every minute for about a day: a machine of the class may be busy (activities/step.ts) | it stands by | parked |
+ * | WrongHardware | every minute for a day: a machine of the class may be busy; people are told after a quarter of an hour (right-machine.ts) | it stands by | parked |
  * | BusyMachine | every minute for half an hour, within the step (activities/selection/busy-machine.ts) | it stands by | – |
  * | OutOfMemory | inside training: half the micro-batch, until it is 1 | it stands by | parked |
  * | BudgetEnded | never | – | only a trial is ended so: it drops out of its comparison |

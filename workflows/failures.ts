@@ -30,9 +30,20 @@ export function errorRecord(error: unknown, where: string): ErrorRecord {
 
 /** How long the attempt ran that failed for good (activities/step.ts); undefined where its worker did not say. */
 export function secondsOfFailure(error: unknown): number | undefined {
+  return toldOfFailure(error, 'ranSeconds');
+}
+
+/** When machines of another class began to refuse a step, in milliseconds since 1970, where it failed for nothing else; undefined otherwise. */
+export function refusedSinceMs(error: unknown): number | undefined {
+  return toldOfFailure(error, 'refusedSinceMs');
+}
+
+function toldOfFailure(error: unknown, name: string): number | undefined {
   const cause = inside(error);
   const told: unknown = cause instanceof ApplicationFailure ? cause.details?.[1] : undefined;
-  return typeof told === 'object' && told !== null && 'ranSeconds' in told ? Number(told.ranSeconds) : undefined;
+  const value: unknown =
+    typeof told === 'object' && told !== null ? (told as Record<string, unknown>)[name] : undefined;
+  return typeof value === 'number' ? value : undefined;
 }
 
 function inside(error: unknown): unknown {

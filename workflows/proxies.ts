@@ -19,7 +19,7 @@ const PROMISES = {
   },
   /**
    * Profiles and evaluations, which time a model. A machine of another class than the run declares refuses at once, which is no try of the step
-   * (activities/step.ts): a minute later another one may have it, for about a day. What fails otherwise has `cpu`'s six
+   * (activities/step.ts): a minute later another one may have it, for a quarter of an hour, and then anew (right-machine.ts). What fails otherwise has `cpu`'s six
    * tries, which the step counts itself (`tries`).
    */
   timed: {

@@ -12,12 +12,12 @@ import {
 import { candidateSteps } from './plan.ts';
 import { queueOf, type StepProxies } from './proxies.ts';
 import type { Run } from './run.ts';
+import { Waits } from './waits.ts';
 
 export class RunBudget {
   private readonly run: Run;
-  /** Of the time that people took: the budget is the machines'. */
-  private waitedMs = 0;
-  private waitingSince: number | undefined;
+  /** For people, or for a machine that is not there: the budget is of machines that work. */
+  readonly waits = new Waits();
   private found: Promise<StatedPrices | null> | undefined;
 
   constructor(run: Run) {
@@ -63,12 +63,10 @@ export class RunBudget {
     return Object.keys(allowance).length === 0 ? undefined : allowance;
   }
 
+  /** For people. */
   countWaiting(waits: boolean): void {
-    if (waits) this.waitingSince ??= Date.now();
-    else if (this.waitingSince !== undefined) {
-      this.waitedMs += Date.now() - this.waitingSince;
-      this.waitingSince = undefined;
-    }
+    if (waits) this.waits.begin('people', Date.now());
+    else this.waits.end('people', Date.now());
   }
 
   /** That each training holds. */
@@ -89,7 +87,8 @@ export class RunBudget {
       queue,
       seconds: reused === true ? 0 : ranSeconds * (isTraining(id) ? this.devices() : 1),
     }));
-    const seconds = (Date.now() - Date.parse(this.run.startedAt) - this.waitedMs) / 1000;
+    const [startedMs, nowMs] = [Date.parse(this.run.startedAt), Date.now()];
+    const seconds = (nowMs - startedMs - this.waits.within(startedMs, nowMs)) / 1000;
     return { seconds, steps, prices };
   }
 

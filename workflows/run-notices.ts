@@ -1,4 +1,4 @@
-/** What of one run people are told: an approval that moves, a step that parks, candidates that are lost, its end. */
+/** What of one run people are told: an approval that moves, a step that parks or that no machine takes, candidates that are lost, its end. */
 import { upsertMemo } from '@temporalio/workflow';
 import type { NotificationEvent } from '../activities/notification/events.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
@@ -25,6 +25,8 @@ const APPROVAL_NOTICES = {
 export class RunNotices {
   private readonly run: Run;
   private readonly notices = new Notices();
+  /** Kinds of steps, such as `profile`, that people know nobody takes. */
+  private readonly untaken = new Set<string>();
 
   constructor(run: Run) {
     this.run = run;
@@ -84,6 +86,14 @@ export class RunNotices {
       error === undefined ? id : `${id} (${error.kind}: ${error.message})`,
     );
     this.tell({ event: 'candidates.left-out', state: 'running', reason: told.join('; ') });
+  }
+
+  /** Nobody of the class takes a step: once of all of its kind, which wait for the same machines. */
+  tellNoMachine(step: string, { kind, message }: ErrorRecord): void {
+    const [of = step] = step.split(':');
+    if (this.untaken.has(of)) return;
+    this.untaken.add(of);
+    this.tell({ event: 'run.no-machine', state: 'running', step, reason: `${kind}: ${message}` });
   }
 
   tellParked(): void {

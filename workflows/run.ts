@@ -30,6 +30,7 @@ import {
 import { planRun } from './plan.ts';
 import { queueOf, stepProxies, type StepProxies } from './proxies.ts';
 import { resolutionRefusal } from './resolutions.ts';
+import { onTheRightMachine } from './right-machine.ts';
 import { RunBudget } from './run-budget.ts';
 import { RunNotices } from './run-notices.ts';
 
@@ -106,7 +107,8 @@ export class Run {
       ) => Promise<StepResult<OutputOf<K>>>;
       return activity(this.call(id, input()));
     };
-    return (await this.engine.step(id, body, options)).output;
+    const taken = promise === 'timed' ? () => onTheRightMachine(this, id, body) : body;
+    return (await this.engine.step(id, taken, options)).output;
   }
 
   /** What a step does about a failure in this run; `candidate` is whose step it is, and what it needs when it stands by. */

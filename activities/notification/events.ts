@@ -10,6 +10,7 @@ export const NOTIFICATION_EVENTS = [
   'approval.expired',
   'approval.changes-requested',
   'run.parked',
+  'run.no-machine',
   'candidates.left-out',
   'run.ended',
   'terms.changed',

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { asyncLocalStorage, type Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
@@ -56,16 +56,33 @@ describe('a step that a machine of another class refuses', function () {
         (thrown: unknown) => thrown as ApplicationFailure,
       ),
     );
-    return { final: error?.nonRetryable, delay: error?.nextRetryDelay, message: error?.message, beat, ran };
+    return {
+      final: error?.nonRetryable,
+      delay: error?.nextRetryDelay,
+      message: error?.message,
+      details: error?.details,
+      beat,
+      ran,
+    };
   }
 
-  it('leaves it to another one a minute later, as often as the policy allows, and says for what it waits', async () => {
-    for (const attempt of [1, 6, 20, 1000]) {
-      const { final, delay, beat } = await failed('WrongHardware', attempt, { refusals: attempt - 1, ranSeconds: 3 });
+  it('leaves it to another one a minute later, and says for what it waits and since when', async () => {
+    for (const attempt of [1, 6, 14]) {
+      const before = { refusals: attempt - 1, ranSeconds: 3, ...(attempt === 1 ? {} : { refusedSinceMs: 1234 }) };
+      const { final, delay, beat } = await failed('WrongHardware', attempt, before);
       deepEqual([final, delay], [false, '60s'], `${attempt}`);
-      const { phase, note, refusals } = beat as { phase: string; note: string; refusals: number };
-      deepEqual([phase, note, refusals], ['waiting for a machine of its class', 'x', attempt]);
+      const told = beat as { phase: string; note: string; refusals: number; refusedSinceMs: number };
+      deepEqual([told.phase, told.note, told.refusals], ['waiting for a machine of its class', 'x', attempt]);
+      ok(attempt === 1 ? told.refusedSinceMs > 1.7e12 : told.refusedSinceMs === 1234);
     }
+  });
+
+  it('comes back to its run after a quarter of an hour, which is told since when nobody takes it', async () => {
+    const { final, details } = await failed('WrongHardware', 15, { refusals: 14, refusedSinceMs: 1234 });
+    deepEqual([final, (details?.[1] as { refusedSinceMs: number } | undefined)?.refusedSinceMs], [true, 1234]);
+    const other = await failed('StorageUnavailable', 20, { refusals: 14, refusedSinceMs: 1234 });
+    deepEqual([other.final, other.details?.length], [true, 2]);
+    ok(!JSON.stringify(other.details).includes('refusedSinceMs'), 'it was another fault in the end');
   });
 
   it('is no try of it: its own errors are final at the sixth, however often it was refused', async () => {
@@ -97,6 +114,7 @@ describe('a step that a machine of another class refuses', function () {
     const { activities } = fakeActivities();
     const refusals = 7;
     let attempts = 0;
+    let waited = Number.NaN;
     const definition: StepDefinition<ProfileEncoderInput, EncoderProfile> = {
       type: `test.refused.${randomUUID()}`,
       version: 1,
@@ -112,7 +130,9 @@ describe('a step that a machine of another class refuses', function () {
     const soon: Activities['profileEncoder'] = async (call) => {
       if (call.stepId !== 'profile:one') return activities.profileEncoder(call);
       try {
-        return await step(call);
+        const result = await step(call);
+        waited = Date.parse(result.startedAt) - Date.parse(result.refusedSince ?? '');
+        return result;
       } catch (error) {
         // All that Temporal is told but how long to wait.
         const { message, type, nonRetryable, details } = error as ApplicationFailure;
@@ -129,6 +149,7 @@ describe('a step that a machine of another class refuses', function () {
       const { steps } = await untilRun(temporal.client, runId, ({ state }) => state === 'waiting-for-approval');
       const timed = steps.find(({ id }) => id === 'profile:one');
       deepEqual([timed?.state, timed?.attempt], ['done', refusals + 2]);
+      ok(waited >= 0, 'it says since when it waited');
       await temporal.client.workflow.getHandle(runId).terminate();
     });
   });
