@@ -220,7 +220,9 @@ function overruns({ budget }: Pipeline, steps: readonly PlannedWork[], money: nu
       ? [`about ${money.toFixed(2)}, and the budget is ${most}`]
       : []),
     ...(most !== undefined && money === null
-      ? ['the budget is in money, and nobody says what machines cost (ESPALIER_PRICES): it cannot end anything']
+      ? [
+          'the budget is in money, and nobody here says what machines cost (ESPALIER_PRICES): a run whose workers know no prices either is refused (budget.money)',
+        ]
       : []),
   ];
 }

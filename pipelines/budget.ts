@@ -77,6 +77,20 @@ export function moneySpent({ steps, prices }: Pick<Spent, 'steps' | 'prices'>): 
   return steps.reduce((sum, { queue, seconds }) => sum + (seconds * (prices?.perHour[queue ?? ''] ?? 0)) / 3600, 0);
 }
 
+/** Why a budget of money would never end anything; undefined where it can, or where there is none. */
+export function unpricedBudget(
+  budget: Pipeline['budget'],
+  prices: PricesPerHour | null | undefined,
+): { readonly message: string; readonly where: string; readonly fix: string } | undefined {
+  if (budget?.money === undefined) return undefined;
+  if (Object.values(prices?.perHour ?? {}).some((perHour) => perHour > 0)) return undefined;
+  return {
+    message: `budget.money is ${budget.money}, and nobody says what a machine costs: it would never end anything`,
+    where: 'budget.money',
+    fix: 'name a file with perHour by ESPALIER_PRICES on the workers (docs/operating.md, "What a run costs"), or leave it out: budget.time needs no prices',
+  };
+}
+
 /** Devices that each training of a pipeline holds. */
 export function processesOf({ training }: Pick<Pipeline, 'training'>): number {
   return training?.processes ?? 1;

@@ -1,8 +1,29 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
-import { isTraining, secondsLeft, shareLeft } from '../../pipelines/budget.ts';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { isTraining, secondsLeft, shareLeft, unpricedBudget } from '../../pipelines/budget.ts';
 
 const prices = { currency: 'EUR', perHour: { cpu: 2 } };
 const spent = (hours: number) => ({ seconds: 0, steps: [{ queue: 'cpu', seconds: hours * 3600 }], prices });
+
+const NO_PRICE = { currency: 'EUR', perHour: {} };
+
+describe('a budget of money', () => {
+  it('needs a price of some machine, and names its field and the file where there is none', () => {
+    const priced = { currency: 'EUR', perHour: { 'espalier-gpu': 2 } };
+    for (const [budget, prices, refused] of [
+      [{ money: 15 }, null, true],
+      [{ money: 15 }, NO_PRICE, true],
+      [{ money: 15 }, { ...NO_PRICE, perHour: { 'espalier-gpu': 0 } }, true],
+      [{ money: 15 }, priced, false],
+      [{ time: '1h' }, null, false],
+      [undefined, null, false],
+    ] as const) {
+      const missing = unpricedBudget(budget, prices);
+      equal(missing !== undefined, refused, JSON.stringify([budget, prices]));
+      if (missing !== undefined) equal(missing.where, 'budget.money');
+    }
+    match(unpricedBudget({ money: 15 }, null)?.fix ?? '', /ESPALIER_PRICES/);
+  });
+});
 
 describe('the end of a budget', () => {
   it('is shared where pieces of work run side by side: money in equal parts, time together', () => {

@@ -72,6 +72,18 @@ describe('a run with a limit of what 1,000 inferences may cost', function () {
     });
   }
 
+  it('ends so, too, where a budget of money has no price to be reckoned by: it would never end anything', async () => {
+    const input = { ...runInput(), onFailure: 'fail' } as RunInput;
+    const budgeted = { ...input, pipeline: { ...input.pipeline, budget: { time: '1h', money: 15 } } } as RunInput;
+    const { ran, failure } = await until(budgeted, 'failed');
+    const [record] = (failure?.details ?? []) as { kind: string; where: string; message: string; fix: string }[];
+    deepEqual([record?.kind, record?.where], ['BadConfig', 'budget.money']);
+    match(`${record?.message} ${record?.fix}`, /budget\.money is 15, .*ESPALIER_PRICES/);
+    ok(!ran.includes('snapshot') && !ran.includes('resolve:one'), ran.join());
+    const findPrices = () => Promise.resolve({ currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 1 } });
+    ok((await until(budgeted, 'waiting-for-approval', { findPrices })).ran.includes('rank'));
+  });
+
   it('goes on where there is one', async () => {
     const findPrices = () => Promise.resolve({ currency: 'EUR', source: 'test', perHour: { 'espalier-cpu': 1 } });
     const { ran } = await until(limited(runInput()), 'waiting-for-approval', { findPrices });

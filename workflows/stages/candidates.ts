@@ -18,7 +18,7 @@ import { StepLeftOut } from '../failures.ts';
 import { candidateSteps } from '../plan.ts';
 import type { Run } from '../run.ts';
 import { partOf, trialInput } from '../step-inputs.ts';
-import { priceOfLimit } from './prices.ts';
+import { priceOfLimit, requireBudgetPrices } from './prices.ts';
 
 /** What is known of a candidate so far. */
 export type Outcome = { -readonly [K in keyof CandidateOutcome]: CandidateOutcome[K] };
@@ -68,6 +68,7 @@ export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> 
     }
   };
   // Without a limit nothing is awaited: a run that began before there was one goes on as it did.
+  if (run.pipeline.budget?.money !== undefined) await requireBudgetPrices(run);
   const price = run.pipeline.selection.maxCostPer1000 === undefined ? null : await priceOfLimit(run);
   const ended: Ended = {
     outcomes: new Map(),

@@ -1,5 +1,6 @@
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, patched } from '@temporalio/workflow';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
+import { unpricedBudget } from '../../pipelines/budget.ts';
 import { missingPrice, slotPrice, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { Run } from '../run.ts';
 
@@ -9,8 +10,19 @@ export async function priceOfLimit(run: Run): Promise<SlotPrice | null> {
   const price = slotPrice(await run.budget.prices());
   const missing = missingPrice(selection, price);
   if (missing === undefined) return price;
+  throw refusal(missing);
+}
+
+/** A budget of money that nobody could reckon ends the run before anything is fetched. One that began before this was asked goes on. */
+export async function requireBudgetPrices({ budget, pipeline }: Run): Promise<void> {
+  if (!patched('budget-of-money-needs-prices')) return;
+  const missing = unpricedBudget(pipeline.budget, await budget.prices());
+  if (missing !== undefined) throw refusal(missing);
+}
+
+function refusal(missing: Pick<ErrorRecord, 'message' | 'where' | 'fix'>): ApplicationFailure {
   const record: ErrorRecord = { kind: 'BadConfig', ...missing, retryable: false };
-  throw ApplicationFailure.create({
+  return ApplicationFailure.create({
     message: record.message,
     type: record.kind,
     nonRetryable: true,
