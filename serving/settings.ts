@@ -1,8 +1,8 @@
 /** The server's settings, all from the environment. */
-import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { EspalierError } from '../artifacts/errors.ts';
 import { readTrustedKeys } from '../artifacts/signing-keys.ts';
+import { allottedCores } from '../inference/allotted.ts';
 import { PICTURE_LIMITS } from '../inference/image/decode.ts';
 import { usualWorkers } from '../inference/workers.ts';
 import type { ModelServerOptions } from './server.ts';
@@ -23,7 +23,7 @@ const Environment = z.object({
   ESPALIER_SERVE_CHANNEL: z.string().default('production'),
   ESPALIER_SERVE_FOLLOW_SECONDS: number(0.1, 3600, 2),
   /** Threads a model, each with a copy of it; more than cores only costs. */
-  ESPALIER_SERVE_WORKERS: integer(1, 256, usualWorkers(availableParallelism())),
+  ESPALIER_SERVE_WORKERS: integer(1, 256, usualWorkers(allottedCores())),
   ESPALIER_SERVE_MAX_BODY_BYTES: integer(1024, 2 ** 30, 16 * 2 ** 20),
   /** Width × height of a picture; a server with little memory takes fewer: a worker needs three bytes for each. */
   ESPALIER_SERVE_MAX_PIXELS: integer(1024, 100_000_000, PICTURE_LIMITS.maxPixels),

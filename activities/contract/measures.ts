@@ -37,9 +37,10 @@ export interface Latency {
 }
 export interface Hardware {
   readonly cpu: string;
+  /** That the process may use: a container's quota counts. */
   readonly cores: number;
   readonly arch: string;
   readonly runtime: string;
-  /** Of the whole machine, 10^6 bytes. Part of what is told, never of a step's key: it differs by some kilobytes from boot to boot. */
+  /** That the process may use: of the whole machine where no container limits it, 10^6 bytes. Part of what is told, never of a step's key: it differs by some kilobytes from boot to boot. */
   readonly memoryMb?: number;
 }

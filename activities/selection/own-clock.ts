@@ -45,6 +45,7 @@ function openCounters(): { readonly read: ReadCounters; readonly close: () => vo
           : { ...counted, processCpuMs: (userCPUTime + systemCPUTime) / 1000, diskWaits: majorPageFault + fsRead };
       },
       helpers: () => helpers.map((helper) => parseSchedstat(readThread(helper)) ?? { waitedMs: 0, threadCpuMs: 0 }),
+      // Whatever a quota pays for: within one of its periods threads may have as many as there are.
       cores: availableParallelism(),
     },
     close: () => [first, ...helpers].forEach((file) => closeSync(file)),

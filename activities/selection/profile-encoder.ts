@@ -1,10 +1,11 @@
 /** Latency, size and memory of an exported encoder on this machine: one text or picture at a time, one thread, in a process of its own. */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { arch, cpus, totalmem } from 'node:os';
+import { arch } from 'node:os';
 import { extname, join } from 'node:path';
 import { env } from 'onnxruntime-node';
 import { EspalierError } from '../../artifacts/errors.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
+import { allottedCores, allottedMemory } from '../../inference/allotted.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { textInput, type TextInput } from '../../inference/texts.ts';
 import { checkout } from '../checkout.ts';
@@ -128,7 +129,7 @@ export async function samplePictures(
 export function hardware(): Hardware {
   return {
     cpu: processor(),
-    cores: cpus().length,
+    cores: allottedCores(),
     arch: arch(),
     runtime: `onnxruntime-node ${env.versions.node ?? env.versions.common}`,
   };
@@ -136,7 +137,7 @@ export function hardware(): Hardware {
 
 /** What stands beside a measurement: besides what decides a latency, how much memory there is. */
 export function machine(): Hardware {
-  return { ...hardware(), memoryMb: Math.round(totalmem() / 1e6) };
+  return { ...hardware(), memoryMb: Math.round(allottedMemory() / 1e6) };
 }
 
 /**

@@ -3,19 +3,11 @@
  * not what neighbours took: it may never be taken off a latency.
  */
 import { readFileSync } from 'node:fs';
+import { controlGroups } from '../../inference/allotted.ts';
 
 /** The `cpu.stat` files of a process's control group and of all above it. `text`: its `/proc/self/cgroup`, of version 1, 2 or both. */
 export function throttlingFiles(text: string): readonly string[] {
-  return text.split('\n').flatMap((line) => {
-    const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
-    if (controllers === undefined || path === undefined) return [];
-    if (controllers !== '' && !controllers.split(',').includes('cpu')) return [];
-    const root = controllers === '' ? '/sys/fs/cgroup' : '/sys/fs/cgroup/cpu';
-    const parts = path.split('/').filter((part) => part !== '' && part !== '..');
-    return Array.from({ length: parts.length + 1 }, (_, depth) =>
-      [root, ...parts.slice(0, depth), 'cpu.stat'].join('/'),
-    );
-  });
+  return controlGroups(text, 'cpu').map((folder) => `${folder}/cpu.stat`);
 }
 
 /** How often one of them was stopped; 0 without such a line. */
