@@ -10,6 +10,7 @@ import { isBusy, untold } from './busy-machine.ts';
 import { costFault, requirePrice } from './cost-limit.ts';
 import { areAlike, unlikeMachines } from './machines.ts';
 import { standingOf, type Standing } from './pareto.ts';
+import { allHaveFolds, pooledScore } from './pooled.ts';
 import { figure, losing, ruleOf, toBeat, unlikeRows, winning, type By } from './reasons.ts';
 import { shortlistOf, type Listed } from './shortlist.ts';
 
@@ -22,7 +23,7 @@ interface Measured extends Standing, Listed {
 }
 
 /**
- * Ranks what the candidates measured. The best linear-probe validation accuracy sets the bar; all within
+ * Ranks what the candidates measured. The best linear-probe accuracy, on validation rows and folds together (pooled.ts), sets the bar; all within
  * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins; where these were not all timed on one kind of machine the most accurate. Below them accuracy decides,
  * then LogME, then kNN accuracy. Each frozen probe follows its encoder. Of encoders that are to find neighbours kNN accuracy is
  * first, and the probe last; there no probe is a candidate. With a `price` each has its cost per 1,000 inferences. Throws
@@ -33,9 +34,10 @@ export function rankOutcomes(
   price: SlotPrice | null = null,
 ): Selection {
   requirePrice(selection, price);
+  const pooled = by !== 'neighbours' && allHaveFolds(candidates);
   const judged = candidates.map((candidate) => ({
     candidate,
-    measured: measuredOf(candidate, by),
+    measured: measuredOf(candidate, by, pooled),
     faults: faultsOf(candidate, selection, price),
   }));
   const eligible = judged.flatMap(({ measured, faults }) =>
@@ -96,16 +98,17 @@ export function rankOutcomes(
   return {
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || 0),
-    rule: ruleOf(selection, by, price) + unlikeRows(eligible) + unlikeMachines(eligible),
+    rule: ruleOf(selection, { by, pooled, price }) + unlikeRows(eligible) + unlikeMachines(eligible),
     ...(price === null ? {} : { price }),
     ...(shortlist.length < 2 ? {} : { shortlist }),
   };
 }
 
-function measuredOf({ id, profile, probe, exported }: CandidateOutcome, by: By): Measured | null {
+function measuredOf({ id, profile, probe, exported }: CandidateOutcome, by: By, pooled: boolean): Measured | null {
   if (profile === undefined || probe === undefined) return null;
-  const [score, beside] =
-    by === 'neighbours' ? [probe.knnAccuracy, probe.linearAccuracy] : [probe.linearAccuracy, probe.knnAccuracy];
+  const { knnAccuracy, linearAccuracy, crossValidated } = probe;
+  const linear = pooled && crossValidated !== undefined ? pooledScore(linearAccuracy, crossValidated) : linearAccuracy;
+  const [score, beside] = by === 'neighbours' ? [knnAccuracy, linearAccuracy] : [linear, knnAccuracy];
   if (score.value === null) return null;
   return {
     id,

@@ -71,7 +71,11 @@ const RULE_ENDS: Readonly<Record<By, string>> = {
   neighbours: 'Nothing is tuned: what its neighbours are worth is what is served.',
 };
 
-export function ruleOf(selection: RankCandidatesInput['selection'], by: By, price: SlotPrice | null): string {
+/** `pooled`: the probe's accuracy is of the folds of its training rows, too. */
+export function ruleOf(
+  selection: RankCandidatesInput['selection'],
+  { by, pooled, price }: { readonly by: By; readonly pooled: boolean; readonly price: SlotPrice | null },
+): string {
   const limits = [
     selection.maxLatencyP95Ms === undefined ? [] : [`p95 latency ≤ ${figure(selection.maxLatencyP95Ms)} ms`],
     selection.maxSizeMb === undefined ? [] : [`size ≤ ${figure(selection.maxSizeMb)} MB`],
@@ -82,7 +86,7 @@ export function ruleOf(selection: RankCandidatesInput['selection'], by: By, pric
   ].flat();
   return (
     `Among candidates whose licence is not denied${limits.length === 0 ? '' : ` and with ${limits.join(', ')}`}: the best ${by === 'neighbours' ? `accuracy of the vote of ${selection.neighbours} nearest neighbours` : 'linear-probe accuracy'} ` +
-    `on validation; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
+    `on validation${pooled ? ' and on the folds of the training rows, row by row' : ''}; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
     RULE_ENDS[by]
   );
 }

@@ -29,8 +29,8 @@ export interface Prepared {
   readonly rows: { readonly train: number; readonly validation: number; readonly test: number };
 }
 
-export async function prepare(data: string, set: DataSet, store: ArtifactStore): Promise<Prepared> {
-  const random = seededRandom(11);
+export async function prepare(data: string, set: DataSet, store: ArtifactStore, seed = 11): Promise<Prepared> {
+  const random = seededRandom(seed);
   const all = await rowsOf(data, set.folder, 'train');
   const labels = [...new Set(all.map(({ label }) => label))].toSorted().slice(0, set.labels);
   const kept = (rows: readonly Row[]) => rows.filter(({ label }) => labels.includes(label));

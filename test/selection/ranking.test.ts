@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { pooledScore } from '../../activities/selection/pooled.ts';
 import { rankOutcomes } from '../../activities/selection/ranking.ts';
+import { wilsonInterval } from '../../activities/validation/statistics.ts';
 import type { CandidateOutcome } from '../../activities/contract/selection.ts';
 import { SelectionSchema } from '../../pipelines/definition/selection.ts';
 import type { LicenceVerdict } from '../../pipelines/licence/decision.ts';
@@ -117,6 +119,37 @@ describe('the ranking of candidates', () => {
     assert.deepEqual(shortlist(first, near), ['a', 'b']);
     assert.equal(shortlist(first, far), undefined, 'nobody is left to hold it against');
     assert.deepEqual(shortlist(first, far, withInterval('large', 0.7, 99)), ['a', 'large']);
+  });
+
+  it('counts what the folds of the training rows say beside validation, row by row, where every probe has them', () => {
+    const folded = (id: string, validation: number, folds: number | null): CandidateOutcome => {
+      const one = candidate(id, { accuracy: validation });
+      const crossValidated = { value: folds, interval: null, rows: 300, folds: 3 };
+      if (one.probe === undefined) return one;
+      return { ...one, probe: { ...one.probe, ...(folds === null ? {} : { crossValidated }) } };
+    };
+    // 100 validation rows: (0.80 · 100 + 0.60 · 300) / 400 is 65 %, (0.74 · 100 + 0.66 · 300) / 400 is 68 %.
+    const [lucky, good] = [folded('lucky', 0.8, 0.6), folded('good', 0.74, 0.66)];
+    assert.equal(order([lucky, good]), '1 good, 2 lucky');
+    const { ranking, rule } = rankOutcomes({ candidates: [lucky, good], selection });
+    assert.match(
+      ranking.find(({ id }) => id === 'lucky')!.reasons[0]!,
+      /probe accuracy 65\.0 % against 68\.0 % of good/,
+    );
+    assert.match(rule, /on validation and on the folds of the training rows, row by row;/);
+    // A record from before folds were kept is held against the others by validation alone.
+    assert.equal(order([lucky, good, folded('old', 0.7, null)]), '1 lucky, 2 good, 3 old');
+    assert.equal(order([lucky, good, candidate('gone', { unmeasured: 'probe' })]), '1 good, 2 lucky, - gone');
+    const finders = rankOutcomes({ candidates: [lucky, good], selection, by: 'neighbours' });
+    assert.doesNotMatch(finders.rule, /folds/);
+  });
+
+  it('takes an interval of as many rows as both have', () => {
+    const pooled = pooledScore({ value: 0.8, interval: null, rows: 100 }, { value: 0.6, interval: null, rows: 300 });
+    assert.deepEqual([pooled.value, pooled.rows], [0.65, 400]);
+    assert.deepEqual(pooled.interval, wilsonInterval(260, 400));
+    const none = pooledScore({ value: null, interval: null, rows: 0 }, { value: 0.6, interval: null, rows: 300 });
+    assert.deepEqual(none, { value: null, interval: null, rows: 0 });
   });
 
   it('breaks a tie of accuracy below the best by LogME before kNN', () => {
