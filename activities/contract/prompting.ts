@@ -225,6 +225,8 @@ export interface GeneratorEvaluation {
   readonly msPerToken: GeneratorProfile['msPerToken'];
   readonly waitedShare: GeneratorProfile['waitedShare'];
   readonly memoryMb: number;
+  /** A test prompt, by the clock, of the one that is served and the one told nothing; missing in evaluations made before it was timed. */
+  readonly secondsAnAnswer?: { readonly served: number; readonly base: number };
   readonly hardware: Hardware;
   /** Ids of up to 20 test rows whose answers broke most; prompts and answers stay in the artifact. */
   readonly failures: readonly { readonly rowId: string; readonly broken: readonly string[] }[];

@@ -24,17 +24,11 @@ import { identitiesDigest } from '../validation/identity-swaps.ts';
 import { sizeMb } from '../validation/model-folder.ts';
 import { textTableDigests } from '../validation/text-tables.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
-import {
-  answerAll,
-  conversationOf,
-  judged as judgedAnswer,
-  UNPROMPTED,
-  type Answer,
-  type AskOptions,
-} from './answers.ts';
+import { answerAll, conversationOf, judged as judgedAnswer, UNPROMPTED, type AskOptions } from './answers.ts';
 import { askAgain } from './asked-again.ts';
 import { diagnoseGenerator } from './diagnose-generator.ts';
 import type { Asking } from './edited/ask-edited.ts';
+import { MOST_TEST_PROMPTS } from './foretell-adherence.ts';
 import { generalTexts, MOST_TEXTS } from './forgetting.ts';
 import { answerExamples, goodAnswer, unlikelierExamples } from './gate-examples.ts';
 import { readJudge, type Judge } from './judge.ts';
@@ -51,8 +45,6 @@ import { promptOf, type ServedWith } from './served-prompt.ts';
 
 /** Good answers whose likelihood is asked of both models. */
 const LIKELY_ROWS = 200;
-/** Test prompts that are asked: beyond them an interval no longer narrows visibly (1.4 points), and each takes two models seconds. */
-const TEST_PROMPTS = 5000;
 const TIMED_PROMPTS = 30;
 const FAILURES = 20;
 
@@ -74,7 +66,11 @@ export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, Generator
   async run(input, context) {
     requireHardware(hardware(), input.hardware);
     const { store, signal } = context;
-    const { rows, of: testRows } = await samplePrompts([store, input.dataset, 'test', signal], TEST_PROMPTS, input);
+    const { rows, of: testRows } = await samplePrompts(
+      [store, input.dataset, 'test', signal],
+      MOST_TEST_PROMPTS,
+      input,
+    );
     if (rows.length === 0) {
       throw new EspalierError('BadData', 'the test split has no prompts to evaluate on', {
         where: 'test.jsonl',
@@ -114,12 +110,15 @@ async function evaluate(
     signal,
     onProgress: (done, total) => progress({ phase, done, total }),
   });
-  const ask = (model: Generator, prompt: ServedWith['prompt'], phase: string): Promise<readonly Answer[]> =>
-    answerAll(model, prompt, rows, options(phase));
-  const answers = await ask(generator, served.prompt, 'answering test prompts');
+  const ask = async (model: Generator, prompt: ServedWith['prompt'], phase: string) => {
+    const began = performance.now();
+    const given = await answerAll(model, prompt, rows, options(phase));
+    return { answers: given, secondsAnAnswer: (performance.now() - began) / 1000 / rows.length };
+  };
+  const { answers, secondsAnAnswer } = await ask(generator, served.prompt, 'answering test prompts');
   const judged = answers.map((answer) => judgedAnswer(judge, answer, served.prompt));
   const plain = await ask(base, UNPROMPTED, 'asking the model that is told nothing');
-  const before = plain.map((answer) => judgedAnswer(judge, answer, UNPROMPTED));
+  const before = plain.answers.map((answer) => judgedAnswer(judge, answer, UNPROMPTED));
   progress({ phase: 'likelihoods' });
   const good = goodAnswersTo(rows, served);
   const likelihoods = await generator.logLikelihood(good, { signal });
@@ -177,6 +176,7 @@ async function evaluate(
     msPerToken: times.msPerToken,
     waitedShare: times.waitedShare,
     memoryMb: times.memoryMb,
+    secondsAnAnswer: { served: secondsAnAnswer, base: plain.secondsAnAnswer },
     hardware: hardware(),
     failures: answers
       .map(({ row }, index) => ({ rowId: row.id, broken: judged[index]?.broken ?? [] }))

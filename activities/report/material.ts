@@ -12,6 +12,7 @@ import { costOf, type Cost } from './cost.ts';
 import { examplesOf, type Example } from './examples.ts';
 import { readExamples, type ShownExamples } from './gate-examples.ts';
 import { measureStored } from './stored.ts';
+import { wholeAnswersOf, type WholeAnswers } from './whole-answers.ts';
 import { wholeGalleryOf, type WholeGallery } from './whole-gallery.ts';
 import { worthOf, type Worth } from './worth.ts';
 
@@ -31,6 +32,8 @@ export interface ReportMaterial {
   readonly worth?: Worth;
   /** Of a finder that is a prototype: what the whole gallery should find, take and cost. */
   readonly wholeGallery?: WholeGallery;
+  /** Of a generator that is a prototype: what all test prompts should show, and what the whole run takes. */
+  readonly wholeAnswers?: WholeAnswers;
   readonly dossier: Dossier;
 }
 
@@ -44,6 +47,7 @@ export async function readMaterial(
   const gateExamples = await readExamples(facts, store);
   const cost = costOf(facts, await measureStored(facts, store), prices);
   const wholeGallery = wholeGalleryOf(facts, cost);
+  const wholeAnswers = wholeAnswersOf(facts, cost);
   return {
     history: training === undefined ? null : await store.getJson<TrainingHistory>(training.history),
     examples: evaluation === undefined ? null : await examplesOf(evaluation.mistakes, await wrongTexts()),
@@ -55,6 +59,7 @@ export async function readMaterial(
     cost,
     ...(facts.prototyped === undefined ? {} : { worth: worthOf(facts.prototyped, cost) }),
     ...(wholeGallery === undefined ? {} : { wholeGallery }),
+    ...(wholeAnswers === undefined ? {} : { wholeAnswers }),
     dossier: runDossier(facts, await readAnswers(facts.dossier, store)),
   };
 

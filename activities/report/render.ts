@@ -23,6 +23,7 @@ import { recipeSection } from './sections/recipe.ts';
 import { searchSection } from './sections/search.ts';
 import { stepsSection } from './sections/steps.ts';
 import { trainingSection } from './sections/training.ts';
+import { wholeAnswersSection } from './sections/whole-answers.ts';
 import { wholeGallerySection } from './sections/whole-gallery.ts';
 import { STYLE } from './style.ts';
 
@@ -38,6 +39,7 @@ export const SECTIONS: readonly Section[] = [
   gateExamplesSection,
   prototypesSection,
   wholeGallerySection,
+  wholeAnswersSection,
   searchSection,
   recipeSection,
   candidatesSection,

@@ -143,7 +143,7 @@ function halfAt({ interval, rows }: Score, testRows: number): number {
   return ((interval.high - interval.low) / 2) * Math.sqrt(rows / Math.max(rows, testRows));
 }
 
-function expense(
+export function expense(
   seconds: number,
   of: { readonly cost: Cost; readonly queue: string; readonly devices: number; readonly atMost: boolean },
 ): Expense {

@@ -474,6 +474,8 @@ describe('the steps of generation, on a tiny generator', function () {
     ok(Math.abs(evaluation.measures['forgetting']?.value ?? 1) < 1e-6);
     ok(Math.abs((evaluation.measures['perplexityRatio']?.value ?? 0) - 1) < 1e-6);
     equal(evaluation.measures['adherence']?.rows, 6);
+    const { served, base } = evaluation.secondsAnAnswer!;
+    ok(served > 0 && served < 10 && base > 0 && base < 10, `${served} and ${base} s an answer`);
     deepEqual([evaluation.measures['noiseDrop']?.rows, evaluation.measures['identityDrop']?.rows], [6, 6]);
     const { byMistake, byIdentity } = await services.store.getJson<
       Record<'byMistake' | 'byIdentity', readonly { readonly keptBefore: number }[]>

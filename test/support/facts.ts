@@ -10,6 +10,7 @@ import type { BomSummary } from '../../activities/report/bom.ts';
 import { costOf } from '../../activities/report/cost.ts';
 import type { ReportMaterial } from '../../activities/report/material.ts';
 import type { Prices } from '../../activities/report/prices.ts';
+import { wholeAnswersOf } from '../../activities/report/whole-answers.ts';
 import { wholeGalleryOf } from '../../activities/report/whole-gallery.ts';
 import { worthOf } from '../../activities/report/worth.ts';
 import { mcnemar, pairedShareInterval } from '../../activities/validation/paired.ts';
@@ -488,6 +489,7 @@ export function sampleMaterial(facts: RunFacts, prices?: Prices): ReportMaterial
   const { training, evaluation: evaluated, bundle, prototyped } = facts;
   const cost = costOf(facts, stored, prices);
   const wholeGallery = wholeGalleryOf(facts, cost);
+  const wholeAnswers = wholeAnswersOf(facts, cost);
   return {
     history: training === undefined ? null : sampleHistory,
     examples:
@@ -498,6 +500,7 @@ export function sampleMaterial(facts: RunFacts, prices?: Prices): ReportMaterial
     cost,
     ...(prototyped === undefined ? {} : { worth: worthOf(prototyped, cost) }),
     ...(wholeGallery === undefined ? {} : { wholeGallery }),
+    ...(wholeAnswers === undefined ? {} : { wholeAnswers }),
     dossier: runDossier(facts, null),
   };
 }

@@ -11,7 +11,7 @@ import { ImageClassificationSchema } from '../../pipelines/definition.ts';
 import { answerTime, servedTimes } from '../../pipelines/answer-time.ts';
 import { costPer1000, slotPrice } from '../../pipelines/inference-cost.ts';
 import { refOf, sampleFacts, sampleMaterial } from './facts.ts';
-import { exportedOf, generatorFacts, searchOf } from './generator-facts.ts';
+import { exportedOf, generatorFacts, prototypeOf, searchOf } from './generator-facts.ts';
 import { retrieval, retrievalFacts, retrievalPipeline, retrievalPrototype } from './retrieval-facts.ts';
 
 interface ReportCase {
@@ -46,6 +46,8 @@ export const reportCases = (): Readonly<Record<string, ReportCase>> => ({
   'a classifier of pictures': of(pictures),
   'a generator with a prompt': of(generator('prompted'), answers),
   'a tuned generator': of(priced(generator('tuned')), answers),
+  'a prototype of a generator with a prompt': of(generatorPrototype('prompted'), answers, prices),
+  'a prototype of a tuned generator': of(generatorPrototype('tuned'), answers, prices),
   'a finder of pictures': of(finder),
   'a prototype of a finder': of(retrievalPrototype, {}, prices),
 });
@@ -290,6 +292,8 @@ function generator(road: 'prompted' | 'tuned'): RunFacts {
     },
   };
 }
+
+const generatorPrototype = (road: 'prompted' | 'tuned'): RunFacts => prototypeOf(generator(road));
 
 const { exported: indexed } = retrievalFacts;
 if (!indexed || !('embedder' in indexed)) throw new Error('the sample is whole');

@@ -13,7 +13,8 @@ const WAITING = {
 } as const;
 
 /** The outcome first: what a reader with ten seconds needs. */
-export function headline({ kind, facts: run }: ReportInput): Html {
+export function headline(input: ReportInput): Html {
+  const { kind, facts: run } = input;
   const [state = '', ...reason] = (run.outcome ?? '').split(': ');
   const good = state === 'deployed';
   const mark = run.outcome === undefined ? badge('neutral', `${kind} evidence`) : badge(good ? 'good' : 'bad', state);
@@ -23,7 +24,7 @@ export function headline({ kind, facts: run }: ReportInput): Html {
     <h1>${run.pipeline.deploy.model}: ${run.outcome === undefined ? `evidence for the ${kind}` : state}</h1>
     ${run.pipeline.description === '' ? '' : html`<p class="quiet">${run.pipeline.description}</p>`}
     <div class="outcome">
-      ${run.pipeline.prototype === undefined ? '' : html`<p>${badge('care', 'prototype')} Made from a small part of the data: no channel called production takes it.${foretoldLine(run)}</p>`}
+      ${run.pipeline.prototype === undefined ? '' : html`<p>${badge('care', 'prototype')} Made from a small part of the data: no channel called production takes it.${foretoldLine(input)}</p>`}
       <p>${mark} ${sentence}</p>
       ${gateLine(run.gates?.gates)}${comparisonLine(run)}${run.selection === undefined ? '' : html`<p>Chosen candidate: <strong>${run.selection.winner}</strong></p>`}
     </div>
@@ -31,9 +32,15 @@ export function headline({ kind, facts: run }: ReportInput): Html {
 }
 
 /** Where a prototype tells what the whole run should bring. */
-function foretoldLine({ prototyped, retrieval }: ReportInput['facts']): string {
+function foretoldLine({ facts: { prototyped, retrieval }, wholeAnswers }: ReportInput): string {
   const where =
-    prototyped !== undefined ? 'Prototypes' : retrieval?.foretold !== undefined ? 'The whole gallery' : undefined;
+    prototyped !== undefined
+      ? 'Prototypes'
+      : retrieval?.foretold !== undefined
+        ? 'The whole gallery'
+        : wholeAnswers !== undefined
+          ? 'The whole run'
+          : undefined;
   return where === undefined ? '' : ` What the whole run should bring, and cost, stands under ${where}.`;
 }
 
