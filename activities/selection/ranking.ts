@@ -9,13 +9,13 @@ import type { CandidateOutcome, RankCandidatesInput, RankedCandidate, Selection 
 import { isBusy, untold } from './busy-machine.ts';
 import { costFault, requirePrice } from './cost-limit.ts';
 import { areAlike, unlikeMachines } from './machines.ts';
-import { standingOf, type Standing } from './pareto.ts';
-import { allHaveFolds, pooledScore } from './pooled.ts';
-import { figure, losing, ruleOf, toBeat, unlikeRows, winning, type By } from './reasons.ts';
+import { standingOf } from './pareto.ts';
+import { foldsCount, pooledAccuracy } from './pooled.ts';
+import { figure, losing, ruleOf, toBeat, unlikeRows, winning, type By, type Ranked } from './reasons.ts';
 import { shortlistOf, type Listed } from './shortlist.ts';
 
 /** A candidate with every figure the ranking needs. */
-interface Measured extends Standing, Listed {
+interface Measured extends Ranked, Listed {
   /** 0 where it was not measured: then it was of none. */
   readonly logme: number;
   /** Of the two, the other. */
@@ -34,17 +34,17 @@ export function rankOutcomes(
   price: SlotPrice | null = null,
 ): Selection {
   requirePrice(selection, price);
-  const pooled = by !== 'neighbours' && allHaveFolds(candidates);
-  const judged = candidates.map((candidate) => ({
-    candidate,
-    measured: measuredOf(candidate, by, pooled),
-    faults: faultsOf(candidate, selection, price),
-  }));
+  const asked = candidates.map((candidate) => ({ candidate, faults: faultsOf(candidate, selection, price) }));
+  const mayWin = asked.flatMap(({ candidate: { id, probe }, faults }) =>
+    faults.length === 0 && probe !== undefined ? [{ ...probe, id }] : [],
+  );
+  const folds = by === 'neighbours' ? { count: false } : foldsCount(mayWin);
+  const judged = asked.map((one) => ({ ...one, measured: measuredOf(one.candidate, by, folds.count) }));
   const eligible = judged.flatMap(({ measured, faults }) =>
     measured !== null && faults.length === 0 ? [measured] : [],
   );
-  const best = Math.max(...eligible.map((one) => one.quality));
-  const isEqual = (one: Measured): boolean => one.quality >= best - selection.tolerance - 1e-9;
+  const best = Math.max(...eligible.map((one) => one.rankedBy));
+  const isEqual = (one: Measured): boolean => one.rankedBy >= best - selection.tolerance - 1e-9;
   // As after prototypes: whether a latency decides is asked of those that it decides between.
   const alike = areAlike(eligible.filter(isEqual));
   const alikeBelow = areAlike(eligible.filter((one) => !isEqual(one)));
@@ -54,7 +54,7 @@ export function rankOutcomes(
     (left, right) =>
       Number(isEqual(right)) - Number(isEqual(left)) ||
       (isEqual(left) && isEqual(right) ? byLatency(left, right) : 0) ||
-      right.quality - left.quality ||
+      right.rankedBy - left.rankedBy ||
       right.logme - left.logme ||
       right.beside - left.beside ||
       byLatency(left, right) ||
@@ -83,9 +83,16 @@ export function rankOutcomes(
     }
     const chosen = measured === winner;
     const lost = (to: string): string =>
-      losing(measured, winner, { to, isEqual: isEqual(measured), alike, tolerance: selection.tolerance, by });
+      losing(measured, winner, {
+        to,
+        isEqual: isEqual(measured),
+        alike,
+        tolerance: selection.tolerance,
+        by,
+        pooled: folds.count,
+      });
     const why = chosen
-      ? winning(winner, ranked.filter(isEqual), { alike, tolerance: selection.tolerance, by })
+      ? winning(winner, ranked.filter(isEqual), { alike, tolerance: selection.tolerance, by, pooled: folds.count })
       : lost(winner.id);
     const whyFrozen = chosen ? toBeat(winner) : lost(frozenId(winner.id));
     const standing = standingOf(measured, eligible);
@@ -98,7 +105,7 @@ export function rankOutcomes(
   return {
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || 0),
-    rule: ruleOf(selection, { by, pooled, price }) + unlikeRows(eligible) + unlikeMachines(eligible),
+    rule: ruleOf(selection, { by, folds, price }) + unlikeRows(eligible) + unlikeMachines(eligible),
     ...(price === null ? {} : { price }),
     ...(shortlist.length < 2 ? {} : { shortlist }),
   };
@@ -107,12 +114,12 @@ export function rankOutcomes(
 function measuredOf({ id, profile, probe, exported }: CandidateOutcome, by: By, pooled: boolean): Measured | null {
   if (profile === undefined || probe === undefined) return null;
   const { knnAccuracy, linearAccuracy, crossValidated } = probe;
-  const linear = pooled && crossValidated !== undefined ? pooledScore(linearAccuracy, crossValidated) : linearAccuracy;
-  const [score, beside] = by === 'neighbours' ? [knnAccuracy, linearAccuracy] : [linear, knnAccuracy];
+  const [score, beside] = by === 'neighbours' ? [knnAccuracy, linearAccuracy] : [linearAccuracy, knnAccuracy];
   if (score.value === null) return null;
   return {
     id,
     quality: score.value,
+    rankedBy: (pooled ? pooledAccuracy({ linearAccuracy, crossValidated }) : null) ?? score.value,
     interval: score.interval,
     logme: probe.logme?.value ?? 0,
     beside: beside.value ?? 0,

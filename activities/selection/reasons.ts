@@ -1,6 +1,7 @@
 /** What a ranking says of each candidate, and of itself, in words. Pure. */
 import type { SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { RankCandidatesInput } from '../contract/selection.ts';
+import type { foldsCount } from './pooled.ts';
 import { isOfSameRows, type Standing } from './pareto.ts';
 
 export type By = NonNullable<RankCandidatesInput['by']>;
@@ -12,16 +13,28 @@ const SCORES: Readonly<Record<By, string>> = {
   neighbours: 'nearest-neighbour accuracy',
 };
 
+/** A candidate with what it is ranked by. */
+export interface Ranked extends Standing {
+  /** The quality, or of a probe the share right of validation rows and folds together (pooled.ts). */
+  readonly rankedBy: number;
+}
+
 /** How candidates are told apart. `alike`: all were timed on machines of one kind, so that the faster one is known. */
 interface Told {
   readonly alike: boolean;
   readonly tolerance: number;
   readonly by: By;
+  /** The folds of the training rows count beside validation. */
+  readonly pooled: boolean;
 }
 
-export function winning(winner: Standing, equals: readonly Standing[], { alike, tolerance, by }: Told): string {
-  const score = `${SCORES[by]} ${percent(winner.quality)}, p95 ${figure(winner.latencyMs)} ms`;
-  if (equals.length === 1) return `Chosen: the best ${SCORES[by]} by more than ${points(tolerance)} (${score}).`;
+function scoreOf({ by, pooled }: Pick<Told, 'by' | 'pooled'>): string {
+  return `${SCORES[by]}${pooled ? ' with folds' : ''}`;
+}
+
+export function winning(winner: Ranked, equals: readonly Ranked[], { alike, tolerance, ...by }: Told): string {
+  const score = `${scoreOf(by)} ${percent(winner.rankedBy)}, p95 ${figure(winner.latencyMs)} ms`;
+  if (equals.length === 1) return `Chosen: the best ${scoreOf(by)} by more than ${points(tolerance)} (${score}).`;
   const others = equals.filter((one) => one !== winner).map((one) => one.id);
   const first = alike ? 'fastest' : 'most accurate';
   return `Chosen: the ${first} of ${equals.length} within ${points(tolerance)} of the best (${score}; the others: ${others.join(', ')}).${alike ? '' : ' They were timed on unlike machines: latency did not decide.'}`;
@@ -39,11 +52,11 @@ export function toBeat({ id, quality, latencyMs, sizeMb, fittedOn }: Standing): 
 
 /** `to`: the winner, in the form that `one` is compared in. */
 export function losing(
-  one: Standing,
-  winner: Standing,
-  { to, isEqual, alike, tolerance, by }: Told & { readonly to: string; readonly isEqual: boolean },
+  one: Ranked,
+  winner: Ranked,
+  { to, isEqual, alike, tolerance, ...by }: Told & { readonly to: string; readonly isEqual: boolean },
 ): string {
-  const gap = `${SCORES[by]} ${percent(one.quality)} against ${percent(winner.quality)} of ${to}`;
+  const gap = `${scoreOf(by)} ${percent(one.rankedBy)} against ${percent(winner.rankedBy)} of ${to}`;
   if (isEqual && !alike)
     return `Equal within ${points(tolerance)} (${gap}) but not better; who is faster was not compared.`;
   return isEqual
@@ -71,10 +84,14 @@ const RULE_ENDS: Readonly<Record<By, string>> = {
   neighbours: 'Nothing is tuned: what its neighbours are worth is what is served.',
 };
 
-/** `pooled`: the probe's accuracy is of the folds of its training rows, too. */
+/** `folds`: whether those of the training rows count beside validation, or whose are too kind. */
 export function ruleOf(
   selection: RankCandidatesInput['selection'],
-  { by, pooled, price }: { readonly by: By; readonly pooled: boolean; readonly price: SlotPrice | null },
+  {
+    by,
+    folds,
+    price,
+  }: { readonly by: By; readonly folds: ReturnType<typeof foldsCount>; readonly price: SlotPrice | null },
 ): string {
   const limits = [
     selection.maxLatencyP95Ms === undefined ? [] : [`p95 latency ≤ ${figure(selection.maxLatencyP95Ms)} ms`],
@@ -86,8 +103,11 @@ export function ruleOf(
   ].flat();
   return (
     `Among candidates whose licence is not denied${limits.length === 0 ? '' : ` and with ${limits.join(', ')}`}: the best ${by === 'neighbours' ? `accuracy of the vote of ${selection.neighbours} nearest neighbours` : 'linear-probe accuracy'} ` +
-    `on validation${pooled ? ' and on the folds of the training rows, row by row' : ''}; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
-    RULE_ENDS[by]
+    `on validation${folds.count ? ' and on the folds of the training rows, row by row' : ''}; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
+    RULE_ENDS[by] +
+    (folds.tooKind === undefined
+      ? ''
+      : ` The folds of the training rows do not count: ${folds.tooKind} does better on them than on validation, beyond chance; rows of one template or scene would explain it, or validation rows from elsewhere.`)
   );
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { pooledScore } from '../../activities/selection/pooled.ts';
+import { foldsCount } from '../../activities/selection/pooled.ts';
 import { rankOutcomes } from '../../activities/selection/ranking.ts';
-import { wilsonInterval } from '../../activities/validation/statistics.ts';
+import { seededRandom } from '../../activities/validation/random.ts';
 import type { CandidateOutcome } from '../../activities/contract/selection.ts';
 import { SelectionSchema } from '../../pipelines/definition/selection.ts';
 import type { LicenceVerdict } from '../../pipelines/licence/decision.ts';
@@ -121,35 +121,66 @@ describe('the ranking of candidates', () => {
     assert.deepEqual(shortlist(first, far, withInterval('large', 0.7, 99)), ['a', 'large']);
   });
 
-  it('counts what the folds of the training rows say beside validation, row by row, where every probe has them', () => {
-    const folded = (id: string, validation: number, folds: number | null): CandidateOutcome => {
-      const one = candidate(id, { accuracy: validation });
+  describe('with folds of the training rows', () => {
+    /** Of 100 validation rows and 300 that the folds asked. */
+    const folded = (id: string, validation: number, folds: number | null, figures: Figures = {}): CandidateOutcome => {
+      const one = candidate(id, { ...figures, accuracy: validation });
       const crossValidated = { value: folds, interval: null, rows: 300, folds: 3 };
       if (one.probe === undefined) return one;
       return { ...one, probe: { ...one.probe, ...(folds === null ? {} : { crossValidated }) } };
     };
-    // 100 validation rows: (0.80 · 100 + 0.60 · 300) / 400 is 65 %, (0.74 · 100 + 0.66 · 300) / 400 is 68 %.
-    const [lucky, good] = [folded('lucky', 0.8, 0.6), folded('good', 0.74, 0.66)];
-    assert.equal(order([lucky, good]), '1 good, 2 lucky');
-    const { ranking, rule } = rankOutcomes({ candidates: [lucky, good], selection });
-    assert.match(
-      ranking.find(({ id }) => id === 'lucky')!.reasons[0]!,
-      /probe accuracy 65\.0 % against 68\.0 % of good/,
-    );
-    assert.match(rule, /on validation and on the folds of the training rows, row by row;/);
-    // A record from before folds were kept is held against the others by validation alone.
-    assert.equal(order([lucky, good, folded('old', 0.7, null)]), '1 lucky, 2 good, 3 old');
-    assert.equal(order([lucky, good, candidate('gone', { unmeasured: 'probe' })]), '1 good, 2 lucky, - gone');
-    const finders = rankOutcomes({ candidates: [lucky, good], selection, by: 'neighbours' });
-    assert.doesNotMatch(finders.rule, /folds/);
-  });
+    // Row by row (0.74 · 100 + 0.60 · 300) / 400 is 63.5 %, (0.70 · 100 + 0.66 · 300) / 400 is 67 %.
+    const [lucky, good] = [folded('lucky', 0.74, 0.6), folded('good', 0.7, 0.66)];
 
-  it('takes an interval of as many rows as both have', () => {
-    const pooled = pooledScore({ value: 0.8, interval: null, rows: 100 }, { value: 0.6, interval: null, rows: 300 });
-    assert.deepEqual([pooled.value, pooled.rows], [0.65, 400]);
-    assert.deepEqual(pooled.interval, wilsonInterval(260, 400));
-    const none = pooledScore({ value: null, interval: null, rows: 0 }, { value: 0.6, interval: null, rows: 300 });
-    assert.deepEqual(none, { value: null, interval: null, rows: 0 });
+    it('ranks by validation rows and folds together, and says so', () => {
+      assert.equal(order([lucky, good]), '1 good, 2 lucky');
+      const { ranking, rule } = rankOutcomes({ candidates: [lucky, good], selection });
+      const reason = (id: string) => ranking.find((one) => one.id === id)!.reasons[0]!;
+      assert.match(reason('lucky'), /probe accuracy with folds 63\.5 % against 67\.0 % of good/);
+      assert.match(reason('good, frozen (probe)'), /without any tuning good has probe accuracy 70\.0 %/);
+      assert.match(rule, /on validation and on the folds of the training rows, row by row;/);
+    });
+
+    it('ranks by validation alone where one that may win has none, and asks nobody who may not', () => {
+      assert.equal(order([lucky, good, folded('old', 0.65, null)]), '1 lucky, 2 good, 3 old');
+      const slow = folded('slow', 0.65, null, { p95: 99 });
+      assert.equal(order([lucky, good, slow], { maxLatencyP95Ms: 50 }), '1 good, 2 lucky, - slow');
+      assert.equal(order([lucky, good, candidate('gone', { unmeasured: 'probe' })]), '1 good, 2 lucky, - gone');
+      const finders = rankOutcomes({ candidates: [lucky, good], selection, by: 'neighbours' });
+      assert.doesNotMatch(finders.rule, /folds/);
+    });
+
+    it('ranks by validation alone where one does better on the folds beyond chance: it has seen twins of their rows', () => {
+      const [remembers, generalises] = [folded('remembers', 0.4, 0.9), folded('generalises', 0.75, 0.67)];
+      assert.equal(order([remembers, generalises]), '1 generalises, 2 remembers');
+      const { rule } = rankOutcomes({ candidates: [remembers, generalises], selection });
+      assert.match(rule, /The folds of the training rows do not count: remembers does better on them/);
+    });
+
+    it('leaves nobody out of the prototypes for what the folds say', () => {
+      const interval = (value: number) => ({ low: value - 0.04, high: value + 0.04, confidence: 0.95 });
+      const measured = (id: string, validation: number, folds: number): CandidateOutcome => {
+        const one = folded(id, validation, folds);
+        const linearAccuracy = { value: validation, interval: interval(validation), rows: 100 };
+        return one.probe === undefined ? one : { ...one, probe: { ...one.probe, linearAccuracy } };
+      };
+      const { shortlist } = rankOutcomes({ candidates: [measured('a', 0.8, 0.8), measured('b', 0.8, 0.6)], selection });
+      assert.deepEqual(shortlist, ['a', 'b']);
+    });
+
+    it('takes folds that are as good as validation for too kind one time in twenty', () => {
+      const random = seededRandom(3);
+      const right = (rows: number) =>
+        Array.from({ length: rows }, () => random.uniform() < 0.7).filter(Boolean).length / rows;
+      const draws = 2000;
+      let tooKind = 0;
+      for (let draw = 0; draw < draws; draw++) {
+        const linearAccuracy = { value: right(200), interval: null, rows: 200 };
+        const crossValidated = { value: right(500), interval: null, rows: 500, folds: 3 };
+        if (!foldsCount([{ id: 'one', linearAccuracy, crossValidated }]).count) tooKind += 1;
+      }
+      assert.ok(tooKind > 0.03 * draws && tooKind < 0.07 * draws, `${tooKind} of ${draws}`);
+    });
   });
 
   it('breaks a tie of accuracy below the best by LogME before kNN', () => {

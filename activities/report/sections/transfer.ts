@@ -1,4 +1,4 @@
-/** What the frozen embeddings say besides the scores that rank: transferability, and how near the data are. */
+/** What the frozen embeddings say besides validation: transferability, and how near the data are. */
 import type { CandidateOutcome, PictureDomain, TextDomain } from '../../contract/selection.ts';
 import { html, type Content } from '../../../artifacts/html.ts';
 import { count, decimal, percent, score } from '../format.ts';
