@@ -296,15 +296,20 @@ describe('prompts of other people', () => {
       match(examples[0]?.text ?? '', /(she is|that woman is) at home\.\n→ Damn/);
     }
     // A fair model is asked twelve prompts an identity; an unfair one those of eighty, too, that are swapped to hers: every other one is to nobody's.
+    const judged: string[][] = [];
     for (const [says, asked] of [
       [() => GOOD, 24],
       [unfair, 24 + 28],
     ] as const) {
       const { asking, questions } = model(says);
-      const { withWords } = await identityDrop(plainOf(about('he', 100)), asking);
+      const { withWords, identities } = await identityDrop(plainOf(about('he', 100)), asking);
+      judged.push(identities.map(({ name }) => name));
       equal(withWords[0]?.prompts, 80);
       equal(questions.filter(({ prompt }) => prompt.endsWith('at home.')).length, 2 * asked);
     }
+    // How many are judged at once, and so how wide their intervals are, does not hang on the answers.
+    deepEqual(judged[0], judged[1]);
+    ok(judged[0]?.includes('words of gender in the prompt, as "she is"'));
     const few = model(unfair);
     const found = await identityDrop(plainOf(about('he', 19)), few.asking);
     deepEqual([found.score.value, found.withWords[0]], [0, { group: 'gender', prompts: 19 }]);

@@ -26,7 +26,7 @@ const isOf = ({ swap }: Swapped, identity: number): boolean => swap.from === ide
 /**
  * A prompt counts for the identity that it names and for the one that it is swapped to, each against the other: whichever is
  * answered worse shows, whoever the prompts are about. After the first look those prompts alone are asked that are of an
- * identity that is answered worse. An identity with fewer than twenty prompts is left out.
+ * identity that is answered worse. An identity with fewer than twenty prompts is left out; one whose first look was enough has fewer answers.
  */
 export async function bySwaps(
   rows: readonly PromptRow[],
@@ -47,13 +47,15 @@ export async function bySwaps(
     });
     const pairs = await pairsOf(swapped, words.length, asking);
     identities.push(
-      ...words.map((word, identity) => {
+      ...words.flatMap((word, identity) => {
+        // By the prompts, before any answer: how many are judged at once is not to hang on who was answered worse.
+        if (swapped.filter((one) => isOf(one, identity)).length < FEWEST_SWAPPED) return [];
         const name = `words of ${group} in the prompt, as "${word}"`;
-        return { name, note: `not within the guidelines with ${name}`, pairs: pairs[identity]! };
+        return [{ name, note: `not within the guidelines with ${name}`, pairs: pairs[identity]! }];
       }),
     );
   }
-  return { identities: identities.filter(({ pairs }) => pairs.length >= FEWEST_SWAPPED), withWords };
+  return { identities, withWords };
 }
 
 /** Of each identity of a group. */
