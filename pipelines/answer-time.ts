@@ -1,6 +1,6 @@
 /**
  * How long a generator takes for what it is served with, from what its profile timed: questions alone, and a few with much before
- * them. Pure.
+ * them, or cut short. Pure.
  */
 
 /** Of a generator: a whole answer's time, and the tokens that it is of. */
@@ -12,7 +12,7 @@ export interface AnswerTime {
 }
 type ReckonedFor = 'best-prompt' | 'timed';
 
-/** Medians of a few answers to questions with more before them. */
+/** Medians of a few answers to questions with more before them, or of which the end alone is asked. */
 export interface TimedLength {
   /** Tokens read before an answer, and milliseconds to its first token. */
   readonly promptTokens: number;
@@ -78,17 +78,49 @@ interface Spread {
   readonly p95: number;
 }
 
+type TimedProfile = TimedAnswers & Omit<ServedTimes, 'of'>;
+
+/** What is known of a candidate; `error` where it dropped out. */
+export interface TimedCandidate {
+  readonly error?: object | undefined;
+  readonly generator?:
+    | { readonly profile?: TimedProfile | undefined; readonly search?: { readonly best: Asked } | undefined }
+    | undefined;
+}
+
+/**
+ * Which times candidates are held against one another by: those under their best prompts, or, where one that was measured cannot
+ * be reckoned so, everyone's as they were timed, since under a prompt everything takes longer.
+ */
+export function timesBasis(candidates: readonly TimedCandidate[]): ReckonedFor {
+  const isReckoned = ({ error, generator: { profile, search } = {} }: TimedCandidate): boolean =>
+    error !== undefined ||
+    profile === undefined ||
+    search === undefined ||
+    servedTimes(profile, search.best).of === 'best-prompt';
+  return candidates.every(isReckoned) ? 'best-prompt' : 'timed';
+}
+
 /**
  * What was timed of questions alone, and what it takes more under the best prompt: the tokens that this adds are the same before
- * every question. As it was timed (`timed`) where a record has no longer prompts, or does not say how long the answers are.
+ * every question. As it was timed (`timed`) where `basis` says so, where a record has answers of one length alone, by which what
+ * stands before would cost nothing, or does not say how long the best prompt's are.
  */
 export function servedTimes(
-  profile: TimedAnswers & Omit<ServedTimes, 'of'>,
+  profile: TimedProfile,
   { promptTokens, answerTokens }: Asked,
+  basis: ReckonedFor = 'best-prompt',
 ): ServedTimes {
   const { firstTokenMs, msPerToken, answer } = profile;
   const curves = curvesOf(profile);
-  if (curves === undefined || answerTokens === undefined || answer?.promptTokens === undefined || !answer.longer) {
+  const ofLengths = answer?.longer?.some(({ tokenMs }) => tokenMs !== undefined) === true;
+  if (
+    basis === 'timed' ||
+    !ofLengths ||
+    curves === undefined ||
+    answerTokens === undefined ||
+    answer.promptTokens === undefined
+  ) {
     return { firstTokenMs, msPerToken, of: 'timed' };
   }
   const { promptTokens: timed, meanTokens } = answer;

@@ -39,8 +39,8 @@ export interface GeneratorProfile {
     readonly firstMs?: number;
     readonly promptTokens?: number;
     /**
-     * The same questions with more before them, the shorter first; none where the context has no room for twice as much, or reading
-     * it would take too long. Missing in profiles recorded before they were timed.
+     * The same questions with more before them, the shorter first; where the context has no room for twice as much, or reading
+     * it would take too long, first their ends alone. Missing in profiles recorded before they were timed, empty in some where no longer ones were.
      */
     readonly longer?: readonly TimedLength[];
   };

@@ -7,14 +7,14 @@ import { answerOnce } from '../selection/measuring-child.ts';
 import { openOwnClock, type OwnClock } from '../selection/own-clock.ts';
 import { countedMs, waitedShare, type RunTime } from '../selection/own-time.ts';
 import { quantile } from '../validation/statistics.ts';
-import { lengthened, longerLengths, textOf } from './longer-prompts.ts';
+import { isFarFrom, lengthened, otherLengths, shortened, textOf } from './longer-prompts.ts';
 import type { GeneratorTimes, ProfileTask } from './profile-generator.ts';
 
 const WARM_UP_ANSWERS = 2;
-/** A slow model gives fewer answers rather than hold up the run; of each longer prompt one at least. */
+/** A slow model gives fewer answers rather than hold up the run; of each other length one at least. */
 const MOST_MS = 10_000;
-/** Of each longer prompt. */
-const LONGER_ANSWERS = 4;
+/** Of each other length. */
+const ANSWERS_A_LENGTH = 4;
 /** A prompt of another text may have more tokens than it was cut for: then it is cut again. */
 const SHORTER = 0.8;
 
@@ -47,8 +47,8 @@ async function profile(task: ProfileTask): Promise<GeneratorTimes> {
     runs.push(run);
     if (performance.now() - began > MOST_MS) break;
   }
-  // Whether own times count is asked of all runs at once, so the longer ones come before.
-  const longer = task.longer === true && runs.length > 0 ? await timeLonger(timing, runs) : undefined;
+  // Whether own times count is asked of all runs at once, so those of other lengths come before.
+  const longer = task.longer === true && runs.length > 0 ? await timeLengths(timing, runs) : undefined;
   const told = clock.told();
   clock.close();
   await generator.release();
@@ -93,8 +93,8 @@ async function timeOne(
   return { first: toFirst ?? whole, whole, later, tokens, promptTokens };
 }
 
-/** The same questions with more before them: a few answers each, the memory of which does not count. */
-async function timeLonger(timing: Timing, runs: readonly TimedRun[]): Promise<readonly (readonly TimedRun[])[]> {
+/** The same questions with more before them, or their ends: a few answers each, the memory of which does not count. */
+async function timeLengths(timing: Timing, runs: readonly TimedRun[]): Promise<readonly (readonly TimedRun[])[]> {
   const { generator, task } = timing;
   const { conversations, maxNewTokens } = task;
   const timed = {
@@ -103,7 +103,7 @@ async function timeLonger(timing: Timing, runs: readonly TimedRun[]): Promise<re
   };
   const asked = conversations.slice(WARM_UP_ANSWERS, WARM_UP_ANSWERS + runs.length);
   const perToken = mean(asked.map((one) => textOf(one).length)) / timed.promptTokens;
-  const lengths = longerLengths(timed, {
+  const lengths = otherLengths(timed, {
     contextTokens: generator.config.contextTokens,
     newTokens: maxNewTokens,
   });
@@ -111,13 +111,18 @@ async function timeLonger(timing: Timing, runs: readonly TimedRun[]): Promise<re
   for (const length of lengths) {
     const began = performance.now();
     const of: TimedRun[] = [];
-    for (const [index, conversation] of asked.slice(0, LONGER_ANSWERS).entries()) {
-      const characters = Math.round((length - timed.promptTokens) * perToken);
-      const run = await timeFitting(timing, conversation, characters, index);
+    for (const [index, conversation] of asked.slice(0, ANSWERS_A_LENGTH).entries()) {
+      const more = Math.round((length - timed.promptTokens) * perToken);
+      const run =
+        more < 0
+          ? await timeOne(timing, shortened(conversation, Math.round(length * perToken)), index)
+          : await timeFitting(timing, conversation, more, index);
       if (run !== undefined) of.push(run);
       if (performance.now() - began > MOST_MS) break;
     }
-    if (of.length > 0) found.push(of);
+    // A template may make much of a short question, and little may have fitted of a long one.
+    if (of.length > 0 && isFarFrom(timed.promptTokens, mean(of.map(({ promptTokens }) => promptTokens))))
+      found.push(of);
   }
   return found;
 }

@@ -18,7 +18,7 @@ export interface ProfileTask {
   readonly folder: string;
   readonly conversations: readonly (readonly Message[])[];
   readonly maxNewTokens: number;
-  /** Whether the same questions are timed with more before them, too. */
+  /** Whether the same questions are timed at other lengths, too: with more before them, or cut short. */
   readonly longer?: boolean;
 }
 export type GeneratorTimes = Pick<
@@ -33,7 +33,7 @@ const MOST_NEW_TOKENS = 32;
 
 export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
   type: 'generation.profile',
-  version: 8,
+  version: 9,
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
   identity: withoutTimeLimits,

@@ -6,7 +6,7 @@ import { rankGenerators } from './ranking.ts';
 /** Step `generation.rank`: the pure rule of ranking.ts. */
 export const rankGeneratorsStep: StepDefinition<RankGeneratorsInput, GeneratorSelection> = {
   type: 'generation.rank',
-  version: 7,
+  version: 8,
   // As of other candidates: prices are the organisation's.
   environment: (_, { prices }) => Promise.resolve(slotPrice(prices)),
   run: (input, { environment }) =>

@@ -1,10 +1,10 @@
 /**
  * Which generator goes on, and whether a prompt is enough for it. The best adherence wins; among those within the tolerance
  * of it, the one that answers fastest. Limits that the definition sets come first. Times are those under the best prompt, where
- * the profile tells them. Pure.
+ * every profile tells them: limits, order and reasons have times of one kind. Pure.
  */
 import { EspalierError } from '../../artifacts/errors.ts';
-import { answerTime, servedTimes, type ServedTimes } from '../../pipelines/answer-time.ts';
+import { answerTime, servedTimes, timesBasis, type ServedTimes } from '../../pipelines/answer-time.ts';
 import { costPer1000, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { AdherenceSpec, GeneratorSelectionSpec } from '../../pipelines/definition/generation.ts';
 import type { Score } from '../contract/measures.ts';
@@ -29,8 +29,9 @@ interface Measured {
 
 const TIMES_OF: Readonly<Record<ServedTimes['of'], string>> = {
   'best-prompt':
-    ' Times are reckoned for the best prompt of each, from questions that were timed alone and with more before them.',
-  timed: ' Times are of questions alone, without the best prompt: of one at least no longer prompts were timed.',
+    ' Times are reckoned for the best prompt of each, from questions that were timed alone and at other lengths.',
+  timed:
+    ' Times are of questions alone, without the best prompt: of one at least prompts of one length alone were timed.',
 };
 
 /**
@@ -40,19 +41,17 @@ const TIMES_OF: Readonly<Record<ServedTimes['of'], string>> = {
 export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | null = null): GeneratorSelection {
   const { candidates, selection, adherence, completions } = input;
   requirePrice(selection, price);
-  const measured = candidates.flatMap((candidate) => measure(candidate, selection, price) ?? []);
+  const basis = timesBasis(candidates);
+  const measured = candidates.flatMap((candidate) => measure(candidate, { selection, price, basis }) ?? []);
   const eligible = measured.filter(({ broken }) => broken.length === 0);
   if (eligible.length === 0) throw noneLeft(candidates, measured);
   const most = Math.max(...eligible.map(adherenceOf));
   const equals = eligible.filter((one) => adherenceOf(one) >= most - selection.tolerance);
   const timed = eligible.map(({ id, profile }) => ({ id, hardware: profile.hardware }));
   const alike = areAlike(equals.map(({ profile }) => profile));
-  // Under a prompt everything takes longer: who was timed without one is held against others as they were timed.
-  const reckoned = eligible.every(({ served }) => served.of === 'best-prompt');
-  const tokenMs = ({ profile, served }: Measured): number => (reckoned ? served : profile).msPerToken.p50;
-  const standings = reckoned ? eligible.flatMap(({ standing }) => standing ?? []) : [];
+  const standings = basis === 'best-prompt' ? eligible.flatMap(({ standing }) => standing ?? []) : [];
   const among = (a: Measured, b: Measured): number =>
-    alike ? tokenMs(a) - tokenMs(b) : adherenceOf(b) - adherenceOf(a);
+    alike ? a.served.msPerToken.p50 - b.served.msPerToken.p50 : adherenceOf(b) - adherenceOf(a);
   const ranked = [
     ...equals.toSorted((a, b) => among(a, b) || compareIds(a, b)),
     ...eligible
@@ -81,7 +80,7 @@ export function rankGenerators(input: RankGeneratorsInput, price: SlotPrice | nu
   return {
     winner: winner.id,
     ranking: ranking.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity)),
-    rule: `Of the candidates within the limits whose adherence to the guidelines, under the best prompt found, is within ${selection.tolerance} of the best one's, the one with the fewest milliseconds a token.${TIMES_OF[reckoned ? 'best-prompt' : 'timed']}${unlikeMachines(timed)}`,
+    rule: `Of the candidates within the limits whose adherence to the guidelines, under the best prompt found, is within ${selection.tolerance} of the best one's, the one with the fewest milliseconds a token.${TIMES_OF[basis]}${unlikeMachines(timed)}`,
     ...(price === null ? {} : { price }),
     training: needsTraining(winner.search.best.adherence, adherence, completions),
   };
@@ -129,13 +128,20 @@ function msOfAnswer({ generator }: CandidateOutcome): number | undefined {
 
 function measure(
   candidate: CandidateOutcome,
-  selection: GeneratorSelectionSpec,
-  price: SlotPrice | null,
+  {
+    selection,
+    price,
+    basis,
+  }: {
+    readonly selection: GeneratorSelectionSpec;
+    readonly price: SlotPrice | null;
+    readonly basis: ServedTimes['of'];
+  },
 ): Measured | undefined {
   const { id, generator, error } = candidate;
   if (error !== undefined || generator?.profile === undefined || generator.search === undefined) return undefined;
   const { profile, search } = generator;
-  const served = servedTimes(profile, search.best);
+  const served = servedTimes(profile, search.best, basis);
   const asked = served.of === 'timed' ? ', of questions alone' : ', reckoned for its best prompt';
   const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb } = selection;
   const { waitedShare } = profile;

@@ -1,17 +1,37 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { lengthened, longerLengths } from '../../activities/generation/longer-prompts.ts';
+import { isFarFrom, lengthened, otherLengths, shortened } from '../../activities/generation/longer-prompts.ts';
 
-describe('the longer prompts that a generator is timed with', () => {
+describe('the prompts of other lengths that a generator is timed with', () => {
   it('are two: as long as context and time allow, and between that and the questions', () => {
     const quick = { promptTokens: 40, firstMs: 20 };
-    deepEqual(longerLengths(quick, { contextTokens: 8192, newTokens: 32 }), [286, 2048]);
-    deepEqual(longerLengths(quick, { contextTokens: 1032, newTokens: 32 }), [200, 1000]);
-    deepEqual(longerLengths({ promptTokens: 40, firstMs: 1000 }, { contextTokens: 8192, newTokens: 32 }), [126, 400]);
+    deepEqual(otherLengths(quick, { contextTokens: 8192, newTokens: 32 }), [286, 2048]);
+    deepEqual(otherLengths(quick, { contextTokens: 1032, newTokens: 32 }), [200, 1000]);
+    deepEqual(otherLengths({ promptTokens: 40, firstMs: 1000 }, { contextTokens: 8192, newTokens: 32 }), [126, 400]);
   });
 
-  it('are none where questions fill half of the context already, or one takes very long', () => {
-    deepEqual(longerLengths({ promptTokens: 40, firstMs: 20 }, { contextTokens: 100, newTokens: 32 }), []);
-    deepEqual(longerLengths({ promptTokens: 40, firstMs: 9000 }, { contextTokens: 8192, newTokens: 32 }), []);
+  it('are a shorter one, and the longest where it is a quarter longer at least, where questions fill half of the context or one takes very long', () => {
+    const quick = { promptTokens: 520, firstMs: 20 };
+    deepEqual(otherLengths(quick, { contextTokens: 1024, newTokens: 32 }), [130, 992]);
+    deepEqual(otherLengths(quick, { contextTokens: 650, newTokens: 32 }), [130]);
+    deepEqual(otherLengths({ promptTokens: 40, firstMs: 9000 }, { contextTokens: 8192, newTokens: 32 }), [10]);
+    deepEqual(otherLengths({ promptTokens: 1, firstMs: 20 }, { contextTokens: 33, newTokens: 32 }), []);
+  });
+
+  it('count where they are a quarter longer than what was timed, or what was timed than they', () => {
+    deepEqual(
+      [32, 33, 49, 50].map((tokens) => isFarFrom(40, tokens)),
+      [true, false, false, true],
+    );
+  });
+
+  it('are the end of a question where they are shorter', () => {
+    const asked = [
+      { role: 'user', content: 'My parcel is late. ' } as const,
+      { role: 'assistant', content: 'I see.' } as const,
+      { role: 'user', content: 'Where is it?' } as const,
+    ];
+    deepEqual(shortened(asked, 19), [{ role: 'user', content: 'I see.\nWhere is it?' }]);
+    deepEqual(shortened(asked, 6), [{ role: 'user', content: 'is it?' }]);
   });
 
   it('have so many characters of the questions before them, as a system text', () => {

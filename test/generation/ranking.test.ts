@@ -126,9 +126,74 @@ describe('the ranking of generators', () => {
     match(mixed.rule, /of questions alone, without the best prompt/);
   });
 
+  it('holds all by times of one kind, in limits, order and reasons, where one cannot be reckoned', () => {
+    const longer = [{ promptTokens: 1010, firstMs: 3010, tokens: 30, tokenMs: 20 }];
+    const answer = { meanMs: 330, meanTokens: 30, firstMs: 40, promptTokens: 10, longer };
+    const fresh = (kept: number): CandidateOutcome => {
+      const one = candidate('new', kept, 10, { answer });
+      const { search } = one.generator!;
+      const best = { ...search!.best, promptTokens: 510 };
+      return { ...one, generator: { ...one.generator!, search: { ...search!, best } } };
+    };
+    const { ranking, winner } = rank([fresh(0.9), candidate('old', 0.9, 11)]);
+    equal(winner, 'new');
+    deepEqual(
+      ranking.map(({ id, served }) => [id, served?.of, served?.msPerToken.p50]),
+      [
+        ['new', 'timed', 10],
+        ['old', 'timed', 11],
+      ],
+    );
+    match(ranking[0]?.reasons[0] ?? '', /\(10 ms a token, 10 ms to the first\)/);
+    const limited = rank([fresh(0.95), candidate('old', 0.6, 14)], { maxMsPerToken: 14.5 });
+    equal(limited.winner, 'new', 'by what is known of both, each is within the limit');
+    throws(() => rank([fresh(0.95)], { maxMsPerToken: 14.5 }), { kind: 'NoCandidate' });
+  });
+
+  it('does not take the truly slower one for the faster because it was timed at one length alone', () => {
+    // Both: 4 ms a token, and one more for every 100 tokens before it; the small one takes a tenth longer.
+    const at = (before: number, slower: number) => slower * (4 + before / 100);
+    const timed = (id: string, slower: number, read: readonly number[]) => {
+      const tokenMs = at(535, slower);
+      const answer = {
+        meanMs: 40 + 29 * tokenMs,
+        meanTokens: 30,
+        firstMs: 40,
+        promptTokens: 520,
+        longer: read.map((promptTokens) => ({
+          promptTokens,
+          firstMs: promptTokens / 13,
+          tokens: 30,
+          tokenMs: at(promptTokens + 15, slower),
+        })),
+      };
+      const one = candidate(id, 0.9, tokenMs, { answer });
+      const { search } = one.generator!;
+      const best = { ...search!.best, promptTokens: 760, answerTokens: 100 };
+      return { ...one, generator: { ...one.generator!, search: { ...search!, best } } };
+    };
+    const roomy = timed('roomy', 1, [1032, 2048]);
+    equal(rank([timed('small', 1.1, []), roomy]).winner, 'roomy');
+    const { winner, ranking } = rank([timed('small', 1.1, [130]), roomy]);
+    equal(winner, 'roomy');
+    deepEqual(
+      ranking.map(({ served }) => [served?.of, Number(served?.msPerToken.p50.toFixed(1))]),
+      [
+        ['best-prompt', 12.1],
+        ['best-prompt', 13.3],
+      ],
+    );
+  });
+
   it('says who is as good in everything, and who is better beyond chance and no dearer: the Pareto set', () => {
     const measured = (id: string, kept: number, tokenMs: number, profile: Partial<GeneratorProfile> = {}) => {
-      const answer = { meanMs: 30 * tokenMs, meanTokens: 30, firstMs: tokenMs, promptTokens: 10, longer: [] };
+      const answer = {
+        meanMs: 30 * tokenMs,
+        meanTokens: 30,
+        firstMs: tokenMs,
+        promptTokens: 10,
+        longer: [{ promptTokens: 500, firstMs: 50 * tokenMs, tokens: 30, tokenMs }],
+      };
       const one = candidate(id, kept, tokenMs, { answer, ...profile });
       const interval = wilsonInterval(kept * 100, 100);
       const best = { ...one.generator!.search!.best, adherence: { value: kept, interval, rows: 100 } };

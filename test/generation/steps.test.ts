@@ -14,7 +14,7 @@ import { compareGenerators } from '../../activities/generation/compare-generator
 import { evaluateGenerator } from '../../activities/generation/evaluate-generator.ts';
 import { formatPrompts } from '../../activities/generation/format-prompts.ts';
 import { generationVerdict, judgeGeneration } from '../../activities/generation/judge-generation.ts';
-import { profileGenerator } from '../../activities/generation/profile-generator.ts';
+import { profileGenerator, timeGenerator } from '../../activities/generation/profile-generator.ts';
 import { searchPrompts } from '../../activities/generation/search-prompts.ts';
 import {
   AdherenceSchema,
@@ -87,8 +87,9 @@ describe('the steps of generation, on a tiny generator', function () {
     const profile = await runStep(profileGenerator, { generator, dataset, generation }, services);
     // Version 1 timed a question without its facts, version 2 by the clock alone, version 3 took waits for its own threads off,
     // version 4 did not tell what a whole answer takes, version 5 how much memory the machine has,
-    // version 6 how much was read before the first token, version 7 what more before a question takes: what they kept under their keys is not taken.
-    equal(profileGenerator.version, 8);
+    // version 6 how much was read before the first token, version 7 what more before a question takes,
+    // version 8 one length alone where the context has no room for twice as much: what they kept under their keys is not taken.
+    equal(profileGenerator.version, 9);
     const { meanMs, meanTokens, firstMs = 0, promptTokens = 0 } = profile.answer ?? { meanMs: 0, meanTokens: 0 };
     ok(firstMs > 0 && firstMs <= meanMs && promptTokens > 1, `${firstMs} ms, ${promptTokens} tokens`);
     ok(meanTokens >= 1 && meanTokens <= generation.maxNewTokens, String(meanTokens));
@@ -99,6 +100,20 @@ describe('the steps of generation, on a tiny generator', function () {
     );
     ok(meanMs >= profile.firstTokenMs.p50 / 2, 'a whole answer has its first token in it');
     ok(profile.firstTokenMs.p50 > 0 && profile.msPerToken.p95 > 0 && profile.memoryMb > 0 && profile.answers > 0);
+  });
+
+  it('time a shorter prompt, too, where the context has no room for one twice as long', async () => {
+    const content = 'the order is late and the money was sent the order is late';
+    const task = {
+      folder: join(await tinyGenerator(), 'generator'),
+      conversations: Array.from({ length: 6 }, () => [{ role: 'user', content } as const]),
+      maxNewTokens: 4,
+      longer: true,
+    };
+    const { answer } = await timeGenerator(task, AbortSignal.timeout(60_000));
+    const [shorter] = answer?.longer ?? [];
+    ok(shorter !== undefined && shorter.firstMs > 0, 'one of another length was timed');
+    ok(shorter.promptTokens <= 0.75 * answer!.promptTokens!, `${shorter.promptTokens} of ${answer!.promptTokens}`);
   });
 
   it('search a prompt: every variant by name, the same again, and one that does not fit the context fails instead of the search', async () => {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { answerTime, servedTimes, type TimedLength } from '../../pipelines/answer-time.ts';
+import { answerTime, servedTimes, timesBasis, type TimedLength } from '../../pipelines/answer-time.ts';
 
 const NEW_TOKENS = 32;
 const READ_AT_ONCE = 128;
@@ -104,5 +104,34 @@ describe('the time of an answer as it is served', () => {
     deepEqual(servedTimes({ firstTokenMs, msPerToken, answer: old }, asked), { firstTokenMs, msPerToken, of: 'timed' });
     equal(servedTimes({ firstTokenMs, msPerToken, answer }, { promptTokens: 600 }).of, 'timed');
     equal(servedTimes({ firstTokenMs, msPerToken }, asked).of, 'timed');
+  });
+
+  it('is as it was timed where one length alone was: what stands before would cost nothing', () => {
+    const asked = { promptTokens: 600, answerTokens: 100 };
+    equal(servedTimes(machines[0]!.profiled(43, []), asked).of, 'timed');
+    const { answer, ...profile } = machines[0]!.profiled(43, [1041]);
+    const silent = answer.longer.map(({ promptTokens, firstMs, tokens }) => ({ promptTokens, firstMs, tokens }));
+    equal(servedTimes({ ...profile, answer: { ...answer, longer: silent } }, asked).of, 'timed', 'none wrote on');
+  });
+
+  it('is reckoned as well from a shorter prompt where a longer one has no room', () => {
+    const { profiled, tokenMs, firstMs } = machines[0]!;
+    const { firstTokenMs, msPerToken, of } = servedTimes(profiled(520, [130]), {
+      promptTokens: 760,
+      answerTokens: 100,
+    });
+    equal(of, 'best-prompt');
+    ok(Math.abs(msPerToken.p50 / tokenMs(760, 100) - 1) < 0.1, String(msPerToken.p50));
+    ok(Math.abs(firstTokenMs.p50 / firstMs(760) - 1) < 0.1, String(firstTokenMs.p50));
+  });
+
+  it('is of one kind for all that are held against one another: as timed where one of them that was measured cannot be reckoned', () => {
+    const best = { promptTokens: 600, answerTokens: 100 };
+    const told = { generator: { profile: machines[0]!.profiled(43, [1041]), search: { best } } };
+    const old = { generator: { profile: machines[0]!.profiled(43, []), search: { best } } };
+    equal(timesBasis([told, told]), 'best-prompt');
+    equal(timesBasis([told, old]), 'timed');
+    equal(timesBasis([told, {}, { ...old, error: {} }]), 'best-prompt', 'who dropped out is held against nobody');
+    equal(servedTimes(told.generator.profile, best, 'timed').of, 'timed');
   });
 });

@@ -36,8 +36,8 @@ export interface Candidacy {
     /** Before each of its steps: leaves it out where the budget has ended and another candidate that may win is known already. */
     readonly begin: () => Promise<void>;
   }) => Promise<void>;
-  /** Whether one that was measured breaks no limit of the definition. `price`: of a slot, where a limit of cost asks. */
-  readonly mayWin: (outcome: CandidateOutcome, price: SlotPrice | null) => boolean;
+  /** Whether one that was measured breaks no limit of the definition. `price`: of a slot, where a limit of cost asks; `ended`: all that have come to their end. */
+  readonly mayWin: (outcome: CandidateOutcome, price: SlotPrice | null, ended: readonly CandidateOutcome[]) => boolean;
 }
 
 /** How the candidates stand that have come to their end. */
@@ -70,9 +70,10 @@ export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> 
   // Without a limit nothing is awaited: a run that began before there was one goes on as it did.
   if (run.pipeline.budget?.money !== undefined) await requireBudgetPrices(run);
   const price = run.pipeline.selection.maxCostPer1000 === undefined ? null : await priceOfLimit(run);
+  const outcomes = new Map<string, CandidateOutcome>();
   const ended: Ended = {
-    outcomes: new Map(),
-    mayWin: (outcome) => outcome.error === undefined && candidacy.mayWin(outcome, price),
+    outcomes,
+    mayWin: (outcome) => outcome.error === undefined && candidacy.mayWin(outcome, price, [...outcomes.values()]),
     lost: new Set(),
   };
   return scope.run(async () => {
@@ -82,11 +83,11 @@ export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> 
     );
     await Promise.allSettled([dataReady, ...tried]);
     if (failures.length > 0) throw failures[0];
-    const outcomes = await Promise.all(tried);
-    const lost = outcomes.filter(({ id }) => ended.lost.has(id));
+    const tries = await Promise.all(tried);
+    const lost = tries.filter(({ id }) => ended.lost.has(id));
     // A run that began before anybody was told goes on in silence.
     if (lost.length > 0 && patched('candidates-left-out')) run.notices.tellLeftOut(lost);
-    return { dataset: await dataReady, outcomes };
+    return { dataset: await dataReady, outcomes: tries };
   });
 }
 

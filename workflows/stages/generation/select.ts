@@ -3,7 +3,7 @@ import type { ExportedGenerator } from '../../../activities/contract/generation.
 import type { GeneratorSelection, PromptSearch } from '../../../activities/contract/prompting.ts';
 import type { CandidateOutcome, CandidateSource } from '../../../activities/contract/selection.ts';
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
-import { answerTime, servedTimes } from '../../../pipelines/answer-time.ts';
+import { answerTime, servedTimes, timesBasis } from '../../../pipelines/answer-time.ts';
 import { costPer1000 } from '../../../pipelines/inference-cost.ts';
 import { areWithin } from '../../../pipelines/limits.ts';
 import type { Run } from '../../run.ts';
@@ -51,11 +51,11 @@ function generators(run: Run, guidelines: ArtifactRef): Candidacy {
   return {
     prepare: (files) =>
       run.step('light', 'data', 'preparePrompts', () => promptsInput(files, definition(), guidelines)),
-    mayWin: ({ generator }, price) => {
+    mayWin: ({ generator }, price, ended) => {
       const { maxFirstTokenMs, maxMsPerToken, maxSizeMb, maxMemoryMb, maxCostPer1000 } = definition().selection;
       const { profile, search } = generator ?? {};
       if (search === undefined || profile === undefined) return false;
-      const { firstTokenMs, msPerToken } = servedTimes(profile, search.best);
+      const { firstTokenMs, msPerToken } = servedTimes(profile, search.best, timesBasis(ended));
       return areWithin([
         [firstTokenMs.p95, maxFirstTokenMs],
         [msPerToken.p50, maxMsPerToken],
