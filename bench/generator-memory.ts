@@ -7,7 +7,8 @@
  *   npx tsx bench/generator-memory.ts [rounds = 3]
  *
  * The models are random Llamas of 25 M parameters, of eight key-value heads or two and a context of 1,536 tokens. From sources the
- * server's threads hold what reads TypeScript, too: for figures of a server compile it first.
+ * server's threads hold what reads TypeScript, too, so these figures are above a server's; what a compiled one has around its workers
+ * (`AROUND_MB` of generator-fit.ts) was measured beside it.
  */
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -34,20 +34,15 @@ export interface Sketched {
   readonly minima: Uint32Array;
 }
 
-/**
- * For each text the index of a known one that is at least so similar; -1 where there is none. `also`: what must be true of the two
- * besides, by their places.
- */
+/** For each text the index of a known one that is at least so similar; -1 where there is none. */
 export async function findNearTwins(
   sketched: Sketched,
   known: Sketched,
   similarity: number,
   signal?: AbortSignal,
-  also: (index: number, other: number) => boolean = () => true,
 ): Promise<Int32Array> {
   const twins = new Int32Array(sketched.texts.length).fill(-1);
-  const similar = comparison(sketched, known, similarity);
-  const compare = (index: number, other: number): boolean => similar(index, other) && also(index, other);
+  const compare = comparison(sketched, known, similarity);
   for (let band = 0; band < BANDS; band += 1) {
     const buckets = new Map<number, number[]>();
     for (let index = 0; index < known.texts.length; index += 1) put(buckets, bandKey(known, index, band), index);

@@ -16,7 +16,7 @@ export interface CheckedPrompt extends CheckedRow, Pick<Conversation, 'history'>
 
 const PROGRESS_ROWS = 20_000;
 
-/** Rows by file and line, the bad ones apart. Throws BadData for a file that cannot be read at all. */
+/** Rows by file and line, the bad ones apart; with the groups that `data` names. Throws BadData for a file that cannot be read at all. */
 export async function readPrompts(
   { files, data }: PreparePromptsInput,
   { store, signal, progress }: StepContext,

@@ -21,8 +21,10 @@ export async function readShiftedPrompts(
     .filter(({ split }) => split === 'shifted')
     .map((file) => ({ ...file, split: 'test' as const }));
   if (files.length === 0) return { rows: [], badRows: [], left: [], rowsRead: {} };
-  const { onBadRow, onPersonalData } = input.data;
-  const { rows: read, badRows, rowsRead } = await readPrompts({ ...input, files }, context);
+  // Their groups are judged by nothing, and no one has looked there for personal data: they are not kept.
+  const { groups: _, ...data } = input.data;
+  const { onBadRow, onPersonalData } = data;
+  const { rows: read, badRows, rowsRead } = await readPrompts({ ...input, files, data }, context);
   if (badRows.length > 0 && onBadRow === 'fail') throw badData(badRows);
   const { rows, left: personal } = await withoutPersonalData(read, onPersonalData, context);
   const thing = input.data.messages === undefined ? 'text' : 'conversation';

@@ -21,8 +21,8 @@ export interface GeneratorFootprint extends ServedMemory {
 }
 
 /**
- * What a server's process has beyond a worker and the graph's file as soon as it has loaded: 24 and 46 MB, compiled (bench/generator-memory.ts,
- * random Llamas of 25 M parameters): a main thread beside the workers, of which the process that measures has one thread for both.
+ * What a server's process has beyond a worker and the graph's file as soon as it has loaded: 24 and 46 MB, compiled (with the pool and the
+ * random Llamas of bench/generator-memory.ts, by a script that is not kept; the bench itself runs from sources, which take more): a main thread beside the workers, of which the process that measures has one thread for both.
  */
 const AROUND_MB = 50;
 

@@ -3,7 +3,8 @@ import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import { beginningsOf, conversationIdentity } from '../data/conversations.ts';
 import { groupBy } from '../data/group.ts';
-import { findNearTwins, jaccard, shingles, sketch } from '../data/near-duplicates.ts';
+import { jaccard, shingles } from '../data/near-duplicates.ts';
+import { NearIndex } from '../data/near-index.ts';
 import { normaliseText } from '../data/normalise.ts';
 import { pause } from '../data/pauses.ts';
 import type { PromptRow } from '../data/prompts.ts';
@@ -12,9 +13,8 @@ import { notMeasured, plainScore } from '../validation/scores.ts';
 import { NEAR } from '../validation/seen-texts.ts';
 import { asked, type PromptSpec } from './answers.ts';
 
-/** Training rows that are in memory at a time. */
-const PART_ROWS = 20_000;
 const PAUSE_ROWS = 100;
+const PAUSE_CHARACTERS = 100_000;
 
 /**
  * The share of the test prompts that is found: word for word, also on the way of a training conversation (every answer in it is
@@ -91,9 +91,8 @@ async function sameQuestions(
 }
 
 /**
- * The first training row found that nearly asks what a test prompt asks, by the test prompt's place: both all that was said and the last
- * question must be alike. Looked for by either: of rows that are all alike no more than a few are compared, and
- * hundreds may share all that was said before.
+ * The first training row that nearly asks what a test prompt asks, by the test prompt's place: both all that was said and the last
+ * question must be alike. None is overlooked, however many share the one or the other.
  */
 async function nearQuestions(
   test: readonly string[],
@@ -101,25 +100,25 @@ async function nearQuestions(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, string>> {
   const found = new Map<number, string>();
-  const isNear = (one: string, other: string): boolean =>
-    one === other || jaccard(shingles(one), shingles(other)) >= NEAR;
   const questions = test.map(lastTurn);
-  const asked = { whole: await sketch(test, signal), question: await sketch(questions, signal) };
+  const byQuestion = await NearIndex.of(questions, NEAR, signal);
   const areConversations = test.some((text, place) => text !== questions[place]);
-  for await (const { ids, texts } of partsOf(training)) {
-    const last = texts.map(lastTurn);
-    const whole = await findNearTwins(asked.whole, await sketch(texts, signal), NEAR, signal, (place, row) =>
-      isNear(questions[place]!, last[row]!),
-    );
-    const question = areConversations
-      ? await findNearTwins(asked.question, await sketch(last, signal), NEAR, signal, (place, row) =>
-          isNear(test[place]!, texts[row]!),
-        )
-      : whole;
-    for (const place of test.keys()) {
-      const row = whole[place] === -1 ? question[place]! : whole[place]!;
-      if (row !== -1 && !found.has(place)) found.set(place, ids[row]!);
+  const byWhole = areConversations ? await NearIndex.of(test, NEAR, signal) : byQuestion;
+  let characters = 0;
+  for await (const row of training) {
+    if (found.size === test.length) break;
+    const { normalised } = conversationIdentity(row);
+    const near = new Set(byQuestion.matches(lastTurn(normalised)));
+    const both = near.size === 0 ? [] : byWhole.matches(normalised).filter((place) => near.has(place));
+    for (const place of both) {
+      found.set(place, row.id);
+      byQuestion.remove(place);
+      byWhole.remove(place);
     }
+    characters += normalised.length;
+    if (characters < PAUSE_CHARACTERS) continue;
+    characters = 0;
+    await pause(signal);
   }
   return found;
 }
@@ -127,16 +126,4 @@ async function nearQuestions(
 /** Of a conversation as `conversationIdentity` gives it: its turns stand on lines of their own. */
 function lastTurn(conversation: string): string {
   return conversation.slice(conversation.lastIndexOf('\n') + 1);
-}
-
-async function* partsOf(training: AsyncIterable<PromptRow>) {
-  let part: { readonly ids: string[]; readonly texts: string[] } = { ids: [], texts: [] };
-  for await (const row of training) {
-    part.ids.push(row.id);
-    part.texts.push(conversationIdentity(row).normalised);
-    if (part.ids.length < PART_ROWS) continue;
-    yield part;
-    part = { ids: [], texts: [] };
-  }
-  if (part.ids.length > 0) yield part;
 }

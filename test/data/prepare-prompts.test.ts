@@ -52,11 +52,11 @@ describe('preparing prompts', () => {
     ok(summary.findings.some(({ reason }) => reason === 'no-completion'));
   });
 
-  it('keeps declared groups with every row that has one, in every split and elsewhere, and no part of what is asked', async () => {
+  it('keeps declared groups with every row of a split that has one, and no part of what is asked', async () => {
     const lines = rows.map((row, at) => ({ ...row, region: [' north ', 'south', ''][at % 3], age: 'old' }));
     const elsewhere = {
       path: 'b.jsonl',
-      content: jsonl([{ say: 'quite another matter', region: 'west' }]),
+      content: jsonl([{ say: 'quite another matter', region: 'jane.doe@example.com' }]),
       split: 'shifted',
     };
     const files = [{ path: 'a.jsonl', content: jsonl(lines) }, elsewhere as TestFile];
@@ -73,7 +73,12 @@ describe('preparing prompts', () => {
         ),
     );
     const [other] = await loadPrompts(services.store, summary.dataset, 'shifted');
-    deepEqual(other?.groups, { region: 'west' });
+    deepEqual(
+      [other?.prompt, other?.groups],
+      ['quite another matter', undefined],
+      'whom nobody has looked at for personal data',
+    );
+    equal(preparePrompts.version, 6);
     const told = summary.findings.filter(({ reason }) => reason === 'few-in-groups').map(({ message }) => message);
     deepEqual(told.length, 2);
     match(told[0] ?? '', /no value of the group 'region' has 30 test prompts beside 30 others/);

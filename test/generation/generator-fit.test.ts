@@ -47,7 +47,7 @@ describe('the fit of a generator for a device', () => {
   });
 
   it('is at or above what a server had that was compiled, with one worker and caches small and large', () => {
-    // bench/generator-memory.ts's Llamas, 1,275 tokens read and 256 written by four at once.
+    // The Llamas of bench/generator-memory.ts in a pool that was compiled, 1,275 tokens read and 256 written by four at once.
     const llama = { layers: 8, headSize: 64, contextTokens: 1536 };
     const measured = [
       { keyValueHeads: 8, process: [685.2, 614.6], graphMb: 102.5, had: 856.2 },

@@ -130,6 +130,26 @@ describe('test prompts that were seen with an answer', () => {
     deepEqual(await found(crowd, [], [row('test', question, { history })]), []);
   });
 
+  it('are found behind two crowds: of rows that share the conversation, and of rows that end as they do', async () => {
+    const history = longConversation('Exeter', 800);
+    const question = 'Is it open?';
+    const asking = Array.from({ length: 8 }, (_, at) => row(`h${at}`, `May I pay ${at} in cash?`, { history }));
+    const ending = ['Leeds', 'Cardiff', 'Glasgow', 'Norwich', 'Durham', 'Belfast', 'York', 'Bath'].map((town, at) =>
+      row(`e${at}`, question, {
+        history: [
+          { role: 'user', content: `${town} has a shop that I know of, number ${at}.` },
+          { role: 'assistant', content: 'Yes.' },
+        ],
+      }),
+    );
+    const twin = row('twin', question, {
+      history: history.map(({ role, content }) => ({ role, content: content.replace('opens', 'shuts') })),
+    });
+    const test = [row('test', question, { history })];
+    deepEqual(await found([...asking, ...ending, twin], [], test), [['test', 'repeats the training row twin']]);
+    deepEqual(await found([...asking, ...ending], [], test), []);
+  });
+
   it('warn from more than one in a hundred on', async () => {
     const many = Array.from({ length: 100 }, (_, at) => row(`${at}`, String.fromCodePoint(0x4e00 + at * 7).repeat(9)));
     const verdict = async (copies: number) => {
