@@ -1,6 +1,7 @@
 /**
- * Tries of a selection are child workflows, named RUN/STEP: each has its own history, so that a run of many tries stays
- * small, and can be looked at and ended by itself. Step, key, record, queue and progress are those of a training in the run.
+ * Tries of a selection are child workflows, named RUN/STEP: each has its own history, and can be looked at and ended by
+ * itself; with a launcher its worker and retries are in that, and not in the run's. Step, key, record, queue and progress are
+ * those of a training in the run.
  */
 import {
   ApplicationFailure,
@@ -33,6 +34,7 @@ export async function tryInChild(
     ...(launcher === undefined ? {} : { ownWorker: { launcher, label, round: 1 } }),
   };
   const workflowId = `${run.id}/${id}`;
+  const begunMs = Date.now();
   try {
     return await executeChild(tryTraining, {
       workflowId,
@@ -43,7 +45,7 @@ export async function tryInChild(
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     });
   } catch (error) {
-    throw endedAlone(error) ? endedBySomebody(workflowId, id) : error;
+    throw endedAlone(error) ? endedBySomebody(workflowId, id, (Date.now() - begunMs) / 1000) : error;
   }
 }
 
@@ -54,7 +56,8 @@ function endedAlone(error: unknown): boolean {
   return isCancellation(error) && !CancellationScope.current().consideredCancelled;
 }
 
-function endedBySomebody(workflowId: string, where: string): ApplicationFailure {
+/** `ranSeconds`: since it was begun. How long it waited for a worker it cannot tell any more; that counts, too. */
+function endedBySomebody(workflowId: string, where: string, ranSeconds: number): ApplicationFailure {
   const record: ErrorRecord = {
     kind: 'Conflict',
     message: `somebody ended its workflow ${workflowId}`,
@@ -66,6 +69,6 @@ function endedBySomebody(workflowId: string, where: string): ApplicationFailure 
     message: record.message,
     type: record.kind,
     nonRetryable: true,
-    details: [record],
+    details: [record, { ranSeconds }],
   });
 }

@@ -10,7 +10,7 @@ import type { RankedCandidate } from '../contract/selection.ts';
 import { byAccuracy, isCut, percent } from './halving.ts';
 import { areAlike } from './machines.ts';
 import { predictAccuracy, predictSeconds } from './learning-curve.ts';
-import { rowsInEffect, seedVariance } from './seeds.ts';
+import { rowsInEffect, seedDifference } from './seeds.ts';
 
 const RULE =
   'The best validation accuracy on the last rung that anybody was tuned on; all within the tolerance of it are equals, and the one with the lowest p95 latency wins, or where these equals were not all timed on one kind of machine the most accurate. Who was cut by the budget is not compared; where it left nobody to compare with, the rung before decides. Where no prototype came to an end, the frozen figures decide.';
@@ -84,9 +84,9 @@ function ofSeeds(chosen: RungResult, finalists: readonly RungResult[]): string {
   const rival = finalists.find((one) => one !== chosen);
   if (count < 2 || rival === undefined) return '';
   const lead = (chosen.accuracy ?? 0) - (rival.accuracy ?? 0);
-  const error = Math.sqrt(seedVariance(chosen) + seedVariance(rival));
+  const { error, turnable } = seedDifference(chosen, rival);
   const points = (share: number): string => `${(Math.abs(share) * 100).toFixed(1)} points`;
-  const open = Math.abs(lead) > error ? '' : ': other seeds might turn it';
+  const open = Math.abs(lead) > turnable ? '' : ': other seeds might turn it';
   return ` Means of ${count} seeds: ${points(lead)} ${lead < 0 ? 'behind' : 'ahead of'} ${rival.candidate}, with one standard error of ${points(error)} between seeds${open}.`;
 }
 

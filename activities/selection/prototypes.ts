@@ -11,12 +11,12 @@ import { halveCandidates } from './halving.ts';
 
 export const halveCandidatesStep: StepDefinition<HalveCandidatesInput, HalvedCandidates> = {
   type: 'selection.halve',
-  version: 1,
+  version: 2,
   run: (input) => Promise.resolve(input).then(halveCandidates),
 };
 
 export const chooseCandidate: StepDefinition<ChooseCandidateInput, ChosenCandidate> = {
   type: 'selection.choose',
-  version: 5,
+  version: 6,
   run: (input) => Promise.resolve(input).then(choosePrototyped),
 };

@@ -27,6 +27,12 @@ function problemsOf(value: unknown, folder?: string): Record<string, string> {
 }
 
 describe('checkPipeline', () => {
+  it('asks for one seed of a try, or for three and more', () => {
+    const seeds = (count: number) => problemsOf(withParts({ selection: { prototype: { seeds: count } } }));
+    assert.match(seeds(2)['selection.prototype.seeds'] ?? '', /two seeds hardly tell/);
+    for (const count of [1, 3, 9]) assert.deepEqual(seeds(count), {});
+  });
+
   it('resolves every default of a correct definition', () => {
     const checked = checkPipeline(GOOD);
     assert.ok(checked.ok && checked.pipeline.task === 'text-classification');

@@ -49,14 +49,23 @@ export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
   return bundle;
 }
 
+/** The workflows as they were before they asked for the patch `id`. */
+export async function workflowsBefore(id: string): Promise<WorkflowBundleWithSourceMap> {
+  const { code, ...rest } = await workflowBundle();
+  const asking = new RegExp(`\\(0, ?[\\w$]+\\.patched\\)\\(['"]${id}['"]\\)`, 'g');
+  if (!asking.test(code)) throw new Error(`no workflow asks for the patch ${id}`);
+  return { ...rest, code: code.replaceAll(asking, 'false') };
+}
+
 /** Runs `body` while workers serve these queues, every one when left out, with these activities. */
 export async function withWorkers<T>(
   address: string,
   activities: Activities,
   body: () => Promise<T>,
   queues: readonly string[] = Object.values(TASK_QUEUES),
+  bundled: Promise<WorkflowBundleWithSourceMap> = workflowBundle(),
 ): Promise<T> {
-  const workflows = await workflowBundle();
+  const workflows = await bundled;
   const connection = await NativeConnection.connect({ address });
   try {
     const workers = await Promise.all(

@@ -12,7 +12,15 @@ import { cancelRun, listRuns, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { TextClassificationSchema } from '../../pipelines/definition.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { fakeActivities, ref, replayRun, runInput, untilRun, withWorkers } from '../support/workflow.ts';
+import {
+  fakeActivities,
+  ref,
+  replayRun,
+  runInput,
+  untilRun,
+  withWorkers,
+  workflowsBefore,
+} from '../support/workflow.ts';
 
 const TRIES = ['prototype:two:2', 'prototype:one:2'] as const;
 
@@ -194,11 +202,22 @@ describe('the tries of a selection', function () {
     );
   });
 
-  it('can be ended one by one: its candidate drops out, the run goes on', async () => {
+  it('can be ended one by one: its candidate drops out, the run goes on, and the time that it had counts as spent', async () => {
+    const reported: (readonly [queue: string | undefined, seconds: number])[] = [];
     await withTries(
-      () => ({ trainModel: () => beating(new Promise<never>(() => undefined)) }),
+      (real) => ({
+        trainModel: () => beating(new Promise<never>(() => undefined)),
+        writeReport: (call) => {
+          for (const { id, queue, ranSeconds = 0 } of call.input.facts.steps) {
+            if (!(TRIES as readonly string[]).includes(id)) continue;
+            reported.push([queue, ranSeconds]);
+          }
+          return real.writeReport(call);
+        },
+      }),
       async ({ runId, chosen }) => {
         await untilBothRun(runId);
+        await new Promise((resolve) => setTimeout(resolve, 1000));
         await child(runId, 'prototype:one:2').cancel();
         await child(runId, 'prototype:two:2').terminate();
         const view = await untilReview(runId);
@@ -210,9 +229,66 @@ describe('the tries of a selection', function () {
           ],
         ]);
         for (const { error } of chosen[0]?.results ?? []) assert.match(error ?? '', /somebody ended its workflow/);
+        assert.equal(reported.length, TRIES.length);
+        for (const [queue, seconds] of reported) {
+          assert.equal(queue, 'espalier-gpu');
+          assert.ok(seconds >= 1, `${seconds} s`);
+        }
         await replayRun(temporal.client, runId);
       },
     );
+  });
+
+  it('are children from the next rung on in a run that began before they were', async () => {
+    const { activities } = fakeActivities();
+    const trainedIn: Record<string, string | undefined> = {};
+    const both = { survivors: ['two', 'one'], left: [] };
+    const two: Activities = {
+      ...activities,
+      prepareData: async (call) => {
+        const faked = await activities.prepareData(call);
+        return { ...faked, output: { ...faked.output, rows: { train: 5000, validation: 15, test: 15 } } };
+      },
+      rankCandidates: async (call) => {
+        const ranked = await activities.rankCandidates(call);
+        return { ...ranked, output: { ...ranked.output, shortlist: both.survivors } };
+      },
+      trainModel: async (call) => {
+        trainedIn[call.stepId] = Context.current().info.workflowExecution?.workflowId;
+        const faked = await activities.trainModel(call);
+        return { ...faked, output: { ...faked.output, validationAccuracy: 0.8 } };
+      },
+      halveCandidates: async (call) => ({ ...(await activities.halveCandidates(call)), output: both }),
+    };
+    const runId = `tries-${randomUUID()}`;
+    const halving: Activities['halveCandidates'] = () => Promise.reject(new Error('the worker after this one does it'));
+    await withWorkers(
+      temporal.address,
+      { ...two, halveCandidates: halving },
+      async () => {
+        await startRun(
+          temporal.client,
+          { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) },
+          { runId },
+        );
+        await untilRun(temporal.client, runId, ({ steps }) =>
+          steps.some(({ id, state }) => id === 'halve:1' && state === 'running'),
+        );
+      },
+      undefined,
+      workflowsBefore('tries-are-children'),
+    );
+    await withWorkers(temporal.address, two, async () => {
+      const view = await untilReview(runId);
+      assert.equal(view.state, 'waiting-for-approval');
+    });
+    assert.deepEqual(trainedIn, {
+      'prototype:two:1': runId,
+      'prototype:one:1': runId,
+      'prototype:two:2': `${runId}/prototype:two:2`,
+      'prototype:one:2': `${runId}/prototype:one:2`,
+    });
+    await replayRun(temporal.client, runId);
   });
 
   it('go on, and the run with them, on another worker than they began on', async () => {
