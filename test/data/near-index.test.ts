@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { NearIndex } from '../../activities/data/near-index.ts';
 import { jaccard, shingles } from '../../activities/data/near-duplicates.ts';
+import { seededRandom } from '../../activities/validation/random.ts';
 
 /** All with all, as the index must not. */
 function twinsOf(texts: readonly string[], text: string, similarity: number): readonly number[] {
@@ -61,6 +62,46 @@ describe('an index of texts that others nearly repeat', () => {
       equal(index.matches(`${asked(at)}, and that is all that there is to say`).length, 0);
     // Eighteen million comparisons of 60 numbers would take a minute.
     ok(process.cpuUsage(from).user / 1e6 < 20);
+  });
+
+  /** A form that all share, and so many words of each text's own. */
+  const formMail = (at: number, own: number): string => {
+    const random = seededRandom(at, 3);
+    const word = (): string => Array.from({ length: 6 }, () => String.fromCodePoint(97 + random.below(26))).join('');
+    return FORM + Array.from({ length: own }, word).join(' ');
+  };
+  const FORM = Array.from({ length: 60 }, (_, at) => `clause ${at * 7919}`).join(', ');
+
+  it('does not meet texts by a form that they share, where that alone is too little', async () => {
+    const texts = Array.from({ length: 2000 }, (_, at) => formMail(at, 13));
+    const alike = jaccard(shingles(texts[0]!), shingles(texts[1]!));
+    ok(alike > 0.65 && alike < 0.79, String(alike));
+    const index = await NearIndex.of(texts, 0.8);
+    for (let at = 2000; at < 2100; at += 1) deepEqual(index.matches(formMail(at, 13)), []);
+    // By the form, each would meet all 2,000 texts some fifty times.
+    ok(index.work < 100 * 2000, String(index.work));
+    equal(index.cut, 0);
+    for (let at = 0; at < 100; at += 1) deepEqual(index.matches(`${texts[at]!}?`), [at]);
+  });
+
+  it('ends a question that would take too long, says so, and still finds what is the same', async () => {
+    // Each is alike enough with every other one.
+    const texts = Array.from({ length: 3000 }, (_, at) => formMail(at, 6));
+    const index = await NearIndex.of(texts, 0.8);
+    const before = index.work;
+    for (let at = 0; at < 20; at += 1) ok(index.matches(texts[at]!).includes(at));
+    ok((index.work - before) / 20 < 500_000, String(index.work - before));
+    equal(index.cut, 20);
+  });
+
+  it('overlooks none where two 5-grams of a text are counted in one place', async () => {
+    // The 1,818th of these has two such.
+    const order = (at: number): string => `your order ${at * 7919} of ${at * 104_729} will be sent at once, we promise`;
+    const index = await NearIndex.of(
+      Array.from({ length: 3000 }, (_, at) => order(at)),
+      0.95,
+    );
+    ok(index.matches(order(1817)).includes(1817));
   });
 
   it('stops when told to', async () => {
