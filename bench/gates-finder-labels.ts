@@ -13,10 +13,10 @@
  */
 import { averagePrecision, recallAt } from '../activities/retrieval/metrics.ts';
 import { neighbourLabelErrors } from '../activities/retrieval/neighbour-labels.ts';
+import { defined, differenceInOneMix, type LabelledFigures } from '../activities/retrieval/one-mix.ts';
 import { NEIGHBOURS, type Neighbourhoods } from '../activities/retrieval/neighbourhoods.ts';
 import type { Score } from '../activities/contract/measures.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
-import { meanDifference } from '../activities/validation/multi-label/scores.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { similarityOf, toUnitLength } from '../inference/retrieval/nearest.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
@@ -161,29 +161,37 @@ for (const { model, from, dataset, gallery: shown, asking } of SETS) {
       for (const row of gallery) counts[classOf(row)]!++;
       const [own, theirs] = [gallery, queries].map((those) => asked(pool, pool.near, those, inGallery, classOf));
       const sides = [
-        { of: 'gallery pictures', asked: own! },
-        { of: 'test pictures', asked: theirs! },
+        { of: 'gallery pictures', isGallery: true, asked: own! },
+        { of: 'test pictures', isGallery: false, asked: theirs! },
       ];
       tell('labelErrors', `${tenths} in 10 wrong`, neighbourLabelErrors(sides, counts, labels).score);
       if (tenths > 0) continue;
-      tell('galleryTestGap', 'as it came', meanDifference(own!.averagePrecision, theirs!.averagePrecision));
-      const before = asked(pool, pool.near, validation, inGallery, classOf).recall;
-      tell('validationTestGap', 'of one kind', meanDifference(before, theirs!.recall));
+      tell('galleryTestGap', 'as it came', differenceInOneMix(precisions(own!), precisions(theirs!)));
+      const before = asked(pool, pool.near, validation, inGallery, classOf);
+      tell('validationTestGap', 'of one kind', differenceInOneMix(recalls(before), recalls(theirs!)));
       const strangers = queries.map((row, at) => (at % 10 < 4 ? gallery[random.below(gallery.length)]! : row));
-      const lost = asked(pool, pool.near, queries, inGallery, classOf, strangers).recall;
-      tell('validationTestGap', '4 in 10 lost', meanDifference(before, lost));
+      const lost = asked(pool, pool.near, queries, inGallery, classOf, strangers);
+      tell('validationTestGap', '4 in 10 lost', differenceInOneMix(recalls(before), recalls(lost)));
     }
     const [mine, asks] = [gallery.filter(isShown), (apart ? queries : others).filter((row) => !isShown(row))];
     const known = new Set(mine);
-    const of = (those: readonly number[]): Float64Array =>
-      asked(pool, learnt, those, known, (row) => classes[row]!).averagePrecision;
-    tell('galleryTestGap', 'learnt by heart', meanDifference(of(mine), of(asks)));
+    const of = (those: readonly number[]): LabelledFigures =>
+      precisions(asked(pool, learnt, those, known, (row) => classes[row]!));
+    tell('galleryTestGap', 'learnt by heart', differenceInOneMix(of(mine), of(asks)));
   }
   for (const [name, { spoke, off, values, lows }] of tally) {
     console.log(
       `${model}, ${dataset}, ${name}: ${exactly(spoke, DRAWS)}${off > 0 ? `, off in ${off}` : ''}; measured ${spread(values)}, lower end ${spread(lows)}`,
     );
   }
+}
+
+function precisions({ averagePrecision, classes }: Found): LabelledFigures {
+  return defined({ figures: averagePrecision, classes });
+}
+
+function recalls({ recall, classes }: Found): LabelledFigures {
+  return defined({ figures: recall, classes });
 }
 
 /** Least, median, most. */

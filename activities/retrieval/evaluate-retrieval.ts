@@ -38,6 +38,7 @@ import { putNeighbourReference } from './reference.ts';
 import { gainScore, meanScore } from './scores.ts';
 import { lookAround } from './neighbourhoods.ts';
 import { labelErrorsAround } from './neighbour-labels.ts';
+import { defined, differenceInOneMix } from './one-mix.ts';
 import { openIndex, type StoredIndex } from './stored-index.ts';
 
 /** What a history holds of the labels; the rest is in the details. */
@@ -46,7 +47,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 19,
+  version: 20,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
@@ -106,10 +107,19 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
           ? notMeasured('the definition names no data.shiftedFiles')
           : meanDifference(of(asked.recallAtK), answeredOf(askedElsewhere, askedElsewhere.recallAtK)),
       validationTestGap:
-        askedBefore === null
+        validation === null || askedBefore === null
           ? notMeasured('the dataset has no validation pictures')
-          : meanDifference(answeredOf(askedBefore, askedBefore.recallAtK), of(asked.recallAtK)),
-      galleryTestGap: meanDifference(around.gallery.averagePrecision.filter(Number.isFinite), precisions),
+          : differenceInOneMix(
+              {
+                figures: answeredOf(askedBefore, askedBefore.recallAtK),
+                classes: labelsOf(askedBefore, validation.classes),
+              },
+              { figures: of(asked.recallAtK), classes: labelsOf(asked, queries.classes) },
+            ),
+      galleryTestGap: differenceInOneMix(
+        defined({ figures: around.gallery.averagePrecision, classes: around.gallery.classes }),
+        { figures: precisions, classes: labelsOf(asked, queries.classes) },
+      ),
       labelErrors: labelErrors.score,
       corruptionDrop: corrupted.score,
       edgeInputs: answeredShare(edgeInputs),
@@ -233,6 +243,10 @@ async function isOfTrain(
 /** Of the queries that there is something to find for. */
 function answeredOf({ answered }: Asked, values: Float64Array): Float64Array {
   return Float64Array.from(answered, (query) => values[query]!);
+}
+
+function labelsOf({ answered }: Asked, classes: Int32Array): Int32Array {
+  return Int32Array.from(answered, (query) => classes[query]!);
 }
 
 /** What the queries find by their colours alone. */
