@@ -139,7 +139,8 @@ export const RETRIEVAL_GATE_TABLE = {
     range: DIFFERENCE,
     threshold: 0.1,
     why: 'ten points beyond chance; a backbone that must be tuned to tell labels apart is nearer to its gallery by nature: raise it there, and look at the test figures',
-    falseAlarms: '0 of 120 clean draws (0 to 3 %), 40 of them of an encoder that learnt from the gallery’s pictures; simulated, a gallery with a long tail and even test pictures: 0 of 20 (0 to 16.8 %)',
+    falseAlarms:
+      '0 of 120 clean draws (0 to 3 %), 40 of them of an encoder that learnt from the gallery’s pictures; simulated, a gallery with a long tail and even test pictures: 0 of 20 (0 to 16.8 %)',
     examples: { rows: 'test pictures that the gallery is ranked worst for' },
     severity: 'warn',
     step: 'evaluate',
