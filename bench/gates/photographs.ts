@@ -1,6 +1,5 @@
 /** CIFAR-10 photographs (32 × 32, JPEG) and clothes of Fashion-MNIST (28 × 28, PNG) of the test data, and frozen backbones that look at them. */
 import { createHash } from 'node:crypto';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tarMembers } from '../../activities/data/images/tar-members.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
@@ -9,6 +8,7 @@ import { ImageModel } from '../../inference/image-model.ts';
 import { pythonForTests } from '../../test/support/python.ts';
 import { runStep } from '../../test/support/step.ts';
 import { withStore } from '../../test/support/store.ts';
+import { temporaryFolder } from '../../test/training/fixtures.ts';
 
 export interface Photograph {
   readonly id: string;
@@ -50,7 +50,7 @@ export async function frozenBackbone(name: string, from = 'onnx-zoo'): Promise<I
     { task: 'image-classification', model: source, frozen: true },
     services,
   );
-  const folder = join(tmpdir(), `espalier-bench-gates-${name}-${process.pid}`);
+  const folder = await temporaryFolder();
   await store.checkout(exported.encoder, folder);
   close();
   return ImageModel.load(folder);
