@@ -1,6 +1,12 @@
 /** Reaching Temporal: by the standard variables and files only (TEMPORAL_*, temporal.toml), with an error that names the address. */
 import { connect as connectSocket } from 'node:net';
-import { Client, Connection } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  makeGrpcRetryInterceptor,
+  type ConnectionOptions,
+} from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { definedOnly } from '../artifacts/defined-only.ts';
 import { EspalierError } from '../artifacts/errors.ts';
@@ -42,8 +48,10 @@ export async function connectTemporal(env: Environment): Promise<TemporalClient>
   const deadline = Date.now() + PATIENCE_MS;
   await probeTemporal(settings.address);
   const { apiKey, tls, metadata, address } = settings.connectionOptions;
+  const open = whileOpen();
   const connection = Connection.lazy({
     address,
+    interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions()), open.interceptor],
     ...(apiKey === undefined ? {} : { apiKey }),
     ...(tls === undefined ? {} : { tls }),
     ...(metadata === undefined ? {} : { metadata }),
@@ -54,11 +62,57 @@ export async function connectTemporal(env: Environment): Promise<TemporalClient>
     // The gRPC client retries past its own deadline when a server accepts and says nothing.
     await before(deadline, connection.ensureConnected());
   } catch (error) {
+    open.end();
     await connection.close();
     throw unavailable(settings.address, (error as Error).message);
   }
   const client = new Client({ connection, namespace: settings.namespace });
-  return { ...settings, client, close: () => connection.close() };
+  const close = (): Promise<void> => {
+    open.end();
+    return connection.close();
+  };
+  return { ...settings, client, close };
+}
+
+type Interceptor = NonNullable<ConnectionOptions['interceptors']>[number];
+type Call = ReturnType<Interceptor>;
+/** gRPC's CANCELLED: nothing tries it again. */
+const CANCELLED = 1;
+
+/**
+ * The client of Temporal tries a failed call again by a timer that closing the connection does not clear; on a closed channel
+ * that throws in the timer, where nobody can catch it, and the process ends. After `end` a call is told that it was cancelled.
+ */
+function whileOpen(): { readonly interceptor: Interceptor; end(): void } {
+  let isOpen = true;
+  const ended: Pick<
+    Call,
+    | 'start'
+    | 'sendMessage'
+    | 'sendMessageWithContext'
+    | 'startRead'
+    | 'halfClose'
+    | 'cancelWithStatus'
+    | 'getPeer'
+    | 'getAuthContext'
+  > = {
+    start: (metadata, listener) => {
+      const status = { code: CANCELLED, details: 'the connection is closed', metadata };
+      process.nextTick(() => listener?.onReceiveStatus?.(status));
+    },
+    sendMessage: () => undefined,
+    sendMessageWithContext: () => undefined,
+    startRead: () => undefined,
+    halfClose: () => undefined,
+    cancelWithStatus: () => undefined,
+    getPeer: () => 'none',
+    getAuthContext: () => null,
+  };
+  return {
+    // gRPC asks of a call no more than this interface has, though its types name the class.
+    interceptor: (options, nextCall) => (isOpen ? nextCall(options) : ended) as Call,
+    end: () => void (isOpen = false),
+  };
 }
 
 /** A plain TCP connect: the gRPC client would wait ten seconds and not name the address. */

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { connectTemporal, probeTemporal, temporalSettings } from '../../client/connection.ts';
 import { freePort } from '../support/temporal.ts';
+import { startTemporalIn } from '../support/temporal-server.ts';
 
 describe('reaching Temporal', () => {
   it('says soon that nothing listens, with the address and a way out', async () => {
@@ -63,5 +68,26 @@ describe('reaching Temporal', () => {
 
   it('names a profile that does not exist', () => {
     assert.throws(() => temporalSettings({ TEMPORAL_PROFILE: 'nope' }), { kind: 'BadConfig', message: /nope/ });
+  });
+
+  it('is closed while a call is tried again: the call ends, and nothing throws from its timer', async function () {
+    this.timeout(60_000);
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-closed-'));
+    const server = await startTemporalIn(folder);
+    try {
+      const temporal = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
+      await server.stop();
+      const asked = temporal.client.workflow.getHandle('nobody').describe();
+      const ended = assert.rejects(asked, (error: Error) => {
+        assert.match((error.cause as Error | undefined)?.message ?? error.message, /the connection is closed/);
+        return true;
+      });
+      // The first call has failed by then, and another is to follow.
+      await setTimeout(400);
+      await temporal.close();
+      await ended;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
