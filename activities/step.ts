@@ -342,7 +342,7 @@ const REFUSAL_DELAY: Duration = '60s';
 
 /**
  * Refusals, a minute apart, after which the run is told that nobody takes its step: it tells people, and offers the step anew
- * (workflows/other-machine.ts).
+ * (workflows/right-machine.ts).
  */
 export const REFUSALS_UNTOLD = 15;
 

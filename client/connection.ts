@@ -58,19 +58,18 @@ export async function connectTemporal(env: Environment): Promise<TemporalClient>
     // Longer than is waited for: which of two timers comes first would be chance.
     connectTimeout: PATIENCE_MS + 1000,
   });
-  try {
-    // The gRPC client retries past its own deadline when a server accepts and says nothing.
-    await before(deadline, connection.ensureConnected());
-  } catch (error) {
-    open.end();
-    await connection.close();
-    throw unavailable(settings.address, (error as Error).message);
-  }
-  const client = new Client({ connection, namespace: settings.namespace });
   const close = (): Promise<void> => {
     open.end();
     return connection.close();
   };
+  try {
+    // The gRPC client retries past its own deadline when a server accepts and says nothing.
+    await before(deadline, connection.ensureConnected());
+  } catch (error) {
+    await close();
+    throw unavailable(settings.address, (error as Error).message);
+  }
+  const client = new Client({ connection, namespace: settings.namespace });
   return { ...settings, client, close };
 }
 

@@ -9,7 +9,7 @@
  * All hashes are 32 bits wide, by `Math.imul` and shifts alone: exact in JavaScript's numbers. Two of a text's n 5-grams
  * share a hash with a chance below n / 2³². Pure.
  */
-import { pause } from './pauses.ts';
+import { pause, resting } from './pauses.ts';
 
 const SHINGLE = 5;
 const BANDS = 25;
@@ -21,7 +21,6 @@ const MAX_BUCKET = 8;
 const ESTIMATE_MARGIN = 0.15;
 /** 5-grams kept to be compared again: 16 MB. */
 const KEPT_SHINGLES = 4_000_000;
-const PAUSE_CHARACTERS = 100_000;
 
 /** Chance that a pair of exactly this similarity becomes no candidate. */
 export function missRate(similarity: number): number {
@@ -130,7 +129,7 @@ function mayReach(sketched: Sketched, index: number, known: Sketched, other: num
 
 export async function sketch(texts: readonly string[], signal?: AbortSignal): Promise<Sketched> {
   const minima = new Uint32Array(texts.length * PERMUTATIONS).fill(0xffff_ffff);
-  let characters = 0;
+  const rest = resting(signal);
   for (const [index, text] of texts.entries()) {
     const row = minima.subarray(index * PERMUTATIONS, (index + 1) * PERMUTATIONS);
     for (const shingle of shingles(text)) {
@@ -139,10 +138,7 @@ export async function sketch(texts: readonly string[], signal?: AbortSignal): Pr
         if (value < (row[at] as number)) row[at] = value;
       }
     }
-    characters += text.length;
-    if (characters < PAUSE_CHARACTERS) continue;
-    characters = 0;
-    await pause(signal);
+    await rest(text);
   }
   return { texts, minima };
 }

@@ -10,7 +10,7 @@
  * (C. Xiao et al., Efficient Similarity Joins for Near Duplicate Detection, WWW 2008); what passes is compared.
  */
 import { jaccard, shingles } from './near-duplicates.ts';
-import { pause } from './pauses.ts';
+import { resting } from './pauses.ts';
 
 /** How often 5-grams occur is counted in so many places: two in one place cost steps, and hide nothing. */
 const BUCKETS = 2 ** 20;
@@ -28,7 +28,6 @@ const KEPT_SHINGLES = 4_000_000;
 const QUESTION_WORK = 200_000;
 /** So many more of the first 5-grams are looked at, and all but so few of two similar texts' shared ones stand there: chance alone seldom shares them. */
 const EXTRA = 12;
-const PAUSE_CHARACTERS = 100_000;
 const [NONE, PRUNED] = [-1, -1];
 
 export class NearIndex {
@@ -206,13 +205,10 @@ async function* each(
   signal?: AbortSignal,
   order: Iterable<number> = texts.keys(),
 ): AsyncGenerator<{ readonly row: number; readonly own: Uint32Array }> {
-  let characters = 0;
+  const rest = resting(signal);
   for (const row of order) {
     const text = texts[row]!;
     yield { row, own: shingles(text) };
-    characters += text.length;
-    if (characters < PAUSE_CHARACTERS) continue;
-    characters = 0;
-    await pause(signal);
+    await rest(text);
   }
 }

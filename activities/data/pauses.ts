@@ -10,6 +10,20 @@ export async function pause(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
 }
 
+/** Characters between two pauses where texts are compared, which costs more than reading them. */
+const COMPARED_CHARACTERS = 100_000;
+
+/** To be told every text that was compared: pauses now and then. */
+export function resting(signal?: AbortSignal): (text: string) => Promise<void> | undefined {
+  let characters = 0;
+  return (text) => {
+    characters += text.length;
+    if (characters < COMPARED_CHARACTERS) return undefined;
+    characters = 0;
+    return pause(signal);
+  };
+}
+
 /** To be told every text that was read: pauses now and then, and says how many rows are done. */
 export function breather(
   { progress, signal }: Pick<StepContext, 'progress' | 'signal'>,

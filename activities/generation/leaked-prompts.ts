@@ -6,7 +6,7 @@ import { groupBy } from '../data/group.ts';
 import { jaccard, shingles } from '../data/near-duplicates.ts';
 import { NearIndex } from '../data/near-index.ts';
 import { normaliseText } from '../data/normalise.ts';
-import { pause } from '../data/pauses.ts';
+import { pause, resting } from '../data/pauses.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
@@ -14,7 +14,6 @@ import { NEAR } from '../validation/seen-texts.ts';
 import { asked, type PromptSpec } from './answers.ts';
 
 const PAUSE_ROWS = 100;
-const PAUSE_CHARACTERS = 100_000;
 
 /**
  * The share of the test prompts that is found: word for word, also on the way of a training conversation (every answer in it is
@@ -104,7 +103,7 @@ async function nearQuestions(
   const byQuestion = await NearIndex.of(questions, NEAR, signal);
   const areConversations = test.some((text, place) => text !== questions[place]);
   const byWhole = areConversations ? await NearIndex.of(test, NEAR, signal) : byQuestion;
-  let characters = 0;
+  const rest = resting(signal);
   for await (const row of training) {
     if (found.size === test.length) break;
     const { normalised } = conversationIdentity(row);
@@ -115,10 +114,7 @@ async function nearQuestions(
       byQuestion.remove(place);
       byWhole.remove(place);
     }
-    characters += normalised.length;
-    if (characters < PAUSE_CHARACTERS) continue;
-    characters = 0;
-    await pause(signal);
+    await rest(normalised);
   }
   return found;
 }

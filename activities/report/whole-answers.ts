@@ -11,8 +11,8 @@ import {
 import { judgedAdherence } from '../generation/ranking.ts';
 import { predictSeconds } from '../selection/learning-curve.ts';
 import type { Cost } from './cost.ts';
-import { expense, type Outlook } from './whole-gallery.ts';
-import type { Expense } from './worth.ts';
+import { outlookOf, type Outlook } from './whole-gallery.ts';
+import { expense, type Expense } from './worth.ts';
 
 export interface ForetoldAdherenceGate {
   readonly name: 'adherence' | 'gainOverUnprompted';
@@ -95,8 +95,7 @@ function gainGate(
   const judged = score === undefined || limit.severity === 'off' ? null : foretellDifference(score, over);
   if (judged === null || limit.severity === 'off') return null;
   const { min: threshold, severity } = limit;
-  const outlook = judged.low >= threshold ? 'passes' : judged.high < threshold ? 'fails' : 'open';
-  return { name: 'gainOverUnprompted', threshold, severity, judged, outlook };
+  return { name: 'gainOverUnprompted', threshold, severity, judged, outlook: outlookOf(judged, threshold) };
 }
 
 /** Whether the best prompt was enough here; a search that is not known has stopped nobody. */

@@ -8,7 +8,7 @@ import type { ForetoldFindings } from '../contract/retrieval.ts';
 import { EXACT_UP_TO } from '../retrieval/graph-trial.ts';
 import { predictSeconds } from '../selection/learning-curve.ts';
 import type { Cost } from './cost.ts';
-import type { Expense } from './worth.ts';
+import { expense, type Expense } from './worth.ts';
 
 /** Whether a gate should let the whole run through: at worst, not even at best, or neither is shown. */
 export type Outlook = 'passes' | 'fails' | 'open';
@@ -117,9 +117,14 @@ function foundGates(
     const half = halfAt(measures[name], testRows);
     const { low, high } = (foretold[name] satisfies Prediction).interval;
     const judged = { low: Math.max(0, low - half), high: Math.max(0, high - half) };
-    const outlook = judged.low >= threshold ? 'passes' : judged.high < threshold ? 'fails' : 'open';
-    return [{ name, threshold, direction: 'min', severity, judged, outlook }];
+    return [{ name, threshold, direction: 'min', severity, judged, outlook: outlookOf(judged, threshold) }];
   });
+}
+
+/** Of a gate that asks for `least`, and judges something between the two. */
+export function outlookOf({ low, high }: { readonly low: number; readonly high: number }, least: number): Outlook {
+  if (low >= least) return 'passes';
+  return high < least ? 'fails' : 'open';
 }
 
 /** A limit that more pictures can only come nearer to. */
@@ -141,16 +146,4 @@ function limitGates(
 function halfAt({ interval, rows }: Score, testRows: number): number {
   if (interval === null || testRows === 0) return 0;
   return ((interval.high - interval.low) / 2) * Math.sqrt(rows / Math.max(rows, testRows));
-}
-
-export function expense(
-  seconds: number,
-  of: { readonly cost: Cost; readonly queue: string; readonly devices: number; readonly atMost: boolean },
-): Expense {
-  const perHour = of.cost.prices?.perHour[of.queue];
-  return {
-    seconds,
-    atMost: of.atMost,
-    money: perHour === undefined ? null : (seconds * of.devices * perHour) / 3600,
-  };
 }

@@ -6,7 +6,7 @@ import type { Cost } from './cost.ts';
 export interface Expense {
   readonly seconds: number;
   readonly atMost: boolean;
-  /** null without a price of `espalier-gpu`. */
+  /** null without a price of its queue. */
   readonly money: number | null;
 }
 
@@ -55,11 +55,23 @@ export function worthOf({ curves, winner }: Prototyped, cost: Cost): Worth {
 }
 
 /** Of a training that holds all its devices for so long. */
-function trainingOf({ predictedSeconds: seconds, points }: CandidateCurve, { prices, devices }: Cost): Expense | null {
+function trainingOf({ predictedSeconds: seconds, points }: CandidateCurve, cost: Cost): Expense | null {
   if (seconds === null) return null;
-  const perHour = prices?.perHour['espalier-gpu'];
   const atMost = points.filter((one) => one.seconds !== null).length < 2;
-  return { seconds, atMost, money: perHour === undefined ? null : (seconds * devices * perHour) / 3600 };
+  return expense(seconds, { cost, queue: 'espalier-gpu', devices: cost.devices, atMost });
+}
+
+/** What so many seconds on so many slots of a queue cost. */
+export function expense(
+  seconds: number,
+  of: { readonly cost: Cost; readonly queue: string; readonly devices: number; readonly atMost: boolean },
+): Expense {
+  const perHour = of.cost.prices?.perHour[of.queue];
+  return {
+    seconds,
+    atMost: of.atMost,
+    money: perHour === undefined ? null : (seconds * of.devices * perHour) / 3600,
+  };
 }
 
 const share = ({ seconds, atMost, money }: Expense, part: number): Expense => ({

@@ -1,5 +1,6 @@
 /** Pictures asked without themselves: how early their label comes, and which labels stand around them. */
 import type { AnsweredPictures } from '../selection/embed-pictures.ts';
+import { rowsInMemory } from '../selection/embedded-rows.ts';
 import { nearestOf } from '../../inference/retrieval/nearest.ts';
 import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { StepContext } from '../step.ts';
@@ -48,16 +49,8 @@ export async function lookAround(
   const inGallery = new Uint32Array(labels);
   for (const label of gallery.rows.classes) inGallery[label]!++;
   const places = askedPlaces(ids.length, labels, options.seed);
-  const { dimension } = gallery;
-  const some = new Float32Array(places.length * dimension);
-  for (const [at, place] of places.entries()) {
-    some.set(embeddings.subarray(place * dimension, (place + 1) * dimension), at * dimension);
-  }
-  const test = {
-    ids: places.map((place) => ids[place]!),
-    classes: Int32Array.from(places, (place) => classes[place]!),
-    embeddings: some,
-  };
+  const some = await rowsInMemory({ embeddings, classes }, gallery.dimension).pick(places);
+  const test = { ...some, ids: places.map((place) => ids[place]!) };
   return {
     gallery: await galleryNeighbourhoods(gallery, labels, options),
     test: await neighbourhoods(gallery, test, labels, options),

@@ -3,6 +3,7 @@
  * does only adds. One under its limit has passed; one over it accuses nobody, and is taken again at a quieter moment (time-patiently.ts). Pure.
  */
 import { EspalierError } from '../../artifacts/errors.ts';
+import { areWithin, type Limited } from '../../pipelines/limits.ts';
 import type { Latency, Score, TimeLimits } from '../contract/measures.ts';
 import type { GeneratorProfile } from '../contract/prompting.ts';
 import { plainScore } from '../validation/scores.ts';
@@ -17,7 +18,7 @@ export const MOST_WAITED = 0.85;
 export interface Timed {
   readonly waitedShare: number | null;
   /** In milliseconds, each with the limit that it is held to; undefined where nobody set one. */
-  readonly times: readonly (readonly [ms: number, mostMs: number | undefined])[];
+  readonly times: readonly Limited[];
 }
 
 /** Whether a machine was so busy that its times are no more than bounds from above. One that does not tell was timed by the clock. */
@@ -27,7 +28,7 @@ export function isBusy(waitedShare: number | null): boolean {
 
 /** Whether one of the times is over its limit, and nobody can say whether the model or the machine is to blame. */
 export function saysNothing({ waitedShare, times }: Timed): boolean {
-  return isBusy(waitedShare) && times.some(([ms, mostMs]) => mostMs !== undefined && !(ms <= mostMs));
+  return isBusy(waitedShare) && !areWithin(times);
 }
 
 const WAY_OUT =

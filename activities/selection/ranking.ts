@@ -69,6 +69,7 @@ export function rankOutcomes(
     });
   }
   const shortlist = shortlistOf(ranked, selection);
+  const told = { alike, tolerance: selection.tolerance, by, pooled: folds.count };
   const placeOf = new Map(ranked.map((one, at) => [one.id, at]));
   const ranking = judged.flatMap(({ candidate: { id, profile }, measured, faults }): readonly RankedCandidate[] => {
     const cost = costPer1000(profile?.latency.meanMs, price);
@@ -82,18 +83,8 @@ export function rankOutcomes(
       return forms.map((form) => ({ ...form, rank: null, eligible: false, reasons: faults }));
     }
     const chosen = measured === winner;
-    const lost = (to: string): string =>
-      losing(measured, winner, {
-        to,
-        isEqual: isEqual(measured),
-        alike,
-        tolerance: selection.tolerance,
-        by,
-        pooled: folds.count,
-      });
-    const why = chosen
-      ? winning(winner, ranked.filter(isEqual), { alike, tolerance: selection.tolerance, by, pooled: folds.count })
-      : lost(winner.id);
+    const lost = (to: string): string => losing(measured, winner, { ...told, to, isEqual: isEqual(measured) });
+    const why = chosen ? winning(winner, ranked.filter(isEqual), told) : lost(winner.id);
     const whyFrozen = chosen ? toBeat(winner) : lost(frozenId(winner.id));
     const standing = standingOf(measured, eligible);
     if (by !== 'probe') return [{ ...tune, rank: place + 1, eligible: true, reasons: [why, standing] }];
