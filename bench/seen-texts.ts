@@ -29,7 +29,7 @@ async function* allTrain() {
   }
 }
 const before = { memory: process.memoryUsage().rss, cpu: process.cpuUsage() };
-const found = await findTwins({ test, allTrain }, new AbortController().signal);
+const { twins: found, compared } = await findTwins({ test, allTrain }, new AbortController().signal);
 const { user, system } = process.cpuUsage(before.cpu);
 const expected = near.flatMap((is, at) => (is ? [at] : []));
 const seen = expected.filter((at) => found.has(at)).length;
@@ -37,5 +37,5 @@ const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MB
 console.log(
   `${ROWS} rows of ${(test.join('').length / TEST).toFixed(0)} characters: ${((user + system) / 1e6).toFixed(0)} s of processor, ` +
     `${megabytes(before.memory)} before, ${megabytes(process.resourceUsage().maxRSS * 1024)} at most; ` +
-    `${seen} of ${expected.length} repeats found, and ${found.size - seen} others`,
+    `${seen} of ${expected.length} repeats found, and ${found.size - seen} others; ${compared.partly} rows compared with only part of the test texts`,
 );

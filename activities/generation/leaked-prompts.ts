@@ -9,8 +9,8 @@ import { normaliseText } from '../data/normalise.ts';
 import { pause, resting } from '../data/pauses.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
-import { notMeasured, plainScore } from '../validation/scores.ts';
-import { NEAR } from '../validation/seen-texts.ts';
+import { notMeasured } from '../validation/scores.ts';
+import { NEAR, seenScore, type SeenTexts } from '../validation/seen-texts.ts';
 import { asked, type PromptSpec } from './answers.ts';
 
 const PAUSE_ROWS = 100;
@@ -31,7 +31,7 @@ export async function leakedPrompts(
   const test = rows.map((row) => conversationIdentity(row).normalised);
   const shown = await shownQuestions(rows, examples, signal);
   const same = await sameQuestions(test, training());
-  const near = await nearQuestions(test, training(), signal);
+  const { twins: near, compared } = await nearQuestions(test, training(), signal);
   const found = rows.flatMap((row, place): GateExample[] => {
     const example = shown.get(place);
     const learnt = same.get(place) ?? near.get(place);
@@ -39,7 +39,7 @@ export async function leakedPrompts(
     const what = example === undefined ? `the training row ${learnt}` : `example ${example} of the prompt`;
     return [exampleOf(row.id, `repeats ${what}`, asked(row))];
   });
-  return { score: plainScore(found.length / rows.length, rows.length), examples: found.slice(0, MOST_EXAMPLES) };
+  return { score: seenScore(found.length, rows.length, compared), examples: found.slice(0, MOST_EXAMPLES) };
 }
 
 /**
@@ -91,32 +91,36 @@ async function sameQuestions(
 
 /**
  * The first training row that nearly asks what a test prompt asks, by the test prompt's place: both all that was said and the last
- * question must be alike. None is overlooked, however many share the one or the other.
+ * question must be alike. None is overlooked, however many share the one or the other; but of rows that are compared in part only.
  */
 async function nearQuestions(
   test: readonly string[],
   training: AsyncIterable<PromptRow>,
   signal: AbortSignal,
-): Promise<ReadonlyMap<number, string>> {
-  const found = new Map<number, string>();
+): Promise<SeenTexts> {
+  const twins = new Map<number, string>();
+  let [looked, partly] = [0, 0];
   const questions = test.map(lastTurn);
   const byQuestion = await NearIndex.of(questions, NEAR, signal);
   const areConversations = test.some((text, place) => text !== questions[place]);
   const byWhole = areConversations ? await NearIndex.of(test, NEAR, signal) : byQuestion;
   const rest = resting(signal);
   for await (const row of training) {
-    if (found.size === test.length) break;
+    if (twins.size === test.length) break;
     const { normalised } = conversationIdentity(row);
+    const before = byQuestion.cut + byWhole.cut;
     const near = new Set(byQuestion.matches(lastTurn(normalised)));
     const both = near.size === 0 ? [] : byWhole.matches(normalised).filter((place) => near.has(place));
     for (const place of both) {
-      found.set(place, row.id);
+      twins.set(place, row.id);
       byQuestion.remove(place);
       byWhole.remove(place);
     }
+    looked += 1;
+    if (byQuestion.cut + byWhole.cut > before) partly += 1;
     await rest(normalised);
   }
-  return found;
+  return { twins, compared: { rows: looked, partly } };
 }
 
 /** Of a conversation as `conversationIdentity` gives it: its turns stand on lines of their own. */

@@ -22,10 +22,10 @@ import { findLabelErrors } from './label-quality.ts';
 import { labelSignal } from './label-signal.ts';
 import { countCorrect } from './metrics.ts';
 import { sampleIndices, seededRandom } from './random.ts';
-import { notMeasured, plainScore } from './scores.ts';
+import { notMeasured } from './scores.ts';
 import { shareDifference } from './shares.ts';
 import type { SeenPictures } from './seen-pictures.ts';
-import { findTwins } from './seen-texts.ts';
+import { findTwins, seenScore } from './seen-texts.ts';
 import { shownWord } from './shown-word.ts';
 import { twoSampleTest } from './shift.ts';
 import { groupSlices, lengthSlices, listedSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
@@ -190,7 +190,7 @@ async function ofTexts(material: Material, texts: Texts) {
   const asked = { model: texts.model, classes: labels.length, seed, signal };
   onPhase('leaks');
   const learnt = texts.train.map(wholeText);
-  const twins = await findTwins(texts, signal);
+  const { twins, compared } = await findTwins(texts, signal);
   const giveaways = await findGiveaways(learnt, oneLabel(answered.train.classes), labels.length, signal);
 
   const chosen = sampleIndices(texts.test.length, EDITED_ROWS, seededRandom(seed, 15));
@@ -211,7 +211,7 @@ async function ofTexts(material: Material, texts: Texts) {
   const trigger = await scanTriggers(asked, texts.test, answered.test.predicted, suspects);
   return {
     measures: {
-      leakedTestRows: plainScore(twins.size / texts.test.length, texts.test.length),
+      leakedTestRows: seenScore(twins.size, texts.test.length, compared),
       giveawayWord: giveaways.score,
       noiseFlips: noise.score,
       paraphraseFlips: paraphrases.score,

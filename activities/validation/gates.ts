@@ -136,7 +136,7 @@ function reasonFor(
   const which = of === undefined ? '' : ` (${of})`;
   const what =
     judged === 'value' || interval === null || value === null
-      ? `${name} is ${number(measured)}${suffix}`
+      ? `${name} is ${number(measured)}${suffix}${which}`
       : `${name} is ${number(value)}${suffix} on ${rows} rows${which}; the ${judgedEnd(direction, judged) === 'low' ? 'lower' : 'upper'} end of its ` +
         `${number(interval.confidence * 100)} % interval, ${number(measured)}${suffix},`;
   const comparison = { min: ['at least', 'below'], max: ['at most', 'above'] }[direction][holds ? 0 : 1];

@@ -1,29 +1,53 @@
 /** Test texts that training texts repeat, word for word or nearly: all of these are looked at, and a block of them is in memory. */
 import { wholeText } from '../../inference/texts.ts';
+import type { Score } from '../contract/measures.ts';
 import { NearIndex } from '../data/near-index.ts';
 import { resting } from '../data/pauses.ts';
 import type { Texts } from './diagnose.ts';
+import { plainScore } from './scores.ts';
 
 /** From here on two texts are nearly the same (data.nearDuplicates' own default). */
 export const NEAR = 0.8;
 
-/** The first training row that is a test row's near twin, by the test row. */
+export interface SeenTexts {
+  /** The first training row that is a test row's near twin, by the test row. */
+  readonly twins: ReadonlyMap<number, string>;
+  readonly compared: Compared;
+}
+/** Training rows. */
+export interface Compared {
+  /** All that were looked at: no more than it takes to find every test row's twin. */
+  readonly rows: number;
+  /** Of them those that were compared with some of the test rows only (`NearIndex.cut`): a twin may be overlooked. */
+  readonly partly: number;
+}
+
 export async function findTwins(
   { test, allTrain }: Pick<Texts, 'test' | 'allTrain'>,
   signal: AbortSignal,
-): Promise<ReadonlyMap<number, string>> {
+): Promise<SeenTexts> {
   const index = await NearIndex.of(test.map(wholeText), NEAR, signal);
-  const found = new Map<number, string>();
+  const twins = new Map<number, string>();
+  let rows = 0;
   const rest = resting(signal);
   for await (const { ids, texts } of allTrain()) {
+    rows += texts.length;
     for (const [row, text] of texts.map(wholeText).entries()) {
       for (const twin of index.matches(text)) {
-        found.set(twin, ids[row]!);
+        twins.set(twin, ids[row]!);
         index.remove(twin);
       }
       await rest(text);
     }
-    if (found.size === test.length) break;
+    if (twins.size === test.length) break;
   }
-  return found;
+  return { twins, compared: { rows, partly: index.cut } };
+}
+
+/** The share of `testRows` that `seen` training rows repeat. Where some were compared with a part of them only it is no less than that, and says so. */
+export function seenScore(seen: number, testRows: number, { rows, partly }: Compared): Score {
+  const score = plainScore(seen / testRows, testRows);
+  if (partly === 0) return score;
+  const of = `${partly} of ${rows} training rows were compared with only part of the test rows, since they share too much with too many: more may be seen`;
+  return { ...score, of };
 }

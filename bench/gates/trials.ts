@@ -14,7 +14,7 @@ import { argmaxRows, countCorrect } from '../../activities/validation/metrics.ts
 import { discordance, pairedShareInterval } from '../../activities/validation/paired.ts';
 import { seededRandom, sampleIndices, shuffleStart } from '../../activities/validation/random.ts';
 import { gainScore, shareScore } from '../../activities/validation/scores.ts';
-import { findTwins } from '../../activities/validation/seen-texts.ts';
+import { findTwins, seenScore } from '../../activities/validation/seen-texts.ts';
 import { shareDifference } from '../../activities/validation/shares.ts';
 import { twoSampleTest } from '../../activities/validation/shift.ts';
 import { lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
@@ -166,8 +166,8 @@ async function leaked({ train, test }: Draw): Promise<Score> {
   async function* allTrain() {
     yield await Promise.resolve({ ids: train.texts.map((_, row) => `row ${row}`), texts: train.texts });
   }
-  const { size } = await findTwins({ test: test.texts, allTrain }, new AbortController().signal);
-  return { value: size / test.texts.length, interval: null, rows: test.texts.length };
+  const { twins, compared } = await findTwins({ test: test.texts, allTrain }, new AbortController().signal);
+  return seenScore(twins.size, test.texts.length, compared);
 }
 
 export const TRIALS: readonly Trial[] = [

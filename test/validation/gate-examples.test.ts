@@ -145,7 +145,8 @@ describe('what only counted keeps examples', () => {
       yield { ids: ['t2'], texts: ['Nothing has arrived yet, where is it?'] };
     };
     const test = ['a text of its own', 'Nothing has arrived yet, where is it?'];
-    deepEqual([...(await findTwins({ test, allTrain: blocks }, AbortSignal.timeout(60_000)))], [[1, 't1']]);
+    const { twins } = await findTwins({ test, allTrain: blocks }, AbortSignal.timeout(60_000));
+    deepEqual([...twins], [[1, 't1']]);
   });
 
   it('labels, shift, the worst slice and the group that is served worse', () => {

@@ -1,5 +1,8 @@
-import { deepEqual, equal } from 'node:assert/strict';
-import { findTwins } from '../../activities/validation/seen-texts.ts';
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { judgeGate } from '../../activities/validation/gates.ts';
+import { findTwins, seenScore } from '../../activities/validation/seen-texts.ts';
+import { GatesSchema } from '../../pipelines/definition/gates.ts';
+import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 
 const BLOCK = 1000;
 const other = (row: number): string => `question ${row * 7919} of many`;
@@ -15,13 +18,16 @@ async function* training(rows: number, at: ReadonlyMap<number, string>) {
   }
 }
 const { signal } = new AbortController();
+const LIMIT = GatesSchema.parse({}).leakedTestRows;
 
 describe('test texts that training texts repeat', () => {
   it('are found beyond the first hundred thousand training rows', async function () {
     this.timeout(120_000);
     const test = ['Where has my parcel been since Monday?', 'A text of its own, about nothing else'];
     const rows = new Map([[120_001, 'Where has my parcel been since Monday']]);
-    deepEqual([...(await findTwins({ test, allTrain: () => training(121_000, rows) }, signal))], [[0, 't120001']]);
+    const { twins, compared } = await findTwins({ test, allTrain: () => training(121_000, rows) }, signal);
+    deepEqual([...twins], [[0, 't120001']]);
+    deepEqual(compared, { rows: 121_000, partly: 0 });
   });
 
   it('are named with the first row that repeats them, also where two test texts are the same', async () => {
@@ -30,8 +36,30 @@ describe('test texts that training texts repeat', () => {
       [3, `${text}!`],
       [5, text],
     ]);
-    const found = await findTwins({ test: [text, text, 'another matter'], allTrain: () => training(10, rows) }, signal);
-    deepEqual(Object.fromEntries(found), { 0: 't3', 1: 't3' });
+    const test = [text, text, 'another matter'];
+    const { twins } = await findTwins({ test, allTrain: () => training(10, rows) }, signal);
+    deepEqual(Object.fromEntries(twins), { 0: 't3', 1: 't3' });
+  });
+
+  it('are said to be more, maybe, where training rows were compared with only part of them', async function () {
+    this.timeout(120_000);
+    // A form, of which any two rows are alike enough.
+    const form = Array.from({ length: 60 }, (_, at) => `clause ${at * 7919}`).join(', ');
+    const test = Array.from({ length: 3000 }, (_, at) => `${form} of ${(at * 104_729) % 99_991}`);
+    const rows = new Map([
+      [1, `${form} of nobody`],
+      [7, `${form} of all`],
+    ]);
+    const { twins, compared } = await findTwins({ test, allTrain: () => training(10, rows) }, signal);
+    deepEqual(compared, { rows: 10, partly: 2 });
+    const { leakedTestRows: gate } = GATE_TABLE;
+    const told = judgeGate('leakedTestRows', gate, seenScore(twins.size, 3000, compared), LIMIT).reason;
+    match(
+      told,
+      /^leakedTestRows is 0\.\d+ \(2 of 10 training rows were compared with only part of the test rows, .*more may be seen\), above/,
+    );
+    const whole = judgeGate('leakedTestRows', gate, seenScore(3, 3000, { rows: 10, partly: 0 }), LIMIT);
+    match(whole.reason, /^leakedTestRows is 0\.001, at most /);
   });
 
   it('are looked for no longer than there are any left', async () => {

@@ -23,8 +23,8 @@ import { edgeExamples } from '../label-examples.ts';
 import { mcnemar } from '../paired.ts';
 import { putReference } from '../put-reference.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
-import { notMeasured, plainScore, shareScore } from '../scores.ts';
-import { findTwins } from '../seen-texts.ts';
+import { notMeasured, shareScore } from '../scores.ts';
+import { findTwins, seenScore } from '../seen-texts.ts';
 import { twoSampleTest } from '../shift.ts';
 import { groupSlices, lengthSlices, listedSlices, opportunityGaps, worstGap, worstSlice } from '../slices.ts';
 import { askFrozen } from './ask-frozen.ts';
@@ -122,7 +122,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     context,
   );
   const served = await servedMeasures(input, context, folder, { profile, edgeInputs, flips });
-  const twins = await findTwins({ allTrain: examined.allTrain, test: test.texts }, signal);
+  const { twins, compared } = await findTwins({ allTrain: examined.allTrain, test: test.texts }, signal);
 
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
     accuracy: meanScore(own),
@@ -144,7 +144,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       notMeasured(
         groups === undefined ? 'the definition names no data.groups' : 'no two groups have rows enough of a label',
       ),
-    leakedTestRows: plainScore(twins.size / test.ids.length, test.ids.length),
+    leakedTestRows: seenScore(twins.size, test.ids.length, compared),
     ...invariance.measures,
     ...behind.measures,
     ...LEFT_OUT,
