@@ -204,6 +204,9 @@ export function stepActivity<Input, Output>(
         await folder.remove();
       }
     } catch (error) {
+      if (context.cancellationSignal.aborted && isCancelled(error)) {
+        throw new CancelledFailure(error.message, [{ ranSeconds: ranSeconds() }], error);
+      }
       const constant = context.info.retryPolicy?.backoffCoefficient === 1;
       const refuses = error instanceof EspalierError && error.kind === 'WrongHardware';
       const told = { refusals: refusals + 1, refusedSinceMs: refusedSinceMs || Date.now() };
@@ -371,8 +374,7 @@ export function toFailure(
     refusedSinceMs,
   }: Partial<Told> & { readonly nextRetryDelay?: Duration; readonly most?: number } = {},
 ): Error {
-  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
-  if (error instanceof Error && error.name === 'AbortError') return error;
+  if (error instanceof ApplicationFailure || isCancelled(error)) return error;
   const known = error instanceof EspalierError ? error : asEspalierError(error, where);
   const told = {
     ...(ranSeconds === undefined ? {} : { ranSeconds }),
@@ -389,6 +391,11 @@ export function toFailure(
     details: [{ where, ...known.toRecord() }, ...(Object.keys(told).length === 0 ? [] : [told])],
     cause: known,
   });
+}
+
+/** Temporal takes both for the answer to a cancellation. */
+function isCancelled(error: unknown): error is Error {
+  return error instanceof CancelledFailure || (error instanceof Error && error.name === 'AbortError');
 }
 
 function asEspalierError(error: unknown, where: string): EspalierError {

@@ -1,5 +1,5 @@
 /** What a failure says, whatever Temporal has wrapped around it. */
-import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, CancelledFailure, ChildWorkflowFailure } from '@temporalio/workflow';
 import type { ErrorKind, ErrorRecord } from '../artifacts/errors.ts';
 
 /** A step was given up without ending the run: by rule, or because an operator skipped it. */
@@ -28,7 +28,7 @@ export function errorRecord(error: unknown, where: string): ErrorRecord {
   return { kind: 'Internal', message, where, retryable: false };
 }
 
-/** How long the attempt ran that failed for good (activities/step.ts); undefined where its worker did not say. */
+/** How long the attempt ran that failed for good, or was cancelled (activities/step.ts); undefined where its worker did not say. */
 export function secondsOfFailure(error: unknown): number | undefined {
   return toldOfFailure(error, 'ranSeconds');
 }
@@ -40,7 +40,12 @@ export function refusedSinceMs(error: unknown): number | undefined {
 
 function toldOfFailure(error: unknown, name: string): number | undefined {
   const cause = inside(error);
-  const told: unknown = cause instanceof ApplicationFailure ? cause.details?.[1] : undefined;
+  const told: unknown =
+    cause instanceof ApplicationFailure
+      ? cause.details?.[1]
+      : cause instanceof CancelledFailure
+        ? cause.details[0]
+        : undefined;
   const value: unknown =
     typeof told === 'object' && told !== null ? (told as Record<string, unknown>)[name] : undefined;
   return typeof value === 'number' ? value : undefined;

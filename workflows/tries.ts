@@ -10,13 +10,14 @@ import {
   executeChild,
   isCancellation,
   ParentClosePolicy,
+  setHandler,
   TerminatedFailure,
 } from '@temporalio/workflow';
 import type { StepResult } from '../activities/contract.ts';
 import type { TrainedModel, TrainModelInput } from '../activities/contract/training.ts';
 import type { ErrorRecord } from '../artifacts/errors.ts';
 import type { Run } from './run.ts';
-import { tryTraining, type Try } from './try-training.ts';
+import { triedSignal, tryTraining, type Try } from './try-training.ts';
 
 /** Trains in a child workflow, which is cancelled with the run, and asked to end where the run is terminated. */
 export async function tryInChild(
@@ -35,6 +36,10 @@ export async function tryInChild(
   };
   const workflowId = `${run.id}/${id}`;
   const begunMs = Date.now();
+  let triedSeconds: number | undefined;
+  setHandler(triedSignal(id), (seconds) => {
+    triedSeconds = seconds;
+  });
   try {
     return await executeChild(tryTraining, {
       workflowId,
@@ -45,7 +50,7 @@ export async function tryInChild(
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     });
   } catch (error) {
-    throw endedAlone(error) ? endedBySomebody(workflowId, id, (Date.now() - begunMs) / 1000) : error;
+    throw endedAlone(error) ? endedBySomebody(workflowId, id, triedSeconds ?? (Date.now() - begunMs) / 1000) : error;
   }
 }
 
@@ -56,7 +61,7 @@ function endedAlone(error: unknown): boolean {
   return isCancellation(error) && !CancellationScope.current().consideredCancelled;
 }
 
-/** `ranSeconds`: since it was begun. How long it waited for a worker it cannot tell any more; that counts, too. */
+/** `ranSeconds`: what it has told; one that was terminated cannot, and counts since it was begun, its wait for a worker included. */
 function endedBySomebody(workflowId: string, where: string, ranSeconds: number): ApplicationFailure {
   const record: ErrorRecord = {
     kind: 'Conflict',

@@ -1,6 +1,17 @@
-import { ActivityFailure, ApplicationFailure, setWorkflowOptions } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  patched,
+  setWorkflowOptions,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { StepCall, StepResult } from '../activities/contract.ts';
 import type { TrainedModel, TrainModelInput } from '../activities/contract/training.ts';
+import { secondsOfFailure } from './failures.ts';
 import { trainOnOwnWorker, type ActivitiesOf, type OwnWorker } from './own-worker.ts';
 import { stepProxies } from './proxies.ts';
 
@@ -15,6 +26,9 @@ export interface Try {
   /** On the workers that train for everybody when missing. */
   readonly ownWorker?: OwnWorker;
 }
+
+/** How many seconds the try of a step had trained when it was cancelled, by its worker's clock: the end of a cancelled workflow says nothing. */
+export const triedSignal = (stepId: string) => defineSignal<[number]>(`tried ${stepId}`);
 
 /** One training of a run's selection: a prototype of a candidate, or of settings. */
 export async function tryTraining({
@@ -31,7 +45,20 @@ export async function tryTraining({
       ? activities('gpu', call.stepId).trainModel(call)
       : trainOnOwnWorker(activities, ownWorker, call));
   } catch (error) {
+    if (isCancellation(error) && patched('a-cancelled-try-tells-its-time')) await tellTime(call.stepId, error);
     // The step's typed error, not Temporal's "Activity task failed" around it.
     throw error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error;
+  }
+}
+
+/** Before it ends: what its run hears of the end comes after this. What no worker has taken has not trained. */
+async function tellTime(stepId: string, error: unknown): Promise<void> {
+  const { parent } = workflowInfo();
+  if (parent === undefined) return;
+  const run = getExternalWorkflowHandle(parent.workflowId, parent.runId);
+  try {
+    await CancellationScope.nonCancellable(() => run.signal(triedSignal(stepId), secondsOfFailure(error) ?? 0));
+  } catch {
+    // The run has ended, and nobody counts any more.
   }
 }

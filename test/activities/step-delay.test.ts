@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { asyncLocalStorage, type Context } from '@temporalio/activity';
-import type { ApplicationFailure } from '@temporalio/common';
+import { CancelledFailure, type ApplicationFailure } from '@temporalio/common';
 import { stepActivity } from '../../activities/step.ts';
 import { EspalierError, type ErrorKind } from '../../artifacts/errors.ts';
 import { withStore, type TestStore } from '../support/store.ts';
@@ -76,6 +76,27 @@ describe('an error of a step whose lost workers are replaced at once', () => {
     });
     for (const nothing of [undefined, null, 'x', { phase: 'training' }, { ranSeconds: -1 }, { ranSeconds: '9' }])
       assert.equal((await after(nothing, false)).earlierSeconds, undefined, JSON.stringify(nothing));
+  });
+
+  it('is none where it was cancelled, however that shows itself: how long all attempts ran is told with it', async () => {
+    for (const thrown of [new CancelledFailure('CANCELLED'), new DOMException('it was aborted', 'AbortError')]) {
+      const step = stepActivity<number, never>(
+        { type: 'test.cancelled', version: 1, run: () => Promise.reject(thrown) },
+        { ...storage, python: { executable: '', packages: '' } },
+      );
+      const context = {
+        info: { attempt: 2, heartbeatDetails: { ranSeconds: 3600 } },
+        cancellationSignal: AbortSignal.abort(),
+        heartbeat: () => {},
+      };
+      const call = { runId: 'r', stepId: 's', input: 1, reuse: false };
+      const cancelled = asyncLocalStorage.run(context as unknown as Context, () => step(call));
+      await assert.rejects(cancelled, (error: unknown) => {
+        assert.ok(error instanceof CancelledFailure);
+        assert.ok((error.details[0] as { ranSeconds: number }).ranSeconds >= 3600);
+        return true;
+      });
+    }
   });
 
   it('is left to the retry policy that backs off by itself', async () => {

@@ -13,10 +13,15 @@ const RECORDED = {
   deployed: 'WorkflowExecutionCompleted',
   'drift-check': 'WorkflowExecutionCompleted',
   'gates-failed': 'WorkflowExecutionCompleted',
+  'own-gates': 'WorkflowExecutionCompleted',
   'parked-and-aborted': 'WorkflowExecutionFailed',
   'parked-and-retried': 'WorkflowExecutionCompleted',
   prototyped: 'WorkflowExecutionCompleted',
   rejected: 'WorkflowExecutionCompleted',
+  tried: 'WorkflowExecutionCompleted',
+  'tried-itself': 'WorkflowExecutionCompleted',
+  'try-cancelled': 'WorkflowExecutionCompleted',
+  'try-cancelled-itself': 'WorkflowExecutionCanceled',
 } as const;
 
 interface History {
@@ -56,7 +61,8 @@ describe('a run that began on an earlier version', function () {
           end,
           new RegExp(`^${(last?.eventType ?? '').replaceAll('EVENT_TYPE', '').replaceAll('_', '')}$`, 'i'),
         );
-        await replay(history, name);
+        // As it was recorded: a run's tries are named after it.
+        await replay(history, `history-${name}`);
       });
     }
   }

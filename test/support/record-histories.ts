@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Activities } from '../../activities/contract.ts';
 import { decide } from '../../client/approvals.ts';
@@ -17,11 +18,14 @@ import { connectTemporal } from '../../client/connection.ts';
 import { cancelRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import { TASK_QUEUES, type Resolution } from '../../workflows/messages.ts';
+import { TASK_QUEUES, type Resolution, type RunInput } from '../../workflows/messages.ts';
 import { startTemporalIn } from './temporal-server.ts';
 import { approveRun, fakeActivities, ref, runInput, untilRun, withWorkers, STATEMENT } from './workflow.ts';
 
 interface Scenario {
+  readonly input?: () => RunInput;
+  /** Its tries whose histories are kept, too: each is a workflow of its own. */
+  readonly tries?: Readonly<Record<string, string>>;
   readonly overrides?: (real: Activities) => Partial<Activities>;
   /** Until the run has ended. */
   readonly drive: (client: Client, runId: string) => Promise<void>;
@@ -58,6 +62,30 @@ const importsAtTheSecondCall = (real: Activities): Partial<Activities> => {
     },
   };
 };
+
+const triesBoth = (real: Activities): Partial<Activities> => ({
+  rankCandidates: async (call) => {
+    const ranked = await real.rankCandidates(call);
+    return { ...ranked, output: { ...ranked.output, shortlist: ['two', 'one'] } };
+  },
+});
+
+/** Tries both; the one of `candidate` trains until it is cancelled. */
+const cancelledOf =
+  (candidate: string) =>
+  (real: Activities): Partial<Activities> => ({
+    ...triesBoth(real),
+    trainModel: async (call) => {
+      if (!call.stepId.startsWith(`prototype:${candidate}:`)) return real.trainModel(call);
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat({ phase: 'training' }), 100);
+      return context.cancelled
+        .catch(() => {
+          throw new CancelledFailure('', [{ ranSeconds: 2 }]);
+        })
+        .finally(() => clearInterval(beat));
+    },
+  });
 
 async function untilEnded(client: Client, runId: string): Promise<void> {
   await client.workflow
@@ -115,12 +143,27 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
   },
   prototyped: {
-    overrides: (real) => ({
-      rankCandidates: async (call) => {
-        const ranked = await real.rankCandidates(call);
-        return { ...ranked, output: { ...ranked.output, shortlist: ['two', 'one'] } };
-      },
-    }),
+    overrides: triesBoth,
+    drive: approveBoth,
+  },
+  // Of 0.1.0 what is on record as `prototyped` began before tries were children.
+  tried: { overrides: triesBoth, drive: approveBoth, tries: { 'tried-itself': 'prototype:two:2' } },
+  'try-cancelled': {
+    overrides: cancelledOf('one'),
+    async drive(client, runId) {
+      await untilRun(client, runId, ({ steps }) =>
+        steps.some(({ id, state }) => id === 'prototype:two:2' && state === 'done'),
+      );
+      await client.workflow.getHandle(`${runId}/prototype:one:2`).cancel();
+      await approveBoth(client, runId);
+    },
+    tries: { 'try-cancelled-itself': 'prototype:one:2' },
+  },
+  'own-gates': {
+    input: () => {
+      const input = runInput();
+      return { ...input, pipeline: { ...input.pipeline, customGates: { own: { min: 0.5, severity: 'fail' } } } };
+    },
     drive: approveBoth,
   },
   'cancelled-while-waiting': {
@@ -205,13 +248,14 @@ try {
   await mkdir(folder, { recursive: true });
   const keep = (name: string, history: string): Promise<void> =>
     writeFile(join(folder, `${name}.json`), withoutPlaces(history));
-  for (const [name, { overrides, drive }] of Object.entries(SCENARIOS)) {
+  for (const [name, { input = runInput, overrides, drive, tries = {} }] of Object.entries(SCENARIOS)) {
     const { activities } = fakeActivities();
     await withWorkers(server.address, { ...activities, ...overrides?.(activities) }, async () => {
       const runId = `history-${name}`;
-      await startRun(client, { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+      await startRun(client, { input: input(), inputRef: ref('input'), digest: digestJson(runId) }, { runId });
       await drive(client, runId);
       await keep(name, await historyOf(client, runId));
+      for (const [kept, step] of Object.entries(tries)) await keep(kept, await historyOf(client, `${runId}/${step}`));
     });
     console.log(`${name} recorded`);
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/contract.ts';
 import type { ChooseCandidateInput, RungResult } from '../../activities/contract/prototype.ts';
@@ -11,6 +11,7 @@ import { runHistories } from '../../client/run-histories.ts';
 import { cancelRun, listRuns, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { TextClassificationSchema } from '../../pipelines/definition.ts';
+import { TASK_QUEUES } from '../../workflows/messages.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import {
   fakeActivities,
@@ -43,6 +44,7 @@ describe('the tries of a selection', function () {
     make: (real: Activities) => Partial<Activities>,
     body: (tried: Tried) => Promise<void>,
     launcher?: { readonly kind: 'ray'; readonly address: string },
+    queues?: readonly string[],
   ): Promise<void> {
     const { activities } = fakeActivities();
     const chosen: ChooseCandidateInput[] = [];
@@ -68,10 +70,15 @@ describe('the tries of a selection', function () {
       training: { ...base.pipeline.training, ...(launcher === undefined ? {} : { launcher }) },
     });
     const input = { ...base, pipeline };
-    await withWorkers(temporal.address, { ...real, ...make(real) }, async () => {
-      await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
-      await body({ runId, chosen });
-    });
+    await withWorkers(
+      temporal.address,
+      { ...real, ...make(real) },
+      async () => {
+        await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
+        await body({ runId, chosen });
+      },
+      queues,
+    );
   }
 
   const child = (runId: string, step: string) => temporal.client.workflow.getHandle(`${runId}/${step}`);
@@ -202,18 +209,26 @@ describe('the tries of a selection', function () {
     );
   });
 
-  it('can be ended one by one: its candidate drops out, the run goes on, and the time that it had counts as spent', async () => {
-    const reported: (readonly [queue: string | undefined, seconds: number])[] = [];
+  /** What a report is told of the tries. */
+  type Reported = Record<string, readonly [queue: string | undefined, seconds: number | undefined]>;
+  const reporting =
+    (reported: Reported, real: Activities): Activities['writeReport'] =>
+    (call) => {
+      for (const { id, queue, ranSeconds } of call.input.facts.steps) {
+        if ((TRIES as readonly string[]).includes(id)) reported[id] = [queue, ranSeconds];
+      }
+      return real.writeReport(call);
+    };
+
+  it('can be ended one by one: its candidate drops out, the run goes on, and what it trained counts as spent; one that is terminated counts since it was begun', async () => {
+    const reported: Reported = {};
     await withTries(
       (real) => ({
-        trainModel: () => beating(new Promise<never>(() => undefined)),
-        writeReport: (call) => {
-          for (const { id, queue, ranSeconds = 0 } of call.input.facts.steps) {
-            if (!(TRIES as readonly string[]).includes(id)) continue;
-            reported.push([queue, ranSeconds]);
-          }
-          return real.writeReport(call);
-        },
+        trainModel: () =>
+          beating(new Promise<never>(() => undefined)).catch((error: unknown) => {
+            throw error instanceof CancelledFailure ? new CancelledFailure('', [{ ranSeconds: 0.25 }]) : error;
+          }),
+        writeReport: reporting(reported, real),
       }),
       async ({ runId, chosen }) => {
         await untilBothRun(runId);
@@ -229,13 +244,31 @@ describe('the tries of a selection', function () {
           ],
         ]);
         for (const { error } of chosen[0]?.results ?? []) assert.match(error ?? '', /somebody ended its workflow/);
-        assert.equal(reported.length, TRIES.length);
-        for (const [queue, seconds] of reported) {
-          assert.equal(queue, 'espalier-gpu');
-          assert.ok(seconds >= 1, `${seconds} s`);
-        }
+        assert.deepEqual(reported['prototype:one:2'], ['espalier-gpu', 0.25]);
+        const [queue, seconds] = reported['prototype:two:2'] ?? [];
+        assert.equal(queue, 'espalier-gpu');
+        assert.ok((seconds ?? 0) >= 1, `${seconds} s`);
+        for (const id of [runId, `${runId}/prototype:one:2`]) await replayRun(temporal.client, id);
+      },
+    );
+  });
+
+  it('have trained for no time where they are cancelled before a worker has taken them', async () => {
+    const reported: Reported = {};
+    await withTries(
+      (real) => ({ writeReport: reporting(reported, real) }),
+      async ({ runId }) => {
+        await untilRun(temporal.client, runId, ({ steps }) =>
+          TRIES.every((step) => steps.some(({ id, state }) => id === step && state === 'running')),
+        );
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        for (const step of TRIES) await child(runId, step).cancel();
+        await untilReview(runId);
+        for (const step of TRIES) assert.deepEqual(reported[step], ['espalier-gpu', 0], step);
         await replayRun(temporal.client, runId);
       },
+      undefined,
+      Object.values(TASK_QUEUES).filter((queue) => queue !== TASK_QUEUES.gpu),
     );
   });
 
