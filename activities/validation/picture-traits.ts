@@ -81,7 +81,7 @@ export function traitsOf({ width, height, pixels }: Picture, file: Uint8Array, f
         return (oneColour(picture, boxes) ?? []).map((colour) => ({ place, colour }));
       },
     ),
-    thin: thinMarks(picture),
+    thin: thinMarks(picture, { frame: rim, corner }),
   };
 }
 

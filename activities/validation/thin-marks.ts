@@ -1,17 +1,20 @@
 /**
- * Thin frames and small corners of one brightness that end in a step, a pixel to a few wide at the picture's own resolution: a
- * scanner's edge, a drawn border, a marked corner. Brightness alone is looked at: JPEG keeps colours at half the resolution, so that the
- * colour of such a thing is half that of what is beside it, while its brightness stays within a level or two. That it ends in a step
- * tells it from a smooth sky. Pure.
+ * Frames and corners of one brightness that end in a step, at the picture's own resolution: a scanner's edge, a drawn border, a
+ * marked corner. Brightness alone is looked at: JPEG keeps colours at half the resolution, so that the colour of a thin thing is
+ * half that of what is beside it, while its brightness stays within a level or two. That it ends in a step tells it from a smooth
+ * sky. Every width is looked at, to the pixel, up to where one that is told by its colour at a share of the picture
+ * (picture-traits.ts) lies in blocks of JPEG that nothing else is in. Pure.
  */
 import type { Picture } from '../../inference/image/decode.ts';
 
-/**
- * Pixels. Others are seen at one share of the picture each (picture-traits.ts). What is wider than these and narrower than that share
- * is missed: in a JPEG of 224 pixels frames of 4 and 5 pixels, corners of 5 to 18.
- */
-const FRAMES = [1, 2, 3];
-const CORNERS = [2, 3, 4];
+/** Pixels. A corner of one pixel is nothing that one sees. */
+const LEAST = { frame: 1, corner: 2 };
+/** Pixels that are looked at in any case. */
+const ALWAYS = { frame: 3, corner: 4 };
+/** Pixels a side of what JPEG codes as one, its colours at half the resolution: what ends in one rings in all of it. */
+const BLOCK = 16;
+/** Of the shorter edge: what is wider is what the picture shows. */
+const WIDEST = { frame: 1 / 8, corner: 1 / 4 };
 /** Nine in ten pixels are no further, in levels of brightness, from the mean of all: JPEG rings beside a step. */
 const SPREAD = 12;
 /** What is just outside differs from the mean inside, on average and in levels, by so much at least. */
@@ -27,34 +30,23 @@ export interface ThinMark {
   readonly word: string;
 }
 
-export function thinMarks(picture: Picture): readonly ThinMark[] {
-  const { width, height } = picture;
-  const shorter = Math.min(width, height);
-  const frames = FRAMES.filter((wide) => shorter > 2 * wide + 2).map((wide) => ({
-    place: `frame ${pixels(wide)} wide`,
-    inside: Array.from({ length: wide }, (_, ring) => boundary(picture, ring)).flat(),
-    outside: boundary(picture, wide),
-  }));
-  const corners = CORNERS.filter((wide) => shorter > 2 * wide + 2).flatMap((wide) =>
-    SIDES.map(({ name, right, bottom }) => {
-      const square = (size: number): readonly number[] => {
-        const [left, top] = [right ? width - size : 0, bottom ? height - size : 0];
-        return Array.from(
-          { length: size * size },
-          (_, at) => (top + Math.floor(at / size)) * width + left + (at % size),
-        );
-      };
-      const inside = square(wide);
-      const known = new Set(inside);
-      const outside = square(wide + 1).filter((place) => !known.has(place));
-      return { place: `${name} corner ${pixels(wide)} wide`, inside, outside };
-    }),
-  );
-  return [...frames, ...corners].flatMap(({ place, inside, outside }) => {
-    const mean = endingMean(picture, inside, outside);
-    return mean === null ? [] : BEGINNINGS.map((beginning) => ({ place, word: levelOf(mean, beginning) }));
-  });
+/** `seen`: how wide a frame and a corner are, in pixels, that are told by their colour. */
+export function thinMarks(picture: Picture, seen: Readonly<Record<Kind, number>>): readonly ThinMark[] {
+  const shorter = Math.min(picture.width, picture.height);
+  const most = (kind: Kind): number => {
+    const asked = Math.max(ALWAYS[kind], Math.min(BLOCK * Math.ceil(seen[kind] / BLOCK), WIDEST[kind] * shorter));
+    // Of a frame, something is left inside.
+    return Math.min(Math.floor(asked), Math.ceil(shorter / 2) - 2);
+  };
+  return [
+    ...endingMarks('frame', LEAST.frame, most('frame'), (ring) => frameRing(picture, ring)),
+    ...SIDES.flatMap(({ name, right, bottom }) =>
+      endingMarks(`${name} corner`, LEAST.corner, most('corner'), (ring) => cornerRing(picture, ring, right, bottom)),
+    ),
+  ];
 }
+
+type Kind = 'frame' | 'corner';
 
 const SIDES = (['top', 'bottom'] as const).flatMap((end) =>
   (['left', 'right'] as const).map((side) => ({
@@ -64,35 +56,89 @@ const SIDES = (['top', 'bottom'] as const).flatMap((end) =>
   })),
 );
 
-const pixels = (wide: number): string => (wide === 1 ? '1 pixel' : `${wide} pixels`);
-
-/** Places of the pixels that are `ring` away from the edge. */
-function boundary({ width, height }: Picture, ring: number): readonly number[] {
-  const [right, bottom] = [width - 1 - ring, height - 1 - ring];
-  const across = Array.from({ length: right - ring + 1 }, (_, at) => ring + at);
-  const down = Array.from({ length: bottom - ring - 1 }, (_, at) => ring + 1 + at);
-  return [
-    ...across.flatMap((x) => [ring * width + x, bottom * width + x]),
-    ...down.flatMap((y) => [y * width + ring, y * width + right]),
-  ];
+/** Of all widths from `least` to `most` those that are of one brightness and end in a step. Each is one ring more than the one before. */
+function endingMarks(name: string, least: number, most: number, ringOf: (ring: number) => Levels): readonly ThinMark[] {
+  const found: ThinMark[] = [];
+  const inside = new Levels();
+  for (let wide = 0; wide <= most; wide++) {
+    const outside = ringOf(wide);
+    if (wide >= least) {
+      const mean = inside.mean();
+      if (10 * inside.further(mean, SPREAD) <= inside.count && outside.distance(mean) >= STEP) {
+        const place = `${name} ${wide === 1 ? '1 pixel' : `${wide} pixels`} wide`;
+        found.push(...BEGINNINGS.map((beginning) => ({ place, word: levelOf(mean, beginning) })));
+      }
+    }
+    inside.addAll(outside);
+  }
+  return found;
 }
 
-/** The mean brightness inside where that is of one brightness and ends in a step; else null. */
-function endingMean(picture: Picture, inside: readonly number[], outside: readonly number[]): number | null {
-  const within = inside.map((place) => brightness(picture, place));
-  const mean = average(within);
-  const far = within.filter((value) => Math.abs(value - mean) > SPREAD).length;
-  if (10 * far > within.length) return null;
-  const step = average(outside.map((place) => Math.abs(brightness(picture, place) - mean)));
-  return step < STEP ? null : mean;
+/** The pixels that are `ring` away from the edge. */
+function frameRing(picture: Picture, ring: number): Levels {
+  const levels = new Levels();
+  const [right, bottom] = [picture.width - 1 - ring, picture.height - 1 - ring];
+  for (let x = ring; x <= right; x++) {
+    levels.add(brightness(picture, x, ring));
+    levels.add(brightness(picture, x, bottom));
+  }
+  for (let y = ring + 1; y < bottom; y++) {
+    levels.add(brightness(picture, ring, y));
+    levels.add(brightness(picture, right, y));
+  }
+  return levels;
 }
 
-const average = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+/** The pixels of a corner's square of `ring` + 1 a side that are not in that of `ring`. */
+function cornerRing(picture: Picture, ring: number, fromRight: boolean, fromBottom: boolean): Levels {
+  const levels = new Levels();
+  const at = (across: number, down: number): number =>
+    brightness(picture, fromRight ? picture.width - 1 - across : across, fromBottom ? picture.height - 1 - down : down);
+  for (let along = 0; along < ring; along++) {
+    levels.add(at(ring, along));
+    levels.add(at(along, ring));
+  }
+  levels.add(at(ring, ring));
+  return levels;
+}
+
+/** How many pixels have which brightness, so that a width costs what its ring has and not what is in it. */
+class Levels {
+  count = 0;
+  readonly #counts = new Uint32Array(256);
+  #sum = 0;
+
+  add(value: number): void {
+    this.count++;
+    this.#sum += value;
+    this.#counts[Math.round(value)]!++;
+  }
+
+  addAll(others: Levels): void {
+    this.count += others.count;
+    this.#sum += others.#sum;
+    for (const [level, count] of others.#counts.entries()) this.#counts[level]! += count;
+  }
+
+  mean(): number {
+    return this.#sum / this.count;
+  }
+
+  /** How many are further than `spread` from `mean`. */
+  further(mean: number, spread: number): number {
+    return this.#counts.reduce((sum, count, level) => sum + (Math.abs(level - mean) > spread ? count : 0), 0);
+  }
+
+  /** From `mean`, on average. */
+  distance(mean: number): number {
+    return this.#counts.reduce((sum, count, level) => sum + count * Math.abs(level - mean), 0) / this.count;
+  }
+}
 
 /** Luma, 0 to 255 (ITU-R BT.601, as JPEG counts it). */
-function brightness({ pixels: levels }: Picture, place: number): number {
-  const at = place * 3;
-  return 0.299 * levels[at]! + 0.587 * levels[at + 1]! + 0.114 * levels[at + 2]!;
+function brightness({ width, pixels }: Picture, x: number, y: number): number {
+  const at = (y * width + x) * 3;
+  return 0.299 * pixels[at]! + 0.587 * pixels[at + 1]! + 0.114 * pixels[at + 2]!;
 }
 
 /** "brightness 120–135". */

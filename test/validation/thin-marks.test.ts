@@ -16,14 +16,21 @@ function drawn(level: (x: number, y: number) => number | null, width = SIDE, hei
   return { width, height, pixels };
 }
 const fromEdge = (x: number, y: number): number => Math.min(x, y, SIDE - 1 - x, SIDE - 1 - y);
-const places = (picture: Parameters<typeof thinMarks>[0]): readonly string[] => [
-  ...new Set(thinMarks(picture).map(({ place }) => place)),
+/** How wide what is told by its colour is, of a picture of 24 pixels. */
+const SEEN = { frame: 1, corner: 2 };
+const places = (picture: Parameters<typeof thinMarks>[0], seen = SEEN): readonly string[] => [
+  ...new Set(thinMarks(picture, seen).map(({ place }) => place)),
 ];
+/** As wide as a frame and a corner of a picture of 224 pixels that are told by their colour. */
+const SEEN_LARGE = { frame: 4, corner: 18 };
 
 describe('thin frames and small corners', () => {
   for (const wide of [1, 2, 3]) {
     it(`are a frame that is ${wide} wide, and none that is wider or narrower`, () => {
-      const marks = thinMarks(drawn((x, y) => (fromEdge(x, y) < wide ? 130 : null)));
+      const marks = thinMarks(
+        drawn((x, y) => (fromEdge(x, y) < wide ? 130 : null)),
+        SEEN,
+      );
       const frames = marks.filter(({ place }) => place.startsWith('frame'));
       deepEqual(
         frames.map(({ place, word }) => `${place}: ${word}`),
@@ -55,6 +62,44 @@ describe('thin frames and small corners', () => {
     );
   });
 
+  it('are of every width in a large picture, up to where the colour lies in blocks of JPEG of its own', () => {
+    const side = 224;
+    const edge = (x: number, y: number): number => Math.min(x, y, side - 1 - x, side - 1 - y);
+    const widths = (most: number): readonly number[] => Array.from({ length: most }, (_, at) => at + 1);
+    for (const [wide, seen] of widths(18).map((one) => [one, one <= 16] as const)) {
+      const found = places(
+        drawn((x, y) => (edge(x, y) < wide ? 130 : null), side, side),
+        SEEN_LARGE,
+      );
+      equal(found.includes(`frame ${wide} ${wide === 1 ? 'pixel' : 'pixels'} wide`), seen, `${wide}: ${found.join()}`);
+    }
+    for (const [wide, seen] of widths(34).map((one) => [one, one >= 2 && one <= 32] as const)) {
+      const found = places(
+        drawn((x, y) => (Math.max(side - 1 - x, y) < wide ? 130 : null), side, side),
+        SEEN_LARGE,
+      );
+      equal(found.includes(`top right corner ${wide} pixels wide`), seen, `${wide}: ${found.join()}`);
+    }
+  });
+
+  it('are no wider than an eighth, or a quarter, of a picture: that is what it shows', () => {
+    const side = 64;
+    const marked = (wide: number) => drawn((x, y) => (Math.max(x, y) < wide ? 130 : null), side, side);
+    const framed = (wide: number) =>
+      drawn((x, y) => (Math.min(x, y, side - 1 - x, side - 1 - y) < wide ? 130 : null), side, side);
+    const seen = { frame: 20, corner: 20 };
+    deepEqual(places(marked(16), seen), ['top left corner 16 pixels wide']);
+    deepEqual(places(marked(18), seen), []);
+    deepEqual(
+      places(framed(8), seen).filter((place) => place.startsWith('frame')),
+      ['frame 8 pixels wide'],
+    );
+    deepEqual(
+      places(framed(10), seen).filter((place) => place.startsWith('frame')),
+      [],
+    );
+  });
+
   it('are none where nothing ends: not of one brightness, nor of one that passes slowly into another', () => {
     deepEqual(places(drawn(() => 90)), []);
     deepEqual(places(drawn((x, y) => 60 + 3 * x + 2 * y)), []);
@@ -62,7 +107,14 @@ describe('thin frames and small corners', () => {
   });
 
   it('are none of a picture that is hardly larger than they would be', () => {
-    for (const side of [1, 2, 3, 4]) deepEqual(thinMarks(drawn(() => null, side, side)), []);
+    for (const side of [1, 2, 3, 4])
+      deepEqual(
+        thinMarks(
+          drawn(() => null, side, side),
+          SEEN,
+        ),
+        [],
+      );
   });
 
   it('keep their brightness in JPEG, whose colours are of half the resolution', async () => {
@@ -77,7 +129,7 @@ describe('thin frames and small corners', () => {
     ]) {
       const whole = await sharp(inner).extend({ top: 1, bottom: 1, left: 1, right: 1, background }).png().toBuffer();
       const coded = await sharp(whole).jpeg({ quality: 95 }).toBuffer();
-      const found = thinMarks(await decodePicture(coded, 'a picture', LIMITS));
+      const found = thinMarks(await decodePicture(coded, 'a picture', LIMITS), SEEN);
       const frame = found.filter(({ place }) => place === 'frame 1 pixel wide');
       equal(frame.length, 4, JSON.stringify(background));
       const brightness = 0.299 * background.r + 0.587 * background.g + 0.114 * background.b;
