@@ -14,7 +14,8 @@
 import { averagePrecision, recallAt } from '../activities/retrieval/metrics.ts';
 import { neighbourLabelErrors } from '../activities/retrieval/neighbour-labels.ts';
 import { defined, differenceInOneMix, type LabelledFigures } from '../activities/retrieval/one-mix.ts';
-import { NEIGHBOURS, type Neighbourhoods } from '../activities/retrieval/neighbourhoods.ts';
+import type { Neighbourhoods } from '../activities/retrieval/neighbourhoods.ts';
+import { mixWeights, sharesAround } from '../activities/retrieval/witnesses.ts';
 import type { Score } from '../activities/contract/measures.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
@@ -69,15 +70,20 @@ function asked(
   asking: readonly number[],
   gallery: ReadonlySet<number>,
   classOf: (row: number) => number,
-  as = asking,
+  {
+    as = asking,
+    weights = new Float64Array(labels.length).fill(1),
+  }: { as?: readonly number[]; weights?: Float64Array } = {},
 ): Found {
+  const isShown = new Uint8Array(rows.length);
+  for (const row of gallery) isShown[row] = 1;
   const found = {
     averagePrecision: new Float64Array(asking.length),
     recall: new Float64Array(asking.length),
     shares: new Float64Array(asking.length * labels.length),
   };
   for (const [at, row] of asking.entries()) {
-    const order = near[as[at]!]!.filter((other) => other !== row && gallery.has(other));
+    const order = near[as[at]!]!.filter((other) => other !== row && isShown[other] === 1);
     const ranking = {
       // No two are equally near.
       scores: Int32Array.from(order, (_, place) => -place),
@@ -85,9 +91,7 @@ function asked(
     };
     found.averagePrecision[at] = averagePrecision(ranking);
     found.recall[at] = recallAt(ranking, K);
-    for (const other of order.subarray(0, NEIGHBOURS)) {
-      found.shares[at * labels.length + classOf(other)]! += 1 / NEIGHBOURS;
-    }
+    found.shares.set(sharesAround(order, classOf, weights), at * labels.length);
   }
   return { ids: asking.map((row) => rows[row]!.id), classes: Int32Array.from(asking, classOf), ...found };
 }
@@ -159,18 +163,20 @@ for (const { model, from, dataset, gallery: shown, asking } of SETS) {
       const classOf = (row: number): number => given[row]!;
       const counts = new Uint32Array(labels.length);
       for (const row of gallery) counts[classOf(row)]!++;
-      const [own, theirs] = [gallery, queries].map((those) => asked(pool, pool.near, those, inGallery, classOf));
+      const own = asked(pool, pool.near, gallery, inGallery, classOf);
+      const weights = mixWeights(Int32Array.from(queries, classOf), counts);
+      const theirs = asked(pool, pool.near, queries, inGallery, classOf, { weights });
       const sides = [
-        { of: 'gallery pictures', isGallery: true, asked: own! },
-        { of: 'test pictures', isGallery: false, asked: theirs! },
+        { of: 'gallery pictures', asked: own },
+        { of: 'test pictures', asked: theirs },
       ];
       tell('labelErrors', `${tenths} in 10 wrong`, neighbourLabelErrors(sides, counts, labels).score);
       if (tenths > 0) continue;
-      tell('galleryTestGap', 'as it came', differenceInOneMix(precisions(own!), precisions(theirs!)));
+      tell('galleryTestGap', 'as it came', differenceInOneMix(precisions(own), precisions(theirs)));
       const before = asked(pool, pool.near, validation, inGallery, classOf);
-      tell('validationTestGap', 'of one kind', differenceInOneMix(recalls(before), recalls(theirs!)));
+      tell('validationTestGap', 'of one kind', differenceInOneMix(recalls(before), recalls(theirs)));
       const strangers = queries.map((row, at) => (at % 10 < 4 ? gallery[random.below(gallery.length)]! : row));
-      const lost = asked(pool, pool.near, queries, inGallery, classOf, strangers);
+      const lost = asked(pool, pool.near, queries, inGallery, classOf, { as: strangers });
       tell('validationTestGap', '4 in 10 lost', differenceInOneMix(recalls(before), recalls(lost)));
     }
     const [mine, asks] = [gallery.filter(isShown), (apart ? queries : others).filter((row) => !isShown(row))];

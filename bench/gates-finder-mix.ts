@@ -1,10 +1,10 @@
 /**
  * `labelErrors` and `galleryTestGap` of a finder where the gallery has another mix of labels than the test pictures, at their default
- * limits: ten labels, each a direction by lot with normal noise thrice as wide about it, in spaces of 16 and 32 numbers, drawn anew each
+ * limits: ten labels, each a direction by lot with normal noise three times as wide (or as it is said) about it, in spaces of 16 and 32 numbers, drawn anew each
  * time. Nothing differs between the sides but the mix; with labels as they are, and with three in ten wrong: of both sides, or of test
  * pictures alone. `plain`: what the difference of means over unlike mixes says.
  *
- *   npx tsx bench/gates-finder-mix.ts [draws = 20] [numbers = 16,32]
+ *   npx tsx bench/gates-finder-mix.ts [draws = 20] [numbers = 16,32] [noise = 3]
  */
 import { galleryInMemory } from '../activities/retrieval/gallery.ts';
 import { labelErrorsAround } from '../activities/retrieval/neighbour-labels.ts';
@@ -21,7 +21,8 @@ import { exactly } from './support.ts';
 
 const DRAWS = Number(process.argv[2] ?? 20);
 const SPACES = (process.argv[3] ?? '16,32').split(',').map(Number);
-const NOISE = 3;
+/** How wide the noise is beside the directions. */
+const NOISE = Number(process.argv[4] ?? 3);
 const LONG_TAIL = [400, 80, 40, 20, 15, 15, 10, 10, 5, 5];
 const EVEN = LONG_TAIL.map(() => 60);
 const labels = LONG_TAIL.map((_, label) => `label ${label}`);

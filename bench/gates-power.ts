@@ -2,8 +2,9 @@
  * The smallest defect that a gate shows 95 times in 100, by rows: simulated answers of a known defect, the measures and
  * the default thresholds themselves. No model, no data: what is found here holds for every set.
  *
- *   npx tsx bench/gates-power.ts
+ *   npx tsx bench/gates-power.ts [part of what a row says, as 'of a finder']
  */
+import { differenceInOneMix } from '../activities/retrieval/one-mix.ts';
 import type { Score } from '../activities/contract/measures.ts';
 import { calibrationOf } from '../activities/validation/calibration.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
@@ -12,21 +13,28 @@ import { pairedShareInterval } from '../activities/validation/paired.ts';
 import { seededRandom } from '../activities/validation/random.ts';
 import { shareDifference } from '../activities/validation/shares.ts';
 import { opportunityGaps, sliceGaps, worstGap } from '../activities/validation/slices.ts';
+import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
+import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
+import { RETRIEVAL_GATE_TABLE, type RetrievalGateName } from '../pipelines/gates/retrieval.ts';
 import { GATE_TABLE, type GateName } from '../pipelines/gates/table.ts';
+import { beta } from './support.ts';
 
 const ROWS = [20, 30, 50, 100, 200, 400, 1000] as const;
 const [TRIALS, SHOWN, STEP] = [400, 0.95, 0.025] as const;
 /** Of a model without the defect. */
 const RIGHT = 0.9;
 const limits = GatesSchema.parse({});
+const finderLimits = RetrievalGatesSchema.parse({});
 let random = seededRandom(1);
 const chance = (share: number): boolean => random.uniform() < share;
 const countOf = (rows: number, share: number): number =>
   Array.from({ length: rows }, () => chance(share)).filter(Boolean).length;
 
 interface Simulated {
-  readonly gate: GateName;
+  readonly gate: GateName | RetrievalGateName;
+  /** Of a model that finds pictures. */
+  readonly finder?: true;
   readonly says: string;
   readonly least: number;
   readonly most?: number;
@@ -55,6 +63,40 @@ function opportunity(recall: number): Simulated {
     },
   };
 }
+
+/** Figures of one label: no mix is another. */
+const figures = (count: number, draw: () => number) => ({
+  figures: Float64Array.from({ length: count }, draw),
+  classes: new Int32Array(count),
+});
+const recalls = (count: number, share: number) => figures(count, () => Number(chance(share)));
+/** As spread as those of ResNet-20 and SqueezeNet 1.1 are (a standard deviation of about a quarter). */
+const precisions = (count: number, mean: number) => figures(count, () => beta(random, 2 * mean, 2 * (1 - mean)));
+
+const OF_FINDERS: readonly Simulated[] = [
+  {
+    gate: 'validationTestGap',
+    says: 'of a finder: recall lost, n pictures of each, from 95 in 100',
+    least: 20,
+    score: (rows, effect) => differenceInOneMix(recalls(rows, 0.95), recalls(rows, 0.95 - effect)),
+  },
+  {
+    gate: 'galleryTestGap',
+    says: 'of a finder: mAP lost from 0.9, n test pictures, a gallery of 4 n',
+    least: 20,
+    score: (rows, effect) => differenceInOneMix(precisions(4 * rows, 0.9), precisions(rows, 0.9 - effect)),
+  },
+  {
+    gate: 'labelErrors',
+    says: 'of a finder: wrong labels, of n pictures whose neighbours agree',
+    least: 20,
+    effects: [0.15, 1],
+    score(rows, effect) {
+      const wrong = countOf(rows, effect);
+      return { value: wrong / rows, interval: wilsonInterval(wrong, rows, 0.975), rows };
+    },
+  },
+];
 
 const SIMULATED: readonly Simulated[] = [
   { gate: 'trainValidationGap', says: 'accuracy lost, n rows of each', least: 30, score: drop },
@@ -126,10 +168,20 @@ const SIMULATED: readonly Simulated[] = [
   },
 ];
 
-async function shown({ gate, score }: Simulated, rows: number, effect: number): Promise<boolean> {
+const ofClassifier = (gate: Simulated['gate']): gate is GateName => gate in GATE_TABLE;
+const ofFinder = (gate: Simulated['gate']): gate is RetrievalGateName => gate in RETRIEVAL_GATE_TABLE;
+
+function judged(simulated: Simulated, score: Score) {
+  const { gate, finder } = simulated;
+  if (finder && ofFinder(gate)) return judgeGate(gate, RETRIEVAL_GATE_TABLE[gate], score, finderLimits[gate]);
+  if (!finder && ofClassifier(gate)) return judgeGate(gate, GATE_TABLE[gate], score, limits[gate]);
+  throw new Error(`there is no gate ${gate} of ${finder ? 'a finder' : 'a classifier'}`);
+}
+
+async function shown(simulated: Simulated, rows: number, effect: number): Promise<boolean> {
   let caught = 0;
   for (let trial = 0; trial < TRIALS; trial++) {
-    const { verdict } = judgeGate(gate, GATE_TABLE[gate], await score(rows, effect), limits[gate]);
+    const { verdict } = judged(simulated, await simulated.score(rows, effect));
     if (verdict !== 'pass' && verdict !== 'off') caught++;
   }
   return caught >= SHOWN * TRIALS;
@@ -146,7 +198,9 @@ async function smallest(simulated: Simulated, rows: number): Promise<number | un
 
 console.log(`| gate | the defect | ${ROWS.map((rows) => `n = ${rows}`).join(' | ')} |`);
 console.log(`| --- | --- |${' --- |'.repeat(ROWS.length)}`);
-for (const [row, simulated] of SIMULATED.entries()) {
+const ALL = [...SIMULATED, ...OF_FINDERS.map((one) => ({ ...one, finder: true as const }))];
+for (const [row, simulated] of ALL.entries()) {
+  if (!simulated.says.includes(process.argv[2] ?? '')) continue;
   random = seededRandom(1, row); // a row is the same whatever stands above it
   const cells: string[] = [];
   for (const rows of ROWS) {

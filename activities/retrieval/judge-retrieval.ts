@@ -9,10 +9,11 @@ import { keepsVerdict, withCustomGates } from '../validation/custom-gates/judge.
 import { withExamples } from '../validation/gate-examples.ts';
 import { judgeGate, NOT_ATTACKED, worstOf } from '../validation/gates.ts';
 import { NO_SCORE } from '../validation/scores.ts';
+import { withSmallestSeen } from './smallest-seen.ts';
 
 export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> = {
   type: 'retrieval.gates',
-  version: 3,
+  version: 4,
   keeps: keepsVerdict,
   run: (input, context) => withCustomGates(retrievalVerdict(input), input.custom, context),
 };
@@ -27,7 +28,7 @@ export function retrievalVerdict({ measures, gates: limits, behaviour, evidence 
       if (limit === undefined) return [];
       const unasked = RETRIEVAL_GATE_TABLE[name].step === 'attack' && limit.severity === 'off';
       const missing = unasked ? NOT_ATTACKED : NO_SCORE;
-      return [judgeGate(name, RETRIEVAL_GATE_TABLE[name], measured[name] ?? missing, limit)];
+      return [withSmallestSeen(judgeGate(name, RETRIEVAL_GATE_TABLE[name], measured[name] ?? missing, limit))];
     },
   );
   const tables = behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured);

@@ -9,25 +9,18 @@ import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import { confidentLabels, offDiagonal } from '../validation/label-quality.ts';
 import { notMeasured } from '../validation/scores.ts';
 import { wilsonInterval } from '../validation/statistics.ts';
-import { NEIGHBOURS, type AroundPictures, type Neighbourhoods } from './neighbourhoods.ts';
+import type { AroundPictures, Neighbourhoods } from './neighbourhoods.ts';
+import { NEIGHBOURS } from './witnesses.ts';
 
 /** Below it neighbours are no witness: where features hardly tell labels apart, few reach it, and those that do not accuse nobody. */
 const WITNESSES = 0.7;
 /** Pictures whose neighbours agree; a share of fewer says nothing. */
 const LEAST_CONFIDENT = 10;
 
-/**
- * How many times as often as the asked pictures the gallery holds one label against another, beyond a standard error, before it counts:
- * neighbours carry the gallery's mix, and of a label that it has little of they tell too little.
- */
-const OVER_HELD = 1.5;
-
 /** Neighbourhoods of one kind of pictures. */
 export interface Labelled {
   /** As a report calls them. */
   readonly of: string;
-  /** Whether they are the gallery's own: then what is around them is mixed as they are. */
-  readonly isGallery: boolean;
   readonly asked: Neighbourhoods;
 }
 
@@ -40,9 +33,8 @@ export interface NeighbourLabelErrors {
 /**
  * Of the pictures that at least seven of ten neighbours give one label (and no fewer than on average give it to pictures of it) the
  * share whose own label is another: the confident joint's part off its diagonal. Judged is the side for which more of it is shown; both
- * intervals hold at once. Where a side has another mix of labels than the gallery, a label that the gallery holds more often than it does
- * is weighted down against the picture's own, for which the picture itself is one more witness. Pictures of a label that the gallery
- * has fewer than ten others of are not asked. `inGallery`: pictures of each label.
+ * intervals hold at once. Where test pictures have another mix of labels than the gallery, their neighbours are weighted to it
+ * (`mixWeights`). Pictures of a label that the gallery has fewer than ten others of are not asked. `inGallery`: pictures of each label.
  */
 export function neighbourLabelErrors(
   sides: readonly Labelled[],
@@ -67,8 +59,8 @@ export function labelErrorsAround(
   labels: readonly string[],
 ): NeighbourLabelErrors {
   const sides = [
-    { of: 'gallery pictures', isGallery: true, asked: gallery },
-    { of: 'test pictures', isGallery: false, asked: test },
+    { of: 'gallery pictures', asked: gallery },
+    { of: 'test pictures', asked: test },
   ];
   return neighbourLabelErrors(sides, inGallery, labels);
 }
@@ -79,7 +71,7 @@ interface Accused {
 }
 
 function accusedOf(
-  { of, isGallery, asked }: Labelled,
+  { of, asked }: Labelled,
   inGallery: Uint32Array,
   labels: readonly string[],
 ): { readonly score: Score; readonly accused: readonly Accused[] } {
@@ -90,17 +82,8 @@ function accusedOf(
   for (const [at, row] of rows.entries()) {
     shares.set(asked.shares.subarray(row * classes, (row + 1) * classes), at * classes);
   }
-  // Sums of tenths: what only rounding keeps below is there.
-  const agreed = confidentLabels(shares, given, classes, WITNESSES - 1e-9);
-  const overHeld = isGallery ? () => 1 : timesOverHeld(asked.classes, inGallery);
-  const confident = agreed.map((label, row) => {
-    const own = given[row]!;
-    if (label === -1 || label === own) return label;
-    const times = overHeld(label, own);
-    if (times <= OVER_HELD) return label;
-    const [theirs, ours] = [shares[row * classes + label]!, shares[row * classes + own]! + 1 / NEIGHBOURS];
-    return theirs >= WITNESSES * (theirs + times * ours) ? label : -1;
-  });
+  // What only rounding keeps below is there.
+  const confident = confidentLabels(shares, given, classes, WITNESSES - 1e-9);
   const known = confident.reduce((count, label) => count + Number(label !== -1), 0);
   if (known < LEAST_CONFIDENT) {
     const why = `of ${rows.length} ${of} with ten others of their label only ${known} have neighbours that agree on one: labels so hard to tell accuse nobody`;
@@ -112,20 +95,9 @@ function accusedOf(
     score: { value: found.length / known, interval, rows: known, of },
     accused: found.map(({ row, suggested, margin }) => {
       const share = shares[row * classes + suggested]!;
-      const note = `${labels[given[row]!]!}; ${Math.round(NEIGHBOURS * share)} of its ${NEIGHBOURS} nearest are ${labels[suggested]!} (of the ${of})`;
+      const note = `${labels[given[row]!]!}; about ${Math.round(NEIGHBOURS * share)} in ${NEIGHBOURS} of its nearest are ${labels[suggested]!} (of the ${of})`;
       return { margin, example: exampleOf(asked.ids[rows[row]!]!, note) };
     }),
-  };
-}
-
-/** How many times as often the gallery holds `label` against `other` as the asked pictures do: a standard error below what they show. */
-function timesOverHeld(askedClasses: Int32Array, inGallery: Uint32Array): (label: number, other: number) => number {
-  const asked = new Uint32Array(inGallery.length);
-  for (const label of askedClasses) asked[label]!++;
-  return (label, other) => {
-    // As many as half a picture where none asks.
-    const [a, b, c, d] = [inGallery[label]!, inGallery[other]!, Math.max(asked[label]!, 0.5), asked[other]!];
-    return ((a * d) / (b * c)) * Math.exp(-Math.sqrt(1 / a + 1 / b + 1 / c + 1 / d));
   };
 }
 

@@ -1,8 +1,6 @@
 /** Pictures asked without themselves: how early their label comes, and which labels stand around them. */
 import type { AnsweredPictures } from '../selection/embed-pictures.ts';
 import { rowsInMemory } from '../selection/embedded-rows.ts';
-import { nearestOf } from '../../inference/retrieval/nearest.ts';
-import { definedOnly } from '../../artifacts/defined-only.ts';
 import type { StepContext } from '../step.ts';
 import { sampledPlaces } from '../validation/sample-rows.ts';
 import { timeSlice } from '../validation/time-slice.ts';
@@ -10,9 +8,8 @@ import type { Gallery } from './gallery.ts';
 import { averagePrecision } from './metrics.ts';
 import { rankGallery } from './query-figures.ts';
 import { similarityRows } from './similarities.ts';
+import { mixWeights, sharesAround } from './witnesses.ts';
 
-/** Neighbours that a picture's label is held against. */
-export const NEIGHBOURS = 10;
 /** Of the gallery, and of the test pictures: an accuracy among them has a standard error of about a point. */
 const MOST_ASKED = 2000;
 /** Of rows × labels: 32 MB of shares. */
@@ -23,7 +20,7 @@ type AskingPictures = Pick<AnsweredPictures, 'ids' | 'classes' | 'embeddings'>;
 export interface Neighbourhoods extends Pick<AnsweredPictures, 'ids' | 'classes'> {
   /** Of the whole gallery, ranked exactly; NaN where it has nothing else of the label. */
   readonly averagePrecision: Float64Array;
-  /** Share of each label among the nearest ten, row-major [pictures, labels]. */
+  /** Share of each label among the nearest, by `sharesAround`, row-major [pictures, labels]. */
   readonly shares: Float64Array;
 }
 
@@ -53,7 +50,7 @@ export async function lookAround(
   const test = { ...some, ids: places.map((place) => ids[place]!) };
   return {
     gallery: await galleryNeighbourhoods(gallery, labels, options),
-    test: await neighbourhoods(gallery, test, labels, options),
+    test: await neighbourhoods(gallery, test, mixWeights(test.classes, inGallery), options),
     inGallery,
   };
 }
@@ -65,29 +62,28 @@ async function galleryNeighbourhoods(
 ): Promise<Neighbourhoods> {
   const places = askedPlaces(gallery.ids.length, labels, seed);
   const picked = await gallery.rows.pick(places);
-  return neighbourhoods(gallery, { ...picked, ids: places.map((place) => gallery.ids[place]!) }, labels, context);
+  const asking = { ...picked, ids: places.map((place) => gallery.ids[place]!) };
+  // What is around them is mixed as they are.
+  return neighbourhoods(gallery, asking, new Float64Array(labels).fill(1), context);
 }
 
 /** Of pictures of any kind; one that stands in the gallery never finds itself. Throws BadModel for one that does not fit. */
 async function neighbourhoods(
   gallery: Gallery,
   { ids, classes, embeddings }: AskingPictures,
-  labels: number,
+  weights: Float64Array,
   { signal, progress }: Pick<StepContext, 'signal' | 'progress'>,
 ): Promise<Neighbourhoods> {
+  const labels = weights.length;
   const rows = ids.length;
-  const asking = new Set(ids);
-  const own = new Map(gallery.ids.flatMap((id, row) => (asking.has(id) ? [[id, row] as const] : [])));
   const found = { averagePrecision: new Float64Array(rows), shares: new Float64Array(rows * labels) };
+  const classOf = (near: number): number => gallery.rows.classes[near]!;
   const pause = timeSlice(signal);
   let row = 0;
   for await (const similarities of similarityRows(gallery, { rows, embeddings }, signal)) {
-    const id = ids[row]!;
-    found.averagePrecision[row] = averagePrecision(rankGallery(gallery, similarities, classes[row]!, id));
-    const nearest = nearestOf(similarities, { k: NEIGHBOURS, ...definedOnly({ except: own.get(id) }) });
-    for (const near of nearest) {
-      found.shares[row * labels + gallery.rows.classes[near.row]!]! += 1 / NEIGHBOURS;
-    }
+    const ranking = rankGallery(gallery, similarities, classes[row]!, ids[row]!);
+    found.averagePrecision[row] = averagePrecision(ranking);
+    found.shares.set(sharesAround(ranking.order, classOf, weights), row * labels);
     row += 1;
     await pause();
     progress({ phase: 'neighbourhoods', done: row, total: rows });

@@ -39,7 +39,7 @@ describe('labels that neighbours contradict', () => {
     deepEqual(examples.map(({ id }) => id).toSorted(), ['shown-30', 'shown-4']);
     match(
       examples.find(({ id }) => id === 'shown-4')!.note,
-      /^nut; (9|10) of its 10 nearest are gear \(of the gallery pictures\)$/,
+      /^nut; about (9|10) in 10 of its nearest are gear \(of the gallery pictures\)$/,
     );
   });
 

@@ -17,7 +17,11 @@ const options = { seed: 3, signal: new AbortController().signal, progress: () =>
 async function around(
   draw: number,
   asking: readonly number[],
-  { wrongAt = () => false, noise = 3 }: { wrongAt?: (at: number) => boolean; noise?: number } = {},
+  {
+    wrongAt = () => false,
+    noise = 3,
+    shown = SHOWN,
+  }: { wrongAt?: (at: number) => boolean; noise?: number; shown?: readonly number[] } = {},
 ) {
   const random = seededRandom(draw, 5);
   const normals = () => Array.from({ length: DIMENSION }, () => random.normal());
@@ -31,7 +35,7 @@ async function around(
       embeddings: toUnitLength(Float32Array.from(numbers), DIMENSION),
     };
   };
-  const gallery = galleryInMemory({ ...pictures('shown', SHOWN, () => false), labels: LABELS });
+  const gallery = galleryInMemory({ ...pictures('shown', shown, () => false), labels: LABELS });
   return lookAround(gallery, pictures('asks', asking, wrongAt), LABELS.length, options);
 }
 
@@ -47,6 +51,18 @@ describe('a gallery of another mix of labels than the test pictures', () => {
     const { score } = labelErrorsAround(await around(1, SHOWN, { wrongAt: (at) => at % 3 === 0, noise: 1 }), LABELS);
     deepEqual(score.of, 'test pictures');
     ok(score.interval!.low > 0.15, JSON.stringify(score));
+  });
+
+  it('shows wrong labels of test pictures that are mixed otherwise, too: neighbours are weighted to their mix', async () => {
+    const asking = SHOWN.map((count) => Math.ceil(count / 2));
+    const shown = SHOWN.map(() => 60);
+    const wrongAt = (at: number): boolean => at % 10 < 3;
+    for (const draw of [1, 2]) {
+      const { score } = labelErrorsAround(await around(draw, asking, { wrongAt, shown }), LABELS);
+      ok(score.of === 'test pictures' && score.interval!.low > 0.15, `${draw}: ${JSON.stringify(score)}`);
+      const clean = labelErrorsAround(await around(draw, asking, { shown }), LABELS).score;
+      ok(clean.value === null || clean.interval!.low < 0.15, `${draw}: ${JSON.stringify(clean)}`);
+    }
   });
 
   it('is no gap between gallery and test, whose common labels are found first by their number', async () => {

@@ -1,0 +1,40 @@
+/** What so few pictures cannot show: a gate that wants proof passes small defects for want of pictures, and its reason says below which size. Pure. */
+import type { Score } from '../contract/measures.ts';
+import type { GateResult } from '../contract/validation.ts';
+import { wilsonInterval } from '../validation/statistics.ts';
+
+/** The smallest measure, not yet rounded, whose lower end is above the threshold: of as many pictures, as uncertain as these; null where none is. */
+type Smallest = (score: Score, threshold: number) => number | null;
+
+const byWidth: Smallest = ({ value, interval }, threshold) => {
+  const least = threshold + (value! - interval!.low);
+  return least < 1 ? least : null;
+};
+
+const byWilson: Smallest = ({ rows, interval }, threshold) => {
+  for (let count = 0; count <= rows; count++) {
+    if (wilsonInterval(count, rows, interval!.confidence).low > threshold) return count / rows;
+  }
+  return null;
+};
+
+const TOLD: Readonly<Partial<Record<string, { what: string; pictures: string; smallest: Smallest }>>> = {
+  validationTestGap: { what: 'gap', pictures: 'test pictures', smallest: byWidth },
+  galleryTestGap: { what: 'gap', pictures: 'test pictures', smallest: byWidth },
+  labelErrors: { what: 'share', pictures: 'pictures whose neighbours agree', smallest: byWilson },
+};
+
+/** Of a gate that passed, the size of defect that would have passed as well. A real defect mostly varies more: what is named is the least. */
+export function withSmallestSeen<Name extends string>(gate: GateResult<Name>): GateResult<Name> {
+  const { score, threshold, verdict } = gate;
+  const told = TOLD[gate.name];
+  if (told === undefined || verdict !== 'pass' || score.value === null || score.interval === null) return gate;
+  const least = told.smallest(score, threshold);
+  const unseen = least === null ? `no ${told.what} is seen` : `a ${told.what} below ${roundedDown(least)} is not seen`;
+  return { ...gate, reason: `${gate.reason}; with these ${score.rows} ${told.pictures} ${unseen}` };
+}
+
+/** To two digits: what is named is never seen. */
+function roundedDown(share: number): number {
+  return Math.floor(100 * share + 1e-9) / 100;
+}
