@@ -1,8 +1,8 @@
 /**
- * How far the seed alone moves a try on few rows, and what choosing by the mean of several is worth: each candidate is
- * trained from many seeds on the rung that a set of a few hundred rows has; a choice by K of them is held against the mean
- * of the rest. What was trained is kept between runs.
- * Run: `ESPALIER_TEST_DATA=… npx tsx bench/prototype-seeds.ts [SET…]`.
+ * How far the seed alone moves a try, by the training rows that there are, and what choosing by the mean of several is worth:
+ * each candidate is trained from many seeds, at its recommended settings, on the rung of a tenth that so many rows have; a
+ * choice by K of them is held against the mean of the rest. What was trained is kept between runs.
+ * Run: `ESPALIER_TEST_DATA=… npx tsx bench/prototype-seeds.ts [ROWS = 900] [SET…]`.
  */
 import { join } from 'node:path';
 import { subsetData } from '../activities/data/subset-data.ts';
@@ -22,14 +22,16 @@ import { tuneAll } from './selection/tuning.ts';
 
 const data = process.env['ESPALIER_TEST_DATA'] ?? '';
 if (data === '') throw new Error('ESPALIER_TEST_DATA names no folder: there is nothing real to train on');
-const asked = process.argv.slice(2);
+const [rowsAsked = '900', ...asked] = process.argv.slice(2);
+const ROWS = Number(rowsAsked);
+/** As many as the rung can use: of few rows what tells the hopeless (workflows/rungs.ts). */
+const MEASURED = Math.max(200, Math.ceil(ROWS / 10));
 const SEEDS = 6;
-const EPOCHS = 4;
 const DRAWS = 20_000;
 const SETS: readonly DataSet[] = [
-  { name: 'TREC-6', folder: 'trec6', trainRows: 900, measuredRows: 200 },
-  { name: 'SST-2', folder: 'sst2', trainRows: 900, measuredRows: 200 },
-  { name: 'CLINC150, 20 labels', folder: 'clinc150', labels: 20, trainRows: 900, measuredRows: 200 },
+  { name: 'TREC-6', folder: 'trec6', trainRows: ROWS, measuredRows: MEASURED },
+  { name: 'SST-2', folder: 'sst2', trainRows: ROWS, measuredRows: MEASURED },
+  { name: 'CLINC150, 20 labels', folder: 'clinc150', labels: 20, trainRows: ROWS, measuredRows: MEASURED },
 ];
 const { store, pointers } = await withStore();
 const services = { store, pointers, python: pythonForTests() };
@@ -37,7 +39,7 @@ const selection = SelectionSchema.parse({ maxLength: MAX_LENGTH });
 
 /** Validation accuracy on the rung, by seed. */
 async function accuracies(set: DataSet, candidate: Tried): Promise<readonly number[]> {
-  return remembered(['prototype-seeds', trainModel.version, set, candidate, SEEDS, EPOCHS], async () => {
+  return remembered(['prototype-seeds', trainModel.version, set, candidate, SEEDS], async () => {
     const prepared = await prepare(data, set, store);
     const { dataset, rows } = prepared;
     const part = await runStep(subsetData, rungInput({ selection }, { dataset, rows }, 0.1), services);
@@ -54,10 +56,7 @@ async function accuracies(set: DataSet, candidate: Tried): Promise<readonly numb
       trainRows: rows.train,
       labels: prepared.labels.length,
     } as const;
-    const seeds = Array.from({ length: SEEDS }, (_, at) => ({
-      id: `seed-${at}`,
-      settings: { epochs: EPOCHS, seed: at },
-    }));
+    const seeds = Array.from({ length: SEEDS }, (_, at) => ({ id: `seed-${at}`, settings: { seed: at } }));
     const about = { part: part.dataset, set: prepared, facts, seed: 0, tested: false };
     return (await tuneAll(store, encoder, about, seeds)).map(({ accuracy }) => accuracy);
   });
@@ -83,14 +82,15 @@ function lossOf(tried: readonly (readonly number[])[], k: number): number {
 }
 
 for (const set of SETS.filter(({ name }) => asked.length === 0 || asked.includes(name))) {
+  const name = `${set.name}, ${ROWS} rows`;
   const tried: (readonly number[])[] = [];
   for (const candidate of CANDIDATES) {
     const found = await accuracies(set, candidate);
     tried.push(found);
     const centre = mean(found);
     const spread = Math.sqrt(found.reduce((sum, one) => sum + (one - centre) ** 2, 0) / (found.length - 1));
-    console.log(`${set.name} ${candidate.id}: ${points(centre)} %, ${points(spread)} points from seed to seed`);
+    console.log(`${name} ${candidate.id}: ${points(centre)} %, ${points(spread)} points from seed to seed`);
   }
   const losses = [1, 2, 3].map((k) => `${points(lossOf(tried, k))} by ${k}`);
-  console.log(`${set.name}: points lost by the choice on the rung: ${losses.join(', ')}`);
+  console.log(`${name}: points lost by the choice on the rung: ${losses.join(', ')}`);
 }

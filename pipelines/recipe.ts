@@ -40,9 +40,9 @@ export const OPEN_SETTINGS = [
 ] as const;
 export type OpenSetting = (typeof OPEN_SETTINGS)[number];
 
-export interface Recommended {
+export interface Recommended<Path extends string = `training.${OpenSetting}`> {
   /** Of the definition, e.g. `training.epochs`. */
-  readonly path: `training.${OpenSetting}`;
+  readonly path: Path;
   readonly value: number;
   readonly reason: string;
 }

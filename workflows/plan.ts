@@ -1,5 +1,6 @@
 import { gradientsAsked, squaresAsked } from '../pipelines/attack.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
+import { mostSeeds } from '../pipelines/seeds-by-rows.ts';
 import { planSearch } from './search-plan.ts';
 
 /** One node of a run's graph. */
@@ -186,7 +187,7 @@ export function prototypeStep(candidate: string, rung: number, seed = 1): string
 export function triesOf({ candidates, selection, prototype: trial }: Planned, rung: number): readonly string[] {
   const setting = selection !== undefined && 'prototype' in selection ? selection.prototype : undefined;
   // A run that is a prototype is to be quick.
-  const seeds = trial === undefined ? (setting?.seeds ?? 1) : 1;
+  const seeds = trial === undefined && setting !== undefined ? mostSeeds(setting) : 1;
   return candidates.flatMap(({ id }) => Array.from({ length: seeds }, (_, at) => prototypeStep(id, rung, at + 1)));
 }
 

@@ -13,6 +13,7 @@ import {
   type RecipeFacts,
   type Recommended,
 } from '../pipelines/recipe.ts';
+import { isSeeds, ofTraining, recommendedSeeds } from '../pipelines/seeds-by-rows.ts';
 import { ApprovalDesk } from './approvals.ts';
 import { electorateOf } from '../artifacts/votes.ts';
 import { responseTo, type Need } from './causes.ts';
@@ -157,9 +158,9 @@ export class Run {
       this.changes.push({ path, from: settingAt(this.pipeline, path) ?? null, to, step, by, at });
     }
     this.pipeline = withSettings(this.pipeline, settings);
-    const { recipe } = this.facts;
+    const { openTraining } = this;
     // What a person names is no longer the table's; the rest is, for whatever method it is by now.
-    if (recipe !== undefined) this.settleAgain(recipe.filter(({ path }) => !Object.hasOwn(settings, path)));
+    if (openTraining !== undefined) this.settleAgain(openTraining.filter(({ path }) => !Object.hasOwn(settings, path)));
     return taken;
   }
 
@@ -170,10 +171,23 @@ export class Run {
     if (found.length > 0) this.take(found);
   }
 
+  /** Names how many seeds a try of a candidate has, where the definition leaves it to the rows; a run on a small part has one. */
+  settleSeeds(trainRows: number): void {
+    const found = recommendedSeeds(this.classification().selection.prototype, trainRows);
+    if (found === undefined || this.pipeline.prototype !== undefined) return;
+    this.facts.recipe = [found];
+    this.pipeline = withSettings(this.pipeline, { [found.path]: found.value });
+  }
+
+  /** What the definition leaves open of its training, as the table or a search names it; undefined before anything is settled. */
+  get openTraining(): readonly Recommended[] | undefined {
+    return this.facts.recipe && ofTraining(this.facts.recipe);
+  }
+
   /** Takes what a search found for a method, for the settings that are still open and as long as it is this method. */
   settleOn(method: Training['method'], settings: readonly Recommended[]): void {
     this.searched = { method, settings };
-    if (this.facts.recipe !== undefined) this.take(this.facts.recipe);
+    if (this.openTraining !== undefined) this.take(this.openTraining);
   }
 
   private settleAgain(open: readonly Recommended[]): void {
@@ -186,7 +200,7 @@ export class Run {
   private take(table: readonly Recommended[]): void {
     const searched = this.searched.method === this.pipeline.training?.method ? this.searched.settings : [];
     const found = table.map((one) => searched.find(({ path }) => path === one.path) ?? one);
-    this.facts.recipe = found;
+    this.facts.recipe = [...(this.facts.recipe ?? []).filter(isSeeds), ...found];
     this.pipeline = withSettings(this.pipeline, Object.fromEntries(found.map(({ path, value }) => [path, value])));
   }
 

@@ -35,16 +35,6 @@ export function searchRungLimits(share: number, rows: number): SubsetDataInput['
   return rungLimits(SEARCH, share, rows);
 }
 
-/** Fewer are few: there the seed moves the accuracy as much as models differ (Dodge et al., arXiv:2002.06305). */
-const FEW_ROWS = 1000;
-
-/** Trainings of a try, where there are `rows` training rows in all. A run that began before it could be set has one. */
-export function seedsOfTry({ seeds = 1, fewRows = FEW_ROWS }: Seeds, rows: number): number {
-  return rows < fewRows ? seeds : 1;
-}
-
-type Seeds = Pick<Classification['selection']['prototype'], 'seeds' | 'fewRows'>;
-
 /** The `nth` seed, from 1, of trainings that differ in nothing else. */
 export function nthSeed(seed: number, nth: number): number {
   return (seed + nth - 1) % 2 ** 31;

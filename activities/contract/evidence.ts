@@ -4,6 +4,7 @@ import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
 import type { Delegation, Electorate, Exclusion } from '../../artifacts/votes.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { Recommended } from '../../pipelines/recipe.ts';
+import type { RecommendedSeeds } from '../../pipelines/seeds-by-rows.ts';
 import type { SearchedSettings } from './search.ts';
 import type { DatasetSummary } from './data.ts';
 import type { Deployment } from './deployment.ts';
@@ -121,7 +122,7 @@ export interface RunFacts {
   /** What prototypes of the best candidates said; missing where none were made. */
   readonly prototyped?: Prototyped;
   /** What the definition leaves open of its training, named by model and rows; `pipeline` has it, too. Missing where it names everything. */
-  readonly recipe?: readonly Recommended[];
+  readonly recipe?: readonly (Recommended | RecommendedSeeds)[];
   /** What a search for those settings tried and chose; missing where none was asked for. `recipe` has what it found. */
   readonly searched?: SearchedSettings;
   readonly training?: TrainedModel;

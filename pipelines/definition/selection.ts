@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HardwareClassSchema } from '../hardware-class.ts';
+import { BY_ROWS } from '../seeds-by-rows.ts';
 import { ascendingShares, fraction } from './values.ts';
 
 /**
@@ -20,13 +21,17 @@ const PrototypeStage = z.strictObject({
   mostValidationRows: z.int().min(10).default(1000),
   /** Epochs of a try; those of `training` when left out. */
   epochs: z.int().min(1).max(1000).optional(),
-  /** Trainings of a try where the training rows are few, each from another seed: their mean counts, and costs as often as much. One when left out; else three at least. */
+  /** Trainings of a try where the training rows are few, each from another seed: their mean counts, and costs as often as much. One, or three at least; how many, the table says. */
   seeds: z
-    .int()
-    .min(1)
-    .max(9)
-    .refine((seeds) => seeds !== 2, 'two seeds hardly tell how far apart seeds lie: write 1, or 3 and more')
-    .optional(),
+    .union([
+      z
+        .int()
+        .min(1)
+        .max(9)
+        .refine((seeds) => seeds !== 2, 'two seeds hardly tell how far apart seeds lie: write 1, or 3 and more'),
+      z.literal(BY_ROWS),
+    ])
+    .default(BY_ROWS),
   /** Fewer training rows in all are few; 1000 when left out, as of a search for settings. */
   fewRows: z.int().min(0).optional(),
 });

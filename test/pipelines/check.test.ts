@@ -28,9 +28,11 @@ function problemsOf(value: unknown, folder?: string): Record<string, string> {
 
 describe('checkPipeline', () => {
   it('asks for one seed of a try, or for three and more', () => {
-    const seeds = (count: number) => problemsOf(withParts({ selection: { prototype: { seeds: count } } }));
+    const seeds = (count: number | string) => problemsOf(withParts({ selection: { prototype: { seeds: count } } }));
     assert.match(seeds(2)['selection.prototype.seeds'] ?? '', /two seeds hardly tell/);
-    for (const count of [1, 3, 9]) assert.deepEqual(seeds(count), {});
+    assert.match(seeds(10)['selection.prototype.seeds'] ?? '', /at most 9, got 10/);
+    assert.match(seeds('many')['selection.prototype.seeds'] ?? '', /must be 'by-rows', got 'many'/);
+    for (const count of [1, 3, 9, 'by-rows']) assert.deepEqual(seeds(count), {});
   });
 
   it('resolves every default of a correct definition', () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/contract.ts';
+import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ChooseCandidateInput } from '../../activities/contract/prototype.ts';
 import { halveCandidates } from '../../activities/selection/halving.ts';
 import { digestJson } from '../../artifacts/digest.ts';
@@ -43,6 +44,7 @@ describe('prototypes of the best candidates', function () {
     const { activities, ran } = fakeActivities();
     const chosen: ChooseCandidateInput[] = [];
     const draws: unknown[] = [];
+    const settled = new Map<string, NonNullable<RunFacts['recipe']>[number]>();
     const shortlisting: Partial<Activities> = {
       probeEncoder: (call) => {
         draws.push(call.input.draw);
@@ -67,6 +69,10 @@ describe('prototypes of the best candidates', function () {
         const faked = await activities.trainModel(call);
         return { ...faked, output: { ...faked.output, validationAccuracy: 0.8 } };
       },
+      writeReport: (call) => {
+        for (const one of call.input.facts.recipe ?? []) settled.set(one.path, one);
+        return activities.writeReport(call);
+      },
       chooseCandidate: (call) => {
         chosen.push(call.input);
         return activities.chooseCandidate(call);
@@ -86,6 +92,7 @@ describe('prototypes of the best candidates', function () {
       return {
         ran,
         chosen: chosen[0],
+        settled,
         draws,
         view,
         stateOf: (id: string) => view.steps.find((one) => one.id === id)?.state,
@@ -145,6 +152,29 @@ describe('prototypes of the best candidates', function () {
           ['one', 0.5, [0.75, 0.5, 0.25]],
         ],
       );
+    });
+
+    it('are left to the rows where the definition does not name them, and the record says why', async () => {
+      const few = await untilReview('seeds-by-rows', { trainRows: 600 });
+      const [tried] = few.chosen?.results ?? [];
+      assert.equal(tried?.accuracies?.length, 3);
+      assert.match(few.settled.get('selection.prototype.seeds')?.reason ?? '', /^600 training rows: of so few/);
+      assert.ok(few.settled.has('training.epochs'), 'what is settled later takes none of it away');
+    });
+
+    it('are one by the rows where these are many, and the others are skipped', async () => {
+      const many = await untilReview('one-seed-by-rows');
+      assert.equal(many.stateOf('prototype:two:1:2'), 'skipped');
+      assert.equal(many.settled.get('selection.prototype.seeds')?.value, 1);
+    });
+
+    it('are one in a run that began before they could be set, with the graph that it was planned by', async () => {
+      const { seeds: _, ...prototype } = selection.prototype;
+      const before = { selection: { ...selection, prototype } } as Parts;
+      const old = await untilReview('before-seeds', { parts: before, trainRows: 600 });
+      assert.equal(old.stateOf('prototype:two:2:2'), undefined);
+      assert.ok(old.chosen?.results.every(({ accuracies }) => accuracies === undefined));
+      assert.ok(!old.settled.has('selection.prototype.seeds'));
     });
 
     it('are one where the rows are many, or the run is a prototype itself: the others are skipped', async () => {

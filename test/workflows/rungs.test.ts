@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { RungResult } from '../../activities/contract/prototype.ts';
-import { cutShort, isTooNear, ofAllSeeds, rungLimits, rungRows, seedsOfTry } from '../../workflows/rungs.ts';
+import { cutShort, isTooNear, ofAllSeeds, rungLimits, rungRows } from '../../workflows/rungs.ts';
 
 const setting = { leastRows: 64, mostValidationRows: 1000 };
 
@@ -28,13 +28,6 @@ describe('the rows of a rung', () => {
 });
 
 describe('the seeds of a try', () => {
-  it('are several only where they are asked for and the rows are few', () => {
-    assert.equal(seedsOfTry({}, 100), 1, 'a run that began before they could be asked for');
-    assert.equal(seedsOfTry({ seeds: 3 }, 999), 3);
-    assert.equal(seedsOfTry({ seeds: 3 }, 1000), 1);
-    assert.equal(seedsOfTry({ seeds: 3, fewRows: 50 }, 100), 1);
-  });
-
   it('say their mean together, and nothing where one of them failed', () => {
     const one = (candidate: string, accuracy: number | null, more: Partial<RungResult> = {}): RungResult => ({
       candidate,

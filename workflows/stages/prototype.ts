@@ -2,10 +2,11 @@ import { patched } from '@temporalio/workflow';
 import type { DatasetSummary } from '../../activities/contract/data.ts';
 import type { HalvedCandidates, RungResult } from '../../activities/contract/prototype.ts';
 import type { CandidateOutcome, Selection } from '../../activities/contract/selection.ts';
+import { seedsOfTry } from '../../pipelines/seeds-by-rows.ts';
 import { StepLeftOut } from '../failures.ts';
 import { prototypeStep, prototypeSteps, rungsOf, triesOf } from '../plan.ts';
 import type { Run } from '../run.ts';
-import { cutShort, isTooNear, ofAllSeeds, seedsOfTry } from '../rungs.ts';
+import { cutShort, isTooNear, ofAllSeeds } from '../rungs.ts';
 import { chooseInput, prototypeInput, rungInput } from '../step-inputs.ts';
 import { tryStep } from '../training.ts';
 
@@ -36,6 +37,7 @@ export async function prototype(run: Run, tried: Tried): Promise<Selection> {
     run.engine.close(steps, 'skipped');
     return selection;
   }
+  run.settleSeeds(tried.dataset.rows.train);
   const { results, left, stopped } = await climb(run, tried);
   run.engine.close(
     steps.filter((id) => id !== 'choose'),

@@ -23,7 +23,7 @@ export async function searchSettings(run: Run, selected: Selected): Promise<void
   const search = searchOf(run.input.pipeline);
   if (search === undefined) return;
   const { trials } = await run.step('light', 'search', 'drawTrials', () => ({
-    recommended: run.facts.recipe ?? [],
+    recommended: run.openTraining ?? [],
     method: run.classification().training.method,
     trials: search.trials,
     seed: run.classification().training.seed,
@@ -36,7 +36,7 @@ export async function searchSettings(run: Run, selected: Selected): Promise<void
   );
   // Where nothing could be trained the step waits for somebody who names a setting: it is asked for anew.
   const searched = await run.step('light', 'settings', 'chooseSettings', () => ({
-    recommended: run.facts.recipe ?? [],
+    recommended: run.openTraining ?? [],
     trials,
     ...climbed,
   }));

@@ -1,5 +1,5 @@
 /** The numbers of the training that the definition left open, and why they are what they are. */
-import type { Recommended } from '../../../pipelines/recipe.ts';
+import type { RunFacts } from '../../contract/evidence.ts';
 import { html } from '../../../artifacts/html.ts';
 import { significant } from '../format.ts';
 import { table } from '../parts.ts';
@@ -15,7 +15,10 @@ export const recipeSection: Section = {
       : table(
           'Chosen by model and rows, or found by a search; a definition that names one keeps its own',
           [
-            { title: 'Setting', cell: ({ path }: Recommended) => html`<code>${path}</code>` },
+            {
+              title: 'Setting',
+              cell: ({ path }: NonNullable<RunFacts['recipe']>[number]) => html`<code>${path}</code>`,
+            },
             { title: 'Value', numeric: true, cell: ({ value }) => significant(value) },
             { title: 'Why', cell: ({ reason }) => reason },
           ],
