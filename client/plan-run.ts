@@ -137,7 +137,11 @@ function withinShortlist(id: string, { candidates, selection }: Pipeline): boole
 function readsOf(id: string, plan: readonly PlannedStep[], input: Known): unknown {
   const parts = new Set<string>();
   const candidates = new Set<string>();
+  // By many roads most steps are reached again and again: of rungs with seeds, as many times as the product of their tries.
+  const seen = new Set<string>();
   const visit = (at: string): void => {
+    if (seen.has(at)) return;
+    seen.add(at);
     const [name = '', candidate] = at.split(':');
     for (const part of READS[name] ?? []) parts.add(part);
     if (candidate !== undefined && /^[a-z]/.test(candidate)) candidates.add(candidate);
