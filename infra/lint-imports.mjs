@@ -39,6 +39,7 @@ export const RULES = {
       'pipelines/limits.ts',
       'pipelines/recipe.ts',
       'pipelines/search.ts',
+      'pipelines/seeds-by-rows.ts',
     ],
     types: ['activities', 'artifacts', 'pipelines'],
     packages: ['@temporalio/workflow', '@temporalio/common'],
