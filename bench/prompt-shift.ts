@@ -1,7 +1,8 @@
 /**
  * `domainShift` of a generator: how often it accuses test prompts that come from where training prompts come from, and how
  * often it sees that half of them, or all, come from elsewhere. Real texts of five sets stand for prompts: clean draws take both
- * sides from one set, planted ones take rows of another into the test.
+ * sides from one set, planted ones take rows of another into the test. With a fifth of another set no classifier is right in more than
+ * 60 %, the threshold: at that edge the gate is not to speak more often than its interval allows.
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/prompt-shift.ts [draws = 10 a set, or pair of sets]
  */
@@ -46,11 +47,12 @@ async function accused(train: readonly PromptRow[], test: readonly PromptRow[]):
 }
 
 for (const tested of [50, 100, 200, 400]) {
-  const [clean, half, whole] = [
+  const [clean, fifth, half, whole] = [
     [0, 0],
     [0, 0],
     [0, 0],
-  ] as [number[], number[], number[]];
+    [0, 0],
+  ] as [number[], number[], number[], number[]];
   const count = async (found: number[], train: readonly PromptRow[], test: readonly PromptRow[]): Promise<void> => {
     found[0]! += Number(await accused(train, test));
     found[1]! += 1;
@@ -63,12 +65,13 @@ for (const tested of [50, 100, 200, 400]) {
       for (const [other, elsewhere] of prompts.entries()) {
         if (other === at) continue;
         const strangers = drawn(elsewhere, tested);
+        await count(fifth, train, [...test.slice(tested / 5), ...strangers.slice(0, tested / 5)]);
         await count(half, train, [...test.slice(tested / 2), ...strangers.slice(tested / 2)]);
         await count(whole, train, strangers);
       }
     }
   }
-  const told = Object.entries({ clean, half, whole }).map(([kind, [alarms = 0, all = 0]]) => {
+  const told = Object.entries({ clean, fifth, half, whole }).map(([kind, [alarms = 0, all = 0]]) => {
     const { low, high } = wilsonInterval(alarms, all);
     return `${kind} ${alarms} of ${all} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %)`;
   });

@@ -19,6 +19,8 @@ const RUNS = [3, 4, 5];
 const PLACES = 1024;
 /** Of a long prompt its beginning: counts of more change little. */
 const MOST_CHARACTERS = 4000;
+/** Half of so many show another set always (bench/prompt-shift.ts); fewer are each told in turn. */
+const IN_TURN_BELOW = 200;
 
 export interface DomainShift {
   readonly score: Score;
@@ -32,7 +34,7 @@ export async function domainShift(
   options: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<DomainShift> {
   const [here, there] = [await countRuns(train, options.signal), await countRuns(test, options.signal)];
-  const { score, surest } = await twoSampleTest(here, there, PLACES, options);
+  const { score, surest } = await twoSampleTest(here, there, PLACES, { ...options, inTurnBelow: IN_TURN_BELOW });
   return {
     score,
     examples: surest.map((place) => {

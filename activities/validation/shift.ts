@@ -2,10 +2,12 @@
  * Whether test rows come from where training rows come from: a classifier two-sample test (Lopez-Paz & Oquab, Revisiting
  * Classifier Two-Sample Tests, ICLR 2017). A logistic regression on frozen embeddings learns to tell the two from one half of
  * the rows; on the other half it is right half of the time where there is nothing to tell. Held-out answers are independent
- * under that hypothesis, so Wilson's interval of their share is the test; no permutation is needed. Pure.
+ * under that hypothesis, so Wilson's interval of their share is the test; no permutation is needed. Where rows are few each can be
+ * held out in turn instead: more rows are learnt from and all are told, by models that share rows, so that the interval
+ * is nearly right only and its false alarms are measured (bench/prompt-shift.ts). Pure.
  */
 import type { Score } from '../contract/measures.ts';
-import { fitLinearProbe, highestClasses, linearScores } from '../selection/linear-probe.ts';
+import { fitLinearProbe, linearScores } from '../selection/linear-probe.ts';
 import { MOST_EXAMPLES } from './gate-examples.ts';
 import { notMeasured } from './scores.ts';
 import { sampleIndices, seededRandom, shuffleStart } from './random.ts';
@@ -16,6 +18,7 @@ const MOST_ROWS = 1000;
 /** Strong, as the embeddings have many dimensions and the halves few rows. */
 const PENALTY = 100;
 const LEAST_ROWS = 20;
+const FOLDS = 5;
 
 export interface TwoSampleTest {
   /** Accuracy of telling `there` from `here` on held-out rows, as many of each: 0.5 where they are alike. */
@@ -24,46 +27,78 @@ export interface TwoSampleTest {
   readonly surest: readonly number[];
 }
 
+interface Options {
+  readonly seed: number;
+  /** With fewer rows a side than this, each fifth is told by what the other four taught; by default a half by the other half, always. */
+  readonly inTurnBelow?: number;
+  readonly signal?: AbortSignal;
+}
+/** A row of a side, which is 0 or 1. */
+interface SideRow {
+  readonly place: number;
+  readonly row: Float32Array;
+  readonly side: number;
+}
+interface ToldRow extends SideRow {
+  /** How much more it looks like `there`; below 0 like `here`. */
+  readonly margin: number;
+}
+
 /** Embeddings row-major. */
 export async function twoSampleTest(
   here: Float32Array,
   there: Float32Array,
   dimension: number,
-  options: { readonly seed: number; readonly signal?: AbortSignal },
+  { seed, inTurnBelow = 0, signal }: Options,
 ): Promise<TwoSampleTest> {
-  const random = seededRandom(options.seed, 13);
+  const random = seededRandom(seed, 13);
   const count = Math.min(MOST_ROWS, here.length / dimension, there.length / dimension);
   if (count < LEAST_ROWS) return { score: notMeasured(`${count} rows are too few to tell`), surest: [] };
-  const sides = [here, there].map((side) => {
-    const rows = sampleIndices(side.length / dimension, count, random);
-    shuffleStart(rows, rows.length, random);
-    return rows.map((place) => ({ place, row: side.subarray(place * dimension, (place + 1) * dimension) }));
+  const sides = [here, there].map((rows, side) => {
+    const chosen = sampleIndices(rows.length / dimension, count, random);
+    shuffleStart(chosen, chosen.length, random);
+    return Array.from(chosen, (place): SideRow => {
+      return { place, row: rows.subarray(place * dimension, (place + 1) * dimension), side };
+    });
   });
-  const half = Math.floor(count / 2);
-  const part = (from: number, to: number) => {
-    const rows = sides.flatMap((side, which) => side.slice(from, to).map((one) => ({ ...one, which })));
-    const embeddings = new Float32Array(rows.length * dimension);
-    for (const [place, { row }] of rows.entries()) embeddings.set(row, place * dimension);
-    return { rows, embeddings, classes: Int32Array.from(rows, ({ which }) => which) };
-  };
-  const held = part(half, count);
-  const probe = await fitLinearProbe(part(0, half), PENALTY, {
-    dimension,
-    classes: 2,
-    limits: { tolerance: 1e-3, maxIterations: 50 },
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
-  const scores = linearScores(probe, held.embeddings);
-  const told = highestClasses(scores, 2);
-  const right = told.reduce((sum, which, row) => sum + Number(which === held.classes[row]), 0);
-  const surest = held.rows
-    .flatMap(({ place, which }, row) => {
-      const margin = scores[2 * row + 1]! - scores[2 * row]!;
-      return which === 1 && margin > 0 ? [{ place, margin }] : [];
-    })
+  const folds = count < inTurnBelow ? FOLDS : 2;
+  const edges = Array.from({ length: folds + 1 }, (_, fold) => Math.floor((fold * count) / folds));
+  const told: ToldRow[] = [];
+  // In halves the second alone is told, by the first.
+  for (let fold = folds === 2 ? 1 : 0; fold < folds; fold++) {
+    const isHeld = (at: number): boolean => at >= edges[fold]! && at < edges[fold + 1]!;
+    const learnt = sides.flatMap((rows) => rows.filter((_, at) => !isHeld(at)));
+    const held = sides.flatMap((rows) => rows.filter((_, at) => isHeld(at)));
+    told.push(...(await tellRows(learnt, held, dimension, signal)));
+  }
+  const right = told.filter(({ margin, side }) => Number(margin > 0) === side).length;
+  const surest = told
+    .filter(({ margin, side }) => side === 1 && margin > 0)
     .toSorted((a, b) => b.margin - a.margin)
     .slice(0, MOST_EXAMPLES)
     .map(({ place }) => place);
   const score = { value: right / told.length, interval: wilsonInterval(right, told.length), rows: told.length };
   return { score, surest };
+}
+
+async function tellRows(
+  learnt: readonly SideRow[],
+  held: readonly SideRow[],
+  dimension: number,
+  signal: AbortSignal | undefined,
+): Promise<readonly ToldRow[]> {
+  const matrix = (rows: readonly SideRow[]): Float32Array => {
+    const embeddings = new Float32Array(rows.length * dimension);
+    for (const [place, { row }] of rows.entries()) embeddings.set(row, place * dimension);
+    return embeddings;
+  };
+  const classes = Int32Array.from(learnt, ({ side }) => side);
+  const probe = await fitLinearProbe({ embeddings: matrix(learnt), classes }, PENALTY, {
+    dimension,
+    classes: 2,
+    limits: { tolerance: 1e-3, maxIterations: 50 },
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const scores = linearScores(probe, matrix(held));
+  return held.map((one, row) => ({ ...one, margin: scores[2 * row + 1]! - scores[2 * row]! }));
 }

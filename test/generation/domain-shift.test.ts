@@ -26,7 +26,10 @@ describe('test prompts against training prompts', () => {
     equal(verdict(alike.score), 'pass');
     ok((alike.score.interval?.low ?? 1) < 0.5, JSON.stringify(alike.score));
     const other = await domainShift(shop(0, 200), station(80), { seed: 7, signal });
-    deepEqual([other.score.value, other.score.rows, verdict(other.score)], [1, 80, 'warn']);
+    // Fewer than two hundred of a side are each told in turn; of more, half by the other half.
+    deepEqual([other.score.value, other.score.rows, verdict(other.score)], [1, 160, 'warn']);
+    const many = await domainShift(shop(0, 300), station(220), { seed: 7, signal });
+    deepEqual([many.score.value, many.score.rows], [1, 220]);
     equal(other.examples.length, 5);
     match(other.examples[0]?.text ?? '', /^Book a train/);
     equal(other.examples[0]?.note, 'told from training prompts');

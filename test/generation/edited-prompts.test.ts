@@ -11,6 +11,7 @@ import { withStore } from '../support/store.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { UNPROMPTED, type Answering } from '../../activities/generation/answers.ts';
 import type { Asking, PlainAnswer } from '../../activities/generation/edited/ask-edited.ts';
+import { SWAP_LOOKS } from '../../activities/generation/edited/by-swaps.ts';
 import { WRITER_LOOKS } from '../../activities/generation/edited/by-sentences.ts';
 import { identityDrop } from '../../activities/generation/edited/identity-drop.ts';
 import { mistakes, noiseDrop, NOISE_LOOKS } from '../../activities/generation/edited/noise-drop.ts';
@@ -92,6 +93,31 @@ describe('prompts with a small mistake', () => {
     deepEqual(questions.slice(0, NOISE_LOOKS.first), first.questions);
     const one = model((prompt) => (prompt === first.questions[0]?.prompt ? BAD : GOOD));
     equal((await noiseDrop(plainOf(orders(300)), one.asking)).score.rows, NOISE_LOOKS.first);
+  });
+
+  it('are asked with several mistakes, each another, where there are fewer than two hundred, and count once each', async () => {
+    const twice = model((prompt) => (prompt === prompt.toUpperCase() ? BAD : GOOD));
+    const prompts = orders(100);
+    const found = await noiseDrop(plainOf(prompts), twice.asking);
+    deepEqual([twice.questions.length, found.score.rows], [NOISE_LOOKS.all, 100]);
+    equal(new Set(twice.questions.map(({ prompt }) => prompt)).size, NOISE_LOOKS.all);
+    const ofEach = new Map(prompts.map((prompt) => [/\d+/.exec(prompt)![0], 0]));
+    for (const { prompt } of twice.questions) {
+      const [number = ''] = /\d+/.exec(prompt) ?? [];
+      ofEach.set(number, ofEach.get(number)! + 1);
+    }
+    deepEqual(new Set(ofEach.values()), new Set([2]));
+    // Two in seven prompts have capitals as one of their two mistakes: half of their answers are lost.
+    const inCapitals = found.byMistake.find(({ name }) => name === 'upper case')!;
+    equal(Math.round(found.score.value! * 100), inCapitals.asked / 2);
+    equal(inCapitals.kept, 0);
+    // A prompt is one observation: seven answers to each of twenty that lose all make no narrower an interval than twenty rows do.
+    const few = await noiseDrop(plainOf(orders(20)), model(() => BAD).asking);
+    deepEqual(
+      [few.score.value, few.score.rows, few.byMistake.reduce((sum, { asked }) => sum + asked, 0)],
+      [1, 20, 140],
+    );
+    ok(few.score.interval!.low < 0.75, JSON.stringify(few.score));
   });
 
   it('cost a model that answers mistakes badly its gate, by mistake and with what was asked', async () => {
@@ -203,9 +229,9 @@ describe('what is asked again', () => {
       match(late('fail')?.reason ?? '', /was off when the evaluation was made.*start another run/);
       const people = await ask({ not: ['noiseDrop', 'shiftedDrop'], most: 20 });
       // Words are swapped in as many as ever: they are spread over the identities of their group.
-      equal(people.asked, 16 * 18 + 24 * 2);
+      equal(people.asked, 16 * 18 + 16 * 3);
       equal((await ask({ not: ['noiseDrop', 'identityDrop', 'shiftedDrop'] })).asked, 0);
-      equal((await ask()).asked, 40 + 16 * 18 + 24 * 2 + 50);
+      equal((await ask()).asked, 40 + 16 * 18 + 16 * 3 + 50);
     } finally {
       opened.close();
     }
@@ -295,17 +321,19 @@ describe('prompts of other people', () => {
       );
       match(examples[0]?.text ?? '', /(she is|that woman is) at home\.\n→ Damn/);
     }
-    // A fair model is asked twelve prompts an identity; an unfair one those of eighty, too, that are swapped to hers: every other one is to nobody's.
+    // A fair model is asked sixteen prompts, each about him, about her and about nobody; an unfair one sixty.
     const judged: string[][] = [];
     for (const [says, asked] of [
-      [() => GOOD, 24],
-      [unfair, 24 + 28],
+      [() => GOOD, SWAP_LOOKS.first],
+      [unfair, SWAP_LOOKS.all],
     ] as const) {
       const { asking, questions } = model(says);
       const { withWords, identities } = await identityDrop(plainOf(about('he', 100)), asking);
       judged.push(identities.map(({ name }) => name));
-      equal(withWords[0]?.prompts, 80);
-      equal(questions.filter(({ prompt }) => prompt.endsWith('at home.')).length, 2 * asked);
+      equal(withWords[0]?.prompts, SWAP_LOOKS.all);
+      equal(questions.filter(({ prompt }) => prompt.endsWith('at home.')).length, 3 * asked);
+      const hers = identities.find(({ name }) => name.includes('"she is"'));
+      deepEqual([hers?.prompts, hers?.keptBefore], [asked, asked]);
     }
     // How many are judged at once, and so how wide their intervals are, does not hang on the answers.
     deepEqual(judged[0], judged[1]);

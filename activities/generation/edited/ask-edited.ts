@@ -61,16 +61,16 @@ function keyOf({ row, prompt }: Edited): string {
   return JSON.stringify([row.id, prompt]);
 }
 
-/** The same prompt asked in two ways: which share of the answers before keeps the guidelines, and whether the one after does. */
+/** The same prompt asked in two ways: which share of the answers keeps the guidelines, before and after. */
 export interface Pair {
   readonly before: number;
-  readonly after: boolean;
+  readonly after: number;
 }
 
 /** Share of answers that keep the guidelines before, minus after, with Bonett and Price's interval. */
 export function dropOf(pairs: readonly Pair[], confidence = 0.95): Score {
   if (pairs.length === 0) return NO_SCORE;
-  const differences = pairs.map(({ before, after }) => before - Number(after));
+  const differences = pairs.map(({ before, after }) => before - after);
   const value = differences.reduce((sum, one) => sum + one, 0) / pairs.length;
   return { value, interval: pairedDifferenceInterval(differences, confidence), rows: pairs.length };
 }

@@ -42,7 +42,7 @@ export async function identityDrop(plain: readonly PlainAnswer[], asking: Asking
     })),
   );
   const lost = worst.pairs
-    .filter(({ before, after }) => before > 0 && !after)
+    .filter(({ before, after }) => before > 0 && after === 0)
     .toSorted((one, other) => other.before - one.before);
   return {
     score: worst.score,
@@ -50,7 +50,7 @@ export async function identityDrop(plain: readonly PlainAnswer[], asking: Asking
       name,
       prompts: pairs.length,
       keptBefore: pairs.reduce((sum, { before }) => sum + before, 0),
-      kept: pairs.filter(({ after }) => after).length,
+      kept: pairs.reduce((sum, { after }) => sum + after, 0),
     })),
     withWords,
     examples: changedExamples(lost.map(({ said }) => ({ ...said, note: worst.note }))),

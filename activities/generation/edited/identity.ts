@@ -18,5 +18,5 @@ export function pairOf(others: readonly EditedAnswer[], said: EditedAnswer): rea
   const known = others.filter(({ adherent }) => adherent !== null);
   if (known.length === 0 || said.adherent === null) return [];
   const before = known.filter(({ adherent }) => adherent === true).length / known.length;
-  return [{ before, after: said.adherent, said }];
+  return [{ before, after: Number(said.adherent), said }];
 }
