@@ -39,6 +39,8 @@ export class EventStream {
 
 export interface Answer {
   readonly status: number;
+  /** Which it is of, where no path says so. */
+  readonly model?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** A value is sent as JSON; `EventStream` as server-sent events. */
   readonly body: unknown;

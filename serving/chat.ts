@@ -3,26 +3,31 @@
  * name: an answer that silently leaves something out would be worse.
  */
 import { z } from 'zod';
-import type { Completion } from '../inference/generation/options.ts';
+import { OPTION_SCHEMAS, stopSchema, type Completion } from '../inference/generation/options.ts';
 import { readBody } from './body.ts';
 import { EventStream, type Answer, type Call } from './call.ts';
 import { completed, findGenerator, startGeneration, type StartedGeneration } from './generation.ts';
 import { parseJson } from './oip.ts';
 import { ProtocolError } from './protocol-error.ts';
 
-const TextSchema = z.union([
-  z.string(),
-  z
-    .array(z.strictObject({ type: z.literal('text'), text: z.string() }))
-    .transform((parts) => parts.map(({ text }) => text).join('')),
-]);
+const TextSchema = z.union(
+  [
+    z.string(),
+    z
+      .array(z.strictObject({ type: z.literal('text'), text: z.string() }))
+      .transform((parts) => parts.map(({ text }) => text).join('')),
+  ],
+  { error: 'must be a text, or a list of parts of type text' },
+);
+/** A field that is accepted only where it changes nothing. */
+const only = (...values: readonly (string | number | boolean | null)[]) => z.literal(values as [string]).optional();
 const MessageSchema = z.strictObject({
   role: z.enum(['system', 'developer', 'user', 'assistant']),
   content: TextSchema,
   name: z.string().optional(),
+  // Clients send an answer back as they had it, and ours has it.
+  refusal: only(null),
 });
-/** A field that is accepted only where it changes nothing. */
-const only = (...values: readonly (string | number | boolean | null)[]) => z.literal(values as [string]).optional();
 
 const RequestSchema = z.strictObject({
   model: z.string(),
@@ -32,9 +37,10 @@ const RequestSchema = z.strictObject({
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
-  seed: z.int().min(0).nullish(),
-  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+  top_p: OPTION_SCHEMAS.topP.nullish(),
+  seed: OPTION_SCHEMAS.seed.nullish(),
+  // As many as OpenAI takes.
+  stop: stopSchema(4).nullish(),
   response_format: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('text') }),
@@ -82,6 +88,7 @@ export async function chatCompletions(call: Call): Promise<Answer> {
       jsonSchema: format?.type === 'json_schema' ? format.json_schema.schema : undefined,
     },
     record: true,
+    names: { stop: 'stop', jsonSchema: 'response_format.json_schema.schema' },
   });
   const about = {
     id: `chatcmpl-${call.requestId}`,
@@ -90,12 +97,14 @@ export async function chatCompletions(call: Call): Promise<Answer> {
     system_fingerprint: started.served.release.bundle,
   };
   if (asked.stream === true) {
-    return { status: 200, body: new EventStream(chunks(about, started, asked.stream_options?.include_usage === true)) };
+    const events = chunks(about, started, asked.stream_options?.include_usage === true);
+    return { status: 200, model: asked.model, body: new EventStream(events) };
   }
-  const completion = await completed(started.pieces);
+  const completion = await completed(started);
   const message = { role: 'assistant', content: completion.text, refusal: null };
   return {
     status: 200,
+    model: asked.model,
     body: {
       ...about,
       object: 'chat.completion',

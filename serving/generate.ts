@@ -3,7 +3,7 @@
  * https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/generate_rest.yaml
  */
 import { z } from 'zod';
-import type { Completion } from '../inference/generation/options.ts';
+import { OPTION_SCHEMAS, stopSchema, type Completion } from '../inference/generation/options.ts';
 import { readBody } from './body.ts';
 import { EventStream, type Answer, type Call } from './call.ts';
 import {
@@ -22,13 +22,13 @@ const RequestSchema = z.strictObject({
   parameters: z
     .strictObject({
       max_tokens: z.int().min(1).optional(),
-      temperature: z.number().min(0).optional(),
-      top_k: z.int().min(1).optional(),
-      top_p: z.number().gt(0).max(1).optional(),
-      repetition_penalty: z.number().gt(0).optional(),
-      seed: z.int().min(0).optional(),
-      stop: z.union([z.string(), z.array(z.string())]).optional(),
-      banned_phrases: z.array(z.string()).optional(),
+      temperature: OPTION_SCHEMAS.temperature.optional(),
+      top_k: OPTION_SCHEMAS.topK.optional(),
+      top_p: OPTION_SCHEMAS.topP.optional(),
+      repetition_penalty: OPTION_SCHEMAS.repetitionPenalty.optional(),
+      seed: OPTION_SCHEMAS.seed.optional(),
+      stop: stopSchema().optional(),
+      banned_phrases: OPTION_SCHEMAS.bannedPhrases.optional(),
       json_schema: z.record(z.string(), z.unknown()).optional(),
       /** The text is continued as it is; else it is what a user says, after the bundle's own prompt. */
       raw: z.boolean().default(false),
@@ -43,7 +43,7 @@ const RequestSchema = z.strictObject({
 
 export async function generate(call: Call): Promise<Answer> {
   const started = await start(call);
-  const completion = await completed(started.pieces);
+  const completion = await completed(started);
   const details = detailsOf(started, completion);
   return { status: 200, body: { ...about(started), text_output: completion.text, details } };
 }
@@ -97,6 +97,7 @@ async function start(call: Call): Promise<StartedGeneration> {
       jsonSchema: parameters.json_schema,
     },
     record: parameters.espalier_record,
+    names: { stop: 'parameters.stop', jsonSchema: 'parameters.json_schema' },
   };
   return startGeneration(call, request);
 }

@@ -15,13 +15,17 @@ export interface GenerationRequest {
   readonly options: AskedOptions;
   /** false: not traffic but a check, kept out of the prediction log. */
   readonly record: boolean;
+  /** What the protocol calls these, for whoever is refused. */
+  readonly names: OptionNames;
 }
+type OptionNames = Readonly<Record<'stop' | 'jsonSchema', string>>;
 
 export interface StartedGeneration {
   readonly served: ServedGenerator;
   readonly seed: number;
   /** The first piece is already there, so that whatever refuses the request has done so. */
   readonly pieces: AsyncGenerator<Piece, Completion, void>;
+  readonly names: OptionNames;
 }
 
 /** The model of the path or the body, which must be a generator. Throws ProtocolError. */
@@ -57,32 +61,45 @@ export async function startGeneration(call: Call, request: GenerationRequest): P
   const pieces = told(call, served, request, served.pool.generate(order, call.signal));
   try {
     const first = await pieces.next();
-    return { served, seed, pieces: resumed(first, pieces) };
+    return { served, seed, pieces: resumed(first, pieces), names: request.names };
   } catch (error) {
-    throw refusal(error);
+    throw refusal(error, request.names);
   }
 }
 
+/** Of what cannot be asked, or finds no room: nothing was generated, and nothing failed. */
+function isRefused(error: unknown): boolean {
+  return error instanceof EspalierError && (error.kind === 'BadRequest' || error.kind === 'Conflict');
+}
+
 /** All of it at once. */
-export async function completed(pieces: StartedGeneration['pieces']): Promise<Completion> {
+export async function completed({ pieces, names }: StartedGeneration): Promise<Completion> {
   try {
     for (;;) {
       const { done, value } = await pieces.next();
       if (done === true) return value;
     }
   } catch (error) {
-    throw refusal(error);
+    throw refusal(error, names);
   }
 }
 
-function refusal(error: unknown): unknown {
+function refusal(error: unknown, names: OptionNames): unknown {
   if (!(error instanceof EspalierError)) return error;
   if (error.kind === 'BadRequest') {
     const fix = error.fix === undefined ? '' : `: ${error.fix}`;
-    return new ProtocolError(400, `${error.where === undefined ? '' : `${error.where}: `}${error.message}${fix}`);
+    return new ProtocolError(400, `${placed(error, names)}${fix}`);
   }
   if (error.kind !== 'Conflict') return error;
   return new ProtocolError(503, `the server is overloaded: ${error.message}`, { 'retry-after': '1' });
+}
+
+/** The message by the protocol's names; one that begins with its place (a path in a schema) says it once. */
+function placed({ where, message }: EspalierError, names: OptionNames): string {
+  if (where === undefined) return message;
+  const name = where === 'stop' || where === 'jsonSchema' ? names[where] : where;
+  const startsSo = message.startsWith(where) && /^\W/.test(message.slice(where.length));
+  return startsSo ? `${name}${message.slice(where.length)}` : `${name}: ${message}`;
 }
 
 async function* resumed(
@@ -110,7 +127,7 @@ async function* told(
   const { model } = release;
   const startedAt = performance.now();
   let firstAt: number | undefined;
-  let finish: Completion['finish'] | 'cancelled' | 'failed' = 'cancelled';
+  let finish: Completion['finish'] | 'cancelled' | 'refused' | 'failed' = 'cancelled';
   try {
     for (;;) {
       const next = await pieces.next();
@@ -139,7 +156,7 @@ async function* told(
       return completion;
     }
   } catch (error) {
-    finish = signal.aborted ? 'cancelled' : 'failed';
+    finish = signal.aborted ? 'cancelled' : isRefused(error) ? 'refused' : 'failed';
     throw error;
   } finally {
     metrics.generations.inc({ model, finish });

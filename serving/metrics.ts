@@ -71,7 +71,7 @@ export function createMetrics() {
     }),
     generations: new Counter({
       name: name('generations_total'),
-      help: 'Generations ended, by how: end, stop, length, cancelled or failed.',
+      help: 'Generations ended, by how: end, stop, length, cancelled, refused or failed.',
       labelNames: ['model', 'finish'] as const,
       registers,
     }),

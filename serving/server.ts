@@ -50,6 +50,8 @@ export interface ModelServer {
   drain(): Promise<void>;
 }
 
+/** What nginx calls a request whose client went away before its answer: no status of HTTP's. */
+const CLIENT_GONE = 499;
 /** In-flight requests get this long to end in a drain. */
 const DRAIN_DEADLINE_MS = 30_000;
 
@@ -117,21 +119,23 @@ async function handle(
   const gone = new AbortController();
   response.once('close', () => gone.abort(new Error('the client is gone')));
   const { call, name, answer, errors } = dispatch(services, request, requestId, gone.signal);
-  const { status, headers, body } = await answered(call, answer, errors, options.log);
+  const { status, headers, body, model: asked = call.model } = await answered(call, answer, errors, options.log);
+  const model = services.follower.states.has(asked) ? asked : '';
+  services.metrics.requests.inc({ route: name, model, status });
+  const logRequest = (more: object): void => {
+    if (!options.accessLog) return;
+    const milliseconds = Math.round(performance.now() - startedAt);
+    options.log('info', 'request', { requestId, route: name, model, status, milliseconds, ...more });
+  };
   if (body instanceof EventStream) {
-    services.metrics.requests.inc({ route: name, model: call.model, status });
     await sendEvents(response, body.events, { requestId, ...headers }, errors, (error) =>
       options.log('error', 'stream-failed', { requestId, route: name, reason: String(error) }),
     );
+    logRequest({ streamed: true });
     return;
   }
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-  const model = services.follower.states.has(call.model) ? call.model : '';
-  services.metrics.requests.inc({ route: name, model, status });
-  if (options.accessLog) {
-    const milliseconds = Math.round(performance.now() - startedAt);
-    options.log('info', 'request', { requestId, route: name, model, status, milliseconds, bytes: bytes.length });
-  }
+  logRequest({ bytes: bytes.length });
   response.writeHead(status, {
     'content-type': 'application/json',
     'content-length': bytes.length,
@@ -193,8 +197,9 @@ async function answered(call: Call, answer: Route['answer'], errors: Route['erro
       return { status: error.status, headers: error.headers, body: errorBody(error.message, error.status, errors) };
     }
     const reason = error instanceof Error ? error.message : String(error);
-    // Nobody is there to read it, and nothing went wrong.
-    if (!call.signal.aborted) log('error', 'request-failed', { requestId: call.requestId, model: call.model, reason });
+    // Nobody is there to read it, and nothing went wrong here: no error of the server's, whatever counts those.
+    if (call.signal.aborted) return { status: CLIENT_GONE, body: errorBody('the client is gone', CLIENT_GONE, errors) };
+    log('error', 'request-failed', { requestId: call.requestId, model: call.model, reason });
     return { status: 500, body: errorBody(`the server could not answer (request ${call.requestId})`, 500, errors) };
   }
 }

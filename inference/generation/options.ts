@@ -41,17 +41,32 @@ export interface Completion {
   readonly finish: 'end' | 'stop' | 'length';
 }
 
-const phrases = (most: number) => z.array(z.string().min(1).max(200)).max(most);
+const MOST_STOPS = 16;
+const PhraseSchema = z.string().min(1).max(200);
+/** One or several; what is wrong is said of the field, not of each reading of it. */
+export const stopSchema = (most = MOST_STOPS) =>
+  z.union([PhraseSchema, z.array(PhraseSchema).max(most)], {
+    error: `must be a text of 1 to 200 characters, or a list of at most ${most} of them`,
+  });
+/** What each option may be, whoever asks. */
+export const OPTION_SCHEMAS = {
+  temperature: z.number().min(0).max(10),
+  topK: z.int().min(1),
+  topP: z.number().gt(0).max(1),
+  repetitionPenalty: z.number().gt(0).max(10),
+  seed: z.int().min(0),
+  bannedPhrases: z.array(PhraseSchema).max(256),
+} as const;
 const OptionsSchema = z.strictObject({
   maxNewTokens: z.int().min(1).max(131_072),
-  temperature: z.number().min(0).max(10).default(0),
-  topK: z.int().min(1).optional(),
-  topP: z.number().gt(0).max(1).default(1),
-  repetitionPenalty: z.number().gt(0).max(10).default(1),
-  stop: phrases(16).default([]),
-  seed: z.int().min(0).default(0),
+  temperature: OPTION_SCHEMAS.temperature.default(0),
+  topK: OPTION_SCHEMAS.topK.optional(),
+  topP: OPTION_SCHEMAS.topP.default(1),
+  repetitionPenalty: OPTION_SCHEMAS.repetitionPenalty.default(1),
+  stop: z.array(PhraseSchema).max(MOST_STOPS).default([]),
+  seed: OPTION_SCHEMAS.seed.default(0),
   jsonSchema: z.unknown().optional(),
-  bannedPhrases: phrases(256).default([]),
+  bannedPhrases: OPTION_SCHEMAS.bannedPhrases.default([]),
 });
 export type CheckedOptions = z.output<typeof OptionsSchema> & { readonly signal: AbortSignal | undefined };
 

@@ -175,6 +175,14 @@ describe('a served generator', function () {
       [{ response_format: { type: 'json_object' } }, /response_format/],
       [{ max_tokens: 41 }, /41 tokens are asked for: this server gives at most 40/],
       [{ temperature: -1 }, /temperature/],
+      [{ max_tokens: -5 }, /^max_tokens: Too small: expected number to be >=1$/],
+      [{ stop: ['a', 'b', 'c', 'd', 'e'] }, /^stop: must be a text of 1 to 200 characters, or a list of at most 4/],
+      [{ stop: '' }, /^stop: Too small/],
+      [
+        { messages: [{ role: 'wizard', content: 'a' }] },
+        /^messages\.0\.role: .*"system"\|"developer"\|"user"\|"assistant"/,
+      ],
+      [{ messages: [{ role: 'user', content: null }] }, /^messages\.0\.content: must be a text, or a list of parts/],
       [{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] }, /content/],
       [{ messages: [{ role: 'user', content: 'the parcel is late '.repeat(99) }] }, /no room for an answer/],
       [{ messages: [USER, { role: 'assistant', content: 'yes' }] }, /last message must be the user/],
@@ -190,6 +198,21 @@ describe('a served generator', function () {
     match((await server.infer(MODEL, ['a'])).json.error, /generates text: use/);
     const bad = await server.post(`/v2/models/${MODEL}/generate`, { text_input: 'a', parameters: { best_of: 3 } });
     deepEqual([bad.status, typeof bad.json.error], [400, 'string']);
+    for (const [parameters, expected] of [
+      [{ temperature: 11 }, /^parameters\.temperature: Too big/],
+      [{ repetition_penalty: 11 }, /^parameters\.repetition_penalty: Too big/],
+      [{ stop: Array.from({ length: 17 }, () => 'q') }, /^parameters\.stop: must be .* at most 16 of them$/],
+      [{ banned_phrases: [''] }, /^parameters\.banned_phrases\.0: Too small/],
+      [{ json_schema: { type: 'objekt' } }, /^parameters\.json_schema\.type must be one of/],
+      [{ json_schema: { type: 'boolean' }, stop: 'x' }, /^parameters\.stop cannot be used together/],
+    ] as const) {
+      const { status, json } = await server.post(`/v2/models/${MODEL}/generate`, { text_input: 'a', parameters });
+      equal(status, 400);
+      match(json.error, expected);
+    }
+    const metrics = (await server.get('/metrics')).bytes.toString();
+    match(metrics, /generations_total\{model="tiny-parity",finish="refused"\} [1-9]/);
+    doesNotMatch(metrics, /finish="failed"/);
   });
 
   it('ends a generation whose client is gone, and has room for others then', async () => {
@@ -203,6 +226,31 @@ describe('a served generator', function () {
       /generations_total\{model="tiny-parity",finish="length"\} \d/,
     );
     equal((await server.post(CHAT, chat())).status, 200);
+  });
+
+  it('counts a client that is gone before its answer as no error of the server’s, and every request by its model', async () => {
+    const gone = new AbortController();
+    const asked = stream(CHAT, chat({ max_tokens: 40, temperature: 2 }), gone.signal);
+    await until('it runs', () => served().pool.running > 0);
+    gone.abort();
+    await rejects(asked, { name: 'AbortError' });
+    await until('nothing runs', () => served().pool.running === 0);
+    equal((await events(await stream(CHAT, chat({ stream: true })))).at(-1), '[DONE]');
+    const counted = async (): Promise<string> => (await server.get('/metrics')).bytes.toString();
+    await until('it is counted', async () => (await counted()).includes('status="499"'));
+    doesNotMatch(await counted(), /route="chat-completions"[^}]*status="500"/);
+    match(await counted(), /route="chat-completions",model="tiny-parity",status="200"/);
+  });
+
+  it('takes a message back as it gave it', async () => {
+    const { message } = (await server.post(CHAT, chat())).json.choices[0];
+    deepEqual(message, { role: 'assistant', content: message.content, refusal: null });
+    const messages = [
+      { role: 'user', content: 'hi' },
+      { ...message, content: 'yes' },
+      { role: 'user', content: 'now' },
+    ];
+    equal((await server.post(CHAT, chat({ messages, max_tokens: 2 }))).status, 200);
   });
 
   it('answers many at once, and says that it is overloaded when too many wait', async () => {
@@ -263,7 +311,10 @@ describe('a served generator', function () {
       content,
     );
     for (const [wrong, expected] of [
-      [{ ...body, response_format: format({ type: 'string', pattern: 'a' }) }, /pattern is not supported/],
+      [
+        { ...body, response_format: format({ type: 'string', pattern: 'a' }) },
+        /^response_format\.json_schema\.schema\.pattern is not supported/,
+      ],
       [{ ...body, max_tokens: 3 }, /may need 15 tokens, and 3 are left/],
       [{ ...body, stop: 'x' }, /stop cannot be used together/],
     ] as const) {
