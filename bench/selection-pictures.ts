@@ -3,13 +3,14 @@
  * random divisions of real pictures. A draw gives every candidate the same training, validation and test pictures; who is best
  * on the test pictures is known by these alone, so that their noise is in the regret. Rank and rule are the product's own;
  * every picture is embedded once and kept between runs.
- * Run: `ESPALIER_TEST_DATA=… npx tsx bench/selection-pictures.ts [draws = 40]`. Two cores, about ten minutes the first time.
+ * Run: `ESPALIER_TEST_DATA=… npx tsx bench/selection-pictures.ts [draws = 40] [finders]`, with `finders` of these alone, without
+ * the fits of heads. Two cores, about ten minutes the first time.
  */
 import { join } from 'node:path';
 import type { CandidateOutcome } from '../activities/contract/selection.ts';
 import type { Hardware, Score } from '../activities/contract/measures.ts';
-import { rowsInMemory } from '../activities/selection/embedded-rows.ts';
-import { knnPredict } from '../activities/selection/knn.ts';
+import { rowsInMemory, type EmbeddedRows } from '../activities/selection/embedded-rows.ts';
+import { knnLeaveOneOut, knnPredict } from '../activities/selection/knn.ts';
 import { crossValidatedProbe, probedClasses } from '../activities/selection/linear-probe.ts';
 import { rankOutcomes } from '../activities/selection/ranking.ts';
 import { exportEncoder } from '../activities/training/export-encoder.ts';
@@ -23,9 +24,11 @@ import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';
 import { temporaryFolder } from '../test/training/fixtures.ts';
 import { photographs, testData, type Photograph } from './gates/photographs.ts';
+import { rightOf, similarities } from './selection/near.ts';
 import { remembered } from './selection/remember.ts';
 
 const DRAWS = Number(process.argv[2] ?? 40);
+const FINDERS = process.argv[3] === 'finders';
 const NEIGHBOURS = 5;
 const TIMED = 25;
 /** The last two were trained on CIFAR-10 itself: there they should win, on clothes they should not. */
@@ -97,6 +100,8 @@ async function embedded(backbone: string, dataset: string, pictures: readonly Ph
   });
 }
 
+type Known = Embedded & { readonly near: Float64Array };
+
 interface Asked {
   readonly outcome: CandidateOutcome;
   readonly test: { readonly probe: number; readonly neighbours: number };
@@ -108,26 +113,30 @@ const score = (correct: number, rows: number): Score => ({
   rows,
 });
 
-async function ask(
-  id: string,
-  { dimension, embeddings, medianMs, sizeMb }: Embedded,
-  { classes, labels, parts, seed }: Drawn,
-): Promise<Asked> {
+async function ask(id: string, known: Known, { classes, labels, parts, seed }: Drawn): Promise<Asked> {
+  const { dimension, embeddings, medianMs, sizeMb } = known;
+  const [trained = [], chosenBy = [], judgedBy = []] = parts;
+  const near = (asked: readonly number[]): number =>
+    rightOf(known.near, { known: trained, asked, classes, neighbours: NEIGHBOURS, labels });
+  const [right, leftOut, tested] = [near(chosenBy), near(trained), near(judgedBy)];
   const all = rowsInMemory({ embeddings: Float32Array.from(embeddings), classes }, dimension);
   const [train, validation, test] = await Promise.all(
-    parts.map(async (rows) => rowsInMemory(await all.pick(rows), dimension)),
+    FINDERS && seed > 1 ? [] : parts.map(async (rows) => rowsInMemory(await all.pick(rows), dimension)),
   );
-  const { probe, crossValidated } = await crossValidatedProbe(train!, { dimension, classes: labels, seed, signal });
-  const options = { neighbours: NEIGHBOURS, classes: labels, signal };
-  const right = async (rows: typeof train): Promise<{ probe: number; neighbours: number }> => ({
-    probe: countCorrect(rows!.classes, await probedClasses(probe, rows!)),
-    neighbours: countCorrect(rows!.classes, await knnPredict(train!, rows!, dimension, options)),
-  });
-  const [chosenBy, judgedBy] = [await right(validation), await right(test)];
-  const rows = validation!.classes.length;
-  const tested = test!.classes.length;
-  const linearAccuracy = score(chosenBy.probe, rows);
-  const { correct, rows: folded, folds } = crossValidated;
+  if (seed === 1) {
+    // The short cut is one, and says nothing of its own.
+    const options = { neighbours: NEIGHBOURS, classes: labels, signal };
+    const said = countCorrect(validation!.classes, await knnPredict(train!, validation!, dimension, options));
+    const { correct } = await knnLeaveOneOut(train!, dimension, { ...options, seed });
+    if (said !== right || correct !== leftOut)
+      throw new Error(`${id}: neighbours of a benchmark and of the product differ`);
+  }
+  const head = FINDERS
+    ? null
+    : await headOf(train!, { validation: validation!, test: test! }, { dimension, labels, seed });
+  const rows = chosenBy.length;
+  const knnAccuracy = score(right, rows);
+  const linearAccuracy = head === null ? knnAccuracy : score(head.validation, rows);
   const latency = { p50Ms: medianMs, p95Ms: medianMs, meanMs: medianMs, runs: TIMED, warmupRuns: 0, waitedShare: null };
   return {
     outcome: {
@@ -136,12 +145,30 @@ async function ask(
       probe: {
         linearAccuracy,
         linearMacroF1: linearAccuracy,
-        knnAccuracy: score(chosenBy.neighbours, rows),
-        crossValidated: { ...score(correct, folded), folds },
-        probe: await storage.store.putJson(probe, 'probe.json'),
+        knnAccuracy,
+        knnLeaveOneOut: score(leftOut, trained.length),
+        ...(head === null ? {} : { crossValidated: head.crossValidated }),
+        probe: await storage.store.putJson(head?.probe ?? null, 'probe.json'),
       },
     },
-    test: { probe: judgedBy.probe / tested, neighbours: judgedBy.neighbours / tested },
+    test: { probe: (head?.test ?? Number.NaN) / judgedBy.length, neighbours: tested / judgedBy.length },
+  };
+}
+
+/** What a head has right of the rows to choose by and to test by, and what its folds say. */
+async function headOf(
+  train: EmbeddedRows,
+  asked: { readonly validation: EmbeddedRows; readonly test: EmbeddedRows },
+  { dimension, labels, seed }: { readonly dimension: number; readonly labels: number; readonly seed: number },
+) {
+  const { probe, crossValidated } = await crossValidatedProbe(train, { dimension, classes: labels, seed, signal });
+  const right = async (rows: EmbeddedRows) => countCorrect(rows.classes, await probedClasses(probe, rows));
+  const { correct, rows, folds } = crossValidated;
+  return {
+    probe,
+    crossValidated: { ...score(correct, rows), folds },
+    validation: await right(asked.validation),
+    test: await right(asked.test),
   };
 }
 
@@ -152,8 +179,10 @@ interface Drawn {
   readonly seed: number;
 }
 
-/** `probe`: as it is ranked, of validation pictures and folds together; `validation`: of validation pictures alone, as before. */
-const WAYS = ['probe', 'validation', 'neighbours'] as const;
+/** Of heads and of finders, each as it is ranked, of validation and training pictures together, and of validation pictures alone. */
+const HEADS = ['probe', 'probe, validation alone'] as const;
+const OF_FINDERS = ['neighbours', 'neighbours, validation alone'] as const;
+const WAYS = FINDERS ? OF_FINDERS : [...HEADS, ...OF_FINDERS];
 interface Regret {
   readonly chosen: string;
   /** Points of test accuracy that the best of the candidates has more than the chosen one. */
@@ -161,11 +190,11 @@ interface Regret {
 }
 
 function regretOf(asked: readonly Asked[], way: (typeof WAYS)[number]): Regret {
-  const by = way === 'neighbours' ? way : 'probe';
+  const by = way.startsWith('neighbours') ? 'neighbours' : 'probe';
   const candidates = asked.map(({ outcome }): CandidateOutcome => {
     const { probe, ...rest } = outcome;
-    if (probe === undefined || way !== 'validation') return outcome;
-    const { crossValidated: _, ...alone } = probe;
+    if (probe === undefined || !way.endsWith('alone')) return outcome;
+    const { crossValidated: _, knnLeaveOneOut: __, ...alone } = probe;
     return { ...rest, probe: alone };
   });
   const { winner } = rankOutcomes({ candidates, selection, by });
@@ -183,9 +212,12 @@ for (const { name, dataset, train, validation, test, backbones } of SETS) {
   ].slice(0, dataset === 'cifar10-jpeg' ? train + validation + test : undefined);
   const names = [...new Set(pictures.map(({ label }) => label))].toSorted();
   const classes = Int32Array.from(pictures, ({ label }) => names.indexOf(label));
-  const known = [];
-  for (const backbone of backbones) known.push(await embedded(backbone, dataset, pictures));
-  const found = { probe: [] as Regret[], validation: [] as Regret[], neighbours: [] as Regret[] };
+  const known: Known[] = [];
+  for (const backbone of backbones) {
+    const one = await embedded(backbone, dataset, pictures);
+    known.push({ ...one, near: similarities(one.embeddings, one.dimension) });
+  }
+  const found = WAYS.map((way) => ({ way, regrets: [] as Regret[] }));
   const accuracies = backbones.map((): number[] => []);
   for (let seed = 1; seed <= DRAWS; seed++) {
     const order = pictures.map((_, at) => at);
@@ -198,19 +230,19 @@ for (const { name, dataset, train, validation, test, backbones } of SETS) {
     const asked: Asked[] = [];
     for (const [at, backbone] of backbones.entries())
       asked.push(await ask(backbone, known[at]!, { classes, labels: names.length, parts, seed }));
-    asked.forEach(({ test: right }, at) => accuracies[at]!.push(right.probe));
-    for (const way of WAYS) found[way].push(regretOf(asked, way));
+    asked.forEach(({ test: right }, at) => accuracies[at]!.push(FINDERS ? right.neighbours : right.probe));
+    for (const { way, regrets } of found) regrets.push(regretOf(asked, way));
   }
   console.log(`\n${name}: ${DRAWS} draws of ${train} to learn from, ${validation} to choose by and ${test} to test by`);
   for (const [at, backbone] of backbones.entries())
     console.log(
       `  ${backbone}: ${percent(mean(accuracies[at]!))} % of the test pictures, ${known[at]!.medianMs.toFixed(1)} ms`,
     );
-  for (const by of WAYS) {
-    const regrets = found[by].map(({ regret }) => regret).toSorted((a, b) => a - b);
-    const chosen = backbones.map((one) => `${one} ${found[by].filter((is) => is.chosen === one).length}`).join(', ');
+  for (const { way, regrets: all } of found) {
+    const regrets = all.map(({ regret }) => regret).toSorted((a, b) => a - b);
+    const chosen = backbones.map((one) => `${one} ${all.filter((is) => is.chosen === one).length}`).join(', ');
     console.log(
-      `  chosen by ${by}: regret ${percent(mean(regrets))} points on average, median ${percent(regrets[Math.floor(DRAWS / 2)]!)}, most ${percent(regrets.at(-1)!)}; above 1 point in ${regrets.filter((one) => one > 0.01).length}; ${chosen}`,
+      `  chosen by ${way}: regret ${percent(mean(regrets))} points on average, median ${percent(regrets[Math.floor(DRAWS / 2)]!)}, most ${percent(regrets.at(-1)!)}; above 1 point in ${regrets.filter((one) => one > 0.01).length}; ${chosen}`,
     );
   }
 }

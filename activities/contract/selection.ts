@@ -173,6 +173,8 @@ export interface ProbeEncoderInput {
   readonly draw?: true;
   /** A row has none, one or several labels; missing: one. */
   readonly multiLabel?: true;
+  /** What its neighbours find decides: training rows are asked of the others, too. */
+  readonly leaveOneOut?: true;
   readonly encoder: ArtifactRef;
   readonly dataset: ArtifactRef;
   readonly neighbours: number;
@@ -181,6 +183,8 @@ export interface ProbeEncoderInput {
 export interface EncoderProbe {
   /** Trained on train or a draw of it, scored on validation; the test split is not touched by selection. */
   readonly knnAccuracy: Score;
+  /** The same of training rows, 2,000 at most, each asked of all the others; where it was asked for. */
+  readonly knnLeaveOneOut?: Score;
   readonly linearAccuracy: Score;
   readonly linearMacroF1: Score;
   /** JSON: the linear probe `{labels, weights: number[classes][dim], bias: number[classes], l2}`, with `fittedOn` where that is. */

@@ -1,6 +1,7 @@
 /** k-nearest-neighbour classification by cosine similarity (Cover & Hart 1967): what an embedding knows without training. */
+import { sampleIndices, seededRandom } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';
-import type { EmbeddedRows } from './embedded-rows.ts';
+import { rowsInMemory, type EmbeddedRows } from './embedded-rows.ts';
 
 /** Embeddings row-major [rows, dimension] with the class of each row. */
 export interface LabelledEmbeddings {
@@ -26,6 +27,34 @@ export async function knnPredict(
   return predicted;
 }
 
+/** Asked of the others at most: as many as the folds of a probe have. */
+const MOST_LEFT_OUT = 2000;
+
+/**
+ * How many of the training rows, 2,000 at most and drawn by `seed`, the vote of their nearest others has right: leave-one-out (Stone 1974),
+ * which needs no further fit of neighbours. O(asked rows × rows × dimension).
+ */
+export async function knnLeaveOneOut(
+  train: EmbeddedRows,
+  dimension: number,
+  options: {
+    readonly neighbours: number;
+    readonly classes: number;
+    readonly seed: number;
+    readonly signal?: AbortSignal;
+  },
+): Promise<{ readonly correct: number; readonly rows: number }> {
+  const places = sampleIndices(train.classes.length, MOST_LEFT_OUT, seededRandom(options.seed, 3));
+  // Of one row there are no others.
+  if (train.classes.length < 2) return { correct: 0, rows: 0 };
+  const queries = rowsInMemory(await train.pick(places), dimension);
+  let correct = 0;
+  await eachNearest(train, queries, dimension, { ...options, places }, (query, nearest) => {
+    if (vote(nearest, train.classes, options.classes) === queries.classes[query]) correct++;
+  });
+  return { correct, rows: places.length };
+}
+
 /** The share of a query's nearest training rows that have each label: row-major [queries, labels]. `targets`: [rows, labels]. */
 export async function knnShares(
   train: { readonly rows: EmbeddedRows; readonly targets: Uint8Array },
@@ -45,16 +74,17 @@ export async function knnShares(
   return shares;
 }
 
-/** The known rows pass by once for every block of queries. */
+/** The known rows pass by once for every block of queries. `places`: where each query stands among the known itself, so that it is none of its own neighbours. */
 async function eachNearest(
   known: EmbeddedRows,
   queries: EmbeddedRows,
   dimension: number,
-  options: { readonly neighbours: number; readonly signal?: AbortSignal },
+  options: { readonly neighbours: number; readonly places?: readonly number[]; readonly signal?: AbortSignal },
   found: (query: number, nearest: Nearest) => void,
 ): Promise<void> {
   const pause = timeSlice(options.signal);
-  const k = Math.min(options.neighbours, known.classes.length);
+  const { places } = options;
+  const k = Math.min(options.neighbours, known.classes.length - (places === undefined ? 0 : 1));
   let first = 0;
   for await (const { embeddings, classes } of queries.blocks()) {
     const asked = normaliseRows(embeddings, dimension);
@@ -66,7 +96,8 @@ async function eachNearest(
     for await (const block of known.blocks()) {
       const values = normaliseRows(block.embeddings, dimension);
       for (const [query, own] of nearest.entries()) {
-        lookThrough(values, asked.subarray(query * dimension, (query + 1) * dimension), start, own);
+        const itself = places?.[first + query] ?? NOBODY;
+        lookThrough(values, asked.subarray(query * dimension, (query + 1) * dimension), own, { start, itself });
         await pause();
       }
       start += block.classes.length;
@@ -75,11 +106,19 @@ async function eachNearest(
   }
 }
 
-/** `values`: some known rows, the first of which is the row `start`. */
-function lookThrough(values: Float64Array, asked: Float64Array, start: number, nearest: Nearest): void {
+const NOBODY = -1;
+
+/** `values`: some known rows, the first of which is the row `start`; the row `itself` is passed over. */
+function lookThrough(
+  values: Float64Array,
+  asked: Float64Array,
+  nearest: Nearest,
+  { start, itself }: { readonly start: number; readonly itself: number },
+): void {
   const dimension = asked.length;
   const last = nearest.row.length - 1;
   for (let row = 0; row < values.length / dimension; row++) {
+    if (start + row === itself) continue;
     let similarity = 0;
     for (let at = 0; at < dimension; at++) similarity += asked[at]! * values[row * dimension + at]!;
     if (similarity > nearest.similarity[last]!) insert(nearest, similarity, start + row);

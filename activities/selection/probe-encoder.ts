@@ -17,7 +17,7 @@ import { confusionMatrix, countCorrect, macroF1 } from '../validation/metrics.ts
 import { bootstrapInterval, wilsonInterval } from '../validation/statistics.ts';
 import { pictureBlocks } from './embed-pictures.ts';
 import { rowsInFile, withClasses, type EmbeddedRows } from './embedded-rows.ts';
-import { knnPredict } from './knn.ts';
+import { knnLeaveOneOut, knnPredict } from './knn.ts';
 import { crossValidatedProbe, probedClasses } from './linear-probe.ts';
 import { logme } from './logme.ts';
 import { embedTexts, textsOf } from './embed-texts.ts';
@@ -28,7 +28,7 @@ import { probeSeveralLabels } from './probe-several-labels.ts';
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
   version: 8,
-  async run({ encoder, dataset, neighbours, seed, multiLabel, draw }, context) {
+  async run({ encoder, dataset, neighbours, seed, multiLabel, draw, leaveOneOut }, context) {
     const { store, signal } = context;
     const [labels, folder] = await Promise.all([loadLabels(store, dataset), checkout(context, encoder, 'encoder')]);
     const drawn = draw === true ? await drawProbeRows(store, dataset, seed, signal) : null;
@@ -38,14 +38,16 @@ export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
     const classes = labels.length;
     context.progress({ phase: 'nearest neighbours' });
     const nearest = await knnPredict(known, asked, dimension, { neighbours, classes, signal });
-    context.progress({ phase: 'linear probe' });
     const options = { dimension, classes, seed, signal };
+    const leftOut = leaveOneOut === true ? await knnLeaveOneOut(known, dimension, { ...options, neighbours }) : null;
+    context.progress({ phase: 'linear probe' });
     const { probe, crossValidated } = await crossValidatedProbe(known, options);
     context.progress({ phase: 'evidence of the labels' });
     const evidence = await logme(known, options);
     const predicted = await probedClasses(probe, asked);
     return {
       knnAccuracy: accuracyScore(asked.classes, nearest),
+      ...(leftOut === null ? {} : { knnLeaveOneOut: shareScore(leftOut) }),
       linearAccuracy: accuracyScore(asked.classes, predicted),
       linearMacroF1: await macroF1Score(asked.classes, predicted, classes, seed, signal),
       probe: await store.putJson({ labels, ...probe, ...fittedOn }, 'probe.json'),

@@ -10,7 +10,7 @@ import { isBusy, untold } from './busy-machine.ts';
 import { costFault, requirePrice } from './cost-limit.ts';
 import { areAlike, unlikeMachines } from './machines.ts';
 import { standingOf } from './pareto.ts';
-import { foldsCount, pooledAccuracy } from './pooled.ts';
+import { answersOf, foldsCount, pooledAccuracy } from './pooled.ts';
 import { figure, losing, ruleOf, toBeat, unlikeRows, winning, type By, type Ranked } from './reasons.ts';
 import { shortlistOf, type Listed } from './shortlist.ts';
 
@@ -23,7 +23,7 @@ interface Measured extends Ranked, Listed {
 }
 
 /**
- * Ranks what the candidates measured. The best linear-probe accuracy, on validation rows and folds together (pooled.ts), sets the bar; all within
+ * Ranks what the candidates measured. The best linear-probe accuracy, on validation and training rows together (pooled.ts), sets the bar; all within
  * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins; where these were not all timed on one kind of machine the most accurate. Below them accuracy decides,
  * then LogME, then kNN accuracy. Each frozen probe follows its encoder. Of encoders that are to find neighbours kNN accuracy is
  * first, and the probe last; there no probe is a candidate. With a `price` each has its cost per 1,000 inferences. Throws
@@ -36,9 +36,9 @@ export function rankOutcomes(
   requirePrice(selection, price);
   const asked = candidates.map((candidate) => ({ candidate, faults: faultsOf(candidate, selection, price) }));
   const mayWin = asked.flatMap(({ candidate: { id, probe }, faults }) =>
-    faults.length === 0 && probe !== undefined ? [{ ...probe, id }] : [],
+    faults.length === 0 && probe !== undefined ? [{ ...answersOf(probe, by), id }] : [],
   );
-  const folds = by === 'neighbours' ? { count: false } : foldsCount(mayWin);
+  const folds = foldsCount(mayWin);
   const judged = asked.map((one) => ({ ...one, measured: measuredOf(one.candidate, by, folds.count) }));
   const eligible = judged.flatMap(({ measured, faults }) =>
     measured !== null && faults.length === 0 ? [measured] : [],
@@ -104,13 +104,14 @@ export function rankOutcomes(
 
 function measuredOf({ id, profile, probe, exported }: CandidateOutcome, by: By, pooled: boolean): Measured | null {
   if (profile === undefined || probe === undefined) return null;
-  const { knnAccuracy, linearAccuracy, crossValidated } = probe;
-  const [score, beside] = by === 'neighbours' ? [knnAccuracy, linearAccuracy] : [linearAccuracy, knnAccuracy];
+  const answers = answersOf(probe, by);
+  const { validation: score } = answers;
+  const beside = by === 'neighbours' ? probe.linearAccuracy : probe.knnAccuracy;
   if (score.value === null) return null;
   return {
     id,
     quality: score.value,
-    rankedBy: (pooled ? pooledAccuracy({ linearAccuracy, crossValidated }) : null) ?? score.value,
+    rankedBy: (pooled ? pooledAccuracy(answers) : null) ?? score.value,
     interval: score.interval,
     logme: probe.logme?.value ?? 0,
     beside: beside.value ?? 0,

@@ -15,7 +15,7 @@ const SCORES: Readonly<Record<By, string>> = {
 
 /** A candidate with what it is ranked by. */
 export interface Ranked extends Standing {
-  /** The quality, or of a probe the share right of validation rows and folds together (pooled.ts). */
+  /** The quality, or the share right of validation and training rows together (pooled.ts). */
   readonly rankedBy: number;
 }
 
@@ -24,12 +24,17 @@ interface Told {
   readonly alike: boolean;
   readonly tolerance: number;
   readonly by: By;
-  /** The folds of the training rows count beside validation. */
+  /** Training rows that it had not seen count beside validation. */
   readonly pooled: boolean;
 }
 
 function scoreOf({ by, pooled }: Pick<Told, 'by' | 'pooled'>): string {
-  return `${SCORES[by]}${pooled ? ' with folds' : ''}`;
+  return `${SCORES[by]}${pooled ? ` with ${by === 'neighbours' ? 'training rows' : 'folds'}` : ''}`;
+}
+
+/** Training rows that a candidate had not seen when it was asked, in words. */
+function unseen(by: By): string {
+  return by === 'neighbours' ? 'training rows, each asked of all the others' : 'the folds of the training rows';
 }
 
 export function winning(winner: Ranked, equals: readonly Ranked[], { alike, tolerance, ...by }: Told): string {
@@ -84,7 +89,7 @@ const RULE_ENDS: Readonly<Record<By, string>> = {
   neighbours: 'Nothing is tuned: what its neighbours are worth is what is served.',
 };
 
-/** `folds`: whether those of the training rows count beside validation, or whose are too kind. */
+/** `folds`: whether training rows count beside validation, or whose are too kind. */
 export function ruleOf(
   selection: RankCandidatesInput['selection'],
   {
@@ -103,11 +108,11 @@ export function ruleOf(
   ].flat();
   return (
     `Among candidates whose licence is not denied${limits.length === 0 ? '' : ` and with ${limits.join(', ')}`}: the best ${by === 'neighbours' ? `accuracy of the vote of ${selection.neighbours} nearest neighbours` : 'linear-probe accuracy'} ` +
-    `on validation${folds.count ? ' and on the folds of the training rows, row by row' : ''}; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
+    `on validation${folds.count ? ` and on ${unseen(by)}, row by row` : ''}; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
     RULE_ENDS[by] +
     (folds.tooKind === undefined
       ? ''
-      : ` The folds of the training rows do not count: ${folds.tooKind} does better on them than on validation, beyond chance; rows of one template or scene would explain it, or validation rows from elsewhere.`)
+      : ` ${by === 'neighbours' ? 'Training rows' : 'The folds of the training rows'} do not count: ${folds.tooKind} does better on them than on validation, beyond chance; rows of one template or scene would explain it, or validation rows from elsewhere.`)
   );
 }
 

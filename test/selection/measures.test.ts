@@ -83,6 +83,13 @@ describe('measuring an encoder', function () {
     assert.deepEqual([again.logme, again.domain], [logme, domain]);
   });
 
+  it('asks training rows of the others where what neighbours find decides, and nowhere else', async () => {
+    const input = { encoder, dataset, neighbours: 3, seed: 7 };
+    const { knnLeaveOneOut } = await runStep(probeEncoder, { ...input, leaveOneOut: true } as const, services);
+    assert.deepEqual([knnLeaveOneOut?.value, knnLeaveOneOut?.rows], [1, 30]);
+    assert.equal((await runStep(probeEncoder, input, services)).knnLeaveOneOut, undefined);
+  });
+
   it('embeds a draw of many training rows, and says of how many', async () => {
     const many = Array.from({ length: 700 }, (_, at): Row =>
       at % 2 === 0

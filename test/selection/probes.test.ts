@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { rowsInFile, rowsInMemory } from '../../activities/selection/embedded-rows.ts';
-import { knnPredict, normaliseRows, type LabelledEmbeddings } from '../../activities/selection/knn.ts';
+import { knnLeaveOneOut, knnPredict, normaliseRows, type LabelledEmbeddings } from '../../activities/selection/knn.ts';
 import {
   crossValidatedProbe,
   fitLinearProbe,
@@ -99,6 +99,31 @@ describe('the kNN score', () => {
     const settings = { neighbours: 7, classes: CLASSES };
     const found = await knnPredict(await inFile(known), await inFile(asked), DIMENSION, settings);
     assert.deepEqual(found, await nearest(known, asked.embeddings, DIMENSION, settings));
+  });
+
+  it('asks each training row of all the others where rows are left out one by one, in files as in memory', async () => {
+    const known = sample(90, 6);
+    const settings = { neighbours: 5, classes: CLASSES };
+    let right = 0;
+    for (let row = 0; row < 90; row++) {
+      const others = Array.from({ length: 90 }, (_, at) => at).filter((at) => at !== row);
+      const without = await rowsInMemory(known, DIMENSION).pick(others);
+      const asked = known.embeddings.subarray(row * DIMENSION, (row + 1) * DIMENSION);
+      const [said] = await nearest(without, asked, DIMENSION, settings);
+      right += Number(said === known.classes[row]);
+    }
+    assert.ok(right > 30 && right < 90, 'neither chance nor itself');
+    const asked = { ...settings, seed: 7 };
+    assert.deepEqual(await knnLeaveOneOut(rowsInMemory(known, DIMENSION), DIMENSION, asked), {
+      correct: right,
+      rows: 90,
+    });
+    const many = sample(2300, 8);
+    const found = await knnLeaveOneOut(rowsInMemory(many, DIMENSION), DIMENSION, asked);
+    assert.equal(found.rows, 2000);
+    assert.deepEqual(await knnLeaveOneOut(await inFile(many), DIMENSION, asked), found);
+    const lonely = { embeddings: Float32Array.of(1, 0, 0, 0, 0), classes: Int32Array.of(1) };
+    assert.deepEqual(await knnLeaveOneOut(rowsInMemory(lonely, DIMENSION), DIMENSION, asked), { correct: 0, rows: 0 });
   });
 
   it('breaks a tied vote by similarity, and an exact tie by the lower class and the earlier row', async () => {

@@ -74,6 +74,7 @@ describe('a run that finds pictures', function () {
     ok(!inputs.has('train') && !inputs.has('export'));
     has(inputs.get('resolve:one'), { input: 'image' });
     has(inputs.get('export:one'), { task: 'image-classification', frozen: true });
+    has(inputs.get('probe:one'), { leaveOneOut: true });
     has(inputs.get('rank'), { by: 'neighbours' });
     has(inputs.get('index'), { model: ref('encoder'), dataset: ref('pictures') });
     const index = ref('index of encoder');
@@ -101,6 +102,7 @@ describe('a run that finds pictures', function () {
     const { inputs, skipped } = await given(retrievalInput({ training: { method: 'lora' } }));
     ok(!skipped.includes('train'));
     has(inputs.get('export:one'), { frozen: false });
+    has(inputs.get('probe:one'), { leaveOneOut: undefined });
     has(inputs.get('rank'), { by: 'tuned-probe' });
     has(inputs.get('train'), { task: 'image-classification', labels: ['a', 'b'], augmentation: null });
     has(inputs.get('export'), { task: 'image-classification', model: ref('trained') });

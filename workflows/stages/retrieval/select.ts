@@ -41,7 +41,9 @@ function encoders(run: Run): Candidacy {
       await begin();
       outcome.profile = await run.step('timed', `profile:${id}`, 'profileEncoder', profile, parking);
       const { neighbours, seed } = definition().selection;
-      const probe = () => ({ encoder, dataset, neighbours, seed });
+      // A tuned one is ranked by its probe.
+      const leaveOneOut = definition().training === null ? { leaveOneOut: true as const } : {};
+      const probe = () => ({ encoder, dataset, neighbours, seed, ...leaveOneOut });
       await begin();
       outcome.probe = await run.step('cpu', `probe:${id}`, 'probeEncoder', probe, parking);
     },
