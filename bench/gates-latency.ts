@@ -1,8 +1,8 @@
 /**
  * How a model's latency is best told from what its machine does besides: ways to its p95, from the same runs, beside programs that
  * take the cores and the caches. A small encoder (clean), a larger one (too slow), and the small one that waits with every tenth
- * text without a core (too slow as well); each way's p95s, and how often a limit catches and accuses,
- * of all and of those alone that waited for less than a share of the time.
+ * text without a core (too slow as well); each way's p95s, how often a limit catches and accuses,
+ * of all and of those alone that waited for less than a share of the time, and what the gate says.
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-latency.ts LIMIT_MS [busy programs = 0] [clean measurements = 100] [of each slow one = 34] [minutes at most = 9]
  */
@@ -11,6 +11,8 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MOST_WAITED } from '../activities/selection/busy-machine.ts';
+import { leastTime } from '../activities/selection/least-time.ts';
 import { waitedShare } from '../activities/selection/own-time.ts';
 import type { TimedRuns } from '../activities/selection/timed-runs.ts';
 import { exportEncoder } from '../activities/training/export-encoder.ts';
@@ -41,12 +43,42 @@ const OWN_TIME = 'own time, quietest pass';
 const SHARES = [0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 1];
 const KINDS = ['clean', 'larger', 'waiting'] as const;
 
-/** Of measurements by own time, the quietest pass counting: how many that waited for less than a share are above the limit. */
-function byShare(measured: readonly TimedRuns[]): string {
-  const judged = measured.map(({ times, told }) => ({
-    share: waitedShare(times, told) ?? Number.NaN,
+interface Judged {
+  readonly share: number;
+  readonly p95Ms: number;
+  /** undefined where it is not known. */
+  readonly leastMs: number | undefined;
+}
+
+/** By own time, the quietest pass counting. */
+function judgedOf({ times, warmUps, told }: TimedRuns): Judged {
+  return {
+    share: waitedShare([...warmUps, ...times], told) ?? Number.NaN,
     p95Ms: ESTIMATORS[OWN_TIME]!(times, TEXTS) ?? Number.NaN,
-  }));
+    leastMs: leastTime([...warmUps, ...times], told),
+  };
+}
+
+/** As the gate does. */
+function verdictOf({ share, p95Ms, leastMs = 0 }: Judged): 'within' | 'too slow' | 'not measured' {
+  if (!(p95Ms > LIMIT_MS)) return 'within';
+  return share <= MOST_WAITED || leastMs > LIMIT_MS ? 'too slow' : 'not measured';
+}
+
+function verdicts(judged: readonly Judged[]): string {
+  const least = judged.flatMap(({ leastMs }) => leastMs ?? []);
+  const counts = (['within', 'too slow', 'not measured'] as const).map(
+    (verdict) => `${verdict} ${judged.filter((one) => verdictOf(one) === verdict).length}`,
+  );
+  const bounds =
+    least.length === 0
+      ? 'never known'
+      : `${Math.min(...least).toPrecision(3)} to ${Math.max(...least).toPrecision(3)} ms`;
+  return `${counts.join(', ')}; at least ${bounds}, known of ${least.length}; waited for more than ${MOST_WAITED} of the time ${judged.filter(({ share }) => share > MOST_WAITED).length}`;
+}
+
+/** How many that waited for less than a share are above the limit. */
+function byShare(judged: readonly Judged[]): string {
   return SHARES.map((most) => {
     const told = judged.filter(({ share }) => share <= most);
     return `up to ${most}: ${told.filter(({ p95Ms }) => p95Ms > LIMIT_MS).length} of ${told.length}`;
@@ -107,7 +139,9 @@ try {
       `${kind}: ${measured[kind].length} measurements of ${median(measured[kind].map(({ times }) => times.length))} runs (median); ` +
         `waited ${median(shares).toPrecision(3)} of the time, undisturbed ${median(undisturbed).toPrecision(3)} of the runs (medians)`,
     );
-    console.log(`  by the share that was waited: ${byShare(measured[kind])}`);
+    const judged = measured[kind].map(judgedOf);
+    console.log(`  as it is judged: ${verdicts(judged)}`);
+    console.log(`  by the share that was waited: ${byShare(judged)}`);
     for (const [name, estimate] of Object.entries(ESTIMATORS)) {
       const all = measured[kind].map(({ times }) => estimate(times, TEXTS));
       const values = all.filter((value) => value !== null);

@@ -28,6 +28,12 @@ export function costPer1000(meanMs: number | undefined, price: SlotPrice | null)
   return meanMs === undefined || price === null ? null : (meanMs * price.perHour) / 3600;
 }
 
+/** The mean milliseconds that a limit of cost allows; undefined without a limit or a price. */
+export function meanWithin(maxCostPer1000: number | undefined, price: SlotPrice | null): number | undefined {
+  const ofOneMs = costPer1000(1, price);
+  return maxCostPer1000 === undefined || ofOneMs === null || ofOneMs === 0 ? undefined : maxCostPer1000 / ofOneMs;
+}
+
 /** What the costs of several generators are of, in words; '' where no answer of any was timed. `show`: a number of tokens. */
 export function pricedAnswers(
   candidates: readonly { readonly generator?: GeneratorRecord | undefined }[],

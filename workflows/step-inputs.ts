@@ -40,6 +40,7 @@ import type { HardwareClass } from '../pipelines/hardware-class.ts';
 import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
 import { gradientsAsked } from '../pipelines/attack.ts';
 import { withSettings } from '../pipelines/change.ts';
+import { meanWithin, type SlotPrice } from '../pipelines/inference-cost.ts';
 import { completed, type OpenSetting, type RecipeFacts } from '../pipelines/recipe.ts';
 import { nthSeed, rungLimits, searchRungLimits } from './rungs.ts';
 import type { Winner } from './stages/select.ts';
@@ -99,12 +100,21 @@ export function measuredOn({ selection: { hardware } }: Pick<Pipeline, 'selectio
   return hardware === undefined ? {} : { hardware };
 }
 
-/** What a candidate's times are held to, where the definition says so: above it a time of a busy machine is taken again. */
-export function candidateTimes({ selection }: Pick<Pipeline, 'selection'>): { readonly timeLimits?: TimeLimits } {
+/**
+ * What a candidate's times are held to, where the definition says so: above it a time of a busy machine is taken again. `price`: of a
+ * slot, where a limit of cost asks; what a generator's answer costs is reckoned later, under its best prompt.
+ */
+export function candidateTimes(
+  { selection }: Pick<Pipeline, 'selection'>,
+  price: SlotPrice | null = null,
+): { readonly timeLimits?: TimeLimits } {
   if ('maxFirstTokenMs' in selection || 'maxMsPerToken' in selection) {
     return timeLimits({ firstTokenMs: selection.maxFirstTokenMs, tokenMs: selection.maxMsPerToken });
   }
-  return timeLimits({ p95Ms: 'maxLatencyP95Ms' in selection ? selection.maxLatencyP95Ms : undefined });
+  return timeLimits({
+    p95Ms: 'maxLatencyP95Ms' in selection ? selection.maxLatencyP95Ms : undefined,
+    meanMs: meanWithin(selection.maxCostPer1000, price),
+  });
 }
 
 /** What the gates that are on hold the chosen model's times to. */

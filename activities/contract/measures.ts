@@ -17,11 +17,15 @@ export interface Score {
   readonly lack?: string;
   /** Why the value is only a bound from above, and the way out: a gate that it is under has passed, one that it is over was not measured. */
   readonly noMoreThan?: string;
+  /** What a free machine would have measured at least, where the value is of a busy one: a limit that this is over is broken all the same. */
+  readonly noLessThan?: number;
 }
 /** What times are held to later, in milliseconds: above it one of a busy machine says nothing, and is taken again. Never part of a key. */
 export interface TimeLimits {
   /** Of one input, at the 95th percentile. */
   readonly p95Ms?: number;
+  /** In the mean: what a limit of cost allows, of an encoder. */
+  readonly meanMs?: number;
   /** Of a generator: to the first token at the 95th percentile, and of one after it at the median. */
   readonly firstTokenMs?: number;
   readonly tokenMs?: number;
@@ -34,6 +38,8 @@ export interface Latency {
   readonly warmupRuns: number;
   /** Share of the time on the clock that the model stood ready and other work had the cores: not in the figures. Null where the machine does not tell it. */
   readonly waitedShare: number | null;
+  /** What the median and p95 are at least on a free machine, by the time that runs computed; missing where it is not known, and in profiles recorded before it was kept. */
+  readonly leastMs?: number;
 }
 export interface Hardware {
   readonly cpu: string;

@@ -46,6 +46,8 @@ export interface GeneratorProfile {
   };
   /** As of `Latency`. */
   readonly waitedShare: number | null;
+  /** As of `Latency`: to the first token, and of a token after it. */
+  readonly leastMs?: { readonly firstToken?: number; readonly token?: number };
   readonly sizeMb: number;
   /** Growth of the process's resident memory from loading and running the model, in a process of its own. */
   readonly memoryMb: number;
@@ -224,6 +226,7 @@ export interface GeneratorEvaluation {
   readonly firstTokenMs: GeneratorProfile['firstTokenMs'];
   readonly msPerToken: GeneratorProfile['msPerToken'];
   readonly waitedShare: GeneratorProfile['waitedShare'];
+  readonly leastMs?: GeneratorProfile['leastMs'];
   readonly memoryMb: number;
   /** A test prompt, by the clock, of the one that is served and the one told nothing; missing in evaluations made before it was timed. */
   readonly secondsAnAnswer?: { readonly served: number; readonly base: number };

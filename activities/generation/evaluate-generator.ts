@@ -153,8 +153,15 @@ async function evaluate(
     overRefusal: missedShare(all, 'overRefusal'),
     injectedAnswers: missedShare(all, 'injectedAnswers'),
     ...again.measures,
-    firstTokenP95Ms: timeScore(times.firstTokenMs.p95, times.answers, times.waitedShare),
-    tokenMs: timeScore(times.msPerToken.p50, times.answers, times.waitedShare),
+    firstTokenP95Ms: timeScore(times.firstTokenMs.p95, times.answers, {
+      waitedShare: times.waitedShare,
+      ...(times.leastMs === undefined ? {} : { leastMs: times.leastMs }),
+      leastMs: times.leastMs?.firstToken,
+    }),
+    tokenMs: timeScore(times.msPerToken.p50, times.answers, {
+      waitedShare: times.waitedShare,
+      leastMs: times.leastMs?.token,
+    }),
     memoryMb: plainScore(times.memoryMb, times.answers),
     sizeMb: plainScore(await sizeMb(folder), 0),
     exportParity: plainScore(exportParityMaxAbs, 0),

@@ -4,6 +4,7 @@ import type { Message } from '../../inference/generation/chat.ts';
 import { Generator } from '../../inference/generation/generator.ts';
 import type { TimedLength } from '../../pipelines/answer-time.ts';
 import { answerOnce } from '../selection/measuring-child.ts';
+import { leastTime } from '../selection/least-time.ts';
 import { openOwnClock, type OwnClock } from '../selection/own-clock.ts';
 import { countedMs, waitedShare, type RunTime } from '../selection/own-time.ts';
 import { quantile } from '../validation/statistics.ts';
@@ -62,6 +63,8 @@ async function profile(task: ProfileTask): Promise<GeneratorTimes> {
     promptTokens: mean(runs.map(({ promptTokens }) => promptTokens)),
     ...(longer === undefined ? {} : { longer: longer.map((of) => timedLength(of, told)) }),
   };
+  const [firstToken, token] = [firstOf(runs), later].map((of) => leastTime(of, told));
+  const leastMs = { ...(firstToken === undefined ? {} : { firstToken }), ...(token === undefined ? {} : { token }) };
   return {
     firstTokenMs: quantiles(firstMs),
     // Of a model that never writes a second token, the first is all there is.
@@ -69,6 +72,7 @@ async function profile(task: ProfileTask): Promise<GeneratorTimes> {
     answers: runs.length,
     ...(runs.length === 0 ? {} : { answer }),
     waitedShare: waitedShare(whole, told),
+    leastMs,
     memoryMb: (memory - before) / 1e6,
   };
 }
@@ -164,7 +168,8 @@ function laterOf(runs: readonly TimedRun[]): readonly RunTime[] {
 
 /** The time of one of so many tokens. */
 function eachOf(tokens: number, from: RunTime, to: RunTime): RunTime {
-  return { clockMs: (to.clockMs - from.clockMs) / tokens, ownMs: Math.max(0, to.ownMs - from.ownMs) / tokens };
+  const one = (of: keyof RunTime): number => Math.max(0, to[of] - from[of]) / tokens;
+  return { clockMs: one('clockMs'), ownMs: one('ownMs'), leastMs: one('leastMs') };
 }
 
 function mean(values: readonly number[]): number {

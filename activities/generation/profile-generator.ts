@@ -23,7 +23,7 @@ export interface ProfileTask {
 }
 export type GeneratorTimes = Pick<
   GeneratorProfile,
-  'firstTokenMs' | 'msPerToken' | 'answers' | 'answer' | 'waitedShare' | 'memoryMb'
+  'firstTokenMs' | 'msPerToken' | 'answers' | 'answer' | 'waitedShare' | 'leastMs' | 'memoryMb'
 >;
 
 /** Different prompts that are timed. */
@@ -33,7 +33,7 @@ const MOST_NEW_TOKENS = 32;
 
 export const profileGenerator: StepDefinition<ProfileGeneratorInput, GeneratorProfile> = {
   type: 'generation.profile',
-  version: 9,
+  version: 10,
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
   identity: withoutTimeLimits,

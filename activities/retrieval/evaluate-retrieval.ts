@@ -127,7 +127,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       sliceGap: sliced.score,
       queriesInGallery: plainScore(queriesInGallery / rows, rows),
       queriesWithoutRelevant: plainScore((rows - answered) / rows, rows),
-      latencyP95Ms: timeScore(latency.p95Ms, latency.runs, latency.waitedShare),
+      latencyP95Ms: timeScore(latency.p95Ms, latency.runs, latency),
       memoryMb: plainScore(memoryMb, latency.runs),
       sizeMb: plainScore(await sizeMb([join(folder, 'model.onnx'), ...indexFiles(context)]), 0),
       hardwareFit: fit.score,

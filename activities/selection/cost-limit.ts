@@ -3,6 +3,7 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { areWithin } from '../../pipelines/limits.ts';
 import { costPer1000, missingPrice, type SlotPrice } from '../../pipelines/inference-cost.ts';
 import { isBusy, TIME_IT_ANEW, untold } from './busy-machine.ts';
+import { leastMean } from './least-time.ts';
 import { figure } from './reasons.ts';
 
 interface CostLimit {
@@ -17,7 +18,16 @@ export function requirePrice(selection: CostLimit, price: SlotPrice | null): voi
 
 /** Why a model whose inference takes so long costs too much; empty where it does not. What is not known is over every limit. */
 export function costFault(
-  { meanMs, waitedShare }: { readonly meanMs: number | undefined; readonly waitedShare: number | null },
+  {
+    meanMs,
+    waitedShare,
+    leastMs,
+  }: {
+    readonly meanMs: number | undefined;
+    readonly waitedShare: number | null;
+    /** What the median is at least on a free machine. */
+    readonly leastMs?: number | undefined;
+  },
   { maxCostPer1000 }: CostLimit,
   price: SlotPrice | null,
 ): readonly string[] {
@@ -29,6 +39,10 @@ export function costFault(
       `Its cost is not known: the time of an inference was not recorded, and the limit is ${limit} per 1,000 (selection.maxCostPer1000).`,
     ];
   }
-  const over = `${figure(cost)} ${price?.currency ?? ''} per 1,000 inferences is over the limit of ${limit} (selection.maxCostPer1000)`;
-  return [isBusy(waitedShare) ? untold('cost', over, waitedShare, TIME_IT_ANEW) : `Its cost of ${over}.`];
+  const is = `${price?.currency ?? ''} per 1,000 inferences is over the limit of ${limit} (selection.maxCostPer1000)`;
+  if (!isBusy(waitedShare)) return [`Its cost of ${figure(cost)} ${is}.`];
+  const least = leastMs === undefined ? null : costPer1000(leastMean(leastMs), price);
+  return least !== null && least > (maxCostPer1000 ?? Infinity)
+    ? [`Its cost of at least ${figure(least)} ${is}, whatever else the machine did.`]
+    : [untold('cost', `${figure(cost)} ${is}`, waitedShare, TIME_IT_ANEW)];
 }

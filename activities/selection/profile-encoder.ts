@@ -48,7 +48,7 @@ const SAMPLE_PICTURES = 50;
 
 export const profileEncoder: StepDefinition<ProfileEncoderInput, EncoderProfile> = {
   type: 'selection.profile',
-  version: 5,
+  version: 6,
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
   identity: withoutTimeLimits,

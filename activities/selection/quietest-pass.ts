@@ -14,7 +14,7 @@ const LEAST_PASS_RUNS = 100;
 export function quietestPass(
   times: readonly number[],
   inputs: number,
-): Omit<Latency, 'runs' | 'warmupRuns' | 'waitedShare'> {
+): Omit<Latency, 'runs' | 'warmupRuns' | 'waitedShare' | 'leastMs'> {
   const size = inputs * Math.ceil(LEAST_PASS_RUNS / inputs);
   const passes = Math.floor(times.length / size);
   const all =

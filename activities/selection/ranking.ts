@@ -150,12 +150,14 @@ function faultsOf(
     ['size', profile.sizeMb, selection.maxSizeMb, 'MB', 'maxSizeMb'],
     ['memory', profile.memoryMb, selection.maxMemoryMb, 'MB', 'maxMemoryMb'],
   ];
-  const { waitedShare } = profile.latency;
+  const { waitedShare, leastMs = 0 } = profile.latency;
   const broken = limits.flatMap(([what, value, limit, unit, field]) => {
     // Written so that a NaN is over every limit.
     if (limit === undefined || value <= limit) return [];
-    const over = `${figure(value)} ${unit} is over the limit of ${figure(limit)} ${unit} (selection.${field})`;
-    return unit === 'ms' && isBusy(waitedShare) ? [untold(what, over, waitedShare)] : [`Its ${what} of ${over}.`];
+    const is = `${unit} is over the limit of ${figure(limit)} ${unit} (selection.${field})`;
+    if (unit !== 'ms' || !isBusy(waitedShare)) return [`Its ${what} of ${figure(value)} ${is}.`];
+    if (leastMs > limit) return [`Its ${what} of at least ${figure(leastMs)} ${is}, whatever else the machine did.`];
+    return [untold(what, `${figure(value)} ${is}`, waitedShare)];
   });
   return [...broken, ...costFault(profile.latency, selection, price)];
 }

@@ -13,7 +13,8 @@ const MOST_MS = 10_000;
 export interface TimedRuns {
   /** At least one, in the order of the inputs, again and again. */
   readonly times: readonly RunTime[];
-  readonly warmupRuns: number;
+  /** What the runs before these took. How busy a machine is shows in them, too: a starved one may leave a single run that nobody disturbed. */
+  readonly warmUps: readonly RunTime[];
   /** Whether the machine told the runs' own times; else the clock counts. */
   readonly told: boolean;
 }
@@ -30,20 +31,30 @@ export async function timeRuns(
     return elapsedMs > MOST_MS || (runs >= least && elapsedMs > USUAL_MS);
   };
   const inTurn = (run: number): Promise<() => Promise<unknown>> => take(run % Math.max(1, inputs));
-  let warmupRuns = 0;
-  while (warmupRuns < WARM_UP_RUNS && !isOver(warmupRuns, WARM_UP_RUNS)) await (await inTurn(warmupRuns++))();
-  const clock = openOwnClock();
-  try {
-    const times: RunTime[] = [];
-    while (times.length < MOST_RUNS && (times.length === 0 || !isOver(times.length, LEAST_RUNS))) {
-      const ask = await inTurn(times.length);
-      const elapsed = clock.start();
-      await ask();
-      times.push(elapsed());
-      after();
+  const timed = async (isDone: (runs: number) => boolean, then: () => void = () => undefined): Promise<Timed> => {
+    const clock = openOwnClock();
+    try {
+      const times: RunTime[] = [];
+      while (!isDone(times.length)) {
+        const ask = await inTurn(times.length);
+        const elapsed = clock.start();
+        await ask();
+        times.push(elapsed());
+        then();
+      }
+      return { times, told: clock.told() };
+    } finally {
+      clock.close();
     }
-    return { times, warmupRuns, told: clock.told() };
-  } finally {
-    clock.close();
-  }
+  };
+  const warmUps = await timed((runs) => runs === WARM_UP_RUNS || isOver(runs, WARM_UP_RUNS));
+  // A clock of its own: by now all threads have begun.
+  const { times, told } = await timed((runs) => runs === MOST_RUNS || (runs > 0 && isOver(runs, LEAST_RUNS)), after);
+  return { times, warmUps: warmUps.told ? warmUps.times : warmUps.times.map(byTheClock), told };
+}
+
+type Timed = Pick<TimedRuns, 'times' | 'told'>;
+
+function byTheClock({ clockMs }: RunTime): RunTime {
+  return { clockMs, ownMs: clockMs, leastMs: 0 };
 }

@@ -76,7 +76,7 @@ export function judgeGate<Name extends string>(
   }
   const holding = (number: number | null): boolean =>
     number !== null && (direction === 'min' ? number >= threshold : number <= threshold);
-  const score = told(asked, holding(measuredNumber(asked, direction, judged)));
+  const score = told(asked, holding);
   const measured = measuredNumber(score, direction, judged);
   const holds = holding(measured);
   return {
@@ -91,9 +91,14 @@ export function judgeGate<Name extends string>(
   };
 }
 
-/** What is no more than a bound from above can show that a limit holds, and not that it is broken: then nothing was measured. */
-function told({ noMoreThan, ...score }: Score, holds: boolean): Score {
-  return noMoreThan === undefined || holds ? score : { ...MISSING, rows: score.rows, lack: noMoreThan };
+/**
+ * What is no more than a bound from above can show that a limit holds, and not that it is broken: a bound from below, where there is
+ * one, can. Else nothing was measured.
+ */
+function told({ noMoreThan, noLessThan, ...score }: Score, holding: (number: number | null) => boolean): Score {
+  if (noMoreThan === undefined || holding(score.value)) return score;
+  if (noLessThan !== undefined && !holding(noLessThan)) return { ...score, value: noLessThan, noLessThan };
+  return { ...MISSING, rows: score.rows, lack: noMoreThan };
 }
 
 /** The number that decides, or null when there is none to be trusted. */
@@ -132,11 +137,11 @@ function reasonFor(
       : `${name} could not be measured${score.lack === undefined ? '' : ` (${score.lack})`}`;
     return `${lack}; a gate without its number fails: ${limit} cannot be judged`;
   }
-  const { value, interval, rows, of } = score;
+  const { value, interval, rows, of, noLessThan } = score;
   const which = of === undefined ? '' : ` (${of})`;
   const what =
     judged === 'value' || interval === null || value === null
-      ? `${name} is ${number(measured)}${suffix}${which}`
+      ? `${name} is ${noLessThan === undefined ? '' : 'at least '}${number(measured)}${suffix}${which}`
       : `${name} is ${number(value)}${suffix} on ${rows} rows${which}; the ${judgedEnd(direction, judged) === 'low' ? 'lower' : 'upper'} end of its ` +
         `${number(interval.confidence * 100)} % interval, ${number(measured)}${suffix},`;
   const comparison = { min: ['at least', 'below'], max: ['at most', 'above'] }[direction][holds ? 0 : 1];

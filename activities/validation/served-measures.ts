@@ -29,7 +29,7 @@ export async function servedMeasures(
   const filesMb = await treesMb(store, [classifier]);
   const { score, parts } = hardwareFit(device, { processMb, modelMb: memoryMb, filesMb });
   const measures = {
-    latencyP95Ms: timeScore(latency.p95Ms, latency.runs, latency.waitedShare),
+    latencyP95Ms: timeScore(latency.p95Ms, latency.runs, latency),
     memoryMb: plainScore(memoryMb, latency.runs),
     hardwareFit: score,
     sizeMb: plainScore(await sizeMb(folder), 0),

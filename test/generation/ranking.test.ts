@@ -126,6 +126,26 @@ describe('the ranking of generators', () => {
     match(mixed.rule, /of questions alone, without the best prompt/);
   });
 
+  it('calls nobody too slow whose time a busy machine took, unless it computed for so long', () => {
+    const busy = (leastMs: GeneratorProfile['leastMs']) =>
+      candidate('slow', 0.9, 40, {
+        waitedShare: 0.97,
+        firstTokenMs: { p50: 40, p95: 50 },
+        ...(leastMs === undefined ? {} : { leastMs }),
+      });
+    const why = (one: CandidateOutcome, limits: object): string => {
+      const { ranking } = rank([one, fast], limits);
+      return ranking.find(({ id }) => id === 'slow')?.reasons.join() ?? '';
+    };
+    match(why(busy(undefined), { maxMsPerToken: 30 }), /^Its time was not measured: 40 ms a token/);
+    match(why(busy({ firstToken: 90, token: 30 }), { maxMsPerToken: 30 }), /^Its time was not measured/);
+    match(why(busy({ token: 31 }), { maxMsPerToken: 30 }), /^it takes at least 31 ms a token .*, more than 30$/);
+    match(
+      why(busy({ firstToken: 26 }), { maxFirstTokenMs: 25 }),
+      /^it takes at least 26 ms to the first token .*, more than 25$/,
+    );
+  });
+
   it('holds all by times of one kind, in limits, order and reasons, where one cannot be reckoned', () => {
     const longer = [{ promptTokens: 1010, firstMs: 3010, tokens: 30, tokenMs: 20 }];
     const answer = { meanMs: 330, meanTokens: 30, firstMs: 40, promptTokens: 10, longer };

@@ -89,7 +89,7 @@ describe('the steps of generation, on a tiny generator', function () {
     // version 4 did not tell what a whole answer takes, version 5 how much memory the machine has,
     // version 6 how much was read before the first token, version 7 what more before a question takes,
     // version 8 one length alone where the context has no room for twice as much: what they kept under their keys is not taken.
-    equal(profileGenerator.version, 9);
+    equal(profileGenerator.version, 10);
     const { meanMs, meanTokens, firstMs = 0, promptTokens = 0 } = profile.answer ?? { meanMs: 0, meanTokens: 0 };
     ok(firstMs > 0 && firstMs <= meanMs && promptTokens > 1, `${firstMs} ms, ${promptTokens} tokens`);
     ok(meanTokens >= 1 && meanTokens <= generation.maxNewTokens, String(meanTokens));

@@ -34,6 +34,8 @@ describe('a time that was taken on a busy machine', () => {
     ['that nobody set a limit for', { waitedShare: BUSY, times: [[5, undefined]] }, false],
     ['one of two over its limit', { waitedShare: BUSY, times: [[1, 3], [9, 8]] }, true],
     ['no number', { waitedShare: BUSY, times: [[Number.NaN, 3]] }, true],
+    ['over it beside much other work, and computed for longer', { waitedShare: BUSY, times: [[5, 3]], least: [[3.1, 3]] }, false],
+    ['over it beside much other work, and computed for no longer', { waitedShare: BUSY, times: [[5, 3]], least: [[3, 3]] }, true],
   ]; // prettier-ignore
   for (const [what, timed, nothing] of rows) {
     it(`says ${nothing ? 'nothing' : 'something'}: ${what}`, () => {
@@ -44,10 +46,13 @@ describe('a time that was taken on a busy machine', () => {
     });
   }
 
-  it('passes its gate where it is under the limit, and is not measured where it is over it, which does not pass', () => {
-    const verdictOf = (ms: number, share: number | null, severity: 'fail' | 'warn' = 'fail') => {
+  it('passes its gate where it is under the limit, and is not measured where it is over it, which does not pass, unless it computed for longer than the limit', () => {
+    const verdictOf = (ms: number, share: number | null, severity: 'fail' | 'warn' = 'fail', leastMs?: number) => {
       const gates = GatesSchema.parse({ latencyP95Ms: { max: 100, severity } });
-      const { gates: judged } = judgeGates({ latencyP95Ms: timeScore(ms, 200, share) }, gates);
+      const { gates: judged } = judgeGates(
+        { latencyP95Ms: timeScore(ms, 200, { waitedShare: share, leastMs }) },
+        gates,
+      );
       return judged.find(({ name }) => name === 'latencyP95Ms')!;
     };
     for (const [ms, share, verdict, measured] of [
@@ -68,16 +73,27 @@ describe('a time that was taken on a busy machine', () => {
       /could not be measured \(the machine was busy: 90 % of the time .* Start the run again when the machine has a free core/,
     );
     deepEqual(score, { value: null, interval: null, rows: 200 });
-    ok(!('noMoreThan' in verdictOf(99, BUSY).score), 'what passed has passed');
+    ok(!('noMoreThan' in verdictOf(99, BUSY, 'fail', 40).score), 'what passed has passed');
+    equal(verdictOf(120, BUSY, 'fail', 100).measured, null, 'a free machine may be within the limit');
+    const slow = verdictOf(300, BUSY, 'warn', 101);
+    deepEqual([slow.verdict, slow.measured], ['warn', 101]);
+    match(slow.reason, /^latencyP95Ms is at least 101 ms, above the pipeline's gates.latencyP95Ms.max \(100 ms\)$/);
+    equal(verdictOf(101, QUIET, 'fail', 40).measured, 101, 'a free machine has measured itself');
   });
 });
 
 describe('a model that a busy machine timed', () => {
   const quick = { pauseMs: 1, tries: 4 };
-  const ask = async (shares: readonly number[], limitMs: number, signal = new AbortController().signal) => {
+  const ask = async (
+    shares: readonly number[],
+    limitMs: number,
+    signal = new AbortController().signal,
+    leastMs = 1,
+  ) => {
     const phases: string[] = [];
     let asked = 0;
-    const measure = () => Promise.resolve({ waitedShare: shares[Math.min(asked++, shares.length - 1)]!, p95Ms: 5 });
+    const measure = () =>
+      Promise.resolve({ waitedShare: shares[Math.min(asked++, shares.length - 1)]!, p95Ms: 5, meanMs: 4, leastMs });
     const progress = ({ phase }: { readonly phase: string }) => void phases.push(phase);
     const found = await timePatiently(
       measure,
@@ -97,6 +113,11 @@ describe('a model that a busy machine timed', () => {
   it('is timed once where it is under its limit, or over it on a quiet machine', async () => {
     equal((await ask([BUSY], 5)).asked, 1);
     equal((await ask([QUIET], 3)).asked, 1);
+    equal(
+      (await ask([BUSY], 3, undefined, 3.5)).asked,
+      1,
+      'no quieter machine is waited for where any would be too slow',
+    );
   });
 
   it('is not waited for without end, nor after the step was cancelled', async () => {
@@ -130,6 +151,11 @@ describe('the steps that time a model', () => {
     const { pipeline } = runInput();
     const limited = { ...pipeline, selection: { ...pipeline.selection, maxLatencyP95Ms: 20 } } as typeof pipeline;
     deepEqual([candidateTimes(pipeline), candidateTimes(limited)], [{}, { timeLimits: { p95Ms: 20 } }]);
+    // 3,600 for an hour is 1 for 1,000 inferences of a millisecond.
+    const price = { queue: 'espalier-cpu', perHour: 3600, currency: 'EUR', source: 'a list' };
+    const dear = { ...pipeline, selection: { ...pipeline.selection, maxCostPer1000: 2 } } as typeof pipeline;
+    deepEqual([candidateTimes(dear, price), candidateTimes(dear)], [{ timeLimits: { meanMs: 2 } }, {}]);
+    deepEqual(candidateTimes(limited, price), { timeLimits: { p95Ms: 20 } });
     deepEqual(judgedTimes(pipeline), {
       timeLimits: { p95Ms: (pipeline.gates as { latencyP95Ms: { max: number } }).latencyP95Ms.max },
     });
@@ -145,9 +171,23 @@ describe('the steps that time a model', () => {
     deepEqual([candidateTimes(generator), candidateTimes(slow)], [{}, { timeLimits: { tokenMs: 8 } }]);
   });
 
+  it('hold an encoder to the mean that a limit of cost allows', () => {
+    const cheap = timedLatency(latency, { meanMs: 4 });
+    const dear = timedLatency({ ...latency, leastMs: 1 }, { meanMs: 3 });
+    const shown = timedLatency({ ...latency, leastMs: 4.1 }, { meanMs: 3 });
+    deepEqual([cheap, dear, shown].map(saysNothing), [false, true, false]);
+    // A mean is three quarters of the lower quartile at least.
+    ok(saysNothing(timedLatency({ ...latency, leastMs: 3.9 }, { meanMs: 3 })));
+  });
+
   it('hold a generator to the time of its first token and of one after it', () => {
     ok(saysNothing(timedAnswer(answer, { firstTokenMs: 4.9 })) && saysNothing(timedAnswer(answer, { tokenMs: 3.9 })));
     ok(!saysNothing(timedAnswer(answer, { firstTokenMs: 5, tokenMs: 4 })) && !saysNothing(timedAnswer(answer)));
+    const computed = { ...answer, leastMs: { firstToken: 4.9, token: 3 } };
+    ok(
+      !saysNothing(timedAnswer(computed, { firstTokenMs: 4.8 })) &&
+        saysNothing(timedAnswer(computed, { tokenMs: 3.5 })),
+    );
     ok(isBusy(BUSY) && !isBusy(QUIET) && !isBusy(null));
   });
 });

@@ -42,7 +42,7 @@ describe('the time that a run takes by itself', () => {
 
   it('is the time on the clock, to the last digit, where it never waited for a core: a sleep, a disk, a lock are its own', () => {
     const slept = startRun(reading([counters(100, 50), counters(100, 51)]), inTurn([0.95, 1, 1, 11.3, 11.3, 11.35]));
-    assert.deepEqual(slept(), { clockMs: 11.3 - 1, ownMs: 11.3 - 1 });
+    assert.deepEqual(slept(), { clockMs: 11.3 - 1, ownMs: 11.3 - 1, leastMs: 1 });
   });
 
   it('is read again where the reading itself was interrupted', () => {
@@ -92,7 +92,7 @@ describe('the time that a run takes by itself', () => {
     // With two, the other one might have had the second core.
     assert.equal(ran(2), 10);
     const rounded = startRun(reading([NOTHING, counters(0, 10, 24)], helpers, 1), inTurn([0, 0, 0, 20, 20, 20]))();
-    assert.deepEqual(rounded, { clockMs: 20, ownMs: 20 });
+    assert.deepEqual(rounded, { clockMs: 20, ownMs: 20, leastMs: 20 });
   });
 
   it('is never more than the clock, less by no more than threads stood ready, and covers what they computed', () => {
@@ -107,7 +107,7 @@ describe('the time that a run takes by itself', () => {
         threads,
         integer({ min: 1, max: 4 }),
         (clock, waited, ran, others, of, cores) => {
-          const { clockMs, ownMs } = startRun(
+          const { clockMs, ownMs, leastMs } = startRun(
             reading(
               [counters(5, 5), counters(5 + waited, 5 + ran, 5 + ran + others)],
               [of.map(() => helper(7, 7)), of.map(([stood, computed]) => helper(7 + stood, 7 + computed))],
@@ -117,6 +117,7 @@ describe('the time that a run takes by itself', () => {
           )();
           const least = Math.max(clock - waited - Math.max(0, ...of.map(([stood]) => stood)), (ran + others) / cores);
           assert.ok(clockMs === clock && ownMs <= clockMs && ownMs >= Math.min(clock, least) - 1e-6);
+          assert.ok(Math.abs(leastMs - Math.min(clock, Math.max(ran, (ran + others) / cores))) < 1e-6);
         },
       ),
     );
@@ -124,10 +125,10 @@ describe('the time that a run takes by itself', () => {
 
   it('is that of the clock where the kernel counts no waits, or a quota stopped the process', () => {
     const elapsed = startRun(reading([undefined, undefined]), inTurn([0, 0, 0, 10, 10, 10]));
-    assert.deepEqual(elapsed(), { clockMs: 10, ownMs: 10 });
+    assert.deepEqual(elapsed(), { clockMs: 10, ownMs: 10, leastMs: 0 });
     const times = [
-      { clockMs: 10, ownMs: 4 },
-      { clockMs: 6, ownMs: 4 },
+      { clockMs: 10, ownMs: 4, leastMs: 3 },
+      { clockMs: 6, ownMs: 4, leastMs: 4 },
     ];
     assert.deepEqual(countedMs(times, true), [4, 4]);
     assert.deepEqual(countedMs(times, false), [10, 6]);

@@ -413,6 +413,23 @@ describe('the ranking of candidates', () => {
         kind: 'NoCandidate',
         message: /Its cost was not measured: .* EUR per 1,000 inferences is over the limit.*--no-reuse/,
       });
+      const computed = (leastMs: number): CandidateOutcome => ({
+        ...slow,
+        profile: { ...slow.profile!, latency: { ...slow.profile!.latency, leastMs } },
+      });
+      const refused = (leastMs: number): readonly string[] =>
+        rankOutcomes(
+          { candidates: [computed(leastMs), quick], selection: { ...selection, maxLatencyP95Ms: 30 } },
+          price,
+        ).ranking.find(({ id }) => id === 'slow')?.reasons ?? [];
+      assert.match(refused(30).join(), untold);
+      assert.deepEqual(refused(31), [
+        'Its p95 latency of at least 31 ms is over the limit of 30 ms (selection.maxLatencyP95Ms), whatever else the machine did.',
+      ]);
+      assert.throws(() => rankOutcomes({ candidates: [computed(31)], selection: limited }, price), {
+        message:
+          /Its cost of at least .* EUR per 1,000 inferences is over the limit .*, whatever else the machine did\./,
+      });
     });
 
     it('judges no limit of cost without one: the field is named', () => {

@@ -84,9 +84,17 @@ describe('a run with a limit of what 1,000 inferences may cost', function () {
     ok((await until(budgeted, 'waiting-for-approval', { findPrices })).ran.includes('rank'));
   });
 
-  it('goes on where there is one', async () => {
+  it('goes on where there is one, and holds the mean of each candidate to it: above it a busy machine takes it again', async () => {
     const findPrices = () => Promise.resolve({ currency: 'EUR', source: 'test', perHour: { 'espalier-cpu': 1 } });
-    const { ran } = await until(limited(runInput()), 'waiting-for-approval', { findPrices });
+    const { activities } = fakeActivities();
+    const held: unknown[] = [];
+    const profileEncoder: Activities['profileEncoder'] = (call) => {
+      held.push(call.input.timeLimits);
+      return activities.profileEncoder(call);
+    };
+    const { ran } = await until(limited(runInput()), 'waiting-for-approval', { findPrices, profileEncoder });
     ok(ran.includes('rank'));
+    // At 1 for an hour, 2 for 1,000 inferences are 7.2 seconds of each.
+    deepEqual(held, [{ meanMs: 7200 }, { meanMs: 7200 }]);
   });
 });

@@ -33,6 +33,8 @@ export interface Candidacy {
     readonly model: ArtifactRef;
     readonly dataReady: Promise<DatasetSummary>;
     readonly parking: StepOptions;
+    /** Of a slot, where a limit of cost asks. */
+    readonly price: SlotPrice | null;
     /** Before each of its steps: leaves it out where the budget has ended and another candidate that may win is known already. */
     readonly begin: () => Promise<void>;
   }) => Promise<void>;
@@ -43,6 +45,8 @@ export interface Candidacy {
 /** How the candidates stand that have come to their end. */
 interface Ended {
   readonly outcomes: Map<string, CandidateOutcome>;
+  /** Of a slot, where a limit of cost asks. */
+  readonly price: SlotPrice | null;
   /** By the limits as they are now: an operator may have changed them since. */
   readonly mayWin: (outcome: CandidateOutcome) => boolean;
   /** Those that stood by for a fault of the surroundings until another one was enough. */
@@ -73,6 +77,7 @@ export async function gather(run: Run, candidacy: Candidacy): Promise<Gathered> 
   const outcomes = new Map<string, CandidateOutcome>();
   const ended: Ended = {
     outcomes,
+    price,
     mayWin: (outcome) => outcome.error === undefined && candidacy.mayWin(outcome, price, [...outcomes.values()]),
     lost: new Set(),
   };
@@ -254,7 +259,7 @@ async function tryCandidate(
       () => ({ resolved }),
       parking,
     ));
-    await measure({ candidate, outcome, model, dataReady, parking, begin });
+    await measure({ candidate, outcome, model, dataReady, parking, price: ended.price, begin });
     ended.outcomes.set(id, outcome);
     return outcome;
   } catch (error) {

@@ -62,7 +62,7 @@ function encoders(run: Run): Candidacy {
   return {
     prepare: (files) => prepared(run, files),
     mayWin: (outcome, price) => encoderMayWin(outcome, definition().selection, price),
-    async measure({ candidate, outcome, model, dataReady, parking, begin }) {
+    async measure({ candidate, outcome, model, dataReady, parking, price, begin }) {
       const { id } = candidate;
       const { neighbours, seed } = definition().selection;
       await begin();
@@ -79,7 +79,7 @@ function encoders(run: Run): Candidacy {
         dataset,
         ...lengthOf(definition()),
         ...measuredOn(definition()),
-        ...candidateTimes(definition()),
+        ...candidateTimes(definition(), price),
       });
       await begin();
       outcome.profile = await run.step('timed', `profile:${id}`, 'profileEncoder', profile, parking);

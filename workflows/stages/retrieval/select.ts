@@ -32,12 +32,12 @@ function encoders(run: Run): Candidacy {
   return {
     prepare: (files) => run.step('light', 'data', 'preparePictures', () => picturesInput(files, definition())),
     mayWin: (outcome, price) => encoderMayWin(outcome, definition().selection, price),
-    async measure({ candidate: { id }, outcome, model, dataReady, parking, begin }) {
+    async measure({ candidate: { id }, outcome, model, dataReady, parking, price, begin }) {
       const export_ = () => backboneInput(model, definition());
       await begin();
       const { encoder } = (outcome.exported = await run.step('cpu', `export:${id}`, 'exportEncoder', export_, parking));
       const { dataset } = await dataReady;
-      const profile = () => ({ encoder, dataset, ...measuredOn(definition()), ...candidateTimes(definition()) });
+      const profile = () => ({ encoder, dataset, ...measuredOn(definition()), ...candidateTimes(definition(), price) });
       await begin();
       outcome.profile = await run.step('timed', `profile:${id}`, 'profileEncoder', profile, parking);
       const { neighbours, seed } = definition().selection;
