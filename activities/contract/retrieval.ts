@@ -145,11 +145,19 @@ export interface ForetoldFindings {
   readonly meanAveragePrecision: Prediction;
   /** To read, decode and embed one, in batches, the model loaded. */
   readonly secondsAPicture: number;
+  /** Missing in results recorded before it was timed. */
+  readonly search?: ForetoldSearch;
 }
 export interface NotForetold {
   /** Why, as the rest of a sentence. */
   readonly not: string;
   readonly secondsAPicture: number;
+  readonly search?: ForetoldSearch;
+}
+/** One exact search, milliseconds: in the prototype's gallery, and in the whole one. */
+export interface ForetoldSearch {
+  readonly hereMs: number;
+  readonly wholeMs: number;
 }
 export interface QuerySlice {
   readonly name: string;

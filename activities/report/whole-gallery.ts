@@ -14,7 +14,7 @@ import { expense, type Expense } from './worth.ts';
 export type Outlook = 'passes' | 'fails' | 'open';
 
 export interface ForetoldGate {
-  readonly name: 'recallAtK' | 'meanAveragePrecision' | 'sizeMb' | 'memoryMb';
+  readonly name: 'recallAtK' | 'meanAveragePrecision' | 'sizeMb' | 'memoryMb' | 'latencyP95Ms';
   readonly threshold: number;
   readonly direction: 'min' | 'max';
   readonly severity: 'fail' | 'warn';
@@ -40,6 +40,11 @@ export interface WholeGallery {
   /** Of a process that has model and index, above what it had before; where a graph would be tried, `atLeast`. */
   readonly memoryMb: number;
   readonly atLeast: boolean;
+  /**
+   * At the 95th percentile: as here, and what an exact search of the whole gallery takes more. Where a graph would be tried, at most. null
+   * where the search was not timed.
+   */
+  readonly latencyP95Ms: number | null;
   /** Why such a gallery is more than an index holds; missing where it fits. */
   readonly tooLarge?: string;
   readonly gates: readonly ForetoldGate[];
@@ -67,11 +72,15 @@ export function wholeGalleryOf(facts: RunFacts, cost: Cost): WholeGallery | unde
   // A graph holds every vector once more, and its links.
   const memoryMb = (measures.memoryMb.value ?? 0) + (more * (vector * (atLeast ? 2 : 1) + AROUND_A_VECTOR)) / 1e6;
   const sizeMb = (measures.sizeMb.value ?? 0) + (indexBytes - sizeBytes) / 1e6;
+  const { search } = foretold;
+  const latencyHere = measures.latencyP95Ms.value;
+  const latencyP95Ms =
+    search === undefined || latencyHere === null ? null : latencyHere + Math.max(0, search.wholeMs - search.hereMs);
   const trained = steps.find(({ id }) => id === 'train')?.ranSeconds;
   const trainSeconds = trained === undefined ? null : predictSeconds([{ rows, seconds: trained }], whole.train);
   const gates = [
     ...('not' in foretold ? [] : foundGates(foretold, { measures, testRows: whole.test }, pipeline)),
-    ...limitGates({ sizeMb, memoryMb }, atLeast, pipeline),
+    ...limitGates({ sizeMb, memoryMb, latencyP95Ms }, atLeast, pipeline),
   ];
   const tooLarge = indexLimitProblem(whole.train, dimension);
   const strict = gates.filter(({ severity }) => severity === 'fail').map(({ outlook }) => outlook);
@@ -95,6 +104,7 @@ export function wholeGalleryOf(facts: RunFacts, cost: Cost): WholeGallery | unde
     indexBytes,
     memoryMb,
     atLeast,
+    latencyP95Ms,
     ...(tooLarge === undefined ? {} : { tooLarge }),
     gates,
     verdict: tooLarge !== undefined || strict.includes('fails') ? 'fails' : verdictOf(strict, 'not' in foretold),
@@ -127,17 +137,24 @@ export function outlookOf({ low, high }: { readonly low: number; readonly high: 
   return high < least ? 'fails' : 'open';
 }
 
+/** What a graph leaves open of a limit: memory is at least what is said, latency at most. */
+const OPEN_BY_A_GRAPH: Readonly<Partial<Record<ForetoldGate['name'], Outlook>>> = {
+  memoryMb: 'passes',
+  latencyP95Ms: 'fails',
+};
+
 /** A limit that more pictures can only come nearer to. */
 function limitGates(
-  values: Readonly<Record<'sizeMb' | 'memoryMb', number>>,
-  isAtLeast: boolean,
+  values: Readonly<Record<'sizeMb' | 'memoryMb', number> & Record<'latencyP95Ms', number | null>>,
+  byGraph: boolean,
   { gates }: ImageRetrieval,
 ): readonly ForetoldGate[] {
-  return (['sizeMb', 'memoryMb'] as const).flatMap((name): readonly ForetoldGate[] => {
+  return (['sizeMb', 'memoryMb', 'latencyP95Ms'] as const).flatMap((name): readonly ForetoldGate[] => {
     const { max: threshold, severity } = gates[name];
-    if (severity === 'off') return [];
     const value = values[name];
-    const outlook = value > threshold ? 'fails' : name === 'memoryMb' && isAtLeast ? 'open' : 'passes';
+    if (severity === 'off' || value === null) return [];
+    const said = value > threshold ? 'fails' : 'passes';
+    const outlook = byGraph && OPEN_BY_A_GRAPH[name] === said ? 'open' : said;
     return [{ name, threshold, direction: 'max', severity, judged: value, outlook }];
   });
 }

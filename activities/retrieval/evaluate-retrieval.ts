@@ -23,6 +23,7 @@ import { answeredShare } from '../validation/served-measures.ts';
 import { meanDifference } from '../validation/multi-label/scores.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import { askIndex, type Asked } from './ask-index.ts';
+import { timeSearch } from './time-search.ts';
 import { askModel } from './ask-model.ts';
 import { graphDigest } from './build-index.ts';
 import { findingExamples } from './examples.ts';
@@ -163,6 +164,10 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
             foretold: {
               ...(await foretellFindings(index, queries, { k, seed, fullRows: input.fullGallery }, context)),
               secondsAPicture,
+              search: await timeSearch(
+                { rows: index.ids.length, fullRows: input.fullGallery, dimension: index.dimension, k },
+                context.signal,
+              ),
             },
           };
     const evaluation: Omit<RetrievalEvaluation, 'details' | 'reference'> = {

@@ -16,7 +16,7 @@ export async function foretellFindings(
   { ids, classes, embeddings }: Pick<AnsweredPictures, 'ids' | 'classes' | 'embeddings'>,
   { k, seed, fullRows }: { readonly k: number; readonly seed: number; readonly fullRows: number },
   { signal, progress }: Pick<StepContext, 'signal' | 'progress'>,
-): Promise<Omit<ForetoldFindings, 'secondsAPicture'> | Omit<NotForetold, 'secondsAPicture'>> {
+): Promise<Omit<ForetoldFindings, 'secondsAPicture' | 'search'> | Omit<NotForetold, 'secondsAPicture' | 'search'>> {
   progress({ phase: 'the whole gallery' });
   const most = Math.max(1, Math.floor(HELD_ENTRIES / gallery.ids.length));
   const asking = sampleIndices(ids.length, Math.min(most, ids.length), seededRandom(seed));

@@ -49,7 +49,7 @@ export async function foretellGallery(
     seed,
     signal,
   }: { readonly k: number; readonly fullRows: number; readonly seed: number; readonly signal: AbortSignal },
-): Promise<Omit<ForetoldFindings, 'secondsAPicture'> | { readonly not: string }> {
+): Promise<Omit<ForetoldFindings, 'secondsAPicture' | 'search'> | { readonly not: string }> {
   const rows = classes.length;
   if (fullRows <= rows) return { not: 'the gallery of the prototype is the whole one' };
   const ofLabel = new Map<number, number>();

@@ -26,7 +26,7 @@ export interface Tuned {
 
 /**
  * Trains by each of the settings, those left open being the table's; all in one process, whose start costs seconds. `part`: the rows
- * that are trained on; `encoder`: its folder.
+ * that are trained on, where a trial names no others; `encoder`: its folder. `seconds` is the mean of all.
  */
 export async function tuneAll(
   store: ArtifactStore,
@@ -44,18 +44,24 @@ export async function tuneAll(
     readonly seed: number;
     readonly tested: boolean;
   },
-  trials: readonly { readonly id: string; readonly settings: object }[],
+  trials: readonly { readonly id: string; readonly settings: object; readonly part?: ArtifactRef }[],
 ): Promise<readonly Tuned[]> {
   const folder = await temporaryFolder();
-  await store.checkout(part, join(folder, 'data'));
-  const trainings = trials.map(({ id, settings }): TextTask => {
+  const parts = new Map<string, string>();
+  for (const { part: own = part } of trials) {
+    if (parts.has(own.digest)) continue;
+    parts.set(own.digest, join(folder, `data-${parts.size}`));
+    await store.checkout(own, parts.get(own.digest)!);
+  }
+  const trainings = trials.map(({ id, settings, part: own = part }): TextTask => {
+    const rows = parts.get(own.digest)!;
     const named = TrainingSchema.parse({ seed, ...settings });
     const { checkpoints: _, processes: __, launcher: ___, search: ____, ...training } = completed(named, facts);
     return {
       verb: 'train',
       model: encoder,
-      train: join(folder, 'data', 'train.jsonl'),
-      validation: join(folder, 'data', 'validation.jsonl'),
+      train: join(rows, 'train.jsonl'),
+      validation: join(rows, 'validation.jsonl'),
       labels: set.labels,
       pooling: 'mean',
       maxLength: MAX_LENGTH,

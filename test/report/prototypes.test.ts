@@ -18,7 +18,7 @@ const result = (candidate: string, rung: number, trainRows: number, accuracy: nu
   ...(accuracy === null ? { error: 'out of <memory>' } : {}),
 });
 
-function pageOf(results: readonly RungResult[], stopped?: string, devices = 1): string {
+function pageOf(results: readonly RungResult[], stopped?: string, devices = 1, changes: object = {}): string {
   const { prototyped } = choosePrototyped({
     selection: { winner: 'a', ranking: [], rule: 'x', shortlist: ['a', 'b', 'c'] },
     results,
@@ -32,7 +32,11 @@ function pageOf(results: readonly RungResult[], stopped?: string, devices = 1): 
   });
   const prices = { version: 1, currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 3.6 } } as const;
   const cost = { ...costOf(sampleFacts, null, prices), devices };
-  const input = { facts: { ...sampleFacts, prototyped }, cost, worth: worthOf(prototyped, cost) } as ReportInput;
+  const input = {
+    facts: { ...sampleFacts, ...changes, prototyped },
+    cost,
+    worth: worthOf(prototyped, cost),
+  } as ReportInput;
   return frame(prototypesSection, prototypesSection.body(input)).markup.replaceAll(/\s+/g, ' ');
 }
 
@@ -73,6 +77,18 @@ describe('the page on prototypes', () => {
     assert.match(verdictOf(0.9, 0.7), /is not shown: more rows brought nothing from rung to rung/);
     assert.match(verdictOf(1, 1), /is not shown: more rows brought nothing/);
     assert.match(verdictOf(0.8), /all 2.000 training rows are worth their cost is not predicted: one rung is no curve/);
+  });
+
+  it('says of a prototype of the whole run alone that what was timed holds for all rows', () => {
+    const results = [result('a', 1, 100, 0.6), result('a', 2, 400, 0.8)];
+    assert.doesNotMatch(pageOf(results), /are not extrapolated/);
+    const pipeline = { ...sampleFacts.pipeline, prototype: { trainRows: 400, measuredRows: 260, seed: 7 } };
+    assert.match(
+      pageOf(results, undefined, 1, { pipeline }),
+      /Latency, memory and size are not extrapolated: .* weights of the same shape/,
+    );
+    const { evaluation: _, ...early } = sampleFacts;
+    assert.doesNotMatch(pageOf(results, undefined, 1, { ...early, evaluation: undefined, pipeline }), /extrapolated/);
   });
 
   it('says what the budget left out, and is silent where there were none', () => {

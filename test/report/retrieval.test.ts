@@ -139,6 +139,8 @@ describe('the report on a model that finds pictures', () => {
       match(page, /To embed all 11.246 pictures once about 3 min 3 s/);
       // 310 MB, and 7,570 pictures of 2,048 and 200 bytes.
       match(page, /Memory of model and index about 327\.0 MB/);
+      // 24.2 ms of model and search here, and 5.7 ms for a search that is longer.
+      match(page, /Latency at the 95th percentile, on this machine about 29\.9 ms: the model as here/);
       doesNotMatch(words(retrievalFacts), /The whole gallery/);
     });
 
@@ -155,6 +157,10 @@ describe('the report on a model that finds pictures', () => {
       match(
         gated({ sizeMb: { max: 50 } }),
         /even at best a gate does not pass \(size: 63\.2 MB would be judged, at most 50\.0 MB/,
+      );
+      match(
+        gated({ latencyP95Ms: { max: 1, severity: 'fail' } }),
+        /even at best a gate does not pass \(latency: [\d.]+ ms would be judged, at most 1\.00 ms/,
       );
       // What only warns ends no run.
       match(gated({ meanAveragePrecision: { min: 0.8, severity: 'warn' } }), /✓ worth it/);

@@ -54,6 +54,7 @@ describe('the report on a prototype of a generator', () => {
     // 0.8231 and 0.4417 s, 719 times.
     match(shown, /and of the one told nothing about 15 min 9 s/);
     match(shown, /A prompt was enough here/);
+    match(shown, /Times to the first token .* are not extrapolated: weights of the same shape/);
     doesNotMatch(shown, /To tune on/);
     doesNotMatch(page(generatorFacts('prompted')), /The whole run /);
   });

@@ -11,7 +11,7 @@ export const prototypesSection: Section = {
   id: 'prototypes',
   title: 'Prototypes',
   optional: true,
-  body: ({ facts: { prototyped }, worth }) => {
+  body: ({ facts: { prototyped, pipeline, evaluation }, worth }) => {
     if (prototyped === undefined || worth === undefined) return null;
     const { curves, left, fullRows, reason, rule, stopped, winner } = prototyped;
     return html`<p><strong>${reason}</strong></p>
@@ -40,9 +40,14 @@ export const prototypesSection: Section = {
         curves,
       )}
       ${left.length === 0 ? '' : list(left.map((one) => html`${one.candidate}: ${one.reason}`))}
-      <p>${verdictText(worth, fullRows)}</p>`;
+      <p>${verdictText(worth, fullRows)}</p>
+      ${pipeline.prototype === undefined || evaluation === undefined ? '' : html`<p>${LATENCY_HOLDS}</p>`}`;
   },
 };
+
+/** Of `run --prototype`: rows change the weights' values alone. */
+const LATENCY_HOLDS =
+  'Latency, memory and size are not extrapolated: a model tuned on all rows has weights of the same shape, so what the gates measured here holds for the same candidate on the same machine.';
 
 function pointText({
   trainRows,

@@ -16,6 +16,10 @@ export const wholeAnswersSection: Section = {
     const prompts = count(whole.testPrompts);
     return html`<p>${verdictText(whole)}</p>
       <p>${modelText(whole)}</p>
+      <p>
+        Times to the first token and of a token, memory and size are not extrapolated: weights of the same shape take as
+        long, so what the gates measured here holds for the same candidate and prompt on the same machine.
+      </p>
       ${facts([
         [
           `Adherence over ${prompts} test prompts, at the share that ${count(whole.asked)} show here`,

@@ -2,7 +2,7 @@
 import { html, type Content } from '../../../artifacts/html.ts';
 import type { Prediction } from '../../contract/prototype.ts';
 import type { ForetoldFindings, NotForetold } from '../../contract/retrieval.ts';
-import { bytes, count, megabytes, percent } from '../format.ts';
+import { bytes, count, megabytes, milliseconds, percent } from '../format.ts';
 import type { Section } from '../page.ts';
 import { badge, facts, table } from '../parts.ts';
 import type { ForetoldGate, WholeGallery } from '../whole-gallery.ts';
@@ -26,6 +26,12 @@ export const wholeGallerySection: Section = {
         [
           'Memory of model and index',
           `${whole.atLeast ? 'at least ' : 'about '}${megabytes(whole.memoryMb)}${whole.atLeast ? ': a graph would be tried, which holds the vectors once more, and links' : ''}`,
+        ],
+        [
+          'Latency at the 95th percentile, on this machine',
+          whole.latencyP95Ms === null
+            ? 'not known: the search was not timed'
+            : `${whole.atLeast ? 'at most' : 'about'} ${milliseconds(whole.latencyP95Ms)}: the model as here, its weights have the same shape, and an exact search of the whole gallery`,
         ],
       ])}`;
   },
@@ -98,10 +104,11 @@ const NAMES: Readonly<Record<ForetoldGate['name'], (k: number) => string>> = {
   meanAveragePrecision: () => 'mAP',
   sizeMb: () => 'size',
   memoryMb: () => 'memory',
+  latencyP95Ms: () => 'latency',
 };
 
 function gateText({ name, direction, threshold, judged }: ForetoldGate, k: number): string {
-  const figure = direction === 'min' ? (value: number) => percent(value) : (value: number) => megabytes(value);
+  const figure = direction === 'min' ? percent : name === 'latencyP95Ms' ? milliseconds : megabytes;
   const would = typeof judged === 'number' ? figure(judged) : `${figure(judged.low)} to ${figure(judged.high)}`;
   return `${NAMES[name](k)}: ${would} would be judged, ${direction === 'min' ? 'at least' : 'at most'} ${figure(threshold)} is asked`;
 }
