@@ -32,7 +32,7 @@ const HARD = `version: 1
 role: You answer the customers of a booking service.
 checks:
   - { id: short, kind: length, minWords: 3, maxWords: 40, maxSentences: 4 }
-  - { id: to-the-customer, kind: pattern, pattern: '\\\\b(you|your|I|what|which|where|when)\\\\b', expect: match, ignoreCase: true }
+  - { id: to-the-customer, kind: pattern, pattern: '\\b(you|your|I|what|which|where|when)\\b', expect: match, ignoreCase: true }
   - { id: no-story, kind: banned-phrases, phrases: [once upon a time, Lily, Tim, mom, little girl] }
   - { id: ends, kind: pattern, pattern: '[.?!]$', expect: match }
 `;

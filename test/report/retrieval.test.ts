@@ -140,7 +140,7 @@ describe('the report on a model that finds pictures', () => {
       // 310 MB, and 7,570 pictures of 2,048 and 200 bytes.
       match(page, /Memory of model and index about 327\.0 MB/);
       // 24.2 ms of model and search here, and 5.7 ms for a search that is longer.
-      match(page, /Latency at the 95th percentile, on this machine about 29\.9 ms: the model as here/);
+      match(page, /Latency p95, on this machine about 29\.9 ms: the model as here/);
       doesNotMatch(words(retrievalFacts), /The whole gallery/);
     });
 

@@ -28,7 +28,7 @@ export const wholeGallerySection: Section = {
           `${whole.atLeast ? 'at least ' : 'about '}${megabytes(whole.memoryMb)}${whole.atLeast ? ': a graph would be tried, which holds the vectors once more, and links' : ''}`,
         ],
         [
-          'Latency at the 95th percentile, on this machine',
+          'Latency p95, on this machine',
           whole.latencyP95Ms === null
             ? 'not known: the search was not timed'
             : `${whole.atLeast ? 'at most' : 'about'} ${milliseconds(whole.latencyP95Ms)}: the model as here, its weights have the same shape, and an exact search of the whole gallery`,
