@@ -1,9 +1,10 @@
 /**
  * The learning curve: error(n) = floor + scale · n^−decay, a power law with an offset (Cortes et al., "Learning curves:
  * asymptotic values and rate of convergence", NIPS 1993; Hestness et al., arXiv:1712.00409), fitted by least squares and
- * read off at all rows. The interval is a parametric bootstrap: each point drawn anew from its own sampling error, of two sizes
- * the decay, too, from all that is seen, and fitted again. It says how far noise and decay carry, not whether the law holds (Viering &
- * Loog, arXiv:2103.10948 show curves that bend otherwise).
+ * read off at all rows. Two sizes cannot show a floor: it is taken as 0, and the decay is theirs. The interval is a parametric bootstrap:
+ * each point drawn anew from its own sampling error and fitted again. Of two sizes two draws of three have a floor, by a decay of all that is seen,
+ * and the third follows a line of log-odds over log rows, since real curves fall faster than such laws where the first rung has taught little
+ * (bench/foretold-texts.ts; Viering & Loog, arXiv:2103.10948 show curves that bend otherwise).
  */
 import type { Prediction } from '../contract/prototype.ts';
 import { seededRandom, type Random } from '../validation/random.ts';
@@ -19,29 +20,28 @@ export interface PowerLaw {
   readonly floor: number;
   readonly scale: number;
   readonly decay: number;
-  /** Two points cannot tell the decay: it is taken as `ASSUMED_DECAY`. */
+  /** Two points cannot tell a floor: it is taken as 0. */
   readonly assumed: boolean;
 }
 
-/** Between what is seen of classifiers on texts (0.1 to 1): the square root of a sampling error. */
-const ASSUMED_DECAY = 0.5;
+/** What is seen of classifiers on texts. */
 const SEEN_DECAYS = { least: 0.1, most: 1 } as const;
 const DECAYS = Array.from({ length: 60 }, (_, step) => 0.05 * 1.055 ** step); // 0.05 … 1.2
 const RESAMPLES = 400;
 
 /**
- * The law nearest to the points in squared error, with floor and scale not below 0; null below two different sizes.
- * `assumedDecay` is of two sizes, which cannot tell it.
+ * The law nearest to the points in squared error, with floor and scale not below 0; null below two different sizes. Of two sizes it has no
+ * floor, where `assumedDecay` gives it none.
  */
 export function fitLearningCurve(
   points: readonly Pick<CurvePoint, 'rows' | 'accuracy'>[],
-  assumedDecay: number = ASSUMED_DECAY,
+  assumedDecay?: number,
 ): PowerLaw | null {
   const sizes = new Set(points.map(({ rows }) => rows)).size;
   if (sizes < 2) return null;
   const assumed = sizes < 3;
   let best: (PowerLaw & { readonly loss: number }) | undefined;
-  for (const decay of assumed ? [assumedDecay] : DECAYS) {
+  for (const decay of assumed ? [assumedDecay ?? decayThrough(points)] : DECAYS) {
     const found = fitLinear(points, decay);
     if (best === undefined || found.loss < best.loss) best = { ...found, decay, assumed };
   }
@@ -71,9 +71,11 @@ export function predictAccuracy(
       const deviation = Math.sqrt((share * (1 - share)) / (measuredRows + 4));
       return { rows: at, accuracy: Math.min(1, Math.max(0, accuracy + deviation * random.normal())) };
     });
-    // What two sizes leave open is part of what is not known: at 0.5 alone the interval held 81 % of the truths, so it holds 93 % (bench/foretold-curves.ts).
-    const decay = curve.assumed ? drawnDecay(drawn, random) : undefined;
-    values[resample] = accuracyAt(fitLearningCurve(drawn, decay) ?? curve, rows);
+    // What two sizes leave open is part of what is not known.
+    values[resample] =
+      curve.assumed && resample % 3 === 2
+        ? alongLogOdds(drawn, points, rows)
+        : accuracyAt(fitLearningCurve(drawn, curve.assumed ? drawnDecay(drawn, random) : undefined) ?? curve, rows);
   }
   values.sort();
   const interval = { low: quantile(values, 0.025), high: quantile(values, 0.975), confidence: 0.95 };
@@ -82,15 +84,50 @@ export function predictAccuracy(
 
 /** Evenly of those that are seen and go through both sizes: of a smaller one the floor would be below 0. */
 function drawnDecay(points: readonly Pick<CurvePoint, 'rows' | 'accuracy'>[], random: Random): number {
+  const { least, most } = SEEN_DECAYS;
+  const from = Math.min(most, Math.max(least, decayThrough(points)));
+  return from + (most - from) * random.uniform();
+}
+
+interface Ends {
+  readonly few: number;
+  readonly many: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Mean errors at the smallest and at the largest size. */
+function endsOf(points: readonly Pick<CurvePoint, 'rows' | 'accuracy'>[]): Ends {
   const few = Math.min(...points.map(({ rows }) => rows));
   const many = Math.max(...points.map(({ rows }) => rows));
   const errorAt = (size: number): number =>
     mean(points.filter(({ rows }) => rows === size).map(({ accuracy }) => 1 - accuracy));
-  const [first, last] = [errorAt(few), errorAt(many)];
-  const { least, most } = SEEN_DECAYS;
-  const steepest = last <= 0 ? most : Math.log(first / last) / Math.log(many / few);
-  const from = Math.min(most, Math.max(least, steepest));
-  return from + (most - from) * random.uniform();
+  return { few, many, first: errorAt(few), last: errorAt(many) };
+}
+
+/** Of the law without a floor through both sizes, within what is tried of more sizes. */
+function decayThrough(points: readonly Pick<CurvePoint, 'rows' | 'accuracy'>[]): number {
+  const { few, many, first, last } = endsOf(points);
+  const [least, most] = [DECAYS[0]!, DECAYS.at(-1)!];
+  if (last <= 0) return most;
+  return Math.min(most, Math.max(least, Math.log(first / last) / Math.log(many / few)));
+}
+
+/** At `rows`, where the log-odds of an error fall evenly with the logarithm of the rows; no error is taken for less than half a row of those measured. */
+function alongLogOdds(
+  drawn: readonly Pick<CurvePoint, 'rows' | 'accuracy'>[],
+  points: readonly CurvePoint[],
+  rows: number,
+): number {
+  const { few, many, first, last } = endsOf(drawn);
+  const least = 0.5 / Math.min(...points.map(({ measuredRows }) => measuredRows));
+  const oddsOf = (error: number): number => {
+    const held = Math.min(1 - least, Math.max(least, error));
+    return Math.log((1 - held) / held);
+  };
+  // No curve falls with more rows.
+  const slope = Math.max(0, (oddsOf(last) - oddsOf(first)) / Math.log(many / few));
+  return 1 / (1 + Math.exp(-(oddsOf(last) + slope * Math.log(rows / many))));
 }
 
 /** Of a given decay the law is linear: the least-squares line over n^−decay, held at the border where it would leave it. */

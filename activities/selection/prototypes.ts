@@ -17,6 +17,6 @@ export const halveCandidatesStep: StepDefinition<HalveCandidatesInput, HalvedCan
 
 export const chooseCandidate: StepDefinition<ChooseCandidateInput, ChosenCandidate> = {
   type: 'selection.choose',
-  version: 6,
+  version: 7,
   run: (input) => Promise.resolve(input).then(choosePrototyped),
 };

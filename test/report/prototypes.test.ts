@@ -53,12 +53,12 @@ describe('the page on prototypes', () => {
       /<strong>b is the one that was left: 80\.0 % on validation after 400 training rows; not a, which led/,
     );
     assert.match(page, /id="prototypes-plot-title"/);
-    // 0.3 = f + s/10, 0.2 = f + s/20: s = 2, f = 0.1; at 2,000 rows 1 − 0.1 − 2/√2000.
-    assert.match(page, /85\.5 %<small >[\d.]+ % to [\d.]+ %, with an assumed decay/);
+    // Two thirds of the error at four times the rows: 0.2 · 5^−0.292 at five times as many again.
+    assert.match(page, /87\.5 %<small >[\d.]+ % to [\d.]+ %, by a curve without a floor/);
     assert.match(page, /about 3 min 25 s, 0\.2[01] EUR/);
     assert.match(
       page,
-      /the curve predicts 5\.5 points more \(-1\.9 to 11\.3\).*is not shown: what it brings is within the noise/,
+      /the curve predicts 7\.5 points more \(-1\.3 to 14\.1\).*is not shown: what it brings is within the noise/,
     );
     assert.match(page, /failed \(out of &lt;memory&gt;\)/);
     assert.ok(!page.includes('NaN') && !page.includes('undefined'));

@@ -63,7 +63,7 @@ function pointText({
 
 function predictedText({ predictedAccuracy: said, curve }: CandidateCurve): Content {
   if (said === null) return 'one rung is no curve';
-  const note = curve?.assumed === true ? ', with an assumed decay: two rungs cannot show it' : '';
+  const note = curve?.assumed === true ? ', by a curve without a floor: two rungs cannot show one' : '';
   return html`${percent(said.value)}<small
       >${percent(said.interval.low)} to ${percent(said.interval.high)}${note}</small
     >`;
