@@ -57,7 +57,7 @@ async function compare(name: string, about: ForetoldCase): Promise<void> {
       ...definition,
       prototype: about.prototype,
       deploy: { ...definition.deploy, channel: 'staging' },
-    } as PipelineDefinition);
+    });
     const whole = await run('whole', definition);
     const { wholeAnswers, wholeGallery } = prototype.evidence;
     const compared =

@@ -61,7 +61,7 @@ function replies(guidelines: string, target: number): ForetoldCase {
         candidates: [{ id: 'stories260k', model: data('models/karpathy/tinyllamas-stories260K') }],
         selection: { prompts: { systems: ['Answer the customer.'], examples: [0], maxPrompts: 40 } },
         adherence: { target },
-        training: { method: 'full', epochs: 2, batchSize: 16, learningRate: 2e-3, maxLength: 128 },
+        training: { method: 'full', epochs: 2, batchSize: 16, learningRate: 2e-3, maxLength: 512 },
         memorisation: {
           canaries: { count: 0 },
           measure: { texts: 20, prompts: 2, newTokens: 4, samples: 0 },
@@ -75,7 +75,7 @@ function replies(guidelines: string, target: number): ForetoldCase {
         },
         approvals,
         deploy: { model: 'replies' },
-      } as PipelineDefinition;
+      };
     },
   };
 }
@@ -106,7 +106,7 @@ function finder(backbone: string): ForetoldCase {
         gates: Object.fromEntries(RETRIEVAL_GATE_NAMES.map((name) => [name, FORETOLD_GATES.has(name) ? warns : off])),
         approvals,
         deploy: { model: 'photographs' },
-      } as PipelineDefinition;
+      };
     },
   };
 }
