@@ -1,12 +1,13 @@
 /**
  * What Espalier adds to a step: 10 no-op steps in a row and a fan-out of 50, through the engine and the step wrapper
- * (graph, key, look-up and record in S3), against the same written directly on the SDK. Prints ratios of one run.
+ * (graph, key, look-up and record in S3), against the same written directly on the SDK (goal ≤ 1.3); and what a child workflow
+ * around each step adds to that, as tries of a selection have one. Prints ratios of one run, and milliseconds.
  *
  *   npx tsx bench/orchestration.ts [rounds]
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -55,22 +56,25 @@ async function milliseconds(workflow: string, count: number): Promise<number> {
 }
 
 await worker.runUntil(async () => {
-  for (const [shape, count] of [
-    ['Steps', 10],
-    ['FanOut', 50],
+  for (const [shape, count, [one, other]] of [
+    ['Steps', 10, ['direct', 'engine']],
+    ['FanOut', 50, ['direct', 'engine']],
+    ['Steps', 10, ['engine', 'child']],
+    ['FanOut', 8, ['engine', 'child']],
   ] as const) {
-    const times = { direct: [] as number[], engine: [] as number[] };
+    const times = { one: [] as number[], other: [] as number[] };
     for (let round = -WARM_UP; round < rounds; round++) {
       // Interleaved. A worker lives for weeks: what its first calls cost the compiler is not a step's cost.
-      const direct = await milliseconds(`direct${shape}`, count);
-      const engine = await milliseconds(`engine${shape}`, count);
+      const oneMs = await milliseconds(`${one}${shape}`, count);
+      const otherMs = await milliseconds(`${other}${shape}`, count);
       if (round < 0) continue;
-      times.direct.push(direct);
-      times.engine.push(engine);
+      times.one.push(oneMs);
+      times.other.push(otherMs);
     }
-    const [direct, engine] = [median(times.direct), median(times.engine)];
+    const [oneMs, otherMs] = [median(times.one), median(times.other)];
     console.log(
-      `${shape} × ${count}: espalier ${engine.toFixed(0)} ms, SDK ${direct.toFixed(0)} ms, ratio ${(engine / direct).toFixed(2)} (goal ≤ 1.3; medians of ${rounds})`,
+      `${shape} × ${count}: ${other} ${otherMs.toFixed(0)} ms, ${one} ${oneMs.toFixed(0)} ms, ratio ${(otherMs / oneMs).toFixed(2)}, ` +
+        `${((otherMs - oneMs) / count).toFixed(1)} ms more for each (medians of ${rounds}; load ${loadavg()[0]!.toFixed(1)})`,
     );
   }
 });
