@@ -155,7 +155,6 @@ async function evaluate(
     ...again.measures,
     firstTokenP95Ms: timeScore(times.firstTokenMs.p95, times.answers, {
       waitedShare: times.waitedShare,
-      ...(times.leastMs === undefined ? {} : { leastMs: times.leastMs }),
       leastMs: times.leastMs?.firstToken,
     }),
     tokenMs: timeScore(times.msPerToken.p50, times.answers, {
@@ -182,6 +181,7 @@ async function evaluate(
     firstTokenMs: times.firstTokenMs,
     msPerToken: times.msPerToken,
     waitedShare: times.waitedShare,
+    ...(times.leastMs === undefined ? {} : { leastMs: times.leastMs }),
     memoryMb: times.memoryMb,
     secondsAnAnswer: { served: secondsAnAnswer, base: plain.secondsAnAnswer },
     hardware: hardware(),

@@ -83,9 +83,15 @@ export function timedLatency(
 ): Timed {
   return {
     waitedShare,
-    times: [[p95Ms, limits.p95Ms], [meanMs, limits.meanMs]],
-    least: [[leastMs, limits.p95Ms], [leastMean(leastMs), limits.meanMs]],
-  }; // prettier-ignore
+    times: [
+      [p95Ms, limits.p95Ms],
+      [meanMs, limits.meanMs],
+    ],
+    least: [
+      [leastMs, limits.p95Ms],
+      [leastMean(leastMs), limits.meanMs],
+    ],
+  };
 }
 
 /** Of a generator's answer. */
