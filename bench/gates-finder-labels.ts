@@ -19,9 +19,10 @@ import { mixWeights, sharesAround } from '../activities/retrieval/witnesses.ts';
 import type { Score } from '../activities/contract/measures.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
-import { similarityOf, toUnitLength } from '../inference/retrieval/nearest.ts';
+import { toUnitLength } from '../inference/retrieval/nearest.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
+import { nearestFirst } from './gates/near.ts';
 import { frozenBackbone, photographs, remembering, type Photograph } from './gates/photographs.ts';
 import { exactly } from './support.ts';
 
@@ -48,15 +49,6 @@ interface Pool {
   readonly vectors: Float32Array;
   /** Of every row all rows, the nearest first. */
   readonly near: readonly Uint32Array[];
-}
-
-function nearestFirst(vectors: Float32Array, rows: number): readonly Uint32Array[] {
-  const dimension = vectors.length / rows;
-  return Array.from({ length: rows }, (_, row) => {
-    const query = vectors.subarray(row * dimension, (row + 1) * dimension);
-    const scores = Float64Array.from({ length: rows }, (__, other) => similarityOf(vectors, other, query));
-    return Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]!);
-  });
 }
 
 interface Found extends Neighbourhoods {

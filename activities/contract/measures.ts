@@ -19,6 +19,14 @@ export interface Score {
   readonly noMoreThan?: string;
   /** What a free machine would have measured at least, where the value is of a busy one: a limit that this is over is broken all the same. */
   readonly noLessThan?: number;
+  /** What so many rows can show of a share lost; told where nothing was shown. Missing where it is not reckoned. */
+  readonly resolution?: Resolution;
+}
+export interface Resolution {
+  /** Share that must be lost of what a gate's limit leaves, to be shown in 95 of 100 draws. */
+  readonly beyond: number;
+  /** Share that is lost where nothing but chance is left. */
+  readonly most: number;
 }
 /** What times are held to later, in milliseconds: above it one of a busy machine says nothing, and is taken again. Never part of a key. */
 export interface TimeLimits {

@@ -164,7 +164,9 @@ export interface QuerySlice {
   readonly rows: number;
   /** Share of its pictures that find one of their label among the first k. */
   readonly recallAtK: number;
-  /** That of all other test pictures minus the slice's. */
+  /** Mean over its pictures. Missing in results recorded before it was compared: there `gap` is a difference of recall@k. */
+  readonly averagePrecision?: number;
+  /** Share by which its average precision is below that of all other test pictures of the same labels. */
   readonly gap: Score;
 }
 export interface LabelFindings {

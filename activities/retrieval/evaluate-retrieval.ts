@@ -20,7 +20,6 @@ import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
 import { idsOf } from '../validation/gate-examples.ts';
 import { answeredShare } from '../validation/served-measures.ts';
-import { meanDifference } from '../validation/multi-label/scores.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
 import { askIndex, type Asked } from './ask-index.ts';
 import { timeSearch } from './time-search.ts';
@@ -34,7 +33,8 @@ import { measureFit } from './measure-fit.ts';
 import { missesOf, outcomeRows, perLabelOf, worstLabelScore } from './per-label.ts';
 import { pixelBlocks, pixelGallery } from './pixels.ts';
 import { figuresOf, type QueryFigures } from './query-figures.ts';
-import { answeredRows, recallBySlice } from './query-slices.ts';
+import { precisionByLuck, precisionLost, type RankedPictures } from './precision-lost.ts';
+import { answeredRows, precisionBySlice } from './query-slices.ts';
 import { putNeighbourReference } from './reference.ts';
 import { gainScore, meanScore } from './scores.ts';
 import { lookAround } from './neighbourhoods.ts';
@@ -48,7 +48,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 22,
+  version: 23,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
@@ -84,7 +84,12 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const precisions = of(asked.averagePrecision);
     const outcomes = outcomeRows(queries, labels, asked);
     const perLabel = perLabelOf(outcomes, labels);
-    const sliced = recallBySlice(outcomes, await answeredRows(dataset, { places, answered: asked.answered }, context));
+    const luck = precisionByLuck(index.rows.classes, labels.length);
+    const sliced = precisionBySlice(
+      outcomes,
+      await answeredRows(dataset, { places, answered: asked.answered }, context),
+      { labels, luck },
+    );
     context.progress({ phase: 'latency' });
     const { latency, memoryMb, processMb } = await timePatiently(
       () => timed(folder, sample, k, context),
@@ -104,9 +109,9 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
           ? notMeasured('nothing was tuned: the encoder is the frozen one')
           : await gainScore(precisions, of(frozen.averagePrecision), options),
       shiftedDrop:
-        askedElsewhere === null
+        elsewhere === null || askedElsewhere === null
           ? notMeasured('the definition names no data.shiftedFiles')
-          : meanDifference(of(asked.recallAtK), answeredOf(askedElsewhere, askedElsewhere.recallAtK)),
+          : precisionLost(rankedOf(asked, queries.classes), rankedOf(askedElsewhere, elsewhere.classes), { luck }),
       validationTestGap:
         validation === null || askedBefore === null
           ? notMeasured('the dataset has no validation pictures')
@@ -252,6 +257,10 @@ function answeredOf({ answered }: Asked, values: Float64Array): Float64Array {
 
 function labelsOf({ answered }: Asked, classes: Int32Array): Int32Array {
   return Int32Array.from(answered, (query) => classes[query]!);
+}
+
+function rankedOf(asked: Asked, classes: Int32Array): RankedPictures {
+  return { averagePrecision: answeredOf(asked, asked.averagePrecision), classes: labelsOf(asked, classes) };
 }
 
 /** What the queries find by their colours alone. */

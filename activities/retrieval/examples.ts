@@ -91,7 +91,7 @@ export function findingExamples({
     ),
     gainOverPixels: behind(pixels, 'pixels'),
     gainOverFrozen: behind(frozen, 'the frozen encoder'),
-    shiftedDrop: elsewhere === null ? [] : worstBy(elsewhere, 'recallAtK'),
+    shiftedDrop: elsewhere === null ? [] : worstBy(elsewhere, 'averagePrecision'),
     validationTestGap: worstBy(outcomes, 'recallAtK'),
     galleryTestGap: worstBy(outcomes, 'averagePrecision'),
     labelErrors: labelErrors.examples,

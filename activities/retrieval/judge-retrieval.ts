@@ -13,7 +13,7 @@ import { withSmallestSeen } from './smallest-seen.ts';
 
 export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> = {
   type: 'retrieval.gates',
-  version: 4,
+  version: 5,
   keeps: keepsVerdict,
   run: (input, context) => withCustomGates(retrievalVerdict(input), input.custom, context),
 };
@@ -28,7 +28,8 @@ export function retrievalVerdict({ measures, gates: limits, behaviour, evidence 
       if (limit === undefined) return [];
       const unasked = RETRIEVAL_GATE_TABLE[name].step === 'attack' && limit.severity === 'off';
       const missing = unasked ? NOT_ATTACKED : NO_SCORE;
-      return [withSmallestSeen(judgeGate(name, RETRIEVAL_GATE_TABLE[name], measured[name] ?? missing, limit))];
+      const score = measured[name] ?? missing;
+      return [withSmallestSeen(judgeGate(name, RETRIEVAL_GATE_TABLE[name], score, limit), score.resolution)];
     },
   );
   const tables = behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured);

@@ -1,5 +1,5 @@
 /** What so few pictures cannot show: a gate that wants proof passes small defects for want of pictures, and its reason says below which size. Pure. */
-import type { Score } from '../contract/measures.ts';
+import type { Resolution, Score } from '../contract/measures.ts';
 import type { GateResult } from '../contract/validation.ts';
 import { wilsonInterval } from '../validation/statistics.ts';
 
@@ -24,14 +24,30 @@ const TOLD: Readonly<Partial<Record<string, { what: string; pictures: string; sm
   labelErrors: { what: 'share', pictures: 'pictures whose neighbours agree', smallest: byWilson },
 };
 
-/** Of a gate that passed, the size of defect that would have passed as well. A real defect mostly varies more: what is named is the least. */
-export function withSmallestSeen<Name extends string>(gate: GateResult<Name>): GateResult<Name> {
+/**
+ * Of a gate that passed, the size of defect that would have passed as well. A real defect mostly varies more: what is named is the least;
+ * where `resolution` knows how a loss varies, it is the least that is shown 95 times in 100.
+ */
+export function withSmallestSeen<Name extends string>(
+  gate: GateResult<Name>,
+  resolution?: Resolution,
+): GateResult<Name> {
   const { score, threshold, verdict } = gate;
+  if (verdict !== 'pass' || score.value === null || score.interval === null) return gate;
+  if (resolution !== undefined) return { ...gate, reason: `${gate.reason}; ${unseenLoss(resolution, gate)}` };
   const told = TOLD[gate.name];
-  if (told === undefined || verdict !== 'pass' || score.value === null || score.interval === null) return gate;
+  if (told === undefined) return gate;
   const least = told.smallest(score, threshold);
   const unseen = least === null ? `no ${told.what} is seen` : `a ${told.what} below ${roundedDown(least)} is not seen`;
   return { ...gate, reason: `${gate.reason}; with these ${score.rows} ${told.pictures} ${unseen}` };
+}
+
+/** Of a share lost. */
+function unseenLoss({ beyond, most }: Resolution, { score, threshold }: GateResult<string>): string {
+  const least = 1 - (1 - threshold) * (1 - beyond);
+  return least <= most
+    ? `with these ${score.rows} pictures a loss below about ${least.toFixed(2)} may not be seen`
+    : `with these ${score.rows} pictures no loss is surely seen: not even one of all that is better than chance, about ${most.toFixed(2)}`;
 }
 
 /** To two digits: what is named is never seen. */

@@ -95,7 +95,9 @@ export function judgeGate<Name extends string>(
  * What is no more than a bound from above can show that a limit holds, and not that it is broken: a bound from below, where there is
  * one, can. Else nothing was measured.
  */
-function told({ noMoreThan, noLessThan, ...score }: Score, holding: (number: number | null) => boolean): Score {
+function told(asked: Score, holding: (number: number | null) => boolean): Score {
+  // What the rows can show is told with the verdict, not kept.
+  const { noMoreThan, noLessThan, resolution: _, ...score } = asked;
   if (noMoreThan === undefined || holding(score.value)) return score;
   if (noLessThan !== undefined && !holding(noLessThan)) return { ...score, value: noLessThan, noLessThan };
   return { ...MISSING, rows: score.rows, lack: noMoreThan };

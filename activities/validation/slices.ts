@@ -39,12 +39,15 @@ export function sliceGaps(correct: readonly boolean[], slices: readonly Slice[])
 }
 
 /** The one whose low end is highest, which is what a gate of proof judges. */
-export function worstSlice(results: readonly SliceResult[]): SliceResult | undefined {
+export function worstSlice<Result extends Pick<SliceResult, 'gap'>>(results: readonly Result[]): Result | undefined {
   return results.toSorted((a, b) => (b.gap.interval?.low ?? -1) - (a.gap.interval?.low ?? -1))[0];
 }
 
 /** So many of them, the one that is judged before the others: by its gap alone it may stand behind more than are listed. */
-export function listedSlices(results: readonly SliceResult[], most: number): readonly SliceResult[] {
+export function listedSlices<Result extends Pick<SliceResult, 'gap'>>(
+  results: readonly Result[],
+  most: number,
+): readonly Result[] {
   const judged = worstSlice(results);
   return judged === undefined ? [] : [judged, ...results.filter((one) => one !== judged)].slice(0, most);
 }

@@ -18,11 +18,17 @@ describe('the report on a model that finds pictures', () => {
     match(page, /pixels 72\.0 % .* 38\.0 % .* 31\.0 points/);
     match(page, /gear 86\.0 % 41\.0 % 14/);
     match(page, /nut not measured not measured 0/);
-    match(page, /pictures of brightness 20 to 71 \(of 255\) 40 92\.5 % .*6\.0 points/);
+    match(page, /Recall@\d+ mAP Precision lost pictures of brightness 20 to 71 \(of 255\) 40 92\.5 % 61\.3 % 6\.0 %/);
     match(page, /blur mild: Gaussian 4\.0 points/);
     match(page, /1f0c9a44d2e7b310 gear bolt 0\.913/);
     match(page, /2 of 2 answered with neighbours: one pixel, CMYK/);
     match(page, /560 pictures of 512 numbers.*exact: the gallery is small enough/);
+  });
+
+  it('says of slices that were recorded before precision was compared what they lose of recall', () => {
+    const slices = (retrieval.slices ?? []).map(({ name, rows, recallAtK, gap }) => ({ name, rows, recallAtK, gap }));
+    const page = words({ ...retrievalFacts, retrieval: { ...retrieval, slices } });
+    match(page, /All others minus it pictures of brightness 20 to 71 \(of 255\) 40 92\.5 % 6\.0 points/);
   });
 
   it('says that every picture finds its label only of those that there is something to find for', () => {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
 import { retrievalVerdict } from '../../activities/retrieval/judge-retrieval.ts';
 import { shareScore } from '../../activities/validation/scores.ts';
 import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';
@@ -59,8 +59,21 @@ describe('the gates of a model that finds pictures', () => {
     const judged = (low: number) =>
       verdictOf({ sliceGap: { value: 0.3, interval: { low, high: 0.5, confidence: 0.99 }, rows: 100 } }, 'sliceGap');
     deepEqual([judged(0.09)?.verdict, judged(0.11)?.verdict], ['pass', 'warn']);
-    const none = { value: null, interval: null, rows: 0, notApplicable: 'no slice has 30 rows on both sides' };
+    const none = { value: null, interval: null, rows: 0, notApplicable: 'no slice has 30 pictures beside 30 others' };
     equal(verdictOf({ sliceGap: none }, 'sliceGap')?.verdict, 'off');
+  });
+
+  it('say what so few pictures would not have shown where they show nothing, and nothing of it where they do', () => {
+    const judged = (low: number, beyond: number, most: number) => {
+      const interval = { low, high: 0.5, confidence: 0.99 };
+      const sliceGap = { value: 0.3, interval, rows: 33, resolution: { beyond, most } };
+      return verdictOf({ sliceGap }, 'sliceGap');
+    };
+    // A tenth is allowed, and four in ten of the rest must be lost: 1 - 0.9 * 0.6.
+    match(judged(0.05, 0.4, 0.7)?.reason ?? '', /; with these 33 pictures a loss below about 0\.46 may not be seen$/);
+    match(judged(0.05, 0.4, 0.45)?.reason ?? '', /not even one of all that is better than chance, about 0\.45$/);
+    doesNotMatch(judged(0.2, 0.4, 0.7)?.reason ?? '', /seen/);
+    equal(JSON.stringify(judged(0.05, 0.4, 0.7)?.score).includes('resolution'), false, 'it is told, not kept twice');
   });
 
   it('judge a run that began before there was a gate without it', () => {

@@ -195,13 +195,17 @@ describe('the steps of retrieval', function () {
     const shifted = (await makePictures(20, 19)).map((one) => ({ ...one, label: next(one.label) }));
     const of = await store({ ...splits, shifted });
     const { measures } = await evaluate((await build(of)).index, of);
-    assert.deepEqual([measures.shiftedDrop.value, measures.shiftedDrop.rows], [1, 20]);
-    assert.ok(measures.shiftedDrop.interval!.low > 0.5 && measures.recallAtK.value === 1);
+    assert.equal(measures.shiftedDrop.rows, 20);
+    assert.ok(
+      measures.shiftedDrop.value! > 0.5 && measures.shiftedDrop.interval!.low > 0.2,
+      JSON.stringify(measures.shiftedDrop),
+    );
+    assert.equal(measures.recallAtK.value, 1);
   });
 
   it('hold the declared groups of the test pictures against each other', async () => {
     const few = (await evaluate((await build(dataset)).index, dataset)).measures.sliceGap;
-    assert.match(few.notApplicable ?? '', /no slice has 30 rows on both sides/);
+    assert.match(few.notApplicable ?? '', /no slice has 30 pictures beside 30 others/);
     const next = (label: string): string => COLOURS[(COLOURS.indexOf(label as 'red') + 1) % COLOURS.length]!;
     const test = (await makePictures(70, 20)).map((one, at) => ({
       ...one,
@@ -210,15 +214,12 @@ describe('the steps of retrieval', function () {
     }));
     const of = await store({ ...splits, test });
     const found = await evaluate((await build(of)).index, of);
-    assert.deepEqual([found.measures.sliceGap.value, found.slices?.[0]?.name], [1, 'site = north']);
-    assert.ok(found.measures.sliceGap.interval!.low > 0.5);
-    assert.deepEqual(
-      found.examples?.['sliceGap'],
-      test
-        .filter(({ groups }) => groups.site === 'north')
-        .slice(0, 5)
-        .map(({ id }) => id),
-    );
+    const { sliceGap } = found.measures;
+    assert.equal(found.slices?.[0]?.name, 'site = north');
+    assert.ok(sliceGap.value! > 0.5 && sliceGap.interval!.low > 0.2, JSON.stringify(sliceGap));
+    const north = new Set(test.filter(({ groups }) => groups.site === 'north').map(({ id }) => id));
+    const shown = found.examples?.['sliceGap'] ?? [];
+    assert.deepEqual([shown.length, shown.every((id) => north.has(id))], [5, true]);
   });
 
   it('have no figures where the gallery has nothing of the label that is asked for', async () => {

@@ -136,7 +136,13 @@ function sliced({ k, slices = [] }: RetrievalEvaluation): Html {
       { title: 'Slice', cell: (row: QuerySlice) => row.name },
       { title: 'Pictures', numeric: true, cell: (row) => count(row.rows) },
       { title: `Recall@${k}`, numeric: true, cell: (row) => percent(row.recallAtK) },
-      { title: 'All others minus it', numeric: true, cell: (row) => score(row.gap, points) },
+      // Before precision was compared the gap was one of recall@k.
+      ...(slices.every(({ averagePrecision }) => averagePrecision !== undefined)
+        ? [
+            { title: 'mAP', numeric: true, cell: (row: QuerySlice) => percent(row.averagePrecision ?? null) },
+            { title: 'Precision lost', numeric: true, cell: (row: QuerySlice) => score(row.gap, percent) },
+          ]
+        : [{ title: 'All others minus it', numeric: true, cell: (row: QuerySlice) => score(row.gap, points) }]),
     ],
     slices,
   );
