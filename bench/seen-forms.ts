@@ -1,8 +1,8 @@
 /**
- * What a training row costs that shares a form with 20,000 test texts (`leakedTestRows`): texts are one form of real questions, and questions of each one's
+ * What a training row costs that shares a form with 20,000 test texts (`leakedTestRows`): texts are a form of real questions, one of so many, and questions of each one's
  * own. And how many of 200 test texts are found that were changed in one character.
  *
- *   ESPALIER_TEST_DATA=… npx tsx bench/seen-forms.ts [characters = 510] [share of the form = 0.8]
+ *   ESPALIER_TEST_DATA=… npx tsx bench/seen-forms.ts [characters = 510] [share of the form = 0.8] [forms = 1]
  */
 import { jaccard, shingles } from '../activities/data/near-duplicates.ts';
 import { NearIndex } from '../activities/data/near-index.ts';
@@ -11,6 +11,7 @@ import { rowsOf } from './gates/real-rows.ts';
 
 const CHARACTERS = Number(process.argv[2] ?? 510);
 const SHARE = Number(process.argv[3] ?? 0.8);
+const FORMS = Number(process.argv[4] ?? 1);
 const [TEST, EDITED, ROWS, PAIRS] = [20_000, 200, 60, 50];
 const questions = (await Promise.all(['clinc150', 'banking77'].map((name) => rowsOf(name, 'all')))).flat();
 const random = seededRandom(2026, 8);
@@ -19,8 +20,8 @@ function written(characters: number): string {
   while (text.length < characters) text += `${questions[random.below(questions.length)]!.text}. `;
   return text.slice(0, Math.round(characters));
 }
-const form = written(CHARACTERS * SHARE);
-const made = (): string => form + written(CHARACTERS * (1 - SHARE));
+const forms = Array.from({ length: FORMS }, () => written(CHARACTERS * SHARE));
+const made = (): string => forms[random.below(FORMS)]! + written(CHARACTERS * (1 - SHARE));
 
 const test = Array.from({ length: TEST }, made);
 const alike = Array.from({ length: PAIRS }, (_, at) =>

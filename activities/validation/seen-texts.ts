@@ -25,8 +25,10 @@ export interface Compared {
 export async function findTwins(
   { test, allTrain }: Pick<Texts, 'test' | 'allTrain'>,
   signal: AbortSignal,
+  /** What looking for one training row may take (`NearIndex.of`). */
+  most?: number,
 ): Promise<SeenTexts> {
-  const index = await NearIndex.of(test.map(wholeText), NEAR, signal);
+  const index = await NearIndex.of(test.map(wholeText), NEAR, signal, most);
   const twins = new Map<number, string>();
   let rows = 0;
   const rest = resting(signal);
