@@ -69,7 +69,7 @@ export class NearIndex {
     this.#all = Uint32Array.from(texts.keys());
   }
 
-  /** Takes 8 MB, and 4 bytes for each character and 12 for each text at most. `most`: what one question may take, in entries that are counted. */
+  /** Takes 8 MB, and 4 bytes for each character and 16 for each text at most. `most`: what one question may take, in entries that are counted. */
   static async of(
     texts: readonly string[],
     similarity: number,
