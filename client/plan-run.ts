@@ -1,5 +1,7 @@
 /** What a run would do, what of it is known already, and what it would take: nothing is started or stored. */
 import { canonicalJson } from '../artifacts/canonical-json.ts';
+import type { DatasetSummary } from '../activities/contract/data.ts';
+import type { StepRecord } from '../activities/step.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
@@ -8,9 +10,9 @@ import { gradientsAsked } from '../pipelines/attack.ts';
 import { durationSeconds } from '../pipelines/duration.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
-import { placesOf, searchOf } from '../pipelines/search.ts';
 import type { RunInput, StepView } from '../workflows/messages.ts';
 import { planRun, type PlannedStep } from '../workflows/plan.ts';
+import { firstSeedOf, reachOf, type Reach } from './plan-reach.ts';
 import { STATED_SECONDS, queueOfStep } from './stated-rates.ts';
 
 /** What is known of an earlier run of the same pipeline. */
@@ -18,10 +20,15 @@ export interface EarlierRun {
   readonly runId: string;
   readonly input: Pick<RunInput, 'pipeline' | 'dataFiles' | 'candidates' | 'policy' | 'guidelines'>;
   readonly steps: readonly Pick<StepView, 'id' | 'state' | 'key' | 'startedAt' | 'finishedAt'>[];
+  /** Training rows in all, as far as its data were counted and the record is there. */
+  readonly trainRows?: number | undefined;
 }
 export interface PlannedWork extends Pick<PlannedStep, 'id' | 'title' | 'stage'> {
-  /** `reuse`: its result is there. `maybe`: only some of the candidates, or of few rows, get here. `person`: somebody decides. */
-  readonly what: 'run' | 'reuse' | 'maybe' | 'person';
+  /**
+   * `reuse`: its result is there. `few-rows`: only where the training rows are few, and nobody has counted them. `maybe`: only
+   * some of the candidates get here. `person`: somebody decides.
+   */
+  readonly what: Exclude<Reach, 'never'> | 'reuse' | 'person';
   readonly queue: string | null;
   /** 0 of what is reused; null of what waits for a person. */
   readonly seconds: number | null;
@@ -29,13 +36,20 @@ export interface PlannedWork extends Pick<PlannedStep, 'id' | 'title' | 'stage'>
   readonly from: string;
   readonly money: number | null;
 }
-export interface RunPlan {
-  readonly pipeline: string;
-  readonly prototype: boolean;
-  readonly steps: readonly PlannedWork[];
-  /** Of all steps one after the other, without those that only some candidates reach beyond the shortlist. */
+/** Of steps one after the other. */
+export interface Taken {
   readonly seconds: number;
   readonly money: number | null;
+}
+export interface RunPlan extends Taken {
+  readonly pipeline: string;
+  readonly prototype: boolean;
+  /** Training rows in all, and the run of the same data that has counted them; null where none has. */
+  readonly trainRows: { readonly rows: number; readonly from: string } | null;
+  /** Without those that the rows rule out. */
+  readonly steps: readonly PlannedWork[];
+  /** What it takes where the training rows are few; the plan's own figures where they are counted, or nothing hangs on it. */
+  readonly most: Taken;
   readonly currency: string | null;
   readonly budget: Pipeline['budget'] | null;
   /** One sentence each: where the estimate is over the budget. */
@@ -51,6 +65,14 @@ export function recordedIn(pointers: Pointers): Recorded {
   return async (key) => (await pointers.read(stepRecordKey(key))) !== undefined;
 }
 
+/** Training rows in all, by the record of a run's `data` step; undefined where there is none, or it says nothing of them. */
+export async function countedRows(pointers: Pointers, steps: EarlierRun['steps']): Promise<number | undefined> {
+  const key = steps.find(({ id }) => id === 'data')?.key;
+  if (key === undefined) return undefined;
+  const record = await pointers.read<StepRecord<Partial<Pick<DatasetSummary, 'rows'>>>>(stepRecordKey(key));
+  return record?.value.output.rows?.train;
+}
+
 /**
  * The plan of a run of `input`. A step counts as known where an earlier run finished it from the same parts of the
  * definition and the same data, and its record lies under its step key; the run itself decides by the key.
@@ -63,38 +85,62 @@ export async function planOf(
 ): Promise<RunPlan> {
   const { pipeline } = input;
   const plan = planRun(pipeline);
+  const trainRows = rowsOf(input, plan, earlier);
   const steps: PlannedWork[] = [];
   for (const step of plan) {
-    const work = await workOf(step, input, { plan, earlier, recorded });
+    const reach = reachOf(step.id, pipeline, trainRows?.rows ?? null);
+    if (reach === 'never') continue;
+    const work = await workOf(step, input, { plan, earlier, recorded, reach });
     const perHour = work.queue === null ? undefined : prices?.perHour[work.queue];
     const money = perHour === undefined || work.seconds === null ? null : (work.seconds * perHour) / 3600;
     steps.push({ id: step.id, title: step.title, stage: step.stage, ...work, money });
   }
-  const counted = steps.filter(({ what }) => what !== 'maybe');
-  const seconds = counted.reduce((sum, one) => sum + (one.seconds ?? 0), 0);
-  const money = prices === undefined ? null : counted.reduce((sum, one) => sum + (one.money ?? 0), 0);
+  const [least, most] = spanOf(steps, prices);
   return {
     pipeline: pipeline.name,
     prototype: pipeline.prototype !== undefined,
+    trainRows,
     steps,
-    seconds,
-    money,
+    ...least,
+    most,
     currency: prices?.currency ?? null,
     budget: pipeline.budget ?? null,
-    over: overruns(pipeline, steps, money),
+    over: overruns(pipeline, steps, prices),
   };
+}
+
+/** Only of the same data: how many rows others have says nothing. */
+function rowsOf(input: Known, plan: readonly PlannedStep[], earlier: readonly EarlierRun[]): RunPlan['trainRows'] {
+  const wanted = canonicalJson(readsOf('data', plan, input));
+  const known = earlier.find(
+    (run) => run.trainRows !== undefined && canonicalJson(readsOf('data', plan, run.input)) === wanted,
+  );
+  return known?.trainRows === undefined ? null : { rows: known.trainRows, from: known.runId };
+}
+
+/** What the steps take, and what they take where the rows are few. */
+function spanOf(steps: readonly PlannedWork[], prices: Prices | undefined): readonly [least: Taken, most: Taken] {
+  const sum = (left: readonly PlannedWork['what'][]): Taken => {
+    const counted = steps.filter(({ what }) => !left.includes(what));
+    return {
+      seconds: counted.reduce((total, one) => total + (one.seconds ?? 0), 0),
+      money: prices === undefined ? null : counted.reduce((total, one) => total + (one.money ?? 0), 0),
+    };
+  };
+  return [sum(['maybe', 'few-rows']), sum(['maybe'])];
 }
 
 interface Beside {
   readonly plan: readonly PlannedStep[];
   readonly earlier: readonly EarlierRun[];
   readonly recorded: Recorded;
+  readonly reach: Exclude<Reach, 'never'>;
 }
 
 async function workOf(
   step: PlannedStep,
   input: Known,
-  { plan, earlier, recorded }: Beside,
+  { plan, earlier, recorded, reach: what }: Beside,
 ): Promise<Omit<PlannedWork, 'id' | 'title' | 'stage' | 'money'>> {
   if (step.id.startsWith('approve-')) return { what: 'person', queue: null, seconds: null, from: '' };
   const queue = queueOfStep(step.id);
@@ -105,32 +151,15 @@ async function workOf(
     if (canonicalJson(readsOf(step.id, plan, before)) !== canonicalJson(wanted)) continue;
     if (await recorded(done.key)) return { what: 'reuse', queue, seconds: 0, from: runId };
   }
-  const what = isUncertain(step.id, input.pipeline) ? 'maybe' : 'run';
-  for (const { runId, steps } of earlier) {
-    const done = steps.find(({ id, state }) => id === step.id && state === 'done');
-    const took = (Date.parse(done?.finishedAt ?? '') - Date.parse(done?.startedAt ?? '')) / 1000;
-    if (Number.isFinite(took)) return { what, queue, seconds: took, from: runId };
+  // Another seed takes as long as the first.
+  for (const like of [step.id, firstSeedOf(step.id)]) {
+    for (const { runId, steps } of earlier) {
+      const done = steps.find(({ id, state }) => id === like && state === 'done');
+      const took = (Date.parse(done?.finishedAt ?? '') - Date.parse(done?.startedAt ?? '')) / 1000;
+      if (Number.isFinite(took)) return { what, queue, seconds: took, from: runId };
+    }
   }
   return { what, queue, seconds: STATED_SECONDS[step.id.split(':')[0] ?? ''] ?? 1, from: 'stated' };
-}
-
-/** Whether only the run itself knows if it gets there: who is tried, and if the rows are few. */
-function isUncertain(id: string, pipeline: Pipeline): boolean {
-  const [kind, rung, place, seed] = id.split(':');
-  if (kind === 'prototype') return seed !== undefined || !withinShortlist(id, pipeline);
-  const search = kind === 'trial' ? searchOf(pipeline) : undefined;
-  if (search === undefined) return false;
-  return seed !== undefined || Number(place) > (placesOf(search)[Number(rung) - 1] ?? 0);
-}
-
-/** Who is tried is not known yet: as many of the first as will be, halved on every rung. */
-function withinShortlist(id: string, { candidates, selection }: Pipeline): boolean {
-  if (!('prototype' in selection)) return true;
-  const [, candidate, rung] = id.split(':');
-  const prototype = selection.prototype;
-  const place = candidates.findIndex((one) => one.id === candidate);
-  const tried = Math.min(candidates.length, prototype.shortlist + Number(prototype.generalist));
-  return place < Math.ceil(tried / 2 ** (Number(rung) - 1));
 }
 
 /** Which parts of the input a step's result depends on, those of the steps before it included. */
@@ -207,28 +236,45 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   package: ['gates', 'training', 'deploy', 'description'],
 };
 
-function overruns({ budget }: Pipeline, steps: readonly PlannedWork[], money: number | null): readonly string[] {
+function overruns({ budget }: Pipeline, steps: readonly PlannedWork[], prices?: Prices): readonly string[] {
   if (budget === undefined) return [];
   // A tuned generator's prompt is searched for within the budget, too.
   const last = steps.findLastIndex(({ id }) => id === 'train' || id === 'prompt');
-  const until = steps.slice(0, last < 0 ? undefined : last + 1).filter(({ what }) => what !== 'maybe');
-  const seconds = until.reduce((sum, one) => sum + (one.seconds ?? 0), 0);
-  const { time, money: most } = budget;
+  const { time, money } = budget;
+  const untilTrained = spanOf(steps.slice(0, last < 0 ? undefined : last + 1), prices);
+  const late = excess(
+    untilTrained.map(({ seconds }) => seconds),
+    time === undefined ? undefined : durationSeconds(time),
+    (seconds) => `${Math.round(seconds)} s`,
+  );
+  const dear = excess(
+    spanOf(steps, prices).map((taken) => taken.money ?? 0),
+    money,
+    (cost) => cost.toFixed(2),
+  );
   return [
-    ...(time !== undefined && seconds > durationSeconds(time)
-      ? [
-          `about ${Math.round(seconds)} s until the training has ended, and the budget is ${time}: it stops there with the best so far`,
-        ]
-      : []),
-    ...(most !== undefined && money !== null && money > most
-      ? [`about ${money.toFixed(2)}, and the budget is ${most}`]
-      : []),
-    ...(most !== undefined && money === null
+    ...(late === undefined
+      ? []
+      : [`${late} until the training has ended, and the budget is ${time}: it stops there with the best so far`]),
+    ...(dear === undefined ? [] : [`${dear}, and the budget is ${money}`]),
+    ...(money !== undefined && prices === undefined
       ? [
           'the budget is in money, and nobody here says what machines cost (ESPALIER_PRICES): a run whose workers know no prices either is refused (budget.money)',
         ]
       : []),
   ];
+}
+
+/** How much it is; undefined where the limit is kept however few the rows are. */
+function excess(
+  [least = 0, most = 0]: readonly number[],
+  limit: number | undefined,
+  shown: (value: number) => string,
+): string | undefined {
+  if (limit === undefined || most <= limit) return undefined;
+  const few = `up to ${shown(most)} (where the training rows are few)`;
+  if (least <= limit) return few;
+  return `about ${shown(least)}${most > least ? `, ${few}` : ''}`;
 }
 
 /** What people read of where a figure is from. */

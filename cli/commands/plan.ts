@@ -1,6 +1,7 @@
 /** `espalier run --plan`: the steps, what is known already, and what the rest would take; nothing is started. */
+import type { Pointers } from '../../artifacts/pointers.ts';
 import { readPrices } from '../../activities/report/prices.ts';
-import { planOf, recordedIn, sourceOf, type EarlierRun, type RunPlan } from '../../client/plan-run.ts';
+import { countedRows, planOf, recordedIn, sourceOf, type EarlierRun, type RunPlan } from '../../client/plan-run.ts';
 import { readRunInput } from '../../client/run-input.ts';
 import { listRuns, showRun } from '../../client/runs.ts';
 import type { PreparedRun } from '../../client/start-run.ts';
@@ -13,24 +14,37 @@ const MAX_RUNS = 10;
 export async function showPlan(context: Context, { input }: PreparedRun, json: boolean): Promise<number> {
   const { pointers } = await context.store();
   const { prices } = await readPrices(context.env);
-  const plan = await planOf(input, await earlierRuns(context, input.pipeline.name), recordedIn(pointers), prices);
+  const plan = await planOf(
+    input,
+    await earlierRuns(context, pointers, input.pipeline.name),
+    recordedIn(pointers),
+    prices,
+  );
   if (json) printJson(plan);
   else print(plan);
   return EXIT.ok;
 }
 
 /** Newest first; a run whose history or worker cannot be asked any more tells nothing. */
-async function earlierRuns(context: Context, pipeline: string): Promise<EarlierRun[]> {
+async function earlierRuns(context: Context, pointers: Pointers, pipeline: string): Promise<EarlierRun[]> {
   const { client } = await context.temporal();
   const runs: EarlierRun[] = [];
   for (const { runId } of await listRuns(client, { pipeline, limit: MAX_RUNS })) {
     const known = await Promise.all([readRunInput(client, runId), showRun(client, runId)]).catch(() => undefined);
-    if (known !== undefined) runs.push({ runId, input: known[0].input, steps: known[1].steps });
+    if (known === undefined) continue;
+    const [{ input }, { steps }] = known;
+    runs.push({ runId, input, steps, trainRows: await countedRows(pointers, steps) });
   }
   return runs;
 }
 
-const WORDS = { run: 'runs', reuse: 'reused', maybe: 'only if it gets there', person: 'waits' } as const;
+const WORDS = {
+  run: 'runs',
+  reuse: 'reused',
+  'few-rows': 'if the rows are few',
+  maybe: 'only if it gets there',
+  person: 'waits',
+} as const;
 
 function print(plan: RunPlan): void {
   const priced = plan.money !== null;
@@ -44,8 +58,15 @@ function print(plan: RunPlan): void {
       sourceOf(step),
     ]),
   );
-  const cost = priced ? `, ${(plan.money ?? 0).toFixed(2)} ${plan.currency ?? ''}` : '';
-  say(`\nabout ${style.bold(seconds(plan.seconds))} of computing${cost}, one step after the other at most`);
+  const cost = (money: number | null): string => (priced ? `, ${(money ?? 0).toFixed(2)} ${plan.currency ?? ''}` : '');
+  say(`\nabout ${style.bold(seconds(plan.seconds))} of computing${cost(plan.money)}, one step after the other at most`);
+  const { most, trainRows } = plan;
+  if (most.seconds > plan.seconds) {
+    say(
+      `up to ${style.bold(seconds(most.seconds))}${cost(most.money)} where the training rows are few: no run has counted these`,
+    );
+  }
+  if (trainRows !== null) say(`${trainRows.rows} training rows, as in ${trainRows.from}`);
   const { time, money } = plan.budget ?? {};
   const budget = [
     ...(time === undefined ? [] : [time]),

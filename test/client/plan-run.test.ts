@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
-import { planOf, type EarlierRun } from '../../client/plan-run.ts';
+import type { DatasetSummary } from '../../activities/contract/data.ts';
+import type { StepRecord } from '../../activities/step.ts';
 import { digestJson } from '../../artifacts/digest.ts';
-import { generatorInput, ref, runInput } from '../support/workflow.ts';
+import { stepRecordKey } from '../../artifacts/step-records.ts';
+import { countedRows, planOf, type EarlierRun } from '../../client/plan-run.ts';
+import { dataServices, prepare } from '../data/fixtures.ts';
+import { generatorInput, ref, runInput, type TextRun } from '../support/workflow.ts';
 
 const all = () => Promise.resolve(true);
 const none = () => Promise.resolve(false);
@@ -26,6 +30,17 @@ function finished(input = runInput()): EarlierRun {
   return { runId: 'before', input, steps };
 }
 
+function seeded(asked: { readonly seeds?: number; readonly fewRows?: number }): TextRun {
+  const input = runInput();
+  const { selection } = input.pipeline;
+  const prototype = { ...selection.prototype, ...asked };
+  return { ...input, pipeline: { ...input.pipeline, selection: { ...selection, prototype } } };
+}
+
+function budgeted(input: TextRun, budget: TextRun['pipeline']['budget']): TextRun {
+  return { ...input, pipeline: { ...input.pipeline, budget } };
+}
+
 describe('the plan of a run before it begins', () => {
   it('has a stated time for every step where no run has shown one, and says so', async () => {
     const { steps, seconds } = await planOf(runInput(), [], all);
@@ -39,21 +54,81 @@ describe('the plan of a run before it begins', () => {
     assert.ok(seconds > 100);
   });
 
-  it('has each seed of a try, as what only few rows are for', async () => {
-    const { selection, ...rest } = runInput().pipeline;
-    const pipeline = { ...rest, selection: { ...selection, prototype: { ...selection.prototype, seeds: 3 } } };
-    const { steps, seconds } = await planOf({ ...runInput(), pipeline }, [], none);
+  it('has each seed of a try, as what only few rows are for, and what it takes at most with them', async () => {
+    const { steps, seconds, most } = await planOf(seeded({ seeds: 3 }), [], none);
     const tries = steps.filter(({ id }) => id.startsWith('prototype:one:2'));
     assert.deepEqual(
       tries.map(({ id, what, queue }) => [id, what, queue]),
       [
         ['prototype:one:2', 'run', 'espalier-gpu'],
-        ['prototype:one:2:2', 'maybe', 'espalier-gpu'],
-        ['prototype:one:2:3', 'maybe', 'espalier-gpu'],
+        ['prototype:one:2:2', 'few-rows', 'espalier-gpu'],
+        ['prototype:one:2:3', 'few-rows', 'espalier-gpu'],
       ],
     );
     assert.equal(tries[2]?.title, 'fine-tune one on 10 % of the training rows, seed 3');
-    assert.equal(seconds, (await planOf(runInput(), [], none)).seconds);
+    assert.equal(steps.find(({ id }) => id === 'prototype:two:2:2')?.what, 'maybe', 'half of the candidates get there');
+    const ofOne = await planOf(seeded({ seeds: 1 }), [], none);
+    assert.equal(seconds, ofOne.seconds);
+    // Both candidates on the first rung, one on the second, each twice more.
+    assert.equal(most.seconds, seconds + 2 * (2 + 1) * 25);
+    assert.equal(ofOne.most.seconds, ofOne.seconds, 'nothing hangs on the rows');
+    assert.equal((await planOf(seeded({ fewRows: 0 }), [], none)).most.seconds, ofOne.seconds, 'no rows are few');
+  });
+
+  it('says that a run is over its budget where only its further seeds are, which the default has for few rows', async () => {
+    const prices = { version: 1, currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 3600 } } as const;
+    const { seconds, money, most } = await planOf(runInput(), [], none, prices);
+    assert.equal((most.money ?? 0) - (money ?? 0), 150, 'six tries of 25 s');
+    const budget = { time: `${seconds + 1}s`, money: (money ?? 0) + 1 };
+    const { over } = await planOf(budgeted(runInput(), budget), [], none, prices);
+    assert.equal(over.length, 2);
+    assert.match(over[0] ?? '', /^up to \d+ s \(where the training rows are few\) until the training has ended/);
+    assert.match(over[1] ?? '', /^up to \d+\.00 \(where the training rows are few\), and the budget is/);
+    assert.deepEqual((await planOf(budgeted(seeded({ seeds: 1 }), budget), [], none, prices)).over, []);
+    const tight = await planOf(budgeted(runInput(), { time: '1s' }), [], none);
+    assert.match(tight.over[0] ?? '', /^about \d+ s, up to \d+ s \(where the training rows are few\) until/);
+  });
+
+  it('takes the training rows from an earlier run of the same data, and counts the seeds that they ask for', async () => {
+    const unknown = await planOf(runInput(), [finished()], none);
+    const few = await planOf(runInput(), [{ ...finished(), trainRows: 999 }], none);
+    assert.deepEqual(few.trainRows, { rows: 999, from: 'before' });
+    assert.equal(few.steps.find(({ id }) => id === 'prototype:one:2:3')?.what, 'run');
+    assert.equal(few.seconds, unknown.most.seconds);
+    assert.deepEqual(few.most, { seconds: few.seconds, money: null });
+    const many = await planOf(runInput(), [{ ...finished(), trainRows: 1000 }], none);
+    assert.ok(!many.steps.some(({ id }) => id.startsWith('prototype:') && id.split(':').length === 4));
+    assert.deepEqual([many.seconds, many.most.seconds], [unknown.seconds, unknown.seconds]);
+    const input = runInput();
+    const data = { ...input.pipeline.data, text: 'other' };
+    const others = { ...finished({ ...input, pipeline: { ...input.pipeline, data } }), trainRows: 1000 };
+    const { trainRows, most } = await planOf(input, [others], none);
+    assert.equal(trainRows, null, 'how many rows other data have says nothing');
+    assert.equal(most.seconds, unknown.most.seconds);
+  });
+
+  it('reckons a further seed like the first where no run had it', async () => {
+    const before = finished();
+    const tried = before.steps.filter(({ id }) => id === 'train').map((step) => ({ ...step, id: 'prototype:one:1' }));
+    const { steps } = await planOf(runInput(), [{ ...before, steps: tried }], none);
+    const third = steps.find(({ id }) => id === 'prototype:one:1:3');
+    assert.deepEqual([third?.seconds, third?.from], [7, 'before']);
+  });
+
+  it("reads the rows in the record that a run's data step left", async () => {
+    const services = await dataServices();
+    const things = ['lamp', 'river', 'ticket', 'engine', 'garden', 'mirror', 'violin', 'harbour'];
+    const verbs = ['broke', 'arrived', 'sings', 'vanished', 'glows'];
+    const texts = things.flatMap((thing) => verbs.map((verb) => `the ${thing} ${verb}`));
+    const rows = texts.map((text, at) => `${text},${at % 2 === 0 ? 'a' : 'b'}`);
+    const output = await prepare(services, [{ path: 'a.csv', content: `text,label\n${rows.join('\n')}\n` }]);
+    assert.ok(output.rows.train > 0 && output.rows.train < 40);
+    const step = { id: 'data', state: 'reused', key: digestJson('data') } as const;
+    const record: Pick<StepRecord<DatasetSummary>, 'output'> = { output };
+    await services.pointers.create(stepRecordKey(step.key), record);
+    assert.equal(await countedRows(services.pointers, [step]), output.rows.train);
+    assert.equal(await countedRows(services.pointers, [{ ...step, key: digestJson('gone') }]), undefined);
+    assert.equal(await countedRows(services.pointers, []), undefined);
   });
 
   it('knows what an earlier run of the same inputs has finished, and whose record is still there', async () => {

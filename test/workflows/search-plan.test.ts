@@ -47,11 +47,14 @@ describe('the plan of a search for settings', () => {
 
   it('is in `run --plan` with its queue and its time, further seeds as what only few rows are for', async () => {
     const input = { ...runInput(), pipeline: searching() };
-    const { steps, seconds } = await planOf(input, [], () => Promise.resolve(false));
+    const { steps, seconds, most } = await planOf(input, [], () => Promise.resolve(false));
     const trials = steps.filter(({ id }) => id.startsWith('trial:'));
     assert.equal(trials.filter(({ what }) => what === 'run').length, 8 + 5 + 3);
-    // Two more seeds of three, and the trials that are only there where no rung before halved them.
-    assert.equal(trials.filter(({ what }) => what === 'maybe').length, 2 * 3 + 3 + 5 * 3);
+    assert.equal(trials.filter(({ what }) => what === 'few-rows').length, 2 * 3, 'two more seeds of three');
+    // Only there where no rung before halved them.
+    assert.equal(trials.filter(({ what }) => what === 'maybe').length, 3 + 5 * 3);
+    const tries = steps.filter(({ id, what }) => id.startsWith('prototype:') && what === 'few-rows').length;
+    assert.equal(most.seconds, seconds + 6 * 40 + tries * 25);
     assert.ok(trials.every(({ queue }) => queue === 'espalier-gpu'));
     assert.equal(
       steps.find(({ id }) => id === 'trial:1:1')?.title,
@@ -59,6 +62,12 @@ describe('the plan of a search for settings', () => {
     );
     const without = await planOf(runInput(), [], () => Promise.resolve(false));
     assert.ok(seconds > without.seconds + 16 * 30);
+    const many = { runId: 'before', input, steps: [], trainRows: 1000 };
+    const counted = await planOf(input, [many], () => Promise.resolve(false));
+    assert.ok(!counted.steps.some(({ what }) => what === 'few-rows'));
+    assert.deepEqual([counted.seconds, counted.most.seconds], [seconds, seconds]);
+    const few = await planOf(input, [{ ...many, trainRows: 999 }], () => Promise.resolve(false));
+    assert.equal(few.seconds, most.seconds);
   });
 
   it('reckons what the next rung and the training after it take by a line through the rungs before', () => {
