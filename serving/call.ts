@@ -16,15 +16,26 @@ export interface Services {
   /** Tokens that an answer may have at most. */
   readonly maxTokens: number;
   readonly draining: () => boolean;
+  /** A drain's deadline is over: what is still under way loses its connection, by the server's own doing. */
+  readonly cuttingOff: () => boolean;
+}
+
+/** The reason of a signal whose client went away: what ends by it is no failure of the server's. */
+export class ClientGone extends Error {
+  constructor() {
+    super('the client is gone');
+    this.name = 'ClientGone';
+  }
 }
 
 export interface Call {
   readonly services: Services;
   readonly request: IncomingMessage;
   readonly requestId: string;
-  /** Aborted when the client is gone. */
+  /** Aborted with `ClientGone`, or with an error where the server itself cuts the answer off. */
   readonly signal: AbortSignal;
-  readonly model: string;
+  /** As the client named it: in the path, or in the body, and then empty until that is read. Metrics and logs ask here. */
+  model: string;
   /** Of the path; undefined asks for whatever is served. */
   readonly version: string | undefined;
 }
@@ -39,8 +50,6 @@ export class EventStream {
 
 export interface Answer {
   readonly status: number;
-  /** Which it is of, where no path says so. */
-  readonly model?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** A value is sent as JSON; `EventStream` as server-sent events. */
   readonly body: unknown;

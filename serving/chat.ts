@@ -64,6 +64,7 @@ const RequestSchema = z.strictObject({
   metadata: z.record(z.string(), z.string()).nullish(),
 });
 type ChatRequest = z.output<typeof RequestSchema>;
+const NamedSchema = z.looseObject({ model: z.string() });
 
 export function listModels({ services }: Call): Answer {
   const data = [...services.follower.states].flatMap(([id, { served }]) =>
@@ -73,11 +74,13 @@ export function listModels({ services }: Call): Answer {
 }
 
 export async function chatCompletions(call: Call): Promise<Answer> {
-  const asked = parse(parseJson(await readBody(call.request, call.services.maxBodyBytes)));
-  const named: Call = { ...call, model: asked.model };
-  findGenerator(named);
+  const body = parseJson(await readBody(call.request, call.services.maxBodyBytes));
+  // Before anything is refused: a refusal is counted by its model, too.
+  call.model = NamedSchema.safeParse(body).data?.model ?? '';
+  const asked = parse(body);
+  findGenerator(call);
   const format = asked.response_format;
-  const started = await startGeneration(named, {
+  const started = await startGeneration(call, {
     prompt: systemFirst(asked.messages),
     options: {
       maxNewTokens: asked.max_completion_tokens ?? asked.max_tokens ?? undefined,
@@ -88,7 +91,13 @@ export async function chatCompletions(call: Call): Promise<Answer> {
       jsonSchema: format?.type === 'json_schema' ? format.json_schema.schema : undefined,
     },
     record: true,
-    names: { stop: 'stop', jsonSchema: 'response_format.json_schema.schema' },
+    names: {
+      prompt: 'messages',
+      messages: 'messages',
+      maxNewTokens: asked.max_completion_tokens == null ? 'max_tokens' : 'max_completion_tokens',
+      stop: 'stop',
+      jsonSchema: 'response_format.json_schema.schema',
+    },
   });
   const about = {
     id: `chatcmpl-${call.requestId}`,
@@ -98,13 +107,12 @@ export async function chatCompletions(call: Call): Promise<Answer> {
   };
   if (asked.stream === true) {
     const events = chunks(about, started, asked.stream_options?.include_usage === true);
-    return { status: 200, model: asked.model, body: new EventStream(events) };
+    return { status: 200, body: new EventStream(events) };
   }
   const completion = await completed(started);
   const message = { role: 'assistant', content: completion.text, refusal: null };
   return {
     status: 200,
-    model: asked.model,
     body: {
       ...about,
       object: 'chat.completion',

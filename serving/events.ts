@@ -1,6 +1,7 @@
 /** Server-sent events, as fast as the client reads them, and errors in the shape its protocol has. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { ClientGone } from './call.ts';
 import { ProtocolError } from './protocol-error.ts';
 import type { Route } from './routes.ts';
 
@@ -15,16 +16,23 @@ export function errorBody(message: string, status: number, shape: Route['errors'
   return { error: { message, type, param: null, code } };
 }
 
+export interface StreamOptions {
+  readonly shape: Route['errors'];
+  /** Of the call. */
+  readonly signal: AbortSignal;
+  readonly onFailed: (error: unknown) => void;
+}
+
 /**
- * Sends every event; one that fails ends the stream with an event that says so. Never rejects: when the client is gone
- * or stalls, the events are no longer asked for, which ends what makes them.
+ * Sends every event; one that fails ends the stream with an event that says so. Never rejects: when `signal` is aborted
+ * or the client stalls, the events are no longer asked for, which ends what makes them. A client that left or stalls is
+ * no failure.
  */
 export async function sendEvents(
   response: ServerResponse,
   events: AsyncIterable<string>,
   { requestId, ...headers }: Readonly<Record<string, string>>,
-  shape: Route['errors'],
-  onFailed: (error: unknown) => void,
+  { shape, signal, onFailed }: StreamOptions,
 ): Promise<void> {
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
@@ -38,20 +46,22 @@ export async function sendEvents(
   const stalled = new AbortController();
   try {
     for await (const event of events) {
-      if (response.destroyed) return;
+      signal.throwIfAborted();
       if (response.write(`data: ${event}\n\n`)) continue;
       const timer = setTimeout(() => stalled.abort(new Error('the client reads nothing')), STALLED_MS);
       await Promise.race([once(response, 'drain', { signal: stalled.signal }), once(response, 'close')]);
       clearTimeout(timer);
     }
   } catch (error) {
-    if (response.destroyed || stalled.signal.aborted) {
+    const isLost = stalled.signal.aborted || error instanceof ClientGone;
+    if (!isLost) onFailed(error);
+    if (isLost || response.destroyed) {
       response.destroy();
       return;
     }
-    onFailed(error);
-    const message = error instanceof ProtocolError ? error.message : `the answer broke off (request ${requestId})`;
-    response.write(`data: ${JSON.stringify(errorBody(message, 500, shape))}\n\n`);
+    const brokeOff = `the answer broke off (request ${requestId})`;
+    const [message, status] = error instanceof ProtocolError ? [error.message, error.status] : [brokeOff, 500];
+    response.write(`data: ${JSON.stringify(errorBody(message, status, shape))}\n\n`);
   }
   response.end();
 }

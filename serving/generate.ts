@@ -97,7 +97,14 @@ async function start(call: Call): Promise<StartedGeneration> {
       jsonSchema: parameters.json_schema,
     },
     record: parameters.espalier_record,
-    names: { stop: 'parameters.stop', jsonSchema: 'parameters.json_schema' },
+    names: {
+      prompt: history.length === 0 ? 'text_input' : 'parameters.history and text_input',
+      messages: 'parameters.history',
+      maxNewTokens: 'parameters.max_tokens',
+      stop: 'parameters.stop',
+      bannedPhrases: 'parameters.banned_phrases',
+      jsonSchema: 'parameters.json_schema',
+    },
   };
   return startGeneration(call, request);
 }

@@ -5,7 +5,7 @@ import { EspalierError } from '../artifacts/errors.ts';
 import type { Message } from '../inference/generation/chat.ts';
 import type { Completion, Piece } from '../inference/generation/options.ts';
 import { withServedGeneration, type AskedOptions } from '../inference/generation/served-prompt.ts';
-import { find, type Call } from './call.ts';
+import { ClientGone, find, type Call } from './call.ts';
 import type { ServedGenerator, ServedModel } from './served-model.ts';
 import { ProtocolError } from './protocol-error.ts';
 
@@ -16,16 +16,21 @@ export interface GenerationRequest {
   /** false: not traffic but a check, kept out of the prediction log. */
   readonly record: boolean;
   /** What the protocol calls these, for whoever is refused. */
-  readonly names: OptionNames;
+  readonly names: ProtocolNames;
 }
-type OptionNames = Readonly<Record<'stop' | 'jsonSchema', string>>;
+/** By what the generator calls it (`where` of its errors); only what a protocol has no field for is missing. */
+type ProtocolNames = Readonly<
+  Record<'prompt' | 'messages' | 'maxNewTokens' | 'stop' | 'jsonSchema', string> & { bannedPhrases?: string }
+>;
 
 export interface StartedGeneration {
   readonly served: ServedGenerator;
   readonly seed: number;
-  /** The first piece is already there, so that whatever refuses the request has done so. */
+  /**
+   * The first piece is already there, so that whatever refuses the request has done so. A later one may still throw
+   * ProtocolError, where the answer has no way on: it broke off.
+   */
   readonly pieces: AsyncGenerator<Piece, Completion, void>;
-  readonly names: OptionNames;
 }
 
 /** The model of the path or the body, which must be a generator. Throws ProtocolError. */
@@ -59,12 +64,9 @@ export async function startGeneration(call: Call, request: GenerationRequest): P
   }
   const order = { prompt: request.prompt, options: { ...asked, seed } };
   const pieces = told(call, served, request, served.pool.generate(order, call.signal));
-  try {
-    const first = await pieces.next();
-    return { served, seed, pieces: resumed(first, pieces), names: request.names };
-  } catch (error) {
-    throw refusal(error, request.names);
-  }
+  const named = inNames(pieces, request.names);
+  const first = await named.next();
+  return { served, seed, pieces: resumed(first, named) };
 }
 
 /** Of what cannot be asked, or finds no room: nothing was generated, and nothing failed. */
@@ -73,18 +75,26 @@ function isRefused(error: unknown): boolean {
 }
 
 /** All of it at once. */
-export async function completed({ pieces, names }: StartedGeneration): Promise<Completion> {
+export async function completed({ pieces }: StartedGeneration): Promise<Completion> {
+  for (;;) {
+    const { done, value } = await pieces.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same pieces; what they throw is told as the protocol calls things. */
+async function* inNames(
+  pieces: AsyncGenerator<Piece, Completion, void>,
+  names: ProtocolNames,
+): AsyncGenerator<Piece, Completion, void> {
   try {
-    for (;;) {
-      const { done, value } = await pieces.next();
-      if (done === true) return value;
-    }
+    return yield* pieces;
   } catch (error) {
     throw refusal(error, names);
   }
 }
 
-function refusal(error: unknown, names: OptionNames): unknown {
+function refusal(error: unknown, names: ProtocolNames): unknown {
   if (!(error instanceof EspalierError)) return error;
   if (error.kind === 'BadRequest') {
     const fix = error.fix === undefined ? '' : `: ${error.fix}`;
@@ -95,9 +105,9 @@ function refusal(error: unknown, names: OptionNames): unknown {
 }
 
 /** The message by the protocol's names; one that begins with its place (a path in a schema) says it once. */
-function placed({ where, message }: EspalierError, names: OptionNames): string {
+function placed({ where, message }: EspalierError, names: ProtocolNames): string {
   if (where === undefined) return message;
-  const name = where === 'stop' || where === 'jsonSchema' ? names[where] : where;
+  const name = (names as Readonly<Record<string, string | undefined>>)[where] ?? where;
   const startsSo = message.startsWith(where) && /^\W/.test(message.slice(where.length));
   return startsSo ? `${name}${message.slice(where.length)}` : `${name}: ${message}`;
 }
@@ -127,7 +137,7 @@ async function* told(
   const { model } = release;
   const startedAt = performance.now();
   let firstAt: number | undefined;
-  let finish: Completion['finish'] | 'cancelled' | 'refused' | 'failed' = 'cancelled';
+  let finish: Completion['finish'] | 'cancelled' | 'refused' | 'failed' | undefined;
   try {
     for (;;) {
       const next = await pieces.next();
@@ -156,9 +166,13 @@ async function* told(
       return completion;
     }
   } catch (error) {
-    finish = signal.aborted ? 'cancelled' : isRefused(error) ? 'refused' : 'failed';
+    const isGone = error instanceof ClientGone;
+    // After its first text it was taken, and broke off.
+    finish = isGone ? 'cancelled' : isRefused(error) && firstAt === undefined ? 'refused' : 'failed';
     throw error;
   } finally {
+    // Nobody asks for the next piece: the client left or reads nothing, unless the server cuts it off.
+    finish ??= signal.reason === undefined || signal.reason instanceof ClientGone ? 'cancelled' : 'failed';
     metrics.generations.inc({ model, finish });
     await pieces.return(undefined as never);
   }

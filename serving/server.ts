@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { writePredictions } from '../artifacts/predictions.ts';
 import type { TrustedKeys } from '../artifacts/signing-keys.ts';
@@ -13,7 +14,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { VERSION } from './version.ts';
-import { EventStream, type Answer, type Call, type Services } from './call.ts';
+import { ClientGone, EventStream, type Answer, type Call, type Services } from './call.ts';
 import { errorBody, sendEvents } from './events.ts';
 import { ROUTES, type Route } from './routes.ts';
 
@@ -36,6 +37,8 @@ export interface ModelServerOptions {
   readonly maxTokens: number;
   /** How long requests are still accepted once it says that it is not ready: the time a load balancer needs to notice. */
   readonly drainSeconds: number;
+  /** What is under way gets this long to end in a drain, and is cut off then. @default 30 s */
+  readonly drainDeadlineMs?: number;
   readonly accessLog: boolean;
   readonly log: Log;
   readonly recorder?: Pick<RecorderOptions, 'batchRows' | 'flushMs' | 'maxRows'>;
@@ -52,11 +55,10 @@ export interface ModelServer {
 
 /** What nginx calls a request whose client went away before its answer: no status of HTTP's. */
 const CLIENT_GONE = 499;
-/** In-flight requests get this long to end in a drain. */
 const DRAIN_DEADLINE_MS = 30_000;
 
 export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
-  const { store, pointers, log } = options;
+  const { store, pointers, log, drainDeadlineMs = DRAIN_DEADLINE_MS } = options;
   const metrics = createMetrics();
   const follower = new Follower({ ...options, metrics });
   const serverId = randomUUID().slice(0, 8);
@@ -69,6 +71,7 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
     onDropped: (model, rows) => metrics.dropped.inc({ model }, rows),
   });
   let draining: Promise<void> | undefined;
+  let cuttingOff = false;
   const services: Services = {
     ...options,
     version: VERSION,
@@ -76,6 +79,7 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
     recorder,
     metrics,
     draining: () => draining !== undefined,
+    cuttingOff: () => cuttingOff,
   };
   const server = createServer((request, response) => void handle(services, options, request, response));
   // A body that trickles in must not hold a connection for Node's five minutes.
@@ -90,7 +94,10 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
     log('info', 'draining');
     await sleep(options.drainSeconds * 1000);
     const closed = new Promise((resolve) => server.close(resolve));
-    const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_DEADLINE_MS);
+    const deadline = setTimeout(() => {
+      cuttingOff = true;
+      server.closeAllConnections();
+    }, drainDeadlineMs);
     await closed;
     clearTimeout(deadline);
     await follower.stop();
@@ -117,10 +124,10 @@ async function handle(
   const given = request.headers['x-request-id'];
   const requestId = typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
   const gone = new AbortController();
-  response.once('close', () => gone.abort(new Error('the client is gone')));
+  response.once('close', () => gone.abort(services.cuttingOff() ? cutOff() : new ClientGone()));
   const { call, name, answer, errors } = dispatch(services, request, requestId, gone.signal);
-  const { status, headers, body, model: asked = call.model } = await answered(call, answer, errors, options.log);
-  const model = services.follower.states.has(asked) ? asked : '';
+  const { status, headers, body } = await answered(call, answer, errors, options.log);
+  const model = knownModel(call);
   services.metrics.requests.inc({ route: name, model, status });
   const logRequest = (more: object): void => {
     if (!options.accessLog) return;
@@ -128,8 +135,16 @@ async function handle(
     options.log('info', 'request', { requestId, route: name, model, status, milliseconds, ...more });
   };
   if (body instanceof EventStream) {
-    await sendEvents(response, body.events, { requestId, ...headers }, errors, (error) =>
-      options.log('error', 'stream-failed', { requestId, route: name, reason: String(error) }),
+    await sendEvents(
+      response,
+      body.events,
+      { requestId, ...headers },
+      {
+        shape: errors,
+        signal: gone.signal,
+        onFailed: (error) =>
+          options.log('error', 'stream-failed', { requestId, route: name, model, reason: String(error) }),
+      },
     );
     logRequest({ streamed: true });
     return;
@@ -189,6 +204,16 @@ function decode(part: string | undefined): string | undefined {
   }
 }
 
+/** What the client named, where there is such a model; else nothing: whatever is asked for must not fill metrics and logs. */
+function knownModel({ services, model }: Call): string {
+  return services.follower.states.has(model) ? model : '';
+}
+
+/** Why an answer ends that a drain did not wait for any longer. */
+function cutOff(): EspalierError {
+  return new EspalierError('Internal', 'cut off: the server was told to end, and the answer took longer than it waits');
+}
+
 async function answered(call: Call, answer: Route['answer'], errors: Route['errors'], log: Log): Promise<Answer> {
   try {
     return await answer(call);
@@ -198,8 +223,8 @@ async function answered(call: Call, answer: Route['answer'], errors: Route['erro
     }
     const reason = error instanceof Error ? error.message : String(error);
     // Nobody is there to read it, and nothing went wrong here: no error of the server's, whatever counts those.
-    if (call.signal.aborted) return { status: CLIENT_GONE, body: errorBody('the client is gone', CLIENT_GONE, errors) };
-    log('error', 'request-failed', { requestId: call.requestId, model: call.model, reason });
+    if (error instanceof ClientGone) return { status: CLIENT_GONE, body: errorBody(reason, CLIENT_GONE, errors) };
+    log('error', 'request-failed', { requestId: call.requestId, model: knownModel(call), reason });
     return { status: 500, body: errorBody(`the server could not answer (request ${call.requestId})`, 500, errors) };
   }
 }

@@ -56,8 +56,12 @@ export class ChoiceOfTokens {
     this.#place += 1;
     for (;;) {
       const token = pickToken(logits, this.#options, draw);
-      if (token < 0)
-        throw new EspalierError('BadRequest', 'every token that could follow is banned', { where: 'bannedPhrases' });
+      if (token < 0) {
+        throw new EspalierError('BadRequest', 'every token that could follow is banned', {
+          where: 'bannedPhrases',
+          fix: 'leave out a phrase that the answer cannot do without, as a schema may ask for it',
+        });
+      }
       if (this.#ends.has(token)) return 'end';
       const bytes = this.#vocabulary.bytes[token] ?? new Uint8Array();
       const recent = Buffer.concat([this.#recent, bytes]);

@@ -1,5 +1,4 @@
 import { deepEqual, doesNotMatch, equal, match, notEqual, ok, rejects } from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PromptRow } from '../../activities/data/prompts.ts';
 import { answerAll, conversationOf, seedOf } from '../../activities/generation/answers.ts';
@@ -11,48 +10,13 @@ import { GenerationDefaultsSchema } from '../../pipelines/definition/generation.
 import type { ServedGenerator } from '../../serving/served-model.ts';
 import { MODEL, withServices } from '../support/bundle.ts';
 import { startTestServer, until, type TestServer } from '../support/model-server.ts';
-import { approvedRelease, deploy } from '../support/release.ts';
+import { deploy } from '../support/release.ts';
+import { events, generatorRelease, occupied } from '../support/served-generator.ts';
 import type { TestStore } from '../support/store.ts';
 import { exportedOnce, tinyGenerator } from '../support/tiny-generator.ts';
 
 const CHAT = '/v1/chat/completions';
 const USER = { role: 'user', content: 'please refund the money' };
-
-/** An approved release whose model is the generator of a folder. */
-async function generatorRelease(
-  services: TestStore & ActivityServices,
-  folder: string,
-  prompt: object | null,
-  { papers = {}, ...more }: { readonly recordText?: boolean; readonly papers?: Readonly<Record<string, string>> } = {},
-) {
-  const { store } = services;
-  const names = ['generator.json', 'tokenizer.json', 'model.onnx'];
-  const files: Record<string, Buffer> = {};
-  for (const name of names) files[name] = await readFile(join(folder, 'generator', name));
-  if (prompt !== null) files['prompt.json'] = Buffer.from(JSON.stringify(prompt));
-  const entries = await Promise.all(
-    Object.entries(files).map(async ([path, bytes]) => ({
-      path,
-      ref: await store.putBytes(bytes, { name: path, mediaType: 'application/octet-stream' }),
-    })),
-  );
-  const placed = Object.entries(files).map(([name, bytes]) => [`${MODEL}/1/${name}`, bytes]);
-  return approvedRelease(services, {
-    ...more,
-    exported: { generator: await store.putManifest(entries, 'generator') },
-    bundleFiles: { ...Object.fromEntries(placed), ...papers, [`${MODEL}/1/classifier.json`]: null },
-  });
-}
-
-/** What an event stream said, parsed; `[DONE]` as it is. */
-async function events(response: Response): Promise<Event[]> {
-  return (await response.text())
-    .split('\n\n')
-    .filter(Boolean)
-    .map((event) => event.replace(/^data: /, ''))
-    .map((data) => (data === '[DONE]' ? data : JSON.parse(data)));
-}
-type Event = any; // oxlint-disable-line typescript/no-explicit-any -- of every shape, asserted by the tests
 
 describe('a served generator', function () {
   this.timeout(180_000);
@@ -228,16 +192,19 @@ describe('a served generator', function () {
     equal((await server.post(CHAT, chat())).status, 200);
   });
 
-  it('counts a client that is gone before its answer as no error of the server’s, and every request by its model', async () => {
+  it('counts a client that is gone before its answer as no error of the server’s', async () => {
     const gone = new AbortController();
-    const asked = stream(CHAT, chat({ max_tokens: 40, temperature: 2 }), gone.signal);
-    await until('it runs', () => served().pool.running > 0);
+    const others = occupied(served().pool);
+    const asked = stream(CHAT, chat(), gone.signal);
+    await until('it waits behind them', () => others.behind() > 0, { everyMs: 1 });
     gone.abort();
     await rejects(asked, { name: 'AbortError' });
+    await others.ended;
     await until('nothing runs', () => served().pool.running === 0);
     equal((await events(await stream(CHAT, chat({ stream: true })))).at(-1), '[DONE]');
     const counted = async (): Promise<string> => (await server.get('/metrics')).bytes.toString();
-    await until('it is counted', async () => (await counted()).includes('status="499"'));
+    const left = /route="chat-completions",model="tiny-parity",status="499"\} 1$/m;
+    await until('it is counted by its model', async () => left.test(await counted()));
     doesNotMatch(await counted(), /route="chat-completions"[^}]*status="500"/);
     match(await counted(), /route="chat-completions",model="tiny-parity",status="200"/);
   });
@@ -270,6 +237,10 @@ describe('a served generator', function () {
     equal(refused?.json.error.type, 'server_error');
     const alone = await ask(0);
     equal(answers[0]?.json.choices[0].message.content, alone.json.choices[0].message.content, 'others change nothing');
+    match(
+      (await server.get('/metrics')).bytes.toString(),
+      /route="chat-completions",model="tiny-parity",status="503"\} [1-9]/,
+    );
   });
 
   it('tells whoever a lost worker was answering, and replaces it', async () => {

@@ -86,7 +86,7 @@ describe("the model server's process", () => {
       }),
     );
     const server = start({ ...services.env, ESPALIER_SERVE_MODELS: FINDER, ESPALIER_SERVE_WORKERS: '1' });
-    await until('it loads', () => server.lines.some(({ event }) => event === 'release-loading'), 40_000);
+    await until('it loads', () => server.lines.some(({ event }) => event === 'release-loading'), { timeoutMs: 40_000 });
     await sleep(5000);
     const exited = once(server.child, 'exit');
     server.child.kill('SIGTERM');

@@ -6,6 +6,7 @@ import type { Deployment } from '../../activities/contract/deployment.ts';
 import type { ActivityServices } from '../../activities/step.ts';
 import { readPredictions } from '../../artifacts/predictions.ts';
 import { TextModel } from '../../inference/text-model.ts';
+import type { ServedClassifier } from '../../serving/served-model.ts';
 import { encodeBytesTensor } from '../../serving/tensors.ts';
 import { MODEL, TEXTS, tinyClassifier, withServices } from '../support/bundle.ts';
 import { approvedRelease, deploy } from '../support/release.ts';
@@ -206,6 +207,29 @@ describe('the model server', () => {
     socket.destroy();
     equal((await server.infer(MODEL, ['next'])).status, 200);
     doesNotMatch(server.lines.join('\n'), /request-failed/);
+  });
+
+  it('logs a true failure, also where the client has left before it', async () => {
+    const failed = () => server.lines.filter((line) => line.includes('request-failed'));
+    const left = new AbortController();
+    const body = JSON.stringify(inferBody(Array.from({ length: 1000 }, (_, row) => `a text that waits ${row}`)));
+    const asked = Array.from({ length: 4 }, () =>
+      fetch(`${server.url}${infer}`, { method: 'POST', body, signal: left.signal }),
+    );
+    const served = server.follower.states.get(MODEL)?.served as ServedClassifier;
+    await until('they wait', () => served.pool.queued > 1000, { everyMs: 1 });
+    left.abort();
+    await Promise.allSettled(asked);
+    // Another round trip: by then the server has heard that they left.
+    equal((await server.get('/v2/health/live')).status, 200);
+    await served.pool.crashWorker();
+    await until('it is logged', () => failed().length > 0);
+    match(failed()[0] ?? '', new RegExp(`"model":"${MODEL}","reason":".*ended with code 1`));
+    match(
+      (await server.get('/metrics')).bytes.toString(),
+      new RegExp(`route="infer",model="${MODEL}",status="500"} 1`),
+    );
+    await until('another is up', async () => (await server.infer(MODEL, ['next'])).status === 200);
   });
 
   it('records embedding and output of every prediction, and of no check of ours', async () => {

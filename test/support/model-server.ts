@@ -74,15 +74,15 @@ export function inferBody(texts: readonly string[], more: Readonly<Record<string
   return { inputs: [{ name: 'text', datatype: 'BYTES', shape: [texts.length], data: texts }], ...more };
 }
 
-/** Waits until `condition` holds; fails with what it was waiting for. */
+/** Waits until `condition` holds; fails with what it was waiting for. What lasts a few milliseconds is looked for more often. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 45_000,
+  { timeoutMs = 45_000, everyMs = 20 }: { readonly timeoutMs?: number; readonly everyMs?: number } = {},
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`timed out waiting until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }
