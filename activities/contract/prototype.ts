@@ -71,7 +71,7 @@ export interface Prediction {
 export interface CandidateCurve {
   readonly candidate: string;
   readonly points: readonly RungResult[];
-  /** Validation accuracy 1 − (floor + scale · rows^−decay); null below two points. `assumed`: two points, which show no floor (before version 7 of the choice: no decay). */
+  /** Validation accuracy 1 − (floor + scale · rows^−decay); null below two points. `assumed`: two points, which cannot tell floor and decay both (activities/selection/learning-curve.ts; before version 7 of the choice the decay was always 0.5). */
   readonly curve: {
     readonly floor: number;
     readonly scale: number;

@@ -4,7 +4,7 @@ import type { ImageRetrieval } from '../../pipelines/definition.ts';
 import type { RunFacts } from '../contract/evidence.ts';
 import type { Score } from '../contract/measures.ts';
 import type { Prediction } from '../contract/prototype.ts';
-import type { ForetoldFindings } from '../contract/retrieval.ts';
+import type { ForetoldFindings, ForetoldSearch } from '../contract/retrieval.ts';
 import { EXACT_UP_TO } from '../retrieval/graph-trial.ts';
 import { predictSeconds } from '../selection/learning-curve.ts';
 import type { Cost } from './cost.ts';
@@ -13,13 +13,19 @@ import { expense, type Expense } from './worth.ts';
 /** Whether a gate should let the whole run through: at worst, not even at best, or neither is shown. */
 export type Outlook = 'passes' | 'fails' | 'open';
 
+/** Between what and what a figure is; null where that end is not known. */
+interface Ends {
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
 export interface ForetoldGate {
   readonly name: 'recallAtK' | 'meanAveragePrecision' | 'sizeMb' | 'memoryMb' | 'latencyP95Ms';
   readonly threshold: number;
   readonly direction: 'min' | 'max';
   readonly severity: 'fail' | 'warn';
-  /** What the gate would judge: at worst and at best the worse end of an interval; of a limit one figure. */
-  readonly judged: number | { readonly low: number; readonly high: number };
+  /** What the gate would judge: the worse end of an interval at worst and at best; of a limit one figure, or what it lies between. */
+  readonly judged: number | Ends;
   readonly outlook: Outlook;
 }
 
@@ -41,8 +47,8 @@ export interface WholeGallery {
   readonly memoryMb: number;
   readonly atLeast: boolean;
   /**
-   * At the 95th percentile: as here, and what an exact search of the whole gallery takes more. Where a graph would be tried, at most. null
-   * where the search was not timed.
+   * At the 95th percentile: as here, and what an exact search of the whole gallery takes more. Where a graph would be tried, or the machine
+   * was busy, at most. null where the search was not timed.
    */
   readonly latencyP95Ms: number | null;
   /** Why such a gallery is more than an index holds; missing where it fits. */
@@ -73,14 +79,19 @@ export function wholeGalleryOf(facts: RunFacts, cost: Cost): WholeGallery | unde
   const memoryMb = (measures.memoryMb.value ?? 0) + (more * (vector * (atLeast ? 2 : 1) + AROUND_A_VECTOR)) / 1e6;
   const sizeMb = (measures.sizeMb.value ?? 0) + (indexBytes - sizeBytes) / 1e6;
   const { search } = foretold;
-  const latencyHere = measures.latencyP95Ms.value;
-  const latencyP95Ms =
-    search === undefined || latencyHere === null ? null : latencyHere + Math.max(0, search.wholeMs - search.hereMs);
+  const latency = latencyEnds(measures.latencyP95Ms, search, atLeast);
   const trained = steps.find(({ id }) => id === 'train')?.ranSeconds;
   const trainSeconds = trained === undefined ? null : predictSeconds([{ rows, seconds: trained }], whole.train);
   const gates = [
     ...('not' in foretold ? [] : foundGates(foretold, { measures, testRows: whole.test }, pipeline)),
-    ...limitGates({ sizeMb, memoryMb, latencyP95Ms }, atLeast, pipeline),
+    ...limitGates(
+      {
+        sizeMb: { low: sizeMb, high: sizeMb },
+        memoryMb: { low: memoryMb, high: atLeast ? null : memoryMb },
+        latencyP95Ms: latency,
+      },
+      pipeline,
+    ),
   ];
   const tooLarge = indexLimitProblem(whole.train, dimension);
   const strict = gates.filter(({ severity }) => severity === 'fail').map(({ outlook }) => outlook);
@@ -104,7 +115,7 @@ export function wholeGalleryOf(facts: RunFacts, cost: Cost): WholeGallery | unde
     indexBytes,
     memoryMb,
     atLeast,
-    latencyP95Ms,
+    latencyP95Ms: latency.high,
     ...(tooLarge === undefined ? {} : { tooLarge }),
     gates,
     verdict: tooLarge !== undefined || strict.includes('fails') ? 'fails' : verdictOf(strict, 'not' in foretold),
@@ -137,26 +148,41 @@ export function outlookOf({ low, high }: { readonly low: number; readonly high: 
   return high < least ? 'fails' : 'open';
 }
 
-/** What a graph leaves open of a limit: memory is at least what is said, latency at most. */
-const OPEN_BY_A_GRAPH: Readonly<Partial<Record<ForetoldGate['name'], Outlook>>> = {
-  memoryMb: 'passes',
-  latencyP95Ms: 'fails',
-};
+/**
+ * From a file to its neighbours in the whole gallery. A time of a busy machine is no more than a bound from above, as its gate has it
+ * (activities/validation/gates.ts); without the time of a search it is at least as long as here.
+ */
+function latencyEnds(
+  { value, noMoreThan, noLessThan }: Score,
+  search: ForetoldSearch | undefined,
+  byGraph: boolean,
+): Ends {
+  const more = search === undefined ? 0 : Math.max(0, search.wholeMs - search.hereMs);
+  const least = noMoreThan === undefined ? value : (noLessThan ?? null);
+  return {
+    // A graph may answer sooner than the exact search of this gallery.
+    low: least === null || byGraph ? null : least + more,
+    high: value === null || search === undefined ? null : value + more,
+  };
+}
 
 /** A limit that more pictures can only come nearer to. */
 function limitGates(
-  values: Readonly<Record<'sizeMb' | 'memoryMb', number> & Record<'latencyP95Ms', number | null>>,
-  byGraph: boolean,
+  values: Readonly<Record<'sizeMb' | 'memoryMb' | 'latencyP95Ms', Ends>>,
   { gates }: ImageRetrieval,
 ): readonly ForetoldGate[] {
   return (['sizeMb', 'memoryMb', 'latencyP95Ms'] as const).flatMap((name): readonly ForetoldGate[] => {
     const { max: threshold, severity } = gates[name];
-    const value = values[name];
-    if (severity === 'off' || value === null) return [];
-    const said = value > threshold ? 'fails' : 'passes';
-    const outlook = byGraph && OPEN_BY_A_GRAPH[name] === said ? 'open' : said;
-    return [{ name, threshold, direction: 'max', severity, judged: value, outlook }];
+    if (severity === 'off') return [];
+    const { low, high } = values[name];
+    const judged = low !== null && low === high ? low : { low, high };
+    return [{ name, threshold, direction: 'max', severity, judged, outlook: limitOutlook({ low, high }, threshold) }];
   });
+}
+
+function limitOutlook({ low, high }: Ends, most: number): Outlook {
+  if (high !== null && high <= most) return 'passes';
+  return low !== null && low > most ? 'fails' : 'open';
 }
 
 /** Half of an interval narrows by the root of how many more there are. */

@@ -14,16 +14,31 @@ interface Searched {
   readonly fullRows: number;
   readonly dimension: number;
   readonly k: number;
-  readonly mostNumbers?: number;
+}
+
+/** Medians of one search each, by its own time (activities/selection/own-time.ts). */
+export async function timeSearch(about: Searched, signal: AbortSignal): Promise<ForetoldSearch> {
+  const { dimension, k } = about;
+  const clock = openOwnClock();
+  try {
+    return await mediansOfSearch(about, async (vectors, query) => {
+      const elapsed = clock.start();
+      await nearestRows(vectors, query, { dimension, k, signal });
+      return elapsed().ownMs;
+    });
+  } finally {
+    clock.close();
+  }
 }
 
 /**
- * Medians of one search each, by its own time (activities/selection/own-time.ts), among random vectors: an exact search reads all of them,
- * whatever they are.
+ * By what `msOf` tells of one search, among random vectors: an exact search reads all of them, whatever they are. No more than `mostNumbers`
+ * are held; what is larger is searched in part.
  */
-export async function timeSearch(
-  { rows, fullRows, dimension, k, mostNumbers = MOST_NUMBERS }: Searched,
-  signal: AbortSignal,
+export async function mediansOfSearch(
+  { rows, fullRows, dimension }: Omit<Searched, 'k'>,
+  msOf: (vectors: Float32Array, query: Float32Array) => Promise<number>,
+  mostNumbers = MOST_NUMBERS,
 ): Promise<ForetoldSearch> {
   const held = Math.min(Math.max(rows, fullRows), Math.max(1, Math.floor(mostNumbers / dimension)));
   const random = seededRandom(1);
@@ -31,23 +46,15 @@ export async function timeSearch(
     Float32Array.from({ length: held * dimension }, () => random.uniform() - 0.5),
     dimension,
   );
-  const clock = openOwnClock();
   const medianMs = async (asked: number): Promise<number> => {
-    const part = vectors.subarray(0, Math.min(asked, held) * dimension);
+    const searched = Math.min(asked, held);
     const times: number[] = [];
     // The first are not compiled yet.
     for (let search = -SEARCHES; search < SEARCHES; search++) {
-      const query = vectors.subarray(0, dimension);
-      const elapsed = clock.start();
-      await nearestRows(part, query, { dimension, k, signal });
-      if (search >= 0) times.push(elapsed().ownMs);
+      const ms = await msOf(vectors.subarray(0, searched * dimension), vectors.subarray(0, dimension));
+      if (search >= 0) times.push(ms);
     }
-    const sorted = Float64Array.from(times).sort();
-    return (quantile(sorted, 0.5) * asked) / Math.min(asked, held);
+    return (quantile(Float64Array.from(times).sort(), 0.5) * asked) / searched;
   };
-  try {
-    return { hereMs: await medianMs(rows), wholeMs: await medianMs(fullRows) };
-  } finally {
-    clock.close();
-  }
+  return { hereMs: await medianMs(rows), wholeMs: await medianMs(fullRows) };
 }

@@ -1,7 +1,8 @@
 /**
  * The learning curve: error(n) = floor + scale · n^−decay, a power law with an offset (Cortes et al., "Learning curves:
  * asymptotic values and rate of convergence", NIPS 1993; Hestness et al., arXiv:1712.00409), fitted by least squares and
- * read off at all rows. Two sizes cannot show a floor: it is taken as 0, and the decay is theirs. The interval is a parametric bootstrap:
+ * read off at all rows. Two sizes cannot show a floor: it is taken as 0, and the decay is theirs, from 0.05 to 1.2. Where they fall more
+ * slowly, or not at all, there is a floor all the same: beside a decay of 0.05, or as all of a level curve. The interval is a parametric bootstrap:
  * each point drawn anew from its own sampling error and fitted again. Of two sizes two draws of three have a floor, by a decay of all that is seen,
  * and the third follows a line of log-odds over log rows, since real curves fall faster than such laws where the first rung has taught little
  * (bench/foretold-texts.ts; Viering & Loog, arXiv:2103.10948 show curves that bend otherwise).
@@ -20,7 +21,7 @@ export interface PowerLaw {
   readonly floor: number;
   readonly scale: number;
   readonly decay: number;
-  /** Two points cannot tell a floor: it is taken as 0. */
+  /** Two points cannot tell floor and decay both: the floor is taken as 0, or the decay as the least that is tried. */
   readonly assumed: boolean;
 }
 
@@ -30,8 +31,8 @@ const DECAYS = Array.from({ length: 60 }, (_, step) => 0.05 * 1.055 ** step); //
 const RESAMPLES = 400;
 
 /**
- * The law nearest to the points in squared error, with floor and scale not below 0; null below two different sizes. Of two sizes it has no
- * floor, where `assumedDecay` gives it none.
+ * The law nearest to the points in squared error, with floor and scale not below 0; null below two different sizes. Of two sizes it has
+ * `assumedDecay`, else the decay that gives it no floor, as far as that is tried.
  */
 export function fitLearningCurve(
   points: readonly Pick<CurvePoint, 'rows' | 'accuracy'>[],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { costOf } from '../../activities/report/cost.ts';
 import { prototypesSection } from '../../activities/report/sections/prototypes.ts';
 import type { ReportInput } from '../../activities/report/page.ts';
-import type { RungResult } from '../../activities/contract/prototype.ts';
+import type { Prototyped, RungResult } from '../../activities/contract/prototype.ts';
 import { choosePrototyped } from '../../activities/selection/choosing.ts';
 import { worthOf } from '../../activities/report/worth.ts';
 import { sampleFacts } from '../support/facts.ts';
@@ -18,8 +18,8 @@ const result = (candidate: string, rung: number, trainRows: number, accuracy: nu
   ...(accuracy === null ? { error: 'out of <memory>' } : {}),
 });
 
-function pageOf(results: readonly RungResult[], stopped?: string, devices = 1, changes: object = {}): string {
-  const { prototyped } = choosePrototyped({
+function choiceOf(results: readonly RungResult[], stopped?: string) {
+  return choosePrototyped({
     selection: { winner: 'a', ranking: [], rule: 'x', shortlist: ['a', 'b', 'c'] },
     results,
     left: [{ candidate: 'c', reason: 'It failed on rung 1.' }],
@@ -30,6 +30,13 @@ function pageOf(results: readonly RungResult[], stopped?: string, devices = 1, c
     seed: 7,
     ...(stopped === undefined ? {} : { stopped }),
   });
+}
+
+function pageOf(results: readonly RungResult[], stopped?: string, devices = 1, changes: object = {}): string {
+  return showing(choiceOf(results, stopped).prototyped, devices, changes);
+}
+
+function showing(prototyped: Prototyped, devices = 1, changes: object = {}): string {
   const prices = { version: 1, currency: 'EUR', source: 'test', perHour: { 'espalier-gpu': 3.6 } } as const;
   const cost = { ...costOf(sampleFacts, null, prices), devices };
   const input = {
@@ -62,6 +69,23 @@ describe('the page on prototypes', () => {
     );
     assert.match(page, /failed \(out of &lt;memory&gt;\)/);
     assert.ok(!page.includes('NaN') && !page.includes('undefined'));
+  });
+
+  it('says of two rungs which of floor and decay was taken as given, by the curve that was recorded', () => {
+    const noteOf = (last: number, curve: object = {}): string => {
+      const { prototyped } = choiceOf([result('a', 1, 100, 0.6), result('a', 2, 400, last)]);
+      const curves = prototyped.curves.map((one) => ({ ...one, curve: { ...one.curve!, ...curve } }));
+      return /[\d.]+ % to [\d.]+ %(?:, (by [^<]*))?</.exec(showing({ ...prototyped, curves }))?.[1] ?? 'nothing';
+    };
+    const noFloor = 'by a curve without a floor: two rungs cannot show one';
+    const ownDecay = 'by a curve with an assumed decay: two rungs cannot show it beside a floor';
+    const level = 'by a level curve: the second rung brought no gain';
+    for (const last of [0.65, 0.7, 0.99, 1]) assert.equal(noteOf(last), noFloor, String(last));
+    assert.equal(noteOf(0.605), ownDecay);
+    for (const last of [0.6, 0.58]) assert.equal(noteOf(last), level, String(last));
+    // As version 6 of the choice recorded it.
+    assert.equal(noteOf(0.7, { floor: 0.2, scale: 2, decay: 0.5 }), ownDecay);
+    assert.equal(noteOf(0.7, { assumed: false }), 'nothing');
   });
 
   it('reckons with all devices that a training holds', () => {

@@ -209,6 +209,21 @@ describe('the learning curve', () => {
     assert.equal(predictAccuracy([{ rows: 100, accuracy: 0.6, measuredRows: 50 }], 1000, 1), null);
   });
 
+  it('has a floor of two points all the same where they gain less than the least decay, or nothing', () => {
+    const between = (first: number, last: number) => {
+      const found = fitLearningCurve([
+        { rows: 100, accuracy: first },
+        { rows: 400, accuracy: last },
+      ]);
+      assert.ok(found !== null && found.assumed);
+      return [found.floor, found.decay, found.scale].map((one) => Number(one.toFixed(3)));
+    };
+    assert.deepEqual(between(0.6, 0.605), [0.325, 0.05, 0.094]);
+    assert.deepEqual(between(0.6, 0.6), [0.4, 0.05, 0]);
+    assert.deepEqual(between(0.6, 0.58), [0.41, 0.05, 0]);
+    assert.deepEqual(between(0.6, 0.99).slice(0, 2), [0, 1.177], 'nor one where they gain more than the greatest');
+  });
+
   it('never falls with more rows, nor rises over 1', () => {
     const falling = fitLearningCurve([
       { rows: 100, accuracy: 0.8 },

@@ -63,11 +63,22 @@ function pointText({
 
 function predictedText({ predictedAccuracy: said, curve }: CandidateCurve): Content {
   if (said === null) return 'one rung is no curve';
-  const note = curve?.assumed === true ? ', by a curve without a floor: two rungs cannot show one' : '';
+  const note = curve?.assumed === true ? `, ${assumedText(curve)}` : '';
   return html`${percent(said.value)}<small
       >${percent(said.interval.low)} to ${percent(said.interval.high)}${note}</small
     >`;
 }
+
+/** What two rungs leave open is not taken alike by every version of the choice: the curve itself says which. */
+function assumedText({ floor, scale }: NonNullable<CandidateCurve['curve']>): string {
+  if (scale === 0) return 'by a level curve: the second rung brought no gain';
+  return floor < NO_FLOOR
+    ? 'by a curve without a floor: two rungs cannot show one'
+    : 'by a curve with an assumed decay: two rungs cannot show it beside a floor';
+}
+
+/** What rounding leaves of a floor of 0. */
+const NO_FLOOR = 1e-9;
 
 function timeText(training: Expense | null, { currency }: Worth): Content {
   return training === null ? 'not known' : expenseText(training, currency);

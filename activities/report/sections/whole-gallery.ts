@@ -1,5 +1,6 @@
 /** Of a finder that is a prototype: what the whole gallery should find and take, and whether the whole run is worth its cost. */
 import { html, type Content } from '../../../artifacts/html.ts';
+import type { Score } from '../../contract/measures.ts';
 import type { Prediction } from '../../contract/prototype.ts';
 import type { ForetoldFindings, NotForetold } from '../../contract/retrieval.ts';
 import { bytes, count, megabytes, milliseconds, percent } from '../format.ts';
@@ -27,15 +28,20 @@ export const wholeGallerySection: Section = {
           'Memory of model and index',
           `${whole.atLeast ? 'at least ' : 'about '}${megabytes(whole.memoryMb)}${whole.atLeast ? ': a graph would be tried, which holds the vectors once more, and links' : ''}`,
         ],
-        [
-          'Latency p95, on this machine',
-          whole.latencyP95Ms === null
-            ? 'not known: the search was not timed'
-            : `${whole.atLeast ? 'at most' : 'about'} ${milliseconds(whole.latencyP95Ms)}: the model as here, its weights have the same shape, and an exact search of the whole gallery`,
-        ],
+        ['Latency p95, on this machine', latencyText(whole, foretold, retrieval.measures.latencyP95Ms)],
       ])}`;
   },
 };
+
+function latencyText(
+  { latencyP95Ms, atLeast }: WholeGallery,
+  { search }: ForetoldFindings | NotForetold,
+  { noMoreThan }: Score,
+): string {
+  if (latencyP95Ms === null) return `not known: ${search === undefined ? 'the search' : 'the model'} was not timed`;
+  const isBusy = noMoreThan !== undefined;
+  return `${atLeast || isBusy ? 'at most' : 'about'} ${milliseconds(latencyP95Ms)}: the model as here${isBusy ? ', where the machine was busy' : ''}, its weights have the same shape, and an exact search of the whole gallery`;
+}
 
 function curveTable(
   foretold: ForetoldFindings,
@@ -109,6 +115,13 @@ const NAMES: Readonly<Record<ForetoldGate['name'], (k: number) => string>> = {
 
 function gateText({ name, direction, threshold, judged }: ForetoldGate, k: number): string {
   const figure = direction === 'min' ? percent : name === 'latencyP95Ms' ? milliseconds : megabytes;
-  const would = typeof judged === 'number' ? figure(judged) : `${figure(judged.low)} to ${figure(judged.high)}`;
-  return `${NAMES[name](k)}: ${would} would be judged, ${direction === 'min' ? 'at least' : 'at most'} ${figure(threshold)} is asked`;
+  return `${NAMES[name](k)}: ${judgedText(judged, figure)}, ${direction === 'min' ? 'at least' : 'at most'} ${figure(threshold)} is asked`;
+}
+
+function judgedText(judged: ForetoldGate['judged'], figure: (value: number) => string): string {
+  const { low, high } = typeof judged === 'number' ? { low: judged, high: judged } : judged;
+  if (low === null)
+    return high === null ? 'it is not known what would be judged' : `at most ${figure(high)} would be judged`;
+  if (high === null) return `at least ${figure(low)} would be judged`;
+  return `${figure(low)}${typeof judged === 'number' ? '' : ` to ${figure(high)}`} would be judged`;
 }
