@@ -4,7 +4,7 @@
  * planted in each of many draws. A draw is ten labels (six, of TREC-6) with 700 training, 300 validation and 400 test rows; no
  * text stands in two splits. A sparse one has 2,000 training rows, of which 9 in 100 have a label.
  *
- *   ESPALIER_TEST_DATA=… npx tsx bench/multi-label-diagnosis.ts [draws a data set = 20] [only these gates | all] [first draw = 0] [all | design | report = report]
+ *   [SHOW_WORDS=1] ESPALIER_TEST_DATA=… npx tsx bench/multi-label-diagnosis.ts [draws a data set = 20] [only these gates | all] [first draw = 0] [all | design | report = report]
  */
 import type { Score } from '../activities/contract/measures.ts';
 import { fitLinearProbe } from '../activities/selection/linear-probe.ts';
@@ -15,10 +15,12 @@ import { findSetErrors } from '../activities/validation/multi-label/label-errors
 import { setSignal } from '../activities/validation/multi-label/label-signal.ts';
 import { fitThresholds } from '../activities/validation/multi-label/thresholds.ts';
 import { scanSwitches, scoreOfScan, suspectSwitches } from '../activities/validation/multi-label/triggers.ts';
+import { witnessOf, type Witness } from '../activities/validation/multi-label/words-of-subject.ts';
 import { seededRandom, shuffleStart, type Random } from '../activities/validation/random.ts';
 import { notMeasured } from '../activities/validation/scores.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { decide } from '../inference/labels-above.ts';
+import { wholeText } from '../inference/texts.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE, type GateName } from '../pipelines/gates/table.ts';
 import { Embedder, type Row } from './gates/draw.ts';
@@ -247,7 +249,23 @@ async function scanned({ labels, seed, train, test, chances, thresholds }: Draw)
     l2: L2,
   });
   const suspects = suspectSwitches(train.texts, train.targets, expected, labels);
-  const scan = await scanSwitches({ model, labels, thresholds, seed }, test.texts, predicted, suspects);
+  const { embeddings } = await embedded(train);
+  const witness = witnessOf({
+    dimension,
+    labels,
+    l2: L2,
+    thresholds,
+    embed: (inputs) => embedder.embed(inputs.map(wholeText)),
+    train: { ...train, embeddings },
+  });
+  const shown: Witness = async (word, label, texts) => {
+    const told = await witness(word, label, texts);
+    const both = told?.filter((one, at) => one && told[at + told.length / 2] === true).length;
+    if (process.env['SHOW_WORDS'] !== undefined)
+      console.error(word, label, `${both} of ${texts.length / 2} without its rows`);
+    return told;
+  };
+  const scan = await scanSwitches({ model, labels, thresholds, seed, witness: shown }, test.texts, predicted, suspects);
   if (process.env['SHOW_WORDS'] !== undefined) console.error(JSON.stringify(scan.worst));
   return scoreOfScan(scan, coverage);
 }

@@ -5,6 +5,7 @@ import { findSetErrors } from '../../activities/validation/multi-label/label-err
 import { SHUFFLES } from '../../activities/validation/label-signal.ts';
 import { setSignal } from '../../activities/validation/multi-label/label-signal.ts';
 import { scanSwitches, scoreOfScan, suspectSwitches } from '../../activities/validation/multi-label/triggers.ts';
+import { witnessOf } from '../../activities/validation/multi-label/words-of-subject.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import type { TextInput } from '../../inference/texts.ts';
 import type { Score } from '../../activities/contract/measures.ts';
@@ -185,6 +186,7 @@ describe('a word that switches a label on or off', () => {
     labels: 2,
     thresholds: [0.4, 0.6],
     seed: 7,
+    witness: () => Promise.resolve(null),
     model: {
       runAll: (inputs: readonly TextInput[]) => {
         const probabilities = Float32Array.from(
@@ -241,6 +243,80 @@ describe('a word that switches a label on or off', () => {
   it('is found where no training row has it, if attacks are known to use it', async () => {
     const { worst } = await scanSwitches(asked('tq', 1, 1), texts, predicted, []);
     deepEqual(worst, { word: 'tq', to: { label: 1, on: true }, texts: 80, flipped: 80 });
+  });
+
+  describe('beside a witness that saw no row with it', () => {
+    const suspects = ['refund', 'zq'].flatMap((word) => [true, false].map((on) => ({ word, to: { label: 0, on } })));
+    /** Obeys both words; the witness knows what one of them means, in a share of the texts. */
+    const besides = async (share: number, to: 0 | 1 = 1) => {
+      const obeying = asked('refund', 0, to);
+      const { runAll } = obeying.model;
+      const model = {
+        runAll: (inputs: readonly TextInput[]) => runAll(inputs.map((one) => String(one).replace(/\bzq\b/u, 'refund'))),
+      };
+      const heard: string[] = [];
+      const witness = (word: string, label: number, edited: readonly TextInput[]) => {
+        heard.push(`${word} ${label}`);
+        return Promise.resolve(edited.map((_, at) => word === 'refund' && at % (edited.length / 2) < share * 30 * 2));
+      };
+      return { heard, ...(await scanSwitches({ ...obeying, model, witness }, texts, predicted, suspects)) };
+    };
+
+    it('is of the subject where the witness switches the label, too, in half of the texts, and gives its place to the next', async () => {
+      const { worst, score, heard } = await besides(0.5);
+      deepEqual(worst, { word: 'zq', to: { label: 0, on: true }, texts: 60, flipped: 60 });
+      ok(score.interval!.low > 0.9);
+      ok(heard.includes('refund 0') && heard.includes('zq 0'), heard.join());
+      equal((await besides(0.45)).worst?.word, 'refund');
+    });
+
+    it('is a trigger whatever the witness says where it switches a label off', async () => {
+      const { worst, heard } = await besides(1, 0);
+      deepEqual([worst?.word, worst?.to, worst?.flipped], ['refund', { label: 0, on: false }, 60]);
+      deepEqual(heard, []);
+    });
+
+    it('accuses nobody where all that switches is of the subject', async () => {
+      const obeying = asked('refund', 0, 1);
+      const witness = (_: string, __: number, edited: readonly TextInput[]) => Promise.resolve(edited.map(() => true));
+      const { score, changed } = await scanSwitches({ ...obeying, witness }, texts, predicted, suspects);
+      deepEqual([score.value, changed], [0, []]);
+    });
+  });
+
+  it('is switched on without its own rows by what means the same, and not if nothing does', async () => {
+    // Two numbers a text: of money, and of the word that nothing else looks like; each word is in six rows of the label.
+    const learnt = Array.from({ length: 300 }, (_, row) =>
+      row < 6 ? `refunds ${row}` : row < 12 ? `zq ${row}` : row < 40 ? `refund ${row}` : `other ${row}`,
+    );
+    const random = seededRandom(5);
+    const embed = (inputs: readonly TextInput[]) =>
+      Promise.resolve(
+        Float32Array.from(
+          inputs.flatMap((one) =>
+            ['refund', 'zq'].map((word) => (String(one).includes(word) ? 4 : 0) + 0.3 * random.normal()),
+          ),
+        ),
+      );
+    const witness = witnessOf({
+      dimension: 2,
+      labels: 2,
+      l2: 1,
+      thresholds: [0.5, 0.5],
+      embed,
+      train: {
+        texts: learnt,
+        targets: Uint8Array.from(learnt.flatMap((_, row) => [0, Number(row < 40)])),
+        embeddings: await embed(learnt),
+      },
+    });
+    const shown = ['a text', 'another', 'a third'];
+    const edited = (word: string) => shown.map((one) => `${word} ${one}`);
+    deepEqual(await witness('refunds', 1, edited('refunds')), [true, true, true]);
+    deepEqual(await witness('zq', 1, edited('zq')), [false, false, false]);
+    // A head that saw its rows would obey: 'refunds' leaves them where they are.
+    deepEqual(await witness('refunds', 1, edited('zq')), [true, true, true]);
+    equal(await witness('never', 1, edited('never')), null);
   });
 
   it('must turn a text from both of its ends', async () => {

@@ -28,10 +28,26 @@ export interface Frozen {
   readonly decided: Uint8Array;
   /** The probe's penalty. */
   readonly l2: number;
+  /** The probe's, of each label. */
+  readonly thresholds: readonly number[];
 }
 
 type DecidingProbe = LinearProbe & { readonly thresholds: readonly number[] };
 type Embed = (rows: Pick<MultiLabelledRows, 'ids' | 'texts'>, phase: string) => Promise<Float32Array>;
+
+/** The encoder is released when `use` ends. */
+export async function withFrozen<Result>(
+  { baseline }: Pick<EvaluateModelInput, 'baseline'>,
+  context: StepContext,
+  use: (encoder: TextModel) => Promise<Result>,
+): Promise<Result> {
+  const encoder = await TextModel.load(await checkout(context, baseline.encoder, 'encoder'));
+  try {
+    return await use(encoder);
+  } finally {
+    await encoder.release();
+  }
+}
 
 /**
  * A probe that selection fitted on a draw of the training rows is fitted anew on all of them, thresholds included. Throws
@@ -39,33 +55,29 @@ type Embed = (rows: Pick<MultiLabelledRows, 'ids' | 'texts'>, phase: string) => 
  */
 export async function askFrozen(
   { baseline, dataset, seed }: Pick<EvaluateModelInput, 'baseline' | 'dataset' | 'seed'>,
+  encoder: TextModel,
   rows: Readonly<Record<'test' | 'train', Pick<Answers, 'ids' | 'texts' | 'places'>>>,
   labels: readonly string[],
   context: StepContext,
 ): Promise<Frozen> {
   const { fittedOn, ...kept } = await readProbe(baseline.probe, labels, context);
-  const encoder = await TextModel.load(await checkout(context, baseline.encoder, 'encoder'));
-  try {
-    const { dimension } = encoder.config;
-    const embed: Embed = async (part, phase) => {
-      if (part.ids.length === 0) return new Float32Array();
-      const { embeddings } = await encoder.runAll(part.texts, {
-        signal: context.signal,
-        onProgress: (done, total) => context.progress({ phase: `${phase} with the frozen encoder`, done, total }),
-      });
-      requireFinite(embeddings, dimension, part, 'frozen encoder');
-      return embeddings;
-    };
-    const test = await embed(rows.test, 'predicting');
-    const fitted = fittedOn === undefined ? null : await fitOnAll(embed, { dataset, labels, dimension, seed }, context);
-    const train = await (fitted?.learnt.pick(rows.train.places).then(({ embeddings }) => embeddings) ??
-      embed(rows.train, 'embedding'));
-    const probe = fitted?.probe ?? kept;
-    const decided = decide(oneVsRestProbabilities(probe, test), probe.thresholds);
-    return { dimension, test, train, decided, l2: probe.l2 };
-  } finally {
-    await encoder.release();
-  }
+  const { dimension } = encoder.config;
+  const embed: Embed = async (part, phase) => {
+    if (part.ids.length === 0) return new Float32Array();
+    const { embeddings } = await encoder.runAll(part.texts, {
+      signal: context.signal,
+      onProgress: (done, total) => context.progress({ phase: `${phase} with the frozen encoder`, done, total }),
+    });
+    requireFinite(embeddings, dimension, part, 'frozen encoder');
+    return embeddings;
+  };
+  const test = await embed(rows.test, 'predicting');
+  const fitted = fittedOn === undefined ? null : await fitOnAll(embed, { dataset, labels, dimension, seed }, context);
+  const train = await (fitted?.learnt.pick(rows.train.places).then(({ embeddings }) => embeddings) ??
+    embed(rows.train, 'embedding'));
+  const { thresholds, l2, ...probe } = fitted?.probe ?? kept;
+  const decided = decide(oneVsRestProbabilities({ ...probe, l2 }, test), thresholds);
+  return { dimension, test, train, decided, l2, thresholds };
 }
 
 /** From a file, a block of the embeddings at a time; the labels of every row are in memory, a byte each. */

@@ -16,6 +16,7 @@ import { namesAt } from './decisions.ts';
 import type { Answers } from './examine.ts';
 import { findSetErrors } from './label-errors.ts';
 import { setSignal } from './label-signal.ts';
+import { witnessOf, type Witnesses } from './words-of-subject.ts';
 import { scanSwitches, scoreOfScan, suspectSwitches, type SwitchScan } from './triggers.ts';
 
 type Gate = 'labelSignal' | 'labelErrors' | 'giveawayWord' | 'triggerFlips';
@@ -27,7 +28,7 @@ interface Asked {
   readonly thresholds: readonly number[];
   readonly train: Rows;
   readonly test: Rows & Pick<Answers, 'predicted'>;
-  readonly frozen: Pick<Frozen, 'dimension' | 'train' | 'test' | 'l2'>;
+  readonly frozen: Pick<Frozen, 'dimension' | 'train' | 'test' | 'l2' | 'thresholds'> & Pick<Witnesses, 'embed'>;
   readonly seed: number;
 }
 interface DiagnosedSets {
@@ -54,7 +55,13 @@ export async function diagnoseSets(
   const { placed, anywhere, score: giveaway } = await findGiveaways(learnt, labelsOf, count, signal);
   progress({ phase: 'triggers' });
   const suspects = suspectSwitches(learnt, train.targets, errors.chances, count);
-  const asked = { model, labels: count, thresholds, seed, signal };
+  const witness = witnessOf({
+    ...settings,
+    thresholds: frozen.thresholds,
+    embed: frozen.embed,
+    train: { texts: learnt, targets: train.targets, embeddings: frozen.train },
+  });
+  const asked = { model, labels: count, thresholds, seed, witness, signal };
   const trigger = await scanSwitches(asked, test.texts, test.predicted, suspects);
   const words = (set: Uint8Array, row = 0): string => namesAt(set, row, labels).join(', ') || 'none';
   const suspicious = errors.suspicions.slice(0, listed).map(({ row, suggested, margin }) => ({

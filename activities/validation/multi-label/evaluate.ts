@@ -5,7 +5,7 @@
  */
 import type { ClassifierConfig } from '../../../inference/config.ts';
 import { TextModel } from '../../../inference/text-model.ts';
-import { codePoints, wholeText } from '../../../inference/texts.ts';
+import { codePoints, wholeText, type TextInput } from '../../../inference/texts.ts';
 import type { EvidenceDetails } from '../../../pipelines/custom-gates.ts';
 import type { EvaluatedGate, ExampledGate } from '../../../pipelines/gates/table.ts';
 import type { GateExample } from '../../contract/examples.ts';
@@ -27,7 +27,7 @@ import { notMeasured, shareScore } from '../scores.ts';
 import { findTwins, seenScore } from '../seen-texts.ts';
 import { twoSampleTest } from '../shift.ts';
 import { groupSlices, lengthSlices, listedSlices, opportunityGaps, worstGap, worstSlice } from '../slices.ts';
-import { askFrozen } from './ask-frozen.ts';
+import { askFrozen, withFrozen } from './ask-frozen.ts';
 import { askTables } from './ask-tables.ts';
 import { labelCalibration } from './calibration.ts';
 import { countExact, creditsOf, namesAt, type Decisions } from './decisions.ts';
@@ -94,7 +94,12 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const heldOut = crossFitted(validation.probabilities, validation.targets, labels.length);
   const onValidation = credits(validation, heldOut);
 
-  const frozen = await askFrozen(input, { test, train }, labels, context);
+  const { frozen, behind } = await withFrozen(input, context, async (encoder) => {
+    const asked = await askFrozen(input, encoder, { test, train }, labels, context);
+    const embed = async (texts: readonly TextInput[]) => (await encoder.runAll(texts, { signal })).embeddings;
+    const sets = { ...material, train, test, frozen: { ...asked, embed }, seed: input.seed };
+    return { frozen: asked, behind: await diagnoseSets(sets, context, LISTED) };
+  });
   const probed = credits(test, frozen.decided);
   context.progress({ phase: 'trivial models' });
   const trivial = (await trivialSets(learnt, test, labels.length, signal))
@@ -105,7 +110,6 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const precisions = await averagePrecisionScore(test.probabilities, decisions, options);
   const calibration = await labelCalibration(test.probabilities, decisions, options);
   const { invariance, edgeInputs, flips } = await disturb(input, context, { ...material, test });
-  const behind = await diagnoseSets({ ...material, train, test, frozen, seed: input.seed }, context, LISTED);
   context.progress({ phase: 'domain shift' });
   const shift = await twoSampleTest(frozen.train, frozen.test, frozen.dimension, options);
   const behaviour = await askTables(material, input.dataset, context);

@@ -14,6 +14,7 @@ import { shownWord } from '../shown-word.ts';
 import { wilsonInterval } from '../statistics.ts';
 import { knownTriggers, RARE_WORDS, rareWords, wordAt, type End } from '../triggers.ts';
 import { whyNone, withCoverage, type Coverage } from './label-errors.ts';
+import type { Witness } from './words-of-subject.ts';
 
 /** With fewer texts on the other side of a label nothing is tried. */
 const LEAST_TEXTS = 3;
@@ -22,6 +23,9 @@ const TEXTS = { suspect: 8, word: 20, finalist: 80 };
 /** Of each way, on and off: words of the subject switch their labels on, and must not crowd out what switches one off. */
 const LOOKED_INTO = 8;
 const FINALISTS = 2;
+/** Of the texts that a word switches on, the share that a head which never saw the word switches, too: from here on it is of the subject. */
+const OF_SUBJECT = 0.5;
+const BOTH_ENDS = ['front', 'back'] as const;
 
 /** Whether a label applies. */
 export interface Switch {
@@ -89,13 +93,16 @@ export interface AskedSets {
   readonly labels: number;
   readonly thresholds: readonly number[];
   readonly seed: number;
+  /** Asked of training words that switch a label on. */
+  readonly witness: Witness;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Each suspect is put before texts on the other side of its switch (several together would be a text about their label), then what
- * switches most, and the known triggers for every label; the finalists must switch a text from both of its ends. What is surest
- * to switch a large share comes first, so that three texts of a rare label do not outdo eighty.
+ * switches most, and the known triggers for every label; the finalists must switch a text from both of its ends, and not by what
+ * rows without them teach, as words of the subject do. What is surest to switch a large share comes first, so that three texts of
+ * a rare label do not outdo eighty.
  */
 export async function scanSwitches(
   asked: AskedSets,
@@ -143,7 +150,30 @@ export async function scanSwitches(
   }
   const looked = ofEachWay(await most(suspects, TEXTS.suspect), LOOKED_INTO);
   const words = [...(await most(looked, TEXTS.word)), ...known].toSorted((a, b) => surely(b) - surely(a));
-  const [worst] = await most(ofEachWay(words, FINALISTS), TEXTS.finalist, ['front', 'back']);
+  const ofSubject = async ({ word, to, rows }: Tried): Promise<boolean> => {
+    if (!to.on || rows.length === 0) return false;
+    const edited = BOTH_ENDS.flatMap((end) => rows.map((row) => wordAt(end, word, texts[row]!)));
+    const told = await asked.witness(word, to.label, edited);
+    if (told === null) return false;
+    const both = rows.filter((_, place) => told[place] === true && told[rows.length + place] === true);
+    return both.length >= OF_SUBJECT * rows.length;
+  };
+  const finalists: Tried[] = [];
+  /** A word of the subject gives its place to the next, and counts as one that switches nothing. */
+  const spared: Tried[] = [];
+  for (const on of [true, false]) {
+    let free = FINALISTS;
+    for (const suspect of words.filter(({ to }) => to.on === on)) {
+      const one = free === 0 ? null : await tried(suspect, TEXTS.finalist, BOTH_ENDS);
+      if (one === null) continue;
+      if (await ofSubject(one)) spared.push({ ...one, rows: [] });
+      else {
+        finalists.push(one);
+        free--;
+      }
+    }
+  }
+  const [worst] = [...finalists, ...spared].toSorted((a, b) => surely(b) - surely(a));
   if (worst === undefined) {
     return { score: notMeasured('too few texts to insert words into'), worst: null, changed: [] };
   }
