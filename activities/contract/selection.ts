@@ -183,8 +183,13 @@ export interface ProbeEncoderInput {
 export interface EncoderProbe {
   /** Trained on train or a draw of it, scored on validation; the test split is not touched by selection. */
   readonly knnAccuracy: Score;
-  /** The same of training rows, 2,000 at most, each asked of all the others; where it was asked for. */
-  readonly knnLeaveOneOut?: Score;
+  /**
+   * The same of training rows, 2,000 at most, each asked of all the others; where it was asked for. `askable`: training rows whose
+   * label has `others` further rows at least, of all; missing in results recorded when every row was asked.
+   */
+  readonly knnLeaveOneOut?: Score & {
+    readonly askable?: { readonly rows: number; readonly of: number; readonly others: number };
+  };
   readonly linearAccuracy: Score;
   readonly linearMacroF1: Score;
   /** JSON: the linear probe `{labels, weights: number[classes][dim], bias: number[classes], l2}`, with `fittedOn` where that is. */

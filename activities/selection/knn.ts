@@ -29,10 +29,18 @@ export async function knnPredict(
 
 /** Asked of the others at most: as many as the folds of a probe have. */
 const MOST_LEFT_OUT = 2000;
+/** Rows right of those that were asked, and how many could be: their label has `others` further rows at least, of all. */
+export interface LeftOut {
+  readonly correct: number;
+  readonly rows: number;
+  readonly askable: { readonly rows: number; readonly of: number; readonly others: number };
+}
 
 /**
  * How many of the training rows, 2,000 at most and drawn by `seed`, the vote of their nearest others has right: leave-one-out (Stone 1974),
- * which needs no further fit of neighbours. O(asked rows × rows × dimension).
+ * which needs no further fit of neighbours. Asked are only rows whose label has as
+ * many others as vote: one that is left out is missing from its own label alone, and with one row a label the vote is always wrong,
+ * with two more than a third of what it has right otherwise is lost (`bench/left-out.ts`). O(asked rows × rows × dimension).
  */
 export async function knnLeaveOneOut(
   train: EmbeddedRows,
@@ -43,16 +51,24 @@ export async function knnLeaveOneOut(
     readonly seed: number;
     readonly signal?: AbortSignal;
   },
-): Promise<{ readonly correct: number; readonly rows: number }> {
-  const places = sampleIndices(train.classes.length, MOST_LEFT_OUT, seededRandom(options.seed, 3));
-  // Of one row there are no others.
-  if (train.classes.length < 2) return { correct: 0, rows: 0 };
+): Promise<LeftOut> {
+  const others = options.neighbours;
+  const ofLabel = new Int32Array(options.classes);
+  for (const label of train.classes) ofLabel[label]!++;
+  const askable: number[] = [];
+  train.classes.forEach((label, row) => {
+    if (ofLabel[label]! > others) askable.push(row);
+  });
+  const asked = { rows: askable.length, of: train.classes.length, others };
+  if (askable.length === 0) return { correct: 0, rows: 0, askable: asked };
+  const drawn = sampleIndices(askable.length, MOST_LEFT_OUT, seededRandom(options.seed, 3));
+  const places = drawn.map((at) => askable[at]!);
   const queries = rowsInMemory(await train.pick(places), dimension);
   let correct = 0;
   await eachNearest(train, queries, dimension, { ...options, places }, (query, nearest) => {
     if (vote(nearest, train.classes, options.classes) === queries.classes[query]) correct++;
   });
-  return { correct, rows: places.length };
+  return { correct, rows: places.length, askable: asked };
 }
 
 /** The share of a query's nearest training rows that have each label: row-major [queries, labels]. `targets`: [rows, labels]. */

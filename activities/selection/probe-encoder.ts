@@ -27,7 +27,7 @@ import { probeSeveralLabels } from './probe-several-labels.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
-  version: 8,
+  version: 9,
   async run({ encoder, dataset, neighbours, seed, multiLabel, draw, leaveOneOut }, context) {
     const { store, signal } = context;
     const [labels, folder] = await Promise.all([loadLabels(store, dataset), checkout(context, encoder, 'encoder')]);
@@ -47,7 +47,7 @@ export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
     const predicted = await probedClasses(probe, asked);
     return {
       knnAccuracy: accuracyScore(asked.classes, nearest),
-      ...(leftOut === null ? {} : { knnLeaveOneOut: shareScore(leftOut) }),
+      ...(leftOut === null ? {} : { knnLeaveOneOut: { ...shareScore(leftOut), askable: leftOut.askable } }),
       linearAccuracy: accuracyScore(asked.classes, predicted),
       linearMacroF1: await macroF1Score(asked.classes, predicted, classes, seed, signal),
       probe: await store.putJson({ labels, ...probe, ...fittedOn }, 'probe.json'),

@@ -38,7 +38,7 @@ export function rankOutcomes(
   const mayWin = asked.flatMap(({ candidate: { id, probe }, faults }) =>
     faults.length === 0 && probe !== undefined ? [{ ...answersOf(probe, by), id }] : [],
   );
-  const folds = foldsCount(mayWin);
+  const folds = foldsCount(mayWin, by);
   const judged = asked.map((one) => ({ ...one, measured: measuredOf(one.candidate, by, folds.count) }));
   const eligible = judged.flatMap(({ measured, faults }) =>
     measured !== null && faults.length === 0 ? [measured] : [],

@@ -1,7 +1,7 @@
 /** What a ranking says of each candidate, and of itself, in words. Pure. */
 import type { SlotPrice } from '../../pipelines/inference-cost.ts';
 import type { RankCandidatesInput } from '../contract/selection.ts';
-import type { foldsCount } from './pooled.ts';
+import type { FoldsCount } from './pooled.ts';
 import { isOfSameRows, type Standing } from './pareto.ts';
 
 export type By = NonNullable<RankCandidatesInput['by']>;
@@ -89,14 +89,10 @@ const RULE_ENDS: Readonly<Record<By, string>> = {
   neighbours: 'Nothing is tuned: what its neighbours are worth is what is served.',
 };
 
-/** `folds`: whether training rows count beside validation, or whose are too kind. */
+/** `folds`: whether training rows count beside validation, or why not. */
 export function ruleOf(
   selection: RankCandidatesInput['selection'],
-  {
-    by,
-    folds,
-    price,
-  }: { readonly by: By; readonly folds: ReturnType<typeof foldsCount>; readonly price: SlotPrice | null },
+  { by, folds, price }: { readonly by: By; readonly folds: FoldsCount; readonly price: SlotPrice | null },
 ): string {
   const limits = [
     selection.maxLatencyP95Ms === undefined ? [] : [`p95 latency ≤ ${figure(selection.maxLatencyP95Ms)} ms`],
@@ -110,10 +106,19 @@ export function ruleOf(
     `Among candidates whose licence is not denied${limits.length === 0 ? '' : ` and with ${limits.join(', ')}`}: the best ${by === 'neighbours' ? `accuracy of the vote of ${selection.neighbours} nearest neighbours` : 'linear-probe accuracy'} ` +
     `on validation${folds.count ? ` and on ${unseen(by)}, row by row` : ''}; all within ${points(selection.tolerance)} of it are equals, and the one with the lowest p95 latency wins. ` +
     RULE_ENDS[by] +
-    (folds.tooKind === undefined
-      ? ''
-      : ` ${by === 'neighbours' ? 'Training rows' : 'The folds of the training rows'} do not count: ${folds.tooKind} does better on them than on validation, beyond chance; rows of one template or scene would explain it, or validation rows from elsewhere.`)
+    notCounted(folds, by)
   );
+}
+
+/** Why training rows do not count, a sentence; empty where they do, or where there is nothing to say. */
+function notCounted({ tooKind, tooPoor, tooFew }: FoldsCount, by: By): string {
+  const start = ` ${by === 'neighbours' ? 'Training rows' : 'The folds of the training rows'} do not count:`;
+  if (tooFew !== undefined)
+    return `${start} only ${tooFew.rows} of ${tooFew.of} have a label with ${tooFew.others} others, and of fewer a vote without one of them says little.`;
+  if (tooKind !== undefined)
+    return `${start} ${tooKind} does better on them than on validation, beyond chance; rows of one template or scene would explain it, or validation rows from elsewhere.`;
+  if (tooPoor === undefined) return '';
+  return `${start} on average ${percent(tooPoor.training)} of them are right and ${percent(tooPoor.validation)} of validation, a gap beyond chance; labels of few rows would explain it, which lose by the one that is left out.`;
 }
 
 function percent(share: number): string {

@@ -10,6 +10,7 @@ import {
   probedClasses,
   trainLinearProbe,
 } from '../../activities/selection/linear-probe.ts';
+import { seededRandom } from '../../activities/validation/random.ts';
 import { temporaryFolder } from '../training/fixtures.ts';
 
 /** Numerical Recipes' linear congruential generator: the same data can be made anywhere. */
@@ -117,13 +118,37 @@ describe('the kNN score', () => {
     assert.deepEqual(await knnLeaveOneOut(rowsInMemory(known, DIMENSION), DIMENSION, asked), {
       correct: right,
       rows: 90,
+      askable: { rows: 90, of: 90, others: 5 },
     });
     const many = sample(2300, 8);
     const found = await knnLeaveOneOut(rowsInMemory(many, DIMENSION), DIMENSION, asked);
     assert.equal(found.rows, 2000);
     assert.deepEqual(await knnLeaveOneOut(await inFile(many), DIMENSION, asked), found);
     const lonely = { embeddings: Float32Array.of(1, 0, 0, 0, 0), classes: Int32Array.of(1) };
-    assert.deepEqual(await knnLeaveOneOut(rowsInMemory(lonely, DIMENSION), DIMENSION, asked), { correct: 0, rows: 0 });
+    assert.equal((await knnLeaveOneOut(rowsInMemory(lonely, DIMENSION), DIMENSION, asked)).rows, 0);
+  });
+
+  it('leaves out no row whose label has too few others: the vote would be without what it goes by', async () => {
+    const random = seededRandom(5);
+    // Two numbers tell labels apart: label 0 has twelve rows, label 1 six, every other one row.
+    const sizes = [12, 6, ...Array.from({ length: 40 }, () => 1)];
+    const of = sizes.flatMap((size, label) => Array.from({ length: size }, () => label));
+    const angle = (label: number): number => (label / sizes.length) * 2 * Math.PI + random.normal() / 1e4;
+    const known = {
+      embeddings: Float32Array.from(of.flatMap(angle).flatMap((turn) => [Math.cos(turn), Math.sin(turn)])),
+      classes: Int32Array.from(of),
+    };
+    const settings = { neighbours: 5, classes: sizes.length, seed: 7 };
+    const right = await nearest(known, known.embeddings, 2, { neighbours: 1, classes: sizes.length });
+    assert.deepEqual(right, known.classes, 'all are found where none is left out');
+    assert.deepEqual(await knnLeaveOneOut(rowsInMemory(known, 2), 2, settings), {
+      correct: 18,
+      rows: 18,
+      askable: { rows: 18, of: 58, others: 5 },
+    });
+    // As many as vote: with six neighbours a label of six rows has too few others.
+    const more = await knnLeaveOneOut(rowsInMemory(known, 2), 2, { ...settings, neighbours: 6 });
+    assert.deepEqual(more, { correct: 12, rows: 12, askable: { rows: 12, of: 58, others: 6 } });
   });
 
   it('breaks a tied vote by similarity, and an exact tie by the lower class and the earlier row', async () => {

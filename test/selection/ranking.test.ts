@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { foldsCount } from '../../activities/selection/pooled.ts';
 import { rankOutcomes } from '../../activities/selection/ranking.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
-import type { CandidateOutcome } from '../../activities/contract/selection.ts';
+import type { CandidateOutcome, EncoderProbe } from '../../activities/contract/selection.ts';
 import { SelectionSchema } from '../../pipelines/definition/selection.ts';
 import type { LicenceVerdict } from '../../pipelines/licence/decision.ts';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
@@ -173,6 +173,68 @@ describe('the ranking of candidates', () => {
       assert.match(twins.rule, /Training rows do not count: remembers does better on them/);
     });
 
+    describe('where neighbours have few rows a label to go by', () => {
+      /** Of 300 validation rows, and of training rows that were left out one by one. */
+      const finder = (
+        id: string,
+        validation: number,
+        { p95, leftOut }: { p95: number; leftOut: NonNullable<EncoderProbe['knnLeaveOneOut']> },
+      ): CandidateOutcome => {
+        const one = candidate(id, { p95 });
+        if (one.probe === undefined) return one;
+        const knnAccuracy = { value: validation, interval: null, rows: 300 };
+        return { ...one, probe: { ...one.probe, knnAccuracy, knnLeaveOneOut: leftOut } };
+      };
+      type LeftOut = NonNullable<EncoderProbe['knnLeaveOneOut']>;
+      const leftOut = (value: number | null, rows: number, more: Partial<LeftOut> = {}): LeftOut => ({
+        value,
+        interval: null,
+        rows,
+        ...more,
+      });
+      /** One that is 6 points better, and one that is four times as fast. */
+      const chosen = (good: LeftOut, fast: LeftOut) => {
+        const candidates = [
+          finder('good', 0.9, { p95: 40, leftOut: good }),
+          finder('fast', 0.84, { p95: 10, leftOut: fast }),
+        ];
+        return rankOutcomes({ candidates, selection, by: 'neighbours' });
+      };
+
+      it('chooses by validation where a gallery has one a label, and says why', () => {
+        const none = leftOut(null, 0, { askable: { rows: 0, of: 5000, others: 5 } });
+        const { winner, rule, ranking } = chosen(none, none);
+        assert.equal(winner, 'good');
+        assert.match(rule, /on validation; all within 1 points .* Training rows do not count: only 0 of 5000 have a/);
+        assert.match(ranking[1]!.reasons[0]!, /accuracy 84\.0 % against 90\.0 % of good, more than 1 points below/);
+      });
+
+      it('chooses by validation where rows that could be asked are not nearly all: validation has the other labels, too', () => {
+        const part = (rows: number) => leftOut(0.86, 850, { askable: { rows, of: 1000, others: 5 } });
+        // Row by row of 1,150 the better one would lead by 1.6 points.
+        assert.match(chosen(part(850), part(850)).rule, /only 850 of 1000 have a label with 5 others/);
+        assert.match(chosen(part(900), part(900)).rule, /on training rows, each asked of all the others, row by row/);
+      });
+
+      it('chooses by validation where the candidates together do worse on training rows, beyond chance', () => {
+        // As it was recorded when every row was asked: nothing of one row a label is ever right, and 6 points were 0.7.
+        const { winner, rule } = chosen(leftOut(0, 2000), leftOut(0, 2000));
+        assert.equal(winner, 'good');
+        assert.match(rule, /Training rows do not count: on average 0\.0 % of them are right and 87\.0 % of validation/);
+        // Two rows a label; then ten, where both do nearly as well.
+        assert.equal(chosen(leftOut(0.56, 2000), leftOut(0.555, 2000)).winner, 'good');
+        assert.match(chosen(leftOut(0.88, 2000), leftOut(0.82, 2000)).rule, /row by row/);
+      });
+
+      it('counts training rows where one alone does worse on them: it was lucky on validation', () => {
+        const lucky = finder('lucky', 0.9, { p95: 10, leftOut: leftOut(0.8, 2000) });
+        const steady = ['a', 'b', 'c'].map((id) => finder(id, 0.84, { p95: 10, leftOut: leftOut(0.84, 2000) }));
+        const { winner, rule } = rankOutcomes({ candidates: [lucky, ...steady], selection, by: 'neighbours' });
+        assert.equal(winner, 'a');
+        assert.doesNotMatch(rule, /do not count/);
+      });
+    });
+
     it('ranks by validation alone where one does better on the folds beyond chance: it has seen twins of their rows', () => {
       const [remembers, generalises] = [folded('remembers', 0.4, 0.9), folded('generalises', 0.75, 0.67)];
       assert.equal(order([remembers, generalises]), '1 generalises, 2 remembers');
@@ -191,18 +253,21 @@ describe('the ranking of candidates', () => {
       assert.deepEqual(shortlist, ['a', 'b']);
     });
 
-    it('takes training rows that are as good as validation for too kind one time in two hundred', () => {
+    it('takes training rows that are as good as validation for too kind, and for too poor, one time in two hundred each', () => {
       const random = seededRandom(3);
       const right = (rows: number) =>
         Array.from({ length: rows }, () => random.uniform() < 0.7).filter(Boolean).length / rows;
       const draws = 4000;
-      let tooKind = 0;
+      const found = { tooKind: 0, tooPoor: 0 };
       for (let draw = 0; draw < draws; draw++) {
         const validation = { value: right(200), interval: null, rows: 200 };
         const training = { value: right(500), interval: null, rows: 500 };
-        if (!foldsCount([{ id: 'one', validation, training }]).count) tooKind += 1;
+        const { tooKind, tooPoor } = foldsCount([{ id: 'one', validation, training }], 'neighbours');
+        found.tooKind += Number(tooKind !== undefined);
+        found.tooPoor += Number(tooPoor !== undefined);
       }
-      assert.ok(tooKind > 0.002 * draws && tooKind < 0.009 * draws, `${tooKind} of ${draws}`);
+      for (const [why, times] of Object.entries(found))
+        assert.ok(times > 0.002 * draws && times < 0.009 * draws, `${why}: ${times} of ${draws}`);
     });
   });
 
