@@ -61,7 +61,7 @@ function endedAlone(error: unknown): boolean {
   return isCancellation(error) && !CancellationScope.current().consideredCancelled;
 }
 
-/** `ranSeconds`: what it has told; one that was terminated cannot, and counts since it was begun, its wait for a worker included. */
+/** `ranSeconds`: what it has told; one that was terminated, or that no worker had, cannot, and counts since it was begun, its wait for a worker included. */
 function endedBySomebody(workflowId: string, where: string, ranSeconds: number): ApplicationFailure {
   const record: ErrorRecord = {
     kind: 'Conflict',

@@ -27,7 +27,7 @@ export interface Try {
   readonly ownWorker?: OwnWorker;
 }
 
-/** How many seconds the try of a step had trained when it was cancelled, by its worker's clock: the end of a cancelled workflow says nothing. */
+/** How many seconds the try of a step had trained when it was cancelled, by its worker's clock: the end of a cancelled workflow says nothing. None is sent where no worker had it. */
 export const triedSignal = (stepId: string) => defineSignal<[number]>(`tried ${stepId}`);
 
 /** One training of a run's selection: a prototype of a candidate, or of settings. */
@@ -45,19 +45,23 @@ export async function tryTraining({
       ? activities('gpu', call.stepId).trainModel(call)
       : trainOnOwnWorker(activities, ownWorker, call));
   } catch (error) {
-    if (isCancellation(error) && patched('a-cancelled-try-tells-its-time')) await tellTime(call.stepId, error);
+    const seconds = isCancellation(error) ? secondsOfFailure(error) : undefined;
+    if (seconds !== undefined && patched('a-cancelled-try-tells-its-time')) await tellTime(call.stepId, seconds);
     // The step's typed error, not Temporal's "Activity task failed" around it.
     throw error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error;
   }
 }
 
-/** Before it ends: what its run hears of the end comes after this. What no worker has taken has not trained. */
-async function tellTime(stepId: string, error: unknown): Promise<void> {
+/**
+ * Before it ends: what its run hears of the end comes after this. Temporal ends by itself what is between two attempts or waits for
+ * a worker, and says nothing of attempts before, so that nobody knows here whether there were any: its run counts since it was begun.
+ */
+async function tellTime(stepId: string, seconds: number): Promise<void> {
   const { parent } = workflowInfo();
   if (parent === undefined) return;
   const run = getExternalWorkflowHandle(parent.workflowId, parent.runId);
   try {
-    await CancellationScope.nonCancellable(() => run.signal(triedSignal(stepId), secondsOfFailure(error) ?? 0));
+    await CancellationScope.nonCancellable(() => run.signal(triedSignal(stepId), seconds));
   } catch {
     // The run has ended, and nobody counts any more.
   }
