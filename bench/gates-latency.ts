@@ -13,7 +13,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MOST_WAITED } from '../activities/selection/busy-machine.ts';
 import { leastTime } from '../activities/selection/least-time.ts';
-import { waitedShare } from '../activities/selection/own-time.ts';
+import { largestWaitedShare, waitedShare } from '../activities/selection/own-time.ts';
 import type { TimedRuns } from '../activities/selection/timed-runs.ts';
 import { exportEncoder } from '../activities/training/export-encoder.ts';
 import { seededRandom, sampleIndices } from '../activities/validation/random.ts';
@@ -53,7 +53,7 @@ interface Judged {
 /** By own time, the quietest pass counting. */
 function judgedOf({ times, warmUps, told }: TimedRuns): Judged {
   return {
-    share: waitedShare([...warmUps, ...times], told) ?? Number.NaN,
+    share: largestWaitedShare(warmUps, times, told) ?? Number.NaN,
     p95Ms: ESTIMATORS[OWN_TIME]!(times, TEXTS) ?? Number.NaN,
     leastMs: leastTime([...warmUps, ...times], told),
   };

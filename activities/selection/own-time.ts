@@ -119,3 +119,17 @@ export function waitedShare(times: readonly RunTime[], told: boolean): number | 
   const clockMs = sum(countedMs(times, false));
   return clockMs > 0 ? 1 - sum(countedMs(times, true)) / clockMs : 0;
 }
+
+/**
+ * How busy the machine was: the larger of what the runs say and of what they say with their warm-up. A starved machine may leave a
+ * single run that nobody disturbed, which the warm-up shows; and a warm-up counts waits as the model's own that a thread had which
+ * began only then, and those for a disk, so that it may hide how starved the runs were.
+ */
+export function largestWaitedShare(
+  warmUps: readonly RunTime[],
+  times: readonly RunTime[],
+  told: boolean,
+): number | null {
+  const shares = [times, [...warmUps, ...times]].flatMap((of) => waitedShare(of, told) ?? []);
+  return shares.length === 0 ? null : Math.max(...shares);
+}

@@ -11,7 +11,7 @@ import { PACKED_LIMITS } from '../data/images/pictures.ts';
 import { answerOnce } from './measuring-child.ts';
 import type { ProfileAnswer, ProfileTask } from './profile-encoder.ts';
 import { leastTime } from './least-time.ts';
-import { countedMs, waitedShare } from './own-time.ts';
+import { countedMs, largestWaitedShare } from './own-time.ts';
 import { peakMemoryMb } from './peak-memory.ts';
 import { quietestPass } from './quietest-pass.ts';
 import { timeRuns } from './timed-runs.ts';
@@ -64,15 +64,14 @@ async function profile(task: ProfileTask): Promise<ProfileAnswer> {
     memory = Math.max(memory, process.memoryUsage.rss());
   });
   await model.release();
-  const all = [...warmUps, ...times];
   // A starved machine may leave hardly a run after the warm-up, and what it says of the least is no less true.
-  const leastMs = leastTime(all, told);
+  const leastMs = leastTime([...warmUps, ...times], told);
   return {
     latency: {
       ...quietestPass(countedMs(times, told), inputs),
       runs: times.length,
       warmupRuns: warmUps.length,
-      waitedShare: waitedShare(all, told),
+      waitedShare: largestWaitedShare(warmUps, times, told),
       ...(leastMs === undefined ? {} : { leastMs }),
     },
     processMb: peakMemoryMb(),

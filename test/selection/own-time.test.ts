@@ -3,6 +3,7 @@ import { array, assert as hold, double, integer, property, tuple } from 'fast-ch
 import { openOwnClock } from '../../activities/selection/own-clock.ts';
 import {
   countedMs,
+  largestWaitedShare,
   parseSchedstat,
   startRun,
   waitedForOthersMs,
@@ -135,6 +136,16 @@ describe('the time that a run takes by itself', () => {
     assert.equal(waitedShare(times, true), 0.5);
     assert.equal(waitedShare(times, false), null);
     assert.equal(waitedShare([], true), 0);
+  });
+
+  it('was waited for as the runs say, or they with their warm-up, whichever is more: neither hides a starved machine', () => {
+    const second = (ownMs: number) => ({ clockMs: 1000, ownMs, leastMs: 0 });
+    const ten = (ownMs: number) => Array.from({ length: 10 }, () => second(ownMs));
+    // A warm-up whose waits its own new threads had, before one starved run; and one starved, before one that nobody disturbed.
+    assert.equal(largestWaitedShare(ten(500), [second(50)], true), 0.95);
+    assert.ok(Math.abs(largestWaitedShare(ten(50), [second(1000)], true)! - 9.5 / 11) < 1e-9);
+    assert.equal(largestWaitedShare([], ten(500), true), 0.5);
+    assert.equal(largestWaitedShare(ten(500), ten(500), false), null);
   });
 
   it("is read from the kernel's line of a thread, and from no other", () => {
