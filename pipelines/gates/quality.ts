@@ -140,7 +140,7 @@ export const QUALITY_GATES = {
     threshold: 100,
     why: 'feels immediate',
     falseAlarms:
-      '0 of 100 measurements (0 to 3.7 %) on two cores at a load of 10 to 13, asked at low priority; on a busier one it is not measured rather than accused, unless what it computed alone is too much (0 of 69, 0 to 5.3 %)',
+      '0 of 100 measurements (0 to 3.7 %) on two cores at a load of 10 to 13, asked at low priority; on a busier one it is not measured rather than accused, unless what it computed alone is too much (0 of 19 on such a one, 0 to 16.8 %)',
     examples: { none: 'a time: which input took it is the machine’s doing' },
     severity: 'fail',
     step: 'evaluate',
