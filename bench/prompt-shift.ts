@@ -2,9 +2,10 @@
  * `domainShift` of a generator: how often it accuses test prompts that come from where training prompts come from, and how
  * often it sees that half of them, or all, come from elsewhere. Real texts of five sets stand for prompts: clean draws take both
  * sides from one set, planted ones take rows of another into the test. With a fifth of another set no classifier is right in more than
- * 60 %, the threshold: at that edge the gate is not to speak more often than its interval allows.
+ * 60 %, the threshold: at that edge the gate is not to speak more often than its interval allows. Clean draws with kin take
+ * texts and variants of them, all of a text on one side as a split keeps them: with a word changed, or two in five.
  *
- *   ESPALIER_TEST_DATA=… npx tsx bench/prompt-shift.ts [draws = 10 a set, or pair of sets]
+ *   ESPALIER_TEST_DATA=… npx tsx bench/prompt-shift.ts [draws = 10 a set, or pair of sets] [plain or kin: the one alone]
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ const root = process.env['ESPALIER_TEST_DATA'];
 if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
 const DRAWS = Number(process.argv[2] ?? 10);
 const TRAIN = 500;
+const PART = process.argv[3];
 const gate = GENERATION_GATE_TABLE.domainShift;
 const { signal } = new AbortController();
 const random = seededRandom(2026);
@@ -41,12 +43,42 @@ function drawn(rows: readonly PromptRow[], count: number): readonly PromptRow[] 
   return [...order.subarray(0, count)].map((at) => rows[at]!);
 }
 
+/** Of the texts, how many have how many variants, and what share of their words is another of the set (0: one word). */
+const KIN = [
+  { share: 0.3, variants: 1, changed: 0 },
+  { share: 0.6, variants: 1, changed: 0 },
+  { share: 0.3, variants: 2, changed: 0.4 },
+  { share: 0.6, variants: 2, changed: 0.4 },
+] as const;
+
+/** `count` rows from texts of their own. */
+function withKin(
+  texts: readonly PromptRow[],
+  count: number,
+  words: readonly string[],
+  { share, variants, changed }: (typeof KIN)[number],
+): readonly PromptRow[] {
+  const rows: PromptRow[] = [];
+  for (const { id, prompt } of texts) {
+    rows.push({ id, prompt });
+    const has = random.below(1000) < 1000 * share;
+    for (let variant = 0; has && variant < variants; variant++) {
+      const said = prompt.split(/\s+/);
+      const edits = Math.max(1, Math.round(changed * said.length));
+      for (let edit = 0; edit < edits; edit++) said[random.below(said.length)] = words[random.below(words.length)]!;
+      rows.push({ id: `${id} ${variant}`, prompt: said.join(' ') });
+    }
+    if (rows.length >= count) break;
+  }
+  return rows.slice(0, count);
+}
+
 async function accused(train: readonly PromptRow[], test: readonly PromptRow[]): Promise<boolean> {
   const { score } = await domainShift(train, test, { seed: random.below(2 ** 31), signal });
   return judgeGate('domainShift', gate, score, { max: gate.threshold, severity: gate.severity }).verdict !== 'pass';
 }
 
-for (const tested of [50, 100, 200, 400]) {
+for (const tested of PART === 'kin' ? [] : [50, 100, 200, 400]) {
   const [clean, fifth, half, whole] = [
     [0, 0],
     [0, 0],
@@ -76,4 +108,22 @@ for (const tested of [50, 100, 200, 400]) {
     return `${kind} ${alarms} of ${all} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %)`;
   });
   console.log(`${tested} test prompts: ${told.join(', ')}`);
+}
+
+// As many training prompts: of more a sample is compared, which has fewer kin.
+for (const tested of PART === 'plain' ? [] : [50, 100, 190, 400]) {
+  for (const kin of KIN) {
+    let [alarms, all] = [0, 0];
+    for (const rows of prompts) {
+      const words = rows.flatMap(({ prompt }) => prompt.split(/\s+/));
+      for (let draw = 0; draw < DRAWS; draw++) {
+        const texts = drawn(rows, 2 * tested);
+        const train = withKin(texts.slice(tested), tested, words, kin);
+        const test = withKin(texts.slice(0, tested), tested, words, kin);
+        alarms += Number(await accused(train, test));
+        all += 1;
+      }
+    }
+    console.log(`${tested} test prompts, kin ${JSON.stringify(kin)}: clean ${alarms} of ${all}`);
+  }
 }

@@ -4,6 +4,7 @@
  */
 import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
+import { beginningsOf, conversationIdentity } from '../data/conversations.ts';
 import { normaliseText } from '../data/normalise.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { exampleOf } from '../validation/gate-examples.ts';
@@ -34,7 +35,11 @@ export async function domainShift(
   options: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<DomainShift> {
   const [here, there] = [await countRuns(train, options.signal), await countRuns(test, options.signal)];
-  const { score, surest } = await twoSampleTest(here, there, PLACES, { ...options, inTurnBelow: IN_TURN_BELOW });
+  const { score, surest } = await twoSampleTest(here, there, PLACES, {
+    ...options,
+    inTurnBelow: IN_TURN_BELOW,
+    keys: [conversationsOf(train), conversationsOf(test)],
+  });
   return {
     score,
     examples: surest.map((place) => {
@@ -42,6 +47,16 @@ export async function domainShift(
       return exampleOf(row.id, 'told from training prompts', asked(row));
     }),
   };
+}
+
+/**
+ * Of each prompt the conversations that it is part of: those that another row asks whole, as the split keeps them together, and those
+ * that begin with the same two questions. Texts that differ only in digits, punctuation or case are one.
+ */
+function conversationsOf(rows: readonly PromptRow[]): readonly (readonly string[])[] {
+  const beginnings = rows.map((row) => beginningsOf(conversationIdentity(row).near));
+  const whole = new Set(beginnings.map((asked) => asked.at(-1)));
+  return beginnings.map((asked) => asked.filter((one, place) => place > 0 || whole.has(one)));
 }
 
 /** [prompts, PLACES] row-major, each row of length 1: logarithms of counts, with the sign of the hash. */
