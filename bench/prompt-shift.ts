@@ -61,8 +61,8 @@ function withKin(
   const rows: PromptRow[] = [];
   for (const { id, prompt } of texts) {
     rows.push({ id, prompt });
-    const has = random.below(1000) < 1000 * share;
-    for (let variant = 0; has && variant < variants; variant++) {
+    const has = random.below(1000) < 1000 * share ? variants : 0;
+    for (let variant = 0; variant < has; variant++) {
       const said = prompt.split(/\s+/);
       const edits = Math.max(1, Math.round(changed * said.length));
       for (let edit = 0; edit < edits; edit++) said[random.below(said.length)] = words[random.below(words.length)]!;

@@ -114,7 +114,10 @@ export async function twoSampleTest(
 /** As how many independent rows these count, if a row and its kin are all told alike. */
 function independentRows(told: readonly SideRow[]): number {
   const places = [0, 1].map((side) => new Set(told.filter((row) => row.side === side).map(({ place }) => place)));
-  const pairs = told.reduce((sum, { side, kin }) => sum + 1 + kin.filter((place) => places[side]!.has(place)).length, 0);
+  const pairs = told.reduce(
+    (sum, { side, kin }) => sum + 1 + kin.filter((place) => places[side]!.has(place)).length,
+    0,
+  );
   return told.length ** 2 / pairs;
 }
 

@@ -13,14 +13,12 @@ const random = seededRandom(3);
 const SYLLABLES = ['ba', 'do', 'fi', 'gu', 'ka', 'le', 'mi', 'no', 'pu', 'ra', 'si', 'to', 'va', 'ze'];
 const word = (): string => Array.from({ length: 3 }, () => SYLLABLES[random.below(14)]!).join('');
 const WORDS = Array.from({ length: 600 }, word);
-const said = (words = WORDS, length = 9): string[] =>
-  Array.from({ length }, () => words[random.below(words.length)]!);
+const said = (words = WORDS, length = 9): string[] => Array.from({ length }, () => words[random.below(words.length)]!);
 const rowsOf = (texts: readonly (readonly string[])[]): PromptRow[] =>
   texts.map((text, at) => ({ id: `row ${at}`, prompt: text.join(' ') }));
 const shop = (count: number) => rowsOf(Array.from({ length: count }, () => said()));
 const STATION = Array.from({ length: 600 }, () => `${word()}x`);
-const station = (count: number) =>
-  rowsOf(Array.from({ length: count }, () => ['train', ...said(STATION, 8)]));
+const station = (count: number) => rowsOf(Array.from({ length: count }, () => ['train', ...said(STATION, 8)]));
 const changed = (text: readonly string[], edits: number): string[] => {
   const other = [...text];
   for (let edit = 0; edit < edits; edit++) other[random.below(other.length)] = WORDS[random.below(WORDS.length)]!;
@@ -73,7 +71,10 @@ describe('test prompts against training prompts', () => {
   }
 
   it('are one text where they differ in a digit or go on with one another, and few texts are too few to tell', async () => {
-    const numbered = Array.from({ length: 80 }, (_, at) => ({ id: `row ${at}`, prompt: `order ${at % 7 > 2 ? 'a' : 'b'} ${at}` }));
+    const numbered = Array.from({ length: 80 }, (_, at) => ({
+      id: `row ${at}`,
+      prompt: `order ${at % 7 > 2 ? 'a' : 'b'} ${at}`,
+    }));
     const { score } = await domainShift(shop(200), numbered, { seed: 7, signal });
     deepEqual([verdict(score), score.notApplicable], ['off', '2 groups of rows that are alike are too few to tell']);
     // Eighty rows of ten conversations that have no word in common but for how they begin, and eighty of forty.
@@ -88,7 +89,10 @@ describe('test prompts against training prompts', () => {
     };
     const ten = await domainShift(shop(200), turns(10), { seed: 7, signal });
     equal(ten.score.notApplicable, '10 groups of rows that are alike are too few to tell');
-    const [alone, together] = [await domainShift(shop(200), shop(80), { seed: 7, signal }), await domainShift(shop(200), turns(40), { seed: 7, signal })];
+    const [alone, together] = [
+      await domainShift(shop(200), shop(80), { seed: 7, signal }),
+      await domainShift(shop(200), turns(40), { seed: 7, signal }),
+    ];
     const width = ({ interval }: typeof alone.score): number => interval!.high - interval!.low;
     ok(width(together.score) > 1.1 * width(alone.score), JSON.stringify([alone.score, together.score]));
   });

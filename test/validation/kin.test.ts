@@ -13,7 +13,10 @@ describe('kin among the rows of a side', () => {
     const { groups, kin } = await kinOf(rows, keys);
     equal(new Set(groups).size, 18);
     equal(new Set([groups[3], groups[7], groups[12]]).size, 1);
-    deepEqual(kin[3]!.toSorted((one, other) => one - other), [7, 12]);
+    deepEqual(
+      kin[3]!.toSorted((one, other) => one - other),
+      [7, 12],
+    );
     deepEqual([kin[7], kin[12], kin[0]], [[3], [3], []]);
   });
 
