@@ -161,7 +161,7 @@ export const GENERATION_GATE_TABLE = {
     threshold: 0.6,
     why: 'a test set written later differs a little; six in ten beyond chance is another population',
     falseAlarms:
-      'where both come from one set of real texts in 0 of 240 draws (0 to 1.6 %); another set instead warns in 98 % of 50 test prompts or more; one that is half of the test in 8 to 33 %, a fifth of it (the edge) in 1 of 240',
+      'both from one set in 0 of 60 draws of 50 prompts (0 to 6 %), of texts with variants in 1 of 520 of 50 to 400 (0 to 1.1 %); another set warns in 97 % of 50, all of 100; where it is half of 50 in 6 %, a fifth (the edge) in 1 of 240',
     examples: { rows: 'test prompts that are told from training prompts most surely' },
     severity: 'warn',
   },
