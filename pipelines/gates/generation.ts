@@ -161,7 +161,7 @@ export const GENERATION_GATE_TABLE = {
     threshold: 0.6,
     why: 'a test set written later differs a little; six in ten beyond chance is another population',
     falseAlarms:
-      'both from one set in 0 of 60 draws of 50 prompts (0 to 6 %), of texts with variants in 1 of 520 of 50 to 400 (0 to 1.1 %); another set warns in 97 % of 50, all of 100; where it is half of 50 in 6 %, a fifth (the edge) in 1 of 240',
+      'both from one set in 0 of 60 draws of 50 prompts (0 to 6 %), of texts with variants in 1 of 520 of 50 to 400 (0 to 1.1 %); another set warns in 97 % of 50, all of 100; a fifth of 50 (the edge) in 1 of 240',
     examples: { rows: 'test prompts that are told from training prompts most surely' },
     severity: 'warn',
   },
