@@ -4,7 +4,7 @@
  * one that moves nothing, where they should pass. CIFAR-10 photographs (32 × 32, JPEG) of three labels; every draw is tuned on other photographs, from
  * another seed, and attacked on other test photographs. What a draw came to is kept between runs, so that it can be run in pieces.
  *
- *   ESPALIER_TEST_DATA=… npx tsx bench/gates-attack.ts [draws = 10] [a folder below models/, tuned by its head; tiny = a tiny random ResNet, whole] [gradients | squares = gradients]
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-attack.ts [draws = 10] [a folder below models/, tuned by its head; tiny = a tiny random ResNet, whole] [gradients | squares = gradients] [the first draw = 0] [ε in levels = 0.001,2,8]
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -33,12 +33,13 @@ const DRAWS = Number(process.argv[2] ?? 10);
 const named = (process.argv[3] ?? 'tiny') === 'tiny' ? undefined : process.argv[3];
 const by = process.argv[4] === 'squares' ? 'squares' : 'gradients';
 /** Of the square attack, a picture: as many as a definition asks for that names none. */
-const QUERIES = 300;
+const QUERIES = 1000;
+const FIRST = Number(process.argv[5] ?? 0);
 const model = named === undefined ? (await tinyImages()).model : join(root, 'models', named);
 const LABELS = ['airplane', 'automobile', 'frog'];
 const [TRAIN, VALIDATION, TEST] = named === undefined ? [900, 90, 200] : [300, 60, 100];
 /** Levels of 255: nothing to speak of, the default, and what Madry et al. attack CIFAR-10 with. */
-const EPSILONS = [0.001, 2, 8];
+const EPSILONS = process.argv[6]?.split(',').map(Number) ?? [0.001, 2, 8];
 const { fgsmRobustness, pgdRobustness, squareRobustness } = ImageGatesSchema.parse({
   fgsmRobustness: {},
   pgdRobustness: {},
@@ -211,7 +212,7 @@ function piece(seeds: readonly number[]): Promise<readonly Judged[]> {
 }
 
 const PIECE = by === 'gradients' ? 12 : 4;
-const seeds = Array.from({ length: DRAWS }, (_, seed) => seed);
+const seeds = Array.from({ length: DRAWS }, (_, draw) => FIRST + draw);
 const draws: Judged[] = [];
 for (let from = 0; from < DRAWS; from += PIECE) draws.push(...(await piece(seeds.slice(from, from + PIECE))));
 const accuracies = draws.map(({ accuracy }) => accuracy);

@@ -40,7 +40,7 @@ type Margins = (pictures: readonly Float32Array[], asking: readonly Asking[]) =>
 /** Throws BadData where there are no test pictures, or none that the gallery has something for; BadModel for a model that says nothing of classes. */
 export const attackBySquares: StepDefinition<SquareAttackInput, SquareAttackMeasures> = {
   type: 'validation.square-attack',
-  version: 2,
+  version: 3,
   async run(input, context) {
     const { store, signal } = context;
     const model = await ImageModel.load(await checkout(context, input.model, 'model'), { threads: input.threads });

@@ -8,6 +8,8 @@ const levels = z.number().positive().max(128);
 const MOST_PASSES = 20_000;
 /** Of the model that is served, of all pictures; most are lost, or asked about, long before. */
 const MOST_QUESTIONS = 300_000;
+/** Questions about each picture where none are named: of the right answers of a model tuned as usual about half stand so many at eight levels. */
+const QUESTIONS = 1000;
 
 export const AttackSchema = z
   .strictObject({
@@ -17,8 +19,11 @@ export const AttackSchema = z
     steps: z.int().min(1).max(100).default(10),
     /** How far one step of PGD goes. Missing: two and a half times ε over all steps, so that any edge is reached from any start. */
     stepLevels: levels.optional(),
-    /** Of the square attack: pictures that are tried in the place of each; it ends earlier where one is answered wrongly. */
-    queries: z.int().min(10).max(10_000).default(300),
+    /**
+     * Of the square attack: pictures that are tried in the place of each; it ends earlier where one is answered wrongly. Missing:
+     * 1,000, and of more than 300 pictures as many as may be asked.
+     */
+    queries: z.int().min(10).max(10_000).optional(),
     /** Test pictures, drawn by the training's seed: 200 tell a share to about seven points. */
     pictures: z.int().min(20).max(1000).default(200),
   })
@@ -30,8 +35,12 @@ export const AttackSchema = z
     path: ['pictures'],
     error: `times steps must be at most ${MOST_PASSES}, which take a large model on processors about an hour: lower one of them`,
   })
-  .refine(({ pictures, queries }) => pictures * queries <= MOST_QUESTIONS, {
+  .refine(({ pictures, queries }) => queries === undefined || pictures * queries <= MOST_QUESTIONS, {
     path: ['pictures'],
     error: `times queries must be at most ${MOST_QUESTIONS}, which take a large model on one core up to five hours: lower one of them`,
+  })
+  .transform((attack) => {
+    const queries = Math.min(QUESTIONS, Math.floor(MOST_QUESTIONS / attack.pictures));
+    return { ...attack, queries: attack.queries ?? queries };
   });
 export type AttackSpec = z.output<typeof AttackSchema>;

@@ -80,7 +80,7 @@ describe('a definition of pictures', () => {
     const plain = checkPipeline(definition, { folder });
     const asked = checkPipeline({ ...definition, gates, attack: { epsilonLevels: 8, steps: 20 } }, { folder });
     ok(plain.ok && asked.ok && asked.pipeline.task === 'image-classification');
-    deepEqual(asked.pipeline.attack, { epsilonLevels: 8, steps: 20, queries: 300, pictures: 200 });
+    deepEqual(asked.pipeline.attack, { epsilonLevels: 8, steps: 20, queries: 1000, pictures: 200 });
     ok(!planRun(plain.pipeline).some(({ id }) => id === 'attack'));
     const plan = planRun(asked.pipeline);
     deepEqual(
@@ -125,6 +125,23 @@ describe('a definition of pictures', () => {
       problems({ gates: { squareRobustness: {} }, attack: { pictures: 1000, queries: 400 } }),
       /attack\.pictures: times queries must be at most 300000/,
     );
+  });
+
+  it('asks a thousand times about a picture, less often about more pictures, and takes back what was filled in before', () => {
+    const queries = (attack: object) => {
+      const checked = checkPipeline({ ...definition, gates: { squareRobustness: {} }, attack }, { folder });
+      ok(checked.ok && checked.pipeline.task === 'image-classification');
+      return checked.pipeline.attack.queries;
+    };
+    deepEqual(
+      [{}, { pictures: 300 }, { pictures: 400 }, { pictures: 1000 }, { pictures: 400, queries: 20 }].map(queries),
+      [1000, 1000, 750, 300, 20],
+    );
+    const plain = checkPipeline(definition, { folder });
+    ok(plain.ok && plain.pipeline.task === 'image-classification');
+    const { attack } = plain.pipeline;
+    deepEqual([problems({ attack }), problems({ attack: { ...attack, queries: 300 } })], ['', '']);
+    match(problems({ attack: { ...attack, queries: 299 } }), /no gate asks for an attack/);
   });
 
   it('takes a local graph without weights, but not without the way to prepare a picture', async () => {

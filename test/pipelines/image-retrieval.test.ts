@@ -67,7 +67,7 @@ describe('a definition that finds pictures', () => {
     const gates = { pgdRobustness: { min: 0.3 } };
     const asked = check({ gates, attack: { epsilonLevels: 8 } });
     ok(asked.ok && asked.pipeline.task === 'image-retrieval');
-    deepEqual(asked.pipeline.attack, { epsilonLevels: 8, steps: 10, queries: 300, pictures: 200 });
+    deepEqual(asked.pipeline.attack, { epsilonLevels: 8, steps: 10, queries: 1000, pictures: 200 });
     const needs = planRun(asked.pipeline).find(({ id }) => id === 'gates')?.needs;
     deepEqual(needs, ['attack']);
     const plain = check({});

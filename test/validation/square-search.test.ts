@@ -8,7 +8,7 @@ import { squareEdge, SquareSearch, squareShare } from '../../activities/validati
 describe('the schedule of the square attack', () => {
   it('halves the squares where the paper does, of fewer questions in proportion', () => {
     const halvings = (queries: number, at: readonly number[]) =>
-      at.map((proposal) => Math.log2(0.05 / squareShare(proposal, queries)));
+      at.map((proposal) => Math.log2(0.8 / squareShare(proposal, queries)));
     // The piecewise constant schedule of the authors' code (max-andr/square-attack, p_selection), by hand.
     deepEqual(
       halvings(10_000, [1, 10, 11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001]),
@@ -21,6 +21,12 @@ describe('the schedule of the square attack', () => {
     deepEqual([squareEdge(0.05, { height: 224, width: 224 }), squareEdge(0.05, { height: 8, width: 8 })], [50, 2]);
     deepEqual([squareEdge(1, { height: 4, width: 9 }), squareEdge(1e-6, { height: 4, width: 9 })], [3, 1]);
     equal(squareEdge(0.05, { height: 1, width: 1 }), 1);
+  });
+
+  it('begins with most of the picture, so that of few questions about a small one the first third moves more than pixels', () => {
+    const size = { height: 28, width: 28 };
+    const edges = [0, 1, 10, 100, 200, 299].map((proposal) => squareEdge(squareShare(proposal, 300), size));
+    deepEqual(edges, [25, 18, 9, 3, 2, 1]);
   });
 });
 
@@ -84,7 +90,8 @@ describe('the search for a picture that is answered wrongly', () => {
       const changed = [...after.keys()].filter((at) => after[at] !== before[at]).map((at) => at % 30);
       ok(changed.length > 0, 'a question that repeats the last one is wasted');
       const [xs, ys] = [changed.map((at) => at % 5), changed.map((at) => Math.floor(at / 5))];
-      ok(Math.max(...xs) - Math.min(...xs) <= 1 && Math.max(...ys) - Math.min(...ys) <= 1);
+      const edge = squareEdge(squareShare(asked, 1000), size);
+      ok(Math.max(...xs) - Math.min(...xs) < edge && Math.max(...ys) - Math.min(...ys) < edge);
       search.judge(2);
     }
   });
