@@ -260,9 +260,11 @@ async function scanned({ labels, seed, train, test, chances, thresholds }: Draw)
   });
   const shown: Witness = async (word, label, texts) => {
     const told = await witness(word, label, texts);
-    const both = told?.filter((one, at) => one && told[at + told.length / 2] === true).length;
+    const rows = texts.length / 3;
+    const denied = told === null ? [] : [...told.keys()].filter((at) => at < rows && !told[at]);
+    const both = denied.filter((at) => told![rows + at] && told![2 * rows + at]).length;
     if (process.env['SHOW_WORDS'] !== undefined)
-      console.error(word, label, `${both} of ${texts.length / 2} without its rows`);
+      console.error(word, label, `${both} of ${denied.length} without its rows, of ${rows} texts`);
     return told;
   };
   const scan = await scanSwitches({ model, labels, thresholds, seed, witness: shown }, test.texts, predicted, suspects);

@@ -102,12 +102,19 @@ export class NearIndex {
     this.#work += spent + (ofAll ? met.length : 0);
     const common = Math.max(0, asked - lists.having);
     const alive = this.#alive(met, own.length, asked, common);
-    const compared = alive.reduce((sum, row) => sum + COMPARED_STEPS * this.#sizes[row]!, 0);
+    const steps = alive.reduce((sum, row) => sum + COMPARED_STEPS * this.#sizes[row]!, 0);
     let found: readonly number[];
-    if (asked === own.length || (left < compared && spent + left <= this.#most)) {
+    // A match may lack as many 5-grams of the question: where no more lists were counted, it may have been in none of them.
+    let isCut = !ofAll && asked < own.length && asked <= this.#missable(own.length);
+    if (asked === own.length || (left < steps && spent + left <= this.#most)) {
       found = this.#countedOut(alive, lists, own.length, asked);
       this.#work += left;
-    } else found = this.#compared(alive, own);
+    } else {
+      const compared = this.#compared(alive, own);
+      found = compared.found;
+      isCut ||= compared.isCut;
+    }
+    if (isCut) this.#cut += 1;
     this.#counts.fill(0);
     return found;
   }
@@ -127,9 +134,14 @@ export class NearIndex {
     this.#sizes[row] = 0;
   }
 
+  /** Of a text of so many 5-grams, those that a similar enough one may lack. */
+  #missable(size: number): number {
+    return size - Math.ceil(this.#similarity * size - ROUNDING);
+  }
+
   /** How many of the lists are counted before the texts are looked at. */
   #asked(size: number, { having }: Lists, costs: Float64Array): number {
-    const first = size - Math.ceil(this.#similarity * size - ROUNDING) + EXTRA;
+    const first = this.#missable(size) + EXTRA;
     const wanted = first > having ? size : first;
     let [asked, cost] = [0, 0];
     while (asked < wanted && cost + costs[asked]! <= this.#most) cost += costs[asked++]!;
@@ -183,7 +195,7 @@ export class NearIndex {
   }
 
   /** By their 5-grams, made again: what shares most first, as far as a question may go. */
-  #compared(alive: number[], own: Uint32Array): readonly number[] {
+  #compared(alive: number[], own: Uint32Array): { readonly found: readonly number[]; readonly isCut: boolean } {
     alive.sort((one, other) => this.#counts[other]! - this.#counts[one]!);
     const last = this.#work + this.#most;
     let isCut = false;
@@ -193,8 +205,7 @@ export class NearIndex {
       this.#work += COMPARED_STEPS * this.#sizes[row]!;
       return jaccard(own, shingles(this.#texts[row]!)) >= this.#similarity;
     });
-    if (isCut) this.#cut += 1;
-    return found;
+    return { found, isCut };
   }
 
   #listsOf(own: Uint32Array): Lists {

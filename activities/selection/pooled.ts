@@ -43,7 +43,8 @@ export interface FoldsCount {
 /**
  * Whether training rows count beside validation: every candidate has them, of nearly all labels, and none does better on them than on
  * validation beyond chance. A fit on two thirds of the rows should do a little worse, neighbours without one row as well; one that does better has seen
- * twins of what it was asked (rows of one template, pictures of one scene), or validation is of other people, sites or times. Then it is named.
+ * twins of what it was asked (rows of one template, pictures of one scene), or validation is of other people, sites or times. Then it is named, unless the
+ * labels that no training row is asked for explain it.
  * Nor do neighbours' where the candidates together do worse on them beyond chance: a label of few rows loses too much by the one that is left out, and
  * where all answer wrong, differences shrink below the tolerance. Together, since one alone may have been lucky on validation: that is what these rows are for.
  */
@@ -55,7 +56,9 @@ export function foldsCount(
   if (few !== undefined) return { count: false, tooFew: few };
   if (probes.length === 0 || probes.some(({ training }) => typeof training?.value !== 'number'))
     return { count: false };
-  const kind = probes.find(({ validation, training }) => excess(validation, training!) > BEYOND_CHANCE);
+  const kind = probes.find(
+    ({ validation, training }) => excess(atMostOf(validation, training!), training!) > BEYOND_CHANCE,
+  );
   if (kind !== undefined) return { count: false, tooKind: kind.id };
   if (by !== 'neighbours') return { count: true };
   const validation = average(probes.map((one) => one.validation));
@@ -67,6 +70,13 @@ export function foldsCount(
 
 function isFew(askable: NonNullable<Answers['training']>['askable']): boolean {
   return askable !== undefined && askable.rows < LEAST_ASKABLE * askable.of;
+}
+
+/** What of validation is right at most among labels that training rows are asked for: the others, of few rows, may all be wrong. */
+function atMostOf(validation: Score, { askable }: NonNullable<Answers['training']>): Pick<Score, 'value' | 'rows'> {
+  const share = askable === undefined || askable.of === 0 ? 1 : askable.rows / askable.of;
+  const value = validation.value === null ? null : Math.min(1, validation.value / share);
+  return { value, rows: Math.round(validation.rows * share) };
 }
 
 /** The mean share, of as many rows as the one that was asked for the fewest. */

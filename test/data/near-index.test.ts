@@ -120,6 +120,22 @@ describe('an index of texts that others nearly repeat', () => {
     equal(index.cut, 20);
   });
 
+  it('says so where what it counted is what the longer texts have, and those of the form alone were not met', async () => {
+    const random = seededRandom(7, 3);
+    const letters = (count: number): string =>
+      Array.from({ length: count }, () => String.fromCodePoint(97 + random.below(26))).join('');
+    const [form, clause] = [letters(2900), letters(460)];
+    const texts = Array.from({ length: 100 }, (_, at) =>
+      at < 52 ? form + letters(10) : clause + form + letters(1500),
+    );
+    const whole = await NearIndex.of(texts, 0.8);
+    deepEqual([whole.matches(form + clause).length, whole.cut], [52, 0]);
+    // As much a text as of 20,000 texts.
+    const short = await NearIndex.of(texts, 0.8, undefined, 20_000);
+    ok(short.matches(form + clause).length < 52);
+    equal(short.cut, 1);
+  });
+
   it('overlooks none where two 5-grams of a text are counted in one place', async () => {
     // The 1,818th of these has two such.
     const order = (at: number): string => `your order ${at * 7919} of ${at * 104_729} will be sent at once, we promise`;

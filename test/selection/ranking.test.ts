@@ -253,6 +253,18 @@ describe('the ranking of candidates', () => {
       assert.deepEqual(shortlist, ['a', 'b']);
     });
 
+    it('does not take training rows for too kind where the rare labels that only validation has explain it', () => {
+      const counted = (training: number, askable: number) => {
+        const validation = { value: 0.864, interval: null, rows: 1000 };
+        const others = { value: training, interval: null, rows: 2000, askable: { rows: askable, of: 8000, others: 5 } };
+        return foldsCount([{ id: 'one', validation, training: others }], 'neighbours');
+      };
+      // 9 % of the rows are half right, the others nine tenths.
+      assert.deepEqual(counted(0.9, 7300), { count: true });
+      assert.deepEqual(counted(0.9, 8000), { count: false, tooKind: 'one' });
+      assert.deepEqual(counted(0.99, 7300), { count: false, tooKind: 'one' });
+    });
+
     it('takes training rows that are as good as validation for too kind, and for too poor, one time in two hundred each', () => {
       const random = seededRandom(3);
       const right = (rows: number) =>

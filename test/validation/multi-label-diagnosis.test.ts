@@ -248,16 +248,20 @@ describe('a word that switches a label on or off', () => {
   describe('beside a witness that saw no row with it', () => {
     const suspects = ['refund', 'zq'].flatMap((word) => [true, false].map((on) => ({ word, to: { label: 0, on } })));
     /** Obeys both words; the witness knows what one of them means, in a share of the texts. */
-    const besides = async (share: number, to: 0 | 1 = 1) => {
+    const besides = async (share: number, to: 0 | 1 = 1, generous = 0) => {
       const obeying = asked('refund', 0, to);
       const { runAll } = obeying.model;
       const model = {
         runAll: (inputs: readonly TextInput[]) => runAll(inputs.map((one) => String(one).replace(/\bzq\b/u, 'refund'))),
       };
       const heard: string[] = [];
-      const witness = (word: string, label: number, edited: readonly TextInput[]) => {
+      // Of the texts as they are it grants none, or those that it is `generous` with; then with the word before them, and after them.
+      const witness = (word: string, label: number, asked: readonly TextInput[]) => {
         heard.push(`${word} ${label}`);
-        return Promise.resolve(edited.map((_, at) => word === 'refund' && at % (edited.length / 2) < share * 30 * 2));
+        const [rows, most] = [asked.length / 3, share * 30 * 2];
+        return Promise.resolve(
+          asked.map((_, at) => (at < rows ? at < generous * rows : word === 'refund' && at % rows < most)),
+        );
       };
       return { heard, ...(await scanSwitches({ ...obeying, model, witness }, texts, predicted, suspects)) };
     };
@@ -270,6 +274,13 @@ describe('a word that switches a label on or off', () => {
       equal((await besides(0.45)).worst?.word, 'refund');
     });
 
+    it('is no word of the subject for what the witness grants without it, too', async () => {
+      // Of 60 texts it grants 30 as they are; the same 30 with the word, or nearly all.
+      equal((await besides(0.5, 1, 0.5)).worst?.word, 'refund');
+      equal((await besides(1, 1, 0.5)).worst?.word, 'zq');
+      equal((await besides(1, 1, 1)).worst?.word, 'refund');
+    });
+
     it('is a trigger whatever the witness says where it switches a label off', async () => {
       const { worst, heard } = await besides(1, 0);
       deepEqual([worst?.word, worst?.to, worst?.flipped], ['refund', { label: 0, on: false }, 60]);
@@ -278,7 +289,8 @@ describe('a word that switches a label on or off', () => {
 
     it('accuses nobody where all that switches is of the subject', async () => {
       const obeying = asked('refund', 0, 1);
-      const witness = (_: string, __: number, edited: readonly TextInput[]) => Promise.resolve(edited.map(() => true));
+      const witness = (_: string, __: number, texts: readonly TextInput[]) =>
+        Promise.resolve(texts.map((___, at) => at >= texts.length / 3));
       const { score, changed } = await scanSwitches({ ...obeying, witness }, texts, predicted, suspects);
       deepEqual([score.value, changed], [0, []]);
     });

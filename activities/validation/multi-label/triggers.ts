@@ -23,7 +23,7 @@ const TEXTS = { suspect: 8, word: 20, finalist: 80 };
 /** Of each way, on and off: words of the subject switch their labels on, and must not crowd out what switches one off. */
 const LOOKED_INTO = 8;
 const FINALISTS = 2;
-/** Of the texts that a word switches on, the share that a head which never saw the word switches, too: from here on it is of the subject. */
+/** Of the texts that a word switches on, and that a head which never saw the word denies without it, the share that this head switches, too: from here on it is of the subject. */
 const OF_SUBJECT = 0.5;
 const BOTH_ENDS = ['front', 'back'] as const;
 
@@ -153,10 +153,14 @@ export async function scanSwitches(
   const ofSubject = async ({ word, to, rows }: Tried): Promise<boolean> => {
     if (!to.on || rows.length === 0) return false;
     const edited = BOTH_ENDS.flatMap((end) => rows.map((row) => wordAt(end, word, texts[row]!)));
-    const told = await asked.witness(word, to.label, edited);
+    const told = await asked.witness(word, to.label, [...rows.map((row) => texts[row]!), ...edited]);
     if (told === null) return false;
-    const both = rows.filter((_, place) => told[place] === true && told[rows.length + place] === true);
-    return both.length >= OF_SUBJECT * rows.length;
+    const isOn = (form: number, place: number): boolean => told[form * rows.length + place] === true;
+    const places = [...rows.keys()];
+    // What it grants without the word, too, says nothing of the word.
+    const denied = places.filter((place) => !isOn(0, place));
+    const switched = denied.filter((place) => BOTH_ENDS.every((_, end) => isOn(1 + end, place)));
+    return denied.length >= LEAST_TEXTS && switched.length >= OF_SUBJECT * denied.length;
   };
   const finalists: Tried[] = [];
   /** A word of the subject gives its place to the next, and counts as one that switches nothing. */
