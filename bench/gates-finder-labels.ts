@@ -23,7 +23,7 @@ import { toUnitLength } from '../inference/retrieval/nearest.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { nearestFirst } from './gates/near.ts';
-import { frozenBackbone, photographs, remembering, type Photograph } from './gates/photographs.ts';
+import { embeddedHalf, type Photograph } from './gates/photographs.ts';
 import { exactly } from './support.ts';
 
 const HALF = process.argv[2] === 'design' ? 0 : 1;
@@ -104,17 +104,9 @@ function byHeart({ classes, labels, vectors }: Pool, isShown: (row: number) => b
   return toUnitLength(drawn, dimension);
 }
 
-for (const { model, from, dataset, gallery: shown, asking } of SETS) {
-  const encoder = await frozenBackbone(model, from);
-  const ofHalf = async (split: 'train' | 'test') =>
-    (await photographs(split, 4000, dataset)).filter((_, at) => at % 2 === HALF);
-  const [train, test] = [await ofHalf('train'), await ofHalf('test')];
-  const rows = [...train, ...test];
-  const labels = [...new Set(rows.map(({ label }) => label))].toSorted();
-  const embedded = await remembering(encoder)(rows.map(({ bytes }) => bytes));
-  const vectors = toUnitLength(embedded, encoder.config.dimension);
-  await encoder.release();
-  const classes = rows.map(({ label }) => labels.indexOf(label));
+for (const set of SETS) {
+  const { model, dataset, gallery: shown, asking } = set;
+  const { train, test, rows, labels, classes, vectors } = await embeddedHalf(HALF, set);
   const pool: Pool = { rows, classes, labels, vectors, near: nearestFirst(vectors, rows.length) };
   // Of clothes the test split is too small to ask alone: any may ask.
   const apart = test.length >= 2 * asking;

@@ -19,11 +19,10 @@ import { withSmallestSeen } from '../activities/retrieval/smallest-seen.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { decodePicture } from '../inference/image/decode.ts';
-import { toUnitLength } from '../inference/retrieval/nearest.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { nearestFirst, rankingIn } from './gates/near.ts';
-import { frozenBackbone, photographs, remembering } from './gates/photographs.ts';
+import { embeddedHalf } from './gates/photographs.ts';
 import { exactly } from './support.ts';
 
 const HALF = process.argv[2] === 'design' ? 0 : 1;
@@ -59,17 +58,10 @@ const SETS = [
   },
 ] as const;
 
-for (const { model, from, dataset, gallery: shown, asking, apart } of SETS) {
-  const encoder = await frozenBackbone(model, from);
-  const ofHalf = async (split: 'train' | 'test') =>
-    (await photographs(split, 4000, dataset)).filter((_, at) => at % 2 === HALF);
-  const [train, test] = [await ofHalf('train'), await ofHalf('test')];
-  const rows = [...train, ...test];
-  const labels = [...new Set(rows.map(({ label }) => label))].toSorted();
-  const classes = rows.map(({ label }) => labels.indexOf(label));
-  const embedded = await remembering(encoder)(rows.map(({ bytes }) => bytes));
-  const near = nearestFirst(toUnitLength(embedded, encoder.config.dimension), rows.length);
-  await encoder.release();
+for (const set of SETS) {
+  const { model, dataset, gallery: shown, asking, apart } = set;
+  const { train, rows, labels, classes, vectors } = await embeddedHalf(HALF, set);
+  const near = nearestFirst(vectors, rows.length);
   const brightness: number[] = [];
   for (const { bytes, id } of rows) {
     const { pixels } = await decodePicture(bytes, id);

@@ -1,6 +1,6 @@
 /** Whether a run gets to a step that it is planned for: who is tried is known on the way, from how many seeds once the rows are counted. Pure. */
 import type { Pipeline } from '../pipelines/definition.ts';
-import { placesOf, searchOf } from '../pipelines/search.ts';
+import { placesOf, searchOf, seedsOfTrial } from '../pipelines/search.ts';
 import { seedsOfTry } from '../pipelines/seeds-by-rows.ts';
 
 /** `few-rows`: where the training rows are few, which nobody knows yet; `maybe`: whoever goes further than others, too. */
@@ -26,7 +26,7 @@ const TRAININGS: Readonly<Record<string, Trainings>> = {
     },
     seeds(pipeline, trainRows) {
       const search = searchOf(pipeline);
-      return search !== undefined && trainRows < search.fewRows ? search.seeds : 1;
+      return search === undefined ? 1 : seedsOfTrial(search, trainRows);
     },
   },
 };

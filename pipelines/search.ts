@@ -33,6 +33,11 @@ export function placesOf({ trials, rungs }: Pick<SearchSpec, 'trials' | 'rungs'>
   );
 }
 
+/** Of a trial on the last rung, where there are `trainRows` training rows in all. */
+export function seedsOfTrial({ seeds, fewRows }: Pick<SearchSpec, 'seeds' | 'fewRows'>, trainRows: number): number {
+  return trainRows < fewRows ? seeds : 1;
+}
+
 /** A search that has nothing to move is a mistake of the definition, said before anything is paid for. */
 export function searchProblems({ training }: Readonly<Record<string, unknown>>): readonly Problem[] {
   const raw: Readonly<Record<string, unknown>> =

@@ -51,13 +51,7 @@ export function compareAnswers(said: WholeAnswers, prototype: RunFacts, whole: R
       achieved: whole.generation?.formatted?.rows.train ?? null,
       digits: 0,
     },
-    {
-      figure: 'training, seconds (at most)',
-      prototype: ranOf(prototype, 'train'),
-      foretold: said.training?.seconds ?? null,
-      achieved: ranOf(whole, 'train'),
-      digits: 1,
-    },
+    trainingSeconds(said, prototype, whole),
   ];
 }
 
@@ -115,14 +109,22 @@ export function compareGallery(said: WholeGallery, prototype: RunFacts, whole: R
       achieved: null,
       digits: 1,
     },
-    {
-      figure: 'training, seconds (at most)',
-      prototype: ranOf(prototype, 'train'),
-      foretold: said.training?.seconds ?? null,
-      achieved: ranOf(whole, 'train'),
-      digits: 1,
-    },
+    trainingSeconds(said, prototype, whole),
   ];
+}
+
+function trainingSeconds(
+  { training }: Pick<WholeAnswers | WholeGallery, 'training'>,
+  prototype: RunFacts,
+  whole: RunFacts,
+): Compared {
+  return {
+    figure: 'training, seconds (at most)',
+    prototype: ranOf(prototype, 'train'),
+    foretold: training?.seconds ?? null,
+    achieved: ranOf(whole, 'train'),
+    digits: 1,
+  };
 }
 
 function retrievalOf({ retrieval }: RunFacts) {

@@ -5,6 +5,7 @@ import { tarMembers } from '../../activities/data/images/tar-members.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import { ImageModel } from '../../inference/image-model.ts';
+import { toUnitLength } from '../../inference/retrieval/nearest.ts';
 import { pythonForTests } from '../../test/support/python.ts';
 import { runStep } from '../../test/support/step.ts';
 import { withStore } from '../../test/support/store.ts';
@@ -70,4 +71,22 @@ export function remembering(encoder: ImageModel): (files: readonly Uint8Array[])
     }
     return all;
   };
+}
+
+/** One of two halves of each split, as a frozen backbone sees them: so that nothing is chosen by the pictures that are reported on. */
+export async function embeddedHalf(
+  half: number,
+  { model, from, dataset }: { model: string; from: string; dataset: Parameters<typeof photographs>[2] },
+) {
+  const ofHalf = async (split: 'train' | 'test') =>
+    (await photographs(split, 4000, dataset)).filter((_, at) => at % 2 === half);
+  const [train, test] = [await ofHalf('train'), await ofHalf('test')];
+  const rows = [...train, ...test];
+  const labels = [...new Set(rows.map(({ label }) => label))].toSorted();
+  const classes = rows.map(({ label }) => labels.indexOf(label));
+  const encoder = await frozenBackbone(model, from);
+  const embedded = await remembering(encoder)(rows.map(({ bytes }) => bytes));
+  const vectors = toUnitLength(embedded, encoder.config.dimension);
+  await encoder.release();
+  return { train, test, rows, labels, classes, vectors };
 }

@@ -2,7 +2,7 @@ import type { DataSubset, HalvedCandidates } from '../../activities/contract/pro
 import type { Trial, TrialResult } from '../../activities/contract/search.ts';
 import type { Allowance } from '../../activities/contract/training.ts';
 import type { SearchSpec } from '../../pipelines/definition/search.ts';
-import { searchOf } from '../../pipelines/search.ts';
+import { searchOf, seedsOfTrial } from '../../pipelines/search.ts';
 import { StepLeftOut } from '../failures.ts';
 import type { Run } from '../run.ts';
 import { cutShort, nthSeed, searchRungRows } from '../rungs.ts';
@@ -65,7 +65,7 @@ async function climb(run: Run, search: SearchSpec, selected: Selected, trials: r
       run.engine.close([`search-subset:${rung}`, ...trialsOf(search, rung), `search-halve:${rung}`], 'skipped');
       continue;
     }
-    const seeds = last && rows < search.fewRows ? search.seeds : 1;
+    const seeds = last ? seedsOfTrial(search, rows) : 1;
     const needed = secondsNeeded(results, { next: searchRungRows(share, rows), full: rows }, going.length * seeds);
     const stopped = (await run.budget.ended()) ?? (await tooLittleLeft(run, rung, needed));
     if (stopped !== undefined) return { results, left, stopped };
