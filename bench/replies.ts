@@ -14,19 +14,13 @@ import { runOutcome } from '../client/runs.ts';
 import type { PipelineDefinition } from '../pipelines/definition.ts';
 import { GENERATION_GATE_NAMES } from '../pipelines/gates/generation.ts';
 import { finishRun, startDefinition, startTestHost } from '../test/support/host.ts';
+import { BOOKING_GUIDELINES } from './foretold/cases.ts';
 
 const root = process.env['ESPALIER_TEST_DATA'];
 if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
 const training = JSON.parse(process.argv[2] ?? '{}') as object;
 
-const GUIDELINES = `version: 1
-role: You answer the customers of a booking service.
-checks:
-  - { id: short, kind: length, minWords: 3, maxWords: 40, maxSentences: 4 }
-  - { id: to-the-customer, kind: pattern, pattern: '\\b(you|your|I|what|which|where|when)\\b', expect: match, ignoreCase: true }
-  - { id: no-story, kind: banned-phrases, phrases: [once upon a time, Lily, Tim, mom, little girl] }
-  - { id: ends, kind: pattern, pattern: '[.?!]$', expect: match }
-  - { id: english, kind: language, language: en }
+const GUIDELINES = `${BOOKING_GUIDELINES}  - { id: english, kind: language, language: en }
   - { id: calm, kind: no-shouting }
   - { id: own-words, kind: no-role-leak }
   - { id: no-circles, kind: repetition, words: 4, maxShare: 0.3 }

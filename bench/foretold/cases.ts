@@ -28,7 +28,8 @@ checks:
   - { id: short, kind: length, minWords: 3, maxWords: 60 }
   - { id: no-lily, kind: banned-phrases, phrases: [Lily] }
 `;
-const HARD = `version: 1
+/** What a story teller's sentences hardly keep; more checks may be written below them. */
+export const BOOKING_GUIDELINES = `version: 1
 role: You answer the customers of a booking service.
 checks:
   - { id: short, kind: length, minWords: 3, maxWords: 40, maxSentences: 4 }
@@ -113,7 +114,7 @@ function finder(backbone: string): ForetoldCase {
 
 export const FORETOLD_CASES: Readonly<Record<string, ForetoldCase>> = {
   prompted: replies(EASY, 0.3),
-  tuned: replies(HARD, 0.9),
+  tuned: replies(BOOKING_GUIDELINES, 0.9),
   finder: finder('akamaster/resnet20-cifar10'),
   'large-finder': finder('google/mobilenet_v2_1.0_224-dequant'),
 };

@@ -1,11 +1,8 @@
 /** The gates of a model that generates text, one row each, as table.ts has them for classifiers. Pure data. */
-import type { GateRow } from './row.ts';
+import { HARDWARE_FIT } from './device.ts';
+import { DIFFERENCE, NO_FALSE_ALARMS, POSITIVE, SHARE, type GateRow } from './row.ts';
 
 export type GenerationGateRow = Omit<GateRow, 'step' | 'inputs'>;
-
-const SHARE = [0, 1] as const;
-const DIFFERENCE = [-1, 1] as const;
-const POSITIVE = [0, Number.MAX_VALUE] as const;
 
 export const GENERATION_GATE_TABLE = {
   adherence: {
@@ -218,7 +215,7 @@ export const GENERATION_GATE_TABLE = {
     range: POSITIVE,
     threshold: 6144,
     why: 'fits a container of 8 GB beside the runtime',
-    falseAlarms: 'none: a limit, no test',
+    falseAlarms: NO_FALSE_ALARMS,
     severity: 'warn',
     examples: { none: 'a size in memory' },
   },
@@ -231,23 +228,14 @@ export const GENERATION_GATE_TABLE = {
     range: POSITIVE,
     threshold: 4000,
     why: 'what a server with 8 GB holds beside its work',
-    falseAlarms: 'none: a limit, no test',
+    falseAlarms: NO_FALSE_ALARMS,
     examples: { none: 'a size of files' },
     severity: 'fail',
   },
   hardwareFit: {
-    title: 'Fit for the device',
+    ...HARDWARE_FIT,
     meaning:
       'Share of the declared memory or storage (intendedUse.hardware), whichever is scarcer, that the generator takes as it is served: a copy a worker thread, and the caches of all answers under way.',
-    direction: 'max',
-    judged: 'value',
-    unit: 'share',
-    range: POSITIVE,
-    threshold: 0.9,
-    why: 'a tenth is left to the system; beyond it the device swaps, or ends the server',
-    falseAlarms: 'none: a limit, no test',
-    examples: { none: 'a size against a device' },
-    severity: 'fail',
   },
   leakedPrompts: {
     title: 'Test prompts seen with an answer',
@@ -288,7 +276,7 @@ export const GENERATION_GATE_TABLE = {
     range: POSITIVE,
     threshold: 0.01,
     why: 'float32 noise of deep models stays below a thousandth; the tokens chosen must be the same in any case',
-    falseAlarms: 'none: a limit, no test',
+    falseAlarms: NO_FALSE_ALARMS,
     examples: { none: 'one number of two runtimes: no answer is right or wrong by it' },
     severity: 'fail',
   },

@@ -1,5 +1,5 @@
 /** How well the exported model answers, and what an answer takes. Pure data. */
-import { DIFFERENCE, POSITIVE, SHARE, type GateRows } from './row.ts';
+import { DIFFERENCE, NO_FALSE_ALARMS, POSITIVE, SHARE, type GateRows } from './row.ts';
 
 export const QUALITY_GATES = {
   accuracy: {
@@ -155,7 +155,7 @@ export const QUALITY_GATES = {
     range: POSITIVE,
     threshold: 500,
     why: 'a base-size encoder in fp32 fits',
-    falseAlarms: 'none: a limit, no test',
+    falseAlarms: NO_FALSE_ALARMS,
     examples: { none: 'a size of files' },
     severity: 'fail',
     step: 'evaluate',
@@ -202,7 +202,7 @@ export const QUALITY_GATES = {
     range: SHARE,
     threshold: 1e-3,
     why: 'faithful exports differ by less than 1e-5; a thousandth is already another graph',
-    falseAlarms: 'none: a limit, no test',
+    falseAlarms: NO_FALSE_ALARMS,
     examples: { none: 'one number of two runtimes: no row is right or wrong by it' },
     severity: 'fail',
     step: 'evaluate',

@@ -1,12 +1,8 @@
 /** The gates of a model that finds pictures, one row each, as table.ts has them for classifiers. Pure data. */
-import type { GateRow } from './row.ts';
+import { HARDWARE_FIT } from './device.ts';
+import { DIFFERENCE, NO_FALSE_ALARMS, POSITIVE, SHARE, type GateRow } from './row.ts';
 
 export type RetrievalGateRow = Omit<GateRow, 'inputs'>;
-
-const SHARE = [0, 1] as const;
-const DIFFERENCE = [-1, 1] as const;
-const POSITIVE = [0, Number.MAX_VALUE] as const;
-const LIMIT = 'none: a limit, no test';
 
 export const RETRIEVAL_GATE_TABLE = {
   recallAtK: {
@@ -279,7 +275,7 @@ export const RETRIEVAL_GATE_TABLE = {
     range: POSITIVE,
     threshold: 4096,
     why: 'fits a container of 6 GB beside the runtime',
-    falseAlarms: LIMIT,
+    falseAlarms: NO_FALSE_ALARMS,
     examples: { none: 'a size in memory' },
     severity: 'warn',
     step: 'evaluate',
@@ -293,24 +289,15 @@ export const RETRIEVAL_GATE_TABLE = {
     range: POSITIVE,
     threshold: 1000,
     why: 'a base-size encoder and 200,000 pictures of 512 numbers fit',
-    falseAlarms: LIMIT,
+    falseAlarms: NO_FALSE_ALARMS,
     examples: { none: 'a size of files' },
     severity: 'fail',
     step: 'evaluate',
   },
   hardwareFit: {
-    title: 'Fit for the device',
+    ...HARDWARE_FIT,
     meaning:
       'Share of the declared memory or storage (intendedUse.hardware), whichever is scarcer, that encoder and index take as they are served: a copy of the encoder a worker thread, and one index.',
-    direction: 'max',
-    judged: 'value',
-    unit: 'share',
-    range: POSITIVE,
-    threshold: 0.9,
-    why: 'a tenth is left to the system; beyond it the device swaps, or ends the server',
-    falseAlarms: LIMIT,
-    examples: { none: 'a size against a device' },
-    severity: 'fail',
     step: 'evaluate',
   },
   exportParity: {
@@ -323,7 +310,7 @@ export const RETRIEVAL_GATE_TABLE = {
     range: POSITIVE,
     threshold: 1e-3,
     why: 'faithful exports differ by less than 1e-4; a thousandth is already another graph',
-    falseAlarms: LIMIT,
+    falseAlarms: NO_FALSE_ALARMS,
     examples: { none: 'one number of two runtimes: no picture is right or wrong by it' },
     severity: 'fail',
     step: 'evaluate',

@@ -36,3 +36,6 @@ export type GateRows = Readonly<Record<string, GateRow>>;
 export const SHARE = [0, 1] as const;
 export const DIFFERENCE = [-1, 1] as const;
 export const POSITIVE = [0, Number.MAX_VALUE] as const;
+
+/** Of gates that hold a figure to a limit and test nothing. */
+export const NO_FALSE_ALARMS = 'none: a limit, no test';
