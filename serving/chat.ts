@@ -29,7 +29,7 @@ const MessageSchema = z.strictObject({
   refusal: only(null),
 });
 
-const RequestSchema = z.strictObject({
+const FieldsSchema = z.strictObject({
   model: z.string(),
   messages: z.array(MessageSchema).min(1),
   stream: z.boolean().nullish(),
@@ -62,6 +62,10 @@ const RequestSchema = z.strictObject({
   store: only(false, null),
   user: z.string().nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
+});
+const RequestSchema = FieldsSchema.refine(({ stream, stream_options: asked }) => stream === true || asked == null, {
+  path: ['stream_options'],
+  error: 'is for streams alone: ask with stream true, or leave it out',
 });
 type ChatRequest = z.output<typeof RequestSchema>;
 const NamedSchema = z.looseObject({ model: z.string() });
@@ -167,7 +171,14 @@ function parse(body: unknown): ChatRequest {
     if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: not supported by this server`;
     return `${issue.path.join('.') || 'the request'}: ${issue.message}`;
   });
-  throw new ProtocolError(400, wrong.join('; '));
+  throw new ProtocolError(400, wrong.join('; '), {}, fieldOf(error.issues[0]));
+}
+
+/** The field that the first mistake is about; undefined where it is the request as a whole. */
+function fieldOf(issue: z.core.$ZodIssue | undefined): string | undefined {
+  if (issue === undefined) return undefined;
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]] : issue.path;
+  return path.length === 0 ? undefined : path.join('.');
 }
 
 function reasonOf({ finish }: Completion): 'stop' | 'length' {

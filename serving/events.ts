@@ -9,11 +9,11 @@ import type { Route } from './routes.ts';
 const STALLED_MS = 30_000;
 
 /** `{error}` as the Open Inference Protocol has it, or OpenAI's object. */
-export function errorBody(message: string, status: number, shape: Route['errors']): unknown {
+export function errorBody(message: string, status: number, shape: Route['errors'], field?: string): unknown {
   if (shape === undefined) return { error: message };
   const type = status >= 500 ? 'server_error' : 'invalid_request_error';
   const code = status === 404 ? 'model_not_found' : null;
-  return { error: { message, type, param: null, code } };
+  return { error: { message, type, param: field ?? null, code } };
 }
 
 export interface StreamOptions {
@@ -60,8 +60,9 @@ export async function sendEvents(
       return;
     }
     const brokeOff = `the answer broke off (request ${requestId})`;
-    const [message, status] = error instanceof ProtocolError ? [error.message, error.status] : [brokeOff, 500];
-    response.write(`data: ${JSON.stringify(errorBody(message, status, shape))}\n\n`);
+    const { message, status, field } =
+      error instanceof ProtocolError ? error : { message: brokeOff, status: 500, field: undefined };
+    response.write(`data: ${JSON.stringify(errorBody(message, status, shape, field))}\n\n`);
   }
   response.end();
 }

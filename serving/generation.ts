@@ -7,7 +7,7 @@ import type { Completion, Piece } from '../inference/generation/options.ts';
 import { withServedGeneration, type AskedOptions } from '../inference/generation/served-prompt.ts';
 import { ClientGone, find, type Call } from './call.ts';
 import type { ServedGenerator, ServedModel } from './served-model.ts';
-import { ProtocolError } from './protocol-error.ts';
+import { BrokeOff, ProtocolError } from './protocol-error.ts';
 
 export interface GenerationRequest {
   readonly prompt: string | readonly Message[];
@@ -60,6 +60,8 @@ export async function startGeneration(call: Call, request: GenerationRequest): P
     throw new ProtocolError(
       400,
       `${maxNewTokens} tokens are asked for: this server gives at most ${services.maxTokens}`,
+      {},
+      request.names.maxNewTokens,
     );
   }
   const order = { prompt: request.prompt, options: { ...asked, seed } };
@@ -74,11 +76,15 @@ function isRefused(error: unknown): boolean {
   return error instanceof EspalierError && (error.kind === 'BadRequest' || error.kind === 'Conflict');
 }
 
-/** All of it at once. */
+/** All of it at once. Throws BrokeOff where the answer has no way on: its first piece was there already. */
 export async function completed({ pieces }: StartedGeneration): Promise<Completion> {
-  for (;;) {
-    const { done, value } = await pieces.next();
-    if (done === true) return value;
+  try {
+    for (;;) {
+      const { done, value } = await pieces.next();
+      if (done === true) return value;
+    }
+  } catch (error) {
+    throw error instanceof ProtocolError ? new BrokeOff(error) : error;
   }
 }
 
@@ -98,18 +104,23 @@ function refusal(error: unknown, names: ProtocolNames): unknown {
   if (!(error instanceof EspalierError)) return error;
   if (error.kind === 'BadRequest') {
     const fix = error.fix === undefined ? '' : `: ${error.fix}`;
-    return new ProtocolError(400, `${placed(error, names)}${fix}`);
+    return new ProtocolError(400, `${placed(error, names)}${fix}`, {}, nameOf(error, names));
   }
   if (error.kind !== 'Conflict') return error;
   return new ProtocolError(503, `the server is overloaded: ${error.message}`, { 'retry-after': '1' });
 }
 
 /** The message by the protocol's names; one that begins with its place (a path in a schema) says it once. */
-function placed({ where, message }: EspalierError, names: ProtocolNames): string {
-  if (where === undefined) return message;
-  const name = (names as Readonly<Record<string, string | undefined>>)[where] ?? where;
+function placed(error: EspalierError, names: ProtocolNames): string {
+  const { where, message } = error;
+  const name = nameOf(error, names);
+  if (where === undefined || name === undefined) return message;
   const startsSo = message.startsWith(where) && /^\W/.test(message.slice(where.length));
   return startsSo ? `${name}${message.slice(where.length)}` : `${name}: ${message}`;
+}
+
+function nameOf({ where }: EspalierError, names: ProtocolNames): string | undefined {
+  return where === undefined ? undefined : ((names as Readonly<Record<string, string | undefined>>)[where] ?? where);
 }
 
 async function* resumed(

@@ -11,7 +11,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { Follower } from './follower.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { ProtocolError } from './protocol-error.ts';
+import { BrokeOff, ProtocolError } from './protocol-error.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 import { VERSION } from './version.ts';
 import { ClientGone, EventStream, type Answer, type Call, type Services } from './call.ts';
@@ -218,13 +218,18 @@ async function answered(call: Call, answer: Route['answer'], errors: Route['erro
   try {
     return await answer(call);
   } catch (error) {
-    if (error instanceof ProtocolError) {
-      return { status: error.status, headers: error.headers, body: errorBody(error.message, error.status, errors) };
-    }
     const reason = error instanceof Error ? error.message : String(error);
+    const logFailure = (): void =>
+      log('error', 'request-failed', { requestId: call.requestId, model: knownModel(call), reason });
+    if (error instanceof ProtocolError) {
+      // As a stream's: it had begun, and is counted as failed.
+      if (error instanceof BrokeOff) logFailure();
+      const { status, headers, field } = error;
+      return { status, headers, body: errorBody(reason, status, errors, field) };
+    }
     // Nobody is there to read it, and nothing went wrong here: no error of the server's, whatever counts those.
     if (error instanceof ClientGone) return { status: CLIENT_GONE, body: errorBody(reason, CLIENT_GONE, errors) };
-    log('error', 'request-failed', { requestId: call.requestId, model: knownModel(call), reason });
+    logFailure();
     return { status: 500, body: errorBody(`the server could not answer (request ${call.requestId})`, 500, errors) };
   }
 }

@@ -108,6 +108,41 @@ describe('a generation that does not come to its end', function () {
     deepEqual([await ended('refused'), await ended('failed')], [0, 2]);
   });
 
+  it('stands in the log where it broke off whole, by its request, model and field, and without a word of the prompt', async () => {
+    const parameters = { json_schema: { enum: ['yes'] }, banned_phrases: ['s'] };
+    const { status, headers } = await server.post(GENERATE, { text_input: 'Zanzibar', parameters });
+    equal(status, 400);
+    const failures = server.lines.filter((line) => line.includes('-failed"'));
+    equal(failures.length, 1, 'as many as are counted');
+    const { event, level, requestId, model, reason } = JSON.parse(failures[0] as string);
+    deepEqual([event, level, model], ['request-failed', 'error', MODEL]);
+    equal(requestId, headers.get('x-request-id'));
+    match(reason, /^parameters\.banned_phrases: every token that could follow is banned/);
+    doesNotMatch(server.lines.join('\n'), /Zanzibar/);
+  });
+
+  it('is refused as OpenAI does where options of a stream are given without one, and names the field by itself', async () => {
+    for (const more of [{}, { stream: false }, { stream: null }]) {
+      for (const options of [{}, { include_usage: true }]) {
+        const { status, json } = await server.post(CHAT, chat({ ...more, stream_options: options }));
+        deepEqual([status, json.error.type, json.error.param], [400, 'invalid_request_error', 'stream_options']);
+        match(json.error.message, /^stream_options: is for streams alone/);
+      }
+      equal((await server.post(CHAT, chat({ ...more, stream_options: null, max_tokens: 2 }))).status, 200);
+    }
+    for (const [more, field] of [
+      [{ n: 2 }, 'n'],
+      [{ tools: [] }, 'tools'],
+      [{ messages: [{ role: 'wizard', content: 'a' }] }, 'messages.0.role'],
+      [{ messages: [{ ...USER, content: LONG }] }, 'messages'],
+      [{ max_completion_tokens: 61 }, 'max_completion_tokens'],
+      [{ model: 'nobody' }, null],
+    ] as const) {
+      const { json } = await server.post(CHAT, chat(more));
+      equal(json.error.param, field, json.error.message);
+    }
+  });
+
   it('is counted by its model whatever its status, and a model that there is not makes no label', async () => {
     equal((await server.post(CHAT, chat({ n: 2 }))).status, 400);
     equal((await server.post(CHAT, chat({ max_tokens: 61 }))).status, 400);
