@@ -180,16 +180,18 @@ export interface ProbeEncoderInput {
   readonly neighbours: number;
   readonly seed: number;
 }
+/**
+ * Of training rows. `askable`: those whose label has `others` further rows at least, of all that there were; only they are asked, or counted.
+ * Missing in results recorded when every row was.
+ */
+export type OfTrainingRows = Score & {
+  readonly askable?: { readonly rows: number; readonly of: number; readonly others: number };
+};
 export interface EncoderProbe {
   /** Trained on train or a draw of it, scored on validation; the test split is not touched by selection. */
   readonly knnAccuracy: Score;
-  /**
-   * The same of training rows, 2,000 at most, each asked of all the others; where it was asked for. `askable`: training rows whose
-   * label has `others` further rows at least, of all; missing in results recorded when every row was asked.
-   */
-  readonly knnLeaveOneOut?: Score & {
-    readonly askable?: { readonly rows: number; readonly of: number; readonly others: number };
-  };
+  /** The same of training rows, 2,000 at most, each asked of all the others; where it was asked for. */
+  readonly knnLeaveOneOut?: OfTrainingRows;
   readonly linearAccuracy: Score;
   readonly linearMacroF1: Score;
   /** JSON: the linear probe `{labels, weights: number[classes][dim], bias: number[classes], l2}`, with `fittedOn` where that is. */
@@ -197,8 +199,8 @@ export interface EncoderProbe {
   /** Training rows that it was fitted on, of those that there are; missing: on all. */
   readonly fittedOn?: { readonly rows: number; readonly of: number };
   // The rest is missing in results recorded before it was measured.
-  /** Mean over the folds of the training rows that chose the probe's penalty. */
-  readonly crossValidated?: Score & { readonly folds: number };
+  /** Of the training rows in the folds that chose the probe's penalty. */
+  readonly crossValidated?: OfTrainingRows & { readonly folds: number };
   /** Evidence a row of the labels, given the embeddings of the training rows; no share, only differences mean something. */
   readonly logme?: Score;
   readonly domain?: TextDomain | PictureDomain;

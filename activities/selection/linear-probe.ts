@@ -4,12 +4,12 @@
  * LogisticRegression with C = 1/l2, against whose figures it is tested. `l2` comes from cross-validation on the training rows.
  */
 import { MatrixProducts } from '../../inference/matrix-product.ts';
-import { countCorrect } from '../validation/metrics.ts';
 import { sampleIndices, seededRandom, shuffleStart } from '../validation/random.ts';
 import { timeSlice } from '../validation/time-slice.ts';
-import { heldIfSmall, rowsInMemory, type Blocks, type EmbeddedRows } from './embedded-rows.ts';
+import { rowsInMemory, type EmbeddedRows } from './embedded-rows.ts';
 import type { LabelledEmbeddings } from './knn.ts';
 import { minimise, type Evaluated } from './minimise.ts';
+import { featuresOf, standardisation, type Features, type Standardisation } from './standardised.ts';
 
 /** The scores of an embedding e are `weights · e + bias`: the standardisation is folded in. */
 export interface LinearProbe {
@@ -34,11 +34,16 @@ const FOLDS = 3;
 /** Rows that choose the penalty: above this the choice no longer changes and only costs time. */
 const MAX_CHOICE_ROWS = 2000;
 
-/** What the folds that chose the penalty said at the chosen one: every row was asked of a fit that had not seen it. */
+/**
+ * What the folds that chose the penalty said at the chosen one: every row was asked of a fit that had not seen it. Counted are only rows
+ * whose label has another one in the folds: a fit that has seen none of a label is all but never right.
+ */
 export interface CrossValidated {
   readonly folds: number;
   readonly correct: number;
   readonly rows: number;
+  /** `rows` again, of all that were in the folds: their label has `others` further rows there at least. */
+  readonly askable: { readonly rows: number; readonly of: number; readonly others: number };
 }
 
 /** Chooses the penalty on the training rows by seeded, stratified 3-fold log-loss, then fits all of them. */
@@ -118,21 +123,6 @@ interface Work {
   readonly products: MatrixProducts;
   readonly pause: () => Promise<void> | undefined;
 }
-interface FeatureBlock {
-  /** Row-major [rows, dimension]. */
-  readonly values: Float64Array;
-  readonly classes: Int32Array;
-}
-interface Features {
-  readonly rows: number;
-  /** In order; the values of one stand until the next is asked for. */
-  readonly blocks: Blocks<FeatureBlock>;
-}
-interface Standardisation {
-  readonly mean: Float64Array;
-  readonly deviation: Float64Array;
-}
-
 function rowsOf(train: LabelledEmbeddings | EmbeddedRows, dimension: number): EmbeddedRows {
   return 'embeddings' in train ? rowsInMemory(train, dimension) : train;
 }
@@ -154,6 +144,8 @@ async function choosePenalty(
   const { dimension, classes } = work;
   const chosen = sampleIndices(train.classes.length, MAX_CHOICE_ROWS, seededRandom(seed, 1));
   const folds = stratifiedFolds(chosen, train.classes, seed);
+  const ofLabel = new Int32Array(classes);
+  for (const row of chosen) ofLabel[train.classes[row]!]!++;
   const losses = new Float64Array(PENALTIES.length);
   const correct = new Int32Array(PENALTIES.length);
   for (let held = 0; held < FOLDS; held++) {
@@ -167,12 +159,17 @@ async function choosePenalty(
       point = await fit(fitFeatures, l2, point, work, { tolerance: 1e-3, maxIterations: 50 });
       losses[at]! += (await lossAndGradient(judgedFeatures, 0, point, work)).value;
       const scores = linearScores(foldBack(point, l2, scale, classes), judged.embeddings);
-      correct[at]! += countCorrect(judged.classes, highestClasses(scores, classes));
+      highestClasses(scores, classes).forEach((found, row) => {
+        if (found === judged.classes[row] && ofLabel[found]! > 1) correct[at]!++;
+      });
     }
   }
   // The stronger penalty on a tie: it comes first.
   const best = losses.indexOf(Math.min(...losses));
-  return { l2: PENALTIES[best] ?? 1, folds: FOLDS, correct: correct[best] ?? 0, rows: chosen.length };
+  // Dealt round-robin, two of a label are in unlike folds.
+  const rows = chosen.length - ofLabel.filter((count) => count === 1).length;
+  const askable = { rows, of: chosen.length, others: 1 };
+  return { l2: PENALTIES[best] ?? 1, folds: FOLDS, correct: correct[best] ?? 0, rows, askable };
 }
 
 /** The fold of each chosen row: classes dealt round-robin after a seeded shuffle, so that every fold has every class it can. */
@@ -183,48 +180,6 @@ function stratifiedFolds(rows: readonly number[], classes: Int32Array, seed: num
   const folds = new Int32Array(rows.length);
   order.forEach((at, place) => (folds[at] = place % FOLDS));
   return folds;
-}
-
-/** Mean and deviation of each feature; one that never varies has deviation 1, so that centring makes it zero. */
-async function standardisation(train: EmbeddedRows, dimension: number): Promise<Standardisation> {
-  const rows = train.classes.length;
-  const mean = new Float64Array(dimension);
-  const deviation = new Float64Array(dimension);
-  for await (const { embeddings } of train.blocks()) {
-    embeddings.forEach((value, at) => (mean[at % dimension]! += value / rows));
-  }
-  for await (const { embeddings } of train.blocks()) {
-    embeddings.forEach((value, at) => (deviation[at % dimension]! += (value - mean[at % dimension]!) ** 2 / rows));
-  }
-  deviation.forEach((variance, at) => (deviation[at] = variance > 1e-18 ? Math.sqrt(variance) : 1));
-  return { mean, deviation };
-}
-
-async function featuresOf(train: EmbeddedRows, scale: Standardisation): Promise<Features> {
-  const rows = train.classes.length;
-  const bytes = rows * scale.mean.length * Float64Array.BYTES_PER_ELEMENT;
-  const blocks = await heldIfSmall(bytes, train, async function* (isHeld) {
-    let room = new Float64Array();
-    for await (const block of train.blocks()) {
-      const { length } = block.embeddings;
-      if (isHeld || room.length < length) room = new Float64Array(length);
-      yield standardise(block, scale, room.subarray(0, length));
-    }
-  });
-  return { rows, blocks };
-}
-
-function standardise(
-  data: LabelledEmbeddings,
-  { mean, deviation }: Standardisation,
-  values: Float64Array,
-): FeatureBlock {
-  const { embeddings } = data;
-  for (let start = 0; start < values.length; start += mean.length) {
-    for (let at = 0; at < mean.length; at++)
-      values[start + at] = (embeddings[start + at]! - mean[at]!) / deviation[at]!;
-  }
-  return { values, classes: data.classes };
 }
 
 async function fit(

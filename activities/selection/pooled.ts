@@ -1,6 +1,6 @@
 /** What a candidate is ranked by, of the two things that are known of it: its answers to validation rows, and to training rows that it had not seen. Pure. */
 import type { Score } from '../contract/measures.ts';
-import type { EncoderProbe, RankCandidatesInput } from '../contract/selection.ts';
+import type { EncoderProbe, OfTrainingRows, RankCandidatesInput } from '../contract/selection.ts';
 
 /**
  * One-sided, 0.5 %: training rows that are as good as validation pass for too kind one time in two hundred. At 5 % it was the draws whose validation
@@ -8,7 +8,7 @@ import type { EncoderProbe, RankCandidatesInput } from '../contract/selection.ts
  */
 const BEYOND_CHANCE = 2.576;
 /**
- * Of the training rows, those that neighbours can be asked for at least: validation has the other labels, too. Where candidates differ by ten
+ * Of the training rows, those that others can be asked for at least: validation has the other labels, too. Where candidates differ by ten
  * points more on a tenth that nobody was asked for than on the rest, that is a point, the tolerance by default.
  */
 const LEAST_ASKABLE = 0.9;
@@ -16,7 +16,7 @@ const LEAST_ASKABLE = 0.9;
 /** Rows right of validation, and of training rows: of a probe over folds, of neighbours each asked of all the others. */
 export interface Answers {
   readonly validation: Score;
-  readonly training: EncoderProbe['knnLeaveOneOut'];
+  readonly training: OfTrainingRows | undefined;
 }
 
 /** What of a probe counts: where neighbours are served, what these find; else its linear probe. */
@@ -36,7 +36,7 @@ export interface FoldsCount {
   readonly tooKind?: string;
   /** Neighbours: shares right on average, where they are lower of training rows beyond chance. */
   readonly tooPoor?: { readonly validation: number; readonly training: number };
-  /** Neighbours: more than a tenth of the rows have a label of too few for one to be left out. */
+  /** More than a tenth of the rows have a label of too few for one to be asked of others. */
   readonly tooFew?: { readonly rows: number; readonly of: number; readonly others: number };
 }
 

@@ -27,7 +27,7 @@ import { probeSeveralLabels } from './probe-several-labels.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
-  version: 9,
+  version: 10,
   async run({ encoder, dataset, neighbours, seed, multiLabel, draw, leaveOneOut }, context) {
     const { store, signal } = context;
     const [labels, folder] = await Promise.all([loadLabels(store, dataset), checkout(context, encoder, 'encoder')]);
@@ -52,7 +52,11 @@ export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
       linearMacroF1: await macroF1Score(asked.classes, predicted, classes, seed, signal),
       probe: await store.putJson({ labels, ...probe, ...fittedOn }, 'probe.json'),
       ...fittedOn,
-      crossValidated: { ...shareScore(crossValidated), folds: crossValidated.folds },
+      crossValidated: {
+        ...shareScore(crossValidated),
+        folds: crossValidated.folds,
+        askable: crossValidated.askable,
+      },
       logme: evidence,
       domain,
     };

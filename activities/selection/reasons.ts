@@ -113,8 +113,12 @@ export function ruleOf(
 /** Why training rows do not count, a sentence; empty where they do, or where there is nothing to say. */
 function notCounted({ tooKind, tooPoor, tooFew }: FoldsCount, by: By): string {
   const start = ` ${by === 'neighbours' ? 'Training rows' : 'The folds of the training rows'} do not count:`;
-  if (tooFew !== undefined)
-    return `${start} only ${tooFew.rows} of ${tooFew.of} have a label with ${tooFew.others} others, and of fewer a vote without one of them says little.`;
+  if (tooFew !== undefined) {
+    const only = `${start} only ${tooFew.rows} of ${tooFew.of} have a label with`;
+    return by === 'neighbours'
+      ? `${only} ${tooFew.others} others, and of fewer a vote without one of them says little.`
+      : `${only} another row there, and a probe that has seen none of a label does not find it.`;
+  }
   if (tooKind !== undefined)
     return `${start} ${tooKind} does better on them than on validation, beyond chance; rows of one template or scene would explain it, or validation rows from elsewhere.`;
   if (tooPoor === undefined) return '';

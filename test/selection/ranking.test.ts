@@ -242,6 +242,25 @@ describe('the ranking of candidates', () => {
       assert.match(rule, /The folds of the training rows do not count: remembers does better on them/);
     });
 
+    it('counts the folds of probes only where nearly all rows have a label that another one has, and says so', () => {
+      // As the draw that was lucky on validation and the better one above.
+      const rare = (id: string, validation: number, folds: number, rows: number): CandidateOutcome => {
+        const one = folded(id, validation, folds);
+        const askable = { rows, of: 300, others: 1 };
+        const crossValidated = { value: folds, interval: null, rows, folds: 3, askable };
+        return one.probe === undefined ? one : { ...one, probe: { ...one.probe, crossValidated } };
+      };
+      const candidates = (rows: number) => [rare('lucky', 0.74, 0.6, rows), rare('good', 0.7, 0.66, rows)];
+      assert.equal(order(candidates(285)), '1 good, 2 lucky');
+      assert.equal(order(candidates(260)), '1 lucky, 2 good');
+      const { rule } = rankOutcomes({ candidates: candidates(260), selection });
+      assert.match(rule, /The folds of the training rows do not count: only 260 of 300 have a label with another row/);
+      // Of those that 285 of 300 have, 0.79 at most may be right on validation; of all, 0.75.
+      const kind = (one: CandidateOutcome) => rankOutcomes({ candidates: [one], selection }).rule;
+      assert.match(kind(folded('kind', 0.75, 0.88)), /kind does better on them than on validation/);
+      assert.doesNotMatch(kind(rare('kind', 0.75, 0.88, 285)), /do not count/);
+    });
+
     it('leaves nobody out of the prototypes for what the folds say', () => {
       const interval = (value: number) => ({ low: value - 0.04, high: value + 0.04, confidence: 0.95 });
       const measured = (id: string, validation: number, folds: number): CandidateOutcome => {

@@ -124,6 +124,17 @@ describe('the folds of the linear probe', () => {
     assert.ok(noise.correct > 110 && noise.correct < 190, String(noise.correct));
     assert.ok(clear.correct > 290, String(clear.correct));
   });
+
+  it('count no row whose label no other row of them has, and ask what is left as before', async () => {
+    const { embeddings, classes } = sample(60, 3);
+    // Five rows become the only one of their label; of a sixth label there are two.
+    const own = Int32Array.from(classes, (label, row) => (row < 5 ? 2 + row : row < 7 ? 7 : label));
+    const options = { dimension: DIMENSION, classes: 8, seed: 1 };
+    const { crossValidated: counted } = await crossValidatedProbe({ embeddings, classes: own }, options);
+    assert.deepEqual([counted.rows, counted.askable], [55, { rows: 55, of: 60, others: 1 }]);
+    // 53 rows have the two labels that stand apart.
+    assert.ok(counted.correct >= 48 && counted.correct <= 55, String(counted.correct));
+  });
 });
 
 describe('how near the data are', () => {
