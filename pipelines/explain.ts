@@ -59,15 +59,26 @@ function explainUnion(
 ): readonly Problem[] {
   // Of a union told apart by one field, no branch was tried.
   if (issue.errors.length === 0) return [{ path: showPath(path), message: issue.message }];
-  const ofOwnKind = issue.errors.find((branch) =>
-    branch.every((one) => one.path.length > 0 || one.code !== 'invalid_type'),
-  );
+  const ofOwnKind = issue.errors.find((branch) => branch.every((one) => !isOfOtherKind(one)));
   if (ofOwnKind !== undefined) return ofOwnKind.flatMap((one) => explain(schema, one, path, value));
-  const kinds = issue.errors
-    .map((branch) => branch[0])
-    .flatMap((one) => (one?.code === 'invalid_type' ? [one.expected] : []));
-  const allowed = kinds.map((kind) => TYPE_WORDS[kind] ?? kind).join(' or ');
-  return [{ path: showPath(path), message: `must be ${allowed}, got ${show(valueAt(value, path))}` }];
+  const found = valueAt(value, path);
+  const firsts = issue.errors.flatMap((branch) => branch[0] ?? []);
+  const named = firsts.filter((one) => one.code === 'invalid_value');
+  const allowed = firsts.flatMap((one) =>
+    one.code === 'invalid_type'
+      ? [TYPE_WORDS[one.expected] ?? one.expected]
+      : one.code === 'invalid_value'
+        ? one.values.map((each) => show(each))
+        : [],
+  );
+  const close = named.map((one) => nearest(one, found)).find((one) => one !== undefined);
+  const fix = close === undefined ? {} : { fix: close };
+  return [{ path: showPath(path), message: `must be ${allowed.join(' or ')}, got ${show(found)}`, ...fix }];
+}
+
+/** Whether a branch of a union was meant for another kind of value, or for other words. */
+function isOfOtherKind({ path, code }: Issue): boolean {
+  return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
 }
 
 function unknownKey(schema: z.core.$ZodType, path: Path, key: string): Problem {
@@ -87,6 +98,7 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   array: 'a list',
   object: 'an object',
+  record: 'an object',
 };
 
 function example(issue: Issue): string | undefined {

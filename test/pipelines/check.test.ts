@@ -31,7 +31,8 @@ describe('checkPipeline', () => {
     const seeds = (count: number | string) => problemsOf(withParts({ selection: { prototype: { seeds: count } } }));
     assert.match(seeds(2)['selection.prototype.seeds'] ?? '', /two seeds hardly tell/);
     assert.match(seeds(10)['selection.prototype.seeds'] ?? '', /at most 9, got 10/);
-    assert.match(seeds('many')['selection.prototype.seeds'] ?? '', /must be 'by-rows', got 'many'/);
+    assert.match(seeds('many')['selection.prototype.seeds'] ?? '', /must be a number or 'by-rows', got 'many'/);
+    assert.match(seeds(1.5)['selection.prototype.seeds'] ?? '', /must be a whole number or 'by-rows', got 1\.5/);
     for (const count of [1, 3, 9, 'by-rows']) assert.deepEqual(seeds(count), {});
   });
 
