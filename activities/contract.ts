@@ -122,6 +122,8 @@ export interface StepCall<Input> {
   readonly input: Input;
   /** false forces the step to run although a result with its key exists. */
   readonly reuse: boolean;
+  /** Name of the signal that tells the run when an attempt begins to compute; none where it is missing. */
+  readonly begun?: string;
 }
 
 /** How a step ended. The same key gives the same result: `reused` says it was not computed again. */

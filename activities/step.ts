@@ -21,6 +21,7 @@ import type { Devices } from './devices.ts';
 import type { CustomGatesModule } from './validation/custom-gates/module.ts';
 import type { Prices } from './report/prices.ts';
 import type { Notifying } from './notification/deliver.ts';
+import { tellBegun } from './tell-begun.ts';
 import type { Launcher } from './training/launchers/launcher.ts';
 
 /** What every activity may use. Made once a worker. */
@@ -160,6 +161,7 @@ export function stepActivity<Input, Output>(
       const recordKey = stepRecordKey(key);
       const found = await recorded(step, call, key, services);
       if (found !== undefined) return found;
+      await tellBegun(context, call);
       beganAtMs = Date.now();
       const startedAt = new Date(beganAtMs).toISOString();
       const folder = lazyFolder(services.workRoot);

@@ -7,9 +7,11 @@ import {
   ApplicationFailure,
   CancellationScope,
   ChildWorkflowFailure,
+  defineSignal,
   executeChild,
   isCancellation,
   ParentClosePolicy,
+  patched,
   setHandler,
   TerminatedFailure,
 } from '@temporalio/workflow';
@@ -28,14 +30,20 @@ export async function tryInChild(
 ): Promise<StepResult<TrainedModel>> {
   const { launcher } = run.pipeline.training ?? {};
   const title = run.handOver('gpu', id);
+  // The signal is one of the run's, so it is the run that asks for it: a try that began before runs did sends none.
+  const begun = patched('a-try-tells-when-it-begins') ? `begun ${id}` : undefined;
   const asked: Try = {
-    call: run.call(id, input),
+    call: { ...run.call(id, input), ...(begun === undefined ? {} : { begun }) },
     title,
     heartbeatSeconds: run.input.heartbeatSeconds,
     ...(launcher === undefined ? {} : { ownWorker: { launcher, label, round: 1 } }),
   };
   const workflowId = `${run.id}/${id}`;
-  const begunMs = Date.now();
+  let begunMs = begun === undefined ? Date.now() : undefined;
+  if (begun !== undefined)
+    setHandler(defineSignal(begun), () => {
+      begunMs ??= Date.now();
+    });
   let triedSeconds: number | undefined;
   setHandler(triedSignal(id), (seconds) => {
     triedSeconds = seconds;
@@ -50,7 +58,9 @@ export async function tryInChild(
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     });
   } catch (error) {
-    throw endedAlone(error) ? endedBySomebody(workflowId, id, triedSeconds ?? (Date.now() - begunMs) / 1000) : error;
+    if (!endedAlone(error)) throw error;
+    const sinceBegun = begunMs === undefined ? 0 : (Date.now() - begunMs) / 1000;
+    throw endedBySomebody(workflowId, id, triedSeconds ?? sinceBegun);
   }
 }
 
@@ -61,7 +71,10 @@ function endedAlone(error: unknown): boolean {
   return isCancellation(error) && !CancellationScope.current().consideredCancelled;
 }
 
-/** `ranSeconds`: what it has told; one that was terminated, or that no worker had, cannot, and counts since it was begun, its wait for a worker included. */
+/**
+ * `ranSeconds`: what it has told; one that was terminated, or that no worker had any more, cannot, and counts since a worker first began it,
+ * later waits included; 0 where none did.
+ */
 function endedBySomebody(workflowId: string, where: string, ranSeconds: number): ApplicationFailure {
   const record: ErrorRecord = {
     kind: 'Conflict',

@@ -27,7 +27,7 @@ export interface Try {
   readonly ownWorker?: OwnWorker;
 }
 
-/** How many seconds the try of a step had trained when it was cancelled, by its worker's clock: the end of a cancelled workflow says nothing. None is sent where no worker had it. */
+/** How many seconds the try of a step had trained when it was cancelled, by its worker's clock: the end of a cancelled workflow says nothing. None is sent where no worker has it. */
 export const triedSignal = (stepId: string) => defineSignal<[number]>(`tried ${stepId}`);
 
 /** One training of a run's selection: a prototype of a candidate, or of settings. */
@@ -54,7 +54,7 @@ export async function tryTraining({
 
 /**
  * Before it ends: what its run hears of the end comes after this. Temporal ends by itself what is between two attempts or waits for
- * a worker, and says nothing of attempts before, so that nobody knows here whether there were any: its run counts since it was begun.
+ * a worker, and says nothing of attempts before, so that nobody knows here whether there were any: its run counts since a worker first began it.
  */
 async function tellTime(stepId: string, seconds: number): Promise<void> {
   const { parent } = workflowInfo();

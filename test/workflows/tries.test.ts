@@ -4,7 +4,10 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/contract.ts';
+import { tellBegun } from '../../activities/tell-begun.ts';
 import type { ChooseCandidateInput, RungResult } from '../../activities/contract/prototype.ts';
+import type { TrainedModel, TrainModelInput } from '../../activities/contract/training.ts';
+import { stepActivity, type StepDefinition } from '../../activities/step.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { runHistories } from '../../client/run-histories.ts';
@@ -12,6 +15,7 @@ import { cancelRun, listRuns, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { TextClassificationSchema } from '../../pipelines/definition.ts';
 import { TASK_QUEUES } from '../../workflows/messages.ts';
+import { withStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import {
   fakeActivities,
@@ -239,14 +243,28 @@ describe('the tries of a selection', function () {
       await new Promise((resolve) => setTimeout(resolve, 50));
   };
 
-  it('can be ended one by one: its candidate drops out, the run goes on, and what it trained counts as spent; one that is terminated counts since it was begun', async () => {
+  it('can be ended one by one: its candidate drops out, the run goes on, and what it trained counts as spent; one that is terminated counts since a worker began it', async () => {
     const reported: Reported = {};
+    // A step as every worker runs it.
+    const definition: StepDefinition<TrainModelInput, TrainedModel> = {
+      type: 'test.endless',
+      version: 1,
+      run: (_, { progress, signal }) => {
+        progress({ phase: 'training' });
+        return new Promise<never>((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error));
+        });
+      },
+    };
+    const endless = stepActivity(definition, { ...(await withStore()), python: { executable: '', packages: '' } });
     await withTries(
       (real) => ({
-        trainModel: () =>
-          beating(new Promise<never>(() => undefined)).catch((error: unknown) => {
-            throw error instanceof CancelledFailure ? new CancelledFailure('', [{ ranSeconds: 0.25 }]) : error;
-          }),
+        trainModel: (call) =>
+          call.stepId === 'prototype:two:2'
+            ? endless(call)
+            : beating(new Promise<never>(() => undefined)).catch((error: unknown) => {
+                throw error instanceof CancelledFailure ? new CancelledFailure('', [{ ranSeconds: 0.25 }]) : error;
+              }),
         writeReport: reporting(reported, real),
       }),
       async ({ runId, chosen }) => {
@@ -270,19 +288,19 @@ describe('the tries of a selection', function () {
     );
   });
 
-  it('count since they were begun where they are cancelled between two attempts: nobody tells what the first one ran', async () => {
+  it('count since a worker first began them where they are cancelled between two attempts: nobody tells what the first one ran', async () => {
     const reported: Reported = {};
     await withTries(
       (real) => ({
-        trainModel: () =>
-          Promise.reject(
-            ApplicationFailure.create({
-              message: 'the storage is away',
-              type: 'StorageUnavailable',
-              details: [{}, { ranSeconds: 3600 }],
-              nextRetryDelay: '1h',
-            }),
-          ),
+        trainModel: async (call) => {
+          await tellBegun(Context.current(), call);
+          throw ApplicationFailure.create({
+            message: 'the storage is away',
+            type: 'StorageUnavailable',
+            details: [{}, { ranSeconds: 3600 }],
+            nextRetryDelay: '1h',
+          });
+        },
         writeReport: reporting(reported, real),
       }),
       async ({ runId, chosen }) => {
@@ -297,7 +315,7 @@ describe('the tries of a selection', function () {
     );
   });
 
-  it('count since they were begun where they are cancelled while they wait for a worker', async () => {
+  it('count nothing where they are cancelled or terminated while they wait for a worker: no machine was theirs', async () => {
     const reported: Reported = {};
     await withTries(
       (real) => ({ writeReport: reporting(reported, real) }),
@@ -306,9 +324,10 @@ describe('the tries of a selection', function () {
           TRIES.every((step) => steps.some(({ id, state }) => id === step && state === 'running')),
         );
         await new Promise((resolve) => setTimeout(resolve, 1000));
-        for (const step of TRIES) await child(runId, step).cancel();
+        await child(runId, TRIES[0]).cancel();
+        await child(runId, TRIES[1]).terminate();
         await untilReview(runId);
-        for (const step of TRIES) sinceBegun(reported, step);
+        for (const step of TRIES) assert.deepEqual(reported[step], ['espalier-gpu', 0]);
         await replayRun(temporal.client, runId);
       },
       undefined,
