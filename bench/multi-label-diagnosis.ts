@@ -4,7 +4,7 @@
  * planted in each of many draws. A draw is ten labels (six, of TREC-6) with 700 training, 300 validation and 400 test rows; no
  * text stands in two splits. A sparse one has 2,000 training rows, of which 9 in 100 have a label.
  *
- *   [SHOW_WORDS=1] ESPALIER_TEST_DATA=… npx tsx bench/multi-label-diagnosis.ts [draws a data set = 20] [only these gates | all] [first draw = 0] [all | design | report = report]
+ *   [SHOW_WORDS=1] ESPALIER_TEST_DATA=… npx tsx bench/multi-label-diagnosis.ts [draws a data set = 20] [only these gates | all] [first draw = 0] [all | design | report = report] [only these sets]
  */
 import type { Score } from '../activities/contract/measures.ts';
 import { fitLinearProbe } from '../activities/selection/linear-probe.ts';
@@ -15,6 +15,7 @@ import { findSetErrors } from '../activities/validation/multi-label/label-errors
 import { setSignal } from '../activities/validation/multi-label/label-signal.ts';
 import { fitThresholds } from '../activities/validation/multi-label/thresholds.ts';
 import { scanSwitches, scoreOfScan, suspectSwitches } from '../activities/validation/multi-label/triggers.ts';
+import { ridgeWithout } from '../activities/validation/multi-label/without-rows.ts';
 import { witnessOf, type Witness } from '../activities/validation/multi-label/words-of-subject.ts';
 import { seededRandom, shuffleStart, type Random } from '../activities/validation/random.ts';
 import { notMeasured } from '../activities/validation/scores.ts';
@@ -30,7 +31,7 @@ const DRAWS = Number(process.argv[2] ?? 20);
 const only = (process.argv[3] ?? 'all') === 'all' ? undefined : process.argv[3]!.split(',');
 const FIRST = Number(process.argv[4] ?? 0);
 const half = process.argv[5] ?? 'report';
-const SETS = ['banking77', 'clinc150', 'trec6'];
+const SETS = process.argv[6]?.split(',') ?? ['banking77', 'clinc150', 'trec6'];
 const LABELS = 10;
 const ROWS = { train: 700, validation: 300, test: 400 };
 /** Texts of a message: none of its own (then it is one of a label that is not asked), one, two or three. */
@@ -242,14 +243,16 @@ async function scanned({ labels, seed, train, test, chances, thresholds }: Draw)
     },
   };
   const predicted = decide(await chances(test.texts), thresholds);
-  const { chances: expected, coverage } = await findSetErrors(await embedded(train), {
+  const { chances: asked, coverage } = await findSetErrors(await embedded(train), {
     dimension,
     labels,
     seed,
     l2: L2,
   });
-  const suspects = suspectSwitches(train.texts, train.targets, expected, labels);
-  const { embeddings } = await embedded(train);
+  const known = await embedded(train);
+  const { embeddings } = known;
+  const toldWithout = await ridgeWithout(known, { dimension, labels, l2: L2 });
+  const suspects = await suspectSwitches({ ...train, labels }, asked, toldWithout);
   const witness = witnessOf({
     dimension,
     labels,
@@ -259,13 +262,18 @@ async function scanned({ labels, seed, train, test, chances, thresholds }: Draw)
     train: { ...train, embeddings },
   });
   const shown: Witness = async (word, label, texts) => {
-    const told = await witness(word, label, texts);
+    const witnessed = await witness(word, label, texts);
+    if (witnessed === null || process.env['SHOW_WORDS'] === undefined) return witnessed;
+    const { expected, told } = witnessed;
     const rows = texts.length / 3;
-    const denied = told === null ? [] : [...told.keys()].filter((at) => at < rows && !told[at]);
-    const both = denied.filter((at) => told![rows + at] && told![2 * rows + at]).length;
-    if (process.env['SHOW_WORDS'] !== undefined)
-      console.error(word, label, `${both} of ${denied.length} without its rows, of ${rows} texts`);
-    return told;
+    const denied = [...told.keys()].filter((at) => at < rows && !told[at]);
+    const both = denied.filter((at) => told[rows + at] && told[2 * rows + at]).length;
+    console.error(
+      word,
+      label,
+      `${both} of ${denied.length} without its rows, of ${rows} texts; its rows ${expected.toFixed(2)}`,
+    );
+    return witnessed;
   };
   const scan = await scanSwitches({ model, labels, thresholds, seed, witness: shown }, test.texts, predicted, suspects);
   if (process.env['SHOW_WORDS'] !== undefined) console.error(JSON.stringify(scan.worst));
@@ -280,6 +288,7 @@ interface Tally {
 const tallies = new Map<string, Tally>();
 async function note({ gate, defect, measure }: Trial, kind: 'clean' | 'planted', draw: Draw): Promise<void> {
   const { verdict, measured } = judgeGate(gate, GATE_TABLE[gate], await measure(draw), limits[gate]);
+  if (process.env['SHOW_WORDS'] !== undefined) console.error(draw.seed, gate, defect, kind, verdict, measured);
   if (verdict === 'off') return;
   const key = `${gate} | ${defect}`;
   const tally = tallies.get(key) ?? { clean: [], planted: [], alarms: { clean: 0, planted: 0 } };

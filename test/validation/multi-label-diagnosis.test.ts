@@ -5,6 +5,7 @@ import { findSetErrors } from '../../activities/validation/multi-label/label-err
 import { SHUFFLES } from '../../activities/validation/label-signal.ts';
 import { setSignal } from '../../activities/validation/multi-label/label-signal.ts';
 import { scanSwitches, scoreOfScan, suspectSwitches } from '../../activities/validation/multi-label/triggers.ts';
+import { ridgeWithout } from '../../activities/validation/multi-label/without-rows.ts';
 import { witnessOf } from '../../activities/validation/multi-label/words-of-subject.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import type { TextInput } from '../../inference/texts.ts';
@@ -202,25 +203,50 @@ describe('a word that switches a label on or off', () => {
     },
   });
 
-  it('is suspected by rows that have the label, or lack it, where nothing else in them says so', () => {
+  /** Of one label: what is told of rows, whichever are left out. */
+  const suspected = (learnt: readonly string[], targets: Uint8Array, chances: Float64Array) =>
+    suspectSwitches({ texts: learnt, targets, labels: 1 }, chances, (rows) =>
+      Float64Array.from(rows, (row) => chances[row]!),
+    );
+
+  it('is suspected by rows that have the label, or lack it, where nothing else in them says so', async () => {
     const rare = ['zq', 'refund', 'xv'].flatMap((word) => [`${word} a`, `${word} b`, `${word} c`]);
     const learnt = [...rare, ...Array.from({ length: 91 }, (_, row) => `text ${row}`)];
     const targets = new Uint8Array(learnt.length).map((_, row) => Number(row < 6));
     // The probe expects the label in the rows with 'refund', and in those with 'xv', which lack it.
     const chances = Float64Array.from(learnt, (_, row) => (row >= 3 && row < 9 ? 0.9 : 0.1));
-    deepEqual(suspectSwitches(learnt, targets, chances, 1), [
+    deepEqual(await suspected(learnt, targets, chances), [
       { word: 'zq', to: { label: 0, on: true } },
       { word: 'xv', to: { label: 0, on: false } },
     ]);
   });
 
-  it('is suspected only by rows that a probe was asked about, three at least', () => {
+  it('is suspected only by rows that a probe was asked about, three at least', async () => {
     const rare = ['zq', 'refund', 'few'].flatMap((word) => ['a', 'b', 'c', 'd'].map((other) => `${word} ${other}`));
     const learnt = [...rare, ...Array.from({ length: 138 }, (_, row) => `text ${row}`)];
     const targets = new Uint8Array(learnt.length).map((_, row) => Number(row < 12));
     // Of 'zq' three rows speak against the label, of 'few' two, of 'refund' none was asked.
     const chances = Float64Array.from(learnt, (_, row) => (row < 3 || row === 8 || row === 9 ? 0.1 : Number.NaN));
-    deepEqual(suspectSwitches(learnt, targets, chances, 1), [{ word: 'zq', to: { label: 0, on: true } }]);
+    deepEqual(await suspected(learnt, targets, chances), [{ word: 'zq', to: { label: 0, on: true } }]);
+  });
+
+  it('is suspected though its other rows teach a probe to expect the label, where each is left out by itself', async () => {
+    const [rows, dimension] = [900, 4];
+    const random = seededRandom(11);
+    // 'zq' is in 24 rows of its own number of the embedding and nothing else; 'refund' in 24 that are about money, as 200 others are.
+    const learnt = Array.from({ length: rows }, (_, row) => (row < 24 ? 'zq' : row < 48 ? 'refund' : `text ${row}`));
+    const targets = new Uint8Array(rows).map((_, row) => Number(row < 248));
+    const embeddings = Float32Array.from({ length: rows * dimension }, (_, at) => {
+      const [row, place] = [Math.floor(at / dimension), at % dimension];
+      const shown = (place === 0 && row < 24) || (place === 1 && row >= 24 && row < 248);
+      return random.normal() * 0.5 + (shown ? 3 : 0);
+    });
+    const settings = { dimension, labels: 1, l2: 10, seed: 7 };
+    const { chances } = await findSetErrors({ embeddings, targets }, settings);
+    ok(chances.subarray(0, 24).filter((chance) => chance > 0.5).length > 12, chances.subarray(0, 24).join());
+    const told = await ridgeWithout({ embeddings, targets }, settings);
+    const suspects = await suspectSwitches({ texts: learnt, targets, labels: 1 }, chances, told);
+    deepEqual(suspects, [{ word: 'zq', to: { label: 0, on: true } }]);
   });
 
   it('is found among others with the texts that it turns, either way', async () => {
@@ -248,7 +274,7 @@ describe('a word that switches a label on or off', () => {
   describe('beside a witness that saw no row with it', () => {
     const suspects = ['refund', 'zq'].flatMap((word) => [true, false].map((on) => ({ word, to: { label: 0, on } })));
     /** Obeys both words; the witness knows what one of them means, in a share of the texts. */
-    const besides = async (share: number, to: 0 | 1 = 1, generous = 0) => {
+    const besides = async (share: number, to: 0 | 1 = 1, generous = 0, expected = 0.1) => {
       const obeying = asked('refund', 0, to);
       const { runAll } = obeying.model;
       const model = {
@@ -259,9 +285,8 @@ describe('a word that switches a label on or off', () => {
       const witness = (word: string, label: number, asked: readonly TextInput[]) => {
         heard.push(`${word} ${label}`);
         const [rows, most] = [asked.length / 3, share * 30 * 2];
-        return Promise.resolve(
-          asked.map((_, at) => (at < rows ? at < generous * rows : word === 'refund' && at % rows < most)),
-        );
+        const told = asked.map((_, at) => (at < rows ? at < generous * rows : word === 'refund' && at % rows < most));
+        return Promise.resolve({ expected: word === 'refund' ? expected : 0.1, told });
       };
       return { heard, ...(await scanSwitches({ ...obeying, model, witness }, texts, predicted, suspects)) };
     };
@@ -281,6 +306,11 @@ describe('a word that switches a label on or off', () => {
       equal((await besides(1, 1, 1)).worst?.word, 'refund');
     });
 
+    it('is of the subject where the witness expects the label in its rows, as likely as not', async () => {
+      equal((await besides(0, 1, 0, 0.5)).worst?.word, 'zq');
+      equal((await besides(0, 1, 0, 0.49)).worst?.word, 'refund');
+    });
+
     it('is a trigger whatever the witness says where it switches a label off', async () => {
       const { worst, heard } = await besides(1, 0);
       deepEqual([worst?.word, worst?.to, worst?.flipped], ['refund', { label: 0, on: false }, 60]);
@@ -290,7 +320,7 @@ describe('a word that switches a label on or off', () => {
     it('accuses nobody where all that switches is of the subject', async () => {
       const obeying = asked('refund', 0, 1);
       const witness = (_: string, __: number, texts: readonly TextInput[]) =>
-        Promise.resolve(texts.map((___, at) => at >= texts.length / 3));
+        Promise.resolve({ expected: 0.1, told: texts.map((___, at) => at >= texts.length / 3) });
       const { score, changed } = await scanSwitches({ ...obeying, witness }, texts, predicted, suspects);
       deepEqual([score.value, changed], [0, []]);
     });
@@ -324,10 +354,11 @@ describe('a word that switches a label on or off', () => {
     });
     const shown = ['a text', 'another', 'a third'];
     const edited = (word: string) => shown.map((one) => `${word} ${one}`);
-    deepEqual(await witness('refunds', 1, edited('refunds')), [true, true, true]);
-    deepEqual(await witness('zq', 1, edited('zq')), [false, false, false]);
+    const [refunds, zq] = [await witness('refunds', 1, edited('refunds')), await witness('zq', 1, edited('zq'))];
+    deepEqual([refunds?.told, zq?.told].flat(), [true, true, true, false, false, false]);
+    ok(refunds!.expected > 0.5 && zq!.expected < 0.5, JSON.stringify([refunds, zq]));
     // A head that saw its rows would obey: 'refunds' leaves them where they are.
-    deepEqual(await witness('refunds', 1, edited('zq')), [true, true, true]);
+    deepEqual((await witness('refunds', 1, edited('zq')))?.told, [true, true, true]);
     equal(await witness('never', 1, edited('never')), null);
   });
 

@@ -16,6 +16,7 @@ import { namesAt } from './decisions.ts';
 import type { Answers } from './examine.ts';
 import { findSetErrors } from './label-errors.ts';
 import { setSignal } from './label-signal.ts';
+import { ridgeWithout } from './without-rows.ts';
 import { witnessOf, type Witnesses } from './words-of-subject.ts';
 import { scanSwitches, scoreOfScan, suspectSwitches, type SwitchScan } from './triggers.ts';
 
@@ -54,7 +55,9 @@ export async function diagnoseSets(
     Array.from(labels, (_, label) => label).filter((label) => train.targets[row * count + label] === 1);
   const { placed, anywhere, score: giveaway } = await findGiveaways(learnt, labelsOf, count, signal);
   progress({ phase: 'triggers' });
-  const suspects = suspectSwitches(learnt, train.targets, errors.chances, count);
+  const toldWithout = await ridgeWithout(known, settings);
+  const sets = { texts: learnt, targets: train.targets, labels: count };
+  const suspects = await suspectSwitches(sets, errors.chances, toldWithout, signal);
   const witness = witnessOf({
     ...settings,
     thresholds: frozen.thresholds,

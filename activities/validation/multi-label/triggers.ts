@@ -12,9 +12,11 @@ import { seededRandom, shuffleStart } from '../random.ts';
 import { notMeasured, shareScore, unmeasurable } from '../scores.ts';
 import { shownWord } from '../shown-word.ts';
 import { wilsonInterval } from '../statistics.ts';
+import { timeSlice } from '../time-slice.ts';
 import { knownTriggers, RARE_WORDS, rareWords, wordAt, type End } from '../triggers.ts';
 import { whyNone, withCoverage, type Coverage } from './label-errors.ts';
-import type { Witness } from './words-of-subject.ts';
+import type { ToldWithout } from './without-rows.ts';
+import { meanLogChance, type Witness } from './words-of-subject.ts';
 
 /** With fewer texts on the other side of a label nothing is tried. */
 const LEAST_TEXTS = 3;
@@ -37,42 +39,46 @@ export interface Suspect {
   readonly to: Switch;
 }
 
-/** Less likely than this no label of a row counts: one that is wrong is no evidence of its words. */
-const LEAST_CHANCE = 0.05;
-
 /** A word is suspected of switching a label on where its rows have it less likely than this, on (geometric) average. */
 const EXPECTED = 0.5;
 /** Rows of a word that a probe must have been asked about a label, as many as a rare word has at least: fewer are chance. */
 const LEAST_ASKED = 3;
 
 /**
- * Rare training words of which every row has some label, or none has it, half of each: first those whose rows a probe that did not
- * see them expected otherwise (`chances`, row-major [rows, labels], NaN where none was asked: such rows say nothing). A word of the subject stands with its label
- * where the rest of the row says so, too, and may well switch it on; a trigger stands where nothing else does.
+ * Rare training words of which every row has some label, or none has it, half of each: first those whose rows are expected
+ * otherwise by what saw none of them (`told`). A word of the subject stands with its label where the rest of the row says so, too,
+ * and may well switch it on; a trigger stands where nothing else does. Rows say nothing of a label that no probe was asked of
+ * them: `chances`, row-major [rows, labels], is NaN there.
  */
-export function suspectSwitches(
-  texts: readonly string[],
-  targets: Uint8Array,
+export async function suspectSwitches(
+  {
+    texts,
+    targets,
+    labels,
+  }: { readonly texts: readonly string[]; readonly targets: Uint8Array; readonly labels: number },
   chances: Float64Array,
-  labels: number,
-): readonly Suspect[] {
-  const found = [...rareWords(texts)].flatMap(([word, rows]) =>
-    [true, false].flatMap((on) => {
+  toldWithout: ToldWithout,
+  signal?: AbortSignal,
+): Promise<readonly Suspect[]> {
+  const pause = timeSlice(signal);
+  const found: (Suspect & { readonly expected: number })[] = [];
+  for (const [word, rows] of rareWords(texts)) {
+    await pause();
+    const told = toldWithout(rows);
+    for (const on of [true, false]) {
       let [label, lowest] = [-1, 0];
       for (let one = 0; one < labels; one++) {
         if (!rows.every((row) => targets[row * labels + one] === Number(on))) continue;
-        const asked = rows.map((row) => chances[row * labels + one]!).filter((chance) => !Number.isNaN(chance));
+        const asked = [...rows.keys()].filter((at) => !Number.isNaN(chances[rows[at]! * labels + one]!));
         if (asked.length < LEAST_ASKED) continue;
-        const expected = asked.reduce(
-          (sum, chance) => sum + Math.log(Math.max(LEAST_CHANCE, on ? chance : 1 - chance)),
-          0,
-        );
+        const having = asked.map((at) => Math.min(1, told[at * labels + one]!));
+        const expected = asked.length * meanLogChance(having.map((chance) => (on ? chance : 1 - Math.max(0, chance))));
         if (expected < (on ? Math.min(lowest, asked.length * Math.log(EXPECTED)) : lowest))
           [label, lowest] = [one, expected];
       }
-      return label === -1 ? [] : [{ word, to: { label, on }, expected: lowest }];
-    }),
-  );
+      if (label !== -1) found.push({ word, to: { label, on }, expected: lowest });
+    }
+  }
   const first = found.toSorted((a, b) => a.expected - b.expected || (a.word < b.word ? -1 : 1));
   return [true, false].flatMap((on) =>
     first
@@ -153,8 +159,10 @@ export async function scanSwitches(
   const ofSubject = async ({ word, to, rows }: Tried): Promise<boolean> => {
     if (!to.on || rows.length === 0) return false;
     const edited = BOTH_ENDS.flatMap((end) => rows.map((row) => wordAt(end, word, texts[row]!)));
-    const told = await asked.witness(word, to.label, [...rows.map((row) => texts[row]!), ...edited]);
-    if (told === null) return false;
+    const witnessed = await asked.witness(word, to.label, [...rows.map((row) => texts[row]!), ...edited]);
+    if (witnessed === null) return false;
+    const { expected, told } = witnessed;
+    if (expected >= EXPECTED) return true;
     const isOn = (form: number, place: number): boolean => told[form * rows.length + place] === true;
     const places = [...rows.keys()];
     // What it grants without the word, too, says nothing of the word.

@@ -22,8 +22,23 @@ export interface Witnesses {
   };
   readonly signal?: AbortSignal;
 }
-/** Which of the texts have a label, to a head that saw no row with a word; null where no row has it. */
-export type Witness = (word: string, label: number, texts: readonly TextInput[]) => Promise<readonly boolean[] | null>;
+/** Of a head that saw no row with a word. */
+export interface Testimony {
+  /** How likely it finds the label in those rows, on (geometric) average. */
+  readonly expected: number;
+  /** Which of the texts have the label. */
+  readonly told: readonly boolean[];
+}
+/** What such a head says of a label; null where no row has the word. */
+export type Witness = (word: string, label: number, texts: readonly TextInput[]) => Promise<Testimony | null>;
+
+/** Less likely than this no label of a row counts: one that is wrong is no evidence of its words. */
+const LEAST_CHANCE = 0.05;
+
+/** The logarithm of the geometric mean of chances; NaN of none. */
+export function meanLogChance(chances: readonly number[]): number {
+  return chances.reduce((sum, chance) => sum + Math.log(Math.max(LEAST_CHANCE, chance)), 0) / chances.length;
+}
 
 /**
  * A head of one label is fitted anew without the training rows that hold a word. A word of the subject ("exchanges") still switches the
@@ -36,8 +51,8 @@ export function witnessOf({ dimension, labels, l2, thresholds, embed, train, sig
     if (held.size === 0) return null;
     const kept = [...train.texts.keys()].filter((row) => !held.has(row));
     const classes = Int32Array.from(train.texts, (_, row) => train.targets[row * labels + label]!);
-    const rows = await rowsInMemory({ embeddings: train.embeddings, classes }, dimension).pick(kept);
-    const { weights, bias } = await fitLinearProbe(rows, l2, {
+    const all = rowsInMemory({ embeddings: train.embeddings, classes }, dimension);
+    const { weights, bias } = await fitLinearProbe(await all.pick(kept), l2, {
       dimension,
       classes: 2,
       limits: { tolerance: 1e-3, maxIterations: 60 },
@@ -45,7 +60,10 @@ export function witnessOf({ dimension, labels, l2, thresholds, embed, train, sig
     });
     const [without, having] = weights;
     const odds = { weights: [having!.map((one, at) => one - without![at]!)], bias: [bias[1]! - bias[0]!], l2 };
-    const told = oneVsRestProbabilities(odds, await embed(texts));
-    return [...told].map((chance) => chance >= thresholds[label]!);
+    const own = await all.pick([...held].toSorted((a, b) => a - b));
+    return {
+      expected: Math.exp(meanLogChance([...oneVsRestProbabilities(odds, own.embeddings)])),
+      told: [...oneVsRestProbabilities(odds, await embed(texts))].map((chance) => chance >= thresholds[label]!),
+    };
   };
 }
