@@ -16,6 +16,7 @@ import { attackBySquares } from '../activities/validation/attack-by-squares.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { GRADIENT_GATES } from '../pipelines/attack.ts';
+import { AttackSchema } from '../pipelines/definition/attack.ts';
 import { ImageGatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { pythonForTests } from '../test/support/python.ts';
@@ -33,7 +34,7 @@ const DRAWS = Number(process.argv[2] ?? 10);
 const named = (process.argv[3] ?? 'tiny') === 'tiny' ? undefined : process.argv[3];
 const by = process.argv[4] === 'squares' ? 'squares' : 'gradients';
 /** Of the square attack, a picture: as many as a definition asks for that names none. */
-const QUERIES = 1000;
+const QUERIES = AttackSchema.parse({}).queries;
 const FIRST = Number(process.argv[5] ?? 0);
 const model = named === undefined ? (await tinyImages()).model : join(root, 'models', named);
 const LABELS = ['airplane', 'automobile', 'frog'];
