@@ -3,16 +3,21 @@ import { EspalierError } from '../../../artifacts/errors.ts';
 import type { ImageData } from '../../../pipelines/definition/data.ts';
 import type { Contamination } from '../../contract/data.ts';
 import type { Sides } from '../contamination.ts';
-import { nearHashGroups } from './perceptual-hash.ts';
+import { nearHashGroups } from './near-hash-groups.ts';
 import type { CheckedPicture } from './read-sources.ts';
 
 type Policy = ImageData['nearDuplicates'];
 
 /** Rows whose `near` is that of all they look nearly like: the split keeps them together. */
-export function keepLikesTogether(rows: readonly CheckedPicture[], { distance }: Policy): readonly CheckedPicture[] {
-  const groups = nearHashGroups(
+export async function keepLikesTogether(
+  rows: readonly CheckedPicture[],
+  { distance }: Policy,
+  signal: AbortSignal,
+): Promise<readonly CheckedPicture[]> {
+  const groups = await nearHashGroups(
     rows.map(({ hash }) => hash),
     distance,
+    signal,
   );
   const smallest = new Map<number, string>();
   for (const [index, { near }] of rows.entries()) {

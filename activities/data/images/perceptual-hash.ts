@@ -56,57 +56,7 @@ function ones(value: number): number {
   return Math.imul((bits + (bits >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }
 
-/** Hashes that share a block and lie in one bucket beyond this are compared with its first only: time stays bounded. */
-const MAX_BUCKET = 2000;
-
-/**
- * Of each hash the number of its group: hashes within `distance` bits of each other, and of those in between. Finds all
- * pairs: hashes that differ in d bits share at least one of d + 1 blocks of their bits.
- */
-export function nearHashGroups(hashes: readonly (DifferenceHash | undefined)[], distance: number): Int32Array {
-  const parents = Int32Array.from(hashes, (_, index) => index);
-  const root = (index: number): number => {
-    let at = index;
-    while (parents[at] !== at) {
-      parents[at] = parents[parents[at] as number] as number;
-      at = parents[at] as number;
-    }
-    return at;
-  };
-  const join = (one: number, other: number): void => {
-    const [left, right] = [root(one), root(other)];
-    parents[Math.max(left, right)] = Math.min(left, right);
-  };
-  const firstOf = new Map<string, number>();
-  const different: number[] = [];
-  for (const [index, hash] of hashes.entries()) {
-    if (hash === undefined) continue;
-    const key = `${hash.high}:${hash.low}`;
-    const first = firstOf.get(key);
-    if (first === undefined) {
-      firstOf.set(key, index);
-      different.push(index);
-    } else join(first, index);
-  }
-  if (distance > 0) {
-    for (let block = 0; block <= distance; block += 1) {
-      const buckets = new Map<bigint, number[]>();
-      for (const index of different) {
-        const hash = hashes[index] as DifferenceHash;
-        const key = blockOf(hash, block, distance + 1);
-        const bucket = buckets.get(key) ?? [];
-        for (const other of bucket) {
-          if (hammingDistance(hash, hashes[other] as DifferenceHash) <= distance) join(index, other);
-        }
-        if (bucket.length < MAX_BUCKET) bucket.push(index);
-        buckets.set(key, bucket);
-      }
-    }
-  }
-  return parents.map((_, index) => root(index));
-}
-
-/** Asks for the places of all hashes within `distance` bits of one, each once: they share a block with it, as above. */
+/** Asks for the places of all hashes within `distance` bits of one, each once: they share one of `distance` + 1 blocks of their bits with it. */
 export function nearHashes(
   hashes: readonly (DifferenceHash | undefined)[],
   distance: number,

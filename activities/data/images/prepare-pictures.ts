@@ -25,7 +25,7 @@ import { readSources, type CheckedPicture, type ReadPictures } from './read-sour
 /** Throws BadData naming the first bad pictures, or what the pictures as a whole lack. */
 export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummary> = {
   type: 'data.prepare-pictures',
-  version: 5,
+  version: 6,
   async run(input, context) {
     const { files, data } = input;
     const { store, signal } = context;
@@ -45,7 +45,7 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
     refusePersonalLabels(labels);
     refuseGroups(kept, data.groups ?? []);
     refuse(classProblems(kept, labels, data.minRowsPerLabel), bad.length + duplicates.length);
-    const { sides, likes } = keepApart(kept, input);
+    const { sides, likes } = await keepApart(kept, input, signal);
     const contamination = measureLikes(sides, data.nearDuplicates, likes.length);
     const trained = countLabels(sides.train);
     const untrained = labels
@@ -82,11 +82,12 @@ export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummar
 };
 
 /** The sides, with pictures that look nearly alike on one of them only where the policy says so. */
-function keepApart(
+async function keepApart(
   rows: readonly CheckedPicture[],
   { files, data }: PreparePicturesInput,
-): { readonly sides: Sides<CheckedPicture>; readonly likes: readonly BadRow[] } {
-  const grouped = keepLikesTogether(rows, data.nearDuplicates);
+  signal: AbortSignal,
+): Promise<{ readonly sides: Sides<CheckedPicture>; readonly likes: readonly BadRow[] }> {
+  const grouped = await keepLikesTogether(rows, data.nearDuplicates, signal);
   const alike = 'pictures that look nearly the same';
   if (data.nearDuplicates.action === 'separate') {
     const { sides, dropped } = dropLikes(divide(grouped, files, data.split, alike));
