@@ -1,13 +1,13 @@
 /**
  * How well the selection chooses: its regret (test accuracy of the best candidate fully tuned, minus that of the chosen
- * one) and its share of the training time that tuning all of them takes. Real encoders and data sets, through the product's
+ * one, each the mean of several trainings) and its share of the arithmetic that tuning all of them takes. Real encoders and data sets, through the product's
  * own steps and schedule: export, probe, rank, rungs, halving, choice. What was trained is kept between runs.
- * Each trains at what pipelines/recipe.ts recommends for it, as where a definition names nothing; the seed draws the rows and
- * trains. Run: `ESPALIER_TEST_DATA=… npx tsx bench/selection.ts [seed = 11] [SET…]`. Two cores, about an hour the first time.
+ * Each trains at what pipelines/recipe.ts recommends for it, as where a definition names nothing; the draw is the seed of
+ * the rows and of the first training. Run: `ESPALIER_TEST_DATA=… npx tsx bench/selection.ts [DRAW = 11, or DRAWxTRAININGS] [SET…]`. Two cores, hours the first time.
  */
 import { join } from 'node:path';
-import type { CandidateOutcome, ExportedEncoder } from '../activities/contract/selection.ts';
-import type { RungResult } from '../activities/contract/prototype.ts';
+import type { CandidateOutcome, ExportedEncoder, Selection } from '../activities/contract/selection.ts';
+import type { Prototyped, RungResult } from '../activities/contract/prototype.ts';
 import { subsetData } from '../activities/data/subset-data.ts';
 import { choosePrototyped } from '../activities/selection/choosing.ts';
 import { halveCandidates } from '../activities/selection/halving.ts';
@@ -26,13 +26,17 @@ import { withStore } from '../test/support/store.ts';
 import { isTooNear } from '../workflows/rungs.ts';
 import { rungInput } from '../workflows/step-inputs.ts';
 import { CANDIDATES, MAX_LENGTH, type Tried } from './selection/candidates.ts';
+import { deviation, mean, regretOf } from './selection/regret.ts';
 import { remembered } from './selection/remember.ts';
 import { prepare, type DataSet, type Prepared } from './selection/sets.ts';
 
 const data = process.env['ESPALIER_TEST_DATA'] ?? '';
 if (data === '') throw new Error('ESPALIER_TEST_DATA names no folder: there is nothing real to choose from');
-const [seedAsked = '11', ...asked] = process.argv.slice(2);
+const [drawn = '11', ...asked] = process.argv.slice(2);
+const [seedAsked, trainings = '3'] = drawn.split('x');
 const SEED = Number(seedAsked);
+/** From which each candidate is trained on one draw of rows. */
+const SEEDS = Array.from({ length: Number(trainings) }, (_, further) => SEED + further);
 
 const SETS: readonly DataSet[] = [
   { name: 'TREC-6', folder: 'trec6', trainRows: 1200, measuredRows: 400 },
@@ -44,9 +48,14 @@ const storage = await withStore();
 const services = { store: storage.store, pointers: storage.pointers, python: pythonForTests() };
 const selection = SelectionSchema.parse({ maxLength: MAX_LENGTH });
 /** What a definition that leaves the training to the table trains a candidate at. */
-function specOf({ parameters, modelType: family }: ExportedEncoder, labels: readonly string[], trainRows: number) {
+function specOf(
+  { parameters, modelType: family }: ExportedEncoder,
+  labels: readonly string[],
+  trainRows: number,
+  seed = SEED,
+) {
   const facts = { input: 'text', method: 'full', family, parameters, labels: labels.length, trainRows } as const;
-  return completed(TrainingSchema.parse({ seed: SEED, earlyStoppingPatience: 0 }), facts);
+  return completed(TrainingSchema.parse({ seed, earlyStoppingPatience: 0 }), facts);
 }
 
 const exports = new Map<string, Promise<ExportedEncoder>>();
@@ -71,9 +80,10 @@ async function train(
   candidate: Tried,
   dataset: ArtifactRef,
   { labels, rows }: Pick<Prepared, 'labels' | 'rows'>,
+  seed: number,
 ): Promise<Trained> {
   const known = await exported(candidate);
-  const spec = specOf(known, labels, rows.train);
+  const spec = specOf(known, labels, rows.train, seed);
   const key = ['train', trainModel.version, candidate, dataset.digest, labels, spec, MAX_LENGTH];
   return remembered(key, async () => {
     const { weights } = known;
@@ -100,18 +110,18 @@ function measure(candidate: Tried, dataset: ArtifactRef): Promise<Measured> {
 }
 
 /** The prototypes as the workflow climbs them (workflows/stages/prototype.ts). */
-async function climb(shortlist: readonly string[], { dataset, rows, labels }: Prepared) {
+async function climb(ranked: Selection, { dataset, rows, labels }: Prepared, seed: number) {
   const results: RungResult[] = [];
   const left: { readonly candidate: string; readonly reason: string }[] = [];
   const { prototype } = selection;
-  let going = shortlist;
+  let going = ranked.shortlist ?? [];
   if (going.length < 2) return { results, left };
   for (const [at, share] of prototype.rungs.entries()) {
     if (isTooNear(prototype, [share, prototype.rungs[at + 1]], rows.train)) continue;
     const rung = at + 1;
     const part = await runStep(subsetData, rungInput({ selection }, { dataset, rows }, share), services);
     for (const candidate of CANDIDATES.filter(({ id }) => going.includes(id))) {
-      const trained = await train(candidate, part.dataset, { labels, rows });
+      const trained = await train(candidate, part.dataset, { labels, rows }, seed);
       const { train: trainRows, validation: validationRows } = part.rows;
       results.push({ candidate: candidate.id, rung, trainRows, validationRows, ...trained });
     }
@@ -131,14 +141,13 @@ const candidateOf = (id: string): Tried => CANDIDATES.find((one) => one.id === i
 
 interface Figures {
   readonly regret: number;
+  readonly heldOut: number;
+  readonly single: number;
   readonly byProbe: number;
   /** Of the arithmetic of tuning all: what a machine that does other things beside does not change. */
   readonly passes: number;
   /** With the one pass that the probes take over validation rows and the training rows that they are fitted on. */
   readonly passesWithProbes: number;
-  /** Of the seconds, starts of processes included. */
-  readonly seconds: number;
-  readonly secondsWithProbes: number;
 }
 
 async function judge(set: DataSet): Promise<Figures> {
@@ -146,28 +155,37 @@ async function judge(set: DataSet): Promise<Figures> {
   const outcomes: Measured[] = [];
   for (const candidate of CANDIDATES) outcomes.push(await measure(candidate, prepared.dataset));
   const ranked = rankOutcomes({ candidates: outcomes, selection });
-  const { results, left } = await climb(ranked.shortlist ?? [], prepared);
-  const { prototyped } = choosePrototyped({
-    selection: ranked,
-    results,
-    left,
-    measured: outcomes,
-    fullRows: prepared.rows.train,
-    epochsFactor: 1,
-    tolerance: selection.tolerance,
-    seed: SEED,
-  });
-  const tuned = new Map<string, Trained>();
-  for (const candidate of CANDIDATES) tuned.set(candidate.id, await train(candidate, prepared.tested, prepared));
-  const best = Math.max(...[...tuned.values()].map(({ accuracy }) => accuracy));
-  const regretOf = (id: string): number => best - (tuned.get(id)?.accuracy ?? 0);
+  const tuned = new Map<string, readonly number[]>(CANDIDATES.map(({ id }) => [id, []]));
+  const choices: {
+    readonly results: readonly RungResult[];
+    readonly prototyped: Prototyped;
+  }[] = [];
+  // Each seed is a run of its own: its prototypes, and what they are compared with.
+  for (const seed of SEEDS) {
+    const { results, left } = await climb(ranked, prepared, seed);
+    const { prototyped } = choosePrototyped({
+      selection: ranked,
+      results,
+      left,
+      measured: outcomes,
+      fullRows: prepared.rows.train,
+      epochsFactor: 1,
+      tolerance: selection.tolerance,
+      seed,
+    });
+    choices.push({ results, prototyped });
+    for (const candidate of CANDIDATES) {
+      const { accuracy } = await train(candidate, prepared.tested, prepared, seed);
+      tuned.set(candidate.id, [...(tuned.get(candidate.id) ?? []), accuracy]);
+    }
+  }
   const { train: trainRows, validation } = prepared.rows;
   // The rows alone say how many.
   const { epochs } = specOf(outcomes[0]!.exported!, prepared.labels, trainRows);
   const all = sum(CANDIDATES.map((one) => passes(one, epochs, trainRows, validation)));
-  const spent = sum(
-    results.map((one) => passes(candidateOf(one.candidate), epochs, one.trainRows, one.validationRows)),
-  );
+  const spentOn = ({ results }: { readonly results: readonly RungResult[] }): number =>
+    sum(results.map((one) => passes(candidateOf(one.candidate), epochs, one.trainRows, one.validationRows)));
+  const spent = mean(choices.map(spentOn));
   const probing = sum(
     CANDIDATES.map(({ depth, width }, at) => {
       const embedded = (outcomes[at]?.probe?.fittedOn?.rows ?? trainRows) + validation;
@@ -175,41 +193,53 @@ async function judge(set: DataSet): Promise<Figures> {
     }),
   );
 
-  console.log(`\n${set.name}: ${prepared.labels.length} labels, ${prepared.rows.train} training rows`);
-  for (const { id, probe, probeSeconds } of outcomes) {
-    const tries = results.filter(({ candidate }) => candidate === id);
-    const shown = tries.map(({ accuracy, seconds }) => `${percent(accuracy ?? 0)} (${seconds?.toFixed(0)} s)`);
-    const predicted = prototyped.curves.find(({ candidate }) => candidate === id)?.predictedAccuracy;
-    const { accuracy, seconds } = tuned.get(id) ?? { accuracy: 0, seconds: 0 };
+  console.log(`\n${set.name}: ${prepared.labels.length} labels, ${prepared.rows.train} training rows, draw ${SEED}`);
+  for (const { id, probe } of outcomes) {
+    const rungs = choices[0]!.results.filter(({ candidate }) => candidate === id).map(({ rung }) => rung);
+    const shown = rungs.map((rung) =>
+      eachOf(
+        choices.flatMap(
+          ({ results }) => results.find((one) => one.candidate === id && one.rung === rung)?.accuracy ?? [],
+        ),
+      ),
+    );
+    const predicted = choices.flatMap(
+      ({ prototyped }) => prototyped.curves.find(({ candidate }) => candidate === id)?.predictedAccuracy?.value ?? [],
+    );
+    const accuracies = tuned.get(id) ?? [];
     console.log(
-      `  ${id}: probe ${percent(probe?.linearAccuracy.value ?? 0)} (${probeSeconds.toFixed(0)} s), rungs ${shown.join(', ') || 'none'}` +
-        `${predicted == null ? '' : `, predicted ${percent(predicted.value)}`}, tuned on all ${percent(accuracy)} (${seconds.toFixed(0)} s)`,
+      `  ${id}: probe ${percent(probe?.linearAccuracy.value ?? 0)}, rungs ${shown.join('; ') || 'none'}${predicted.length === 0 ? '' : `, predicted ${eachOf(predicted)}`},` +
+        ` tuned on all ${eachOf(accuracies)}: ${percent(mean(accuracies))}, one seed ± ${percent(deviation(accuracies))}`,
     );
   }
-  const allSeconds = sum([...tuned.values()].map(({ seconds }) => seconds));
-  const triedSeconds = sum(results.map(({ seconds }) => seconds ?? 0));
+  const regrets = choices.map(({ prototyped }) => regretOf(tuned, prototyped.winner));
   const figures = {
-    regret: regretOf(prototyped.winner),
-    byProbe: regretOf(ranked.winner),
+    regret: mean(regrets.map(({ ofMeans }) => ofMeans)),
+    heldOut: mean(regrets.map(({ heldOut }) => heldOut)),
+    single: regrets[0]!.ofSingle,
+    byProbe: regretOf(tuned, ranked.winner).ofMeans,
     passes: spent / all,
     passesWithProbes: (spent + probing) / all,
-    seconds: triedSeconds / allSeconds,
-    secondsWithProbes: (triedSeconds + sum(outcomes.map(({ probeSeconds }) => probeSeconds))) / allSeconds,
   };
+  for (const [at, { ofMeans, error }] of regrets.entries())
+    console.log(
+      `  seed ${SEEDS[at]} chose ${choices[at]?.prototyped.winner}: ${percent(ofMeans)} ± ${percent(error)} points below the best mean`,
+    );
   console.log(
-    `  chosen ${prototyped.winner}: regret ${percent(figures.regret)} points (by the probe alone ${ranked.winner}: ${percent(figures.byProbe)});` +
-      ` prototypes ${percent(figures.passes)} % of the arithmetic of tuning all (${percent(figures.passesWithProbes)} % with probing), ${percent(figures.seconds)} % of its seconds (${percent(figures.secondsWithProbes)} % with probing)`,
+    `  regret by means ${percent(figures.regret)} points, held out ${percent(figures.heldOut)}, of the first seed alone ${percent(figures.single)} (by the probe alone ${ranked.winner}: ${percent(figures.byProbe)});` +
+      ` prototypes ${percent(figures.passes)} % of the arithmetic of tuning all (${percent(figures.passesWithProbes)} % with probing)`,
   );
   return figures;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const percent = (share: number): string => (share * 100).toFixed(1);
+const eachOf = (shares: readonly number[]): string => shares.map(percent).join('/');
 
 const figures: Figures[] = [];
 for (const set of SETS.filter(({ name }) => asked.length === 0 || asked.includes(name))) figures.push(await judge(set));
-const mean = (of: (one: Figures) => number): string => percent(sum(figures.map(of)) / figures.length);
+const over = (of: (one: Figures) => number): string => percent(mean(figures.map(of)));
 console.log(
-  `\nover ${figures.length} sets: mean regret ${mean(({ regret }) => regret)} points (goal: 1 at most; by the probe alone ${mean(({ byProbe }) => byProbe)}), ` +
-    `prototypes ${mean((one) => one.passes)} % of the arithmetic of tuning all (goal: 25 at most), with probing ${mean((one) => one.passesWithProbes)} %; ${mean((one) => one.seconds)} % of its seconds, with probing ${mean((one) => one.secondsWithProbes)} %`,
+  `\nover ${figures.length} sets: mean regret ${over(({ regret }) => regret)} points (goal: 1 at most; held out ${over(({ heldOut }) => heldOut)}, of one seed ${over(({ single }) => single)}; by the probe alone ${over(({ byProbe }) => byProbe)}), ` +
+    `prototypes ${over((one) => one.passes)} % of the arithmetic of tuning all (goal: 25 at most), with probing ${over((one) => one.passesWithProbes)} %`,
 );
