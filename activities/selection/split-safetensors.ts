@@ -6,7 +6,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSafetensors, type StoredTensor } from './safetensors.ts';
-import { badIndex, MAX_INDEX_BYTES, parseWeightMap, requireSame } from './weight-map.ts';
+import { badIndex, readWeightMap, requireSame } from './weight-map.ts';
 
 /** As the library sorts tensors: wide types first, so that each begins where its type may (safetensors/src/tensor.rs, Dtype), then by name. */
 const ORDER =
@@ -28,7 +28,7 @@ export async function joinSafetensors(
   target: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { files } = parseWeightMap(await readBounded(join(folder, index), index), index);
+  const { files } = await readWeightMap(join(folder, index), index);
   requireSame(new Set(files.values()), parts, index, 'beside it');
   const tensors: PlacedTensor[] = [];
   const metadata = new Map<string, string>();
@@ -53,17 +53,6 @@ export async function joinSafetensors(
       ORDER.indexOf(right.dtype) - ORDER.indexOf(left.dtype) || Buffer.from(left.name).compare(Buffer.from(right.name)),
   );
   await write(folder, sorted, metadata, target, signal);
-}
-
-async function readBounded(path: string, name: string): Promise<Buffer> {
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    if (size > MAX_INDEX_BYTES) throw badIndex(name, `has ${size} bytes, more than ${MAX_INDEX_BYTES}`);
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
 }
 
 async function write(

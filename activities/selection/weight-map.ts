@@ -2,7 +2,7 @@
  * Which tensor lies in which part of split weights: the index that transformers' save_pretrained writes beside them
  * (`model.safetensors.index.json`, `pytorch_model.bin.index.json`). A name in it opens no file: it is compared with those that are there.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { EspalierError } from '../../artifacts/errors.ts';
@@ -31,10 +31,20 @@ const IndexSchema = z.object({
   weight_map: z.record(z.string().min(1).max(500), z.string().min(1).max(200)),
 });
 
-/** Throws BadModel, saying what is wrong with it. */
-export function parseWeightMap(bytes: Uint8Array, name: string): WeightMap {
-  const fault =
-    bytes.length > MAX_INDEX_BYTES ? `has more than ${MAX_INDEX_BYTES} bytes` : boundsFault(bytes, MODEL_JSON);
+/** Reads no more than an index may have. Throws BadModel, saying what is wrong with it. */
+export async function readWeightMap(path: string, name: string): Promise<WeightMap> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    if (size > MAX_INDEX_BYTES) throw badIndex(name, `has ${size} bytes, more than ${MAX_INDEX_BYTES}`);
+    return parseWeightMap(await file.readFile(), name);
+  } finally {
+    await file.close();
+  }
+}
+
+function parseWeightMap(bytes: Uint8Array, name: string): WeightMap {
+  const fault = boundsFault(bytes, MODEL_JSON);
   if (fault !== null) throw badIndex(name, fault);
   let text: string;
   let value: unknown;
@@ -63,7 +73,7 @@ export async function splitIn(folder: string): Promise<WeightMap | null> {
 /** Of one file that is an index, or should be. */
 export async function stated(path: string, name: string): Promise<WeightMap | null> {
   try {
-    return (await stat(path)).size > MAX_INDEX_BYTES ? null : parseWeightMap(await readFile(path), name);
+    return await readWeightMap(path, name);
   } catch (error) {
     if (error instanceof EspalierError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
