@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TrainerTask } from '../../activities/training/job.ts';
 import { measureParity } from '../../activities/training/parity.ts';
-import { FAMILIES_OF } from '../../pipelines/families.ts';
+import { measurePictureParity } from '../../activities/training/picture-parity.ts';
+import { FAMILIES_OF, IMAGE_FAMILIES } from '../../pipelines/families.ts';
 import { pythonForTests } from '../support/python.ts';
 import { tinyModel } from '../support/tiny-model.ts';
 import { runTasks, temporaryFolder, trainTask } from './fixtures.ts';
@@ -30,6 +31,37 @@ describe('every supported architecture', () => {
       'image-retrieval': pictures,
       'text-generation': language,
     });
+  });
+
+  it('of pictures says in Node what it said in PyTorch', async function () {
+    this.timeout(600_000); // 20 s of one core; the limit is for a busy machine
+    const folder = await temporaryFolder();
+    const { executable, packages } = pythonForTests();
+    // As the trainer's own tests make them, which ask them in Python.
+    const script = [
+      'import json, sys',
+      'from pathlib import Path',
+      'import torch, transformers',
+      'from tests.test_export_images import PREPROCESSOR, TINY',
+      'for name, config in TINY.items():',
+      '    torch.manual_seed(1)',
+      '    made = Path(sys.argv[1]) / name',
+      '    transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[type(config)](config).save_pretrained(made)',
+      '    (made / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR))',
+    ].join('\n');
+    const env = { ...process.env, TINY_MODEL: await tinyModel(), OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
+    await promisify(execFile)(executable, ['-c', script, folder], { env, cwd: packages });
+    const exports = IMAGE_FAMILIES.map((kind): TrainerTask => {
+      const [model, out] = [join(folder, kind), join(folder, `${kind}-out`)];
+      return { verb: 'export-encoder', task: 'image-classification', model, out };
+    });
+    const { outcome } = await runTasks(exports);
+    assert.ok(outcome.kind === 'done', JSON.stringify(outcome));
+    for (const kind of IMAGE_FAMILIES) {
+      const out = join(folder, `${kind}-out`);
+      const worst = await measurePictureParity(join(out, 'encoder'), join(out, 'parity.json'));
+      assert.ok(worst < 1e-4, `${kind} differs by ${worst}`);
+    }
   });
 
   it('is cut to one layer, exported with the same answers, and trained with adapters', async function () {
