@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ErrorRecord } from '../../artifacts/errors.ts';
 import type { Explanation } from '../../client/explain-step.ts';
-import { cancelRun, runOutcome, showRun, type ShownRun } from '../../client/runs.ts';
+import type { RunPlan } from '../../client/plan-run.ts';
+import { cancelRun, listRuns, runOutcome, showRun, type ShownRun } from '../../client/runs.ts';
 import { espalier, type Ended } from '../support/command.ts';
 import { finishRun, smallCsv, smallPipeline, startTestHost, type TestHost } from '../support/host.ts';
 
@@ -46,6 +47,22 @@ describe('steering a run from the command line', function () {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+
+  it('is shown the plan of a run and what it is over, of a prototype too, and nothing is started', async () => {
+    const { code, stdout, stderr } = await run('run', pipeline, '--plan', '--set', 'budget.time=1s');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^STEP +WHAT +TIME +BY$/m);
+    assert.match(stdout, /^train +runs +\S+ /m);
+    assert.match(stderr, /^budget: 1s$/m);
+    assert.match(stderr, /^! .*budget is 1s/m);
+    assert.match(stderr, /^nothing was started/m);
+    const plan = await json<RunPlan>('run', pipeline, '--prototype', '--plan');
+    assert.deepEqual([plan.prototype, plan.over], [true, []]);
+    assert.ok(plan.steps.some(({ id, what }) => id === 'subset' && what === 'run'));
+    const { stdout: none } = await run('run', pipeline, '--plan', '--set', 'budget.time=0s');
+    assert.equal(none, '');
+    assert.deepEqual(await listRuns(host.temporal.client), []);
+  });
 
   it('says of a parked step what failed, what to do and how, and ends a watch without a terminal with exit code 7', async () => {
     const { code, stderr, stdout } = await run('run', pipeline, '--id', 'first', '--watch', '--set', TOO_FAST);
