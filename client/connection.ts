@@ -80,7 +80,8 @@ const CANCELLED = 1;
 
 /**
  * The client of Temporal tries a failed call again by a timer that closing the connection does not clear; on a closed channel
- * that throws in the timer, where nobody can catch it, and the process ends. After `end` a call is told that it was cancelled.
+ * that throws in the timer, where nobody can catch it, and the process ends. After `end` a call is told that it was cancelled,
+ * with the empty message before it that gRPC gives a call without an answer: what tries calls again hands that on first.
  */
 function whileOpen(): { readonly interceptor: Interceptor; end(): void } {
   let isOpen = true;
@@ -97,7 +98,10 @@ function whileOpen(): { readonly interceptor: Interceptor; end(): void } {
   > = {
     start: (metadata, listener) => {
       const status = { code: CANCELLED, details: 'the connection is closed', metadata };
-      process.nextTick(() => listener?.onReceiveStatus?.(status));
+      process.nextTick(() => {
+        listener?.onReceiveMessage?.(null);
+        listener?.onReceiveStatus?.(status);
+      });
     },
     sendMessage: () => undefined,
     sendMessageWithContext: () => undefined,

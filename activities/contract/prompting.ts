@@ -75,6 +75,8 @@ export interface PromptVariant {
   readonly promptTokens: number;
   /** Tokens of an answer, on average. Missing in searches recorded before it was kept. */
   readonly answerTokens?: number;
+  /** Of `adherence.rows`, the prompts that left no room for an answer in the context: no guideline is kept there. Missing where none did. */
+  readonly noRoom?: number;
 }
 export interface PromptSearch {
   /** JSON: the `PromptSpec` that did best. */

@@ -15,11 +15,11 @@ import { promptVariants, rulesVariant } from './variants.ts';
 const FIRST_ROWS = 12;
 
 /** Of the code that asks and judges: answers of another one are not remembered. */
-const ASKED_VERSION = 1;
+const ASKED_VERSION = 2;
 
 export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
   type: 'generation.search-prompts',
-  version: 3,
+  version: 4,
   identity({ stopAt: _stopAt, ...input }) {
     return input;
   },
@@ -55,6 +55,7 @@ export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
             judgement: { adherent, weighted, broken },
             tokens: answer.tokens,
             promptTokens: answer.promptTokens,
+            ...(answer.refused === undefined ? {} : { noRoom: true as const }),
           };
         });
       };

@@ -15,6 +15,8 @@ export interface Asked {
   readonly judgement: Pick<Judgement, 'adherent' | 'weighted' | 'broken'>;
   readonly promptTokens: number;
   readonly tokens: number;
+  /** It left no room for an answer in the context: nothing was asked. */
+  readonly noRoom?: true;
 }
 export interface SearchRules {
   readonly rows: number;
@@ -102,11 +104,13 @@ function ranked(prompts: readonly NamedPrompt[], tried: ReadonlyMap<NamedPrompt,
 function described({ name }: NamedPrompt, outcomes: readonly Asked[]): PromptVariant {
   const mean = (of: (one: Asked) => number): number =>
     outcomes.length === 0 ? 0 : outcomes.reduce((sum, one) => sum + of(one), 0) / outcomes.length;
+  const noRoom = outcomes.filter((one) => one.noRoom === true).length;
   return {
     name,
     adherence: shareScore(outcomes.filter(({ judgement }) => judgement.adherent).length, outcomes.length),
     weighted: mean(({ judgement }) => judgement.weighted),
     promptTokens: mean(({ promptTokens }) => promptTokens),
     answerTokens: mean(({ tokens }) => tokens),
+    ...(noRoom > 0 ? { noRoom } : {}),
   };
 }

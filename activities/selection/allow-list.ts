@@ -39,7 +39,7 @@ const PREPROCESSING = 'preprocessor_config.json';
 const MB = 1_000_000;
 const ONNX_DATA = /^(onnx\/)?[\w-]{1,80}\.onnx[._]data$/;
 
-/** What a text encoder needs to be loaded, understood and redistributed. The first pattern that fits decides. */
+/** What a model of texts, one that writes too, needs to be loaded, understood and redistributed. The first pattern that fits decides. */
 const ALLOWED: readonly (readonly [pattern: RegExp, kind: FileKind, maxBytes: number])[] = [
   [/^model\.safetensors$/, 'weights', Number.POSITIVE_INFINITY],
   [/^(config|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json$/, 'json', 64 * MB],
@@ -47,6 +47,8 @@ const ALLOWED: readonly (readonly [pattern: RegExp, kind: FileKind, maxBytes: nu
   [/^(modules|sentence_bert_config|config_sentence_transformers)\.json$/, 'json', MB],
   [/^\d{1,2}_(Pooling|Normalize|Dense)\/config\.json$/, 'json', MB],
   [/^(vocab|merges)\.txt$/, 'text', 64 * MB],
+  // Looked at for the markers of a known chat format, and never run (workers/trainer, export_generator.py).
+  [/^chat_template\.jinja$/, 'text', MB],
   [/^(README|MODEL_CARD)\.md$/i, 'text', 16 * MB],
   [
     /^(licenses\/)?(LICEN[CS]E|NOTICE|COPYING|COPYRIGHT|USE[_-]?POLICY)(-[\w.-]{1,40})?(\.(txt|md|rst))?$/i,
@@ -132,7 +134,7 @@ export function judgeName(
 
 /** Of a file that the source has and nobody asked for. */
 export function notNeeded(input: ModelInput): string {
-  return `is not needed by a ${input === 'image' ? 'model of pictures' : 'text encoder'}`;
+  return `is not needed by a ${input === 'image' ? 'model of pictures' : 'model of texts'}`;
 }
 
 /** Whether a file of this name is one that an encoder is loaded from, understood by or redistributed with. */

@@ -25,7 +25,7 @@ import { convertWeights } from './weights-conversion.ts';
 
 export const importModel: StepDefinition<ImportModelInput, ImportedModel> = {
   type: 'selection.import',
-  version: 6,
+  version: 7,
   async run({ resolved }, context) {
     const { input } = resolved;
     const folder = join(context.workDir, 'model');

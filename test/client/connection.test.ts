@@ -70,6 +70,23 @@ describe('reaching Temporal', () => {
     assert.throws(() => temporalSettings({ TEMPORAL_PROFILE: 'nope' }), { kind: 'BadConfig', message: /nope/ });
   });
 
+  it('ends a call that begins after it is closed, and nothing throws where nobody could catch it', async function () {
+    this.timeout(60_000);
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-closed-'));
+    const server = await startTemporalIn(folder);
+    try {
+      const temporal = await connectTemporal({ TEMPORAL_ADDRESS: server.address });
+      await temporal.close();
+      await assert.rejects(temporal.client.workflow.getHandle('nobody').describe(), (error: Error) => {
+        assert.match((error.cause as Error | undefined)?.message ?? error.message, /the connection is closed/);
+        return true;
+      });
+    } finally {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   it('is closed while a call is tried again: the call ends, and nothing throws from its timer', async function () {
     this.timeout(60_000);
     const folder = await mkdtemp(join(tmpdir(), 'espalier-closed-'));

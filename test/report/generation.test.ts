@@ -5,7 +5,7 @@ import { summarise } from '../../client/summary.ts';
 import { lineageOf, lineageText } from '../../client/lineage.ts';
 import type { ReleaseRecord } from '../../artifacts/bundle.ts';
 import { digestOf, refOf, sampleMaterial } from '../support/facts.ts';
-import { generatorFacts } from '../support/generator-facts.ts';
+import { exportedOf, generatorFacts, searchOf } from '../support/generator-facts.ts';
 
 type Road = Parameters<typeof generatorFacts>[0];
 
@@ -41,6 +41,18 @@ describe('the report on a model that generates text', () => {
 
   it('names the machine that the judged times are of', () => {
     match(page('prompted'), /Measured on Example CPU 3000, 8 cores, onnxruntime-node 1\.30\.0/);
+  });
+
+  it('tells prompts that left no room for an answer from answers that broke the guidelines', () => {
+    const search = searchOf('best-prompt.json');
+    const none = { ...search.best.adherence, value: 0, rows: 12 };
+    const crowded = { name: 'rules, 2 similar examples', adherence: none, weighted: 0, promptTokens: 0, noRoom: 12 };
+    const tuned = { exported: exportedOf('tuned'), search: { ...search, variants: [search.best, crowded] } };
+    const shown = page('tuned', { tuned });
+    match(shown, /Tokens read No room/);
+    match(shown, /rules, 2 similar examples 0\.0 % \S+ % to \S+ % 12 0\.0 % 0 12 /);
+    match(shown, /No room: prompts that left none for an answer in the context\. Nothing was asked there/);
+    doesNotMatch(page('tuned'), /No room/);
   });
 
   it('says what was learnt from, and why rows were not', () => {

@@ -15,6 +15,7 @@ describe('the names of model files', () => {
     'tokenizer.json',
     'vocab.txt',
     'merges.txt',
+    'chat_template.jinja',
     '1_Pooling/config.json',
     'README.md',
     'LICENSE',
@@ -62,6 +63,7 @@ describe('the names of model files', () => {
     ['config.json.bak', /not needed/],
     ['.gitattributes', /not needed/],
     ['LICENSE.py', /code/],
+    ['templates/chat_template.jinja', /not needed by a model of texts/],
     ['LICENSE-2.0.bin', /pickle/],
   ];
   for (const path of accepted) it(`let ${path} be looked at`, () => assert.ok('kind' in judgeName(path)));
@@ -316,7 +318,7 @@ describe('the inspection of a folder with a model of pictures', () => {
     const { accepted, weights } = await inspectModelFolder(folder, 'image');
     assert.deepEqual(accepted, ['config.json', 'model.safetensors', 'preprocessor_config.json']);
     assert.ok((weights.parameters ?? 0) > 10_000);
-    assert.match(JSON.stringify(judgeName('preprocessor_config.json')), /not needed by a text encoder/);
+    assert.match(JSON.stringify(judgeName('preprocessor_config.json')), /not needed by a model of texts/);
     await assert.rejects(inspectModelFolder(folder), { name: 'BadModel', message: /tokenizer\.json is missing/ });
     const without = await withWeights({ 'config.json': '{}' });
     await assert.rejects(inspectModelFolder(without, 'image'), { message: /preprocessor_config\.json is missing/ });

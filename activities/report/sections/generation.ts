@@ -120,6 +120,10 @@ function isDecision(value: unknown): value is { readonly needed: boolean; readon
 function searched(caption: string, { variants, untried, tokens, stoppedBy }: PromptSearch): Html {
   const left = untried === 0 ? '' : ` ${untried} more were not tried.`;
   const stopped = stoppedBy === null ? '' : ` It ended early: ${stoppedBy}.`;
+  const crowded = variants.some(({ noRoom = 0 }) => noRoom > 0);
+  const room = crowded
+    ? ' No room: prompts that left none for an answer in the context. Nothing was asked there, and no guideline counts as kept.'
+    : '';
   return html`${table(
       caption,
       [
@@ -128,11 +132,13 @@ function searched(caption: string, { variants, untried, tokens, stoppedBy }: Pro
         { title: 'Prompts', numeric: true, cell: (row) => count(row.adherence.rows) },
         { title: 'By weight', numeric: true, cell: (row) => percent(row.weighted) },
         { title: 'Tokens read', numeric: true, cell: (row) => decimal(row.promptTokens, 0) },
+        ...(crowded ? [{ title: 'No room', numeric: true, cell: (row: PromptVariant) => count(row.noRoom ?? 0) }] : []),
       ],
       variants,
     )}
     <p class="quiet">
-      The better half of each round goes on to twice as many prompts; ${count(tokens)} tokens in all.${left}${stopped}
+      The better half of each round goes on to twice as many prompts; ${count(tokens)} tokens in
+      all.${left}${stopped}${room}
     </p>`;
 }
 

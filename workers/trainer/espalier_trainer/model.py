@@ -35,7 +35,7 @@ LORA_TARGETS = {
 OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 # Lines of a batch that an encoder is given at once where nothing is learnt from them.
 MOST_AT_ONCE = 64
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
 
 
 def bad_model(message: str, fix: str | None = None, kind: str = "BadModel") -> TrainerError:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from espalier_trainer import checkpoint, data, events, job, model, optimisation, train
+from espalier_trainer import checkpoint, data, events, export_generator, job, model, optimisation, train
 from espalier_trainer.guard import StopFlag
 from espalier_trainer.tasks.classification import class_weights
 
@@ -108,6 +108,16 @@ class Methods(Folder):
         for name, tensor in load_file(TINY / "model.safetensors").items():
             if not name.startswith("pooler"):
                 self.assertTrue(torch.equal(saved[f"encoder.{name}"], tensor), name)
+
+    def test_a_chat_template_of_its_own_goes_with_the_tokenizer(self) -> None:
+        """Else what was tuned in a chat format would be asked as a model without one."""
+        source, target = self.folder / "source", self.folder / "target"
+        source.mkdir()
+        target.mkdir()
+        (source / "chat_template.jinja").write_text("{{ '[INST]' + raise_exception('run!') }}", encoding="utf-8")
+        (source / "tokenizer_config.json").write_text("{}", encoding="utf-8")
+        model.copy_tokenizer_files(source, target)
+        self.assertEqual(export_generator.chat_format(target), "mistral")
 
     def test_early_stopping_keeps_the_best_epoch(self) -> None:
         rows = [{"text": f"order {index} please", "label": "ab"[index % 2]} for index in range(12)]
