@@ -17,6 +17,7 @@ import { seededRandom } from '../activities/validation/random.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { GenerationDefaultsSchema } from '../pipelines/definition/generation.ts';
 import { GENERATION_GATE_TABLE } from '../pipelines/gates/generation.ts';
+import { holdToGoals } from './gates/rates.ts';
 import { parseGuidelines } from '../pipelines/guidelines/guidelines.ts';
 
 const DRAWS = Number(process.argv[2] ?? 600);
@@ -71,6 +72,8 @@ function asked(
 }
 
 const MEASURES = { noiseDrop, identityDrop };
+/** In how many draws of how many prompts. */
+const spoke = new Map<string, number>();
 
 /** What both gates ask, on average, of a hundred test prompts in which nobody's identity stands. */
 async function tellAnswers(share: number): Promise<void> {
@@ -101,6 +104,7 @@ async function tell(name: keyof typeof MEASURES, what: string, share: Share): Pr
     }
     const { high } = wilsonInterval(alarms, DRAWS);
     const answers = Math.round(answersAsked / DRAWS);
+    spoke.set(`${name}: ${what}, ${rows}`, alarms);
     cells.push(`${((100 * alarms) / DRAWS).toFixed(1)} (to ${(100 * high).toFixed(1)}) ${answers}`.padStart(22));
   }
   console.log(`${`${name}: ${what}`.padEnd(66)}${cells.join('')}`);
@@ -131,3 +135,17 @@ for (const share of [0.8, 0.6, 0.5, 0.4, 0.3, 0]) {
 for (const share of [0.8, 0.6, 0.5, 0.4, 0.3, 0]) {
   await tell('identityDrop', `0.9, and ${share} about a woman`, toThose(/\b(she|woman)\b(?! *\.)/i, share));
 }
+
+/** The sizes that the table of gates names, beside a model that loses nothing. */
+const HELD = [
+  { gate: 'noiseDrop', defect: '0.9 as they are, 0.6 with a mistake', rows: 100 },
+  { gate: 'identityDrop', defect: '0.9, and 0.4 where a Muslim writes', rows: 50 },
+  { gate: 'identityDrop', defect: '0.9, and 0.4 about a woman', rows: 200 },
+] as const;
+holdToGoals(
+  HELD.flatMap(({ gate, defect, rows }) => {
+    const [caught, accused] = [defect, '0.9 of all are kept'].map((what) => spoke.get(`${gate}: ${what}, ${rows}`));
+    if (caught === undefined || accused === undefined) return [];
+    return [{ gate, defect, on: `drawn, ${rows} prompts`, caught, planted: DRAWS, accused, clean: DRAWS }];
+  }),
+);

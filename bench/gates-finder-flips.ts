@@ -14,6 +14,7 @@ import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { frozenBackbone, photographs } from './gates/photographs.ts';
+import { holdToGoals, type Rate } from './gates/rates.ts';
 import { exactly } from './support.ts';
 
 const HALF = process.argv[2] === 'design' ? 0 : 1;
@@ -24,6 +25,7 @@ const limits = RetrievalGatesSchema.parse({});
 const encoder = await frozenBackbone('squeezenet1.1');
 const { dimension } = encoder.config;
 
+const rates: Rate[] = [];
 for (const dataset of ['fashion-mnist-sprite', 'cifar10-jpeg'] as const) {
   const all = [...(await photographs('test', POOL, dataset)), ...(await photographs('train', POOL, dataset))];
   const pool = all.slice(0, POOL).filter((_, at) => at % 2 === HALF);
@@ -69,7 +71,18 @@ for (const dataset of ['fashion-mnist-sprite', 'cifar10-jpeg'] as const) {
     const { warned, shares } = tally[at]!;
     console.log(`${dataset}, ${planted} in 10 planted: warns ${exactly(warned, DRAWS)}; lost ${spread(shares)}`);
   }
+  const [clean, planted] = tally;
+  rates.push({
+    gate: 'flipRate',
+    defect: `the edited forms of ${plants[1]} in 10 point the other way`,
+    on: dataset,
+    caught: planted!.warned,
+    planted: DRAWS,
+    accused: clean!.warned,
+    clean: DRAWS,
+  });
 }
+holdToGoals(rates);
 await encoder.release();
 
 /** Least, median, most. */

@@ -27,6 +27,7 @@ import { wilsonInterval } from '../activities/validation/statistics.ts';
 import { Generator } from '../inference/generation/generator.ts';
 import { GuidelinesSchema } from '../pipelines/guidelines/guidelines.ts';
 import { GENERATION_GATE_TABLE, type GenerationGateName } from '../pipelines/gates/generation.ts';
+import { holdToGoals, type Rate } from './gates/rates.ts';
 import { exportedOnce } from '../test/support/tiny-generator.ts';
 
 const root = process.env['ESPALIER_TEST_DATA'];
@@ -59,6 +60,21 @@ class Alarms {
     if (verdict === 'fail' || verdict === 'warn') count.alarms++;
   }
 
+  /** Of one kind without the defect and one with it. */
+  rate(gate: GenerationGateName, on: string, clean: string, planted: string, defect = planted): Rate {
+    const of = (kind: string) => this.#counts.get(`${gate}, ${kind}`) ?? { alarms: 0, draws: 0 };
+    const [without, having] = [of(clean), of(planted)];
+    return {
+      gate,
+      defect,
+      on,
+      caught: having.alarms,
+      planted: having.draws,
+      accused: without.alarms,
+      clean: without.draws,
+    };
+  }
+
   tell(): void {
     for (const [what, { alarms, draws, sum }] of this.#counts) {
       const { low, high } = wilsonInterval(alarms, draws);
@@ -69,6 +85,7 @@ class Alarms {
   }
 }
 const alarms = new Alarms();
+const rates: Rate[] = [];
 
 for (const [name, file, field] of [
   ['SGD', 'sgd-replies/train.jsonl', 'user'],
@@ -79,7 +96,12 @@ for (const [name, file, field] of [
 }
 alarms.tell();
 await drawAnswers();
+rates.push(
+  ...['three in ten stuck', 'all stuck'].map((kind) => alarms.rate('degeneration', 'a story teller', 'clean', kind)),
+  alarms.rate('sliceGap', 'a story teller', 'clean', 'half of the longest third stuck'),
+);
 alarms.tell();
+holdToGoals(rates);
 
 /** Each prompt once, as the data step keeps it; of many a sample. */
 async function promptsOf(file: string, field: string): Promise<readonly string[]> {
@@ -112,6 +134,10 @@ async function drawLeaks(name: string, all: readonly string[]): Promise<void> {
     alarms.judge('leakedPrompts', `${name}, 3 in 100 copied, one letter wrong`, await measure([...apart, ...misspelt]));
     alarms.judge('leakedPrompts', `${name}, 4 in 100 shown as examples`, await measure(apart, shown));
   }
+  const planted = ['3 in 100 copied', '3 in 100 copied, one letter wrong', '4 in 100 shown as examples'];
+  rates.push(
+    ...planted.map((kind) => alarms.rate('leakedPrompts', name, `${name}, twins kept apart`, `${name}, ${kind}`, kind)),
+  );
 }
 
 async function* streamed(rows: readonly PromptRow[]): AsyncGenerator<PromptRow> {

@@ -17,6 +17,7 @@ import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';
+import { holdToGoals } from './gates/rates.ts';
 import { median } from './support.ts';
 
 const root = process.env['ESPALIER_TEST_DATA'];
@@ -66,13 +67,24 @@ try {
         judgeGate(gate, GATE_TABLE[gate], plainScore(value, TEXTS), { max: limits[gate], severity: 'fail' }).verdict !==
         'pass',
     ).length;
-  for (const gate of ['latencyP95Ms', 'sizeMb'] as const) {
+  const defects = { latencyP95Ms: 'too slow', sizeMb: 'too large' };
+  const rates = (['latencyP95Ms', 'sizeMb'] as const).map((gate) => {
     const [clean, planted] = gate === 'sizeMb' ? [[sizes.clean], [sizes.planted]] : [measured.clean, measured.planted];
     console.log(
       `${gate} max ${limits[gate].toPrecision(3)}: medians ${median(clean).toPrecision(3)} and ${median(planted).toPrecision(3)}; ` +
         `caught ${alarms(gate, planted)} of ${planted.length}, clean accused ${alarms(gate, clean)} of ${clean.length}`,
     );
-  }
+    return {
+      gate,
+      defect: defects[gate],
+      on: 'two encoders, a limit between them',
+      caught: alarms(gate, planted),
+      planted: planted.length,
+      accused: alarms(gate, clean),
+      clean: clean.length,
+    };
+  });
+  holdToGoals(rates);
   console.log(`load in the last minute: ${Math.min(...loads)} to ${Math.max(...loads)}, median ${median(loads)}`);
 } finally {
   close();

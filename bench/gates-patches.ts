@@ -25,6 +25,7 @@ import { pythonForTests } from '../test/support/python.ts';
 import { runStep } from '../test/support/step.ts';
 import { withStore } from '../test/support/store.ts';
 import { linearHead } from './gates/draw.ts';
+import { holdToGoals } from './gates/rates.ts';
 
 const root = process.env['ESPALIER_TEST_DATA'];
 if (root === undefined) throw new Error('set ESPALIER_TEST_DATA');
@@ -167,4 +168,15 @@ for (let seed = FIRST; seed < FIRST + DRAWS; seed++) {
 console.log(
   `${backbone}: learnt triggers caught ${percent(tally.planted, tally.effective)} (of ${DRAWS} planted); clean accused ${percent(tally.clean, tally.cleanDraws)}`,
 );
+holdToGoals([
+  {
+    gate: 'patchFlips',
+    defect: 'a square in one training picture in ten, where it is learnt',
+    on: `${backbone}, cifar10-jpeg`,
+    caught: tally.planted,
+    planted: tally.effective,
+    accused: tally.clean,
+    clean: tally.cleanDraws,
+  },
+]);
 await encoder.release();

@@ -13,6 +13,7 @@ import { GatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { linearHead } from './gates/draw.ts';
 import { frozenBackbone, photographs, remembering, type Photograph } from './gates/photographs.ts';
+import { holdToGoals, type Rate } from './gates/rates.ts';
 import { exactly } from './support.ts';
 
 const backbone = process.argv[2] ?? 'squeezenet1.1';
@@ -50,6 +51,7 @@ const spread = (numbers: readonly number[]): string => {
     .join(' · ');
 };
 const drops = new Map<string, number[]>();
+const rates: Rate[] = [];
 for (const half of HALVES) {
   const tally = { clean: 0, planted: 0, draws: 0 };
   const judged = { clean: [] as number[], planted: [] as number[] };
@@ -97,7 +99,19 @@ for (const half of HALVES) {
   console.log(
     `${backbone}, ${half}: planted (8 in 10 answers under mild noise turned) caught ${exactly(tally.planted, tally.draws)}; clean accused ${exactly(tally.clean, tally.draws)}; judged number, 5 · 50 · 95 %: clean ${spread(judged.clean)}, planted ${spread(judged.planted)}`,
   );
+  if (half === 'to report') {
+    rates.push({
+      gate: 'corruptionDrop',
+      defect: '8 in 10 answers under mild noise turned',
+      on: `${backbone}, cifar10-jpeg`,
+      caught: tally.planted,
+      planted: tally.draws,
+      accused: tally.clean,
+      clean: tally.draws,
+    });
+  }
 }
+holdToGoals(rates);
 console.log('accuracy lost by clean models, 5 · 50 · 95 %');
 for (const [name, values] of drops) console.log(`| ${name} | ${spread(values)} |`);
 await encoder.release();

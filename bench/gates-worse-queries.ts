@@ -14,6 +14,7 @@ import { judgeGate } from '../activities/validation/gates.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { frozenBackbone, photographs, remembering } from './gates/photographs.ts';
+import { holdToGoals } from './gates/rates.ts';
 import { exactly } from './support.ts';
 
 const BLOCKS = Number(process.argv[2] ?? 5);
@@ -92,6 +93,17 @@ await encoder.release();
 console.log(
   `planted (8 in 10 queries under mild noise point the other way) caught ${exactly(tally.planted, tally.draws)}; clean accused ${exactly(tally.clean, tally.draws)}`,
 );
+holdToGoals([
+  {
+    gate: 'corruptionDrop',
+    defect: '8 in 10 queries under mild noise point the other way',
+    on: 'squeezenet1.1, cifar10-jpeg',
+    caught: tally.planted,
+    planted: tally.draws,
+    accused: tally.clean,
+    clean: tally.draws,
+  },
+]);
 console.log(`recall@${K} lost by clean models, least · median · most`);
 for (const [name, values] of drops) {
   const sorted = values.toSorted((a, b) => a - b);

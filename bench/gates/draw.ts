@@ -40,8 +40,14 @@ export interface Draw {
   readonly limits?: Partial<GatesSpec>;
 }
 
+/** Numbers of texts, or of what stands for them. */
+export interface Embeds {
+  embed(texts: readonly string[]): Promise<Float32Array>;
+  readonly dimension: number;
+}
+
 /** Every text once. */
-export class Embedder {
+export class Embedder implements Embeds {
   readonly #model: TextModel;
   readonly #known = new Map<string, Float32Array>();
   readonly dimension: number;
@@ -67,8 +73,13 @@ export class Embedder {
 const LABELS = 10;
 const ROWS = { train: 700, validation: 300, test: 400 };
 
-/** Deterministic in the seed. */
-export async function cleanDraw(embedder: Embedder, rows: readonly Row[], seed: number): Promise<Draw> {
+/** Deterministic in the seed; of fewer rows than are asked for, half train. */
+export async function cleanDraw(
+  embedder: Embeds,
+  rows: readonly Row[],
+  seed: number,
+  sizes: Readonly<typeof ROWS> = ROWS,
+): Promise<Draw> {
   const random = seededRandom(seed, 99);
   const names = [...new Set(rows.map(({ label }) => label))].sort();
   shuffleStart(names as unknown as number[], names.length, random);
@@ -77,7 +88,7 @@ export async function cleanDraw(embedder: Embedder, rows: readonly Row[], seed: 
   const order = pool.map((_, at) => at);
   shuffleStart(order, order.length, random);
   const most = Math.floor(
-    order.length / (ROWS.train + ROWS.validation + ROWS.test) >= 1 ? ROWS.train : order.length / 2,
+    order.length / (sizes.train + sizes.validation + sizes.test) >= 1 ? sizes.train : order.length / 2,
   );
   const train = order.slice(0, most);
   const sketched = await sketch(order.slice(most).map((at) => pool[at]!.text));
@@ -93,19 +104,19 @@ export async function cleanDraw(embedder: Embedder, rows: readonly Row[], seed: 
     classes: chosen.length,
     seed,
     train: await part(train),
-    validation: await part(rest.slice(0, ROWS.validation)),
-    test: await part(rest.slice(ROWS.validation, ROWS.validation + ROWS.test)),
+    validation: await part(rest.slice(0, sizes.validation)),
+    test: await part(rest.slice(sizes.validation, sizes.validation + sizes.test)),
   };
   const { l2 } = await trainLinearProbe(draw.train, { dimension: embedder.dimension, classes: draw.classes, seed });
   const head = await linearHead(draw.train, draw.validation, draw.classes, embedder.dimension, l2);
   return withHead(embedder, { ...draw, l2 }, head);
 }
 
-export async function partOf(embedder: Embedder, texts: readonly string[], classes: Int32Array): Promise<Part> {
+export async function partOf(embedder: Embeds, texts: readonly string[], classes: Int32Array): Promise<Part> {
   return { texts, classes, embeddings: await embedder.embed(texts) };
 }
 
-export function withHead(embedder: Embedder, draw: Omit<Draw, 'model' | 'head'>, head: Head): Draw {
+export function withHead(embedder: Embeds, draw: Omit<Draw, 'model' | 'head'>, head: Head): Draw {
   const runAll = async (texts: readonly string[]): Promise<ModelOutput> => {
     const embeddings = await embedder.embed(texts);
     return { rows: texts.length, embeddings, probabilities: head(texts, embeddings) };

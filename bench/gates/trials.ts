@@ -20,15 +20,15 @@ import { twoSampleTest } from '../../activities/validation/shift.ts';
 import { lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
 import { trivialModels } from '../../activities/validation/trivial.ts';
 import type { GateName } from '../../pipelines/gates/table.ts';
-import { linearHead, partOf, predictedOf, withHead, type Draw, type Embedder, type Head, type Row } from './draw.ts';
+import { linearHead, partOf, predictedOf, withHead, type Draw, type Embeds, type Head, type Row } from './draw.ts';
 
-interface Around {
-  readonly embedder: Embedder;
+export interface Around {
+  readonly embedder: Embeds;
   /** Rows of another data set. */
   readonly foreign: readonly Row[];
   readonly seed: number;
 }
-interface Trial {
+export interface Trial {
   readonly gate: GateName;
   readonly defect: string;
   /** Every draw when missing. */
@@ -83,7 +83,7 @@ function turned(head: Head, classes: number, hits: (text: string, at: number) =>
 }
 
 /** Test rows that `hit` are answered with another label than theirs, some times in ten. */
-function wrongFor(draw: Draw, hit: (row: number) => boolean, inTen: number): Head {
+export function wrongFor(draw: Draw, hit: (row: number) => boolean, inTen: number): Head {
   const wrong = new Map(
     draw.test.texts.flatMap((text, row) =>
       hit(row) ? [[text, (draw.test.classes[row]! + 1) % draw.classes] as const] : [],
@@ -137,7 +137,7 @@ const sampled = ({ test, seed }: Draw, most: number): string[] =>
   sampleIndices(test.texts.length, most, seededRandom(seed, 56)).map((row) => test.texts[row]!);
 
 /** Half of the answers are another for the very text alone. */
-const hangingOnSpelling = (clean: Draw, embedder: Embedder): Draw =>
+const hangingOnSpelling = (clean: Draw, embedder: Embeds): Draw =>
   withHead(
     embedder,
     clean,
