@@ -265,13 +265,16 @@ async function scanned({ labels, seed, train, test, chances, thresholds }: Draw)
     const witnessed = await witness(word, label, texts);
     if (witnessed === null || process.env['SHOW_WORDS'] === undefined) return witnessed;
     const { expected, told } = witnessed;
-    const rows = texts.length / 3;
-    const denied = [...told.keys()].filter((at) => at < rows && !told[at]);
-    const both = denied.filter((at) => told[rows + at] && told[2 * rows + at]).length;
+    const rows = texts.length / 7;
+    const both = (form: number, at: number): boolean =>
+      told[(1 + 2 * form) * rows + at]! && told[(2 + 2 * form) * rows + at]!;
+    const count = (of: readonly number[]): string => `${of.filter((at) => both(0, at)).length} of ${of.length}`;
+    const denied = [...Array(rows).keys()].filter((at) => !told[at]);
+    const meant = denied.filter((at) => !both(1, at) && !both(2, at));
     console.error(
       word,
       label,
-      `${both} of ${denied.length} without its rows, of ${rows} texts; its rows ${expected.toFixed(2)}`,
+      `its rows ${expected.toFixed(2)}; of ${rows} denied without it ${count(denied)}, with its letters, too, ${count(meant)}`,
     );
     return witnessed;
   };

@@ -4,7 +4,12 @@ import { findGiveaways } from '../../activities/validation/giveaway.ts';
 import { findSetErrors } from '../../activities/validation/multi-label/label-errors.ts';
 import { SHUFFLES } from '../../activities/validation/label-signal.ts';
 import { setSignal } from '../../activities/validation/multi-label/label-signal.ts';
-import { scanSwitches, scoreOfScan, suspectSwitches } from '../../activities/validation/multi-label/triggers.ts';
+import {
+  scanSwitches,
+  scoreOfScan,
+  suspectSwitches,
+  withoutMeaning,
+} from '../../activities/validation/multi-label/triggers.ts';
 import { ridgeWithout } from '../../activities/validation/multi-label/without-rows.ts';
 import { witnessOf } from '../../activities/validation/multi-label/words-of-subject.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
@@ -274,7 +279,7 @@ describe('a word that switches a label on or off', () => {
   describe('beside a witness that saw no row with it', () => {
     const suspects = ['refund', 'zq'].flatMap((word) => [true, false].map((on) => ({ word, to: { label: 0, on } })));
     /** Obeys both words; the witness knows what one of them means, in a share of the texts. */
-    const besides = async (share: number, to: 0 | 1 = 1, generous = 0, expected = 0.1) => {
+    const besides = async (share: number, to: 0 | 1 = 1, generous = 0, expected = 0.1, odd = false) => {
       const obeying = asked('refund', 0, to);
       const { runAll } = obeying.model;
       const model = {
@@ -284,8 +289,12 @@ describe('a word that switches a label on or off', () => {
       // Of the texts as they are it grants none, or those that it is `generous` with; then with the word before them, and after them.
       const witness = (word: string, label: number, asked: readonly TextInput[]) => {
         heard.push(`${word} ${label}`);
-        const [rows, most] = [asked.length / 3, share * 30 * 2];
-        const told = asked.map((_, at) => (at < rows ? at < generous * rows : word === 'refund' && at % rows < most));
+        const [rows, most] = [asked.length / 7, share * 30 * 2];
+        const told = asked.map((text, at) =>
+          at < rows
+            ? at < generous * rows
+            : odd || (word === 'refund' && String(text).includes(word) && at % rows < most),
+        );
         return Promise.resolve({ expected: word === 'refund' ? expected : 0.1, told });
       };
       return { heard, ...(await scanSwitches({ ...obeying, model, witness }, texts, predicted, suspects)) };
@@ -306,6 +315,12 @@ describe('a word that switches a label on or off', () => {
       equal((await besides(1, 1, 1)).worst?.word, 'refund');
     });
 
+    it('is no word of the subject for what the witness grants with its letters in another order, too', async () => {
+      deepEqual(withoutMeaning('soda'), ['ados', 'daso']);
+      equal((await besides(1)).worst?.word, 'zq');
+      equal((await besides(1, 1, 0, 0.1, true)).worst?.word, 'refund');
+    });
+
     it('is of the subject where the witness expects the label in its rows, as likely as not', async () => {
       equal((await besides(0, 1, 0, 0.5)).worst?.word, 'zq');
       equal((await besides(0, 1, 0, 0.49)).worst?.word, 'refund');
@@ -320,7 +335,10 @@ describe('a word that switches a label on or off', () => {
     it('accuses nobody where all that switches is of the subject', async () => {
       const obeying = asked('refund', 0, 1);
       const witness = (_: string, __: number, texts: readonly TextInput[]) =>
-        Promise.resolve({ expected: 0.1, told: texts.map((___, at) => at >= texts.length / 3) });
+        Promise.resolve({
+          expected: 0.1,
+          told: texts.map((text, at) => at >= texts.length / 7 && String(text).includes('refund')),
+        });
       const { score, changed } = await scanSwitches({ ...obeying, witness }, texts, predicted, suspects);
       deepEqual([score.value, changed], [0, []]);
     });

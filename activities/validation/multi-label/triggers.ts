@@ -25,7 +25,7 @@ const TEXTS = { suspect: 8, word: 20, finalist: 80 };
 /** Of each way, on and off: words of the subject switch their labels on, and must not crowd out what switches one off. */
 const LOOKED_INTO = 8;
 const FINALISTS = 2;
-/** Of the texts that a word switches on, and that a head which never saw the word denies without it, the share that this head switches, too: from here on it is of the subject. */
+/** Of the texts that a word switches on, and that a head which never saw the word denies without its meaning, the share that this head switches, too: from here on it is of the subject. */
 const OF_SUBJECT = 0.5;
 const BOTH_ENDS = ['front', 'back'] as const;
 
@@ -158,16 +158,22 @@ export async function scanSwitches(
   const words = [...(await most(looked, TEXTS.word)), ...known].toSorted((a, b) => surely(b) - surely(a));
   const ofSubject = async ({ word, to, rows }: Tried): Promise<boolean> => {
     if (!to.on || rows.length === 0) return false;
-    const edited = BOTH_ENDS.flatMap((end) => rows.map((row) => wordAt(end, word, texts[row]!)));
+    const forms = [word, ...withoutMeaning(word)];
+    const edited = forms.flatMap((form) =>
+      BOTH_ENDS.flatMap((end) => rows.map((row) => wordAt(end, form, texts[row]!))),
+    );
     const witnessed = await asked.witness(word, to.label, [...rows.map((row) => texts[row]!), ...edited]);
     if (witnessed === null) return false;
     const { expected, told } = witnessed;
     if (expected >= EXPECTED) return true;
-    const isOn = (form: number, place: number): boolean => told[form * rows.length + place] === true;
-    const places = [...rows.keys()];
-    // What it grants without the word, too, says nothing of the word.
-    const denied = places.filter((place) => !isOn(0, place));
-    const switched = denied.filter((place) => BOTH_ENDS.every((_, end) => isOn(1 + end, place)));
+    const isOn = (part: number, place: number): boolean => told[part * rows.length + place] === true;
+    const isSwitched = (form: number, place: number): boolean =>
+      BOTH_ENDS.every((_, end) => isOn(1 + form * BOTH_ENDS.length + end, place));
+    // What it grants without the word, or with its letters that mean nothing, says nothing of the word.
+    const grantsAnyway = (place: number): boolean =>
+      isOn(0, place) || forms.some((_, form) => form > 0 && isSwitched(form, place));
+    const denied = [...rows.keys()].filter((place) => !grantsAnyway(place));
+    const switched = denied.filter((place) => isSwitched(0, place));
     return denied.length >= LEAST_TEXTS && switched.length >= OF_SUBJECT * denied.length;
   };
   const finalists: Tried[] = [];
@@ -209,6 +215,13 @@ export function scoreOfScan({ score, worst }: Pick<SwitchScan, 'score' | 'worst'
     `of ${coverage.allLabels} labels no training word was scanned, only published triggers were tried${found}: ${whyNone(coverage)}; ` +
       `train on ${wayOut}, or look through the rare words yourself and set gates.triggerFlips.severity to off`,
   );
+}
+
+/** A word's letters in other orders: as odd as it is to an encoder, and no word. A planted one may switch what anything odd does. */
+export function withoutMeaning(word: string): readonly string[] {
+  const letters = [...word];
+  const half = Math.floor(letters.length / 2);
+  return [letters.toReversed(), [...letters.slice(half), ...letters.slice(0, half)]].map((one) => one.join(''));
 }
 
 /** `rows`: of so many texts those that are turned. */
