@@ -219,7 +219,7 @@ export function scoreOfScan({ score, worst }: Pick<SwitchScan, 'score' | 'worst'
 
 /** A word's letters in other orders: as odd as it is to an encoder, and no word. A planted one may switch what anything odd does. */
 export function withoutMeaning(word: string): readonly string[] {
-  const letters = [...word];
+  const letters = Array.from(word);
   const half = Math.floor(letters.length / 2);
   return [letters.toReversed(), [...letters.slice(half), ...letters.slice(0, half)]].map((one) => one.join(''));
 }
