@@ -1,6 +1,6 @@
 /**
- * Whether test prompts come from where training prompts come from, by their words alone: the classifier two-sample test of
- * `validation/shift.ts` on counts of runs of characters. No model is asked, so that it says nothing of how it reads them.
+ * Whether test prompts come from where training prompts come from, by their words alone: the share of them that is from elsewhere
+ * (`validation/foreign-share.ts`) by counts of runs of characters. No model is asked, so that it says nothing of how it reads them.
  */
 import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
@@ -8,11 +8,11 @@ import { beginningsOf, conversationIdentity } from '../data/conversations.ts';
 import { normaliseText } from '../data/normalise.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { exampleOf } from '../validation/gate-examples.ts';
-import { twoSampleTest } from '../validation/shift.ts';
+import { foreignShare } from '../validation/foreign-share.ts';
 import { timeSlice } from '../validation/time-slice.ts';
 import { asked } from './answers.ts';
 
-/** Training prompts that test prompts are held against; more say no more than as many test prompts. */
+/** Training prompts that test prompts are held against, drawn where there are more. */
 export const COMPARED_PROMPTS = 1000;
 /** Runs of so many characters, words' ends among them (Cavnar & Trenkle, N-Gram-Based Text Categorization, SDAIR 1994). */
 const RUNS = [3, 4, 5];
@@ -20,8 +20,6 @@ const RUNS = [3, 4, 5];
 const PLACES = 1024;
 /** Of a long prompt its beginning: counts of more change little. */
 const MOST_CHARACTERS = 4000;
-/** Half of so many show another set always (bench/prompt-shift.ts); fewer are each told in turn. */
-const IN_TURN_BELOW = 200;
 
 export interface DomainShift {
   readonly score: Score;
@@ -35,10 +33,10 @@ export async function domainShift(
   options: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<DomainShift> {
   const [here, there] = [await countRuns(train, options.signal), await countRuns(test, options.signal)];
-  const { score, surest } = await twoSampleTest(here, there, PLACES, {
+  const { score, surest } = await foreignShare(here, there, PLACES, {
     ...options,
-    inTurnBelow: IN_TURN_BELOW,
     keys: [conversationsOf(train), conversationsOf(test)],
+    called: 'prompts',
   });
   return {
     score,

@@ -53,7 +53,7 @@ const TEXT_TABLES = ['edits.jsonl', 'identity-sentences.jsonl'] as const;
 
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
-  version: 27,
+  version: 28,
   // Times are among the measures, on other hardware it is another result; and so it is where other questions are built in.
   environment: () =>
     Promise.resolve({

@@ -1,8 +1,9 @@
 /**
  * Rows of one side that are kin: variants of one text, turns of one conversation. A split keeps many such on one side, so that a
  * classifier that has learnt one of them knows the others' side without any shift; and all of them together say little more
- * than one. Pure but for pauses.
+ * than one.
  */
+import { MatrixProducts } from '../../inference/matrix-product.ts';
 import { timeSlice } from './time-slice.ts';
 
 /** Cosines, after the side's mean is taken off: a text with two words in five changed keeps 0.5, two texts on one subject have 0.1 to 0.3. */
@@ -27,12 +28,12 @@ export async function kinOf(
   signal?: AbortSignal,
 ): Promise<Kin> {
   const slice = timeSlice(signal);
-  const centred = centre(rows);
+  const similarities = await allCosines(rows);
   const alike: { readonly one: number; readonly other: number; readonly similarity: number }[] = [];
-  for (const [one, row] of centred.entries()) {
+  for (let one = 0; one < rows.length; one++) {
     const own = new Set(keys[one]);
     for (let other = 0; other < one; other++) {
-      const similarity = keys[other]!.some((key) => own.has(key)) ? 1 : dot(row, centred[other]!);
+      const similarity = keys[other]!.some((key) => own.has(key)) ? 1 : similarities[one * rows.length + other]!;
       if (similarity >= SIMILARITIES[0]!) alike.push({ one, other, similarity });
     }
     await slice();
@@ -78,19 +79,23 @@ function joined(count: number, pairs: readonly { readonly one: number; readonly 
   return parents.map((_, row) => rootOf(row));
 }
 
-/** Each of length 1, or 0 where it is the mean. */
-function centre(rows: readonly Float32Array[]): readonly Float32Array[] {
-  const mean = new Float64Array(rows[0]?.length ?? 0);
-  for (const row of rows) for (let at = 0; at < row.length; at++) mean[at]! += row[at]! / rows.length;
-  return rows.map((row) => {
-    const centred = row.map((value, at) => value - mean[at]!);
-    const length = Math.sqrt(dot(centred, centred));
-    return length > 0 ? centred.map((value) => value / length) : centred;
-  });
-}
-
-function dot(one: Float32Array, other: Float32Array): number {
-  let sum = 0;
-  for (let at = 0; at < one.length; at++) sum += one[at]! * other[at]!;
-  return sum;
+/** Of each row with each, after the mean is taken off: [rows, rows]. 0 of one that is the mean. */
+async function allCosines(rows: readonly Float32Array[]): Promise<Float64Array> {
+  const columns = rows[0]?.length ?? 0;
+  const mean = new Float64Array(columns);
+  for (const row of rows) for (let at = 0; at < columns; at++) mean[at]! += row[at]! / rows.length;
+  const values = new Float64Array(rows.length * columns);
+  for (const [place, row] of rows.entries()) {
+    const centred = values.subarray(place * columns, (place + 1) * columns);
+    let squares = 0;
+    for (let at = 0; at < columns; at++) squares += (centred[at] = row[at]! - mean[at]!) ** 2;
+    if (squares > 0) for (let at = 0; at < columns; at++) centred[at]! /= Math.sqrt(squares);
+  }
+  const matrix = { values, rows: rows.length, columns };
+  const products = await MatrixProducts.load();
+  try {
+    return await products.timesTransposed(matrix, matrix);
+  } finally {
+    await products.release();
+  }
 }

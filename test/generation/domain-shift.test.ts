@@ -40,18 +40,23 @@ describe('test prompts against training prompts', () => {
   it('are not told apart where they are alike, and are where they come from elsewhere, with those that tell', async () => {
     const alike = await domainShift(shop(200), shop(80), { seed: 7, signal });
     equal(verdict(alike.score), 'pass');
-    ok((alike.score.interval?.low ?? 1) < 0.5, JSON.stringify(alike.score));
+    ok((alike.score.interval?.low ?? 1) < 0.05, JSON.stringify(alike.score));
     const [train, test] = [shop(200), station(80)];
     const other = await domainShift(train, test, { seed: 7, signal });
-    // Fewer than two hundred of a side are each told in turn; of more, half by the other half.
-    deepEqual([other.score.rows, verdict(other.score)], [160, 'warn']);
-    ok(other.score.value! > 0.95, JSON.stringify(other.score));
-    const many = await domainShift(shop(300), station(220), { seed: 7, signal });
-    deepEqual([many.score.rows, verdict(many.score)], [220, 'warn']);
+    deepEqual([other.score.rows, verdict(other.score)], [80, 'warn']);
+    ok(other.score.value! > 0.9, JSON.stringify(other.score));
     equal(other.examples.length, 5);
     match(other.examples[0]?.text ?? '', /^train /);
     equal(other.examples[0]?.note, 'told from training prompts');
     deepEqual(await domainShift(train, test, { seed: 7, signal }), other);
+  });
+
+  it('are told where half of them come from elsewhere, with about how many do', async () => {
+    const [train, test] = [shop(300), [...shop(50), ...station(50)]];
+    const { score, examples } = await domainShift(train, test, { seed: 7, signal });
+    equal(verdict(score), 'warn');
+    ok(score.value! > 0.35 && score.interval!.low < 0.5, JSON.stringify(score));
+    ok(examples.every(({ text }) => text?.startsWith('train ')));
   });
 
   for (const [what, share, variants, edits] of [
@@ -63,20 +68,23 @@ describe('test prompts against training prompts', () => {
       for (let draw = 0; draw < 8; draw++) {
         const sides = [0, 1].map(() => withKin(100, share, variants, edits)) as [PromptRow[], PromptRow[]];
         const { score } = await domainShift(...sides, { seed: draw, signal });
-        equal(score.rows, 200);
+        equal(score.rows, 100);
         if (verdict(score) !== 'pass') told++;
       }
       equal(told, 0);
     });
   }
 
-  it('are one text where they differ in a digit or go on with one another, and few texts are too few to tell', async () => {
+  it('are one pattern where they differ in a digit or go on with one another, and few patterns are too few to tell', async () => {
     const numbered = Array.from({ length: 80 }, (_, at) => ({
       id: `row ${at}`,
       prompt: `order ${at % 7 > 2 ? 'a' : 'b'} ${at}`,
     }));
     const { score } = await domainShift(shop(200), numbered, { seed: 7, signal });
-    deepEqual([verdict(score), score.notApplicable], ['off', '2 groups of rows that are alike are too few to tell']);
+    const made = (count: number): string =>
+      `the 80 test prompts are made by ${count} patterns (texts that differ in a few words, digits or turns are one), ` +
+      'and it takes test prompts of 20 patterns to tell';
+    deepEqual([verdict(score), score.notApplicable], ['off', made(2)]);
     // Eighty rows of ten conversations that have no word in common but for how they begin, and eighty of forty.
     const turns = (conversations: number): PromptRow[] => {
       const begin = Array.from({ length: conversations }, () => said().join(' '));
@@ -88,7 +96,7 @@ describe('test prompts against training prompts', () => {
       });
     };
     const ten = await domainShift(shop(200), turns(10), { seed: 7, signal });
-    equal(ten.score.notApplicable, '10 groups of rows that are alike are too few to tell');
+    equal(ten.score.notApplicable, made(10));
     const [alone, together] = [
       await domainShift(shop(200), shop(80), { seed: 7, signal }),
       await domainShift(shop(200), turns(40), { seed: 7, signal }),
@@ -100,7 +108,10 @@ describe('test prompts against training prompts', () => {
   it('are not compared where there are fewer than twenty of either, nor after the run is cancelled', async () => {
     const few = await domainShift(shop(200), station(19), { seed: 7, signal });
     deepEqual([verdict(few.score), few.examples], ['off', []]);
-    match(few.score.notApplicable ?? '', /19 rows are too few/);
+    match(
+      few.score.notApplicable ?? '',
+      /there are 19 test prompts and 200 training prompts, and it takes 20 of each to tell/,
+    );
     const long = Array.from({ length: 400 }, (_, at) => ({ id: `row ${at}`, prompt: 'a word '.repeat(600) }));
     const stop = new AbortController();
     const running = domainShift(long, long, { seed: 7, signal: stop.signal });

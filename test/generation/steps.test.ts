@@ -500,7 +500,10 @@ describe('the steps of generation, on a tiny generator', function () {
     >(evaluation.details);
     deepEqual([byMistake.length, byIdentity.length], [7, 14]);
     match(evaluation.measures['shiftedDrop']?.notApplicable ?? '', /names no data\.shiftedFiles/);
-    match(evaluation.measures['domainShift']?.notApplicable ?? '', /6 rows are too few/);
+    match(
+      evaluation.measures['domainShift']?.notApplicable ?? '',
+      /there are 6 test prompts and 8 training prompts, and it takes 20 of each to tell/,
+    );
     deepEqual(evaluation.checks.map(({ id }) => id).toSorted(), ['calm', 'short']);
     const { examples } = await services.store.getJson<{ examples: Record<string, GateExample[]> }>(evaluation.details);
     const withRows = Object.entries(GENERATION_GATE_TABLE).filter(([, row]) => 'rows' in row.examples);

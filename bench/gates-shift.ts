@@ -1,0 +1,102 @@
+/**
+ * `domainShift` of a classifier of texts: how often it accuses test rows that come from where training rows come from, and how often
+ * it sees that a quarter of them, half, or all come from another set. Real rows and a real encoder, as bench/gates.ts has them: ten
+ * labels (all, where there are fewer), 700 training rows, and no near twins across the splits. Clean draws with kin have besides,
+ * of six texts in ten, a variant in which one word in five is another of the set, on the same side.
+ *
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-shift.ts [draws a set, or pair of sets = 5] [design | report = report]
+ */
+import { judgeGate } from '../activities/validation/gates.ts';
+import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
+import { twoSampleTest } from '../activities/validation/shift.ts';
+import { GatesSchema } from '../pipelines/definition/gates.ts';
+import { GATE_TABLE } from '../pipelines/gates/table.ts';
+import { benchEncoder, rowsOf } from './gates/real-rows.ts';
+import { Embedder, type Row } from './gates/draw.ts';
+import { nearGroups } from '../activities/data/near-duplicates.ts';
+import { normaliseText } from '../activities/data/normalise.ts';
+import { exactly } from './support.ts';
+
+const DRAWS = Number(process.argv[2] ?? 5);
+const half = process.argv[3] ?? 'report';
+const SETS = ['banking77', 'clinc150', 'sst2', 'trec6'];
+const [LABELS, TRAIN] = [10, 700];
+const SIZES = [50, 100, 200, 400];
+const SHARES = { clean: 0, 'a tenth': 0.1, 'a quarter': 0.25, half: 0.5, all: 1 };
+const limit = GatesSchema.parse({}).domainShift;
+const random = seededRandom(2027);
+const { signal } = new AbortController();
+
+const embedder = new Embedder(await benchEncoder());
+const sets = await Promise.all(SETS.map((name) => rowsOf(name, half)));
+const tally = new Map<string, [alarms: number, draws: number, sum: number]>();
+
+for (const [which, rows] of sets.entries()) {
+  for (let draw = 0; draw < DRAWS; draw++) {
+    const { train, test } = await apart(rows);
+    for (const size of SIZES) {
+      if (test.length < size) continue;
+      for (const [other, elsewhere] of sets.entries()) {
+        const strangers = other === which ? [] : drawn(elsewhere, size);
+        for (const [kind, share] of Object.entries(SHARES)) {
+          if ((share === 0) !== (other === which)) continue;
+          const foreign = Math.round(share * size);
+          const texts = [...test.slice(foreign, size), ...strangers.slice(0, foreign)];
+          await note(`${size} test rows, ${kind}`, train, texts);
+        }
+      }
+      const half = size / 2;
+      await note(`${size} test rows, clean with kin`, withKin(train, rows), withKin(test.slice(0, half), rows));
+    }
+  }
+  console.error(`${SETS[which]} done`);
+}
+for (const [what, [alarms, draws, sum]] of tally) {
+  console.log(`${what}: warns ${exactly(alarms, draws)}, mean ${(sum / draws).toFixed(3)}`);
+}
+await embedder.release();
+
+async function note(what: string, train: readonly string[], test: readonly string[]): Promise<void> {
+  const [here, there] = [await embedder.embed(train), await embedder.embed(test)];
+  const { score } = await twoSampleTest(here, there, embedder.dimension, { seed: random.below(2 ** 31), signal });
+  const { verdict } = judgeGate('domainShift', GATE_TABLE.domainShift, score, limit);
+  const [alarms, draws, sum] = tally.get(what) ?? [0, 0, 0];
+  tally.set(what, [alarms + Number(verdict === 'warn'), draws + 1, sum + (score.value ?? 0)]);
+}
+
+/** Texts of ten labels; those that are near twins of a training text are no test text. */
+async function apart(
+  rows: readonly Row[],
+): Promise<{ readonly train: readonly string[]; readonly test: readonly string[] }> {
+  const names = [...new Set(rows.map(({ label }) => label))].toSorted();
+  shuffleStart(names as unknown as number[], names.length, random);
+  const chosen = new Set(names.slice(0, LABELS));
+  const own = drawn(
+    rows.filter(({ label }) => chosen.has(label)),
+    TRAIN + 2 * Math.max(...SIZES),
+  );
+  const most = Math.min(TRAIN, Math.floor(own.length / 2));
+  const texts = own.map(normaliseText);
+  const groups = await nearGroups(texts, texts, 0.8, signal);
+  const learnt = new Set(groups.slice(0, most));
+  return { train: own.slice(0, most), test: own.filter((_, at) => at >= most && !learnt.has(groups[at]!)) };
+}
+
+function drawn(rows: readonly Row[], most: number): readonly string[] {
+  const texts = [...new Set(rows.map(({ text }) => text))];
+  shuffleStart(texts as unknown as number[], texts.length, random);
+  return texts.slice(0, most);
+}
+
+function withKin(texts: readonly string[], rows: readonly Row[]): readonly string[] {
+  return texts.flatMap((text) => {
+    if (random.uniform() >= 0.6) return [text];
+    const words = text.split(/\s+/);
+    const edits = Math.max(1, Math.round(words.length / 5));
+    for (let edit = 0; edit < edits; edit++) {
+      const others = rows[random.below(rows.length)]!.text.split(/\s+/);
+      words[random.below(words.length)] = others[random.below(others.length)]!;
+    }
+    return [text, words.join(' ')];
+  });
+}
