@@ -30,10 +30,11 @@ export interface Measurement {
 export const MEASUREMENTS = {
   texts: { script: 'gates.ts', whole: ['14', 'all', '9000'], cheap: ['5', 'all', '9000'], tellsRates: true },
   pictures: { script: 'gates-picture-classifiers.ts', whole: ['14'], cheap: ['5'], tellsRates: true },
+  'text-shift': { script: 'gates-shift.ts', whole: ['1', 'design'], tellsRates: false },
   limits: { script: 'gates-limits.ts', whole: ['25'], cheap: ['5'], tellsRates: true },
   generators: { script: 'gates-generators.ts', whole: [], cheap: ['20', '30'], tellsRates: true },
   'edited-prompts': { script: 'edited-prompt-gates.ts', whole: ['300'], tellsRates: true },
-  'prompt-shift': { script: 'prompt-shift.ts', whole: ['12', 'plain'], tellsRates: false },
+  'prompt-shift': { script: 'prompt-shift.ts', whole: ['3'], tellsRates: false },
   'drawn-answers': { script: 'generation-gates.ts', whole: ['4000'], cheap: ['400'], tellsRates: false },
   memorisation: { script: 'memorisation.ts', whole: ['4'], tellsRates: false },
   'drawn-losses': { script: 'memorisation-gates.ts', whole: ['4000'], cheap: ['400'], tellsRates: false },
@@ -102,7 +103,7 @@ export const PLANTED: Readonly<Record<Defect, Readonly<Record<Model, Planted>>>>
     generates: { gates: ['sliceGap', 'identityDrop'], by: ['generators', 'drawn-answers', 'edited-prompts'] },
   },
   'another domain': {
-    'classifies texts': { gates: ['domainShift', 'shiftedDrop'], by: ['texts', 'drawn-labels'] },
+    'classifies texts': { gates: ['domainShift', 'shiftedDrop'], by: ['texts', 'text-shift', 'drawn-labels'] },
     'classifies pictures': { gates: ['domainShift', 'shiftedDrop'], by: ['pictures'] },
     'finds pictures': { gates: ['shiftedDrop'], by: ['finder-shift'] },
     generates: { gates: ['domainShift', 'shiftedDrop'], by: ['prompt-shift', 'drawn-answers'] },
