@@ -12,16 +12,17 @@
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-finder-labels.ts [design | report] [draws = 40]
  */
 import { averagePrecision, recallAt } from '../activities/retrieval/metrics.ts';
-import { neighbourLabelErrors } from '../activities/retrieval/neighbour-labels.ts';
+import { labelErrorsAround } from '../activities/retrieval/neighbour-labels.ts';
 import { defined, differenceInOneMix, type LabelledFigures } from '../activities/retrieval/one-mix.ts';
-import type { Neighbourhoods } from '../activities/retrieval/neighbourhoods.ts';
-import { mixWeights, sharesAround } from '../activities/retrieval/witnesses.ts';
+import { nearestOf, type AroundPictures, type Neighbourhoods } from '../activities/retrieval/neighbourhoods.ts';
+import { NEIGHBOURS } from '../activities/retrieval/witnesses.ts';
 import type { Score } from '../activities/contract/measures.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { toUnitLength } from '../inference/retrieval/nearest.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
+import { finderClaims } from './gates/claims.ts';
 import { nearestFirst } from './gates/near.ts';
 import { embeddedHalf, type Photograph } from './gates/photographs.ts';
 import { holdToGoals, type Rate } from './gates/rates.ts';
@@ -30,6 +31,8 @@ import { exactly } from './support.ts';
 const HALF = process.argv[2] === 'design' ? 0 : 1;
 const DRAWS = Number(process.argv[3] ?? 40);
 const K = 10;
+/** More than any labels of a draw let weigh five. */
+const WITNESSES = 50 * NEIGHBOURS;
 /** How far the gallery's embeddings are drawn to the mean of their label. */
 const BY_HEART = 0.8;
 const limits = RetrievalGatesSchema.parse({});
@@ -65,35 +68,35 @@ interface Found extends Neighbourhoods {
 
 /** What pictures find in a gallery, each without itself. `as`: whose embedding each asks with. */
 function asked(
-  { rows, labels }: Pool,
+  { rows }: Pool,
   near: readonly Uint32Array[],
   asking: readonly number[],
-  gallery: ReadonlySet<number>,
+  /** Rows of the pool, each with its place in the gallery. */
+  gallery: ReadonlyMap<number, number>,
   classOf: (row: number) => number,
-  {
-    as = asking,
-    weights = new Float64Array(labels.length).fill(1),
-  }: { as?: readonly number[]; weights?: Float64Array } = {},
+  as: readonly number[] = asking,
 ): Found {
-  const isShown = new Uint8Array(rows.length);
-  for (const row of gallery) isShown[row] = 1;
-  const found = {
-    averagePrecision: new Float64Array(asking.length),
-    recall: new Float64Array(asking.length),
-    shares: new Float64Array(asking.length * labels.length),
-  };
+  const placeOf = new Int32Array(rows.length).fill(-1);
+  for (const [row, place] of gallery) placeOf[row] = place;
+  const figures = { averagePrecision: new Float64Array(asking.length), recall: new Float64Array(asking.length) };
+  const nearest: Uint32Array[] = [];
   for (const [at, row] of asking.entries()) {
-    const order = near[as[at]!]!.filter((other) => other !== row && isShown[other] === 1);
+    const order = near[as[at]!]!.filter((other) => other !== row && placeOf[other]! >= 0);
     const ranking = {
       // No two are equally near.
       scores: Int32Array.from(order, (_, place) => -place),
       relevant: Uint8Array.from(order, (other) => Number(classOf(other) === classOf(row))),
     };
-    found.averagePrecision[at] = averagePrecision(ranking);
-    found.recall[at] = recallAt(ranking, K);
-    found.shares.set(sharesAround(order, classOf, weights), at * labels.length);
+    figures.averagePrecision[at] = averagePrecision(ranking);
+    figures.recall[at] = recallAt(ranking, K);
+    nearest.push(
+      nearestOf(
+        order.map((other) => placeOf[other]!),
+        WITNESSES,
+      ),
+    );
   }
-  return { ids: asking.map((row) => rows[row]!.id), classes: Int32Array.from(asking, classOf), ...found };
+  return { ids: asking.map((row) => rows[row]!.id), classes: Int32Array.from(asking, classOf), nearest, ...figures };
 }
 
 /** Every gallery picture a share of the way to the mean of its label. */
@@ -133,6 +136,7 @@ for (const set of SETS) {
   };
   // A gallery picture is one of the training split, or, where any may ask, one of two thirds.
   const isShown = (row: number): boolean => (apart ? row < train.length : row % 3 !== 0);
+  const claims = finderClaims(limits.labelErrors);
   const learnt = nearestFirst(byHeart(pool, isShown, BY_HEART), rows.length);
   for (let draw = 0; draw < DRAWS; draw++) {
     const drawn = (of: readonly number[], count: number): readonly number[] => {
@@ -142,42 +146,43 @@ for (const set of SETS) {
     };
     const all = [...rows.keys()];
     const gallery = drawn(apart ? all.slice(0, train.length) : all, shown);
-    const inGallery = new Set(gallery);
+    const inGallery = new Map(gallery.map((row, place) => [row, place]));
     const others = drawn(
       (apart ? all.slice(train.length) : all).filter((row) => !inGallery.has(row)),
       2 * asking,
     );
     const [queries, validation] = [others.slice(0, asking), others.slice(asking)];
+    const aroundAs = (given: readonly number[]) => {
+      const classOf = (row: number): number => given[row]!;
+      const own = asked(pool, pool.near, gallery, inGallery, classOf);
+      const theirs = asked(pool, pool.near, queries, inGallery, classOf);
+      const galleryClasses = Int32Array.from(gallery, classOf);
+      const around: AroundPictures = { gallery: { ...own, rows: [...gallery.keys()] }, test: theirs, galleryClasses };
+      return { classOf, own, theirs, around };
+    };
     for (const tenths of [0, 2, 3, 4]) {
       const given = [...classes];
       for (const row of [...gallery, ...queries]) {
         if (random.below(10) < tenths) given[row] = (given[row]! + 1 + random.below(labels.length - 1)) % labels.length;
       }
-      const classOf = (row: number): number => given[row]!;
-      const counts = new Uint32Array(labels.length);
-      for (const row of gallery) counts[classOf(row)]!++;
-      const own = asked(pool, pool.near, gallery, inGallery, classOf);
-      const weights = mixWeights(Int32Array.from(queries, classOf), counts);
-      const theirs = asked(pool, pool.near, queries, inGallery, classOf, { weights });
-      const sides = [
-        { of: 'gallery pictures', asked: own },
-        { of: 'test pictures', asked: theirs },
-      ];
-      tell('labelErrors', `${tenths} in 10 wrong`, neighbourLabelErrors(sides, counts, labels).score);
+      const { classOf, own, theirs, around } = aroundAs(given);
+      tell('labelErrors', `${tenths} in 10 wrong`, labelErrorsAround(around, labels).score);
       if (tenths > 0) continue;
+      await claims.hold(around, labels.length, draw);
       tell('galleryTestGap', 'as it came', differenceInOneMix(precisions(own), precisions(theirs)));
       const before = asked(pool, pool.near, validation, inGallery, classOf);
       tell('validationTestGap', 'of one kind', differenceInOneMix(recalls(before), recalls(theirs)));
       const strangers = queries.map((row, at) => (at % 10 < 4 ? gallery[random.below(gallery.length)]! : row));
-      const lost = asked(pool, pool.near, queries, inGallery, classOf, { as: strangers });
+      const lost = asked(pool, pool.near, queries, inGallery, classOf, strangers);
       tell('validationTestGap', '4 in 10 lost', differenceInOneMix(recalls(before), recalls(lost)));
     }
     const [mine, asks] = [gallery.filter(isShown), (apart ? queries : others).filter((row) => !isShown(row))];
-    const known = new Set(mine);
+    const known = new Map(mine.map((row, place) => [row, place]));
     const of = (those: readonly number[]): LabelledFigures =>
       precisions(asked(pool, learnt, those, known, (row) => classes[row]!));
     tell('galleryTestGap', 'learnt by heart', differenceInOneMix(of(mine), of(asks)));
   }
+  claims.print(`${model}, ${dataset}`);
   for (const [name, { spoke, off, values, lows }] of tally) {
     console.log(
       `${model}, ${dataset}, ${name}: ${exactly(spoke, DRAWS)}${off > 0 ? `, off in ${off}` : ''}; measured ${spread(values)}, lower end ${spread(lows)}`,

@@ -17,6 +17,7 @@ import { seededRandom } from '../activities/validation/random.ts';
 import { toUnitLength } from '../inference/retrieval/nearest.ts';
 import { RetrievalGatesSchema } from '../pipelines/definition/retrieval.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
+import { finderClaims } from './gates/claims.ts';
 import { exactly } from './support.ts';
 
 const DRAWS = Number(process.argv[2] ?? 20);
@@ -41,6 +42,7 @@ for (const dimension of SPACES) {
   for (const [kind, [wrongShown, wrongAsking]] of Object.entries(WRONG)) {
     for (const [mix, [shown, asking]] of Object.entries(MIXES)) {
       const spoke = new Map<string, number>();
+      const claims = finderClaims(limits.labelErrors);
       const tell = (name: string, gate: 'labelErrors' | 'galleryTestGap', score: Score): void => {
         const { verdict } = judgeGate(gate, RETRIEVAL_GATE_TABLE[gate], score, limits[gate]);
         spoke.set(name, (spoke.get(name) ?? 0) + Number(verdict === 'warn' || verdict === 'fail'));
@@ -63,6 +65,7 @@ for (const dimension of SPACES) {
         const gallery = galleryInMemory({ ...pictures('shown', shown, wrongShown), labels });
         const around = await lookAround(gallery, pictures('asks', asking, wrongAsking), labels.length, options);
         tell('labelErrors', 'labelErrors', labelErrorsAround(around, labels).score);
+        if (kind === 'none') await claims.hold(around, labels.length, draw);
         const [own, theirs] = [around.gallery, around.test].map(({ averagePrecision, classes }) =>
           defined({ figures: averagePrecision, classes }),
         );
@@ -71,6 +74,7 @@ for (const dimension of SPACES) {
       }
       const told = [...spoke].map(([name, count]) => `${name} ${exactly(count, DRAWS)}`).join(', ');
       console.log(`${dimension} numbers, ${mix}, ${kind} wrong: ${told}`);
+      if (kind === 'none') claims.print(`${dimension} numbers, ${mix}`);
     }
   }
 }

@@ -131,7 +131,7 @@ for (const set of SETS) {
         });
         const { score } = precisionBySlice(outcomes, seen, { labels, luck });
         const gate = judgeGate('sliceGap', RETRIEVAL_GATE_TABLE.sliceGap, score, limits.sliceGap);
-        const { verdict, reason } = withSmallestSeen(gate, score.resolution);
+        const { verdict, reason } = withSmallestSeen(gate, score);
         return { score, told: reason, caught: verdict === 'warn' || verdict === 'fail' };
       };
       const count = (kind: string, { caught }: { readonly caught: boolean }): void => {

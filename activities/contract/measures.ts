@@ -21,6 +21,20 @@ export interface Score {
   readonly noLessThan?: number;
   /** What so many rows can show of a share lost; told where nothing was shown. Missing where it is not reckoned. */
   readonly resolution?: Resolution;
+  /** Of wrong labels, which the same rows would show; missing in measures from before it was asked. */
+  readonly planted?: readonly PlantedErrors[];
+}
+/** Wrong labels of a known share, planted by lot into the rows that were judged. */
+export interface PlantedErrors {
+  /** Where: 'into …', as a sentence goes on. */
+  readonly into: string;
+  /** By growing share. */
+  readonly seen: readonly PlantedShare[];
+}
+export interface PlantedShare {
+  readonly share: number;
+  /** The lower end of the measure is no less in 95 of 100 plantings. */
+  readonly judged: number;
 }
 export interface Resolution {
   /** Share that must be lost of what a gate's limit leaves, to be shown in 95 of 100 draws. */

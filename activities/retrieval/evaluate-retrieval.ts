@@ -38,7 +38,7 @@ import { answeredRows, precisionBySlice } from './query-slices.ts';
 import { putNeighbourReference } from './reference.ts';
 import { gainScore, meanScore } from './scores.ts';
 import { lookAround } from './neighbourhoods.ts';
-import { labelErrorsAround } from './neighbour-labels.ts';
+import { labelErrorsAround, plantedAround } from './neighbour-labels.ts';
 import { defined, differenceInOneMix } from './one-mix.ts';
 import { openIndex, type StoredIndex } from './stored-index.ts';
 
@@ -48,7 +48,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 23,
+  version: 24,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   tries: TIMED_TRIES,
@@ -69,6 +69,9 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const askedBefore = validation === null ? null : await askIndex(index, validation, k, context);
     const around = await lookAround(index, queries, labels.length, { ...context, seed });
     const labelErrors = labelErrorsAround(around, labels);
+    context.progress({ phase: 'planted labels' });
+    const planted =
+      labelErrors.score.value === null ? undefined : await plantedAround(around, labels.length, { seed, signal });
     const pixels = await figuresOfPixels(input, queries, labels, context);
     const frozen =
       input.frozen === undefined
@@ -126,7 +129,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
         defined({ figures: around.gallery.averagePrecision, classes: around.gallery.classes }),
         { figures: precisions, classes: labelsOf(asked, queries.classes) },
       ),
-      labelErrors: labelErrors.score,
+      labelErrors: planted === undefined ? labelErrors.score : { ...labelErrors.score, planted },
       corruptionDrop: corrupted.score,
       edgeInputs: answeredShare(edgeInputs),
       flipRate: flips.score,

@@ -13,7 +13,7 @@ import { withSmallestSeen } from './smallest-seen.ts';
 
 export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> = {
   type: 'retrieval.gates',
-  version: 5,
+  version: 6,
   keeps: keepsVerdict,
   run: (input, context) => withCustomGates(retrievalVerdict(input), input.custom, context),
 };
@@ -29,7 +29,7 @@ export function retrievalVerdict({ measures, gates: limits, behaviour, evidence 
       const unasked = RETRIEVAL_GATE_TABLE[name].step === 'attack' && limit.severity === 'off';
       const missing = unasked ? NOT_ATTACKED : NO_SCORE;
       const score = measured[name] ?? missing;
-      return [withSmallestSeen(judgeGate(name, RETRIEVAL_GATE_TABLE[name], score, limit), score.resolution)];
+      return [withSmallestSeen(judgeGate(name, RETRIEVAL_GATE_TABLE[name], score, limit), score)];
     },
   );
   const tables = behaviour === undefined ? [] : judgeBehaviour(behaviour.gates, behaviour.measured);

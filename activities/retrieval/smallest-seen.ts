@@ -30,10 +30,12 @@ const TOLD: Readonly<Partial<Record<string, { what: string; pictures: string; sm
  */
 export function withSmallestSeen<Name extends string>(
   gate: GateResult<Name>,
-  resolution?: Resolution,
+  { resolution, planted }: Pick<Score, 'resolution' | 'planted'> = {},
 ): GateResult<Name> {
   const { score, threshold, verdict } = gate;
   if (verdict !== 'pass' || score.value === null || score.interval === null) return gate;
+  // What was planted says more than the number of pictures, and has been told.
+  if (planted !== undefined) return gate;
   if (resolution !== undefined) return { ...gate, reason: `${gate.reason}; ${unseenLoss(resolution, gate)}` };
   const told = TOLD[gate.name];
   if (told === undefined) return gate;

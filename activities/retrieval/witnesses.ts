@@ -8,6 +8,13 @@ const LEAST_WEIGHT = 5;
 /** How many times as often one side has a label as the other, beyond a standard error, before it counts. */
 const OTHERWISE = 1.5;
 
+/** Pictures of each label. */
+export function countLabels(classes: Int32Array, labels: number): Uint32Array {
+  const counts = new Uint32Array(labels);
+  for (const label of classes) counts[label]!++;
+  return counts;
+}
+
 /**
  * A weight of 0–1 for the gallery pictures of each label: how often those who ask have it against how often the gallery does (Shimodaira,
  * Journal of Statistical Planning and Inference 90(2), 2000), so that neighbours are mixed as those who ask are. Each ratio is drawn to 1
@@ -41,12 +48,55 @@ export function sharesAround(
   weights: Float64Array,
 ): Float64Array {
   const shares = new Float64Array(weights.length);
+  const { whole } = weigh(order, classOf, weights, shares);
+  return shares.map((share) => share / whole);
+}
+
+/** How many of the nearest are witnesses. */
+export function witnessesAround(order: Uint32Array, classOf: (row: number) => number, weights: Float64Array): number {
+  return weigh(order, classOf, weights, new Float64Array(weights.length)).pictures;
+}
+
+/** What witnesses say of a picture. */
+export interface Vote {
+  /** Share of its own label. */
+  readonly own: number;
+  /** The label with the largest share; −1 where nobody stands around it. */
+  readonly top: number;
+  readonly share: number;
+}
+
+/** Asks the same witnesses for one label. `room`: zeros, a number a label, and left so: pictures are asked many times over. */
+export function voteAround(
+  order: Uint32Array,
+  classOf: (row: number) => number,
+  weights: Float64Array,
+  { label, room }: { readonly label: number; readonly room: Float64Array },
+): Vote {
+  const { pictures, whole } = weigh(order, classOf, weights, room);
+  const own = room[label]! / whole;
+  let [top, largest] = [-1, 0];
+  for (let at = 0; at < pictures; at++) {
+    const other = classOf(order[at]!);
+    const sum = room[other]!;
+    if (sum > largest) [top, largest] = [other, sum];
+  }
+  for (let at = 0; at < pictures; at++) room[classOf(order[at]!)] = 0;
+  return { own, top, share: largest / whole };
+}
+
+/** Adds each label's weight to `sums`, and says what all of them weigh. */
+function weigh(
+  order: Uint32Array,
+  classOf: (row: number) => number,
+  weights: Float64Array,
+  sums: Float64Array,
+): { readonly pictures: number; readonly whole: number } {
   let [pictures, weight] = [0, 0];
   while (pictures < order.length && (pictures < NEIGHBOURS || weight < LEAST_WEIGHT)) {
     const label = classOf(order[pictures++]!);
-    shares[label]! += weights[label]!;
+    sums[label]! += weights[label]!;
     weight += weights[label]!;
   }
-  const whole = pictures < NEIGHBOURS ? NEIGHBOURS : weight;
-  return shares.map((share) => share / whole);
+  return { pictures, whole: pictures < NEIGHBOURS ? NEIGHBOURS : weight };
 }

@@ -8,6 +8,7 @@ import type { Score } from '../contract/measures.ts';
 import type { GatesSpec, TrainingSpec } from '../../pipelines/definition.ts';
 import { GATE_NAMES, GATE_TABLE, type GateName } from '../../pipelines/gates/table.ts';
 import type { GateRow } from '../../pipelines/gates/row.ts';
+import { withPlantedErrors } from './planted-errors.ts';
 
 /** What the rule needs to know of a gate, of any family of gates. */
 export type GateDefinition = Pick<GateRow, 'direction' | 'judged' | 'meaning'> & {
@@ -79,7 +80,7 @@ export function judgeGate<Name extends string>(
   const score = told(asked, holding);
   const measured = measuredNumber(score, direction, judged);
   const holds = holding(measured);
-  return {
+  const result: GateResult<Name> = {
     name,
     verdict: limit.severity === 'off' ? 'off' : holds ? 'pass' : limit.severity,
     measured,
@@ -89,6 +90,7 @@ export function judgeGate<Name extends string>(
     direction,
     reason: reasonFor(`${section}.${name}`, gate, score, measured, threshold, holds),
   };
+  return withPlantedErrors(result, asked.planted ?? []);
 }
 
 /**
@@ -97,7 +99,7 @@ export function judgeGate<Name extends string>(
  */
 function told(asked: Score, holding: (number: number | null) => boolean): Score {
   // What the rows can show is told with the verdict, not kept.
-  const { noMoreThan, noLessThan, resolution: _, ...score } = asked;
+  const { noMoreThan, noLessThan, resolution: _, planted: __, ...score } = asked;
   if (noMoreThan === undefined || holding(score.value)) return score;
   if (noLessThan !== undefined && !holding(noLessThan)) return { ...score, value: noLessThan, noLessThan };
   return { ...MISSING, rows: score.rows, lack: noMoreThan };

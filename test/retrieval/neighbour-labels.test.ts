@@ -1,8 +1,14 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import type { Score } from '../../activities/contract/measures.ts';
 import { galleryInMemory } from '../../activities/retrieval/gallery.ts';
-import { labelErrorsAround } from '../../activities/retrieval/neighbour-labels.ts';
+import { labelErrorsAround, plantedAround } from '../../activities/retrieval/neighbour-labels.ts';
 import { lookAround } from '../../activities/retrieval/neighbourhoods.ts';
+import { withSmallestSeen } from '../../activities/retrieval/smallest-seen.ts';
+import { judgeGate } from '../../activities/validation/gates.ts';
+import { mislabellings, smallestShareSeen } from '../../activities/validation/planted-errors.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
+import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';
+import { RETRIEVAL_GATE_TABLE } from '../../pipelines/gates/retrieval.ts';
 
 const LABELS = ['bolt', 'gear', 'nut'];
 const options = { seed: 3, signal: new AbortController().signal, progress: () => undefined };
@@ -72,27 +78,52 @@ describe('labels that neighbours contradict', () => {
     const { found } = await around(gallery, { ...gallery, ids: ['shown-0', 'b', 'c', 'd', 'e', 'f'] });
     // Two of each label: the other one comes first.
     deepEqual([...found.gallery.averagePrecision], [1, 1, 1, 1, 1, 1]);
-    equal(
-      found.gallery.shares
-        .slice(0, 3)
-        .reduce((sum, share) => sum + share, 0)
-        .toFixed(3),
-      '0.500',
+    const idOf = (row: number): string => `shown-${row}`;
+    deepEqual([...found.gallery.nearest[0]!].map(idOf).includes('shown-0'), false);
+    equal(found.gallery.nearest[0]!.length, 5);
+    equal([...found.test.nearest[0]!].map(idOf).includes('shown-0'), false, 'by its id');
+    equal(found.test.nearest[1]!.length, 6);
+  });
+});
+
+describe('wrong labels that are planted into a finder’s pictures', () => {
+  const verdictOf = (score: Score) =>
+    withSmallestSeen(
+      judgeGate('labelErrors', RETRIEVAL_GATE_TABLE.labelErrors, score, RetrievalGatesSchema.parse({}).labelErrors),
+      score,
     );
-    equal(
-      found.test.shares
-        .slice(0, 3)
-        .reduce((sum, share) => sum + share, 0)
-        .toFixed(3),
-      '0.500',
-      'by its id',
+  const plantedInto = async (gallery: ReturnType<typeof pictures>, test: ReturnType<typeof pictures>) => {
+    const { found, score } = await around(gallery, test);
+    return { found, score: { ...score, planted: await plantedAround(found, LABELS.length, { seed: 3 }) } };
+  };
+
+  it('are seen where neighbours are witnesses: the gate passes and says from which share on', async () => {
+    const { found, score } = await plantedInto(pictures('shown', 300), pictures('asks', 150));
+    const gate = verdictOf(score);
+    equal(gate.verdict, 'pass', gate.reason);
+    match(
+      gate.reason,
+      /planted by lot those below about 0\.\d+ into gallery and test pictures, and below about 0\.\d+ into test pictures alone may not be seen$/,
     );
-    equal(
-      found.test.shares
-        .slice(3, 6)
-        .reduce((sum, share) => sum + share, 0)
-        .toFixed(3),
-      '0.600',
-    );
+    const least = smallestShareSeen(score.planted[0]!, gate.threshold)!;
+    ok(least > 0.15 && least < 0.3, `${least}`);
+    // Other lots than those that were planted.
+    let caught = 0;
+    for (let draw = 0; draw < 20; draw++) {
+      const random = seededRandom(draw, 90);
+      const [shown, asks] = [found.galleryClasses, found.test.classes].map((classes) =>
+        mislabellings(classes)[0]!(least, random),
+      );
+      const relabelled = { ...found, galleryClasses: shown!, test: { ...found.test, classes: asks! } };
+      caught += Number(verdictOf(labelErrorsAround(relabelled, LABELS).score).verdict === 'warn');
+    }
+    ok(caught >= 17, `${caught} of 20`);
+  });
+
+  it('are not seen where few pictures have neighbours that agree: nothing passes there', async () => {
+    const { score } = await plantedInto(pictures('shown', 120, { spread: 0.5 }), pictures('asks', 30, { spread: 0.5 }));
+    const gate = verdictOf(score);
+    equal(gate.verdict, 'off', gate.reason);
+    match(gate.reason, /^labelErrors could not judge these labels: .* a share of 0\.3 would not be seen/);
   });
 });

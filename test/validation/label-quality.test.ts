@@ -48,7 +48,7 @@ describe('the estimate of wrong labels', () => {
   it('is of all rows, or of as many as it can afford, and says of how many', async () => {
     const whole = await findLabelErrors({ ...rows, classes }, settings);
     assert.equal(whole.score.rows, 300);
-    const part = await findLabelErrors({ ...rows, classes }, settings, cellsOf(150) + 1);
+    const part = await findLabelErrors({ ...rows, classes }, settings, { mostCells: cellsOf(150) + 1 });
     assert.equal(part.score.rows, 150);
     for (const { score } of [whole, part]) assert.ok(Math.abs(score.value! - 0.2) < 0.1, `${score.value}`);
     // Rows are counted in what was given, not in the sample.
@@ -57,14 +57,14 @@ describe('the estimate of wrong labels', () => {
       ({ row, suggested }) => swapped.includes(row) && suggested === rows.classes[row],
     );
     assert.ok(right.length > part.suspicions.length * 0.8, `${right.length} of ${part.suspicions.length}`);
-    assert.deepEqual(await findLabelErrors({ ...rows, classes }, settings, cellsOf(150) + 1), part);
+    assert.deepEqual(await findLabelErrors({ ...rows, classes }, settings, { mostCells: cellsOf(150) + 1 }), part);
   });
 
   it('is none where a label has so few rows that right ones would be accused', async () => {
-    const { score, suspicions } = await findLabelErrors({ ...rows, classes }, settings, cellsOf(23));
+    const { score, suspicions } = await findLabelErrors({ ...rows, classes }, settings, { mostCells: cellsOf(23) });
     assert.match(score.notApplicable!, /^23 rows, as many of 300 as can be learnt from, are too few for 3 labels/);
     assert.deepEqual([score.value, suspicions], [null, []]);
-    assert.equal((await findLabelErrors({ ...rows, classes }, settings, cellsOf(24))).score.rows, 24);
+    assert.equal((await findLabelErrors({ ...rows, classes }, settings, { mostCells: cellsOf(24) })).score.rows, 24);
     const none = await findLabelErrors({ embeddings: new Float32Array(), classes: new Int32Array() }, settings);
     assert.match(none.score.notApplicable!, /^0 rows are too few/);
   });

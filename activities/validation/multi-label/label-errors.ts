@@ -1,10 +1,11 @@
 /**
  * How many labels of training rows of several labels are wrong, and which: confident learning (label-quality.ts) of each label by
- * itself, with it against without it. Pure.
+ * itself, with it against without it; and which would be seen, by planting some. Pure.
  */
 import type { Score } from '../../contract/measures.ts';
-import { LEAST_ROWS_PER_LABEL, MOST_CELLS, outOfFold, rowsOf, suspiciousLabels } from '../label-quality.ts';
-import { sampleIndices, seededRandom } from '../random.ts';
+import { LEAST_ROWS_PER_LABEL, MOST_CELLS, outOfFold, plantings, rowsOf, suspiciousLabels } from '../label-quality.ts';
+import { plantErrors } from '../planted-errors.ts';
+import { sampleIndices, seededRandom, type Random } from '../random.ts';
 import { notMeasured } from '../scores.ts';
 import { creditsOf, type Decisions } from './decisions.ts';
 import type { EmbeddedSets } from './label-signal.ts';
@@ -57,26 +58,54 @@ export async function findSetErrors(
   const all = known.targets.length / labels;
   const places = sampleIndices(all, Math.floor(mostCells / (2 * labels * dimension)), seededRandom(seed, 23));
   const chances = new Float64Array(known.targets.length).fill(Number.NaN);
-  const columns = Array.from({ length: labels }, (_, label) => ({
-    label,
-    given: Int32Array.from(places, (row) => known.targets[row * labels + label]!),
-  })).filter(({ given }) => {
-    const having = given.reduce((sum, one) => sum + one, 0);
-    return Math.min(having, given.length - having) >= LEAST_ROWS_PER_LABEL;
+  const own = places.map((row) => known.targets.subarray(row * labels, (row + 1) * labels));
+  const columns = Array.from({ length: labels }, (_, label) => label).filter((label) => {
+    const having = own.reduce((sum, set) => sum + set[label]!, 0);
+    return Math.min(having, own.length - having) >= LEAST_ROWS_PER_LABEL;
   });
   const coverage = { rows: places.length, allRows: all, labels: columns.length, allLabels: labels };
   if (columns.length === 0) return { score: notMeasured(whyNone(coverage)), suspicions: [], chances, coverage };
   const { embeddings } = rowsOf({ embeddings: known.embeddings, classes: new Int32Array(all) }, places, dimension);
-  const targets = new Uint8Array(places.length * columns.length);
+  const asked = { embeddings, columns, settings };
+  const found = await contradict(own, asked);
+  for (const [row, place] of places.entries()) {
+    for (const [at, label] of columns.entries()) {
+      chances[place * labels + label] = found.chances[row * columns.length + at]!;
+    }
+  }
+  const suspicions = [...found.suggested]
+    .map(([row, { set, margin }]) => ({ row: places[row]!, suggested: set, margin }))
+    .toSorted((a, b) => b.margin - a.margin || a.row - b.row);
+  const planted = await plantErrors(
+    'into the sets of training rows',
+    [async (share, random) => (await contradict(withSetsOfOthers(own, share, random), asked)).score],
+    plantings(2 * columns.length * places.length * dimension, seed),
+  );
+  return { score: { ...withCoverage(found.score, coverage), planted: [planted] }, suspicions, chances, coverage };
+}
+
+interface AskedSets {
+  /** Row-major [rows, dimension]. */
+  readonly embeddings: Float32Array;
+  /** Labels that have rows enough. */
+  readonly columns: readonly number[];
+  readonly settings: Parameters<typeof findSetErrors>[1];
+}
+
+/** What a probe a label has against the sets of rows. */
+async function contradict(sets: readonly Uint8Array[], { embeddings, columns, settings }: AskedSets) {
+  const [rows, asked] = [sets.length, columns.length];
+  const targets = new Uint8Array(rows * asked);
+  const chances = new Float64Array(rows * asked);
   const suggested = new Map<number, { readonly set: Uint8Array; margin: number }>();
-  for (const [at, { label, given }] of columns.entries()) {
-    for (const [row, one] of given.entries()) targets[row * columns.length + at] = one;
+  for (const [at, label] of columns.entries()) {
+    const given = Int32Array.from(sets, (set) => set[label]!);
+    for (const [row, one] of given.entries()) targets[row * asked + at] = one;
     const probabilities = await outOfFold({ embeddings, classes: given }, { ...settings, classes: 2 });
-    for (const [row, place] of places.entries()) chances[place * labels + label] = probabilities[row * 2 + 1]!;
+    for (let row = 0; row < rows; row++) chances[row * asked + at] = probabilities[row * 2 + 1]!;
     for (const { row, margin } of suspiciousLabels(probabilities, given, 2)) {
       if (margin <= 0) continue;
-      const start = places[row]! * labels;
-      const own = suggested.get(row) ?? { set: known.targets.slice(start, start + labels), margin: 0 };
+      const own = suggested.get(row) ?? { set: sets[row]!.slice(), margin: 0 };
       own.set[label] = 1 - given[row]!;
       own.margin = Math.max(own.margin, margin);
       suggested.set(row, own);
@@ -84,17 +113,15 @@ export async function findSetErrors(
   }
   const predicted = Uint8Array.from(targets);
   for (const [row, { set }] of suggested) {
-    for (const [at, { label }] of columns.entries()) predicted[row * columns.length + at] = set[label]!;
+    for (const [at, label] of columns.entries()) predicted[row * asked + at] = set[label]!;
   }
-  const suspicions = [...suggested]
-    .map(([row, { set, margin }]) => ({ row: places[row]!, suggested: set, margin }))
-    .toSorted((a, b) => b.margin - a.margin || a.row - b.row);
-  return {
-    score: withCoverage(contradicted(creditsOf(withLabels({ labels: columns.length, targets, predicted }))), coverage),
-    suspicions,
-    chances,
-    coverage,
-  };
+  const score = contradicted(creditsOf(withLabels({ labels: asked, targets, predicted })));
+  return { score, chances, suggested };
+}
+
+/** A share of the rows, by lot, with the set of another row by lot. */
+function withSetsOfOthers(sets: readonly Uint8Array[], share: number, random: Random): readonly Uint8Array[] {
+  return sets.map((set) => (random.uniform() < share ? sets[random.below(sets.length)]! : set));
 }
 
 /** Why a probe was asked about no label. */
