@@ -39,7 +39,7 @@ describe('labels that are made wrong', () => {
       ok(given.every((label) => [4, 7, 9].includes(label)));
     }
     // Of 900 common ones nine in ten are called the second most common label in the one way, and half in the other.
-    ok(counts(byMix!)[2]! < 130 && counts(evenly!)[2]! > 400, `${counts(byMix!)} ${counts(evenly!)}`);
+    ok(counts(byMix!)[2]! < 130 && counts(evenly!)[2]! > 400, `${counts(byMix!).join()} ${counts(evenly!).join()}`);
   });
 
   it('are none where all labels are one', () => {
