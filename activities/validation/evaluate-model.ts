@@ -44,7 +44,7 @@ import { servedMeasures } from './served-measures.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 47,
+  version: 48,
   // Latency is among the measures, on other hardware it is another result; and so it is where other identity words are swapped.
   environment: () => Promise.resolve({ ...hardware(), identities: identitiesDigest(), tables: textTableDigests() }),
   tries: TIMED_TRIES,
