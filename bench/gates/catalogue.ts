@@ -51,6 +51,7 @@ export const MEASUREMENTS = {
   'finder-flips': { script: 'gates-finder-flips.ts', whole: [], tellsRates: true },
   'finder-labels': { script: 'gates-finder-labels.ts', whole: [], cheap: ['report', '20'], tellsRates: true },
   'finder-mix': { script: 'gates-finder-mix.ts', whole: ['10'], tellsRates: false },
+  'labels-seen': { script: 'gates-labels-seen.ts', whole: ['10'], tellsRates: false },
   'finder-slices': { script: 'gates-finder-slices.ts', whole: [], cheap: ['report', '20'], tellsRates: true },
   'finder-shift': { script: 'gates-finder-shift.ts', whole: [], cheap: ['10'], tellsRates: true },
   'finder-chance': { script: 'gates-retrieval.ts', whole: ['200'], tellsRates: false },
