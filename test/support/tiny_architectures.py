@@ -1,7 +1,6 @@
 """A random two-layer model of every supported architecture, with the tiny BERT's tokenizer. Usage:
-tiny_architectures.py TINY_MODEL FOLDER; prints the names of the folders it made as JSON."""
+tiny_architectures.py TINY_MODEL FOLDER."""
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -30,4 +29,3 @@ for kind in LORA_TARGETS:
     MODEL_MAPPING[type(config)](config).save_pretrained(root / kind)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(tiny / name, root / kind / name)
-print(json.dumps(sorted(LORA_TARGETS)))

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TrainerTask } from '../../activities/training/job.ts';
 import { measureParity } from '../../activities/training/parity.ts';
 import { measurePictureParity } from '../../activities/training/picture-parity.ts';
 import { FAMILIES_OF, IMAGE_FAMILIES } from '../../pipelines/families.ts';
 import { pythonForTests } from '../support/python.ts';
-import { tinyModel } from '../support/tiny-model.ts';
+import { tinyPictureArchitectures, tinyTextArchitectures } from '../support/tiny-architectures.ts';
 import { runTasks, temporaryFolder, trainTask } from './fixtures.ts';
 
 describe('every supported architecture', () => {
@@ -36,24 +35,15 @@ describe('every supported architecture', () => {
   it('of pictures says in Node what it said in PyTorch', async function () {
     this.timeout(600_000); // 20 s of one core; the limit is for a busy machine
     const folder = await temporaryFolder();
-    const { executable, packages } = pythonForTests();
-    // As the trainer's own tests make them, which ask them in Python.
-    const script = [
-      'import json, sys',
-      'from pathlib import Path',
-      'import torch, transformers',
-      'from tests.test_export_images import PREPROCESSOR, TINY',
-      'for name, config in TINY.items():',
-      '    torch.manual_seed(1)',
-      '    made = Path(sys.argv[1]) / name',
-      '    transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[type(config)](config).save_pretrained(made)',
-      '    (made / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR))',
-    ].join('\n');
-    const env = { ...process.env, TINY_MODEL: await tinyModel(), OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
-    await promisify(execFile)(executable, ['-c', script, folder], { env, cwd: packages });
+    // Which the trainer's own tests ask in Python.
+    const models = await tinyPictureArchitectures();
     const exports = IMAGE_FAMILIES.map((kind): TrainerTask => {
-      const [model, out] = [join(folder, kind), join(folder, `${kind}-out`)];
-      return { verb: 'export-encoder', task: 'image-classification', model, out };
+      return {
+        verb: 'export-encoder',
+        task: 'image-classification',
+        model: models[kind]!,
+        out: join(folder, `${kind}-out`),
+      };
     });
     const { outcome } = await runTasks(exports);
     assert.ok(outcome.kind === 'done', JSON.stringify(outcome));
@@ -67,14 +57,11 @@ describe('every supported architecture', () => {
   it('is cut to one layer, exported with the same answers, and trained with adapters', async function () {
     this.timeout(600_000); // 45 s of one core; the limit is for a busy machine
     const folder = await temporaryFolder();
-    const { executable, packages } = pythonForTests();
-    const script = fileURLToPath(new URL('../support/tiny_architectures.py', import.meta.url));
-    const env = { ...process.env, PYTHONPATH: packages, OMP_NUM_THREADS: '1', PYTHONDONTWRITEBYTECODE: '1' };
-    const { stdout } = await promisify(execFile)(executable, [script, await tinyModel(), folder], { env });
-    const kinds = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as string[];
+    const models = await tinyTextArchitectures();
+    const kinds = Object.keys(models);
     assert.ok(kinds.length >= 9, kinds.join(', '));
     const tasks = kinds.map(async (kind): Promise<TrainerTask[]> => {
-      const [model, out] = [join(folder, kind), join(folder, `${kind}-out`)];
+      const [model, out] = [models[kind]!, join(folder, `${kind}-out`)];
       const trained = join(folder, `${kind}-trained`);
       const spec = { method: 'lora', epochs: 1, batchSize: 48 } as const;
       return [

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { appendFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { ActivityServices } from '../../activities/step.ts';
 import { exportGenerator } from '../../activities/training/export-generator.ts';
 import { measureGeneratorParity } from '../../activities/training/generator-parity.ts';
@@ -11,11 +9,10 @@ import { readGeneratorConfig } from '../../inference/generation/config.ts';
 import { pythonForTests } from '../support/python.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
+import { tinyLanguageArchitectures } from '../support/tiny-architectures.ts';
 import { tinyGenerator } from '../support/tiny-generator.ts';
 import { tinyGpt } from '../support/tiny-gpt.ts';
 import { temporaryFolder } from './fixtures.ts';
-
-const FAMILIES = ['gpt2', 'gpt_neox', 'llama', 'mistral', 'qwen2'];
 
 describe('the export of a generator', function () {
   this.timeout(300_000);
@@ -30,13 +27,9 @@ describe('the export of a generator', function () {
   it('says in Node what every supported family says in PyTorch, token by token', async () => {
     const python = pythonForTests();
     const folder = await temporaryFolder();
-    const script = new URL('../support/tiny_generators.py', import.meta.url).pathname;
-    const { model } = await tinyGpt();
-    await promisify(execFile)(python.executable, [script, model, folder], {
-      env: { ...process.env, PYTHONPATH: python.packages },
-    });
+    const models = await tinyLanguageArchitectures();
     // A template is looked at for what it is of, and never run.
-    const tokenizerConfig = join(folder, 'qwen2', 'tokenizer_config.json');
+    const tokenizerConfig = join(models['qwen2']!, 'tokenizer_config.json');
     await writeFile(
       tokenizerConfig,
       JSON.stringify({ chat_template: "{{ '<|im_start|>' + raise_exception('run!') }}" }),
@@ -47,9 +40,9 @@ describe('the export of a generator', function () {
       job: {
         version: 1,
         id: 'families',
-        tasks: FAMILIES.map((kind) => ({
+        tasks: Object.entries(models).map(([kind, model]) => ({
           verb: 'export-generator',
-          model: join(folder, kind),
+          model,
           out: join(folder, 'out', kind),
         })),
       },
@@ -59,7 +52,7 @@ describe('the export of a generator', function () {
       onEvent: () => undefined,
     });
     assert.equal(outcome.kind, 'done');
-    for (const kind of FAMILIES) {
+    for (const kind of Object.keys(models)) {
       const out = join(folder, 'out', kind);
       const parity = await measureGeneratorParity(join(out, 'generator'), join(out, 'parity.json'));
       assert.ok(parity.maxAbs < 1e-4, `${kind} differs by ${parity.maxAbs}`);

@@ -6,6 +6,11 @@ import { promisify } from 'node:util';
 import type { TrainTask } from '../../activities/training/job.ts';
 import type { TrainingSpec } from '../../pipelines/definition.ts';
 import { pythonForTests } from '../support/python.ts';
+import {
+  tinyLanguageArchitectures,
+  tinyPictureArchitectures,
+  tinyTextArchitectures,
+} from '../support/tiny-architectures.ts';
 import { tinyGpt } from '../support/tiny-gpt.ts';
 import { PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 import { temporaryFolder, trainTask } from './fixtures.ts';
@@ -63,6 +68,23 @@ export async function familyTasks(): Promise<Readonly<Record<string, TrainTask>>
     tasks[`causal-lm ${method}`] = { ...common, ...language, ...rows };
   }
   return tasks;
+}
+
+/** A task of every architecture that the trainer loads, by `task model_type`: in full, with the dropout that each comes with. */
+export async function architectureTasks(): Promise<Readonly<Record<string, TrainTask>>> {
+  const known = await familyTasks();
+  const found: Record<string, TrainTask> = {};
+  for (const [task, architectures] of [
+    ['text-classification', await tinyTextArchitectures()],
+    ['image-classification', await tinyPictureArchitectures()],
+    ['causal-lm', await tinyLanguageArchitectures()],
+  ] as const) {
+    const { training, ...about } = known[`${task} full`]!;
+    // Three epochs: one to be in, one behind it, one before it.
+    for (const [kind, model] of Object.entries(architectures))
+      found[`${task} ${kind}`] = { ...about, model, training: { ...training, epochs: 3 } };
+  }
+  return found;
 }
 
 /** Runs each task undisturbed, then killed `kills` times, all moments drawn from the seed. */
