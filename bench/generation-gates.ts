@@ -91,6 +91,18 @@ const shifted = (rows: number, test: number, elsewhere: number): Score => {
   return shareDifference(count(test, rows), count(elsewhere, Math.min(rows, SHIFTED_PROMPTS)));
 };
 
+/** Of its own, so that what is drawn here is the same whatever stands above it. */
+const besides = seededRandom(2026, 1);
+/** Prompts that only the new model, and that only production answers within the guidelines, with these probabilities. */
+function beside(rows: number, won: number, lost: number): Score {
+  const pairs = times(rows, () => {
+    const lot = besides.uniform();
+    return lot < won ? [true, false] : lot < won + lost ? [false, true] : [true, true];
+  });
+  const answers = (at: 0 | 1) => pairs.map((pair) => ({ adherent: pair[at]! }));
+  return compareAdherence(answers(0), answers(1)).difference;
+}
+
 const REGIONS = ['north', 'south', 'east', 'west'];
 const CHANNELS = ['letter', 'call'];
 /**
@@ -153,6 +165,27 @@ for (const [before, after] of [
   tell(
     `gainOverUnprompted: ${before} before, ${after} with the prompt`,
     await each(ROWS, (rows) => stopped('gainOverUnprompted', DRAWS, () => gained(rows, before, after))),
+  );
+}
+for (const [won, lost] of [
+  [0, 0],
+  [0.02, 0.02],
+  [0.05, 0.05],
+  [0.1, 0.1],
+  [0.25, 0.25],
+  [0.5, 0.5],
+  [0.02, 0.07],
+  [0.02, 0.12],
+  [0.1, 0.2],
+  [0.02, 0.22],
+  [0.1, 0.3],
+  [0.02, 0.32],
+  [0.1, 0.4],
+  [0.02, 0.52],
+] as const) {
+  tell(
+    `gainOverProduction: only it keeps them in ${won}, only production in ${lost}${won === lost ? ' (as good)' : ''}`,
+    await each(ROWS, (rows) => stopped('gainOverProduction', DRAWS, () => beside(rows, won, lost))),
   );
 }
 for (const elsewhere of [0.9, 0.8, 0.7, 0.6, 0.5]) {

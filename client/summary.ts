@@ -75,7 +75,10 @@ function contents(data: RunFacts['data']): string {
 
 function releaseRows(facts: RunFacts): readonly SummaryRow[] {
   const { gates, bundle, terms, production, exported } = facts;
-  const judged = (gates?.gates ?? []).map(({ name, verdict, reason }) => ({ verdict, text: `${name}: ${reason}` }));
+  const gained = compared(facts)?.gate;
+  const judged = [...(gates?.gates ?? []), ...(gained === undefined ? [] : [gained])].map(
+    ({ name, verdict, reason }) => ({ verdict, text: `${name}: ${reason}` }),
+  );
   return [
     row('bundle', bundle?.digest ?? '?'),
     ...(exported !== undefined && 'road' in exported ? [row('served', `${exported.road}: ${exported.reason}`)] : []),
@@ -85,10 +88,15 @@ function releaseRows(facts: RunFacts): readonly SummaryRow[] {
   ];
 }
 
+/** Whatever the run's task. */
+function compared({ comparison, generationComparison, retrievalComparison }: RunFacts) {
+  return comparison ?? generationComparison ?? retrievalComparison;
+}
+
 function besideProduction(production: RunFacts['production'], facts: RunFacts): string {
   if (production == null) return 'nothing: nothing is in production';
   const bundle = shortDigest(production.bundle);
-  const comparison = facts.comparison ?? facts.generationComparison ?? facts.retrievalComparison;
+  const comparison = compared(facts);
   if (comparison?.comparable !== true) {
     return `${bundle}, not compared: ${comparison?.reason ?? production.problem ?? 'no comparison was made'}`;
   }

@@ -3,7 +3,7 @@
  * `CustomGates`. What is judged depends on what the model gives, so each gate says which of four kinds of evidence it is for.
  */
 import type { EvaluatedGate } from './gates/table.ts';
-import type { GenerationGateName } from './gates/generation.ts';
+import type { EvaluatedGenerationGate } from './gates/generation.ts';
 import type { EvaluatedRetrievalGate } from './gates/retrieval.ts';
 
 /** One label of a text or a picture; several labels of a text; pictures that are found; answers of a generator. */
@@ -125,7 +125,7 @@ export interface GivenAnswer {
   /** Whether the model as it came, told nothing, keeps them. */
   readonly unprompted: boolean;
 }
-export interface AnswersEvidence extends Evidence<'answers', GenerationGateName, GivenAnswer> {
+export interface AnswersEvidence extends Evidence<'answers', EvaluatedGenerationGate, GivenAnswer> {
   /** To all test prompts, or to 5,000 of them; `eachRow` gives the same. */
   readonly answers: readonly GivenAnswer[];
 }

@@ -220,8 +220,8 @@ export class Run {
 
   /** What the model in production has to say against this one; undefined where they are not compared, or nothing judges it. */
   get comparisonGate(): GateResult | undefined {
-    const { comparison, retrievalComparison } = this.facts;
-    return (comparison ?? retrievalComparison)?.gate;
+    const { comparison, generationComparison, retrievalComparison } = this.facts;
+    return (comparison ?? generationComparison ?? retrievalComparison)?.gate;
   }
 
   activities(promise: keyof StepProxies, id: string, taskQueue?: string): Activities {

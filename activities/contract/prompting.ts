@@ -14,7 +14,15 @@ import type { ExampleIds } from './examples.ts';
 import type { ExportedGenerator } from './generation.ts';
 import type { Hardware, Score, TimeLimits } from './measures.ts';
 import type { CandidateOutcome, Selection } from './selection.ts';
-import type { BehaviourResult, Device, FittedPart, JudgeCustom, JudgeGatesInput, PairedScore } from './validation.ts';
+import type {
+  BehaviourResult,
+  Device,
+  FittedPart,
+  GateResult,
+  JudgeCustom,
+  JudgeGatesInput,
+  PairedScore,
+} from './validation.ts';
 
 export interface ProfileGeneratorInput {
   readonly generator: ArtifactRef;
@@ -248,11 +256,13 @@ export interface CompareGeneratorsInput {
   readonly candidate: { readonly generator: ArtifactRef; readonly evaluation: ArtifactRef };
   readonly dataset: ArtifactRef;
   readonly guidelines: ArtifactRef;
+  /** Missing in inputs recorded before it was judged. */
+  readonly gate?: GenerationGatesSpec['gainOverProduction'];
   readonly seed: number;
 }
 /** The chosen generator and the one in production on the same test prompts, by the same checks; or why not. */
 export type GeneratorComparison =
-  | { readonly comparable: false; readonly bundle: Digest; readonly reason: string }
+  | { readonly comparable: false; readonly bundle: Digest; readonly reason: string; readonly gate?: never }
   | {
       readonly comparable: true;
       readonly bundle: Digest;
@@ -266,6 +276,8 @@ export type GeneratorComparison =
       readonly lost: number;
       readonly exactP: number;
       readonly midP: number;
+      /** Missing in comparisons made before it was judged. */
+      readonly gate?: GateResult;
     };
 
 /** What a run that generates knows besides what every run knows. */

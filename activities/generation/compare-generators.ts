@@ -1,9 +1,12 @@
 /** Step `generation.compare`: the chosen generator and the one in production, asked the same, judged by the same guidelines. */
 import { EspalierError } from '../../artifacts/errors.ts';
+import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 import type { CompareGeneratorsInput, GeneratorComparison } from '../contract/prompting.ts';
 import { promptRows, type PromptRow } from '../data/prompts.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { idsSeen } from '../validation/compared-models.ts';
+import { withLostRows } from '../validation/gate-examples.ts';
+import { judgeGate } from '../validation/gates.ts';
 import { answerAll, judged } from './answers.ts';
 import { adherenceScore, compareAdherence } from './metrics/adherence.ts';
 import { readJudge } from './judge.ts';
@@ -12,7 +15,7 @@ import { promptOf } from './served-prompt.ts';
 
 export const compareGenerators: StepDefinition<CompareGeneratorsInput, GeneratorComparison> = {
   type: 'generation.compare',
-  version: 1,
+  version: 2,
   async run(input, context) {
     const { production, candidate } = input;
     const no = (reason: string): GeneratorComparison => ({ comparable: false, bundle: production.bundle, reason });
@@ -30,7 +33,7 @@ export const compareGenerators: StepDefinition<CompareGeneratorsInput, Generator
 };
 
 async function compare(
-  { production, candidate, dataset, guidelines, seed }: CompareGeneratorsInput,
+  { production, candidate, dataset, guidelines, gate: limit, seed }: CompareGeneratorsInput,
   context: StepContext,
 ): Promise<GeneratorComparison> {
   const { store, signal, progress } = context;
@@ -62,6 +65,11 @@ async function compare(
   });
   const after = rows.map(({ id }) => ({ adherent: answered.get(id) ?? false }));
   const { difference, ...tested } = compareAdherence(after, before);
+  const gate =
+    limit === undefined
+      ? undefined
+      : judgeGate('gainOverProduction', GENERATION_GATE_TABLE.gainOverProduction, difference, limit);
+  const lost = rows.flatMap(({ id }, at) => (before[at]!.adherent && !after[at]!.adherent ? [{ rowId: id }] : []));
   return {
     comparable: true,
     bundle: production.bundle,
@@ -69,5 +77,7 @@ async function compare(
     rowsKnown: seen === null ? null : known,
     adherence: { production: adherenceScore(before), candidate: adherenceScore(after), difference },
     ...tested,
+    // What was asked and answered stands in the evaluation.
+    ...(gate === undefined ? {} : { gate: withLostRows(gate, candidate.evaluation.digest, 'answers', lost) }),
   };
 }

@@ -7,7 +7,7 @@ import { withPrompt, type Message } from '../../inference/generation/chat.ts';
 import type { Generator } from '../../inference/generation/generator.ts';
 import type { PromptTest } from '../../pipelines/behaviour/prompt-rows.ts';
 import type { EvidenceDetails } from '../../pipelines/custom-gates.ts';
-import type { ExampledGenerationGate, GenerationGateName } from '../../pipelines/gates/generation.ts';
+import type { EvaluatedGenerationGate, ExampledGenerationGate } from '../../pipelines/gates/generation.ts';
 import type { GateExample } from '../contract/examples.ts';
 import type { Score } from '../contract/measures.ts';
 import type { EvaluateGeneratorInput, GeneratorEvaluation } from '../contract/prompting.ts';
@@ -143,7 +143,7 @@ async function evaluate(
     context,
   );
 
-  const measures: Readonly<Record<GenerationGateName, Score>> = {
+  const measures: Readonly<Record<EvaluatedGenerationGate, Score>> = {
     adherence: adherenceScore(judged),
     gainOverUnprompted: compareAdherence(judged, before).difference,
     perplexityRatio: likelier.score,

@@ -1,6 +1,10 @@
 /** Step `generation.gates`: the pure rule that judges every gate. A failed gate is a verdict, not an error. */
 import type { GenerationGatesSpec } from '../../pipelines/definition/generation-gates.ts';
-import { GENERATION_GATE_NAMES, GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
+import {
+  GENERATION_GATE_NAMES,
+  GENERATION_GATE_TABLE,
+  type GenerationGateRow,
+} from '../../pipelines/gates/generation.ts';
 import type { JudgeGenerationInput } from '../contract/prompting.ts';
 import type { Score } from '../contract/measures.ts';
 import type { GateResult, GatesVerdict } from '../contract/validation.ts';
@@ -44,13 +48,14 @@ export function generationVerdict({
 }: JudgeGenerationInput): GatesVerdict {
   const known: Partial<GenerationGatesSpec> = limits;
   const own = GENERATION_GATE_NAMES.flatMap((name) => {
-    const limit = known[name];
+    const row: GenerationGateRow = GENERATION_GATE_TABLE[name];
+    const limit = row.step === 'compare' ? undefined : known[name];
     // A run that began before there was the gate has no limit of it.
     if (limit === undefined) return [];
     const score = measures[name] ?? NO_SCORE;
     // Who turns a gate on after the evaluation is told: what was not asked does not pass.
     const late = score.notApplicable === WAS_OFF.notApplicable && limit.severity !== 'off';
-    const gate = withWayOut(judgeGate(name, GENERATION_GATE_TABLE[name], late ? NO_SCORE : score, limit));
+    const gate = withWayOut(judgeGate(name, row, late ? NO_SCORE : score, limit));
     return [late ? { ...gate, reason: `${gate.reason}; ${TURNED_ON_LATE}` } : gate];
   });
   const learnt = memorisation === null ? [] : judgeMemorisation(memorisation, memorisationGates).gates;

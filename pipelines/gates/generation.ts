@@ -2,7 +2,8 @@
 import { HARDWARE_FIT } from './device.ts';
 import { DIFFERENCE, NO_FALSE_ALARMS, POSITIVE, SHARE, type GateRow } from './row.ts';
 
-export type GenerationGateRow = Omit<GateRow, 'step' | 'inputs'>;
+/** `step` only of what is not measured by the evaluation of the generator by itself. */
+export type GenerationGateRow = Omit<GateRow, 'step' | 'inputs'> & { readonly step?: 'compare' };
 
 export const GENERATION_GATE_TABLE = {
   adherence: {
@@ -280,13 +281,35 @@ export const GENERATION_GATE_TABLE = {
     examples: { none: 'one number of two runtimes: no answer is right or wrong by it' },
     severity: 'fail',
   },
+  gainOverProduction: {
+    title: 'Gain over the model in production',
+    meaning:
+      'Adherence minus that of the model in production, on the test prompts that production was not made of, by the guidelines of this run.',
+    direction: 'min',
+    judged: 'proof',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0,
+    why: 'speaks where the new model is shown to be worse beyond chance; a tie may have other reasons to be released',
+    falseAlarms:
+      'two equally good models, however many prompts tell them apart, in 0 to 3.4 % of 4,000 draws of 20 to 400 prompts; where 22 % are lost and 2 % won it warns in 34 % of 20, 88 % of 50, 99.7 % of 100',
+    examples: { rows: 'test prompts that production answers within the guidelines, and the new model does not' },
+    severity: 'warn',
+    step: 'compare',
+  },
 } as const satisfies Readonly<Record<string, GenerationGateRow>>;
 
 export type GenerationGateName = keyof typeof GENERATION_GATE_TABLE;
 export const GENERATION_GATE_NAMES = Object.keys(GENERATION_GATE_TABLE) as readonly GenerationGateName[];
-/** The gates that have prompts or texts to look at. */
+/** Of the generator by itself. */
+export type EvaluatedGenerationGate = {
+  [Name in GenerationGateName]: (typeof GENERATION_GATE_TABLE)[Name] extends { readonly step: 'compare' }
+    ? never
+    : Name;
+}[GenerationGateName];
+/** Of these the gates that have prompts or texts to look at. */
 export type ExampledGenerationGate = {
-  [Name in GenerationGateName]: (typeof GENERATION_GATE_TABLE)[Name]['examples'] extends { readonly rows: string }
+  [Name in EvaluatedGenerationGate]: (typeof GENERATION_GATE_TABLE)[Name]['examples'] extends { readonly rows: string }
     ? Name
     : never;
-}[GenerationGateName];
+}[EvaluatedGenerationGate];

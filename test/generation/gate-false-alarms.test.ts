@@ -93,6 +93,23 @@ describe('the gates of generation, on answers that were drawn', () => {
     ok(share(() => !passes('degeneration', degenerate(100, 0.3))) >= 0.97);
   });
 
+  it('accuse a model that is as good as the one in production one time in twenty-five at most, and see a clear loss', () => {
+    /** Of prompts that one of the two alone answers within the guidelines. */
+    const beside = (rows: number, won: number, lost: number): Score => {
+      const lots = Array.from({ length: rows }, () => random.uniform());
+      const ours = lots.map((lot) => ({ adherent: lot >= lost }));
+      const theirs = lots.map((lot) => ({ adherent: lot < 1 - won }));
+      return compareAdherence(ours, theirs).difference;
+    };
+    const warned = (rows: number, won: number, lost: number): number =>
+      share(() => !passes('gainOverProduction', beside(rows, won, lost)));
+    for (const rows of [20, 50, 200]) {
+      for (const apart of [0.02, 0.1, 0.25, 0.5]) ok(warned(rows, apart, apart) <= 0.045, `${apart} of ${rows}`);
+    }
+    ok(warned(100, 0.02, 0.22) >= 0.98);
+    ok(warned(20, 0.02, 0.12) <= 0.12, 'few prompts show little');
+  });
+
   it('draw intervals that hold the truth as often as they say', async () => {
     for (const [rows, truth] of [
       [20, 0.9],

@@ -22,7 +22,7 @@ import {
   GeneratorSelectionSchema,
 } from '../../pipelines/definition/generation.ts';
 import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
-import { GenerationGatesSchema } from '../../pipelines/definition/generation-gates.ts';
+import { GenerationGatesSchema, type GenerationGatesSpec } from '../../pipelines/definition/generation-gates.ts';
 import { PromptDataSchema } from '../../pipelines/definition/data.ts';
 import { parseGuidelines } from '../../pipelines/guidelines/guidelines.ts';
 import { MemorisationGatesSchema } from '../../pipelines/memorisation.ts';
@@ -506,7 +506,9 @@ describe('the steps of generation, on a tiny generator', function () {
     );
     deepEqual(evaluation.checks.map(({ id }) => id).toSorted(), ['calm', 'short']);
     const { examples } = await services.store.getJson<{ examples: Record<string, GateExample[]> }>(evaluation.details);
-    const withRows = Object.entries(GENERATION_GATE_TABLE).filter(([, row]) => 'rows' in row.examples);
+    const withRows = Object.entries(GENERATION_GATE_TABLE).filter(
+      ([, row]) => 'rows' in row.examples && !('step' in row),
+    );
     deepEqual(Object.keys(examples).toSorted(), withRows.map(([name]) => name).toSorted());
     deepEqual(examples['forgetting'], []);
     const [unsafe] = examples['unsafeAnswers'] ?? [];
@@ -565,5 +567,61 @@ describe('the steps of generation, on a tiny generator', function () {
       services,
     );
     equal(same.comparable, false);
+  });
+
+  it('hold it against the model in production: worse beyond chance fails, as good or better passes, and what cannot be compared is not judged', async () => {
+    const { store } = services;
+    const production = await runStep(
+      chooseGenerator,
+      { prompted: { generator, search }, tuned: null, guidelines, generation, adherence, seed: 7 },
+      services,
+    );
+    const ids = Array.from({ length: 6 }, (_, at) => `test${at}`);
+    // The candidate is not asked again: its evaluation says what its answers were worth. Production keeps the guidelines in all six.
+    const against = async (
+      kept: readonly string[],
+      gate?: GenerationGatesSpec['gainOverProduction'],
+      made = dataset,
+    ) => {
+      const answers = ids.map((rowId) => ({ rowId, adherent: kept.includes(rowId) }));
+      const evaluation = await store.putJson({ answers }, 'evaluation.json');
+      const input = {
+        production: { bundle: generator.digest, generator: production.generator, dataset: made },
+        candidate: { generator, evaluation },
+        dataset,
+        guidelines,
+        seed: 7,
+        ...(gate === undefined ? {} : { gate }),
+      };
+      return { ...(await runStep(compareGenerators, input, services)), evaluation };
+    };
+    const fails = { min: 0, severity: 'fail' } as const;
+    const worse = await against([], fails);
+    ok(worse.comparable);
+    deepEqual([worse.rows, worse.won, worse.lost, worse.gate?.verdict], [6, 0, 6, 'fail']);
+    match(
+      worse.gate?.reason ?? '',
+      /gainOverProduction is -1 on 6 rows; the upper end of its 95 % interval, -0\.\d+, is below/,
+    );
+    deepEqual(worse.gate?.examples, { artifact: worse.evaluation.digest, path: 'answers', ids: ids.slice(0, 5) });
+    const asGood = await against(ids, fails);
+    ok(asGood.comparable);
+    deepEqual([asGood.lost, asGood.gate?.verdict, asGood.gate?.examples], [0, 'pass', undefined]);
+    // One prompt lost of six shows nothing.
+    const nearly = await against(ids.slice(1), fails);
+    deepEqual([nearly.gate?.verdict, nearly.gate?.examples?.ids], ['pass', ['test0']]);
+    const { gainOverProduction } = GenerationGatesSchema.parse({});
+    equal((await against([], gainOverProduction)).gate?.verdict, 'warn');
+    // A run that began before there was the gate has no limit of it.
+    const early = await against([]);
+    ok(early.comparable && !('gate' in early));
+    const lines = await store.putBytes(ids.map((id) => jsonLine({ id })).join(''), {
+      name: 'train.jsonl',
+      mediaType: 'application/jsonl',
+    });
+    const learnt = ['train.jsonl', 'validation.jsonl'].map((path) => ({ path, ref: lines }));
+    const known = await against([], fails, await store.putManifest(learnt, 'dataset'));
+    ok(!known.comparable && !('gate' in known));
+    match(known.reason, /every one of the 6 test prompts/);
   });
 });

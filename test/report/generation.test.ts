@@ -101,6 +101,10 @@ describe('the report on a model that generates text', () => {
       shown,
       /Beside production: ✓ better \(adherence \+8\.0 points, 1\.9 points to 13\.8 points; 7 answers only it keeps within the guidelines, 2 only production, of 40\)/,
     );
+    match(
+      shown,
+      /Gate pass: gainOverProduction is 0\.08 on 40 rows; nothing speaks against it Only production keeps the guidelines on: t7 , t12 Test prompts that both were asked 40/,
+    );
     match(shown, /Only the new model keeps the guidelines 7 Only production keeps them 2 McNemar, exact p = 0\.18/);
     doesNotMatch(shown, /not compared/);
   });
@@ -119,6 +123,7 @@ describe('what a decider is told in a few lines of a model that generates text',
     equal(line('prompted', 'release', 'served'), 'prompted: the prompt is enough');
     equal(line('tuned', 'release', 'served'), 'tuned: the tuned one is better beyond chance');
     match(line('tuned', 'release', 'replaces') ?? '', /: 7 rows won, 2 lost of 40; adherence /);
+    match(line('tuned', 'release', 'gates') ?? '', /\ngainOverProduction: gainOverProduction is 0\.08 on 40 rows;/);
   });
 });
 

@@ -178,6 +178,13 @@ export function generatorFacts(
       lost: 2,
       exactP: 0.18,
       midP: 0.11,
+      gate: {
+        ...gate('gainOverProduction', 0.138, 0, 'min'),
+        name: 'gainOverProduction',
+        score: comparison.accuracy.difference,
+        reason: 'gainOverProduction is 0.08 on 40 rows; nothing speaks against it',
+        examples: { artifact: digestOf('details'), path: 'answers', ids: ['t7', 't12'] },
+      },
     },
   };
 }

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Activities } from '../../activities/contract.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
+import type { GeneratorComparison } from '../../activities/contract/prompting.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
@@ -259,6 +260,46 @@ describe('a run that generates text', function () {
     deepEqual(given, ['part', 'part', 'part', 'part', 30]);
     deepEqual(completions, [7]);
     deepEqual(facts.data?.wholeRows, { train: 70, validation: 15, test: 15 });
+  });
+
+  it('hands the gate over production to the comparison, and asks nobody to release what keeps the guidelines less often', async () => {
+    const asked: unknown[] = [];
+    const watch =
+      (gate?: object) =>
+      (real: Activities): Partial<Activities> => ({
+        compareGenerators: async (call) => {
+          asked.push(call.input.gate);
+          const result = await real.compareGenerators(call);
+          if (gate === undefined) return result;
+          return { ...result, output: { ...result.output, comparable: true, gate } as unknown as GeneratorComparison };
+        },
+      });
+    const refused = { name: 'gainOverProduction', verdict: 'fail', reason: 'gainOverProduction is -0.2' };
+    const worse = await run(watch(refused));
+    deepEqual([worse.outcome.state, worse.outcome.reason], ['gates-failed', refused.reason]);
+    ok(worse.ran.includes('package') && !worse.ran.includes('release-evidence') && !worse.ran.includes('deploy'));
+    const { gates } = generatorInput().pipeline as TextGeneration;
+    const warned = await run(watch({ ...refused, verdict: 'warn' }), {
+      gates: { ...gates, gainOverProduction: { min: -0.1, severity: 'warn' } },
+    });
+    equal(warned.outcome.state, 'deployed', 'who approves decides about a warning');
+    deepEqual(asked, [
+      { min: 0, severity: 'warn' },
+      { min: -0.1, severity: 'warn' },
+    ]);
+    // A definition that was recorded before there was the gate.
+    const { gainOverProduction: _, ...before } = gates;
+    await run(watch(), { gates: before as typeof gates });
+    equal(asked[2], undefined);
+    const first = await run((real) => ({
+      ...watch(refused)(real),
+      findProduction: async (call) => {
+        await real.findProduction(call);
+        return null;
+      },
+    }));
+    equal(first.outcome.state, 'deployed');
+    ok(asked.length === 3 && !first.ran.includes('compare'), 'with nothing in production there is nothing to compare');
   });
 
   it('begins no training after its budget, ends searches with it, and says why nothing was tuned', async () => {

@@ -27,13 +27,10 @@ import { html, type Content, type Html } from '../../../artifacts/html.ts';
 import { badge, facts, table } from '../parts.ts';
 import type { Section } from '../page.ts';
 
-/** A picture lies under its row in test.tar of the dataset. */
-function lostIds({ examples }: GateResult): Content {
+/** A picture lies under its row in test.tar of the dataset; what a generator answered, under its row in the evaluation. */
+function lostIds({ examples }: GateResult, lost: string): Content {
   if (examples === undefined) return '';
-  return html`<p>
-    Production does better most on:
-    ${examples.ids.map((id, place) => html`${place === 0 ? '' : ', '}<code>${id}</code>`)}
-  </p>`;
+  return html`<p>${lost}: ${examples.ids.map((id, place) => html`${place === 0 ? '' : ', '}<code>${id}</code>`)}</p>`;
 }
 
 type Compared = Extract<ModelComparison, { comparable: true }>;
@@ -109,8 +106,10 @@ function notCompared(
 
 /** Both were asked the same test prompts, and the same checks judged the answers. */
 function generatorsCompared(both: Extract<GeneratorComparison, { comparable: true }>): Html {
-  const { rows, rowsKnown, adherence, won, lost, exactP, midP } = both;
-  return facts([
+  const { rows, rowsKnown, adherence, won, lost, exactP, midP, gate } = both;
+  return html`${gate === undefined ? '' : html`<p>Gate ${gate.verdict}: ${gate.reason}</p>`}
+  ${gate === undefined ? '' : lostIds(gate, 'Only production keeps the guidelines on')}
+  ${facts([
     ['Test prompts that both were asked', count(rows)],
     ['Left out, since production may know them', rowsKnown === null ? 'nobody can say' : count(rowsKnown)],
     ['Adherence in production', score(adherence.production)],
@@ -120,14 +119,14 @@ function generatorsCompared(both: Extract<GeneratorComparison, { comparable: tru
     ['Only production keeps them', count(lost)],
     ['McNemar, exact', `p = ${probability(exactP)}`],
     ['McNemar, mid-p', `p = ${probability(midP)}`],
-  ]);
+  ])}`;
 }
 
 /** Both embedded the same gallery, and were asked with the same pictures. */
 function retrieversCompared(both: Extract<RetrieverComparison, { comparable: true }>): Html {
   const { rows, rowsKnown, meanAveragePrecision, won, lost, gate } = both;
   return html`<p>Gate ${gate.verdict}: ${gate.reason}</p>
-    ${lostIds(gate)}
+    ${lostIds(gate, 'Production does better most on')}
     ${facts([
       ['Test pictures that both were asked with', count(rows)],
       ['Left out, since production was made of them', rowsKnown === null ? 'nobody can say' : count(rowsKnown)],

@@ -37,11 +37,15 @@ export async function compareGenerator(
   const evaluation = generation?.evaluation;
   if (!chosen || !('generator' in chosen) || !evaluation || made === null)
     throw new Error('the comparison began before the evaluation ended');
-  run.facts.generationComparison = await run.step('cpu', 'compare', 'compareGenerators', () => ({
-    production: { bundle, generator: made.classifier, dataset: made.dataset },
-    candidate: { generator: chosen.generator, evaluation: evaluation.details },
-    dataset: dataset.dataset,
-    guidelines,
-    seed: run.definition('text-generation').selection.seed,
-  }));
+  run.facts.generationComparison = await run.step('cpu', 'compare', 'compareGenerators', () => {
+    const { gates, selection } = run.definition('text-generation');
+    return {
+      production: { bundle, generator: made.classifier, dataset: made.dataset },
+      candidate: { generator: chosen.generator, evaluation: evaluation.details },
+      dataset: dataset.dataset,
+      guidelines,
+      gate: gates.gainOverProduction,
+      seed: selection.seed,
+    };
+  });
 }
