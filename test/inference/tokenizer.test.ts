@@ -91,6 +91,63 @@ function bertTokenizer(vocabulary: readonly string[]): unknown {
 }
 
 /**
+ * A Unigram tokenizer as XLM-R, CamemBERT, ALBERT and DeBERTa have it, but for the compiled table of characters, which
+ * normal forms stand for. Scores differ by piece and favour longer ones, so the best path of a text is one of many.
+ */
+function unigramTokenizer(texts: readonly string[]): unknown {
+  const special = ['<s>', '<pad>', '</s>', '<unk>'];
+  const words = texts.flatMap((text) => text.normalize('NFKC').slice(0, 2000).split(/\s+/u));
+  const parts = words.flatMap((word) => {
+    const characters = Array.from(`▁${wellFormed(word)}`);
+    return characters.flatMap((_, at) => [1, 2, 3, 5].map((length) => characters.slice(at, at + length).join('')));
+  });
+  // A third is missing: what has no piece is unknown, and unknown characters that stand together are one token.
+  const pieces = [...new Set(parts)].filter((piece, at) => !special.includes(piece) && at % 3 !== 0);
+  const scored = pieces.map((piece, at) => [piece, -8 - (at % 17) / 4 + Math.min(piece.length, 4)] as const);
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: special.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [{ type: 'NFKC' }, { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' }],
+    },
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [
+        { SpecialToken: { id: '<s>', type_id: 0 } },
+        { Sequence: { id: 'A', type_id: 0 } },
+        { SpecialToken: { id: '</s>', type_id: 0 } },
+      ],
+      pair: [
+        { SpecialToken: { id: '<s>', type_id: 0 } },
+        { Sequence: { id: 'A', type_id: 0 } },
+        { SpecialToken: { id: '</s>', type_id: 0 } },
+        { SpecialToken: { id: '</s>', type_id: 0 } },
+        { Sequence: { id: 'B', type_id: 0 } },
+        { SpecialToken: { id: '</s>', type_id: 0 } },
+      ],
+      special_tokens: {
+        '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] },
+        '</s>': { id: '</s>', ids: [2], tokens: ['</s>'] },
+      },
+    },
+    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    model: { type: 'Unigram', unk_id: 3, vocab: [...special.map((token) => [token, 0] as const), ...scored] },
+  };
+}
+
+/**
  * Every character of the hard strings, in every case and normal form, alone and as a continuation: whatever a
  * normaliser makes of a character has an id of its own, so a difference cannot hide behind [UNK].
  */
@@ -237,6 +294,19 @@ describe('the Node tokenizer', function () {
     const data = process.env['ESPALIER_TEST_DATA'] ?? this.skip();
     const real = join(data, 'models/karpathy/tinyllamas-stories260K/tokenizer.json');
     await assertSameIds(real, pythonForTests().executable, 1_000_000);
+  });
+
+  it('gives the ids of the Python tokenizer for Unigram pieces, and joins pairs as it does', async () => {
+    const unigram = join(directory, 'unigram.json');
+    await writeFile(unigram, JSON.stringify(unigramTokenizer(Object.values(HARD))));
+    const python = pythonForTests().executable;
+    await assertSameIds(unigram, python, 1_000_000);
+    await assertSameIds(unigram, python, 16);
+    await assertSamePairs(unigram, python, [1_000_000, 17]);
+    const tokenizer = await TextTokenizer.load(unigram, 1_000_000);
+    const ids = (await Promise.all(Object.values(HARD).map((text) => tokenizer.ids(text)))).flat();
+    assert.ok(ids.includes(3), 'some characters have no piece');
+    assert.ok(new Set(ids).size > 100, `${new Set(ids).size} pieces were met`);
   });
 
   it('reads a special token spelled in a text as that token, as the Python tokenizer does', async () => {
