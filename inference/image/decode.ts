@@ -1,10 +1,10 @@
 /**
  * A picture's file to upright RGB pixels. One decoder (libvips, through sharp) decides what a picture looks like: when
- * data are prepared, and when a model answers. It agrees with Pillow to the bit on 8-bit JPEG, PNG, WebP, GIF and TIFF, in
- * grey, RGB, palettes, with transparency and all EXIF orientations (tested). By nature it differs where Pillow
- * only clips or only multiplies: 16-bit grey (here: the high byte; Pillow cuts everything over 255 to white) and CMYK (here:
- * by colour profile; Pillow multiplies by what ink leaves over). Therefore data preparation stores the pixels of such pictures
- * as 8-bit PNG (activities/data/images): what trains reads what serves would see.
+ * data are prepared, and when a model answers. It agrees with Pillow to the bit on JPEG, PNG, WebP, GIF and TIFF, in grey,
+ * RGB, CMYK and YCCK, palettes, 16 bits, with transparency and all EXIF orientations (tested). On purpose it differs in 16-bit
+ * grey and in the transparent colour of 16-bit pictures, where Pillow errs: it cuts every level over 255 to white, and compares
+ * the colour with levels of 8 bits. Here 16-bit grey is its high byte, as Pillow reads 16 bits of all other colours.
+ * Data preparation stores the pixels of such pictures as 8-bit PNG (activities/data/images): what trains reads what serves would see.
  */
 import sharp from 'sharp';
 import { EspalierError } from '../../artifacts/errors.ts';
@@ -100,8 +100,8 @@ export async function readHeader(
 }
 
 /**
- * Upright RGB of the first frame, transparency over white; colour profiles are not applied, but for CMYK (as Pillow and the
- * image processors of transformers have it). Throws BadData as `readHeader`, and for what is damaged or cut short.
+ * Upright RGB of the first frame, transparency over white; colour profiles are not applied (as Pillow and the image
+ * processors of transformers have it). Throws BadData as `readHeader`, and for what is damaged or cut short.
  */
 export async function decodePicture(
   bytes: Uint8Array,
@@ -113,15 +113,24 @@ export async function decodePicture(
 
 /** The same where the header is read already. */
 export async function decodeKnown(bytes: Uint8Array, header: PictureHeader, where: string): Promise<Picture> {
-  const { data, info } = await attempt(where, () =>
-    sharp(bytes, { failOn: 'warning', ignoreIcc: !header.cmyk, limitInputPixels: header.width * header.height })
-      .autoOrient()
-      .toColourspace('srgb')
-      .raw()
-      .toBuffer({ resolveWithObject: true }),
-  );
-  const { width, height } = info;
-  return { width, height, pixels: toRgb(data, width * height, info.channels) };
+  const limitInputPixels = header.width * header.height;
+  const { data, info } = await attempt(where, () => {
+    const upright = sharp(bytes, { failOn: 'warning', ignoreIcc: true, limitInputPixels }).autoOrient();
+    // The inks as they are: sharp's own way to RGB is by a colour profile, the file's or its own.
+    const raw = header.cmyk
+      ? upright
+          .pipelineColourspace('cmyk')
+          .toColourspace('cmyk')
+          .raw({ depth: header.deep ? 'ushort' : 'uchar' })
+      : upright.toColourspace('srgb').raw();
+    return raw.toBuffer({ resolveWithObject: true });
+  });
+  const { width, height, channels } = info;
+  const count = width * height;
+  const pixels = header.cmyk
+    ? inksToRgb(header.deep ? highBytes(data) : data, count, channels)
+    : toRgb(data, count, channels);
+  return { width, height, pixels };
 }
 
 /** A grey square as a file: what a model is tried with before anybody asks it. */
@@ -142,6 +151,25 @@ function toRgb(data: Uint8Array, count: number, channels: number): Uint8Array {
     for (let channel = 0; channel < 3; channel += 1) {
       const value = data[colours === 1 ? at : at + channel] as number;
       pixels[index * 3 + channel] = alpha === 255 ? value : overWhite(value, alpha);
+    }
+  }
+  return pixels;
+}
+
+/** Of levels of 16 bits, little end first. */
+function highBytes(data: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: data.length / 2 }, (_, index) => data[index * 2 + 1] as number);
+}
+
+/** From cyan, magenta, yellow, black, and whatever follows them: Pillow's product of what the two inks leave over. */
+function inksToRgb(data: Uint8Array, count: number, channels: number): Uint8Array {
+  const pixels = new Uint8Array(count * 3);
+  for (let index = 0; index < count; index += 1) {
+    const at = index * channels;
+    const left = 255 - (data[at + 3] as number);
+    for (let channel = 0; channel < 3; channel += 1) {
+      const product = (data[at + channel] as number) * left + 128;
+      pixels[index * 3 + channel] = left - ((product + (product >> 8)) >> 8);
     }
   }
   return pixels;

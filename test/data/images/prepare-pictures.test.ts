@@ -154,6 +154,10 @@ describe('preparing pictures', function () {
         .toColourspace('rgb16')
         .png()
         .toBuffer(),
+      deepGrey: await sharp(await scene(108))
+        .toColourspace('grey16')
+        .png()
+        .toBuffer(),
       clear: await sharp(await scene(104))
         .ensureAlpha(0.4)
         .webp()
@@ -170,7 +174,7 @@ describe('preparing pictures', function () {
     const all: Member[] = [...members, ...Object.entries(odd).map(([name, bytes]): Member => [`cat/${name}`, bytes])];
     const content = await tar(all.map(([name, bytes]) => [name.endsWith('.jpg') ? name : `${name}.png`, bytes]));
     const summary = await prepareShards(services, [{ path: 'odd.tar', content }]);
-    equal(summary.rows.train + summary.rows.validation + summary.rows.test, members.length + 8);
+    equal(summary.rows.train + summary.rows.validation + summary.rows.test, members.length + 9);
     match(
       summary.findings[0]?.message ?? '',
       /of 1 where they were taken, of 1 names or words of people told; it was removed/,

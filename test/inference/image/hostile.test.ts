@@ -42,6 +42,9 @@ describe('a file that is no good picture', () => {
       await decodePicture(whole, 'whole');
       await refused(whole.subarray(0, whole.length / 2), /damaged/);
     }
+    const inks = await noise(120, 80).toColourspace('cmyk').jpeg().toBuffer();
+    await decodePicture(inks, 'whole');
+    await refused(inks.subarray(0, inks.length / 2), /damaged/);
     const png = await noise(120, 80).png().toBuffer();
     png[png.length >> 1] = (png[png.length >> 1] as number) ^ 255;
     await refused(png, /damaged/);
