@@ -4,10 +4,12 @@ import { z } from 'zod';
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 const MAX_DAYS = 365;
 
+const FORM = "write a duration like '30s', '15m', '6h' or '7d'";
+
 /** A timer of the orchestrator holds no more than some decades, and nobody waits for years on purpose. */
 export const duration = z
-  .string()
-  .regex(/^[1-9][0-9]*(s|m|h|d)$/, { error: "write a duration like '30s', '15m', '6h' or '7d'", abort: true })
+  .string({ error: FORM })
+  .regex(/^[1-9][0-9]*(s|m|h|d)$/, { error: FORM, abort: true })
   .refine(
     (text) => durationSeconds(text) <= durationSeconds(`${MAX_DAYS}d`),
     `is longer than a year: write at most '${MAX_DAYS}d'`,

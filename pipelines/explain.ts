@@ -22,7 +22,7 @@ function explain(schema: z.core.$ZodType, issue: Issue, parent: Path, value: unk
     case 'invalid_type':
       // Of what another task has and this one refuses, the schema says why.
       if (issue.expected === 'never') return at(issue.message);
-      return at(`must be ${TYPE_WORDS[issue.expected] ?? issue.expected}, got ${show(found)}`);
+      return at(`must be ${TYPE_WORDS[issue.expected] ?? issue.expected}, got ${show(found)}`, ownWords(issue));
     case 'invalid_value':
       return at(
         `must be ${issue.values.map((one) => show(one)).join(' or ')}, got ${show(found)}`,
@@ -71,7 +71,12 @@ function explainUnion(
         ? one.values.map((each) => show(each))
         : [],
   );
-  const close = named.map((one) => nearest(one, found)).find((one) => one !== undefined);
+  const close =
+    named.map((one) => nearest(one, found)).find((one) => one !== undefined) ??
+    firsts
+      .filter(({ code }) => code === 'invalid_type')
+      .map(ownWords)
+      .find((one) => one !== undefined);
   const fix = close === undefined ? {} : { fix: close };
   return [{ path: showPath(path), message: `must be ${allowed.join(' or ')}, got ${show(found)}`, ...fix }];
 }
@@ -105,6 +110,11 @@ function example(issue: Issue): string | undefined {
   if (issue.code === 'invalid_type') return `add ${TYPE_WORDS[issue.expected] ?? issue.expected}`;
   if (issue.code === 'invalid_value') return `add ${issue.values.map((one) => show(one)).join(' or ')}`;
   return undefined;
+}
+
+/** What the schema itself says of a value of another kind, in place of the library's words. */
+function ownWords({ message }: Issue): string | undefined {
+  return message.startsWith('Invalid input') ? undefined : message;
 }
 
 function nearest(issue: Extract<Issue, { code: 'invalid_value' }>, found: unknown): string | undefined {

@@ -20,4 +20,10 @@ export const ascendingShares = z
   .array(fraction.positive())
   .min(1)
   .max(4)
-  .refine((shares) => shares.every((share, at) => at === 0 || share > (shares[at - 1] ?? 0)), 'write ascending shares');
+  .refine((shares) => shares.every((share, at) => at === 0 || share > (shares[at - 1] ?? 0)), {
+    error: ({ input }) => {
+      const shares = input as readonly number[];
+      const ascending = [...new Set(shares)].toSorted((a, b) => a - b);
+      return `must be shares of which each is larger than the one before, got [${shares.join(', ')}]: write [${ascending.join(', ')}]`;
+    },
+  });

@@ -180,6 +180,23 @@ describe('checkPipeline', () => {
     });
   });
 
+  it('shows how a duration is written to who wrote a number, and which shares are not ascending', () => {
+    const problems = problemsOf(
+      withParts({
+        budget: { time: 0 },
+        training: { checkpoints: { every: 5 } },
+        selection: { prototype: { rungs: [0.5, 0.2, 0.5] } },
+      }),
+    );
+    const form = "write a duration like '30s', '15m', '6h' or '7d'";
+    assert.deepEqual(problems, {
+      'budget.time': `must be text, got 0 | ${form}`,
+      'training.checkpoints.every': `must be 'auto' or text, got 5 | ${form}`,
+      'selection.prototype.rungs':
+        'must be shares of which each is larger than the one before, got [0.5, 0.2, 0.5]: write [0.2, 0.5] | ',
+    });
+  });
+
   it('suggests the setting that was meant, and lists the known ones when nothing is near', () => {
     const problems = problemsOf(
       withParts({
