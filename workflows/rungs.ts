@@ -24,6 +24,11 @@ export function rungLimits(setting: Setting, share: number, rows: number): Subse
   return { train: { share, least }, validation: { most }, test: { most: 0 } };
 }
 
+/** Of a run that is a prototype, whose two rungs are a curve: of so few rows that `leastRows` would make both the same, the first has a third. */
+export function trialSetting<T extends Setting>(setting: T, rows: number): T {
+  return { ...setting, leastRows: Math.min(setting.leastRows, Math.ceil(rows / 3)) };
+}
+
 /** Of a search for settings: the smallest rung, and enough validation rows to tell differences of two points. */
 const SEARCH: Setting = { leastRows: 64, mostValidationRows: 2000 };
 

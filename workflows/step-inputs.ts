@@ -42,7 +42,7 @@ import { gradientsAsked } from '../pipelines/attack.ts';
 import { withSettings } from '../pipelines/change.ts';
 import { meanWithin, type SlotPrice } from '../pipelines/inference-cost.ts';
 import { completed, type OpenSetting, type RecipeFacts } from '../pipelines/recipe.ts';
-import { nthSeed, rungLimits, searchRungLimits } from './rungs.ts';
+import { nthSeed, rungLimits, searchRungLimits, trialSetting } from './rungs.ts';
 import type { Winner } from './stages/select.ts';
 
 /** What is asked of the tuned model is checked with the data; from which share on it is enough is the gates'. */
@@ -207,11 +207,12 @@ export function taskNamed({ task }: Classification): Pick<ExportClassifierInput,
 
 /** The rows that judge the end stay out of the choice. */
 export function rungInput(
-  { selection }: Pick<Classification, 'selection'>,
+  { selection, prototype: trial }: Pick<Classification, 'selection' | 'prototype'>,
   { dataset, rows }: Pick<DatasetSummary, 'dataset' | 'rows'>,
   share: number,
 ): SubsetDataInput {
-  return { dataset, rows: rungLimits(selection.prototype, share, rows.train), seed: selection.seed };
+  const setting = trial === undefined ? selection.prototype : trialSetting(selection.prototype, rows.train);
+  return { dataset, rows: rungLimits(setting, share, rows.train), seed: selection.seed };
 }
 
 /** The whole of a run that is a prototype. */

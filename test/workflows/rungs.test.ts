@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { RungResult } from '../../activities/contract/prototype.ts';
-import { cutShort, isTooNear, ofAllSeeds, rungLimits, rungRows } from '../../workflows/rungs.ts';
+import { cutShort, isTooNear, ofAllSeeds, rungLimits, rungRows, trialSetting } from '../../workflows/rungs.ts';
 
 const setting = { leastRows: 64, mostValidationRows: 1000 };
 
@@ -17,6 +17,12 @@ describe('the rows of a rung', () => {
     assert.equal(validation(0.1, 5000), 500);
     assert.equal(validation(0.1, 100_000), 1000);
     assert.deepEqual(rungLimits(setting, 0.1, 5000).test, { most: 0 });
+  });
+
+  it('are a third of a prototype whose rows are so few that both rungs would have them all', () => {
+    const first = (rows: number) => rungRows(trialSetting(setting, rows), 0.3, rows);
+    assert.deepEqual([10, 60, 200, 500].map(first), [4, 20, 64, 150]);
+    assert.equal(rungRows(trialSetting(setting, 60), 1, 60), 60);
   });
 
   it('leave a rung out that is not half as large as the next, but never the last', () => {
