@@ -10,7 +10,7 @@
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-finder-shift.ts [draws of each gallery = 50]
  */
 import { precisionByLuck, precisionLost, type RankedPictures } from '../activities/retrieval/precision-lost.ts';
-import { CORRUPTIONS } from '../activities/validation/corruptions.ts';
+import { builtInCorruptions } from '../activities/validation/corruptions.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { decodePicture } from '../inference/image/decode.ts';
@@ -35,9 +35,9 @@ const encoder = await frozenBackbone('squeezenet1.1');
 const embed = remembering(encoder);
 const ofHalf = (await photographs('train', 4000)).filter((_, at) => at % 2 === 1);
 const [shown, asking] = [ofHalf.slice(ASKING), ofHalf.slice(0, ASKING)];
-const noise = CORRUPTIONS.find(({ name }) => name === 'noise')!;
+const noise = builtInCorruptions().find(({ name, severity }) => name === 'noise' && severity === 'strong')!;
 const noisy = await Promise.all(
-  asking.map(async ({ bytes, id }, at) => noise.apply(await decodePicture(bytes, id), 'strong', at)),
+  asking.map(async ({ bytes, id }, at) => noise.apply(await decodePicture(bytes, id), at)),
 );
 const rows = [...asking, ...shown.slice(0, GALLERIES * GALLERY)];
 const labels = [...new Set(rows.map(({ label }) => label))].toSorted();

@@ -18,6 +18,7 @@ import { requireHardware, TIMED_TRIES } from '../selection/machines.ts';
 import { hardware, measureModel } from '../selection/profile-encoder.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { listedBehaviour } from '../validation/behaviour-tests.ts';
+import { corruptionsDigest } from '../validation/corruptions.ts';
 import { idsOf } from '../validation/gate-examples.ts';
 import { answeredShare } from '../validation/served-measures.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
@@ -49,8 +50,8 @@ const MOST_LABELS = 500;
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
   version: 24,
-  // Latency is among the measures: on other hardware it is another result.
-  environment: () => Promise.resolve(hardware()),
+  // Latency is among the measures, on other hardware it is another result; and so it is where pictures are made worse otherwise.
+  environment: () => Promise.resolve({ ...hardware(), corruptions: corruptionsDigest() }),
   tries: TIMED_TRIES,
   identity: withoutTimeLimits,
   keeps: ({ latency }, { timeLimits }) => !saysNothing(timedLatency(latency, timeLimits)),

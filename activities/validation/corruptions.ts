@@ -1,71 +1,58 @@
 /**
  * Pictures as bad cameras, networks and hands give them: five of the kinds of Hendrycks and Dietterich ("Benchmarking Neural
- * Network Robustness to Common Corruptions and Perturbations", ICLR 2019), each in two strengths: `mild`, about their first
- * severity for small pictures, and `strong`, about their third. Pure arithmetic in a seed, but for the JPEG encoder:
- * the same picture becomes the same bytes again.
+ * Network Robustness to Common Corruptions and Perturbations", ICLR 2019). Which there are, and how strong, is a table
+ * (`pipelines/behaviour/built-in/corruptions.jsonl`): each in two strengths, `mild`, about their first severity for small
+ * pictures, and `strong`, about their third; here is how each kind is made. Pure arithmetic in a seed, but for the JPEG
+ * encoder: the same picture becomes the same bytes again.
  */
 import sharp, { type Sharp } from 'sharp';
+import type { Digest } from '../../artifacts/reference.ts';
 import type { Picture } from '../../inference/image/decode.ts';
+import { readCorruptionTable, type CorruptionRow, type Severity } from '../../pipelines/behaviour/corruption-table.ts';
+import { builtInDigest, builtInRows } from './built-in-table.ts';
 import { seededRandom } from './random.ts';
 
-export type Severity = 'mild' | 'strong';
-export const SEVERITIES: readonly Severity[] = ['mild', 'strong'];
+const FILE = 'corruptions.jsonl';
 
+/** A kind in a strength. */
 export interface Corruption {
   readonly name: string;
-  /** What each strength does, for people. */
-  readonly says: Readonly<Record<Severity, string>>;
+  readonly severity: Severity;
+  /** What it does, for people. */
+  readonly says: string;
   /** To the bytes of a picture's file. */
-  readonly apply: (picture: Picture, severity: Severity, seed: number) => Promise<Uint8Array>;
+  readonly apply: (picture: Picture, seed: number) => Promise<Uint8Array>;
 }
 
-/** Standard deviation, of 255. */
-const NOISE = { mild: 10, strong: 25 } as const;
-/** Standard deviation as a share of the shorter edge (1 and 2.5 pixels of 224), and the least in pixels, of tiny pictures. */
-const BLUR = { mild: { share: 0.0045, least: 0.4 }, strong: { share: 0.011, least: 0.7 } } as const;
-const QUALITY = { mild: 40, strong: 15 } as const;
-/** Factor; its inverse where the seed says darker. */
-const BRIGHTNESS = { mild: 1.25, strong: 1.6 } as const;
-/** Degrees, to either side. */
-const ROTATION = { mild: 5, strong: 15 } as const;
+/** Those of the built-in table, in its order. Throws Internal where the package is not whole. */
+export function builtInCorruptions(home?: string): readonly Corruption[] {
+  return builtInRows(FILE, readCorruptionTable, home).map((row) => {
+    const { name, severity, says } = row;
+    return { name, severity, says, apply: applied(row) };
+  });
+}
 
-export const CORRUPTIONS: readonly Corruption[] = [
-  {
-    name: 'noise',
-    says: { mild: 'Gaussian, deviation 10 of 255', strong: 'Gaussian, deviation 25 of 255' },
-    apply: (picture, severity, seed) => asPng(noisy(picture, NOISE[severity], seed)),
-  },
-  {
-    name: 'blur',
-    says: {
-      mild: 'Gaussian, 0.45 % of the shorter edge, at least 0.4 pixels',
-      strong: 'Gaussian, 1.1 % of the shorter edge, at least 0.7 pixels',
-    },
-    apply: (picture, severity) => {
-      const { share, least } = BLUR[severity];
-      return asPng(blurred(picture, Math.max(least, share * Math.min(picture.width, picture.height))));
-    },
-  },
-  {
-    name: 'JPEG',
-    says: { mild: 'saved at quality 40', strong: 'saved at quality 15' },
-    apply: (picture, severity) => raw(picture).jpeg({ quality: QUALITY[severity] }).toBuffer(),
-  },
-  {
-    name: 'brightness',
-    says: { mild: 'times 1.25, or divided by it', strong: 'times 1.6, or divided by it' },
-    apply: (picture, severity, seed) =>
-      asPng(
-        brightened(picture, seededRandom(seed, 31).uniform() < 0.5 ? BRIGHTNESS[severity] : 1 / BRIGHTNESS[severity]),
-      ),
-  },
-  {
-    name: 'rotation',
-    says: { mild: '5 degrees to either side', strong: '15 degrees to either side' },
-    apply: (picture, severity, seed) =>
-      asPng(rotated(picture, seededRandom(seed, 32).uniform() < 0.5 ? ROTATION[severity] : -ROTATION[severity])),
-  },
-];
+/** Of the built-in table, part of a step's key: the file is data, and changes without the step's version. */
+export const corruptionsDigest = (home?: string): Digest => builtInDigest(FILE, home);
+
+function applied(row: CorruptionRow): Corruption['apply'] {
+  switch (row.corruption) {
+    case 'gaussian-noise':
+      return (picture, seed) => asPng(noisy(picture, row.deviation, seed));
+    case 'gaussian-blur':
+      return (picture) =>
+        asPng(blurred(picture, Math.max(row.least, row.share * Math.min(picture.width, picture.height))));
+    case 'jpeg':
+      return (picture) => raw(picture).jpeg({ quality: row.quality }).toBuffer();
+    case 'brightness':
+      return (picture, seed) => asPng(brightened(picture, tossed(seed, 31) ? row.factor : 1 / row.factor));
+    case 'rotation':
+      return (picture, seed) => asPng(rotated(picture, tossed(seed, 32) ? row.degrees : -row.degrees));
+  }
+}
+
+/** Which of two ways a picture takes. */
+const tossed = (seed: number, stream: number): boolean => seededRandom(seed, stream).uniform() < 0.5;
 
 /** A lossless file of the picture. Level 1: it is read once and thrown away. */
 export function asPng(picture: Picture): Promise<Uint8Array> {

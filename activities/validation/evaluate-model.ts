@@ -25,6 +25,7 @@ import { discordance, mcnemar } from './paired.ts';
 import type { Mistake } from './all-rows.ts';
 import { keptPredictions } from './ask-test.ts';
 import { calibrationOfJudged } from './calibration.ts';
+import { corruptionsDigest } from './corruptions.ts';
 import { diagnose } from './diagnose.ts';
 import { examinePictures } from './examine-pictures.ts';
 import { examineTexts } from './examine-texts.ts';
@@ -45,8 +46,14 @@ import { servedMeasures } from './served-measures.ts';
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
   version: 48,
-  // Latency is among the measures, on other hardware it is another result; and so it is where other identity words are swapped.
-  environment: () => Promise.resolve({ ...hardware(), identities: identitiesDigest(), tables: textTableDigests() }),
+  // Latency is among the measures, on other hardware it is another result; and so it is where a table of what is asked is another.
+  environment: () =>
+    Promise.resolve({
+      ...hardware(),
+      identities: identitiesDigest(),
+      tables: textTableDigests(),
+      corruptions: corruptionsDigest(),
+    }),
   tries: TIMED_TRIES,
   identity: withoutTimeLimits,
   keeps: ({ latency }, { timeLimits }) => !saysNothing(timedLatency(latency, timeLimits)),

@@ -3,34 +3,19 @@
  * husband" (counterfactuals: Dixon et al., AIES 2018; Garg et al., AIES 2019). The words are a table
  * (`pipelines/behaviour/built-in/identities.jsonl`), English, written for Espalier. Pure but for its reading.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { digestBytes } from '../../artifacts/digest.ts';
-import { EspalierError } from '../../artifacts/errors.ts';
 import type { Digest } from '../../artifacts/reference.ts';
 import { textsOf, type TextInput } from '../../inference/texts.ts';
 import { readIdentityTable, type IdentityWords } from '../../pipelines/behaviour/identity-table.ts';
-import { packageRoot } from '../../pipelines/load.ts';
 import { groupBy } from '../data/group.ts';
+import { builtInDigest, builtInRows } from './built-in-table.ts';
 
-const FILE = join('pipelines', 'behaviour', 'built-in', 'identities.jsonl');
+const FILE = 'identities.jsonl';
 
 /** The built-in table. Throws Internal where the package is not whole. */
-export function builtInIdentities(): readonly IdentityWords[] {
-  const { rows, problems } = readIdentityTable(readFileSync(join(packageRoot(), FILE)));
-  const [wrong] = problems;
-  if (wrong === undefined) return rows;
-  const { line, field = 'the row', message } = wrong;
-  throw new EspalierError('Internal', `${FILE}:${line}: ${field} ${message}`, {
-    where: join(packageRoot(), FILE),
-    fix: 'reinstall espalier',
-  });
-}
+export const builtInIdentities = (): readonly IdentityWords[] => builtInRows(FILE, readIdentityTable);
 
 /** Of the built-in table, part of a step's key: the file is data, and changes without the step's version. */
-export function identitiesDigest(home: string = packageRoot()): Digest {
-  return digestBytes(readFileSync(join(home, FILE)));
-}
+export const identitiesDigest = (home?: string): Digest => builtInDigest(FILE, home);
 
 /** Words of a text in their places that were swapped for another identity's, and for other words of the same identity. */
 export interface Swap {

@@ -6,7 +6,7 @@ import { resample } from '../../inference/image/resample.ts';
 import type { Score } from '../contract/measures.ts';
 import type { CorruptionCost } from '../contract/validation.ts';
 import { PACKED_LIMITS } from '../data/images/pictures.ts';
-import { asPng, CORRUPTIONS, SEVERITIES, type Corruption } from './corruptions.ts';
+import { asPng, builtInCorruptions, type Corruption } from './corruptions.ts';
 import { MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
 import { discordance, pairedShareInterval } from './paired.ts';
@@ -34,6 +34,7 @@ interface Options {
   readonly seed: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Those of the package by default. */
   readonly corruptions?: readonly Corruption[];
 }
 
@@ -61,7 +62,7 @@ export async function measureCorruption(
 }
 
 /**
- * Every picture as it is and under each corruption, in both strengths; one picture with its corruptions is in memory. A larger
+ * Every picture as it is and under each corruption; one picture with its corruptions is in memory. A larger
  * one is first made as small as it is looked at: a blur of pixels means the same for a photograph of any size then.
  */
 export async function costOfCorruption(
@@ -69,33 +70,32 @@ export async function costOfCorruption(
   pictures: readonly LabelledPicture[],
   options: Options,
 ): Promise<Corrupted> {
-  const { seed, signal, onProgress, corruptions = CORRUPTIONS } = options;
-  const kinds = corruptions.flatMap((corruption) => SEVERITIES.map((severity) => ({ corruption, severity })));
+  const { seed, signal, onProgress, corruptions = builtInCorruptions() } = options;
   const expected = Int32Array.from(pictures, (picture) => picture.expected);
   const plain = new Int32Array(pictures.length);
-  const answers = kinds.map(() => new Int32Array(pictures.length));
+  const answers = corruptions.map(() => new Int32Array(pictures.length));
   for (const [place, { read }] of pictures.entries()) {
     signal?.throwIfAborted();
     const picture = asSeen(await decodePicture(await read(), `picture ${place + 1}`, PACKED_LIMITS), edge);
     const files = [await asPng(picture)];
-    for (const { corruption, severity } of kinds) files.push(await corruption.apply(picture, severity, seed + place));
+    for (const { apply } of corruptions) files.push(await apply(picture, seed + place));
     const [before, ...after] = await answer(files, place);
     plain[place] = before!;
-    for (const [kind, label] of after.entries()) answers[kind]![place] = label;
+    for (const [corruption, label] of after.entries()) answers[corruption]![place] = label;
     onProgress?.(place + 1, pictures.length);
   }
-  const confidence = 1 - 0.05 / Math.max(1, corruptions.length);
-  const byCorruption = kinds.map(({ corruption: { name, says }, severity }, kind): CorruptionCost => {
-    const drop = dropOf(expected, plain, answers[kind]!, confidence);
-    return { name, severity, says: says[severity], drop };
+  const kinds = new Set(corruptions.map(({ name }) => name)).size;
+  const confidence = 1 - 0.05 / Math.max(1, kinds);
+  const byCorruption = corruptions.map(({ name, severity, says }, corruption): CorruptionCost => {
+    return { name, severity, says, drop: dropOf(expected, plain, answers[corruption]!, confidence) };
   });
   const mild = [...byCorruption.entries()].filter(([, { severity }]) => severity === 'mild');
   // A drop is shown by its better end, and of several it is the one that is shown best.
   const [worst] = mild.toSorted(([, a], [, b]) => (b.drop.interval?.low ?? -1) - (a.drop.interval?.low ?? -1));
   if (worst === undefined) return { score: NO_SCORE, byCorruption, lost: { by: '', ids: [] } };
-  const [kind, { name, drop: score }] = worst;
+  const [corruption, { name, drop: score }] = worst;
   const isLost = (place: number): boolean =>
-    plain[place] === expected[place] && answers[kind]![place] !== expected[place];
+    plain[place] === expected[place] && answers[corruption]![place] !== expected[place];
   const ids = pictures.flatMap(({ id }, place) => (isLost(place) ? [id] : []));
   return { score, byCorruption, lost: { by: name, ids: ids.slice(0, MOST_EXAMPLES) } };
 }

@@ -1,11 +1,10 @@
 /**
  * The package's tables of what a classifier of texts is asked besides its test rows: edits that leave a meaning alone,
- * awkward inputs, sentences about people, known triggers, phrases that say the same. JSONL, every mistake told by its line and field. No I/O.
+ * awkward inputs, sentences about people, known triggers, phrases that say the same. JSONL, every mistake told by its line, field and value. No I/O.
  */
 import { z } from 'zod';
-import { decodeUtf8 } from '../licence/strangers-yaml.ts';
-import { jsonRows, type TableProblem } from './rows.ts';
-import { MOST_TABLE_BYTES } from './table.ts';
+import { readNamedRows } from './named-rows.ts';
+import type { TableProblem } from './rows.ts';
 
 const name = z.string().min(1).max(100);
 const count = z.int().min(1).max(1_000_000);
@@ -78,30 +77,10 @@ export function readTextTable<Table extends TextTable>(
   table: Table,
   bytes: Uint8Array,
 ): { readonly rows: readonly TextTableRow<Table>[]; readonly problems: readonly TableProblem[] } {
-  const whole = (message: string) => ({ rows: [], problems: [{ line: 1, message }] });
-  if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
-  const content = decodeUtf8(bytes);
-  if (content === undefined) return whole('the table is not UTF-8');
-  const written = jsonRows(content);
-  if (written.length === 0) return whole('the table has no rows');
-  const rows: TextTableRow<Table>[] = [];
-  const problems: TableProblem[] = [];
-  const named = new Map<string, number>();
-  for (const { line, row } of written) {
-    const parsed = TEXT_TABLES[table].safeParse(row);
-    if (!parsed.success) {
-      problems.push(...parsed.error.issues.map(({ path, message }) => ({ line, field: path.join('.'), message })));
-      continue;
-    }
-    const key = keyOf(parsed.data);
-    const before = named.get(key);
-    if (before !== undefined) problems.push({ line, message: `is called as line ${before} is` });
-    named.set(key, line);
-    rows.push(parsed.data as TextTableRow<Table>);
-  }
-  return { rows, problems };
+  const { rows, problems } = readNamedRows<z.ZodType<TextTableRow<TextTable>>>(bytes, TEXT_TABLES[table], nameOf);
+  return { rows: rows.map(({ row }) => row as TextTableRow<Table>), problems };
 }
 
 /** What a row is told from the others by, in evidence and in the eyes of a reader. */
-const keyOf = (row: TextTableRow<TextTable>): string =>
+const nameOf = (row: TextTableRow<TextTable>): string =>
   'word' in row ? row.word : 'from' in row ? row.from.toLowerCase() : row.name;

@@ -6,6 +6,7 @@ import type { GateExample } from '../../activities/contract/examples.ts';
 import type { Evaluation, EvaluateModelInput } from '../../activities/contract/validation.ts';
 import { hardware } from '../../activities/selection/profile-encoder.ts';
 import type { ActivityServices } from '../../activities/step.ts';
+import { corruptionsDigest } from '../../activities/validation/corruptions.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import { float32FromBytes } from '../../activities/validation/float32.ts';
 import { judgeGates } from '../../activities/validation/gates.ts';
@@ -304,11 +305,12 @@ describe('evaluating an exported model', function () {
     assert.deepEqual(timeless(again), timeless(evaluation));
   });
 
-  it('has the hardware in its key, because latency is among the measures, beside the tables of texts', async () => {
+  it('has the hardware in its key, because latency is among the measures, beside the tables of what is asked', async () => {
     assert.deepEqual(await evaluateModel.environment?.(input, services), {
       ...evaluation.hardware,
       identities: identitiesDigest(),
       tables: textTableDigests(),
+      corruptions: corruptionsDigest(),
     });
   });
 

@@ -8,7 +8,7 @@ import { table } from '../parts.ts';
 export function corruptionTable(rows: readonly CorruptionCost[], measure: string): Html {
   if (rows.length === 0) return html``;
   return table(
-    `${measure} lost on worse pictures; the interval holds for all five kinds of a strength at once`,
+    `${measure} lost on worse pictures; the interval holds for all kinds of a strength at once`,
     [
       { title: 'Corruption', cell: (row: CorruptionCost) => row.name },
       { title: 'Strength', cell: (row) => `${row.severity}: ${row.says}` },
