@@ -1,22 +1,14 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runOutcome } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
 import { loadPipeline } from '../../pipelines/load.ts';
 import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
-import { startTestHub, type TestHub } from '../support/hub.ts';
+import { repositoryOf, startTestHub, type TestHub } from '../support/hub.ts';
 import { tinyImages } from '../support/tiny-image.ts';
 
 const STORIES = join(process.env['ESPALIER_TEST_DATA'] ?? '/nowhere', 'models/karpathy/tinyllamas-stories260K');
-
-/** As a repository of the hub has them, with a card that declares a licence. */
-async function repositoryOf(folder: string): Promise<Readonly<Record<string, Buffer>>> {
-  const names = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile());
-  const files = await Promise.all(names.map(async ({ name }) => [name, await readFile(join(folder, name))] as const));
-  return { ...Object.fromEntries(files), 'README.md': Buffer.from('---\nlicense: apache-2.0\n---\nA stand-in.\n') };
-}
 
 /**
  * The definitions as they are shipped, word for word. Their hub is a local one, whose models have the names of the real ones and are

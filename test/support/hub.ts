@@ -3,8 +3,10 @@
  * (`org/(?:a|b)`) names several, which share their commits where none is made for one alone.
  */
 import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 
 export interface TestHub {
   readonly endpoint: string;
@@ -87,6 +89,13 @@ export async function startTestHub(repository: string, kind: 'models' | 'dataset
     },
   };
   return hub;
+}
+
+/** A folder's files, as a repository of the hub has them, with a card that declares a licence. */
+export async function repositoryOf(folder: string): Promise<Readonly<Record<string, Buffer>>> {
+  const names = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile());
+  const files = await Promise.all(names.map(async ({ name }) => [name, await readFile(join(folder, name))] as const));
+  return { ...Object.fromEntries(files), 'README.md': Buffer.from('---\nlicense: apache-2.0\n---\nA stand-in.\n') };
 }
 
 const isLarge = (path: string): boolean => path.endsWith('.safetensors') || path.endsWith('.bin');
