@@ -113,7 +113,14 @@ async function story<Chosen extends Pick<Selected, 'dataset'> & Pick<Releasing, 
       ? end(run, 'gates-failed', gate.reason)
       : end(run, 'rejected', ended(run, 'release'));
   }
-  return end(run, 'deployed', 'every gate passed and both approvals were given');
+  return end(run, 'deployed', `${gatesLetThrough(run)} and both approvals were given`);
+}
+
+/** Of a run that no gate held up. */
+function gatesLetThrough({ facts: { gates }, comparisonGate }: Run): string {
+  const judged = [...(gates?.gates ?? []), ...(comparisonGate === undefined ? [] : [comparisonGate])];
+  const warned = judged.filter(({ verdict }) => verdict === 'warn').length;
+  return warned === 0 ? 'every gate passed' : `no gate failed, ${warned} warned,`;
 }
 
 async function end(run: Run, state: RunOutcome['state'], why: string): Promise<RunOutcome> {

@@ -331,6 +331,36 @@ describe('a run', function () {
     assert.ok(ran.includes('report') && !ran.includes('package') && !ran.includes('deploy'));
   });
 
+  it('ends with how many gates warned, and calls all of them passed where none did', async () => {
+    const { activities } = fakeActivities();
+    /** As many gates of each verdict as it says, and what the comparison with production says. */
+    const ending = async (verdicts: readonly string[], compared?: 'pass' | 'warn'): Promise<string> => {
+      let reason = '';
+      const overrides: Partial<Activities> = {
+        judgeGates: async (call) => {
+          const gates = verdicts.map((verdict, at) => ({ name: `gate-${at}`, verdict, reason: 'so' })) as never;
+          return { ...(await activities.judgeGates(call)), output: { verdict: 'pass', gates } };
+        },
+        compareModels: async (call) => {
+          const result = await activities.compareModels(call);
+          const gate = { name: 'gainOverProduction', verdict: compared, reason: 'so' } as never;
+          return compared === undefined ? result : { ...result, output: { ...result.output, gate } as never };
+        },
+      };
+      await withRun({ overrides }, async (runId) => {
+        await approve(runId, 'review', 'lena');
+        await approve(runId, 'release', 'omar');
+        ({ reason } = await runOutcome(temporal.client, runId));
+      });
+      return reason;
+    };
+    assert.equal(await ending(['pass', 'off', 'pass'], 'pass'), 'every gate passed and both approvals were given');
+    assert.equal(
+      await ending(['pass', 'warn', 'warn'], 'warn'),
+      'no gate failed, 3 warned, and both approvals were given',
+    );
+  });
+
   it('asks nobody to release a model that the gate over production refuses', async () => {
     const { activities } = fakeActivities();
     const ran = await withRun(
