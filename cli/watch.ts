@@ -1,19 +1,17 @@
 /** Follows a run in the terminal: a line a finished step, and one live line for what is going on. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { EspalierError } from '../artifacts/errors.ts';
 import { showRun, type ShownRun } from '../client/runs.ts';
 import type { StepView } from '../workflows/messages.ts';
 import { liveLine } from './live-line.ts';
 import { say, seconds, style } from './output.ts';
 import { parkedLines } from './parked.ts';
+import { answerOf, type Patience } from './patience.ts';
 import { status } from './progress.ts';
 
 export type WatchedRun = ShownRun;
 
 const POLL_MS = 500;
-/** A killed worker is back long before this. */
-const PATIENCE_MS = 60_000;
 const MARKS: Partial<Record<StepView['state'], string>> = {
   done: style.green('✓'),
   reused: style.cyan('↺'),
@@ -27,6 +25,8 @@ export interface WatchOptions {
   readonly printed?: Set<string>;
   /** Ends the watch, not the run. */
   readonly signal?: AbortSignal;
+  /** With a server or worker that does not answer. */
+  readonly patience?: Patience;
 }
 
 /** Prints until `until` says stop; returns the last view. Rejects with the signal's reason when that ends it. */
@@ -34,16 +34,20 @@ export async function watchRun(
   client: Client,
   runId: string,
   until: (run: WatchedRun) => boolean,
-  { printed = new Set(), signal }: WatchOptions = {},
+  { printed = new Set(), signal, patience }: WatchOptions = {},
 ): Promise<WatchedRun> {
   const live = liveLine();
   const aborted = new Promise<never>((_, reject) => {
     signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
   });
   aborted.catch(() => undefined);
+  const tell = (line: string): void => {
+    live.clear();
+    say(style.yellow(line));
+  };
   try {
     for (;;) {
-      const run = await Promise.race([look(client, runId, signal), aborted]);
+      const run = await Promise.race([answerOf(() => showRun(client, runId), { tell, signal, patience }), aborted]);
       const news = run.steps.flatMap((step) => newsOf(runId, step, printed));
       if (news.length > 0) live.clear();
       for (const line of news) say(line);
@@ -53,23 +57,6 @@ export async function watchRun(
     }
   } finally {
     live.clear();
-  }
-}
-
-/**
- * A worker that was just killed answers no query; the run is fine, and another worker answers soon. Not so after the
- * signal: then nobody waits for an answer, and asking on would keep the process alive.
- */
-async function look(client: Client, runId: string, signal?: AbortSignal): Promise<WatchedRun> {
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await showRun(client, runId);
-    } catch (error) {
-      const over = signal?.aborted === true || Date.now() > deadline;
-      if (over || (error instanceof EspalierError && error.kind === 'NotFound')) throw error;
-      await sleep(POLL_MS);
-    }
   }
 }
 

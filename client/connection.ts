@@ -24,8 +24,8 @@ export interface TemporalClient extends TemporalSettings {
   close(): Promise<void>;
 }
 
-/** How long a server may take to accept a connection and to answer on it before we say that it is not there. */
-const PATIENCE_MS = 1800;
+/** How long a server may take to accept a connection and to answer on it before we say that it is not there: on a busy machine seconds. */
+const PATIENCE_MS = 10_000;
 
 /** @throws EspalierError BadConfig when temporal.toml or TEMPORAL_PROFILE is wrong */
 export function temporalSettings(env: Environment): TemporalSettings {
@@ -42,7 +42,7 @@ export function temporalSettings(env: Environment): TemporalSettings {
   }
 }
 
-/** Connects within two seconds or says what is missing: the socket and the first answer share one deadline. */
+/** Connects within ten seconds or says what is missing, at once where nothing listens: the socket and the first answer share one deadline. */
 export async function connectTemporal(env: Environment): Promise<TemporalClient> {
   const settings = temporalSettings(env);
   const deadline = Date.now() + PATIENCE_MS;
@@ -118,7 +118,7 @@ function whileOpen(): { readonly interceptor: Interceptor; end(): void } {
   };
 }
 
-/** A plain TCP connect: the gRPC client would wait ten seconds and not name the address. */
+/** A plain TCP connect: the gRPC client would try again and again and not name the address. */
 export async function probeTemporal(address: string): Promise<void> {
   const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
   if (host === undefined || port === undefined) {
@@ -157,6 +157,9 @@ async function before<T>(deadline: number, work: Promise<T>): Promise<T> {
 function unavailable(address: string, problem: string): EspalierError {
   return new EspalierError('TemporalUnavailable', `no Temporal server at ${address} (${problem})`, {
     where: address,
-    fix: 'start one with `npx espalier dev`, or set TEMPORAL_ADDRESS (or temporal.toml) to yours',
+    fix:
+      problem === SILENT
+        ? 'something listens there and does not answer: on a busy machine wait and try again; else see that it is a Temporal server (TEMPORAL_ADDRESS)'
+        : 'start one with `npx espalier dev`, or set TEMPORAL_ADDRESS (or temporal.toml) to yours',
   });
 }

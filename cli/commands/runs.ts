@@ -9,6 +9,7 @@ import { createContext, type Context } from '../context.ts';
 import type { RunOutcome, StepView } from '../../workflows/messages.ts';
 import { EXIT, printError, printJson, printTable, say, seconds, style } from '../output.ts';
 import { parkedLines } from '../parked.ts';
+import { answerOf, isAway } from '../patience.ts';
 import { status } from '../progress.ts';
 import { saveReport } from '../reports.ts';
 import { watchRun, type WatchedRun } from '../watch.ts';
@@ -185,8 +186,9 @@ async function concluded(context: Context, run: WatchedRun, json: boolean): Prom
     run.report === undefined ? undefined : await saveReport(store, context.stateDir, runId, 'report', run.report);
   let outcome: RunOutcome;
   try {
-    outcome = await runOutcome(client, runId);
+    outcome = await answerOf(() => runOutcome(client, runId), { tell: say });
   } catch (error) {
+    if (isAway(error)) throw error;
     // Whatever the kind: a run that failed is exit code 1.
     printError(error, json);
     if (report !== undefined) say(`report: ${report}`);

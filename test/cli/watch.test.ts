@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { digestJson } from '../../artifacts/digest.ts';
 import { watchRun } from '../../cli/watch.ts';
+import { connectTemporal } from '../../client/connection.ts';
+import { startRun } from '../../client/start-run.ts';
+import { HOST, TcpProxy } from '../support/faults-proxy.ts';
+import { temporalForTests } from '../support/temporal.ts';
+import { fakeActivities, ref, runInput, untilRun, withWorkers } from '../support/workflow.ts';
 
 /** A client whose server is gone: every question fails, and is counted. */
 function deadClient(): { client: Client; asked: () => number } {
@@ -25,5 +32,56 @@ describe('watching a run', () => {
     const before = asked();
     await sleep(1200);
     assert.equal(asked(), before);
+  });
+
+  it('goes on through a server that is away, says so once, and ends after its time with who did not answer', async function () {
+    this.timeout(300_000);
+    const server = await temporalForTests();
+    const direct = await server.connect();
+    const proxy = await TcpProxy.start(Number(server.address.split(':')[1]));
+    const through = await connectTemporal({ TEMPORAL_ADDRESS: `${HOST}:${proxy.port}` });
+    const said: string[] = [];
+    const write = process.stderr.write.bind(process.stderr);
+    const runId = `watched-${randomUUID()}`;
+    const patience = { tellAfterMs: 2_000, endAfterMs: 600_000 };
+    try {
+      await withWorkers(server.address, fakeActivities().activities, async () => {
+        await startRun(
+          direct.client,
+          { input: runInput(), inputRef: ref('input'), digest: digestJson(runId) },
+          { runId },
+        );
+        await untilRun(direct.client, runId, ({ state }) => state === 'waiting-for-approval');
+        process.stderr.write = (text: string | Uint8Array) => said.push(String(text)) > 0;
+        const looks = { count: 0 };
+        let away: Promise<void> | undefined;
+        await watchRun(
+          through.client,
+          runId,
+          () => {
+            looks.count += 1;
+            // Every connection breaks, and then nothing passes.
+            if (looks.count === 1) away = Promise.all([proxy.reset(1), proxy.partition(5_000)]).then(() => undefined);
+            return looks.count > 2;
+          },
+          { patience },
+        );
+        await away;
+        const told = said.filter((line) => /answer/.test(line));
+        assert.equal(told.length, 2, said.join(''));
+        assert.match(told[0] ?? '', /no answer .* asking on for 10 min at most/);
+        assert.match(told[1] ?? '', /it answers again/);
+        // Gone for good: the first failure after its time ends it.
+        await proxy.close();
+        await assert.rejects(
+          watchRun(through.client, runId, () => false, { patience: { tellAfterMs: 600_000, endAfterMs: 1 } }),
+          { kind: 'TemporalUnavailable' },
+        );
+      });
+    } finally {
+      process.stderr.write = write;
+      await through.close();
+      await direct.close();
+    }
   });
 });

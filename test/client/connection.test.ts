@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { connectTemporal, probeTemporal, temporalSettings } from '../../client/connection.ts';
+import { HOST, TcpProxy } from '../support/faults-proxy.ts';
 import { freePort } from '../support/temporal.ts';
 import { startTemporalIn } from '../support/temporal-server.ts';
 
@@ -40,7 +41,7 @@ describe('reaching Temporal', () => {
     }
   });
 
-  it('says soon that a server accepts and never answers', async () => {
+  it('says after ten seconds that a server accepts and never answers, and advises to start none', async () => {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -48,11 +49,30 @@ describe('reaching Temporal', () => {
     try {
       await assert.rejects(connectTemporal({ TEMPORAL_ADDRESS: `127.0.0.1:${port}` }), {
         kind: 'TemporalUnavailable',
-        message: /no answer within 1\.8 s/,
+        message: /no answer within 10 s/,
+        fix: /busy machine wait and try again/,
       });
     } finally {
       for (const socket of sockets) socket.destroy();
       server.close();
+    }
+  });
+
+  it('waits for a server that is there and slow to answer', async function () {
+    this.timeout(60_000);
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-slow-'));
+    const server = await startTemporalIn(folder);
+    const proxy = await TcpProxy.start(Number(server.address.split(':')[1]));
+    try {
+      // Connections are taken, as those of a starved process are, and nothing is answered.
+      const starved = proxy.partition(3_000);
+      const temporal = await connectTemporal({ TEMPORAL_ADDRESS: `${HOST}:${proxy.port}` });
+      await starved;
+      await temporal.close();
+    } finally {
+      await proxy.close();
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
     }
   });
 
