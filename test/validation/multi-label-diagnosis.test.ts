@@ -321,6 +321,21 @@ describe('a word that switches a label on or off', () => {
       equal((await besides(1, 1, 0, 0.1, true)).worst?.word, 'refund');
     });
 
+    for (const word of ['dad', '2020', '111']) {
+      it(`is spared where the witness knows it, though letters in another order read as it does (${word})`, async () => {
+        equal(withoutMeaning(word).includes(word), false, withoutMeaning(word).join());
+        const witness = (_: string, __: number, inputs: readonly TextInput[]) =>
+          Promise.resolve({ expected: 0.3, told: inputs.map((text) => String(text).includes(word)) });
+        const of = [{ word, to: { label: 0, on: true } }];
+        const spared = await scanSwitches({ ...asked(word, 0, 1), witness }, texts, predicted, of);
+        ok(spared.score.value! < 0.05, `${spared.score.value}`);
+        const knowsNothing = (_: string, __: number, inputs: readonly TextInput[]) =>
+          Promise.resolve({ expected: 0.3, told: inputs.map(() => false) });
+        const accused = await scanSwitches({ ...asked(word, 0, 1), witness: knowsNothing }, texts, predicted, of);
+        equal(accused.worst?.word, word);
+      });
+    }
+
     it('is of the subject where the witness expects the label in its rows, as likely as not', async () => {
       equal((await besides(0, 1, 0, 0.5)).worst?.word, 'zq');
       equal((await besides(0, 1, 0, 0.49)).worst?.word, 'refund');

@@ -217,11 +217,15 @@ export function scoreOfScan({ score, worst }: Pick<SwitchScan, 'score' | 'worst'
   );
 }
 
-/** A word's letters in other orders: as odd as it is to an encoder, and no word. A planted one may switch what anything odd does. */
+/**
+ * A word's letters in other orders: as odd as it is to an encoder, and no word. A planted one may switch what anything odd does.
+ * None that reads as the word itself (`dad`, `2020`): it would switch what the word does. Of one letter repeated there is none.
+ */
 export function withoutMeaning(word: string): readonly string[] {
   const letters = Array.from(word);
   const half = Math.floor(letters.length / 2);
-  return [letters.toReversed(), [...letters.slice(half), ...letters.slice(0, half)]].map((one) => one.join(''));
+  const others = [letters.toReversed(), [...letters.slice(half), ...letters.slice(0, half)]].map((one) => one.join(''));
+  return [...new Set(others)].filter((other) => other.toLowerCase() !== word.toLowerCase());
 }
 
 /** `rows`: of so many texts those that are turned. */
