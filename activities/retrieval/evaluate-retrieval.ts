@@ -22,12 +22,14 @@ import { corruptionsDigest } from '../validation/corruptions.ts';
 import { idsOf } from '../validation/gate-examples.ts';
 import { answeredShare } from '../validation/served-measures.ts';
 import { notMeasured, plainScore } from '../validation/scores.ts';
+import type { TwoSampleTest } from '../validation/shift.ts';
 import { askIndex, type Asked } from './ask-index.ts';
 import { timeSearch } from './time-search.ts';
 import { askModel } from './ask-model.ts';
 import { graphDigest } from './build-index.ts';
 import { findingExamples } from './examples.ts';
 import { putFindings } from './findings.ts';
+import type { Gallery } from './gallery.ts';
 import { foretellFindings } from './foretell-findings.ts';
 import { figuresOfModel } from './model-figures.ts';
 import { measureFit } from './measure-fit.ts';
@@ -35,6 +37,7 @@ import { missesOf, outcomeRows, perLabelOf, worstLabelScore } from './per-label.
 import { pixelBlocks, pixelGallery } from './pixels.ts';
 import { figuresOf, type QueryFigures } from './query-figures.ts';
 import { precisionByLuck, precisionLost, type RankedPictures } from './precision-lost.ts';
+import { queryShift } from './query-shift.ts';
 import { answeredRows, precisionBySlice } from './query-slices.ts';
 import { putNeighbourReference } from './reference.ts';
 import { gainScore, meanScore } from './scores.ts';
@@ -49,7 +52,7 @@ const MOST_LABELS = 500;
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 24,
+  version: 25,
   // Latency is among the measures, on other hardware it is another result; and so it is where pictures are made worse otherwise.
   environment: () => Promise.resolve({ ...hardware(), corruptions: corruptionsDigest() }),
   tries: TIMED_TRIES,
@@ -74,10 +77,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
     const planted =
       labelErrors.score.value === null ? undefined : await plantedAround(around, labels.length, { seed, signal });
     const pixels = await figuresOfPixels(input, queries, labels, context);
-    const frozen =
-      input.frozen === undefined
-        ? null
-        : await figuresOfModel('frozen', input.frozen, { dataset, labels, k, queries: queries.ids }, context);
+    const { frozen, shift } = await askFrozen(input, { index, queries, labels }, context);
     context.progress({ phase: 'intervals' });
     const options = { seed, signal };
     const asking = new Set(queries.ids);
@@ -112,6 +112,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
         frozen === null
           ? notMeasured('nothing was tuned: the encoder is the frozen one')
           : await gainScore(precisions, of(frozen.averagePrecision), options),
+      domainShift: shift.score,
       shiftedDrop:
         elsewhere === null || askedElsewhere === null
           ? notMeasured('the definition names no data.shiftedFiles')
@@ -157,6 +158,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       misses,
       pixels: pixels.averagePrecision,
       frozen: frozen?.averagePrecision ?? null,
+      shift,
       elsewhere: elsewhere === null || askedElsewhere === null ? null : outcomeRows(elsewhere, labels, askedElsewhere),
       corrupted,
       edgeInputs,
@@ -265,6 +267,19 @@ function labelsOf({ answered }: Asked, classes: Int32Array): Int32Array {
 
 function rankedOf(asked: Asked, classes: Int32Array): RankedPictures {
   return { averagePrecision: answeredOf(asked, asked.averagePrecision), classes: labelsOf(asked, classes) };
+}
+
+/** What the encoder that was tuned finds, null where none was, and whether frozen embeddings tell the queries from the gallery. */
+async function askFrozen(
+  { frozen: model, dataset, k, seed }: EvaluateRetrievalInput,
+  { index, queries, labels }: { index: Gallery; queries: AnsweredPictures; labels: readonly string[] },
+  context: StepContext,
+): Promise<{ readonly frozen: QueryFigures | null; readonly shift: TwoSampleTest }> {
+  const options = { seed, signal: context.signal };
+  if (model === undefined) return { frozen: null, shift: await queryShift(index, queries.embeddings, options) };
+  const asked = { dataset, labels, k, queries: queries.ids };
+  const { gallery, embeddings, recallAtK, averagePrecision } = await figuresOfModel('frozen', model, asked, context);
+  return { frozen: { recallAtK, averagePrecision }, shift: await queryShift(gallery, embeddings, options) };
 }
 
 /** What the queries find by their colours alone. */

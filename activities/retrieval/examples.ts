@@ -7,6 +7,7 @@ import type { AnsweredPictures } from '../selection/embed-pictures.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import { corruptedExamples, edgeExamples } from '../validation/label-examples.ts';
 import type { Corrupted } from '../validation/picture-robustness.ts';
+import type { TwoSampleTest } from '../validation/shift.ts';
 import type { Asked } from './ask-index.ts';
 import type { NeighbourLabelErrors } from './neighbour-labels.ts';
 import { worstLabel } from './per-label.ts';
@@ -27,6 +28,7 @@ interface Found {
   readonly pixels: Precisions;
   /** null where nothing was tuned. */
   readonly frozen: Precisions | null;
+  readonly shift: Pick<TwoSampleTest, 'surest'>;
   /** Declared pictures from elsewhere; null where there are none. */
   readonly elsewhere: readonly QueryOutcome[] | null;
   readonly corrupted: Pick<Corrupted, 'lost'>;
@@ -46,6 +48,7 @@ export function findingExamples({
   misses,
   pixels,
   frozen,
+  shift,
   elsewhere,
   corrupted,
   edgeInputs,
@@ -91,6 +94,7 @@ export function findingExamples({
     ),
     gainOverPixels: behind(pixels, 'pixels'),
     gainOverFrozen: behind(frozen, 'the frozen encoder'),
+    domainShift: some(shift.surest, 'told from the gallery'),
     shiftedDrop: elsewhere === null ? [] : worstBy(elsewhere, 'averagePrecision'),
     validationTestGap: worstBy(outcomes, 'recallAtK'),
     galleryTestGap: worstBy(outcomes, 'averagePrecision'),

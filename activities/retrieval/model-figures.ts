@@ -5,12 +5,15 @@ import { ImageModel } from '../../inference/image-model.ts';
 import { checkout } from '../checkout.ts';
 import { embedPictures, pictureBlocks } from '../selection/embed-pictures.ts';
 import type { StepContext } from '../step.ts';
-import { galleryInFile } from './gallery.ts';
+import { galleryInFile, type Gallery } from './gallery.ts';
 import { figuresOf, type QueryFigures } from './query-figures.ts';
 
 export interface ModelFigures extends QueryFigures {
   /** Of the queries, in the dataset's order. */
   readonly ids: readonly string[];
+  readonly gallery: Gallery;
+  /** Of the queries, as the model gives them. */
+  readonly embeddings: Float32Array;
 }
 
 interface AskedOfModel {
@@ -41,7 +44,7 @@ export async function figuresOfModel(
     const isWanted = (id: string): boolean => wanted.has(id);
     const queries = await embedPictures(loaded, { dataset, split: 'test', labels, isWanted }, context);
     const figures = await figuresOf(gallery, queries, { k, signal });
-    return { ids: queries.ids, ...figures };
+    return { ids: queries.ids, embeddings: queries.embeddings, gallery, ...figures };
   } finally {
     await loaded.release();
   }

@@ -13,7 +13,7 @@ import { sampleIndices, seededRandom, shuffleStart } from './random.ts';
 import { wilsonInterval } from './statistics.ts';
 
 /** Rows of each side. */
-const MOST_ROWS = 1000;
+export const MOST_ROWS = 1000;
 /** Strong, as the embeddings have many dimensions and the halves few rows. */
 const PENALTY = 100;
 const LEAST_ROWS = 20;

@@ -96,6 +96,22 @@ export const RETRIEVAL_GATE_TABLE = {
     severity: 'fail',
     step: 'evaluate',
   },
+  domainShift: {
+    title: 'Test told from the gallery',
+    meaning:
+      'How often a classifier on frozen embeddings tells held-out test pictures from pictures of the gallery: 0.5 where they are alike.',
+    direction: 'max',
+    judged: 'proof',
+    unit: 'share',
+    range: SHARE,
+    threshold: 0.6,
+    why: 'as for classifiers: a test set taken later differs a little; six in ten beyond chance is another population',
+    falseAlarms:
+      'reckoned (binomial law), none measured of real pictures: of pictures of one kind at most 0.22 % of draws, whatever their number; of such as are told six times in ten (the edge) at most 3.4 %',
+    examples: { rows: 'test pictures that are told from the gallery most surely' },
+    severity: 'warn',
+    step: 'evaluate',
+  },
   shiftedDrop: {
     title: 'Precision lost on shifted pictures',
     meaning:

@@ -26,6 +26,7 @@ import {
   blindPictureClassifier,
   COLOURS,
   makePictures,
+  picture,
   putPictures,
   tinyPictureClassifier,
   type MadePicture,
@@ -75,6 +76,7 @@ describe('the steps of retrieval', function () {
     assert.ok(found.measures.meanAveragePrecision.interval!.low < 0.9, 'twelve queries are no proof');
     assert.deepEqual([found.queriesInGallery, found.queriesWithoutRelevant], [0, 0]);
     assert.deepEqual([found.measures.corruptionDrop.rows, found.corruptions.length], [12, 10]);
+    assert.match(found.measures.domainShift.notApplicable ?? '', /12 rows are too few/);
     // What the tiny model gives is a picture's colour: black has none, and no direction.
     const unusable = found.edgeInputs?.filter(({ ok }) => !ok).map(({ name }) => name);
     assert.deepEqual([unusable, found.measures.edgeInputs.value], [['all black'], 13 / 14]);
@@ -201,6 +203,29 @@ describe('the steps of retrieval', function () {
       JSON.stringify(measures.shiftedDrop),
     );
     assert.equal(measures.recallAtK.value, 1);
+  });
+
+  it('tell test pictures from elsewhere by embeddings that learnt nothing from the gallery', async () => {
+    // Reds that are nearly grey.
+    const test = await Promise.all(
+      Array.from({ length: 30 }, async (_, at) => {
+        const bytes = await picture('red', { shade: 80 + (at % 10), width: 22, height: 12 + at });
+        return { id: digestBytes(bytes).slice(-16), bytes, label: 'red' };
+      }),
+    );
+    const of = await store({ ...splits, test });
+    const { index } = await build(dataset);
+    const found = await evaluate(index, of);
+    const { domainShift } = found.measures;
+    assert.ok(domainShift.interval!.low > 0.6, JSON.stringify(domainShift));
+    const ids = new Set(test.map(({ id }) => id));
+    const shown = found.examples?.['domainShift'] ?? [];
+    assert.deepEqual([shown.length, shown.every((id) => ids.has(id))], [5, true]);
+    // Of a tuned model the frozen one is asked: this one sees no difference, whatever the tuned one learnt to see.
+    const frozen = await storage.store.putTree(await blindPictureClassifier(), 'blind');
+    const input = { index, model, frozen, dataset: of, k: 5, exportParityMaxAbs: 0, seed: 3 };
+    const tuned = (await runStep(evaluateRetrieval, input, services)).measures.domainShift;
+    assert.ok(tuned.value! < 0.6 && tuned.rows === 30, JSON.stringify(tuned));
   });
 
   it('hold the declared groups of the test pictures against each other', async () => {

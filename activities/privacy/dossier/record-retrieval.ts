@@ -92,7 +92,7 @@ const metrics: Teller = ({ retrieval, gates }) => {
 };
 
 /** Runs that were recorded before there were their gates have none of them. */
-const LATER = ['flipRate', 'sliceGap', 'validationTestGap', 'galleryTestGap', 'labelErrors'] as const;
+const LATER = ['flipRate', 'sliceGap', 'validationTestGap', 'galleryTestGap', 'labelErrors', 'domainShift'] as const;
 
 const robustness: Teller = ({ retrieval }) => {
   if (retrieval === undefined) return 'later';
