@@ -1,5 +1,5 @@
 /** Every activity by its wire name. Workers register these; workflows see only their types. */
-import type { Activities } from './contract.ts';
+import type { Activities, StepCall, StepResult } from './contract.ts';
 import { preparePictures } from './data/images/prepare-pictures.ts';
 import { prepareData } from './data/prepare-data.ts';
 import { preparePrompts } from './data/prepare-prompts.ts';
@@ -39,7 +39,7 @@ import { chooseCandidate, halveCandidatesStep } from './selection/prototypes.ts'
 import { chooseSettingsStep, drawTrialsStep } from './selection/search.ts';
 import { rankCandidates } from './selection/rank-candidates.ts';
 import { resolveModel } from './selection/resolve-model.ts';
-import { findActivity, stepActivity, type ActivityServices } from './step.ts';
+import { findActivity, stepActivity, type ActivityServices, type StepDefinition } from './step.ts';
 import { exportClassifier } from './training/export-classifier.ts';
 import { exportEncoder } from './training/export-encoder.ts';
 import { exportGenerator } from './training/export-generator.ts';
@@ -52,56 +52,77 @@ import { compareModels } from './validation/compare-models.ts';
 import { evaluateModel } from './validation/evaluate-model.ts';
 import { judgeGatesStep } from './validation/judge-gates.ts';
 
+/** Every step by its activity's wire name. */
+const STEPS = {
+  prepareData,
+  preparePictures,
+  preparePrompts,
+  scanPrivacy,
+  resolveModel,
+  importModel,
+  exportEncoder,
+  profileEncoder,
+  probeEncoder,
+  rankCandidates,
+  subsetData,
+  halveCandidates: halveCandidatesStep,
+  chooseCandidate,
+  drawTrials: drawTrialsStep,
+  chooseSettings: chooseSettingsStep,
+  profileGenerator,
+  searchPrompts,
+  rankGenerators: rankGeneratorsStep,
+  formatPrompts,
+  trainModel,
+  exportClassifier,
+  exportGenerator,
+  chooseGenerator,
+  attackGradients,
+  attackBySquares,
+  evaluateModel,
+  evaluateGenerator,
+  buildIndex,
+  evaluateRetrieval,
+  checkCustomGates,
+  judgeGates: judgeGatesStep,
+  judgeGeneration,
+  judgeRetrieval,
+  compareModels,
+  compareGenerators,
+  compareRetrievers,
+  insertCanaries,
+  measureMemorisation,
+  judgeMemorisation: judgeMemorisationStep,
+  writeReport,
+  packageModel,
+  packageGenerator,
+  packageRetriever,
+} as const;
+
+/** What each type of step computes now: a record of another version is not taken. */
+export const CODE_VERSIONS: ReadonlyMap<string, number> = new Map(
+  Object.values(STEPS).map(({ type, version }) => [type, version]),
+);
+
+type StepActivities = {
+  [Name in keyof typeof STEPS]: (typeof STEPS)[Name] extends StepDefinition<infer Input, infer Output>
+    ? (call: StepCall<Input>) => Promise<StepResult<Output>>
+    : never;
+};
+
+function stepActivities(services: ActivityServices): StepActivities {
+  const steps = Object.entries(STEPS) as [string, StepDefinition<unknown, unknown>][];
+  return Object.fromEntries(steps.map(([name, step]) => [name, stepActivity(step, services)])) as StepActivities;
+}
+
 export function createActivities(services: ActivityServices, scheduler: Scheduler): Activities {
   return {
+    ...stepActivities(services),
     snapshotData: snapshotDataActivity(services),
-    prepareData: stepActivity(prepareData, services),
-    preparePictures: stepActivity(preparePictures, services),
-    preparePrompts: stepActivity(preparePrompts, services),
-    scanPrivacy: stepActivity(scanPrivacy, services),
-    resolveModel: stepActivity(resolveModel, services),
-    importModel: stepActivity(importModel, services),
-    exportEncoder: stepActivity(exportEncoder, services),
-    profileEncoder: stepActivity(profileEncoder, services),
-    probeEncoder: stepActivity(probeEncoder, services),
-    rankCandidates: stepActivity(rankCandidates, services),
-    subsetData: stepActivity(subsetData, services),
-    halveCandidates: stepActivity(halveCandidatesStep, services),
-    chooseCandidate: stepActivity(chooseCandidate, services),
-    drawTrials: stepActivity(drawTrialsStep, services),
-    chooseSettings: stepActivity(chooseSettingsStep, services),
     findPrices: () => Promise.resolve(services.prices ?? null),
-    profileGenerator: stepActivity(profileGenerator, services),
-    searchPrompts: stepActivity(searchPrompts, services),
-    rankGenerators: stepActivity(rankGeneratorsStep, services),
-    formatPrompts: stepActivity(formatPrompts, services),
-    trainModel: stepActivity(trainModel, services),
     findTraining: findActivity(trainModel, services),
     ...ownWorkerActivities(),
-    exportClassifier: stepActivity(exportClassifier, services),
-    exportGenerator: stepActivity(exportGenerator, services),
-    chooseGenerator: stepActivity(chooseGenerator, services),
-    attackGradients: stepActivity(attackGradients, services),
-    attackBySquares: stepActivity(attackBySquares, services),
-    evaluateModel: stepActivity(evaluateModel, services),
-    evaluateGenerator: stepActivity(evaluateGenerator, services),
-    buildIndex: stepActivity(buildIndex, services),
-    evaluateRetrieval: stepActivity(evaluateRetrieval, services),
-    checkCustomGates: stepActivity(checkCustomGates, services),
-    judgeGates: stepActivity(judgeGatesStep, services),
-    judgeGeneration: stepActivity(judgeGeneration, services),
-    judgeRetrieval: stepActivity(judgeRetrieval, services),
     findProduction: findProductionActivity(services),
-    compareModels: stepActivity(compareModels, services),
-    compareGenerators: stepActivity(compareGenerators, services),
-    compareRetrievers: stepActivity(compareRetrievers, services),
-    insertCanaries: stepActivity(insertCanaries, services),
-    measureMemorisation: stepActivity(measureMemorisation, services),
-    judgeMemorisation: stepActivity(judgeMemorisationStep, services),
-    writeReport: stepActivity(writeReport, services),
-    packageModel: stepActivity(packageModel, services),
-    packageGenerator: stepActivity(packageGenerator, services),
-    packageRetriever: stepActivity(packageRetriever, services),
     checkTerms: checkTermsActivity(services),
     deployModel: deployModelActivity(services),
     scheduleMonitor: scheduleMonitorActivity(scheduler),

@@ -58,11 +58,20 @@ export interface RunPlan extends Taken {
 
 type Known = Pick<EarlierRun, 'input'>['input'];
 
-/** Whether a step's record is there: asked by its key, once each. */
-export type Recorded = (key: Digest) => Promise<boolean>;
+/** How a step's record stands: taken as it is, of other code than there is now, or not there. */
+export type Standing = 'kept' | 'outdated' | 'gone';
 
-export function recordedIn(pointers: Pointers): Recorded {
-  return async (key) => (await pointers.read(stepRecordKey(key))) !== undefined;
+/** Asked by a step's key, once each. */
+export type Recorded = (key: Digest) => Promise<Standing>;
+
+/** `versions`: what the code of each type of step is now. */
+export function recordedIn(pointers: Pointers, versions: ReadonlyMap<string, number>): Recorded {
+  return async (key) => {
+    const record = await pointers.read<StepRecord<unknown>>(stepRecordKey(key));
+    if (record === undefined) return 'gone';
+    const { type, codeVersion } = record.value;
+    return versions.get(type) === codeVersion ? 'kept' : 'outdated';
+  };
 }
 
 /** Training rows in all, by the record of a run's `data` step; undefined where there is none, or it says nothing of them. */
@@ -75,7 +84,8 @@ export async function countedRows(pointers: Pointers, steps: EarlierRun['steps']
 
 /**
  * The plan of a run of `input`. A step counts as known where an earlier run finished it from the same parts of the
- * definition and the same data, and its record lies under its step key; the run itself decides by the key.
+ * definition and the same data, and its record lies under its step key; the run itself decides by the key. What stands on a
+ * step whose code has changed since is taken for changed, too: whether its result comes out as before, nobody knows yet.
  */
 export async function planOf(
   input: Known,
@@ -87,10 +97,12 @@ export async function planOf(
   const plan = planRun(pipeline);
   const trainRows = rowsOf(input, plan, earlier);
   const steps: PlannedWork[] = [];
+  const outdated = new Set<string>();
   for (const step of plan) {
+    if (step.needs.some((need) => outdated.has(need))) outdated.add(step.id);
     const reach = reachOf(step.id, pipeline, trainRows?.rows ?? null);
     if (reach === 'never') continue;
-    const work = await workOf(step, input, { plan, earlier, recorded, reach });
+    const work = await workOf(step, input, { plan, earlier, recorded, outdated, reach });
     const perHour = work.queue === null ? undefined : prices?.perHour[work.queue];
     const money = perHour === undefined || work.seconds === null ? null : (work.seconds * perHour) / 3600;
     steps.push({ id: step.id, title: step.title, stage: step.stage, ...work, money });
@@ -134,23 +146,29 @@ interface Beside {
   readonly plan: readonly PlannedStep[];
   readonly earlier: readonly EarlierRun[];
   readonly recorded: Recorded;
+  /** Steps whose code has changed since, and what stands on them: of those so far. */
+  readonly outdated: Set<string>;
   readonly reach: Exclude<Reach, 'never'>;
 }
 
 async function workOf(
   step: PlannedStep,
   input: Known,
-  { plan, earlier, recorded, reach: what }: Beside,
+  { plan, earlier, recorded, outdated, reach: what }: Beside,
 ): Promise<Omit<PlannedWork, 'id' | 'title' | 'stage' | 'money'>> {
   if (step.id.startsWith('approve-')) return { what: 'person', queue: null, seconds: null, from: '' };
   const queue = queueOfStep(step.id);
   const wanted = readsOf(step.id, plan, input);
-  for (const { runId, input: before, steps } of earlier) {
+  let isOutdated = false;
+  for (const { runId, input: before, steps } of outdated.has(step.id) ? [] : earlier) {
     const done = steps.find(({ id }) => id === step.id);
     if (done?.key === undefined || !['done', 'reused'].includes(done.state)) continue;
     if (canonicalJson(readsOf(step.id, plan, before)) !== canonicalJson(wanted)) continue;
-    if (await recorded(done.key)) return { what: 'reuse', queue, seconds: 0, from: runId };
+    const standing = await recorded(done.key);
+    if (standing === 'kept') return { what: 'reuse', queue, seconds: 0, from: runId };
+    isOutdated ||= standing === 'outdated';
   }
+  if (isOutdated) outdated.add(step.id);
   // Another seed takes as long as the first.
   for (const like of [step.id, firstSeedOf(step.id)]) {
     for (const { runId, steps } of earlier) {

@@ -59,9 +59,17 @@ export const RULES = {
     ],
     types: ['workflows', 'activities'],
   },
-  // `espalier console` is the one way to start it.
+  // `espalier console` is the one way to start it. A plan knows the steps' versions by the steps themselves.
   cli: {
-    values: ['client', 'infra', 'pipelines', 'artifacts', 'console/server.ts', 'activities/report/prices.ts'],
+    values: [
+      'client',
+      'infra',
+      'pipelines',
+      'artifacts',
+      'console/server.ts',
+      'activities/report/prices.ts',
+      'activities/index.ts',
+    ],
     types: ['workflows', 'activities'],
   },
   console: { values: ['client', 'pipelines', 'artifacts'], types: ['workflows', 'activities'] },

@@ -14,10 +14,12 @@ const MAX_RUNS = 10;
 export async function showPlan(context: Context, { input }: PreparedRun, json: boolean): Promise<number> {
   const { pointers } = await context.store();
   const { prices } = await readPrices(context.env);
+  // Brings every step's libraries: only who asks for a plan waits for them.
+  const { CODE_VERSIONS } = await import('../../activities/index.ts');
   const plan = await planOf(
     input,
     await earlierRuns(context, pointers, input.pipeline.name),
-    recordedIn(pointers),
+    recordedIn(pointers, CODE_VERSIONS),
     prices,
   );
   if (json) printJson(plan);

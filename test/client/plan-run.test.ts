@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import type { DatasetSummary } from '../../activities/contract/data.ts';
 import type { StepRecord } from '../../activities/step.ts';
+import { CODE_VERSIONS } from '../../activities/index.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { stepRecordKey } from '../../artifacts/step-records.ts';
-import { countedRows, planOf, type EarlierRun } from '../../client/plan-run.ts';
+import { countedRows, planOf, recordedIn, type EarlierRun, type Recorded } from '../../client/plan-run.ts';
 import { dataServices, prepare } from '../data/fixtures.ts';
 import { generatorInput, ref, runInput, type TextRun } from '../support/workflow.ts';
 
-const all = () => Promise.resolve(true);
-const none = () => Promise.resolve(false);
+const all: Recorded = () => Promise.resolve('kept');
+const none: Recorded = () => Promise.resolve('gone');
 
 /** A run of `input` that finished every step, each within seven seconds. */
 function finished(input = runInput()): EarlierRun {
@@ -153,6 +154,34 @@ describe('the plan of a run before it begins', () => {
     const again = await planOf(other, [finished()], all);
     assert.ok(!again.steps.some(({ id, what }) => id === 'export:one' && what === 'reuse'));
     assert.ok(again.steps.some(({ id, what }) => id === 'data' && what === 'reuse'));
+  });
+
+  it('runs again what other code has computed, and what stands on it', async () => {
+    const of = async (outdated: string) => {
+      const recorded: Recorded = (key) => Promise.resolve(key === digestJson(outdated) ? 'outdated' : 'kept');
+      const { steps } = await planOf(runInput(), [finished()], recorded);
+      return steps.filter(({ what }) => what === 'reuse').map(({ id }) => id);
+    };
+    const afterProbe = await of('probe:one');
+    assert.ok(afterProbe.includes('data') && afterProbe.includes('profile:one'), afterProbe.join());
+    for (const id of ['probe:one', 'rank', 'train', 'evaluate']) assert.ok(!afterProbe.includes(id), id);
+    assert.ok(!(await of('data')).includes('probe:one'));
+  });
+
+  it('takes a record for outdated by the code that there is now, step by step', async () => {
+    const { pointers } = await dataServices();
+    const now = CODE_VERSIONS.get('selection.rank') ?? 0;
+    const standing = async (type: string, codeVersion: number) => {
+      const key = digestJson([type, codeVersion]);
+      const record = { version: 1, type, codeVersion, stepId: 'rank', key, output: {} };
+      await pointers.create(stepRecordKey(key), record);
+      return recordedIn(pointers, CODE_VERSIONS)(key);
+    };
+    assert.ok(now > 1);
+    assert.equal(await standing('selection.rank', now), 'kept');
+    assert.equal(await standing('selection.rank', now - 1), 'outdated');
+    assert.equal(await standing('selection.no-more', 1), 'outdated');
+    assert.equal(await recordedIn(pointers, CODE_VERSIONS)(digestJson('nowhere')), 'gone');
   });
 
   it('costs what the prices say, and says where it is over the budget', async () => {

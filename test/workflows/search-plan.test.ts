@@ -47,7 +47,7 @@ describe('the plan of a search for settings', () => {
 
   it('is in `run --plan` with its queue and its time, further seeds as what only few rows are for', async () => {
     const input = { ...runInput(), pipeline: searching() };
-    const { steps, seconds, most } = await planOf(input, [], () => Promise.resolve(false));
+    const { steps, seconds, most } = await planOf(input, [], () => Promise.resolve('gone' as const));
     const trials = steps.filter(({ id }) => id.startsWith('trial:'));
     assert.equal(trials.filter(({ what }) => what === 'run').length, 8 + 5 + 3);
     assert.equal(trials.filter(({ what }) => what === 'few-rows').length, 2 * 3, 'two more seeds of three');
@@ -60,13 +60,13 @@ describe('the plan of a search for settings', () => {
       steps.find(({ id }) => id === 'trial:1:1')?.title,
       'train the recommended settings on 10 % of the training rows',
     );
-    const without = await planOf(runInput(), [], () => Promise.resolve(false));
+    const without = await planOf(runInput(), [], () => Promise.resolve('gone' as const));
     assert.ok(seconds > without.seconds + 16 * 30);
     const many = { runId: 'before', input, steps: [], trainRows: 1000 };
-    const counted = await planOf(input, [many], () => Promise.resolve(false));
+    const counted = await planOf(input, [many], () => Promise.resolve('gone' as const));
     assert.ok(!counted.steps.some(({ what }) => what === 'few-rows'));
     assert.deepEqual([counted.seconds, counted.most.seconds], [seconds, seconds]);
-    const few = await planOf(input, [{ ...many, trainRows: 999 }], () => Promise.resolve(false));
+    const few = await planOf(input, [{ ...many, trainRows: 999 }], () => Promise.resolve('gone' as const));
     assert.equal(few.seconds, most.seconds);
   });
 
