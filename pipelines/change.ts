@@ -99,7 +99,10 @@ export function settingProblems(pipeline: Pipeline, settings: Settings): readonl
   const schema = schemaOf(changed);
   const parsed = schema.safeParse(changed);
   const fromSchema = parsed.success ? [] : explainIssues(schema, parsed.error.issues, changed);
-  return [...fromSchema, ...gateProblems(changed.gates, changed.task)];
+  // What a run from before a rule has already is no fault of the change.
+  const had = new Set(gateProblems(pipeline.gates, pipeline.task).map(({ path, message }) => `${path} ${message}`));
+  const made = gateProblems(changed.gates, changed.task).filter(({ path, message }) => !had.has(`${path} ${message}`));
+  return [...fromSchema, ...made];
 }
 
 function put(

@@ -6,7 +6,7 @@ import { GENERATION_GATE_TABLE } from './gates/generation.ts';
 import { MEMORISATION_GATE_TABLE } from './gates/memorisation.ts';
 import { RETRIEVAL_GATE_TABLE } from './gates/retrieval.ts';
 
-type Ranges = Readonly<Record<string, Pick<GateRow, 'range'>>>;
+type Ranges = Readonly<Record<string, Pick<GateRow, 'range' | 'threshold' | 'formerly'>>>;
 
 /** Tasks whose gates have a table of their own. */
 const TABLES: ReadonlyMap<unknown, Ranges> = new Map<string, Ranges>([
@@ -17,14 +17,14 @@ const TABLES: ReadonlyMap<unknown, Ranges> = new Map<string, Ranges>([
 /** Thresholds outside of what their measure can be. */
 export function gateProblems(gates: unknown, task?: unknown): readonly Problem[] {
   if (typeof gates !== 'object' || gates === null) return [];
-  return Object.entries(TABLES.get(task) ?? (GATE_TABLE as Ranges)).flatMap(([name, { range }]): readonly Problem[] => {
-    const [low, high] = range;
+  return Object.entries(TABLES.get(task) ?? (GATE_TABLE as Ranges)).flatMap(([name, row]): readonly Problem[] => {
+    const [low, high] = row.range;
     const gate: unknown = (gates as Record<string, unknown>)[name];
     if (typeof gate !== 'object' || gate === null) return [];
     return Object.entries(gate).flatMap(([bound, threshold]: readonly [string, unknown]): readonly Problem[] => {
       // What is no number, and what is no bound, the schema tells.
       if (typeof threshold !== 'number' || (bound !== 'min' && bound !== 'max')) return [];
-      if (threshold >= low && threshold <= high) return [];
+      if (threshold >= low && threshold <= high) return wasOfAnother(`gates.${name}.${bound}`, threshold, row);
       const lies = high === Number.MAX_VALUE ? `not below ${low}` : `from ${low} to ${high}`;
       return [
         {
@@ -35,6 +35,16 @@ export function gateProblems(gates: unknown, task?: unknown): readonly Problem[]
       ];
     });
   });
+}
+
+function wasOfAnother(
+  path: string,
+  named: number,
+  { threshold, formerly }: Pick<GateRow, 'threshold' | 'formerly'>,
+): readonly Problem[] {
+  if (formerly === undefined || named < formerly.from) return [];
+  const message = `is ${named}, which was a limit of another measure (${formerly.measure}); what it bounds now is in docs/gates.md`;
+  return [{ path, message, fix: `leave it out (${threshold}), or name one below ${formerly.from}` }];
 }
 
 /** In a report two gates of one name cannot be told apart. */

@@ -5,6 +5,7 @@ import {
   GENERATION_GATE_TABLE,
   type GenerationGateRow,
 } from '../../pipelines/gates/generation.ts';
+import { presentLimit } from '../../pipelines/gates/row.ts';
 import type { JudgeGenerationInput } from '../contract/prompting.ts';
 import type { Score } from '../contract/measures.ts';
 import type { GateResult, GatesVerdict } from '../contract/validation.ts';
@@ -21,7 +22,7 @@ export const WAS_OFF: Score = notMeasured('the gate is off, and no answers were 
 
 export const judgeGeneration: StepDefinition<JudgeGenerationInput, GatesVerdict> = {
   type: 'generation.gates',
-  version: 10,
+  version: 11,
   keeps: keepsVerdict,
   run: (input, context) => withCustomGates(generationVerdict(input), input.custom, context),
 };
@@ -49,9 +50,10 @@ export function generationVerdict({
   const known: Partial<GenerationGatesSpec> = limits;
   const own = GENERATION_GATE_NAMES.flatMap((name) => {
     const row: GenerationGateRow = GENERATION_GATE_TABLE[name];
-    const limit = row.step === 'compare' ? undefined : known[name];
+    const named = row.step === 'compare' ? undefined : known[name];
     // A run that began before there was the gate has no limit of it.
-    if (limit === undefined) return [];
+    if (named === undefined) return [];
+    const limit = presentLimit(row, named);
     const score = measures[name] ?? NO_SCORE;
     // Who turns a gate on after the evaluation is told: what was not asked does not pass.
     const late = score.notApplicable === WAS_OFF.notApplicable && limit.severity !== 'off';

@@ -157,6 +157,7 @@ export const GENERATION_GATE_TABLE = {
     unit: 'share',
     range: SHARE,
     threshold: 0.1,
+    formerly: { from: 0.5, measure: 'how often a classifier is right, 0.5 where they are alike' },
     why: 'a test set written later differs a little; one prompt in ten from elsewhere, beyond chance, moves the test figure by up to ten points',
     falseAlarms:
       '0 of 240 clean draws of 50 to 400 prompts (0 to 1.5 %), with variants 0 of 120 (0 to 3 %), a tenth from elsewhere (the edge) 0 of 60; all of 50 in 60 of 60, half of 50, 100, 200 in 36, 47, 52, a quarter of 200 in 9',

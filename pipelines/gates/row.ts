@@ -19,6 +19,8 @@ export interface GateRow {
   /** What the measure can be: a threshold outside would always pass or never. */
   readonly range: readonly [low: number, high: number];
   readonly threshold: number;
+  /** Thresholds that were of another measure under this name: none from here on says anything of the present one. */
+  readonly formerly?: { readonly from: number; readonly measure: string };
   /** Why this threshold is the default. */
   readonly why: string;
   /** How often it accuses a model without the defect, as bench/gates.ts measured it (docs/benchmarks.md), or why it cannot. */
@@ -39,3 +41,17 @@ export const POSITIVE = [0, Number.MAX_VALUE] as const;
 
 /** Of gates that hold a figure to a limit and test nothing. */
 export const NO_FALSE_ALARMS = 'none: a limit, no test';
+
+/**
+ * The limit as it holds now: of one that was of an earlier measure (runs in flight, and runs that go on from a record, have
+ * their definition from before) the threshold is the default.
+ */
+export function presentLimit<Limit extends { readonly min?: number; readonly max?: number }>(
+  { direction, threshold, formerly }: Pick<GateRow, 'direction' | 'threshold' | 'formerly'>,
+  limit: Limit,
+): Limit {
+  const named = limit[direction];
+  return formerly === undefined || named === undefined || named < formerly.from
+    ? limit
+    : { ...limit, [direction]: threshold };
+}

@@ -77,6 +77,36 @@ describe('the verdict on a run that generates text', () => {
   });
 });
 
+describe('a limit of domainShift from before it was a share of prompts', () => {
+  it('is refused where a definition names it, with the present default and what it was', () => {
+    const of = (max: number) => gateProblems({ domainShift: { max } }, 'text-generation');
+    deepEqual(of(0.49), []);
+    const [problem] = of(0.6);
+    equal(problem?.path, 'gates.domainShift.max');
+    ok(/0\.6.*another measure \(how often a classifier is right/u.test(problem?.message ?? ''), problem?.message);
+    ok(/leave it out \(0\.1\)/u.test(problem?.fix ?? ''), problem?.fix);
+    deepEqual(gateProblems({ domainShift: { max: 0.6 } }, 'text-classification'), [], 'there it is the measure still');
+  });
+
+  it('is the present default in a run whose definition was checked before', () => {
+    const judged = (max: number) =>
+      generationVerdict({
+        measures: {
+          domainShift: {
+            value: 0.65,
+            interval: { low: 0.44, high: 0.8, confidence: 0.95 },
+            rows: 100,
+          },
+        },
+        memorisation: null,
+        gates: { ...limits, domainShift: { ...limits.domainShift, max } },
+        memorisationGates: MemorisationGatesSchema.parse({}),
+      }).gates.find(({ name }) => name === 'domainShift');
+    deepEqual([judged(0.6)?.verdict, judged(0.6)?.threshold], ['warn', 0.1]);
+    deepEqual([judged(0.49)?.verdict, judged(0.49)?.threshold], ['pass', 0.49]);
+  });
+});
+
 describe('the gates of generation, on answers that were drawn', () => {
   it('let a model pass at the edge of adherence one time in forty, and fail a good one only where prompts are few', () => {
     for (const rows of [50, 200]) {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
-import { ImageClassificationSchema, TextClassificationSchema } from '../../pipelines/definition.ts';
+import {
+  ImageClassificationSchema,
+  TextClassificationSchema,
+  TextGenerationSchema,
+} from '../../pipelines/definition.ts';
 import { changeableSection, settingAt, settingProblems, withSettings } from '../../pipelines/change.ts';
 
 const definition = {
@@ -31,6 +35,18 @@ describe('a setting changed while a run is under way', () => {
     assert.deepEqual(settingProblems(pipeline, { 'selection.maxLatencyP95Ms': 40 }), []);
     assert.equal(settingAt(pipeline, 'selection.maxLatencyP95Ms'), undefined);
     assert.equal(withSettings(pipeline, { 'selection.maxLatencyP95Ms': 40 }).selection.maxLatencyP95Ms, 40);
+  });
+
+  it('is not refused for a limit that the run has had since before the limit meant something else', () => {
+    const generator = TextGenerationSchema.parse({
+      ...definition,
+      task: 'text-generation',
+      data: { files: ['pairs.jsonl'], prompt: 'prompt', completion: 'completion', licence: 'CC0-1.0', source: 'ours' },
+      guidelines: 'guidelines.yaml',
+      gates: { domainShift: { max: 0.6 } },
+    });
+    assert.deepEqual(settingProblems(generator, { 'gates.adherence.min': 0.7 }), []);
+    assert.equal(settingProblems(generator, { 'gates.domainShift.max': 0.7 })[0]?.path, 'gates.domainShift.max');
   });
 
   it('turns no attack on that the run did not plan', () => {
