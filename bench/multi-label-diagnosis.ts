@@ -287,17 +287,22 @@ interface Tally {
   readonly clean: number[];
   readonly planted: number[];
   readonly alarms: { clean: number; planted: number };
+  /** Clean draws of which the gate said nothing; they are not among `clean`. */
+  off: number;
 }
 const tallies = new Map<string, Tally>();
 async function note({ gate, defect, measure }: Trial, kind: 'clean' | 'planted', draw: Draw): Promise<void> {
   const { verdict, measured } = judgeGate(gate, GATE_TABLE[gate], await measure(draw), limits[gate]);
   if (process.env['SHOW_WORDS'] !== undefined) console.error(draw.seed, gate, defect, kind, verdict, measured);
-  if (verdict === 'off') return;
   const key = `${gate} | ${defect}`;
-  const tally = tallies.get(key) ?? { clean: [], planted: [], alarms: { clean: 0, planted: 0 } };
+  const tally = tallies.get(key) ?? { clean: [], planted: [], alarms: { clean: 0, planted: 0 }, off: 0 };
+  tallies.set(key, tally);
+  if (verdict === 'off') {
+    if (kind === 'clean') tally.off++;
+    return;
+  }
   tally[kind].push(measured ?? Number.NaN);
   if (verdict !== 'pass') tally.alarms[kind]++;
-  tallies.set(key, tally);
 }
 
 for (const name of SETS) {
@@ -314,8 +319,10 @@ for (const name of SETS) {
     }
   }
   console.error(`${name} done after ${(performance.now() / 1000).toFixed(0)} s`);
-  for (const [key, { clean, planted, alarms }] of tallies) {
-    console.error(`so far ${key}: ${alarms.planted} of ${planted.length}, clean ${alarms.clean} of ${clean.length}`);
+  for (const [key, { clean, planted, alarms, off }] of tallies) {
+    console.error(
+      `so far ${key}: ${alarms.planted} of ${planted.length}, clean ${alarms.clean} of ${clean.length}, off ${off}`,
+    );
   }
 }
 const percent = (count: number, of: number): string => {
@@ -330,12 +337,12 @@ const spread = (numbers: readonly number[]): string => {
   return `${at(0)} · ${at(0.5)} · ${at(1)}`;
 };
 console.log(
-  '| gate | defect planted | caught | clean accused | judged number, clean: least · median · most | planted |',
+  '| gate | defect planted | caught | clean accused (not judged) | judged number, clean: least · median · most | planted |',
 );
 console.log('| --- | --- | --- | --- | --- | --- |');
-for (const [key, { clean, planted, alarms }] of tallies) {
+for (const [key, { clean, planted, alarms, off }] of tallies) {
   console.log(
-    `| ${key} | ${percent(alarms.planted, planted.length)} | ${percent(alarms.clean, clean.length)} | ${spread(clean)} | ${spread(planted)} |`,
+    `| ${key} | ${percent(alarms.planted, planted.length)} | ${percent(alarms.clean, clean.length)} (${off}) | ${spread(clean)} | ${spread(planted)} |`,
   );
 }
 await embedder.release();

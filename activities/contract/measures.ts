@@ -32,6 +32,7 @@ export interface PlantedErrors {
   readonly seen: readonly PlantedShare[];
 }
 export interface PlantedShare {
+  /** Of what the measure counts: of rows, or of the labels of rows. */
   readonly share: number;
   /** The lower end of the measure is no less in 95 of 100 plantings. */
   readonly judged: number;

@@ -45,7 +45,7 @@ import { servedMeasures } from './served-measures.ts';
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 49,
+  version: 50,
   // Latency is among the measures, on other hardware it is another result; and so it is where a table of what is asked is another.
   environment: () =>
     Promise.resolve({

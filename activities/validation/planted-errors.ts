@@ -13,6 +13,7 @@ const SEEN = 0.95;
 const AS_MANY = 2;
 /** A share this far above a gate's limit breaks it plainly: a gate that would not even see that says nothing. Of few rows an interval alone takes seven points. */
 const PLAINLY = 0.15;
+const ROUNDING = 1e-9;
 
 /** Gives labels of which a share, by lot, are another one. */
 export type Mislabelling = (share: number, random: Random) => Int32Array;
@@ -41,27 +42,38 @@ export function mislabellings(classes: Int32Array): readonly Mislabelling[] {
   });
 }
 
+/** Of labels of which some were made wrong. */
+export interface PlantedScore extends Score {
+  /** The share that is wrong, in the measure's own count, where that is not the share that was asked for. */
+  readonly wrong?: number;
+}
+
 /**
  * Of each share what the lower end of the measure is at least in 95 of 100 plantings, as a few of them tell: their mean less as many
- * standard errors, of one more planting beside so few. Of several ways to plant the one that is seen least.
+ * standard errors, of one more planting beside so few. Of several ways to plant the one that is seen least. A share is called what it is by the measure's own
+ * count, on average, where a planting says so (`wrong`).
  */
 export async function plantErrors(
   into: string,
-  ways: readonly ((share: number, random: Random) => Score | Promise<Score>)[],
+  ways: readonly ((share: number, random: Random) => PlantedScore | Promise<PlantedScore>)[],
   { shares, repeats, seed, stream }: { shares: readonly number[]; repeats: number; seed: number; stream: number },
 ): Promise<PlantedErrors> {
   const random = seededRandom(seed, stream);
   const seen: PlantedShare[] = [];
   for (const share of shares) {
-    const least: number[] = [];
+    const planted: PlantedShare[] = [];
     for (const plant of ways) {
-      const scores: Score[] = [];
+      const scores: PlantedScore[] = [];
       for (let one = 0; one < repeats; one++) scores.push(await plant(share, random));
-      least.push(leastOf(scores));
+      const wrong = scores.reduce((sum, score) => sum + (score.wrong ?? share), 0) / repeats;
+      planted.push({ share: wrong, judged: leastOf(scores) });
     }
-    seen.push({ share, judged: Math.min(...least) });
+    seen.push({
+      share: Math.max(...planted.map((one) => one.share)),
+      judged: Math.min(...planted.map((one) => one.judged)),
+    });
   }
-  return { into, seen };
+  return { into, seen: seen.toSorted((a, b) => a.share - b.share) };
 }
 
 /** What measures nothing shows nothing. Of few plantings the measure's own interval tells how they vary, of many they do themselves. */
@@ -96,32 +108,41 @@ export function smallestShareSeen({ seen }: PlantedErrors, threshold: number): n
 
 /**
  * A gate that passed says which wrong labels it would have passed as well; where the first kind would have been so even of a share that
- * breaks the limit plainly it has not judged, and says that.
+ * breaks the limit plainly it has not judged, and says that. Of shares that were not planted (nothing is above one half) it claims
+ * nothing: where the limit is so high it passes, and says what was planted and is not seen.
  */
 export function withPlantedErrors<Name extends string>(
   gate: GateResult<Name>,
   planted: readonly PlantedErrors[],
 ): GateResult<Name> {
-  if (gate.verdict !== 'pass' || planted.length === 0) return gate;
+  const [first] = planted;
+  if (gate.verdict !== 'pass' || first === undefined) return gate;
   const { name, threshold } = gate;
   const least = planted.map((one) => smallestShareSeen(one, threshold));
   const plainly = threshold + PLAINLY;
-  const [first] = least;
-  if (first === undefined || first === null || first > plainly) {
-    const only = first === undefined || first === null ? '' : `, only from about ${roundedUp(first)} on`;
-    const reason = `${name} could not judge these labels: with wrong ones planted by lot ${planted[0]!.into}, a share of ${roundedUp(plainly)} would not be seen${only}; it ${gate.reason.replace(`${name} `, '')}, which shows nothing`;
+  const from = least[0] ?? null;
+  if (from === null ? mostPlanted(first) > plainly - ROUNDING : from > plainly) {
+    const only = from === null ? '' : `, only from about ${roundedUp(from)} on`;
+    const reason = `${name} could not judge these labels: with wrong ones planted by lot ${first.into}, a share of ${roundedUp(plainly)} would not be seen${only}; it ${gate.reason.replace(`${name} `, '')}, which shows nothing`;
     return { ...gate, verdict: 'off', reason };
   }
-  const told = planted.map(({ into, seen }, at) => {
+  const told = planted.map((one, at) => {
     const share = least[at]!;
     return share === null
-      ? `not even ${seen.at(-1)!.share} ${into}`
-      : `${at === 0 ? 'those ' : ''}below about ${roundedUp(share)} ${into}`;
+      ? `even a share of ${roundedDown(mostPlanted(one))} ${one.into}, the most that was planted,`
+      : `${at === 0 ? 'those ' : ''}below about ${roundedUp(share)} ${one.into}`;
   });
   return { ...gate, reason: `${gate.reason}; of wrong labels planted by lot ${told.join(', and ')} may not be seen` };
 }
 
+function mostPlanted({ seen }: PlantedErrors): number {
+  return seen.at(-1)?.share ?? 0;
+}
+
 /** To two digits. */
 function roundedUp(share: number): number {
-  return Math.ceil(100 * share - 1e-9) / 100;
+  return Math.ceil(100 * share - ROUNDING) / 100;
+}
+function roundedDown(share: number): number {
+  return Math.floor(100 * share + ROUNDING) / 100;
 }

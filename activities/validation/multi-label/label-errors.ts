@@ -4,8 +4,8 @@
  */
 import type { Score } from '../../contract/measures.ts';
 import { LEAST_ROWS_PER_LABEL, MOST_CELLS, outOfFold, plantings, rowsOf, suspiciousLabels } from '../label-quality.ts';
-import { plantErrors } from '../planted-errors.ts';
-import { sampleIndices, seededRandom, type Random } from '../random.ts';
+import { plantErrors, type PlantedScore } from '../planted-errors.ts';
+import { sampleIndices, seededRandom, shuffleStart, type Random } from '../random.ts';
 import { notMeasured } from '../scores.ts';
 import { creditsOf, type Decisions } from './decisions.ts';
 import type { EmbeddedSets } from './label-signal.ts';
@@ -78,7 +78,12 @@ export async function findSetErrors(
     .toSorted((a, b) => b.margin - a.margin || a.row - b.row);
   const planted = await plantErrors(
     'into the sets of training rows',
-    [async (share, random) => (await contradict(withSetsOfOthers(own, share, random), asked)).score],
+    [
+      async (share, random): Promise<PlantedScore> => {
+        const { sets, wrong } = exchangeSets(own, columns, { share, random });
+        return { ...(await contradict(sets, asked)).score, wrong };
+      },
+    ],
     plantings(2 * columns.length * places.length * dimension, seed),
   );
   return { score: { ...withCoverage(found.score, coverage), planted: [planted] }, suspicions, chances, coverage };
@@ -119,9 +124,33 @@ async function contradict(sets: readonly Uint8Array[], { embeddings, columns, se
   return { score, chances, suggested };
 }
 
-/** A share of the rows, by lot, with the set of another row by lot. */
-function withSetsOfOthers(sets: readonly Uint8Array[], share: number, random: Random): readonly Uint8Array[] {
-  return sets.map((set) => (random.uniform() < share ? sets[random.below(sets.length)]! : set));
+/**
+ * Pairs of rows by lot exchange their sets where these differ in the labels that are asked, each row once at most, until `share` of
+ * their labels is wrong: sets stay as common as they were. `wrong`: the share that is, reckoned as the measure does what is
+ * contradicted; it stays below `share` where most rows have the same set.
+ */
+export function exchangeSets(
+  own: readonly Uint8Array[],
+  columns: readonly number[],
+  { share, random }: { readonly share: number; readonly random: Random },
+): { readonly sets: readonly Uint8Array[]; readonly wrong: number } {
+  const of = (set: Uint8Array): Uint8Array => Uint8Array.from(columns, (label) => set[label]!);
+  const sets = [...own];
+  const order = Array.from(own, (_, row) => row);
+  shuffleStart(order, order.length, random);
+  let labelled = own.filter((set) => of(set).includes(1)).length;
+  let lost = 0;
+  for (let at = 0; at + 1 < order.length && lost < share * labelled; at += 2) {
+    const [one, other] = [order[at]!, order[at + 1]!];
+    const [first, second] = [of(own[one]!), of(own[other]!)];
+    const credit = creditsOf({ labels: columns.length, targets: first, predicted: second })[0]!;
+    if (credit === 1) continue;
+    [sets[one], sets[other]] = [own[other]!, own[one]!];
+    lost += 2 * (1 - credit);
+    // Of two that differ one has a label at least, and both count now.
+    labelled += Number(!first.includes(1)) + Number(!second.includes(1));
+  }
+  return { sets, wrong: labelled === 0 ? 0 : lost / labelled };
 }
 
 /** Why a probe was asked about no label. */
