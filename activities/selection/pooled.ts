@@ -38,10 +38,14 @@ export interface FoldsCount {
   readonly tooPoor?: { readonly validation: number; readonly training: number };
   /** More than a tenth of the rows have a label of too few for one to be asked of others. */
   readonly tooFew?: { readonly rows: number; readonly of: number; readonly others: number };
+  /** Who was asked of which: not of the same share of them, so that the rarest labels count for some alone. `rows` of `of`; all where that is missing. */
+  readonly unlike?: readonly { readonly id: string; readonly askable?: Askable | undefined }[];
 }
 
+type Askable = NonNullable<OfTrainingRows['askable']>;
+
 /**
- * Whether training rows count beside validation: every candidate has them, of nearly all labels, and none does better on them than on
+ * Whether training rows count beside validation: every candidate has them, of nearly all labels and the same ones, and none does better on them than on
  * validation beyond chance. A fit on two thirds of the rows should do a little worse, neighbours without one row as well; one that does better has seen
  * twins of what it was asked (rows of one template, pictures of one scene), or validation is of other people, sites or times. Then it is named, unless the
  * labels that no training row is asked for explain it.
@@ -56,6 +60,9 @@ export function foldsCount(
   if (few !== undefined) return { count: false, tooFew: few };
   if (probes.length === 0 || probes.some(({ training }) => typeof training?.value !== 'number'))
     return { count: false };
+  const [first, ...others] = probes;
+  if (others.some((one) => !isAskedAlike(one.training?.askable, first?.training?.askable)))
+    return { count: false, unlike: probes.map(({ id, training }) => ({ id, askable: training?.askable })) };
   const kind = probes.find(
     ({ validation, training }) => excess(atMostOf(validation, training!), training!) > BEYOND_CHANCE,
   );
@@ -68,7 +75,14 @@ export function foldsCount(
   return { count: false, tooPoor: { validation: validation.value ?? 0, training: training.value ?? 0 } };
 }
 
-function isFew(askable: NonNullable<Answers['training']>['askable']): boolean {
+/** A run that was upgraded has probes that every row was asked of beside those of askable rows alone; they are alike where all rows are askable. */
+function isAskedAlike(one: Askable | undefined, other: Askable | undefined): boolean {
+  if (one !== undefined && other !== undefined) return one.rows === other.rows && one.of === other.of;
+  const known = one ?? other;
+  return known === undefined || known.rows === known.of;
+}
+
+function isFew(askable: Askable | undefined): boolean {
   return askable !== undefined && askable.rows < LEAST_ASKABLE * askable.of;
 }
 

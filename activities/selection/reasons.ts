@@ -111,13 +111,19 @@ export function ruleOf(
 }
 
 /** Why training rows do not count, a sentence; empty where they do, or where there is nothing to say. */
-function notCounted({ tooKind, tooPoor, tooFew }: FoldsCount, by: By): string {
+function notCounted({ tooKind, tooPoor, tooFew, unlike }: FoldsCount, by: By): string {
   const start = ` ${by === 'neighbours' ? 'Training rows' : 'The folds of the training rows'} do not count:`;
   if (tooFew !== undefined) {
     const only = `${start} only ${tooFew.rows} of ${tooFew.of} have a label with`;
     return by === 'neighbours'
       ? `${only} ${tooFew.others} others, and of fewer a vote without one of them says little.`
       : `${only} another row there, and a probe that has seen none of a label does not find it.`;
+  }
+  if (unlike !== undefined) {
+    const asked = unlike.map(
+      ({ id, askable }) => `${id} ${askable === undefined ? 'all' : `${askable.rows} of ${askable.of}`}`,
+    );
+    return `${start} not the same ones were asked of all (${asked.join(', ')}), and a label of few rows is in some alone.`;
   }
   if (tooKind !== undefined)
     return `${start} ${tooKind} does better on them than on validation, beyond chance; rows of one template or scene would explain it, or validation rows from elsewhere.`;

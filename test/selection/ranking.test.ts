@@ -261,6 +261,30 @@ describe('the ranking of candidates', () => {
       assert.doesNotMatch(kind(rare('kind', 0.75, 0.88, 285)), /do not count/);
     });
 
+    it('counts no folds where they are of every row for one and of askable rows for another, and says so: the same answers were three points apart', () => {
+      const known = (id: string, rows: number, askable?: { rows: number; of: number; others: number }) => {
+        const one = folded(id, 0.7, 0);
+        const crossValidated = { value: 180 / rows, interval: null, rows, folds: 3, ...(askable && { askable }) };
+        return one.probe === undefined ? one : { ...one, probe: { ...one.probe, crossValidated } };
+      };
+      const old = known('old', 300);
+      const fresh = known('fresh', 272, { rows: 272, of: 300, others: 1 });
+      const ruleOf = (...candidates: CandidateOutcome[]) => rankOutcomes({ candidates, selection }).rule;
+      const rule = ruleOf(old, fresh);
+      assert.match(rule, /accuracy on validation; all within/);
+      assert.match(rule, /do not count: not the same ones were asked of all \(old all, fresh 272 of 300\)/);
+      const { ranking } = rankOutcomes({ candidates: [old, fresh], selection });
+      assert.doesNotMatch(ranking.map(({ reasons }) => reasons.join()).join(), /Less accurate/);
+      // Draws that are unlike; who may not win is not asked.
+      const other = known('other', 280, { rows: 280, of: 300, others: 1 });
+      assert.match(ruleOf(other, fresh), /not the same ones/);
+      const denied = candidate('denied', { licence: 'deny' });
+      assert.doesNotMatch(ruleOf(denied.resolved ? { ...old, resolved: denied.resolved } : old, fresh), /do not count/);
+      // Where every row is askable there is nothing that one has and the other has not.
+      assert.match(ruleOf(old, known('all', 300, { rows: 300, of: 300, others: 1 })), /row by row/);
+      assert.match(ruleOf(fresh, known('like', 272, { rows: 272, of: 300, others: 1 })), /row by row/);
+    });
+
     it('leaves nobody out of the prototypes for what the folds say', () => {
       const interval = (value: number) => ({ low: value - 0.04, high: value + 0.04, confidence: 0.95 });
       const measured = (id: string, validation: number, folds: number): CandidateOutcome => {
