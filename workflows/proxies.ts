@@ -11,6 +11,15 @@ const PROMISES = {
     startToCloseTimeout: '30m',
     retry: { initialInterval: '1s', maximumInterval: '30s', maximumAttempts: 10 },
   },
+  /**
+   * Pictures are read, and each compared with those that may look like it: of a million whose hashes are the worst for that (bench/near-pictures.ts), longer than
+   * half an hour.
+   */
+  pictures: {
+    taskQueue: TASK_QUEUES.orchestration,
+    startToCloseTimeout: '12h',
+    retry: { initialInterval: '1s', maximumInterval: '1m', maximumAttempts: 6 },
+  },
   /** Export, probes, evaluation, attacks: CPU-bound, idempotent. Half a day embeds a million rows; a worker that is lost shows by its heartbeat. */
   cpu: {
     taskQueue: TASK_QUEUES.cpu,

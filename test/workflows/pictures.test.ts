@@ -30,11 +30,14 @@ describe('a run of pictures', function () {
   after(() => temporal.close());
 
   /** Runs to the end; what each step was given, by its id. */
-  async function given(input: RunInput): Promise<{ inputs: ReadonlyMap<string, unknown>; skipped: readonly string[] }> {
+  async function given(
+    input: RunInput,
+  ): Promise<{ inputs: ReadonlyMap<string, unknown>; skipped: readonly string[]; hours: readonly number[] }> {
     const { activities } = fakeActivities();
     const { heard, inputs } = hearing(activities);
     const runId = `test-${randomUUID()}`;
     let skipped: string[] = [];
+    let hours: number[] = [];
     await withWorkers(temporal.address, heard, async () => {
       await startRun(temporal.client, { input, inputRef: ref('input'), digest: digestJson(runId) }, { runId });
       await approveRun(temporal.client, runId, 'review', 'lena');
@@ -42,9 +45,13 @@ describe('a run of pictures', function () {
       equal((await runOutcome(temporal.client, runId)).state, 'deployed');
       const { steps } = await showRun(temporal.client, runId);
       skipped = steps.filter(({ state }) => state === 'skipped').map(({ id }) => id);
+      const { events = [] } = await temporal.client.workflow.getHandle(runId).fetchHistory();
+      hours = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: asked }) =>
+        asked?.activityId === 'data' ? [Number(asked.startToCloseTimeout?.seconds) / 3600] : [],
+      );
       await replayRun(temporal.client, runId);
     });
-    return { inputs, skipped };
+    return { inputs, skipped, hours };
   }
 
   const has = (value: unknown, part: object): void => {
@@ -55,8 +62,10 @@ describe('a run of pictures', function () {
   it('tells every step that it is about pictures, and scans no texts', async () => {
     const augmentation = { horizontalFlip: true, minimumCropArea: 0.5 };
     const input = pictureInput({ training: { augmentation } });
-    const { inputs, skipped } = await given(input);
+    const { inputs, skipped, hours } = await given(input);
     const task = 'image-classification';
+    // A million pictures may take longer to compare than a light step has, half an hour.
+    deepEqual(hours, [12]);
     has(inputs.get('data'), { data: input.pipeline.data });
     has(inputs.get('resolve:one'), { input: 'image' });
     has(inputs.get('export:one'), { task, frozen: false, maxLength: undefined });

@@ -23,11 +23,12 @@ export interface RecordedClassifier extends Recorded<Classification['task']> {
 
 export async function remakeClassifier({ facts, winner, dataFiles }: RecordedClassifier, again: Again): Promise<void> {
   const { pipeline } = facts;
-  const prepare = again.activities('light', 'data');
   const { output: prepared } =
     pipeline.task === 'image-classification'
-      ? await prepare.preparePictures(again.call('data', picturesInput(dataFiles, pipeline)))
-      : await prepare.prepareData(again.call('data', dataInput(dataFiles, pipeline)));
+      ? await again
+          .activities('pictures', 'data')
+          .preparePictures(again.call('data', picturesInput(dataFiles, pipeline)))
+      : await again.activities('light', 'data').prepareData(again.call('data', dataInput(dataFiles, pipeline)));
   const dataset = await again.smallPart(prepared, pipeline);
   again.same('dataset', facts.data.dataset, dataset.dataset);
 

@@ -30,7 +30,7 @@ export async function remakeRetriever(record: RecordedRetriever, again: Again): 
   const { facts, winner, dataFiles } = record;
   const { pipeline } = facts;
   const data = again.call('data', picturesInput(dataFiles, pipeline));
-  const { output: prepared } = await again.activities('light', 'data').preparePictures(data);
+  const { output: prepared } = await again.activities('pictures', 'data').preparePictures(data);
   const dataset = await again.smallPart(prepared, pipeline);
   again.same('dataset', facts.data.dataset, dataset.dataset);
 

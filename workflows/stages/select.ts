@@ -47,7 +47,9 @@ export async function select(run: Run): Promise<Selected> {
 function prepared(run: Run, files: readonly DataFile[]): Promise<DatasetSummary> {
   const { pipeline } = run;
   return pipeline.task === 'image-classification'
-    ? run.step('light', 'data', 'preparePictures', () => picturesInput(files, run.definition('image-classification')))
+    ? run.step('pictures', 'data', 'preparePictures', () =>
+        picturesInput(files, run.definition('image-classification')),
+      )
     : run.step('light', 'data', 'prepareData', () => dataInput(files, run.definition('text-classification')));
 }
 

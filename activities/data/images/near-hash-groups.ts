@@ -87,14 +87,26 @@ class Groups {
     }
   }
 
+  /**
+   * From one to all that it reaches: who is reached is compared with those alone that nobody has reached. Each pair is compared once at most; where all are
+   * within the distance of one, few are.
+   */
   async #compareAll(members: Int32Array): Promise<void> {
-    for (let one = 1; one < members.length; one += 1) {
-      const hash = this.#hashes[members[one]!]!;
-      for (let other = 0; other < one; other += 1) {
-        if (hammingDistance(hash, this.#hashes[members[other]!]!) <= this.#distance)
-          this.#join(members[one]!, members[other]!);
+    const waiting = members.slice();
+    const reached: number[] = [];
+    for (let left = waiting.length; left > 0;) {
+      const one = reached.pop() ?? waiting[--left]!;
+      const hash = this.#hashes[one]!;
+      const compared = left;
+      left = 0;
+      for (let at = 0; at < compared; at += 1) {
+        const other = waiting[at]!;
+        if (hammingDistance(hash, this.#hashes[other]!) <= this.#distance) {
+          this.#join(one, other);
+          reached.push(other);
+        } else waiting[left++] = other;
       }
-      await this.#rest(one);
+      await this.#rest(compared);
     }
   }
 

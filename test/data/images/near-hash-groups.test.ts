@@ -1,4 +1,4 @@
-import { deepEqual, notDeepEqual, rejects } from 'node:assert/strict';
+import { deepEqual, equal, notDeepEqual, ok, rejects } from 'node:assert/strict';
 import { nearHashGroups } from '../../../activities/data/images/near-hash-groups.ts';
 import { hammingDistance, type DifferenceHash } from '../../../activities/data/images/perceptual-hash.ts';
 import { seededRandom } from '../../../activities/validation/random.ts';
@@ -49,7 +49,41 @@ describe('groups of pictures that look alike', function () {
     notDeepEqual([...groups], [...(await nearHashGroups(hashes, 0))]);
   });
 
+  it('cost little where all are within the distance of one: who is joined is compared no more', async () => {
+    const random = seededRandom(6);
+    let reads = 0;
+    const around = Array.from({ length: 6000 }, () => {
+      const turned = Array.from({ length: 5 }, () => random.below(64));
+      const half = (from: number): number =>
+        turned.reduce((bits, bit) => (bit >= from && bit < from + 32 ? bits ^ (1 << (bit - from)) : bits), 0) >>> 0;
+      const [high, low] = [half(32), half(0)];
+      return {
+        get high() {
+          reads += 1;
+          return high;
+        },
+        low,
+      };
+    });
+    const groups = await nearHashGroups([{ high: 0, low: 0 }, ...around], 5);
+    equal(new Set(groups).size, 1);
+    const pairs = (6000 * 6001) / 2;
+    ok(reads < pairs / 5, `${reads} looks at hashes, of ${pairs} pairs`);
+  });
+
+  it('are those that comparing all with all finds, where many are around one and many around another', async () => {
+    const [light, other] = [alike(400, 7), alike(400, 8)];
+    const far = other.map(({ high, low }) => ({ high: ~high >>> 0, low: ~low >>> 0 }));
+    for (const distance of [3, 5, 10, 16]) {
+      const hashes = [...light.slice(0, 200), ...far, ...light.slice(200)];
+      deepEqual([...(await nearHashGroups(hashes, distance))], groupsByComparing(hashes, distance), `${distance}`);
+    }
+  });
+
   it('are no longer looked for once the run is cancelled', async () => {
-    await rejects(nearHashGroups(alike(20_000, 5), 10, AbortSignal.abort(new Error('enough'))), /enough/);
+    // Two kinds that never meet: of one all are compared with all of the other.
+    const light = alike(6000, 5);
+    const dark = light.map(({ high, low }) => ({ high: ~high >>> 0, low: ~low >>> 0 }));
+    await rejects(nearHashGroups([...light, ...dark], 10, AbortSignal.abort(new Error('enough'))), /enough/);
   });
 });

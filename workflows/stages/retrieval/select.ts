@@ -30,7 +30,7 @@ export async function selectRetriever(run: Run): Promise<SelectedRetriever> {
 function encoders(run: Run): Candidacy {
   const definition = () => run.definition('image-retrieval');
   return {
-    prepare: (files) => run.step('light', 'data', 'preparePictures', () => picturesInput(files, definition())),
+    prepare: (files) => run.step('pictures', 'data', 'preparePictures', () => picturesInput(files, definition())),
     mayWin: (outcome, price) => encoderMayWin(outcome, definition().selection, price),
     async measure({ candidate: { id }, outcome, model, dataReady, parking, price, begin }) {
       const export_ = () => backboneInput(model, definition());
