@@ -122,7 +122,7 @@ export interface StepCall<Input> {
   readonly input: Input;
   /** false forces the step to run although a result with its key exists. */
   readonly reuse: boolean;
-  /** Name of the signal that tells the run when an attempt begins to compute; none where it is missing. */
+  /** Name of the signal that tells the run that a worker has begun, and how many seconds ago; none where it is missing. */
   readonly begun?: string;
 }
 

@@ -21,7 +21,7 @@ import type { Devices } from './devices.ts';
 import type { CustomGatesModule } from './validation/custom-gates/module.ts';
 import type { Prices } from './report/prices.ts';
 import type { Notifying } from './notification/deliver.ts';
-import { tellBegun } from './tell-begun.ts';
+import { BegunTeller } from './tell-begun.ts';
 import type { Launcher } from './training/launchers/launcher.ts';
 
 /** What every activity may use. Made once a worker. */
@@ -149,11 +149,21 @@ export function stepActivity<Input, Output>(
 ): (call: StepCall<Input>) => Promise<StepResult<Output>> {
   return async (call) => {
     const context = Context.current();
-    const { ranSeconds: earlierSeconds, refusals, refusedSinceMs } = toldBefore(context.info.heartbeatDetails);
+    const {
+      ranSeconds: earlierSeconds,
+      refusals,
+      refusedSinceMs,
+      begunTold,
+    } = toldBefore(context.info.heartbeatDetails);
     let beganAtMs: number | undefined;
     const ranSeconds = (): number => earlierSeconds + (beganAtMs === undefined ? 0 : (Date.now() - beganAtMs) / 1000);
     const refused = refusals > 0 ? { refusals, refusedSinceMs } : {};
-    const beat = heart(context, () => ({ ranSeconds: ranSeconds(), ...refused }));
+    const teller = new BegunTeller(context, call, begunTold, () => beat.again());
+    const told = (): Told => ({ ranSeconds: ranSeconds(), ...refused, ...(teller.told ? { begunTold: true } : {}) });
+    const tellBegun = (): void => {
+      if (beganAtMs !== undefined) teller.beat(ranSeconds());
+    };
+    const beat = heart(context, told, tellBegun);
     const tries = context.info.attempt - refusals;
     try {
       if (step.tries !== undefined && tries > step.tries) throw workerLost(call.stepId, step.tries);
@@ -161,8 +171,8 @@ export function stepActivity<Input, Output>(
       const recordKey = stepRecordKey(key);
       const found = await recorded(step, call, key, services);
       if (found !== undefined) return found;
-      await tellBegun(context, call);
       beganAtMs = Date.now();
+      tellBegun();
       const startedAt = new Date(beganAtMs).toISOString();
       const folder = lazyFolder(services.workRoot);
       try {
@@ -209,15 +219,16 @@ export function stepActivity<Input, Output>(
       if (context.cancellationSignal.aborted && isCancelled(error)) {
         throw new CancelledFailure(error.message, [{ ranSeconds: ranSeconds() }], error);
       }
+      await teller.settled();
       const constant = context.info.retryPolicy?.backoffCoefficient === 1;
       const refuses = error instanceof EspalierError && error.kind === 'WrongHardware';
-      const told = { refusals: refusals + 1, refusedSinceMs: refusedSinceMs || Date.now() };
+      const refusal = { refusals: refusals + 1, refusedSinceMs: refusedSinceMs || Date.now() };
       if (refuses) {
         const waits = { phase: 'waiting for a machine of its class', note: error.message };
-        context.heartbeat({ ...waits, ranSeconds: ranSeconds(), ...told });
+        context.heartbeat({ ...waits, ...told(), ...refusal });
       }
       throw toFailure(error, call.stepId, tries, {
-        ...(refuses ? told : {}),
+        ...(refuses ? refusal : {}),
         ...(step.tries === undefined ? {} : { most: step.tries }),
         ...(constant ? { nextRetryDelay: errorDelay(context.info.attempt) } : {}),
         ...(beganAtMs === undefined ? {} : { ranSeconds: ranSeconds() }),
@@ -300,29 +311,55 @@ interface Told {
   readonly refusals?: number;
   /** When the first of them was, by the clock of its worker. */
   readonly refusedSinceMs?: number;
+  /** The run knows that a worker has begun. */
+  readonly begunTold?: boolean;
 }
 
-/** Beats every second whatever the step does (a cancellation comes with the answer), and at once when it reports progress. */
-export function heart(context: Context, told?: () => Told): { progress(progress: Progress): void; stop(): void } {
+interface Heart {
+  progress(progress: Progress): void;
+  /** What it said last, with what is told beside it now; nothing once it has stopped. */
+  again(): void;
+  stop(): void;
+}
+
+/** Beats every second whatever the step does (a cancellation comes with the answer), and at once when it reports progress. `also` is done at every beat. */
+export function heart(context: Context, told?: () => Told, also?: () => void): Heart {
   let last: Progress = { phase: 'starting' };
-  const beat = (): void => context.heartbeat({ ...last, ...told?.() });
+  let stopped = false;
+  const again = (): void => {
+    if (!stopped) context.heartbeat({ ...last, ...told?.() });
+  };
+  const beat = (): void => {
+    again();
+    also?.();
+  };
   const timer = setInterval(beat, 1000);
   return {
     progress(progress) {
       last = progress;
       beat();
     },
-    stop: () => clearInterval(timer),
+    again,
+    stop() {
+      stopped = true;
+      clearInterval(timer);
+    },
   };
 }
 
 /** Of the last heartbeat of the attempt before; whoever beat without it says nothing. */
 function toldBefore(details: unknown): Required<Told> {
-  const told = (name: keyof Told): number => {
-    const value = typeof details === 'object' && details !== null ? (details as Partial<Told>)[name] : 0;
+  const beat: Partial<Told> = typeof details === 'object' && details !== null ? details : {};
+  const told = (name: 'ranSeconds' | 'refusals' | 'refusedSinceMs'): number => {
+    const value = beat[name];
     return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
   };
-  return { ranSeconds: told('ranSeconds'), refusals: told('refusals'), refusedSinceMs: told('refusedSinceMs') };
+  return {
+    ranSeconds: told('ranSeconds'),
+    refusals: told('refusals'),
+    refusedSinceMs: told('refusedSinceMs'),
+    begunTold: beat.begunTold === true,
+  };
 }
 
 function workerLost(where: string, tries: number): EspalierError {

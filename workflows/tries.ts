@@ -41,8 +41,9 @@ export async function tryInChild(
   const workflowId = `${run.id}/${id}`;
   let begunMs = begun === undefined ? Date.now() : undefined;
   if (begun !== undefined)
-    setHandler(defineSignal(begun), () => {
-      begunMs ??= Date.now();
+    // A worker of an earlier version does not say how long it has run by now.
+    setHandler(defineSignal<[number?]>(begun), (ranSeconds = 0) => {
+      begunMs ??= Date.now() - ranSeconds * 1000;
     });
   let triedSeconds: number | undefined;
   setHandler(triedSignal(id), (seconds) => {
@@ -73,7 +74,7 @@ function endedAlone(error: unknown): boolean {
 
 /**
  * `ranSeconds`: what it has told; one that was terminated, or that no worker had any more, cannot, and counts since a worker first began it,
- * later waits included; 0 where none did.
+ * later waits included; 0 where none did, or none could tell the run so: Temporal itself does not say.
  */
 function endedBySomebody(workflowId: string, where: string, ranSeconds: number): ApplicationFailure {
   const record: ErrorRecord = {

@@ -4,7 +4,6 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/contract.ts';
-import { tellBegun } from '../../activities/tell-begun.ts';
 import type { ChooseCandidateInput, RungResult } from '../../activities/contract/prototype.ts';
 import type { TrainedModel, TrainModelInput } from '../../activities/contract/training.ts';
 import { stepActivity, type StepDefinition } from '../../activities/step.ts';
@@ -232,6 +231,21 @@ describe('the tries of a selection', function () {
     assert.equal(queue, 'espalier-gpu');
     assert.ok((seconds ?? 0) >= 1, `${step}: ${seconds} s`);
   };
+  /** As every worker runs it. */
+  const training = async (
+    step: Pick<StepDefinition<TrainModelInput, TrainedModel>, 'run' | 'environment'>,
+  ): Promise<Activities['trainModel']> =>
+    stepActivity(
+      { type: `test.${randomUUID()}`, version: 1, ...step },
+      { ...(await withStore()), python: { executable: '', packages: '' } },
+    );
+  const away = (nextRetryDelay: '1h' | '10ms'): ApplicationFailure =>
+    ApplicationFailure.create({
+      message: 'the storage is away',
+      type: 'StorageUnavailable',
+      details: [{}, { ranSeconds: 3600 }],
+      nextRetryDelay,
+    });
   /** Until its first attempt has failed, and the second waits for its time. */
   const untilBackOff = async (runId: string, step: string): Promise<void> => {
     const attempts = async (): Promise<readonly number[]> => {
@@ -245,18 +259,14 @@ describe('the tries of a selection', function () {
 
   it('can be ended one by one: its candidate drops out, the run goes on, and what it trained counts as spent; one that is terminated counts since a worker began it', async () => {
     const reported: Reported = {};
-    // A step as every worker runs it.
-    const definition: StepDefinition<TrainModelInput, TrainedModel> = {
-      type: 'test.endless',
-      version: 1,
+    const endless = await training({
       run: (_, { progress, signal }) => {
         progress({ phase: 'training' });
         return new Promise<never>((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason as Error));
         });
       },
-    };
-    const endless = stepActivity(definition, { ...(await withStore()), python: { executable: '', packages: '' } });
+    });
     await withTries(
       (real) => ({
         trainModel: (call) =>
@@ -290,19 +300,9 @@ describe('the tries of a selection', function () {
 
   it('count since a worker first began them where they are cancelled between two attempts: nobody tells what the first one ran', async () => {
     const reported: Reported = {};
+    const trainModel = await training({ run: () => Promise.reject(away('1h')) });
     await withTries(
-      (real) => ({
-        trainModel: async (call) => {
-          await tellBegun(Context.current(), call);
-          throw ApplicationFailure.create({
-            message: 'the storage is away',
-            type: 'StorageUnavailable',
-            details: [{}, { ranSeconds: 3600 }],
-            nextRetryDelay: '1h',
-          });
-        },
-        writeReport: reporting(reported, real),
-      }),
+      (real) => ({ trainModel, writeReport: reporting(reported, real) }),
       async ({ runId, chosen }) => {
         for (const step of TRIES) await untilBackOff(runId, step);
         await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -312,6 +312,63 @@ describe('the tries of a selection', function () {
         for (const step of TRIES) sinceBegun(reported, step);
         for (const id of [runId, ...TRIES.map((step) => `${runId}/${step}`)]) await replayRun(temporal.client, id);
       },
+    );
+  });
+
+  it('tell their run once that a worker has begun, however many attempts they have, and also where the first failed before it began', async () => {
+    const before: Record<string, unknown[]> = {};
+    let again = 0;
+    const step = await training({
+      environment: () => (Context.current().info.attempt === 1 ? Promise.reject(away('10ms')) : Promise.resolve(null)),
+      run: () => {
+        if (Context.current().info.attempt < 5) return Promise.reject(away('10ms'));
+        again += 1;
+        return Promise.reject(away('1h'));
+      },
+    });
+    const trainModel: Activities['trainModel'] = (call) => {
+      (before[call.stepId] ??= []).push(Context.current().info.heartbeatDetails);
+      return step(call);
+    };
+    await withTries(
+      () => ({ trainModel }),
+      async ({ runId }) => {
+        while (again < TRIES.length) await new Promise((resolve) => setTimeout(resolve, 50));
+        const { events } = await temporal.client.workflow.getHandle(runId).fetchHistory();
+        const signals = (events ?? []).flatMap(
+          (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
+        );
+        assert.deepEqual(signals.toSorted(), TRIES.map((id) => `begun ${id}`).toSorted());
+        for (const id of TRIES) {
+          const told = (before[id] ?? []).map((beat) => (beat as { begunTold?: boolean } | undefined)?.begunTold);
+          assert.deepEqual(told, [undefined, undefined, true, true, true], `${id}: none but the second asks`);
+        }
+      },
+    );
+  });
+
+  it('count what they had run when their run was told at last, which may be late', async () => {
+    const reported: Reported = {};
+    await withTries(
+      (real) => ({ writeReport: reporting(reported, real) }),
+      async ({ runId }) => {
+        await untilRun(temporal.client, runId, ({ steps }) =>
+          TRIES.every((step) => steps.some(({ id, state }) => id === step && state === 'running')),
+        );
+        const run = temporal.client.workflow.getHandle(runId);
+        await run.signal(`begun ${TRIES[0]}`, 3600);
+        // As workers of an earlier version do.
+        await run.signal(`begun ${TRIES[1]}`);
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        for (const step of TRIES) await child(runId, step).terminate();
+        await untilReview(runId);
+        assert.ok((reported[TRIES[0]]?.[1] ?? 0) >= 3600);
+        sinceBegun(reported, TRIES[1]);
+        assert.ok((reported[TRIES[1]]?.[1] ?? 0) < 3600);
+        await replayRun(temporal.client, runId);
+      },
+      undefined,
+      Object.values(TASK_QUEUES).filter((queue) => queue !== TASK_QUEUES.gpu),
     );
   });
 
