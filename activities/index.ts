@@ -39,7 +39,7 @@ import { chooseCandidate, halveCandidatesStep } from './selection/prototypes.ts'
 import { chooseSettingsStep, drawTrialsStep } from './selection/search.ts';
 import { rankCandidates } from './selection/rank-candidates.ts';
 import { resolveModel } from './selection/resolve-model.ts';
-import { findActivity, stepActivity, type ActivityServices, type StepDefinition } from './step.ts';
+import { findActivity, stepActivity, type ActivityServices, type StepDefinition, type StepNow } from './step.ts';
 import { exportClassifier } from './training/export-classifier.ts';
 import { exportEncoder } from './training/export-encoder.ts';
 import { exportGenerator } from './training/export-generator.ts';
@@ -99,10 +99,8 @@ const STEPS = {
   packageRetriever,
 } as const;
 
-/** What each type of step computes now: a record of another version is not taken. */
-export const CODE_VERSIONS: ReadonlyMap<string, number> = new Map(
-  Object.values(STEPS).map(({ type, version }) => [type, version]),
-);
+/** What each type of step computes now: a record of another version, or of other tables, is not taken. */
+export const STEPS_NOW: ReadonlyMap<string, StepNow> = new Map(Object.values(STEPS).map((step) => [step.type, step]));
 
 type StepActivities = {
   [Name in keyof typeof STEPS]: (typeof STEPS)[Name] extends StepDefinition<infer Input, infer Output>

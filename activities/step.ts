@@ -78,6 +78,8 @@ export interface StepDefinition<Input, Output> {
   identity?(input: Input): unknown;
   /** What else decides the result: the hardware of a latency measurement, the commit that a branch stands at. */
   environment?(input: Input, services: ActivityServices): Promise<unknown>;
+  /** The part of `environment` that is the same wherever this package stands: digests of its own tables that the step reads. */
+  tables?(home?: string): Readonly<Record<string, unknown>>;
   /**
    * How many tries it has, of lost workers too, where its retry policy leaves room for machines that refuse it
    * (`WrongHardware`): a refusal is no try. The policy's own limit when missing.
@@ -90,6 +92,9 @@ export interface StepDefinition<Input, Output> {
   keeps?(output: Output, input: Input): boolean;
   run(input: Input, context: StepContext): Promise<Output>;
 }
+
+/** What of a step's code decides what it computes. */
+export type StepNow = Pick<StepDefinition<never, unknown>, 'version' | 'tables'>;
 
 /** A finished step, at `stepRecordKey`. Written once. */
 export interface StepRecord<Output> extends Omit<StepResult<Output>, 'reused'> {

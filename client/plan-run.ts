@@ -1,7 +1,7 @@
 /** What a run would do, what of it is known already, and what it would take: nothing is started or stored. */
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import type { DatasetSummary } from '../activities/contract/data.ts';
-import type { StepRecord } from '../activities/step.ts';
+import type { StepNow, StepRecord } from '../activities/step.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import type { Digest } from '../artifacts/reference.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
@@ -58,20 +58,29 @@ export interface RunPlan extends Taken {
 
 type Known = Pick<EarlierRun, 'input'>['input'];
 
-/** How a step's record stands: taken as it is, of other code than there is now, or not there. */
+/** How a step's record stands: taken as it is, of other code or built-in tables than there are now, or not there. */
 export type Standing = 'kept' | 'outdated' | 'gone';
 
 /** Asked by a step's key, once each. */
 export type Recorded = (key: Digest) => Promise<Standing>;
 
-/** `versions`: what the code of each type of step is now. */
-export function recordedIn(pointers: Pointers, versions: ReadonlyMap<string, number>): Recorded {
+/** `now`: by type of step. */
+export function recordedIn(pointers: Pointers, now: ReadonlyMap<string, StepNow>): Recorded {
   return async (key) => {
     const record = await pointers.read<StepRecord<unknown>>(stepRecordKey(key));
     if (record === undefined) return 'gone';
-    const { type, codeVersion } = record.value;
-    return versions.get(type) === codeVersion ? 'kept' : 'outdated';
+    const { type, codeVersion, environment } = record.value;
+    const step = now.get(type);
+    return step?.version === codeVersion && readTheSame(step, environment) ? 'kept' : 'outdated';
   };
+}
+
+/** Of a record's environment only what this machine can know: on which hardware the step will run it cannot. */
+function readTheSame({ tables }: StepNow, environment: unknown): boolean {
+  const before = new Map(Object.entries(environment ?? {}));
+  return Object.entries(tables?.() ?? {}).every(
+    ([name, digests]) => canonicalJson(before.get(name) ?? null) === canonicalJson(digests),
+  );
 }
 
 /** Training rows in all, by the record of a run's `data` step; undefined where there is none, or it says nothing of them. */

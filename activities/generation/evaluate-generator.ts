@@ -51,15 +51,21 @@ const FAILURES = 20;
 /** Tables of classifiers that generators are asked by, too. */
 const TEXT_TABLES = ['edits.jsonl', 'identity-sentences.jsonl'] as const;
 
+/** Of the package, and part of the key: data that change without the version. */
+const tables = (home?: string) => ({
+  builtIn: {
+    ...builtInDigests(home),
+    identities: identitiesDigest(home),
+    ...textTableDigests(home, TEXT_TABLES),
+  },
+});
+
 export const evaluateGenerator: StepDefinition<EvaluateGeneratorInput, GeneratorEvaluation> = {
   type: 'generation.evaluate',
   version: 28,
   // Times are among the measures, on other hardware it is another result; and so it is where other questions are built in.
-  environment: () =>
-    Promise.resolve({
-      ...hardware(),
-      builtIn: { ...builtInDigests(), identities: identitiesDigest(), ...textTableDigests(undefined, TEXT_TABLES) },
-    }),
+  environment: () => Promise.resolve({ ...hardware(), ...tables() }),
+  tables,
   tries: TIMED_TRIES,
   identity: withoutTimeLimits,
   keeps: (evaluation, { timeLimits }) => !saysNothing(timedAnswer(evaluation, timeLimits)),

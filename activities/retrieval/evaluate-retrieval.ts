@@ -49,12 +49,16 @@ import { openIndex, type StoredIndex } from './stored-index.ts';
 /** What a history holds of the labels; the rest is in the details. */
 const MOST_LABELS = 500;
 
+/** Of the package, and part of the key: data that change without the version. */
+const tables = (home?: string) => ({ corruptions: corruptionsDigest(home) });
+
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
   version: 25,
   // Latency is among the measures, on other hardware it is another result; and so it is where pictures are made worse otherwise.
-  environment: () => Promise.resolve({ ...hardware(), corruptions: corruptionsDigest() }),
+  environment: () => Promise.resolve({ ...hardware(), ...tables() }),
+  tables,
   tries: TIMED_TRIES,
   identity: withoutTimeLimits,
   keeps: ({ latency }, { timeLimits }) => !saysNothing(timedLatency(latency, timeLimits)),

@@ -43,17 +43,19 @@ import { accuracyScore, f1Scores, gainScore, notMeasured, type Predictions } fro
 import { trivialModels, type Trivial } from './trivial.ts';
 import { servedMeasures } from './served-measures.ts';
 
+/** Of the package, and part of the key: data that change without the version. */
+const tables = (home?: string) => ({
+  identities: identitiesDigest(home),
+  tables: textTableDigests(home),
+  corruptions: corruptionsDigest(home),
+});
+
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
   version: 50,
   // Latency is among the measures, on other hardware it is another result; and so it is where a table of what is asked is another.
-  environment: () =>
-    Promise.resolve({
-      ...hardware(),
-      identities: identitiesDigest(),
-      tables: textTableDigests(),
-      corruptions: corruptionsDigest(),
-    }),
+  environment: () => Promise.resolve({ ...hardware(), ...tables() }),
+  tables,
   tries: TIMED_TRIES,
   identity: withoutTimeLimits,
   keeps: ({ latency }, { timeLimits }) => !saysNothing(timedLatency(latency, timeLimits)),

@@ -15,11 +15,11 @@ export async function showPlan(context: Context, { input }: PreparedRun, json: b
   const { pointers } = await context.store();
   const { prices } = await readPrices(context.env);
   // Brings every step's libraries: only who asks for a plan waits for them.
-  const { CODE_VERSIONS } = await import('../../activities/index.ts');
+  const { STEPS_NOW } = await import('../../activities/index.ts');
   const plan = await planOf(
     input,
     await earlierRuns(context, pointers, input.pipeline.name),
-    recordedIn(pointers, CODE_VERSIONS),
+    recordedIn(pointers, STEPS_NOW),
     prices,
   );
   if (json) printJson(plan);

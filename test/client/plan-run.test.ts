@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { DatasetSummary } from '../../activities/contract/data.ts';
 import type { StepRecord } from '../../activities/step.ts';
-import { CODE_VERSIONS } from '../../activities/index.ts';
+import { STEPS_NOW } from '../../activities/index.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { stepRecordKey } from '../../artifacts/step-records.ts';
 import { countedRows, planOf, recordedIn, type EarlierRun, type Recorded } from '../../client/plan-run.ts';
+import { packageRoot } from '../../pipelines/load.ts';
 import { dataServices, prepare } from '../data/fixtures.ts';
 import { generatorInput, ref, runInput, type TextRun } from '../support/workflow.ts';
 
@@ -170,18 +174,53 @@ describe('the plan of a run before it begins', () => {
 
   it('takes a record for outdated by the code that there is now, step by step', async () => {
     const { pointers } = await dataServices();
-    const now = CODE_VERSIONS.get('selection.rank') ?? 0;
+    const now = STEPS_NOW.get('selection.rank')?.version ?? 0;
     const standing = async (type: string, codeVersion: number) => {
       const key = digestJson([type, codeVersion]);
       const record = { version: 1, type, codeVersion, stepId: 'rank', key, output: {} };
       await pointers.create(stepRecordKey(key), record);
-      return recordedIn(pointers, CODE_VERSIONS)(key);
+      return recordedIn(pointers, STEPS_NOW)(key);
     };
     assert.ok(now > 1);
     assert.equal(await standing('selection.rank', now), 'kept');
     assert.equal(await standing('selection.rank', now - 1), 'outdated');
     assert.equal(await standing('selection.no-more', 1), 'outdated');
-    assert.equal(await recordedIn(pointers, CODE_VERSIONS)(digestJson('nowhere')), 'gone');
+    assert.equal(await recordedIn(pointers, STEPS_NOW)(digestJson('nowhere')), 'gone');
+  });
+
+  it('takes an evaluation for outdated once a built-in table that it asked by is another, wherever it ran', async () => {
+    const { pointers } = await dataServices();
+    const home = await mkdtemp(join(tmpdir(), 'espalier-plan-'));
+    try {
+      await cp(join(packageRoot(), 'pipelines'), join(home, 'pipelines'), { recursive: true });
+      const elsewhere = new Map(
+        [...STEPS_NOW].map(([type, { version, tables }]) => [
+          type,
+          { version, ...(tables === undefined ? {} : { tables: () => tables(home) }) },
+        ]),
+      );
+      const asked = [
+        ['validation.evaluate', 'corruptions.jsonl'],
+        ['validation.evaluate', 'edits.jsonl'],
+        ['retrieval.evaluate', 'corruptions.jsonl'],
+        ['generation.evaluate', 'identity-sentences.jsonl'],
+      ] as const;
+      for (const [type, file] of asked) {
+        const { version = 0, tables } = STEPS_NOW.get(type) ?? {};
+        const key = digestJson([type, file]);
+        const environment = { cpu: 'another', ...tables?.() };
+        const record = { version: 1, type, codeVersion: version, stepId: 'evaluate', key, environment, output: {} };
+        await pointers.create(stepRecordKey(key), record);
+        assert.equal(await recordedIn(pointers, elsewhere)(key), 'kept', type);
+        const path = join(home, 'pipelines', 'behaviour', 'built-in', file);
+        const bytes = await readFile(path);
+        await appendFile(path, '\n');
+        assert.equal(await recordedIn(pointers, elsewhere)(key), 'outdated', `${type} by ${file}`);
+        await writeFile(path, bytes);
+      }
+    } finally {
+      await rm(home, { recursive: true });
+    }
   });
 
   it('costs what the prices say, and says where it is over the budget', async () => {
