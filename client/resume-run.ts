@@ -2,9 +2,7 @@
 import type { Client } from '@temporalio/client';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import { describeProblem } from '../pipelines/explain.ts';
-import { settingProblems, settingsAfter, withSettings, type Settings } from '../pipelines/change.ts';
-import type { Pipeline } from '../pipelines/definition.ts';
+import { settingsAfter, withSettings, type Settings } from '../pipelines/change.ts';
 import type { Approver, RunState, StepView } from '../workflows/messages.ts';
 import { readRunInput } from './run-input.ts';
 import { showRun } from './runs.ts';
@@ -27,7 +25,8 @@ export async function prepareResumption(
   if (reason !== undefined) throw reason;
   const { changes = [], ...rest } = input;
   const settings = { ...settingsAfter(changes), ...changedSettings(steps) };
-  const pipeline = withChanges(input.pipeline, settings, runId);
+  // Checked when the run took them: a rule that is newer refuses them no more than the definition, and here nobody could name others.
+  const pipeline = withSettings(input.pipeline, settings);
   return recordInput(store, { ...rest, ...who, pipeline, trigger: 'user', reuse: true });
 }
 
@@ -52,10 +51,4 @@ export function changedSettings(steps: readonly StepView[]): Settings {
   const resolutions = steps.flatMap((step) => step.resolutions ?? []).filter(({ action }) => action === 'retry');
   const inOrder = resolutions.toSorted((a, b) => a.at.localeCompare(b.at));
   return Object.assign({}, ...inOrder.map(({ settings }) => settings ?? {})) as Settings;
-}
-
-function withChanges(pipeline: Pipeline, settings: Settings, runId: string): Pipeline {
-  const problems = settingProblems(pipeline, settings);
-  if (problems.length === 0) return withSettings(pipeline, settings);
-  throw new EspalierError('BadDefinition', problems.map(describeProblem).join('; '), { where: runId });
 }

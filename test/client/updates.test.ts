@@ -2,12 +2,21 @@ import assert from 'node:assert/strict';
 import type { TemporalClient } from '../../client/connection.ts';
 import { decide } from '../../client/approvals.ts';
 import { prepareResumption } from '../../client/resume-run.ts';
-import { resolveStep, showRun } from '../../client/runs.ts';
+import { cancelRun, resolveStep, showRun } from '../../client/runs.ts';
 import { sendUpdate, UpdateRefused } from '../../client/updates.ts';
-import { TASK_QUEUES, type Decision, type Resolution } from '../../workflows/messages.ts';
+import { settingAt, settingProblems } from '../../pipelines/change.ts';
+import { TASK_QUEUES, type Decision, type Resolution, type RunInput } from '../../workflows/messages.ts';
 import { withStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
-import { fakeActivities, ref, runInput, withWorkers, STATEMENT } from '../support/workflow.ts';
+import {
+  fakeActivities,
+  generatorInput,
+  ref,
+  runInput,
+  untilRun,
+  withWorkers,
+  STATEMENT,
+} from '../support/workflow.ts';
 
 describe('asking a run', function () {
   this.timeout(90_000);
@@ -22,11 +31,11 @@ describe('asking a run', function () {
 
   const retry: Resolution = { step: 'train', action: 'retry', by: 'olga', comment: '' };
 
-  async function start(runId: string): Promise<void> {
+  async function start(runId: string, input: RunInput = runInput()): Promise<void> {
     await temporal.client.workflow.start('runPipeline', {
       workflowId: runId,
       taskQueue: TASK_QUEUES.orchestration,
-      args: [runInput(), ref('input')],
+      args: [input, ref('input')],
     });
   }
 
@@ -99,6 +108,27 @@ describe('asking a run', function () {
       });
       await assert.rejects(prepareResumption(temporal.client, store, 'no-such-run', who), { kind: 'NotFound' });
       await assert.rejects(resolveStep(temporal.client, 'no-such-run', retry), { kind: 'NotFound' });
+    });
+  });
+
+  it('to go on keeps a setting that was allowed when it was changed, whatever rule has come since', async () => {
+    const { store } = await withStore();
+    const [path, step, by, at] = ['gates.domainShift.max', 'gates', 'olga', '2026-01-01T00:00:00.000Z'];
+    const { pipeline, ...rest } = generatorInput();
+    const old = { ...pipeline, gates: { ...pipeline.gates, domainShift: { max: 0.6 } } } as RunInput['pipeline'];
+    assert.equal(settingProblems(old, { [path]: 0.65 })[0]?.path, path, 'today it would be refused');
+    await withWorkers(address, fakeActivities().activities, async () => {
+      const changes = [{ path, from: 0.6, to: 0.65, step, by, at }];
+      await start('of-old', { ...rest, pipeline: old, changes });
+      await untilRun(temporal.client, 'of-old', ({ state }) => state === 'waiting-for-approval');
+      await cancelRun(temporal.client, 'of-old');
+      await untilRun(temporal.client, 'of-old', ({ state }) => state === 'cancelled');
+      const who = { startedBy: 'olga', approvers: runInput().approvers };
+      const again = await prepareResumption(temporal.client, store, 'of-old', who);
+      assert.equal(settingAt(again.input.pipeline, path), 0.65);
+      await start('of-old-again', again.input);
+      await untilRun(temporal.client, 'of-old-again', ({ state }) => state === 'waiting-for-approval');
+      await cancelRun(temporal.client, 'of-old-again');
     });
   });
 });
