@@ -6,7 +6,7 @@ import type { StepView } from '../workflows/messages.ts';
 import { liveLine } from './live-line.ts';
 import { say, seconds, style } from './output.ts';
 import { parkedLines } from './parked.ts';
-import { answerOf, type Patience } from './patience.ts';
+import { answerOf, unlessAborted, type Patience } from './patience.ts';
 import { status } from './progress.ts';
 
 export type WatchedRun = ShownRun;
@@ -37,23 +37,19 @@ export async function watchRun(
   { printed = new Set(), signal, patience }: WatchOptions = {},
 ): Promise<WatchedRun> {
   const live = liveLine();
-  const aborted = new Promise<never>((_, reject) => {
-    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-  });
-  aborted.catch(() => undefined);
   const tell = (line: string): void => {
     live.clear();
     say(style.yellow(line));
   };
   try {
     for (;;) {
-      const run = await Promise.race([answerOf(() => showRun(client, runId), { tell, signal, patience }), aborted]);
+      const run = await answerOf(() => showRun(client, runId), { tell, signal, patience });
       const news = run.steps.flatMap((step) => newsOf(runId, step, printed));
       if (news.length > 0) live.clear();
       for (const line of news) say(line);
       if (until(run)) return run;
       live.show((width) => status(run, Date.now(), width), run.state);
-      await Promise.race([sleep(POLL_MS), aborted]);
+      await unlessAborted(sleep(POLL_MS), signal);
     }
   } finally {
     live.clear();

@@ -1,6 +1,12 @@
 /** Runs: lists from Temporal's visibility, one run from its own query, live progress from heartbeats; and steering one. */
 import type { Client, WorkflowExecutionStatusName } from '@temporalio/client';
-import { QueryNotRegisteredError, ServiceError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  NamespaceNotFoundError,
+  QueryNotRegisteredError,
+  ServiceError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { Progress } from '../activities/contract.ts';
 import { EspalierError, type ErrorKind, type ErrorRecord } from '../artifacts/errors.ts';
@@ -159,17 +165,30 @@ export async function resolveStep(client: Client, runId: string, resolution: Res
   }
 }
 
+/** Whether `runOutcome` threw how the run ended, and not that nobody told. */
+export function isHowItEnded(error: unknown): boolean {
+  return (error instanceof EspalierError ? error.cause : error) instanceof WorkflowFailedError;
+}
+
 export function asRunError(error: unknown, runId: string): unknown {
   if (error instanceof WorkflowNotFoundError) {
     return new EspalierError('NotFound', `there is no run ${runId}`, {
       fix: '`espalier runs list` shows what there is',
     });
   }
+  if (error instanceof NamespaceNotFoundError) {
+    return new EspalierError('BadConfig', `the Temporal server has no namespace '${error.namespace}'`, {
+      where: 'TEMPORAL_NAMESPACE or temporal.toml',
+      fix: 'name one that it has: `temporal operator namespace list` shows them',
+      cause: error,
+    });
+  }
   if (error instanceof ServiceError || error instanceof QueryNotRegisteredError) return asServiceError(error);
   if (!(error instanceof WorkflowFailedError)) return error;
   let cause: unknown = error.cause;
   while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
-  if (cause instanceof CancelledFailure) return new EspalierError('Conflict', `run ${runId} was cancelled`);
+  if (cause instanceof CancelledFailure)
+    return new EspalierError('Conflict', `run ${runId} was cancelled`, { cause: error });
   if (!(cause instanceof ApplicationFailure)) return error;
   const record = cause.details?.[0] as ErrorRecord | undefined;
   return new EspalierError((record?.kind ?? cause.type ?? 'Internal') as ErrorKind, record?.message ?? cause.message, {

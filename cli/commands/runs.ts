@@ -2,14 +2,14 @@ import { filledText } from '../../artifacts/votes.ts';
 import { voteLine } from '../votes.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { prepareResumption } from '../../client/resume-run.ts';
-import { cancelRun, ENDED, listRuns, runOutcome, showRun } from '../../client/runs.ts';
+import { cancelRun, ENDED, isHowItEnded, listRuns, runOutcome, showRun } from '../../client/runs.ts';
 import { newRunId, startRun } from '../../client/start-run.ts';
 import { confirmed, isInteractive } from '../confirm.ts';
 import { createContext, type Context } from '../context.ts';
-import type { RunOutcome, StepView } from '../../workflows/messages.ts';
+import type { RunOutcome, RunState, StepView } from '../../workflows/messages.ts';
 import { EXIT, printError, printJson, printTable, say, seconds, style } from '../output.ts';
 import { parkedLines } from '../parked.ts';
-import { answerOf, isAway } from '../patience.ts';
+import { answerOf, unlessAborted } from '../patience.ts';
 import { status } from '../progress.ts';
 import { saveReport } from '../reports.ts';
 import { watchRun, type WatchedRun } from '../watch.ts';
@@ -154,6 +154,8 @@ export async function followRun(
 ): Promise<number> {
   const { client } = await context.temporal();
   const interruption = new AbortController();
+  const { signal } = interruption;
+  let ended: RunState | undefined;
   const interrupt = (): void => interruption.abort();
   process.once('SIGINT', interrupt);
   const stops = (one: WatchedRun): boolean =>
@@ -161,18 +163,20 @@ export async function followRun(
     (until !== 'end' && one.state === 'parked') ||
     (until === 'decision' && one.state === 'waiting-for-approval');
   try {
-    const run = await watchRun(client, runId, stops, { signal: interruption.signal });
-    return await concluded(context, run, json);
+    const run = await watchRun(client, runId, stops, { signal });
+    if (ENDED.has(run.state)) ended = run.state;
+    return await unlessAborted(concluded(context, run, json, signal), signal);
   } catch (error) {
-    if (!interruption.signal.aborted) throw error;
-    say(`\nthe run goes on; follow it with: espalier runs watch ${runId}`);
+    if (ended !== undefined) say(`\nthe run has ended (${ended}); look at it with: espalier runs show ${runId}`);
+    else if (signal.aborted) say(`\nthe run goes on; follow it with: espalier runs watch ${runId}`);
+    if (!signal.aborted) throw error;
     return EXIT.interrupted;
   } finally {
     process.off('SIGINT', interrupt);
   }
 }
 
-async function concluded(context: Context, run: WatchedRun, json: boolean): Promise<number> {
+async function concluded(context: Context, run: WatchedRun, json: boolean, signal: AbortSignal): Promise<number> {
   const { runId } = run;
   if (!ENDED.has(run.state)) {
     if (json) printJson(run);
@@ -186,9 +190,9 @@ async function concluded(context: Context, run: WatchedRun, json: boolean): Prom
     run.report === undefined ? undefined : await saveReport(store, context.stateDir, runId, 'report', run.report);
   let outcome: RunOutcome;
   try {
-    outcome = await answerOf(() => runOutcome(client, runId), { tell: say });
+    outcome = await answerOf(() => runOutcome(client, runId), { tell: say, signal });
   } catch (error) {
-    if (isAway(error)) throw error;
+    if (!isHowItEnded(error)) throw error;
     // Whatever the kind: a run that failed is exit code 1.
     printError(error, json);
     if (report !== undefined) say(`report: ${report}`);

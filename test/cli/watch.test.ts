@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
+import { QueryNotRegisteredError, ServiceError, WorkflowFailedError, type Client } from '@temporalio/client';
+import { NamespaceNotFoundError, RetryState } from '@temporalio/common';
 import { digestJson } from '../../artifacts/digest.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import { answerOf, isAway } from '../../cli/patience.ts';
 import { watchRun } from '../../cli/watch.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { startRun } from '../../client/start-run.ts';
@@ -15,12 +18,65 @@ function deadClient(): { client: Client; asked: () => number } {
   let asked = 0;
   const getHandle = (): never => {
     asked += 1;
-    throw new Error('the channel has been shut down');
+    throw new ServiceError('the channel has been shut down');
   };
   return { client: { workflow: { getHandle } } as unknown as Client, asked: () => asked };
 }
 
+/** As the client gives it on, with the code of its call. */
+const refused = (code: number): ServiceError =>
+  new ServiceError('Failed to query Workflow', { cause: Object.assign(new Error('refused'), { code }) });
+const unavailable = (cause: Error): EspalierError => new EspalierError('TemporalUnavailable', cause.message, { cause });
+
+describe('asking again', () => {
+  const CASES: readonly [string, unknown, boolean][] = [
+    ['a server that is away (UNAVAILABLE)', unavailable(refused(14)), true],
+    ['one that is too slow (DEADLINE_EXCEEDED)', unavailable(refused(4)), true],
+    ['a call without a code', unavailable(new ServiceError('the channel has been shut down')), true],
+    ['a run that no worker has yet', unavailable(new QueryNotRegisteredError('unknown query', 3)), true],
+    ['INVALID_ARGUMENT', unavailable(refused(3)), false],
+    ['NOT_FOUND', unavailable(refused(5)), false],
+    ['PERMISSION_DENIED', unavailable(refused(7)), false],
+    ['UNIMPLEMENTED', unavailable(refused(12)), false],
+    ['UNAUTHENTICATED', unavailable(refused(16)), false],
+    ['a namespace that is not there', new NamespaceNotFoundError('typo'), false],
+    ['a mistake of ours', new TypeError('x is not a function'), false],
+    [
+      'how a run ended',
+      unavailable(new WorkflowFailedError('failed', undefined, RetryState.NON_RETRYABLE_FAILURE)),
+      false,
+    ],
+  ];
+  for (const [what, error, helps] of CASES) {
+    it(`${helps ? 'helps' : 'helps nothing'} after ${what}`, () => assert.equal(isAway(error), helps));
+  }
+
+  it('ends with the signal although the question is still open', async () => {
+    const interruption = new AbortController();
+    const asking = answerOf(() => new Promise<never>(() => undefined), {
+      tell: () => undefined,
+      signal: interruption.signal,
+    });
+    interruption.abort(new Error('Ctrl-C'));
+    await assert.rejects(asking, /Ctrl-C/);
+  });
+});
+
 describe('watching a run', () => {
+  it('ends at once in a namespace that is not there, and says which setting names it', async () => {
+    const { address } = await temporalForTests();
+    const lost = await connectTemporal({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'typo' });
+    try {
+      // Asked again it would outlast the test.
+      await assert.rejects(
+        watchRun(lost.client, 'a-run', () => false),
+        { kind: 'BadConfig', message: /no namespace 'typo'/, where: /TEMPORAL_NAMESPACE/, fix: /namespace list/ },
+      );
+    } finally {
+      await lost.close();
+    }
+  });
+
   it('asks again while nobody answers, and never after its end was asked for', async () => {
     const { client, asked } = deadClient();
     const interruption = new AbortController();
