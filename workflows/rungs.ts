@@ -24,9 +24,14 @@ export function rungLimits(setting: Setting, share: number, rows: number): Subse
   return { train: { share, least }, validation: { most }, test: { most: 0 } };
 }
 
-/** Of a run that is a prototype, whose two rungs are a curve: of so few rows that `leastRows` would make both the same, the first has a third. */
-export function trialSetting<T extends Setting>(setting: T, rows: number): T {
-  return { ...setting, leastRows: Math.min(setting.leastRows, Math.ceil(rows / 3)) };
+/**
+ * Of a run that is a prototype, whose rungs are a curve. Where `leastRows` would make the rung at `share` more than half of
+ * all rows, it has a third of them: no other is in its place. It has a row of each of the `labels` in any case, since the
+ * curve of a rung that lacks some would rise by what it could not know.
+ */
+export function trialSetting<T extends Setting>(setting: T, share: number, rows: number, labels: number): T {
+  const least = isTooNear(setting, [share, 1], rows) ? Math.ceil(rows / 3) : setting.leastRows;
+  return { ...setting, leastRows: Math.max(least, labels) };
 }
 
 /** Of a search for settings: the smallest rung, and enough validation rows to tell differences of two points. */

@@ -16,7 +16,13 @@ import type {
   TrainModelInput,
   TrainTextInput,
 } from '../activities/contract/training.ts';
-import type { ChooseCandidateInput, DataSubset, SubsetDataInput } from '../activities/contract/prototype.ts';
+import type {
+  ChooseCandidateInput,
+  DataSubset,
+  HalveCandidatesInput,
+  RungResult,
+  SubsetDataInput,
+} from '../activities/contract/prototype.ts';
 import type {
   CandidateOutcome,
   CandidateSource,
@@ -208,11 +214,26 @@ export function taskNamed({ task }: Classification): Pick<ExportClassifierInput,
 /** The rows that judge the end stay out of the choice. */
 export function rungInput(
   { selection, prototype: trial }: Pick<Classification, 'selection' | 'prototype'>,
-  { dataset, rows }: Pick<DatasetSummary, 'dataset' | 'rows'>,
+  {
+    dataset,
+    rows,
+    labelCounts = {},
+  }: Pick<DatasetSummary, 'dataset' | 'rows'> & Partial<Pick<DatasetSummary, 'labelCounts'>>,
   share: number,
 ): SubsetDataInput {
-  const setting = trial === undefined ? selection.prototype : trialSetting(selection.prototype, rows.train);
+  const labels = Object.values(labelCounts).filter(({ train }) => train > 0).length;
+  const setting =
+    trial === undefined ? selection.prototype : trialSetting(selection.prototype, share, rows.train, labels);
   return { dataset, rows: rungLimits(setting, share, rows.train), seed: selection.seed };
+}
+
+/** A first rung of a prototype that has fewer rows than `leastRows` is a point of the curve, and judges nobody. */
+export function halveInput(
+  { selection, prototype: trial }: Pick<Classification, 'selection' | 'prototype'>,
+  results: readonly RungResult[],
+  rung: number,
+): HalveCandidatesInput {
+  return { results, rung, ...(trial === undefined ? {} : { leastRows: selection.prototype.leastRows }) };
 }
 
 /** The whole of a run that is a prototype. */

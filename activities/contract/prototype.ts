@@ -43,6 +43,8 @@ export interface HalveCandidatesInput {
   readonly rung: number;
   /** Goes on wherever it stands, and takes nobody's room: the others are held against it. */
   readonly kept?: string;
+  /** On fewer training rows nobody leaves who was measured; however few they are, somebody does when missing. */
+  readonly leastRows?: number;
 }
 export interface HalvedCandidates {
   /** Best first: they go on to the next rung. */

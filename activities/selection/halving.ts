@@ -7,7 +7,7 @@ import type { HalveCandidatesInput, HalvedCandidates, RungResult } from '../cont
 import { wilsonInterval } from '../validation/statistics.ts';
 import { rowsInEffect } from './seeds.ts';
 
-export function halveCandidates({ results, rung, kept }: HalveCandidatesInput): HalvedCandidates {
+export function halveCandidates({ results, rung, kept, leastRows = 0 }: HalveCandidatesInput): HalvedCandidates {
   const now = results.filter((one) => one.rung === rung);
   const failed = now.flatMap(({ candidate, accuracy, error }) =>
     accuracy === null
@@ -17,6 +17,7 @@ export function halveCandidates({ results, rung, kept }: HalveCandidatesInput): 
   const ranked = byAccuracy(now);
   const [best] = ranked;
   if (best === undefined) return { survivors: [], left: failed };
+  if (best.trainRows < leastRows) return { survivors: ranked.map(({ candidate }) => candidate), left: failed };
   const room = Math.ceil(ranked.filter(({ candidate }) => candidate !== kept).length / 2);
   const { low: floor } = intervalOf(best);
   const survivors: string[] = [];

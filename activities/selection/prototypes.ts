@@ -11,7 +11,7 @@ import { halveCandidates } from './halving.ts';
 
 export const halveCandidatesStep: StepDefinition<HalveCandidatesInput, HalvedCandidates> = {
   type: 'selection.halve',
-  version: 2,
+  version: 3,
   run: (input) => Promise.resolve(input).then(halveCandidates),
 };
 

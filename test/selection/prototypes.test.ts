@@ -38,6 +38,19 @@ describe('successive halving', () => {
     assert.match(left.find(({ candidate }) => candidate === 'c')?.reason ?? '', /failed.*NaN/);
   });
 
+  it('lets all who were measured go on from a rung of fewer rows than may judge, the hopeless too', () => {
+    const results = [result('a', 0.5, 1, 20), result('b', 0.9, 1, 20), result('c', null, 1, 20)];
+    const { survivors, left } = halveCandidates({ results, rung: 1, leastRows: 64 });
+    assert.deepEqual(survivors, ['b', 'a']);
+    assert.deepEqual(
+      left.map(({ candidate }) => candidate),
+      ['c'],
+    );
+    const enough = results.map((one) => ({ ...one, trainRows: 64 }));
+    assert.deepEqual(halveCandidates({ results: enough, rung: 1, leastRows: 64 }).survivors, ['b']);
+    assert.deepEqual(halveCandidates({ results, rung: 1 }).survivors, ['b'], 'of a run that is no prototype');
+  });
+
   it('knows nobody where all failed, and looks at the rung that it is asked about alone', () => {
     assert.deepEqual(halveCandidates({ results: [result('a', null)], rung: 1 }).survivors, []);
     const results = [result('a', 0.9, 1), result('b', 0.8, 2)];

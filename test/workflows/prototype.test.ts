@@ -341,9 +341,10 @@ describe('prototypes of the best candidates', function () {
       },
     });
     const parts = { prototype: { trainRows: 50, measuredRows: 20, seed: 7 } };
-    const { stateOf, chosen } = await untilReview('trial', { parts, overrides: listens });
+    const { ran, stateOf, chosen } = await untilReview('trial', { parts, overrides: listens });
     assert.equal(chosen?.fullRows, 5000, 'the curve is read off at all rows that there are');
     assert.deepEqual(new Set(trained), new Set(['subset']));
     assert.equal(stateOf('subset'), 'done');
+    for (const id of ['prototype:one:2', 'prototype:two:2']) assert.ok(ran.includes(id), 'a few rows cut nobody');
   });
 });

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import type { RungResult } from '../../activities/contract/prototype.ts';
+import { SelectionSchema } from '../../pipelines/definition/selection.ts';
 import { cutShort, isTooNear, ofAllSeeds, rungLimits, rungRows, trialSetting } from '../../workflows/rungs.ts';
+import { rungInput } from '../../workflows/step-inputs.ts';
+import { ref } from '../support/workflow.ts';
 
 const setting = { leastRows: 64, mostValidationRows: 1000 };
 
@@ -19,10 +22,41 @@ describe('the rows of a rung', () => {
     assert.deepEqual(rungLimits(setting, 0.1, 5000).test, { most: 0 });
   });
 
-  it('are a third of a prototype whose rows are so few that both rungs would have them all', () => {
-    const first = (rows: number) => rungRows(trialSetting(setting, rows), 0.3, rows);
-    assert.deepEqual([10, 60, 200, 500].map(first), [4, 20, 64, 150]);
-    assert.equal(rungRows(trialSetting(setting, 60), 1, 60), 60);
+  it('are a third of a prototype where the least would be more than half of all, and else the least that was asked for', () => {
+    const first = (rows: number, leastRows = 64) =>
+      rungRows(trialSetting({ ...setting, leastRows }, 0.3, rows, 2), 0.3, rows);
+    assert.deepEqual(
+      [10, 60, 65, 127].map((rows) => first(rows)),
+      [4, 20, 22, 43],
+    );
+    assert.deepEqual(
+      [128, 160, 200, 500].map((rows) => first(rows)),
+      [64, 64, 64, 150],
+    );
+    assert.deepEqual([first(200, 150), first(300, 150), first(400, 150)], [67, 150, 150]);
+    assert.equal(rungRows(trialSetting(setting, 1, 60, 2), 1, 60), 60, 'the last has all');
+  });
+
+  it('have a row of each label in a prototype, as far as there are rows', () => {
+    const first = (rows: number, labels: number) => rungRows(trialSetting(setting, 0.3, rows, labels), 0.3, rows);
+    assert.deepEqual([first(60, 30), first(200, 77), first(1000, 77), first(40, 50)], [30, 77, 300, 40]);
+  });
+
+  it('are asked for with the labels that a prototype has rows of, and of another run as ever', () => {
+    const selection = SelectionSchema.parse({});
+    const dataset = ref('rows');
+    const counts = (train: number) => ({ train, validation: 1, test: 1 });
+    const summary = {
+      dataset,
+      rows: { train: 60, validation: 10, test: 10 },
+      labelCounts: {
+        ...Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`label ${at}`, counts(2)])),
+        elsewhere: counts(0),
+      },
+    };
+    const prototype = { trainRows: 60, measuredRows: 10, seed: 7 };
+    assert.deepEqual(rungInput({ selection, prototype }, summary, 0.3).rows.train, { share: 0.3, least: 30 });
+    assert.deepEqual(rungInput({ selection }, summary, 0.3).rows.train, { share: 0.3, least: 64 });
   });
 
   it('leave a rung out that is not half as large as the next, but never the last', () => {

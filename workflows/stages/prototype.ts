@@ -7,7 +7,7 @@ import { StepLeftOut } from '../failures.ts';
 import { prototypeStep, prototypeSteps, rungsOf, triesOf } from '../plan.ts';
 import type { Run } from '../run.ts';
 import { cutShort, isTooNear, ofAllSeeds } from '../rungs.ts';
-import { chooseInput, prototypeInput, rungInput } from '../step-inputs.ts';
+import { chooseInput, halveInput, prototypeInput, rungInput } from '../step-inputs.ts';
 import { tryStep } from '../training.ts';
 
 /** What the rungs have to do with: the data, the candidates' outcomes, and who is tried. */
@@ -85,7 +85,9 @@ async function climb(run: Run, tried: Tried): Promise<Climbed> {
     const cut = cutShort(rung, now);
     if (cut !== undefined) return { results, left, stopped: cut };
     if (rung === rungs.length) break;
-    const halved = await run.step('light', `halve:${rung}`, 'halveCandidates', () => ({ results, rung }));
+    const halved = await run.step('light', `halve:${rung}`, 'halveCandidates', () =>
+      halveInput(run.classification(), results, rung),
+    );
     going = halved.survivors;
     left.push(...halved.left);
   }
