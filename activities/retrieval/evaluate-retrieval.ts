@@ -55,7 +55,7 @@ const tables = (home?: string) => ({ corruptions: corruptionsDigest(home) });
 /** Throws BadModel where the index is another model's, BadData where it was built of other pictures than the train split's. */
 export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, RetrievalEvaluation> = {
   type: 'retrieval.evaluate',
-  version: 25,
+  version: 26,
   // Latency is among the measures, on other hardware it is another result; and so it is where pictures are made worse otherwise.
   environment: () => Promise.resolve({ ...hardware(), ...tables() }),
   tables,
@@ -280,10 +280,13 @@ async function askFrozen(
   context: StepContext,
 ): Promise<{ readonly frozen: QueryFigures | null; readonly shift: TwoSampleTest }> {
   const options = { seed, signal: context.signal };
-  if (model === undefined) return { frozen: null, shift: await queryShift(index, queries.embeddings, options) };
+  if (model === undefined) return { frozen: null, shift: await queryShift(index, queries, options) };
   const asked = { dataset, labels, k, queries: queries.ids };
   const { gallery, embeddings, recallAtK, averagePrecision } = await figuresOfModel('frozen', model, asked, context);
-  return { frozen: { recallAtK, averagePrecision }, shift: await queryShift(gallery, embeddings, options) };
+  return {
+    frozen: { recallAtK, averagePrecision },
+    shift: await queryShift(gallery, { ...queries, embeddings }, options),
+  };
 }
 
 /** What the queries find by their colours alone. */

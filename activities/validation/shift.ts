@@ -16,7 +16,7 @@ import { wilsonInterval } from './statistics.ts';
 export const MOST_ROWS = 1000;
 /** Strong, as the embeddings have many dimensions and the halves few rows. */
 const PENALTY = 100;
-const LEAST_ROWS = 20;
+export const LEAST_ROWS = 20;
 
 export interface TwoSampleTest {
   /** Accuracy of telling `there` from `here` on held-out rows, as many of each: 0.5 where they are alike. */
@@ -50,16 +50,42 @@ export async function twoSampleTest(
   const random = seededRandom(seed, 13);
   const count = Math.min(MOST_ROWS, here.length / dimension, there.length / dimension);
   if (count < LEAST_ROWS) return { score: notMeasured(`${count} rows are too few to tell`), surest: [] };
-  const half = Math.floor(count / 2);
-  const sides = [here, there].map((rows, side) => {
+  const [ours, theirs] = [here, there].map((rows) => {
     const chosen = sampleIndices(rows.length / dimension, count, random);
     shuffleStart(chosen, chosen.length, random);
-    return chosen.map((place): SideRow => ({
-      place,
-      row: rows.subarray(place * dimension, (place + 1) * dimension),
-      side,
-    }));
+    return chosen;
   });
+  return tellSides(sideRows(here, ours!, 0, dimension), sideRows(there, theirs!, 1, dimension), dimension, signal);
+}
+
+/**
+ * The same of pairs, row by row, `LEAST_ROWS` or more: both of a pair stand in one half, so that what pairs have in common (a label) tells
+ * nothing.
+ */
+export async function pairedTwoSampleTest(
+  here: Float32Array,
+  there: Float32Array,
+  dimension: number,
+  { seed, signal }: Options,
+): Promise<TwoSampleTest> {
+  const order = Array.from({ length: here.length / dimension }, (_, pair) => pair);
+  shuffleStart(order, order.length, seededRandom(seed, 13));
+  return tellSides(sideRows(here, order, 0, dimension), sideRows(there, order, 1, dimension), dimension, signal);
+}
+
+function sideRows(rows: Float32Array, places: readonly number[], side: number, dimension: number): SideRow[] {
+  return places.map((place) => ({ place, row: rows.subarray(place * dimension, (place + 1) * dimension), side }));
+}
+
+/** Learns from the first half of both, and asks of the rest. */
+async function tellSides(
+  ours: readonly SideRow[],
+  theirs: readonly SideRow[],
+  dimension: number,
+  signal: AbortSignal | undefined,
+): Promise<TwoSampleTest> {
+  const sides = [ours, theirs];
+  const half = Math.floor(ours.length / 2);
   const learnt = sides.flatMap((rows) => rows.slice(0, half));
   const held = sides.flatMap((rows) => rows.slice(half));
   const told = await tellRows(learnt, held, dimension, signal);
