@@ -7,6 +7,8 @@ import { seededRandom, shuffleStart } from '../validation/random.ts';
 
 /** Of the usual distance (1 − cosine) of pictures of one label. */
 const KIN_SHARE = 1 / 3;
+/** As near as this is the same: lengths are 1 but for the rounding of floats. */
+const SAME = 1e-6;
 /** Rows after which others get a turn. */
 const ROWS_A_TURN = 32;
 
@@ -72,7 +74,7 @@ async function farApart(
   for (const [at, row] of order.entries()) {
     if (at % ROWS_A_TURN === 0) await turn(signal);
     const asking = embeddings.subarray(row * dimension, (row + 1) * dimension);
-    if (kept.every((other) => 1 - similarityOf(embeddings, other, asking) >= least)) kept.push(row);
+    if (kept.every((other) => 1 - similarityOf(embeddings, other, asking) > Math.max(SAME, least))) kept.push(row);
   }
   return kept;
 }
