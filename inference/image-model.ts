@@ -89,10 +89,13 @@ export class ImageModel {
     for (const [index, bytes] of images.entries()) {
       options.signal?.throwIfAborted();
       const where = options.names?.[first + index] ?? `picture ${first + index + 1}`;
-      const { limits } = options;
-      pixels.push(
-        await pixelValues(bytes, this.config.processor, { where, ...(limits === undefined ? {} : { limits }) }),
-      );
+      const { limits, signal } = options;
+      const decoding = {
+        where,
+        ...(limits === undefined ? {} : { limits }),
+        ...(signal === undefined ? {} : { signal }),
+      };
+      pixels.push(await pixelValues(bytes, this.config.processor, decoding));
     }
     return this.#tensor(pixels);
   }

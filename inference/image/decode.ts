@@ -1,13 +1,16 @@
 /**
  * A picture's file to upright RGB pixels. One decoder (libvips, through sharp) decides what a picture looks like: when
  * data are prepared, and when a model answers. It agrees with Pillow to the bit on JPEG, PNG, WebP, GIF and TIFF, in grey,
- * RGB, CMYK and YCCK, palettes, 16 bits, with transparency and all EXIF orientations (tested). On purpose it differs in 16-bit
+ * RGB, CMYK and YCCK, palettes, 16 bits, with transparency and all EXIF orientations (tested). TIFF in YCbCr that is not
+ * JPEG-compressed, or in LAB, libvips misreads or cannot read: refused by name (tiff-colours.ts). On purpose it differs in 16-bit
  * grey and in the transparent colour of 16-bit pictures, where Pillow errs: it cuts every level over 255 to white, and compares
  * the colour with levels of 8 bits. Here 16-bit grey is its high byte, as Pillow reads 16 bits of all other colours.
  * Data preparation stores the pixels of such pictures as 8-bit PNG (activities/data/images): what trains reads what serves would see.
  */
 import sharp from 'sharp';
 import { EspalierError } from '../../artifacts/errors.ts';
+import { toRgb } from './levels.ts';
+import { unreadColours } from './tiff-colours.ts';
 
 /** Row-major [height, width, 3]. */
 export interface Picture {
@@ -23,8 +26,14 @@ export interface PictureLimits {
   readonly maxPixels: number;
 }
 
-/** 64 million pixels decode to 192 MB; the largest of common cameras have 50 to 60. */
+/** The largest of common cameras have 50 to 60 million pixels. */
 export const PICTURE_LIMITS: PictureLimits = { maxBytes: 32 * 2 ** 20, maxPixels: 64_000_000 };
+
+/**
+ * Times `maxPixels`: bytes of levels that decoding may hold, 512 MB at 64 million pixels. An upright picture of RGB takes 3 a
+ * pixel, of CMYK or with alpha 4, of grey 4 or 5; one that is turned takes its file's depth besides.
+ */
+export const BYTES_A_PIXEL = 8;
 
 /** A strip is no picture; resized to a model's short edge it would need gigabytes in Python. */
 export const MAX_ASPECT_RATIO = 200;
@@ -70,12 +79,22 @@ export async function readHeader(
   if (format === undefined) {
     throw bad('the file is not JPEG, PNG, WebP, GIF or TIFF', where, 'save the picture as JPEG or PNG');
   }
+  const unread = format === 'tiff' ? unreadColours(bytes) : undefined;
+  if (unread !== undefined) {
+    throw bad(`the colours of the TIFF are ${unread}, which is not read`, where, 'save the picture as RGB');
+  }
   // The sizes are judged below, with figures.
   const found = await attempt(where, () => sharp(bytes, { limitInputPixels: false }).metadata());
   const orientation = found.orientation ?? 1;
   const [width, height] = orientation > 4 ? [found.height, found.width] : [found.width, found.height];
   if (width * height > limits.maxPixels) {
     throw bad(`the picture is ${width} × ${height}, more than ${limits.maxPixels} pixels`, where, 'scale it down');
+  }
+  const decoded = width * height * bytesAPixel(found, orientation);
+  if (decoded > limits.maxPixels * BYTES_A_PIXEL) {
+    const kind = `${found.channels} channels of ${found.depth}${orientation === 1 ? '' : ', turned'}`;
+    const message = `the picture is ${width} × ${height} with ${kind}: it decodes to ${decoded} bytes, more than ${limits.maxPixels * BYTES_A_PIXEL}`;
+    throw bad(message, where, 'scale it down, or save it upright as RGB of 8 bits');
   }
   if (Math.max(width, height) > MAX_ASPECT_RATIO * Math.min(width, height)) {
     const message = `the picture is ${width} × ${height}: one edge is more than ${MAX_ASPECT_RATIO} times the other`;
@@ -101,36 +120,46 @@ export async function readHeader(
 
 /**
  * Upright RGB of the first frame, transparency over white; colour profiles are not applied (as Pillow and the image
- * processors of transformers have it). Throws BadData as `readHeader`, and for what is damaged or cut short.
+ * processors of transformers have it). Throws BadData as `readHeader`, and for what is damaged or cut short;
+ * the signal's reason when it is aborted.
  */
 export async function decodePicture(
   bytes: Uint8Array,
   where: string,
   limits: PictureLimits = PICTURE_LIMITS,
+  signal?: AbortSignal,
 ): Promise<Picture> {
-  return decodeKnown(bytes, await readHeader(bytes, where, limits), where);
+  return decodeKnown(bytes, await readHeader(bytes, where, limits), where, signal);
 }
 
 /** The same where the header is read already. */
-export async function decodeKnown(bytes: Uint8Array, header: PictureHeader, where: string): Promise<Picture> {
+export async function decodeKnown(
+  bytes: Uint8Array,
+  header: PictureHeader,
+  where: string,
+  signal?: AbortSignal,
+): Promise<Picture> {
   const limitInputPixels = header.width * header.height;
   const { data, info } = await attempt(where, () => {
     const upright = sharp(bytes, { failOn: 'warning', ignoreIcc: true, limitInputPixels }).autoOrient();
-    // The inks as they are: sharp's own way to RGB is by a colour profile, the file's or its own.
-    const raw = header.cmyk
-      ? upright
-          .pipelineColourspace('cmyk')
-          .toColourspace('cmyk')
-          .raw({ depth: header.deep ? 'ushort' : 'uchar' })
-      : upright.toColourspace('srgb').raw();
-    return raw.toBuffer({ resolveWithObject: true });
+    if (!header.cmyk) return upright.toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+    // The inks as they are: sharp's own way to RGB is by a colour profile, the file's or its own. Of 16 bits the high byte:
+    // the quotient is exact, and libvips cuts what is behind the point.
+    const inks = upright.pipelineColourspace('cmyk');
+    const levels = header.deep ? inks.linear(1 / 256, 0) : inks;
+    return levels.toColourspace('cmyk').raw().toBuffer({ resolveWithObject: true });
   });
   const { width, height, channels } = info;
-  const count = width * height;
-  const pixels = header.cmyk
-    ? inksToRgb(header.deep ? highBytes(data) : data, count, channels)
-    : toRgb(data, count, channels);
-  return { width, height, pixels };
+  return { width, height, pixels: await toRgb({ data, channels, inks: header.cmyk }, signal) };
+}
+
+/** Of each, in bytes; what libvips calls them. */
+const DEPTHS: Readonly<Record<string, number>> = { uchar: 1, char: 1, ushort: 2, short: 2, uint: 4, int: 4, float: 4 };
+
+/** Of levels of 8 bits and, where they are not converted in place, of the RGB made of them; of the copy that is turned. */
+function bytesAPixel({ channels, depth }: { channels: number; depth: string }, orientation: number): number {
+  const levels = channels < 3 ? channels + 3 : channels;
+  return levels + (orientation === 1 ? 0 : channels * (DEPTHS[depth] ?? 16));
 }
 
 /** A grey square as a file: what a model is tried with before anybody asks it. */
@@ -138,47 +167,6 @@ export function plainPicture(): Promise<Uint8Array> {
   return sharp({ create: { width: 64, height: 64, channels: 3, background: '#808080' } })
     .png()
     .toBuffer();
-}
-
-/** From 1 (grey), 2 (grey, alpha), 3 or 4 channels. */
-function toRgb(data: Uint8Array, count: number, channels: number): Uint8Array {
-  if (channels === 3) return data;
-  const pixels = new Uint8Array(count * 3);
-  const colours = channels >= 3 ? 3 : 1;
-  for (let index = 0; index < count; index += 1) {
-    const at = index * channels;
-    const alpha = channels > colours ? (data[at + colours] as number) : 255;
-    for (let channel = 0; channel < 3; channel += 1) {
-      const value = data[colours === 1 ? at : at + channel] as number;
-      pixels[index * 3 + channel] = alpha === 255 ? value : overWhite(value, alpha);
-    }
-  }
-  return pixels;
-}
-
-/** Of levels of 16 bits, little end first. */
-function highBytes(data: Uint8Array): Uint8Array {
-  return Uint8Array.from({ length: data.length / 2 }, (_, index) => data[index * 2 + 1] as number);
-}
-
-/** From cyan, magenta, yellow, black, and whatever follows them: Pillow's product of what the two inks leave over. */
-function inksToRgb(data: Uint8Array, count: number, channels: number): Uint8Array {
-  const pixels = new Uint8Array(count * 3);
-  for (let index = 0; index < count; index += 1) {
-    const at = index * channels;
-    const left = 255 - (data[at + 3] as number);
-    for (let channel = 0; channel < 3; channel += 1) {
-      const product = (data[at + channel] as number) * left + 128;
-      pixels[index * 3 + channel] = left - ((product + (product >> 8)) >> 8);
-    }
-  }
-  return pixels;
-}
-
-/** Pillow's `alpha_composite` on opaque white, in its fixed point of 7 bits. */
-function overWhite(value: number, alpha: number): number {
-  const sum = (value * alpha + 255 * (255 - alpha) + 128) << 7;
-  return (sum + (sum >> 8)) >> 15;
 }
 
 /** By the first bytes: libvips would also load SVG and PDF, which can ask for other files. */

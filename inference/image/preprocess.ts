@@ -3,6 +3,12 @@ import { decodePicture, type Picture, type PictureLimits } from './decode.ts';
 import type { ImageProcessor } from './processor.ts';
 import { resample, type Window } from './resample.ts';
 
+export interface DecodeOptions {
+  readonly where?: string;
+  readonly limits?: PictureLimits;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * float32 [3, crop.height, crop.width], channels first, equal to the Python image processor's `pixel_values` to the bit.
  * `where` names the picture in messages. Throws BadData for what cannot be decoded.
@@ -10,9 +16,9 @@ import { resample, type Window } from './resample.ts';
 export async function pixelValues(
   bytes: Uint8Array,
   processor: ImageProcessor,
-  options: { readonly where?: string; readonly limits?: PictureLimits } = {},
+  { where = 'the picture', limits, signal }: DecodeOptions = {},
 ): Promise<Float32Array> {
-  return preparePicture(await decodePicture(bytes, options.where ?? 'the picture', options.limits), processor);
+  return preparePicture(await decodePicture(bytes, where, limits, signal), processor);
 }
 
 /** The same from pixels. */

@@ -1,7 +1,7 @@
 """Pictures of many kinds into a folder, beside those that lie there, and what Python sees in them: `NAME.rgb` (the trainer's
 upright RGB) and `NAME.PROCESSOR.f32` (the trainer's and transformers' pixel values, which must be the same bytes). Of what
 Pillow misreads it is what it sees in the same levels in a form that it reads (`twins/NAME`), and `NAME.misread` what it makes of
-the file itself. Prints `{"pictures": {name: [width, height]}, "different": [...], "misread": [name, ...]}`."""
+the file itself. What Node refuses by its colours goes beside them (`unread/NAME`). Prints `{"pictures": {name: [width, height]}, "different": [...], "misread": [name, ...]}`."""
 
 import json
 import struct
@@ -67,6 +67,8 @@ def write_inks(folder: Path) -> None:
     inks.save(folder / "cmyk.tif")
     (folder / "cmyk-more.tif").write_bytes(plain_tiff(random.integers(0, 256, (37, 53, 5)).astype(numpy.uint8), 5, 0))
     (folder / "cmyk-deep.tif").write_bytes(plain_tiff(deep(4), 5))
+    every = numpy.arange(65536, dtype=numpy.uint16).reshape(256, 256)
+    (folder / "cmyk-every-level.tif").write_bytes(plain_tiff(numpy.stack([every, every.T, every[::-1], every[:, ::-1]], axis=2), 5))
     for orientation in (3, 5, 6):
         exif = Image.Exif()
         exif[0x112] = orientation
@@ -97,6 +99,15 @@ def write_deep(folder: Path, twins: Path) -> None:
         (twins / f"{name}.png").write_bytes(deep_png(numpy.concatenate([levels if levels.shape[2] == 3 else levels.repeat(3, axis=2), opaque], axis=2)))
 
 
+def write_unread(folder: Path) -> None:
+    """TIFF as Pillow writes it, in colours that Node refuses by name."""
+    folder.mkdir()
+    rgb = scene(53, 37)
+    for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate"):
+        rgb.convert("YCbCr").save(folder / f"ycbcr-{compression}.tif", compression=compression)
+    Image.merge("LAB", rgb.split()).save(folder / "lab.tif")
+
+
 def write(folder: Path) -> None:
     rgb = scene(53, 37)
     grey, palette, alpha = rgb.convert("L"), rgb.quantize(32), rgb.copy()
@@ -124,6 +135,11 @@ def write(folder: Path) -> None:
     palette.save(folder / "clear.gif", transparency=3)
     rgb.save(folder / "plain.tif")
     rgb.save(folder / "deflated.tif", compression="tiff_adobe_deflate")
+    for compression in ("tiff_lzw", "packbits", "jpeg"):
+        rgb.save(folder / f"rgb-{compression}.tif", compression=compression)
+    rgb.convert("YCbCr").save(folder / "ycbcr-jpeg.tif", compression="jpeg")
+    for name, picture in (("grey", grey), ("palette", palette), ("bits", rgb.convert("1")), ("alpha", alpha), ("grey-alpha", alpha.convert("LA"))):
+        picture.save(folder / f"{name}.tif")
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x112] = orientation
@@ -136,6 +152,7 @@ def main(folder: Path, processors: Path) -> None:
     twins = folder.parent / "twins"
     write(folder)
     write_deep(folder, twins)
+    write_unread(folder.parent / "unread")
     answer = {"pictures": {}, "different": [], "misread": sorted(file.name for file in twins.iterdir())}
     files = sorted(folder.iterdir())
     hows = {path.name: (read_preprocessing(path), config, KINDS[config["image_processor_type"]](**config)) for path in sorted(processors.iterdir()) for config in [json.loads((path / "preprocessor_config.json").read_text())]}

@@ -25,7 +25,7 @@ import { readSources, type CheckedPicture, type ReadPictures } from './read-sour
 /** Throws BadData naming the first bad pictures, or what the pictures as a whole lack. */
 export const preparePictures: StepDefinition<PreparePicturesInput, DatasetSummary> = {
   type: 'data.prepare-pictures',
-  version: 7,
+  version: 8,
   async run(input, context) {
     const { files, data } = input;
     const { store, signal } = context;

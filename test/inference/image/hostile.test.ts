@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { EspalierError } from '../../../artifacts/errors.ts';
 import { decodePicture } from '../../../inference/image/decode.ts';
+import { SLICE_PIXELS, toRgb } from '../../../inference/image/levels.ts';
 import { ImageProcessorSchema } from '../../../inference/image/processor.ts';
 import { resample } from '../../../inference/image/resample.ts';
 
@@ -16,6 +18,37 @@ function bomb(width: number, height: number): Buffer {
   header.writeUInt32BE(width, 16);
   header.writeUInt32BE(height, 20);
   return Buffer.concat([header, Buffer.alloc(64)]);
+}
+
+/** A deflated TIFF of inks, all of one level. */
+function flatTiff(edge: number, channels: number, depth: 8 | 16, level: number): Buffer {
+  const levels = Buffer.alloc((edge * edge * channels * depth) / 8, level);
+  const data = deflateSync(levels);
+  const depthsAt = 8 + 2 + 12 * 9 + 4;
+  const tags = [
+    [256, 4, 1, edge],
+    [257, 4, 1, edge],
+    [258, 3, channels, depthsAt],
+    [259, 3, 1, 8],
+    [262, 3, 1, 5],
+    [273, 4, 1, depthsAt + 2 * channels],
+    [277, 3, 1, channels],
+    [278, 4, 1, edge],
+    [279, 4, 1, data.length],
+  ] as const;
+  const head = Buffer.alloc(depthsAt + 2 * channels);
+  head.write('II*\0', 'latin1');
+  head.writeUInt32LE(8, 4);
+  head.writeUInt16LE(tags.length, 8);
+  for (const [index, [tag, type, count, value]] of tags.entries()) {
+    const at = 10 + 12 * index;
+    head.writeUInt16LE(tag, at);
+    head.writeUInt16LE(type, at + 2);
+    head.writeUInt32LE(count, at + 4);
+    head.writeUInt32LE(value, at + 8);
+  }
+  for (let channel = 0; channel < channels; channel += 1) head.writeUInt16LE(depth, depthsAt + 2 * channel);
+  return Buffer.concat([head, data]);
 }
 
 async function refused(bytes: Uint8Array, message: RegExp): Promise<void> {
@@ -63,6 +96,48 @@ describe('a file that is no good picture', () => {
     await refused(real, /12000 × 9000, more than 64000000 pixels/);
     assert.ok(process.cpuUsage(decoding).user < Math.max(200_000, making / 2));
     assert.ok(process.memoryUsage().rss - before < 100e6);
+  });
+
+  it('is refused by its header where it decodes to more bytes than its pixels may, though they are few enough', async () => {
+    const limits = { maxBytes: 2 ** 25, maxPixels: 100 * 100 };
+    await decodePicture(flatTiff(100, 5, 16, 7), 'inks', limits);
+    // The copy that is turned has the file's depth.
+    const deep = (orientation: number): Promise<Buffer> =>
+      noise(100, 100).ensureAlpha(0.5).toColourspace('rgb16').withMetadata({ orientation }).png().toBuffer();
+    await decodePicture(await deep(1), 'upright', limits);
+    await assert.rejects(decodePicture(await deep(6), 'turned', limits), (error) => {
+      assert.ok(error instanceof EspalierError, String(error));
+      assert.match(
+        error.message,
+        /^the picture is 100 × 100 with 4 channels of ushort, turned: .* 120000 bytes, more than 80000$/,
+      );
+      assert.equal(error.fix, 'scale it down, or save it upright as RGB of 8 bits');
+      return true;
+    });
+  });
+
+  it('leaves turns to other work while its inks become colours, and ends when it is called off', async () => {
+    const edge = 2048;
+    const bytes = flatTiff(edge, 4, 16, 128);
+    const slices = (edge * edge) / SLICE_PIXELS;
+    const levels = Buffer.alloc(edge * edge * 4, 128);
+    let turns = 0;
+    let over = false;
+    setImmediate(function turn() {
+      turns += 1;
+      if (!over) setImmediate(turn);
+    });
+    const pixels = await toRgb({ data: levels, channels: 4, inks: true });
+    over = true;
+    assert.ok(turns >= slices - 1, `${turns} of ${slices - 1}`);
+    assert.equal(pixels.buffer, levels.buffer);
+    assert.deepEqual((await decodePicture(bytes, 'deep')).pixels.subarray(0, 3), pixels.subarray(0, 3));
+
+    const off = new AbortController();
+    setImmediate(() => off.abort(new Error('called off')));
+    const again = toRgb({ data: Buffer.alloc(edge * edge * 4), channels: 4, inks: true }, off.signal);
+    await assert.rejects(again, /called off/);
+    await assert.rejects(decodePicture(bytes, 'deep', undefined, off.signal), /called off/);
   });
 
   it('is refused where it is a strip, or has too many bytes', async () => {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
+import { EspalierError } from '../../../artifacts/errors.ts';
 import { decodePicture } from '../../../inference/image/decode.ts';
 import { normalised, preparePicture, seenLevels } from '../../../inference/image/preprocess.ts';
 import { ImageProcessorSchema } from '../../../inference/image/processor.ts';
@@ -131,6 +132,27 @@ describe('a picture in Node and in Python', function () {
     const { icc, space } = await sharp(await file('cmyk-profile.jpg')).metadata();
     assert.deepEqual([icc === undefined, space], [false, 'cmyk']);
     assert.ok('cmyk-profile.jpg' in answer.pictures);
+  });
+
+  it('is refused by name where it is a TIFF whose colours libvips misreads or cannot read', async () => {
+    const refused: Record<string, string> = {};
+    for (const name of (await readdir(join(folder, 'unread'))).toSorted()) {
+      const bytes = await readFile(join(folder, 'unread', name));
+      await assert.rejects(decodePicture(bytes, name), (error) => {
+        assert.ok(error instanceof EspalierError, String(error));
+        assert.deepEqual([error.kind, error.where, error.fix], ['BadData', name, 'save the picture as RGB']);
+        refused[name] = error.message;
+        return true;
+      });
+    }
+    const ycbcr = 'the colours of the TIFF are YCbCr without JPEG compression, which is not read';
+    assert.deepEqual(refused, {
+      'lab.tif': 'the colours of the TIFF are CIE L*a*b*, which is not read',
+      'ycbcr-raw.tif': ycbcr,
+      'ycbcr-tiff_adobe_deflate.tif': ycbcr,
+      'ycbcr-tiff_lzw.tif': ycbcr,
+    });
+    assert.ok('ycbcr-jpeg.tif' in answer.pictures);
   });
 
   it('is read otherwise only where Pillow cuts 16-bit grey to white, or looks for a colour of 16 bits among 8', async () => {
