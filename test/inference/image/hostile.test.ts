@@ -100,7 +100,7 @@ describe('a file that is no good picture', () => {
 
   it('is refused by its header where it decodes to more bytes than its pixels may, though they are few enough', async () => {
     const limits = { maxBytes: 2 ** 25, maxPixels: 100 * 100 };
-    await decodePicture(flatTiff(100, 5, 16, 7), 'inks', limits);
+    await decodePicture(flatTiff(100, 4, 16, 7), 'inks', limits);
     // The copy that is turned has the file's depth.
     const deep = (orientation: number): Promise<Buffer> =>
       noise(100, 100).ensureAlpha(0.5).toColourspace('rgb16').withMetadata({ orientation }).png().toBuffer();
