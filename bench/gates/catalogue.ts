@@ -54,6 +54,7 @@ export const MEASUREMENTS = {
   'labels-seen': { script: 'gates-labels-seen.ts', whole: ['10'], tellsRates: false },
   'finder-slices': { script: 'gates-finder-slices.ts', whole: [], cheap: ['report', '20'], tellsRates: true },
   'finder-shift': { script: 'gates-finder-shift.ts', whole: [], cheap: ['10'], tellsRates: true },
+  'finder-domain': { script: 'gates-finder-domain.ts', whole: ['20'], cheap: ['5'], tellsRates: true },
   'finder-chance': { script: 'gates-retrieval.ts', whole: ['200'], tellsRates: false },
   'finder-queries': { script: 'gates-worse-queries.ts', whole: ['8', '9'], tellsRates: true },
   'drawn-queries': { script: 'retrieval-gates.ts', whole: ['2000'], tellsRates: false },
@@ -106,7 +107,7 @@ export const PLANTED: Readonly<Record<Defect, Readonly<Record<Model, Planted>>>>
   'another domain': {
     'classifies texts': { gates: ['domainShift', 'shiftedDrop'], by: ['texts', 'text-shift', 'drawn-labels'] },
     'classifies pictures': { gates: ['domainShift', 'shiftedDrop'], by: ['pictures'] },
-    'finds pictures': { gates: ['shiftedDrop'], by: ['finder-shift'] },
+    'finds pictures': { gates: ['domainShift', 'shiftedDrop'], by: ['finder-domain', 'finder-shift'] },
     generates: { gates: ['domainShift', 'shiftedDrop'], by: ['prompt-shift', 'drawn-answers'] },
   },
   'a trigger': {
