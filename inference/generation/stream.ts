@@ -33,10 +33,10 @@ export class AnswerStream {
   push(bytes: Uint8Array): string {
     if (this.#stopped) return '';
     this.#held += this.#decoder.decode(bytes, { stream: true });
-    const found = this.#stops.map((stop) => this.#held.indexOf(stop)).filter((at) => at >= 0);
-    if (found.length > 0) {
+    const found = firstWhole(this.#held, this.#stops);
+    if (found !== null) {
       this.#stopped = true;
-      this.#held = this.#held.slice(0, Math.min(...found));
+      this.#held = this.#held.slice(0, found);
       return this.#letOut(this.#held.length);
     }
     return this.#letOut(this.#held.length - this.#undecided());
@@ -65,4 +65,18 @@ export class AnswerStream {
     this.#text += piece;
     return piece;
   }
+}
+
+/**
+ * Where the stop sequence begins that is whole first, and of two that end together the longer: so it is the same however the text
+ * is cut into tokens. Null where none is whole.
+ */
+export function firstWhole(text: string, stops: readonly string[]): number | null {
+  let [found, ends] = [-1, Number.POSITIVE_INFINITY];
+  for (const stop of stops) {
+    const at = text.indexOf(stop);
+    if (at < 0 || at + stop.length > ends || (at + stop.length === ends && at > found)) continue;
+    [found, ends] = [at, at + stop.length];
+  }
+  return found < 0 ? null : found;
 }

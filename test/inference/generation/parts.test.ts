@@ -55,8 +55,13 @@ describe('the text of an answer', () => {
         fc.array(fc.nat(5), { maxLength: 80 }),
         (all, stops, sizes) => {
           const stream = new AnswerStream(stops, false);
-          const places = stops.map((one) => all.indexOf(one)).filter((at) => at >= 0);
-          const expected = places.length === 0 ? all : all.slice(0, Math.min(...places));
+          // Whole first, and of those that end together the longest.
+          const ends = Array.from({ length: all.length + 1 }, (_, end) => all.slice(0, end));
+          const ended = ends.find((text) => stops.some((one) => text.endsWith(one)));
+          const expected =
+            ended === undefined
+              ? all
+              : ended.slice(0, -Math.max(...stops.filter((one) => ended.endsWith(one)).map(({ length }) => length)));
           const bytes = Buffer.from(all);
           let [at, said] = [0, ''];
           for (let turn = 0; at < bytes.length; turn++) {
@@ -67,10 +72,15 @@ describe('the text of an answer', () => {
           }
           if (!stream.stopped) said += stream.end();
           equal(said, expected);
-          equal(stream.stopped, places.length > 0);
+          equal(stream.stopped, ended !== undefined);
         },
       ),
+      { numRuns: 1000 },
     );
+    for (const pieces of [['abb'], ['a', 'bb'], ['ab', 'b'], ['a', 'b', 'b']]) {
+      const stream = new AnswerStream(['abb', 'b'], false);
+      equal(pieces.map((piece) => stream.push(Buffer.from(piece))).join(''), 'a', pieces.join('|'));
+    }
   });
 });
 
