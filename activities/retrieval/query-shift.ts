@@ -41,13 +41,9 @@ export async function queryShift(
       surest: [],
     };
   }
-  const of = (side: Pictures, places: readonly number[]): Float32Array => {
-    const chosen = new Float32Array(places.length * dimension);
-    for (const [at, place] of places.entries())
-      chosen.set(side.embeddings.subarray(place * dimension, (place + 1) * dimension), at * dimension);
-    return chosen;
-  };
-  const { score, surest } = await pairedTwoSampleTest(of(here, ours), of(there, theirs), dimension, options);
+  const chosen = await rowsInMemory(here, dimension).pick(ours);
+  const asked = await rowsInMemory(there, dimension).pick(theirs);
+  const { score, surest } = await pairedTwoSampleTest(chosen.embeddings, asked.embeddings, dimension, options);
   return { score, surest: surest.map((at) => drawn[1][theirs[at]!]!) };
 }
 

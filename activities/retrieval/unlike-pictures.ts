@@ -4,13 +4,12 @@
  */
 import { similarityOf } from '../../inference/retrieval/nearest.ts';
 import { seededRandom, shuffleStart } from '../validation/random.ts';
+import { timeSlice } from '../validation/time-slice.ts';
 
 /** Of the usual distance (1 − cosine) of pictures of one label. */
 const KIN_SHARE = 1 / 3;
 /** As near as this is the same: lengths are 1 but for the rounding of floats. */
 const SAME = 1e-6;
-/** Rows after which others get a turn. */
-const ROWS_A_TURN = 32;
 
 export interface Pictures {
   /** Row-major, of length 1. */
@@ -50,8 +49,9 @@ export async function unlikePictures(
 async function usualDistances({ embeddings, classes }: Pictures, { dimension, signal }: Options): Promise<Distances> {
   const all: number[] = [];
   const ofLabel: number[] = [];
+  const slice = timeSlice(signal);
   for (let row = 0; row < classes.length; row++) {
-    if (row % ROWS_A_TURN === 0) await turn(signal);
+    await slice();
     const asking = embeddings.subarray(row * dimension, (row + 1) * dimension);
     for (let other = 0; other < row; other++) {
       const distance = 1 - similarityOf(embeddings, other, asking);
@@ -71,8 +71,9 @@ async function farApart(
   const order = Array.from(classes, (_, row) => row);
   shuffleStart(order, order.length, seededRandom(seed, 31));
   const kept: number[] = [];
-  for (const [at, row] of order.entries()) {
-    if (at % ROWS_A_TURN === 0) await turn(signal);
+  const slice = timeSlice(signal);
+  for (const row of order) {
+    await slice();
     const asking = embeddings.subarray(row * dimension, (row + 1) * dimension);
     if (kept.every((other) => 1 - similarityOf(embeddings, other, asking) > Math.max(SAME, least))) kept.push(row);
   }
@@ -81,9 +82,4 @@ async function farApart(
 
 function median(values: readonly number[]): number | null {
   return Float64Array.from(values).sort()[Math.floor(values.length / 2)] ?? null;
-}
-
-async function turn(signal: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  signal.throwIfAborted();
 }

@@ -5,6 +5,7 @@
  * side 0 at first counts as side 0 the second time, so that the direction is towards the others (a round of self-training; Scudder,
  * IEEE Transactions on Information Theory 1965). Pure.
  */
+import { choleskyOf, solveLower, solveUpper } from './cholesky.ts';
 
 /** Weight of the even spread beside the measured one. */
 const SHRINKAGE = 1;
@@ -75,27 +76,12 @@ function bestCut(rows: readonly { readonly side: number; readonly along: number 
   return cut;
 }
 
-/** Solves matrix · x = right by Cholesky's decomposition; of the symmetric, positive definite matrix the lower half is read, and overwritten. */
-function solve(matrix: Float64Array, right: Float64Array): Float64Array {
-  const size = right.length;
-  const at = (row: number, column: number): number => matrix[row * size + column]!;
-  for (let row = 0; row < size; row++) {
-    for (let column = 0; column <= row; column++) {
-      let rest = at(row, column);
-      for (let k = 0; k < column; k++) rest -= at(row, k) * at(column, k);
-      matrix[row * size + column] = row === column ? Math.sqrt(rest) : rest / at(column, column);
-    }
-  }
-  const x = right.slice();
-  for (let row = 0; row < size; row++) {
-    for (let k = 0; k < row; k++) x[row]! -= at(row, k) * x[k]!;
-    x[row]! /= at(row, row);
-  }
-  for (let row = size - 1; row >= 0; row--) {
-    for (let k = row + 1; k < size; k++) x[row]! -= at(k, row) * x[k]!;
-    x[row]! /= at(row, row);
-  }
-  return x;
+/** x of spread · x = right; of the spread the lower half is read. */
+function solve(spread: Float64Array, right: Float64Array): Float64Array {
+  const lower = choleskyOf(spread, right.length);
+  solveLower(lower, right);
+  solveUpper(lower, right);
+  return right;
 }
 
 function dot(one: Float64Array, other: Float64Array): number {

@@ -1,5 +1,6 @@
 /** The gates of a model that generates text, one row each, as table.ts has them for classifiers. Pure data. */
 import { HARDWARE_FIT } from './device.ts';
+import { GAIN_OVER_PRODUCTION } from './quality.ts';
 import { DIFFERENCE, NO_FALSE_ALARMS, POSITIVE, SHARE, type GateRow } from './row.ts';
 
 /** `step` only of what is not measured by the evaluation of the generator by itself. */
@@ -283,20 +284,12 @@ export const GENERATION_GATE_TABLE = {
     severity: 'fail',
   },
   gainOverProduction: {
-    title: 'Gain over the model in production',
+    ...GAIN_OVER_PRODUCTION,
     meaning:
       'Adherence minus that of the model in production, on the test prompts that production was not made of, by the guidelines of this run.',
-    direction: 'min',
-    judged: 'proof',
-    unit: 'points',
-    range: DIFFERENCE,
-    threshold: 0,
-    why: 'speaks where the new model is shown to be worse beyond chance; a tie may have other reasons to be released',
     falseAlarms:
       'two equally good models, however many prompts tell them apart, in 0 to 3.4 % of 4,000 draws of 20 to 400 prompts; where 22 % are lost and 2 % won it warns in 34 % of 20, 88 % of 50, 99.7 % of 100',
     examples: { rows: 'test prompts that production answers within the guidelines, and the new model does not' },
-    severity: 'warn',
-    step: 'compare',
   },
 } as const satisfies Readonly<Record<string, GenerationGateRow>>;
 

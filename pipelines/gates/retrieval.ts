@@ -1,5 +1,6 @@
 /** The gates of a model that finds pictures, one row each, as table.ts has them for classifiers. Pure data. */
 import { HARDWARE_FIT } from './device.ts';
+import { GAIN_OVER_PRODUCTION } from './quality.ts';
 import { DIFFERENCE, NO_FALSE_ALARMS, POSITIVE, SHARE, type GateRow } from './row.ts';
 
 export type RetrievalGateRow = Omit<GateRow, 'inputs'>;
@@ -378,20 +379,12 @@ export const RETRIEVAL_GATE_TABLE = {
     step: 'attack',
   },
   gainOverProduction: {
-    title: 'Gain over the model in production',
+    ...GAIN_OVER_PRODUCTION,
     meaning:
       'mAP minus that of the model in production, on the test pictures that production was not made of, in the same gallery.',
-    direction: 'min',
-    judged: 'proof',
-    unit: 'points',
-    range: DIFFERENCE,
-    threshold: 0,
-    why: 'speaks where the new model is shown to be worse beyond chance; a tie may have other reasons to be released',
     falseAlarms:
       'of two equally good models 0 to 4.8 % of simulated draws, 6.6 % in one case; a loss of no more than 3 / test pictures is never shown',
     examples: { rows: 'test pictures that production ranks the gallery better for, the largest loss first' },
-    severity: 'warn',
-    step: 'compare',
   },
 } as const satisfies Readonly<Record<string, RetrievalGateRow>>;
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TextPair } from '../../inference/texts.ts';
 import { TextTokenizer } from '../../inference/tokenizer.ts';
+import { addedTokens } from '../support/added-tokens.ts';
 import { pythonForTests } from '../support/python.ts';
 import { tinyGpt } from '../support/tiny-gpt.ts';
 
@@ -43,15 +44,7 @@ function bertTokenizer(vocabulary: readonly string[]): unknown {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: special.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: addedTokens(special),
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,
@@ -108,15 +101,7 @@ function unigramTokenizer(texts: readonly string[]): unknown {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: special.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: addedTokens(special),
     normalizer: {
       type: 'Sequence',
       normalizers: [{ type: 'NFKC' }, { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' }],

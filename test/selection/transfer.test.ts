@@ -10,6 +10,7 @@ import { shifted, tridiagonalise } from '../../activities/selection/tridiagonal.
 import { seededRandom } from '../../activities/validation/random.ts';
 import { TokenCounter } from '../../inference/token-counts.ts';
 import { cutIntoWindows } from '../../inference/windows.ts';
+import { addedTokens } from '../support/added-tokens.ts';
 
 const DIMENSION = 6;
 const never = () => undefined;
@@ -142,20 +143,11 @@ describe('how near the data are', () => {
     const folder = await mkdtemp(join(tmpdir(), 'espalier-counts-'));
     const file = join(folder, 'tokenizer.json');
     const vocab = { '[UNK]': 0, '[CLS]': 1, '[SEP]': 2, sold: 3, out: 4, st: 5, '##ock': 6 };
-    const special = (id: number, content: string) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    });
     await writeFile(
       file,
       JSON.stringify({
         version: '1.0',
-        added_tokens: [special(0, '[UNK]'), special(1, '[CLS]'), special(2, '[SEP]')],
+        added_tokens: addedTokens(['[UNK]', '[CLS]', '[SEP]']),
         normalizer: null,
         pre_tokenizer: { type: 'Whitespace' },
         post_processor: { type: 'BertProcessing', sep: ['[SEP]', 2], cls: ['[CLS]', 1] },

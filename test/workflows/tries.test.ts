@@ -90,6 +90,11 @@ describe('the tries of a selection', function () {
   const statusOf = async (runId: string, step: string): Promise<string> =>
     (await child(runId, step).describe()).status.name;
   const untilReview = (runId: string) => untilRun(temporal.client, runId, ({ state }) => state !== 'running');
+  /** Begun by their run, whether or not a worker has them. */
+  const untilBothStand = (runId: string) =>
+    untilRun(temporal.client, runId, ({ steps }) =>
+      TRIES.every((step) => steps.some(({ id, state }) => id === step && state === 'running')),
+    );
   const untilBothRun = async (runId: string): Promise<void> => {
     for (;;) {
       const { progress } = await showRun(temporal.client, runId);
@@ -352,9 +357,7 @@ describe('the tries of a selection', function () {
     await withTries(
       (real) => ({ writeReport: reporting(reported, real) }),
       async ({ runId }) => {
-        await untilRun(temporal.client, runId, ({ steps }) =>
-          TRIES.every((step) => steps.some(({ id, state }) => id === step && state === 'running')),
-        );
+        await untilBothStand(runId);
         const run = temporal.client.workflow.getHandle(runId);
         await run.signal(`begun ${TRIES[0]}`, 3600);
         // As workers of an earlier version do.
@@ -377,9 +380,7 @@ describe('the tries of a selection', function () {
     await withTries(
       (real) => ({ writeReport: reporting(reported, real) }),
       async ({ runId }) => {
-        await untilRun(temporal.client, runId, ({ steps }) =>
-          TRIES.every((step) => steps.some(({ id, state }) => id === step && state === 'running')),
-        );
+        await untilBothStand(runId);
         await new Promise((resolve) => setTimeout(resolve, 1000));
         await child(runId, TRIES[0]).cancel();
         await child(runId, TRIES[1]).terminate();
