@@ -13,7 +13,7 @@ import { runHistories } from '../../client/run-histories.ts';
 import { cancelRun, listRuns, showRun } from '../../client/runs.ts';
 import { startRun } from '../../client/start-run.ts';
 import { TextClassificationSchema } from '../../pipelines/definition.ts';
-import { TASK_QUEUES } from '../../workflows/messages.ts';
+import { progressQuery, TASK_QUEUES } from '../../workflows/messages.ts';
 import { withStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
 import {
@@ -230,11 +230,24 @@ describe('the tries of a selection', function () {
       return real.writeReport(call);
     };
 
-  /** A second at least lies between the begin and the end of those that are ended here. */
+  /** About a second lies between the begin, as the run took it in, and the end of those that are ended here. */
   const sinceBegun = (reported: Reported, step: string): void => {
     const [queue, seconds] = reported[step] ?? [];
     assert.equal(queue, 'espalier-gpu');
-    assert.ok((seconds ?? 0) >= 1, `${step}: ${seconds} s`);
+    assert.ok((seconds ?? 0) > 0, `${step}: ${seconds} s`);
+  };
+  /** A second after the run has taken in that workers began them. */
+  const aSecondAfterBegin = async (runId: string, ...steps: readonly string[]): Promise<void> => {
+    const run = temporal.client.workflow.getHandle(runId);
+    const told = async (): Promise<boolean> => {
+      const { events } = await run.fetchHistory();
+      const signals = (events ?? []).map((event) => event.workflowExecutionSignaledEventAttributes?.signalName);
+      return steps.every((step) => signals.includes(`begun ${step}`));
+    };
+    while (!(await told())) await new Promise((resolve) => setTimeout(resolve, 50));
+    // It is answered from all that the history had.
+    await run.query(progressQuery);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
   };
   /** As every worker runs it. */
   const training = async (
@@ -284,7 +297,7 @@ describe('the tries of a selection', function () {
       }),
       async ({ runId, chosen }) => {
         await untilBothRun(runId);
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+        await aSecondAfterBegin(runId, 'prototype:two:2');
         await child(runId, 'prototype:one:2').cancel();
         await child(runId, 'prototype:two:2').terminate();
         const view = await untilReview(runId);
@@ -310,7 +323,7 @@ describe('the tries of a selection', function () {
       (real) => ({ trainModel, writeReport: reporting(reported, real) }),
       async ({ runId, chosen }) => {
         for (const step of TRIES) await untilBackOff(runId, step);
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+        await aSecondAfterBegin(runId, ...TRIES);
         for (const step of TRIES) await child(runId, step).cancel();
         await untilReview(runId);
         assert.deepEqual(chosen.map(outcomes), [TRIES.map((step) => [step.split(':')[1], null, 'Conflict'])]);
@@ -362,7 +375,7 @@ describe('the tries of a selection', function () {
         await run.signal(`begun ${TRIES[0]}`, 3600);
         // As workers of an earlier version do.
         await run.signal(`begun ${TRIES[1]}`);
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+        await aSecondAfterBegin(runId, ...TRIES);
         for (const step of TRIES) await child(runId, step).terminate();
         await untilReview(runId);
         assert.ok((reported[TRIES[0]]?.[1] ?? 0) >= 3600);
