@@ -9,6 +9,7 @@
  * All hashes are 32 bits wide, by `Math.imul` and shifts alone: exact in JavaScript's numbers. Two of a text's n 5-grams
  * share a hash with a chance below n / 2³². Pure.
  */
+import { DisjointSets } from './disjoint-sets.ts';
 import { pause, resting } from './pauses.ts';
 
 const SHINGLE = 5;
@@ -67,12 +68,8 @@ export async function nearGroups(
   signal?: AbortSignal,
 ): Promise<Int32Array> {
   const firstOf = new Map(keys.map((key, index) => [key, index] as const).toReversed());
-  const parents = Int32Array.from(keys, (key, index) => firstOf.get(key) ?? index);
-  const rootOf = (index: number): number => {
-    let root = index;
-    while (parents[root] !== root) root = parents[root] = parents[parents[root] as number] as number;
-    return root;
-  };
+  const groups = new DisjointSets(keys.length);
+  for (const [index, key] of keys.entries()) groups.join(index, firstOf.get(key) ?? index);
   const sketched = await sketch(texts, signal);
   const compare = comparison(sketched, sketched, similarity);
   for (let band = 0; band < BANDS; band += 1) {
@@ -80,13 +77,13 @@ export async function nearGroups(
     for (let index = 0; index < texts.length; index += 1) {
       const bucket = put(buckets, bandKey(sketched, index, band), index);
       for (const other of bucket) {
-        if (rootOf(other) !== rootOf(index) && compare(index, other)) parents[rootOf(index)] = rootOf(other);
+        if (!groups.areTogether(index, other) && compare(index, other)) groups.join(index, other);
       }
       if (index % 5000 === 0) await pause(signal);
     }
     await pause(signal);
   }
-  return parents.map((_, index) => rootOf(index));
+  return groups.roots();
 }
 
 /** Whether two texts are similar enough: by their sketches where those say no, else by their 5-grams. */

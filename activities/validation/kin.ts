@@ -4,6 +4,7 @@
  * than one.
  */
 import { MatrixProducts } from '../../inference/matrix-product.ts';
+import { DisjointSets } from '../data/disjoint-sets.ts';
 import { timeSlice } from './time-slice.ts';
 
 /** Cosines, after the side's mean is taken off: a text with two words in five changed keeps 0.5, two texts on one subject have 0.1 to 0.3. */
@@ -40,7 +41,9 @@ export async function kinOf(
   }
   for (const [step, least] of SIMILARITIES.entries()) {
     const pairs = alike.filter(({ similarity }) => similarity >= least);
-    const groups = joined(rows.length, pairs);
+    const sets = new DisjointSets(rows.length);
+    for (const { one, other } of pairs) sets.join(one, other);
+    const groups = [...sets.roots()];
     const sizes = new Map<number, number>();
     for (const group of groups) sizes.set(group, (sizes.get(group) ?? 0) + 1);
     if (Math.max(...sizes.values()) > LARGEST_GROUP * rows.length && step < SIMILARITIES.length - 1) continue;
@@ -66,17 +69,6 @@ export function foldsOf(groups: readonly number[], folds: number): readonly numb
     for (const row of rows) foldOf[row] = fold;
   }
   return foldOf;
-}
-
-function joined(count: number, pairs: readonly { readonly one: number; readonly other: number }[]): readonly number[] {
-  const parents = Array.from({ length: count }, (_, row) => row);
-  const rootOf = (row: number): number => {
-    let root = row;
-    while (parents[root] !== root) root = parents[root] = parents[parents[root]!]!;
-    return root;
-  };
-  for (const { one, other } of pairs) parents[rootOf(one)] = rootOf(other);
-  return parents.map((_, row) => rootOf(row));
 }
 
 /** Of each row with each, after the mean is taken off: [rows, rows]. 0 of one that is the mean. */

@@ -4,6 +4,7 @@
  * that only those that share a block are compared. Where too many do (one background), they are told apart by blocks of the other bits
  * in the same way. Finds all pairs, at no more than the cost of comparing all with all. Pure.
  */
+import { DisjointSets } from '../disjoint-sets.ts';
 import { pause } from '../pauses.ts';
 import { hammingDistance, type DifferenceHash } from './perceptual-hash.ts';
 
@@ -35,18 +36,18 @@ class Groups {
   readonly #hashes: Hashes;
   readonly #distance: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #parents: Int32Array;
+  readonly #sets: DisjointSets;
   #steps = 0;
 
   constructor(hashes: Hashes, distance: number, signal: AbortSignal | undefined) {
     this.#hashes = hashes;
     this.#distance = distance;
     this.#signal = signal;
-    this.#parents = Int32Array.from(hashes, (_, index) => index);
+    this.#sets = new DisjointSets(hashes.length);
   }
 
   roots(): Int32Array {
-    return this.#parents.map((_, index) => this.#root(index));
+    return this.#sets.roots();
   }
 
   /** The first of each hash. */
@@ -134,20 +135,13 @@ class Groups {
   }
 
   #areJoined(members: Int32Array): boolean {
-    const first = this.#root(members[0] ?? 0);
-    return members.every((member) => this.#root(member) === first);
+    return members.every((member) => this.#sets.areTogether(member, members[0]!));
   }
 
-  #root(index: number): number {
-    const parents = this.#parents;
-    let at = index;
-    while (parents[at] !== at) at = parents[at] = parents[parents[at]!]!;
-    return at;
-  }
-
+  /** The first of a group stands for it. */
   #join(one: number, other: number): void {
-    const [left, right] = [this.#root(one), this.#root(other)];
-    this.#parents[Math.max(left, right)] = Math.min(left, right);
+    const [left, right] = [this.#sets.rootOf(one), this.#sets.rootOf(other)];
+    this.#sets.join(Math.max(left, right), Math.min(left, right));
   }
 
   async #rest(steps: number): Promise<void> {
