@@ -22,6 +22,7 @@ import { findLabelErrors } from './label-quality.ts';
 import { labelSignal } from './label-signal.ts';
 import { countCorrect } from './metrics.ts';
 import { sampleIndices, seededRandom } from './random.ts';
+import { sameMixDifference } from './same-mix.ts';
 import { notMeasured } from './scores.ts';
 import { shareDifference } from './shares.ts';
 import type { SeenPictures } from './seen-pictures.ts';
@@ -135,7 +136,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
       shiftedDrop:
         material.shifted === null
           ? notMeasured('the definition names no data.shiftedFiles')
-          : shareDifference(test, hits(material.shifted)),
+          : sameMixDifference(material.wholeTest, material.shifted),
       sliceGap: worstGap(gaps),
       opportunityGap:
         opportunities[0]?.gap ??

