@@ -7,6 +7,11 @@ import { closeInspector } from '../artifacts/no-inspector.ts';
 import { EXIT, exitCodeOf, printError, printJson } from './output.ts';
 
 closeInspector();
+// Whoever reads us has read enough (`| head`): as a program that SIGPIPE ends, without a word.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(141);
+});
 const { version } = JSON.parse(readFileSync(`${packageRoot}/package.json`, 'utf8')) as { version: string };
 const program = new Command('espalier')
   .description('Takes a pre-trained model to a fine-tuned, reviewed, approved, deployed and watched one, durably.')

@@ -2,6 +2,7 @@
 import type { Pipeline } from '../pipelines/definition.ts';
 import { placesOf, searchOf, seedsOfTrial } from '../pipelines/search.ts';
 import { seedsOfTry } from '../pipelines/seeds-by-rows.ts';
+import { prototypeSteps } from '../workflows/plan.ts';
 
 /** `few-rows`: where the training rows are few, which nobody knows yet; `maybe`: whoever goes further than others, too. */
 export type Reach = 'run' | 'few-rows' | 'maybe' | 'never';
@@ -31,8 +32,21 @@ const TRAININGS: Readonly<Record<string, Trainings>> = {
   },
 };
 
+/** Steps of the graph that a definition leaves no work for: the run closes them as skipped. */
+function leftOut(pipeline: Pipeline): readonly string[] {
+  const { task, data, training } = pipeline;
+  return [
+    // Pictures have no text to scan.
+    ...('onPersonalData' in data ? [] : ['privacy']),
+    ...(task === 'image-retrieval' && training === null ? ['train', 'export'] : []),
+    // Of a head the frozen figures are the figures.
+    ...(task !== 'text-generation' && training?.method === 'head' ? prototypeSteps(pipeline) : []),
+  ];
+}
+
 /** `trainRows`: in all; null where they are not counted yet, and may be few. */
 export function reachOf(id: string, pipeline: Pipeline, trainRows: number | null): Reach {
+  if (leftOut(pipeline).includes(id)) return 'never';
   const [kind = '', ...place] = id.split(':');
   const trainings = TRAININGS[kind];
   if (trainings === undefined) return 'run';

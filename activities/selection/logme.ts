@@ -2,7 +2,8 @@
  * LogME (You et al., ICML 2021, arXiv:2102.11005): how well frozen embeddings explain the labels, without a training: the
  * evidence of a Bayesian linear regression on each label's 0/1 column, maximised over both precisions, a row and averaged
  * over the labels. Higher is better; only differences mean something. Where frozen scores are equal it breaks the tie.
- * The regression is solved in tridiagonal form, exactly and without eigenvectors.
+ * The regression is solved in tridiagonal form, exactly and without eigenvectors: of XᵀX, or of XXᵀ where the rows are fewer
+ * than the features (Bishop, PRML, 6.1: the same regression by its kernel), for the time grows with the cube of the smaller.
  */
 import { MatrixProducts } from '../../inference/matrix-product.ts';
 import { seededRandom, sampleIndices, shuffleStart } from '../validation/random.ts';
@@ -27,13 +28,22 @@ const STUDENT = 2.776;
 const MAX_ITERATIONS = 200;
 const TOLERANCE = 1e-6;
 
-/** XᵀX row-major, Xᵀ1 a class, and the rows of each class: of parts of the rows they add up. */
-interface Sums {
+/** The regression on a class each, of some rows. */
+interface Regression {
   readonly rows: number;
+  /** XᵀX or XXᵀ, row-major. */
   readonly gram: Float64Array;
+  /** Of each class, what the gram is solved for: Xᵀy, or y itself. */
   readonly targets: readonly Float64Array[];
+  /** Rows of each class. */
   readonly counts: Float64Array;
+  readonly of: 'features' | 'rows';
 }
+/** Of all rows, or without a fold: they were dealt round-robin. */
+type Form = (without: number | null) => Regression;
+
+/** By features: of parts of the rows they add up. */
+type Sums = Omit<Regression, 'of'>;
 
 /**
  * The score on at most MAX_ROWS rows; its interval is the jackknife's over FOLDS folds, each left out in turn (Efron &
@@ -47,16 +57,55 @@ export async function logme(data: LabelledEmbeddings | EmbeddedRows, options: Lo
   shuffleStart(chosen, chosen.length, seededRandom(seed, 4));
   const rows = chosen.length;
   if (new Set(chosen.map((row) => train.classes[row])).size < 2) return { value: null, interval: null, rows };
-  const folds = await foldsOf(train, chosen, options, pause);
-  const all = folds.reduce((total, one) => combine(total, one, 1));
-  const value = await evidence(all, pause);
+  const form =
+    rows < dimension ? await byRows(train, chosen, options) : await byFeatures(train, chosen, options, pause);
+  const value = await evidence(form(null), pause);
   if (rows < 2 * FOLDS) return { value, interval: null, rows };
   const without: number[] = [];
-  for (const fold of folds) without.push(await evidence(combine(all, fold, -1), pause));
+  for (let fold = 0; fold < FOLDS; fold++) without.push(await evidence(form(fold), pause));
   const mean = without.reduce((sum, one) => sum + one, 0) / FOLDS;
   const spread = without.reduce((sum, one) => sum + (one - mean) ** 2, 0);
   const half = STUDENT * Math.sqrt((spread * (FOLDS - 1)) / FOLDS);
   return { value, interval: { low: value - half, high: value + half, confidence: 0.95 }, rows };
+}
+
+async function byRows(
+  train: EmbeddedRows,
+  chosen: readonly number[],
+  { dimension, classes: count }: LogmeOptions,
+): Promise<Form> {
+  const products = await MatrixProducts.load();
+  try {
+    const { embeddings, classes } = await train.pick(chosen);
+    const all = { values: Float64Array.from(embeddings), rows: chosen.length, columns: dimension };
+    const kernel = await products.timesTransposed(all, all);
+    return (without) => {
+      const places = chosen.flatMap((_, at) => (at % FOLDS === without ? [] : [at]));
+      const rows = places.length;
+      const gram = new Float64Array(rows * rows);
+      places.forEach((place, row) =>
+        places.forEach((other, column) => (gram[row * rows + column] = kernel[place * chosen.length + other]!)),
+      );
+      const targets = Array.from({ length: count }, (_, label) =>
+        Float64Array.from(places, (place) => Number(classes[place] === label)),
+      );
+      const counts = Float64Array.from(targets, (target) => target.reduce((sum, one) => sum + one, 0));
+      return { rows, gram, targets, counts, of: 'rows' };
+    };
+  } finally {
+    await products.release();
+  }
+}
+
+async function byFeatures(
+  train: EmbeddedRows,
+  chosen: readonly number[],
+  options: LogmeOptions,
+  pause: () => Promise<void> | undefined,
+): Promise<Form> {
+  const folds = await foldsOf(train, chosen, options, pause);
+  const all = folds.reduce((total, one) => combine(total, one, 1));
+  return (without) => ({ ...(without === null ? all : combine(all, folds[without]!, -1)), of: 'features' });
 }
 
 /** Their rows dealt round-robin; of fewer rows than folds, as many as there are rows. */
@@ -110,7 +159,7 @@ function combine(one: Sums, other: Sums, sign: 1 | -1): Sums {
 
 /** A row, averaged over the labels that have rows. */
 async function evidence(
-  { rows, gram, targets, counts }: Sums,
+  { rows, gram, targets, counts, of }: Regression,
   pause: () => Promise<void> | undefined,
 ): Promise<number> {
   const labels = targets.map((_, label) => label).filter((label) => counts[label]! > 0);
@@ -118,26 +167,34 @@ async function evidence(
   const form = await tridiagonalise(Float64Array.from(gram), vectors, pause);
   let sum = 0;
   for (const [at, label] of labels.entries()) {
-    sum += labelEvidence(form, form.vectors[at]!, counts[label]!, rows);
+    sum += labelEvidence(form, form.vectors[at]!, { ones: counts[label]!, rows, of });
     await pause();
   }
   return sum / labels.length / rows;
 }
 
 /**
- * Maximal log evidence of one label's column y of `rows` rows, with yᵀy = `ones` and `target` = Xᵀy: MacKay's fixed point over
- * the ratio of the precisions of weights (alpha) and noise (beta).
+ * Maximal log evidence of one label's column y of `rows` rows, with yᵀy = `ones` and `target` = Xᵀy or y: MacKay's fixed point over
+ * the ratio of the precisions of weights (alpha) and noise (beta). What the determinant of XᵀX has more factors of than that of XXᵀ
+ * is the ratio, and stands on both sides.
  */
-function labelEvidence(form: Tridiagonal, target: Float64Array, ones: number, rows: number): number {
-  const dimension = target.length;
+function labelEvidence(
+  form: Tridiagonal,
+  target: Float64Array,
+  { ones, rows, of }: { readonly ones: number } & Pick<Regression, 'rows' | 'of'>,
+): number {
+  const size = target.length;
   let ratio = 1;
   let best = Number.NEGATIVE_INFINITY;
   for (let iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
     const { solution, logDeterminant, inverseTrace } = shifted(form, ratio, target);
-    const weights = dot(solution, solution);
+    const [along, square] = [dot(solution, target), dot(solution, solution)];
+    // The weights' square, and what they leave of y: by rows the solution is that rest over the ratio.
+    const weights = of === 'features' ? square : along - ratio * square;
+    const rest = of === 'features' ? ones - along - ratio * weights : ratio * ratio * square;
     // A label that a hyperplane explains leaves no residual but rounding.
-    const residual = Math.max(ones - dot(solution, target) - ratio * weights, 1e-12 * ones);
-    const fitted = dimension - ratio * inverseTrace;
+    const residual = Math.max(rest, 1e-12 * ones);
+    const fitted = size - ratio * inverseTrace;
     const alpha = fitted / Math.max(weights, 1e-300);
     const beta = (rows - fitted) / residual;
     const next = alpha / beta;
@@ -145,7 +202,7 @@ function labelEvidence(form: Tridiagonal, target: Float64Array, ones: number, ro
     const noise = rows / (residual + ratio * weights);
     best = Math.max(
       best,
-      (dimension * Math.log(ratio) + rows * Math.log(noise / (2 * Math.PI)) - logDeterminant - rows) / 2,
+      (size * Math.log(ratio) + rows * Math.log(noise / (2 * Math.PI)) - logDeterminant - rows) / 2,
     );
     if (!Number.isFinite(next) || next <= 0 || Math.abs(next - ratio) <= TOLERANCE * ratio) break;
     ratio = next;

@@ -10,7 +10,10 @@ export interface Tridiagonal {
   readonly vectors: readonly Float64Array[];
 }
 
-/** 4/3 · size³ multiplications. `matrix` row-major [size, size] and the vectors are overwritten; `pause` lets the event loop in. */
+/**
+ * 4/3 · size³ operations. `matrix` row-major [size, size], of which what lies on and above the diagonal is read, and the vectors
+ * are overwritten; `pause` lets the event loop in.
+ */
 export async function tridiagonalise(
   matrix: Float64Array,
   vectors: readonly Float64Array[],
@@ -21,7 +24,7 @@ export async function tridiagonalise(
   const image = new Float64Array(size);
   for (let step = 0; step + 1 < size; step++) {
     const first = step + 1;
-    // Row and column are one: of a row the memory lies together.
+    // Row and column are one: half of the matrix is enough, and of a row the memory lies together.
     const mirror = matrix.slice(step * size, (step + 1) * size);
     const norm = Math.sqrt(dot(mirror, mirror, first));
     const head = mirror[first]!;
@@ -29,15 +32,24 @@ export async function tridiagonalise(
     if (norm === 0) continue;
     mirror[first] = head - side[step]!;
     const scale = 2 / dot(mirror, mirror, first);
+    image.fill(0, first);
     for (let row = first; row < size; row++) {
-      image[row] = scale * dot(matrix.subarray(row * size, (row + 1) * size), mirror, first);
+      const [across, start] = [mirror[row]!, row * size];
+      let sum = matrix[start + row]! * across;
+      for (let at = row + 1; at < size; at++) {
+        const value = matrix[start + at]!;
+        sum += value * mirror[at]!;
+        image[at]! += value * across;
+      }
+      image[row]! += sum;
       await pause();
     }
+    for (let row = first; row < size; row++) image[row]! *= scale;
     const back = (scale / 2) * dot(image, mirror, first);
     for (let row = first; row < size; row++) image[row]! -= back * mirror[row]!;
     for (let row = first; row < size; row++) {
       const [left, right, start] = [mirror[row]!, image[row]!, row * size];
-      for (let at = first; at < size; at++) matrix[start + at]! -= left * image[at]! + right * mirror[at]!;
+      for (let at = row; at < size; at++) matrix[start + at]! -= left * image[at]! + right * mirror[at]!;
       await pause();
     }
     for (const vector of vectors) {

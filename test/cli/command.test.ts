@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { espalier as command, type Ended } from '../support/command.ts';
 import { freePort } from '../support/temporal.ts';
 
@@ -30,6 +33,16 @@ describe('the espalier command', function () {
     for (const command of ['dev', 'run', 'runs', 'approvals', 'models', 'predict', 'pipelines', 'doctor'])
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
     assert.doesNotMatch(stdout, /\bdemo\b/);
+  });
+
+  it('ends without a word where nobody reads on, as `espalier … | head` has it', async () => {
+    const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+    const child = spawn(process.execPath, ['--import', 'tsx', main, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.deepEqual([code, stderr], [141, '']);
   });
 
   it('answers a wrong command with exit code 2', async () => {

@@ -10,7 +10,7 @@ import { stepRecordKey } from '../../artifacts/step-records.ts';
 import { countedRows, planOf, recordedIn, type EarlierRun, type Recorded } from '../../client/plan-run.ts';
 import { packageRoot } from '../../pipelines/load.ts';
 import { dataServices, prepare } from '../data/fixtures.ts';
-import { generatorInput, ref, runInput, type TextRun } from '../support/workflow.ts';
+import { generatorInput, pictureInput, ref, retrievalInput, runInput, type TextRun } from '../support/workflow.ts';
 
 const all: Recorded = () => Promise.resolve('kept');
 const none: Recorded = () => Promise.resolve('gone');
@@ -110,6 +110,25 @@ describe('the plan of a run before it begins', () => {
     const { trainRows, most } = await planOf(input, [others], none);
     assert.equal(trainRows, null, 'how many rows other data have says nothing');
     assert.equal(most.seconds, unknown.most.seconds);
+  });
+
+  it('leaves out what the definition has no work for, as the run does', async () => {
+    const ids = async (input: typeof frozen) => (await planOf(input, [], none)).steps.map(({ id }) => id);
+    const frozen = retrievalInput();
+    const tuned = retrievalInput({ training: {} });
+    const [found, foundTuned] = [await ids(frozen), await ids(tuned)];
+    for (const id of ['privacy', 'train', 'export']) assert.ok(!found.includes(id), id);
+    assert.ok(found.includes('index') && found.includes('export:one'));
+    assert.deepEqual(
+      foundTuned.filter((id) => !found.includes(id)),
+      ['train', 'export'],
+    );
+    const { seconds } = await planOf(frozen, [], none);
+    assert.equal((await planOf(tuned, [], none)).seconds, seconds + 120 + 20);
+    const [whole, head] = [await ids(pictureInput()), await ids(pictureInput({ training: { method: 'head' } }))];
+    const tries = whole.filter((id) => !head.includes(id));
+    assert.ok(tries.length > 5 && tries.every((id) => /^(?:subset|prototype|halve|choose)/.test(id)), tries.join());
+    assert.ok(head.includes('train') && (await ids(runInput())).includes('privacy'));
   });
 
   it('reckons a further seed like the first where no run had it', async () => {

@@ -101,6 +101,19 @@ describe('LogME', () => {
     assert.deepEqual(await logme(sample(200, 0.5), options), some);
   });
 
+  it('is the same regression by its rows, where they are fewer than the features', async () => {
+    // Features that never vary change no evidence: with 40 of them the rows are fewer, with none they are not.
+    for (const apart of [0, 0.5, 2]) {
+      const narrow = sample(30, apart);
+      const embeddings = new Float32Array(30 * 46);
+      for (let row = 0; row < 30; row++) embeddings.set(narrow.embeddings.subarray(row * 6, row * 6 + 6), row * 46);
+      const byFeatures = await logme(narrow, options);
+      const byRows = await logme({ ...narrow, embeddings }, { ...options, dimension: 46 });
+      const ends = [byFeatures, byRows].map(({ value, interval }) => [value, interval?.low, interval?.high]);
+      ends[0]!.forEach((one, at) => assert.ok(Math.abs(one! - ends[1]![at]!) < 1e-6, JSON.stringify(ends)));
+    }
+  });
+
   it('does with more features than rows, features that never vary, and has nothing to say of one label', async () => {
     const wide = await logme(sample(20, 1, 2, 50), { ...options, dimension: 50 });
     assert.ok(Number.isFinite(wide.value));
