@@ -4,7 +4,8 @@
  *
  * - leakedPrompts: what people wrote to services (SGD, CLINC150, Banking77), split anew every draw: near twins kept on one side,
  *   as `data.nearDuplicates.action: 'separate'` does; left where chance puts them; and with 3 in 100 test prompts among the
- *   training prompts, a word of each misspelt, or one in 25 among the examples of the prompt.
+ *   training prompts, as they are, with the last letter of their first word wrong or with a slip of the pen anywhere, or one in 25
+ *   among the examples of the prompt.
  * - degeneration and sliceGap: a small story teller, sampled; every draw has other prompts, all of them openings of real stories.
  *   Planted: the same answers, some of them stuck in their first words; of the longest third of the prompts half.
  *
@@ -28,6 +29,7 @@ import { Generator } from '../inference/generation/generator.ts';
 import { GuidelinesSchema } from '../pipelines/guidelines/guidelines.ts';
 import { GENERATION_GATE_TABLE, type GenerationGateName } from '../pipelines/gates/generation.ts';
 import { holdToGoals, type Rate } from './gates/rates.ts';
+import { withSlip } from './gates/slip.ts';
 import { exportedOnce } from '../test/support/tiny-generator.ts';
 
 const root = process.env['ESPALIER_TEST_DATA'];
@@ -125,6 +127,7 @@ async function drawLeaks(name: string, all: readonly string[]): Promise<void> {
     const anyhow = rows(places.filter((place) => !chosen.has(place)));
     const planted = test.slice(0, Math.ceil(test.length * 0.03)).map((row) => ({ ...row, id: `copy of ${row.id}` }));
     const misspelt = planted.map((row) => ({ ...row, prompt: misspell(row.prompt) }));
+    const slipped = planted.map((row) => ({ ...row, prompt: withSlip(row.prompt, random) }));
     const shown = test.slice(0, TEST_PROMPTS / 25).map(({ prompt: user }) => ({ user, assistant: 'Yes.' }));
     const measure = async (train: readonly PromptRow[], examples: typeof shown = []) =>
       (await leakedPrompts(test, examples, () => streamed(train), signal)).score;
@@ -132,9 +135,15 @@ async function drawLeaks(name: string, all: readonly string[]): Promise<void> {
     alarms.judge('leakedPrompts', `${name}, split by chance`, await measure(anyhow));
     alarms.judge('leakedPrompts', `${name}, 3 in 100 copied`, await measure([...apart, ...planted]));
     alarms.judge('leakedPrompts', `${name}, 3 in 100 copied, one letter wrong`, await measure([...apart, ...misspelt]));
+    alarms.judge('leakedPrompts', `${name}, 3 in 100 copied, a slip in each`, await measure([...apart, ...slipped]));
     alarms.judge('leakedPrompts', `${name}, 4 in 100 shown as examples`, await measure(apart, shown));
   }
-  const planted = ['3 in 100 copied', '3 in 100 copied, one letter wrong', '4 in 100 shown as examples'];
+  const planted = [
+    '3 in 100 copied',
+    '3 in 100 copied, one letter wrong',
+    '3 in 100 copied, a slip in each',
+    '4 in 100 shown as examples',
+  ];
   rates.push(
     ...planted.map((kind) => alarms.rate('leakedPrompts', name, `${name}, twins kept apart`, `${name}, ${kind}`, kind)),
   );

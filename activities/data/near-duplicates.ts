@@ -4,12 +4,16 @@
  * character 5-grams, two texts are as similar as their sets (Jaccard). 125 permutations make 25 bands of 5: two texts
  * that agree on a band are candidates, and what is a candidate is compared exactly. So nothing below the threshold is
  * reported, and of pairs at similarity s a share of (1 − s⁵)²⁵ is overlooked: 5 in 100 000 at 0.8; more only where more
- * than 8 texts agree on a band with one another.
+ * than 8 texts agree on a band with one another. Of short texts a single letter changes too many 5-grams: those that are the same but
+ * for a slip of the pen (one-edit.ts) are near twins as well.
  *
  * All hashes are 32 bits wide, by `Math.imul` and shifts alone: exact in JavaScript's numbers. Two of a text's n 5-grams
- * share a hash with a chance below n / 2³². Pure.
+ * share a hash with a chance below n / 2³². Pure but for pauses.
  */
 import { DisjointSets } from './disjoint-sets.ts';
+import { mix } from './mix.ts';
+import { ShortWords } from './one-edit.ts';
+import { oneEditIndexes } from './one-edit-index.ts';
 import { pause, resting } from './pauses.ts';
 
 const SHINGLE = 5;
@@ -34,7 +38,7 @@ export interface Sketched {
   readonly minima: Uint32Array;
 }
 
-/** For each text the index of a known one that is at least so similar; -1 where there is none. */
+/** For each text the index of a known one that is at least so similar, or but for a slip the same; -1 where there is none. */
 export async function findNearTwins(
   sketched: Sketched,
   known: Sketched,
@@ -53,6 +57,16 @@ export async function findNearTwins(
       if (index % 5000 === 0) await pause(signal);
     }
     await pause(signal);
+  }
+  const words = await ShortWords.of([sketched.texts, known.texts], signal);
+  for await (const { from, index } of oneEditIndexes(known.texts, words, signal)) {
+    const rest = resting(signal);
+    for (const [row, text] of sketched.texts.entries()) {
+      if (twins[row] !== -1) continue;
+      const found = index.firstMatches(text)[0];
+      if (found !== undefined) twins[row] = from + found;
+      await rest(text);
+    }
   }
   return twins;
 }
@@ -82,6 +96,15 @@ export async function nearGroups(
       if (index % 5000 === 0) await pause(signal);
     }
     await pause(signal);
+  }
+  const words = await ShortWords.of([texts], signal);
+  for await (const { from, index } of oneEditIndexes(texts, words, signal)) {
+    const rest = resting(signal);
+    // Those before are in earlier indexes, which these have been asked about.
+    for (let row = from; row < texts.length; row += 1) {
+      for (const found of index.firstMatches(texts[row]!)) groups.join(row, from + found);
+      await rest(texts[row]!);
+    }
   }
   return groups.roots();
 }
@@ -179,13 +202,6 @@ function put(buckets: Map<number, number[]>, key: number, index: number): readon
   if (bucket === undefined) buckets.set(key, [index]);
   else if (bucket.length < MAX_BUCKET) bucket.push(index);
   return bucket ?? [];
-}
-
-/** A permutation of the 32-bit integers in which every input bit flips half of the output's (MurmurHash3, A. Appleby). */
-function mix(value: number): number {
-  let hash = Math.imul(value ^ (value >>> 16), 0x85eb_ca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 const SEEDS = Uint32Array.from({ length: PERMUTATIONS }, (_, index) => mix(Math.imul(index + 1, 0x9e37_79b9)));

@@ -42,7 +42,7 @@ const PROGRESS_ROWS = 20_000;
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
 export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
   type: 'data.prepare',
-  version: 5,
+  version: 6,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
   identity: ({ files, data: { onPersonalData, ...data }, behaviour }) => ({
     files,

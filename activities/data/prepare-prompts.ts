@@ -42,7 +42,7 @@ const LEAST_ROWS = 3;
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
 export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary> = {
   type: 'data.prepare-prompts',
-  version: 6,
+  version: 7,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
   identity: ({ files, data: { onPersonalData, ...data }, behaviour, guidelines }) => ({
     files,

@@ -4,8 +4,9 @@ import type { Score } from '../contract/measures.ts';
 import { beginningsOf, conversationIdentity } from '../data/conversations.ts';
 import { groupBy } from '../data/group.ts';
 import { jaccard, shingles } from '../data/near-duplicates.ts';
-import { NearIndex } from '../data/near-index.ts';
+import { NearTwinIndex } from '../data/near-twin-index.ts';
 import { normaliseText } from '../data/normalise.ts';
+import { isSlip, ShortWords } from '../data/one-edit.ts';
 import { pause, resting } from '../data/pauses.ts';
 import type { PromptRow } from '../data/prompts.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
@@ -29,7 +30,7 @@ export async function leakedPrompts(
 ): Promise<{ readonly score: Score; readonly examples: readonly GateExample[] }> {
   if (rows.length === 0) return { score: notMeasured('there are no test prompts'), examples: [] };
   const test = rows.map((row) => conversationIdentity(row).normalised);
-  const shown = await shownQuestions(rows, examples, signal);
+  const shown = await shownQuestions(rows, test, examples, signal);
   const same = await sameQuestions(test, training());
   const { twins: near, compared } = await nearQuestions(test, training(), signal);
   const found = rows.flatMap((row, place): GateExample[] => {
@@ -48,20 +49,24 @@ export async function leakedPrompts(
  */
 async function shownQuestions(
   rows: readonly PromptRow[],
+  test: readonly string[],
   examples: PromptSpec['examples'],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, number>> {
   const found = new Map<number, number>();
+  if (examples.length === 0) return found;
   const shown = examples.map(({ user }) => ({
-    whole: shinglesOf(user),
+    whole: compared(normaliseText(user)),
     // Where the facts end is not told: the question is what stands after one of the blank lines, or all of it.
-    questions: [...user.matchAll(/\n\n|^/g)].map(({ index }) => shinglesOf(user.slice(index))),
+    questions: [...user.matchAll(/\n\n|^/g)].map(({ index }) => compared(normaliseText(user.slice(index)))),
   }));
-  const isNear = (one: Uint32Array, other: Uint32Array): boolean => jaccard(one, other) >= NEAR;
+  const words = await ShortWords.of([test], signal);
+  const isNear = (one: Compared, other: Compared): boolean =>
+    jaccard(one.shingles, other.shingles) >= NEAR || isSlip(other.text, one.text, words, false);
   for (const [place, row] of rows.entries()) {
-    if (shown.length > 0 && place % PAUSE_ROWS === 0) await pause(signal);
-    const whole = shingles(conversationIdentity({ ...row, prompt: asked(row) }).normalised);
-    const question = shingles(conversationIdentity(row).normalised);
+    if (place % PAUSE_ROWS === 0) await pause(signal);
+    const whole = compared(conversationIdentity({ ...row, prompt: asked(row) }).normalised);
+    const question = compared(test[place]!);
     const at = shown.findIndex(
       (one) => isNear(whole, one.whole) && one.questions.some((each) => isNear(question, each)),
     );
@@ -70,8 +75,14 @@ async function shownQuestions(
   return found;
 }
 
-function shinglesOf(text: string): Uint32Array {
-  return shingles(normaliseText(text));
+/** A normalised text, and its 5-grams. */
+interface Compared {
+  readonly text: string;
+  readonly shingles: Uint32Array;
+}
+
+function compared(text: string): Compared {
+  return { text, shingles: shingles(text) };
 }
 
 /** The first training row that asks, at its end or on its way, what a test prompt asks, by the test prompt's place. */
@@ -101,9 +112,9 @@ async function nearQuestions(
   const twins = new Map<number, string>();
   let [looked, partly] = [0, 0];
   const questions = test.map(lastTurn);
-  const byQuestion = await NearIndex.of(questions, NEAR, signal);
+  const byQuestion = await NearTwinIndex.of(questions, NEAR, signal);
   const areConversations = test.some((text, place) => text !== questions[place]);
-  const byWhole = areConversations ? await NearIndex.of(test, NEAR, signal) : byQuestion;
+  const byWhole = areConversations ? await NearTwinIndex.of(test, NEAR, signal) : byQuestion;
   const rest = resting(signal);
   for await (const row of training) {
     if (twins.size === test.length) break;

@@ -1,7 +1,8 @@
 /** Test texts that training texts repeat, word for word or nearly: all of these are looked at, and a block of them is in memory. */
-import { wholeText } from '../../inference/texts.ts';
+import { textsOf, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
-import { NearIndex } from '../data/near-index.ts';
+import { NearTwinIndex } from '../data/near-twin-index.ts';
+import { normaliseText } from '../data/normalise.ts';
 import { resting } from '../data/pauses.ts';
 import type { Texts } from './diagnose.ts';
 import { plainScore } from './scores.ts';
@@ -18,23 +19,23 @@ export interface SeenTexts {
 export interface Compared {
   /** All that were looked at: no more than it takes to find every test row's twin. */
   readonly rows: number;
-  /** Of them those that were compared with some of the test rows only (`NearIndex.cut`): a twin may be overlooked. */
+  /** Of them those that were compared with some of the test rows only (`NearTwinIndex.cut`): a twin may be overlooked. */
   readonly partly: number;
 }
 
 export async function findTwins(
   { test, allTrain }: Pick<Texts, 'test' | 'allTrain'>,
   signal: AbortSignal,
-  /** What looking for one training row may take (`NearIndex.of`). */
+  /** What looking for one training row may take (`NearTwinIndex.of`). */
   most?: number,
 ): Promise<SeenTexts> {
-  const index = await NearIndex.of(test.map(wholeText), NEAR, signal, most);
+  const index = await NearTwinIndex.of(test.map(identityOf), NEAR, signal, most);
   const twins = new Map<number, string>();
   let rows = 0;
   const rest = resting(signal);
   for await (const { ids, texts } of allTrain()) {
     rows += texts.length;
-    for (const [row, text] of texts.map(wholeText).entries()) {
+    for (const [row, text] of texts.map(identityOf).entries()) {
       for (const twin of index.matches(text)) {
         twins.set(twin, ids[row]!);
         index.remove(twin);
@@ -44,6 +45,11 @@ export async function findTwins(
     if (twins.size === test.length) break;
   }
   return { twins, compared: { rows, partly: index.cut } };
+}
+
+/** Case and white space do not count, as when the data were split. */
+function identityOf(input: TextInput): string {
+  return textsOf(input).map(normaliseText).join('\n');
 }
 
 /** The share of `testRows` that `seen` training rows repeat. Where some were compared with a part of them only it is no less than that, and says so. */

@@ -117,6 +117,26 @@ describe('near duplicates', () => {
     );
   });
 
+  const SHORT = [
+    'where is my parcel?',
+    'of another thing',
+    'where is my parsel?',
+    'order 5, please',
+    'order 6, please',
+  ];
+  const SLIPPED = 'where is my paarcel?';
+
+  it('are short texts that are the same but for a slip, too, and not those of which one figure is another', async () => {
+    ok(similarity(SHORT[0]!, SHORT[2]!) < 0.6 && similarity(SHORT[0]!, SLIPPED) < 0.7);
+    const groups = await nearGroups(SHORT, SHORT, 0.8);
+    deepEqual(
+      SHORT.map((_, index) => SHORT.findIndex((_, other) => groups[other] === groups[index])),
+      [0, 1, 0, 3, 4],
+    );
+    const twins = await findNearTwins(await sketch([SLIPPED, 'order 7, please']), await sketch(SHORT), 0.8);
+    deepEqual([...twins], [0, -1]);
+  });
+
   it('does not compare all with all, even where all fall into one bucket', async function () {
     this.timeout(240_000);
     const same = Array.from({ length: 4000 }, () => 'please tell me when my parcel will be here at last');

@@ -50,6 +50,19 @@ describe('test prompts that were seen with an answer', () => {
     equal((await leaked([row('t0', 'Something else')])).score.value, 0);
   });
 
+  it('are found where they are short and a letter is wrong: among training prompts, also at the end of a conversation, and among examples', async () => {
+    const test = [row('late', 'Where is my parcel?'), row('five', 'Cancel order 5, please.')];
+    const train = [row('t1', 'Where is my parsel?'), row('t2', 'Cancel order 6, please.')];
+    deepEqual(await found(train, [], test), [['late', 'repeats the training row t1']]);
+    deepEqual(await found([], ['Cancel order 6, please.', 'Whre is my parcel?'], test), [
+      ['late', 'repeats example 2 of the prompt'],
+    ]);
+    const history = longConversation('Bristol');
+    deepEqual(await found([row('t3', 'Where is my parsel?', { history })], [], [{ ...test[0]!, history }, test[1]!]), [
+      ['late', 'repeats the training row t3'],
+    ]);
+  });
+
   it('are found among the examples of the chosen prompt, as these are shown: with their facts', async () => {
     deepEqual(await found([row('t1', LATE)], ['Something else', LATE]), [['late', 'repeats example 2 of the prompt']]);
     const facts = ['The parcel left on Monday.'];

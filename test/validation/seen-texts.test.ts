@@ -42,6 +42,23 @@ describe('test texts that training texts repeat', () => {
     deepEqual(Object.fromEntries(twins), { 0: 't3', 1: 't3' });
   });
 
+  it('are found where they are short and a letter is wrong, whatever the case; not where a figure is another', async () => {
+    const rows = new Map([
+      [4, 'where  is my parsel?'],
+      [6, 'Cancel order 6, please'],
+    ]);
+    const test = ['Where is my parcel?', 'Cancel order 5, please', 'another matter'];
+    const { twins } = await findTwins({ test, allTrain: () => training(10, rows) }, signal);
+    deepEqual(Object.fromEntries(twins), { 0: 't4' });
+    const pair = (first: string): [string, string] => [first, 'a parcel'];
+    async function* pairs() {
+      yield await Promise.resolve({ ids: ['t1', 't2'], texts: [pair('Whose is it?'), pair('where si it?')] });
+    }
+    deepEqual(Object.fromEntries((await findTwins({ test: [pair('Where is it?')], allTrain: pairs }, signal)).twins), {
+      0: 't2',
+    });
+  });
+
   it('are said to be more, maybe, where training rows were compared with only part of them', async () => {
     // Each has every other one of a hundred clauses, its own choice.
     const test = Array.from({ length: 300 }, (_, at) => {

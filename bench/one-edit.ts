@@ -1,0 +1,91 @@
+/**
+ * Short texts that are the same but for a slip of the pen (activities/data/one-edit.ts):
+ *
+ * - of real texts as they are, the pairs that are taken for one, those that 5-grams or the letters alone do not join already, and how many of these have one label;
+ *   of 2,000 of them with a slip of a random kind at a random letter, how many are found by 5-grams alone and with slips;
+ * - what asking so many made texts about 20,000 others takes, and grouping as many: processor time, the highest memory (RSS).
+ *   Texts are the beginning of a real one and the end of another.
+ *
+ *   ESPALIER_TEST_DATA=… npx tsx bench/one-edit.ts [texts = 1000000] ['show' the pairs]
+ */
+import { DisjointSets } from '../activities/data/disjoint-sets.ts';
+import { jaccard, shingles } from '../activities/data/near-duplicates.ts';
+import { nearKey, normaliseText } from '../activities/data/normalise.ts';
+import { isShort, LONGEST, ShortWords } from '../activities/data/one-edit.ts';
+import { OneEditIndex, oneEditIndexes } from '../activities/data/one-edit-index.ts';
+import { sampleIndices, seededRandom } from '../activities/validation/random.ts';
+import { NEAR } from '../activities/validation/seen-texts.ts';
+import { rowsOf } from './gates/real-rows.ts';
+import { withSlip } from './gates/slip.ts';
+
+const MADE = Number(process.argv[2] ?? 1_000_000);
+const SHOWN = process.argv[3] === 'show';
+const [KNOWN, EDITED] = [20_000, 2000];
+const random = seededRandom(2026, 11);
+const isNear = (one: string, other: string): boolean => jaccard(shingles(one), shingles(other)) >= NEAR;
+const percent = (part: number, of: number): string => `${((100 * part) / of).toFixed(1)} %`;
+
+const sets = ['clinc150', 'banking77', 'sst2', 'trec6'] as const;
+const short: string[] = [];
+for (const name of sets) {
+  const rows = await rowsOf(name, 'all');
+  const labels = new Map(rows.map(({ text, label }) => [normaliseText(text), label]));
+  const texts = [...labels.keys()];
+  short.push(...texts.filter(isShort));
+  const index = await OneEditIndex.of(texts, await ShortWords.of([texts]), true);
+  const pairs = texts.flatMap((text, row) =>
+    index.matches(text).flatMap((other) => (other > row ? [[text, texts[other]!] as const] : [])),
+  );
+  const fresh = pairs.filter(([one, other]) => !isNear(one, other) && nearKey(one) !== nearKey(other));
+  const alike = fresh.filter(([one, other]) => labels.get(one) === labels.get(other));
+  if (SHOWN) for (const [one, other] of fresh) console.log(`${one} / ${other}`);
+  const known = sampleIndices(texts.length, EDITED, random);
+  const asked = [...known].map((row) => texts[row]!);
+  const among = await OneEditIndex.of(asked, await ShortWords.of([asked]), false);
+  const slips = asked.map((text, row) => ({ text, row, slip: withSlip(text, random) }));
+  const byGrams = slips.filter(({ text, slip }) => isNear(text, slip));
+  const found = slips.filter(({ text, row, slip }) => isNear(text, slip) || among.matches(slip).includes(row));
+  console.log(
+    `${name}: ${texts.length} texts, ${percent(texts.filter(isShort).length, texts.length)} of them short: ${pairs.length} pairs, ${fresh.length} of them new, ` +
+      `${alike.length} of these with one label; of ${EDITED} slips ${percent(byGrams.length, EDITED)} found by 5-grams, ${percent(found.length, EDITED)} with slips`,
+  );
+}
+
+function made(): string {
+  const [one, other] = [short[random.below(short.length)]!, short[random.below(short.length)]!];
+  return `${one.slice(0, one.indexOf(' ', one.length / 2))} ${other.slice(other.lastIndexOf(' ', other.length / 2) + 1)}`.slice(
+    0,
+    LONGEST,
+  );
+}
+const texts = Array.from({ length: MADE }, made);
+const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MB`;
+const characters = (texts.reduce((sum, { length }) => sum + length, 0) / MADE).toFixed(0);
+let before = process.cpuUsage();
+function tell(what: string, memory: number): void {
+  const { user, system } = process.cpuUsage(before);
+  console.log(
+    `${what}: ${((user + system) / 1e6).toFixed(1)} s of processor, ${megabytes(memory)} before, ${megabytes(process.resourceUsage().maxRSS * 1024)} at most`,
+  );
+}
+
+const start = process.memoryUsage().rss;
+before = process.cpuUsage();
+const known = texts.slice(0, KNOWN);
+const index = await OneEditIndex.of(known, await ShortWords.of([known]), false);
+const seen = texts.reduce((sum, text) => sum + index.matches(text).length, 0);
+tell(`${MADE} texts of ${characters} characters asked about ${KNOWN}: ${seen} slips`, start);
+
+before = process.cpuUsage();
+const groups = new DisjointSets(MADE);
+const words = await ShortWords.of([texts]);
+let joined = 0;
+for await (const { from, index: part } of oneEditIndexes(texts, words)) {
+  for (let row = from; row < MADE; row += 1) {
+    for (const found of part.firstMatches(texts[row]!)) {
+      if (!groups.areTogether(row, from + found)) joined += 1;
+      groups.join(row, from + found);
+    }
+  }
+}
+tell(`${MADE} texts grouped: ${joined} joined`, start);
