@@ -105,7 +105,7 @@ export interface PersonalDataRemoved {
   readonly rowsRedacted: number;
   readonly values: Readonly<Partial<Record<PiiKind, { readonly replaced: number; readonly different: number }>>>;
 }
-/** How far what is measured is known from training, or from the evaluation files. Similarity: Jaccard of character 5-grams. */
+/** How far what is measured is known from training, or from the evaluation files. Similarity: Jaccard of character 5-grams; near twins are also short texts that are the same but for a slip of the pen. */
 export interface Contamination {
   readonly similarity: number;
   /** Chance that a pair of just this similarity is overlooked. */

@@ -176,5 +176,5 @@ export function contaminationFindings({ similarity, nearTwins, evaluation }: Con
 }
 
 function twinsMessage({ validation, test }: Contamination['nearTwins'], similarity: number): string {
-  return `${validation} validation and ${test} test texts nearly stand in an earlier split (${similarity} or more of their 5-grams in common): scores will look better than they are`;
+  return `${validation} validation and ${test} test texts nearly stand in an earlier split (${similarity} or more of their 5-grams in common, or short and the same but for a slip): scores will look better than they are`;
 }

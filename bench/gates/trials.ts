@@ -20,6 +20,7 @@ import { twoSampleTest } from '../../activities/validation/shift.ts';
 import { lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
 import { trivialModels } from '../../activities/validation/trivial.ts';
 import type { GateName } from '../../pipelines/gates/table.ts';
+import { withSlip } from './slip.ts';
 import { linearHead, partOf, predictedOf, withHead, type Draw, type Embeds, type Head, type Row } from './draw.ts';
 
 export interface Around {
@@ -162,6 +163,14 @@ async function suspected(draw: Draw): Promise<Score> {
   return score;
 }
 
+/** Of so many test rows one is in training, too, as `write` writes it. */
+async function leak(clean: Draw, embedder: Embeds, every: number, write: (text: string) => string): Promise<Draw> {
+  const copied = clean.test.texts.flatMap((_, row) => (row % every === 0 ? [row] : []));
+  const texts = [...clean.train.texts, ...copied.map((row) => write(clean.test.texts[row]!))];
+  const classes = [...clean.train.classes, ...copied.map((row) => clean.test.classes[row]!)];
+  return { ...clean, train: await partOf(embedder, texts, Int32Array.from(classes)) };
+}
+
 async function leaked({ train, test }: Draw): Promise<Score> {
   async function* allTrain() {
     yield await Promise.resolve({ ids: train.texts.map((_, row) => `row ${row}`), texts: train.texts });
@@ -260,11 +269,15 @@ export const TRIALS: readonly Trial[] = [
   {
     gate: 'leakedTestRows',
     defect: 'one test row in 20 in training',
-    async plant(clean, { embedder }) {
-      const copied = clean.test.texts.flatMap((_, row) => (row % 20 === 0 ? [row] : []));
-      const texts = [...clean.train.texts, ...copied.map((row) => clean.test.texts[row]!)];
-      const classes = [...clean.train.classes, ...copied.map((row) => clean.test.classes[row]!)];
-      return { ...clean, train: await partOf(embedder, texts, Int32Array.from(classes)) };
+    plant: (clean, { embedder }) => leak(clean, embedder, 20, (text) => text),
+    measure: leaked,
+  },
+  {
+    gate: 'leakedTestRows',
+    defect: 'one test row in 50 in training, each with a slip of the pen',
+    plant: (clean, { embedder, seed }) => {
+      const random = seededRandom(seed, 41);
+      return leak(clean, embedder, 50, (text) => withSlip(text, random));
     },
     measure: leaked,
   },

@@ -86,7 +86,7 @@ export const rowsShape = {
        * twins in train and validation are left out. `fail`: the data are refused.
        */
       action: z.enum(['warn', 'separate', 'fail']).default('warn'),
-      /** Share of character 5-grams in common (Jaccard) from which two texts are near duplicates. */
+      /** Share of character 5-grams in common (Jaccard) from which two texts are near duplicates. Short ones are at any share where they are the same but for a slip of the pen. */
       similarity: z.number().min(0.7).max(1).default(0.8),
     })
     .prefault({}),

@@ -53,7 +53,7 @@ export const DATA_GATES = {
   leakedTestRows: {
     title: 'Test rows seen in training',
     meaning:
-      'Share of test rows that are also training rows, word for word or nearly (texts by character 5-grams, pictures by their look within data.nearDuplicates.distance).',
+      'Share of test rows that are also training rows, word for word or nearly (texts by character 5-grams, short ones also but for a slip of the pen, pictures by their look within data.nearDuplicates.distance).',
     direction: 'max',
     judged: 'value',
     unit: 'share',

@@ -243,7 +243,7 @@ export const GENERATION_GATE_TABLE = {
   leakedPrompts: {
     title: 'Test prompts seen with an answer',
     meaning:
-      'Share of test prompts that are also training prompts or examples of the chosen prompt, word for word or nearly (by character 5-grams).',
+      'Share of test prompts that are also training prompts or examples of the chosen prompt, word for word or nearly (by character 5-grams, short ones also but for a slip of the pen).',
     direction: 'max',
     judged: 'value',
     unit: 'share',
@@ -251,7 +251,7 @@ export const GENERATION_GATE_TABLE = {
     threshold: 0.01,
     why: 'one in a hundred moves adherence less than its interval',
     falseAlarms:
-      'where near twins are kept on one side, in 0 of 60 draws (0 to 6.0 %); left where chance puts them, in 31 of 60, rightly',
+      'where near twins are kept on one side, in 0 of 60 draws (0 to 6.0 %); left where chance puts them, in 32 of 60, rightly',
     examples: { rows: 'test prompts with the training row, or the example, that they repeat' },
     severity: 'warn',
   },

@@ -76,9 +76,9 @@ function contamination(found: Contamination | undefined, definition: Pipeline['d
   return html`<p>
       ${none ? badge('good', 'no near duplicates') : badge('care', 'near duplicates')} across the splits:
       ${count(nearTwins.validation)} validation and ${count(nearTwins.test)} test rows share ${percent(similarity)} or
-      more of their character 5-grams with a row of an earlier
-      split${dropped === 0 ? '' : html`; ${count(dropped)} were left out`}. MinHash overlooks such a pair with a chance
-      of ${percent(missRate)} at most.
+      more of their character 5-grams with a row of an earlier split, or are short and the same but for a slip of the
+      pen${dropped === 0 ? '' : html`; ${count(dropped)} were left out`}. MinHash overlooks a pair that shares so many
+      with a chance of ${percent(missRate)} at most.
     </p>
     ${evaluation.length === 0 ? '' : overlap(evaluation)}`;
 }
