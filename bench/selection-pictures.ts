@@ -118,7 +118,11 @@ async function ask(id: string, known: Known, { classes, labels, parts, seed }: D
   const [trained = [], chosenBy = [], judgedBy = []] = parts;
   const near = (asked: readonly number[]): number =>
     rightOf(known.near, { known: trained, asked, classes, neighbours: NEIGHBOURS, labels });
-  const [right, leftOut, tested] = [near(chosenBy), near(trained), near(judgedBy)];
+  // Of the training pictures those alone are asked whose label has as many others as vote.
+  const ofLabel = new Int32Array(labels);
+  for (const row of trained) ofLabel[classes[row]!]!++;
+  const askable = trained.filter((row) => ofLabel[classes[row]!]! > NEIGHBOURS);
+  const [right, leftOut, tested] = [near(chosenBy), near(askable), near(judgedBy)];
   const all = rowsInMemory({ embeddings: Float32Array.from(embeddings), classes }, dimension);
   const [train, validation, test] = await Promise.all(
     FINDERS && seed > 1 ? [] : parts.map(async (rows) => rowsInMemory(await all.pick(rows), dimension)),
@@ -127,8 +131,8 @@ async function ask(id: string, known: Known, { classes, labels, parts, seed }: D
     // The short cut is one, and says nothing of its own.
     const options = { neighbours: NEIGHBOURS, classes: labels, signal };
     const said = countCorrect(validation!.classes, await knnPredict(train!, validation!, dimension, options));
-    const { correct } = await knnLeaveOneOut(train!, dimension, { ...options, seed });
-    if (said !== right || correct !== leftOut)
+    const product = await knnLeaveOneOut(train!, dimension, { ...options, seed });
+    if (said !== right || product.correct !== leftOut || product.rows !== askable.length)
       throw new Error(`${id}: neighbours of a benchmark and of the product differ`);
   }
   const head = FINDERS
@@ -146,7 +150,10 @@ async function ask(id: string, known: Known, { classes, labels, parts, seed }: D
         linearAccuracy,
         linearMacroF1: linearAccuracy,
         knnAccuracy,
-        knnLeaveOneOut: score(leftOut, trained.length),
+        knnLeaveOneOut: {
+          ...score(leftOut, askable.length),
+          askable: { rows: askable.length, of: trained.length, others: NEIGHBOURS },
+        },
         ...(head === null ? {} : { crossValidated: head.crossValidated }),
         probe: await storage.store.putJson(head?.probe ?? null, 'probe.json'),
       },
@@ -163,10 +170,10 @@ async function headOf(
 ) {
   const { probe, crossValidated } = await crossValidatedProbe(train, { dimension, classes: labels, seed, signal });
   const right = async (rows: EmbeddedRows) => countCorrect(rows.classes, await probedClasses(probe, rows));
-  const { correct, rows, folds } = crossValidated;
+  const { correct, rows, folds, askable } = crossValidated;
   return {
     probe,
-    crossValidated: { ...score(correct, rows), folds },
+    crossValidated: { ...score(correct, rows), folds, askable },
     validation: await right(asked.validation),
     test: await right(asked.test),
   };

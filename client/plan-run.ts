@@ -18,7 +18,7 @@ import { STATED_SECONDS, queueOfStep } from './stated-rates.ts';
 /** What is known of an earlier run of the same pipeline. */
 export interface EarlierRun {
   readonly runId: string;
-  readonly input: Pick<RunInput, 'pipeline' | 'dataFiles' | 'candidates' | 'policy' | 'guidelines'>;
+  readonly input: Pick<RunInput, 'pipeline' | 'dataFiles' | 'candidates' | 'policy' | 'guidelines' | 'corruptions'>;
   readonly steps: readonly Pick<StepView, 'id' | 'state' | 'key' | 'startedAt' | 'finishedAt'>[];
   /** Training rows in all, as far as its data were counted and the record is there. */
   readonly trainRows?: number | undefined;
@@ -216,9 +216,10 @@ function readsOf(id: string, plan: readonly PlannedStep[], input: Known): unknow
 }
 
 /** What a definition names is the file that it names. */
-function valueOf(part: string, { pipeline, dataFiles, guidelines }: Known): unknown {
+function valueOf(part: string, { pipeline, dataFiles, guidelines, corruptions }: Known): unknown {
   if (part === 'files') return dataFiles;
   if (part === 'guidelines') return guidelines?.digest;
+  if (part === 'corruptions') return corruptions?.digest;
   // Of generated text they name checks of the guidelines.
   if (part === 'tables') return pipeline.behaviour && [tablesOf(pipeline.behaviour), guidelines?.digest];
   if (part === 'training.method') return pipeline.training?.method;
@@ -256,7 +257,7 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   choose: ['selection', 'training', 'adherence', 'generation'],
   train: ['selection', 'training'],
   index: ['selection', 'retrieval'],
-  evaluate: ['retrieval'],
+  evaluate: ['retrieval', 'corruptions'],
   attack: ['attack', 'training'],
   'square-attack': ['attack', 'training'],
   gates: ['gates', 'behaviour'],

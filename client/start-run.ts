@@ -16,6 +16,8 @@ import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/referen
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { CandidateSource } from '../activities/contract/selection.ts';
 import type { Candidate, Pipeline } from '../pipelines/definition.ts';
+import { corruptionProblems } from '../pipelines/behaviour/corruption-rules.ts';
+import { DATA_MEDIA_TYPES } from '../pipelines/data-media-types.ts';
 import { dossierPath, parseDossierAnswers, readDossierFile, unanswered } from '../pipelines/dossier/answers.ts';
 import { readGuidelines } from '../pipelines/guidelines/guidelines.ts';
 import { readPolicyFile, policyPath } from '../pipelines/licence/policy-file.ts';
@@ -67,6 +69,7 @@ export async function prepareRun(
   const policy = await snapshotPolicy(pipeline, folder, store);
   const dossier = await snapshotDossier(pipeline, folder, store);
   const guidelines = await snapshotGuidelines(pipeline, folder, store);
+  const corruptions = await snapshotCorruptions(pipeline, folder, store);
   const { approvers } = options;
   const authors = await authorsOf(
     { 'definition-author': options.definitionPath, 'policy-editor': policyPath(pipeline.review?.policy, folder) },
@@ -79,6 +82,7 @@ export async function prepareRun(
     ...(policy === undefined ? {} : { policy }),
     ...(dossier === undefined ? {} : { dossier }),
     ...(guidelines === undefined ? {} : { guidelines }),
+    ...(corruptions === undefined ? {} : { corruptions }),
     startedBy: options.startedBy,
     trigger: 'user',
     approvers: approvers.map(({ name, roles, rolesFrom, breakGlass }) => ({
@@ -100,7 +104,7 @@ export async function prepareRun(
  * @throws EspalierError BadDefinition when the approvers can never fill the seats of an approval
  */
 export async function recordInput(store: ArtifactStore, input: Omit<RunInput, 'definition'>): Promise<PreparedRun> {
-  const { pipeline, dataFiles, candidates, policy, dossier, guidelines } = input;
+  const { pipeline, dataFiles, candidates, policy, dossier, guidelines, corruptions } = input;
   requireMeetable(input);
   const definition = await store.putJson(pipeline, `${pipeline.name}.pipeline.json`);
   const whole: RunInput = { ...input, definition };
@@ -108,7 +112,7 @@ export async function recordInput(store: ArtifactStore, input: Omit<RunInput, 'd
   return {
     input: whole,
     inputRef,
-    digest: digestJson({ pipeline, dataFiles, candidates, policy, dossier, guidelines }),
+    digest: digestJson({ pipeline, dataFiles, candidates, policy, dossier, guidelines, corruptions }),
   };
 }
 
@@ -220,6 +224,22 @@ async function snapshotDossier(
   }
   if (path === undefined || text === undefined) return undefined;
   return store.putBytes(text, { name: basename(path), mediaType: 'application/yaml' });
+}
+
+/** As it was written, so that its digest is that of the file. */
+async function snapshotCorruptions(
+  pipeline: Pipeline,
+  folder: string,
+  store: ArtifactStore,
+): Promise<ArtifactRef | undefined> {
+  if (!('corruptions' in pipeline) || pipeline.corruptions === undefined) return undefined;
+  const [problem] = corruptionProblems(pipeline.corruptions, folder);
+  if (problem !== undefined) {
+    const { path: where, message, fix } = problem;
+    throw new EspalierError('BadDefinition', message, { where, ...(fix === undefined ? {} : { fix }) });
+  }
+  const path = resolve(folder, pipeline.corruptions);
+  return store.putFile(path, { name: basename(path), mediaType: DATA_MEDIA_TYPES.jsonl });
 }
 
 /** Checked before they are stored, and stored as JSON: what a comment in the file says is no guideline. */

@@ -55,6 +55,12 @@ const sources = {
   candidates: z.array(CandidateSchema).min(1).max(32),
 } as const;
 
+/** Of models of pictures. */
+const corruptions = {
+  /** JSONL of what `corruptionDrop` does to test pictures, in place of the package's table (docs/gates.md), relative to the definition's folder. */
+  corruptions: z.string().min(1).optional(),
+} as const;
+
 const outcome = {
   approvals: ApprovalsSchema,
   deploy: z.strictObject({
@@ -98,6 +104,7 @@ export const ImageClassificationSchema = z.strictObject({
   attack: AttackSchema.prefault({}),
   customGates: CustomGatesSchema.optional(),
   behaviour: BehaviourSchema.optional(),
+  ...corruptions,
   ...outcome,
 });
 
@@ -112,6 +119,7 @@ export const ImageRetrievalSchema = z.strictObject({
   training: RetrievalTrainingSchema,
   retrieval: RetrievalSettingsSchema.prefault({}),
   behaviour: BehaviourSchema.optional(),
+  ...corruptions,
   gates: RetrievalGatesSchema.prefault({}),
   /** Of the gates `fgsmRobustness`, `pgdRobustness` and `squareRobustness`. */
   attack: AttackSchema.prefault({}),

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { INDEX_FOLDER } from '../artifacts/bundle.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import { attackProblems } from './attack-rules.ts';
+import { corruptionProblems } from './behaviour/corruption-rules.ts';
 import { behaviourProblems } from './behaviour/rules.ts';
 import type { Problem } from './check.ts';
 import { conversationProblems } from './conversation-rules.ts';
@@ -63,6 +64,8 @@ export function crossProblems(
   );
   if (typeof raw['guidelines'] === 'string' && folder !== undefined)
     problems.push(...guidelineProblems(raw['guidelines'], folder));
+  if (typeof raw['corruptions'] === 'string' && folder !== undefined)
+    problems.push(...corruptionProblems(raw['corruptions'], folder));
   const licences = checkLicences(raw, folder);
   problems.push(
     ...licences.problems,

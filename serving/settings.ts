@@ -25,7 +25,7 @@ const Environment = z.object({
   /** Threads a model, each with a copy of it; more than cores only costs. */
   ESPALIER_SERVE_WORKERS: integer(1, 256, usualWorkers(allottedCores())),
   ESPALIER_SERVE_MAX_BODY_BYTES: integer(1024, 2 ** 30, 16 * 2 ** 20),
-  /** Width × height of a picture; a server with little memory takes fewer: a worker needs three bytes for each. */
+  /** Width × height of a picture; a server with little memory takes fewer: a worker needs up to eight bytes for each (`BYTES_A_PIXEL`). */
   ESPALIER_SERVE_MAX_PIXELS: integer(1024, 100_000_000, PICTURE_LIMITS.maxPixels),
   /** Tokens an answer of a generator; a request may ask for fewer. */
   ESPALIER_SERVE_MAX_TOKENS: integer(1, 131_072, 1024),

@@ -45,6 +45,8 @@ export interface RunInput {
   readonly dossier?: ArtifactRef;
   /** The communication guidelines of a run that generates text. */
   readonly guidelines?: ArtifactRef;
+  /** The definition's own table of what is done to test pictures, where it names one. */
+  readonly corruptions?: ArtifactRef;
   readonly startedBy: string;
   readonly trigger: RunFacts['run']['trigger'];
   /** Who may decide, as configured when the run began: a vote is checked against this, not against the voter's word. */

@@ -344,6 +344,11 @@ export function evaluateInput(
   };
 }
 
+/** The definition's own table of what is done to test pictures, where it names one. */
+export function ownCorruptions(corruptions: ArtifactRef | undefined): Pick<EvaluateModelInput, 'corruptions'> {
+  return corruptions === undefined ? {} : { corruptions };
+}
+
 /** What serves, where the definition says. An accelerator's memory is not among it: models are served on the processor. */
 export function declaredDevice(
   hardware: TextGeneration['intendedUse']['hardware'],

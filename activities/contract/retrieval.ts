@@ -71,6 +71,8 @@ export interface EvaluateRetrievalInput {
   readonly k: number;
   readonly exportParityMaxAbs: number;
   readonly seed: number;
+  /** JSONL: the definition's own table of what is done to test pictures; missing where the package's holds. */
+  readonly corruptions?: ArtifactRef;
   /** What the definition declares of it; missing where it declares none. */
   readonly device?: Device;
   /** Where it may be timed; anywhere when missing. */
@@ -102,6 +104,8 @@ export interface RetrievalEvaluation {
   }[];
   /** Recall@k that mild and strong corruptions of up to 100 test pictures cost. */
   readonly corruptions: readonly CorruptionCost[];
+  /** The definition's own, that they are of; missing where they are of the package's. */
+  readonly corruptionTable?: ArtifactRef;
   /** Awkward pictures, and whether each finds neighbours. Missing in results recorded before they were asked. */
   readonly edgeInputs?: Evaluation['edgeInputs'];
   /** Of the test pictures, the one that is judged first. Missing in results recorded before it was asked. */

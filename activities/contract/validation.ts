@@ -19,6 +19,8 @@ export interface EvaluateModelInput {
   readonly baseline: { readonly encoder: ArtifactRef; readonly probe: ArtifactRef };
   readonly exportParityMaxAbs: number;
   readonly seed: number;
+  /** JSONL: the definition's own table of what is done to test pictures; missing where the package's holds. */
+  readonly corruptions?: ArtifactRef;
   /** What the definition declares of it; missing where it declares none. */
   readonly device?: Device;
   /** Where it may be timed; anywhere when missing. */
@@ -95,6 +97,8 @@ export interface Diagnosis {
   readonly hardwareFit?: readonly FittedPart[];
   /** Of pictures only. */
   readonly corruptions?: readonly CorruptionCost[];
+  /** The definition's own, that they are of; missing where they are of the package's. */
+  readonly corruptionTable?: ArtifactRef;
   /** The patch that turns most labels; `box` in shares of the width and height of a picture, or of what the model's crop leaves. */
   readonly patch?: {
     readonly name: string;

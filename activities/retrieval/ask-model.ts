@@ -9,6 +9,7 @@ import { embedPictures, type AnsweredPictures } from '../selection/embed-picture
 import { samplePictures } from '../selection/profile-encoder.ts';
 import type { StepContext } from '../step.ts';
 import { SPLIT_ROWS } from '../validation/examined.ts';
+import { corruptionsOf, type Corruption } from '../validation/corruptions.ts';
 import type { Corrupted } from '../validation/picture-robustness.ts';
 import { sampledPlaces } from '../validation/sample-rows.ts';
 import { askTables } from './ask-tables.ts';
@@ -49,7 +50,7 @@ export interface AskedModel {
 export async function askModel(
   folder: string,
   index: StoredIndex,
-  { dataset, seed, k }: EvaluateRetrievalInput,
+  { dataset, seed, k, corruptions: table }: EvaluateRetrievalInput,
   labels: readonly string[],
   context: StepContext,
 ): Promise<AskedModel> {
@@ -76,7 +77,8 @@ export async function askModel(
         signal,
         onProgress: (done, total) => progress({ phase: 'harmless edits', done, total }),
       });
-      const corrupted = await corruptQueries(loaded, index, sample, { k, seed, queries }, context);
+      const corruptions = await corruptionsOf(table, store);
+      const corrupted = await corruptQueries(loaded, index, sample, { k, seed, queries, corruptions }, context);
       const behaviour = await askTables(loaded, index, { dataset, k }, context);
       return {
         queries,
@@ -105,7 +107,15 @@ function corruptQueries(
   model: ImageModel,
   index: StoredIndex,
   files: readonly string[],
-  { k, seed, queries }: Pick<EvaluateRetrievalInput, 'k' | 'seed'> & { readonly queries: AnsweredPictures },
+  {
+    k,
+    seed,
+    queries,
+    corruptions,
+  }: Pick<EvaluateRetrievalInput, 'k' | 'seed'> & {
+    readonly queries: AnsweredPictures;
+    readonly corruptions: readonly Corruption[];
+  },
   { signal, progress }: StepContext,
 ): Promise<Corrupted> {
   const classes = new Map(queries.ids.map((id, query) => [id, queries.classes[query]!]));
@@ -114,6 +124,7 @@ function corruptQueries(
     classOf: (id) => classes.get(id)!,
     seed,
     signal,
+    corruptions,
     onProgress: (done, total) => progress({ phase: 'corrupted pictures', done, total }),
   });
 }

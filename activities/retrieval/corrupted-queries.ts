@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ImageModel } from '../../inference/image-model.ts';
+import type { Corruption } from '../validation/corruptions.ts';
 import { costOfCorruption, type Corrupted } from '../validation/picture-robustness.ts';
 import type { Gallery } from './gallery.ts';
 import { recallAt } from './metrics.ts';
@@ -25,6 +26,8 @@ export async function measureCorruptedQueries(
     readonly seed: number;
     readonly signal: AbortSignal;
     readonly onProgress?: (done: number, total: number) => void;
+    /** Those of the package by default. */
+    readonly corruptions?: readonly Corruption[];
   },
 ): Promise<Corrupted> {
   const { k, classOf, signal } = options;

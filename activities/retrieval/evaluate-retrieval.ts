@@ -195,6 +195,7 @@ export const evaluateRetrieval: StepDefinition<EvaluateRetrievalInput, Retrieval
       examples: idsOf(examples),
       ...foretold,
       corruptions: corrupted.byCorruption,
+      ...(input.corruptions === undefined ? {} : { corruptionTable: input.corruptions }),
       edgeInputs,
       slices: sliced.slices,
       ...(behaviour.length === 0 ? {} : { behaviour }),

@@ -1,12 +1,14 @@
 /**
  * Pictures as bad cameras, networks and hands give them: five of the kinds of Hendrycks and Dietterich ("Benchmarking Neural
  * Network Robustness to Common Corruptions and Perturbations", ICLR 2019). Which there are, and how strong, is a table
- * (`pipelines/behaviour/built-in/corruptions.jsonl`): each in two strengths, `mild`, about their first severity for small
- * pictures, and `strong`, about their third; here is how each kind is made. Pure arithmetic in a seed, but for the JPEG
+ * (`pipelines/behaviour/built-in/corruptions.jsonl`, or a definition's own): each in two strengths, `mild`, about their first
+ * severity for small pictures, and `strong`, about their third; here is how each kind is made. Pure arithmetic in a seed, but for the JPEG
  * encoder: the same picture becomes the same bytes again.
  */
 import sharp, { type Sharp } from 'sharp';
-import type { Digest } from '../../artifacts/reference.ts';
+import { EspalierError } from '../../artifacts/errors.ts';
+import type { ArtifactRef, Digest } from '../../artifacts/reference.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { Picture } from '../../inference/image/decode.ts';
 import { readCorruptionTable, type CorruptionRow, type Severity } from '../../pipelines/behaviour/corruption-table.ts';
 import { builtInDigest, builtInRows } from './built-in-table.ts';
@@ -26,10 +28,28 @@ export interface Corruption {
 
 /** Those of the built-in table, in its order. Throws Internal where the package is not whole. */
 export function builtInCorruptions(home?: string): readonly Corruption[] {
-  return builtInRows(FILE, readCorruptionTable, home).map((row) => {
-    const { name, severity, says } = row;
-    return { name, severity, says, apply: applied(row) };
+  return builtInRows(FILE, readCorruptionTable, home).map(corruptionOf);
+}
+
+/** Those of a definition's own table, else of the built-in one. Throws BadData for a table that nobody has checked. */
+export async function corruptionsOf(
+  table: ArtifactRef | undefined,
+  store: Pick<ArtifactStore, 'getBytes'>,
+): Promise<readonly Corruption[]> {
+  if (table === undefined) return builtInCorruptions();
+  const { rows, problems } = readCorruptionTable(await store.getBytes(table));
+  const [wrong] = problems;
+  if (wrong === undefined) return rows.map(corruptionOf);
+  const { line, field = 'the row', message } = wrong;
+  throw new EspalierError('BadData', `${table.name}:${line}: ${field} ${message}`, {
+    where: 'corruptions',
+    fix: 'correct the row (docs/gates.md#worse-pictures says what each kind needs)',
   });
+}
+
+function corruptionOf(row: CorruptionRow): Corruption {
+  const { name, severity, says } = row;
+  return { name, severity, says, apply: applied(row) };
 }
 
 /** Of the built-in table, part of a step's key: the file is data, and changes without the step's version. */

@@ -182,6 +182,7 @@ async function evaluate(
     diagnosis: {
       ...diagnosis,
       ...ofPictures(corrupted, patches, traits, labels),
+      ...(input.corruptions === undefined ? {} : { corruptionTable: input.corruptions }),
       ...(served.parts.length === 0 ? {} : { hardwareFit: served.parts }),
     },
     ...(behaviour.length === 0 ? {} : { behaviour: listedBehaviour(behaviour) }),

@@ -14,6 +14,7 @@ import type { StepContext } from '../step.ts';
 import { gatherMistakes, gatherTuned, keptPlaces } from './all-rows.ts';
 import { askFrozen } from './ask-test.ts';
 import { fitBaseline } from './baseline.ts';
+import { corruptionsOf } from './corruptions.ts';
 import { PIXEL_ROWS, SPLIT_ROWS, type AskedSplit, type Examined } from './examined.ts';
 import { editedExamples, MOST_EXAMPLES } from './gate-examples.ts';
 import { argmaxRows } from './metrics.ts';
@@ -38,6 +39,7 @@ export async function examinePictures(
 ): Promise<Examined> {
   const { dataset, seed } = input;
   const { store, signal } = context;
+  const corruptions = await corruptionsOf(input.corruptions, store);
   const rowsOf = (split: PictureSet) => countPictures(store, dataset, split, signal);
   const predict = async (split: PictureSet, only: readonly number[]): Promise<AskedSplit> => {
     const asked = { dataset, split, labels, only };
@@ -94,6 +96,7 @@ export async function examinePictures(
       return measureCorruption(model, pictures, labels.length, {
         seed,
         signal,
+        corruptions,
         onProgress: (done, total) => context.progress({ phase: 'corrupted pictures', done, total }),
       });
     },

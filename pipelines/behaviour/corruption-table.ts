@@ -1,6 +1,6 @@
 /**
- * The package's table of what is done to test pictures, a line for a kind in a strength: how strong it is, and what it does
- * in words. JSONL, every mistake told by its line, field and value. No I/O.
+ * The table of what is done to test pictures, the package's or a definition's own, a line for a kind in a strength: how strong it
+ * is, and what it does in words. JSONL, every mistake told by its line, field and value. No I/O.
  */
 import { z } from 'zod';
 import { readNamedRows } from './named-rows.ts';
@@ -9,6 +9,9 @@ import type { TableProblem } from './rows.ts';
 /** Gates judge the mild ones; the strong ones are evidence beside them. */
 export const SEVERITIES = ['mild', 'strong'] as const;
 export type Severity = (typeof SEVERITIES)[number];
+
+/** Each is made of each of a hundred pictures, and all of one picture are in memory. */
+const MOST_ROWS = 50;
 
 /** What it is called in the evidence, and what it does, for people. */
 const CALLED = { name: z.string().min(1).max(100), severity: z.enum(SEVERITIES), says: z.string().min(1).max(200) };
@@ -38,6 +41,10 @@ export function readCorruptionTable(bytes: Uint8Array): {
 } {
   const { rows, problems } = readNamedRows(bytes, ROW, ({ name, severity }) => `${name}, ${severity}`);
   const kept = rows.map(({ row }) => row);
+  if (rows.length > MOST_ROWS) {
+    const message = `the table has ${rows.length} rows; at most ${MOST_ROWS} are made of a picture`;
+    return { rows: kept, problems: [{ line: 1, message }] };
+  }
   // A row that cannot be read may be the one that others lack.
   if (problems.length > 0) return { rows: kept, problems };
   const mild = new Map(rows.flatMap(({ row }) => (row.severity === 'mild' ? [[row.name, row.corruption]] : [])));

@@ -180,7 +180,7 @@ export const RETRIEVAL_GATE_TABLE = {
   corruptionDrop: {
     title: 'Recall lost on worse pictures',
     meaning:
-      'Recall@k of up to 100 test pictures minus that of the same ones with mild noise, blur, JPEG, brightness or rotation, whichever costs most; beyond chance over all five.',
+      'Recall@k of up to 100 test pictures minus that of the same ones with mild noise, blur, JPEG, brightness or rotation, or with what the definition’s own table (corruptions) has, whichever costs most; beyond chance over all kinds.',
     direction: 'max',
     judged: 'proof',
     unit: 'points',

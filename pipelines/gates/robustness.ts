@@ -68,7 +68,7 @@ export const ROBUSTNESS_GATES = {
   corruptionDrop: {
     title: 'Accuracy lost on worse pictures',
     meaning:
-      'Accuracy on up to 100 test pictures minus that on the same ones with mild noise, blur, JPEG, brightness or rotation, whichever costs most; beyond chance over all five.',
+      'Accuracy on up to 100 test pictures minus that on the same ones with mild noise, blur, JPEG, brightness or rotation, or with what the definition’s own table (corruptions) has, whichever costs most; beyond chance over all kinds.',
     direction: 'max',
     judged: 'proof',
     unit: 'points',

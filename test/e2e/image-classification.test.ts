@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ReproductionVerdict } from '../../client/reproduce.ts';
+import { digestBytes } from '../../artifacts/digest.ts';
 import { runOutcome, showRun } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
 import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { espalier } from '../support/command.ts';
 import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
+import { jsonLines, OWN_CORRUPTIONS } from '../support/own-corruptions.ts';
 import { foldersOfPictures, PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 
 const TEXT_ONLY = new Set(GATE_NAMES.filter((name) => GATE_TABLE[name].inputs === 'text'));
@@ -39,6 +41,7 @@ describe('a pipeline that classifies pictures', function () {
     }
     const rows = PICTURE_LABELS.map((label) => `${label}.png,./${label}-twin.png\n`);
     await writeFile(join(folder, 'twins.csv'), `image,other\n${rows.join('')}`);
+    await writeFile(join(folder, 'worse.jsonl'), jsonLines(OWN_CORRUPTIONS));
   }
 
   async function definition(): Promise<PipelineDefinition> {
@@ -60,6 +63,7 @@ describe('a pipeline that classifies pictures', function () {
       },
       attack: { steps: 3, queries: 20, pictures: 20 },
       behaviour: { twins: { kind: 'invariance', file: 'tests/twins.csv', min: 1 } },
+      corruptions: 'tests/worse.jsonl',
       approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'product-owner' }] } },
       deploy: { model: 'colours' },
     };
@@ -102,7 +106,14 @@ describe('a pipeline that classifies pictures', function () {
     const [twins] = facts.evaluation?.behaviour ?? [];
     deepEqual([twins?.name, twins?.score.value, twins?.score.rows], ['twins', 1, PICTURE_LABELS.length]);
     equal(facts.gates?.gates.find(({ name }) => name === 'twins')?.verdict, 'pass');
+    const { corruptions, corruptionTable } = facts.evaluation?.diagnosis ?? {};
+    deepEqual(
+      corruptions?.map(({ name: called, severity }) => [called, severity]),
+      OWN_CORRUPTIONS.map(({ name: called, severity }) => [called, severity]),
+    );
+    equal(corruptionTable?.digest, digestBytes(Buffer.from(jsonLines(OWN_CORRUPTIONS))));
     const html = (await host.store.store.getBytes(reportHtml)).toString('utf8');
+    match(html, /own table worse\.jsonl/);
     match(html, /What the pictures show was not looked at/);
     match(html, /under PGD, no pixel moved by more than 2 of 255 levels: 3 steps/);
     const [name] = await readdir(join(host.folder, 'pictures', 'red'));

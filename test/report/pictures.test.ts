@@ -3,6 +3,7 @@ import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { renderReport } from '../../activities/report/render.ts';
 import { ImageClassificationSchema } from '../../pipelines/definition.ts';
 import { sampleFacts, sampleMaterial } from '../support/facts.ts';
+import { ref } from '../support/workflow.ts';
 
 const { privacy: _, ...facts } = sampleFacts;
 const { name, intendedUse, approvals, deploy } = sampleFacts.pipeline;
@@ -60,6 +61,21 @@ describe('the report on a model of pictures', () => {
       /same\.csv:3 is red the one way and green the other behaviour\/0123456789abcdef\.jpg behaviour\/fedcba9876543210\.png/,
     );
     doesNotMatch(words(shown({})), /Pictures in the dataset/);
+  });
+
+  it('names the table of the definition that pictures were made worse by, and says nothing of the package’s', () => {
+    const drop = { value: 0.04, interval: { low: 0.01, high: 0.08, confidence: 0.95 }, rows: 80 };
+    const corruptions = [{ name: 'dusk', severity: 'mild' as const, says: 'hardly darker', drop }];
+    const shown = (own: object): RunFacts => {
+      const diagnosis = { ...facts.evaluation!.diagnosis!, corruptions, ...own };
+      return { ...run, evaluation: { ...facts.evaluation!, diagnosis } };
+    };
+    const corruptionTable = ref('worse.jsonl');
+    match(
+      words(shown({ corruptionTable })),
+      /those of the definition’s own table worse\.jsonl \( [0-9a-f]{12} \)\. The rate of false alarms that is documented was measured with the table of the package\. .* dusk mild: hardly darker/,
+    );
+    doesNotMatch(words(shown({})), /own table/);
   });
 
   it('tells how an attack was made, and what no gradient could show', () => {

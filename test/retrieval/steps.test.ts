@@ -20,6 +20,7 @@ import { seededRandom } from '../../activities/validation/random.ts';
 import { float32FromBytes } from '../../activities/validation/float32.ts';
 import { digestBytes } from '../../artifacts/digest.ts';
 import { pythonForTests } from '../support/python.ts';
+import { jsonLines, OWN_CORRUPTIONS } from '../support/own-corruptions.ts';
 import { runStep } from '../support/step.ts';
 import type { QueryFindings } from '../../pipelines/custom-gates.ts';
 import { RETRIEVAL_GATE_TABLE } from '../../pipelines/gates/retrieval.ts';
@@ -88,6 +89,21 @@ describe('the steps of retrieval', function () {
     assert.deepEqual([found.measures.flipRate.value, found.measures.flipRate.rows], [0, 12]);
     // Plain colours are as easy for pixels: nothing is gained, and nothing is claimed.
     assert.deepEqual([found.measures.gainOverPixels.value, found.measures.gainOverPixels.interval!.low < 0], [0, true]);
+  });
+
+  it('ask with pictures that are worse as a table of the definition says, and tell of which', async () => {
+    const { index } = await build(dataset);
+    const name = { name: 'worse.jsonl', mediaType: 'application/jsonl' };
+    const corruptions = await storage.store.putBytes(jsonLines(OWN_CORRUPTIONS), name);
+    const asked = { index, model, dataset, k: 5, exportParityMaxAbs: 0, seed: 3, corruptions };
+    const found = await runStep(evaluateRetrieval, asked, services);
+    assert.deepEqual(
+      found.corruptions.map(({ name: called, severity }) => [called, severity]),
+      OWN_CORRUPTIONS.map(({ name: called, severity }) => [called, severity]),
+    );
+    assert.equal(found.measures.corruptionDrop.interval?.confidence, 0.975);
+    assert.equal(found.corruptionTable?.digest, corruptions.digest);
+    assert.equal((await evaluate(index, dataset)).corruptionTable, undefined);
   });
 
   it('evaluate on a machine of the declared class, and refuse one of another', async () => {

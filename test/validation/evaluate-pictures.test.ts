@@ -9,6 +9,7 @@ import { compareModels } from '../../activities/validation/compare-models.ts';
 import { evaluateModel } from '../../activities/validation/evaluate-model.ts';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { BehaviourTest } from '../../pipelines/behaviour/table.ts';
+import { jsonLines, OWN_CORRUPTIONS } from '../support/own-corruptions.ts';
 import { runStep } from '../support/step.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import {
@@ -78,6 +79,28 @@ describe('evaluating a model of pictures', function () {
       predictions.map(({ rowId, expected, predicted, text }) => [rowId, expected, predicted, text]),
       splits.test.map(({ id, label }, row) => [id, label, COLOURS[row % 3], undefined]),
     );
+  });
+
+  it('makes pictures worse as a table of the definition says, and tells of which it was', async () => {
+    deepEqual([evaluation.diagnosis?.corruptions?.length, evaluation.diagnosis?.corruptionTable], [10, undefined]);
+    const put = (rows: readonly object[]) =>
+      opened.store.putBytes(jsonLines(rows), { name: 'worse.jsonl', mediaType: 'application/jsonl' });
+    const table = await put(OWN_CORRUPTIONS);
+    const { diagnosis, details, measures } = await runStep(evaluateModel, { ...input, corruptions: table }, services);
+    deepEqual(
+      diagnosis?.corruptions?.map(({ name, severity, says }) => [name, severity, says]),
+      OWN_CORRUPTIONS.map(({ name, severity, says }) => [name, severity, says]),
+    );
+    // Two kinds are looked at, and the interval holds for both at once.
+    deepEqual([measures.corruptionDrop?.rows, measures.corruptionDrop?.interval?.confidence], [40, 0.975]);
+    equal(diagnosis?.corruptionTable?.digest, table.digest);
+    const kept = await opened.store.getJson<Pick<Evaluation, 'diagnosis'>>(details);
+    equal(kept.diagnosis?.corruptionTable?.digest, table.digest);
+    const broken = await put([{ ...OWN_CORRUPTIONS[0], factor: 0 }]);
+    await rejects(runStep(evaluateModel, { ...input, corruptions: broken }, services), {
+      kind: 'BadData',
+      message: /^worse\.jsonl:1: factor .*\(it is 0\)$/,
+    });
   });
 
   it('is measured on pictures from elsewhere, too', async () => {

@@ -124,6 +124,20 @@ describe('making a model again', function () {
     assert.deepEqual(stops(calls), [undefined]);
   });
 
+  it('makes pictures worse by the table that they were made worse by', async () => {
+    const record = recorded();
+    const evaluation = { reference: ref('reference'), diagnosis: { corruptionTable: ref('worse.jsonl') } };
+    const own = { ...record, facts: { ...record.facts, evaluation } };
+    for (const [input, table] of [
+      [own, ref('worse.jsonl')],
+      [record, undefined],
+    ] as const) {
+      const { calls } = await reproduced({}, input as unknown as ReproductionInput);
+      const evaluated = calls.find(({ stepId }) => stepId === 'evaluate')?.input as { corruptions?: unknown };
+      assert.deepEqual(evaluated.corruptions, table);
+    }
+  });
+
   it('compares bytes on a machine of any class, whichever the times in the record are of', async () => {
     for (const record of [recorded(), recordedGenerator(false)]) {
       const { pipeline } = record.facts;

@@ -7,6 +7,7 @@ import {
   dossierInput,
   encoderInput,
   evaluateInput,
+  ownCorruptions,
   packageInput,
   picturesInput,
   stoppedAgain,
@@ -54,7 +55,10 @@ export async function remakeClassifier({ facts, winner, dataFiles }: RecordedCla
   );
   again.same('served model', facts.exported.classifier, exported.classifier);
 
-  const evaluate = again.call('evaluate', evaluateInput(encoder.encoder, winner.probe, exported, dataset, pipeline));
+  const evaluate = again.call('evaluate', {
+    ...evaluateInput(encoder.encoder, winner.probe, exported, dataset, pipeline),
+    ...ownCorruptions(facts.evaluation.diagnosis?.corruptionTable),
+  });
   const { output: evaluation } = await again.activities('cpu', 'evaluate').evaluateModel(evaluate);
   again.same('answers to the test rows', facts.evaluation.reference, evaluation.reference);
 

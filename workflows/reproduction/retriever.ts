@@ -13,7 +13,7 @@ import {
   packageRetrieverInput,
 } from '../retrieval-inputs.ts';
 import type { Winner } from '../stages/select.ts';
-import { dossierInput, picturesInput, stoppedAgain } from '../step-inputs.ts';
+import { dossierInput, ownCorruptions, picturesInput, stoppedAgain } from '../step-inputs.ts';
 import type { Again, Recorded } from './again.ts';
 
 export interface RecordedRetriever extends Recorded<'image-retrieval'> {
@@ -49,7 +49,10 @@ export async function remakeRetriever(record: RecordedRetriever, again: Again): 
   again.same('index', servedIndex, built.index);
 
   const remade = { embedder, index: built.index, parityMaxAbs: indexed.parityMaxAbs };
-  const evaluate = again.call('evaluate', evaluateRetrievalInput(remade, null, dataset, pipeline));
+  const evaluate = again.call('evaluate', {
+    ...evaluateRetrievalInput(remade, null, dataset, pipeline),
+    ...ownCorruptions(facts.retrieval.corruptionTable),
+  });
   const { output: evaluation } = await again.activities('cpu', 'evaluate').evaluateRetrieval(evaluate);
   again.same('what the test pictures find', facts.retrieval.reference, evaluation.reference);
 

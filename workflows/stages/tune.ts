@@ -1,7 +1,7 @@
 import type { Evaluation, JudgeGatesInput } from '../../activities/contract/validation.ts';
 import type { Pipeline } from '../../pipelines/definition.ts';
 import type { Run } from '../run.ts';
-import { evaluateInput, judgedTimes, measuredOn, taskNamed, trainInput } from '../step-inputs.ts';
+import { evaluateInput, judgedTimes, measuredOn, ownCorruptions, taskNamed, trainInput } from '../step-inputs.ts';
 import { trainStep } from '../training.ts';
 import { attacks } from './attacks.ts';
 import { judgeCustom } from './custom-gates.ts';
@@ -25,6 +25,7 @@ export async function tune(run: Run, { dataset, winner }: Selected): Promise<voi
   run.facts.exported = exported;
   const evaluation = await run.step('timed', 'evaluate', 'evaluateModel', () => ({
     ...evaluateInput(winner.exported.encoder, winner.probe, exported, dataset, definition()),
+    ...ownCorruptions(run.input.corruptions),
     ...measuredOn(definition()),
     ...judgedTimes(definition()),
   }));

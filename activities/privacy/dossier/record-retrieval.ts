@@ -3,7 +3,7 @@ import type { DossierFieldId } from '../../../pipelines/dossier/fields.ts';
 import type { ImageRetrieval } from '../../../pipelines/definition.ts';
 import type { Score } from '../../contract/measures.ts';
 import type { DossierFacts, Known } from './record.ts';
-import { count, edgeLine, scoreLine } from './words.ts';
+import { count, edgeLine, ownTableLines, scoreLine } from './words.ts';
 
 type RetrievalFacts = DossierFacts & { readonly pipeline: ImageRetrieval };
 type Teller = (facts: RetrievalFacts) => Known;
@@ -99,6 +99,7 @@ const robustness: Teller = ({ retrieval }) => {
   return [
     `${count(retrieval.queriesInGallery)} test pictures stand in the gallery; for ${count(retrieval.queriesWithoutRelevant)} there is nothing to find.`,
     scoreLine('corruptionDrop', retrieval.measures.corruptionDrop),
+    ...ownTableLines(retrieval.corruptionTable),
     ...LATER.flatMap((name) => {
       const score: Score | undefined = retrieval.measures[name];
       return score === undefined ? [] : [scoreLine(name, score)];

@@ -10,7 +10,7 @@ import { isOfPictures } from '../policy-text.ts';
 import { dataLines } from './record-data.ts';
 import { fromGenerator } from './record-generation.ts';
 import { fromRetriever } from './record-retrieval.ts';
-import { count, edgeLine, scoreLine } from './words.ts';
+import { count, edgeLine, ownTableLines, scoreLine } from './words.ts';
 
 /** Of a run, or of a bundle that is being made: that holds no times and no names, so that it can be made again. */
 export type DossierFacts = Pick<RunFacts, 'pipeline'> &
@@ -239,7 +239,15 @@ const TELLERS: Readonly<Partial<Record<DossierFieldId, Teller>>> = {
   },
   'ai-2-g-robustness': ({ evaluation }) => {
     if (evaluation === undefined) return 'later';
-    return [scoreLine('flipRate', evaluation.measures.flipRate), edgeLine(evaluation.edgeInputs)];
+    const { measures, diagnosis, edgeInputs } = evaluation;
+    const { corruptionTable: own } = diagnosis ?? {};
+    const { corruptionDrop } = measures;
+    return [
+      scoreLine('flipRate', measures.flipRate),
+      ...(own === undefined || corruptionDrop === undefined ? [] : [scoreLine('corruptionDrop', corruptionDrop)]),
+      ...ownTableLines(own),
+      edgeLine(edgeInputs),
+    ];
   },
   'ai-2-g-logs': logs,
   'ai-3': (facts) => [

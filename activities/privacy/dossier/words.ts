@@ -1,4 +1,5 @@
 /** Figures as the dossier writes them. Pure. */
+import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Score } from '../../contract/measures.ts';
 import type { Evaluation } from '../../contract/validation.ts';
 
@@ -21,6 +22,12 @@ export function edgeLine(edgeInputs: Evaluation['edgeInputs']): string {
   const bad = edgeInputs.filter(({ ok }) => !ok).map(({ name }) => name);
   const answered = `${edgeInputs.length - bad.length} of ${edgeInputs.length} awkward inputs were answered`;
   return `${answered}${bad.length === 0 ? '' : `, not: ${bad.join(', ')}`}.`;
+}
+
+/** Nothing where pictures were made worse by the package's own table. */
+export function ownTableLines(own: ArtifactRef | undefined): readonly string[] {
+  if (own === undefined) return [];
+  return [`How pictures were made worse for it says the definition’s own table ${own.name} (${own.digest}).`];
 }
 
 function number(value: number): string {

@@ -46,7 +46,7 @@ export const diagnosisSection: Section = {
           ] as const,
       ),
     ])}
-    ${slices(diagnosis.slices)}${opportunities(diagnosis.opportunities ?? [])}${corruptionTable(diagnosis.corruptions ?? [], 'Accuracy')}${suspicious(diagnosis.suspiciousLabels)}`;
+    ${slices(diagnosis.slices)}${opportunities(diagnosis.opportunities ?? [])}${corruptionTable(diagnosis.corruptions ?? [], 'Accuracy', diagnosis.corruptionTable)}${suspicious(diagnosis.suspiciousLabels)}`;
   },
 };
 

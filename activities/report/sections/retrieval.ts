@@ -32,8 +32,8 @@ export const retrievalSection: Section = {
         itself, and intervals are over the pictures that ask.
       </p>
       ${beside(retrieval)} ${figures(retrieval, run)} ${perLabel(retrieval, run)} ${sliced(retrieval)}
-      ${corruptionTable(retrieval.corruptions, `Recall@${retrieval.k}`)} ${attackTable(run)} ${misses(retrieval)}
-      ${edgeTable(retrieval.edgeInputs ?? [], 'neighbours')}`;
+      ${corruptionTable(retrieval.corruptions, `Recall@${retrieval.k}`, retrieval.corruptionTable)} ${attackTable(run)}
+      ${misses(retrieval)} ${edgeTable(retrieval.edgeInputs ?? [], 'neighbours')}`;
   },
 };
 

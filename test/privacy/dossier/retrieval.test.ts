@@ -4,6 +4,7 @@ import { dossierMarkdown } from '../../../activities/privacy/dossier/markdown.ts
 import type { RunFacts } from '../../../activities/contract/evidence.ts';
 import { DOSSIER_FIELDS } from '../../../pipelines/dossier/fields.ts';
 import { sampleFacts } from '../../support/facts.ts';
+import { ref } from '../../support/workflow.ts';
 import { retrievalFacts, retrievalPipeline } from '../../support/retrieval-facts.ts';
 
 const page = (facts: RunFacts) => dossierMarkdown(runDossier(facts, null), 'm').replaceAll(/\s+/g, ' ');
@@ -36,6 +37,16 @@ describe('the dossier of a model that finds pictures', () => {
     match(words, /corruptionDrop 0\.04 .*flipRate 0\.02 .*sliceGap 0\.06 .*2 of 2 awkward inputs were answered\./);
     doesNotMatch(words, /was not measured/);
     doesNotMatch(words, /tuned on them to tell|Trained on/);
+  });
+
+  it('names the definition’s own table that pictures were made worse by', () => {
+    doesNotMatch(page(retrievalFacts), /own table/);
+    const corruptionTable = ref('worse.jsonl');
+    const retrieval = { ...retrievalFacts.retrieval!, corruptionTable };
+    match(
+      page({ ...retrievalFacts, retrieval }),
+      /corruptionDrop 0\.04 .* made worse for it says the definition’s own table worse\.jsonl \\\(sha256:[0-9a-f]{64}\\\)\./,
+    );
   });
 
   it('says of a tuned one how and on what', () => {

@@ -1,7 +1,7 @@
 import type { ArtifactRef } from '../../../artifacts/reference.ts';
 import type { Run } from '../../run.ts';
 import { backboneExportInput, backboneTrainInput, evaluateRetrievalInput, indexInput } from '../../retrieval-inputs.ts';
-import { judgedTimes, measuredOn } from '../../step-inputs.ts';
+import { judgedTimes, measuredOn, ownCorruptions } from '../../step-inputs.ts';
 import { trainStep } from '../../training.ts';
 import { attacks } from '../attacks.ts';
 import { judgeCustom } from '../custom-gates.ts';
@@ -28,6 +28,7 @@ export async function tuneRetriever(run: Run, selected: SelectedRetriever): Prom
   run.facts.exported = indexed;
   const evaluation = await run.step('timed', 'evaluate', 'evaluateRetrieval', () => ({
     ...evaluateRetrievalInput(indexed, tunes ? winner.exported.encoder : null, dataset, definition()),
+    ...ownCorruptions(run.input.corruptions),
     ...measuredOn(definition()),
     ...judgedTimes(definition()),
   }));
