@@ -49,7 +49,7 @@ describe('a table of picture corruptions that a definition names', () => {
   });
 
   it('is refused before anything runs with each mistake by file, line, field, what stands there, and a way out', async () => {
-    await write('bad.jsonl', DUSK!, { ...TURNED, degrees: 'quarter' }, { ...DUSK, name: 'fog', corruption: 'fog' });
+    await write('bad.jsonl', DUSK, { ...TURNED, degrees: 'quarter' }, { ...DUSK, name: 'fog', corruption: 'fog' });
     const [degrees, kind, ...more] = check('bad.jsonl');
     deepEqual(more, []);
     match(
