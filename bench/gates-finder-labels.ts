@@ -9,7 +9,7 @@
  * pictures: its gallery is of these, and those that ask are of the test split. In two halves: the limits were chosen on the first, the
  * second, drawn anew each time, says how often the gates speak.
  *
- *   ESPALIER_TEST_DATA=… npx tsx bench/gates-finder-labels.ts [design | report] [draws = 40]
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-finder-labels.ts [design | report] [draws = 40] [which of the three = 1,2,3]
  */
 import { averagePrecision, recallAt } from '../activities/retrieval/metrics.ts';
 import { labelErrorsAround } from '../activities/retrieval/neighbour-labels.ts';
@@ -30,6 +30,7 @@ import { exactly } from './support.ts';
 
 const HALF = process.argv[2] === 'design' ? 0 : 1;
 const DRAWS = Number(process.argv[3] ?? 40);
+const WHICH = (process.argv[4] ?? '1,2,3').split(',').map(Number);
 const K = 10;
 /** More than any labels of a draw let weigh five. */
 const WITNESSES = 50 * NEIGHBOURS;
@@ -116,7 +117,7 @@ function byHeart({ classes, labels, vectors }: Pool, isShown: (row: number) => b
 }
 
 const rates: Rate[] = [];
-for (const set of SETS) {
+for (const set of WHICH.map((at) => SETS[at - 1]!)) {
   const { model, dataset, gallery: shown, asking } = set;
   const { train, test, rows, labels, classes, vectors } = await embeddedHalf(HALF, set);
   const pool: Pool = { rows, classes, labels, vectors, near: nearestFirst(vectors, rows.length) };

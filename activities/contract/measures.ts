@@ -36,6 +36,8 @@ export interface PlantedShare {
   readonly share: number;
   /** The lower end of the measure is no less in 95 of 100 plantings. */
   readonly judged: number;
+  /** And in 80 of 100; missing in measures from before it was asked. */
+  readonly mostly?: number;
 }
 export interface Resolution {
   /** Share that must be lost of what a gate's limit leaves, to be shown in 95 of 100 draws. */

@@ -13,7 +13,7 @@ import { withSmallestSeen } from './smallest-seen.ts';
 
 export const judgeRetrieval: StepDefinition<JudgeRetrievalInput, GatesVerdict> = {
   type: 'retrieval.gates',
-  version: 7,
+  version: 8,
   keeps: keepsVerdict,
   run: (input, context) => withCustomGates(retrievalVerdict(input), input.custom, context),
 };

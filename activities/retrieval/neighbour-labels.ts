@@ -17,8 +17,11 @@ import { countLabels, mixWeights, NEIGHBOURS, voteAround } from './witnesses.ts'
 const WITNESSES = 0.7;
 /** Pictures whose neighbours agree; a share of fewer says nothing. */
 const LEAST_CONFIDENT = 10;
-/** Of wrong labels that are planted, and how often each: a planting asks neighbours that are known already. */
-const PLANTED = { shares: [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5], repeats: 12 } as const;
+/**
+ * Of wrong labels that are planted, and how often each: a planting asks neighbours that are known already. The second smallest of 39 is
+ * what 95 of 100 reach, the eighth what 80 do.
+ */
+const PLANTED = { shares: [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5], repeats: 39 } as const;
 
 export interface NeighbourLabelErrors {
   readonly score: Score;

@@ -8,7 +8,7 @@ import { judgeGates, worstOf } from './gates.ts';
 /** Step `validation.gates`: the pure rule of gates.ts on the evaluation's measures. A failed gate is a verdict, not an error. */
 export const judgeGatesStep: StepDefinition<JudgeGatesInput, GatesVerdict> = {
   type: 'validation.gates',
-  version: 7,
+  version: 8,
   keeps: keepsVerdict,
   run({ measures, gates, method, behaviour, custom, evidence }, context) {
     const judged = judgeGates(measures, gates, method).gates;

@@ -7,8 +7,10 @@ import type { GateResult } from '../contract/validation.ts';
 import { seededRandom, type Random } from './random.ts';
 import { normalQuantile } from './statistics.ts';
 
-/** Of a hundred plantings all but five. */
+/** Of a hundred plantings all but five: what a gate claims to see. */
 const SEEN = 0.95;
+/** What a gate must see to say anything by passing: the usual power of a test (J. Cohen, Statistical Power Analysis for the Behavioral Sciences, 2nd ed., 1988). */
+const MOSTLY = 0.8;
 /** Plantings that an interval counts as beside those that were made. */
 const AS_MANY = 2;
 /** A share this far above a gate's limit breaks it plainly: a gate that would not even see that says nothing. Of few rows an interval alone takes seven points. */
@@ -49,9 +51,9 @@ export interface PlantedScore extends Score {
 }
 
 /**
- * Of each share what the lower end of the measure is at least in 95 of 100 plantings, as a few of them tell: their mean less as many
- * standard errors, of one more planting beside so few. Of several ways to plant the one that is seen least. A share is called what it is by the measure's own
- * count, on average, where a planting says so (`wrong`).
+ * Of each share what the lower end of the measure is at least in 95, and in 80, of 100 plantings, as those that are made tell. Of several
+ * ways to plant the one that is seen least. A share is called what it is by the measure's own count, on average, where a planting says so
+ * (`wrong`).
  */
 export async function plantErrors(
   into: string,
@@ -61,30 +63,37 @@ export async function plantErrors(
   const random = seededRandom(seed, stream);
   const seen: PlantedShare[] = [];
   for (const share of shares) {
-    const planted: PlantedShare[] = [];
+    const planted: Required<PlantedShare>[] = [];
     for (const plant of ways) {
       const scores: PlantedScore[] = [];
       for (let one = 0; one < repeats; one++) scores.push(await plant(share, random));
       const wrong = scores.reduce((sum, score) => sum + (score.wrong ?? share), 0) / repeats;
-      planted.push({ share: wrong, judged: leastOf(scores) });
+      planted.push({ share: wrong, judged: reachedIn(SEEN, scores), mostly: reachedIn(MOSTLY, scores) });
     }
     seen.push({
       share: Math.max(...planted.map((one) => one.share)),
       judged: Math.min(...planted.map((one) => one.judged)),
+      mostly: Math.min(...planted.map((one) => one.mostly)),
     });
   }
   return { into, seen: seen.toSorted((a, b) => a.share - b.share) };
 }
 
-/** What measures nothing shows nothing. Of few plantings the measure's own interval tells how they vary, of many they do themselves. */
-function leastOf(scores: readonly Score[]): number {
+/**
+ * The lower end that one planting more reaches with this probability; what measures nothing shows nothing. Of many plantings it is one of
+ * theirs, whatever they are like: a further one falls below the kth smallest of n with probability k / (n + 1). Of few it is their mean
+ * less as many standard errors, of one more planting beside so few, and the measure's own interval tells, too, how they vary.
+ */
+function reachedIn(probability: number, scores: readonly Score[]): number {
   const count = scores.length;
   const lows = scores.map(({ interval }) => interval?.low ?? 0);
+  const below = Math.floor((1 - probability) * (count + 1) + ROUNDING);
+  if (below > 0) return lows.toSorted((a, b) => a - b)[below - 1]!;
   const mean = lows.reduce((sum, low) => sum + low, 0) / count;
   const between = lows.reduce((sum, low) => sum + (low - mean) ** 2, 0);
   const within = scores.reduce((sum, score) => sum + deviation(score) ** 2, 0) / count;
   const variance = (between + AS_MANY * within) / (count - 1 + AS_MANY);
-  return Math.max(0, mean - normalQuantile(SEEN) * Math.sqrt(variance * (1 + 1 / count)));
+  return Math.max(0, mean - normalQuantile(probability) * Math.sqrt(variance * (1 + 1 / count)));
 }
 
 /** Of a measure, by its interval. */
@@ -93,22 +102,36 @@ function deviation({ value, interval }: Score): number {
   return (value - interval.low) / normalQuantile((1 + interval.confidence) / 2);
 }
 
-/** The smallest share that is seen, between those that were planted as if the measure rose evenly; null where none is. */
-export function smallestShareSeen({ seen }: PlantedErrors, threshold: number): number | null {
-  let before: PlantedShare = { share: 0, judged: 0 };
-  for (const one of seen) {
-    if (one.judged > threshold) {
-      const part = (threshold - before.judged) / (one.judged - before.judged);
-      return before.share + Math.min(1, Math.max(0, part)) * (one.share - before.share);
-    }
-    before = one;
+/** Of wrong labels, from this share on, and up to the other where more of them are seen less; null where all more that was planted is. */
+export interface SharesSeen {
+  readonly from: number;
+  readonly to: number | null;
+}
+
+/** Between those that were planted as if the measure rose and fell evenly; null where none is seen. `often`: in 95 of 100 plantings, or in 80. */
+export function sharesSeen(
+  { seen }: PlantedErrors,
+  threshold: number,
+  often: 'judged' | 'mostly' = 'judged',
+): SharesSeen | null {
+  let before = { share: 0, judged: 0 };
+  let from: number | null = null;
+  for (const { share, ...one } of seen) {
+    const judged = one[often] ?? one.judged;
+    const crossing = (): number => {
+      const part = (threshold - before.judged) / (judged - before.judged);
+      return before.share + Math.min(1, Math.max(0, part)) * (share - before.share);
+    };
+    if (from === null && judged > threshold) from = crossing();
+    else if (from !== null && judged <= threshold) return { from, to: crossing() };
+    before = { share, judged };
   }
-  return null;
+  return from === null ? null : { from, to: null };
 }
 
 /**
- * A gate that passed says which wrong labels it would have passed as well; where the first kind would have been so even of a share that
- * breaks the limit plainly it has not judged, and says that. Of shares that were not planted (nothing is above one half) it claims
+ * A gate that passed says which wrong labels it would have passed as well. Where the first kind would mostly have been so even of a share
+ * that breaks the limit plainly it has not judged, and says that. Of shares that were not planted (nothing is above one half) it claims
  * nothing: where the limit is so high it passes, and says what was planted and is not seen.
  */
 export function withPlantedErrors<Name extends string>(
@@ -118,21 +141,37 @@ export function withPlantedErrors<Name extends string>(
   const [first] = planted;
   if (gate.verdict !== 'pass' || first === undefined) return gate;
   const { name, threshold } = gate;
-  const least = planted.map((one) => smallestShareSeen(one, threshold));
   const plainly = threshold + PLAINLY;
-  const from = least[0] ?? null;
-  if (from === null ? mostPlanted(first) > plainly - ROUNDING : from > plainly) {
-    const only = from === null ? '' : `, only from about ${roundedUp(from)} on`;
-    const reason = `${name} could not judge these labels: with wrong ones planted by lot ${first.into}, a share of ${roundedUp(plainly)} would not be seen${only}; it ${gate.reason.replace(`${name} `, '')}, which shows nothing`;
+  const mostly = sharesSeen(first, threshold, 'mostly');
+  if (mostPlanted(first) > plainly - ROUNDING && !holds(mostly, plainly)) {
+    const where = mostly === null ? '' : `, only ${asRange(mostly)}`;
+    const reason = `${name} could not judge these labels: with wrong ones planted by lot ${first.into}, a share of ${roundedUp(plainly)} would not be seen four times in five${where}; it ${gate.reason.replace(`${name} `, '')}, which shows nothing`;
     return { ...gate, verdict: 'off', reason };
   }
-  const told = planted.map((one, at) => {
-    const share = least[at]!;
-    return share === null
-      ? `even a share of ${roundedDown(mostPlanted(one))} ${one.into}, the most that was planted,`
-      : `${at === 0 ? 'those ' : ''}below about ${roundedUp(share)} ${one.into}`;
-  });
+  const told = planted.map((one) => unseenErrors(one, threshold));
   return { ...gate, reason: `${gate.reason}; of wrong labels planted by lot ${told.join(', and ')} may not be seen` };
+}
+
+/** Which of one kind. */
+function unseenErrors(planted: PlantedErrors, threshold: number): string {
+  const { into } = planted;
+  const surely = sharesSeen(planted, threshold);
+  if (surely !== null) {
+    const above = surely.to === null ? '' : ` or above ${roundedDown(surely.to)}`;
+    return `those below about ${roundedUp(surely.from)}${above} ${into}`;
+  }
+  const mostly = sharesSeen(planted, threshold, 'mostly');
+  return mostly === null
+    ? `even a share of ${roundedDown(mostPlanted(planted))} ${into}, the most that was planted,`
+    : `any share ${into} (seen four times in five ${asRange(mostly)})`;
+}
+
+function asRange({ from, to }: SharesSeen): string {
+  return `from about ${roundedUp(from)} ${to === null ? 'on' : `to ${roundedDown(to)}`}`;
+}
+
+function holds(seen: SharesSeen | null, share: number): boolean {
+  return seen !== null && seen.from <= share + ROUNDING && (seen.to ?? Infinity) >= share - ROUNDING;
 }
 
 function mostPlanted({ seen }: PlantedErrors): number {

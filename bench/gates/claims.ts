@@ -6,7 +6,7 @@ import type { PlantedErrors, Score } from '../../activities/contract/measures.ts
 import { labelErrorsAround, plantedAround } from '../../activities/retrieval/neighbour-labels.ts';
 import type { AroundPictures } from '../../activities/retrieval/neighbourhoods.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
-import { mislabellings, smallestShareSeen } from '../../activities/validation/planted-errors.ts';
+import { mislabellings, sharesSeen } from '../../activities/validation/planted-errors.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 import type { GatesSpec } from '../../pipelines/definition.ts';
 import { GATE_TABLE } from '../../pipelines/gates/table.ts';
@@ -46,12 +46,12 @@ export class Claims {
   async #holdOne(one: PlantedErrors, plant: Parameters<Claims['hold']>[1]): Promise<void> {
     const own: Kind = this.#kinds.get(one.into) ?? { least: [], none: 0, tried: new Map() };
     this.#kinds.set(one.into, own);
-    const least = smallestShareSeen(one, 'max' in this.#limit ? this.#limit.max : 0);
-    if (least === null) {
+    const seen = sharesSeen(one, 'max' in this.#limit ? this.#limit.max : 0);
+    if (seen === null) {
       own.none++;
       return;
     }
-    const share = Math.ceil(100 * least - 1e-9) / 100;
+    const share = Math.ceil(100 * seen.from - 1e-9) / 100;
     own.least.push(share);
     for (const [how, make] of Object.entries(plant)) {
       for (const [name, by] of [
