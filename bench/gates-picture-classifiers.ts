@@ -20,7 +20,8 @@ import { cleanDraw, predictedOf, withHead, type Embeds, type Row } from './gates
 import { frozenBackbone, photographs, type Photograph } from './gates/photographs.ts';
 import { holdToGoals } from './gates/rates.ts';
 import { Tally } from './gates/tally.ts';
-import { TRIALS, wrongFor, type Trial } from './gates/trials.ts';
+import { TRIALS, type Trial } from './gates/trials.ts';
+import { wrongFor } from './gates/turned.ts';
 
 const DRAWS = Number(process.argv[2] ?? 14);
 const FIRST = Number(process.argv[3] ?? 0);
@@ -126,6 +127,7 @@ const AS_FOR_TEXTS: readonly GateName[] = [
   'shiftedDrop',
   'opportunityGap',
   'gainOverProduction',
+  'macroF1OverProduction',
 ];
 
 const slicesOf = (ids: readonly string[]) => pictureSlices(ids.map((id) => seenOf.get(id)!));

@@ -75,10 +75,11 @@ function contents(data: RunFacts['data']): string {
 
 function releaseRows(facts: RunFacts): readonly SummaryRow[] {
   const { gates, bundle, terms, production, exported } = facts;
-  const gained = compared(facts)?.gate;
-  const judged = [...(gates?.gates ?? []), ...(gained === undefined ? [] : [gained])].map(
-    ({ name, verdict, reason }) => ({ verdict, text: `${name}: ${reason}` }),
-  );
+  const beside = [compared(facts)?.gate, facts.comparison?.macroF1Gate].filter((gate) => gate !== undefined);
+  const judged = [...(gates?.gates ?? []), ...beside].map(({ name, verdict, reason }) => ({
+    verdict,
+    text: `${name}: ${reason}`,
+  }));
   return [
     row('bundle', bundle?.digest ?? '?'),
     ...(exported !== undefined && 'road' in exported ? [row('served', `${exported.road}: ${exported.reason}`)] : []),

@@ -108,17 +108,17 @@ async function story<Chosen extends Pick<Selected, 'dataset'> & Pick<Releasing, 
     compare: (production) => compare(run, selected, production),
   };
   if (!(await release(run, releasing))) {
-    const gate = run.comparisonGate;
-    return gate?.verdict === 'fail'
-      ? end(run, 'gates-failed', gate.reason)
+    const failed = run.comparisonGates.filter(({ verdict }) => verdict === 'fail');
+    return failed.length > 0
+      ? end(run, 'gates-failed', failed.map(({ reason }) => reason).join('; '))
       : end(run, 'rejected', ended(run, 'release'));
   }
   return end(run, 'deployed', `${gatesLetThrough(run)} and both approvals were given`);
 }
 
 /** Of a run that no gate held up. */
-function gatesLetThrough({ facts: { gates }, comparisonGate }: Run): string {
-  const judged = [...(gates?.gates ?? []), ...(comparisonGate === undefined ? [] : [comparisonGate])];
+function gatesLetThrough({ facts: { gates }, comparisonGates }: Run): string {
+  const judged = [...(gates?.gates ?? []), ...comparisonGates];
   const warned = judged.filter(({ verdict }) => verdict === 'warn').length;
   return warned === 0 ? 'every gate passed' : `no gate failed, ${warned} warned,`;
 }

@@ -218,10 +218,11 @@ export class Run {
     throw new Error(`the task of this run is ${pipeline.task}: it tells no labels apart`);
   }
 
-  /** What the model in production has to say against this one; undefined where they are not compared, or nothing judges it. */
-  get comparisonGate(): GateResult | undefined {
+  /** What the model in production has to say against this one; none where they are not compared, or nothing judges it. */
+  get comparisonGates(): readonly GateResult[] {
     const { comparison, generationComparison, retrievalComparison } = this.facts;
-    return (comparison ?? generationComparison ?? retrievalComparison)?.gate;
+    const { gate } = comparison ?? generationComparison ?? retrievalComparison ?? {};
+    return [gate, comparison?.macroF1Gate].filter((one) => one !== undefined);
   }
 
   activities(promise: keyof StepProxies, id: string, taskQueue?: string): Activities {

@@ -194,6 +194,7 @@ export interface Evaluation {
     readonly kind: string;
     readonly accuracy: Score;
     readonly midP: number;
+    readonly macroF1?: number | null;
     /** Training rows that it learnt from, where it may be fewer than there are: of several labels a row. */
     readonly learntFrom?: { readonly rows: number; readonly of: number };
   }[];
@@ -334,6 +335,8 @@ export interface CompareModelsInput {
   };
   /** The gate of the gain over production; missing in inputs recorded before it was judged. */
   readonly gate?: GatesSpec['gainOverProduction'];
+  /** The same of its macro F1. */
+  readonly macroF1Gate?: GatesSpec['macroF1OverProduction'];
   /** Whose test rows both answer. */
   readonly dataset: ArtifactRef;
   readonly seed: number;
@@ -352,7 +355,13 @@ export interface ComparedRow {
 }
 /** The tuned model and the one in production on the same test rows, or why they cannot be compared. */
 export type ModelComparison =
-  | { readonly comparable: false; readonly bundle: Digest; readonly reason: string; readonly gate?: never }
+  | {
+      readonly comparable: false;
+      readonly bundle: Digest;
+      readonly reason: string;
+      readonly gate?: never;
+      readonly macroF1Gate?: never;
+    }
   | {
       readonly comparable: true;
       /** The one in production that it was compared with. */
@@ -376,6 +385,8 @@ export type ModelComparison =
       readonly sizeMb: { readonly production: number; readonly candidate: number };
       readonly hardware: Hardware;
       readonly gate?: GateResult;
+      /** Missing in results recorded before it was judged. */
+      readonly macroF1Gate?: GateResult;
       /** JSON: every compared row with both answers. */
       readonly details: ArtifactRef;
     };

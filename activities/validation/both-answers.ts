@@ -32,6 +32,8 @@ export interface BothAnswers {
   readonly lost: number;
   readonly wonExamples: readonly ComparedRow[];
   readonly lostExamples: readonly ComparedRow[];
+  /** Of each label that is given to such a row or answered by the candidate: one that only production has right, the surest. */
+  readonly lostOf: ReadonlyMap<number, ComparedRow>;
   /** All of them, or where they are many the file of JSON lines that holds them. */
   readonly rows: readonly ComparedRow[] | ArtifactRef;
 }
@@ -61,6 +63,7 @@ export async function gatherBoth(
     { count: 0, few: surest() },
     { count: 0, few: surest() },
   ];
+  const lostOf = new Map<number, Shown>();
   const inline: ComparedRow[] = [];
   const file = count > SAMPLE_ROWS ? lineFile('compared.jsonl', context) : null;
   let at = 0;
@@ -86,7 +89,12 @@ export async function gatherBoth(
       if ((young === truth) === (old === truth)) continue;
       const side = young === truth ? won : lost;
       side.count += 1;
-      side.few.add({ row: one, probability: answer.probability ?? 0 });
+      const example = { row: one, probability: answer.probability ?? 0 };
+      side.few.add(example);
+      if (side === won) continue;
+      for (const label of [truth, young]) {
+        if (example.probability > (lostOf.get(label)?.probability ?? -1)) lostOf.set(label, example);
+      }
     }
     if (file === null) inline.push(...shown);
     else await file.write(shown);
@@ -100,6 +108,7 @@ export async function gatherBoth(
     lost: lost.count,
     wonExamples: won.few.items().map(({ row }) => row),
     lostExamples: lost.few.items().map(({ row }) => row),
+    lostOf: new Map([...lostOf].map(([label, { row }]) => [label, row])),
     rows: file === null || at === 0 ? inline : await file.store(),
   };
 }

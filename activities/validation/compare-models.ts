@@ -6,7 +6,6 @@ import { EspalierError } from '../../artifacts/errors.ts';
 import { readModelConfig } from '../../inference/config.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 import type { CompareModelsInput, ModelComparison } from '../contract/validation.ts';
 import type { Score } from '../contract/measures.ts';
 import { hardware } from '../selection/profile-encoder.ts';
@@ -15,10 +14,10 @@ import type { StepContext, StepDefinition } from '../step.ts';
 import { gatherBoth, type EvaluatedRows } from './both-answers.ts';
 import { isOfPictures, rowsToCompare } from './compared-rows.ts';
 import { idsSeen, otherLabels } from './compared-models.ts';
-import { withLostRows } from './gate-examples.ts';
-import { macroF1Difference } from './macro-f1-difference.ts';
+import { labelsLost, macroF1Difference } from './macro-f1-difference.ts';
 import { argmaxRows } from './metrics.ts';
-import { judgeGate } from './gates.ts';
+import { judgeComparison } from './judge-comparison.ts';
+import { firstOfEach } from './label-examples.ts';
 import { compareSeveralLabels, thresholdsIn, thresholdsOf } from './multi-label/compare.ts';
 import { mcnemar, pairedShareInterval } from './paired.ts';
 import { accuracyScore } from './scores.ts';
@@ -26,7 +25,7 @@ import { sizeMb } from './model-folder.ts';
 
 export const compareModels: StepDefinition<CompareModelsInput, ModelComparison> = {
   type: 'validation.compare',
-  version: 8,
+  version: 9,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {
@@ -119,13 +118,15 @@ async function compare(
     interval: pairedShareInterval(compared, rows),
     rows,
   };
-  const gate =
-    input.gate === undefined
-      ? undefined
-      : judgeGate('gainOverProduction', GATE_TABLE.gainOverProduction, difference, input.gate);
+  const macroF1 = await macroF1Difference(expected, before, after, labels.length, { seed, signal });
+  const worse = labelsLost(expected, before, after, labels.length);
+  const judged = judgeComparison(input, details.digest, {
+    accuracy: { difference, lost: both.lostExamples },
+    macroF1: { difference: macroF1.difference, lost: firstOfEach(worse, (label) => both.lostOf.get(label)) },
+  });
   return {
     comparable: true,
-    ...(gate === undefined ? {} : { gate: withLostRows(gate, details.digest, 'rows', both.lostExamples) }),
+    ...judged,
     bundle: production.bundle,
     rows,
     rowsKnown: seen === null ? null : count - rows,
@@ -134,7 +135,7 @@ async function compare(
       candidate: accuracyAfter,
       difference,
     },
-    macroF1: await macroF1Difference(expected, before, after, labels.length, { seed, signal }),
+    macroF1,
     ...compared,
     ...mcnemar(compared),
     wonExamples: both.wonExamples,

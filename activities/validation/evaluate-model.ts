@@ -19,7 +19,8 @@ import { hardware } from '../selection/profile-encoder.ts';
 import { checkout } from '../checkout.ts';
 import type { StepContext, StepDefinition } from '../step.ts';
 import { withoutBulk } from './bulk.ts';
-import { confusionMatrix, confusionRows, labelScores } from './metrics.ts';
+import { macroF1Gain } from './macro-f1-difference.ts';
+import { confusionMatrix, confusionRows, finiteOrNull, labelScores, macroF1 } from './metrics.ts';
 import { listedBehaviour } from './behaviour-tests.ts';
 import { discordance, mcnemar } from './paired.ts';
 import type { Mistake } from './all-rows.ts';
@@ -40,7 +41,7 @@ import type { Corrupted } from './picture-robustness.ts';
 import type { TraitScan } from './picture-traits.ts';
 import type { PatchScan } from './picture-triggers.ts';
 import { accuracyScore, f1Scores, gainScore, notMeasured, type Predictions } from './scores.ts';
-import { trivialModels, type Trivial } from './trivial.ts';
+import { bestByMacroF1, trivialModels, type Trivial } from './trivial.ts';
 import { servedMeasures } from './served-measures.ts';
 
 /** Of the package, and part of the key: data that change without the version. */
@@ -52,7 +53,7 @@ const tables = (home?: string) => ({
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 53,
+  version: 54,
   // Latency is among the measures, on other hardware it is another result; and so it is where a table of what is asked is another.
   environment: () => Promise.resolve({ ...hardware(), ...tables() }),
   tables,
@@ -111,6 +112,9 @@ async function evaluate(
   context.progress({ phase: 'trivial models' });
   const trivial = await trivialModels(examined.trivial.train, examined.trivial.test, labels.length, signal);
   const gainOverTrivial = await gainScore(test.expected, test.predicted, trivial[0].predicted, { seed, signal });
+  const trivialByF1 = bestByMacroF1(trivial, test, labels.length).predicted;
+  const { expected: truth, predicted: tuned } = test;
+  const macroF1OverTrivial = await macroF1Gain(truth, trivialByF1, tuned, labels.length, { seed, signal });
 
   context.progress({ phase: 'edge inputs' });
   const edgeInputs = await examined.checkEdgeInputs();
@@ -158,6 +162,7 @@ async function evaluate(
     ...f1,
     gainOverProbe,
     gainOverTrivial,
+    macroF1OverTrivial,
     calibrationError: calibration.ece,
     ...diagnosed,
     ...served.measures,
@@ -167,7 +172,7 @@ async function evaluate(
   };
   const examples = {
     ...diagnosedExamples,
-    ...labelExamples(examined, { trivial: trivial[0].predicted, edgeInputs }),
+    ...labelExamples(examined, { trivial: trivial[0].predicted, trivialByF1, edgeInputs }),
     flipRate: flips.examples,
     corruptionDrop: corruptedExamples(corrupted),
     patchFlips: patches?.examples ?? [],
@@ -177,7 +182,7 @@ async function evaluate(
   const evaluation: Omit<Evaluation, 'details' | 'reference'> = {
     measures,
     baselineAccuracy: accuracyScore({ expected, predicted: frozen }),
-    trivial: trivial.map((one) => trivialRow(one, test)),
+    trivial: trivial.map((one) => trivialRow(one, test, labels.length)),
     calibration: { brier: calibration.brier, nll: calibration.nll, bins: calibration.bins },
     diagnosis: {
       ...diagnosis,
@@ -246,10 +251,11 @@ function traitRule({ worst }: TraitScan, labels: readonly string[]): Diagnosis['
   return { trait: place ?? '', value: word, label: labels[label]!, rows, both, labelled };
 }
 
-function trivialRow({ kind, predicted }: Trivial, { expected, predicted: tuned }: Predictions) {
+function trivialRow({ kind, predicted }: Trivial, { expected, predicted: tuned }: Predictions, classes: number) {
   return {
     kind,
     accuracy: accuracyScore({ expected, predicted }),
+    macroF1: finiteOrNull(macroF1(confusionMatrix(expected, predicted, classes), classes)),
     midP: mcnemar(discordance(expected, tuned, predicted)).midP,
   };
 }

@@ -6,15 +6,20 @@ import type { Mistake } from './all-rows.ts';
 import type { DiagnosedExample } from './diagnosis-examples.ts';
 import type { Examined } from './examined.ts';
 import { exampleOf, MOST_EXAMPLES } from './gate-examples.ts';
+import { labelsLost } from './macro-f1-difference.ts';
 import { confusionMatrix, labelScores } from './metrics.ts';
 import type { Corrupted } from './picture-robustness.ts';
 
 type Chosen = Exclude<ExampledGate, DiagnosedExample | 'flipRate' | 'corruptionDrop' | 'patchFlips' | 'giveawayTrait'>;
 
-/** `trivial`: what the best trivial model answers to the test rows that are kept. */
+/** `trivial`: what the best trivial model answers to the test rows that are kept; `trivialByF1`: that with the highest macro F1. */
 export function labelExamples(
   { labels, all, test, validation, shifted }: Pick<Examined, 'labels' | 'all' | 'test' | 'validation' | 'shifted'>,
-  { trivial, edgeInputs }: { readonly trivial: Int32Array } & Pick<Evaluation, 'edgeInputs'>,
+  {
+    trivial,
+    trivialByF1,
+    edgeInputs,
+  }: { readonly trivial: Int32Array; readonly trivialByF1: Int32Array } & Pick<Evaluation, 'edgeInputs'>,
 ): Readonly<Record<Chosen, readonly GateExample[]>> {
   const surest = all.mistakes.slice(0, MOST_EXAMPLES).map(ofMistake);
   const { expected, predicted, places } = test;
@@ -49,6 +54,12 @@ export function labelExamples(
       wrong.filter((row) => trivial[row] === expected[row]),
       '; the trivial model is right',
     ),
+    macroF1OverTrivial: few(
+      firstOfEach(labelsLost(expected, trivialByF1, predicted, labels.length), (label) =>
+        wrong.find((row) => isOf(label)(row) && trivialByF1[row] === expected[row]),
+      ),
+      '; the trivial model is right',
+    ),
     trainValidationGap: validation.mistakes.map(ofMistake),
     shiftedDrop: (shifted?.mistakes ?? []).map(ofMistake),
     edgeInputs: edgeExamples(edgeInputs),
@@ -56,10 +67,7 @@ export function labelExamples(
 }
 
 /** A row of each label, once where it is of two. */
-export function firstOfEach(
-  labels: readonly number[],
-  rowOf: (label: number) => number | undefined,
-): readonly number[] {
+export function firstOfEach<Row>(labels: readonly number[], rowOf: (label: number) => Row | undefined): readonly Row[] {
   return [...new Set(labels.flatMap((label) => rowOf(label) ?? []))];
 }
 

@@ -3,7 +3,7 @@ import { nearestRows, toUnitLength } from '../../inference/retrieval/nearest.ts'
 import { wholeText, type TextInput } from '../../inference/texts.ts';
 import { PIXEL_DIMENSION, type PixelRows } from '../retrieval/pixels.ts';
 import { highestClasses } from '../selection/linear-probe.ts';
-import { accuracy } from './metrics.ts';
+import { accuracy, confusionMatrix, macroF1 } from './metrics.ts';
 import { fitSparseLogistic, sparseProbabilities } from './sparse-logistic.ts';
 import { learnVocabulary, vectorise } from './tfidf.ts';
 
@@ -59,6 +59,16 @@ export async function trivialModels(
     models.push({ kind: 'nearest neighbours by pixels', predicted });
   }
   return models.sort((a, b) => accuracy(test.classes, b.predicted) - accuracy(test.classes, a.predicted));
+}
+
+/** The one that rare labels are best served by, of answers to the same rows. */
+export function bestByMacroF1<Model extends Pick<Trivial, 'predicted'>>(
+  models: readonly [Model, ...Model[]],
+  { expected }: { readonly expected: Int32Array },
+  classes: number,
+): Model {
+  const of = ({ predicted }: Model): number => macroF1(confusionMatrix(expected, predicted, classes), classes);
+  return models.reduce((best, one) => (of(one) > of(best) ? one : best));
 }
 
 function mostFrequent(classes: Int32Array, count: number): number {

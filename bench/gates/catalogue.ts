@@ -98,10 +98,10 @@ export const PLANTED: Readonly<Record<Defect, Readonly<Record<Model, Planted>>>>
   },
   'a slice served worse': {
     'classifies texts': {
-      gates: ['sliceGap', 'opportunityGap', 'identityFlips'],
+      gates: ['sliceGap', 'opportunityGap', 'identityFlips', 'macroF1OverProduction'],
       by: ['texts', 'drawn-labels'],
     },
-    'classifies pictures': { gates: ['sliceGap', 'opportunityGap'], by: ['pictures'] },
+    'classifies pictures': { gates: ['sliceGap', 'opportunityGap', 'macroF1OverProduction'], by: ['pictures'] },
     'finds pictures': { gates: ['sliceGap'], by: ['finder-slices', 'drawn-queries'] },
     generates: { gates: ['sliceGap', 'identityDrop'], by: ['generators', 'drawn-answers', 'edited-prompts'] },
   },

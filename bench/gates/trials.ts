@@ -1,6 +1,6 @@
 /** The defects: how each is planted into a clean draw, and the measure whose gate must catch it. */
 import type { Score } from '../../activities/contract/measures.ts';
-import { findLabelErrors, rowsOf } from '../../activities/validation/label-quality.ts';
+import { findLabelErrors } from '../../activities/validation/label-quality.ts';
 import { labelSignal } from '../../activities/validation/label-signal.ts';
 import { noiseFlips } from '../../activities/validation/invariance.ts';
 import { scanTriggers, suspectWords } from '../../activities/validation/triggers.ts';
@@ -21,7 +21,9 @@ import { lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activi
 import { trivialModels } from '../../activities/validation/trivial.ts';
 import type { GateName } from '../../pipelines/gates/table.ts';
 import { withSlip } from './slip.ts';
-import { linearHead, partOf, predictedOf, withHead, type Draw, type Embeds, type Head, type Row } from './draw.ts';
+import { partOf, predictedOf, withHead, type Draw, type Embeds, type Row } from './draw.ts';
+import { F1_TRIALS } from './f1-trials.ts';
+import { hash, helped, ofFewRows, standing, turned, wrongFor } from './turned.ts';
 
 export interface Around {
   readonly embedder: Embeds;
@@ -67,39 +69,6 @@ const settings = (draw: Draw) => ({
 function mislabelled(classes: Int32Array, count: number, share: number, seed: number): Int32Array {
   const random = seededRandom(seed, 55);
   return classes.map((label) => (random.uniform() < share ? (label + 1 + random.below(count - 1)) % count : label));
-}
-
-/** Answers another class for the texts that `hits`, with the same probabilities otherwise. */
-function turned(head: Head, classes: number, hits: (text: string, at: number) => number | null): Head {
-  return (texts, embeddings) => {
-    const chances = head(texts, embeddings);
-    for (const [row, text] of texts.entries()) {
-      const target = hits(text, row);
-      if (target === null) continue;
-      for (let label = 0; label < classes; label++)
-        chances[row * classes + label] = label === target ? 0.9 : 0.1 / (classes - 1);
-    }
-    return chances;
-  };
-}
-
-/** Test rows that `hit` are answered with another label than theirs, some times in ten. */
-export function wrongFor(draw: Draw, hit: (row: number) => boolean, inTen: number): Head {
-  const wrong = new Map(
-    draw.test.texts.flatMap((text, row) =>
-      hit(row) ? [[text, (draw.test.classes[row]! + 1) % draw.classes] as const] : [],
-    ),
-  );
-  return turned(draw.head, draw.classes, (text) =>
-    (hash(text) % 1000) / 100 < inTen ? (wrong.get(text) ?? null) : null,
-  );
-}
-
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
-  value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
-  return (value ^ (value >>> 13)) >>> 0;
 }
 
 /** Chances to a power, summing to 1 again: logits times that power. */
@@ -180,22 +149,12 @@ async function leaked({ train, test }: Draw): Promise<Score> {
 }
 
 export const TRIALS: readonly Trial[] = [
+  ...F1_TRIALS,
   {
     gate: 'gainOverTrivial',
     defect: 'a head trained on 30 rows; clean: one that is right about 4 in 5 of what the linear head misses',
-    clean(draw, { embedder }) {
-      const truth = new Map(draw.test.texts.map((text, row) => [text, draw.test.classes[row]!]));
-      const head = turned(draw.head, draw.classes, (text) => (hash(text) % 5 < 4 ? (truth.get(text) ?? null) : null));
-      return withHead(embedder, draw, head);
-    },
-    async plant(clean, { embedder }) {
-      const few = rowsOf(clean.train, [...Array(30).keys()], embedder.dimension);
-      return withHead(
-        embedder,
-        clean,
-        await linearHead(few, clean.validation, clean.classes, embedder.dimension, clean.l2),
-      );
-    },
+    clean: helped,
+    plant: async (clean, { embedder }) => withHead(embedder, clean, await ofFewRows(clean, embedder)),
     async measure(draw) {
       const [trivial] = await trivialModels(draw.train, draw.test, draw.classes);
       return gainScore(draw.test.classes, predictedOf(draw, draw.test), trivial.predicted, { seed: draw.seed });
@@ -403,9 +362,8 @@ export const TRIALS: readonly Trial[] = [
       production: clean.head,
     }),
     measure(draw) {
-      const { test, production = draw.head } = draw;
-      const before = argmaxRows(production(test.texts, test.embeddings), draw.classes);
-      const compared = discordance(test.classes, predictedOf(draw, test), before);
+      const { test } = draw;
+      const compared = discordance(test.classes, predictedOf(draw, test), standing(draw));
       const rows = test.classes.length;
       return { value: (compared.won - compared.lost) / rows, interval: pairedShareInterval(compared, rows), rows };
     },

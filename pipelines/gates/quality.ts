@@ -103,6 +103,33 @@ export const QUALITY_GATES = {
     examples: { rows: 'test rows that production has right and the new model has not' },
     inputs: 'any',
   },
+  macroF1OverTrivial: {
+    title: 'Macro F1 over a trivial model',
+    meaning:
+      'Macro F1 of the tuned model minus that of the trivial model with the higher one, on the same test rows: rare labels count as much as frequent ones.',
+    direction: 'min',
+    judged: 'interval',
+    unit: 'points',
+    range: DIFFERENCE,
+    threshold: 0,
+    why: 'as gainOverTrivial; a model that wins by frequent labels alone has not beaten counting words where it matters',
+    falseAlarms: 'TODO',
+    examples: {
+      rows: 'of each label that loses F1 against it, the most first, a row that only the trivial model has right',
+    },
+    severity: 'warn',
+    step: 'evaluate',
+    inputs: 'any',
+  },
+  macroF1OverProduction: {
+    ...GAIN_OVER_PRODUCTION,
+    title: 'Macro F1 over the model in production',
+    meaning:
+      'Macro F1 of the tuned model minus that of the one in production, on the rows of gainOverProduction: a loss on rare labels alone hardly moves accuracy.',
+    falseAlarms: 'TODO',
+    examples: { rows: 'of each label that loses F1, the most first, a row that only production has right' },
+    inputs: 'any',
+  },
   calibrationError: {
     title: 'Calibration error (ECE)',
     meaning:

@@ -47,6 +47,32 @@ describe('the report', () => {
     assert.doesNotMatch(withInterval(0, 0.02), /✓ better/);
   });
 
+  it('says so where macro F1 is worse, whatever accuracy says, with the gate and the rows of the labels that lose', () => {
+    assert.ok(comparison?.comparable);
+    const difference = { value: -0.06, interval: { low: -0.1, high: -0.02, confidence: 0.95 }, rows: 138 };
+    const macroF1Gate = {
+      name: 'macroF1OverProduction',
+      verdict: 'warn',
+      measured: -0.02,
+      score: difference,
+      threshold: 0,
+      direction: 'min',
+      reason: 'macroF1OverProduction is -0.06',
+      examples: { artifact: comparison.details.digest, path: 'rows', ids: ['r7', 'r9'] },
+    } as const;
+    const words = wordsOf(
+      render({
+        ...sampleFacts,
+        comparison: { ...comparison, macroF1: { ...comparison.macroF1, difference }, macroF1Gate },
+      }),
+    );
+    assert.match(words, /Beside production: ✓ better \(14 rows won, 3 lost of 138\) ✗ macro F1 worse/);
+    assert.match(words, /✗ macro F1 worse Macro F1 −6\.0 points, −10\.0 points to −2\.0 points\./);
+    assert.match(words, /Gate warn: macroF1OverProduction is -0\.06/);
+    assert.match(words, /Of labels that lose F1, only production has right: r7 , r9/);
+    assert.doesNotMatch(wordsOf(render(sampleFacts)), /macro F1 worse/);
+  });
+
   it('says that nothing is in production, or why the two cannot be compared', () => {
     const { comparison: _, ...uncompared } = sampleFacts;
     const words = (facts: Partial<RunFacts>) => wordsOf(render({ ...uncompared, ...facts }));

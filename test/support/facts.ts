@@ -134,10 +134,11 @@ const evaluation: Evaluation = {
     exportParity: { value: 3.1e-7, interval: null, rows: 16 },
     gainOverTrivial: score(0.21, 0.06, 141),
     calibrationError: score(0.041, 0.02, 141),
+    macroF1OverTrivial: score(0.246, 0.06, 141),
   },
   trivial: [
-    { kind: 'TF-IDF with logistic regression', accuracy: score(0.684, 0.07, 141), midP: 0.0000021 },
-    { kind: 'most frequent label', accuracy: score(0.113, 0.05, 141), midP: 1e-12 },
+    { kind: 'TF-IDF with logistic regression', accuracy: score(0.684, 0.07, 141), midP: 0.0000021, macroF1: 0.643 },
+    { kind: 'most frequent label', accuracy: score(0.113, 0.05, 141), midP: 1e-12, macroF1: 0.0254 },
   ],
   diagnosis: {
     trainTestGap: score(0.094, 0.05, 141),
@@ -435,6 +436,10 @@ export const sampleFacts: RunFacts & { readonly pipeline: TextClassification } =
     },
     sizeMb: { production: 133.5, candidate: 91.4 },
     hardware,
+    macroF1Gate: {
+      ...gate('macroF1OverProduction', 'pass', 0.106, 0, 'min', 'macroF1OverProduction is 0.054 on 138 rows'),
+      score: { value: 0.054, interval: { low: 0.001, high: 0.106, confidence: 0.95 }, rows: 138 },
+    },
     details: refOf('comparison.json', 'application/json'),
   },
   electorate: {

@@ -86,6 +86,7 @@ describe('comparing with the model in production', function () {
       candidate: { classifier: candidate, evaluation: change.evaluation ?? evaluation },
       dataset: await dataset(change.test ?? all, [], change.pair),
       gate: { min: 0, severity: 'fail' },
+      macroF1Gate: { min: 0, severity: 'warn' },
       seed: 7,
     };
     return runStep(compareModels, input, services);
@@ -126,6 +127,10 @@ describe('comparing with the model in production', function () {
     equal(result.accuracy.production.value, all.filter(right).length / 24);
     const f1 = result.macroF1.difference;
     ok(f1.interval !== null && f1.value !== null && f1.interval.low <= f1.value && f1.value <= f1.interval.high);
+    deepEqual(
+      [result.macroF1Gate?.name, result.macroF1Gate?.verdict, result.macroF1Gate?.measured],
+      ['macroF1OverProduction', 'pass', f1.interval.high],
+    );
     // The surest first, of which there are ten at most.
     deepEqual(
       result.wonExamples.map(({ rowId }) => rowId),
@@ -142,6 +147,33 @@ describe('comparing with the model in production', function () {
     const details = await services.store.getJson<{ rows: unknown[] }>(result.details);
     equal(details.rows.length, 24);
     ok(!JSON.stringify(result).includes('and so on'), 'no text of a row is in the result');
+  });
+
+  it('warns of labels that it serves worse than the one in production, with a row of each that only that has right', async () => {
+    const rows = all.filter((row) => standing[row] === truth(row));
+    const [most] = LABELS.toSorted((a, b) => times(b) - times(a)) as [string];
+    function times(label: string): number {
+      return rows.filter((row) => truth(row) === label).length;
+    }
+    const lost = rows.filter((row) => truth(row) === most).slice(1);
+    ok(lost.length > 5, 'production is right about some rows');
+    const worse = await services.store.putJson(
+      {
+        labels: LABELS,
+        predictions: rows.map((row) => ({
+          rowId: `r${row}`,
+          predicted: lost.includes(row) ? other(truth(row)) : truth(row),
+          probability: 0.5 + row / 100,
+        })),
+      },
+      'evaluation.json',
+    );
+    const result = await compare({ evaluation: worse, test: rows });
+    ok(result.comparable && result.macroF1Gate !== undefined);
+    deepEqual([result.lost, result.macroF1Gate.verdict], [lost.length, 'warn']);
+    match(result.macroF1Gate.reason, /the upper end of its 95 % interval, -0\.\d+, is below/);
+    // Whichever labels lose F1 by it, the surest of the rows is of both.
+    deepEqual(result.macroF1Gate.examples?.ids, [`r${lost.at(-1)}`]);
   });
 
   it('leaves out the test rows that production was trained or chosen on', async () => {

@@ -32,6 +32,7 @@ const good: Record<GateName, Score> = {
   flipRate: score(0.02, 0.006, 0.07),
   exportParity: score(1e-6),
   gainOverTrivial: score(0.2, 0.15, 0.25),
+  macroF1OverTrivial: score(0.2, 0.15, 0.25),
   calibrationError: score(0.03, 0.02, 0.05),
   validationTestGap: score(0.02, -0.02, 0.06),
   labelSignal: score(0.4),

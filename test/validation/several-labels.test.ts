@@ -387,6 +387,7 @@ describe('a model of several labels a row, exported', function () {
           dataset: input.dataset,
           seed: 7,
           gate: { min: 0, severity: 'warn' },
+          macroF1Gate: { min: 0, severity: 'warn' },
         },
         services,
       );
@@ -399,6 +400,10 @@ describe('a model of several labels a row, exported', function () {
       ok(both.won > both.lost && both.lost > 0 && both.won + both.lost < both.rows, `${both.won} to ${both.lost}`);
       ok((both.accuracy.difference.interval?.low ?? -1) > 0 && both.gate?.verdict === 'pass');
       equal(both.accuracy.candidate.value, evaluation.measures.accuracy.value);
+      equal(both.macroF1.candidate.value, evaluation.measures.macroF1.value);
+      const gained = both.macroF1.difference;
+      ok(gained.interval!.low < gained.value! && gained.value! < gained.interval!.high);
+      deepEqual([both.macroF1Gate?.verdict, both.macroF1Gate?.measured], ['pass', gained.interval!.high]);
       match(both.wonExamples[0]?.candidate ?? '', /even/);
     });
 

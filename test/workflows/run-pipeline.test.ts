@@ -361,26 +361,34 @@ describe('a run', function () {
     );
   });
 
-  it('asks nobody to release a model that the gate over production refuses', async () => {
-    const { activities } = fakeActivities();
-    const ran = await withRun(
-      {
-        overrides: {
-          compareModels: async (call) => {
-            const result = await activities.compareModels(call);
-            const gate = { name: 'gainOverProduction', verdict: 'fail', reason: 'it is worse' } as never;
-            return { ...result, output: { ...result.output, comparable: true, gate } as never };
+  for (const [which, name] of [
+    ['gate', 'gainOverProduction'],
+    ['macroF1Gate', 'macroF1OverProduction'],
+  ] as const) {
+    it(`asks nobody to release a model that ${name} refuses`, async () => {
+      const { activities } = fakeActivities();
+      const asked: unknown[] = [];
+      const ran = await withRun(
+        {
+          overrides: {
+            compareModels: async (call) => {
+              asked.push(call.input[which]);
+              const result = await activities.compareModels(call);
+              const refused = { [which]: { name, verdict: 'fail', reason: 'it is worse' } };
+              return { ...result, output: { ...result.output, comparable: true, ...refused } as never };
+            },
           },
         },
-      },
-      async (runId) => {
-        await approve(runId, 'review', 'lena');
-        const outcome = await runOutcome(temporal.client, runId);
-        assert.deepEqual([outcome.state, outcome.reason, outcome.deployment], ['gates-failed', 'it is worse', null]);
-      },
-    );
-    assert.ok(ran.includes('report') && !ran.includes('release-evidence') && !ran.includes('deploy'));
-  });
+        async (runId) => {
+          await approve(runId, 'review', 'lena');
+          const outcome = await runOutcome(temporal.client, runId);
+          assert.deepEqual([outcome.state, outcome.reason, outcome.deployment], ['gates-failed', 'it is worse', null]);
+        },
+      );
+      assert.deepEqual(asked, [{ min: 0, severity: 'warn' }]);
+      assert.ok(ran.includes('report') && !ran.includes('release-evidence') && !ran.includes('deploy'));
+    });
+  }
 
   it('deploys nothing when the release is rejected', async () => {
     const ran = await withRun({}, async (runId) => {

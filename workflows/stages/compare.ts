@@ -31,6 +31,7 @@ export async function compareClassifier(run: Run, _: Selected, { bundle, made }:
     candidate: { classifier: exported.classifier, evaluation: evaluation.details },
     dataset: data.dataset,
     gate: run.classification().gates.gainOverProduction,
+    macroF1Gate: run.classification().gates.macroF1OverProduction,
     seed: run.classification().training.seed,
   }));
 }

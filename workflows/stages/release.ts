@@ -28,7 +28,7 @@ export async function release(run: Run, { winner, pack, compare }: Releasing): P
   await judgeTermsAgain(run, winner);
   await compareWithProduction(run, compare);
   // Nobody is asked to approve what the definition forbids.
-  if (run.comparisonGate?.verdict === 'fail') return false;
+  if (run.comparisonGates.some(({ verdict }) => verdict === 'fail')) return false;
   if (!(await approved(run, 'release'))) return false;
   const evidence = run.evidence;
   if (evidence === undefined) throw new Error('approved without evidence');

@@ -70,7 +70,7 @@ export function comparisonLine({
   retrievalComparison,
 }: RunFacts): Content {
   if (production === undefined) return '';
-  const line = (mark: Html, words = '') => html`<p>Beside production: ${mark}${words}</p>`;
+  const line = (mark: Html, words: Content = '') => html`<p>Beside production: ${mark}${words}</p>`;
   if (production === null) return line(badge('neutral', 'nothing is there'));
   if (generationComparison?.comparable === true) {
     const { won, lost, rows, adherence } = generationComparison;
@@ -83,8 +83,9 @@ export function comparisonLine({
     return line(mark(meanAveragePrecision.difference), ` (mAP ${change(meanAveragePrecision.difference)}; ${found})`);
   }
   if (comparison?.comparable !== true) return line(badge('care', 'not compared'));
-  const { won, lost, accuracy } = comparison;
-  return line(mark(accuracy.difference), ` (${count(won)} rows won, ${count(lost)} lost of ${count(comparison.rows)})`);
+  const { won, lost, accuracy, macroF1 } = comparison;
+  const rows = ` (${count(won)} rows won, ${count(lost)} lost of ${count(comparison.rows)})`;
+  return line(mark(accuracy.difference), html`${rows}${worseF1(macroF1.difference)}`);
 }
 
 function standing({ bundle, revision, runId, since, made }: ProductionModel, channel: string): Html {
@@ -148,9 +149,10 @@ function compared(both: Compared): Html {
     plain('Latency p95', latency.production.p95Ms, latency.candidate.p95Ms, milliseconds),
     plain('Size of model.onnx', sizeMb.production, sizeMb.candidate, megabytes),
   ];
-  const judged = both.gate === undefined ? '' : html`<p>Gate ${both.gate.verdict}: ${both.gate.reason}</p>`;
+  const gates = [both.gate, both.macroF1Gate].filter((gate) => gate !== undefined);
   return html`<p>${verdict(both)}</p>
-    ${judged}
+    ${gates.map((gate) => html`<p>Gate ${gate.verdict}: ${gate.reason}</p>`)}
+    ${both.macroF1Gate === undefined ? '' : lostIds(both.macroF1Gate, 'Of labels that lose F1, only production has right')}
     ${table(
       `On the same ${count(rows)} test rows; differences are the new model's minus production's, with 95 % intervals`,
       [
@@ -185,8 +187,16 @@ function mark(difference: Score): Html {
 function verdict(both: Compared): Content {
   const { difference } = both.accuracy;
   const { low, high } = difference.interval ?? { low: -1, high: 1 };
-  return html`${mark(difference)} ${count(both.won)} rows won, ${count(both.lost)} lost: accuracy ${change(difference)}.
+  return html`${mark(difference)} ${count(both.won)} rows won, ${count(both.lost)} lost: accuracy
+  ${change(difference)}.${worseF1(both.macroF1.difference)}
   ${low <= 0 && high >= 0 ? 'These rows cannot tell which of the two errs less.' : ''}`;
+}
+
+/** A loss that accuracy may not show: rare labels count as much as frequent ones. */
+function worseF1(difference: Score): Content {
+  return (difference.interval?.high ?? 1) < 0
+    ? html` ${badge('bad', 'macro F1 worse')} Macro F1 ${change(difference)}.`
+    : '';
 }
 
 /** `+8.0 points, 1.9 points to 13.8 points`. */

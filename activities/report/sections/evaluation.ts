@@ -32,10 +32,13 @@ export const evaluationSection: Section = {
       ['Test accuracy', score(evaluation.measures.accuracy)],
       ['Frozen probe on the same rows', score(evaluation.baselineAccuracy)],
       ...(evaluation.trivial ?? []).map(
-        ({ kind, accuracy, midP, learntFrom }) =>
+        ({ kind, accuracy, midP, macroF1, learntFrom }) =>
           [
             `Trivial: ${kind}${learntFrom === undefined ? '' : `, from ${count(learntFrom.rows)} of ${count(learntFrom.of)} training rows`}`,
-            html`${score(accuracy)}<small>McNemar, mid-p, against the model: ${probability(midP)}</small>`,
+            html`${score(accuracy)}<small
+                >McNemar, mid-p, against the model:
+                ${probability(midP)}${macroF1 === undefined ? '' : `; macro F1 ${percent(macroF1)}`}</small
+              >`,
           ] as const,
       ),
       ['Validation accuracy', score(evaluation.validationAccuracy)],

@@ -2,22 +2,18 @@
 import { decide } from '../../../inference/labels-above.ts';
 import type { ImageModel } from '../../../inference/image-model.ts';
 import { TextModel } from '../../../inference/text-model.ts';
-import { GATE_TABLE } from '../../../pipelines/gates/table.ts';
-import type { CompareModelsInput, ComparedRow, ModelComparison, PairedScore } from '../../contract/validation.ts';
+import type { CompareModelsInput, ComparedRow, ModelComparison } from '../../contract/validation.ts';
 import { multiLabelledBlocks, pickMultiLabelled } from '../../data/multi-label-blocks.ts';
 import { hardware, measureModel } from '../../selection/profile-encoder.ts';
 import { checkout } from '../../checkout.ts';
 import type { StepContext } from '../../step.ts';
 import { idsSeen } from '../compared-models.ts';
-import { withLostRows } from '../gate-examples.ts';
-import { judgeGate } from '../gates.ts';
-import { finiteOrNull } from '../metrics.ts';
+import { judgeComparison } from '../judge-comparison.ts';
 import { mcnemar } from '../paired.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
-import { bootstrapInterval, type BootstrapOptions } from '../statistics.ts';
 import { creditsOf, namesAt, type Decisions } from './decisions.ts';
-import { countsOf, macroF1 } from './metrics.ts';
-import { f1Scores, meanScore, pairedGain } from './scores.ts';
+import { macroF1Difference, rowsOfLostLabels } from './macro-f1-difference.ts';
+import { meanScore, pairedGain } from './scores.ts';
 import { sizeMb } from '../model-folder.ts';
 
 const EXAMPLES = 10;
@@ -119,13 +115,13 @@ export async function compareSeveralLabels(
   const candidateFolder = await checkout(context, candidate.classifier, 'candidate');
   const texts = sampleIndices(rows.ids.length, LATENCY_TEXTS, seededRandom(seed)).map((row) => rows.texts[row]!);
   const latencyOf = async (which: string) => (await measureModel({ folder: which, texts }, signal)).latency;
-  const gate =
-    input.gate === undefined
-      ? undefined
-      : judgeGate('gainOverProduction', GATE_TABLE.gainOverProduction, difference, input.gate);
+  const macroF1 = await macroF1Difference(before, after, options);
   return {
     comparable: true,
-    ...(gate === undefined ? {} : { gate: withLostRows(gate, details.digest, 'rows', widest(lost)) }),
+    ...judgeComparison(input, details.digest, {
+      accuracy: { difference, lost: widest(lost) },
+      macroF1: { difference: macroF1.difference, lost: rowsOfLostLabels(before, after).map(example) },
+    }),
     bundle: production.bundle,
     rows: rows.ids.length,
     rowsKnown: seen === null ? null : found.seen,
@@ -134,7 +130,7 @@ export async function compareSeveralLabels(
       candidate: meanScore(creditsAfter),
       difference,
     },
-    macroF1: await macroF1Difference(before, after, options),
+    macroF1,
     ...compared,
     ...mcnemar(compared),
     wonExamples: widest(won),
@@ -143,22 +139,5 @@ export async function compareSeveralLabels(
     sizeMb: { production: await sizeMb(folder), candidate: await sizeMb(candidateFolder) },
     hardware: hardware(),
     details,
-  };
-}
-
-/** By paired bootstrap: the same rows are drawn for both. Without an interval where both answer every row alike. */
-async function macroF1Difference(before: Decisions, after: Decisions, options: BootstrapOptions): Promise<PairedScore> {
-  const rows = before.targets.length / before.labels;
-  const [old, fresh] = [countsOf(before), countsOf(after)];
-  const differ = before.predicted.some((decided, at) => decided !== after.predicted[at]);
-  const between = (drawn?: Uint32Array): number => macroF1(fresh(drawn)) - macroF1(old(drawn));
-  return {
-    production: (await f1Scores(before, options)).macroF1,
-    candidate: (await f1Scores(after, options)).macroF1,
-    difference: {
-      value: finiteOrNull(between()),
-      interval: differ ? await bootstrapInterval(rows, between, options) : null,
-      rows,
-    },
   };
 }

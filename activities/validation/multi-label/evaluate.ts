@@ -20,6 +20,7 @@ import { withoutBulk } from '../bulk.ts';
 import { twinExamples } from '../diagnosis-examples.ts';
 import { exampleOf, idsOf } from '../gate-examples.ts';
 import { edgeExamples } from '../label-examples.ts';
+import { finiteOrNull } from '../metrics.ts';
 import { mcnemar } from '../paired.ts';
 import { putReference } from '../put-reference.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
@@ -35,7 +36,8 @@ import { diagnoseSets } from './diagnose.ts';
 import { disturb } from './disturb.ts';
 import { examine, type Answers, type Examined } from './examine.ts';
 import { NOT_OF_SETS, setExamples } from './examples.ts';
-import { countsOf, labelScores } from './metrics.ts';
+import { macroF1Gain, rowsOfLostLabels } from './macro-f1-difference.ts';
+import { countsOf, labelScores, macroF1 } from './metrics.ts';
 import { averagePrecisionScore, f1Scores, meanDifference, meanOf, meanScore, pairedGain } from './scores.ts';
 import { creditGaps } from './slices.ts';
 import { crossFitted } from './thresholds.ts';
@@ -103,8 +105,12 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const probed = credits(test, frozen.decided);
   context.progress({ phase: 'trivial models' });
   const trivial = (await trivialSets(learnt, test, labels.length, signal))
-    .map(({ predicted, ...one }) => ({ ...one, credits: credits(test, predicted) }))
+    .map((one) => {
+      const decided = decisionsOf(test, one.predicted);
+      return { ...one, decided, credits: creditsOf(decided), macroF1: macroF1(countsOf(decided)()) };
+    })
     .toSorted((a, b) => meanOf(b.credits) - meanOf(a.credits));
+  const byF1 = trivial.reduce((best, one) => (one.macroF1 > best.macroF1 ? one : best)).decided;
   context.progress({ phase: 'intervals' });
   const { microF1, ...f1 } = await f1Scores(decisions, options);
   const precisions = await averagePrecisionScore(test.probabilities, decisions, options);
@@ -133,6 +139,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     ...f1,
     gainOverProbe: await pairedGain(own, probed, options),
     gainOverTrivial: await pairedGain(own, trivial[0]!.credits, options),
+    macroF1OverTrivial: await macroF1Gain(byF1, decisions, options),
     calibrationError: calibration.ece,
     trainValidationGap: meanDifference(onTrain, onValidation),
     validationTestGap:
@@ -165,6 +172,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
         own,
         probed,
         trivial: trivial[0]!.credits,
+        lostLabels: rowsOfLostLabels(byF1, decisions),
         slice: slices.find(({ name }) => name === worstSlice(gaps)?.name),
         unequal: opportunities[0],
       },
@@ -183,6 +191,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
       trivial.map(async (one) => ({
         kind: one.kind,
         accuracy: meanScore(one.credits),
+        macroF1: finiteOrNull(one.macroF1),
         midP: mcnemar(discordant(own, one.credits)).midP,
         learntFrom: { rows: one.learntFrom, of: learnt.mostFrequent.rows },
       })),

@@ -43,6 +43,8 @@ interface Found {
   readonly own: Float64Array;
   readonly probed: Float64Array;
   readonly trivial: Float64Array;
+  /** Of each label that the trivial model with the highest macro F1 serves better, a row that only it is right about. */
+  readonly lostLabels: readonly number[];
   /** The worst; undefined where none has rows enough. */
   readonly slice: Slice | undefined;
   readonly unequal: OpportunityGap | undefined;
@@ -50,7 +52,7 @@ interface Found {
 
 export function setExamples(
   { labels, test, validation, shifted }: Asked,
-  { perLabel, mistakes, own, probed, trivial, slice, unequal }: Found,
+  { perLabel, mistakes, own, probed, trivial, lostLabels, slice, unequal }: Found,
 ): Readonly<Record<Exclude<ExampledGate, Elsewhere>, readonly GateExample[]>> {
   const count = labels.length;
   const rowOf = new Map(test.ids.map((id, row) => [id, row]));
@@ -76,6 +78,7 @@ export function setExamples(
     worstLabelF1: few(all.filter((row) => worst[0] !== undefined && isWrongAbout(worst[0])(row))),
     gainOverProbe: few(lost(own, probed), '; the probe does better'),
     gainOverTrivial: few(lost(own, trivial), '; the trivial model does better'),
+    macroF1OverTrivial: few(lostLabels, '; the trivial model is right about a label'),
     trainValidationGap: fewOf(validation, labels, wrongRows(validation, count)),
     shiftedDrop: shifted === null ? [] : fewOf(shifted, labels, wrongRows(shifted, count)),
     sliceGap: few(
