@@ -178,7 +178,7 @@ for (const [at, pair] of PAIRS.entries()) {
     named(pair.before),
     named(pair.after),
     `${pair.shared}`,
-    (100 * truth).toFixed(1),
+    (100 * truth).toFixed(1).replace('-0.0', '0.0'),
     `${share(counts.low)}, ${share(counts.high)}`,
     SEVERAL ? '–' : `${share(counts.lowAlone)}, ${share(counts.highAlone)}`,
     share(counts.warned),

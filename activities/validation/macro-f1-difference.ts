@@ -25,8 +25,8 @@ export async function macroF1Difference(
 
 /**
  * Macro-F1 of `after` minus that of `before`, with the wider of two intervals: by paired bootstrap (the same rows are drawn for both),
- * and of answers that change sides by lot (`swapInterval`). By bootstrap alone it was beyond the truth at one end in 5.6 % of draws of
- * equally good models with ten rows a label, and in 12.6 % where a label had two (bench/macro-f1-gains.ts).
+ * and of answers that change sides by lot (`swapInterval`). By bootstrap alone an end was
+ * beyond the truth in up to 5.0 % of draws of equally good models with four or ten rows a label (bench/macro-f1-gains.ts).
  */
 export async function macroF1Gain(
   expected: Int32Array,

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { renderReport } from '../../activities/report/render.ts';
 import type { TrainedModel } from '../../activities/contract/training.ts';
 import { sampleFacts, sampleMaterial } from '../support/facts.ts';
+import { generatorFacts } from '../support/generator-facts.ts';
+import { retrievalFacts, retrievalPipeline } from '../support/retrieval-facts.ts';
 
 describe('the report on a training that was disturbed', () => {
   const page = (parts: Partial<TrainedModel>): string => {
@@ -27,5 +29,27 @@ describe('the report on a training that was disturbed', () => {
     const shown = page({ warnings: [], oomRetries: 0, microBatch: 8, exact: { value: true, reasons: [] } });
     assert.match(shown, /yes: the bytes of a training that nothing disturbed/);
     assert.doesNotMatch(shown, /Memory ran out|Warning<\/strong>/);
+  });
+});
+
+describe('the curves of a training', () => {
+  const { training } = sampleFacts;
+  assert.ok(training !== undefined);
+  const tunedFinder = { ...retrievalFacts, training, pipeline: retrievalPipeline({ training: {} }) };
+  for (const [what, facts] of [
+    ['a classifier', sampleFacts],
+    ['a finder that was tuned', tunedFinder],
+    ['a generator that was tuned', generatorFacts('tuned')],
+  ] as const) {
+    it(`stand in the report of ${what}, step by step and epoch by epoch`, () => {
+      const page = renderReport({ kind: 'final', facts, ...sampleMaterial(facts) });
+      assert.match(page, /<desc id="loss-plot-text">training, each step: from \d/);
+      assert.match(page, /<desc id="accuracy-plot-text">validation: from \d/);
+    });
+  }
+
+  it('are none of a finder that nothing tuned', () => {
+    const page = renderReport({ kind: 'final', facts: retrievalFacts, ...sampleMaterial(retrievalFacts) });
+    assert.doesNotMatch(page, /loss-plot/);
   });
 });

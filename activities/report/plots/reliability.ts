@@ -48,8 +48,8 @@ export function reliabilityPlot({ bins }: NonNullable<Evaluation['calibration']>
   return html`<figure>
     ${drawing('reliability-plot', FRAME, 'Reliability', words.join('; '), body)}
     <figcaption>
-      Test rows in bins by the probability of their predicted label; a dot's area is its share of the rows. Under the
-      dashed line the model is surer than it is right.
+      ${several ? 'Every label of every test row, in bins by its probability' : 'Test rows in bins by the probability of their predicted label'};
+      a dot's area is its share of them. Under the dashed line the model is surer than it is right.
     </figcaption>
   </figure>`;
 }
