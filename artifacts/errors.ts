@@ -38,6 +38,7 @@ export const ERROR_KINDS = {
   StorageUnavailable: { retryable: true },
   StorageDenied: { retryable: false },
   TemporalUnavailable: { retryable: true },
+  ReplayFailed: { retryable: false },
   NetworkUnavailable: { retryable: true },
   DiskFull: { retryable: true },
   MissingTool: { retryable: false },

@@ -15,7 +15,8 @@ import {
   type Decision,
   type OpenedApproval,
 } from '../workflows/messages.ts';
-import { asRunError, showRun } from './runs.ts';
+import { asRunError } from './run-errors.ts';
+import { showRun } from './runs.ts';
 import { sendUpdate, UpdateRefused } from './updates.ts';
 
 interface OfRun {
@@ -85,7 +86,7 @@ export async function pageOfApprovals(
       next: more ? cursorOf(nextPageToken) : null,
     };
   } catch (error) {
-    throw error instanceof EspalierError ? error : asRunError(error, 'list');
+    throw error instanceof EspalierError ? error : asRunError(client, error, 'list');
   }
 }
 
@@ -131,7 +132,7 @@ export async function decide(client: Client, runId: string, decision: Decision):
       });
     }
     if (error instanceof WorkflowNotFoundError) throw await ended(client, runId, decision.approval);
-    throw asRunError(error, runId);
+    throw asRunError(client, error, runId);
   }
 }
 

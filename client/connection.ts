@@ -10,13 +10,12 @@ import {
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { definedOnly } from '../artifacts/defined-only.ts';
 import { EspalierError } from '../artifacts/errors.ts';
+import { credentialOf, refusedWith, type ConnectionSettings, type Reach } from './credentials.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface TemporalSettings {
-  readonly address: string;
-  readonly namespace: string;
-  readonly connectionOptions: ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
+export interface TemporalSettings extends Reach {
+  readonly connectionOptions: ConnectionSettings;
 }
 
 export interface TemporalClient extends TemporalSettings {
@@ -32,7 +31,12 @@ export function temporalSettings(env: Environment): TemporalSettings {
   try {
     const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: definedOnly(env) });
     const address = connectionOptions.address ?? 'localhost:7233';
-    return { address, namespace: namespace ?? 'default', connectionOptions: { ...connectionOptions, address } };
+    return {
+      address,
+      namespace: namespace ?? 'default',
+      credential: credentialOf(env, connectionOptions),
+      connectionOptions: { ...connectionOptions, address },
+    };
   } catch (error) {
     throw new EspalierError('BadConfig', `the Temporal configuration cannot be read: ${(error as Error).message}`, {
       where: 'TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or temporal.toml',
@@ -40,6 +44,14 @@ export function temporalSettings(env: Environment): TemporalSettings {
       cause: error,
     });
   }
+}
+
+/** Kept beside a client, which knows neither its server's address nor where its key was read. */
+const reaches = new WeakMap<Client, Reach>();
+
+/** How a client that `connectTemporal` made reaches its server; undefined of any other. */
+export function reachOf(client: Client): Reach | undefined {
+  return reaches.get(client);
 }
 
 /** Connects within ten seconds or says what is missing, at once where nothing listens: the socket and the first answer share one deadline. */
@@ -67,9 +79,10 @@ export async function connectTemporal(env: Environment): Promise<TemporalClient>
     await before(deadline, connection.ensureConnected());
   } catch (error) {
     await close();
-    throw unavailable(settings.address, (error as Error).message);
+    throw refusedWith(error, settings) ?? unavailable(settings.address, (error as Error).message);
   }
   const client = new Client({ connection, namespace: settings.namespace });
+  reaches.set(client, settings);
   return { ...settings, client, close };
 }
 

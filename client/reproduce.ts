@@ -7,7 +7,7 @@ import { TASK_QUEUES } from '../workflows/messages.ts';
 import type { ReproductionInput } from '../workflows/reproduce-model.ts';
 import type { Comparison, Reproduction } from '../workflows/reproduction/again.ts';
 import { differences, type Difference } from '../artifacts/differences.ts';
-import { asRunError } from './runs.ts';
+import { asRunError } from './run-errors.ts';
 
 export interface ReproductionVerdict extends Reproduction {
   readonly equal: boolean;
@@ -30,7 +30,7 @@ export async function startReproduction(client: Client, input: ReproductionInput
       staticSummary: `${input.facts.pipeline.deploy.model}, made again`,
     });
   } catch (error) {
-    throw asRunError(error, workflowId);
+    throw asRunError(client, error, workflowId);
   }
 }
 
@@ -53,7 +53,7 @@ export async function reproductionOutcome(
     tell(outcome.compared);
     return outcome;
   } catch (error) {
-    throw asRunError(error, workflowId);
+    throw asRunError(client, error, workflowId);
   } finally {
     clearInterval(timer);
   }

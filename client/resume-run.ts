@@ -5,7 +5,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { settingsAfter, withSettings, type Settings } from '../pipelines/change.ts';
 import type { Approver, RunState, StepView } from '../workflows/messages.ts';
 import { readRunInput } from './run-input.ts';
-import { showRun } from './runs.ts';
+import { shownOrFromHistory } from './run-from-history.ts';
 import { recordInput, type PreparedRun } from './start-run.ts';
 
 /**
@@ -20,7 +20,7 @@ export async function prepareResumption(
   who: { readonly startedBy: string; readonly approvers: readonly Approver[]; readonly notify?: boolean },
 ): Promise<PreparedRun> {
   const { input } = await readRunInput(client, runId);
-  const { state, steps } = await showRun(client, runId);
+  const { state, steps } = await shownOrFromHistory(client, runId);
   const reason = refusal(runId, state);
   if (reason !== undefined) throw reason;
   const { changes = [], ...rest } = input;

@@ -2,7 +2,7 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { RunTexts } from '../artifacts/collect.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
-import { asRunError } from './runs.ts';
+import { asRunError } from './run-errors.ts';
 
 /** Runs, drift checks and whatever else our workers orchestrate, as long as Temporal keeps it. */
 export async function* runHistories(client: Client): AsyncGenerator<RunTexts> {
@@ -14,7 +14,7 @@ export async function* runHistories(client: Client): AsyncGenerator<RunTexts> {
       if (texts !== undefined) yield { runId: workflowId, open: closeTime === undefined, texts };
     }
   } catch (error) {
-    throw asRunError(error, 'list');
+    throw asRunError(client, error, 'list');
   }
 }
 

@@ -4,7 +4,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { ArtifactRef } from '../artifacts/reference.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { RunInput } from '../workflows/messages.ts';
-import { asRunError } from './runs.ts';
+import { asRunError } from './run-errors.ts';
 
 export interface StartedWith {
   readonly input: RunInput;
@@ -33,6 +33,6 @@ export async function readRunInput(client: Client, runId: string): Promise<Start
       inputRef: defaultPayloadConverter.fromPayload<ArtifactRef>(inputRef),
     };
   } catch (error) {
-    throw asRunError(error, runId);
+    throw asRunError(client, error, runId);
   }
 }

@@ -1,16 +1,12 @@
 /** Runs: lists from Temporal's visibility, one run from its own query, live progress from heartbeats; and steering one. */
 import type { Client, WorkflowExecutionStatusName } from '@temporalio/client';
-import {
-  NamespaceNotFoundError,
-  QueryNotRegisteredError,
-  ServiceError,
-  WorkflowFailedError,
-  WorkflowNotFoundError,
-} from '@temporalio/client';
-import { ActivityFailure, ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
+import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import type { Progress } from '../activities/contract.ts';
-import { EspalierError, type ErrorKind, type ErrorRecord } from '../artifacts/errors.ts';
+import { EspalierError } from '../artifacts/errors.ts';
 import type { Resolution, RunOutcome, RunState, RunView, StepView } from '../workflows/messages.ts';
+import { replayFailed } from './replay-failures.ts';
+import { asRunError } from './run-errors.ts';
 import { sendUpdate, UpdateRefused } from './updates.ts';
 
 export interface RunSummary {
@@ -49,7 +45,7 @@ export async function listRuns(
       if (runs.length >= (options.limit ?? 100)) break;
     }
   } catch (error) {
-    throw asRunError(error, 'list');
+    throw asRunError(client, error, 'list');
   }
   return runs;
 }
@@ -59,13 +55,14 @@ export interface ShownRun extends RunView {
   readonly progress: Readonly<Record<string, Progress & { readonly attempt: number }>>;
 }
 
+/** @throws EspalierError NotFound; ReplayFailed for a run that `shownOrFromHistory` (run-from-history.ts) still tells of; TemporalUnavailable */
 export async function showRun(client: Client, runId: string): Promise<ShownRun> {
   const handle = client.workflow.getHandle(runId);
   try {
     const [view, progress] = await Promise.all([handle.query<RunView>('progress'), heartbeats(client, runId)]);
     return { ...view, progress };
   } catch (error) {
-    throw asRunError(error, runId);
+    throw (await replayFailed(client, runId, error)) ?? asRunError(client, error, runId);
   }
 }
 
@@ -73,7 +70,10 @@ export async function showRun(client: Client, runId: string): Promise<ShownRun> 
 const PROVIDER = ':worker';
 
 /** The last heartbeat of every running activity of a run and of its tries, by step id. */
-async function heartbeats(client: Client, runId: string): Promise<Record<string, Progress & { attempt: number }>> {
+export async function heartbeats(
+  client: Client,
+  runId: string,
+): Promise<Record<string, Progress & { attempt: number }>> {
   const { raw } = await client.workflow.getHandle(runId).describe();
   const ofTries = await Promise.all((raw.pendingChildren ?? []).map((child) => activitiesOfTry(client, child)));
   const found: Record<string, Progress & { attempt: number }> = {};
@@ -114,7 +114,7 @@ export async function runOutcome(client: Client, runId: string): Promise<RunOutc
   try {
     return (await client.workflow.getHandle(runId).result()) as RunOutcome;
   } catch (error) {
-    throw asRunError(error, runId);
+    throw asRunError(client, error, runId);
   }
 }
 
@@ -133,7 +133,7 @@ export async function cancelRun(client: Client, runId: string): Promise<void> {
     }
     await handle.cancel();
   } catch (error) {
-    throw asRunError(error, runId);
+    throw asRunError(client, error, runId);
   }
 }
 
@@ -153,7 +153,7 @@ export async function resolveStep(client: Client, runId: string, resolution: Res
         fix: `\`espalier runs show ${runId}\` shows which steps are parked and what can be done`,
       });
     }
-    if (!(error instanceof WorkflowNotFoundError)) throw asRunError(error, runId);
+    if (!(error instanceof WorkflowNotFoundError)) throw asRunError(client, error, runId);
     const { state } = await showRun(client, runId);
     throw new EspalierError('Conflict', `the run has ended (${state}): its steps take no more decisions`, {
       where,
@@ -170,45 +170,8 @@ export function isHowItEnded(error: unknown): boolean {
   return (error instanceof EspalierError ? error.cause : error) instanceof WorkflowFailedError;
 }
 
-export function asRunError(error: unknown, runId: string): unknown {
-  if (error instanceof WorkflowNotFoundError) {
-    return new EspalierError('NotFound', `there is no run ${runId}`, {
-      fix: '`espalier runs list` shows what there is',
-    });
-  }
-  if (error instanceof NamespaceNotFoundError) {
-    return new EspalierError('BadConfig', `the Temporal server has no namespace '${error.namespace}'`, {
-      where: 'TEMPORAL_NAMESPACE or temporal.toml',
-      fix: 'name one that it has: `temporal operator namespace list` shows them',
-      cause: error,
-    });
-  }
-  if (error instanceof ServiceError || error instanceof QueryNotRegisteredError) return asServiceError(error);
-  if (!(error instanceof WorkflowFailedError)) return error;
-  let cause: unknown = error.cause;
-  while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
-  if (cause instanceof CancelledFailure)
-    return new EspalierError('Conflict', `run ${runId} was cancelled`, { cause: error });
-  if (!(cause instanceof ApplicationFailure)) return error;
-  const record = cause.details?.[0] as ErrorRecord | undefined;
-  return new EspalierError((record?.kind ?? cause.type ?? 'Internal') as ErrorKind, record?.message ?? cause.message, {
-    where: record?.where ?? runId,
-    ...(record?.fix === undefined ? {} : { fix: record.fix }),
-    cause: error,
-  });
-}
-
-/** What the gRPC client says in one word, said in ours. */
-function asServiceError(error: Error): EspalierError {
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  return new EspalierError('TemporalUnavailable', `${error.message}${cause}`, {
-    fix: 'see that the server and a worker run and that the namespace is right: `espalier doctor`',
-    cause: error,
-  });
-}
-
 /** The run's own word for its state, corrected by the server's: a terminated run cannot say so itself. */
-function stateOf(status: WorkflowExecutionStatusName, own: string | undefined): RunState {
+export function stateOf(status: WorkflowExecutionStatusName, own: string | undefined): RunState {
   if (status === 'FAILED' || status === 'TERMINATED' || status === 'TIMED_OUT') return 'failed';
   if (status === 'CANCELLED') return 'cancelled';
   return (own ?? 'running') as RunState;

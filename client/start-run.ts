@@ -11,6 +11,7 @@ import { electorateOf, unmeetableSeats } from '../artifacts/votes.ts';
 import type { KnownApprover } from './approvals.ts';
 import { authorsOf } from './authors.ts';
 import { requireKind, snapshotDataFiles } from './data-files.ts';
+import { asRunError } from './run-errors.ts';
 import { onceAttributesAreKnown } from './search-attributes.ts';
 import { shortDigest, type ArtifactRef, type Digest } from '../artifacts/reference.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
@@ -145,8 +146,8 @@ export function stableRunId(prepared: PreparedRun): string {
 }
 
 /**
- * @throws EspalierError Conflict when a run with this id exists and `attach` is off; BadConfig when no worker ever
- *   started in this namespace
+ * @throws EspalierError Conflict when a run with this id exists and `attach` is off; BadConfig when there is no such namespace, or
+ *   no worker ever started in it
  */
 export async function startRun(
   client: Client,
@@ -178,7 +179,7 @@ export async function startRun(
         fix: `look at it with \`espalier runs show ${options.runId}\`, or start one with another id`,
       });
     }
-    throw error;
+    throw asRunError(client, error, options.runId);
   }
 }
 

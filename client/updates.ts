@@ -9,6 +9,7 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { EspalierError } from '../artifacts/errors.ts';
+import { lastTaskFailed } from './replay-failures.ts';
 
 /** A worker answers within milliseconds; one that restarts is back within this. */
 const ANSWER_MS = 15_000;
@@ -22,7 +23,8 @@ export class UpdateRefused extends Error {
 /**
  * Sends the Update `name` and waits for its result.
  * @throws UpdateRefused with the validator's reason
- * @throws EspalierError TemporalUnavailable when no worker answers in time: the server can take the Update, only a worker can answer it
+ * @throws EspalierError TemporalUnavailable when no worker answers in time: the server can take the Update, only a worker can answer it;
+ *   ReplayFailed when none can go on with the run
  */
 export async function sendUpdate<Result, Argument>(
   client: Client,
@@ -50,7 +52,7 @@ export async function sendUpdate<Result, Argument>(
       throw new UpdateRefused(error.cause.message, { cause: error });
     }
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) {
-      throw unanswered(error, runId, answerMs);
+      throw (await lastTaskFailed(client, runId, error)) ?? unanswered(error, runId, answerMs);
     }
     throw error;
   }

@@ -207,6 +207,9 @@ export const Run = z
     deployment: document('What was deployed: model, channel, bundle, release, revision.').optional(),
     report: Artifact.optional(),
     progress: z.record(z.string(), Progress).describe('By the id of the running step.'),
+    replayFailure: StepError.optional().describe(
+      'No worker could go on with the run: why, and the ways out. The rest is what its history alone tells.',
+    ),
   })
   .meta({ id: 'Run' });
 

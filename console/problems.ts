@@ -45,6 +45,7 @@ const STATUS: Partial<Record<ErrorKind, number>> = {
   Forbidden: 403,
   NotFound: 404,
   Conflict: 409,
+  ReplayFailed: 409,
   BadDefinition: 422,
   BadData: 422,
   BadModel: 422,

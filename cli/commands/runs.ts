@@ -2,7 +2,8 @@ import { filledText } from '../../artifacts/votes.ts';
 import { voteLine } from '../votes.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { prepareResumption } from '../../client/resume-run.ts';
-import { cancelRun, ENDED, isHowItEnded, listRuns, runOutcome, showRun } from '../../client/runs.ts';
+import { cancelRun, ENDED, isHowItEnded, listRuns, runOutcome } from '../../client/runs.ts';
+import { shownOrFromHistory } from '../../client/run-from-history.ts';
 import { newRunId, startRun } from '../../client/start-run.ts';
 import { confirmed, isInteractive } from '../confirm.ts';
 import { createContext, type Context } from '../context.ts';
@@ -48,7 +49,7 @@ export async function list(json: boolean, options: { pipeline?: string; limit: s
 export async function show(json: boolean, runId: string): Promise<number> {
   return withContext(async (context) => {
     const { client } = await context.temporal();
-    const run = await showRun(client, runId);
+    const run = await shownOrFromHistory(client, runId);
     if (json) {
       printJson(run);
       return EXIT.ok;
@@ -66,6 +67,10 @@ export async function show(json: boolean, runId: string): Promise<number> {
         step.error === undefined ? step.title : `${step.error.kind}: ${step.error.message}`,
       ]),
     );
+    if (run.replayFailure !== undefined) {
+      const { message, fix } = run.replayFailure;
+      process.stdout.write(`\n${style.red(message)}\n  ${fix}\nWhat is shown is what its history tells.\n`);
+    }
     const now = status(run);
     if (now !== '') process.stdout.write(`\nnow: ${now}\n`);
     for (const line of run.steps.flatMap((step) => stepLines(runId, step))) process.stdout.write(`${line}\n`);

@@ -51,7 +51,7 @@ export function approvalRoutes(services: Services, consoleUrl: () => string): Fa
           summary: 'An approval, the digest of its evidence and the files in it',
           tags,
           params: ApprovalPath,
-          response: { 200: ShownApproval, ...problems(400, 404) },
+          response: { 200: ShownApproval, ...problems(400, 404, 409) },
         },
       },
       async ({ params }) => {
@@ -78,7 +78,7 @@ export function approvalRoutes(services: Services, consoleUrl: () => string): Fa
                 'application/json': { schema: z.unknown() },
               },
             },
-            ...problems(400, 404),
+            ...problems(400, 404, 409),
           },
         },
       },
@@ -123,7 +123,7 @@ export function approvalRoutes(services: Services, consoleUrl: () => string): Fa
           tags,
           params: ApprovalPath,
           body: z.strictObject({ seconds: z.int().min(60).max(MAX_LINK_SECONDS).default(86_400) }),
-          response: { 201: Link, ...problems(400, 404, 413, 415) },
+          response: { 201: Link, ...problems(400, 404, 409, 413, 415) },
         },
       },
       async ({ params: { run, approval }, body: { seconds }, caller: { user } }, reply) => {

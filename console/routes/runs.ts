@@ -2,7 +2,8 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EspalierError } from '../../artifacts/errors.ts';
-import { cancelRun, listRuns, showRun } from '../../client/runs.ts';
+import { shownOrFromHistory } from '../../client/run-from-history.ts';
+import { cancelRun, listRuns } from '../../client/runs.ts';
 import { newRunId, prepareRun, startRun } from '../../client/start-run.ts';
 import { withSettings, type Settings } from '../../pipelines/change.ts';
 import { checkPipeline } from '../../pipelines/check.ts';
@@ -48,7 +49,7 @@ export function runRoutes(services: Services): FastifyPluginCallbackZod {
           response: { 200: Run, ...problems(400, 404) },
         },
       },
-      ({ params }) => showRun(client, params.run),
+      ({ params }) => shownOrFromHistory(client, params.run),
     );
 
     app.post(

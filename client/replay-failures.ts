@@ -1,0 +1,73 @@
+/**
+ * Runs that no worker there is can go on with: the workflow code comes to other commands than the history has, or throws, and the
+ * workflow task fails again and again. Nothing is lost and nothing moves. Three things are said to who asks such a run: the worker's
+ * own error, where nothing waits to be done; else for half a minute nothing, and then that the task fails (both without the reason,
+ * which stands in the history).
+ */
+import { QueryNotRegisteredError, ServiceError, type Client } from '@temporalio/client';
+import { EspalierError } from '../artifacts/errors.ts';
+
+/** What the SDK's error of nondeterminism begins with. The client takes whatever a worker refuses a query for as a query that is not registered. */
+const NONDETERMINISM = '[TMPRL1100]';
+
+/** gRPC's codes: the query waited in vain, or the server has given up asking. */
+const UNANSWERED: ReadonlySet<unknown> = new Set([4 /* DEADLINE_EXCEEDED */, 9 /* FAILED_PRECONDITION */]);
+
+/** Causes of a failed workflow task (temporal.api.enums.v1.WorkflowTaskFailedCause) that the same workflow code has again. */
+const FOR_GOOD: ReadonlySet<unknown> = new Set([
+  14 /* WORKFLOW_WORKER_UNHANDLED_FAILURE */, 24 /* NON_DETERMINISTIC_ERROR */,
+]);
+
+/** From this attempt of a workflow task on the server answers no query. */
+const GIVEN_UP = 3;
+
+/** After a failed task come signals and results that wait for the next one; before it what was done. */
+const LATEST_EVENTS = 200;
+
+/** ReplayFailed where `error` is how such a run answers a query; undefined where it says something else, or nobody can tell. */
+export async function replayFailed(client: Client, runId: string, error: unknown): Promise<EspalierError | undefined> {
+  if (error instanceof QueryNotRegisteredError) {
+    return error.message.startsWith(NONDETERMINISM) ? failedWith(runId, error.message, error) : undefined;
+  }
+  if (!(error instanceof ServiceError)) return undefined;
+  if (!UNANSWERED.has((error.cause as { readonly code?: unknown } | undefined)?.code)) return undefined;
+  return lastTaskFailed(client, runId, error);
+}
+
+/** ReplayFailed where the workflow task of the run fails for good; undefined where not, or nobody can tell. */
+export async function lastTaskFailed(client: Client, runId: string, cause: Error): Promise<EspalierError | undefined> {
+  try {
+    const reason = (await recordedFailure(client, runId)) ?? (await failsOnAndOn(client, runId));
+    return reason === undefined ? undefined : failedWith(runId, reason, cause);
+  } catch {
+    return undefined; // what was first asked says more than that this could not be asked either
+  }
+}
+
+/** What a worker said of the newest workflow task that the history has the end of. */
+async function recordedFailure(client: Client, runId: string): Promise<string | undefined> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
+    namespace: client.options.namespace,
+    execution: { workflowId: runId },
+    maximumPageSize: LATEST_EVENTS,
+  });
+  const newest = history?.events?.find(
+    (event) => event.workflowTaskFailedEventAttributes != null || event.workflowTaskCompletedEventAttributes != null,
+  )?.workflowTaskFailedEventAttributes;
+  return FOR_GOOD.has(newest?.cause) ? (newest?.failure?.message ?? undefined) : undefined;
+}
+
+/** Of a task whose first worker was lost the history has no later failure: the reason stands in the logs of the workers alone. */
+async function failsOnAndOn(client: Client, runId: string): Promise<string | undefined> {
+  const { raw } = await client.workflow.getHandle(runId).describe();
+  const attempt = raw.pendingWorkflowTask?.attempt ?? 0;
+  return attempt < GIVEN_UP ? undefined : `attempt ${attempt} of its workflow task (the worker's log has the reason)`;
+}
+
+function failedWith(runId: string, reason: string, cause: Error): EspalierError {
+  return new EspalierError('ReplayFailed', `no worker could go on with run ${runId} from its history: ${reason}`, {
+    where: runId,
+    fix: `start workers of the version that it began on, which take it up again within minutes; or begin it anew, its finished steps reused: temporal workflow reset --workflow-id ${runId} --type FirstWorkflowTask --reapply-exclude All --reason "does not replay", or temporal workflow terminate --workflow-id ${runId} and then espalier runs resume ${runId} (docs/operating.md)`,
+    cause,
+  });
+}

@@ -1,0 +1,145 @@
+/**
+ * A run as its history alone tells it, for one that answers no query: what it was started with, which of its planned steps began and
+ * how they ended, the approval that is open, and what operators decided.
+ */
+import type { Client } from '@temporalio/client';
+import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
+import { tsToDate } from '@temporalio/common/lib/time.js';
+import type { ApprovalRecord } from '../activities/contract/evidence.ts';
+import type { StepResult } from '../activities/contract.ts';
+import { EspalierError, type ErrorRecord } from '../artifacts/errors.ts';
+import { errorRecord } from '../workflows/failures.ts';
+import {
+  OPEN_APPROVAL,
+  type ApprovalView,
+  type OpenedApproval,
+  type Resolution,
+  type StepView,
+} from '../workflows/messages.ts';
+import { planRun } from '../workflows/plan.ts';
+import { asRunError } from './run-errors.ts';
+import { readRunInput } from './run-input.ts';
+import { heartbeats, showRun, stateOf, type ShownRun } from './runs.ts';
+
+/** A run's own view, or, where no worker can go on with it, what its history tells: then with the reason. */
+export interface ShownOrTold extends ShownRun {
+  readonly replayFailure?: ErrorRecord;
+}
+
+/** @throws EspalierError NotFound; TemporalUnavailable when neither a worker nor the server answers */
+export async function shownOrFromHistory(client: Client, runId: string): Promise<ShownOrTold> {
+  try {
+    return await showRun(client, runId);
+  } catch (error) {
+    if (!(error instanceof EspalierError) || error.kind !== 'ReplayFailed') throw error;
+    return fromHistory(client, runId, error.toRecord());
+  }
+}
+
+async function fromHistory(client: Client, runId: string, replayFailure: ErrorRecord): Promise<ShownOrTold> {
+  const { input } = await readRunInput(client, runId);
+  const handle = client.workflow.getHandle(runId);
+  try {
+    const [{ memo, status, startTime }, { events }, progress] = await Promise.all([
+      handle.describe(),
+      handle.fetchHistory(),
+      heartbeats(client, runId),
+    ]);
+    const told: Told = { activities: new Map(), placed: new Map(), asked: new Map(), decided: [], votes: [] };
+    for (const event of events ?? []) note(told, event);
+    const open = memo?.[OPEN_APPROVAL] as OpenedApproval | null | undefined;
+    return {
+      runId,
+      pipeline: input.pipeline.name,
+      startedBy: input.startedBy,
+      startedAt: startTime.toISOString(),
+      trigger: input.trigger,
+      state: stateOf(status.name, memo?.['state'] as string | undefined),
+      steps: planRun(input.pipeline).map((step) => stepOf({ ...step, state: 'pending' }, told)),
+      approvals: open == null ? [] : [approvalOf(open, told.votes)],
+      progress,
+      replayFailure,
+    };
+  } catch (error) {
+    throw asRunError(client, error, runId);
+  }
+}
+
+type Event = NonNullable<
+  Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>['events']
+>[number];
+
+interface Told {
+  /** Of each activity, by its id, which is its step's: the last time that it was scheduled. */
+  readonly activities: Map<string, Omit<StepView, 'id' | 'title' | 'stage' | 'needs'>>;
+  /** The id of the activity that an event scheduled. */
+  readonly placed: Map<string, string>;
+  /** The Update that an event accepted. */
+  readonly asked: Map<string, { readonly name: string; readonly argument: unknown; readonly at: string }>;
+  readonly decided: { readonly resolution: Resolution; readonly at: string }[];
+  readonly votes: ApprovalRecord[];
+}
+
+function note(told: Told, event: Event): void {
+  const at = event.eventTime == null ? '' : tsToDate(event.eventTime).toISOString();
+  const scheduled = event.activityTaskScheduledEventAttributes;
+  if (scheduled?.activityId) {
+    told.placed.set(String(event.eventId), scheduled.activityId);
+    told.activities.set(scheduled.activityId, { state: 'running', startedAt: at });
+  }
+  const ended = endOf(event);
+  const id = told.placed.get(String(ended?.scheduledEventId));
+  if (ended !== undefined && id !== undefined) {
+    told.activities.set(id, { ...told.activities.get(id), finishedAt: at, ...ended.view(id) });
+  }
+  const accepted = event.workflowExecutionUpdateAcceptedEventAttributes;
+  if (accepted?.acceptedRequest?.input?.name) {
+    const { name, args } = accepted.acceptedRequest.input;
+    told.asked.set(String(event.eventId), { name, argument: valueOf(args), at });
+  }
+  const completed = event.workflowExecutionUpdateCompletedEventAttributes;
+  const asked = told.asked.get(String(completed?.acceptedEventId));
+  if (asked?.name === 'resolve') told.decided.push({ resolution: asked.argument as Resolution, at: asked.at });
+  if (asked?.name === 'decide' && completed?.outcome?.success != null) {
+    told.votes.push(valueOf(completed.outcome.success) as ApprovalRecord);
+  }
+}
+
+/** What an activity that has ended says of its step. */
+function endOf(event: Event) {
+  const completed = event.activityTaskCompletedEventAttributes;
+  if (completed != null) return { ...completed, view: () => doneView(valueOf(completed.result)) };
+  const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+  if (failed?.failure != null) {
+    const failure = defaultFailureConverter.failureToError(failed.failure, defaultPayloadConverter);
+    return { ...failed, view: (id: string) => ({ state: 'failed' as const, error: errorRecord(failure, id) }) };
+  }
+  const cancelled = event.activityTaskCanceledEventAttributes;
+  return cancelled == null ? undefined : { ...cancelled, view: () => ({ state: 'skipped' as const }) };
+}
+
+/** Of a step that is kept by its key, whose result it is; others only have one. */
+function doneView(result: unknown): Partial<StepView> & Pick<StepView, 'state'> {
+  if (typeof result !== 'object' || result === null || !('key' in result)) return { state: 'done' };
+  const { reused, key, computedBy, attempt } = result as StepResult<unknown>;
+  return { state: reused ? 'reused' : 'done', key, computedBy, attempt };
+}
+
+function stepOf(step: StepView, { activities, decided }: Told): StepView {
+  const resolutions = decided.flatMap(({ resolution, at }) =>
+    resolution.step === step.id ? [{ ...resolution, at }] : [],
+  );
+  return { ...step, ...activities.get(step.id), ...(resolutions.length === 0 ? {} : { resolutions }) };
+}
+
+function approvalOf(open: OpenedApproval, votes: readonly ApprovalRecord[]): ApprovalView {
+  const { approval, openedAt } = open;
+  return { ...open, votes: votes.filter((vote) => vote.approval === approval && vote.openedAt === openedAt) };
+}
+
+type Payloads = NonNullable<NonNullable<Event['activityTaskCompletedEventAttributes']>['result']>;
+
+function valueOf(payloads: Payloads | null | undefined): unknown {
+  const [first] = payloads?.payloads ?? [];
+  return first === undefined ? undefined : defaultPayloadConverter.fromPayload(first);
+}
