@@ -60,8 +60,7 @@ describe('an error of a step', () => {
   });
 });
 
-describe('a step as an activity', function () {
-  this.timeout(60_000);
+describe('a step as an activity', () => {
   let temporal: TemporalClient;
   let storage: TestStore;
   before(async () => {

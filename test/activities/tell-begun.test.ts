@@ -7,8 +7,7 @@ import type { TemporalClient } from '../../client/connection.ts';
 import { withStore, type TestStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
 
-describe('a step that tells its run when it has begun', function () {
-  this.timeout(60_000);
+describe('a step that tells its run when it has begun', () => {
   let storage: TestStore;
   let temporal: TemporalClient;
   before(async () => {

@@ -16,9 +16,7 @@ async function allOf(log: AuditLog): Promise<AuditEntry[]> {
 }
 const keyOf = (seq: number): string => `audit/${String(seq).padStart(12, '0')}`;
 
-describe('the audit log', function () {
-  this.timeout(30_000);
-
+describe('the audit log', () => {
   it('holds every change below registry/, and marks the ones that lost', async () => {
     const { pointers, audit, objects } = await withStore();
     await pointers.create('jobs/a', {});

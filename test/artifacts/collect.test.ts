@@ -112,8 +112,7 @@ describe('what a checkpoint pointer keeps', () => {
 });
 
 for (const prefix of ['', 'team/one/']) {
-  describe(`the collection of garbage${prefix === '' ? '' : ' below a prefix'}`, function () {
-    this.timeout(60_000);
+  describe(`the collection of garbage${prefix === '' ? '' : ' below a prefix'}`, () => {
     let test: TestStore;
     let twin: OpenStore;
     beforeEach(async () => {

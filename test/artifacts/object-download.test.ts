@@ -12,8 +12,7 @@ const SIZE = 4_000_000;
 const HALF = 2_500_000;
 const VERSION = '"1111"';
 
-describe('an object whose connection broke', function () {
-  this.timeout(60_000);
+describe('an object whose connection broke', () => {
   const content = randomBytes(SIZE);
   let folder: string;
   let gateway: Server;

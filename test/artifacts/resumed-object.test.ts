@@ -26,8 +26,7 @@ const PART = 5 * 2 ** 20;
 const SENT = 2_500_000;
 const child = fileURLToPath(new URL('../support/fetch-object-child.ts', import.meta.url));
 
-describe('an object whose download was interrupted by the end of its process', function () {
-  this.timeout(60_000);
+describe('an object whose download was interrupted by the end of its process', () => {
   const content = randomBytes(2 * PART + 1000);
   let test: TestStore;
   let env: NodeJS.ProcessEnv;

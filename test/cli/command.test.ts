@@ -8,8 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { espalier as command, type Ended } from '../support/command.ts';
 import { freePort } from '../support/temporal.ts';
 
-describe('the espalier command', function () {
-  this.timeout(30_000);
+describe('the espalier command', () => {
   let folder: string;
   let address: string;
   before(async () => {

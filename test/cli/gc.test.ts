@@ -15,8 +15,7 @@ import { freePort, temporalForTests } from '../support/temporal.ts';
 const TEXT = { name: 'file.txt', mediaType: 'text/plain' };
 const MONTH_AGO = new Date(Date.now() - 30 * 24 * 3600_000);
 
-describe('espalier gc', function () {
-  this.timeout(60_000);
+describe('espalier gc', () => {
   let store: TestStore;
   let temporal: TemporalClient;
   let address: string;

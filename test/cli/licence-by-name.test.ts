@@ -40,8 +40,7 @@ interface Verdict {
   readonly reasons: readonly { readonly text: string }[];
 }
 
-describe('espalier licence check of a model by its name', function () {
-  this.timeout(90_000);
+describe('espalier licence check of a model by its name', () => {
   let folder: string;
   let use: string;
   let services: TestStore & ActivityServices;

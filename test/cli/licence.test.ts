@@ -6,8 +6,7 @@ import { espalier as command } from '../support/command.ts';
 
 const espalier = (...args: readonly string[]) => command(args, { ...process.env, NO_COLOR: '1' });
 
-describe('espalier licence check', function () {
-  this.timeout(60_000);
+describe('espalier licence check', () => {
   let folder: string;
   const file = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);

@@ -8,8 +8,7 @@ import { espalier, type Ended } from '../support/command.ts';
 import { startReceiver, type Receiver } from '../support/receiver.ts';
 import { testFolder, withStore, type TestStore } from '../support/store.ts';
 
-describe('notifications from the command line', function () {
-  this.timeout(90_000);
+describe('notifications from the command line', () => {
   let test: TestStore;
   let folder: string;
   let receiver: Receiver;

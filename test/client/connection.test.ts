@@ -58,8 +58,7 @@ describe('reaching Temporal', () => {
     }
   });
 
-  it('waits for a server that is there and slow to answer', async function () {
-    this.timeout(60_000);
+  it('waits for a server that is there and slow to answer', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'espalier-slow-'));
     const server = await startTemporalIn(folder);
     const proxy = await TcpProxy.start(Number(server.address.split(':')[1]));
@@ -90,8 +89,7 @@ describe('reaching Temporal', () => {
     assert.throws(() => temporalSettings({ TEMPORAL_PROFILE: 'nope' }), { kind: 'BadConfig', message: /nope/ });
   });
 
-  it('ends a call that begins after it is closed, and nothing throws where nobody could catch it', async function () {
-    this.timeout(60_000);
+  it('ends a call that begins after it is closed, and nothing throws where nobody could catch it', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'espalier-closed-'));
     const server = await startTemporalIn(folder);
     try {
@@ -107,8 +105,7 @@ describe('reaching Temporal', () => {
     }
   });
 
-  it('is closed while a call is tried again: the call ends, and nothing throws from its timer', async function () {
-    this.timeout(60_000);
+  it('is closed while a call is tried again: the call ends, and nothing throws from its timer', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'espalier-closed-'));
     const server = await startTemporalIn(folder);
     try {

@@ -3,7 +3,6 @@ import { authenticate, createToken, listTokens, revokeToken, type Token } from '
 import { withStore, type TestStore } from '../support/store.ts';
 
 describe('an API token', function () {
-  this.timeout(30_000);
   let stored: TestStore;
   before(async () => {
     stored = await withStore();

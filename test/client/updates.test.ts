@@ -18,8 +18,7 @@ import {
   STATEMENT,
 } from '../support/workflow.ts';
 
-describe('asking a run', function () {
-  this.timeout(90_000);
+describe('asking a run', () => {
   let address: string;
   let temporal: TemporalClient;
   before(async () => {

@@ -12,7 +12,6 @@ import { startTestConsole, type Answer, type TestConsole } from '../support/cons
 type Shown = OpenApproval & { readonly closed: boolean; readonly evidenceFiles: readonly TreeEntry[] };
 
 describe('approvals over HTTP', function () {
-  this.timeout(90_000);
   let console: TestConsole;
   let lena: string;
   let omar: string;

@@ -10,7 +10,6 @@ import { startTestConsole, type Answer, type TestConsole } from '../support/cons
 import { sampleFacts } from '../support/facts.ts';
 
 describe('the page of a signed link', function () {
-  this.timeout(90_000);
   let console: TestConsole;
   before(async () => {
     console = await startTestConsole();

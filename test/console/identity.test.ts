@@ -24,8 +24,7 @@ const ROUTES = {
   'models:read': ['GET /v1/models', 'GET /v1/models/x'],
 } as const;
 
-describe('who calls the console', function () {
-  this.timeout(60_000);
+describe('who calls the console', () => {
   let console: TestConsole;
   before(async () => {
     console = await startTestConsole();

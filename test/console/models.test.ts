@@ -6,8 +6,7 @@ import type { Problem } from '../../console/problems.ts';
 import { startTestConsole, type TestConsole } from '../support/console.ts';
 import { sampleFacts } from '../support/facts.ts';
 
-describe('models over HTTP', function () {
-  this.timeout(60_000);
+describe('models over HTTP', () => {
   let console: TestConsole;
   before(async () => {
     console = await startTestConsole();

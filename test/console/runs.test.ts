@@ -8,8 +8,7 @@ import type { StepView } from '../../workflows/messages.ts';
 import { startTestConsole, TRAINING, type TestConsole } from '../support/console.ts';
 import { approveRun } from '../support/workflow.ts';
 
-describe('runs over HTTP', function () {
-  this.timeout(90_000);
+describe('runs over HTTP', () => {
   let console: TestConsole;
   before(async () => {
     console = await startTestConsole();

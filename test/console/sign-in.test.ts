@@ -23,8 +23,7 @@ import { freePort } from '../support/temporal.ts';
 
 const legal = { groups: ['lawyers'], preferred_username: 'lena', email: 'lena@example.org', email_verified: true };
 
-describe('signing in with an identity provider', function () {
-  this.timeout(90_000);
+describe('signing in with an identity provider', () => {
   let provider: TestProvider;
   let console: TestConsole;
   let settings: OidcSettings;

@@ -23,8 +23,7 @@ const broken = (vote: ApprovalRecord): ApprovalRecord[] => [
 ];
 const NO_PROVENANCE = { _type: STATEMENT_TYPE, subject: [], predicateType: 'none', predicate: {} } as const;
 
-describe('a release that somebody broke the glass for', function () {
-  this.timeout(60_000);
+describe('a release that somebody broke the glass for', () => {
   let services: TestStore & ActivityServices;
   before(async () => {
     services = await withServices();

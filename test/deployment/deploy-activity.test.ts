@@ -24,10 +24,11 @@ describe('the deployment as an activity', () => {
 
   it('beats while it works, with the phase it is in, and never after it ended', async () => {
     const phases: Progress[] = [];
-    // A store that takes its time: nothing of the deployment itself reports progress meanwhile.
+    // A store that answers once it has beaten again: nothing of the deployment itself reports progress meanwhile.
     const { store } = services;
     const tree: ArtifactStore['tree'] = async (ref) => {
-      if (ref === input.evidence.digest) await sleep(2500);
+      const beats = (): number => phases.filter(({ phase }) => phase === 'checking approvals').length;
+      while (ref === input.evidence.digest && beats() < 2) await sleep(20);
       return store.tree(ref);
     };
     const slow = Object.assign(Object.create(store) as ArtifactStore, {
@@ -40,7 +41,6 @@ describe('the deployment as an activity', () => {
     equal((await running).revision, 1);
     const beats = phases.map(({ phase }) => phase);
     deepEqual([...new Set(beats)], ['checking approvals', 'signing', 'moving the pointer']);
-    ok(beats.filter((phase) => phase === 'checking approvals').length >= 2, `it beat ${beats.join()}`);
     await sleep(2500);
     equal(phases.length, beats.length);
   });

@@ -143,8 +143,7 @@ describe('packaging a model', () => {
     match(card, /\| even \| 0\.9 \| not measured \| 0\.9 \| 12 \|/);
   });
 
-  it('writes a model card that huggingface_hub reads: licence, base, data and results', async function () {
-    this.timeout(60_000);
+  it('writes a model card that huggingface_hub reads: licence, base, data and results', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'espalier-card-'));
     try {
       await writeFile(join(folder, 'README.md'), await (await packaged()).text('MODEL_CARD.md'));

@@ -13,8 +13,7 @@ import { MODEL, withServices } from '../support/bundle.ts';
 import { approvedRelease, deploy, forge, withStatement } from '../support/release.ts';
 import { newTestKey, TEST_KEY } from '../support/signing.ts';
 
-describe('a vote’s signed statement', function () {
-  this.timeout(60_000);
+describe('a vote’s signed statement', () => {
   const stranger = newTestKey();
   let services: ActivityServices;
   let input: DeployModelInput;

@@ -120,7 +120,7 @@ describe('whole runs on one machine', function () {
     });
     while ((await trainers()) !== '') {
       // Five seconds on a machine at rest; it would train for many minutes.
-      assert.ok(Date.now() - cancelledAt < 60_000, 'the training process is still there');
+      assert.ok(Date.now() - cancelledAt < 240_000, 'the training process is still there');
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     assert.equal((await showRun(host.temporal.client, 'cancelled')).state, 'cancelled');

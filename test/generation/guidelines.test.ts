@@ -218,13 +218,13 @@ describe('a guideline', () => {
     );
     for (const answer of [...nasty, `${'0'.repeat(99_999)}1`, `1.${'0'.repeat(99_990)}1`]) {
       for (const { of, checks } of judges) {
-        const started = performance.now();
+        const from = process.cpuUsage();
         of(answer, { prompt: answer, facts: [answer] });
-        const tookMs = performance.now() - started;
-        assert.ok(tookMs < 20_000, `${checks[0]?.kind} took ${tookMs} ms on ${answer.slice(0, 8)}…`);
+        const seconds = process.cpuUsage(from).user / 1e6;
+        assert.ok(seconds < 20, `${checks[0]?.kind} took ${seconds} s on ${answer.slice(0, 8)}…`);
       }
     }
-  }).timeout(120_000);
+  }).timeout(400_000);
 
   it('that is about some prompts neither helps nor hurts the answers to others', () => {
     const { of } = judgeBy(

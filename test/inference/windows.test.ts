@@ -71,8 +71,7 @@ describe('windows of a long text', () => {
   });
 });
 
-describe('a model that reads long texts in windows', function () {
-  this.timeout(60_000);
+describe('a model that reads long texts in windows', () => {
   let root: string;
   let cut: string;
   let windowed: string;

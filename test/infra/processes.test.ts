@@ -8,7 +8,7 @@ import { startProcess, stopLeftovers, type ProcessRecord } from '../../infra/emb
 import { processIdentity } from '../../infra/lock.mjs';
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 45_000;
+  const deadline = Date.now() + 100_000;
   while (!condition()) {
     assert.ok(Date.now() < deadline, `waited in vain until ${what}`);
     await sleep(20);

@@ -102,7 +102,7 @@ describe('the embedded stack', () => {
     const address = [stack?.temporalAddress, stack?.s3Endpoint];
     const before_ = readRecord(stateDir)?.children ?? [];
     for (const { name, pid } of before_) process.kill(name === 'temporal' ? -pid : pid, 'SIGKILL');
-    const deadline = Date.now() + 50_000;
+    const deadline = Date.now() + 100_000;
     const changed = () =>
       (readRecord(stateDir)?.children ?? []).filter(({ pid }) => before_.every((one) => one.pid !== pid)).length;
     while (changed() < 2 || (await isUp()).includes(false)) {

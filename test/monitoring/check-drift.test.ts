@@ -26,8 +26,7 @@ import { drawTraffic } from './traffic.ts';
 
 const LABELS = ['a', 'b', 'c', 'd'];
 
-describe('a drift check', function () {
-  this.timeout(60_000);
+describe('a drift check', () => {
   let services: TestStore;
   let bundle: ArtifactRef;
   let runInput: ArtifactRef;
@@ -249,9 +248,7 @@ describe('a drift check', function () {
   });
 });
 
-describe('a check that claimed a run', function () {
-  this.timeout(60_000);
-
+describe('a check that claimed a run', () => {
   it('has failed when its workflow ended otherwise than by completing; one that runs or is unknown has not', async () => {
     const server = await temporalForTests();
     const { client, close } = await server.connect();

@@ -27,7 +27,6 @@ const card = (licence: string): string => `---\nlicense: ${licence}\n---\n`;
 
 /** A model in a bucket whose owner changes its terms, released and served; a store of its own for every test. */
 describe('the terms of a model', function () {
-  this.timeout(60_000);
   let test: TestStore;
   let services: ActivityServices;
   let client: S3Client;

@@ -36,8 +36,7 @@ const EVENT: NotificationEvent = {
   reason: 'Diverged: the loss is NaN',
 };
 
-describe('what people are told', function () {
-  this.timeout(60_000);
+describe('what people are told', () => {
   let store: TestStore;
   let temporal: TemporalClient & { server: string };
   const receivers: Receiver[] = [];

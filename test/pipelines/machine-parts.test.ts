@@ -22,8 +22,7 @@ async function shipped(): Promise<{ pipeline: ImageClassification; folder: strin
   return { pipeline: checked.pipeline, folder };
 }
 
-describe('the shipped pipeline machine-parts', function () {
-  this.timeout(60_000);
+describe('the shipped pipeline machine-parts', () => {
   let services: Awaited<ReturnType<typeof dataServices>>;
   let folder: string;
   before(async () => {

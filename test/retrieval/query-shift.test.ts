@@ -61,9 +61,7 @@ const joined = (...parts: readonly Pictures[]): Pictures => ({
   classes: Int32Array.from(parts.flatMap(({ classes }) => [...classes])),
 });
 
-describe('the domain shift of a finder', function () {
-  this.timeout(60_000);
-
+describe('the domain shift of a finder', () => {
   it('is no matter of where queries of one kind lie, nor of how long their embeddings are', async () => {
     const made = kind(7);
     const [gallery, alike] = [made(800), made(200)];

@@ -14,8 +14,7 @@ import {
   type MadePicture,
 } from '../support/tiny-pictures.ts';
 
-describe('behaviour tests of a model that finds pictures', function () {
-  this.timeout(60_000);
+describe('behaviour tests of a model that finds pictures', () => {
   let storage: TestStore;
   let model: ImageModel;
   let index: SearchedGallery;

@@ -187,13 +187,13 @@ describe('converting a torch file', function () {
   });
 
   it('ends at once when the step is cancelled', async () => {
-    process.env['ESPALIER_PICKLESCAN'] = await standInScanner(root, { seconds: 120 });
+    process.env['ESPALIER_PICKLESCAN'] = await standInScanner(root, { seconds: 600 });
     const workDir = await mkdtemp(join(root, 'work-'));
     const began = Date.now();
     const options = { python, workDir, signal: AbortSignal.timeout(700) };
     const weights = { form: 'torch', name: 'honest.bin', parts: [], folder: files } as const;
     await assert.rejects(convertWeights(weights, workDir, options), { name: 'TimeoutError' });
-    assert.ok(Date.now() - began < 20_000);
+    assert.ok(Date.now() - began < 100_000); // it would sleep for 600 s
     assert.ok(!existsSync(join(workDir, 'model.safetensors')));
   });
 

@@ -186,8 +186,7 @@ describe('what a source says of a model', () => {
   });
 });
 
-describe('a candidate that cannot fit', function () {
-  this.timeout(60_000);
+describe('a candidate that cannot fit', () => {
   const intendedUse = { commercial: true, domain: 'support', publish: false, hosted: true, modify: true };
   const saved = { ...process.env };
   let root: string;

@@ -118,7 +118,7 @@ describe('measuring an encoder', function () {
     const profile = await runStep(profileEncoder, { encoder, dataset, maxLength: 32 }, services);
     const { latency } = profile;
     assert.ok(latency.runs >= 100 && latency.warmupRuns === 20, JSON.stringify(latency));
-    assert.ok(latency.p50Ms > 0 && latency.p50Ms <= latency.p95Ms && latency.p95Ms < 1000, JSON.stringify(latency));
+    assert.ok(latency.p50Ms > 0 && latency.p50Ms <= latency.p95Ms && latency.p95Ms < 60_000, JSON.stringify(latency));
     assert.ok(profile.memoryMb > 0 && profile.memoryMb < 500, `${profile.memoryMb} MB`);
     const sizes = (await services.store.tree(encoder)).entries.map((entry) => entry.size);
     assert.equal(profile.sizeMb, sizes.reduce((sum, size) => sum + size, 0) / 1e6);

@@ -77,8 +77,7 @@ describe('a served model of pairs', () => {
     deepEqual([record?.pair, record?.textLength], ['and 🙂 its second', 8 + 16]);
   });
 
-  it('is asked on the command line, a --pair a text, and told where one is missing', async function () {
-    this.timeout(30_000);
+  it('is asked on the command line, a --pair a text, and told where one is missing', async () => {
     const ask = (...args: string[]) =>
       espalier(['predict', MODEL, ...args, '--url', server.url], { ...process.env, NO_COLOR: '1' });
     const [first, second] = TEXTS;

@@ -177,8 +177,7 @@ describe('a served model that finds pictures', () => {
     }
   });
 
-  it('is asked on the command line, which shows a line a neighbour, and says what it cannot do', async function () {
-    this.timeout(60_000);
+  it('is asked on the command line, which shows a line a neighbour, and says what it cannot do', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'espalier-find-'));
     const file = join(folder, 'a.png');
     await writeFile(file, pictures[4]!);

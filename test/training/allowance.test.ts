@@ -8,8 +8,7 @@ import { fakeTrainer, isAlive, trainingInput, trainingKey, trainingSpec } from '
 const WHOLE = 'ready()\nfor n in range(began + 1, TOTAL + 1): step(n)\n';
 const HANGS = 'ready()\nstep(1)\nwhile True: time.sleep(0.05)';
 
-describe('a try that may use a part of the budget', function () {
-  this.timeout(60_000);
+describe('a try that may use a part of the budget', () => {
   let storage: TestStore;
   let input: TrainModelInput;
   let seed = 700;

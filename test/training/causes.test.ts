@@ -132,9 +132,7 @@ describe('the uploads of checkpoints', () => {
     const keep = () => Promise.reject(gone());
     const uploads = new CheckpointUploads({ keep, onProblem: (message) => problems.push(message) });
     uploads.add(await local(parent, 1));
-    const beganMs = Date.now();
-    await uploads.drained(100);
-    assert.ok(Date.now() - beganMs < 10_000); // it would go on for ever
+    await uploads.drained(100); // it would go on for ever
     assert.match(problems.at(-1) ?? '', /checkpoint of step 1 could not be kept: gone fishing/);
   });
 

@@ -170,14 +170,14 @@ for guarded in (False, True):
     assert.ok(isAlive(pid));
     parent.kill('SIGKILL');
     const killedMs = Date.now();
-    while (isAlive(pid) && Date.now() - killedMs < 30_000) await sleep(20);
+    while (isAlive(pid) && Date.now() - killedMs < 90_000) await sleep(20);
     assert.ok(!isAlive(pid), 'the trainer lives on');
   });
 
   it('is killed when it does not stop in time', async () => {
     const cancel = new AbortController();
     let beganMs = 0;
-    const deaf = 'signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwrite("starting", pid=os.getpid())\ntime.sleep(60)';
+    const deaf = 'signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwrite("starting", pid=os.getpid())\ntime.sleep(600)';
     let pid = 0;
     const outcome = await runOther(deaf, cancel.signal, (event) => {
       pid = (event as unknown as { pid: number }).pid;
@@ -186,7 +186,7 @@ for guarded in (False, True):
     });
     assert.deepEqual([outcome.kind, isAlive(pid)], ['stopped', false]);
     const tookMs = Date.now() - beganMs;
-    assert.ok(tookMs >= 2900 && tookMs < 30_000, `took ${tookMs} ms`); // it would sleep for 60 s
+    assert.ok(tookMs >= 2900 && tookMs < 100_000, `took ${tookMs} ms`); // it would sleep for 600 s
   });
 
   it('is killed in the same time when it is paused', async () => {

@@ -87,7 +87,7 @@ describe('a killed training', function () {
         cancel.abort();
       },
     });
-    assert.ok(Date.now() - began.atMs < 30_000);
+    assert.ok(Date.now() - began.atMs < 90_000);
     assert.equal(outcome.kind, 'stopped');
     assert.ok(outcome.kind === 'stopped' && outcome.checkpoint !== null && outcome.step >= 4);
     await runTasks([{ ...task, resumeFrom: outcome.checkpoint }]);

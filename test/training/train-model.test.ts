@@ -120,7 +120,7 @@ describe('the training step', function () {
       }),
     });
     await assert.rejects(cancelled, reason);
-    assert.ok(Date.now() - atMs < 30_000, `took ${Date.now() - atMs} ms`);
+    assert.ok(Date.now() - atMs < 90_000, `took ${Date.now() - atMs} ms`);
     assert.equal(isAlive(pid), false);
     const { checkpoints, held } = await read(spec);
     assert.ok((checkpoints[0]?.step ?? 0) >= 20);

@@ -16,7 +16,6 @@ const LABELS = ['even', 'odd'];
 const WRONG = [5, 11];
 
 describe('comparing with the model in production', function () {
-  this.timeout(60_000);
   let services: ActivityServices;
   let production: ArtifactRef;
   let candidate: ArtifactRef;

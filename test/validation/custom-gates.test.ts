@@ -89,7 +89,6 @@ const DETAILS = {
 const EXAMPLE = fileURLToPath(new URL('example-gates.mjs', import.meta.url));
 
 describe('gates of one’s own', function () {
-  this.timeout(60_000);
   let folder: string;
   let opened: TestStore;
   let known: CustomGatesModule;

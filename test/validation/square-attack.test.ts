@@ -18,8 +18,7 @@ import {
 } from '../support/tiny-pictures.ts';
 import { temporaryFolder } from '../training/fixtures.ts';
 
-describe('the square attack on a served graph', function () {
-  this.timeout(60_000);
+describe('the square attack on a served graph', () => {
   let storage: TestStore;
   let services: ActivityServices;
   let test: readonly MadePicture[];

@@ -77,7 +77,6 @@ describe('the devices of a worker', () => {
 });
 
 describe('a device lease', function () {
-  this.timeout(60_000);
   const { signal } = new AbortController();
   const children: ChildProcess[] = [];
   let env: Record<string, string>;

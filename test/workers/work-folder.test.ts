@@ -7,9 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { clearDeadWorkFolders, openWorkFolder } from '../../workers/work-folder.ts';
 import { testFolder } from '../support/store.ts';
 
-describe('the work folder of a worker process', function () {
-  this.timeout(30_000);
-
+describe('the work folder of a worker process', () => {
   /** A worker that has a step's files in its folder and waits to be killed. */
   async function worker(parent: string) {
     const module = new URL('../../workers/work-folder.ts', import.meta.url).href;

@@ -64,8 +64,7 @@ describe('a process with credentials', () => {
     process.stdout.write(JSON.stringify({ listeners, open: url() !== undefined }));
     process.exit(0);`;
 
-  it('opens no inspector at a signal, which a gate of one’s own could send: a worker, the command, the model server', async function () {
-    this.timeout(60_000);
+  it('opens no inspector at a signal, which a gate of one’s own could send: a worker, the command, the model server', async () => {
     for (const code of [
       `const { runWorkerProcess } = await import('${program('workers/process.ts').href}');
        await runWorkerProcess('pipeline', async () => { ${signalled} });`,

@@ -22,8 +22,7 @@ function door(): { readonly opened: Promise<void>; readonly open: () => void } {
 
 const stateOf = (run: RunView, step: string): StepState | undefined => run.steps.find(({ id }) => id === step)?.state;
 
-describe('a candidate that failed for no fault of its model, among others', function () {
-  this.timeout(90_000);
+describe('a candidate that failed for no fault of its model, among others', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

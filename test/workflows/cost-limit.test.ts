@@ -17,8 +17,7 @@ import {
   withWorkers,
 } from '../support/workflow.ts';
 
-describe('a run with a limit of what 1,000 inferences may cost', function () {
-  this.timeout(60_000);
+describe('a run with a limit of what 1,000 inferences may cost', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

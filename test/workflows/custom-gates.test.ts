@@ -28,8 +28,7 @@ const withOwn = (input: RunInput): RunInput => ({ ...input, pipeline: { ...input
 const text = runInput().pipeline;
 const severalLabels = { ...runInput(), pipeline: { ...text, data: { ...text.data, multiLabel: { separator: ';' } } } };
 
-describe('a run with gates of its own', function () {
-  this.timeout(60_000);
+describe('a run with gates of its own', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

@@ -31,8 +31,7 @@ const TIMING = [
   'evaluateGenerator',
 ] as const;
 
-describe('a run that declares the class of machines that models are timed on', function () {
-  this.timeout(60_000);
+describe('a run that declares the class of machines that models are timed on', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

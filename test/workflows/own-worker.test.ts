@@ -34,8 +34,7 @@ const TRAINING = {
   warmupFraction: 0.1,
 };
 
-describe('a training on a worker of its own', function () {
-  this.timeout(90_000);
+describe('a training on a worker of its own', () => {
   let temporal: TemporalClient;
   before(async () => (temporal = await (await temporalForTests()).connect()));
   after(() => temporal.close());

@@ -24,8 +24,7 @@ import {
   type TextRun,
 } from '../support/workflow.ts';
 
-describe('a step that failed', function () {
-  this.timeout(90_000);
+describe('a step that failed', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

@@ -21,8 +21,7 @@ import {
   withWorkers,
 } from '../support/workflow.ts';
 
-describe('a run of pictures', function () {
-  this.timeout(60_000);
+describe('a run of pictures', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

@@ -16,8 +16,7 @@ import { approveRun, fakeActivities, ref, replayRun, runInput, untilRun, withWor
 
 type Parts = Partial<Pick<TextClassification, 'budget' | 'prototype' | 'selection' | 'training'>>;
 
-describe('prototypes of the best candidates', function () {
-  this.timeout(60_000);
+describe('prototypes of the best candidates', () => {
   let state: string;
   let server: Awaited<ReturnType<typeof startTemporalIn>>;
   let temporal: TemporalClient;

@@ -80,8 +80,7 @@ function stops(calls: readonly StepCall<unknown>[]): readonly (number | undefine
     .map(({ input }) => (input as { stopAfterEpochs?: number }).stopAfterEpochs);
 }
 
-describe('making a model again', function () {
-  this.timeout(60_000);
+describe('making a model again', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

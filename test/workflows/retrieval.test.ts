@@ -19,8 +19,7 @@ import {
   withWorkers,
 } from '../support/workflow.ts';
 
-describe('a run that finds pictures', function () {
-  this.timeout(60_000);
+describe('a run that finds pictures', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

@@ -23,7 +23,6 @@ import {
 } from '../support/workflow.ts';
 
 describe('a run', function () {
-  this.timeout(60_000);
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

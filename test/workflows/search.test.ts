@@ -33,8 +33,7 @@ const searching = (search: object = {}, more: object = {}): RunInput => {
   return { ...input, pipeline: { ...input.pipeline, training } };
 };
 
-describe('a search for settings', function () {
-  this.timeout(60_000);
+describe('a search for settings', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

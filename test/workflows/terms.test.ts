@@ -22,8 +22,7 @@ import {
   withWorkers,
 } from '../support/workflow.ts';
 
-describe('changed terms', function () {
-  this.timeout(60_000);
+describe('changed terms', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

@@ -28,8 +28,7 @@ import {
 
 const TRIES = ['prototype:two:2', 'prototype:one:2'] as const;
 
-describe('the tries of a selection', function () {
-  this.timeout(90_000);
+describe('the tries of a selection', () => {
   let temporal: TemporalClient;
   before(async () => {
     temporal = await (await temporalForTests()).connect();

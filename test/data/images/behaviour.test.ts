@@ -12,8 +12,7 @@ import { jpeg, prepareShards, scene, tar, type Member, type Shard } from './fixt
 
 const SAME: BehaviourTables = { same: { kind: 'invariance', file: 'same.csv' } };
 
-describe('behaviour tests of pictures beside the data', function () {
-  this.timeout(30_000);
+describe('behaviour tests of pictures beside the data', () => {
   let services: Awaited<ReturnType<typeof dataServices>>;
   let shard: Shard;
   let photo: Buffer;

@@ -11,8 +11,7 @@ import { decodePicture } from '../../../inference/image/decode.ts';
 import { dataServices, refusal } from '../fixtures.ts';
 import { jpeg, prepareShards, scene, tar, type Member } from './fixtures.ts';
 
-describe('preparing pictures', function () {
-  this.timeout(30_000);
+describe('preparing pictures', () => {
   let services: Awaited<ReturnType<typeof dataServices>>;
   let members: Member[];
   before(async () => {

@@ -76,10 +76,11 @@ describe('model card', () => {
       { length: 30 },
       (_, level) => `l${level + 1}: &l${level + 1} [${`*l${level},`.repeat(9)}]`,
     );
-    const from = performance.now();
+    // CPU time: the wall clock would also measure whatever else the machine does.
+    const from = process.cpuUsage();
     const card = readCard(`---\nl0: &l0 lol\n${levels.join('\n')}\nlicense: mit\n---\n`);
     equal(card.license, null);
-    ok(performance.now() - from < 10_000);
+    ok(process.cpuUsage(from).user / 1e6 < 10);
   });
 
   it('never throws, whatever the text', () => {

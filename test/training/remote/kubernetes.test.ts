@@ -45,8 +45,7 @@ function kubeconfig(server: object, user: object): string {
   return path;
 }
 
-describe('a Kubernetes cluster', function () {
-  this.timeout(60_000);
+describe('a Kubernetes cluster', () => {
   const { KUBECONFIG } = process.env;
   afterEach(() => {
     if (KUBECONFIG === undefined) delete process.env['KUBECONFIG'];

@@ -12,8 +12,7 @@ import { rayJobs, type RayJobs } from '../../support/ray-jobs.ts';
 
 const QUEUE = 'espalier-gpu-4f9c-train';
 
-describe('provisioning a worker on a cluster', function () {
-  this.timeout(60_000);
+describe('provisioning a worker on a cluster', () => {
   let ray: RayJobs;
   const providing: { cancel(reason: string): Promise<unknown> }[] = [];
   beforeEach(async () => (ray = await rayJobs()));
