@@ -48,7 +48,9 @@ export async function readPromptBehaviour(
     const changed = kept.flatMap(({ one, written }) =>
       one.table === table ? changedPhrases(one.line, { written, kept: one.test }, OTHER_PHRASE) : [],
     );
-    const alike = ofTable.flatMap(({ line, test }) => askedTwice(line, test, complaint));
+    const alike = ofTable.flatMap(({ line, test }) =>
+      askedTwice(test, complaint).map((problem) => ({ line, ...problem })),
+    );
     const problems = [...alike, ...changed, ...checkProblems(ofTable, named ?? [], quoted)];
     if (problems.length > 0) throw badTable(table, file, problems.toSorted(byLine));
   }

@@ -40,19 +40,21 @@ export function readCorruptionTable(bytes: Uint8Array): {
   readonly problems: readonly TableProblem[];
 } {
   const { rows, problems } = readNamedRows(bytes, ROW, ({ name, severity }) => `${name}, ${severity}`);
-  const kept = rows.map(({ row }) => row);
+  const read = rows.map(({ kept }) => kept);
   if (rows.length > MOST_ROWS) {
     const message = `the table has ${rows.length} rows; at most ${MOST_ROWS} are made of a picture`;
-    return { rows: kept, problems: [{ line: 1, message }] };
+    return { rows: read, problems: [{ line: 1, message }] };
   }
   // A row that cannot be read may be the one that others lack.
-  if (problems.length > 0) return { rows: kept, problems };
-  const mild = new Map(rows.flatMap(({ row }) => (row.severity === 'mild' ? [[row.name, row.corruption]] : [])));
-  const unlike = rows.flatMap(({ line, row: { name, corruption } }): readonly TableProblem[] => {
+  if (problems.length > 0) return { rows: read, problems };
+  const mild = new Map(
+    read.flatMap(({ name, severity, corruption }) => (severity === 'mild' ? [[name, corruption]] : [])),
+  );
+  const unlike = rows.flatMap(({ line, kept: { name, corruption } }): readonly TableProblem[] => {
     const judged = mild.get(name);
     if (judged === undefined) return [{ line, field: 'severity', message: `is not mild, and no row of ${name} is` }];
     if (judged === corruption) return [];
     return [{ line, field: 'corruption', message: `is ${corruption}, where the mild row of ${name} is ${judged}` }];
   });
-  return { rows: kept, problems: unlike };
+  return { rows: read, problems: unlike };
 }

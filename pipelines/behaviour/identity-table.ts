@@ -1,8 +1,7 @@
 /** The table of identity words that may stand for each other in a text: JSONL, every mistake told by its line and field. No I/O. */
 import { z } from 'zod';
-import { decodeUtf8 } from '../licence/strangers-yaml.ts';
-import { jsonRows, type TableProblem } from './rows.ts';
-import { MOST_TABLE_BYTES } from './table.ts';
+import { readRows, type ReadRow } from './read-rows.ts';
+import type { TableProblem } from './rows.ts';
 
 const MOST_ROWS = 1000;
 const word = z.string().trim().min(1).max(40);
@@ -26,38 +25,26 @@ export function readIdentityTable(bytes: Uint8Array): {
   readonly rows: readonly IdentityWords[];
   readonly problems: readonly TableProblem[];
 } {
-  const whole = (message: string) => ({ rows: [], problems: [{ line: 1, message }] });
-  if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
-  const content = decodeUtf8(bytes)?.replace(/^\uFEFF/, '');
-  if (content === undefined) return whole('the table is not UTF-8');
-  const written = jsonRows(content);
-  if (written.length === 0) return whole('the table has no rows');
-  if (written.length > MOST_ROWS) return whole(`the table has ${written.length} rows; at most ${MOST_ROWS} are read`);
-  const rows: IdentityWords[] = [];
-  const problems: TableProblem[] = [];
   const identities = new Map<string, number>();
-  for (const { line, row } of written) {
-    if (row === undefined) {
-      problems.push({ line, message: 'is no JSON object' });
-      continue;
-    }
+  const { rows, problems } = readRows(bytes, { most: MOST_ROWS }, (row): ReadRow<IdentityWords> => {
     const parsed = ROW.safeParse(row);
     if (!parsed.success) {
-      problems.push(...parsed.error.issues.map(({ path, message }) => ({ line, field: path.join('.'), message })));
-      continue;
+      return { problems: parsed.error.issues.map(({ path, message }) => ({ field: path.join('.'), message })) };
     }
     const { group, words, same } = parsed.data;
     const wanted = identities.get(group) ?? words.length;
     identities.set(group, wanted);
-    for (const [field, list] of Object.entries({ words, same })) {
-      if (list.length === wanted) continue;
-      problems.push({ line, field, message: `has ${list.length} words, where ${group} has ${wanted} identities` });
-    }
-    for (const [place, one] of words.entries()) {
-      if (one !== same[place] && words.indexOf(one) === place) continue;
-      problems.push({ line, field: 'words', message: `has "${one}" twice, which would be no swap` });
-    }
-    rows.push(parsed.data);
-  }
-  return { rows, problems };
+    const unlike = Object.entries({ words, same }).flatMap(([field, list]) =>
+      list.length === wanted
+        ? []
+        : [{ field, message: `has ${list.length} words, where ${group} has ${wanted} identities` }],
+    );
+    const twice = words.flatMap((one, place) =>
+      one !== same[place] && words.indexOf(one) === place
+        ? []
+        : [{ field: 'words', message: `has "${one}" twice, which would be no swap` }],
+    );
+    return { kept: parsed.data, problems: [...unlike, ...twice] };
+  });
+  return { rows: rows.map(({ kept }) => kept), problems };
 }

@@ -3,10 +3,9 @@ import type { z } from 'zod';
 import type { BehaviourKind } from '../definition/behaviour.ts';
 import { isAbout } from '../guidelines/about.ts';
 import type { GuidelineCheck } from '../guidelines/checks.ts';
-import { decodeUtf8 } from '../licence/strangers-yaml.ts';
 import { PROMPT_ROWS, type PromptTest, type PromptTestOf, type Question } from './prompt-rows.ts';
-import { jsonRows, type TableProblem } from './rows.ts';
-import { MOST_TABLE_BYTES } from './table.ts';
+import { readRows, type ReadRow, type RowProblem } from './read-rows.ts';
+import type { TableProblem } from './rows.ts';
 
 /** Each prompt takes the model seconds: more of them are a test split. */
 export const MOST_PROMPT_TESTS = 1000;
@@ -26,38 +25,26 @@ const cut: Shown = (name) => `'${name.slice(0, 60)}'`;
 
 /** Never throws: what is wrong with the file as a whole is a problem of its first line. */
 export function readPromptTable(bytes: Uint8Array, kind: BehaviourKind, shown: Shown = cut): PromptTable {
-  const whole = (message: string): PromptTable => ({ tests: [], problems: [{ line: 1, message }] });
-  if (bytes.length > MOST_TABLE_BYTES) return whole(`the table is larger than ${MOST_TABLE_BYTES / 2 ** 20} MiB`);
-  const content = decodeUtf8(bytes)?.replace(/^\uFEFF/, '');
-  if (content === undefined) return whole('the table is not UTF-8');
-  const rows = jsonRows(content);
-  if (rows.length === 0) return whole('the table has no tests');
-  if (rows.length > MOST_PROMPT_TESTS)
-    return whole(`the table has ${rows.length} tests; at most ${MOST_PROMPT_TESTS} are asked`);
-  const tests: PlacedPromptTest[] = [];
-  const problems: TableProblem[] = [];
-  for (const { line, row } of rows) {
-    if (row === undefined) {
-      problems.push({ line, message: 'is no JSON object' });
-      continue;
-    }
+  const asked = { most: MOST_PROMPT_TESTS, called: 'tests', done: 'asked' };
+  const { rows, problems } = readRows(bytes, asked, (row): ReadRow<PromptTest> => {
     const { kind: own = kind, ...written } = row;
-    if (own !== kind) problems.push({ line, field: 'kind', message: `is another one than the table's, ${kind}` });
+    const other = own === kind ? [] : [{ field: 'kind', message: `is another one than the table's, ${kind}` }];
     const parsed = PROMPT_ROWS[kind].safeParse({ ...written, kind });
-    if (parsed.success) {
-      tests.push({ line, test: parsed.data });
-      problems.push(...askedTwice(line, parsed.data, 'is the same as what is asked first'));
-    } else problems.push(...parsed.error.issues.flatMap((issue) => issueProblems(line, issue, row, shown)));
-  }
-  return { tests, problems };
+    if (!parsed.success) {
+      return { problems: [...other, ...parsed.error.issues.flatMap((issue) => issueProblems(issue, row, shown))] };
+    }
+    const twice = askedTwice(parsed.data, 'is the same as what is asked first');
+    return { kept: parsed.data, problems: [...other, ...twice] };
+  });
+  return { tests: rows.map(({ line, kept }) => ({ line, test: kept })), problems };
 }
 
 /** A test of two prompts that are one holds whatever the model is; `complaint` says how they are. */
-export function askedTwice(line: number, test: PromptTest, complaint: string): readonly TableProblem[] {
+export function askedTwice(test: PromptTest, complaint: string): readonly RowProblem[] {
   const [first, second] = test.questions.map(asRead);
   if (second !== first) return [];
   const field = test.kind === 'directional' ? 'edited' : 'other';
-  return [{ line, field, message: `${complaint}, so that the test always holds` }];
+  return [{ field, message: `${complaint}, so that the test always holds` }];
 }
 
 /** White space is not seen, nor of what characters a letter is made up. */
@@ -157,30 +144,28 @@ export function textsIn(test: PromptTest): readonly string[] {
 }
 
 function issueProblems(
-  line: number,
   issue: z.core.$ZodIssue,
   row: Readonly<Record<string, unknown>>,
   shown: Shown,
-): readonly TableProblem[] {
+): readonly RowProblem[] {
   const [name, ...inner] = issue.path;
   const value = row[String(name)];
   if (issue.code === 'invalid_union' && inner.length === 0 && Array.isArray(value)) {
     // Of a list the mistakes in it are told, not that it is no text.
     const inside = issue.errors.at(-1) ?? [];
-    return inside.flatMap((one) => issueProblems(line, { ...one, path: [...issue.path, ...one.path] }, row, shown));
+    return inside.flatMap((one) => issueProblems({ ...one, path: [...issue.path, ...one.path] }, row, shown));
   }
   if (issue.code === 'unrecognized_keys' && name === undefined) {
     const message = 'is no field of such a test; what is for people goes into note';
-    return issue.keys.map((key) => ({ line, field: shown(key), message }));
+    return issue.keys.map((key) => ({ field: shown(key), message }));
   }
-  if (name === undefined) return [{ line, message: issue.message }];
+  if (name === undefined) return [{ message: issue.message }];
   const below = inner.map((part) => (typeof part === 'number' ? `[${part}]` : `.${keyShown(String(part), shown)}`));
   const field = `${String(name)}${below.join('')}`;
-  if (issue.code !== 'custom' && inner.length === 0 && value === undefined)
-    return [{ line, field, message: 'is missing' }];
+  if (issue.code !== 'custom' && inner.length === 0 && value === undefined) return [{ field, message: 'is missing' }];
   if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
-    return [{ line, field, message: `must be a ${issue.expected}` }];
-  return [{ line, field, message: issue.message }];
+    return [{ field, message: `must be a ${issue.expected}` }];
+  return [{ field, message: issue.message }];
 }
 
 /** A message may have any key; one of a single word is told as it is. */

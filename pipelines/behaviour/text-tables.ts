@@ -78,7 +78,7 @@ export function readTextTable<Table extends TextTable>(
   bytes: Uint8Array,
 ): { readonly rows: readonly TextTableRow<Table>[]; readonly problems: readonly TableProblem[] } {
   const { rows, problems } = readNamedRows<z.ZodType<TextTableRow<TextTable>>>(bytes, TEXT_TABLES[table], nameOf);
-  return { rows: rows.map(({ row }) => row as TextTableRow<Table>), problems };
+  return { rows: rows.map(({ kept }) => kept as TextTableRow<Table>), problems };
 }
 
 /** What a row is told from the others by, in evidence and in the eyes of a reader. */
