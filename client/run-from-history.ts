@@ -3,12 +3,11 @@
  * how they ended, the approval that is open, and what operators decided.
  */
 import type { Client } from '@temporalio/client';
-import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
+import { ApplicationFailure, defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import { tsToDate } from '@temporalio/common/lib/time.js';
 import type { ApprovalRecord } from '../activities/contract/evidence.ts';
 import type { StepResult } from '../activities/contract.ts';
-import { EspalierError, type ErrorRecord } from '../artifacts/errors.ts';
-import { errorRecord } from '../workflows/failures.ts';
+import { EspalierError, type ErrorKind, type ErrorRecord } from '../artifacts/errors.ts';
 import {
   OPEN_APPROVAL,
   type ApprovalView,
@@ -112,10 +111,18 @@ function endOf(event: Event) {
   const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
   if (failed?.failure != null) {
     const failure = defaultFailureConverter.failureToError(failed.failure, defaultPayloadConverter);
-    return { ...failed, view: (id: string) => ({ state: 'failed' as const, error: errorRecord(failure, id) }) };
+    return { ...failed, view: (id: string) => ({ state: 'failed' as const, error: recordOf(failure, id) }) };
   }
   const cancelled = event.activityTaskCanceledEventAttributes;
   return cancelled == null ? undefined : { ...cancelled, view: () => ({ state: 'skipped' as const }) };
+}
+
+/** As the run itself would tell it (workflows/failures.ts). */
+function recordOf(failure: Error, where: string): ErrorRecord {
+  const { details, type } = failure instanceof ApplicationFailure ? failure : {};
+  const record: unknown = details?.[0];
+  if (typeof record === 'object' && record !== null && 'kind' in record) return record as ErrorRecord;
+  return { kind: (type ?? 'Internal') as ErrorKind, message: failure.message, where, retryable: false };
 }
 
 /** Of a step that is kept by its key, whose result it is; others only have one. */

@@ -12,15 +12,17 @@ import type { TemporalClient } from '../../client/connection.ts';
 import { prepareResumption } from '../../client/resume-run.ts';
 import { shownOrFromHistory, type ShownOrTold } from '../../client/run-from-history.ts';
 import { replayFailed } from '../../client/replay-failures.ts';
-import { showRun } from '../../client/runs.ts';
+import { resolveStep, showRun } from '../../client/runs.ts';
 import { createToken, SCOPES } from '../../client/tokens.ts';
 import { sendUpdate } from '../../client/updates.ts';
 import { Run } from '../../console/answers.ts';
 import type { Problem } from '../../console/problems.ts';
 import { startConsole } from '../../console/server.ts';
 import { findTool } from '../../infra/tools.ts';
+import { settingAt } from '../../pipelines/change.ts';
 import { TASK_QUEUES, type RunView, type StepView } from '../../workflows/messages.ts';
 import { espalier } from '../support/command.ts';
+import { failure } from '../support/parking.ts';
 import { TEST_KEY } from '../support/signing.ts';
 import { withStore } from '../support/store.ts';
 import { temporalForTests } from '../support/temporal.ts';
@@ -54,18 +56,44 @@ describe('a run that no worker can go on with', function () {
     return withWorkers(address, renamed, body, Object.values(TASK_QUEUES), Promise.resolve(bundle));
   }
 
+  async function start(runId: string): Promise<void> {
+    await temporal.client.workflow.start('runPipeline', {
+      workflowId: runId,
+      taskQueue: TASK_QUEUES.orchestration,
+      args: [runInput(), ref('input')],
+      memo: { state: 'running' },
+    });
+    await approveRun(temporal.client, runId, 'review', 'lena');
+  }
+
   /** As its own workers show it where it waits for the release. */
   function begun(runId: string): Promise<RunView> {
     return withWorkers(address, fakeActivities().activities, async () => {
-      await temporal.client.workflow.start('runPipeline', {
-        workflowId: runId,
-        taskQueue: TASK_QUEUES.orchestration,
-        args: [runInput(), ref('input')],
-        memo: { state: 'running' },
-      });
-      await approveRun(temporal.client, runId, 'review', 'lena');
+      await start(runId);
       return untilRun(temporal.client, runId, ({ approvals }) =>
         approvals.some(({ approval, state }) => approval === 'release' && state === 'open'),
+      );
+    });
+  }
+
+  /** Its training has failed, and fails again after an operator named another rate. */
+  function parked(runId: string): Promise<RunView> {
+    const diverges = () => Promise.reject(failure('Diverged', 'the loss is NaN'));
+    return withWorkers(address, fakeActivities({ trainModel: diverges }).activities, async () => {
+      await start(runId);
+      await untilRun(temporal.client, runId, ({ state }) => state === 'parked');
+      const settings = { 'training.learningRate': 1e-6 };
+      await resolveStep(temporal.client, runId, {
+        step: 'train',
+        action: 'retry',
+        settings,
+        by: 'olga',
+        comment: 'slower',
+      });
+      return untilRun(
+        temporal.client,
+        runId,
+        ({ state, steps }) => state === 'parked' && steps.some(({ resolutions = [] }) => resolutions.length === 1),
       );
     });
   }
@@ -183,9 +211,8 @@ describe('a run that no worker can go on with', function () {
     }
   });
 
-  it('begins anew where it is reset, and its input can be resumed where it is terminated', async () => {
+  it('begins anew where it is reset as the error says', async () => {
     await begun('anew');
-    const { store } = await withStore();
     await onOtherVersion(async () => {
       const { client } = temporal;
       await assert.rejects(showRun(client, 'anew'), { kind: 'ReplayFailed' });
@@ -206,12 +233,24 @@ describe('a run that no worker can go on with', function () {
         ],
       );
     });
-    await withWorkers(address, fakeActivities().activities, async () => {
-      await assert.rejects(showRun(temporal.client, 'anew'), { kind: 'ReplayFailed' });
-      await temporal.client.workflow.getHandle('anew').terminate();
+    await temporal.client.workflow.getHandle('anew').terminate();
+  });
+
+  it('is resumed once it is terminated, with what operators changed in it', async () => {
+    const before = await parked('ended');
+    const { store } = await withStore();
+    await onOtherVersion(async () => {
+      const { client } = temporal;
+      await client.workflow.getHandle('ended').terminate();
+      const { state, steps } = await shownOrFromHistory(client, 'ended');
+      const [told, known] = [steps, before.steps].map((all) => all.find(({ id }) => id === 'train'));
+      assert.deepEqual([state, told?.state, known?.state], ['failed', 'failed', 'parked']);
+      assert.deepEqual(told?.error, known?.error);
+      const [resolution] = told?.resolutions ?? [];
+      assert.deepEqual([resolution?.by, resolution?.comment, resolution?.action], ['olga', 'slower', 'retry']);
       const who = { startedBy: 'olga', approvers: runInput().approvers };
-      const { input } = await prepareResumption(temporal.client, store, 'anew', who);
-      assert.equal(input.pipeline.name, runInput().pipeline.name);
+      const { input } = await prepareResumption(client, store, 'ended', who);
+      assert.equal(settingAt(input.pipeline, 'training.learningRate'), 1e-6);
     });
   });
 });
