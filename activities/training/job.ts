@@ -146,7 +146,7 @@ const environment = { device: z.string(), threads: z.int(), processes: z.int().m
 /** One line of descriptor 3. */
 const TrainerEventSchema = z.discriminatedUnion('type', [
   z.looseObject({ ...envelope, type: z.literal('starting'), pid: z.int() }),
-  z.looseObject({ ...envelope, type: z.literal('alive'), phase: z.string() }),
+  z.looseObject({ ...envelope, type: z.literal('alive'), phase: z.string(), cpuSeconds: z.number().min(0).optional() }),
   z.looseObject({ ...envelope, ...environment, type: z.literal('ready'), step: count.optional() }),
   z.looseObject({
     ...envelope,

@@ -45,6 +45,8 @@ const FIRST_STEP_SECONDS = 900;
 /** A training step is seconds at most; one call of the exporter may take minutes on a large model. */
 const STALL_SECONDS = { train: 60, export: 900 };
 const STALL_MEDIANS = 20;
+/** Of the clock; one that hangs computes hardly more than its heartbeat. */
+const LEAST_SHARE_COMPUTED = 0.01;
 /** For the last checkpoint; the rest of the 27 s that a stopping worker has is for its upload. */
 const SHUTDOWN_GRACE_SECONDS = 20;
 const LOG_TAIL_BYTES = 2000;
@@ -93,7 +95,8 @@ async function supervise(child: TrainerProcess, options: RunTrainingProcess): Pr
     const silence = watch.stalledFor(Date.now());
     if (silence === null || signal.aborted) return;
     const message = `the training process made no progress for ${Math.round(silence)} s and was killed`;
-    fail(new EspalierError('TrainerFailed', message, { fix: 'the next attempt resumes from the last checkpoint' }));
+    const fix = exports ? 'the next attempt begins anew' : 'the next attempt resumes from the last checkpoint';
+    fail(new EspalierError('TrainerFailed', message, { fix }));
   }, 1000);
 
   let killTimer: NodeJS.Timeout | undefined;
@@ -135,21 +138,33 @@ async function supervise(child: TrainerProcess, options: RunTrainingProcess): Pr
   }
 }
 
-/** Notices a process that lives but does not move: silent for longer than `seconds` and 20 median steps. */
+/**
+ * Notices a process that lives but does not move: silent for longer than `seconds` and 20 median steps. One that computes
+ * meanwhile has as many seconds of a core as others have of the clock: on a busy machine it may wait for one most of the time.
+ */
 export class StallWatch {
   readonly #seconds: number;
   #last = Date.now();
   #pace: 'starting' | 'ready' | 'stepping' = 'starting';
   #lastStep: number | undefined;
   readonly #gaps: number[] = [];
+  /** Seconds of a core, as far as it told: by now, and at the last sign of progress. */
+  #computed: number | undefined;
+  #computedThen: number | undefined;
 
   constructor(seconds: number) {
     this.#seconds = seconds;
   }
 
-  saw(event: Pick<TrainerEvent, 'type'>, nowMs: number): void {
-    if (event.type === 'alive') return;
+  saw(event: Pick<TrainerEvent, 'type'> & { readonly cpuSeconds?: unknown }, nowMs: number): void {
+    if (event.type === 'alive') {
+      if (typeof event.cpuSeconds !== 'number') return;
+      this.#computed = event.cpuSeconds;
+      this.#computedThen ??= event.cpuSeconds;
+      return;
+    }
     this.#last = nowMs;
+    this.#computedThen = this.#computed;
     if (event.type === 'ready') {
       // The first step has a length too: on a slow machine it is all that is known of the pace when the second begins.
       this.#pace = 'ready';
@@ -166,7 +181,14 @@ export class StallWatch {
   stalledFor(nowMs: number): number | null {
     const median = this.#gaps.toSorted((a, b) => a - b)[this.#gaps.length >> 1] ?? 0;
     const least = { starting: START_SECONDS, ready: FIRST_STEP_SECONDS, stepping: this.#seconds }[this.#pace];
+    const limit = Math.max(this.#seconds, least, (STALL_MEDIANS * median) / 1000);
     const silence = (nowMs - this.#last) / 1000;
-    return silence > Math.max(this.#seconds, least, (STALL_MEDIANS * median) / 1000) ? silence : null;
+    return silence > limit && !this.#waitsForACore(silence, limit) ? silence : null;
+  }
+
+  #waitsForACore(silence: number, limit: number): boolean {
+    if (this.#computed === undefined || this.#computedThen === undefined) return false;
+    const computed = this.#computed - this.#computedThen;
+    return computed > LEAST_SHARE_COMPUTED * silence && computed <= limit;
   }
 }

@@ -329,6 +329,23 @@ describe('the watch for a hung training', () => {
     assert.equal(watch.stalledFor(90_000 + 1_800_000), null);
     assert.equal(watch.stalledFor(90_000 + 1_800_001), 1800.001);
   });
+  it('lets one that computes have as many seconds of a core: on a busy machine most of the time it waits for one', () => {
+    const alive = (cpuSeconds: number) => ({ type: 'alive', cpuSeconds }) as const;
+    const watched = (share: number, seconds: number): number | null => {
+      const watch = new StallWatch(900);
+      watch.saw(alive(5), 0);
+      watch.saw({ type: 'starting' }, 0);
+      watch.saw(alive(5 + share * seconds), seconds * 1000);
+      return watch.stalledFor(seconds * 1000);
+    };
+    // An export of 135 million parameters with a fifteenth of a core, as it was seen.
+    assert.equal(watched(1 / 15, 901), null);
+    assert.equal(watched(1 / 15, 13_000), null);
+    assert.equal(watched(1 / 15, 13_600), 13_600, 'it computes for longer than it may');
+    assert.equal(watched(1, 899), null);
+    assert.equal(watched(1, 901), 901, 'with a core of its own the clock is the limit');
+    assert.equal(watched(0.001, 901), 901, 'one that hangs has only its heartbeat');
+  });
   it('gives slow steps twenty times their median', () => {
     const watch = new StallWatch(60);
     for (let time = 0; time <= 50_000; time += 10_000) watch.saw(step, time);

@@ -75,12 +75,13 @@ class Events:
                 raise
 
     def start_heart(self) -> None:
-        """`alive` once a second from a thread: it proves that the interpreter runs, not that training moves."""
+        """`alive` once a second from a thread: it proves that the interpreter runs, not that training moves. How long all threads
+        have computed tells a process that hangs from one that waits for a core."""
 
         def beat() -> None:
             while True:
                 time.sleep(1)
-                self.emit("alive", phase=self.phase)
+                self.emit("alive", phase=self.phase, cpuSeconds=round(time.process_time(), 3))
 
         threading.Thread(target=beat, name="heart", daemon=True).start()
 
