@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
-import { decodePicture } from '../../inference/image/decode.ts';
+import { decodePicture, type Picture } from '../../inference/image/decode.ts';
 import { resample } from '../../inference/image/resample.ts';
 import type { Split } from '../contract/data.ts';
 import { loadPictures, PACKED_LIMITS } from '../data/images/pictures.ts';
@@ -34,6 +34,11 @@ export interface PixelRows {
   readonly embeddings: Float32Array;
 }
 
+/** A picture shrunk to 16 × 16: its PIXEL_DIMENSION numbers, 0–255. */
+export function colours(picture: Picture): Uint8Array {
+  return resample(picture, { width: EDGE, height: EDGE, filter: BILINEAR }).pixels;
+}
+
 /** A split's pictures, each shrunk to 16 × 16, in the dataset's order, some at a time. */
 export async function* pixelBlocks(
   { dataset, split, labels, isWanted = () => true }: Shrunk,
@@ -53,7 +58,7 @@ export async function* pixelBlocks(
     const picture = await decodePicture(bytes, image, PACKED_LIMITS);
     ids.push(id);
     classes.push(classOf(labels, label, `${split} row ${id}`));
-    shrunk.push(resample(picture, { width: EDGE, height: EDGE, filter: BILINEAR }).pixels);
+    shrunk.push(colours(picture));
     progress({ phase: `pixels of ${split}`, done: ++done });
     if (ids.length === BLOCK) yield flush();
   }

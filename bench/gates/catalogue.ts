@@ -29,7 +29,12 @@ export interface Measurement {
 
 export const MEASUREMENTS = {
   texts: { script: 'gates.ts', whole: ['14', 'all', '9000'], cheap: ['5', 'all', '9000'], tellsRates: true },
-  pictures: { script: 'gates-picture-classifiers.ts', whole: ['14'], cheap: ['5'], tellsRates: true },
+  pictures: {
+    script: 'gates-picture-classifiers.ts',
+    whole: ['40', 'all', '100', 'report'],
+    cheap: ['5', 'all', '100', 'report'],
+    tellsRates: true,
+  },
   'text-shift': { script: 'gates-shift.ts', whole: ['1', 'design'], tellsRates: false },
   'shifted-mix': { script: 'gates-shifted-mix.ts', whole: ['2000'], cheap: ['200'], tellsRates: false },
   limits: { script: 'gates-limits.ts', whole: ['25'], cheap: ['5'], tellsRates: true },

@@ -73,12 +73,13 @@ export class Embedder implements Embeds {
 const LABELS = 10;
 const ROWS = { train: 700, validation: 300, test: 400 };
 
-/** Deterministic in the seed; of fewer rows than are asked for, half train. */
+/** Deterministic in the seed; of fewer rows than are asked for, half train. `penalty`: where it was chosen before. */
 export async function cleanDraw(
   embedder: Embeds,
   rows: readonly Row[],
   seed: number,
   sizes: Readonly<typeof ROWS> = ROWS,
+  penalty?: number,
 ): Promise<Draw> {
   const random = seededRandom(seed, 99);
   const names = [...new Set(rows.map(({ label }) => label))].sort();
@@ -107,7 +108,8 @@ export async function cleanDraw(
     validation: await part(rest.slice(0, sizes.validation)),
     test: await part(rest.slice(sizes.validation, sizes.validation + sizes.test)),
   };
-  const { l2 } = await trainLinearProbe(draw.train, { dimension: embedder.dimension, classes: draw.classes, seed });
+  const l2 =
+    penalty ?? (await trainLinearProbe(draw.train, { dimension: embedder.dimension, classes: draw.classes, seed })).l2;
   const head = await linearHead(draw.train, draw.validation, draw.classes, embedder.dimension, l2);
   return withHead(embedder, { ...draw, l2 }, head);
 }

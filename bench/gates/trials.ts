@@ -39,7 +39,7 @@ export interface Trial {
   /** Where the plain draw is not yet free of the defect. */
   clean?(draw: Draw, around: Around): Draw;
   /** null where the draw has no room for it. */
-  plant(clean: Draw, around: Around): Promise<Draw> | Draw | null;
+  plant(clean: Draw, around: Around): Promise<Draw | null> | Draw | null;
   measure(draw: Draw): Promise<Score> | Score;
 }
 
@@ -54,11 +54,11 @@ function mostOfOne(draw: Draw, seed: number): Draw {
 }
 
 const dimensionOf = ({ train }: Draw): number => train.embeddings.length / train.classes.length;
-const hitsOf = (draw: Draw, part: 'train' | 'validation' | 'test') => ({
+export const hitsOf = (draw: Draw, part: 'train' | 'validation' | 'test') => ({
   hits: countCorrect(draw[part].classes, predictedOf(draw, draw[part])),
   rows: draw[part].classes.length,
 });
-const settings = (draw: Draw) => ({
+export const settings = (draw: Draw) => ({
   dimension: dimensionOf(draw),
   classes: draw.classes,
   seed: draw.seed,
@@ -66,13 +66,13 @@ const settings = (draw: Draw) => ({
 });
 
 /** Some share of labels replaced at random by others. */
-function mislabelled(classes: Int32Array, count: number, share: number, seed: number): Int32Array {
+export function mislabelled(classes: Int32Array, count: number, share: number, seed: number): Int32Array {
   const random = seededRandom(seed, 55);
   return classes.map((label) => (random.uniform() < share ? (label + 1 + random.below(count - 1)) % count : label));
 }
 
 /** Chances to a power, summing to 1 again: logits times that power. */
-function raised(chances: Float32Array, classes: number, power: number): Float32Array {
+export function raised(chances: Float32Array, classes: number, power: number): Float32Array {
   const all = chances.map((chance) => Math.max(chance, 1e-30) ** power);
   for (let start = 0; start < all.length; start += classes) {
     const total = all.subarray(start, start + classes).reduce((sum, chance) => sum + chance, 0);
@@ -82,7 +82,7 @@ function raised(chances: Float32Array, classes: number, power: number): Float32A
 }
 
 /** The power at which the labels chosen are given `aim` on average, by bisection: more power, surer. */
-function powerFor(chances: Float32Array, classes: number, aim: number): number {
+export function powerFor(chances: Float32Array, classes: number, aim: number): number {
   const sureness = (power: number): number => {
     const all = raised(chances, classes, power);
     let sum = 0;
@@ -99,7 +99,7 @@ function powerFor(chances: Float32Array, classes: number, aim: number): number {
 }
 
 /** The smallest gap of recall that docs/gates.md promises to show with so many rows a group. */
-function smallestOpportunityGap(rows: number): number {
+export function smallestOpportunityGap(rows: number): number {
   return rows >= 200 ? 0.325 : rows >= 100 ? 0.4 : rows >= 50 ? 0.525 : rows >= 30 ? 0.625 : 0.725;
 }
 

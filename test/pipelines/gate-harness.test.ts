@@ -1,6 +1,7 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, throws } from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { DEFECTS, MEASUREMENTS, MODELS, PLANTED, plantedTable, type Model } from '../../bench/gates/catalogue.ts';
+import { PROMISED, promised } from '../../bench/gates/picture-trials.ts';
 import { missesOf, rateTable, type Rate } from '../../bench/gates/rates.ts';
 import { GENERATION_GATE_TABLE } from '../../pipelines/gates/generation.ts';
 import { MEMORISATION_GATE_TABLE } from '../../pipelines/gates/memorisation.ts';
@@ -60,6 +61,25 @@ describe('the harness of the gates', () => {
     const text = await readFile(new URL('../../docs/benchmarks.md', import.meta.url), 'utf8');
     for (const line of plantedTable().split('\n'))
       ok(text.includes(line), `docs/benchmarks.md lacks the line\n${line}`);
+  });
+
+  it('plants in classifiers of pictures the sizes that docs/gates.md promises to show, of too few rows none', async () => {
+    const text = await readFile(new URL('../../docs/gates.md', import.meta.url), 'utf8');
+    const head = text.split('\n').find((line) => line.includes('| n = 20 |'))!;
+    const cells = (line: string): string[] => line.split('|').map((cell) => cell.trim().replace('n = ', ''));
+    for (const [gate, sizes] of Object.entries(PROMISED)) {
+      const row = text
+        .split('\n')
+        .find((line) => line.startsWith(`| \`${gate}\` |`) && line.split('|').length === head.split('|').length)!;
+      const told = cells(head).flatMap((rows, at) => {
+        const size = Number(cells(row)[at]);
+        return /^\d+$/.test(rows) && Number.isFinite(size) ? [[rows, size] as const] : [];
+      });
+      deepEqual(Object.entries(sizes), told, gate);
+    }
+    equal(promised('calibrationError', 399), 0.175);
+    equal(promised('trainValidationGap', 80), 0.525);
+    throws(() => promised('calibrationError', 99), RangeError);
   });
 
   it('takes 95 of 100 caught and 5 of 100 accused for met, and nothing planted or drawn for missed', () => {
