@@ -26,7 +26,7 @@ export async function macroF1Difference(
 /**
  * Macro-F1 of `after` minus that of `before`, with the wider of two intervals: by paired bootstrap (the same rows are drawn for both),
  * and of answers that change sides by lot (`swapInterval`). By bootstrap alone an end was
- * beyond the truth in up to 5.0 % of draws of equally good models with four or ten rows a label (bench/macro-f1-gains.ts).
+ * beyond the truth in up to 14 % of simulated draws with two rows of a label (bench/macro-f1-gains.ts).
  */
 export async function macroF1Gain(
   expected: Int32Array,

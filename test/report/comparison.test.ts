@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { summarise } from '../../client/summary.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { sampleFacts } from '../support/facts.ts';
 import { render, wordsOf } from '../support/report-page.ts';
@@ -71,6 +72,11 @@ describe('the report', () => {
     assert.match(words, /Gate warn: macroF1OverProduction is -0\.06/);
     assert.match(words, /Of labels that lose F1, only production has right: r7 , r9/);
     assert.doesNotMatch(wordsOf(render(sampleFacts)), /macro F1 worse/);
+  });
+
+  it('tells an approver in a few lines what both gates beside production say', () => {
+    const told = summarise(sampleFacts, 'release').find(({ name }) => name === 'gates')?.lines ?? [];
+    assert.equal(told.at(-1)?.text, 'macroF1OverProduction: macroF1OverProduction is 0.054 on 138 rows');
   });
 
   it('says that nothing is in production, or why the two cannot be compared', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { fitSparseLogistic, sparseProbabilities } from '../../activities/validation/sparse-logistic.ts';
 import { learnVocabulary, vectorise } from '../../activities/validation/tfidf.ts';
 import { PIXEL_DIMENSION } from '../../activities/retrieval/pixels.ts';
-import { trivialModels } from '../../activities/validation/trivial.ts';
+import { bestByMacroF1, trivialModels } from '../../activities/validation/trivial.ts';
 
 const TRAIN = [
   'where is my parcel',
@@ -42,6 +42,16 @@ describe('the trivial models', () => {
     for (const [at, chance] of sparseProbabilities(model, vectorise(TEST, vocabulary)).entries()) {
       assert.ok(Math.abs(chance - expected[at]!) < 2e-6, `${at}: ${chance}`);
     }
+  });
+
+  it('are another for macro-F1 where the one that is right oftener never answers a rare label', () => {
+    const expected = Int32Array.of(0, 0, 0, 0, 0, 0, 0, 0, 1, 1);
+    const [oftener, rare] = [
+      { predicted: Int32Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0) },
+      { predicted: Int32Array.of(0, 0, 0, 0, 0, 1, 1, 1, 1, 1) },
+    ];
+    assert.equal(bestByMacroF1([oftener!, rare!], { expected }, 2), rare);
+    assert.equal(bestByMacroF1([rare!, oftener!], { expected }, 2), rare);
   });
 
   it('come best first, and without texts and pictures only the most frequent label is left', async () => {
