@@ -7,17 +7,19 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure, type Duration } from '@temporalio/common';
+import { CancelledFailure } from '@temporalio/common';
 import { digestJson } from '../artifacts/digest.ts';
 import { limiter } from '../artifacts/concurrency.ts';
-import { EspalierError, type ErrorKind } from '../artifacts/errors.ts';
+import { EspalierError } from '../artifacts/errors.ts';
 import type { Pointers } from '../artifacts/pointers.ts';
 import { isArtifactRef, type Digest } from '../artifacts/reference.ts';
 import type { Signer, TrustedKeys } from '../artifacts/signing-keys.ts';
 import { stepRecordKey } from '../artifacts/step-records.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
+import { errorDelay, isCancelled, toFailure, workerLost } from './attempt-failures.ts';
 import type { Progress, StepCall, StepResult } from './contract.ts';
 import type { Devices } from './devices.ts';
+import { heart, toldBefore, type Told } from './heartbeat.ts';
 import type { CustomGatesModule } from './validation/custom-gates/module.ts';
 import type { Prices } from './report/prices.ts';
 import type { Notifying } from './notification/deliver.ts';
@@ -307,150 +309,4 @@ function lazyFolder(root = tmpdir()): { path(): string; remove(): Promise<void> 
       if (made !== undefined) await rm(made, { recursive: true, force: true });
     },
   };
-}
-
-/** What every heartbeat says of all attempts by now, for the one after this. */
-interface Told {
-  readonly ranSeconds: number;
-  /** By machines of another class than the step asks for. */
-  readonly refusals?: number;
-  /** When the first of them was, by the clock of its worker. */
-  readonly refusedSinceMs?: number;
-  /** The run knows that a worker has begun. */
-  readonly begunTold?: boolean;
-}
-
-interface Heart {
-  progress(progress: Progress): void;
-  /** What it said last, with what is told beside it now; nothing once it has stopped. */
-  again(): void;
-  stop(): void;
-}
-
-/** Beats every second whatever the step does (a cancellation comes with the answer), and at once when it reports progress. `also` is done at every beat. */
-export function heart(context: Context, told?: () => Told, also?: () => void): Heart {
-  let last: Progress = { phase: 'starting' };
-  let stopped = false;
-  const again = (): void => {
-    if (!stopped) context.heartbeat({ ...last, ...told?.() });
-  };
-  const beat = (): void => {
-    again();
-    also?.();
-  };
-  const timer = setInterval(beat, 1000);
-  return {
-    progress(progress) {
-      last = progress;
-      beat();
-    },
-    again,
-    stop() {
-      stopped = true;
-      clearInterval(timer);
-    },
-  };
-}
-
-/** Of the last heartbeat of the attempt before; whoever beat without it says nothing. */
-function toldBefore(details: unknown): Required<Told> {
-  const beat: Partial<Told> = typeof details === 'object' && details !== null ? details : {};
-  const told = (name: 'ranSeconds' | 'refusals' | 'refusedSinceMs'): number => {
-    const value = beat[name];
-    return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
-  };
-  return {
-    ranSeconds: told('ranSeconds'),
-    refusals: told('refusals'),
-    refusedSinceMs: told('refusedSinceMs'),
-    begunTold: beat.begunTold === true,
-  };
-}
-
-function workerLost(where: string, tries: number): EspalierError {
-  return new EspalierError('Internal', `its worker was lost, or it failed, ${tries} times`, {
-    where,
-    fix: "look into the workers' logs: one that is killed for its memory says nothing itself",
-    retryable: false,
-  });
-}
-
-/**
- * Attempts after which an error of the step's own goes to a person, however retryable: lost workers alone never end a
- * step (a training's attempts are unbounded), an error that comes again and again must.
- */
-export const MAX_ATTEMPTS_WITH_ERROR = 20;
-
-/** Nothing has failed: another attempt may find another machine, or the machine again. They never count. */
-const NEVER_COUNTED: ReadonlySet<ErrorKind> = new Set(['Preempted', 'WrongHardware']);
-
-/** How long a machine of another class leaves a step to the right one, which may be busy: an idle one would use up every attempt. */
-const REFUSAL_DELAY: Duration = '60s';
-
-/**
- * Refusals, a minute apart, after which the run is told that nobody takes its step: it tells people, and offers the step anew
- * (workflows/right-machine.ts).
- */
-export const REFUSALS_UNTOLD = 15;
-
-/**
- * How long after an error of its own a step is tried again whose retry policy does not back off (workflows/proxies.ts: a
- * lost worker is replaced at once): a second, then twice as long each time, a minute at most.
- */
-function errorDelay(attempt: number): Duration {
-  return `${Math.min(60, 2 ** Math.min(attempt - 1, 6))}s`;
-}
-
-/**
- * Converts what a step threw into what Temporal understands: `type` is the error's kind, details[0] its record, and where
- * that is known details[1] how long it ran: what fails costs money, too. `tries`: this one included, of at `most` so many.
- * `refusals`, this one included, and since when: after `REFUSALS_UNTOLD` of them the run is told.
- */
-export function toFailure(
-  error: unknown,
-  where: string,
-  tries = 1,
-  {
-    nextRetryDelay,
-    ranSeconds,
-    most = MAX_ATTEMPTS_WITH_ERROR,
-    refusals = 0,
-    refusedSinceMs,
-  }: Partial<Told> & { readonly nextRetryDelay?: Duration; readonly most?: number } = {},
-): Error {
-  if (error instanceof ApplicationFailure || isCancelled(error)) return error;
-  const known = error instanceof EspalierError ? error : asEspalierError(error, where);
-  const told = {
-    ...(ranSeconds === undefined ? {} : { ranSeconds }),
-    ...(refusedSinceMs === undefined ? {} : { refusedSinceMs }),
-  };
-  return ApplicationFailure.create({
-    message: known.message,
-    type: known.kind,
-    nonRetryable: !known.retryable || refusals >= REFUSALS_UNTOLD || (tries >= most && !NEVER_COUNTED.has(known.kind)),
-    ...(nextRetryDelay === undefined ? {} : { nextRetryDelay }),
-    ...(known.kind === 'WrongHardware' ? { nextRetryDelay: REFUSAL_DELAY } : {}),
-    // Nothing failed: the next attempt may begin at once, and nobody need be woken.
-    ...(known.kind === 'Preempted' ? { nextRetryDelay: '1s', category: ApplicationFailureCategory.BENIGN } : {}),
-    details: [{ where, ...known.toRecord() }, ...(Object.keys(told).length === 0 ? [] : [told])],
-    cause: known,
-  });
-}
-
-/** Temporal takes both for the answer to a cancellation. */
-function isCancelled(error: unknown): error is Error {
-  return error instanceof CancelledFailure || (error instanceof Error && error.name === 'AbortError');
-}
-
-function asEspalierError(error: unknown, where: string): EspalierError {
-  const code = (error as { code?: unknown } | null)?.code;
-  const message = error instanceof Error ? error.message : String(error);
-  if (code === 'ENOSPC') {
-    return new EspalierError('DiskFull', `no space left on the worker's disk: ${message}`, {
-      where,
-      fix: 'free disk space on the worker; the step goes on by itself',
-      cause: error,
-    });
-  }
-  return new EspalierError('Internal', message, { where, cause: error });
 }

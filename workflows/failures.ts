@@ -28,7 +28,7 @@ export function errorRecord(error: unknown, where: string): ErrorRecord {
   return { kind: 'Internal', message, where, retryable: false };
 }
 
-/** How long the attempt ran that failed for good, or was cancelled (activities/step.ts); undefined where its worker did not say. */
+/** How long the attempt ran that failed for good, or was cancelled (activities/attempt-failures.ts); undefined where its worker did not say. */
 export function secondsOfFailure(error: unknown): number | undefined {
   return toldOfFailure(error, 'ranSeconds');
 }

@@ -28,7 +28,7 @@ const PROMISES = {
   },
   /**
    * Profiles and evaluations, which time a model. A machine of another class than the run declares refuses at once, which is no try of the step
-   * (activities/step.ts): a minute later another one may have it, for a quarter of an hour, and then anew (right-machine.ts). What fails otherwise has `cpu`'s six
+   * (activities/attempt-failures.ts): a minute later another one may have it, for a quarter of an hour, and then anew (right-machine.ts). What fails otherwise has `cpu`'s six
    * tries, which the step counts itself (`tries`).
    */
   timed: {
@@ -51,8 +51,8 @@ const PROMISES = {
   /**
    * Days long; every attempt goes on from the last checkpoint, so attempts are cheap and a lost worker is no failure: it
    * is retried for ever. An error of the step's own does end it: those that recur are made final where the cause is known
-   * (the trainer's at the same step again), and any at all from the 20th attempt on (activities/step.ts). The tenth lost
-   * worker is replaced as fast as the first; errors of the step's own bring their growing delay along (activities/step.ts).
+   * (the trainer's at the same step again), and any at all from the 20th attempt on (activities/attempt-failures.ts). The tenth lost
+   * worker is replaced as fast as the first; errors of the step's own bring their growing delay along (there, too).
    */
   gpu: {
     taskQueue: TASK_QUEUES.gpu,

@@ -8,7 +8,7 @@ import type { Run } from './run.ts';
 const OFFERED_MS = 24 * 60 * 60 * 1000;
 
 /**
- * The result of `attempt`, which ends in an error about every quarter of an hour while nobody takes the step (activities/step.ts):
+ * The result of `attempt`, which ends in an error about every quarter of an hour while nobody takes the step (activities/attempt-failures.ts):
  * after the first of them people are told, and it is offered anew until a day has gone by since the first refusal.
  */
 export async function onTheRightMachine<Output>(

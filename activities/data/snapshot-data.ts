@@ -10,7 +10,9 @@ import { Context } from '@temporalio/activity';
 import type { DataFile, DataFileSource, SnapshotDataInput, SnapshotDataOutput } from '../contract/data.ts';
 import type { StepCall } from '../contract.ts';
 import { DATA_MEDIA_TYPES } from '../../pipelines/data-media-types.ts';
-import { heart, toFailure, type ActivityServices } from '../step.ts';
+import { heart } from '../heartbeat.ts';
+import { toFailure } from '../attempt-failures.ts';
+import type { ActivityServices } from '../step.ts';
 import { fetchDataFile, type DataFetchOptions } from './fetch-data-file.ts';
 
 export function snapshotDataActivity(

@@ -16,7 +16,8 @@ import { evidenceFacts } from '../../artifacts/release-chain.ts';
 import type { FindProductionInput, ProductionModel } from '../contract/validation.ts';
 import type { RunFacts } from '../contract/evidence.ts';
 import type { StepCall } from '../contract.ts';
-import { toFailure, type ActivityServices } from '../step.ts';
+import { toFailure } from '../attempt-failures.ts';
+import type { ActivityServices } from '../step.ts';
 
 /** A definition with other label lists has as many differences as labels; a history must hold them. */
 const MAX_SETTINGS = 200;

@@ -1,7 +1,7 @@
 /** The watch that outlives a release: a Temporal Schedule that starts a drift check. Created, else updated. */
 import type { ScheduledMonitor, ScheduleMonitorInput } from '../contract/deployment.ts';
 import type { StepCall } from '../contract.ts';
-import { toFailure } from '../step.ts';
+import { toFailure } from '../attempt-failures.ts';
 
 /** What the activity needs of a Temporal client; the worker hands in the real one. */
 export interface Scheduler {

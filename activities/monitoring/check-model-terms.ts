@@ -17,7 +17,8 @@ import type { StepCall } from '../contract.ts';
 import type { TermsVerdict } from '../contract/review.ts';
 import { judgingTerms, servedBytes, useAsBundled } from '../review/check-terms.ts';
 import { judgeTerms, type TermsContext } from '../review/judge-terms.ts';
-import { toFailure, type ActivityServices } from '../step.ts';
+import { toFailure } from '../attempt-failures.ts';
+import type { ActivityServices } from '../step.ts';
 import { checkFailed, readRelease, type ChannelRelease } from './check-drift.ts';
 
 export interface TermsWatch extends TermsContext {

@@ -4,7 +4,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Delivery } from '../../artifacts/delivery-log.ts';
 import type { Pointers } from '../../artifacts/pointers.ts';
 import type { StepCall } from '../contract.ts';
-import { heart, toFailure } from '../step.ts';
+import { heart } from '../heartbeat.ts';
+import { toFailure } from '../attempt-failures.ts';
 import { deliver, type Notifying } from './deliver.ts';
 import type { NotificationEvent, NotificationSummary } from './events.ts';
 

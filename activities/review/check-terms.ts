@@ -8,7 +8,9 @@ import type { TreeManifest } from '../../artifacts/reference.ts';
 import type { UseFacts } from '../../pipelines/licence/use.ts';
 import type { CheckTermsInput, TermsVerdict } from '../contract/review.ts';
 import type { StepCall } from '../contract.ts';
-import { heart, toFailure, type ActivityServices } from '../step.ts';
+import { heart } from '../heartbeat.ts';
+import { toFailure } from '../attempt-failures.ts';
+import type { ActivityServices } from '../step.ts';
 import { judgeTerms, type TermsContext } from './judge-terms.ts';
 
 export function checkTermsActivity(

@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { Activities, StepCall } from '../../activities/contract.ts';
 import type { PrepareDataInput } from '../../activities/contract/data.ts';
+import { MAX_ATTEMPTS_WITH_ERROR, toFailure } from '../../activities/attempt-failures.ts';
 import {
   keyParts,
-  MAX_ATTEMPTS_WITH_ERROR,
   MAX_RESULT_BYTES,
   stepActivity,
   stepKey,
-  toFailure,
   type StepContext,
   type StepDefinition,
 } from '../../activities/step.ts';

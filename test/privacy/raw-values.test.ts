@@ -4,7 +4,7 @@ import type { DataFile, PrepareDataInput } from '../../activities/contract/data.
 import { prepareData } from '../../activities/data/prepare-data.ts';
 import { writeReport } from '../../activities/report/write-report.ts';
 import { scanPrivacy } from '../../activities/review/scan-privacy.ts';
-import { toFailure } from '../../activities/step.ts';
+import { toFailure } from '../../activities/attempt-failures.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { TextDataSchema, PII_KINDS } from '../../pipelines/definition/data.ts';
 import { dataServices, jsonl, sentences } from '../data/fixtures.ts';

@@ -3,7 +3,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApplicationFailure } from '@temporalio/common';
-import { toFailure } from '../../activities/step.ts';
+import { toFailure } from '../../activities/attempt-failures.ts';
 import {
   isStuck,
   microBatchOf,

@@ -6,7 +6,7 @@ import type { RunFacts } from '../../activities/contract/evidence.ts';
 import type { ChooseSettingsInput } from '../../activities/contract/search.ts';
 import type { Allowance, TrainModelInput } from '../../activities/contract/training.ts';
 import { halveCandidates } from '../../activities/selection/halving.ts';
-import { toFailure } from '../../activities/step.ts';
+import { toFailure } from '../../activities/attempt-failures.ts';
 import { EspalierError } from '../../artifacts/errors.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import type { TemporalClient } from '../../client/connection.ts';
