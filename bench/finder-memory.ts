@@ -18,15 +18,14 @@ import { finderFit } from '../activities/retrieval/finder-fit.ts';
 import { measureModel } from '../activities/selection/profile-encoder.ts';
 import { peakMemoryMb } from '../activities/selection/peak-memory.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
-import { seededRandom } from '../activities/validation/random.ts';
 import { digestBytes } from '../artifacts/digest.ts';
 import { readModelConfig } from '../inference/config.ts';
-import { EmbeddingIndex } from '../inference/retrieval/embedding-index.ts';
 import { GRAPH_SETTINGS } from '../inference/retrieval/graph.ts';
 import { INDEX_FILE, readIndexFiles, VECTORS_FILE } from '../inference/retrieval/index-files.ts';
 import { RETRIEVAL_GATE_TABLE } from '../pipelines/gates/retrieval.ts';
 import { Retriever } from '../serving/retriever.ts';
 import type { VerifiedRetriever } from '../serving/verified-model.ts';
+import { drawnIndex } from './gates/drawn-index.ts';
 
 const K = 10;
 const ASKED = 200;
@@ -81,8 +80,7 @@ async function compareAll(encoder: string, rounds: number): Promise<void> {
       [10_000, GRAPH_SETTINGS],
       [200_000, null],
     ] as const) {
-      const index = await mkdtemp(join(scratch, 'index-'));
-      await drawnIndex(index, encoder, rows);
+      const index = await drawnIndex(encoder, scratch, rows);
       if (graph !== null) {
         // Written without its graph: that is the server's to build.
         const header = JSON.parse(await readFile(join(index, INDEX_FILE), 'utf8')) as object;
@@ -132,23 +130,6 @@ function judge(reckonedMb: number, peakMb: number, times: number): void {
   const { threshold, severity } = RETRIEVAL_GATE_TABLE.hardwareFit;
   const { verdict } = judgeGate('hardwareFit', RETRIEVAL_GATE_TABLE.hardwareFit, score, { max: threshold, severity });
   stopped.set(times, [...(stopped.get(times) ?? []), verdict === 'fail']);
-}
-
-async function drawnIndex(folder: string, encoder: string, rows: number): Promise<void> {
-  const { dimension } = await readModelConfig(encoder);
-  const random = seededRandom(7);
-  const index = await EmbeddingIndex.of(
-    {
-      model: digestBytes(await readFile(join(encoder, 'model.onnx'))),
-      dimension,
-      labels: ['drawn'],
-      ids: Array.from({ length: rows }, (_, row) => row.toString(16).padStart(16, '0')),
-      classes: new Uint8Array(rows),
-      embeddings: Float32Array.from({ length: rows * dimension }, () => random.normal()),
-    },
-    null,
-  );
-  for (const [name, bytes] of Object.entries(index.files())) await writeFile(join(folder, name), bytes);
 }
 
 async function drawnPictures(folder: string): Promise<readonly string[]> {

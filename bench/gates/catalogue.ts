@@ -38,6 +38,8 @@ export const MEASUREMENTS = {
   'text-shift': { script: 'gates-shift.ts', whole: ['1', 'design'], tellsRates: false },
   'shifted-mix': { script: 'gates-shifted-mix.ts', whole: ['2000'], cheap: ['200'], tellsRates: false },
   limits: { script: 'gates-limits.ts', whole: ['25'], cheap: ['5'], tellsRates: true },
+  'limits-pictures': { script: 'gates-limits-pictures.ts', whole: ['25'], cheap: ['5'], tellsRates: true },
+  'limits-generators': { script: 'gates-limits-generators.ts', whole: ['25'], cheap: ['5'], tellsRates: true },
   generators: { script: 'gates-generators.ts', whole: [], cheap: ['20', '30'], tellsRates: true },
   'edited-prompts': { script: 'edited-prompt-gates.ts', whole: ['300'], tellsRates: true },
   'prompt-shift': { script: 'prompt-shift.ts', whole: ['3'], tellsRates: false },
@@ -73,8 +75,6 @@ export type MeasurementName = keyof typeof MEASUREMENTS;
 export type Planted =
   | { readonly gates: readonly string[]; readonly by: readonly MeasurementName[] }
   | { readonly none: string };
-
-const ONE_LIMIT = 'as of encoders of texts';
 
 export const PLANTED: Readonly<Record<Defect, Readonly<Record<Model, Planted>>>> = {
   overfitted: {
@@ -126,16 +126,16 @@ export const PLANTED: Readonly<Record<Defect, Readonly<Record<Model, Planted>>>>
     generates: { none: 'no gate looks for one' },
   },
   'too large': {
-    'classifies texts': { gates: ['sizeMb'], by: ['limits'] },
-    'classifies pictures': { none: ONE_LIMIT },
-    'finds pictures': { none: ONE_LIMIT },
-    generates: { none: ONE_LIMIT },
+    'classifies texts': { gates: ['sizeMb', 'memoryMb'], by: ['limits'] },
+    'classifies pictures': { gates: ['sizeMb', 'memoryMb', 'hardwareFit'], by: ['limits-pictures'] },
+    'finds pictures': { gates: ['sizeMb', 'memoryMb', 'hardwareFit'], by: ['limits-pictures'] },
+    generates: { gates: ['sizeMb', 'memoryMb', 'hardwareFit'], by: ['limits-generators'] },
   },
   'too slow': {
     'classifies texts': { gates: ['latencyP95Ms'], by: ['limits', 'latency'] },
-    'classifies pictures': { none: ONE_LIMIT },
-    'finds pictures': { none: ONE_LIMIT },
-    generates: { none: ONE_LIMIT },
+    'classifies pictures': { gates: ['latencyP95Ms'], by: ['limits-pictures'] },
+    'finds pictures': { gates: ['latencyP95Ms'], by: ['limits-pictures'] },
+    generates: { gates: ['firstTokenP95Ms', 'tokenMs'], by: ['limits-generators'] },
   },
   miscalibrated: {
     'classifies texts': { gates: ['calibrationError'], by: ['texts', 'drawn-labels'] },

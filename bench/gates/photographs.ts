@@ -43,6 +43,14 @@ export async function photographs(
 
 /** A backbone of the ONNX zoo, or of another of the data's sources, exported as a run does it. */
 export async function frozenBackbone(name: string, from = 'onnx-zoo'): Promise<ImageModel> {
+  return ImageModel.load((await exportedBackbone(name, from)).encoder);
+}
+
+/** Its folders: as it is asked, and as a head is put behind it. */
+export async function exportedBackbone(
+  name: string,
+  from = 'onnx-zoo',
+): Promise<{ readonly encoder: string; readonly weights: string }> {
   const { store, pointers, close } = await withStore();
   const services = { store, pointers, python: pythonForTests() };
   const source = await store.putTree(join(testData(), 'models', from, name), 'model');
@@ -51,10 +59,11 @@ export async function frozenBackbone(name: string, from = 'onnx-zoo'): Promise<I
     { task: 'image-classification', model: source, frozen: true },
     services,
   );
-  const folder = await temporaryFolder();
-  await store.checkout(exported.encoder, folder);
+  const [encoder, weights] = [await temporaryFolder(), await temporaryFolder()];
+  await store.checkout(exported.encoder, encoder);
+  await store.checkout(exported.weights, weights);
   close();
-  return ImageModel.load(folder);
+  return { encoder, weights };
 }
 
 /** Embeds files, row-major [files, dimension], each only once however often it is asked. */

@@ -12,6 +12,8 @@ export interface Rate {
   readonly planted: number;
   readonly accused: number;
   readonly clean: number;
+  /** Draws of which the gate says that they were not measured: they are in none of the counts above. */
+  readonly notMeasured?: { readonly planted: number; readonly clean: number };
 }
 
 /** Shares of the draws with the defect, and of those without it. */
@@ -32,9 +34,10 @@ export function missesOf({ caught, planted, accused, clean }: Rate): readonly ('
 export function rateTable(rates: readonly Rate[]): string {
   const lines = rates.map((rate) => {
     const misses = missesOf(rate);
-    const cell = (kind: 'caught' | 'accused', text: string): string => (misses.includes(kind) ? `**${text}**` : text);
-    const caught = cell('caught', exactly(rate.caught, rate.planted));
-    const accused = cell('accused', exactly(rate.accused, rate.clean));
+    const cell = (kind: 'caught' | 'accused', text: string, untold = 0): string =>
+      `${misses.includes(kind) ? `**${text}**` : text}${untold === 0 ? '' : `, ${untold} not measured`}`;
+    const caught = cell('caught', exactly(rate.caught, rate.planted), rate.notMeasured?.planted);
+    const accused = cell('accused', exactly(rate.accused, rate.clean), rate.notMeasured?.clean);
     return `| \`${rate.gate}\` | ${rate.defect} | ${rate.on} | ${caught} | ${accused} |`;
   });
   return ['| gate | defect planted | on | caught | clean accused |', '| --- | --- | --- | --- | --- |', ...lines].join(
