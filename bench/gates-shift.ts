@@ -1,14 +1,15 @@
 /**
  * `domainShift` of a classifier of texts: how often it accuses test rows that come from where training rows come from, and how often
  * it sees that a quarter of them, half, or all come from another set. Real rows and a real encoder, as bench/gates.ts has them: ten
- * labels (all, where there are fewer), 700 training rows, and no near twins across the splits. Clean draws with kin have besides,
- * of six texts in ten, a variant in which one word in five is another of the set, on the same side.
+ * labels (all, where there are fewer), 700 training rows, and no near twins across the splits. Clean draws with kin have besides, on the
+ * same side, of six texts in ten a variant in which one word in five is another of the set; or of every text so many forms, in the test alone
+ * or on both sides: edited ones (a typo or a word left out, one or two of them) or reworded ones (two words in five are others of the set).
  *
- *   ESPALIER_TEST_DATA=… npx tsx bench/gates-shift.ts [draws a set, or pair of sets = 5] [design | report = report]
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-shift.ts [draws a set, or pair of sets = 5] [design | report = report] [numbers of test rows = 50,100,200,400]
  */
 import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
-import { twoSampleTest } from '../activities/validation/shift.ts';
+import { textShift } from '../activities/validation/row-shift.ts';
 import { GatesSchema } from '../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { benchEncoder, rowsOf } from './gates/real-rows.ts';
@@ -21,8 +22,14 @@ const DRAWS = Number(process.argv[2] ?? 5);
 const half = process.argv[3] ?? 'report';
 const SETS = ['banking77', 'clinc150', 'sst2', 'trec6'];
 const [LABELS, TRAIN] = [10, 700];
-const SIZES = [50, 100, 200, 400];
+const SIZES = (process.argv[4] ?? '50,100,200,400').split(',').map(Number);
 const SHARES = { clean: 0, 'a tenth': 0.1, 'a quarter': 0.25, half: 0.5, all: 1 };
+const FORMS = [
+  ['edited', 2],
+  ['edited', 5],
+  ['edited', 10],
+  ['reworded', 5],
+] as const satisfies readonly (readonly [kind: 'edited' | 'reworded', count: number])[];
 const limit = GatesSchema.parse({}).domainShift;
 const random = seededRandom(2027);
 const { signal } = new AbortController();
@@ -47,18 +54,33 @@ for (const [which, rows] of sets.entries()) {
       }
       const half = size / 2;
       await note(`${size} test rows, clean with kin`, withKin(train, rows), withKin(test.slice(0, half), rows));
+      for (const [kind, count] of FORMS) {
+        const forms = inForms(test, size, [kind, count], rows);
+        await note(`${size} test rows, clean, each in ${count} ${kind} forms`, train, forms);
+        if (kind === 'edited' && count === 5)
+          await note(
+            `${size} test rows, clean, each in 5 edited forms, on both sides`,
+            inForms(train, train.length, [kind, count], rows),
+            forms,
+          );
+      }
     }
   }
   console.error(`${SETS[which]} done`);
+  tell(console.error);
 }
-for (const [what, [alarms, draws, sum]] of tally) {
-  console.log(`${what}: warns ${exactly(alarms, draws)}, mean ${(sum / draws).toFixed(3)}`);
-}
+tell(console.log);
 await embedder.release();
+
+function tell(say: (line: string) => void): void {
+  for (const [what, [alarms, draws, sum]] of tally)
+    say(`${what}: warns ${exactly(alarms, draws)}, mean ${(sum / draws).toFixed(3)}`);
+}
 
 async function note(what: string, train: readonly string[], test: readonly string[]): Promise<void> {
   const [here, there] = [await embedder.embed(train), await embedder.embed(test)];
-  const { score } = await twoSampleTest(here, there, embedder.dimension, { seed: random.below(2 ** 31), signal });
+  const frozen = { dimension: embedder.dimension, train: here, test: there };
+  const { score } = await textShift(frozen, { train, test }, { seed: random.below(2 ** 31), signal });
   const { verdict } = judgeGate('domainShift', GATE_TABLE.domainShift, score, limit);
   const [alarms, draws, sum] = tally.get(what) ?? [0, 0, 0];
   tally.set(what, [alarms + Number(verdict === 'warn'), draws + 1, sum + (score.value ?? 0)]);
@@ -89,14 +111,50 @@ function drawn(rows: readonly Row[], most: number): readonly string[] {
 }
 
 function withKin(texts: readonly string[], rows: readonly Row[]): readonly string[] {
-  return texts.flatMap((text) => {
-    if (random.uniform() >= 0.6) return [text];
-    const words = text.split(/\s+/);
-    const edits = Math.max(1, Math.round(words.length / 5));
-    for (let edit = 0; edit < edits; edit++) {
-      const others = rows[random.below(rows.length)]!.text.split(/\s+/);
-      words[random.below(words.length)] = others[random.below(others.length)]!;
-    }
-    return [text, words.join(' ')];
-  });
+  return texts.flatMap((text) => (random.uniform() >= 0.6 ? [text] : [text, reworded(text, 0.2, rows)]));
+}
+
+/** `size` rows: each text, and other forms of it. */
+function inForms(
+  texts: readonly string[],
+  size: number,
+  [kind, count]: readonly [kind: 'edited' | 'reworded', count: number],
+  rows: readonly Row[],
+): readonly string[] {
+  const form = (text: string): string => (kind === 'edited' ? edited(text) : reworded(text, 0.4, rows));
+  return texts
+    .slice(0, Math.ceil(size / count))
+    .flatMap((text) => [text, ...Array.from({ length: count - 1 }, () => form(text))])
+    .slice(0, size);
+}
+
+function reworded(text: string, share: number, rows: readonly Row[]): string {
+  const words = text.split(/\s+/);
+  const edits = Math.max(1, Math.round(share * words.length));
+  for (let edit = 0; edit < edits; edit++) {
+    const others = rows[random.below(rows.length)]!.text.split(/\s+/);
+    words[random.below(words.length)] = others[random.below(others.length)]!;
+  }
+  return words.join(' ');
+}
+
+/** Two letters exchanged, or a word left out, once or twice. */
+function edited(text: string): string {
+  const words = text.split(/\s+/);
+  for (let edits = 1 + random.below(2); edits > 0; edits--) {
+    const at = random.below(words.length);
+    const word = words[at]!;
+    const letter = random.below(Math.max(1, word.length - 1));
+    if (words.length > 2 && random.below(2) === 0) words.splice(at, 1);
+    else
+      words[at] =
+        word.slice(0, letter) +
+        word
+          .slice(letter, letter + 2)
+          .split('')
+          .toReversed()
+          .join('') +
+        word.slice(letter + 2);
+  }
+  return words.join(' ');
 }

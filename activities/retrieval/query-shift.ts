@@ -10,8 +10,8 @@ import { seededRandom, shuffleStart } from '../validation/random.ts';
 import { sampledPlaces } from '../validation/sample-rows.ts';
 import { notMeasured } from '../validation/scores.ts';
 import { LEAST_ROWS, MOST_ROWS, pairedTwoSampleTest, type TwoSampleTest } from '../validation/shift.ts';
+import { unlikePictures, type Pictures } from '../validation/unlike-pictures.ts';
 import type { Gallery } from './gallery.ts';
-import { unlikePictures, type Pictures } from './unlike-pictures.ts';
 
 /** Places of two sides, each of the label of the other side's at the same position. */
 type Pairs = readonly [ours: readonly number[], theirs: readonly number[]];

@@ -27,8 +27,8 @@ import { notMeasured } from './scores.ts';
 import { shareDifference } from './shares.ts';
 import type { SeenPictures } from './seen-pictures.ts';
 import { findTwins, seenScore } from './seen-texts.ts';
+import { pictureShift, textShift } from './row-shift.ts';
 import { shownWord } from './shown-word.ts';
-import { twoSampleTest } from './shift.ts';
 import { groupSlices, lengthSlices, listedSlices, opportunityGaps, sliceGaps, worstGap, type Slice } from './slices.ts';
 import { scanTriggers, suspectWords } from './triggers.ts';
 import { wordRule } from './word-rule.ts';
@@ -113,7 +113,9 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   const labelErrors = await findLabelErrors(known, settings);
 
   onPhase('domain shift');
-  const shift = await twoSampleTest(frozen.train, frozen.test, dimension, { seed, signal });
+  const shift = await (texts === null
+    ? pictureShift(frozen, { train: known.classes, test: asked.classes }, { seed, signal })
+    : textShift(frozen, { train: texts.train.map(wholeText), test: texts.test.map(wholeText) }, { seed, signal }));
   const right = [...answered.test.classes].map((label, row) => label === answered.test.predicted[row]);
   const { groups, pictures } = material;
   const slices: readonly Slice[] = [

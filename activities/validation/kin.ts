@@ -10,23 +10,30 @@ import { timeSlice } from './time-slice.ts';
 /** Cosines, after the side's mean is taken off: a text with two words in five changed keeps 0.5, two texts on one subject have 0.1 to 0.3. */
 const SIMILARITIES = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 /**
- * Of the rows, that one group may be. Rows that are all made by one pattern are kin of kin: more must be alike then, as what
+ * Of the rows, that one group may be. Rows that are all made by one pattern are kin: more must be alike then, as what
  * all share is on both sides.
  */
 const LARGEST_GROUP = 0.25;
 
 export interface Kin {
-  /** Of each row, its group: rows that are kin, or kin of kin. */
+  /** Of each row, its group: rows that are kin of one of them, or kin of kin. */
   readonly groups: readonly number[];
   /** Of each row, those that are its kin themselves, without it. */
   readonly kin: readonly (readonly number[])[];
 }
 
-/** `keys`: of each row; rows that share one are kin whatever they say. */
+/**
+ * `keys`: of each row; rows that share one are kin whatever they say. `chains`: kin of kin are of one group, so that no two kin are in two;
+ * without, rows on one subject that only the test has, and that hang together by chains, are not learnt or held as one and never told.
+ */
 export async function kinOf(
   rows: readonly Float32Array[],
   keys: readonly (readonly string[])[],
-  signal?: AbortSignal,
+  {
+    chains = true,
+    least: from = SIMILARITIES[0]!,
+    signal,
+  }: { readonly chains?: boolean; readonly least?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Kin> {
   const slice = timeSlice(signal);
   const similarities = await allCosines(rows);
@@ -40,21 +47,37 @@ export async function kinOf(
     await slice();
   }
   for (const [step, least] of SIMILARITIES.entries()) {
+    if (least < from) continue;
     const pairs = alike.filter(({ similarity }) => similarity >= least);
-    const sets = new DisjointSets(rows.length);
-    for (const { one, other } of pairs) sets.join(one, other);
-    const groups = [...sets.roots()];
-    const sizes = new Map<number, number>();
-    for (const group of groups) sizes.set(group, (sizes.get(group) ?? 0) + 1);
-    if (Math.max(...sizes.values()) > LARGEST_GROUP * rows.length && step < SIMILARITIES.length - 1) continue;
     const kin = rows.map((): number[] => []);
     for (const { one, other } of pairs) {
       kin[one]!.push(other);
       kin[other]!.push(one);
     }
+    const groups = chains ? joined(kin) : families(kin);
+    const sizes = new Map<number, number>();
+    for (const group of groups) sizes.set(group, (sizes.get(group) ?? 0) + 1);
+    if (Math.max(...sizes.values()) > LARGEST_GROUP * rows.length && step < SIMILARITIES.length - 1) continue;
     return { groups, kin };
   }
   return { groups: [...rows.keys()], kin: rows.map(() => []) };
+}
+
+function joined(kin: readonly (readonly number[])[]): readonly number[] {
+  const sets = new DisjointSets(kin.length);
+  for (const [row, own] of kin.entries()) for (const other of own) sets.join(row, other);
+  return [...sets.roots()];
+}
+
+/** The row with most kin and all of them, then of the rest the one with most, and so on. */
+function families(kin: readonly (readonly number[])[]): readonly number[] {
+  const groups = kin.map(() => -1);
+  const order = [...kin.keys()].toSorted((one, other) => kin[other]!.length - kin[one]!.length);
+  for (const row of order) {
+    if (groups[row] !== -1) continue;
+    for (const own of [row, ...kin[row]!]) if (groups[own] === -1) groups[own] = row;
+  }
+  return groups;
 }
 
 /** Of each row its fold: whole groups, the largest first, each to the fold with fewest rows. */

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { galleryInMemory } from '../../activities/retrieval/gallery.ts';
 import { queryShift } from '../../activities/retrieval/query-shift.ts';
-import type { Pictures } from '../../activities/retrieval/unlike-pictures.ts';
+import type { Pictures } from '../../activities/validation/unlike-pictures.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 import { RetrievalGatesSchema } from '../../pipelines/definition/retrieval.ts';

@@ -20,6 +20,12 @@ describe('kin among the rows of a side', () => {
     deepEqual([kin[7], kin[12], kin[0]], [[3], [3], []]);
   });
 
+  it('are not joined by kin of kin where chains are none', async () => {
+    const keys = Array.from({ length: 12 }, (_, at) => [`link ${at}`, `link ${at + 1}`]);
+    const { groups } = await kinOf(Array.from({ length: 12 }, noise), keys, { chains: false });
+    for (const group of groups) ok(groups.filter((other) => other === group).length <= 3, String(groups));
+  });
+
   it('must be more alike where so many are that one group would hold most rows', async () => {
     // Each shares half of its numbers with the next: a chain of all.
     const parts = Array.from({ length: 41 }, noise);

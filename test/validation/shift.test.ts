@@ -19,7 +19,7 @@ describe('the classifier two-sample test', () => {
 
   it('does not apply to a handful of rows', async () => {
     const { score: few, surest } = await twoSampleTest(new Float32Array(80), new Float32Array(8000), 8, { seed: 7 });
-    assert.match(few.notApplicable ?? '', /10 rows are too few/);
+    assert.match(few.notApplicable ?? '', /10 training rows are too few/);
     assert.deepEqual(surest, []);
   });
 });

@@ -26,7 +26,7 @@ import { putReference } from '../put-reference.ts';
 import { sampleIndices, seededRandom } from '../random.ts';
 import { notMeasured, shareScore } from '../scores.ts';
 import { findTwins, seenScore } from '../seen-texts.ts';
-import { twoSampleTest } from '../shift.ts';
+import { textShift } from '../row-shift.ts';
 import { groupSlices, lengthSlices, listedSlices, opportunityGaps, worstGap, worstSlice } from '../slices.ts';
 import { askFrozen, withFrozen } from './ask-frozen.ts';
 import { askTables } from './ask-tables.ts';
@@ -117,7 +117,8 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const calibration = await labelCalibration(test.probabilities, decisions, options);
   const { invariance, edgeInputs, flips } = await disturb(input, context, { ...material, test });
   context.progress({ phase: 'domain shift' });
-  const shift = await twoSampleTest(frozen.train, frozen.test, frozen.dimension, options);
+  const words = { train: train.texts.map(wholeText), test: test.texts.map(wholeText) };
+  const shift = await textShift(frozen, words, options);
   const behaviour = await askTables(material, input.dataset, context);
   const { groups } = test;
   const slices = [...lengthSlices(test.texts.map(wholeText)), ...(groups === undefined ? [] : groupSlices(groups))];

@@ -3,8 +3,8 @@
  * but for turns that it gives others.
  */
 import { similarityOf } from '../../inference/retrieval/nearest.ts';
-import { seededRandom, shuffleStart } from '../validation/random.ts';
-import { timeSlice } from '../validation/time-slice.ts';
+import { seededRandom, shuffleStart } from './random.ts';
+import { timeSlice } from './time-slice.ts';
 
 /** Of the usual distance (1 − cosine) of pictures of one label. */
 const KIN_SHARE = 1 / 3;

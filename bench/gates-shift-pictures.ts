@@ -1,0 +1,125 @@
+/**
+ * `domainShift` of a classifier of pictures: how often it accuses test pictures that come from where training pictures come from, and how
+ * often it sees that a quarter of them, half, or all are of another set. CIFAR-10 photographs and clothes, frozen SqueezeNet 1.1, one half of
+ * the pictures; draws divide them anew and so share them. Clean draws with kin have of every photograph so many forms, worse in a mild
+ * way (`corruptionDrop`'s noise, blur, JPEG, brightness), in the test alone or on both sides.
+ *
+ *   ESPALIER_TEST_DATA=… npx tsx bench/gates-shift-pictures.ts [draws = 10] [design | report = report]
+ */
+import { builtInCorruptions } from '../activities/validation/corruptions.ts';
+import { judgeGate } from '../activities/validation/gates.ts';
+import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
+import { pictureShift } from '../activities/validation/row-shift.ts';
+import { decodePicture } from '../inference/image/decode.ts';
+import { GatesSchema } from '../pipelines/definition/gates.ts';
+import { GATE_TABLE } from '../pipelines/gates/table.ts';
+import { frozenBackbone, photographs } from './gates/photographs.ts';
+import { exactly } from './support.ts';
+
+const DRAWS = Number(process.argv[2] ?? 10);
+const parity = process.argv[3] === 'design' ? 0 : 1;
+const [TRAIN, SIZES] = [400, [100, 200] as const];
+const WORSE = ['noise', 'blur', 'jpeg', 'brightness'];
+/** Photographs whose forms are made. */
+const SOURCES = 160;
+const limit = GatesSchema.parse({}).domainShift;
+const random = seededRandom(2029, parity);
+const { signal } = new AbortController();
+
+interface Picture {
+  readonly label: string;
+  /** As it is, and worse ones. */
+  readonly forms: readonly Float32Array[];
+}
+
+const encoder = await frozenBackbone('squeezenet1.1');
+const { dimension } = encoder.config;
+const halved = async (set: 'cifar10-jpeg' | 'fashion-mnist-sprite', count: number) =>
+  (await photographs('train', 2 * count, set)).filter((_, at) => at % 2 === parity);
+const worse = WORSE.map((name) => builtInCorruptions().find((one) => one.name === name && one.severity === 'mild')!);
+const pictures: Picture[] = [];
+for (const [at, { id, bytes, label }] of (await halved('cifar10-jpeg', 800)).entries()) {
+  const forms = [bytes];
+  if (at < SOURCES) {
+    const picture = await decodePicture(bytes, id);
+    for (const [which, one] of worse.entries()) forms.push(await one.apply(picture, 10 * at + which));
+  }
+  pictures.push({ label, forms: await embedded(forms) });
+}
+const clothes: Picture[] = [];
+for (const { bytes, label } of await halved('fashion-mnist-sprite', 300)) {
+  clothes.push({ label, forms: await embedded([bytes]) });
+}
+await encoder.release();
+console.error(`embedded after ${(process.cpuUsage().user / 1e6).toFixed(0)} s`);
+
+const names = [...new Set([...pictures, ...clothes].map(({ label }) => label))].toSorted();
+const tally = new Map<string, [alarms: number, draws: number, off: number, sum: number]>();
+for (let draw = 0; draw < DRAWS; draw++) {
+  const [sources, others] = [shuffled(pictures.slice(0, SOURCES)), shuffled(pictures.slice(SOURCES))];
+  const train = once(others.slice(0, TRAIN));
+  const own = once(others.slice(TRAIN));
+  const foreign = once(shuffled(clothes));
+  for (const size of SIZES) {
+    for (const [kind, share] of Object.entries({ clean: 0, 'a quarter': 0.25, half: 0.5, all: 1 })) {
+      const from = Math.round(share * size);
+      await note(`${size} test pictures, ${kind}`, train, [...own.slice(from, size), ...foreign.slice(0, from)]);
+    }
+    for (const forms of [2, 5]) {
+      const test = inForms(sources.slice(0, size / forms), forms);
+      await note(`${size} test pictures, clean, each in ${forms} forms`, train, test);
+      const learnt = inForms(sources.slice(size / forms), forms);
+      await note(`${size} test pictures, clean, each in ${forms} forms, on both sides`, learnt, test);
+    }
+  }
+  tell(console.error);
+}
+tell(console.log);
+
+function tell(say: (line: string) => void): void {
+  for (const [what, [alarms, draws, off, sum]] of tally) {
+    say(
+      `${what}: warns ${exactly(alarms, draws)}, mean ${(sum / draws).toFixed(3)}${off === 0 ? '' : `, ${off} too few to tell`}`,
+    );
+  }
+}
+
+async function embedded(files: readonly Uint8Array[]): Promise<readonly Float32Array[]> {
+  const vectors: Float32Array[] = [];
+  for (const file of files) vectors.push(Float32Array.from((await encoder.run([file])).embeddings));
+  return vectors;
+}
+
+function shuffled(of: readonly Picture[]): readonly Picture[] {
+  const order = [...of.keys()];
+  shuffleStart(order, order.length, random);
+  return order.map((at) => of[at]!);
+}
+
+function once(of: readonly Picture[]): readonly Picture[] {
+  return inForms(of, 1);
+}
+
+function inForms(of: readonly Picture[], count: number): readonly Picture[] {
+  return of.flatMap(({ label, forms }) => forms.slice(0, count).map((form) => ({ label, forms: [form] })));
+}
+
+async function note(what: string, train: readonly Picture[], test: readonly Picture[]): Promise<void> {
+  const rows = (of: readonly Picture[]): Float32Array => {
+    const all = new Float32Array(of.length * dimension);
+    for (const [at, { forms }] of of.entries()) all.set(forms[0]!, at * dimension);
+    return all;
+  };
+  const labels = (of: readonly Picture[]): Int32Array => Int32Array.from(of, ({ label }) => names.indexOf(label));
+  const frozen = { dimension, train: rows(train), test: rows(test) };
+  const options = { seed: random.below(2 ** 31), signal };
+  const { score } = await pictureShift(frozen, { train: labels(train), test: labels(test) }, options);
+  const { verdict } = judgeGate('domainShift', GATE_TABLE.domainShift, score, limit);
+  const [alarms, draws, off, sum] = tally.get(what) ?? [0, 0, 0, 0];
+  tally.set(what, [
+    alarms + Number(verdict === 'warn'),
+    draws + 1,
+    off + Number(verdict === 'off'),
+    sum + (score.value ?? 0.5),
+  ]);
+}
