@@ -65,7 +65,6 @@ const SETS = [
 const AS_FOR_TEXTS: readonly GateName[] = [
   'validationTestGap',
   'labelSignal',
-  'domainShift',
   'shiftedDrop',
   'opportunityGap',
   'gainOverProduction',

@@ -19,7 +19,7 @@ import { exactly } from './support.ts';
 const DRAWS = Number(process.argv[2] ?? 10);
 const parity = process.argv[3] === 'design' ? 0 : 1;
 const [TRAIN, SIZES] = [400, [100, 200] as const];
-const WORSE = ['noise', 'blur', 'jpeg', 'brightness'];
+const WORSE = ['noise', 'blur', 'JPEG', 'brightness'];
 /** Photographs whose forms are made. */
 const SOURCES = 160;
 const limit = GatesSchema.parse({}).domainShift;

@@ -10,10 +10,6 @@ import { MOST_ROWS, twoSampleTest, type TwoSampleTest } from './shift.ts';
 import type { Likeness } from './told-sides.ts';
 import { unlikePictures, type Pictures } from './unlike-pictures.ts';
 
-interface Options {
-  readonly seed: number;
-  readonly signal: AbortSignal;
-}
 /** Row-major [rows, dimension], by the frozen encoder. */
 interface Frozen {
   readonly dimension: number;
@@ -31,7 +27,7 @@ const LEAST_ALIKE = 0.5;
 export function textShift(
   { dimension, train, test }: Frozen,
   texts: { readonly train: readonly string[]; readonly test: readonly string[] },
-  options: Options,
+  options: { readonly seed: number; readonly signal?: AbortSignal },
 ): Promise<TwoSampleTest> {
   const by = (own: readonly string[]): Likeness => ({
     rowOf: (place) => countRuns(own[place]!),
@@ -45,7 +41,7 @@ export function textShift(
 export async function pictureShift(
   { dimension, train, test }: Frozen,
   classes: { readonly train: Int32Array; readonly test: Int32Array },
-  options: Options,
+  options: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<TwoSampleTest> {
   const sides = await Promise.all(
     [

@@ -4,6 +4,7 @@ import { findPictureTwins } from '../../activities/validation/seen-pictures.ts';
 import { findLabelErrors } from '../../activities/validation/label-quality.ts';
 import { countCorrect } from '../../activities/validation/metrics.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
+import { pictureShift } from '../../activities/validation/row-shift.ts';
 import { gainScore, plainScore } from '../../activities/validation/scores.ts';
 import { shareDifference } from '../../activities/validation/shares.ts';
 import { pictureSlices, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
@@ -14,7 +15,7 @@ import { GatesSchema } from '../../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { predictedOf, withHead, type Draw, type Head } from './draw.ts';
 import type { KnownPictures } from './kept-pictures.ts';
-import { hitsOf, mislabelled, powerFor, raised, settings, type Trial } from './trials.ts';
+import { hitsOf, mislabelled, powerFor, raised, settings, TRIALS, type Trial } from './trials.ts';
 import { hash, helped, turned, wrongFor } from './turned.ts';
 
 /** Points that docs/gates.md promises to show with so many rows: a test holds them to its table. */
@@ -68,6 +69,15 @@ export const pictureTrials = (
   };
   const mayBeUnseen = new WeakSet<Draw>();
   return [
+    {
+      ...TRIALS.find(({ gate }) => gate === 'domainShift')!,
+      async measure({ train, test, seed }) {
+        const dimension = train.embeddings.length / train.classes.length;
+        const frozen = { dimension, train: train.embeddings, test: test.embeddings };
+        const { signal } = new AbortController();
+        return (await pictureShift(frozen, { train: train.classes, test: test.classes }, { seed, signal })).score;
+      },
+    },
     {
       gate: 'gainOverTrivial',
       defect:

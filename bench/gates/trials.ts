@@ -13,10 +13,11 @@ import { calibrationOf } from '../../activities/validation/calibration.ts';
 import { argmaxRows, countCorrect } from '../../activities/validation/metrics.ts';
 import { discordance, pairedShareInterval } from '../../activities/validation/paired.ts';
 import { seededRandom, sampleIndices, shuffleStart } from '../../activities/validation/random.ts';
+import { textShift } from '../../activities/validation/row-shift.ts';
+import { sameMixDifference } from '../../activities/validation/same-mix.ts';
 import { gainScore, shareScore } from '../../activities/validation/scores.ts';
 import { findTwins, seenScore } from '../../activities/validation/seen-texts.ts';
 import { shareDifference } from '../../activities/validation/shares.ts';
-import { twoSampleTest } from '../../activities/validation/shift.ts';
 import { lengthSlices, opportunityGaps, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
 import { trivialModels } from '../../activities/validation/trivial.ts';
 import type { GateName } from '../../pipelines/gates/table.ts';
@@ -276,7 +277,8 @@ export const TRIALS: readonly Trial[] = [
     },
     measure: async (draw) => {
       const { train, test, seed } = draw;
-      return (await twoSampleTest(train.embeddings, test.embeddings, dimensionOf(draw), { seed })).score;
+      const frozen = { dimension: dimensionOf(draw), train: train.embeddings, test: test.embeddings };
+      return (await textShift(frozen, { train: train.texts, test: test.texts }, { seed })).score;
     },
   },
   {
@@ -313,9 +315,12 @@ export const TRIALS: readonly Trial[] = [
       const predicted = predictedOf(draw, draw.test);
       const side = (parity: number) => {
         const rows = [...predicted.keys()].filter((row) => row % 2 === parity);
-        return { hits: rows.filter((row) => predicted[row] === draw.test.classes[row]).length, rows: rows.length };
+        return {
+          classes: Int32Array.from(rows, (row) => draw.test.classes[row]!),
+          predicted: Int32Array.from(rows, (row) => predicted[row]!),
+        };
       };
-      return shareDifference(side(0), side(1));
+      return sameMixDifference(side(0), side(1));
     },
   },
   {
