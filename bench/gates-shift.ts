@@ -36,7 +36,7 @@ const { signal } = new AbortController();
 
 const embedder = new Embedder(await benchEncoder());
 const sets = await Promise.all(SETS.map((name) => rowsOf(name, half)));
-const tally = new Map<string, [alarms: number, draws: number, sum: number]>();
+const tally = new Map<string, [alarms: number, draws: number, off: number, sum: number]>();
 
 for (const [which, rows] of sets.entries()) {
   for (let draw = 0; draw < DRAWS; draw++) {
@@ -73,8 +73,10 @@ tell(console.log);
 await embedder.release();
 
 function tell(say: (line: string) => void): void {
-  for (const [what, [alarms, draws, sum]] of tally)
-    say(`${what}: warns ${exactly(alarms, draws)}, mean ${(sum / draws).toFixed(3)}`);
+  for (const [what, [alarms, draws, off, sum]] of tally) {
+    const mean = off === draws ? '' : `, mean ${(sum / (draws - off)).toFixed(3)}`;
+    say(`${what}: warns ${exactly(alarms, draws)}${mean}${off === 0 ? '' : `, ${off} too few to tell`}`);
+  }
 }
 
 async function note(what: string, train: readonly string[], test: readonly string[]): Promise<void> {
@@ -82,8 +84,13 @@ async function note(what: string, train: readonly string[], test: readonly strin
   const frozen = { dimension: embedder.dimension, train: here, test: there };
   const { score } = await textShift(frozen, { train, test }, { seed: random.below(2 ** 31), signal });
   const { verdict } = judgeGate('domainShift', GATE_TABLE.domainShift, score, limit);
-  const [alarms, draws, sum] = tally.get(what) ?? [0, 0, 0];
-  tally.set(what, [alarms + Number(verdict === 'warn'), draws + 1, sum + (score.value ?? 0)]);
+  const [alarms, draws, off, sum] = tally.get(what) ?? [0, 0, 0, 0];
+  tally.set(what, [
+    alarms + Number(verdict === 'warn'),
+    draws + 1,
+    off + Number(verdict === 'off'),
+    sum + (score.value ?? 0),
+  ]);
 }
 
 /** Texts of ten labels; those that are near twins of a training text are no test text. */

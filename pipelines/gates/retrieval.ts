@@ -108,7 +108,7 @@ export const RETRIEVAL_GATE_TABLE = {
     threshold: 0.6,
     why: 'as for classifiers: a test set taken later differs a little; six in ten beyond chance is another population (of each label as many pictures of both, of near kin one: another mix of labels and bursts do not count)',
     falseAlarms:
-      '0 of 120 draws of 50 to 200 real queries (0 to 3.1 %), with a long tail of labels 0 of 120; kin that look little alike may be told; all from elsewhere in 120 of 120, half of 50, 100, 200 in 4, 12, 20 of 40',
+      '0 of 48 draws of 50 to 200 real queries (0 to 7.4 %), with a long tail of labels 0 of 48; kin that look little alike may be told; all from elsewhere in 48 of 48, half of 50, 100, 200 in 6, 13, 15 of 16',
     examples: { rows: 'test pictures that are told from the gallery most surely' },
     severity: 'warn',
     step: 'evaluate',
