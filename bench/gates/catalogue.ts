@@ -61,6 +61,7 @@ export const MEASUREMENTS = {
   'finder-labels': { script: 'gates-finder-labels.ts', whole: [], cheap: ['report', '20'], tellsRates: true },
   'finder-mix': { script: 'gates-finder-mix.ts', whole: ['10'], tellsRates: false },
   'labels-seen': { script: 'gates-labels-seen.ts', whole: ['10'], tellsRates: false },
+  'finder-shuffled': { script: 'gates-finder-shuffled.ts', whole: [], cheap: ['10'], tellsRates: true },
   'finder-slices': { script: 'gates-finder-slices.ts', whole: [], cheap: ['report', '20'], tellsRates: true },
   'finder-shift': { script: 'gates-finder-shift.ts', whole: [], cheap: ['10'], tellsRates: true },
   'finder-domain': { script: 'gates-finder-domain.ts', whole: ['8', 'plain'], cheap: ['5', 'plain'], tellsRates: true },
@@ -99,7 +100,10 @@ export const PLANTED: Readonly<Record<Defect, Readonly<Record<Model, Planted>>>>
   'labels shuffled or wrong': {
     'classifies texts': { gates: ['labelSignal', 'labelErrors'], by: ['texts', 'several-labels', 'many-labels'] },
     'classifies pictures': { gates: ['labelSignal', 'labelErrors'], by: ['pictures'] },
-    'finds pictures': { gates: ['labelErrors'], by: ['finder-labels', 'finder-mix'] },
+    'finds pictures': {
+      gates: ['labelErrors', 'gainOverPixels', 'meanAveragePrecision'],
+      by: ['finder-labels', 'finder-mix', 'finder-shuffled'],
+    },
     generates: { none: 'it learns from no labels' },
   },
   'a slice served worse': {

@@ -2,8 +2,11 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { tarMembers } from '../../activities/data/images/tar-members.ts';
+import { PIXEL_DIMENSION } from '../../activities/retrieval/pixels.ts';
 import { exportEncoder } from '../../activities/training/export-encoder.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
+import { decodePicture } from '../../inference/image/decode.ts';
+import { resample } from '../../inference/image/resample.ts';
 import { ImageModel } from '../../inference/image-model.ts';
 import { toUnitLength } from '../../inference/retrieval/nearest.ts';
 import { pythonForTests } from '../../test/support/python.ts';
@@ -17,6 +20,8 @@ export interface Photograph {
   readonly label: string;
 }
 
+type Dataset = 'cifar10-jpeg' | 'fashion-mnist-sprite';
+
 /** Throws where the test data are not declared. */
 export function testData(): string {
   const root = process.env['ESPALIER_TEST_DATA'];
@@ -28,7 +33,7 @@ export function testData(): string {
 export async function photographs(
   split: 'train' | 'test',
   count: number,
-  dataset: 'cifar10-jpeg' | 'fashion-mnist-sprite' = 'cifar10-jpeg',
+  dataset: Dataset = 'cifar10-jpeg',
 ): Promise<Photograph[]> {
   const all: Photograph[] = [];
   const tar = join(testData(), 'datasets', dataset, `${split}.tar`);
@@ -82,13 +87,13 @@ export function remembering(encoder: ImageModel): (files: readonly Uint8Array[])
   };
 }
 
-/** One of two halves of each split, as a frozen backbone sees them: so that nothing is chosen by the pictures that are reported on. */
+/** One of two halves of each split (or of `most` of it), as a frozen backbone sees them: so that nothing is chosen by the pictures that are reported on. */
 export async function embeddedHalf(
   half: number,
-  { model, from, dataset }: { model: string; from: string; dataset: Parameters<typeof photographs>[2] },
+  { model, from, dataset, most = 4000 }: { model: string; from: string; dataset: Dataset; most?: number },
 ) {
   const ofHalf = async (split: 'train' | 'test') =>
-    (await photographs(split, 4000, dataset)).filter((_, at) => at % 2 === half);
+    (await photographs(split, most, dataset)).filter((_, at) => at % 2 === half);
   const [train, test] = [await ofHalf('train'), await ofHalf('test')];
   const rows = [...train, ...test];
   const labels = [...new Set(rows.map(({ label }) => label))].toSorted();
@@ -98,4 +103,16 @@ export async function embeddedHalf(
   const vectors = toUnitLength(embedded, encoder.config.dimension);
   await encoder.release();
   return { train, test, rows, labels, classes, vectors };
+}
+
+/** Shrunk to 16 × 16 as `activities/retrieval/pixels.ts` does, less their mean picture: row-major, a row a picture. */
+export async function centredPixels(rows: readonly Photograph[]): Promise<Float32Array> {
+  const pixels = new Float32Array(rows.length * PIXEL_DIMENSION);
+  for (const [row, { bytes, id }] of rows.entries()) {
+    const small = resample(await decodePicture(bytes, id), { width: 16, height: 16, filter: 2 });
+    pixels.set(small.pixels, row * PIXEL_DIMENSION);
+  }
+  const mean = new Float64Array(PIXEL_DIMENSION);
+  for (const [at, value] of pixels.entries()) mean[at % PIXEL_DIMENSION]! += value / rows.length;
+  return pixels.map((value, at) => value - mean[at % PIXEL_DIMENSION]!);
 }
