@@ -221,7 +221,7 @@ async function call<T>(
 }
 
 /** Waits until the server has loaded the model; a server that has just started needs a few seconds. */
-export async function untilServed(serverUrl: string, model: string, timeoutMs = 60_000): Promise<void> {
+export async function untilServed(serverUrl: string, model: string, timeoutMs = 600_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   const url = `${serverUrl}/v2/models/${encodeURIComponent(model)}/ready`;
   while (

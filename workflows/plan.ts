@@ -1,6 +1,7 @@
 import { gradientsAsked, squaresAsked } from '../pipelines/attack.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
 import { mostSeeds } from '../pipelines/seeds-by-rows.ts';
+import { rungInWords } from './rungs.ts';
 import { planSearch } from './search-plan.ts';
 
 /** One node of a run's graph. */
@@ -183,6 +184,12 @@ export function prototypeStep(candidate: string, rung: number, seed = 1): string
   return `prototype:${candidate}:${rung}${seed === 1 ? '' : `:${seed}`}`;
 }
 
+/** What a rung has at least; null where a prototype's size decides (`trialSetting`), and in runs that began before there was a least. */
+function leastRowsOf({ selection, prototype: trial }: Planned): number | null {
+  if (trial !== undefined || selection === undefined || !('prototype' in selection)) return null;
+  return (selection.prototype as Partial<typeof selection.prototype>).leastRows ?? null;
+}
+
 /** The trainings that a rung has at most: who is tried, and whether the rows are few, is known when the run gets there. */
 export function triesOf({ candidates, selection, prototype: trial }: Planned, rung: number): readonly string[] {
   const setting = selection !== undefined && 'prototype' in selection ? selection.prototype : undefined;
@@ -198,18 +205,18 @@ function planPrototypes(pipeline: Planned): readonly PlannedStep[] {
   const tries = (rung: number): readonly string[] => triesOf(pipeline, rung);
   const steps = rungs.flatMap((share, at): readonly PlannedStep[] => {
     const rung = at + 1;
-    const size = `${Number((share * 100).toPrecision(3))} %`;
+    const rows = rungInWords(share, leastRowsOf(pipeline));
     const judge = `who goes on from rung ${rung}`;
     return [
       {
         id: `subset:${rung}`,
-        title: `take ${size} of the training rows`,
+        title: `take ${rows}`,
         stage: 'select',
         needs: [rung === 1 ? 'rank' : `halve:${rung - 1}`],
       },
       ...tries(rung).map((id): PlannedStep => {
         const [, candidate, , seed] = id.split(':');
-        const title = `fine-tune ${candidate} on ${size} of the training rows${seed === undefined ? '' : `, seed ${seed}`}`;
+        const title = `fine-tune ${candidate} on ${rows}${seed === undefined ? '' : `, seed ${seed}`}`;
         return { id, title, stage: 'select', needs: [`subset:${rung}`] };
       }),
       ...(rung === rungs.length

@@ -34,11 +34,22 @@ export function trialSetting<T extends Setting>(setting: T, share: number, rows:
   return { ...setting, leastRows: Math.max(least, labels) };
 }
 
+/** A rung's rows as a plan says it before they are counted; `least` null: a share, or more where there are few (`trialSetting`). */
+export function rungInWords(share: number, least: number | null): string {
+  const part = `${Number((share * 100).toPrecision(3))} % of the training rows`;
+  if (share === 1) return part;
+  return least === null ? `${part}, or more` : `${part} (${least} at least)`;
+}
+
 /** Of a search for settings: the smallest rung, and enough validation rows to tell differences of two points. */
 const SEARCH: Setting = { leastRows: 64, mostValidationRows: 2000 };
 
 export function searchRungRows(share: number, rows: number): number {
   return rungRows(SEARCH, share, rows);
+}
+
+export function searchRungInWords(share: number): string {
+  return rungInWords(share, SEARCH.leastRows);
 }
 
 export function searchRungLimits(share: number, rows: number): SubsetDataInput['rows'] {

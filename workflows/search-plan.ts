@@ -3,6 +3,7 @@ import type { TrialResult } from '../activities/contract/search.ts';
 import type { SearchSpec } from '../pipelines/definition/search.ts';
 import { searchOf } from '../pipelines/search.ts';
 import type { Planned, PlannedStep } from './plan.ts';
+import { searchRungInWords } from './rungs.ts';
 
 /** One training of a place on a rung; all three from 1. */
 export function trialStep(rung: number, place: number, seed = 1): string {
@@ -28,13 +29,13 @@ export function planSearch(pipeline: Planned, after: string): readonly PlannedSt
   const { rungs } = search;
   const steps = rungs.flatMap((share, at): readonly PlannedStep[] => {
     const rung = at + 1;
-    const size = `${Number((share * 100).toPrecision(3))} %`;
+    const rows = searchRungInWords(share);
     const [subset, trials] = [`search-subset:${rung}`, trialsOf(search, rung)];
     const before = rung === 1 ? 'search' : `search-halve:${rung - 1}`;
     const judge = `which settings go on from rung ${rung}`;
     return [
-      { id: subset, title: `take ${size} of the training rows`, stage, needs: [before] },
-      ...trials.map((id) => ({ id, title: titleOf(id, size), stage, needs: [subset] }) as const),
+      { id: subset, title: `take ${rows}`, stage, needs: [before] },
+      ...trials.map((id) => ({ id, title: titleOf(id, rows), stage, needs: [subset] }) as const),
       ...(rung === rungs.length ? [] : [{ id: `search-halve:${rung}`, title: judge, stage, needs: trials } as const]),
     ];
   });
@@ -50,10 +51,10 @@ export function searchSteps(pipeline: Planned): readonly string[] {
   return planSearch(pipeline, '').map(({ id }) => id);
 }
 
-function titleOf(id: string, size: string): string {
+function titleOf(id: string, rows: string): string {
   const [, rung, place, seed] = id.split(':');
   const who = place === '1' ? 'the recommended settings' : rung === '1' ? `trial ${place}` : `trial in place ${place}`;
-  return `train ${who} on ${size} of the training rows${seed === undefined ? '' : `, seed ${seed}`}`;
+  return `train ${who} on ${rows}${seed === undefined ? '' : `, seed ${seed}`}`;
 }
 
 /**

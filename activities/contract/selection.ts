@@ -259,8 +259,9 @@ export interface RankCandidatesInput {
   /**
    * `probe` when missing: the frozen probe, which is a candidate of its own. `neighbours`: the encoder is served as it is, and
    * what it finds counts. `tuned-probe`: the probe foretells what tuning makes of it, and is nothing that could be served.
+   * `head`: nothing but a head is trained, so that the frozen probe is all that there is to choose.
    */
-  readonly by?: 'probe' | 'neighbours' | 'tuned-probe';
+  readonly by?: 'probe' | 'neighbours' | 'tuned-probe' | 'head';
 }
 export interface RankedCandidate {
   /** The encoder's, or for its frozen probe `<encoder>, frozen (probe)`. */
@@ -268,10 +269,10 @@ export interface RankedCandidate {
   /** The candidate of the definition that this is a form of. */
   readonly encoder: string;
   /**
-   * `tune`: the encoder goes on to training. `frozen`: its linear probe stands for it as it is. `prompted`: a generator
-   * with its best prompt. `indexed`: its embeddings are indexed as they are.
+   * `tune`: the encoder goes on to training. `head`: a head is trained on it, and it stays as it is. `frozen`: its linear
+   * probe stands for it as it is. `prompted`: a generator with its best prompt. `indexed`: its embeddings are indexed as they are.
    */
-  readonly form: 'tune' | 'frozen' | 'prompted' | 'indexed';
+  readonly form: 'tune' | 'head' | 'frozen' | 'prompted' | 'indexed';
   readonly rank: number | null;
   readonly eligible: boolean;
   /** Of 1,000 inferences, in the currency of the selection's price; missing where that has none, or nothing was timed. */

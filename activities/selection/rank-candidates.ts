@@ -5,7 +5,7 @@ import { rankOutcomes } from './ranking.ts';
 
 export const rankCandidates: StepDefinition<RankCandidatesInput, Selection> = {
   type: 'selection.rank',
-  version: 14,
+  version: 15,
   // Prices are the organisation's: with others, costs are others, and so may be who is within their limit.
   environment: (_, { prices }) => Promise.resolve(slotPrice(prices)),
   run: (input, { environment }) =>

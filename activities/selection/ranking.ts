@@ -1,5 +1,5 @@
 /**
- * Who wins, and why each of the others lost. Pure. Every encoder is two candidates: the one to be tuned, and the frozen
+ * Who wins, and why each of the others lost. Pure. Every encoder that may be tuned is two candidates: the one to be tuned, and the frozen
  * one under its linear probe. Their figures are the same until one is tuned; between the winner's two the gate
  * gainOverProbe decides.
  */
@@ -14,6 +14,12 @@ import { answersOf, foldsCount, pooledAccuracy } from './pooled.ts';
 import { figure, losing, ruleOf, toBeat, unlikeRows, winning, type By, type Ranked } from './reasons.ts';
 import { shortlistOf, type Listed } from './shortlist.ts';
 
+/** The form in which an encoder is a candidate. */
+const FORMS = { probe: 'tune', 'tuned-probe': 'tune', neighbours: 'indexed', head: 'head' } as const satisfies Record<
+  By,
+  RankedCandidate['form']
+>;
+
 /** A candidate with every figure the ranking needs. */
 interface Measured extends Ranked, Listed {
   /** 0 where it was not measured: then it was of none. */
@@ -26,7 +32,7 @@ interface Measured extends Ranked, Listed {
  * Ranks what the candidates measured. The best linear-probe accuracy, on validation and training rows together (pooled.ts), sets the bar; all within
  * `selection.tolerance` of it are equals, and of equals the fastest (p95, one text) wins; where these were not all timed on one kind of machine the most accurate. Below them accuracy decides,
  * then LogME, then kNN accuracy. Each frozen probe follows its encoder. Of encoders that are to find neighbours kNN accuracy is
- * first, and the probe last; there no probe is a candidate. With a `price` each has its cost per 1,000 inferences. Throws
+ * first, and the probe last; there no probe is a candidate, nor where a head is all that is trained. With a `price` each has its cost per 1,000 inferences. Throws
  * NoCandidate listing every reason when none is left, BadConfig where a limit of cost has no price.
  */
 export function rankOutcomes(
@@ -74,12 +80,12 @@ export function rankOutcomes(
   const ranking = judged.flatMap(({ candidate: { id, profile }, measured, faults }): readonly RankedCandidate[] => {
     const cost = costPer1000(profile?.latency.meanMs, price);
     const costs = cost === null ? {} : { costPer1000: cost };
-    const tune = { id, encoder: id, form: by === 'neighbours' ? 'indexed' : 'tune', ...costs } as const;
+    const own = { id, encoder: id, form: FORMS[by], ...costs } as const;
     const frozen = { id: frozenId(id), encoder: id, form: 'frozen', ...costs } as const;
     const place = placeOf.get(id);
     if (measured === null || place === undefined) {
       // Of an encoder that was never measured there is nothing frozen to speak of.
-      const forms = measured === null || by !== 'probe' ? [tune] : [tune, frozen];
+      const forms = measured === null || by !== 'probe' ? [own] : [own, frozen];
       return forms.map((form) => ({ ...form, rank: null, eligible: false, reasons: faults }));
     }
     const chosen = measured === winner;
@@ -87,9 +93,9 @@ export function rankOutcomes(
     const why = chosen ? winning(winner, ranked.filter(isEqual), told) : lost(winner.id);
     const whyFrozen = chosen ? toBeat(winner) : lost(frozenId(winner.id));
     const standing = standingOf(measured, eligible);
-    if (by !== 'probe') return [{ ...tune, rank: place + 1, eligible: true, reasons: [why, standing] }];
+    if (by !== 'probe') return [{ ...own, rank: place + 1, eligible: true, reasons: [why, standing] }];
     return [
-      { ...tune, rank: 2 * place + 1, eligible: true, reasons: [why, standing] },
+      { ...own, rank: 2 * place + 1, eligible: true, reasons: [why, standing] },
       { ...frozen, rank: 2 * place + 2, eligible: true, reasons: [whyFrozen, standing] },
     ];
   });

@@ -10,6 +10,7 @@ export type By = NonNullable<RankCandidatesInput['by']>;
 const SCORES: Readonly<Record<By, string>> = {
   probe: 'probe accuracy',
   'tuned-probe': 'probe accuracy',
+  head: 'probe accuracy',
   neighbours: 'nearest-neighbour accuracy',
 };
 
@@ -86,6 +87,7 @@ export function unlikeRows(measured: readonly Standing[]): string {
 const RULE_ENDS: Readonly<Record<By, string>> = {
   probe: "Each encoder's frozen probe is a candidate too: the winner's is what tuning must beat.",
   'tuned-probe': 'What tuning makes of the winner must beat its frozen embeddings (gates.gainOverFrozen).',
+  head: "A head is trained on the winner, which stays as it is (training.method 'head'): that is its frozen probe, and no other form of it is a candidate.",
   neighbours: 'Nothing is tuned: what its neighbours are worth is what is served.',
 };
 

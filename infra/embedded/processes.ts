@@ -23,6 +23,7 @@ export interface ProcessSpec {
   readonly logFile: string;
   /** Polled until it says true; it may look at what this start wrote to the log. Default: ready at once. */
   readonly ready?: (log: () => string) => boolean | Promise<boolean>;
+  /** Default ten minutes: one that ends fails at once, and one that comes up late on a busy machine has come up. */
   readonly readyTimeoutMs?: number;
   /** Aborted while it is not ready yet: the start fails at once. */
   readonly signal?: AbortSignal;
@@ -52,6 +53,7 @@ export interface RunningProcess {
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;
+const READY_MS = 600_000;
 /** A process that ran this long had started well: the next back-off begins from the shortest again. */
 const STEADY_MS = 60_000;
 
@@ -176,7 +178,7 @@ function launch(spec: ProcessSpec): Launched {
 
 async function untilReady(spec: ProcessSpec, child: Launched): Promise<void> {
   const readLog = () => readFileSync(spec.logFile).subarray(child.logStart).toString('utf8');
-  const timeoutMs = spec.readyTimeoutMs ?? 60_000;
+  const timeoutMs = spec.readyTimeoutMs ?? READY_MS;
   const deadline = Date.now() + timeoutMs;
   await sleep(0); // lets a failed spawn report itself
   for (;;) {

@@ -7,7 +7,7 @@ import type { Explanation } from '../../client/explain-step.ts';
 import type { RunPlan } from '../../client/plan-run.ts';
 import { cancelRun, listRuns, runOutcome, showRun, type ShownRun } from '../../client/runs.ts';
 import { espalier, type Ended } from '../support/command.ts';
-import { finishRun, smallCsv, smallPipeline, startTestHost, type TestHost } from '../support/host.ts';
+import { finishRun, smallCsv, smallPipeline, startTestHost, stopTestHosts, type TestHost } from '../support/host.ts';
 
 describe('steering a run from the command line', function () {
   this.timeout(1_200_000); // runs on a stack of its own; the limit is for a busy machine
@@ -26,7 +26,7 @@ describe('steering a run from the command line', function () {
     await writeFile(pipeline, JSON.stringify(definition));
     await writeFile(join(host.folder, 'data.csv'), smallCsv());
   });
-  after(() => host.stop());
+  after(stopTestHosts);
 
   function run(...args: string[]): Promise<Ended> {
     const env = { ...process.env, ESPALIER_STATE: host.stateDir, ESPALIER_USER: 'tester', NO_COLOR: '1' };

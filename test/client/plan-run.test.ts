@@ -70,7 +70,7 @@ describe('the plan of a run before it begins', () => {
         ['prototype:one:2:3', 'few-rows', 'espalier-gpu'],
       ],
     );
-    assert.equal(tries[2]?.title, 'fine-tune one on 10 % of the training rows, seed 3');
+    assert.equal(tries[2]?.title, 'fine-tune one on 10 % of the training rows (64 at least), seed 3');
     assert.equal(steps.find(({ id }) => id === 'prototype:two:2:2')?.what, 'maybe', 'half of the candidates get there');
     const ofOne = await planOf(seeded({ seeds: 1 }), [], none);
     assert.equal(seconds, ofOne.seconds);

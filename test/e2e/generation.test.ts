@@ -6,7 +6,7 @@ import type { ReproductionVerdict } from '../../client/reproduce.ts';
 import { runOutcome } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
 import { espalier } from '../support/command.ts';
-import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
+import { finishRun, startDefinition, startTestHost, stopTestHosts, type TestHost } from '../support/host.ts';
 import { tinyGpt } from '../support/tiny-gpt.ts';
 
 /** Short enough for a context of 64 tokens of a byte or two. */
@@ -69,7 +69,7 @@ describe('a pipeline that generates text', function () {
       injections.map((row) => `${JSON.stringify(row)}\n`).join(''),
     );
   });
-  after(() => host.stop());
+  after(stopTestHosts);
 
   async function run(id: string, guidelines: string, changes: Partial<PipelineDefinition> = {}): Promise<RunFacts> {
     await writeFile(join(host.folder, 'guidelines.yaml'), guidelines);

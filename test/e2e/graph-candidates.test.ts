@@ -10,7 +10,7 @@ import { runOutcome } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
 import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { RETRIEVAL_GATE_NAMES } from '../../pipelines/gates/retrieval.ts';
-import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
+import { finishRun, startDefinition, startTestHost, stopTestHosts, type TestHost } from '../support/host.ts';
 import { madeOnce } from '../support/made-once.ts';
 import { foldersOfPictures, tinyImages } from '../support/tiny-image.ts';
 
@@ -60,7 +60,7 @@ describe('a backbone that came as ONNX beside a stock image model in one list', 
     };
     [large, small] = [await beside('large'), await beside('small')];
   });
-  after(() => host.stop());
+  after(stopTestHosts);
 
   /** To the approved release; the facts of the report. */
   async function released(

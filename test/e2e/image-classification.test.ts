@@ -9,7 +9,7 @@ import { runOutcome, showRun } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
 import { GATE_NAMES, GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { espalier } from '../support/command.ts';
-import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
+import { finishRun, startDefinition, startTestHost, stopTestHosts, type TestHost } from '../support/host.ts';
 import { jsonLines, OWN_CORRUPTIONS } from '../support/own-corruptions.ts';
 import { foldersOfPictures, PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 
@@ -24,7 +24,7 @@ describe('a pipeline that classifies pictures', function () {
     await foldersOfPictures(join(host.folder, 'pictures'));
     await writeTable();
   });
-  after(() => host.stop());
+  after(stopTestHosts);
 
   /** A picture of each label beside a table, which asks whether it is the same with one shade more. */
   async function writeTable(): Promise<void> {

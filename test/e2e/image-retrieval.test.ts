@@ -12,7 +12,7 @@ import { checkPipeline } from '../../pipelines/check.ts';
 import type { ImageRetrieval, PipelineDefinition } from '../../pipelines/definition.ts';
 import { loadPipeline } from '../../pipelines/load.ts';
 import { espalier } from '../support/command.ts';
-import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
+import { finishRun, startDefinition, startTestHost, stopTestHosts, type TestHost } from '../support/host.ts';
 import { foldersOfPictures, PICTURE_LABELS, tinyImages } from '../support/tiny-image.ts';
 
 const off = { severity: 'off' } as const;
@@ -23,7 +23,7 @@ describe('the shipped pipeline part-finder, with a tiny backbone', function () {
   before(async () => {
     host = await startTestHost();
   });
-  after(() => host.stop());
+  after(stopTestHosts);
 
   /** As it is shipped, but for the candidates, which are the hub's, and for the gates that a random backbone cannot pass. */
   async function definition(changes: Partial<PipelineDefinition>): Promise<PipelineDefinition> {

@@ -9,7 +9,7 @@ import type { TrainModelInput } from '../../activities/contract/training.ts';
 import { checkSafetensors } from '../../activities/selection/safetensors.ts';
 import { createS3Client } from '../../artifacts/settings.ts';
 import { cancelRun, ENDED, showRun } from '../../client/runs.ts';
-import { smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
+import { smallPipeline, startSmallRun, startTestHost, stopTestHosts, type TestHost } from '../support/host.ts';
 import { repositoryOf, startTestHub, type TestHub } from '../support/hub.ts';
 import { tinyTextArchitectures, type Architectures } from '../support/tiny-architectures.ts';
 import { tinyGpt } from '../support/tiny-gpt.ts';
@@ -41,7 +41,7 @@ describe('candidates of several families, sizes and sources in one list', functi
   });
   after(async () => {
     delete process.env['HF_ENDPOINT'];
-    await host.stop();
+    await stopTestHosts();
     await hub.stop();
   });
 

@@ -14,7 +14,14 @@ import { cancelRun } from '../../client/runs.ts';
 import { readLinkKey } from '../../infra/embedded/link-key.ts';
 import type { TextClassificationDefinition } from '../../pipelines/definition.ts';
 import type { RunView } from '../../workflows/messages.ts';
-import { smallCsv, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
+import {
+  smallCsv,
+  smallPipeline,
+  startSmallRun,
+  startTestHost,
+  stopTestHosts,
+  type TestHost,
+} from '../support/host.ts';
 import { PLANTED, plantedIn } from '../support/personal-data.ts';
 import { freePort } from '../support/temporal.ts';
 import { untilRun } from '../support/workflow.ts';
@@ -43,11 +50,9 @@ describe('a run that waits for its review', function () {
     }
   });
   after(async () => {
-    console.kill('SIGKILL');
-    await Promise.all(
-      ['planted', 'refused'].map((runId) => cancelRun(host.temporal.client, runId).catch(() => undefined)),
-    );
-    await host.stop();
+    console?.kill('SIGKILL');
+    await Promise.allSettled(['planted', 'refused'].map(async (runId) => cancelRun(host.temporal.client, runId)));
+    await stopTestHosts();
   });
 
   const planted = PLANTED.map(([, value], row) => `"about ${value} please, my invoice ${row} was late",billing`).join(

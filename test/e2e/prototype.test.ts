@@ -17,7 +17,7 @@ import { predict } from '../../client/predict.ts';
 import { runOutcome } from '../../client/runs.ts';
 import { keyEnvironment } from '../../infra/embedded/signing.ts';
 import { espalier, type Ended } from '../support/command.ts';
-import { finishRun, smallCsv, smallPipeline, startTestHost, type TestHost } from '../support/host.ts';
+import { finishRun, smallCsv, smallPipeline, startTestHost, stopTestHosts, type TestHost } from '../support/host.ts';
 import { pythonForTests } from '../support/python.ts';
 
 /** Of 126 training rows; rungs are at a third and at all of these. */
@@ -77,7 +77,7 @@ describe('a prototype of a run, from the command line', function () {
     prototype = await finished('prototype', '--prototype', ...FEWER_ROWS);
   });
   after(async () => {
-    await host.stop();
+    await stopTestHosts();
     await rm(prices, { recursive: true, force: true });
     if (pricesBefore === undefined) delete process.env['ESPALIER_PRICES'];
     else process.env['ESPALIER_PRICES'] = pricesBefore;

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { showModel } from '../../client/models.ts';
 import type { ReproductionVerdict } from '../../client/reproduce.ts';
 import { espalier } from '../support/command.ts';
-import { finishRun, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
+import {
+  finishRun,
+  smallPipeline,
+  startSmallRun,
+  startTestHost,
+  stopTestHosts,
+  type TestHost,
+} from '../support/host.ts';
 
 describe('a released model', function () {
   this.timeout(1_500_000); // minutes of a machine at rest; the limit is for a busy one
@@ -14,7 +21,7 @@ describe('a released model', function () {
     await startSmallRun(host, 'original', await smallPipeline());
     assert.equal((await finishRun(host, 'original')).state, 'deployed');
   });
-  after(() => host.stop());
+  after(stopTestHosts);
 
   const command = (...args: string[]) =>
     espalier(args, { ...process.env, ESPALIER_STATE: host.stateDir, NO_COLOR: '1' });

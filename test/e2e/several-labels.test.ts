@@ -5,7 +5,14 @@ import { predict } from '../../client/predict.ts';
 import { runOutcome } from '../../client/runs.ts';
 import { decide } from '../../inference/labels-above.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { finishRun, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
+import {
+  finishRun,
+  smallPipeline,
+  startSmallRun,
+  startTestHost,
+  stopTestHosts,
+  type TestHost,
+} from '../support/host.ts';
 
 const WINDOWS = { overlap: 0.25, most: 6 };
 /** All of them, and those of the filler, are words that the tiny model's tokenizer knows. */
@@ -41,7 +48,7 @@ describe('a pipeline of several labels a text, read in windows', function () {
   before(async () => {
     host = await startTestHost();
   });
-  after(() => host.stop());
+  after(stopTestHosts);
 
   it('goes from a table to a served model that gives the labels and probabilities that were evaluated', async () => {
     const small = await smallPipeline({

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { runOutcome } from '../../client/runs.ts';
 import type { PipelineDefinition } from '../../pipelines/definition.ts';
 import { loadPipeline } from '../../pipelines/load.ts';
-import { finishRun, startDefinition, startTestHost, type TestHost } from '../support/host.ts';
+import { finishRun, startDefinition, startTestHost, stopTestHosts, type TestHost } from '../support/host.ts';
 import { repositoryOf, startTestHub, type TestHub } from '../support/hub.ts';
 import { tinyImages } from '../support/tiny-image.ts';
 
@@ -26,7 +26,7 @@ describe('the shipped pipelines whose candidates come from the hub', function ()
   });
   after(async () => {
     delete process.env['HF_ENDPOINT'];
-    await host.stop();
+    await stopTestHosts();
     await hub.stop();
   });
 

@@ -6,7 +6,15 @@ import { predict } from '../../client/predict.ts';
 import { runOutcome } from '../../client/runs.ts';
 import type { TextPair } from '../../inference/texts.ts';
 import { TextModel } from '../../inference/text-model.ts';
-import { finishRun, smallCsv, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
+import {
+  finishRun,
+  smallCsv,
+  smallPipeline,
+  startSmallRun,
+  startTestHost,
+  stopTestHosts,
+  type TestHost,
+} from '../support/host.ts';
 
 const WINDOWS = { overlap: 0.25, most: 6 };
 
@@ -24,7 +32,7 @@ describe('a pipeline of pairs of texts, the second read in windows', function ()
   before(async () => {
     host = await startTestHost();
   });
-  after(() => host.stop());
+  after(stopTestHosts);
 
   it('goes from a table to a served model that answers as it was evaluated', async () => {
     const small = await smallPipeline({ selection: { maxLength: 20, windows: WINDOWS }, deploy: { model: 'pairs' } });

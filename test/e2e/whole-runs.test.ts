@@ -12,7 +12,15 @@ import { showModel } from '../../client/models.ts';
 import { predict } from '../../client/predict.ts';
 import { cancelRun, listRuns, runOutcome, showRun } from '../../client/runs.ts';
 import { espalier, type Ended } from '../support/command.ts';
-import { finishRun, smallCsv, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../support/host.ts';
+import {
+  finishRun,
+  smallCsv,
+  smallPipeline,
+  startSmallRun,
+  startTestHost,
+  stopTestHosts,
+  type TestHost,
+} from '../support/host.ts';
 
 describe('whole runs on one machine', function () {
   this.timeout(1_500_000); // minutes of a machine at rest; the limit is for a busy one
@@ -20,7 +28,7 @@ describe('whole runs on one machine', function () {
   before(async () => {
     host = await startTestHost();
   });
-  after(() => host.stop());
+  after(stopTestHosts);
 
   async function factsOf(runId: string): Promise<RunFacts> {
     const { report } = await runOutcome(host.temporal.client, runId);

@@ -125,6 +125,22 @@ describe('the ranking of candidates', () => {
     );
   });
 
+  it('knows no other form of an encoder than the one with a head on it where a head is all that is trained', () => {
+    const candidates = [candidate('good', { accuracy: 0.9 }), candidate('poor', { accuracy: 0.7 })];
+    const { winner, ranking, rule } = rankOutcomes({ candidates, selection, by: 'head' });
+    assert.equal(winner, 'good');
+    assert.deepEqual(
+      ranking.map(({ id, form, rank }) => [id, form, rank]),
+      [
+        ['good', 'head', 1],
+        ['poor', 'head', 2],
+      ],
+    );
+    assert.match(ranking[0]?.reasons[0] ?? '', /^Chosen: the best probe accuracy by more than 1 points/);
+    assert.match(rule, /A head is trained on the winner, which stays as it is \(training\.method 'head'\)/);
+    assert.ok(!JSON.stringify({ ranking, rule }).includes('instead'));
+  });
+
   it('says of how many training rows the probe is that is to be beaten, and that it will be of all', () => {
     const one = candidate('one', { accuracy: 0.82 });
     const drawn = { ...one, ...(one.probe && { probe: { ...one.probe, fittedOn: { rows: 600, of: 1200 } } }) };

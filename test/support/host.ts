@@ -33,6 +33,13 @@ export interface TestHost extends Host {
 /** Gates of one's own, for runs that name them (own-gates.mjs). */
 const OWN_GATES = fileURLToPath(new URL('own-gates.mjs', import.meta.url));
 
+const started: TestHost[] = [];
+
+/** Stops what `startTestHost` has started: nothing where a start failed, so that its error is the one that is told. */
+export async function stopTestHosts(): Promise<void> {
+  for (const host of started.splice(0)) await host.stop();
+}
+
 export async function startTestHost(): Promise<TestHost> {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-host-'));
   const stateDir = join(folder, 'state');
@@ -41,7 +48,7 @@ export async function startTestHost(): Promise<TestHost> {
   process.env['ESPALIER_GATES'] ??= OWN_GATES;
   const host = await startHost(stateDir);
   const context = contextOf({ ...process.env, ...host.stack.env, ESPALIER_SERVING_URL: host.servingUrl }, stateDir);
-  return {
+  const whole: TestHost = {
     ...host,
     folder,
     stateDir,
@@ -62,6 +69,8 @@ export async function startTestHost(): Promise<TestHost> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+  started.push(whole);
+  return whole;
 }
 
 const TOPICS: Readonly<Record<string, readonly string[]>> = {

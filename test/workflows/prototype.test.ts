@@ -43,6 +43,7 @@ describe('prototypes of the best candidates', () => {
     const { activities, ran } = fakeActivities();
     const chosen: ChooseCandidateInput[] = [];
     const draws: unknown[] = [];
+    const rankedBy: unknown[] = [];
     const settled = new Map<string, NonNullable<RunFacts['recipe']>[number]>();
     const shortlisting: Partial<Activities> = {
       probeEncoder: (call) => {
@@ -57,6 +58,7 @@ describe('prototypes of the best candidates', () => {
         };
       },
       rankCandidates: async (call) => {
+        rankedBy.push(call.input.by);
         const ranked = await activities.rankCandidates(call);
         return { ...ranked, output: { ...ranked.output, shortlist: ['two', 'one'] } };
       },
@@ -93,6 +95,7 @@ describe('prototypes of the best candidates', () => {
         chosen: chosen[0],
         settled,
         draws,
+        rankedBy,
         view,
         stateOf: (id: string) => view.steps.find((one) => one.id === id)?.state,
       };
@@ -219,6 +222,7 @@ describe('prototypes of the best candidates', () => {
     const { training } = runInput().pipeline;
     const head = await untilReview('head', { parts: { training: { ...training, method: 'head' } } });
     assert.deepEqual(head.draws, [undefined, undefined], 'probes have the last word');
+    assert.deepEqual([alone.rankedBy, head.rankedBy], [[undefined], ['head']]);
     for (const { ran, stateOf } of [alone, head]) {
       assert.ok(!ran.some((id) => /^(subset|prototype|halve)|choose/.test(id)));
       assert.equal(stateOf('choose'), 'skipped');

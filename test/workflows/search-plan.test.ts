@@ -58,7 +58,7 @@ describe('the plan of a search for settings', () => {
     assert.ok(trials.every(({ queue }) => queue === 'espalier-gpu'));
     assert.equal(
       steps.find(({ id }) => id === 'trial:1:1')?.title,
-      'train the recommended settings on 10 % of the training rows',
+      'train the recommended settings on 10 % of the training rows (64 at least)',
     );
     const without = await planOf(runInput(), [], () => Promise.resolve('gone' as const));
     assert.ok(seconds > without.seconds + 16 * 30);

@@ -34,6 +34,7 @@ export async function select(run: Run): Promise<Selected> {
   const selection = await run.step('light', 'rank', 'rankCandidates', () => ({
     candidates: outcomes,
     selection: run.classification().selection,
+    ...(run.classification().training.method === 'head' ? { by: 'head' } : {}),
   }));
   const chosen = await prototype(run, { dataset, outcomes, selection });
   run.facts.selection = chosen;

@@ -240,6 +240,7 @@ function verdict(row: Row, { selection, pipeline }: RunFacts): Content {
   if (row.error !== undefined) return badge('bad', 'dropped out');
   if (row.id === selection?.winner) {
     if (isEncoder(row)) return badge('good', 'chosen');
+    // The first of the two: of a ranking recorded before `head` was a form.
     return pipeline.training?.method === 'head' ? badge('good', 'trained as a head') : badge('neutral', 'to be beaten');
   }
   if (row.ranked === undefined) return badge('neutral', 'not ranked');

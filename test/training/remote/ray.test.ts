@@ -10,7 +10,14 @@ import type { PipelineDefinition } from '../../../pipelines/definition.ts';
 import { LauncherSchema } from '../../../pipelines/launcher.ts';
 import { checkHistory } from '../../support/faults-check.ts';
 import { processesNaming } from '../../support/faults-stack.ts';
-import { finishRun, smallPipeline, startSmallRun, startTestHost, type TestHost } from '../../support/host.ts';
+import {
+  finishRun,
+  smallPipeline,
+  startSmallRun,
+  startTestHost,
+  stopTestHosts,
+  type TestHost,
+} from '../../support/host.ts';
 import { startRay, type RayCluster } from '../../support/ray-cluster.ts';
 
 describe('a Ray cluster, for real, with RAY_E2E=1', function () {
@@ -24,7 +31,7 @@ describe('a Ray cluster, for real, with RAY_E2E=1', function () {
   });
   after(async () => {
     await ray?.stop();
-    await host?.stop();
+    await stopTestHosts();
   });
 
   const launcher = (changes: object = {}): RayLauncher =>
