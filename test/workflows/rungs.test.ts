@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import type { RungResult } from '../../activities/contract/prototype.ts';
 import { SelectionSchema } from '../../pipelines/definition/selection.ts';
-import { cutShort, isTooNear, ofAllSeeds, rungInWords, rungLimits, rungRows, trialSetting } from '../../workflows/rungs.ts';
+import {
+  cutShort,
+  isTooNear,
+  ofAllSeeds,
+  rungInWords,
+  rungLimits,
+  rungRows,
+  trialSetting,
+} from '../../workflows/rungs.ts';
 import { rungInput } from '../../workflows/step-inputs.ts';
 import { ref } from '../support/workflow.ts';
 
@@ -16,7 +24,11 @@ describe('the rows of a rung', () => {
 
   it('are told before they are counted as what they will be: a share, and so many at least', () => {
     assert.equal(rungInWords(0.03, 64), '3 % of the training rows (64 at least)');
-    assert.equal(rungInWords(0.3, null), '30 % of the training rows, or more', 'of a prototype, which decides by the rows');
+    assert.equal(
+      rungInWords(0.3, null),
+      '30 % of the training rows, or more',
+      'of a prototype, which decides by the rows',
+    );
     assert.equal(rungInWords(1, 64), '100 % of the training rows');
   });
 
