@@ -9,6 +9,7 @@ import type { Prices } from '../activities/report/prices.ts';
 import { gradientsAsked } from '../pipelines/attack.ts';
 import { durationSeconds } from '../pipelines/duration.ts';
 import type { Pipeline } from '../pipelines/definition.ts';
+import { mostAnswers } from '../pipelines/prompt-search.ts';
 import type { BehaviourSpec } from '../pipelines/definition/behaviour.ts';
 import type { RunInput, StepView } from '../workflows/messages.ts';
 import { planRun, type PlannedStep } from '../workflows/plan.ts';
@@ -52,6 +53,8 @@ export interface RunPlan extends Taken {
   readonly most: Taken;
   readonly currency: string | null;
   readonly budget: Pipeline['budget'] | null;
+  /** What one search for a prompt asks a generator for at most; null where nothing is searched, or nothing is searched anew. */
+  readonly search: { readonly answers: number; readonly tokens: number } | null;
   /** One sentence each: where the estimate is over the budget. */
   readonly over: readonly string[];
 }
@@ -126,8 +129,16 @@ export async function planOf(
     most,
     currency: prices?.currency ?? null,
     budget: pipeline.budget ?? null,
+    search: searchOf(pipeline, steps),
     over: overruns(pipeline, steps, prices),
   };
+}
+
+/** What the definition says of a search that this run makes; how many prompts there are, and which examples differ, nobody has counted. */
+function searchOf(pipeline: Pipeline, steps: readonly PlannedWork[]): RunPlan['search'] {
+  if (pipeline.task !== 'text-generation') return null;
+  if (steps.every(({ id, what }) => !/^prompt\b/.test(id) || what === 'reuse')) return null;
+  return { answers: mostAnswers(pipeline.selection.prompts), tokens: pipeline.generation.maxNewTokens };
 }
 
 /** Only of the same data: how many rows others have says nothing. */

@@ -10,9 +10,7 @@ import { withGenerator } from './load.ts';
 import { remembering } from './remembered.ts';
 import { searchPrompt, type Asked, type NamedPrompt, type SearchRules } from './search.ts';
 import { promptVariants, rulesVariant } from './variants.ts';
-
-/** Prompts of the first round: enough to tell the hopeless. */
-const FIRST_ROWS = 12;
+import { FIRST_PROMPTS } from '../../pipelines/prompt-search.ts';
 
 /** Of the code that asks and judges: answers of another one are not remembered. */
 const ASKED_VERSION = 2;
@@ -34,7 +32,7 @@ export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
     const until = stopAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(stopAt);
     const rules: SearchRules = {
       rows: rows.length,
-      firstRows: FIRST_ROWS,
+      firstRows: FIRST_PROMPTS,
       budgetTokens: search.budgetTokens,
       outOfTime: () => Date.now() >= until,
     };
@@ -62,7 +60,7 @@ export const searchPrompts: StepDefinition<SearchPromptsInput, PromptSearch> = {
       const ask = remembering(context, { version: ASKED_VERSION, about }, rows, askNow);
       // What the rules alone do not bring about is what examples must show. These answers are the first of the search.
       const told = rulesVariant(judge);
-      const first = await ask(told, 0, Math.min(FIRST_ROWS, rows.length));
+      const first = await ask(told, 0, Math.min(FIRST_PROMPTS, rows.length));
       const { variants, untried: left } = promptVariants(search, judge, good, {
         prompts: rows.map(asked),
         failed: brokenCounts(first.map(({ judgement }) => judgement)),

@@ -69,6 +69,12 @@ function print(plan: RunPlan): void {
     );
   }
   if (trainRows !== null) say(`${trainRows.rows} training rows, as in ${trainRows.from}`);
+  if (plan.search !== null) {
+    const { answers, tokens } = plan.search;
+    say(
+      `each search for a prompt asks for at most ${answers} answers of up to ${tokens} tokens: a stated time knows nothing of them`,
+    );
+  }
   const { time, money } = plan.budget ?? {};
   const budget = [
     ...(time === undefined ? [] : [time]),

@@ -8,7 +8,9 @@ import { STEPS_NOW } from '../../activities/index.ts';
 import { digestJson } from '../../artifacts/digest.ts';
 import { stepRecordKey } from '../../artifacts/step-records.ts';
 import { countedRows, planOf, recordedIn, type EarlierRun, type Recorded } from '../../client/plan-run.ts';
+import type { TextGeneration } from '../../pipelines/definition.ts';
 import { packageRoot } from '../../pipelines/load.ts';
+import { mostAnswers } from '../../pipelines/prompt-search.ts';
 import { dataServices, prepare } from '../data/fixtures.ts';
 import { generatorInput, pictureInput, ref, retrievalInput, runInput, type TextRun } from '../support/workflow.ts';
 
@@ -288,5 +290,8 @@ describe('the plan of a run before it begins', () => {
     const plan = await planOf({ ...input, pipeline }, [], none);
     assert.match(plan.over.join(' '), /until the training has ended/);
     assert.equal(plan.steps.find(({ id }) => id === 'memorisation')?.queue, 'espalier-cpu');
+    const { selection, generation } = input.pipeline as TextGeneration;
+    assert.deepEqual(plan.search, { answers: mostAnswers(selection.prompts), tokens: generation.maxNewTokens });
+    assert.equal((await planOf(runInput(), [], none)).search, null);
   });
 });

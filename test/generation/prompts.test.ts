@@ -9,6 +9,7 @@ import { promptVariants } from '../../activities/generation/variants.ts';
 import { seededRandom, shuffleStart } from '../../activities/validation/random.ts';
 import { shareScore } from '../../activities/validation/scores.ts';
 import { AdherenceSchema, EXAMPLE_CHOICES, GeneratorSelectionSchema } from '../../pipelines/definition/generation.ts';
+import { FIRST_PROMPTS, mostAnswers } from '../../pipelines/prompt-search.ts';
 import { GuidelinesSchema } from '../../pipelines/guidelines/guidelines.ts';
 
 const judge = judgeBy(
@@ -220,6 +221,32 @@ describe('the search for a prompt', () => {
     }
     assert.ok(right >= 38, `${right} of 40`);
     assert.ok(share < 0.5, `${share}`);
+  });
+
+  it('asks for just as many answers as a plan says at most, where there are as many prompts and variants', async () => {
+    for (const [maxVariants, rows] of [
+      [2, 5],
+      [4, 12],
+      [7, 41],
+      [12, 100],
+      [13, 333],
+    ] as const) {
+      const model = modelOf(
+        Array.from({ length: maxVariants }, (_, at) => at / maxVariants),
+        7,
+      );
+      await searchPrompt(model.variants, { rows, firstRows: FIRST_PROMPTS, budgetTokens: 1e9 }, model.ask);
+      const asks = [...model.asks.values()].reduce((sum, one) => sum + one, 0);
+      const { prompts } = GeneratorSelectionSchema.parse({
+        prompts: { systems: ['a', 'b', 'c', 'd', 'e', 'f'], maxVariants, maxPrompts: rows },
+      });
+      assert.equal(mostAnswers(prompts), asks, `${maxVariants} variants, ${rows} prompts`);
+    }
+    const { prompts } = GeneratorSelectionSchema.parse({
+      prompts: { systems: ['Be brief.'], examples: [0, 1, 2], maxVariants: 64, maxPrompts: 3 },
+    });
+    // Four ways to tell it what it is; no example, or one or two chosen in three ways.
+    assert.equal(mostAnswers(prompts), 4 * (1 + 2 * 3) * 3);
   });
 
   it('takes the shorter one of two that are as good', async () => {
