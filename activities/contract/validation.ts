@@ -341,7 +341,7 @@ export interface CompareModelsInput {
   readonly dataset: ArtifactRef;
   readonly seed: number;
 }
-/** One measure of both on the same rows; `difference` is the candidate's minus production's. */
+/** One measure of both on the same rows; `difference` is the candidate's minus production's. Macro-F1 is over the labels of these rows. */
 export interface PairedScore {
   readonly production: Score;
   readonly candidate: Score;

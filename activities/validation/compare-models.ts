@@ -25,7 +25,7 @@ import { sizeMb } from './model-folder.ts';
 
 export const compareModels: StepDefinition<CompareModelsInput, ModelComparison> = {
   type: 'validation.compare',
-  version: 9,
+  version: 10,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {

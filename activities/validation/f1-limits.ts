@@ -11,6 +11,12 @@ export interface LabelHits {
   readonly either: ArrayLike<number>;
 }
 
+/** Of these labels alone, or of all. */
+export function hitsOf({ right, either }: LabelHits, labels?: readonly number[]): LabelHits {
+  if (labels === undefined) return { right, either };
+  return { right: labels.map((label) => right[label]!), either: labels.map((label) => either[label]!) };
+}
+
 interface Limits {
   readonly f1: number;
   readonly low: number;

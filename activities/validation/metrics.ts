@@ -58,6 +58,11 @@ export function macroF1(confusion: Uint32Array, classes: number): number {
   return occurring.reduce((sum, score) => sum + score, 0) / occurring.length;
 }
 
+/** Mean of these labels' F1s, whoever answers which: 0 for one without an F1 (neither given nor predicted). */
+export function meanF1(f1: Float64Array, labels: readonly number[]): number {
+  return labels.reduce((sum, label) => sum + (Number.isNaN(f1[label]) ? 0 : f1[label]!), 0) / labels.length;
+}
+
 /** The smallest F1 of a class that occurs; NaN without rows. */
 export function worstLabelF1(confusion: Uint32Array, classes: number): number {
   const occurring = f1Scores(confusion, classes).filter((score) => !Number.isNaN(score));

@@ -1,8 +1,17 @@
 /** Predictions of one split turned into scores with intervals. Classes are indices into the classifier's labels. */
 import type { Interval, Score } from '../contract/measures.ts';
 import { bootstrapCounts, MOST_ROWS_DRAWN } from './cell-bootstrap.ts';
-import { macroF1Limits, widest, worstF1Limits, type LabelHits } from './f1-limits.ts';
-import { accuracy, confusionMatrix, countCorrect, finiteOrNull, macroF1, worstLabelF1 } from './metrics.ts';
+import { hitsOf, macroF1Limits, widest, worstF1Limits, type LabelHits } from './f1-limits.ts';
+import {
+  accuracy,
+  confusionMatrix,
+  countCorrect,
+  f1Scores as f1OfEach,
+  finiteOrNull,
+  macroF1,
+  meanF1,
+  worstLabelF1,
+} from './metrics.ts';
 import { discordance, type Discordance } from './paired.ts';
 import { bootstrapInterval, pairedBootstrap, wilsonInterval, type BootstrapOptions } from './statistics.ts';
 
@@ -40,12 +49,14 @@ export function accuracyScore({ expected, predicted }: Predictions): Score {
 
 /**
  * Macro-F1 and the worst label's F1, each with the wider of two intervals: by bootstrap over the rows, and of what so few rows of each
- * label allow. By bootstrap alone the lower end lay above the truth in 14 % of draws where a label had two rows.
+ * label allow. By bootstrap alone the lower end lay above the truth in 14 % of draws where a label had two rows. Macro-F1 is over `labels`
+ * where they are named, whichever are answered.
  */
 export async function f1Scores(
   { expected, predicted }: Predictions,
   classes: number,
   options: BootstrapOptions,
+  labels?: readonly number[],
 ): Promise<{ macroF1: Score; worstLabelF1: Score }> {
   const rows = expected.length;
   if (rows === 0) return { macroF1: NO_SCORE, worstLabelF1: NO_SCORE };
@@ -65,8 +76,10 @@ export async function f1Scores(
     return { value: finiteOrNull(statistic(confusion, classes)), interval: widest(resampled, limits), rows };
   };
   const hits = labelHits(confusion, classes);
+  const ofThese = (drawn: Uint32Array): number =>
+    labels === undefined ? macroF1(drawn, classes) : meanF1(f1OfEach(drawn, classes), labels);
   return {
-    macroF1: await scoreOf(macroF1, macroF1Limits(hits, options.confidence)),
+    macroF1: await scoreOf(ofThese, macroF1Limits(hitsOf(hits, labels), options.confidence)),
     worstLabelF1: await scoreOf(worstLabelF1, worstF1Limits(hits, options.confidence)),
   };
 }

@@ -127,7 +127,7 @@ export const QUALITY_GATES = {
     title: 'Macro F1 over the model in production',
     meaning:
       'Macro F1 of the tuned model minus that of the one in production, on the rows of gainOverProduction: a loss on rare labels alone hardly moves accuracy.',
-    falseAlarms: 'one just as good warns in 2.8 % at most of 400 simulated draws with 2 to 40 rows of the rarest label',
+    falseAlarms: 'one just as good warns in 2.5 % at most of 400 simulated draws with 2 to 40 rows of the rarest label',
     examples: { rows: 'of each label that loses F1, the most first, a row that only production has right' },
     inputs: 'any',
   },

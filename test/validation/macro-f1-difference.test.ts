@@ -1,15 +1,15 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { binomial } from '../../activities/validation/binomial.ts';
-import { labelsLost, macroF1Gain } from '../../activities/validation/macro-f1-difference.ts';
+import { labelsLost, macroF1Difference, macroF1Gain } from '../../activities/validation/macro-f1-difference.ts';
 import { confusionMatrix, macroF1 } from '../../activities/validation/metrics.ts';
 import type { Decisions } from '../../activities/validation/multi-label/decisions.ts';
 import {
+  macroF1Difference as macroF1DifferenceOfSets,
   macroF1Gain as macroF1GainOfSets,
   rowsOfLostLabels,
 } from '../../activities/validation/multi-label/macro-f1-difference.ts';
 import { seededRandom, type Random } from '../../activities/validation/random.ts';
-import { bootstrapInterval, quantile } from '../../activities/validation/statistics.ts';
-import { swapInterval } from '../../activities/validation/swapped-answers.ts';
+import { bootstrapInterval } from '../../activities/validation/statistics.ts';
+import { swapInterval, type Lot } from '../../activities/validation/swapped-answers.ts';
 
 interface Answers {
   readonly expected: Int32Array;
@@ -107,6 +107,84 @@ describe('the macro-F1 of two models on the same rows', () => {
     ok(many.interval!.low < 0 && many.interval!.high > 0 && many.interval!.high < 0.01, JSON.stringify(many));
   });
 
+  it('is over the labels that the rows have: an answer that no row has is no more than a wrong one, whoever gives it', async () => {
+    // Production is wrong about 16 rows, the candidate about six of them, which it calls by labels that no row has.
+    const both = answers(
+      [0, 0, 0, 24],
+      [1, 1, 1, 25],
+      [2, 2, 2, 25],
+      [0, 1, 0, 3],
+      [1, 2, 1, 4],
+      [2, 0, 2, 3],
+      [0, 2, 3, 3],
+      [1, 0, 4, 1],
+      [2, 1, 4, 2],
+    );
+    const mirrored = { ...both, before: both.after, after: both.before };
+    // Of three labels, by hand: 2 · right / (given + called so).
+    const [old, young] = [
+      (48 / (30 + 28) + 50 / (30 + 30) + 50 / (30 + 32)) / 3,
+      (54 / (30 + 27) + 58 / (30 + 29) + 56 / (30 + 28)) / 3,
+    ];
+    for (const [better, worse] of [
+      [await gain(both, 5), await gain(mirrored, 5)],
+      [
+        await macroF1GainOfSets(...setsOf(both, 5), { seed: 7 }),
+        await macroF1GainOfSets(...setsOf(mirrored, 5), { seed: 7 }),
+      ],
+    ] as const) {
+      ok(Math.abs(better.value! - (young - old)) < 1e-12, JSON.stringify(better));
+      ok(Math.abs(worse.value! + (young - old)) < 1e-12, JSON.stringify(worse));
+      ok(better.interval!.low > 0 && worse.interval!.high < 0, 'ten rows won and none lost');
+    }
+    const shown = await macroF1Difference(both.expected, both.before, both.after, 5, { seed: 7 });
+    const sets = await macroF1DifferenceOfSets(...setsOf(both, 5), { seed: 7 });
+    for (const { production, candidate, difference } of [shown, sets]) {
+      ok(Math.abs(production.value! - old) < 1e-12 && Math.abs(candidate.value! - young) < 1e-12);
+      ok(Math.abs(candidate.value! - production.value! - difference.value!) < 1e-12);
+      ok(candidate.interval!.low < young && young < candidate.interval!.high);
+    }
+  });
+
+  for (const rows of [4, 5] as const) {
+    it(`is not shown to be higher by ${rows} rows won and none lost, whatever the seed`, async () => {
+      const both = answers([0, 0, 0, 50 - rows], [0, 1, 0, rows], [1, 1, 1, 50]);
+      const mirrored = { ...both, before: both.after, after: both.before };
+      for (let seed = 0; seed < 10; seed++) {
+        const [better, worse] = [await gain(both, 2, seed), await gain(mirrored, 2, seed)];
+        ok(better.value! > 0 && better.interval!.low < 0, JSON.stringify(better));
+        ok(worse.value! < 0 && worse.interval!.high > 0, JSON.stringify(worse));
+        const sets = await macroF1GainOfSets(...setsOf(both, 2), { seed, resamples: 200 });
+        ok(sets.interval!.low < 0, JSON.stringify(sets));
+      }
+    });
+  }
+
+  it('is shown to be higher by seven rows won and none lost', async () => {
+    const { interval } = await gain(answers([0, 0, 0, 43], [0, 1, 0, 7], [1, 1, 1, 50]), 2);
+    ok(interval!.low > 0, JSON.stringify(interval));
+  });
+
+  it('is nothing of two alike that answer few rows of several labels, and not told of rows without any', async () => {
+    const labelled = (rows: number): Decisions => {
+      const targets = new Uint8Array(20 * 2);
+      for (let row = 0; row < rows; row++) targets[2 * row + (row % 2)] = 1;
+      return { labels: 2, targets, predicted: targets };
+    };
+    const { value, interval } = await macroF1GainOfSets(labelled(3), labelled(3), { seed: 7 });
+    equal(value, 0);
+    ok(interval!.low < 0 && interval!.high > 0, JSON.stringify(interval));
+    const gainOverProduction = await macroF1GainOfSets(labelled(0), labelled(0), { seed: 7 });
+    deepEqual(gainOverProduction, {
+      value: null,
+      interval: null,
+      rows: 20,
+      notApplicable: 'none of the rows has a label',
+    });
+    const spoken = { ...labelled(0), predicted: Uint8Array.from({ length: 40 }, () => 1) };
+    equal((await macroF1GainOfSets(labelled(0), spoken, { seed: 7 })).value, null);
+  });
+
   it('cannot be told without rows', async () => {
     deepEqual(await gain(answers(), 2), { value: null, interval: null, rows: 0 });
   });
@@ -157,29 +235,53 @@ describe('the macro-F1 of two models on the same rows', () => {
 });
 
 describe('answers that change sides by lot', () => {
-  it('reach as far as all ways to swap them do', async () => {
-    const weights = [0.05, 0.04, 0.04, 0.03, 0.02, 0.02, 0.01, 0.01];
-    const value = 0.2;
-    const all: number[] = [];
-    const ROWS = 50;
-    for (let ways = 0; ways < 2 ** (weights.length + 2); ways++) {
-      const sign = (at: number): number => (((ways >> at) & 1) === 0 ? 1 : -1);
-      const swapped = weights.reduce((sum, weight, at) => sum + sign(at) * weight, 0);
-      all.push(swapped + (sign(weights.length) + sign(weights.length + 1)) / ROWS);
-    }
-    const reach = quantile(
-      all.toSorted((a, b) => a - b),
-      0.975,
-    );
-    const swapped = (random: Random): number =>
-      weights.reduce((sum, weight) => sum + (1 - 2 * binomial(random, 1, 0.5)) * weight, 0);
-    const interval = await swapInterval(value, ROWS, swapped, { seed: 5, resamples: 20_000 });
-    ok(Math.abs(interval!.high - value - reach) < 0.005 && Math.abs(value - interval!.low - reach) < 0.005);
+  const WEIGHTS = [0.05, 0.04, 0.04, 0.03, 0.02, 0.02, 0.01, 0.01];
+  const UNIT = 0.02;
+  const swaps = {
+    differing: WEIGHTS.length,
+    unit: UNIT,
+    swapped: (lot: Lot) => WEIGHTS.reduce((sum, weight) => sum + (1 - 2 * lot(1)) * weight, 0),
+  };
+  const sign = (ways: number, at: number): number => (((ways >> at) & 1) === 0 ? 1 : -1);
+  const all = Array.from({ length: 2 ** (WEIGHTS.length + 2) }, (_, ways) => {
+    const swapped = WEIGHTS.reduce((sum, weight, at) => sum + sign(ways, at) * weight, 0);
+    return swapped + (sign(ways, WEIGHTS.length) + sign(ways, WEIGHTS.length + 1)) * UNIT;
+  }).toSorted((a, b) => a - b);
+  const reach = all[Math.ceil(0.975 * all.length) - 1]!;
+
+  it('reach as far as all ways to swap them do, which are looked at where they are few', async () => {
+    const byAll = await swapInterval(0.2, swaps, { seed: 5 });
+    ok(Math.abs(byAll!.high - 0.2 - reach) < 1e-9 && Math.abs(0.2 - byAll!.low - reach) < 1e-9);
+    deepEqual(await swapInterval(0.2, swaps, { seed: 6 }), byAll);
+    const seeds = await Promise.all([1, 2, 3, 4].map((seed) => swapInterval(0.2, swaps, { seed, resamples: 255 })));
+    for (const some of seeds) ok(Math.abs(some!.high - 0.2 - reach) < 0.025, JSON.stringify(some));
+    ok(new Set(seeds.map((some) => some!.high)).size > 1, 'fewer draws than ways are drawn by lot');
+  });
+
+  it('reach beyond the value where more than they may reach it, and no further than that where so few do', async () => {
+    // Of 32 ways two are all on one side: 6 in 100; of 64 ways 3 in 100.
+    const alike = (rows: number) => ({
+      differing: rows,
+      unit: 0.0001,
+      swapped: (lot: Lot) => 0.01 * (rows - 2 * lot(rows)),
+    });
+    const [five, six] = [
+      await swapInterval(0.05, alike(5), { seed: 1 }),
+      await swapInterval(0.06, alike(6), { seed: 1 }),
+    ];
+    ok(five!.low < 0 && five!.low > -0.001, JSON.stringify(five));
+    ok(six!.low > 0.015, JSON.stringify(six));
   });
 
   it('stay within what a difference of shares can be, and are nothing where one is no number', async () => {
-    const interval = await swapInterval(-0.5, 3, (random) => (random.below(2) === 0 ? 0.9 : -0.9), { seed: 1 });
-    deepEqual([interval!.low, interval!.high], [-1, 1]);
-    equal(await swapInterval(0, 3, () => Number.NaN, { seed: 1 }), null);
+    const { low, high } = (await swapInterval(
+      -0.5,
+      { differing: 1, unit: 0.1, swapped: (lot) => (lot(1) === 0 ? 0.9 : -0.9) },
+      { seed: 1 },
+    ))!;
+    equal(low, -1);
+    // 0.9 and twice the unit beyond −0.5.
+    ok(Math.abs(high - 0.6) < 1e-12);
+    equal(await swapInterval(0, { differing: 1, unit: 0.1, swapped: () => Number.NaN }, { seed: 1 }), null);
   });
 });

@@ -3,12 +3,12 @@ import type { Score } from '../../contract/measures.ts';
 import type { PairedScore } from '../../contract/validation.ts';
 import { widest } from '../f1-limits.ts';
 import { labelsByLoss } from '../macro-f1-difference.ts';
-import { finiteOrNull } from '../metrics.ts';
-import { NO_SCORE } from '../scores.ts';
+import { finiteOrNull, meanF1 } from '../metrics.ts';
+import { notMeasured } from '../scores.ts';
 import { bootstrapInterval, type BootstrapOptions } from '../statistics.ts';
-import { swapInterval } from '../swapped-answers.ts';
+import { rarestUnit, swapInterval } from '../swapped-answers.ts';
 import type { Decisions } from './decisions.ts';
-import { countsOf, f1OfEach, macroF1, type LabelCounts } from './metrics.ts';
+import { countsOf, f1OfEach, type LabelCounts } from './metrics.ts';
 import { f1Scores } from './scores.ts';
 
 export async function macroF1Difference(
@@ -16,42 +16,61 @@ export async function macroF1Difference(
   after: Decisions,
   options: BootstrapOptions,
 ): Promise<PairedScore> {
+  const given = givenOf(supportOf(before));
   return {
-    production: (await f1Scores(before, options)).macroF1,
-    candidate: (await f1Scores(after, options)).macroF1,
+    production: (await f1Scores(before, options, given)).macroF1,
+    candidate: (await f1Scores(after, options, given)).macroF1,
     difference: await macroF1Gain(before, after, options),
   };
 }
 
-/** Of `after` minus that of `before`: whole rows are drawn, and whole rows change sides, since a row's labels hang together. */
+/**
+ * Of `after` minus that of `before`, over the labels that some row has: one set for both and for every draw. Whole rows are drawn, and
+ * whole rows change sides, since a row's labels hang together.
+ */
 export async function macroF1Gain(before: Decisions, after: Decisions, options: BootstrapOptions): Promise<Score> {
   const rows = before.targets.length / before.labels;
   const [old, young] = [countsOf(before), countsOf(after)];
-  const between = (drawn?: Uint32Array): number => macroF1(young(drawn)) - macroF1(old(drawn));
+  const support = supportOf(before);
+  const given = givenOf(support);
+  if (given.length === 0) return { ...notMeasured('none of the rows has a label'), rows };
+  const f1 = (counts: LabelCounts): number => meanF1(f1OfEach(counts), given);
+  const between = (drawn?: Uint32Array): number => f1(young(drawn)) - f1(old(drawn));
   const value = between();
-  if (rows === 0 || !Number.isFinite(value)) return { ...NO_SCORE, rows };
   const differs = (row: number): boolean => {
     const end = (row + 1) * before.labels;
     for (let at = row * before.labels; at < end; at++) if (before.predicted[at] !== after.predicted[at]) return true;
     return false;
   };
-  const all = Uint32Array.from({ length: rows }, (_, row) => row);
-  const differing = all.filter(differs);
-  const alike = old(all.filter((row) => !differs(row)));
+  const places = Uint32Array.from({ length: rows }, (_, row) => row);
+  const differing = places.filter(differs);
+  const alike = old(places.filter((row) => !differs(row)));
   const swapped = await swapInterval(
     value,
-    rows,
-    (random) => {
-      const sides: readonly [number[], number[]] = [[], []];
-      for (const row of differing) sides[random.below(2) === 0 ? 0 : 1].push(row);
-      const [stay, moved] = sides.map((side) => Uint32Array.from(side)) as [Uint32Array, Uint32Array];
-      const first = together(alike, old(stay), young(moved));
-      return macroF1(together(alike, young(stay), old(moved))) - macroF1(first);
+    {
+      differing: differing.length,
+      unit: rarestUnit(given.map((label) => support[label]!)),
+      swapped: (lot) => {
+        const sides: readonly [number[], number[]] = [[], []];
+        for (const row of differing) sides[lot(1) === 0 ? 0 : 1].push(row);
+        const [stay, moved] = sides.map((side) => Uint32Array.from(side)) as [Uint32Array, Uint32Array];
+        return f1(together(alike, young(stay), old(moved))) - f1(together(alike, old(stay), young(moved)));
+      },
     },
     options,
   );
   const resampled = await bootstrapInterval(rows, between, options);
   return { value: finiteOrNull(value), interval: widest(resampled, swapped), rows };
+}
+
+/** Rows of each label. */
+function supportOf(decisions: Decisions): Float64Array {
+  const { right, missed } = countsOf(decisions)();
+  return right.map((both, label) => both + missed[label]!);
+}
+
+function givenOf(support: Float64Array): readonly number[] {
+  return [...support.keys()].filter((label) => support[label]! > 0);
 }
 
 function together(...parts: readonly LabelCounts[]): LabelCounts {

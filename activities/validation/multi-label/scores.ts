@@ -1,7 +1,7 @@
 /** Scores with intervals of rows of several labels: rows are resampled, never single labels, which hang together. */
 import type { Interval, Score } from '../../contract/measures.ts';
-import { macroF1Limits, widest, worstF1Limits } from '../f1-limits.ts';
-import { finiteOrNull } from '../metrics.ts';
+import { hitsOf, macroF1Limits, widest, worstF1Limits } from '../f1-limits.ts';
+import { finiteOrNull, meanF1 } from '../metrics.ts';
 import { NO_SCORE } from '../scores.ts';
 import {
   bootstrapInterval,
@@ -11,7 +11,16 @@ import {
   type BootstrapOptions,
 } from '../statistics.ts';
 import type { Decisions } from './decisions.ts';
-import { averagePrecisions, countsOf, macroF1, meanOfKnown, microF1, worstF1, type LabelCounts } from './metrics.ts';
+import {
+  averagePrecisions,
+  countsOf,
+  f1OfEach,
+  macroF1,
+  meanOfKnown,
+  microF1,
+  worstF1,
+  type LabelCounts,
+} from './metrics.ts';
 
 /** Of figures that look at every label of every row: enough for two digits of an interval. */
 const RESAMPLES = 500;
@@ -76,7 +85,12 @@ export interface F1Scores {
   readonly worstLabelF1: Score;
 }
 
-export async function f1Scores(decisions: Decisions, options: BootstrapOptions): Promise<F1Scores> {
+/** Macro-F1 is over `which` labels where they are named, whichever are answered. */
+export async function f1Scores(
+  decisions: Decisions,
+  options: BootstrapOptions,
+  which?: readonly number[],
+): Promise<F1Scores> {
   const rows = decisions.targets.length / decisions.labels;
   const counts = countsOf(decisions);
   const all = counts();
@@ -90,7 +104,10 @@ export async function f1Scores(decisions: Decisions, options: BootstrapOptions):
   const hits = { right: all.right, either };
   const together = { right: [sum(all.right)], either: [sum(either)] };
   return {
-    macroF1: await of(macroF1, macroF1Limits(hits, options.confidence)),
+    macroF1: await of(
+      (drawn) => (which === undefined ? macroF1(drawn) : meanF1(f1OfEach(drawn), which)),
+      macroF1Limits(hitsOf(hits, which), options.confidence),
+    ),
     // All labels as one: without a mistake no resample has one.
     microF1: await of(microF1, macroF1Limits(together, options.confidence)),
     worstLabelF1: await of(worstF1, worstF1Limits(hits, options.confidence)),
