@@ -45,8 +45,10 @@ const FIRST_STEP_SECONDS = 900;
 /** A training step is seconds at most; one call of the exporter may take minutes on a large model. */
 const STALL_SECONDS = { train: 60, export: 900 };
 const STALL_MEDIANS = 20;
-/** Of the clock; one that hangs computes hardly more than its heartbeat. */
-const LEAST_SHARE_COMPUTED = 0.01;
+/** Of a core, over the last limit; one that hangs computes hardly more than its heartbeat. */
+const LEAST_SHARE_COMPUTED = 0.03;
+/** By the clock, whatever it computes: it may poll for ever. */
+const MOST_LIMITS = 20;
 /** For the last checkpoint; the rest of the 27 s that a stopping worker has is for its upload. */
 const SHUTDOWN_GRACE_SECONDS = 20;
 const LOG_TAIL_BYTES = 2000;
@@ -139,8 +141,8 @@ async function supervise(child: TrainerProcess, options: RunTrainingProcess): Pr
 }
 
 /**
- * Notices a process that lives but does not move: silent for longer than `seconds` and 20 median steps. One that computes
- * meanwhile has as many seconds of a core as others have of the clock: on a busy machine it may wait for one most of the time.
+ * Notices a process that lives but does not move: silent for longer than its limit, `seconds` and 20 median steps. On a busy machine
+ * one that computes may wait for a core most of the time: while it goes on computing its limit is of a core's seconds.
  */
 export class StallWatch {
   readonly #seconds: number;
@@ -148,8 +150,8 @@ export class StallWatch {
   #pace: 'starting' | 'ready' | 'stepping' = 'starting';
   #lastStep: number | undefined;
   readonly #gaps: number[] = [];
-  /** Seconds of a core, as far as it told: by now, and at the last sign of progress. */
-  #computed: number | undefined;
+  /** Seconds of a core, as far as it told: at the last sign of progress, and by each beat since, of a limit's time and the one before. */
+  readonly #beats: { readonly at: number; readonly computed: number }[] = [];
   #computedThen: number | undefined;
 
   constructor(seconds: number) {
@@ -159,12 +161,15 @@ export class StallWatch {
   saw(event: Pick<TrainerEvent, 'type'> & { readonly cpuSeconds?: unknown }, nowMs: number): void {
     if (event.type === 'alive') {
       if (typeof event.cpuSeconds !== 'number') return;
-      this.#computed = event.cpuSeconds;
+      this.#beats.push({ at: nowMs, computed: event.cpuSeconds });
       this.#computedThen ??= event.cpuSeconds;
+      const since = nowMs - this.#limit() * 1000;
+      while (this.#beats.length > 1 && this.#beats[1]!.at <= since) this.#beats.shift();
       return;
     }
     this.#last = nowMs;
-    this.#computedThen = this.#computed;
+    this.#beats.splice(0, this.#beats.length - 1);
+    this.#computedThen = this.#beats[0]?.computed;
     if (event.type === 'ready') {
       // The first step has a length too: on a slow machine it is all that is known of the pace when the second begins.
       this.#pace = 'ready';
@@ -179,16 +184,24 @@ export class StallWatch {
 
   /** Seconds of silence once they are too many, else null. */
   stalledFor(nowMs: number): number | null {
-    const median = this.#gaps.toSorted((a, b) => a - b)[this.#gaps.length >> 1] ?? 0;
-    const least = { starting: START_SECONDS, ready: FIRST_STEP_SECONDS, stepping: this.#seconds }[this.#pace];
-    const limit = Math.max(this.#seconds, least, (STALL_MEDIANS * median) / 1000);
+    const limit = this.#limit();
     const silence = (nowMs - this.#last) / 1000;
-    return silence > limit && !this.#waitsForACore(silence, limit) ? silence : null;
+    if (silence <= limit) return null;
+    return silence > MOST_LIMITS * limit || !this.#waitsForACore(nowMs, limit) ? silence : null;
   }
 
-  #waitsForACore(silence: number, limit: number): boolean {
-    if (this.#computed === undefined || this.#computedThen === undefined) return false;
-    const computed = this.#computed - this.#computedThen;
-    return computed > LEAST_SHARE_COMPUTED * silence && computed <= limit;
+  #limit(): number {
+    const median = this.#gaps.toSorted((a, b) => a - b)[this.#gaps.length >> 1] ?? 0;
+    const least = { starting: START_SECONDS, ready: FIRST_STEP_SECONDS, stepping: this.#seconds }[this.#pace];
+    return Math.max(this.#seconds, least, (STALL_MEDIANS * median) / 1000);
+  }
+
+  /** Computed in the last limit's time (without a beat in it, nothing), and no more than the limit since it last moved. */
+  #waitsForACore(nowMs: number, limit: number): boolean {
+    const now = this.#beats.at(-1);
+    if (now === undefined || this.#computedThen === undefined) return false;
+    const before = this.#beats.findLast(({ at }) => at <= nowMs - limit * 1000) ?? this.#beats[0]!;
+    const lately = now.computed - before.computed;
+    return lately > LEAST_SHARE_COMPUTED * limit && now.computed - this.#computedThen <= limit;
   }
 }

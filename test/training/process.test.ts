@@ -329,22 +329,74 @@ describe('the watch for a hung training', () => {
     assert.equal(watch.stalledFor(90_000 + 1_800_000), null);
     assert.equal(watch.stalledFor(90_000 + 1_800_001), 1800.001);
   });
+  /** Seconds until one that moved last at 0, and computes `share(second)` of a core in each second from then on, is given up. */
+  const givenUp = (
+    seconds: number,
+    last: 'starting' | 'step',
+    share: (second: number) => number,
+    beats: (second: number) => boolean = () => true,
+  ): number | null => {
+    const watch = new StallWatch(seconds);
+    let cpuSeconds = 5;
+    watch.saw({ type: 'alive', cpuSeconds }, 0);
+    watch.saw({ type: last }, 0);
+    for (let second = 1; second <= 100_000; second++) {
+      cpuSeconds += share(second);
+      if (beats(second)) watch.saw({ type: 'alive', cpuSeconds }, second * 1000);
+      const silence = watch.stalledFor(second * 1000);
+      if (silence !== null) return silence;
+    }
+    return null;
+  };
   it('lets one that computes have as many seconds of a core: on a busy machine most of the time it waits for one', () => {
-    const alive = (cpuSeconds: number) => ({ type: 'alive', cpuSeconds }) as const;
-    const watched = (share: number, seconds: number): number | null => {
-      const watch = new StallWatch(900);
-      watch.saw(alive(5), 0);
-      watch.saw({ type: 'starting' }, 0);
-      watch.saw(alive(5 + share * seconds), seconds * 1000);
-      return watch.stalledFor(seconds * 1000);
-    };
     // An export of 135 million parameters with a fifteenth of a core, as it was seen.
-    assert.equal(watched(1 / 15, 901), null);
-    assert.equal(watched(1 / 15, 13_000), null);
-    assert.equal(watched(1 / 15, 13_600), 13_600, 'it computes for longer than it may');
-    assert.equal(watched(1, 899), null);
-    assert.equal(watched(1, 901), 901, 'with a core of its own the clock is the limit');
-    assert.equal(watched(0.001, 901), 901, 'one that hangs has only its heartbeat');
+    const starved = givenUp(900, 'starting', () => 1 / 15)!;
+    assert.ok(Math.abs(starved - 15 * 900) <= 2, String(starved));
+    const inBursts = givenUp(900, 'starting', (second) => Number(second % 150 < 10))!;
+    assert.ok(Math.abs(inBursts - 15 * 900) <= 150, String(inBursts));
+    assert.equal(
+      givenUp(900, 'starting', () => 1),
+      901,
+      'with a core of its own the clock is the limit',
+    );
+    assert.equal(
+      givenUp(900, 'starting', () => 0.001),
+      901,
+      'one that hangs has only its heartbeat',
+    );
+  });
+  it('wants computing of late: one that computed and then hangs has its limit once more, however much it computed', () => {
+    // A deadlock right after a step of 16 threads lived for 1,685 s, an export's after 500 s of a core for 52,606.
+    const deadlock = givenUp(60, 'step', (second) => (second === 1 ? 16 : 0.0005))!;
+    assert.ok(deadlock <= 62, String(deadlock));
+    const exporting = givenUp(900, 'starting', (second) => (second <= 500 ? 1 : 0.0005))!;
+    assert.ok(exporting <= 500 + 901, String(exporting));
+  });
+  it('gives up one whose heart stopped, a limit after its last beat', () => {
+    const paused = givenUp(
+      60,
+      'step',
+      (second) => (second <= 20 ? 2 : 0),
+      (second) => second <= 20,
+    )!;
+    assert.ok(paused <= 20 + 61, String(paused));
+  });
+  it('takes polling for hanging, and gives up by the clock what goes on without end', () => {
+    assert.equal(
+      givenUp(900, 'starting', () => 0.02),
+      901,
+    );
+    assert.equal(
+      givenUp(900, 'starting', () => 0.04),
+      20 * 900 + 1,
+    );
+    assert.equal(
+      givenUp(60, 'step', () => 1),
+      61,
+      'one that spins',
+    );
+    const starvedSpin = givenUp(60, 'step', () => 0.1)!;
+    assert.ok(Math.abs(starvedSpin - 600) <= 2, String(starvedSpin));
   });
   it('gives slow steps twenty times their median', () => {
     const watch = new StallWatch(60);
