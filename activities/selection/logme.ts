@@ -11,7 +11,7 @@ import { timeSlice } from '../validation/time-slice.ts';
 import type { Score } from '../contract/measures.ts';
 import { rowsInMemory, type EmbeddedRows } from './embedded-rows.ts';
 import type { LabelledEmbeddings } from './knn.ts';
-import { dot, shifted, tridiagonalise, type Tridiagonal } from './tridiagonal.ts';
+import { dot, quadratic, shifted, tridiagonalise, type Tridiagonal } from './tridiagonal.ts';
 
 export interface LogmeOptions {
   readonly dimension: number;
@@ -27,6 +27,8 @@ const FOLDS = 5;
 const STUDENT = 2.776;
 const MAX_ITERATIONS = 200;
 const TOLERANCE = 1e-6;
+/** How far the ratio of the precisions may lie from the sum of the eigenvalues, either way: beyond it all is rounding. */
+const RATIO_REACH = 1e12;
 
 /** The regression on a class each, of some rows. */
 interface Regression {
@@ -176,7 +178,8 @@ async function evidence(
 /**
  * Maximal log evidence of one label's column y of `rows` rows, with yᵀy = `ones` and `target` = Xᵀy or y: MacKay's fixed point over
  * the ratio of the precisions of weights (alpha) and noise (beta). What the determinant of XᵀX has more factors of than that of XXᵀ
- * is the ratio, and stands on both sides.
+ * is the ratio, and stands on both sides. Of features that tell nothing of the label it is that of no weights, which the point nears
+ * as the ratio grows beyond bounds.
  */
 function labelEvidence(
   form: Tridiagonal,
@@ -184,28 +187,38 @@ function labelEvidence(
   { ones, rows, of }: { readonly ones: number } & Pick<Regression, 'rows' | 'of'>,
 ): number {
   const size = target.length;
+  const trace = form.diagonal.reduce((sum, one) => sum + one, 0);
   let ratio = 1;
-  let best = Number.NEGATIVE_INFINITY;
+  let best = (rows * Math.log(rows / ones / (2 * Math.PI)) - rows) / 2;
   for (let iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
     const { solution, logDeterminant, inverseTrace } = shifted(form, ratio, target);
     const [along, square] = [dot(solution, target), dot(solution, solution)];
     // The weights' square, and what they leave of y: by rows the solution is that rest over the ratio.
-    const weights = of === 'features' ? square : along - ratio * square;
+    const weights = of === 'features' ? square : weightsByRows(form, solution, { along, square, ratio, trace });
+    if (weights <= 0) break;
     const rest = of === 'features' ? ones - along - ratio * weights : ratio * ratio * square;
     // A label that a hyperplane explains leaves no residual but rounding.
     const residual = Math.max(rest, 1e-12 * ones);
-    const fitted = size - ratio * inverseTrace;
-    const alpha = fitted / Math.max(weights, 1e-300);
-    const beta = (rows - fitted) / residual;
-    const next = alpha / beta;
     // At the point's own best beta, so that every value is an evidence that is reached.
     const noise = rows / (residual + ratio * weights);
-    best = Math.max(
-      best,
-      (size * Math.log(ratio) + rows * Math.log(noise / (2 * Math.PI)) - logDeterminant - rows) / 2,
-    );
-    if (!Number.isFinite(next) || next <= 0 || Math.abs(next - ratio) <= TOLERANCE * ratio) break;
-    ratio = next;
+    const reached = (size * Math.log(ratio) + rows * Math.log(noise / (2 * Math.PI)) - logDeterminant - rows) / 2;
+    if (reached > best) best = reached;
+    const free = ratio * inverseTrace;
+    const [alpha, beta] = [(size - free) / weights, (rows - size + free) / residual];
+    const next = alpha / beta;
+    if (!(next > 0 && next <= RATIO_REACH * trace)) break;
+    const last = ratio;
+    ratio = Math.max(next, trace / RATIO_REACH);
+    if (Math.abs(ratio - last) <= TOLERANCE * last) break;
   }
   return best;
+}
+
+/** The square of Xᵀs, of a solution s by rows: each of two ways loses its digits to rounding where the other keeps them. */
+function weightsByRows(
+  form: Tridiagonal,
+  solution: Float64Array,
+  of: { readonly along: number; readonly square: number; readonly ratio: number; readonly trace: number },
+): number {
+  return of.ratio > of.trace ? quadratic(form, solution) : of.along - of.ratio * of.square;
 }

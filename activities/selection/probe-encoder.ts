@@ -27,7 +27,7 @@ import { probeSeveralLabels } from './probe-several-labels.ts';
 
 export const probeEncoder: StepDefinition<ProbeEncoderInput, EncoderProbe> = {
   type: 'selection.probe',
-  version: 11,
+  version: 12,
   async run({ encoder, dataset, neighbours, seed, multiLabel, draw, leaveOneOut }, context) {
     const { store, signal } = context;
     const [labels, folder] = await Promise.all([loadLabels(store, dataset), checkout(context, encoder, 'encoder')]);

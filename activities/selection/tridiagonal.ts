@@ -94,6 +94,16 @@ export function shifted({ diagonal, side }: Tridiagonal, shift: number, vector: 
   return { solution, logDeterminant, inverseTrace };
 }
 
+/** vectorᵀ · T · vector. */
+export function quadratic({ diagonal, side }: Tridiagonal, vector: Float64Array): number {
+  let sum = 0;
+  for (let at = 0; at < vector.length; at++) {
+    const beside = at === 0 ? 0 : 2 * side[at - 1]! * vector[at - 1]!;
+    sum += vector[at]! * (diagonal[at]! * vector[at]! + beside);
+  }
+  return sum;
+}
+
 /** From `first` on. */
 export function dot(left: Float64Array, right: Float64Array, first = 0): number {
   let sum = 0;

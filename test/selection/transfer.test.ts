@@ -114,6 +114,58 @@ describe('LogME', () => {
     }
   });
 
+  it('is the same by rows and by features of labels that the features tell little or nothing of', async () => {
+    const rows = 60;
+    const random = seededRandom(5);
+    const draw = (dimension: number) => Float32Array.from({ length: rows * dimension }, () => random.normal());
+    const dealt = (labels: number) => Int32Array.from({ length: rows }, (_, row) => row % labels);
+    const [weak, plane, pairs, base] = [draw(20), draw(20), draw(20), draw(20)];
+    for (let at = 0; at < plane.length; at++) {
+      const [row, column] = [Math.floor(at / 20), at % 20];
+      plane[at] =
+        base[row]! * base[60 + column]! +
+        base[row + 100]! * base[200 + column]! +
+        ((row % 2) + base[row + 320]!) * base[300 + column]!;
+      if (row % 2 === 1) pairs[at] = -pairs[at - 20]!;
+    }
+    const cases = [
+      { name: 'no signal', embeddings: weak, classes: dealt(10) },
+      { name: 'three dimensions, some signal', embeddings: plane, classes: dealt(2) },
+      { name: 'three dimensions, none', embeddings: plane, classes: dealt(5) },
+      {
+        name: 'Xᵀy = 0',
+        embeddings: pairs,
+        classes: Int32Array.from({ length: rows }, (_, row) => (row >> 1) % 3),
+      },
+    ];
+    for (const { name, embeddings, classes } of cases) {
+      const labels = new Set(classes).size;
+      const wide = new Float32Array(rows * 70);
+      for (let row = 0; row < rows; row++) wide.set(embeddings.subarray(row * 20, row * 20 + 20), row * 70);
+      const byFeatures = await logme({ embeddings, classes }, { dimension: 20, classes: labels, seed: 7 });
+      const byRows = await logme({ embeddings: wide, classes }, { dimension: 70, classes: labels, seed: 7 });
+      const ends = [byFeatures, byRows].map(({ value, interval }) => [value, interval?.low, interval?.high]);
+      ends[0]!.forEach((one, at) =>
+        assert.ok(Math.abs(one! - ends[1]![at]!) < 1e-6, `${name}: ${JSON.stringify(ends)}`),
+      );
+    }
+  });
+
+  it('is the evidence of no weights where the features tell nothing, and always a number', async () => {
+    const opposite = new Float32Array(12 * 16);
+    for (let row = 0; row < 12; row += 2) [opposite[row * 16 + row], opposite[(row + 1) * 16 + row]] = [1, -1];
+    const classes = Int32Array.from({ length: 12 }, (_, row) => (row >> 1) % 3);
+    const { value } = await logme({ embeddings: opposite, classes }, { dimension: 16, classes: 3, seed: 1 });
+    assert.ok(Math.abs(value! - (Math.log(3 / (2 * Math.PI)) - 1) / 2) < 1e-9, String(value));
+    for (let seed = 1; seed <= 5; seed++) {
+      const random = seededRandom(seed);
+      const embeddings = Float32Array.from({ length: 60 * 100 }, () => random.normal());
+      const dealt = Int32Array.from({ length: 60 }, (_, row) => row % 10);
+      const score = await logme({ embeddings, classes: dealt }, { dimension: 100, classes: 10, seed: 1 });
+      assert.ok([score.value, score.interval!.low, score.interval!.high].every(Number.isFinite), JSON.stringify(score));
+    }
+  });
+
   it('does with more features than rows, features that never vary, and has nothing to say of one label', async () => {
     const wide = await logme(sample(20, 1, 2, 50), { ...options, dimension: 50 });
     assert.ok(Number.isFinite(wide.value));
