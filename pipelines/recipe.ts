@@ -239,6 +239,7 @@ function learningRate(facts: RecipeFacts): Advised {
   const { input, method, parameters } = facts;
   if (input === 'answer') return read(ANSWER_RATES[tunedBy(facts)], parameters, `${millions(parameters)} parameters`);
   const { value, reason } = wholeRate(facts);
+  if (method === 'head') return { value, reason: 'the encoder stays as it is: nothing learns at this rate' };
   if (isScarce(facts)) return hastened({ value, reason }, SCARCE.encoder, facts);
   if (method !== 'lora') return { value, reason };
   const rate = Number(Math.min(MOST_ADAPTER_RATE, ADAPTER_FACTOR * value).toPrecision(3));

@@ -39,6 +39,7 @@ thead th{color:var(--quiet);font-weight:500;font-size:.82rem;vertical-align:bott
 tbody th{font-weight:600;min-width:6.5rem}
 table code,td .badge,.number{white-space:nowrap}
 .text{display:block;min-width:12rem;max-width:26rem;overflow-wrap:anywhere}
+.text code{white-space:normal}
 .brief{min-width:7rem;max-width:11rem}
 .number{text-align:right;font-variant-numeric:tabular-nums}
 .badge{font-weight:600;white-space:nowrap}

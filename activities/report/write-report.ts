@@ -12,7 +12,7 @@ import { renderReport } from './render.ts';
  */
 export const writeReport: StepDefinition<WriteReportInput, WrittenReport> = {
   type: 'report.write',
-  version: 9,
+  version: 10,
   // Prices are another report, not another run.
   environment: (_, { prices }) => Promise.resolve(prices ?? null),
   async run({ kind, facts }, context) {

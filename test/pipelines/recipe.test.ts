@@ -126,6 +126,9 @@ describe('the numbers of a training that a definition leaves open', () => {
           OPEN_SETTINGS.map((name) => `training.${name}`),
         );
         for (const { reason } of reasons) assert.match(reason, /\w{3}/);
+        const [rate] = reasons.filter(({ path }) => path === 'training.learningRate');
+        // The rate of what is not tuned claims nothing of tuning.
+        assert.equal(/nothing learns at this rate/.test(rate?.reason ?? ''), known.method === 'head');
         assert.match(reasons[0]?.reason ?? '', new RegExp(`^${known.trainRows} training rows: `));
       }),
     );

@@ -94,13 +94,19 @@ export const candidatesSection: Section = {
           cell: (row) =>
             row.resolved === undefined
               ? 'not resolved'
-              : html`<code>${row.resolved.source}</code>${conversion(row.imported?.converted)}`,
+              : html`<span class="text"
+                  ><code>${row.resolved.source}</code>${conversion(row.imported?.converted)}</span
+                >`,
         },
         { title: 'Parameters', numeric: true, cell: (row) => row.exported && count(row.exported.parameters) },
         {
           title: 'Files left behind',
           cell: (row) =>
-            list((row.imported?.quarantined ?? []).map((file) => html`<code>${file.path}</code>: ${file.reason}`)),
+            list(
+              (row.imported?.quarantined ?? []).map(
+                (file) => html`<span class="text"><code>${file.path}</code>: ${file.reason}</span>`,
+              ),
+            ),
         },
         { title: 'Model', cell: (row) => digest(row.imported?.model.digest) },
       ],
