@@ -5,7 +5,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { Progress } from '../activities/contract.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { Resolution, RunOutcome, RunState, RunView, StepView } from '../workflows/messages.ts';
-import { replayFailed } from './replay-failures.ts';
+import { whyUnanswered } from './replay-failures.ts';
 import { asRunError } from './run-errors.ts';
 import { sendUpdate, UpdateRefused } from './updates.ts';
 
@@ -62,7 +62,7 @@ export async function showRun(client: Client, runId: string): Promise<ShownRun> 
     const [view, progress] = await Promise.all([handle.query<RunView>('progress'), heartbeats(client, runId)]);
     return { ...view, progress };
   } catch (error) {
-    throw (await replayFailed(client, runId, error)) ?? asRunError(client, error, runId);
+    throw (await whyUnanswered(client, runId, error)) ?? asRunError(client, error, runId);
   }
 }
 

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { EspalierError } from '../artifacts/errors.ts';
-import { lastTaskFailed } from './replay-failures.ts';
+import { attemptsOf, lastTaskFailed } from './replay-failures.ts';
 
 /** A worker answers within milliseconds; one that restarts is back within this. */
 const ANSWER_MS = 15_000;
@@ -52,7 +52,8 @@ export async function sendUpdate<Result, Argument>(
       throw new UpdateRefused(error.cause.message, { cause: error });
     }
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) {
-      throw (await lastTaskFailed(client, runId, error)) ?? unanswered(error, runId, answerMs);
+      const failed = await lastTaskFailed(client, runId, error);
+      throw failed ?? unanswered(error, runId, answerMs, await attemptsOf(client, runId));
     }
     throw error;
   }
@@ -82,10 +83,12 @@ function isTooEarly(error: unknown): boolean {
   );
 }
 
-function unanswered(cause: Error, runId: string, answerMs: number): EspalierError {
-  return new EspalierError('TemporalUnavailable', `no worker answered within ${answerMs / 1000} s`, {
+function unanswered(cause: Error, runId: string, answerMs: number, attempts: string | undefined): EspalierError {
+  const begun = attempts === undefined ? '' : `: ${attempts}`;
+  const why = attempts === undefined ? '' : "see the workers' log for why, ";
+  return new EspalierError('TemporalUnavailable', `no worker answered within ${answerMs / 1000} s${begun}`, {
     where: runId,
-    fix: `start a worker (\`espalier dev\` on one machine), see with \`espalier runs show ${runId}\` whether it counted, then try again`,
+    fix: `${why}start a worker (\`espalier dev\` on one machine), see with \`espalier runs show ${runId}\` whether it counted, then try again`,
     cause,
   });
 }

@@ -11,7 +11,7 @@ import { isAway } from '../../cli/patience.ts';
 import type { TemporalClient } from '../../client/connection.ts';
 import { prepareResumption } from '../../client/resume-run.ts';
 import { shownOrFromHistory, type ShownOrTold } from '../../client/run-from-history.ts';
-import { replayFailed } from '../../client/replay-failures.ts';
+import { whyUnanswered } from '../../client/replay-failures.ts';
 import { resolveStep, showRun } from '../../client/runs.ts';
 import { createToken, SCOPES } from '../../client/tokens.ts';
 import { sendUpdate } from '../../client/updates.ts';
@@ -135,7 +135,7 @@ describe('a run that no worker can go on with', function () {
         /DEADLINE_EXCEEDED/,
         'the server asks workers, and gives no reason',
       );
-      assert.ok(isReplayFailure('stuck')(await replayFailed(client, 'stuck', waited)));
+      assert.ok(isReplayFailure('stuck')(await whyUnanswered(client, 'stuck', waited)));
       while ((await attempts()) < 3) await new Promise((resolve) => setTimeout(resolve, 50));
       await assert.rejects(showRun(client, 'stuck'), isReplayFailure('stuck'), 'the server has given up asking');
     });
