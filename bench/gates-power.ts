@@ -11,6 +11,7 @@ import { judgeGate } from '../activities/validation/gates.ts';
 import { findGiveaways, oneLabel } from '../activities/validation/giveaway.ts';
 import { pairedShareInterval } from '../activities/validation/paired.ts';
 import { seededRandom } from '../activities/validation/random.ts';
+import { sameMixDifference } from '../activities/validation/same-mix.ts';
 import { shareDifference } from '../activities/validation/shares.ts';
 import { opportunityGaps, sliceGaps, worstGap } from '../activities/validation/slices.ts';
 import { wilsonInterval } from '../activities/validation/statistics.ts';
@@ -46,6 +47,22 @@ interface Simulated {
 
 const drop = (rows: number, effect: number): Score =>
   shareDifference({ hits: countOf(rows, RIGHT), rows }, { hits: countOf(rows, RIGHT - effect), rows });
+
+/** Rows of labels that are drawn alike on both sides; compared label by label, so that few rows of many labels tell less. */
+function elsewhere(labels: number): Simulated {
+  return {
+    gate: 'shiftedDrop',
+    says: `accuracy lost, n rows of each, ${labels} labels`,
+    least: 30,
+    score(rows, effect) {
+      const answered = (share: number) => {
+        const classes = Int32Array.from({ length: rows }, () => random.below(labels));
+        return { classes, predicted: classes.map((label) => (chance(share) ? label : labels)) };
+      };
+      return sameMixDifference(answered(RIGHT), answered(RIGHT - effect));
+    },
+  };
+}
 
 function opportunity(recall: number): Simulated {
   return {
@@ -101,7 +118,7 @@ const OF_FINDERS: readonly Simulated[] = [
 const SIMULATED: readonly Simulated[] = [
   { gate: 'trainValidationGap', says: 'accuracy lost, n rows of each', least: 30, score: drop },
   { gate: 'validationTestGap', says: 'accuracy lost, n rows of each', least: 30, score: drop },
-  { gate: 'shiftedDrop', says: 'accuracy lost, n rows of each', least: 30, score: drop },
+  elsewhere(2),
   {
     gate: 'gainOverProduction',
     says: 'rows that only production has right; 2 in 100 are the other way round',
@@ -198,7 +215,13 @@ async function smallest(simulated: Simulated, rows: number): Promise<number | un
 
 console.log(`| gate | the defect | ${ROWS.map((rows) => `n = ${rows}`).join(' | ')} |`);
 console.log(`| --- | --- |${' --- |'.repeat(ROWS.length)}`);
-const ALL = [...SIMULATED, ...OF_FINDERS.map((one) => ({ ...one, finder: true as const }))];
+// A row is drawn by its place: what is added stands last.
+const ALL = [
+  ...SIMULATED,
+  ...OF_FINDERS.map((one) => ({ ...one, finder: true as const })),
+  elsewhere(10),
+  elsewhere(77),
+];
 for (const [row, simulated] of ALL.entries()) {
   if (!simulated.says.includes(process.argv[2] ?? '')) continue;
   random = seededRandom(1, row); // a row is the same whatever stands above it

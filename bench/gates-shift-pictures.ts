@@ -3,7 +3,8 @@
  * often it sees that a quarter of them, half, or all are of another set. CIFAR-10 photographs and clothes, frozen SqueezeNet 1.1, one half of
  * the pictures; draws divide them anew and so share them. Clean draws with kin have of every photograph so many forms, as it is and worse
  * in a mild way (`corruptionDrop`'s noise, blur, JPEG, brightness), in the test alone, where training pictures have one of these forms each, or
- * on both sides.
+ * on both sides. Products: of ten times as many training pictures as test pictures seven in ten are of sixty products, each one photograph in
+ * those forms, some asked for far oftener than others and each a label, and the rest photographs of one label.
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-shift-pictures.ts [draws = 10] [design | report = report]
  */
@@ -23,6 +24,8 @@ const [TRAIN, SIZES] = [400, [100, 200] as const];
 const WORSE = ['noise', 'blur', 'JPEG', 'brightness'];
 /** Photographs whose forms are made. */
 const SOURCES = 160;
+/** Of them, that are products, and the share of the pictures that these are. */
+const [PRODUCTS, OF_PRODUCTS] = [60, 0.7];
 const limit = GatesSchema.parse({}).domainShift;
 const random = seededRandom(2029, parity);
 const { signal } = new AbortController();
@@ -54,7 +57,11 @@ for (const { bytes, label } of await halved('fashion-mnist-sprite', 300)) {
 await encoder.release();
 console.error(`embedded after ${(process.cpuUsage().user / 1e6).toFixed(0)} s`);
 
-const names = [...new Set([...pictures, ...clothes].map(({ label }) => label))].toSorted();
+const names = [
+  ...new Set([...pictures, ...clothes].map(({ label }) => label)),
+  'other',
+  ...Array.from({ length: PRODUCTS }, (_, which) => `product ${which}`),
+];
 const tally = new Map<string, [alarms: number, draws: number, off: number, sum: number]>();
 for (let draw = 0; draw < DRAWS; draw++) {
   const [sources, others] = [shuffled(pictures.slice(0, SOURCES)), shuffled(pictures.slice(SOURCES))];
@@ -75,6 +82,11 @@ for (let draw = 0; draw < DRAWS; draw++) {
       await note(`${size} test pictures, clean, each in ${forms} forms, on both sides`, inForms(rest, forms), test);
     }
   }
+  const goods = sources.slice(0, PRODUCTS).map(({ forms }, which) => ({ label: `product ${which}`, forms }));
+  const rest = others.map(({ forms }) => ({ label: 'other', forms }));
+  const [learnt, asked] = [ofShop(1000, goods, rest.slice(0, 600)), ofShop(100, goods, rest.slice(600))];
+  await note('100 test pictures for 1,000, clean, products', learnt, asked);
+  await note('100 test pictures for 1,000, half, products', learnt, [...asked.slice(50), ...foreign.slice(0, 50)]);
   tell(console.error);
 }
 tell(console.log);
@@ -105,6 +117,15 @@ function once(of: readonly Picture[]): readonly Picture[] {
 
 function inForms(of: readonly Picture[], count: number): readonly Picture[] {
   return of.flatMap(({ label, forms }) => forms.slice(0, count).map((form) => ({ label, forms: [form] })));
+}
+
+/** The first products oftener than the last, in any form; others once each. */
+function ofShop(count: number, goods: readonly Picture[], others: readonly Picture[]): readonly Picture[] {
+  const made = Array.from({ length: Math.round(OF_PRODUCTS * count) }, () => {
+    const { label, forms } = goods[Math.floor(goods.length * random.uniform() ** 2)]!;
+    return { label, forms: [forms[random.below(forms.length)]!] };
+  });
+  return shuffled([...made, ...once(others.slice(0, count - made.length))]);
 }
 
 async function note(what: string, train: readonly Picture[], test: readonly Picture[]): Promise<void> {

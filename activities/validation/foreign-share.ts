@@ -15,7 +15,15 @@ import type { Score } from '../contract/measures.ts';
 import { notMeasured } from './scores.ts';
 import { seededRandom } from './random.ts';
 import { shareDifferenceInterval } from './shares.ts';
-import { drawSide, independentRows, surestOf, tellSides, type KinRow, type ToldRow } from './told-sides.ts';
+import {
+  drawSide,
+  independentRows,
+  kinByLikeness,
+  surestOf,
+  tellSides,
+  type KinRow,
+  type ToldRow,
+} from './told-sides.ts';
 
 /** Rows of each side. */
 const MOST_ROWS = 1000;
@@ -56,8 +64,9 @@ export async function foreignShare(
   for (const [side, rows] of [here, there].entries()) {
     const name = `${side === 0 ? 'training' : 'test'} ${called}`;
     const own = keys?.[side];
-    const likeness = own && { keysOf: (place: number) => own[place]! };
-    const chosen = await drawSide(rows, dimension, { side, most: MOST_ROWS, likeness, random, signal });
+    const rowOf = (place: number): Float32Array => rows.subarray(place * dimension, (place + 1) * dimension);
+    const kinAmong = own && kinByLikeness({ rowOf, keysOf: (place) => own[place]! });
+    const chosen = await drawSide(rows, dimension, { side, most: MOST_ROWS, kinAmong, random, signal });
     const { patterns } = chosen;
     if (patterns < LEAST_ROWS) {
       return tooFew(

@@ -11,9 +11,10 @@ import { timeSlice } from './time-slice.ts';
 const SIMILARITIES = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 /**
  * Of the rows, that one group may be. Rows that are all made by one pattern are kin: more must be alike then, as what
- * all share is on both sides.
+ * all share is on both sides. Chains alone can join a quarter of them; rows that are all alike to one of them are forms of it, however many,
+ * unless they are nearly all there are.
  */
-const LARGEST_GROUP = 0.25;
+const LARGEST_GROUP = { chains: 0.25, families: 0.9 };
 
 export interface Kin {
   /** Of each row, its group: rows that are kin of one of them, or kin of kin. */
@@ -33,8 +34,13 @@ export async function kinOf(
     chains = true,
     least: from = SIMILARITIES[0]!,
     signal,
-  }: { readonly chains?: boolean; readonly least?: number; readonly signal?: AbortSignal | undefined } = {},
+  }: {
+    readonly chains?: boolean | undefined;
+    readonly least?: number | undefined;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<Kin> {
+  const largest = (chains ? LARGEST_GROUP.chains : LARGEST_GROUP.families) * rows.length;
   const slice = timeSlice(signal);
   const similarities = await allCosines(rows);
   const alike: { readonly one: number; readonly other: number; readonly similarity: number }[] = [];
@@ -57,7 +63,7 @@ export async function kinOf(
     const groups = chains ? joined(kin) : families(kin);
     const sizes = new Map<number, number>();
     for (const group of groups) sizes.set(group, (sizes.get(group) ?? 0) + 1);
-    if (Math.max(...sizes.values()) > LARGEST_GROUP * rows.length && step < SIMILARITIES.length - 1) continue;
+    if (Math.max(...sizes.values()) > largest && step < SIMILARITIES.length - 1) continue;
     return { groups, kin };
   }
   return { groups: [...rows.keys()], kin: rows.map(() => []) };
@@ -70,7 +76,7 @@ function joined(kin: readonly (readonly number[])[]): readonly number[] {
 }
 
 /** The row with most kin and all of them, then of the rest the one with most, and so on. */
-function families(kin: readonly (readonly number[])[]): readonly number[] {
+export function families(kin: readonly (readonly number[])[]): readonly number[] {
   const groups = kin.map(() => -1);
   const order = [...kin.keys()].toSorted((one, other) => kin[other]!.length - kin[one]!.length);
   for (const row of order) {

@@ -5,10 +5,11 @@
 import { toUnitLength } from '../../inference/retrieval/nearest.ts';
 import { rowsInMemory } from '../selection/embedded-rows.ts';
 import { countRuns } from './character-runs.ts';
+import type { Kin } from './kin.ts';
 import { sampledPlaces } from './sample-rows.ts';
 import { MOST_ROWS, twoSampleTest, type TwoSampleTest } from './shift.ts';
-import type { Likeness } from './told-sides.ts';
-import { unlikePictures, type Pictures } from './unlike-pictures.ts';
+import { kinByLikeness, type KinAmong } from './told-sides.ts';
+import { kinPictures, type Pictures } from './unlike-pictures.ts';
 
 /** Row-major [rows, dimension], by the frozen encoder. */
 interface Frozen {
@@ -29,37 +30,43 @@ export function textShift(
   texts: { readonly train: readonly string[]; readonly test: readonly string[] },
   options: { readonly seed: number; readonly signal?: AbortSignal },
 ): Promise<TwoSampleTest> {
-  const by = (own: readonly string[]): Likeness => ({
-    rowOf: (place) => countRuns(own[place]!),
-    chains: false,
-    least: LEAST_ALIKE,
-  });
-  return twoSampleTest(train, test, dimension, { ...options, likeness: [by(texts.train), by(texts.test)] });
+  const by = (own: readonly string[]): KinAmong =>
+    kinByLikeness({ rowOf: (place) => countRuns(own[place]!), chains: false, least: LEAST_ALIKE });
+  return twoSampleTest(train, test, dimension, { ...options, kin: [by(texts.train), by(texts.test)] });
 }
 
-/** Of pictures that are near kin by their embeddings one is taken. */
+/**
+ * Pictures are kin that are near by their embeddings. All are asked about: were one kept of each burst, what comes in tight groups would be
+ * rarer on the side with more rows, and told by that.
+ */
 export async function pictureShift(
   { dimension, train, test }: Frozen,
   classes: { readonly train: Int32Array; readonly test: Int32Array },
-  options: { readonly seed: number; readonly signal: AbortSignal },
+  { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
 ): Promise<TwoSampleTest> {
-  const sides = await Promise.all(
-    [
-      { embeddings: train, classes: classes.train },
-      { embeddings: test, classes: classes.test },
-    ].map(async (side) => {
-      const places = sampledPlaces(side.classes.length, MOST_ROWS, options.seed);
-      return { places, ...(await rowsInMemory(side, dimension).pick(places)) };
-    }),
-  );
-  const unit = ({ embeddings, classes: own }: Pictures): Pictures => ({
-    embeddings: toUnitLength(embeddings, dimension),
-    classes: own,
+  const side = async (embeddings: Float32Array, own: Int32Array) => {
+    const places = sampledPlaces(own.length, MOST_ROWS, seed);
+    return { places, ...(await rowsInMemory({ embeddings, classes: own }, dimension).pick(places)) };
+  };
+  const [here, there] = [await side(train, classes.train), await side(test, classes.test)];
+  const unit = (own: Pictures): Pictures => ({ ...own, embeddings: toUnitLength(own.embeddings, dimension) });
+  const [ours, theirs] = await kinPictures(unit(here), unit(there), { dimension, signal });
+  const { score, surest } = await twoSampleTest(here.embeddings, there.embeddings, dimension, {
+    seed,
+    signal,
+    kin: [kinAt(ours), kinAt(theirs)],
+    called: { rows: 'pictures', patterns: (count) => `of which ${count} are no near kin of one another` },
   });
-  const unlike = await unlikePictures(unit(sides[0]!), unit(sides[1]!), { ...options, dimension });
-  const [here, there] = await Promise.all(
-    unlike.map(async (kept, side) => (await rowsInMemory(sides[side]!, dimension).pick(kept)).embeddings),
-  );
-  const { score, surest } = await twoSampleTest(here!, there!, dimension, options);
-  return { score, surest: surest.map((at) => sides[1]!.places[unlike[1][at]!]!) };
+  return { score, surest: surest.map((at) => there.places[at]!) };
+}
+
+/** Of all rows of a side, however they are shuffled. */
+function kinAt({ groups, kin }: Kin): KinAmong {
+  return async (places) => {
+    const at = new Map(places.map((place, row) => [place, row]));
+    return {
+      groups: places.map((place) => groups[place]!),
+      kin: places.map((place) => kin[place]!.flatMap((other) => at.get(other) ?? [])),
+    };
+  };
 }

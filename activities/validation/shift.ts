@@ -3,14 +3,14 @@
  * Classifier Two-Sample Tests, ICLR 2017). A discriminant on frozen embeddings learns to tell the two; of rows that it has not seen it is
  * right half of the time where there is nothing to tell. Each row is told once, by what the others taught: such answers share rows, so that
  * Wilson's interval is nearly right only and its false alarms are measured (bench/gates-shift.ts, bench/gates-finder-domain.ts). Rows that are kin
- * are to be left out before (unlike-rows.ts): a classifier that has learnt one of them knows the others. Prompts are few: of
+ * (kin.ts, unlike-pictures.ts) are learnt or asked about together: a classifier that has learnt one of them knows the others. Prompts are few: of
  * those foreign-share.ts says more. Pure.
  */
 import type { Score } from '../contract/measures.ts';
 import { notMeasured } from './scores.ts';
 import { seededRandom, shuffleStart, type Random } from './random.ts';
 import { wilsonInterval } from './statistics.ts';
-import { drawSide, FOLDS, independentRows, surestOf, tellSides, type KinRow, type Likeness } from './told-sides.ts';
+import { drawSide, FOLDS, independentRows, surestOf, tellSides, type KinAmong, type KinRow } from './told-sides.ts';
 
 /** Rows of each side. */
 export const MOST_ROWS = 1000;
@@ -34,8 +34,16 @@ export interface TwoSampleTest {
 interface Options {
   readonly seed: number;
   /** Of each side, where kin are to be looked for among its rows. */
-  readonly likeness?: readonly [here: Likeness, there: Likeness] | undefined;
+  readonly kin?: readonly [here: KinAmong, there: KinAmong] | undefined;
+  /** What rows, and kin of them, are called where they are too few. */
+  readonly called?: Called;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface Called {
+  readonly rows: string;
+  /** So many of them that are not kin, in words. */
+  readonly patterns: (count: number) => string;
 }
 
 /** Embeddings row-major. */
@@ -43,25 +51,18 @@ export async function twoSampleTest(
   here: Float32Array,
   there: Float32Array,
   dimension: number,
-  { seed, likeness, signal }: Options,
+  { seed, kin, called = { rows: 'rows', patterns: (count) => `of ${count} patterns` }, signal }: Options,
 ): Promise<TwoSampleTest> {
   const random = seededRandom(seed, 13);
   const sides: (readonly KinRow[])[] = [];
   for (const [side, rows] of [here, there].entries()) {
-    const drawn = await drawSide(rows, dimension, {
-      side,
-      most: MOST_ROWS,
-      likeness: likeness?.[side],
-      random,
-      signal,
-    });
+    const drawn = await drawSide(rows, dimension, { side, most: MOST_ROWS, kinAmong: kin?.[side], random, signal });
     const { patterns } = drawn;
     if (patterns < LEAST_ROWS) {
-      const kin = patterns === drawn.rows.length ? '' : `, of ${patterns} patterns,`;
+      const unlike = patterns === drawn.rows.length ? '' : `, ${called.patterns(patterns)},`;
+      const name = `${side === 0 ? 'training' : 'test'} ${called.rows}`;
       return {
-        score: notMeasured(
-          `${drawn.rows.length} ${side === 0 ? 'training' : 'test'} rows${kin} are too few to tell (${LEAST_ROWS} are needed)`,
-        ),
+        score: notMeasured(`${drawn.rows.length} ${name}${unlike} are too few to tell (${LEAST_ROWS} are needed)`),
         surest: [],
       };
     }

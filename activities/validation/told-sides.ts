@@ -29,15 +29,33 @@ export type ToldRow<Row extends SideRow = SideRow> = Row & {
   readonly margin: number;
 };
 
+/** Kin among rows of a side, by their places; row by row as the places are given. */
+export type KinAmong = (places: readonly number[], signal: AbortSignal | undefined) => Promise<Kin>;
+
 /** By what rows of a side are known to be kin (kin.ts). */
-export interface Likeness {
-  /** Of a place; those of the side where left out. */
-  readonly rowOf?: (place: number) => Float32Array;
+interface Likeness {
+  readonly rowOf: (place: number) => Float32Array;
   readonly keysOf?: (place: number) => readonly string[];
   /** Whether kin of kin are of one group; they are where left out. */
   readonly chains?: boolean;
   /** The least cosine of kin; 0.4 where left out. */
   readonly least?: number;
+}
+
+export function kinByLikeness({ rowOf, keysOf, chains, least }: Likeness): KinAmong {
+  return async (places, signal) => {
+    const slice = timeSlice(signal);
+    const rows: Float32Array[] = [];
+    for (const place of places) {
+      rows.push(rowOf(place));
+      await slice();
+    }
+    return kinOf(
+      rows,
+      places.map((place) => keysOf?.(place) ?? []),
+      { chains, least, signal },
+    );
+  };
 }
 
 /**
@@ -50,13 +68,13 @@ export async function drawSide(
   {
     side,
     most,
-    likeness,
+    kinAmong,
     random,
     signal,
   }: {
     readonly side: number;
     readonly most: number;
-    readonly likeness?: Likeness | undefined;
+    readonly kinAmong?: KinAmong | undefined;
     readonly random: Random;
     readonly signal: AbortSignal | undefined;
   },
@@ -65,7 +83,7 @@ export async function drawSide(
   const places = sampleIndices(all, Math.min(most, all), random);
   shuffleStart(places, places.length, random);
   const rowOf = (place: number): Float32Array => embeddings.subarray(place * dimension, (place + 1) * dimension);
-  const found = likeness && (await kinAmong(places, rowOf, likeness, signal));
+  const found = await kinAmong?.(places, signal);
   const groups = found?.groups ?? [...places.keys()];
   const folds = foldsOf(groups, FOLDS);
   return {
@@ -78,22 +96,6 @@ export async function drawSide(
       kin: found?.kin[at]!.map((other) => places[other]!) ?? [],
     })),
   };
-}
-
-async function kinAmong(
-  places: readonly number[],
-  rowOf: (place: number) => Float32Array,
-  likeness: Likeness,
-  signal: AbortSignal | undefined,
-): Promise<Kin> {
-  const slice = timeSlice(signal);
-  const rows: Float32Array[] = [];
-  for (const place of places) {
-    rows.push((likeness.rowOf ?? rowOf)(place));
-    await slice();
-  }
-  const keys = places.map((place) => likeness.keysOf?.(place) ?? []);
-  return kinOf(rows, keys, { chains: likeness.chains ?? true, least: likeness.least ?? 0, signal });
 }
 
 export async function tellSides<Row extends SideRow>(

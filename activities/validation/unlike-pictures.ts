@@ -1,9 +1,13 @@
 /**
- * Pictures none of which is another's kin (a burst, a scene), by embeddings alone: which half of a test kin stand in tells them again. Pure
- * but for turns that it gives others.
+ * Pictures that are near kin (a burst, a scene), by embeddings alone, and pictures none of which is another's: which half of a test kin
+ * stand in tells them again. Kin are nearer than a third of what is usual among pictures of one label on their side. The usual distance is the
+ * side's own median over all pairs, of which kin are few, times how much nearer two of one label are in the gallery (training pictures): of
+ * queries all of a label may be one burst, and queries from elsewhere lie closer together. O(rows² × dimension). Pure but for turns that it
+ * gives others.
  */
 import { similarityOf } from '../../inference/retrieval/nearest.ts';
 import { seededRandom, shuffleStart } from './random.ts';
+import { families, type Kin } from './kin.ts';
 import { timeSlice } from './time-slice.ts';
 
 /** Of the usual distance (1 − cosine) of pictures of one label. */
@@ -23,30 +27,57 @@ interface Options {
   readonly signal: AbortSignal;
 }
 
-/** Median distances of pairs; of one label null where no two have one. */
 interface Distances {
-  readonly all: number;
-  readonly ofLabel: number | null;
+  /** Of each pair: those of a row with all before it, row by row. */
+  readonly all: readonly number[];
+  /** The least of two that are no kin. */
+  readonly least: number;
 }
 
-/**
- * Places of those kept of each side, in a seeded order: no two of a side are nearer than a third of what is usual among pictures of one
- * label there. The usual distance is the side's own median over all pairs, of which kin are few, times how much nearer two of one label
- * are in the gallery: of queries all of a label may be one burst, and queries from elsewhere lie closer together. O(rows² × dimension).
- */
+/** Places of those kept of each side, in a seeded order: no two of a side are kin. */
 export async function unlikePictures(
   gallery: Pictures,
   queries: Pictures,
   options: Options,
 ): Promise<readonly [readonly number[], readonly number[]]> {
-  const here = await usualDistances(gallery, options);
-  const there = await usualDistances(queries, options);
-  const nearer = here.ofLabel === null || here.all <= 0 ? 1 : Math.min(1, here.ofLabel / here.all);
-  const kept = (side: Pictures, { all }: Distances) => farApart(side, KIN_SHARE * nearer * all, options);
-  return [await kept(gallery, here), await kept(queries, there)];
+  const [here, there] = await bothDistances(gallery, queries, options);
+  return [await farApart(gallery, here.least, options), await farApart(queries, there.least, options)];
 }
 
-async function usualDistances({ embeddings, classes }: Pictures, { dimension, signal }: Options): Promise<Distances> {
+/** Kin of each side: of every picture those near it, and families of such. */
+export async function kinPictures(
+  gallery: Pictures,
+  queries: Pictures,
+  options: Omit<Options, 'seed'>,
+): Promise<readonly [Kin, Kin]> {
+  const [here, there] = await bothDistances(gallery, queries, options);
+  return [
+    await nearPairs(here, gallery.classes.length, options),
+    await nearPairs(there, queries.classes.length, options),
+  ];
+}
+
+async function bothDistances(
+  gallery: Pictures,
+  queries: Pictures,
+  options: Omit<Options, 'seed'>,
+): Promise<readonly [Distances, Distances]> {
+  const here = await distancesIn(gallery, options);
+  const there = await distancesIn(queries, options);
+  const usual = median(here.all) ?? 0;
+  const ofLabel = median(here.ofLabel);
+  const nearer = ofLabel === null || usual <= 0 ? 1 : Math.min(1, ofLabel / usual);
+  const leastOf = (all: number): number => Math.max(SAME, KIN_SHARE * nearer * all);
+  return [
+    { all: here.all, least: leastOf(usual) },
+    { all: there.all, least: leastOf(median(there.all) ?? 0) },
+  ];
+}
+
+async function distancesIn(
+  { embeddings, classes }: Pictures,
+  { dimension, signal }: Omit<Options, 'seed'>,
+): Promise<{ readonly all: readonly number[]; readonly ofLabel: readonly number[] }> {
   const all: number[] = [];
   const ofLabel: number[] = [];
   const slice = timeSlice(signal);
@@ -59,7 +90,22 @@ async function usualDistances({ embeddings, classes }: Pictures, { dimension, si
       if (classes[other] === classes[row]) ofLabel.push(distance);
     }
   }
-  return { all: median(all) ?? 0, ofLabel: median(ofLabel) };
+  return { all, ofLabel };
+}
+
+async function nearPairs({ all, least }: Distances, rows: number, { signal }: Pick<Options, 'signal'>): Promise<Kin> {
+  const kin = Array.from({ length: rows }, (): number[] => []);
+  const slice = timeSlice(signal);
+  let pair = 0;
+  for (let row = 0; row < rows; row++) {
+    await slice();
+    for (let other = 0; other < row; other++) {
+      if (all[pair++]! > least) continue;
+      kin[row]!.push(other);
+      kin[other]!.push(row);
+    }
+  }
+  return { groups: families(kin), kin };
 }
 
 /** Each in turn is kept where none that is kept already is nearer than `least`. */
@@ -75,7 +121,7 @@ async function farApart(
   for (const row of order) {
     await slice();
     const asking = embeddings.subarray(row * dimension, (row + 1) * dimension);
-    if (kept.every((other) => 1 - similarityOf(embeddings, other, asking) > Math.max(SAME, least))) kept.push(row);
+    if (kept.every((other) => 1 - similarityOf(embeddings, other, asking) > least)) kept.push(row);
   }
   return kept;
 }

@@ -106,6 +106,48 @@ describe('the domain shift of a classifier', function () {
     ok(Math.abs(width(oftener) / width(once) - 1) < 0.1, JSON.stringify([once, oftener]));
     const few = compared(train, made(60, { forms: 4 }));
     match((await few.texts()).score.notApplicable ?? '', /60 test rows, of 15 patterns, are too few/);
-    match((await few.pictures()).score.notApplicable ?? '', /15 test rows are too few/);
+    match(
+      (await few.pictures()).score.notApplicable ?? '',
+      /60 test pictures, of which 15 are no near kin of one another, are too few/,
+    );
+  });
+
+  it('has none of a few texts in very many forms, each a quarter of the rows and more', async () => {
+    for (const [texts, forms] of [
+      [3, 66],
+      [2, 100],
+    ] as const) {
+      const made = kind(texts);
+      const { score } = await compared(made(700), made(texts * forms, { forms })).texts();
+      match(score.notApplicable ?? JSON.stringify(score), new RegExp(`, of ${texts} patterns, are too few`));
+    }
+    const made = kind(5);
+    const mailed = joined(made(66, { forms: 66 }), made(134));
+    equal(verdict((await compared(made(700), mailed).texts()).score), 'pass');
+  });
+
+  it('is not told of products in tight groups where the training pictures are ten times as many', async () => {
+    for (const seed of [1, 2, 3]) {
+      const random = seededRandom(seed, 6);
+      const normal = (): Float32Array => Float32Array.from({ length: DIMENSION }, () => random.normal());
+      const products = Array.from({ length: 60 }, normal);
+      const others = normal();
+      const shop = (count: number): Made => {
+        const classes = Int32Array.from({ length: count }, () =>
+          random.uniform() < 0.7 ? 1 + random.below(products.length) : 0,
+        );
+        const embeddings = new Float32Array(count * DIMENSION);
+        for (const [row, label] of classes.entries()) {
+          const [centre, spread] = label === 0 ? [others, 1] : [products[label - 1]!, 0.2];
+          embeddings.set(
+            centre.map((number) => number + spread * random.normal()),
+            row * DIMENSION,
+          );
+        }
+        return { texts: [], classes, embeddings };
+      };
+      const { score } = await compared(shop(1000), shop(100), seed).pictures();
+      equal(verdict(score), 'pass', JSON.stringify(score));
+    }
   });
 });
