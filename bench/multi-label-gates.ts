@@ -112,7 +112,7 @@ const options = () => ({ seed: random.below(2 ** 31), resamples: 300 });
 const gap = (share: number) => (rows: number) => meanDifference(credits(rows), credits(rows, always(share)));
 const gain = (before: number, after: number) => (rows: number) => {
   const [first, second] = pair(rows, before, after);
-  return pairedGain(second, first, options());
+  return pairedGain(second, first);
 };
 const calibration = (power: number) => async (rows: number) => {
   const one = told(drawn(rows), power);

@@ -106,12 +106,12 @@ async function evaluate(
   const validationAccuracy = accuracyScore(held);
   context.progress({ phase: 'intervals' });
   const f1 = await f1Scores(outcome, labels.length, { seed, signal });
-  const gainOverProbe = await gainScore(expected, predicted, frozen, { seed, signal });
+  const gainOverProbe = gainScore(expected, predicted, frozen);
 
   const calibration = await calibrationOfJudged(all.judged, { seed, signal });
   context.progress({ phase: 'trivial models' });
   const trivial = await trivialModels(examined.trivial.train, examined.trivial.test, labels.length, signal);
-  const gainOverTrivial = await gainScore(test.expected, test.predicted, trivial[0].predicted, { seed, signal });
+  const gainOverTrivial = gainScore(test.expected, test.predicted, trivial[0].predicted);
   const trivialByF1 = bestByMacroF1(trivial, test, labels.length).predicted;
   const { expected: truth, predicted: tuned } = test;
   const macroF1OverTrivial = await macroF1Gain(truth, trivialByF1, tuned, labels.length, { seed, signal });

@@ -90,8 +90,7 @@ export const pictureTrials = (
         if (own! <= trivial!) return null;
         return withHead(embedder, clean, wrongBy(clean, 'test', 1 - trivial! / own!));
       },
-      measure: async (draw) =>
-        gainScore(draw.test.classes, predictedOf(draw, draw.test), await byColours(draw), { seed: draw.seed }),
+      measure: async (draw) => gainScore(draw.test.classes, predictedOf(draw, draw.test), await byColours(draw)),
     },
     {
       gate: 'calibrationError',

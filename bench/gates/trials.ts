@@ -158,7 +158,7 @@ export const TRIALS: readonly Trial[] = [
     plant: async (clean, { embedder }) => withHead(embedder, clean, await ofFewRows(clean, embedder)),
     async measure(draw) {
       const [trivial] = await trivialModels(draw.train, draw.test, draw.classes);
-      return gainScore(draw.test.classes, predictedOf(draw, draw.test), trivial.predicted, { seed: draw.seed });
+      return gainScore(draw.test.classes, predictedOf(draw, draw.test), trivial.predicted);
     },
   },
   {

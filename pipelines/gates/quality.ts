@@ -73,7 +73,7 @@ export const QUALITY_GATES = {
     threshold: 0,
     why: 'tuning must beat the probe beyond chance; with few test rows a small negative `min` rules out a real loss',
     falseAlarms:
-      'where the rows are too few to show the gain, which is meant: of 600 rows won in 8 % and lost in 3 % it fails in 2 of 100 simulated draws, of 100 rows in 56; one that is just as good passes in 3 to 6',
+      'where the rows are too few to show the gain, which is meant: of 600 rows won in 8 % and lost in 3 % it fails in 4 of 100 simulated draws, of 100 rows in 73; one that is just as good passes in 2.4 at most',
     examples: { rows: 'test rows that the probe has right and the tuned model has not' },
     severity: 'fail',
     step: 'evaluate',
@@ -89,7 +89,8 @@ export const QUALITY_GATES = {
     range: DIFFERENCE,
     threshold: 0,
     why: 'a model that does not beat counting words beyond chance is not worth serving; a small test set cannot show it, so it warns',
-    falseAlarms: '0 of 56 clean draws (0 to 6.4 %)',
+    falseAlarms:
+      '2 of 16 clean draws (3.5 to 36 %), whose gain so few rows cannot show; one that is just as good passes in 2.4 % of simulated draws at most',
     examples: { rows: 'test rows that the better trivial model has right and the tuned one has not' },
     severity: 'warn',
     step: 'evaluate',

@@ -109,7 +109,7 @@ export async function compareSeveralLabels(
     { version: 1, production: production.bundle, labels, rows: rows.ids.map((_, row) => example(row)) },
     'comparison.json',
   );
-  const difference = await pairedGain(creditsAfter, creditsBefore, options);
+  const difference = pairedGain(creditsAfter, creditsBefore);
 
   context.progress({ phase: 'latency of both' });
   const candidateFolder = await checkout(context, candidate.classifier, 'candidate');

@@ -138,8 +138,8 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
   const measures: Readonly<Record<EvaluatedGate, Score>> = {
     accuracy: meanScore(own),
     ...f1,
-    gainOverProbe: await pairedGain(own, probed, options),
-    gainOverTrivial: await pairedGain(own, trivial[0]!.credits, options),
+    gainOverProbe: pairedGain(own, probed),
+    gainOverTrivial: pairedGain(own, trivial[0]!.credits),
     macroF1OverTrivial: await macroF1Gain(byF1, decisions, options),
     calibrationError: calibration.ece,
     trainValidationGap: meanDifference(onTrain, onValidation),

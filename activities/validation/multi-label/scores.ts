@@ -2,14 +2,9 @@
 import type { Interval, Score } from '../../contract/measures.ts';
 import { hitsOf, macroF1Limits, widest, worstF1Limits } from '../f1-limits.ts';
 import { finiteOrNull, meanF1 } from '../metrics.ts';
+import { pairedDifferenceInterval } from '../paired.ts';
 import { NO_SCORE } from '../scores.ts';
-import {
-  bootstrapInterval,
-  normalQuantile,
-  pairedBootstrap,
-  wilsonInterval,
-  type BootstrapOptions,
-} from '../statistics.ts';
+import { bootstrapInterval, normalQuantile, wilsonInterval, type BootstrapOptions } from '../statistics.ts';
 import type { Decisions } from './decisions.ts';
 import {
   averagePrecisions,
@@ -46,11 +41,12 @@ function lessVariation(credits: Float64Array): number {
   return (mean * (1 - mean)) / ((credits.length + 1) * variance);
 }
 
-/** By how much the first is better on the same rows. */
-export async function pairedGain(first: Float64Array, second: Float64Array, options: BootstrapOptions): Promise<Score> {
+/** By how much the first is better on the same rows. The interval is no point where both are alike. */
+export function pairedGain(first: Float64Array, second: Float64Array): Score {
   const rows = first.length;
   if (rows === 0) return NO_SCORE;
-  return { value: meanOf(first) - meanOf(second), interval: await pairedBootstrap(first, second, options), rows };
+  const differences = Array.from(first, (credit, row) => credit - second[row]!);
+  return { value: meanOf(first) - meanOf(second), interval: pairedDifferenceInterval(differences), rows };
 }
 
 /**
