@@ -7,6 +7,7 @@ import { conversationIdentity, conversationOf, type Conversation } from './conve
 import { findNearTwins, missRate, nearGroups, sketch, type Sketched } from './near-duplicates.ts';
 import { normaliseText, textIdentity } from './normalise.ts';
 import { readRows, readValues } from './readers.ts';
+import { WordCounts } from './word-counts.ts';
 
 export type Sides<Row extends CheckedRow = CheckedRow> = Readonly<Record<Split, readonly Row[]>>;
 type Policy = PrepareDataInput['data']['nearDuplicates'];
@@ -39,18 +40,25 @@ export async function keepTwinsTogether<Row extends CheckedRow>(
   return rows.map((row, index) => ({ ...row, near: smallest.get(groups[index] as number) ?? row.near }));
 }
 
+/** What rows of one group have in common where near twins are kept together, as a message says it. */
+export function nearlyTheSame({ similarity }: Policy): string {
+  return `nearly the same text (${similarity} or more of their 5-grams in common, or the same but for digits, punctuation, case or a slip)`;
+}
+
 /** Takes out of train what validation or test nearly have, and out of validation what test has. */
 export async function dropTwins<Row extends CheckedRow>(
   { train, validation, test }: Sides<Row>,
   { similarity }: Policy,
   signal: AbortSignal,
 ): Promise<{ readonly sides: Sides<Row>; readonly dropped: readonly Row[] }> {
+  const words = await WordCounts.of([train, validation, test].map(normalised), signal);
   const without = async (rows: readonly Row[], heldOut: readonly Row[]) => {
     const twins = await findNearTwins(
       await sketch(normalised(rows), signal),
       await sketch(normalised(heldOut), signal),
       similarity,
       signal,
+      words,
     );
     return {
       kept: rows.filter((_, index) => twins[index] === -1),
@@ -78,10 +86,11 @@ export async function measureContamination(
   const [learned, judged, tested] = (await Promise.all(
     [train, validation, test].map((rows) => sketch(normalised(rows), signal)),
   )) as [Sketched, Sketched, Sketched];
-  const inTrain = await findNearTwins(tested, learned, similarity, signal);
-  const inValidation = await findNearTwins(tested, judged, similarity, signal);
+  const words = await WordCounts.of([learned.texts, judged.texts, tested.texts], signal);
+  const inTrain = await findNearTwins(tested, learned, similarity, signal, words);
+  const inValidation = await findNearTwins(tested, judged, similarity, signal, words);
   const nearTwins = {
-    validation: counted(await findNearTwins(judged, learned, similarity, signal)),
+    validation: counted(await findNearTwins(judged, learned, similarity, signal, words)),
     test: counted(inTrain.map((twin, index) => Math.max(twin, inValidation[index] as number))),
   };
   if (action === 'fail' && nearTwins.validation + nearTwins.test > 0) {
@@ -105,8 +114,9 @@ export async function measureContamination(
       signal,
     );
     const twins = new Set<number>();
+    await words.addAll(others.texts, signal);
     for (const side of known) {
-      for (const [index, twin] of (await findNearTwins(others, side, similarity, signal)).entries()) {
+      for (const [index, twin] of (await findNearTwins(others, side, similarity, signal, words)).entries()) {
         if (twin !== -1) twins.add(index);
       }
     }

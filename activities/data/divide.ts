@@ -6,7 +6,7 @@ import type { Sides } from './contamination.ts';
 import { compareText } from './group.ts';
 import { splitRows, type Shares } from './split.ts';
 
-/** Declared sides stay; what is not declared is split off from the rest. Each side is sorted by row id. */
+/** Declared sides stay; what is not declared is split off from the rest. Each side is sorted by row id. `alike`: what rows of one `near` key are. */
 export function divide<Row extends CheckedRow>(
   rows: readonly Row[],
   files: readonly DataFile[],

@@ -12,9 +12,9 @@
  */
 import { DisjointSets } from './disjoint-sets.ts';
 import { mix } from './mix.ts';
-import { ShortWords } from './one-edit.ts';
 import { oneEditIndexes } from './one-edit-index.ts';
 import { pause, resting } from './pauses.ts';
+import { WordCounts } from './word-counts.ts';
 
 const SHINGLE = 5;
 const BANDS = 25;
@@ -38,12 +38,16 @@ export interface Sketched {
   readonly minima: Uint32Array;
 }
 
-/** For each text the index of a known one that is at least so similar, or but for a slip the same; -1 where there is none. */
+/**
+ * For each text the index of a known one that is at least so similar, or but for a slip the same; -1 where there is none. `words`: of all
+ * sides, where there are more than these two.
+ */
 export async function findNearTwins(
   sketched: Sketched,
   known: Sketched,
   similarity: number,
   signal?: AbortSignal,
+  words?: WordCounts,
 ): Promise<Int32Array> {
   const twins = new Int32Array(sketched.texts.length).fill(-1);
   const compare = comparison(sketched, known, similarity);
@@ -58,14 +62,15 @@ export async function findNearTwins(
     }
     await pause(signal);
   }
-  const words = await ShortWords.of([sketched.texts, known.texts], signal);
-  for await (const { from, index } of oneEditIndexes(known.texts, words, signal)) {
+  const counted = words ?? (await WordCounts.of([sketched.texts, known.texts], signal));
+  for await (const { from, index } of oneEditIndexes(known.texts, counted, signal)) {
     const rest = resting(signal);
     for (const [row, text] of sketched.texts.entries()) {
       if (twins[row] !== -1) continue;
+      const before = index.work;
       const found = index.firstMatches(text)[0];
       if (found !== undefined) twins[row] = from + found;
-      await rest(text);
+      await rest(text, index.work - before);
     }
   }
   return twins;
@@ -97,13 +102,15 @@ export async function nearGroups(
     }
     await pause(signal);
   }
-  const words = await ShortWords.of([texts], signal);
+  const words = await WordCounts.of([texts], signal);
   for await (const { from, index } of oneEditIndexes(texts, words, signal)) {
     const rest = resting(signal);
     // Those before are in earlier indexes, which these have been asked about.
     for (let row = from; row < texts.length; row += 1) {
-      for (const found of index.firstMatches(texts[row]!)) groups.join(row, from + found);
-      await rest(texts[row]!);
+      const before = index.work;
+      const isTogether = (other: number): boolean => groups.areTogether(row, from + other);
+      for (const found of index.firstMatches(texts[row]!, isTogether)) groups.join(row, from + found);
+      await rest(texts[row]!, index.work - before);
     }
   }
   return groups.roots();

@@ -3,47 +3,61 @@
  * are short also by a slip of the pen (one-edit.ts). They are asked one by one and nothing of them is kept.
  */
 import { NearIndex } from './near-index.ts';
-import { ShortWords } from './one-edit.ts';
 import { OneEditIndex } from './one-edit-index.ts';
+import type { WordCounts } from './word-counts.ts';
+
+/** Steps of `NearIndex` that take what reading a character takes: a question of four million takes some 10 ms. */
+const STEPS_A_CHARACTER = 100;
 
 export class NearTwinIndex {
   readonly #byGrams: NearIndex;
   readonly #bySlips: OneEditIndex;
-  readonly #removed: Uint8Array;
+  #cut = 0;
 
-  private constructor(byGrams: NearIndex, bySlips: OneEditIndex, texts: number) {
+  private constructor(byGrams: NearIndex, bySlips: OneEditIndex) {
     this.#byGrams = byGrams;
     this.#bySlips = bySlips;
-    this.#removed = new Uint8Array(texts);
   }
 
-  /** Of normalised texts, which it keeps. `most`: what one question may take (`NearIndex.of`). */
+  /**
+   * Of normalised texts, which it keeps. `words`: of these texts and of all that will be asked about. `most`: what one question may take of
+   * 5-grams (`NearIndex.of`).
+   */
   static async of(
     texts: readonly string[],
-    similarity: number,
+    {
+      similarity,
+      words,
+      most,
+    }: { readonly similarity: number; readonly words: WordCounts; readonly most?: number | undefined },
     signal?: AbortSignal,
-    most?: number,
   ): Promise<NearTwinIndex> {
     const byGrams = await NearIndex.of(texts, similarity, signal, most);
-    const bySlips = await OneEditIndex.of(texts, await ShortWords.of([texts], signal), false, signal);
-    return new NearTwinIndex(byGrams, bySlips, texts.length);
+    return new NearTwinIndex(byGrams, await OneEditIndex.of(texts, words, signal));
   }
 
   /** Those of the texts, by their place and without removed ones, that `text`, normalised, is a near twin of. */
   matches(text: string): readonly number[] {
+    const before = this.#byGrams.cut + this.#bySlips.cut;
     const near = this.#byGrams.matches(text);
-    const slips = this.#bySlips.matches(text).filter((row) => this.#removed[row] === 0);
+    const slips = this.#bySlips.matches(text);
+    if (this.#byGrams.cut + this.#bySlips.cut > before) this.#cut += 1;
     return slips.length === 0 ? near : [...new Set([...near, ...slips])];
   }
 
-  /** Questions of which a match by 5-grams may have been overlooked (`NearIndex.cut`). */
+  /** Questions of which a match may have been overlooked (`NearIndex.cut`, `OneEditIndex.cut`). */
   get cut(): number {
-    return this.#byGrams.cut;
+    return this.#cut;
+  }
+
+  /** What all questions have taken, in characters as `resting` counts them. */
+  get work(): number {
+    return this.#byGrams.work / STEPS_A_CHARACTER + this.#bySlips.work;
   }
 
   /** No later answer names it. */
   remove(row: number): void {
     this.#byGrams.remove(row);
-    this.#removed[row] = 1;
+    this.#bySlips.remove(row);
   }
 }

@@ -3,10 +3,11 @@
  * changed round (F. J. Damerau, A technique for computer detection and correction of spelling errors, CACM 1964: four in five misspelt
  * words are so). Of short texts one such edit leaves too few 5-grams for near-duplicates.ts to see it.
  *
- * One edit also makes another text: order 5 and order 6, cat and rat. So figures, symbols and Chinese characters, each of which may be
- * a word, are no slips; nor is a short word in the place of another that people use as well. Pure but for pauses.
+ * One edit also makes another text: order 5 and order 6, cat and rat, sell and tell. So figures, symbols and Chinese characters, each of
+ * which may be a word, are no slips; nor is a word in the place of another that people use as well. Pure.
  */
-import { resting } from './pauses.ts';
+import { isChangeable, isLetter, isSpace, TELLING } from './characters.ts';
+import type { WordCounts } from './word-counts.ts';
 
 /** Below it one edit is too much of a text. */
 export const SHORTEST = 12;
@@ -14,65 +15,40 @@ export const SHORTEST = 12;
 export const LONGEST = 64;
 /** Words of so many letters or fewer are one edit from very many others. */
 const SHORT_WORD = 3;
-/** A short word that stands in so many times fewer texts than the one in its place is a slip of it. */
+/** A word that stands in so many times fewer texts than the one in its place is a slip of it. */
 const RARER = 50;
-
-const WORDS_APART = /[^\p{L}\p{M}]+/u;
-/** What a slip may change: letters, and marks that do not calculate or name. */
-const WRITTEN = /^[\p{L}\p{M}\p{P}\p{Z}]*$/u;
-const MEANING = /[\p{N}\p{Script=Han}*/%&#@\\\n]/u;
-const LETTER = /[\p{L}\p{M}]/u;
+/** What a word counts that stands in no other text: how rare it is few texts do not tell. */
+const UNSEEN = 0.5;
 
 /** Whether a text is of a length at which one edit is looked for. */
 export function isShort({ length }: string): boolean {
   return length >= SHORTEST && length <= LONGEST;
 }
 
-/** In how many texts each short word stands. */
-export class ShortWords {
-  readonly #counts = new Map<string, number>();
-
-  /** Of several lists of normalised texts. */
-  static async of(lists: readonly (readonly string[])[], signal?: AbortSignal): Promise<ShortWords> {
-    const words = new ShortWords();
-    const rest = resting(signal);
-    for (const texts of lists) {
-      for (const text of texts) {
-        words.#add(text);
-        await rest(text);
-      }
-    }
-    return words;
-  }
-
-  #add(text: string): void {
-    const words = text.split(WORDS_APART).filter(({ length }) => length > 0 && length <= SHORT_WORD);
-    for (const word of new Set(words)) this.#counts.set(word, (this.#counts.get(word) ?? 0) + 1);
-  }
-
-  /** In how many texts it stands, but those that are asked about. */
-  besides(word: string, asked: number): number {
-    return Math.max(0, (this.#counts.get(word) ?? 0) - asked);
-  }
-}
-
 /**
- * Whether two normalised texts are short and the same but for a slip. `counted`: whether the first text is among those that the words
- * were counted in; the second is taken to be.
+ * Whether two normalised texts are short and the same but for a slip. `words`: of all texts that are compared, these two among them, on
+ * whichever side they stand: in few texts common words are rare.
  */
-export function isSlip(text: string, known: string, words: ShortWords, counted: boolean): boolean {
+export function isSlip(text: string, known: string, words: WordCounts): boolean {
   const edit = isShort(text) && isShort(known) ? oneEdit(text, known) : undefined;
   if (edit === undefined) return false;
   const { from, to, knownTo } = edit;
   const changed = text.slice(from, to) + known.slice(from, knownTo);
-  if (!WRITTEN.test(changed)) return false;
-  if (MEANING.test(around(text, from, to, /\S/) + changed + around(known, from, knownTo, /\S/))) return false;
-  if (!LETTER.test(changed)) return true;
-  const [own, other] = [around(text, from, to, LETTER), around(known, from, knownTo, LETTER)];
-  if (Math.min(own.length, other.length) > SHORT_WORD) return true;
-  const [one, two] = [words.besides(own, counted ? 1 : 0), words.besides(other, 1)];
-  return Math.max(one, two) > RARER * Math.min(one, two);
+  const written = around(text, from, to, isNoSpace) + changed + around(known, from, knownTo, isNoSpace);
+  if (!unitsOf(changed).every(isChangeable) || TELLING.test(written)) return false;
+  if (!unitsOf(changed).some(isLetter)) return true;
+  const [own, other] = [around(text, from, to, isLetter), around(known, from, knownTo, isLetter)];
+  const [one, two] = [elsewhere(own, words), elsewhere(other, words)];
+  const [rarer, commoner] = [Math.min(one, two), Math.max(one, two)];
+  if (rarer === 0 && Math.min(own.length, other.length) > SHORT_WORD) return true;
+  return commoner > RARER * Math.max(rarer, UNSEEN);
 }
+
+const isNoSpace = (unit: number): boolean => !isSpace(unit);
+const unitsOf = (text: string): readonly number[] =>
+  Array.from({ length: text.length }, (_, at) => text.charCodeAt(at));
+/** In how many texts a word stands but the one that it is in. */
+const elsewhere = (word: string, words: WordCounts): number => Math.max(0, words.count(word) - 1);
 
 interface Edit {
   /** Where both begin to differ. */
@@ -98,9 +74,9 @@ function oneEdit(one: string, other: string): Edit | undefined {
 }
 
 /** A part of a text with what joins it on both sides. */
-function around(text: string, from: number, to: number, joins: RegExp): string {
+function around(text: string, from: number, to: number, joins: (unit: number) => boolean): string {
   let [low, high] = [from, to];
-  while (low > 0 && joins.test(text[low - 1]!)) low -= 1;
-  while (high < text.length && joins.test(text[high]!)) high += 1;
+  while (low > 0 && joins(text.charCodeAt(low - 1))) low -= 1;
+  while (high < text.length && joins(text.charCodeAt(high))) high += 1;
   return text.slice(low, high);
 }

@@ -13,11 +13,11 @@ export async function pause(signal?: AbortSignal): Promise<void> {
 /** Characters between two pauses where texts are compared, which costs more than reading them. */
 const COMPARED_CHARACTERS = 100_000;
 
-/** To be told every text that was compared: pauses now and then. */
-export function resting(signal?: AbortSignal): (text: string) => Promise<void> | undefined {
+/** To be told every text that was compared, and what that took where it was more than the text's length tells (in characters): pauses now and then. */
+export function resting(signal?: AbortSignal): (text: string, work?: number) => Promise<void> | undefined {
   let characters = 0;
-  return (text) => {
-    characters += text.length;
+  return (text, work = 0) => {
+    characters += text.length + work;
     if (characters < COMPARED_CHARACTERS) return undefined;
     characters = 0;
     return pause(signal);

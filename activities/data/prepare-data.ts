@@ -20,6 +20,7 @@ import {
   contaminationFindings,
   dropTwins,
   keepTwinsTogether,
+  nearlyTheSame,
   measureContamination,
   type Sides,
 } from './contamination.ts';
@@ -42,7 +43,7 @@ const PROGRESS_ROWS = 20_000;
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
 export const prepareData: StepDefinition<PrepareDataInput, DatasetSummary> = {
   type: 'data.prepare',
-  version: 6,
+  version: 7,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
   identity: ({ files, data: { onPersonalData, ...data }, behaviour }) => ({
     files,
@@ -166,7 +167,7 @@ async function keepApart(
   const policy = data.nearDuplicates;
   if (policy.action !== 'separate') return { sides: divide(rows, files, data.split), twins: [] };
   const { sides, dropped } = await dropTwins(
-    divide(await keepTwinsTogether(rows, policy, signal), files, data.split),
+    divide(await keepTwinsTogether(rows, policy, signal), files, data.split, nearlyTheSame(policy)),
     policy,
     signal,
   );

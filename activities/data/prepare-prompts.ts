@@ -16,6 +16,7 @@ import {
   contaminationFindings,
   dropTwins,
   keepTwinsTogether,
+  nearlyTheSame,
   measureContamination,
   type Sides,
 } from './contamination.ts';
@@ -42,7 +43,7 @@ const LEAST_ROWS = 3;
 /** Throws BadData naming the first bad rows by file and line, or what the rows as a whole lack. */
 export const preparePrompts: StepDefinition<PreparePromptsInput, DatasetSummary> = {
   type: 'data.prepare-prompts',
-  version: 7,
+  version: 8,
   // Kinds that are only counted, or refused by the scan that follows, change nothing here.
   identity: ({ files, data: { onPersonalData, ...data }, behaviour, guidelines }) => ({
     files,
@@ -123,7 +124,7 @@ async function keepApart(
 ): Promise<{ readonly sides: Sides<CheckedPrompt>; readonly twins: readonly BadRow[] }> {
   const policy = data.nearDuplicates;
   if (policy.action !== 'separate') return { sides: divide(rows, files, data.split), twins: [] };
-  const together = divide(await keepTwinsTogether(rows, policy, signal), files, data.split);
+  const together = divide(await keepTwinsTogether(rows, policy, signal), files, data.split, nearlyTheSame(policy));
   const { sides, dropped } = await dropTwins(together, policy, signal);
   const message = 'nearly the same prompt as one that is measured on';
   return { sides, twins: dropped.map(({ file, line }) => ({ reason: 'near-duplicate', file, line, message })) };

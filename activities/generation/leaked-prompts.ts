@@ -6,9 +6,10 @@ import { groupBy } from '../data/group.ts';
 import { jaccard, shingles } from '../data/near-duplicates.ts';
 import { NearTwinIndex } from '../data/near-twin-index.ts';
 import { normaliseText } from '../data/normalise.ts';
-import { isSlip, ShortWords } from '../data/one-edit.ts';
+import { isSlip } from '../data/one-edit.ts';
 import { pause, resting } from '../data/pauses.ts';
 import type { PromptRow } from '../data/prompts.ts';
+import { WordCounts } from '../data/word-counts.ts';
 import { exampleOf, MOST_EXAMPLES } from '../validation/gate-examples.ts';
 import { notMeasured } from '../validation/scores.ts';
 import { NEAR, seenScore, type SeenTexts } from '../validation/seen-texts.ts';
@@ -30,9 +31,10 @@ export async function leakedPrompts(
 ): Promise<{ readonly score: Score; readonly examples: readonly GateExample[] }> {
   if (rows.length === 0) return { score: notMeasured('there are no test prompts'), examples: [] };
   const test = rows.map((row) => conversationIdentity(row).normalised);
-  const shown = await shownQuestions(rows, test, examples, signal);
-  const same = await sameQuestions(test, training());
-  const { twins: near, compared } = await nearQuestions(test, training(), signal);
+  const words = await WordCounts.of([test], signal);
+  const same = await sameQuestions(test, training(), words, signal);
+  const shown = await shownQuestions(rows, test, examples, words, signal);
+  const { twins: near, compared } = await nearQuestions(test, training(), words, signal);
   const found = rows.flatMap((row, place): GateExample[] => {
     const example = shown.get(place);
     const learnt = same.get(place) ?? near.get(place);
@@ -51,6 +53,7 @@ async function shownQuestions(
   rows: readonly PromptRow[],
   test: readonly string[],
   examples: PromptSpec['examples'],
+  words: WordCounts,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, number>> {
   const found = new Map<number, number>();
@@ -60,9 +63,8 @@ async function shownQuestions(
     // Where the facts end is not told: the question is what stands after one of the blank lines, or all of it.
     questions: [...user.matchAll(/\n\n|^/g)].map(({ index }) => compared(normaliseText(user.slice(index)))),
   }));
-  const words = await ShortWords.of([test], signal);
   const isNear = (one: Compared, other: Compared): boolean =>
-    jaccard(one.shingles, other.shingles) >= NEAR || isSlip(other.text, one.text, words, false);
+    jaccard(one.shingles, other.shingles) >= NEAR || isSlip(other.text, one.text, words);
   for (const [place, row] of rows.entries()) {
     if (place % PAUSE_ROWS === 0) await pause(signal);
     const whole = compared(conversationIdentity({ ...row, prompt: asked(row) }).normalised);
@@ -85,17 +87,23 @@ function compared(text: string): Compared {
   return { text, shingles: shingles(text) };
 }
 
-/** The first training row that asks, at its end or on its way, what a test prompt asks, by the test prompt's place. */
+/** The first training row that asks, at its end or on its way, what a test prompt asks, by the test prompt's place. All rows' words are counted on the way. */
 async function sameQuestions(
   test: readonly string[],
   training: AsyncIterable<PromptRow>,
+  words: WordCounts,
+  signal: AbortSignal,
 ): Promise<ReadonlyMap<number, string>> {
   const places = groupBy([...test.keys()], (place) => beginningsOf(test[place]!).at(-1)!);
   const found = new Map<number, string>();
+  const rest = resting(signal);
   for await (const row of training) {
-    for (const beginning of beginningsOf(conversationIdentity(row).normalised)) {
+    const { normalised } = conversationIdentity(row);
+    words.add(normalised);
+    for (const beginning of beginningsOf(normalised)) {
       for (const place of places.get(beginning) ?? []) if (!found.has(place)) found.set(place, row.id);
     }
+    await rest(normalised);
   }
   return found;
 }
@@ -107,19 +115,22 @@ async function sameQuestions(
 async function nearQuestions(
   test: readonly string[],
   training: AsyncIterable<PromptRow>,
+  words: WordCounts,
   signal: AbortSignal,
 ): Promise<SeenTexts> {
   const twins = new Map<number, string>();
   let [looked, partly] = [0, 0];
   const questions = test.map(lastTurn);
-  const byQuestion = await NearTwinIndex.of(questions, NEAR, signal);
+  const by = { similarity: NEAR, words };
+  const byQuestion = await NearTwinIndex.of(questions, by, signal);
   const areConversations = test.some((text, place) => text !== questions[place]);
-  const byWhole = areConversations ? await NearTwinIndex.of(test, NEAR, signal) : byQuestion;
+  const byWhole = areConversations ? await NearTwinIndex.of(test, by, signal) : byQuestion;
   const rest = resting(signal);
   for await (const row of training) {
     if (twins.size === test.length) break;
     const { normalised } = conversationIdentity(row);
     const before = byQuestion.cut + byWhole.cut;
+    const workBefore = byQuestion.work + byWhole.work;
     const near = new Set(byQuestion.matches(lastTurn(normalised)));
     const both = near.size === 0 ? [] : byWhole.matches(normalised).filter((place) => near.has(place));
     for (const place of both) {
@@ -129,7 +140,7 @@ async function nearQuestions(
     }
     looked += 1;
     if (byQuestion.cut + byWhole.cut > before) partly += 1;
-    await rest(normalised);
+    await rest(normalised, byQuestion.work + byWhole.work - workBefore);
   }
   return { twins, compared: { rows: looked, partly } };
 }

@@ -3,7 +3,9 @@ import { textsOf, type TextInput } from '../../inference/texts.ts';
 import type { Score } from '../contract/measures.ts';
 import { NearTwinIndex } from '../data/near-twin-index.ts';
 import { normaliseText } from '../data/normalise.ts';
-import { resting } from '../data/pauses.ts';
+import { isShort } from '../data/one-edit.ts';
+import { pause, resting } from '../data/pauses.ts';
+import { WordCounts } from '../data/word-counts.ts';
 import type { Texts } from './diagnose.ts';
 import { plainScore } from './scores.ts';
 
@@ -23,24 +25,34 @@ export interface Compared {
   readonly partly: number;
 }
 
+/** `allTrain`: read once, and before it once for its words where a test text is short enough to be the same but for a slip. */
 export async function findTwins(
   { test, allTrain }: Pick<Texts, 'test' | 'allTrain'>,
   signal: AbortSignal,
   /** What looking for one training row may take (`NearTwinIndex.of`). */
   most?: number,
 ): Promise<SeenTexts> {
-  const index = await NearTwinIndex.of(test.map(identityOf), NEAR, signal, most);
+  const asked = test.map(identityOf);
+  const words = await WordCounts.of([asked], signal);
+  if (asked.some(isShort)) {
+    for await (const { texts } of allTrain()) {
+      await words.addAll(texts.map(identityOf), signal);
+      await pause(signal);
+    }
+  }
+  const index = await NearTwinIndex.of(asked, { similarity: NEAR, words, most }, signal);
   const twins = new Map<number, string>();
   let rows = 0;
   const rest = resting(signal);
   for await (const { ids, texts } of allTrain()) {
     rows += texts.length;
     for (const [row, text] of texts.map(identityOf).entries()) {
+      const before = index.work;
       for (const twin of index.matches(text)) {
         twins.set(twin, ids[row]!);
         index.remove(twin);
       }
-      await rest(text);
+      await rest(text, index.work - before);
     }
     if (twins.size === test.length) break;
   }

@@ -47,6 +47,19 @@ describe('contamination', () => {
     ok(!error.message.includes('parcel'));
   });
 
+  it('says what the rows of a label are that all are near twins', async () => {
+    const alike = Array.from({ length: 9 }, (_, index) => ({
+      text: `${long}${' and so on'.slice(0, index)}`,
+      label: 'c',
+    }));
+    const files = [{ path: 'all.jsonl', content: jsonl([...rows, ...alike]) }];
+    const error = await refusal(prepare(services, files, { ...options, nearDuplicates: { action: 'separate' } }));
+    match(
+      error.message,
+      /the rows of 'c' are nearly the same text \(0\.8 or more of their 5-grams in common, or .* a slip\)/,
+    );
+  });
+
   it('keeps near twins on one side where it makes the splits itself, whatever the order of the file', async () => {
     const twins = Array.from({ length: 30 }, (_, index) =>
       ['now', 'soon', 'today'].map((word) => ({

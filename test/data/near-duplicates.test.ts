@@ -10,6 +10,7 @@ import {
   sketch,
   type Sketched,
 } from '../../activities/data/near-duplicates.ts';
+import { WordCounts } from '../../activities/data/word-counts.ts';
 
 /** The same measure, written another way. */
 function similarity(left: string, right: string): number {
@@ -137,6 +138,15 @@ describe('near duplicates', () => {
     deepEqual([...twins], [0, -1]);
   });
 
+  it('are no texts of which a word is another that people write, on whichever side they do', async () => {
+    const [one, other] = [await sketch(['shall i sell now']), await sketch(['shall i tell now'])];
+    deepEqual([...(await findNearTwins(one, other, 0.8))], [0]);
+    const elsewhere = ['please sell it', 'please tell me', one.texts[0]!, other.texts[0]!];
+    const words = await WordCounts.of([elsewhere]);
+    deepEqual([...(await findNearTwins(one, other, 0.8, undefined, words))], [-1]);
+    equal(new Set(await nearGroups(elsewhere, elsewhere, 0.8)).size, 4);
+  });
+
   it('does not compare all with all, even where all fall into one bucket', async function () {
     this.timeout(240_000);
     const same = Array.from({ length: 4000 }, () => 'please tell me when my parcel will be here at last');
@@ -155,6 +165,24 @@ describe('near duplicates', () => {
     );
     // Sixteen million comparisons of 125 numbers, twice, would take minutes.
     ok(process.cpuUsage(from).user / 1e6 < 20);
+  });
+
+  it('lets others run while it compares short texts that are all one edit apart', async () => {
+    const texts = Array.from(
+      { length: 1000 },
+      (_, at) => `이 글자는 ${String.fromCharCode(0xac00 + at)} 인데 어떻게 읽나요`,
+    );
+    let [turns, isDone] = [0, false];
+    const count = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    const groups = await nearGroups(texts, texts, 0.8);
+    isDone = true;
+    equal(new Set(groups).size, 1000);
+    // Two for each of the 25 bands, and one for each dozen or so of the texts.
+    ok(turns > 100, `${turns} turns`);
   });
 
   it('lets others run, and stops when told to', async () => {

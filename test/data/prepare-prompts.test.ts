@@ -78,7 +78,7 @@ describe('preparing prompts', () => {
       ['quite another matter', undefined],
       'whom nobody has looked at for personal data',
     );
-    equal(preparePrompts.version, 7);
+    equal(preparePrompts.version, 8);
     const told = summary.findings.filter(({ reason }) => reason === 'few-in-groups').map(({ message }) => message);
     deepEqual(told.length, 2);
     match(told[0] ?? '', /no value of the group 'region' has 30 test prompts beside 30 others/);

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { judgeGate } from '../../activities/validation/gates.ts';
-import { seededRandom } from '../../activities/validation/random.ts';
+import { sampleIndices, seededRandom } from '../../activities/validation/random.ts';
 import { findTwins, seenScore } from '../../activities/validation/seen-texts.ts';
 import { GatesSchema } from '../../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../../pipelines/gates/table.ts';
@@ -86,16 +86,49 @@ describe('test texts that training texts repeat', () => {
     match(whole.reason, /^leakedTestRows is 0\.001, at most /);
   });
 
+  it('are no texts in which a name is another, however few of them are asked about', async () => {
+    const names =
+      'mia ben tom eva kim ian amy leo zoe max joe ava sam lea jim pia ron una ted ivy rob liv pat noa'.split(' ');
+    const days = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
+    const forms = ['please call', 'i have to ring', 'a letter to', 'lunch with', 'no answer from', 'the keys of'];
+    const all = forms.flatMap((form) => names.flatMap((name) => days.map((day) => `${form} ${name} on ${day}`)));
+    const random = seededRandom(3, 1);
+    const texts = [...sampleIndices(all.length, 500, random)].map((at) => all[at]!);
+    const train = texts.slice(12);
+    async function* allTrain() {
+      yield await Promise.resolve({ ids: train.map((_, row) => `t${row}`), texts: train });
+    }
+    deepEqual([...(await findTwins({ test: texts.slice(0, 12), allTrain }, signal)).twins], []);
+  });
+
+  it('are said to be more, maybe, where a training row shares too much with too many short test texts', async () => {
+    const said = (syllable: number): string => `이 글자는 ${String.fromCharCode(0xac00 + syllable)} 인데 어떻게 읽나요`;
+    const test = Array.from({ length: 2000 }, (_, at) => said(at));
+    const rows = new Map([
+      [1, said(5000)],
+      [2, said(5001)],
+    ]);
+    const { compared } = await findTwins({ test, allTrain: () => training(10, rows) }, signal);
+    deepEqual(compared, { rows: 10, partly: 2 });
+  });
+
   it('are looked for no longer than there are any left', async () => {
     let read = 0;
+    const rows = new Map<number, string>();
     async function* allTrain() {
-      for await (const block of training(5000, new Map())) {
+      for await (const block of training(5000, rows)) {
         read += 1;
         yield block;
       }
     }
-    await findTwins({ test: [other(7), other(1003)], allTrain }, signal);
+    const long = (row: number): string =>
+      `${other(row)}, asked by somebody who tells all that went before, and where, and when`;
+    rows.set(7, long(7)).set(1003, long(1003));
+    await findTwins({ test: [long(7), long(1003)], allTrain }, signal);
     equal(read, 2);
+    // For short ones all are read before, for their words.
+    await findTwins({ test: [other(8), other(1004)], allTrain }, signal);
+    equal(read, 2 + 5 + 2);
   });
 
   it('end with the signal', async () => {
