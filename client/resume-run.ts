@@ -1,11 +1,12 @@
 /** Going on from a run that has ended: a new run of the same input, whose finished steps are found by key. */
 import type { Client } from '@temporalio/client';
+import type { ResolutionRecord } from '../activities/contract/evidence.ts';
 import { EspalierError } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { settingsAfter, withSettings, type Settings } from '../pipelines/change.ts';
-import type { Approver, RunState, StepView } from '../workflows/messages.ts';
+import type { Approver, RunState } from '../workflows/messages.ts';
 import { readRunInput } from './run-input.ts';
-import { shownOrFromHistory } from './run-from-history.ts';
+import { shownWithDecisions } from './run-from-history.ts';
 import { recordInput, type PreparedRun } from './start-run.ts';
 
 /**
@@ -20,11 +21,11 @@ export async function prepareResumption(
   who: { readonly startedBy: string; readonly approvers: readonly Approver[]; readonly notify?: boolean },
 ): Promise<PreparedRun> {
   const { input } = await readRunInput(client, runId);
-  const { state, steps } = await shownOrFromHistory(client, runId);
-  const reason = refusal(runId, state);
+  const { run, decided } = await shownWithDecisions(client, runId);
+  const reason = refusal(runId, run.state);
   if (reason !== undefined) throw reason;
   const { changes = [], ...rest } = input;
-  const settings = { ...settingsAfter(changes), ...changedSettings(steps) };
+  const settings = { ...settingsAfter(changes), ...changedSettings(decided) };
   // Checked when the run took them: a rule that is newer refuses them no more than the definition, and here nobody could name others.
   const pipeline = withSettings(input.pipeline, settings);
   return recordInput(store, { ...rest, ...who, pipeline, trigger: 'user', reuse: true });
@@ -46,9 +47,8 @@ function refusal(runId: string, state: RunState): EspalierError | undefined {
   return new EspalierError('Conflict', `${message}: there is nothing to resume`, { where: runId, fix: fixes[state] });
 }
 
-/** What operators changed by retrying parked steps, the latest value of each path. */
-export function changedSettings(steps: readonly StepView[]): Settings {
-  const resolutions = steps.flatMap((step) => step.resolutions ?? []).filter(({ action }) => action === 'retry');
-  const inOrder = resolutions.toSorted((a, b) => a.at.localeCompare(b.at));
-  return Object.assign({}, ...inOrder.map(({ settings }) => settings ?? {})) as Settings;
+/** What operators changed by retrying parked steps, the latest value of each path; `decided` in the order of their decisions. */
+function changedSettings(decided: readonly ResolutionRecord[]): Settings {
+  const retries = decided.filter(({ action }) => action === 'retry');
+  return Object.assign({}, ...retries.map(({ settings }) => settings ?? {})) as Settings;
 }

@@ -5,7 +5,7 @@
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure, defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import { tsToDate } from '@temporalio/common/lib/time.js';
-import type { ApprovalRecord } from '../activities/contract/evidence.ts';
+import type { ApprovalRecord, ResolutionRecord } from '../activities/contract/evidence.ts';
 import type { StepResult } from '../activities/contract.ts';
 import { EspalierError, type ErrorKind, type ErrorRecord } from '../artifacts/errors.ts';
 import {
@@ -15,7 +15,7 @@ import {
   type Resolution,
   type StepView,
 } from '../workflows/messages.ts';
-import { planRun } from '../workflows/plan.ts';
+import { planRun, type PlannedStep } from '../workflows/plan.ts';
 import { asRunError } from './run-errors.ts';
 import { readRunInput } from './run-input.ts';
 import { heartbeats, showRun, stateOf, type ShownRun } from './runs.ts';
@@ -25,17 +25,30 @@ export interface ShownOrTold extends ShownRun {
   readonly replayFailure?: ErrorRecord;
 }
 
+/** A run, and what operators decided in it, of whatever step, in the order in which they did. */
+export interface WithDecisions {
+  readonly run: ShownOrTold;
+  readonly decided: readonly ResolutionRecord[];
+}
+
 /** @throws EspalierError NotFound; TemporalUnavailable when neither a worker nor the server answers */
 export async function shownOrFromHistory(client: Client, runId: string): Promise<ShownOrTold> {
+  return (await shownWithDecisions(client, runId)).run;
+}
+
+/** @throws EspalierError as `shownOrFromHistory` */
+export async function shownWithDecisions(client: Client, runId: string): Promise<WithDecisions> {
   try {
-    return await showRun(client, runId);
+    const run = await showRun(client, runId);
+    const decided = run.steps.flatMap(({ resolutions = [] }) => resolutions);
+    return { run, decided: decided.toSorted((a, b) => a.at.localeCompare(b.at)) };
   } catch (error) {
     if (!(error instanceof EspalierError) || error.kind !== 'ReplayFailed') throw error;
     return fromHistory(client, runId, error.toRecord());
   }
 }
 
-async function fromHistory(client: Client, runId: string, replayFailure: ErrorRecord): Promise<ShownOrTold> {
+async function fromHistory(client: Client, runId: string, replayFailure: ErrorRecord): Promise<WithDecisions> {
   const { input } = await readRunInput(client, runId);
   const handle = client.workflow.getHandle(runId);
   try {
@@ -44,21 +57,22 @@ async function fromHistory(client: Client, runId: string, replayFailure: ErrorRe
       handle.fetchHistory(),
       heartbeats(client, runId),
     ]);
-    const told: Told = { activities: new Map(), placed: new Map(), asked: new Map(), decided: [], votes: [] };
+    const told: Told = { activities: new Map(), titles: new Map(), placed: new Map(), asked: new Map(), votes: [] };
     for (const event of events ?? []) note(told, event);
     const open = memo?.[OPEN_APPROVAL] as OpenedApproval | null | undefined;
-    return {
+    const run = {
       runId,
       pipeline: input.pipeline.name,
       startedBy: input.startedBy,
       startedAt: startTime.toISOString(),
       trigger: input.trigger,
       state: stateOf(status.name, memo?.['state'] as string | undefined),
-      steps: planRun(input.pipeline).map((step) => stepOf({ ...step, state: 'pending' }, told)),
+      steps: stepsOf(planRun(input.pipeline), told),
       approvals: open == null ? [] : [approvalOf(open, told.votes)],
       progress,
       replayFailure,
     };
+    return { run, decided: decisionsOf(told) };
   } catch (error) {
     throw asRunError(client, error, runId);
   }
@@ -71,11 +85,12 @@ type Event = NonNullable<
 interface Told {
   /** Of each activity, by its id, which is its step's: the last time that it was scheduled. */
   readonly activities: Map<string, Omit<StepView, 'id' | 'title' | 'stage' | 'needs'>>;
+  /** What an activity is called for people, by its id; of one that is no step's its id again. */
+  readonly titles: Map<string, string>;
   /** The id of the activity that an event scheduled. */
   readonly placed: Map<string, string>;
-  /** The Update that an event accepted. */
+  /** The Updates that a worker took, in that order, by the event, unless they failed after all. */
   readonly asked: Map<string, { readonly name: string; readonly argument: unknown; readonly at: string }>;
-  readonly decided: { readonly resolution: Resolution; readonly at: string }[];
   readonly votes: ApprovalRecord[];
 }
 
@@ -85,6 +100,8 @@ function note(told: Told, event: Event): void {
   if (scheduled?.activityId) {
     told.placed.set(String(event.eventId), scheduled.activityId);
     told.activities.set(scheduled.activityId, { state: 'running', startedAt: at });
+    const summary = event.userMetadata?.summary;
+    if (summary != null) told.titles.set(scheduled.activityId, String(defaultPayloadConverter.fromPayload(summary)));
   }
   const ended = endOf(event);
   const id = told.placed.get(String(ended?.scheduledEventId));
@@ -98,10 +115,15 @@ function note(told: Told, event: Event): void {
   }
   const completed = event.workflowExecutionUpdateCompletedEventAttributes;
   const asked = told.asked.get(String(completed?.acceptedEventId));
-  if (asked?.name === 'resolve') told.decided.push({ resolution: asked.argument as Resolution, at: asked.at });
+  if (completed?.outcome?.failure != null) told.asked.delete(String(completed.acceptedEventId));
   if (asked?.name === 'decide' && completed?.outcome?.success != null) {
     told.votes.push(valueOf(completed.outcome.success) as ApprovalRecord);
   }
+}
+
+function decisionsOf({ asked }: Told): readonly ResolutionRecord[] {
+  const taken = [...asked.values()].filter(({ name }) => name === 'resolve');
+  return taken.map(({ argument, at }) => ({ ...(argument as Resolution), at }));
 }
 
 /** What an activity that has ended says of its step. */
@@ -132,11 +154,20 @@ function doneView(result: unknown): Partial<StepView> & Pick<StepView, 'state'> 
   return { state: reused ? 'reused' : 'done', key, computedBy, attempt };
 }
 
-function stepOf(step: StepView, { activities, decided }: Told): StepView {
-  const resolutions = decided.flatMap(({ resolution, at }) =>
-    resolution.step === step.id ? [{ ...resolution, at }] : [],
-  );
-  return { ...step, ...activities.get(step.id), ...(resolutions.length === 0 ? {} : { resolutions }) };
+/** Those of the plan, and after them those that the version which the run began on had and this one's plan lacks. */
+function stepsOf(plan: readonly PlannedStep[], told: Told): readonly StepView[] {
+  const { activities, titles } = told;
+  const decided = decisionsOf(told);
+  const planned = new Set(plan.map(({ id }) => id));
+  const titled = [...activities.keys()].filter((id) => titles.get(id) !== id);
+  const known = [...new Set([...titled, ...decided.map(({ step }) => step)])];
+  const others = known.filter((id) => !planned.has(id));
+  const unplanned = others.map((id) => ({ id, title: titles.get(id) ?? id, stage: 'earlier-version', needs: [] }));
+  return [...plan, ...unplanned].map((step) => {
+    const resolutions = decided.filter((one) => one.step === step.id);
+    const view: StepView = { ...step, state: 'pending', ...activities.get(step.id) };
+    return resolutions.length === 0 ? view : { ...view, resolutions };
+  });
 }
 
 function approvalOf(open: OpenedApproval, votes: readonly ApprovalRecord[]): ApprovalView {

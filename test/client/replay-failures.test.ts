@@ -253,6 +253,55 @@ describe('a run that no worker can go on with', function () {
       assert.equal(settingAt(input.pipeline, 'training.learningRate'), 1e-6);
     });
   });
+
+  it('keeps what operators decided of steps that the installed version no longer has, and shows these, too', async () => {
+    const { code, ...rest } = await workflowBundle();
+    const renamed = code.replaceAll(/(['"])privacy\1/g, "'old-privacy'");
+    assert.notEqual(renamed, code);
+    const scanPrivacy = () => Promise.reject(failure('Internal', 'the scanner is broken'));
+    const { client } = temporal;
+    const { activities } = fakeActivities({ scanPrivacy });
+    const isParked = ({ state }: RunView): boolean => state === 'parked';
+    const ofEarlierVersion = Promise.resolve({ ...rest, code: renamed });
+    const begin = async (): Promise<void> => {
+      await client.workflow.start('runPipeline', {
+        workflowId: 'renamed',
+        taskQueue: TASK_QUEUES.orchestration,
+        args: [runInput(), ref('input')],
+        memo: { state: 'running' },
+      });
+      for (const learningRate of [1e-5, 1e-6]) {
+        await untilRun(client, 'renamed', isParked);
+        const settings = { 'training.learningRate': learningRate };
+        const retry = { step: 'old-privacy', action: 'retry', by: 'olga', comment: '', settings } as const;
+        await resolveStep(client, 'renamed', retry);
+      }
+      await untilRun(client, 'renamed', isParked);
+    };
+    await withWorkers(address, activities, begin, Object.values(TASK_QUEUES), ofEarlierVersion);
+    await client.workflow.getHandle('renamed').terminate();
+    const { store } = await withStore();
+    await onOtherVersion(async () => {
+      const { replayFailure, steps } = await shownOrFromHistory(client, 'renamed');
+      assert.equal(replayFailure?.kind, 'ReplayFailed');
+      assert.equal(steps.find(({ id }) => id === 'privacy')?.state, 'pending');
+      const told = steps.find(({ id }) => id === 'old-privacy');
+      assert.deepEqual(
+        [told?.title, told?.state, told?.error?.message],
+        ['look for personal data', 'failed', 'the scanner is broken'],
+      );
+      assert.deepEqual(
+        told?.resolutions?.map(({ by, settings }) => [by, settings?.['training.learningRate']]),
+        [
+          ['olga', 1e-5],
+          ['olga', 1e-6],
+        ],
+      );
+      const who = { startedBy: 'olga', approvers: runInput().approvers };
+      const { input } = await prepareResumption(client, store, 'renamed', who);
+      assert.equal(settingAt(input.pipeline, 'training.learningRate'), 1e-6);
+    });
+  });
 });
 
 const whatItDid = ({ id, title, state, key, computedBy, attempt }: StepView) => ({
