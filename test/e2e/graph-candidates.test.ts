@@ -1,6 +1,8 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFile as execFileCallback } from 'node:child_process';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { ArtifactRef } from '../../artifacts/reference.ts';
 import type { RunFacts } from '../../activities/contract/evidence.ts';
 import { loadPictures } from '../../activities/data/images/pictures.ts';
@@ -13,6 +15,8 @@ import { RETRIEVAL_GATE_NAMES } from '../../pipelines/gates/retrieval.ts';
 import { finishRun, startDefinition, startTestHost, stopTestHosts, type TestHost } from '../support/host.ts';
 import { madeOnce } from '../support/made-once.ts';
 import { foldersOfPictures, tinyImages } from '../support/tiny-image.ts';
+
+const execFile = promisify(execFileCallback);
 
 type Task = 'image-classification' | 'image-retrieval';
 /** A list of candidates, and the pictures that they are to tell apart. */
@@ -187,5 +191,40 @@ describe('a backbone that came as ONNX beside a stock image model in one list', 
     const stock = await released('tiny-stock-finds', 'image-retrieval', large, { maxSizeMb: 0.1 });
     deepEqual([measured(stock)['stock'], stock.selection?.winner], ['transformers', 'stock']);
     await findsAsEvaluated('tiny-stock-finds', stock);
+  });
+
+  describe('with real weights and photographs [real-data]', () => {
+    const data = process.env['ESPALIER_TEST_DATA'];
+    const model = (...path: string[]) => join(data ?? '', 'models', ...path);
+    /** Photographs of 32 pixels: ten labels with a hundred each, of which these have so many. */
+    const photographs = async (folder: string, ofEach: number): Promise<readonly string[]> => {
+      const all = join(host.folder, 'all');
+      await mkdir(all, { recursive: true });
+      await execFile('tar', ['-xf', join(data ?? '', 'datasets', 'cifar10-jpeg', 'test.tar'), '-C', all]);
+      for (const label of await readdir(all)) {
+        await mkdir(join(host.folder, folder, label), { recursive: true });
+        for (const name of (await readdir(join(all, label))).toSorted().slice(0, ofEach)) {
+          await copyFile(join(all, label, name), join(host.folder, folder, label, name));
+        }
+      }
+      return [folder];
+    };
+    before(function () {
+      if (data === undefined) this.skip();
+    });
+
+    it('finds better where it was made for such photographs', async () => {
+      const made = {
+        graph: model('akamaster', 'resnet20-cifar10'),
+        stock: model('google', 'mobilenet_v2_1.0_224-dequant'),
+      };
+      const facts = await released('real-finds', 'image-retrieval', {
+        files: await photographs('some', 30),
+        models: made,
+      });
+      deepEqual(measured(facts), BOTH);
+      equal(facts.selection?.winner, 'graph');
+      await findsAsEvaluated('real-finds', facts);
+    });
   });
 });
