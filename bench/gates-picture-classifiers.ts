@@ -63,6 +63,7 @@ const SETS = [
 
 /** Where a trial asks for nothing that only texts have, and plants no less than is promised to be seen. */
 const AS_FOR_TEXTS: readonly GateName[] = [
+  'trainValidationGap',
   'validationTestGap',
   'labelSignal',
   'shiftedDrop',
@@ -70,6 +71,9 @@ const AS_FOR_TEXTS: readonly GateName[] = [
   'gainOverProduction',
   'macroF1OverProduction',
 ];
+
+/** In draws of `trainValidationGap`. */
+const FEW_TESTS = 10;
 
 const pictures = new KnownPictures();
 
@@ -101,9 +105,14 @@ const began = performance.now();
 for (let seed = FIRST; seed < FIRST + DRAWS; seed++) {
   for (const { trials, rows, both, foreign, embedder, l2, tally, sizes, wide } of sets) {
     const clean = await cleanDraw(embedder, rows, seed, sizes, l2);
+    // It asks nothing of test pictures: all but a few are validation.
+    const held = sizes.validation + sizes.test - FEW_TESTS;
+    const gapped = await cleanDraw(embedder, rows, seed, { ...sizes, validation: held, test: FEW_TESTS }, l2);
     const wider = both.length === 0 ? clean : await cleanDraw(embedder, both, seed, wide, l2);
-    for (const trial of trials)
-      await tally.run(trial, trial.gate === 'opportunityGap' ? wider : clean, { embedder, foreign, seed });
+    for (const trial of trials) {
+      const draw = { opportunityGap: wider, trainValidationGap: gapped }[trial.gate as string] ?? clean;
+      await tally.run(trial, draw, { embedder, foreign, seed });
+    }
   }
   const done = seed + 1 - FIRST;
   console.error(`${done} draws after ${((performance.now() - began) / 1000).toFixed(0)} s`);

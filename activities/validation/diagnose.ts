@@ -15,6 +15,7 @@ import {
   wordExamples,
   type DiagnosisExamples,
 } from './diagnosis-examples.ts';
+import { excessGap } from './excess-gap.ts';
 import { findGiveaways, oneLabel } from './giveaway.ts';
 import { noiseFlips } from './invariance.ts';
 import { paraphraseFlips } from './paraphrases.ts';
@@ -111,6 +112,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   const settings = { dimension, classes, seed, signal, l2: frozen.l2 };
   const meaning = await labelSignal(known, asked, settings);
   const labelErrors = await findLabelErrors(known, settings);
+  const gap = await excessGap({ ...known, predicted: answered.train.predicted }, validation, settings);
 
   onPhase('domain shift');
   const shift = await (texts === null
@@ -129,7 +131,7 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   const words = texts === null ? null : await ofTexts(material, texts);
   return {
     measures: {
-      trainValidationGap: shareDifference(train, validation),
+      trainValidationGap: gap,
       validationTestGap:
         validation.rows === 0 ? notMeasured('there are no validation rows') : shareDifference(validation, test),
       labelSignal: meaning?.score ?? notMeasured('there are no training rows'),

@@ -13,6 +13,8 @@ import { notMeasured } from './scores.ts';
 import { wilsonInterval } from './statistics.ts';
 
 const FOLDS = 3;
+/** Where a fit of the folds stops. */
+export const FOLD_LIMITS = { tolerance: 1e-3, maxIterations: 50 };
 /** Rows × labels × numbers of an embedding. The folds of fifty passes took a second for a ninth of it, on two busy cores. */
 export const MOST_CELLS = 4e8;
 /** Of these numbers, as above, estimates of wrong labels that are planted cost a few seconds. */
@@ -101,7 +103,7 @@ export async function outOfFold(rows: LabelledEmbeddings, settings: ProbeSetting
     const outside = order.filter((_, place) => place % FOLDS === fold);
     const probe = await fitLinearProbe(rowsOf(rows, inside, dimension), settings.l2, {
       ...settings,
-      limits: { tolerance: 1e-3, maxIterations: 50 },
+      limits: FOLD_LIMITS,
     });
     const scores = linearScores(probe, rowsOf(rows, outside, dimension).embeddings);
     for (const [place, row] of outside.entries()) {

@@ -6,7 +6,6 @@ import { countCorrect } from '../../activities/validation/metrics.ts';
 import { judgeGate } from '../../activities/validation/gates.ts';
 import { pictureShift } from '../../activities/validation/row-shift.ts';
 import { gainScore, plainScore } from '../../activities/validation/scores.ts';
-import { shareDifference } from '../../activities/validation/shares.ts';
 import { pictureSlices, sliceGaps, worstGap } from '../../activities/validation/slices.ts';
 import { trivialModels } from '../../activities/validation/trivial.ts';
 import type { PictureRow } from '../../activities/data/images/pictures.ts';
@@ -15,13 +14,12 @@ import { GatesSchema } from '../../pipelines/definition/gates.ts';
 import { GATE_TABLE } from '../../pipelines/gates/table.ts';
 import { predictedOf, withHead, type Draw, type Head } from './draw.ts';
 import type { KnownPictures } from './kept-pictures.ts';
-import { hitsOf, mislabelled, powerFor, raised, settings, TRIALS, type Trial } from './trials.ts';
+import { mislabelled, powerFor, raised, settings, TRIALS, type Trial } from './trials.ts';
 import { hash, helped, turned, wrongFor } from './turned.ts';
 
 /** Points that docs/gates.md promises to show with so many rows: a test holds them to its table. */
 export const PROMISED = {
   calibrationError: { 100: 22.5, 200: 17.5, 400: 15, 1000: 12.5 },
-  trainValidationGap: { 30: 60, 50: 52.5, 100: 45, 200: 37.5, 400: 32.5, 1000: 27.5 },
 } as const;
 
 /** As a share; of rows between two numbers what is promised of the smaller one. */
@@ -108,21 +106,6 @@ export const pictureTrials = (
       measure: async (draw) =>
         (await calibrationOf(draw.head(draw.test.texts, draw.test.embeddings), draw.test.classes, draw.classes, draw))
           .ece,
-    },
-    {
-      gate: 'trainValidationGap',
-      defect: 'learnt by heart, and as often wrong about others as docs/gates.md promises to show',
-      plant(clean, { embedder }) {
-        const right = 1 - promised('trainValidationGap', clean.validation.texts.length);
-        const head = wrongBy(clean, 'validation', 1 - right / heldOut(clean).share);
-        const known = new Map(clean.train.texts.map((text, row) => [text, clean.train.classes[row]!]));
-        return withHead(
-          embedder,
-          clean,
-          turned(head, clean.classes, (text) => known.get(text) ?? null),
-        );
-      },
-      measure: (draw) => shareDifference(hitsOf(draw, 'train'), hitsOf(draw, 'validation')),
     },
     {
       gate: 'labelErrors',

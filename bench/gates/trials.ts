@@ -1,5 +1,7 @@
 /** The defects: how each is planted into a clean draw, and the measure whose gate must catch it. */
 import type { Score } from '../../activities/contract/measures.ts';
+import { trainLinearProbe } from '../../activities/selection/linear-probe.ts';
+import { excessGap } from '../../activities/validation/excess-gap.ts';
 import { findLabelErrors } from '../../activities/validation/label-quality.ts';
 import { labelSignal } from '../../activities/validation/label-signal.ts';
 import { noiseFlips } from '../../activities/validation/invariance.ts';
@@ -178,7 +180,7 @@ export const TRIALS: readonly Trial[] = [
   {
     gate: 'trainValidationGap',
     defect: 'overfitted: 3 in 10 labels wrong, learnt by heart',
-    plant(clean, { embedder, seed }) {
+    async plant(clean, { embedder, seed }) {
       const classes = mislabelled(clean.train.classes, clean.classes, 0.3, seed);
       const known = new Map(clean.train.texts.map((text, row) => [text, classes[row]!]));
       const noisy = turned(
@@ -186,9 +188,17 @@ export const TRIALS: readonly Trial[] = [
         clean.classes,
         (text) => known.get(text) ?? (hash(text) % 10 < 3 ? hash(`${text}!`) % clean.classes : null),
       );
-      return withHead(embedder, { ...clean, train: { ...clean.train, classes } }, noisy);
+      const train = { ...clean.train, classes };
+      // As selection chooses it from the labels that are given.
+      const { l2 } = await trainLinearProbe(train, { ...settings(clean), seed });
+      return withHead(embedder, { ...clean, l2, train }, noisy);
     },
-    measure: (draw) => shareDifference(hitsOf(draw, 'train'), hitsOf(draw, 'validation')),
+    measure: (draw) =>
+      excessGap(
+        { ...draw.train, predicted: predictedOf(draw, draw.train) },
+        hitsOf(draw, 'validation'),
+        settings(draw),
+      ),
   },
   {
     gate: 'validationTestGap',

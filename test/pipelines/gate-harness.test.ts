@@ -78,7 +78,6 @@ describe('the harness of the gates', () => {
       deepEqual(Object.entries(sizes), told, gate);
     }
     equal(promised('calibrationError', 399), 0.175);
-    equal(promised('trainValidationGap', 80), 0.525);
     throws(() => promised('calibrationError', 99), RangeError);
   });
 
