@@ -38,13 +38,22 @@ describe('the gap of training and validation beyond what a probe loses', () => {
       random.uniform() < 0.3 ? (label + 1 + random.below(classes - 1)) % classes : label,
     );
     const known = { ...rows, classes: given };
-    const score = await excessGap({ ...known, predicted: given }, { hits: 182, rows: 300 }, { ...settings, dimension: 60 });
+    const score = await excessGap(
+      { ...known, predicted: given },
+      { hits: 182, rows: 300 },
+      { ...settings, dimension: 60 },
+    );
     ok(score.interval!.low > threshold, `${score.interval!.low} ${score.of}`);
   });
 
   it('is what is beyond fifteen points where too few rows can be learnt from, and nothing without rows', async () => {
     const predicted = train.classes;
-    const score = await excessGap({ ...train, predicted }, { hits: 150, rows: 300 }, settings, 20 * classes * dimension);
+    const score = await excessGap(
+      { ...train, predicted },
+      { hits: 150, rows: 300 },
+      settings,
+      20 * classes * dimension,
+    );
     equal(score.value, 0.35);
     const plain = shareDifference({ hits: 240, rows: 240 }, { hits: 150, rows: 300 });
     ok(Math.abs(score.interval!.low - (plain.interval!.low - 0.15)) < 1e-12);
