@@ -1,6 +1,7 @@
 /** Making a released model again from its record alone, and saying whether the bytes are the same. */
-import type { Client } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { RunFacts } from '../activities/contract/evidence.ts';
+import { EspalierError } from '../artifacts/errors.ts';
 import type { OpenStore } from '../artifacts/open.ts';
 import type { TreeManifest } from '../artifacts/reference.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
@@ -19,7 +20,7 @@ export interface ReproductionVerdict extends Reproduction {
   readonly files: readonly string[];
 }
 
-/** @throws EspalierError Conflict when there is a workflow with this id */
+/** @throws EspalierError Conflict when a workflow with this id runs */
 export async function startReproduction(client: Client, input: ReproductionInput, workflowId: string): Promise<void> {
   try {
     await client.workflow.start('reproduceModel', {
@@ -30,6 +31,13 @@ export async function startReproduction(client: Client, input: ReproductionInput
       staticSummary: `${input.facts.pipeline.deploy.model}, made again`,
     });
   } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      throw new EspalierError('Conflict', `a workflow with the id ${workflowId} is under way`, {
+        where: workflowId,
+        fix: `wait for its end, or stop it with \`temporal workflow cancel --workflow-id ${workflowId}\`, then reproduce the release again`,
+        cause: error,
+      });
+    }
     throw asRunError(client, error, workflowId);
   }
 }

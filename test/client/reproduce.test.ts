@@ -2,13 +2,15 @@ import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import type { ActivityServices } from '../../activities/step.ts';
 import type { Digest, TreeManifest } from '../../artifacts/reference.ts';
 import { stepRecordKey } from '../../artifacts/step-records.ts';
-import { reproductionVerdict, changedFiles } from '../../client/reproduce.ts';
+import type { ReproductionInput } from '../../workflows/reproduce-model.ts';
+import { reproductionVerdict, changedFiles, startReproduction } from '../../client/reproduce.ts';
 import { reproductionInput } from '../../client/reproduction-input.ts';
 import type { FoundRelease } from '../../client/releases.ts';
 import { withServices } from '../support/bundle.ts';
 import { digestOf, refOf, sampleFacts } from '../support/facts.ts';
 import { exportedOf, generatorFacts, searchOf } from '../support/generator-facts.ts';
 import type { TestStore } from '../support/store.ts';
+import { temporalForTests } from '../support/temporal.ts';
 
 describe('reproducing a release', () => {
   let services: TestStore & ActivityServices;
@@ -128,5 +130,24 @@ describe('reproducing a release', () => {
       entries: Object.entries(files).map(([path, text]) => ({ path, digest: digestOf(text), size: 1, mode: '644' })),
     });
     deepEqual(changedFiles(tree({ a: '1', b: '2', c: '3' }), tree({ b: '2', c: '4', d: '5' })), ['a', 'c', 'd']);
+  });
+});
+
+describe('a reproduction that is under way', function () {
+  this.timeout(60_000); // a server is started, on a busy machine
+  it('is not begun a second time under its id: that is said with the way out', async () => {
+    const { client, close } = await (await temporalForTests()).connect();
+    try {
+      const input = { facts: sampleFacts } as Partial<ReproductionInput> as ReproductionInput;
+      await startReproduction(client, input, 'made-again');
+      await rejects(startReproduction(client, input, 'made-again'), {
+        kind: 'Conflict',
+        where: 'made-again',
+        fix: /wait for its end.*workflow cancel --workflow-id made-again/,
+      });
+      await client.workflow.getHandle('made-again').terminate();
+    } finally {
+      await close();
+    }
   });
 });
