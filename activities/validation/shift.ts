@@ -3,7 +3,8 @@
  * Classifier Two-Sample Tests, ICLR 2017). A discriminant on frozen embeddings learns to tell the two; of rows that it has not seen it is
  * right half of the time where there is nothing to tell. Each row is told once, by what the others taught: such answers share rows, so that
  * Wilson's interval is nearly right only and its false alarms are measured (bench/gates-shift.ts, bench/gates-finder-domain.ts). Rows that are kin
- * (kin.ts, unlike-pictures.ts) are learnt or asked about together: a classifier that has learnt one of them knows the others. Prompts are few: of
+ * (kin.ts, unlike-pictures.ts) are learnt or asked about together: a classifier that has learnt one of them knows the others. Where one pattern
+ * makes a third of the rows of a side they tell so little that even a shift of all others would pass: nothing is told then. Prompts are few: of
  * those foreign-share.ts says more. Pure.
  */
 import type { Score } from '../contract/measures.ts';
@@ -14,6 +15,7 @@ import { drawSide, FOLDS, independentRows, surestOf, tellSides, type KinAmong, t
 
 /** Rows of each side. */
 export const MOST_ROWS = 1000;
+/** And as many patterns, and independent rows. */
 export const LEAST_ROWS = 20;
 /** Of pictures half from elsewhere 8 show as much, and 32 and 64 less: of embeddings of pictures and texts, on halves that nothing is reported on. */
 const DIRECTIONS = 16;
@@ -57,18 +59,29 @@ export async function twoSampleTest(
   const sides: (readonly KinRow[])[] = [];
   for (const [side, rows] of [here, there].entries()) {
     const drawn = await drawSide(rows, dimension, { side, most: MOST_ROWS, kinAmong: kin?.[side], random, signal });
-    const { patterns } = drawn;
-    if (patterns < LEAST_ROWS) {
-      const unlike = patterns === drawn.rows.length ? '' : `, ${called.patterns(patterns)},`;
-      const name = `${side === 0 ? 'training' : 'test'} ${called.rows}`;
-      return {
-        score: notMeasured(`${drawn.rows.length} ${name}${unlike} are too few to tell (${LEAST_ROWS} are needed)`),
-        surest: [],
-      };
-    }
+    const lacking = tooFew(drawn, `${drawn.rows.length} ${side === 0 ? 'training' : 'test'} ${called.rows}`, called);
+    if (lacking !== undefined) return { score: notMeasured(lacking), surest: [] };
     sides.push(drawn.rows);
   }
   return told(sides.flat(), random, signal);
+}
+
+/** Why rows of a side tell too little, or undefined. */
+function tooFew(
+  { rows, patterns }: { readonly rows: readonly KinRow[]; readonly patterns: number },
+  name: string,
+  called: Called,
+): string | undefined {
+  if (patterns < LEAST_ROWS) {
+    const unlike = patterns === rows.length ? '' : `, ${called.patterns(patterns)},`;
+    return `${name}${unlike} are too few to tell (${LEAST_ROWS} are needed)`;
+  }
+  const independent = Math.floor(independentRows(rows));
+  if (independent >= LEAST_ROWS) return undefined;
+  return (
+    `${name} tell no more than ${independent} different ones, as many are alike, which is too few to tell (${LEAST_ROWS} are needed): ` +
+    'keep fewer of those that are alike'
+  );
 }
 
 /**

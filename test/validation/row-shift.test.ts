@@ -121,9 +121,28 @@ describe('the domain shift of a classifier', function () {
       const { score } = await compared(made(700), made(texts * forms, { forms })).texts();
       match(score.notApplicable ?? JSON.stringify(score), new RegExp(`, of ${texts} patterns, are too few`));
     }
+  });
+
+  it('has none where a third of a side is of one pattern, which would hide that all others are from elsewhere', async () => {
     const made = kind(5);
-    const mailed = joined(made(66, { forms: 66 }), made(134));
-    equal(verdict((await compared(made(700), mailed).texts()).score), 'pass');
+    const side = (count: number, away: number): Made =>
+      joined(made(count * 0.35, { forms: count * 0.35 }), made(count * 0.65, { away }));
+    const hidden = compared(side(800, 0), side(400, 9));
+    for (const [way, rows] of [
+      [hidden.texts, 'rows'],
+      [hidden.pictures, 'pictures'],
+    ] as const) {
+      const { score, surest } = await way();
+      equal(verdict(score), 'off', JSON.stringify(score));
+      match(score.notApplicable!, new RegExp(`800 training ${rows} tell no more than 8 different ones.*keep fewer of`));
+      deepEqual(surest, []);
+    }
+    const test = (await compared(made(800), side(400, 9)).texts()).score;
+    match(test.notApplicable ?? '', /400 test rows tell no more than 8 different ones/);
+    for (const away of [0, 9]) {
+      const { score } = await compared(made(800), made(200, { forms: 5, away })).texts();
+      equal(verdict(score), away === 0 ? 'pass' : 'warn', 'forms of forty texts are judged');
+    }
   });
 
   it('is not told of products in tight groups where the training pictures are ten times as many', async () => {
