@@ -9,7 +9,7 @@ import type { Interval, Score } from '../activities/contract/measures.ts';
 import { binomial } from '../activities/validation/binomial.ts';
 import { judgeGate } from '../activities/validation/gates.ts';
 import { macroF1Gain } from '../activities/validation/macro-f1-difference.ts';
-import { confusionMatrix, f1Scores, macroF1, meanF1 } from '../activities/validation/metrics.ts';
+import { confusionMatrix, f1Scores, macroF1, meanF1, supportOf } from '../activities/validation/metrics.ts';
 import type { Decisions } from '../activities/validation/multi-label/decisions.ts';
 import { macroF1Gain as macroF1GainOfSets } from '../activities/validation/multi-label/macro-f1-difference.ts';
 import { pairedShareInterval, discordance } from '../activities/validation/paired.ts';
@@ -127,9 +127,10 @@ function gainOf({ expected, before, after }: Answers, classes: number, seed: num
 }
 
 function byBootstrap({ expected, before, after }: Answers, classes: number, seed: number): Promise<Interval | null> {
-  const given = [...new Set(expected)];
-  const of = (predicted: Int32Array, rows: Uint32Array): number =>
-    meanF1(f1Scores(confusionMatrix(expected, predicted, classes, rows), classes), given);
+  const of = (predicted: Int32Array, rows: Uint32Array): number => {
+    const confusion = confusionMatrix(expected, predicted, classes, rows);
+    return meanF1(f1Scores(confusion, classes), supportOf(confusion, classes));
+  };
   return bootstrapInterval(expected.length, (rows) => of(after, rows) - of(before, rows), {
     seed,
     resamples: RESAMPLES,

@@ -25,7 +25,7 @@ import { sizeMb } from './model-folder.ts';
 
 export const compareModels: StepDefinition<CompareModelsInput, ModelComparison> = {
   type: 'validation.compare',
-  version: 11,
+  version: 12,
   // Latency is among the measures: on other hardware it is another result.
   environment: () => Promise.resolve(hardware()),
   async run(input, context) {

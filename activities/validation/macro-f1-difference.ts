@@ -3,7 +3,7 @@ import type { Score } from '../contract/measures.ts';
 import type { PairedScore } from '../contract/validation.ts';
 import { bootstrapCounts } from './cell-bootstrap.ts';
 import { widest } from './f1-limits.ts';
-import { confusionMatrix, f1Scores as f1OfEach, finiteOrNull } from './metrics.ts';
+import { confusionMatrix, f1Scores as f1OfEach, finiteOrNull, givenLabels } from './metrics.ts';
 import { f1Scores, NO_SCORE } from './scores.ts';
 import type { BootstrapOptions } from './statistics.ts';
 import { rarestUnit, swapInterval } from './swapped-answers.ts';
@@ -15,20 +15,19 @@ export async function macroF1Difference(
   classes: number,
   options: BootstrapOptions,
 ): Promise<PairedScore> {
-  const labels = givenLabels(expected);
   return {
-    production: (await f1Scores({ expected, predicted: before }, classes, options, labels)).macroF1,
-    candidate: (await f1Scores({ expected, predicted: after }, classes, options, labels)).macroF1,
+    production: (await f1Scores({ expected, predicted: before }, classes, options, 'given')).macroF1,
+    candidate: (await f1Scores({ expected, predicted: after }, classes, options, 'given')).macroF1,
     difference: await macroF1Gain(expected, before, after, classes, options),
   };
 }
 
 /**
- * Macro-F1 of `after` minus that of `before`, over the labels that the rows have: one set for both models and for every draw. Were it
- * each model's own (labels given or answered), one wrong answer of a label that no row has would count against all labels, though it
- * costs no more than any other wrong answer. The wider of two intervals: by paired bootstrap (the same rows are drawn for both),
- * and of answers that change sides by lot (`swapInterval`). By bootstrap alone an end was
- * beyond the truth in up to 21 % of simulated draws with two rows of a label (bench/macro-f1-gains.ts).
+ * Macro-F1 of `after` minus that of `before`, over the labels that the rows have, of a draw those that it has: one set for both models.
+ * Were it each model's own (labels given or answered), one wrong answer of a label that no row has would count against all labels,
+ * though it costs no more than any other wrong answer; were a label that a draw lacks counted as 0, each would look worse than it is.
+ * The wider of two intervals: by paired bootstrap (the same rows are drawn for both), and of answers that change sides by lot
+ * (`swapInterval`). By bootstrap alone an end was beyond the truth in up to 5.0 % of simulated draws (bench/macro-f1-gains.ts).
  */
 export async function macroF1Gain(
   expected: Int32Array,
@@ -42,8 +41,7 @@ export async function macroF1Gain(
   const cells = countCells(expected, before, after, classes);
   const given = new Uint32Array(classes);
   for (const label of expected) given[label]!++;
-  const labels = givenLabels(expected);
-  const difference = differenceOf(cells, classes, labels);
+  const difference = differenceOf(cells, classes);
   const value = difference(cells.rows);
   const swaps = new Uint32Array(cells.rows.length);
   const differing = [...swaps.keys()].filter((cell) => cells.before[cell] !== cells.after[cell]);
@@ -51,7 +49,7 @@ export async function macroF1Gain(
     value,
     {
       differing: differing.reduce((sum, cell) => sum + cells.rows[cell]!, 0),
-      unit: rarestUnit(labels.map((label) => given[label]!)),
+      unit: rarestUnit(givenLabels(given).map((label) => given[label]!)),
       swapped: (lot) => {
         for (const cell of differing) swaps[cell] = lot(cells.rows[cell]!);
         return difference(cells.rows, swaps);
@@ -61,10 +59,6 @@ export async function macroF1Gain(
   );
   const resampled = await bootstrapCounts(cells.rows, (drawn) => difference(drawn), options);
   return { value: finiteOrNull(value), interval: widest(resampled, swapped), rows };
-}
-
-function givenLabels(expected: Int32Array): readonly number[] {
-  return [...new Set(expected)].toSorted((a, b) => a - b);
 }
 
 /** Labels whose F1 `after` loses, the largest loss first. */
@@ -107,8 +101,8 @@ function countCells(expected: Int32Array, before: Int32Array, after: Int32Array,
   };
 }
 
-/** Over these labels; of it `rows` of each cell, and how many of them have their answers swapped. */
-function differenceOf({ truth, before, after }: Cells, classes: number, labels: readonly number[]) {
+/** Of `rows` of each cell, and of them how many have their answers swapped; over the labels that these rows have. */
+function differenceOf({ truth, before, after }: Cells, classes: number) {
   const given = new Uint32Array(classes);
   const [old, young] = [tally(classes), tally(classes)];
   return (rows: ArrayLike<number>, swapped?: ArrayLike<number>): number => {
@@ -125,7 +119,7 @@ function differenceOf({ truth, before, after }: Cells, classes: number, labels: 
       young.add(label, second, stay);
       young.add(label, first, moved);
     }
-    return young.macroF1(given, labels) - old.macroF1(given, labels);
+    return young.macroF1(given) - old.macroF1(given);
   };
 }
 
@@ -141,11 +135,14 @@ function tally(classes: number) {
       answered[answer]! += rows;
       if (answer === label) right[label]! += rows;
     },
-    /** 0 for a label that is neither given nor answered in a draw: it tells the two models apart no more than 0 does. */
-    macroF1(given: Uint32Array, labels: readonly number[]): number {
-      let sum = 0;
-      for (const label of labels) sum += (2 * right[label]!) / Math.max(1, given[label]! + answered[label]!);
-      return sum / labels.length;
+    macroF1(given: Uint32Array): number {
+      let [sum, labels] = [0, 0];
+      for (let label = 0; label < classes; label++) {
+        if (given[label] === 0) continue;
+        sum += (2 * right[label]!) / (given[label]! + answered[label]!);
+        labels += 1;
+      }
+      return sum / labels;
     },
   };
 }

@@ -58,9 +58,22 @@ export function macroF1(confusion: Uint32Array, classes: number): number {
   return occurring.reduce((sum, score) => sum + score, 0) / occurring.length;
 }
 
-/** Mean of these labels' F1s, whoever answers which: 0 for one without an F1 (neither given nor predicted). */
-export function meanF1(f1: Float64Array, labels: readonly number[]): number {
-  return labels.reduce((sum, label) => sum + (Number.isNaN(f1[label]) ? 0 : f1[label]!), 0) / labels.length;
+/** Mean F1 over the labels that some row has (`support`), whichever are answered: one set for any two models. NaN where no row has one. */
+export function meanF1(f1: Float64Array, support: ArrayLike<number>): number {
+  const given = f1.filter((_, label) => support[label]! > 0);
+  return given.reduce((sum, score) => sum + score, 0) / given.length;
+}
+
+/** Labels that some row has. */
+export function givenLabels(support: ArrayLike<number>): readonly number[] {
+  return Array.from(support, (_, label) => label).filter((label) => support[label]! > 0);
+}
+
+/** Rows of each label. */
+export function supportOf(confusion: Uint32Array, classes: number): Uint32Array {
+  return Uint32Array.from({ length: classes }, (_, label) =>
+    confusion.subarray(label * classes, (label + 1) * classes).reduce((sum, rows) => sum + rows, 0),
+  );
 }
 
 /** The smallest F1 of a class that occurs; NaN without rows. */

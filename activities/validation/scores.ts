@@ -7,8 +7,10 @@ import {
   countCorrect,
   f1Scores as f1OfEach,
   finiteOrNull,
+  givenLabels,
   macroF1,
   meanF1,
+  supportOf,
   worstLabelF1,
 } from './metrics.ts';
 import { discordance, pairedShareInterval } from './paired.ts';
@@ -48,14 +50,14 @@ export function accuracyScore({ expected, predicted }: Predictions): Score {
 
 /**
  * Macro-F1 and the worst label's F1, each with the wider of two intervals: by bootstrap over the rows, and of what so few rows of each
- * label allow. By bootstrap alone the lower end lay above the truth in 14 % of draws where a label had two rows. Macro-F1 is over `labels`
- * where they are named, whichever are answered.
+ * label allow. By bootstrap alone the lower end lay above the truth in 14 % of draws where a label had two rows. Macro-F1 is over the labels
+ * that are given or answered, or over the given ones alone; of a resample, over those that it has.
  */
 export async function f1Scores(
   { expected, predicted }: Predictions,
   classes: number,
   options: BootstrapOptions,
-  labels?: readonly number[],
+  over: 'given' | 'occurring' = 'occurring',
 ): Promise<{ macroF1: Score; worstLabelF1: Score }> {
   const rows = expected.length;
   if (rows === 0) return { macroF1: NO_SCORE, worstLabelF1: NO_SCORE };
@@ -76,9 +78,10 @@ export async function f1Scores(
   };
   const hits = labelHits(confusion, classes);
   const ofThese = (drawn: Uint32Array): number =>
-    labels === undefined ? macroF1(drawn, classes) : meanF1(f1OfEach(drawn, classes), labels);
+    over === 'given' ? meanF1(f1OfEach(drawn, classes), supportOf(drawn, classes)) : macroF1(drawn, classes);
+  const given = over === 'given' ? givenLabels(supportOf(confusion, classes)) : undefined;
   return {
-    macroF1: await scoreOf(ofThese, macroF1Limits(hitsOf(hits, labels), options.confidence)),
+    macroF1: await scoreOf(ofThese, macroF1Limits(hitsOf(hits, given), options.confidence)),
     worstLabelF1: await scoreOf(worstLabelF1, worstF1Limits(hits, options.confidence)),
   };
 }

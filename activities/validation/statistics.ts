@@ -42,11 +42,12 @@ export function leastTrialsToShow(share: number, confidence = 0.95): number {
 /**
  * Percentile bootstrap interval of a statistic of `rows` exchangeable rows (Efron & Tibshirani, An Introduction to the
  * Bootstrap, 1993, ch. 13). `statistic` gets the drawn row indices, uint32 [rows], valid only during the call; rows
- * compared with each other are paired by using the same index for both. null where a resample has no finite value.
+ * compared with each other are paired by using the same index for both. A resample is left out where the statistic is
+ * undefined. null where one has no finite value, or all are left out.
  */
 export async function bootstrapInterval(
   rows: number,
-  statistic: (indices: Uint32Array) => number,
+  statistic: (indices: Uint32Array) => number | undefined,
   options: BootstrapOptions,
 ): Promise<Interval | null> {
   const { resamples = 2000, confidence = 0.95 } = options;
@@ -54,20 +55,26 @@ export async function bootstrapInterval(
   const random = seededRandom(options.seed);
   const pause = timeSlice(options.signal);
   const indices = new Uint32Array(rows);
-  const values = new Float64Array(resamples);
+  const drawn: number[] = [];
   for (let resample = 0; resample < resamples; resample++) {
     for (let row = 0; row < rows; row++) indices[row] = random.below(rows);
     const value = statistic(indices);
-    if (!Number.isFinite(value)) return null;
-    values[resample] = value;
+    if (value !== undefined && !Number.isFinite(value)) return null;
+    if (value !== undefined) drawn.push(value);
     await pause();
   }
-  values.sort();
+  if (drawn.length === 0) return null;
+  const values = Float64Array.from(drawn).sort();
   return {
     low: quantile(values, (1 - confidence) / 2),
     high: quantile(values, (1 + confidence) / 2),
     confidence,
   };
+}
+
+/** What a resample tells; undefined, so that it is left out, where that is no number since nothing of what is asked was drawn. */
+export function orLeftOut(value: number): number | undefined {
+  return Number.isNaN(value) ? undefined : value;
 }
 
 /**

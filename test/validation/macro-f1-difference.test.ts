@@ -8,6 +8,7 @@ import {
   rowsOfLostLabels,
 } from '../../activities/validation/multi-label/macro-f1-difference.ts';
 import { seededRandom, type Random } from '../../activities/validation/random.ts';
+import { f1Scores } from '../../activities/validation/scores.ts';
 import { bootstrapInterval } from '../../activities/validation/statistics.ts';
 import { swapInterval, type Lot } from '../../activities/validation/swapped-answers.ts';
 
@@ -144,6 +145,34 @@ describe('the macro-F1 of two models on the same rows', () => {
       ok(Math.abs(candidate.value! - production.value! - difference.value!) < 1e-12);
       ok(candidate.interval!.low < young && young < candidate.interval!.high);
     }
+  });
+
+  it('does not take a label that a draw lacks for one answered wrongly: both intervals of a figure are alike', async () => {
+    const flawless = answers(...Array.from({ length: 20 }, (_, label) => [label, label, label, 1] as const));
+    const { expected, before } = flawless;
+    const { macroF1: evaluated } = await f1Scores({ expected, predicted: before }, 20, { seed: 7 });
+    ok(evaluated.interval!.low > 0.8, JSON.stringify(evaluated));
+    const shown = await macroF1Difference(expected, before, before, 20, { seed: 7 });
+    const sets = await macroF1DifferenceOfSets(...setsOf(flawless, 20), { seed: 7 });
+    for (const { production, candidate, difference } of [shown, sets]) {
+      for (const { value, interval } of [production, candidate]) {
+        equal(value, 1);
+        ok(Math.abs(interval!.low - evaluated.interval!.low) < 0.03, JSON.stringify([interval, evaluated]));
+        equal(interval!.high, 1);
+      }
+      equal(difference.value, 0);
+    }
+  });
+
+  it('leaves a draw out that has none of several labels: such a draw tells nothing', async () => {
+    const targets = new Uint8Array(20 * 2);
+    targets[0] = 1;
+    targets[3] = 1;
+    const flawless: Decisions = { labels: 2, targets, predicted: targets };
+    const { production, difference } = await macroF1DifferenceOfSets(flawless, flawless, { seed: 7 });
+    equal(production.value, 1);
+    ok(production.interval!.low > 0.1 && production.interval!.high === 1, JSON.stringify(production));
+    equal(difference.value, 0);
   });
 
   for (const rows of [4, 5] as const) {

@@ -3,12 +3,12 @@ import type { Score } from '../../contract/measures.ts';
 import type { PairedScore } from '../../contract/validation.ts';
 import { widest } from '../f1-limits.ts';
 import { labelsByLoss } from '../macro-f1-difference.ts';
-import { finiteOrNull, meanF1 } from '../metrics.ts';
+import { finiteOrNull, givenLabels, meanF1 } from '../metrics.ts';
 import { notMeasured } from '../scores.ts';
-import { bootstrapInterval, type BootstrapOptions } from '../statistics.ts';
+import { bootstrapInterval, orLeftOut, type BootstrapOptions } from '../statistics.ts';
 import { rarestUnit, swapInterval } from '../swapped-answers.ts';
 import type { Decisions } from './decisions.ts';
-import { countsOf, f1OfEach, type LabelCounts } from './metrics.ts';
+import { countsOf, f1OfEach, supportOf, type LabelCounts } from './metrics.ts';
 import { f1Scores } from './scores.ts';
 
 export async function macroF1Difference(
@@ -16,25 +16,24 @@ export async function macroF1Difference(
   after: Decisions,
   options: BootstrapOptions,
 ): Promise<PairedScore> {
-  const given = givenOf(supportOf(before));
   return {
-    production: (await f1Scores(before, options, given)).macroF1,
-    candidate: (await f1Scores(after, options, given)).macroF1,
+    production: (await f1Scores(before, options, 'given')).macroF1,
+    candidate: (await f1Scores(after, options, 'given')).macroF1,
     difference: await macroF1Gain(before, after, options),
   };
 }
 
 /**
- * Of `after` minus that of `before`, over the labels that some row has: one set for both and for every draw. Whole rows are drawn, and
- * whole rows change sides, since a row's labels hang together.
+ * Of `after` minus that of `before`, over the labels that some row has, of a draw those that it has: one set for both. Whole rows are drawn,
+ * and whole rows change sides, since a row's labels hang together. A draw without any label is left out.
  */
 export async function macroF1Gain(before: Decisions, after: Decisions, options: BootstrapOptions): Promise<Score> {
   const rows = before.targets.length / before.labels;
   const [old, young] = [countsOf(before), countsOf(after)];
-  const support = supportOf(before);
-  const given = givenOf(support);
+  const support = supportOf(old());
+  const given = givenLabels(support);
   if (given.length === 0) return { ...notMeasured('none of the rows has a label'), rows };
-  const f1 = (counts: LabelCounts): number => meanF1(f1OfEach(counts), given);
+  const f1 = (counts: LabelCounts): number => meanF1(f1OfEach(counts), supportOf(counts));
   const between = (drawn?: Uint32Array): number => f1(young(drawn)) - f1(old(drawn));
   const value = between();
   const differs = (row: number): boolean => {
@@ -59,18 +58,8 @@ export async function macroF1Gain(before: Decisions, after: Decisions, options: 
     },
     options,
   );
-  const resampled = await bootstrapInterval(rows, between, options);
+  const resampled = await bootstrapInterval(rows, (drawn) => orLeftOut(between(drawn)), options);
   return { value: finiteOrNull(value), interval: widest(resampled, swapped), rows };
-}
-
-/** Rows of each label. */
-function supportOf(decisions: Decisions): Float64Array {
-  const { right, missed } = countsOf(decisions)();
-  return right.map((both, label) => both + missed[label]!);
-}
-
-function givenOf(support: Float64Array): readonly number[] {
-  return [...support.keys()].filter((label) => support[label]! > 0);
 }
 
 function together(...parts: readonly LabelCounts[]): LabelCounts {

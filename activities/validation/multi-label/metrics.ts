@@ -47,6 +47,11 @@ export function f1OfEach({ right, wrong, missed }: LabelCounts): Float64Array {
   return right.map((both, label) => (2 * both) / (2 * both + wrong[label]! + missed[label]!));
 }
 
+/** Rows of each label. */
+export function supportOf({ right, missed }: LabelCounts): Float64Array {
+  return right.map((both, label) => both + missed[label]!);
+}
+
 /** Mean over the labels that are given or predicted. */
 export function macroF1(counts: LabelCounts): number {
   const known = f1OfEach(counts).filter((score) => !Number.isNaN(score));

@@ -1,10 +1,10 @@
 /** Scores with intervals of rows of several labels: rows are resampled, never single labels, which hang together. */
 import type { Interval, Score } from '../../contract/measures.ts';
 import { hitsOf, macroF1Limits, widest, worstF1Limits } from '../f1-limits.ts';
-import { finiteOrNull, meanF1 } from '../metrics.ts';
+import { finiteOrNull, givenLabels, meanF1 } from '../metrics.ts';
 import { pairedDifferenceInterval } from '../paired.ts';
 import { NO_SCORE } from '../scores.ts';
-import { bootstrapInterval, normalQuantile, wilsonInterval, type BootstrapOptions } from '../statistics.ts';
+import { bootstrapInterval, normalQuantile, orLeftOut, wilsonInterval, type BootstrapOptions } from '../statistics.ts';
 import type { Decisions } from './decisions.ts';
 import {
   averagePrecisions,
@@ -13,6 +13,7 @@ import {
   macroF1,
   meanOfKnown,
   microF1,
+  supportOf,
   worstF1,
   type LabelCounts,
 } from './metrics.ts';
@@ -81,19 +82,24 @@ export interface F1Scores {
   readonly worstLabelF1: Score;
 }
 
-/** Macro-F1 is over `which` labels where they are named, whichever are answered. */
+/**
+ * Macro-F1 is over the labels that are given or answered, or over the given ones alone; of a resample, over those that it has. One without
+ * any given label is left out where only these count.
+ */
 export async function f1Scores(
   decisions: Decisions,
   options: BootstrapOptions,
-  which?: readonly number[],
+  over: 'given' | 'occurring' = 'occurring',
 ): Promise<F1Scores> {
   const rows = decisions.targets.length / decisions.labels;
   const counts = countsOf(decisions);
   const all = counts();
+  const given = over === 'given' ? givenLabels(supportOf(all)) : undefined;
+  const told = over === 'given' ? orLeftOut : (value: number) => value;
   const of = async (statistic: (counts: LabelCounts) => number, limits: Interval | null): Promise<Score> => {
     const value = finiteOrNull(statistic(all));
     if (value === null || rows === 0) return { ...NO_SCORE, rows };
-    const resampled = await bootstrapInterval(rows, (drawn) => statistic(counts(drawn)), options);
+    const resampled = await bootstrapInterval(rows, (drawn) => told(statistic(counts(drawn))), options);
     return { value, interval: widest(resampled, limits), rows };
   };
   const either = all.right.map((right, label) => right + all.wrong[label]! + all.missed[label]!);
@@ -101,8 +107,8 @@ export async function f1Scores(
   const together = { right: [sum(all.right)], either: [sum(either)] };
   return {
     macroF1: await of(
-      (drawn) => (which === undefined ? macroF1(drawn) : meanF1(f1OfEach(drawn), which)),
-      macroF1Limits(hitsOf(hits, which), options.confidence),
+      over === 'given' ? (drawn) => meanF1(f1OfEach(drawn), supportOf(drawn)) : macroF1,
+      macroF1Limits(hitsOf(hits, given), options.confidence),
     ),
     // All labels as one: without a mistake no resample has one.
     microF1: await of(microF1, macroF1Limits(together, options.confidence)),
