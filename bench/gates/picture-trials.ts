@@ -79,7 +79,7 @@ export const pictureTrials = (
     {
       gate: 'gainOverTrivial',
       defect:
-        'right as often as the five nearest by their pixels; clean: right about 4 in 5 of what the linear head misses',
+        'right as often as the five nearest by their pixels; clean: right about 9 in 10 of what the linear head misses',
       clean: helped,
       async plant(clean, { embedder }) {
         const [own, trivial] = [predictedOf(clean, clean.test), await byColours(clean)].map((predicted) =>

@@ -19,11 +19,12 @@ const limits = GatesSchema.parse({});
 export class Tally {
   readonly #told = new Map<string, Told>();
 
-  /** A clean draw, and the same with the defect where it has room for it. */
+  /** A clean draw, and the same with the defect, each where it has room for it. */
   async run(trial: Trial, clean: Draw, around: Around): Promise<void> {
     const planted = await trial.plant(clean, around);
     if (planted !== null) await this.#note(trial, 'planted', planted);
-    await this.#note(trial, 'clean', trial.clean?.(clean, around) ?? clean);
+    const without = trial.clean === undefined ? clean : await trial.clean(clean, around);
+    if (without !== null) await this.#note(trial, 'clean', without);
   }
 
   async #note({ gate, defect, measure }: Trial, kind: 'planted' | 'clean', draw: Draw): Promise<void> {

@@ -90,7 +90,7 @@ export const QUALITY_GATES = {
     threshold: 0,
     why: 'a model that does not beat counting words beyond chance is not worth serving; a small test set cannot show it, so it warns',
     falseAlarms:
-      '2 of 16 clean draws (3.5 to 36 %), whose gain so few rows cannot show; one that is just as good passes in 2.4 % of simulated draws at most',
+      '0 of 32 clean draws (0 to 10.7 %) where the trivial model misses one row in 20 or more; where it misses fewer, 5 of 24, whose gain so few rows cannot show; one that is just as good passes in 2.4 % of simulated draws at most',
     examples: { rows: 'test rows that the better trivial model has right and the tuned one has not' },
     severity: 'warn',
     step: 'evaluate',
@@ -115,7 +115,7 @@ export const QUALITY_GATES = {
     threshold: 0,
     why: 'as gainOverTrivial; a model that wins by frequent labels alone has not beaten counting words where it matters',
     falseAlarms:
-      'where its rows are too few to show the gain, which is meant; one just as good passes in 2.5 % at most of 400 simulated draws with 2 to 40 rows of the rarest label',
+      '0 of 32 clean draws (0 to 10.7 %) where the trivial model misses one row in 20 or more; where it misses fewer, 8 of 24, whose gain so few rows cannot show; one just as good passes in 2.5 % at most of 400 simulated draws with 2 to 40 rows of the rarest label',
     examples: {
       rows: 'of each label that loses F1 against it, the most first, a row that only the trivial model has right',
     },
@@ -128,7 +128,8 @@ export const QUALITY_GATES = {
     title: 'Macro F1 over the model in production',
     meaning:
       'Macro F1 of the tuned model minus that of the one in production, on the rows of gainOverProduction: a loss on rare labels alone hardly moves accuracy.',
-    falseAlarms: 'one just as good warns in 2.5 % at most of 400 simulated draws with 2 to 40 rows of the rarest label',
+    falseAlarms:
+      '0 of 56 clean draws of the same model (0 to 6.4 %), 1 of 56 where one answer in 20 of either is another; one just as good warns in 2.5 % at most of 400 simulated draws with 2 to 40 rows of the rarest label',
     examples: { rows: 'of each label that loses F1, the most first, a row that only production has right' },
     inputs: 'any',
   },
