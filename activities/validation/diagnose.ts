@@ -61,6 +61,8 @@ export interface Material {
     readonly l2: number;
   };
   readonly trainIds: readonly string[];
+  /** Of all training rows. */
+  readonly trainRows: number;
   /** Of the test rows that are kept. */
   readonly testIds: readonly string[];
   /** Of the test rows that are kept; missing where the data have none. */
@@ -112,7 +114,8 @@ export async function diagnose(material: Material, texts: Texts | null): Promise
   const settings = { dimension, classes, seed, signal, l2: frozen.l2 };
   const meaning = await labelSignal(known, asked, settings);
   const labelErrors = await findLabelErrors(known, settings);
-  const gap = await excessGap({ ...known, predicted: answered.train.predicted }, validation, settings);
+  const sampled = material.trainRows > known.classes.length;
+  const gap = await excessGap({ ...known, predicted: answered.train.predicted }, validation, { ...settings, sampled });
 
   onPhase('domain shift');
   const shift = await (texts === null

@@ -139,6 +139,7 @@ async function evaluate(
       wholeTest: { classes: expected, predicted },
       frozen: examined.frozen,
       trainIds: train.ids,
+      trainRows: examined.trainRows,
       testIds: test.ids,
       groups: test.groups,
       pictures: examined.pictures,

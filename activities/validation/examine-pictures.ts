@@ -50,7 +50,8 @@ export async function examinePictures(
     return { ids, expected, predicted, embeddings, probabilities, mistakes: mistakes.items() };
   };
   const rows = await rowsOf('test');
-  const inTrain = sampledPlaces(await rowsOf('train'), SPLIT_ROWS, seed);
+  const trainRows = await rowsOf('train');
+  const inTrain = sampledPlaces(trainRows, SPLIT_ROWS, seed);
   const tuned = await gatherTuned(pictureBlocks(model, { dataset, split: 'test', labels }, context), {
     rows,
     labels,
@@ -67,6 +68,7 @@ export async function examinePictures(
     labels,
     test: kept,
     train,
+    trainRows,
     validation,
     shifted,
     ...(await askEncoder()),

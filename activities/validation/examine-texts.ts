@@ -69,6 +69,7 @@ export async function examineTexts(
     all,
     test: tuned.kept,
     train,
+    trainRows: trainSizes.length,
     validation,
     shifted,
     frozen,

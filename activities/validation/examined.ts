@@ -68,6 +68,8 @@ export interface Examined {
   readonly test: KeptRows;
   /** Samples of the other splits. */
   readonly train: Answers;
+  /** Of all training rows. */
+  readonly trainRows: number;
   readonly validation: AskedSplit;
   /** Of declared rows from elsewhere; null where there are none. */
   readonly shifted: AskedSplit | null;

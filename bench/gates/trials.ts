@@ -195,11 +195,10 @@ export const TRIALS: readonly Trial[] = [
       return withHead(embedder, { ...clean, l2, train }, noisy);
     },
     measure: (draw) =>
-      excessGap(
-        { ...draw.train, predicted: predictedOf(draw, draw.train) },
-        hitsOf(draw, 'validation'),
-        settings(draw),
-      ),
+      excessGap({ ...draw.train, predicted: predictedOf(draw, draw.train) }, hitsOf(draw, 'validation'), {
+        ...settings(draw),
+        sampled: false,
+      }),
   },
   {
     gate: 'validationTestGap',
@@ -283,6 +282,7 @@ export const TRIALS: readonly Trial[] = [
     defect: 'half of the test rows from another data set',
     async plant(clean, { embedder, foreign, seed }) {
       const half = Math.floor(clean.test.texts.length / 2);
+      if (foreign.length < half) return null;
       const others = sampleIndices(foreign.length, half, seededRandom(seed, 58));
       const texts = clean.test.texts.map((text, row) => (row % 2 === 0 ? text : foreign[others[(row - 1) / 2]!]!.text));
       return { ...clean, test: await partOf(embedder, texts, clean.test.classes) };

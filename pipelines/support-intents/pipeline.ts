@@ -83,8 +83,8 @@ export default definePipeline({
     worstLabelF1: { min: 0.5, severity: 'warn' },
     // Judged on the lower end as well: tuning must beat the frozen probe beyond chance, or it is not worth its cost.
     gainOverProbe: { min: 0 },
-    // Beyond what a simple probe loses on rows that it has not seen. A tuned encoder learns its rows nearly whole: twice the default.
-    trainValidationGap: { max: 0.1 },
+    // The training rows are nearly learned by heart; a wider gap than this would be memory instead of skill.
+    trainValidationGap: { max: 0.2 },
     latencyP95Ms: { max: 250 },
     sizeMb: { max: 150 },
     edgeInputs: { min: 1 },

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { fitLinearProbe, highestClasses, linearScores } from '../../activities/selection/linear-probe.ts';
-import { beyondAllowed, excessGap, excessOf } from '../../activities/validation/excess-gap.ts';
+import { excessGap, excessOf } from '../../activities/validation/excess-gap.ts';
 import { countCorrect } from '../../activities/validation/metrics.ts';
 import { seededRandom } from '../../activities/validation/random.ts';
 import { shareDifference } from '../../activities/validation/shares.ts';
@@ -13,7 +13,7 @@ describe('the gap of training and validation beyond what a probe loses', () => {
   // Few rows of many numbers, of which three say something.
   const train = clouds(240, classes, 2, 1, dimension);
   const validation = clouds(300, classes, 2, 2, dimension);
-  const settings = { dimension, classes, l2: 100, seed: 7 };
+  const settings = { dimension, classes, l2: 100, seed: 7, sampled: false };
   const hits = (predicted: Int32Array) => ({ hits: countCorrect(validation.classes, predicted), rows: 300 });
 
   it('is none of an honest head that learnt few hard rows, whose plain gap is wide', async () => {
@@ -26,7 +26,7 @@ describe('the gap of training and validation beyond what a probe loses', () => {
     ok(score.interval!.low <= threshold, `${score.interval!.low}`);
     equal(score.rows, 300);
     // What is told beside it adds up to the plain gap.
-    const told = Number(/^beyond (\d\.\d{3}) that a probe of 240 training rows/u.exec(score.of!)![1]);
+    const told = Number(/^less (\d\.\d{3}): a probe of 240 training rows/u.exec(score.of!)![1]);
     ok(Math.abs(score.value! + told - plain.value!) < 1e-3, `${score.value} and ${told} are not ${plain.value}`);
     deepEqual(await excessGap({ ...train, predicted }, held, settings), score);
   });
@@ -46,21 +46,25 @@ describe('the gap of training and validation beyond what a probe loses', () => {
     ok(score.interval!.low > threshold, `${score.interval!.low} ${score.of}`);
   });
 
-  it('is what is beyond fifteen points where too few rows can be learnt from, and nothing without rows', async () => {
+  it('is the plain gap where a probe loses no more than usual, knows a sample alone or has too few rows to learn from, and nothing without rows', async () => {
     const predicted = train.classes;
-    const score = await excessGap(
-      { ...train, predicted },
-      { hits: 150, rows: 300 },
-      settings,
-      20 * classes * dimension,
+    const asked = { hits: 150, rows: 300 };
+    const plain = shareDifference({ hits: 240, rows: 240 }, asked);
+    const known = { ...train, predicted };
+    ok((await excessGap(known, asked, settings)).value! < 0.5);
+    deepEqual(await excessGap(known, asked, { ...settings, sampled: true }), plain);
+    deepEqual(await excessGap(known, asked, settings, 7 * classes * classes * dimension), plain);
+    const easy = clouds(600, classes, 6, 1, 5);
+    // Learnt whole, and right about 18 points fewer of the others: a probe of these rows loses next to nothing.
+    const tuned = await excessGap(
+      { ...easy, predicted: easy.classes },
+      { hits: 246, rows: 300 },
+      { ...settings, dimension: 5 },
     );
-    equal(score.value, 0.35);
-    const plain = shareDifference({ hits: 240, rows: 240 }, { hits: 150, rows: 300 });
-    ok(Math.abs(score.interval!.low - (plain.interval!.low - 0.15)) < 1e-12);
-    ok(score.of!.startsWith('beyond 0.15 '), score.of);
+    deepEqual(tuned, shareDifference({ hits: 600, rows: 600 }, { hits: 246, rows: 300 }));
+    ok(tuned.interval!.low <= threshold);
     const none = { value: null, interval: null, rows: 0 };
-    deepEqual(await excessGap({ ...train, predicted }, { hits: 0, rows: 0 }, settings), none);
-    deepEqual(beyondAllowed(none), none);
+    deepEqual(await excessGap(known, { hits: 0, rows: 0 }, settings), none);
     throws(() => excessOf([], { hits: 1, rows: 2 }), RangeError);
   });
 

@@ -18,7 +18,6 @@ import type { StepContext } from '../../step.ts';
 import { listedBehaviour } from '../behaviour-tests.ts';
 import { withoutBulk } from '../bulk.ts';
 import { twinExamples } from '../diagnosis-examples.ts';
-import { beyondAllowed } from '../excess-gap.ts';
 import { exampleOf, idsOf } from '../gate-examples.ts';
 import { edgeExamples } from '../label-examples.ts';
 import { finiteOrNull } from '../metrics.ts';
@@ -143,7 +142,7 @@ async function evaluate(input: EvaluateModelInput, context: StepContext, materia
     gainOverTrivial: pairedGain(own, trivial[0]!.credits),
     macroF1OverTrivial: await macroF1Gain(byF1, decisions, options),
     calibrationError: calibration.ece,
-    trainValidationGap: beyondAllowed(meanDifference(onTrain, onValidation)),
+    trainValidationGap: meanDifference(onTrain, onValidation),
     validationTestGap:
       onValidation.length === 0 ? notMeasured('there are no validation rows') : meanDifference(onValidation, own),
     domainShift: shift.score,
