@@ -53,7 +53,7 @@ const tables = (home?: string) => ({
 
 export const evaluateModel: StepDefinition<EvaluateModelInput, Evaluation> = {
   type: 'validation.evaluate',
-  version: 61,
+  version: 62,
   // Latency is among the measures, on other hardware it is another result; and so it is where a table of what is asked is another.
   environment: () => Promise.resolve({ ...hardware(), ...tables() }),
   tables,
