@@ -15,7 +15,7 @@ export const SHORTEST = 12;
 export const LONGEST = 64;
 /** Words of so many letters or fewer are one edit from very many others. */
 const SHORT_WORD = 3;
-/** A word that stands in so many times fewer texts than the one in its place is a slip of it. */
+/** A word that stands in so many times fewer texts than the one in its place is a slip of it: one made twice is overlooked, but of frequent words. */
 const RARER = 50;
 /** What a word counts that stands in no other text: how rare it is few texts do not tell. */
 const UNSEEN = 0.5;
@@ -27,7 +27,8 @@ export function isShort({ length }: string): boolean {
 
 /**
  * Whether two normalised texts are short and the same but for a slip. `words`: of all texts that are compared, these two among them, on
- * whichever side they stand: in few texts common words are rare.
+ * whichever side they stand (in few texts common words are rare); where test rows are asked about, of these and of the training rows.
+ * Of millions of different words their counts are too high, and slips are overlooked (word-counts.ts).
  */
 export function isSlip(text: string, known: string, words: WordCounts): boolean {
   const edit = isShort(text) && isShort(known) ? oneEdit(text, known) : undefined;

@@ -1,7 +1,9 @@
 /**
  * In how many texts each word stands, in 16 MB however many there are: hashed counts of which the least is taken, and only the least are
  * raised (C. Estan, G. Varghese, New directions in traffic measurement and accounting, SIGCOMM 2002; the count-min sketch of G. Cormode,
- * S. Muthukrishnan, 2005). No count is too low; of 200,000 different words one in a thousand is told as too high. Pure but for pauses.
+ * S. Muthukrishnan, 2005). No count is too low; of 200,000 different words one in a thousand is told as too high, of a million 4 %,
+ * of 3 million 24 % of those that are counted first and 77 % of those counted last, of 6 million 92 and 99 %: a slip in such a word is
+ * overlooked. Pure but for pauses.
  */
 import { isLetter } from './characters.ts';
 import { mix } from './mix.ts';
