@@ -98,7 +98,6 @@ describe('the steps of generation, on a tiny generator', function () {
       read.length === 3 && read[1]! > 1.1 * read[0]! && read[2]! > 1.1 * read[1]!,
       `questions with more before them: ${read.join(', ')} tokens`,
     );
-    ok(meanMs >= profile.firstTokenMs.p50 / 2, 'a whole answer has its first token in it');
     ok(profile.firstTokenMs.p50 > 0 && profile.msPerToken.p95 > 0 && profile.memoryMb > 0 && profile.answers > 0);
   });
 
