@@ -9,14 +9,11 @@
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-shift-pictures.ts [draws = 10] [design | report = report]
  */
 import { builtInCorruptions } from '../activities/validation/corruptions.ts';
-import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { pictureShift } from '../activities/validation/row-shift.ts';
 import { decodePicture } from '../inference/image/decode.ts';
-import { GatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { frozenBackbone, photographs } from './gates/photographs.ts';
-import { exactly } from './support.ts';
+import { ShiftTally } from './gates/shift-tally.ts';
 
 const DRAWS = Number(process.argv[2] ?? 10);
 const parity = process.argv[3] === 'design' ? 0 : 1;
@@ -26,7 +23,6 @@ const WORSE = ['noise', 'blur', 'JPEG', 'brightness'];
 const SOURCES = 160;
 /** Of them, that are products, and the share of the pictures that these are. */
 const [PRODUCTS, OF_PRODUCTS] = [60, 0.7];
-const limit = GatesSchema.parse({}).domainShift;
 const random = seededRandom(2029, parity);
 const { signal } = new AbortController();
 
@@ -62,7 +58,7 @@ const names = [
   'other',
   ...Array.from({ length: PRODUCTS }, (_, which) => `product ${which}`),
 ];
-const tally = new Map<string, [alarms: number, draws: number, off: number, sum: number]>();
+const tally = new ShiftTally();
 for (let draw = 0; draw < DRAWS; draw++) {
   const [sources, others] = [shuffled(pictures.slice(0, SOURCES)), shuffled(pictures.slice(SOURCES))];
   const train = once(others.slice(0, TRAIN));
@@ -87,17 +83,9 @@ for (let draw = 0; draw < DRAWS; draw++) {
   const [learnt, asked] = [ofShop(1000, goods, rest.slice(0, 600)), ofShop(100, goods, rest.slice(600))];
   await note('100 test pictures for 1,000, clean, products', learnt, asked);
   await note('100 test pictures for 1,000, half, products', learnt, [...asked.slice(50), ...foreign.slice(0, 50)]);
-  tell(console.error);
+  tally.tell(console.error);
 }
-tell(console.log);
-
-function tell(say: (line: string) => void): void {
-  for (const [what, [alarms, draws, off, sum]] of tally) {
-    say(
-      `${what}: warns ${exactly(alarms, draws)}, mean ${(sum / draws).toFixed(3)}${off === 0 ? '' : `, ${off} too few to tell`}`,
-    );
-  }
-}
+tally.tell(console.log);
 
 async function embedded(files: readonly Uint8Array[]): Promise<readonly Float32Array[]> {
   const vectors: Float32Array[] = [];
@@ -138,12 +126,5 @@ async function note(what: string, train: readonly Picture[], test: readonly Pict
   const frozen = { dimension, train: rows(train), test: rows(test) };
   const options = { seed: random.below(2 ** 31), signal };
   const { score } = await pictureShift(frozen, { train: labels(train), test: labels(test) }, options);
-  const { verdict } = judgeGate('domainShift', GATE_TABLE.domainShift, score, limit);
-  const [alarms, draws, off, sum] = tally.get(what) ?? [0, 0, 0, 0];
-  tally.set(what, [
-    alarms + Number(verdict === 'warn'),
-    draws + 1,
-    off + Number(verdict === 'off'),
-    sum + (score.value ?? 0.5),
-  ]);
+  tally.note(what, score);
 }

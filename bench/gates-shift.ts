@@ -7,16 +7,13 @@
  *
  *   ESPALIER_TEST_DATA=… npx tsx bench/gates-shift.ts [draws a set, or pair of sets = 5] [design | report = report] [numbers of test rows = 50,100,200,400]
  */
-import { judgeGate } from '../activities/validation/gates.ts';
 import { seededRandom, shuffleStart } from '../activities/validation/random.ts';
 import { textShift } from '../activities/validation/row-shift.ts';
-import { GatesSchema } from '../pipelines/definition/gates.ts';
-import { GATE_TABLE } from '../pipelines/gates/table.ts';
 import { benchEncoder, rowsOf } from './gates/real-rows.ts';
 import { Embedder, type Row } from './gates/draw.ts';
 import { nearGroups } from '../activities/data/near-duplicates.ts';
 import { normaliseText } from '../activities/data/normalise.ts';
-import { exactly } from './support.ts';
+import { ShiftTally } from './gates/shift-tally.ts';
 
 const DRAWS = Number(process.argv[2] ?? 5);
 const half = process.argv[3] ?? 'report';
@@ -30,13 +27,12 @@ const FORMS = [
   ['edited', 10],
   ['reworded', 5],
 ] as const satisfies readonly (readonly [kind: 'edited' | 'reworded', count: number])[];
-const limit = GatesSchema.parse({}).domainShift;
 const random = seededRandom(2027);
 const { signal } = new AbortController();
 
 const embedder = new Embedder(await benchEncoder());
 const sets = await Promise.all(SETS.map((name) => rowsOf(name, half)));
-const tally = new Map<string, [alarms: number, draws: number, off: number, sum: number]>();
+const tally = new ShiftTally();
 
 for (const [which, rows] of sets.entries()) {
   for (let draw = 0; draw < DRAWS; draw++) {
@@ -67,30 +63,16 @@ for (const [which, rows] of sets.entries()) {
     }
   }
   console.error(`${SETS[which]} done`);
-  tell(console.error);
+  tally.tell(console.error);
 }
-tell(console.log);
+tally.tell(console.log);
 await embedder.release();
-
-function tell(say: (line: string) => void): void {
-  for (const [what, [alarms, draws, off, sum]] of tally) {
-    const mean = off === draws ? '' : `, mean ${(sum / (draws - off)).toFixed(3)}`;
-    say(`${what}: warns ${exactly(alarms, draws)}${mean}${off === 0 ? '' : `, ${off} too few to tell`}`);
-  }
-}
 
 async function note(what: string, train: readonly string[], test: readonly string[]): Promise<void> {
   const [here, there] = [await embedder.embed(train), await embedder.embed(test)];
   const frozen = { dimension: embedder.dimension, train: here, test: there };
   const { score } = await textShift(frozen, { train, test }, { seed: random.below(2 ** 31), signal });
-  const { verdict } = judgeGate('domainShift', GATE_TABLE.domainShift, score, limit);
-  const [alarms, draws, off, sum] = tally.get(what) ?? [0, 0, 0, 0];
-  tally.set(what, [
-    alarms + Number(verdict === 'warn'),
-    draws + 1,
-    off + Number(verdict === 'off'),
-    sum + (score.value ?? 0),
-  ]);
+  tally.note(what, score);
 }
 
 /** Texts of ten labels; those that are near twins of a training text are no test text. */

@@ -6,6 +6,7 @@ import { snapshotDataFiles } from '../../client/data-files.ts';
 import { prepareRun } from '../../client/start-run.ts';
 import { PipelineSchema } from '../../pipelines/definition.ts';
 import { dataInput, picturesInput } from '../../workflows/step-inputs.ts';
+import { PEOPLE } from '../support/people.ts';
 import { testFolder, withStore, type TestStore } from '../support/store.ts';
 
 describe('tables of behaviour tests at the start of a run', () => {
@@ -30,11 +31,7 @@ describe('tables of behaviour tests at the start of a run', () => {
       approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
       deploy: { model: 'm' },
     });
-    const approvers = [
-      { name: 'b', roles: ['legal'] },
-      { name: 'c', roles: ['owner'] },
-    ];
-    return prepareRun(pipeline, folder, storage.store, { startedBy: 'a', approvers });
+    return prepareRun(pipeline, folder, storage.store, PEOPLE);
   }
 
   it('become artifacts as data files do; another threshold is another run, and the same data', async () => {

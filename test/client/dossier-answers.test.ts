@@ -9,6 +9,7 @@ import { summarise } from '../../client/summary.ts';
 import { PipelineSchema, type Pipeline } from '../../pipelines/definition.ts';
 import { DOSSIER_FIELD_IDS, DOSSIER_FIELDS } from '../../pipelines/dossier/fields.ts';
 import { sampleFacts } from '../support/facts.ts';
+import { PEOPLE } from '../support/people.ts';
 import { testFolder, withStore, type TestStore } from '../support/store.ts';
 
 describe('the answers for a dossier', () => {
@@ -32,12 +33,7 @@ describe('the answers for a dossier', () => {
       approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
       deploy: { model: 'm' },
     });
-  const APPROVERS = [
-    { name: 'b', roles: ['legal'] },
-    { name: 'c', roles: ['owner'] },
-  ];
-  const prepared = (review: Pipeline['review']) =>
-    prepareRun(pipeline(review), folder, storage.store, { startedBy: 'a', approvers: APPROVERS });
+  const prepared = (review: Pipeline['review']) => prepareRun(pipeline(review), folder, storage.store, PEOPLE);
   const answers = async (name: string, ids: readonly string[], more = '') => {
     const list = ids.map((id) => `  ${id}: { text: said, by: Dana, at: 2026-11-01 }\n`).join('');
     await writeFile(join(folder, name), `version: 1\n${more}answers:\n${list}`);

@@ -6,6 +6,7 @@ import { digestBytes } from '../../artifacts/digest.ts';
 import { planOf } from '../../client/plan-run.ts';
 import { PipelineSchema } from '../../pipelines/definition.ts';
 import { jsonLines, OWN_CORRUPTIONS } from '../support/own-corruptions.ts';
+import { PEOPLE } from '../support/people.ts';
 import { testFolder, withStore, type TestStore } from '../support/store.ts';
 
 describe('a table of picture corruptions at the start of a run', () => {
@@ -31,11 +32,7 @@ describe('a table of picture corruptions at the start of a run', () => {
       approvals: { review: { seats: [{ role: 'legal' }] }, release: { seats: [{ role: 'owner' }] } },
       deploy: { model: 'm' },
     });
-    const approvers = [
-      { name: 'b', roles: ['legal'] },
-      { name: 'c', roles: ['owner'] },
-    ];
-    return prepareRun(pipeline, folder, storage.store, { startedBy: 'a', approvers });
+    return prepareRun(pipeline, folder, storage.store, PEOPLE);
   }
 
   it('becomes an artifact of the very bytes that were written; with another row it is another run', async () => {
